@@ -1,0 +1,103 @@
+"""Decode once: images as a uint8 memory map in the cache, keyed by content; the next start reads the map."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from headstart import store
+from headstart.data._types import UNASSIGNED, Dataset
+
+CACHE_FORMAT = 1  # raise it when the files below change their meaning: old entries are then decoded again
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """What a reader hands over: `images` uint8 `(N, H, W, C)`, `labels` int64 `(N,)`, K class names; the rest has defaults.
+
+    A reader of more than memory holds decodes straight into `building / "images.npy"` (see `memory_map`) and returns that map.
+    """
+
+    images: NDArray[np.uint8]
+    labels: NDArray[np.int64]
+    class_names: tuple[str, ...]
+    parts: NDArray[np.uint8] | None = None
+    image_names: tuple[str, ...] | None = None
+    groups: NDArray[np.int64] | None = None
+
+
+def content_key(*parts: str | bytes) -> str:
+    """Hexadecimal SHA-256 over `parts`, each preceded by its length: the name of a cache entry."""
+    digest = hashlib.sha256(str(CACHE_FORMAT).encode())
+    for part in parts:
+        raw = part.encode() if isinstance(part, str) else part
+        digest.update(len(raw).to_bytes(8, "little") + raw)
+    return digest.hexdigest()
+
+
+def memory_map(building: Path, count: int, shape: tuple[int, int, int]) -> NDArray[np.uint8]:
+    """An empty, writable uint8 map of `count` images of `shape` (H, W, C) for a reader to decode into."""
+    store.need_space(building, count * int(np.prod(shape)))
+    return np.lib.format.open_memmap(building / "images.npy", mode="w+", dtype=np.uint8, shape=(count, *shape))
+
+
+def hash_images(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """BLAKE2b-128 of each image's shape and bytes, `(N, 16)` uint8: equal images, equal hashes."""
+    shape = repr(images.shape[1:]).encode()
+    out = np.empty((len(images), 16), np.uint8)
+    for row, image in enumerate(images):
+        digest = hashlib.blake2b(shape, digest_size=16)
+        digest.update(np.ascontiguousarray(image).data)
+        out[row] = np.frombuffer(digest.digest(), np.uint8)
+    return out
+
+
+def as_dataset(decoded: Decoded, name: str, source: str, options: dict[str, str | int | float | None] | None = None) -> Dataset:
+    """Add hashes, fingerprint and defaults to what a reader found. Nothing is written."""
+    count = len(decoded.labels)
+    parts = np.full(count, UNASSIGNED, np.uint8) if decoded.parts is None else decoded.parts
+    names = decoded.image_names or tuple(f"{row:06d}" for row in range(count))
+    hashes = hash_images(decoded.images)
+    return Dataset(name, source, decoded.images, decoded.labels, decoded.class_names, parts, hashes, names,
+                   _fingerprint(hashes, decoded.labels, parts, decoded.class_names), decoded.groups, options or {})
+
+
+def _fingerprint(hashes: NDArray[np.uint8], labels: NDArray[np.int64], parts: NDArray[np.uint8], names: tuple[str, ...]) -> str:
+    return content_key(hashes.tobytes(), labels.tobytes(), parts.tobytes(), json.dumps(names))
+
+
+def cached(key: str, name: str, source: str, build: Callable[[Path], Decoded],
+           options: dict[str, str | int | float | None] | None = None) -> Dataset:
+    """The dataset kept under `key` in the cache; built, checked and kept on the first call.
+
+    Args:
+        key: from `content_key`, over everything that decides the decoded arrays.
+        build: called with a temporary folder when the cache has no entry; what it raises leaves nothing behind.
+
+    Raises:
+        ResourceError: the cache cannot be written.
+    """
+    folder = store.cache_folder() / "decoded" / key
+    if not folder.exists():
+        with store.new_folder(folder) as building:
+            decoded = build(building)
+            dataset = as_dataset(decoded, name, source, options)
+            if not (building / "images.npy").exists():
+                store.need_space(building, decoded.images.nbytes)
+                np.save(building / "images.npy", decoded.images)
+            groups = np.empty(0, np.int64) if decoded.groups is None else decoded.groups
+            np.savez(building / "arrays.npz", labels=dataset.labels, parts=dataset.parts, hashes=dataset.hashes, groups=groups)
+            store.write_json(building / "about.json", {"class_names": dataset.class_names, "image_names": dataset.image_names,
+                                                       "fingerprint": dataset.fingerprint})
+    about = store.read_json(folder / "about.json")
+    images = np.load(folder / "images.npy", mmap_mode="r", allow_pickle=False)
+    with np.load(folder / "arrays.npz", allow_pickle=False) as arrays:
+        return Dataset(name, source, images, arrays["labels"], tuple(about["class_names"]), arrays["parts"], arrays["hashes"],
+                       tuple(about["image_names"]), about["fingerprint"],
+                       arrays["groups"] if len(arrays["groups"]) else None, options or {})

@@ -1,0 +1,72 @@
+"""The two nouns of this room: a dataset and a split."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+UNASSIGNED, TRAIN, VALIDATION, TEST = 0, 1, 2, 3
+PART_NAMES = {TRAIN: "train", VALIDATION: "validation", TEST: "test"}
+Resize = Literal["pad", "crop", "squish"]
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Labelled images of one shape.
+
+    Attributes:
+        name: short name, for titles and folders ("fashion-mnist", "photos").
+        source: what opens it again: a dataset name, or an absolute path; "" for arrays in memory.
+        images: `(N, H, W, C)` uint8, C = 1 (grey) or 3 (RGB); usually a read-only memory map.
+        labels: `(N,)` int64 in [0, K).
+        class_names: K names; `class_names[label]` is the class of an image.
+        parts: `(N,)` uint8: UNASSIGNED, or TRAIN / VALIDATION / TEST where the source itself says so.
+        hashes: `(N, 16)` uint8: BLAKE2b-128 of each decoded image's bytes and shape.
+        image_names: N names ("cats/a.jpg", "train-00017"), for people and CSV files.
+        fingerprint: hexadecimal SHA-256 over all of the above that training sees.
+        groups: `(N,)` int64 group of each image, where a reader knows one (a CSV column); else None.
+        options: how it was opened (image_size, resize, pixel_max), so that it opens the same way again.
+    """
+
+    name: str
+    source: str
+    images: NDArray[np.uint8]
+    labels: NDArray[np.int64]
+    class_names: tuple[str, ...]
+    parts: NDArray[np.uint8]
+    hashes: NDArray[np.uint8]
+    image_names: tuple[str, ...]
+    fingerprint: str
+    groups: NDArray[np.int64] | None = None
+    options: dict[str, str | int | float | None] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """(height, width, channels) in pixels."""
+        _, height, width, channels = self.images.shape
+        return height, width, channels
+
+
+@dataclass(frozen=True)
+class Split:
+    """Which images train, choose and judge. Made once, shared by every contender.
+
+    Attributes:
+        train, validation, test: int64 indices into the dataset, ascending, disjoint; validation or test may be empty.
+        seed: of the shuffle that carved validation (and test).
+        duplicates_removed: images taken out of training because an exact copy is in validation or test.
+        fingerprint: hexadecimal SHA-256 over the content hashes and labels of the three parts, in order.
+    """
+
+    train: NDArray[np.int64]
+    validation: NDArray[np.int64]
+    test: NDArray[np.int64]
+    seed: int
+    duplicates_removed: int
+    fingerprint: str

@@ -1,0 +1,52 @@
+"""The few exceptions of the house. Each is a decision about what happens next, and each carries its exit status."""
+
+
+class HeadstartError(Exception):
+    """A failure we understand: what was found and wanted, then what to do next.
+
+    Args:
+        message: what was found, and what was wanted.
+        hint: what the user can do next; printed below the message.
+    """
+
+    exit_code = 1
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return self.message if not self.hint else f"{self.message}\n  {self.hint}"
+
+
+class RunFailed(HeadstartError):
+    """A run could not go on (a non-finite loss, say). Other runs of a study may."""
+
+    exit_code = 1
+
+
+class InputError(HeadstartError):
+    """What the user gave cannot be used: data, option, recipe or folder."""
+
+    exit_code = 2
+
+
+class ResourceError(HeadstartError):
+    """The machine lacks something: disk space, permission to write, memory, a free lock, a source that answers."""
+
+    exit_code = 3
+
+
+class Interrupted(HeadstartError):
+    """The user stopped the command; running it again goes on."""
+
+    exit_code = 130
+
+
+def nearest(word: str, known: list[str] | tuple[str, ...]) -> str:
+    """`did you mean 'x'?` for the known word closest to `word`, or the list of known words when none is close."""
+    import difflib
+
+    close = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
+    return f"did you mean '{close[0]}'?" if close else "known: " + ", ".join(known)

@@ -1,0 +1,96 @@
+"""Progress on stderr: a bar with time left on a terminal, a plain line now and then elsewhere, nothing when quiet.
+
+Results never come through here: stdout belongs to them.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+PLAIN_LINE_EVERY_SECONDS = 10.0
+_quiet = True  # a library is silent; the command line calls `show_progress(True)`
+
+
+def show_progress(on: bool) -> None:
+    """Turn progress output on or off for this process."""
+    global _quiet
+    _quiet = not on
+
+
+def say(text: str) -> None:
+    """Print one line for a person on stderr, unless quiet."""
+    if not _quiet:
+        print(text, file=sys.stderr, flush=True)
+
+
+class Task:
+    """Work of a known size. `advance` counts it; `note` says a few words beside the bar."""
+
+    def __init__(self, title: str, total: float, unit: str, bar: Progress | None) -> None:
+        self.title, self.total, self.unit = title, total, unit
+        self._bar = bar
+        self._id: TaskID | None = bar.add_task(title, total=total, note="") if bar else None
+        self._done = 0.0
+        self._start = self._last_line = time.monotonic()
+        self._note = ""
+
+    def advance(self, amount: float = 1.0) -> None:
+        """Count `amount` more units as done."""
+        self._done += amount
+        if self._bar is not None and self._id is not None:
+            self._bar.update(self._id, completed=self._done)
+        elif not _quiet and time.monotonic() - self._last_line > PLAIN_LINE_EVERY_SECONDS:
+            self._last_line = time.monotonic()
+            spent = self._last_line - self._start
+            left = spent / self._done * (self.total - self._done) if self._done else 0.0
+            say(f"{self.title}: {self._done:,.0f} of {self.total:,.0f} {self.unit}, {left:.0f} s left {self._note}".rstrip())
+
+    def note(self, text: str) -> None:
+        """Show `text` beside the bar: the loss, the speed."""
+        self._note = text
+        if self._bar is not None and self._id is not None:
+            self._bar.update(self._id, note=text)
+
+
+_open_bar: Progress | None = None  # one live display at a time: nested tasks share it
+
+
+@contextmanager
+def task(title: str, total: float, unit: str = "") -> Iterator[Task]:
+    """Show work in progress while the block runs.
+
+    Args:
+        title: what is being done, a few words.
+        total: its size, in `unit`s.
+        unit: name of what is counted ("images", "MB").
+    """
+    global _open_bar
+    if _quiet or not sys.stderr.isatty():
+        yield Task(title, total, unit, None)
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    if _open_bar is not None:
+        inner = Task(title, total, unit, _open_bar)
+        try:
+            yield inner
+        finally:
+            if inner._id is not None:
+                _open_bar.remove_task(inner._id)
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(bar_width=30), MofNCompleteColumn(), TextColumn(unit),
+               TimeRemainingColumn(compact=True), TextColumn("{task.fields[note]}"))
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        _open_bar = bar
+        try:
+            yield Task(title, total, unit, bar)
+        finally:
+            _open_bar = None

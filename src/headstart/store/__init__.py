@@ -1,0 +1,20 @@
+"""Run folders, atomic writes, locks: every byte that Headstart writes goes through here.
+
+Does not belong here: what the bytes mean. No other room calls `open(..., "w")`, `mkdir` or `rename`.
+"""
+
+from headstart.store._files import (
+    cache_folder,
+    ensure_folder,
+    need_space,
+    new_folder,
+    read_json,
+    sha256_of,
+    write_bytes,
+    write_json,
+    write_text,
+)
+from headstart.store._locks import claim
+
+__all__ = ["cache_folder", "claim", "ensure_folder", "need_space", "new_folder", "read_json", "sha256_of", "write_bytes",
+           "write_json", "write_text"]

@@ -1,0 +1,159 @@
+"""Files that are complete or absent: written beside their place, synced, renamed."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from headstart.errors import InputError, ResourceError
+
+SPACE_MARGIN_BYTES = 64 << 20
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """Turn what the system says of a failed write into what the user can do about it."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            free = shutil.disk_usage(_existing_parent(path)).free
+            raise ResourceError(f"no space left while writing {path}: {free / 1e6:,.0f} MB are free there.",
+                                "Free some space, or name another place with --out or XDG_CACHE_HOME; then run again.") from error
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            raise ResourceError(f"no permission to write {path}.",
+                                "Choose a folder you own with --out (results) or XDG_CACHE_HOME (cache).") from error
+        if error.errno in (errno.ENOTDIR, errno.EEXIST, errno.EISDIR):
+            raise InputError(f"cannot write {path}: a file stands where a folder is needed, or the reverse.",
+                             "Choose another --out.") from error
+        raise ResourceError(f"cannot write {path}: {error.strerror or error}.") from error
+
+
+def _existing_parent(path: Path) -> Path:
+    path = path.absolute()
+    while not path.exists():
+        path = path.parent
+    return path
+
+
+def _sync_folder(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def cache_folder() -> Path:
+    """`$XDG_CACHE_HOME/headstart`, or `~/.cache/headstart` (XDG Base Directory Specification). Not created here."""
+    base = os.environ.get("XDG_CACHE_HOME", "")
+    return (Path(base) if base else Path.home() / ".cache") / "headstart"
+
+
+def ensure_folder(path: Path) -> Path:
+    """Make `path` and its parents if they are missing.
+
+    Raises:
+        ResourceError: no permission or no space; InputError: a file is in the way.
+    """
+    with _explained(path):
+        path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def need_space(path: Path, size_bytes: int) -> None:
+    """Check that `size_bytes` and a margin of 64 MiB fit where `path` will be.
+
+    Raises:
+        ResourceError: they do not; the message says how much is needed and free.
+    """
+    free = shutil.disk_usage(_existing_parent(path)).free
+    if free < size_bytes + SPACE_MARGIN_BYTES:
+        raise ResourceError(f"{path} needs {size_bytes / 1e6:,.0f} MB, but only {free / 1e6:,.0f} MB are free there.",
+                            "Free some space, or name another place with --out or XDG_CACHE_HOME.")
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file whole: readers see the old content or the new, never a part, also after a crash.
+
+    Raises:
+        ResourceError: no permission or no space; nothing half-written stays.
+    """
+    with _explained(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fchmod(file.fileno(), 0o644)
+                os.fsync(file.fileno())
+            Path(name).replace(path)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+        _sync_folder(path.parent)
+
+
+def write_text(path: Path, content: str) -> None:
+    """`write_bytes` of UTF-8 text."""
+    write_bytes(path, content.encode("utf-8"))
+
+
+def write_json(path: Path, content: object) -> None:
+    """`write_bytes` of indented JSON. NaN and infinity are refused: they are not JSON."""
+    write_text(path, json.dumps(content, indent=2, allow_nan=False, ensure_ascii=False) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """The content of a JSON file that Headstart wrote.
+
+    Raises:
+        InputError: the file is missing, or is no JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{path} does not exist.", f"Is {path.parent} a folder that Headstart made?") from None
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} cannot be read as JSON: {error}.",
+                         "It may be damaged; move the folder away and run again.") from error
+
+
+@contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """Fill a folder that appears under its name only when the block ends well.
+
+    Yields a temporary folder beside `path`; it is synced and renamed at the end, and removed if the block raises.
+    When `path` exists by then (another process was faster), that one stays and ours is removed.
+    """
+    ensure_folder(path.parent)
+    with _explained(path):
+        building = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
+        try:
+            building.chmod(0o755)
+            yield building
+            for file in building.rglob("*"):
+                if file.is_file():
+                    with file.open("rb") as handle:
+                        os.fsync(handle.fileno())
+            _sync_folder(building)
+            if not path.exists():
+                building.rename(path)
+                _sync_folder(path.parent)
+        finally:
+            shutil.rmtree(building, ignore_errors=True)
+
+
+def sha256_of(path: Path) -> str:
+    """Hexadecimal SHA-256 of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
