@@ -1,0 +1,25 @@
+"""Headstart: how well does a plain CNN do on my images, how should it be tuned, and what is a pretrained head start worth?
+
+    import headstart
+    finding = headstart.compare("photos/", time_limit="5m")
+    print(finding["verdict"]["sentence"])
+
+The functions and the command line have the same verbs and the same keys. Nothing heavy is imported before it is needed.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from headstart.api import compare, load, load_classifier, report, runs, split, train
+
+__all__ = ["compare", "load", "load_classifier", "report", "runs", "split", "train"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in __all__:
+        from importlib import import_module
+
+        return getattr(import_module("headstart.api"), name)
+    raise AttributeError(f"module 'headstart' has no attribute '{name}'")

@@ -86,8 +86,14 @@ def task(title: str, total: float, unit: str = "") -> Iterator[Task]:
             if inner._id is not None:
                 _open_bar.remove_task(inner._id)
         return
-    columns = (TextColumn("{task.description}"), BarColumn(bar_width=30), MofNCompleteColumn(), TextColumn(unit),
-               TimeRemainingColumn(compact=True), TextColumn("{task.fields[note]}"))
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=30),
+        MofNCompleteColumn(),
+        TextColumn(unit),
+        TimeRemainingColumn(compact=True),
+        TextColumn("{task.fields[note]}"),
+    )
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         _open_bar = bar
         try:

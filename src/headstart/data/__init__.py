@@ -1,1 +1,15 @@
-"""."""
+"""Formats in, named datasets, splits: from whatever the user has to one uint8 array, its labels, and who may see which image.
+
+Does not belong here: anything that is learnt from the images (models, features), and augmentation.
+"""
+
+from headstart.data._cache import content_key
+from headstart.data._catalogue import NamedDataset
+from headstart.data._load import load
+from headstart.data._named import catalogue, edition, fetch_named, is_cached, where_from
+from headstart.data._split import DEFAULT_FRACTION, DEFAULT_SPLIT_SEED, describe, make_split, read_split, write_split
+from headstart.data._types import PART_NAMES, TEST, TRAIN, UNASSIGNED, VALIDATION, Dataset, Resize, Split
+
+__all__ = ["DEFAULT_FRACTION", "DEFAULT_SPLIT_SEED", "PART_NAMES", "TEST", "TRAIN", "UNASSIGNED", "VALIDATION", "Dataset",
+           "NamedDataset", "Resize", "Split", "catalogue", "content_key", "describe", "edition", "fetch_named", "is_cached",
+           "load", "make_split", "read_split", "where_from", "write_split"]

@@ -34,7 +34,11 @@ class Decoded:
 
 def content_key(*parts: str | bytes) -> str:
     """Hexadecimal SHA-256 over `parts`, each preceded by its length: the name of a cache entry."""
-    digest = hashlib.sha256(str(CACHE_FORMAT).encode())
+    return _digest(str(CACHE_FORMAT), *parts)
+
+
+def _digest(*parts: str | bytes) -> str:
+    digest = hashlib.sha256()
     for part in parts:
         raw = part.encode() if isinstance(part, str) else part
         digest.update(len(raw).to_bytes(8, "little") + raw)
@@ -44,7 +48,9 @@ def content_key(*parts: str | bytes) -> str:
 def memory_map(building: Path, count: int, shape: tuple[int, int, int]) -> NDArray[np.uint8]:
     """An empty, writable uint8 map of `count` images of `shape` (H, W, C) for a reader to decode into."""
     store.need_space(building, count * int(np.prod(shape)))
-    return np.lib.format.open_memmap(building / "images.npy", mode="w+", dtype=np.uint8, shape=(count, *shape))
+    images = np.lib.format.open_memmap(building / "images.npy", mode="w+", dtype=np.uint8, shape=(count, *shape))
+    store.reserve(building / "images.npy")
+    return images
 
 
 def hash_images(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -69,7 +75,7 @@ def as_dataset(decoded: Decoded, name: str, source: str, options: dict[str, str 
 
 
 def _fingerprint(hashes: NDArray[np.uint8], labels: NDArray[np.int64], parts: NDArray[np.uint8], names: tuple[str, ...]) -> str:
-    return content_key(hashes.tobytes(), labels.tobytes(), parts.tobytes(), json.dumps(names))
+    return _digest(hashes.tobytes(), labels.tobytes(), parts.tobytes(), json.dumps(names))
 
 
 def cached(key: str, name: str, source: str, build: Callable[[Path], Decoded],

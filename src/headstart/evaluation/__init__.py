@@ -1,1 +1,17 @@
-"""."""
+"""What a result is worth: metrics, intervals, paired tests, floors, and the verdict of a comparison.
+
+Numpy arrays in, numbers and sentences out. Does not belong here: files, models, torch, figures, or which runs were needed.
+"""
+
+from headstart.evaluation._floors import FloorResult, floor_sentence, majority_class, nearest_neighbour
+from headstart.evaluation._gallery import choose_gallery
+from headstart.evaluation._metrics import ClassMetrics, Confusion, Metrics, most_confused, summarise, wilson_interval
+from headstart.evaluation._paired import PairedTest, exact_mcnemar, paired_bootstrap, smallest_detectable
+from headstart.evaluation._pairs import Pair, holm
+from headstart.evaluation._recipes import Difference, accuracy_interval, difference_of, recipe_test
+from headstart.evaluation._verdict import Verdict, verdict
+
+__all__ = ["ClassMetrics", "Confusion", "Difference", "FloorResult", "Metrics", "Pair", "PairedTest", "Verdict",
+           "accuracy_interval", "choose_gallery", "difference_of", "exact_mcnemar", "floor_sentence", "holm", "majority_class", "most_confused",
+           "nearest_neighbour", "paired_bootstrap", "recipe_test", "smallest_detectable", "summarise", "verdict",
+           "wilson_interval"]

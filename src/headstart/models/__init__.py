@@ -1,1 +1,64 @@
-"""."""
+"""The networks and what may be set about them: mlp, cnn and its presets, backbones, heads.
+
+Belongs here: torch modules, their options, their packaged weights, their size. Does not: how they are trained.
+Options are plain data; torch is imported only when a network is built.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from headstart.models._options import (
+    BACKBONES,
+    MODELS,
+    BackboneOptions,
+    CnnOptions,
+    FashionOptions,
+    MlpOptions,
+    NetOptions,
+    ScenesOptions,
+    options_of,
+)
+
+if TYPE_CHECKING:
+    from headstart.models._backbone import Backbone, load_backbone
+    from headstart.models._build import build, build_head
+    from headstart.models._cnn import Cnn
+    from headstart.models._summary import Layer, summarise
+
+_LAZY = {
+    "Cnn": "_cnn",
+    "Backbone": "_backbone",
+    "load_backbone": "_backbone",
+    "build": "_build",
+    "build_head": "_build",
+    "Layer": "_summary",
+    "summarise": "_summary",
+}
+
+__all__ = [
+    "BACKBONES",
+    "MODELS",
+    "Backbone",
+    "BackboneOptions",
+    "Cnn",
+    "CnnOptions",
+    "FashionOptions",
+    "Layer",
+    "MlpOptions",
+    "NetOptions",
+    "ScenesOptions",
+    "build",
+    "build_head",
+    "load_backbone",
+    "options_of",
+    "summarise",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        from importlib import import_module
+
+        return getattr(import_module(f"headstart.models.{_LAZY[name]}"), name)
+    raise AttributeError(name)

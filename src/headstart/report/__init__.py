@@ -1,1 +1,10 @@
-"""."""
+"""What a person sees of a result: figures, the HTML page, the terminal tables; all made from what a run or study left on disk.
+
+Does not belong here: training, tests and metrics (they are read, not made), and any decision about what a result means.
+"""
+
+from headstart.report._page import write_report, write_run_report
+from headstart.report._tables import datasets_table, layers_table
+from headstart.report._terminal import compare_table, run_table, runs_table
+
+__all__ = ["compare_table", "datasets_table", "layers_table", "run_table", "runs_table", "write_report", "write_run_report"]

@@ -9,6 +9,7 @@ from headstart.store._files import (
     need_space,
     new_folder,
     read_json,
+    reserve,
     sha256_of,
     write_bytes,
     write_json,
@@ -16,5 +17,16 @@ from headstart.store._files import (
 )
 from headstart.store._locks import claim
 
-__all__ = ["cache_folder", "claim", "ensure_folder", "need_space", "new_folder", "read_json", "sha256_of", "write_bytes",
-           "write_json", "write_text"]
+__all__ = [
+    "cache_folder",
+    "claim",
+    "ensure_folder",
+    "need_space",
+    "new_folder",
+    "read_json",
+    "reserve",
+    "sha256_of",
+    "write_bytes",
+    "write_json",
+    "write_text",
+]

@@ -26,14 +26,18 @@ def _explained(path: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             free = shutil.disk_usage(_existing_parent(path)).free
-            raise ResourceError(f"no space left while writing {path}: {free / 1e6:,.0f} MB are free there.",
-                                "Free some space, or name another place with --out or XDG_CACHE_HOME; then run again.") from error
+            raise ResourceError(
+                f"no space left while writing {path}: {free / 1e6:,.0f} MB are free there.",
+                "Free some space, or name another place with --out or XDG_CACHE_HOME; then run again.",
+            ) from error
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-            raise ResourceError(f"no permission to write {path}.",
-                                "Choose a folder you own with --out (results) or XDG_CACHE_HOME (cache).") from error
+            raise ResourceError(
+                f"no permission to write {path}.", "Choose a folder you own with --out (results) or XDG_CACHE_HOME (cache)."
+            ) from error
         if error.errno in (errno.ENOTDIR, errno.EEXIST, errno.EISDIR):
-            raise InputError(f"cannot write {path}: a file stands where a folder is needed, or the reverse.",
-                             "Choose another --out.") from error
+            raise InputError(
+                f"cannot write {path}: a file stands where a folder is needed, or the reverse.", "Choose another --out."
+            ) from error
         raise ResourceError(f"cannot write {path}: {error.strerror or error}.") from error
 
 
@@ -77,8 +81,20 @@ def need_space(path: Path, size_bytes: int) -> None:
     """
     free = shutil.disk_usage(_existing_parent(path)).free
     if free < size_bytes + SPACE_MARGIN_BYTES:
-        raise ResourceError(f"{path} needs {size_bytes / 1e6:,.0f} MB, but only {free / 1e6:,.0f} MB are free there.",
-                            "Free some space, or name another place with --out or XDG_CACHE_HOME.")
+        raise ResourceError(
+            f"{path} needs {size_bytes / 1e6:,.0f} MB, but only {free / 1e6:,.0f} MB are free there.",
+            "Free some space, or name another place with --out or XDG_CACHE_HOME.",
+        )
+
+
+def reserve(path: Path) -> None:
+    """Give a sparse file its space on disk now: writing to a memory map on a full disk would kill the process.
+
+    Raises:
+        ResourceError: no space.
+    """
+    with _explained(path), path.open("r+b") as file:
+        os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -124,8 +140,9 @@ def read_json(path: Path) -> Any:
     except FileNotFoundError:
         raise InputError(f"{path} does not exist.", f"Is {path.parent} a folder that Headstart made?") from None
     except (OSError, ValueError) as error:
-        raise InputError(f"{path} cannot be read as JSON: {error}.",
-                         "It may be damaged; move the folder away and run again.") from error
+        raise InputError(
+            f"{path} cannot be read as JSON: {error}.", "It may be damaged; move the folder away and run again."
+        ) from error
 
 
 @contextmanager
@@ -138,19 +155,30 @@ def new_folder(path: Path) -> Iterator[Path]:
     ensure_folder(path.parent)
     with _explained(path):
         building = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
+        building.chmod(0o755)
+    try:
         try:
-            building.chmod(0o755)
             yield building
-            for file in building.rglob("*"):
-                if file.is_file():
-                    with file.open("rb") as handle:
-                        os.fsync(handle.fileno())
-            _sync_folder(building)
-            if not path.exists():
-                building.rename(path)
-                _sync_folder(path.parent)
-        finally:
-            shutil.rmtree(building, ignore_errors=True)
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):  # others are the block's own: a file it could not read, say
+                with _explained(path):
+                    raise
+            raise
+        with _explained(path):
+            _settle(building, path)
+    finally:
+        shutil.rmtree(building, ignore_errors=True)
+
+
+def _settle(building: Path, path: Path) -> None:
+    for file in building.rglob("*"):
+        if file.is_file():
+            with file.open("rb") as handle:
+                os.fsync(handle.fileno())
+    _sync_folder(building)
+    if not path.exists():
+        building.rename(path)
+        _sync_folder(path.parent)
 
 
 def sha256_of(path: Path) -> str:

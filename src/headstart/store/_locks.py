@@ -33,8 +33,9 @@ def claim(folder: Path) -> Iterator[None]:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             holder = os.read(handle, 4096).decode("utf-8", "replace").strip() or "unknown"
-            raise ResourceError(f"{folder} is in use by another process: {holder}.",
-                                "Wait for it to end, or choose another --out.") from None
+            raise ResourceError(
+                f"{folder} is in use by another process: {holder}.", "Wait for it to end, or choose another --out."
+            ) from None
         os.ftruncate(handle, 0)
         owner = {"pid": os.getpid(), "host": socket.gethostname(), "since": datetime.now(UTC).isoformat(timespec="seconds")}
         os.write(handle, json.dumps(owner).encode())

@@ -1,1 +1,53 @@
-"""."""
+"""The run itself: from recipe to result, and what it leaves behind.
+
+Belongs here: recipe, plan, optimizers, augmentation, precision, features cache, classifier. Does not: which runs a question
+needs (studies), what a network looks like (models).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from headstart.training._recipe import Recipe, are_characters, make_recipe, resolve
+from headstart.training._results import finished, list_runs, read_correct, read_metrics, run_summary
+
+if TYPE_CHECKING:
+    from headstart.training._classifier import Classifier, load_classifier
+    from headstart.training._device import prepare_process
+    from headstart.training._features import prepare_features
+    from headstart.training._run import network_layers, train
+
+_LAZY = {
+    "Classifier": "_classifier",
+    "load_classifier": "_classifier",
+    "prepare_features": "_features",
+    "prepare_process": "_device",
+    "network_layers": "_run",
+    "train": "_run",
+}
+
+__all__ = [
+    "Classifier",
+    "Recipe",
+    "are_characters",
+    "finished",
+    "list_runs",
+    "load_classifier",
+    "make_recipe",
+    "network_layers",
+    "prepare_features",
+    "prepare_process",
+    "read_correct",
+    "read_metrics",
+    "resolve",
+    "run_summary",
+    "train",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        from importlib import import_module
+
+        return getattr(import_module(f"headstart.training.{_LAZY[name]}"), name)
+    raise AttributeError(name)

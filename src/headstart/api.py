@@ -1,0 +1,287 @@
+"""The verbs as Python functions: same words, same keys, same results as the command line's `--json`."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shlex
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from headstart.data import Dataset, Resize, Split
+from headstart.data import load as load_dataset
+from headstart.data import make_split as make_split_of
+from headstart.errors import InputError
+
+if TYPE_CHECKING:
+    from headstart.training import Classifier
+
+Data = str | Path | tuple[Any, Any] | Dataset
+DEFAULT_MODELS = ("cnn", "efficientnet-lite0")
+_UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+def load(
+    data: Data,
+    *,
+    image_size: int | None = None,
+    resize: Resize = "pad",
+    pixel_max: float | None = None,
+    group_by: str | None = None,
+) -> Dataset:
+    """Open a dataset: a name, a folder, a CSV, IDX, `.npz`, or a pair of arrays. See `headstart.data.load`."""
+    if isinstance(data, Dataset):
+        return data
+    return load_dataset(data, image_size=image_size, resize=resize, pixel_max=pixel_max, group_by=group_by)
+
+
+def split(
+    dataset: Dataset,
+    *,
+    validation: float | None = None,
+    test: float | None = None,
+    train_images: int | None = None,
+    split_seed: int = 0,
+) -> Split:
+    """Which images train, choose and judge. See `headstart.data.make_split`."""
+    return make_split_of(dataset, validation=validation, test=test, train_images=train_images, seed=split_seed)
+
+
+_LOAD_KEYS = ("image_size", "resize", "pixel_max", "group_by")
+_SPLIT_KEYS = ("validation", "test", "train_images", "split_seed")
+
+
+def _open(data: Data, keys: dict[str, Any]) -> tuple[Dataset, Split]:
+    """The dataset and its split; takes their keys out of `keys`."""
+    loading = {key: keys.pop(key) for key in _LOAD_KEYS if keys.get(key) is not None}
+    splitting = {key: keys.pop(key) for key in _SPLIT_KEYS if keys.get(key) is not None}
+    dataset = load(data, **loading)
+    return dataset, split(dataset, **splitting)
+
+
+def train(
+    data: Data,
+    *,
+    model: str = "cnn",
+    seed: int = 0,
+    time_limit: str | float | None = None,
+    out: str | Path | None = None,
+    **keys: Any,
+) -> dict[str, Any]:
+    """Train one model.
+
+    Args:
+        data: what `load` takes, or a dataset.
+        model: mlp, cnn, cnn-fashion, cnn-fashion-small, cnn-scenes or efficientnet-lite0.
+        seed: of initial weights, order and augmentation.
+        time_limit: seconds, or "90s", "5m", "1h"; the schedule is planned to end in time.
+        out: the run folder; by default one under `runs/` whose name follows from data, recipe and seed.
+        keys: recipe keys (epochs, lr, batch, …), options of the model, and those of `load` and `split`.
+
+    Returns:
+        What `headstart train --json` prints.
+
+    Raises:
+        InputError: data, keys or folder cannot be used; RunFailed: training diverged; ResourceError: disk or lock.
+    """
+    from headstart.training import make_recipe
+    from headstart.training import train as train_run
+
+    recipe = make_recipe(model, {**_recipe_keys(keys), "time_limit": None if time_limit is None else seconds(time_limit)})
+    dataset, parts = _open(data, keys)
+    folder = Path(out) if out else _default_folder(dataset, model, recipe.digest, parts.fingerprint, f"seed{_whole(seed)}")
+    return train_run(recipe, dataset, parts, _whole(seed), folder)
+
+
+def network(data: Data, *, model: str = "cnn", **keys: Any) -> list[dict[str, Any]]:
+    """The layers that `train` would train: name, kind, output shape, parameters, multiply-adds."""
+    from headstart.training import make_recipe, network_layers
+
+    recipe = make_recipe(model, _recipe_keys(keys))
+    dataset, parts = _open(data, keys)
+    return network_layers(recipe, dataset, parts)
+
+
+def compare(
+    data: Data,
+    *,
+    models: tuple[str, ...] | list[str] | str = DEFAULT_MODELS,
+    seeds: int = 3,
+    time_limit: str | float | None = "5m",
+    out: str | Path | None = None,
+    **keys: Any,
+) -> dict[str, Any]:
+    """Compare models on the same splits, seeds and seconds, and write a report.
+
+    Args:
+        data: what `load` takes, or a dataset.
+        models: the contenders; a backbone brings its control, the same network from random weights.
+        seeds: how many runs each contender gets: seeds 0, 1, ….
+        time_limit: for everything, the report included; None lets every recipe run its own epochs.
+        out: the study folder; by default one under `runs/`.
+        keys: recipe keys for all contenders, and those of `load` and `split`.
+
+    Returns:
+        What `headstart compare --json` prints: contenders, floors, verdict, report.
+
+    Raises:
+        InputError, ResourceError: as `train`; RunFailed: no contender finished.
+    """
+    from headstart.report import write_report
+    from headstart.studies import Comparison
+    from headstart.studies import compare as run_study
+
+    started = time.perf_counter()
+    names = tuple(models.split(",")) if isinstance(models, str) else tuple(models)
+    command = _command(data, names, seeds, time_limit, keys, out)
+    values = _recipe_keys(keys)
+    asked = Comparison(
+        tuple(name.strip() for name in names),
+        tuple(range(_whole(seeds))),
+        None if time_limit in (None, "none") else seconds(time_limit),
+        values,
+    )
+    asked.check()
+    dataset, parts = _open(data, keys)
+    digest = hashlib.sha256(json.dumps(asked.as_json(), sort_keys=True).encode()).hexdigest()
+    folder = Path(out) if out else _default_folder(dataset, "compare", digest, parts.fingerprint, "")
+    finding = run_study(asked, dataset, parts, folder, command=command, started=started)
+    if not (folder / "report.html").exists():
+        write_report(folder)
+    return finding
+
+
+def report(study: str | Path) -> Path:
+    """Draw the page of a finished study or run again; returns its path.
+
+    Raises:
+        InputError: nothing finished is there.
+    """
+    from headstart.report import write_report, write_run_report
+
+    folder = Path(study)
+    if (folder / "finding.json").exists():
+        return write_report(folder)
+    if (folder / "metrics.json").exists():
+        return write_run_report(folder)
+    raise InputError(f"{folder} holds no finished study or run.", "`headstart runs` lists them.")
+
+
+def runs(folder: str | Path = "runs") -> list[dict[str, Any]]:
+    """Every run below a folder, finished or not."""
+    from headstart.training import list_runs
+
+    return list_runs(Path(folder))
+
+
+def load_classifier(run: str | Path) -> Classifier:
+    """The classifier of a finished run: `.probabilities(images)` takes uint8 `(N, H, W, C)`."""
+    from headstart.training import load_classifier as load_from
+
+    return load_from(Path(run))
+
+
+def seconds(given: str | float) -> float:
+    """Seconds of "90", "90s", "5m", "1.5h".
+
+    Raises:
+        InputError: not a duration, or not above zero.
+    """
+    match = re.fullmatch(r"(\d+(?:\.\d+)?|\.\d+)\s*([smh]?)", str(given).strip())
+    if match is None or float(match[1]) == 0:
+        raise InputError(
+            f"the time limit is '{given}', but wanted is a duration above zero.", "Examples: --time-limit 90s, 5m, 1.5h"
+        )
+    return float(match[1]) * _UNITS[match[2]]
+
+
+def _whole(given: int) -> int:
+    if isinstance(given, bool) or not isinstance(given, int) or given < 0:
+        raise InputError(f"seed or seeds is {given!r}, but wanted is a whole number from 0.", "Example: 0")
+    return given
+
+
+def _recipe_keys(keys: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in keys.items() if key not in (*_LOAD_KEYS, *_SPLIT_KEYS) and value is not None}
+
+
+def _default_folder(dataset: Dataset, what: str, digest: str, split_fingerprint: str, end: str) -> Path:
+    """Under `runs/`, named by what defines the result: the same command finds its folder again."""
+    mark = hashlib.sha256(f"{digest} {dataset.fingerprint} {split_fingerprint}".encode()).hexdigest()[:6]
+    words = [re.sub(r"[^\w.-]+", "-", dataset.name), what, *([end] if end else []), mark]
+    return Path("runs") / "-".join(words)
+
+
+def _command(
+    data: Data,
+    models: tuple[str, ...],
+    seeds_wanted: int,
+    time_limit: str | float | None,
+    keys: dict[str, Any],
+    out: str | Path | None,
+) -> str:
+    """The command line that does the same."""
+    source = data if isinstance(data, str | Path) else data.source or "DATA" if isinstance(data, Dataset) else "DATA"
+    words = [
+        "headstart",
+        "compare",
+        str(source),
+        "--models",
+        ",".join(models),
+        "--seeds",
+        str(seeds_wanted),
+        "--time-limit",
+        str(time_limit or "none"),
+    ]
+    for key, value in keys.items():
+        if value is not None:
+            words += [f"--{'' if value is not False else 'no-'}{key.replace('_', '-')}"] + (
+                [] if isinstance(value, bool) else [str(value)]
+            )
+    return shlex.join(words + (["--out", str(out)] if out else []))
+
+
+def datasets() -> list[dict[str, Any]]:
+    """The named datasets: size, shape, and where each would come from."""
+    from headstart.data import catalogue, edition, is_cached, where_from
+
+    found = []
+    for entry in catalogue():
+        shown = edition(entry.name)
+        found.append(
+            {
+                "name": entry.name,
+                "title": entry.title,
+                "train": shown.train_count,
+                "test": shown.test_count,
+                "images": shown.count,
+                "classes": len(shown.class_names),
+                "image_shape": list(shown.image_shape),
+                "cached": is_cached(entry.name),
+                "from": where_from(entry.name),
+                "licence": entry.licence,
+            }
+        )
+    return found
+
+
+def get_dataset(name: str) -> dict[str, Any]:
+    """Fetch a named dataset into the cache and say what it is.
+
+    Raises:
+        InputError: no such name; ResourceError: no source has it.
+    """
+    from headstart.data import fetch_named, where_from
+
+    dataset = fetch_named(name)
+    return {
+        "name": dataset.name,
+        "images": len(dataset),
+        "classes": len(dataset.class_names),
+        "class_names": list(dataset.class_names),
+        "image_shape": list(dataset.image_shape),
+        "fingerprint": dataset.fingerprint,
+        "from": where_from(name),
+    }

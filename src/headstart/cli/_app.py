@@ -1,0 +1,131 @@
+"""The application, its verbs, and the options that several verbs share."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from enum import StrEnum
+from importlib import import_module
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from headstart import progress
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+app = typer.Typer(
+    name="headstart",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="How well does a plain CNN do on my images, and what is a pretrained head start worth?",
+)
+
+VERBS = ("train", "compare", "data", "runs", "report")
+
+
+class Resize(StrEnum):
+    """How images become squares."""
+
+    pad = "pad"
+    crop = "crop"
+    squish = "squish"
+
+
+_DATA, _OUTPUT, _TRAINING = "Data", "Output", "Training"
+
+DataArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="DATA",
+        help="A named dataset (fashion-mnist, mnist, cifar10, digits), a folder of class "
+        "folders, a pixel CSV, a CSV of path,label, an IDX folder, or an .npz file.",
+    ),
+]
+ImageSize = Annotated[int | None, typer.Option("--image-size", help="Side in pixels that all images get.", rich_help_panel=_DATA)]
+ResizeOption = Annotated[Resize, typer.Option("--resize", help="How other shapes become squares.", rich_help_panel=_DATA)]
+PixelMax = Annotated[
+    float | None, typer.Option("--pixel-max", help="Brightest value in a pixel CSV or .npz, if not 255.", rich_help_panel=_DATA)
+]
+GroupBy = Annotated[
+    str | None, typer.Option("--group-by", help="CSV column whose groups stay together in the split.", rich_help_panel=_DATA)
+]
+Validation = Annotated[
+    float | None, typer.Option("--validation", help="Fraction for validation; 0 for none. Default: 0.15.", rich_help_panel=_DATA)
+]
+Test = Annotated[
+    float | None,
+    typer.Option(
+        "--test", help="Fraction for the test; 0 for none. Default: the dataset's own test set, or 0.15.", rich_help_panel=_DATA
+    ),
+]
+TrainImages = Annotated[
+    int | None, typer.Option("--train-images", help="Train on this many images, stratified.", rich_help_panel=_DATA)
+]
+SplitSeed = Annotated[int, typer.Option("--split-seed", help="Seed of the split.", rich_help_panel=_DATA)]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="KEY=VALUE", help="Any other key of the recipe or the model; repeatable.", rich_help_panel=_TRAINING
+    ),
+]
+Epochs = Annotated[float | None, typer.Option("--epochs", help="Passes over the training images.", rich_help_panel=_TRAINING)]
+Batch = Annotated[int | None, typer.Option("--batch", help="Images a step.", rich_help_panel=_TRAINING)]
+Out = Annotated[
+    str | None, typer.Option("--out", "-o", help="Folder of the results; default: one under runs/.", rich_help_panel=_OUTPUT)
+]
+AsJson = Annotated[
+    bool, typer.Option("--json", help="Print one JSON object on stdout; progress goes to stderr.", rich_help_panel=_OUTPUT)
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.", rich_help_panel=_OUTPUT)]
+
+
+def show(result: Any, as_json: bool, draw: Callable[[Any], RenderableType]) -> None:
+    """Print a result: as JSON, or as `draw` renders it."""
+    if as_json:
+        json.dump(result, sys.stdout, indent=2, ensure_ascii=False, allow_nan=False)
+        print()
+        return
+    from rich.console import Console
+
+    Console().print(draw(result))
+
+
+def start(quiet: bool) -> None:
+    """Every verb's first line: progress on or off."""
+    progress.show_progress(not quiet)
+
+
+def settings(given: list[str] | None) -> dict[str, Any]:
+    """KEY=VALUE pairs; values are numbers, true, false, lists separated by commas, or words."""
+    from headstart.errors import InputError
+
+    found: dict[str, Any] = {}
+    for pair in given or []:
+        key, equals, text = pair.partition("=")
+        if not equals or not key:
+            raise InputError(f"--set {pair}: wanted is KEY=VALUE.", "Example: --set momentum=0.9")
+        found[key.strip().replace("-", "_")] = _value(text.strip())
+    return found
+
+
+def _value(text: str) -> Any:
+    if "," in text:
+        return [_value(part) for part in text.split(",")]
+    words = {"true": True, "false": False, "none": None}
+    if text.lower() in words:
+        return words[text.lower()]
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
+for _verb in VERBS:
+    import_module(f"headstart.cli.{_verb}")

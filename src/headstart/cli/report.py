@@ -1,0 +1,23 @@
+"""`headstart report`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from headstart.cli import _app
+from headstart.cli._app import app
+
+
+@app.command()
+def report(
+    study: Annotated[str, typer.Argument(metavar="STUDY", help="Folder of a finished study or run.")],
+    as_json: _app.AsJson = False,
+    quiet: _app.Quiet = False,
+) -> None:
+    """Draw the report of a study or run again."""
+    from headstart import api
+
+    _app.start(quiet)
+    _app.show({"report": str(api.report(study))}, as_json, lambda result: f"Report: {result['report']}")

@@ -1,0 +1,127 @@
+"""`headstart train`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from headstart.cli import _app
+from headstart.cli._app import app
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+_PANEL, _AUGMENTATION, _NETWORK = "Training", "Augmentation (training images only)", "Network"
+
+
+def _option(name: str, text: str, panel: str = _PANEL) -> Any:
+    return typer.Option(name, help=text, rich_help_panel=panel)
+
+
+@app.command()
+def train(
+    data: _app.DataArgument,
+    model: Annotated[
+        str, typer.Option("--model", help="mlp, cnn, cnn-fashion, cnn-fashion-small, cnn-scenes or efficientnet-lite0.")
+    ] = "cnn",
+    seed: Annotated[int, typer.Option("--seed", help="Of initial weights, order and augmentation.")] = 0,
+    epochs: _app.Epochs = None,
+    time_limit: Annotated[
+        str | None, _option("--time-limit", "Such as 90s, 5m, 1h: the schedule is planned to end in time.")
+    ] = None,
+    lr: Annotated[float | None, _option("--lr", "Highest learning rate.")] = None,
+    batch: _app.Batch = None,
+    optimizer: Annotated[str | None, _option("--optimizer", "muon, adam, adamw, sgd or rmsprop.")] = None,
+    schedule: Annotated[str | None, _option("--schedule", "Of the learning rate: constant, linear or cosine.")] = None,
+    l2: Annotated[float | None, _option("--l2", "Weight decay.")] = None,
+    label_smoothing: Annotated[float | None, _option("--label-smoothing", "Share of the target spread over all classes.")] = None,
+    class_weights: Annotated[str | None, _option("--class-weights", "none or balanced.")] = None,
+    patience: Annotated[int | None, _option("--patience", "Stop after this many epochs without a lower validation loss.")] = None,
+    target: Annotated[float | None, _option("--target", "Stop at this validation accuracy, such as 0.97.")] = None,
+    precision: Annotated[str | None, _option("--precision", "auto, float32 or bfloat16.")] = None,
+    layers: Annotated[int | None, _option("--layers", "Hidden layers (mlp) or blocks (cnn).", _NETWORK)] = None,
+    nodes: Annotated[int | None, _option("--nodes", "Units of a layer, or filters of the first block.", _NETWORK)] = None,
+    activation: Annotated[str | None, _option("--activation", "relu, tanh or gelu.", _NETWORK)] = None,
+    dropout: Annotated[float | None, _option("--dropout", "Part of the units dropped while training.", _NETWORK)] = None,
+    flip: Annotated[
+        bool | None,
+        _option(
+            "--flip/--no-flip", "Mirror half of the images; default for cnn unless classes are digits or letters.", _AUGMENTATION
+        ),
+    ] = None,
+    rotation: Annotated[float | None, _option("--rotation", "Up to this many degrees.", _AUGMENTATION)] = None,
+    shift: Annotated[float | None, _option("--shift", "Up to this part of the side.", _AUGMENTATION)] = None,
+    shear: Annotated[float | None, _option("--shear", "Up to this many degrees.", _AUGMENTATION)] = None,
+    zoom: Annotated[float | None, _option("--zoom", "In or out by up to this part.", _AUGMENTATION)] = None,
+    other: _app.Settings = None,
+    validation: _app.Validation = None,
+    test: _app.Test = None,
+    train_images: _app.TrainImages = None,
+    split_seed: _app.SplitSeed = 0,
+    image_size: _app.ImageSize = None,
+    resize: _app.ResizeOption = _app.Resize.pad,
+    pixel_max: _app.PixelMax = None,
+    group_by: _app.GroupBy = None,
+    summary: Annotated[
+        bool,
+        typer.Option(
+            "--summary", help="Print layers, shapes, parameters and multiply-adds; train nothing.", rich_help_panel=_NETWORK
+        ),
+    ] = False,
+    out: _app.Out = None,
+    as_json: _app.AsJson = False,
+    quiet: _app.Quiet = False,
+) -> None:
+    """Train one model on DATA.
+
+    Example: headstart train fashion-mnist --model cnn --epochs 8
+    """
+    from headstart import api
+    from headstart.report import layers_table, run_table
+
+    _app.start(quiet)
+    given = {
+        "epochs": epochs,
+        "lr": lr,
+        "batch": batch,
+        "optimizer": optimizer,
+        "schedule": schedule,
+        "l2": l2,
+        "label_smoothing": label_smoothing,
+        "class_weights": class_weights,
+        "patience": patience,
+        "target": target,
+        "precision": precision,
+        "layers": layers,
+        "nodes": nodes,
+        "activation": activation,
+        "dropout": dropout,
+        "flip": flip,
+        "rotation": rotation,
+        "shift": shift,
+        "shear": shear,
+        "zoom": zoom,
+        **_app.settings(other),
+        "validation": validation,
+        "test": test,
+        "train_images": train_images,
+        "split_seed": split_seed,
+        "image_size": image_size,
+        "resize": resize.value,
+        "pixel_max": pixel_max,
+        "group_by": group_by,
+    }
+    if summary:
+        found = api.network(data, model=model, **given)
+        _app.show({"model": model, "layers": found}, as_json, lambda result: layers_table(result["layers"]))
+        return
+    _app.show(api.train(data, model=model, seed=seed, time_limit=time_limit, out=out, **given), as_json, _drawn(run_table))
+
+
+def _drawn(table: Any) -> Any:
+    def draw(result: dict[str, Any]) -> RenderableType:
+        drawn: RenderableType = table(result)
+        return drawn
+
+    return draw

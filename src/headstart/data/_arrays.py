@@ -1,0 +1,178 @@
+"""Images as arrays: IDX folder, .npz, a pair in memory."""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from headstart.data._cache import Decoded
+from headstart.data._idx import read_idx
+from headstart.data._labels import INTEGER, encode_labels, need_training_classes, need_two_classes
+from headstart.data._types import PART_NAMES, TEST, TRAIN
+from headstart.errors import InputError
+
+ROWS_AT_A_TIME = 4096
+NPZ_KEYS = "x_train, y_train[, x_test, y_test] or images, labels[, class_names]"
+IDX_PARTS = (("train", TRAIN), ("t10k", TEST))
+
+
+def read_idx_folder(folder: Path) -> Decoded:
+    """Read `train-images-idx3-ubyte`, `train-labels-idx1-ubyte` and, where they exist, `t10k-…` (gzipped or not).
+
+    Raises:
+        InputError: labels without images or the reverse, counts that differ, damaged files.
+    """
+    pairs = [(part, _pair_in(folder, prefix)) for prefix, part in IDX_PARTS]
+    arrays = [(part, read_idx(pair[0]), read_idx(pair[1])) for part, pair in pairs if pair is not None]
+    if TRAIN not in [part for part, *_ in arrays]:
+        raise InputError(f"{folder} has no train-images-idx3-ubyte.", "Images of an IDX folder are named train-… and t10k-….")
+    return _decoded([(part, images, labels) for part, images, labels in arrays], None, str(folder))
+
+
+def idx_files(folder: Path) -> list[Path]:
+    """The IDX files of a folder, sorted by name; [] if it is no IDX folder."""
+    files = [path for path in folder.iterdir() if _idx_kind(path.name) is not None] if folder.is_dir() else []
+    return sorted(files) if any(_idx_kind(path.name) == 3 for path in files) else []
+
+
+def read_npz(path: Path, pixel_max: float | None = None) -> Decoded:
+    """Read an `.npz` with keys x_train, y_train[, x_test, y_test], or images, labels[, class_names].
+
+    Images are as in `read_arrays`. With class_names the labels are indices into it.
+
+    Raises:
+        InputError: other keys, Python objects, and what `read_arrays` raises.
+    """
+    try:
+        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
+            found = {key: file[key] for key in file.files}
+    except (ValueError, OSError, EOFError, TypeError, zipfile.BadZipFile) as error:
+        raise InputError(f"{path} cannot be read as .npz: {error}.",
+                         "Save plain number arrays with numpy.savez; arrays of Python objects are never opened.") from error
+    known = {"x_train", "y_train", "x_test", "y_test"} if "x_train" in found else {"images", "labels", "class_names"}
+    needed = known - {"x_test", "y_test", "class_names"}
+    if set(found) - known or needed - set(found) or ("x_test" in found) != ("y_test" in found):
+        raise InputError(f"{path} has the keys {', '.join(sorted(found)) or 'none'}; wanted are {NPZ_KEYS}.",
+                         "Rename the arrays, or load them in Python and give them as a pair.")
+    if "images" in found:
+        return _decoded([(TRAIN, found["images"], found["labels"])], pixel_max, str(path), found.get("class_names"))
+    parts = [(TRAIN, found["x_train"], found["y_train"])]
+    parts += [(TEST, found["x_test"], found["y_test"])] if "x_test" in found else []
+    return _decoded(parts, pixel_max, str(path))
+
+
+def read_arrays(images: Any, labels: Any, pixel_max: float | None = None) -> Decoded:
+    """Take a pair of arrays.
+
+    Args:
+        images: `(N, H, W)` or `(N, H, W, C)`, C = 1 or 3 (RGB). Whole numbers from 0 to 255, or real numbers from 0 to
+            1 (scaled by 255); anything else needs `pixel_max`.
+        labels: `(N,)` or `(N, 1)` whole numbers or strings.
+        pixel_max: the value that means full brightness.
+
+    Raises:
+        InputError: other shapes, values outside the scale, counts that differ, one class.
+    """
+    return _decoded([(TRAIN, np.asarray(images), np.asarray(labels))], pixel_max, "the pair of arrays")
+
+
+def _idx_kind(name: str) -> int | None:
+    """3 for a file of images, 1 for labels, by the name; None for any other file."""
+    match = re.search(r"[-.]idx([13])-ubyte(\.gz)?$", name)
+    return int(match.group(1)) if match else None
+
+
+def _pair_in(folder: Path, prefix: str) -> tuple[Path, Path] | None:
+    found = {kind: path for path in idx_files(folder) if path.name.startswith(prefix) and (kind := _idx_kind(path.name))}
+    if not found:
+        return None
+    if len(found) < 2:
+        have, lack = ("labels", "images-idx3-ubyte") if 1 in found else ("images", "labels-idx1-ubyte")
+        raise InputError(f"{folder} has {have} of {prefix}, but no {prefix}-{lack}.", "Both files are needed, plain or .gz.")
+    return found[3], found[1]
+
+
+def _decoded(parts: Sequence[tuple[int, NDArray[Any], NDArray[Any]]], pixel_max: float | None, where: str,
+             class_names: NDArray[Any] | None = None) -> Decoded:
+    """Check `(part, images, labels)` and join them; a lone training part leaves the split to be made."""
+    pixels = [_pixels(images, pixel_max, f"the {PART_NAMES[part]} images of {where}") for part, images, _ in parts]
+    shapes = {array.shape[1:] for array in pixels}
+    if len(shapes) > 1:
+        raise InputError(f"training and test images of {where} differ in shape: {' and '.join(map(str, sorted(shapes)))}.",
+                         "All images need one height, width and number of channels.")
+    texts = [text for array, (*_, labels) in zip(pixels, parts, strict=True) for text in _label_texts(labels, len(array), where)]
+    numbers, names = encode_labels(texts, where) if class_names is None else _numbered(texts, class_names, where)
+    if len(parts) == 1:
+        return Decoded(pixels[0], numbers, names)
+    assigned = np.repeat(np.array([part for part, *_ in parts], np.uint8), [len(array) for array in pixels])
+    need_training_classes(numbers, assigned, names, where)
+    return Decoded(np.concatenate(pixels), numbers, names, assigned)
+
+
+def _pixels(images: NDArray[Any], pixel_max: float | None, where: str) -> NDArray[np.uint8]:
+    """`(N, H, W)` or `(N, H, W, C)` numbers as `(N, H, W, C)` uint8."""
+    if images.dtype.kind not in "buif":
+        raise InputError(f"{where} are of type {images.dtype}; wanted are numbers.", "Save them as uint8.")
+    if images.ndim == 3:
+        images = images[..., None]
+    if images.ndim != 4 or images.shape[3] not in (1, 3) or 0 in images.shape:
+        channels_first = images.ndim == 4 and images.shape[1] in (1, 3)
+        raise InputError(f"{where} have the shape {images.shape}; wanted is (N, height, width) or (N, height, width, 1 or 3).",
+                         "Channels come last: use numpy.moveaxis(images, 1, -1)." if channels_first else "Reshape them first.")
+    top = _brightest(images, pixel_max, where)
+    if images.dtype == np.uint8 and top == 255:
+        return images
+    out = np.empty(images.shape, np.uint8)
+    for start in range(0, len(images), ROWS_AT_A_TIME):
+        some = slice(start, start + ROWS_AT_A_TIME)
+        out[some] = np.rint(images[some] * (255 / top))
+    return out
+
+
+def _brightest(images: NDArray[Any], pixel_max: float | None, where: str) -> float:
+    """The value that means full brightness, after checking that every value lies on that scale."""
+    low, high = float(images.min()), float(images.max())
+    if pixel_max is not None:
+        top, wanted = pixel_max, f"numbers from 0 to {pixel_max:g} (pixel_max)"
+    elif images.dtype.kind in "bf":
+        top, wanted = 1.0, "whole numbers from 0 to 255, or real numbers from 0 to 1"
+    else:
+        top, wanted = 255.0, "whole numbers from 0 to 255"
+    if not (low >= 0 and high <= top):  # written so that NaN fails too
+        raise InputError(f"{where} have values from {low:g} to {high:g} ({images.dtype}), but pixels are {wanted}.",
+                         "Give the value that means full brightness: --pixel-max 255, say (pixel_max=255 in Python).")
+    return top
+
+
+def _label_texts(labels: NDArray[Any], count: int, where: str) -> list[str]:
+    flat = labels[:, 0] if labels.ndim == 2 and labels.shape[1] == 1 else labels
+    if flat.ndim != 1:
+        raise InputError(f"the labels of {where} have the shape {labels.shape}; wanted is one label an image, ({count},).",
+                         "If they are one-hot, give labels.argmax(axis=1).")
+    if len(flat) != count:
+        raise InputError(f"{where} has {count:,} images but {len(flat):,} labels.",
+                         "Every image needs one label, in the same order.")
+    texts = [str(label).strip() for label in flat.tolist()]
+    bad = [text for text in texts if not text or (flat.dtype.kind == "f" and not INTEGER.match(text))]
+    if bad or flat.dtype.kind not in "buifUO":
+        found = f"'{bad[0]}'" if bad else f"of type {flat.dtype}"
+        raise InputError(f"a label of {where} is {found}; wanted are whole numbers or names.", "Correct the labels.")
+    return texts
+
+
+def _numbered(texts: Sequence[str], class_names: NDArray[Any], where: str) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+    """Labels that are indices into `class_names`."""
+    names = tuple(str(name) for name in class_names.ravel().tolist())
+    strange = min(set(texts) - {str(number) for number in range(len(names))}, default=None)
+    if strange is not None:
+        raise InputError(f"{where} has the label {strange}, but class_names has {len(names)} names, for labels 0 to "
+                         f"{len(names) - 1}.",
+                         "Give every class a name, in the order of the labels.")
+    need_two_classes(names, where)
+    return np.array(texts, np.int64), names

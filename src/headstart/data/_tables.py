@@ -1,0 +1,142 @@
+"""Images as numbers in a CSV: one image a row, one pixel a column."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from headstart.data._cache import Decoded
+from headstart.data._labels import encode_labels
+from headstart.data._rows import Table, open_table, shortened
+from headstart.errors import InputError
+
+PIXEL_COLUMN = re.compile(r"(.*?)(\d+)$")  # pixel12, 12, and 3x12 (row x column)
+USUAL_SCALES = (1023, 4095, 16383, 65535)  # the largest values of 10, 12, 14 and 16 bits
+REMEMBERED_VALUES = 1 << 17  # distinct texts kept with their pixel value; 8-bit files have 256
+
+
+def read_pixel_csv(path: Path, pixel_max: float | None = None, group_by: str | None = None) -> Decoded:
+    """Read a CSV with one image a row: a label column anywhere, the rest pixels of a square image.
+
+    Pixel columns end in a number; where those numbers run without a gap they, not the file, order the pixels, row by
+    row from the top left. Three times a square is a colour image whose pixels are R, G, B, R, G, B, …: 3072 pixels
+    are 32x32.
+
+    Args:
+        pixel_max: the value that means full brightness; None for whole numbers from 0 to 255.
+        group_by: column whose equal values tie images together.
+
+    Raises:
+        InputError: a value that is no pixel (line, column, value), a missing label (line), a pixel count that is no
+            square, columns that are neither label nor pixel, one class.
+    """
+    with open_table(path) as table:
+        label = table.label_column()
+        group = None if group_by is None else table.column(group_by, "group_by")
+        pixels = _pixel_columns(table, {label, group})
+        shape = _square(len(pixels), table.name)
+        values, labels, groups = bytearray(), [], []
+        scale = _Scale(pixel_max)
+        for line, fields in table.rows:
+            labels.append(fields[label].strip())
+            if labels[-1].lower() in {"", "nan"}:
+                raise InputError(f"line {line} of {table.name}: the label ({table.columns[label]}) is empty.",
+                                 "Fill it in, or remove the row.")
+            groups += [] if group is None else [fields[group]]
+            try:
+                values += bytes(map(scale.__getitem__, map(fields.__getitem__, pixels)))
+            except ValueError:
+                raise _bad_pixel(table, line, fields, pixels, scale) from None
+    if not labels:
+        raise InputError(f"{path.name} has a header but no rows.", "Every further line is one image.")
+    numbers, class_names = encode_labels(labels, path.name)
+    images = np.frombuffer(values, np.uint8).reshape(-1, *shape)
+    tied = np.unique(groups, return_inverse=True)[1].astype(np.int64) if groups else None
+    return Decoded(images, numbers, class_names, groups=tied)
+
+
+class _Scale(dict[str, int]):
+    """Text of a CSV field to pixel value, each distinct text worked out once."""
+
+    def __init__(self, pixel_max: float | None) -> None:
+        super().__init__()
+        self.pixel_max = pixel_max
+
+    def __missing__(self, text: str) -> int:
+        value = float(text)
+        top = 255 if self.pixel_max is None else self.pixel_max
+        if not 0 <= value <= top or (self.pixel_max is None and value != int(value)):
+            raise ValueError(text)
+        pixel = round(value * 255 / top)
+        if len(self) < REMEMBERED_VALUES:
+            self[text] = pixel
+        return pixel
+
+    def has(self, text: str) -> bool:
+        try:
+            return self[text] >= 0
+        except ValueError:
+            return False
+
+    def wanted(self) -> str:
+        return "whole numbers from 0 to 255" if self.pixel_max is None else f"numbers from 0 to {self.pixel_max:g} (pixel_max)"
+
+
+def _bad_pixel(table: Table, line: int, fields: Sequence[str], pixels: Sequence[int], scale: _Scale) -> InputError:
+    index = next(index for index in pixels if not scale.has(fields[index]))
+    text = fields[index].strip()
+    found = text if _as_number(text) is not None else f"'{text}'" if text else "empty"
+    return InputError(f"line {line} of {table.name}: {table.columns[index]} is {found}, but pixels are {scale.wanted()}.",
+                      _scale_hint(_as_number(text), scale.pixel_max))
+
+
+def _as_number(text: str) -> float | None:
+    try:
+        return float(text) if math.isfinite(float(text)) else None
+    except ValueError:
+        return None
+
+
+def _scale_hint(value: float | None, given: float | None) -> str:
+    if value is None or given is not None or not 0 < value <= USUAL_SCALES[-1]:
+        return "Correct the value, or remove the row."
+    top = 1 if value < 1 else next(scale for scale in USUAL_SCALES if value <= scale)
+    return f"If your file holds values on another scale, give it: --pixel-max {top}"
+
+
+def _pixel_columns(table: Table, others: set[int | None]) -> list[int]:
+    """Indices of the pixel columns in the order of the pixels."""
+    indices = [index for index in range(len(table.columns)) if index not in others]
+    matches = [PIXEL_COLUMN.match(table.columns[index]) for index in indices]
+    strange = [table.columns[index] for index, match in zip(indices, matches, strict=True) if match is None]
+    if strange:
+        raise InputError(f"{table.name} has columns that are neither label nor pixel: {shortened(strange)}.",
+                         "Remove them. Pixel columns end in a number (pixel0, pixel1, …).")
+    if len({match.group(1) for match in matches if match}) > 1:  # named by row and column, as in 28x28: the file's order counts
+        return indices
+    numbers = [int(match.group(2)) for match in matches if match]
+    missing = sorted(set(range(min(numbers, default=0), max(numbers, default=0))) - set(numbers))
+    if missing or len(set(numbers)) < len(numbers):
+        which = f"none numbered {missing[0]}" if missing else "a number twice"
+        raise InputError(f"{table.name} has {len(numbers):,} pixel columns from {min(numbers)} to {max(numbers)}, but {which}.",
+                         "Every pixel needs one column.")
+    return [index for _, index in sorted(zip(numbers, indices, strict=True))]
+
+
+def _square(count: int, where: str) -> tuple[int, int, int]:
+    """`(H, W, C)` of an image with `count` values."""
+    for channels in (1, 3):
+        side = math.isqrt(count // channels)
+        if count and side * side * channels == count:
+            return side, side, channels
+    if count == 0:
+        raise InputError(f"{where} has a label column, but no pixel columns and no column of paths.",
+                         "Wanted is label,pixel0,pixel1,… or path,label.")
+    side = math.isqrt(count)
+    raise InputError(f"{where} has {count:,} pixel columns, which make no square image: {side}x{side} has {side * side:,}, "
+                     f"{side + 1}x{side + 1} has {(side + 1) ** 2:,}; colour images have three times a square.",
+                     "Is a column missing, or one too many?")

@@ -1,0 +1,46 @@
+"""From a model's name and options to its torch module."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from headstart.models._cnn import Cnn
+from headstart.models._layers import mlp
+from headstart.models._options import BackboneOptions, CnnOptions, FashionOptions, MlpOptions, NetOptions, ScenesOptions
+from headstart.models._presets import fashion, scenes
+
+
+def build(name: str, options: NetOptions, image_shape: tuple[int, int, int], outputs: int, seed: int) -> nn.Module:
+    """The network that learns, from standardised images `(N, C, H, W)` to logits `(N, outputs)`.
+
+    Args:
+        name, options: which network, and its options.
+        image_shape: (height, width, channels) in pixels.
+        outputs: classes, or 1 for two classes (one sigmoid output).
+        seed: of the initial weights; torch's global generator is left as it was.
+
+    Raises:
+        InputError: the images are too small for this network.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        match options:
+            case CnnOptions():
+                return Cnn(image_shape, outputs, options)
+            case MlpOptions():
+                return mlp(image_shape, outputs, options)
+            case FashionOptions():
+                return fashion(name, image_shape, outputs, options)
+            case ScenesOptions():
+                return scenes(name, image_shape, outputs, options)
+            case _:
+                raise TypeError(f"{type(options).__name__} is no network that learns on pixels")
+
+
+def build_head(features: int, outputs: int, options: BackboneOptions) -> nn.Module:
+    """A linear head on `(N, features)` backbone features. It starts at zero, so every class is equally likely."""
+    linear = nn.Linear(features, outputs)
+    nn.init.zeros_(linear.weight)
+    nn.init.zeros_(linear.bias)
+    return nn.Sequential(nn.Dropout(options.dropout), linear)

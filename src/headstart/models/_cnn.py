@@ -1,0 +1,90 @@
+"""Our own small network, `cnn`: a frozen whitening stem, then blocks of two convolutions."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from headstart.models._layers import activation
+from headstart.models._options import CnnOptions
+
+WHITENING_EPS = 5e-4  # added to the eigenvalues, as in airbench; pixels are standardised
+
+
+class Whitening(nn.Conv2d):
+    """A frozen convolution whose filters are the principal directions of the training patches, each scaled to unit variance.
+
+    Filters come in pairs v and -v, so that the activation after them loses nothing.
+    Source: Page (2019), "How to train your ResNet"; the frozen, paired form is Jordan (2024), arXiv:2404.00498, section 3.1.
+    """
+
+    def __init__(self, channels: int, patch: int, stride: int) -> None:
+        directions = min(channels * patch * patch, 32)
+        super().__init__(channels, 2 * directions, patch, stride, bias=True)
+        self.weight.requires_grad_(False)
+
+    @torch.no_grad()
+    def fit(self, images: Tensor) -> None:
+        """Set the filters from standardised images `(N, C, H, W)`, float32; a few thousand suffice."""
+        patch, stride = self.kernel_size[0], self.stride[0]
+        channels = images.shape[1]
+        rows = images.unfold(2, patch, stride).unfold(3, patch, stride)
+        rows = rows.permute(0, 2, 3, 1, 4, 5).reshape(-1, channels * patch * patch).double()
+        values, vectors = torch.linalg.eigh(rows.T @ rows / len(rows))  # ascending
+        keep = self.weight.shape[0] // 2
+        filters = (vectors / (values.clamp_min(0) + WHITENING_EPS).sqrt()).T.flip(0)[:keep]
+        # The sign of an eigenvector is arbitrary; fix it, so that another build of LAPACK gives the same network.
+        sign = filters.gather(1, filters.abs().argmax(1, keepdim=True)).sign()
+        filters = (filters * sign).reshape(keep, channels, patch, patch).float()
+        self.weight.copy_(torch.cat([filters, -filters]))
+
+
+class Block(nn.Module):
+    """Convolution, pooling, norm, activation, convolution, norm, activation: half the height and width, `filters` channels."""
+
+    def __init__(self, channels: int, filters: int, kind: str) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(channels, filters, 3, padding=1, bias=False)
+        self.pool = nn.MaxPool2d(2)
+        self.norm1 = nn.BatchNorm2d(filters)
+        self.conv2 = nn.Conv2d(filters, filters, 3, padding=1, bias=False)
+        self.norm2 = nn.BatchNorm2d(filters)
+        self.act1, self.act2 = activation(kind), activation(kind)
+        for conv in (self.conv1, self.conv2):  # the first filters pass their input on: Zagoruyko & Komodakis (2017)
+            nn.init.dirac_(conv.weight[: conv.in_channels])
+        for norm in (self.norm1, self.norm2):
+            norm.weight.requires_grad_(False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.act1(self.norm1(self.pool(self.conv1(x))))
+        y: Tensor = self.act2(self.norm2(self.conv2(x)))
+        return y
+
+
+class Cnn(nn.Module):
+    """`(N, C, H, W)` standardised images to `(N, outputs)` logits."""
+
+    def __init__(self, image_shape: tuple[int, int, int], outputs: int, options: CnnOptions) -> None:
+        super().__init__()
+        height, width, channels = image_shape
+        # Above 48 pixels the stem strides, so that the first block sees about 32 to 64 pixels and an image costs about the same.
+        stride = max(1, 2 ** round(math.log2(min(height, width) / 40)))
+        self.whitening = Whitening(channels, 2 * stride, stride)
+        self.act = activation(options.activation)
+        side = (min(height, width) - 2 * stride) // stride + 1
+        room = max(1, int(math.log2(max(side, 2))) - 1) if side < 24 else int(math.log2(side / 24)) + 3
+        filters, inputs = options.nodes, self.whitening.out_channels
+        self.blocks = nn.Sequential()
+        for _ in range(min(options.layers or room, max(1, int(math.log2(max(side, 2)))))):
+            self.blocks.append(Block(inputs, filters, options.activation))
+            inputs, filters = filters, min(filters * 2, options.nodes * 4)
+        self.dropout = nn.Dropout(options.dropout)
+        self.head = nn.Linear(inputs, outputs, bias=False)
+        nn.init.zeros_(self.head.weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.blocks(self.act(self.whitening(x))).amax((2, 3))
+        logits: Tensor = self.head(self.dropout(x))
+        return logits

@@ -1,0 +1,121 @@
+"""The tables of the command line: at most 100 columns wide, and complete at 80."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from headstart.report._values import ABSENT, amount, count, duration, percent, plain, short, span
+
+if TYPE_CHECKING:
+    from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+    from rich.table import Table
+
+WIDTH = 100
+WIDTH_FOR_ALL_COLUMNS = 96
+Facts = dict[str, Any]
+
+
+def compare_table(finding: Facts) -> RenderableType:
+    """The contenders, controls and floors of a comparison, and its sentence below; `finding` as in finding.json."""
+    return _Fitted(lambda width: _compared(finding, width))
+
+
+def run_table(summary: Facts) -> RenderableType:
+    """One finished run: its scores, cost and folder; `summary` as `train --json` prints it."""
+    from rich.text import Text
+
+    table = _table(["", ""], left=2, fold=1)
+    table.show_header = False
+    for part in ("test", "validation"):
+        if scores := summary.get(part):
+            interval = f"  ({span(scores['interval'], scores.get('n'))})" if scores.get("interval") else ""
+            images = f", {count(scores['n'])} images" if scores.get("n") else ""
+            table.add_row(f"{part} accuracy", f"{percent(scores.get('accuracy'), scores.get('n'))}{interval}{images}")
+    seconds = summary.get("seconds") or {}
+    facts = {"model": summary.get("model", ABSENT), "seed": summary.get("seed", ABSENT), "epochs": summary.get("epochs", ABSENT),
+             "parameters": count(summary.get("parameters")), "training": duration(seconds.get("train")),
+             "in all": duration(seconds.get("total")), "run": summary.get("run", ABSENT)}
+    for name, value in facts.items():
+        table.add_row(name, Text(plain(value)))
+    return _Fitted(lambda width: table)
+
+
+def runs_table(runs: list[Facts]) -> RenderableType:
+    """Runs below each other; each with the keys of `run_table`. A run without scores is unfinished, and dim."""
+    from rich.text import Text
+
+    if not runs:
+        return Text("No runs here yet.", style="dim")
+    table = _table(["run", "model", "seed", "test", "validation", "training"])
+    for run in runs:
+        test, validation, seconds = (run.get(key) or {} for key in ("test", "validation", "seconds"))
+        table.add_row(Text(plain(run.get("run", ABSENT))), Text(short(run.get("model", ABSENT), 24)),
+                      str(run.get("seed", ABSENT)), percent(test.get("accuracy"), test.get("n")),
+                      percent(validation.get("accuracy"), validation.get("n")), duration(seconds.get("train")),
+                      style="" if test or validation else "dim")
+    return _Fitted(lambda width: table)
+
+
+@dataclass(frozen=True)
+class _Fitted:
+    """Built for the width there is, and never wider than `WIDTH`: lines over the whole of a wide screen are hard to read."""
+
+    build: Callable[[int], RenderableType]
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        width = min(WIDTH, options.max_width)
+        yield from console.render(self.build(width), options.update(width=width))
+
+
+def _table(columns: list[str], left: int = 1, fold: int = 0) -> Table:
+    """An empty table: the first `left` columns to the left, figures to the right. Column `fold` breaks its text over lines."""
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, header_style="dim", pad_edge=False, padding=(0, 1), collapse_padding=True)
+    for number, column in enumerate(columns):
+        table.add_column(column, justify="left" if number < left else "right", no_wrap=number != fold, overflow="fold")
+    return table
+
+
+def _compared(finding: Facts, width: int) -> RenderableType:
+    from rich.console import Group
+    from rich.padding import Padding
+    from rich.text import Text
+
+    verdict = finding.get("verdict") or {}
+    lines: list[RenderableType] = [_results(finding, verdict.get("winner"), width)]
+    if verdict.get("sentence"):
+        lines.append(Padding(Text(plain(verdict["sentence"]), style="bold"), (0, 1)))
+    return Group(*lines, *(Padding(Text(plain(note), style="dim"), (0, 1)) for note in verdict.get("notes") or []))
+
+
+def _results(finding: Facts, winner: str | None, width: int) -> Table:
+    from rich.text import Text
+
+    part = "test" if any(one.get("test") for one in finding["contenders"]) else "validation"
+    columns = [part, "95% interval", "training", "params", "mult-adds", "ms/image"]
+    shown = columns if width >= WIDTH_FOR_ALL_COLUMNS else columns[:4]
+    table = _table(["", "", *shown], left=2, fold=1)
+    for role, style in (("contender", "bold"), ("control", "")):
+        for one in finding["contenders"]:
+            if one.get("role", "contender") == role:
+                mark = Text("●" if one["name"] == winner else " ", style="green")
+                cells = list(_cells(one, one.get(part) or {}))[:len(shown)]
+                table.add_row(mark, Text(short(one["name"], 60), style=style), *cells)
+        table.add_section()
+    for floor in finding.get("floors") or []:
+        table.add_row("", Text(short(floor["name"], 60)), *list(_cells(floor, floor))[:2], style="dim")
+    return table
+
+
+def _cells(one: Facts, scores: Facts) -> Iterator[str]:
+    yield percent(scores.get("accuracy"), scores.get("n"))
+    yield span(scores.get("interval"), scores.get("n"))
+    yield duration((one.get("seconds") or {}).get("train"))
+    yield amount(one.get("parameters"))
+    yield amount(one.get("multiply_adds"))
+    ms = one.get("predict_ms_per_image")
+    yield ABSENT if ms is None else f"{ms:.2f}"

@@ -1,0 +1,358 @@
+"""Compare: every contender on the same splits and seeds, with the same seconds; then the verdict."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from headstart import progress, store
+from headstart.data import Dataset, Split, describe, write_split
+from headstart.errors import InputError, RunFailed
+from headstart.evaluation import (
+    FloorResult,
+    accuracy_interval,
+    difference_of,
+    floor_sentence,
+    majority_class,
+    nearest_neighbour,
+    verdict,
+    wilson_interval,
+)
+from headstart.models import BACKBONES
+from headstart.training import Recipe, make_recipe, prepare_features, read_correct, read_metrics, train
+
+REPORT_SECONDS = 8.0  # kept back from the time limit for drawing the report; it took 4 to 7 s for two contenders on 2 cores
+_FLOOR_SHARE = 0.04  # of the time limit, for the nearest neighbour
+_MULTIPLY_ADDS_A_SECOND = 5e10  # of the nearest neighbour on 2 cores
+_MOST_MULTIPLY_ADDS = 1.2e12
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What to compare.
+
+    Attributes:
+        models: names of the contenders.
+        seeds: each contender runs once with each.
+        time_limit: seconds for everything, the report included; None for the recipes' own epochs.
+        values: recipe keys for all contenders; a key that only some models have goes to those.
+    """
+
+    models: tuple[str, ...]
+    seeds: tuple[int, ...]
+    time_limit: float | None
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+    def check(self) -> None:
+        """Whether this can be asked, before any data are opened.
+
+        Raises:
+            InputError: unknown or repeated models, no seeds, unknown keys or bad values.
+        """
+        _entries(self)
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "models": list(self.models),
+            "seeds": list(self.seeds),
+            "time_limit": self.time_limit,
+            "values": dict(self.values),
+        }
+
+
+@dataclass
+class Entry:
+    """A contender, or the control of a backbone, and what its runs left."""
+
+    name: str
+    role: str
+    recipe: Recipe
+    seeds: tuple[int, ...]
+    run_seconds: float | None = None  # each run's share of the time
+    prepare_seconds: float = 0.0
+    runs: dict[int, Path] = field(default_factory=dict)
+    failures: list[str] = field(default_factory=list)
+
+
+def compare(
+    asked: Comparison, dataset: Dataset, split: Split, folder: Path, *, command: str = "", started: float | None = None
+) -> dict[str, Any]:
+    """Run a comparison and write its `finding.json`.
+
+    Args:
+        asked: what to compare.
+        dataset, split: shared by all contenders.
+        folder: of the study; runs are under `runs/`. Finished runs there are reused; a finished study answers at once.
+        command: what reproduces it, for the record.
+        started: `time.perf_counter()` from which the time limit counts; now, if None.
+
+    Returns:
+        The finding.
+
+    Raises:
+        InputError: bad models or options, too short a time, another study in the folder.
+        RunFailed: no contender finished.
+    """
+    started = time.perf_counter() if started is None else started
+    entries = _entries(asked)
+    with store.claim(folder):
+        identity = {**asked.as_json(), "dataset": dataset.fingerprint, "split": split.fingerprint}
+        if (finding := _finished(folder, identity)) is not None:
+            return finding
+        store.write_json(folder / "study.json", {"study": "compare", **identity})
+        write_split(split, dataset, folder)
+        judged = split.test if len(split.test) else split.validation
+        if not len(judged):
+            raise InputError(
+                "there is neither a test nor a validation image, so nothing can be compared.",
+                "Give --test or --validation a fraction above 0.",
+            )
+        floors = _floors(asked, dataset, split, judged)
+        _share_time(asked, entries, dataset, split, folder, started)
+        _run_all(entries, dataset, split, folder)
+        finding = _finding(asked, entries, floors, dataset, split, folder)
+        finding = {
+            **finding,
+            "command": command,
+            "budget": {**finding["budget"], "seconds_spent": round(time.perf_counter() - started, 1)},
+        }
+        store.write_json(folder / "finding.json", finding)
+        return finding
+
+
+def _entries(asked: Comparison) -> list[Entry]:
+    """The contenders, then for each backbone its control: the same network from random weights, one seed."""
+    if len(set(asked.models)) < len(asked.models) or not asked.models:
+        raise InputError(
+            f"--models is {','.join(asked.models) or 'empty'}, but each contender must appear once.", "Example: --models cnn,mlp"
+        )
+    if not asked.seeds:
+        raise InputError("--seeds is 0, but a comparison needs one seed or more.", "Three show how much chance matters.")
+    recipes = {model: make_recipe(model, _values_for(model, asked)) for model in asked.models}
+    found = [Entry(model, "contender", recipe, asked.seeds) for model, recipe in recipes.items()]
+    for model, recipe in recipes.items():
+        if model in BACKBONES and getattr(recipe.net, "pretrained", False):
+            random = recipe.model_copy(update={"net": recipe.net.model_copy(update={"pretrained": False})})
+            found.append(Entry(f"{model} (random weights)", "control", random, asked.seeds[:1]))
+    return found
+
+
+def _values_for(model: str, asked: Comparison) -> dict[str, Any]:
+    """The given values that this model has. One that no contender has is an error, raised by `make_recipe`."""
+    from headstart.models import options_of
+
+    def has(name: str, key: str) -> bool:
+        return key in Recipe.model_fields or key in options_of(name).model_fields
+
+    return {
+        key: value for key, value in asked.values.items() if has(model, key) or not any(has(other, key) for other in asked.models)
+    }
+
+
+def _finished(folder: Path, identity: dict[str, Any]) -> dict[str, Any] | None:
+    if not (folder / "study.json").exists():
+        strangers = [entry.name for entry in folder.iterdir() if not entry.name.startswith(".")]
+        if strangers:
+            raise InputError(
+                f"{folder} is not empty and holds no comparison: {', '.join(sorted(strangers)[:3])}.", "Choose another --out."
+            )
+        return None
+    found = store.read_json(folder / "study.json")
+    for key, wanted in identity.items():
+        if found.get(key) != wanted:
+            shown = "" if key in ("dataset", "split") else f" ({found.get(key)} there, {wanted} asked)"
+            raise InputError(
+                f"{folder} holds a comparison with another {key.replace('_', ' ')}{shown}.",
+                "Choose another --out, or remove that folder.",
+            )
+    if not (folder / "finding.json").exists():
+        return None
+    finding: dict[str, Any] = store.read_json(folder / "finding.json")
+    return finding
+
+
+def _floors(asked: Comparison, dataset: Dataset, split: Split, judged: NDArray[np.int64]) -> list[FloorResult]:
+    most = _MOST_MULTIPLY_ADDS
+    if asked.time_limit is not None:
+        most = min(most, _FLOOR_SHARE * asked.time_limit * _MULTIPLY_ADDS_A_SECOND)
+    return [
+        majority_class(dataset.labels, split.train, judged),
+        nearest_neighbour(dataset.images, dataset.labels, split.train, judged, limit=most),
+    ]
+
+
+def _share_time(asked: Comparison, entries: list[Entry], dataset: Dataset, split: Split, folder: Path, started: float) -> None:
+    """Give every entry the same seconds, features counted, and every seed its share; kept in `budget.json` for a later start."""
+    share = None
+    if asked.time_limit is not None:
+        share = (asked.time_limit - (time.perf_counter() - started) - REPORT_SECONDS) / len(entries)
+        if share <= 0:
+            raise InputError(
+                f"a time limit of {asked.time_limit:g} s is spent before the first model trains.", "Give a longer --time-limit."
+            )
+    kept = store.read_json(folder / "budget.json") if (folder / "budget.json").exists() else {}
+    budget: dict[str, Any] = {}
+    for entry in entries:
+        if entry.name in kept:
+            entry.prepare_seconds, entry.run_seconds = kept[entry.name]["prepare"], kept[entry.name]["run"]
+            entry.recipe = entry.recipe.model_copy(update={"net": entry.recipe.net.model_copy(update=kept[entry.name]["net"])})
+        else:
+            if entry.recipe.model in BACKBONES:
+                progress.say(f"{entry.name}: features, once for all seeds")
+                entry.recipe, entry.prepare_seconds = prepare_features(entry.recipe, dataset, split, entry.seeds[0], share)
+            entry.run_seconds = None if share is None else max(0.0, share - entry.prepare_seconds) / len(entry.seeds)
+        net = {"input_px": entry.recipe.net.input_px} if entry.recipe.model in BACKBONES else {}  # type: ignore[attr-defined]
+        budget[entry.name] = {"prepare": entry.prepare_seconds, "run": entry.run_seconds, "net": net}
+    store.write_json(folder / "budget.json", budget)
+
+
+def _run_all(entries: list[Entry], dataset: Dataset, split: Split, folder: Path) -> None:
+    """Seed by seed, so that a machine that slows down slows all contenders alike."""
+    jobs = [(seed, entry) for seed in entries[0].seeds for entry in entries if seed in entry.seeds]
+    with progress.task("compare", len(jobs), "runs") as task:
+        for seed, entry in jobs:
+            path = folder / "runs" / f"{entry.name.replace(' ', '-').replace('(', '').replace(')', '')}-seed{seed}"
+            recipe = entry.recipe.model_copy(update={"time_limit": entry.run_seconds})
+            try:
+                train(recipe, dataset, split, seed, path)
+                entry.runs[seed] = path
+            except RunFailed as error:
+                entry.failures.append(f"seed {seed} failed: {error.message}")
+                progress.say(f"{entry.name}, seed {seed}: {error}")
+            task.advance()
+
+
+def _finding(
+    asked: Comparison, entries: list[Entry], floors: list[FloorResult], dataset: Dataset, split: Split, folder: Path
+) -> dict[str, Any]:
+    part = "test" if len(split.test) else "validation"
+    done = [entry for entry in entries if entry.runs]
+    correct = {entry.name: np.stack([read_correct(path, part) for path in entry.runs.values()]) for entry in done}
+    contenders = {entry.name: correct[entry.name] for entry in done if entry.role == "contender"}
+    if not contenders:
+        raise RunFailed("no contender finished: " + "; ".join(failure for entry in entries for failure in entry.failures))
+    notes = [
+        sentence for name, right in contenders.items() for floor in floors if (sentence := floor_sentence(name, right, floor))
+    ]
+    notes += _worth_of_pretraining(entries, correct)
+    if part == "validation":
+        notes.append("Judged on validation images: the split has no test images.")
+    return {
+        "study": "compare",
+        "headstart": _version(),
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "dataset": {
+            **describe(dataset, split),
+            "counts": {"train": len(split.train), "validation": len(split.validation), "test": len(split.test)},
+        },
+        "budget": {
+            "time_limit": asked.time_limit,
+            "seeds": list(asked.seeds),
+            "seconds_per_contender": None
+            if entries[0].run_seconds is None
+            else round(entries[0].run_seconds * len(asked.seeds), 1),
+        },
+        "contenders": [_contender(entry, correct[entry.name], part, folder) for entry in done],
+        "failed": [{"name": entry.name, "failures": entry.failures} for entry in entries if entry.failures],
+        "floors": [
+            {
+                "name": floor.name,
+                "accuracy": floor.accuracy,
+                "n": len(floor.correct),
+                "note": floor.note,
+                "interval": list(wilson_interval(int(floor.correct.sum()), len(floor.correct))),
+            }
+            for floor in floors
+        ],
+        "verdict": {**verdict(contenders).as_json(), "notes": notes},
+        "judged_on": part,
+        "test_reads": 1 if part == "test" else 0,
+        "report": str(folder / "report.html"),
+    }
+
+
+def _version() -> str:
+    from importlib.metadata import version
+
+    return version("headstart")
+
+
+def _contender(entry: Entry, correct: NDArray[np.bool_], part: str, folder: Path) -> dict[str, Any]:
+    metrics = [read_metrics(path) for path in entry.runs.values()]
+    runs = [str(path.relative_to(folder)) for path in entry.runs.values()]
+
+    def mean(*keys: str) -> float | None:
+        values = []
+        for one in metrics:
+            for key in keys:
+                one = one[key] if one is not None else None
+            values.append(one)
+        return (
+            None
+            if any(value is None for value in values)
+            else float(np.mean([float(value) for value in values if value is not None]))
+        )
+
+    def scores(name: str) -> dict[str, Any] | None:
+        if metrics[0][name] is None:
+            return None
+        each = [one[name]["accuracy"] for one in metrics]
+        interval = accuracy_interval(correct) if name == part else None
+        return {
+            "accuracy": float(np.mean(each)),
+            "interval": None if interval is None else list(interval),
+            "n": metrics[0][name]["n"],
+            "loss": mean(name, "loss"),
+            "macro_f1": mean(name, "macro_f1"),
+            "per_seed": each,
+        }
+
+    best = int(np.argsort([one[part]["accuracy"] for one in metrics])[len(metrics) // 2])  # the median run stands for all
+    return {
+        "name": entry.name,
+        "role": entry.role,
+        "model": entry.recipe.model,
+        "recipe": metrics[0]["resolved"],
+        "recipe_hash": entry.recipe.digest,
+        "parameters": metrics[0]["parameters"],
+        "trainable_parameters": metrics[0]["trainable_parameters"],
+        "multiply_adds": metrics[0]["multiply_adds"],
+        "epochs": [one["epochs"] for one in metrics],
+        "seconds": {
+            "train": round(
+                entry.prepare_seconds + sum(one["seconds"]["train"] - one["seconds"]["prepare"] for one in metrics), 3
+            ),
+            "prepare": round(entry.prepare_seconds, 3),
+            "total": round(entry.prepare_seconds + sum(one["seconds"]["total"] for one in metrics), 3),
+        },
+        "predict_ms_per_image": mean("predict_ms_per_image"),
+        "test": scores("test"),
+        "validation": scores("validation"),
+        "runs": runs,
+        "representative_run": runs[best],
+        "seeds": list(entry.runs),
+        "warnings": sorted({warning for one in metrics for warning in one["warnings"]}) + entry.failures,
+    }
+
+
+def _worth_of_pretraining(entries: list[Entry], correct: dict[str, NDArray[np.bool_]]) -> list[str]:
+    """Rule 4: what the ImageNet weights add over the same backbone from random weights."""
+    found = []
+    for control in entries:
+        name = control.recipe.model
+        if control.role != "control" or name not in correct or control.name not in correct:
+            continue
+        result = difference_of(correct[name], correct[control.name][:1], 0.05)
+        low, high = result.interval
+        found.append(
+            f"ImageNet weights against one draw of random weights in the same frozen backbone: "
+            f"{100 * result.difference:+.1f} points (95% interval {100 * low:+.1f} to {100 * high:+.1f})."
+        )
+    return found

@@ -1,0 +1,206 @@
+"""The classifier: from uint8 images to class probabilities, in one module that a run leaves for use."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from headstart import progress, store
+from headstart.errors import InputError
+from headstart.models import Backbone, BackboneOptions, build, build_head, load_backbone, options_of
+from headstart.training._device import best_device, prepare_process, use_bfloat16
+from headstart.training._recipe import Recipe
+
+FORMAT = 1
+_PIXELS_A_BATCH = 1 << 20  # bounds the memory of a prediction; 1,000 images of 32x32
+
+
+class Standardise(nn.Module):
+    """Floats in 0-255 to zero mean and unit variance by channel, as measured on the training images."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(1, channels, 1, 1))
+        self.register_buffer("std", torch.ones(1, channels, 1, 1))
+        self.mean: Tensor
+        self.std: Tensor
+
+    def fit(self, images: NDArray[np.uint8]) -> None:
+        """From training images `(N, H, W, C)` uint8."""
+        pixels = images.reshape(-1, images.shape[-1])
+        self.mean.copy_(torch.from_numpy(pixels.mean(0, dtype=np.float64)).view_as(self.mean))
+        self.std.copy_(torch.from_numpy(pixels.std(0, dtype=np.float64) + 1e-3).view_as(self.std))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (x - self.mean) / self.std
+
+
+class StandardisedBackbone(nn.Module):
+    """A frozen backbone whose features have zero mean and unit variance on the training images."""
+
+    def __init__(self, backbone: Backbone) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.register_buffer("mean", torch.zeros(backbone.size))
+        self.register_buffer("std", torch.ones(backbone.size))
+        self.mean: Tensor
+        self.std: Tensor
+
+    def fit(self, features: NDArray[np.float16]) -> None:
+        """From features `(N, size)` of training images."""
+        self.mean.copy_(torch.from_numpy(features.mean(0, dtype=np.float64)))
+        self.std.copy_(torch.from_numpy(features.std(0, dtype=np.float64) + 1e-3))
+
+    def standardise(self, features: Tensor) -> Tensor:
+        """Raw features to what the head learns on."""
+        return (features - self.mean) / self.std
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.standardise(self.backbone(x).float())
+
+
+def as_floats(images: NDArray[np.uint8], device: torch.device) -> Tensor:
+    """uint8 `(N, H, W, C)` to float `(N, C, H, W)` in 0-255; the memory stays channels-last."""
+    return torch.from_numpy(images).to(device).permute(0, 3, 1, 2).float()
+
+
+def to_probabilities(logits: Tensor) -> Tensor:
+    """Softmax; or for one output the sigmoid, as the probability of the second of two classes. `(N, K)` float32."""
+    logits = logits.float()
+    if logits.shape[1] == 1:
+        second = logits.sigmoid()
+        return torch.cat([1 - second, second], 1)
+    return logits.softmax(1)
+
+
+class Classifier(nn.Module):
+    """What predicts: `front` (standardising, or a backbone), then `net`, which learnt.
+
+    Attributes:
+        class_names: K names in the order of the probabilities.
+        image_shape: (height, width, channels) of the images it takes.
+        mirror: whether predictions are the average over each image and its mirror image.
+    """
+
+    def __init__(
+        self,
+        front: Standardise | StandardisedBackbone,
+        net: nn.Module,
+        recipe: Recipe,
+        class_names: tuple[str, ...],
+        image_shape: tuple[int, int, int],
+    ) -> None:
+        super().__init__()
+        self.front, self.net = front, net
+        self.recipe, self.class_names, self.image_shape = recipe, class_names, image_shape
+        self.mirror = bool(recipe.flip)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Floats in 0-255, `(N, C, H, W)`, to logits."""
+        logits: Tensor = self.net(self.front(x))
+        return logits
+
+    @torch.inference_mode()
+    def probabilities(self, images: NDArray[np.uint8], rows: NDArray[np.int64] | None = None) -> NDArray[np.float32]:
+        """Class probabilities `(N, K)` of uint8 images `(N, H, W, C)`, or of the given rows of them.
+
+        Raises:
+            InputError: the images have another shape than those of the training.
+        """
+        if images.shape[1:] != self.image_shape:
+            raise InputError(
+                f"these images are {images.shape[1:]} (height, width, channels), but this classifier takes {self.image_shape}.",
+                "Open them with the same --image-size and --resize as in training.",
+            )
+        rows = np.arange(len(images)) if rows is None else rows
+        device = next(self.net.parameters()).device
+        size = max(16, _PIXELS_A_BATCH // (images.shape[1] * images.shape[2]))
+        was_training = self.training
+        self.eval()
+        out = np.empty((len(rows), len(self.class_names)), np.float32)
+        with (
+            progress.task("predicting", len(rows), "images") as task,
+            torch.autocast(device.type, torch.bfloat16, enabled=use_bfloat16(self.recipe.precision)),
+        ):
+            for start in range(0, len(rows), size):
+                x = as_floats(images[rows[start : start + size]], device)
+                found = to_probabilities(self(x))
+                if self.mirror:
+                    found = (found + to_probabilities(self(x.flip(3)))) / 2
+                out[start : start + len(x)] = found.cpu().numpy()
+                task.advance(len(x))
+        self.train(was_training)
+        return out
+
+
+def outputs_for(classes: int) -> int:
+    """One sigmoid output for two classes, else a softmax over all."""
+    return 1 if classes == 2 else classes
+
+
+def save_classifier(classifier: Classifier, folder: Path, preprocessing: dict[str, Any]) -> None:
+    """Write `model.safetensors` and `classifier.json`: weights, preprocessing and class names.
+
+    Args:
+        preprocessing: how images of any size become `image_shape`: the options under which the dataset was opened.
+    """
+    from safetensors.torch import save
+
+    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in classifier.state_dict().items()}
+    store.write_bytes(folder / "model.safetensors", save(weights))
+    backbone = classifier.front.backbone.input_px if isinstance(classifier.front, StandardisedBackbone) else None
+    store.write_json(
+        folder / "classifier.json",
+        {
+            "format": FORMAT,
+            "model": classifier.recipe.model,
+            "recipe": classifier.recipe.model_dump(mode="json"),
+            "image_shape": list(classifier.image_shape),
+            "class_names": list(classifier.class_names),
+            "mirror": classifier.mirror,
+            "input_px": backbone,
+            "preprocessing": preprocessing,
+        },
+    )
+
+
+def load_classifier(folder: Path) -> Classifier:
+    """The classifier that a finished run left in `folder`.
+
+    Raises:
+        InputError: no finished run there, or its files are damaged or from a newer Headstart.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load
+
+    prepare_process()
+    about = store.read_json(folder / "classifier.json")
+    if about.get("format") != FORMAT:
+        raise InputError(
+            f"{folder / 'classifier.json'} has format {about.get('format')!r}, this Headstart reads {FORMAT}.",
+            "Use the Headstart that trained it, or train again.",
+        )
+    net_options = options_of(about["model"])(**about["recipe"]["net"])
+    recipe = Recipe(**{**about["recipe"], "net": net_options})
+    names, shape = tuple(about["class_names"]), tuple(about["image_shape"])
+    front: Standardise | StandardisedBackbone
+    if isinstance(net_options, BackboneOptions):
+        front = StandardisedBackbone(load_backbone(net_options, about["input_px"], 0, empty=True).fold())
+        net = build_head(front.backbone.size, outputs_for(len(names)), net_options)
+    else:
+        front = Standardise(shape[2])
+        net = build(about["model"], net_options, shape, outputs_for(len(names)), 0)
+    classifier = Classifier(front, net, recipe, names, shape)
+    path = folder / "model.safetensors"
+    try:
+        classifier.load_state_dict(load(path.read_bytes()))
+    except (OSError, SafetensorError, RuntimeError) as error:
+        raise InputError(
+            f"{path} cannot be used: {str(error).splitlines()[0]}", "The file may be damaged; train again in another --out."
+        ) from error
+    return classifier.to(best_device()).to(memory_format=torch.channels_last).eval()

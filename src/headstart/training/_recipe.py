@@ -1,0 +1,147 @@
+"""The recipe: everything that defines training besides data and seed; typed, validated, hashed. No torch here."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError
+
+from headstart.errors import InputError, nearest
+from headstart.models import NetOptions, options_of
+
+OptimizerName = Literal["muon", "adam", "adamw", "sgd", "rmsprop"]
+Schedule = Literal["constant", "cosine", "linear"]
+
+
+class Recipe(BaseModel):
+    """How to train one model.
+
+    Attributes:
+        model, net: the network's name and its options.
+        optimizer, lr: which one, and its highest learning rate; muon derives the rates of biases and head from it.
+        batch: images a step; None picks the model's usual one, less when there are few training images.
+        epochs: passes over the training images, need not be whole; None picks enough for the number of images.
+        time_limit: seconds for the whole run; the schedule is planned to end in time, with `epochs` as its upper bound.
+        schedule, warmup: shape of the learning rate; `warmup` is the part of the steps in which it rises from zero.
+        momentum: of muon, sgd and rmsprop.
+        l2: weight decay; added to the gradient (adam, sgd, rmsprop, muon's head) or decoupled (adamw).
+        label_smoothing: share of the target spread over all classes.
+        patience: epochs without a lower validation loss after which training stops and takes the best weights back.
+        target: validation accuracy at which training stops.
+        class_weights: "balanced" weighs each class by the inverse of its frequency.
+        flip: mirror half of the training images, and average predictions over both; None: unless classes are digits or letters.
+        rotation, shear: largest angle in degrees; shift, zoom: largest part of the side.
+        precision: "auto" takes bfloat16 where this machine computes it well and faster.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    model: str
+    net: SerializeAsAny[NetOptions]
+    optimizer: OptimizerName = "adam"
+    lr: Annotated[float, Field(gt=0, le=100)] = 1e-3
+    batch: Annotated[int, Field(ge=1, le=65536)] | None = None
+    epochs: Annotated[float, Field(gt=0, le=10_000)] | None = None
+    time_limit: Annotated[float, Field(gt=0)] | None = None
+    schedule: Schedule = "constant"
+    warmup: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    l2: Annotated[float, Field(ge=0, le=10)] = 0.0
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    patience: Annotated[int, Field(ge=1)] | None = None
+    target: Annotated[float, Field(gt=0, le=1)] | None = None
+    class_weights: Literal["none", "balanced"] = "none"
+    flip: bool | None = False
+    rotation: Annotated[float, Field(ge=0, le=180)] = 0.0
+    shift: Annotated[float, Field(ge=0, le=0.5)] = 0.0
+    shear: Annotated[float, Field(ge=0, le=60)] = 0.0
+    zoom: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+
+    @cached_property
+    def digest(self) -> str:
+        """Hexadecimal SHA-256 of the recipe's canonical JSON."""
+        return hashlib.sha256(json.dumps(self.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()
+
+
+# cnn: found on Fashion-MNIST's validation images (benchmarks/cnn.md); the published presets keep what was published.
+_DEFAULTS: dict[str, dict[str, Any]] = {
+    "mlp": {"optimizer": "adam", "lr": 1e-3, "schedule": "cosine", "epochs": 20.0},
+    "cnn": {
+        "optimizer": "muon",
+        "lr": 0.2,
+        "momentum": 0.6,
+        "schedule": "linear",
+        "warmup": 0.15,
+        "label_smoothing": 0.1,
+        "flip": None,
+    },
+    "cnn-fashion": {"optimizer": "adam", "lr": 1e-3, "epochs": 20.0, "batch": 128},
+    "cnn-fashion-small": {"optimizer": "rmsprop", "lr": 1e-3, "epochs": 15.0, "batch": 128},
+    "cnn-scenes": {"optimizer": "adam", "lr": 1e-4, "epochs": 10.0, "batch": 32},
+    "efficientnet-lite0": {"optimizer": "adam", "lr": 2e-3, "schedule": "cosine", "label_smoothing": 0.1},
+}
+USUAL_BATCH = {"mlp": 128, "cnn": 512, "efficientnet-lite0": 256}
+IMAGES_TO_SEE = {"cnn": 400_000, "efficientnet-lite0": 600_000}  # default epochs: this many images, within the bounds below
+EPOCH_BOUNDS = (8, 40)
+_FEWEST_STEPS_AN_EPOCH = 20
+
+
+def make_recipe(model: str, values: Mapping[str, Any] | None = None) -> Recipe:
+    """A model's default recipe with `values` over it; an explicit value always wins.
+
+    Args:
+        model: a name of `headstart.models.MODELS`.
+        values: fields of the recipe or options of the network, in one flat mapping; None values are left at the default.
+
+    Raises:
+        InputError: unknown model or key (the nearest is named), or a value out of its range.
+    """
+    options = options_of(model)
+    fields = [name for name in Recipe.model_fields if name not in ("model", "net")]
+    given = {key: value for key, value in (values or {}).items() if value is not None}
+    for key in given:
+        if key not in fields and key not in options.model_fields:
+            raise InputError(
+                f"model {model} has no option '{key}': {nearest(key, [*fields, *options.model_fields])}",
+                f"Its own options: {', '.join(options.model_fields) or 'none'}; of training: {', '.join(fields)}.",
+            )
+    try:
+        net = options(**{key: value for key, value in given.items() if key in options.model_fields})
+        training = {key: value for key, value in given.items() if key in fields}
+        return Recipe(model=model, net=net, **{**_DEFAULTS[model], **training})
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"]) or model
+        raise InputError(
+            f"option {key} is {first['input']!r}: {first['msg'].lower()}.", f"Give another value for --{key.replace('_', '-')}."
+        ) from None
+
+
+def resolve(recipe: Recipe, train_images: int, class_names: tuple[str, ...]) -> Recipe:
+    """The recipe with everything left open decided by the data: batch, epochs, flips.
+
+    Args:
+        train_images: how many images will train.
+    """
+    changes: dict[str, Any] = {}
+    if recipe.batch is None:
+        # About 20 steps an epoch or more, so that little data still means many updates: a guess that held on
+        # digits and Fashion-MNIST.
+        few = max(1, train_images // _FEWEST_STEPS_AN_EPOCH)
+        changes["batch"] = max(16, min(USUAL_BATCH[recipe.model], 2 ** (few.bit_length() - 1)))
+    if recipe.epochs is None:
+        low, high = EPOCH_BOUNDS
+        changes["epochs"] = float(min(high, max(low, round(IMAGES_TO_SEE[recipe.model] / train_images))))
+    if recipe.flip is None:
+        changes["flip"] = not are_characters(class_names)
+    return recipe.model_copy(update=changes)
+
+
+def are_characters(class_names: tuple[str, ...]) -> bool:
+    """Whether the classes are digits or single letters, whose mirror images mean something else or nothing."""
+    return all(name.isdigit() or (len(name) == 1 and name.isalpha()) for name in class_names)

@@ -1,0 +1,234 @@
+"""The files of a run folder: written at the end, `metrics.json` last, so that its presence means the run is finished."""
+
+from __future__ import annotations
+
+import csv
+import io
+import platform
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from headstart import store
+from headstart.data import Dataset, Split, describe, write_split
+from headstart.errors import InputError
+from headstart.evaluation import choose_gallery
+from headstart.training._recipe import Recipe
+
+CURVE_COLUMNS = ("epoch", "seconds", "learning_rate", "train_loss", "train_accuracy", "validation_loss", "validation_accuracy")
+_VERSIONS_OF = ("headstart", "torch", "timm", "numpy", "scikit-learn", "scipy", "pillow")
+
+
+def identity(recipe: Recipe, dataset: Dataset, split: Split, seed: int) -> dict[str, Any]:
+    """What makes a run this run: recipe x dataset x split x seed."""
+    return {
+        "recipe": recipe.model_dump(mode="json"),
+        "digest": recipe.digest,
+        "seed": seed,
+        "dataset": dataset.fingerprint,
+        "split": split.fingerprint,
+    }
+
+
+def finished(folder: Path, wanted: dict[str, Any]) -> dict[str, Any] | None:
+    """The metrics of the run in `folder` if it is finished and is the one `wanted`; None if nothing is there.
+
+    Raises:
+        InputError: another run is there; a run folder is never overwritten.
+    """
+    path = folder / "recipe.json"
+    if not path.exists():
+        strangers = [entry.name for entry in folder.iterdir() if not entry.name.startswith(".")] if folder.is_dir() else []
+        if strangers:
+            raise InputError(
+                f"{folder} is not empty and holds no run: {', '.join(sorted(strangers)[:3])}.", "Choose another --out."
+            )
+        return None
+    found = store.read_json(path)
+    for key, what in (("recipe", "recipe"), ("seed", "seed"), ("dataset", "dataset"), ("split", "split")):
+        if found.get(key) != wanted[key]:
+            raise InputError(
+                f"{folder} holds a run with another {what}{_difference(found.get(key), wanted[key])}.",
+                "Choose another --out, or remove that folder.",
+            )
+    return read_metrics(folder) if (folder / "metrics.json").exists() else None
+
+
+def _difference(found: object, wanted: object) -> str:
+    if not isinstance(found, dict) or not isinstance(wanted, dict):
+        return f" ({found} there, {wanted} asked)" if isinstance(wanted, int) else ""
+    keys = [key for key in wanted if found.get(key) != wanted[key]]
+    return f" ({', '.join(f'{key}: {found.get(key)} there, {wanted[key]} asked' for key in keys[:3])})"
+
+
+def begin(folder: Path, asked: dict[str, Any], dataset: Dataset, split: Split) -> None:
+    """Write what the run is before it starts, so that a folder is never a riddle."""
+    store.write_json(folder / "recipe.json", asked)
+    store.write_json(folder / "data.json", describe(dataset, split))
+    write_split(split, dataset, folder)
+    store.write_json(folder / "environment.json", environment())
+
+
+def environment() -> dict[str, Any]:
+    """Versions and machine, for the record."""
+    import torch
+
+    from headstart.training._device import best_device, bfloat16_is_good
+
+    versions = {}
+    for package in _VERSIONS_OF:
+        try:
+            versions[package] = version(package)
+        except PackageNotFoundError:
+            versions[package] = "not installed"
+    return {
+        "python": platform.python_version(),
+        **versions,
+        "platform": platform.platform(),
+        "cpu": _cpu_name(),
+        "threads": torch.get_num_threads(),
+        "device": str(best_device()),
+        "bfloat16": bfloat16_is_good(),
+        "executable": Path(sys.executable).name,
+    }
+
+
+def _cpu_name() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or "unknown"
+
+
+def write_curves(folder: Path, rows: list[dict[str, float | None]]) -> None:
+    """`curves.csv`: one row an epoch; empty where there was no validation."""
+    out = io.StringIO()
+    writer = csv.DictWriter(out, CURVE_COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({key: "" if value is None else f"{value:.6g}" for key, value in row.items()} for row in rows)
+    store.write_text(folder / "curves.csv", out.getvalue())
+
+
+def write_predictions(folder: Path, dataset: Dataset, parts: dict[str, tuple[NDArray[np.int64], NDArray[np.float32]]]) -> None:
+    """`predictions.csv`: one row an image of validation and test, with the probability of every class.
+
+    Args:
+        parts: by name, the dataset indices and their probabilities `(n, K)`.
+    """
+    names = dataset.class_names
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(["index", "image", "part", "label", "predicted", "correct", *names])
+    for part, (rows, probabilities) in parts.items():
+        best = probabilities.argmax(1)
+        for row, label, guess, values in zip(
+            rows.tolist(), dataset.labels[rows].tolist(), best.tolist(), probabilities.tolist(), strict=True
+        ):
+            writer.writerow(
+                [
+                    row,
+                    dataset.image_names[row],
+                    part,
+                    names[label],
+                    names[guess],
+                    int(label == guess),
+                    *(f"{value:.6g}" for value in values),
+                ]
+            )
+    store.write_text(folder / "predictions.csv", out.getvalue())
+
+
+def write_gallery(folder: Path, dataset: Dataset, rows: NDArray[np.int64], probabilities: NDArray[np.float32], seed: int) -> None:
+    """`gallery.npz`: nine right and nine wrong images of the test (or validation) part, drawn at random."""
+    right, wrong = choose_gallery(dataset.labels[rows], probabilities, seed)
+    indices = rows[np.concatenate([right, wrong])]
+    out = io.BytesIO()
+    np.savez(out, right=rows[right], wrong=rows[wrong], images=np.asarray(dataset.images[indices]))
+    store.write_bytes(folder / "gallery.npz", out.getvalue())
+
+
+def read_metrics(folder: Path) -> dict[str, Any]:
+    """`metrics.json` of a finished run.
+
+    Raises:
+        InputError: there is none.
+    """
+    metrics: dict[str, Any] = store.read_json(folder / "metrics.json")
+    return metrics
+
+
+def read_correct(folder: Path, part: str) -> NDArray[np.bool_]:
+    """For each image of a part ("validation" or "test"), in the order of the split, whether the run got it right."""
+    with (folder / "predictions.csv").open(encoding="utf-8", newline="") as file:
+        reader = csv.reader(file)
+        header = next(reader)
+        where, right = header.index("part"), header.index("correct")
+        return np.array([row[right] == "1" for row in reader if row[where] == part], bool)
+
+
+def run_summary(folder: Path, metrics: dict[str, Any], *, reused: bool) -> dict[str, Any]:
+    """The JSON that scripts rely on: metrics without tables."""
+
+    def short(part: dict[str, Any] | None) -> dict[str, Any] | None:
+        return None if part is None else {key: part[key] for key in ("accuracy", "interval", "n", "loss", "macro_f1")}
+
+    kept = (
+        "model",
+        "seed",
+        "epochs",
+        "parameters",
+        "trainable_parameters",
+        "multiply_adds",
+        "seconds",
+        "predict_ms_per_image",
+        "stopped",
+        "warnings",
+    )
+    return {
+        "run": str(folder),
+        **{key: metrics[key] for key in kept},
+        "resumed": False,
+        "reused": reused,
+        "validation": short(metrics["validation"]),
+        "test": short(metrics["test"]),
+    }
+
+
+def list_runs(folder: Path) -> list[dict[str, Any]]:
+    """Every run below `folder`, finished or not, by path: `run`, `state`, and the summary of finished ones.
+
+    Raises:
+        InputError: no such folder.
+    """
+    if not folder.is_dir():
+        raise InputError(
+            f"{folder} is no folder.", "Runs are made by `headstart train` and `headstart compare`, under runs/ or --out."
+        )
+    found: list[dict[str, Any]] = []
+    for path in sorted(folder.rglob("recipe.json")):
+        run = path.parent
+        if (run / "metrics.json").exists():
+            found.append(
+                {
+                    "state": "finished",
+                    **run_summary(run, read_metrics(run), reused=True),
+                    "data": store.read_json(run / "data.json").get("name"),
+                }
+            )
+        else:
+            asked = store.read_json(path)
+            found.append(
+                {
+                    "state": "unfinished",
+                    "run": str(run),
+                    "model": asked["recipe"]["model"],
+                    "seed": asked["seed"],
+                    "data": store.read_json(run / "data.json").get("name") if (run / "data.json").exists() else None,
+                }
+            )
+    return found

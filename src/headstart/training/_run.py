@@ -1,0 +1,452 @@
+"""One run, from recipe to result."""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from headstart import progress, store
+from headstart.data import Dataset, Split
+from headstart.errors import InputError, RunFailed
+from headstart.evaluation import summarise as summarise_predictions
+from headstart.models import BackboneOptions, Cnn, Layer, build, build_head, load_backbone, summarise
+from headstart.training._augment import augment
+from headstart.training._classifier import (
+    Classifier,
+    Standardise,
+    StandardisedBackbone,
+    as_floats,
+    outputs_for,
+    save_classifier,
+    to_probabilities,
+)
+from headstart.training._device import best_device, prepare_process, use_bfloat16
+from headstart.training._features import Features, choose_side_px, compute_features
+from headstart.training._optimizers import make_optimizers
+from headstart.training._plan import Plan, fit_to_time, plan_steps
+from headstart.training._recipe import Recipe, resolve
+from headstart.training._results import begin, finished, identity, run_summary, write_curves, write_gallery, write_predictions
+
+_STATISTICS_IMAGES = 20_000  # enough to fix mean and standard deviation to three digits
+_WHITENING_IMAGES = 5_000
+
+
+class Source(Protocol):
+    """What a network learns from: the images, or the features of a frozen backbone."""
+
+    seconds: float  # what preparing it cost: features
+
+    def batch(self, rows: NDArray[np.int64], recipe: Recipe, generator: torch.Generator | None) -> Tensor:
+        """Inputs of the network for these dataset indices; augmented if a generator is given."""
+
+    def probabilities(self, classifier: Classifier, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Class probabilities `(n, K)` of these dataset indices."""
+
+    def ms_per_image(self, seconds: float, images: int) -> float:
+        """Milliseconds that one prediction takes, when `probabilities` took `seconds` for `images`."""
+
+
+@dataclass
+class Pixels:
+    """The images themselves, standardised."""
+
+    dataset: Dataset
+    front: Standardise
+    seconds: float = 0.0
+
+    def batch(self, rows: NDArray[np.int64], recipe: Recipe, generator: torch.Generator | None) -> Tensor:
+        images = as_floats(self.dataset.images[rows], best_device())
+        if generator is not None:
+            images = augment(images, recipe, generator)
+        inputs: Tensor = self.front(images)
+        return inputs.contiguous(memory_format=torch.channels_last)
+
+    def probabilities(self, classifier: Classifier, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        return classifier.probabilities(self.dataset.images, rows)
+
+    def ms_per_image(self, seconds: float, images: int) -> float:
+        return 1000 * seconds / images
+
+
+@dataclass
+class CachedFeatures:
+    """Features of a frozen backbone: computed once, so there is nothing to augment."""
+
+    features: Features
+    front: StandardisedBackbone
+    seconds: float
+
+    def batch(self, rows: NDArray[np.int64], recipe: Recipe, generator: torch.Generator | None) -> Tensor:
+        return self.front.standardise(torch.from_numpy(self.features.of(rows)).to(best_device()).float())
+
+    @torch.inference_mode()
+    def probabilities(self, classifier: Classifier, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        parts = [
+            to_probabilities(classifier.net(self.batch(part, classifier.recipe, None))).cpu().numpy()
+            for part in np.array_split(rows, max(1, len(rows) // 4096))
+        ]
+        return np.concatenate(parts)
+
+    def ms_per_image(self, seconds: float, images: int) -> float:
+        return 1000 * (seconds / images + self.features.seconds / len(self.features.rows))
+
+
+@dataclass
+class History:
+    """What happened while training."""
+
+    curve: list[dict[str, float | None]] = field(default_factory=list)
+    stopped: str = "schedule done"
+    seconds: float = 0.0
+
+
+def train(recipe: Recipe, dataset: Dataset, split: Split, seed: int, folder: Path) -> dict[str, Any]:
+    """Train one model and leave its results in `folder`.
+
+    Args:
+        recipe: how; what it leaves open is decided here, from the data and the time.
+        dataset, split: on what; the test part is looked at once, at the end.
+        seed: of initial weights, order of images and augmentation. On a processor, the same seed and number of threads give the
+            same weights bit for bit, unless a time limit decides how many steps there are.
+        folder: the run folder; a finished run of the same recipe, data and seed answers at once.
+
+    Returns:
+        The summary that `headstart train --json` prints.
+
+    Raises:
+        InputError: the folder holds another run, or data and recipe do not fit; RunFailed: the loss is not finite.
+        ResourceError: the folder is in use or cannot be written.
+    """
+    with store.claim(folder):
+        asked = identity(recipe, dataset, split, seed)
+        if (metrics := finished(folder, asked)) is not None:
+            return run_summary(folder, metrics, reused=True)
+        started = time.perf_counter()
+        _check(dataset, split)
+        begin(folder, asked, dataset, split)
+        prepare_process()
+        recipe = resolve(recipe, len(split.train), dataset.class_names)
+        classifier, source = prepare(recipe, dataset, split, seed)
+        plan = plan_steps(recipe, len(split.train))
+        _fit_to_time(plan, classifier, source, dataset, split, started)
+        history = _fit(classifier, source, plan, dataset, split, seed)
+        metrics = _finish(folder, classifier, source, plan, history, dataset, split, seed, started)
+        return run_summary(folder, metrics, reused=False)
+
+
+def _check(dataset: Dataset, split: Split) -> None:
+    present = len(np.unique(dataset.labels[split.train]))
+    if present < 2:
+        raise InputError(
+            f"the training images of {dataset.name} show {present} class, but classification needs two or more.",
+            "Give a dataset with at least two classes, or a larger --train-images.",
+        )
+
+
+def prepare(recipe: Recipe, dataset: Dataset, split: Split, seed: int) -> tuple[Classifier, Source]:
+    """An untrained classifier and what it learns from: statistics, whitening or features come from the training images."""
+    options, device, outputs = recipe.net, best_device(), outputs_for(len(dataset.class_names))
+    source: Source
+    front: Standardise | StandardisedBackbone
+    if isinstance(options, BackboneOptions):
+        side_px = choose_side_px(recipe, dataset, split, recipe.time_limit)
+        features = compute_features(recipe, dataset, split, seed, side_px)
+        front = StandardisedBackbone(features.backbone)
+        front.fit(features.of(split.train))
+        net = build_head(features.backbone.size, outputs, options)
+        source = CachedFeatures(features, front, features.seconds)
+    else:
+        rows = np.sort(np.random.default_rng(seed).permutation(split.train)[:_STATISTICS_IMAGES])
+        front = Standardise(dataset.image_shape[2])
+        front.fit(dataset.images[rows])
+        net = build(recipe.model, options, dataset.image_shape, outputs, seed)
+        if isinstance(net, Cnn):
+            net.whitening.fit(front(as_floats(dataset.images[rows[:_WHITENING_IMAGES]], torch.device("cpu"))))
+        source = Pixels(dataset, front)
+    classifier = Classifier(front, net, recipe, dataset.class_names, dataset.image_shape)
+    return classifier.to(device).to(memory_format=torch.channels_last), source
+
+
+def _loss_function(recipe: Recipe, dataset: Dataset, split: Split) -> nn.Module:
+    """Cross-entropy over logits; one output is the logit of the second of two classes."""
+    counts = np.bincount(dataset.labels[split.train], minlength=len(dataset.class_names))
+    weights = torch.ones(len(counts))
+    if recipe.class_weights == "balanced":  # as scikit-learn's: n / (classes * count)
+        weights = torch.from_numpy(counts.sum() / (np.count_nonzero(counts) * np.maximum(counts, 1))).float()
+    return CrossEntropy(weights, recipe.label_smoothing).to(best_device())
+
+
+class CrossEntropy(nn.Module):
+    """Mean cross-entropy `(N, outputs)` logits against `(N,)` classes, with class weights and smoothed targets."""
+
+    def __init__(self, weights: Tensor, smoothing: float) -> None:
+        super().__init__()
+        self.register_buffer("weights", weights)
+        self.weights: Tensor
+        self.smoothing = smoothing
+
+    def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
+        logits = logits.float()
+        if logits.shape[1] == 1:  # two classes: the same as a softmax over (0, logit)
+            logits = torch.cat([torch.zeros_like(logits), logits], 1)
+        return functional.cross_entropy(logits, labels, self.weights, label_smoothing=self.smoothing)
+
+
+def _step(
+    classifier: Classifier, inputs: Tensor, labels: Tensor, loss_function: nn.Module, optimizers: list[torch.optim.Optimizer]
+) -> tuple[float, int]:
+    """One update. Returns loss and how many were right; a loss that is not finite changes nothing."""
+    with torch.autocast(inputs.device.type, torch.bfloat16, enabled=use_bfloat16(classifier.recipe.precision)):
+        logits = classifier.net(inputs)
+    loss = loss_function(logits, labels)
+    value = float(loss.item())
+    if math.isfinite(value):
+        for optimizer in optimizers:
+            optimizer.zero_grad()
+        loss.backward()
+        for optimizer in optimizers:
+            optimizer.step()
+    guesses = logits[:, 0] > 0 if logits.shape[1] == 1 else logits.argmax(1)
+    return value, int((guesses == labels).sum())
+
+
+def _labels(dataset: Dataset, rows: NDArray[np.int64]) -> Tensor:
+    return torch.from_numpy(dataset.labels[rows]).to(best_device())
+
+
+def _fit_to_time(plan: Plan, classifier: Classifier, source: Source, dataset: Dataset, split: Split, started: float) -> None:
+    """Measure a few steps and predictions on a copy of the network, and plan the schedule for the time there is."""
+    if plan.recipe.time_limit is None:
+        return
+    trial = copy.deepcopy(classifier).train()
+    optimizers, loss_function = make_optimizers(trial.net, plan.recipe), _loss_function(plan.recipe, dataset, split)
+    generator = torch.Generator().manual_seed(0)
+    rows = split.train[: plan.batch]
+    times: list[float] = []
+    while len(times) < 3 or (len(times) < 10 and sum(times) < 1.0):
+        start = time.perf_counter()
+        _step(trial, source.batch(rows, plan.recipe, generator), _labels(dataset, rows), loss_function, optimizers)
+        times.append(time.perf_counter() - start)
+        if sum(times) > 10:
+            break
+    step_seconds = float(np.median(times[min(2, len(times) - 1) :]))
+    judged = np.concatenate([split.validation, split.test])
+    sample = judged[:1000]
+    if len(sample):
+        source.probabilities(trial, sample[:100])  # warm
+        start = time.perf_counter()
+        source.probabilities(trial, sample)
+        image_seconds = (time.perf_counter() - start) / len(sample)
+    else:
+        image_seconds = 0.0
+    fit_to_time(plan, started, step_seconds, image_seconds * len(split.validation), image_seconds * len(judged) + 0.5)
+
+
+def _fit(classifier: Classifier, source: Source, plan: Plan, dataset: Dataset, split: Split, seed: int) -> History:
+    """The training loop."""
+    recipe = plan.recipe
+    optimizers, loss_function = make_optimizers(classifier.net, recipe), _loss_function(recipe, dataset, split)
+    generator = torch.Generator().manual_seed(seed)
+    history, best = History(), _Best()
+    start = time.perf_counter()
+    plan.start()
+    with progress.task(f"{recipe.model}, seed {seed}", plan.steps * plan.batch, "images") as task:
+        while plan.done < plan.steps:
+            classifier.train()
+            order = torch.randperm(len(split.train), generator=generator).numpy()
+            losses, right, seen, rate = 0.0, 0, 0, 0.0
+            for index in range(plan.steps_per_epoch):
+                rows = split.train[order[index * plan.batch : (index + 1) * plan.batch]]
+                rate = plan.rate()
+                _set_rate(optimizers, rate)
+                loss, correct = _step(
+                    classifier, source.batch(rows, recipe, generator), _labels(dataset, rows), loss_function, optimizers
+                )
+                if not math.isfinite(loss):
+                    raise _diverged(loss, index, plan, recipe, rate)
+                losses, right, seen = losses + loss * len(rows), right + correct, seen + len(rows)
+                plan.step_done()
+                task.advance(len(rows))
+                if plan.done >= plan.steps:
+                    break
+            task.total = plan.steps * plan.batch
+            row = {
+                "epoch": plan.epochs,
+                "seconds": time.perf_counter() - start,
+                "learning_rate": recipe.lr * rate,
+                "train_loss": losses / seen,
+                "train_accuracy": right / seen,
+                "validation_loss": None,
+                "validation_accuracy": None,
+            }
+            if len(split.validation):
+                row["validation_loss"], row["validation_accuracy"] = _judge(classifier, source, dataset, split.validation)
+            history.curve.append(row)
+            task.note(_note(row, plan, time.perf_counter() - start))
+            if (reason := best.after(row, classifier, recipe)) is not None:
+                history.stopped = reason
+                break
+    best.restore(classifier)
+    history.seconds = time.perf_counter() - start
+    return history
+
+
+def _set_rate(optimizers: list[torch.optim.Optimizer], rate: float) -> None:
+    for optimizer in optimizers:
+        for group in optimizer.param_groups:
+            group["lr"] = rate * group["peak_lr"]
+
+
+def _note(row: dict[str, float | None], plan: Plan, seconds: float) -> str:
+    judged = row["validation_accuracy"]
+    shown = "" if judged is None else f", validation {judged:.2%}"
+    return (
+        f"epoch {row['epoch']:g}: loss {row['train_loss']:.3f}, accuracy {row['train_accuracy']:.2%}{shown}, "
+        f"{plan.done * plan.batch / seconds:,.0f} images/s"
+    )
+
+
+def _diverged(loss: float, index: int, plan: Plan, recipe: Recipe, rate: float) -> RunFailed:
+    return RunFailed(
+        f"the loss became {loss} in batch {index + 1} of epoch {plan.done // plan.steps_per_epoch + 1} "
+        f"(learning rate {recipe.lr * rate:.3g}); the weights were not updated with it.",
+        f"Try a lower learning rate: --lr {recipe.lr / 10:.3g}"
+        + (", or --precision float32." if use_bfloat16(recipe.precision) else "."),
+    )
+
+
+def _judge(classifier: Classifier, source: Source, dataset: Dataset, rows: NDArray[np.int64]) -> tuple[float, float]:
+    """Loss and accuracy as they would be reported if training ended here."""
+    metrics = summarise_predictions(dataset.labels[rows], source.probabilities(classifier, rows))
+    return metrics.loss, metrics.accuracy
+
+
+@dataclass
+class _Best:
+    """Early stopping: the weights of the epoch with the lowest validation loss, kept only where the recipe has patience."""
+
+    loss: float = math.inf
+    epochs_since: int = 0
+    weights: dict[str, Tensor] | None = None
+
+    def after(self, row: dict[str, float | None], classifier: Classifier, recipe: Recipe) -> str | None:
+        """Why to stop after this epoch, or None."""
+        loss, accuracy = row["validation_loss"], row["validation_accuracy"]
+        if loss is None or accuracy is None:
+            return None
+        if recipe.target is not None and accuracy >= recipe.target:
+            self.weights = None
+            return f"validation accuracy {accuracy:.4f} reached the target {recipe.target:g}"
+        if recipe.patience is None:
+            return None
+        if loss < self.loss:
+            self.loss, self.epochs_since = loss, 0
+            self.weights = {name: tensor.clone() for name, tensor in classifier.net.state_dict().items()}
+            return None
+        self.epochs_since += 1
+        return f"validation loss did not fall for {self.epochs_since} epochs" if self.epochs_since >= recipe.patience else None
+
+    def restore(self, classifier: Classifier) -> None:
+        if self.weights is not None:
+            classifier.net.load_state_dict(self.weights)
+
+
+def _finish(
+    folder: Path,
+    classifier: Classifier,
+    source: Source,
+    plan: Plan,
+    history: History,
+    dataset: Dataset,
+    split: Split,
+    seed: int,
+    started: float,
+) -> dict[str, Any]:
+    """Judge, and write everything; `metrics.json` comes last."""
+    classifier.eval()
+    parts: dict[str, tuple[NDArray[np.int64], NDArray[np.float32]]] = {}
+    measured: dict[str, Any] = {"validation": None, "test": None}
+    ms_per_image = None
+    for part, rows in (("validation", split.validation), ("test", split.test)):
+        if len(rows):
+            before = time.perf_counter()
+            probabilities = source.probabilities(classifier, rows)
+            ms_per_image = source.ms_per_image(time.perf_counter() - before, len(rows))
+            parts[part] = (rows, probabilities)
+            measured[part] = {
+                **summarise_predictions(dataset.labels[rows], probabilities).as_json(),
+                "classes": list(dataset.class_names),
+            }
+    layers = describe_network(classifier, dataset)
+    write_curves(folder, history.curve)
+    write_predictions(folder, dataset, parts)
+    if parts:
+        write_gallery(folder, dataset, *list(parts.values())[-1], seed)
+    save_classifier(classifier, folder, {key: dataset.options.get(key) for key in ("image_size", "resize", "pixel_max")})
+    metrics = {
+        "model": plan.recipe.model,
+        "seed": seed,
+        "epochs": int(plan.epochs) if plan.epochs == int(plan.epochs) else plan.epochs,
+        "steps": plan.done,
+        "resolved": plan.recipe.model_dump(mode="json"),
+        "parameters": sum(layer.parameters for layer in layers),
+        "trainable_parameters": sum(weight.numel() for weight in classifier.net.parameters() if weight.requires_grad),
+        "multiply_adds": sum(layer.multiply_adds for layer in layers),
+        "seconds": {
+            "train": round(history.seconds + source.seconds, 3),
+            "prepare": round(source.seconds, 3),
+            "total": round(time.perf_counter() - started, 3),
+        },
+        "predict_ms_per_image": None if ms_per_image is None else round(ms_per_image, 4),
+        "stopped": history.stopped,
+        **measured,
+        "architecture": [layer.as_json() for layer in layers],
+        "warnings": _warnings(plan, measured),
+    }
+    store.write_json(folder / "metrics.json", metrics)
+    return metrics
+
+
+def _warnings(plan: Plan, measured: dict[str, Any]) -> list[str]:
+    found = []
+    if plan.epochs < 1:
+        found.append(f"only {plan.epochs:.2f} of an epoch fitted into the time limit: most training images were never seen.")
+    if plan.was_shortened:
+        found.append("the machine became slower than measured; the schedule was shortened to keep the time limit.")
+    if measured["validation"] is None:
+        found.append("no validation images: nothing watched this run.")
+    return found
+
+
+def describe_network(classifier: Classifier, dataset: Dataset) -> list[Layer]:
+    """The layers of a classifier on one image of the dataset."""
+    example = as_floats(dataset.images[[0]], next(classifier.net.parameters()).device)
+    return summarise(classifier, example)
+
+
+def network_layers(recipe: Recipe, dataset: Dataset, split: Split) -> list[dict[str, Any]]:
+    """The layers that a recipe trains on this dataset, as in `metrics.json`; nothing is trained."""
+    return [layer.as_json() for layer in describe_network(_untrained(recipe, dataset, split), dataset)]
+
+
+def _untrained(recipe: Recipe, dataset: Dataset, split: Split) -> Classifier:
+    recipe = resolve(recipe, len(split.train), dataset.class_names)
+    outputs = outputs_for(len(dataset.class_names))
+    if isinstance(recipe.net, BackboneOptions):
+        side_px = choose_side_px(recipe, dataset, split, None)
+        front = StandardisedBackbone(load_backbone(recipe.net, side_px, 0, empty=True).fold())
+        return Classifier(
+            front, build_head(front.backbone.size, outputs, recipe.net), recipe, dataset.class_names, dataset.image_shape
+        )
+    net = build(recipe.model, recipe.net, dataset.image_shape, outputs, 0)
+    return Classifier(Standardise(dataset.image_shape[2]), net, recipe, dataset.class_names, dataset.image_shape)

@@ -1,0 +1,369 @@
+"""Folders of class folders, and CSVs of paths."""
+
+import random
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+
+from headstart import progress
+from headstart.data import TEST, TRAIN, UNASSIGNED, VALIDATION, Dataset, Resize, _images, load
+from headstart.errors import InputError
+
+RED, GREEN, BLUE = (220, 30, 20), (30, 220, 20), (20, 30, 220)
+
+
+def save(path: Path, color: tuple[int, ...] | int = RED, size: tuple[int, int] = (12, 12), mode: str = "RGB") -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new(mode, size, color).save(path)
+    return path
+
+
+def fill(root: Path, names: Iterable[str]) -> Path:
+    """Write images of different colours under these names, in an order that has nothing to do with theirs."""
+    shuffled = sorted(names)
+    random.Random(5).shuffle(shuffled)
+    for number, name in enumerate(shuffled):
+        save(root / name, (number * 7 % 256, 90, 200))
+    return root
+
+
+def pixels(dataset: Dataset, name: str) -> NDArray[np.uint8]:
+    return np.asarray(dataset.images[dataset.image_names.index(name)])
+
+
+def fails(source: Path, **options: object) -> str:
+    with pytest.raises(InputError) as caught:
+        load(source, **options)  # type: ignore[arg-type]  # options differ from test to test
+    return str(caught.value)
+
+
+@pytest.fixture
+def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    lines: list[str] = []
+    monkeypatch.setattr(progress, "say", lines.append)
+    return lines
+
+
+def test_class_numbers_come_from_sorted_names(tmp_path: Path) -> None:
+    data = load(fill(tmp_path, ["zebra/b.png", "ant/c.png", "Bee/a.png", "ant/a.png", "zebra/a.png"]))
+    assert data.class_names == ("Bee", "ant", "zebra")
+    assert data.image_names == ("Bee/a.png", "ant/a.png", "ant/c.png", "zebra/a.png", "zebra/b.png")
+    assert data.labels.tolist() == [0, 1, 1, 2, 2]
+    assert set(data.parts.tolist()) == {UNASSIGNED}
+
+
+def test_a_red_image_stays_red(tmp_path: Path) -> None:
+    save(tmp_path / "a/1.png", RED)
+    save(tmp_path / "b/1.jpg", RED)
+    data = load(tmp_path)
+    assert pixels(data, "a/1.png")[5, 5].tolist() == list(RED)
+    assert np.abs(pixels(data, "b/1.jpg")[5, 5].astype(int) - RED).max() < 12
+
+
+def test_exif_orientation_is_applied(tmp_path: Path) -> None:
+    picture = Image.new("RGB", (20, 10), GREEN)
+    picture.paste(RED, (0, 0, 5, 10))  # the left quarter, which a turn by 90 degrees clockwise (6) brings to the top
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    for name in ("a/1.jpg", "a/1.png", "a/1.webp", "a/1.tiff"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        picture.save(tmp_path / name, exif=exif, quality=95)
+    save(tmp_path / "b/1.png", size=(10, 20))
+    data = load(tmp_path)
+    assert data.image_shape == (20, 10, 3)
+    for name in data.image_names[:4]:
+        assert pixels(data, name)[1, 5, 0] > 150, name
+        assert pixels(data, name)[15, 5, 1] > 150, name
+
+
+def test_a_senseless_orientation_is_ignored(tmp_path: Path) -> None:
+    save(tmp_path / "a/1.png")
+    (tmp_path / "b").mkdir()
+    odd = b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x02\0\0\0\x01\xff\xff\xff\xff"  # a text where a number belongs
+    Image.new("RGB", (12, 12)).save(tmp_path / "b/1.jpg", exif=odd)
+    assert len(load(tmp_path)) == 2
+
+
+def test_images_of_one_small_size_are_kept_as_they_are(tmp_path: Path) -> None:
+    save(tmp_path / "a/1.png", size=(30, 20))
+    save(tmp_path / "b/1.png", size=(30, 20))
+    assert load(tmp_path).image_shape == (20, 30, 3)
+    assert load(tmp_path, image_size=16).image_shape == (16, 16, 3)
+
+
+@pytest.mark.parametrize("second", [(30, 21), (300, 300)])
+def test_images_of_several_sizes_become_squares_of_128(tmp_path: Path, second: tuple[int, int]) -> None:
+    save(tmp_path / "a/1.png", size=(30, 20) if second[0] == 30 else second)
+    save(tmp_path / "b/1.png", size=second)
+    assert load(tmp_path).image_shape == (128, 128, 3)
+
+
+def test_pad_keeps_all_crop_cuts_and_squish_distorts(tmp_path: Path) -> None:
+    wide = Image.new("RGB", (80, 40), GREEN)
+    wide.paste(RED, (0, 0, 20, 40))
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        wide.save(tmp_path / name / "1.png")
+    pad, crop, squish = (load(tmp_path, image_size=40, resize=how).images[0] for how in ("pad", "crop", "squish"))
+    assert pad[5, 20].tolist() == [0, 0, 0]
+    assert (pad[20, 3].tolist(), pad[20, 30].tolist()) == (list(RED), list(GREEN))
+    assert crop[20, 1].tolist() == list(GREEN)
+    assert squish[2, 5].tolist() == list(RED)
+    assert squish[2, 20].tolist() == list(GREEN)
+
+
+@pytest.mark.parametrize("kind", ["png", "jpg"])
+def test_fine_stripes_turn_grey_when_made_smaller(tmp_path: Path, kind: str) -> None:
+    stripes = np.zeros((512, 512), np.uint8)
+    stripes[:, ::2] = 255
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        Image.fromarray(stripes).save(tmp_path / name / f"1.{kind}")
+    middle = load(tmp_path, image_size=30).images[0][4:-4, 4:-4]
+    assert 110 < middle.min() <= middle.max() < 145
+
+
+def test_images_are_grey_only_if_all_are(tmp_path: Path) -> None:
+    save(tmp_path / "a/1.png", 100, mode="L")
+    save(tmp_path / "b/1.png", 1, mode="1")
+    grey = load(tmp_path)
+    assert grey.image_shape == (12, 12, 1)
+    assert pixels(grey, "b/1.png").max() == 255
+    save(tmp_path / "b/2.png", BLUE)
+    assert load(tmp_path).image_shape == (12, 12, 3)
+    assert pixels(load(tmp_path), "a/1.png")[0, 0].tolist() == [100, 100, 100]
+
+
+def test_unusual_kinds_become_rgb(tmp_path: Path) -> None:
+    save(tmp_path / "a/cmyk.jpg", (0, 255, 255, 0), mode="CMYK")
+    palette = Image.new("RGB", (12, 12), RED).quantize(4)
+    palette.save(tmp_path / "a/palette.png")
+    save(tmp_path / "a/clear.png", (*RED, 0), mode="RGBA")
+    frames = [Image.new("RGB", (12, 12), color) for color in (BLUE, GREEN)]
+    (tmp_path / "b").mkdir()
+    frames[0].save(tmp_path / "b/moving.gif", save_all=True, append_images=frames[1:])
+    data = load(tmp_path)
+    wanted = {"a/cmyk.jpg": (255, 0, 0), "a/palette.png": RED, "a/clear.png": (255, 255, 255), "b/moving.gif": BLUE}
+    for name, color in wanted.items():
+        assert np.abs(pixels(data, name)[6, 6].astype(int) - color).max() < 12, name
+
+
+def test_sixteen_bits_are_scaled_to_eight(tmp_path: Path) -> None:
+    ramp = np.array([[0, 257, 32896, 65535]] * 4, np.uint16)
+    for name in ("a/1.png", "b/1.tif", "b/2.pgm"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        Image.fromarray(ramp).save(tmp_path / name)
+    data = load(tmp_path)
+    assert data.image_shape == (4, 4, 1)
+    for name in data.image_names:
+        assert pixels(data, name)[0, :, 0].tolist() == [0, 1, 128, 255], name
+
+
+def test_a_very_thin_image_is_padded(tmp_path: Path) -> None:
+    save(tmp_path / "a/1.png", size=(900, 1))
+    save(tmp_path / "b/1.png")
+    assert load(tmp_path, image_size=16).images[0].any(axis=(1, 2)).sum() == 1
+
+
+@pytest.mark.parametrize("names", [
+    ("train", "val", "test"), ("Training", "Validation", "Testing"), ("seg_train/seg_train", "dev", "seg_test/seg_test"),
+    ("data/train", "data/valid", "data/test")])
+def test_part_folders_are_kept_to(tmp_path: Path, names: tuple[str, str, str]) -> None:
+    data = load(fill(tmp_path, [f"{part}/{kind}/{i}.png" for part in names for kind in ("dog", "cat") for i in range(2)]))
+    assert data.class_names == ("cat", "dog")
+    for part, code in zip(names, (TRAIN, VALIDATION, TEST), strict=True):
+        assert {name.startswith(part) for name, at in zip(data.image_names, data.parts, strict=True) if at == code} == {True}
+
+
+def test_only_a_train_folder_leaves_the_split_to_be_made(tmp_path: Path) -> None:
+    assert set(load(fill(tmp_path, ["train/a/1.png", "train/b/1.png"])).parts.tolist()) == {UNASSIGNED}
+
+
+def test_a_folder_that_an_archive_wrapped_around_the_rest_is_stepped_over(tmp_path: Path) -> None:
+    data = load(fill(tmp_path, ["pets-1.0/images/cat/1.png", "pets-1.0/images/dog/1.png", "__MACOSX/x/1.png"]))
+    assert data.class_names == ("cat", "dog")
+
+
+def test_images_below_a_class_folder_belong_to_it(tmp_path: Path) -> None:
+    data = load(fill(tmp_path, ["cat/2020/may/1.png", "cat/1.png", "dog/x/1.PNG"]))
+    assert data.class_names == ("cat", "dog")
+    assert data.labels.tolist() == [0, 0, 1]
+
+
+def test_hidden_files_and_other_kinds_are_left_out(tmp_path: Path, said: list[str]) -> None:
+    fill(tmp_path, ["cat/1.png", "dog/1.png", ".ipynb_checkpoints/1.png", "cat/.hidden.png"])
+    (tmp_path / "cat/Thumbs.db").write_bytes(b"x")
+    (tmp_path / "dog/photo.heic").write_bytes(b"x")
+    data = load(tmp_path)
+    assert data.image_names == ("cat/1.png", "dog/1.png")
+    assert any("1 .heic file" in line for line in said)
+    assert not any(".db" in line for line in said)
+
+
+def test_an_unlabelled_test_folder_is_left_out_and_said_so(tmp_path: Path, said: list[str]) -> None:
+    data = load(fill(tmp_path, ["seg_train/a/1.png", "seg_train/b/1.png", "seg_test/1.png", "seg_pred/seg_pred/2.png"]))
+    assert len(data) == 2
+    assert any("seg_test" in line and "no label" in line for line in said)
+    assert any("seg_pred" in line and "no label" in line for line in said)
+
+
+def test_links_in_a_circle_end(tmp_path: Path) -> None:
+    fill(tmp_path, ["cat/1.png", "dog/1.png"])
+    (tmp_path / "dog/round").symlink_to(tmp_path, target_is_directory=True)
+    assert load(tmp_path).image_names == ("cat/1.png", "dog/1.png", "dog/round/cat/1.png")
+
+
+def test_a_test_class_that_training_lacks_is_an_error(tmp_path: Path) -> None:
+    text = fails(fill(tmp_path, ["train/a/1.png", "train/b/1.png", "test/a/1.png", "test/c/1.png"]))
+    assert "test images" in text
+    assert "'c'" in text
+
+
+def test_an_empty_class_is_named(tmp_path: Path) -> None:
+    fill(tmp_path, ["cat/1.png", "dog/1.png"])
+    (tmp_path / "owl").mkdir()
+    (tmp_path / "owl/notes.txt").write_text("none")
+    assert f"the class folder {tmp_path / 'owl'} has no images: it has 1 .txt file." in fails(tmp_path)
+
+
+def test_one_class_is_an_error(tmp_path: Path) -> None:
+    assert "only one class, 'cat'" in fails(fill(tmp_path, ["cat/1.png", "cat/2.png"]))
+
+
+def test_a_folder_without_images_says_what_it_has(tmp_path: Path) -> None:
+    for name in ("a.txt", "b.txt", "c.txt", "d.pdf"):
+        (tmp_path / name).write_text("x")
+    assert "it has 3 .txt files, 1 .pdf file." in fails(tmp_path)
+    (tmp_path / "empty").mkdir()
+    assert "it has nothing." in fails(tmp_path / "empty")
+
+
+def test_images_without_class_folders_are_an_error(tmp_path: Path) -> None:
+    assert "2 .png files" in fails(fill(tmp_path / "flat", ["1.png", "2.png"]))
+    assert "has no class folders" in fails(fill(tmp_path / "parts", ["train/1.png", "test/2.png"]))
+
+
+def test_a_stray_class_folder_beside_train_is_an_error(tmp_path: Path) -> None:
+    assert "stands beside a train folder" in fails(fill(tmp_path, ["train/a/1.png", "train/b/1.png", "more/a/1.png"]))
+
+
+def test_two_folders_of_one_part_are_an_error(tmp_path: Path) -> None:
+    names = [f"{part}/{kind}/1.png" for part in ("train", "val", "valid") for kind in "ab"]
+    assert "a second folder of validation images" in fails(fill(tmp_path, names))
+
+
+def test_unreadable_images_are_all_listed_with_reasons(tmp_path: Path) -> None:
+    fill(tmp_path, [f"{kind}/{i}.png" for kind in "ab" for i in range(3)])
+    (tmp_path / "a/empty.jpg").write_bytes(b"")
+    (tmp_path / "a/text.jpg").write_text("<html>not found</html>" * 20)
+    noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8))
+    noise.save(tmp_path / "b/cut.jpg")
+    (tmp_path / "b/cut.jpg").write_bytes((tmp_path / "b/cut.jpg").read_bytes()[:1500])
+    text = fails(tmp_path)
+    assert f"3 of 9 images in {tmp_path} cannot be used:" in text
+    assert "a/empty.jpg is empty (0 bytes)" in text
+    assert "a/text.jpg is not an image" in text
+    assert "b/cut.jpg cannot be read: image file is truncated" in text
+    assert not list((tmp_path / "cache").rglob("images.npy"))
+
+
+def test_of_many_unreadable_images_five_are_named(tmp_path: Path) -> None:
+    fill(tmp_path, ["a/ok.png", "b/ok.png"])
+    for number in range(8):
+        (tmp_path / f"a/{number}.png").write_bytes(b"")
+    text = fails(tmp_path)
+    assert "8 of 10 images" in text
+    assert "a/4.png" in text
+    assert "a/5.png" not in text
+    assert "and 3 more" in text
+
+
+def test_a_decompression_bomb_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(tmp_path, ["a/ok.png", "b/ok.png"])
+    save(tmp_path / "b/big.png", size=(40, 30))
+    for limit in (1000, 500):  # Pillow only warns up to twice the limit, and raises above
+        monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", limit)
+        assert "b/big.png has" in fails(tmp_path)
+
+
+def test_a_file_that_is_no_listed_format_is_not_opened(tmp_path: Path) -> None:
+    fill(tmp_path, ["a/ok.png", "b/ok.png"])
+    Image.new("RGB", (8, 8)).save(tmp_path / "b/x.eps")
+    (tmp_path / "b/x.eps").rename(tmp_path / "b/x.png")
+    assert "b/x.png is not an image" in fails(tmp_path)
+
+
+def test_a_large_jpeg_is_decoded_at_a_smaller_scale(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    photo = Image.new("RGB", (800, 400), GREEN)
+    ImageDraw.Draw(photo).rectangle((0, 0, 400, 400), fill=RED)
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        photo.save(tmp_path / name / "1.jpg", quality=95)
+    sizes: list[tuple[int, int]] = []
+    fit = _images.fit
+
+    def noting(image: Image.Image, height: int, width: int, resize: Resize) -> Image.Image:
+        sizes.append(image.size)
+        return fit(image, height, width, resize)
+
+    monkeypatch.setattr(_images, "fit", noting)
+    data = load(tmp_path, image_size=32)
+    assert sizes == [(100, 50)] * 2
+    assert data.images[0][16, 4, 0] > 180
+    assert data.images[0][16, 28, 1] > 180
+
+
+def test_options_that_a_folder_cannot_heed_are_errors(tmp_path: Path) -> None:
+    fill(tmp_path, ["a/1.png", "b/1.png"])
+    assert "group_by does not apply" in fails(tmp_path, group_by="patient")
+    assert "a CSV of path,label" in fails(tmp_path, group_by="patient")
+    assert "pixel_max does not apply" in fails(tmp_path, pixel_max=255)
+
+
+def write_csv(path: Path, *lines: str) -> Path:
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def test_a_csv_of_paths_is_read_relative_to_its_folder(tmp_path: Path) -> None:
+    fill(tmp_path, ["img/1.png", "img/2.png", "img/3.png"])
+    lines = ["10,x,img/1.png", "2,y,img/2.png", f"10,z,{tmp_path}/img/3.png"]
+    data = load(write_csv(tmp_path / "labels.csv", "Label,note,Path", *lines))
+    assert data.class_names == ("2", "10")
+    assert data.labels.tolist() == [1, 0, 1]
+    assert data.image_names[1] == "img/2.png"
+    assert data.name == "labels"
+
+
+def test_a_split_column_and_groups_are_kept(tmp_path: Path) -> None:
+    fill(tmp_path, [f"{i}.png" for i in range(4)])
+    path = write_csv(tmp_path / "l.csv", "image,class,split,patient",
+                     "0.png,a,train,p9", "1.png,b,Train,p1", "2.png,b,val,p2", "3.png,a,test,p9")
+    data = load(path, group_by="patient")
+    assert data.parts.tolist() == [TRAIN, TRAIN, VALIDATION, TEST]
+    assert data.groups is not None
+    assert data.groups.tolist() == [2, 0, 1, 2]
+    assert load(path).groups is None
+
+
+def test_faults_of_a_path_csv_name_their_line(tmp_path: Path) -> None:
+    fill(tmp_path, ["1.png", "2.png"])
+    head, first = "path,label,split", "1.png,a,train"
+    csv = tmp_path / "l.csv"
+    text = fails(write_csv(csv, head, first, "2.png,b,train", "no/where.png,b,train", "neither.png,b,train"))
+    assert f"line 4 of l.csv: {tmp_path}/no/where.png does not exist. Missing in all: 2 files." in text
+    assert "line 3 of l.csv: label is empty" in fails(write_csv(csv, head, first, "2.png,,train"))
+    text = fails(write_csv(csv, head, first, "2.png,b,tests"))
+    assert "line 3 of l.csv: split is 'tests'" in text
+    assert "did you mean 'test'?" in text
+    assert "lack: 'b'" in fails(write_csv(csv, head, first, "2.png,b,test"))
+    assert "line 3 of l.csv has 2 fields" in fails(write_csv(csv, head, first, "2.png,b"))
+    assert "has no label column; it has path, kind" in fails(write_csv(csv, "path,kind", "1.png,a"))
+    assert "only one class, 'a'" in fails(write_csv(csv, head, first))
+    text = fails(write_csv(csv, head, first), group_by="splot")
+    assert "has no column 'splot'" in text
+    assert "did you mean 'split'?" in text

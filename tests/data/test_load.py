@@ -1,0 +1,211 @@
+"""`load`: which reader, options, and the cache behind it."""
+
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from headstart import store
+from headstart.data import Dataset, _images, _load, _tables, load
+from headstart.errors import InputError, ResourceError
+
+
+def folder_of(root: Path, level: int = 50) -> Path:
+    for kind in ("cat", "dog"):
+        (root / kind).mkdir(parents=True)
+        for number in range(2):
+            Image.new("RGB", (10, 10), (level, number, 3)).save(root / kind / f"{number}.png")
+    return root
+
+
+def csv_of(path: Path, last: int = 4) -> Path:
+    path.write_text(f"label,pixel0,pixel1,pixel2,pixel3\n0,1,2,3,4\n1,1,2,3,{last}\n")
+    return path
+
+
+def fails(source: Any, **options: Any) -> str:
+    with pytest.raises(InputError) as caught:
+        load(source, **options)
+    return str(caught.value)
+
+
+def forbid(monkeypatch: pytest.MonkeyPatch, module: Any, *names: str) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("read again")
+    for name in names:
+        monkeypatch.setattr(module, name, refuse)
+
+
+def same(one: Dataset, other: Dataset) -> bool:
+    return (one.images == other.images).all() and one.fingerprint == other.fingerprint and one.image_names == other.image_names
+
+
+def test_the_second_start_opens_no_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = load(folder_of(tmp_path / "pets"))
+    forbid(monkeypatch, _images, "read_header", "read_image")
+    forbid(monkeypatch, _load, "_content")
+    second = load(tmp_path / "pets")
+    assert same(first, second)
+    assert isinstance(second.images, np.memmap)
+    assert not second.images.flags.writeable
+
+
+def test_the_second_start_parses_no_pixels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = load(csv_of(tmp_path / "t.csv"))
+    forbid(monkeypatch, _tables, "_square")
+    forbid(monkeypatch, _load, "_content")
+    assert same(first, load(tmp_path / "t.csv"))
+
+
+@pytest.mark.parametrize("keep_time", [False, True])
+def test_a_changed_file_is_noticed(tmp_path: Path, keep_time: bool) -> None:
+    before = load(folder_of(tmp_path))
+    changed = tmp_path / "cat/1.png"
+    times = changed.stat()
+    Image.effect_noise((10, 10), 90).convert("RGB").save(changed)
+    os.utime(changed, ns=(times.st_atime_ns, times.st_mtime_ns + (0 if keep_time else 1)))
+    after = load(tmp_path)
+    assert before.fingerprint != after.fingerprint
+    assert (before.hashes != after.hashes).any(axis=1).tolist() == [False, True, False, False]
+
+
+def test_a_new_and_a_removed_file_are_noticed(tmp_path: Path) -> None:
+    load(folder_of(tmp_path))
+    Image.new("RGB", (10, 10)).save(tmp_path / "dog/9.png")
+    assert load(tmp_path).image_names[-1] == "dog/9.png"
+    (tmp_path / "dog/9.png").unlink()
+    assert len(load(tmp_path)) == 4
+
+
+def test_equal_content_elsewhere_is_not_decoded_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = load(folder_of(tmp_path / "one"))
+    folder_of(tmp_path / "two")
+    forbid(monkeypatch, _images, "read_header", "read_image")
+    second = load(tmp_path / "two")
+    assert same(first, second)
+    assert (second.name, second.source) == ("two", str(tmp_path / "two"))
+
+
+def test_a_moved_image_changes_the_labels(tmp_path: Path) -> None:
+    before = load(folder_of(tmp_path))
+    (tmp_path / "dog/0.png").rename(tmp_path / "cat/9.png")
+    after = load(tmp_path)
+    assert (before.labels.tolist(), after.labels.tolist()) == ([0, 0, 1, 1], [0, 0, 0, 1])
+    assert before.fingerprint != after.fingerprint
+
+
+def test_a_failure_leaves_nothing_in_the_cache(tmp_path: Path) -> None:
+    folder_of(tmp_path / "pets")
+    (tmp_path / "pets/cat/0.png").write_bytes(b"")
+    fails(tmp_path / "pets")
+    assert [path for path in store.cache_folder().rglob("*") if path.is_file()] == []
+
+
+def test_options_change_the_entry_and_are_recorded(tmp_path: Path) -> None:
+    folder_of(tmp_path)
+    small = load(tmp_path, image_size=6, resize="crop")
+    assert small.image_shape == (6, 6, 3)
+    assert small.options == {"image_size": 6, "resize": "crop", "pixel_max": None, "group_by": None}
+    assert load(tmp_path).image_shape == (10, 10, 3)
+    assert load(small.source, **small.options).fingerprint == small.fingerprint  # type: ignore[arg-type]  # as data.json has them
+
+
+def test_a_table_is_resized_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    large = load(csv_of(tmp_path / "t.csv"), image_size=16)
+    assert large.image_shape == (16, 16, 1)
+    assert large.labels.tolist() == [0, 1]
+    forbid(monkeypatch, _load, "resize_pixels")
+    assert same(large, load(tmp_path / "t.csv", image_size=16))
+
+
+def test_resized_tables_keep_their_own_groups(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("label,a,b,pixel0\n0,x,p,1\n1,y,p,2\n")
+    with pytest.raises(InputError):
+        load(path, group_by="a")
+    path.write_text("label,a,pixel0\n0,x,1\n1,y,2\n")
+    one = load(path, group_by="a", image_size=4)
+    path.write_text("label,a,pixel0\n0,x,1\n1,x,2\n")
+    two = load(path, group_by="a", image_size=4)
+    assert one.groups is not None
+    assert two.groups is not None
+    assert (one.groups.tolist(), two.groups.tolist()) == ([0, 1], [0, 0])
+
+
+def test_a_name_is_the_named_dataset_and_a_path_is_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder_of(tmp_path / "digits")
+    monkeypatch.chdir(tmp_path)
+    assert load("digits").image_shape == (8, 8, 1)
+    assert load("./digits").class_names == ("cat", "dog")
+    assert load(Path("digits")).class_names == ("cat", "dog")
+    assert load("digits", image_size=12).image_shape == (12, 12, 1)
+    assert "group_by does not apply to the named dataset digits" in fails("digits", group_by="x")
+
+
+def test_what_does_not_exist_is_named_with_the_nearest_dataset(tmp_path: Path) -> None:
+    text = fails("digist")
+    assert "digist does not exist" in text
+    assert "did you mean 'digits'?" in text
+    text = fails(str(tmp_path / "nowhere"))
+    assert f"{tmp_path / 'nowhere'} does not exist" in text
+    assert "named datasets: " in text
+    assert "an IDX folder" in text
+
+
+@pytest.mark.parametrize("name", ["t.parquet", "t.zip", "t.txt", "photo.jpg"])
+def test_a_file_of_no_known_form_says_what_is_accepted(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(b"x")
+    text = fails(tmp_path / name)
+    assert f"{name} is a file of no known form" in text
+    assert "a pixel CSV" in text
+
+
+@pytest.mark.parametrize(("options", "text"), [
+    ({"image_size": 0}, "image_size is 0"), ({"image_size": 2.5}, "image_size is 2.5"),
+    ({"resize": "crob"}, "did you mean 'crop'?"),
+    ({"pixel_max": -3}, "pixel_max is -3"), ({"pixel_max": float("nan")}, "pixel_max is nan")])
+def test_options_are_checked(options: dict[str, Any], text: str) -> None:
+    assert text in fails("digits", **options)
+
+
+def test_a_cache_that_cannot_be_written_is_a_resource_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    with pytest.raises((ResourceError, InputError), match=re.escape(str(tmp_path / "file"))):
+        load(csv_of(tmp_path / "t.csv"))
+
+
+def test_no_space_is_a_resource_error_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder_of(tmp_path / "pets")
+    usage = type("Usage", (), {"free": 1000})
+    monkeypatch.setattr("shutil.disk_usage", lambda _: usage)
+    with pytest.raises(ResourceError, match="MB are free"):
+        load(tmp_path / "pets")
+    assert not list(store.cache_folder().rglob("*.npy"))
+
+
+def test_a_file_that_vanishes_while_it_is_read_is_named(tmp_path: Path) -> None:
+    folder_of(tmp_path)
+    (tmp_path / "cat/gone.png").symlink_to(tmp_path / "nothing.png")
+    assert "cat/gone.png cannot be read: No such file" in fails(tmp_path)
+
+
+def test_a_path_that_the_system_refuses_is_an_input_error() -> None:
+    assert "cannot be read: File name too long" in fails("x" * 5000)
+
+
+def test_names_leave_the_suffix_out(tmp_path: Path) -> None:
+    assert load(csv_of(tmp_path / "my.digits.CSV")).name == "my.digits"
+
+
+def test_a_name_that_is_not_utf8_is_an_error(tmp_path: Path) -> None:
+    folder_of(tmp_path)
+    try:
+        Path(os.fsdecode(os.fsencode(tmp_path / "cat") + b"/na\xefve.png")).write_bytes((tmp_path / "cat/0.png").read_bytes())
+    except OSError:
+        pytest.skip("this file system refuses such names")
+    assert "not UTF-8" in fails(tmp_path)

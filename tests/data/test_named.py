@@ -1,0 +1,434 @@
+"""Named datasets: which place is asked first, what is checked, and what is said when nothing helps. No network."""
+
+import base64
+import functools
+import gzip
+import hashlib
+import http.server
+import io
+import json
+import os
+import shutil
+import struct
+import sys
+import tarfile
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from headstart import progress, store
+from headstart.data import _layouts, _named, _sources
+from headstart.data._catalogue import NamedDataset, Part
+from headstart.data._sources import Source, SourceFailed
+from headstart.data._types import TEST, TRAIN, UNASSIGNED
+from headstart.errors import InputError, ResourceError
+
+REAL_DATA = os.environ.get("HEADSTART_DATA", "")  # read before each test hides it
+
+TRAIN_IMAGES = np.arange(3 * 4 * 4, dtype=np.uint8).reshape(3, 4, 4)
+TEST_IMAGES = TRAIN_IMAGES[:2] + 100
+TRAIN_LABELS, TEST_LABELS = np.array([0, 1, 0], np.uint8), np.array([1, 1], np.uint8)
+
+
+def sha(array: NDArray[np.uint8]) -> str:
+    return hashlib.sha256(array.tobytes()).hexdigest()
+
+
+def write_files(folder: Path, spoil: bool = False, packed: bool = False) -> Path:
+    """The four IDX files of the tiny dataset; spoilt ones differ in one pixel of a test image."""
+    folder.mkdir(parents=True, exist_ok=True)
+    test_images = TEST_IMAGES.copy()
+    test_images[1, 3, 3] += spoil
+    for name, array in zip(_layouts.IDX_FILES, (TRAIN_IMAGES, TRAIN_LABELS, test_images, TEST_LABELS), strict=True):
+        content = struct.pack(f">BBBB{array.ndim}I", 0, 0, 8, array.ndim, *array.shape) + array.tobytes()
+        (folder / (name + ".gz" * packed)).write_bytes(gzip.compress(content) if packed else content)
+    return folder
+
+
+@dataclass(frozen=True)
+class FakeSource:
+    """Gives a good or spoilt copy of the files, or fails; counts how often it was asked."""
+
+    title: str
+    gives: str = "good"
+    asked: list[str] = field(default_factory=list)
+
+    def fetch(self, folder: Path) -> Path:
+        self.asked.append(self.title)
+        if self.gives == "nothing":
+            raise SourceFailed(f"no answer from {self.title}")
+        return write_files(folder, spoil=self.gives == "spoilt")
+
+
+TINY = NamedDataset(
+    name="tiny", title="Tiny", class_names=("a", "b"), image_shape=(4, 4, 1), download_bytes=1, licence="none",
+    parts=(Part("train", TRAIN, 3, sha(TRAIN_IMAGES), sha(TRAIN_LABELS)),
+           Part("test", TEST, 2, sha(TEST_IMAGES), sha(TEST_LABELS))),
+    layouts=(_layouts.idx_files(),), sources=())
+
+
+@pytest.fixture(autouse=True)
+def no_given_folders(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("HEADSTART_DATA", raising=False)
+
+
+def offer(monkeypatch: pytest.MonkeyPatch, *sources: Source, entry: NamedDataset = TINY) -> None:
+    monkeypatch.setattr(_named, "CATALOGUE", (replace(entry, sources=sources), replace(TINY, name="other")))
+
+
+def kept() -> list[Path]:
+    return [path for path in store.cache_folder().rglob("*") if path.is_file()]
+
+
+def test_a_dataset_comes_whole_and_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    offer(monkeypatch, FakeSource("mirror"))
+    dataset = _named.fetch_named("tiny")
+    np.testing.assert_array_equal(dataset.images[..., 0], np.concatenate([TRAIN_IMAGES, TEST_IMAGES]))
+    assert isinstance(dataset.images, np.memmap)
+    assert dataset.labels.tolist() == [0, 1, 0, 1, 1]
+    assert dataset.labels.dtype == np.int64
+    assert dataset.parts.tolist() == [TRAIN] * 3 + [TEST] * 2
+    assert dataset.image_names[2:4] == ("train-00002", "test-00000")
+    assert (dataset.name, dataset.source, dataset.class_names) == ("tiny", "tiny", ("a", "b"))
+
+
+def test_sources_are_asked_in_order_until_one_gives_the_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    offer(monkeypatch, FakeSource("first", "nothing", asked), FakeSource("second", asked=asked), FakeSource("third", asked=asked))
+    _named.fetch_named("tiny")
+    assert asked == ["first", "second"]
+    assert _named.where_from("tiny") == "second"
+
+
+def test_a_second_fetch_asks_no_source_and_decodes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    source = FakeSource("mirror")
+    offer(monkeypatch, source)
+    assert not _named.is_cached("tiny")
+    assert _named.where_from("tiny") == ""
+    first = _named.fetch_named("tiny")
+    monkeypatch.setattr(_named, "_decode", lambda *_: pytest.fail("decoded again"))
+    second = _named.fetch_named("tiny")
+    assert _named.is_cached("tiny")
+    assert len(source.asked) == 1
+    assert first.fingerprint == second.fingerprint
+
+
+def test_nothing_but_the_decoded_entry_stays_in_the_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+    offer(monkeypatch, FakeSource("mirror"))
+    _named.fetch_named("tiny")
+    assert {path.name for path in kept()} == {"images.npy", "arrays.npz", "about.json", "origin.json"}
+
+
+@pytest.mark.parametrize(("below", "packed"), [("tiny", False), ("tiny", True), ("", True)])
+def test_a_given_folder_goes_before_every_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, below: str,
+                                                 packed: bool) -> None:
+    source = FakeSource("mirror")
+    offer(monkeypatch, source)
+    place = write_files(tmp_path / "mine" / below, packed=packed)
+    monkeypatch.setenv("HEADSTART_DATA", os.pathsep.join([str(tmp_path / "absent"), str(tmp_path / "mine")]))
+    assert _named.where_from("tiny") == str(place)
+    assert not _named.is_cached("tiny")
+    _named.fetch_named("tiny")
+    assert source.asked == []
+    assert _named.where_from("tiny") == str(place)
+
+
+def test_spoilt_files_in_a_given_folder_are_an_error_and_nothing_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = FakeSource("mirror")
+    offer(monkeypatch, source)
+    place = write_files(tmp_path / "tiny", spoil=True)
+    monkeypatch.setenv("HEADSTART_DATA", str(tmp_path))
+    with pytest.raises(InputError) as caught:
+        _named.fetch_named("tiny")
+    spoilt = TEST_IMAGES.copy()
+    spoilt[1, 3, 3] += 1
+    assert caught.value.message == (f"{place}: the test images of Tiny have SHA-256 {sha(spoilt)}, wanted {sha(TEST_IMAGES)}.")
+    assert "HEADSTART_DATA" in caught.value.hint
+    assert source.asked == []
+    assert kept() == []
+
+
+def test_a_truncated_file_in_a_given_folder_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    offer(monkeypatch, FakeSource("mirror"))
+    broken = write_files(tmp_path / "tiny") / _layouts.IDX_FILES[0]
+    broken.write_bytes(broken.read_bytes()[:-1])
+    monkeypatch.setenv("HEADSTART_DATA", str(tmp_path))
+    with pytest.raises(InputError, match=f"{broken} holds 47 bytes after its header, wanted 48"):
+        _named.fetch_named("tiny")
+    assert kept() == []
+
+
+def test_a_folder_named_after_another_dataset_is_not_taken_for_this_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = FakeSource("mirror")
+    offer(monkeypatch, source)
+    monkeypatch.setenv("HEADSTART_DATA", str(write_files(tmp_path / "other", spoil=True)))
+    _named.fetch_named("tiny")
+    assert source.asked == ["mirror"]
+
+
+def test_a_source_with_spoilt_files_is_passed_over(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    offer(monkeypatch, FakeSource("bad mirror", "spoilt"), FakeSource("good mirror"))
+    progress.show_progress(True)
+    try:
+        dataset = _named.fetch_named("tiny")
+    finally:
+        progress.show_progress(False)
+    np.testing.assert_array_equal(dataset.images[3:, ..., 0], TEST_IMAGES)
+    assert "tiny: not from bad mirror: " in capsys.readouterr().err
+
+
+def test_when_every_source_fails_each_is_listed_with_its_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lacking = write_files(tmp_path / "tiny")
+    (lacking / _layouts.IDX_FILES[3]).unlink()
+    monkeypatch.setenv("HEADSTART_DATA", str(tmp_path))
+    offer(monkeypatch, FakeSource("dead", "nothing"), FakeSource("bad", "spoilt"), _sources.SystemFolder(tmp_path / "sys"))
+    with pytest.raises(ResourceError) as caught:
+        _named.fetch_named("tiny")
+    lines = [line.strip() for line in caught.value.message.splitlines()]
+    assert lines[0] == "no source gave the files of tiny:"
+    assert lines[1] == f"HEADSTART_DATA, {lacking}: lacks t10k-labels-idx1-ubyte"
+    assert lines[2] == f"HEADSTART_DATA, {tmp_path}: lacks {', '.join(_layouts.IDX_FILES)}"
+    assert lines[3] == "dead: no answer from dead"
+    assert lines[4].startswith("bad: bad: the test images of Tiny have SHA-256 ")
+    assert lines[5] == f"{tmp_path / 'sys'}: no such folder"
+    assert caught.value.hint == (f"Put {', '.join(_layouts.IDX_FILES)} (gzipped or not) into a folder named tiny, "
+                                 "and the folder above it into HEADSTART_DATA.")
+    assert kept() == []
+
+
+def test_without_given_folders_the_list_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    offer(monkeypatch)
+    with pytest.raises(ResourceError, match="HEADSTART_DATA: not set"):
+        _named.fetch_named("tiny")
+
+
+def test_a_smaller_edition_in_a_given_folder_is_opened_and_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+                                                                capsys: pytest.CaptureFixture[str]) -> None:
+    whole = replace(TINY, parts=(replace(TINY.parts[0], count=30, images_sha256="more"), TINY.parts[1]), smaller=(TINY,),
+                    layouts=(_layouts.Layout(("all.bin",), TINY.layouts[0].read),))
+    offer(monkeypatch, entry=whole)
+    place = write_files(tmp_path / "tiny")
+    monkeypatch.setenv("HEADSTART_DATA", str(tmp_path))
+    progress.show_progress(True)
+    try:
+        dataset = _named.fetch_named("tiny")
+    finally:
+        progress.show_progress(False)
+    assert (dataset.name, len(dataset)) == ("tiny", 5)
+    assert _named.edition("tiny").train_count == 3
+    assert f"tiny: {place} holds 3 of the 30 training images." in capsys.readouterr().err
+    monkeypatch.delenv("HEADSTART_DATA")
+    assert not _named.is_cached("tiny")  # the whole edition is another entry
+
+
+def test_an_unknown_name_gives_the_nearest() -> None:
+    with pytest.raises(InputError, match="no dataset is named 'fashion_mnist': did you mean 'fashion-mnist'"):
+        _named.fetch_named("fashion_mnist")
+
+
+def test_digits_work_offline_and_fill_the_whole_scale(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_sources, "download", lambda *_: pytest.fail("asked the network"))
+    dataset = _named.fetch_named("digits")
+    assert dataset.images.shape == (1797, 8, 8, 1)
+    assert (dataset.images.min(), dataset.images.max()) == (0, 255)
+    assert set(dataset.parts.tolist()) == {UNASSIGNED}
+    assert dataset.class_names == tuple("0123456789")
+    assert _named.where_from("digits") == "scikit-learn"
+
+
+def test_the_catalogue_knows_each_dataset_whole() -> None:
+    assert [(entry.name, entry.count, entry.train_count, entry.test_count, entry.image_shape)
+            for entry in _named.catalogue()] == [
+        ("fashion-mnist", 70_000, 60_000, 10_000, (28, 28, 1)), ("mnist", 70_000, 60_000, 10_000, (28, 28, 1)),
+        ("cifar10", 60_000, 50_000, 10_000, (32, 32, 3)), ("digits", 1_797, 0, 0, (8, 8, 1))]
+    assert all(len(entry.class_names) == len(set(entry.class_names)) == 10 for entry in _named.catalogue())
+
+
+@pytest.fixture
+def small_batches(monkeypatch: pytest.MonkeyPatch) -> NDArray[np.uint8]:
+    """CIFAR batches of four images instead of 10,000."""
+    monkeypatch.setattr(_layouts, "CIFAR_BATCH", 4)
+    return np.random.default_rng(0).integers(0, 256, (24, 32, 32, 3), np.uint8)
+
+
+def test_cifar_sheets_hold_one_image_a_row(tmp_path: Path, small_batches: NDArray[np.uint8]) -> None:
+    images, labels = small_batches[:12], [1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 1, 2]
+    for start, name in ((0, "data_batch_1.png"), (4, "data_batch_2.png"), (8, "test_batch.png")):
+        Image.fromarray(images[start : start + 4].reshape(4, 1024, 3)).save(tmp_path / name)
+    (tmp_path / "train.json").write_text(json.dumps(labels[:8]))
+    (tmp_path / "test.json").write_text(json.dumps(labels[8:]))
+    layout = _layouts.cifar_sheets(("data_batch_1.png", "data_batch_2.png"), "train.json", "test.json")
+    chunks = list(layout.read(tmp_path))
+    np.testing.assert_array_equal(np.concatenate([chunk[0] for chunk in chunks]), images)
+    assert np.concatenate([chunk[1] for chunk in chunks]).tolist() == labels
+
+
+def test_a_sheet_of_another_size_and_bad_labels_are_refused(tmp_path: Path, small_batches: NDArray[np.uint8]) -> None:
+    layout = _layouts.cifar_sheets(("data_batch_1.png",), "train.json", "test.json")
+    (tmp_path / "train.json").write_text("[1, 2, 3]")
+    with pytest.raises(InputError, match="holds a list of 3, wanted a list of 4 whole numbers from 0 to 9"):
+        list(layout.read(tmp_path))
+    (tmp_path / "train.json").write_text("[1, 2, 3, 9]")
+    Image.fromarray(small_batches[0]).save(tmp_path / "data_batch_1.png")
+    with pytest.raises(InputError, match="is 32 x 32 RGB, wanted 1024 x 4 RGB"):
+        list(layout.read(tmp_path))
+    (tmp_path / "data_batch_1.png").write_bytes(b"no picture")
+    with pytest.raises(InputError, match="cannot be read as PNG"):
+        list(layout.read(tmp_path))
+
+
+def test_cifar_bins_hold_planes_after_a_label(tmp_path: Path, small_batches: NDArray[np.uint8]) -> None:
+    labels = np.arange(24, dtype=np.uint8) % 10
+    rows = np.concatenate([labels[:, None], small_batches.transpose(0, 3, 1, 2).reshape(24, -1)], axis=1)
+    for number, name in enumerate(_layouts.CIFAR_BINS):
+        (tmp_path / name).write_bytes(rows[4 * number : 4 * number + 4].tobytes())
+    chunks = list(_layouts.cifar_bins().read(tmp_path))
+    np.testing.assert_array_equal(np.concatenate([chunk[0] for chunk in chunks]), small_batches)
+    assert np.concatenate([chunk[1] for chunk in chunks]).tolist() == labels.tolist()
+    (tmp_path / "test_batch.bin").write_bytes(b"short")
+    with pytest.raises(InputError, match=r"test_batch.bin has 5 bytes, wanted 12,292"):
+        list(_layouts.cifar_bins().read(tmp_path))
+
+
+def archive_of(**files: bytes) -> bytes:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w:gz") as archive:
+        for name, content in files.items():
+            member = tarfile.TarInfo(f"../../package/data/{name}")
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+        link = tarfile.TarInfo("package/link")
+        link.type, link.linkname = tarfile.SYMTYPE, "/etc/hostname"
+        archive.addfile(link)
+    return out.getvalue()
+
+
+def test_only_wanted_files_leave_an_archive_and_only_into_the_folder(tmp_path: Path) -> None:
+    folder = _sources.unpack(archive_of(wanted=b"yes", other=b"no"), ("wanted", "link"), tmp_path / "a" / "b", 100)
+    assert [path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if not path.is_dir()] == ["a/b/wanted"]
+    assert (folder / "wanted").read_bytes() == b"yes"
+
+
+def test_an_archive_that_unpacks_to_far_too_much_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SourceFailed, match="unpacks to far more than 100 bytes"):
+        _sources.unpack(archive_of(other=bytes(2_000)), ("wanted",), tmp_path, 100)
+
+
+def test_what_is_no_archive_is_a_failed_source(tmp_path: Path) -> None:
+    with pytest.raises(SourceFailed, match="cannot be unpacked"):
+        _sources.unpack(b"<html>not found</html>", ("wanted",), tmp_path, 100)
+
+
+@pytest.fixture
+def web(tmp_path: Path) -> Iterator[str]:
+    """The address of a small web server on this machine: files below tmp_path/web, and a body shorter than announced."""
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def do_GET(self) -> None:
+            if self.path != "/cut":
+                return super().do_GET()
+            self.send_response(200)
+            self.send_header("Content-Length", "50")
+            self.end_headers()
+            self.wfile.write(b"only this")
+            return None
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    (tmp_path / "web").mkdir()
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, directory=str(tmp_path / "web")))
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}/"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture(autouse=True)
+def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("no_proxy", "*")
+
+
+def test_a_download_is_whole_or_a_failed_source(tmp_path: Path, web: str) -> None:
+    (tmp_path / "web" / "file").write_bytes(b"x" * 1000)
+    assert _sources.download(f"{web}file", 1000) == b"x" * 1000
+    for path, reason in (("file", "file announces 1,000 bytes, wanted at most 400"), ("absent", "absent: HTTP Error 404"),
+                         ("cut", "cut ended after 9 of 50 bytes")):
+        with pytest.raises(SourceFailed, match=reason):
+            _sources.download(web + path, 100)
+    with pytest.raises(SourceFailed, match="is no http or https address"):
+        _sources.download("file:///etc/hostname", 100)
+
+
+@pytest.mark.parametrize("pinned", [True, False])
+def test_an_npm_package_is_opened_only_with_its_pinned_digest(tmp_path: Path, web: str, monkeypatch: pytest.MonkeyPatch,
+                                                              pinned: bool) -> None:
+    content = archive_of(wanted=b"yes")
+    description = {"dist": {"tarball": f"{web}archive.tgz"}}
+    (tmp_path / "web" / "small").mkdir()
+    (tmp_path / "web" / "small" / "1.0.0").write_text(json.dumps(description))
+    (tmp_path / "web" / "archive.tgz").write_bytes(content if pinned else content + b"x")
+    monkeypatch.setenv("npm_config_registry", web)
+    monkeypatch.setattr(shutil, "which", lambda _: None)
+    digest = base64.b64encode(hashlib.sha512(content).digest()).decode()
+    package = _sources.NpmPackage("small", "1.0.0", digest, ("wanted",), len(content))
+    if pinned:
+        assert (package.fetch(tmp_path / "files") / "wanted").read_bytes() == b"yes"
+    else:
+        with pytest.raises(SourceFailed, match=r"small@1\.0\.0 has SHA-512 "):
+            package.fetch(tmp_path / "files")
+        assert not (tmp_path / "files").exists()
+
+
+def test_the_npm_registry_is_the_users_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in ("NPM_CONFIG_REGISTRY", "npm_config_registry"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / ".npmrc").write_text("audit=false\n@mine:registry=https://no/\n registry = \"https://from.file/\"\n")
+    assert _sources.npm_registry() == "https://from.file/"
+    monkeypatch.setenv("NPM_CONFIG_REGISTRY", "https://from.environment/")
+    assert _sources.npm_registry() == "https://from.environment/"
+
+
+def test_a_machine_without_apt_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "which", lambda _: None)
+    with pytest.raises(SourceFailed, match="this machine has no apt-get"):
+        _sources.DebianPackage("some-package", "usr", 100).fetch(tmp_path)
+
+
+def client(code: str) -> list[str]:
+    return [sys.executable, "-S", "-c", f"import pathlib, sys, time\n{code}"]
+
+
+def test_a_package_client_gives_its_status_and_its_complaint(tmp_path: Path) -> None:
+    code, complaint = _sources.run_client(client("print('E: no\\n\\nE: luck', file=sys.stderr); sys.exit(7)"), tmp_path, "x", 100)
+    assert (code, complaint) == (7, "E: no; E: luck")
+
+
+def test_a_package_client_that_stalls_is_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_sources, "STALLED_SECONDS", 0.4)
+    with pytest.raises(SourceFailed, match="wrote nothing for 0 seconds"):
+        _sources.run_client(client("time.sleep(60)"), tmp_path, "x", 1000)
+
+
+def test_a_package_client_that_writes_far_too_much_is_stopped(tmp_path: Path) -> None:
+    with pytest.raises(SourceFailed, match="far more than expected"):
+        _sources.run_client(client("pathlib.Path('big').write_bytes(bytes(9000)); time.sleep(60)"), tmp_path, "x", 1000)
+
+
+@pytest.mark.skipif(not REAL_DATA, reason="needs the real files: set HEADSTART_DATA")
+@pytest.mark.parametrize("name", ["fashion-mnist", "mnist", "cifar10"])
+def test_the_real_files_have_the_catalogues_digests(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv("HEADSTART_DATA", REAL_DATA)
+    if not _named.where_from(name):
+        pytest.skip(f"HEADSTART_DATA holds no {name}")
+    dataset = _named.fetch_named(name)
+    assert np.bincount(dataset.labels[dataset.parts == TEST], minlength=10).sum() == 10_000
+

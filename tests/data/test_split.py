@@ -1,0 +1,244 @@
+"""Splits: what is kept, what is carved, and what never happens."""
+
+import json
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from headstart import progress
+from headstart.data import TEST, TRAIN, UNASSIGNED, VALIDATION, Dataset, Split, describe, make_split, read_split, write_split
+from headstart.data._cache import Decoded, as_dataset
+from headstart.errors import InputError
+
+
+def dataset(counts: list[int], part: NDArray[np.uint8] | None = None, groups: list[int] | None = None,
+            copies: dict[int, int] | None = None) -> Dataset:
+    """One image of its own a row, `counts[k]` of class k, shuffled; row `copies[i]` becomes a copy of row i."""
+    labels = np.random.default_rng(1).permutation(np.repeat(np.arange(len(counts)), counts)).astype(np.int64)
+    images = np.arange(len(labels), dtype="<u4").view(np.uint8).reshape(-1, 2, 2, 1)
+    for original, copy in (copies or {}).items():
+        images[copy] = images[original]
+    names = tuple(f"class{number}" for number in range(len(counts)))
+    tied = None if groups is None else np.array(groups, np.int64)
+    return as_dataset(Decoded(images, labels, names, part, groups=tied), "toy", "/toy")
+
+
+def per_class(data: Dataset, indices: NDArray[np.int64]) -> list[int]:
+    return [int((data.labels[indices] == label).sum()) for label in range(len(data.class_names))]
+
+
+def parts_of(split: Split) -> list[list[int]]:
+    return [split.train.tolist(), split.validation.tolist(), split.test.tolist()]
+
+
+def fails(data: Dataset, **options: Any) -> str:
+    with pytest.raises(InputError) as caught:
+        make_split(data, **options)
+    return str(caught.value)
+
+
+def test_without_parts_it_is_70_15_15_in_every_class() -> None:
+    data = dataset([200, 100, 40])
+    split = make_split(data)
+    assert per_class(data, split.train) == [140, 70, 28]
+    assert per_class(data, split.validation) == [30, 15, 6]
+    assert per_class(data, split.test) == [30, 15, 6]
+    assert sorted(chain(*parts_of(split))) == list(range(340))
+    assert all(part == sorted(part) for part in parts_of(split))
+
+
+def test_totals_are_right_to_the_image() -> None:
+    split = make_split(dataset([11] * 7), validation=0.33, test=0)
+    assert (len(split.train), len(split.validation), len(split.test)) == (52, 25, 0)
+
+
+def test_a_datasets_own_test_part_is_kept() -> None:
+    part = np.where(np.arange(300) < 240, TRAIN, TEST).astype(np.uint8)
+    data = dataset([100, 100, 100], part)
+    split = make_split(data)
+    assert split.test.tolist() == list(range(240, 300))
+    assert len(split.validation) == 36
+    assert split.validation.max() < 240
+
+
+def test_own_validation_is_kept_and_test_is_carved_out_of_training() -> None:
+    part = np.where(np.arange(200) < 160, TRAIN, VALIDATION).astype(np.uint8)
+    split = make_split(dataset([100, 100], part))
+    assert split.validation.tolist() == list(range(160, 200))
+    assert len(split.test) == 24
+    assert len(make_split(dataset([100, 100], part), test=0).test) == 0
+
+
+def test_an_own_part_given_as_0_is_left_out_and_not_trained_on() -> None:
+    part = np.full(200, TRAIN, np.uint8)
+    part[100:150], part[150:] = VALIDATION, TEST
+    split = make_split(dataset([100, 100], part), validation=0, test=0)
+    assert parts_of(split) == [list(range(100)), [], []]
+
+
+def test_a_fraction_for_an_own_part_is_an_error() -> None:
+    part = np.where(np.arange(200) < 160, TRAIN, TEST).astype(np.uint8)
+    text = fails(dataset([100, 100], part), test=0.2)
+    assert "test is 0.2, but toy has its own 40 test images" in text
+    assert "--test" in text
+
+
+def test_each_choice_has_its_own_stream() -> None:
+    data = dataset([100, 100])
+    base = make_split(data)
+    assert make_split(data, validation=0.3).test.tolist() == base.test.tolist()
+    assert make_split(data, train_images=20).validation.tolist() == base.validation.tolist()
+    assert parts_of(make_split(data, seed=1)) != parts_of(base)
+
+
+def test_it_repeats_whatever_numpys_global_state() -> None:
+    data = dataset([50, 50])
+    np.random.seed(1)
+    first = make_split(data, seed=3)
+    np.random.seed(2)
+    assert parts_of(make_split(data, seed=3)) == parts_of(first)
+    assert make_split(data, seed=3).fingerprint == first.fingerprint
+
+
+def test_the_split_of_today_is_the_split_of_tomorrow() -> None:
+    """Runs refer to splits for years: a new numpy or an edit here must not move an image."""
+    images = np.arange(20, dtype=np.uint8).reshape(20, 1, 1, 1)
+    data = as_dataset(Decoded(images, np.arange(20) % 2, ("a", "b")), "toy", "/toy")
+    split = make_split(data, seed=0, train_images=4)
+    assert parts_of(split) == [[4, 8, 15, 19], [1, 3, 12], [2, 7, 18]]
+
+
+@pytest.mark.parametrize(("options", "text"), [
+    ({"validation": 1.0}, "validation is 1, but"), ({"test": -0.1}, "test is -0.1, but"), ({"test": float("nan")}, "test is nan"),
+    ({"validation": 0.5, "test": 0.5}, "validation 0.5 and test 0.5 leave nothing to train on"),
+    ({"validation": 0.9}, "leave nothing"), ({"seed": -1}, "the split's seed is -1")])
+def test_fractions_are_checked(options: dict[str, float], text: str) -> None:
+    assert text in fails(dataset([50, 50]), **options)
+
+
+def test_a_fraction_that_rounds_to_no_image_is_an_error() -> None:
+    assert "test would be empty: 4 images are too few to take 0.4 images from" in fails(dataset([2, 2]), test=0.1)
+
+
+def test_train_images_are_stratified_and_nested() -> None:
+    data = dataset([400, 200, 50])
+    full = set(make_split(data).train.tolist())
+    small, large = (make_split(data, train_images=count).train for count in (40, 130))
+    assert (len(small), len(large)) == (40, 130)
+    assert set(small.tolist()) < set(large.tolist()) < full
+    assert np.abs(np.array(per_class(data, large)) - [80, 40, 10]).max() <= 1
+    assert make_split(data, train_images=3).train.shape == (3,)
+    assert per_class(data, make_split(data, train_images=3).train) == [1, 1, 1]
+    equal = dataset([100] * 5)
+    assert per_class(equal, make_split(equal, train_images=50).train) == [10] * 5
+
+
+@pytest.mark.parametrize("count", [71, 1, 0, -5])
+def test_train_images_out_of_reach_say_how_many_there_are(count: int) -> None:
+    text = fails(dataset([50, 50]), train_images=count)
+    assert f"train_images is {count}, but wanted is from 2 (one a class) to 70 (all there are)" in text
+
+
+def test_copies_of_held_images_leave_training_and_are_counted() -> None:
+    part = np.full(100, TRAIN, np.uint8)
+    part[80:90], part[90:] = VALIDATION, TEST
+    data = dataset([50, 50], part, copies={85: 3, 95: 4, 96: 86, 10: 11})
+    split = make_split(data)
+    assert split.duplicates_removed == 2
+    assert {3, 4}.isdisjoint(split.train.tolist())
+    assert {10, 11} <= set(split.train.tolist())
+    assert 86 in split.validation
+    assert not {row.tobytes() for row in data.hashes[split.train]} & {row.tobytes() for row in data.hashes[split.test]}
+
+
+def test_copies_leave_before_train_images_are_chosen() -> None:
+    part = np.full(100, TRAIN, np.uint8)
+    part[80:] = TEST
+    data = dataset([50, 50], part, copies={90: 3, 91: 4})
+    assert "to 78 (all there are)" in fails(data, validation=0, train_images=79)
+
+
+def test_a_class_left_without_training_images_is_named() -> None:
+    data = dataset([10, 10, 1])
+    assert per_class(data, make_split(data, validation=0, test=0.6).train) == [4, 4, 1]
+    part = np.full(60, TRAIN, np.uint8)
+    part[dataset([30, 30]).labels == 1] = TEST
+    text = fails(dataset([30, 30], part), validation=0)
+    assert "class 'class1' has 30 images, and none is left for training" in text
+
+
+def test_groups_stay_together() -> None:
+    groups = np.random.default_rng(0).integers(0, 60, 600).tolist()
+    data = dataset([300, 200, 100], groups=groups)
+    split = make_split(data, seed=2)
+    seen = [set(np.array(groups)[part].tolist()) for part in (split.train, split.validation, split.test)]
+    assert not (seen[0] & seen[1] or seen[0] & seen[2] or seen[1] & seen[2])
+    assert sorted(chain(*parts_of(split))) == list(range(600))
+    for part in (split.validation, split.test):
+        assert np.abs(np.array(per_class(data, part)) - [45, 30, 15]).max() <= 12
+    assert parts_of(make_split(data, seed=3)) != parts_of(split)
+
+
+def test_groups_too_large_for_the_fraction_are_an_error_and_missing_classes_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines: list[str] = []
+    monkeypatch.setattr(progress, "say", lines.append)
+    assert "2 groups are too few" in fails(dataset([10, 10], groups=[0, 1] * 10))
+    plain = dataset([40, 20])
+    groups = np.where(plain.labels == 1, 100, np.arange(60) // 4).tolist()
+    make_split(dataset([40, 20], groups=groups))
+    assert any("test has no image of 'class1'" in line for line in lines)
+
+
+def test_a_group_in_two_own_parts_is_an_error() -> None:
+    part = np.where(np.arange(20) < 15, TRAIN, TEST).astype(np.uint8)
+    text = fails(dataset([10, 10], part, groups=[*range(15), 3, 16, 17, 18, 19]))
+    assert "1 groups have images in more than one part" in text
+    assert "test and train" in text
+
+
+def test_a_split_is_read_back_as_it_was(tmp_path: Path) -> None:
+    data = dataset([30, 30], copies={5: 6})
+    split = make_split(data, seed=4, train_images=12)
+    write_split(split, data, tmp_path)
+    again = read_split(tmp_path, data)
+    assert parts_of(again) == parts_of(split)
+    assert (again.seed, again.duplicates_removed, again.fingerprint) == (4, split.duplicates_removed, split.fingerprint)
+    assert again.train.dtype == np.int64
+
+
+def test_a_split_refuses_data_that_changed_since(tmp_path: Path) -> None:
+    data = dataset([30, 30])
+    write_split(make_split(data), data, tmp_path)
+    assert "2 of the 60 images" in reading_fails(tmp_path, dataset([30, 30], copies={0: 7, 1: 9}))
+    assert "of the 60 images" in reading_fails(tmp_path, dataset([20, 20]))
+    relabelled = as_dataset(Decoded(data.images, 1 - data.labels, data.class_names), "toy", "/toy")
+    assert "their labels have changed" in reading_fails(tmp_path, relabelled)
+
+
+def test_a_missing_or_damaged_split_is_an_input_error(tmp_path: Path) -> None:
+    data = dataset([30, 30])
+    assert "split.npz does not exist" in reading_fails(tmp_path, data)
+    write_split(make_split(data), data, tmp_path)
+    path = tmp_path / "split.npz"
+    path.write_bytes(path.read_bytes()[:300])
+    assert "split.npz cannot be read" in reading_fails(tmp_path, data)
+
+
+def reading_fails(folder: Path, data: Dataset) -> str:
+    with pytest.raises(InputError) as caught:
+        read_split(folder, data)
+    return str(caught.value)
+
+
+def test_description_is_json_and_adds_up() -> None:
+    data = dataset([20, 40], np.full(60, UNASSIGNED, np.uint8))
+    about = json.loads(json.dumps(describe(data, make_split(data))))
+    assert about["class_names"] == ["class0", "class1"]
+    assert about["image_shape"] == [2, 2, 1]
+    assert about["parts"]["test"] == {"images": 9, "per_class": [3, 6]}
+    assert sum(part["images"] for part in about["parts"].values()) == about["images"] == 60
+    assert about["fingerprint"] == data.fingerprint

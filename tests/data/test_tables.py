@@ -1,0 +1,236 @@
+"""Pixel CSV, IDX folders, .npz, pairs of arrays."""
+
+import gzip
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from headstart.data import TEST, TRAIN, UNASSIGNED, load
+from headstart.errors import InputError
+
+
+def csv_of(path: Path, *lines: str, end: str = "\n") -> Path:
+    path.write_bytes((end.join(lines) + end).encode())
+    return path
+
+
+def rows(count: int = 6, pixels: int = 4) -> list[str]:
+    """`count` rows of two classes; pixel j of row i is 10 i + j."""
+    return [f"{i % 2}," + ",".join(str(10 * i + j) for j in range(pixels)) for i in range(count)]
+
+
+def head(pixels: int = 4) -> str:
+    return "label," + ",".join(f"pixel{j}" for j in range(pixels))
+
+
+def fails(source: Any, **options: Any) -> str:
+    with pytest.raises(InputError) as caught:
+        load(source, **options)
+    return str(caught.value)
+
+
+def test_a_pixel_csv_gives_one_image_a_row(tmp_path: Path) -> None:
+    data = load(csv_of(tmp_path / "train.csv", head(), *rows()))
+    assert data.images.shape == (6, 2, 2, 1)
+    assert data.images.dtype == np.uint8
+    assert data.images[3, :, :, 0].tolist() == [[30, 31], [32, 33]]
+    assert data.labels.tolist() == [0, 1] * 3
+    assert data.class_names == ("0", "1")
+    assert set(data.parts.tolist()) == {UNASSIGNED}
+    assert data.name == "train"
+
+
+@pytest.mark.parametrize("lines", [
+    ["pixel0,pixel1,Target,pixel2,pixel3", "1,2,7,3,4", "5,6,8,7,8"],
+    ["pixel3,y,pixel0,pixel2,pixel1", "4,7,1,3,2", "8,8,5,7,6"],
+    ["class,1x1,1x2,2x1,2x2", "7,1,2,3,4", "8,5,6,7,8"],
+    ['"label","p0","p1","p2","p3"', '"7","1","2","3","4"', '"8","5","6","7","8"'],
+    ["\ufefflabel,pixel0,pixel1,pixel2,pixel3", "7,1.0,2,3,4", "8, 5,6,7,8", "", ""]])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_columns_may_stand_in_any_order_and_style(tmp_path: Path, lines: list[str], end: str) -> None:
+    data = load(csv_of(tmp_path / "t.csv", *lines, end=end))
+    assert data.class_names == ("7", "8")
+    assert data.images[..., 0].tolist() == [[[1, 2], [3, 4]], [[5, 6], [7, 8]]]
+
+
+def test_whole_number_labels_sort_by_value_and_words_by_letter(tmp_path: Path) -> None:
+    lines = [f"{label},1,2,3,4" for label in (10, 2, 0, "2.0")]
+    data = load(csv_of(tmp_path / "n.csv", head(), *lines))
+    assert data.class_names == ("0", "2", "10")
+    assert data.labels.tolist() == [2, 1, 0, 1]
+    lines = [f"{word},1,2,3,4" for word in ("b10", "b2", "a")]
+    assert load(csv_of(tmp_path / "w.csv", head(), *lines)).class_names == ("a", "b10", "b2")
+
+
+def test_three_times_a_square_is_a_colour_image(tmp_path: Path) -> None:
+    data = load(csv_of(tmp_path / "c.csv", head(12), *rows(pixels=12)))
+    assert data.image_shape == (2, 2, 3)
+    assert data.images[0, 0, 1].tolist() == [3, 4, 5]
+
+
+def test_a_gzipped_csv_is_read(tmp_path: Path) -> None:
+    (tmp_path / "t.csv.gz").write_bytes(gzip.compress("\n".join([head(), *rows()]).encode()))
+    data = load(tmp_path / "t.csv.gz")
+    assert (len(data), data.name) == (6, "t")
+    (tmp_path / "cut.csv.gz").write_bytes((tmp_path / "t.csv.gz").read_bytes()[:40])
+    assert "cut.csv.gz is a damaged gzip file" in fails(tmp_path / "cut.csv.gz")
+
+
+def test_a_pixel_of_300_names_its_line(tmp_path: Path) -> None:
+    lines = [head(64), *rows(9, 64)]
+    lines[7] = lines[7].rsplit(",", 1)[0] + ",300"
+    assert fails(csv_of(tmp_path / "train.csv", *lines)) == (
+        "line 8 of train.csv: pixel63 is 300, but pixels are whole numbers from 0 to 255.\n"
+        "  If your file holds values on another scale, give it: --pixel-max 1023")
+
+
+@pytest.mark.parametrize(("value", "text"), [
+    ("-1", "pixel1 is -1, but"), ("abc", "pixel1 is 'abc', but"), ("", "pixel1 is empty, but"), ("nan", "pixel1 is 'nan', but"),
+    ("inf", "pixel1 is 'inf', but"), ("2.5", "pixel1 is 2.5, but"), ("40000", "--pixel-max 65535"), ("0.25", "--pixel-max 1")])
+def test_a_value_that_is_no_pixel_is_named(tmp_path: Path, value: str, text: str) -> None:
+    message = fails(csv_of(tmp_path / "t.csv", head(), "0,1,2,3,4", f"1,1,{value},3,4"))
+    assert "line 3 of t.csv: " in message
+    assert text in message
+
+
+def test_pixel_max_scales_to_255(tmp_path: Path) -> None:
+    path = csv_of(tmp_path / "t.csv", head(), "0,0,4,8,16", "1,16,1,2,3")
+    assert load(path, pixel_max=16).images[0].ravel().tolist() == [0, 64, 128, 255]
+    path = csv_of(tmp_path / "f.csv", head(), "0,0,0.5,0.25,1", "1,1,0,0,0")
+    assert load(path, pixel_max=1).images[0].ravel().tolist() == [0, 128, 64, 255]
+    assert "pixel3 is 16, but pixels are numbers from 0 to 15 (pixel_max)" in fails(tmp_path / "t.csv", pixel_max=15)
+
+
+@pytest.mark.parametrize(("lines", "text"), [
+    ([head(5), "0,1,2,3,4,5"], "5 pixel columns, which make no square image: 2x2 has 4, 3x3 has 9"),
+    ([head(), "0,1,2,3"], "line 2 of t.csv has 4 fields, but its header names 5 columns"),
+    ([head(), "0,1,2,3,4", "", "1,1,2,3,4,5"], "line 4 of t.csv has 6 fields"),
+    ([head(), ",1,2,3,4"], "line 2 of t.csv: the label (label) is empty"),
+    ([head(), "0,1,2,3,4", "NaN,1,2,3,4"], "line 3 of t.csv: the label (label) is empty"),
+    (["pixel0,pixel1,pixel2,pixel3", "1,2,3,4"], "t.csv has no label column; it has pixel0, pixel1, pixel2, pixel3"),
+    (["0,1,2,3,4", "1,2,3,4,5"], "line 1 of t.csv holds numbers (0, 1, 2, 3, 4), but the first line must name the columns"),
+    (["label,pixel0,pixel1,pixel1,pixel2", "0,1,2,3,4"], "names the column 'pixel1' more than once"),
+    (["label,pixel0,pixel1,pixel2,pixel4", "0,1,2,3,4"], "4 pixel columns from 0 to 4, but none numbered 3"),
+    (["label,pixel0,pixel1,pixel2,pixel3,Usage", "0,1,2,3,4,x"], "columns that are neither label nor pixel: Usage"),
+    ([head(), "0,1,2,3,4", "0,1,2,3,4"], "only one class, '0'"),
+    ([head()], "t.csv has a header but no rows"),
+    (["label", "0", "1"], "no pixel columns"),
+    ([""], "t.csv is empty"),
+    (["label;pixel0", "1;2"], "line 1 of t.csv has no commas: label;pixel0"),
+    ([head(), '0,1,2,3,"4', "1,1,2,3,4"], "line 3 of t.csv")])
+def test_faults_of_a_pixel_csv_are_named(tmp_path: Path, lines: list[str], text: str) -> None:
+    assert text in fails(csv_of(tmp_path / "t.csv", *lines))
+
+
+def test_text_that_is_not_utf8_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_bytes(b"label,pixel0\nna\xefve,1\n")
+    assert "t.csv is not UTF-8 text" in fails(tmp_path / "t.csv")
+
+
+def test_a_pixel_csv_may_have_groups(tmp_path: Path) -> None:
+    lines = ["label,writer,pixel0,pixel1,pixel2,pixel3", "0,w9,1,2,3,4", "1,w1,1,2,3,4", "0,w9,1,2,3,4"]
+    data = load(csv_of(tmp_path / "t.csv", *lines), group_by="writer")
+    assert data.groups is not None
+    assert data.groups.tolist() == [1, 0, 1]
+    assert data.image_shape == (2, 2, 1)
+
+
+def test_a_pixel_csv_with_an_id_column_is_not_taken_for_paths(tmp_path: Path) -> None:
+    assert "neither label nor pixel: id" in fails(csv_of(tmp_path / "t.csv", f"id,{head()}", "1,0,1,2,3,4"))
+
+
+def idx(path: Path, array: np.ndarray[Any, np.dtype[np.uint8]]) -> None:
+    content = bytes([0, 0, 8, array.ndim]) + b"".join(size.to_bytes(4, "big") for size in array.shape) + array.tobytes()
+    path.write_bytes(gzip.compress(content) if path.suffix == ".gz" else content)
+
+
+IMAGES = np.arange(6 * 4 * 5, dtype=np.uint8).reshape(6, 4, 5)
+LABELS = np.array([1, 3, 1, 3, 7, 7], np.uint8)
+
+
+@pytest.mark.parametrize("names", ["{}-{}-idx{}-ubyte", "{}-{}-idx{}-ubyte.gz", "{}-{}.idx{}-ubyte"])
+def test_an_idx_folder_keeps_its_test_part(tmp_path: Path, names: str) -> None:
+    idx(tmp_path / names.format("train", "images", 3), IMAGES)
+    idx(tmp_path / names.format("train", "labels", 1), LABELS)
+    alone = load(tmp_path)
+    assert set(alone.parts.tolist()) == {UNASSIGNED}
+    idx(tmp_path / names.format("t10k", "images", 3), IMAGES[:2])
+    idx(tmp_path / names.format("t10k", "labels", 1), LABELS[:2])
+    data = load(tmp_path)
+    assert data.parts.tolist() == [TRAIN] * 6 + [TEST] * 2
+    assert data.class_names == ("1", "3", "7")
+    assert (data.images[:6, :, :, 0] == IMAGES).all()
+
+
+def test_faults_of_an_idx_folder_are_named(tmp_path: Path) -> None:
+    idx(tmp_path / "train-images-idx3-ubyte", IMAGES)
+    assert "has images of train, but no train-labels-idx1-ubyte" in fails(tmp_path)
+    idx(tmp_path / "train-labels-idx1-ubyte", LABELS[:5])
+    assert "6 images but 5 labels" in fails(tmp_path)
+    assert "pixel_max does not apply" in fails(tmp_path, pixel_max=3)
+
+
+def test_npz_in_both_styles(tmp_path: Path) -> None:
+    np.savez(tmp_path / "keras.npz", x_train=IMAGES, y_train=LABELS[:, None], x_test=IMAGES[:2], y_test=LABELS[:2])
+    data = load(tmp_path / "keras.npz")
+    assert data.parts.tolist() == [TRAIN] * 6 + [TEST] * 2
+    assert data.class_names == ("1", "3", "7")
+    np.savez(tmp_path / "named.npz", images=IMAGES, labels=np.array([0, 1, 0, 1, 2, 2]), class_names=["cat", "ant", "dog"])
+    data = load(tmp_path / "named.npz")
+    assert data.class_names == ("cat", "ant", "dog")
+    assert data.labels.tolist() == [0, 1, 0, 1, 2, 2]
+    assert set(data.parts.tolist()) == {UNASSIGNED}
+
+
+def test_faults_of_an_npz_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "t.npz"
+    np.savez(path, images=IMAGES, y=LABELS)
+    assert "has the keys images, y; wanted are x_train, y_train" in fails(path)
+    np.savez(path, images=np.array([{"a": 1}] * 6, object), labels=LABELS)
+    assert "cannot be read as .npz" in fails(path)
+    path.write_bytes(b"not a zip file")
+    assert "cannot be read as .npz" in fails(path)
+    np.savez(path, x_train=IMAGES, y_train=LABELS, x_test=IMAGES[:, :2], y_test=LABELS)
+    assert "differ in shape: (2, 5, 1) and (4, 5, 1)" in fails(path)
+    np.savez(path, x_train=IMAGES[:4], y_train=LABELS[:4], x_test=IMAGES, y_test=LABELS)
+    assert "have classes that its training images lack: '7'" in fails(path)
+    np.savez(path, images=IMAGES, labels=LABELS, class_names=["a", "b"])
+    assert "has the label 3, but class_names has 2 names" in fails(path)
+    assert "group_by does not apply" in fails(path, group_by="x")
+
+
+def test_a_pair_of_arrays_is_a_dataset_without_a_source() -> None:
+    data = load((IMAGES, ["b", "a"] * 3))
+    assert (data.source, data.class_names, data.image_shape) == ("", ("a", "b"), (4, 5, 1))
+    assert data.labels.tolist() == [1, 0] * 3
+    assert load((np.stack([IMAGES] * 3, axis=-1), LABELS)).image_shape == (4, 5, 3)
+    assert load((IMAGES, LABELS), image_size=8).image_shape == (8, 8, 1)
+
+
+def test_real_numbers_from_0_to_1_are_scaled_and_others_need_a_scale() -> None:
+    ramp = np.linspace(0, 1, 24).reshape(6, 2, 2)
+    assert load((ramp, LABELS)).images[5, 1, 1, 0] == 255
+    assert load((ramp * 16, LABELS), pixel_max=16).images[2, 0, 1, 0] == round(255 * 9 / 23)
+    assert load((IMAGES > 50, LABELS)).images.max() == 255
+    assert load((IMAGES.astype(np.int32), LABELS)).images.dtype == np.uint8
+    text = fails((ramp * 255, LABELS))
+    assert "have values from 0 to 255 (float64), but pixels are whole numbers from 0 to 255, or real numbers from 0 to 1" in text
+    assert "--pixel-max 255" in text
+
+
+@pytest.mark.parametrize(("images", "labels", "text"), [
+    (IMAGES.astype(np.int64) - 1, LABELS, "have values from -1 to 118"),
+    (np.where(IMAGES == 3, np.nan, 0.5), LABELS, "from nan to nan"),
+    (IMAGES.reshape(6, -1), LABELS, "have the shape (6, 20); wanted is (N, height, width)"),
+    (np.zeros((6, 3, 8, 8), np.uint8), LABELS, "numpy.moveaxis(images, 1, -1)"),
+    (IMAGES[:0], LABELS[:0], "have the shape (0, 4, 5, 1)"),
+    (IMAGES.astype(object), LABELS, "are of type object"),
+    (IMAGES, LABELS[:5], "6 images but 5 labels"),
+    (IMAGES, np.eye(6), "If they are one-hot"),
+    (IMAGES, LABELS + 0.5, "a label of the pair of arrays is '1.5'"),
+    (IMAGES, ["a", "b", "", "a", "b", "a"], "a label of the pair of arrays is ''"),
+    (IMAGES, np.zeros(6, int), "only one class, '0'")])
+def test_faults_of_arrays_are_named(images: Any, labels: Any, text: str) -> None:
+    assert text in fails((images, labels))

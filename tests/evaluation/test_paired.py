@@ -1,0 +1,108 @@
+"""Two finished models on the same images."""
+
+import numpy as np
+import pytest
+from scipy.stats import binom
+
+from headstart.errors import InputError
+from headstart.evaluation import PairedTest, exact_mcnemar, paired_bootstrap, smallest_detectable
+from headstart.evaluation._paired import BoolArray
+
+
+def models(only_a: int, only_b: int, both: int, neither: int = 0) -> tuple[BoolArray, BoolArray]:
+    """Two models with these counts."""
+    counts = (only_a, only_b, both, neither)
+    return np.repeat([True, False, True, False], counts), np.repeat([False, True, True, False], counts)
+
+
+@pytest.mark.parametrize(("only_a", "only_b", "p"), [
+    (5, 0, 2 / 2**5),                      # five heads in a row, or five tails
+    (1, 8, 2 * (1 + 9) / 2**9),
+    (2, 6, 2 * (1 + 8 + 28) / 2**8),
+    (4, 4, 1.0),
+])
+def test_mcnemar_is_the_fair_coin_computed_by_hand(only_a: int, only_b: int, p: float) -> None:
+    found = exact_mcnemar(*models(only_a, only_b, both=50, neither=7))
+    assert (found.only_a, found.only_b) == (only_a, only_b)
+    assert found.p_value == pytest.approx(p)
+
+
+def test_mcnemar_without_discordant_images_is_one() -> None:
+    same = np.array([True, False, True])
+    assert exact_mcnemar(same, same) == PairedTest(0, 0, 1.0)
+
+
+def test_models_judged_on_different_images_are_not_compared() -> None:
+    with pytest.raises(InputError, match="2 and 3 test images: a paired test needs the same images in the same order"):
+        exact_mcnemar(np.ones(2, dtype=bool), np.ones(3, dtype=bool))
+
+
+def test_mcnemar_refuses_several_seeds_and_names_the_test_for_them() -> None:
+    with pytest.raises(InputError, match="one run of each model") as caught:
+        exact_mcnemar(np.ones((2, 5), dtype=bool), np.ones((2, 5), dtype=bool))
+    assert "recipe_test" in caught.value.hint
+
+
+def test_predictions_given_for_booleans_are_refused() -> None:
+    with pytest.raises(InputError, match="correct_a is int64"):
+        paired_bootstrap(np.array([3, 1], dtype=np.int64), np.array([True, False]))
+
+
+def test_the_bootstrap_agrees_with_the_normal_interval_on_many_images() -> None:
+    a, b = models(only_a=400, only_b=300, both=9_000, neither=300)
+    difference = a.astype(float) - b.astype(float)
+    margin = 1.96 * difference.std() / 100
+    assert paired_bootstrap(a, b) == pytest.approx((0.01 - margin, 0.01 + margin), abs=2.5e-4)
+
+
+def test_the_bootstrap_pairs_images() -> None:
+    """Two models that agree almost everywhere are told apart by an interval much narrower than each one's own."""
+    a, b = models(only_a=20, only_b=0, both=500, neither=480)
+    low, high = paired_bootstrap(a, b)
+    assert 0.01 < low < 0.02 < high < 0.03
+
+
+def test_the_bootstrap_repeats_with_its_seed() -> None:
+    a, b = models(9, 4, 30, 10)
+    assert paired_bootstrap(a, b, seed=3) == paired_bootstrap(a, b, seed=3)
+    assert paired_bootstrap(a, b, seed=3, resamples=50) != paired_bootstrap(a, b, seed=4, resamples=50)
+
+
+def test_the_bootstrap_takes_the_mean_over_seeds_of_each_image() -> None:
+    a, b = models(90, 40, 500, 100)
+    assert paired_bootstrap(np.stack([a, a, a]), np.stack([b, b])) == pytest.approx(paired_bootstrap(a, b), abs=3e-3)
+    shuffled = np.stack([a, np.roll(a, 300)])
+    narrow, wide = paired_bootstrap(shuffled, b[None]), paired_bootstrap(a, ~a)
+    assert narrow[1] - narrow[0] < wide[1] - wide[0]
+
+
+def test_the_bootstrap_has_a_width_even_when_models_agree_on_every_image() -> None:
+    a, _ = models(0, 0, 80, 20)
+    low, high = paired_bootstrap(a, a)
+    assert -0.05 < low < 0 < high < 0.05
+
+
+@pytest.mark.parametrize("discordant", [6, 25, 26, 100, 1000])
+def test_the_smallest_detectable_difference_is_found_four_times_in_five(discordant: int) -> None:
+    n = 10_000
+    share = (1 + smallest_detectable(discordant, n) * n / discordant) / 2
+    counts = np.arange(discordant + 1)
+    rejected = np.minimum(1, 2 * binom.sf(np.maximum(counts, discordant - counts) - 1, discordant, 0.5)) <= 0.05
+    assert binom.pmf(counts, discordant, share)[rejected].sum() == pytest.approx(0.8, abs=1e-4)
+
+
+def test_too_few_discordant_images_count_as_the_six_that_could_decide() -> None:
+    at_six = smallest_detectable(6, 1000)
+    assert 0.005 < at_six <= 0.006
+    assert [smallest_detectable(d, 1000) for d in range(6)] == [at_six] * 6
+    assert smallest_detectable(7, 1000, level=0.01) == smallest_detectable(8, 1000, level=0.01)  # 2 / 2**8 < 0.01 < 2 / 2**7
+
+
+def test_five_images_cannot_show_any_difference() -> None:
+    assert smallest_detectable(5, 5) == 1.0
+    assert smallest_detectable(6, 6) < 1.0
+
+
+def test_more_discordant_images_than_images_are_refused() -> None:
+    with pytest.raises(InputError, match="7 discordant of 5 images"):
+        smallest_detectable(7, 5)

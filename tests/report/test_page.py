@@ -1,0 +1,202 @@
+"""The page: what it says, that it is one safe file, and that it is the same twice."""
+
+import json
+import re
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from fake_study import DIGITS, TWO_AND_A_CONTROL, Fake, make_run, make_study
+
+from headstart.errors import InputError
+from headstart.report import _figures, _page, write_report, write_run_report
+from headstart.report._canvas import canvas, save
+from headstart.report._load import read_study
+
+NASTY = ('<script>alert("x")</script>', 'a"b onload=x', "$5 & $6", "猫 кот", "line\nbreak\x0b", "x" * 300, "-->",
+         "{{ 7*7 }}", "7", "8")
+
+
+class Tags(HTMLParser):
+    """Every start tag with its attributes, and the identifiers."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def values(self, *names: str) -> Iterator[str]:
+        return (value or "" for _, attributes in self.tags for name, value in attributes.items() if name in names)
+
+
+@pytest.fixture
+def page_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Most tests look at the page alone; drawing the files takes most of the time."""
+    monkeypatch.setattr(_page, "_save_figures", lambda *_: None)
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_study(tmp_path_factory.mktemp("two"))
+
+
+@pytest.fixture(scope="module")
+def page(study: Path) -> str:
+    return write_report(study).read_text(encoding="utf-8")
+
+
+def test_the_page_leads_with_the_verdict(study: Path, page: str) -> None:
+    sentence = json.loads((study / "finding.json").read_text())["verdict"]["sentence"]
+    body = page[page.index("<body"):]
+    assert body.index("cnn wins on digits") < body.index(sentence) < body.index("<table")
+
+
+def test_all_it_shows_is_in_the_order_of_the_design(page: str) -> None:
+    sections = re.findall(r'<h2 id="(\w+)"', page)
+    assert sections == ["sure", "results", "curves", "confused", "classes", "networks", "gallery", "made", "read"]
+
+
+def test_controls_and_floors_stand_apart_with_their_accuracy(page: str) -> None:
+    table = page[page.index('class="results"'):page.index("</table>")]
+    assert table.index("Controls:") < table.index("efficientnet-lite0 (random weights)") < table.index("Floors:")
+    assert table.index("Floors:") < table.index("nearest neighbour on pixels") < table.index("84.0%")
+
+
+def test_a_model_below_a_floor_is_said_so(page: str) -> None:
+    assert "does not beat the floor “nearest neighbour on pixels” (84.0%)" in page
+    assert page.count("does not beat the floor") == 1
+
+
+def test_the_command_and_what_it_rests_on_are_named(page: str) -> None:
+    for words in ("headstart compare digits --time-limit 5m --out demo", "12 exact copies", "51,000", "read once", "2.15.0"):
+        assert words in page
+
+
+def test_the_page_loads_nothing(page: str) -> None:
+    references = list(Tags(page).values("src", "href", "srcset", "xlink:href", "action", "poster", "data"))
+    assert references
+    assert all(one.startswith(("#", "data:image/")) for one in references)
+    assert "@import" not in page
+    assert not re.findall(r"url\((?!#)", page)
+    assert "//" not in re.sub(r"data:image/\w+;base64,[\w+/=]*|^// .*$", "", page, flags=re.M)
+
+
+def test_identifiers_are_unique_and_every_reference_has_one(page: str) -> None:
+    identifiers = list(Tags(page).values("id"))
+    assert len(identifiers) == len(set(identifiers))
+    wanted = {one[1:] for one in Tags(page).values("href", "xlink:href")} | set(re.findall(r"url\(#([^)]*)\)", page))
+    assert wanted <= set(identifiers)
+
+
+def test_every_image_has_a_text_and_every_table_its_headers(page: str) -> None:
+    tags = Tags(page).tags
+    assert all(attributes.get("alt") for tag, attributes in tags if tag == "img")
+    assert all(attributes.get("aria-label") for _, attributes in tags if attributes.get("role") == "img")
+    assert all(attributes.get("scope") for tag, attributes in tags if tag == "th")
+
+
+def test_every_figure_is_written_as_png_and_svg(study: Path, page: str) -> None:
+    figures = study / "figures"
+    names = {path.stem for path in figures.iterdir()}
+    assert names == {"curves", "differences", *(f"{kind}-{name}" for kind in ("confusion", "architecture", "gallery")
+                                               for name in ("cnn", "efficientnet-lite0"))}
+    for name in names:
+        assert (figures / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+        assert ElementTree.parse(figures / f"{name}.svg").getroot().tag.endswith("svg")
+
+
+def test_the_same_study_gives_the_same_bytes(study: Path, page: str) -> None:
+    before = {path: path.read_bytes() for path in [study / "report.html", *(study / "figures").iterdir()]}
+    write_report(study)
+    assert {path for path, content in before.items() if path.read_bytes() != content} == set()
+
+
+def test_nothing_a_class_or_a_contender_is_called_becomes_markup(tmp_path: Path) -> None:
+    fakes = [Fake("<b>bold</b>", 0.9), Fake("<B>bold</B>", 0.8)]
+    make_study(tmp_path, fakes, class_names=NASTY, seeds=1, images=400, winner="<b>bold</b>", dataset="<i>data</i>")
+    page = write_report(tmp_path).read_text(encoding="utf-8")
+    tags = Tags(page).tags
+    assert "&lt;script&gt;alert(&#34;x&#34;)&lt;/script&gt;" in page
+    assert sum(tag == "script" for tag, _ in tags) == 1
+    assert not [attributes for tag, attributes in tags if tag == "i" and not attributes]
+    assert not any(name.startswith("on") for _, attributes in tags for name in attributes)
+    assert "49" not in page[page.index("{{ 7*7 }}"):][:9]
+    svgs = list((tmp_path / "figures").glob("confusion-*.svg"))
+    assert len(svgs) == 2, "contenders whose names differ by case only need files of their own"
+    for svg in svgs:
+        ElementTree.parse(svg)
+
+
+@pytest.mark.usefixtures("page_only")
+def test_a_hundred_classes_and_six_contenders_stay_under_5_mb(tmp_path: Path) -> None:
+    names = [f"class number {number} of a hundred" for number in range(100)]
+    fakes = [Fake(f"model {number}", 0.5 + 0.05 * number, frozen=number > 3) for number in range(6)]
+    make_study(tmp_path, fakes, class_names=names, seeds=1, images=500, image_shape=(96, 96, 3), winner=None)
+    path = write_report(tmp_path)
+    page = path.read_text(encoding="utf-8")
+    assert path.stat().st_size < 5e6
+    assert "No single winner" in page
+    assert page.count('class="heat"') == 6
+    assert page.count('<table class="confusion"') == 0
+    assert page.count('<table class="pairs"') == 6
+    assert page.count("data:image/jpeg") == 6 * 18
+
+
+def test_a_matrix_of_a_hundred_classes_is_drawn_without_numbers(tmp_path: Path) -> None:
+    names = tuple(f"class number {number} of a hundred" for number in range(100))
+    study = read_study(make_study(tmp_path, TWO_AND_A_CONTROL[:1], class_names=names, seeds=1, images=500, pairs=False))
+    with canvas():
+        figure = _figures.confusion(study.entries[0], np.eye(100, dtype=np.int64), names, 1.0)
+        assert len(figure.axes[0].texts) == 0
+        save(figure, tmp_path, "matrix")
+    assert (tmp_path / "matrix.svg").stat().st_size < 2e5
+
+
+@pytest.mark.usefixtures("page_only")
+def test_without_test_images_the_page_says_that_validation_judges(tmp_path: Path) -> None:
+    page = write_report(make_study(tmp_path, seeds=1, test=False)).read_text(encoding="utf-8")
+    assert "No verdict on digits" in page
+    assert "No verdict: --test 0 left no test images to judge on." in page
+    assert "every score on this page is on validation images" in page
+    assert "Validation accuracy" in page
+    assert 'id="sure"' not in page
+
+
+@pytest.mark.usefixtures("page_only")
+def test_a_difference_not_shown_is_no_win(tmp_path: Path) -> None:
+    page = write_report(make_study(tmp_path, seeds=1, winner=None)).read_text(encoding="utf-8")
+    assert "No difference shown on digits" in page
+    assert "winner</span>" not in page
+    assert 'class="pair c0 open"' in page
+
+
+@pytest.mark.parametrize(("absent", "note"), [("gallery.npz", "kept no gallery"), ("predictions.csv", "kept no gallery"),
+                                              ("curves.csv", "No curves were found"), ("environment.json", "How this was made"),
+                                              ("metrics.json", "No confusion matrix was found")])
+@pytest.mark.usefixtures("page_only")
+def test_what_a_run_lacks_is_a_note_not_an_error(tmp_path: Path, absent: str, note: str) -> None:
+    make_study(tmp_path, TWO_AND_A_CONTROL[:1], seeds=1, images=60, winner=None, pairs=False)
+    (tmp_path / "runs" / "cnn-seed0" / absent).unlink()
+    assert note in write_report(tmp_path).read_text(encoding="utf-8")
+
+
+def test_a_run_has_a_page_of_its_own_without_a_verdict(tmp_path: Path) -> None:
+    make_run(tmp_path, Fake("cnn", 0.95), DIGITS, seed=3, noise=5)
+    page = write_run_report(tmp_path).read_text(encoding="utf-8")
+    assert re.search(r"<h1[^>]*>cnn on digits: 9\d\.\d%</h1>", page)
+    assert "McNemar" not in page
+    assert "Precision" in page
+    assert (tmp_path / "figures" / "confusion-cnn.svg").exists()
+
+
+def test_a_folder_that_is_no_study_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"finding\.json does not exist"):
+        write_report(tmp_path)
+    with pytest.raises(InputError, match=r"metrics\.json does not exist"):
+        write_run_report(tmp_path)

@@ -1,0 +1,207 @@
+"""What the page computes: numbers in words, blocks of a network, colours, the terminal tables."""
+
+import io
+import json
+import subprocess
+import sys
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from fake_study import make_study
+from rich.console import Console, RenderableType
+
+from headstart.report import _values, compare_table, run_table, runs_table
+from headstart.report._blocks import blocks
+from headstart.report._figures import confusion_pixels, epoch_limits, largest_error
+from headstart.report._load import Entry, Facts, Run
+from headstart.report._parts import below_floors, per_class, recipes
+from headstart.report._style import DARK, LIGHT, Theme
+
+
+@pytest.mark.parametrize(("number", "text"), [(0.031, "+3.1"), (-0.031, "−3.1"), (0.0004, "+0.04"), (0.0, "0"), (0.00999, "+1.0"),
+                                              (None, "–")])
+def test_differences_are_signed_points(number: float | None, text: str) -> None:
+    assert _values.points(number) == text
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(0.42, "0.4 s"), (85.2, "85 s"), (294.1, "4 min 54 s"), (300, "5 min"),
+                                               (7500, "2 h 05 min"), (None, "–")])
+def test_durations_read_like_speech(seconds: float | None, text: str) -> None:
+    assert _values.duration(seconds) == text
+
+
+@pytest.mark.parametrize(("number", "text"), [(999, "999"), (999_600, "1.00 M"), (13_264, "13.3 k"), (11_700_000, "11.7 M"),
+                                              (385e6, "385 M"), (1.2e9, "1.20 G")])
+def test_large_counts_keep_three_digits(number: float, text: str) -> None:
+    assert _values.amount(number) == text
+
+
+def test_a_second_decimal_needs_two_thousand_images() -> None:
+    assert (_values.percent(0.92134, 1999), _values.percent(0.92134, 2000)) == ("92.1%", "92.13%")
+
+
+def test_nested_recipes_are_laid_flat() -> None:
+    assert _values.flat({"a": {"b": True, "c": None}, "d": [1, 2], "e": {}, "f": 0.001}) == {
+        "a.b": "yes", "a.c": "–", "d": "1, 2", "e": "–", "f": "0.001"}
+
+
+def layer(name: str, kind: str = "Conv2d", parameters: int = 10, trainable: bool = True, side: int = 8) -> dict[str, Any]:
+    return {"name": name, "kind": kind, "output_shape": [4, side, side], "parameters": parameters, "trainable": trainable,
+            "multiply_adds": 100}
+
+
+def test_a_weighted_layer_is_drawn_with_what_follows_it() -> None:
+    network = [layer("conv1"), layer("norm", "BatchNorm2d"), layer("act", "ReLU", 0, False), layer("head", "Linear")]
+    found = blocks(network, [8, 8, 1])
+    assert [(one.title, one.kinds, one.parameters, one.state) for one in found] == [
+        ("image", ("input",), 0, "fixed"), ("conv1", ("Conv2d", "BatchNorm2d", "ReLU"), 20, "learned"),
+        ("head", ("Linear",), 10, "learned")]
+
+
+def test_a_frozen_backbone_is_one_block_a_stage() -> None:
+    frozen = [layer(f"blocks.{stage}.{block}.{part}", trainable=False) for stage in range(3) for block in range(2)
+              for part in ("conv", "bn")]
+    found = blocks([layer("conv_stem", trainable=False), *frozen, layer("head", "Linear")], [])
+    assert [one.title for one in found] == ["conv_stem", "blocks.0", "blocks.1", "blocks.2", "head"]
+    assert [one.state for one in found] == ["frozen"] * 4 + ["learned"]
+    assert (found[1].layers, found[1].parameters, found[1].multiply_adds) == (4, 40, 400)
+
+
+def test_a_long_network_is_drawn_by_stage_even_when_it_learns() -> None:
+    found = blocks([layer(f"stage.{number // 10}.conv{number}") for number in range(40)], [])
+    assert [(one.title, one.layers, one.state) for one in found] == [(f"stage.{number}", 10, "learned") for number in range(4)]
+
+
+def test_errors_show_beside_a_strong_diagonal() -> None:
+    confusion = np.array([[98, 2], [0, 100]])
+    pixels = confusion_pixels(confusion, largest_error([confusion]), "#0067a5", "#59616b")
+    assert tuple(pixels[0, 1]) == (0x00, 0x67, 0xA5, 255)
+    assert tuple(pixels[0, 0, :3]) == (0x59, 0x61, 0x6B)
+    assert pixels[1, 0, 3] == 0
+
+
+def test_matrices_without_an_error_have_a_scale() -> None:
+    assert largest_error([np.eye(3, dtype=np.int64)]) == 1.0
+
+
+def entry(name: str, place: int | None = 0, **facts: Any) -> Entry:
+    score = Facts(accuracy=facts.pop("accuracy", 0.9), interval=facts.pop("interval", None), per_seed=[])
+    epochs = facts.pop("epochs", 5)
+    f1 = facts.pop("f1", [0.5])
+    table = [{"precision": one, "recall": one, "f1": one, "support": 3} for one in f1]
+    run = Run(Path(), Facts(test={"per_class": table}), Facts(), {"epoch": np.arange(1.0, epochs + 1)})
+    return Entry(name, place, Facts(facts), score, (run,), run)
+
+
+class FakeStudy:
+    """As much of a study as the parts look at."""
+
+    def __init__(self, *entries: Entry, floors: tuple[Facts, ...] = (), class_names: tuple[str, ...] = ()) -> None:
+        self.entries = self.contenders = entries
+        self.facts, self.class_names, self.part = Facts(floors=list(floors)), class_names, "test"
+
+
+def test_epochs_share_an_axis_unless_one_would_be_a_dot() -> None:
+    near = epoch_limits((entry("a", epochs=6), entry("b", epochs=12)))
+    far = epoch_limits((entry("a", epochs=6), entry("b", epochs=90)))
+    assert near["a"] == near["b"]
+    assert far["a"] != far["b"]
+
+
+@pytest.mark.parametrize(("accuracy", "interval", "words"), [
+    (0.5, [0.4, 0.6], "does not beat"), (0.7, [0.5, 0.9], "not clearly above"), (0.9, [0.8, 0.95], "")])
+def test_a_floor_is_beaten_only_with_the_whole_interval(accuracy: float, interval: list[float], words: str) -> None:
+    study = FakeStudy(entry("cnn", accuracy=accuracy, interval=interval), floors=(Facts(name="majority class", accuracy=0.6),))
+    found = below_floors(study)  # type: ignore[arg-type]  # a stand-in with the attributes that are read
+    assert words in "".join(found) if words else found == []
+
+
+def test_classes_with_the_largest_gap_come_first() -> None:
+    study = FakeStudy(entry("a", f1=[0.9, 0.5, 0.7]), entry("b", 1, f1=[0.8, 0.9, 0.7]), class_names=("x", "y", "z"))
+    assert [row["name"] for row in per_class(study)] == ["y", "x", "z"]  # type: ignore[arg-type]  # as above
+
+
+def test_settings_that_differ_are_marked() -> None:
+    study = FakeStudy(entry("a", recipe={"lr": 0.1, "batch": 32}), entry("b", 1, recipe={"lr": 0.2, "batch": 32}))
+    found = recipes(study)  # type: ignore[arg-type]  # as above
+    assert [(row["key"], row["differs"]) for row in found] == [("lr", True), ("batch", False)]
+
+
+def channels(colour: str) -> np.ndarray[Any, Any]:
+    """Linear light of a hexadecimal sRGB colour (IEC 61966-2-1)."""
+    value = np.array([int(colour[at:at + 2], 16) for at in (1, 3, 5)]) / 255
+    return np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4)
+
+
+@pytest.mark.parametrize("theme", [LIGHT, DARK], ids=["light", "dark"])
+def test_every_text_colour_has_the_contrast_of_wcag_aa(theme: Theme) -> None:
+    def luminance(colour: str) -> float:
+        return float(channels(colour) @ [0.2126, 0.7152, 0.0722])
+
+    for colour in (theme.ink, theme.soft, theme.warn, *theme.accents):
+        for ground in (theme.paper, theme.wash):
+            low, high = sorted((luminance(colour), luminance(ground)))
+            assert (high + 0.05) / (low + 0.05) >= 4.5, (colour, ground)
+
+
+# Machado, Oliveira & Fernandes (2009), severity 1.
+SEEN_AS = {"normal": np.eye(3),
+           "protanopia": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
+           "deuteranopia": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]],
+           "tritanopia": [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]]}
+
+
+@pytest.mark.parametrize("theme", [LIGHT, DARK], ids=["light", "dark"])
+@pytest.mark.parametrize("eyes", SEEN_AS)
+def test_accents_stay_apart_for_colour_blind_readers(theme: Theme, eyes: str) -> None:
+    to_xyz = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
+
+    def lab(colour: str) -> np.ndarray[Any, Any]:
+        xyz = to_xyz @ np.clip(np.array(SEEN_AS[eyes]) @ channels(colour), 0, 1) / [0.9505, 1, 1.089]
+        f = np.where(xyz > 0.008856, np.cbrt(xyz), 7.787 * xyz + 16 / 116)
+        return np.array([116 * f[1] - 16, 500 * (f[0] - f[1]), 200 * (f[1] - f[2])])
+
+    assert min(float(np.linalg.norm(lab(a) - lab(b))) for a, b in combinations(theme.accents, 2)) >= 10
+
+
+def printed(table: RenderableType, width: int = 200) -> str:
+    out = io.StringIO()
+    Console(width=width, file=out).print(table)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("width", [80, 100, 200])
+def test_the_terminal_table_fits_and_loses_no_number(tmp_path: Path, width: int) -> None:
+    finding = json.loads((make_study(tmp_path, images=120) / "finding.json").read_text())
+    finding["contenders"][0]["name"] = finding["verdict"]["winner"] = "[red]cnn[/red]"
+    text = printed(compare_table(finding), width)
+    assert max(len(line.rstrip()) for line in text.splitlines()) <= min(width, 100)
+    assert "● [red]cnn[/red]" in text.replace("●  ", "● ")
+    assert _values.percent(finding["contenders"][0]["test"]["accuracy"]) in text
+    assert text.index("nearest neighbour") < text.index("is better than")
+    assert ("ms/image" in text) is (width > 80)
+
+
+def test_the_terminal_table_does_without_test_and_verdict(tmp_path: Path) -> None:
+    finding = json.loads((make_study(tmp_path, images=120, test=False) / "finding.json").read_text())
+    text = printed(compare_table(finding))
+    assert "validation" in text
+    assert "No verdict" in text
+
+
+def test_runs_are_listed_finished_or_not() -> None:
+    done = {"run": "runs/a", "model": "cnn", "seed": 0, "epochs": 6, "parameters": 13_264,
+            "seconds": {"train": 80.0, "total": 85.0}, "validation": {"accuracy": 0.91, "n": 900}, "test": {"accuracy": 0.92, "interval": [0.9, 0.94], "n": 900}}
+    text = printed(runs_table([done, {"run": "runs/b", "state": "unfinished", "model": "cnn", "seed": 1}]))
+    assert "92.0%" in text and "runs/b" in text
+    assert "90.0 to 94.0%" in printed(run_table(done))
+    assert "No runs here yet." in printed(runs_table([]))
+
+
+def test_the_room_opens_without_torch_or_matplotlib() -> None:
+    heavy = {"torch", "matplotlib", "PIL", "sklearn", "rich", "jinja2"}
+    code = f"import sys, headstart.report; print({heavy} & set(sys.modules))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "set()"
