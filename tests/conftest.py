@@ -1,8 +1,20 @@
-"""Every test has its own empty cache, and sees no named data of this machine unless it asks."""
+"""Every test has its own empty cache; real datasets come from where a user's would, once for the whole session."""
 
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+from headstart import progress
+from headstart.data import TEST, TRAIN, Dataset, Split, fetch_named, load, make_split
+from headstart.errors import ResourceError
+
+_USERS_CACHE = os.environ.get("XDG_CACHE_HOME")
 
 
 @pytest.fixture(autouse=True)
@@ -11,3 +23,76 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
     folder = tmp_path_factory.mktemp("cache")
     monkeypatch.setenv("XDG_CACHE_HOME", str(folder))
     return folder
+
+
+@pytest.fixture(autouse=True)
+def silent_again() -> object:
+    """Progress is off when a test begins, as in a library."""
+    progress.show_progress(False)
+    return None
+
+
+@pytest.fixture
+def digits() -> Dataset:
+    """1,797 digits of 8x8 pixels."""
+    return load("digits")
+
+
+@pytest.fixture
+def digits_split(digits: Dataset) -> Split:
+    """70/15/15."""
+    return make_split(digits)
+
+
+@pytest.fixture
+def subset(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[str, int, int], Path]:
+    """Makes an .npz of the first training and test images of a named dataset, taken from the user's own cache or sources."""
+
+    def make(name: str, train_images: int, test_images: int) -> Path:
+        with monkeypatch.context() as patch:
+            if _USERS_CACHE is None:
+                patch.delenv("XDG_CACHE_HOME")
+            else:
+                patch.setenv("XDG_CACHE_HOME", _USERS_CACHE)
+            try:
+                dataset = fetch_named(name)
+            except ResourceError as error:
+                pytest.skip(f"{name} cannot be had here: {error}")
+        train = np.flatnonzero(dataset.parts == TRAIN)[:train_images]
+        test = np.flatnonzero(dataset.parts == TEST)[:test_images]
+        path = tmp_path / f"{name}-{train_images}.npz"
+        np.savez(
+            path,
+            x_train=dataset.images[train],
+            y_train=dataset.labels[train],
+            x_test=dataset.images[test],
+            y_test=dataset.labels[test],
+        )
+        return path
+
+    return make
+
+
+Command = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def headstart(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Command:
+    """Runs the command line here, in an empty folder: `headstart("train", "digits")` to (exit status, stdout, stderr)."""
+    from headstart.cli import main
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("headstart.cli.signal.signal", lambda *_: None)
+
+    def run(*words: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["headstart", *map(str, words)])
+        capsys.readouterr()
+        try:
+            main()
+            status = 0
+        except SystemExit as end:
+            status = int(end.code or 0)
+        written = capsys.readouterr()
+        return status, written.out, written.err
+
+    return run

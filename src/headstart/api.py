@@ -235,8 +235,9 @@ def _command(
         "--time-limit",
         str(time_limit or "none"),
     ]
+    defaults = {"split_seed": 0, "resize": "pad"}
     for key, value in keys.items():
-        if value is not None:
+        if value is not None and value != defaults.get(key):
             words += [f"--{'' if value is not False else 'no-'}{key.replace('_', '-')}"] + (
                 [] if isinstance(value, bool) else [str(value)]
             )

@@ -169,9 +169,15 @@ def test_a_very_thin_image_is_padded(tmp_path: Path) -> None:
     assert load(tmp_path, image_size=16).images[0].any(axis=(1, 2)).sum() == 1
 
 
-@pytest.mark.parametrize("names", [
-    ("train", "val", "test"), ("Training", "Validation", "Testing"), ("seg_train/seg_train", "dev", "seg_test/seg_test"),
-    ("data/train", "data/valid", "data/test")])
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("train", "val", "test"),
+        ("Training", "Validation", "Testing"),
+        ("seg_train/seg_train", "dev", "seg_test/seg_test"),
+        ("data/train", "data/valid", "data/test"),
+    ],
+)
 def test_part_folders_are_kept_to(tmp_path: Path, names: tuple[str, str, str]) -> None:
     data = load(fill(tmp_path, [f"{part}/{kind}/{i}.png" for part in names for kind in ("dog", "cat") for i in range(2)]))
     assert data.class_names == ("cat", "dog")
@@ -341,8 +347,14 @@ def test_a_csv_of_paths_is_read_relative_to_its_folder(tmp_path: Path) -> None:
 
 def test_a_split_column_and_groups_are_kept(tmp_path: Path) -> None:
     fill(tmp_path, [f"{i}.png" for i in range(4)])
-    path = write_csv(tmp_path / "l.csv", "image,class,split,patient",
-                     "0.png,a,train,p9", "1.png,b,Train,p1", "2.png,b,val,p2", "3.png,a,test,p9")
+    path = write_csv(
+        tmp_path / "l.csv",
+        "image,class,split,patient",
+        "0.png,a,train,p9",
+        "1.png,b,Train,p1",
+        "2.png,b,val,p2",
+        "3.png,a,test,p9",
+    )
     data = load(path, group_by="patient")
     assert data.parts.tolist() == [TRAIN, TRAIN, VALIDATION, TEST]
     assert data.groups is not None

@@ -43,7 +43,8 @@ def test_labels_have_one_dimension(tmp_path: Path) -> None:
 def test_a_short_file_says_how_many_bytes_it_holds_and_should(tmp_path: Path, packed: bool) -> None:
     content = idx_bytes(IMAGES)[:-5]
     assert "holds 19 bytes after its header, wanted 24 (2 x 3 x 4)" in refusal(
-        tmp_path / "a", gzip.compress(content) if packed else content)
+        tmp_path / "a", gzip.compress(content) if packed else content
+    )
 
 
 def test_a_long_file_is_refused_and_its_surplus_is_not_unpacked(tmp_path: Path) -> None:

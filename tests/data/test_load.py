@@ -36,6 +36,7 @@ def fails(source: Any, **options: Any) -> str:
 def forbid(monkeypatch: pytest.MonkeyPatch, module: Any, *names: str) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("read again")
+
     for name in names:
         monkeypatch.setattr(module, name, refuse)
 
@@ -164,10 +165,16 @@ def test_a_file_of_no_known_form_says_what_is_accepted(tmp_path: Path, name: str
     assert "a pixel CSV" in text
 
 
-@pytest.mark.parametrize(("options", "text"), [
-    ({"image_size": 0}, "image_size is 0"), ({"image_size": 2.5}, "image_size is 2.5"),
-    ({"resize": "crob"}, "did you mean 'crop'?"),
-    ({"pixel_max": -3}, "pixel_max is -3"), ({"pixel_max": float("nan")}, "pixel_max is nan")])
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({"image_size": 0}, "image_size is 0"),
+        ({"image_size": 2.5}, "image_size is 2.5"),
+        ({"resize": "crob"}, "did you mean 'crop'?"),
+        ({"pixel_max": -3}, "pixel_max is -3"),
+        ({"pixel_max": float("nan")}, "pixel_max is nan"),
+    ],
+)
 def test_options_are_checked(options: dict[str, Any], text: str) -> None:
     assert text in fails("digits", **options)
 

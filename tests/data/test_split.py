@@ -15,8 +15,12 @@ from headstart.data._cache import Decoded, as_dataset
 from headstart.errors import InputError
 
 
-def dataset(counts: list[int], part: NDArray[np.uint8] | None = None, groups: list[int] | None = None,
-            copies: dict[int, int] | None = None) -> Dataset:
+def dataset(
+    counts: list[int],
+    part: NDArray[np.uint8] | None = None,
+    groups: list[int] | None = None,
+    copies: dict[int, int] | None = None,
+) -> Dataset:
     """One image of its own a row, `counts[k]` of class k, shuffled; row `copies[i]` becomes a copy of row i."""
     labels = np.random.default_rng(1).permutation(np.repeat(np.arange(len(counts)), counts)).astype(np.int64)
     images = np.arange(len(labels), dtype="<u4").view(np.uint8).reshape(-1, 2, 2, 1)
@@ -112,10 +116,17 @@ def test_the_split_of_today_is_the_split_of_tomorrow() -> None:
     assert parts_of(split) == [[4, 8, 15, 19], [1, 3, 12], [2, 7, 18]]
 
 
-@pytest.mark.parametrize(("options", "text"), [
-    ({"validation": 1.0}, "validation is 1, but"), ({"test": -0.1}, "test is -0.1, but"), ({"test": float("nan")}, "test is nan"),
-    ({"validation": 0.5, "test": 0.5}, "validation 0.5 and test 0.5 leave nothing to train on"),
-    ({"validation": 0.9}, "leave nothing"), ({"seed": -1}, "the split's seed is -1")])
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({"validation": 1.0}, "validation is 1, but"),
+        ({"test": -0.1}, "test is -0.1, but"),
+        ({"test": float("nan")}, "test is nan"),
+        ({"validation": 0.5, "test": 0.5}, "validation 0.5 and test 0.5 leave nothing to train on"),
+        ({"validation": 0.9}, "leave nothing"),
+        ({"seed": -1}, "the split's seed is -1"),
+    ],
+)
 def test_fractions_are_checked(options: dict[str, float], text: str) -> None:
     assert text in fails(dataset([50, 50]), **options)
 

@@ -42,12 +42,16 @@ def test_a_pixel_csv_gives_one_image_a_row(tmp_path: Path) -> None:
     assert data.name == "train"
 
 
-@pytest.mark.parametrize("lines", [
-    ["pixel0,pixel1,Target,pixel2,pixel3", "1,2,7,3,4", "5,6,8,7,8"],
-    ["pixel3,y,pixel0,pixel2,pixel1", "4,7,1,3,2", "8,8,5,7,6"],
-    ["class,1x1,1x2,2x1,2x2", "7,1,2,3,4", "8,5,6,7,8"],
-    ['"label","p0","p1","p2","p3"', '"7","1","2","3","4"', '"8","5","6","7","8"'],
-    ["\ufefflabel,pixel0,pixel1,pixel2,pixel3", "7,1.0,2,3,4", "8, 5,6,7,8", "", ""]])
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["pixel0,pixel1,Target,pixel2,pixel3", "1,2,7,3,4", "5,6,8,7,8"],
+        ["pixel3,y,pixel0,pixel2,pixel1", "4,7,1,3,2", "8,8,5,7,6"],
+        ["class,1x1,1x2,2x1,2x2", "7,1,2,3,4", "8,5,6,7,8"],
+        ['"label","p0","p1","p2","p3"', '"7","1","2","3","4"', '"8","5","6","7","8"'],
+        ["\ufefflabel,pixel0,pixel1,pixel2,pixel3", "7,1.0,2,3,4", "8, 5,6,7,8", "", ""],
+    ],
+)
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
 def test_columns_may_stand_in_any_order_and_style(tmp_path: Path, lines: list[str], end: str) -> None:
     data = load(csv_of(tmp_path / "t.csv", *lines, end=end))
@@ -83,12 +87,23 @@ def test_a_pixel_of_300_names_its_line(tmp_path: Path) -> None:
     lines[7] = lines[7].rsplit(",", 1)[0] + ",300"
     assert fails(csv_of(tmp_path / "train.csv", *lines)) == (
         "line 8 of train.csv: pixel63 is 300, but pixels are whole numbers from 0 to 255.\n"
-        "  If your file holds values on another scale, give it: --pixel-max 1023")
+        "  If your file holds values on another scale, give it: --pixel-max 1023"
+    )
 
 
-@pytest.mark.parametrize(("value", "text"), [
-    ("-1", "pixel1 is -1, but"), ("abc", "pixel1 is 'abc', but"), ("", "pixel1 is empty, but"), ("nan", "pixel1 is 'nan', but"),
-    ("inf", "pixel1 is 'inf', but"), ("2.5", "pixel1 is 2.5, but"), ("40000", "--pixel-max 65535"), ("0.25", "--pixel-max 1")])
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("-1", "pixel1 is -1, but"),
+        ("abc", "pixel1 is 'abc', but"),
+        ("", "pixel1 is empty, but"),
+        ("nan", "pixel1 is 'nan', but"),
+        ("inf", "pixel1 is 'inf', but"),
+        ("2.5", "pixel1 is 2.5, but"),
+        ("40000", "--pixel-max 65535"),
+        ("0.25", "--pixel-max 1"),
+    ],
+)
 def test_a_value_that_is_no_pixel_is_named(tmp_path: Path, value: str, text: str) -> None:
     message = fails(csv_of(tmp_path / "t.csv", head(), "0,1,2,3,4", f"1,1,{value},3,4"))
     assert "line 3 of t.csv: " in message
@@ -103,23 +118,27 @@ def test_pixel_max_scales_to_255(tmp_path: Path) -> None:
     assert "pixel3 is 16, but pixels are numbers from 0 to 15 (pixel_max)" in fails(tmp_path / "t.csv", pixel_max=15)
 
 
-@pytest.mark.parametrize(("lines", "text"), [
-    ([head(5), "0,1,2,3,4,5"], "5 pixel columns, which make no square image: 2x2 has 4, 3x3 has 9"),
-    ([head(), "0,1,2,3"], "line 2 of t.csv has 4 fields, but its header names 5 columns"),
-    ([head(), "0,1,2,3,4", "", "1,1,2,3,4,5"], "line 4 of t.csv has 6 fields"),
-    ([head(), ",1,2,3,4"], "line 2 of t.csv: the label (label) is empty"),
-    ([head(), "0,1,2,3,4", "NaN,1,2,3,4"], "line 3 of t.csv: the label (label) is empty"),
-    (["pixel0,pixel1,pixel2,pixel3", "1,2,3,4"], "t.csv has no label column; it has pixel0, pixel1, pixel2, pixel3"),
-    (["0,1,2,3,4", "1,2,3,4,5"], "line 1 of t.csv holds numbers (0, 1, 2, 3, 4), but the first line must name the columns"),
-    (["label,pixel0,pixel1,pixel1,pixel2", "0,1,2,3,4"], "names the column 'pixel1' more than once"),
-    (["label,pixel0,pixel1,pixel2,pixel4", "0,1,2,3,4"], "4 pixel columns from 0 to 4, but none numbered 3"),
-    (["label,pixel0,pixel1,pixel2,pixel3,Usage", "0,1,2,3,4,x"], "columns that are neither label nor pixel: Usage"),
-    ([head(), "0,1,2,3,4", "0,1,2,3,4"], "only one class, '0'"),
-    ([head()], "t.csv has a header but no rows"),
-    (["label", "0", "1"], "no pixel columns"),
-    ([""], "t.csv is empty"),
-    (["label;pixel0", "1;2"], "line 1 of t.csv has no commas: label;pixel0"),
-    ([head(), '0,1,2,3,"4', "1,1,2,3,4"], "line 3 of t.csv")])
+@pytest.mark.parametrize(
+    ("lines", "text"),
+    [
+        ([head(5), "0,1,2,3,4,5"], "5 pixel columns, which make no square image: 2x2 has 4, 3x3 has 9"),
+        ([head(), "0,1,2,3"], "line 2 of t.csv has 4 fields, but its header names 5 columns"),
+        ([head(), "0,1,2,3,4", "", "1,1,2,3,4,5"], "line 4 of t.csv has 6 fields"),
+        ([head(), ",1,2,3,4"], "line 2 of t.csv: the label (label) is empty"),
+        ([head(), "0,1,2,3,4", "NaN,1,2,3,4"], "line 3 of t.csv: the label (label) is empty"),
+        (["pixel0,pixel1,pixel2,pixel3", "1,2,3,4"], "t.csv has no label column; it has pixel0, pixel1, pixel2, pixel3"),
+        (["0,1,2,3,4", "1,2,3,4,5"], "line 1 of t.csv holds numbers (0, 1, 2, 3, 4), but the first line must name the columns"),
+        (["label,pixel0,pixel1,pixel1,pixel2", "0,1,2,3,4"], "names the column 'pixel1' more than once"),
+        (["label,pixel0,pixel1,pixel2,pixel4", "0,1,2,3,4"], "4 pixel columns from 0 to 4, but none numbered 3"),
+        (["label,pixel0,pixel1,pixel2,pixel3,Usage", "0,1,2,3,4,x"], "columns that are neither label nor pixel: Usage"),
+        ([head(), "0,1,2,3,4", "0,1,2,3,4"], "only one class, '0'"),
+        ([head()], "t.csv has a header but no rows"),
+        (["label", "0", "1"], "no pixel columns"),
+        ([""], "t.csv is empty"),
+        (["label;pixel0", "1;2"], "line 1 of t.csv has no commas: label;pixel0"),
+        ([head(), '0,1,2,3,"4', "1,1,2,3,4"], "line 3 of t.csv"),
+    ],
+)
 def test_faults_of_a_pixel_csv_are_named(tmp_path: Path, lines: list[str], text: str) -> None:
     assert text in fails(csv_of(tmp_path / "t.csv", *lines))
 
@@ -220,17 +239,21 @@ def test_real_numbers_from_0_to_1_are_scaled_and_others_need_a_scale() -> None:
     assert "--pixel-max 255" in text
 
 
-@pytest.mark.parametrize(("images", "labels", "text"), [
-    (IMAGES.astype(np.int64) - 1, LABELS, "have values from -1 to 118"),
-    (np.where(IMAGES == 3, np.nan, 0.5), LABELS, "from nan to nan"),
-    (IMAGES.reshape(6, -1), LABELS, "have the shape (6, 20); wanted is (N, height, width)"),
-    (np.zeros((6, 3, 8, 8), np.uint8), LABELS, "numpy.moveaxis(images, 1, -1)"),
-    (IMAGES[:0], LABELS[:0], "have the shape (0, 4, 5, 1)"),
-    (IMAGES.astype(object), LABELS, "are of type object"),
-    (IMAGES, LABELS[:5], "6 images but 5 labels"),
-    (IMAGES, np.eye(6), "If they are one-hot"),
-    (IMAGES, LABELS + 0.5, "a label of the pair of arrays is '1.5'"),
-    (IMAGES, ["a", "b", "", "a", "b", "a"], "a label of the pair of arrays is ''"),
-    (IMAGES, np.zeros(6, int), "only one class, '0'")])
+@pytest.mark.parametrize(
+    ("images", "labels", "text"),
+    [
+        (IMAGES.astype(np.int64) - 1, LABELS, "have values from -1 to 118"),
+        (np.where(IMAGES == 3, np.nan, 0.5), LABELS, "from nan to nan"),
+        (IMAGES.reshape(6, -1), LABELS, "have the shape (6, 20); wanted is (N, height, width)"),
+        (np.zeros((6, 3, 8, 8), np.uint8), LABELS, "numpy.moveaxis(images, 1, -1)"),
+        (IMAGES[:0], LABELS[:0], "have the shape (0, 4, 5, 1)"),
+        (IMAGES.astype(object), LABELS, "are of type object"),
+        (IMAGES, LABELS[:5], "6 images but 5 labels"),
+        (IMAGES, np.eye(6), "If they are one-hot"),
+        (IMAGES, LABELS + 0.5, "a label of the pair of arrays is '1.5'"),
+        (IMAGES, ["a", "b", "", "a", "b", "a"], "a label of the pair of arrays is ''"),
+        (IMAGES, np.zeros(6, int), "only one class, '0'"),
+    ],
+)
 def test_faults_of_arrays_are_named(images: Any, labels: Any, text: str) -> None:
     assert text in fails((images, labels))

@@ -104,12 +104,14 @@ def test_a_contender_above_the_floor_needs_no_words() -> None:
 
 def test_a_contender_below_the_floor_is_said_so() -> None:
     assert floor_sentence("cnn", np.arange(1000) < 400, floor(500)) == (
-        "cnn is worse than a floor, majority class: 40.0% against 50.0% of 1,000 test images (p < 0.001).")
+        "cnn is worse than a floor, majority class: 40.0% against 50.0% of 1,000 test images (p < 0.001)."
+    )
 
 
 def test_a_contender_level_with_the_floor_is_not_shown_to_beat_it() -> None:
     assert floor_sentence("cnn", np.arange(1000) < 503, floor(500)) == (
-        "cnn is not shown to beat a floor, majority class: 50.3% against 50.0% of 1,000 test images (p = 0.25).")
+        "cnn is not shown to beat a floor, majority class: 50.3% against 50.0% of 1,000 test images (p = 0.25)."
+    )
 
 
 def test_seeds_that_disagree_do_not_beat_the_floor() -> None:

@@ -11,7 +11,7 @@ from headstart.evaluation import Confusion, most_confused, summarise, wilson_int
 
 # Five images, three classes; right on images 0, 1 and 4. Class 2 is predicted once, for an image of class 0.
 LABELS = np.array([0, 1, 0, 1, 1])
-PROBABILITIES = np.array([[.8, .1, .1], [.2, .7, .1], [.1, .1, .8], [.5, .4, .1], [.3, .4, .3]])
+PROBABILITIES = np.array([[0.8, 0.1, 0.1], [0.2, 0.7, 0.1], [0.1, 0.1, 0.8], [0.5, 0.4, 0.1], [0.3, 0.4, 0.3]])
 
 
 def test_the_wilson_interval_has_the_published_values() -> None:
@@ -37,7 +37,7 @@ def test_accuracy_loss_and_confusion_are_those_computed_by_hand() -> None:
     metrics = summarise(LABELS, PROBABILITIES)
     assert (metrics.accuracy, metrics.n) == (0.6, 5)
     assert metrics.interval == wilson_interval(3, 5)
-    assert metrics.loss == pytest.approx(-np.log([.8, .7, .1, .4, .4]).mean())
+    assert metrics.loss == pytest.approx(-np.log([0.8, 0.7, 0.1, 0.4, 0.4]).mean())
     assert metrics.confusion.tolist() == [[1, 0, 1], [1, 2, 0], [0, 0, 0]]
 
 
@@ -62,13 +62,13 @@ def test_metrics_agree_with_scikit_learn_on_random_predictions() -> None:
 
 
 def test_a_class_that_never_occurs_does_not_lower_macro_f1() -> None:
-    metrics = summarise(np.array([0, 1]), np.array([[1., 0, 0], [0, 1, 0]]))
+    metrics = summarise(np.array([0, 1]), np.array([[1.0, 0, 0], [0, 1, 0]]))
     assert metrics.macro_f1 == 1.0
     assert metrics.per_class[2].f1 == 0.0
 
 
 def test_a_certain_mistake_has_a_finite_loss() -> None:
-    assert summarise(np.array([1]), np.array([[1., 0]])).loss == pytest.approx(-np.log(1e-12))
+    assert summarise(np.array([1]), np.array([[1.0, 0]])).loss == pytest.approx(-np.log(1e-12))
 
 
 def test_metrics_are_plain_json() -> None:
@@ -80,7 +80,7 @@ def test_metrics_are_plain_json() -> None:
 
 def test_logits_are_refused_with_the_row_and_the_way_out() -> None:
     with pytest.raises(InputError, match=r"row 1 of the probabilities sums to 3\.5") as caught:
-        summarise(np.array([0, 1]), np.array([[.5, .5], [1.5, 2]]))
+        summarise(np.array([0, 1]), np.array([[0.5, 0.5], [1.5, 2]]))
     assert caught.value.hint == "Apply softmax to logits first."
 
 
@@ -92,7 +92,7 @@ def test_probabilities_that_are_missing_or_negative_are_refused(row: list[float]
 
 def test_a_label_without_a_probability_is_refused() -> None:
     with pytest.raises(InputError, match="labels go from 0 to 3, but there are probabilities for classes 0 to 1"):
-        summarise(np.array([0, 3]), np.array([[.5, .5], [.5, .5]]))
+        summarise(np.array([0, 3]), np.array([[0.5, 0.5], [0.5, 0.5]]))
 
 
 def test_no_image_is_refused() -> None:

@@ -15,12 +15,15 @@ def models(only_a: int, only_b: int, both: int, neither: int = 0) -> tuple[BoolA
     return np.repeat([True, False, True, False], counts), np.repeat([False, True, True, False], counts)
 
 
-@pytest.mark.parametrize(("only_a", "only_b", "p"), [
-    (5, 0, 2 / 2**5),                      # five heads in a row, or five tails
-    (1, 8, 2 * (1 + 9) / 2**9),
-    (2, 6, 2 * (1 + 8 + 28) / 2**8),
-    (4, 4, 1.0),
-])
+@pytest.mark.parametrize(
+    ("only_a", "only_b", "p"),
+    [
+        (5, 0, 2 / 2**5),  # five heads in a row, or five tails
+        (1, 8, 2 * (1 + 9) / 2**9),
+        (2, 6, 2 * (1 + 8 + 28) / 2**8),
+        (4, 4, 1.0),
+    ],
+)
 def test_mcnemar_is_the_fair_coin_computed_by_hand(only_a: int, only_b: int, p: float) -> None:
     found = exact_mcnemar(*models(only_a, only_b, both=50, neither=7))
     assert (found.only_a, found.only_b) == (only_a, only_b)

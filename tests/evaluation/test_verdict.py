@@ -23,8 +23,10 @@ def noisy(seed: int, accuracy: float, seeds: int = 3, n: int = 2000) -> BoolArra
 def test_a_clear_difference_over_seeds_is_about_the_recipes() -> None:
     found = verdict({"cnn": runs(800, 801, 799), "efficientnet-lite0": runs(920, 921, 922)})
     assert found.winner == "efficientnet-lite0"
-    assert found.sentence == ("efficientnet-lite0 is better than cnn by 12.1 points of test accuracy (95% interval 10.1 to 14.1, "
-                              "p < 0.001); over 3 seeds and 1,000 test images, so this is about the recipes.")
+    assert found.sentence == (
+        "efficientnet-lite0 is better than cnn by 12.1 points of test accuracy (95% interval 10.1 to 14.1, "
+        "p < 0.001); over 3 seeds and 1,000 test images, so this is about the recipes."
+    )
     assert found.about == "recipes"
 
 
@@ -32,9 +34,11 @@ def test_no_difference_names_the_smallest_that_would_show() -> None:
     a, b = noisy(0, 0.9), noisy(1, 0.9)
     found = verdict({"cnn": a, "mlp": b})
     assert found.winner is None
-    assert found.sentence == ("No difference shown between cnn and mlp: 0.8 points apart (95% interval -0.6 to 2.1, p = 0.25); "
-                              "this test would show 1.8 points or more four times in five; over 3 seeds and 2,000 test images, "
-                              "so this is about the recipes.")
+    assert found.sentence == (
+        "No difference shown between cnn and mlp: 0.8 points apart (95% interval -0.6 to 2.1, p = 0.25); "
+        "this test would show 1.8 points or more four times in five; over 3 seeds and 2,000 test images, "
+        "so this is about the recipes."
+    )
 
 
 def test_one_run_each_is_about_the_trained_models() -> None:
@@ -43,22 +47,28 @@ def test_one_run_each_is_about_the_trained_models() -> None:
     assert found.about == "models"
     assert found.p_value == exact_mcnemar(a[0], b[0]).p_value
     assert found.interval == found.pairs[0].bootstrap
-    assert found.sentence == ("lite0 is better than cnn by 5.0 points of test accuracy (95% interval 3.6 to 6.4, p < 0.001); on "
-                              "1,000 test images with one run each, so this is about these trained models, not the recipes: more "
-                              "seeds would tell.")
+    assert found.sentence == (
+        "lite0 is better than cnn by 5.0 points of test accuracy (95% interval 3.6 to 6.4, p < 0.001); on "
+        "1,000 test images with one run each, so this is about these trained models, not the recipes: more "
+        "seeds would tell."
+    )
 
 
 def test_the_verdict_holds_the_numbers_of_the_best_two() -> None:
     a, b = noisy(0, 0.92), noisy(1, 0.9)
     found, tested = verdict({"b": b, "a": a}), recipe_test(a, b)
     assert (found.difference, found.interval, found.p_value, found.smallest_detectable) == (
-        tested.difference, tested.interval, tested.p_value, tested.smallest_detectable)
+        tested.difference,
+        tested.interval,
+        tested.p_value,
+        tested.smallest_detectable,
+    )
     assert [(pair.a, pair.b) for pair in found.pairs] == [("a", "b")]
 
 
 def test_every_pair_carries_mcnemar_for_each_seed_and_the_bootstrap() -> None:
     a, b = noisy(0, 0.92), noisy(1, 0.9, seeds=2)
-    pair, = verdict({"a": a, "b": b}).pairs
+    (pair,) = verdict({"a": a, "b": b}).pairs
     assert pair.mcnemar == (exact_mcnemar(a[0], b[0]), exact_mcnemar(a[1], b[1]))
     assert pair.bootstrap[0] < pair.difference < pair.bootstrap[1]
 
@@ -76,8 +86,10 @@ def test_unequal_numbers_of_seeds_are_said() -> None:
 def test_a_winner_of_three_beats_both_others() -> None:
     found = verdict({"worst": runs(500, 501, 502), "best": runs(920, 921, 922), "middle": runs(800, 801, 802)})
     assert found.winner == "best"
-    assert found.sentence.startswith("best is better than middle by 12.0 points of test accuracy (95% interval 10.0 to 14.0, "
-                                     "p < 0.001), and better than worst; over 3 seeds")
+    assert found.sentence.startswith(
+        "best is better than middle by 12.0 points of test accuracy (95% interval 10.0 to 14.0, "
+        "p < 0.001), and better than worst; over 3 seeds"
+    )
     assert found.sentence.endswith("; p-values after Holm's correction.")
     assert [(pair.a, pair.b) for pair in found.pairs] == [("best", "middle"), ("best", "worst"), ("middle", "worst")]
 
@@ -85,9 +97,11 @@ def test_a_winner_of_three_beats_both_others() -> None:
 def test_the_best_of_three_is_no_winner_when_one_rival_is_not_separated() -> None:
     found = verdict({"a": noisy(0, 0.9), "b": noisy(1, 0.9), "c": noisy(2, 0.6)})
     assert found.winner is None
-    assert found.sentence == ("No single winner: a is not separated from b (0.8 points apart, 95% interval -0.6 to 2.1, "
-                              "p = 0.25); this test would show 2.2 points or more four times in five; over 3 seeds and 2,000 "
-                              "test images, so this is about the recipes; p-values after Holm's correction. a is better than c.")
+    assert found.sentence == (
+        "No single winner: a is not separated from b (0.8 points apart, 95% interval -0.6 to 2.1, "
+        "p = 0.25); this test would show 2.2 points or more four times in five; over 3 seeds and 2,000 "
+        "test images, so this is about the recipes; p-values after Holm's correction. a is better than c."
+    )
 
 
 def test_three_equal_contenders_are_all_named() -> None:
@@ -123,13 +137,14 @@ def test_identical_contenders_have_no_winner() -> None:
 def test_five_images_show_nothing_and_the_sentence_says_so() -> None:
     found = verdict({"a": np.ones(5, dtype=bool), "b": np.zeros(5, dtype=bool)})
     assert found.winner is None
-    assert "so few test images cannot show any; on 5 test images" in found.sentence
+    assert "so few images cannot show any; on 5 test images" in found.sentence
 
 
 def test_a_single_contender_is_not_compared() -> None:
     found = verdict({"cnn": runs(900, 901)})
-    assert found.sentence == ("cnn is the only contender, so nothing is compared; over 2 seeds and 1,000 test images, so this is "
-                              "about the recipes.")
+    assert found.sentence == (
+        "cnn is the only contender, so nothing is compared; over 2 seeds and 1,000 test images, so this is about the recipes."
+    )
     assert (found.winner, found.difference, found.interval, found.p_value, found.smallest_detectable) == (None,) * 5
 
 

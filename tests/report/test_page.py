@@ -16,8 +16,18 @@ from headstart.report import _figures, _page, write_report, write_run_report
 from headstart.report._canvas import canvas, save
 from headstart.report._load import read_study
 
-NASTY = ('<script>alert("x")</script>', 'a"b onload=x', "$5 & $6", "猫 кот", "line\nbreak\x0b", "x" * 300, "-->",
-         "{{ 7*7 }}", "7", "8")
+NASTY = (
+    '<script>alert("x")</script>',
+    'a"b onload=x',
+    "$5 & $6",
+    "猫 кот",
+    "line\nbreak\x0b",
+    "x" * 300,
+    "-->",
+    "{{ 7*7 }}",
+    "7",
+    "8",
+)
 
 
 class Tags(HTMLParser):
@@ -53,7 +63,7 @@ def page(study: Path) -> str:
 
 def test_the_page_leads_with_the_verdict(study: Path, page: str) -> None:
     sentence = json.loads((study / "finding.json").read_text())["verdict"]["sentence"]
-    body = page[page.index("<body"):]
+    body = page[page.index("<body") :]
     assert body.index("cnn wins on digits") < body.index(sentence) < body.index("<table")
 
 
@@ -63,7 +73,7 @@ def test_all_it_shows_is_in_the_order_of_the_design(page: str) -> None:
 
 
 def test_controls_and_floors_stand_apart_with_their_accuracy(page: str) -> None:
-    table = page[page.index('class="results"'):page.index("</table>")]
+    table = page[page.index('class="results"') : page.index("</table>")]
     assert table.index("Controls:") < table.index("efficientnet-lite0 (random weights)") < table.index("Floors:")
     assert table.index("Floors:") < table.index("nearest neighbour on pixels") < table.index("84.0%")
 
@@ -71,6 +81,17 @@ def test_controls_and_floors_stand_apart_with_their_accuracy(page: str) -> None:
 def test_a_model_below_a_floor_is_said_so(page: str) -> None:
     assert "does not beat the floor “nearest neighbour on pixels” (84.0%)" in page
     assert page.count("does not beat the floor") == 1
+
+
+@pytest.mark.usefixtures("page_only")
+def test_notes_and_failed_contenders_are_named(tmp_path: Path) -> None:
+    finding = json.loads((make_study(tmp_path, seeds=1, images=60) / "finding.json").read_text())
+    finding["verdict"]["notes"] = ["cnn is not shown to beat a floor, <majority>."]
+    finding["failed"] = [{"name": "mlp", "failures": ["the loss became infinite."]}]
+    (tmp_path / "finding.json").write_text(json.dumps(finding))
+    page = write_report(tmp_path).read_text(encoding="utf-8")
+    assert "cnn is not shown to beat a floor, &lt;majority&gt;." in page
+    assert "<b>mlp did not finish:</b> the loss became infinite." in page
 
 
 def test_the_command_and_what_it_rests_on_are_named(page: str) -> None:
@@ -104,8 +125,11 @@ def test_every_image_has_a_text_and_every_table_its_headers(page: str) -> None:
 def test_every_figure_is_written_as_png_and_svg(study: Path, page: str) -> None:
     figures = study / "figures"
     names = {path.stem for path in figures.iterdir()}
-    assert names == {"curves", "differences", *(f"{kind}-{name}" for kind in ("confusion", "architecture", "gallery")
-                                               for name in ("cnn", "efficientnet-lite0"))}
+    assert names == {
+        "curves",
+        "differences",
+        *(f"{kind}-{name}" for kind in ("confusion", "architecture", "gallery") for name in ("cnn", "efficientnet-lite0")),
+    }
     for name in names:
         assert (figures / f"{name}.png").read_bytes().startswith(b"\x89PNG")
         assert ElementTree.parse(figures / f"{name}.svg").getroot().tag.endswith("svg")
@@ -126,7 +150,7 @@ def test_nothing_a_class_or_a_contender_is_called_becomes_markup(tmp_path: Path)
     assert sum(tag == "script" for tag, _ in tags) == 1
     assert not [attributes for tag, attributes in tags if tag == "i" and not attributes]
     assert not any(name.startswith("on") for _, attributes in tags for name in attributes)
-    assert "49" not in page[page.index("{{ 7*7 }}"):][:9]
+    assert "49" not in page[page.index("{{ 7*7 }}") :][:9]
     svgs = list((tmp_path / "figures").glob("confusion-*.svg"))
     assert len(svgs) == 2, "contenders whose names differ by case only need files of their own"
     for svg in svgs:
@@ -176,9 +200,16 @@ def test_a_difference_not_shown_is_no_win(tmp_path: Path) -> None:
     assert 'class="pair c0 open"' in page
 
 
-@pytest.mark.parametrize(("absent", "note"), [("gallery.npz", "kept no gallery"), ("predictions.csv", "kept no gallery"),
-                                              ("curves.csv", "No curves were found"), ("environment.json", "How this was made"),
-                                              ("metrics.json", "No confusion matrix was found")])
+@pytest.mark.parametrize(
+    ("absent", "note"),
+    [
+        ("gallery.npz", "kept no gallery"),
+        ("predictions.csv", "kept no gallery"),
+        ("curves.csv", "No curves were found"),
+        ("environment.json", "How this was made"),
+        ("metrics.json", "No confusion matrix was found"),
+    ],
+)
 @pytest.mark.usefixtures("page_only")
 def test_what_a_run_lacks_is_a_note_not_an_error(tmp_path: Path, absent: str, note: str) -> None:
     make_study(tmp_path, TWO_AND_A_CONTROL[:1], seeds=1, images=60, winner=None, pairs=False)

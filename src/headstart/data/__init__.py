@@ -10,6 +10,27 @@ from headstart.data._named import catalogue, edition, fetch_named, is_cached, wh
 from headstart.data._split import DEFAULT_FRACTION, DEFAULT_SPLIT_SEED, describe, make_split, read_split, write_split
 from headstart.data._types import PART_NAMES, TEST, TRAIN, UNASSIGNED, VALIDATION, Dataset, Resize, Split
 
-__all__ = ["DEFAULT_FRACTION", "DEFAULT_SPLIT_SEED", "PART_NAMES", "TEST", "TRAIN", "UNASSIGNED", "VALIDATION", "Dataset",
-           "NamedDataset", "Resize", "Split", "catalogue", "content_key", "describe", "edition", "fetch_named", "is_cached",
-           "load", "make_split", "read_split", "where_from", "write_split"]
+__all__ = [
+    "DEFAULT_FRACTION",
+    "DEFAULT_SPLIT_SEED",
+    "PART_NAMES",
+    "TEST",
+    "TRAIN",
+    "UNASSIGNED",
+    "VALIDATION",
+    "Dataset",
+    "NamedDataset",
+    "Resize",
+    "Split",
+    "catalogue",
+    "content_key",
+    "describe",
+    "edition",
+    "fetch_named",
+    "is_cached",
+    "load",
+    "make_split",
+    "read_split",
+    "where_from",
+    "write_split",
+]

@@ -53,13 +53,17 @@ def read_npz(path: Path, pixel_max: float | None = None) -> Decoded:
         with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
             found = {key: file[key] for key in file.files}
     except (ValueError, OSError, EOFError, TypeError, zipfile.BadZipFile) as error:
-        raise InputError(f"{path} cannot be read as .npz: {error}.",
-                         "Save plain number arrays with numpy.savez; arrays of Python objects are never opened.") from error
+        raise InputError(
+            f"{path} cannot be read as .npz: {error}.",
+            "Save plain number arrays with numpy.savez; arrays of Python objects are never opened.",
+        ) from error
     known = {"x_train", "y_train", "x_test", "y_test"} if "x_train" in found else {"images", "labels", "class_names"}
     needed = known - {"x_test", "y_test", "class_names"}
     if set(found) - known or needed - set(found) or ("x_test" in found) != ("y_test" in found):
-        raise InputError(f"{path} has the keys {', '.join(sorted(found)) or 'none'}; wanted are {NPZ_KEYS}.",
-                         "Rename the arrays, or load them in Python and give them as a pair.")
+        raise InputError(
+            f"{path} has the keys {', '.join(sorted(found)) or 'none'}; wanted are {NPZ_KEYS}.",
+            "Rename the arrays, or load them in Python and give them as a pair.",
+        )
     if "images" in found:
         return _decoded([(TRAIN, found["images"], found["labels"])], pixel_max, str(path), found.get("class_names"))
     parts = [(TRAIN, found["x_train"], found["y_train"])]
@@ -98,14 +102,20 @@ def _pair_in(folder: Path, prefix: str) -> tuple[Path, Path] | None:
     return found[3], found[1]
 
 
-def _decoded(parts: Sequence[tuple[int, NDArray[Any], NDArray[Any]]], pixel_max: float | None, where: str,
-             class_names: NDArray[Any] | None = None) -> Decoded:
+def _decoded(
+    parts: Sequence[tuple[int, NDArray[Any], NDArray[Any]]],
+    pixel_max: float | None,
+    where: str,
+    class_names: NDArray[Any] | None = None,
+) -> Decoded:
     """Check `(part, images, labels)` and join them; a lone training part leaves the split to be made."""
     pixels = [_pixels(images, pixel_max, f"the {PART_NAMES[part]} images of {where}") for part, images, _ in parts]
     shapes = {array.shape[1:] for array in pixels}
     if len(shapes) > 1:
-        raise InputError(f"training and test images of {where} differ in shape: {' and '.join(map(str, sorted(shapes)))}.",
-                         "All images need one height, width and number of channels.")
+        raise InputError(
+            f"training and test images of {where} differ in shape: {' and '.join(map(str, sorted(shapes)))}.",
+            "All images need one height, width and number of channels.",
+        )
     texts = [text for array, (*_, labels) in zip(pixels, parts, strict=True) for text in _label_texts(labels, len(array), where)]
     numbers, names = encode_labels(texts, where) if class_names is None else _numbered(texts, class_names, where)
     if len(parts) == 1:
@@ -123,8 +133,10 @@ def _pixels(images: NDArray[Any], pixel_max: float | None, where: str) -> NDArra
         images = images[..., None]
     if images.ndim != 4 or images.shape[3] not in (1, 3) or 0 in images.shape:
         channels_first = images.ndim == 4 and images.shape[1] in (1, 3)
-        raise InputError(f"{where} have the shape {images.shape}; wanted is (N, height, width) or (N, height, width, 1 or 3).",
-                         "Channels come last: use numpy.moveaxis(images, 1, -1)." if channels_first else "Reshape them first.")
+        raise InputError(
+            f"{where} have the shape {images.shape}; wanted is (N, height, width) or (N, height, width, 1 or 3).",
+            "Channels come last: use numpy.moveaxis(images, 1, -1)." if channels_first else "Reshape them first.",
+        )
     top = _brightest(images, pixel_max, where)
     if images.dtype == np.uint8 and top == 255:
         return images
@@ -145,19 +157,24 @@ def _brightest(images: NDArray[Any], pixel_max: float | None, where: str) -> flo
     else:
         top, wanted = 255.0, "whole numbers from 0 to 255"
     if not (low >= 0 and high <= top):  # written so that NaN fails too
-        raise InputError(f"{where} have values from {low:g} to {high:g} ({images.dtype}), but pixels are {wanted}.",
-                         "Give the value that means full brightness: --pixel-max 255, say (pixel_max=255 in Python).")
+        raise InputError(
+            f"{where} have values from {low:g} to {high:g} ({images.dtype}), but pixels are {wanted}.",
+            "Give the value that means full brightness: --pixel-max 255, say (pixel_max=255 in Python).",
+        )
     return top
 
 
 def _label_texts(labels: NDArray[Any], count: int, where: str) -> list[str]:
     flat = labels[:, 0] if labels.ndim == 2 and labels.shape[1] == 1 else labels
     if flat.ndim != 1:
-        raise InputError(f"the labels of {where} have the shape {labels.shape}; wanted is one label an image, ({count},).",
-                         "If they are one-hot, give labels.argmax(axis=1).")
+        raise InputError(
+            f"the labels of {where} have the shape {labels.shape}; wanted is one label an image, ({count},).",
+            "If they are one-hot, give labels.argmax(axis=1).",
+        )
     if len(flat) != count:
-        raise InputError(f"{where} has {count:,} images but {len(flat):,} labels.",
-                         "Every image needs one label, in the same order.")
+        raise InputError(
+            f"{where} has {count:,} images but {len(flat):,} labels.", "Every image needs one label, in the same order."
+        )
     texts = [str(label).strip() for label in flat.tolist()]
     bad = [text for text in texts if not text or (flat.dtype.kind == "f" and not INTEGER.match(text))]
     if bad or flat.dtype.kind not in "buifUO":
@@ -171,8 +188,9 @@ def _numbered(texts: Sequence[str], class_names: NDArray[Any], where: str) -> tu
     names = tuple(str(name) for name in class_names.ravel().tolist())
     strange = min(set(texts) - {str(number) for number in range(len(names))}, default=None)
     if strange is not None:
-        raise InputError(f"{where} has the label {strange}, but class_names has {len(names)} names, for labels 0 to "
-                         f"{len(names) - 1}.",
-                         "Give every class a name, in the order of the labels.")
+        raise InputError(
+            f"{where} has the label {strange}, but class_names has {len(names)} names, for labels 0 to {len(names) - 1}.",
+            "Give every class a name, in the order of the labels.",
+        )
     need_two_classes(names, where)
     return np.array(texts, np.int64), names

@@ -70,16 +70,28 @@ def as_dataset(decoded: Decoded, name: str, source: str, options: dict[str, str 
     parts = np.full(count, UNASSIGNED, np.uint8) if decoded.parts is None else decoded.parts
     names = decoded.image_names or tuple(f"{row:06d}" for row in range(count))
     hashes = hash_images(decoded.images)
-    return Dataset(name, source, decoded.images, decoded.labels, decoded.class_names, parts, hashes, names,
-                   _fingerprint(hashes, decoded.labels, parts, decoded.class_names), decoded.groups, options or {})
+    return Dataset(
+        name,
+        source,
+        decoded.images,
+        decoded.labels,
+        decoded.class_names,
+        parts,
+        hashes,
+        names,
+        _fingerprint(hashes, decoded.labels, parts, decoded.class_names),
+        decoded.groups,
+        options or {},
+    )
 
 
 def _fingerprint(hashes: NDArray[np.uint8], labels: NDArray[np.int64], parts: NDArray[np.uint8], names: tuple[str, ...]) -> str:
     return _digest(hashes.tobytes(), labels.tobytes(), parts.tobytes(), json.dumps(names))
 
 
-def cached(key: str, name: str, source: str, build: Callable[[Path], Decoded],
-           options: dict[str, str | int | float | None] | None = None) -> Dataset:
+def cached(
+    key: str, name: str, source: str, build: Callable[[Path], Decoded], options: dict[str, str | int | float | None] | None = None
+) -> Dataset:
     """The dataset kept under `key` in the cache; built, checked and kept on the first call.
 
     Args:
@@ -99,11 +111,23 @@ def cached(key: str, name: str, source: str, build: Callable[[Path], Decoded],
                 np.save(building / "images.npy", decoded.images)
             groups = np.empty(0, np.int64) if decoded.groups is None else decoded.groups
             np.savez(building / "arrays.npz", labels=dataset.labels, parts=dataset.parts, hashes=dataset.hashes, groups=groups)
-            store.write_json(building / "about.json", {"class_names": dataset.class_names, "image_names": dataset.image_names,
-                                                       "fingerprint": dataset.fingerprint})
+            store.write_json(
+                building / "about.json",
+                {"class_names": dataset.class_names, "image_names": dataset.image_names, "fingerprint": dataset.fingerprint},
+            )
     about = store.read_json(folder / "about.json")
     images = np.load(folder / "images.npy", mmap_mode="r", allow_pickle=False)
     with np.load(folder / "arrays.npz", allow_pickle=False) as arrays:
-        return Dataset(name, source, images, arrays["labels"], tuple(about["class_names"]), arrays["parts"], arrays["hashes"],
-                       tuple(about["image_names"]), about["fingerprint"],
-                       arrays["groups"] if len(arrays["groups"]) else None, options or {})
+        return Dataset(
+            name,
+            source,
+            images,
+            arrays["labels"],
+            tuple(about["class_names"]),
+            arrays["parts"],
+            arrays["hashes"],
+            tuple(about["image_names"]),
+            about["fingerprint"],
+            arrays["groups"] if len(arrays["groups"]) else None,
+            options or {},
+        )

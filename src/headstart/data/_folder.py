@@ -19,9 +19,18 @@ from headstart.data._rows import Table, open_table, shortened
 from headstart.data._types import PART_NAMES, TEST, TRAIN, UNASSIGNED, VALIDATION, Resize
 from headstart.errors import InputError, nearest
 
-PART_WORDS = {"train": TRAIN, "training": TRAIN, "seg_train": TRAIN,
-              "val": VALIDATION, "valid": VALIDATION, "validation": VALIDATION, "dev": VALIDATION,
-              "test": TEST, "testing": TEST, "seg_test": TEST}
+PART_WORDS = {
+    "train": TRAIN,
+    "training": TRAIN,
+    "seg_train": TRAIN,
+    "val": VALIDATION,
+    "valid": VALIDATION,
+    "validation": VALIDATION,
+    "dev": VALIDATION,
+    "test": TEST,
+    "testing": TEST,
+    "seg_test": TEST,
+}
 IGNORED = frozenset({"__macosx", "thumbs.db", "desktop.ini"})  # besides names that begin with a dot
 PATH_COLUMNS = ("path", "image", "filename", "file", "image_path", "id")
 SPLIT_COLUMN = ("split",)
@@ -103,8 +112,9 @@ def list_path_csv(path: Path, group_by: str | None) -> Listing:
             lines.append(line)
             if not all(rows[-1].values()):
                 empty = next(column for column, value in rows[-1].items() if not value)
-                raise InputError(f"line {line} of {path.name}: {table.columns[empty]} is empty.",
-                                 "Fill it in, or remove the row.")
+                raise InputError(
+                    f"line {line} of {path.name}: {table.columns[empty]} is empty.", "Fill it in, or remove the row."
+                )
     names = tuple(row[image] for row in rows)
     _need_files(path, names, lines)
     labels, class_names = encode_labels([row[label] for row in rows], path.name)
@@ -133,12 +143,16 @@ def _find(folder: Path) -> list[_Found]:
             found += [_Found(name, class_folder.name, part) for name in images]
             empty += [] if images else [class_folder]
     if not found:
-        raise InputError(f"{folder} holds no class folders with images: it has {_contents(folder)}.",
-                         f"Put the images of each class into a folder named after it: {folder.name}/cats/1.jpg, "
-                         f"{folder.name}/dogs/1.jpg. Read as images: {', '.join(sorted(SUFFIXES))}.")
+        raise InputError(
+            f"{folder} holds no class folders with images: it has {_contents(folder)}.",
+            f"Put the images of each class into a folder named after it: {folder.name}/cats/1.jpg, "
+            f"{folder.name}/dogs/1.jpg. Read as images: {', '.join(sorted(SUFFIXES))}.",
+        )
     if empty:
-        raise InputError(f"the class folder {empty[0]} has no images: it has {_contents(empty[0])}.",
-                         "Remove the folder, or put its images there.")
+        raise InputError(
+            f"the class folder {empty[0]} has no images: it has {_contents(empty[0])}.",
+            "Remove the folder, or put its images there.",
+        )
     if others:
         progress.say(f"{folder}: left out are {_kinds(others)}; read as images are {', '.join(sorted(SUFFIXES))}")
     return found
@@ -151,9 +165,11 @@ def _part_folders(root: Path) -> dict[int, Path]:
     parts = {child: PART_WORDS[child.name.lower()] for child in children if child.name.lower() in PART_WORDS}
     if not any(part == TRAIN and _folders(tops[child]) for child, part in parts.items()):
         if children and len(parts) == len(children):
-            raise InputError(f"{children[-1]} has no class folders: it has {_contents(children[-1])}.",
-                             f"Put the images of each class into a folder named after it, such as {children[-1]}/cats; "
-                             f"or give a CSV of path,label.")
+            raise InputError(
+                f"{children[-1]} has no class folders: it has {_contents(children[-1])}.",
+                f"Put the images of each class into a folder named after it, such as {children[-1]}/cats; "
+                f"or give a CSV of path,label.",
+            )
         _say_left_out(root)
         return {UNASSIGNED: root}
     by_part: dict[int, Path] = {}
@@ -162,11 +178,14 @@ def _part_folders(root: Path) -> dict[int, Path]:
         if not _folders(tops[child]):
             _say_left_out(tops[child])
         elif child not in parts:
-            raise InputError(f"{child} stands beside a train folder, but its name says none of train, validation, test.",
-                             "Rename it, or move it elsewhere.")
+            raise InputError(
+                f"{child} stands beside a train folder, but its name says none of train, validation, test.",
+                "Rename it, or move it elsewhere.",
+            )
         elif parts[child] in by_part:
-            raise InputError(f"{child} is a second folder of {PART_NAMES[parts[child]]} images in {root}.",
-                             "Merge the two folders.")
+            raise InputError(
+                f"{child} is a second folder of {PART_NAMES[parts[child]]} images in {root}.", "Merge the two folders."
+            )
         else:
             by_part[parts[child]] = tops[child]
             _say_left_out(tops[child])
@@ -194,8 +213,9 @@ def _visible(folder: Path) -> list[Path]:
     try:
         paths = sorted(folder.iterdir())
     except OSError as error:
-        raise InputError(f"{folder} cannot be read: {error.strerror or error}.",
-                         "Give yourself permission to read it.") from error
+        raise InputError(
+            f"{folder} cannot be read: {error.strerror or error}.", "Give yourself permission to read it."
+        ) from error
     return [path for path in paths if not path.name.startswith(".") and path.name.lower() not in IGNORED]
 
 
@@ -232,8 +252,10 @@ def _kinds(paths: Iterable[Path]) -> str:
 def _needed(table: Table) -> int:
     index = table.find(PATH_COLUMNS)
     if index is None:
-        raise InputError(f"{table.name} has no column of paths; it has {shortened(table.columns)}.",
-                         f"Name it one of: {', '.join(PATH_COLUMNS)}.")
+        raise InputError(
+            f"{table.name} has no column of paths; it has {shortened(table.columns)}.",
+            f"Name it one of: {', '.join(PATH_COLUMNS)}.",
+        )
     return index
 
 
@@ -242,12 +264,16 @@ def _need_files(path: Path, names: Sequence[str], lines: Sequence[int]) -> None:
     if missing:
         line, name = missing[0]
         more = f" Missing in all: {len(missing):,} files." if len(missing) > 1 else ""
-        raise InputError(f"line {line} of {path.name}: {path.parent / name} does not exist.{more}",
-                         f"Paths are relative to the folder of the CSV, {path.parent}.")
+        raise InputError(
+            f"line {line} of {path.name}: {path.parent / name} does not exist.{more}",
+            f"Paths are relative to the folder of the CSV, {path.parent}.",
+        )
 
 
 def _part(path: Path, line: int, word: str) -> int:
     if word.lower() not in PART_WORDS:
-        raise InputError(f"line {line} of {path.name}: split is '{word}', but wanted is train, validation or test.",
-                         nearest(word.lower(), tuple(PART_WORDS)))
+        raise InputError(
+            f"line {line} of {path.name}: split is '{word}', but wanted is train, validation or test.",
+            nearest(word.lower(), tuple(PART_WORDS)),
+        )
     return PART_WORDS[word.lower()]

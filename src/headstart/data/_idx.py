@@ -65,27 +65,38 @@ def _read(path: Path, file: io.BufferedIOBase, size: int | None = None) -> NDArr
 def _read_shape(path: Path, file: io.BufferedIOBase) -> tuple[int, ...]:
     magic = file.read(4)
     if len(magic) < 4 or magic[:2] != b"\0\0":
-        raise InputError(f"{path} is not an IDX file: it starts with {magic.hex(' ') or 'nothing'}, wanted 00 00 08 and the "
-                         "number of dimensions.", "IDX files are those of MNIST, such as train-images-idx3-ubyte.gz.")
+        raise InputError(
+            f"{path} is not an IDX file: it starts with {magic.hex(' ') or 'nothing'}, wanted 00 00 08 and the "
+            "number of dimensions.",
+            "IDX files are those of MNIST, such as train-images-idx3-ubyte.gz.",
+        )
     if magic[2] != UNSIGNED_BYTES:
-        raise InputError(f"{path} holds IDX type 0x{magic[2]:02x}, wanted 0x08 (unsigned bytes).",
-                         "Convert its values to whole numbers from 0 to 255.")
+        raise InputError(
+            f"{path} holds IDX type 0x{magic[2]:02x}, wanted 0x08 (unsigned bytes).",
+            "Convert its values to whole numbers from 0 to 255.",
+        )
     if not 1 <= magic[3] <= MOST_DIMENSIONS:
         raise InputError(f"{path} says it has {magic[3]} dimensions, wanted 1 to {MOST_DIMENSIONS}.")
     sizes = file.read(4 * magic[3])
     if len(sizes) < 4 * magic[3]:
-        raise InputError(f"{path} ends inside its header: {4 + len(sizes)} bytes found, wanted {4 + 4 * magic[3]}.",
-                         "It is cut short: fetch it again.")
+        raise InputError(
+            f"{path} ends inside its header: {4 + len(sizes)} bytes found, wanted {4 + 4 * magic[3]}.",
+            "It is cut short: fetch it again.",
+        )
     shape = tuple(int(size) for size in np.frombuffer(sizes, ">u4"))
     if math.prod(shape) > MOST_BYTES:
-        raise InputError(f"{path} announces {' x '.join(map(str, shape))} = {math.prod(shape):,} bytes, wanted at most "
-                         f"{MOST_BYTES:,}.", "Split it, or give the images as a folder.")
+        raise InputError(
+            f"{path} announces {' x '.join(map(str, shape))} = {math.prod(shape):,} bytes, wanted at most {MOST_BYTES:,}.",
+            "Split it, or give the images as a folder.",
+        )
     return shape
 
 
 def _wrong_length(path: Path, shape: tuple[int, ...], found: str) -> InputError:
-    return InputError(f"{path} holds {found} bytes after its header, wanted {math.prod(shape):,} "
-                      f"({' x '.join(map(str, shape))}).", "It is damaged or cut short: fetch it again.")
+    return InputError(
+        f"{path} holds {found} bytes after its header, wanted {math.prod(shape):,} ({' x '.join(map(str, shape))}).",
+        "It is damaged or cut short: fetch it again.",
+    )
 
 
 @contextmanager
@@ -93,7 +104,8 @@ def _explained(path: Path) -> Iterator[None]:
     try:
         yield
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise InputError(f"{path} cannot be decompressed: {error}; wanted a whole gzip file.",
-                         "It is damaged or cut short: fetch it again.") from error
+        raise InputError(
+            f"{path} cannot be decompressed: {error}; wanted a whole gzip file.", "It is damaged or cut short: fetch it again."
+        ) from error
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror or error}.") from error

@@ -73,6 +73,7 @@ def decode_files(root: Path, names: Sequence[str], building: Path, image_size: i
         def decode(row: int) -> Unreadable | None:
             def place() -> None:
                 images[row] = read_image(root / names[row], shape, resize)
+
             return _attempt(place) if names[row] not in failed else None
 
         results = in_threads(decode, range(len(names)), f"decoding {root.name}")
@@ -235,5 +236,7 @@ def _unreadable(root: Path, failed: dict[str, str], count: int) -> InputError:
     lines = [f"{name} {reason}" for name, reason in list(failed.items())[:NAMED_FAILURES]]
     if len(failed) > NAMED_FAILURES:
         lines.append(f"and {len(failed) - NAMED_FAILURES:,} more")
-    return InputError(f"{len(failed):,} of {count:,} images in {root} cannot be used:\n    " + "\n    ".join(lines),
-                      "Repair or remove them, then run again.")
+    return InputError(
+        f"{len(failed):,} of {count:,} images in {root} cannot be used:\n    " + "\n    ".join(lines),
+        "Repair or remove them, then run again.",
+    )

@@ -55,5 +55,7 @@ def need_training_classes(labels: NDArray[np.int64], parts: NDArray[np.uint8], c
         if len(strange):
             names = ", ".join(f"'{class_names[label]}'" for label in strange[:NAMED_CLASSES])
             more = f" and {len(strange) - NAMED_CLASSES} more" if len(strange) > NAMED_CLASSES else ""
-            raise InputError(f"the {PART_NAMES[part]} images of {where} have classes that its training images lack: "
-                             f"{names}{more}.", "Give every part the same class names, spelt alike; or remove these images.")
+            raise InputError(
+                f"the {PART_NAMES[part]} images of {where} have classes that its training images lack: {names}{more}.",
+                "Give every part the same class names, spelt alike; or remove these images.",
+            )

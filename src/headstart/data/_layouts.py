@@ -40,6 +40,7 @@ class Layout:
 
 def idx_files() -> Layout:
     """The four files of MNIST and of those made after it."""
+
     def read(folder: Path) -> Iterator[Chunk]:
         paths = [folder / name if (folder / name).is_file() else folder / f"{name}.gz" for name in IDX_FILES]
         for images, labels in (paths[:2], paths[2:]):
@@ -59,8 +60,10 @@ def cifar_bins(below: str = "") -> Layout:
         for name in files:
             content = np.frombuffer(_bytes(folder / name), np.uint8)
             if len(content) != CIFAR_BATCH * CIFAR_ROW_BYTES:
-                raise InputError(f"{folder / name} has {len(content):,} bytes, wanted {CIFAR_BATCH * CIFAR_ROW_BYTES:,}.",
-                                 "It is damaged or cut short: fetch it again.")
+                raise InputError(
+                    f"{folder / name} has {len(content):,} bytes, wanted {CIFAR_BATCH * CIFAR_ROW_BYTES:,}.",
+                    "It is damaged or cut short: fetch it again.",
+                )
             rows = content.reshape(CIFAR_BATCH, CIFAR_ROW_BYTES)
             yield rows[:, 1:].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1), rows[:, 0]
 
@@ -69,6 +72,7 @@ def cifar_bins(below: str = "") -> Layout:
 
 def cifar_sheets(train: tuple[str, ...], train_labels: str, test_labels: str) -> Layout:
     """CIFAR-10 as PNG sheets, one 32x32 RGB image a row of 1024 pixels, 10,000 rows, and JSON lists of labels."""
+
     def read(folder: Path) -> Iterator[Chunk]:
         labels = _json_labels(folder / train_labels, CIFAR_BATCH * len(train))
         for number, name in enumerate(train):
@@ -80,6 +84,7 @@ def cifar_sheets(train: tuple[str, ...], train_labels: str, test_labels: str) ->
 
 def bundled_digits() -> Layout:
     """scikit-learn's digits: no files of ours. Their values 0..16 become 0..255."""
+
     def read(folder: Path) -> Iterator[Chunk]:
         from sklearn.datasets import load_digits
 

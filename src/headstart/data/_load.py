@@ -25,15 +25,23 @@ from headstart.data._tables import read_pixel_csv
 from headstart.data._types import Dataset, Resize
 from headstart.errors import InputError, nearest
 
-ACCEPTED = ("a named dataset, a folder of class folders, a pixel CSV (label,pixel0,…), a CSV of path,label, an IDX folder, "
-            "or an .npz file")
+ACCEPTED = (
+    "a named dataset, a folder of class folders, a pixel CSV (label,pixel0,…), a CSV of path,label, an IDX folder, "
+    "or an .npz file"
+)
 TABLE_SUFFIX = re.compile(r"\.(csv|csv\.gz|npz)$", re.IGNORECASE)
 Options = dict[str, str | int | float | None]
 Build = Callable[[Path], Decoded]
 
 
-def load(source: str | Path | tuple[Any, Any], *, image_size: int | None = None, resize: Resize = "pad",
-         pixel_max: float | None = None, group_by: str | None = None) -> Dataset:
+def load(
+    source: str | Path | tuple[Any, Any],
+    *,
+    image_size: int | None = None,
+    resize: Resize = "pad",
+    pixel_max: float | None = None,
+    group_by: str | None = None,
+) -> Dataset:
     """Open a dataset, whatever form it has.
 
     The name of a named dataset is taken as that; write `./mnist` for a folder of the same name (or give a `Path`). A
@@ -94,8 +102,9 @@ def _open(path: Path, given: str, options: Options) -> Dataset:
     with _readable(path):
         if not path.exists():
             where = f"named datasets: {', '.join(_names())}" if len(path.parts) > 1 else nearest(given, _names())
-            raise InputError(f"{given} does not exist: it is no file, no folder and no named dataset ({where}).",
-                             f"Accepted: {ACCEPTED}.")
+            raise InputError(
+                f"{given} does not exist: it is no file, no folder and no named dataset ({where}).", f"Accepted: {ACCEPTED}."
+            )
         origin = _recognise(path.resolve() if ".." in path.parts else path.absolute(), options)
         name = TABLE_SUFFIX.sub("", origin.path.name) or origin.path.name
         signature = _signature(origin)
@@ -133,8 +142,13 @@ def _recognise(path: Path, options: Options) -> _Origin:
 def _listed(path: Path, listing: Listing, also: list[str], options: Options) -> _Origin:
     matters: Options = {"kind": "files", **{key: options[key] for key in ("image_size", "resize", "group_by")}}
     image_size, resize = cast("int | None", options["image_size"]), cast("Resize", options["resize"])
-    return _Origin(path, listing.root, [*also, *listing.names], matters,
-                   lambda building: decode_listing(listing, building, image_size, resize))
+    return _Origin(
+        path,
+        listing.root,
+        [*also, *listing.names],
+        matters,
+        lambda building: decode_listing(listing, building, image_size, resize),
+    )
 
 
 def _table(path: Path, read: Callable[..., Decoded], options: Options, *keys: str) -> _Origin:
@@ -153,6 +167,7 @@ def _signature(origin: _Origin) -> str:
 
 def _content(origin: _Origin) -> str:
     """Cache key over the names and bytes of all files, and over the options that matter."""
+
     def digest_of(name: str) -> bytes:
         with (origin.root / name).open("rb") as file:
             return hashlib.file_digest(file, "blake2b").digest()
@@ -168,8 +183,10 @@ def _readable(path: Path) -> Iterator[None]:
     except UnicodeEncodeError as error:
         raise InputError(f"a file in {path} has a name that is not UTF-8: {error.object!a}.", "Rename it.") from error
     except OSError as error:
-        raise InputError(f"{error.filename or path} cannot be read: {error.strerror or error}.",
-                         "Restore the file or the permission to read it, or remove it.") from error
+        raise InputError(
+            f"{error.filename or path} cannot be read: {error.strerror or error}.",
+            "Restore the file or the permission to read it, or remove it.",
+        ) from error
 
 
 def _resized(dataset: Dataset, image_size: int | None, resize: Resize) -> Dataset:
@@ -191,8 +208,9 @@ def _resized(dataset: Dataset, image_size: int | None, resize: Resize) -> Datase
         return as_dataset(build(None), dataset.name, "", dataset.options)
     key = content_key("resized", dataset.fingerprint, str(image_size), resize)
     # The fingerprint covers neither the images' names nor their groups.
-    return replace(cached(key, dataset.name, dataset.source, build, dataset.options),
-                   image_names=dataset.image_names, groups=dataset.groups)
+    return replace(
+        cached(key, dataset.name, dataset.source, build, dataset.options), image_names=dataset.image_names, groups=dataset.groups
+    )
 
 
 def _names() -> tuple[str, ...]:
@@ -201,19 +219,23 @@ def _names() -> tuple[str, ...]:
 
 def _check(image_size: int | None, resize: str, pixel_max: float | None) -> None:
     if image_size is not None and (not isinstance(image_size, int) or image_size < 1):
-        raise InputError(f"image_size is {image_size}, but wanted is a number of pixels, 1 or more.",
-                         "For example: --image-size 96")
+        raise InputError(
+            f"image_size is {image_size}, but wanted is a number of pixels, 1 or more.", "For example: --image-size 96"
+        )
     if resize not in get_args(Resize):
         raise InputError(f"resize is '{resize}', but wanted is pad, crop or squish.", nearest(resize, get_args(Resize)))
     if pixel_max is not None and not (0 < pixel_max < math.inf):
-        raise InputError(f"pixel_max is {pixel_max}, but wanted is the value of full brightness, above 0.",
-                         "For example: --pixel-max 1023")
+        raise InputError(
+            f"pixel_max is {pixel_max}, but wanted is the value of full brightness, above 0.", "For example: --pixel-max 1023"
+        )
 
 
 def _refuse(options: Options, what: str, *keys: str) -> None:
     """Raise InputError if an option was given that this form of data cannot heed."""
-    reasons = {"pixel_max": "Its pixels have a scale already; leave the option out.",
-               "group_by": "It has no columns; give a CSV of path,label with a column for the group."}
+    reasons = {
+        "pixel_max": "Its pixels have a scale already; leave the option out.",
+        "group_by": "It has no columns; give a CSV of path,label with a column for the group.",
+    }
     for key in keys:
         if options[key] is not None:
             raise InputError(f"{key} does not apply to {what}.", reasons[key])

@@ -40,8 +40,10 @@ def look_up(name: str) -> NamedDataset:
     for entry in catalogue():
         if entry.name == name:
             return entry
-    raise InputError(f"no dataset is named '{name}': {nearest(name, tuple(entry.name for entry in catalogue()))}",
-                     "A path opens your own images.")
+    raise InputError(
+        f"no dataset is named '{name}': {nearest(name, tuple(entry.name for entry in catalogue()))}",
+        "A path opens your own images.",
+    )
 
 
 def fetch_named(name: str) -> Dataset:
@@ -123,8 +125,10 @@ def _from_sources(entry: NamedDataset, building: Path) -> Decoded:
             failures.append(f"{source.title}: {error.message}")
         progress.say(f"{entry.name}: not from {failures[-1]}")
     files = ", ".join(entry.layouts[0].files) + (" (gzipped or not)" if entry.layouts[0].may_be_gzipped else "")
-    raise ResourceError("\n  ".join([f"no source gave the files of {entry.name}:", *failures]),
-                        f"Put {files} into a folder named {entry.name}, and the folder above it into HEADSTART_DATA.")
+    raise ResourceError(
+        "\n  ".join([f"no source gave the files of {entry.name}:", *failures]),
+        f"Put {files} into a folder named {entry.name}, and the folder above it into HEADSTART_DATA.",
+    )
 
 
 def _from_source(entry: NamedDataset, source: Source, building: Path) -> Decoded:
@@ -151,8 +155,11 @@ def _decode(entry: NamedDataset, layout: Layout, folder: Path, source: str, buil
         for some_images, some_labels in layout.read(folder):
             end = row + len(some_images)
             if some_images.shape[1:] != entry.image_shape or len(some_labels) != len(some_images) or end > entry.count:
-                raise InputError(f"{folder} holds images {some_images.shape} with labels {some_labels.shape}, wanted "
-                                 f"{entry.count:,} images {entry.image_shape} of {entry.title} in all.", _OTHER_FILES)
+                raise InputError(
+                    f"{folder} holds images {some_images.shape} with labels {some_labels.shape}, wanted "
+                    f"{entry.count:,} images {entry.image_shape} of {entry.title} in all.",
+                    _OTHER_FILES,
+                )
             images[row:end], labels[row:end] = some_images, some_labels
             row = end
             bar.advance(len(some_images))
@@ -175,8 +182,9 @@ def _verify(entry: NamedDataset, images: NDArray[np.uint8], labels: NDArray[np.u
         for kind, array, wanted in (("images", images, part.images_sha256), ("labels", labels, part.labels_sha256)):
             found = hashlib.sha256(array[rows].data).hexdigest()
             if found != wanted:
-                raise InputError(f"{source}: the {part.name} {kind} of {entry.title} have SHA-256 {found}, wanted {wanted}.",
-                                 _OTHER_FILES)
+                raise InputError(
+                    f"{source}: the {part.name} {kind} of {entry.title} have SHA-256 {found}, wanted {wanted}.", _OTHER_FILES
+                )
         row += part.count
 
 

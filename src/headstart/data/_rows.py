@@ -48,16 +48,20 @@ class Table:
         """
         index = self.find(LABEL_COLUMNS)
         if index is None:
-            raise InputError(f"{self.name} has no label column; it has {shortened(self.columns)}.",
-                             f"Name the column of labels one of: {', '.join(LABEL_COLUMNS)}. "
-                             "A file without labels, such as a competition's test file, cannot be trained on.")
+            raise InputError(
+                f"{self.name} has no label column; it has {shortened(self.columns)}.",
+                f"Name the column of labels one of: {', '.join(LABEL_COLUMNS)}. "
+                "A file without labels, such as a competition's test file, cannot be trained on.",
+            )
         return index
 
     def column(self, name: str, key: str) -> int:
         """Index of the column called exactly `name`, which the user gave as option `key`."""
         if name not in self.columns:
-            raise InputError(f"{self.name} has no column '{name}' ({key}); it has {shortened(self.columns)}.",
-                             nearest(name, self.columns[:SHOWN_COLUMNS]))
+            raise InputError(
+                f"{self.name} has no column '{name}' ({key}); it has {shortened(self.columns)}.",
+                nearest(name, self.columns[:SHOWN_COLUMNS]),
+            )
         return self.columns.index(name)
 
 
@@ -85,8 +89,9 @@ def open_table(path: Path) -> Iterator[Table]:
                 columns = _header(name, next(reader, []))
                 yield Table(name, columns, _rows(name, reader, len(columns), raw, task))
     except UnicodeDecodeError as error:
-        raise InputError(f"{name} is not UTF-8 text: {error.reason} at byte {error.start:,}.",
-                         "Save it as CSV in UTF-8.") from error
+        raise InputError(
+            f"{name} is not UTF-8 text: {error.reason} at byte {error.start:,}.", "Save it as CSV in UTF-8."
+        ) from error
     except csv.Error as error:
         raise InputError(f"line {reader.line_num} of {name}: {error}.", "Is a quotation mark never closed?") from error
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
@@ -102,8 +107,10 @@ def _header(name: str, fields: list[str]) -> tuple[str, ...]:
     if len(columns) == 1 and any(mark in columns[0] for mark in ";\t"):
         raise InputError(f"line 1 of {name} has no commas: {columns[0][:60]}.", "Save the file with commas between the columns.")
     if all(_is_number(column) for column in columns):
-        raise InputError(f"line 1 of {name} holds numbers ({shortened(columns)}), but the first line must name the columns.",
-                         "Add a header line, for example: label,pixel0,pixel1,…")
+        raise InputError(
+            f"line 1 of {name} holds numbers ({shortened(columns)}), but the first line must name the columns.",
+            "Add a header line, for example: label,pixel0,pixel1,…",
+        )
     twice = [column for column, count in Counter(columns).items() if count > 1]
     if twice:
         raise InputError(f"line 1 of {name} names the column '{twice[0]}' more than once.", "Remove or rename one of them.")
@@ -118,8 +125,7 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def _rows(name: str, reader: Reader, width: int, raw: io.BufferedReader,
-          task: progress.Task) -> Iterator[tuple[int, list[str]]]:
+def _rows(name: str, reader: Reader, width: int, raw: io.BufferedReader, task: progress.Task) -> Iterator[tuple[int, list[str]]]:
     done = 0
     for count, fields in enumerate(reader):
         if count % ROWS_BETWEEN_PROGRESS == 0:
@@ -128,6 +134,7 @@ def _rows(name: str, reader: Reader, width: int, raw: io.BufferedReader,
         if len(fields) == width:
             yield reader.line_num, fields
         elif len(fields) > 1 or (fields and fields[0].strip()):
-            raise InputError(f"line {reader.line_num} of {name} has {len(fields):,} fields, but its header names "
-                             f"{width:,} columns.",
-                             "Every row needs one field a column. Was the file cut off, or a comma left unquoted?")
+            raise InputError(
+                f"line {reader.line_num} of {name} has {len(fields):,} fields, but its header names {width:,} columns.",
+                "Every row needs one field a column. Was the file cut off, or a comma left unquoted?",
+            )

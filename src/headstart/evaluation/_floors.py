@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,23 +42,26 @@ class FloorResult:
         return float(self.correct.mean())
 
 
-def majority_class(labels: IntArray, train: IntArray, test: IntArray) -> FloorResult:
+def majority_class(labels: IntArray, train: IntArray, test: IntArray, class_names: Sequence[str] = ()) -> FloorResult:
     """Call every test image the most frequent class of training; the lowest where several are.
 
     Args:
         labels: `(N,)` classes of the whole dataset.
         train, test: indices into it.
+        class_names: K names, for the note.
 
     Raises:
         InputError: no training or no test image.
     """
     _need_images(train, test)
     majority = int(np.bincount(labels[train]).argmax())
-    return FloorResult("majority class", labels[test] == majority, f"class {majority} for every image", len(train), len(train))
+    name = class_names[majority] if class_names else f"class {majority}"
+    return FloorResult("majority class", labels[test] == majority, f"{name} for every image", len(train), len(train))
 
 
-def nearest_neighbour(images: NDArray[np.uint8], labels: IntArray, train: IntArray, test: IntArray,
-                      limit: float = 1.2e12, seed: int = 0) -> FloorResult:
+def nearest_neighbour(
+    images: NDArray[np.uint8], labels: IntArray, train: IntArray, test: IntArray, limit: float = 1.2e12, seed: int = 0
+) -> FloorResult:
     """Give every test image the class of the training image nearest in pixels, by Euclidean distance; the first if several are.
 
     Images with a side above 32 pixels are first shrunk, by area averages, to 32 on the longer side. The test set stays whole so
@@ -83,7 +87,7 @@ def nearest_neighbour(images: NDArray[np.uint8], labels: IntArray, train: IntArr
     return FloorResult("nearest neighbour on pixels", labels[nearest] == labels[test], note, len(used), len(train))
 
 
-def floor_sentence(name: str, correct: BoolArray, floor: FloorResult, level: float = 0.05) -> str | None:
+def floor_sentence(name: str, correct: BoolArray, floor: FloorResult, level: float = 0.05, part: str = "test") -> str | None:
     """Say so when a contender does not beat a floor; None when it does.
 
     Args:
@@ -91,6 +95,7 @@ def floor_sentence(name: str, correct: BoolArray, floor: FloorResult, level: flo
         correct: `(S, N)` or `(N,)` booleans about the floor's test images, in the same order.
         floor: what to beat. It has no seeds: over several of the contender's, its own spread counts; over one, exact McNemar.
         level: of the two-sided test.
+        part: what the images are called in the sentence.
 
     Raises:
         InputError: not booleans, or different images.
@@ -101,8 +106,10 @@ def floor_sentence(name: str, correct: BoolArray, floor: FloorResult, level: flo
     if ahead > 0 and p <= level:
         return None
     how = "is worse than" if ahead < 0 and p <= level else "is not shown to beat"
-    return (f"{name} {how} a floor, {floor.name}: {runs.mean():.1%} against {floor.accuracy:.1%} of {runs.shape[1]:,} "
-            f"test images ({p_text(p)}).")
+    return (
+        f"{name} {how} a floor, {floor.name}: {runs.mean():.1%} against {floor.accuracy:.1%} of {runs.shape[1]:,} "
+        f"{part} images ({p_text(p)})."
+    )
 
 
 def _need_images(train: IntArray, test: IntArray) -> None:
@@ -126,10 +133,10 @@ def _nearest(images: NDArray[np.uint8], train: IntArray, test: IntArray) -> IntA
     """Index of the nearest `train` image of each `test` image, from |b|^2 - 2ab by matrix products in blocks."""
     best = np.full(len(test), np.inf, dtype=np.float32)
     nearest = np.empty(len(test), dtype=np.int64)
-    tests = [_pixels(images[test[at:at + TEST_BLOCK]]) for at in range(0, len(test), TEST_BLOCK)]
+    tests = [_pixels(images[test[at : at + TEST_BLOCK]]) for at in range(0, len(test), TEST_BLOCK)]
     with task("Nearest neighbour on pixels", len(train), "images") as progress:
         for start in range(0, len(train), TRAIN_BLOCK):
-            block = train[start:start + TRAIN_BLOCK]
+            block = train[start : start + TRAIN_BLOCK]
             b = _centred(_pixels(images[block]))
             squares = np.einsum("ij,ij->i", b, b)
             b *= -2

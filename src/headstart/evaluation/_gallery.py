@@ -29,8 +29,10 @@ def choose_gallery(labels: NDArray[np.int64], probabilities: NDArray[np.floating
         InputError: the two arrays do not hold the same images.
     """
     if probabilities.ndim != 2 or len(labels) != len(probabilities):
-        raise InputError(f"a gallery needs one row of probabilities an image: {len(labels)} labels, "
-                         f"but probabilities of shape {probabilities.shape}.")
+        raise InputError(
+            f"a gallery needs one row of probabilities an image: {len(labels)} labels, "
+            f"but probabilities of shape {probabilities.shape}."
+        )
     is_right = probabilities.argmax(axis=1) == labels
     generator = np.random.default_rng(seed)
     right, wrong = (_draw(np.flatnonzero(flags), generator) for flags in (is_right, ~is_right))

@@ -47,9 +47,15 @@ class Metrics:
 
     def as_json(self) -> dict[str, object]:
         """The same as plain numbers, lists and dictionaries."""
-        return {"accuracy": self.accuracy, "interval": list(self.interval), "n": self.n, "loss": self.loss,
-                "macro_f1": self.macro_f1, "per_class": [asdict(one) for one in self.per_class],
-                "confusion": self.confusion.tolist()}
+        return {
+            "accuracy": self.accuracy,
+            "interval": list(self.interval),
+            "n": self.n,
+            "loss": self.loss,
+            "macro_f1": self.macro_f1,
+            "per_class": [asdict(one) for one in self.per_class],
+            "confusion": self.confusion.tolist(),
+        }
 
 
 @dataclass(frozen=True)
@@ -110,25 +116,37 @@ def summarise(labels: NDArray[np.int64], probabilities: NDArray[np.floating]) ->
     occurs = (confusion.sum(axis=0) + confusion.sum(axis=1)) > 0
     of_label = probabilities[np.arange(n), labels].astype(np.float64)
     right = int(np.trace(confusion))
-    return Metrics(accuracy=right / n, interval=wilson_interval(right, n), n=n,
-                   loss=float(-np.log(np.maximum(of_label, SMALLEST_PROBABILITY)).mean()),
-                   macro_f1=float(columns[2][occurs].mean()), per_class=per_class, confusion=confusion)
+    return Metrics(
+        accuracy=right / n,
+        interval=wilson_interval(right, n),
+        n=n,
+        loss=float(-np.log(np.maximum(of_label, SMALLEST_PROBABILITY)).mean()),
+        macro_f1=float(columns[2][occurs].mean()),
+        per_class=per_class,
+        confusion=confusion,
+    )
 
 
 def _check(labels: NDArray[np.int64], probabilities: NDArray[np.floating]) -> None:
     if labels.ndim != 1 or len(labels) == 0 or probabilities.ndim != 2 or len(labels) != len(probabilities):
-        raise InputError(f"labels have shape {labels.shape} and probabilities {probabilities.shape}, but must be (N,) and "
-                         "(N, K), with N at least 1.")
+        raise InputError(
+            f"labels have shape {labels.shape} and probabilities {probabilities.shape}, but must be (N,) and "
+            "(N, K), with N at least 1."
+        )
     classes = probabilities.shape[1]
     if labels.min() < 0 or labels.max() >= classes:
-        raise InputError(f"labels go from {labels.min()} to {labels.max()}, but there are probabilities for classes "
-                         f"0 to {classes - 1}.")
+        raise InputError(
+            f"labels go from {labels.min()} to {labels.max()}, but there are probabilities for classes 0 to {classes - 1}."
+        )
     # 1e-2 lets half-precision softmax pass and stops logits.
     bad = ~(np.abs(probabilities.sum(axis=1, dtype=np.float64) - 1) < 1e-2) | (probabilities < 0).any(axis=1)
     if bad.any():
         row = int(bad.argmax())
-        raise InputError(f"row {row} of the probabilities sums to {float(probabilities[row].sum()):.4g} or holds a negative or "
-                         "missing value, but must be probabilities that sum to 1.", "Apply softmax to logits first.")
+        raise InputError(
+            f"row {row} of the probabilities sums to {float(probabilities[row].sum()):.4g} or holds a negative or "
+            "missing value, but must be probabilities that sum to 1.",
+            "Apply softmax to logits first.",
+        )
 
 
 def most_confused(confusion: NDArray[np.int64], k: int = 10) -> list[Confusion]:
@@ -142,5 +160,8 @@ def most_confused(confusion: NDArray[np.int64], k: int = 10) -> list[Confusion]:
     support = confusion.sum(axis=1)
     order = np.argsort(-wrong, axis=None, kind="stable")[:k]
     pairs = [(int(at) // len(confusion), int(at) % len(confusion)) for at in order]
-    return [Confusion(true, predicted, int(wrong[true, predicted]), float(wrong[true, predicted] / support[true]))
-            for true, predicted in pairs if wrong[true, predicted] > 0]
+    return [
+        Confusion(true, predicted, int(wrong[true, predicted]), float(wrong[true, predicted] / support[true]))
+        for true, predicted in pairs
+        if wrong[true, predicted] > 0
+    ]

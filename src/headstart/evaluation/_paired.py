@@ -27,8 +27,10 @@ def as_runs(correct: BoolArray, name: str = "correct") -> BoolArray:
     """`(S, N)` booleans from `(N,)` or `(S, N)` ones, or an InputError that names the argument."""
     runs = np.atleast_2d(np.asarray(correct))
     if runs.dtype != np.bool_ or runs.ndim != 2 or runs.size == 0:
-        raise InputError(f"{name} is {runs.dtype} of shape {np.shape(correct)}, but must be booleans, one a test image: "
-                         "(images,) or (seeds, images), at least one of each.")
+        raise InputError(
+            f"{name} is {runs.dtype} of shape {np.shape(correct)}, but must be booleans, one a test image: "
+            "(images,) or (seeds, images), at least one of each."
+        )
     return runs
 
 
@@ -58,8 +60,10 @@ def exact_mcnemar(correct_a: BoolArray, correct_b: BoolArray) -> PairedTest:
     Source: McNemar (1947); the exact form as in Dietterich (1998), section 3.1.
     """
     if np.ndim(correct_a) != 1 or np.ndim(correct_b) != 1:
-        raise InputError(f"shapes {np.shape(correct_a)} and {np.shape(correct_b)}: McNemar's test is about one run of each "
-                         "model, (images,).", "Over several seeds, use recipe_test.")
+        raise InputError(
+            f"shapes {np.shape(correct_a)} and {np.shape(correct_b)}: McNemar's test is about one run of each model, (images,).",
+            "Over several seeds, use recipe_test.",
+        )
     (a,), (b,) = as_paired_runs(correct_a, correct_b)
     from scipy.stats import binomtest
 
@@ -68,8 +72,9 @@ def exact_mcnemar(correct_a: BoolArray, correct_b: BoolArray) -> PairedTest:
     return PairedTest(only_a, only_b, p_value)
 
 
-def paired_bootstrap(correct_a: BoolArray, correct_b: BoolArray, seed: int = 0, resamples: int = 10_000,
-                     level: float = 0.95) -> tuple[float, float]:
+def paired_bootstrap(
+    correct_a: BoolArray, correct_b: BoolArray, seed: int = 0, resamples: int = 10_000, level: float = 0.95
+) -> tuple[float, float]:
     """Percentile interval for the difference in accuracy a - b, resampling the images and keeping the runs as they are.
 
     Args:

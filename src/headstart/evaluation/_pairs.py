@@ -61,16 +61,34 @@ def _of_recipes(a: str, b: str, runs_a: BoolArray, runs_b: BoolArray, level: flo
     found = recipe_test(runs_a, runs_b, level)
     strict = recipe_test(runs_a, runs_b, level / tests)  # Holm's first step, the hardest
     each_seed = tuple(exact_mcnemar(x, y) for x, y in zip(runs_a, runs_b, strict=False))
-    return Pair(a, b, found.difference, found.interval, found.p_value, found.p_value, strict.smallest_detectable, each_seed,
-                paired_bootstrap(runs_a, runs_b, level=1 - level))
+    return Pair(
+        a,
+        b,
+        found.difference,
+        found.interval,
+        found.p_value,
+        found.p_value,
+        strict.smallest_detectable,
+        each_seed,
+        paired_bootstrap(runs_a, runs_b, level=1 - level),
+    )
 
 
 def _of_models(a: str, b: str, runs_a: BoolArray, runs_b: BoolArray, level: float, tests: int) -> Pair:
     found = exact_mcnemar(runs_a[0], runs_b[0])
     interval = paired_bootstrap(runs_a, runs_b, level=1 - level)
     n = runs_a.shape[1]
-    return Pair(a, b, (found.only_a - found.only_b) / n, interval, found.p_value, found.p_value,
-                smallest_detectable(found.only_a + found.only_b, n, level / tests), (found,), interval)
+    return Pair(
+        a,
+        b,
+        (found.only_a - found.only_b) / n,
+        interval,
+        found.p_value,
+        found.p_value,
+        smallest_detectable(found.only_a + found.only_b, n, level / tests),
+        (found,),
+        interval,
+    )
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

@@ -54,8 +54,10 @@ def recipe_test(correct_a: BoolArray, correct_b: BoolArray, level: float = 0.05)
     """
     a, b = as_paired_runs(correct_a, correct_b)
     if min(len(a), len(b)) < 2:
-        raise InputError(f"{len(a)} and {len(b)} runs: a test of two recipes needs at least two seeds of each.",
-                         "Add seeds, or compare the two finished models with exact_mcnemar.")
+        raise InputError(
+            f"{len(a)} and {len(b)} runs: a test of two recipes needs at least two seeds of each.",
+            "Add seeds, or compare the two finished models with exact_mcnemar.",
+        )
     return difference_of(a, b, level)
 
 
@@ -67,9 +69,14 @@ def difference_of(a: BoolArray, b: BoolArray, level: float) -> Difference:
     difference = float(a.mean() - b.mean())
     error, freedom = _standard_error(np.append(per_image, [0.5**0.5, -(0.5**0.5)]), a, b)
     margin = float(t.ppf(1 - level / 2, freedom)) * error
-    return Difference(difference, (max(-1.0, difference - margin), min(1.0, difference + margin)),
-                      float(2 * t.sf(abs(difference) / error, freedom)), error, freedom,
-                      min(1.0, margin + float(t.ppf(POWER, freedom)) * error))
+    return Difference(
+        difference,
+        (max(-1.0, difference - margin), min(1.0, difference + margin)),
+        float(2 * t.sf(abs(difference) / error, freedom)),
+        error,
+        freedom,
+        min(1.0, margin + float(t.ppf(POWER, freedom)) * error),
+    )
 
 
 def accuracy_interval(correct: BoolArray, level: float = 0.95) -> tuple[float, float]:

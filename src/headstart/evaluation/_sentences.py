@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from headstart.evaluation._pairs import About, Pair
 
 
-def finding(order: Sequence[str], pairs: Sequence[Pair], level: float, scope: str) -> str:
+def finding(order: Sequence[str], pairs: Sequence[Pair], level: float, scope: str, part: str) -> str:
     """One sentence for two contenders or more, `order` from best to worst and `pairs` among them."""
     best = order[0]
     from_best = [pair for pair in pairs if pair.a == best]
@@ -17,11 +17,15 @@ def finding(order: Sequence[str], pairs: Sequence[Pair], level: float, scope: st
     end = f"{scope}; p-values after Holm's correction" if many else scope
     if not unsure:
         others = f", and better than {listed(beaten[1:])}" if many else ""
-        return (f"{best} is better than {beaten[0]} by {points(from_best[0].difference)} points of test accuracy "
-                f"({_how_sure(from_best[0], level)}){others}; {end}.")
+        return (
+            f"{best} is better than {beaten[0]} by {points(from_best[0].difference)} points of {part} accuracy "
+            f"({_how_sure(from_best[0], level)}){others}; {end}."
+        )
     if not many:
-        return (f"No difference shown between {best} and {order[1]}: {points(unsure[0].difference)} points apart "
-                f"({_how_sure(unsure[0], level)}); {_could_show(unsure[0])}; {end}.")
+        return (
+            f"No difference shown between {best} and {order[1]}: {points(unsure[0].difference)} points apart "
+            f"({_how_sure(unsure[0], level)}); {_could_show(unsure[0])}; {end}."
+        )
     rivals = listed([f"{pair.b} ({points(pair.difference)} points apart, {_how_sure(pair, level)})" for pair in unsure])
     rest = f" {best} is better than {listed(beaten)}." if beaten else ""
     return f"No single winner: {best} is not separated from {rivals}; {_could_show(unsure[0])}; {end}.{rest}"
@@ -32,9 +36,9 @@ def alone(name: str, scope_text: str) -> str:
     return f"{name} is the only contender, so nothing is compared; {scope_text}."
 
 
-def scope(about: About, seeds: Sequence[int], n: int) -> str:
+def scope(about: About, seeds: Sequence[int], n: int, part: str) -> str:
     """What the numbers rest on, and what they are therefore about. `seeds` counts the finished runs of each contender."""
-    images = f"{n:,} test image" + "s" * (n != 1)
+    images = f"{n:,} {part} image" + "s" * (n != 1)
     if about == "recipes":
         few, many = min(seeds), max(seeds)
         spread = f"{few} seeds" if few == many else f"{few} to {many} seeds"
@@ -69,5 +73,5 @@ def _how_sure(pair: Pair, level: float) -> str:
 
 def _could_show(pair: Pair) -> str:
     if pair.smallest_detectable >= 1:
-        return "so few test images cannot show any"
+        return "so few images cannot show any"
     return f"this test would show {points(pair.smallest_detectable)} points or more four times in five"

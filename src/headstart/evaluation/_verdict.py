@@ -39,13 +39,14 @@ class Verdict:
         return asdict(self)
 
 
-def verdict(correct: Mapping[str, BoolArray], level: float = 0.05) -> Verdict:
+def verdict(correct: Mapping[str, BoolArray], level: float = 0.05, part: str = "test") -> Verdict:
     """Judge contenders on the same test images.
 
     Args:
         correct: by name of the contender, `(S, N)` booleans: was image i right under seed s? N is the same for all; S may
             differ. When any contender has one run only, the first runs are compared and the verdict is about them.
         level: of the two-sided tests, all pairs together.
+        part: what the images are called in the sentence: "test" or "validation".
 
     Returns:
         The verdict. With two seeds or more of every contender, `recipe_test` judges each pair; else `exact_mcnemar` does,
@@ -64,7 +65,7 @@ def verdict(correct: Mapping[str, BoolArray], level: float = 0.05) -> Verdict:
     about: About = "recipes" if min(seeds) >= 2 else "models"
     if about == "models":
         runs = {name: array[:1] for name, array in runs.items()}
-    scope = _sentences.scope(about, seeds, next(iter(runs.values())).shape[1])
+    scope = _sentences.scope(about, seeds, next(iter(runs.values())).shape[1], part)
     if len(runs) == 1:
         return Verdict(None, None, None, None, None, _sentences.alone(next(iter(runs)), scope), about, ())
     pairs = all_pairs(runs, level, about)
@@ -72,5 +73,13 @@ def verdict(correct: Mapping[str, BoolArray], level: float = 0.05) -> Verdict:
     from_best = [pair for pair in pairs if pair.a == first.a]
     winner = first.a if all(pair.is_shown(level) for pair in from_best) else None
     order = [first.a, *(pair.b for pair in from_best)]
-    return Verdict(winner, first.difference, first.interval, first.p_adjusted, first.smallest_detectable,
-                   _sentences.finding(order, pairs, level, scope), about, pairs)
+    return Verdict(
+        winner,
+        first.difference,
+        first.interval,
+        first.p_adjusted,
+        first.smallest_detectable,
+        _sentences.finding(order, pairs, level, scope, part),
+        about,
+        pairs,
+    )

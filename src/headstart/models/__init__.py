@@ -21,12 +21,13 @@ from headstart.models._options import (
 )
 
 if TYPE_CHECKING:
-    from headstart.models._backbone import Backbone, load_backbone
+    from headstart.models._backbone import WEIGHTS_SHA256, Backbone, load_backbone
     from headstart.models._build import build, build_head
     from headstart.models._cnn import Cnn
     from headstart.models._summary import Layer, summarise
 
 _LAZY = {
+    "WEIGHTS_SHA256": "_backbone",
     "Cnn": "_cnn",
     "Backbone": "_backbone",
     "load_backbone": "_backbone",
@@ -39,6 +40,7 @@ _LAZY = {
 __all__ = [
     "BACKBONES",
     "MODELS",
+    "WEIGHTS_SHA256",
     "Backbone",
     "BackboneOptions",
     "Cnn",

@@ -44,10 +44,10 @@ class Whitening(nn.Conv2d):
 class Block(nn.Module):
     """Convolution, pooling, norm, activation, convolution, norm, activation: half the height and width, `filters` channels."""
 
-    def __init__(self, channels: int, filters: int, kind: str) -> None:
+    def __init__(self, channels: int, filters: int, kind: str, pool: int) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(channels, filters, 3, padding=1, bias=False)
-        self.pool = nn.MaxPool2d(2)
+        self.pool = nn.MaxPool2d(pool)
         self.norm1 = nn.BatchNorm2d(filters)
         self.conv2 = nn.Conv2d(filters, filters, 3, padding=1, bias=False)
         self.norm2 = nn.BatchNorm2d(filters)
@@ -69,17 +69,19 @@ class Cnn(nn.Module):
     def __init__(self, image_shape: tuple[int, int, int], outputs: int, options: CnnOptions) -> None:
         super().__init__()
         height, width, channels = image_shape
-        # Above 48 pixels the stem strides, so that the first block sees about 32 to 64 pixels and an image costs about the same.
-        stride = max(1, 2 ** round(math.log2(min(height, width) / 40)))
-        self.whitening = Whitening(channels, 2 * stride, stride)
+        # Above 56 pixels the stem strides, so that the first block sees 28 to 56 pixels whatever the image's size.
+        side = min(height, width)
+        stride = max(1, 2 ** round(math.log2(side / 40)))
+        patch = min(2 * stride, side)
+        self.whitening = Whitening(channels, patch, stride)
         self.act = activation(options.activation)
-        side = (min(height, width) - 2 * stride) // stride + 1
-        room = max(1, int(math.log2(max(side, 2))) - 1) if side < 24 else int(math.log2(side / 24)) + 3
+        side = (side - patch) // stride + 1
         filters, inputs = options.nodes, self.whitening.out_channels
         self.blocks = nn.Sequential()
-        for _ in range(min(options.layers or room, max(1, int(math.log2(max(side, 2)))))):
-            self.blocks.append(Block(inputs, filters, options.activation))
-            inputs, filters = filters, min(filters * 2, options.nodes * 4)
+        room = max(1, int(math.log2(side / 3))) if side >= 3 else 1  # the last block ends at 3 to 5 pixels
+        for _ in range(options.layers or room):
+            self.blocks.append(Block(inputs, filters, options.activation, pool=min(2, side)))
+            inputs, filters, side = filters, min(filters * 2, options.nodes * 4), max(1, side // 2)
         self.dropout = nn.Dropout(options.dropout)
         self.head = nn.Linear(inputs, outputs, bias=False)
         nn.init.zeros_(self.head.weight)

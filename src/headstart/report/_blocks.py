@@ -105,6 +105,12 @@ def _block(layers: list[Layer], by_stage: bool) -> Block:
     title = _stage(layers[0]["name"]) if by_stage else layers[0]["name"]
     kinds = tuple(kind for kind, _ in groupby(layer["kind"] for layer in layers))
     does = (f"{len(layers)} layers",) if by_stage and len(layers) > 1 else kinds
-    return Block(title, does, tuple(layers[-1]["output_shape"]), parameters,
-                 sum(layer.get("multiply_adds", 0) for layer in layers), len(layers),
-                 "learned" if learns else "frozen" if parameters else "fixed")
+    return Block(
+        title,
+        does,
+        tuple(layers[-1]["output_shape"]),
+        parameters,
+        sum(layer.get("multiply_adds", 0) for layer in layers),
+        len(layers),
+        "learned" if learns else "frozen" if parameters else "fixed",
+    )

@@ -20,13 +20,31 @@ if TYPE_CHECKING:
 PNG_DPI = 160
 # parse_math off: a class called "$5 note" is no formula. A fixed salt: SVG identifiers are random otherwise.
 RULES: Any = {
-    "font.family": ["DejaVu Sans"], "font.size": 9, "text.parse_math": False, "text.color": LIGHT.ink,
-    "svg.hashsalt": "headstart", "axes.labelcolor": LIGHT.soft, "axes.labelsize": 8, "axes.edgecolor": LIGHT.line,
+    "font.family": ["DejaVu Sans"],
+    "font.size": 9,
+    "text.parse_math": False,
+    "text.color": LIGHT.ink,
+    "svg.hashsalt": "headstart",
+    "axes.labelcolor": LIGHT.soft,
+    "axes.labelsize": 8,
+    "axes.edgecolor": LIGHT.line,
     "axes.spines.top": False,
-    "axes.spines.right": False, "axes.titlesize": 10, "axes.titleweight": "bold", "axes.titlelocation": "left",
-    "axes.axisbelow": True, "axes.grid": True, "axes.grid.axis": "y", "grid.color": LIGHT.line, "grid.linewidth": 0.6,
-    "xtick.color": LIGHT.line, "ytick.color": LIGHT.line, "xtick.labelcolor": LIGHT.soft, "ytick.labelcolor": LIGHT.soft,
-    "xtick.labelsize": 8, "ytick.labelsize": 8}
+    "axes.spines.right": False,
+    "axes.titlesize": 10,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.axisbelow": True,
+    "axes.grid": True,
+    "axes.grid.axis": "y",
+    "grid.color": LIGHT.line,
+    "grid.linewidth": 0.6,
+    "xtick.color": LIGHT.line,
+    "ytick.color": LIGHT.line,
+    "xtick.labelcolor": LIGHT.soft,
+    "ytick.labelcolor": LIGHT.soft,
+    "xtick.labelsize": 8,
+    "ytick.labelsize": 8,
+}
 
 
 @contextmanager
@@ -76,7 +94,7 @@ def inline_svg(drawing: Figure, name: str, accent: str) -> str:
     with rc_context({"svg.fonttype": "none"}):
         drawing.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     text = re.sub(r"<metadata>.*?</metadata>", "", buffer.getvalue(), flags=re.S)
-    text = text[text.index("<svg"):]
+    text = text[text.index("<svg") :]
     text = re.sub(r'<svg [^>]*viewBox="([^"]*)"[^>]*>', r'<svg viewBox="\1" aria-hidden="true" focusable="false">', text, count=1)
     referenced = set(re.findall(r'(?:href="|url\()#([^")]+)', text))
     text = re.sub(r' id="([^"]*)"', lambda hit: f' id="{name}-{hit[1]}"' if hit[1] in referenced else "", text)

@@ -25,8 +25,15 @@ Limits = tuple[float, float]
 
 def limits(entries: tuple[Entry, ...], metric: str) -> Limits:
     """The y-axis that all panels of `metric` ("loss", "accuracy") share: all values, but of a loss not the wild first ones."""
-    values = np.concatenate([run.curves.get(f"{part}_{metric}", np.empty(0)) for entry in entries for run in entry.runs
-                             for part in ("train", "validation")] or [np.empty(0)])
+    values = np.concatenate(
+        [
+            run.curves.get(f"{part}_{metric}", np.empty(0))
+            for entry in entries
+            for run in entry.runs
+            for part in ("train", "validation")
+        ]
+        or [np.empty(0)]
+    )
     values = values[np.isfinite(values)]
     if not len(values):
         return 0.0, 1.0
@@ -37,8 +44,10 @@ def limits(entries: tuple[Entry, ...], metric: str) -> Limits:
 
 def epoch_limits(entries: tuple[Entry, ...]) -> dict[str, Limits]:
     """The x-axis of each entry by name: one for all, unless their numbers of epochs are far apart."""
-    last = {entry.name: max((float(run.curves["epoch"].max()) for run in entry.runs if "epoch" in run.curves), default=1.0)
-            for entry in entries}
+    last = {
+        entry.name: max((float(run.curves["epoch"].max()) for run in entry.runs if "epoch" in run.curves), default=1.0)
+        for entry in entries
+    }
     if last and max(last.values()) <= MOST_EPOCHS_APART * min(last.values()):
         last = dict.fromkeys(last, max(last.values()))
     return {name: (1 - 0.03 * end, end * 1.03) for name, end in last.items()}
@@ -56,9 +65,17 @@ def draw_curves(axes: Axes, entry: Entry, metric: str, across: Limits, up: Limit
             if values is None or not np.isfinite(values).any():
                 continue
             marker = "o" if len(values) == 1 else None  # a line of one point is invisible
-            axes.plot(run.curves["epoch"], values, color=colour, linestyle=dashes, marker=marker, markersize=4,
-                      linewidth=2.0 if is_shown and part == "validation" else 1.3 if is_shown else thin,
-                      alpha=1.0 if is_shown else 0.45, solid_capstyle="round")
+            axes.plot(
+                run.curves["epoch"],
+                values,
+                color=colour,
+                linestyle=dashes,
+                marker=marker,
+                markersize=4,
+                linewidth=2.0 if is_shown and part == "validation" else 1.3 if is_shown else thin,
+                alpha=1.0 if is_shown else 0.45,
+                solid_capstyle="round",
+            )
     axes.set(xlim=across, ylim=up, xlabel="epoch", ylabel=metric)
     axes.xaxis.set_major_locator(MaxNLocator(6, integer=True, min_n_ticks=1))
     axes.yaxis.set_major_locator(MaxNLocator(5))
@@ -85,8 +102,9 @@ def curves(entries: tuple[Entry, ...]) -> Figure:
             draw_curves(grid[row][column], entry, metric, across[entry.name], up)
             if row == 0:
                 grid[row][column].set_title(short(entry.name, 34), color=LIGHT.accent(entry.place))
-    drawing.supxlabel("solid: validation, dashed: training; thick: the run shown, thin: other seeds", fontsize=8,
-                      color=LIGHT.soft)
+    drawing.supxlabel(
+        "solid: validation, dashed: training; thick: the run shown, thin: other seeds", fontsize=8, color=LIGHT.soft
+    )
     return drawing
 
 
@@ -102,12 +120,22 @@ def differences(pairs: list[Facts], places: dict[str, int]) -> Figure:
             axes.barh(row, 2 * band, left=-band, height=0.62, color=LIGHT.line, alpha=0.55)
         axes.plot([low, high], [row, row], color=colour, linewidth=3, solid_capstyle="round")
         axes.plot([100 * pair["difference"]], [row], "o", color=colour, markersize=8, markeredgecolor=LIGHT.paper)
-        axes.annotate(points(pair["difference"]), (100 * pair["difference"], row), (0, 9), textcoords="offset points",
-                      ha="center", fontsize=8.5, color=colour, weight="bold")
+        axes.annotate(
+            points(pair["difference"]),
+            (100 * pair["difference"], row),
+            (0, 9),
+            textcoords="offset points",
+            ha="center",
+            fontsize=8.5,
+            color=colour,
+            weight="bold",
+        )
     axes.axvline(0, color=LIGHT.soft, linewidth=1)
     axes.set_yticks(range(len(pairs)), [f"{short(pair['a'], 24)} over {short(pair['b'], 24)}" for pair in pairs])
-    axes.set(ylim=(len(pairs) - 0.4, -0.7), xlabel="difference in accuracy, percentage points, with its 95% interval\n"
-             "grey: smaller than the test would show")
+    axes.set(
+        ylim=(len(pairs) - 0.4, -0.7),
+        xlabel="difference in accuracy, percentage points, with its 95% interval\ngrey: smaller than the test would show",
+    )
     axes.tick_params(length=0)
     axes.grid(axis="y", visible=False)
     axes.spines["left"].set_visible(False)
@@ -133,10 +161,10 @@ def confusion_pixels(confusion: NDArray[np.int64], largest: float, accent: str, 
     """`(K, K, 4)` RGBA: the diagonal in `neutral` by recall, errors in `accent` by `strength`."""
     share = rates(confusion)
     out = np.empty((*confusion.shape, 4), np.uint8)
-    out[..., :3] = [int(accent[at:at + 2], 16) for at in (1, 3, 5)]
+    out[..., :3] = [int(accent[at : at + 2], 16) for at in (1, 3, 5)]
     out[..., 3] = (255 * np.sqrt(np.minimum(1.0, share / largest))).round()
     on_diagonal = np.arange(len(confusion))
-    out[on_diagonal, on_diagonal, :3] = [int(neutral[at:at + 2], 16) for at in (1, 3, 5)]
+    out[on_diagonal, on_diagonal, :3] = [int(neutral[at : at + 2], 16) for at in (1, 3, 5)]
     out[on_diagonal, on_diagonal, 3] = (150 * share.diagonal()).round()
     return out
 
@@ -163,5 +191,12 @@ def confusion(entry: Entry, counts: NDArray[np.int64], names: tuple[str, ...], l
 def _write_numbers(axes: Axes, counts: NDArray[np.int64]) -> None:
     for (row, column), share in np.ndenumerate(rates(counts)):
         if counts[row, column]:
-            axes.text(column, row, f"{counts[row, column]}\n{percent(float(share))}", ha="center", va="center", fontsize=6.5,
-                      weight="bold" if row == column else "normal")
+            axes.text(
+                column,
+                row,
+                f"{counts[row, column]}\n{percent(float(share))}",
+                ha="center",
+                va="center",
+                fontsize=6.5,
+                weight="bold" if row == column else "normal",
+            )

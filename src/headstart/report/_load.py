@@ -93,12 +93,29 @@ def read_run(folder: Path) -> Study:
     recipe, data = (_optional(folder / f"{name}.json") for name in ("recipe", "data"))
     data.setdefault("name", folder.name)
     versions = _optional(folder / "environment.json")
-    entry = {**metrics, "name": metrics.get("model", folder.name), "role": "contender", "recipe": recipe["recipe"] or recipe,
-             "runs": ["."], "representative_run": ".", "epochs": [metrics["epochs"]]}
+    entry = {
+        **metrics,
+        "name": metrics.get("model", folder.name),
+        "role": "contender",
+        "recipe": recipe["recipe"] or recipe,
+        "runs": ["."],
+        "representative_run": ".",
+        "epochs": [metrics["epochs"]],
+    }
     seeds = [metrics["seed"]] if "seed" in metrics else []
-    return _study(folder, facts({"study": "train", "headstart": versions["headstart"], "dataset": data, "contenders": [entry],
-                                 "budget": {"seeds": seeds, "seconds_spent": (metrics["seconds"] or Facts())["total"]},
-                                 "command": metrics["command"] or data["command"]}))
+    return _study(
+        folder,
+        facts(
+            {
+                "study": "train",
+                "headstart": versions["headstart"],
+                "dataset": data,
+                "contenders": [entry],
+                "budget": {"seeds": seeds, "seconds_spent": (metrics["seconds"] or Facts())["total"]},
+                "command": metrics["command"] or data["command"],
+            }
+        ),
+    )
 
 
 def environment(study: Study) -> Facts:

@@ -58,8 +58,11 @@ def _detail(study: Study, entry: Entry) -> Part:
     """What is drawn of one contender alone: its blocks and galleries."""
     shape = study.facts["dataset"].get("image_shape") or []
     drawn = blocks(entry.shown.metrics.get("architecture") or [], shape) if entry.shown else []
-    return {"entry": entry, "blocks": drawn if len(drawn) > 1 else [],
-            "gallery": _pictures.read_gallery(entry.shown, study.class_names) if entry.shown else None}
+    return {
+        "entry": entry,
+        "blocks": drawn if len(drawn) > 1 else [],
+        "gallery": _pictures.read_gallery(entry.shown, study.class_names) if entry.shown else None,
+    }
 
 
 def _panels(study: Study) -> list[Part]:
@@ -69,8 +72,14 @@ def _panels(study: Study) -> list[Part]:
     rows = []
     for metric in ("loss", "accuracy") if entries else ():
         up = _figures.limits(entries, metric)
-        svgs = [_canvas.inline_svg(_figures.curve_panel(entry, metric, across[entry.name], up, len(entries)), f"{metric}{number}",
-                                   LIGHT.accent(entry.place)) for number, entry in enumerate(entries)]
+        svgs = [
+            _canvas.inline_svg(
+                _figures.curve_panel(entry, metric, across[entry.name], up, len(entries)),
+                f"{metric}{number}",
+                LIGHT.accent(entry.place),
+            )
+            for number, entry in enumerate(entries)
+        ]
         rows.append({"metric": metric, "panels": list(zip(entries, svgs, strict=True))})
     return rows
 
@@ -114,20 +123,45 @@ def _fill(study: Study, details: list[Part], confusions: list[Part], panels: lis
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
 
-    template = Environment(loader=PackageLoader("headstart.report", "."), autoescape=True, undefined=StrictUndefined,
-                           trim_blocks=True, lstrip_blocks=True).get_template("page.html.j2")
+    template = Environment(
+        loader=PackageLoader("headstart.report", "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    ).get_template("page.html.j2")
     for row in panels:  # ours, from matplotlib, which escapes its texts
         row["panels"] = [(entry, Markup(svg)) for entry, svg in row["panels"]]
     for detail in details:
-        detail["pictures"] = [(title, [_parts.picture(one) for one in group])
-                              for title, group in zip(("right", "wrong"), detail["gallery"] or (), strict=False)]
+        detail["pictures"] = [
+            (title, [_parts.picture(one) for one in group])
+            for title, group in zip(("right", "wrong"), detail["gallery"] or (), strict=False)
+        ]
     facts, scale, classes = study.facts, _parts.accuracy_scale(study), _parts.per_class(study)
     tallest = max((block.height for detail in details for block in detail["blocks"]), default=1.0)
     return template.render(
-        v=_values, light=LIGHT, dark=DARK, study=study, facts=facts, dataset=facts["dataset"], budget=facts["budget"] or Facts(),
-        verdict=facts["verdict"], floors=facts["floors"] or [], is_run=facts["study"] == "train", machine=environment(study),
-        headline=_parts.headline(study), differences=_parts.differences(study), below_floors=_parts.below_floors(study),
-        scale=scale, marks={entry.name: _parts.accuracy_marks(entry.score, scale) for entry in study.entries},
-        panels=panels, details=details, floor_marks=[_parts.accuracy_marks(floor, scale) for floor in facts["floors"] or []],
-        confusions=confusions, classes=classes, f1_from=_parts.floor_of_f1(classes), tallest=tallest,
-        recipes=_parts.recipes(study))
+        v=_values,
+        light=LIGHT,
+        dark=DARK,
+        study=study,
+        facts=facts,
+        dataset=facts["dataset"],
+        budget=facts["budget"] or Facts(),
+        verdict=facts["verdict"],
+        floors=facts["floors"] or [],
+        is_run=facts["study"] == "train",
+        machine=environment(study),
+        headline=_parts.headline(study),
+        differences=_parts.differences(study),
+        below_floors=_parts.below_floors(study),
+        scale=scale,
+        marks={entry.name: _parts.accuracy_marks(entry.score, scale) for entry in study.entries},
+        panels=panels,
+        details=details,
+        floor_marks=[_parts.accuracy_marks(floor, scale) for floor in facts["floors"] or []],
+        confusions=confusions,
+        classes=classes,
+        f1_from=_parts.floor_of_f1(classes),
+        tallest=tallest,
+        recipes=_parts.recipes(study),
+    )

@@ -50,9 +50,17 @@ def differences(study: Study) -> Part | None:
     def at(value: float) -> float:
         return float(round(100 * (value - low) / (high - low), 2))
 
-    rows = [{"pair": pair, "point": at(pair["difference"]), "low": at(pair["interval"][0]), "high": at(pair["interval"][1]),
-             "band": (at(-band), at(band)) if (band := pair["smallest_detectable"]) < 1 else None,
-             "is_shown": pair.get("p_adjusted", pair["p_value"]) <= 0.05} for pair in pairs]
+    rows = [
+        {
+            "pair": pair,
+            "point": at(pair["difference"]),
+            "low": at(pair["interval"][0]),
+            "high": at(pair["interval"][1]),
+            "band": (at(-band), at(band)) if (band := pair["smallest_detectable"]) < 1 else None,
+            "is_shown": pair.get("p_adjusted", pair["p_value"]) <= 0.05,
+        }
+        for pair in pairs
+    ]
     marks = [tick for tick in MaxNLocator(6, steps=[1, 2, 5, 10]).tick_values(100 * low, 100 * high) if low <= tick / 100 <= high]
     ticks = [{"at": at(tick / 100), "text": f"{tick:+.6g}".replace("-", "−") if round(tick, 9) else "0"} for tick in marks]
     return {"rows": rows, "ticks": ticks, "zero": at(0.0)}
@@ -60,9 +68,12 @@ def differences(study: Study) -> Part | None:
 
 def accuracy_scale(study: Study) -> tuple[float, float]:
     """The axis that the small accuracy plots of the results table share: that of the contenders, who are to be told apart."""
-    values = [value for entry in study.contenders
-              for value in [entry.score["accuracy"], *(entry.score["interval"] or []), *entry.score["per_seed"]]
-              if value is not None]
+    values = [
+        value
+        for entry in study.contenders
+        for value in [entry.score["accuracy"], *(entry.score["interval"] or []), *entry.score["per_seed"]]
+        if value is not None
+    ]
     low, high = (min(values), max(values)) if values else (0.0, 1.0)
     room = 0.06 * (high - low) or 0.02
     return max(0.0, low - room), min(1.0, high + room)
@@ -70,53 +81,83 @@ def accuracy_scale(study: Study) -> tuple[float, float]:
 
 def accuracy_marks(score: Facts, scale: tuple[float, float]) -> Part:
     """One small accuracy plot: the mean, the interval and each seed, in percent of the width; None where outside the axis."""
+
     def at(value: float | None) -> float | None:
         share = None if value is None else (value - scale[0]) / (scale[1] - scale[0])
         return None if share is None or not 0 <= share <= 1 else round(100 * share, 2)
 
     low, high = score["interval"] or (None, None)
     side = "" if score["accuracy"] is None else "left" if score["accuracy"] < scale[0] else "right"
-    return {"mean": at(score["accuracy"]), "low": at(low), "high": at(high), "side": side,
-            "seeds": [at(one) for one in score["per_seed"] or []]}
+    return {
+        "mean": at(score["accuracy"]),
+        "low": at(low),
+        "high": at(high),
+        "side": side,
+        "seeds": [at(one) for one in score["per_seed"] or []],
+    }
 
 
 def below_floors(study: Study) -> list[str]:
-    """A sentence for each model that is not above a floor, or not clearly."""
+    """A sentence for each model that scores no better than a floor, unless the finding's notes, which rest on a test, say so."""
+    notes = (study.facts["verdict"] or Facts())["notes"] or []
     out = []
     for entry in study.entries:
-        accuracy, interval = entry.score["accuracy"], entry.score["interval"]
+        accuracy = entry.score["accuracy"]
         for floor in study.facts["floors"] or []:
-            beaten = f"{entry.name} ({percent(accuracy)}) {{}} the floor “{floor['name']}” ({percent(floor['accuracy'])})."
-            if accuracy is not None and accuracy <= floor["accuracy"]:
-                out.append(beaten.format("does not beat"))
-            elif accuracy is not None and interval and interval[0] <= floor["accuracy"]:
-                out.append(beaten.format("is not clearly above"))
+            is_noted = any(note.startswith(f"{entry.name} ") and floor["name"] in note for note in notes)
+            if accuracy is not None and accuracy <= floor["accuracy"] and not is_noted:
+                out.append(
+                    f"{entry.name} ({percent(accuracy)}) does not beat the floor “{floor['name']}” "
+                    f"({percent(floor['accuracy'])})."
+                )
     return out
 
 
 def confusions(study: Study) -> list[Part]:
     """The matrices of the contenders on one colour scale, with their most confused pairs."""
-    found = [(entry, counts) for entry in study.contenders
-             if entry.shown and (counts := confusion_of(entry.shown, study.part)) is not None]
+    found = [
+        (entry, counts)
+        for entry in study.contenders
+        if entry.shown and (counts := confusion_of(entry.shown, study.part)) is not None
+    ]
     largest = largest_error([counts for _, counts in found])
     has_numbers = len(study.class_names) <= MOST_CLASSES_WITH_NUMBERS
-    return [{"entry": entry, "counts": counts, "largest": largest, "has_numbers": has_numbers,
-             "rows": _confusion_rows(counts, largest) if has_numbers else [],
-             "images": {} if has_numbers else _confusion_images(entry, counts, largest),
-             "pairs": most_confused(counts, MOST_PAIRS_LISTED[has_numbers]), "errors": int(counts.sum() - np.trace(counts))}
-            for entry, counts in found]
+    return [
+        {
+            "entry": entry,
+            "counts": counts,
+            "largest": largest,
+            "has_numbers": has_numbers,
+            "rows": _confusion_rows(counts, largest) if has_numbers else [],
+            "images": {} if has_numbers else _confusion_images(entry, counts, largest),
+            "pairs": most_confused(counts, MOST_PAIRS_LISTED[has_numbers]),
+            "errors": int(counts.sum() - np.trace(counts)),
+        }
+        for entry, counts in found
+    ]
 
 
 def _confusion_rows(counts: NDArray[np.int64], largest: float) -> list[list[Part]]:
     share = rates(counts)
-    return [[{"count": int(counts[row, column]), "rate": float(share[row, column]), "is_right": row == column,
-              "strength": round(float(share[row, column]) if row == column else strength(share[row, column], largest), 3)}
-             for column in range(len(counts))] for row in range(len(counts))]
+    return [
+        [
+            {
+                "count": int(counts[row, column]),
+                "rate": float(share[row, column]),
+                "is_right": row == column,
+                "strength": round(float(share[row, column]) if row == column else strength(share[row, column], largest), 3),
+            }
+            for column in range(len(counts))
+        ]
+        for row in range(len(counts))
+    ]
 
 
 def _confusion_images(entry: Entry, counts: NDArray[np.int64], largest: float) -> dict[str, str]:
-    return {name: _png(confusion_pixels(counts, largest, theme.accent(entry.place), theme.soft))
-            for name, theme in (("light", LIGHT), ("dark", DARK))}
+    return {
+        name: _png(confusion_pixels(counts, largest, theme.accent(entry.place), theme.soft))
+        for name, theme in (("light", LIGHT), ("dark", DARK))
+    }
 
 
 def per_class(study: Study) -> list[Part]:
@@ -130,16 +171,29 @@ def per_class(study: Study) -> list[Part]:
         f1 = [means[entry.name][number] if entry.name in means else None for entry in study.contenders]
         known = [one["f1"] for one in f1 if one]
         if known:
-            rows.append({"name": name, "scores": f1, "support": next(one["support"] for one in f1 if one),
-                         "gap": max(known) - min(known), "worst": min(known)})
+            rows.append(
+                {
+                    "name": name,
+                    "scores": f1,
+                    "support": next(one["support"] for one in f1 if one),
+                    "gap": max(known) - min(known),
+                    "worst": min(known),
+                }
+            )
     return sorted(rows, key=lambda row: (-row["gap"], row["worst"]))
 
 
 def _class_means(runs: tuple[Run, ...], part: str) -> list[Part] | None:
     tables = [run.metrics[part]["per_class"] for run in runs if (run.metrics.get(part) or {}).get("per_class")]
     keys = ("precision", "recall", "f1")
-    return [{key: float(np.mean([one[key] for one in same])) for key in keys} | {"support": same[0]["support"]}
-            for same in zip(*tables, strict=True)] if tables else None
+    return (
+        [
+            {key: float(np.mean([one[key] for one in same])) for key in keys} | {"support": same[0]["support"]}
+            for same in zip(*tables, strict=True)
+        ]
+        if tables
+        else None
+    )
 
 
 def floor_of_f1(classes: list[Part]) -> float:
@@ -151,8 +205,11 @@ def recipes(study: Study) -> list[Part]:
     """The settings of all contenders side by side; those that differ are marked."""
     columns = [flat(entry.facts.get("recipe") or (entry.shown.recipe if entry.shown else {})) for entry in study.entries]
     keys = list(dict.fromkeys(key for column in columns for key in column))
-    return [{"key": key, "values": values, "differs": len(set(values)) > 1}
-            for key in keys if (values := [column.get(key, "–") for column in columns])]
+    return [
+        {"key": key, "values": values, "differs": len(set(values)) > 1}
+        for key in keys
+        if (values := [column.get(key, "–") for column in columns])
+    ]
 
 
 def picture(one: Shown) -> Part:

@@ -43,9 +43,11 @@ def read_gallery(run: Run, class_names: tuple[str, ...]) -> tuple[list[Shown], l
     with np.load(kept, allow_pickle=False) as arrays:
         right, wrong, images = (arrays[name] for name in ("right", "wrong", "images"))
     rows = _rows(predictions, {int(index) for index in [*right, *wrong]}, class_names)
-    both = [_shown(image, rows[int(index)]) if int(index) in rows else None
-            for image, index in zip(images, [*right, *wrong], strict=True)]
-    return [one for one in both[:len(right)] if one], [one for one in both[len(right):] if one]
+    both = [
+        _shown(image, rows[int(index)]) if int(index) in rows else None
+        for image, index in zip(images, [*right, *wrong], strict=True)
+    ]
+    return [one for one in both[: len(right)] if one], [one for one in both[len(right) :] if one]
 
 
 def _rows(path: Path, wanted: set[int], class_names: tuple[str, ...]) -> dict[int, tuple[list[str], list[tuple[str, float]]]]:
@@ -69,7 +71,7 @@ def architecture(entry: Entry, drawn: list[Block]) -> Figure:
     """Blocks from left to right, in rows: height is the side of the feature map, width its channels, both logarithmic."""
     from matplotlib.figure import Figure
 
-    rows = [drawn[start:start + MOST_BLOCKS_A_ROW] for start in range(0, len(drawn), MOST_BLOCKS_A_ROW)]
+    rows = [drawn[start : start + MOST_BLOCKS_A_ROW] for start in range(0, len(drawn), MOST_BLOCKS_A_ROW)]
     tallest = max(block.height for block in drawn)
     above = [1.2 * max(block.height for block in row) / tallest for row in rows]
     width, height = 1.12 * len(rows[0]) + 0.3, 0.5 + sum(above) + 0.95 * len(rows)
@@ -89,17 +91,37 @@ def _draw_block(axes: Axes, block: Block, middle: float, base: float, tall: floa
     from matplotlib.patches import FancyBboxPatch
 
     wide = 0.95 * block.width
-    axes.add_patch(FancyBboxPatch(
-        (middle - wide / 2, base - tall), wide, tall, boxstyle="round,pad=0,rounding_size=0.04", linewidth=0.6,
-        edgecolor=LIGHT.soft, facecolor=accent if block.state == "learned" else LIGHT.wash,
-        hatch="////" if block.state == "frozen" else None))
+    axes.add_patch(
+        FancyBboxPatch(
+            (middle - wide / 2, base - tall),
+            wide,
+            tall,
+            boxstyle="round,pad=0,rounding_size=0.04",
+            linewidth=0.6,
+            edgecolor=LIGHT.soft,
+            facecolor=accent if block.state == "learned" else LIGHT.wash,
+            hatch="////" if block.state == "frozen" else None,
+        )
+    )
     unit = "frozen" if block.state == "frozen" else "parameters"
-    words = [short(block.title, 16), short(" ".join(block.kinds), 20), shape(block.output_shape),
-             f"{amount(block.parameters)} {unit}" if block.parameters else ""]
+    words = [
+        short(block.title, 16),
+        short(" ".join(block.kinds), 20),
+        shape(block.output_shape),
+        f"{amount(block.parameters)} {unit}" if block.parameters else "",
+    ]
     for line, word in enumerate(words):
         is_title = line == 0
-        axes.text(middle, base + 0.12 + 0.155 * line, word, ha="center", va="center", fontsize=7 if is_title else 6,
-                  weight="bold" if is_title else "normal", color=LIGHT.ink if is_title else LIGHT.soft)
+        axes.text(
+            middle,
+            base + 0.12 + 0.155 * line,
+            word,
+            ha="center",
+            va="center",
+            fontsize=7 if is_title else 6,
+            weight="bold" if is_title else "normal",
+            color=LIGHT.ink if is_title else LIGHT.soft,
+        )
 
 
 def gallery(entry: Entry, right: list[Shown], wrong: list[Shown]) -> Figure:
@@ -116,10 +138,23 @@ def gallery(entry: Entry, right: list[Shown], wrong: list[Shown]) -> Figure:
         for column, one in enumerate(group):
             left = 0.15 + 1.15 * column
             image = one.image[..., 0] if one.image.shape[-1] == 1 else one.image
-            axes.imshow(image, cmap="gray", vmin=0, vmax=255, interpolation="nearest", aspect="auto",
-                        extent=(left, left + 1, top + 1, top))
+            axes.imshow(
+                image,
+                cmap="gray",
+                vmin=0,
+                vmax=255,
+                interpolation="nearest",
+                aspect="auto",
+                extent=(left, left + 1, top + 1, top),
+            )
             axes.text(left, top + 1.12, f"true: {short(one.label, 13)}", fontsize=6.2, va="center")
-            axes.text(left, top + 1.27, f"said: {short(one.predicted, 13)} {100 * one.chances[0][1]:.0f}%", fontsize=6.2,
-                      va="center", color=LIGHT.soft)
+            axes.text(
+                left,
+                top + 1.27,
+                f"said: {short(one.predicted, 13)} {100 * one.chances[0][1]:.0f}%",
+                fontsize=6.2,
+                va="center",
+                color=LIGHT.soft,
+            )
     axes.set(xlim=(0, width), ylim=(height, 0))
     return figure

@@ -14,12 +14,24 @@ def layers_table(layers: list[dict[str, Any]]) -> Table:
     for layer in layers:
         shape = " x ".join(str(side) for side in layer["output_shape"])
         frozen = layer["parameters"] and not layer["trainable"]
-        table.add_row(layer["name"], layer["kind"], shape, f"{layer['parameters']:,}", f"{layer['multiply_adds']:,}",
-                      style="dim" if frozen else "")
+        table.add_row(
+            layer["name"],
+            layer["kind"],
+            shape,
+            f"{layer['parameters']:,}",
+            f"{layer['multiply_adds']:,}",
+            style="dim" if frozen else "",
+        )
     table.add_section()
     learning = sum(layer["parameters"] for layer in layers if layer["trainable"])
-    table.add_row("all", f"{len(layers)} layers", "", f"{sum(layer['parameters'] for layer in layers):,}",
-                  f"{sum(layer['multiply_adds'] for layer in layers):,}", style="bold")
+    table.add_row(
+        "all",
+        f"{len(layers)} layers",
+        "",
+        f"{sum(layer['parameters'] for layer in layers):,}",
+        f"{sum(layer['multiply_adds'] for layer in layers):,}",
+        style="bold",
+    )
     table.add_row("of these learn", "", "", f"{learning:,}", "")
     return table
 
@@ -29,9 +41,17 @@ def datasets_table(datasets: list[dict[str, Any]]) -> Table:
     table = _plain_table("name", "train", "test", "classes", "image", "here")
     for one in datasets:
         height, width, channels = one["image_shape"]
-        here = ("cached, from " if one["cached"] else "") + one["from"] if one["from"] else "no: headstart data get " + one["name"]
-        table.add_row(one["name"], f"{one['train']:,}" if one["test"] else f"{one['images']:,}", f"{one['test']:,}" if one["test"] else "-",
-                      str(one["classes"]), f"{width}x{height}x{channels}", here)
+        here = (
+            ("cached, from " if one["cached"] else "") + one["from"] if one["from"] else "no: headstart data get " + one["name"]
+        )
+        table.add_row(
+            one["name"],
+            f"{one['train']:,}" if one["test"] else f"{one['images']:,}",
+            f"{one['test']:,}" if one["test"] else "-",
+            str(one["classes"]),
+            f"{width}x{height}x{channels}",
+            here,
+        )
     return table
 
 

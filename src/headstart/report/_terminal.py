@@ -34,9 +34,15 @@ def run_table(summary: Facts) -> RenderableType:
             images = f", {count(scores['n'])} images" if scores.get("n") else ""
             table.add_row(f"{part} accuracy", f"{percent(scores.get('accuracy'), scores.get('n'))}{interval}{images}")
     seconds = summary.get("seconds") or {}
-    facts = {"model": summary.get("model", ABSENT), "seed": summary.get("seed", ABSENT), "epochs": summary.get("epochs", ABSENT),
-             "parameters": count(summary.get("parameters")), "training": duration(seconds.get("train")),
-             "in all": duration(seconds.get("total")), "run": summary.get("run", ABSENT)}
+    facts = {
+        "model": summary.get("model", ABSENT),
+        "seed": summary.get("seed", ABSENT),
+        "epochs": summary.get("epochs", ABSENT),
+        "parameters": count(summary.get("parameters")),
+        "training": duration(seconds.get("train")),
+        "in all": duration(seconds.get("total")),
+        "run": summary.get("run", ABSENT),
+    }
     for name, value in facts.items():
         table.add_row(name, Text(plain(value)))
     return _Fitted(lambda width: table)
@@ -51,10 +57,15 @@ def runs_table(runs: list[Facts]) -> RenderableType:
     table = _table(["run", "model", "seed", "test", "validation", "training"])
     for run in runs:
         test, validation, seconds = (run.get(key) or {} for key in ("test", "validation", "seconds"))
-        table.add_row(Text(plain(run.get("run", ABSENT))), Text(short(run.get("model", ABSENT), 24)),
-                      str(run.get("seed", ABSENT)), percent(test.get("accuracy"), test.get("n")),
-                      percent(validation.get("accuracy"), validation.get("n")), duration(seconds.get("train")),
-                      style="" if test or validation else "dim")
+        table.add_row(
+            Text(plain(run.get("run", ABSENT))),
+            Text(short(run.get("model", ABSENT), 24)),
+            str(run.get("seed", ABSENT)),
+            percent(test.get("accuracy"), test.get("n")),
+            percent(validation.get("accuracy"), validation.get("n")),
+            duration(seconds.get("train")),
+            style="" if test or validation else "dim",
+        )
     return _Fitted(lambda width: table)
 
 
@@ -103,7 +114,7 @@ def _results(finding: Facts, winner: str | None, width: int) -> Table:
         for one in finding["contenders"]:
             if one.get("role", "contender") == role:
                 mark = Text("●" if one["name"] == winner else " ", style="green")
-                cells = list(_cells(one, one.get(part) or {}))[:len(shown)]
+                cells = list(_cells(one, one.get(part) or {}))[: len(shown)]
                 table.add_row(mark, Text(short(one["name"], 60), style=style), *cells)
         table.add_section()
     for floor in finding.get("floors") or []:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,20 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headstart import progress, store
-from headstart.data import Dataset, Split, describe, write_split
+from headstart.data import Dataset, Split, write_split
 from headstart.errors import InputError, RunFailed
-from headstart.evaluation import (
-    FloorResult,
-    accuracy_interval,
-    difference_of,
-    floor_sentence,
-    majority_class,
-    nearest_neighbour,
-    verdict,
-    wilson_interval,
-)
+from headstart.evaluation import FloorResult, majority_class, nearest_neighbour
 from headstart.models import BACKBONES
-from headstart.training import Recipe, make_recipe, prepare_features, read_correct, read_metrics, train
+from headstart.studies._finding import Entry, make_finding
+from headstart.training import Recipe, make_recipe, prepare_features, train, warm_up, with_net
 
 REPORT_SECONDS = 8.0  # kept back from the time limit for drawing the report; it took 4 to 7 s for two contenders on 2 cores
 _FLOOR_SHARE = 0.04  # of the time limit, for the nearest neighbour
@@ -67,20 +58,6 @@ class Comparison:
         }
 
 
-@dataclass
-class Entry:
-    """A contender, or the control of a backbone, and what its runs left."""
-
-    name: str
-    role: str
-    recipe: Recipe
-    seeds: tuple[int, ...]
-    run_seconds: float | None = None  # each run's share of the time
-    prepare_seconds: float = 0.0
-    runs: dict[int, Path] = field(default_factory=dict)
-    failures: list[str] = field(default_factory=list)
-
-
 def compare(
     asked: Comparison, dataset: Dataset, split: Split, folder: Path, *, command: str = "", started: float | None = None
 ) -> dict[str, Any]:
@@ -117,14 +94,14 @@ def compare(
         floors = _floors(asked, dataset, split, judged)
         _share_time(asked, entries, dataset, split, folder, started)
         _run_all(entries, dataset, split, folder)
-        finding = _finding(asked, entries, floors, dataset, split, folder)
+        finding = make_finding(entries, floors, asked.time_limit, dataset, split, folder)
         finding = {
             **finding,
             "command": command,
             "budget": {**finding["budget"], "seconds_spent": round(time.perf_counter() - started, 1)},
         }
         store.write_json(folder / "finding.json", finding)
-        return finding
+        return _read_finding(folder)
 
 
 def _entries(asked: Comparison) -> list[Entry]:
@@ -139,8 +116,7 @@ def _entries(asked: Comparison) -> list[Entry]:
     found = [Entry(model, "contender", recipe, asked.seeds) for model, recipe in recipes.items()]
     for model, recipe in recipes.items():
         if model in BACKBONES and getattr(recipe.net, "pretrained", False):
-            random = recipe.model_copy(update={"net": recipe.net.model_copy(update={"pretrained": False})})
-            found.append(Entry(f"{model} (random weights)", "control", random, asked.seeds[:1]))
+            found.append(Entry(f"{model} (random weights)", "control", with_net(recipe, pretrained=False), asked.seeds[:1]))
     return found
 
 
@@ -174,6 +150,10 @@ def _finished(folder: Path, identity: dict[str, Any]) -> dict[str, Any] | None:
             )
     if not (folder / "finding.json").exists():
         return None
+    return _read_finding(folder)
+
+
+def _read_finding(folder: Path) -> dict[str, Any]:
     finding: dict[str, Any] = store.read_json(folder / "finding.json")
     return finding
 
@@ -183,13 +163,15 @@ def _floors(asked: Comparison, dataset: Dataset, split: Split, judged: NDArray[n
     if asked.time_limit is not None:
         most = min(most, _FLOOR_SHARE * asked.time_limit * _MULTIPLY_ADDS_A_SECOND)
     return [
-        majority_class(dataset.labels, split.train, judged),
+        majority_class(dataset.labels, split.train, judged, dataset.class_names),
         nearest_neighbour(dataset.images, dataset.labels, split.train, judged, limit=most),
     ]
 
 
 def _share_time(asked: Comparison, entries: list[Entry], dataset: Dataset, split: Split, folder: Path, started: float) -> None:
     """Give every entry the same seconds, features counted, and every seed its share; kept in `budget.json` for a later start."""
+    for recipe in {entry.recipe.model: entry.recipe for entry in entries if entry.recipe.model in BACKBONES}.values():
+        warm_up(recipe)
     share = None
     if asked.time_limit is not None:
         share = (asked.time_limit - (time.perf_counter() - started) - REPORT_SECONDS) / len(entries)
@@ -199,17 +181,20 @@ def _share_time(asked: Comparison, entries: list[Entry], dataset: Dataset, split
             )
     kept = store.read_json(folder / "budget.json") if (folder / "budget.json").exists() else {}
     budget: dict[str, Any] = {}
+    sides: dict[str, Any] = {}  # a control sees images of the same size as its backbone
     for entry in entries:
+        model = entry.recipe.model
         if entry.name in kept:
             entry.prepare_seconds, entry.run_seconds = kept[entry.name]["prepare"], kept[entry.name]["run"]
-            entry.recipe = entry.recipe.model_copy(update={"net": entry.recipe.net.model_copy(update=kept[entry.name]["net"])})
+            entry.recipe = with_net(entry.recipe, **kept[entry.name]["net"])
         else:
-            if entry.recipe.model in BACKBONES:
+            if model in BACKBONES:
                 progress.say(f"{entry.name}: features, once for all seeds")
-                entry.recipe, entry.prepare_seconds = prepare_features(entry.recipe, dataset, split, entry.seeds[0], share)
+                recipe = with_net(entry.recipe, **sides.get(model, {}))
+                entry.recipe, entry.prepare_seconds = prepare_features(recipe, dataset, split, entry.seeds[0], share)
             entry.run_seconds = None if share is None else max(0.0, share - entry.prepare_seconds) / len(entry.seeds)
-        net = {"input_px": entry.recipe.net.input_px} if entry.recipe.model in BACKBONES else {}  # type: ignore[attr-defined]
-        budget[entry.name] = {"prepare": entry.prepare_seconds, "run": entry.run_seconds, "net": net}
+        sides[model] = entry.recipe.net.model_dump(include={"input_px"})
+        budget[entry.name] = {"prepare": entry.prepare_seconds, "run": entry.run_seconds, "net": sides[model]}
     store.write_json(folder / "budget.json", budget)
 
 
@@ -227,132 +212,3 @@ def _run_all(entries: list[Entry], dataset: Dataset, split: Split, folder: Path)
                 entry.failures.append(f"seed {seed} failed: {error.message}")
                 progress.say(f"{entry.name}, seed {seed}: {error}")
             task.advance()
-
-
-def _finding(
-    asked: Comparison, entries: list[Entry], floors: list[FloorResult], dataset: Dataset, split: Split, folder: Path
-) -> dict[str, Any]:
-    part = "test" if len(split.test) else "validation"
-    done = [entry for entry in entries if entry.runs]
-    correct = {entry.name: np.stack([read_correct(path, part) for path in entry.runs.values()]) for entry in done}
-    contenders = {entry.name: correct[entry.name] for entry in done if entry.role == "contender"}
-    if not contenders:
-        raise RunFailed("no contender finished: " + "; ".join(failure for entry in entries for failure in entry.failures))
-    notes = [
-        sentence for name, right in contenders.items() for floor in floors if (sentence := floor_sentence(name, right, floor))
-    ]
-    notes += _worth_of_pretraining(entries, correct)
-    if part == "validation":
-        notes.append("Judged on validation images: the split has no test images.")
-    return {
-        "study": "compare",
-        "headstart": _version(),
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "dataset": {
-            **describe(dataset, split),
-            "counts": {"train": len(split.train), "validation": len(split.validation), "test": len(split.test)},
-        },
-        "budget": {
-            "time_limit": asked.time_limit,
-            "seeds": list(asked.seeds),
-            "seconds_per_contender": None
-            if entries[0].run_seconds is None
-            else round(entries[0].run_seconds * len(asked.seeds), 1),
-        },
-        "contenders": [_contender(entry, correct[entry.name], part, folder) for entry in done],
-        "failed": [{"name": entry.name, "failures": entry.failures} for entry in entries if entry.failures],
-        "floors": [
-            {
-                "name": floor.name,
-                "accuracy": floor.accuracy,
-                "n": len(floor.correct),
-                "note": floor.note,
-                "interval": list(wilson_interval(int(floor.correct.sum()), len(floor.correct))),
-            }
-            for floor in floors
-        ],
-        "verdict": {**verdict(contenders).as_json(), "notes": notes},
-        "judged_on": part,
-        "test_reads": 1 if part == "test" else 0,
-        "report": str(folder / "report.html"),
-    }
-
-
-def _version() -> str:
-    from importlib.metadata import version
-
-    return version("headstart")
-
-
-def _contender(entry: Entry, correct: NDArray[np.bool_], part: str, folder: Path) -> dict[str, Any]:
-    metrics = [read_metrics(path) for path in entry.runs.values()]
-    runs = [str(path.relative_to(folder)) for path in entry.runs.values()]
-
-    def mean(*keys: str) -> float | None:
-        values = []
-        for one in metrics:
-            for key in keys:
-                one = one[key] if one is not None else None
-            values.append(one)
-        return (
-            None
-            if any(value is None for value in values)
-            else float(np.mean([float(value) for value in values if value is not None]))
-        )
-
-    def scores(name: str) -> dict[str, Any] | None:
-        if metrics[0][name] is None:
-            return None
-        each = [one[name]["accuracy"] for one in metrics]
-        interval = accuracy_interval(correct) if name == part else None
-        return {
-            "accuracy": float(np.mean(each)),
-            "interval": None if interval is None else list(interval),
-            "n": metrics[0][name]["n"],
-            "loss": mean(name, "loss"),
-            "macro_f1": mean(name, "macro_f1"),
-            "per_seed": each,
-        }
-
-    best = int(np.argsort([one[part]["accuracy"] for one in metrics])[len(metrics) // 2])  # the median run stands for all
-    return {
-        "name": entry.name,
-        "role": entry.role,
-        "model": entry.recipe.model,
-        "recipe": metrics[0]["resolved"],
-        "recipe_hash": entry.recipe.digest,
-        "parameters": metrics[0]["parameters"],
-        "trainable_parameters": metrics[0]["trainable_parameters"],
-        "multiply_adds": metrics[0]["multiply_adds"],
-        "epochs": [one["epochs"] for one in metrics],
-        "seconds": {
-            "train": round(
-                entry.prepare_seconds + sum(one["seconds"]["train"] - one["seconds"]["prepare"] for one in metrics), 3
-            ),
-            "prepare": round(entry.prepare_seconds, 3),
-            "total": round(entry.prepare_seconds + sum(one["seconds"]["total"] for one in metrics), 3),
-        },
-        "predict_ms_per_image": mean("predict_ms_per_image"),
-        "test": scores("test"),
-        "validation": scores("validation"),
-        "runs": runs,
-        "representative_run": runs[best],
-        "seeds": list(entry.runs),
-        "warnings": sorted({warning for one in metrics for warning in one["warnings"]}) + entry.failures,
-    }
-
-
-def _worth_of_pretraining(entries: list[Entry], correct: dict[str, NDArray[np.bool_]]) -> list[str]:
-    """Rule 4: what the ImageNet weights add over the same backbone from random weights."""
-    found = []
-    for control in entries:
-        name = control.recipe.model
-        if control.role != "control" or name not in correct or control.name not in correct:
-            continue
-        result = difference_of(correct[name], correct[control.name][:1], 0.05)
-        low, high = result.interval
-        found.append(
-            f"ImageNet weights against one draw of random weights in the same frozen backbone: "
-            f"{100 * result.difference:+.1f} points (95% interval {100 * low:+.1f} to {100 * high:+.1f})."
-        )
-    return found

@@ -8,19 +8,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from headstart.training._recipe import Recipe, are_characters, make_recipe, resolve
+from headstart.training._recipe import Recipe, are_characters, make_recipe, resolve, with_net
 from headstart.training._results import finished, list_runs, read_correct, read_metrics, run_summary
 
 if TYPE_CHECKING:
     from headstart.training._classifier import Classifier, load_classifier
     from headstart.training._device import prepare_process
-    from headstart.training._features import prepare_features
+    from headstart.training._features import prepare_features, warm_up
     from headstart.training._run import network_layers, train
 
 _LAZY = {
     "Classifier": "_classifier",
     "load_classifier": "_classifier",
     "prepare_features": "_features",
+    "warm_up": "_features",
     "prepare_process": "_device",
     "network_layers": "_run",
     "train": "_run",
@@ -42,6 +43,8 @@ __all__ = [
     "resolve",
     "run_summary",
     "train",
+    "warm_up",
+    "with_net",
 ]
 
 

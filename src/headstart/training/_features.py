@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
+import safetensors.torch
 import torch
 from numpy.typing import NDArray
 
 from headstart import progress, store
 from headstart.data import Dataset, Split, content_key
 from headstart.errors import InputError
-from headstart.models import Backbone, BackboneOptions, load_backbone
+from headstart.models import WEIGHTS_SHA256, Backbone, BackboneOptions, load_backbone
 from headstart.training._classifier import as_floats
 from headstart.training._device import best_device, prepare_process, use_bfloat16
-from headstart.training._recipe import Recipe
+from headstart.training._recipe import Recipe, with_net
 
 SIDES_PX = (32, 48, 64, 80, 96, 128, 160, 192, 224)
-CALIBRATION_IMAGES = 1024
+CALIBRATION_IMAGES = 256  # random weights' batch norm: two moments a channel, over thousands of pixels an image
 _SHARE_FOR_FEATURES = 0.7  # of a time limit: the head, its evaluation and a noisy machine need the rest
 _BATCH_PIXELS = 1 << 21
+_HOPELESS = 0.5  # cost grows with the pixels, at least half as fast as they do: larger sides need not be timed
 
 
 @dataclass(frozen=True)
@@ -73,34 +76,48 @@ def _extract(
     return time.perf_counter() - start_time
 
 
-def _ready(options: BackboneOptions, side_px: int, dataset: Dataset, split: Split, seed: int) -> Backbone:
+def _ready(recipe: Recipe, side_px: int, dataset: Dataset, split: Split, seed: int) -> Backbone:
+    options = _options(recipe)
     backbone = load_backbone(options, side_px, seed).to(best_device())
     if not options.pretrained:
-        rows = np.sort(np.random.default_rng(seed).permutation(split.train)[:CALIBRATION_IMAGES])
-        backbone.calibrate(
-            [as_floats(dataset.images[part], best_device()) for part in np.array_split(rows, max(1, len(rows) // 128))]
-        )
+        rows = _calibration_rows(split, seed)
+        with torch.autocast(best_device().type, torch.bfloat16, enabled=use_bfloat16(recipe.precision)):
+            backbone.calibrate([as_floats(dataset.images[part], best_device()) for part in np.array_split(rows, 4)])
     return backbone.fold()
 
 
+def _calibration_rows(split: Split, seed: int) -> NDArray[np.int64]:
+    return np.sort(np.random.default_rng(seed).permutation(split.train)[:CALIBRATION_IMAGES])
+
+
+def _options(recipe: Recipe) -> BackboneOptions:
+    options = recipe.net
+    assert isinstance(options, BackboneOptions)
+    return options
+
+
 def choose_side_px(recipe: Recipe, dataset: Dataset, split: Split, seconds: float | None) -> int:
-    """The input side: the recipe's, or the usual one, or the largest below it whose features are ready within `seconds`.
+    """The input side: the recipe's, or the usual one; with a time limit, the largest whose features are ready in its better part.
 
     Each candidate is timed on a few hundred images before the first feature is computed.
 
     Raises:
         InputError: not even the smallest side fits into the time.
     """
-    options = recipe.net
-    assert isinstance(options, BackboneOptions)
-    usual = options.input_px or usual_side_px(dataset.image_shape)
+    options = _options(recipe)
     if seconds is None or options.input_px is not None:
-        return usual
-    needed = 0.0
+        return options.input_px or usual_side_px(dataset.image_shape)
+    deadline = time.perf_counter() + _SHARE_FOR_FEATURES * seconds
+    backbone = load_backbone(options, SIDES_PX[0], 0, empty=True).to(best_device()).fold()
     rows = np.concatenate([split.train, split.validation, split.test])
-    for side in [side for side in reversed(SIDES_PX) if side <= usual]:
-        needed = len(rows) * _seconds_per_image(recipe, dataset, rows, side)
-        if needed <= _SHARE_FOR_FEATURES * seconds:
+    cheapest = needed = len(rows) * _seconds_per_image(backbone, recipe, dataset, rows)
+    for side in reversed(SIDES_PX):
+        left = deadline - time.perf_counter()
+        if _HOPELESS * cheapest * (side / SIDES_PX[0]) ** 2 > left:
+            continue
+        backbone.input_px = side
+        needed = len(rows) * _seconds_per_image(backbone, recipe, dataset, rows)
+        if needed <= left:
             return side
     raise InputError(
         f"{recipe.model} has {seconds:.0f} s, but its features of {len(rows):,} images take about {needed:.0f} s even at "
@@ -109,15 +126,20 @@ def choose_side_px(recipe: Recipe, dataset: Dataset, split: Split, seconds: floa
     )
 
 
-def _seconds_per_image(recipe: Recipe, dataset: Dataset, rows: NDArray[np.int64], side_px: int) -> float:
-    options = recipe.net
-    assert isinstance(options, BackboneOptions)
-    backbone = load_backbone(options, side_px, 0, empty=True).to(best_device()).fold()
-    size = 2 * _BATCH_PIXELS // side_px**2
+def _seconds_per_image(backbone: Backbone, recipe: Recipe, dataset: Dataset, rows: NDArray[np.int64]) -> float:
+    size = 2 * _BATCH_PIXELS // backbone.input_px**2
     sample = np.sort(np.random.default_rng(0).permutation(rows)[:size])
     out = np.empty((len(sample), backbone.size), np.float16)
-    _extract(backbone, dataset, sample[: size // 2], out[: size // 2], recipe, "warming up")
+    _extract(backbone, dataset, sample[: size // 8], out[: size // 8], recipe, "warming up")
     return _extract(backbone, dataset, sample, out, recipe, "timing the backbone") / len(sample)
+
+
+def warm_up(recipe: Recipe) -> None:
+    """Load and run the backbone once, so that what first use costs is on no contender's account."""
+    prepare_process()
+    options = _options(recipe)
+    with torch.inference_mode(), torch.autocast(best_device().type, torch.bfloat16, enabled=use_bfloat16(recipe.precision)):
+        load_backbone(options, SIDES_PX[0], 0).to(best_device())(torch.zeros(2, 1, 8, 8, device=best_device()))
 
 
 def prepare_features(recipe: Recipe, dataset: Dataset, split: Split, seed: int, seconds: float | None) -> tuple[Recipe, float]:
@@ -125,12 +147,13 @@ def prepare_features(recipe: Recipe, dataset: Dataset, split: Split, seed: int, 
 
     Returns:
         The recipe with its input side fixed, so that every run of it finds these features in the cache; and the seconds that
-        they took, now or when they were first computed: a contender pays for what it uses.
+        all this took, or that the features took when they were first computed: a contender pays for what it uses.
     """
     prepare_process()
+    started = time.perf_counter()
     side_px = choose_side_px(recipe, dataset, split, seconds)
     features = compute_features(recipe, dataset, split, seed, side_px)
-    return recipe.model_copy(update={"net": recipe.net.model_copy(update={"input_px": side_px})}), features.seconds
+    return with_net(recipe, input_px=side_px), max(features.seconds, time.perf_counter() - started)
 
 
 def compute_features(recipe: Recipe, dataset: Dataset, split: Split, seed: int, side_px: int) -> Features:
@@ -142,29 +165,34 @@ def compute_features(recipe: Recipe, dataset: Dataset, split: Split, seed: int, 
     Raises:
         ResourceError: no space in the cache, or the packaged weights are missing.
     """
-    options = recipe.net
-    assert isinstance(options, BackboneOptions)
     rows = np.sort(np.concatenate([split.train, split.validation, split.test]))
-    backbone = _ready(options, side_px, dataset, split, seed)
-    weights = b"".join(tensor.detach().cpu().numpy().tobytes() for tensor in backbone.state_dict().values())
-    key = content_key(
-        recipe.model,
-        weights,
-        str(side_px),
-        str(use_bfloat16(recipe.precision)),
-        dataset.hashes[rows].tobytes(),
-        str(dataset.image_shape),
+    origin = WEIGHTS_SHA256.encode() if _options(recipe).pretrained else dataset.hashes[_calibration_rows(split, seed)].tobytes()
+    settings = (
+        f"{recipe.model} seed {0 if _options(recipe).pretrained else seed}, {side_px} px, bf16 {use_bfloat16(recipe.precision)}"
     )
+    key = content_key(settings, origin, str(dataset.image_shape), dataset.hashes[rows].tobytes())
     folder = store.cache_folder() / "features" / key
-    if not (folder / "about.json").exists():
-        with store.new_folder(folder) as building:
-            store.need_space(building, len(rows) * backbone.size * 2)
-            out = np.lib.format.open_memmap(
-                building / "features.npy", mode="w+", dtype=np.float16, shape=(len(rows), backbone.size)
-            )
-            store.reserve(building / "features.npy")
-            seconds = _extract(backbone, dataset, rows, out, recipe)
-            out.flush()
-            store.write_json(building / "about.json", {"seconds": round(seconds, 3), "images": len(rows), "side_px": side_px})
+    if not folder.exists():
+        _compute(folder, recipe, dataset, split, seed, side_px, rows)
+    backbone = load_backbone(_options(recipe), side_px, 0, empty=True).fold()
+    backbone.load_state_dict(safetensors.torch.load((folder / "backbone.safetensors").read_bytes()))
     values = np.load(folder / "features.npy", mmap_mode="r", allow_pickle=False)
-    return Features(rows, values, float(store.read_json(folder / "about.json")["seconds"]), backbone)
+    return Features(rows, values, float(store.read_json(folder / "about.json")["seconds"]), backbone.to(best_device()))
+
+
+def _compute(
+    folder: Path, recipe: Recipe, dataset: Dataset, split: Split, seed: int, side_px: int, rows: NDArray[np.int64]
+) -> None:
+    started = time.perf_counter()
+    with store.new_folder(folder) as building:
+        backbone = _ready(recipe, side_px, dataset, split, seed)
+        store.need_space(building, len(rows) * backbone.size * 2)
+        shape = (len(rows), backbone.size)
+        out = np.lib.format.open_memmap(building / "features.npy", mode="w+", dtype=np.float16, shape=shape)
+        store.reserve(building / "features.npy")
+        _extract(backbone, dataset, rows, out, recipe)
+        out.flush()
+        weights = {name: tensor.detach().cpu().contiguous() for name, tensor in backbone.state_dict().items()}
+        store.write_bytes(building / "backbone.safetensors", safetensors.torch.save(weights))
+        seconds = round(time.perf_counter() - started, 3)
+        store.write_json(building / "about.json", {"seconds": seconds, "images": len(rows), "side_px": side_px})

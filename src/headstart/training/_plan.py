@@ -21,7 +21,6 @@ class Plan:
         batch: images a step.
         steps_per_epoch, steps: of one pass, of the whole run.
         deadline: `time.perf_counter()` by which the last step should be done; None without a time limit.
-        was_shortened: whether `steps` had to be cut because the machine became slower than measured.
     """
 
     recipe: Recipe
@@ -29,7 +28,6 @@ class Plan:
     steps_per_epoch: int
     steps: int
     deadline: float | None = None
-    was_shortened: bool = False
     done: int = 0
     position: float = 0.0  # in the schedule, 0 to 1
     _started: float = field(default_factory=time.perf_counter)
@@ -39,6 +37,11 @@ class Plan:
     def epochs(self) -> float:
         """Passes over the training images that were done."""
         return round(self.done / self.steps_per_epoch, 2)
+
+    @property
+    def was_shortened(self) -> bool:
+        """Whether the machine became slower than measured, by more than a twentieth, so that the time limit cost steps."""
+        return self.steps < 0.95 * self._planned
 
     def start(self) -> None:
         """Training begins now."""
@@ -66,7 +69,6 @@ class Plan:
         wanted = min(self._planned, self.done + affordable)
         if abs(wanted - self.steps) > _TOLERANCE * (self.steps - self.done):
             self.steps = wanted
-            self.was_shortened = True
 
 
 def rate_at(schedule: str, warmup: float, position: float) -> float:

@@ -122,6 +122,11 @@ def make_recipe(model: str, values: Mapping[str, Any] | None = None) -> Recipe:
         ) from None
 
 
+def with_net(recipe: Recipe, **options: Any) -> Recipe:
+    """The recipe with these options of its network changed."""
+    return recipe.model_copy(update={"net": recipe.net.model_copy(update=options)})
+
+
 def resolve(recipe: Recipe, train_images: int, class_names: tuple[str, ...]) -> Recipe:
     """The recipe with everything left open decided by the data: batch, epochs, flips.
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import copy
 import math
+import re
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -39,6 +40,7 @@ from headstart.training._results import begin, finished, identity, run_summary, 
 
 _STATISTICS_IMAGES = 20_000  # enough to fix mean and standard deviation to three digits
 _WHITENING_IMAGES = 5_000
+_OWN_NAME = re.compile(r"^(net\.|front\.backbone\.net\.)")
 
 
 class Source(Protocol):
@@ -139,7 +141,9 @@ def train(recipe: Recipe, dataset: Dataset, split: Split, seed: int, folder: Pat
         classifier, source = prepare(recipe, dataset, split, seed)
         plan = plan_steps(recipe, len(split.train))
         _fit_to_time(plan, classifier, source, dataset, split, started)
-        history = _fit(classifier, source, plan, dataset, split, seed)
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)  # of dropout; all else draws from its own generator
+            history = _fit(classifier, source, plan, dataset, split, seed)
         metrics = _finish(folder, classifier, source, plan, history, dataset, split, seed, started)
         return run_summary(folder, metrics, reused=False)
 
@@ -429,9 +433,10 @@ def _warnings(plan: Plan, measured: dict[str, Any]) -> list[str]:
 
 
 def describe_network(classifier: Classifier, dataset: Dataset) -> list[Layer]:
-    """The layers of a classifier on one image of the dataset."""
+    """The layers of a classifier on one image of the dataset, named as in their own network."""
     example = as_floats(dataset.images[[0]], next(classifier.net.parameters()).device)
-    return summarise(classifier, example)
+    layers = summarise(classifier, example)
+    return [replace(layer, name=_OWN_NAME.sub("", layer.name).replace("front", "standardise") or layer.kind) for layer in layers]
 
 
 def network_layers(recipe: Recipe, dataset: Dataset, split: Split) -> list[dict[str, Any]]:

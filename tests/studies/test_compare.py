@@ -1,0 +1,174 @@
+"""Compare: shared splits, equal seconds, controls and floors, resuming."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from headstart.data import Dataset, Split, make_split
+from headstart.errors import InputError, RunFailed
+from headstart.studies import Comparison, compare
+from headstart.training import train
+
+TRAIN = "headstart.studies._compare.train"
+
+
+@pytest.fixture
+def small(digits: Dataset) -> Split:
+    """300 training images, so that a run takes a moment."""
+    return make_split(digits, train_images=300)
+
+
+def quick(*models: str, seeds: int = 2, **values: Any) -> Comparison:
+    return Comparison(models, tuple(range(seeds)), None, {"epochs": 4, **values})
+
+
+def test_contenders_share_split_and_seeds_and_the_finding_says_what_each_cost(
+    digits: Dataset, small: Split, tmp_path: Path
+) -> None:
+    finding = compare(quick("mlp", "cnn"), digits, small, tmp_path / "study", command="headstart compare digits")
+    assert finding == json.loads((tmp_path / "study" / "finding.json").read_text())
+    assert [one["name"] for one in finding["contenders"]] == ["mlp", "cnn"]
+    for one in finding["contenders"]:
+        assert one["seeds"] == [0, 1]
+        assert len(one["test"]["per_seed"]) == len(one["runs"]) == 2
+        assert one["test"]["interval"][0] <= one["test"]["accuracy"] <= one["test"]["interval"][1]
+        assert (
+            one["seconds"]["train"] > 0 and one["parameters"] > 0 and one["multiply_adds"] > 0 and one["predict_ms_per_image"] > 0
+        )
+    splits = {
+        json.loads((tmp_path / "study" / run / "data.json").read_text())["split_fingerprint"]
+        for one in finding["contenders"]
+        for run in one["runs"]
+    }
+    assert splits == {small.fingerprint}
+    assert finding["verdict"]["about"] == "recipes"
+    assert finding["test_reads"] == 4
+    assert [floor["name"] for floor in finding["floors"]] == ["majority class", "nearest neighbour on pixels"]
+
+
+def test_a_backbone_brings_its_random_control_which_cannot_win(digits: Dataset, small: Split, tmp_path: Path) -> None:
+    finding = compare(quick("efficientnet-lite0", input_px=32), digits, small, tmp_path / "study")
+    contender, control = finding["contenders"]
+    assert (control["name"], control["role"]) == ("efficientnet-lite0 (random weights)", "control")
+    assert contender["test"]["accuracy"] > control["test"]["accuracy"] + 0.2
+    assert finding["verdict"]["winner"] is None
+    assert "only contender" in finding["verdict"]["sentence"]
+    assert any("ImageNet weights against one draw of random weights" in note for note in finding["verdict"]["notes"])
+
+
+def test_one_seed_gives_a_verdict_about_the_models(digits: Dataset, small: Split, tmp_path: Path) -> None:
+    finding = compare(quick("mlp", "cnn", seeds=1), digits, small, tmp_path / "study")
+    assert finding["verdict"]["about"] == "models"
+    assert "these trained models" in finding["verdict"]["sentence"]
+
+
+def test_a_contender_below_a_floor_is_said_so(digits: Dataset, small: Split, tmp_path: Path) -> None:
+    finding = compare(Comparison(("mlp",), (0, 1), None, {"epochs": 0.1, "lr": 1e-6}), digits, small, tmp_path / "study")
+    assert any("mlp is worse than a floor, nearest neighbour on pixels" in note for note in finding["verdict"]["notes"])
+
+
+def test_a_finished_study_answers_at_once_and_another_is_refused(
+    digits: Dataset, small: Split, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = compare(quick("mlp"), digits, small, tmp_path / "study")
+    monkeypatch.setattr(TRAIN, lambda *_: pytest.fail("trained again"))
+    assert compare(quick("mlp"), digits, small, tmp_path / "study") == first
+    with pytest.raises(InputError, match=r"holds a comparison with another models \(\['mlp'\] there, \['cnn'\] asked\)"):
+        compare(quick("cnn"), digits, small, tmp_path / "study")
+    with pytest.raises(InputError, match="holds a comparison with another split"):
+        compare(quick("mlp"), digits, make_split(digits), tmp_path / "study")
+
+
+def test_an_interrupted_study_reuses_its_finished_runs(
+    digits: Dataset, small: Split, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = Comparison(("mlp",), (0, 1, 2), 30.0, {"epochs": 2})
+    trained = []
+
+    def stop_at_the_third(*args: Any) -> dict[str, Any]:
+        if args[3] == 2:
+            raise KeyboardInterrupt
+        return train(*args)
+
+    monkeypatch.setattr(TRAIN, stop_at_the_third)
+    with pytest.raises(KeyboardInterrupt):
+        compare(asked, digits, small, tmp_path / "study")
+    assert not (tmp_path / "study" / "finding.json").exists()
+
+    def count(*args: Any) -> dict[str, Any]:
+        summary = train(*args)
+        trained.append((args[3], summary["reused"]))
+        return summary
+
+    monkeypatch.setattr(TRAIN, count)
+    finding = compare(asked, digits, small, tmp_path / "study")
+    assert trained == [(0, True), (1, True), (2, False)]
+    assert len(finding["contenders"][0]["runs"]) == 3
+
+
+def test_a_contender_that_diverges_does_not_take_the_others_along(
+    digits: Dataset, small: Split, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+
+    def fail_cnn(recipe: Any, *rest: Any) -> dict[str, Any]:
+        if recipe.model == "cnn" and rest[2] == 1:
+            raise RunFailed("the loss became nan in batch 3 of epoch 1")
+        return train(recipe, *rest)
+
+    monkeypatch.setattr(TRAIN, fail_cnn)
+    finding = compare(quick("mlp", "cnn"), digits, small, tmp_path / "study")
+    assert [len(one["runs"]) for one in finding["contenders"]] == [2, 1]
+    assert finding["failed"] == [{"name": "cnn", "failures": ["seed 1 failed: the loss became nan in batch 3 of epoch 1"]}]
+    assert finding["verdict"]["about"] == "models"
+
+
+def test_every_contender_gets_the_same_seconds_and_the_limit_is_kept(digits: Dataset, small: Split, tmp_path: Path) -> None:
+    started = time.perf_counter()
+    asked = Comparison(("cnn", "efficientnet-lite0"), (0, 1), 26.0, {"epochs": 3000})
+    finding = compare(asked, digits, small, tmp_path / "study")
+    assert time.perf_counter() - started < 26.0 - 8 + 2.6  # 8 s are kept back for the report
+    budget = json.loads((tmp_path / "study" / "budget.json").read_text())
+    shares = [entry["prepare"] + entry["run"] * (1 if "random" in name else 2) for name, entry in budget.items()]
+    assert np.ptp(shares) < 1e-6
+    spent = {one["name"]: one["seconds"]["total"] for one in finding["contenders"]}
+    assert all(seconds == pytest.approx(shares[0], rel=0.3) for seconds in spent.values()), spent
+
+
+def test_a_time_limit_that_nothing_fits_into_says_so(digits: Dataset, small: Split, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="a time limit of 1 s is spent before the first model trains"):
+        compare(Comparison(("mlp",), (0,), 1.0), digits, small, tmp_path / "study")
+
+
+def test_without_test_images_validation_judges_and_the_sentence_says_so(digits: Dataset, tmp_path: Path) -> None:
+    finding = compare(quick("mlp", "cnn"), digits, make_split(digits, test=0, train_images=300), tmp_path / "study")
+    assert finding["contenders"][0]["test"] is None
+    assert "validation images" in finding["verdict"]["sentence"] and "test" not in finding["verdict"]["sentence"].split("(")[0]
+    assert finding["test_reads"] == 0
+    with pytest.raises(InputError, match="nothing can be compared"):
+        compare(quick("mlp"), digits, make_split(digits, test=0, validation=0), tmp_path / "other")
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        (Comparison(("cnn", "cnn"), (0,), None), "each contender must appear once"),
+        (Comparison((), (0,), None), "each contender must appear once"),
+        (Comparison(("cnn",), (), None), "needs one seed or more"),
+        (Comparison(("cnn", "resnet"), (0,), None), "no model 'resnet'"),
+        (Comparison(("cnn", "mlp"), (0,), None, {"input_px": 64}), "no option 'input_px'"),
+        (Comparison(("cnn", "mlp"), (0,), None, {"epochs": -1}), "option epochs is -1"),
+    ],
+)
+def test_what_cannot_be_compared_is_refused_before_any_work(asked: Comparison, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        asked.check()
+
+
+def test_a_key_that_only_some_models_have_goes_to_those() -> None:
+    Comparison(("cnn-scenes", "mlp"), (0,), None, {"layers": 3}).check()

@@ -1,0 +1,48 @@
+"""The main job on real images: small parts of CIFAR-10, Fashion-MNIST and MNIST through the real commands."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+Command = Callable[..., tuple[int, str, str]]
+Subset = Callable[[str, int, int], Path]
+
+
+@pytest.mark.slow
+def test_transfer_is_ahead_on_few_colour_photographs(subset: Subset, headstart: Command) -> None:
+    photos = subset("cifar10", 1500, 1000)
+    status, out, err = headstart("compare", photos, "--seeds", 2, "--time-limit", "60s", "--out", "photos", "--json")
+    assert status == 0, err
+    finding = json.loads(out)
+    assert finding["verdict"]["winner"] == "efficientnet-lite0"
+    assert finding["verdict"]["interval"][0] > 0
+    scores = {one["name"]: one["test"]["accuracy"] for one in finding["contenders"]}
+    assert scores["efficientnet-lite0"] > scores["efficientnet-lite0 (random weights)"] + 0.2
+    assert finding["budget"]["seconds_spent"] < 66
+
+
+@pytest.mark.slow
+def test_transfer_is_not_ahead_on_clothes(subset: Subset, headstart: Command) -> None:
+    clothes = subset("fashion-mnist", 6000, 2000)
+    status, out, err = headstart("compare", clothes, "--seeds", 2, "--time-limit", "60s", "--out", "clothes", "--json")
+    assert status == 0, err
+    finding = json.loads(out)
+    assert finding["verdict"]["winner"] in ("cnn", None)
+    assert {one["name"]: one["test"]["accuracy"] for one in finding["contenders"]}["cnn"] > 0.86
+
+
+@pytest.mark.slow
+def test_a_pixel_csv_of_digits_trains_both_nets(subset: Subset, headstart: Command, tmp_path: Path) -> None:
+    with np.load(subset("mnist", 5000, 1000), allow_pickle=False) as arrays:
+        rows = np.column_stack([arrays["y_train"], arrays["x_train"].reshape(5000, -1)])
+    header = ",".join(["label", *(f"pixel{number}" for number in range(784))])
+    np.savetxt(tmp_path / "train.csv", rows, "%d", ",", header=header, comments="")
+    for model, least in (("mlp", 0.91), ("cnn", 0.965)):
+        status, out, err = headstart("train", "train.csv", "--model", model, "--epochs", 10, "--json")
+        assert status == 0, err
+        assert json.loads(out)["test"]["accuracy"] > least

@@ -1,0 +1,82 @@
+"""The schedule: its shape, and how it keeps to the time there is."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from headstart.training._plan import Plan, fit_to_time, plan_steps, rate_at
+from headstart.training._recipe import make_recipe, resolve
+
+
+def plan(**values: object) -> Plan:
+    return plan_steps(resolve(make_recipe("cnn", {"epochs": 10, "batch": 10, **values}), 1000, ("a",)), 1000)
+
+
+def test_the_rate_warms_up_and_falls_to_zero() -> None:
+    assert rate_at("linear", 0.2, 0.1) == pytest.approx(0.5)
+    assert rate_at("linear", 0.2, 0.2) == 1
+    assert rate_at("linear", 0.2, 1) == 0
+    assert rate_at("cosine", 0, 0.5) == pytest.approx(0.5)
+    assert rate_at("cosine", 0, 1) == pytest.approx(0)
+    assert rate_at("constant", 0, 0.99) == 1
+
+
+def test_epochs_become_whole_batches() -> None:
+    assert (plan().steps, plan().steps_per_epoch) == (1000, 100)
+    assert plan(epochs=0.5).steps == 50
+    assert plan(batch=5000).steps_per_epoch == 1  # more than there are images
+
+
+def test_a_plan_walks_through_the_whole_schedule() -> None:
+    one = plan(epochs=1, schedule="linear", warmup=0)
+    rates = []
+    while one.done < one.steps:
+        rates.append(one.rate())
+        one.step_done()
+    assert rates == sorted(rates, reverse=True)
+    assert rates[0] == pytest.approx(0.995) and rates[-1] == pytest.approx(0.005)
+    assert one.position == pytest.approx(1)
+
+
+def test_a_time_limit_shortens_the_plan_by_what_was_measured() -> None:
+    one = plan(time_limit=100)
+    fit_to_time(one, time.perf_counter(), step_seconds=1.0, epoch_seconds=10.0, end_seconds=6.0)
+    assert one.steps == pytest.approx((96 - 6) / 1.1, abs=1)  # 4% kept back; validation costs a tenth of a step each
+
+
+def test_a_time_limit_never_lengthens_the_plan() -> None:
+    one = plan(time_limit=1e6)
+    fit_to_time(one, time.perf_counter(), 1e-3, 0, 0)
+    assert one.steps == 1000
+
+
+def test_a_machine_that_slows_down_gets_a_shorter_but_whole_schedule(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [0.0]
+    monkeypatch.setattr(time, "perf_counter", lambda: clock[0])
+    one = plan(time_limit=100, schedule="linear", warmup=0)
+    fit_to_time(one, 0.0, 0.1, 0.0, 0.0)
+    one.start()
+    assert one.steps == 960
+    rates = []
+    while one.done < one.steps:
+        rates.append(one.rate())
+        clock[0] += 0.2  # twice as slow as measured
+        one.step_done()
+    assert clock[0] == pytest.approx(96, abs=2)
+    assert one.was_shortened
+    assert rates == sorted(rates, reverse=True) and rates[-1] < 0.01
+
+
+def test_a_hiccup_at_the_start_does_not_cost_the_schedule(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [0.0]
+    monkeypatch.setattr(time, "perf_counter", lambda: clock[0])
+    one = plan(time_limit=100)
+    fit_to_time(one, 0.0, 0.09, 0.0, 0.0)
+    one.start()
+    clock[0] += 3.0
+    while one.done < one.steps:
+        clock[0] += 0.08
+        one.step_done()
+    assert one.done == 1000

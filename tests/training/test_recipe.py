@@ -1,0 +1,91 @@
+"""Recipes: defaults, explicit values, errors."""
+
+from __future__ import annotations
+
+import pytest
+
+from headstart.errors import InputError
+from headstart.training import are_characters, make_recipe, resolve
+
+
+def test_an_explicit_value_always_wins() -> None:
+    recipe = make_recipe("cnn", {"lr": 0.01, "optimizer": "sgd", "nodes": 8, "flip": False})
+    assert (recipe.lr, recipe.optimizer, recipe.net.model_dump()["nodes"], recipe.flip) == (0.01, "sgd", 8, False)
+    resolved = resolve(make_recipe("cnn", {"batch": 7, "epochs": 0.5, "flip": True}), 50_000, ("0", "1"))
+    assert (resolved.batch, resolved.epochs, resolved.flip) == (7, 0.5, True)
+
+
+def test_a_value_of_none_is_no_value() -> None:
+    assert make_recipe("mlp", {"lr": None}) == make_recipe("mlp")
+
+
+def test_the_presets_keep_what_was_published() -> None:
+    fashion, small, scenes = (make_recipe(name) for name in ("cnn-fashion", "cnn-fashion-small", "cnn-scenes"))
+    assert (fashion.optimizer, fashion.lr, fashion.epochs) == ("adam", 1e-3, 20)
+    assert (small.optimizer, small.lr, small.epochs, small.batch) == ("rmsprop", 1e-3, 15, 128)
+    assert (scenes.optimizer, scenes.lr, scenes.epochs) == ("adam", 1e-4, 10)
+
+
+@pytest.mark.parametrize(
+    ("model", "key", "nearest"), [("cnn", "batchsize", "batch"), ("mlp", "node", "nodes"), ("cnn", "learning_rate", "lr")]
+)
+def test_an_unknown_key_names_the_nearest_or_all(model: str, key: str, nearest: str) -> None:
+    with pytest.raises(InputError, match=f"model {model} has no option '{key}'") as caught:
+        make_recipe(model, {key: 1})
+    assert nearest in str(caught.value)
+
+
+def test_an_option_that_this_model_lacks_is_an_error() -> None:
+    with pytest.raises(InputError, match="model cnn-scenes has no option 'layers'"):
+        make_recipe("cnn-scenes", {"layers": 3})
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("lr", -1),
+        ("lr", 0),
+        ("batch", 0),
+        ("epochs", -1),
+        ("dropout", 1.0),
+        ("target", 1.5),
+        ("optimizer", "adm"),
+        ("lr", float("nan")),
+        ("shift", 0.9),
+        ("patience", 0),
+    ],
+)
+def test_a_value_out_of_range_names_its_key(key: str, value: object) -> None:
+    with pytest.raises(InputError, match=f"option {key} is") as caught:
+        make_recipe("cnn", {key: value})
+    assert f"--{key}" in caught.value.hint
+
+
+def test_the_digest_follows_every_value_and_nothing_else() -> None:
+    assert make_recipe("cnn").digest == make_recipe("cnn").digest
+    assert (
+        len(
+            {
+                make_recipe("cnn").digest,
+                make_recipe("mlp").digest,
+                make_recipe("cnn", {"lr": 0.1}).digest,
+                make_recipe("cnn", {"nodes": 8}).digest,
+            }
+        )
+        == 4
+    )
+
+
+def test_little_data_means_small_batches_and_many_epochs() -> None:
+    small, large = (resolve(make_recipe("cnn"), images, ("cat", "dog")) for images in (1_000, 51_000))
+    assert (large.batch, large.epochs) == (512, 8)
+    assert small.batch is not None and small.batch <= 64
+    assert small.epochs == 40
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"), [(("0", "1"), True), (("a", "B"), True), (("cat", "dog"), False), (("1", "cat"), False)]
+)
+def test_only_digits_and_letters_are_never_mirrored(names: tuple[str, ...], expected: bool) -> None:
+    assert are_characters(names) is expected
+    assert resolve(make_recipe("cnn"), 100, names).flip is not expected

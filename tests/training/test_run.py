@@ -1,0 +1,244 @@
+"""One run: what it leaves, what it repeats, where it stops."""
+
+from __future__ import annotations
+
+import csv
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from headstart.data import Dataset, Split, load, make_split
+from headstart.errors import InputError, ResourceError, RunFailed
+from headstart.store import claim
+from headstart.training import list_runs, load_classifier, make_recipe, read_correct, read_metrics, train
+from headstart.training._run import CrossEntropy
+
+WEIGHTS = {"model.safetensors", "classifier.json"}
+RESULTS = {"curves.csv", "metrics.json", "predictions.csv", "gallery.npz"}
+FILES = {"recipe.json", "data.json", "split.npz", "environment.json", ".lock"} | WEIGHTS | RESULTS
+
+
+def test_a_run_leaves_everything_and_learns_the_digits(digits: Dataset, digits_split: Split, tmp_path: Path) -> None:
+    summary = train(make_recipe("cnn", {"epochs": 4}), digits, digits_split, 0, tmp_path / "run")
+    assert {path.name for path in (tmp_path / "run").iterdir()} == FILES
+    assert summary["test"]["accuracy"] > 0.95
+    assert summary["test"]["n"] == len(digits_split.test) == 270
+    metrics = read_metrics(tmp_path / "run")
+    assert np.sum(metrics["test"]["confusion"]) == 270
+    assert read_correct(tmp_path / "run", "test").mean() == summary["test"]["accuracy"]
+    with (tmp_path / "run" / "curves.csv").open() as file:
+        curve = list(csv.DictReader(file))
+    assert [float(row["epoch"]) for row in curve] == [1, 2, 3, 4]
+    assert float(curve[-1]["train_loss"]) < float(curve[0]["train_loss"])
+
+
+def test_predictions_are_one_row_an_image_with_probabilities(digits: Dataset, digits_split: Split, tmp_path: Path) -> None:
+    train(make_recipe("mlp", {"epochs": 1}), digits, digits_split, 0, tmp_path / "run")
+    with (tmp_path / "run" / "predictions.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [int(row["index"]) for row in rows] == [*digits_split.validation.tolist(), *digits_split.test.tolist()]
+    for row in rows[:50]:
+        chances = {name: float(row[name]) for name in digits.class_names}
+        assert sum(chances.values()) == pytest.approx(1, abs=1e-4)
+        assert row["predicted"] == max(chances, key=lambda name: chances[name])
+        assert row["correct"] == str(int(row["predicted"] == row["label"]))
+        assert row["label"] == digits.class_names[digits.labels[int(row["index"])]]
+
+
+@pytest.mark.parametrize("model", ["cnn", "mlp", "cnn-fashion-small", "efficientnet-lite0"])
+def test_the_same_seed_gives_the_same_weights_and_another_does_not(model: str, digits: Dataset, tmp_path: Path) -> None:
+    split = make_split(digits, train_images=200)
+    weights = []
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        train(
+            make_recipe(model, {"epochs": 1, "dropout": 0.3, "rotation": 0 if "net" in model else 10}),
+            digits,
+            split,
+            seed,
+            tmp_path / name,
+        )
+        weights.append((tmp_path / name / "model.safetensors").read_bytes())
+    assert weights[0] == weights[1]
+    assert weights[0] != weights[2]
+
+
+def test_training_leaves_the_callers_random_numbers_alone(digits: Dataset, digits_split: Split, tmp_path: Path) -> None:
+    torch.manual_seed(11)
+    before = torch.random.get_rng_state()
+    train(make_recipe("mlp", {"epochs": 0.2}), digits, digits_split, 0, tmp_path / "run")
+    assert torch.equal(before, torch.random.get_rng_state())
+
+
+def test_a_finished_run_answers_at_once(
+    digits: Dataset, digits_split: Split, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = make_recipe("mlp", {"epochs": 1})
+    first = train(recipe, digits, digits_split, 0, tmp_path / "run")
+
+    def never(*_: object) -> None:
+        raise AssertionError("trained again")
+
+    monkeypatch.setattr("headstart.training._run.prepare", never)
+    again = train(recipe, digits, digits_split, 0, tmp_path / "run")
+    assert again["reused"] and not first["reused"]
+    assert again["test"] == first["test"]
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"lr": 0.5}, "recipe .*lr: 0.001 there, 0.5 asked"),
+        ({"seed": 1}, r"seed \(0 there, 1 asked\)"),
+        ({"images": 300}, "split"),
+    ],
+)
+def test_another_run_never_overwrites_a_folder(
+    change: dict[str, float], named: str, digits: Dataset, digits_split: Split, tmp_path: Path
+) -> None:
+    train(make_recipe("mlp", {"epochs": 0.1}), digits, digits_split, 0, tmp_path / "run")
+    split = make_split(digits, train_images=300) if "images" in change else digits_split
+    recipe = make_recipe("mlp", {"epochs": 0.1, **({"lr": change["lr"]} if "lr" in change else {})})
+    with pytest.raises(InputError, match=f"holds a run with another {named}"):
+        train(recipe, digits, split, int(change.get("seed", 0)), tmp_path / "run")
+
+
+def test_a_folder_with_other_things_is_refused(digits: Dataset, digits_split: Split, tmp_path: Path) -> None:
+    (tmp_path / "thesis.tex").write_text("")
+    with pytest.raises(InputError, match=r"is not empty and holds no run: thesis.tex"):
+        train(make_recipe("mlp"), digits, digits_split, 0, tmp_path)
+
+
+def test_a_folder_in_use_is_not_touched(digits: Dataset, digits_split: Split, tmp_path: Path) -> None:
+    with claim(tmp_path / "run"), pytest.raises(ResourceError, match="in use by another process"):
+        train(make_recipe("mlp"), digits, digits_split, 0, tmp_path / "run")
+
+
+def test_a_loss_that_is_not_finite_names_the_batch_and_a_lower_rate(digits: Dataset, digits_split: Split, tmp_path: Path) -> None:
+    recipe = make_recipe("mlp", {"optimizer": "sgd", "lr": 100, "momentum": 0.9, "precision": "float32"})
+    with pytest.raises(
+        RunFailed, match=r"the loss became (nan|inf) in batch \d+ of epoch \d+ \(learning rate [\d.e+]+\)"
+    ) as caught:
+        train(recipe, digits, digits_split, 0, tmp_path / "run")
+    assert "--lr 10" in caught.value.hint
+    assert not (tmp_path / "run" / "metrics.json").exists()
+    assert [run["state"] for run in list_runs(tmp_path)] == ["unfinished"]
+
+
+def test_a_target_stops_training(digits: Dataset, digits_split: Split, tmp_path: Path) -> None:
+    summary = train(make_recipe("cnn", {"epochs": 40, "target": 0.9}), digits, digits_split, 0, tmp_path / "run")
+    assert summary["epochs"] < 10
+    assert "reached the target 0.9" in summary["stopped"]
+    assert summary["validation"]["accuracy"] >= 0.9
+
+
+def test_patience_stops_and_takes_the_best_weights_back(digits: Dataset, digits_split: Split, tmp_path: Path) -> None:
+    recipe = make_recipe("mlp", {"epochs": 60, "patience": 2, "lr": 0.02, "schedule": "constant"})
+    summary = train(recipe, digits, digits_split, 0, tmp_path / "run")
+    with (tmp_path / "run" / "curves.csv").open() as file:
+        losses = [float(row["validation_loss"]) for row in csv.DictReader(file)]
+    assert summary["epochs"] < 60
+    assert losses.index(min(losses)) == len(losses) - 3
+    assert summary["validation"]["loss"] == pytest.approx(min(losses), rel=1e-4)
+
+
+def test_a_time_limit_is_kept_by_a_shorter_schedule(digits: Dataset, digits_split: Split, tmp_path: Path) -> None:
+    train(make_recipe("cnn", {"epochs": 0.1}), digits, digits_split, 0, tmp_path / "warm")  # first-use costs of the libraries
+    started = time.perf_counter()
+    summary = train(make_recipe("cnn", {"epochs": 2000, "time_limit": 4}), digits, digits_split, 0, tmp_path / "run")
+    assert 2.0 < time.perf_counter() - started < 5
+    with (tmp_path / "run" / "curves.csv").open() as file:
+        rates = [float(row["learning_rate"]) for row in csv.DictReader(file)]
+    assert rates[-1] < 0.02 < max(rates)  # the schedule ran to its end
+    assert summary["test"]["accuracy"] > 0.9
+
+
+def test_two_classes_train_one_sigmoid_output(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 2, 300)
+    images = (rng.integers(0, 120, (300, 8, 8)) + 100 * labels[:, None, None] * (np.arange(8) < 4)).astype(np.uint8)
+    dataset = load((images, np.array(["no", "yes"])[labels]))
+    split = make_split(dataset)
+    summary = train(make_recipe("mlp", {"epochs": 10, "class_weights": "balanced"}), dataset, split, 0, tmp_path / "run")
+    assert summary["test"]["accuracy"] > 0.95
+    classifier = load_classifier(tmp_path / "run")
+    assert [layer for layer in classifier.net.modules() if isinstance(layer, torch.nn.Linear)][-1].out_features == 1
+    chances = classifier.probabilities(dataset.images[split.test])
+    assert chances.shape == (len(split.test), 2)
+    assert np.allclose(chances.sum(1), 1)
+
+
+def test_one_logit_costs_what_two_would() -> None:
+    logits, labels = torch.tensor([[0.3], [-2.0], [1.5]]), torch.tensor([0, 1, 1])
+    expected = torch.nn.functional.binary_cross_entropy_with_logits(logits[:, 0], labels.float())
+    assert CrossEntropy(torch.ones(2), 0.0)(logits, labels) == pytest.approx(float(expected))
+
+
+@pytest.mark.parametrize("model", ["cnn", "mlp", "efficientnet-lite0"])
+def test_a_saved_classifier_predicts_what_the_run_predicted(model: str, digits: Dataset, tmp_path: Path) -> None:
+    split = make_split(digits, train_images=300)
+    train(make_recipe(model, {"epochs": 3}), digits, split, 0, tmp_path / "run")
+    classifier = load_classifier(tmp_path / "run")
+    guesses = classifier.probabilities(digits.images, split.test).argmax(1)
+    agree = ((guesses == digits.labels[split.test]) == read_correct(tmp_path / "run", "test")).mean()
+    assert agree == 1 if model != "efficientnet-lite0" else agree > 0.99  # its features were rounded to float16 in the cache
+
+
+def test_a_classifier_refuses_images_of_another_shape(digits: Dataset, digits_split: Split, tmp_path: Path) -> None:
+    train(make_recipe("mlp", {"epochs": 0.1}), digits, digits_split, 0, tmp_path / "run")
+    with pytest.raises(InputError, match=r"these images are \(9, 8, 1\)"):
+        load_classifier(tmp_path / "run").probabilities(np.zeros((1, 9, 8, 1), np.uint8))
+
+
+def test_a_damaged_classifier_is_named(digits: Dataset, digits_split: Split, tmp_path: Path) -> None:
+    train(make_recipe("mlp", {"epochs": 0.1}), digits, digits_split, 0, tmp_path / "run")
+    weights = tmp_path / "run" / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:1000])
+    with pytest.raises(InputError, match=r"model.safetensors cannot be used"):
+        load_classifier(tmp_path / "run")
+
+
+def test_features_are_computed_once_for_all_seeds(digits: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    split = make_split(digits, train_images=100)
+    train(make_recipe("efficientnet-lite0", {"epochs": 1, "input_px": 32}), digits, split, 0, tmp_path / "a")
+
+    def never(*_: object) -> None:
+        raise AssertionError("computed again")
+
+    monkeypatch.setattr("headstart.training._features._extract", never)
+    train(make_recipe("efficientnet-lite0", {"epochs": 1, "input_px": 32}), digits, split, 1, tmp_path / "b")
+    with pytest.raises(AssertionError, match="computed again"):
+        train(make_recipe("efficientnet-lite0", {"epochs": 1, "input_px": 48}), digits, split, 1, tmp_path / "c")
+
+
+def test_without_test_images_test_is_null(digits: Dataset, tmp_path: Path) -> None:
+    summary = train(make_recipe("mlp", {"epochs": 1}), digits, make_split(digits, test=0), 0, tmp_path / "run")
+    assert summary["test"] is None
+    assert summary["validation"]["n"] == 270
+    json.dumps(summary, allow_nan=False)
+
+
+def test_validation_images_are_never_trained_on(
+    digits: Dataset, digits_split: Split, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from headstart.training import _run
+
+    seen: list[int] = []
+    original = _run.Pixels.batch
+
+    def spy(self: _run.Pixels, rows: Any, *rest: Any) -> torch.Tensor:
+        seen.extend(rows.tolist())
+        return original(self, rows, *rest)
+
+    monkeypatch.setattr(_run.Pixels, "batch", spy)
+    train(make_recipe("mlp", {"epochs": 2}), digits, digits_split, 0, tmp_path / "run")
+    assert seen and set(seen) <= set(digits_split.train.tolist())
+
+
+def test_running_below_a_missing_folder_is_the_users_mistake(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"nowhere is no folder"):
+        list_runs(tmp_path / "nowhere")
