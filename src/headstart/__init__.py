@@ -4,7 +4,7 @@
     finding = headstart.compare("photos/", time_limit="5m")
     print(finding["verdict"]["sentence"])
 
-The functions and the command line have the same verbs and the same keys. Nothing heavy is imported before it is needed.
+The functions and the command line have the same verbs and the same keys. Nothing heavy is imported before it is needed. (`headstart.report` is the room of that name; the verb is `headstart.api.report`.)
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from headstart.api import compare, load, load_classifier, report, runs, split, train
+    from headstart.api import compare, load, load_classifier, runs, split, train
 
-__all__ = ["compare", "load", "load_classifier", "report", "runs", "split", "train"]
+__all__ = ["compare", "load", "load_classifier", "runs", "split", "train"]
 
 
 def __getattr__(name: str) -> Any:

@@ -89,10 +89,11 @@ def train(
     from headstart.training import make_recipe
     from headstart.training import train as train_run
 
+    command = _command("train", data, {"model": model, "seed": seed, "time_limit": time_limit, **keys}, out)
     recipe = make_recipe(model, {**_recipe_keys(keys), "time_limit": None if time_limit is None else seconds(time_limit)})
     dataset, parts = _open(data, keys)
     folder = Path(out) if out else _default_folder(dataset, model, recipe.digest, parts.fingerprint, f"seed{_whole(seed)}")
-    return train_run(recipe, dataset, parts, _whole(seed), folder)
+    return train_run(recipe, dataset, parts, _whole(seed), folder, command)
 
 
 def network(data: Data, *, model: str = "cnn", **keys: Any) -> list[dict[str, Any]]:
@@ -135,7 +136,8 @@ def compare(
 
     started = time.perf_counter()
     names = tuple(models.split(",")) if isinstance(models, str) else tuple(models)
-    command = _command(data, names, seeds, time_limit, keys, out)
+    asked_with = {"models": ",".join(names), "seeds": seeds, "time_limit": time_limit or "none", **keys}
+    command = _command("compare", data, asked_with, out)
     values = _recipe_keys(keys)
     asked = Comparison(
         tuple(name.strip() for name in names),
@@ -214,33 +216,25 @@ def _default_folder(dataset: Dataset, what: str, digest: str, split_fingerprint:
     return Path("runs") / "-".join(words)
 
 
-def _command(
-    data: Data,
-    models: tuple[str, ...],
-    seeds_wanted: int,
-    time_limit: str | float | None,
-    keys: dict[str, Any],
-    out: str | Path | None,
-) -> str:
-    """The command line that does the same."""
-    source = data if isinstance(data, str | Path) else data.source or "DATA" if isinstance(data, Dataset) else "DATA"
-    words = [
-        "headstart",
-        "compare",
-        str(source),
-        "--models",
-        ",".join(models),
-        "--seeds",
-        str(seeds_wanted),
-        "--time-limit",
-        str(time_limit or "none"),
-    ]
-    defaults = {"split_seed": 0, "resize": "pad"}
+_ONLY_BY_SET = {"momentum", "warmup", "pretrained", "input_px", "filters", "head_dropout"}  # keys without an option of their own
+_OPTIONS_OF_COMPARE = {"models", "seeds", "time_limit", "epochs", "batch", *_LOAD_KEYS, *_SPLIT_KEYS}
+
+
+def _command(verb: str, data: Data, keys: dict[str, Any], out: str | Path | None) -> str:
+    """The command line that does the same; defaults of the split are left out."""
+    source = data.source if isinstance(data, Dataset) else data if isinstance(data, str | Path) else ""
+    words = ["headstart", verb, str(source or "DATA")]
     for key, value in keys.items():
-        if value is not None and value != defaults.get(key):
-            words += [f"--{'' if value is not False else 'no-'}{key.replace('_', '-')}"] + (
-                [] if isinstance(value, bool) else [str(value)]
-            )
+        if value is None or (key, value) in (("split_seed", 0), ("resize", "pad")):
+            continue
+        text = ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+        option = key.replace("_", "-")
+        if key in _ONLY_BY_SET or (verb == "compare" and key not in _OPTIONS_OF_COMPARE):
+            words += ["--set", f"{key}={text}"]
+        elif isinstance(value, bool):
+            words.append(f"--{option}" if value else f"--no-{option}")
+        else:
+            words += [f"--{option}", text]
     return shlex.join(words + (["--out", str(out)] if out else []))
 
 

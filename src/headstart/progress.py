@@ -36,7 +36,7 @@ class Task:
     def __init__(self, title: str, total: float, unit: str, bar: Progress | None) -> None:
         self.title, self.total, self.unit = title, total, unit
         self._bar = bar
-        self._id: TaskID | None = bar.add_task(title, total=total, note="") if bar else None
+        self._id: TaskID | None = bar.add_task(title, total=total, note="", unit=unit) if bar else None
         self._done = 0.0
         self._start = self._last_line = time.monotonic()
         self._note = ""
@@ -51,6 +51,12 @@ class Task:
             spent = self._last_line - self._start
             left = spent / self._done * (self.total - self._done) if self._done else 0.0
             say(f"{self.title}: {self._done:,.0f} of {self.total:,.0f} {self.unit}, {left:.0f} s left {self._note}".rstrip())
+
+    def resize(self, total: float) -> None:
+        """There is more or less to do than was thought."""
+        self.total = total
+        if self._bar is not None and self._id is not None:
+            self._bar.update(self._id, total=total)
 
     def note(self, text: str) -> None:
         """Show `text` beside the bar: the loss, the speed."""
@@ -90,7 +96,7 @@ def task(title: str, total: float, unit: str = "") -> Iterator[Task]:
         TextColumn("{task.description}"),
         BarColumn(bar_width=30),
         MofNCompleteColumn(),
-        TextColumn(unit),
+        TextColumn("{task.fields[unit]}"),
         TimeRemainingColumn(compact=True),
         TextColumn("{task.fields[note]}"),
     )

@@ -43,4 +43,4 @@ def build_head(features: int, outputs: int, options: BackboneOptions) -> nn.Modu
     linear = nn.Linear(features, outputs)
     nn.init.zeros_(linear.weight)
     nn.init.zeros_(linear.bias)
-    return nn.Sequential(nn.Dropout(options.dropout), linear)
+    return nn.Sequential(nn.Dropout(options.dropout or 0.0), linear)

@@ -75,8 +75,8 @@ class BackboneOptions(NetOptions):
 
     about: ClassVar[str] = "EfficientNet-Lite0 with ImageNet weights, frozen; a linear head learns"
     pretrained: bool = True  # False: the control, the same network from random weights
-    input_px: Annotated[int, Field(ge=16, le=512)] | None = None  # None: 96 for images up to 64 px, 160 up to 160 px, else 224
-    dropout: Rate = 0.0
+    input_px: Annotated[int, Field(ge=16, le=512)] | None = None  # None: by image size and time
+    dropout: Rate | None = None  # of the head; None: 0.5 below 20,000 training images, else none
 
 
 MODELS: dict[str, type[NetOptions]] = {

@@ -19,7 +19,7 @@ from headstart.models import BACKBONES
 from headstart.studies._finding import Entry, make_finding
 from headstart.training import Recipe, make_recipe, prepare_features, train, warm_up, with_net
 
-REPORT_SECONDS = 8.0  # kept back from the time limit for drawing the report; it took 4 to 7 s for two contenders on 2 cores
+REPORT_SECONDS = 8.0  # kept back from the time limit for drawing the report; it took 2 to 4 s for two contenders on 2 cores
 _FLOOR_SHARE = 0.04  # of the time limit, for the nearest neighbour
 _MULTIPLY_ADDS_A_SECOND = 5e10  # of the nearest neighbour on 2 cores
 _MOST_MULTIPLY_ADDS = 1.2e12

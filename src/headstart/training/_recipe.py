@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError
 
 from headstart.errors import InputError, nearest
-from headstart.models import NetOptions, options_of
+from headstart.models import BackboneOptions, NetOptions, options_of
 
 OptimizerName = Literal["muon", "adam", "adamw", "sgd", "rmsprop"]
 Schedule = Literal["constant", "cosine", "linear"]
@@ -89,6 +89,10 @@ USUAL_BATCH = {"mlp": 128, "cnn": 512, "efficientnet-lite0": 256}
 IMAGES_TO_SEE = {"cnn": 400_000, "efficientnet-lite0": 600_000}  # default epochs: this many images, within the bounds below
 EPOCH_BOUNDS = (8, 40)
 _FEWEST_STEPS_AN_EPOCH = 20
+# A linear head on 1,280 features overfits few images and underfits many. Validation accuracy without and with dropout 0.5:
+# 5,000 CIFAR-10 images at 224 px 84.6% and 88.7% (2 seeds); 51,000 of Fashion-MNIST at 96 px 89.2% and 88.1% (1 seed).
+# The border between them is a guess.
+_MANY_IMAGES = 20_000
 
 
 def make_recipe(model: str, values: Mapping[str, Any] | None = None) -> Recipe:
@@ -144,6 +148,8 @@ def resolve(recipe: Recipe, train_images: int, class_names: tuple[str, ...]) -> 
         changes["epochs"] = float(min(high, max(low, round(IMAGES_TO_SEE[recipe.model] / train_images))))
     if recipe.flip is None:
         changes["flip"] = not are_characters(class_names)
+    if isinstance(recipe.net, BackboneOptions) and recipe.net.dropout is None:
+        changes["net"] = recipe.net.model_copy(update={"dropout": 0.5 if train_images < _MANY_IMAGES else 0.0})
     return recipe.model_copy(update=changes)
 
 

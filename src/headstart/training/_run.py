@@ -39,6 +39,7 @@ from headstart.training._recipe import Recipe, resolve
 from headstart.training._results import begin, finished, identity, run_summary, write_curves, write_gallery, write_predictions
 
 _STATISTICS_IMAGES = 20_000  # enough to fix mean and standard deviation to three digits
+_STATISTICS_BYTES = 1 << 27  # of pixels looked at for them: large images need fewer
 _WHITENING_IMAGES = 5_000
 _OWN_NAME = re.compile(r"^(net\.|front\.backbone\.net\.)")
 
@@ -112,7 +113,7 @@ class History:
     seconds: float = 0.0
 
 
-def train(recipe: Recipe, dataset: Dataset, split: Split, seed: int, folder: Path) -> dict[str, Any]:
+def train(recipe: Recipe, dataset: Dataset, split: Split, seed: int, folder: Path, command: str = "") -> dict[str, Any]:
     """Train one model and leave its results in `folder`.
 
     Args:
@@ -121,6 +122,7 @@ def train(recipe: Recipe, dataset: Dataset, split: Split, seed: int, folder: Pat
         seed: of initial weights, order of images and augmentation. On a processor, the same seed and number of threads give the
             same weights bit for bit, unless a time limit decides how many steps there are.
         folder: the run folder; a finished run of the same recipe, data and seed answers at once.
+        command: the command line that does the same, for the record.
 
     Returns:
         The summary that `headstart train --json` prints.
@@ -141,10 +143,10 @@ def train(recipe: Recipe, dataset: Dataset, split: Split, seed: int, folder: Pat
         classifier, source = prepare(recipe, dataset, split, seed)
         plan = plan_steps(recipe, len(split.train))
         _fit_to_time(plan, classifier, source, dataset, split, started)
-        with torch.random.fork_rng():
+        with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
             torch.manual_seed(seed)  # of dropout; all else draws from its own generator
             history = _fit(classifier, source, plan, dataset, split, seed)
-        metrics = _finish(folder, classifier, source, plan, history, dataset, split, seed, started)
+        metrics = _finish(folder, classifier, source, plan, history, dataset, split, seed, started, command)
         return run_summary(folder, metrics, reused=False)
 
 
@@ -170,12 +172,14 @@ def prepare(recipe: Recipe, dataset: Dataset, split: Split, seed: int) -> tuple[
         net = build_head(features.backbone.size, outputs, options)
         source = CachedFeatures(features, front, features.seconds)
     else:
-        rows = np.sort(np.random.default_rng(seed).permutation(split.train)[:_STATISTICS_IMAGES])
+        count = max(64, min(_STATISTICS_IMAGES, _STATISTICS_BYTES // int(np.prod(dataset.image_shape))))
+        rows = np.sort(np.random.default_rng(seed).permutation(split.train)[:count])
         front = Standardise(dataset.image_shape[2])
         front.fit(dataset.images[rows])
         net = build(recipe.model, options, dataset.image_shape, outputs, seed)
         if isinstance(net, Cnn):
-            net.whitening.fit(front(as_floats(dataset.images[rows[:_WHITENING_IMAGES]], torch.device("cpu"))))
+            sample = rows[: min(_WHITENING_IMAGES, max(64, count // 4))]
+            net.whitening.fit(front(as_floats(dataset.images[sample], torch.device("cpu"))))
         source = Pixels(dataset, front)
     classifier = Classifier(front, net, recipe, dataset.class_names, dataset.image_shape)
     return classifier.to(device).to(memory_format=torch.channels_last), source
@@ -283,7 +287,7 @@ def _fit(classifier: Classifier, source: Source, plan: Plan, dataset: Dataset, s
                 task.advance(len(rows))
                 if plan.done >= plan.steps:
                     break
-            task.total = plan.steps * plan.batch
+            task.resize(plan.steps * plan.batch)
             row = {
                 "epoch": plan.epochs,
                 "seconds": time.perf_counter() - start,
@@ -375,6 +379,7 @@ def _finish(
     split: Split,
     seed: int,
     started: float,
+    command: str,
 ) -> dict[str, Any]:
     """Judge, and write everything; `metrics.json` comes last."""
     classifier.eval()
@@ -399,6 +404,7 @@ def _finish(
     save_classifier(classifier, folder, {key: dataset.options.get(key) for key in ("image_size", "resize", "pixel_max")})
     metrics = {
         "model": plan.recipe.model,
+        "command": command,
         "seed": seed,
         "epochs": int(plan.epochs) if plan.epochs == int(plan.epochs) else plan.epochs,
         "steps": plan.done,

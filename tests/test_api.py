@@ -1,0 +1,63 @@
+"""The Python verbs: the same words and keys as the command line."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+import headstart
+from headstart import api
+from headstart.cli import app
+from headstart.errors import InputError
+
+
+def test_a_pair_of_arrays_is_trained_and_used(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 3, 240)
+    images = (rng.integers(0, 60, (240, 8, 8)) + 60 * labels[:, None, None]).astype(np.uint8)
+    run = headstart.train((images, labels), model="mlp", epochs=10, out=tmp_path / "run")
+    assert run["test"]["accuracy"] > 0.9
+    chances = headstart.load_classifier(tmp_path / "run").probabilities(images[:, :, :, None])
+    assert chances.shape == (240, 3)
+    assert (chances.argmax(1) == labels).mean() > 0.9
+
+
+def test_an_unknown_key_is_an_error_in_python_too(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="did you mean 'epochs'"):
+        headstart.train("digits", model="mlp", epoch=3, out=tmp_path)
+
+
+@pytest.mark.parametrize(("given", "expected"), [("90", 90), ("90s", 90), ("5m", 300), ("1.5h", 5400), (20, 20), (0.5, 0.5)])
+def test_durations_are_read(given: str | float, expected: float) -> None:
+    assert api.seconds(given) == expected
+
+
+@pytest.mark.parametrize("given", ["", "0", "-5s", "5 days", "m", "nan"])
+def test_what_is_no_duration_is_refused(given: str) -> None:
+    with pytest.raises(InputError, match="wanted is a duration above zero"):
+        api.seconds(given)
+
+
+def test_the_recorded_command_is_one_that_the_command_line_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: dict[str, object] = {}
+
+    def note(data: str, **keys: object) -> dict[str, object]:
+        asked.update(data=data, **keys)
+        return {"contenders": [], "report": ""}
+
+    monkeypatch.setattr(api, "compare", note)
+    keys = {"models": "mlp,cnn", "seeds": 2, "time_limit": "none", "lr": 0.1, "flip": False, "train_images": 100, "split_seed": 3}
+    command = api._command("compare", "my photos", keys, "out here")
+    result = CliRunner().invoke(app, [*shlex.split(command)[1:], "--json"], catch_exceptions=False)
+    assert result.exit_code == 0
+    assert {key: asked[key] for key in [*keys, "data", "out"]} == {**keys, "data": "my photos", "out": "out here"}
+
+
+def test_a_run_records_the_command_that_repeats_it(tmp_path: Path) -> None:
+    headstart.train("digits", model="mlp", epochs=1, train_images=100, out=tmp_path / "run")
+    page = api.report(tmp_path / "run").read_text()
+    assert f"headstart train digits --model mlp --seed 0 --epochs 1 --train-images 100 --out {tmp_path}/run" in page
