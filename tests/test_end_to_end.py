@@ -29,7 +29,7 @@ def test_transfer_is_ahead_on_few_colour_photographs(subset: Subset, headstart: 
 @pytest.mark.slow
 def test_transfer_is_not_ahead_on_clothes(subset: Subset, headstart: Command) -> None:
     clothes = subset("fashion-mnist", 6000, 2000)
-    status, out, err = headstart("compare", clothes, "--seeds", 2, "--time-limit", "60s", "--out", "clothes", "--json")
+    status, out, err = headstart("compare", clothes, "--seeds", 2, "--time-limit", "90s", "--out", "clothes", "--json")
     assert status == 0, err
     finding = json.loads(out)
     assert finding["verdict"]["winner"] in ("cnn", None)

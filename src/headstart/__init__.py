@@ -4,7 +4,8 @@
     finding = headstart.compare("photos/", time_limit="5m")
     print(finding["verdict"]["sentence"])
 
-The functions and the command line have the same verbs and the same keys. Nothing heavy is imported before it is needed. (`headstart.report` is the room of that name; the verb is `headstart.api.report`.)
+The functions and the command line have the same verbs and the same keys; nothing heavy is imported before it is needed. The verb
+`report` is `headstart.api.report`, because `headstart.report` is the room of that name.
 """
 
 from __future__ import annotations

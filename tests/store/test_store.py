@@ -84,3 +84,13 @@ def test_damaged_json_is_named(tmp_path: Path) -> None:
     (tmp_path / "recipe.json").write_text("{")
     with pytest.raises(InputError, match=r"recipe.json cannot be read as JSON"):
         store.read_json(tmp_path / "recipe.json")
+
+
+def test_what_a_killed_process_left_is_swept_away(tmp_path: Path) -> None:
+    old, young = tmp_path / ".entry.killed", tmp_path / ".entry.running"
+    for debris in (old, young):
+        debris.mkdir()
+    os.utime(old, (0, 0))
+    with store.new_folder(tmp_path / "entry"):
+        pass
+    assert {entry.name for entry in tmp_path.iterdir()} == {"entry", ".entry.running"}

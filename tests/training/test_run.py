@@ -150,7 +150,7 @@ def test_a_time_limit_is_kept_by_a_shorter_schedule(digits: Dataset, digits_spli
     train(make_recipe("cnn", {"epochs": 0.1}), digits, digits_split, 0, tmp_path / "warm")  # first-use costs of the libraries
     started = time.perf_counter()
     summary = train(make_recipe("cnn", {"epochs": 2000, "time_limit": 4}), digits, digits_split, 0, tmp_path / "run")
-    assert 2.0 < time.perf_counter() - started < 5
+    assert 2.0 < time.perf_counter() - started < 6
     with (tmp_path / "run" / "curves.csv").open() as file:
         rates = [float(row["learning_rate"]) for row in csv.DictReader(file)]
     assert rates[-1] < 0.02 < max(rates)  # the schedule ran to its end

@@ -7,12 +7,14 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
-from headstart import store
+from headstart import progress, store
 from headstart.data._types import UNASSIGNED, Dataset
+from headstart.errors import InputError
 
 CACHE_FORMAT = 1  # raise it when the files below change their meaning: old entries are then decoded again
 
@@ -102,22 +104,34 @@ def cached(
         ResourceError: the cache cannot be written.
     """
     folder = store.cache_folder() / "decoded" / key
-    if not folder.exists():
-        with store.new_folder(folder) as building:
-            decoded = build(building)
-            dataset = as_dataset(decoded, name, source, options)
-            if not (building / "images.npy").exists():
-                store.need_space(building, decoded.images.nbytes)
-                np.save(building / "images.npy", decoded.images)
-            groups = np.empty(0, np.int64) if decoded.groups is None else decoded.groups
-            np.savez(building / "arrays.npz", labels=dataset.labels, parts=dataset.parts, hashes=dataset.hashes, groups=groups)
-            store.write_json(
-                building / "about.json",
-                {"class_names": dataset.class_names, "image_names": dataset.image_names, "fingerprint": dataset.fingerprint},
-            )
+    if folder.exists():
+        try:
+            return _opened(folder, name, source, options)
+        except _DAMAGED as error:
+            progress.say(f"the cache entry {folder} is damaged ({error}); decoding again")
+            store.remove_folder(folder)
+    with store.new_folder(folder) as building:
+        _keep(as_dataset(build(building), name, source, options), building)
+    return _opened(folder, name, source, options)
+
+
+_DAMAGED = (OSError, ValueError, KeyError, TypeError, BadZipFile, InputError)
+
+
+def _keep(dataset: Dataset, building: Path) -> None:
+    if not (building / "images.npy").exists():
+        store.need_space(building, dataset.images.nbytes)
+        np.save(building / "images.npy", dataset.images)
+    groups = np.empty(0, np.int64) if dataset.groups is None else dataset.groups
+    np.savez(building / "arrays.npz", labels=dataset.labels, parts=dataset.parts, hashes=dataset.hashes, groups=groups)
+    names = {"class_names": dataset.class_names, "image_names": dataset.image_names}
+    store.write_json(building / "about.json", {**names, "fingerprint": dataset.fingerprint})
+
+
+def _opened(folder: Path, name: str, source: str, options: dict[str, str | int | float | None] | None) -> Dataset:
     about = store.read_json(folder / "about.json")
     images = np.load(folder / "images.npy", mmap_mode="r", allow_pickle=False)
-    with np.load(folder / "arrays.npz", allow_pickle=False) as arrays:
+    with (folder / "arrays.npz").open("rb") as file, np.load(file, allow_pickle=False) as arrays:
         return Dataset(
             name,
             source,

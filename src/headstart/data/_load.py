@@ -109,7 +109,7 @@ def _open(path: Path, given: str, options: Options) -> Dataset:
         name = TABLE_SUFFIX.sub("", origin.path.name) or origin.path.name
         signature = _signature(origin)
         index = store.cache_folder() / "index" / f"{content_key(str(origin.path), json.dumps(origin.matters))}.json"
-        known = store.read_json(index) if index.exists() else {}
+        known = store.read_json_or(index, {})
         if known.get("signature") == signature:
             return cached(known["key"], name, str(origin.path), origin.build, options)
         key = _content(origin)

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import errno
+import glob
 import hashlib
 import json
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from headstart.errors import InputError, ResourceError
 
 SPACE_MARGIN_BYTES = 64 << 20
+DEBRIS_AGE_SECONDS = 24 * 3600  # no folder takes longer to fill
 
 
 @contextmanager
@@ -145,6 +148,30 @@ def read_json(path: Path) -> Any:
         ) from error
 
 
+def read_json_or(path: Path, otherwise: Any) -> Any:
+    """As `read_json`; `otherwise` where the file is missing or damaged. For what can be made again."""
+    try:
+        return read_json(path)
+    except InputError:
+        return otherwise
+
+
+def remove_folder(path: Path) -> None:
+    """Remove a folder of the cache: it disappears under its name first, so that nobody finds half of it."""
+    with _explained(path):
+        gone = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
+        path.rename(gone / "gone")
+    shutil.rmtree(gone, ignore_errors=True)
+
+
+def _sweep(path: Path) -> None:
+    """Remove what a killed process left while it filled `path`."""
+    for debris in path.parent.glob(f".{glob.escape(path.name)}.*"):
+        with suppress(OSError):
+            if time.time() - debris.stat().st_mtime > DEBRIS_AGE_SECONDS:
+                shutil.rmtree(debris, ignore_errors=True)
+
+
 @contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
     """Fill a folder that appears under its name only when the block ends well.
@@ -153,6 +180,7 @@ def new_folder(path: Path) -> Iterator[Path]:
     When `path` exists by then (another process was faster), that one stays and ours is removed.
     """
     ensure_folder(path.parent)
+    _sweep(path)
     with _explained(path):
         building = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
         building.chmod(0o755)

@@ -172,8 +172,17 @@ def compute_features(recipe: Recipe, dataset: Dataset, split: Split, seed: int, 
     )
     key = content_key(settings, origin, str(dataset.image_shape), dataset.hashes[rows].tobytes())
     folder = store.cache_folder() / "features" / key
-    if not folder.exists():
-        _compute(folder, recipe, dataset, split, seed, side_px, rows)
+    if folder.exists():
+        try:
+            return _opened(folder, recipe, side_px, rows)
+        except (OSError, ValueError, KeyError, RuntimeError, safetensors.SafetensorError, InputError) as error:
+            progress.say(f"the cache entry {folder} is damaged ({error}); computing the features again")
+            store.remove_folder(folder)
+    _compute(folder, recipe, dataset, split, seed, side_px, rows)
+    return _opened(folder, recipe, side_px, rows)
+
+
+def _opened(folder: Path, recipe: Recipe, side_px: int, rows: NDArray[np.int64]) -> Features:
     backbone = load_backbone(_options(recipe), side_px, 0, empty=True).fold()
     backbone.load_state_dict(safetensors.torch.load((folder / "backbone.safetensors").read_bytes()))
     values = np.load(folder / "features.npy", mmap_mode="r", allow_pickle=False)

@@ -61,6 +61,7 @@ def finished(folder: Path, wanted: dict[str, Any]) -> dict[str, Any] | None:
 def _difference(found: object, wanted: object) -> str:
     if not isinstance(found, dict) or not isinstance(wanted, dict):
         return f" ({found} there, {wanted} asked)" if isinstance(wanted, int) else ""
+    found, wanted = ({**recipe, **recipe.get("net", {}), "net": None} for recipe in (found, wanted))
     keys = [key for key in wanted if found.get(key) != wanted[key]]
     return f" ({', '.join(f'{key}: {found.get(key)} there, {wanted[key]} asked' for key in keys[:3])})"
 
