@@ -172,3 +172,4 @@ def test_what_cannot_be_compared_is_refused_before_any_work(asked: Comparison, m
 
 def test_a_key_that_only_some_models_have_goes_to_those() -> None:
     Comparison(("cnn-scenes", "mlp"), (0,), None, {"layers": 3}).check()
+    Comparison(("cnn", "efficientnet-lite0"), (0,), None, {"rotation": 5, "input_px": 64}).check()

@@ -35,6 +35,18 @@ def test_an_unknown_key_names_the_nearest_or_all(model: str, key: str, nearest: 
     assert nearest in str(caught.value)
 
 
+def test_a_frozen_backbone_takes_no_augmentation() -> None:
+    with pytest.raises(InputError, match="model efficientnet-lite0 has no option 'rotation'"):
+        make_recipe("efficientnet-lite0", {"rotation": 10})
+
+
+def test_an_optimizer_without_momentum_refuses_it() -> None:
+    assert make_recipe("cnn", {"momentum": 0.9}).momentum == 0.9
+    for values in ({"momentum": 0.9}, {"momentum": 0.9, "optimizer": "adamw"}):
+        with pytest.raises(InputError, match="have no momentum"):
+            make_recipe("mlp", values)
+
+
 def test_an_option_that_this_model_lacks_is_an_error() -> None:
     with pytest.raises(InputError, match="model cnn-scenes has no option 'layers'"):
         make_recipe("cnn-scenes", {"layers": 3})

@@ -157,6 +157,12 @@ def test_a_time_limit_is_kept_by_a_shorter_schedule(digits: Dataset, digits_spli
     assert summary["test"]["accuracy"] > 0.9
 
 
+@pytest.mark.parametrize("key", ["target", "patience"])
+def test_what_watches_validation_needs_it(key: str, digits: Dataset, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=f"--{key} watches validation images, but the split has none"):
+        train(make_recipe("mlp", {key: 1}), digits, make_split(digits, validation=0), 0, tmp_path / "run")
+
+
 def test_two_classes_train_one_sigmoid_output(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 2, 300)

@@ -17,7 +17,7 @@ from headstart.errors import InputError, RunFailed
 from headstart.evaluation import FloorResult, majority_class, nearest_neighbour
 from headstart.models import BACKBONES
 from headstart.studies._finding import Entry, make_finding
-from headstart.training import Recipe, make_recipe, prepare_features, train, warm_up, with_net
+from headstart.training import keys_of, make_recipe, prepare_features, train, warm_up, with_net
 
 REPORT_SECONDS = 8.0  # kept back from the time limit for drawing the report; it took 2 to 4 s for two contenders on 2 cores
 _FLOOR_SHARE = 0.04  # of the time limit, for the nearest neighbour
@@ -122,14 +122,8 @@ def _entries(asked: Comparison) -> list[Entry]:
 
 def _values_for(model: str, asked: Comparison) -> dict[str, Any]:
     """The given values that this model has. One that no contender has is an error, raised by `make_recipe`."""
-    from headstart.models import options_of
-
-    def has(name: str, key: str) -> bool:
-        return key in Recipe.model_fields or key in options_of(name).model_fields
-
-    return {
-        key: value for key, value in asked.values.items() if has(model, key) or not any(has(other, key) for other in asked.models)
-    }
+    known = set.union(*(keys_of(name) for name in asked.models))
+    return {key: value for key, value in asked.values.items() if key in keys_of(model) or key not in known}
 
 
 def _finished(folder: Path, identity: dict[str, Any]) -> dict[str, Any] | None:

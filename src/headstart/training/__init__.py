@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from headstart.training._recipe import Recipe, are_characters, make_recipe, resolve, with_net
+from headstart.training._recipe import Recipe, are_characters, keys_of, make_recipe, resolve, with_net
 from headstart.training._results import finished, list_runs, read_correct, read_metrics, run_summary
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ __all__ = [
     "Recipe",
     "are_characters",
     "finished",
+    "keys_of",
     "list_runs",
     "load_classifier",
     "make_recipe",

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError
 
 from headstart.errors import InputError, nearest
-from headstart.models import BackboneOptions, NetOptions, options_of
+from headstart.models import BACKBONES, BackboneOptions, NetOptions, options_of
 
 OptimizerName = Literal["muon", "adam", "adamw", "sgd", "rmsprop"]
 Schedule = Literal["constant", "cosine", "linear"]
@@ -105,8 +105,7 @@ def make_recipe(model: str, values: Mapping[str, Any] | None = None) -> Recipe:
     Raises:
         InputError: unknown model or key (the nearest is named), or a value out of its range.
     """
-    options = options_of(model)
-    fields = [name for name in Recipe.model_fields if name not in ("model", "net")]
+    options, fields = options_of(model), _training_keys(model)
     given = {key: value for key, value in (values or {}).items() if value is not None}
     for key in given:
         if key not in fields and key not in options.model_fields:
@@ -114,6 +113,8 @@ def make_recipe(model: str, values: Mapping[str, Any] | None = None) -> Recipe:
                 f"model {model} has no option '{key}': {nearest(key, [*fields, *options.model_fields])}",
                 f"Its own options: {', '.join(options.model_fields) or 'none'}; of training: {', '.join(fields)}.",
             )
+    if given.get("momentum") and given.get("optimizer", _DEFAULTS[model].get("optimizer")) in ("adam", "adamw"):
+        raise InputError("adam and adamw have no momentum to set.", "Leave it out, or take --optimizer sgd, rmsprop or muon.")
     try:
         net = options(**{key: value for key, value in given.items() if key in options.model_fields})
         training = {key: value for key, value in given.items() if key in fields}
@@ -124,6 +125,17 @@ def make_recipe(model: str, values: Mapping[str, Any] | None = None) -> Recipe:
         raise InputError(
             f"option {key} is {first['input']!r}: {first['msg'].lower()}.", f"Give another value for --{key.replace('_', '-')}."
         ) from None
+
+
+def _training_keys(model: str) -> list[str]:
+    """The recipe keys that mean something for this model: a frozen backbone sees each image once, so none is augmented."""
+    without = {"model", "net"} | ({"flip", "rotation", "shift", "shear", "zoom"} if model in BACKBONES else set())
+    return [name for name in Recipe.model_fields if name not in without]
+
+
+def keys_of(model: str) -> set[str]:
+    """Every key that `make_recipe` takes for this model: of training, and the options of its network."""
+    return {*_training_keys(model), *options_of(model).model_fields}
 
 
 def with_net(recipe: Recipe, **options: Any) -> Recipe:

@@ -136,7 +136,7 @@ def train(recipe: Recipe, dataset: Dataset, split: Split, seed: int, folder: Pat
         if (metrics := finished(folder, asked)) is not None:
             return run_summary(folder, metrics, reused=True)
         started = time.perf_counter()
-        _check(dataset, split)
+        _check(recipe, dataset, split)
         begin(folder, asked, dataset, split)
         prepare_process()
         recipe = resolve(recipe, len(split.train), dataset.class_names)
@@ -150,7 +150,10 @@ def train(recipe: Recipe, dataset: Dataset, split: Split, seed: int, folder: Pat
         return run_summary(folder, metrics, reused=False)
 
 
-def _check(dataset: Dataset, split: Split) -> None:
+def _check(recipe: Recipe, dataset: Dataset, split: Split) -> None:
+    for key in ("patience", "target"):
+        if getattr(recipe, key) is not None and not len(split.validation):
+            raise InputError(f"--{key} watches validation images, but the split has none.", "Give --validation 0.15, say.")
     present = len(np.unique(dataset.labels[split.train]))
     if present < 2:
         raise InputError(
