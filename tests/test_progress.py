@@ -33,8 +33,8 @@ def test_without_a_terminal_a_line_now_and_then_says_how_much_is_left(
     written = capsys.readouterr()
     assert written.out == ""
     assert written.err.splitlines() == [
-        "reading: 400 of 1,000 files, 18 s left all well",
-        "reading: 800 of 1,000 files, 6 s left all well",
+        "reading: 400 of 1,000 files, 18 s left; all well",
+        "reading: 800 of 1,000 files, 6 s left; all well",
     ]
 
 

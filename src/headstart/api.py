@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from headstart.data import Dataset, Resize, Split
+from headstart.data import PART_NAMES, Dataset, Resize, Split
 from headstart.data import load as load_dataset
 from headstart.data import make_split as make_split_of
 from headstart.errors import InputError
@@ -53,12 +53,18 @@ _LOAD_KEYS = ("image_size", "resize", "pixel_max", "group_by")
 _SPLIT_KEYS = ("validation", "test", "train_images", "split_seed")
 
 
-def _open(data: Data, keys: dict[str, Any]) -> tuple[Dataset, Split]:
-    """The dataset and its split; takes their keys out of `keys`."""
-    loading = {key: keys.pop(key) for key in _LOAD_KEYS if keys.get(key) is not None}
-    splitting = {key: keys.pop(key) for key in _SPLIT_KEYS if keys.get(key) is not None}
-    dataset = load(data, **loading)
-    return dataset, split(dataset, **splitting)
+# How a published experiment saw its images, where the user and the dataset say nothing else: 150x150 pixels, 70/30.
+_PUBLISHED_DATA: dict[str, dict[str, Any]] = {"cnn-scenes": {"image_size": 150, "validation": 0.3, "test": 0.0}}
+
+
+def _open(data: Data, keys: dict[str, Any], model: str = "") -> tuple[Dataset, Split]:
+    """The dataset and its split, from those of `keys` that are about them."""
+    given = {key: value for key, value in keys.items() if value is not None}
+    usual = _PUBLISHED_DATA.get(model, {})
+    dataset = load(data, **{key: value for key, value in {**usual, **given}.items() if key in _LOAD_KEYS})
+    own = {name for part, name in PART_NAMES.items() if (dataset.parts == part).any()}
+    usual = {key: value for key, value in usual.items() if key not in own}
+    return dataset, split(dataset, **{key: value for key, value in {**usual, **given}.items() if key in _SPLIT_KEYS})
 
 
 def train(
@@ -91,8 +97,8 @@ def train(
 
     command = _command("train", data, {"model": model, "seed": seed, "time_limit": time_limit, **keys}, out)
     recipe = make_recipe(model, {**_recipe_keys(keys), "time_limit": None if time_limit is None else seconds(time_limit)})
-    dataset, parts = _open(data, keys)
-    folder = Path(out) if out else _default_folder(dataset, model, recipe.digest, parts.fingerprint, f"seed{_whole(seed)}")
+    dataset, parts = _open(data, keys, model)
+    folder = _folder(out) or _default_folder(dataset, model, recipe.digest, parts.fingerprint, f"seed{_whole(seed)}")
     return train_run(recipe, dataset, parts, _whole(seed), folder, command)
 
 
@@ -101,7 +107,7 @@ def network(data: Data, *, model: str = "cnn", **keys: Any) -> list[dict[str, An
     from headstart.training import make_recipe, network_layers
 
     recipe = make_recipe(model, _recipe_keys(keys))
-    dataset, parts = _open(data, keys)
+    dataset, parts = _open(data, keys, model)
     return network_layers(recipe, dataset, parts)
 
 
@@ -135,12 +141,12 @@ def compare(
     from headstart.studies import compare as run_study
 
     started = time.perf_counter()
-    names = tuple(models.split(",")) if isinstance(models, str) else tuple(models)
+    names = tuple(name.strip() for name in (models.split(",") if isinstance(models, str) else models) if name.strip())
     asked_with = {"models": ",".join(names), "seeds": seeds, "time_limit": time_limit or "none", **keys}
     command = _command("compare", data, asked_with, out)
     values = _recipe_keys(keys)
     asked = Comparison(
-        tuple(name.strip() for name in names),
+        names,
         tuple(range(_whole(seeds))),
         None if time_limit in (None, "none") else seconds(time_limit),
         values,
@@ -148,7 +154,7 @@ def compare(
     asked.check()
     dataset, parts = _open(data, keys)
     digest = hashlib.sha256(json.dumps(asked.as_json(), sort_keys=True).encode()).hexdigest()
-    folder = Path(out) if out else _default_folder(dataset, "compare", digest, parts.fingerprint, "")
+    folder = _folder(out) or _default_folder(dataset, "compare", digest, parts.fingerprint, "")
     finding = run_study(asked, dataset, parts, folder, command=command, started=started)
     if not (folder / "report.html").exists():
         write_report(folder)
@@ -199,9 +205,17 @@ def seconds(given: str | float) -> float:
     return float(match[1]) * _UNITS[match[2]]
 
 
+def _folder(out: str | Path | None) -> Path | None:
+    if out is not None and not str(out).strip():
+        raise InputError("--out is empty, but wanted is a folder.", "Leave it out for a folder under runs/.")
+    return None if out is None else Path(out)
+
+
 def _whole(given: int) -> int:
-    if isinstance(given, bool) or not isinstance(given, int) or given < 0:
-        raise InputError(f"seed or seeds is {given!r}, but wanted is a whole number from 0.", "Example: 0")
+    if isinstance(given, bool) or not isinstance(given, int) or not 0 <= given < 2**32:
+        raise InputError(
+            f"a seed or number of seeds is {given!r}, but wanted is a whole number from 0 to 2**32 - 1.", "Example: --seed 0"
+        )
     return given
 
 

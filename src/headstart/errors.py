@@ -48,5 +48,5 @@ def nearest(word: str, known: list[str] | tuple[str, ...]) -> str:
     """`did you mean 'x'?` for the known word closest to `word`, or the list of known words when none is close."""
     import difflib
 
-    close = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
+    close = difflib.get_close_matches(word.lower(), known, n=1, cutoff=0.5)
     return f"did you mean '{close[0]}'?" if close else "known: " + ", ".join(known)

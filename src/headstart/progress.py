@@ -50,7 +50,8 @@ class Task:
             self._last_line = time.monotonic()
             spent = self._last_line - self._start
             left = spent / self._done * (self.total - self._done) if self._done else 0.0
-            say(f"{self.title}: {self._done:,.0f} of {self.total:,.0f} {self.unit}, {left:.0f} s left {self._note}".rstrip())
+            note = f"; {self._note}" if self._note else ""
+            say(f"{self.title}: {self._done:,.0f} of {self.total:,.0f} {self.unit}, {left:.0f} s left{note}")
 
     def resize(self, total: float) -> None:
         """There is more or less to do than was thought."""

@@ -64,9 +64,9 @@ def test_the_published_fashion_net_has_its_published_size() -> None:
     layers = summarise(build("cnn-fashion", FashionOptions(), (28, 28, 1), 10, 0), torch.zeros(1, 1, 28, 28))
     convolutions = [layer for layer in layers if layer.kind == "Conv2d"]
     assert [layer.parameters for layer in convolutions] == [128 * 9 + 128, 128 * 128 * 9 + 128]
-    assert [layer.output_shape for layer in convolutions] == [(128, 28, 28), (128, 14, 14)]
-    assert convolutions[1].multiply_adds == 14 * 14 * 128 * 128 * 9
-    assert sum(layer.parameters for layer in layers) == 1280 + 147_584 + 7 * 7 * 128 * 128 + 128 + 1290
+    assert [layer.output_shape for layer in convolutions] == [(128, 26, 26), (128, 11, 11)]
+    assert convolutions[1].multiply_adds == 11 * 11 * 128 * 128 * 9
+    assert sum(layer.parameters for layer in layers) == 1280 + 147_584 + 5 * 5 * 128 * 128 + 128 + 1290
 
 
 def test_the_scenes_net_needs_large_images_and_says_so() -> None:

@@ -46,9 +46,8 @@ def test_every_optimizer_lowers_the_loss(name: str) -> None:
     torch.manual_seed(0)
     net = nn.Sequential(nn.Linear(6, 16), nn.ReLU(), nn.Linear(16, 3))
     inputs, labels = torch.randn(60, 6), torch.randint(3, (60,))
-    optimizers = make_optimizers(
-        net, make_recipe("mlp", {"optimizer": name, "lr": {"sgd": 0.3, "muon": 0.1}.get(name, 0.01), "momentum": 0.5})
-    )
+    lr = {"sgd": 0.3, "muon": 0.1}.get(name, 0.01)
+    optimizers = make_optimizers(net, make_recipe("mlp", {"optimizer": name, "lr": lr}))
     losses = []
     for _ in range(60):
         loss = nn.functional.cross_entropy(net(inputs), labels)

@@ -5,9 +5,11 @@ Does not belong here: anything that decides, computes or writes.
 
 from __future__ import annotations
 
+import errno
 import signal
 import sys
 from types import FrameType
+from typing import NoReturn
 
 from headstart.cli._app import app
 from headstart.errors import HeadstartError
@@ -19,19 +21,29 @@ def main() -> None:
     """Run the command line, and turn what goes wrong into words and an exit status."""
     for signum in (signal.SIGINT, signal.SIGTERM):
         signal.signal(signum, _stopped)
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # end quietly when the reader of our output has gone, as `| head` does
     try:
-        app()
+        try:
+            app()
+        finally:
+            sys.stdout.flush()
     except HeadstartError as error:
-        print(f"headstart: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
+        _end(str(error), error.exit_code)
     except MemoryError:
-        print("headstart: not enough memory.\n  Try a smaller --batch, --image-size or --train-images.", file=sys.stderr)
-        sys.exit(3)
-    except BrokenPipeError:  # the reader of our output has gone, as `| head` does
-        sys.stderr.close()
-        sys.exit(0)
+        _end("not enough memory.\n  Try a smaller --batch, --image-size or --train-images.", 3)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EIO, errno.EFBIG):
+            raise
+        sys.stdout = None  # or the interpreter tries once more to flush it
+        _end(f"cannot write the output: {error.strerror}.\n  The results are kept; `headstart runs` lists them.", 3)
+
+
+def _end(text: str, status: int) -> NoReturn:
+    print(f"headstart: {text}", file=sys.stderr)
+    sys.exit(status)
 
 
 def _stopped(signum: int, _: FrameType | None) -> None:
-    print("\nheadstart: stopped. Run the same command again: finished runs are reused.", file=sys.stderr)
+    text = "stopped. Run the same command again: finished runs are reused, an unfinished one starts over."
+    print(f"\nheadstart: {text}", file=sys.stderr)
     sys.exit(128 + signum)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from enum import StrEnum
 from importlib import import_module
 from typing import TYPE_CHECKING, Annotated, Any
@@ -100,8 +100,12 @@ def start(quiet: bool) -> None:
     progress.show_progress(not quiet)
 
 
-def settings(given: list[str] | None) -> dict[str, Any]:
-    """KEY=VALUE pairs; values are numbers, true, false, lists separated by commas, or words."""
+def settings(given: list[str] | None, taken: Iterable[str]) -> dict[str, Any]:
+    """KEY=VALUE pairs; values are numbers, true, false, lists separated by commas, or words.
+
+    Args:
+        taken: keys that have an option of their own.
+    """
     from headstart.errors import InputError
 
     found: dict[str, Any] = {}
@@ -109,7 +113,10 @@ def settings(given: list[str] | None) -> dict[str, Any]:
         key, equals, text = pair.partition("=")
         if not equals or not key:
             raise InputError(f"--set {pair}: wanted is KEY=VALUE.", "Example: --set momentum=0.9")
-        found[key.strip().replace("-", "_")] = _value(text.strip())
+        key = key.strip().replace("-", "_")
+        if key in taken:
+            raise InputError(f"--set {pair}: {key} has an option of its own.", f"Use --{key.replace('_', '-')}.")
+        found[key] = _value(text.strip())
     return found
 
 

@@ -102,7 +102,6 @@ def train(
         "shift": shift,
         "shear": shear,
         "zoom": zoom,
-        **_app.settings(other),
         "validation": validation,
         "test": test,
         "train_images": train_images,
@@ -112,6 +111,7 @@ def train(
         "pixel_max": pixel_max,
         "group_by": group_by,
     }
+    given |= _app.settings(other, {*given, "data", "model", "seed", "time_limit", "out"})
     if summary:
         found = api.network(data, model=model, **given)
         _app.show({"model": model, "layers": found}, as_json, lambda result: layers_table(result["layers"]))

@@ -69,9 +69,9 @@ class Cnn(nn.Module):
     def __init__(self, image_shape: tuple[int, int, int], outputs: int, options: CnnOptions) -> None:
         super().__init__()
         height, width, channels = image_shape
-        # Above 56 pixels the stem strides, so that the first block sees 28 to 56 pixels whatever the image's size.
+        # Above 56 pixels the stem strides, so that the first block sees 28 to 56 pixels of images up to 448.
         side = min(height, width)
-        stride = max(1, 2 ** round(math.log2(side / 40)))
+        stride = min(8, max(1, 2 ** round(math.log2(side / 40))))
         patch = min(2 * stride, side)
         self.whitening = Whitening(channels, patch, stride)
         self.act = activation(options.activation)

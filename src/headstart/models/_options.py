@@ -48,6 +48,7 @@ class FashionOptions(NetOptions):
 
     about: ClassVar[str] = "two convolutions of 128 filters and a dense layer, as published for Fashion-MNIST"
     filters: tuple[Width, Width] = (128, 128)
+    padding: Literal["valid", "same"] = "valid"
     nodes: Width = 128
     activation: Activation = "relu"
     dropout: Rate = 0.25
@@ -59,6 +60,7 @@ class SmallFashionOptions(FashionOptions):
 
     about: ClassVar[str] = "the smaller published Fashion-MNIST net: 32 and 64 filters, dense 256"
     filters: tuple[Width, Width] = (32, 64)
+    padding: Literal["valid", "same"] = "same"
     nodes: Width = 256
     head_dropout: Rate = 0.3
 

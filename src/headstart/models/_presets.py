@@ -30,19 +30,20 @@ def _need_side(name: str, image_shape: tuple[int, int, int], least: int) -> None
 
 def fashion(name: str, image_shape: tuple[int, int, int], outputs: int, options: FashionOptions) -> nn.Sequential:
     """Two times (3x3 convolution, activation, 2x2 pooling, dropout), then two dense layers."""
-    _need_side(name, image_shape, 4)
+    edge = 0 if options.padding == "same" else 2  # what a 3x3 convolution takes off each side, both ends together
+    _need_side(name, image_shape, 4 if options.padding == "same" else 10)
     height, width, channels = image_shape
     net = nn.Sequential()
     for filters in options.filters:
         net.extend(
             [
-                nn.Conv2d(channels, filters, 3, padding=1),
+                nn.Conv2d(channels, filters, 3, padding=options.padding),
                 activation(options.activation),
                 nn.MaxPool2d(2),
                 nn.Dropout(options.dropout),
             ]
         )
-        height, width, channels = height // 2, width // 2, filters
+        height, width, channels = (height - edge) // 2, (width - edge) // 2, filters
     net.extend(
         [
             nn.Flatten(),

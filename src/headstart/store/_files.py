@@ -96,6 +96,8 @@ def reserve(path: Path) -> None:
     Raises:
         ResourceError: no space.
     """
+    if not hasattr(os, "posix_fallocate"):  # macOS
+        return
     with _explained(path), path.open("r+b") as file:
         os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
 

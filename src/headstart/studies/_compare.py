@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,9 +19,10 @@ from headstart.errors import InputError, RunFailed
 from headstart.evaluation import FloorResult, majority_class, nearest_neighbour
 from headstart.models import BACKBONES
 from headstart.studies._finding import Entry, make_finding
-from headstart.training import keys_of, make_recipe, prepare_features, train, warm_up, with_net
+from headstart.training import check, keys_of, make_recipe, prepare_features, train, warm_up, with_net
 
 REPORT_SECONDS = 8.0  # kept back from the time limit for drawing the report; it took 2 to 4 s for two contenders on 2 cores
+LEAST_SECONDS_A_RUN = 1.0
 _FLOOR_SHARE = 0.04  # of the time limit, for the nearest neighbour
 _MULTIPLY_ADDS_A_SECOND = 5e10  # of the nearest neighbour on 2 cores
 _MOST_MULTIPLY_ADDS = 1.2e12
@@ -50,12 +53,9 @@ class Comparison:
         _entries(self)
 
     def as_json(self) -> dict[str, Any]:
-        return {
-            "models": list(self.models),
-            "seeds": list(self.seeds),
-            "time_limit": self.time_limit,
-            "values": dict(self.values),
-        }
+        found = {"models": self.models, "seeds": self.seeds, "time_limit": self.time_limit, "values": dict(self.values)}
+        plain: dict[str, Any] = json.loads(json.dumps(found))  # as it will be read back: tuples are lists
+        return plain
 
 
 def compare(
@@ -79,28 +79,28 @@ def compare(
     """
     started = time.perf_counter() if started is None else started
     entries = _entries(asked)
+    identity = {**asked.as_json(), "dataset": dataset.fingerprint, "split": split.fingerprint}
+    if (finding := _finished(folder, identity)) is not None:
+        return finding
+    judged = split.test if len(split.test) else split.validation
+    if not len(judged):
+        raise InputError(
+            "there is neither a test nor a validation image, so nothing can be compared.",
+            "Give --test or --validation a fraction above 0.",
+        )
+    for entry in entries:
+        check(entry.recipe, dataset, split)
     with store.claim(folder):
-        identity = {**asked.as_json(), "dataset": dataset.fingerprint, "split": split.fingerprint}
-        if (finding := _finished(folder, identity)) is not None:
+        if (finding := _finished(folder, identity)) is not None:  # by another process, meanwhile
             return finding
         store.write_json(folder / "study.json", {"study": "compare", **identity})
         write_split(split, dataset, folder)
-        judged = split.test if len(split.test) else split.validation
-        if not len(judged):
-            raise InputError(
-                "there is neither a test nor a validation image, so nothing can be compared.",
-                "Give --test or --validation a fraction above 0.",
-            )
         floors = _floors(asked, dataset, split, judged)
-        _share_time(asked, entries, dataset, split, folder, started)
+        _share_time(asked, entries, identity, dataset, split, folder, started)
         _run_all(entries, dataset, split, folder)
         finding = make_finding(entries, floors, asked.time_limit, dataset, split, folder)
-        finding = {
-            **finding,
-            "command": command,
-            "budget": {**finding["budget"], "seconds_spent": round(time.perf_counter() - started, 1)},
-        }
-        store.write_json(folder / "finding.json", finding)
+        budget = {**finding["budget"], "seconds_spent": round(time.perf_counter() - started, 1)}
+        store.write_json(folder / "finding.json", {**finding, "command": command, "budget": budget})
         return _read_finding(folder)
 
 
@@ -122,29 +122,33 @@ def _entries(asked: Comparison) -> list[Entry]:
 
 def _values_for(model: str, asked: Comparison) -> dict[str, Any]:
     """The given values that this model has. One that no contender has is an error, raised by `make_recipe`."""
-    known = set.union(*(keys_of(name) for name in asked.models))
-    return {key: value for key, value in asked.values.items() if key in keys_of(model) or key not in known}
+    known = set.union(*(keys_of(name, asked.values) for name in asked.models))
+    own = keys_of(model, asked.values)
+    return {key: value for key, value in asked.values.items() if key in own or key not in known}
 
 
 def _finished(folder: Path, identity: dict[str, Any]) -> dict[str, Any] | None:
+    """The finding in `folder`, if it is the one asked for; None where nothing is finished, or where this study was interrupted.
+
+    Raises:
+        InputError: results of another study are there, or things that are no study; neither is ever overwritten.
+    """
     if not (folder / "study.json").exists():
-        strangers = [entry.name for entry in folder.iterdir() if not entry.name.startswith(".")]
+        strangers = [entry.name for entry in folder.iterdir() if not entry.name.startswith(".")] if folder.is_dir() else []
         if strangers:
-            raise InputError(
-                f"{folder} is not empty and holds no comparison: {', '.join(sorted(strangers)[:3])}.", "Choose another --out."
-            )
+            listed = ", ".join(sorted(strangers)[:3])
+            raise InputError(f"{folder} is not empty and holds no comparison: {listed}.", "Choose another --out.")
         return None
     found = store.read_json(folder / "study.json")
+    holds_results = (folder / "finding.json").exists() or any((folder / "runs").glob("*/metrics.json"))
     for key, wanted in identity.items():
-        if found.get(key) != wanted:
+        if holds_results and found.get(key) != wanted:
             shown = "" if key in ("dataset", "split") else f" ({found.get(key)} there, {wanted} asked)"
             raise InputError(
                 f"{folder} holds a comparison with another {key.replace('_', ' ')}{shown}.",
                 "Choose another --out, or remove that folder.",
             )
-    if not (folder / "finding.json").exists():
-        return None
-    return _read_finding(folder)
+    return _read_finding(folder) if (folder / "finding.json").exists() else None
 
 
 def _read_finding(folder: Path) -> dict[str, Any]:
@@ -162,19 +166,29 @@ def _floors(asked: Comparison, dataset: Dataset, split: Split, judged: NDArray[n
     ]
 
 
-def _share_time(asked: Comparison, entries: list[Entry], dataset: Dataset, split: Split, folder: Path, started: float) -> None:
+def _share_time(
+    asked: Comparison,
+    entries: list[Entry],
+    identity: dict[str, Any],
+    dataset: Dataset,
+    split: Split,
+    folder: Path,
+    started: float,
+) -> None:
     """Give every entry the same seconds, features counted, and every seed its share; kept in `budget.json` for a later start."""
     for recipe in {entry.recipe.model: entry.recipe for entry in entries if entry.recipe.model in BACKBONES}.values():
         warm_up(recipe)
     share = None
     if asked.time_limit is not None:
         share = (asked.time_limit - (time.perf_counter() - started) - REPORT_SECONDS) / len(entries)
-        if share <= 0:
+        if share < LEAST_SECONDS_A_RUN * len(asked.seeds):
+            least = LEAST_SECONDS_A_RUN * len(asked.seeds) * len(entries) + asked.time_limit - share * len(entries)
             raise InputError(
-                f"a time limit of {asked.time_limit:g} s is spent before the first model trains.", "Give a longer --time-limit."
+                f"a time limit of {asked.time_limit:g} s leaves less than {LEAST_SECONDS_A_RUN:g} s for each of the runs.",
+                f"Give --time-limit {math.ceil(least)}s or more, or fewer --seeds.",
             )
-    kept = store.read_json(folder / "budget.json") if (folder / "budget.json").exists() else {}
-    budget: dict[str, Any] = {}
+    budget = store.read_json_or(folder / "budget.json", {})
+    kept = budget["entries"] if budget.get("of") == identity else {}
     sides: dict[str, Any] = {}  # a control sees images of the same size as its backbone
     for entry in entries:
         model = entry.recipe.model
@@ -186,10 +200,11 @@ def _share_time(asked: Comparison, entries: list[Entry], dataset: Dataset, split
                 progress.say(f"{entry.name}: features, once for all seeds")
                 recipe = with_net(entry.recipe, **sides.get(model, {}))
                 entry.recipe, entry.prepare_seconds = prepare_features(recipe, dataset, split, entry.seeds[0], share)
-            entry.run_seconds = None if share is None else max(0.0, share - entry.prepare_seconds) / len(entry.seeds)
+            left = None if share is None else (share - entry.prepare_seconds) / len(entry.seeds)
+            entry.run_seconds = None if left is None else max(LEAST_SECONDS_A_RUN, left)
         sides[model] = entry.recipe.net.model_dump(include={"input_px"})
-        budget[entry.name] = {"prepare": entry.prepare_seconds, "run": entry.run_seconds, "net": sides[model]}
-    store.write_json(folder / "budget.json", budget)
+        kept = {**kept, entry.name: {"prepare": entry.prepare_seconds, "run": entry.run_seconds, "net": sides[model]}}
+    store.write_json(folder / "budget.json", {"of": identity, "entries": kept})
 
 
 def _run_all(entries: list[Entry], dataset: Dataset, split: Split, folder: Path) -> None:

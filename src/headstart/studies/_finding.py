@@ -52,6 +52,11 @@ def make_finding(
         if (sentence := floor_sentence(name, right, floor, part=part))
     ]
     notes += _worth_of_pretraining(entries, correct)
+    notes += [
+        f"{entry.name} saw less than one epoch in the time it had: this says little about it."
+        for entry in done
+        if entry.role == "contender" and min(read_metrics(path)["epochs"] for path in entry.runs.values()) < 1
+    ]
     if part == "validation":
         notes.append("Judged on validation images: the split has no test images.")
     first = entries[0]
@@ -125,7 +130,9 @@ def _contender(entry: Entry, correct: NDArray[np.bool_], part: str, folder: Path
                 entry.prepare_seconds + sum(one["seconds"]["train"] - one["seconds"]["prepare"] for one in metrics), 3
             ),
             "prepare": round(entry.prepare_seconds, 3),
-            "total": round(entry.prepare_seconds + sum(one["seconds"]["total"] for one in metrics), 3),
+            "total": round(
+                entry.prepare_seconds + sum(one["seconds"]["total"] - one["seconds"]["prepare"] for one in metrics), 3
+            ),
         },
         "predict_ms_per_image": float(np.mean([one["predict_ms_per_image"] for one in metrics])),
         "test": scores("test"),

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from headstart.training._classifier import Classifier, load_classifier
     from headstart.training._device import prepare_process
     from headstart.training._features import prepare_features, warm_up
-    from headstart.training._run import network_layers, train
+    from headstart.training._run import check, network_layers, train
 
 _LAZY = {
     "Classifier": "_classifier",
@@ -24,6 +24,7 @@ _LAZY = {
     "warm_up": "_features",
     "prepare_process": "_device",
     "network_layers": "_run",
+    "check": "_run",
     "train": "_run",
 }
 
@@ -31,6 +32,7 @@ __all__ = [
     "Classifier",
     "Recipe",
     "are_characters",
+    "check",
     "finished",
     "keys_of",
     "list_runs",

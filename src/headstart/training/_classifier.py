@@ -17,6 +17,7 @@ from headstart.training._device import best_device, prepare_process, use_bfloat1
 from headstart.training._recipe import Recipe
 
 FORMAT = 1
+_BLOCK_ROWS = 1 << 14
 _PIXELS_A_BATCH = 1 << 20  # bounds the memory of a prediction; 1,000 images of 32x32
 
 
@@ -32,9 +33,9 @@ class Standardise(nn.Module):
 
     def fit(self, images: NDArray[np.uint8]) -> None:
         """From training images `(N, H, W, C)` uint8."""
-        pixels = images.reshape(-1, images.shape[-1])
-        self.mean.copy_(torch.from_numpy(pixels.mean(0, dtype=np.float64)).view_as(self.mean))
-        self.std.copy_(torch.from_numpy(pixels.std(0, dtype=np.float64) + 1e-3).view_as(self.std))
+        mean, std = _moments(images.reshape(-1, images.shape[-1]))
+        self.mean.copy_(mean.view_as(self.mean))
+        self.std.copy_(std.view_as(self.std))
 
     def forward(self, x: Tensor) -> Tensor:
         return (x - self.mean) / self.std
@@ -53,15 +54,28 @@ class StandardisedBackbone(nn.Module):
 
     def fit(self, features: NDArray[np.float16]) -> None:
         """From features `(N, size)` of training images."""
-        self.mean.copy_(torch.from_numpy(features.mean(0, dtype=np.float64)))
-        self.std.copy_(torch.from_numpy(features.std(0, dtype=np.float64) + 1e-3))
+        mean, std = _moments(features)
+        self.mean.copy_(mean)
+        self.std.copy_(std)
 
     def standardise(self, features: Tensor) -> Tensor:
         """Raw features to what the head learns on."""
         return (features - self.mean) / self.std
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.standardise(self.backbone(x).float())
+        # Rounded as in the cache of features, so that a saved classifier predicts what its run predicted.
+        return self.standardise(self.backbone(x).half().float())
+
+
+def _moments(rows: NDArray[np.generic]) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation by column, in blocks: a copy in float64 would be eight times the images."""
+    total, squares = np.zeros(rows.shape[1]), np.zeros(rows.shape[1])
+    for start in range(0, len(rows), _BLOCK_ROWS):
+        block = rows[start : start + _BLOCK_ROWS].astype(np.float64)
+        total += block.sum(0)
+        squares += (block**2).sum(0)
+    mean = total / len(rows)
+    return torch.from_numpy(mean), torch.from_numpy(np.sqrt(np.maximum(squares / len(rows) - mean**2, 0)) + 1e-3)
 
 
 def as_floats(images: NDArray[np.uint8], device: torch.device) -> Tensor:
@@ -102,8 +116,15 @@ class Classifier(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Floats in 0-255, `(N, C, H, W)`, to logits."""
-        logits: Tensor = self.net(self.front(x))
-        return logits
+        return self.logits(self.front(x))
+
+    def logits(self, inputs: Tensor) -> Tensor:
+        """What `net` says of its inputs. A head on features computes in float32: it is small, rounding would only blur it."""
+        on_features = isinstance(self.front, StandardisedBackbone)
+        enabled = use_bfloat16(self.recipe.precision) and not on_features
+        with torch.autocast(inputs.device.type, torch.bfloat16, enabled=enabled):
+            found: Tensor = self.net(inputs)
+        return found
 
     @torch.inference_mode()
     def probabilities(self, images: NDArray[np.uint8], rows: NDArray[np.int64] | None = None) -> NDArray[np.float32]:
@@ -159,7 +180,7 @@ def save_classifier(classifier: Classifier, folder: Path, preprocessing: dict[st
         {
             "format": FORMAT,
             "model": classifier.recipe.model,
-            "recipe": classifier.recipe.model_dump(mode="json"),
+            "recipe": {**classifier.recipe.model_dump(mode="json"), "time_limit": None},
             "image_shape": list(classifier.image_shape),
             "class_names": list(classifier.class_names),
             "mirror": classifier.mirror,
@@ -180,11 +201,27 @@ def load_classifier(folder: Path) -> Classifier:
 
     prepare_process()
     about = store.read_json(folder / "classifier.json")
-    if about.get("format") != FORMAT:
+    try:
+        classifier = _rebuilt(about)
+    except (KeyError, TypeError, ValueError) as error:
         raise InputError(
-            f"{folder / 'classifier.json'} has format {about.get('format')!r}, this Headstart reads {FORMAT}.",
-            "Use the Headstart that trained it, or train again.",
-        )
+            f"{folder / 'classifier.json'} cannot be used: {type(error).__name__} {str(error).splitlines()[0]}.",
+            "It may be damaged, or of another Headstart; train again in another --out.",
+        ) from error
+    path = folder / "model.safetensors"
+    try:
+        classifier.load_state_dict(load(path.read_bytes()))
+    except (OSError, SafetensorError, RuntimeError) as error:
+        raise InputError(
+            f"{path} cannot be used: {str(error).splitlines()[0]}", "The file may be damaged; train again in another --out."
+        ) from error
+    return classifier.to(best_device()).to(memory_format=torch.channels_last).eval()
+
+
+def _rebuilt(about: dict[str, Any]) -> Classifier:
+    """The network that `classifier.json` describes, its weights still to be loaded."""
+    if about["format"] != FORMAT:
+        raise ValueError(f"format {about['format']!r}, but this Headstart reads {FORMAT}")
     net_options = options_of(about["model"])(**about["recipe"]["net"])
     recipe = Recipe(**{**about["recipe"], "net": net_options})
     names, shape = tuple(about["class_names"]), tuple(about["image_shape"])
@@ -195,12 +232,4 @@ def load_classifier(folder: Path) -> Classifier:
     else:
         front = Standardise(shape[2])
         net = build(about["model"], net_options, shape, outputs_for(len(names)), 0)
-    classifier = Classifier(front, net, recipe, names, shape)
-    path = folder / "model.safetensors"
-    try:
-        classifier.load_state_dict(load(path.read_bytes()))
-    except (OSError, SafetensorError, RuntimeError) as error:
-        raise InputError(
-            f"{path} cannot be used: {str(error).splitlines()[0]}", "The file may be damaged; train again in another --out."
-        ) from error
-    return classifier.to(best_device()).to(memory_format=torch.channels_last).eval()
+    return Classifier(front, net, recipe, names, shape)

@@ -35,12 +35,14 @@ class Features:
         values: `(len(rows), size)` float16 memory map.
         seconds: what computing them took, also when they came from the cache.
         backbone: folded; what computed them.
+        was_cached: whether an earlier run computed them.
     """
 
     rows: NDArray[np.int64]
     values: NDArray[np.float16]
     seconds: float
     backbone: Backbone
+    was_cached: bool
 
     def of(self, rows: NDArray[np.int64]) -> NDArray[np.float16]:
         """Features of these dataset indices."""
@@ -87,7 +89,8 @@ def _ready(recipe: Recipe, side_px: int, dataset: Dataset, split: Split, seed: i
 
 
 def _calibration_rows(split: Split, seed: int) -> NDArray[np.int64]:
-    return np.sort(np.random.default_rng(seed).permutation(split.train)[:CALIBRATION_IMAGES])
+    # Not sorted: batch norm averages the variances within batches, and a batch of one class would hide what tells classes apart.
+    return np.random.default_rng(seed).permutation(split.train)[:CALIBRATION_IMAGES]
 
 
 def _options(recipe: Recipe) -> BackboneOptions:
@@ -174,19 +177,21 @@ def compute_features(recipe: Recipe, dataset: Dataset, split: Split, seed: int, 
     folder = store.cache_folder() / "features" / key
     if folder.exists():
         try:
-            return _opened(folder, recipe, side_px, rows)
+            return _opened(folder, recipe, side_px, rows, was_cached=True)
         except (OSError, ValueError, KeyError, RuntimeError, safetensors.SafetensorError, InputError) as error:
             progress.say(f"the cache entry {folder} is damaged ({error}); computing the features again")
             store.remove_folder(folder)
     _compute(folder, recipe, dataset, split, seed, side_px, rows)
-    return _opened(folder, recipe, side_px, rows)
+    return _opened(folder, recipe, side_px, rows, was_cached=False)
 
 
-def _opened(folder: Path, recipe: Recipe, side_px: int, rows: NDArray[np.int64]) -> Features:
+def _opened(folder: Path, recipe: Recipe, side_px: int, rows: NDArray[np.int64], *, was_cached: bool) -> Features:
     backbone = load_backbone(_options(recipe), side_px, 0, empty=True).fold()
     backbone.load_state_dict(safetensors.torch.load((folder / "backbone.safetensors").read_bytes()))
     values = np.load(folder / "features.npy", mmap_mode="r", allow_pickle=False)
-    return Features(rows, values, float(store.read_json(folder / "about.json")["seconds"]), backbone.to(best_device()))
+    return Features(
+        rows, values, float(store.read_json(folder / "about.json")["seconds"]), backbone.to(best_device()), was_cached
+    )
 
 
 def _compute(

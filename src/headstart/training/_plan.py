@@ -110,5 +110,7 @@ def fit_to_time(plan: Plan, started: float, step_seconds: float, epoch_seconds: 
         return
     plan.deadline = started + limit * (1 - _TIME_KEPT_BACK) - end_seconds
     left = plan.deadline - time.perf_counter()
-    affordable = int(left / (step_seconds + epoch_seconds / plan.steps_per_epoch))
-    plan.steps = max(1, min(plan.steps, affordable))
+    whole_epoch = plan.steps_per_epoch * step_seconds + epoch_seconds
+    epochs = max(0, int(left / whole_epoch))
+    rest = max(0, int((left - epochs * whole_epoch - epoch_seconds) / step_seconds))  # the last part is judged like a whole one
+    plan.steps = max(1, min(plan.steps, epochs * plan.steps_per_epoch + rest))

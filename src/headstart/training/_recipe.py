@@ -85,6 +85,15 @@ _DEFAULTS: dict[str, dict[str, Any]] = {
     "cnn-scenes": {"optimizer": "adam", "lr": 1e-4, "epochs": 10.0, "batch": 32},
     "efficientnet-lite0": {"optimizer": "adam", "lr": 2e-3, "schedule": "cosine", "label_smoothing": 0.1},
 }
+# Where a recipe takes another optimizer than its model's own, that one's usual rate and momentum come with it.
+_OF_OPTIMIZER: dict[str, dict[str, float]] = {
+    "muon": {"lr": 0.2, "momentum": 0.6},
+    "adam": {"lr": 1e-3, "momentum": 0.0},
+    "adamw": {"lr": 1e-3, "momentum": 0.0},
+    "sgd": {"lr": 0.05, "momentum": 0.9},
+    "rmsprop": {"lr": 1e-3, "momentum": 0.0},
+}
+WITHOUT_MOMENTUM = ("adam", "adamw")
 USUAL_BATCH = {"mlp": 128, "cnn": 512, "efficientnet-lite0": 256}
 IMAGES_TO_SEE = {"cnn": 400_000, "efficientnet-lite0": 600_000}  # default epochs: this many images, within the bounds below
 EPOCH_BOUNDS = (8, 40)
@@ -113,18 +122,25 @@ def make_recipe(model: str, values: Mapping[str, Any] | None = None) -> Recipe:
                 f"model {model} has no option '{key}': {nearest(key, [*fields, *options.model_fields])}",
                 f"Its own options: {', '.join(options.model_fields) or 'none'}; of training: {', '.join(fields)}.",
             )
-    if given.get("momentum") and given.get("optimizer", _DEFAULTS[model].get("optimizer")) in ("adam", "adamw"):
+    defaults = _DEFAULTS[model]
+    optimizer = given.get("optimizer", defaults["optimizer"])
+    if given.get("momentum") and optimizer in WITHOUT_MOMENTUM:
         raise InputError("adam and adamw have no momentum to set.", "Leave it out, or take --optimizer sgd, rmsprop or muon.")
     try:
         net = options(**{key: value for key, value in given.items() if key in options.model_fields})
         training = {key: value for key, value in given.items() if key in fields}
-        return Recipe(model=model, net=net, **{**_DEFAULTS[model], **training})
+        usual = _OF_OPTIMIZER.get(optimizer, {}) if optimizer != defaults["optimizer"] else {}
+        return Recipe(model=model, net=net, **{**defaults, **usual, **training})
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"]) or model
-        raise InputError(
-            f"option {key} is {first['input']!r}: {first['msg'].lower()}.", f"Give another value for --{key.replace('_', '-')}."
-        ) from None
+        raise InputError(f"option {key} is {first['input']!r}: {first['msg'].lower()}.", _hint(key, first["input"])) from None
+
+
+def _hint(key: str, value: object) -> str:
+    if key == "target" and isinstance(value, int | float) and 1 < value <= 100:
+        return f"It is a part of one: --target {value / 100:g}."
+    return f"Give another value for --{key.replace('_', '-')}."
 
 
 def _training_keys(model: str) -> list[str]:
@@ -133,9 +149,11 @@ def _training_keys(model: str) -> list[str]:
     return [name for name in Recipe.model_fields if name not in without]
 
 
-def keys_of(model: str) -> set[str]:
-    """Every key that `make_recipe` takes for this model: of training, and the options of its network."""
-    return {*_training_keys(model), *options_of(model).model_fields}
+def keys_of(model: str, values: Mapping[str, Any]) -> set[str]:
+    """Every key that `make_recipe` takes for this model beside `values`: of training, and the options of its network."""
+    options = options_of(model)
+    has_momentum = values.get("optimizer", _DEFAULTS[model]["optimizer"]) not in WITHOUT_MOMENTUM
+    return {*_training_keys(model), *options.model_fields} - (set() if has_momentum else {"momentum"})
 
 
 def with_net(recipe: Recipe, **options: Any) -> Recipe:

@@ -35,27 +35,27 @@ def identity(recipe: Recipe, dataset: Dataset, split: Split, seed: int) -> dict[
 
 
 def finished(folder: Path, wanted: dict[str, Any]) -> dict[str, Any] | None:
-    """The metrics of the run in `folder` if it is finished and is the one `wanted`; None if nothing is there.
+    """The metrics of the run in `folder` if it is finished and is the one `wanted`; None if nothing finished is there.
 
     Raises:
-        InputError: another run is there; a run folder is never overwritten.
+        InputError: another finished run is there, or things that are no run; neither is ever overwritten.
     """
-    path = folder / "recipe.json"
-    if not path.exists():
+    if not (folder / "recipe.json").exists():
         strangers = [entry.name for entry in folder.iterdir() if not entry.name.startswith(".")] if folder.is_dir() else []
         if strangers:
-            raise InputError(
-                f"{folder} is not empty and holds no run: {', '.join(sorted(strangers)[:3])}.", "Choose another --out."
-            )
+            listed = ", ".join(sorted(strangers)[:3])
+            raise InputError(f"{folder} is not empty and holds no run: {listed}.", "Choose another --out.")
         return None
-    found = store.read_json(path)
+    if not (folder / "metrics.json").exists():
+        return None
+    found = store.read_json(folder / "recipe.json")
     for key, what in (("recipe", "recipe"), ("seed", "seed"), ("dataset", "dataset"), ("split", "split")):
         if found.get(key) != wanted[key]:
             raise InputError(
                 f"{folder} holds a run with another {what}{_difference(found.get(key), wanted[key])}.",
                 "Choose another --out, or remove that folder.",
             )
-    return read_metrics(folder) if (folder / "metrics.json").exists() else None
+    return read_metrics(folder)
 
 
 def _difference(found: object, wanted: object) -> str:
@@ -188,7 +188,6 @@ def run_summary(folder: Path, metrics: dict[str, Any], *, reused: bool) -> dict[
         "seconds",
         "predict_ms_per_image",
         "stopped",
-        "warnings",
     )
     return {
         "run": str(folder),
@@ -197,6 +196,7 @@ def run_summary(folder: Path, metrics: dict[str, Any], *, reused: bool) -> dict[
         "reused": reused,
         "validation": short(metrics["validation"]),
         "test": short(metrics["test"]),
+        "warnings": [*metrics["warnings"], *store.read_json_or(folder / "data.json", {}).get("warnings", [])],
     }
 
 
@@ -212,24 +212,14 @@ def list_runs(folder: Path) -> list[dict[str, Any]]:
         )
     found: list[dict[str, Any]] = []
     for path in sorted(folder.rglob("recipe.json")):
-        run = path.parent
-        if (run / "metrics.json").exists():
-            found.append(
-                {
-                    "state": "finished",
-                    **run_summary(run, read_metrics(run), reused=True),
-                    "data": store.read_json(run / "data.json").get("name"),
-                }
-            )
+        run, asked = path.parent, store.read_json_or(path, {})
+        if not isinstance(asked, dict) or not {"digest", "recipe", "seed"} <= set(asked):
+            continue  # somebody else's recipe
+        data = store.read_json_or(run / "data.json", {}).get("name")
+        metrics = store.read_json_or(run / "metrics.json", None)
+        if metrics is None:
+            about = {"state": "unfinished", "run": str(run), "model": asked["recipe"]["model"], "seed": asked["seed"]}
         else:
-            asked = store.read_json(path)
-            found.append(
-                {
-                    "state": "unfinished",
-                    "run": str(run),
-                    "model": asked["recipe"]["model"],
-                    "seed": asked["seed"],
-                    "data": store.read_json(run / "data.json").get("name") if (run / "data.json").exists() else None,
-                }
-            )
+            about = {"state": "finished", **run_summary(run, metrics, reused=True)}
+        found.append({**about, "data": data})
     return found

@@ -6,6 +6,8 @@ import copy
 import math
 import re
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -18,7 +20,7 @@ from torch.nn import functional
 
 from headstart import progress, store
 from headstart.data import Dataset, Split
-from headstart.errors import InputError, RunFailed
+from headstart.errors import InputError, ResourceError, RunFailed
 from headstart.evaluation import summarise as summarise_predictions
 from headstart.models import BackboneOptions, Cnn, Layer, build, build_head, load_backbone, summarise
 from headstart.training._augment import augment
@@ -41,13 +43,20 @@ from headstart.training._results import begin, finished, identity, run_summary, 
 _STATISTICS_IMAGES = 20_000  # enough to fix mean and standard deviation to three digits
 _STATISTICS_BYTES = 1 << 27  # of pixels looked at for them: large images need fewer
 _WHITENING_IMAGES = 5_000
+_SHARE_FOR_TIMING = 0.04  # of a time limit, for timing steps and for timing predictions, each
 _OWN_NAME = re.compile(r"^(net\.|front\.backbone\.net\.)")
 
 
 class Source(Protocol):
     """What a network learns from: the images, or the features of a frozen backbone."""
 
-    seconds: float  # what preparing it cost: features
+    @property
+    def seconds(self) -> float:
+        """What preparing it cost: features."""
+
+    @property
+    def reused_seconds(self) -> float:
+        """The part of `seconds` that an earlier run spent."""
 
     def batch(self, rows: NDArray[np.int64], recipe: Recipe, generator: torch.Generator | None) -> Tensor:
         """Inputs of the network for these dataset indices; augmented if a generator is given."""
@@ -66,6 +75,7 @@ class Pixels:
     dataset: Dataset
     front: Standardise
     seconds: float = 0.0
+    reused_seconds: float = 0.0
 
     def batch(self, rows: NDArray[np.int64], recipe: Recipe, generator: torch.Generator | None) -> Tensor:
         images = as_floats(self.dataset.images[rows], best_device())
@@ -87,7 +97,14 @@ class CachedFeatures:
 
     features: Features
     front: StandardisedBackbone
-    seconds: float
+
+    @property
+    def seconds(self) -> float:
+        return self.features.seconds
+
+    @property
+    def reused_seconds(self) -> float:
+        return self.features.seconds if self.features.was_cached else 0.0
 
     def batch(self, rows: NDArray[np.int64], recipe: Recipe, generator: torch.Generator | None) -> Tensor:
         return self.front.standardise(torch.from_numpy(self.features.of(rows)).to(best_device()).float())
@@ -95,7 +112,7 @@ class CachedFeatures:
     @torch.inference_mode()
     def probabilities(self, classifier: Classifier, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         parts = [
-            to_probabilities(classifier.net(self.batch(part, classifier.recipe, None))).cpu().numpy()
+            to_probabilities(classifier.logits(self.batch(part, classifier.recipe, None))).cpu().numpy()
             for part in np.array_split(rows, max(1, len(rows) // 4096))
         ]
         return np.concatenate(parts)
@@ -111,6 +128,8 @@ class History:
     curve: list[dict[str, float | None]] = field(default_factory=list)
     stopped: str = "schedule done"
     seconds: float = 0.0
+    validation: NDArray[np.float32] | None = None  # probabilities under the final weights
+    predict_seconds: float = 0.0  # of computing them
 
 
 def train(recipe: Recipe, dataset: Dataset, split: Split, seed: int, folder: Path, command: str = "") -> dict[str, Any]:
@@ -131,12 +150,14 @@ def train(recipe: Recipe, dataset: Dataset, split: Split, seed: int, folder: Pat
         InputError: the folder holds another run, or data and recipe do not fit; RunFailed: the loss is not finite.
         ResourceError: the folder is in use or cannot be written.
     """
-    with store.claim(folder):
-        asked = identity(recipe, dataset, split, seed)
-        if (metrics := finished(folder, asked)) is not None:
+    started = time.perf_counter()
+    asked = identity(recipe, dataset, split, seed)
+    if (metrics := finished(folder, asked)) is not None:
+        return run_summary(folder, metrics, reused=True)
+    check(recipe, dataset, split)
+    with store.claim(folder), _explained_memory():
+        if (metrics := finished(folder, asked)) is not None:  # by another process, meanwhile
             return run_summary(folder, metrics, reused=True)
-        started = time.perf_counter()
-        _check(recipe, dataset, split)
         begin(folder, asked, dataset, split)
         prepare_process()
         recipe = resolve(recipe, len(split.train), dataset.class_names)
@@ -150,7 +171,25 @@ def train(recipe: Recipe, dataset: Dataset, split: Split, seed: int, folder: Pat
         return run_summary(folder, metrics, reused=False)
 
 
-def _check(recipe: Recipe, dataset: Dataset, split: Split) -> None:
+@contextmanager
+def _explained_memory() -> Iterator[None]:
+    """Turn torch's several words for too little memory into ours."""
+    try:
+        yield
+    except RuntimeError as error:
+        if isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error):
+            raise ResourceError(
+                "there is not enough memory for this run.", "Try a smaller --batch or --image-size, or a smaller network."
+            ) from error
+        raise
+
+
+def check(recipe: Recipe, dataset: Dataset, split: Split) -> None:
+    """Whether this recipe can be trained on these data; nothing is written, no feature computed.
+
+    Raises:
+        InputError: too few classes or images, images too small for the network, or nothing for `patience` or `target` to watch.
+    """
     for key in ("patience", "target"):
         if getattr(recipe, key) is not None and not len(split.validation):
             raise InputError(f"--{key} watches validation images, but the split has none.", "Give --validation 0.15, say.")
@@ -160,6 +199,11 @@ def _check(recipe: Recipe, dataset: Dataset, split: Split) -> None:
             f"the training images of {dataset.name} show {present} class, but classification needs two or more.",
             "Give a dataset with at least two classes, or a larger --train-images.",
         )
+    resolved = resolve(recipe, len(split.train), dataset.class_names)
+    if recipe.model == "cnn" and min(resolved.batch or 1, len(split.train)) < 2:
+        raise InputError("model cnn normalises over a batch, which needs two images or more.", "Give --batch 2 or more.")
+    if not isinstance(recipe.net, BackboneOptions):
+        build(recipe.model, recipe.net, dataset.image_shape, outputs_for(len(dataset.class_names)), 0)
 
 
 def prepare(recipe: Recipe, dataset: Dataset, split: Split, seed: int) -> tuple[Classifier, Source]:
@@ -173,15 +217,15 @@ def prepare(recipe: Recipe, dataset: Dataset, split: Split, seed: int) -> tuple[
         front = StandardisedBackbone(features.backbone)
         front.fit(features.of(split.train))
         net = build_head(features.backbone.size, outputs, options)
-        source = CachedFeatures(features, front, features.seconds)
+        source = CachedFeatures(features, front)
     else:
         count = max(64, min(_STATISTICS_IMAGES, _STATISTICS_BYTES // int(np.prod(dataset.image_shape))))
-        rows = np.sort(np.random.default_rng(seed).permutation(split.train)[:count])
+        drawn = np.random.default_rng(seed).permutation(split.train)[:count]
         front = Standardise(dataset.image_shape[2])
-        front.fit(dataset.images[rows])
+        front.fit(dataset.images[np.sort(drawn)])
         net = build(recipe.model, options, dataset.image_shape, outputs, seed)
         if isinstance(net, Cnn):
-            sample = rows[: min(_WHITENING_IMAGES, max(64, count // 4))]
+            sample = np.sort(drawn[: min(_WHITENING_IMAGES, max(64, count // 4))])
             net.whitening.fit(front(as_floats(dataset.images[sample], torch.device("cpu"))))
         source = Pixels(dataset, front)
     classifier = Classifier(front, net, recipe, dataset.class_names, dataset.image_shape)
@@ -207,28 +251,41 @@ class CrossEntropy(nn.Module):
         self.smoothing = smoothing
 
     def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
-        logits = logits.float()
-        if logits.shape[1] == 1:  # two classes: the same as a softmax over (0, logit)
-            logits = torch.cat([torch.zeros_like(logits), logits], 1)
-        return functional.cross_entropy(logits, labels, self.weights, label_smoothing=self.smoothing)
+        return functional.cross_entropy(_by_class(logits), labels, self.weights, label_smoothing=self.smoothing)
+
+
+def _by_class(logits: Tensor) -> Tensor:
+    """One logit a class, float32: for one output of two classes, the softmax over (0, logit) is its sigmoid."""
+    logits = logits.float()
+    return torch.cat([torch.zeros_like(logits), logits], 1) if logits.shape[1] == 1 else logits
+
+
+@dataclass
+class Step:
+    """What one update saw: the plain cross-entropy and accuracy of its batch, before the update."""
+
+    loss: float
+    right: int
+    is_finite: bool  # loss and gradient; if not, nothing was updated
 
 
 def _step(
     classifier: Classifier, inputs: Tensor, labels: Tensor, loss_function: nn.Module, optimizers: list[torch.optim.Optimizer]
-) -> tuple[float, int]:
-    """One update. Returns loss and how many were right; a loss that is not finite changes nothing."""
-    with torch.autocast(inputs.device.type, torch.bfloat16, enabled=use_bfloat16(classifier.recipe.precision)):
-        logits = classifier.net(inputs)
+) -> Step:
+    logits = classifier.logits(inputs)
     loss = loss_function(logits, labels)
-    value = float(loss.item())
-    if math.isfinite(value):
-        for optimizer in optimizers:
-            optimizer.zero_grad()
-        loss.backward()
+    for optimizer in optimizers:
+        optimizer.zero_grad()
+    loss.backward()
+    gradients = [weight.grad for weight in classifier.net.parameters() if weight.grad is not None]
+    is_finite = bool(torch.isfinite(loss) & torch.isfinite(nn.utils.get_total_norm(gradients)))
+    if is_finite:
         for optimizer in optimizers:
             optimizer.step()
-    guesses = logits[:, 0] > 0 if logits.shape[1] == 1 else logits.argmax(1)
-    return value, int((guesses == labels).sum())
+    with torch.no_grad():
+        scores = _by_class(logits)
+        plain = functional.cross_entropy(scores, labels)  # comparable with validation's: no smoothing, no class weights
+        return Step(float(plain), int((scores.argmax(1) == labels).sum()), is_finite)
 
 
 def _labels(dataset: Dataset, rows: NDArray[np.int64]) -> Tensor:
@@ -243,24 +300,32 @@ def _fit_to_time(plan: Plan, classifier: Classifier, source: Source, dataset: Da
     optimizers, loss_function = make_optimizers(trial.net, plan.recipe), _loss_function(plan.recipe, dataset, split)
     generator = torch.Generator().manual_seed(0)
     rows = split.train[: plan.batch]
-    times: list[float] = []
-    while len(times) < 3 or (len(times) < 10 and sum(times) < 1.0):
+    limit, times = plan.recipe.time_limit, [0.0]
+    while len(times) < 4 or (len(times) < 11 and sum(times) < 1.0):
         start = time.perf_counter()
         _step(trial, source.batch(rows, plan.recipe, generator), _labels(dataset, rows), loss_function, optimizers)
         times.append(time.perf_counter() - start)
-        if sum(times) > 10:
+        if sum(times) > _SHARE_FOR_TIMING * limit:
             break
-    step_seconds = float(np.median(times[min(2, len(times) - 1) :]))
     judged = np.concatenate([split.validation, split.test])
-    sample = judged[:1000]
-    if len(sample):
-        source.probabilities(trial, sample[:100])  # warm
+    image_seconds = _seconds_per_prediction(trial, source, judged, _SHARE_FOR_TIMING * limit) if len(judged) else 0.0
+    end_seconds = image_seconds * len(split.test) + min(0.5, 0.05 * limit)
+    step_seconds = float(np.median(times[min(3, len(times) - 1) :]))  # the first two warm up
+    fit_to_time(plan, started, step_seconds, image_seconds * len(split.validation), end_seconds)
+
+
+def _seconds_per_prediction(trial: Classifier, source: Source, rows: NDArray[np.int64], seconds: float) -> float:
+    """Measured on as many images as fit into `seconds`, 16 to 1,000."""
+    count = 16
+    source.probabilities(trial, rows[:count])  # warm
+    while True:
         start = time.perf_counter()
-        source.probabilities(trial, sample)
-        image_seconds = (time.perf_counter() - start) / len(sample)
-    else:
-        image_seconds = 0.0
-    fit_to_time(plan, started, step_seconds, image_seconds * len(split.validation), image_seconds * len(judged) + 0.5)
+        source.probabilities(trial, rows[:count])
+        found = (time.perf_counter() - start) / min(count, len(rows))
+        larger = min(1000, int(seconds / found / 2))
+        if larger < 4 * count or count >= len(rows):
+            return found
+        count = larger
 
 
 def _fit(classifier: Classifier, source: Source, plan: Plan, dataset: Dataset, split: Split, seed: int) -> History:
@@ -280,12 +345,11 @@ def _fit(classifier: Classifier, source: Source, plan: Plan, dataset: Dataset, s
                 rows = split.train[order[index * plan.batch : (index + 1) * plan.batch]]
                 rate = plan.rate()
                 _set_rate(optimizers, rate)
-                loss, correct = _step(
-                    classifier, source.batch(rows, recipe, generator), _labels(dataset, rows), loss_function, optimizers
-                )
-                if not math.isfinite(loss):
-                    raise _diverged(loss, index, plan, recipe, rate)
-                losses, right, seen = losses + loss * len(rows), right + correct, seen + len(rows)
+                inputs = source.batch(rows, recipe, generator)
+                step = _step(classifier, inputs, _labels(dataset, rows), loss_function, optimizers)
+                if not step.is_finite:
+                    raise _diverged(step.loss, index, plan, recipe, rate)
+                losses, right, seen = losses + step.loss * len(rows), right + step.right, seen + len(rows)
                 plan.step_done()
                 task.advance(len(rows))
                 if plan.done >= plan.steps:
@@ -301,13 +365,18 @@ def _fit(classifier: Classifier, source: Source, plan: Plan, dataset: Dataset, s
                 "validation_accuracy": None,
             }
             if len(split.validation):
-                row["validation_loss"], row["validation_accuracy"] = _judge(classifier, source, dataset, split.validation)
+                before = time.perf_counter()
+                history.validation = _predict(classifier, source, split.validation, recipe)
+                history.predict_seconds = time.perf_counter() - before
+                judged = summarise_predictions(dataset.labels[split.validation], history.validation)
+                row["validation_loss"], row["validation_accuracy"] = judged.loss, judged.accuracy
             history.curve.append(row)
             task.note(_note(row, plan, time.perf_counter() - start))
             if (reason := best.after(row, classifier, recipe)) is not None:
                 history.stopped = reason
                 break
-    best.restore(classifier)
+    if best.restore(classifier):
+        history.validation = None
     history.seconds = time.perf_counter() - start
     return history
 
@@ -328,18 +397,24 @@ def _note(row: dict[str, float | None], plan: Plan, seconds: float) -> str:
 
 
 def _diverged(loss: float, index: int, plan: Plan, recipe: Recipe, rate: float) -> RunFailed:
+    what = "the gradient is no longer finite" if math.isfinite(loss) else f"the loss became {loss}"
     return RunFailed(
-        f"the loss became {loss} in batch {index + 1} of epoch {plan.done // plan.steps_per_epoch + 1} "
+        f"{what} in batch {index + 1} of epoch {plan.done // plan.steps_per_epoch + 1} "
         f"(learning rate {recipe.lr * rate:.3g}); the weights were not updated with it.",
         f"Try a lower learning rate: --lr {recipe.lr / 10:.3g}"
         + (", or --precision float32." if use_bfloat16(recipe.precision) else "."),
     )
 
 
-def _judge(classifier: Classifier, source: Source, dataset: Dataset, rows: NDArray[np.int64]) -> tuple[float, float]:
-    """Loss and accuracy as they would be reported if training ended here."""
-    metrics = summarise_predictions(dataset.labels[rows], source.probabilities(classifier, rows))
-    return metrics.loss, metrics.accuracy
+def _predict(classifier: Classifier, source: Source, rows: NDArray[np.int64], recipe: Recipe) -> NDArray[np.float32]:
+    """Probabilities `(n, K)`; weights that overflowed in the last update show here."""
+    found = source.probabilities(classifier, rows)
+    if not np.isfinite(found).all():
+        raise RunFailed(
+            "the weights are no longer finite: the last update was too large.",
+            f"Try a lower learning rate: --lr {recipe.lr / 10:.3g}.",
+        )
+    return found
 
 
 @dataclass
@@ -367,9 +442,12 @@ class _Best:
         self.epochs_since += 1
         return f"validation loss did not fall for {self.epochs_since} epochs" if self.epochs_since >= recipe.patience else None
 
-    def restore(self, classifier: Classifier) -> None:
-        if self.weights is not None:
-            classifier.net.load_state_dict(self.weights)
+    def restore(self, classifier: Classifier) -> bool:
+        """Take the best weights back, if any were kept; whether so."""
+        if self.weights is None:
+            return False
+        classifier.net.load_state_dict(self.weights)
+        return True
 
 
 def _finish(
@@ -392,8 +470,12 @@ def _finish(
     for part, rows in (("validation", split.validation), ("test", split.test)):
         if len(rows):
             before = time.perf_counter()
-            probabilities = source.probabilities(classifier, rows)
-            ms_per_image = source.ms_per_image(time.perf_counter() - before, len(rows))
+            if part == "validation" and history.validation is not None:
+                probabilities, spent = history.validation, history.predict_seconds
+            else:
+                probabilities = _predict(classifier, source, rows, plan.recipe)
+                spent = time.perf_counter() - before
+            ms_per_image = source.ms_per_image(spent, len(rows))
             parts[part] = (rows, probabilities)
             measured[part] = {
                 **summarise_predictions(dataset.labels[rows], probabilities).as_json(),
@@ -418,20 +500,23 @@ def _finish(
         "seconds": {
             "train": round(history.seconds + source.seconds, 3),
             "prepare": round(source.seconds, 3),
-            "total": round(time.perf_counter() - started, 3),
+            "total": round(time.perf_counter() - started + source.reused_seconds, 3),
         },
         "predict_ms_per_image": None if ms_per_image is None else round(ms_per_image, 4),
         "stopped": history.stopped,
         **measured,
         "architecture": [layer.as_json() for layer in layers],
-        "warnings": _warnings(plan, measured),
+        "warnings": _warnings(plan, measured, time.perf_counter() - started),
     }
     store.write_json(folder / "metrics.json", metrics)
     return metrics
 
 
-def _warnings(plan: Plan, measured: dict[str, Any]) -> list[str]:
+def _warnings(plan: Plan, measured: dict[str, Any], seconds: float) -> list[str]:
     found = []
+    limit = plan.recipe.time_limit
+    if limit is not None and seconds > 1.1 * limit:
+        found.append(f"the run took {seconds:.1f} s; a time limit of {limit:.3g} s is too short for this network and machine.")
     if plan.epochs < 1:
         found.append(f"only {plan.epochs:.2f} of an epoch fitted into the time limit: most training images were never seen.")
     if plan.was_shortened:
