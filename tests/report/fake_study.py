@@ -91,17 +91,19 @@ def make_study(
         contenders.append(_contender(fake, runs, metrics, test))
     folder.mkdir(parents=True, exist_ok=True)
     budget = {"time_limit": 300.0, "seconds_per_contender": 100.0, "seeds": list(range(seeds)), "seconds_spent": 294.1}
-    verdict = _verdict(contenders, winner, images) if test and pairs else _no_verdict()
+    part = "test" if test else "validation"
+    verdict = _verdict(contenders, winner, images, part) if pairs else _no_verdict()
     finding = {
         "study": "compare",
         "headstart": "0.1.0",
         "created": "2026-11-21T08:00:00+00:00",
         "command": f"headstart compare {dataset} --time-limit 5m --out demo",
-        "dataset": _dataset(dataset, class_names, image_shape),
+        "dataset": _dataset(dataset, class_names, image_shape, test),
         "budget": budget,
         "contenders": contenders,
         "floors": _floors(images),
         "verdict": verdict,
+        "judged_on": part,
         "test_reads": 1 if test else 0,
         "report": str(folder / "report.html"),
     }
@@ -157,7 +159,7 @@ def make_run(
         "threads": 2,
         "platform": "Linux-6.1-x86_64",
     }
-    data = _dataset(dataset, class_names, image_shape)
+    data = _dataset(dataset, class_names, image_shape, test)
     for name, content in (("recipe", _recipe(fake)), ("environment", environment), ("data", data), ("metrics", metrics)):
         (folder / f"{name}.json").write_text(json.dumps(content), encoding="utf-8")
     (folder / "curves.csv").write_text(_curves(fake, rng), encoding="utf-8")
@@ -183,7 +185,7 @@ def _slug(name: str) -> str:
     return "".join(letter if letter.isalnum() else "-" for letter in name)
 
 
-def _dataset(name: str, class_names: Sequence[str], image_shape: tuple[int, int, int]) -> dict[str, Any]:
+def _dataset(name: str, class_names: Sequence[str], image_shape: tuple[int, int, int], test: bool) -> dict[str, Any]:
     return {
         "name": name,
         "source": name,
@@ -191,7 +193,7 @@ def _dataset(name: str, class_names: Sequence[str], image_shape: tuple[int, int,
         "image_shape": list(image_shape),
         "classes": len(class_names),
         "class_names": list(class_names),
-        "counts": {"train": 51_000, "validation": 9_000, "test": 10_000},
+        "counts": {"train": 51_000, "validation": 9_000, "test": 10_000 if test else 0},
         "duplicates_removed": 12,
         "split_fingerprint": "cd34" * 16,
         "split_seed": 0,
@@ -317,7 +319,7 @@ def _contender(fake: Fake, runs: list[str], metrics: list[dict[str, Any]], test:
         "epochs": [6] * len(runs),
         "predict_ms_per_image": 0.21,
         "test": scores if test else None,
-        "validation": {"accuracy": mean, "loss": 0.25},
+        "validation": {"accuracy": mean, "loss": 0.25} if test else scores,
         "runs": runs,
         "representative_run": runs[0],
         "warnings": [],
@@ -337,13 +339,13 @@ def _floors(images: int) -> list[dict[str, Any]]:
     ]
 
 
-def _verdict(contenders: list[dict[str, Any]], winner: str | None, n: int) -> dict[str, Any]:
-    order = sorted((one for one in contenders if one["role"] == "contender"), key=lambda one: -one["test"]["accuracy"])
-    pairs = [_pair(a, b, is_shown=winner is not None) for place, a in enumerate(order) for b in order[place + 1 :]]
+def _verdict(contenders: list[dict[str, Any]], winner: str | None, n: int, part: str) -> dict[str, Any]:
+    order = sorted((one for one in contenders if one["role"] == "contender"), key=lambda one: -one[part]["accuracy"])
+    pairs = [_pair(a, b, part, is_shown=winner is not None) for place, a in enumerate(order) for b in order[place + 1 :]]
     first = pairs[0]
     sentence = (
-        f"{winner} is better than {first['b']} by {100 * first['difference']:.1f} points of test accuracy (95% interval "
-        f"{100 * first['interval'][0]:.1f} to {100 * first['interval'][1]:.1f}); over 3 seeds and {n:,} test images, so "
+        f"{winner} is better than {first['b']} by {100 * first['difference']:.1f} points of {part} accuracy (95% interval "
+        f"{100 * first['interval'][0]:.1f} to {100 * first['interval'][1]:.1f}); over 3 seeds and {n:,} {part} images, so "
         "this is about the recipes."
         if winner
         else "No difference shown; this test would show 1.8 points or more."
@@ -361,8 +363,8 @@ def _verdict(contenders: list[dict[str, Any]], winner: str | None, n: int) -> di
     }
 
 
-def _pair(a: dict[str, Any], b: dict[str, Any], is_shown: bool) -> dict[str, Any]:
-    difference = a["test"]["accuracy"] - b["test"]["accuracy"]
+def _pair(a: dict[str, Any], b: dict[str, Any], part: str, is_shown: bool) -> dict[str, Any]:
+    difference = a[part]["accuracy"] - b[part]["accuracy"]
     half = 0.6 * difference if is_shown else difference + 0.01
     interval = [difference - half, difference + half]
     return {

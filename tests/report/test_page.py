@@ -178,18 +178,84 @@ def test_a_matrix_of_a_hundred_classes_is_drawn_without_numbers(tmp_path: Path) 
     with canvas():
         figure = _figures.confusion(study.entries[0], np.eye(100, dtype=np.int64), names, 1.0)
         assert len(figure.axes[0].texts) == 0
+        for axis in (figure.axes[0].xaxis, figure.axes[0].yaxis):
+            assert [label.get_text() for label in axis.get_ticklabels()][:2] == ["class number…", "class number…"]
+            assert list(axis.get_ticklocs()) == list(range(0, 100, 9))
         save(figure, tmp_path, "matrix")
     assert (tmp_path / "matrix.svg").stat().st_size < 2e5
 
 
 @pytest.mark.usefixtures("page_only")
 def test_without_test_images_the_page_says_that_validation_judges(tmp_path: Path) -> None:
-    page = write_report(make_study(tmp_path, seeds=1, test=False)).read_text(encoding="utf-8")
+    page = write_report(make_study(tmp_path, seeds=1, test=False, pairs=False)).read_text(encoding="utf-8")
     assert "No verdict on digits" in page
     assert "No verdict: --test 0 left no test images to judge on." in page
     assert "every score on this page is on validation images" in page
     assert "Validation accuracy" in page
     assert 'id="sure"' not in page
+
+
+@pytest.mark.usefixtures("page_only")
+def test_a_win_on_validation_images_is_not_told_as_one_on_test_images(tmp_path: Path) -> None:
+    page = write_report(make_study(tmp_path, seeds=1, images=300, test=False)).read_text(encoding="utf-8")
+    assert "<title>cnn wins on digits (validation images)" in page
+    assert "Difference in validation accuracy" in page
+    assert "<dt>Test images</dt><dd>none</dd>" in page
+    assert "Test set read" not in page
+    make_run(tmp_path / "run", Fake("cnn", 0.95), DIGITS, seed=3, noise=5, test=False)
+    assert "% (validation images)</h1>" in write_run_report(tmp_path / "run").read_text(encoding="utf-8")
+
+
+@pytest.mark.usefixtures("page_only")
+def test_warnings_about_the_data_stand_with_the_results(tmp_path: Path) -> None:
+    make_study(tmp_path, seeds=1, images=60)
+    warning = {"warnings": ["12 images of <cat> are tiny."]}
+    for path in (tmp_path / "finding.json", tmp_path / "runs/cnn-seed0/data.json"):
+        written = json.loads(path.read_text())
+        (written["dataset"] if path.name == "finding.json" else written).update(warning)
+        path.write_text(json.dumps(written))
+    for page in (write_report(tmp_path), write_run_report(tmp_path / "runs/cnn-seed0")):
+        results = page.read_text(encoding="utf-8").partition('<h2 id="results">')[2].partition("</section>")[0]
+        assert "<b>Data:</b> 12 images of &lt;cat&gt; are tiny." in results
+
+
+def test_the_time_spent_leaves_out_the_report(page: str) -> None:
+    assert "<b>4 min 54 s</b> of 5 min allowed, without drawing this report" in page
+
+
+@pytest.mark.usefixtures("page_only")
+def test_a_class_name_of_200_letters_is_cut_in_the_pairs_and_kept_as_a_title(tmp_path: Path) -> None:
+    names = ["w" * 200, *DIGITS[1:]]
+    page = write_report(make_study(tmp_path, [Fake("cnn", 0.6)], class_names=names, seeds=1, pairs=False)).read_text(
+        encoding="utf-8"
+    )
+    table = page.partition('<table class="pairs">')[2].partition("</table>")[0]
+    assert f'title="{"w" * 200}">{"w" * 31}…<' in table
+    assert re.search(r"\.pairs\{table-layout:fixed\}\n\.pairs th,\.pairs td\{[^}]*overflow-wrap:anywhere", page)
+
+
+@pytest.mark.usefixtures("page_only")
+def test_every_nth_of_many_classes_is_named_on_both_sides(tmp_path: Path) -> None:
+    names = [f"{number} of a hundred or so" for number in range(100)]
+    page = write_report(make_study(tmp_path, [Fake("cnn", 0.6)], class_names=names, seeds=1, pairs=False)).read_text(
+        encoding="utf-8"
+    )
+    figure = page.partition('<figure class="heat">')[2].partition("</figure>")[0]
+    for side in ("top", "left"):
+        place = {"top": "left", "left": "top"}[side]
+        ticks = re.findall(rf'<span style="{place}:([\d.]+)%" title="(\d+) of', figure)
+        assert [int(number) for _, number in ticks] == list(range(0, 100, 9))
+        assert [float(at) for at, _ in ticks] == [number + 0.5 for number in range(0, 100, 9)]
+    assert "the axes name one in 9." in figure
+
+
+@pytest.mark.usefixtures("page_only")
+def test_left_out_pairs_of_one_image_are_counted(tmp_path: Path) -> None:
+    names = [str(number) for number in range(30)]
+    page = write_report(make_study(tmp_path, [Fake("cnn", 0.6)], class_names=names, seeds=1, pairs=False)).read_text(
+        encoding="utf-8"
+    )
+    assert re.search(r"\d+ pairs with a single image left out\.", page)
 
 
 @pytest.mark.usefixtures("page_only")

@@ -15,9 +15,9 @@ from rich.console import Console, RenderableType
 
 from headstart.report import _values, compare_table, run_table, runs_table
 from headstart.report._blocks import blocks
-from headstart.report._figures import confusion_pixels, epoch_limits, largest_error
+from headstart.report._figures import confusion_pixels, epoch_limits, labelled_classes, largest_error
 from headstart.report._load import Entry, Facts, Run
-from headstart.report._parts import below_floors, per_class, recipes
+from headstart.report._parts import below_floors, listed_pairs, per_class, recipes
 from headstart.report._style import DARK, LIGHT, Theme
 
 
@@ -107,6 +107,25 @@ def test_errors_show_beside_a_strong_diagonal() -> None:
 
 def test_matrices_without_an_error_have_a_scale() -> None:
     assert largest_error([np.eye(3, dtype=np.int64)]) == 1.0
+
+
+def test_confused_pairs_come_by_count_then_share_and_one_image_is_no_pattern() -> None:
+    counts = np.array([[6, 2, 1, 0], [0, 2, 2, 0], [3, 0, 3, 0], [1, 0, 0, 0]])
+    pairs, left_out = listed_pairs(counts)
+    assert [(pair.true, pair.predicted) for pair in pairs] == [(2, 0), (1, 2), (0, 1)]
+    assert left_out == 2
+
+
+def test_pairs_of_one_image_are_listed_where_there_are_no_others() -> None:
+    pairs, left_out = listed_pairs(np.array([[9, 1, 0], [1, 1, 0], [0, 0, 5]]))
+    assert [(pair.true, pair.predicted) for pair in pairs] == [(1, 0), (0, 1)]
+    assert left_out == 0
+
+
+@pytest.mark.parametrize("classes", [21, 25, 100, 144, 145, 1000])
+def test_no_axis_names_more_than_twelve_of_many_classes(classes: int) -> None:
+    assert 8 <= len(labelled_classes(classes)) <= 12
+    assert len(labelled_classes(20)) == 20
 
 
 def entry(name: str, place: int | None = 0, **facts: Any) -> Entry:
@@ -219,7 +238,7 @@ def test_the_terminal_table_fits_and_loses_no_number(tmp_path: Path, width: int)
 
 
 def test_the_terminal_table_does_without_test_and_verdict(tmp_path: Path) -> None:
-    finding = json.loads((make_study(tmp_path, images=120, test=False) / "finding.json").read_text())
+    finding = json.loads((make_study(tmp_path, images=120, test=False, pairs=False) / "finding.json").read_text())
     text = printed(compare_table(finding))
     assert "validation" in text
     assert "No verdict" in text
@@ -240,6 +259,36 @@ def test_runs_are_listed_finished_or_not() -> None:
     assert "92.0%" in text and "runs/b" in text
     assert "90.0 to 94.0%" in printed(run_table(done))
     assert "No runs here yet." in printed(runs_table([]))
+
+
+@pytest.mark.parametrize("width", [80, 100])
+def test_the_list_of_runs_fits_and_names_state_and_folder_from_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, width: int
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = {
+        "run": str(tmp_path / "runs/a"),
+        "state": "finished",
+        "model": "efficientnet-lite0",
+        "seed": 1234,
+        "seconds": {"train": 294.0},
+    }
+    done |= {"validation": {"accuracy": 0.91, "n": 9000}, "test": {"accuracy": 0.92, "n": 9000}}
+    elsewhere = {"run": "/elsewhere/b", "state": "unfinished", "model": "mlp", "seed": 1}
+    text = printed(runs_table([done, elsewhere]), width)
+    lines = [line.split() for line in text.splitlines()]
+    assert max(len(line.rstrip()) for line in text.splitlines()) <= width
+    assert ["runs/a", "finished", "efficientnet-lite0", "1234", "92.00%", "91.00%"] in [line[:6] for line in lines]
+    assert ["/elsewhere/b", "unfinished", "mlp"] in [line[:3] for line in lines]
+
+
+def test_warnings_stand_under_the_terminal_tables(tmp_path: Path) -> None:
+    finding = json.loads((make_study(tmp_path, images=60) / "finding.json").read_text())
+    finding["dataset"]["warnings"] = ["12 images are [tiny]."]
+    text = printed(compare_table(finding))
+    assert text.index("is better than") < text.index("12 images are [tiny].")
+    text = printed(run_table({"run": "runs/a", "warnings": ["the loss [did] not fall."]}))
+    assert text.index("runs/a") < text.index("the loss [did] not fall.")
 
 
 def test_the_room_opens_without_torch_or_matplotlib() -> None:

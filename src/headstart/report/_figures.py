@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 # Up to here a matrix has room for its numbers and names.
 MOST_CLASSES_WITH_NUMBERS = 20
+# Above that, every n-th class is named, so that at most these are, on each side.
+MOST_CLASSES_LABELLED = 12
 # An epoch axis is shared unless the longest training has this many times the epochs of the shortest, which would then be a dot.
 MOST_EPOCHS_APART = 3
 Limits = tuple[float, float]
@@ -169,6 +171,11 @@ def confusion_pixels(confusion: NDArray[np.int64], largest: float, accent: str, 
     return out
 
 
+def labelled_classes(classes: int) -> range:
+    """The class numbers that an axis names: all while cells have numbers, then every n-th from the first."""
+    return range(0, classes, 1 if classes <= MOST_CLASSES_WITH_NUMBERS else -(-classes // MOST_CLASSES_LABELLED))
+
+
 def confusion(entry: Entry, counts: NDArray[np.int64], names: tuple[str, ...], largest: float) -> Figure:
     """One confusion matrix; with counts and rates in the cells while they fit."""
     has_numbers = len(names) <= MOST_CLASSES_WITH_NUMBERS
@@ -178,12 +185,14 @@ def confusion(entry: Entry, counts: NDArray[np.int64], names: tuple[str, ...], l
     if has_numbers:
         pixels[..., 3] *= 0.6  # the numbers stay readable
         _write_numbers(axes, counts)
-        axes.set_xticks(range(len(names)), [short(name, 14) for name in names], rotation=90)
-        axes.set_yticks(range(len(names)), [short(name, 14) for name in names])
+    shown = labelled_classes(len(names))
+    labels = [short(names[number], 14) for number in shown]
+    axes.set_xticks(shown, labels, rotation=90)
+    axes.set_yticks(shown, labels)
     axes.imshow(pixels / 255, interpolation="nearest", aspect="auto" if has_numbers else "equal")
     axes.set_title(short(entry.name, 40), color=LIGHT.accent(entry.place))
     axes.set(xlabel="predicted", ylabel="true")
-    axes.tick_params(length=0)
+    axes.tick_params(length=0 if has_numbers else 3)
     axes.grid(visible=False)
     return drawing
 

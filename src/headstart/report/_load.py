@@ -125,7 +125,7 @@ def environment(study: Study) -> Facts:
 
 
 def _study(folder: Path, finding: Facts) -> Study:
-    part = "test" if any(one["test"] for one in finding["contenders"]) else "validation"
+    part = finding["judged_on"] or ("test" if any(one["test"] for one in finding["contenders"]) else "validation")
     data = finding["dataset"]
     data["counts"] = data["counts"] or {name: one["images"] for name, one in (data["parts"] or {}).items()}
     entries, place = [], 0

@@ -9,8 +9,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from headstart.evaluation import most_confused
-from headstart.report._figures import MOST_CLASSES_WITH_NUMBERS, confusion_pixels, largest_error, rates, strength
+from headstart.evaluation import Confusion, most_confused
+from headstart.report._figures import (
+    MOST_CLASSES_WITH_NUMBERS,
+    confusion_pixels,
+    labelled_classes,
+    largest_error,
+    rates,
+    strength,
+)
 from headstart.report._load import Entry, Facts, Run, Study, confusion_of
 from headstart.report._pictures import Shown
 from headstart.report._style import DARK, LIGHT
@@ -25,11 +32,12 @@ LARGEST_PNG_PX, THUMBNAIL_PX, JPEG_QUALITY = 64, 160, 85
 def headline(study: Study) -> str:
     """The page's first words: who won, or that nobody did."""
     name, verdict = study.facts["dataset"]["name"], study.facts["verdict"] or Facts()
+    on = "" if study.part == "test" else f" ({study.part} images)"
     if study.facts["study"] == "train":
         score = study.entries[0].score
-        return f"{study.entries[0].name} on {name}: {percent(score['accuracy'], score['n'])}"
+        return f"{study.entries[0].name} on {name}: {percent(score['accuracy'], score['n'])}{on}"
     if verdict["winner"]:
-        return f"{verdict['winner']} wins on {name}"
+        return f"{verdict['winner']} wins on {name}{on}"
     if not verdict["pairs"]:
         return f"No verdict on {name}"
     return f"No difference shown on {name}" if len(study.contenders) < 3 else f"No single winner on {name}"
@@ -130,11 +138,30 @@ def confusions(study: Study) -> list[Part]:
             "has_numbers": has_numbers,
             "rows": _confusion_rows(counts, largest) if has_numbers else [],
             "images": {} if has_numbers else _confusion_images(entry, counts, largest),
-            "pairs": most_confused(counts, MOST_PAIRS_LISTED[has_numbers]),
+            "ticks": [] if has_numbers else _ticks(study.class_names),
+            "pairs": pairs[: MOST_PAIRS_LISTED[has_numbers]],
+            "single_left_out": left_out,
             "errors": int(counts.sum() - np.trace(counts)),
         }
         for entry, counts in found
+        for pairs, left_out in [listed_pairs(counts)]
     ]
+
+
+def listed_pairs(counts: NDArray[np.int64]) -> tuple[list[Confusion], int]:
+    """The confused pairs, most images first and then the largest share; and how many pairs of one image were left out.
+
+    One image says nothing about a pair of classes, and where classes are small its share is large. Such pairs are listed only
+    where there are no others.
+    """
+    ordered = sorted(most_confused(counts, int(np.count_nonzero(counts))), key=lambda pair: (-pair.count, -pair.rate))
+    repeated = [pair for pair in ordered if pair.count > 1]
+    return (repeated, len(ordered) - len(repeated)) if repeated else (ordered, 0)
+
+
+def _ticks(names: tuple[str, ...]) -> list[Part]:
+    """The labelled classes, each with the middle of its row or column in percent of the matrix."""
+    return [{"name": names[number], "at": round(100 * (number + 0.5) / len(names), 3)} for number in labelled_classes(len(names))]
 
 
 def _confusion_rows(counts: NDArray[np.int64], largest: float) -> list[list[Part]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from headstart.report._values import ABSENT, amount, count, duration, percent, plain, short, span
@@ -18,12 +19,17 @@ Facts = dict[str, Any]
 
 
 def compare_table(finding: Facts) -> RenderableType:
-    """The contenders, controls and floors of a comparison, and its sentence below; `finding` as in finding.json."""
+    """The contenders, controls and floors of a comparison; below, its sentence, notes and the warnings about its data.
+
+    Args:
+        finding: as in finding.json.
+    """
     return _Fitted(lambda width: _compared(finding, width))
 
 
 def run_table(summary: Facts) -> RenderableType:
-    """One finished run: its scores, cost and folder; `summary` as `train --json` prints it."""
+    """One finished run: its scores, cost and folder, and its warnings below; `summary` as `train --json` prints it."""
+    from rich.console import Group
     from rich.text import Text
 
     table = _table(["", ""], left=2, fold=1)
@@ -45,28 +51,19 @@ def run_table(summary: Facts) -> RenderableType:
     }
     for name, value in facts.items():
         table.add_row(name, Text(plain(value)))
-    return _Fitted(lambda width: table)
+    return _Fitted(lambda width: Group(table, *_sentences(summary.get("warnings"), "yellow")))
 
 
 def runs_table(runs: list[Facts]) -> RenderableType:
-    """Runs below each other; each with the keys of `run_table`. A run without scores is unfinished, and dim."""
+    """Runs below each other; each with the keys of `run_table` and `state`. Unfinished ones are dim.
+
+    Folders below the current one are named from there.
+    """
     from rich.text import Text
 
     if not runs:
         return Text("No runs here yet.", style="dim")
-    table = _table(["run", "model", "seed", "test", "validation", "training"])
-    for run in runs:
-        test, validation, seconds = (run.get(key) or {} for key in ("test", "validation", "seconds"))
-        table.add_row(
-            Text(plain(run.get("run", ABSENT))),
-            Text(short(run.get("model", ABSENT), 24)),
-            str(run.get("seed", ABSENT)),
-            percent(test.get("accuracy"), test.get("n")),
-            percent(validation.get("accuracy"), validation.get("n")),
-            duration(seconds.get("train")),
-            style="" if test or validation else "dim",
-        )
-    return _Fitted(lambda width: table)
+    return _Fitted(lambda width: _listed(runs, width))
 
 
 @dataclass(frozen=True)
@@ -91,16 +88,51 @@ def _table(columns: list[str], left: int = 1, fold: int = 0) -> Table:
     return table
 
 
-def _compared(finding: Facts, width: int) -> RenderableType:
-    from rich.console import Group
+def _listed(runs: list[Facts], width: int) -> Table:
+    from rich.text import Text
+
+    columns = ["run", "state", "model", "seed", "test", "validation", "training"]
+    shown = columns if width >= WIDTH_FOR_ALL_COLUMNS else columns[:-1]
+    table = _table(shown, left=3)
+    for run in runs:
+        test, validation, seconds = (run.get(key) or {} for key in ("test", "validation", "seconds"))
+        state = run.get("state") or ("finished" if test or validation else "unfinished")
+        cells = (
+            Text(plain(_from_here(run["run"])) if run.get("run") else ABSENT),
+            state,
+            Text(short(run.get("model", ABSENT), 20)),
+            str(run.get("seed", ABSENT)),
+            percent(test.get("accuracy"), test.get("n")),
+            percent(validation.get("accuracy"), validation.get("n")),
+            duration(seconds.get("train")),
+        )
+        table.add_row(*cells[: len(shown)], style="dim" if state == "unfinished" else "")
+    return table
+
+
+def _from_here(folder: str) -> str:
+    path, here = Path(folder).absolute(), Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else folder
+
+
+def _sentences(sentences: list[str] | None, style: str) -> Iterator[RenderableType]:
     from rich.padding import Padding
     from rich.text import Text
 
+    for sentence in sentences or []:
+        yield Padding(Text(plain(sentence), style=style), (0, 1))
+
+
+def _compared(finding: Facts, width: int) -> RenderableType:
+    from rich.console import Group
+
     verdict = finding.get("verdict") or {}
-    lines: list[RenderableType] = [_results(finding, verdict.get("winner"), width)]
-    if verdict.get("sentence"):
-        lines.append(Padding(Text(plain(verdict["sentence"]), style="bold"), (0, 1)))
-    return Group(*lines, *(Padding(Text(plain(note), style="dim"), (0, 1)) for note in verdict.get("notes") or []))
+    return Group(
+        _results(finding, verdict.get("winner"), width),
+        *_sentences([verdict["sentence"]] if verdict.get("sentence") else [], "bold"),
+        *_sentences(verdict.get("notes"), "dim"),
+        *_sentences((finding.get("dataset") or {}).get("warnings"), "yellow"),
+    )
 
 
 def _results(finding: Facts, winner: str | None, width: int) -> Table:
