@@ -253,6 +253,39 @@ def test_images_without_class_folders_are_an_error(tmp_path: Path) -> None:
     assert "has no class folders" in fails(fill(tmp_path / "parts", ["train/1.png", "test/2.png"]))
 
 
+def test_one_class_folder_alone_is_told_to_give_the_folder_above(tmp_path: Path) -> None:
+    fill(tmp_path / "two", ["cat/1.png", "dog/1.png"])
+    assert f"give the folder above it: {tmp_path / 'two'}." in fails(tmp_path / "two/cat")
+
+
+def test_class_folders_that_look_alike_are_an_error_that_names_both(tmp_path: Path) -> None:
+    fill(tmp_path, ["caf\u00e9/1.png", "cafe\u0301/1.png", "bar/1.png"])
+    if len(list(tmp_path.iterdir())) < 3:
+        pytest.skip("this file system makes them one folder")
+    text = fails(tmp_path)
+    assert "look alike" in text
+    assert "'cafe\\u0301' and 'caf\\xe9'" in text
+
+
+def test_a_folder_of_only_a_test_part_is_divided_anew_and_said_so(tmp_path: Path, said: list[str]) -> None:
+    data = load(fill(tmp_path, ["test/a/1.png", "test/b/1.png"]))
+    assert set(data.parts.tolist()) == {UNASSIGNED}
+    assert any("has only the part 'test'" in line and "divided anew" in line for line in said)
+    said.clear()
+    load(fill(tmp_path / "more", ["train/a/1.png", "train/b/1.png"]))
+    assert not said
+
+
+def test_a_path_that_is_a_folder_or_a_url_is_said_to_be_that(tmp_path: Path) -> None:
+    fill(tmp_path, ["1.png", "cats/2.png"])
+    csv = tmp_path / "l.csv"
+    text = fails(write_csv(csv, "path,label", "1.png,a", "cats,b"))
+    assert f"line 3 of l.csv: {tmp_path / 'cats'} is a folder" in text
+    text = fails(write_csv(csv, "path,label", "1.png,a", "https://example.org/2.png,b"))
+    assert "line 3 of l.csv: https://example.org/2.png is a URL, and URLs are not fetched." in text
+    assert "Download the images first" in text
+
+
 def test_a_stray_class_folder_beside_train_is_an_error(tmp_path: Path) -> None:
     assert "stands beside a train folder" in fails(fill(tmp_path, ["train/a/1.png", "train/b/1.png", "more/a/1.png"]))
 

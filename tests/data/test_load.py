@@ -205,6 +205,11 @@ def test_a_path_that_the_system_refuses_is_an_input_error() -> None:
     assert "cannot be read: File name too long" in fails("x" * 5000)
 
 
+@pytest.mark.parametrize("source", ["", "  "])
+def test_an_empty_name_is_no_data(source: str) -> None:
+    assert "no data given" in fails(source)
+
+
 def test_names_leave_the_suffix_out(tmp_path: Path) -> None:
     assert load(csv_of(tmp_path / "my.digits.CSV")).name == "my.digits"
 

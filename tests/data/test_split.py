@@ -124,15 +124,49 @@ def test_the_split_of_today_is_the_split_of_tomorrow() -> None:
         ({"test": float("nan")}, "test is nan"),
         ({"validation": 0.5, "test": 0.5}, "validation 0.5 and test 0.5 leave nothing to train on"),
         ({"validation": 0.9}, "leave nothing"),
-        ({"seed": -1}, "the split's seed is -1"),
+        ({"seed": -1}, "the split's seed is -1, but wanted is a whole number from 0 to 2^63 - 1.\n  For example: --split-seed 0"),
+        ({"seed": 2**63}, "the split's seed is 9223372036854775808, but"),
     ],
 )
 def test_fractions_are_checked(options: dict[str, float], text: str) -> None:
     assert text in fails(dataset([50, 50]), **options)
 
 
+def test_the_largest_seed_is_kept_in_the_file(tmp_path: Path) -> None:
+    data = dataset([50, 50])
+    write_split(make_split(data, seed=2**63 - 1), data, tmp_path)
+    assert read_split(tmp_path, data).seed == 2**63 - 1
+
+
+def test_where_not_every_class_can_be_in_a_part_the_seed_decides_which() -> None:
+    data = dataset([5] * 120)
+    splits = [make_split(data, seed=seed) for seed in (0, 1)]
+    lacking = [set(np.flatnonzero(np.array(per_class(data, split.test)) == 0).tolist()) for split in splits]
+    for split, classes in zip(splits, lacking, strict=True):
+        assert (len(split.train), len(split.validation), len(split.test)) == (420, 90, 90)
+        assert max(per_class(data, split.test)) == 1
+        assert classes - set(range(90, 120))
+    assert lacking[0] != lacking[1]
+
+
+def test_a_class_of_three_images_is_in_every_part_where_the_fraction_allows() -> None:
+    data = dataset([300, 40, 3, 3, 3, 2, 1])
+    split = make_split(data)
+    assert per_class(data, split.train)[2:] == [1, 1, 1, 2, 1]
+    assert per_class(data, split.validation)[2:5] == per_class(data, split.test)[2:5] == [1, 1, 1]
+    assert len(split.validation) == len(split.test) == round(0.15 * len(data))
+    small = dataset([3, 3, 30])
+    assert 0 not in per_class(small, make_split(small, test=0.6, validation=0.1).test)
+    assert 0 not in per_class(small, make_split(small, test=0.6, validation=0.1).validation)
+
+
+def test_a_class_does_not_pay_for_classes_of_one_image() -> None:
+    data = dataset([20] + [1] * 60)
+    assert per_class(data, make_split(data, validation=0).test) == [3] + [0] * 60
+
+
 def test_a_fraction_that_rounds_to_no_image_is_an_error() -> None:
-    assert "test would be empty: 4 images are too few to take 0.4 images from" in fails(dataset([2, 2]), test=0.1)
+    assert "test would be empty: 0.1 of 4 images rounds to none." in fails(dataset([2, 2]), test=0.1)
 
 
 def test_train_images_are_stratified_and_nested() -> None:
@@ -197,11 +231,17 @@ def test_groups_stay_together() -> None:
 def test_groups_too_large_for_the_fraction_are_an_error_and_missing_classes_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
     lines: list[str] = []
     monkeypatch.setattr(progress, "say", lines.append)
-    assert "2 groups are too few" in fails(dataset([10, 10], groups=[0, 1] * 10))
+    text = fails(dataset([10, 10], groups=[0, 1] * 10))
+    assert "test would be empty: 2 groups of 20 images, which stay together, cannot give about 3 images to test" in text
+    assert "More groups are needed" in text
+    assert "1 group of 2 images, which stay together, cannot give about 1 image to" in fails(
+        dataset([1, 1], groups=[0, 0]), test=0.4, validation=0
+    )
     plain = dataset([40, 20])
     groups = np.where(plain.labels == 1, 100, np.arange(60) // 4).tolist()
     make_split(dataset([40, 20], groups=groups))
-    assert any("test has no image of 'class1'" in line for line in lines)
+    assert any("1 of the 2 classes has no test image" in line and "'class1'" in line for line in lines)
+    assert any("the groups may be too large" in line for line in lines)
 
 
 def test_a_group_in_two_own_parts_is_an_error() -> None:
@@ -253,3 +293,59 @@ def test_description_is_json_and_adds_up() -> None:
     assert about["parts"]["test"] == {"images": 9, "per_class": [3, 6]}
     assert sum(part["images"] for part in about["parts"].values()) == about["images"] == 60
     assert about["fingerprint"] == data.fingerprint
+
+
+def test_warnings_name_classes_without_test_images(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(progress, "say", said.append)
+    data = dataset([206] + [1] * 7)
+    split = make_split(data, validation=0, test=0.1)
+    assert describe(data, split)["warnings"] == [
+        "7 of the 8 classes have no test image, so test scores say nothing about them: "
+        "'class1', 'class2', 'class3', 'class4', 'class5' and 2 more."
+    ]
+    assert said == describe(data, split)["warnings"]
+
+
+def test_a_split_without_faults_has_no_warnings() -> None:
+    data = dataset([40, 40])
+    assert describe(data, make_split(data))["warnings"] == []
+    assert describe(data, make_split(data, test=0, validation=0))["warnings"] == []
+
+
+def test_warnings_count_copies_and_images_under_two_labels() -> None:
+    part = np.full(100, TRAIN, np.uint8)
+    part[80:90], part[90:] = VALIDATION, TEST
+    plain = dataset([50, 50], part)
+    zeros, ones = (np.flatnonzero(plain.labels[:80] == label) for label in (0, 1))
+    data = dataset([50, 50], part, copies={int(zeros[0]): 95})
+    assert warnings_of(data)[0] == "1 exact copy of a validation or test image was taken out of training."
+    data = dataset([50, 50], part, copies={int(zeros[0]): int(ones[0]), int(zeros[1]): int(zeros[2])})
+    first, second = sorted((int(zeros[0]), int(ones[0])))
+    (sentence,) = warnings_of(data)
+    names = [f"{row:06d} ('class{data.labels[row]}')" for row in (first, second)]
+    assert sentence == f"1 image appears under more than one label: {names[0]} and {names[1]} are the same."
+    data = dataset([50, 50], part, copies={int(zeros[k]): int(ones[k]) for k in range(3)})
+    (sentence,) = warnings_of(data)
+    assert sentence.startswith("3 images appear under more than one label: ")
+
+
+def warnings_of(data: Dataset) -> list[str]:
+    found = describe(data, make_split(data))["warnings"]
+    assert isinstance(found, list)
+    return found
+
+
+def test_a_class_of_identical_images_is_said_to_be_that() -> None:
+    plain = dataset([20, 20])
+    rows = np.flatnonzero(plain.labels == 1).tolist()
+    text = fails(identical(plain, rows))
+    assert "class 'class1' has 20 images, and all that are left for training are exact copies" in text
+    assert "identical" in text
+    assert "--test" not in text
+
+
+def identical(data: Dataset, rows: list[int]) -> Dataset:
+    images = data.images.copy()
+    images[rows] = images[rows[0]]
+    return as_dataset(Decoded(images, data.labels, data.class_names), "toy", "/toy")

@@ -87,7 +87,7 @@ def test_a_pixel_of_300_names_its_line(tmp_path: Path) -> None:
     lines[7] = lines[7].rsplit(",", 1)[0] + ",300"
     assert fails(csv_of(tmp_path / "train.csv", *lines)) == (
         "line 8 of train.csv: pixel63 is 300, but pixels are whole numbers from 0 to 255.\n"
-        "  If your file holds values on another scale, give it: --pixel-max 1023"
+        "  Correct the value; or, if 1023 means full brightness in this file, give --pixel-max 1023."
     )
 
 
@@ -101,13 +101,54 @@ def test_a_pixel_of_300_names_its_line(tmp_path: Path) -> None:
         ("inf", "pixel1 is 'inf', but"),
         ("2.5", "pixel1 is 2.5, but"),
         ("40000", "--pixel-max 65535"),
-        ("0.25", "--pixel-max 1"),
+        ("0.25", "Pixels must be whole numbers"),
+        ("153.50", "Pixels must be whole numbers: round them, or give --pixel-max 255"),
+        ("70000", "the one that means full brightness in this file, with --pixel-max."),
     ],
 )
 def test_a_value_that_is_no_pixel_is_named(tmp_path: Path, value: str, text: str) -> None:
     message = fails(csv_of(tmp_path / "t.csv", head(), "0,1,2,3,4", f"1,1,{value},3,4"))
     assert "line 3 of t.csv: " in message
     assert text in message
+
+
+def test_of_several_bad_lines_the_first_is_shown_and_all_are_counted(tmp_path: Path) -> None:
+    lines = [head(), "0,1,2,3,4", "1,1,300,3,400", "0,1,2,3,4", "0,5000,x,3,4", "1,1,-2,3,4"]
+    text = fails(csv_of(tmp_path / "t.csv", *lines))
+    assert "line 3 of t.csv: pixel1 is 300, but" in text
+    assert "In all, 3 lines have such values." in text
+    assert "--pixel-max 16383" in text
+    assert "In all, 2 lines" in fails(csv_of(tmp_path / "t.csv", *lines[:5], "1,2", *lines[5:]))
+
+
+def test_a_csv_of_fractions_is_told_pixel_max_1_and_one_of_decimals_255(tmp_path: Path) -> None:
+    path = csv_of(tmp_path / "f.csv", head(), "0,0,1,0,1", "1,0.5,0.25,1,0")
+    assert "if 1 means full brightness in this file, give --pixel-max 1." in fails(path)
+    path = csv_of(tmp_path / "d.csv", head(), "0,0,153.50,0,1", "1,0.5,0.25,1,0")
+    assert "--pixel-max 255 to have them rounded" in fails(path)
+    assert load(path, pixel_max=255).images[0].ravel().tolist() == [0, 154, 0, 1]
+
+
+def test_a_gzip_file_named_csv_is_said_to_be_one(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_bytes(gzip.compress("\n".join([head(), *rows()]).encode()))
+    text = fails(tmp_path / "t.csv")
+    assert "t.csv is compressed with gzip" in text
+    assert "Name it t.csv.gz." in text
+
+
+def test_an_npz_that_lacks_one_of_a_pair_says_which(tmp_path: Path) -> None:
+    path = tmp_path / "t.npz"
+    np.savez(path, x_train=IMAGES, y_train=LABELS, x_test=IMAGES)
+    assert f"{path} has x_test, but no y_test." in fails(path)
+    np.savez(path, x_train=IMAGES, y_train=LABELS, y_test=LABELS)
+    assert "has y_test, but no x_test." in fails(path)
+    np.savez(path, images=IMAGES)
+    assert "has images, but no labels." in fails(path)
+
+
+def test_a_class_name_twice_in_an_npz_is_an_error(tmp_path: Path) -> None:
+    np.savez(tmp_path / "t.npz", images=IMAGES, labels=[0, 1, 0, 1, 2, 2], class_names=["cat", "dog", "cat"])
+    assert "has the class 'cat' twice, as number 0 and 2" in fails(tmp_path / "t.npz")
 
 
 def test_pixel_max_scales_to_255(tmp_path: Path) -> None:
@@ -133,7 +174,12 @@ def test_pixel_max_scales_to_255(tmp_path: Path) -> None:
         (["label,pixel0,pixel1,pixel2,pixel3,Usage", "0,1,2,3,4,x"], "columns that are neither label nor pixel: Usage"),
         ([head(), "0,1,2,3,4", "0,1,2,3,4"], "only one class, '0'"),
         ([head()], "t.csv has a header but no rows"),
-        (["label", "0", "1"], "no pixel columns"),
+        (["label", "0", "1"], "neither pixel columns nor a column of paths; it has label"),
+        (["image_id,class", "a,0", "b,1"], "Name the column of paths one of: path, image, filename"),
+        ([head() + ",", "0,1,2,3,4,", "1,1,2,3,4,"], "line 1 of t.csv has no name for column 6.\n  Line 1 ends in a comma"),
+        ([head() + ",", "0,1,2,3,4", "1,1,2,3,4"], "Line 1 ends in a comma"),
+        ([head() + ",,", "0,1,2,3,4,,"], "line 1 of t.csv has 2 columns without a name"),
+        ([head(), "caf\u00e9,1,2,3,4", "cafe\u0301,1,2,3,4"], "'cafe\\u0301' and 'caf\\xe9'"),
         ([""], "t.csv is empty"),
         (["label;pixel0", "1;2"], "line 1 of t.csv has no commas: label;pixel0"),
         ([head(), '0,1,2,3,"4', "1,1,2,3,4"], "line 3 of t.csv"),
@@ -243,7 +289,12 @@ def test_real_numbers_from_0_to_1_are_scaled_and_others_need_a_scale() -> None:
     ("images", "labels", "text"),
     [
         (IMAGES.astype(np.int64) - 1, LABELS, "have values from -1 to 118"),
-        (np.where(IMAGES == 3, np.nan, 0.5), LABELS, "from nan to nan"),
+        (IMAGES.astype(np.int64) - 1, LABELS, "Pixels are never negative"),
+        (IMAGES.astype(np.int64) * 8, LABELS, "--pixel-max 1023 (pixel_max=1023 in Python), if it is 1023"),
+        (IMAGES.astype(np.uint16) * 8, LABELS, "--pixel-max 65535 "),
+        (IMAGES / 1e-9, LABELS, "Give the value that means full brightness with --pixel-max."),
+        (np.where(IMAGES == 3, np.inf, 0.5), LABELS, "no finite numbers"),
+        (np.where(IMAGES == 3, np.nan, 0.5), LABELS, "no finite numbers (NaN or infinity), in 1 of 6 images"),
         (IMAGES.reshape(6, -1), LABELS, "have the shape (6, 20); wanted is (N, height, width)"),
         (np.zeros((6, 3, 8, 8), np.uint8), LABELS, "numpy.moveaxis(images, 1, -1)"),
         (IMAGES[:0], LABELS[:0], "have the shape (0, 4, 5, 1)"),

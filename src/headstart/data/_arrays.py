@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import zipfile
 from collections.abc import Sequence
@@ -13,12 +14,14 @@ from numpy.typing import NDArray
 
 from headstart.data._cache import Decoded
 from headstart.data._idx import read_idx
-from headstart.data._labels import INTEGER, encode_labels, need_training_classes, need_two_classes
+from headstart.data._labels import INTEGER, encode_labels, need_distinct_classes, need_training_classes
+from headstart.data._tables import full_scale
 from headstart.data._types import PART_NAMES, TEST, TRAIN
 from headstart.errors import InputError
 
 ROWS_AT_A_TIME = 4096
 NPZ_KEYS = "x_train, y_train[, x_test, y_test] or images, labels[, class_names]"
+NPZ_PAIRS = (("x_train", "y_train"), ("x_test", "y_test"), ("images", "labels"))
 IDX_PARTS = (("train", TRAIN), ("t10k", TEST))
 
 
@@ -59,7 +62,13 @@ def read_npz(path: Path, pixel_max: float | None = None) -> Decoded:
         ) from error
     known = {"x_train", "y_train", "x_test", "y_test"} if "x_train" in found else {"images", "labels", "class_names"}
     needed = known - {"x_test", "y_test", "class_names"}
-    if set(found) - known or needed - set(found) or ("x_test" in found) != ("y_test" in found):
+    for pair in NPZ_PAIRS:
+        here = set(pair) & set(found)
+        if len(here) == 1 and not set(found) - {"x_train", "y_train", "x_test", "y_test", "images", "labels", "class_names"}:
+            raise InputError(
+                f"{path} has {here.pop()}, but no {(set(pair) - set(found)).pop()}.", "Images and their labels come in pairs."
+            )
+    if set(found) - known or needed - set(found):
         raise InputError(
             f"{path} has the keys {', '.join(sorted(found)) or 'none'}; wanted are {NPZ_KEYS}.",
             "Rename the arrays, or load them in Python and give them as a pair.",
@@ -150,18 +159,30 @@ def _pixels(images: NDArray[Any], pixel_max: float | None, where: str) -> NDArra
 def _brightest(images: NDArray[Any], pixel_max: float | None, where: str) -> float:
     """The value that means full brightness, after checking that every value lies on that scale."""
     low, high = float(images.min()), float(images.max())
+    if not math.isfinite(low) or not math.isfinite(high):
+        count = int((~np.isfinite(images)).any(axis=(1, 2, 3)).sum())
+        raise InputError(
+            f"{where} have values that are no finite numbers (NaN or infinity), in {count:,} of {len(images):,} images.",
+            "Replace these values, or leave these images out.",
+        )
     if pixel_max is not None:
         top, wanted = pixel_max, f"numbers from 0 to {pixel_max:g} (pixel_max)"
     elif images.dtype.kind in "bf":
         top, wanted = 1.0, "whole numbers from 0 to 255, or real numbers from 0 to 1"
     else:
         top, wanted = 255.0, "whole numbers from 0 to 255"
-    if not (low >= 0 and high <= top):  # written so that NaN fails too
+    if low < 0 or high > top:
         raise InputError(
             f"{where} have values from {low:g} to {high:g} ({images.dtype}), but pixels are {wanted}.",
-            "Give the value that means full brightness: --pixel-max 255, say (pixel_max=255 in Python).",
+            "Pixels are never negative: undo what was subtracted from them." if low < 0 else _scale_hint(images.dtype, high),
         )
     return top
+
+
+def _scale_hint(dtype: np.dtype[Any], high: float) -> str:
+    scale = full_scale(65535 if dtype == np.uint16 else high)
+    say = f": --pixel-max {scale} (pixel_max={scale} in Python), if it is {scale}" if scale else " with --pixel-max"
+    return f"Give the value that means full brightness{say}."
 
 
 def _label_texts(labels: NDArray[Any], count: int, where: str) -> list[str]:
@@ -192,5 +213,5 @@ def _numbered(texts: Sequence[str], class_names: NDArray[Any], where: str) -> tu
             f"{where} has the label {strange}, but class_names has {len(names)} names, for labels 0 to {len(names) - 1}.",
             "Give every class a name, in the order of the labels.",
         )
-    need_two_classes(names, where)
+    need_distinct_classes(names, where)
     return np.array(texts, np.int64), names

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from headstart import progress
 from headstart.data._cache import Decoded
 from headstart.data._images import SUFFIXES, decode_files
-from headstart.data._labels import encode_labels, need_training_classes, need_two_classes
-from headstart.data._rows import Table, open_table, shortened
+from headstart.data._labels import encode_labels, need_distinct_classes, need_training_classes
+from headstart.data._rows import PATH_COLUMNS, Table, open_table, shortened
 from headstart.data._types import PART_NAMES, TEST, TRAIN, UNASSIGNED, VALIDATION, Resize
 from headstart.errors import InputError, nearest
 
@@ -32,7 +32,6 @@ PART_WORDS = {
     "seg_test": TEST,
 }
 IGNORED = frozenset({"__macosx", "thumbs.db", "desktop.ini"})  # besides names that begin with a dot
-PATH_COLUMNS = ("path", "image", "filename", "file", "image_path", "id")
 SPLIT_COLUMN = ("split",)
 
 
@@ -72,7 +71,7 @@ def list_class_folders(folder: Path) -> Listing:
     """
     found = _find(folder)
     class_names = tuple(sorted({image.class_name for image in found}))
-    need_two_classes(class_names, str(folder))
+    need_distinct_classes(class_names, str(folder))
     numbers = {name: number for number, name in enumerate(class_names)}
     labels = np.array([numbers[image.class_name] for image in found], np.int64)
     parts = np.array([image.part for image in found], np.uint8)
@@ -135,7 +134,9 @@ class _Found(NamedTuple):
 def _find(folder: Path) -> list[_Found]:
     """Every image in a class folder, in the order of parts, classes, files."""
     found, empty, others = [], [], []
-    for part, top in _part_folders(_unwrapped(folder)).items():
+    root = _unwrapped(folder)
+    _say_lone_part(folder, root)
+    for part, top in _part_folders(root).items():
         for class_folder in _folders(top):
             files = list(_files_below(class_folder))
             images = [path.relative_to(folder).as_posix() for path in files if _is_image(path)]
@@ -143,9 +144,10 @@ def _find(folder: Path) -> list[_Found]:
             found += [_Found(name, class_folder.name, part) for name in images]
             empty += [] if images else [class_folder]
     if not found:
+        above = f"If {folder} is one class, give the folder above it: {folder.parent}. Else put" if _has_images(root) else "Put"
         raise InputError(
             f"{folder} holds no class folders with images: it has {_contents(folder)}.",
-            f"Put the images of each class into a folder named after it: {folder.name}/cats/1.jpg, "
+            f"{above} the images of each class into a folder named after it: {folder.name}/cats/1.jpg, "
             f"{folder.name}/dogs/1.jpg. Read as images: {', '.join(sorted(SUFFIXES))}.",
         )
     if empty:
@@ -196,11 +198,20 @@ def _unwrapped(folder: Path) -> Path:
     """Step over folders that hold nothing but one folder of folders, or one of their own name (seg_train/seg_train)."""
     while True:
         children = _folders(folder)
-        if len(children) != 1 or any(_is_image(path) for path in _visible(folder)):
+        if len(children) != 1 or _has_images(folder):
             return folder
         if not _folders(children[0]) and children[0].name.lower() != folder.name.lower():
             return folder
         folder = children[0]
+
+
+def _say_lone_part(folder: Path, root: Path) -> None:
+    words = [word for word in root.relative_to(folder).parts if PART_WORDS.get(word.lower()) in (VALIDATION, TEST)]
+    if words:
+        progress.say(
+            f"{folder} has only the part '{words[0]}': its images are taken as all there are, and divided anew into training, "
+            "validation and test"
+        )
 
 
 def _say_left_out(folder: Path) -> None:
@@ -221,6 +232,10 @@ def _visible(folder: Path) -> list[Path]:
 
 def _folders(folder: Path) -> list[Path]:
     return [path for path in _visible(folder) if path.is_dir()]
+
+
+def _has_images(folder: Path) -> bool:
+    return any(_is_image(path) for path in _visible(folder))
 
 
 def _is_image(path: Path) -> bool:
@@ -263,6 +278,16 @@ def _need_files(path: Path, names: Sequence[str], lines: Sequence[int]) -> None:
     missing = [(line, name) for line, name in zip(lines, names, strict=True) if not (path.parent / name).is_file()]
     if missing:
         line, name = missing[0]
+        if "://" in name:
+            raise InputError(
+                f"line {line} of {path.name}: {name} is a URL, and URLs are not fetched.",
+                "Download the images first, and name their files.",
+            )
+        if (path.parent / name).is_dir():
+            raise InputError(
+                f"line {line} of {path.name}: {path.parent / name} is a folder, but wanted is an image file.",
+                "Give one line to each image; or leave the CSV out, and give the folder that holds the class folders.",
+            )
         more = f" Missing in all: {len(missing):,} files." if len(missing) > 1 else ""
         raise InputError(
             f"line {line} of {path.name}: {path.parent / name} does not exist.{more}",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Sequence
 
 import numpy as np
@@ -26,7 +27,7 @@ def encode_labels(values: Sequence[str], where: str) -> tuple[NDArray[np.int64],
         `(N,)` labels in [0, K), and the K class names.
 
     Raises:
-        InputError: there are fewer than two classes.
+        InputError: there are fewer than two classes, or two that look the same.
     """
     distinct = set(values)
     if all(INTEGER.match(value) for value in distinct):
@@ -35,16 +36,27 @@ def encode_labels(values: Sequence[str], where: str) -> tuple[NDArray[np.int64],
     else:
         names = {value: value for value in distinct}
         class_names = sorted(distinct)
-    need_two_classes(class_names, where)
+    need_distinct_classes(class_names, where)
     number = {value: class_names.index(name) for value, name in names.items()}
     return np.array([number[value] for value in values], np.int64), tuple(class_names)
 
 
-def need_two_classes(class_names: Sequence[str], where: str) -> None:
-    """Raise InputError unless there is something to tell apart."""
+def need_distinct_classes(class_names: Sequence[str], where: str) -> None:
+    """Raise InputError unless there is something to tell apart: two classes, of names that differ to the eye too."""
     if len(class_names) < 2:
         found = f"only one class, '{class_names[0]}'" if class_names else "no class"
         raise InputError(f"{where} has {found}; telling images apart needs at least two.", "Add images of another class.")
+    seen: dict[str, int] = {}
+    for number, name in enumerate(class_names):
+        other = seen.setdefault(unicodedata.normalize("NFC", name), number)
+        if other == number:
+            continue
+        if class_names[other] == name:
+            raise InputError(f"{where} has the class '{name}' twice, as number {other} and {number}.", "Give each its own name.")
+        raise InputError(
+            f"{where} has two classes '{name}' that look alike but are spelt differently: {class_names[other]!a} and {name!a}.",
+            "Make them one class, or rename one of them.",
+        )
 
 
 def need_training_classes(labels: NDArray[np.int64], parts: NDArray[np.uint8], class_names: Sequence[str], where: str) -> None:

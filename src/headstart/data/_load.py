@@ -65,6 +65,8 @@ def load(
     """
     options: Options = {"image_size": image_size, "resize": resize, "pixel_max": pixel_max, "group_by": group_by}
     _check(image_size, resize, pixel_max)
+    if isinstance(source, str) and not source.strip():
+        raise InputError("no data given: the name of the data is empty.", f"Accepted: {ACCEPTED}.")
     if isinstance(source, tuple):
         _refuse(options, "a pair of arrays", "group_by")
         if len(source) != 2:

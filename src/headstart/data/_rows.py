@@ -14,14 +14,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from headstart import progress
+from headstart.data._idx import GZIP_MAGIC
 from headstart.errors import InputError, nearest
 
 if TYPE_CHECKING:
     from _csv import Reader
 
+PATH_COLUMNS = ("path", "image", "filename", "file", "image_path", "id")
 LABEL_COLUMNS = ("label", "class", "target", "y")
 ROWS_BETWEEN_PROGRESS = 500
 SHOWN_COLUMNS = 8
+LAST_COMMA = "Line 1 ends in a comma, so its last column has no name: remove that comma, or name the column."
 
 
 @dataclass(frozen=True)
@@ -77,17 +80,21 @@ def open_table(path: Path) -> Iterator[Table]:
     """Open a `.csv` or `.csv.gz` file (UTF-8, with or without a byte-order mark) whose first line names the columns.
 
     Raises:
-        InputError: no header, a name twice, a row of another length, text that is not UTF-8, a broken archive.
+        InputError: no header, a name twice, a row of another length, text that is not UTF-8, a broken archive, or one
+            named .csv.
     """
     name = path.name
     try:
         size = path.stat().st_size
         with path.open("rb") as raw, progress.task(f"reading {name}", size / 1e6, "MB") as task:
-            stream = gzip.GzipFile(fileobj=raw) if path.suffix.lower() == ".gz" else raw
+            is_named_gzip = path.suffix.lower() == ".gz"
+            if not is_named_gzip and raw.peek(2)[:2] == GZIP_MAGIC:
+                raise InputError(f"{path} is compressed with gzip, but its name does not say so.", f"Name it {name}.gz.")
+            stream = gzip.GzipFile(fileobj=raw) if is_named_gzip else raw
             with io.TextIOWrapper(stream, encoding="utf-8-sig", newline="") as text:
                 reader = csv.reader(text)
                 columns = _header(name, next(reader, []))
-                yield Table(name, columns, _rows(name, reader, len(columns), raw, task))
+                yield Table(name, columns, _rows(name, reader, columns, raw, task))
     except UnicodeDecodeError as error:
         raise InputError(
             f"{name} is not UTF-8 text: {error.reason} at byte {error.start:,}.", "Save it as CSV in UTF-8."
@@ -112,6 +119,10 @@ def _header(name: str, fields: list[str]) -> tuple[str, ...]:
             "Add a header line, for example: label,pixel0,pixel1,…",
         )
     twice = [column for column, count in Counter(columns).items() if count > 1]
+    if "" in twice:
+        raise InputError(
+            f"line 1 of {name} has {columns.count('')} columns without a name.", "Name them, or remove their commas."
+        )
     if twice:
         raise InputError(f"line 1 of {name} names the column '{twice[0]}' more than once.", "Remove or rename one of them.")
     return columns
@@ -125,8 +136,10 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def _rows(name: str, reader: Reader, width: int, raw: io.BufferedReader, task: progress.Task) -> Iterator[tuple[int, list[str]]]:
-    done = 0
+def _rows(
+    name: str, reader: Reader, columns: Sequence[str], raw: io.BufferedReader, task: progress.Task
+) -> Iterator[tuple[int, list[str]]]:
+    done, width = 0, len(columns)
     for count, fields in enumerate(reader):
         if count % ROWS_BETWEEN_PROGRESS == 0:
             task.advance((raw.tell() - done) / 1e6)
@@ -136,5 +149,7 @@ def _rows(name: str, reader: Reader, width: int, raw: io.BufferedReader, task: p
         elif len(fields) > 1 or (fields and fields[0].strip()):
             raise InputError(
                 f"line {reader.line_num} of {name} has {len(fields):,} fields, but its header names {width:,} columns.",
-                "Every row needs one field a column. Was the file cut off, or a comma left unquoted?",
+                LAST_COMMA
+                if not columns[-1]
+                else "Every row needs one field a column. Was the file cut off, or a comma left unquoted?",
             )

@@ -13,10 +13,13 @@ from numpy.typing import NDArray
 
 from headstart import progress, store
 from headstart.data._types import PART_NAMES, TEST, TRAIN, UNASSIGNED, VALIDATION, Dataset, Split
+from headstart.data._warnings import split_warnings
 from headstart.errors import InputError
 
 DEFAULT_FRACTION = 0.15  # of the images to be split, for validation and for test each: 70/15/15
 DEFAULT_SPLIT_SEED = 0
+SEEDS = 2**63  # what the int64 of split.npz holds
+SHARED_CLASS = 3  # images of a class from which on training, validation and test should each get one
 # Each choice draws from its own stream, so that changing one fraction leaves the other choices alone.
 TEST_STREAM, VALIDATION_STREAM, SUBSET_STREAM = 1, 2, 3
 FILE_NAME = "split.npz"
@@ -36,7 +39,9 @@ def make_split(
 
     Parts that the dataset itself names are kept as they are. What it does not name is carved out of its other images,
     stratified by class: first test, then validation, each a fraction (default 0.15) of the images there were before
-    either. Images of one group stay together. Then images whose exact copy is in validation or test leave training.
+    either. A class of three images or more is in every part that is large enough to hold one of each such class. Images of
+    one group stay together. Then images whose exact copy is in validation or test leave training. What is doubtful about
+    the outcome (`describe` lists it) is said on stderr.
 
     Args:
         validation, test: fraction in [0, 1); None for the dataset's own part, else 0.15; 0 for none. A part that the
@@ -50,8 +55,10 @@ def make_split(
             that the dataset names itself, a class without training images, a group in two parts, more `train_images`
             than there are or fewer than classes.
     """
-    if seed < 0:
-        raise InputError(f"the split's seed is {seed}, but wanted is a whole number, 0 or more.", "For example: --seed 0")
+    if not 0 <= seed < SEEDS:
+        raise InputError(
+            f"the split's seed is {seed}, but wanted is a whole number from 0 to 2^63 - 1.", "For example: --split-seed 0"
+        )
     fractions = {TEST: _fraction(dataset, TEST, test), VALIDATION: _fraction(dataset, VALIDATION, validation)}
     if sum(fractions.values()) >= 1:
         raise InputError(
@@ -65,14 +72,19 @@ def make_split(
         own = np.flatnonzero(dataset.parts == part)
         held[part] = own[:0] if given == 0 else own
         if fractions[part] > 0:
-            held[part] = _carve(dataset, train, fractions[part] * len(pool), part, np.random.default_rng([seed, stream]))
+            later = int(part == TEST and fractions[VALIDATION] > 0)
+            rng = np.random.default_rng([seed, stream])
+            held[part] = _carve(dataset, pool, train, fractions[part], part, later, rng)
             train = np.setdiff1d(train, held[part])
     unique = _without_copies(dataset, train, np.concatenate(list(held.values())))
-    _need_every_class(dataset, unique, len(train) - len(unique))
+    _need_every_class(dataset, train, unique)
     rng = np.random.default_rng([seed, SUBSET_STREAM])
     kept = unique if train_images is None else _subset(dataset, unique, train_images, rng)
     parts = (kept, held[VALIDATION], held[TEST])
-    return Split(*parts, seed, len(train) - len(unique), _fingerprint(dataset, parts))
+    split = Split(*parts, seed, len(train) - len(unique), _fingerprint(dataset, parts))
+    for sentence in split_warnings(dataset, split):
+        progress.say(sentence)
+    return split
 
 
 def write_split(split: Split, dataset: Dataset, folder: Path) -> None:
@@ -129,7 +141,10 @@ def read_split(folder: Path, dataset: Dataset) -> Split:
 
 
 def describe(dataset: Dataset, split: Split) -> dict[str, object]:
-    """What `data.json` says: where the images come from, what they are, how many of each class are in which part."""
+    """What `data.json` says: where the images come from, what they are, how many of each class are in which part.
+
+    Its "warnings" are sentences: classes that validation or test lacks, copies taken out, one image under two labels.
+    """
     parts = {"train": split.train, "validation": split.validation, "test": split.test}
     counts = {name: _class_counts(dataset, indices) for name, indices in parts.items()}
     return {
@@ -145,6 +160,7 @@ def describe(dataset: Dataset, split: Split) -> dict[str, object]:
         "duplicates_removed": split.duplicates_removed,
         "split_seed": split.seed,
         "split_fingerprint": split.fingerprint,
+        "warnings": split_warnings(dataset, split),
     }
 
 
@@ -163,39 +179,63 @@ def _fraction(dataset: Dataset, part: int, given: float | None) -> float:
     return 0.0 if own or given == 0 else DEFAULT_FRACTION if given is None else given
 
 
-def _carve(dataset: Dataset, pool: Indices, wanted: float, part: int, rng: np.random.Generator) -> Indices:
-    """About `wanted` images of `pool`, stratified by class, ascending."""
-    labels = dataset.labels[pool]
-    quotas = _quotas(np.bincount(labels, minlength=len(dataset.class_names)), wanted / max(len(pool), 1))
+def _carve(
+    dataset: Dataset, pool: Indices, left: Indices, fraction: float, part: int, later: int, rng: np.random.Generator
+) -> Indices:
+    """About `fraction` of `pool` out of those still `left`, stratified by class, ascending; `later` parts are yet to come."""
+    labels = dataset.labels[left]
+    counts = np.bincount(labels, minlength=len(dataset.class_names))
+    shared = _class_counts(dataset, pool) >= SHARED_CLASS
+    most = np.maximum(counts - 1 - later * shared, 0)
+    # A child's stream for ties, so that where there are none the choice of images is what it always was.
+    quotas = _quotas(counts, fraction * len(pool), np.minimum(shared, most), most, rng.spawn(1)[0])
     if dataset.groups is not None:
-        chosen = _whole_groups(dataset.groups[pool], labels, quotas, rng)
-        missed = np.flatnonzero((np.bincount(labels[chosen], minlength=len(quotas)) == 0) & (quotas > 0))
-        if len(missed) and chosen.any():
-            progress.say(
-                f"the groups are too large to stratify: {PART_NAMES[part]} has no image of "
-                + ", ".join(f"'{dataset.class_names[label]}'" for label in missed[:5])
-            )
+        chosen = _whole_groups(dataset.groups[left], labels, quotas, rng)
     else:
-        chosen = np.zeros(len(pool), bool)
+        chosen = np.zeros(len(left), bool)
         for label, quota in enumerate(quotas):
             chosen[rng.permutation(np.flatnonzero(labels == label))[:quota]] = True
     if not chosen.any():
-        units = f"{len(pool):,} images" if dataset.groups is None else f"{len(np.unique(dataset.groups[pool])):,} groups"
-        raise InputError(
-            f"{PART_NAMES[part]} would be empty: {units} are too few to take {wanted:.1f} images from.",
-            f"Add images, give a larger --{PART_NAMES[part]}, or 0 to do without.",
+        raise _empty(dataset, pool, left, fraction, part)
+    return left[chosen]
+
+
+def _empty(dataset: Dataset, pool: Indices, left: Indices, fraction: float, part: int) -> InputError:
+    name, wanted = PART_NAMES[part], round(fraction * len(pool))
+    if wanted == 0:
+        return InputError(
+            f"{name} would be empty: {fraction:g} of {len(pool):,} images rounds to none.",
+            f"Add images, give a larger --{name}, or 0 to do without.",
         )
-    return pool[chosen]
+    if dataset.groups is None:
+        return InputError(
+            f"{name} would be empty: no class has an image to spare, for every class needs one to train on.",
+            f"Add images, or give --{name} 0 to do without.",
+        )
+    count = len(np.unique(dataset.groups[left]))
+    return InputError(
+        f"{name} would be empty: {count:,} group{'s' * (count > 1)} of {len(left):,} images, which stay together, cannot give "
+        f"about {wanted:,} image{'s' * (wanted > 1)} to {name}.",
+        f"More groups are needed: name a finer column with --group-by, or give --{name} 0 to do without.",
+    )
 
 
-def _quotas(counts: Indices, fraction: float) -> Indices:
-    """How many of each class to take: largest remainders, so that the total is right to the image; never all of a class."""
-    exact = counts * fraction
-    quotas = np.floor(exact).astype(np.int64)
-    spare = round(counts.sum() * fraction) - int(quotas.sum())
-    quotas[np.argsort(quotas - exact, kind="stable")[:spare]] += 1
-    capped: Indices = np.minimum(quotas, np.maximum(counts - 1, 0))
-    return capped
+def _quotas(counts: Indices, wanted: float, least: Indices, most: Indices, rng: np.random.Generator) -> Indices:
+    """How many of each class to take: largest remainders, `wanted` together as far as `most` of each class allows.
+
+    No class gives more than its share, rounded up, for others that cannot: it would lose its training images. Each gives
+    `least`, at the cost of the largest ones, unless that is more than `wanted`. Ties fall by `rng`.
+    """
+    exact, total = counts * (wanted / max(counts.sum(), 1)), round(wanted)
+    least = least if least.sum() <= total else np.zeros_like(least)
+    most = np.minimum(most, np.maximum(np.ceil(exact - 1e-9).astype(np.int64), least))
+    quotas: Indices = np.clip(np.floor(exact).astype(np.int64), least, most)
+    order = rng.permutation(len(counts))
+    while quotas.sum() < total and (quotas < most).any():
+        quotas[order[np.argmax(np.where(quotas < most, exact - quotas, -np.inf)[order])]] += 1
+    while quotas.sum() > total:
+        quotas[order[np.argmax(np.where(quotas > least, (quotas - 1) / np.maximum(counts, 1), -np.inf)[order])]] -= 1
+    return quotas
 
 
 def _whole_groups(groups: Indices, labels: Indices, quotas: Indices, rng: np.random.Generator) -> NDArray[np.bool_]:
@@ -251,16 +291,22 @@ def _need_whole_groups(dataset: Dataset) -> None:
         )
 
 
-def _need_every_class(dataset: Dataset, train: Indices, removed: int) -> None:
-    counts = _class_counts(dataset, train)
-    if (counts == 0).any():
-        label = int(np.argmin(counts))
-        total = int((dataset.labels == label).sum())
-        copies = f" ({removed:,} copies of validation or test images were taken out)" if removed else ""
+def _need_every_class(dataset: Dataset, train: Indices, unique: Indices) -> None:
+    counts = _class_counts(dataset, unique)
+    if (counts > 0).all():
+        return
+    label = int(np.argmin(counts))
+    total = int((dataset.labels == label).sum())
+    found = f"class '{dataset.class_names[label]}' has {total:,} image{'s' * (total > 1)}, and"
+    if (dataset.labels[train] == label).any():
         raise InputError(
-            f"class '{dataset.class_names[label]}' has {total:,} images, and none is left for training{copies}.",
-            "Add images of that class, remove the class, or give smaller --validation and --test.",
+            f"{found} all that are left for training are exact copies of validation or test images.",
+            "Too many of its images are identical, which no other fractions change: add different images, or remove the class.",
         )
+    raise InputError(
+        f"{found} none is left for training.",
+        "Add images of that class, remove the class, or give smaller --validation and --test.",
+    )
 
 
 def _class_counts(dataset: Dataset, indices: Indices) -> Indices:

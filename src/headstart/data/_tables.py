@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from headstart.data._cache import Decoded
 from headstart.data._labels import encode_labels
-from headstart.data._rows import Table, open_table, shortened
+from headstart.data._rows import LAST_COMMA, PATH_COLUMNS, Table, open_table, shortened
 from headstart.errors import InputError
 
 PIXEL_COLUMN = re.compile(r"(.*?)(\d+)$")  # pixel12, 12, and 3x12 (row x column)
-USUAL_SCALES = (1023, 4095, 16383, 65535)  # the largest values of 10, 12, 14 and 16 bits
+USUAL_SCALES = (1, 255, 1023, 4095, 16383, 65535)  # a fraction, and the largest values of 8, 10, 12, 14 and 16 bits
 REMEMBERED_VALUES = 1 << 17  # distinct texts kept with their pixel value; 8-bit files have 256
 
 
@@ -87,14 +87,41 @@ class _Scale(dict[str, int]):
         return "whole numbers from 0 to 255" if self.pixel_max is None else f"numbers from 0 to {self.pixel_max:g} (pixel_max)"
 
 
+def full_scale(largest: float) -> int | None:
+    """The usual value of full brightness for pixels up to `largest`; None above 16 bits."""
+    return next((scale for scale in USUAL_SCALES if largest <= scale), None)
+
+
 def _bad_pixel(table: Table, line: int, fields: Sequence[str], pixels: Sequence[int], scale: _Scale) -> InputError:
     index = next(index for index in pixels if not scale.has(fields[index]))
     text = fields[index].strip()
     found = text if _as_number(text) is not None else f"'{text}'" if text else "empty"
+    more, largest = _survey(table, fields, pixels, scale)
+    all_lines = f" In all, {more + 1:,} lines have such values." if more else ""
     return InputError(
-        f"line {line} of {table.name}: {table.columns[index]} is {found}, but pixels are {scale.wanted()}.",
-        _scale_hint(_as_number(text), scale.pixel_max),
+        f"line {line} of {table.name}: {table.columns[index]} is {found}, but pixels are {scale.wanted()}.{all_lines}",
+        _scale_hint(_as_number(text), largest, scale.pixel_max),
     )
+
+
+def _survey(table: Table, fields: Sequence[str], pixels: Sequence[int], scale: _Scale) -> tuple[int, float]:
+    """How many lines below that of `fields` have bad pixels too, and the largest number in the file."""
+
+    def bad_in(row: Sequence[str]) -> set[str]:
+        return {text for text in map(row.__getitem__, pixels) if not scale.has(text)}
+
+    def top(texts: Iterable[str]) -> float:
+        return max((value for text in texts if (value := _as_number(text)) is not None), default=0.0)
+
+    more, largest = 0, top(bad_in(fields))
+    try:
+        for _, row in table.rows:
+            bad = bad_in(row)
+            more += bool(bad)
+            largest = max(largest, top(bad))
+    except InputError:  # another fault further down: what was counted is true so far
+        pass
+    return more, max(largest, top(scale))
 
 
 def _as_number(text: str) -> float | None:
@@ -104,11 +131,16 @@ def _as_number(text: str) -> float | None:
         return None
 
 
-def _scale_hint(value: float | None, given: float | None) -> str:
-    if value is None or given is not None or not 0 < value <= USUAL_SCALES[-1]:
+def _scale_hint(value: float | None, largest: float, given: float | None) -> str:
+    """What to do about `value`, in a file without `--pixel-max` (else `given`) whose largest number is `largest`."""
+    if value is None or value < 0 or given is not None:
         return "Correct the value, or remove the row."
-    top = 1 if value < 1 else next(scale for scale in USUAL_SCALES if value <= scale)
-    return f"If your file holds values on another scale, give it: --pixel-max {top}"
+    top = full_scale(largest)
+    if top == 255:
+        return "Pixels must be whole numbers: round them, or give --pixel-max 255 to have them rounded."
+    if top is None:
+        return "Correct the value; or give the one that means full brightness in this file, with --pixel-max."
+    return f"Correct the value; or, if {top} means full brightness in this file, give --pixel-max {top}."
 
 
 def _pixel_columns(table: Table, others: set[int | None]) -> list[int]:
@@ -116,6 +148,17 @@ def _pixel_columns(table: Table, others: set[int | None]) -> list[int]:
     indices = [index for index in range(len(table.columns)) if index not in others]
     matches = [PIXEL_COLUMN.match(table.columns[index]) for index in indices]
     strange = [table.columns[index] for index, match in zip(indices, matches, strict=True) if match is None]
+    if len(strange) == len(indices):
+        raise InputError(
+            f"{table.name} has neither pixel columns nor a column of paths; it has {shortened(table.columns)}.",
+            f"Name the column of paths one of: {', '.join(PATH_COLUMNS)}. Pixel columns end in a number (pixel0, pixel1, …).",
+        )
+    if "" in strange:
+        column = table.columns.index("") + 1
+        raise InputError(
+            f"line 1 of {table.name} has no name for column {column:,}.",
+            LAST_COMMA if column == len(table.columns) else "Name it, or remove the column.",
+        )
     if strange:
         raise InputError(
             f"{table.name} has columns that are neither label nor pixel: {shortened(strange)}.",
@@ -140,11 +183,6 @@ def _square(count: int, where: str) -> tuple[int, int, int]:
         side = math.isqrt(count // channels)
         if count and side * side * channels == count:
             return side, side, channels
-    if count == 0:
-        raise InputError(
-            f"{where} has a label column, but no pixel columns and no column of paths.",
-            "Wanted is label,pixel0,pixel1,… or path,label.",
-        )
     side = math.isqrt(count)
     raise InputError(
         f"{where} has {count:,} pixel columns, which make no square image: {side}x{side} has {side * side:,}, "
