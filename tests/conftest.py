@@ -1,4 +1,4 @@
-"""Every test has its own empty cache; real datasets come from where a user's would, once for the whole session."""
+"""Every test has its own empty cache; real datasets come from where a user's would, once for the whole run."""
 
 from __future__ import annotations
 

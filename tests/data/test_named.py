@@ -423,6 +423,15 @@ def test_the_npm_registry_is_the_users_own(tmp_path: Path, monkeypatch: pytest.M
     assert _sources.npm_registry() == "https://from.environment/"
 
 
+def test_without_npm_and_without_a_named_registry_the_reason_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in ("NPM_CONFIG_REGISTRY", "npm_config_registry"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setattr(Path, "home", lambda: tmp_path)
+    monkeypatch.setattr(Path, "is_file", lambda _: False)
+    with pytest.raises(_sources.SourceFailed, match="npm is not installed, and neither NPM_CONFIG_REGISTRY nor"):
+        _sources.npm_registry()
+
+
 def test_a_machine_without_apt_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "which", lambda _: None)
     with pytest.raises(SourceFailed, match="this machine has no apt-get"):

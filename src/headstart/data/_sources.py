@@ -26,7 +26,6 @@ from headstart import progress, store
 ANSWER_SECONDS = 10.0  # to connect, and between two pieces of an answer
 STALLED_SECONDS = 30.0  # a package client that writes nothing for so long is stopped
 MANY_TIMES = 4  # a download may not grow beyond this multiple of its expected size
-NPM_PUBLIC_REGISTRY = "https://registry.npmjs.org/"
 
 
 class SourceFailed(Exception):
@@ -117,8 +116,8 @@ class WebArchive:
 class NpmPackage:
     """One version of an npm package, from the registry that this machine is set up for.
 
-    Fetched by npm where it is installed, which knows the user's settings; else over HTTP, as npm does it. The archive must
-    have the pinned SHA-512 before it is opened.
+    Fetched by npm where it is installed, which knows the user's settings; else over HTTP from the registry they name. The
+    archive must have the pinned SHA-512 before it is opened.
     """
 
     package: str
@@ -167,14 +166,18 @@ class NpmPackage:
 
 
 def npm_registry() -> str:
-    """The npm registry in the environment, else in ~/.npmrc, else in /etc/npmrc, else the public one."""
+    """The npm registry in the environment, else in ~/.npmrc, else in /etc/npmrc. None is assumed: only npm itself knows one.
+
+    Raises:
+        SourceFailed: none of them names one.
+    """
     for variable in ("NPM_CONFIG_REGISTRY", "npm_config_registry"):
         if os.environ.get(variable):
             return os.environ[variable]
     for path in (Path.home() / ".npmrc", Path("/etc/npmrc")):
         if path.is_file() and (line := re.search(r"^\s*registry\s*=\s*(\S+)", path.read_text(errors="replace"), re.MULTILINE)):
             return line[1].strip("\"'")
-    return NPM_PUBLIC_REGISTRY
+    raise SourceFailed("npm is not installed, and neither NPM_CONFIG_REGISTRY nor ~/.npmrc nor /etc/npmrc names a registry")
 
 
 @dataclass(frozen=True)
