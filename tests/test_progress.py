@@ -43,7 +43,7 @@ def test_a_terminal_gets_a_bar_that_follows_a_changed_total() -> None:
         "import time; from headstart import progress; progress.show_progress(True)\n"
         "with progress.task('outer', 2, 'runs') as outer:\n"
         "    with progress.task('inner', 100, 'images') as inner:\n"
-        "        inner.resize(40); inner.advance(30); time.sleep(0.3)\n"
+        "        inner.resize(40); time.sleep(0.6); inner.advance(30); time.sleep(0.3)\n"
         "    outer.advance()\n"
     )
     main, side = pty.openpty()

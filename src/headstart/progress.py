@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
 PLAIN_LINE_EVERY_SECONDS = 10.0
+INNER_BAR_AFTER_SECONDS = 0.5
 _quiet = True  # a library is silent; the command line calls `show_progress(True)`
 
 
@@ -33,10 +34,10 @@ def say(text: str) -> None:
 class Task:
     """Work of a known size. `advance` counts it; `note` says a few words beside the bar."""
 
-    def __init__(self, title: str, total: float, unit: str, bar: Progress | None) -> None:
+    def __init__(self, title: str, total: float, unit: str, bar: Progress | None, *, is_inner: bool = False) -> None:
         self.title, self.total, self.unit = title, total, unit
         self._bar = bar
-        self._id: TaskID | None = bar.add_task(title, total=total, note="", unit=unit) if bar else None
+        self._id: TaskID | None = bar.add_task(title, total=total, note="", unit=unit, visible=not is_inner) if bar else None
         self._done = 0.0
         self._start = self._last_line = time.monotonic()
         self._note = ""
@@ -45,7 +46,8 @@ class Task:
         """Count `amount` more units as done."""
         self._done += amount
         if self._bar is not None and self._id is not None:
-            self._bar.update(self._id, completed=self._done)
+            is_long = time.monotonic() - self._start > INNER_BAR_AFTER_SECONDS  # work within work flickers if it is short
+            self._bar.update(self._id, completed=self._done, visible=True if is_long else None)
         elif not _quiet and time.monotonic() - self._last_line > PLAIN_LINE_EVERY_SECONDS:
             self._last_line = time.monotonic()
             spent = self._last_line - self._start
@@ -84,24 +86,26 @@ def task(title: str, total: float, unit: str = "") -> Iterator[Task]:
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.table import Column
 
     if _open_bar is not None:
-        inner = Task(title, total, unit, _open_bar)
+        inner = Task(title, total, unit, _open_bar, is_inner=True)
         try:
             yield inner
         finally:
             if inner._id is not None:
                 _open_bar.remove_task(inner._id)
         return
+    rest = Column(ratio=1, no_wrap=True, overflow="ellipsis")  # the note gives way first where the terminal is narrow
     columns = (
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=30),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[unit]}"),
-        TimeRemainingColumn(compact=True),
-        TextColumn("{task.fields[note]}"),
+        TextColumn("{task.description}", table_column=Column(no_wrap=True)),
+        BarColumn(bar_width=20),
+        MofNCompleteColumn(table_column=Column(no_wrap=True)),
+        TextColumn("{task.fields[unit]}", table_column=Column(no_wrap=True)),
+        TimeRemainingColumn(compact=True, table_column=Column(no_wrap=True)),
+        TextColumn("{task.fields[note]}", table_column=rest),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    with Progress(*columns, console=Console(stderr=True), transient=True, expand=True) as bar:
         _open_bar = bar
         try:
             yield Task(title, total, unit, bar)
