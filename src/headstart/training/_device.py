@@ -18,7 +18,7 @@ _BF16_TOLERANCE = 0.02  # of the largest value; bfloat16 has 8 bits of mantissa
 def prepare_process() -> None:
     """Keep freed memory instead of giving it back to the system after every layer.
 
-    Page faults were a third of the time of a small network here; this gave 15% in training, 2.5 times in evaluation.
+    A small network otherwise spends much of its time in page faults.
     """
     with contextlib.suppress(OSError, AttributeError):  # another C library than glibc
         libc = ctypes.CDLL("libc.so.6")

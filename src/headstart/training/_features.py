@@ -52,8 +52,7 @@ class Features:
 def usual_side_px(image_shape: tuple[int, int, int]) -> int:
     """The backbone's input side for images of this shape: 96 up to 64 pixels, 160 up to 160, else 224.
 
-    Upscaling small images helps because the backbone halves its input five times: on 10,000 CIFAR-10 images a linear probe
-    reached 80.8% at 96 and 83.9% at 128 pixels, at half the speed.
+    Small images are enlarged because the backbone halves its input five times; more pixels help, at a cost that grows with them.
     """
     largest = max(image_shape[:2])
     return 96 if largest <= 64 else 160 if largest <= 160 else 224
