@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import shlex
 from pathlib import Path
 
@@ -13,6 +14,8 @@ import headstart
 from headstart import api
 from headstart.cli import app
 from headstart.errors import InputError
+from headstart.models import MODELS
+from headstart.training import keys_of
 
 
 def test_a_pair_of_arrays_is_trained_and_used(tmp_path: Path) -> None:
@@ -55,6 +58,14 @@ def test_the_recorded_command_is_one_that_the_command_line_takes(monkeypatch: py
     result = CliRunner().invoke(app, [*shlex.split(command)[1:], "--json"], catch_exceptions=False)
     assert result.exit_code == 0
     assert {key: asked[key] for key in [*keys, "data", "out"]} == {**keys, "data": "my photos", "out": "out here"}
+
+
+@pytest.mark.parametrize("model", list(MODELS))
+def test_every_key_of_a_model_has_an_option_or_is_recorded_as_a_setting(model: str) -> None:
+    from headstart.cli.train import train
+
+    options = set(inspect.signature(train).parameters)
+    assert keys_of(model, {}) <= options | api._ONLY_BY_SET
 
 
 def test_a_run_records_the_command_that_repeats_it(tmp_path: Path) -> None:

@@ -230,7 +230,15 @@ def _default_folder(dataset: Dataset, what: str, digest: str, split_fingerprint:
     return Path("runs") / "-".join(words)
 
 
-_ONLY_BY_SET = {"momentum", "warmup", "pretrained", "input_px", "filters", "head_dropout"}  # keys without an option of their own
+_ONLY_BY_SET = {
+    "momentum",
+    "warmup",
+    "pretrained",
+    "input_px",
+    "filters",
+    "padding",
+    "head_dropout",
+}  # keys without an option of their own
 _OPTIONS_OF_COMPARE = {"models", "seeds", "time_limit", "epochs", "batch", *_LOAD_KEYS, *_SPLIT_KEYS}
 
 

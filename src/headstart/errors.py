@@ -38,12 +38,6 @@ class ResourceError(HeadstartError):
     exit_code = 3
 
 
-class Interrupted(HeadstartError):
-    """The user stopped the command; running it again goes on."""
-
-    exit_code = 130
-
-
 def nearest(word: str, known: list[str] | tuple[str, ...]) -> str:
     """`did you mean 'x'?` for the known word closest to `word`, or the list of known words when none is close."""
     import difflib

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from headstart.errors import InputError
-from headstart.training import are_characters, make_recipe, resolve
+from headstart.training import are_characters, make_recipe, resolve, with_net
 
 
 def test_an_explicit_value_always_wins() -> None:
@@ -86,6 +86,11 @@ def test_the_digest_follows_every_value_and_nothing_else() -> None:
         )
         == 4
     )
+
+
+def test_a_changed_copy_has_its_own_digest() -> None:
+    recipe = make_recipe("mlp")
+    assert recipe.digest != with_net(recipe, nodes=8).digest != recipe.model_copy(update={"lr": 0.5}).digest
 
 
 def test_little_data_means_small_batches_and_many_epochs() -> None:

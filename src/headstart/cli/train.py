@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from headstart.cli import _app
 from headstart.cli._app import app
-
-if TYPE_CHECKING:
-    from rich.console import RenderableType
 
 _PANEL, _AUGMENTATION, _NETWORK = "Training", "Augmentation (training images only)", "Network"
 
@@ -116,12 +113,4 @@ def train(
         found = api.network(data, model=model, **given)
         _app.show({"model": model, "layers": found}, as_json, lambda result: layers_table(result["layers"]))
         return
-    _app.show(api.train(data, model=model, seed=seed, time_limit=time_limit, out=out, **given), as_json, _drawn(run_table))
-
-
-def _drawn(table: Any) -> Any:
-    def draw(result: dict[str, Any]) -> RenderableType:
-        drawn: RenderableType = table(result)
-        return drawn
-
-    return draw
+    _app.show(api.train(data, model=model, seed=seed, time_limit=time_limit, out=out, **given), as_json, run_table)

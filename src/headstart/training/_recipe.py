@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from functools import cached_property
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError
@@ -35,7 +34,7 @@ class Recipe(BaseModel):
         class_weights: "balanced" weighs each class by the inverse of its frequency.
         flip: mirror half of the training images, and average predictions over both; None: unless classes are digits or letters.
         rotation, shear: largest angle in degrees; shift, zoom: largest part of the side.
-        precision: "auto" takes bfloat16 where this machine computes it well and faster.
+        precision: "auto" takes bfloat16 where the processor or GPU has it and gets a convolution right.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -62,7 +61,7 @@ class Recipe(BaseModel):
     zoom: Annotated[float, Field(ge=0, lt=1)] = 0.0
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
 
-    @cached_property
+    @property
     def digest(self) -> str:
         """Hexadecimal SHA-256 of the recipe's canonical JSON."""
         return hashlib.sha256(json.dumps(self.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()
@@ -98,9 +97,7 @@ USUAL_BATCH = {"mlp": 128, "cnn": 512, "efficientnet-lite0": 256}
 IMAGES_TO_SEE = {"cnn": 400_000, "efficientnet-lite0": 600_000}  # default epochs: this many images, within the bounds below
 EPOCH_BOUNDS = (8, 40)
 _FEWEST_STEPS_AN_EPOCH = 20
-# A linear head on 1,280 features overfits few images and underfits many. Validation accuracy without and with dropout 0.5:
-# 5,000 CIFAR-10 images at 224 px 84.6% and 88.7% (2 seeds); 51,000 of Fashion-MNIST at 96 px 89.2% and 88.1% (1 seed).
-# The border between them is a guess.
+# A linear head on 1,280 features overfits few images and underfits many (benchmarks/cnn.md); the border is a guess.
 _MANY_IMAGES = 20_000
 
 

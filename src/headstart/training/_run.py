@@ -203,7 +203,8 @@ def check(recipe: Recipe, dataset: Dataset, split: Split) -> None:
     if recipe.model == "cnn" and min(resolved.batch or 1, len(split.train)) < 2:
         raise InputError("model cnn normalises over a batch, which needs two images or more.", "Give --batch 2 or more.")
     if not isinstance(recipe.net, BackboneOptions):
-        build(recipe.model, recipe.net, dataset.image_shape, outputs_for(len(dataset.class_names)), 0)
+        with torch.device("meta"):  # shapes only: no memory, no random numbers
+            build(recipe.model, recipe.net, dataset.image_shape, outputs_for(len(dataset.class_names)), 0)
 
 
 def prepare(recipe: Recipe, dataset: Dataset, split: Split, seed: int) -> tuple[Classifier, Source]:
