@@ -38,6 +38,18 @@ class ResourceError(HeadstartError):
     exit_code = 3
 
 
+class Stopped(HeadstartError):
+    """A signal asked to stop, and what can go on later was saved.
+
+    Args:
+        signum: the signal's number; the exit status is 128 more, as shells count.
+    """
+
+    def __init__(self, signum: int, message: str, hint: str = "") -> None:
+        super().__init__(message, hint)
+        self.exit_code = 128 + signum
+
+
 def nearest(word: str, known: list[str] | tuple[str, ...]) -> str:
     """`did you mean 'x'?` for the known word closest to `word`, or the list of known words when none is close."""
     import difflib

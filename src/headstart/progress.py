@@ -31,6 +31,13 @@ def say(text: str) -> None:
         print(text, file=sys.stderr, flush=True)
 
 
+def duration(seconds: float) -> str:
+    """Such as "12 s", "3 min", "1.5 h"."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 100 * 60 else f"{seconds / 3600:.1f} h"
+
+
 class Task:
     """Work of a known size. `advance` counts it; `note` says a few words beside the bar."""
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
-from headstart.training._augment import augment
+from headstart.training._augment import Draws, augment
 from headstart.training._recipe import Recipe, make_recipe
 
 
@@ -14,8 +15,10 @@ def recipe(**values: object) -> Recipe:
     return make_recipe("cnn", {"flip": False, **values})
 
 
-def augmented(images: Tensor, seed: int = 0, **values: object) -> Tensor:
-    return augment(images, recipe(**values), torch.Generator().manual_seed(seed))
+def augmented(images: Tensor, seed: int = 0, epoch: int = 0, **values: object) -> Tensor:
+    """What the network would see of float pixels, less the standardising."""
+    rows = np.arange(len(images))
+    return augment(images, lambda pixels: pixels, recipe(**values), rows, slice(0, len(rows)), Draws(seed, epoch, epoch))
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from headstart.training._plan import Plan, fit_to_time, plan_steps, rate_at
+from headstart.training._plan import Cost, Plan, fit_to_time, plan_steps, rate_at
 from headstart.training._recipe import make_recipe, resolve
 
 
@@ -42,13 +42,13 @@ def test_a_plan_walks_through_the_whole_schedule() -> None:
 
 def test_a_time_limit_shortens_the_plan_by_what_was_measured() -> None:
     one = plan(time_limit=100)
-    fit_to_time(one, time.perf_counter(), step_seconds=1.0, epoch_seconds=10.0, end_seconds=6.0)
+    fit_to_time(one, time.perf_counter(), Cost(step=1.0, validation=10.0, end=6.0))
     assert one.steps == pytest.approx(96 - 6 - 10, abs=1)  # 4% kept back; one validation
 
 
 def test_a_time_limit_never_lengthens_the_plan() -> None:
     one = plan(time_limit=1e6)
-    fit_to_time(one, time.perf_counter(), 1e-3, 0, 0)
+    fit_to_time(one, time.perf_counter(), Cost(1e-3, 0, 0))
     assert one.steps == 1000
 
 
@@ -56,7 +56,7 @@ def test_a_machine_that_slows_down_gets_a_shorter_but_whole_schedule(monkeypatch
     clock = [0.0]
     monkeypatch.setattr(time, "perf_counter", lambda: clock[0])
     one = plan(time_limit=100, schedule="linear", warmup=0)
-    fit_to_time(one, 0.0, 0.1, 0.0, 0.0)
+    fit_to_time(one, 0.0, Cost(0.1, 0.0, 0.0))
     one.start()
     assert one.steps == 960
     rates = []
@@ -73,7 +73,7 @@ def test_a_hiccup_at_the_start_does_not_cost_the_schedule(monkeypatch: pytest.Mo
     clock = [0.0]
     monkeypatch.setattr(time, "perf_counter", lambda: clock[0])
     one = plan(time_limit=100)
-    fit_to_time(one, 0.0, 0.09, 0.0, 0.0)
+    fit_to_time(one, 0.0, Cost(0.09, 0.0, 0.0))
     one.start()
     clock[0] += 3.0
     while one.done < one.steps:

@@ -16,10 +16,10 @@ from headstart.data import Dataset, Split, load, make_split
 from headstart.errors import InputError, ResourceError, RunFailed
 from headstart.store import claim
 from headstart.training import list_runs, load_classifier, make_recipe, read_correct, read_metrics, train
-from headstart.training._run import CrossEntropy
+from headstart.training._loss import CrossEntropy
 
 WEIGHTS = {"model.safetensors", "classifier.json"}
-RESULTS = {"curves.csv", "metrics.json", "predictions.csv", "gallery.npz"}
+RESULTS = {"plan.json", "state", "curves.csv", "metrics.json", "predictions.csv", "gallery.npz"}
 FILES = {"recipe.json", "data.json", "split.npz", "environment.json", ".lock"} | WEIGHTS | RESULTS
 
 
@@ -244,16 +244,16 @@ def test_without_test_images_test_is_null(digits: Dataset, tmp_path: Path) -> No
 def test_validation_images_are_never_trained_on(
     digits: Dataset, digits_split: Split, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from headstart.training import _run
+    from headstart.training import _source
 
     seen: list[int] = []
-    original = _run.Pixels.batch
+    original = _source.Pixels.batch
 
-    def spy(self: _run.Pixels, rows: Any, *rest: Any) -> torch.Tensor:
+    def spy(self: _source.Pixels, rows: Any, *rest: Any) -> torch.Tensor:
         seen.extend(rows.tolist())
         return original(self, rows, *rest)
 
-    monkeypatch.setattr(_run.Pixels, "batch", spy)
+    monkeypatch.setattr(_source.Pixels, "batch", spy)
     train(make_recipe("mlp", {"epochs": 2}), digits, digits_split, 0, tmp_path / "run")
     assert seen and set(seen) <= set(digits_split.train.tolist())
 

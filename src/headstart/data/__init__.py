@@ -6,6 +6,7 @@ Does not belong here: anything that is learnt from the images (models, features)
 from headstart.data._cache import content_key
 from headstart.data._catalogue import NamedDataset
 from headstart.data._load import load
+from headstart.data._maps import take
 from headstart.data._named import catalogue, edition, fetch_named, is_cached, where_from
 from headstart.data._split import DEFAULT_FRACTION, DEFAULT_SPLIT_SEED, describe, make_split, read_split, write_split
 from headstart.data._types import PART_NAMES, TEST, TRAIN, UNASSIGNED, VALIDATION, Dataset, Resize, Split
@@ -31,6 +32,7 @@ __all__ = [
     "load",
     "make_split",
     "read_split",
+    "take",
     "where_from",
     "write_split",
 ]

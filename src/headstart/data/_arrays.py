@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from headstart.data._cache import Decoded
 from headstart.data._idx import read_idx
 from headstart.data._labels import INTEGER, encode_labels, need_distinct_classes, need_training_classes
+from headstart.data._maps import blocks
 from headstart.data._tables import full_scale
 from headstart.data._types import PART_NAMES, TEST, TRAIN
 from headstart.errors import InputError
 
-ROWS_AT_A_TIME = 4096
 NPZ_KEYS = "x_train, y_train[, x_test, y_test] or images, labels[, class_names]"
 NPZ_PAIRS = (("x_train", "y_train"), ("x_test", "y_test"), ("images", "labels"))
 IDX_PARTS = (("train", TRAIN), ("t10k", TEST))
@@ -85,7 +85,8 @@ def read_arrays(images: Any, labels: Any, pixel_max: float | None = None) -> Dec
 
     Args:
         images: `(N, H, W)` or `(N, H, W, C)`, C = 1 or 3 (RGB). Whole numbers from 0 to 255, or real numbers from 0 to
-            1 (scaled by 255); anything else needs `pixel_max`.
+            1 (scaled by 255); anything else needs `pixel_max`. uint8 up to 255 is taken as it is, a memory map too; all else
+            becomes a uint8 array in memory.
         labels: `(N,)` or `(N, 1)` whole numbers or strings.
         pixel_max: the value that means full brightness.
 
@@ -146,21 +147,21 @@ def _pixels(images: NDArray[Any], pixel_max: float | None, where: str) -> NDArra
             f"{where} have the shape {images.shape}; wanted is (N, height, width) or (N, height, width, 1 or 3).",
             "Channels come last: use numpy.moveaxis(images, 1, -1)." if channels_first else "Reshape them first.",
         )
-    top = _brightest(images, pixel_max, where)
-    if images.dtype == np.uint8 and top == 255:
+    if images.dtype == np.uint8 and pixel_max in (None, 255):
         return images
+    top = _brightest(images, pixel_max, where)
     out = np.empty(images.shape, np.uint8)
-    for start in range(0, len(images), ROWS_AT_A_TIME):
-        some = slice(start, start + ROWS_AT_A_TIME)
-        out[some] = np.rint(images[some] * (255 / top))
+    for start, block in blocks(images, "scaling pixels"):
+        out[start : start + len(block)] = np.rint(block * (255 / top))
     return out
 
 
 def _brightest(images: NDArray[Any], pixel_max: float | None, where: str) -> float:
     """The value that means full brightness, after checking that every value lies on that scale."""
-    low, high = float(images.min()), float(images.max())
+    extremes = np.array([(block.min(), block.max()) for _, block in blocks(images, "looking at pixel values")])
+    low, high = float(extremes.min()), float(extremes.max())
     if not math.isfinite(low) or not math.isfinite(high):
-        count = int((~np.isfinite(images)).any(axis=(1, 2, 3)).sum())
+        count = sum(int((~np.isfinite(block)).any(axis=(1, 2, 3)).sum()) for _, block in blocks(images, "counting images"))
         raise InputError(
             f"{where} have values that are no finite numbers (NaN or infinity), in {count:,} of {len(images):,} images.",
             "Replace these values, or leave these images out.",

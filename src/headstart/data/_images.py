@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from headstart import progress
 from headstart.data._cache import memory_map
+from headstart.data._maps import put
 from headstart.data._types import Resize
 from headstart.errors import InputError
 
@@ -72,7 +73,7 @@ def decode_files(root: Path, names: Sequence[str], building: Path, image_size: i
 
         def decode(row: int) -> Unreadable | None:
             def place() -> None:
-                images[row] = read_image(root / names[row], shape, resize)
+                put(images, row, read_image(root / names[row], shape, resize))
 
             return _attempt(place) if names[row] not in failed else None
 

@@ -19,6 +19,7 @@ from headstart.data._arrays import idx_files, read_arrays, read_idx_folder, read
 from headstart.data._cache import Decoded, as_dataset, cached, content_key, memory_map
 from headstart.data._folder import Listing, decode_listing, is_path_table, list_class_folders, list_path_csv
 from headstart.data._images import in_threads, resize_pixels
+from headstart.data._maps import is_map, put, take
 from headstart.data._named import catalogue, fetch_named
 from headstart.data._rows import open_table
 from headstart.data._tables import read_pixel_csv
@@ -52,7 +53,8 @@ def load(
     what changed.
 
     Args:
-        source: a name, a path, or a pair `(images, labels)` of arrays, which is not cached; see `read_arrays`.
+        source: a name, a path, or a pair `(images, labels)` of arrays, which is not cached; see `read_arrays`. Of a memory map
+            that is larger than memory nothing but labels, names and hashes is held there, if it is uint8.
         image_size: side of the square that all images become, in pixels. None keeps images that are all of one size
             (image files: up to 256 pixels a side) and makes all others squares of 128.
         resize: pad with black, crop around the centre, or squish.
@@ -192,7 +194,7 @@ def _readable(path: Path) -> Iterator[None]:
 
 
 def _resized(dataset: Dataset, image_size: int | None, resize: Resize) -> Dataset:
-    """`dataset` as squares of `image_size`, kept in the cache if the dataset has a source."""
+    """`dataset` as squares of `image_size`, kept in the cache if the dataset has a source or is a large map."""
     if image_size is None or dataset.image_shape[:2] == (image_size, image_size):
         return dataset
     shape = (image_size, image_size, dataset.image_shape[2])
@@ -201,12 +203,12 @@ def _resized(dataset: Dataset, image_size: int | None, resize: Resize) -> Datase
         images = memory_map(building, len(dataset), shape) if building else np.empty((len(dataset), *shape), np.uint8)
 
         def place(row: int) -> None:
-            images[row] = resize_pixels(dataset.images[row], shape, resize)
+            put(images, row, resize_pixels(take(dataset.images, np.array([row]))[0], shape, resize))
 
         in_threads(place, range(len(dataset)), f"resizing {dataset.name}")
         return Decoded(images, dataset.labels, dataset.class_names, dataset.parts, dataset.image_names, dataset.groups)
 
-    if not dataset.source:
+    if not dataset.source and not is_map(dataset.images):
         return as_dataset(build(None), dataset.name, "", dataset.options)
     key = content_key("resized", dataset.fingerprint, str(image_size), resize)
     # The fingerprint covers neither the images' names nor their groups.

@@ -20,7 +20,8 @@ class Dataset:
     Attributes:
         name: short name, for titles and folders ("fashion-mnist", "photos").
         source: what opens it again: a dataset name, or an absolute path; "" for arrays in memory.
-        images: `(N, H, W, C)` uint8, C = 1 (grey) or 3 (RGB); usually a read-only memory map.
+        images: `(N, H, W, C)` uint8, C = 1 (grey) or 3 (RGB); usually a read-only memory map, perhaps
+            larger than memory: `take` reads rows of it.
         labels: `(N,)` int64 in [0, K).
         class_names: K names; `class_names[label]` is the class of an image.
         parts: `(N,)` uint8: UNASSIGNED, or TRAIN / VALIDATION / TEST where the source itself says so.

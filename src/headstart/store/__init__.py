@@ -1,4 +1,4 @@
-"""Run folders, atomic writes, locks: every byte that Headstart writes goes through here.
+"""Run folders, atomic writes, manifests, locks: every byte that Headstart writes goes through here.
 
 Does not belong here: what the bytes mean. No other room calls `open(..., "w")`, `mkdir` or `rename`.
 """
@@ -11,23 +11,29 @@ from headstart.store._files import (
     read_json,
     read_json_or,
     remove_folder,
+    rename_folder,
     reserve,
     write_bytes,
     write_json,
     write_text,
 )
 from headstart.store._locks import claim
+from headstart.store._manifest import clear_debris, damage, seal
 
 __all__ = [
     "cache_folder",
     "claim",
+    "clear_debris",
+    "damage",
     "ensure_folder",
     "need_space",
     "new_folder",
     "read_json",
     "read_json_or",
     "remove_folder",
+    "rename_folder",
     "reserve",
+    "seal",
     "write_bytes",
     "write_json",
     "write_text",

@@ -165,6 +165,13 @@ def remove_folder(path: Path) -> None:
     shutil.rmtree(gone, ignore_errors=True)
 
 
+def rename_folder(old: Path, new: Path) -> None:
+    """Give a folder another name beside its own, in one step that outlives a crash."""
+    with _explained(new):
+        old.rename(new)
+        _sync_folder(new.parent)
+
+
 def _sweep(path: Path) -> None:
     """Remove what a killed process left while it filled `path`."""
     for debris in path.parent.glob(f".{glob.escape(path.name)}.*"):

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from headstart.training._classifier import Classifier, load_classifier
     from headstart.training._device import prepare_process
     from headstart.training._features import prepare_features, warm_up
-    from headstart.training._run import check, network_layers, train
+    from headstart.training._layers import network_layers
+    from headstart.training._run import check, train
 
 _LAZY = {
     "Classifier": "_classifier",
@@ -23,7 +24,7 @@ _LAZY = {
     "prepare_features": "_features",
     "warm_up": "_features",
     "prepare_process": "_device",
-    "network_layers": "_run",
+    "network_layers": "_layers",
     "check": "_run",
     "train": "_run",
 }

@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from headstart import progress, store
+from headstart.data import take
 from headstart.errors import InputError
-from headstart.models import Backbone, BackboneOptions, build, build_head, load_backbone, options_of
+from headstart.models import Backbone, BackboneOptions, build, build_head, load_backbone
 from headstart.training._device import best_device, prepare_process, use_bfloat16
-from headstart.training._recipe import Recipe
+from headstart.training._recipe import Recipe, read_recipe
 
 FORMAT = 1
 _BLOCK_ROWS = 1 << 14
@@ -118,12 +119,15 @@ class Classifier(nn.Module):
         """Floats in 0-255, `(N, C, H, W)`, to logits."""
         return self.logits(self.front(x))
 
-    def logits(self, inputs: Tensor) -> Tensor:
-        """What `net` says of its inputs. A head on features computes in float32: it is small, rounding would only blur it."""
+    def logits(self, inputs: Tensor, through: nn.Module | None = None) -> Tensor:
+        """What `net` says of its inputs, called `through` a wrapper of it if one is given.
+
+        A head on features computes in float32: it is small, rounding would only blur it.
+        """
         on_features = isinstance(self.front, StandardisedBackbone)
         enabled = use_bfloat16(self.recipe.precision) and not on_features
         with torch.autocast(inputs.device.type, torch.bfloat16, enabled=enabled):
-            found: Tensor = self.net(inputs)
+            found: Tensor = (through or self.net)(inputs)
         return found
 
     @torch.inference_mode()
@@ -149,7 +153,7 @@ class Classifier(nn.Module):
             torch.autocast(device.type, torch.bfloat16, enabled=use_bfloat16(self.recipe.precision)),
         ):
             for start in range(0, len(rows), size):
-                x = as_floats(images[rows[start : start + size]], device)
+                x = as_floats(take(images, rows[start : start + size]), device)
                 found = to_probabilities(self(x))
                 if self.mirror:
                     found = (found + to_probabilities(self(x.flip(3)))) / 2
@@ -222,8 +226,8 @@ def _rebuilt(about: dict[str, Any]) -> Classifier:
     """The network that `classifier.json` describes, its weights still to be loaded."""
     if about["format"] != FORMAT:
         raise ValueError(f"format {about['format']!r}, but this Headstart reads {FORMAT}")
-    net_options = options_of(about["model"])(**about["recipe"]["net"])
-    recipe = Recipe(**{**about["recipe"], "net": net_options})
+    recipe = read_recipe(about["recipe"])
+    net_options = recipe.net
     names, shape = tuple(about["class_names"]), tuple(about["image_shape"])
     front: Standardise | StandardisedBackbone
     if isinstance(net_options, BackboneOptions):

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from headstart import progress, store
-from headstart.data import Dataset, Split, content_key
+from headstart.data import Dataset, Split, content_key, take
 from headstart.errors import InputError
 from headstart.models import WEIGHTS_SHA256, Backbone, BackboneOptions, load_backbone
 from headstart.training._classifier import as_floats
@@ -71,7 +71,7 @@ def _extract(
         torch.autocast(device.type, torch.bfloat16, enabled=use_bfloat16(recipe.precision)),
     ):
         for start in range(0, len(rows), size):
-            found = backbone(as_floats(dataset.images[rows[start : start + size]], device))
+            found = backbone(as_floats(take(dataset.images, rows[start : start + size]), device))
             out[start : start + len(found)] = found.half().cpu().numpy()
             task.advance(len(found))
     return time.perf_counter() - start_time
@@ -83,7 +83,7 @@ def _ready(recipe: Recipe, side_px: int, dataset: Dataset, split: Split, seed: i
     if not options.pretrained:
         rows = _calibration_rows(split, seed)
         with torch.autocast(best_device().type, torch.bfloat16, enabled=use_bfloat16(recipe.precision)):
-            backbone.calibrate([as_floats(dataset.images[part], best_device()) for part in np.array_split(rows, 4)])
+            backbone.calibrate([as_floats(take(dataset.images, part), best_device()) for part in np.array_split(rows, 4)])
     return backbone.fold()
 
 

@@ -28,7 +28,7 @@ def orthogonalised(matrix: Tensor, steps: int = 3) -> Tensor:
     x = x.T if tall else x
     for _ in range(steps):
         gram = x @ x.T
-        x = a * x + (b * gram + c * gram @ gram) @ x
+        x = torch.addmm(x, torch.addmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)  # (a + b gram + c gram^2) x
     result: Tensor = (x.T if tall else x).to(matrix.dtype)
     return result
 

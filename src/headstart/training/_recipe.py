@@ -34,6 +34,7 @@ class Recipe(BaseModel):
         class_weights: "balanced" weighs each class by the inverse of its frequency.
         flip: mirror half of the training images, and average predictions over both; None: unless classes are digits or letters.
         rotation, shear: largest angle in degrees; shift, zoom: largest part of the side.
+        cutout: side of a square that is blanked in each training image, as a part of the image's side.
         precision: "auto" takes bfloat16 where the processor or GPU has it and gets a convolution right.
     """
 
@@ -59,6 +60,7 @@ class Recipe(BaseModel):
     shift: Annotated[float, Field(ge=0, le=0.5)] = 0.0
     shear: Annotated[float, Field(ge=0, le=60)] = 0.0
     zoom: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    cutout: Annotated[float, Field(ge=0, le=1)] = 0.0
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
 
     @property
@@ -134,6 +136,15 @@ def make_recipe(model: str, values: Mapping[str, Any] | None = None) -> Recipe:
         raise InputError(f"option {key} is {first['input']!r}: {first['msg'].lower()}.", _hint(key, first["input"])) from None
 
 
+def read_recipe(written: Mapping[str, Any]) -> Recipe:
+    """The recipe that `model_dump` described.
+
+    Raises:
+        InputError, ValidationError: unknown model or key, or a value out of its range.
+    """
+    return Recipe(**{**written, "net": options_of(written["model"])(**written["net"])})
+
+
 def _hint(key: str, value: object) -> str:
     if key == "target" and isinstance(value, int | float) and 1 < value <= 100:
         return f"It is a part of one: --target {value / 100:g}."
@@ -142,7 +153,7 @@ def _hint(key: str, value: object) -> str:
 
 def _training_keys(model: str) -> list[str]:
     """The recipe keys that mean something for this model: a frozen backbone sees each image once, so none is augmented."""
-    without = {"model", "net"} | ({"flip", "rotation", "shift", "shear", "zoom"} if model in BACKBONES else set())
+    without = {"model", "net"} | ({"flip", "rotation", "shift", "shear", "zoom", "cutout"} if model in BACKBONES else set())
     return [name for name in Recipe.model_fields if name not in without]
 
 

@@ -3,29 +3,38 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
+import json
 import platform
 import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from headstart import store
-from headstart.data import Dataset, Split, describe, write_split
+from headstart import progress, store
+from headstart.data import Dataset, Split, describe, take, write_split
 from headstart.errors import InputError
 from headstart.evaluation import choose_gallery
-from headstart.training._recipe import Recipe
+from headstart.training._recipe import Recipe, read_recipe, with_net
+
+if TYPE_CHECKING:
+    from headstart.training._classifier import Classifier
+    from headstart.training._plan import Plan
 
 CURVE_COLUMNS = ("epoch", "seconds", "learning_rate", "train_loss", "train_accuracy", "validation_loss", "validation_accuracy")
+_DECIDES_BITS = ("torch", "threads", "device", "bfloat16", "cpu")
 _VERSIONS_OF = ("headstart", "torch", "timm", "numpy", "scikit-learn", "scipy", "pillow")
 
 
-def identity(recipe: Recipe, dataset: Dataset, split: Split, seed: int) -> dict[str, Any]:
-    """What makes a run this run: recipe x dataset x split x seed."""
+def identity(recipe: Recipe, dataset: Dataset, split: Split, seed: int, after: Path | None = None) -> dict[str, Any]:
+    """What makes a run this run: recipe x dataset x split x seed; and the weights of the run it goes on from, if any."""
+    origin = {} if after is None else {"after": hashlib.sha256((after / "model.safetensors").read_bytes()).hexdigest()}
     return {
+        **origin,
         "recipe": recipe.model_dump(mode="json"),
         "digest": recipe.digest,
         "seed": seed,
@@ -46,16 +55,18 @@ def finished(folder: Path, wanted: dict[str, Any]) -> dict[str, Any] | None:
             listed = ", ".join(sorted(strangers)[:3])
             raise InputError(f"{folder} is not empty and holds no run: {listed}.", "Choose another --out.")
         return None
-    if not (folder / "metrics.json").exists():
-        return None
+    is_finished = (folder / "metrics.json").exists()
+    if not is_finished and not (folder / "checkpoint").exists():
+        return None  # it never came to anything: there is nothing to lose
     found = store.read_json(folder / "recipe.json")
-    for key, what in (("recipe", "recipe"), ("seed", "seed"), ("dataset", "dataset"), ("split", "split")):
-        if found.get(key) != wanted[key]:
+    for key, what in (("recipe", "recipe"), ("seed", "seed"), ("dataset", "dataset"), ("split", "split"), ("after", "origin")):
+        if found.get(key) != wanted.get(key):
             raise InputError(
-                f"{folder} holds a run with another {what}{_difference(found.get(key), wanted[key])}.",
+                f"{folder} holds {'a' if is_finished else 'an unfinished'} run with another {what}"
+                f"{_difference(found.get(key), wanted.get(key))}.",
                 "Choose another --out, or remove that folder.",
             )
-    return read_metrics(folder)
+    return read_metrics(folder) if is_finished else None
 
 
 def _difference(found: object, wanted: object) -> str:
@@ -66,12 +77,44 @@ def _difference(found: object, wanted: object) -> str:
     return f" ({', '.join(f'{key}: {found.get(key)} there, {wanted[key]} asked' for key in keys[:3])})"
 
 
-def begin(folder: Path, asked: dict[str, Any], dataset: Dataset, split: Split) -> None:
-    """Write what the run is before it starts, so that a folder is never a riddle."""
+def begin(folder: Path, asked: dict[str, Any], dataset: Dataset, split: Split) -> list[str]:
+    """Write what the run is before it starts, so that a folder is never a riddle.
+
+    Returns:
+        Sentences about what is not as it was when this run began before: then its weights may differ in the last bits.
+    """
+    store.clear_debris(folder)
+    now, before = environment(), store.read_json_or(folder / "environment.json", {})
     store.write_json(folder / "recipe.json", asked)
     store.write_json(folder / "data.json", describe(dataset, split))
     write_split(split, dataset, folder)
-    store.write_json(folder / "environment.json", environment())
+    store.write_json(folder / "environment.json", now)
+    changed = [f"{key} {before[key]} before, {now[key]} now" for key in _DECIDES_BITS if before.get(key, now[key]) != now[key]]
+    found = [f"resumed under another setting ({'; '.join(changed)}): not bit for bit what one go would give."] if changed else []
+    for text in found:
+        progress.say(f"WARNING: {text}")
+    return found
+
+
+def write_plan(folder: Path, asked: dict[str, Any], plan: Plan, classifier: Classifier) -> None:
+    """`plan.json`: the steps of the run and everything that was left open before; a resumed run and `--repeat` follow it."""
+    recipe = plan.recipe
+    side_px = getattr(getattr(classifier.front, "backbone", None), "input_px", None)
+    if side_px is not None:
+        recipe = with_net(recipe, input_px=side_px)
+    store.write_json(folder / "plan.json", {"run": _mark(asked), **plan.as_json(), "recipe": recipe.model_dump(mode="json")})
+
+
+def read_plan(folder: Path, asked: dict[str, Any]) -> dict[str, Any] | None:
+    """What `write_plan` wrote, its recipe as one; None if nothing is there, or another run's."""
+    found = store.read_json_or(folder / "plan.json", None)
+    if not isinstance(found, dict) or found.get("run") != _mark(asked):
+        return None
+    return {**found, "recipe": read_recipe(found["recipe"])}
+
+
+def _mark(asked: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
 
 
 def environment() -> dict[str, Any]:
@@ -149,7 +192,7 @@ def write_gallery(folder: Path, dataset: Dataset, rows: NDArray[np.int64], proba
     right, wrong = choose_gallery(dataset.labels[rows], probabilities, seed)
     indices = rows[np.concatenate([right, wrong])]
     out = io.BytesIO()
-    np.savez(out, right=rows[right], wrong=rows[wrong], images=np.asarray(dataset.images[indices]))
+    np.savez(out, right=rows[right], wrong=rows[wrong], images=take(dataset.images, indices))
     store.write_bytes(folder / "gallery.npz", out.getvalue())
 
 
@@ -192,7 +235,7 @@ def run_summary(folder: Path, metrics: dict[str, Any], *, reused: bool) -> dict[
     return {
         "run": str(folder),
         **{key: metrics[key] for key in kept},
-        "resumed": False,
+        "resumed": metrics.get("resumed", False),
         "reused": reused,
         "validation": short(metrics["validation"]),
         "test": short(metrics["test"]),

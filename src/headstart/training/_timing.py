@@ -1,0 +1,63 @@
+"""What a run will cost, measured on a copy of its network before it starts."""
+
+from __future__ import annotations
+
+import copy
+import time
+
+import numpy as np
+from numpy.typing import NDArray
+
+from headstart.data import Dataset, Split
+from headstart.training import _distributed
+from headstart.training._augment import Draws
+from headstart.training._classifier import Classifier
+from headstart.training._loss import labels_of, loss_function, update
+from headstart.training._optimizers import make_optimizers
+from headstart.training._plan import Cost, Plan
+from headstart.training._source import Source
+
+_SHARE_FOR_TIMING = 0.04  # of a time limit, for timing steps and for timing predictions, each
+_SECONDS_FOR_TIMING = 0.15  # the same without a limit, where the cost is only announced
+_KEPT_FOR_WRITING = 0.5  # seconds, or a twentieth of the limit if that is less
+
+
+def measure(plan: Plan, classifier: Classifier, source: Source, dataset: Dataset, split: Split) -> Cost:
+    """Time a few steps and predictions; the classifier itself stays as it is."""
+    limit = plan.recipe.time_limit
+    seconds = _SECONDS_FOR_TIMING if limit is None else _SHARE_FOR_TIMING * limit
+    trial = copy.deepcopy(classifier).train()
+    step = _seconds_per_step(plan, trial, source, dataset, split, seconds)
+    judged = np.concatenate([split.validation, split.test])
+    image = _seconds_per_prediction(trial, source, judged, seconds) if len(judged) else 0.0
+    writing = _KEPT_FOR_WRITING if limit is None else min(_KEPT_FOR_WRITING, 0.05 * limit)
+    share = 1 / _distributed.count()
+    found = Cost(step, image * share * len(split.validation), image * share * len(split.test) + writing)
+    return _distributed.agreed(found)
+
+
+def _seconds_per_step(plan: Plan, trial: Classifier, source: Source, dataset: Dataset, split: Split, seconds: float) -> float:
+    optimizers = make_optimizers(trial.net, plan.recipe)
+    loss_of = loss_function(plan.recipe, dataset.labels[split.train], len(dataset.class_names))
+    rows, times = split.train[: plan.batch], [0.0]
+    while len(times) < 4 or (len(times) < 11 and sum(times) < 1.0):
+        start = time.perf_counter()
+        update(trial.logits, source.batch(rows, plan.recipe, Draws(0, 0, 0)), labels_of(dataset, rows), loss_of, optimizers)
+        times.append(time.perf_counter() - start)
+        if _distributed.agreed(sum(times) > seconds):
+            break
+    return float(np.median(times[min(3, len(times) - 1) :]))  # the first two warm up
+
+
+def _seconds_per_prediction(trial: Classifier, source: Source, rows: NDArray[np.int64], seconds: float) -> float:
+    """Measured on as many images as fit into `seconds`, 16 to 1,000."""
+    count = 16
+    source.probabilities(trial, rows[:count])  # warm
+    while True:
+        start = time.perf_counter()
+        source.probabilities(trial, rows[:count])
+        found = (time.perf_counter() - start) / min(count, len(rows))
+        larger = min(1000, int(seconds / found / 2))
+        if larger < 4 * count or count >= len(rows):
+            return found
+        count = larger

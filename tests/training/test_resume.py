@@ -1,0 +1,224 @@
+"""A run that is stopped, killed or damaged ends as if nothing had happened; a longer one goes on from a shorter."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from headstart import progress
+from headstart.data import Dataset, Split, make_split
+from headstart.errors import InputError, Stopped
+from headstart.training import _checkpoints, make_recipe, train
+from headstart.training._checkpoints import Checkpoints
+from headstart.training._loss import update
+from headstart.training._state import State
+
+# Everything that a checkpoint must hold: two optimizers' momentum, dropout, augmentation, early stopping, batch norm.
+VALUES = {"epochs": 6, "batch": 64, "dropout": 0.2, "rotation": 10, "flip": True, "cutout": 0.2, "patience": 5, "nodes": 8}
+
+
+def weights(run: Path) -> bytes:
+    return (run / "model.safetensors").read_bytes()
+
+
+class Killed(BaseException):
+    """Stands for a kill: nothing that follows runs."""
+
+
+def kill_after(steps: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ends training as a kill would, after this many more steps; every step is checkpointed."""
+    left = [steps]
+
+    def save_then_die(self: Checkpoints, state: State) -> None:
+        self.save(state)
+        left[0] -= 1
+        if not left[0]:
+            raise Killed
+
+    monkeypatch.setattr(Checkpoints, "save_if_due", save_then_die)
+
+
+@pytest.fixture
+def split(digits: Dataset) -> Split:
+    return make_split(digits, train_images=400)
+
+
+@pytest.mark.parametrize("model", ["cnn", "mlp", "cnn-fashion-small"])
+@pytest.mark.parametrize("optimizer", ["muon", "adam", "rmsprop", "sgd"])
+def test_a_run_killed_in_the_middle_of_an_epoch_ends_with_the_same_weights(
+    model: str, optimizer: str, digits: Dataset, split: Split, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = {key: value for key, value in VALUES.items() if key != "nodes" or model == "cnn"}
+    recipe = make_recipe(model, {**values, "epochs": 2, "optimizer": optimizer})
+    train(recipe, digits, split, 3, tmp_path / "whole")
+    for steps in (4, 1, 3):
+        with monkeypatch.context() as patch, pytest.raises(Killed):
+            kill_after(steps, patch)
+            train(recipe, digits, split, 3, tmp_path / "killed")
+    summary = train(recipe, digits, split, 3, tmp_path / "killed")
+    assert summary["resumed"]
+    assert weights(tmp_path / "killed") == weights(tmp_path / "whole")
+    curves = [(tmp_path / run / "curves.csv").read_text().splitlines() for run in ("whole", "killed")]
+    for one, other in zip(*curves, strict=True):
+        assert [word for at, word in enumerate(one.split(",")) if at != 1] == [
+            word for at, word in enumerate(other.split(",")) if at != 1
+        ]  # all but the seconds
+
+
+def test_early_stopping_goes_on_where_it_was(
+    digits: Dataset, split: Split, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = make_recipe("mlp", {"epochs": 60, "patience": 2, "lr": 0.02, "schedule": "constant"})
+    whole = train(recipe, digits, split, 0, tmp_path / "whole")
+    for _ in range(4):
+        with monkeypatch.context() as patch, pytest.raises(Killed):
+            kill_after(9, patch)
+            train(recipe, digits, split, 0, tmp_path / "killed")
+    found = train(recipe, digits, split, 0, tmp_path / "killed")
+    assert (found["epochs"], found["stopped"]) == (whole["epochs"], whole["stopped"])
+    assert weights(tmp_path / "killed") == weights(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("victim", ["state.safetensors", "state.json", "manifest.json"])
+@pytest.mark.parametrize("harm", ["flip", "cut", "empty", "gone"])
+def test_a_damaged_checkpoint_is_set_aside_and_the_one_before_is_used(
+    victim: str,
+    harm: str,
+    digits: Dataset,
+    split: Split,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    recipe = make_recipe("mlp", {"epochs": 2, "batch": 64})
+    train(recipe, digits, split, 0, tmp_path / "whole")
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        kill_after(7, patch)
+        train(recipe, digits, split, 0, tmp_path / "run")
+    path = tmp_path / "run" / "checkpoint" / "00000007" / victim
+    content = path.read_bytes()
+    middle = len(content) // 2
+    path.write_bytes(
+        {"flip": content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :], "cut": content[:middle]}.get(harm, b"")
+    )
+    if harm == "gone":
+        path.unlink()
+    progress.show_progress(True)
+    train(recipe, digits, split, 0, tmp_path / "run")
+    said = capsys.readouterr().err
+    assert "00000007 is damaged" in said and "resumed after step 6" in said
+    assert weights(tmp_path / "run") == weights(tmp_path / "whole")
+
+
+def test_all_checkpoints_damaged_means_a_fresh_start(
+    digits: Dataset, split: Split, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = make_recipe("mlp", {"epochs": 2, "batch": 64})
+    train(recipe, digits, split, 0, tmp_path / "whole")
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        kill_after(7, patch)
+        train(recipe, digits, split, 0, tmp_path / "run")
+    for path in (tmp_path / "run" / "checkpoint").glob("*/state.safetensors"):
+        path.write_bytes(b"")
+    assert not train(recipe, digits, split, 0, tmp_path / "run")["resumed"]
+    assert weights(tmp_path / "run") == weights(tmp_path / "whole")
+
+
+def test_an_unfinished_run_is_not_overwritten_by_another(
+    digits: Dataset, split: Split, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        kill_after(2, patch)
+        train(make_recipe("mlp", {"epochs": 2}), digits, split, 0, tmp_path / "run")
+    with pytest.raises(InputError, match=r"holds an unfinished run with another recipe \(.*lr: 0.001 there, 0.01 asked"):
+        train(make_recipe("mlp", {"epochs": 2, "lr": 0.01}), digits, split, 0, tmp_path / "run")
+
+
+def test_a_signal_finishes_the_step_saves_and_says_how_to_go_on(
+    digits: Dataset, split: Split, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = make_recipe("mlp", {"epochs": 4, "batch": 64})
+    train(recipe, digits, split, 0, tmp_path / "whole")
+    steps = [0]
+    original = update
+
+    def interrupted(*args: object) -> object:
+        steps[0] += 1
+        if steps[0] == 9:
+            signal.raise_signal(signal.SIGTERM)
+        return original(*args)  # type: ignore[arg-type]
+
+    before = signal.getsignal(signal.SIGTERM)
+    with monkeypatch.context() as patch, pytest.raises(Stopped, match="stopped after step 9 of 24") as caught:
+        patch.setattr("headstart.training._run.update", interrupted)
+        train(recipe, digits, split, 0, tmp_path / "run")
+    assert caught.value.exit_code == 143
+    assert signal.getsignal(signal.SIGTERM) is before
+    train(recipe, digits, split, 0, tmp_path / "run")
+    assert weights(tmp_path / "run") == weights(tmp_path / "whole")
+
+
+def test_a_repeated_run_takes_the_steps_that_a_time_limit_allowed(digits: Dataset, split: Split, tmp_path: Path) -> None:
+    recipe = make_recipe("mlp", {"epochs": 2000, "time_limit": 1.5, "batch": 64})
+    train(recipe, digits, split, 0, tmp_path / "first")
+    train(recipe, digits, split, 0, tmp_path / "again", repeat=tmp_path / "first")
+    assert weights(tmp_path / "again") == weights(tmp_path / "first")
+    with pytest.raises(InputError, match="is no run of this recipe, data, split and seed"):
+        train(recipe, digits, split, 1, tmp_path / "other", repeat=tmp_path / "first")
+
+
+def test_more_epochs_after_a_finished_run_equal_as_many_from_the_start(digits: Dataset, split: Split, tmp_path: Path) -> None:
+    values = {"batch": 64, "schedule": "constant", "dropout": 0.2}
+    train(make_recipe("mlp", {**values, "epochs": 5}), digits, split, 0, tmp_path / "five")
+    train(make_recipe("mlp", {**values, "epochs": 2}), digits, split, 0, tmp_path / "two")
+    longer = make_recipe("mlp", {**values, "epochs": 5})
+    found = train(longer, digits, split, 0, tmp_path / "two-and-three", after=tmp_path / "two")
+    assert found["epochs"] == 5
+    assert weights(tmp_path / "two-and-three") == weights(tmp_path / "five")
+    assert train(longer, digits, split, 0, tmp_path / "two-and-three", after=tmp_path / "two")["reused"]
+
+
+def test_the_weights_do_not_depend_on_how_often_they_are_saved(
+    digits: Dataset, split: Split, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = make_recipe("cnn", {"epochs": 1, "batch": 64, "nodes": 8})
+    train(recipe, digits, split, 0, tmp_path / "a")
+    monkeypatch.setattr(_checkpoints, "SECONDS_BETWEEN", 0.0)
+    train(recipe, digits, split, 0, tmp_path / "b")
+    assert weights(tmp_path / "a") == weights(tmp_path / "b")
+
+
+KILLS = 4  # the long form, with 20: benchmarks/kill.py
+
+
+def test_a_real_training_killed_at_random_moments_ends_bit_identical(tmp_path: Path) -> None:
+    program = str(Path(sys.executable).with_name("headstart"))
+    command = [program, "train", "digits", "--epochs", "30", "--dropout", "0.1", "--json", "-q", "--out"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    started = time.monotonic()
+    subprocess.run([*command, str(tmp_path / "whole")], check=True, capture_output=True, env=environment)
+    whole = time.monotonic() - started
+    chance, killed = random.Random(0), 0
+    for _ in range(KILLS):
+        process = subprocess.Popen([*command, str(tmp_path / "run")], stdout=subprocess.DEVNULL, env=environment)
+        try:
+            process.wait(chance.uniform(0.3, 0.9) * whole)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            killed += 1
+    last = subprocess.run([*command, str(tmp_path / "run")], check=True, capture_output=True, env=environment)
+    assert killed >= 1
+    assert weights(tmp_path / "run") == weights(tmp_path / "whole")
+    found, expected = json.loads(last.stdout), json.loads((tmp_path / "whole" / "metrics.json").read_text())
+    assert found["test"]["accuracy"] == expected["test"]["accuracy"]
+    assert not [path for path in (tmp_path / "run").rglob(".*") if path.name != ".lock"]
+    assert not (tmp_path / "run" / "checkpoint").exists()
