@@ -44,6 +44,6 @@ def _end(text: str, status: int) -> NoReturn:
 
 
 def _stopped(signum: int, _: FrameType | None) -> None:
-    text = "stopped. Run the same command again: finished runs are reused, an unfinished one starts over."
+    text = "stopped. Run the same command again: finished runs are reused, an unfinished one goes on from its last checkpoint."
     print(f"\nheadstart: {text}", file=sys.stderr)
     sys.exit(128 + signum)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterable
 from enum import StrEnum
@@ -38,14 +39,12 @@ class Resize(StrEnum):
 
 _DATA, _OUTPUT, _TRAINING = "Data", "Output", "Training"
 
-DataArgument = Annotated[
-    str,
-    typer.Argument(
-        metavar="DATA",
-        help="A named dataset (fashion-mnist, mnist, cifar10, digits), a folder of class "
-        "folders, a pixel CSV, a CSV of path,label, an IDX folder, or an .npz file.",
-    ),
-]
+_DATA_HELP = (
+    "A named dataset (fashion-mnist, mnist, cifar10, digits), a folder of class folders, a pixel CSV, a CSV of path,label, "
+    "an IDX folder, or an .npz file."
+)
+DataArgument = Annotated[str, typer.Argument(metavar="DATA", help=_DATA_HELP)]
+OptionalData = Annotated[str | None, typer.Argument(metavar="DATA", help=_DATA_HELP)]
 ImageSize = Annotated[int | None, typer.Option("--image-size", help="Side in pixels that all images get.", rich_help_panel=_DATA)]
 ResizeOption = Annotated[Resize, typer.Option("--resize", help="How other shapes become squares.", rich_help_panel=_DATA)]
 PixelMax = Annotated[
@@ -85,7 +84,9 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.", rich_
 
 
 def show(result: Any, as_json: bool, draw: Callable[[Any], RenderableType]) -> None:
-    """Print a result: as JSON, or as `draw` renders it."""
+    """Print a result: as JSON, or as `draw` renders it. Of several processes under torchrun, the first one prints."""
+    if os.environ.get("RANK", "0") != "0":
+        return
     if as_json:
         json.dump(result, sys.stdout, indent=2, ensure_ascii=False, allow_nan=False)
         print()
@@ -98,6 +99,11 @@ def show(result: Any, as_json: bool, draw: Callable[[Any], RenderableType]) -> N
 def start(quiet: bool) -> None:
     """Every verb's first line: progress on or off."""
     progress.show_progress(not quiet)
+
+
+def number(text: str | None) -> Any:
+    """A number, or the text where it is none: "+10" stays as it is."""
+    return text if text is None or text.startswith("+") else _value(text)
 
 
 def settings(given: list[str] | None, taken: Iterable[str]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import typer
 
 from headstart.cli import _app
 from headstart.cli._app import app
+from headstart.errors import InputError
 
 _PANEL, _AUGMENTATION, _NETWORK = "Training", "Augmentation (training images only)", "Network"
 
@@ -18,12 +19,15 @@ def _option(name: str, text: str, panel: str = _PANEL) -> Any:
 
 @app.command()
 def train(
-    data: _app.DataArgument,
+    data: _app.OptionalData = None,
     model: Annotated[
         str, typer.Option("--model", help="mlp, cnn, cnn-fashion, cnn-fashion-small, cnn-scenes or efficientnet-lite0.")
     ] = "cnn",
+    preset: Annotated[str, typer.Option("--preset", help="fast (seconds), balanced, or best (as long as it pays).")] = "balanced",
     seed: Annotated[int, typer.Option("--seed", help="Of initial weights, order and augmentation.")] = 0,
-    epochs: _app.Epochs = None,
+    epochs: Annotated[
+        str | None, _option("--epochs", "Passes over the training images; +10 goes on from the finished run for ten more.")
+    ] = None,
     time_limit: Annotated[
         str | None, _option("--time-limit", "Such as 90s, 5m, 1h: the schedule is planned to end in time.")
     ] = None,
@@ -51,6 +55,7 @@ def train(
     shift: Annotated[float | None, _option("--shift", "Up to this part of the side.", _AUGMENTATION)] = None,
     shear: Annotated[float | None, _option("--shear", "Up to this many degrees.", _AUGMENTATION)] = None,
     zoom: Annotated[float | None, _option("--zoom", "In or out by up to this part.", _AUGMENTATION)] = None,
+    cutout: Annotated[float | None, _option("--cutout", "Blank a square of this part of the side.", _AUGMENTATION)] = None,
     other: _app.Settings = None,
     validation: _app.Validation = None,
     test: _app.Test = None,
@@ -66,6 +71,9 @@ def train(
             "--summary", help="Print layers, shapes, parameters and multiply-adds; train nothing.", rich_help_panel=_NETWORK
         ),
     ] = False,
+    repeat: Annotated[
+        str | None, typer.Option("--repeat", metavar="RUN", help="Train this run again, step by step; no other option counts.")
+    ] = None,
     out: _app.Out = None,
     as_json: _app.AsJson = False,
     quiet: _app.Quiet = False,
@@ -79,7 +87,7 @@ def train(
 
     _app.start(quiet)
     given = {
-        "epochs": epochs,
+        "epochs": _app.number(epochs),
         "lr": lr,
         "batch": batch,
         "optimizer": optimizer,
@@ -99,6 +107,7 @@ def train(
         "shift": shift,
         "shear": shear,
         "zoom": zoom,
+        "cutout": cutout,
         "validation": validation,
         "test": test,
         "train_images": train_images,
@@ -108,9 +117,15 @@ def train(
         "pixel_max": pixel_max,
         "group_by": group_by,
     }
-    given |= _app.settings(other, {*given, "data", "model", "seed", "time_limit", "out"})
+    given |= _app.settings(other, {*given, "data", "model", "preset", "seed", "time_limit", "repeat", "out"})
+    if repeat is not None:
+        _app.show(api.repeat(repeat, data, out=out), as_json, run_table)
+        return
+    if data is None:
+        raise InputError("DATA is missing.", "Give a dataset, such as: headstart train fashion-mnist")
     if summary:
-        found = api.network(data, model=model, **given)
+        found = api.network(data, model=model, preset=preset, **given)
         _app.show({"model": model, "layers": found}, as_json, lambda result: layers_table(result["layers"]))
         return
-    _app.show(api.train(data, model=model, seed=seed, time_limit=time_limit, out=out, **given), as_json, run_table)
+    trained = api.train(data, model=model, preset=preset, seed=seed, time_limit=time_limit, out=out, **given)
+    _app.show(trained, as_json, run_table)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from headstart.models._layers import activation
 from headstart.models._options import CnnOptions
 
+STATISTICS_RATE = 0.3  # of batch norm's running moments: a run of 300 steps must not lag behind its weights
 WHITENING_EPS = 5e-4  # added to the eigenvalues, as in airbench; pixels are standardised
 
 
@@ -22,7 +23,7 @@ class Whitening(nn.Conv2d):
 
     def __init__(self, channels: int, patch: int, stride: int) -> None:
         directions = min(channels * patch * patch, 32)
-        super().__init__(channels, 2 * directions, patch, stride, bias=True)
+        super().__init__(channels, 2 * directions, patch, stride, bias=False)
         self.weight.requires_grad_(False)
 
     @torch.no_grad()
@@ -42,16 +43,21 @@ class Whitening(nn.Conv2d):
 
 
 class Block(nn.Module):
-    """Convolution, pooling, norm, activation, convolution, norm, activation: half the height and width, `filters` channels."""
+    """Convolution, pooling, norm, activation, convolution, norm, activation: half the height and width, `filters` channels.
 
-    def __init__(self, channels: int, filters: int, kind: str, pool: int) -> None:
+    With `downsample` "stride" the first convolution takes every second pixel, and there is no pooling.
+    """
+
+    def __init__(self, channels: int, filters: int, options: CnnOptions, side: int) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(channels, filters, 3, padding=1, bias=False)
-        self.pool = nn.MaxPool2d(pool)
-        self.norm1 = nn.BatchNorm2d(filters)
+        half = min(2, side)
+        strides = options.downsample == "stride"
+        self.conv1 = nn.Conv2d(channels, filters, 3, stride=half if strides else 1, padding=1, bias=False)
+        self.pool = nn.Identity() if strides else nn.MaxPool2d(half)
+        self.norm1 = nn.BatchNorm2d(filters, momentum=STATISTICS_RATE)
         self.conv2 = nn.Conv2d(filters, filters, 3, padding=1, bias=False)
-        self.norm2 = nn.BatchNorm2d(filters)
-        self.act1, self.act2 = activation(kind), activation(kind)
+        self.norm2 = nn.BatchNorm2d(filters, momentum=STATISTICS_RATE)
+        self.act1, self.act2 = activation(options.activation), activation(options.activation)
         for conv in (self.conv1, self.conv2):  # the first filters pass their input on: Zagoruyko & Komodakis (2017)
             nn.init.dirac_(conv.weight[: conv.in_channels])
         for norm in (self.norm1, self.norm2):
@@ -80,8 +86,12 @@ class Cnn(nn.Module):
         self.blocks = nn.Sequential()
         room = max(1, int(math.log2(side / 3))) if side >= 3 else 1  # the last block ends at 3 to 5 pixels
         for _ in range(options.layers or room):
-            self.blocks.append(Block(inputs, filters, options.activation, pool=min(2, side)))
-            inputs, filters, side = filters, min(filters * 2, options.nodes * 4), max(1, side // 2)
+            self.blocks.append(Block(inputs, filters, options, side))
+            inputs, filters, side = (
+                filters,
+                min(filters * 2, options.nodes * 4),
+                max(1, (side + 1) // 2 if options.downsample == "stride" else side // 2),
+            )
         self.dropout = nn.Dropout(options.dropout)
         self.head = nn.Linear(inputs, outputs, bias=False)
         nn.init.zeros_(self.head.weight)

@@ -49,6 +49,8 @@ def run_table(summary: Facts) -> RenderableType:
         "in all": duration(seconds.get("total")),
         "run": summary.get("run", ABSENT),
     }
+    if repeats := summary.get("repeats"):
+        facts["repeats"] = f"{repeats['run']}: weights {'the same to the last bit' if repeats['identical'] else 'NOT the same'}"
     for name, value in facts.items():
         table.add_row(name, Text(plain(value)))
     return _Fitted(lambda width: Group(table, *_sentences(summary.get("warnings"), "yellow")))

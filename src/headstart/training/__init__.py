@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from headstart.training._recipe import Recipe, are_characters, keys_of, make_recipe, resolve, with_net
-from headstart.training._results import finished, list_runs, read_correct, read_metrics, run_summary
+from headstart.training._recipe import PRESETS, Recipe, are_characters, keys_of, make_recipe, resolve, with_net
+from headstart.training._results import finished, list_runs, read_correct, read_metrics, read_run, run_summary
 
 if TYPE_CHECKING:
     from headstart.training._classifier import Classifier, load_classifier
@@ -30,6 +30,7 @@ _LAZY = {
 }
 
 __all__ = [
+    "PRESETS",
     "Classifier",
     "Recipe",
     "are_characters",
@@ -44,6 +45,7 @@ __all__ = [
     "prepare_process",
     "read_correct",
     "read_metrics",
+    "read_run",
     "resolve",
     "run_summary",
     "train",

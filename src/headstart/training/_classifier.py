@@ -17,7 +17,7 @@ from headstart.models import Backbone, BackboneOptions, build, build_head, load_
 from headstart.training._device import best_device, prepare_process, use_bfloat16
 from headstart.training._recipe import Recipe, read_recipe
 
-FORMAT = 1
+FORMAT = 2
 _BLOCK_ROWS = 1 << 14
 _PIXELS_A_BATCH = 1 << 20  # bounds the memory of a prediction; 1,000 images of 32x32
 

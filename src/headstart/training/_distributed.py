@@ -15,7 +15,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, distributed, nn
-from torch.distributed.nn.functional import all_reduce
 from torch.nn.parallel import DistributedDataParallel
 
 from headstart import progress, store
@@ -128,6 +127,18 @@ def agreed(value: T) -> T:
     return found
 
 
+class _Sum(torch.autograd.Function):
+    """The sum over all processes, and the sum of its gradients on the way back."""
+
+    @staticmethod
+    def forward(_: Any, value: Tensor) -> Tensor:
+        return total(value)
+
+    @staticmethod
+    def backward(_: Any, gradient: Tensor) -> Tensor:
+        return total(gradient)
+
+
 class _BatchNorm(nn.BatchNorm2d):
     """Batch norm over the images of all processes; torch's own `SyncBatchNorm` is for GPUs only."""
 
@@ -135,15 +146,14 @@ class _BatchNorm(nn.BatchNorm2d):
         if not self.training:
             return super().forward(x)
         values = x.float()
-        size = values.numel() // values.shape[1] * count()
-        sums: Tensor = all_reduce(torch.stack([values.sum((0, 2, 3)), (values * values).sum((0, 2, 3))]))  # type: ignore[no-untyped-call]
-        sums = sums / size
+        size = total(values.new_tensor(values.numel() // values.shape[1]))
+        sums = _Sum.apply(torch.stack([values.sum((0, 2, 3)), (values * values).sum((0, 2, 3))])) / size
         mean, variance = sums[0], sums[1] - sums[0] * sums[0]
         with torch.no_grad():
             assert self.running_mean is not None and self.running_var is not None and self.num_batches_tracked is not None
             momentum = 0.1 if self.momentum is None else self.momentum
             self.running_mean.lerp_(mean, momentum)
-            self.running_var.lerp_(variance * size / max(1, size - 1), momentum)
+            self.running_var.lerp_(variance * size / (size - 1), momentum)
             self.num_batches_tracked += 1
         scale = self.weight * (variance + self.eps).rsqrt()
         shift = self.bias - mean * scale
@@ -166,4 +176,4 @@ def shared(net: nn.Module) -> nn.Module:
                 for ours, theirs in zip(synced.parameters(), child.parameters(), strict=True):
                     ours.requires_grad_(theirs.requires_grad)
                 setattr(module, name, synced.to(best_device()))
-    return DistributedDataParallel(net, broadcast_buffers=False)
+    return DistributedDataParallel(net)

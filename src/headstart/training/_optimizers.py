@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from headstart.training._recipe import Recipe
 
 # Learning rates of what Muon does not orthogonalise, relative to Muon's (found with lr 0.2 on Fashion-MNIST's validation images).
-MUON_BIAS_RATE, MUON_HEAD_RATE = 0.25, 0.0125
+MUON_BIAS_RATE, MUON_HEAD_RATE = 0.25, 0.05
 MUON_REST_MOMENTUM = 0.85  # as in airbench
 
 

@@ -24,6 +24,7 @@ class Recipe(BaseModel):
         optimizer, lr: which one, and its highest learning rate; muon derives the rates of biases and head from it.
         batch: images a step; None picks the model's usual one, less when there are few training images.
         epochs: passes over the training images, need not be whole; None picks enough for the number of images.
+        effort: scales the number of epochs where that is left open.
         time_limit: seconds for the whole run; the schedule is planned to end in time, with `epochs` as its upper bound.
         schedule, warmup: shape of the learning rate; `warmup` is the part of the steps in which it rises from zero.
         momentum: of muon, sgd and rmsprop.
@@ -46,6 +47,7 @@ class Recipe(BaseModel):
     lr: Annotated[float, Field(gt=0, le=100)] = 1e-3
     batch: Annotated[int, Field(ge=1, le=65536)] | None = None
     epochs: Annotated[float, Field(gt=0, le=10_000)] | None = None
+    effort: Annotated[float, Field(gt=0, le=100)] = 1.0
     time_limit: Annotated[float, Field(gt=0)] | None = None
     schedule: Schedule = "constant"
     warmup: Annotated[float, Field(ge=0, lt=1)] = 0.0
@@ -63,6 +65,11 @@ class Recipe(BaseModel):
     cutout: Annotated[float, Field(ge=0, le=1)] = 0.0
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
 
+    def changes_from(self, other: Recipe) -> list[str]:
+        """The keys, of the network as well, in which this recipe differs from another."""
+        flat = [{**recipe.model_dump(mode="json"), **recipe.net.model_dump(mode="json"), "net": None} for recipe in (self, other)]
+        return [key for key in {**flat[0], **flat[1]} if flat[0].get(key) != flat[1].get(key)]
+
     @property
     def digest(self) -> str:
         """Hexadecimal SHA-256 of the recipe's canonical JSON."""
@@ -71,7 +78,7 @@ class Recipe(BaseModel):
 
 # cnn: found on Fashion-MNIST's validation images (benchmarks/cnn.md); the published presets keep what was published.
 _DEFAULTS: dict[str, dict[str, Any]] = {
-    "mlp": {"optimizer": "adam", "lr": 1e-3, "schedule": "cosine", "epochs": 20.0},
+    "mlp": {"optimizer": "adam", "lr": 1e-3, "schedule": "cosine"},
     "cnn": {
         "optimizer": "muon",
         "lr": 0.2,
@@ -86,6 +93,16 @@ _DEFAULTS: dict[str, dict[str, Any]] = {
     "cnn-scenes": {"optimizer": "adam", "lr": 1e-4, "epochs": 10.0, "batch": 32},
     "efficientnet-lite0": {"optimizer": "adam", "lr": 2e-3, "schedule": "cosine", "label_smoothing": 0.1},
 }
+# What a preset changes in a model's default recipe, which is `balanced` (benchmarks/cnn.md). The published networks have none.
+PRESETS = ("fast", "balanced", "best")
+_PRESETS: dict[str, dict[str, dict[str, Any]]] = {
+    "mlp": {"fast": {"effort": 0.25, "nodes": 256}, "best": {"effort": 3.0, "nodes": 1024, "dropout": 0.4}},
+    "cnn": {
+        "fast": {"effort": 0.13, "nodes": 16, "downsample": "stride", "batch": 256, "flip": False, "lr": 0.15},
+        "best": {"effort": 2.0, "nodes": 64, "cutout": 0.3, "shift": 0.04},
+    },
+    "efficientnet-lite0": {"fast": {"effort": 0.5, "input_px": 64}, "best": {"effort": 1.5, "input_px": 224}},
+}
 # Where a recipe takes another optimizer than its model's own, that one's usual rate and momentum come with it.
 _OF_OPTIMIZER: dict[str, dict[str, float]] = {
     "muon": {"lr": 0.2, "momentum": 0.6},
@@ -96,22 +113,27 @@ _OF_OPTIMIZER: dict[str, dict[str, float]] = {
 }
 WITHOUT_MOMENTUM = ("adam", "adamw")
 USUAL_BATCH = {"mlp": 128, "cnn": 512, "efficientnet-lite0": 256}
-IMAGES_TO_SEE = {"cnn": 400_000, "efficientnet-lite0": 600_000}  # default epochs: this many images, within the bounds below
+IMAGES_TO_SEE = {
+    "mlp": 1_000_000,
+    "cnn": 700_000,
+    "efficientnet-lite0": 600_000,
+}  # default epochs: this many images, within the bounds below
 EPOCH_BOUNDS = (8, 40)
 _FEWEST_STEPS_AN_EPOCH = 20
 # A linear head on 1,280 features overfits few images and underfits many (benchmarks/cnn.md); the border is a guess.
 _MANY_IMAGES = 20_000
 
 
-def make_recipe(model: str, values: Mapping[str, Any] | None = None) -> Recipe:
-    """A model's default recipe with `values` over it; an explicit value always wins.
+def make_recipe(model: str, values: Mapping[str, Any] | None = None, preset: str = "balanced") -> Recipe:
+    """A model's recipe with `values` over it; an explicit value always wins.
 
     Args:
         model: a name of `headstart.models.MODELS`.
+        preset: fast (seconds), balanced (the default recipe) or best (as long as it pays).
         values: fields of the recipe or options of the network, in one flat mapping; None values are left at the default.
 
     Raises:
-        InputError: unknown model or key (the nearest is named), or a value out of its range.
+        InputError: unknown model, preset or key (the nearest is named), or a value out of its range.
     """
     options, fields = options_of(model), _training_keys(model)
     given = {key: value for key, value in (values or {}).items() if value is not None}
@@ -121,19 +143,32 @@ def make_recipe(model: str, values: Mapping[str, Any] | None = None) -> Recipe:
                 f"model {model} has no option '{key}': {nearest(key, [*fields, *options.model_fields])}",
                 f"Its own options: {', '.join(options.model_fields) or 'none'}; of training: {', '.join(fields)}.",
             )
-    defaults = _DEFAULTS[model]
+    defaults = {**_DEFAULTS[model], **_changes_of(preset, model)}
     optimizer = given.get("optimizer", defaults["optimizer"])
     if given.get("momentum") and optimizer in WITHOUT_MOMENTUM:
         raise InputError("adam and adamw have no momentum to set.", "Leave it out, or take --optimizer sgd, rmsprop or muon.")
     try:
-        net = options(**{key: value for key, value in given.items() if key in options.model_fields})
+        own = {**defaults, **given}
+        net = options(**{key: value for key, value in own.items() if key in options.model_fields})
         training = {key: value for key, value in given.items() if key in fields}
+        defaults = {key: value for key, value in defaults.items() if key not in options.model_fields}
         usual = _OF_OPTIMIZER.get(optimizer, {}) if optimizer != defaults["optimizer"] else {}
         return Recipe(model=model, net=net, **{**defaults, **usual, **training})
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"]) or model
         raise InputError(f"option {key} is {first['input']!r}: {first['msg'].lower()}.", _hint(key, first["input"])) from None
+
+
+def _changes_of(preset: str, model: str) -> dict[str, Any]:
+    if preset not in PRESETS:
+        raise InputError(f"there is no preset '{preset}': {nearest(preset, PRESETS)}", f"Presets: {', '.join(PRESETS)}.")
+    if preset != "balanced" and model not in _PRESETS:
+        raise InputError(
+            f"model {model} trains as it was published and has no preset '{preset}'.",
+            f"Leave --preset out, or take --model {', '.join(_PRESETS)}.",
+        )
+    return _PRESETS.get(model, {}).get(preset, {})
 
 
 def read_recipe(written: Mapping[str, Any]) -> Recipe:
@@ -183,7 +218,8 @@ def resolve(recipe: Recipe, train_images: int, class_names: tuple[str, ...]) -> 
         changes["batch"] = max(16, min(USUAL_BATCH[recipe.model], 2 ** (few.bit_length() - 1)))
     if recipe.epochs is None:
         low, high = EPOCH_BOUNDS
-        changes["epochs"] = float(min(high, max(low, round(IMAGES_TO_SEE[recipe.model] / train_images))))
+        epochs = recipe.effort * min(high, max(low, round(IMAGES_TO_SEE[recipe.model] / train_images)))
+        changes["epochs"] = round(epochs, 1) if epochs < 10 else float(round(epochs))
     if recipe.flip is None:
         changes["flip"] = not are_characters(class_names)
     if isinstance(recipe.net, BackboneOptions) and recipe.net.dropout is None:

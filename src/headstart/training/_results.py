@@ -8,6 +8,7 @@ import io
 import json
 import platform
 import sys
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -121,7 +122,7 @@ def environment() -> dict[str, Any]:
     """Versions and machine, for the record."""
     import torch
 
-    from headstart.training._device import best_device, bfloat16_is_good
+    from headstart.training._device import best_device, self_test
 
     versions = {}
     for package in _VERSIONS_OF:
@@ -136,7 +137,8 @@ def environment() -> dict[str, Any]:
         "cpu": _cpu_name(),
         "threads": torch.get_num_threads(),
         "device": str(best_device()),
-        "bfloat16": bfloat16_is_good(),
+        "bfloat16": self_test().is_good,
+        "bfloat16_because": self_test().why,
         "executable": Path(sys.executable).name,
     }
 
@@ -194,6 +196,36 @@ def write_gallery(folder: Path, dataset: Dataset, rows: NDArray[np.int64], proba
     out = io.BytesIO()
     np.savez(out, right=rows[right], wrong=rows[wrong], images=take(dataset.images, indices))
     store.write_bytes(folder / "gallery.npz", out.getvalue())
+
+
+@dataclass(frozen=True)
+class RunFacts:
+    """What a run folder says of its run.
+
+    Attributes:
+        source, options: where its images came from, and the options under which they were opened; source is "" for arrays.
+    """
+
+    recipe: Recipe
+    seed: int
+    source: str
+    options: dict[str, Any]
+
+
+def read_run(folder: Path) -> RunFacts:
+    """What the run in `folder` was asked to be, finished or not.
+
+    Raises:
+        InputError: no run there, or its files are damaged.
+    """
+    asked, data = store.read_json(folder / "recipe.json"), store.read_json(folder / "data.json")
+    try:
+        return RunFacts(read_recipe(asked["recipe"]), asked["seed"], data["source"] or "", data["options"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(
+            f"{folder / 'recipe.json'} cannot be used: {str(error).splitlines()[0]}.",
+            "It may be damaged, or of another version of Headstart.",
+        ) from error
 
 
 def read_metrics(folder: Path) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from headstart.training import _distributed
 from headstart.training._augment import Draws
 from headstart.training._checkpoints import Checkpoints, final_state
 from headstart.training._classifier import Classifier, outputs_for, save_classifier
-from headstart.training._device import prepare_process, use_bfloat16
+from headstart.training._device import prepare_process, self_test, use_bfloat16
 from headstart.training._layers import describe_network
 from headstart.training._loss import labels_of, loss_function, update
 from headstart.training._optimizers import make_optimizers
@@ -111,7 +111,7 @@ def train(
         checkpoints = Checkpoints(folder)
         resumed = _resume(checkpoints, state)
         rewrite = functools.partial(write_plan, folder, asked, plan, classifier)
-        _fit(state, net, source, dataset, split, seed, folder, checkpoints, rewrite, time.perf_counter() - started)
+        _fit(state, net, source, dataset, split, seed, folder, checkpoints, rewrite, time.perf_counter() - started, command)
         metrics = _finish(state, source, dataset, split, seed, folder, command, resumed, changed if resumed else [])
         if _distributed.is_first():
             checkpoints.keep_final(folder)
@@ -188,7 +188,8 @@ def _say_cost(plan: Plan, cost: Cost, train_images: int) -> None:
     if seconds >= WORTH_SAYING_SECONDS:
         progress.say(
             f"{plan.recipe.model}: {(plan.steps - plan.done) / plan.steps_per_epoch:.3g} epochs of {train_images:,} images, "
-            f"about {progress.duration(seconds)} on this machine ({plan.batch / cost.step:,.0f} images/s)."
+            f"about {progress.duration(seconds)} on this machine ({plan.batch / cost.step:,.0f} images/s; "
+            f"{'bfloat16' if use_bfloat16(plan.recipe.precision) else 'float32'}: {self_test().why})."
         )
 
 
@@ -219,6 +220,7 @@ def _fit(
     checkpoints: Checkpoints,
     rewrite_plan: Callable[[], None],
     seconds_before: float,
+    command: str,
 ) -> None:
     """The training loop. What step k draws follows from seed and k, so a position is all that a resumed run needs."""
     plan, classifier = state.plan, state.classifier
@@ -261,7 +263,7 @@ def _fit(
             if signum := _distributed.any_signal(stop.signum):
                 if _distributed.is_first():
                     checkpoints.save(state)
-                raise _stopped(signum, state, folder)
+                raise _stopped(signum, state, folder, command)
     if _distributed.is_first():
         checkpoints.save(state)  # with the last weights; the best ones, if others, lie beside them
     if state.best.restore(classifier):
@@ -317,11 +319,11 @@ def _diverged(loss: float, plan: Plan, rate: float) -> RunFailed:
     )
 
 
-def _stopped(signum: int, state: State, folder: Path) -> Stopped:
+def _stopped(signum: int, state: State, folder: Path, command: str) -> Stopped:
     return Stopped(
         signum,
         f"stopped after step {state.plan.done:,} of {state.plan.steps:,}; everything is saved in {folder}.",
-        "The same command goes on from here.",
+        f"This goes on from there: {command}" if command else "The same call goes on from there.",
     )
 
 

@@ -1,0 +1,79 @@
+"""Where the time of a training step goes: convolutions and matrix products, and the rest.
+
+    python benchmarks/profile.py fashion-mnist --preset balanced
+
+Prints images a second without the profiler, then the share of each kind of operation in the processor time of the steps under it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections import Counter
+
+import torch
+
+import headstart
+from headstart.training import make_recipe, prepare_process, resolve
+from headstart.training._augment import Draws
+from headstart.training._loss import labels_of, loss_function, update
+from headstart.training._optimizers import make_optimizers
+from headstart.training._source import prepare
+
+KINDS = {
+    "convolutions": ("convolution", "mkldnn_convolution", "convolution_backward"),
+    "matrix products": ("mm", "addmm", "bmm", "linear", "mkldnn_linear"),
+    "pooling": ("max_pool2d", "amax", "evenly_distribute"),
+    "batch norm": ("batch_norm",),
+    "activations": ("relu", "threshold", "clamp", "gelu"),
+    "copies, conversions, zeroes": ("copy_", "fill_", "zero_", "_to_copy", "cat", "contiguous", "clone"),
+    "data: picking, mirroring, standardising": ("index", "where", "flip", "sub", "div"),
+}
+
+
+def kind_of(name: str) -> str:
+    name = name.removeprefix("aten::")
+    return next((kind for kind, parts in KINDS.items() if any(part in name for part in parts)), "other")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("dataset")
+    parser.add_argument("--preset", default="balanced")
+    parser.add_argument("--precision", default="auto")
+    parser.add_argument("--steps", type=int, default=30)
+    args = parser.parse_args()
+    prepare_process()
+    dataset = headstart.load(args.dataset)
+    split = headstart.split(dataset, test=0)
+    recipe = resolve(make_recipe("cnn", {"precision": args.precision}, args.preset), len(split.train), dataset.class_names)
+    classifier, source = prepare(recipe, dataset, split, 0)
+    classifier.train()
+    optimizers = make_optimizers(classifier.net, recipe)
+    loss_of = loss_function(recipe, dataset.labels[split.train], len(dataset.class_names))
+    batch = recipe.batch or 1
+
+    def steps(count: int) -> float:
+        start = time.perf_counter()
+        for step in range(count):
+            rows = split.train[step * batch % (len(split.train) - batch) :][:batch]
+            inputs = source.batch(rows, recipe, Draws(0, step, 0))
+            update(classifier.logits, inputs, labels_of(dataset, rows), loss_of, optimizers)
+        return time.perf_counter() - start
+
+    steps(10)
+    seconds = min(steps(args.steps) for _ in range(3)) / args.steps
+    print(f"{args.preset}, batch {batch}: {1000 * seconds:.1f} ms a step, {batch / seconds:,.0f} images/s\n")
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
+        steps(args.steps)
+    times: Counter[str] = Counter()
+    for event in profile.key_averages():
+        times[kind_of(event.key)] += event.self_cpu_time_total
+    total = sum(times.values())
+    print("| kind | share of a step |\n|---|---|")
+    for kind, spent in times.most_common():
+        print(f"| {kind} | {spent / total:.1%} |")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,175 @@
+"""Large memory maps: read right in every form, and never resident as a whole."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from headstart import progress
+from headstart.data import _maps, load, take
+from headstart.errors import InputError
+
+Images = NDArray[np.uint8]
+
+MEASURED = """
+import sys
+from pathlib import Path
+import numpy as np
+from headstart.data import describe, load, make_split, take
+
+def resident_peak():
+    line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
+    return int(line.split()[1]) / 1000
+
+images = np.load(sys.argv[1], mmap_mode="r")
+before = resident_peak()
+dataset = load((images, np.arange(len(images)) % 3))
+split = make_split(dataset, test=0)
+describe(dataset, split)
+print(resident_peak() - before)
+for part in np.array_split(np.random.default_rng(0).permutation(len(images)), len(images) // 64):
+    take(dataset.images, part)
+print(resident_peak() - before)
+"""
+
+
+def map_of(path: Path, images: Images, mode: str = "r") -> Images:
+    np.save(path, images)
+    return np.load(path, mmap_mode=mode)  # type: ignore[no-any-return, call-overload]
+
+
+@pytest.fixture
+def images() -> Images:
+    return np.random.default_rng(0).integers(0, 256, (40, 64, 48, 3), dtype=np.uint8)
+
+
+@pytest.fixture
+def all_maps_are_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that a few images take the way of a large map, in several turns."""
+    monkeypatch.setattr(_maps, "KEPT_BYTES", 100_000)
+    monkeypatch.setattr(_maps, "FAULT_BYTES", 4096)
+    monkeypatch.setattr(_maps, "BLOCK_BYTES", 100_000)
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="only Linux says how much was resident")
+def test_of_a_large_map_little_is_resident_while_it_is_hashed_and_read(tmp_path: Path) -> None:
+    count = 6000
+    made = np.lib.format.open_memmap(tmp_path / "images.npy", "w+", np.uint8, (count, 224, 224, 3))  # 903 MB, sparse
+    made[:, 0, 0, 0], made[:, 0, 0, 1] = np.divmod(np.arange(count), 256)
+    del made
+    done = subprocess.run(
+        [sys.executable, "-c", MEASURED, str(tmp_path / "images.npy")], capture_output=True, text=True, check=True
+    )
+    hashed, read = (float(line) for line in done.stdout.split())
+    assert hashed < 450
+    assert read < 450
+
+
+@pytest.mark.usefixtures("all_maps_are_large")
+@pytest.mark.parametrize(
+    "rows", [[3, 1, 2], [39, 0, 39, 5, 5], [-1, -40], list(range(40)), []], ids=["mixed", "twice", "from the end", "all", "none"]
+)
+def test_take_reads_what_indexing_reads(tmp_path: Path, images: Images, rows: list[int]) -> None:
+    opened, chosen = map_of(tmp_path / "a.npy", images), np.array(rows, np.int64)
+    views = {
+        "whole": lambda array: array,
+        "part": lambda array: array[7:, 1:, ::2],
+        "BGR": lambda array: array[..., ::-1],
+        "backwards": lambda array: array[::-1],
+        "channels moved": lambda array: np.moveaxis(array, 1, -1),
+        "one row only": lambda array: array[:1],
+    }
+    for name, view in views.items():
+        here = chosen % len(view(images))
+        found = take(view(opened), here if name == "one row only" else chosen % 33 if name == "part" else chosen)
+        expected = view(images)[here if name == "one row only" else chosen % 33 if name == "part" else chosen]
+        assert type(found) is np.ndarray and not np.shares_memory(found, opened), name
+        assert np.array_equal(found, expected), name
+        assert np.array_equal(take(view(images), here), view(images)[here]), name
+
+
+@pytest.mark.usefixtures("all_maps_are_large")
+def test_take_of_a_row_that_is_not_there_is_an_index_error(tmp_path: Path, images: Images) -> None:
+    for array in (images, map_of(tmp_path / "a.npy", images)):
+        with pytest.raises(IndexError):
+            take(array, np.array([40]))
+
+
+@pytest.mark.usefixtures("all_maps_are_large")
+def test_take_reads_on_when_the_files_name_belongs_to_another_file(tmp_path: Path, images: Images) -> None:
+    opened = map_of(tmp_path / "a.npy", images)
+    np.save(tmp_path / "b.npy", np.zeros_like(images))
+    (tmp_path / "b.npy").replace(tmp_path / "a.npy")
+    assert np.array_equal(take(opened, np.arange(40)), images)
+
+
+@pytest.mark.usefixtures("all_maps_are_large")
+@pytest.mark.parametrize("mode", ["c", "r+"])
+def test_what_was_written_to_a_map_stays(tmp_path: Path, images: Images, mode: str) -> None:
+    opened = map_of(tmp_path / "a.npy", images, mode)
+    opened[:] = changed = 255 - images
+    for _ in range(2):
+        assert np.array_equal(take(opened, np.arange(40)), changed)
+        assert np.array_equal(np.concatenate([block for _, block in _maps.blocks(opened, "reading")]), changed)
+    assert np.array_equal(np.load(tmp_path / "a.npy"), images if mode == "c" else changed)
+
+
+@pytest.mark.usefixtures("all_maps_are_large")
+def test_what_is_put_into_a_map_is_in_its_file(tmp_path: Path, images: Images) -> None:
+    opened = map_of(tmp_path / "a.npy", np.zeros_like(images), "r+")
+    for row, image in enumerate(images):
+        _maps.put(opened, row, image)
+    assert np.array_equal(np.load(tmp_path / "a.npy"), images)
+
+
+@pytest.mark.usefixtures("all_maps_are_large")
+def test_a_map_and_the_same_images_in_memory_are_one_dataset(tmp_path: Path, images: Images) -> None:
+    labels = np.arange(40) % 2
+    opened = load((map_of(tmp_path / "a.npy", images), labels))
+    in_memory = load((images, labels))
+    assert np.shares_memory(opened.images, opened.images.base)
+    assert opened.fingerprint == in_memory.fingerprint
+    assert np.array_equal(opened.hashes, in_memory.hashes)
+
+
+@pytest.mark.usefixtures("all_maps_are_large")
+def test_pixels_off_the_scale_are_found_in_every_block(tmp_path: Path) -> None:
+    values = np.full((40, 64, 48, 1), 0.5, np.float32)
+    values[30, 0, 0] = np.nan
+    values[39, 0, 0] = np.inf
+    with pytest.raises(InputError, match="in 2 of 40 images"):
+        load((map_of(tmp_path / "a.npy", values), np.arange(40) % 2))  # type: ignore[arg-type]
+    values[30:] = 0.25
+    opened = map_of(tmp_path / "b.npy", values)  # type: ignore[arg-type]
+    assert np.unique(load((opened, np.arange(40) % 2)).images).tolist() == [64, 128]
+    values[39] = 1.5
+    with pytest.raises(InputError, match=r"from 0\.25 to 1\.5"):
+        load((map_of(tmp_path / "c.npy", values), np.arange(40) % 2))  # type: ignore[arg-type]
+
+
+@pytest.mark.usefixtures("all_maps_are_large")
+def test_a_large_map_is_resized_into_the_cache_and_not_into_memory(tmp_path: Path, images: Images) -> None:
+    labels = np.arange(40) % 2
+    opened = load((map_of(tmp_path / "a.npy", images), labels), image_size=32)
+    in_memory = load((images, labels), image_size=32)
+    assert isinstance(opened.images, np.memmap) and not isinstance(in_memory.images, np.memmap)
+    assert np.array_equal(opened.images, in_memory.images) and opened.image_shape == (32, 32, 3)
+
+
+@pytest.mark.usefixtures("all_maps_are_large")
+def test_a_long_pass_says_how_far_it_is(
+    tmp_path: Path, images: Images, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(progress, "PLAIN_LINE_EVERY_SECONDS", -1.0)
+    progress.show_progress(True)
+    dataset = map_of(tmp_path / "a.npy", images), np.arange(40) % 2
+    load(dataset)
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr(_maps, "LONG_PASS_BYTES", 0)
+    load(dataset)
+    assert "looking for equal images: 10 of 40 images" in capsys.readouterr().err

@@ -1,0 +1,38 @@
+"""One run on two processes is the same run."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+from safetensors.numpy import load_file
+
+BIN = Path(sys.executable).parent
+ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
+
+
+def headstart(*words: object, processes: int = 1) -> str:
+    start = [] if processes == 1 else ["torchrun", "--standalone", "--nproc-per-node", str(processes), "--no-python"]
+    command = [str(BIN / word) if word in ("torchrun", "headstart") else str(word) for word in (*start, "headstart", *words)]
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, env=ENVIRONMENT, text=True, timeout=240).stdout
+
+
+def test_two_processes_give_the_weights_of_one_within_rounding_and_one_result(tmp_path: Path) -> None:
+    # Few steps, so that rounding stays rounding. All that could depend on who sees which image: batch norm, class weights,
+    # augmentation, a batch that does not divide.
+    options = ["--model", "cnn", "--nodes", 8, "--epochs", 0.5, "--batch", 101, "--optimizer", "sgd", "--lr", 0.02, "--flip"]
+    options += ["--rotation", 10, "--cutout", 0.2, "--class-weights", "balanced", "--precision", "float32", "--patience", 9]
+    one = json.loads(headstart("train", "digits", *options, "--json", "-q", "--out", tmp_path / "one"))
+    printed = headstart("train", "digits", *options, "--json", "-q", "--out", tmp_path / "two", processes=2)
+    two = json.loads(printed)  # one object: only the first process speaks
+    assert one["test"]["n"] == two["test"]["n"] == 270
+    assert abs(one["validation"]["loss"] - two["validation"]["loss"]) < 1e-3
+    mine, theirs = (load_file(tmp_path / run / "model.safetensors") for run in ("one", "two"))
+    assert mine.keys() == theirs.keys()
+    for name, weight in mine.items():
+        scale = max(1e-3, float(np.abs(weight).max()))
+        assert np.abs(weight - theirs[name]).max() < 2e-3 * scale, name
