@@ -2,8 +2,8 @@
 
     python benchmarks/ablation.py fashion-mnist --epochs 3 --seeds 3
 
-The same split, seeds and steps for every row; no test image is read. Prints a table: mean validation accuracy, its spread over seeds,
-the mean paired difference to the recipe as shipped with the standard error of that mean, and seconds.
+The same split, seeds and steps for every row; no test image is read. Prints a table: mean validation accuracy, its spread over
+seeds, the mean paired difference to the recipe as shipped with the standard error of that mean, and seconds.
 """
 
 from __future__ import annotations

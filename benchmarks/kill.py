@@ -2,7 +2,7 @@
 
     python benchmarks/kill.py fashion-mnist --kills 20 -- --epochs 3
 
-Each start is the same command. Prints what every start had lost when it was killed, and at the end whether `model.safetensors` is the
+Each start is the same command. Prints what was saved whenever it was killed, and at the end whether `model.safetensors` is the
 same to the last bit; exits with 1 if it is not.
 """
 

@@ -91,9 +91,8 @@ def main() -> None:
 
 def row(name: str, seconds: list[float], accuracies: list[float]) -> None:
     each = ", ".join(f"{value:.2%}" for value in accuracies)
-    print(
-        f"| {name} | {statistics.median(seconds):.1f} | {each} | {statistics.median(accuracies):.2%} | {statistics.mean(accuracies):.2%} |"
-    )
+    middle, mean = statistics.median(accuracies), statistics.mean(accuracies)
+    print(f"| {name} | {statistics.median(seconds):.1f} | {each} | {middle:.2%} | {mean:.2%} |")
 
 
 if __name__ == "__main__":

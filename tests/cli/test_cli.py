@@ -34,6 +34,32 @@ def test_the_default_folder_is_found_again_by_the_same_command(headstart: Comman
     assert Path(first["run"]).parent == Path("runs")
 
 
+def test_a_finished_run_is_extended_in_a_folder_of_its_own(headstart: Command) -> None:
+    words = ("train", "digits", "--model", "mlp", "--set", "effort=0.05", "--json")
+    first = json.loads(headstart(*words)[1])
+    longer = json.loads(headstart(*words, "--epochs", "+3")[1])
+    again = json.loads(headstart(*words, "--epochs", "+3")[1])
+    assert longer["epochs"] == first["epochs"] + 3
+    assert longer["run"] == f"{first['run']}-plus3"
+    assert again["reused"] and again["run"] == longer["run"]
+    status, _, err = headstart("train", "digits", "--model", "mlp", "--lr", 0.1, "--epochs", "+3", "--out", first["run"])
+    assert status == 2 and "was trained with another lr" in err
+
+
+def test_a_run_is_repeated_from_its_folder_alone(headstart: Command) -> None:
+    headstart("train", "digits", "--model", "mlp", "--time-limit", "2s", "--train-images", 300, "--seed", 4, "--out", "first")
+    status, out, _ = headstart("train", "--repeat", "first", "--json")
+    found = json.loads(out)
+    assert status == 0
+    assert (found["run"], found["seed"], found["repeats"]) == ("first-repeat", 4, {"run": "first", "identical": True})
+    assert "the same to the last bit" in headstart("train", "--repeat", "first")[1].replace("\n", "")
+
+
+def test_a_run_of_two_seconds_says_before_what_it_will_cost(headstart: Command) -> None:
+    _, _, err = headstart("train", "digits", "--model", "cnn", "--epochs", 200, "--target", 0.5)
+    assert "cnn: 200 epochs of 1,257 images, about" in err and "images/s;" in err
+
+
 def test_train_shows_a_table_for_people(headstart: Command) -> None:
     status, out, err = headstart("train", "digits", "--model", "mlp", "--epochs", 1, "-q")
     assert status == 0
@@ -93,6 +119,13 @@ def test_data_lists_and_gets_the_named_datasets(headstart: Command) -> None:
         (("train", "digits", "--model", "cnm"), 2, "did you mean 'cnn'?"),
         (("train", "digits", "--modle", "cnn"), 2, "--model"),
         (("train", "digits", "--lr", "-1"), 2, "option lr is -1"),
+        (("train", "digits", "--preset", "quick"), 2, "there is no preset 'quick'"),
+        (("train", "digits", "--model", "cnn-fashion", "--preset", "best"), 2, "trains as it was published"),
+        (("train", "digits", "--epochs", "many"), 2, "option epochs is 'many'"),
+        (("train", "digits", "--epochs", "+0"), 2, "Example: --epochs +10"),
+        (("train", "digits", "--epochs", "+3"), 2, "holds no finished run to go on from"),
+        (("train", "--repeat", "nowhere"), 2, "nowhere/recipe.json does not exist"),
+        (("train",), 2, "DATA is missing"),
         (("train", "digits", "--lr", "fast"), 2, "--lr"),
         (("train", "digits", "--set", "momentom=0.5"), 2, "did you mean 'momentum'?"),
         (("train", "digits", "--set", "momentum"), 2, "KEY=VALUE"),
@@ -142,16 +175,18 @@ def test_help_needs_no_numpy_either() -> None:
 
 @pytest.mark.parametrize(("signum", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_stopped_command_says_so_and_goes_on_later(signum: int, status: int, tmp_path: Path) -> None:
-    words = ["train", "digits", "--model", "cnn", "--epochs", "5000", "--out", str(tmp_path / "run")]
+    words = ["train", "digits", "--model", "mlp", "--epochs", "500", "--target", "0.99", "--out", str(tmp_path / "run")]
     running = subprocess.Popen(
         [*PROGRAM, *words], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=dict(os.environ)
     )
     deadline = time.monotonic() + 60
-    while not (tmp_path / "run" / "environment.json").exists() and time.monotonic() < deadline:
+    while not (tmp_path / "run" / "checkpoint").exists() and time.monotonic() < deadline:
         time.sleep(0.05)
-    time.sleep(0.5)
     running.send_signal(signum)
     _, err = running.communicate(timeout=30)
     assert running.returncode == status, err
-    assert "Run the same command again" in err and "Traceback" not in err
+    assert "stopped after step" in err and "Traceback" not in err
     assert not (tmp_path / "run" / "metrics.json").exists()
+    command = err[err.index("headstart train digits") :].split()
+    again = subprocess.run([*PROGRAM, *command[1:], "--json"], capture_output=True, text=True, check=False)
+    assert again.returncode == 0 and json.loads(again.stdout)["resumed"], again.stderr

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from headstart.errors import InputError
-from headstart.training import are_characters, make_recipe, resolve, with_net
+from headstart.training import PRESETS, are_characters, make_recipe, resolve, with_net
 
 
 def test_an_explicit_value_always_wins() -> None:
@@ -93,9 +93,21 @@ def test_a_changed_copy_has_its_own_digest() -> None:
     assert recipe.digest != with_net(recipe, nodes=8).digest != recipe.model_copy(update={"lr": 0.5}).digest
 
 
+def test_a_preset_scales_the_effort_and_an_explicit_value_still_wins() -> None:
+    fast, balanced, best = (resolve(make_recipe("cnn", {}, name), 51_000, ("cat", "dog")).epochs or 0 for name in PRESETS)
+    assert fast < 3 < balanced < best
+    assert make_recipe("cnn", {"lr": 0.3, "nodes": 24}, "fast").lr == 0.3
+    assert make_recipe("cnn", {"nodes": 24}, "fast").net.model_dump()["nodes"] == 24
+
+
+def test_the_published_networks_have_no_presets() -> None:
+    with pytest.raises(InputError, match="trains as it was published and has no preset 'fast'"):
+        make_recipe("cnn-fashion", {}, "fast")
+
+
 def test_little_data_means_small_batches_and_many_epochs() -> None:
     small, large = (resolve(make_recipe("cnn"), images, ("cat", "dog")) for images in (1_000, 51_000))
-    assert (large.batch, large.epochs) == (512, 8)
+    assert (large.batch, large.epochs) == (512, 14)
     assert small.batch is not None and small.batch <= 64
     assert small.epochs == 40
 
