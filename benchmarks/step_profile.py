@@ -1,6 +1,6 @@
 """Where the time of a training step goes: convolutions and matrix products, and the rest.
 
-    python benchmarks/profile.py fashion-mnist --preset balanced
+    python benchmarks/step_profile.py fashion-mnist --preset balanced
 
 Prints images a second without the profiler, then the share of each kind of operation in the processor time of the steps under it.
 """
