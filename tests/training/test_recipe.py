@@ -107,7 +107,7 @@ def test_the_published_networks_have_no_presets() -> None:
 
 def test_little_data_means_small_batches_and_many_epochs() -> None:
     small, large = (resolve(make_recipe("cnn"), images, ("cat", "dog")) for images in (1_000, 51_000))
-    assert (large.batch, large.epochs) == (512, 18)
+    assert (large.batch, large.epochs) == (512, 16)
     assert small.batch is not None and small.batch <= 64
     assert small.epochs == 40
 

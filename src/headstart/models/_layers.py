@@ -10,7 +10,7 @@ from headstart.models._options import MlpOptions
 def activation(kind: str) -> nn.Module:
     """The activation layer called relu, tanh or gelu."""
     kinds: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "tanh": nn.Tanh, "gelu": nn.GELU}
-    return kinds[kind]()
+    return nn.ReLU(inplace=True) if kind == "relu" else kinds[kind]()
 
 
 def mlp(image_shape: tuple[int, int, int], outputs: int, options: MlpOptions) -> nn.Sequential:

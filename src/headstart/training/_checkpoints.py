@@ -95,4 +95,7 @@ class Checkpoints:
 
 def final_state(run: Path) -> Saved | None:
     """The state at the end of a finished run, if it is there and whole."""
-    return Checkpoints.read(run / FINAL) if (run / FINAL).is_dir() else None
+    if (run / FINAL).is_dir():
+        return Checkpoints.read(run / FINAL)
+    left = sorted((run / FOLDER).glob("[0-9]*"))  # killed after its last result, before it had cleaned up
+    return Checkpoints.read(left[-1]) if left else None

@@ -150,11 +150,6 @@ def written_plan(recipe: Recipe, written: dict[str, Any]) -> Plan:
     return Plan(recipe, written["batch"], written["steps_per_epoch"], written["steps"], changes=changes)
 
 
-def go_on(plan: Plan, done: int) -> None:
-    """Take up a longer plan after `done` steps of a shorter one: the rate goes on where it would be in the longer."""
-    plan.done, plan.position = done, done / plan.steps
-
-
 def fit_to_time(plan: Plan, started: float, cost: Cost) -> None:
     """Shorten the plan so that the run ends within the recipe's time limit.
 
@@ -171,4 +166,5 @@ def fit_to_time(plan: Plan, started: float, cost: Cost) -> None:
     epochs = max(0, int(left / whole_epoch))
     # The last part is judged like a whole epoch.
     rest = max(0, int((left - epochs * whole_epoch - cost.validation) / cost.step))
-    plan.steps = plan.planned = max(1, min(plan.steps, epochs * plan.steps_per_epoch + rest))
+    plan.steps = plan.planned = max(plan.done + 1, min(plan.steps, plan.done + epochs * plan.steps_per_epoch + rest))
+    plan.position = plan.done / plan.steps

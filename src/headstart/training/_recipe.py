@@ -81,7 +81,7 @@ _DEFAULTS: dict[str, dict[str, Any]] = {
     "mlp": {"optimizer": "adam", "lr": 1e-3, "schedule": "cosine"},
     "cnn": {
         "optimizer": "muon",
-        "lr": 0.2,
+        "lr": 0.12,
         "momentum": 0.6,
         "schedule": "linear",
         "warmup": 0.15,
@@ -98,14 +98,14 @@ PRESETS = ("fast", "balanced", "best")
 _PRESETS: dict[str, dict[str, dict[str, Any]]] = {
     "mlp": {"fast": {"effort": 0.25, "nodes": 256}, "best": {"effort": 3.0, "nodes": 1024, "dropout": 0.4}},
     "cnn": {
-        "fast": {"effort": 0.1, "nodes": 16, "downsample": "stride", "batch": 256, "flip": False, "lr": 0.15},
+        "fast": {"effort": 0.125, "nodes": 16, "downsample": "stride", "batch": 512, "flip": False, "lr": 0.2},
         "best": {"effort": 4.0, "nodes": 64, "cutout": 0.3, "shift": 0.04},
     },
     "efficientnet-lite0": {"fast": {"effort": 0.5, "input_px": 64}, "best": {"effort": 1.5, "input_px": 224}},
 }
 # Where a recipe takes another optimizer than its model's own, that one's usual rate and momentum come with it.
 _OF_OPTIMIZER: dict[str, dict[str, float]] = {
-    "muon": {"lr": 0.2, "momentum": 0.6},
+    "muon": {"lr": 0.12, "momentum": 0.6},
     "adam": {"lr": 1e-3, "momentum": 0.0},
     "adamw": {"lr": 1e-3, "momentum": 0.0},
     "sgd": {"lr": 0.05, "momentum": 0.9},
@@ -115,7 +115,7 @@ WITHOUT_MOMENTUM = ("adam", "adamw")
 USUAL_BATCH = {"mlp": 128, "cnn": 512, "efficientnet-lite0": 256}
 IMAGES_TO_SEE = {
     "mlp": 1_000_000,
-    "cnn": 900_000,
+    "cnn": 800_000,
     "efficientnet-lite0": 600_000,
 }  # default epochs: this many images, within the bounds below
 EPOCH_BOUNDS = (8, 40)

@@ -28,7 +28,7 @@ from headstart.training._device import prepare_process, self_test, use_bfloat16
 from headstart.training._layers import describe_network
 from headstart.training._loss import labels_of, loss_function, update
 from headstart.training._optimizers import make_optimizers
-from headstart.training._plan import Cost, Plan, fit_to_time, go_on, plan_steps, written_plan
+from headstart.training._plan import Cost, Plan, fit_to_time, plan_steps, written_plan
 from headstart.training._random import generator, seed_of
 from headstart.training._recipe import Recipe, resolve
 from headstart.training._results import (
@@ -181,7 +181,7 @@ def _go_on_from(run: Path, state: State) -> None:
     steps = state.plan.steps
     state.restore(*saved)
     state.stopped, state.plan.steps = None, steps
-    go_on(state.plan, state.plan.done)
+    state.plan.position = state.plan.done / steps  # the learning rate goes on where it would be in the longer run
 
 
 def _say_cost(plan: Plan, cost: Cost, train_images: int) -> None:
@@ -324,7 +324,7 @@ def _stopped(signum: int, state: State, folder: Path, command: str) -> Stopped:
     return Stopped(
         signum,
         f"stopped after step {state.plan.done:,} of {state.plan.steps:,}; everything is saved in {folder}.",
-        f"This goes on from there: {command}" if command else "The same call goes on from there.",
+        f"This goes on from there: {command}" if command else "Do the same again to go on from there.",
     )
 
 
