@@ -1,6 +1,7 @@
 """Files are whole or absent, folders have one writer."""
 
 import errno
+import hashlib
 import os
 from pathlib import Path
 
@@ -94,3 +95,38 @@ def test_what_a_killed_process_left_is_swept_away(tmp_path: Path) -> None:
     with store.new_folder(tmp_path / "entry"):
         pass
     assert {entry.name for entry in tmp_path.iterdir()} == {"entry", ".entry.running"}
+
+
+def test_a_sealed_folder_is_whole_until_anything_in_it_changes(tmp_path: Path) -> None:
+    store.write_bytes(tmp_path / "a", b"12345")
+    store.write_bytes(tmp_path / "b", b"")
+    store.seal(tmp_path)
+    assert store.damage(tmp_path) is None
+    store.write_bytes(tmp_path / "a", b"12346")
+    assert store.damage(tmp_path) == "a is not what was written (SHA-256)"
+    store.write_bytes(tmp_path / "a", b"123")
+    assert store.damage(tmp_path) == "a has 3 bytes, not 5"
+    (tmp_path / "a").unlink()
+    assert "a cannot be read" in str(store.damage(tmp_path))
+    for content in (b"", b"[]", b"{}", b'{"a": 3}', b"\xff"):
+        store.write_bytes(tmp_path / "manifest.json", content)
+        assert "manifest.json" in str(store.damage(tmp_path))
+    (tmp_path / "manifest.json").unlink()
+    assert store.damage(tmp_path) == "manifest.json is missing or damaged"
+
+
+def test_a_manifest_cannot_point_outside_its_folder(tmp_path: Path) -> None:
+    store.write_bytes(tmp_path / "secret", b"x")
+    store.write_json(tmp_path / "run" / "manifest.json", {"../secret": {"bytes": 1, "sha256": hashlib.sha256(b"x").hexdigest()}})
+    assert store.damage(tmp_path / "run") is not None
+
+
+def test_what_a_killed_process_left_is_cleared_and_nothing_else(tmp_path: Path) -> None:
+    keep = [".lock", ".gitignore", "metrics.json", ".metrics.json"]
+    for name in (*keep, ".metrics.json.k2_8xyz1"):
+        (tmp_path / name).touch()
+    (tmp_path / ".00000120.abcdefgh").mkdir()
+    (tmp_path / ".00000120.abcdefgh" / "state.json").touch()
+    store.clear_debris(tmp_path)
+    store.clear_debris(tmp_path / "nowhere")
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(keep)

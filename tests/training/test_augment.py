@@ -79,3 +79,26 @@ def test_each_image_moves_by_its_own_amount_and_the_seed_repeats(images: Tensor)
     assert not torch.equal(out[0], out[1])
     assert torch.equal(out, augmented(same, zoom=0.3))
     assert not torch.equal(out, augmented(same, 1, zoom=0.3))
+
+
+def test_each_image_is_seen_both_ways_in_every_two_epochs(images: Tensor) -> None:
+    even, odd, later = (augmented(images, 5, epoch, flip=True) for epoch in (0, 1, 2))
+    assert torch.equal(even, odd.flip(3))
+    assert torch.equal(even, later)
+
+
+def test_cutout_blanks_one_square_an_image(images: Tensor) -> None:
+    out = augmented(images + 1, cutout=0.5)
+    blank = (out == 0).all(1)
+    assert (blank | (out == images + 1).all(1)).all()
+    sizes = blank.flatten(1).sum(1)
+    assert sizes.max() == 25  # half of the shorter side, 10 pixels, squared
+    assert sizes.min() >= 4 and len(sizes.unique()) > 3  # some reach over the border
+    assert torch.equal(out, augmented(images + 1, cutout=0.5)) and not torch.equal(out, augmented(images + 1, 1, cutout=0.5))
+
+
+def test_a_part_of_a_batch_is_augmented_as_in_the_whole(images: Tensor) -> None:
+    rows, values = np.arange(64), {"flip": True, "rotation": 20, "zoom": 0.1, "cutout": 0.3}
+    whole = augmented(images, **values)
+    part = augment(images[20:40], lambda pixels: pixels, recipe(**values), rows, slice(20, 40), Draws(0, 0, 0))
+    assert torch.equal(part, whole[20:40])

@@ -11,6 +11,7 @@ from headstart.models._layers import activation
 from headstart.models._options import CnnOptions
 
 STATISTICS_RATE = 0.3  # of batch norm's running moments: a run of 300 steps must not lag behind its weights
+FITTED_AT_ONCE = 16  # images: in float64, the patches of 222 images of 224 pixels are 1 GB
 WHITENING_EPS = 5e-4  # added to the eigenvalues, as in airbench; pixels are standardised
 
 
@@ -31,9 +32,13 @@ class Whitening(nn.Conv2d):
         """Set the filters from standardised images `(N, C, H, W)`, float32; a few thousand suffice."""
         patch, stride = self.kernel_size[0], self.stride[0]
         channels = images.shape[1]
-        rows = images.unfold(2, patch, stride).unfold(3, patch, stride)
-        rows = rows.permute(0, 2, 3, 1, 4, 5).reshape(-1, channels * patch * patch).double()
-        values, vectors = torch.linalg.eigh(rows.T @ rows / len(rows))  # ascending
+        size = channels * patch * patch
+        products, count = torch.zeros(size, size, dtype=torch.double), 0
+        for some in images.split(FITTED_AT_ONCE):
+            rows = some.unfold(2, patch, stride).unfold(3, patch, stride).permute(0, 2, 3, 1, 4, 5).reshape(-1, size).double()
+            products += rows.T @ rows
+            count += len(rows)
+        values, vectors = torch.linalg.eigh(products / count)  # ascending
         keep = self.weight.shape[0] // 2
         filters = (vectors / (values.clamp_min(0) + WHITENING_EPS).sqrt()).T.flip(0)[:keep]
         # The sign of an eigenvector is arbitrary; fix it, so that another build of LAPACK gives the same network.
