@@ -108,6 +108,7 @@ def test_a_sealed_folder_is_whole_until_anything_in_it_changes(tmp_path: Path) -
     assert store.damage(tmp_path) == "a has 3 bytes, not 5"
     (tmp_path / "a").unlink()
     assert "a cannot be read" in str(store.damage(tmp_path))
+    store.write_bytes(tmp_path / "a", b"12345")
     for content in (b"", b"[]", b"{}", b'{"a": 3}', b"\xff"):
         store.write_bytes(tmp_path / "manifest.json", content)
         assert "manifest.json" in str(store.damage(tmp_path))

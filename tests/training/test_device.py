@@ -45,8 +45,15 @@ def test_on_a_processor_that_has_bfloat16_the_real_test_gives_one_answer_twice()
     assert self_test().is_good is first
 
 
+def test_the_test_needs_no_calm_moment() -> None:
+    expected = self_test().why.split(",")[0]
+    self_test.cache_clear()
+    with torch.inference_mode():
+        assert self_test().why.split(",")[0] == expected
+
+
 def test_a_quota_or_a_mask_of_the_scheduler_lowers_the_threads(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_device.os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(8)), raising=False)
     for text, cores in (("max 100000", 8), ("150000 100000", 2), ("9900000 100000", 8), ("1000 100000", 1)):
         monkeypatch.setattr(Path, "read_text", lambda *_, text=text, **__: text)
         assert usable_cores() == cores

@@ -37,7 +37,7 @@ def test_muon_takes_the_convolutions_and_sgd_the_rest() -> None:
     assert moved == {id(weight) for weight in net.parameters() if weight.requires_grad}
     head, biases = rest.param_groups
     assert [tuple(weight.shape) for weight in head["params"]] == [(10, 128)]
-    assert (muon.param_groups[0]["peak_lr"], head["peak_lr"], biases["peak_lr"]) == pytest.approx((0.4, 0.005, 0.1))
+    assert (muon.param_groups[0]["peak_lr"], head["peak_lr"], biases["peak_lr"]) == pytest.approx((0.4, 0.02, 0.1))
     assert head["weight_decay"] == 0.01
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from headstart.data import take
 from headstart.errors import InputError
 from headstart.evaluation._paired import BoolArray, as_paired_runs, exact_mcnemar
 from headstart.evaluation._recipes import difference_of
@@ -16,6 +17,7 @@ from headstart.progress import task
 
 LONGEST_SIDE_PX = 32
 TRAIN_BLOCK, TEST_BLOCK = 4096, 1024  # images; with 3,072 pixels each, about 100 MB at work
+BLOCK_BYTES = 64 << 20  # of images as they are, before they are shrunk
 IntArray = NDArray[np.int64]
 
 
@@ -133,11 +135,11 @@ def _nearest(images: NDArray[np.uint8], train: IntArray, test: IntArray) -> IntA
     """Index of the nearest `train` image of each `test` image, from |b|^2 - 2ab by matrix products in blocks."""
     best = np.full(len(test), np.inf, dtype=np.float32)
     nearest = np.empty(len(test), dtype=np.int64)
-    tests = [_pixels(images[test[at : at + TEST_BLOCK]]) for at in range(0, len(test), TEST_BLOCK)]
+    tests = [_pixels_of(images, test[at : at + TEST_BLOCK]) for at in range(0, len(test), TEST_BLOCK)]
     with task("Nearest neighbour on pixels", len(train), "images") as progress:
         for start in range(0, len(train), TRAIN_BLOCK):
             block = train[start : start + TRAIN_BLOCK]
-            b = _centred(_pixels(images[block]))
+            b = _centred(_pixels_of(images, block))
             squares = np.einsum("ij,ij->i", b, b)
             b *= -2
             for number, pixels in enumerate(tests):
@@ -162,6 +164,12 @@ def _shrunk_shape(shape: tuple[int, ...]) -> tuple[int, int, int]:
     height, width, channels = shape
     scale = min(1.0, LONGEST_SIDE_PX / max(height, width))
     return max(1, round(height * scale)), max(1, round(width * scale)), channels
+
+
+def _pixels_of(images: NDArray[np.uint8], rows: IntArray) -> NDArray[np.uint8]:
+    """`_pixels` of these images, so few at a time that large ones need little memory."""
+    at_once = max(1, BLOCK_BYTES // max(1, images[:1].nbytes))
+    return np.concatenate([_pixels(take(images, rows[at : at + at_once])) for at in range(0, len(rows), at_once)])
 
 
 def _pixels(images: NDArray[np.uint8]) -> NDArray[np.uint8]:

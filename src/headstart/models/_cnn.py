@@ -34,7 +34,7 @@ class Whitening(nn.Conv2d):
         channels = images.shape[1]
         size = channels * patch * patch
         products, count = torch.zeros(size, size, dtype=torch.double), 0
-        for some in images.split(FITTED_AT_ONCE):
+        for some in torch.split(images, FITTED_AT_ONCE):
             rows = some.unfold(2, patch, stride).unfold(3, patch, stride).permute(0, 2, 3, 1, 4, 5).reshape(-1, size).double()
             products += rows.T @ rows
             count += len(rows)

@@ -82,7 +82,7 @@ def self_test() -> SelfTest:
     if not units:
         return SelfTest(False, "the processor has no bfloat16 arithmetic, and emulating it is slow")
     seconds = {False: 0.0, True: 0.0}
-    with _one_thread():
+    with _one_thread(), torch.inference_mode(False), torch.enable_grad():  # whatever the caller is in the middle of
         for case in _TESTED:
             exact, rounded = (_convolved(*case, bfloat16=use, seconds=seconds) for use in (False, True))
             for wanted, found in zip(exact, rounded, strict=True):
