@@ -130,9 +130,9 @@ def test_a_contender_that_diverges_does_not_take_the_others_along(
 
 def test_every_contender_gets_the_same_seconds_and_the_limit_is_kept(digits: Dataset, small: Split, tmp_path: Path) -> None:
     started = time.perf_counter()
-    asked = Comparison(("cnn", "efficientnet-lite0"), (0, 1), 26.0, {"epochs": 3000})
+    asked = Comparison(("cnn", "efficientnet-lite0"), (0, 1), 36.0, {"epochs": 3000})
     finding = compare(asked, digits, small, tmp_path / "study")
-    assert time.perf_counter() - started < 26.0  # of which 8 s are kept back for the report
+    assert time.perf_counter() - started < 36.0  # of which 8 s are kept back for the report
     budget = json.loads((tmp_path / "study" / "budget.json").read_text())["entries"]
     shares = [entry["prepare"] + entry["run"] * (1 if "random" in name else 2) for name, entry in budget.items()]
     assert np.ptp(shares) < 1e-6
