@@ -23,21 +23,23 @@ def main() -> None:
     parser.add_argument("data")
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0, help="of the moments")
-    parser.add_argument("option", nargs="*", help="after --, given to `headstart train`")
-    args = parser.parse_args()
+    end = sys.argv.index("--") if "--" in sys.argv else len(sys.argv)
+    args = parser.parse_args(sys.argv[1:end])
+    args.option = sys.argv[end + 1 :]  # given to every run of ours
     chance = random.Random(args.seed)
     with tempfile.TemporaryDirectory() as folder:
         whole, run = Path(folder) / "whole", Path(folder) / "run"
         program = str(Path(sys.executable).with_name("headstart"))
         command = [program, "train", args.data, "-q", "--json", *args.option, "--out"]
         started = time.monotonic()
-        subprocess.run([*command, str(whole)], check=True, stdout=subprocess.DEVNULL)
-        seconds = time.monotonic() - started
-        print(f"left alone: {seconds:.1f} s", flush=True)
+        first = subprocess.run([*command, str(whole)], check=True, stdout=subprocess.PIPE, text=True)
+        training = json.loads(first.stdout)["seconds"]["train"]
+        starting = time.monotonic() - started - training
+        print(f"left alone: {training:.1f} s of training after {starting:.1f} s of starting", flush=True)
         killed = 0
         while killed < args.kills:
-            # Short enough that all kills fall before the end: a start that gets anywhere keeps a share of the whole.
-            moment = chance.uniform(0.1, 0.5 + 2 / args.kills) * min(seconds, 12)
+            # Anywhere, starting included; training so little at a time that most kills fall before the end.
+            moment = chance.uniform(0.5 * starting, starting + 1.8 * training / args.kills)
             process = subprocess.Popen([*command, str(run)], stdout=subprocess.DEVNULL)
             try:
                 process.wait(moment)

@@ -57,8 +57,9 @@ def main() -> None:
     parser.add_argument("--also", nargs="*", default=[], help="named datasets on which `best` runs too, such as mnist")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--out", type=Path, default=Path("time-to-accuracy"))
-    parser.add_argument("option", nargs="*", help="after --, given to every run of ours")
-    args = parser.parse_args()
+    end = sys.argv.index("--") if "--" in sys.argv else len(sys.argv)
+    args = parser.parse_args(sys.argv[1:end])
+    args.option = sys.argv[end + 1 :]  # given to every run of ours
     args.out.mkdir(parents=True, exist_ok=True)
 
     presets = args.presets.split(",")
