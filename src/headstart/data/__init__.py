@@ -8,7 +8,15 @@ from headstart.data._catalogue import NamedDataset
 from headstart.data._load import load
 from headstart.data._maps import take
 from headstart.data._named import catalogue, edition, fetch_named, is_cached, where_from
-from headstart.data._split import DEFAULT_FRACTION, DEFAULT_SPLIT_SEED, describe, make_split, read_split, write_split
+from headstart.data._split import (
+    DEFAULT_FRACTION,
+    DEFAULT_SPLIT_SEED,
+    describe,
+    make_split,
+    read_split,
+    without_test,
+    write_split,
+)
 from headstart.data._types import PART_NAMES, TEST, TRAIN, UNASSIGNED, VALIDATION, Dataset, Resize, Split
 
 __all__ = [
@@ -34,5 +42,6 @@ __all__ = [
     "read_split",
     "take",
     "where_from",
+    "without_test",
     "write_split",
 ]

@@ -87,6 +87,12 @@ def make_split(
     return split
 
 
+def without_test(dataset: Dataset, split: Split) -> Split:
+    """The same split with its test images set aside: what a search may see."""
+    parts = (split.train, split.validation, split.test[:0])
+    return Split(*parts, split.seed, split.duplicates_removed, _fingerprint(dataset, parts))
+
+
 def write_split(split: Split, dataset: Dataset, folder: Path) -> None:
     """Write `folder/split.npz`: the indices of each part, and what those images looked like.
 

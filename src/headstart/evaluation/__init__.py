@@ -8,7 +8,7 @@ from headstart.evaluation._gallery import choose_gallery
 from headstart.evaluation._metrics import ClassMetrics, Confusion, Metrics, most_confused, summarise, wilson_interval
 from headstart.evaluation._paired import PairedTest, exact_mcnemar, paired_bootstrap, smallest_detectable
 from headstart.evaluation._pairs import Pair, holm
-from headstart.evaluation._recipes import Difference, accuracy_interval, difference_of, recipe_test
+from headstart.evaluation._recipes import Difference, accuracy_interval, difference_of, mean_interval, recipe_test
 from headstart.evaluation._verdict import Verdict, verdict
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "floor_sentence",
     "holm",
     "majority_class",
+    "mean_interval",
     "most_confused",
     "nearest_neighbour",
     "paired_bootstrap",

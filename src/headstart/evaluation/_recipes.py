@@ -115,3 +115,16 @@ def _standard_error(per_image: NDArray[np.float64], *contenders: BoolArray) -> t
     parts += [(float(runs.mean(axis=1).var(ddof=1)) / len(runs), len(runs) - 1) for runs in contenders if len(runs) > 1]
     total = sum(variance for variance, _ in parts)
     return total**0.5, total**2 / sum(variance**2 / freedom for variance, freedom in parts)
+
+
+def mean_interval(values: NDArray[np.float64], level: float = 0.95) -> tuple[float, float]:
+    """t interval for the mean of what `(N,)` values were drawn from; (-inf, inf) for one value.
+
+    Of differences between two models on the same images, say.
+    """
+    from scipy.stats import t
+
+    if len(values) < 2:
+        return float("-inf"), float("inf")
+    margin = float(t.ppf((1 + level) / 2, len(values) - 1)) * float(values.std(ddof=1)) / len(values) ** 0.5
+    return float(values.mean()) - margin, float(values.mean()) + margin

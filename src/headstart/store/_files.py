@@ -157,6 +157,12 @@ def read_json_or(path: Path, otherwise: Any) -> Any:
         return otherwise
 
 
+def remove_file(path: Path) -> None:
+    """Remove a file, if it is there."""
+    with _explained(path):
+        path.unlink(missing_ok=True)
+
+
 def remove_folder(path: Path) -> None:
     """Remove a folder of the cache: it disappears under its name first, so that nobody finds half of it."""
     with _explained(path):

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from headstart.training._recipe import PRESETS, Recipe, are_characters, keys_of, make_recipe, resolve, with_net
-from headstart.training._results import finished, list_runs, read_correct, read_metrics, read_run, run_summary
+from headstart.training._recipe import PRESETS, WITHOUT_MOMENTUM, Recipe, are_characters, keys_of, make_recipe, resolve, with_net
+from headstart.training._results import finished, list_runs, read_correct, read_losses, read_metrics, read_run, run_summary, slim
+from headstart.training._spaces import EXTRAS, default_space
 
 if TYPE_CHECKING:
     from headstart.training._classifier import Classifier, load_classifier
     from headstart.training._device import prepare_process
+    from headstart.training._estimate import expected_seconds, multiply_adds
     from headstart.training._features import prepare_features, warm_up
     from headstart.training._layers import network_layers
+    from headstart.training._range_test import RangeTest, range_test
     from headstart.training._run import check, train
 
 _LAZY = {
@@ -24,30 +27,43 @@ _LAZY = {
     "prepare_features": "_features",
     "warm_up": "_features",
     "prepare_process": "_device",
+    "expected_seconds": "_estimate",
+    "multiply_adds": "_estimate",
+    "RangeTest": "_range_test",
+    "range_test": "_range_test",
     "network_layers": "_layers",
     "check": "_run",
     "train": "_run",
 }
 
 __all__ = [
+    "EXTRAS",
     "PRESETS",
+    "WITHOUT_MOMENTUM",
     "Classifier",
+    "RangeTest",
     "Recipe",
     "are_characters",
     "check",
+    "default_space",
+    "expected_seconds",
     "finished",
     "keys_of",
     "list_runs",
     "load_classifier",
     "make_recipe",
+    "multiply_adds",
     "network_layers",
     "prepare_features",
     "prepare_process",
+    "range_test",
     "read_correct",
+    "read_losses",
     "read_metrics",
     "read_run",
     "resolve",
     "run_summary",
+    "slim",
     "train",
     "warm_up",
     "with_net",

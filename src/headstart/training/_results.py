@@ -8,6 +8,7 @@ import io
 import json
 import platform
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from headstart.training._plan import Plan
 
 CURVE_COLUMNS = ("epoch", "seconds", "learning_rate", "train_loss", "train_accuracy", "validation_loss", "validation_accuracy")
+_LEAST_PROBABILITY = 1e-7  # six digits are written: what is below reads as 0
 _DECIDES_BITS = ("torch", "threads", "device", "bfloat16", "cpu")
 _VERSIONS_OF = ("headstart", "torch", "timm", "numpy", "scikit-learn", "scipy", "pillow")
 
@@ -240,11 +242,35 @@ def read_metrics(folder: Path) -> dict[str, Any]:
 
 def read_correct(folder: Path, part: str) -> NDArray[np.bool_]:
     """For each image of a part ("validation" or "test"), in the order of the split, whether the run got it right."""
+    return np.array([row["correct"] == "1" for row in _predictions(folder, part)], bool)
+
+
+def read_losses(folder: Path, part: str) -> NDArray[np.float64]:
+    """For each image of a part, in the order of the split, the cross-entropy of the run's prediction: -log p(true class)."""
+    likely = np.array([float(row[f"={row['label']}"]) for row in _predictions(folder, part)])
+    return -np.log(np.maximum(likely, _LEAST_PROBABILITY))
+
+
+def _predictions(folder: Path, part: str) -> Iterator[dict[str, str]]:
+    """The rows of `predictions.csv` about a part; probabilities under "=" and their class, which no other column begins with."""
     with (folder / "predictions.csv").open(encoding="utf-8", newline="") as file:
         reader = csv.reader(file)
         header = next(reader)
-        where, right = header.index("part"), header.index("correct")
-        return np.array([row[right] == "1" for row in reader if row[where] == part], bool)
+        first = header.index("correct") + 1
+        names = [*header[:first], *(f"={name}" for name in header[first:])]
+        yield from (found for row in reader if (found := dict(zip(names, row, strict=True)))["part"] == part)
+
+
+def slim(folder: Path) -> None:
+    """Remove from a finished run what only its use needs: weights, state, pictures. Scores, curves and recipe stay.
+
+    A search leaves hundreds of runs behind, of which one is used.
+    """
+    for name in ("model.safetensors", "classifier.json", "gallery.npz", "predictions.csv"):
+        store.remove_file(folder / name)
+    for path in ("checkpoint", "state"):
+        if (folder / path).exists():
+            store.remove_folder(folder / path)
 
 
 def run_summary(folder: Path, metrics: dict[str, Any], *, reused: bool) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from headstart.training._source import Source
 
 _SHARE_FOR_TIMING = 0.04  # of a time limit, for timing steps and for timing predictions, each
 _SECONDS_FOR_TIMING = 0.15  # the same without a limit, where the cost is only announced
+_LONG_STEP = 1.0  # seconds; a first step that took less says little, for it loads what is loaded once
 _KEPT_FOR_WRITING = 0.5  # seconds, or a twentieth of the limit if that is less
 
 
@@ -44,7 +45,7 @@ def _seconds_per_step(plan: Plan, trial: Classifier, source: Source, dataset: Da
         start = time.perf_counter()
         update(trial.logits, source.batch(rows, plan.recipe, Draws(0, 0, 0)), labels_of(dataset, rows), loss_of, optimizers)
         times.append(time.perf_counter() - start)
-        if _distributed.agreed(sum(times) > seconds):
+        if _distributed.agreed(sum(times) > seconds and (len(times) > 2 or times[1] > _LONG_STEP)):
             break
     return float(np.median(times[min(3, len(times) - 1) :]))  # the first two warm up
 

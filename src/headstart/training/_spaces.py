@@ -1,0 +1,77 @@
+"""The hyper-parameters that a search varies by default, beside the recipes that it starts from. Plain data: no torch here.
+
+Written as users write their own: a list of choices, or a range {low, high} with `log = true` for an even spread of magnitudes.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from headstart.errors import InputError, nearest
+from headstart.models import BACKBONES, CnnOptions, options_of
+from headstart.training._recipe import keys_of
+
+_RATE = {"low": 1e-4, "high": 1e-1, "log": True}
+_OPTIMIZERS = ["adam", "sgd", "rmsprop"]
+_L2 = [0.0, 1e-5, 1e-4, 1e-3]
+_DROPOUT = [0.0, 0.1, 0.2, 0.3, 0.5]
+_NODES = [32, 64, 128, 256, 512]
+_ACTIVATIONS = ["relu", "tanh", "gelu"]
+# Learning rate, depth, width, activation, L2, dropout, optimizer and batch are those of the usual notebooks on digits and clothes.
+_SPACES: dict[str, dict[str, Any]] = {
+    "mlp": {
+        "lr": _RATE,
+        "layers": {"low": 1, "high": 4},
+        "nodes": _NODES,
+        "activation": _ACTIVATIONS,
+        "dropout": _DROPOUT,
+        "l2": _L2,
+        "optimizer": _OPTIMIZERS,
+        "batch": [32, 64, 128, 256],
+    },
+    "cnn": {
+        "lr": {**_RATE, "high": 1.0},  # muon's own is 0.12
+        "nodes": [16, *_NODES],
+        "activation": _ACTIVATIONS,
+        "dropout": _DROPOUT,
+        "l2": _L2,
+        "optimizer": ["muon", *_OPTIMIZERS],
+        "batch": [64, 128, 256, 512],
+    },
+}
+_OF_HEADS: dict[str, Any] = {"lr": _RATE, "dropout": _DROPOUT, "l2": _L2, "optimizer": _OPTIMIZERS, "batch": [64, 128, 256, 512]}
+_OF_OTHERS: dict[str, Any] = {"lr": _RATE, "dropout": _DROPOUT, "l2": _L2, "optimizer": _OPTIMIZERS, "batch": [32, 64, 128, 256]}
+EXTRAS: dict[str, dict[str, Any]] = {
+    "augmentation": {
+        "shift": [0.0, 0.05, 0.1],
+        "rotation": [0.0, 5.0, 10.0, 15.0],
+        "zoom": [0.0, 0.1],
+        "cutout": [0.0, 0.25, 0.4],
+    },
+    "label_smoothing": {"label_smoothing": [0.0, 0.05, 0.1, 0.2]},
+}
+
+
+def default_space(model: str, extras: tuple[str, ...] = (), layers: int | None = None) -> dict[str, Any]:
+    """What a search of this model varies unless told otherwise.
+
+    Args:
+        extras: "augmentation", "label_smoothing": varied on request.
+        layers: as many as the images have room for, where the network's depth is bounded by them.
+
+    Raises:
+        InputError: no such extra, or one that means nothing for this model.
+    """
+    known = keys_of(model, {})
+    found = dict(_SPACES.get(model) or (_OF_HEADS if model in BACKBONES else _OF_OTHERS))
+    if issubclass(options_of(model), CnnOptions) and layers is not None and layers > 1:
+        found["layers"] = {"low": max(1, layers - 2), "high": layers}
+    for extra in extras:
+        if extra not in EXTRAS:
+            raise InputError(
+                f"there is nothing called '{extra}' to search: {nearest(extra, list(EXTRAS))}", "Example: --also augmentation"
+            )
+        if not set(EXTRAS[extra]) <= known:
+            raise InputError(f"model {model} takes no {extra.replace('_', ' ')}.", "Leave it out of --also.")
+        found |= EXTRAS[extra]
+    return found
