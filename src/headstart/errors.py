@@ -1,5 +1,7 @@
 """The few exceptions of the house. Each is a decision about what happens next, and each carries its exit status."""
 
+from __future__ import annotations
+
 
 class HeadstartError(Exception):
     """A failure we understand: what was found and wanted, then what to do next.
@@ -38,6 +40,10 @@ class ResourceError(HeadstartError):
     exit_code = 3
 
 
+class TooLittleMemory(ResourceError):
+    """A run needs more memory than there is, or than it may have. Other runs of a study may need less."""
+
+
 class Stopped(HeadstartError):
     """A signal asked to stop, and what can go on later was saved.
 
@@ -47,7 +53,11 @@ class Stopped(HeadstartError):
 
     def __init__(self, signum: int, message: str, hint: str = "") -> None:
         super().__init__(message, hint)
+        self.signum = signum
         self.exit_code = 128 + signum
+
+    def __reduce__(self) -> tuple[type[Stopped], tuple[int, str, str]]:
+        return type(self), (self.signum, self.message, self.hint)
 
 
 def nearest(word: str, known: list[str] | tuple[str, ...]) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -17,12 +17,19 @@ if TYPE_CHECKING:
 PLAIN_LINE_EVERY_SECONDS = 10.0
 INNER_BAR_AFTER_SECONDS = 0.5
 _quiet = True  # a library is silent; the command line calls `show_progress(True)`
+_advanced: Callable[[], None] | None = None
 
 
 def show_progress(on: bool) -> None:
     """Turn progress output on or off for this process."""
     global _quiet
     _quiet = not on
+
+
+def on_advance(callback: Callable[[], None] | None) -> None:
+    """Call `callback` whenever any work of this process advances, shown or not: a sign of life. It must be quick."""
+    global _advanced
+    _advanced = callback
 
 
 def say(text: str) -> None:
@@ -52,6 +59,8 @@ class Task:
     def advance(self, amount: float = 1.0) -> None:
         """Count `amount` more units as done."""
         self._done += amount
+        if _advanced is not None:
+            _advanced()
         if self._bar is not None and self._id is not None:
             is_long = time.monotonic() - self._start > INNER_BAR_AFTER_SECONDS  # work within work flickers if it is short
             self._bar.update(self._id, completed=self._done, visible=True if is_long else None)

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from headstart.training import _device
-from headstart.training._device import self_test, usable_cores, use_bfloat16
+from headstart.training._device import self_test, use_bfloat16
+from headstart.training._machine import usable_cores
 
 
 @pytest.fixture(autouse=True)

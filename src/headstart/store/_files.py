@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
@@ -121,6 +122,26 @@ def write_bytes(path: Path, content: bytes) -> None:
             Path(name).unlink(missing_ok=True)
             raise
         _sync_folder(path.parent)
+
+
+def nameless_file(content: bytes | memoryview = b"") -> FileIO:
+    """A temporary file without a name: it is gone when the last process that has it open ends, however it ends.
+
+    Raises:
+        ResourceError: no space or no permission where temporary files go.
+    """
+    place = Path(tempfile.gettempdir())
+    need_space(place, len(content))
+    with _explained(place):
+        file = tempfile.TemporaryFile(buffering=0, dir=place)  # noqa: SIM115  # the caller's
+        try:
+            left = memoryview(content)
+            while left:
+                left = left[file.write(left) :]
+        except BaseException:
+            file.close()
+            raise
+    return file
 
 
 def write_text(path: Path, content: str) -> None:

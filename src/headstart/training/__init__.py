@@ -8,9 +8,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from headstart.training._machine import usable_cores, usable_memory_bytes
 from headstart.training._recipe import PRESETS, WITHOUT_MOMENTUM, Recipe, are_characters, keys_of, make_recipe, resolve, with_net
-from headstart.training._results import finished, list_runs, read_correct, read_losses, read_metrics, read_run, run_summary, slim
+from headstart.training._results import (
+    finished,
+    identity,
+    list_runs,
+    read_correct,
+    read_losses,
+    read_metrics,
+    read_run,
+    run_summary,
+    slim,
+)
 from headstart.training._spaces import EXTRAS, default_space
+from headstart.training._stop import listening
 
 if TYPE_CHECKING:
     from headstart.training._classifier import Classifier, load_classifier
@@ -48,8 +60,10 @@ __all__ = [
     "default_space",
     "expected_seconds",
     "finished",
+    "identity",
     "keys_of",
     "list_runs",
+    "listening",
     "load_classifier",
     "make_recipe",
     "multiply_adds",
@@ -65,6 +79,8 @@ __all__ = [
     "run_summary",
     "slim",
     "train",
+    "usable_cores",
+    "usable_memory_bytes",
     "warm_up",
     "with_net",
 ]

@@ -9,12 +9,13 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Literal
 
 import torch
 from torch import Tensor
 from torch.nn import functional
+
+from headstart.training._machine import usable_cores
 
 _M_MMAP_THRESHOLD, _M_TRIM_THRESHOLD = -3, -1  # malloc.h of glibc
 _BF16_TOLERANCE = 0.02  # of the largest value; bfloat16 has 8 bits of mantissa
@@ -37,15 +38,6 @@ def prepare_process() -> None:
         libc.mallopt(_M_TRIM_THRESHOLD, (1 << 31) - 1)
     if "OMP_NUM_THREADS" not in os.environ and usable_cores() < torch.get_num_threads():
         torch.set_num_threads(usable_cores())
-
-
-def usable_cores() -> int:
-    """Cores that this process may use: the scheduler's mask, and the quota of its control group (cgroup v2), rounded up."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    with contextlib.suppress(OSError, ValueError):
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text(encoding="ascii").split()
-        cores = min(cores, -(-int(quota) // int(period)))  # "max" is no number: no quota
-    return max(1, cores)
 
 
 @cache

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from headstart import progress, store
 from headstart.data import Dataset, Split
-from headstart.errors import InputError, ResourceError, RunFailed, Stopped
+from headstart.errors import InputError, RunFailed, Stopped, TooLittleMemory
 from headstart.evaluation import summarise as summarise_predictions
 from headstart.models import BackboneOptions, build
 from headstart.training import _distributed
@@ -48,6 +48,7 @@ from headstart.training._stop import listening
 from headstart.training._timing import measure
 
 WORTH_SAYING_SECONDS = 2.0
+_NO_MEMORY = ("can't allocate memory", "bad_alloc")  # in words that torch's allocator and its C++ parts use
 
 
 def train(
@@ -126,12 +127,12 @@ def _own_random_numbers() -> AbstractContextManager[None]:
 
 @contextmanager
 def _explained_memory() -> Iterator[None]:
-    """Turn torch's several words for too little memory into ours."""
+    """Turn the several words for too little memory, torch's and numpy's, into ours."""
     try:
         yield
-    except RuntimeError as error:
-        if isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error):
-            raise ResourceError(
+    except (RuntimeError, MemoryError) as error:
+        if isinstance(error, (torch.OutOfMemoryError, MemoryError)) or any(word in str(error) for word in _NO_MEMORY):
+            raise TooLittleMemory(
                 "there is not enough memory for this run.", "Try a smaller --batch or --image-size, or a smaller network."
             ) from error
         raise

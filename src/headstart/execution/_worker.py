@@ -1,0 +1,87 @@
+"""A worker: a process that makes one run after the other, and ends when the process that started it does."""
+
+from __future__ import annotations
+
+import os
+import resource
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from multiprocessing.connection import Connection
+
+from headstart import progress
+from headstart.data import Dataset, Split
+from headstart.errors import ResourceError, Stopped
+from headstart.execution._images import Shared
+from headstart.execution._job import Job, Outcome, attempt
+
+SIGN_OF_LIFE_SECONDS = 1.0
+_LOOK_SECONDS = 0.1
+
+# What a worker says: None is a sign of life; an outcome; or what stops the whole study.
+Said = Outcome | ResourceError | Stopped | None
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What a worker is told first.
+
+    Attributes:
+        dataset: without its images.
+        memory_bytes: that it may use.
+    """
+
+    dataset: Dataset
+    images: Shared
+    split: Split
+    memory_bytes: int | None
+
+
+def work(handle: int, parent: int) -> None:
+    """Make the runs that come through the socket `handle` until it closes."""
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    connection = Connection(handle)
+    setup: Setup = connection.recv()
+    dataset = replace(setup.dataset, images=setup.images.map())
+    from headstart.training import train  # noqa: F401  # torch first: it needs memory before any run does
+
+    if setup.memory_bytes is not None and sys.platform == "linux":
+        # Not RLIMIT_AS: that counts maps of files too, the images among them.
+        resource.setrlimit(resource.RLIMIT_DATA, (setup.memory_bytes, resource.getrlimit(resource.RLIMIT_DATA)[1]))
+    progress.on_advance(_signs_of_life(connection))
+    connection.send(None)
+    while (job := _next(connection)) is not None:
+        try:
+            connection.send(attempt(job, dataset, setup.split))
+        except (ResourceError, Stopped) as error:
+            connection.send(error)
+            return
+
+
+def _next(connection: Connection) -> Job | None:
+    try:
+        job: Job = connection.recv()
+    except EOFError:
+        return None
+    return job
+
+
+def _signs_of_life(connection: Connection) -> Callable[[], None]:
+    last = time.monotonic()
+
+    def tell() -> None:
+        nonlocal last
+        if time.monotonic() - last >= SIGN_OF_LIFE_SECONDS:
+            last = time.monotonic()
+            connection.send(None)
+
+    return tell
+
+
+def _end_with(parent: int) -> None:
+    """End this process soon after its parent, however that ended: it would keep the folders of its runs locked for nobody."""
+    while os.getppid() == parent:
+        time.sleep(_LOOK_SECONDS)
+    os._exit(1)
