@@ -3,11 +3,12 @@
 Numpy arrays in, numbers and sentences out. Does not belong here: files, models, torch, figures, or which runs were needed.
 """
 
+from headstart.evaluation._fit import Fit, fit_of
 from headstart.evaluation._floors import FloorResult, floor_sentence, majority_class, nearest_neighbour
 from headstart.evaluation._gallery import choose_gallery
 from headstart.evaluation._metrics import ClassMetrics, Confusion, Metrics, most_confused, summarise, wilson_interval
 from headstart.evaluation._paired import PairedTest, exact_mcnemar, paired_bootstrap, smallest_detectable
-from headstart.evaluation._pairs import Pair, holm
+from headstart.evaluation._pairs import Pair, holm, pairs_with
 from headstart.evaluation._recipes import Difference, accuracy_interval, difference_of, mean_interval, recipe_test
 from headstart.evaluation._verdict import Verdict, verdict
 
@@ -15,6 +16,7 @@ __all__ = [
     "ClassMetrics",
     "Confusion",
     "Difference",
+    "Fit",
     "FloorResult",
     "Metrics",
     "Pair",
@@ -24,6 +26,7 @@ __all__ = [
     "choose_gallery",
     "difference_of",
     "exact_mcnemar",
+    "fit_of",
     "floor_sentence",
     "holm",
     "majority_class",
@@ -31,6 +34,7 @@ __all__ = [
     "most_confused",
     "nearest_neighbour",
     "paired_bootstrap",
+    "pairs_with",
     "recipe_test",
     "smallest_detectable",
     "summarise",

@@ -57,6 +57,20 @@ def all_pairs(runs: Mapping[str, BoolArray], level: float, about: About) -> tupl
     return tuple(replace(pair, p_adjusted=p) for pair, p in zip(raw, adjusted, strict=True))
 
 
+def pairs_with(name: str, runs: Mapping[str, BoolArray], level: float) -> dict[str, Pair]:
+    """Every other contender against the one called `name`, as `a` against `b`; the differences have signs.
+
+    Args:
+        runs: `(S, N)` booleans by name. Where any has one run only, the first runs are tested: about the models.
+        level: of the two-sided tests together.
+    """
+    others = [other for other in runs if other != name]
+    test = _of_recipes if min(len(array) for array in runs.values()) >= 2 else _of_models
+    raw = [test(other, name, runs[other], runs[name], level, len(others)) for other in others]
+    adjusted = holm([pair.p_value for pair in raw])
+    return {pair.a: replace(pair, p_adjusted=p) for pair, p in zip(raw, adjusted, strict=True)}
+
+
 def _of_recipes(a: str, b: str, runs_a: BoolArray, runs_b: BoolArray, level: float, tests: int) -> Pair:
     found = recipe_test(runs_a, runs_b, level)
     strict = recipe_test(runs_a, runs_b, level / tests)  # Holm's first step, the hardest

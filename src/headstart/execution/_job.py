@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from headstart.data import Dataset, Split
+from headstart.data import Dataset, Split, without_test
 from headstart.errors import InputError, ResourceError, RunFailed, Stopped, TooLittleMemory
 from headstart.training import Recipe, finished, identity, run_summary
 
@@ -21,12 +21,14 @@ class Job:
     Attributes:
         name: unique in the study, for people.
         folder: the run folder, on the machine of the study.
+        reads_test: whether the test images are looked at; what only serves to choose must not see them.
     """
 
     name: str
     recipe: Recipe
     seed: int
     folder: Path
+    reads_test: bool = True
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,7 @@ def attempt(job: Job, dataset: Dataset, split: Split) -> Outcome:
     """Make the run here. A run that fails is an outcome; what is not the run's own failure is raised."""
     from headstart.training import train  # with torch: seconds
 
+    split = split if job.reads_test else without_test(dataset, split)
     try:
         return Outcome(job, train(job.recipe, dataset, split, job.seed, job.folder), None)
     except RunFailed as error:
@@ -114,6 +117,7 @@ def attempt(job: Job, dataset: Dataset, split: Split) -> Outcome:
 
 def already_there(job: Job, dataset: Dataset, split: Split) -> Outcome | None:
     """The outcome of a run that is finished, or whose folder holds something else: known without training anything."""
+    split = split if job.reads_test else without_test(dataset, split)
     try:
         metrics = finished(job.folder, identity(job.recipe, dataset, split, job.seed))
     except InputError as error:

@@ -5,6 +5,7 @@ Does not belong here: what the bytes mean. No other room calls `open(..., "w")`,
 
 from headstart.store._files import (
     cache_folder,
+    copy_folder,
     ensure_folder,
     nameless_file,
     need_space,
@@ -26,6 +27,7 @@ __all__ = [
     "cache_folder",
     "claim",
     "clear_debris",
+    "copy_folder",
     "damage",
     "ensure_folder",
     "nameless_file",

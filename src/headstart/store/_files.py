@@ -233,6 +233,12 @@ def new_folder(path: Path) -> Iterator[Path]:
         shutil.rmtree(building, ignore_errors=True)
 
 
+def copy_folder(old: Path, new: Path) -> None:
+    """Make `new` a copy of a folder, complete or absent; locks and other hidden files stay where they are."""
+    with new_folder(new) as building:
+        shutil.copytree(old, building, ignore=shutil.ignore_patterns(".*"), dirs_exist_ok=True)
+
+
 def _settle(building: Path, path: Path) -> None:
     for file in building.rglob("*"):
         if file.is_file():

@@ -1,8 +1,14 @@
-"""Which runs a question needs, and what their results say: compare.
+"""Which runs a question needs, and what their results say: a study is a question, its runs, its finding.
 
-Does not belong here: how a run trains, how a test is computed, how a finding looks.
+Belongs here: compare, tune, lr, effects. Does not: how a run is made (training), where it executes (execution), how a finding
+looks (report).
 """
 
 from headstart.studies._compare import Comparison, compare
+from headstart.studies._effects import EffectStudy, effects
+from headstart.studies._lr import RateStudy, lr
+from headstart.studies._space import Draw, read_space
+from headstart.studies._tune import tune
+from headstart.studies._tuning import Tuning
 
-__all__ = ["Comparison", "compare"]
+__all__ = ["Comparison", "Draw", "EffectStudy", "RateStudy", "Tuning", "compare", "effects", "lr", "read_space", "tune"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from collections.abc import Mapping
@@ -19,6 +18,7 @@ from headstart.errors import InputError, RunFailed
 from headstart.evaluation import FloorResult, majority_class, nearest_neighbour
 from headstart.models import BACKBONES
 from headstart.studies._finding import Entry, make_finding
+from headstart.studies._folder import finished, plain, read_finding
 from headstart.training import check, keys_of, make_recipe, prepare_features, train, warm_up, with_net
 
 REPORT_SECONDS = 8.0  # kept back from the time limit for drawing the report; it took 2 to 4 s for two contenders on 2 cores
@@ -54,8 +54,7 @@ class Comparison:
 
     def as_json(self) -> dict[str, Any]:
         found = {"models": self.models, "seeds": self.seeds, "time_limit": self.time_limit, "values": dict(self.values)}
-        plain: dict[str, Any] = json.loads(json.dumps(found))  # as it will be read back: tuples are lists
-        return plain
+        return plain(found)
 
 
 def compare(
@@ -80,7 +79,7 @@ def compare(
     started = time.perf_counter() if started is None else started
     entries = _entries(asked)
     identity = {**asked.as_json(), "dataset": dataset.fingerprint, "split": split.fingerprint}
-    if (finding := _finished(folder, identity)) is not None:
+    if (finding := finished(folder, "compare", identity)) is not None:
         return finding
     judged = split.test if len(split.test) else split.validation
     if not len(judged):
@@ -91,7 +90,7 @@ def compare(
     for entry in entries:
         check(entry.recipe, dataset, split)
     with store.claim(folder):
-        if (finding := _finished(folder, identity)) is not None:  # by another process, meanwhile
+        if (finding := finished(folder, "compare", identity)) is not None:  # by another process, meanwhile
             return finding
         store.write_json(folder / "study.json", {"study": "compare", **identity})
         write_split(split, dataset, folder)
@@ -101,7 +100,7 @@ def compare(
         finding = make_finding(entries, floors, asked.time_limit, dataset, split, folder)
         budget = {**finding["budget"], "seconds_spent": round(time.perf_counter() - started, 1)}
         store.write_json(folder / "finding.json", {**finding, "command": command, "budget": budget})
-        return _read_finding(folder)
+        return read_finding(folder)
 
 
 def _entries(asked: Comparison) -> list[Entry]:
@@ -125,35 +124,6 @@ def _values_for(model: str, asked: Comparison) -> dict[str, Any]:
     known = set.union(*(keys_of(name, asked.values) for name in asked.models))
     own = keys_of(model, asked.values)
     return {key: value for key, value in asked.values.items() if key in own or key not in known}
-
-
-def _finished(folder: Path, identity: dict[str, Any]) -> dict[str, Any] | None:
-    """The finding in `folder`, if it is the one asked for; None where nothing is finished, or where this study was interrupted.
-
-    Raises:
-        InputError: results of another study are there, or things that are no study; neither is ever overwritten.
-    """
-    if not (folder / "study.json").exists():
-        strangers = [entry.name for entry in folder.iterdir() if not entry.name.startswith(".")] if folder.is_dir() else []
-        if strangers:
-            listed = ", ".join(sorted(strangers)[:3])
-            raise InputError(f"{folder} is not empty and holds no comparison: {listed}.", "Choose another --out.")
-        return None
-    found = store.read_json(folder / "study.json")
-    holds_results = (folder / "finding.json").exists() or any((folder / "runs").glob("*/metrics.json"))
-    for key, wanted in identity.items():
-        if holds_results and found.get(key) != wanted:
-            shown = "" if key in ("dataset", "split") else f" ({found.get(key)} there, {wanted} asked)"
-            raise InputError(
-                f"{folder} holds a comparison with another {key.replace('_', ' ')}{shown}.",
-                "Choose another --out, or remove that folder.",
-            )
-    return _read_finding(folder) if (folder / "finding.json").exists() else None
-
-
-def _read_finding(folder: Path) -> dict[str, Any]:
-    finding: dict[str, Any] = store.read_json(folder / "finding.json")
-    return finding
 
 
 def _floors(asked: Comparison, dataset: Dataset, split: Split, judged: NDArray[np.int64]) -> list[FloorResult]:

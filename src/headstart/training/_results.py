@@ -248,7 +248,8 @@ def read_correct(folder: Path, part: str) -> NDArray[np.bool_]:
 def read_losses(folder: Path, part: str) -> NDArray[np.float64]:
     """For each image of a part, in the order of the split, the cross-entropy of the run's prediction: -log p(true class)."""
     likely = np.array([float(row[f"={row['label']}"]) for row in _predictions(folder, part)])
-    return -np.log(np.maximum(likely, _LEAST_PROBABILITY))
+    losses: NDArray[np.float64] = -np.log(np.maximum(likely, _LEAST_PROBABILITY))
+    return losses
 
 
 def _predictions(folder: Path, part: str) -> Iterator[dict[str, str]]:
@@ -259,6 +260,13 @@ def _predictions(folder: Path, part: str) -> Iterator[dict[str, str]]:
         first = header.index("correct") + 1
         names = [*header[:first], *(f"={name}" for name in header[first:])]
         yield from (found for row in reader if (found := dict(zip(names, row, strict=True)))["part"] == part)
+
+
+def read_curves(folder: Path) -> dict[str, NDArray[np.float64]]:
+    """`curves.csv` by column, one value an epoch; NaN where nothing was measured."""
+    with (folder / "curves.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    return {name: np.array([float(row[name] or "nan") for row in rows]) for name in CURVE_COLUMNS}
 
 
 def slim(folder: Path) -> None:

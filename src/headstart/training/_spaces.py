@@ -17,7 +17,7 @@ _L2 = [0.0, 1e-5, 1e-4, 1e-3]
 _DROPOUT = [0.0, 0.1, 0.2, 0.3, 0.5]
 _NODES = [32, 64, 128, 256, 512]
 _ACTIVATIONS = ["relu", "tanh", "gelu"]
-# Learning rate, depth, width, activation, L2, dropout, optimizer and batch are those of the usual notebooks on digits and clothes.
+# Learning rate, depth, width, activation, L2, dropout, optimizer and batch: what the usual notebooks on digits and clothes vary.
 _SPACES: dict[str, dict[str, Any]] = {
     "mlp": {
         "lr": _RATE,

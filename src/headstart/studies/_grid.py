@@ -1,0 +1,232 @@
+"""A grid of recipes over seeds: what it costs, what a time limit leaves of it, and its runs."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from headstart import progress, store
+from headstart.data import Dataset, Split, describe
+from headstart.errors import InputError, RunFailed
+from headstart.evaluation import accuracy_interval
+from headstart.execution import Executor, Job, run_all
+from headstart.models import BACKBONES
+from headstart.studies._reuse import adopt
+from headstart.training import Recipe, expected_seconds, prepare_features, read_correct, read_metrics, resolve
+
+_KEPT_BACK = 0.1  # of the time: runs were timed on a few steps
+_REPORT_SECONDS = 8.0
+_FEWEST_SEEDS, _SHORTEST_EPOCHS = 2, 1.0
+
+
+@dataclass
+class Variant:
+    """One recipe of a grid.
+
+    Attributes:
+        name: unique, and fit for a file name.
+        rank: 0 stays; where time is short, the highest ranks are left out first.
+        runs, failures: run folders and reasons, by seed.
+    """
+
+    name: str
+    recipe: Recipe
+    rank: int = 0
+    runs: dict[int, Path] = field(default_factory=dict)
+    failures: dict[int, str] = field(default_factory=dict)
+
+
+@dataclass
+class Grid:
+    """The recipes and seeds of a study, as far as time allows; `notes` say what it did not allow."""
+
+    variants: list[Variant]
+    seeds: tuple[int, ...]
+    notes: list[str] = field(default_factory=list)
+
+    def correct(self, part: str) -> dict[str, NDArray[np.bool_]]:
+        """`(S, N)` booleans by name of those variants that finished, over the seeds that all of these have."""
+        done = [variant for variant in self.variants if variant.runs]
+        shared = [seed for seed in self.seeds if all(seed in variant.runs for variant in done)]
+        runs = {one.name: [one.runs[seed] for seed in shared or list(one.runs)[:1]] for one in done}
+        return {name: np.stack([read_correct(run, part) for run in of]) for name, of in runs.items()}
+
+
+def plan_grid(
+    variants: Sequence[Variant],
+    seeds: tuple[int, ...],
+    time_limit: float | None,
+    dataset: Dataset,
+    split: Split,
+    folder: Path,
+    slots: int,
+    started: float,
+) -> Grid:
+    """Decide everything before the first run, and say how long it will take; kept in `budget.json` for a later start.
+
+    A time limit costs, in this order: seeds down to two; the variants of the highest rank, and so on down to rank 0; the second
+    seed; the length of all runs.
+
+    Raises:
+        InputError: not even one epoch of each fits into the time.
+    """
+    grid = Grid([Variant(one.name, _decided(one.recipe, dataset, split), one.rank) for one in variants], seeds)
+    if (kept := store.read_json_or(folder / "budget.json", None)) is not None:
+        names = set(kept["variants"])
+        grid = Grid([one for one in grid.variants if one.name in names], tuple(kept["seeds"]), kept["notes"])
+        _shorten(grid, kept["length"])
+        return grid
+    seconds = _costs(grid.variants, dataset, split)
+
+    def total() -> float:
+        return sum(seconds[one.name] for one in grid.variants) * len(grid.seeds) / slots
+
+    length = 1.0
+    if time_limit is not None:
+        left = (time_limit - (time.perf_counter() - started) - _REPORT_SECONDS) * (1 - _KEPT_BACK)
+        if total() > left and len(grid.seeds) > _FEWEST_SEEDS:
+            fits = [count for count in range(_FEWEST_SEEDS, len(grid.seeds)) if total() / len(grid.seeds) * count <= left]
+            grid.seeds = grid.seeds[: max(fits, default=_FEWEST_SEEDS)]
+            grid.notes.append(f"The time limit allows {len(grid.seeds)} seeds of {len(seeds)}.")
+        while total() > left and (highest := max(one.rank for one in grid.variants)):
+            gone = [one.name for one in grid.variants if one.rank == highest]
+            grid.variants = [one for one in grid.variants if one.rank < highest]
+            grid.notes.append(f"Left out for the time limit: {', '.join(gone)}.")
+        if total() > left and len(grid.seeds) > 1:
+            grid.seeds = grid.seeds[:1]
+            grid.notes.append("The time limit allows one seed: differences are about these trained models, not their recipes.")
+        if total() > left:
+            length = max(left, 0) / total()
+            whole = min(one.recipe.epochs or 0 for one in grid.variants)
+            shortest = length * whole
+            if shortest < min(_SHORTEST_EPOCHS, whole):
+                least = total() * min(_SHORTEST_EPOCHS / whole, 1) / (1 - _KEPT_BACK) + time_limit - left / (1 - _KEPT_BACK)
+                raise InputError(
+                    f"a time limit of {time_limit:g} s leaves {shortest:.2g} epochs for each of {len(grid.variants)} runs.",
+                    f"Give --time-limit {math.ceil(least)}s or more.",
+                )
+            grid.notes.append(f"The time limit shortens all runs to {length:.0%} of their epochs.")
+            _shorten(grid, length)
+    kept = {"variants": [one.name for one in grid.variants], "seeds": grid.seeds, "notes": grid.notes, "length": length}
+    store.write_json(folder / "budget.json", kept)
+    for note in grid.notes:
+        progress.say(note)
+    progress.say(f"{len(grid.variants) * len(grid.seeds)} runs, about {progress.duration(total() * length)} on this machine.")
+    return grid
+
+
+def _decided(recipe: Recipe, dataset: Dataset, split: Split) -> Recipe:
+    return resolve(recipe, len(split.train), dataset.class_names)
+
+
+def _shorten(grid: Grid, length: float) -> None:
+    if length < 1:
+        for one in grid.variants:
+            one.recipe = one.recipe.model_copy(update={"epochs": round((one.recipe.epochs or 1) * length, 3)})
+
+
+def _costs(variants: Sequence[Variant], dataset: Dataset, split: Split) -> dict[str, float]:
+    """Seconds of a run of each variant; those that differ only in numbers of the optimizer cost the same."""
+    known: dict[str, float] = {}
+    found = {}
+    for one in variants:
+        like = one.recipe.model_copy(update={"lr": 1.0, "l2": float(one.recipe.l2 > 0), "label_smoothing": 0.0})
+        if like.digest not in known:
+            known[like.digest] = expected_seconds(one.recipe, dataset, split)
+        found[one.name] = known[like.digest]
+    return found
+
+
+def run_grid(grid: Grid, executor: Executor, dataset: Dataset, split: Split, folder: Path, title: str) -> None:
+    """Make all runs, seed by seed, and note them in the variants. Runs that fail are noted with their reason."""
+    jobs = {}
+    for seed in grid.seeds:
+        for one in grid.variants:
+            path = folder / "runs" / f"{one.name}-seed{seed}"
+            jobs[path.name] = (one, Job(f"{one.name}, seed {seed}", one.recipe, seed, path))
+    adopt([job for _, job in jobs.values()], dataset, split, folder)
+    with progress.task(title, len(jobs), "runs") as task:
+        for outcome in run_all(executor, [job for _, job in jobs.values()]):
+            one, job = jobs[outcome.job.folder.name]
+            if outcome.reason is None:
+                one.runs[job.seed] = job.folder
+            else:
+                one.failures[job.seed] = outcome.message
+                progress.say(f"{job.name}: {outcome.message}")
+            task.advance()
+    if not any(one.runs for one in grid.variants):
+        reasons = sorted({text for one in grid.variants for text in one.failures.values()})
+        raise RunFailed(f"no run of the study finished: {'; '.join(reasons[:3])}")
+
+
+def part_that_judges(split: Split) -> str:
+    """ "test", or "validation" where there are no test images.
+
+    Raises:
+        InputError: there are neither.
+    """
+    if not len(split.test) and not len(split.validation):
+        raise InputError("there is neither a test nor a validation image.", "Give --test or --validation a fraction above 0.")
+    return "test" if len(split.test) else "validation"
+
+
+def scores(variant: Variant, part: str, correct: NDArray[np.bool_] | None = None) -> dict[str, Any] | None:
+    """Accuracy and loss of a variant on a part: mean over seeds, a band, and each seed. None where it was not measured.
+
+    The band of accuracy is its 95% interval, over images and, where there are several runs, seeds; that of loss reaches from the
+    lowest to the highest seed.
+    """
+    measured = [read_metrics(run)[part] for run in variant.runs.values()]
+    if not measured or measured[0] is None:
+        return None
+    right = correct if correct is not None else np.stack([read_correct(run, part) for run in variant.runs.values()])
+    low, high = accuracy_interval(right)
+    accuracies, losses = [one["accuracy"] for one in measured], [one["loss"] for one in measured]
+    return {
+        "accuracy": {"mean": float(np.mean(accuracies)), "low": low, "high": high, "per_seed": accuracies},
+        "loss": {"mean": float(np.mean(losses)), "low": min(losses), "high": max(losses), "per_seed": losses},
+    }
+
+
+def common_facts(
+    grid: Grid, dataset: Dataset, split: Split, folder: Path, time_limit: float | None, command: str, spent: float
+) -> dict[str, Any]:
+    """The keys that the findings of all grids share."""
+    from datetime import UTC, datetime
+    from importlib.metadata import version
+
+    part = part_that_judges(split)
+    runs = sum(len(one.runs) for one in grid.variants)
+    return {
+        "headstart": version("headstart"),
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": command,
+        "dataset": {
+            **describe(dataset, split),
+            "counts": {"train": len(split.train), "validation": len(split.validation), "test": len(split.test)},
+        },
+        "model": grid.variants[0].recipe.model,
+        "epochs": grid.variants[0].recipe.epochs,
+        "seeds": list(grid.seeds),
+        "judged_on": part,
+        "test_reads": runs if part == "test" else 0,
+        "budget": {"time_limit": time_limit, "seeds": list(grid.seeds), "seconds_spent": round(spent, 1)},
+        "report": str(folder / "report.html"),
+    }
+
+
+def with_features(recipe: Recipe, dataset: Dataset, split: Split) -> Recipe:
+    """The recipe; where it has a backbone, with its features computed and the size of its images decided."""
+    return prepare_features(recipe, dataset, split, 0, None)[0] if recipe.model in BACKBONES else recipe
+
+
+def relative(runs: Mapping[int, Path], folder: Path) -> list[str]:
+    """Run folders as findings name them."""
+    return [str(run.relative_to(folder)) for run in runs.values()]

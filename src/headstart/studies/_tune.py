@@ -1,0 +1,127 @@
+"""Tune: search the recipes of a model on validation images, retrain the best over new seeds, judge it once on test images."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+from headstart import progress, store
+from headstart.data import Dataset, Split, write_split
+from headstart.errors import InputError
+from headstart.execution import Executor, Job, Where, open_executor, run_all
+from headstart.studies._finding import Entry, make_finding
+from headstart.studies._folder import finished, plain, read_finding
+from headstart.studies._search import Search
+from headstart.studies._space import Space
+from headstart.studies._trials import Ledger, open_ledger
+from headstart.studies._tuned import what_the_search_says
+from headstart.studies._tuning import Tuning
+from headstart.training import check, make_recipe, resolve
+
+
+def tune(
+    asked: Tuning,
+    dataset: Dataset,
+    split: Split,
+    folder: Path,
+    *,
+    where: Where | None = None,
+    command: str = "",
+    started: float | None = None,
+) -> dict[str, Any]:
+    """Search, retrain, judge, and write `finding.json`. Killed at any moment, the same call goes on.
+
+    Args:
+        asked: what to tune.
+        dataset, split: validation images choose; test images are read by the retrained recipes only.
+        folder: of the study; a finished one answers at once.
+        where: the executor.
+        command: what reproduces it, for the record.
+        started: `time.perf_counter()` when the time limit began to run.
+
+    Returns:
+        The finding.
+
+    Raises:
+        InputError: nothing can be searched, or another study is in the folder; RunFailed: three trials in a row failed alike.
+    """
+    started = time.perf_counter() if started is None else started
+    asked.check()
+    identity = {**asked.as_json(), "dataset": dataset.fingerprint, "split": split.fingerprint}
+    if (finding := finished(folder, "tune", identity)) is not None:
+        return finding
+    if not len(split.validation):
+        raise InputError("there are no validation images, so no recipe can be chosen.", "Give --validation a fraction above 0.")
+    defaults = resolve(make_recipe(asked.model, asked.values, asked.preset), len(split.train), dataset.class_names)
+    check(defaults, dataset, split)
+    with store.claim(folder):
+        if (finding := finished(folder, "tune", identity)) is not None:  # by another process, meanwhile
+            return finding
+        store.write_json(folder / "study.json", {"study": "tune", **identity})
+        write_split(split, dataset, folder)
+        name = f"headstart-{hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]}"
+        with open_ledger(asked.storage, name, folder) as ledger, open_executor(where or Where(), dataset, split) as executor:
+            search = Search(asked, defaults, dataset, split, folder, ledger, executor, started)
+            search.run()
+            if (finding := _of_another_machine(ledger, search)) is not None:
+                store.write_json(folder / "finding.json", finding)
+                return read_finding(folder)
+            entries = _retrain(asked, search, executor, folder)
+            finding = make_finding(entries, [], asked.time_limit, dataset, split, folder)
+            finding |= what_the_search_says(search, entries, finding)
+            finding["budget"] |= {"seconds_spent": round(search.clock(), 1)}
+            store.write_json(folder / "finding.json", {**finding, "command": command})
+            search.trials.remember("finding", plain({**finding, "command": command}))
+            return read_finding(folder)
+
+
+def _retrain(asked: Tuning, search: Search, executor: Executor, folder: Path) -> list[Entry]:
+    """The best recipe and the defaults, over seeds that chose nothing."""
+    best = search.best()
+    seeds = tuple(range(asked.seed + 1, asked.seed + 1 + asked.seeds))
+    usual = search.defaults.model_copy(update={"epochs": search.plan["epochs"]})
+    entries = [Entry("defaults", "contender", usual, seeds)]
+    if not search.is_default(best):
+        tuned = search.recipe(best.values, search.plan["epochs"])
+        assert tuned is not None, "it has been trained"
+        entries.insert(0, Entry("tuned", "contender", tuned, seeds))
+    if search.plan["seconds"] is not None:
+        progress.say(
+            f"retraining over {asked.seeds} new seeds: {' and '.join(entry.name for entry in entries)}, about "
+            f"{progress.duration(search.plan['seconds'] * asked.seeds * len(entries) / executor.slots)}."
+        )
+    jobs = {
+        f"{entry.name}-seed{seed}": (
+            entry,
+            Job(f"{entry.name}, seed {seed}", entry.recipe, seed, folder / "runs" / f"{entry.name}-seed{seed}"),
+        )
+        for seed in seeds
+        for entry in entries
+    }
+    for outcome in run_all(executor, [job for _, job in jobs.values()]):
+        entry, job = jobs[outcome.job.folder.name]
+        if outcome.reason is None:
+            entry.runs[job.seed] = job.folder
+        else:
+            entry.failures.append(f"seed {job.seed} failed: {outcome.message}")
+    return entries
+
+
+def _of_another_machine(ledger: Ledger, search: Search) -> dict[str, Any] | None:
+    """Where machines share the search, one of them retrains the winner; the others wait for its finding, or take over."""
+    if not ledger.is_shared:
+        return None
+    queue = ledger.trials("final", Space(lambda draw: {"part": draw.suggest_int("part", 0, 0)}, {}), search.defaults, 0)
+    queue.add({"part": 0})
+    said = False
+    while not queue.generation(1, 1):
+        if (finding := search.trials.recall("finding")) is not None:
+            return dict(finding)
+        if not said:
+            progress.say("another machine is retraining the best recipe; waiting for its finding.")
+        said = True
+        time.sleep(1.0)
+    return None
