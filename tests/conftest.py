@@ -14,6 +14,7 @@ from headstart import progress
 from headstart.data import TEST, TRAIN, Dataset, Split, fetch_named, load, make_split
 from headstart.errors import ResourceError
 
+pytest_plugins = ["postgres"]
 _USERS_CACHE = os.environ.get("XDG_CACHE_HOME")
 
 
