@@ -21,7 +21,7 @@ from typing import Any
 
 import pytest
 
-DOWNLOAD_SECONDS, START_SECONDS, STOP_SECONDS = 120.0, 30.0, 20.0
+DOWNLOAD_SECONDS, START_SECONDS, STOP_SECONDS = 120.0, 60.0, 20.0
 # The server proper and the libraries it lacks; not its compiler (libllvm, 25 MB) nor the Perl that looks after clusters.
 WANTED = re.compile(r"postgresql-\d+|lib(?!llvm|perl)(?!.*-perl$).+")
 # The server ends, and its folder goes, when a line comes or the pipe breaks: also when the tests are killed.

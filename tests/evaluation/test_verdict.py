@@ -35,8 +35,8 @@ def test_no_difference_names_the_smallest_that_would_show() -> None:
     found = verdict({"cnn": a, "mlp": b})
     assert found.winner is None
     assert found.sentence == (
-        "No difference shown between cnn and mlp: 0.8 points apart (95% interval -0.6 to 2.1, p = 0.25); "
-        "this test would show 1.8 points or more four times in five; over 3 seeds and 2,000 test images, "
+        "No difference shown between cnn and mlp: 0.8 points apart (95% interval -0.4 to 1.9, p = 0.19); "
+        "this test would show 1.6 points or more four times in five; over 3 seeds and 2,000 test images, "
         "so this is about the recipes."
     )
 
@@ -98,8 +98,8 @@ def test_the_best_of_three_is_no_winner_when_one_rival_is_not_separated() -> Non
     found = verdict({"a": noisy(0, 0.9), "b": noisy(1, 0.9), "c": noisy(2, 0.6)})
     assert found.winner is None
     assert found.sentence == (
-        "No single winner: a is not separated from b (0.8 points apart, 95% interval -0.6 to 2.1, "
-        "p = 0.25); this test would show 2.2 points or more four times in five; over 3 seeds and 2,000 "
+        "No single winner: a is not separated from b (0.8 points apart, 95% interval -0.4 to 1.9, "
+        "p = 0.19); this test would show 1.9 points or more four times in five; over 3 seeds and 2,000 "
         "test images, so this is about the recipes; p-values after Holm's correction. a is better than c."
     )
 

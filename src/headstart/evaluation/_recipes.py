@@ -37,8 +37,9 @@ def recipe_test(correct_a: BoolArray, correct_b: BoolArray, level: float = 0.05)
     """Test whether two recipes differ in accuracy: on other images of this kind and from other seeds, not only these.
 
     The squared standard error is the sum of the variance over images of the difference (each image's mean over seeds),
-    divided by N, and for each recipe the variance of its accuracy over seeds, divided by its number of seeds. The training
-    images are taken as given.
+    divided by N, and for each recipe the variance of its accuracy over seeds, divided by its number of seeds, less the part
+    that is in the first already. The training images are taken as given. With two seeds and recipes of very unequal spread
+    over seeds, intervals cover too little (88% at worst): nobody can tell a spread from two runs.
 
     Args:
         correct_a: `(S_a, N)` booleans: was the image right under the seed?
@@ -106,14 +107,19 @@ def accuracy_interval(correct: BoolArray, level: float = 0.95) -> tuple[float, f
 def _standard_error(per_image: NDArray[np.float64], *contenders: BoolArray) -> tuple[float, float]:
     """Standard error and Satterthwaite's degrees of freedom; `per_image` has the added images at its end.
 
-    The variance over images already holds a part of the spread over seeds, so the sum is on the safe side. Taking that part
-    out (two-way analysis of variance) finds differences a fifth smaller, but called up to 8% of null experiments a finding at
-    level 0.05 with 2 seeds, where the sum called at most 6% (1 to 5% with 3 or 5 seeds; 1,500 simulated experiments a cell).
+    The noise of single predictions is in the variance over images and in the spread over seeds, so it is taken out of the
+    second, as in a two-way analysis of variance; but the sum never falls below the variance over images. Without that bound up
+    to 8% of null experiments ended as findings at level 0.05 with 2 seeds; with the noise left in twice, nearly equal
+    recipes hardly ever did (1%), and intervals were up to a quarter too wide (benchmarks/evidence.md).
     """
     n = contenders[0].shape[1]
-    parts = [(float(per_image.var()) / n, max(n - 1, 1))]
-    parts += [(float(runs.mean(axis=1).var(ddof=1)) / len(runs), len(runs) - 1) for runs in contenders if len(runs) > 1]
-    total = sum(variance for variance, _ in parts)
+    several = [runs for runs in contenders if len(runs) > 1]
+    over_images = float(per_image.var()) / n
+    over_seeds = [(float(runs.mean(axis=1).var(ddof=1)) / len(runs), len(runs) - 1) for runs in several]
+    noise = sum(float(runs.var(axis=0, ddof=1).mean()) / runs.size for runs in several)
+    # More noise than variance over images: the runs of both were not independent, so it is not all in there.
+    total = over_images + max(0.0, sum(variance for variance, _ in over_seeds) - min(noise, over_images))
+    parts = [(over_images, max(n - 1, 1)), *over_seeds]
     return total**0.5, total**2 / sum(variance**2 / freedom for variance, freedom in parts)
 
 
