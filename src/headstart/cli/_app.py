@@ -26,7 +26,7 @@ app = typer.Typer(
     help="How well does a plain CNN do on my images, and what is a pretrained head start worth?",
 )
 
-VERBS = ("train", "compare", "data", "runs", "report")
+VERBS = ("train", "compare", "tune", "lr", "effects", "data", "runs", "report")
 
 
 class Resize(StrEnum):
@@ -37,7 +37,7 @@ class Resize(StrEnum):
     squish = "squish"
 
 
-_DATA, _OUTPUT, _TRAINING = "Data", "Output", "Training"
+_DATA, _OUTPUT, _TRAINING, _EXECUTOR = "Data", "Output", "Training", "Where runs execute"
 
 _DATA_HELP = (
     "A named dataset (fashion-mnist, mnist, cifar10, digits), a folder of class folders, a pixel CSV, a CSV of path,label, "
@@ -72,6 +72,20 @@ Settings = Annotated[
         "--set", metavar="KEY=VALUE", help="Any other key of the recipe or the model; repeatable.", rich_help_panel=_TRAINING
     ),
 ]
+Model = Annotated[
+    str, typer.Option("--model", help="mlp, cnn, cnn-fashion, cnn-fashion-small, cnn-scenes or efficientnet-lite0.")
+]
+Preset = Annotated[str, typer.Option("--preset", help="fast (seconds), balanced, or best (as long as it pays).")]
+Seeds = Annotated[int, typer.Option("--seeds", help="Runs of each recipe, with seeds 0, 1, ….")]
+TimeLimit = Annotated[
+    str | None, typer.Option("--time-limit", help="For everything, such as 90s, 15m, 1h; less is tried where time is short.")
+]
+Workers = Annotated[
+    int, typer.Option("--workers", help="Processes of this machine that share its cores.", rich_help_panel=_EXECUTOR)
+]
+Ray = Annotated[
+    str | None, typer.Option("--ray", metavar="ADDRESS", help="A Ray cluster; auto: the one there is.", rich_help_panel=_EXECUTOR)
+]
 Epochs = Annotated[float | None, typer.Option("--epochs", help="Passes over the training images.", rich_help_panel=_TRAINING)]
 Batch = Annotated[int | None, typer.Option("--batch", help="Images a step.", rich_help_panel=_TRAINING)]
 Out = Annotated[
@@ -94,6 +108,12 @@ def show(result: Any, as_json: bool, draw: Callable[[Any], RenderableType]) -> N
     from rich.console import Console
 
     Console().print(draw(result))
+
+
+def data_keys(given: dict[str, Any]) -> dict[str, Any]:
+    """Of a verb's parameters, those about its data, as the functions take them."""
+    names = ("validation", "test", "train_images", "split_seed", "image_size", "pixel_max", "group_by")
+    return {**{name: given[name] for name in names}, "resize": given["resize"].value}
 
 
 def start(quiet: bool) -> None:

@@ -9,7 +9,15 @@ from headstart.evaluation._gallery import choose_gallery
 from headstart.evaluation._metrics import ClassMetrics, Confusion, Metrics, most_confused, summarise, wilson_interval
 from headstart.evaluation._paired import PairedTest, exact_mcnemar, paired_bootstrap, smallest_detectable
 from headstart.evaluation._pairs import Pair, holm, pairs_with
-from headstart.evaluation._recipes import Difference, accuracy_interval, difference_of, mean_interval, recipe_test
+from headstart.evaluation._recipes import (
+    Difference,
+    SeedSpread,
+    accuracy_interval,
+    difference_of,
+    mean_interval,
+    recipe_test,
+    shared_spread,
+)
 from headstart.evaluation._verdict import Verdict, verdict
 
 __all__ = [
@@ -21,6 +29,7 @@ __all__ = [
     "Metrics",
     "Pair",
     "PairedTest",
+    "SeedSpread",
     "Verdict",
     "accuracy_interval",
     "choose_gallery",
@@ -36,6 +45,7 @@ __all__ = [
     "paired_bootstrap",
     "pairs_with",
     "recipe_test",
+    "shared_spread",
     "smallest_detectable",
     "summarise",
     "verdict",

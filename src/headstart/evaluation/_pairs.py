@@ -8,7 +8,7 @@ from itertools import combinations
 from typing import Literal
 
 from headstart.evaluation._paired import BoolArray, PairedTest, exact_mcnemar, paired_bootstrap, smallest_detectable
-from headstart.evaluation._recipes import recipe_test
+from headstart.evaluation._recipes import SeedSpread, recipe_test, shared_spread
 
 About = Literal["recipes", "models"]
 
@@ -60,20 +60,27 @@ def all_pairs(runs: Mapping[str, BoolArray], level: float, about: About) -> tupl
 def pairs_with(name: str, runs: Mapping[str, BoolArray], level: float) -> dict[str, Pair]:
     """Every other contender against the one called `name`, as `a` against `b`; the differences have signs.
 
+    The spread over seeds is taken from all of them together: they are variants of one recipe.
+
     Args:
         runs: `(S, N)` booleans by name. Where any has one run only, the first runs are tested: about the models.
         level: of the two-sided tests together.
     """
     others = [other for other in runs if other != name]
-    test = _of_recipes if min(len(array) for array in runs.values()) >= 2 else _of_models
-    raw = [test(other, name, runs[other], runs[name], level, len(others)) for other in others]
+    if min(len(array) for array in runs.values()) >= 2:
+        spread = shared_spread(list(runs.values()))
+        raw = [_of_recipes(other, name, runs[other], runs[name], level, len(others), spread) for other in others]
+    else:
+        raw = [_of_models(other, name, runs[other], runs[name], level, len(others)) for other in others]
     adjusted = holm([pair.p_value for pair in raw])
     return {pair.a: replace(pair, p_adjusted=p) for pair, p in zip(raw, adjusted, strict=True)}
 
 
-def _of_recipes(a: str, b: str, runs_a: BoolArray, runs_b: BoolArray, level: float, tests: int) -> Pair:
-    found = recipe_test(runs_a, runs_b, level)
-    strict = recipe_test(runs_a, runs_b, level / tests)  # Holm's first step, the hardest
+def _of_recipes(
+    a: str, b: str, runs_a: BoolArray, runs_b: BoolArray, level: float, tests: int, spread: SeedSpread | None = None
+) -> Pair:
+    found = recipe_test(runs_a, runs_b, level, spread)
+    strict = recipe_test(runs_a, runs_b, level / tests, spread)  # Holm's first step, the hardest
     each_seed = tuple(exact_mcnemar(x, y) for x, y in zip(runs_a, runs_b, strict=False))
     return Pair(
         a,

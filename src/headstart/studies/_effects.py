@@ -32,6 +32,7 @@ from headstart.training import Recipe, check, make_recipe, read_curves, resolve
 
 _LEVEL = 0.05
 _BASELINE = "baseline"
+_LISTED = 8  # labels in a sentence
 
 
 @dataclass(frozen=True)
@@ -240,10 +241,9 @@ def _sentence(found: list[dict[str, Any]], base: Recipe, part: str) -> str:
             said.append(f"{listed} {verb if len(ones) == 1 else verb[:-1]}")
     rest = [one for one in found if one["kind"] == "nothing shown"]
     if rest:
-        weakest = max(one["smallest_detectable"] for one in rest)
-        said.append(
-            f"no effect shown of {', '.join(one['label'] for one in rest)} (less than {100 * weakest:.1f} points can hide)"
-        )
+        hidden = float(np.median([one["smallest_detectable"] for one in rest]))
+        listed = ", ".join(one["label"] for one in rest) if len(rest) <= _LISTED else f"the {'other ' if said else ''}{len(rest)}"
+        said.append(f"no effect shown of {listed} (about {100 * hidden:.1f} points or less can hide)")
     failed = [one["label"] for one in found if one["kind"] == "failed"]
     if failed:
         said.append(f"{', '.join(failed)} failed")

@@ -14,7 +14,7 @@ import numpy as np
 from headstart import progress, store
 from headstart.data import Dataset, Split, write_split
 from headstart.errors import InputError
-from headstart.evaluation import Pair, pairs_with
+from headstart.evaluation import Pair, accuracy_interval, pairs_with
 from headstart.execution import Where, open_executor
 from headstart.studies._folder import finished, plain, read_finding
 from headstart.studies._grid import (
@@ -152,15 +152,22 @@ def _rank(rate: float, base: Recipe) -> int:
 
 
 def _rates(grid: Grid, part: str, dataset: Dataset, split: Split, folder: Path) -> list[dict[str, Any]]:
-    """What each rate led to; the best one by validation loss, and each other's difference to it."""
+    """What each rate led to; the best one by validation loss, and each other's difference to it.
+
+    As good as the best is what is not shown to be worse and has an accuracy within the best one's interval: with few seeds the
+    first alone would hold for rates that nobody would call as good.
+    """
     chance = _loss_of_knowing_nothing(dataset, split)
     correct = grid.correct(part)
     learnt = {one.name: _mean_loss(one) for one in grid.variants if one.runs and not _broke(one, chance)}
     best = min(learnt, key=lambda name: learnt[name]) if learnt else None
     pairs: dict[str, Pair] = pairs_with(best, correct, _LEVEL) if best is not None and len(correct) > 1 else {}
+    least = accuracy_interval(correct[best])[0] if best is not None else 1.0
     found = []
     for one in grid.variants:
         pair = pairs.get(one.name)
+        mean = float(correct[one.name].mean()) if one.runs else 0.0
+        is_good = pair is not None and one.name in learnt and not _is_worse(pair) and mean >= least
         found.append(
             {
                 "lr": one.recipe.lr,
@@ -170,7 +177,7 @@ def _rates(grid: Grid, part: str, dataset: Dataset, split: Split, folder: Path) 
                 "diverged": [{"seed": seed, "message": text} for seed, text in sorted(one.failures.items())],
                 "broke": _broke(one, chance),
                 "is_best": one.name == best,
-                "as_good": one.name == best or (pair is not None and one.name in learnt and not _is_worse(pair)),
+                "as_good": one.name == best or is_good,
                 "difference": None
                 if pair is None
                 else {"difference": pair.difference, "interval": pair.interval, "p_adjusted": pair.p_adjusted},
@@ -224,9 +231,9 @@ def _finding(rates: list[dict[str, Any]], tests: list[RangeTest], base: Recipe, 
     good = {"low": low, "high": high, "decades": round(math.log10(high / low), 2)}
     judged = rates[at][part]["accuracy"]["mean"]
     if low == high:
-        width = "every other rate is shown to be worse"
+        width = "no other rate is as good"
     else:
-        width = f"from {low:g} to {high:g} none is shown to be worse ({good['decades']:.2g} decades)"
+        width = f"those from {low:g} to {high:g} are as good ({good['decades']:.2g} decades)"
     breaks = "" if border is None else f"; from {border:g} on training breaks down"
     sentence = (
         f"The best learning rate of {base.model} with {base.optimizer} over {grid.variants[0].recipe.epochs:.3g} epochs is "

@@ -1,0 +1,28 @@
+"""The verbs as Python functions: same words, same keys, same results as the command line's `--json`.
+
+Does not belong here: anything that decides what a verb means; this room opens data, names folders and calls the room that knows.
+"""
+
+from headstart.api._common import load, seconds, split
+from headstart.api._datasets import datasets, get_dataset
+from headstart.api._runs import load_classifier, network, repeat, runs, train
+from headstart.api._studies import DEFAULT_MODELS, compare, effects, lr, report, tune
+
+__all__ = [
+    "DEFAULT_MODELS",
+    "compare",
+    "datasets",
+    "effects",
+    "get_dataset",
+    "load",
+    "load_classifier",
+    "lr",
+    "network",
+    "repeat",
+    "report",
+    "runs",
+    "seconds",
+    "split",
+    "train",
+    "tune",
+]

@@ -1,0 +1,267 @@
+"""The studies: compare, tune, lr, effects; and their report."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from headstart.api._common import (
+    Data,
+    command_of,
+    default_folder,
+    folder_of,
+    open_data,
+    recipe_keys,
+    seconds_or_none,
+    whole,
+    words_of,
+)
+from headstart.errors import InputError
+
+if TYPE_CHECKING:
+    from headstart.studies import Draw
+
+DEFAULT_MODELS = ("cnn", "efficientnet-lite0")
+
+
+def compare(
+    data: Data,
+    *,
+    models: tuple[str, ...] | list[str] | str = DEFAULT_MODELS,
+    seeds: int = 3,
+    time_limit: str | float | None = "5m",
+    out: str | Path | None = None,
+    **keys: Any,
+) -> dict[str, Any]:
+    """Compare models on the same splits, seeds and seconds, and write a report.
+
+    Args:
+        data: what `load` takes, or a dataset.
+        models: the contenders; a backbone brings its control, the same network from random weights.
+        seeds: how many runs each contender gets: seeds 0, 1, ….
+        time_limit: for everything, the report included; None lets every recipe run its own epochs.
+        out: the study folder; by default one under `runs/`.
+        keys: recipe keys for all contenders, and those of `load` and `split`.
+
+    Returns:
+        What `headstart compare --json` prints: contenders, floors, verdict, report.
+
+    Raises:
+        InputError, ResourceError: as `train`; RunFailed: no contender finished.
+    """
+    from headstart.studies import Comparison
+    from headstart.studies import compare as run_study
+
+    started = time.perf_counter()
+    names = words_of(models)
+    asked = Comparison(names, tuple(range(whole(seeds))), seconds_or_none(time_limit), recipe_keys(keys))
+    asked_with = {"models": ",".join(names), "seeds": seeds, "time_limit": time_limit or "none", **keys}
+    return _answer("compare", run_study, asked, data, keys, asked_with, out, started)
+
+
+def tune(
+    data: Data,
+    *,
+    model: str = "cnn",
+    preset: str = "balanced",
+    space: str | Path | Mapping[str, Any] | Callable[[Draw], dict[str, Any]] | None = None,
+    also: Sequence[str] | str = (),
+    trials: int | None = None,
+    time_limit: str | float | None = None,
+    seed: int = 0,
+    seeds: int = 3,
+    together: int = 8,
+    workers: int = 1,
+    ray: str | None = None,
+    storage: str | None = None,
+    out: str | Path | None = None,
+    **keys: Any,
+) -> dict[str, Any]:
+    """Search the hyper-parameters of a model, retrain the best recipe and the defaults over new seeds, and write a report.
+
+    Killed at any moment, the same call goes on.
+
+    Args:
+        data: what `load` takes, or a dataset.
+        model, preset: the recipe to start from; it is the first trial.
+        space: a TOML or YAML file, a mapping of keys to choices or ranges, or a function from an `optuna.Trial` to values; None
+            for the model's own.
+        also: "augmentation", "label_smoothing": groups that the model's own space takes in.
+        trials: recipes to try; by default 24, or with a time limit as many as fit.
+        time_limit: seconds for everything, or "15m".
+        seed: of the search and its runs; the winner is retrained over the `seeds` seeds after it.
+        together: recipes drawn at once: the most that can run side by side.
+        workers: processes of this machine. ray: the address of a Ray cluster, or "auto".
+        storage: URL of a database, such as PostgreSQL, that several machines share: the same call on each works on one search.
+        out: the study folder; by default one under `runs/`.
+        keys: recipe keys that all trials share, `epochs` among them, and those of `load` and `split`.
+
+    Returns:
+        What `headstart tune --json` prints.
+
+    Raises:
+        InputError, ResourceError: as `train`; RunFailed: three trials in a row failed for the same reason.
+    """
+    from headstart.studies import Tuning, read_space
+    from headstart.studies import tune as run_study
+
+    started = time.perf_counter()
+    asked = Tuning(
+        model,
+        read_space(Path(space)) if isinstance(space, str | Path) else space,
+        tuple(word.replace("-", "_") for word in words_of(also)),
+        trials,
+        seconds_or_none(time_limit),
+        recipe_keys(keys),
+        preset,
+        whole(seed),
+        seeds,
+        together=together,
+        storage=storage,
+    )
+    shown = space if isinstance(space, str | Path) else None
+    asked_with: dict[str, Any] = {"model": model, "preset": preset, "space": shown, "also": words_of(also) or None}
+    asked_with |= {"trials": trials, "time_limit": time_limit, "seed": seed, "seeds": seeds, "together": together, **keys}
+    return _answer("tune", run_study, asked, data, keys, asked_with, out, started, workers=workers, ray=ray)
+
+
+def lr(
+    data: Data,
+    *,
+    model: str = "cnn",
+    preset: str = "balanced",
+    values: Sequence[float] | str | None = None,
+    seeds: int = 3,
+    time_limit: str | float | None = None,
+    workers: int = 1,
+    ray: str | None = None,
+    out: str | Path | None = None,
+    **keys: Any,
+) -> dict[str, Any]:
+    """Show what the learning rate does: a grid of rates over seeds, the good range, where training breaks, and a report.
+
+    Args:
+        data: what `load` takes, or a dataset.
+        model, preset: the recipe whose rate varies.
+        values: learning rates; by default half decades from 0.0001 to 0.1, and on beyond the recipe's own.
+        seeds: runs of each rate.
+        time_limit: seconds for everything: it costs seeds first, then half decades, then the length of runs.
+        workers, ray, out, keys: as for `tune`.
+
+    Returns:
+        What `headstart lr --json` prints.
+
+    Raises:
+        InputError, ResourceError: as `train`; RunFailed: no run finished.
+    """
+    from headstart.studies import RateStudy
+    from headstart.studies import lr as run_study
+
+    started = time.perf_counter()
+    rates = None if values is None else tuple(_rate(word) for word in words_of(values))
+    asked = RateStudy(model, rates, seeds, seconds_or_none(time_limit), recipe_keys(keys), preset)
+    asked_with = {"model": model, "preset": preset, "values": rates, "seeds": seeds, "time_limit": time_limit, **keys}
+    return _answer("lr", run_study, asked, data, keys, asked_with, out, started, workers=workers, ray=ray)
+
+
+def effects(
+    data: Data,
+    *,
+    model: str = "cnn",
+    preset: str = "balanced",
+    of: Sequence[str] | str | None = None,
+    seeds: int = 3,
+    time_limit: str | float | None = None,
+    workers: int = 1,
+    ray: str | None = None,
+    out: str | Path | None = None,
+    **keys: Any,
+) -> dict[str, Any]:
+    """Show what each knob of a recipe does here: one turned at a time, over seeds, with intervals, and a report.
+
+    Args:
+        data: what `load` takes, or a dataset.
+        model, preset: the recipe around which they are turned.
+        of: dropout, l2, layers, nodes, activation, batch, optimizer, augmentation (by default these, as far as the model has
+            them), label_smoothing, schedule.
+        seeds: runs of each recipe.
+        time_limit: seconds for everything: it costs seeds first, then each knob's later values, then the length of runs.
+        workers, ray, out, keys: as for `tune`.
+
+    Returns:
+        What `headstart effects --json` prints.
+
+    Raises:
+        InputError, ResourceError: as `train`; RunFailed: the recipe itself fails.
+    """
+    from headstart.studies import EffectStudy
+    from headstart.studies import effects as run_study
+
+    started = time.perf_counter()
+    knobs = None if of is None else tuple(word.replace("-", "_") for word in words_of(of))
+    asked = EffectStudy(model, knobs, seeds, seconds_or_none(time_limit), recipe_keys(keys), preset)
+    asked_with = {"model": model, "preset": preset, "of": knobs, "seeds": seeds, "time_limit": time_limit, **keys}
+    return _answer("effects", run_study, asked, data, keys, asked_with, out, started, workers=workers, ray=ray)
+
+
+def _answer(
+    verb: str,
+    study: Callable[..., dict[str, Any]],
+    asked: Any,
+    data: Data,
+    keys: dict[str, Any],
+    asked_with: dict[str, Any],
+    out: str | Path | None,
+    started: float,
+    **executor: Any,
+) -> dict[str, Any]:
+    """Run a study in its folder, and write its report.
+
+    Args:
+        asked: the question, as the study takes it.
+        asked_with: the same as options of the command line.
+        executor: fields of `Where`, for studies that take one.
+    """
+    from headstart.execution import Where
+    from headstart.report import write_report
+
+    asked.check()
+    where = {"where": Where(**executor)} if executor else {}
+    dataset, parts = open_data(data, keys)
+    digest = hashlib.sha256(json.dumps(asked.as_json(), sort_keys=True).encode()).hexdigest()
+    folder = folder_of(out) or default_folder(dataset, verb, digest, parts.fingerprint, "")
+    command = command_of(verb, data, asked_with, out)
+    finding = study(asked, dataset, parts, folder, command=command, started=started, **where)
+    if not (folder / "report.html").exists():
+        write_report(folder)
+    return finding
+
+
+def _rate(word: str) -> float:
+    try:
+        rate = float(word)
+    except ValueError:
+        rate = 0.0
+    if not 0 < rate < float("inf"):
+        raise InputError(f"--values holds '{word}', but wanted are learning rates above zero.", "Example: --values 1e-2,1e-3")
+    return rate
+
+
+def report(study: str | Path) -> Path:
+    """Draw the page of a finished study or run again; returns its path.
+
+    Raises:
+        InputError: nothing finished is there.
+    """
+    from headstart.report import write_report, write_run_report
+
+    folder = Path(study)
+    if (folder / "finding.json").exists():
+        return write_report(folder)
+    if (folder / "metrics.json").exists():
+        return write_run_report(folder)
+    raise InputError(f"{folder} holds no finished study or run.", "`headstart runs` lists them.")
