@@ -175,8 +175,7 @@ def test_classes_with_the_largest_gap_come_first() -> None:
 
 
 def test_settings_that_differ_are_marked() -> None:
-    study = FakeStudy(entry("a", recipe={"lr": 0.1, "batch": 32}), entry("b", 1, recipe={"lr": 0.2, "batch": 32}))
-    found = recipes(study)  # type: ignore[arg-type]  # as above
+    found = recipes((entry("a", recipe={"lr": 0.1, "batch": 32}), entry("b", 1, recipe={"lr": 0.2, "batch": 32})))
     assert [(row["key"], row["differs"]) for row in found] == [("lr", True), ("batch", False)]
 
 

@@ -25,6 +25,11 @@ MOST_EPOCHS_APART = 3
 Limits = tuple[float, float]
 
 
+def with_curves(entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
+    """The entries that left curves to draw."""
+    return tuple(entry for entry in entries if any("epoch" in run.curves for run in entry.runs))
+
+
 def limits(entries: tuple[Entry, ...], metric: str) -> Limits:
     """The y-axis that all panels of `metric` ("loss", "accuracy") share: all values, but of a loss not the wild first ones."""
     values = np.concatenate(

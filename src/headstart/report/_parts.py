@@ -44,30 +44,41 @@ def headline(study: Study) -> str:
 
 
 def differences(study: Study) -> Part | None:
-    """Positions, in percent of the width, for the graphic of differences; None when nothing was compared."""
+    """The forest plot of the verdict's pairs; None when nothing was compared."""
     pairs = (study.facts["verdict"] or Facts())["pairs"] or []
-    if not pairs:
-        return None
+    return forest(pairs, [pair.get("p_adjusted", pair["p_value"]) <= 0.05 for pair in pairs]) if pairs else None
+
+
+def forest(pairs: list[Facts], are_shown: list[bool], reach: float = np.inf) -> Part:
+    """Positions, in percent of the width, for a graphic of differences on one axis.
+
+    Args:
+        pairs: each with `difference`, and `interval` and `smallest_detectable` where they are known; shares, not points.
+        are_shown: whether a test showed it.
+        reach: the axis goes no further than this to either side of zero; what lies beyond is an arrow (`off`).
+    """
     from matplotlib.ticker import MaxNLocator
 
-    bands = [pair["smallest_detectable"] for pair in pairs if pair["smallest_detectable"] < 1]
-    ends = [end for pair in pairs for end in pair["interval"]] + [0.0] + [sign * band for band in bands for sign in (-1, 1)]
-    low, high = min(ends), max(ends)
-    low, high = low - 0.05 * (high - low), high + 0.05 * (high - low)
+    bands = [pair["smallest_detectable"] or 1.0 for pair in pairs]
+    spans = [pair["interval"] or [pair["difference"]] * 2 for pair in pairs]
+    ends = [end for span in spans for end in span] + [0.0] + [sign * band for band in bands if band < 1 for sign in (-1, 1)]
+    low, high = max(min(ends), -reach), min(max(ends), reach)
+    low, high = low - 0.05 * (high - low or 0.01), high + 0.05 * (high - low or 0.01)
 
     def at(value: float) -> float:
-        return float(round(100 * (value - low) / (high - low), 2))
+        return float(round(100 * (min(max(value, low), high) - low) / (high - low), 2))
 
     rows = [
         {
             "pair": pair,
             "point": at(pair["difference"]),
-            "low": at(pair["interval"][0]),
-            "high": at(pair["interval"][1]),
-            "band": (at(-band), at(band)) if (band := pair["smallest_detectable"]) < 1 else None,
-            "is_shown": pair.get("p_adjusted", pair["p_value"]) <= 0.05,
+            "low": at(span[0]),
+            "high": at(span[1]),
+            "band": (at(-band), at(band)) if band < 1 else None,
+            "off": "left" if pair["difference"] < low else "right" if pair["difference"] > high else None,
+            "is_shown": is_shown,
         }
-        for pair in pairs
+        for pair, span, band, is_shown in zip(pairs, spans, bands, are_shown, strict=True)
     ]
     marks = [tick for tick in MaxNLocator(6, steps=[1, 2, 5, 10]).tick_values(100 * low, 100 * high) if low <= tick / 100 <= high]
     ticks = [{"at": at(tick / 100), "text": f"{tick:+.6g}".replace("-", "−") if round(tick, 9) else "0"} for tick in marks]
@@ -228,9 +239,9 @@ def floor_of_f1(classes: list[Part]) -> float:
     return min(0.9, float(np.floor(10 * min(row["worst"] for row in classes)) / 10)) if classes else 0.0
 
 
-def recipes(study: Study) -> list[Part]:
-    """The settings of all contenders side by side; those that differ are marked."""
-    columns = [flat(entry.facts.get("recipe") or (entry.shown.recipe if entry.shown else {})) for entry in study.entries]
+def recipes(entries: tuple[Entry, ...]) -> list[Part]:
+    """The settings of all entries side by side; those that differ are marked."""
+    columns = [flat(entry.facts.get("recipe") or (entry.shown.recipe if entry.shown else {})) for entry in entries]
     keys = list(dict.fromkeys(key for column in columns for key in column))
     return [
         {"key": key, "values": values, "differs": len(set(values)) > 1}

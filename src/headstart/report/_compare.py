@@ -1,0 +1,120 @@
+"""The page of a comparison, and of a single run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING
+
+from headstart.report import _canvas, _figures, _parts, _pictures, _values
+from headstart.report._blocks import blocks
+from headstart.report._content import Content, images
+from headstart.report._load import Entry, Facts, Study
+from headstart.report._parts import Part
+from headstart.report._style import LIGHT
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def content(study: Study) -> Content:
+    """Verdict, results, curves, confusions, classes, networks, galleries."""
+    from markupsafe import Markup
+
+    details = [_detail(study, entry) for entry in study.contenders]
+    confusions = _parts.confusions(study)
+    facts, scale, classes = study.facts, _parts.accuracy_scale(study), _parts.per_class(study)
+    verdict, floors = facts["verdict"], facts["floors"] or []
+    values = {
+        "verdict": verdict,
+        "floors": floors,
+        "is_run": facts["study"] == "train",
+        "differences": _parts.differences(study),
+        "below_floors": _parts.below_floors(study),
+        "scale": scale,
+        "marks": {entry.name: _parts.accuracy_marks(entry.score, scale) for entry in study.entries},
+        "panels": [  # Markup: ours, from matplotlib, which escapes its texts
+            row | {"panels": [(entry, Markup(svg)) for entry, svg in row["panels"]]} for row in _panels(study)
+        ],
+        "details": details,
+        "floor_marks": [_parts.accuracy_marks(floor, scale) for floor in floors],
+        "confusions": confusions,
+        "classes": classes,
+        "f1_from": _parts.floor_of_f1(classes),
+        "tallest": max((block.height for detail in details for block in detail["blocks"]), default=1.0),
+    }
+    winners = {entry.name: entry for entry in study.contenders}
+    return Content(
+        template="page.html.j2",
+        headline=_parts.headline(study),
+        lead=(verdict or Facts())["sentence"] or "",
+        images=images(study),
+        values=values,
+        figures=_drawings(study, details, confusions),
+        winner=winners.get((verdict or Facts())["winner"]),
+        recipes=study.entries,
+    )
+
+
+def _detail(study: Study, entry: Entry) -> Part:
+    """What is drawn of one contender alone: its blocks and galleries."""
+    shape = study.facts["dataset"].get("image_shape") or []
+    drawn = blocks(entry.shown.metrics.get("architecture") or [], shape) if entry.shown else []
+    gallery = _pictures.read_gallery(entry.shown, study.class_names) if entry.shown else None
+    return {
+        "entry": entry,
+        "blocks": drawn if len(drawn) > 1 else [],
+        "gallery": gallery,
+        "pictures": [
+            (title, [_parts.picture(one) for one in group])
+            for title, group in zip(("right", "wrong"), gallery or (), strict=False)
+        ],
+    }
+
+
+def _panels(study: Study) -> list[Part]:
+    """The curves as SVG for the page: one row a metric, one panel an entry, on shared axes."""
+    entries = _figures.with_curves(study.entries)
+    across = _figures.epoch_limits(entries)
+    rows = []
+    for metric in ("loss", "accuracy") if entries else ():
+        up = _figures.limits(entries, metric)
+        svgs = [
+            _canvas.inline_svg(
+                _figures.curve_panel(entry, metric, across[entry.name], up, len(entries)),
+                f"{metric}{number}",
+                LIGHT.accent(entry.place),
+            )
+            for number, entry in enumerate(entries)
+        ]
+        rows.append({"metric": metric, "panels": list(zip(entries, svgs, strict=True))})
+    return rows
+
+
+def _drawings(study: Study, details: list[Part], confusions: list[Part]) -> dict[str, Callable[[], Figure]]:
+    names = _file_names(study)
+    waiting: dict[str, Callable[[], Figure]] = {}
+    if entries := _figures.with_curves(study.entries):
+        waiting["curves"] = partial(_figures.curves, entries)
+    if pairs := (study.facts["verdict"] or Facts())["pairs"]:
+        places = {entry.name: entry.place for entry in study.contenders if entry.place is not None}
+        waiting["differences"] = partial(_figures.differences, pairs, places)
+    for one in confusions:
+        matrix = partial(_figures.confusion, one["entry"], one["counts"], study.class_names, one["largest"])
+        waiting[f"confusion-{names[one['entry'].name]}"] = matrix
+    for detail in details:
+        entry, drawn, gallery = detail["entry"], detail["blocks"], detail["gallery"]
+        if drawn:
+            waiting[f"architecture-{names[entry.name]}"] = partial(_pictures.architecture, entry, drawn)
+        if gallery:
+            waiting[f"gallery-{names[entry.name]}"] = partial(_pictures.gallery, entry, *gallery)
+    return waiting
+
+
+def _file_names(study: Study) -> dict[str, str]:
+    """A file name for each contender; a number sets apart names that would share one."""
+    out: dict[str, str] = {}
+    for entry in study.contenders:
+        name = _values.slug(entry.name)
+        out[entry.name] = name if name not in out.values() else f"{name}-{len(out) + 1}"
+    return out
