@@ -98,7 +98,7 @@ def make_study(
         "headstart": "0.1.0",
         "created": "2026-11-21T08:00:00+00:00",
         "command": f"headstart compare {dataset} --time-limit 5m --out demo",
-        "dataset": _dataset(dataset, class_names, image_shape, test),
+        "dataset": dataset_facts(dataset, class_names, image_shape, test),
         "budget": budget,
         "contenders": contenders,
         "floors": _floors(images),
@@ -159,7 +159,7 @@ def make_run(
         "threads": 2,
         "platform": "Linux-6.1-x86_64",
     }
-    data = _dataset(dataset, class_names, image_shape, test)
+    data = dataset_facts(dataset, class_names, image_shape, test)
     for name, content in (("recipe", _recipe(fake)), ("environment", environment), ("data", data), ("metrics", metrics)):
         (folder / f"{name}.json").write_text(json.dumps(content), encoding="utf-8")
     (folder / "curves.csv").write_text(_curves(fake, rng), encoding="utf-8")
@@ -185,7 +185,8 @@ def _slug(name: str) -> str:
     return "".join(letter if letter.isalnum() else "-" for letter in name)
 
 
-def _dataset(name: str, class_names: Sequence[str], image_shape: tuple[int, int, int], test: bool) -> dict[str, Any]:
+def dataset_facts(name: str, class_names: Sequence[str], image_shape: tuple[int, int, int], test: bool) -> dict[str, Any]:
+    """The `dataset` of a finding."""
     return {
         "name": name,
         "source": name,

@@ -81,12 +81,12 @@ def save(drawing: Figure, folder: Path, name: str) -> None:
         store.write_bytes(folder / f"{name}.{ending}", buffer.getvalue())
 
 
-def inline_svg(drawing: Figure, name: str, accent: str) -> str:
+def inline_svg(drawing: Figure, name: str, accent: str = "") -> str:
     """The drawing as an SVG element for the page: real text in the page's font, colours from the page's theme.
 
     Args:
         name: unique on the page; identifiers inside begin with it.
-        accent: the colour that becomes the contender's `--accent`.
+        accent: the colour that becomes the contender's `--accent`; all other accents become those of the page.
     """
     from matplotlib import rc_context
 
@@ -99,6 +99,9 @@ def inline_svg(drawing: Figure, name: str, accent: str) -> str:
     referenced = set(re.findall(r'(?:href="|url\()#([^")]+)', text))
     text = re.sub(r' id="([^"]*)"', lambda hit: f' id="{name}-{hit[1]}"' if hit[1] in referenced else "", text)
     text = re.sub(r'(href="|url\()#', rf"\1#{name}-", text)
-    for colour, variable in ((accent, "accent"), (LIGHT.ink, "ink"), (LIGHT.soft, "soft"), (LIGHT.line, "line")):
+    themed = {LIGHT.ink: "ink", LIGHT.soft: "soft", LIGHT.line: "line", LIGHT.paper: "paper", LIGHT.warn: "warn"}
+    themed |= {colour: f"a{place}" for place, colour in enumerate(LIGHT.accents)}
+    themed |= {accent: "accent"} if accent else {}
+    for colour, variable in themed.items():
         text = text.replace(colour, f"var(--{variable})")
     return re.sub(r">\s+<", "><", text).strip()

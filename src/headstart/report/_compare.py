@@ -6,12 +6,12 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from headstart.report import _canvas, _figures, _parts, _pictures, _values
+from headstart.report import _figures, _parts, _pictures, _values
 from headstart.report._blocks import blocks
 from headstart.report._content import Content, images
 from headstart.report._load import Entry, Facts, Study
+from headstart.report._panels import panels
 from headstart.report._parts import Part
-from headstart.report._style import LIGHT
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -19,11 +19,9 @@ if TYPE_CHECKING:
 
 def content(study: Study) -> Content:
     """Verdict, results, curves, confusions, classes, networks, galleries."""
-    from markupsafe import Markup
-
     details = [_detail(study, entry) for entry in study.contenders]
     confusions = _parts.confusions(study)
-    facts, scale, classes = study.facts, _parts.accuracy_scale(study), _parts.per_class(study)
+    facts, scale, classes = study.facts, _parts.accuracy_scale(study.contenders), _parts.per_class(study)
     verdict, floors = facts["verdict"], facts["floors"] or []
     values = {
         "verdict": verdict,
@@ -33,9 +31,7 @@ def content(study: Study) -> Content:
         "below_floors": _parts.below_floors(study),
         "scale": scale,
         "marks": {entry.name: _parts.accuracy_marks(entry.score, scale) for entry in study.entries},
-        "panels": [  # Markup: ours, from matplotlib, which escapes its texts
-            row | {"panels": [(entry, Markup(svg)) for entry, svg in row["panels"]]} for row in _panels(study)
-        ],
+        "panels": panels(study.entries),
         "details": details,
         "floor_marks": [_parts.accuracy_marks(floor, scale) for floor in floors],
         "confusions": confusions,
@@ -70,25 +66,6 @@ def _detail(study: Study, entry: Entry) -> Part:
             for title, group in zip(("right", "wrong"), gallery or (), strict=False)
         ],
     }
-
-
-def _panels(study: Study) -> list[Part]:
-    """The curves as SVG for the page: one row a metric, one panel an entry, on shared axes."""
-    entries = _figures.with_curves(study.entries)
-    across = _figures.epoch_limits(entries)
-    rows = []
-    for metric in ("loss", "accuracy") if entries else ():
-        up = _figures.limits(entries, metric)
-        svgs = [
-            _canvas.inline_svg(
-                _figures.curve_panel(entry, metric, across[entry.name], up, len(entries)),
-                f"{metric}{number}",
-                LIGHT.accent(entry.place),
-            )
-            for number, entry in enumerate(entries)
-        ]
-        rows.append({"metric": metric, "panels": list(zip(entries, svgs, strict=True))})
-    return rows
 
 
 def _drawings(study: Study, details: list[Part], confusions: list[Part]) -> dict[str, Callable[[], Figure]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,6 +24,7 @@ MOST_CLASSES_WITH_NUMBERS = 20
 MOST_CLASSES_LABELLED = 12
 # An epoch axis is shared unless the longest training has this many times the epochs of the shortest, which would then be a dot.
 MOST_EPOCHS_APART = 3
+MOST_PANELS_A_ROW = 4
 Limits = tuple[float, float]
 
 
@@ -58,6 +61,15 @@ def epoch_limits(entries: tuple[Entry, ...]) -> dict[str, Limits]:
     if last and max(last.values()) <= MOST_EPOCHS_APART * min(last.values()):
         last = dict.fromkeys(last, max(last.values()))
     return {name: (1 - 0.03 * end, end * 1.03) for name, end in last.items()}
+
+
+def averaged(entry: Entry) -> Entry:
+    """The entry with one run in place of its own: the mean of those that were measured at the same epochs as the first."""
+    (first, *others) = [run for run in entry.runs if "epoch" in run.curves]
+    same = [first, *(run for run in others if np.array_equal(run.curves["epoch"], first.curves["epoch"]))]
+    shared = set.intersection(*(set(run.curves) for run in same))
+    run = replace(first, curves={name: np.mean([run.curves[name] for run in same], axis=0) for name in sorted(shared)})
+    return replace(entry, runs=(run,), shown=run)
 
 
 def draw_curves(axes: Axes, entry: Entry, metric: str, across: Limits, up: Limits) -> None:
@@ -115,32 +127,93 @@ def curves(entries: tuple[Entry, ...]) -> Figure:
     return drawing
 
 
+def grid(entries: tuple[Entry, ...], metric: str, up: Limits, behind: Entry | None = None) -> Figure:
+    """One small panel an entry, in rows, on shared axes; `behind` each one the same other entry, wide and pale."""
+    columns = min(len(entries), MOST_PANELS_A_ROW)
+    rows = -(-len(entries) // columns)
+    drawing = figure(max(5.0, 2.5 * columns), 2.1 * rows + 0.3)
+    panels = list(drawing.subplots(rows, columns, squeeze=False).flat)
+    across = epoch_limits((*entries, behind) if behind else entries)
+    for axes, entry in zip(panels, entries, strict=False):
+        draw_panel(axes, entry, metric, across[entry.name], up, behind)
+        axes.set_title(short(entry.name, 26), color=LIGHT.accent(entry.place))
+    for axes in panels[len(entries) :]:
+        axes.set_axis_off()
+    pale = f"; wide and pale: {behind.name}" if behind else ""
+    drawing.supxlabel(f"solid: validation, dashed: training{pale}", fontsize=8, color=LIGHT.soft)
+    return drawing
+
+
+def draw_panel(axes: Axes, entry: Entry, metric: str, across: Limits, up: Limits, behind: Entry | None = None) -> None:
+    """`draw_curves`, over the pale curves of another entry."""
+    if behind:
+        draw_curves(axes, behind, metric, across, up)
+        for line in axes.lines:
+            line.set(linewidth=4.5, alpha=0.3)
+    draw_curves(axes, entry, metric, across, up)
+
+
+def small_panel(entry: Entry, metric: str, across: Limits, up: Limits, behind: Entry | None = None) -> Figure:
+    """One panel of a page that shows many."""
+    drawing = figure(2.7, 1.9)
+    draw_panel(drawing.subplots(), entry, metric, across, up, behind)
+    return drawing
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One row of a forest plot; shares, not points. `band`: what the test would not show. `is_open`: nothing was shown."""
+
+    label: str
+    difference: float
+    interval: Sequence[float]
+    band: float | None
+    colour: str
+    is_open: bool = False
+
+
 def differences(pairs: list[Facts], places: dict[str, int]) -> Figure:
     """Each pair's difference with its interval against zero, and the band that this test would not show."""
-    drawing = figure(7.2, 1.3 + 0.55 * len(pairs))
+    return forest(
+        [
+            Bar(
+                f"{short(pair['a'], 24)} over {short(pair['b'], 24)}",
+                pair["difference"],
+                pair["interval"],
+                pair["smallest_detectable"],
+                LIGHT.accent(places.get(pair["a"])),
+            )
+            for pair in pairs
+        ]
+    )
+
+
+def forest(bars: list[Bar], reach: float = np.inf) -> Figure:
+    """One row a bar, from the top; what lies further from zero than `reach` is an arrow at the edge."""
+    drawing = figure(7.2, 1.3 + 0.55 * len(bars))
     axes = drawing.subplots()
-    for row, pair in enumerate(pairs):
-        low, high = (100 * end for end in pair["interval"])
-        colour = LIGHT.accent(places.get(pair["a"]))
-        if pair["smallest_detectable"] < 1:
-            band = 100 * pair["smallest_detectable"]
-            axes.barh(row, 2 * band, left=-band, height=0.62, color=LIGHT.line, alpha=0.55)
-        axes.plot([low, high], [row, row], color=colour, linewidth=3, solid_capstyle="round")
-        axes.plot([100 * pair["difference"]], [row], "o", color=colour, markersize=8, markeredgecolor=LIGHT.paper)
+    for row, bar in enumerate(bars):
+        low, middle, high = (100 * min(max(end, -reach), reach) for end in (bar.interval[0], bar.difference, bar.interval[1]))
+        if bar.band is not None and bar.band < 1:
+            axes.barh(row, 200 * bar.band, left=-100 * bar.band, height=0.62, color=LIGHT.line, alpha=0.55)
+        axes.plot([low, high], [row, row], color=bar.colour, linewidth=3, solid_capstyle="round")
+        marker = "o" if abs(bar.difference) <= reach else "<" if middle < 0 else ">"
+        inside, edge = (LIGHT.paper, bar.colour) if bar.is_open else (bar.colour, LIGHT.paper)
+        axes.plot([middle], [row], marker, color=inside, markersize=8, markeredgecolor=edge)
         axes.annotate(
-            points(pair["difference"]),
-            (100 * pair["difference"], row),
+            points(bar.difference),
+            (middle, row),
             (0, 9),
             textcoords="offset points",
             ha="center",
             fontsize=8.5,
-            color=colour,
+            color=bar.colour,
             weight="bold",
         )
     axes.axvline(0, color=LIGHT.soft, linewidth=1)
-    axes.set_yticks(range(len(pairs)), [f"{short(pair['a'], 24)} over {short(pair['b'], 24)}" for pair in pairs])
+    axes.set_yticks(range(len(bars)), [bar.label for bar in bars])
     axes.set(
-        ylim=(len(pairs) - 0.4, -0.7),
+        ylim=(len(bars) - 0.4, -0.7),
         xlabel="difference in accuracy, percentage points, with its 95% interval\ngrey: smaller than the test would show",
     )
     axes.tick_params(length=0)

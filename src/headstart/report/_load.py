@@ -125,15 +125,45 @@ def environment(study: Study) -> Facts:
 
 
 def _study(folder: Path, finding: Facts) -> Study:
-    part = finding["judged_on"] or ("test" if any(one["test"] for one in finding["contenders"]) else "validation")
+    compared = _compared(finding)
+    part = finding["judged_on"] or ("test" if any(one["test"] for one, _ in compared) else "validation")
     data = finding["dataset"]
     data["counts"] = data["counts"] or {name: one["images"] for name, one in (data["parts"] or {}).items()}
-    entries, place = [], 0
-    for one in finding["contenders"]:
-        is_contender = one.get("role", "contender") == "contender"
-        entries.append(_entry(folder, one, part, place if is_contender else None))
-        place += is_contender
+    entries = [_entry(folder, one, part, place) for one, place in compared]
     return Study(folder, finding, tuple(entries), _class_names(finding, entries), part)
+
+
+def _compared(finding: Facts) -> list[tuple[Facts, int | None]]:
+    """What the finding compares, each with its place: contenders and controls; or rates; or a baseline and its changes.
+
+    Of rates, the good ones share the first accent. Changes that help have the first, those that hurt the second.
+    """
+    if finding["rates"] is not None:
+        return [(_named(f"{rate['lr']:g}", rate, rate), 0 if rate["as_good"] or rate["is_best"] else None) for rate in finding["rates"]]
+    if finding["effects"] is not None:
+        part, baseline = finding["judged_on"] or "validation", finding["baseline"] or Facts()
+        places = {"helps": 0, "hurts": 1}
+        return [(_named("baseline", baseline, Facts({part: baseline})), None)] + [
+            (_named(one["label"], one, Facts({part: one})), places.get(one["kind"])) for one in finding["effects"]
+        ]
+    is_contender = [one.get("role", "contender") == "contender" for one in finding["contenders"]]
+    return [
+        (one, sum(is_contender[:number]) if is_contender[number] else None) for number, one in enumerate(finding["contenders"])
+    ]
+
+
+def _named(name: str, written: Facts, scores: Facts) -> Facts:
+    """`written` in the shape of a contender: with a name, and its spreads over seeds as a score a part."""
+    out = Facts({**written, "name": name})
+    for part in ("test", "validation"):
+        accuracy, loss = ((scores[part] or Facts())[key] for key in ("accuracy", "loss"))
+        out[part] = accuracy and Facts(
+            accuracy=accuracy["mean"],
+            interval=[accuracy["low"], accuracy["high"]],
+            per_seed=accuracy["per_seed"],
+            loss=(loss or Facts())["mean"],
+        )
+    return out
 
 
 def _entry(folder: Path, written: Facts, part: str, place: int | None) -> Entry:
@@ -148,8 +178,9 @@ def _entry(folder: Path, written: Facts, part: str, place: int | None) -> Entry:
 
 
 def _run(folder: Path) -> Run | None:
-    metrics = _optional(folder / "metrics.json")
-    return Run(folder, metrics, _optional(folder / "recipe.json"), _curves(folder / "curves.csv")) if metrics else None
+    """The run in `folder`; one that ended early may have curves and no metrics. None when it left neither."""
+    metrics, curves = _optional(folder / "metrics.json"), _curves(folder / "curves.csv")
+    return Run(folder, metrics, _optional(folder / "recipe.json"), curves) if metrics or curves else None
 
 
 def _curves(path: Path) -> Curves:

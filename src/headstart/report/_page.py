@@ -7,12 +7,12 @@ from pathlib import Path
 from headstart import store
 from headstart.errors import InputError
 from headstart.progress import task
-from headstart.report import _canvas, _compare, _parts, _values
+from headstart.report import _canvas, _compare, _effects, _lr, _parts, _tune, _values
 from headstart.report._content import Content
 from headstart.report._load import Facts, Study, environment, read_run, read_study
 from headstart.report._style import DARK, LIGHT
 
-CONTENTS = {"compare": _compare.content, "train": _compare.content}
+CONTENTS = {"compare": _compare.content, "train": _compare.content, "lr": _lr.content, "effects": _effects.content, "tune": _tune.content}
 
 
 def write_report(study: Path) -> Path:

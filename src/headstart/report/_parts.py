@@ -85,11 +85,11 @@ def forest(pairs: list[Facts], are_shown: list[bool], reach: float = np.inf) -> 
     return {"rows": rows, "ticks": ticks, "zero": at(0.0)}
 
 
-def accuracy_scale(study: Study) -> tuple[float, float]:
-    """The axis that the small accuracy plots of the results table share: that of the contenders, who are to be told apart."""
+def accuracy_scale(entries: tuple[Entry, ...]) -> tuple[float, float]:
+    """The axis that the small accuracy plots of a results table share: that of the entries that are to be told apart."""
     values = [
         value
-        for entry in study.contenders
+        for entry in entries
         for value in [entry.score["accuracy"], *(entry.score["interval"] or []), *entry.score["per_seed"]]
         if value is not None
     ]

@@ -18,6 +18,11 @@ def percent(share: float | None, n: int | None = None) -> str:
     return f"{100 * share:.{2 if (n or 0) >= IMAGES_FOR_TWO_DECIMALS else 1}f}%"
 
 
+def loss(value: float | None) -> str:
+    """A loss with three digits that count."""
+    return ABSENT if value is None else f"{value:.3g}"
+
+
 def span(interval: Sequence[float] | None, n: int | None = None) -> str:
     """An interval of shares as `91.6 to 92.7%`."""
     if not interval:
@@ -127,3 +132,8 @@ def _word(value: Any) -> str:
     if isinstance(value, (list, tuple)):
         return ", ".join(_word(one) for one in value)
     return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def setting(value: Any) -> str:
+    """A hyper-parameter's value: numbers with three digits that count, `0.00213`; words as they are."""
+    return f"{value:.3g}".replace("e-0", "e-") if isinstance(value, float) else _word(value)
