@@ -34,6 +34,14 @@ def silent_again() -> object:
 
 
 @pytest.fixture
+def page_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For tests that look at a report's page alone; drawing the files takes most of the time."""
+    from headstart.report import _page
+
+    monkeypatch.setattr(_page, "_save_figures", lambda *_: None)
+
+
+@pytest.fixture
 def digits() -> Dataset:
     """1,797 digits of 8x8 pixels."""
     return load("digits")

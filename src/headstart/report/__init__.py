@@ -4,7 +4,19 @@ Does not belong here: training, tests and metrics (they are read, not made), and
 """
 
 from headstart.report._page import write_report, write_run_report
+from headstart.report._study_tables import effects_table, lr_table, tune_table
 from headstart.report._tables import datasets_table, layers_table
 from headstart.report._terminal import compare_table, run_table, runs_table
 
-__all__ = ["compare_table", "datasets_table", "layers_table", "run_table", "runs_table", "write_report", "write_run_report"]
+__all__ = [
+    "compare_table",
+    "datasets_table",
+    "effects_table",
+    "layers_table",
+    "lr_table",
+    "run_table",
+    "runs_table",
+    "tune_table",
+    "write_report",
+    "write_run_report",
+]

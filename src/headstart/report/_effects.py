@@ -87,7 +87,7 @@ def _of_kind(finding: Facts, kind: str) -> list[Facts]:
 def reach(effects: list[Facts]) -> float:
     """How far from zero the axis goes: `MOST_MEDIANS` times the median of what each row needs."""
     needs = [
-        max(abs(end) for end in [one["difference"], *(one["interval"] or [])] + [one["smallest_detectable"] or 0.0])
+        max(abs(end) for end in [one["difference"], *(one["interval"] or []), one["smallest_detectable"] or 0.0])
         for one in effects
     ]
     return max(MOST_MEDIANS * median(needs), 1e-3) if needs else 1e-3

@@ -118,6 +118,12 @@ def read_run(folder: Path) -> Study:
     )
 
 
+def finished(trials: list[Facts]) -> list[Facts]:
+    """The trials with a score, best first: those that went further, then those with the lower loss at their last rung."""
+    scored = [trial for trial in trials if trial["rungs"] and trial["state"] != "failed"]
+    return sorted(scored, key=lambda trial: (-trial["rungs"][-1]["epochs"], trial["rungs"][-1]["loss"], trial["number"]))
+
+
 def environment(study: Study) -> Facts:
     """Versions and machine of the first run that recorded them."""
     found = (_optional(run.folder / "environment.json") for entry in study.entries for run in entry.runs)
@@ -139,7 +145,10 @@ def _compared(finding: Facts) -> list[tuple[Facts, int | None]]:
     Of rates, the good ones share the first accent. Changes that help have the first, those that hurt the second.
     """
     if finding["rates"] is not None:
-        return [(_named(f"{rate['lr']:g}", rate, rate), 0 if rate["as_good"] or rate["is_best"] else None) for rate in finding["rates"]]
+        return [
+            (_named(f"{rate['lr']:g}", rate, rate), 0 if rate["as_good"] or rate["is_best"] else None)
+            for rate in finding["rates"]
+        ]
     if finding["effects"] is not None:
         part, baseline = finding["judged_on"] or "validation", finding["baseline"] or Facts()
         places = {"helps": 0, "hurts": 1}

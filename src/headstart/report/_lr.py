@@ -60,7 +60,11 @@ def content(study: Study) -> Content:
 def headline(finding: Facts) -> str:
     """The page's first words: the best rate, or that none worked."""
     on = f"{finding['model']} on {finding['dataset']['name']}"
-    return f"No learning rate worked for {on}" if finding["best"] is None else f"{setting(finding['best'])} is the best rate for {on}"
+    return (
+        f"No learning rate worked for {on}"
+        if finding["best"] is None
+        else f"{setting(finding['best'])} is the best rate for {on}"
+    )
 
 
 def _diverged(entry: Entry) -> list[tuple[str, str]]:

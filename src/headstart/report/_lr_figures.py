@@ -66,10 +66,11 @@ def draw_scores(axes: Axes, finding: Facts, part: str, metric: str) -> None:
             axes.plot([lr], [up[1]], "^", color=LIGHT.ink, markersize=6, clip_on=False)
         elif lr == finding["best"]:
             axes.plot([lr], [spread["mean"]], "D", color=ACCENT, markersize=8, markeredgecolor=LIGHT.paper, zorder=5)
+            ends = [spread["low"], spread["high"], *(spread["per_seed"] or [])]
             axes.annotate(
                 f"best: {setting(lr)}",
-                (lr, spread["mean"]),
-                (0, 9 if metric == "accuracy" else -17),
+                (lr, max(ends) if metric == "accuracy" else max(min(ends), up[0])),
+                (0, 6 if metric == "accuracy" else -13),
                 textcoords="offset points",
                 ha="center",
                 color=ACCENT,

@@ -12,7 +12,13 @@ from headstart.report._content import Content
 from headstart.report._load import Facts, Study, environment, read_run, read_study
 from headstart.report._style import DARK, LIGHT
 
-CONTENTS = {"compare": _compare.content, "train": _compare.content, "lr": _lr.content, "effects": _effects.content, "tune": _tune.content}
+CONTENTS = {
+    "compare": _compare.content,
+    "train": _compare.content,
+    "lr": _lr.content,
+    "effects": _effects.content,
+    "tune": _tune.content,
+}
 
 
 def write_report(study: Path) -> Path:

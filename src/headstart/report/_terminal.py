@@ -24,7 +24,7 @@ def compare_table(finding: Facts) -> RenderableType:
     Args:
         finding: as in finding.json.
     """
-    return _Fitted(lambda width: _compared(finding, width))
+    return Fitted(lambda width: _compared(finding, width))
 
 
 def run_table(summary: Facts) -> RenderableType:
@@ -32,7 +32,7 @@ def run_table(summary: Facts) -> RenderableType:
     from rich.console import Group
     from rich.text import Text
 
-    table = _table(["", ""], left=2, fold=1)
+    table = plain_table(["", ""], left=2, fold=1)
     table.show_header = False
     for part in ("test", "validation"):
         if scores := summary.get(part):
@@ -53,7 +53,7 @@ def run_table(summary: Facts) -> RenderableType:
         facts["repeats"] = f"{repeats['run']}: weights {'the same to the last bit' if repeats['identical'] else 'NOT the same'}"
     for name, value in facts.items():
         table.add_row(name, Text(plain(value)))
-    return _Fitted(lambda width: Group(table, *_sentences(summary.get("warnings"), "yellow")))
+    return Fitted(lambda width: Group(table, *sentences(summary.get("warnings"), "yellow")))
 
 
 def runs_table(runs: list[Facts]) -> RenderableType:
@@ -65,11 +65,11 @@ def runs_table(runs: list[Facts]) -> RenderableType:
 
     if not runs:
         return Text("No runs here yet.", style="dim")
-    return _Fitted(lambda width: _listed(runs, width))
+    return Fitted(lambda width: _listed(runs, width))
 
 
 @dataclass(frozen=True)
-class _Fitted:
+class Fitted:
     """Built for the width there is, and never wider than `WIDTH`: lines over the whole of a wide screen are hard to read."""
 
     build: Callable[[int], RenderableType]
@@ -79,7 +79,7 @@ class _Fitted:
         yield from console.render(self.build(width), options.update(width=width))
 
 
-def _table(columns: list[str], left: int = 1, fold: int = 0) -> Table:
+def plain_table(columns: list[str], left: int = 1, fold: int = 0) -> Table:
     """An empty table: the first `left` columns to the left, figures to the right. Column `fold` breaks its text over lines."""
     from rich import box
     from rich.table import Table
@@ -95,7 +95,7 @@ def _listed(runs: list[Facts], width: int) -> Table:
 
     columns = ["run", "state", "model", "seed", "test", "validation", "training"]
     shown = columns if width >= WIDTH_FOR_ALL_COLUMNS else columns[:-1]
-    table = _table(shown, left=3)
+    table = plain_table(shown, left=3)
     for run in runs:
         test, validation, seconds = (run.get(key) or {} for key in ("test", "validation", "seconds"))
         state = run.get("state") or ("finished" if test or validation else "unfinished")
@@ -117,11 +117,11 @@ def _from_here(folder: str) -> str:
     return str(path.relative_to(here)) if path.is_relative_to(here) else folder
 
 
-def _sentences(sentences: list[str] | None, style: str) -> Iterator[RenderableType]:
+def sentences(each: list[str] | None, style: str) -> Iterator[RenderableType]:
     from rich.padding import Padding
     from rich.text import Text
 
-    for sentence in sentences or []:
+    for sentence in each or []:
         yield Padding(Text(plain(sentence), style=style), (0, 1))
 
 
@@ -130,20 +130,20 @@ def _compared(finding: Facts, width: int) -> RenderableType:
 
     verdict = finding.get("verdict") or {}
     return Group(
-        _results(finding, verdict.get("winner"), width),
-        *_sentences([verdict["sentence"]] if verdict.get("sentence") else [], "bold"),
-        *_sentences(verdict.get("notes"), "dim"),
-        *_sentences((finding.get("dataset") or {}).get("warnings"), "yellow"),
+        results(finding, verdict.get("winner"), width),
+        *sentences([verdict["sentence"]] if verdict.get("sentence") else [], "bold"),
+        *sentences(verdict.get("notes"), "dim"),
+        *sentences((finding.get("dataset") or {}).get("warnings"), "yellow"),
     )
 
 
-def _results(finding: Facts, winner: str | None, width: int) -> Table:
+def results(finding: Facts, winner: str | None, width: int) -> Table:
     from rich.text import Text
 
     part = "test" if any(one.get("test") for one in finding["contenders"]) else "validation"
     columns = [part, "95% interval", "training", "params", "mult-adds", "ms/image"]
     shown = columns if width >= WIDTH_FOR_ALL_COLUMNS else columns[:4]
-    table = _table(["", "", *shown], left=2, fold=1)
+    table = plain_table(["", "", *shown], left=2, fold=1)
     for role, style in (("contender", "bold"), ("control", "")):
         for one in finding["contenders"]:
             if one.get("role", "contender") == role:

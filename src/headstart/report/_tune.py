@@ -7,9 +7,9 @@ from functools import partial
 
 from headstart.report import _compare, _tune_figures
 from headstart.report._content import Content
-from headstart.report._load import Facts, Study
+from headstart.report._load import Facts, Study, finished
 from headstart.report._panels import svg
-from headstart.report._tune_figures import MOST_KEYS, axes_of, finished
+from headstart.report._tune_figures import MOST_KEYS, axes_of
 
 MOST_TRIALS_LISTED = 15
 

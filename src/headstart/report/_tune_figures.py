@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from headstart.report._canvas import figure
-from headstart.report._load import Facts
+from headstart.report._load import Facts, finished
 from headstart.report._style import LIGHT
 from headstart.report._values import setting, short
 
@@ -21,12 +21,6 @@ MARKERS = ("o", "s", "D", "^", "v", "P")
 MOST_KEYS, MOST_STEPS = 9, 7
 # The share of the trials, from the worst, that may lie below the axis of the history: they would flatten the rest.
 SHARE_BELOW = 0.2
-
-
-def finished(trials: list[Facts]) -> list[Facts]:
-    """The trials with a score, best first: those that went further, then those with the lower loss at their last rung."""
-    scored = [trial for trial in trials if trial["rungs"] and trial["state"] != "failed"]
-    return sorted(scored, key=lambda trial: (-trial["rungs"][-1]["epochs"], trial["rungs"][-1]["loss"], trial["number"]))
 
 
 def history(finding: Facts) -> Figure:
@@ -45,11 +39,15 @@ def history(finding: Facts) -> Figure:
     for place, (epochs, at) in enumerate(dots.items()):
         is_last = epochs == max(dots)
         label = f"after {setting(float(epochs))} epochs"
-        style: dict[str, Any] = {"color": BEST if is_last else LIGHT.soft, "markeredgewidth": 0, "alpha": 1.0 if is_last else 0.55}
-        inside = [(when, accuracy) for when, accuracy in at if accuracy >= up[0]] or [(np.nan, np.nan)]
+        style: dict[str, Any] = {
+            "color": BEST if is_last else LIGHT.soft,
+            "markeredgewidth": 0,
+            "alpha": 1.0 if is_last else 0.55,
+        }
+        inside = [(when, accuracy) for when, accuracy in at if accuracy >= up[0]] or [(0.0, np.nan)]
         axes.plot(*zip(*inside, strict=True), MARKERS[place % len(MARKERS)], markersize=5.5, linestyle="", label=label, **style)
-        below = [when for when, accuracy in at if accuracy < up[0]]
-        axes.plot(below, [up[0]] * len(below), marker=7, markersize=6, linestyle="", clip_on=False, **style)
+        if below := [when for when, accuracy in at if accuracy < up[0]]:
+            axes.plot(below, [up[0]] * len(below), marker=7, markersize=6, linestyle="", clip_on=False, **style)
     axes.step(seconds, best, where="post", color=LIGHT.ink, linewidth=1.8, label="best so far", zorder=1.5)
     axes.set(ylim=up, xlim=(0, max(seconds) * 1.03 or 1), xlabel="seconds", ylabel="validation accuracy")
     axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0 if up[1] - up[0] > 0.05 else 1))

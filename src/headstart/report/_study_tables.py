@@ -1,0 +1,154 @@
+"""The tables of the command line for tune, lr and effects: at most 100 columns wide, and complete at 80."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from headstart.report._load import facts, finished
+from headstart.report._terminal import WIDTH_FOR_ALL_COLUMNS, Facts, Fitted, plain_table, results, sentences
+from headstart.report._values import ABSENT, loss, p_value, percent, plain, points, points_span, setting, short, span
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.table import Table
+
+MOST_TRIALS = 8
+
+
+def tune_table(finding: Facts) -> RenderableType:
+    """The best trials, the best values beside the defaults, and both on test; below, the sentences and the notes.
+
+    Args:
+        finding: as in finding.json.
+    """
+    return Fitted(lambda width: _tuned(facts(finding), width))
+
+
+def lr_table(finding: Facts) -> RenderableType:
+    """One row a rate, the best and those as good marked; below, the sentence and the notes; `finding` as in finding.json."""
+    return Fitted(lambda width: _below(_rates(facts(finding)), facts(finding)))
+
+
+def effects_table(finding: Facts) -> RenderableType:
+    """The baseline, and one row a change by knob; below, the sentence and the notes; `finding` as in finding.json."""
+    return Fitted(lambda width: _below(_effects(facts(finding), width), facts(finding)))
+
+
+def _below(table: Table, finding: Facts) -> RenderableType:
+    from rich.console import Group
+
+    fit = ((finding["baseline"] or {}).get("fit") or {}).get("words")
+    range_test = (finding["range_test"] or {}).get("sentence")
+    said = [finding["sentence"], range_test, f"The baseline {fit}" if fit else None]
+    return Group(
+        table,
+        *sentences([one for one in said[:1] if one], "bold"),
+        *sentences([one for one in said[1:] if one], ""),
+        *sentences(finding["notes"], "dim"),
+        *sentences((finding["dataset"] or {}).get("warnings"), "yellow"),
+    )
+
+
+def _tuned(finding: Any, width: int) -> RenderableType:
+    from rich.console import Group
+
+    verdict = finding["verdict"] or {}
+    said = list(dict.fromkeys([*(finding["sentences"] or []), *([verdict["sentence"]] if verdict.get("sentence") else [])]))
+    tables = [_trials(finding)]
+    if finding["best"]:
+        tables.append(_values(finding))
+    if finding["contenders"]:
+        tables.append(results(finding, verdict.get("winner"), width))
+    return Group(
+        *tables,
+        *sentences(said, "bold"),
+        *sentences(verdict.get("notes"), "dim"),
+        *sentences((finding["dataset"] or {}).get("warnings"), "yellow"),
+    )
+
+
+def _trials(finding: Any) -> Table:
+    from rich.text import Text
+
+    table = plain_table(["", "trial", "epochs", "loss", "validation", "values, where not the default"], left=1, fold=5)
+    table.columns[5].justify = "left"
+    ranked, usual = finished(finding["trials"] or []), finding["defaults"] or {}
+    for trial in ranked[:MOST_TRIALS]:
+        last = trial["rungs"][-1]
+        mark = Text("●" if trial["is_best"] else "≈" if trial["is_tie"] else " ", style="green")
+        changed = {key: value for key, value in trial["values"].items() if value != usual.get(key)}
+        values = Text(", ".join(f"{plain(key)} {plain(setting(value))}" for key, value in changed.items()) or "the defaults")
+        table.add_row(
+            mark, str(trial["number"]), setting(float(last["epochs"])), loss(last["loss"]), percent(last["accuracy"]), values
+        )
+    if len(ranked) > MOST_TRIALS:
+        table.add_row("", "", "", "", "", f"and {len(ranked) - MOST_TRIALS} more with a score", style="dim")
+    for trial in finding["trials"] or []:
+        if trial["state"] == "failed":
+            why = ": ".join(filter(None, [trial["reason"] or "failed", trial["message"]]))
+            table.add_row("", str(trial["number"]), ABSENT, ABSENT, ABSENT, Text(short(why, 90)), style="yellow")
+    return table
+
+
+def _values(finding: Any) -> Table:
+    from rich.text import Text
+
+    table = plain_table(["setting", "best", "default"], left=3, fold=1)
+    for key, value in finding["best"].items():
+        usual = (finding["defaults"] or {}).get(key)
+        cells = (Text(plain(setting(one))) for one in (value, usual))
+        table.add_row(Text(plain(key)), *cells, style="bold" if value != usual else "")
+    return table
+
+
+def _rates(finding: Any) -> Table:
+    from rich.text import Text
+
+    part = finding["judged_on"] or "validation"
+    table = plain_table(["", "rate", part, "over seeds", "loss", "to best", "95% interval", "diverged"], left=1, fold=0)
+    for rate in finding["rates"]:
+        scores = rate[part] or {}
+        accuracy, losses, behind = scores.get("accuracy") or {}, scores.get("loss") or {}, rate["difference"] or {}
+        gone = len(rate["diverged"] or [])
+        table.add_row(
+            Text("●" if rate["is_best"] else "≈" if rate["as_good"] else " ", style="green"),
+            setting(float(rate["lr"])),
+            percent(accuracy.get("mean")),
+            span([accuracy["low"], accuracy["high"]] if accuracy else None),
+            loss(losses.get("mean")),
+            points(behind.get("difference")),
+            points_span(behind.get("interval")),
+            f"{gone} of {gone + len(rate['runs'] or [])}" if gone else "",
+            style="bold" if rate["is_best"] else "" if accuracy else "dim",
+        )
+    return table
+
+
+def _effects(finding: Any, width: int) -> Table:
+    from rich.text import Text
+
+    part = finding["judged_on"] or "validation"
+    columns = ["change", part, "difference", "95% interval", "finding", "p"]
+    shown = len(columns) if width >= WIDTH_FOR_ALL_COLUMNS else len(columns) - 1
+    table = plain_table(columns[:shown], left=1, fold=0)
+    base = ((finding["baseline"] or {}).get("accuracy") or {}).get("mean")
+    table.add_row("baseline", percent(base), *[""] * (shown - 2), style="bold")
+    styles = {"helps": "green", "hurts": "red", "failed": "yellow"}
+    knob = None
+    for one in finding["effects"]:
+        if one["knob"] != knob:
+            table.add_section()
+        knob = one["knob"]
+        cells = list(_effect(one))[: shown - 1]
+        cells[3] = Text(cells[3], style=styles.get(one["kind"], ""))
+        table.add_row(Text(short(one["label"], 60)), *cells)
+    return table
+
+
+def _effect(one: Any) -> Iterator[Any]:
+    yield percent((one["accuracy"] or {}).get("mean"))
+    yield points(one["difference"])
+    yield points_span(one["interval"])
+    yield one["kind"]
+    yield p_value(one["p_adjusted"]).removeprefix("p ").removeprefix("= ")
