@@ -54,6 +54,12 @@ def digits_split(digits: Dataset) -> Split:
 
 
 @pytest.fixture
+def small(digits: Dataset) -> Split:
+    """300 training images, so that a run takes a moment."""
+    return make_split(digits, train_images=300)
+
+
+@pytest.fixture
 def subset(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[str, int, int], Path]:
     """Makes an .npz of the first training and test images of a named dataset, taken from the user's own cache or sources."""
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from headstart.data import TEST, TRAIN, UNASSIGNED, load
+from headstart.data import TEST, TRAIN, UNASSIGNED, load, make_split
 from headstart.errors import InputError
 
 
@@ -247,6 +247,16 @@ def test_npz_in_both_styles(tmp_path: Path) -> None:
     assert data.class_names == ("cat", "ant", "dog")
     assert data.labels.tolist() == [0, 1, 0, 1, 2, 2]
     assert set(data.parts.tolist()) == {UNASSIGNED}
+
+
+def test_an_npz_may_bring_its_own_validation_images(tmp_path: Path) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (60, 8, 8), dtype=np.uint8)
+    labels = np.arange(60) % 3
+    parts = {"x_train": images[:30], "x_validation": images[30:45], "x_test": images[45:]}
+    np.savez(tmp_path / "own.npz", **parts, y_train=labels[:30], y_validation=labels[30:45], y_test=labels[45:])
+    dataset = load(tmp_path / "own.npz")
+    assert np.bincount(dataset.parts).tolist() == [0, 30, 15, 15]
+    assert make_split(dataset).validation.tolist() == list(range(30, 45))
 
 
 def test_faults_of_an_npz_are_named(tmp_path: Path) -> None:

@@ -13,15 +13,9 @@ import pytest
 from headstart.data import Dataset, Split, make_split
 from headstart.errors import InputError, RunFailed
 from headstart.studies import Comparison, compare
-from headstart.training import train
+from headstart.training import make_recipe, train
 
 TRAIN = "headstart.studies._compare.train"
-
-
-@pytest.fixture
-def small(digits: Dataset) -> Split:
-    """300 training images, so that a run takes a moment."""
-    return make_split(digits, train_images=300)
 
 
 def quick(*models: str, seeds: int = 2, **values: Any) -> Comparison:
@@ -79,9 +73,9 @@ def test_a_finished_study_answers_at_once_and_another_is_refused(
     first = compare(quick("mlp"), digits, small, tmp_path / "study")
     monkeypatch.setattr(TRAIN, lambda *_: pytest.fail("trained again"))
     assert compare(quick("mlp"), digits, small, tmp_path / "study") == first
-    with pytest.raises(InputError, match=r"holds a comparison with another models \(\['mlp'\] there, \['cnn'\] asked\)"):
+    with pytest.raises(InputError, match=r"holds a study with another models \(\['mlp'\] there, \['cnn'\] asked\)"):
         compare(quick("cnn"), digits, small, tmp_path / "study")
-    with pytest.raises(InputError, match="holds a comparison with another split"):
+    with pytest.raises(InputError, match="holds a study with another split"):
         compare(quick("mlp"), digits, make_split(digits), tmp_path / "study")
 
 
@@ -173,3 +167,24 @@ def test_what_cannot_be_compared_is_refused_before_any_work(asked: Comparison, m
 def test_a_key_that_only_some_models_have_goes_to_those() -> None:
     Comparison(("cnn-scenes", "mlp"), (0,), None, {"layers": 3}).check()
     Comparison(("cnn", "efficientnet-lite0"), (0,), None, {"rotation": 5, "input_px": 64}).check()
+
+
+def test_presets_recipes_and_finished_runs_are_contenders(digits: Dataset, small: Split, tmp_path: Path) -> None:
+    train(make_recipe("mlp", {"epochs": 3, "nodes": 32}), digits, small, 0, tmp_path / "narrow")
+    recipe = tmp_path / "narrow" / "recipe.json"
+    models = ("cnn:fast", str(tmp_path / "narrow"))
+    finding = compare(Comparison(models, (0, 1), None, {"epochs": 2}), digits, small, tmp_path / "study")
+    assert [(one["name"], one["seeds"]) for one in finding["contenders"]] == [("cnn:fast", [0, 1]), ("narrow", [0])]
+    assert finding["contenders"][0]["recipe"]["net"]["nodes"] == 16
+    assert finding["verdict"]["about"] == "models", "a finished run is one model"
+    assert (tmp_path / "study" / finding["contenders"][1]["runs"][0] / "metrics.json").exists()
+    again = compare(Comparison(("cnn:fast", str(recipe)), (0, 1), None, {"epochs": 2}), digits, small, tmp_path / "other")
+    assert [(one["name"], one["seeds"]) for one in again["contenders"]] == [("cnn:fast", [0, 1]), ("narrow", [0, 1])]
+    assert again["verdict"]["about"] == "recipes"
+
+
+def test_a_run_on_other_images_is_refused_with_what_to_do(digits: Dataset, small: Split, tmp_path: Path) -> None:
+    train(make_recipe("mlp", {"epochs": 1}), digits, small, 0, tmp_path / "run")
+    asked = Comparison(("mlp", str(tmp_path / "run")), (0,), None, {"epochs": 1})
+    with pytest.raises(InputError, match="was trained on another split than this comparison has"):
+        compare(asked, digits, make_split(digits), tmp_path / "study")

@@ -41,7 +41,8 @@ def compare(
 
     Args:
         data: what `load` takes, or a dataset.
-        models: the contenders; a backbone brings its control, the same network from random weights.
+        models: the contenders: models, `model:preset`, paths of a `recipe.json` or of a finished run; a backbone brings its
+            control, the same network from random weights.
         seeds: how many runs each contender gets: seeds 0, 1, ….
         time_limit: for everything, the report included; None lets every recipe run its own epochs.
         out: the study folder; by default one under `runs/`.

@@ -13,7 +13,12 @@ from headstart.cli._app import app
 @app.command()
 def compare(
     data: _app.DataArgument,
-    models: Annotated[str, typer.Option("--models", help="The contenders, separated by commas.")] = "cnn,efficientnet-lite0",
+    models: Annotated[
+        str,
+        typer.Option(
+            "--models", help="Contenders, by commas: models, model:preset, recipe.json files, folders of finished runs."
+        ),
+    ] = "cnn,efficientnet-lite0",
     seeds: Annotated[int, typer.Option("--seeds", help="Runs of each contender.")] = 3,
     time_limit: Annotated[
         str,

@@ -19,7 +19,7 @@ def effects(
         str | None,
         typer.Option(
             "--of",
-            help="Knobs: dropout,l2,layers,nodes,activation,batch,optimizer,augmentation (the default), label_smoothing,schedule.",
+            help="Of dropout,l2,layers,nodes,activation,batch,optimizer,augmentation (default: these), label_smoothing,schedule.",
         ),
     ] = None,
     seeds: _app.Seeds = 3,

@@ -20,8 +20,9 @@ from headstart.data._tables import full_scale
 from headstart.data._types import PART_NAMES, TEST, TRAIN
 from headstart.errors import InputError
 
-NPZ_KEYS = "x_train, y_train[, x_test, y_test] or images, labels[, class_names]"
-NPZ_PAIRS = (("x_train", "y_train"), ("x_test", "y_test"), ("images", "labels"))
+NPZ_KEYS = "x_train, y_train[, x_validation, y_validation][, x_test, y_test] or images, labels[, class_names]"
+NPZ_PAIRS = (("x_train", "y_train"), ("x_validation", "y_validation"), ("x_test", "y_test"), ("images", "labels"))
+_PARTED = {key for pair in NPZ_PAIRS[:-1] for key in pair}
 IDX_PARTS = (("train", TRAIN), ("t10k", TEST))
 
 
@@ -45,7 +46,7 @@ def idx_files(folder: Path) -> list[Path]:
 
 
 def read_npz(path: Path, pixel_max: float | None = None) -> Decoded:
-    """Read an `.npz` with keys x_train, y_train[, x_test, y_test], or images, labels[, class_names].
+    """Read an `.npz` with the keys of `NPZ_KEYS`.
 
     Images are as in `read_arrays`. With class_names the labels are indices into it.
 
@@ -60,11 +61,11 @@ def read_npz(path: Path, pixel_max: float | None = None) -> Decoded:
             f"{path} cannot be read as .npz: {error}.",
             "Save plain number arrays with numpy.savez; arrays of Python objects are never opened.",
         ) from error
-    known = {"x_train", "y_train", "x_test", "y_test"} if "x_train" in found else {"images", "labels", "class_names"}
-    needed = known - {"x_test", "y_test", "class_names"}
+    known = _PARTED if "x_train" in found else {"images", "labels", "class_names"}
+    needed = {"x_train", "y_train"} if "x_train" in found else {"images", "labels"}
     for pair in NPZ_PAIRS:
         here = set(pair) & set(found)
-        if len(here) == 1 and not set(found) - {"x_train", "y_train", "x_test", "y_test", "images", "labels", "class_names"}:
+        if len(here) == 1 and not set(found) - {*_PARTED, "images", "labels", "class_names"}:
             raise InputError(
                 f"{path} has {here.pop()}, but no {(set(pair) - set(found)).pop()}.", "Images and their labels come in pairs."
             )
@@ -76,7 +77,8 @@ def read_npz(path: Path, pixel_max: float | None = None) -> Decoded:
     if "images" in found:
         return _decoded([(TRAIN, found["images"], found["labels"])], pixel_max, str(path), found.get("class_names"))
     parts = [(TRAIN, found["x_train"], found["y_train"])]
-    parts += [(TEST, found["x_test"], found["y_test"])] if "x_test" in found else []
+    others = {part: name for part, name in PART_NAMES.items() if part != TRAIN and f"x_{name}" in found}
+    parts += [(part, found[f"x_{name}"], found[f"y_{name}"]) for part, name in others.items()]
     return _decoded(parts, pixel_max, str(path))
 
 

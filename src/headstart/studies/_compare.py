@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,7 +20,7 @@ from headstart.evaluation import FloorResult, majority_class, nearest_neighbour
 from headstart.models import BACKBONES
 from headstart.studies._finding import Entry, make_finding
 from headstart.studies._folder import finished, plain, read_finding
-from headstart.training import check, keys_of, make_recipe, prepare_features, train, warm_up, with_net
+from headstart.training import check, keys_of, make_recipe, prepare_features, read_run, train, warm_up, with_net
 
 REPORT_SECONDS = 8.0  # kept back from the time limit for drawing the report; it took 2 to 4 s for two contenders on 2 cores
 LEAST_SECONDS_A_RUN = 1.0
@@ -33,10 +34,10 @@ class Comparison:
     """What to compare.
 
     Attributes:
-        models: names of the contenders.
+        models: the contenders: a model, `model:preset`, a `recipe.json`, or the folder of a finished run, which enters as it is.
         seeds: each contender runs once with each.
         time_limit: seconds for everything, the report included; None for the recipes' own epochs.
-        values: recipe keys for all contenders; a key that only some models have goes to those.
+        values: recipe keys for all models; a key that only some have goes to those.
     """
 
     models: tuple[str, ...]
@@ -89,14 +90,17 @@ def compare(
         )
     for entry in entries:
         check(entry.recipe, dataset, split)
+        for run in entry.runs.values():
+            _check_same_images(run, dataset, split)
     with store.claim(folder):
         if (finding := finished(folder, "compare", identity)) is not None:  # by another process, meanwhile
             return finding
         store.write_json(folder / "study.json", {"study": "compare", **identity})
         write_split(split, dataset, folder)
         floors = _floors(asked, dataset, split, judged)
-        _share_time(asked, entries, identity, dataset, split, folder, started)
-        _run_all(entries, dataset, split, folder)
+        waiting = [entry for entry in entries if not entry.runs]
+        _share_time(asked, waiting, identity, dataset, split, folder, started)
+        _run_all(waiting, dataset, split, folder)
         finding = make_finding(entries, floors, asked.time_limit, dataset, split, folder)
         budget = {**finding["budget"], "seconds_spent": round(time.perf_counter() - started, 1)}
         store.write_json(folder / "finding.json", {**finding, "command": command, "budget": budget})
@@ -111,19 +115,52 @@ def _entries(asked: Comparison) -> list[Entry]:
         )
     if not asked.seeds:
         raise InputError("--seeds is 0, but a comparison needs one seed or more.", "Three show how much chance matters.")
-    recipes = {model: make_recipe(model, _values_for(model, asked)) for model in asked.models}
-    found = [Entry(model, "contender", recipe, asked.seeds) for model, recipe in recipes.items()]
-    for model, recipe in recipes.items():
-        if model in BACKBONES and getattr(recipe.net, "pretrained", False):
-            found.append(Entry(f"{model} (random weights)", "control", with_net(recipe, pretrained=False), asked.seeds[:1]))
+    models = [model for name in asked.models if (model := _model_of(name)) is not None]
+    found = [_contender(name, asked, models) for name in asked.models]
+    names = [entry.name for entry in found]
+    if len(set(names)) < len(names):
+        raise InputError(f"two contenders are called {max(names, key=names.count)}.", "Rename one of the folders.")
+    for entry in list(found):
+        if entry.recipe.model in BACKBONES and getattr(entry.recipe.net, "pretrained", False) and not entry.runs:
+            control = with_net(entry.recipe, pretrained=False)
+            found.append(Entry(f"{entry.name} (random weights)", "control", control, asked.seeds[:1]))
     return found
 
 
-def _values_for(model: str, asked: Comparison) -> dict[str, Any]:
+def _model_of(name: str) -> str | None:
+    """The model that a contender's name names; None where it is a path."""
+    return None if (Path(name) / "recipe.json").exists() or name.endswith(".json") else name.partition(":")[0]
+
+
+def _contender(name: str, asked: Comparison, models: list[str]) -> Entry:
+    model, _, preset = name.partition(":")
+    if _model_of(name) is not None:
+        return Entry(name, "contender", make_recipe(model, _values_for(model, asked, models), preset or "balanced"), asked.seeds)
+    path = Path(name)
+    if path.is_dir():
+        about = read_run(path)
+        if not (path / "metrics.json").exists():
+            raise InputError(f"{path} holds a run that is not finished.", "Finish it first, or enter its recipe.json.")
+        return Entry(path.name, "contender", about.recipe, (about.seed,), runs={about.seed: path})
+    return Entry(path.parent.name or path.stem, "contender", read_run(path.parent).recipe, asked.seeds)
+
+
+def _values_for(model: str, asked: Comparison, models: list[str]) -> dict[str, Any]:
     """The given values that this model has. One that no contender has is an error, raised by `make_recipe`."""
-    known = set.union(*(keys_of(name, asked.values) for name in asked.models))
+    known = set.union(*(keys_of(name, asked.values) for name in models))
     own = keys_of(model, asked.values)
     return {key: value for key, value in asked.values.items() if key in own or key not in known}
+
+
+def _check_same_images(run: Path, dataset: Dataset, split: Split) -> None:
+    """A finished run enters a comparison on the images that it was trained and judged on."""
+    asked = store.read_json(run / "recipe.json")
+    for key, of in (("dataset", dataset), ("split", split)):
+        if asked.get(key) != of.fingerprint:
+            raise InputError(
+                f"{run} was trained on another {key} than this comparison has.",
+                f"Give the options of its data again (data.json has them), or enter its recipe: {run / 'recipe.json'}",
+            )
 
 
 def _floors(asked: Comparison, dataset: Dataset, split: Split, judged: NDArray[np.int64]) -> list[FloorResult]:
@@ -150,7 +187,7 @@ def _share_time(
         warm_up(recipe)
     share = None
     if asked.time_limit is not None:
-        share = (asked.time_limit - (time.perf_counter() - started) - REPORT_SECONDS) / len(entries)
+        share = (asked.time_limit - (time.perf_counter() - started) - REPORT_SECONDS) / max(1, len(entries))
         if share < LEAST_SECONDS_A_RUN * len(asked.seeds):
             least = LEAST_SECONDS_A_RUN * len(asked.seeds) * len(entries) + asked.time_limit - share * len(entries)
             raise InputError(
@@ -179,10 +216,11 @@ def _share_time(
 
 def _run_all(entries: list[Entry], dataset: Dataset, split: Split, folder: Path) -> None:
     """Seed by seed, so that a machine that slows down slows all contenders alike."""
-    jobs = [(seed, entry) for seed in entries[0].seeds for entry in entries if seed in entry.seeds]
+    seeds = dict.fromkeys(seed for entry in entries for seed in entry.seeds)
+    jobs = [(seed, entry) for seed in seeds for entry in entries if seed in entry.seeds]
     with progress.task("compare", len(jobs), "runs") as task:
         for seed, entry in jobs:
-            path = folder / "runs" / f"{entry.name.replace(' ', '-').replace('(', '').replace(')', '')}-seed{seed}"
+            path = folder / "runs" / f"{re.sub(r'[^a-zA-Z0-9._-]+', '-', entry.name).strip('-')}-seed{seed}"
             recipe = entry.recipe.model_copy(update={"time_limit": entry.run_seconds})
             try:
                 train(recipe, dataset, split, seed, path)

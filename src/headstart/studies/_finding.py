@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -95,7 +96,7 @@ def make_finding(
 
 def _contender(entry: Entry, correct: NDArray[np.bool_], part: str, folder: Path) -> dict[str, Any]:
     metrics = [read_metrics(path) for path in entry.runs.values()]
-    runs = [str(path.relative_to(folder)) for path in entry.runs.values()]
+    runs = [os.path.relpath(path, folder) for path in entry.runs.values()]
 
     def mean(part: str, key: str) -> float:
         return float(np.mean([one[part][key] for one in metrics]))

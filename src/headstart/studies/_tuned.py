@@ -60,7 +60,7 @@ def what_the_search_says(search: Search, entries: list[Entry], finding: dict[str
     verdict = finding["verdict"]
     if search.is_default(best):
         verdict = {**verdict, "sentence": f"No recipe of {len(found['trials'])} had a lower validation loss than the defaults."}
-    return {**found, "sentences": sentences, "verdict": {**verdict, "notes": [*sentences, *verdict["notes"]]}}
+    return {**found, "sentences": sentences, "verdict": verdict}
 
 
 def _last_result(search: Search, number: int) -> dict[str, Any]:

@@ -1,0 +1,75 @@
+"""The effects study: one knob at a time around a recipe."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from headstart.data import Dataset, Split
+from headstart.errors import InputError
+from headstart.models import MODELS
+from headstart.studies import EffectStudy, effects
+from headstart.studies._knobs import KNOBS, knobs_of, turned
+from headstart.training import make_recipe, resolve
+
+
+def quick(*of: str, **changes: Any) -> EffectStudy:
+    given: dict[str, Any] = {"model": "mlp", "of": of, "seeds": 2, "values": {"epochs": 3.0, "batch": 32, "nodes": 64}}
+    return EffectStudy(**{**given, **changes})
+
+
+def test_a_knob_that_hurts_is_found_and_each_turn_changes_nothing_else(digits: Dataset, small: Split, tmp_path: Path) -> None:
+    finding = effects(
+        quick("dropout", "nodes", values={"epochs": 4.0, "batch": 32, "nodes": 8}), digits, small, tmp_path / "study"
+    )
+    assert finding == json.loads((tmp_path / "study" / "finding.json").read_text())
+    found = {one["label"]: one for one in finding["effects"]}
+    assert list(found) == ["dropout 0.0", "dropout 0.5", "nodes 4", "nodes 16"]
+    assert found["dropout 0.5"]["kind"] == found["nodes 4"]["kind"] == "hurts"
+    assert found["nodes 4"]["difference"] < 0 and found["nodes 4"]["interval"][1] < 0
+    assert "nodes 4" in finding["sentence"].split(" hurt")[0]
+    for one in finding["effects"]:
+        recipe = json.loads((tmp_path / "study" / one["runs"][0] / "recipe.json").read_text())["recipe"]
+        flat, base = ({**of, **of["net"], "net": None} for of in (recipe, finding["baseline"]["recipe"]))
+        assert [key for key in base if flat[key] != base[key]] == [one["knob"]]
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_every_turn_of_every_model_is_a_recipe(model: str) -> None:
+    base = resolve(make_recipe(model, {"epochs": 2.0}), 5000, ("shirt", "coat"))
+    for knob in knobs_of(model, None):
+        for _, _, change in KNOBS[knob](base):
+            recipe = turned(base, change, {"epochs": 2.0}, "balanced")
+            assert set(recipe.changes_from(base)) >= set(change), knob
+            assert recipe.epochs == base.epochs
+
+
+def test_another_optimizer_comes_with_its_own_usual_rate() -> None:
+    base = resolve(make_recipe("cnn"), 5000, ("1", "2"))
+    assert turned(base, {"optimizer": "adam"}, {"lr": 0.3}, "balanced").lr == 1e-3
+    assert turned(base, {"dropout": 0.2}, {"lr": 0.3}, "balanced").lr == 0.3
+
+
+def test_what_the_images_do_not_allow_is_left_out(digits: Dataset, small: Split, tmp_path: Path) -> None:
+    asked = EffectStudy("cnn", ("layers",), 1, None, {"epochs": 1.0, "nodes": 8, "layers": 2})
+    finding = effects(asked, digits, small, tmp_path / "study")
+    assert [one["label"] for one in finding["effects"]] == ["layers 1"], "8 pixels have no room for three"
+    assert any("One seed" in note for note in finding["notes"])
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        (quick("dropuot"), "did you mean 'dropout'"),
+        (EffectStudy("efficientnet-lite0", ("layers",)), "has no layers"),
+        (quick(), "--of is empty"),
+        (quick("dropout", seeds=0), "--seeds is 0"),
+        (quick("dropout", values={"nodes": -3}), "option nodes is -3"),
+    ],
+)
+def test_what_cannot_be_asked_is_refused_before_any_work(asked: EffectStudy, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        asked.check()

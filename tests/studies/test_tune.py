@@ -1,0 +1,258 @@
+"""Tune: choosing on validation, judging on test; kills, failures, executors, shared storage."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from headstart.data import Dataset, Split, make_split
+from headstart.errors import InputError, ResourceError, RunFailed
+from headstart.execution import Job, Outcome, Where
+from headstart.studies import Draw, Tuning, tune
+
+SPACE = {"lr": {"low": 1e-4, "high": 1e-1, "log": True}, "nodes": [16, 32], "activation": ["relu", "tanh"]}
+STILL = ("number", "values", "state", "is_best", "is_default", "is_tie", "reason")
+
+
+def quick(**changes: Any) -> Tuning:
+    given: dict[str, Any] = {"model": "mlp", "space": SPACE, "trials": 6, "seeds": 2, "values": {"epochs": 2.0, "batch": 32}}
+    return Tuning(**{**given, **changes})
+
+
+def outcome(finding: dict[str, Any]) -> list[Any]:
+    """What must be the same however the search was made: all but clocks."""
+    trials = [
+        [trial[key] for key in STILL] + [(rung["loss"], rung["accuracy"], rung["epochs"]) for rung in trial["rungs"]]
+        for trial in finding["trials"]
+    ]
+    return [trials, finding["best"], finding["test"]["per_seed"], finding["importance"]]
+
+
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """A search in one go, in this process."""
+    from headstart.data import load
+
+    digits = load("digits")
+    return tune(quick(), digits, make_split(digits, train_images=300), tmp_path_factory.mktemp("reference") / "study")
+
+
+def test_validation_chooses_and_test_images_are_read_by_the_retrained_only(
+    reference: dict[str, Any], digits: Dataset, small: Split
+) -> None:
+    folder = Path(reference["report"]).parent
+    assert reference == json.loads((folder / "finding.json").read_text())
+    rungs = [trial["rungs"] for trial in reference["trials"]]
+    assert len(rungs) == 6 and all(len(rung) >= 1 for rung in rungs)
+    whole = [trial for trial in reference["trials"] if len(trial["rungs"]) == 2]
+    best = next(trial for trial in reference["trials"] if trial["is_best"])
+    assert best["rungs"][1]["loss"] == min(trial["rungs"][1]["loss"] for trial in whole)
+    assert reference["best"] == best["values"] and best["is_tie"]
+    for run in (folder / "runs").glob("trial-*"):
+        metrics = json.loads((run / "metrics.json").read_text())
+        assert metrics["test"] is None and metrics["validation"]["n"] == len(small.validation)
+    assert reference["test_reads"] == sum(len(one["runs"]) for one in reference["contenders"]) == 4
+    assert [one["seeds"] for one in reference["contenders"]] == [[1, 2], [1, 2]], "seeds that chose nothing"
+    assert reference["optimism"]["gap"] == pytest.approx(best["rungs"][1]["accuracy"] - reference["test"]["accuracy"])
+
+
+def test_the_default_recipe_is_the_first_trial_and_gets_a_whole_run_at_once(reference: dict[str, Any]) -> None:
+    first = reference["trials"][0]
+    assert len(first["rungs"]) == 2
+    assert reference["history"][0]["trial"] == 0
+    assert reference["history"][0]["best_validation"] == first["rungs"][1]["accuracy"]
+    best = [row["best_validation"] for row in reference["history"]]
+    assert best == sorted(best)
+    assert len(best) == 6 + len([trial for trial in reference["trials"] if len(trial["rungs"]) == 2])
+
+
+def test_a_finished_study_answers_at_once_and_another_is_refused(
+    reference: dict[str, Any], digits: Dataset, small: Split, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = Path(reference["report"]).parent
+    monkeypatch.setattr("headstart.studies._tune.open_executor", lambda *_: pytest.fail("opened again"))
+    assert tune(quick(), digits, small, folder) == reference
+    with pytest.raises(InputError, match=r"holds a study with another trials \(6 there, 7 asked\)"):
+        tune(quick(trials=7), digits, small, folder)
+
+
+def test_two_workers_find_what_one_process_finds(
+    reference: dict[str, Any], digits: Dataset, small: Split, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    monkeypatch.setenv("OMP_NUM_THREADS", str(torch.get_num_threads()))
+    found = tune(quick(), digits, small, tmp_path / "study", where=Where(workers=2))
+    same, other = outcome(reference), outcome(found)
+    assert [row[:7] for row in same[0]] == [row[:7] for row in other[0]]
+    assert same[1] == other[1]
+    losses = [[rung[0] for rung in row[7:]] for rows in (same[0], other[0]) for row in rows]
+    assert np.allclose([x for row in losses[:6] for x in row], [x for row in losses[6:] for x in row], rtol=0.02)
+
+
+SCRIPT = """
+import sys
+from pathlib import Path
+from headstart.data import load, make_split
+from headstart.studies import Tuning, tune
+digits = load("digits")
+asked = Tuning(**{asked!r})
+tune(asked, digits, make_split(digits, train_images=300), Path({folder!r}))
+"""
+
+
+@pytest.mark.slow
+def test_a_search_that_is_killed_again_and_again_ends_as_one_in_one_go(
+    reference: dict[str, Any], digits: Dataset, small: Split, tmp_path: Path
+) -> None:
+    folder = tmp_path / "study"
+    asked = {key: value for key, value in vars(quick()).items() if key != "storage"}
+    words = [sys.executable, "-c", SCRIPT.format(asked=asked, folder=str(folder))]
+    rng, kills = np.random.default_rng(0), 0
+    while not (folder / "finding.json").exists() and kills < 6:
+        process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        wanted = len(list((folder / "runs").glob("*"))) + 1
+        started = time.monotonic()
+        while process.poll() is None and time.monotonic() - started < 60:  # until it has begun another run, and a little more
+            if len(list((folder / "runs").glob("*"))) > wanted:
+                time.sleep(float(rng.uniform(0, 0.3)))
+                break
+            time.sleep(0.01)
+        if process.poll() is None:
+            os.kill(process.pid, signal.SIGKILL)
+            kills += 1
+        process.wait()
+    assert kills >= 3
+    found = tune(quick(), digits, small, folder)
+    assert outcome(found) == outcome(reference)
+
+
+def fail(reasons: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs whose name begins with a key of `reasons` fail with that reason."""
+    from headstart.execution import _open
+
+    real = _open.attempt
+
+    def attempt(job: Job, dataset: Dataset, split: Split) -> Outcome:
+        for name, reason in reasons.items():
+            if job.name == name:
+                return Outcome(job, None, reason, f"{name} went wrong")  # type: ignore[arg-type]
+        return real(job, dataset, split)
+
+    monkeypatch.setattr(_open, "attempt", attempt)
+
+
+def test_failed_trials_are_kept_with_their_reason_and_the_search_goes_on(
+    digits: Dataset, small: Split, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fail({"trial 1": "memory", "trial 2": "not finite", "trial 3": "memory"}, monkeypatch)
+    finding = tune(quick(), digits, small, tmp_path / "study")
+    states = [(trial["state"], trial["reason"]) for trial in finding["trials"]]
+    assert states[:5] == [("done", None), ("failed", "memory"), ("failed", "not finite"), ("failed", "memory"), ("done", None)]
+    assert finding["trials"][1]["message"] == "trial 1 went wrong"
+    assert "3 of 6 recipes failed." in finding["sentences"]
+
+
+def test_three_failures_in_a_row_for_one_reason_end_the_search(
+    digits: Dataset, small: Split, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fail({f"trial {number}": "memory" for number in (2, 3, 4)}, monkeypatch)
+    with pytest.raises(RunFailed, match=r"the last 3 recipes failed for the same reason \(memory\): trial 4 went wrong"):
+        tune(quick(), digits, small, tmp_path / "study")
+
+
+def test_a_diverging_recipe_is_a_failed_trial(digits: Dataset, small: Split, tmp_path: Path) -> None:
+    space = {"lr": [0.05, 90.0], "optimizer": ["sgd"], "activation": ["relu"]}
+    finding = tune(quick(space=space, trials=4, values={"epochs": 3.0, "batch": 32}), digits, small, tmp_path / "study")
+    failed = [trial for trial in finding["trials"] if trial["state"] == "failed"]
+    assert finding["best"]["lr"] == 0.05
+    assert all(trial["values"]["lr"] == 90.0 and trial["reason"] == "not finite" for trial in failed) and failed
+
+
+def test_a_function_may_be_the_space(digits: Dataset, small: Split, tmp_path: Path) -> None:
+    def space(draw: Draw) -> dict[str, Any]:
+        layers = draw.suggest_int("layers", 1, 2)
+        return {"layers": layers, "nodes": draw.suggest_categorical("nodes", [8, 16] if layers == 1 else [8])}
+
+    finding = tune(quick(space=space, trials=3, seeds=1), digits, small, tmp_path / "study")
+    assert {tuple(trial["values"]) for trial in finding["trials"]} == {("layers", "nodes")}
+    assert finding["space"] == {}
+
+
+def test_larger_networks_train_for_less_within_the_same_multiply_adds(digits: Dataset, small: Split, tmp_path: Path) -> None:
+    space = {"nodes": [512, 2048]}
+    finding = tune(quick(space=space, trials=4, seeds=1), digits, small, tmp_path / "study")
+    epochs = {trial["values"]["nodes"]: trial["rungs"][-1]["epochs"] for trial in finding["trials"] if len(trial["rungs"]) == 2}
+    assert epochs[512] == 2 and epochs.get(2048, 0) < 0.5
+
+
+def test_a_time_limit_is_kept_and_shortens_runs_before_it_drops_the_retraining(
+    digits: Dataset, small: Split, tmp_path: Path
+) -> None:
+    started = time.perf_counter()
+    finding = tune(quick(trials=None, time_limit=12.0, values={"batch": 32}), digits, small, tmp_path / "study")
+    assert time.perf_counter() - started < 14
+    assert len(finding["contenders"][0]["runs"]) == 2
+    assert finding["seconds"]["total"] <= 14
+
+
+def test_without_validation_images_nothing_can_be_chosen(digits: Dataset, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no recipe can be chosen"):
+        tune(quick(), digits, make_split(digits, validation=0), tmp_path / "study")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"model": "mpl"}, "no model 'mpl'"),
+        ({"trials": 0}, "--trials is 0"),
+        ({"seeds": 0}, "--seeds is 0"),
+        ({"space": {"lrr": [1]}}, "did you mean 'lr'"),
+        ({"values": {"nodes": 8, "epochs": 1.0}}, "both fixed at 8 and in the search space"),
+    ],
+)
+def test_what_cannot_be_searched_is_refused_before_any_work(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        quick(**changes).check()
+
+
+@pytest.mark.parametrize(
+    ("url", "kind", "message"),
+    [
+        ("nonsense", InputError, "wanted is the URL of a database"),
+        ("postgresql://nobody:secret@127.0.0.1:1/none", ResourceError, r"the database 127.0.0.1:1/none does not answer"),
+        ("mysql://localhost/x", InputError, "needs a driver that is not installed"),
+    ],
+)
+def test_a_database_that_cannot_be_used_is_named_without_its_password(
+    digits: Dataset, small: Split, tmp_path: Path, url: str, kind: type[Exception], message: str
+) -> None:
+    with pytest.raises(kind, match=message) as caught:
+        tune(quick(storage=url), digits, small, tmp_path / "study")
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.slow
+def test_two_machines_share_one_search_and_no_trial_counts_twice(
+    postgres_url: str, reference: dict[str, Any], digits: Dataset, small: Split, tmp_path: Path
+) -> None:
+    asked = {**vars(quick(trials=8, together=2)), "storage": postgres_url}
+    folders = [tmp_path / "one", tmp_path / "two"]
+    words = [[sys.executable, "-c", SCRIPT.format(asked=asked, folder=str(folder))] for folder in folders]
+    both = [subprocess.Popen(of, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) for of in words]
+    errors = [process.communicate(timeout=180)[1] for process in both]
+    assert [process.returncode for process in both] == [0, 0], errors
+    one, two = (json.loads((folder / "finding.json").read_text()) for folder in folders)
+    assert one == two
+    assert [trial["number"] for trial in one["trials"]] == list(range(8))
+    made = [sorted(path.name for path in (folder / "runs").glob("trial-*-rung0")) for folder in folders]
+    assert len(made[0]) + len(made[1]) == 8 and not set(made[0]) & set(made[1])
