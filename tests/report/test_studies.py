@@ -64,6 +64,7 @@ def test_a_search_comes_before_the_comparison_that_judges_it(tmp_path: Path) -> 
         ({"trials": [], "space": {}}, "No trial was finished, so there is nothing to draw."),
         ({"optimism": None, "test": None}, "What the search found"),
         ({"space": {}}, "All trials over their settings"),
+        ({"contenders": [], "verdict": None}, "No verdict on the tuned mlp on digits"),
         ({"sentences": None, "rungs": None, "defaults": None}, "Tuning improves mlp"),
     ],
 )
@@ -119,6 +120,23 @@ def test_the_rates_are_shown_with_the_best_and_where_they_diverge(tmp_path: Path
 @pytest.mark.usefixtures("page_only")
 def test_what_a_study_of_rates_lacks_is_a_note(tmp_path: Path, changes: dict[str, Any], words: str) -> None:
     assert words in written(make_lr(tmp_path, seeds=1, **changes))
+
+
+def test_one_seed_has_no_band_and_a_diverged_run_may_have_curves_only(tmp_path: Path) -> None:
+    study = make_lr(tmp_path, seeds=1)
+    finding = json.loads((study / "finding.json").read_text())
+    for rate in finding["rates"]:
+        for spread in [spread for part in ("test", "validation") for spread in (rate[part] or {}).values()]:
+            spread |= {"low": None, "high": None}
+    finding["rates"][-1]["runs"] = ["runs/gone"]
+    (study / "runs" / "gone").mkdir()
+    lines = ["epoch,train_loss,train_accuracy,validation_loss,validation_accuracy", "1,99.5,0.1,nan,0.1", "2,inf,0.1,,0.1"]
+    (study / "runs" / "gone" / "curves.csv").write_text("\n".join(lines))
+    (study / "finding.json").write_text(json.dumps(finding))
+    page = written(study)
+    assert page.count('aria-label="Loss of ') == 7 - 1, "0.03 diverged at the only seed there is, and left nothing"
+    assert 'aria-label="Loss of 0.1 by epoch' in page
+    assert f"{100 * finding['rates'][3]['test']['accuracy']['mean']:.1f}%" in printed(lr_table(finding), 80)
 
 
 def test_a_study_in_which_every_rate_diverges_has_a_page(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from headstart.report import _figures, _parts, _pictures, _values
+from headstart.report import _figures, _forest, _parts, _pictures, _values
 from headstart.report._blocks import blocks
 from headstart.report._content import Content, images
 from headstart.report._load import Entry, Facts, Study
@@ -75,7 +75,7 @@ def _drawings(study: Study, details: list[Part], confusions: list[Part]) -> dict
         waiting["curves"] = partial(_figures.curves, entries)
     if pairs := (study.facts["verdict"] or Facts())["pairs"]:
         places = {entry.name: entry.place for entry in study.contenders if entry.place is not None}
-        waiting["differences"] = partial(_figures.differences, pairs, places)
+        waiting["differences"] = partial(_forest.differences, pairs, places)
     for one in confusions:
         matrix = partial(_figures.confusion, one["entry"], one["counts"], study.class_names, one["largest"])
         waiting[f"confusion-{names[one['entry'].name]}"] = matrix

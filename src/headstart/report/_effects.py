@@ -8,9 +8,9 @@ from itertools import groupby
 from statistics import median
 from typing import TYPE_CHECKING
 
-from headstart.report import _figures, _parts
+from headstart.report import _figures, _forest, _parts
 from headstart.report._content import Content, images
-from headstart.report._figures import Bar
+from headstart.report._forest import Bar
 from headstart.report._load import Entry, Facts, Study
 from headstart.report._panels import small_panels
 from headstart.report._parts import Part
@@ -49,7 +49,7 @@ def content(study: Study) -> Content:
         )
     draw: dict[str, Callable[[], Figure]] = {}
     if measured:
-        draw["effects"] = partial(_figures.forest, [_bar(entry) for entry in measured], limit)
+        draw["effects"] = partial(_forest.forest, [_bar(entry) for entry in measured], limit)
     if drawn:
         draw["curves"] = partial(_figures.grid, tuple(drawn.values()), "loss", up, behind)
     return Content(

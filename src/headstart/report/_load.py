@@ -120,7 +120,11 @@ def read_run(folder: Path) -> Study:
 
 def finished(trials: list[Facts]) -> list[Facts]:
     """The trials with a score, best first: those that went further, then those with the lower loss at their last rung."""
-    scored = [trial for trial in trials if trial["rungs"] and trial["state"] != "failed"]
+    scored = [
+        trial
+        for trial in trials
+        if trial["rungs"] and trial["state"] != "failed" and np.isfinite(trial["rungs"][-1]["loss"] or np.nan)
+    ]
     return sorted(scored, key=lambda trial: (-trial["rungs"][-1]["epochs"], trial["rungs"][-1]["loss"], trial["number"]))
 
 
@@ -161,6 +165,11 @@ def _compared(finding: Facts) -> list[tuple[Facts, int | None]]:
     ]
 
 
+def interval(spread: Facts) -> list[float] | None:
+    """The two ends of a spread over seeds; None where one seed has none."""
+    return None if spread["low"] is None or spread["high"] is None else [spread["low"], spread["high"]]
+
+
 def _named(name: str, written: Facts, scores: Facts) -> Facts:
     """`written` in the shape of a contender: with a name, and its spreads over seeds as a score a part."""
     out = Facts({**written, "name": name})
@@ -168,7 +177,7 @@ def _named(name: str, written: Facts, scores: Facts) -> Facts:
         accuracy, loss = ((scores[part] or Facts())[key] for key in ("accuracy", "loss"))
         out[part] = accuracy and Facts(
             accuracy=accuracy["mean"],
-            interval=[accuracy["low"], accuracy["high"]],
+            interval=interval(accuracy),
             per_seed=accuracy["per_seed"],
             loss=(loss or Facts())["mean"],
         )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from headstart.report._canvas import figure
-from headstart.report._load import Facts
+from headstart.report._load import Facts, interval
 from headstart.report._style import LIGHT
 from headstart.report._values import setting
 
@@ -55,7 +55,7 @@ def draw_scores(axes: Axes, finding: Facts, part: str, metric: str) -> None:
     axes.set(ylim=up, ylabel=f"{part} {metric}")
     _shade(axes, finding, across)
     lrs = [lr for lr, _ in known]
-    low, mean, high = (np.clip([spread[key] for _, spread in known], *up) for key in ("low", "mean", "high"))
+    low, mean, high = np.clip([_ends(spread) for _, spread in known], *up).reshape(-1, 3).T
     axes.fill_between(lrs, low, high, color=LIGHT.soft, alpha=0.22, linewidth=0)
     axes.plot(lrs, mean, color=LIGHT.ink, linewidth=1.6, solid_capstyle="round")
     for lr, spread in known:
@@ -66,7 +66,7 @@ def draw_scores(axes: Axes, finding: Facts, part: str, metric: str) -> None:
             axes.plot([lr], [up[1]], "^", color=LIGHT.ink, markersize=6, clip_on=False)
         elif lr == finding["best"]:
             axes.plot([lr], [spread["mean"]], "D", color=ACCENT, markersize=8, markeredgecolor=LIGHT.paper, zorder=5)
-            ends = [spread["low"], spread["high"], *(spread["per_seed"] or [])]
+            ends = [*_ends(spread), *(spread["per_seed"] or [])]
             axes.annotate(
                 f"best: {setting(lr)}",
                 (lr, max(ends) if metric == "accuracy" else max(min(ends), up[0])),
@@ -79,11 +79,16 @@ def draw_scores(axes: Axes, finding: Facts, part: str, metric: str) -> None:
             )
 
 
+def _ends(spread: Facts) -> tuple[float, float, float]:
+    low, high = interval(spread) or [spread["mean"]] * 2
+    return low, spread["mean"], high
+
+
 def _up(spreads: list[Facts], metric: str, worst_loss: float) -> tuple[float, float]:
     """The vertical axis; losses above `worst_loss` are arrows."""
     if not spreads:
         return 0.1, 1.0
-    low, high = min(spread["low"] for spread in spreads), max(spread["high"] for spread in spreads)
+    low, high = min(_ends(spread)[0] for spread in spreads), max(_ends(spread)[2] for spread in spreads)
     if metric == "loss":
         positive = [spread["mean"] for spread in spreads if spread["mean"] > 0]
         low = max(low, 0.5 * min(positive, default=1e-3))
@@ -156,4 +161,5 @@ def _each(test: Facts, key: str, most: Callable[[list[float]], float]) -> float:
 
 def worst_loss(finding: Facts) -> float:
     """The top of an axis of losses: half more than guessing costs, ln(classes). What diverges goes beyond."""
-    return 1.5 * float(np.log(max(len(finding["dataset"]["class_names"] or []), 2)))
+    classes = finding["dataset"]["classes"] or len(finding["dataset"]["class_names"] or [])
+    return 1.5 * float(np.log(classes)) if classes > 1 else float("inf")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from headstart.report._load import facts, finished
+from headstart.report import _load
+from headstart.report._load import facts, finished, interval
 from headstart.report._terminal import WIDTH_FOR_ALL_COLUMNS, Facts, Fitted, plain_table, results, sentences
 from headstart.report._values import ABSENT, loss, p_value, percent, plain, points, points_span, setting, short, span
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 MOST_TRIALS = 8
+NOTHING = _load.Facts()
 
 
 def tune_table(finding: Facts) -> RenderableType:
@@ -108,17 +110,17 @@ def _rates(finding: Any) -> Table:
     part = finding["judged_on"] or "validation"
     table = plain_table(["", "rate", part, "over seeds", "loss", "to best", "95% interval", "diverged"], left=1, fold=0)
     for rate in finding["rates"]:
-        scores = rate[part] or {}
-        accuracy, losses, behind = scores.get("accuracy") or {}, scores.get("loss") or {}, rate["difference"] or {}
+        scores = rate[part] or NOTHING
+        accuracy, losses, behind = scores["accuracy"] or NOTHING, scores["loss"] or NOTHING, rate["difference"] or NOTHING
         gone = len(rate["diverged"] or [])
         table.add_row(
             Text("●" if rate["is_best"] else "≈" if rate["as_good"] else " ", style="green"),
             setting(float(rate["lr"])),
-            percent(accuracy.get("mean")),
-            span([accuracy["low"], accuracy["high"]] if accuracy else None),
-            loss(losses.get("mean")),
-            points(behind.get("difference")),
-            points_span(behind.get("interval")),
+            percent(accuracy["mean"]),
+            span(interval(accuracy)),
+            loss(losses["mean"]),
+            points(behind["difference"]),
+            points_span(behind["interval"]),
             f"{gone} of {gone + len(rate['runs'] or [])}" if gone else "",
             style="bold" if rate["is_best"] else "" if accuracy else "dim",
         )

@@ -142,7 +142,7 @@ def _axis(key: str, part: Any, seen: list[Any]) -> Axis:
 def parallel(finding: Facts) -> Figure:
     """Every finished trial as a line over its keys; the better, the stronger; the best thick, the defaults dashed."""
     columns, trials = axes_of(finding)[:MOST_KEYS], finished(finding["trials"])
-    losses = [trial["rungs"][-1]["loss"] for trial in trials]
+    losses = [max(trial["rungs"][-1]["loss"], 1e-9) for trial in trials]
     spread = np.log10(losses)
     last = Axis("validation loss", 10 ** float(spread.min()), 10 ** float(max(spread.max(), spread.min() + 0.05)), (), log=True)
     drawing = figure(1.15 * (len(columns) + 1) + 0.4, 3.4)
