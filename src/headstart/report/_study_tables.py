@@ -121,7 +121,7 @@ def _rates(finding: Any) -> Table:
             loss(losses["mean"]),
             points(behind["difference"]),
             points_span(behind["interval"]),
-            f"{gone} of {gone + len(rate['runs'] or [])}" if gone else "",
+            f"{gone} of {len(finding['seeds'])}" if gone else "",
             style="bold" if rate["is_best"] else "" if accuracy else "dim",
         )
     return table
