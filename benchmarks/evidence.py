@@ -2,7 +2,7 @@
 
     python benchmarks/evidence.py coverage
     python benchmarks/evidence.py power
-    python benchmarks/evidence.py aa --runs 1200 --pool runs/aa.npz
+    python benchmarks/evidence.py aa
 
 `coverage` and `power` simulate a population of images and runs whose true accuracies are known; `aa` trains. Each prints a
 Markdown table; evidence.md holds them.
