@@ -55,3 +55,17 @@ def test_a_terminal_gets_a_bar_that_follows_a_changed_total() -> None:
     os.close(main)
     assert done.returncode == 0
     assert "outer" in shown and "30/40 images" in shown.replace("\x1b[0m", "").replace("\x1b[32m", "")
+
+
+def test_a_sign_of_life_is_given_whenever_work_advances() -> None:
+    signs: list[int] = []
+    progress.on_advance(lambda: signs.append(1))
+    try:
+        with progress.task("reading", 10, "files") as task:
+            task.advance()
+            task.advance()
+    finally:
+        progress.on_advance(None)
+    with progress.task("reading", 10, "files") as task:
+        task.advance()
+    assert len(signs) == 2

@@ -55,6 +55,7 @@ class Where:
         workers: processes of this machine, which share its cores; 1 is this process itself.
         ray: the address of a Ray cluster; "auto" is the one that `ray start` left or RAY_ADDRESS names, else one of this machine.
         memory_gb: what each of several workers may use, 1e9 bytes; None: its share of what is free at the start. Linux only.
+            torch alone takes 0.8 of it.
         hung_seconds: a worker that shows no progress for so long is given up.
     """
 
@@ -108,9 +109,9 @@ def attempt(job: Job, dataset: Dataset, split: Split) -> Outcome:
         return Outcome(job, None, "memory", str(error) or "there is not enough memory.")
     except InputError as error:
         return Outcome(job, None, "input", str(error))
-    except (ResourceError, Stopped):
+    except (ResourceError, Stopped, KeyboardInterrupt, SystemExit):
         raise
-    except Exception as error:
+    except BaseException as error:  # Rust's panics are no Exceptions: safetensors' where memory ends
         last = traceback.extract_tb(error.__traceback__)[-1]
         return Outcome(job, None, "error", f"{type(error).__name__}: {error} ({last.filename}, line {last.lineno})")
 

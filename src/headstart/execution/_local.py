@@ -29,7 +29,8 @@ from headstart.training import listening, usable_cores, usable_memory_bytes
 START_SECONDS = 60.0  # that a worker may take to import torch, from a cold disk
 SAVE_SECONDS = 30.0  # that stopped workers have for their checkpoints
 _LOOK_SECONDS = 0.2
-_LAST_WORDS_BYTES, _LAST_WORDS_LINES = 2000, 5
+_NO_MEMORY = ("bad_alloc", "llocate memory", "memory allocation of")  # last words of C++ and Rust
+_LAST_BYTES, _LAST_LINES = 10_000, 5
 
 # Not multiprocessing's own start: that imports the user's script a second time. Its modules may only be found by our sys.path.
 _BOOT = "import sys; sys.path[:] = {path!r}; from headstart.execution._worker import work; work({handle}, {parent})"
@@ -185,7 +186,11 @@ class _Worker:
         status = self.end(5.0)
         how = f"exit status {status}" if status >= 0 else f"signal {-status} ({signal.Signals(-status).name})"
         hint = " Perhaps the system had no memory left: try fewer workers." if status == -signal.SIGKILL else ""
-        return self._ended(None, "crashed", f"the worker process ended with {how}.{hint}{self.last_words}")
+        lines = self.last_words.splitlines()
+        short = [line for line in lines if any(word in line for word in _NO_MEMORY)]
+        said = "".join(f"\n  {line}" for line in short[:1] or lines[-_LAST_LINES:])
+        reason: Reason = "memory" if short else "crashed"
+        return self._ended(None, reason, f"the worker process ended with {how}.{hint}{said}")
 
     def end(self, seconds: float) -> int:
         """Wait so long for the process to end by itself; its exit status, or minus the signal that ended it."""
@@ -200,9 +205,8 @@ class _Worker:
         self.connection.close()
         with self.errors:
             size = self.errors.seek(0, os.SEEK_END)
-            self.errors.seek(max(0, size - _LAST_WORDS_BYTES))
-            lines = self.errors.read().decode("utf-8", "replace").splitlines()
-        self.last_words = "".join(f"\n  {line}" for line in lines[-_LAST_WORDS_LINES:])
+            self.errors.seek(max(0, size - _LAST_BYTES))
+            self.last_words = self.errors.read().decode("utf-8", "replace")
         return status
 
 

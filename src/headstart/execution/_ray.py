@@ -72,10 +72,10 @@ def _connect(ray: Any, address: str, images_bytes: int) -> None:
         except ValueError:  # there is a cluster, which has its own numbers
             ray.init(**quiet)
             return
-    except (ConnectionError, RuntimeError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError) as error:
         raise InputError(
-            f"no Ray cluster answers at --ray {address}: {str(error).splitlines()[0]}",
-            "`ray status` says whether one runs; --ray auto makes one of this machine.",
+            f"there is no Ray cluster to be had with --ray {address}: {str(error).splitlines()[0]}",
+            "`ray status` says whether one runs; --ray auto makes one of this machine if there is none.",
         ) from error
     if not ray.util.get_node_ip_address().startswith("127."):
         ray.shutdown()

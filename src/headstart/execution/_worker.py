@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
+from pathlib import Path
 
 from headstart import progress
 from headstart.data import Dataset, Split
@@ -19,6 +20,7 @@ from headstart.execution._job import Job, Outcome, attempt
 
 SIGN_OF_LIFE_SECONDS = 1.0
 _LOOK_SECONDS = 0.1
+_NEARLY_ALL = 0.8  # of the memory it may use; a guess
 
 # What a worker says: None is a sign of life; an outcome; or what stops the whole study.
 Said = Outcome | ResourceError | Stopped | None
@@ -54,10 +56,13 @@ def work(handle: int, parent: int) -> None:
     connection.send(None)
     while (job := _next(connection)) is not None:
         try:
-            connection.send(attempt(job, dataset, setup.split))
+            outcome = attempt(job, dataset, setup.split)
         except (ResourceError, Stopped) as error:
             connection.send(error)
             return
+        if outcome.reason == "error" and setup.memory_bytes is not None and _used_bytes() > _NEARLY_ALL * setup.memory_bytes:
+            outcome = replace(outcome, reason="memory")  # not all libraries say so
+        connection.send(outcome)
 
 
 def _next(connection: Connection) -> Job | None:
@@ -66,6 +71,15 @@ def _next(connection: Connection) -> Job | None:
     except EOFError:
         return None
     return job
+
+
+def _used_bytes() -> int:
+    """What RLIMIT_DATA counts; freed memory that the allocator keeps is in it."""
+    try:
+        lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return 0
+    return 1024 * int(next((line.split()[1] for line in lines if line.startswith("VmData")), 0))
 
 
 def _signs_of_life(connection: Connection) -> Callable[[], None]:

@@ -48,7 +48,8 @@ from headstart.training._stop import listening
 from headstart.training._timing import measure
 
 WORTH_SAYING_SECONDS = 2.0
-_NO_MEMORY = ("can't allocate memory", "bad_alloc")  # in words that torch's allocator and its C++ parts use
+# What torch's allocator, its C++ parts and oneDNN say; the last was seen in processes limited to less than 1 GB.
+_NO_MEMORY = ("can't allocate memory", "bad_alloc", "could not create a primitive")
 
 
 def train(

@@ -1,0 +1,181 @@
+"""Local processes: what dies, hangs or asks for too much costs its own run; nothing outlives the study."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from small_runs import LONG, is_alive, job, one_thread, trainer, wait_for, weights
+
+from headstart.data import Dataset, Split
+from headstart.execution import Executor, Outcome, Where, open_executor, run_all
+from headstart.execution import _local as local
+from headstart.execution._images import share
+from headstart.store import claim, read_json
+from headstart.training import train
+
+Data = tuple[Dataset, Split]
+Script = Callable[[float], subprocess.Popen[str]]
+
+
+def meanwhile(do: Callable[[], object]) -> threading.Thread:
+    thread = threading.Thread(target=do, daemon=True)
+    thread.start()
+    return thread
+
+
+def both(executor: Executor, folder: Path) -> dict[str, Outcome]:
+    """A run without end, and one run after the other beside it."""
+    jobs = [job(folder, "long", **LONG), *(job(folder, f"short{seed}", seed) for seed in range(4))]
+    return {outcome.job.name: outcome for outcome in run_all(executor, jobs)}
+
+
+@pytest.mark.slow
+def test_a_killed_worker_is_a_crashed_run_and_the_others_go_on(data: Data, tmp_path: Path) -> None:
+    meanwhile(lambda: os.kill(wait_for(lambda: trainer(tmp_path / "long")), signal.SIGKILL))
+    with open_executor(Where(workers=2), *data) as executor:
+        found = both(executor, tmp_path)
+        assert found.pop("long").reason == "crashed"
+        assert [outcome.reason for outcome in found.values()] == [None] * 4
+        (outcome,) = run_all(executor, [job(tmp_path, "afterwards")])
+    assert outcome.reason is None
+
+
+@pytest.mark.slow
+def test_a_worker_that_stands_still_is_killed_and_its_run_is_hung(data: Data, tmp_path: Path) -> None:
+    stopped = []
+
+    def stop() -> None:
+        stopped.append(wait_for(lambda: trainer(tmp_path / "long")))
+        os.kill(stopped[0], signal.SIGSTOP)
+
+    meanwhile(stop)
+    with open_executor(Where(workers=2, hung_seconds=2), *data) as executor:
+        found = both(executor, tmp_path)
+    outcome = found.pop("long")
+    assert outcome.reason == "hung" and "no progress for 2 s" in outcome.message
+    assert not is_alive(stopped[0])
+    assert [outcome.reason for outcome in found.values()] == [None] * 4
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere there is no such limit")
+def test_a_run_over_its_memory_fails_and_a_smaller_one_passes(data: Data, tmp_path: Path) -> None:
+    jobs = [job(tmp_path, "large", model="cnn", nodes=1024, batch=400), job(tmp_path, "small")]
+    with open_executor(Where(workers=2, memory_gb=1.5), *data) as executor:
+        found = {outcome.job.name: outcome for outcome in run_all(executor, jobs)}
+    assert found["small"].reason is None, found["small"].message
+    assert found["large"].reason == "memory", found["large"].message
+
+
+def test_a_worker_that_cannot_start_says_its_last_words(data: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(local, "_BOOT", "raise SystemExit('no such place: {path[0]}')")
+    with open_executor(Where(workers=2), *data) as executor:
+        (outcome,) = run_all(executor, [job(tmp_path)])
+    assert outcome.reason == "crashed"
+    assert "exit status 1" in outcome.message and "no such place" in outcome.message
+
+
+# What a user writes: no `if __name__ == "__main__"`, and nothing may be done twice.
+SCRIPT = """
+import sys
+from pathlib import Path
+import headstart
+import headstart.errors
+from headstart.execution import Job, Where, open_executor, run_all
+from headstart.training import make_recipe
+
+print("begins")
+dataset = headstart.load("digits")
+split = headstart.split(dataset, train_images=400)
+epochs = float(sys.argv[2])
+jobs = [Job(f"r{seed}", make_recipe("mlp", {"epochs": epochs}), seed, Path(sys.argv[1]) / f"r{seed}") for seed in (0, 1)]
+try:
+    with open_executor(Where(workers=2), dataset, split) as executor:
+        for outcome in run_all(executor, jobs):
+            print(outcome.job.name, outcome.reason, outcome.summary["resumed"])
+except headstart.errors.Stopped as stopped:
+    sys.exit(f"{stopped.exit_code}: {stopped}")
+"""
+
+
+@pytest.fixture
+def script(tmp_path: Path) -> Script:
+    """Starts the script, with this many epochs a run, in runs/."""
+    (tmp_path / "script.py").write_text(SCRIPT)
+
+    def start(epochs: float) -> subprocess.Popen[str]:
+        command = [sys.executable, str(tmp_path / "script.py"), str(tmp_path / "runs"), str(epochs)]
+        env = {**os.environ, "OMP_NUM_THREADS": "1"}
+        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env)
+
+    return start
+
+
+@pytest.mark.slow
+def test_a_script_without_a_guard_runs_once_and_its_workers_are_silent(script: Script, tmp_path: Path) -> None:
+    out, err = script(1).communicate(timeout=120)
+    assert out.splitlines()[0] == "begins"
+    assert sorted(out.splitlines()[1:]) == ["r0 None False", "r1 None False"]
+    assert err == ""
+    assert read_json(tmp_path / "runs" / "r0" / "environment.json")["threads"] == 1
+
+
+@pytest.mark.slow
+def test_workers_of_a_killed_study_end_and_free_their_folders(script: Script, tmp_path: Path) -> None:
+    runs = [tmp_path / "runs" / f"r{seed}" for seed in (0, 1)]
+    with script(10000) as study:
+        workers = [wait_for(lambda run=run: trainer(run)) for run in runs]  # type: ignore[misc]
+        study.kill()
+    wait_for(lambda: not any(map(is_alive, workers)), seconds=2)
+    for run in runs:
+        with claim(run):
+            pass
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+def test_a_stopped_study_saves_its_runs_and_goes_on_from_there(signum: signal.Signals, script: Script, tmp_path: Path) -> None:
+    runs = [tmp_path / "runs" / f"r{seed}" for seed in (0, 1)]
+    with script(60) as study:
+        workers = [wait_for(lambda run=run: (run / "checkpoint").exists() and trainer(run)) for run in runs]  # type: ignore[misc]
+        study.send_signal(signum)
+        _, err = study.communicate(timeout=60)
+    assert err.startswith(f"{128 + signum}: stopped with 2 runs in hand")
+    assert not any(map(is_alive, workers))
+    again, _ = script(60).communicate(timeout=120)
+    assert sorted(again.splitlines()[1:]) == ["r0 None True", "r1 None True"]
+
+
+def test_images_in_memory_are_shared_without_a_name(data: Data, tmp_path: Path) -> None:
+    dataset, split = data
+    in_memory = replace(dataset, images=np.array(dataset.images))
+    with one_thread(), open_executor(Where(workers=2), in_memory, split) as executor:
+        (outcome,) = run_all(executor, [job(tmp_path)])
+        assert outcome.reason is None
+        train(outcome.job.recipe, dataset, split, 0, tmp_path / "direct")
+    assert weights(tmp_path / "run") == weights(tmp_path / "direct")
+
+
+def test_a_map_is_found_by_its_file_and_a_part_of_one_is_copied(data: Data) -> None:
+    images = data[0].images
+    for wanted, is_copied in ((images, False), (images[5:], True), (images[:, ::-1], True), (np.asarray(images), True)):
+        shared, file = share(wanted)
+        assert (file is not None) == is_copied
+        assert np.array_equal(shared.map(), wanted) and not shared.map().flags.writeable
+        if file is not None:
+            file.close()
+
+
+def test_workers_share_the_cores_unless_the_user_gave_fewer(monkeypatch: pytest.MonkeyPatch) -> None:
+    for said, cores, wanted in (("", 4, "4"), ("2", 4, "2"), ("8", 4, "4"), ("many", 4, "4"), ("0", 4, "4")):
+        monkeypatch.setenv("OMP_NUM_THREADS", said)
+        assert local._threads(cores) == wanted

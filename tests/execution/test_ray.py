@@ -1,0 +1,133 @@
+"""A real Ray cluster of two nodes on this machine: one of them is killed, and nothing is lost or heard outside."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+from small_runs import is_alive, job, one_thread, trainer, wait_for, weights
+
+from headstart.data import Dataset, Split
+from headstart.errors import InputError
+from headstart.execution import Where, open_executor, run_all
+from headstart.execution import _ray as on_ray
+from headstart.training import train
+
+Data = tuple[Dataset, Split]
+needs_ray = pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed")
+
+
+@pytest.fixture
+def two_nodes(data: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A cluster of two nodes with one processor each; their temporary files lie in nodes/."""
+    (tmp_path / "nodes").mkdir()
+    sockets = tempfile.mkdtemp(prefix="ray-", dir="/tmp")  # their paths must be short
+    monkeypatch.setenv("RAY_TMPDIR", sockets)
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "nodes"))
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    on_ray._import_ray()
+    from ray.cluster_utils import Cluster
+
+    small = {"num_cpus": 1, "object_store_memory": 100 << 20, "include_dashboard": False}
+    cluster = Cluster(initialize_head=True, head_node_args=small)
+    cluster.add_node(num_cpus=1, object_store_memory=100 << 20)
+    yield cluster
+    cluster.shutdown()  # type: ignore[no-untyped-call]
+    shutil.rmtree(sockets)
+
+
+def parent(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1])
+
+
+@needs_ray
+@pytest.mark.slow
+def test_a_node_killed_in_the_middle_of_a_study_loses_nothing(two_nodes: Any, data: Data, tmp_path: Path) -> None:
+    (doomed,) = two_nodes.worker_nodes
+    raylet = doomed.all_processes["raylet"][0].process.pid
+    victims: list[int] = []
+
+    def kill() -> None:
+        def training_there() -> list[int]:
+            pids = [trainer(run) for run in (tmp_path / "nodes").glob("headstart-*/*")]
+            return [pid for pid in pids if pid is not None and is_alive(pid) and parent(pid) == raylet]
+
+        victims.extend(wait_for(training_there))
+        two_nodes.remove_node(doomed, allow_graceful=False)
+
+    thread = threading.Thread(target=kill, daemon=True)
+    thread.start()
+    jobs = [job(tmp_path / "runs", f"r{seed}", seed, epochs=40) for seed in range(4)]
+    with open_executor(Where(ray=two_nodes.address), *data) as executor:
+        assert executor.slots == 2
+        found = list(run_all(executor, jobs))
+        assert executor.slots == 1
+    thread.join()
+    assert victims and not any(map(is_alive, victims))
+    assert sorted(outcome.job.name for outcome in found) == ["r0", "r1", "r2", "r3"]
+    assert [outcome.reason for outcome in found] == [None] * 4, found
+    with one_thread():
+        train(jobs[3].recipe, *data, 3, tmp_path / "direct")
+    assert weights(jobs[3].folder) == weights(tmp_path / "direct")
+
+
+def listening() -> set[str]:
+    """Addresses, in hexadecimal, at which this machine accepts connections from elsewhere."""
+    found = set()
+    for table in ("tcp", "tcp6"):
+        for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
+            _, local, _, state, *_ = line.split()
+            is_loopback = local.startswith(
+                ("0100007F:", "0000000000000000FFFF00000100007F:", "00000000000000000000000001000000:")
+            )
+            if state == "0A" and not is_loopback:
+                found.add(local)
+    return found
+
+
+@needs_ray
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_a_cluster_of_our_own_listens_on_this_machine_only(data: Data, tmp_path: Path) -> None:
+    before = listening()
+    with open_executor(Where(ray="auto"), *data) as executor:
+        (outcome,) = run_all(executor, [job(tmp_path)])
+        assert outcome.reason is None
+        assert listening() <= before
+
+
+@needs_ray
+def test_an_address_where_no_cluster_answers_is_said(data: Data) -> None:
+    with (
+        pytest.raises(InputError, match="no Ray cluster to be had with --ray nonsense"),
+        open_executor(Where(ray="nonsense"), *data),
+    ):
+        pass
+
+
+def test_without_ray_the_error_says_what_to_install(data: Data, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(InputError, match=r"pip install 'headstart\[ray\]'"), open_executor(Where(ray="auto"), *data):
+        pass
+
+
+@needs_ray
+@pytest.mark.slow
+def test_ray_that_was_imported_before_is_not_made_to_listen_outside() -> None:
+    code = (
+        "import ray, headstart; from headstart.execution import Where, open_executor\n"
+        "dataset = headstart.load('digits')\n"
+        "with open_executor(Where(ray='auto'), dataset, headstart.split(dataset)): print('open')\n"
+    )
+    env = {key: value for key, value in os.environ.items() if not key.startswith("RAY_")}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, env=env)
+    assert "imported before" in done.stderr and done.stdout == ""
