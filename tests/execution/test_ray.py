@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -14,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from small_runs import is_alive, job, one_thread, trainer, wait_for, weights
+from small_runs import LONG, is_alive, job, one_thread, trainer, wait_for, weights
 
 from headstart.data import Dataset, Split
-from headstart.errors import InputError
+from headstart.errors import InputError, Stopped
 from headstart.execution import Where, open_executor, run_all
 from headstart.execution import _ray as on_ray
 from headstart.training import train
@@ -106,11 +107,10 @@ def test_a_cluster_of_our_own_listens_on_this_machine_only(data: Data, tmp_path:
 
 
 @needs_ray
-def test_an_address_where_no_cluster_answers_is_said(data: Data) -> None:
-    with (
-        pytest.raises(InputError, match="no Ray cluster to be had with --ray nonsense"),
-        open_executor(Where(ray="nonsense"), *data),
-    ):
+@pytest.mark.parametrize("address", ["nonsense", "127.0.0.1:1"])
+def test_an_address_where_no_cluster_answers_is_said(address: str, data: Data) -> None:
+    refused = pytest.raises(InputError, match=f"no Ray cluster to be had with --ray {address}")
+    with refused, open_executor(Where(ray=address), *data):
         pass
 
 
@@ -131,3 +131,18 @@ def test_ray_that_was_imported_before_is_not_made_to_listen_outside() -> None:
     env = {key: value for key, value in os.environ.items() if not key.startswith("RAY_")}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, env=env)
     assert "imported before" in done.stderr and done.stdout == ""
+
+
+@needs_ray
+@pytest.mark.slow
+def test_a_stopped_study_cancels_its_tasks_and_keeps_what_is_finished(data: Data, tmp_path: Path) -> None:
+    jobs = [job(tmp_path, "short"), *(job(tmp_path, f"long{seed}", seed, **LONG) for seed in range(2))]
+    done = []
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(Stopped, match="in hand on the cluster") as stopped, open_executor(Where(ray="auto"), *data) as executor:
+        assert signal.getsignal(signal.SIGTERM) is before
+        for outcome in run_all(executor, jobs):
+            done.append(outcome.job.name)
+            threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGTERM)).start()
+    assert stopped.value.exit_code == 128 + signal.SIGTERM
+    assert done == ["short"] and not (tmp_path / "long0").exists()

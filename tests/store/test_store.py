@@ -4,6 +4,7 @@ import errno
 import hashlib
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -135,9 +136,9 @@ def test_what_a_killed_process_left_is_cleared_and_nothing_else(tmp_path: Path) 
 
 def test_a_file_without_a_name_holds_its_content_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    with nameless_file(b"twelve bytes") as file:
+    with store.nameless_file(b"twelve bytes") as file:
         assert list(tmp_path.iterdir()) == []
         assert (file.seek(0), file.read()) == (0, b"twelve bytes")
-    monkeypatch.setattr("shutil.disk_usage", lambda _: shutil._ntuple_diskusage(1, 1, 0))  # type: ignore[attr-defined]
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=0))
     with pytest.raises(ResourceError, match="are free there"):
-        nameless_file(b"twelve bytes")
+        store.nameless_file(b"twelve bytes")

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
+import socket
 import tempfile
+import threading
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,6 +26,7 @@ from headstart.training import listening, read_metrics, run_summary, usable_core
 CORES_A_RUN = 1
 RETRIES = 3  # of a run whose node or worker process was lost
 _STOP_SECONDS = 10.0
+_ANSWER_SECONDS = 10.0
 _LOOK_SECONDS = 0.2
 _OBJECT_STORE_BYTES = 256 << 20  # of a cluster of our own, beside the images: for the files of runs on their way back
 _METRICS = "metrics.json"  # written last: it says that a run is finished
@@ -36,7 +40,8 @@ def on_ray(address: str, dataset: Dataset, split: Split) -> Iterator[RayTasks]:
     ray = _import_ray()
     is_ours = not ray.is_initialized()
     if is_ours:
-        _connect(ray, address, dataset.images.nbytes)
+        with _own_sigterm():
+            _connect(ray, address, dataset.images.nbytes)
     try:
         executor = RayTasks(ray, dataset, split)
         try:
@@ -65,6 +70,7 @@ def _connect(ray: Any, address: str, images_bytes: int) -> None:
     quiet = {"include_dashboard": False, "log_to_driver": False, "logging_level": "ERROR"}
     try:
         if address != "auto":
+            _need_answer(address)
             ray.init(address=address, **quiet)
             return
         try:
@@ -75,7 +81,8 @@ def _connect(ray: Any, address: str, images_bytes: int) -> None:
     except (OSError, RuntimeError, ValueError) as error:
         raise InputError(
             f"there is no Ray cluster to be had with --ray {address}: {str(error).splitlines()[0]}",
-            "`ray status` says whether one runs; --ray auto makes one of this machine if there is none.",
+            "`ray status` says whether one runs (where clusters ask for a token, RAY_AUTH_MODE=token sends it); "
+            "--ray auto makes one of this machine if there is none.",
         ) from error
     if not ray.util.get_node_ip_address().startswith("127."):
         ray.shutdown()
@@ -83,6 +90,28 @@ def _connect(ray: Any, address: str, images_bytes: int) -> None:
             "Ray was imported before Headstart, and would listen beyond this machine.",
             "Call ray.init() yourself, or set RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER=0 before Python starts.",
         )
+
+
+def _need_answer(address: str) -> None:
+    """Whether anything listens at HOST:PORT. Ray tries for minutes.
+
+    Raises:
+        OSError: no.
+    """
+    host, _, port = address.rpartition(":")
+    if "//" not in address and port.isdigit():
+        socket.create_connection((host, int(port)), _ANSWER_SECONDS).close()
+
+
+@contextmanager
+def _own_sigterm() -> Iterator[None]:
+    """SIGTERM goes where it went before; ray.init takes it to end the process in its own way."""
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, before)
 
 
 class RayTasks:
