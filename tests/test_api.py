@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 import headstart
 from headstart import api
+from headstart.api._common import ONLY_BY_SET, command_of
 from headstart.cli import app
 from headstart.errors import InputError
 from headstart.models import MODELS
@@ -54,7 +55,7 @@ def test_the_recorded_command_is_one_that_the_command_line_takes(monkeypatch: py
 
     monkeypatch.setattr(api, "compare", note)
     keys = {"models": "mlp,cnn", "seeds": 2, "time_limit": "none", "lr": 0.1, "flip": False, "train_images": 100, "split_seed": 3}
-    command = api._command("compare", "my photos", keys, "out here")
+    command = command_of("compare", "my photos", keys, "out here")
     result = CliRunner().invoke(app, [*shlex.split(command)[1:], "--json"], catch_exceptions=False)
     assert result.exit_code == 0
     assert {key: asked[key] for key in [*keys, "data", "out"]} == {**keys, "data": "my photos", "out": "out here"}
@@ -65,7 +66,7 @@ def test_every_key_of_a_model_has_an_option_or_is_recorded_as_a_setting(model: s
     from headstart.cli.train import train
 
     options = set(inspect.signature(train).parameters)
-    assert keys_of(model, {}) <= options | api._ONLY_BY_SET
+    assert keys_of(model, {}) <= options | ONLY_BY_SET
 
 
 def test_a_run_records_the_command_that_repeats_it(tmp_path: Path) -> None:

@@ -252,8 +252,15 @@ def test_npz_in_both_styles(tmp_path: Path) -> None:
 def test_an_npz_may_bring_its_own_validation_images(tmp_path: Path) -> None:
     images = np.random.default_rng(0).integers(0, 256, (60, 8, 8), dtype=np.uint8)
     labels = np.arange(60) % 3
-    parts = {"x_train": images[:30], "x_validation": images[30:45], "x_test": images[45:]}
-    np.savez(tmp_path / "own.npz", **parts, y_train=labels[:30], y_validation=labels[30:45], y_test=labels[45:])
+    np.savez(
+        tmp_path / "own.npz",
+        x_train=images[:30],
+        y_train=labels[:30],
+        x_validation=images[30:45],
+        y_validation=labels[30:45],
+        x_test=images[45:],
+        y_test=labels[45:],
+    )
     dataset = load(tmp_path / "own.npz")
     assert np.bincount(dataset.parts).tolist() == [0, 30, 15, 15]
     assert make_split(dataset).validation.tolist() == list(range(30, 45))

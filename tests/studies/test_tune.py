@@ -119,7 +119,7 @@ def test_a_search_that_is_killed_again_and_again_ends_as_one_in_one_go(
     words = [sys.executable, "-c", SCRIPT.format(asked=asked, folder=str(folder))]
     rng, kills = np.random.default_rng(0), 0
     while not (folder / "finding.json").exists() and kills < 6:
-        process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         wanted = len(list((folder / "runs").glob("*"))) + 1
         started = time.monotonic()
         while process.poll() is None and time.monotonic() - started < 60:  # until it has begun another run, and a little more
@@ -138,9 +138,7 @@ def test_a_search_that_is_killed_again_and_again_ends_as_one_in_one_go(
 
 def fail(reasons: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     """Runs whose name begins with a key of `reasons` fail with that reason."""
-    from headstart.execution import _open
-
-    real = _open.attempt
+    from headstart.execution._job import attempt as real
 
     def attempt(job: Job, dataset: Dataset, split: Split) -> Outcome:
         for name, reason in reasons.items():
@@ -148,7 +146,7 @@ def fail(reasons: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
                 return Outcome(job, None, reason, f"{name} went wrong")  # type: ignore[arg-type]
         return real(job, dataset, split)
 
-    monkeypatch.setattr(_open, "attempt", attempt)
+    monkeypatch.setattr("headstart.execution._open.attempt", attempt)
 
 
 def test_failed_trials_are_kept_with_their_reason_and_the_search_goes_on(
@@ -181,11 +179,20 @@ def test_a_diverging_recipe_is_a_failed_trial(digits: Dataset, small: Split, tmp
 def test_a_function_may_be_the_space(digits: Dataset, small: Split, tmp_path: Path) -> None:
     def space(draw: Draw) -> dict[str, Any]:
         layers = draw.suggest_int("layers", 1, 2)
-        return {"layers": layers, "nodes": draw.suggest_categorical("nodes", [8, 16] if layers == 1 else [8])}
+        return {"layers": layers, "nodes": draw.suggest_int("nodes of two" if layers == 2 else "nodes", 8, 8 * layers)}
 
     finding = tune(quick(space=space, trials=3, seeds=1), digits, small, tmp_path / "study")
     assert {tuple(trial["values"]) for trial in finding["trials"]} == {("layers", "nodes")}
     assert finding["space"] == {}
+
+
+def test_a_function_that_offers_now_this_now_that_is_refused(digits: Dataset, small: Split, tmp_path: Path) -> None:
+    def space(draw: Draw) -> dict[str, Any]:
+        layers = draw.suggest_categorical("layers", [1, 2])
+        return {"layers": layers, "nodes": draw.suggest_categorical("nodes", [8] * layers)}
+
+    with pytest.raises(InputError, match="the search space cannot be drawn from"):
+        tune(quick(space=space, trials=8), digits, small, tmp_path / "study")
 
 
 def test_larger_networks_train_for_less_within_the_same_multiply_adds(digits: Dataset, small: Split, tmp_path: Path) -> None:

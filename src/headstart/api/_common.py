@@ -109,7 +109,7 @@ def default_folder(dataset: Dataset, what: str, digest: str, split_fingerprint: 
     return Path("runs") / "-".join(words)
 
 
-_ONLY_BY_SET = {
+ONLY_BY_SET = {
     "momentum",
     "warmup",
     "pretrained",
@@ -138,7 +138,7 @@ def command_of(verb: str, data: Data, keys: dict[str, Any], out: str | Path | No
             continue
         text = ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
         option = key.replace("_", "-")
-        if key in _ONLY_BY_SET or (verb in _OPTIONS and key not in _OPTIONS[verb]):
+        if key in ONLY_BY_SET or (verb in _OPTIONS and key not in _OPTIONS[verb]):
             words += ["--set", f"{key}={text}"]
         elif isinstance(value, bool):
             words.append(f"--{option}" if value else f"--no-{option}")

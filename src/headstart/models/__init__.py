@@ -18,6 +18,7 @@ from headstart.models._options import (
     NetOptions,
     ScenesOptions,
     options_of,
+    usual_layers,
 )
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ __all__ = [
     "load_backbone",
     "options_of",
     "summarise",
+    "usual_layers",
 ]
 
 

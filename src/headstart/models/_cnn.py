@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor, nn
 
 from headstart.models._layers import activation
-from headstart.models._options import CnnOptions
+from headstart.models._options import CnnOptions, cnn_stem, usual_layers
 
 STATISTICS_RATE = 0.3  # of batch norm's running moments: a run of 300 steps must not lag behind its weights
 FITTED_AT_ONCE = 16  # images: in float64, the patches of 222 images of 224 pixels are 1 GB
@@ -79,18 +77,12 @@ class Cnn(nn.Module):
 
     def __init__(self, image_shape: tuple[int, int, int], outputs: int, options: CnnOptions) -> None:
         super().__init__()
-        height, width, channels = image_shape
-        # Above 56 pixels the stem strides, so that the first block sees 28 to 56 pixels of images up to 448.
-        side = min(height, width)
-        stride = min(8, max(1, 2 ** round(math.log2(side / 40))))
-        patch = min(2 * stride, side)
-        self.whitening = Whitening(channels, patch, stride)
+        stride, patch, side = cnn_stem(image_shape)
+        self.whitening = Whitening(image_shape[2], patch, stride)
         self.act = activation(options.activation)
-        side = (side - patch) // stride + 1
         filters, inputs = options.nodes, self.whitening.out_channels
         self.blocks = nn.Sequential()
-        room = max(1, int(math.log2(side / 3))) if side >= 3 else 1  # the last block ends at 3 to 5 pixels
-        for _ in range(options.layers or room):
+        for _ in range(options.layers or usual_layers(image_shape)):
             self.blocks.append(Block(inputs, filters, options, side))
             inputs, filters, side = (
                 filters,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -42,6 +43,23 @@ class CnnOptions(NetOptions):
     activation: Activation = "relu"
     dropout: Rate = 0.0
     downsample: Literal["pool", "stride"] = "pool"  # a stride costs a third less time a step, and some accuracy in longer runs
+
+
+def cnn_stem(image_shape: tuple[int, int, int]) -> tuple[int, int, int]:
+    """Stride and kernel of the cnn's stem for images of this shape, and the smaller side of the map that it makes, in pixels.
+
+    Above 56 pixels the stem strides, so that the first block sees 28 to 56 pixels of images up to 448.
+    """
+    side = min(image_shape[:2])
+    stride = min(8, max(1, 2 ** round(math.log2(side / 40))))
+    kernel = min(2 * stride, side)
+    return stride, kernel, (side - kernel) // stride + 1
+
+
+def usual_layers(image_shape: tuple[int, int, int]) -> int:
+    """Blocks of the cnn where `layers` is left open: so many that the last one ends at 3 to 5 pixels."""
+    side = cnn_stem(image_shape)[2]
+    return max(1, int(math.log2(side / 3))) if side >= 3 else 1
 
 
 class FashionOptions(NetOptions):

@@ -27,7 +27,7 @@ from headstart.studies._grid import (
     scores,
     with_features,
 )
-from headstart.studies._knobs import KNOBS, knobs_of, turned, value_of
+from headstart.studies._knobs import KNOBS, explicit, knobs_of, turned, value_of
 from headstart.training import Recipe, check, make_recipe, read_curves, resolve
 
 _LEVEL = 0.05
@@ -162,9 +162,9 @@ def effects(
 
 def _turns(asked: EffectStudy, base: Recipe, dataset: Dataset, split: Split) -> tuple[list[_Turn], list[Variant]]:
     """All turns; later turns of a knob are the first to go where time is short. What these images do not allow is left out."""
-    turns, variants = [], []
+    turns, variants, usual = [], [], explicit(base, dataset.image_shape)
     for knob in knobs_of(asked.model, asked.of):
-        for rank, (label, value, change) in enumerate(KNOBS[knob](base)):
+        for rank, (label, value, change) in enumerate(KNOBS[knob](usual)):
             recipe = turned(base, change, dict(asked.values), asked.preset)
             recipe = recipe.model_copy(update={"net": recipe.net.model_copy(update=_decided_net(base, change))})
             try:
@@ -173,7 +173,7 @@ def _turns(asked: EffectStudy, base: Recipe, dataset: Dataset, split: Split) -> 
                 progress.say(f"{label} is left out: {error.message}")
                 continue
             name = "".join(letter if letter.isalnum() or letter in ".-" else "-" for letter in label)
-            baseline = value_of(base, knob) if knob != "augmentation" else "as it is"
+            baseline = value_of(usual, knob) if knob != "augmentation" else "as it is"
             turns.append(_Turn(knob, label, value, baseline, name))
             variants.append(Variant(name, recipe, rank))
     return turns, variants

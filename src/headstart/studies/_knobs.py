@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from headstart.errors import InputError, nearest
-from headstart.models import BACKBONES
-from headstart.training import Recipe, keys_of, make_recipe
+from headstart.models import BACKBONES, usual_layers
+from headstart.training import Recipe, keys_of, make_recipe, with_net
 
 Change = tuple[str, Any, dict[str, Any]]  # label, value, and the keys that change
 
@@ -25,8 +25,6 @@ def _steps(key: str, least: int, *, double: bool) -> Callable[[Recipe], list[Cha
 
     def found(recipe: Recipe) -> list[Change]:
         usual = value_of(recipe, key)
-        if usual is None:  # the network decides by the size of the images
-            return []
         beside = (usual // 2, usual * 2) if double else (usual - 1, usual + 1)
         return [(f"{key} {value}", value, {key: value}) for value in beside if value >= least]
 
@@ -61,6 +59,13 @@ KNOBS: dict[str, Callable[[Recipe], list[Change]]] = {
     "schedule": _choices("schedule", ("constant", "cosine", "linear")),
 }
 USUAL_KNOBS = ("dropout", "l2", "layers", "nodes", "activation", "batch", "optimizer", "augmentation")
+
+
+def explicit(recipe: Recipe, image_shape: tuple[int, int, int]) -> Recipe:
+    """The recipe with the depth that its network would choose for such images written out, so that it can be turned."""
+    layers = value_of(recipe, "layers")
+    is_open = layers is None and "layers" in type(recipe.net).model_fields
+    return with_net(recipe, layers=usual_layers(image_shape)) if is_open else recipe
 
 
 def value_of(recipe: Recipe, key: str) -> Any:

@@ -11,7 +11,7 @@ from headstart import progress
 from headstart.data import Dataset, Split, without_test
 from headstart.errors import InputError, RunFailed
 from headstart.execution import Executor, Job, Outcome, run_all
-from headstart.models import BACKBONES
+from headstart.models import BACKBONES, usual_layers
 from headstart.studies._budget import within_budget
 from headstart.studies._space import Space, Values
 from headstart.studies._trials import Ledger, Trial, Trials
@@ -56,7 +56,7 @@ class Search:
         if defaults.model in BACKBONES:
             defaults, _ = prepare_features(defaults, dataset, split, asked.seed, None)
         self.defaults = defaults
-        self.space = asked.make_space(getattr(defaults.net, "layers", None))
+        self.space = asked.make_space(usual_layers(dataset.image_shape))
         self.trials = ledger.trials("rung0", self.space, defaults, asked.seed)
         chosen = Space(lambda draw: {"trial": draw.suggest_int("trial", 0, _MOST_TRIALS)}, {})
         self._higher = [ledger.trials(f"rung{level}", chosen, defaults, 0) for level in range(1, len(asked.rungs))]

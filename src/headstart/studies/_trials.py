@@ -6,12 +6,13 @@ machines that share a database take up those of one that no longer shows signs o
 
 from __future__ import annotations
 
+import random
 import socket
 import threading
 import time
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ SIGN_OF_LIFE_SECONDS = 10.0
 DEAD_AFTER_SECONDS = 60.0  # without a sign of life, by the watcher's own clock: those of two machines may differ
 _DRAWN_AT_RANDOM = 8  # before the sampler models anything
 _NOT_COUNTED = "too large"
+_TRIES = 5
 
 
 @dataclass(frozen=True)
@@ -203,9 +205,18 @@ class Trials:
         trial.set_user_attr("alive", time.time())
         values = trial.user_attrs.get("values")
         if values is None:
-            values = self._space.draw(trial)
+            values = self._drawn(trial)
             trial.set_user_attr("values", values)
         return Trial(trial.number, values, "open", {})
+
+    def _drawn(self, trial: optuna.Trial) -> Values:
+        try:
+            return self._space.draw(trial)
+        except ValueError as error:
+            raise InputError(
+                f"the search space cannot be drawn from: {error}",
+                "Offer the same choices under a name at every draw; where they depend on another value, use another name.",
+            ) from error
 
     def _note(self, number: int, key: str, value: Any) -> None:
         one = self.study.get_trials(deepcopy=False)[number]
@@ -290,7 +301,7 @@ def open_ledger(url: str | None, name: str, folder: Path) -> Iterator[Ledger]:
 
 
 def _storage(url: str | None, folder: Path) -> optuna.storages.RDBStorage:
-    from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError
+    from sqlalchemy.exc import ArgumentError, IntegrityError, NoSuchModuleError, OperationalError, ProgrammingError
 
     if url is None:
         path = folder.absolute() / "trials.db"
@@ -298,6 +309,10 @@ def _storage(url: str | None, folder: Path) -> optuna.storages.RDBStorage:
     driver = url.replace("postgres://", "postgresql://", 1).replace("postgresql://", "postgresql+psycopg://", 1)
     shown = url.rsplit("@", 1)[-1]  # without user and password
     try:
+        for _ in range(_TRIES):
+            with suppress(IntegrityError, ProgrammingError):  # two machines make its tables at the same moment
+                return optuna.storages.RDBStorage(driver)
+            time.sleep(random.uniform(0.2, 1.0))
         return optuna.storages.RDBStorage(driver)
     except (ModuleNotFoundError, ImportError) as error:
         raise InputError(

@@ -56,7 +56,7 @@ class Tuning:
             self.make_space(None)
 
     def make_space(self, layers: int | None) -> Space:
-        """The space to search. `layers`: as many as the images have room for."""
+        """The space to search. `layers`: as many as the images have room for, for networks whose depth that bounds."""
         if self.space is not None:
             return make_space(self.model, self.space, self.values)
         usual = default_space(self.model, self.extras, layers)  # what the user fixed is not searched
