@@ -21,7 +21,7 @@ from headstart.training import list_runs, train
 WHERES = {"this process": Where(), "local processes": Where(workers=2), "ray": Where(ray="auto")}
 
 
-@pytest.fixture(scope="module", params=WHERES)
+@pytest.fixture(scope="module", params=["this process", "local processes", pytest.param("ray", marks=pytest.mark.slow)])
 def executor(request: pytest.FixtureRequest, data: tuple[Dataset, Split]) -> Iterator[Executor]:
     if request.param == "ray" and find_spec("ray") is None:
         pytest.skip("Ray is not installed")

@@ -134,6 +134,18 @@ def test_what_a_killed_process_left_is_cleared_and_nothing_else(tmp_path: Path) 
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(keep)
 
 
+def test_what_need_not_outlive_a_crash_is_not_synced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fsync", synced.append)
+    with store.volatile():
+        store.write_text(tmp_path / "a.txt", "a")
+        with store.new_folder(tmp_path / "folder") as building:
+            store.write_text(building / "b.txt", "b")
+    assert not synced and (tmp_path / "folder" / "b.txt").read_text() == "b"
+    store.write_text(tmp_path / "a.txt", "b")
+    assert len(synced) == 2
+
+
 def test_a_file_without_a_name_holds_its_content_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     with store.nameless_file(b"twelve bytes") as file:

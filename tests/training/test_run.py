@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from headstart.data import Dataset, Split, load, make_split
-from headstart.errors import InputError, ResourceError, RunFailed
+from headstart.errors import InputError, ResourceError, RunFailed, TooLittleMemory
 from headstart.store import claim
 from headstart.training import list_runs, load_classifier, make_recipe, read_correct, read_metrics, train
 from headstart.training._loss import CrossEntropy
@@ -65,6 +65,26 @@ def test_the_same_seed_gives_the_same_weights_and_another_does_not(model: str, d
         weights.append((tmp_path / name / "model.safetensors").read_bytes())
     assert weights[0] == weights[1]
     assert weights[0] != weights[2]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError("Unable to allocate 9.0 TiB"),
+        torch.OutOfMemoryError("CUDA out of memory"),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"),
+        RuntimeError("could not create a primitive"),
+    ],
+)
+def test_too_little_memory_is_said_in_one_way(
+    error: Exception, digits: Dataset, digits_split: Split, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("headstart.training._run.prepare", full)
+    with pytest.raises(TooLittleMemory, match="smaller --batch"):
+        train(make_recipe("mlp", {"epochs": 1}), digits, digits_split, 0, tmp_path / "run")
 
 
 def test_training_leaves_the_callers_random_numbers_alone(digits: Dataset, digits_split: Split, tmp_path: Path) -> None:

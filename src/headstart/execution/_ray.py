@@ -194,7 +194,7 @@ def _train_there(job: Job, data: tuple[Dataset, Split]) -> tuple[Outcome | Resou
     import torch
 
     torch.set_num_threads(min(torch.get_num_threads(), CORES_A_RUN))
-    with tempfile.TemporaryDirectory(prefix="headstart-") as place:
+    with tempfile.TemporaryDirectory(prefix="headstart-") as place, store.volatile():  # syncs took half of a tiny run
         folder = Path(place) / job.folder.name
         try:
             outcome = attempt(replace(job, folder=folder), *data)

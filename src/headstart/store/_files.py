@@ -51,10 +51,29 @@ def _existing_parent(path: Path) -> Path:
     return path
 
 
+_is_volatile = False
+
+
+@contextmanager
+def volatile() -> Iterator[None]:
+    """What is written while the block runs need not outlive a crash of the machine: nothing is synced."""
+    global _is_volatile
+    _is_volatile = True
+    try:
+        yield
+    finally:
+        _is_volatile = False
+
+
+def _sync(handle: int) -> None:
+    if not _is_volatile:
+        os.fsync(handle)
+
+
 def _sync_folder(path: Path) -> None:
     handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        os.fsync(handle)
+        _sync(handle)
     finally:
         os.close(handle)
 
@@ -116,7 +135,7 @@ def write_bytes(path: Path, content: bytes) -> None:
                 file.write(content)
                 file.flush()
                 os.fchmod(file.fileno(), 0o644)
-                os.fsync(file.fileno())
+                _sync(file.fileno())
             Path(name).replace(path)
         except BaseException:
             Path(name).unlink(missing_ok=True)
@@ -243,7 +262,7 @@ def _settle(building: Path, path: Path) -> None:
     for file in building.rglob("*"):
         if file.is_file():
             with file.open("rb") as handle:
-                os.fsync(handle.fileno())
+                _sync(handle.fileno())
     _sync_folder(building)
     if not path.exists():
         building.rename(path)
