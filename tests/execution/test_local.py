@@ -69,7 +69,7 @@ def test_a_worker_that_stands_still_is_killed_and_its_run_is_hung(data: Data, tm
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere there is no such limit")
 def test_a_run_over_its_memory_fails_and_a_smaller_one_passes(data: Data, tmp_path: Path) -> None:
-    jobs = [job(tmp_path, "large", model="cnn", nodes=1024, batch=400), job(tmp_path, "small")]
+    jobs = [job(tmp_path, "large", model="cnn", nodes=1024, layers=3), job(tmp_path, "small")]
     with open_executor(Where(workers=2, memory_gb=1.5), *data) as executor:
         found = {outcome.job.name: outcome for outcome in run_all(executor, jobs)}
     assert found["small"].reason is None, found["small"].message
