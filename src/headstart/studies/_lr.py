@@ -233,7 +233,7 @@ def _finding(rates: list[dict[str, Any]], tests: list[RangeTest], base: Recipe, 
     if low == high:
         width = "no other rate is as good"
     else:
-        width = f"those from {low:g} to {high:g} are as good ({good['decades']:.2g} decades)"
+        width = f"those from {low:g} to {high:g} are as good ({good['decades']:.2g} decade{'' if good['decades'] == 1 else 's'})"
     breaks = "" if border is None else f"; from {border:g} on training breaks down"
     sentence = (
         f"The best learning rate of {base.model} with {base.optimizer} over {grid.variants[0].recipe.epochs:.3g} epochs is "

@@ -20,13 +20,13 @@ _ACTIVATIONS = ["relu", "tanh", "gelu"]
 # Learning rate, depth, width, activation, L2, dropout, optimizer and batch: what the usual notebooks on digits and clothes vary.
 _SPACES: dict[str, dict[str, Any]] = {
     "mlp": {
-        "lr": _RATE,
+        "lr": {**_RATE, "high": 1.0},  # muon's own is 0.08
         "layers": {"low": 1, "high": 4},
         "nodes": _NODES,
         "activation": _ACTIVATIONS,
         "dropout": _DROPOUT,
         "l2": _L2,
-        "optimizer": _OPTIMIZERS,
+        "optimizer": ["muon", *_OPTIMIZERS],
         "batch": [32, 64, 128, 256],
     },
     "cnn": {
