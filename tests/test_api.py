@@ -61,6 +61,28 @@ def test_the_recorded_command_is_one_that_the_command_line_takes(monkeypatch: py
     assert {key: asked[key] for key in [*keys, "data", "out"]} == {**keys, "data": "my photos", "out": "out here"}
 
 
+@pytest.mark.parametrize(
+    ("verb", "keys"),
+    [
+        ("tune", {"model": "mlp", "trials": 3, "also": "augmentation", "epochs": 2.0, "activation": "tanh", "split_seed": 1}),
+        ("lr", {"model": "mlp", "values": "0.1,0.01", "optimizer": "adam", "seeds": 2, "dropout": 0.5, "train_images": 90}),
+        ("effects", {"model": "cnn", "of": "dropout,l2", "time_limit": "5m", "batch": 64, "label_smoothing": 0.1}),
+    ],
+)
+def test_the_recorded_command_of_a_study_is_one_too(verb: str, keys: dict[str, object], monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: dict[str, object] = {}
+
+    def note(data: str, **given: object) -> dict[str, object]:
+        asked.update(data=data, **given)
+        return {"report": ""}
+
+    monkeypatch.setattr(api, verb, note)
+    command = command_of(verb, "my photos", keys, "out here")
+    result = CliRunner().invoke(app, [*shlex.split(command)[1:], "--json"], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    assert {key: asked[key] for key in [*keys, "data", "out"]} == {**keys, "data": "my photos", "out": "out here"}
+
+
 @pytest.mark.parametrize("model", list(MODELS))
 def test_every_key_of_a_model_has_an_option_or_is_recorded_as_a_setting(model: str) -> None:
     from headstart.cli.train import train

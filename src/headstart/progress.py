@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 PLAIN_LINE_EVERY_SECONDS = 10.0
 INNER_BAR_AFTER_SECONDS = 0.5
+_hushed = False
 _quiet = True  # a library is silent; the command line calls `show_progress(True)`
 _advanced: Callable[[], None] | None = None
 
@@ -34,8 +35,19 @@ def on_advance(callback: Callable[[], None] | None) -> None:
 
 def say(text: str) -> None:
     """Print one line for a person on stderr, unless quiet."""
-    if not _quiet:
+    if not _quiet and not _hushed:
         print(text, file=sys.stderr, flush=True)
+
+
+@contextmanager
+def hushed() -> Iterator[None]:
+    """Lines that the block says are left out: of one run among many, say. Bars stay."""
+    global _hushed
+    before, _hushed = _hushed, True
+    try:
+        yield
+    finally:
+        _hushed = before
 
 
 def duration(seconds: float) -> str:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from headstart.errors import InputError
-from headstart.evaluation import accuracy_interval, recipe_test
+from headstart.evaluation import accuracy_interval, mean_interval, pairs_with, recipe_test, shared_spread
 from headstart.evaluation._paired import BoolArray
 
 
@@ -111,3 +111,58 @@ def test_the_interval_of_one_run_is_wilsons() -> None:
 def test_the_interval_of_perfect_runs_has_a_width_and_ends_at_one() -> None:
     low, high = accuracy_interval(np.ones((3, 50), dtype=bool))
     assert 0.8 < low < high == 1.0
+
+
+def grid(rng: np.random.Generator, recipes: int, seeds: int, n: int = 1000, effect: float = 0.0) -> dict[str, BoolArray]:
+    """Variants of one recipe: the same taste in images, a spread over seeds; the last one may differ."""
+    logits = rng.normal(3, 3, n)
+    found = {}
+    for number in range(recipes):
+        ease = logits + rng.normal(0, 0.25, (seeds, 1)) + (effect if number == recipes - 1 else 0.0)
+        found[str(number)] = np.asarray(rng.random(ease.shape) < 1 / (1 + np.exp(-ease)))
+    return found
+
+
+@pytest.mark.parametrize("seeds", [2, 3])
+def test_a_grid_without_differences_rarely_shows_one(seeds: int) -> None:
+    rng = np.random.default_rng(0)
+    families = [pairs_with("0", grid(rng, 10, seeds), 0.05) for _ in range(150)]
+    false = sum(any(pair.is_shown(0.05) for pair in family.values()) for family in families)
+    assert false / len(families) <= 0.09  # 0.05 and two standard errors of 150 families
+
+
+def test_a_grid_finds_with_two_seeds_what_two_recipes_alone_do_not() -> None:
+    rng = np.random.default_rng(0)
+    together = alone = 0
+    for _ in range(40):
+        runs = grid(rng, 10, 2, effect=-1.0)
+        together += pairs_with("0", runs, 0.05)["9"].is_shown(0.05)
+        alone += pairs_with("0", {name: runs[name] for name in ("0", "9")}, 0.05)["9"].is_shown(0.05)
+    assert together >= 36 and alone <= 20
+
+
+def test_a_wild_recipe_keeps_its_own_spread_and_does_not_widen_that_of_the_others() -> None:
+    rng = np.random.default_rng(0)
+    calm = grid(rng, 8, 3)
+    wild = np.stack([np.arange(1000) < 100, np.arange(1000) < 500, np.arange(1000) < 900])
+    spread, with_wild = shared_spread(list(calm.values())), shared_spread([*calm.values(), wild])
+    assert spread is not None and with_wild is not None
+    assert with_wild.variance < 3 * spread.variance
+    assert not pairs_with("0", {**calm, "wild": wild}, 0.05)["wild"].is_shown(0.05)
+    assert shared_spread(list(calm.values())[:3]) is None, "three recipes say too little"
+
+
+def test_pairs_with_one_contender_have_signs_and_are_corrected_together() -> None:
+    right = {"base": np.arange(200) < 150, "better": np.arange(200) < 190, "worse": np.arange(200) < 100}
+    pairs = pairs_with("base", {name: array[None] for name, array in right.items()}, 0.05)
+    assert [(pair.a, pair.b) for pair in pairs.values()] == [("better", "base"), ("worse", "base")]
+    assert pairs["better"].difference == 0.2 and pairs["worse"].difference == -0.25
+    assert all(pair.is_shown(0.05) for pair in pairs.values())
+    assert pairs["better"].p_adjusted >= pairs["better"].p_value
+
+
+def test_the_interval_of_a_mean_covers_it() -> None:
+    rng = np.random.default_rng(0)
+    covered = sum(low <= 2.0 <= high for low, high in (mean_interval(rng.normal(2, 3, 20)) for _ in range(400)))
+    assert 0.92 <= covered / 400 <= 0.98
+    assert mean_interval(np.array([1.0])) == (float("-inf"), float("inf"))

@@ -18,6 +18,8 @@ from headstart.data import Dataset, Split, make_split
 from headstart.errors import InputError, ResourceError, RunFailed
 from headstart.execution import Job, Outcome, Where
 from headstart.studies import Draw, Tuning, tune
+from headstart.studies._budget import within_budget
+from headstart.training import make_recipe, resolve
 
 SPACE = {"lr": {"low": 1e-4, "high": 1e-1, "log": True}, "nodes": [16, 32], "activation": ["relu", "tanh"]}
 STILL = ("number", "values", "state", "is_best", "is_default", "is_tie", "reason")
@@ -200,6 +202,16 @@ def test_larger_networks_train_for_less_within_the_same_multiply_adds(digits: Da
     finding = tune(quick(space=space, trials=4, seeds=1), digits, small, tmp_path / "study")
     epochs = {trial["values"]["nodes"]: trial["rungs"][-1]["epochs"] for trial in finding["trials"] if len(trial["rungs"]) == 2}
     assert epochs[512] == 2 and epochs.get(2048, 0) < 0.5
+
+
+@pytest.mark.parametrize("change", [{"nodes": 1024}, {"batch": 16}, {"layers": 4}, {"optimizer": "muon"}])
+def test_what_makes_a_recipe_dearer_shortens_it(digits: Dataset, small: Split, change: dict[str, Any]) -> None:
+    usual = {"optimizer": "adam", "batch": 64, "nodes": 256, "epochs": 8.0}
+    defaults = resolve(make_recipe("mlp", usual), len(small.train), digits.class_names)
+    same, dearer = (within_budget(make_recipe("mlp", {**usual, **more}), defaults, 8, digits, small) for more in ({}, change))
+    assert same is not None and same.epochs == 8
+    assert dearer is not None and dearer.epochs is not None and dearer.epochs < 8
+    assert within_budget(make_recipe("mlp", {**usual, "nodes": 8000, "layers": 4}), defaults, 1, digits, small) is None
 
 
 def test_a_time_limit_is_kept_and_shortens_runs_before_it_drops_the_retraining(

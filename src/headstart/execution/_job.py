@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
+from headstart import progress
 from headstart.data import Dataset, Split, without_test
 from headstart.errors import InputError, ResourceError, RunFailed, Stopped, TooLittleMemory
 from headstart.training import Recipe, finished, identity, run_summary
@@ -102,7 +103,8 @@ def attempt(job: Job, dataset: Dataset, split: Split) -> Outcome:
 
     split = split if job.reads_test else without_test(dataset, split)
     try:
-        return Outcome(job, train(job.recipe, dataset, split, job.seed, job.folder), None)
+        with progress.hushed():  # the study says what it plans and what came of it
+            return Outcome(job, train(job.recipe, dataset, split, job.seed, job.folder), None)
     except RunFailed as error:
         return Outcome(job, None, "not finite", str(error))
     except (TooLittleMemory, MemoryError) as error:

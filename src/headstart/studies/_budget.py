@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from headstart.data import Dataset, Split
-from headstart.training import Recipe, multiply_adds, resolve
+from headstart.training import Recipe, resolve, work_of
 
 _BACKWARD = 3  # forward and backward pass in units of a forward one; backward computes two products for each of forward's
 
@@ -13,7 +13,7 @@ _BACKWARD = 3  # forward and backward pass in units of a forward one; backward c
 def within_budget(recipe: Recipe, defaults: Recipe, epochs: float, dataset: Dataset, split: Split) -> Recipe | None:
     """The recipe with as many epochs as the defaults' multiply-adds in `epochs` epochs pay for, and never more than `epochs`.
 
-    Validation after each epoch counts. A network that takes more than the defaults' trains for less.
+    Validation after each epoch and the optimizer's own work count: larger networks and smaller batches train for less.
 
     Returns:
         The recipe with everything decided; None when the budget does not pay for one step.
@@ -23,14 +23,22 @@ def within_budget(recipe: Recipe, defaults: Recipe, epochs: float, dataset: Data
     """
     images, judged = len(split.train), len(split.validation)
     recipe = resolve(recipe, images, dataset.class_names)
-
-    def cost(of: int, epochs: float) -> float:
-        return of * (_BACKWARD * images * epochs + judged * math.ceil(epochs))
-
-    affordable = cost(multiply_adds(defaults, dataset), epochs) / multiply_adds(recipe, dataset)  # images forward
-    whole = min(epochs, affordable / (_BACKWARD * images + judged))
+    step, judging = _costs(recipe, dataset, images, judged)
+    usual_step, usual_judging = _costs(defaults, dataset, images, judged)
+    steps = max(1, images // _batch(recipe, images))
+    budget = epochs * usual_step * max(1, images // _batch(defaults, images)) + math.ceil(epochs) * usual_judging
+    whole = min(epochs, budget / (steps * step + judging))
     if whole < 1:
-        whole = min(epochs, 1.0, (affordable - judged) / (_BACKWARD * images))
-    assert recipe.batch is not None
-    steps = int(whole * max(1, images // recipe.batch) + 1e-9)
-    return None if steps < 1 else recipe.model_copy(update={"epochs": round(whole, 3)})
+        whole = min(epochs, 1.0, (budget - judging) / (steps * step))
+    return None if whole * steps < 1 - 1e-9 else recipe.model_copy(update={"epochs": round(whole, 3)})
+
+
+def _costs(recipe: Recipe, dataset: Dataset, images: int, judged: int) -> tuple[float, float]:
+    """Multiply-adds of a step, and of judging all validation images."""
+    work = work_of(recipe, dataset)
+    return _BACKWARD * work.image * _batch(recipe, images) + work.step, work.image * judged
+
+
+def _batch(recipe: Recipe, images: int) -> int:
+    assert recipe.batch is not None, "resolve the recipe first"
+    return min(recipe.batch, images)

@@ -223,7 +223,8 @@ def _run_all(entries: list[Entry], dataset: Dataset, split: Split, folder: Path)
             path = folder / "runs" / f"{re.sub(r'[^a-zA-Z0-9._-]+', '-', entry.name).strip('-')}-seed{seed}"
             recipe = entry.recipe.model_copy(update={"time_limit": entry.run_seconds})
             try:
-                train(recipe, dataset, split, seed, path)
+                with progress.hushed():
+                    train(recipe, dataset, split, seed, path)
                 entry.runs[seed] = path
             except RunFailed as error:
                 entry.failures.append(f"seed {seed} failed: {error.message}")

@@ -46,13 +46,8 @@ class Search:
         executor: Executor,
         started: float,
     ) -> None:
-        self.asked, self.dataset, self.split, self.folder, self.executor = (
-            asked,
-            dataset,
-            without_test(dataset, split),
-            folder,
-            executor,
-        )
+        self.asked, self.folder, self.executor = asked, folder, executor
+        self.dataset, self.split = dataset, without_test(dataset, split)
         if defaults.model in BACKBONES:
             defaults, _ = prepare_features(defaults, dataset, split, asked.seed, None)
         self.defaults = defaults
@@ -112,7 +107,7 @@ class Search:
         self._say_plan()
         first = self._first_generation()
         if self._higher:
-            self._climb(len(self._higher), [0])
+            self._climb(len(self._higher), [0], waits=False)
         self._sample(first)
         for level in range(1, len(self.asked.rungs)):
             below = self.rungs[level - 1]
@@ -160,8 +155,9 @@ class Search:
     def _sample(self, generation: list[Trial]) -> None:
         """The first rung: draw and run recipes, generation by generation."""
         rung, limit = self.plan["rungs"][0], self.plan["rungs"][0]["trials"]
-        with progress.task("search", limit or _MOST_TRIALS, "recipes") as task:
-            task.advance(len(self.rungs[0]))
+        size, unit = (limit, "recipes") if limit else (_SEARCH_ENDS * (self.asked.time_limit or 0), "s")
+        with progress.task("search", size, unit) as task:
+            task.advance(len(self.rungs[0]) if limit else self.clock())
             while True:
                 self._run(self.trials, [(trial, trial.number, trial.values) for trial in generation], 0, rung["epochs"], task)
                 if self._is_late(0):
@@ -169,13 +165,13 @@ class Search:
                 if not (generation := self._first_generation()) and not self.trials.wait_for_others():
                     return
 
-    def _climb(self, level: int, numbers: list[int]) -> None:
-        """Run these recipes at a higher rung."""
+    def _climb(self, level: int, numbers: list[int], *, waits: bool = True) -> None:
+        """Run these recipes at a higher rung; `waits`: for those that other machines have in hand."""
         rung, values = self._higher[level - 1], {trial.number: trial.values for trial in self.trials.all()}
         for number in numbers:
             rung.add({"trial": number})
         with progress.task(f"rung {level + 1}", len(numbers), "recipes") as task:
-            while (waiting := rung.generation(len(numbers), len(rung.queued()))) or rung.wait_for_others():
+            while (waiting := rung.generation(len(numbers), len(rung.queued()))) or (waits and rung.wait_for_others()):
                 todo = [(trial, trial.values["trial"], values[trial.values["trial"]]) for trial in waiting]
                 self._run(rung, todo, level, self.plan["rungs"][level]["epochs"], task)
 
@@ -201,10 +197,12 @@ class Search:
                     return
                 yield job
 
+        before = self.clock()
         for outcome in run_all(self.executor, in_time()):
             trial, _ = jobs.pop(outcome.job.folder.name)
             self._note(rung, trial, outcome)
-            task.advance()
+            task.advance(1 if task.unit == "recipes" else self.clock() - before)
+            before = self.clock()
             task.note(self._so_far())
             self._stop_if_all_fail(rung)
         for trial, _ in jobs.values():

@@ -157,6 +157,8 @@ def _sentences(found: dict[str, Any], ties: set[int], search: Search) -> list[st
             f"When it was chosen it had {optimism['best_validation']:.2%} on validation images; retrained it has "
             f"{optimism['test']:.2%} on test images: {100 * optimism['gap']:+.1f} points of optimism."
         )
+    else:
+        said.append("There are no test images: all scores are on the validation images that chose the recipe, and flatter it.")
     failed = sum(trial["state"] == "failed" for trial in found["trials"])
     if failed:
         said.append(f"{failed} of {len(found['trials'])} recipes failed.")

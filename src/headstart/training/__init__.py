@@ -28,7 +28,7 @@ from headstart.training._stop import listening
 if TYPE_CHECKING:
     from headstart.training._classifier import Classifier, load_classifier
     from headstart.training._device import prepare_process
-    from headstart.training._estimate import expected_seconds, multiply_adds
+    from headstart.training._estimate import Work, expected_seconds, work_of
     from headstart.training._features import prepare_features, warm_up
     from headstart.training._layers import network_layers
     from headstart.training._range_test import RangeTest, range_test
@@ -41,7 +41,8 @@ _LAZY = {
     "warm_up": "_features",
     "prepare_process": "_device",
     "expected_seconds": "_estimate",
-    "multiply_adds": "_estimate",
+    "Work": "_estimate",
+    "work_of": "_estimate",
     "RangeTest": "_range_test",
     "range_test": "_range_test",
     "network_layers": "_layers",
@@ -56,6 +57,7 @@ __all__ = [
     "Classifier",
     "RangeTest",
     "Recipe",
+    "Work",
     "are_characters",
     "check",
     "default_space",
@@ -67,7 +69,6 @@ __all__ = [
     "listening",
     "load_classifier",
     "make_recipe",
-    "multiply_adds",
     "network_layers",
     "prepare_features",
     "prepare_process",
@@ -85,6 +86,7 @@ __all__ = [
     "usable_memory_bytes",
     "warm_up",
     "with_net",
+    "work_of",
 ]
 
 

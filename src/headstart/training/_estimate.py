@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 
 from headstart.data import Dataset, Split
-from headstart.models import BackboneOptions, build, summarise
+from headstart.models import BackboneOptions, build, build_head, summarise
 from headstart.training._classifier import outputs_for
 from headstart.training._device import prepare_process
+from headstart.training._optimizers import NEWTON_SCHULZ_STEPS, hidden_weights
 from headstart.training._plan import plan_steps
 from headstart.training._recipe import Recipe, resolve
 from headstart.training._source import prepare
 from headstart.training._timing import measure
+
+_OF_A_STEP, _OF_A_WEIGHT = 1e8, 200
+_FEATURES = 1280  # of a backbone; its head is small beside what a step costs anyway
 
 
 def expected_seconds(recipe: Recipe, dataset: Dataset, split: Split) -> float:
@@ -23,15 +29,42 @@ def expected_seconds(recipe: Recipe, dataset: Dataset, split: Split) -> float:
     return measure(plan, classifier, source, dataset, split).of(plan)
 
 
-def multiply_adds(recipe: Recipe, dataset: Dataset) -> int:
-    """Of one image through the part of the network that learns. Nothing is computed: shapes only.
+@dataclass(frozen=True)
+class Work:
+    """What a recipe asks of a machine, in multiply-adds: the same number everywhere, and roughly in step with time.
+
+    Attributes:
+        image: of one image forward through the part of the network that learns.
+        step: of one update, whatever the size of its batch.
+    """
+
+    image: float
+    step: float
+
+
+def work_of(recipe: Recipe, dataset: Dataset) -> Work:
+    """Count the work of a recipe from shapes; nothing is computed.
+
+    An update costs what moving its weights costs, and Muon's products of matrices, two m x m x n and one m x m x m for each of
+    its Newton-Schulz steps on an m x n matrix. The first two numbers below come from a dense net on two cores, where a step of
+    Adam with 670,000 weights took 2.2 ms beside the images' 19 microseconds each for 2 million multiply-adds.
 
     Raises:
         InputError: the images are too small for this network.
     """
-    if isinstance(recipe.net, BackboneOptions):
-        return 1  # the same linear head for every recipe
     height, width, channels = dataset.image_shape
+    outputs = outputs_for(len(dataset.class_names))
     with torch.device("meta"):
-        net = build(recipe.model, recipe.net, dataset.image_shape, outputs_for(len(dataset.class_names)), 0)
-        return sum(layer.multiply_adds for layer in summarise(net, torch.empty(1, channels, height, width)))
+        if isinstance(recipe.net, BackboneOptions):
+            example = torch.empty(1, _FEATURES)
+            net = build_head(_FEATURES, outputs, recipe.net)
+        else:
+            example = torch.empty(1, channels, height, width)
+            net = build(recipe.model, recipe.net, dataset.image_shape, outputs, 0)
+        layers = summarise(net, example)
+    step = _OF_A_STEP + _OF_A_WEIGHT * sum(layer.parameters for layer in layers)
+    if recipe.optimizer == "muon":
+        for weight in hidden_weights(net):
+            short, long = sorted((len(weight), weight[0].numel()))
+            step += NEWTON_SCHULZ_STEPS * (2 * short**2 * long + short**3)
+    return Work(sum(layer.multiply_adds for layer in layers), step)

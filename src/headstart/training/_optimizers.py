@@ -13,10 +13,11 @@ from headstart.training._recipe import Recipe
 
 # Learning rates of what Muon does not orthogonalise, relative to Muon's (found with lr 0.2 on Fashion-MNIST's validation images).
 MUON_BIAS_RATE, MUON_HEAD_RATE = 0.25, 0.05
+NEWTON_SCHULZ_STEPS = 3
 MUON_REST_MOMENTUM = 0.85  # as in airbench
 
 
-def orthogonalised(matrix: Tensor, steps: int = 3) -> Tensor:
+def orthogonalised(matrix: Tensor, steps: int = NEWTON_SCHULZ_STEPS) -> Tensor:
     """Roughly U V^T of the matrix's singular value decomposition, by Newton-Schulz steps in bfloat16.
 
     The quintic's coefficients are those of Jordan (2024), "Muon: an optimizer for hidden layers", which maximise the slope at
@@ -58,11 +59,24 @@ class Muon(torch.optim.Optimizer):
                 weight.add_(orthogonalised(gradient.reshape(len(weight), -1)).view_as(weight), alpha=-group["lr"])
 
 
-def _muon(net: nn.Module, recipe: Recipe) -> list[torch.optim.Optimizer]:
+def hidden_weights(net: nn.Module) -> list[Tensor]:
+    """The matrices and kernels that learn, without the head's: those that Muon orthogonalises."""
+    return [weight for weight in _body(net) if weight.ndim > 1]
+
+
+def _head(net: nn.Module) -> list[Tensor]:
     head = [module for module in net.modules() if isinstance(module, nn.Linear)][-1]
-    of_head = [weight for weight in head.parameters() if weight.requires_grad]
-    others = [weight for weight in net.parameters() if weight.requires_grad and all(weight is not own for own in of_head)]
-    matrices, vectors = [w for w in others if w.ndim > 1], [w for w in others if w.ndim == 1]
+    return [weight for weight in head.parameters() if weight.requires_grad]
+
+
+def _body(net: nn.Module) -> list[Tensor]:
+    of_head = _head(net)
+    return [weight for weight in net.parameters() if weight.requires_grad and all(weight is not own for own in of_head)]
+
+
+def _muon(net: nn.Module, recipe: Recipe) -> list[torch.optim.Optimizer]:
+    of_head, matrices = _head(net), hidden_weights(net)
+    vectors = [weight for weight in _body(net) if weight.ndim == 1]
     groups: list[dict[str, Any]] = [{"params": of_head, "lr": recipe.lr * MUON_HEAD_RATE, "weight_decay": recipe.l2}]
     if vectors:
         groups.append({"params": vectors, "lr": recipe.lr * MUON_BIAS_RATE})

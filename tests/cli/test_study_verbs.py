@@ -1,0 +1,64 @@
+"""tune, lr and effects from the command line: the keys that scripts rely on, and faults that are named."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+Command = Callable[..., tuple[int, str, str]]
+SMALL = ("digits", "--model", "mlp", "--epochs", 1, "--train-images", 200)
+
+
+def test_tune_prints_what_scripts_rely_on_and_answers_again(headstart: Command) -> None:
+    words = ("tune", *SMALL, "--trials", 3, "--seeds", 1, "--out", "study", "--json")
+    status, out, err = headstart(*words)
+    assert status == 0, err
+    found = json.loads(out)
+    assert set(found["best"]) >= {"lr", "nodes", "dropout"}
+    assert 0 < found["validation"]["accuracy"] <= 1 and 0 < found["test"]["accuracy"] <= 1
+    assert Path("study", found["run"], "model.safetensors").exists()
+    assert found["seconds"]["total"] > 0 and len(found["trials"]) == 3
+    assert set(found["history"][0]) >= {"seconds", "epochs", "best_validation"}
+    assert "trial 0" in err and "recipes 3 x" in err
+    page = Path("study", "report.html").read_text()
+    assert "What the search found" in page
+    assert json.loads(headstart(*words)[1]) == found
+    status, out, _ = headstart("report", "study")
+    assert status == 0 and Path("study", "report.html").read_text() == page
+
+
+def test_lr_and_effects_print_a_table_and_where_the_report_is(headstart: Command) -> None:
+    status, out, err = headstart("lr", *SMALL, "--values", "1e-1,1e-3", "--seeds", 1)
+    assert status == 0, err
+    assert "The best learning rate of mlp with muon" in " ".join(out.split()) and "2 runs, about" in err
+    status, out, err = headstart("effects", *SMALL, "--of", "dropout,label-smoothing", "--seeds", 1, "--set", "nodes=16", "-q")
+    assert status == 0 and not err
+    assert "label_smoothing 0.1" in out and "Report: runs/digits-effects-" in out
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("tune", "digits", "--model", "mpl"), "no model 'mpl': did you mean 'mlp'"),
+        (("tune", "digits", "--space", "nowhere.toml"), "nowhere.toml cannot be read: No such file"),
+        (("tune", "digits", "--also", "colours"), "nothing called 'colours' to search"),
+        (("tune", "digits", "--trials", 0), "--trials is 0"),
+        (("tune", "digits", "--time-limit", "soon"), "the time limit is 'soon'"),
+        (("tune", "digits", "--workers", 0), "--workers is 0"),
+        (("tune", "digits", "--workers", 2, "--ray", "auto"), "Give one of the two"),
+        (("tune", "digits", "--storage", "here"), "wanted is the URL of a database"),
+        (("lr", "digits", "--values", "0.1,much"), "--values holds 'much'"),
+        (("lr", "digits", "--values", "0.1"), "needs two or more"),
+        (("lr", "digits", "--ray", "127.0.0.1:1"), "no Ray cluster answers"),
+        (("effects", "digits", "--of", "colour"), "there is no knob 'colour'"),
+        (("effects", "nowhere", "--of", "dropout"), "nowhere"),
+        (("compare", "digits", "--models", "cnn:quick,mlp"), "there is no preset 'quick'"),
+    ],
+)
+def test_a_bad_input_is_named_with_status_2(headstart: Command, words: tuple[object, ...], message: str) -> None:
+    status, out, err = headstart(*words)
+    assert status == 2, (out, err)
+    assert message in err and "Traceback" not in err and not out

@@ -1,0 +1,26 @@
+"""Runs that were made before are taken over."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from headstart.data import Dataset, Split
+from headstart.execution import Job
+from headstart.studies._reuse import adopt
+from headstart.training import make_recipe, train
+
+
+def test_only_a_run_of_the_same_recipe_seed_and_split_is_taken_over(digits: Dataset, small: Split, tmp_path: Path) -> None:
+    recipe = make_recipe("mlp", {"epochs": 1.0, "nodes": 8})
+    train(recipe, digits, small, 0, tmp_path / "single")
+    jobs = [
+        Job("same", recipe, 0, tmp_path / "study" / "runs" / "same"),
+        Job("seed", recipe, 1, tmp_path / "study" / "runs" / "seed"),
+        Job("blind", recipe, 0, tmp_path / "study" / "runs" / "blind", reads_test=False),
+        Job("longer", make_recipe("mlp", {"epochs": 2.0, "nodes": 8}), 0, tmp_path / "study" / "runs" / "longer"),
+    ]
+    adopt(jobs, digits, small, tmp_path / "study")
+    assert [job.folder.exists() for job in jobs] == [True, False, False, False]
+    taken, old = jobs[0].folder, tmp_path / "single"
+    assert (taken / "model.safetensors").read_bytes() == (old / "model.safetensors").read_bytes()
+    assert train(recipe, digits, small, 0, taken)["reused"]
