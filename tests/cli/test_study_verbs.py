@@ -52,7 +52,7 @@ def test_lr_and_effects_print_a_table_and_where_the_report_is(headstart: Command
         (("tune", "digits", "--storage", "here"), "wanted is the URL of a database"),
         (("lr", "digits", "--values", "0.1,much"), "--values holds 'much'"),
         (("lr", "digits", "--values", "0.1"), "needs two or more"),
-        (("lr", "digits", "--ray", "127.0.0.1:1"), "no Ray cluster answers"),
+        (("lr", "digits", "--ray", "127.0.0.1:1"), "there is no Ray cluster to be had with --ray 127.0.0.1:1"),
         (("effects", "digits", "--of", "colour"), "there is no knob 'colour'"),
         (("effects", "nowhere", "--of", "dropout"), "nowhere"),
         (("compare", "digits", "--models", "cnn:quick,mlp"), "there is no preset 'quick'"),

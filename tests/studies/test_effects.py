@@ -23,7 +23,10 @@ def quick(*of: str, **changes: Any) -> EffectStudy:
 
 def test_a_knob_that_hurts_is_found_and_each_turn_changes_nothing_else(digits: Dataset, small: Split, tmp_path: Path) -> None:
     finding = effects(
-        quick("dropout", "nodes", values={"epochs": 12.0, "batch": 16, "nodes": 8, "lr": 0.01}), digits, small, tmp_path / "study"
+        quick("dropout", "nodes", values={"epochs": 12.0, "batch": 16, "nodes": 8, "lr": 0.01, "optimizer": "adam"}),
+        digits,
+        small,
+        tmp_path / "study",
     )
     assert finding == json.loads((tmp_path / "study" / "finding.json").read_text())
     found = {one["label"]: one for one in finding["effects"]}

@@ -86,4 +86,4 @@ def test_the_defaults_are_drawn_as_near_as_the_space_allows() -> None:
         "mlp", {"lr": {"low": 0.01, "high": 0.1}, "batch": [32, 128], "nodes": [64, 1024], "activation": ["tanh"]}, {}
     )
     defaults = Defaults(recipe)
-    assert space.draw(defaults) == defaults.drawn == {"lr": 0.01, "batch": 128, "nodes": 64, "activation": "tanh"}
+    assert space.draw(defaults) == defaults.drawn == {"lr": 0.08, "batch": 128, "nodes": 64, "activation": "tanh"}

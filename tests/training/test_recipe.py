@@ -42,9 +42,9 @@ def test_a_frozen_backbone_takes_no_augmentation() -> None:
 
 def test_an_optimizer_without_momentum_refuses_it() -> None:
     assert make_recipe("cnn", {"momentum": 0.9}).momentum == 0.9
-    for values in ({"momentum": 0.9}, {"momentum": 0.9, "optimizer": "adamw"}):
+    for model, values in (("cnn-scenes", {"momentum": 0.9}), ("mlp", {"momentum": 0.9, "optimizer": "adamw"})):
         with pytest.raises(InputError, match="have no momentum"):
-            make_recipe("mlp", values)
+            make_recipe(model, values)
 
 
 def test_an_option_that_this_model_lacks_is_an_error() -> None:

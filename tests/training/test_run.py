@@ -112,7 +112,7 @@ def test_a_finished_run_answers_at_once(
 @pytest.mark.parametrize(
     ("change", "named"),
     [
-        ({"lr": 0.5}, "recipe .*lr: 0.001 there, 0.5 asked"),
+        ({"lr": 0.5}, "recipe .*lr: 0.08 there, 0.5 asked"),
         ({"seed": 1}, r"seed \(0 there, 1 asked\)"),
         ({"images": 300}, "split"),
     ],
