@@ -11,9 +11,10 @@ from typing import Any
 from headstart import progress, store
 from headstart.data import Dataset, Split, write_split
 from headstart.errors import InputError
-from headstart.execution import Executor, Job, Where, open_executor, run_all
+from headstart.execution import Where, open_executor
 from headstart.studies._finding import Entry, make_finding
 from headstart.studies._folder import finished, plain, read_finding
+from headstart.studies._grid import Grid, Variant, run_grid
 from headstart.studies._search import Search
 from headstart.studies._space import Space
 from headstart.studies._trials import Ledger, open_ledger
@@ -67,9 +68,9 @@ def tune(
             search = Search(asked, defaults, dataset, split, folder, ledger, executor, started)
             search.run()
             if (finding := _of_another_machine(ledger, search)) is not None:
-                store.write_json(folder / "finding.json", finding)
+                store.write_json(folder / "finding.json", {**finding, "report": str(folder / "report.html")})
                 return read_finding(folder)
-            entries = _retrain(asked, search, executor, folder)
+            entries = _retrain(search, dataset, split, folder)
             finding = make_finding(entries, [], asked.time_limit, dataset, split, folder)
             finding |= what_the_search_says(search, entries, finding)
             finding["budget"] |= {"seconds_spent": round(search.clock(), 1)}
@@ -78,36 +79,29 @@ def tune(
             return read_finding(folder)
 
 
-def _retrain(asked: Tuning, search: Search, executor: Executor, folder: Path) -> list[Entry]:
+def _retrain(search: Search, dataset: Dataset, split: Split, folder: Path) -> list[Entry]:
     """The best recipe and the defaults, over seeds that chose nothing."""
-    best = search.best()
-    seeds = tuple(range(asked.seed + 1, asked.seed + 1 + asked.seeds))
-    usual = search.defaults.model_copy(update={"epochs": search.plan["epochs"]})
-    entries = [Entry("defaults", "contender", usual, seeds)]
+    asked, best, epochs = search.asked, search.best(), search.plan["epochs"]
+    variants = [Variant("defaults", search.defaults.model_copy(update={"epochs": epochs}))]
     if not search.is_default(best):
-        tuned = search.recipe(best.values, search.plan["epochs"])
+        tuned = search.recipe(best.values, epochs)
         assert tuned is not None, "it has been trained"
-        entries.insert(0, Entry("tuned", "contender", tuned, seeds))
-    if search.plan["seconds"] is not None:
-        progress.say(
-            f"retraining over {asked.seeds} new seeds: {' and '.join(entry.name for entry in entries)}, about "
-            f"{progress.duration(search.plan['seconds'] * asked.seeds * len(entries) / executor.slots)}."
+        variants.insert(0, Variant("tuned", tuned))
+    grid = Grid(variants, tuple(range(asked.seed + 1, asked.seed + 1 + asked.seeds)))
+    seconds = search.plan["seconds"] * len(grid.seeds) * len(variants) / search.executor.slots
+    progress.say(f"retraining over {asked.seeds} new seeds, about {progress.duration(seconds)}.")
+    run_grid(grid, search.executor, dataset, split, folder, "retraining")
+    return [
+        Entry(
+            one.name,
+            "contender",
+            one.recipe,
+            grid.seeds,
+            runs=one.runs,
+            failures=[f"seed {seed} failed: {text}" for seed, text in one.failures.items()],
         )
-    jobs = {
-        f"{entry.name}-seed{seed}": (
-            entry,
-            Job(f"{entry.name}, seed {seed}", entry.recipe, seed, folder / "runs" / f"{entry.name}-seed{seed}"),
-        )
-        for seed in seeds
-        for entry in entries
-    }
-    for outcome in run_all(executor, [job for _, job in jobs.values()]):
-        entry, job = jobs[outcome.job.folder.name]
-        if outcome.reason is None:
-            entry.runs[job.seed] = job.folder
-        else:
-            entry.failures.append(f"seed {job.seed} failed: {outcome.message}")
-    return entries
+        for one in variants
+    ]
 
 
 def _of_another_machine(ledger: Ledger, search: Search) -> dict[str, Any] | None:
