@@ -245,17 +245,19 @@ def _finding(rates: list[dict[str, Any]], tests: list[RangeTest], base: Recipe, 
         "best": best,
         "good": good,
         "diverges_from": border,
-        "range_test": _range_tests(tests, low, high),
+        "range_test": _range_tests(tests, rates, low),
         "sentence": sentence + edge,
         "notes": [*grid.notes, *one_seed],
     }
 
 
-def _range_tests(tests: list[RangeTest], low: float, high: float) -> dict[str, Any]:
+def _range_tests(tests: list[RangeTest], rates: list[dict[str, Any]], low: float) -> dict[str, Any]:
+    """The suggestion agrees with the study where the rate of the grid that is nearest to it is as good as the best."""
     suggestions = [test.steepest for test in tests]
     suggested = float(np.exp(np.mean(np.log(suggestions))))
-    agrees = low <= suggested <= high
-    where = "inside the rates that are as good as the best" if agrees else "below them" if suggested < low else "above them"
+    nearest = min(rates, key=lambda rate: abs(math.log(rate["lr"] / suggested)))
+    agrees = bool(nearest["as_good"])
+    where = "among the rates that are as good as the best" if agrees else "below them" if nearest["lr"] < low else "above them"
     spread = f"{min(suggestions):.2g} to {max(suggestions):.2g} over {len(tests)} repeats"
     return {
         "repeats": [
