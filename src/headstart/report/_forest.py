@@ -49,10 +49,12 @@ def forest(bars: list[Bar], reach: float = np.inf) -> Figure:
     """One row a bar, from the top; what lies further from zero than `reach` is an arrow at the edge."""
     drawing = figure(7.2, 1.3 + 0.55 * len(bars))
     axes = drawing.subplots()
+    axes.use_sticky_edges = False  # arrows at the edge need room
     for row, bar in enumerate(bars):
         low, middle, high = (100 * min(max(end, -reach), reach) for end in (bar.interval[0], bar.difference, bar.interval[1]))
         if bar.band is not None and bar.band < 1:
-            axes.barh(row, 200 * bar.band, left=-100 * bar.band, height=0.62, color=LIGHT.line, alpha=0.55)
+            band = 100 * min(bar.band, reach)
+            axes.barh(row, 2 * band, left=-band, height=0.62, color=LIGHT.line, alpha=0.55)
         axes.plot([low, high], [row, row], color=bar.colour, linewidth=3, solid_capstyle="round")
         marker = "o" if abs(bar.difference) <= reach else "<" if middle < 0 else ">"
         inside, edge = (LIGHT.paper, bar.colour) if bar.is_open else (bar.colour, LIGHT.paper)
