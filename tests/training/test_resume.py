@@ -199,6 +199,18 @@ def test_the_weights_do_not_depend_on_how_often_they_are_saved(
 KILLS = 4  # the long form, with 20: benchmarks/kill.py
 
 
+def test_a_run_killed_after_its_last_result_is_cleaned_up_by_the_next_start(
+    digits: Dataset, digits_split: Split, tmp_path: Path
+) -> None:
+    recipe = make_recipe("mlp", {"epochs": 1, "nodes": 16})
+    first = train(recipe, digits, digits_split, 0, tmp_path / "run")
+    (tmp_path / "run" / "checkpoint").mkdir()
+    (tmp_path / "run" / "state").rename(tmp_path / "run" / "checkpoint" / "00000039")
+    again = train(recipe, digits, digits_split, 0, tmp_path / "run")
+    assert again["reused"] and again["test"] == first["test"]
+    assert (tmp_path / "run" / "state").is_dir() and not (tmp_path / "run" / "checkpoint").exists()
+
+
 def test_a_real_training_killed_at_random_moments_ends_bit_identical(tmp_path: Path) -> None:
     program = str(Path(sys.executable).with_name("headstart"))
     command = [program, "train", "digits", "--epochs", "16", "--dropout", "0.1", "--json", "-q", "--out"]

@@ -22,7 +22,7 @@ from headstart.evaluation import summarise as summarise_predictions
 from headstart.models import BackboneOptions, build
 from headstart.training import _distributed
 from headstart.training._augment import Draws
-from headstart.training._checkpoints import Checkpoints, final_state
+from headstart.training._checkpoints import FOLDER, Checkpoints, final_state
 from headstart.training._classifier import Classifier, outputs_for, save_classifier
 from headstart.training._device import prepare_process, self_test, use_bfloat16
 from headstart.training._layers import describe_network
@@ -87,11 +87,13 @@ def train(
     """
     started = time.perf_counter()
     asked = identity(recipe, dataset, split, seed, after)
-    if (metrics := finished(folder, asked)) is not None:
+    if (metrics := finished(folder, asked)) is not None and not (folder / FOLDER).exists():
         return run_summary(folder, metrics, reused=True)
     check(recipe, dataset, split)
     with _distributed.joined(), _distributed.claimed(folder), _explained_memory(), _own_random_numbers():
-        if _distributed.agreed((metrics := finished(folder, asked)) is not None):  # by another process, meanwhile
+        if _distributed.agreed((metrics := finished(folder, asked)) is not None):  # by another process, or killed right after
+            if _distributed.is_first():
+                Checkpoints(folder).keep_final(folder)
             return run_summary(folder, _distributed.agreed(metrics or {}), reused=True)
         prepare_process()
         changed = begin(folder, asked, dataset, split) if _distributed.is_first() else []
