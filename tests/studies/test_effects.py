@@ -12,8 +12,8 @@ from headstart.data import Dataset, Split
 from headstart.errors import InputError
 from headstart.models import MODELS
 from headstart.studies import EffectStudy, effects
-from headstart.studies._knobs import KNOBS, explicit, knobs_of, turned
-from headstart.training import make_recipe, resolve
+from headstart.studies._knobs import KNOBS, knobs_of, turned
+from headstart.training import make_recipe, resolve, with_depth
 
 
 def quick(*of: str, **changes: Any) -> EffectStudy:
@@ -42,7 +42,7 @@ def test_a_knob_that_hurts_is_found_and_each_turn_changes_nothing_else(digits: D
 
 @pytest.mark.parametrize("model", MODELS)
 def test_every_turn_of_every_model_is_a_recipe(model: str) -> None:
-    base = explicit(resolve(make_recipe(model, {"epochs": 2.0}), 5000, ("shirt", "coat")), (28, 28, 1))
+    base = with_depth(resolve(make_recipe(model, {"epochs": 2.0}), 5000, ("shirt", "coat")), (28, 28, 1))
     for knob in knobs_of(model, None):
         for _, _, change in KNOBS[knob](base):
             recipe = turned(base, change, {"epochs": 2.0}, "balanced")

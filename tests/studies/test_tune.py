@@ -77,6 +77,13 @@ def test_the_default_recipe_is_the_first_trial_and_gets_a_whole_run_at_once(refe
     assert len(best) == 6 + len([trial for trial in reference["trials"] if len(trial["rungs"]) == 2])
 
 
+def test_the_first_trial_of_a_cnn_has_the_depth_that_its_images_call_for(digits: Dataset, small: Split, tmp_path: Path) -> None:
+    asked = Tuning("cnn", trials=1, seeds=1, values={"epochs": 1.0, "nodes": 8})
+    finding = tune(asked, digits, make_split(digits, train_images=100), tmp_path / "study")
+    assert finding["trials"][0]["is_default"] and finding["best"] == finding["defaults"]
+    assert [one["name"] for one in finding["contenders"]] == ["defaults"]
+
+
 def test_a_finished_study_answers_at_once_and_another_is_refused(
     reference: dict[str, Any], digits: Dataset, small: Split, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -27,8 +27,8 @@ from headstart.studies._grid import (
     scores,
     with_features,
 )
-from headstart.studies._knobs import KNOBS, explicit, knobs_of, turned, value_of
-from headstart.training import Recipe, check, make_recipe, read_curves, resolve
+from headstart.studies._knobs import KNOBS, knobs_of, turned, value_of
+from headstart.training import Recipe, check, make_recipe, read_curves, resolve, with_depth
 
 _LEVEL = 0.05
 _BASELINE = "baseline"
@@ -162,7 +162,7 @@ def effects(
 
 def _turns(asked: EffectStudy, base: Recipe, dataset: Dataset, split: Split) -> tuple[list[_Turn], list[Variant]]:
     """All turns; later turns of a knob are the first to go where time is short. What these images do not allow is left out."""
-    turns, variants, usual = [], [], explicit(base, dataset.image_shape)
+    turns, variants, usual = [], [], with_depth(base, dataset.image_shape)
     for knob in knobs_of(asked.model, asked.of):
         for rank, (label, value, change) in enumerate(KNOBS[knob](usual)):
             recipe = turned(base, change, dict(asked.values), asked.preset)

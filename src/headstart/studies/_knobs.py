@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from headstart.errors import InputError, nearest
-from headstart.models import BACKBONES, usual_layers
-from headstart.training import Recipe, keys_of, make_recipe, with_net
+from headstart.models import BACKBONES
+from headstart.training import Recipe, keys_of, make_recipe
 
 Change = tuple[str, Any, dict[str, Any]]  # label, value, and the keys that change
 
@@ -59,13 +59,6 @@ KNOBS: dict[str, Callable[[Recipe], list[Change]]] = {
     "schedule": _choices("schedule", ("constant", "cosine", "linear")),
 }
 USUAL_KNOBS = ("dropout", "l2", "layers", "nodes", "activation", "batch", "optimizer", "augmentation")
-
-
-def explicit(recipe: Recipe, image_shape: tuple[int, int, int]) -> Recipe:
-    """The recipe with the depth that its network would choose for such images written out, so that it can be turned."""
-    layers = value_of(recipe, "layers")
-    is_open = layers is None and "layers" in type(recipe.net).model_fields
-    return with_net(recipe, layers=usual_layers(image_shape)) if is_open else recipe
 
 
 def value_of(recipe: Recipe, key: str) -> Any:

@@ -11,12 +11,21 @@ from headstart import progress
 from headstart.data import Dataset, Split, without_test
 from headstart.errors import InputError, RunFailed
 from headstart.execution import Executor, Job, Outcome, run_all
-from headstart.models import BACKBONES, usual_layers
+from headstart.models import BACKBONES
 from headstart.studies._budget import within_budget
 from headstart.studies._space import Space, Values
 from headstart.studies._trials import Ledger, Trial, Trials
 from headstart.studies._tuning import Tuning
-from headstart.training import WITHOUT_MOMENTUM, Recipe, expected_seconds, make_recipe, prepare_features, slim, with_net
+from headstart.training import (
+    WITHOUT_MOMENTUM,
+    Recipe,
+    expected_seconds,
+    make_recipe,
+    prepare_features,
+    slim,
+    with_depth,
+    with_net,
+)
 
 USUAL_TRIALS = 24
 _MOST_TRIALS = 10_000
@@ -50,11 +59,11 @@ class Search:
         self.dataset, self.split = dataset, without_test(dataset, split)
         if defaults.model in BACKBONES:
             defaults, _ = prepare_features(defaults, dataset, split, asked.seed, None)
-        self.defaults = defaults
-        self.space = asked.make_space(usual_layers(dataset.image_shape))
-        self.trials = ledger.trials("rung0", self.space, defaults, asked.seed)
+        self.defaults = with_depth(defaults, dataset.image_shape)
+        self.space = asked.make_space(self.defaults)
+        self.trials = ledger.trials("rung0", self.space, self.defaults, asked.seed)
         chosen = Space(lambda draw: {"trial": draw.suggest_int("trial", 0, _MOST_TRIALS)}, {})
-        self._higher = [ledger.trials(f"rung{level}", chosen, defaults, 0) for level in range(1, len(asked.rungs))]
+        self._higher = [ledger.trials(f"rung{level}", chosen, self.defaults, 0) for level in range(1, len(asked.rungs))]
         spent = [trial.facts.get("at", 0.0) for rung in (self.trials, *self._higher) for trial in rung.all()]
         self._begun = started - max(spent, default=0.0)
         self.plan = self.trials.remember("plan", self.trials.recall("plan") or self._plan())
@@ -79,7 +88,7 @@ class Search:
         usual = {key: value for key, value in self.asked.values.items() if value is not None}
         if values.get("optimizer", usual.get("optimizer", self.defaults.optimizer)) in WITHOUT_MOMENTUM:
             values = {key: value for key, value in values.items() if key != "momentum"}
-        recipe = make_recipe(self.asked.model, {**usual, **values}, self.asked.preset)
+        recipe = with_depth(make_recipe(self.asked.model, {**usual, **values}, self.asked.preset), self.dataset.image_shape)
         if self.asked.model in BACKBONES:
             recipe = with_net(recipe, **self.defaults.net.model_dump(include={"input_px"}))
         return within_budget(recipe, self.defaults, epochs, self.dataset, self.split)

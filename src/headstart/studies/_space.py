@@ -121,7 +121,7 @@ class Defaults:
     """A draw that takes, of what it is offered, what comes nearest to a recipe; `drawn` holds it."""
 
     def __init__(self, recipe: Recipe) -> None:
-        self._flat = {**recipe.model_dump(mode="json"), **recipe.net.model_dump(mode="json")}
+        self._flat = recipe.flat()
         self.drawn: Values = {}
 
     def suggest_categorical(self, name: str, choices: list[Any]) -> Any:

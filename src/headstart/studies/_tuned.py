@@ -25,7 +25,7 @@ def what_the_search_says(search: Search, entries: list[Entry], finding: dict[str
         finding: the comparison of them.
     """
     best, ties = search.best(), _ties(search)
-    flat = {**search.defaults.model_dump(mode="json"), **search.defaults.net.model_dump(mode="json")}
+    flat = search.defaults.flat()
     winner = finding["contenders"][0]
     last = _last_result(search, best.number)
     history = _history(search)

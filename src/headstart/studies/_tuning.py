@@ -9,7 +9,7 @@ from typing import Any
 from headstart.errors import InputError
 from headstart.studies._folder import plain
 from headstart.studies._space import Draw, Space, Values, make_space
-from headstart.training import default_space, make_recipe
+from headstart.training import Recipe, default_space, make_recipe
 
 
 @dataclass(frozen=True)
@@ -53,13 +53,13 @@ class Tuning:
             if given is not None and (isinstance(given, bool) or not isinstance(given, int) or given < 1):
                 raise InputError(f"--{name} is {given}, but wanted is a whole number from 1 on.", f"Example: --{name} 8")
         if self.space is not None or self.extras:
-            self.make_space(None)
+            self.make_space(make_recipe(self.model, self.values, self.preset))
 
-    def make_space(self, layers: int | None) -> Space:
-        """The space to search. `layers`: as many as the images have room for, for networks whose depth that bounds."""
+    def make_space(self, defaults: Recipe) -> Space:
+        """The space to search around the default recipe. What the user fixed is not in the model's own."""
         if self.space is not None:
             return make_space(self.model, self.space, self.values)
-        usual = default_space(self.model, self.extras, layers)  # what the user fixed is not searched
+        usual = default_space(defaults, self.extras)
         return make_space(self.model, {key: choice for key, choice in usual.items() if self.values.get(key) is None}, self.values)
 
     def as_json(self) -> dict[str, Any]:

@@ -9,7 +9,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from headstart.training._machine import usable_cores, usable_memory_bytes
-from headstart.training._recipe import PRESETS, WITHOUT_MOMENTUM, Recipe, are_characters, keys_of, make_recipe, resolve, with_net
+from headstart.training._recipe import (
+    PRESETS,
+    WITHOUT_MOMENTUM,
+    Recipe,
+    are_characters,
+    keys_of,
+    make_recipe,
+    resolve,
+    with_depth,
+    with_net,
+)
 from headstart.training._results import (
     finished,
     identity,
@@ -85,6 +95,7 @@ __all__ = [
     "usable_cores",
     "usable_memory_bytes",
     "warm_up",
+    "with_depth",
     "with_net",
     "work_of",
 ]

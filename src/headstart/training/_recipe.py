@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError
 
 from headstart.errors import InputError, nearest
-from headstart.models import BACKBONES, BackboneOptions, NetOptions, options_of
+from headstart.models import BACKBONES, BackboneOptions, NetOptions, options_of, usual_layers
 
 OptimizerName = Literal["muon", "adam", "adamw", "sgd", "rmsprop"]
 Schedule = Literal["constant", "cosine", "linear"]
@@ -67,8 +67,13 @@ class Recipe(BaseModel):
 
     def changes_from(self, other: Recipe) -> list[str]:
         """The keys, of the network as well, in which this recipe differs from another."""
-        flat = [{**recipe.model_dump(mode="json"), **recipe.net.model_dump(mode="json"), "net": None} for recipe in (self, other)]
+        flat = [recipe.flat() for recipe in (self, other)]
         return [key for key in {**flat[0], **flat[1]} if flat[0].get(key) != flat[1].get(key)]
+
+    def flat(self) -> dict[str, Any]:
+        """All keys and values, of the network as well, in one mapping."""
+        own = self.model_dump(mode="json", exclude={"net"})
+        return {**own, **self.net.model_dump(mode="json")}
 
     @property
     def digest(self) -> str:
@@ -203,6 +208,12 @@ def keys_of(model: str, values: Mapping[str, Any]) -> set[str]:
 def with_net(recipe: Recipe, **options: Any) -> Recipe:
     """The recipe with these options of its network changed."""
     return recipe.model_copy(update={"net": recipe.net.model_copy(update=options)})
+
+
+def with_depth(recipe: Recipe, image_shape: tuple[int, int, int]) -> Recipe:
+    """The recipe with the depth that its network would choose for such images written out, so that it can be varied."""
+    is_open = "layers" in type(recipe.net).model_fields and getattr(recipe.net, "layers", None) is None
+    return with_net(recipe, layers=usual_layers(image_shape)) if is_open else recipe
 
 
 def resolve(recipe: Recipe, train_images: int, class_names: tuple[str, ...]) -> Recipe:

@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 from headstart.errors import InputError, nearest
-from headstart.models import BACKBONES, CnnOptions, options_of
-from headstart.training._recipe import keys_of
+from headstart.models import BACKBONES, CnnOptions
+from headstart.training._recipe import Recipe, keys_of
 
 _RATE = {"low": 1e-4, "high": 1e-1, "log": True}
 _OPTIMIZERS = ["adam", "sgd", "rmsprop"]
@@ -52,20 +52,21 @@ EXTRAS: dict[str, dict[str, Any]] = {
 }
 
 
-def default_space(model: str, extras: tuple[str, ...] = (), layers: int | None = None) -> dict[str, Any]:
-    """What a search of this model varies unless told otherwise.
+def default_space(recipe: Recipe, extras: tuple[str, ...] = ()) -> dict[str, Any]:
+    """What a search around this recipe varies unless told otherwise; lists of choices hold the recipe's own value.
 
     Args:
+        recipe: where the depth of a cnn is left open, it is not varied: `with_depth`.
         extras: "augmentation", "label_smoothing": varied on request.
-        layers: as many as the images have room for, where the network's depth is bounded by them.
 
     Raises:
         InputError: no such extra, or one that means nothing for this model.
     """
+    model = recipe.model
     known = keys_of(model, {})
     found = dict(_SPACES.get(model) or (_OF_HEADS if model in BACKBONES else _OF_OTHERS))
-    if issubclass(options_of(model), CnnOptions) and layers is not None and layers > 1:
-        found["layers"] = {"low": max(1, layers - 2), "high": layers}
+    if isinstance(recipe.net, CnnOptions) and recipe.net.layers is not None and recipe.net.layers > 1:
+        found["layers"] = {"low": max(1, recipe.net.layers - 2), "high": recipe.net.layers}
     for extra in extras:
         if extra not in EXTRAS:
             raise InputError(
@@ -74,4 +75,11 @@ def default_space(model: str, extras: tuple[str, ...] = (), layers: int | None =
         if not set(EXTRAS[extra]) <= known:
             raise InputError(f"model {model} takes no {extra.replace('_', ' ')}.", "Leave it out of --also.")
         found |= EXTRAS[extra]
-    return found
+    flat = recipe.flat()
+    return {key: _with_own(choice, flat.get(key)) for key, choice in found.items()}
+
+
+def _with_own(choice: Any, own: Any) -> Any:
+    if not isinstance(choice, list) or own is None or own in choice:
+        return choice
+    return sorted([*choice, own]) if isinstance(own, int | float) else [*choice, own]
