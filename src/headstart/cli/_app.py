@@ -110,10 +110,23 @@ def show(result: Any, as_json: bool, draw: Callable[[Any], RenderableType]) -> N
     Console().print(draw(result))
 
 
-def data_keys(given: dict[str, Any]) -> dict[str, Any]:
-    """Of a verb's parameters, those about its data, as the functions take them."""
-    names = ("validation", "test", "train_images", "split_seed", "image_size", "pixel_max", "group_by")
-    return {**{name: given[name] for name in names}, "resize": given["resize"].value}
+def study_keys(parameters: dict[str, Any], *own: str) -> dict[str, Any]:
+    """Of a study verb's parameters, those that its function takes as keys: about data, those of the recipe, and --set.
+
+    Args:
+        parameters: all of the verb's, by name.
+        own: keys of the recipe that have an option of their own.
+    """
+    names = ("validation", "test", "train_images", "split_seed", "image_size", "pixel_max", "group_by", "epochs", "batch", *own)
+    given = {**{name: parameters[name] for name in names}, "resize": parameters["resize"].value}
+    return given | settings(parameters["other"], parameters)
+
+
+def show_study(finding: dict[str, Any], as_json: bool, draw: Callable[[Any], RenderableType]) -> None:
+    """Print what a study found; to a person, where its report is too."""
+    show(finding, as_json, draw)
+    if not as_json:
+        print(f"Report: {finding['report']}")
 
 
 def start(quiet: bool) -> None:

@@ -46,24 +46,10 @@ def compare(
 
     Example: headstart compare photos/ --time-limit 5m
     """
+    given = _app.study_keys(locals())
     from headstart import api
     from headstart.report import compare_table
 
     _app.start(quiet)
-    given = {
-        "epochs": epochs,
-        "batch": batch,
-        "validation": validation,
-        "test": test,
-        "train_images": train_images,
-        "split_seed": split_seed,
-        "image_size": image_size,
-        "resize": resize.value,
-        "pixel_max": pixel_max,
-        "group_by": group_by,
-    }
-    given |= _app.settings(other, {*given, "data", "models", "model", "seeds", "seed", "time_limit", "out"})
     finding = api.compare(data, models=models, seeds=seeds, time_limit=time_limit, out=out, **given)
-    _app.show(finding, as_json, compare_table)
-    if not as_json:
-        print(f"Report: {finding['report']}")
+    _app.show_study(finding, as_json, compare_table)

@@ -45,13 +45,11 @@ def effects(
 
     Example: headstart effects digits --model mlp --of dropout,l2,layers,nodes
     """
-    given = _app.data_keys(locals())
+    given = _app.study_keys(locals())
     from headstart import api
     from headstart.report import effects_table
 
     _app.start(quiet)
-    given |= {"epochs": epochs, "batch": batch}
-    given |= _app.settings(other, {*given, "data", "model", "preset", "seed", "seeds", "time_limit", "out"})
     finding = api.effects(
         data,
         model=model,
@@ -64,6 +62,4 @@ def effects(
         out=out,
         **given,
     )
-    _app.show(finding, as_json, effects_table)
-    if not as_json:
-        print(f"Report: {finding['report']}")
+    _app.show_study(finding, as_json, effects_table)

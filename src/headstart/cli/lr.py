@@ -44,13 +44,11 @@ def lr(
 
     Example: headstart lr fashion-mnist --model cnn-fashion-small --optimizer adam --epochs 5
     """
-    given = _app.data_keys(locals())
+    given = _app.study_keys(locals(), "optimizer")
     from headstart import api
     from headstart.report import lr_table
 
     _app.start(quiet)
-    given |= {"epochs": epochs, "batch": batch, "optimizer": optimizer}
-    given |= _app.settings(other, {*given, "data", "model", "preset", "lr", "seed", "seeds", "time_limit", "out"})
     finding = api.lr(
         data,
         model=model,
@@ -63,6 +61,4 @@ def lr(
         out=out,
         **given,
     )
-    _app.show(finding, as_json, lr_table)
-    if not as_json:
-        print(f"Report: {finding['report']}")
+    _app.show_study(finding, as_json, lr_table)

@@ -50,15 +50,11 @@ def tune(
 
     Example: headstart tune train.csv --model mlp --time-limit 15m
     """
-    given = _app.data_keys(locals())
+    given = _app.study_keys(locals())
     from headstart import api
     from headstart.report import tune_table
 
     _app.start(quiet)
-    given |= {"epochs": epochs, "batch": batch}
-    given |= _app.settings(
-        other, {*given, "data", "model", "preset", "space", "also", "trials", "seed", "seeds", "time_limit", "out"}
-    )
     finding = api.tune(
         data,
         model=model,
@@ -76,6 +72,4 @@ def tune(
         out=out,
         **given,
     )
-    _app.show(finding, as_json, tune_table)
-    if not as_json:
-        print(f"Report: {finding['report']}")
+    _app.show_study(finding, as_json, tune_table)

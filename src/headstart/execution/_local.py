@@ -12,7 +12,7 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
@@ -117,7 +117,6 @@ class LocalProcesses:
         self._workers = []
 
 
-@dataclass
 class _Worker:
     """Our end of one worker."""
 

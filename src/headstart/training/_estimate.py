@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 
 from headstart.data import Dataset, Split
-from headstart.models import BackboneOptions, build, build_head, summarise
+from headstart.models import BackboneOptions, build, summarise
 from headstart.training._classifier import outputs_for
 from headstart.training._device import prepare_process
 from headstart.training._optimizers import NEWTON_SCHULZ_STEPS, hidden_weights
@@ -17,7 +17,6 @@ from headstart.training._source import prepare
 from headstart.training._timing import measure
 
 _OF_A_STEP, _OF_A_WEIGHT = 1e8, 200
-_FEATURES = 1280  # of a backbone; its head is small beside what a step costs anyway
 
 
 def expected_seconds(recipe: Recipe, dataset: Dataset, split: Split) -> float:
@@ -52,16 +51,12 @@ def work_of(recipe: Recipe, dataset: Dataset) -> Work:
     Raises:
         InputError: the images are too small for this network.
     """
+    if isinstance(recipe.net, BackboneOptions):
+        return Work(0.0, _OF_A_STEP)  # of its linear head, beside which a step itself is all that counts
     height, width, channels = dataset.image_shape
-    outputs = outputs_for(len(dataset.class_names))
     with torch.device("meta"):
-        if isinstance(recipe.net, BackboneOptions):
-            example = torch.empty(1, _FEATURES)
-            net = build_head(_FEATURES, outputs, recipe.net)
-        else:
-            example = torch.empty(1, channels, height, width)
-            net = build(recipe.model, recipe.net, dataset.image_shape, outputs, 0)
-        layers = summarise(net, example)
+        net = build(recipe.model, recipe.net, dataset.image_shape, outputs_for(len(dataset.class_names)), 0)
+        layers = summarise(net, torch.empty(1, channels, height, width))
     step = _OF_A_STEP + _OF_A_WEIGHT * sum(layer.parameters for layer in layers)
     if recipe.optimizer == "muon":
         for weight in hidden_weights(net):
