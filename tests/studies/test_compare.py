@@ -144,7 +144,7 @@ def test_without_test_images_validation_judges_and_the_sentence_says_so(digits: 
     assert finding["contenders"][0]["test"] is None
     assert "validation images" in finding["verdict"]["sentence"] and "test" not in finding["verdict"]["sentence"].split("(")[0]
     assert finding["test_reads"] == 0
-    with pytest.raises(InputError, match="nothing can be compared"):
+    with pytest.raises(InputError, match="neither a test nor a validation image"):
         compare(quick("mlp"), digits, make_split(digits, test=0, validation=0), tmp_path / "other")
 
 

@@ -7,11 +7,13 @@ import math
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from headstart.data import Dataset, Split, make_split
 from headstart.errors import InputError, RunFailed
 from headstart.studies import RateStudy, lr
+from headstart.studies._grid import Grid, Variant
 from headstart.studies._lr import PUBLISHED_RATES
 
 SMALL = {"epochs": 3.0, "batch": 32, "nodes": 64}
@@ -116,3 +118,25 @@ def test_validation_judges_where_there_is_no_test(digits: Dataset, tmp_path: Pat
     finding = lr(quick(1e-3, 1e-2, seeds=1), digits, make_split(digits, test=0, train_images=300), tmp_path / "study")
     assert (finding["judged_on"], finding["test_reads"], finding["rates"][0]["test"]) == ("validation", 0, None)
     assert any("One seed" in note for note in finding["notes"])
+
+
+def test_a_study_that_takes_over_an_unanswered_one_makes_its_own_plan(
+    digits: Dataset, small: Split, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("headstart.studies._lr.run_grid", stop)
+        lr(quick(1e-5, 1e-4), digits, small, tmp_path / "study")
+    finding = lr(quick(1e-2, 2e-2), digits, small, tmp_path / "study")
+    assert [rate["lr"] for rate in finding["rates"]] == [0.01, 0.02]
+
+
+def test_a_rate_that_failed_with_one_seed_costs_the_others_no_seed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("headstart.studies._grid.read_correct", lambda *_: np.ones(5, bool))
+    recipe = quick(0.1).recipe()
+    whole, broken = Variant("whole", recipe), Variant("broken", recipe, failures={1: "not finite"})
+    whole.runs, broken.runs = {0: tmp_path, 1: tmp_path}, {0: tmp_path}
+    correct = Grid([whole, broken], (0, 1)).correct("test")
+    assert list(correct) == ["whole"] and correct["whole"].shape == (2, 5)

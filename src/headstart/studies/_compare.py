@@ -14,12 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headstart import progress, store
-from headstart.data import Dataset, Split, write_split
+from headstart.data import Dataset, Split
 from headstart.errors import InputError, RunFailed
 from headstart.evaluation import FloorResult, majority_class, nearest_neighbour
 from headstart.models import BACKBONES
 from headstart.studies._finding import Entry, make_finding
-from headstart.studies._folder import finished, plain, read_finding
+from headstart.studies._folder import answer, part_that_judges, plain
 from headstart.training import check, keys_of, make_recipe, prepare_features, read_run, train, warm_up, with_net
 
 REPORT_SECONDS = 8.0  # kept back from the time limit for drawing the report; it took 2 to 4 s for two contenders on 2 cores
@@ -79,32 +79,23 @@ def compare(
     """
     started = time.perf_counter() if started is None else started
     entries = _entries(asked)
-    identity = {**asked.as_json(), "dataset": dataset.fingerprint, "split": split.fingerprint}
-    if (finding := finished(folder, "compare", identity)) is not None:
-        return finding
-    judged = split.test if len(split.test) else split.validation
-    if not len(judged):
-        raise InputError(
-            "there is neither a test nor a validation image, so nothing can be compared.",
-            "Give --test or --validation a fraction above 0.",
-        )
+    part = part_that_judges(split)
     for entry in entries:
         check(entry.recipe, dataset, split)
         for run in entry.runs.values():
             _check_same_images(run, dataset, split)
-    with store.claim(folder):
-        if (finding := finished(folder, "compare", identity)) is not None:  # by another process, meanwhile
-            return finding
-        store.write_json(folder / "study.json", {"study": "compare", **identity})
-        write_split(split, dataset, folder)
-        floors = _floors(asked, dataset, split, judged)
-        waiting = [entry for entry in entries if not entry.runs]
-        _share_time(asked, waiting, identity, dataset, split, folder, started)
-        _run_all(waiting, dataset, split, folder)
-        finding = make_finding(entries, floors, asked.time_limit, dataset, split, folder)
-        budget = {**finding["budget"], "seconds_spent": round(time.perf_counter() - started, 1)}
-        store.write_json(folder / "finding.json", {**finding, "command": command, "budget": budget})
-        return read_finding(folder)
+
+    def work() -> dict[str, Any]:
+        floors = _floors(asked, dataset, split, split.test if part == "test" else split.validation)
+        if waiting := [entry for entry in entries if not entry.runs]:
+            _share_time(asked, waiting, dataset, split, folder, started)
+            _run_all(waiting, dataset, split, folder)
+        finding = make_finding(entries, floors, asked.time_limit, part, folder)
+        finding["budget"]["seconds_spent"] = round(time.perf_counter() - started, 1)
+        return finding
+
+    digests = [entry.recipe.digest for entry in entries]  # a file of that name may hold another recipe by now
+    return answer("compare", {**asked.as_json(), "recipes": digests}, dataset, split, folder, command, work)
 
 
 def _entries(asked: Comparison) -> list[Entry]:
@@ -176,7 +167,6 @@ def _floors(asked: Comparison, dataset: Dataset, split: Split, judged: NDArray[n
 def _share_time(
     asked: Comparison,
     entries: list[Entry],
-    identity: dict[str, Any],
     dataset: Dataset,
     split: Split,
     folder: Path,
@@ -187,15 +177,14 @@ def _share_time(
         warm_up(recipe)
     share = None
     if asked.time_limit is not None:
-        share = (asked.time_limit - (time.perf_counter() - started) - REPORT_SECONDS) / max(1, len(entries))
+        share = (asked.time_limit - (time.perf_counter() - started) - REPORT_SECONDS) / len(entries)
         if share < LEAST_SECONDS_A_RUN * len(asked.seeds):
             least = LEAST_SECONDS_A_RUN * len(asked.seeds) * len(entries) + asked.time_limit - share * len(entries)
             raise InputError(
                 f"a time limit of {asked.time_limit:g} s leaves less than {LEAST_SECONDS_A_RUN:g} s for each of the runs.",
                 f"Give --time-limit {math.ceil(least)}s or more, or fewer --seeds.",
             )
-    budget = store.read_json_or(folder / "budget.json", {})
-    kept = budget["entries"] if budget.get("of") == identity else {}
+    kept = store.read_json_or(folder / "budget.json", {"entries": {}})["entries"]
     sides: dict[str, Any] = {}  # a control sees images of the same size as its backbone
     for entry in entries:
         model = entry.recipe.model
@@ -211,7 +200,7 @@ def _share_time(
             entry.run_seconds = None if left is None else max(LEAST_SECONDS_A_RUN, left)
         sides[model] = entry.recipe.net.model_dump(include={"input_px"})
         kept = {**kept, entry.name: {"prepare": entry.prepare_seconds, "run": entry.run_seconds, "net": sides[model]}}
-    store.write_json(folder / "budget.json", {"of": identity, "entries": kept})
+    store.write_json(folder / "budget.json", {"entries": kept})
 
 
 def _run_all(entries: list[Entry], dataset: Dataset, split: Split, folder: Path) -> None:

@@ -10,17 +10,16 @@ from typing import Any
 
 import numpy as np
 
-from headstart import progress, store
-from headstart.data import Dataset, Split, write_split
+from headstart import progress
+from headstart.data import Dataset, Split
 from headstart.errors import InputError, RunFailed
 from headstart.evaluation import Pair, fit_of, pairs_with
 from headstart.execution import Where, open_executor
-from headstart.studies._folder import finished, plain, read_finding
+from headstart.studies._folder import answer, part_that_judges, plain
 from headstart.studies._grid import (
     Grid,
     Variant,
     common_facts,
-    part_that_judges,
     plan_grid,
     relative,
     run_grid,
@@ -112,18 +111,12 @@ def effects(
     """
     started = time.perf_counter() if started is None else started
     asked.check()
-    identity = {**asked.as_json(), "dataset": dataset.fingerprint, "split": split.fingerprint}
-    if (finding := finished(folder, "effects", identity)) is not None:
-        return finding
     part = part_that_judges(split)
-    base = resolve(asked.recipe(), len(split.train), dataset.class_names)
-    check(base, dataset, split)
-    with store.claim(folder):
-        if (finding := finished(folder, "effects", identity)) is not None:  # by another process, meanwhile
-            return finding
-        store.write_json(folder / "study.json", {"study": "effects", **identity})
-        write_split(split, dataset, folder)
-        base = with_features(base, dataset, split)
+    recipe = resolve(asked.recipe(), len(split.train), dataset.class_names)
+    check(recipe, dataset, split)
+
+    def work() -> dict[str, Any]:
+        base = with_features(recipe, dataset, split)
         turns, variants = _turns(asked, base, dataset, split)
         with open_executor(where or Where(), dataset, split) as executor:
             grid = plan_grid(
@@ -138,14 +131,15 @@ def effects(
             )
             run_grid(grid, executor, dataset, split, folder, "effects")
         baseline, *_ = grid.variants
-        if not baseline.runs:
+        if baseline.failures:
             raise RunFailed(f"the recipe itself failed: {next(iter(baseline.failures.values()))}", "Try a lower --lr.")
         found = _effects(grid, turns, part, folder)
-        facts = common_facts(grid, dataset, split, folder, asked.time_limit, command, time.perf_counter() - started)
+        facts = common_facts(grid, part, asked.time_limit, time.perf_counter() - started)
         one_seed = (
             [] if len(grid.seeds) > 1 else ["One seed: the differences are about these trained models, not about the knobs."]
         )
-        said = {
+        return {
+            **facts,
             "baseline": {
                 "recipe": base.model_dump(mode="json"),
                 **(scores(baseline, part) or {}),
@@ -156,8 +150,8 @@ def effects(
             "sentence": _sentence(found, base, part),
             "notes": [*grid.notes, *one_seed],
         }
-        store.write_json(folder / "finding.json", {"study": "effects", **facts, **said})
-        return read_finding(folder)
+
+    return answer("effects", asked.as_json(), dataset, split, folder, command, work)
 
 
 def _turns(asked: EffectStudy, base: Recipe, dataset: Dataset, split: Split) -> tuple[list[_Turn], list[Variant]]:
@@ -186,7 +180,8 @@ def _decided_net(base: Recipe, change: dict[str, Any]) -> dict[str, Any]:
 
 def _effects(grid: Grid, turns: list[_Turn], part: str, folder: Path) -> list[dict[str, Any]]:
     variants = {one.name: one for one in grid.variants}
-    pairs = pairs_with(_BASELINE, grid.correct(part), _LEVEL) if len(grid.variants) > 1 else {}
+    correct = grid.correct(part)
+    pairs = pairs_with(_BASELINE, correct, _LEVEL) if len(correct) > 1 else {}
     found = []
     for turn in turns:
         if turn.name not in variants:

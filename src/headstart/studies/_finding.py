@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from headstart.data import Dataset, Split, describe
 from headstart.errors import RunFailed
 from headstart.evaluation import FloorResult, accuracy_interval, difference_of, floor_sentence, verdict, wilson_interval
 from headstart.training import Recipe, read_correct, read_metrics
@@ -33,14 +30,16 @@ class Entry:
 
 
 def make_finding(
-    entries: list[Entry], floors: list[FloorResult], time_limit: float | None, dataset: Dataset, split: Split, folder: Path
+    entries: list[Entry], floors: list[FloorResult], time_limit: float | None, part: str, folder: Path
 ) -> dict[str, Any]:
-    """The content of `finding.json`: what the finished runs of a comparison say.
+    """What the finished runs of a comparison say.
+
+    Args:
+        part: the images that judge, "test" or "validation".
 
     Raises:
         RunFailed: no contender finished.
     """
-    part = "test" if len(split.test) else "validation"
     done = [entry for entry in entries if entry.runs]
     correct = {entry.name: np.stack([read_correct(path, part) for path in entry.runs.values()]) for entry in done}
     contenders = {entry.name: correct[entry.name] for entry in done if entry.role == "contender"}
@@ -60,16 +59,9 @@ def make_finding(
     ]
     if part == "validation":
         notes.append("Judged on validation images: the split has no test images.")
-    first = entries[0]
+    first = next((entry for entry in entries if entry.run_seconds is not None), entries[0])
     share = None if first.run_seconds is None else round(first.prepare_seconds + first.run_seconds * len(first.seeds), 1)
     return {
-        "study": "compare",
-        "headstart": version("headstart"),
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "dataset": {
-            **describe(dataset, split),
-            "counts": {"train": len(split.train), "validation": len(split.validation), "test": len(split.test)},
-        },
         "budget": {
             "time_limit": time_limit,
             "seeds": list(first.seeds),
@@ -88,9 +80,7 @@ def make_finding(
             for floor in floors
         ],
         "verdict": {**verdict(contenders, part=part).as_json(), "notes": notes},
-        "judged_on": part,
         "test_reads": sum(len(entry.runs) for entry in entries) if part == "test" else 0,
-        "report": str(folder / "report.html"),
     }
 
 

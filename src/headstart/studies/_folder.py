@@ -3,12 +3,73 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from headstart import store
+from headstart.data import Dataset, Split, describe, write_split
 from headstart.errors import InputError
+
+
+def answer(
+    study: str,
+    asked: Mapping[str, Any],
+    dataset: Dataset,
+    split: Split,
+    folder: Path,
+    command: str,
+    work: Callable[[], Mapping[str, Any]],
+) -> dict[str, Any]:
+    """The finding of a study: what `folder` holds of it, or else what `work` finds now, written to `finding.json`.
+
+    Args:
+        study: its verb.
+        asked: what defines the question beside the images and their split.
+        command: what reproduces it, for the record.
+        work: makes the runs and says what they show: all keys of the finding but those that every study has.
+
+    Raises:
+        InputError: another study, or things that are no study, are in the folder. ResourceError: another process has it.
+    """
+    identity = {**asked, "dataset": dataset.fingerprint, "split": split.fingerprint}
+    if (finding := finished(folder, study, identity)) is not None:
+        return finding
+    with store.claim(folder):
+        if (finding := finished(folder, study, identity)) is not None:  # by another process, meanwhile
+            return finding
+        begun = {"study": study, **identity}
+        if store.read_json_or(folder / "study.json", None) != begun:
+            store.remove_file(folder / "budget.json")  # the plan of an interrupted study that this one takes over
+        store.write_json(folder / "study.json", begun)
+        write_split(split, dataset, folder)
+        facts = {
+            "study": study,
+            "headstart": version("headstart"),
+            "created": datetime.now(UTC).isoformat(timespec="seconds"),
+            "command": command,
+            "dataset": {
+                **describe(dataset, split),
+                "counts": {"train": len(split.train), "validation": len(split.validation), "test": len(split.test)},
+            },
+            "judged_on": part_that_judges(split),
+            "report": str(folder / "report.html"),
+        }
+        store.write_json(folder / "finding.json", plain({**facts, **work()}))
+        return read_finding(folder)
+
+
+def part_that_judges(split: Split) -> str:
+    """ "test", or "validation" where there are no test images.
+
+    Raises:
+        InputError: there are neither.
+    """
+    if not len(split.test) and not len(split.validation):
+        raise InputError("there is neither a test nor a validation image.", "Give --test or --validation a fraction above 0.")
+    return "test" if len(split.test) else "validation"
 
 
 def plain(content: Mapping[str, Any]) -> dict[str, Any]:

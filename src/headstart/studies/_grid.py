@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headstart import progress, store
-from headstart.data import Dataset, Split, describe
+from headstart.data import Dataset, Split
 from headstart.errors import InputError, RunFailed
 from headstart.evaluation import accuracy_interval
 from headstart.execution import Executor, Job, run_all
@@ -52,11 +52,9 @@ class Grid:
     notes: list[str] = field(default_factory=list)
 
     def correct(self, part: str) -> dict[str, NDArray[np.bool_]]:
-        """`(S, N)` booleans by name of those variants that finished, over the seeds that all of these have."""
-        done = [variant for variant in self.variants if variant.runs]
-        shared = [seed for seed in self.seeds if all(seed in variant.runs for variant in done)]
-        runs = {one.name: [one.runs[seed] for seed in shared or list(one.runs)[:1]] for one in done}
-        return {name: np.stack([read_correct(run, part) for run in of]) for name, of in runs.items()}
+        """`(S, N)` booleans by name of those variants that finished with every seed: of others only the good ones would count."""
+        whole = [one for one in self.variants if all(seed in one.runs for seed in self.seeds)]
+        return {one.name: np.stack([read_correct(one.runs[seed], part) for seed in self.seeds]) for one in whole}
 
 
 def plan_grid(
@@ -82,6 +80,7 @@ def plan_grid(
         names = set(kept["variants"])
         grid = Grid([one for one in grid.variants if one.name in names], tuple(kept["seeds"]), kept["notes"])
         _shorten(grid, kept["length"])
+        _say_how_long(grid, kept["seconds"], folder, slots)
         return grid
     seconds = _costs(grid.variants, dataset, split)
 
@@ -114,12 +113,27 @@ def plan_grid(
                 )
             grid.notes.append(f"The time limit shortens all runs to {length:.0%} of their epochs.")
             _shorten(grid, length)
-    kept = {"variants": [one.name for one in grid.variants], "seeds": grid.seeds, "notes": grid.notes, "length": length}
+    seconds = {one.name: round(seconds[one.name] * length, 3) for one in grid.variants}
+    kept = {"variants": list(seconds), "seeds": grid.seeds, "notes": grid.notes, "length": length, "seconds": seconds}
     store.write_json(folder / "budget.json", kept)
+    _say_how_long(grid, seconds, folder, slots)
+    return grid
+
+
+def _say_how_long(grid: Grid, seconds: Mapping[str, float], folder: Path, slots: int) -> None:
+    """The notes, the number of runs, and the time that those take that are still to be made."""
     for note in grid.notes:
         progress.say(note)
-    progress.say(f"{len(grid.variants) * len(grid.seeds)} runs, about {progress.duration(total() * length)} on this machine.")
-    return grid
+    runs = [(one.name, run_folder(folder, one, seed)) for one in grid.variants for seed in grid.seeds]
+    waiting = [name for name, run in runs if not (run / "metrics.json").exists()]
+    done = f", {len(runs) - len(waiting)} of them done" if len(waiting) < len(runs) else ""
+    left = sum(seconds[name] for name in waiting) / slots
+    progress.say(f"{len(runs)} runs{done}, about {progress.duration(left)} on this machine.")
+
+
+def run_folder(folder: Path, variant: Variant, seed: int) -> Path:
+    """Where a study keeps a run."""
+    return folder / "runs" / f"{variant.name}-seed{seed}"
 
 
 def _decided(recipe: Recipe, dataset: Dataset, split: Split) -> Recipe:
@@ -149,7 +163,7 @@ def run_grid(grid: Grid, executor: Executor, dataset: Dataset, split: Split, fol
     jobs = {}
     for seed in grid.seeds:
         for one in grid.variants:
-            path = folder / "runs" / f"{one.name}-seed{seed}"
+            path = run_folder(folder, one, seed)
             jobs[path.name] = (one, Job(f"{one.name}, seed {seed}", one.recipe, seed, path))
     adopt([job for _, job in jobs.values()], dataset, split, folder)
     with progress.task(title, len(jobs), "runs") as task:
@@ -166,18 +180,7 @@ def run_grid(grid: Grid, executor: Executor, dataset: Dataset, split: Split, fol
         raise RunFailed(f"no run of the study finished: {'; '.join(reasons[:3])}")
 
 
-def part_that_judges(split: Split) -> str:
-    """ "test", or "validation" where there are no test images.
-
-    Raises:
-        InputError: there are neither.
-    """
-    if not len(split.test) and not len(split.validation):
-        raise InputError("there is neither a test nor a validation image.", "Give --test or --validation a fraction above 0.")
-    return "test" if len(split.test) else "validation"
-
-
-def scores(variant: Variant, part: str, correct: NDArray[np.bool_] | None = None) -> dict[str, Any] | None:
+def scores(variant: Variant, part: str) -> dict[str, Any] | None:
     """Accuracy and loss of a variant on a part: mean over seeds, a band, and each seed. None where it was not measured.
 
     The band of accuracy is its 95% interval, over images and, where there are several runs, seeds; that of loss reaches from the
@@ -186,8 +189,7 @@ def scores(variant: Variant, part: str, correct: NDArray[np.bool_] | None = None
     measured = [read_metrics(run)[part] for run in variant.runs.values()]
     if not measured or measured[0] is None:
         return None
-    right = correct if correct is not None else np.stack([read_correct(run, part) for run in variant.runs.values()])
-    low, high = accuracy_interval(right)
+    low, high = accuracy_interval(np.stack([read_correct(run, part) for run in variant.runs.values()]))
     accuracies, losses = [one["accuracy"] for one in measured], [one["loss"] for one in measured]
     return {
         "accuracy": {"mean": float(np.mean(accuracies)), "low": low, "high": high, "per_seed": accuracies},
@@ -195,30 +197,15 @@ def scores(variant: Variant, part: str, correct: NDArray[np.bool_] | None = None
     }
 
 
-def common_facts(
-    grid: Grid, dataset: Dataset, split: Split, folder: Path, time_limit: float | None, command: str, spent: float
-) -> dict[str, Any]:
+def common_facts(grid: Grid, part: str, time_limit: float | None, spent: float) -> dict[str, Any]:
     """The keys that the findings of all grids share."""
-    from datetime import UTC, datetime
-    from importlib.metadata import version
-
-    part = part_that_judges(split)
     runs = sum(len(one.runs) for one in grid.variants)
     return {
-        "headstart": version("headstart"),
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": command,
-        "dataset": {
-            **describe(dataset, split),
-            "counts": {"train": len(split.train), "validation": len(split.validation), "test": len(split.test)},
-        },
         "model": grid.variants[0].recipe.model,
         "epochs": grid.variants[0].recipe.epochs,
         "seeds": list(grid.seeds),
-        "judged_on": part,
         "test_reads": runs if part == "test" else 0,
         "budget": {"time_limit": time_limit, "seeds": list(grid.seeds), "seconds_spent": round(spent, 1)},
-        "report": str(folder / "report.html"),
     }
 
 

@@ -11,17 +11,16 @@ from typing import Any
 
 import numpy as np
 
-from headstart import progress, store
-from headstart.data import Dataset, Split, write_split
+from headstart import progress
+from headstart.data import Dataset, Split
 from headstart.errors import InputError
 from headstart.evaluation import Pair, accuracy_interval, pairs_with
 from headstart.execution import Where, open_executor
-from headstart.studies._folder import finished, plain, read_finding
+from headstart.studies._folder import answer, part_that_judges, plain
 from headstart.studies._grid import (
     Grid,
     Variant,
     common_facts,
-    part_that_judges,
     plan_grid,
     relative,
     run_grid,
@@ -114,18 +113,11 @@ def lr(
     """
     started = time.perf_counter() if started is None else started
     asked.check()
-    identity = {**asked.as_json(), "dataset": dataset.fingerprint, "split": split.fingerprint}
-    if (finding := finished(folder, "lr", identity)) is not None:
-        return finding
     part = part_that_judges(split)
-    base = asked.recipe()
-    check(base, dataset, split)
-    with store.claim(folder):
-        if (finding := finished(folder, "lr", identity)) is not None:  # by another process, meanwhile
-            return finding
-        store.write_json(folder / "study.json", {"study": "lr", **identity})
-        write_split(split, dataset, folder)
-        base = with_features(base, dataset, split)
+    check(asked.recipe(), dataset, split)
+
+    def work() -> dict[str, Any]:
+        base = with_features(asked.recipe(), dataset, split)
         with open_executor(where or Where(), dataset, split) as executor:
             variants = [
                 Variant(f"lr-{rate:g}", base.model_copy(update={"lr": rate}), _rank(rate, base)) for rate in asked.all_rates()
@@ -138,11 +130,10 @@ def lr(
         tests = [range_test(grid.variants[0].recipe, dataset, split, seed) for seed in range(_RANGE_TESTS)]
         rates = _rates(grid, part, dataset, split, folder)
         said = _finding(rates, tests, base, grid, part)
-        facts = common_facts(grid, dataset, split, folder, asked.time_limit, command, time.perf_counter() - started)
-        store.write_json(
-            folder / "finding.json", plain({"study": "lr", **facts, "optimizer": base.optimizer, "rates": rates, **said})
-        )
-        return read_finding(folder)
+        facts = common_facts(grid, part, asked.time_limit, time.perf_counter() - started)
+        return {**facts, "optimizer": base.optimizer, "rates": rates, **said}
+
+    return answer("lr", asked.as_json(), dataset, split, folder, command, work)
 
 
 def _rank(rate: float, base: Recipe) -> int:
@@ -166,7 +157,7 @@ def _rates(grid: Grid, part: str, dataset: Dataset, split: Split, folder: Path) 
     found = []
     for one in grid.variants:
         pair = pairs.get(one.name)
-        mean = float(correct[one.name].mean()) if one.runs else 0.0
+        mean = float(correct[one.name].mean()) if one.name in correct else 0.0
         is_good = pair is not None and one.name in learnt and not _is_worse(pair) and mean >= least
         found.append(
             {

@@ -8,12 +8,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-from headstart import progress, store
-from headstart.data import Dataset, Split, write_split
+from headstart import progress
+from headstart.data import Dataset, Split
 from headstart.errors import InputError
 from headstart.execution import Where, open_executor
 from headstart.studies._finding import Entry, make_finding
-from headstart.studies._folder import finished, plain, read_finding
+from headstart.studies._folder import answer, plain
 from headstart.studies._grid import Grid, Variant, run_grid
 from headstart.studies._search import Search
 from headstart.studies._space import Space
@@ -51,32 +51,27 @@ def tune(
     """
     started = time.perf_counter() if started is None else started
     asked.check()
-    identity = {**asked.as_json(), "dataset": dataset.fingerprint, "split": split.fingerprint}
-    if (finding := finished(folder, "tune", identity)) is not None:
-        return finding
     if not len(split.validation):
         raise InputError("there are no validation images, so no recipe can be chosen.", "Give --validation a fraction above 0.")
     defaults = resolve(make_recipe(asked.model, asked.values, asked.preset), len(split.train), dataset.class_names)
     check(defaults, dataset, split)
-    with store.claim(folder):
-        if (finding := finished(folder, "tune", identity)) is not None:  # by another process, meanwhile
-            return finding
-        store.write_json(folder / "study.json", {"study": "tune", **identity})
-        write_split(split, dataset, folder)
-        name = f"headstart-{hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]}"
+
+    def work() -> dict[str, Any]:
         with open_ledger(asked.storage, name, folder) as ledger, open_executor(where or Where(), dataset, split) as executor:
             search = Search(asked, defaults, dataset, split, folder, ledger, executor, started)
             search.run()
             if (finding := _of_another_machine(ledger, search)) is not None:
-                store.write_json(folder / "finding.json", {**finding, "report": str(folder / "report.html")})
-                return read_finding(folder)
+                return finding
             entries = _retrain(search, dataset, split, folder)
-            finding = make_finding(entries, [], asked.time_limit, dataset, split, folder)
+            finding = make_finding(entries, [], asked.time_limit, "test" if len(split.test) else "validation", folder)
             finding |= what_the_search_says(search, entries, finding)
             finding["budget"] |= {"seconds_spent": round(search.clock(), 1)}
-            store.write_json(folder / "finding.json", {**finding, "command": command})
-            search.trials.remember("finding", plain({**finding, "command": command}))
-            return read_finding(folder)
+            search.trials.remember("finding", plain(finding))
+            return finding
+
+    identity = {**asked.as_json(), "dataset": dataset.fingerprint, "split": split.fingerprint}
+    name = f"headstart-{hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]}"
+    return answer("tune", asked.as_json(), dataset, split, folder, command, work)
 
 
 def _retrain(search: Search, dataset: Dataset, split: Split, folder: Path) -> list[Entry]:

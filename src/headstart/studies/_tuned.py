@@ -34,7 +34,6 @@ def what_the_search_says(search: Search, entries: list[Entry], finding: dict[str
         gap = last["accuracy"] - winner["test"]["accuracy"]
         optimism = {"best_validation": last["accuracy"], "test": winner["test"]["accuracy"], "gap": gap}
     found = {
-        "study": "tune",
         "model": search.asked.model,
         "best": best.values,
         "defaults": {key: flat.get(key) for key in best.values},
