@@ -114,6 +114,7 @@ ONLY_BY_SET = {
     "warmup",
     "pretrained",
     "input_px",
+    "revision",
     "filters",
     "padding",
     "head_dropout",

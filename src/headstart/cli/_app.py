@@ -73,7 +73,11 @@ Settings = Annotated[
     ),
 ]
 Model = Annotated[
-    str, typer.Option("--model", help="mlp, cnn, cnn-fashion, cnn-fashion-small, cnn-scenes or efficientnet-lite0.")
+    str,
+    typer.Option(
+        "--model",
+        help="mlp, cnn, cnn-fashion, cnn-fashion-small, cnn-scenes, efficientnet-lite0|1|2, inception-mixed7 or timm/NAME.",
+    ),
 ]
 Preset = Annotated[str, typer.Option("--preset", help="fast (seconds), balanced, or best (as long as it pays).")]
 Seeds = Annotated[int, typer.Option("--seeds", help="Runs of each recipe, with seeds 0, 1, ….")]

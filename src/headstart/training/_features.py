@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import safetensors.torch
@@ -14,7 +16,7 @@ from numpy.typing import NDArray
 from headstart import progress, store
 from headstart.data import Dataset, Split, content_key, take
 from headstart.errors import InputError
-from headstart.models import WEIGHTS_SHA256, Backbone, BackboneOptions, load_backbone
+from headstart.models import Backbone, BackboneOptions, load_backbone, own_side_px, weights_mark
 from headstart.training._classifier import as_floats
 from headstart.training._device import best_device, prepare_process, use_bfloat16
 from headstart.training._recipe import Recipe, with_net
@@ -49,13 +51,49 @@ class Features:
         return self.values[np.searchsorted(self.rows, rows)]
 
 
-def usual_side_px(image_shape: tuple[int, int, int]) -> int:
-    """The backbone's input side for images of this shape: 96 up to 64 pixels, 160 up to 160, else 224.
+def usual_side_px(recipe: Recipe, image_shape: tuple[int, int, int]) -> int:
+    """The backbone's input side for images of this shape: 96 up to 64 pixels, 160 up to 160, else 224; or the only one it takes.
 
-    Small images are enlarged because the backbone halves its input five times; more pixels help, at a cost that grows with them.
+    Small images are enlarged because a backbone halves its input five times; more pixels help, at a cost that grows with them.
     """
+    own, is_only = own_side_px(recipe.model)
     largest = max(image_shape[:2])
-    return 96 if largest <= 64 else 160 if largest <= 160 else 224
+    return own if is_only else 96 if largest <= 64 else 160 if largest <= 160 else 224
+
+
+def possible_sides_px(recipe: Recipe) -> tuple[int, ...]:
+    """The sides, ascending, at which this backbone can look at images."""
+    own, is_only = own_side_px(recipe.model)
+    if is_only:
+        return (own,)
+    options, found = _options(recipe), []
+    backbone = load_backbone(recipe.model, options, SIDES_PX[-1], 0, empty=True)
+    for side in SIDES_PX:
+        with contextlib.suppress(InputError):  # too few pixels for its layers
+            found.append(backbone.look_at(side).input_px)
+    return tuple(found)
+
+
+def shown_at(recipe: Recipe, backbone: Backbone, image_shape: tuple[int, int, int]) -> dict[str, Any]:
+    """How images are shown to a backbone, and why so: for the record of a run."""
+    height, width, channels = image_shape
+    own, is_only = own_side_px(recipe.model)
+    px = backbone.input_px
+    if is_only:
+        why = f"it takes no other side than {own} pixels"
+    elif recipe.time_limit is not None:
+        why = "the largest side whose features are ready in time"
+    elif px > max(height, width):
+        why = "it was trained on larger images and halves them five times, so that small ones would shrink to nothing"
+    else:
+        why = "more pixels help, at a cost that grows with them"
+    grey = ", grey in all three channels" if channels == 1 else ""
+    return {
+        "weights": weights_mark(recipe.model, _options(recipe)),
+        "input_px": px,
+        "features": backbone.size,
+        "shown": f"images of {height}x{width} pixels are shown to {recipe.model} at {px}x{px}{grey}: {why}.",
+    }
 
 
 def _extract(
@@ -79,7 +117,7 @@ def _extract(
 
 def _ready(recipe: Recipe, side_px: int, dataset: Dataset, split: Split, seed: int) -> Backbone:
     options = _options(recipe)
-    backbone = load_backbone(options, side_px, seed).to(best_device())
+    backbone = load_backbone(recipe.model, options, side_px, seed).to(best_device())
     if not options.pretrained:
         rows = _calibration_rows(split, seed)
         with torch.autocast(best_device().type, torch.bfloat16, enabled=use_bfloat16(recipe.precision)):
@@ -108,22 +146,22 @@ def choose_side_px(recipe: Recipe, dataset: Dataset, split: Split, seconds: floa
     """
     options = _options(recipe)
     if seconds is None or options.input_px is not None:
-        return options.input_px or usual_side_px(dataset.image_shape)
+        return options.input_px or usual_side_px(recipe, dataset.image_shape)
     deadline = time.perf_counter() + _SHARE_FOR_FEATURES * seconds
-    backbone = load_backbone(options, SIDES_PX[0], 0, empty=True).to(best_device()).fold()
+    sides = possible_sides_px(recipe)
+    backbone = load_backbone(recipe.model, options, sides[0], 0, empty=True).to(best_device()).fold()
     rows = np.concatenate([split.train, split.validation, split.test])
     cheapest = needed = len(rows) * _seconds_per_image(backbone, recipe, dataset, rows)
-    for side in reversed(SIDES_PX):
+    for side in reversed(sides):
         left = deadline - time.perf_counter()
-        if _HOPELESS * cheapest * (side / SIDES_PX[0]) ** 2 > left:
+        if _HOPELESS * cheapest * (side / sides[0]) ** 2 > left:
             continue
-        backbone.input_px = side
-        needed = len(rows) * _seconds_per_image(backbone, recipe, dataset, rows)
+        needed = len(rows) * _seconds_per_image(backbone.look_at(side), recipe, dataset, rows)
         if needed <= left:
             return side
     raise InputError(
         f"{recipe.model} has {seconds:.0f} s, but its features of {len(rows):,} images take about {needed:.0f} s even at "
-        f"{SIDES_PX[0]} pixels.",
+        f"{sides[0]} pixels.",
         "Give a longer --time-limit, or fewer --train-images.",
     )
 
@@ -141,7 +179,8 @@ def warm_up(recipe: Recipe) -> None:
     prepare_process()
     options = _options(recipe)
     with torch.inference_mode(), torch.autocast(best_device().type, torch.bfloat16, enabled=use_bfloat16(recipe.precision)):
-        load_backbone(options, SIDES_PX[0], 0).to(best_device())(torch.zeros(2, 1, 8, 8, device=best_device()))
+        side_px = options.input_px or usual_side_px(recipe, (8, 8, 1))
+        load_backbone(recipe.model, options, side_px, 0).to(best_device())(torch.zeros(2, 1, 8, 8, device=best_device()))
 
 
 def prepare_features(recipe: Recipe, dataset: Dataset, split: Split, seed: int, seconds: float | None) -> tuple[Recipe, float]:
@@ -168,7 +207,11 @@ def compute_features(recipe: Recipe, dataset: Dataset, split: Split, seed: int, 
         ResourceError: no space in the cache, or the packaged weights are missing.
     """
     rows = np.sort(np.concatenate([split.train, split.validation, split.test]))
-    origin = WEIGHTS_SHA256.encode() if _options(recipe).pretrained else dataset.hashes[_calibration_rows(split, seed)].tobytes()
+    origin = (
+        weights_mark(recipe.model, _options(recipe)).encode()
+        if _options(recipe).pretrained
+        else dataset.hashes[_calibration_rows(split, seed)].tobytes()
+    )
     settings = (
         f"{recipe.model} seed {0 if _options(recipe).pretrained else seed}, {side_px} px, bf16 {use_bfloat16(recipe.precision)}"
     )
@@ -185,7 +228,7 @@ def compute_features(recipe: Recipe, dataset: Dataset, split: Split, seed: int, 
 
 
 def _opened(folder: Path, recipe: Recipe, side_px: int, rows: NDArray[np.int64], *, was_cached: bool) -> Features:
-    backbone = load_backbone(_options(recipe), side_px, 0, empty=True).fold()
+    backbone = load_backbone(recipe.model, _options(recipe), side_px, 0, empty=True).fold()
     backbone.load_state_dict(safetensors.torch.load((folder / "backbone.safetensors").read_bytes()))
     values = np.load(folder / "features.npy", mmap_mode="r", allow_pickle=False)
     return Features(
