@@ -199,7 +199,7 @@ def test_a_map_is_pooled_as_asked(pool: str | None, images: torch.Tensor) -> Non
     options = RANDOM.model_copy(update={"cut": "layer2", "pool": pool})
     backbone = load_backbone("timm/test_resnet", options, 64, 0)
     maps: list[torch.Tensor] = []
-    backbone.net.get_submodule("layer2").register_forward_hook(lambda *given: maps.append(given[2]))
+    backbone.net.get_submodule("layer2").register_forward_hook(lambda *given: maps.append(given[2]), prepend=True)
     with torch.no_grad():
         found = backbone(images)
     wanted = {"max": maps[0].amax((2, 3)), "flatten": maps[0].flatten(1)}.get(str(pool), maps[0].mean((2, 3)))
@@ -212,6 +212,32 @@ def test_folding_keeps_a_cut_before_a_batch_norm(images: torch.Tensor) -> None:
         before = backbone(images)
         after = backbone.fold()(images)
     assert torch.allclose(before, after, atol=1e-3) and before.abs().max() > 0.1
+
+
+def test_fused_layers_compute_what_they_stand_for_in_bfloat16_too(images: torch.Tensor) -> None:
+    for model, options in (("efficientnet-lite0", BackboneOptions()), ("timm/resnet18", RANDOM), ("timm/test_vit", RANDOM)):
+        backbone = load_backbone(model, options, 160, 0)
+        if not options.pretrained:
+            backbone.calibrate([images])
+        with torch.no_grad():
+            exact = backbone(images)
+            folded = backbone.fold()(images)
+            with torch.autocast("cpu", torch.bfloat16):
+                rounded = backbone(images).float()
+                again = backbone(images[:1]).float()
+        assert torch.allclose(exact, folded, atol=1e-3 * float(exact.abs().max()))
+        assert nn.functional.cosine_similarity(exact, rounded).min() > 0.99
+        assert nn.functional.cosine_similarity(again, rounded[:1]).min() > 0.999
+        kinds = {type(module).__name__ for module in backbone.modules()}
+        assert model == "timm/test_vit" or ("FusedConv" in kinds and "BatchNorm2d" not in kinds and "ReLU6" not in kinds)
+
+
+def test_weights_loaded_after_a_first_pass_take_effect(images: torch.Tensor) -> None:
+    backbone = load_backbone("timm/test_resnet", RANDOM, 64, 0).fold()
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        before = backbone(images)
+        backbone.load_state_dict({name: 2 * tensor for name, tensor in backbone.state_dict().items()})
+        assert not torch.allclose(before, backbone(images))
 
 
 def test_a_transformer_and_other_families_give_vectors(images: torch.Tensor) -> None:

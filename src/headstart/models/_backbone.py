@@ -8,10 +8,10 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from headstart.errors import InputError, ResourceError
-from headstart.models._cut import forward_to, leave_out_behind
+from headstart.models._cut import end_at, forward_to, leave_out_behind
+from headstart.models._fused import fold_and_fuse
 from headstart.models._options import BackboneOptions
 from headstart.models._weights import read_weights, timm_name
 
@@ -20,7 +20,7 @@ _LARGEST_FEATURES = 1 << 17  # of one image; a flattened early map has more, and
 
 
 class Backbone(nn.Module):
-    """Images to features, frozen: `(N, 1 or 3, H, W)` floats in 0-255 to `(N, size)` float features.
+    """Images to features, frozen: `(N, 1 or 3, H, W)` in 0-255, uint8 or floats, to `(N, size)` float features.
 
     Grey becomes three channels; images are resized to `input_px` (antialiased) and standardised, with the interpolation, mean and
     deviation that the network was trained with. The whole image is shown: the crop at its centre that usual evaluations take
@@ -50,9 +50,10 @@ class Backbone(nn.Module):
         self.register_buffer("std", 255 * torch.tensor(std).view(1, 3, 1, 1))
         self.mean: Tensor
         self.std: Tensor
+        self._end = None if cut is None else end_at(net, cut)
         if cut is not None:
             with _explained(input_px):
-                leave_out_behind(net, cut, torch.zeros(1, 3, input_px, input_px))
+                leave_out_behind(net, torch.zeros(1, 3, input_px, input_px))
         self.look_at(input_px)
 
     def look_at(self, input_px: int) -> Backbone:
@@ -76,10 +77,12 @@ class Backbone(nn.Module):
 
     def standardise(self, x: Tensor) -> Tensor:
         """Resized, standardised `(N, 3, input_px, input_px)`, as the network was trained to see it."""
-        px = self.input_px
+        x, px = (x.expand(-1, 3, -1, -1) - self.mean) / self.std, self.input_px  # first: small images have fewer pixels
         if x.shape[2:] != (px, px):
-            x = functional.interpolate(x, (px, px), mode=self.interpolation, antialias=True).clamp_(0, 255)
-        return ((x.expand(-1, 3, -1, -1) - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
+            # In floats: rounding resized pixels to bytes alone takes features to a cosine of 0.997 (benchmarks/features.md).
+            x = functional.interpolate(x.contiguous(), (px, px), mode=self.interpolation, antialias=True)
+            x = x.clamp(-self.mean / self.std, (255 - self.mean) / self.std)
+        return x.contiguous(memory_format=torch.channels_last)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.features(self.standardise(x))
@@ -89,7 +92,7 @@ class Backbone(nn.Module):
         if self.cut is None and self.pool is None:
             whole: Tensor = self.net(shown)
             return whole.flatten(1)
-        found: Tensor = self._map(shown) if self.cut is None else forward_to(self.net, self.cut, shown)
+        found: Tensor = self._map(shown) if self.cut is None else forward_to(self.net, shown)
         if found.ndim == 4 and getattr(self.net, "output_fmt", "NCHW") == "NHWC":
             found = found.permute(0, 3, 1, 2)
         if found.ndim == 3:  # a transformer's tokens (N, tokens, channels)
@@ -120,8 +123,13 @@ class Backbone(nn.Module):
         self.net.eval()
 
     def fold(self) -> Backbone:
-        """Put each batch norm into the convolution before it: the same function, fewer passes over memory."""
-        _fold(self.net)
+        """Put each batch norm and activation into the convolution before it: the same function, fewer passes over memory."""
+        blank = torch.zeros(1, 3, self.input_px, self.input_px, device=self.mean.device)
+        with torch.no_grad():
+            fold_and_fuse(self.net, lambda: self.features(blank))
+        if self._end is not None and self.cut is not None:  # another module may stand at the cut now
+            self._end.remove()
+            self._end = end_at(self.net, self.cut)
         return self
 
 
@@ -134,18 +142,6 @@ def _explained(input_px: int) -> Iterator[None]:
             f"this backbone cannot look at {input_px} pixels: {str(error).strip().splitlines()[0]}",
             "Give another side: --set input_px=224, say.",
         ) from error
-
-
-def _fold(module: nn.Module) -> None:
-    before = ""
-    for name, child in list(module.named_children()):
-        conv = getattr(module, before) if before else None
-        if isinstance(child, nn.BatchNorm2d) and isinstance(conv, nn.Conv2d):
-            setattr(module, before, fuse_conv_bn_eval(conv, child).requires_grad_(False))
-            setattr(module, name, getattr(child, "act", nn.Identity()))
-        else:
-            _fold(child)
-        before = name
 
 
 def load_backbone(model: str, options: BackboneOptions, input_px: int, seed: int, *, empty: bool = False) -> Backbone:

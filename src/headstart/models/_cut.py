@@ -6,6 +6,7 @@ import difflib
 
 import torch
 from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
 
 from headstart.errors import InputError
 
@@ -18,23 +19,28 @@ class _ReachedError(Exception):
         self.found = found
 
 
-def forward_to(net: nn.Module, layer: str, x: Tensor) -> Tensor:
-    """The output of the module called `layer` when `net` runs on `x`; nothing behind it is computed.
+def end_at(net: nn.Module, layer: str) -> RemovableHandle:
+    """From now on a forward pass of `net` ends with the module called `layer`: `forward_to` gives that module's output.
 
     By a hook that ends the pass, not by rebuilding the network from its children: that holds for any order and any branches.
+
+    Raises:
+        InputError: no such layer; near names are given.
     """
 
     def end(_: nn.Module, __: tuple[Tensor, ...], output: Tensor) -> None:
         raise _ReachedError(output)
 
-    handle = _module(net, layer).register_forward_hook(end)
+    return _module(net, layer).register_forward_hook(end)
+
+
+def forward_to(net: nn.Module, x: Tensor) -> Tensor:
+    """The output of the layer at which `net` ends, when it runs on `x`; nothing behind it is computed."""
     try:
         net(x)
     except _ReachedError as reached:
         return reached.found
-    finally:
-        handle.remove()
-    raise InputError(f"the layer '{layer}' does not take part in what the network computes.", "Cut at another layer.")
+    raise InputError("the layer to cut at does not take part in what the network computes.", "Cut at another layer.")
 
 
 def _module(net: nn.Module, layer: str) -> nn.Module:
@@ -49,16 +55,12 @@ def _module(net: nn.Module, layer: str) -> nn.Module:
 
 
 @torch.no_grad()
-def leave_out_behind(net: nn.Module, layer: str, example: Tensor) -> None:
-    """Put an identity in place of whatever does not begin to run before `layer` ends: it would only take up memory.
-
-    Raises:
-        InputError: no such layer; near names are given.
-    """
+def leave_out_behind(net: nn.Module, example: Tensor) -> None:
+    """Put an identity in place of whatever does not begin to run before `net` ends: it would only take up memory."""
     begun: set[nn.Module] = set()
     hooks = [module.register_forward_pre_hook(lambda module, _: begun.add(module)) for module in net.modules()]
     try:
-        forward_to(net, layer, example)
+        forward_to(net, example)
     finally:
         for hook in hooks:
             hook.remove()

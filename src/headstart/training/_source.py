@@ -93,7 +93,7 @@ class CachedFeatures:
 
     @property
     def reused_seconds(self) -> float:
-        return self.features.seconds if self.features.was_cached else 0.0
+        return self.features.reused_seconds
 
     def batch(self, rows: NDArray[np.int64], recipe: Recipe, draws: Draws) -> Tensor:
         return self._inputs(_distributed.own_part(rows))
