@@ -26,7 +26,7 @@ app = typer.Typer(
     help="How well does a plain CNN do on my images, and what is a pretrained head start worth?",
 )
 
-VERBS = ("train", "compare", "tune", "lr", "effects", "data", "runs", "report")
+VERBS = ("train", "compare", "tune", "lr", "effects", "backbones", "data", "runs", "report")
 
 
 class Resize(StrEnum):
@@ -122,7 +122,7 @@ def study_keys(parameters: dict[str, Any], *own: str) -> dict[str, Any]:
         own: keys of the recipe that have an option of their own.
     """
     names = ("validation", "test", "train_images", "split_seed", "image_size", "pixel_max", "group_by", "epochs", "batch", *own)
-    given = {**{name: parameters[name] for name in names}, "resize": parameters["resize"].value}
+    given = {**{name: parameters[name] for name in names if name in parameters}, "resize": parameters["resize"].value}
     return given | settings(parameters["other"], parameters)
 
 

@@ -195,6 +195,14 @@ def choose_side_px(recipe: Recipe, dataset: Dataset, split: Split, seconds: floa
     )
 
 
+def seconds_per_image(recipe: Recipe, dataset: Dataset, split: Split) -> float:
+    """What one image's features cost here at the recipe's side, timed on a few hundred training images; nothing is kept."""
+    prepare_process()
+    side_px = _options(recipe).input_px or usual_side_px(recipe, dataset.image_shape)
+    backbone = load_backbone(recipe.model, _options(recipe), side_px, 0, empty=True).to(best_device()).fold()
+    return _seconds_per_image(backbone, recipe, dataset, split.train)
+
+
 def _seconds_per_image(backbone: Backbone, recipe: Recipe, dataset: Dataset, rows: NDArray[np.int64]) -> float:
     parts = 2 * torch.get_num_threads()
     size = min(len(rows), parts * max(8, _BATCH_PIXELS // backbone.input_px**2))
