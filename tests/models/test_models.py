@@ -17,12 +17,13 @@ from headstart.models import (
     FashionOptions,
     build,
     build_head,
+    is_backbone,
     load_backbone,
     options_of,
     summarise,
 )
 
-PIXEL_MODELS = [name for name in MODELS if name != "efficientnet-lite0"]
+PIXEL_MODELS = [name for name in MODELS if not is_backbone(name)]
 
 
 @pytest.mark.parametrize("name", PIXEL_MODELS)
@@ -100,7 +101,7 @@ def images() -> torch.Tensor:
 
 
 def test_folding_batch_norm_keeps_the_function(images: torch.Tensor) -> None:
-    backbone = load_backbone(BackboneOptions(), 64, 0)
+    backbone = load_backbone("efficientnet-lite0", BackboneOptions(), 64, 0)
     with torch.no_grad():
         before = backbone(images)
         layers = len(list(backbone.modules()))
@@ -112,7 +113,7 @@ def test_folding_batch_norm_keeps_the_function(images: torch.Tensor) -> None:
 
 
 def test_a_frozen_backbone_stays_in_evaluation_mode(images: torch.Tensor) -> None:
-    backbone = load_backbone(BackboneOptions(), 32, 0)
+    backbone = load_backbone("efficientnet-lite0", BackboneOptions(), 32, 0)
     holder = nn.Sequential(backbone).train()
     with torch.no_grad():
         first, second = holder(images), holder(images)
@@ -122,7 +123,7 @@ def test_a_frozen_backbone_stays_in_evaluation_mode(images: torch.Tensor) -> Non
 
 
 def test_the_backbone_sees_images_as_it_was_trained_to(images: torch.Tensor) -> None:
-    backbone = load_backbone(BackboneOptions(), 32, 0)
+    backbone = load_backbone("efficientnet-lite0", BackboneOptions(), 32, 0)
     seen = backbone.standardise(images)
     assert seen.shape == (6, 3, 32, 32)
     assert torch.equal(seen[:, 0], seen[:, 2])  # grey in all three channels
@@ -133,7 +134,7 @@ def test_the_backbone_sees_images_as_it_was_trained_to(images: torch.Tensor) -> 
 
 def test_the_control_differs_by_seed_and_has_no_pretrained_weights(images: torch.Tensor) -> None:
     states = [
-        load_backbone(BackboneOptions(pretrained=pretrained), 32, seed).net.state_dict()
+        load_backbone("efficientnet-lite0", BackboneOptions(pretrained=pretrained), 32, seed).net.state_dict()
         for pretrained, seed in ((True, 0), (False, 0), (False, 1))
     ]
     stems = [state["conv_stem.weight"] for state in states]
@@ -143,9 +144,9 @@ def test_the_control_differs_by_seed_and_has_no_pretrained_weights(images: torch
 
 def test_other_weights_than_the_known_ones_are_not_opened(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "weights.pth").write_bytes(b"not the weights")
-    monkeypatch.setattr("headstart.models._backbone.weights_path", lambda: tmp_path / "weights.pth")
+    monkeypatch.setattr("headstart.models._weights.Packaged.path", tmp_path / "weights.pth")
     with pytest.raises(ResourceError, match="SHA-256"):
-        load_backbone(BackboneOptions(), 32, 0)
+        load_backbone("efficientnet-lite0", BackboneOptions(), 32, 0)
 
 
 def test_a_fresh_head_gives_every_class_the_same_chance() -> None:

@@ -6,10 +6,11 @@ Does not belong here: anything that decides what a verb means; this room opens d
 from headstart.api._common import load, seconds, split
 from headstart.api._datasets import datasets, get_dataset
 from headstart.api._runs import load_classifier, network, repeat, runs, train
-from headstart.api._studies import DEFAULT_MODELS, compare, effects, lr, report, tune
+from headstart.api._studies import DEFAULT_MODELS, backbones, compare, effects, lr, report, tune
 
 __all__ = [
     "DEFAULT_MODELS",
+    "backbones",
     "compare",
     "datasets",
     "effects",

@@ -114,6 +114,7 @@ ONLY_BY_SET = {
     "warmup",
     "pretrained",
     "input_px",
+    "revision",
     "filters",
     "padding",
     "head_dropout",
@@ -126,6 +127,7 @@ _OPTIONS = {
     "tune": {*_OF_STUDIES, "space", "also", "trials", "seed", "together"},
     "lr": {*_OF_STUDIES, "values", "optimizer"},
     "effects": {*_OF_STUDIES, "of"},
+    "backbones": {"candidates", "images", "time_limit", "cut", "pool", "weights", *LOAD_KEYS, *SPLIT_KEYS},
 }  # of verbs that do not have one for every key of a recipe
 
 

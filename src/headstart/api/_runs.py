@@ -42,7 +42,8 @@ def train(
 
     Args:
         data: what `load` takes, or a dataset.
-        model: mlp, cnn, cnn-fashion, cnn-fashion-small, cnn-scenes or efficientnet-lite0.
+        model: mlp, cnn, cnn-fashion, cnn-fashion-small, cnn-scenes, efficientnet-lite0, -lite1, -lite2, inception-mixed7,
+            or timm/NAME.
         preset: fast (seconds), balanced, or best (as long as it pays).
         epochs: passes over the training images; "+10" goes on for ten from the end of the finished run that `out` names, or that
             the same call without `epochs` made, in a folder of its own beside it.

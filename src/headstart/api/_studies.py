@@ -209,6 +209,41 @@ def effects(
     return _answer("effects", run_study, asked, data, keys, asked_with, out, started, workers=workers, ray=ray)
 
 
+def backbones(
+    data: Data,
+    *,
+    candidates: Sequence[str] | str | None = None,
+    images: int = 2000,
+    time_limit: str | float | None = None,
+    out: str | Path | None = None,
+    **keys: Any,
+) -> dict[str, Any]:
+    """Rank backbones on these images: a cross-validated linear probe on their features, against images a second here.
+
+    Args:
+        data: what `load` takes, or a dataset. Only training images are looked at.
+        candidates: backbones, or backbone@pixels; by default those whose weights are installed, at two or three sides.
+        images: training images that are looked at, at most.
+        time_limit: seconds for everything: it costs images.
+        out: the study folder; by default one under `runs/`.
+        keys: options of the backbones (cut, pool, weights, pretrained, …), and keys of `load` and `split`.
+
+    Returns:
+        What `headstart backbones --json` prints.
+
+    Raises:
+        InputError: candidates, keys or folder cannot be used; ResourceError: weights are missing, disk or lock.
+    """
+    from headstart.studies import BackboneStudy
+    from headstart.studies import backbones as run_study
+
+    started = time.perf_counter()
+    names = None if candidates is None else words_of(candidates)
+    asked = BackboneStudy(names, images, seconds_or_none(time_limit), recipe_keys(keys))
+    asked_with = {"candidates": names, "images": images, "time_limit": time_limit, **keys}
+    return _answer("backbones", run_study, asked, data, keys, asked_with, out, started)
+
+
 def _answer(
     verb: str,
     study: Callable[..., dict[str, Any]],

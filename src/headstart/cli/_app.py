@@ -26,7 +26,7 @@ app = typer.Typer(
     help="How well does a plain CNN do on my images, and what is a pretrained head start worth?",
 )
 
-VERBS = ("train", "compare", "tune", "lr", "effects", "data", "runs", "report")
+VERBS = ("train", "compare", "tune", "lr", "effects", "backbones", "data", "runs", "report")
 
 
 class Resize(StrEnum):
@@ -73,7 +73,11 @@ Settings = Annotated[
     ),
 ]
 Model = Annotated[
-    str, typer.Option("--model", help="mlp, cnn, cnn-fashion, cnn-fashion-small, cnn-scenes or efficientnet-lite0.")
+    str,
+    typer.Option(
+        "--model",
+        help="mlp, cnn, cnn-fashion, cnn-fashion-small, cnn-scenes, efficientnet-lite0|1|2, inception-mixed7 or timm/NAME.",
+    ),
 ]
 Preset = Annotated[str, typer.Option("--preset", help="fast (seconds), balanced, or best (as long as it pays).")]
 Seeds = Annotated[int, typer.Option("--seeds", help="Runs of each recipe, with seeds 0, 1, ….")]
@@ -118,7 +122,7 @@ def study_keys(parameters: dict[str, Any], *own: str) -> dict[str, Any]:
         own: keys of the recipe that have an option of their own.
     """
     names = ("validation", "test", "train_images", "split_seed", "image_size", "pixel_max", "group_by", "epochs", "batch", *own)
-    given = {**{name: parameters[name] for name in names}, "resize": parameters["resize"].value}
+    given = {**{name: parameters[name] for name in names if name in parameters}, "resize": parameters["resize"].value}
     return given | settings(parameters["other"], parameters)
 
 

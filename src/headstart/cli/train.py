@@ -11,6 +11,7 @@ from headstart.cli._app import app
 from headstart.errors import InputError
 
 _PANEL, _AUGMENTATION, _NETWORK = "Training", "Augmentation (training images only)", "Network"
+_BACKBONE = "Backbone"
 
 
 def _option(name: str, text: str, panel: str = _PANEL) -> Any:
@@ -21,7 +22,11 @@ def _option(name: str, text: str, panel: str = _PANEL) -> Any:
 def train(
     data: _app.OptionalData = None,
     model: Annotated[
-        str, typer.Option("--model", help="mlp, cnn, cnn-fashion, cnn-fashion-small, cnn-scenes or efficientnet-lite0.")
+        str,
+        typer.Option(
+            "--model",
+            help="mlp, cnn, cnn-fashion, cnn-fashion-small, cnn-scenes, efficientnet-lite0|1|2, inception-mixed7 or timm/NAME.",
+        ),
     ] = "cnn",
     preset: Annotated[str, typer.Option("--preset", help="fast (seconds), balanced, or best (as long as it pays).")] = "balanced",
     seed: Annotated[int, typer.Option("--seed", help="Of initial weights, order and augmentation.")] = 0,
@@ -45,6 +50,16 @@ def train(
     nodes: Annotated[int | None, _option("--nodes", "Units of a layer, or filters of the first block.", _NETWORK)] = None,
     activation: Annotated[str | None, _option("--activation", "relu, tanh or gelu.", _NETWORK)] = None,
     dropout: Annotated[float | None, _option("--dropout", "Part of the units dropped while training.", _NETWORK)] = None,
+    weights: Annotated[
+        str | None, _option("--weights", "Of a backbone: a .safetensors file with timm's names.", _BACKBONE)
+    ] = None,
+    cut: Annotated[
+        str | None, _option("--cut", "Take the output of this layer as features; --summary lists layers.", _BACKBONE)
+    ] = None,
+    pool: Annotated[str | None, _option("--pool", "From a map to features: avg, max or flatten.", _BACKBONE)] = None,
+    head: Annotated[
+        str | None, _option("--head", "linear, or dense layers and dropout such as 1024,d0.2,512.", _BACKBONE)
+    ] = None,
     flip: Annotated[
         bool | None,
         _option(
@@ -102,6 +117,10 @@ def train(
         "nodes": nodes,
         "activation": activation,
         "dropout": dropout,
+        "weights": weights,
+        "cut": cut,
+        "pool": pool,
+        "head": head,
         "flip": flip,
         "rotation": rotation,
         "shift": shift,

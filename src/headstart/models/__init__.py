@@ -9,29 +9,31 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from headstart.models._options import (
-    BACKBONES,
     MODELS,
+    TIMM,
     BackboneOptions,
     CnnOptions,
     FashionOptions,
     MlpOptions,
     NetOptions,
     ScenesOptions,
+    is_backbone,
     options_of,
     usual_layers,
 )
+from headstart.models._weights import installed_backbones, pinned, weights_mark
 
 if TYPE_CHECKING:
-    from headstart.models._backbone import WEIGHTS_SHA256, Backbone, load_backbone
+    from headstart.models._backbone import Backbone, load_backbone, own_side_px
     from headstart.models._build import build, build_head
     from headstart.models._cnn import Cnn
     from headstart.models._summary import Layer, summarise
 
 _LAZY = {
-    "WEIGHTS_SHA256": "_backbone",
     "Cnn": "_cnn",
     "Backbone": "_backbone",
     "load_backbone": "_backbone",
+    "own_side_px": "_backbone",
     "build": "_build",
     "build_head": "_build",
     "Layer": "_summary",
@@ -39,9 +41,8 @@ _LAZY = {
 }
 
 __all__ = [
-    "BACKBONES",
     "MODELS",
-    "WEIGHTS_SHA256",
+    "TIMM",
     "Backbone",
     "BackboneOptions",
     "Cnn",
@@ -53,10 +54,15 @@ __all__ = [
     "ScenesOptions",
     "build",
     "build_head",
+    "installed_backbones",
+    "is_backbone",
     "load_backbone",
     "options_of",
+    "own_side_px",
+    "pinned",
     "summarise",
     "usual_layers",
+    "weights_mark",
 ]
 
 

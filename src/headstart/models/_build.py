@@ -7,7 +7,15 @@ from torch import nn
 
 from headstart.models._cnn import Cnn
 from headstart.models._layers import mlp
-from headstart.models._options import BackboneOptions, CnnOptions, FashionOptions, MlpOptions, NetOptions, ScenesOptions
+from headstart.models._options import (
+    BackboneOptions,
+    CnnOptions,
+    FashionOptions,
+    MlpOptions,
+    NetOptions,
+    ScenesOptions,
+    head_layers,
+)
 from headstart.models._presets import fashion, scenes
 
 
@@ -38,9 +46,24 @@ def build(name: str, options: NetOptions, image_shape: tuple[int, int, int], out
                 raise TypeError(f"{type(options).__name__} is no network that learns on pixels")
 
 
-def build_head(features: int, outputs: int, options: BackboneOptions) -> nn.Module:
-    """A linear head on `(N, features)` backbone features. It starts at zero, so every class is equally likely."""
-    linear = nn.Linear(features, outputs)
+def build_head(features: int, outputs: int, options: BackboneOptions, seed: int = 0) -> nn.Module:
+    """The head on `(N, features)` backbone features: hidden dense layers with ReLU if the options ask for any, then a linear one.
+
+    A linear head starts at zero, so every class is equally likely; hidden layers start as in Keras, from `seed`.
+    """
+    net, inputs = nn.Sequential(nn.Dropout(options.dropout or 0.0)), features
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        for part in head_layers(options.head):
+            if isinstance(part, float):
+                net.append(nn.Dropout(part))
+            else:
+                dense = nn.Linear(inputs, part)
+                nn.init.xavier_uniform_(dense.weight)
+                nn.init.zeros_(dense.bias)
+                net.extend([dense, nn.ReLU(inplace=True)])
+                inputs = part
+    linear = nn.Linear(inputs, outputs)
     nn.init.zeros_(linear.weight)
     nn.init.zeros_(linear.bias)
-    return nn.Sequential(nn.Dropout(options.dropout or 0.0), linear)
+    return net.append(linear)

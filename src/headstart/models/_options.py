@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
+import re
+from pathlib import PurePath
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from headstart.errors import InputError, nearest
 
 Activation = Literal["relu", "tanh", "gelu"]
 Width = Annotated[int, Field(ge=1, le=8192)]
 Rate = Annotated[float, Field(ge=0, lt=1)]
+LINEAR = "linear"
 
 
 class NetOptions(BaseModel):
@@ -92,12 +95,76 @@ class ScenesOptions(NetOptions):
 
 
 class BackboneOptions(NetOptions):
-    """A frozen pretrained backbone with a linear head on its pooled features."""
+    """A frozen pretrained backbone with a head on its features, linear unless told otherwise.
 
-    about: ClassVar[str] = "EfficientNet-Lite0 with ImageNet weights, frozen; a linear head learns"
-    pretrained: bool = True  # False: the control, the same network from random weights
-    input_px: Annotated[int, Field(ge=16, le=512)] | None = None  # None: by image size and time
-    dropout: Rate | None = None  # of the head; None: 0.5 below 20,000 training images, else none
+    Attributes:
+        pretrained: False is the control, the same network from random weights.
+        weights: None, the backbone's own; or of which file: a path as the user gives it, "sha256:…" in a finished recipe.
+        input_px: side at which the backbone sees images; None: by image size and time.
+        cut: name of the module whose output is the features; None: the whole backbone without its classifier.
+        pool: how a map becomes a vector; None: as the backbone does, and of a cut the average.
+        head: "linear", or hidden dense layers by their units, `d` and a rate for dropout: "1024,d0.2,512".
+        dropout: before the head; None: 0.5 below 20,000 training images, else none.
+    """
+
+    about: ClassVar[str] = "EfficientNet-Lite with ImageNet weights, frozen; a linear head learns"
+    pretrained: bool = True
+    weights: str | None = None
+    input_px: Annotated[int, Field(ge=16, le=512)] | None = None
+    cut: str | None = None
+    pool: Literal["avg", "max", "flatten"] | None = None
+    head: str = LINEAR
+    dropout: Rate | None = None
+
+    @field_validator("weights", mode="before")
+    @classmethod
+    def _as_text(cls, given: object) -> object:
+        return str(given) if isinstance(given, PurePath) else given
+
+    @field_validator("head", mode="before")
+    @classmethod
+    def _as_head(cls, given: object) -> object:
+        parts = given if isinstance(given, list | tuple) else str(given).split(",")
+        text = ",".join(str(part).strip() for part in parts)
+        head_layers(text)
+        return text
+
+
+def head_layers(head: str) -> list[int | float]:
+    """The hidden layers of a head: units of a dense layer as int, rate of a dropout as float.
+
+    Raises:
+        ValueError: not written as "1024,d0.2,512" or "linear".
+    """
+    if head == LINEAR:
+        return []
+    found: list[int | float] = []
+    for part in head.split(","):
+        if re.fullmatch(r"[1-9]\d*", part) and int(part) <= 8192:
+            found.append(int(part))
+        elif re.fullmatch(r"d0?\.\d+", part):
+            found.append(float(part[1:]))
+        else:
+            raise ValueError(f"'{part}' is neither units (1 to 8192), nor dropout such as d0.2, nor {LINEAR}")
+    return found
+
+
+class TimmOptions(BackboneOptions):
+    """Any network of timm, by its name there; weights from the hub at a pinned revision, or from a file."""
+
+    about: ClassVar[str] = "any network of timm, frozen; its weights from the hub or from --weights FILE.safetensors"
+    revision: str | None = None  # commit of the hub's repository; None: the newest when the recipe is made, then written down
+
+
+class InceptionOptions(BackboneOptions):
+    """InceptionV3 up to `mixed7` at 150x150, flattened, then dense layers, as in the published comparison on scenes."""
+
+    about: ClassVar[str] = "InceptionV3 cut at mixed7 and six dense layers, as published for 150x150 scenes; needs --weights"
+    input_px: Annotated[int, Field(ge=75, le=512)] | None = 150
+    cut: str | None = "Mixed_6e"  # what Keras calls mixed7
+    pool: Literal["avg", "max", "flatten"] | None = "flatten"
+    head: str = "1024,d0.2,1024,1024,1024,1024"
+    dropout: Rate | None = 0.0
 
 
 MODELS: dict[str, type[NetOptions]] = {
@@ -107,8 +174,16 @@ MODELS: dict[str, type[NetOptions]] = {
     "cnn-fashion-small": SmallFashionOptions,
     "cnn-scenes": ScenesOptions,
     "efficientnet-lite0": BackboneOptions,
+    "efficientnet-lite1": BackboneOptions,
+    "efficientnet-lite2": BackboneOptions,
+    "inception-mixed7": InceptionOptions,
 }
-BACKBONES = tuple(name for name, options in MODELS.items() if issubclass(options, BackboneOptions))
+TIMM = "timm/"  # before the name of any of its networks
+
+
+def is_backbone(model: str) -> bool:
+    """Whether a model is a backbone with a head on it; an unknown name is none."""
+    return model.startswith(TIMM) or issubclass(MODELS.get(model, NetOptions), BackboneOptions)
 
 
 def options_of(model: str) -> type[NetOptions]:
@@ -117,6 +192,10 @@ def options_of(model: str) -> type[NetOptions]:
     Raises:
         InputError: no such model; the message names the nearest one.
     """
+    if model.startswith(TIMM):
+        return TimmOptions
     if model not in MODELS:
-        raise InputError(f"there is no model '{model}': {nearest(model, list(MODELS))}", "Models: " + ", ".join(MODELS) + ".")
+        raise InputError(
+            f"there is no model '{model}': {nearest(model, list(MODELS))}", f"Models: {', '.join(MODELS)}, or {TIMM}NAME."
+        )
     return MODELS[model]

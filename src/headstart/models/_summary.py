@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from headstart.models._fused import FusedConv
+
 
 @dataclass(frozen=True)
 class Layer:
@@ -26,7 +28,7 @@ class Layer:
 
 def _multiply_adds(module: nn.Module, output: Tensor) -> int:
     """Of convolutions and linear layers, one for each multiplication with its addition; the rest is small beside them."""
-    if isinstance(module, nn.Conv2d):
+    if isinstance(module, nn.Conv2d | FusedConv):
         return output[0].numel() * module.weight[0].numel()
     if isinstance(module, nn.Linear):
         return module.in_features * module.out_features

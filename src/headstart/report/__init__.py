@@ -4,11 +4,12 @@ Does not belong here: training, tests and metrics (they are read, not made), and
 """
 
 from headstart.report._page import write_report, write_run_report
-from headstart.report._study_tables import effects_table, lr_table, tune_table
+from headstart.report._study_tables import backbones_table, effects_table, lr_table, tune_table
 from headstart.report._tables import datasets_table, layers_table
 from headstart.report._terminal import compare_table, run_table, runs_table
 
 __all__ = [
+    "backbones_table",
     "compare_table",
     "datasets_table",
     "effects_table",

@@ -1,4 +1,4 @@
-"""The tables of the command line for tune, lr and effects: at most 100 columns wide, and complete at 80."""
+"""The tables of the command line for tune, lr, effects and backbones: at most 100 columns wide, and complete at 80."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from headstart.report import _load
 from headstart.report._load import facts, finished, interval
 from headstart.report._terminal import WIDTH_FOR_ALL_COLUMNS, Facts, Fitted, plain_table, results, sentences
-from headstart.report._values import ABSENT, loss, p_value, percent, plain, points, points_span, setting, short, span
+from headstart.report._values import ABSENT, count, loss, p_value, percent, plain, points, points_span, setting, short, span
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -35,6 +35,29 @@ def lr_table(finding: Facts) -> RenderableType:
 def effects_table(finding: Facts) -> RenderableType:
     """The baseline, and one row a change by knob; below, the sentence and the notes; `finding` as in finding.json."""
     return Fitted(lambda width: _below(_effects(facts(finding), width), facts(finding)))
+
+
+def backbones_table(finding: Facts) -> RenderableType:
+    """One row a candidate, the recommended one and those as good marked; below, the sentence; `finding` as in finding.json."""
+    return Fitted(lambda width: _below(_candidates(facts(finding)), facts(finding)))
+
+
+def _candidates(finding: Any) -> Table:
+    from rich.text import Text
+
+    table = plain_table(["", "backbone", "probe", "95% interval", "to best", "images/s", "features"], left=2, fold=1)
+    for one in sorted(finding["candidates"], key=lambda one: -one["accuracy"]):
+        table.add_row(
+            Text("●" if one["is_recommended"] else "≈" if one["as_good"] else " ", style="green"),
+            Text(plain(one["name"])),
+            percent(one["accuracy"]),
+            span(one["interval"]),
+            points((one["difference"] or NOTHING)["difference"]),
+            count(round(one["images_per_second"])),
+            count(one["features"]),
+            style="bold" if one["is_recommended"] else "",
+        )
+    return table
 
 
 def _below(table: Table, finding: Facts) -> RenderableType:

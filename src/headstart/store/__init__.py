@@ -23,8 +23,10 @@ from headstart.store._files import (
 )
 from headstart.store._locks import claim
 from headstart.store._manifest import clear_debris, damage, seal
+from headstart.store._rows import Rows
 
 __all__ = [
+    "Rows",
     "cache_folder",
     "claim",
     "clear_debris",

@@ -16,10 +16,13 @@ from headstart.store._files import _explained, ensure_folder
 
 
 @contextmanager
-def claim(folder: Path) -> Iterator[None]:
+def claim(folder: Path, *, wait: bool = False) -> Iterator[None]:
     """Hold `folder` for writing while the block runs; reading stays free to all.
 
     An flock, not a marker file: a killed owner leaves nothing behind, and a paused owner is never robbed.
+
+    Args:
+        wait: until another process that holds it lets it go.
 
     Raises:
         ResourceError: another process holds it; the message names its pid, host and start.
@@ -30,7 +33,7 @@ def claim(folder: Path) -> Iterator[None]:
         handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     try:
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError:
             holder = os.read(handle, 4096).decode("utf-8", "replace").strip() or "unknown"
             raise ResourceError(

@@ -1,9 +1,10 @@
 """Which runs a question needs, and what their results say: a study is a question, its runs, its finding.
 
-Belongs here: compare, tune, lr, effects. Does not: how a run is made (training), where it executes (execution), how a finding
-looks (report).
+Belongs here: compare, tune, lr, effects, backbones. Does not: how a run is made (training), where it executes (execution), how a
+finding looks (report).
 """
 
+from headstart.studies._backbones import BackboneStudy, backbones
 from headstart.studies._compare import Comparison, compare
 from headstart.studies._effects import EffectStudy, effects
 from headstart.studies._lr import RateStudy, lr
@@ -11,4 +12,17 @@ from headstart.studies._space import Draw, read_space
 from headstart.studies._tune import tune
 from headstart.studies._tuning import Tuning
 
-__all__ = ["Comparison", "Draw", "EffectStudy", "RateStudy", "Tuning", "compare", "effects", "lr", "read_space", "tune"]
+__all__ = [
+    "BackboneStudy",
+    "Comparison",
+    "Draw",
+    "EffectStudy",
+    "RateStudy",
+    "Tuning",
+    "backbones",
+    "compare",
+    "effects",
+    "lr",
+    "read_space",
+    "tune",
+]

@@ -17,7 +17,7 @@ from headstart import progress, store
 from headstart.data import Dataset, Split
 from headstart.errors import InputError, RunFailed
 from headstart.evaluation import FloorResult, majority_class, nearest_neighbour
-from headstart.models import BACKBONES
+from headstart.models import is_backbone
 from headstart.studies._finding import Entry, make_finding
 from headstart.studies._folder import answer, part_that_judges, plain
 from headstart.training import check, keys_of, make_recipe, prepare_features, read_run, train, warm_up, with_net
@@ -112,8 +112,8 @@ def _entries(asked: Comparison) -> list[Entry]:
     if len(set(names)) < len(names):
         raise InputError(f"two contenders are called {max(names, key=names.count)}.", "Rename one of the folders.")
     for entry in list(found):
-        if entry.recipe.model in BACKBONES and getattr(entry.recipe.net, "pretrained", False) and not entry.runs:
-            control = with_net(entry.recipe, pretrained=False)
+        if is_backbone(entry.recipe.model) and getattr(entry.recipe.net, "pretrained", False) and not entry.runs:
+            control = with_net(entry.recipe, pretrained=False, weights=None)
             found.append(Entry(f"{entry.name} (random weights)", "control", control, asked.seeds[:1]))
     return found
 
@@ -173,7 +173,7 @@ def _share_time(
     started: float,
 ) -> None:
     """Give every entry the same seconds, features counted, and every seed its share; kept in `budget.json` for a later start."""
-    for recipe in {entry.recipe.model: entry.recipe for entry in entries if entry.recipe.model in BACKBONES}.values():
+    for recipe in {entry.recipe.model: entry.recipe for entry in entries if is_backbone(entry.recipe.model)}.values():
         warm_up(recipe)
     share = None
     if asked.time_limit is not None:
@@ -192,7 +192,7 @@ def _share_time(
             entry.prepare_seconds, entry.run_seconds = kept[entry.name]["prepare"], kept[entry.name]["run"]
             entry.recipe = with_net(entry.recipe, **kept[entry.name]["net"])
         else:
-            if model in BACKBONES:
+            if is_backbone(model):
                 progress.say(f"{entry.name}: features, once for all seeds")
                 recipe = with_net(entry.recipe, **sides.get(model, {}))
                 entry.recipe, entry.prepare_seconds = prepare_features(recipe, dataset, split, entry.seeds[0], share)

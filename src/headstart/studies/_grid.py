@@ -17,7 +17,7 @@ from headstart.data import Dataset, Split
 from headstart.errors import InputError, RunFailed
 from headstart.evaluation import accuracy_interval
 from headstart.execution import Executor, Job, run_all
-from headstart.models import BACKBONES
+from headstart.models import is_backbone
 from headstart.studies._reuse import adopt
 from headstart.training import Recipe, expected_seconds, prepare_features, read_correct, read_metrics, resolve
 
@@ -211,7 +211,7 @@ def common_facts(grid: Grid, part: str, time_limit: float | None, spent: float) 
 
 def with_features(recipe: Recipe, dataset: Dataset, split: Split) -> Recipe:
     """The recipe; where it has a backbone, with its features computed and the size of its images decided."""
-    return prepare_features(recipe, dataset, split, 0, None)[0] if recipe.model in BACKBONES else recipe
+    return prepare_features(recipe, dataset, split, 0, None)[0] if is_backbone(recipe.model) else recipe
 
 
 def relative(runs: Mapping[int, Path], folder: Path) -> list[str]:

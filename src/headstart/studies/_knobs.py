@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from headstart.errors import InputError, nearest
-from headstart.models import BACKBONES
+from headstart.models import is_backbone
 from headstart.training import Recipe, keys_of, make_recipe
 
 Change = tuple[str, Any, dict[str, Any]]  # label, value, and the keys that change
@@ -73,7 +73,7 @@ def knobs_of(model: str, names: tuple[str, ...] | None) -> tuple[str, ...]:
         InputError: an unknown knob, or one that this model lacks.
     """
     known = keys_of(model, {"optimizer": "sgd"})
-    has = [name for name in KNOBS if name in known or (name == "augmentation" and model not in BACKBONES)]
+    has = [name for name in KNOBS if name in known or (name == "augmentation" and not is_backbone(model))]
     if names is None:
         return tuple(name for name in USUAL_KNOBS if name in has)
     for name in names:

@@ -11,7 +11,7 @@ from headstart import progress
 from headstart.data import Dataset, Split, without_test
 from headstart.errors import InputError, RunFailed
 from headstart.execution import Executor, Job, Outcome, run_all
-from headstart.models import BACKBONES
+from headstart.models import is_backbone
 from headstart.studies._budget import within_budget
 from headstart.studies._space import Space, Values
 from headstart.studies._trials import Ledger, Trial, Trials
@@ -57,7 +57,7 @@ class Search:
     ) -> None:
         self.asked, self.folder, self.executor = asked, folder, executor
         self.dataset, self.split = dataset, without_test(dataset, split)
-        if defaults.model in BACKBONES:
+        if is_backbone(defaults.model):
             defaults, _ = prepare_features(defaults, dataset, split, asked.seed, None)
         self.defaults = with_depth(defaults, dataset.image_shape)
         self.space = asked.make_space(self.defaults)
@@ -89,7 +89,7 @@ class Search:
         if values.get("optimizer", usual.get("optimizer", self.defaults.optimizer)) in WITHOUT_MOMENTUM:
             values = {key: value for key, value in values.items() if key != "momentum"}
         recipe = with_depth(make_recipe(self.asked.model, {**usual, **values}, self.asked.preset), self.dataset.image_shape)
-        if self.asked.model in BACKBONES:
+        if is_backbone(self.asked.model):
             recipe = with_net(recipe, **self.defaults.net.model_dump(include={"input_px"}))
         return within_budget(recipe, self.defaults, epochs, self.dataset, self.split)
 

@@ -39,15 +39,29 @@ if TYPE_CHECKING:
     from headstart.training._classifier import Classifier, load_classifier
     from headstart.training._device import prepare_process
     from headstart.training._estimate import Work, expected_seconds, work_of
-    from headstart.training._features import prepare_features, warm_up
+    from headstart.training._features import (
+        Features,
+        compute_features,
+        prepare_features,
+        seconds_per_image,
+        usual_side_px,
+        warm_up,
+    )
     from headstart.training._layers import network_layers
+    from headstart.training._probe import Probe, cross_validated_probe
     from headstart.training._range_test import RangeTest, range_test
     from headstart.training._run import check, train
 
 _LAZY = {
     "Classifier": "_classifier",
     "load_classifier": "_classifier",
+    "Features": "_features",
+    "compute_features": "_features",
     "prepare_features": "_features",
+    "seconds_per_image": "_features",
+    "usual_side_px": "_features",
+    "Probe": "_probe",
+    "cross_validated_probe": "_probe",
     "warm_up": "_features",
     "prepare_process": "_device",
     "expected_seconds": "_estimate",
@@ -65,11 +79,15 @@ __all__ = [
     "PRESETS",
     "WITHOUT_MOMENTUM",
     "Classifier",
+    "Features",
+    "Probe",
     "RangeTest",
     "Recipe",
     "Work",
     "are_characters",
     "check",
+    "compute_features",
+    "cross_validated_probe",
     "default_space",
     "expected_seconds",
     "finished",
@@ -90,10 +108,12 @@ __all__ = [
     "read_run",
     "resolve",
     "run_summary",
+    "seconds_per_image",
     "slim",
     "train",
     "usable_cores",
     "usable_memory_bytes",
+    "usual_side_px",
     "warm_up",
     "with_depth",
     "with_net",

@@ -231,7 +231,7 @@ def _rebuilt(about: dict[str, Any]) -> Classifier:
     names, shape = tuple(about["class_names"]), tuple(about["image_shape"])
     front: Standardise | StandardisedBackbone
     if isinstance(net_options, BackboneOptions):
-        front = StandardisedBackbone(load_backbone(net_options, about["input_px"], 0, empty=True).fold())
+        front = StandardisedBackbone(load_backbone(recipe.model, net_options, about["input_px"], 0, empty=True).fold())
         net = build_head(front.backbone.size, outputs_for(len(names)), net_options)
     else:
         front = Standardise(shape[2])

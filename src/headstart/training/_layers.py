@@ -34,7 +34,7 @@ def _untrained(recipe: Recipe, dataset: Dataset, split: Split) -> Classifier:
     outputs = outputs_for(len(dataset.class_names))
     if isinstance(recipe.net, BackboneOptions):
         side_px = choose_side_px(recipe, dataset, split, None)
-        front = StandardisedBackbone(load_backbone(recipe.net, side_px, 0, empty=True).fold())
+        front = StandardisedBackbone(load_backbone(recipe.model, recipe.net, side_px, 0, empty=True).fold())
         return Classifier(
             front, build_head(front.backbone.size, outputs, recipe.net), recipe, dataset.class_names, dataset.image_shape
         )

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError
 
 from headstart.errors import InputError, nearest
-from headstart.models import BACKBONES, BackboneOptions, NetOptions, options_of, usual_layers
+from headstart.models import BackboneOptions, NetOptions, is_backbone, options_of, pinned, usual_layers
 
 OptimizerName = Literal["muon", "adam", "adamw", "sgd", "rmsprop"]
 Schedule = Literal["constant", "cosine", "linear"]
@@ -83,6 +83,7 @@ class Recipe(BaseModel):
 
 # cnn: found on Fashion-MNIST's validation images (benchmarks/cnn.md). mlp: on validation images of four datasets, one seed each,
 # 0.6 to 2.9 points above Adam at 0.001 after as many epochs (benchmarks/tuning.md). Published presets keep what was published.
+_BACKBONE = "a backbone"  # any that has no recipe of its own
 _DEFAULTS: dict[str, dict[str, Any]] = {
     "mlp": {"optimizer": "muon", "lr": 0.08, "momentum": 0.6, "schedule": "linear"},
     "cnn": {
@@ -97,7 +98,9 @@ _DEFAULTS: dict[str, dict[str, Any]] = {
     "cnn-fashion": {"optimizer": "adam", "lr": 1e-3, "epochs": 20.0, "batch": 128},
     "cnn-fashion-small": {"optimizer": "rmsprop", "lr": 1e-3, "epochs": 15.0, "batch": 128},
     "cnn-scenes": {"optimizer": "adam", "lr": 1e-4, "epochs": 10.0, "batch": 32},
-    "efficientnet-lite0": {"optimizer": "adam", "lr": 2e-3, "schedule": "cosine", "label_smoothing": 0.1},
+    # Optimizer, epochs and batch as cnn-scenes: what was published gives the network, not these.
+    "inception-mixed7": {"optimizer": "adam", "lr": 1e-4, "epochs": 10.0, "batch": 32},
+    _BACKBONE: {"optimizer": "adam", "lr": 2e-3, "schedule": "cosine", "label_smoothing": 0.1},
 }
 # What a preset changes in a model's default recipe, which is `balanced` (benchmarks/cnn.md). The published networks have none.
 PRESETS = ("fast", "balanced", "best")
@@ -107,7 +110,7 @@ _PRESETS: dict[str, dict[str, dict[str, Any]]] = {
         "fast": {"effort": 0.16, "nodes": 16, "downsample": "stride", "batch": 384, "flip": False, "lr": 0.15},
         "best": {"effort": 4.0, "nodes": 64, "cutout": 0.3, "shift": 0.04},
     },
-    "efficientnet-lite0": {"fast": {"effort": 0.5, "input_px": 64}, "best": {"effort": 1.5, "input_px": 224}},
+    _BACKBONE: {"fast": {"effort": 0.5, "input_px": 64}, "best": {"effort": 1.5, "input_px": 224}},
 }
 # Where a recipe takes another optimizer than its model's own, that one's usual rate and momentum come with it.
 _OF_OPTIMIZER: dict[str, dict[str, float]] = {
@@ -118,11 +121,11 @@ _OF_OPTIMIZER: dict[str, dict[str, float]] = {
     "rmsprop": {"lr": 1e-3, "momentum": 0.0},
 }
 WITHOUT_MOMENTUM = ("adam", "adamw")
-USUAL_BATCH = {"mlp": 256, "cnn": 512, "efficientnet-lite0": 256}
+USUAL_BATCH = {"mlp": 256, "cnn": 512, _BACKBONE: 256}
 IMAGES_TO_SEE = {
     "mlp": 1_000_000,
     "cnn": 800_000,
-    "efficientnet-lite0": 600_000,
+    _BACKBONE: 600_000,
 }  # default epochs: this many images, within the bounds below
 EPOCH_BOUNDS = (8, 40)
 _FEWEST_STEPS_AN_EPOCH = 20
@@ -134,12 +137,13 @@ def make_recipe(model: str, values: Mapping[str, Any] | None = None, preset: str
     """A model's recipe with `values` over it; an explicit value always wins.
 
     Args:
-        model: a name of `headstart.models.MODELS`.
+        model: a name of `headstart.models.MODELS`, or timm/NAME.
         preset: fast (seconds), balanced (the default recipe) or best (as long as it pays).
         values: fields of the recipe or options of the network, in one flat mapping; None values are left at the default.
 
     Raises:
         InputError: unknown model, preset or key (the nearest is named), or a value out of its range.
+        ResourceError: the weights of a backbone of the hub cannot be fetched.
     """
     options, fields = options_of(model), _training_keys(model)
     given = {key: value for key, value in (values or {}).items() if value is not None}
@@ -149,7 +153,7 @@ def make_recipe(model: str, values: Mapping[str, Any] | None = None, preset: str
                 f"model {model} has no option '{key}': {nearest(key, [*fields, *options.model_fields])}",
                 f"Its own options: {', '.join(options.model_fields) or 'none'}; of training: {', '.join(fields)}.",
             )
-    defaults = {**_DEFAULTS[model], **_changes_of(preset, model)}
+    defaults = {**_DEFAULTS[_kind(model)], **_changes_of(preset, model)}
     optimizer = given.get("optimizer", defaults["optimizer"])
     if given.get("momentum") and optimizer in WITHOUT_MOMENTUM:
         raise InputError("adam and adamw have no momentum to set.", "Leave it out, or take --optimizer sgd, rmsprop or muon.")
@@ -159,7 +163,7 @@ def make_recipe(model: str, values: Mapping[str, Any] | None = None, preset: str
         training = {key: value for key, value in given.items() if key in fields}
         defaults = {key: value for key, value in defaults.items() if key not in options.model_fields}
         usual = _OF_OPTIMIZER.get(optimizer, {}) if optimizer != defaults["optimizer"] else {}
-        return Recipe(model=model, net=net, **{**defaults, **usual, **training})
+        return Recipe(model=model, net=pinned(model, net), **{**defaults, **usual, **training})
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"]) or model
@@ -169,12 +173,17 @@ def make_recipe(model: str, values: Mapping[str, Any] | None = None, preset: str
 def _changes_of(preset: str, model: str) -> dict[str, Any]:
     if preset not in PRESETS:
         raise InputError(f"there is no preset '{preset}': {nearest(preset, PRESETS)}", f"Presets: {', '.join(PRESETS)}.")
-    if preset != "balanced" and model not in _PRESETS:
+    if preset != "balanced" and _kind(model) not in _PRESETS:
         raise InputError(
             f"model {model} trains as it was published and has no preset '{preset}'.",
-            f"Leave --preset out, or take --model {', '.join(_PRESETS)}.",
+            "Leave --preset out, or take --model mlp, cnn, or a backbone.",
         )
-    return _PRESETS.get(model, {}).get(preset, {})
+    return _PRESETS.get(_kind(model), {}).get(preset, {})
+
+
+def _kind(model: str) -> str:
+    """What the tables above call a model."""
+    return model if model in _DEFAULTS or not is_backbone(model) else _BACKBONE
 
 
 def read_recipe(written: Mapping[str, Any]) -> Recipe:
@@ -194,14 +203,14 @@ def _hint(key: str, value: object) -> str:
 
 def _training_keys(model: str) -> list[str]:
     """The recipe keys that mean something for this model: a frozen backbone sees each image once, so none is augmented."""
-    without = {"model", "net"} | ({"flip", "rotation", "shift", "shear", "zoom", "cutout"} if model in BACKBONES else set())
+    without = {"model", "net"} | ({"flip", "rotation", "shift", "shear", "zoom", "cutout"} if is_backbone(model) else set())
     return [name for name in Recipe.model_fields if name not in without]
 
 
 def keys_of(model: str, values: Mapping[str, Any]) -> set[str]:
     """Every key that `make_recipe` takes for this model beside `values`: of training, and the options of its network."""
     options = options_of(model)
-    has_momentum = values.get("optimizer", _DEFAULTS[model]["optimizer"]) not in WITHOUT_MOMENTUM
+    has_momentum = values.get("optimizer", _DEFAULTS[_kind(model)]["optimizer"]) not in WITHOUT_MOMENTUM
     return {*_training_keys(model), *options.model_fields} - (set() if has_momentum else {"momentum"})
 
 
@@ -227,10 +236,10 @@ def resolve(recipe: Recipe, train_images: int, class_names: tuple[str, ...]) -> 
         # About 20 steps an epoch or more, so that little data still means many updates: a guess that held on
         # digits and Fashion-MNIST.
         few = max(1, train_images // _FEWEST_STEPS_AN_EPOCH)
-        changes["batch"] = max(16, min(USUAL_BATCH[recipe.model], 2 ** (few.bit_length() - 1)))
+        changes["batch"] = max(16, min(USUAL_BATCH[_kind(recipe.model)], 2 ** (few.bit_length() - 1)))
     if recipe.epochs is None:
         low, high = EPOCH_BOUNDS
-        epochs = recipe.effort * min(high, max(low, round(IMAGES_TO_SEE[recipe.model] / train_images)))
+        epochs = recipe.effort * min(high, max(low, round(IMAGES_TO_SEE[_kind(recipe.model)] / train_images)))
         changes["epochs"] = round(epochs, 1) if epochs < 10 else float(round(epochs))
     if recipe.flip is None:
         changes["flip"] = not are_characters(class_names)

@@ -19,7 +19,7 @@ from headstart import progress, store
 from headstart.data import Dataset, Split
 from headstart.errors import InputError, RunFailed, Stopped, TooLittleMemory
 from headstart.evaluation import summarise as summarise_predictions
-from headstart.models import BackboneOptions, build
+from headstart.models import BackboneOptions, build, weights_mark
 from headstart.training import _distributed
 from headstart.training._augment import Draws
 from headstart.training._checkpoints import FOLDER, Checkpoints, final_state
@@ -159,7 +159,9 @@ def check(recipe: Recipe, dataset: Dataset, split: Split) -> None:
     resolved = resolve(recipe, len(split.train), dataset.class_names)
     if recipe.model == "cnn" and min(resolved.batch or 1, len(split.train)) < 2:
         raise InputError("model cnn normalises over a batch, which needs two images or more.", "Give --batch 2 or more.")
-    if not isinstance(recipe.net, BackboneOptions):
+    if isinstance(recipe.net, BackboneOptions):
+        weights_mark(recipe.model, recipe.net)
+    else:
         with torch.device("meta"):  # shapes only: no memory, no random numbers
             build(recipe.model, recipe.net, dataset.image_shape, outputs_for(len(dataset.class_names)), 0)
 
@@ -381,6 +383,7 @@ def _finish(
             "total": round(state.seconds + source.reused_seconds + time.perf_counter() - started, 3),
         },
         "predict_ms_per_image": None if ms_per_image is None else round(ms_per_image, 4),
+        "backbone": source.shown,
         "stopped": state.stopped or "schedule done",
         "resumed": resumed,
         **measured,

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from headstart import progress
 from headstart.data import Dataset, Split, take
 from headstart.models import BackboneOptions, Cnn, build, build_head
 from headstart.training import _distributed
@@ -23,7 +24,7 @@ from headstart.training._classifier import (
     to_probabilities,
 )
 from headstart.training._device import best_device
-from headstart.training._features import Features, choose_side_px, compute_features
+from headstart.training._features import Features, choose_side_px, compute_features, shown_at
 from headstart.training._recipe import Recipe
 
 _STATISTICS_IMAGES = 20_000  # enough to fix mean and standard deviation to three digits
@@ -41,6 +42,10 @@ class Source(Protocol):
     @property
     def reused_seconds(self) -> float:
         """The part of `seconds` that an earlier run spent."""
+
+    @property
+    def shown(self) -> dict[str, Any] | None:
+        """How images are shown to a backbone, and which weights it has; None without one."""
 
     def batch(self, rows: NDArray[np.int64], recipe: Recipe, draws: Draws) -> Tensor:
         """Inputs of the network for a batch of dataset indices, augmented; of these, the part that this process learns from."""
@@ -60,6 +65,7 @@ class Pixels:
     front: Standardise
     seconds: float = 0.0
     reused_seconds: float = 0.0
+    shown: None = None
 
     def batch(self, rows: NDArray[np.int64], recipe: Recipe, draws: Draws) -> Tensor:
         images = torch.from_numpy(take(self.dataset.images, _distributed.own_part(rows))).to(best_device())
@@ -79,6 +85,7 @@ class CachedFeatures:
 
     features: Features
     front: StandardisedBackbone
+    shown: dict[str, Any] | None
 
     @property
     def seconds(self) -> float:
@@ -86,7 +93,7 @@ class CachedFeatures:
 
     @property
     def reused_seconds(self) -> float:
-        return self.features.seconds if self.features.was_cached else 0.0
+        return self.features.reused_seconds
 
     def batch(self, rows: NDArray[np.int64], recipe: Recipe, draws: Draws) -> Tensor:
         return self._inputs(_distributed.own_part(rows))
@@ -117,8 +124,9 @@ def prepare(recipe: Recipe, dataset: Dataset, split: Split, seed: int) -> tuple[
             features = compute_features(recipe, dataset, split, seed, side_px)
         front = StandardisedBackbone(features.backbone)
         front.fit(features.of(split.train))
-        net = build_head(features.backbone.size, outputs, options)
-        source = CachedFeatures(features, front)
+        net = build_head(features.backbone.size, outputs, options, seed)
+        source = CachedFeatures(features, front, shown := shown_at(recipe, features.backbone, dataset.image_shape))
+        progress.say(shown["shown"])
     else:
         count = max(64, min(_STATISTICS_IMAGES, _STATISTICS_BYTES // int(np.prod(dataset.image_shape))))
         drawn = np.random.default_rng(seed).permutation(split.train)[:count]

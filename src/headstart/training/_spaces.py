@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from headstart.errors import InputError, nearest
-from headstart.models import BACKBONES, CnnOptions
+from headstart.models import CnnOptions, is_backbone
 from headstart.training._recipe import Recipe, keys_of
 
 _RATE = {"low": 1e-4, "high": 1e-1, "log": True}
@@ -64,7 +64,7 @@ def default_space(recipe: Recipe, extras: tuple[str, ...] = ()) -> dict[str, Any
     """
     model = recipe.model
     known = keys_of(model, {})
-    found = dict(_SPACES.get(model) or (_OF_HEADS if model in BACKBONES else _OF_OTHERS))
+    found = dict(_SPACES.get(model) or (_OF_HEADS if is_backbone(model) else _OF_OTHERS))
     if isinstance(recipe.net, CnnOptions) and recipe.net.layers is not None and recipe.net.layers > 1:
         found["layers"] = {"low": max(1, recipe.net.layers - 2), "high": recipe.net.layers}
     for extra in extras:

@@ -1,0 +1,59 @@
+"""`headstart backbones`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from headstart.cli import _app
+from headstart.cli._app import app
+
+_BACKBONE = "Backbone"
+
+
+@app.command()
+def backbones(
+    data: _app.DataArgument,
+    candidates: Annotated[
+        str | None,
+        typer.Option(
+            "--candidates",
+            help="Backbones, such as efficientnet-lite0@96,timm/resnet18; default: installed ones at several sides.",
+        ),
+    ] = None,
+    images: Annotated[int, typer.Option("--images", help="Training images to look at, at most.")] = 2000,
+    time_limit: Annotated[str | None, typer.Option("--time-limit", help="Such as 90s, 15m: it costs images.")] = None,
+    weights: Annotated[
+        str | None, typer.Option("--weights", help="A .safetensors file, for all candidates.", rich_help_panel=_BACKBONE)
+    ] = None,
+    cut: Annotated[
+        str | None, typer.Option("--cut", help="Take the output of this layer as features.", rich_help_panel=_BACKBONE)
+    ] = None,
+    pool: Annotated[
+        str | None, typer.Option("--pool", help="From a map to features: avg, max or flatten.", rich_help_panel=_BACKBONE)
+    ] = None,
+    other: _app.Settings = None,
+    validation: _app.Validation = None,
+    test: _app.Test = None,
+    train_images: _app.TrainImages = None,
+    split_seed: _app.SplitSeed = 0,
+    image_size: _app.ImageSize = None,
+    resize: _app.ResizeOption = _app.Resize.pad,
+    pixel_max: _app.PixelMax = None,
+    group_by: _app.GroupBy = None,
+    out: _app.Out = None,
+    as_json: _app.AsJson = False,
+    quiet: _app.Quiet = False,
+) -> None:
+    """Rank pretrained backbones on DATA: a cross-validated linear probe, against images a second on this machine.
+
+    Example: headstart backbones photos/ --candidates efficientnet-lite0,timm/mobilenetv4_conv_small
+    """
+    given = _app.study_keys(locals(), "weights", "cut", "pool")
+    from headstart import api
+    from headstart.report import backbones_table
+
+    _app.start(quiet)
+    finding = api.backbones(data, candidates=candidates, images=images, time_limit=time_limit, out=out, **given)
+    _app.show_study(finding, as_json, backbones_table)

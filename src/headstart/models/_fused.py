@@ -1,0 +1,178 @@
+"""Convolution, batch norm and activation in one pass over memory, for features on a processor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+Act = tuple[str, list[float]]  # name and scalars by which oneDNN applies an activation before the output is written
+_NONE: Act = ("none", [])
+_ACTIVATIONS: dict[type[nn.Module], Act] = {nn.ReLU: ("relu", []), nn.ReLU6: ("hardtanh", [0.0, 6.0])}
+
+
+class FusedConv(nn.Module):
+    """A convolution with its activation, under the names `weight` and `bias` of the convolution it stands for.
+
+    In bfloat16 on a processor, with no gradient to keep, oneDNN does all of it in one pass: there, the activation of a mobile
+    network alone takes longer than its convolutions (benchmarks/features.md). Elsewhere it computes what the two computed.
+
+    Args:
+        conv, act: what it stands for.
+        is_exact: compute in float32 even so.
+    """
+
+    def __init__(self, conv: nn.Conv2d, act: Act = _NONE, *, is_exact: bool = False) -> None:
+        super().__init__()
+        self.dtype = torch.float32 if is_exact else torch.bfloat16
+        self.weight, self.bias, self.act = conv.weight, conv.bias, act
+        self.stride, self.groups = conv.stride, conv.groups
+        self.padding = conv.padding if type(conv) is nn.Conv2d else None  # None: as much as TensorFlow's "same" needs
+        self._packed: dict[tuple[object, ...], tuple[Tensor, Tensor | None, int]] = {}
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self._may_fuse(x):
+            return self._fused(x.to(self.dtype))
+        if self.padding is None:
+            before, after = _same_padding(x.shape[2], self.weight.shape[2], self.stride[0])
+            x = functional.pad(x, (before, after) * 2)
+        found = functional.conv2d(x, self.weight, self.bias, self.stride, self.padding or 0, 1, self.groups)
+        match self.act[0]:
+            case "relu":
+                return found.relu_()
+            case "hardtanh":
+                return functional.relu6(found, inplace=True)
+            case _:
+                return found
+
+    def _may_fuse(self, x: Tensor) -> bool:
+        return (
+            not torch.is_grad_enabled()
+            and x.device.type == "cpu"
+            and torch.is_autocast_enabled("cpu")
+            and torch.get_autocast_dtype("cpu") == torch.bfloat16
+        )
+
+    def _fused(self, x: Tensor) -> Tensor:
+        key = (self.weight._version, self.weight.data_ptr(), x.shape[1:])
+        if key not in self._packed:
+            self._packed = {key: self._pack(x)}
+        weight, bias, padding = self._packed[key]
+        run: Callable[..., Tensor] = torch.ops.mkldnn._convolution_pointwise
+        return run(x, weight, bias, [padding] * 2, self.stride, [1, 1], self.groups, *self.act, "")
+
+    def _pack(self, x: Tensor) -> tuple[Tensor, Tensor | None, int]:
+        """The weights as oneDNN wants them for such input, the bias, and the padding on each side.
+
+        oneDNN pads both sides alike: where one more is needed behind, the kernel gets a row and a column of zeros in front,
+        which is faster than a padded copy of the input.
+        """
+        weight = self.weight.detach().to(self.dtype)
+        if self.padding is None:
+            before, padding = _same_padding(x.shape[2], weight.shape[2], self.stride[0])
+            if before < padding:
+                weight = functional.pad(weight, (1, 0, 1, 0))
+        else:
+            padding = int(self.padding[0])
+        reorder: Callable[..., Tensor] = torch.ops.mkldnn._reorder_convolution_weight
+        weight = weight.contiguous(memory_format=torch.channels_last)
+        packed = reorder(weight, [padding] * 2, self.stride, [1, 1], self.groups, list(x.shape))
+        return packed, None if self.bias is None else self.bias.detach().to(self.dtype), padding
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_packed": {}}  # made again where it is needed
+
+
+def _same_padding(side: int, kernel: int, stride: int) -> tuple[int, int]:
+    """Before and behind, so that a side becomes ceil(side / stride): TensorFlow's "same"."""
+    total = max((-(-side // stride) - 1) * stride + kernel - side, 0)
+    return total // 2, total - total // 2
+
+
+def _can_replace(conv: nn.Module) -> bool:
+    kind = type(conv).__name__
+    return (
+        isinstance(conv, nn.Conv2d)
+        and (type(conv) is nn.Conv2d or kind == "Conv2dSame")
+        and conv.padding_mode == "zeros"
+        and conv.dilation == (1, 1)
+        and not isinstance(conv.padding, str)
+        and conv.kernel_size[0] == conv.kernel_size[1]
+        and conv.stride[0] == conv.stride[1]
+        and conv.padding[0] == conv.padding[1]
+    )
+
+
+def fold_and_fuse(net: nn.Module, run: Callable[[], object]) -> None:
+    """Put each batch norm, and the activation behind it, into the convolution before it: the same function in evaluation mode.
+
+    What comes after what is seen from the tensors handed over while `run` runs the network once; modules that run more than
+    once are left alone.
+    """
+    behind = _followers(net, run)
+    names = {module: name for name, module in net.named_modules()}
+    for number, (conv, following) in enumerate(pair for pair in behind.items() if isinstance(pair[0], nn.Conv2d)):
+        assert isinstance(conv, nn.Conv2d)
+        # Rounding at the stem and the first depthwise convolution alone costs half of the cosine to exact features.
+        is_exact = number == 0 or (number == 1 and conv.groups > 1)
+        folded, gone = conv, list[nn.Module]()
+        act: nn.Module = nn.Identity()
+        if isinstance(following, nn.BatchNorm2d):
+            folded = fuse_conv_bn_eval(conv, following).requires_grad_(False)
+            act = getattr(following, "act", act)  # some batch norms of timm bring their activation
+            gone = [following]
+            following = behind[following] if isinstance(act, nn.Identity) and following in behind else None
+        # One that overwrites its input leaves no other user of it who could want what was there before.
+        if type(following) in _ACTIVATIONS and getattr(following, "inplace", False) and _can_replace(conv):
+            assert following is not None
+            act, gone = following, [*gone, following]
+        if _can_replace(conv):
+            fused: nn.Module = FusedConv(folded, _ACTIVATIONS.get(type(act), _NONE), is_exact=is_exact)
+            _put(net, names[conv], fused if type(act) in (*_ACTIVATIONS, nn.Identity) else nn.Sequential(fused, act))
+        elif gone:
+            _put(net, names[conv], folded if isinstance(act, nn.Identity) else nn.Sequential(folded, act))
+        for module in gone:
+            _put(net, names[module], nn.Identity())
+
+
+def _followers(net: nn.Module, run: Callable[[], object]) -> dict[nn.Module, nn.Module | None]:
+    """For each convolution and batch norm that runs once, the only module that takes its output, if it is a leaf or a norm."""
+    made: list[tuple[Tensor, nn.Module]] = []
+    takers: dict[nn.Module, list[nn.Module]] = {}
+    calls: dict[nn.Module, int] = {}
+    kinds = (nn.Conv2d, nn.BatchNorm2d, *_ACTIVATIONS)
+
+    def enter(module: nn.Module, given: tuple[Any, ...]) -> None:
+        calls[module] = calls.get(module, 0) + 1
+        for tensor, maker in made:
+            if given and given[0] is tensor:
+                takers.setdefault(maker, []).append(module)
+
+    def leave(module: nn.Module, _: tuple[Any, ...], output: Tensor) -> None:
+        if isinstance(module, nn.Conv2d | nn.BatchNorm2d):
+            made.append((output, module))
+
+    watched = [module for module in net.modules() if isinstance(module, kinds)]
+    hooks = [module.register_forward_pre_hook(enter) for module in watched]
+    hooks += [module.register_forward_hook(leave) for module in watched]
+    try:
+        run()
+    finally:
+        for hook in hooks:
+            hook.remove()
+    once = [module for module, count in calls.items() if count == 1]  # in the order in which they ran
+    found: dict[nn.Module, nn.Module | None] = {}
+    for module in once:
+        if isinstance(module, nn.Conv2d | nn.BatchNorm2d):
+            by = takers.get(module, [])
+            found[module] = by[0] if len(by) == 1 and by[0] in once else None
+    return found
+
+
+def _put(net: nn.Module, name: str, module: nn.Module) -> None:
+    parent, _, own = name.rpartition(".")
+    setattr(net.get_submodule(parent), own, module)

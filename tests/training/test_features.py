@@ -1,0 +1,195 @@
+"""Features of a frozen backbone: computed once, found again by content, complete or resumed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from headstart import store
+from headstart.data import Dataset, Split, load, make_split
+from headstart.errors import RunFailed
+from headstart.training import _features, load_classifier, make_recipe, train
+from headstart.training._features import Features, compute_features
+
+FROZEN = make_recipe("efficientnet-lite0", {"input_px": 32})
+
+
+@pytest.fixture
+def scenes() -> Dataset:
+    """60 coloured images of 20x24 pixels in three classes, told apart by colour."""
+    rng = np.random.default_rng(0)
+    labels = np.arange(60) % 3
+    images = rng.integers(0, 120, (60, 20, 24, 3), dtype=np.uint8)
+    images[np.arange(60), :, :, labels] += 120
+    return load((images, labels))
+
+
+def test_the_published_inception_runs_with_random_weights_and_is_loaded_again(scenes: Dataset, tmp_path: Path) -> None:
+    values = {"pretrained": False, "input_px": 96, "head": "16,d0.2,16", "epochs": 2.0}
+    run = train(make_recipe("inception-mixed7", values), scenes, make_split(scenes), 0, tmp_path / "run")
+    assert run["trainable_parameters"] == 768 * 4 * 4 * 16 + 16 + 16 * 16 + 16 + 16 * 3 + 3
+    classifier = load_classifier(tmp_path / "run")
+    found = classifier.probabilities(scenes.images[:4])
+    assert found.shape == (4, 3) and np.allclose(found.sum(1), 1, atol=1e-5)
+    assert classifier.net.state_dict().keys() == {f"{place}.{part}" for place in (1, 4, 6) for part in ("weight", "bias")}
+
+
+def test_a_run_says_at_which_size_the_backbone_saw_images_and_why(digits: Dataset, tmp_path: Path) -> None:
+    from headstart.training import read_metrics
+
+    recipe = make_recipe("timm/test_resnet", {"pretrained": False, "epochs": 1.0})
+    train(recipe, digits, make_split(digits, train_images=100), 0, tmp_path / "run")
+    about = read_metrics(tmp_path / "run")["backbone"]
+    assert about["weights"] == "random" and about["input_px"] == 96
+    assert (
+        "images of 8x8 pixels are shown to timm/test_resnet at 96x96, grey in all three channels: it was trained"
+        in about["shown"]
+    )
+
+
+@pytest.fixture
+def computed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many images each feature pass computes."""
+    passes: list[int] = []
+    extract = _features._extract
+
+    def counted(*given: Any, **named: Any) -> Iterator[NDArray[np.float16]]:
+        passes.append(len(given[2]))
+        return extract(*given, **named)
+
+    monkeypatch.setattr(_features, "_extract", counted)
+    return passes
+
+
+def features_of(dataset: Dataset, split: Split) -> Features:
+    return compute_features(FROZEN, dataset, split, 0, 32)
+
+
+def test_other_splits_and_subsets_of_the_same_images_find_their_features(digits: Dataset, computed: list[int]) -> None:
+    few = make_split(digits, train_images=50)
+    first = features_of(digits, few)
+    count = len(first.rows)
+    assert computed == [count] and first.reused_seconds == 0 and first.seconds > 0
+    more = make_split(digits, train_images=80)
+    second = features_of(digits, more)
+    assert computed == [count, 30] and 0 < second.reused_seconds < second.seconds
+    assert np.array_equal(second.of(few.train), first.of(few.train))
+    whole = make_split(digits, train_images=50, seed=1)
+    features_of(digits, whole)
+    assert len(computed) == 3 and computed[2] < count
+
+
+def test_another_dataset_with_the_same_images_finds_them_too_and_each_content_is_computed_once(computed: list[int]) -> None:
+    rng = np.random.default_rng(0)
+    images, labels = rng.integers(0, 256, (40, 9, 9), dtype=np.uint8), np.arange(40) % 2
+    dataset = load((images, labels))
+    split = make_split(dataset)
+    first = features_of(dataset, split)
+    order = rng.permutation(40)
+    twice = load((np.concatenate([images[order], images]), np.concatenate([labels[order], labels])))
+    parts = make_split(twice)
+    second = features_of(twice, parts)
+    assert sum(computed) == 40
+    rows = parts.train[parts.train < 40][:5]
+    assert np.array_equal(second.of(rows), first.values[first.places[np.searchsorted(first.rows, order[rows])]])
+
+
+def test_weights_side_cut_and_pool_each_have_features_of_their_own(scenes: Dataset, computed: list[int]) -> None:
+    split = make_split(scenes)
+    recipes = [
+        make_recipe("timm/test_resnet", {"pretrained": False, **values})
+        for values in ({}, {"cut": "layer2"}, {"cut": "layer2", "pool": "max"}, {"cut": "layer3"})
+    ]
+    for recipe in recipes:
+        compute_features(recipe, scenes, split, 0, 32)
+    compute_features(recipes[0], scenes, split, 1, 32)  # other random weights
+    compute_features(recipes[0], scenes, split, 0, 48)
+    assert computed == [len(split.train) + len(split.validation) + len(split.test)] * 6
+    compute_features(recipes[1], scenes, split, 0, 32)
+    assert len(computed) == 6
+
+
+def test_what_a_failed_pass_had_done_is_kept(digits: Dataset, computed: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    split = make_split(digits, train_images=100)
+    counted = _features._extract
+
+    def broken(*given: Any, **named: Any) -> Iterator[NDArray[np.float16]]:
+        for number, part in enumerate(counted(*given, **named)):
+            yield part if number < 2 else np.full_like(part, np.inf)
+
+    monkeypatch.setattr(_features, "_BATCH_PIXELS", 32 * 32 * 20)
+    monkeypatch.setattr(_features, "_extract", broken)
+    with pytest.raises(RunFailed, match="not finite"):
+        features_of(digits, split)
+    monkeypatch.setattr(_features, "_extract", counted)
+    found = features_of(digits, split)
+    assert computed == [len(found.rows), len(found.rows) - 40]
+
+
+def test_a_damaged_row_is_computed_again_and_no_other(digits: Dataset, computed: list[int], own_cache: Path) -> None:
+    split = make_split(digits, train_images=30)
+    before = np.array(features_of(digits, split).of(split.train))
+    (values,) = own_cache.rglob("values.f16")
+    content = bytearray(values.read_bytes())
+    content[5000] ^= 255
+    values.write_bytes(content)
+    assert np.array_equal(features_of(digits, split).of(split.train), before)
+    assert computed[1:] == [1]
+    features_of(digits, split)
+    assert computed[2:] == []
+
+
+KILLED = """
+import os, signal, sys
+from headstart.data import load, make_split
+from headstart.store import _rows
+from headstart.training import _features, make_recipe
+_rows._SECONDS_BETWEEN_COMMITS = 0.0
+_features._BATCH_PIXELS = 32 * 32 * 16
+write = _rows.Rows._write
+def dying(path, content, offset):
+    if path.name == "index.bin" and offset > 40 * 20:
+        write(path, content[: len(content) // 2 + 3], offset)
+        os.kill(os.getpid(), signal.SIGKILL)
+    write(path, content, offset)
+_rows.Rows._write = staticmethod(dying)
+digits = load("digits")
+split = make_split(digits, train_images=200)
+_features.compute_features(make_recipe("efficientnet-lite0", {"input_px": 32}), digits, split, 0, 32)
+"""
+
+
+def test_a_pass_killed_in_the_middle_of_writing_goes_on_where_it_was(
+    digits: Dataset, computed: list[int], own_cache: Path
+) -> None:
+    done = subprocess.run([sys.executable, "-c", KILLED], env={**os.environ, "OMP_NUM_THREADS": "1"}, check=False)
+    assert done.returncode == -signal.SIGKILL
+    split = make_split(digits, train_images=200)
+    found = features_of(digits, split)
+    assert len(computed) == 1 and 0 < computed[0] <= len(found.rows) - 40
+    killed = np.array(found.of(found.rows))
+    store.remove_folder(own_cache / "headstart" / "features")
+    whole = features_of(digits, split).of(found.rows)
+    assert np.abs(killed.astype(np.float32) - whole).max() < 0.05 * np.abs(whole).max()
+
+
+def test_features_of_a_backbone_that_was_moved_are_still_found(scenes: Dataset, tmp_path: Path, computed: list[int]) -> None:
+    import timm
+    from safetensors.torch import save_file
+
+    path = tmp_path / "mine.safetensors"
+    save_file(timm.create_model("test_resnet").state_dict(), path)
+    recipe, split = make_recipe("timm/test_resnet", {"weights": path}), make_split(scenes)
+    compute_features(recipe, scenes, split, 0, 64)
+    path.unlink()
+    compute_features(recipe, scenes, split, 0, 64)
+    assert len(computed) == 1
