@@ -5,6 +5,8 @@ Does not belong here: anything that is learnt from the images (models, features)
 
 from headstart.data._cache import content_key
 from headstart.data._catalogue import NamedDataset
+from headstart.data._folder import list_images
+from headstart.data._images import ImageSource, Unreadable, read_images
 from headstart.data._load import load
 from headstart.data._maps import take
 from headstart.data._named import catalogue, edition, fetch_named, is_cached, where_from
@@ -28,17 +30,21 @@ __all__ = [
     "UNASSIGNED",
     "VALIDATION",
     "Dataset",
+    "ImageSource",
     "NamedDataset",
     "Resize",
     "Split",
+    "Unreadable",
     "catalogue",
     "content_key",
     "describe",
     "edition",
     "fetch_named",
     "is_cached",
+    "list_images",
     "load",
     "make_split",
+    "read_images",
     "read_split",
     "take",
     "where_from",

@@ -125,6 +125,20 @@ def list_path_csv(path: Path, group_by: str | None) -> Listing:
     return Listing(path.parent, names, labels, class_names, parts, groups)
 
 
+def list_images(folder: Path) -> list[Path]:
+    """Every image file below a folder, at any depth, by path; names that begin with a dot are left out.
+
+    Raises:
+        InputError: there is none, or a folder cannot be read.
+    """
+    images = [path for path in _files_below(folder) if _is_image(path)]
+    if not images:
+        raise InputError(
+            f"{folder} holds no images: it has {_contents(folder)}.", f"Read as images: {', '.join(sorted(SUFFIXES))}."
+        )
+    return images
+
+
 class _Found(NamedTuple):
     name: str
     class_name: str

@@ -15,6 +15,7 @@ from headstart.data import take
 from headstart.errors import InputError
 from headstart.models import Backbone, BackboneOptions, build, build_head, load_backbone
 from headstart.training._device import best_device, prepare_process, use_bfloat16
+from headstart.training._format import Preprocessing
 from headstart.training._recipe import Recipe, read_recipe
 
 FORMAT = 2
@@ -100,6 +101,7 @@ class Classifier(nn.Module):
         class_names: K names in the order of the probabilities.
         image_shape: (height, width, channels) of the images it takes.
         mirror: whether predictions are the average over each image and its mirror image.
+        preprocessing: how an image file becomes such an image.
     """
 
     def __init__(
@@ -114,6 +116,7 @@ class Classifier(nn.Module):
         self.front, self.net = front, net
         self.recipe, self.class_names, self.image_shape = recipe, class_names, image_shape
         self.mirror = bool(recipe.flip)
+        self.preprocessing = Preprocessing()
 
     def forward(self, x: Tensor) -> Tensor:
         """Floats in 0-255, `(N, C, H, W)`, to logits."""
@@ -236,4 +239,6 @@ def _rebuilt(about: dict[str, Any]) -> Classifier:
     else:
         front = Standardise(shape[2])
         net = build(about["model"], net_options, shape, outputs_for(len(names)), 0)
-    return Classifier(front, net, recipe, names, shape)
+    classifier = Classifier(front, net, recipe, names, shape)
+    classifier.preprocessing = Preprocessing(**about["preprocessing"])
+    return classifier

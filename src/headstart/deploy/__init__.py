@@ -1,0 +1,13 @@
+"""The way out: a finished run predicts, for files, tables and other programs.
+
+Belongs here: opening what is to be judged as the training images were opened, predictions, exports. Does not: what a network
+computes (training, models), decoders (data), how an answer looks on a terminal or a page (report).
+
+Nothing heavy is imported before it is needed; torch not at all where an ONNX file predicts.
+"""
+
+from headstart.deploy._images import named_sources, open_images
+from headstart.deploy._model import Model, Predictions, open_model
+from headstart.deploy._predict import predict
+
+__all__ = ["Model", "Predictions", "named_sources", "open_images", "open_model", "predict"]

@@ -1,0 +1,85 @@
+"""What predicts, whatever holds its weights, and what it answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from headstart.data import Resize
+    from headstart.training import Classifier
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Answers about N images.
+
+    Attributes:
+        class_names: K names.
+        probabilities: `(N, K)` float32, in the order of `class_names`.
+    """
+
+    class_names: tuple[str, ...]
+    probabilities: NDArray[np.float32]
+
+    @property
+    def labels(self) -> list[str]:
+        """The likeliest class of each image."""
+        return [self.class_names[best] for best in self.probabilities.argmax(1)]
+
+    def as_json(self, names: list[str]) -> list[dict[str, Any]]:
+        """One object an image: `image`, `label`, `probabilities` by class name, the likeliest first.
+
+        Args:
+            names: of the N images.
+        """
+        found = []
+        for name, label, row in zip(names, self.labels, self.probabilities, strict=True):
+            order = np.argsort(-row, kind="stable")
+            chances = {self.class_names[index]: round(float(row[index]), 6) for index in order}
+            found.append({"image": name, "label": label, "probabilities": chances})
+        return found
+
+
+class Model(Protocol):
+    """What predicts.
+
+    Attributes:
+        class_names: K names.
+        image_shape: (height, width, channels) of the images it takes.
+        resize: how images of another shape become that one.
+    """
+
+    class_names: tuple[str, ...]
+    image_shape: tuple[int, int, int]
+    resize: Resize
+
+    def predict(self, images: NDArray[np.uint8]) -> Predictions:
+        """Answers about images `(N, H, W, C)` uint8 of `image_shape`; one call at a time."""
+
+
+class RunModel:
+    """A run's classifier in torch."""
+
+    def __init__(self, classifier: Classifier) -> None:
+        self.classifier = classifier
+        self.class_names, self.image_shape = classifier.class_names, classifier.image_shape
+        self.resize = classifier.preprocessing.resize
+
+    def predict(self, images: NDArray[np.uint8]) -> Predictions:
+        return Predictions(self.class_names, self.classifier.probabilities(images))
+
+
+def open_model(run: Path) -> Model:
+    """What a finished run left for use.
+
+    Raises:
+        InputError: no finished run there, or its files are damaged.
+    """
+    from headstart.training import load_classifier
+
+    return RunModel(load_classifier(run))

@@ -1,0 +1,39 @@
+"""Predictions for image files, in batches, so that memory stays flat however many there are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from headstart import progress
+from headstart.data import ImageSource
+from headstart.deploy._images import open_readable, unreadable
+from headstart.deploy._model import Model, Predictions
+
+_PIXELS_A_BATCH = 1 << 24  # of opened images held at a time: 48 MB in colour
+
+
+def predict(model: Model, sources: Sequence[ImageSource], names: Sequence[str]) -> Predictions:
+    """What the model says of image files.
+
+    Args:
+        sources, names: as for `open_images`.
+
+    Raises:
+        InputError: images that cannot be read; all are looked at first, so that one message names them.
+    """
+    size = max(16, _PIXELS_A_BATCH // (model.image_shape[0] * model.image_shape[1]))
+    parts: list[Predictions] = []
+    failed: list[str] = []
+    with progress.task("predicting", len(sources), "images") as task:
+        for start in range(0, len(sources), size):
+            batch = slice(start, start + size)
+            images, unread = open_readable(sources[batch], names[batch], model)
+            failed += unread
+            if not failed:
+                parts.append(model.predict(images))
+            task.advance(len(sources[batch]))
+    if failed:
+        raise unreadable(failed, len(sources))
+    return Predictions(model.class_names, np.concatenate([part.probabilities for part in parts]))
