@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from headstart.evaluation import calibrate
+
 if TYPE_CHECKING:
     from headstart.data import Resize
     from headstart.training import Classifier
@@ -20,11 +22,14 @@ class Predictions:
 
     Attributes:
         class_names: K names.
-        probabilities: `(N, K)` float32, in the order of `class_names`.
+        probabilities: `(N, K)` float32, in the order of `class_names`; calibrated on validation images, if the run had any.
+        is_unfamiliar: `(N,)` whether an image looks unlike the training data: less familiar to the network than all but one in a
+            hundred validation images. None where that is not known: a run with fewer than 100 validation images, or an old one.
     """
 
     class_names: tuple[str, ...]
     probabilities: NDArray[np.float32]
+    is_unfamiliar: NDArray[np.bool_] | None = None
 
     @property
     def labels(self) -> list[str]:
@@ -32,17 +37,28 @@ class Predictions:
         return [self.class_names[best] for best in self.probabilities.argmax(1)]
 
     def as_json(self, names: list[str]) -> list[dict[str, Any]]:
-        """One object an image: `image`, `label`, `probabilities` by class name, the likeliest first.
+        """One object an image: `image`, `label`, `probabilities` by class name (the likeliest first), `unfamiliar`.
 
         Args:
             names: of the N images.
         """
         found = []
-        for name, label, row in zip(names, self.labels, self.probabilities, strict=True):
+        unfamiliar = [None] * len(names) if self.is_unfamiliar is None else self.is_unfamiliar.tolist()
+        for name, label, row, strange in zip(names, self.labels, self.probabilities, unfamiliar, strict=True):
             order = np.argsort(-row, kind="stable")
             chances = {self.class_names[index]: round(float(row[index]), 6) for index in order}
-            found.append({"image": name, "label": label, "probabilities": chances})
+            found.append({"image": name, "label": label, "probabilities": chances, "unfamiliar": strange})
         return found
+
+
+def together(parts: list[Predictions]) -> Predictions:
+    """Answers about several batches as one; at least one batch."""
+    unfamiliar = [part.is_unfamiliar for part in parts if part.is_unfamiliar is not None]
+    return Predictions(
+        parts[0].class_names,
+        np.concatenate([part.probabilities for part in parts]),
+        np.concatenate(unfamiliar) if unfamiliar else None,
+    )
 
 
 class Model(Protocol):
@@ -68,10 +84,13 @@ class RunModel:
     def __init__(self, classifier: Classifier) -> None:
         self.classifier = classifier
         self.class_names, self.image_shape = classifier.class_names, classifier.image_shape
-        self.resize = classifier.preprocessing.resize
+        self.resize = classifier.use.preprocessing.resize
 
     def predict(self, images: NDArray[np.uint8]) -> Predictions:
-        return Predictions(self.class_names, self.classifier.probabilities(images))
+        use = self.classifier.use
+        probabilities, familiar = self.classifier.judge(images)
+        unfamiliar = None if use.familiarity is None else familiar < use.familiarity.threshold
+        return Predictions(self.class_names, calibrate(probabilities, use.temperature), unfamiliar)
 
 
 def open_model(run: Path) -> Model:

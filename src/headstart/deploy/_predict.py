@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from headstart import progress
 from headstart.data import ImageSource
 from headstart.deploy._images import open_readable, unreadable
-from headstart.deploy._model import Model, Predictions
+from headstart.deploy._model import Model, Predictions, together
 
 _PIXELS_A_BATCH = 1 << 24  # of opened images held at a time: 48 MB in colour
 
@@ -36,4 +34,4 @@ def predict(model: Model, sources: Sequence[ImageSource], names: Sequence[str]) 
             task.advance(len(sources[batch]))
     if failed:
         raise unreadable(failed, len(sources))
-    return Predictions(model.class_names, np.concatenate([part.probabilities for part in parts]))
+    return together(parts)
