@@ -7,6 +7,7 @@ from headstart.api._common import load, seconds, split
 from headstart.api._datasets import datasets, get_dataset
 from headstart.api._runs import load_classifier, network, repeat, runs, train
 from headstart.api._studies import DEFAULT_MODELS, compare, effects, lr, report, tune
+from headstart.api._use import predict
 
 __all__ = [
     "DEFAULT_MODELS",
@@ -18,6 +19,7 @@ __all__ = [
     "load_classifier",
     "lr",
     "network",
+    "predict",
     "repeat",
     "report",
     "runs",

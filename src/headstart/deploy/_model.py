@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -9,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from headstart.errors import InputError
 from headstart.evaluation import calibrate
 
 if TYPE_CHECKING:
@@ -36,16 +39,17 @@ class Predictions:
         """The likeliest class of each image."""
         return [self.class_names[best] for best in self.probabilities.argmax(1)]
 
-    def as_json(self, names: list[str]) -> list[dict[str, Any]]:
+    def as_json(self, names: Sequence[str], top: int | None = None) -> list[dict[str, Any]]:
         """One object an image: `image`, `label`, `probabilities` by class name (the likeliest first), `unfamiliar`.
 
         Args:
             names: of the N images.
+            top: how many classes each; None for all.
         """
         found = []
         unfamiliar = [None] * len(names) if self.is_unfamiliar is None else self.is_unfamiliar.tolist()
         for name, label, row, strange in zip(names, self.labels, self.probabilities, unfamiliar, strict=True):
-            order = np.argsort(-row, kind="stable")
+            order = np.argsort(-row, kind="stable")[:top]
             chances = {self.class_names[index]: round(float(row[index]), 6) for index in order}
             found.append({"image": name, "label": label, "probabilities": chances, "unfamiliar": strange})
         return found
@@ -101,4 +105,23 @@ def open_model(run: Path) -> Model:
     """
     from headstart.training import load_classifier
 
+    if not (run / "classifier.json").exists():
+        raise _no_classifier(run)
     return RunModel(load_classifier(run))
+
+
+def _no_classifier(run: Path) -> InputError:
+    if not run.is_dir():
+        return InputError(
+            f"{run} is no run folder: it does not exist.", "`headstart runs` lists the runs; `headstart train` makes one."
+        )
+    if (run / "metrics.json").exists():
+        return InputError(
+            f"{run} is a finished run, but its weights were removed: a search keeps those of its winner.",
+            f"Train it again: headstart train --repeat {shlex.quote(str(run))}",
+        )
+    if (run / "recipe.json").exists():
+        return InputError(f"{run} is a run that is not finished.", "Run the command that began it again; it goes on from there.")
+    return InputError(
+        f"{run} is no run folder: it holds no classifier.json.", "Of a study, name one of its runs; `headstart runs` lists them."
+    )

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from headstart import progress
 from headstart.data import ImageSource
+from headstart.deploy._cells import write_cells
 from headstart.deploy._images import open_readable, unreadable
 from headstart.deploy._model import Model, Predictions, together
 
@@ -35,3 +37,13 @@ def predict(model: Model, sources: Sequence[ImageSource], names: Sequence[str]) 
     if failed:
         raise unreadable(failed, len(sources))
     return together(parts)
+
+
+def write_predictions(path: Path, found: Predictions, names: Sequence[str]) -> None:
+    """Predictions as a CSV: image, label, unfamiliar (yes, no, or empty where that is not known), then every class."""
+    unfamiliar = [""] * len(names) if found.is_unfamiliar is None else ["yes" if one else "no" for one in found.is_unfamiliar]
+    rows = (
+        [name, label, strange, *(f"{chance:.6g}" for chance in chances)]
+        for name, label, strange, chances in zip(names, found.labels, unfamiliar, found.probabilities.tolist(), strict=True)
+    )
+    write_cells(path, ["image", "label", "unfamiliar", *found.class_names], rows)
