@@ -7,7 +7,7 @@ from headstart.api._common import load, seconds, split
 from headstart.api._datasets import datasets, get_dataset
 from headstart.api._runs import load_classifier, network, repeat, runs, train
 from headstart.api._studies import DEFAULT_MODELS, compare, effects, lr, report, tune
-from headstart.api._use import predict
+from headstart.api._use import predict, submit
 
 __all__ = [
     "DEFAULT_MODELS",
@@ -25,6 +25,7 @@ __all__ = [
     "runs",
     "seconds",
     "split",
+    "submit",
     "train",
     "tune",
 ]

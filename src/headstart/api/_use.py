@@ -71,3 +71,21 @@ def predict(
         "csv": None if csv is None else str(csv),
         "figure": None if figure is None else str(figure),
     }
+
+
+def submit(
+    run: str | Path | Model, test: str | Path, *, out: str | Path = "submission.csv", sample: str | Path | None = None
+) -> dict[str, Any]:
+    """A competition's submission from its test table. See `headstart.deploy.submit`.
+
+    Args:
+        run: a run folder, an exported `.onnx` file, or a model.
+        test: pixel CSV, or a CSV with a column of image paths.
+        out: the CSV to write: ImageId,Label, or what `sample` asks for.
+        sample: the competition's sample submission.
+    """
+    from headstart import deploy
+
+    model = deploy.open_model(Path(run)) if isinstance(run, str | Path) else run
+    found = deploy.submit(model, Path(test), Path(out), None if sample is None else Path(sample))
+    return {"run": str(run) if isinstance(run, str | Path) else None, **found}

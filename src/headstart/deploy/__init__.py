@@ -9,5 +9,6 @@ Nothing heavy is imported before it is needed; torch not at all where an ONNX fi
 from headstart.deploy._images import named_sources, open_images
 from headstart.deploy._model import Model, Predictions, open_model
 from headstart.deploy._predict import predict, write_predictions
+from headstart.deploy._submit import submit
 
-__all__ = ["Model", "Predictions", "named_sources", "open_images", "open_model", "predict", "write_predictions"]
+__all__ = ["Model", "Predictions", "named_sources", "open_images", "open_model", "predict", "submit", "write_predictions"]

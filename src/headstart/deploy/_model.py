@@ -15,8 +15,7 @@ from headstart.errors import InputError
 from headstart.evaluation import calibrate
 
 if TYPE_CHECKING:
-    from headstart.data import Resize
-    from headstart.training import Classifier
+    from headstart.training import Classifier, Preprocessing
 
 
 @dataclass(frozen=True)
@@ -71,12 +70,12 @@ class Model(Protocol):
     Attributes:
         class_names: K names.
         image_shape: (height, width, channels) of the images it takes.
-        resize: how images of another shape become that one.
+        preprocessing: how images of another shape become that one.
     """
 
     class_names: tuple[str, ...]
     image_shape: tuple[int, int, int]
-    resize: Resize
+    preprocessing: Preprocessing
 
     def predict(self, images: NDArray[np.uint8]) -> Predictions:
         """Answers about images `(N, H, W, C)` uint8 of `image_shape`; one call at a time."""
@@ -88,7 +87,7 @@ class RunModel:
     def __init__(self, classifier: Classifier) -> None:
         self.classifier = classifier
         self.class_names, self.image_shape = classifier.class_names, classifier.image_shape
-        self.resize = classifier.use.preprocessing.resize
+        self.preprocessing = classifier.use.preprocessing
 
     def predict(self, images: NDArray[np.uint8]) -> Predictions:
         use = self.classifier.use

@@ -4,7 +4,14 @@ Does not belong here: training, tests and metrics (they are read, not made), and
 """
 
 from headstart.report._page import write_report, write_run_report
-from headstart.report._predictions import MOST_PICTURES, USUAL_TOP, draw_predictions, need_figure_name, predictions_table
+from headstart.report._predictions import (
+    MOST_PICTURES,
+    USUAL_TOP,
+    draw_predictions,
+    need_figure_name,
+    predictions_table,
+    submission_table,
+)
 from headstart.report._study_tables import effects_table, lr_table, tune_table
 from headstart.report._tables import datasets_table, layers_table
 from headstart.report._terminal import compare_table, run_table, runs_table
@@ -22,6 +29,7 @@ __all__ = [
     "predictions_table",
     "run_table",
     "runs_table",
+    "submission_table",
     "tune_table",
     "write_report",
     "write_run_report",

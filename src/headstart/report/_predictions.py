@@ -61,6 +61,24 @@ def _chance(chance: float) -> str:
     return f"{100 * chance:.1f}%"
 
 
+def submission_table(result: dict[str, Any]) -> RenderableType:
+    """How often each class was said, and where the submission is; `result` as `submit --json` prints it."""
+    return Fitted(lambda width: _submitted(result, width))
+
+
+def _submitted(result: dict[str, Any], width: int) -> RenderableType:
+    from rich.console import Group
+    from rich.text import Text
+
+    table = plain_table(["class", "", "rows"], left=2)
+    most = max(result["labels"].values())
+    for name, count in list(result["labels"].items())[:MOST_ROWS]:
+        table.add_row(Text(short(name, width // 3)), Text("█" * round(count / most * BAR_CELLS), style="cyan"), f"{count:,}")
+    unfamiliar = [f"{result['unfamiliar']:,} images look unlike the training data."] if result["unfamiliar"] else []
+    written = f"Written: {result['submission']}, {result['rows']:,} rows of {', '.join(result['columns'][:4])}"
+    return Group(table, *sentences(unfamiliar, "yellow"), *sentences([written], "dim"))
+
+
 def draw_predictions(path: Path, predictions: list[dict[str, Any]], images: NDArray[np.uint8], top: int) -> None:
     """Write a figure, PNG or SVG by its name: each image as the network sees it, its likeliest classes as bars below.
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from headstart.training._format import Preprocessing
 from headstart.training._machine import usable_cores, usable_memory_bytes
 from headstart.training._recipe import (
     PRESETS,
@@ -65,6 +66,7 @@ __all__ = [
     "PRESETS",
     "WITHOUT_MOMENTUM",
     "Classifier",
+    "Preprocessing",
     "RangeTest",
     "Recipe",
     "Work",
