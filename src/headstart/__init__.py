@@ -13,9 +13,37 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from headstart.api import compare, effects, load, load_classifier, lr, predict, repeat, runs, split, submit, train, tune
+    from headstart.api import (
+        compare,
+        effects,
+        export,
+        load,
+        load_classifier,
+        lr,
+        predict,
+        repeat,
+        runs,
+        split,
+        submit,
+        train,
+        tune,
+    )
 
-__all__ = ["compare", "effects", "load", "load_classifier", "lr", "predict", "repeat", "runs", "split", "submit", "train", "tune"]
+__all__ = [
+    "compare",
+    "effects",
+    "export",
+    "load",
+    "load_classifier",
+    "lr",
+    "predict",
+    "repeat",
+    "runs",
+    "split",
+    "submit",
+    "train",
+    "tune",
+]
 
 
 def __getattr__(name: str) -> Any:

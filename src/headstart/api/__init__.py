@@ -7,13 +7,14 @@ from headstart.api._common import load, seconds, split
 from headstart.api._datasets import datasets, get_dataset
 from headstart.api._runs import load_classifier, network, repeat, runs, train
 from headstart.api._studies import DEFAULT_MODELS, compare, effects, lr, report, tune
-from headstart.api._use import predict, submit
+from headstart.api._use import export, predict, submit
 
 __all__ = [
     "DEFAULT_MODELS",
     "compare",
     "datasets",
     "effects",
+    "export",
     "get_dataset",
     "load",
     "load_classifier",

@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,8 @@ from headstart.evaluation import calibrate
 
 if TYPE_CHECKING:
     from headstart.training import Classifier, Preprocessing
+
+Form = Literal["onnx", "torch"]  # of an exported file
 
 
 @dataclass(frozen=True)
@@ -97,16 +99,25 @@ class RunModel:
 
 
 def open_model(run: Path) -> Model:
-    """What a finished run left for use.
+    """What a finished run left for use, or an `.onnx` file that was exported from one.
 
     Raises:
-        InputError: no finished run there, or its files are damaged.
+        InputError: neither is there, or its files are damaged; ResourceError: ONNX Runtime is not installed.
     """
+    if run.suffix.lower() == ".onnx" and not run.is_dir():
+        from headstart.deploy._onnx import open_onnx
+
+        return open_onnx(run)
     from headstart.training import load_classifier
 
+    need_classifier(run)
+    return RunModel(load_classifier(run))
+
+
+def need_classifier(run: Path) -> None:
+    """Raise InputError, with the reason, if no finished run with its weights is there."""
     if not (run / "classifier.json").exists():
         raise _no_classifier(run)
-    return RunModel(load_classifier(run))
 
 
 def _no_classifier(run: Path) -> InputError:

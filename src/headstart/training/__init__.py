@@ -22,6 +22,7 @@ from headstart.training._recipe import (
     with_net,
 )
 from headstart.training._results import (
+    RunFacts,
     finished,
     identity,
     list_runs,
@@ -37,7 +38,14 @@ from headstart.training._spaces import EXTRAS, default_space
 from headstart.training._stop import listening
 
 if TYPE_CHECKING:
-    from headstart.training._classifier import Classifier, load_classifier
+    from headstart.training._classifier import (
+        Classifier,
+        StandardisedBackbone,
+        familiarity,
+        file_about,
+        load_classifier,
+        to_probabilities,
+    )
     from headstart.training._device import prepare_process
     from headstart.training._estimate import Work, expected_seconds, work_of
     from headstart.training._features import prepare_features, warm_up
@@ -47,7 +55,11 @@ if TYPE_CHECKING:
 
 _LAZY = {
     "Classifier": "_classifier",
+    "StandardisedBackbone": "_classifier",
+    "familiarity": "_classifier",
+    "file_about": "_classifier",
     "load_classifier": "_classifier",
+    "to_probabilities": "_classifier",
     "prepare_features": "_features",
     "warm_up": "_features",
     "prepare_process": "_device",
@@ -69,11 +81,15 @@ __all__ = [
     "Preprocessing",
     "RangeTest",
     "Recipe",
+    "RunFacts",
+    "StandardisedBackbone",
     "Work",
     "are_characters",
     "check",
     "default_space",
     "expected_seconds",
+    "familiarity",
+    "file_about",
     "finished",
     "identity",
     "keys_of",
@@ -93,6 +109,7 @@ __all__ = [
     "resolve",
     "run_summary",
     "slim",
+    "to_probabilities",
     "train",
     "usable_cores",
     "usable_memory_bytes",
