@@ -13,9 +13,39 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from headstart.api import backbones, compare, effects, load, load_classifier, lr, repeat, runs, split, train, tune
+    from headstart.api import (
+        backbones,
+        compare,
+        effects,
+        export,
+        load,
+        load_classifier,
+        lr,
+        predict,
+        repeat,
+        runs,
+        split,
+        submit,
+        train,
+        tune,
+    )
 
-__all__ = ["backbones", "compare", "effects", "load", "load_classifier", "lr", "repeat", "runs", "split", "train", "tune"]
+__all__ = [
+    "backbones",
+    "compare",
+    "effects",
+    "export",
+    "load",
+    "load_classifier",
+    "lr",
+    "predict",
+    "repeat",
+    "runs",
+    "split",
+    "submit",
+    "train",
+    "tune",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,5 +1,6 @@
-"""`python -m headstart`: the command line where its script is not on the path."""
+"""`python -m headstart` is the command `headstart`."""
 
 from headstart.cli import main
 
-main()
+if __name__ == "__main__":
+    main()

@@ -7,6 +7,7 @@ from headstart.api._common import load, seconds, split
 from headstart.api._datasets import datasets, get_dataset
 from headstart.api._runs import load_classifier, network, repeat, runs, train
 from headstart.api._studies import DEFAULT_MODELS, backbones, compare, effects, lr, report, tune
+from headstart.api._use import export, predict, submit
 
 __all__ = [
     "DEFAULT_MODELS",
@@ -14,16 +15,19 @@ __all__ = [
     "compare",
     "datasets",
     "effects",
+    "export",
     "get_dataset",
     "load",
     "load_classifier",
     "lr",
     "network",
+    "predict",
     "repeat",
     "report",
     "runs",
     "seconds",
     "split",
+    "submit",
     "train",
     "tune",
 ]

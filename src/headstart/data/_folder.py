@@ -125,6 +125,38 @@ def list_path_csv(path: Path, group_by: str | None) -> Listing:
     return Listing(path.parent, names, labels, class_names, parts, groups)
 
 
+def list_images(folder: Path) -> list[Path]:
+    """Every image file below a folder, at any depth, by path; names that begin with a dot are left out.
+
+    Raises:
+        InputError: there is none, or a folder cannot be read.
+    """
+    images = [path for path in _files_below(folder) if _is_image(path)]
+    if not images:
+        raise InputError(
+            f"{folder} holds no images: it has {_contents(folder)}.", f"Read as images: {', '.join(sorted(SUFFIXES))}."
+        )
+    return images
+
+
+def list_unlabelled(path: Path) -> tuple[list[Path], list[str]] | None:
+    """The image files that a CSV without labels lists, and what its column of paths says of each; None if it holds pixels.
+
+    Raises:
+        InputError: an image that does not exist, with its line; no rows.
+    """
+    with open_table(path) as table:
+        if not is_path_table(table):
+            return None
+        column = _needed(table)
+        rows = [(line, fields[column].strip()) for line, fields in table.rows]
+    if not rows:
+        raise InputError(f"{path.name} has a header but no rows.", "Every further line is one image.")
+    names = [name for _, name in rows]
+    _need_files(path, names, [line for line, _ in rows])
+    return [path.parent / name for name in names], names
+
+
 class _Found(NamedTuple):
     name: str
     class_name: str

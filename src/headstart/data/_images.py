@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import os
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import IO, TYPE_CHECKING, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,8 +30,10 @@ DEFAULT_SIZE_PX = 128  # side of the square that all others become; a guess at l
 DRAFT_MARGIN = 2  # a JPEG is decoded at 2 to 4 times the wanted size, so that resizing still averages over pixels
 BATCH = 256  # images handed to the threads at a time: what an interrupt still waits for
 NAMED_FAILURES = 5
+LARGEST_FILE_BYTES = 1 << 28  # three bytes for each pixel that an image may have
 ORIENTATION, TURNED = 0x0112, (5, 6, 7, 8)  # EXIF tag, and its values that exchange width and height
 
+ImageSource = Path | bytes | IO[bytes]  # a file, its content, or a file that is open
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -84,6 +87,14 @@ def decode_files(root: Path, names: Sequence[str], building: Path, image_size: i
     return images
 
 
+def read_images(
+    sources: Sequence[ImageSource], shape: tuple[int, int, int], resize: Resize
+) -> list[NDArray[np.uint8] | Unreadable]:
+    """`read_image` of each source, on all processors; where one gives no pixels, the reason stands in its place."""
+    with _no_decoder_chatter():
+        return in_threads(lambda source: _attempt(lambda: read_image(source, shape, resize)), sources, "reading images")
+
+
 def common_shape(headers: Sequence[Header], image_size: int | None) -> tuple[int, int, int]:
     """The `(H, W, C)` that images with these headers share; see `decode_files`."""
     channels = 1 if all(header.is_grey for header in headers) else 3
@@ -94,13 +105,13 @@ def common_shape(headers: Sequence[Header], image_size: int | None) -> tuple[int
     return side, side, channels
 
 
-def read_header(path: Path) -> Header:
+def read_header(source: ImageSource) -> Header:
     """Size and kind of an image file; its pixels are not decoded.
 
     Raises:
         Unreadable: it is no image, or one that must not be opened.
     """
-    with _opened(path) as image:
+    with _opened(source) as image:
         width, height = image.size
         # Not asked of TIFF, which Pillow opens with its upright size, nor of a PNG that has no EXIF before its pixels: Pillow
         # would decode all of it to look behind them. `fit` copes with the few PNGs that have it there.
@@ -108,7 +119,7 @@ def read_header(path: Path) -> Header:
         return Header(*((width, height) if turned else (height, width)), is_grey=_is_grey(image))
 
 
-def read_image(path: Path, shape: tuple[int, int, int], resize: Resize) -> NDArray[np.uint8]:
+def read_image(source: ImageSource, shape: tuple[int, int, int], resize: Resize) -> NDArray[np.uint8]:
     """The pixels of an image file, upright, as `(H, W, C)` uint8 of the wanted `shape`: RGB order, or grey.
 
     Transparent pixels show white. A palette or CMYK image becomes RGB; 16-bit grey is scaled to 8; of an animation the
@@ -120,7 +131,7 @@ def read_image(path: Path, shape: tuple[int, int, int], resize: Resize) -> NDArr
     from PIL import ImageOps
 
     height, width, channels = shape
-    with _opened(path) as image:
+    with _opened(source) as image:
         side = max(image.size) if resize == "pad" else min(image.size)
         factor = DRAFT_MARGIN * max(height, width) / side
         image.draft(image.mode, (round(image.width * factor), round(image.height * factor)))
@@ -171,13 +182,18 @@ def in_threads(work: Callable[[Item], Result], items: Sequence[Item], title: str
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Image]:
+def _opened(source: ImageSource) -> Iterator[Image]:
     from PIL import Image, UnidentifiedImageError
 
-    if path.stat().st_size == 0:
+    if not isinstance(source, Path):
+        source = io.BytesIO(source if isinstance(source, bytes) else source.read(LARGEST_FILE_BYTES + 1))
+    size = source.stat().st_size if isinstance(source, Path) else len(source.getbuffer())
+    if size == 0:
         raise Unreadable("is empty (0 bytes)")
+    if size > LARGEST_FILE_BYTES:
+        raise Unreadable(f"is larger than {LARGEST_FILE_BYTES / 1e6:,.0f} MB, the most that is opened")
     try:
-        image = Image.open(path, formats=FORMATS)
+        image = Image.open(source, formats=FORMATS)
     except UnidentifiedImageError:
         raise Unreadable("is not an image") from None
     with image:

@@ -3,6 +3,7 @@
 Numpy arrays in, numbers and sentences out. Does not belong here: files, models, torch, figures, or which runs were needed.
 """
 
+from headstart.evaluation._calibration import calibrate, fit_temperature
 from headstart.evaluation._fit import Fit, fit_of
 from headstart.evaluation._floors import FloorResult, floor_sentence, majority_class, nearest_neighbour
 from headstart.evaluation._gallery import choose_gallery
@@ -32,10 +33,12 @@ __all__ = [
     "SeedSpread",
     "Verdict",
     "accuracy_interval",
+    "calibrate",
     "choose_gallery",
     "difference_of",
     "exact_mcnemar",
     "fit_of",
+    "fit_temperature",
     "floor_sentence",
     "holm",
     "majority_class",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from headstart.training._format import Preprocessing
 from headstart.training._machine import usable_cores, usable_memory_bytes
 from headstart.training._recipe import (
     PRESETS,
@@ -21,6 +22,7 @@ from headstart.training._recipe import (
     with_net,
 )
 from headstart.training._results import (
+    RunFacts,
     finished,
     identity,
     list_runs,
@@ -36,7 +38,14 @@ from headstart.training._spaces import EXTRAS, default_space
 from headstart.training._stop import listening
 
 if TYPE_CHECKING:
-    from headstart.training._classifier import Classifier, load_classifier
+    from headstart.training._classifier import (
+        Classifier,
+        StandardisedBackbone,
+        familiarity,
+        file_about,
+        load_classifier,
+        to_probabilities,
+    )
     from headstart.training._device import prepare_process
     from headstart.training._estimate import Work, expected_seconds, work_of
     from headstart.training._features import (
@@ -54,9 +63,13 @@ if TYPE_CHECKING:
 
 _LAZY = {
     "Classifier": "_classifier",
+    "StandardisedBackbone": "_classifier",
+    "familiarity": "_classifier",
+    "file_about": "_classifier",
     "load_classifier": "_classifier",
     "Features": "_features",
     "compute_features": "_features",
+    "to_probabilities": "_classifier",
     "prepare_features": "_features",
     "seconds_per_image": "_features",
     "usual_side_px": "_features",
@@ -80,9 +93,12 @@ __all__ = [
     "WITHOUT_MOMENTUM",
     "Classifier",
     "Features",
+    "Preprocessing",
     "Probe",
     "RangeTest",
     "Recipe",
+    "RunFacts",
+    "StandardisedBackbone",
     "Work",
     "are_characters",
     "check",
@@ -90,6 +106,8 @@ __all__ = [
     "cross_validated_probe",
     "default_space",
     "expected_seconds",
+    "familiarity",
+    "file_about",
     "finished",
     "identity",
     "keys_of",
@@ -110,6 +128,7 @@ __all__ = [
     "run_summary",
     "seconds_per_image",
     "slim",
+    "to_probabilities",
     "train",
     "usable_cores",
     "usable_memory_bytes",
