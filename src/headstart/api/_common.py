@@ -14,7 +14,7 @@ from headstart.data import load as load_dataset
 from headstart.data import make_split as make_split_of
 from headstart.errors import InputError
 
-Data = str | Path | tuple[Any, Any] | Dataset
+Data = str | Path | tuple[Any, Any] | tuple[Any, Any, Any] | Dataset
 _UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
 LOAD_KEYS = ("image_size", "resize", "pixel_max", "group_by")
 SPLIT_KEYS = ("validation", "test", "train_images", "split_seed")
@@ -28,7 +28,7 @@ def load(
     pixel_max: float | None = None,
     group_by: str | None = None,
 ) -> Dataset:
-    """Open a dataset: a name, a folder, a CSV, IDX, `.npz`, or a pair of arrays. See `headstart.data.load`."""
+    """Open a dataset: a name, a folder, a CSV, IDX, `.npz`, or arrays. See `headstart.data.load`."""
     if isinstance(data, Dataset):
         return data
     return load_dataset(data, image_size=image_size, resize=resize, pixel_max=pixel_max, group_by=group_by)
