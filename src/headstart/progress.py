@@ -39,6 +39,11 @@ def say(text: str) -> None:
         print(text, file=sys.stderr, flush=True)
 
 
+def warn(text: str) -> None:
+    """Print one line on stderr, also when quiet: something went wrong that does not end the work."""
+    print(text, file=sys.stderr, flush=True)
+
+
 @contextmanager
 def hushed() -> Iterator[None]:
     """Lines that the block says are left out: of one run among many, say. Bars stay."""

@@ -6,6 +6,7 @@ import hashlib
 import re
 import shlex
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +85,20 @@ def words_of(given: Sequence[Any] | str) -> tuple[str, ...]:
     return tuple(str(word).strip() for word in (given.split(",") if isinstance(given, str) else given) if str(word).strip())
 
 
+def told_to(track: str | None, *, with_files: bool) -> AbstractContextManager[None]:
+    """Runs of the block are told to this tracker, if one is named. Whether that can be is known before the block begins.
+
+    Raises:
+        InputError: no such tracker, or it is not installed.
+    """
+    if track is None:
+        return nullcontext()
+    from headstart.tracking import track_with
+    from headstart.training import observed_by
+
+    return observed_by(track_with(track, with_files=with_files))
+
+
 def folder_of(out: str | Path | None) -> Path | None:
     if out is not None and not str(out).strip():
         raise InputError("--out is empty, but wanted is a folder.", "Leave it out for a folder under runs/.")
@@ -122,8 +137,8 @@ ONLY_BY_SET = {
 }  # keys without an option of their own
 _OF_STUDIES = {"model", "preset", "seeds", "time_limit", "epochs", "batch", *LOAD_KEYS, *SPLIT_KEYS}
 _OPTIONS = {
-    "compare": {*_OF_STUDIES, "models"} - {"model", "preset"},
-    "tune": {*_OF_STUDIES, "space", "also", "trials", "seed", "together"},
+    "compare": {*_OF_STUDIES, "models", "track"} - {"model", "preset"},
+    "tune": {*_OF_STUDIES, "space", "also", "trials", "seed", "together", "track"},
     "lr": {*_OF_STUDIES, "values", "optimizer"},
     "effects": {*_OF_STUDIES, "of"},
 }  # of verbs that do not have one for every key of a recipe

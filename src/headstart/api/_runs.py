@@ -16,6 +16,7 @@ from headstart.api._common import (
     open_data,
     recipe_keys,
     seconds,
+    told_to,
     whole,
 )
 from headstart.data import Dataset, Split
@@ -33,6 +34,7 @@ def train(
     seed: int = 0,
     epochs: str | float | None = None,
     time_limit: str | float | None = None,
+    track: str | None = None,
     out: str | Path | None = None,
     **keys: Any,
 ) -> dict[str, Any]:
@@ -48,6 +50,7 @@ def train(
             the same call without `epochs` made, in a folder of its own beside it.
         seed: of initial weights, order and augmentation.
         time_limit: seconds, or "90s", "5m", "1h"; the schedule is planned to end in time.
+        track: tensorboard, mlflow or wandb: told of the run epoch by epoch, then of its scores, figures and files.
         out: the run folder; by default one under `runs/` whose name follows from data, recipe and seed.
         keys: recipe keys (epochs, lr, batch, …), options of the model, and those of `load` and `split`.
 
@@ -60,8 +63,8 @@ def train(
     from headstart.training import make_recipe
     from headstart.training import train as train_run
 
-    more = _more_epochs(epochs)
-    asked = {"model": model, "preset": preset, "seed": seed, "epochs": epochs, "time_limit": time_limit, **keys}
+    more, told = _more_epochs(epochs), told_to(track, with_files=True)
+    asked = {"model": model, "preset": preset, "seed": seed, "epochs": epochs, "time_limit": time_limit, "track": track, **keys}
     values = {
         **recipe_keys(keys),
         "epochs": None if more else epochs,
@@ -71,9 +74,10 @@ def train(
     dataset, parts = open_data(data, keys, model)
     folder = folder_of(out) or default_folder(dataset, model, recipe.digest, parts.fingerprint, f"seed{whole(seed)}")
     command = command_of("train", data, asked, out)
-    if more:
-        return _extend(folder, more, recipe, dataset, parts, whole(seed), command)
-    return train_run(recipe, dataset, parts, whole(seed), folder, command)
+    with told:
+        if more:
+            return _extend(folder, more, recipe, dataset, parts, whole(seed), command)
+        return train_run(recipe, dataset, parts, whole(seed), folder, command)
 
 
 def repeat(run: str | Path, data: Data | None = None, *, out: str | Path | None = None) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from headstart.api._common import (
     open_data,
     recipe_keys,
     seconds_or_none,
+    told_to,
     whole,
     words_of,
 )
@@ -34,6 +35,7 @@ def compare(
     models: tuple[str, ...] | list[str] | str = DEFAULT_MODELS,
     seeds: int = 3,
     time_limit: str | float | None = "5m",
+    track: str | None = None,
     out: str | Path | None = None,
     **keys: Any,
 ) -> dict[str, Any]:
@@ -45,6 +47,7 @@ def compare(
             control, the same network from random weights.
         seeds: how many runs each contender gets: seeds 0, 1, ….
         time_limit: for everything, the report included; None lets every recipe run its own epochs.
+        track: tensorboard, mlflow or wandb: told of each run, epoch by epoch, and of its scores.
         out: the study folder; by default one under `runs/`.
         keys: recipe keys for all contenders, and those of `load` and `split`.
 
@@ -60,8 +63,9 @@ def compare(
     started = time.perf_counter()
     names = words_of(models)
     asked = Comparison(names, tuple(range(whole(seeds))), seconds_or_none(time_limit), recipe_keys(keys))
-    asked_with = {"models": ",".join(names), "seeds": seeds, "time_limit": time_limit or "none", **keys}
-    return _answer("compare", run_study, asked, data, keys, asked_with, out, started)
+    asked_with = {"models": ",".join(names), "seeds": seeds, "time_limit": time_limit or "none", "track": track, **keys}
+    with told_to(track, with_files=False):
+        return _answer("compare", run_study, asked, data, keys, asked_with, out, started)
 
 
 def tune(
@@ -79,6 +83,7 @@ def tune(
     workers: int = 1,
     ray: str | None = None,
     storage: str | None = None,
+    track: str | None = None,
     out: str | Path | None = None,
     **keys: Any,
 ) -> dict[str, Any]:
@@ -98,6 +103,7 @@ def tune(
         together: recipes drawn at once: the most that can run side by side.
         workers: processes of this machine. ray: the address of a Ray cluster, or "auto".
         storage: URL of a database, such as PostgreSQL, that several machines share: the same call on each works on one search.
+        track: tensorboard, mlflow or wandb: told of each run of this machine, epoch by epoch, and of its scores.
         out: the study folder; by default one under `runs/`.
         keys: recipe keys that all trials share, `epochs` among them, and those of `load` and `split`.
 
@@ -126,8 +132,12 @@ def tune(
     )
     shown = space if isinstance(space, str | Path) else None
     asked_with: dict[str, Any] = {"model": model, "preset": preset, "space": shown, "also": words_of(also) or None}
-    asked_with |= {"trials": trials, "time_limit": time_limit, "seed": seed, "seeds": seeds, "together": together, **keys}
-    return _answer("tune", run_study, asked, data, keys, asked_with, out, started, workers=workers, ray=ray)
+    asked_with |= {"trials": trials, "time_limit": time_limit, "seed": seed, "seeds": seeds, "together": together}
+    asked_with |= {"track": track, **keys}
+    if track is not None and ray is not None:
+        raise InputError("--track follows runs of this machine, and --ray makes them elsewhere.", "Leave one of the two out.")
+    with told_to(track, with_files=False):
+        return _answer("tune", run_study, asked, data, keys, asked_with, out, started, workers=workers, ray=ray)
 
 
 def lr(

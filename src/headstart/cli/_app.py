@@ -88,6 +88,10 @@ Ray = Annotated[
 ]
 Epochs = Annotated[float | None, typer.Option("--epochs", help="Passes over the training images.", rich_help_panel=_TRAINING)]
 Batch = Annotated[int | None, typer.Option("--batch", help="Images a step.", rich_help_panel=_TRAINING)]
+Track = Annotated[
+    str | None,
+    typer.Option("--track", help="Tell tensorboard, mlflow or wandb, epoch by epoch.", rich_help_panel=_OUTPUT),
+]
 Out = Annotated[
     str | None, typer.Option("--out", "-o", help="Folder of the results; default: one under runs/.", rich_help_panel=_OUTPUT)
 ]

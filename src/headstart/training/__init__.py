@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from headstart.training._machine import usable_cores, usable_memory_bytes
+from headstart.training._observe import Observe, Observer, observed_by, present_observe
 from headstart.training._recipe import (
     PRESETS,
     WITHOUT_MOMENTUM,
@@ -65,6 +66,8 @@ __all__ = [
     "PRESETS",
     "WITHOUT_MOMENTUM",
     "Classifier",
+    "Observe",
+    "Observer",
     "RangeTest",
     "Recipe",
     "Work",
@@ -80,8 +83,10 @@ __all__ = [
     "load_classifier",
     "make_recipe",
     "network_layers",
+    "observed_by",
     "prepare_features",
     "prepare_process",
+    "present_observe",
     "range_test",
     "read_correct",
     "read_curves",
