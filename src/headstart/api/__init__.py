@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from headstart.api._common import load, seconds, split
 from headstart.api._datasets import datasets, get_dataset
+from headstart.api._results import Comparison, Effects, Rates, Run, Search
 from headstart.api._runs import load_classifier, network, repeat, runs, train
 from headstart.api._studies import DEFAULT_MODELS, compare, effects, lr, report, tune
 
@@ -17,7 +18,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DEFAULT_MODELS",
+    "Comparison",
+    "Effects",
     "ImageClassifier",
+    "Rates",
+    "Run",
+    "Search",
     "compare",
     "datasets",
     "effects",

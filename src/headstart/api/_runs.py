@@ -19,6 +19,7 @@ from headstart.api._common import (
     told_to,
     whole,
 )
+from headstart.api._results import Run
 from headstart.data import Dataset, Split
 from headstart.errors import InputError
 
@@ -37,7 +38,7 @@ def train(
     track: str | None = None,
     out: str | Path | None = None,
     **keys: Any,
-) -> dict[str, Any]:
+) -> Run:
     """Train one model.
 
     A run that was stopped or killed goes on where it was; a finished one answers at once.
@@ -55,7 +56,7 @@ def train(
         keys: recipe keys (epochs, lr, batch, …), options of the model, and those of `load` and `split`.
 
     Returns:
-        What `headstart train --json` prints.
+        What `headstart train --json` prints, with `.module`, `.curves` and `.predictions`.
 
     Raises:
         InputError: data, keys or folder cannot be used; RunFailed: training diverged; ResourceError: disk or lock.
@@ -76,11 +77,11 @@ def train(
     command = command_of("train", data, asked, out)
     with told:
         if more:
-            return _extend(folder, more, recipe, dataset, parts, whole(seed), command)
-        return train_run(recipe, dataset, parts, whole(seed), folder, command)
+            return Run(_extend(folder, more, recipe, dataset, parts, whole(seed), command))
+        return Run(train_run(recipe, dataset, parts, whole(seed), folder, command))
 
 
-def repeat(run: str | Path, data: Data | None = None, *, out: str | Path | None = None) -> dict[str, Any]:
+def repeat(run: str | Path, data: Data | None = None, *, out: str | Path | None = None) -> Run:
     """Train a run again: the same recipe, data, split and seed, and the same steps, also where a time limit decided them.
 
     Args:
@@ -108,7 +109,7 @@ def repeat(run: str | Path, data: Data | None = None, *, out: str | Path | None 
     command = shlex.join(["headstart", "train", "--repeat", str(run), *(["--out", str(out)] if out else [])])
     found = train_run(about.recipe, dataset, read_split(old, dataset), about.seed, folder, command, repeat=old)
     same = (old / "model.safetensors").exists() and _same_weights(old, folder)
-    return {**found, "repeats": {"run": str(old), "identical": same}}
+    return Run({**found, "repeats": {"run": str(old), "identical": same}})
 
 
 def _same_weights(a: Path, b: Path) -> bool:

@@ -7,7 +7,7 @@ import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from headstart.api._common import (
     Data,
@@ -21,11 +21,13 @@ from headstart.api._common import (
     whole,
     words_of,
 )
+from headstart.api._results import Comparison, Effects, Rates, Search, Study
 from headstart.errors import InputError
 
 if TYPE_CHECKING:
     from headstart.studies import Draw
 
+Found = TypeVar("Found", bound=Study)
 DEFAULT_MODELS = ("cnn", "efficientnet-lite0")
 
 
@@ -38,7 +40,7 @@ def compare(
     track: str | None = None,
     out: str | Path | None = None,
     **keys: Any,
-) -> dict[str, Any]:
+) -> Comparison:
     """Compare models on the same splits, seeds and seconds, and write a report.
 
     Args:
@@ -52,20 +54,20 @@ def compare(
         keys: recipe keys for all contenders, and those of `load` and `split`.
 
     Returns:
-        What `headstart compare --json` prints: contenders, floors, verdict, report.
+        What `headstart compare --json` prints: contenders, floors, verdict, report; `.contenders` is a frame.
 
     Raises:
         InputError, ResourceError: as `train`; RunFailed: no contender finished.
     """
-    from headstart.studies import Comparison
+    from headstart.studies import Comparison as Question
     from headstart.studies import compare as run_study
 
     started = time.perf_counter()
     names = words_of(models)
-    asked = Comparison(names, tuple(range(whole(seeds))), seconds_or_none(time_limit), recipe_keys(keys))
+    asked = Question(names, tuple(range(whole(seeds))), seconds_or_none(time_limit), recipe_keys(keys))
     asked_with = {"models": ",".join(names), "seeds": seeds, "time_limit": time_limit or "none", "track": track, **keys}
     with told_to(track, with_files=False):
-        return _answer("compare", run_study, asked, data, keys, asked_with, out, started)
+        return _answer(Comparison, "compare", run_study, asked, data, keys, asked_with, out, started)
 
 
 def tune(
@@ -86,7 +88,7 @@ def tune(
     track: str | None = None,
     out: str | Path | None = None,
     **keys: Any,
-) -> dict[str, Any]:
+) -> Search:
     """Search the hyper-parameters of a model, retrain the best recipe and the defaults over new seeds, and write a report.
 
     Killed at any moment, the same call goes on.
@@ -108,7 +110,7 @@ def tune(
         keys: recipe keys that all trials share, `epochs` among them, and those of `load` and `split`.
 
     Returns:
-        What `headstart tune --json` prints.
+        What `headstart tune --json` prints; `.trials` and `.history` are frames.
 
     Raises:
         InputError, ResourceError: as `train`; RunFailed: three trials in a row failed for the same reason.
@@ -137,7 +139,7 @@ def tune(
     if track is not None and ray is not None:
         raise InputError("--track follows runs of this machine, and --ray makes them elsewhere.", "Leave one of the two out.")
     with told_to(track, with_files=False):
-        return _answer("tune", run_study, asked, data, keys, asked_with, out, started, workers=workers, ray=ray)
+        return _answer(Search, "tune", run_study, asked, data, keys, asked_with, out, started, workers=workers, ray=ray)
 
 
 def lr(
@@ -152,7 +154,7 @@ def lr(
     ray: str | None = None,
     out: str | Path | None = None,
     **keys: Any,
-) -> dict[str, Any]:
+) -> Rates:
     """Show what the learning rate does: a grid of rates over seeds, the good range, where training breaks, and a report.
 
     Args:
@@ -164,7 +166,7 @@ def lr(
         workers, ray, out, keys: as for `tune`.
 
     Returns:
-        What `headstart lr --json` prints.
+        What `headstart lr --json` prints; `.rates` is a frame.
 
     Raises:
         InputError, ResourceError: as `train`; RunFailed: no run finished.
@@ -176,7 +178,7 @@ def lr(
     rates = None if values is None else tuple(_rate(word) for word in words_of(values))
     asked = RateStudy(model, rates, seeds, seconds_or_none(time_limit), recipe_keys(keys), preset)
     asked_with = {"model": model, "preset": preset, "values": rates, "seeds": seeds, "time_limit": time_limit, **keys}
-    return _answer("lr", run_study, asked, data, keys, asked_with, out, started, workers=workers, ray=ray)
+    return _answer(Rates, "lr", run_study, asked, data, keys, asked_with, out, started, workers=workers, ray=ray)
 
 
 def effects(
@@ -191,7 +193,7 @@ def effects(
     ray: str | None = None,
     out: str | Path | None = None,
     **keys: Any,
-) -> dict[str, Any]:
+) -> Effects:
     """Show what each knob of a recipe does here: one turned at a time, over seeds, with intervals, and a report.
 
     Args:
@@ -204,7 +206,7 @@ def effects(
         workers, ray, out, keys: as for `tune`.
 
     Returns:
-        What `headstart effects --json` prints.
+        What `headstart effects --json` prints; `.effects` is a frame.
 
     Raises:
         InputError, ResourceError: as `train`; RunFailed: the recipe itself fails.
@@ -216,10 +218,11 @@ def effects(
     knobs = None if of is None else tuple(word.replace("-", "_") for word in words_of(of))
     asked = EffectStudy(model, knobs, seeds, seconds_or_none(time_limit), recipe_keys(keys), preset)
     asked_with = {"model": model, "preset": preset, "of": knobs, "seeds": seeds, "time_limit": time_limit, **keys}
-    return _answer("effects", run_study, asked, data, keys, asked_with, out, started, workers=workers, ray=ray)
+    return _answer(Effects, "effects", run_study, asked, data, keys, asked_with, out, started, workers=workers, ray=ray)
 
 
 def _answer(
+    kind: type[Found],
     verb: str,
     study: Callable[..., dict[str, Any]],
     asked: Any,
@@ -229,10 +232,11 @@ def _answer(
     out: str | Path | None,
     started: float,
     **executor: Any,
-) -> dict[str, Any]:
+) -> Found:
     """Run a study in its folder, and write its report.
 
     Args:
+        kind: what to return.
         asked: the question, as the study takes it.
         asked_with: the same as options of the command line.
         executor: fields of `Where`, for studies that take one.
@@ -249,7 +253,7 @@ def _answer(
     finding = study(asked, dataset, parts, folder, command=command, started=started, **where)
     if not (folder / "report.html").exists():
         write_report(folder)
-    return finding
+    return kind(finding)
 
 
 def _rate(word: str) -> float:

@@ -3,6 +3,7 @@
 Does not belong here: training, tests and metrics (they are read, not made), and any decision about what a result means.
 """
 
+from headstart.report._notebook import table_html
 from headstart.report._page import write_report, write_run_report
 from headstart.report._study_tables import effects_table, lr_table, tune_table
 from headstart.report._tables import datasets_table, layers_table
@@ -16,6 +17,7 @@ __all__ = [
     "lr_table",
     "run_table",
     "runs_table",
+    "table_html",
     "tune_table",
     "write_report",
     "write_run_report",

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from headstart.training._estimate import Work, expected_seconds, work_of
     from headstart.training._features import prepare_features, warm_up
     from headstart.training._layers import network_layers
+    from headstart.training._module import ImageModule
     from headstart.training._range_test import RangeTest, range_test
     from headstart.training._run import check, train
 
@@ -54,6 +55,7 @@ _LAZY = {
     "expected_seconds": "_estimate",
     "Work": "_estimate",
     "work_of": "_estimate",
+    "ImageModule": "_module",
     "RangeTest": "_range_test",
     "range_test": "_range_test",
     "network_layers": "_layers",
@@ -66,6 +68,7 @@ __all__ = [
     "PRESETS",
     "WITHOUT_MOMENTUM",
     "Classifier",
+    "ImageModule",
     "Observe",
     "Observer",
     "RangeTest",
