@@ -82,6 +82,12 @@ class Task:
         title, total, unit: as in `task`. done: what was counted. said: the last note.
     """
 
+    title: str
+    total: float
+    unit: str
+    done: float
+    said: str
+
     def __init__(
         self, title: str, total: float, unit: str, bar: Progress | None, *, is_inner: bool = False, page: _PageBar | None = None
     ) -> None:

@@ -9,7 +9,7 @@ import unicodedata
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -31,7 +31,27 @@ class Refused(InputError, ValueError):
     """InputError in the form that callers of scikit-learn catch."""
 
 
-class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
+if TYPE_CHECKING:
+
+    class _Estimator:
+        """What is inherited from scikit-learn, which has no types."""
+
+        n_features_in_: int
+        feature_names_in_: NDArray[Any]
+
+        def get_params(self, deep: bool = True) -> dict[str, Any]: ...
+        def set_params(self, **params: Any) -> Self: ...
+        def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float: ...
+        def __getstate__(self) -> dict[str, Any]: ...
+        def __setstate__(self, state: dict[str, Any]) -> None: ...
+        def __sklearn_tags__(self) -> Any: ...
+else:
+
+    class _Estimator(ClassifierMixin, BaseEstimator):
+        pass
+
+
+class ImageClassifier(_Estimator):
     """An image classifier for scikit-learn: `headstart.train` behind `fit`, without files left behind.
 
     Works in `Pipeline`, `cross_val_score`, `GridSearchCV` and with `clone`, joblib and pickle. A pickle of it holds parameters,
@@ -150,7 +170,7 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         self.random_state = random_state
         self.out = out
 
-    def fit(self, X: ArrayLike, y: ArrayLike) -> ImageClassifier:
+    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
         """Train on images and their labels.
 
         Raises:

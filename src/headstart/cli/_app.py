@@ -17,7 +17,7 @@ from headstart import progress
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-app = typer.Typer(
+app: typer.Typer = typer.Typer(
     name="headstart",
     no_args_is_help=True,
     add_completion=False,

@@ -28,6 +28,10 @@ class Backbone(nn.Module):
     configuration says. Batch norm is in evaluation mode, always: `train()` does not reach it.
     """
 
+    net: nn.Module
+    input_px: int
+    size: int
+
     def __init__(self, net: nn.Module, mean: tuple[float, ...], std: tuple[float, ...], input_px: int, size: int) -> None:
         super().__init__()
         self.net, self.input_px, self.size = net.eval().requires_grad_(False), input_px, size

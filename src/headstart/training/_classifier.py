@@ -102,6 +102,13 @@ class Classifier(nn.Module):
         mirror: whether predictions are the average over each image and its mirror image.
     """
 
+    front: Standardise | StandardisedBackbone
+    net: nn.Module
+    recipe: Recipe
+    class_names: tuple[str, ...]
+    image_shape: tuple[int, int, int]
+    mirror: bool
+
     def __init__(
         self,
         front: Standardise | StandardisedBackbone,
