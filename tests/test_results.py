@@ -75,7 +75,7 @@ def test_the_module_refuses_images_of_another_shape(run: api.Run) -> None:
         run.module(torch.zeros(2, 1, 9, 8))
 
 
-def test_studies_have_their_tables_as_frames(tmp_path: Path) -> None:
+def test_studies_have_their_tables_as_frames(page_only: None, tmp_path: Path) -> None:
     keys: dict[str, Any] = {"train_images": 200, "epochs": 1, "nodes": 8}
     found = headstart.compare("digits", models="mlp", seeds=2, time_limit=None, out=tmp_path / "compare", **keys)
     assert found.contenders["name"].tolist() == ["mlp"]

@@ -203,7 +203,7 @@ def test_an_unknown_tracker_is_refused_with_the_nearest_name() -> None:
         track_with("tensorbord")
 
 
-def test_every_run_of_a_study_is_tracked_on_two_workers_as_well(tmp_path: Path) -> None:
+def test_every_run_of_a_study_is_tracked_on_two_workers_as_well(page_only: None, tmp_path: Path) -> None:
     keys: dict[str, Any] = {"epochs": 1, "train_images": 200, "track": "tensorboard"}
     hs.compare("digits", models="mlp", seeds=2, time_limit=None, nodes=8, out=tmp_path / "compare", **keys)
     space = {"lr": [0.01, 0.1]}

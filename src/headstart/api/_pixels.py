@@ -12,7 +12,7 @@ from headstart.errors import InputError
 
 Shape = tuple[int, int, int]
 Range = tuple[float, float]
-_BLOCK_ROWS = 1 << 12
+_BLOCK_VALUES = 1 << 22  # scaled at once, in float64
 _LEAST_OF_255 = 127  # numbers above 1 that never get here are on another scale: 0 to 16, say
 
 
@@ -82,17 +82,18 @@ def as_uint8(pixels: NDArray[Any], scale: Range, *, is_measured: bool) -> NDArra
     if pixels.dtype == np.uint8 and scale in ((0.0, 255.0), (0.0, 1.0)):
         return pixels
     out = np.empty(pixels.shape, np.uint8)
-    brightest = 0.0
-    for start in range(0, len(pixels), _BLOCK_ROWS):
-        block = pixels[start : start + _BLOCK_ROWS].astype(np.float64)
+    brightest, has_fractions = 0.0, False
+    rows = max(1, _BLOCK_VALUES // math.prod(pixels.shape[1:]))
+    for start in range(0, len(pixels), rows):
+        block = pixels[start : start + rows].astype(np.float64)
         if not is_measured and (block.min() < low or block.max() > high):
             raise InputError(
                 f"X has values from {block.min():g} to {block.max():g}, but this classifier was fitted on {low:g} to {high:g}.",
                 "Scale the images as those of fit, or set pixel_range before it.",
             )
-        brightest = max(brightest, float(block.max()))
+        brightest, has_fractions = max(brightest, float(block.max())), has_fractions or bool((block % 1).any())
         out[start : start + len(block)] = np.rint((block.clip(low, high) - low) * (255 / (high - low)))
-    if scale == (0.0, 255.0) and brightest <= 1 and (pixels % 1).any():
+    if scale == (0.0, 255.0) and brightest <= 1 and has_fractions:
         raise InputError(
             f"X has values up to {brightest:g}, but this classifier was fitted on images where 255 is white.",
             "Multiply them by 255 if 1 is white here.",

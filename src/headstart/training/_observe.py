@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -62,10 +63,8 @@ class Watch:
         self.problems: list[str] = []
         self._folder = folder
         self._observer: Observer | None = None
-        if (make := _observe) is not None:
-            from headstart.training._distributed import is_first
-
-            self._observer = make() if is_first() else None
+        if _observe is not None and os.environ.get("RANK", "0") == "0":  # of several processes, the first one tells
+            self._observer = _observe()
 
     def begin(self, curve: Sequence[Row]) -> None:
         self._tell(lambda observer: observer.begin(self._folder, curve))
