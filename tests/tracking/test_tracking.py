@@ -191,7 +191,7 @@ def test_a_tracker_that_is_not_installed_is_said_before_anything_starts(
     tracker: str, headstart: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(_track, "find_spec", lambda _: None)
-    for verb in ("train", "compare", "tune"):
+    for verb in ("train", "compare", "tune", "lr", "effects"):
         status, _, err = headstart(verb, "nowhere", "--track", tracker)
         assert status == 2
         assert "which is not installed" in err and f"pip install 'headstart[{tracker}]'" in err
@@ -211,5 +211,6 @@ def test_every_run_of_a_study_is_tracked_on_two_workers_as_well(page_only: None,
     runs = [path.parent for path in tmp_path.rglob("recipe.json")]
     assert len(runs) >= 6
     assert [run for run in runs if [number for number, _ in epochs_of_tensorboard(run)] != [1]] == []
-    with pytest.raises(InputError, match="Leave one of the two out"):
-        hs.tune("digits", ray="auto", track="tensorboard")
+    for verb in (hs.tune, hs.lr, hs.effects):
+        with pytest.raises(InputError, match="Leave one of the two out"):
+            verb("digits", ray="auto", track="tensorboard")

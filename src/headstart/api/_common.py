@@ -139,8 +139,8 @@ _OF_STUDIES = {"model", "preset", "seeds", "time_limit", "epochs", "batch", *LOA
 _OPTIONS = {
     "compare": {*_OF_STUDIES, "models", "track"} - {"model", "preset"},
     "tune": {*_OF_STUDIES, "space", "also", "trials", "seed", "together", "track"},
-    "lr": {*_OF_STUDIES, "values", "optimizer"},
-    "effects": {*_OF_STUDIES, "of"},
+    "lr": {*_OF_STUDIES, "values", "optimizer", "track"},
+    "effects": {*_OF_STUDIES, "of", "track"},
 }  # of verbs that do not have one for every key of a recipe
 
 

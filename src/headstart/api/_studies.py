@@ -6,6 +6,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -66,7 +67,7 @@ def compare(
     names = words_of(models)
     asked = Question(names, tuple(range(whole(seeds))), seconds_or_none(time_limit), recipe_keys(keys))
     asked_with = {"models": ",".join(names), "seeds": seeds, "time_limit": time_limit or "none", "track": track, **keys}
-    with told_to(track, with_files=False):
+    with _told_to(track):
         return _answer(Comparison, "compare", run_study, asked, data, keys, asked_with, out, started)
 
 
@@ -136,9 +137,7 @@ def tune(
     asked_with: dict[str, Any] = {"model": model, "preset": preset, "space": shown, "also": words_of(also) or None}
     asked_with |= {"trials": trials, "time_limit": time_limit, "seed": seed, "seeds": seeds, "together": together}
     asked_with |= {"track": track, **keys}
-    if track is not None and ray is not None:
-        raise InputError("--track follows runs of this machine, and --ray makes them elsewhere.", "Leave one of the two out.")
-    with told_to(track, with_files=False):
+    with _told_to(track, ray):
         return _answer(Search, "tune", run_study, asked, data, keys, asked_with, out, started, workers=workers, ray=ray)
 
 
@@ -152,6 +151,7 @@ def lr(
     time_limit: str | float | None = None,
     workers: int = 1,
     ray: str | None = None,
+    track: str | None = None,
     out: str | Path | None = None,
     **keys: Any,
 ) -> Rates:
@@ -163,7 +163,7 @@ def lr(
         values: learning rates; by default half decades from 0.0001 to 0.1, and on beyond the recipe's own.
         seeds: runs of each rate.
         time_limit: seconds for everything: it costs seeds first, then half decades, then the length of runs.
-        workers, ray, out, keys: as for `tune`.
+        workers, ray, track, out, keys: as for `tune`.
 
     Returns:
         What `headstart lr --json` prints; `.rates` is a frame.
@@ -177,8 +177,17 @@ def lr(
     started = time.perf_counter()
     rates = None if values is None else tuple(_rate(word) for word in words_of(values))
     asked = RateStudy(model, rates, seeds, seconds_or_none(time_limit), recipe_keys(keys), preset)
-    asked_with = {"model": model, "preset": preset, "values": rates, "seeds": seeds, "time_limit": time_limit, **keys}
-    return _answer(Rates, "lr", run_study, asked, data, keys, asked_with, out, started, workers=workers, ray=ray)
+    asked_with = {
+        "model": model,
+        "preset": preset,
+        "values": rates,
+        "seeds": seeds,
+        "time_limit": time_limit,
+        "track": track,
+        **keys,
+    }
+    with _told_to(track, ray):
+        return _answer(Rates, "lr", run_study, asked, data, keys, asked_with, out, started, workers=workers, ray=ray)
 
 
 def effects(
@@ -191,6 +200,7 @@ def effects(
     time_limit: str | float | None = None,
     workers: int = 1,
     ray: str | None = None,
+    track: str | None = None,
     out: str | Path | None = None,
     **keys: Any,
 ) -> Effects:
@@ -203,7 +213,7 @@ def effects(
             them), label_smoothing, schedule.
         seeds: runs of each recipe.
         time_limit: seconds for everything: it costs seeds first, then each knob's later values, then the length of runs.
-        workers, ray, out, keys: as for `tune`.
+        workers, ray, track, out, keys: as for `tune`.
 
     Returns:
         What `headstart effects --json` prints; `.effects` is a frame.
@@ -217,8 +227,16 @@ def effects(
     started = time.perf_counter()
     knobs = None if of is None else tuple(word.replace("-", "_") for word in words_of(of))
     asked = EffectStudy(model, knobs, seeds, seconds_or_none(time_limit), recipe_keys(keys), preset)
-    asked_with = {"model": model, "preset": preset, "of": knobs, "seeds": seeds, "time_limit": time_limit, **keys}
-    return _answer(Effects, "effects", run_study, asked, data, keys, asked_with, out, started, workers=workers, ray=ray)
+    asked_with = {"model": model, "preset": preset, "of": knobs, "seeds": seeds, "time_limit": time_limit, "track": track, **keys}
+    with _told_to(track, ray):
+        return _answer(Effects, "effects", run_study, asked, data, keys, asked_with, out, started, workers=workers, ray=ray)
+
+
+def _told_to(track: str | None, ray: str | None = None) -> AbstractContextManager[None]:
+    """See `told_to`. A study has figures of its own, and hundreds of models that nobody asked for."""
+    if track is not None and ray is not None:
+        raise InputError("--track follows runs of this machine, and --ray makes them elsewhere.", "Leave one of the two out.")
+    return told_to(track, with_files=False)
 
 
 def _answer(

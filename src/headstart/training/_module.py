@@ -12,7 +12,7 @@ _LEAST = 1e-12  # of a probability under the logarithm
 
 
 class ImageModule(nn.Module):
-    """From images to K logits, whose softmax are the probabilities that the classifier predicts.
+    """From images to K logits, whose softmax are what `Classifier.probabilities` says.
 
     Preprocessing is inside, and so is the average over each image and its mirror image where the recipe has one. Gradients flow
     through to the pixels and to the weights, those of a frozen backbone as well; `.parameters()` of the part that learnt are
