@@ -140,6 +140,17 @@ def test_wandb_waits_offline_in_the_run_folder(tmp_path: Path, monkeypatch: pyte
     assert json.loads((tmp_path / "run" / "wandb-epochs.json").read_text()) == [1, 2, 3]
 
 
+def test_wandb_without_a_key_is_said_before_anything_starts(
+    headstart: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("wandb")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in ("WANDB_MODE", "WANDB_API_KEY", "NETRC"):
+        monkeypatch.delenv(name, raising=False)
+    status, _, err = headstart("train", "nowhere", "--track", "wandb")
+    assert status == 2 and "has no key" in err and "WANDB_MODE=offline" in err
+
+
 def test_a_run_finished_without_a_tracker_is_told_afterwards(tmp_path: Path) -> None:
     keys: dict[str, Any] = {"model": "mlp", "epochs": 3, "nodes": 16, "out": tmp_path / "run"}
     hs.train("digits", **keys)

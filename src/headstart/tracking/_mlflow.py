@@ -13,8 +13,9 @@ from headstart.tracking._track import Log, Status, Value
 EXPERIMENT = "headstart"
 _WATCHED = "train_loss"  # in every epoch
 _STATUS = {"finished": "FINISHED", "failed": "FAILED", "stopped": "KILLED"}
-# A server that does not answer must not hold the run up for the ten minutes and more that MLflow would try; read at each request.
-_PATIENCE = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "10", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1"}
+# A server that does not answer must not hold the run up for the ten minutes and more that MLflow would try: read at each request.
+# And nobody asked for usage statistics: read when MLflow is imported. What the user has set stays.
+_SETTINGS = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "10", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_DISABLE_TELEMETRY": "true"}
 
 
 def open_log(folder: Path, name: str, parameters: Mapping[str, Value], mark: str | None) -> Log:
@@ -23,7 +24,7 @@ def open_log(folder: Path, name: str, parameters: Mapping[str, Value], mark: str
     Raises:
         mlflow.exceptions.MlflowException: the store cannot be read, or does not answer.
     """
-    for key, value in _PATIENCE.items():
+    for key, value in _SETTINGS.items():
         os.environ.setdefault(key, value)
     return _Run(folder, name, parameters, mark)
 

@@ -64,7 +64,7 @@ def track_with(tracker: str, *, with_files: bool = True) -> Observe:
         with_files: figures and model files too; they cost seconds a run.
 
     Raises:
-        InputError: no such tracker, or it is not installed.
+        InputError: no such tracker, it is not installed, or it lacks a key.
     """
     if tracker not in TRACKERS:
         raise InputError(f"--track is '{tracker}': {nearest(tracker, list(TRACKERS))}", f"Trackers: {', '.join(TRACKERS)}.")
@@ -72,6 +72,10 @@ def track_with(tracker: str, *, with_files: bool = True) -> Observe:
         raise InputError(
             f"--track {tracker} needs {TRACKERS[tracker]}, which is not installed.", f"pip install 'headstart[{tracker}]'"
         )
+    if tracker == "wandb":
+        from headstart.tracking._wandb import need_key
+
+        need_key()
     return functools.partial(Tracked, tracker, with_files=with_files)
 
 

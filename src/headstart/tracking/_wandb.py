@@ -8,10 +8,26 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from headstart import store
+from headstart.errors import InputError
 from headstart.tracking._track import Log, Status, Value
 
 PROJECT = "headstart"
 _TOLD = "wandb-epochs.json"  # offline, a run cannot be asked what it holds
+
+
+def need_key() -> None:
+    """Whether runs can be sent, or need not be: in the middle of a command nobody waits for a question.
+
+    Raises:
+        InputError: no key is known.
+    """
+    import wandb
+
+    if os.environ.get("WANDB_MODE", "online") == "online" and not wandb.login(prompt=False):
+        raise InputError(
+            "--track wandb has no key to send runs with.",
+            "`wandb login` keeps one; WANDB_MODE=offline keeps runs in their folders.",
+        )
 
 
 def open_log(folder: Path, name: str, parameters: Mapping[str, Value], mark: str | None) -> Log:
