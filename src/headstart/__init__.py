@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from headstart.api import (
+        ImageClassifier,
         backbones,
         compare,
         effects,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "ImageClassifier",
     "backbones",
     "compare",
     "effects",

@@ -11,7 +11,7 @@ class HeadstartError(Exception):
         hint: what the user can do next; printed below the message.
     """
 
-    exit_code = 1
+    exit_code: int = 1
 
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message)
@@ -50,6 +50,8 @@ class Stopped(HeadstartError):
     Args:
         signum: the signal's number; the exit status is 128 more, as shells count.
     """
+
+    exit_code: int
 
     def __init__(self, signum: int, message: str, hint: str = "") -> None:
         super().__init__(message, hint)

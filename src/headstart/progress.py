@@ -1,23 +1,36 @@
-"""Progress on stderr: a bar with time left on a terminal, a plain line now and then elsewhere, nothing when quiet.
+"""Progress on stderr: a bar with time left on a terminal or in a notebook, else a plain line now and then; nothing when quiet.
 
 Results never come through here: stdout belongs to them.
 """
 
 from __future__ import annotations
 
+import html
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
 PLAIN_LINE_EVERY_SECONDS = 10.0
 INNER_BAR_AFTER_SECONDS = 0.5
+_REDRAW_SECONDS = 0.2  # of a bar in a notebook: each is a message to the page
 _hushed = False
-_quiet = True  # a library is silent; the command line calls `show_progress(True)`
+
+
+def in_notebook() -> bool:
+    """Whether this process is the kernel of a Jupyter notebook."""
+    if "ipykernel" not in sys.modules:
+        return False
+    from IPython import get_ipython
+
+    return type(get_ipython()).__name__ == "ZMQInteractiveShell"
+
+
+_quiet = not in_notebook()  # a library is silent; the command line calls `show_progress(True)`
 _advanced: Callable[[], None] | None = None
 
 
@@ -39,6 +52,11 @@ def say(text: str) -> None:
         print(text, file=sys.stderr, flush=True)
 
 
+def warn(text: str) -> None:
+    """Print one line on stderr, also when quiet: something went wrong that does not end the work."""
+    print(text, file=sys.stderr, flush=True)
+
+
 @contextmanager
 def hushed() -> Iterator[None]:
     """Lines that the block says are left out: of one run among many, say. Bars stay."""
@@ -58,30 +76,47 @@ def duration(seconds: float) -> str:
 
 
 class Task:
-    """Work of a known size. `advance` counts it; `note` says a few words beside the bar."""
+    """Work of a known size. `advance` counts it; `note` says a few words beside the bar.
 
-    def __init__(self, title: str, total: float, unit: str, bar: Progress | None, *, is_inner: bool = False) -> None:
+    Attributes:
+        title, total, unit: as in `task`. done: what was counted. said: the last note.
+    """
+
+    title: str
+    total: float
+    unit: str
+    done: float
+    said: str
+
+    def __init__(
+        self, title: str, total: float, unit: str, bar: Progress | None, *, is_inner: bool = False, page: _PageBar | None = None
+    ) -> None:
         self.title, self.total, self.unit = title, total, unit
-        self._bar = bar
+        self._bar, self._page = bar, page
         self._id: TaskID | None = bar.add_task(title, total=total, note="", unit=unit, visible=not is_inner) if bar else None
-        self._done = 0.0
+        self.done = 0.0
         self._start = self._last_line = time.monotonic()
-        self._note = ""
+        self.said = ""
 
     def advance(self, amount: float = 1.0) -> None:
         """Count `amount` more units as done."""
-        self._done += amount
+        self.done += amount
         if _advanced is not None:
             _advanced()
         if self._bar is not None and self._id is not None:
             is_long = time.monotonic() - self._start > INNER_BAR_AFTER_SECONDS  # work within work flickers if it is short
-            self._bar.update(self._id, completed=self._done, visible=True if is_long else None)
+            self._bar.update(self._id, completed=self.done, visible=True if is_long else None)
+        elif self._page is not None:
+            self._page.draw(self)
         elif not _quiet and time.monotonic() - self._last_line > PLAIN_LINE_EVERY_SECONDS:
             self._last_line = time.monotonic()
-            spent = self._last_line - self._start
-            left = spent / self._done * (self.total - self._done) if self._done else 0.0
-            note = f"; {self._note}" if self._note else ""
-            say(f"{self.title}: {self._done:,.0f} of {self.total:,.0f} {self.unit}, {left:.0f} s left{note}")
+            note = f"; {self.said}" if self.said else ""
+            say(f"{self.title}: {self.done:,.0f} of {self.total:,.0f} {self.unit}, {self.seconds_left:.0f} s left{note}")
+
+    @property
+    def seconds_left(self) -> float:
+        """At the speed so far."""
+        return (time.monotonic() - self._start) / self.done * (self.total - self.done) if self.done else 0.0
 
     def resize(self, total: float) -> None:
         """There is more or less to do than was thought."""
@@ -91,9 +126,41 @@ class Task:
 
     def note(self, text: str) -> None:
         """Show `text` beside the bar: the loss, the speed."""
-        self._note = text
+        self.said = text
         if self._bar is not None and self._id is not None:
             self._bar.update(self._id, note=text)
+
+
+class _PageBar:
+    """A bar in a notebook, there while work goes on that takes longer than a moment.
+
+    Not Rich's: that needs ipywidgets, and leaves an empty block below the cell for each bar (15.0).
+    """
+
+    def __init__(self) -> None:
+        self._shown: Any = None
+        self._next = time.monotonic() + INNER_BAR_AFTER_SECONDS
+
+    def draw(self, task: Task) -> None:
+        if time.monotonic() < self._next:
+            return
+        self._next = time.monotonic() + _REDRAW_SECONDS
+        note = f"; {task.said}" if task.said else ""
+        text = f"{task.title}: {task.done:,.0f} of {task.total:,.0f} {task.unit}, {duration(task.seconds_left)} left{note}"
+        self._show(f'<progress value="{task.done:g}" max="{task.total:g}"></progress> {html.escape(text)}')
+
+    def end(self) -> None:
+        if self._shown is not None:
+            self._show("")
+
+    def _show(self, code: str) -> None:
+        from IPython.display import display
+
+        content = {"text/html": code, "text/plain": ""}
+        if self._shown is None:
+            self._shown = display(content, raw=True, display_id=True)
+        else:
+            self._shown.update(content, raw=True)
 
 
 _open_bar: Progress | None = None  # one live display at a time: nested tasks share it
@@ -109,6 +176,13 @@ def task(title: str, total: float, unit: str = "") -> Iterator[Task]:
         unit: name of what is counted ("images", "MB").
     """
     global _open_bar
+    if not _quiet and in_notebook():
+        page = _PageBar()
+        try:
+            yield Task(title, total, unit, None, page=page)
+        finally:
+            page.end()
+        return
     if _quiet or not sys.stderr.isatty():
         yield Task(title, total, unit, None)
         return

@@ -6,6 +6,7 @@ import hashlib
 import re
 import shlex
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from headstart.data import load as load_dataset
 from headstart.data import make_split as make_split_of
 from headstart.errors import InputError
 
-Data = str | Path | tuple[Any, Any] | Dataset
+Data = str | Path | tuple[Any, Any] | tuple[Any, Any, Any] | Dataset
 _UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
 LOAD_KEYS = ("image_size", "resize", "pixel_max", "group_by")
 SPLIT_KEYS = ("validation", "test", "train_images", "split_seed")
@@ -28,7 +29,7 @@ def load(
     pixel_max: float | None = None,
     group_by: str | None = None,
 ) -> Dataset:
-    """Open a dataset: a name, a folder, a CSV, IDX, `.npz`, or a pair of arrays. See `headstart.data.load`."""
+    """Open a dataset: a name, a folder, a CSV, IDX, `.npz`, or arrays. See `headstart.data.load`."""
     if isinstance(data, Dataset):
         return data
     return load_dataset(data, image_size=image_size, resize=resize, pixel_max=pixel_max, group_by=group_by)
@@ -84,6 +85,20 @@ def words_of(given: Sequence[Any] | str) -> tuple[str, ...]:
     return tuple(str(word).strip() for word in (given.split(",") if isinstance(given, str) else given) if str(word).strip())
 
 
+def told_to(track: str | None, *, with_files: bool) -> AbstractContextManager[None]:
+    """Runs of the block are told to this tracker, if one is named. Whether that can be is known before the block begins.
+
+    Raises:
+        InputError: no such tracker, or it is not installed.
+    """
+    if track is None:
+        return nullcontext()
+    from headstart.tracking import track_with
+    from headstart.training import observed_by
+
+    return observed_by(track_with(track, with_files=with_files))
+
+
 def folder_of(out: str | Path | None) -> Path | None:
     if out is not None and not str(out).strip():
         raise InputError("--out is empty, but wanted is a folder.", "Leave it out for a folder under runs/.")
@@ -123,10 +138,10 @@ ONLY_BY_SET = {
 }  # keys without an option of their own
 _OF_STUDIES = {"model", "preset", "seeds", "time_limit", "epochs", "batch", *LOAD_KEYS, *SPLIT_KEYS}
 _OPTIONS = {
-    "compare": {*_OF_STUDIES, "models"} - {"model", "preset"},
-    "tune": {*_OF_STUDIES, "space", "also", "trials", "seed", "together"},
-    "lr": {*_OF_STUDIES, "values", "optimizer"},
-    "effects": {*_OF_STUDIES, "of"},
+    "compare": {*_OF_STUDIES, "models", "track"} - {"model", "preset"},
+    "tune": {*_OF_STUDIES, "space", "also", "trials", "seed", "together", "track"},
+    "lr": {*_OF_STUDIES, "values", "optimizer", "track"},
+    "effects": {*_OF_STUDIES, "of", "track"},
     "backbones": {"candidates", "images", "time_limit", "cut", "pool", "weights", *LOAD_KEYS, *SPLIT_KEYS},
 }  # of verbs that do not have one for every key of a recipe
 

@@ -16,8 +16,10 @@ from headstart.api._common import (
     open_data,
     recipe_keys,
     seconds,
+    told_to,
     whole,
 )
+from headstart.api._results import Run
 from headstart.data import Dataset, Split
 from headstart.errors import InputError
 
@@ -33,9 +35,10 @@ def train(
     seed: int = 0,
     epochs: str | float | None = None,
     time_limit: str | float | None = None,
+    track: str | None = None,
     out: str | Path | None = None,
     **keys: Any,
-) -> dict[str, Any]:
+) -> Run:
     """Train one model.
 
     A run that was stopped or killed goes on where it was; a finished one answers at once.
@@ -49,11 +52,12 @@ def train(
             the same call without `epochs` made, in a folder of its own beside it.
         seed: of initial weights, order and augmentation.
         time_limit: seconds, or "90s", "5m", "1h"; the schedule is planned to end in time.
+        track: tensorboard, mlflow or wandb: told of the run epoch by epoch, then of its scores, figures and files.
         out: the run folder; by default one under `runs/` whose name follows from data, recipe and seed.
         keys: recipe keys (epochs, lr, batch, …), options of the model, and those of `load` and `split`.
 
     Returns:
-        What `headstart train --json` prints.
+        What `headstart train --json` prints, with `.module`, `.curves` and `.predictions`.
 
     Raises:
         InputError: data, keys or folder cannot be used; RunFailed: training diverged; ResourceError: disk or lock.
@@ -61,8 +65,8 @@ def train(
     from headstart.training import make_recipe
     from headstart.training import train as train_run
 
-    more = _more_epochs(epochs)
-    asked = {"model": model, "preset": preset, "seed": seed, "epochs": epochs, "time_limit": time_limit, **keys}
+    more, told = _more_epochs(epochs), told_to(track, with_files=True)
+    asked = {"model": model, "preset": preset, "seed": seed, "epochs": epochs, "time_limit": time_limit, "track": track, **keys}
     values = {
         **recipe_keys(keys),
         "epochs": None if more else epochs,
@@ -72,12 +76,13 @@ def train(
     dataset, parts = open_data(data, keys, model)
     folder = folder_of(out) or default_folder(dataset, model, recipe.digest, parts.fingerprint, f"seed{whole(seed)}")
     command = command_of("train", data, asked, out)
-    if more:
-        return _extend(folder, more, recipe, dataset, parts, whole(seed), command)
-    return train_run(recipe, dataset, parts, whole(seed), folder, command)
+    with told:
+        if more:
+            return Run(_extend(folder, more, recipe, dataset, parts, whole(seed), command))
+        return Run(train_run(recipe, dataset, parts, whole(seed), folder, command))
 
 
-def repeat(run: str | Path, data: Data | None = None, *, out: str | Path | None = None) -> dict[str, Any]:
+def repeat(run: str | Path, data: Data | None = None, *, out: str | Path | None = None) -> Run:
     """Train a run again: the same recipe, data, split and seed, and the same steps, also where a time limit decided them.
 
     Args:
@@ -99,7 +104,7 @@ def repeat(run: str | Path, data: Data | None = None, *, out: str | Path | None 
     command = shlex.join(["headstart", "train", "--repeat", str(run), *(["--out", str(out)] if out else [])])
     found = train_run(about.recipe, dataset, parts, about.seed, folder, command, repeat=old)
     same = (old / "model.safetensors").exists() and _same_weights(old, folder)
-    return {**found, "repeats": {"run": str(old), "identical": same}}
+    return Run({**found, "repeats": {"run": str(old), "identical": same}})
 
 
 def open_again(run: Path, data: Data | None) -> tuple[RunFacts, Dataset, Split]:

@@ -6,8 +6,9 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from headstart.api._common import (
     Data,
@@ -17,14 +18,17 @@ from headstart.api._common import (
     open_data,
     recipe_keys,
     seconds_or_none,
+    told_to,
     whole,
     words_of,
 )
+from headstart.api._results import Backbones, Comparison, Effects, Rates, Search, Study
 from headstart.errors import InputError
 
 if TYPE_CHECKING:
     from headstart.studies import Draw
 
+Found = TypeVar("Found", bound=Study)
 DEFAULT_MODELS = ("cnn", "efficientnet-lite0")
 
 
@@ -34,9 +38,10 @@ def compare(
     models: tuple[str, ...] | list[str] | str = DEFAULT_MODELS,
     seeds: int = 3,
     time_limit: str | float | None = "5m",
+    track: str | None = None,
     out: str | Path | None = None,
     **keys: Any,
-) -> dict[str, Any]:
+) -> Comparison:
     """Compare models on the same splits, seeds and seconds, and write a report.
 
     Args:
@@ -45,23 +50,25 @@ def compare(
             control, the same network from random weights.
         seeds: how many runs each contender gets: seeds 0, 1, ….
         time_limit: for everything, the report included; None lets every recipe run its own epochs.
+        track: tensorboard, mlflow or wandb: told of each run, epoch by epoch, and of its scores.
         out: the study folder; by default one under `runs/`.
         keys: recipe keys for all contenders, and those of `load` and `split`.
 
     Returns:
-        What `headstart compare --json` prints: contenders, floors, verdict, report.
+        What `headstart compare --json` prints: contenders, floors, verdict, report; `.contenders` is a frame.
 
     Raises:
         InputError, ResourceError: as `train`; RunFailed: no contender finished.
     """
-    from headstart.studies import Comparison
+    from headstart.studies import Comparison as Question
     from headstart.studies import compare as run_study
 
     started = time.perf_counter()
     names = words_of(models)
-    asked = Comparison(names, tuple(range(whole(seeds))), seconds_or_none(time_limit), recipe_keys(keys))
-    asked_with = {"models": ",".join(names), "seeds": seeds, "time_limit": time_limit or "none", **keys}
-    return _answer("compare", run_study, asked, data, keys, asked_with, out, started)
+    asked = Question(names, tuple(range(whole(seeds))), seconds_or_none(time_limit), recipe_keys(keys))
+    asked_with = {"models": ",".join(names), "seeds": seeds, "time_limit": time_limit or "none", "track": track, **keys}
+    with _told_to(track):
+        return _answer(Comparison, "compare", run_study, asked, data, keys, asked_with, out, started)
 
 
 def tune(
@@ -79,9 +86,10 @@ def tune(
     workers: int = 1,
     ray: str | None = None,
     storage: str | None = None,
+    track: str | None = None,
     out: str | Path | None = None,
     **keys: Any,
-) -> dict[str, Any]:
+) -> Search:
     """Search the hyper-parameters of a model, retrain the best recipe and the defaults over new seeds, and write a report.
 
     Killed at any moment, the same call goes on.
@@ -98,11 +106,12 @@ def tune(
         together: recipes drawn at once: the most that can run side by side.
         workers: processes of this machine. ray: the address of a Ray cluster, or "auto".
         storage: URL of a database, such as PostgreSQL, that several machines share: the same call on each works on one search.
+        track: tensorboard, mlflow or wandb: told of each run of this machine, epoch by epoch, and of its scores.
         out: the study folder; by default one under `runs/`.
         keys: recipe keys that all trials share, `epochs` among them, and those of `load` and `split`.
 
     Returns:
-        What `headstart tune --json` prints.
+        What `headstart tune --json` prints; `.trials` and `.history` are frames.
 
     Raises:
         InputError, ResourceError: as `train`; RunFailed: three trials in a row failed for the same reason.
@@ -126,8 +135,10 @@ def tune(
     )
     shown = space if isinstance(space, str | Path) else None
     asked_with: dict[str, Any] = {"model": model, "preset": preset, "space": shown, "also": words_of(also) or None}
-    asked_with |= {"trials": trials, "time_limit": time_limit, "seed": seed, "seeds": seeds, "together": together, **keys}
-    return _answer("tune", run_study, asked, data, keys, asked_with, out, started, workers=workers, ray=ray)
+    asked_with |= {"trials": trials, "time_limit": time_limit, "seed": seed, "seeds": seeds, "together": together}
+    asked_with |= {"track": track, **keys}
+    with _told_to(track, ray):
+        return _answer(Search, "tune", run_study, asked, data, keys, asked_with, out, started, workers=workers, ray=ray)
 
 
 def lr(
@@ -140,9 +151,10 @@ def lr(
     time_limit: str | float | None = None,
     workers: int = 1,
     ray: str | None = None,
+    track: str | None = None,
     out: str | Path | None = None,
     **keys: Any,
-) -> dict[str, Any]:
+) -> Rates:
     """Show what the learning rate does: a grid of rates over seeds, the good range, where training breaks, and a report.
 
     Args:
@@ -151,10 +163,10 @@ def lr(
         values: learning rates; by default half decades from 0.0001 to 0.1, and on beyond the recipe's own.
         seeds: runs of each rate.
         time_limit: seconds for everything: it costs seeds first, then half decades, then the length of runs.
-        workers, ray, out, keys: as for `tune`.
+        workers, ray, track, out, keys: as for `tune`.
 
     Returns:
-        What `headstart lr --json` prints.
+        What `headstart lr --json` prints; `.rates` is a frame.
 
     Raises:
         InputError, ResourceError: as `train`; RunFailed: no run finished.
@@ -165,8 +177,17 @@ def lr(
     started = time.perf_counter()
     rates = None if values is None else tuple(_rate(word) for word in words_of(values))
     asked = RateStudy(model, rates, seeds, seconds_or_none(time_limit), recipe_keys(keys), preset)
-    asked_with = {"model": model, "preset": preset, "values": rates, "seeds": seeds, "time_limit": time_limit, **keys}
-    return _answer("lr", run_study, asked, data, keys, asked_with, out, started, workers=workers, ray=ray)
+    asked_with = {
+        "model": model,
+        "preset": preset,
+        "values": rates,
+        "seeds": seeds,
+        "time_limit": time_limit,
+        "track": track,
+        **keys,
+    }
+    with _told_to(track, ray):
+        return _answer(Rates, "lr", run_study, asked, data, keys, asked_with, out, started, workers=workers, ray=ray)
 
 
 def effects(
@@ -179,9 +200,10 @@ def effects(
     time_limit: str | float | None = None,
     workers: int = 1,
     ray: str | None = None,
+    track: str | None = None,
     out: str | Path | None = None,
     **keys: Any,
-) -> dict[str, Any]:
+) -> Effects:
     """Show what each knob of a recipe does here: one turned at a time, over seeds, with intervals, and a report.
 
     Args:
@@ -191,10 +213,10 @@ def effects(
             them), label_smoothing, schedule.
         seeds: runs of each recipe.
         time_limit: seconds for everything: it costs seeds first, then each knob's later values, then the length of runs.
-        workers, ray, out, keys: as for `tune`.
+        workers, ray, track, out, keys: as for `tune`.
 
     Returns:
-        What `headstart effects --json` prints.
+        What `headstart effects --json` prints; `.effects` is a frame.
 
     Raises:
         InputError, ResourceError: as `train`; RunFailed: the recipe itself fails.
@@ -205,8 +227,16 @@ def effects(
     started = time.perf_counter()
     knobs = None if of is None else tuple(word.replace("-", "_") for word in words_of(of))
     asked = EffectStudy(model, knobs, seeds, seconds_or_none(time_limit), recipe_keys(keys), preset)
-    asked_with = {"model": model, "preset": preset, "of": knobs, "seeds": seeds, "time_limit": time_limit, **keys}
-    return _answer("effects", run_study, asked, data, keys, asked_with, out, started, workers=workers, ray=ray)
+    asked_with = {"model": model, "preset": preset, "of": knobs, "seeds": seeds, "time_limit": time_limit, "track": track, **keys}
+    with _told_to(track, ray):
+        return _answer(Effects, "effects", run_study, asked, data, keys, asked_with, out, started, workers=workers, ray=ray)
+
+
+def _told_to(track: str | None, ray: str | None = None) -> AbstractContextManager[None]:
+    """See `told_to`. A study has figures of its own, and hundreds of models that nobody asked for."""
+    if track is not None and ray is not None:
+        raise InputError("--track follows runs of this machine, and --ray makes them elsewhere.", "Leave one of the two out.")
+    return told_to(track, with_files=False)
 
 
 def backbones(
@@ -217,7 +247,7 @@ def backbones(
     time_limit: str | float | None = None,
     out: str | Path | None = None,
     **keys: Any,
-) -> dict[str, Any]:
+) -> Backbones:
     """Rank backbones on these images: a cross-validated linear probe on their features, against images a second here.
 
     Args:
@@ -229,7 +259,7 @@ def backbones(
         keys: options of the backbones (cut, pool, weights, pretrained, …), and keys of `load` and `split`.
 
     Returns:
-        What `headstart backbones --json` prints.
+        What `headstart backbones --json` prints; `.candidates` is a frame.
 
     Raises:
         InputError: candidates, keys or folder cannot be used; ResourceError: weights are missing, disk or lock.
@@ -241,10 +271,11 @@ def backbones(
     names = None if candidates is None else words_of(candidates)
     asked = BackboneStudy(names, images, seconds_or_none(time_limit), recipe_keys(keys))
     asked_with = {"candidates": names, "images": images, "time_limit": time_limit, **keys}
-    return _answer("backbones", run_study, asked, data, keys, asked_with, out, started)
+    return _answer(Backbones, "backbones", run_study, asked, data, keys, asked_with, out, started)
 
 
 def _answer(
+    kind: type[Found],
     verb: str,
     study: Callable[..., dict[str, Any]],
     asked: Any,
@@ -254,10 +285,11 @@ def _answer(
     out: str | Path | None,
     started: float,
     **executor: Any,
-) -> dict[str, Any]:
+) -> Found:
     """Run a study in its folder, and write its report.
 
     Args:
+        kind: what to return.
         asked: the question, as the study takes it.
         asked_with: the same as options of the command line.
         executor: fields of `Where`, for studies that take one.
@@ -274,7 +306,7 @@ def _answer(
     finding = study(asked, dataset, parts, folder, command=command, started=started, **where)
     if not (folder / "report.html").exists():
         write_report(folder)
-    return finding
+    return kind(finding)
 
 
 def _rate(word: str) -> float:

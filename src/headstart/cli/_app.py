@@ -17,7 +17,7 @@ from headstart import progress
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-app = typer.Typer(
+app: typer.Typer = typer.Typer(
     name="headstart",
     no_args_is_help=True,
     add_completion=False,
@@ -92,6 +92,10 @@ Ray = Annotated[
 ]
 Epochs = Annotated[float | None, typer.Option("--epochs", help="Passes over the training images.", rich_help_panel=_TRAINING)]
 Batch = Annotated[int | None, typer.Option("--batch", help="Images a step.", rich_help_panel=_TRAINING)]
+Track = Annotated[
+    str | None,
+    typer.Option("--track", help="Tell tensorboard, mlflow or wandb, epoch by epoch.", rich_help_panel=_OUTPUT),
+]
 Out = Annotated[
     str | None, typer.Option("--out", "-o", help="Folder of the results; default: one under runs/.", rich_help_panel=_OUTPUT)
 ]

@@ -38,6 +38,7 @@ def compare(
     resize: _app.ResizeOption = _app.Resize.pad,
     pixel_max: _app.PixelMax = None,
     group_by: _app.GroupBy = None,
+    track: _app.Track = None,
     out: _app.Out = None,
     as_json: _app.AsJson = False,
     quiet: _app.Quiet = False,
@@ -51,5 +52,5 @@ def compare(
     from headstart.report import compare_table
 
     _app.start(quiet)
-    finding = api.compare(data, models=models, seeds=seeds, time_limit=time_limit, out=out, **given)
+    finding = api.compare(data, models=models, seeds=seeds, time_limit=time_limit, track=track, out=out, **given)
     _app.show_study(finding, as_json, compare_table)

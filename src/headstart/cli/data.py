@@ -9,7 +9,7 @@ import typer
 from headstart.cli import _app
 from headstart.cli._app import app
 
-commands = typer.Typer(no_args_is_help=True, help="Named datasets: list them, get one.")
+commands: typer.Typer = typer.Typer(no_args_is_help=True, help="Named datasets: list them, get one.")
 app.add_typer(commands, name="data")
 
 

@@ -36,6 +36,7 @@ def lr(
     resize: _app.ResizeOption = _app.Resize.pad,
     pixel_max: _app.PixelMax = None,
     group_by: _app.GroupBy = None,
+    track: _app.Track = None,
     out: _app.Out = None,
     as_json: _app.AsJson = False,
     quiet: _app.Quiet = False,
@@ -58,6 +59,7 @@ def lr(
         time_limit=time_limit,
         workers=workers,
         ray=ray,
+        track=track,
         out=out,
         **given,
     )

@@ -89,6 +89,7 @@ def train(
     repeat: Annotated[
         str | None, typer.Option("--repeat", metavar="RUN", help="Train this run again, step by step; no other option counts.")
     ] = None,
+    track: _app.Track = None,
     out: _app.Out = None,
     as_json: _app.AsJson = False,
     quiet: _app.Quiet = False,
@@ -136,7 +137,7 @@ def train(
         "pixel_max": pixel_max,
         "group_by": group_by,
     }
-    given |= _app.settings(other, {*given, "data", "model", "preset", "seed", "time_limit", "repeat", "out"})
+    given |= _app.settings(other, {*given, "data", "model", "preset", "seed", "time_limit", "repeat", "track", "out"})
     if repeat is not None:
         _app.show(api.repeat(repeat, data, out=out), as_json, run_table)
         return
@@ -146,5 +147,5 @@ def train(
         found = api.network(data, model=model, preset=preset, **given)
         _app.show({"model": model, "layers": found}, as_json, lambda result: layers_table(result["layers"]))
         return
-    trained = api.train(data, model=model, preset=preset, seed=seed, time_limit=time_limit, out=out, **given)
+    trained = api.train(data, model=model, preset=preset, seed=seed, time_limit=time_limit, track=track, out=out, **given)
     _app.show(trained, as_json, run_table)

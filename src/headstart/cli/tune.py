@@ -42,6 +42,7 @@ def tune(
     resize: _app.ResizeOption = _app.Resize.pad,
     pixel_max: _app.PixelMax = None,
     group_by: _app.GroupBy = None,
+    track: _app.Track = None,
     out: _app.Out = None,
     as_json: _app.AsJson = False,
     quiet: _app.Quiet = False,
@@ -69,6 +70,7 @@ def tune(
         time_limit=time_limit,
         workers=workers,
         ray=ray,
+        track=track,
         out=out,
         **given,
     )

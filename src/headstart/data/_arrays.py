@@ -82,7 +82,7 @@ def read_npz(path: Path, pixel_max: float | None = None) -> Decoded:
     return _decoded(parts, pixel_max, str(path))
 
 
-def read_arrays(images: Any, labels: Any, pixel_max: float | None = None) -> Decoded:
+def read_arrays(images: Any, labels: Any, pixel_max: float | None = None, class_names: Any = None) -> Decoded:
     """Take a pair of arrays.
 
     Args:
@@ -91,11 +91,13 @@ def read_arrays(images: Any, labels: Any, pixel_max: float | None = None) -> Dec
             becomes a uint8 array in memory.
         labels: `(N,)` or `(N, 1)` whole numbers or strings.
         pixel_max: the value that means full brightness.
+        class_names: K names; the labels are then indices into them.
 
     Raises:
         InputError: other shapes, values outside the scale, counts that differ, one class.
     """
-    return _decoded([(TRAIN, np.asarray(images), np.asarray(labels))], pixel_max, "the pair of arrays")
+    names = None if class_names is None else np.asarray(class_names)
+    return _decoded([(TRAIN, np.asarray(images), np.asarray(labels))], pixel_max, "the pair of arrays", names)
 
 
 def _idx_kind(name: str) -> int | None:

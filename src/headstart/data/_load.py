@@ -36,7 +36,7 @@ Build = Callable[[Path], Decoded]
 
 
 def load(
-    source: str | Path | tuple[Any, Any],
+    source: str | Path | tuple[Any, Any] | tuple[Any, Any, Any],
     *,
     image_size: int | None = None,
     resize: Resize = "pad",
@@ -53,8 +53,9 @@ def load(
     what changed.
 
     Args:
-        source: a name, a path, or a pair `(images, labels)` of arrays, which is not cached; see `read_arrays`. Of a memory map
-            that is larger than memory nothing but labels, names and hashes is held there, if it is uint8.
+        source: a name, a path, or a pair `(images, labels)` of arrays, which is not cached; see `read_arrays`. A third member
+            names the classes that the labels then number. Of a memory map that is larger than memory nothing but labels, names
+            and hashes is held there, if it is uint8.
         image_size: side of the square that all images become, in pixels. None keeps images that are all of one size
             (image files: up to 256 pixels a side) and makes all others squares of 128.
         resize: pad with black, crop around the centre, or squish.
@@ -71,9 +72,13 @@ def load(
         raise InputError("no data given: the name of the data is empty.", f"Accepted: {ACCEPTED}.")
     if isinstance(source, tuple):
         _refuse(options, "a pair of arrays", "group_by")
-        if len(source) != 2:
-            raise InputError(f"a tuple of {len(source)} was given; wanted is a pair (images, labels).", "See the help of load.")
-        dataset = as_dataset(read_arrays(*source, pixel_max), "arrays", "", options)
+        if len(source) not in (2, 3):
+            raise InputError(
+                f"a tuple of {len(source)} was given; wanted is a pair (images, labels), or (images, labels, class_names).",
+                "See the help of load.",
+            )
+        images, labels, *names = source
+        dataset = as_dataset(read_arrays(images, labels, pixel_max, *names), "arrays", "", options)
     elif isinstance(source, str) and source in _names():
         _refuse(options, f"the named dataset {source}", "pixel_max", "group_by")
         if Path(source).exists():

@@ -47,6 +47,11 @@ class Dataset:
     def __len__(self) -> int:
         return len(self.labels)
 
+    def _repr_html_(self) -> str:
+        from headstart.data._notebook import dataset_html
+
+        return dataset_html(self)
+
     @property
     def image_shape(self) -> tuple[int, int, int]:
         """(height, width, channels) in pixels."""

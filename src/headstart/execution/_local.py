@@ -24,7 +24,7 @@ from headstart.errors import Stopped
 from headstart.execution._images import share
 from headstart.execution._job import Job, Outcome, Reason, Where, already_there
 from headstart.execution._worker import Said, Setup
-from headstart.training import listening, usable_cores, usable_memory_bytes
+from headstart.training import listening, present_observe, usable_cores, usable_memory_bytes
 
 START_SECONDS = 60.0  # that a worker may take to import torch, from a cold disk
 SAVE_SECONDS = 30.0  # that stopped workers have for their checkpoints
@@ -45,7 +45,8 @@ def local_processes(where: Where, dataset: Dataset, split: Split) -> Iterator[Lo
         limit = None if free is None else free // where.workers
         if where.memory_gb is not None:
             limit = int(where.memory_gb * 1e9)
-        setup = Setup(replace(dataset, images=np.empty((0, *dataset.images.shape[1:]), np.uint8)), images, split, limit)
+        imageless = replace(dataset, images=np.empty((0, *dataset.images.shape[1:]), np.uint8))
+        setup = Setup(imageless, images, split, limit, present_observe())
         executor = LocalProcesses(where, dataset, setup)
         try:
             yield executor

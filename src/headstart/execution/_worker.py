@@ -17,6 +17,7 @@ from headstart.data import Dataset, Split
 from headstart.errors import ResourceError, Stopped
 from headstart.execution._images import Shared
 from headstart.execution._job import Job, Outcome, attempt
+from headstart.training import Observe, observed_by
 
 SIGN_OF_LIFE_SECONDS = 1.0
 _LOOK_SECONDS = 0.1
@@ -33,12 +34,14 @@ class Setup:
     Attributes:
         dataset: without its images.
         memory_bytes: that it may use.
+        observe: makes the observers of its runs.
     """
 
     dataset: Dataset
     images: Shared
     split: Split
     memory_bytes: int | None
+    observe: Observe | None = None
 
 
 def work(handle: int, parent: int) -> None:
@@ -56,7 +59,8 @@ def work(handle: int, parent: int) -> None:
     connection.send(None)
     while (job := _next(connection)) is not None:
         try:
-            outcome = attempt(job, dataset, setup.split)
+            with observed_by(setup.observe):
+                outcome = attempt(job, dataset, setup.split)
         except (ResourceError, Stopped) as error:
             connection.send(error)
             return

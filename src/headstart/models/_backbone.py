@@ -33,6 +33,10 @@ class Backbone(nn.Module):
         pool: how a map becomes a vector; None: as the network does.
     """
 
+    net: nn.Module
+    input_px: int
+    size: int
+
     def __init__(
         self,
         net: nn.Module,

@@ -75,6 +75,12 @@ class Block(nn.Module):
 class Cnn(nn.Module):
     """`(N, C, H, W)` standardised images to `(N, outputs)` logits."""
 
+    whitening: Whitening
+    act: nn.Module
+    blocks: nn.Sequential
+    dropout: nn.Dropout
+    head: nn.Linear
+
     def __init__(self, image_shape: tuple[int, int, int], outputs: int, options: CnnOptions) -> None:
         super().__init__()
         stride, patch, side = cnn_stem(image_shape)

@@ -20,7 +20,7 @@ LINEAR = "linear"
 class NetOptions(BaseModel):
     """Options that every network has: none. `about` is one line for lists."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
     about: ClassVar[str] = ""
 
 

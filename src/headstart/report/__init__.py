@@ -3,6 +3,7 @@
 Does not belong here: training, tests and metrics (they are read, not made), and any decision about what a result means.
 """
 
+from headstart.report._notebook import table_html
 from headstart.report._page import write_report, write_run_report
 from headstart.report._predictions import (
     MOST_PICTURES,
@@ -33,6 +34,7 @@ __all__ = [
     "run_table",
     "runs_table",
     "submission_table",
+    "table_html",
     "tune_table",
     "write_report",
     "write_run_report",

@@ -5,8 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headstart import progress, store
-from headstart.data import Dataset, Split, describe, write_split
+from headstart.data import Dataset, Split
 from headstart.errors import InputError
 from headstart.evaluation import Pair, accuracy_interval, pairs_with
 from headstart.models import MODELS, installed_backbones, is_backbone
-from headstart.studies._folder import finished, plain, read_finding
+from headstart.studies._folder import answer, plain
 from headstart.training import (
     Recipe,
     check,
@@ -121,18 +119,12 @@ def backbones(
     """
     started = time.perf_counter() if started is None else started
     asked.check()
-    identity = {**asked.as_json(), "dataset": dataset.fingerprint, "split": split.fingerprint}
-    if (finding := finished(folder, "backbones", identity)) is not None:
-        return finding
     recipes = {name: _with_side(asked.recipe(name), dataset) for name in asked.named(dataset.image_shape)}
     for recipe in recipes.values():
         check(recipe, dataset, split)
-    with store.claim(folder):
-        if (finding := finished(folder, "backbones", identity)) is not None:  # by another process, meanwhile
-            return finding
-        store.write_json(folder / "study.json", {"study": "backbones", **identity})
-        write_split(split, dataset, folder)
-        images, notes = _plan(asked, recipes, dataset, split, folder, identity, started)
+
+    def work() -> dict[str, Any]:
+        images, notes = _plan(asked, recipes, dataset, split, folder, started)
         sample = _sample(dataset, split, images)
         found = []
         with progress.task("backbones", len(recipes), "candidates") as task:
@@ -140,10 +132,12 @@ def backbones(
                 found.append(_judged(name, recipe, dataset, sample))
                 task.note(f"{name}: {found[-1]['accuracy']:.1%}, {found[-1]['images_per_second']:,.0f} images/s")
                 task.advance()
-        said = _finding(found, notes, len(sample.train))
-        facts = _facts(asked, dataset, split, folder, command, time.perf_counter() - started)
-        store.write_json(folder / "finding.json", plain({"study": "backbones", **facts, "images": len(sample.train), **said}))
-        return read_finding(folder)
+        spent = round(time.perf_counter() - started, 1)
+        budget = {"time_limit": asked.time_limit, "seeds": [0], "seconds_spent": spent}
+        facts = {"judged_on": "train", "test_reads": 0, "budget": budget, "images": len(sample.train)}
+        return {**facts, **_finding(found, notes, len(sample.train))}
+
+    return answer("backbones", asked.as_json(), dataset, split, folder, command, work)
 
 
 def _with_side(recipe: Recipe, dataset: Dataset) -> Recipe:
@@ -169,7 +163,6 @@ def _plan(
     dataset: Dataset,
     split: Split,
     folder: Path,
-    identity: dict[str, Any],
     started: float,
 ) -> tuple[int, list[str]]:
     """How many images each candidate gets, all the same ones; with a time limit as many as it allows. Kept for a later start."""
@@ -178,8 +171,8 @@ def _plan(
         raise InputError(f"there are {images} training images, but a probe needs {_FEWEST_IMAGES}.", "Give a larger dataset.")
     if asked.time_limit is None:
         return images, []
-    kept = store.read_json_or(folder / "plan.json", {})
-    if kept.get("of") != identity:
+    kept = store.read_json_or(folder / "budget.json", None)
+    if kept is None:
         each = {name: seconds_per_image(recipe, dataset, split) for name, recipe in recipes.items()}
         left = _SHARE_FOR_FEATURES * asked.time_limit - (time.perf_counter() - started)
         images = min(images, int(left / sum(each.values())))
@@ -191,8 +184,8 @@ def _plan(
                 f"{_FEWEST_IMAGES}; the slowest is {slowest}, {1 / each[slowest]:,.0f} images/s.",
                 f"Give --time-limit {needed:.0f}s, or fewer --candidates.",
             )
-        kept = {"of": identity, "images": images}
-        store.write_json(folder / "plan.json", kept)
+        kept = {"images": images}
+        store.write_json(folder / "budget.json", kept)
     fewer = kept["images"] < min(asked.images, len(split.train))
     return kept["images"], [f"The time limit allowed {kept['images']:,} images."] if fewer else []
 
@@ -260,19 +253,3 @@ def _sentence(found: list[dict[str, Any]], best: dict[str, Any], chosen: dict[st
     other = max(cheaper, key=lambda one: one["accuracy"])
     times, worse = other["images_per_second"] / chosen["images_per_second"], chosen["accuracy"] - other["accuracy"]
     return f"{text}. {other['name']} is {times:.1f} times as fast, and {100 * worse:.1f} points worse."
-
-
-def _facts(asked: BackboneStudy, dataset: Dataset, split: Split, folder: Path, command: str, spent: float) -> dict[str, Any]:
-    return {
-        "headstart": version("headstart"),
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": command,
-        "dataset": {
-            **describe(dataset, split),
-            "counts": {"train": len(split.train), "validation": len(split.validation), "test": len(split.test)},
-        },
-        "judged_on": "train",
-        "test_reads": 0,
-        "budget": {"time_limit": asked.time_limit, "seeds": [0], "seconds_spent": round(spent, 1)},
-        "report": str(folder / "report.html"),
-    }

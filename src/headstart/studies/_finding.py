@@ -80,6 +80,7 @@ def make_finding(
             for floor in floors
         ],
         "verdict": {**verdict(contenders, part=part).as_json(), "notes": notes},
+        "judged_on": part,
         "test_reads": sum(len(entry.runs) for entry in entries) if part == "test" else 0,
     }
 

@@ -54,7 +54,6 @@ def answer(
                 **describe(dataset, split),
                 "counts": {"train": len(split.train), "validation": len(split.validation), "test": len(split.test)},
             },
-            "judged_on": part_that_judges(split),
             "report": str(folder / "report.html"),
         }
         store.write_json(folder / "finding.json", plain({**facts, **work()}))

@@ -204,6 +204,7 @@ def common_facts(grid: Grid, part: str, time_limit: float | None, spent: float) 
         "model": grid.variants[0].recipe.model,
         "epochs": grid.variants[0].recipe.epochs,
         "seeds": list(grid.seeds),
+        "judged_on": part,
         "test_reads": runs if part == "test" else 0,
         "budget": {"time_limit": time_limit, "seeds": list(grid.seeds), "seconds_spent": round(spent, 1)},
     }

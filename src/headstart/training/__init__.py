@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from headstart.training._format import Preprocessing
 from headstart.training._machine import usable_cores, usable_memory_bytes
+from headstart.training._observe import Observe, Observer, observed_by, present_observe
 from headstart.training._recipe import (
     PRESETS,
     WITHOUT_MOMENTUM,
@@ -57,6 +58,7 @@ if TYPE_CHECKING:
         warm_up,
     )
     from headstart.training._layers import network_layers
+    from headstart.training._module import ImageModule
     from headstart.training._probe import Probe, cross_validated_probe
     from headstart.training._range_test import RangeTest, range_test
     from headstart.training._run import check, train
@@ -80,6 +82,7 @@ _LAZY = {
     "expected_seconds": "_estimate",
     "Work": "_estimate",
     "work_of": "_estimate",
+    "ImageModule": "_module",
     "RangeTest": "_range_test",
     "range_test": "_range_test",
     "network_layers": "_layers",
@@ -93,6 +96,9 @@ __all__ = [
     "WITHOUT_MOMENTUM",
     "Classifier",
     "Features",
+    "ImageModule",
+    "Observe",
+    "Observer",
     "Preprocessing",
     "Probe",
     "RangeTest",
@@ -116,8 +122,10 @@ __all__ = [
     "load_classifier",
     "make_recipe",
     "network_layers",
+    "observed_by",
     "prepare_features",
     "prepare_process",
+    "present_observe",
     "range_test",
     "read_correct",
     "read_curves",

@@ -115,6 +115,13 @@ class Classifier(nn.Module):
         use: how an image file becomes such an image; calibration; what is unlike the training data.
     """
 
+    front: Standardise | StandardisedBackbone
+    net: nn.Module
+    recipe: Recipe
+    class_names: tuple[str, ...]
+    image_shape: tuple[int, int, int]
+    mirror: bool
+
     def __init__(
         self,
         front: Standardise | StandardisedBackbone,

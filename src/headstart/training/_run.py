@@ -27,6 +27,7 @@ from headstart.training._classifier import Classifier, outputs_for, save_classif
 from headstart.training._device import prepare_process, self_test, use_bfloat16
 from headstart.training._layers import describe_network
 from headstart.training._loss import labels_of, loss_function, update
+from headstart.training._observe import Watch, watched
 from headstart.training._optimizers import make_optimizers
 from headstart.training._plan import Cost, Plan, fit_to_time, plan_steps, written_plan
 from headstart.training._random import generator, seed_of
@@ -89,13 +90,13 @@ def train(
     started = time.perf_counter()
     asked = identity(recipe, dataset, split, seed, after)
     if (metrics := finished(folder, asked)) is not None and not (folder / FOLDER).exists():
-        return run_summary(folder, metrics, reused=True)
+        return _again(folder, metrics)
     check(recipe, dataset, split)
     with _distributed.joined(), _distributed.claimed(folder), _explained_memory(), _own_random_numbers():
         if _distributed.agreed((metrics := finished(folder, asked)) is not None):  # by another process, or killed right after
             if _distributed.is_first():
                 Checkpoints(folder).keep_final(folder)
-            return run_summary(folder, _distributed.agreed(metrics or {}), reused=True)
+            return _again(folder, _distributed.agreed(metrics or {}))
         prepare_process()
         changed = begin(folder, asked, dataset, split) if _distributed.is_first() else []
         written = _distributed.agreed(read_plan(folder, asked) or (_plan_of(repeat, asked) if repeat else None))
@@ -117,11 +118,27 @@ def train(
         checkpoints = Checkpoints(folder)
         resumed = _resume(checkpoints, state)
         rewrite = functools.partial(write_plan, folder, asked, plan, classifier)
-        _fit(state, net, source, dataset, split, seed, folder, checkpoints, rewrite, time.perf_counter() - started, command)
-        metrics = _finish(state, source, dataset, split, seed, folder, command, resumed, changed if resumed else [])
-        if _distributed.is_first():
-            checkpoints.keep_final(folder)
-        return run_summary(folder, metrics, reused=False)
+        spent = time.perf_counter() - started
+        with watched(folder, state.curve) as watch:
+            _fit(state, net, source, dataset, split, seed, folder, checkpoints, rewrite, spent, command, watch)
+            doubts = [*(changed if resumed else []), *watch.problems]
+            metrics = _finish(state, source, dataset, split, seed, folder, command, resumed, doubts)
+            if _distributed.is_first():
+                checkpoints.keep_final(folder)
+            watch.end(metrics)
+        return _summary(folder, metrics, watch, reused=False)
+
+
+def _summary(folder: Path, metrics: dict[str, Any], watch: Watch, *, reused: bool) -> dict[str, Any]:
+    found = run_summary(folder, metrics, reused=reused)
+    return {**found, "warnings": [*found["warnings"], *(text for text in watch.problems if text not in found["warnings"])]}
+
+
+def _again(folder: Path, metrics: dict[str, Any]) -> dict[str, Any]:
+    """The answer of a run that was finished before."""
+    watch = Watch(folder)
+    watch.was_finished(metrics)
+    return _summary(folder, metrics, watch, reused=True)
 
 
 def _own_random_numbers() -> AbstractContextManager[None]:
@@ -229,6 +246,7 @@ def _fit(
     rewrite_plan: Callable[[], None],
     seconds_before: float,
     command: str,
+    watch: Watch,
 ) -> None:
     """The training loop. What step k draws follows from seed and k, so a position is all that a resumed run needs."""
     plan, classifier = state.plan, state.classifier
@@ -264,6 +282,9 @@ def _fit(
                 state.seconds = time.perf_counter() - clock
                 row = state.end_epoch(recipe.lr * rate, judged)
                 task.note(_note(row, plan, state.seconds))
+                before = time.perf_counter()
+                watch.epoch(len(state.curve), row)
+                clock += time.perf_counter() - before  # telling is no training
             task.advance(plan.batch)
             state.seconds = time.perf_counter() - clock
             if _distributed.is_first():
