@@ -13,7 +13,7 @@ from headstart import store
 from headstart.data import Dataset, load, make_split
 from headstart.errors import InputError
 from headstart.studies import BackboneStudy, _backbones, backbones
-from headstart.training import _probe, cross_validated_probe
+from headstart.training import _probe, compute_features, cross_validated_probe
 
 QUICK = ("efficientnet-lite0@32", "efficientnet-lite0@64")
 
@@ -63,7 +63,7 @@ def test_a_clearly_better_one_is_recommended_at_its_price() -> None:
 def test_candidates_are_ranked_on_training_images_alone(digits: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     split = make_split(digits, train_images=300)
     looked: list[int] = []
-    compute = _backbones.compute_features
+    compute = compute_features
 
     def noting(*given: Any) -> Any:
         looked.extend(given[2].train)
@@ -87,7 +87,7 @@ def test_an_interrupted_study_goes_on_with_the_features_it_had(
     digits: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     split, asked = make_split(digits, train_images=300), BackboneStudy(QUICK, images=150, time_limit=600.0)
-    compute, done = _backbones.compute_features, list[int]()
+    compute, done = compute_features, list[int]()
 
     def stopping(recipe: Any, *given: Any) -> Any:
         if done:
