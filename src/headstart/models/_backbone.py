@@ -85,7 +85,8 @@ class Backbone(nn.Module):
         if x.shape[2:] != (px, px):
             # In floats: rounding resized pixels to bytes alone takes features to a cosine of 0.997 (benchmarks/features.md).
             x = functional.interpolate(x.contiguous(), (px, px), mode=self.interpolation, antialias=True)
-            x = x.clamp(-self.mean / self.std, (255 - self.mean) / self.std)
+            for channel, (mean, std) in enumerate(zip(self.mean.flatten(), self.std.flatten(), strict=True)):
+                x[:, channel].clamp_(-mean / std, (255 - mean) / std)
         return x.contiguous(memory_format=torch.channels_last)
 
     def forward(self, x: Tensor) -> Tensor:
