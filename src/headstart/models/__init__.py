@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from headstart.models._options import (
     MODELS,
     TIMM,
+    WAYS,
     BackboneOptions,
     CnnOptions,
     FashionOptions,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from headstart.models._build import build, build_head
     from headstart.models._cnn import Cnn
     from headstart.models._summary import Layer, summarise
+    from headstart.models._transfer import Transfer
 
 _LAZY = {
     "Cnn": "_cnn",
@@ -38,11 +40,13 @@ _LAZY = {
     "build_head": "_build",
     "Layer": "_summary",
     "summarise": "_summary",
+    "Transfer": "_transfer",
 }
 
 __all__ = [
     "MODELS",
     "TIMM",
+    "WAYS",
     "Backbone",
     "BackboneOptions",
     "Cnn",
@@ -52,6 +56,7 @@ __all__ = [
     "MlpOptions",
     "NetOptions",
     "ScenesOptions",
+    "Transfer",
     "build",
     "build_head",
     "installed_backbones",

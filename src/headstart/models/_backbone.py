@@ -24,7 +24,8 @@ class Backbone(nn.Module):
 
     Grey becomes three channels; images are resized to `input_px` (antialiased) and standardised, with the interpolation, mean and
     deviation that the network was trained with. The whole image is shown: the crop at its centre that usual evaluations take
-    would lose what a dataset's own resizing kept. Batch norm is in evaluation mode, always: `train()` does not reach it.
+    would lose what a dataset's own resizing kept. Batch norm is in evaluation mode, always: `train()` does not reach it
+    before `learn`.
 
     Attributes:
         input_px: side in pixels at which the network sees images.
@@ -48,6 +49,7 @@ class Backbone(nn.Module):
         interpolation: str = "bicubic",
     ) -> None:
         super().__init__()
+        self.learns_statistics = False
         self.net, self.cut, self.pool = net.eval().requires_grad_(False), cut, pool
         self.interpolation = interpolation if interpolation in ("bicubic", "bilinear") else "bicubic"
         self.register_buffer("mean", 255 * torch.tensor(mean).view(1, 3, 1, 1))
@@ -76,8 +78,13 @@ class Backbone(nn.Module):
             )
         return self
 
+    def learn(self, *, statistics: bool) -> None:
+        """No longer frozen: all weights learn; batch norms measure their statistics themselves, if `statistics`."""
+        self.net.requires_grad_(True)
+        self.learns_statistics = statistics
+
     def train(self, mode: bool = True) -> Backbone:
-        return super().train(False)
+        return super().train(mode and self.learns_statistics)
 
     def standardise(self, x: Tensor) -> Tensor:
         """Resized, standardised `(N, 3, input_px, input_px)`, as the network was trained to see it."""

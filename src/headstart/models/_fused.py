@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -40,7 +41,11 @@ class FusedConv(nn.Module):
         if self.padding is None:
             before, after = _same_padding(x.shape[2], self.weight.shape[2], self.stride[0])
             x = functional.pad(x, (before, after) * 2)
-        found = functional.conv2d(x, self.weight, self.bias, self.stride, self.padding or 0, 1, self.groups)
+        # oneDNN's gradients of wide depthwise kernels are 6 to 100 times slower in bfloat16 (benchmarks/finetune.md).
+        is_slow = self.groups > 1 and torch.is_grad_enabled() and x.device.type == "cpu"
+        with torch.autocast(x.device.type, enabled=False) if is_slow else nullcontext():
+            given = x.float() if is_slow else x
+            found = functional.conv2d(given, self.weight, self.bias, self.stride, self.padding or 0, 1, self.groups)
         match self.act[0]:
             case "relu":
                 return found.relu_()
@@ -137,6 +142,13 @@ def fold_and_fuse(net: nn.Module, run: Callable[[], object]) -> None:
             _put(net, names[conv], folded if isinstance(act, nn.Identity) else nn.Sequential(folded, act))
         for module in gone:
             _put(net, names[module], nn.Identity())
+
+
+def exact_depthwise(net: nn.Module) -> None:
+    """Let depthwise convolutions learn in float32, where their gradients are not slow; batch norms stay as they are."""
+    for name, module in list(net.named_modules()):
+        if isinstance(module, nn.Conv2d) and module.groups > 1 and _can_replace(module):
+            _put(net, name, FusedConv(module))
 
 
 def _followers(net: nn.Module, run: Callable[[], object]) -> dict[nn.Module, nn.Module | None]:

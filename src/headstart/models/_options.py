@@ -7,7 +7,7 @@ import re
 from pathlib import PurePath
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from headstart.errors import InputError, nearest
 
@@ -15,6 +15,7 @@ Activation = Literal["relu", "tanh", "gelu"]
 Width = Annotated[int, Field(ge=1, le=8192)]
 Rate = Annotated[float, Field(ge=0, lt=1)]
 LINEAR = "linear"
+WAYS = ("frozen", "finetune", "scratch")  # of using a backbone
 
 
 class NetOptions(BaseModel):
@@ -95,10 +96,15 @@ class ScenesOptions(NetOptions):
 
 
 class BackboneOptions(NetOptions):
-    """A frozen pretrained backbone with a head on its features, linear unless told otherwise.
+    """A pretrained backbone with a head on its features, linear unless told otherwise.
 
     Attributes:
-        pretrained: False is the control, the same network from random weights.
+        transfer: frozen: the head alone learns; finetune: a head is fitted first, then all learns, the lowest layers least;
+            scratch: the same network from random weights learns as a whole, the control.
+        layer_decay: of finetune: the rate of each stage of the backbone, relative to the stage above it.
+        unfreeze: of finetune: part of the run until which all stages learn; they begin one after the other, from the top.
+        l2_sp: of finetune: decay towards the weights that it started from, instead of towards zero (Li et al. 2018, L2-SP).
+        pretrained: False is the control of a frozen backbone, random weights.
         weights: None, the backbone's own; or of which file: a path as the user gives it, "sha256:…" in a finished recipe.
         input_px: side at which the backbone sees images; None: by image size and time.
         cut: name of the module whose output is the features; None: the whole backbone without its classifier.
@@ -107,7 +113,11 @@ class BackboneOptions(NetOptions):
         dropout: before the head; None: 0.5 below 20,000 training images, else none.
     """
 
-    about: ClassVar[str] = "EfficientNet-Lite with ImageNet weights, frozen; a linear head learns"
+    about: ClassVar[str] = "EfficientNet-Lite with ImageNet weights: frozen, with a linear head, or fine-tuned"
+    transfer: Literal["frozen", "finetune", "scratch"] = "frozen"
+    layer_decay: Annotated[float, Field(gt=0, le=1)] = 0.7
+    unfreeze: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    l2_sp: Annotated[float, Field(ge=0, le=10)] = 0.0
     pretrained: bool = True
     weights: str | None = None
     input_px: Annotated[int, Field(ge=16, le=512)] | None = None
@@ -115,6 +125,17 @@ class BackboneOptions(NetOptions):
     pool: Literal["avg", "max", "flatten"] | None = None
     head: str = LINEAR
     dropout: Rate | None = None
+
+    @property
+    def on_features(self) -> bool:
+        """Whether the backbone stays as it is, so that its features are computed once."""
+        return self.transfer == "frozen"
+
+    @model_validator(mode="after")
+    def _goes_together(self) -> BackboneOptions:
+        if self.transfer == "finetune" and not self.pretrained:
+            raise ValueError("random weights are nothing to fine-tune; scratch learns from them")
+        return self
 
     @field_validator("weights", mode="before")
     @classmethod

@@ -151,7 +151,7 @@ def _costs(variants: Sequence[Variant], dataset: Dataset, split: Split) -> dict[
     known: dict[str, float] = {}
     found = {}
     for one in variants:
-        like = one.recipe.model_copy(update={"lr": 1.0, "l2": float(one.recipe.l2 > 0), "label_smoothing": 0.0})
+        like = one.recipe.model_copy(update={"lr": 1.0, "l2": float(bool(one.recipe.l2)), "label_smoothing": 0.0})
         if like.digest not in known:
             known[like.digest] = expected_seconds(one.recipe, dataset, split)
         found[one.name] = known[like.digest]

@@ -42,7 +42,7 @@ def augment(
 
     Args:
         images: `(n, C, H, W)` uint8.
-        standardise: float pixels to zero mean, so that what is cut out becomes the mean.
+        standardise: float pixels to zero mean, so that what is cut out becomes the mean; a backbone's resizes them as well.
         recipe: bounds.
         rows: `(N,)` dataset indices of the whole batch; random numbers are drawn for all of it, so that several processes
             which share it see what one would.
@@ -50,7 +50,7 @@ def augment(
         draws: where the random numbers come from.
 
     Returns:
-        Standardised floats of the same shape. What comes in from outside is the reflected image, so that no black corners teach.
+        Standardised floats. What comes in from outside is the reflected image, so that no black corners teach.
     """
     device, numbers = images.device, generator(draws.seed, "augmentation", draws.step)
     if recipe.flip:
@@ -63,7 +63,7 @@ def augment(
         pixels = functional.grid_sample(pixels, grid, "bilinear", "reflection", align_corners=False)
     inputs = standardise(pixels)
     if recipe.cutout:
-        squares = _squares(len(rows), images.shape[2], images.shape[3], recipe.cutout, numbers)
+        squares = _squares(len(rows), inputs.shape[2], inputs.shape[3], recipe.cutout, numbers)
         inputs = inputs.masked_fill(squares[part].to(device), 0)
     return inputs
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from headstart import progress, store
 from headstart.data import take
 from headstart.errors import InputError
-from headstart.models import Backbone, BackboneOptions, build, build_head, load_backbone
+from headstart.models import Backbone, BackboneOptions, Transfer, build, build_head, load_backbone
 from headstart.training._device import best_device, prepare_process, use_bfloat16
 from headstart.training._format import FORMAT, ClassifierFile, Use
 from headstart.training._recipe import Recipe
@@ -69,6 +69,25 @@ class StandardisedBackbone(nn.Module):
         return self.standardise(self.backbone(x).half().float())
 
 
+class Shown(nn.Module):
+    """Images as the backbone in a `Transfer` wants to see them: resized, in three channels, standardised."""
+
+    def __init__(self, net: Transfer) -> None:
+        super().__init__()
+        self._of = (net.backbone,)  # in a tuple: its weights belong to the net alone
+
+    @property
+    def input_px(self) -> int:
+        """Side in pixels at which images are shown."""
+        return self._of[0].input_px
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self._of[0].standardise(x)
+
+
+Front = Standardise | StandardisedBackbone | Shown
+
+
 def _moments(rows: NDArray[np.generic]) -> tuple[Tensor, Tensor]:
     """Mean and standard deviation by column, in blocks: a copy in float64 would be eight times the images."""
     total, squares = np.zeros(rows.shape[1]), np.zeros(rows.shape[1])
@@ -115,7 +134,7 @@ class Classifier(nn.Module):
         use: how an image file becomes such an image; calibration; what is unlike the training data.
     """
 
-    front: Standardise | StandardisedBackbone
+    front: Front
     net: nn.Module
     recipe: Recipe
     class_names: tuple[str, ...]
@@ -124,7 +143,7 @@ class Classifier(nn.Module):
 
     def __init__(
         self,
-        front: Standardise | StandardisedBackbone,
+        front: Front,
         net: nn.Module,
         recipe: Recipe,
         class_names: tuple[str, ...],
@@ -135,6 +154,17 @@ class Classifier(nn.Module):
         self.recipe, self.class_names, self.image_shape = recipe, class_names, image_shape
         self.mirror = bool(recipe.flip)
         self.use = Use()
+
+    @property
+    def input_px(self) -> int | None:
+        """The side in pixels to which a backbone resizes images; None for the other networks."""
+        match self.front:
+            case StandardisedBackbone():
+                return self.front.backbone.input_px
+            case Shown():
+                return self.front.input_px
+            case _:
+                return None
 
     def forward(self, x: Tensor) -> Tensor:
         """Floats in 0-255, `(N, C, H, W)`, to logits."""
@@ -206,7 +236,7 @@ def file_about(classifier: Classifier) -> ClassifierFile:
         image_shape=classifier.image_shape,
         class_names=classifier.class_names,
         mirror=classifier.mirror,
-        input_px=classifier.front.backbone.input_px if isinstance(classifier.front, StandardisedBackbone) else None,
+        input_px=classifier.input_px,
         **dict(classifier.use),
     )
 
@@ -256,17 +286,33 @@ def _read_about(path: Path) -> ClassifierFile:
         ) from error
 
 
+def untrained(
+    recipe: Recipe, class_names: tuple[str, ...], image_shape: tuple[int, int, int], input_px: int | None
+) -> Classifier:
+    """The network of a recipe; its weights are still to be loaded or learnt, those of a backbone as well.
+
+    Args:
+        input_px: side at which a backbone sees images.
+    """
+    options, outputs = recipe.net, outputs_for(len(class_names))
+    front: Front
+    if isinstance(options, BackboneOptions):
+        assert input_px is not None, "a backbone needs a side"
+        backbone = load_backbone(recipe.model, options, input_px, 0, empty=True)
+        net = build_head(backbone.size, outputs, options)
+        if options.on_features:
+            front = StandardisedBackbone(backbone.fold())
+        else:
+            net = Transfer(backbone, net, learns_statistics=not options.pretrained)
+            front = Shown(net)
+    else:
+        front = Standardise(image_shape[2])
+        net = build(recipe.model, options, image_shape, outputs, 0)
+    return Classifier(front, net, recipe, class_names, image_shape)
+
+
 def _rebuilt(about: ClassifierFile) -> Classifier:
     """The network that `classifier.json` describes, its weights still to be loaded."""
-    options, outputs = about.recipe.net, outputs_for(len(about.class_names))
-    front: Standardise | StandardisedBackbone
-    if isinstance(options, BackboneOptions):
-        assert about.input_px is not None
-        front = StandardisedBackbone(load_backbone(about.model, options, about.input_px, 0, empty=True).fold())
-        net = build_head(front.backbone.size, outputs, options)
-    else:
-        front = Standardise(about.image_shape[2])
-        net = build(about.model, options, about.image_shape, outputs, 0)
-    classifier = Classifier(front, net, about.recipe, about.class_names, about.image_shape)
+    classifier = untrained(about.recipe, about.class_names, about.image_shape, about.input_px)
     classifier.mirror, classifier.use = about.mirror, Use(**{key: getattr(about, key) for key in Use.model_fields})
     return classifier

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import torch
 
 from headstart.data import Dataset, Split
-from headstart.models import BackboneOptions, build, summarise
-from headstart.training._classifier import outputs_for
+from headstart.models import BackboneOptions, summarise
+from headstart.training._classifier import untrained
 from headstart.training._device import prepare_process
+from headstart.training._features import usual_side_px
 from headstart.training._optimizers import NEWTON_SCHULZ_STEPS, hidden_weights
 from headstart.training._plan import plan_steps
 from headstart.training._recipe import Recipe, resolve
@@ -51,12 +52,13 @@ def work_of(recipe: Recipe, dataset: Dataset) -> Work:
     Raises:
         InputError: the images are too small for this network.
     """
-    if isinstance(recipe.net, BackboneOptions):
+    if recipe.on_features:
         return Work(0.0, _OF_A_STEP)  # of its linear head, beside which a step itself is all that counts
     height, width, channels = dataset.image_shape
+    side_px = usual_side_px(recipe, dataset.image_shape) if isinstance(recipe.net, BackboneOptions) else None
     with torch.device("meta"):
-        net = build(recipe.model, recipe.net, dataset.image_shape, outputs_for(len(dataset.class_names)), 0)
-        layers = summarise(net, torch.empty(1, channels, height, width))
+        classifier = untrained(recipe, dataset.class_names, dataset.image_shape, getattr(recipe.net, "input_px", None) or side_px)
+        net, layers = classifier.net, summarise(classifier, torch.empty(1, channels, height, width))
     step = _OF_A_STEP + _OF_A_WEIGHT * sum(layer.parameters for layer in layers)
     if recipe.optimizer == "muon":
         for weight in hidden_weights(net):

@@ -174,7 +174,7 @@ def choose_side_px(recipe: Recipe, dataset: Dataset, split: Split, seconds: floa
         InputError: not even the smallest side fits into the time.
     """
     options = _options(recipe)
-    if seconds is None or options.input_px is not None:
+    if seconds is None or options.input_px is not None or not options.on_features:  # else learning, too, has to fit in
         return options.input_px or usual_side_px(recipe, dataset.image_shape)
     deadline = time.perf_counter() + _SHARE_FOR_FEATURES * seconds
     sides = possible_sides_px(recipe)
@@ -234,6 +234,8 @@ def prepare_features(recipe: Recipe, dataset: Dataset, split: Split, seed: int, 
     prepare_process()
     started = time.perf_counter()
     side_px = choose_side_px(recipe, dataset, split, seconds)
+    if not recipe.on_features:  # a run of its own computes those for its first head
+        return with_net(recipe, input_px=side_px), time.perf_counter() - started
     features = compute_features(recipe, dataset, split, seed, side_px)
     return with_net(recipe, input_px=side_px), max(features.seconds, time.perf_counter() - started)
 

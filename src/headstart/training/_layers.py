@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 
 from headstart.data import Dataset, Split, take
-from headstart.models import BackboneOptions, Layer, build, build_head, load_backbone, summarise
-from headstart.training._classifier import Classifier, Standardise, StandardisedBackbone, as_floats, outputs_for
+from headstart.models import BackboneOptions, Layer, summarise
+from headstart.training._classifier import Classifier, as_floats, untrained
 from headstart.training._features import choose_side_px
 from headstart.training._recipe import Recipe, resolve
 
-_OWN_NAME = re.compile(r"^(net\.|front\.backbone\.net\.)")
+_OWN_NAME = re.compile(r"^(net\.backbone\.net\.|net\.|front\.backbone\.net\.)")
 
 
 def describe_network(classifier: Classifier, dataset: Dataset) -> list[Layer]:
@@ -31,12 +31,5 @@ def network_layers(recipe: Recipe, dataset: Dataset, split: Split) -> list[dict[
 
 def _untrained(recipe: Recipe, dataset: Dataset, split: Split) -> Classifier:
     recipe = resolve(recipe, len(split.train), dataset.class_names)
-    outputs = outputs_for(len(dataset.class_names))
-    if isinstance(recipe.net, BackboneOptions):
-        side_px = choose_side_px(recipe, dataset, split, None)
-        front = StandardisedBackbone(load_backbone(recipe.model, recipe.net, side_px, 0, empty=True).fold())
-        return Classifier(
-            front, build_head(front.backbone.size, outputs, recipe.net), recipe, dataset.class_names, dataset.image_shape
-        )
-    net = build(recipe.model, recipe.net, dataset.image_shape, outputs, 0)
-    return Classifier(Standardise(dataset.image_shape[2]), net, recipe, dataset.class_names, dataset.image_shape)
+    side_px = choose_side_px(recipe, dataset, split, None) if isinstance(recipe.net, BackboneOptions) else None
+    return untrained(recipe, dataset.class_names, dataset.image_shape, side_px)

@@ -9,6 +9,7 @@ import torch
 import torch._dynamo  # every optimizer imports it when it is made, which takes a second: here it is part of starting up
 from torch import Tensor, nn
 
+from headstart.models import BackboneOptions, Transfer
 from headstart.training._recipe import Recipe
 
 # Learning rates of what Muon does not orthogonalise, relative to Muon's (found with lr 0.2 on Fashion-MNIST's validation images).
@@ -84,10 +85,50 @@ def _muon(net: nn.Module, recipe: Recipe) -> list[torch.optim.Optimizer]:
     return [Muon(matrices, recipe.lr, recipe.momentum), rest] if matrices else [rest]
 
 
+class TowardsStart(torch.optim.Optimizer):
+    """Draws weights back to where they were when it was made, by the learning rate times `strength` of the way.
+
+    Source: L2-SP, Li, Grandvalet & Davoine (2018), arXiv:1802.01483; decoupled from the gradient as AdamW's decay is.
+    """
+
+    def __init__(self, params: Iterable[dict[str, Any]], strength: float) -> None:
+        super().__init__(params, {"lr": 0.0, "strength": strength})
+        for group in self.param_groups:
+            for weight in group["params"]:
+                self.state[weight]["start"] = weight.detach().clone()
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]  # no closure is used here
+        for group in self.param_groups:
+            for weight in group["params"]:
+                weight.lerp_(self.state[weight]["start"], min(1.0, group["lr"] * group["strength"]))
+
+
+def _stages(net: nn.Module, recipe: Recipe) -> list[dict[str, Any]]:
+    """Groups of weights with their rates, and the position in the run at which each begins to learn.
+
+    Of a backbone that is fine-tuned, each stage learns slower than the one above it, and later if it is unfrozen by and by
+    (both as in Howard & Ruder 2018, "Universal language model fine-tuning").
+    """
+    options = recipe.net
+    if not (isinstance(net, Transfer) and isinstance(options, BackboneOptions) and options.transfer == "finetune"):
+        return [{"params": [weight for weight in net.parameters() if weight.requires_grad], "lr": recipe.lr}]
+    stages = net.groups()
+    below = range(len(stages) - 1, -1, -1)  # how many stages are above each
+    return [
+        {
+            "params": stage,
+            "lr": recipe.lr * options.layer_decay**depth,
+            "begins": options.unfreeze * depth / max(1, len(stages) - 1),
+        }
+        for stage, depth in zip(stages, below, strict=True)
+    ]
+
+
 def make_optimizers(net: nn.Module, recipe: Recipe) -> list[torch.optim.Optimizer]:
     """The optimizers of a recipe over all weights of `net` that learn; each group keeps its highest rate as `peak_lr`."""
-    weights = [weight for weight in net.parameters() if weight.requires_grad]
-    lr, l2 = recipe.lr, recipe.l2
+    weights = _stages(net, recipe)
+    lr, l2 = recipe.lr, recipe.l2 or 0.0
     optimizers: list[torch.optim.Optimizer]
     match recipe.optimizer:
         case "muon":
@@ -96,11 +137,28 @@ def make_optimizers(net: nn.Module, recipe: Recipe) -> list[torch.optim.Optimize
             optimizers = [torch.optim.Adam(weights, lr, weight_decay=l2)]
         case "adamw":
             optimizers = [torch.optim.AdamW(weights, lr, weight_decay=l2)]
+        case "lbfgs":  # a problem that is solved at once
+            optimizers = []
         case "sgd":
             optimizers = [torch.optim.SGD(weights, lr, recipe.momentum, weight_decay=l2, nesterov=recipe.momentum > 0)]
         case "rmsprop":  # alpha and eps as in Keras, where the presets come from
             optimizers = [torch.optim.RMSprop(weights, lr, alpha=0.9, eps=1e-7, weight_decay=l2, momentum=recipe.momentum)]
+    strength = getattr(recipe.net, "l2_sp", 0.0)
+    if strength and isinstance(net, Transfer):
+        optimizers.append(TowardsStart([dict(stage) for stage in weights[:-1]], strength))  # the head has no past
     for optimizer in optimizers:
         for group in optimizer.param_groups:
             group["peak_lr"] = group["lr"]
     return optimizers
+
+
+def set_rate(optimizers: list[torch.optim.Optimizer], rate: float, position: float) -> None:
+    """Give all groups the learning rate of the next step.
+
+    Args:
+        rate: relative to the highest.
+        position: in the run, from 0 to 1: a group that begins later has no rate yet.
+    """
+    for optimizer in optimizers:
+        for group in optimizer.param_groups:
+            group["lr"] = rate * group["peak_lr"] if position >= group.get("begins", 0.0) else 0.0

@@ -139,6 +139,8 @@ def rate_at(schedule: str, warmup: float, position: float) -> float:
 def plan_steps(recipe: Recipe, train_images: int) -> Plan:
     """The plan without a time limit: the recipe's epochs, in whole batches; a shorter last batch is left for another epoch."""
     assert recipe.batch is not None and recipe.epochs is not None, "resolve the recipe first"
+    if recipe.optimizer == "lbfgs":  # one step, which solves the problem
+        return Plan(recipe, train_images, 1, 1)
     batch = min(recipe.batch, train_images)
     steps_per_epoch = max(1, train_images // batch)
     return Plan(recipe, batch, steps_per_epoch, max(1, round(recipe.epochs * steps_per_epoch)))

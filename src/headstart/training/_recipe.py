@@ -10,9 +10,9 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError
 
 from headstart.errors import InputError, nearest
-from headstart.models import BackboneOptions, NetOptions, is_backbone, options_of, pinned, usual_layers
+from headstart.models import WAYS, BackboneOptions, NetOptions, is_backbone, options_of, pinned, usual_layers
 
-OptimizerName = Literal["muon", "adam", "adamw", "sgd", "rmsprop"]
+OptimizerName = Literal["muon", "adam", "adamw", "sgd", "rmsprop", "lbfgs"]
 Schedule = Literal["constant", "cosine", "linear"]
 
 
@@ -21,14 +21,16 @@ class Recipe(BaseModel):
 
     Attributes:
         model, net: the network's name and its options.
-        optimizer, lr: which one, and its highest learning rate; muon derives the rates of biases and head from it.
+        optimizer, lr: which one, and its highest learning rate; muon derives the rates of biases and head from it. lbfgs, of a
+            linear head on frozen features, solves the convex problem at once: no rate, batch, epochs or schedule count.
         batch: images a step; None picks the model's usual one, less when there are few training images.
         epochs: passes over the training images, need not be whole; None picks enough for the number of images.
         effort: scales the number of epochs where that is left open.
         time_limit: seconds for the whole run; the schedule is planned to end in time, with `epochs` as its upper bound.
         schedule, warmup: shape of the learning rate; `warmup` is the part of the steps in which it rises from zero.
         momentum: of muon, sgd and rmsprop.
-        l2: weight decay; added to the gradient (adam, sgd, rmsprop, muon's head) or decoupled (adamw).
+        l2: weight decay; added to the gradient (adam, sgd, rmsprop, muon's head) or decoupled (adamw); of lbfgs the penalty on
+            the mean loss, and None chooses it by cross-validation.
         label_smoothing: share of the target spread over all classes.
         patience: epochs without a lower validation loss after which training stops and takes the best weights back.
         target: validation accuracy at which training stops.
@@ -52,7 +54,7 @@ class Recipe(BaseModel):
     schedule: Schedule = "constant"
     warmup: Annotated[float, Field(ge=0, lt=1)] = 0.0
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    l2: Annotated[float, Field(ge=0, le=10)] = 0.0
+    l2: Annotated[float, Field(ge=0, le=10)] | None = 0.0
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
     patience: Annotated[int, Field(ge=1)] | None = None
     target: Annotated[float, Field(gt=0, le=1)] | None = None
@@ -76,6 +78,11 @@ class Recipe(BaseModel):
         return {**own, **self.net.model_dump(mode="json")}
 
     @property
+    def on_features(self) -> bool:
+        """Whether it learns on the features of a frozen backbone."""
+        return isinstance(self.net, BackboneOptions) and self.net.on_features
+
+    @property
     def digest(self) -> str:
         """Hexadecimal SHA-256 of the recipe's canonical JSON."""
         return hashlib.sha256(json.dumps(self.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()
@@ -84,6 +91,7 @@ class Recipe(BaseModel):
 # cnn: found on Fashion-MNIST's validation images (benchmarks/cnn.md). mlp: on validation images of four datasets, one seed each,
 # 0.6 to 2.9 points above Adam at 0.001 after as many epochs (benchmarks/tuning.md). Published presets keep what was published.
 _BACKBONE = "a backbone"  # any that has no recipe of its own
+_WHOLE = {"finetune": "a fine-tuned backbone", "scratch": "a backbone from random weights"}
 _DEFAULTS: dict[str, dict[str, Any]] = {
     "mlp": {"optimizer": "muon", "lr": 0.08, "momentum": 0.6, "schedule": "linear"},
     "cnn": {
@@ -100,8 +108,32 @@ _DEFAULTS: dict[str, dict[str, Any]] = {
     "cnn-scenes": {"optimizer": "adam", "lr": 1e-4, "epochs": 10.0, "batch": 32},
     # Optimizer, epochs and batch as cnn-scenes: what was published gives the network, not these.
     "inception-mixed7": {"optimizer": "adam", "lr": 1e-4, "epochs": 10.0, "batch": 32},
-    _BACKBONE: {"optimizer": "adam", "lr": 2e-3, "schedule": "cosine", "label_smoothing": 0.1},
+    _BACKBONE: {"optimizer": "lbfgs", "l2": None},
+    _WHOLE["finetune"]: {
+        "optimizer": "adamw",
+        "lr": 1e-3,
+        "schedule": "cosine",
+        "warmup": 0.1,
+        "label_smoothing": 0.1,
+        "flip": None,
+        "shift": 0.06,
+        "batch": 64,
+    },
+    _WHOLE["scratch"]: {
+        "optimizer": "adamw",
+        "lr": 2e-3,
+        "l2": 0.05,
+        "schedule": "cosine",
+        "warmup": 0.1,
+        "label_smoothing": 0.1,
+        "flip": None,
+        "shift": 0.06,
+        "batch": 64,
+    },
 }
+# A head that learns by steps: one with hidden layers, or whoever gives a rate, epochs or another of these.
+_BY_STEPS: dict[str, Any] = {"optimizer": "adam", "lr": 2e-3, "l2": 0.0, "schedule": "cosine", "label_smoothing": 0.1}
+_OF_STEPS = {"lr", "batch", "epochs", "schedule", "warmup", "momentum", "label_smoothing", "patience", "target", "dropout"}
 # What a preset changes in a model's default recipe, which is `balanced` (benchmarks/cnn.md). The published networks have none.
 PRESETS = ("fast", "balanced", "best")
 _PRESETS: dict[str, dict[str, dict[str, Any]]] = {
@@ -111,6 +143,7 @@ _PRESETS: dict[str, dict[str, dict[str, Any]]] = {
         "best": {"effort": 4.0, "nodes": 64, "cutout": 0.3, "shift": 0.04},
     },
     _BACKBONE: {"fast": {"effort": 0.5, "input_px": 64}, "best": {"effort": 1.5, "input_px": 224}},
+    **{kind: {"fast": {"effort": 0.5, "input_px": 64}, "best": {"effort": 2.0, "input_px": 160}} for kind in _WHOLE.values()},
 }
 # Where a recipe takes another optimizer than its model's own, that one's usual rate and momentum come with it.
 _OF_OPTIMIZER: dict[str, dict[str, float]] = {
@@ -120,14 +153,16 @@ _OF_OPTIMIZER: dict[str, dict[str, float]] = {
     "sgd": {"lr": 0.05, "momentum": 0.9},
     "rmsprop": {"lr": 1e-3, "momentum": 0.0},
 }
-WITHOUT_MOMENTUM = ("adam", "adamw")
-USUAL_BATCH = {"mlp": 256, "cnn": 512, _BACKBONE: 256}
+WITHOUT_MOMENTUM = ("adam", "adamw", "lbfgs")
+USUAL_BATCH = {"mlp": 256, "cnn": 512, _BACKBONE: 256, **dict.fromkeys(_WHOLE.values(), 64)}
 IMAGES_TO_SEE = {
     "mlp": 1_000_000,
     "cnn": 800_000,
     _BACKBONE: 600_000,
+    **dict.fromkeys(_WHOLE.values(), 80_000),  # BiT's rule for less than 20,000 images: 500 steps of 128 (Kolesnikov et al. 2020)
 }  # default epochs: this many images, within the bounds below
 EPOCH_BOUNDS = (8, 40)
+_BOUNDS_OF_TRANSFER = (3, 40)
 _FEWEST_STEPS_AN_EPOCH = 20
 # A linear head on 1,280 features overfits few images and underfits many (benchmarks/cnn.md); the border is a guess.
 _MANY_IMAGES = 20_000
@@ -138,28 +173,37 @@ def make_recipe(model: str, values: Mapping[str, Any] | None = None, preset: str
 
     Args:
         model: a name of `headstart.models.MODELS`, or timm/NAME.
-        preset: fast (seconds), balanced (the default recipe) or best (as long as it pays).
+        preset: fast (seconds), balanced (the default recipe) or best (as long as it pays); of a backbone also a way to use it:
+            frozen, finetune or scratch.
         values: fields of the recipe or options of the network, in one flat mapping; None values are left at the default.
 
     Raises:
         InputError: unknown model, preset or key (the nearest is named), or a value out of its range.
         ResourceError: the weights of a backbone of the hub cannot be fetched.
     """
-    options, fields = options_of(model), _training_keys(model)
+    options = options_of(model)
     given = {key: value for key, value in (values or {}).items() if value is not None}
+    if preset in WAYS and is_backbone(model):
+        given, preset = {"transfer": preset, **given}, "balanced"
+    kind = _kind(model, given)
+    fields = _training_keys(kind)
     for key in given:
         if key not in fields and key not in options.model_fields:
             raise InputError(
                 f"model {model} has no option '{key}': {nearest(key, [*fields, *options.model_fields])}",
                 f"Its own options: {', '.join(options.model_fields) or 'none'}; of training: {', '.join(fields)}.",
             )
-    defaults = {**_DEFAULTS[_kind(model)], **_changes_of(preset, model)}
+    defaults = {**_DEFAULTS[kind], **_changes_of(preset, model, kind)}
+    if defaults["optimizer"] == "lbfgs":
+        defaults |= _how_a_head_learns(given)
     optimizer = given.get("optimizer", defaults["optimizer"])
     if given.get("momentum") and optimizer in WITHOUT_MOMENTUM:
-        raise InputError("adam and adamw have no momentum to set.", "Leave it out, or take --optimizer sgd, rmsprop or muon.")
+        raise InputError(f"{optimizer} has no momentum to set.", "Leave it out, or take --optimizer sgd, rmsprop or muon.")
     try:
         own = {**defaults, **given}
         net = options(**{key: value for key, value in own.items() if key in options.model_fields})
+        if getattr(net, "transfer", "") == "scratch":
+            net = net.model_copy(update={"pretrained": False})
         training = {key: value for key, value in given.items() if key in fields}
         defaults = {key: value for key, value in defaults.items() if key not in options.model_fields}
         usual = _OF_OPTIMIZER.get(optimizer, {}) if optimizer != defaults["optimizer"] else {}
@@ -170,20 +214,39 @@ def make_recipe(model: str, values: Mapping[str, Any] | None = None, preset: str
         raise InputError(f"option {key} is {first['input']!r}: {first['msg'].lower()}.", _hint(key, first["input"])) from None
 
 
-def _changes_of(preset: str, model: str) -> dict[str, Any]:
+def _how_a_head_learns(given: dict[str, Any]) -> dict[str, Any]:
+    """What differs from a linear head that is solved for, where the given values want one that learns by steps.
+
+    Raises:
+        InputError: lbfgs is asked for together with what it has no use for.
+    """
+    wanted = sorted(_OF_STEPS & given.keys()) + (["head"] if given.get("head", "linear") != "linear" else [])
+    if given.get("optimizer") == "lbfgs" and wanted:
+        raise InputError(
+            f"lbfgs solves for a linear head at once and has no use for {', '.join(wanted)}.",
+            "Leave them out, or take --optimizer adam.",
+        )
+    return _BY_STEPS if wanted or given.get("optimizer", "lbfgs") != "lbfgs" else {}
+
+
+def _changes_of(preset: str, model: str, kind: str) -> dict[str, Any]:
     if preset not in PRESETS:
         raise InputError(f"there is no preset '{preset}': {nearest(preset, PRESETS)}", f"Presets: {', '.join(PRESETS)}.")
-    if preset != "balanced" and _kind(model) not in _PRESETS:
+    if preset != "balanced" and kind not in _PRESETS:
         raise InputError(
             f"model {model} trains as it was published and has no preset '{preset}'.",
             "Leave --preset out, or take --model mlp, cnn, or a backbone.",
         )
-    return _PRESETS.get(_kind(model), {}).get(preset, {})
+    return _PRESETS.get(kind, {}).get(preset, {})
 
 
-def _kind(model: str) -> str:
-    """What the tables above call a model."""
-    return model if model in _DEFAULTS or not is_backbone(model) else _BACKBONE
+def _kind(model: str, values: Mapping[str, Any]) -> str:
+    """What the tables above call a model with such options."""
+    if not is_backbone(model):
+        return model
+    own = options_of(model).model_fields["transfer"].default
+    way = values.get("transfer") or own
+    return _WHOLE.get(way, model if model in _DEFAULTS else _BACKBONE)
 
 
 def read_recipe(written: Mapping[str, Any]) -> Recipe:
@@ -201,17 +264,19 @@ def _hint(key: str, value: object) -> str:
     return f"Give another value for --{key.replace('_', '-')}."
 
 
-def _training_keys(model: str) -> list[str]:
-    """The recipe keys that mean something for this model: a frozen backbone sees each image once, so none is augmented."""
-    without = {"model", "net"} | ({"flip", "rotation", "shift", "shear", "zoom", "cutout"} if is_backbone(model) else set())
+def _training_keys(kind: str) -> list[str]:
+    """The recipe keys that mean something for this kind: a frozen backbone sees each image once, so none is augmented."""
+    is_frozen = kind == _BACKBONE or is_backbone(kind)
+    without = {"model", "net"} | ({"flip", "rotation", "shift", "shear", "zoom", "cutout"} if is_frozen else set())
     return [name for name in Recipe.model_fields if name not in without]
 
 
 def keys_of(model: str, values: Mapping[str, Any]) -> set[str]:
     """Every key that `make_recipe` takes for this model beside `values`: of training, and the options of its network."""
     options = options_of(model)
-    has_momentum = values.get("optimizer", _DEFAULTS[_kind(model)]["optimizer"]) not in WITHOUT_MOMENTUM
-    return {*_training_keys(model), *options.model_fields} - (set() if has_momentum else {"momentum"})
+    kind = _kind(model, values)
+    has_momentum = values.get("optimizer", _DEFAULTS[kind]["optimizer"]) not in WITHOUT_MOMENTUM
+    return {*_training_keys(kind), *options.model_fields} - (set() if has_momentum else {"momentum"})
 
 
 def with_net(recipe: Recipe, **options: Any) -> Recipe:
@@ -232,19 +297,23 @@ def resolve(recipe: Recipe, train_images: int, class_names: tuple[str, ...]) -> 
         train_images: how many images will train.
     """
     changes: dict[str, Any] = {}
+    kind = _kind(recipe.model, recipe.net.model_dump())
     if recipe.batch is None:
         # About 20 steps an epoch or more, so that little data still means many updates: a guess that held on
         # digits and Fashion-MNIST.
         few = max(1, train_images // _FEWEST_STEPS_AN_EPOCH)
-        changes["batch"] = max(16, min(USUAL_BATCH[_kind(recipe.model)], 2 ** (few.bit_length() - 1)))
-    if recipe.epochs is None:
-        low, high = EPOCH_BOUNDS
-        epochs = recipe.effort * min(high, max(low, round(IMAGES_TO_SEE[_kind(recipe.model)] / train_images)))
+        changes["batch"] = max(16, min(USUAL_BATCH[kind], 2 ** (few.bit_length() - 1)))
+    if recipe.optimizer == "lbfgs":
+        changes["epochs"] = 1.0
+    elif recipe.epochs is None:
+        low, high = _BOUNDS_OF_TRANSFER if kind in _WHOLE.values() else EPOCH_BOUNDS
+        epochs = recipe.effort * min(high, max(low, round(IMAGES_TO_SEE[kind] / train_images)))
         changes["epochs"] = round(epochs, 1) if epochs < 10 else float(round(epochs))
     if recipe.flip is None:
         changes["flip"] = not are_characters(class_names)
     if isinstance(recipe.net, BackboneOptions) and recipe.net.dropout is None:
-        changes["net"] = recipe.net.model_copy(update={"dropout": 0.5 if train_images < _MANY_IMAGES else 0.0})
+        usual = 0.0 if recipe.optimizer == "lbfgs" or train_images >= _MANY_IMAGES else 0.5 if recipe.on_features else 0.2
+        changes["net"] = recipe.net.model_copy(update={"dropout": usual})
     return recipe.model_copy(update=changes)
 
 

@@ -25,10 +25,11 @@ from headstart.training._augment import Draws
 from headstart.training._checkpoints import FOLDER, Checkpoints, final_state
 from headstart.training._classifier import Classifier, outputs_for, save_classifier
 from headstart.training._device import prepare_process, self_test, use_bfloat16
+from headstart.training._head import solve_head
 from headstart.training._layers import describe_network
 from headstart.training._loss import labels_of, loss_function, update
 from headstart.training._observe import Watch, watched
-from headstart.training._optimizers import make_optimizers
+from headstart.training._optimizers import make_optimizers, set_rate
 from headstart.training._plan import Cost, Plan, fit_to_time, plan_steps, written_plan
 from headstart.training._random import generator, seed_of
 from headstart.training._recipe import Recipe, resolve
@@ -179,6 +180,12 @@ def check(recipe: Recipe, dataset: Dataset, split: Split) -> None:
         raise InputError("model cnn normalises over a batch, which needs two images or more.", "Give --batch 2 or more.")
     if isinstance(recipe.net, BackboneOptions):
         weights_mark(recipe.model, recipe.net)
+        if recipe.optimizer == "lbfgs" and not recipe.on_features:
+            raise InputError("lbfgs solves for a head on frozen features.", "Take another --optimizer for --transfer finetune.")
+        if recipe.optimizer == "muon" and recipe.net.transfer == "finetune":
+            raise InputError("muon gives weights a norm of its own, which loses pretrained ones.", "Take --optimizer adamw.")
+    elif recipe.optimizer == "lbfgs":
+        raise InputError(f"lbfgs solves for a linear head, but model {recipe.model} is none.", "Take another --optimizer.")
     else:
         with torch.device("meta"):  # shapes only: no memory, no random numbers
             build(recipe.model, recipe.net, dataset.image_shape, outputs_for(len(dataset.class_names)), 0)
@@ -196,6 +203,10 @@ def _plan_of(run: Path, asked: dict[str, Any]) -> dict[str, Any]:
 
 def _go_on_from(run: Path, state: State) -> None:
     """Begin where a finished run ended."""
+    if state.plan.recipe.optimizer == "lbfgs":
+        raise InputError(
+            f"the head of {run} is solved for: more epochs change nothing.", "Take --optimizer adam, or --transfer finetune."
+        )
     saved = _distributed.agreed(final_state(run))
     if saved is None:
         raise InputError(
@@ -267,10 +278,13 @@ def _fit(
                 order = torch.randperm(len(split.train), generator=generator(seed, "order", epoch)).numpy()
             first = plan.done % plan.steps_per_epoch * plan.batch
             rows, rate, draws = split.train[order[first : first + plan.batch]], plan.rate(), Draws(seed, plan.done, epoch)
-            _set_rate(optimizers, rate)
+            set_rate(optimizers, rate, plan.position)
             classifier.train()
             torch.manual_seed(seed_of(seed, "dropout", plan.done))
-            outcome = update(forward, source.batch(rows, recipe, draws), labels_of(dataset, rows), loss_of, optimizers)
+            if recipe.optimizer == "lbfgs":
+                outcome = solve_head(classifier, source.inputs(rows), dataset.labels[rows], recipe, loss_of.weights)
+            else:
+                outcome = update(forward, source.batch(rows, recipe, draws), labels_of(dataset, rows), loss_of, optimizers)
             if not outcome.is_finite:
                 raise _diverged(outcome.loss, plan, rate)
             state.see(outcome)
@@ -297,12 +311,6 @@ def _fit(
         checkpoints.save(state)  # with the last weights; the best ones, if others, lie beside them
     if state.best.restore(classifier):
         state.validation = None
-
-
-def _set_rate(optimizers: list[torch.optim.Optimizer], rate: float) -> None:
-    for optimizer in optimizers:
-        for group in optimizer.param_groups:
-            group["lr"] = rate * group["peak_lr"]
 
 
 def _judge(state: State, source: Source, dataset: Dataset, split: Split) -> tuple[float, float] | None:

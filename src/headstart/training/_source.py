@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from headstart import progress
-from headstart.data import Dataset, Split, take
-from headstart.models import BackboneOptions, Cnn, build, build_head
+from headstart.data import Dataset, Split, take, without_test
+from headstart.models import BackboneOptions, Cnn, Transfer, build, build_head, load_backbone
 from headstart.training import _distributed
 from headstart.training._augment import Draws, augment
 from headstart.training._classifier import (
     Classifier,
+    Shown,
     Standardise,
     StandardisedBackbone,
     as_floats,
@@ -26,6 +27,7 @@ from headstart.training._classifier import (
 )
 from headstart.training._device import best_device
 from headstart.training._features import Features, choose_side_px, compute_features, shown_at
+from headstart.training._head import solve_head
 from headstart.training._recipe import Recipe
 
 _STATISTICS_IMAGES = 20_000  # enough to fix mean and standard deviation to three digits
@@ -51,6 +53,9 @@ class Source(Protocol):
     def batch(self, rows: NDArray[np.int64], recipe: Recipe, draws: Draws) -> Tensor:
         """Inputs of the network for a batch of dataset indices, augmented; of these, the part that this process learns from."""
 
+    def inputs(self, rows: NDArray[np.int64]) -> Tensor:
+        """Standardised features `(n, size)` of these dataset indices, all of them in every process."""
+
     def probabilities(self, classifier: Classifier, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """Class probabilities `(n, K)` of these dataset indices."""
 
@@ -63,18 +68,21 @@ class Source(Protocol):
 
 @dataclass
 class Pixels:
-    """The images themselves, standardised."""
+    """The images themselves, standardised as the network wants to see them."""
 
     dataset: Dataset
-    front: Standardise
+    front: Standardise | Shown
     seconds: float = 0.0
     reused_seconds: float = 0.0
-    shown: None = None
+    shown: dict[str, Any] | None = None
 
     def batch(self, rows: NDArray[np.int64], recipe: Recipe, draws: Draws) -> Tensor:
         images = torch.from_numpy(take(self.dataset.images, _distributed.own_part(rows))).to(best_device())
         inputs = augment(images.permute(0, 3, 1, 2), self.front, recipe, rows, _distributed.own_slice(len(rows)), draws)
         return inputs.contiguous(memory_format=torch.channels_last)
+
+    def inputs(self, rows: NDArray[np.int64]) -> Tensor:
+        raise TypeError("pixels are no features")
 
     def probabilities(self, classifier: Classifier, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         return classifier.probabilities(self.dataset.images, rows)
@@ -103,22 +111,22 @@ class CachedFeatures:
         return self.features.reused_seconds
 
     def batch(self, rows: NDArray[np.int64], recipe: Recipe, draws: Draws) -> Tensor:
-        return self._inputs(_distributed.own_part(rows))
+        return self.inputs(_distributed.own_part(rows))
 
-    def _inputs(self, rows: NDArray[np.int64]) -> Tensor:
+    def inputs(self, rows: NDArray[np.int64]) -> Tensor:
         return self.front.standardise(torch.from_numpy(self.features.of(rows)).to(best_device()).float())
 
     @torch.inference_mode()
     def probabilities(self, classifier: Classifier, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         parts = [
-            to_probabilities(classifier.logits(self._inputs(part))).cpu().numpy()
+            to_probabilities(classifier.logits(self.inputs(part))).cpu().numpy()
             for part in np.array_split(rows, max(1, len(rows) // 4096))
         ]
         return np.concatenate(parts)
 
     @torch.inference_mode()
     def familiarity(self, classifier: Classifier, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-        found: NDArray[np.float32] = familiarity(classifier.logits(self._inputs(rows))).cpu().numpy()
+        found: NDArray[np.float32] = familiarity(classifier.logits(self.inputs(rows))).cpu().numpy()
         return found
 
     def ms_per_image(self, seconds: float, images: int) -> float:
@@ -126,28 +134,65 @@ class CachedFeatures:
 
 
 def prepare(recipe: Recipe, dataset: Dataset, split: Split, seed: int) -> tuple[Classifier, Source]:
-    """An untrained classifier and what it learns from: statistics, whitening or features come from the training images."""
-    options, device, outputs = recipe.net, best_device(), outputs_for(len(dataset.class_names))
-    source: Source
-    front: Standardise | StandardisedBackbone
-    if isinstance(options, BackboneOptions):
-        side_px = _distributed.agreed(choose_side_px(recipe, dataset, split, recipe.time_limit))
-        with _distributed.first_goes_first():
-            features = compute_features(recipe, dataset, split, seed, side_px)
-        front = StandardisedBackbone(features.backbone)
-        front.fit(features.of(split.train))
-        net = build_head(features.backbone.size, outputs, options, seed)
-        source = CachedFeatures(features, front, shown := shown_at(recipe, features.backbone, dataset.image_shape))
-        progress.say(shown["shown"])
+    """A classifier before its training and what it learns from: what is measured on images, is measured on training images."""
+    if recipe.on_features:
+        classifier, source = _on_features(recipe, dataset, split, seed)
+    elif isinstance(recipe.net, BackboneOptions):
+        classifier, source = _on_a_backbone(recipe, recipe.net, dataset, split, seed)
     else:
-        count = max(64, min(_STATISTICS_IMAGES, _STATISTICS_BYTES // int(np.prod(dataset.image_shape))))
-        drawn = np.random.default_rng(seed).permutation(split.train)[:count]
-        front = Standardise(dataset.image_shape[2])
-        front.fit(take(dataset.images, np.sort(drawn)))
-        net = build(recipe.model, options, dataset.image_shape, outputs, seed)
-        if isinstance(net, Cnn):
-            sample = np.sort(drawn[: min(_WHITENING_IMAGES, max(64, count // 4))])
-            net.whitening.fit(front(as_floats(take(dataset.images, sample), torch.device("cpu"))))
-        source = Pixels(dataset, front)
+        classifier, source = _on_pixels(recipe, dataset, split, seed)
+    if source.shown:
+        progress.say(source.shown["shown"])
+    return classifier.to(best_device()).to(memory_format=torch.channels_last), source
+
+
+def _on_features(recipe: Recipe, dataset: Dataset, split: Split, seed: int) -> tuple[Classifier, Source]:
+    assert isinstance(recipe.net, BackboneOptions)
+    side_px = _distributed.agreed(choose_side_px(recipe, dataset, split, recipe.time_limit))
+    with _distributed.first_goes_first():
+        features = compute_features(recipe, dataset, split, seed, side_px)
+    front = StandardisedBackbone(features.backbone)
+    front.fit(features.of(split.train))
+    net = build_head(features.backbone.size, outputs_for(len(dataset.class_names)), recipe.net, seed)
     classifier = Classifier(front, net, recipe, dataset.class_names, dataset.image_shape)
-    return classifier.to(device).to(memory_format=torch.channels_last), source
+    return classifier, CachedFeatures(features, front, shown_at(recipe, features.backbone, dataset.image_shape))
+
+
+def _on_a_backbone(
+    recipe: Recipe, options: BackboneOptions, dataset: Dataset, split: Split, seed: int
+) -> tuple[Classifier, Source]:
+    """A backbone that will learn. A pretrained one begins with a head that is fitted to its features as they are.
+
+    From a random head, the first gradients would spoil the features before the head makes sense of them: LP-FT, Kumar et al.
+    (2022), arXiv:2202.10054.
+    """
+    side_px = choose_side_px(recipe, dataset, split, None)
+    backbone = load_backbone(recipe.model, options, side_px, seed)
+    head = build_head(backbone.size, outputs_for(len(dataset.class_names)), options, seed)
+    net, seconds, reused = Transfer(backbone, head, learns_statistics=not options.pretrained), 0.0, 0.0
+    if options.pretrained:
+        probe = recipe.model_copy(update={"net": options.model_copy(update={"transfer": "frozen"}), "l2": None})
+        with _distributed.first_goes_first():
+            fitted, source = _on_features(probe, dataset, without_test(dataset, split), seed)
+        front = fitted.front
+        assert isinstance(front, StandardisedBackbone)
+        net.mean.copy_(front.mean)
+        net.std.copy_(front.std)
+        if options.head == "linear":
+            solve_head(fitted, source.inputs(split.train), dataset.labels[split.train], probe)
+            head.load_state_dict(fitted.net.state_dict())
+        seconds, reused = source.seconds, source.reused_seconds
+    classifier = Classifier(front := Shown(net), net, recipe, dataset.class_names, dataset.image_shape)
+    return classifier, Pixels(dataset, front, seconds, reused, shown_at(recipe, backbone, dataset.image_shape))
+
+
+def _on_pixels(recipe: Recipe, dataset: Dataset, split: Split, seed: int) -> tuple[Classifier, Source]:
+    count = max(64, min(_STATISTICS_IMAGES, _STATISTICS_BYTES // int(np.prod(dataset.image_shape))))
+    drawn = np.random.default_rng(seed).permutation(split.train)[:count]
+    front = Standardise(dataset.image_shape[2])
+    front.fit(take(dataset.images, np.sort(drawn)))
+    net = build(recipe.model, recipe.net, dataset.image_shape, outputs_for(len(dataset.class_names)), seed)
+    if isinstance(net, Cnn):
+        sample = np.sort(drawn[: min(_WHITENING_IMAGES, max(64, count // 4))])
+        net.whitening.fit(front(as_floats(take(dataset.images, sample), torch.device("cpu"))))
+    return Classifier(front, net, recipe, dataset.class_names, dataset.image_shape), Pixels(dataset, front)

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from headstart.data import Dataset, Split
 from headstart.training import _distributed
 from headstart.training._augment import Draws
-from headstart.training._classifier import Classifier
+from headstart.training._classifier import Classifier, StandardisedBackbone
+from headstart.training._head import seconds_to_solve
 from headstart.training._loss import labels_of, loss_function, update
 from headstart.training._optimizers import make_optimizers
 from headstart.training._plan import Cost, Plan
@@ -38,6 +39,9 @@ def measure(plan: Plan, classifier: Classifier, source: Source, dataset: Dataset
 
 
 def _seconds_per_step(plan: Plan, trial: Classifier, source: Source, dataset: Dataset, split: Split, seconds: float) -> float:
+    if plan.recipe.optimizer == "lbfgs":
+        size = trial.front.backbone.size if isinstance(trial.front, StandardisedBackbone) else 0
+        return seconds_to_solve(len(split.train), size, len(dataset.class_names), plan.recipe)
     optimizers = make_optimizers(trial.net, plan.recipe)
     loss_of = loss_function(plan.recipe, dataset.labels[split.train], len(dataset.class_names))
     rows, times = split.train[: plan.batch], [0.0]

@@ -1,0 +1,74 @@
+"""A backbone that learns together with its head."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from headstart.models._backbone import Backbone
+from headstart.models._fused import exact_depthwise
+
+
+class Transfer(nn.Module):
+    """Images as a backbone wants to see them, `(N, 3, px, px)`, to logits: the backbone learns, and the head on it.
+
+    Batch norm of pretrained weights stays what it was: its statistics come from a million images, those of a batch of 64 would
+    drift away from them and change what all layers behind were trained on. So it is a part of the convolution before it, and
+    learns as such. With random weights there are no such statistics: batch norm works as usual, over each batch.
+
+    Attributes:
+        mean, std: of the backbone's features before it learnt; the head sees them standardised.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, backbone: Backbone, head: nn.Module, *, learns_statistics: bool) -> None:
+        super().__init__()
+        self.backbone, self.head = backbone, head
+        if learns_statistics:
+            exact_depthwise(backbone.net)
+        else:
+            backbone.fold()
+        backbone.learn(statistics=learns_statistics)
+        self.register_buffer("mean", torch.zeros(backbone.size))
+        self.register_buffer("std", torch.ones(backbone.size))
+        self._folded: tuple[Backbone, ...] = ()  # for predictions; no submodule, since its weights are the same
+        self.register_load_state_dict_post_hook(_forget)  # type: ignore[no-untyped-call]
+
+    def forward(self, shown: Tensor) -> Tensor:
+        found: Tensor = self.head((self._backbone().features(shown) - self.mean) / self.std)
+        return found
+
+    def _backbone(self) -> Backbone:
+        """The backbone; for predictions one whose batch norms are part of its convolutions, which is faster."""
+        if self.training or torch.is_grad_enabled() or not self.backbone.learns_statistics:
+            return self.backbone
+        if not self._folded:
+            self._folded = (copy.deepcopy(self.backbone).eval().fold(),)
+        return self._folded[0]
+
+    def train(self, mode: bool = True) -> Transfer:
+        if mode:
+            self._folded = ()
+        return super().train(mode)
+
+    def groups(self) -> list[list[nn.Parameter]]:
+        """The weights that learn, stage by stage from the image upwards; the head's come last."""
+        from timm.models import group_parameters
+
+        own, matcher = dict(self.backbone.net.named_parameters()), getattr(self.backbone.net, "group_matcher")  # noqa: B009
+        found: dict[int, list[str]] = group_parameters(self.backbone.net, matcher(coarse=True))
+        stages = [[own[name] for name in names if own[name].requires_grad] for _, names in sorted(found.items())]
+        return [*(stage for stage in stages if stage), list(self.head.parameters())]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_folded": ()}
+
+
+def _forget(net: nn.Module, _: object) -> None:
+    assert isinstance(net, Transfer)
+    net._folded = ()
