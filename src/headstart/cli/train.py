@@ -50,6 +50,9 @@ def train(
     nodes: Annotated[int | None, _option("--nodes", "Units of a layer, or filters of the first block.", _NETWORK)] = None,
     activation: Annotated[str | None, _option("--activation", "relu, tanh or gelu.", _NETWORK)] = None,
     dropout: Annotated[float | None, _option("--dropout", "Part of the units dropped while training.", _NETWORK)] = None,
+    transfer: Annotated[
+        str | None, _option("--transfer", "frozen (the head learns), finetune (all of it), scratch (random weights).", _BACKBONE)
+    ] = None,
     weights: Annotated[
         str | None, _option("--weights", "Of a backbone: a .safetensors file with timm's names.", _BACKBONE)
     ] = None,
@@ -122,6 +125,7 @@ def train(
         "cut": cut,
         "pool": pool,
         "head": head,
+        "transfer": transfer,
         "flip": flip,
         "rotation": rotation,
         "shift": shift,

@@ -48,7 +48,8 @@ class Transfer(nn.Module):
         if self.training or torch.is_grad_enabled() or not self.backbone.learns_statistics:
             return self.backbone
         if not self._folded:
-            self._folded = (copy.deepcopy(self.backbone).eval().fold(),)
+            with torch.inference_mode(False):  # tensors made in that mode have no version, by which packed weights are known
+                self._folded = (copy.deepcopy(self.backbone).eval().fold(),)
         return self._folded[0]
 
     def train(self, mode: bool = True) -> Transfer:

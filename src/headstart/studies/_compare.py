@@ -17,10 +17,10 @@ from headstart import progress, store
 from headstart.data import Dataset, Split
 from headstart.errors import InputError, RunFailed
 from headstart.evaluation import FloorResult, majority_class, nearest_neighbour
-from headstart.models import is_backbone
-from headstart.studies._finding import Entry, make_finding
+from headstart.models import BackboneOptions, is_backbone
+from headstart.studies._finding import CONTROL, Entry, make_finding
 from headstart.studies._folder import answer, part_that_judges, plain
-from headstart.training import check, keys_of, make_recipe, prepare_features, read_run, train, warm_up, with_net
+from headstart.training import Recipe, check, keys_of, make_recipe, prepare_features, read_run, train, warm_up, with_net
 
 REPORT_SECONDS = 8.0  # kept back from the time limit for drawing the report; it took 2 to 4 s for two contenders on 2 cores
 LEAST_SECONDS_A_RUN = 1.0
@@ -111,11 +111,23 @@ def _entries(asked: Comparison) -> list[Entry]:
     names = [entry.name for entry in found]
     if len(set(names)) < len(names):
         raise InputError(f"two contenders are called {max(names, key=names.count)}.", "Rename one of the folders.")
+    learning = {entry.recipe.model for entry in found if getattr(entry.recipe.net, "transfer", "") == "scratch"}
     for entry in list(found):
-        if is_backbone(entry.recipe.model) and getattr(entry.recipe.net, "pretrained", False) and not entry.runs:
-            control = with_net(entry.recipe, pretrained=False, weights=None)
-            found.append(Entry(f"{entry.name} (random weights)", "control", control, asked.seeds[:1]))
+        control = None if entry.runs else _control(entry.recipe)
+        if control is not None and (control.on_features or control.model not in learning):
+            found.append(Entry(f"{entry.name}{CONTROL}", "control", control, asked.seeds[:1]))
     return found
+
+
+def _control(recipe: Recipe) -> Recipe | None:
+    """The same backbone from random weights, used in the same way; None where there are no pretrained ones to judge."""
+    options = recipe.net
+    if not isinstance(options, BackboneOptions) or not options.pretrained:
+        return None
+    if options.on_features:
+        return with_net(recipe, pretrained=False, weights=None)
+    kept = options.model_dump(include={"cut", "pool", "head", "input_px"})
+    return make_recipe(recipe.model, {**kept, "epochs": recipe.epochs, "effort": recipe.effort}, "scratch")
 
 
 def _model_of(name: str) -> str | None:
@@ -187,19 +199,19 @@ def _share_time(
     kept = store.read_json_or(folder / "budget.json", {"entries": {}})["entries"]
     sides: dict[str, Any] = {}  # a control sees images of the same size as its backbone
     for entry in entries:
-        model = entry.recipe.model
+        of = entry.name.removesuffix(CONTROL)
         if entry.name in kept:
             entry.prepare_seconds, entry.run_seconds = kept[entry.name]["prepare"], kept[entry.name]["run"]
             entry.recipe = with_net(entry.recipe, **kept[entry.name]["net"])
         else:
-            if is_backbone(model):
+            if is_backbone(entry.recipe.model):
                 progress.say(f"{entry.name}: features, once for all seeds")
-                recipe = with_net(entry.recipe, **sides.get(model, {}))
+                recipe = with_net(entry.recipe, **sides.get(of, {}))
                 entry.recipe, entry.prepare_seconds = prepare_features(recipe, dataset, split, entry.seeds[0], share)
             left = None if share is None else (share - entry.prepare_seconds) / len(entry.seeds)
             entry.run_seconds = None if left is None else max(LEAST_SECONDS_A_RUN, left)
-        sides[model] = entry.recipe.net.model_dump(include={"input_px"})
-        kept = {**kept, entry.name: {"prepare": entry.prepare_seconds, "run": entry.run_seconds, "net": sides[model]}}
+        sides[of] = entry.recipe.net.model_dump(include={"input_px"})
+        kept = {**kept, entry.name: {"prepare": entry.prepare_seconds, "run": entry.run_seconds, "net": sides[of]}}
     store.write_json(folder / "budget.json", {"entries": kept})
 
 

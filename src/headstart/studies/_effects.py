@@ -27,7 +27,7 @@ from headstart.studies._grid import (
     with_features,
 )
 from headstart.studies._knobs import KNOBS, knobs_of, turned, value_of
-from headstart.training import Recipe, check, make_recipe, read_curves, resolve, with_depth
+from headstart.training import Recipe, by_steps, check, read_curves, resolve, with_depth
 
 _LEVEL = 0.05
 _BASELINE = "baseline"
@@ -66,8 +66,8 @@ class EffectStudy:
             )
 
     def recipe(self) -> Recipe:
-        """The recipe as it is."""
-        return make_recipe(self.model, self.values, self.preset)
+        """The recipe as it is; that of a linear head on frozen features learns by steps here."""
+        return by_steps(self.model, self.values, self.preset)
 
     def as_json(self) -> dict[str, Any]:
         """What defines the study."""

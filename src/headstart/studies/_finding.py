@@ -14,6 +14,8 @@ from headstart.errors import RunFailed
 from headstart.evaluation import FloorResult, accuracy_interval, difference_of, floor_sentence, verdict, wilson_interval
 from headstart.training import Recipe, read_correct, read_metrics
 
+CONTROL = " (random weights)"  # behind the name of a contender
+
 
 @dataclass
 class Entry:
@@ -140,13 +142,14 @@ def _worth_of_pretraining(entries: list[Entry], correct: dict[str, NDArray[np.bo
     """Rule 4: what the ImageNet weights add over the same backbone from random weights."""
     found = []
     for control in entries:
-        name = control.recipe.model
+        name = control.name.removesuffix(CONTROL)
         if control.role != "control" or name not in correct or control.name not in correct:
             continue
         result = difference_of(correct[name], correct[control.name][:1], 0.05)
         low, high = result.interval
         found.append(
-            f"ImageNet weights against one draw of random weights in the same frozen backbone: "
+            f"ImageNet weights against one draw of random weights in the same {'frozen ' if control.recipe.on_features else ''}"
+            f"backbone{'' if control.recipe.on_features else ', all of it learning'}: "
             f"{100 * result.difference:+.1f} points (95% interval {100 * low:+.1f} to {100 * high:+.1f})."
         )
     return found

@@ -97,5 +97,5 @@ def turned(recipe: Recipe, change: dict[str, Any], given: dict[str, Any], preset
     own = {key: value for key, value in given.items() if value is not None}
     if "optimizer" in change:
         own = {key: value for key, value in own.items() if key not in ("lr", "momentum")}
-    known = keys_of(recipe.model, {"optimizer": "sgd"})
+    known = keys_of(recipe.model, {"optimizer": "sgd", "transfer": value_of(recipe, "transfer")})
     return make_recipe(recipe.model, {key: value for key, value in {**decided, **own, **change}.items() if key in known}, preset)

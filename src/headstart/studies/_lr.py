@@ -27,7 +27,7 @@ from headstart.studies._grid import (
     scores,
     with_features,
 )
-from headstart.training import RangeTest, Recipe, check, make_recipe, range_test, read_metrics
+from headstart.training import RangeTest, Recipe, by_steps, check, range_test, read_metrics
 
 PUBLISHED_RATES = (0.1, 0.01, 0.001, 0.0001)
 _LEVEL = 0.05
@@ -67,8 +67,8 @@ class RateStudy:
             self.recipe(rate)
 
     def recipe(self, rate: float | None = None) -> Recipe:
-        """The recipe at a rate."""
-        return make_recipe(self.model, {**self.values, **({} if rate is None else {"lr": rate})}, self.preset)
+        """The recipe at a rate; that of a linear head on frozen features learns by steps here."""
+        return by_steps(self.model, {**self.values, **({} if rate is None else {"lr": rate})}, self.preset)
 
     def all_rates(self) -> list[float]:
         """Ascending."""

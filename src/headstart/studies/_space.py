@@ -76,7 +76,7 @@ def make_space(model: str, given: Mapping[str, Any] | Callable[[Draw], Values], 
     """
     if callable(given):
         return Space(given, {})
-    known = sorted(keys_of(model, {"optimizer": "sgd"}) - set(_OF_THE_STUDY))
+    known = sorted(keys_of(model, {"optimizer": "sgd", "transfer": fixed.get("transfer")}) - set(_OF_THE_STUDY))
     for key, choice in given.items():
         if key in _OF_THE_STUDY:
             raise InputError(f"'{key}' cannot be searched: all recipes of a study get the same budget.", "Give it as an option.")

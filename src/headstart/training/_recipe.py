@@ -111,9 +111,9 @@ _DEFAULTS: dict[str, dict[str, Any]] = {
     _BACKBONE: {"optimizer": "lbfgs", "l2": None},
     _WHOLE["finetune"]: {
         "optimizer": "adamw",
-        "lr": 1e-3,
+        "lr": 5e-4,
         "schedule": "cosine",
-        "warmup": 0.1,
+        "warmup": 0.2,
         "label_smoothing": 0.1,
         "flip": None,
         "shift": 0.06,
@@ -212,6 +212,12 @@ def make_recipe(model: str, values: Mapping[str, Any] | None = None, preset: str
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"]) or model
         raise InputError(f"option {key} is {first['input']!r}: {first['msg'].lower()}.", _hint(key, first["input"])) from None
+
+
+def by_steps(model: str, values: Mapping[str, Any], preset: str = "balanced") -> Recipe:
+    """As `make_recipe`, but where it would solve for a head at once, the head learns by steps: it has a learning rate to vary."""
+    recipe = make_recipe(model, values, preset)
+    return make_recipe(model, {**values, "optimizer": "adam"}, preset) if recipe.optimizer == "lbfgs" else recipe
 
 
 def _how_a_head_learns(given: dict[str, Any]) -> dict[str, Any]:

@@ -282,6 +282,7 @@ def _fit(
             classifier.train()
             torch.manual_seed(seed_of(seed, "dropout", plan.done))
             if recipe.optimizer == "lbfgs":
+                rows = np.sort(rows)  # so that no seed has a say
                 outcome = solve_head(classifier, source.inputs(rows), dataset.labels[rows], recipe, loss_of.weights)
             else:
                 outcome = update(forward, source.batch(rows, recipe, draws), labels_of(dataset, rows), loss_of, optimizers)

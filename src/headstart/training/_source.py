@@ -33,6 +33,8 @@ from headstart.training._recipe import Recipe
 _STATISTICS_IMAGES = 20_000  # enough to fix mean and standard deviation to three digits
 _STATISTICS_BYTES = 1 << 27  # of pixels looked at for them: large images need fewer
 _WHITENING_IMAGES = 5_000
+# Of the mean deviation of features: one that hardly varied would be blown up as soon as the backbone learns to use it.
+_LEAST_SPREAD = 0.5
 
 
 class Source(Protocol):
@@ -176,6 +178,7 @@ def _on_a_backbone(
             fitted, source = _on_features(probe, dataset, without_test(dataset, split), seed)
         front = fitted.front
         assert isinstance(front, StandardisedBackbone)
+        front.std.clamp_(min=_LEAST_SPREAD * front.std.mean().item())
         net.mean.copy_(front.mean)
         net.std.copy_(front.std)
         if options.head == "linear":

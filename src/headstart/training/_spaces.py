@@ -40,6 +40,14 @@ _SPACES: dict[str, dict[str, Any]] = {
     },
 }
 _OF_HEADS: dict[str, Any] = {"lr": _RATE, "dropout": _DROPOUT, "l2": _L2, "optimizer": _OPTIMIZERS, "batch": [64, 128, 256, 512]}
+_OF_SOLVED_HEADS: dict[str, Any] = {"l2": {"low": 1e-4, "high": 1.0, "log": True}}
+_OF_WHOLE_BACKBONES: dict[str, Any] = {
+    "lr": {"low": 1e-4, "high": 1e-2, "log": True},
+    "layer_decay": [0.5, 0.6, 0.7, 0.8, 0.9, 1.0],
+    "dropout": _DROPOUT,
+    "shift": [0.0, 0.06, 0.12],
+    "label_smoothing": [0.0, 0.1],
+}
 _OF_OTHERS: dict[str, Any] = {"lr": _RATE, "dropout": _DROPOUT, "l2": _L2, "optimizer": _OPTIMIZERS, "batch": [32, 64, 128, 256]}
 EXTRAS: dict[str, dict[str, Any]] = {
     "augmentation": {
@@ -63,8 +71,8 @@ def default_space(recipe: Recipe, extras: tuple[str, ...] = ()) -> dict[str, Any
         InputError: no such extra, or one that means nothing for this model.
     """
     model = recipe.model
-    known = keys_of(model, {})
-    found = dict(_SPACES.get(model) or (_OF_HEADS if is_backbone(model) else _OF_OTHERS))
+    known = keys_of(model, recipe.net.model_dump())
+    found = dict(_space_of(recipe))
     if isinstance(recipe.net, CnnOptions) and recipe.net.layers is not None and recipe.net.layers > 1:
         found["layers"] = {"low": max(1, recipe.net.layers - 2), "high": recipe.net.layers}
     for extra in extras:
@@ -77,6 +85,14 @@ def default_space(recipe: Recipe, extras: tuple[str, ...] = ()) -> dict[str, Any
         found |= EXTRAS[extra]
     flat = recipe.flat()
     return {key: _with_own(choice, flat.get(key)) for key, choice in found.items()}
+
+
+def _space_of(recipe: Recipe) -> dict[str, Any]:
+    if recipe.optimizer == "lbfgs":
+        return _OF_SOLVED_HEADS
+    if is_backbone(recipe.model):
+        return _OF_HEADS if recipe.on_features else _OF_WHOLE_BACKBONES
+    return _SPACES.get(recipe.model, _OF_OTHERS)
 
 
 def _with_own(choice: Any, own: Any) -> Any:

@@ -1,0 +1,189 @@
+"""A backbone that learns, and heads that are solved for."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from sklearn.linear_model import LogisticRegression
+
+from headstart.data import Dataset, Split, load, make_split
+from headstart.errors import InputError
+from headstart.models import BackboneOptions, Transfer, load_backbone
+from headstart.training import load_classifier, make_recipe, resolve, train
+from headstart.training._optimizers import TowardsStart, make_optimizers, set_rate
+from headstart.training._probe import choose_penalty, fit
+from headstart.training._source import prepare
+
+MODEL, SIDE = "efficientnet-lite0", {"input_px": 32}
+
+
+@pytest.fixture
+def few(digits: Dataset) -> Split:
+    return make_split(digits, train_images=150)
+
+
+def whole(way: str, **values: Any) -> Any:
+    return make_recipe(MODEL, {**SIDE, "epochs": 2.0, "batch": 32, **values}, way)
+
+
+def test_a_solved_head_is_the_one_that_scikit_learn_finds() -> None:
+    numbers = np.random.default_rng(0)
+    inputs = numbers.normal(size=(120, 7)).astype(np.float32)
+    labels = (inputs[:, 0] + numbers.normal(size=120) > 0).astype(np.int64) + (inputs[:, 1] > 1)
+    weights = np.where(labels == 2, 3.0, 1.0).astype(np.float32)
+    ours = fit(inputs, labels, 3, 0.05, weights)
+    theirs = LogisticRegression(C=1 / (0.05 * weights.sum()), tol=1e-8, max_iter=1000).fit(inputs, labels, weights)
+    assert np.allclose(ours[:-1].T - ours[:-1].T.mean(0), theirs.coef_ - theirs.coef_.mean(0), atol=2e-3)
+
+
+def test_the_penalty_is_large_for_noise_and_small_for_what_can_be_told() -> None:
+    numbers = np.random.default_rng(0)
+    labels = np.arange(300) % 3
+    noise = numbers.normal(size=(300, 40)).astype(np.float32)
+    told = noise + 6 * np.eye(3, 40, dtype=np.float32)[labels]
+    assert choose_penalty(noise, labels) == 1.0
+    assert choose_penalty(told, labels) < 1.0
+
+
+def test_a_frozen_backbone_solves_for_its_head_and_keeps_what_it_was_given(digits: Dataset, few: Split, tmp_path: Path) -> None:
+    recipe = make_recipe(MODEL, SIDE)
+    assert (recipe.optimizer, recipe.l2) == ("lbfgs", None)
+    done = train(recipe, digits, few, 0, tmp_path / "run")
+    assert done["epochs"] == 1 and done["validation"]["accuracy"] > 0.6
+    again = train(recipe, digits, few, 1, tmp_path / "again")
+    assert again["test"] == done["test"]  # nothing in it is left to chance
+    for key, value in (("lr", 0.01), ("epochs", 3.0), ("head", "64"), ("dropout", 0.3), ("optimizer", "sgd")):
+        assert make_recipe(MODEL, {key: value}).optimizer == ("sgd" if key == "optimizer" else "adam")
+    with pytest.raises(InputError, match="no use for epochs, lr"):
+        make_recipe(MODEL, {"optimizer": "lbfgs", "lr": 0.1, "epochs": 2.0})
+
+
+def test_two_classes_get_the_head_of_the_second_one(digits: Dataset, few: Split, tmp_path: Path) -> None:
+    chosen = np.flatnonzero(digits.labels < 2)
+    two = load((np.asarray(digits.images[chosen]), digits.labels[chosen]))
+    done = train(make_recipe(MODEL, SIDE), two, make_split(two), 0, tmp_path / "run")
+    assert done["test"]["accuracy"] > 0.9
+
+
+def test_fine_tuning_begins_with_the_solved_head_and_learns(digits: Dataset, few: Split, tmp_path: Path) -> None:
+    frozen = train(make_recipe(MODEL, SIDE), digits, few, 0, tmp_path / "frozen")
+    recipe = resolve(whole("finetune"), len(few.train), digits.class_names)
+    classifier, source = prepare(recipe, digits, few, 0)
+    begun = source.probabilities(classifier.eval(), few.validation).argmax(1) == digits.labels[few.validation]
+    assert abs(begun.mean() - frozen["validation"]["accuracy"]) < 0.03  # mirrored views are averaged here
+    tuned = train(whole("finetune", epochs=8.0, lr=2e-4), digits, few, 0, tmp_path / "tuned")
+    assert tuned["trainable_parameters"] > 3_000_000
+    curves = [line.split(",") for line in (tmp_path / "tuned" / "curves.csv").read_text().splitlines()]
+    loss = [float(row[curves[0].index("train_loss")]) for row in curves[1:]]
+    assert loss[-1] < 0.8 * loss[0]
+
+
+def test_a_saved_fine_tuned_classifier_predicts_what_its_run_did(digits: Dataset, few: Split, tmp_path: Path) -> None:
+    for way in ("finetune", "scratch"):
+        train(whole(way), digits, few, 0, tmp_path / way)
+        classifier = load_classifier(tmp_path / way)
+        found = classifier.probabilities(digits.images, few.test)
+        rows = [line.split(",") for line in (tmp_path / way / "predictions.csv").read_text().splitlines()[1:]]
+        written = np.array([row[6:] for row in rows if row[2] == "test"], float)
+        assert written.shape == found.shape and np.allclose(written, found, atol=1e-5)
+
+
+def test_lower_stages_learn_slower_and_later() -> None:
+    recipe = whole("finetune", layer_decay=0.5, unfreeze=0.6, lr=0.01)
+    assert isinstance(recipe.net, BackboneOptions)
+    net = Transfer(load_backbone(MODEL, recipe.net, 32, 0, empty=True), torch.nn.Linear(1280, 3), learns_statistics=False)
+    (optimizer,) = make_optimizers(net, recipe)
+    rates = [group["peak_lr"] for group in optimizer.param_groups]
+    assert rates[-2] == 0.01 and all(low == pytest.approx(high / 2) for low, high in itertools.pairwise(rates[:-1]))
+    assert rates[-1] == pytest.approx(0.001)  # of the head, which was solved for
+    assert sum(len(group["params"]) for group in optimizer.param_groups) == sum(1 for _ in net.parameters())
+    set_rate([optimizer], 1.0, 0.0)
+    assert [group["lr"] > 0 for group in optimizer.param_groups] == [False] * (len(rates) - 1) + [True]
+    set_rate([optimizer], 1.0, 0.6)
+    assert all(group["lr"] > 0 for group in optimizer.param_groups)
+
+
+def test_weights_are_drawn_back_to_where_they_began() -> None:
+    weight = torch.nn.Parameter(torch.tensor([1.0, 2.0]))
+    pull = TowardsStart([{"params": [weight]}], 0.5)
+    pull.param_groups[0]["lr"] = 0.2
+    with torch.no_grad():
+        weight.add_(10)
+    pull.step()
+    assert torch.allclose(weight, torch.tensor([10.0, 11.0]))
+
+
+def test_batch_norm_stays_what_it_was_when_fine_tuned_and_is_measured_from_scratch() -> None:
+    options = make_recipe(MODEL, SIDE).net
+    assert isinstance(options, BackboneOptions)
+    images = torch.rand(8, 3, 32, 32) * 255
+    tuned = Transfer(load_backbone(MODEL, options, 32, 0), torch.nn.Linear(1280, 3), learns_statistics=False).train()
+    assert not any(isinstance(module, torch.nn.BatchNorm2d) for module in tuned.modules())
+    shown = tuned.backbone.standardise(images)
+    assert torch.allclose(tuned.backbone.features(shown), load_backbone(MODEL, options, 32, 0)(images), atol=1e-2)
+    fresh = Transfer(load_backbone(MODEL, options, 32, 0, empty=True), torch.nn.Linear(1280, 3), learns_statistics=True).train()
+    norm = next(module for module in fresh.modules() if isinstance(module, torch.nn.BatchNorm2d))
+    before = norm.running_mean.clone() if norm.running_mean is not None else None
+    fresh(shown)
+    assert before is not None and norm.running_mean is not None and not torch.equal(before, norm.running_mean)
+    with torch.no_grad():
+        exact = fresh.train(False).head((fresh.backbone.features(shown) - fresh.mean) / fresh.std)
+        assert torch.allclose(fresh(shown), exact, atol=1e-3)  # predictions go through folded norms
+
+
+def test_a_killed_fine_tuning_would_go_on_where_it_was(
+    digits: Dataset, few: Split, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = whole("finetune", l2_sp=0.1, unfreeze=0.5, epochs=2.0, batch=75)
+    train(recipe, digits, few, 0, tmp_path / "whole")
+
+    class Killed(BaseException):
+        pass
+
+    from headstart.training import _run
+
+    judge, calls = _run._judge, []
+
+    def once(*given: Any) -> Any:
+        calls.append(1)
+        if len(calls) == 2:
+            raise Killed
+        return judge(*given)
+
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(_run, "_judge", once)
+        patch.setattr("headstart.training._checkpoints.Checkpoints.save_if_due", lambda self, state: self.save(state))
+        train(recipe, digits, few, 0, tmp_path / "killed")
+    done = train(recipe, digits, few, 0, tmp_path / "killed")
+    assert done["resumed"]
+    files = [(tmp_path / of / "model.safetensors").read_bytes() for of in ("whole", "killed")]
+    assert files[0] == files[1]
+
+
+@pytest.mark.parametrize(
+    ("values", "way", "message"),
+    [
+        ({"optimizer": "muon"}, "finetune", "norm of its own"),
+        ({"optimizer": "lbfgs"}, "finetune", "frozen features"),
+        ({"pretrained": False}, "finetune", "nothing to fine-tune"),
+        ({"rotation": 5.0}, "frozen", "no option 'rotation'"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(
+    digits: Dataset, few: Split, tmp_path: Path, values: dict[str, Any], way: str, message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        train(make_recipe(MODEL, {**SIDE, **values}, way), digits, few, 0, tmp_path / "run")
+
+
+def test_the_record_of_a_run_says_how_the_backbone_was_used(digits: Dataset, few: Split, tmp_path: Path) -> None:
+    train(whole("finetune", epochs=1.0), digits, few, 0, tmp_path / "run")
+    metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    assert metrics["resolved"]["net"]["transfer"] == "finetune"
+    assert "shown to efficientnet-lite0 at 32x32" in metrics["backbone"]["shown"]
