@@ -53,14 +53,15 @@ def _main(finding: Facts) -> Facts | None:
 
 
 def headline(finding: Facts) -> str:
-    """The page's first words: how many times the labels, or that no difference was shown."""
+    """The page's first words: how many labels match, or that no difference was shown."""
     name, main = finding["dataset"]["name"], _main(finding)
     if main is None:
         return f"{finding['compared_with']} on {name}" if not finding["comparisons"] else f"No difference shown on {name}"
     match = main["matches"][main["match"]]
-    most = finding["per_class"][-1] / match["per_class"]
-    many = factor(match["times"]) if match["times"] else f"more than {factor(most)}"
-    return f"{main['follower']} needs {many} times the labels of {main['leader']} on {name}"
+    begin = f"On {name}, {count(match['per_class'])} label{'s' * (match['per_class'] != 1)} a class with {main['leader']}"
+    needs = match["needs"]
+    worth = _round(needs["per_class"]) if needs["where"] == "inside" else f"more than {count(finding['per_class'][-1])}"
+    return f"{begin} are worth {worth} with {main['follower']}"
 
 
 def crossing(pair: Facts, counts: list[int]) -> dict[str, str]:

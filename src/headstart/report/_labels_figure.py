@@ -89,10 +89,10 @@ def _draw_match(axes: Axes, study: Study, pair: Facts) -> None:
     axes.annotate(
         text,
         ((start * end) ** 0.5, level),
-        (0, 4),
+        (0, -5),
         textcoords="offset points",
         ha="center",
-        va="bottom",
+        va="top",
         weight="bold",
         fontsize=9.5,
         bbox={"facecolor": LIGHT.paper, "edgecolor": "none", "pad": 1.2, "alpha": 0.8},

@@ -51,7 +51,15 @@ def _curves(finding: Any) -> Table:
     from rich.text import Text
 
     table = plain_table(
-        ["", "a class", "labels", finding["judged_on"] or "test", "95% interval", f"to {short(finding['compared_with'], 20)}", ""],
+        [
+            "",
+            "a class",
+            "labels",
+            finding["judged_on"] or "test",
+            "95% interval",
+            f"to {short(finding['compared_with'], 20)}",
+            "",
+        ],
         left=1,
         fold=0,
     )
