@@ -1,4 +1,4 @@
-"""Study folders as `tune`, `lr` and `effects` leave them, with made-up but consistent numbers: nothing is trained."""
+"""Study folders as `tune`, `lr`, `labels` and `effects` leave them, with made-up but consistent numbers: nothing is trained."""
 
 from __future__ import annotations
 
@@ -9,6 +9,11 @@ from typing import Any
 
 import numpy as np
 from fake_study import DIGITS, Fake, dataset_facts, make_run, make_study
+
+from headstart.evaluation import accuracy_interval
+from headstart.studies._contenders import Contender, folder_name
+from headstart.studies._matching import findings
+from headstart.training import make_recipe
 
 Json = dict[str, Any]
 SPACE: Json = {
@@ -21,6 +26,7 @@ SPACE: Json = {
 }
 DEFAULTS: Json = {"lr": 0.001, "layers": 2, "nodes": 128, "activation": "relu", "dropout": 0.0, "optimizer": "adam"}
 RUNGS = (1.8, 5.4, 16.0)
+CURVES = {"cnn": (0.10, 0.25), "efficientnet-lite0": (0.45, 0.10)}
 RATES = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1)
 KNOBS: dict[str, Sequence[Any]] = {
     "dropout": (0.2, 0.5),
@@ -157,6 +163,44 @@ def _range_test() -> Json:
         for repeat in range(3)
     ]
     return {"repeats": repeats, "suggested": 0.002, "agrees": True, "sentence": "A range test suggests 0.002, which is as good."}
+
+
+def make_labels(
+    folder: Path,
+    *,
+    curves: dict[str, tuple[float, float]] | None = None,
+    counts: Sequence[int] = (10, 30, 100, 300, 1000),
+    seeds: int = 3,
+    class_names: Sequence[str] = DIGITS,
+    images: int = 2000,
+    **changes: Any,
+) -> Path:
+    """Write a study of labels; a contender's accuracy is a line in the logarithm: at 1 label a class, and a decade.
+
+    By default they cross at 10 ** (0.35 / 0.15) = 215 labels a class.
+    """
+    rng = np.random.default_rng(4)
+    entries = [Contender(name, make_recipe(name.partition(":")[0])) for name in curves or CURVES]
+    correct, contenders = {}, []
+    for place, (name, (first, decade)) in enumerate((curves or CURVES).items()):
+        points: list[Json] = []
+        for count in counts:
+            chances = first + decade * np.log10(count) + rng.normal(0, 0.05 / count**0.3, seeds)
+            correct[f"{folder_name(name)}-{count}"] = right = rng.random((seeds, images)) < chances[:, None]
+            low, high = accuracy_interval(right)
+            accuracy = {"mean": float(right.mean()), "low": low, "high": high, "per_seed": right.mean(1).tolist()}
+            runs = [f"runs/{folder_name(name)}-{count}-seed{seed}" for seed in range(seeds)]
+            about = {"labels": 10 * count, "epochs": 40.0, "seconds": 0.2 * count, "runs": runs, "failed": []}
+            points.append({"per_class": count, "accuracy": accuracy, "loss": None, **about})
+        last = points[-1]["accuracy"]
+        for seed, run in enumerate(points[-1]["runs"]):
+            make_run(folder / run, Fake(name, last["mean"]), class_names, seed, 10 * place + seed, images=200)
+        score = {"accuracy": last["mean"], "interval": [last["low"], last["high"]], "per_seed": last["per_seed"], "n": images}
+        about = {"role": "contender", "model": name, "points": points, "test": score, "runs": points[-1]["runs"]}
+        contenders.append({"name": name, **about})
+    notes = ["Left out: 3,000 labels a class; the smallest class has 1,200 different training images."]
+    found = {"classes": 10, "contenders": contenders, **findings(entries, correct, counts, "test"), "notes": notes}
+    return _written(folder, {**_common("labels", class_names, seeds, True), **found, **changes})
 
 
 def make_effects(folder: Path, *, seeds: int = 3, class_names: Sequence[str] = DIGITS, **changes: Any) -> Path:

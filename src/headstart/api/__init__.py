@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from headstart.api._common import load, seconds, split
 from headstart.api._datasets import datasets, get_dataset
-from headstart.api._results import Backbones, Comparison, Effects, Rates, Run, Search
+from headstart.api._results import Backbones, Comparison, Effects, LabelCurves, Rates, Run, Search
 from headstart.api._runs import load_classifier, network, repeat, runs, train
-from headstart.api._studies import DEFAULT_MODELS, backbones, compare, effects, lr, report, tune
+from headstart.api._studies import DEFAULT_MODELS, backbones, compare, effects, labels, lr, report, tune
 from headstart.api._use import export, predict, submit
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ __all__ = [
     "Comparison",
     "Effects",
     "ImageClassifier",
+    "LabelCurves",
     "Rates",
     "Run",
     "Search",
@@ -32,6 +33,7 @@ __all__ = [
     "effects",
     "export",
     "get_dataset",
+    "labels",
     "load",
     "load_classifier",
     "lr",

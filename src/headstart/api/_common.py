@@ -144,6 +144,7 @@ _OPTIONS = {
     "compare": {*_OF_STUDIES, "models", "track"} - {"model", "preset"},
     "tune": {*_OF_STUDIES, "space", "also", "trials", "seed", "together", "track"},
     "lr": {*_OF_STUDIES, "values", "optimizer", "track"},
+    "labels": {*_OF_STUDIES, "models", "per_class", "track"} - {"model", "preset"},
     "effects": {*_OF_STUDIES, "of", "track"},
     "backbones": {"candidates", "images", "time_limit", "cut", "pool", "weights", *LOAD_KEYS, *SPLIT_KEYS},
 }  # of verbs that do not have one for every key of a recipe

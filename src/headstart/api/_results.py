@@ -108,6 +108,17 @@ class Rates(Study):
         return _frame(self["rates"])
 
 
+class LabelCurves(Study):
+    """What `labels` found."""
+
+    _table = "labels_table"
+
+    @property
+    def points(self) -> pd.DataFrame:
+        """One row a contender and number of labels: accuracy with its band, seconds, epochs. Needs pandas."""
+        return _frame({"name": one["name"], **point} for one in self["contenders"] for point in one["points"])
+
+
 class Effects(Study):
     """What `effects` found."""
 

@@ -1,4 +1,4 @@
-"""The studies: compare, tune, lr, effects; and their report."""
+"""The studies: compare, tune, lr, labels, effects, backbones; and their report."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from headstart.api._common import (
     whole,
     words_of,
 )
-from headstart.api._results import Backbones, Comparison, Effects, Rates, Search, Study
+from headstart.api._results import Backbones, Comparison, Effects, LabelCurves, Rates, Search, Study
 from headstart.errors import InputError
 
 if TYPE_CHECKING:
@@ -190,6 +190,48 @@ def lr(
         return _answer(Rates, "lr", run_study, asked, data, keys, asked_with, out, started, workers=workers, ray=ray)
 
 
+def labels(
+    data: Data,
+    *,
+    models: Sequence[str] | str = DEFAULT_MODELS,
+    per_class: Sequence[int] | str | None = None,
+    seeds: int = 3,
+    time_limit: str | float | None = None,
+    workers: int = 1,
+    ray: str | None = None,
+    track: str | None = None,
+    out: str | Path | None = None,
+    **keys: Any,
+) -> LabelCurves:
+    """Show what labels are worth: accuracy against their number, how many one model needs to match another, and a report.
+
+    Args:
+        data: what `load` takes, or a dataset.
+        models: the contenders: models, `model:preset`, or paths of a `recipe.json`.
+        per_class: labels of each class; by default 10, 30, 100, 300 and 1,000, as far as there are images.
+        seeds: runs of each contender with each number of labels; each seed draws labelled images of its own.
+        time_limit: seconds for everything: it costs seeds first, then the largest numbers of labels, then the length of runs.
+        workers, ray, track, out: as for `tune`.
+        keys: recipe keys for all contenders, and those of `load` and `split`.
+
+    Returns:
+        What `headstart labels --json` prints; `.points` is a frame.
+
+    Raises:
+        InputError, ResourceError: as `train`; RunFailed: no run finished.
+    """
+    from headstart.studies import LabelStudy
+    from headstart.studies import labels as run_study
+
+    started = time.perf_counter()
+    names = words_of(models)
+    counts = None if per_class is None else tuple(_labels_of(word) for word in words_of(per_class))
+    asked = LabelStudy(names, counts, whole(seeds), seconds_or_none(time_limit), recipe_keys(keys))
+    asked_with = {"models": names, "per_class": counts, "seeds": seeds, "time_limit": time_limit, "track": track, **keys}
+    with _told_to(track, ray):
+        return _answer(LabelCurves, "labels", run_study, asked, data, keys, asked_with, out, started, workers=workers, ray=ray)
+
+
 def effects(
     data: Data,
     *,
@@ -317,6 +359,12 @@ def _rate(word: str) -> float:
     if not 0 < rate < float("inf"):
         raise InputError(f"--values holds '{word}', but wanted are learning rates above zero.", "Example: --values 1e-2,1e-3")
     return rate
+
+
+def _labels_of(word: str) -> int:
+    if not (word.isascii() and word.isdigit() and int(word) > 0):
+        raise InputError(f"--per-class holds '{word}', but wanted are whole numbers from 1.", "Example: --per-class 10,100,1000")
+    return int(word)
 
 
 def report(study: str | Path) -> Path:

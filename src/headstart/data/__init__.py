@@ -7,6 +7,7 @@ from headstart.data._cache import content_key
 from headstart.data._catalogue import NamedDataset
 from headstart.data._folder import list_images, list_unlabelled
 from headstart.data._images import LARGEST_FILE_BYTES, ImageSource, Unreadable, read_images, resize_pixels
+from headstart.data._labelled import labelled, most_per_class, with_train, without_validation
 from headstart.data._load import load
 from headstart.data._maps import take
 from headstart.data._named import catalogue, edition, fetch_named, is_cached, where_from
@@ -44,10 +45,12 @@ __all__ = [
     "edition",
     "fetch_named",
     "is_cached",
+    "labelled",
     "list_images",
     "list_unlabelled",
     "load",
     "make_split",
+    "most_per_class",
     "open_table",
     "read_images",
     "read_split",
@@ -55,6 +58,8 @@ __all__ = [
     "resize_pixels",
     "take",
     "where_from",
+    "with_train",
     "without_test",
+    "without_validation",
     "write_split",
 ]

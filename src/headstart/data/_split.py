@@ -81,7 +81,7 @@ def make_split(
     rng = np.random.default_rng([seed, SUBSET_STREAM])
     kept = unique if train_images is None else _subset(dataset, unique, train_images, rng)
     parts = (kept, held[VALIDATION], held[TEST])
-    split = Split(*parts, seed, len(train) - len(unique), _fingerprint(dataset, parts))
+    split = Split(*parts, seed, len(train) - len(unique), fingerprint_of(dataset, parts))
     for sentence in split_warnings(dataset, split):
         progress.say(sentence)
     return split
@@ -90,7 +90,7 @@ def make_split(
 def without_test(dataset: Dataset, split: Split) -> Split:
     """The same split with its test images set aside: what a search may see."""
     parts = (split.train, split.validation, split.test[:0])
-    return Split(*parts, split.seed, split.duplicates_removed, _fingerprint(dataset, parts))
+    return Split(*parts, split.seed, split.duplicates_removed, fingerprint_of(dataset, parts))
 
 
 def write_split(split: Split, dataset: Dataset, folder: Path) -> None:
@@ -138,7 +138,7 @@ def read_split(folder: Path, dataset: Dataset) -> Split:
             f"{len(indices) - same:,} of the {len(indices):,} images that {path} divides have changed, moved or gone.",
             "Restore the data that the run was made with, or start a new run with another --out.",
         )
-    if _fingerprint(dataset, parts) != split.fingerprint:
+    if fingerprint_of(dataset, parts) != split.fingerprint:
         raise InputError(
             f"the images that {path} divides are the same, but their labels have changed.",
             "Restore the labels that the run was made with, or start a new run with another --out.",
@@ -319,7 +319,8 @@ def _class_counts(dataset: Dataset, indices: Indices) -> Indices:
     return np.bincount(dataset.labels[indices], minlength=len(dataset.class_names))
 
 
-def _fingerprint(dataset: Dataset, parts: Sequence[Indices]) -> str:
+def fingerprint_of(dataset: Dataset, parts: Sequence[Indices]) -> str:
+    """Hexadecimal SHA-256 over content and labels of the parts, in order."""
     digest = hashlib.sha256()
     for indices in parts:
         digest.update(len(indices).to_bytes(8, "little"))

@@ -4,6 +4,7 @@ Numpy arrays in, numbers and sentences out. Does not belong here: files, models,
 """
 
 from headstart.evaluation._calibration import calibrate, fit_temperature
+from headstart.evaluation._crossing import CurvePair, Labels, curve_pair
 from headstart.evaluation._fit import Fit, fit_of
 from headstart.evaluation._floors import FloorResult, floor_sentence, majority_class, nearest_neighbour
 from headstart.evaluation._gallery import choose_gallery
@@ -24,9 +25,11 @@ from headstart.evaluation._verdict import Verdict, verdict
 __all__ = [
     "ClassMetrics",
     "Confusion",
+    "CurvePair",
     "Difference",
     "Fit",
     "FloorResult",
+    "Labels",
     "Metrics",
     "Pair",
     "PairedTest",
@@ -35,6 +38,7 @@ __all__ = [
     "accuracy_interval",
     "calibrate",
     "choose_gallery",
+    "curve_pair",
     "difference_of",
     "exact_mcnemar",
     "fit_of",

@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from headstart import progress
-from headstart.data import Dataset, Split, without_test
+from headstart.data import Dataset, Split, with_train, without_test
 from headstart.errors import InputError, ResourceError, RunFailed, Stopped, TooLittleMemory
 from headstart.training import Recipe, finished, identity, run_summary
 
@@ -23,6 +26,7 @@ class Job:
         name: unique in the study, for people.
         folder: the run folder, on the machine of the study.
         reads_test: whether the test images are looked at; what only serves to choose must not see them.
+        train: dataset indices of those training images that this run learns from; None for all of the split.
     """
 
     name: str
@@ -30,6 +34,12 @@ class Job:
     seed: int
     folder: Path
     reads_test: bool = True
+    train: NDArray[np.int64] | None = None
+
+    def split_of(self, dataset: Dataset, split: Split) -> Split:
+        """What this run sees of the split that all jobs share."""
+        split = split if self.train is None else with_train(dataset, split, self.train)
+        return split if self.reads_test else without_test(dataset, split)
 
 
 @dataclass(frozen=True)
@@ -101,7 +111,7 @@ def attempt(job: Job, dataset: Dataset, split: Split) -> Outcome:
     """Make the run here. A run that fails is an outcome; what is not the run's own failure is raised."""
     from headstart.training import train  # with torch: seconds
 
-    split = split if job.reads_test else without_test(dataset, split)
+    split = job.split_of(dataset, split)
     try:
         with progress.hushed():  # the study says what it plans and what came of it
             return Outcome(job, train(job.recipe, dataset, split, job.seed, job.folder), None)
@@ -120,9 +130,8 @@ def attempt(job: Job, dataset: Dataset, split: Split) -> Outcome:
 
 def already_there(job: Job, dataset: Dataset, split: Split) -> Outcome | None:
     """The outcome of a run that is finished, or whose folder holds something else: known without training anything."""
-    split = split if job.reads_test else without_test(dataset, split)
     try:
-        metrics = finished(job.folder, identity(job.recipe, dataset, split, job.seed))
+        metrics = finished(job.folder, identity(job.recipe, dataset, job.split_of(dataset, split), job.seed))
     except InputError as error:
         return Outcome(job, None, "input", str(error))
     return None if metrics is None else Outcome(job, run_summary(job.folder, metrics, reused=True), None)

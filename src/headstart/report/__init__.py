@@ -14,7 +14,7 @@ from headstart.report._predictions import (
     predictions_table,
     submission_table,
 )
-from headstart.report._study_tables import backbones_table, effects_table, lr_table, tune_table
+from headstart.report._study_tables import backbones_table, effects_table, labels_table, lr_table, tune_table
 from headstart.report._tables import datasets_table, layers_table
 from headstart.report._terminal import compare_table, run_table, runs_table
 
@@ -27,6 +27,7 @@ __all__ = [
     "draw_predictions",
     "effects_table",
     "export_table",
+    "labels_table",
     "layers_table",
     "lr_table",
     "need_figure_name",

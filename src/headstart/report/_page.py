@@ -7,7 +7,7 @@ from pathlib import Path
 from headstart import store
 from headstart.errors import InputError
 from headstart.progress import task
-from headstart.report import _backbones, _canvas, _compare, _effects, _lr, _parts, _tune, _values
+from headstart.report import _backbones, _canvas, _compare, _effects, _labels, _lr, _parts, _tune, _values
 from headstart.report._content import Content
 from headstart.report._load import Facts, Study, environment, read_run, read_study
 from headstart.report._style import DARK, LIGHT
@@ -16,6 +16,7 @@ CONTENTS = {
     "compare": _compare.content,
     "train": _compare.content,
     "lr": _lr.content,
+    "labels": _labels.content,
     "effects": _effects.content,
     "tune": _tune.content,
     "backbones": _backbones.content,

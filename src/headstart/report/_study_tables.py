@@ -1,4 +1,4 @@
-"""The tables of the command line for tune, lr, effects and backbones: at most 100 columns wide, and complete at 80."""
+"""The tables of the command line for tune, lr, labels, effects and backbones: at most 100 columns wide, and complete at 80."""
 
 from __future__ import annotations
 
@@ -42,6 +42,45 @@ def backbones_table(finding: Facts) -> RenderableType:
     return Fitted(lambda width: _below(_candidates(facts(finding)), facts(finding)))
 
 
+def labels_table(finding: Facts) -> RenderableType:
+    """One row a contender and number of labels, with its difference to the baseline; below, the sentences; as finding.json."""
+    return Fitted(lambda width: _below(_curves(facts(finding)), facts(finding)))
+
+
+def _curves(finding: Any) -> Table:
+    from rich.text import Text
+
+    table = plain_table(
+        [
+            "",
+            "a class",
+            "labels",
+            finding["judged_on"] or "test",
+            "95% interval",
+            f"to {short(finding['compared_with'], 20)}",
+            "",
+        ],
+        left=1,
+        fold=0,
+    )
+    against = {(pair["a"], one["per_class"]): one for pair in finding["comparisons"] or [] for one in pair["differences"]}
+    for contender in finding["contenders"]:
+        table.add_section()
+        for place, point in enumerate(contender["points"]):
+            accuracy = point["accuracy"] or NOTHING
+            behind = against.get((contender["name"], point["per_class"]), NOTHING)
+            table.add_row(
+                Text(short(contender["name"], 40), style="bold") if place == 0 else "",
+                count(point["per_class"]),
+                count(point["labels"]),
+                percent(accuracy["mean"]),
+                span(interval(accuracy)),
+                points(behind["difference"]) if behind else "",
+                Text("shown", style="green") if behind["is_shown"] else Text("not shown" if behind else "", style="dim"),
+            )
+    return table
+
+
 def _candidates(finding: Any) -> Table:
     from rich.text import Text
 
@@ -65,7 +104,8 @@ def _below(table: Table, finding: Facts) -> RenderableType:
 
     fit = ((finding["baseline"] or {}).get("fit") or {}).get("words")
     range_test = (finding["range_test"] or {}).get("sentence")
-    said = [finding["sentence"], range_test, f"The baseline {fit}" if fit else None]
+    compared = [one["sentence"] for one in finding["comparisons"] or [] if one["sentence"] != finding["sentence"]]
+    said = [finding["sentence"], range_test, f"The baseline {fit}" if fit else None, *compared]
     return Group(
         table,
         *sentences([one for one in said[:1] if one], "bold"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,9 +17,10 @@ from headstart.data import Dataset, Split
 from headstart.errors import InputError, RunFailed
 from headstart.evaluation import FloorResult, majority_class, nearest_neighbour
 from headstart.models import BackboneOptions, is_backbone
+from headstart.studies._contenders import contenders, folder_name
 from headstart.studies._finding import CONTROL, Entry, make_finding
 from headstart.studies._folder import answer, part_that_judges, plain
-from headstart.training import Recipe, check, keys_of, make_recipe, prepare_features, read_run, train, warm_up, with_net
+from headstart.training import Recipe, check, make_recipe, prepare_features, train, warm_up, with_net
 
 REPORT_SECONDS = 8.0  # kept back from the time limit for drawing the report; it took 2 to 4 s for two contenders on 2 cores
 LEAST_SECONDS_A_RUN = 1.0
@@ -100,17 +100,12 @@ def compare(
 
 def _entries(asked: Comparison) -> list[Entry]:
     """The contenders, then for each backbone its control: the same network from random weights, one seed."""
-    if len(set(asked.models)) < len(asked.models) or not asked.models:
-        raise InputError(
-            f"--models is {','.join(asked.models) or 'empty'}, but each contender must appear once.", "Example: --models cnn,mlp"
-        )
     if not asked.seeds:
         raise InputError("--seeds is 0, but a comparison needs one seed or more.", "Three show how much chance matters.")
-    models = [model for name in asked.models if (model := _model_of(name)) is not None]
-    found = [_contender(name, asked, models) for name in asked.models]
-    names = [entry.name for entry in found]
-    if len(set(names)) < len(names):
-        raise InputError(f"two contenders are called {max(names, key=names.count)}.", "Rename one of the folders.")
+    found = []
+    for one in contenders(asked.models, asked.values):
+        seeds, runs = (asked.seeds, {}) if one.run is None else ((one.run[1],), {one.run[1]: one.run[0]})
+        found.append(Entry(one.name, "contender", one.recipe, seeds, runs=runs))
     learning = {entry.recipe.model for entry in found if getattr(entry.recipe.net, "transfer", "") == "scratch"}
     for entry in list(found):
         control = None if entry.runs else _control(entry.recipe)
@@ -128,31 +123,6 @@ def _control(recipe: Recipe) -> Recipe | None:
         return with_net(recipe, pretrained=False, weights=None)
     kept = options.model_dump(include={"cut", "pool", "head", "input_px"})
     return make_recipe(recipe.model, {**kept, "epochs": recipe.epochs, "effort": recipe.effort}, "scratch")
-
-
-def _model_of(name: str) -> str | None:
-    """The model that a contender's name names; None where it is a path."""
-    return None if (Path(name) / "recipe.json").exists() or name.endswith(".json") else name.partition(":")[0]
-
-
-def _contender(name: str, asked: Comparison, models: list[str]) -> Entry:
-    model, _, preset = name.partition(":")
-    if _model_of(name) is not None:
-        return Entry(name, "contender", make_recipe(model, _values_for(model, asked, models), preset or "balanced"), asked.seeds)
-    path = Path(name)
-    if path.is_dir():
-        about = read_run(path)
-        if not (path / "metrics.json").exists():
-            raise InputError(f"{path} holds a run that is not finished.", "Finish it first, or enter its recipe.json.")
-        return Entry(path.name, "contender", about.recipe, (about.seed,), runs={about.seed: path})
-    return Entry(path.parent.name or path.stem, "contender", read_run(path.parent).recipe, asked.seeds)
-
-
-def _values_for(model: str, asked: Comparison, models: list[str]) -> dict[str, Any]:
-    """The given values that this model has. One that no contender has is an error, raised by `make_recipe`."""
-    known = set.union(*(keys_of(name, asked.values) for name in models))
-    own = keys_of(model, asked.values)
-    return {key: value for key, value in asked.values.items() if key in own or key not in known}
 
 
 def _check_same_images(run: Path, dataset: Dataset, split: Split) -> None:
@@ -221,7 +191,7 @@ def _run_all(entries: list[Entry], dataset: Dataset, split: Split, folder: Path)
     jobs = [(seed, entry) for seed in seeds for entry in entries if seed in entry.seeds]
     with progress.task("compare", len(jobs), "runs") as task:
         for seed, entry in jobs:
-            path = folder / "runs" / f"{re.sub(r'[^a-zA-Z0-9._-]+', '-', entry.name).strip('-')}-seed{seed}"
+            path = folder / "runs" / f"{folder_name(entry.name)}-seed{seed}"
             recipe = entry.recipe.model_copy(update={"time_limit": entry.run_seconds})
             try:
                 with progress.hushed():

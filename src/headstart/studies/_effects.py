@@ -140,6 +140,8 @@ def effects(
         )
         return {
             **facts,
+            "model": base.model,
+            "epochs": baseline.recipe.epochs,
             "baseline": {
                 "recipe": base.model_dump(mode="json"),
                 **(scores(baseline, part) or {}),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headstart import progress, store
-from headstart.data import Dataset, Split
+from headstart.data import Dataset, Split, with_train
 from headstart.errors import InputError, RunFailed
 from headstart.evaluation import accuracy_interval
 from headstart.execution import Executor, Job, run_all
@@ -33,14 +33,20 @@ class Variant:
     Attributes:
         name: unique, and fit for a file name.
         rank: 0 stays; where time is short, the highest ranks are left out first.
+        train: by seed, dataset indices of the training images, where they are not all of the split's.
         runs, failures: run folders and reasons, by seed.
     """
 
     name: str
     recipe: Recipe
     rank: int = 0
+    train: Mapping[int, NDArray[np.int64]] = field(default_factory=dict)
     runs: dict[int, Path] = field(default_factory=dict)
     failures: dict[int, str] = field(default_factory=dict)
+
+    def split_of(self, dataset: Dataset, split: Split, seed: int = 0) -> Split:
+        """What its run with this seed sees."""
+        return with_train(dataset, split, self.train[seed]) if self.train else split
 
 
 @dataclass
@@ -66,19 +72,21 @@ def plan_grid(
     folder: Path,
     slots: int,
     started: float,
+    notes: Sequence[str] = (),
 ) -> Grid:
     """Decide everything before the first run, and say how long it will take; kept in `budget.json` for a later start.
 
     A time limit costs, in this order: seeds down to two; the variants of the highest rank, and so on down to rank 0; the second
     seed; the length of all runs.
 
+    Args:
+        notes: what was decided before.
+
     Raises:
         InputError: not even one epoch of each fits into the time.
     """
-    grid = Grid([Variant(one.name, _decided(one.recipe, dataset, split), one.rank) for one in variants], seeds)
-    if (kept := store.read_json_or(folder / "budget.json", None)) is not None:
-        names = set(kept["variants"])
-        grid = Grid([one for one in grid.variants if one.name in names], tuple(kept["seeds"]), kept["notes"])
+    grid = Grid([replace(one, recipe=_decided(one, dataset, split)) for one in variants], seeds, list(notes))
+    if (kept := follow(grid, folder)) is not None:
         _shorten(grid, kept["length"])
         _say_how_long(grid, kept["seconds"], folder, slots)
         return grid
@@ -90,17 +98,7 @@ def plan_grid(
     length = 1.0
     if time_limit is not None:
         left = (time_limit - (time.perf_counter() - started) - _REPORT_SECONDS) * (1 - _KEPT_BACK)
-        if total() > left and len(grid.seeds) > _FEWEST_SEEDS:
-            fits = [count for count in range(_FEWEST_SEEDS, len(grid.seeds)) if total() / len(grid.seeds) * count <= left]
-            grid.seeds = grid.seeds[: max(fits, default=_FEWEST_SEEDS)]
-            grid.notes.append(f"The time limit allows {len(grid.seeds)} seeds of {len(seeds)}.")
-        while total() > left and (highest := max(one.rank for one in grid.variants)):
-            gone = [one.name for one in grid.variants if one.rank == highest]
-            grid.variants = [one for one in grid.variants if one.rank < highest]
-            grid.notes.append(f"Left out for the time limit: {', '.join(gone)}.")
-        if total() > left and len(grid.seeds) > 1:
-            grid.seeds = grid.seeds[:1]
-            grid.notes.append("The time limit allows one seed: differences are about these trained models, not their recipes.")
+        shrink(grid, total, left)
         if total() > left:
             length = max(left, 0) / total()
             whole = min(one.recipe.epochs or 0 for one in grid.variants)
@@ -120,6 +118,31 @@ def plan_grid(
     return grid
 
 
+def follow(grid: Grid, folder: Path) -> dict[str, Any] | None:
+    """Narrow the grid to the plan that an earlier start left, and return that plan; None where there is none."""
+    kept: dict[str, Any] | None = store.read_json_or(folder / "budget.json", None)
+    if kept is not None:
+        grid.variants = [one for one in grid.variants if one.name in kept["variants"]]
+        grid.seeds, grid.notes = tuple(kept["seeds"]), kept["notes"]
+    return kept
+
+
+def shrink(grid: Grid, total: Callable[[], float], seconds: float) -> None:
+    """Take away until `total` is no more than `seconds`: seeds down to two; variants, highest ranks first; the second seed."""
+    asked = len(grid.seeds)
+    while total() > seconds and len(grid.seeds) > _FEWEST_SEEDS:
+        grid.seeds = grid.seeds[:-1]
+    if len(grid.seeds) < asked:
+        grid.notes.append(f"The time limit allows {len(grid.seeds)} seeds of {asked}.")
+    while total() > seconds and (highest := max(one.rank for one in grid.variants)):
+        gone = [one.name for one in grid.variants if one.rank == highest]
+        grid.variants = [one for one in grid.variants if one.rank < highest]
+        grid.notes.append(f"Left out for the time limit: {', '.join(gone)}.")
+    if total() > seconds and len(grid.seeds) > 1:
+        grid.seeds = grid.seeds[:1]
+        grid.notes.append("The time limit allows one seed: differences are about these trained models, not their recipes.")
+
+
 def _say_how_long(grid: Grid, seconds: Mapping[str, float], folder: Path, slots: int) -> None:
     """The notes, the number of runs, and the time that those take that are still to be made."""
     for note in grid.notes:
@@ -136,8 +159,8 @@ def run_folder(folder: Path, variant: Variant, seed: int) -> Path:
     return folder / "runs" / f"{variant.name}-seed{seed}"
 
 
-def _decided(recipe: Recipe, dataset: Dataset, split: Split) -> Recipe:
-    return resolve(recipe, len(split.train), dataset.class_names)
+def _decided(one: Variant, dataset: Dataset, split: Split) -> Recipe:
+    return resolve(one.recipe, len(one.split_of(dataset, split).train), dataset.class_names)
 
 
 def _shorten(grid: Grid, length: float) -> None:
@@ -148,13 +171,15 @@ def _shorten(grid: Grid, length: float) -> None:
 
 def _costs(variants: Sequence[Variant], dataset: Dataset, split: Split) -> dict[str, float]:
     """Seconds of a run of each variant; those that differ only in numbers of the optimizer cost the same."""
-    known: dict[str, float] = {}
+    known: dict[tuple[str, int], float] = {}
     found = {}
     for one in variants:
+        seen = one.split_of(dataset, split)
         like = one.recipe.model_copy(update={"lr": 1.0, "l2": float(bool(one.recipe.l2)), "label_smoothing": 0.0})
-        if like.digest not in known:
-            known[like.digest] = expected_seconds(one.recipe, dataset, split)
-        found[one.name] = known[like.digest]
+        key = (like.digest, len(seen.train))
+        if key not in known:
+            known[key] = expected_seconds(one.recipe, dataset, seen)
+        found[one.name] = known[key]
     return found
 
 
@@ -164,7 +189,7 @@ def run_grid(grid: Grid, executor: Executor, dataset: Dataset, split: Split, fol
     for seed in grid.seeds:
         for one in grid.variants:
             path = run_folder(folder, one, seed)
-            jobs[path.name] = (one, Job(f"{one.name}, seed {seed}", one.recipe, seed, path))
+            jobs[path.name] = (one, Job(f"{one.name}, seed {seed}", one.recipe, seed, path, train=one.train.get(seed)))
     adopt([job for _, job in jobs.values()], dataset, split, folder)
     with progress.task(title, len(jobs), "runs") as task:
         for outcome in run_all(executor, [job for _, job in jobs.values()]):
@@ -201,8 +226,6 @@ def common_facts(grid: Grid, part: str, time_limit: float | None, spent: float) 
     """The keys that the findings of all grids share."""
     runs = sum(len(one.runs) for one in grid.variants)
     return {
-        "model": grid.variants[0].recipe.model,
-        "epochs": grid.variants[0].recipe.epochs,
         "seeds": list(grid.seeds),
         "judged_on": part,
         "test_reads": runs if part == "test" else 0,

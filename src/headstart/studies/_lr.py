@@ -131,7 +131,8 @@ def lr(
         rates = _rates(grid, part, dataset, split, folder)
         said = _finding(rates, tests, base, grid, part)
         facts = common_facts(grid, part, asked.time_limit, time.perf_counter() - started)
-        return {**facts, "optimizer": base.optimizer, "rates": rates, **said}
+        recipe = {"model": base.model, "epochs": grid.variants[0].recipe.epochs, "optimizer": base.optimizer}
+        return {**facts, **recipe, "rates": rates, **said}
 
     return answer("lr", asked.as_json(), dataset, split, folder, command, work)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from headstart import progress, store
-from headstart.data import Dataset, Split, without_test
+from headstart.data import Dataset, Split
 from headstart.execution import Job
 from headstart.training import identity
 
@@ -26,7 +26,7 @@ def adopt(jobs: Sequence[Job], dataset: Dataset, split: Split, folder: Path) -> 
         if job.folder.exists():
             continue
         known = _finished_runs(folder) if known is None else known
-        asked = identity(job.recipe, dataset, split if job.reads_test else without_test(dataset, split), job.seed)
+        asked = identity(job.recipe, dataset, job.split_of(dataset, split), job.seed)
         if (found := known.get(_mark(asked))) is not None:
             store.copy_folder(found, job.folder)
             count += 1

@@ -1,0 +1,109 @@
+"""The page of a study of labels: accuracy against their number, and how many one contender needs to match another."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from headstart.report import _labels_figure
+from headstart.report._content import Content, images
+from headstart.report._load import Facts, Study
+from headstart.report._panels import svg
+from headstart.report._values import ABSENT, count, factor
+
+WIDE, NARROW = (7.6, 4.3), (4.2, 4.4)  # inches: for a screen, and for a phone
+
+
+def content(study: Study) -> Content:
+    """The curves, the labels that match, the table of all points."""
+    finding = study.facts
+    drawn = {name: svg(_labels_figure.curves_figure(study, *size), f"curves-{name}") for name, size in _sizes()}
+    main = _main(finding)
+    ahead = None if main is None else next((one for one in study.entries if one.name == main["leader"]), None)
+    return Content(
+        template="labels.html.j2",
+        headline=headline(finding),
+        lead=finding["sentence"] or "",
+        images=images(study),
+        values={
+            "drawn": drawn,
+            "main": main,
+            "match": None if main is None else main["matches"][main["match"]],
+            "counts": finding["per_class"],
+            "rows": [(entry, _points(entry.facts, finding)) for entry in study.entries],
+            "matching": [(pair, _matches(pair, finding["per_class"])) for pair in finding["comparisons"] if pair["matches"]],
+            "ended": None if main is None else crossing(main, finding["per_class"]),
+        },
+        figures={"labels": partial(_labels_figure.curves_figure, study, *WIDE, headline(finding))},
+        winner=ahead,
+        recipes=study.entries,
+    )
+
+
+def _sizes() -> tuple[tuple[str, tuple[float, float]], ...]:
+    return ("wide", WIDE), ("narrow", NARROW)
+
+
+def _main(finding: Facts) -> Facts | None:
+    """The comparison that the page is about, if it found a leader and the labels that match it."""
+    if finding["main"] is None:
+        return None
+    found: Facts = finding["comparisons"][finding["main"]]
+    return found if found["match"] is not None else None
+
+
+def headline(finding: Facts) -> str:
+    """The page's first words: how many labels match, or that no difference was shown."""
+    name, main = finding["dataset"]["name"], _main(finding)
+    if main is None:
+        return f"{finding['compared_with']} on {name}" if not finding["comparisons"] else f"No difference shown on {name}"
+    match = main["matches"][main["match"]]
+    begin = f"On {name}, {count(match['per_class'])} label{'s' * (match['per_class'] != 1)} a class with {main['leader']}"
+    needs = match["needs"]
+    worth = _round(needs["per_class"]) if needs["where"] == "inside" else f"more than {count(finding['per_class'][-1])}"
+    return f"{begin} are worth {worth} with {main['follower']}"
+
+
+def crossing(pair: Facts, counts: list[int]) -> dict[str, str]:
+    """Where the curves cross, as a number and its interval in words."""
+    found = pair["crossing"]
+    low, high = found["interval"]
+    if found["where"] == "above":
+        may = low is not None and low < counts[-1]
+        return {"at": f"above {count(counts[-1])}", "span": f"perhaps from {_round(low)}" if may else ""}
+    if found["where"] == "below":
+        return {"at": f"below {count(counts[0])}", "span": ""}
+    ends = f"{_round(low) if low else f'below {count(counts[0])}'} to {_round(high) if high else f'above {count(counts[-1])}'}"
+    return {"at": _round(found["per_class"]), "span": ends}
+
+
+def _round(labels: float) -> str:
+    return count(round(float(f"{labels:.2g}")))
+
+
+def _points(contender: Facts, finding: Facts) -> list[tuple[Facts, Facts | None]]:
+    """Each point with its difference to the baseline."""
+    found: dict[int, Facts] = {
+        one["per_class"]: one for pair in finding["comparisons"] if pair["a"] == contender["name"] for one in pair["differences"]
+    }
+    return [(point, found.get(point["per_class"])) for point in contender["points"]]
+
+
+def _matches(pair: Facts, counts: list[int]) -> list[dict[str, Any]]:
+    """For each number of labels of the leader: what the follower needs, as words."""
+    out = []
+    for one in pair["matches"]:
+        low, high = one["times_interval"]
+        most, least = counts[-1] / one["per_class"], counts[0] / one["per_class"]
+        inside = one["needs"]["where"] == "inside"
+        beyond = f"more than {factor(most)}" if one["needs"]["where"] == "above" else f"less than {factor(least)}"
+        out.append(
+            {
+                "per_class": one["per_class"],
+                "accuracy": one["accuracy"],
+                "needs": _round(one["needs"]["per_class"]) if inside else ABSENT,
+                "times": factor(one["times"]) if inside else beyond,
+                "span": f"{factor(low) if low else 'any'} to {factor(high) if high else 'any'}",
+            }
+        )
+    return out
