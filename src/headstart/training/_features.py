@@ -62,8 +62,8 @@ class Features:
 def usual_side_px(recipe: Recipe, image_shape: tuple[int, int, int]) -> int:
     """The backbone's input side for images of this shape: 128 up to 64 pixels, 160 up to 160, else 224; or the only one it takes.
 
-    Small images are enlarged because a backbone halves its input five times; more pixels help, at a cost that grows with them: 128
-    instead of 96 gave 4 points on CIFAR-10 (docs/backbones.md). A backbone that learns sees each image many times, at 96.
+    Small images are enlarged because a backbone halves its input five times; more pixels help, at a cost that grows with them:
+    128 instead of 96 gave 4 points on CIFAR-10 (docs/backbones.md). A backbone that learns sees each image many times, at 96.
     """
     own, is_only = own_side_px(recipe.model)
     largest = max(image_shape[:2])
