@@ -5,6 +5,7 @@ Does not belong here: anything that decides what a verb means; this room opens d
 
 from headstart.api._common import load, seconds, split
 from headstart.api._datasets import datasets, get_dataset
+from headstart.api._explain import explain
 from headstart.api._runs import load_classifier, network, repeat, runs, train
 from headstart.api._studies import DEFAULT_MODELS, compare, effects, lr, report, tune
 
@@ -13,6 +14,7 @@ __all__ = [
     "compare",
     "datasets",
     "effects",
+    "explain",
     "get_dataset",
     "load",
     "load_classifier",

@@ -1,13 +1,30 @@
-"""The way out: a finished run predicts, for files, tables and other programs.
+"""The way out: a finished run predicts, for files, tables and other programs, and says why.
 
-Belongs here: opening what is to be judged as the training images were opened, predictions, exports. Does not: what a network
-computes (training, models), decoders (data), how an answer looks on a terminal or a page (report).
+Belongs here: opening what is to be judged as the training images were opened, predictions, exports, the server. Does not: what a
+network computes (training, models), decoders (data), how an answer looks on a terminal or a page (report).
 
 Nothing heavy is imported before it is needed; torch not at all where an ONNX file predicts.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from headstart.deploy._images import named_sources, open_images
-from headstart.deploy._model import Model, Predictions, open_model
+from headstart.deploy._model import Model, Predictions, RunModel, open_model
 from headstart.deploy._predict import predict
 
-__all__ = ["Model", "Predictions", "named_sources", "open_images", "open_model", "predict"]
+if TYPE_CHECKING:
+    from headstart.deploy._explain import Explanation, explain
+
+_LAZY = {"Explanation": "_explain", "explain": "_explain"}
+
+__all__ = ["Explanation", "Model", "Predictions", "RunModel", "explain", "named_sources", "open_images", "open_model", "predict"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        from importlib import import_module
+
+        return getattr(import_module(f"headstart.deploy.{_LAZY[name]}"), name)
+    raise AttributeError(name)

@@ -3,6 +3,7 @@
 Does not belong here: training, tests and metrics (they are read, not made), and any decision about what a result means.
 """
 
+from headstart.report._explained import explanation_lines, write_explanation
 from headstart.report._page import write_report, write_run_report
 from headstart.report._study_tables import effects_table, lr_table, tune_table
 from headstart.report._tables import datasets_table, layers_table
@@ -12,11 +13,13 @@ __all__ = [
     "compare_table",
     "datasets_table",
     "effects_table",
+    "explanation_lines",
     "layers_table",
     "lr_table",
     "run_table",
     "runs_table",
     "tune_table",
+    "write_explanation",
     "write_report",
     "write_run_report",
 ]

@@ -36,7 +36,7 @@ from headstart.training._spaces import EXTRAS, default_space
 from headstart.training._stop import listening
 
 if TYPE_CHECKING:
-    from headstart.training._classifier import Classifier, load_classifier
+    from headstart.training._classifier import Classifier, Standardise, as_floats, load_classifier
     from headstart.training._device import prepare_process
     from headstart.training._estimate import Work, expected_seconds, work_of
     from headstart.training._features import prepare_features, warm_up
@@ -46,6 +46,8 @@ if TYPE_CHECKING:
 
 _LAZY = {
     "Classifier": "_classifier",
+    "Standardise": "_classifier",
+    "as_floats": "_classifier",
     "load_classifier": "_classifier",
     "prepare_features": "_features",
     "warm_up": "_features",
@@ -67,8 +69,10 @@ __all__ = [
     "Classifier",
     "RangeTest",
     "Recipe",
+    "Standardise",
     "Work",
     "are_characters",
+    "as_floats",
     "check",
     "default_space",
     "expected_seconds",
