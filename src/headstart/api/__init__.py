@@ -7,6 +7,7 @@ from headstart.api._common import load, seconds, split
 from headstart.api._datasets import datasets, get_dataset
 from headstart.api._explain import explain
 from headstart.api._runs import load_classifier, network, repeat, runs, train
+from headstart.api._serve import serve
 from headstart.api._studies import DEFAULT_MODELS, compare, effects, lr, report, tune
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "report",
     "runs",
     "seconds",
+    "serve",
     "split",
     "train",
     "tune",

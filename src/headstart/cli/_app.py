@@ -26,7 +26,7 @@ app = typer.Typer(
     help="How well does a plain CNN do on my images, and what is a pretrained head start worth?",
 )
 
-VERBS = ("train", "compare", "tune", "lr", "effects", "explain", "data", "runs", "report")
+VERBS = ("train", "compare", "tune", "lr", "effects", "explain", "serve", "data", "runs", "report")
 
 
 class Resize(StrEnum):

@@ -6,7 +6,7 @@ Does not belong here: anything that is learnt from the images (models, features)
 from headstart.data._cache import content_key
 from headstart.data._catalogue import NamedDataset
 from headstart.data._folder import list_images
-from headstart.data._images import ImageSource, Unreadable, read_images
+from headstart.data._images import Caps, ImageSource, Unreadable, read_images, read_sent
 from headstart.data._load import load
 from headstart.data._maps import take
 from headstart.data._named import catalogue, edition, fetch_named, is_cached, where_from
@@ -29,6 +29,7 @@ __all__ = [
     "TRAIN",
     "UNASSIGNED",
     "VALIDATION",
+    "Caps",
     "Dataset",
     "ImageSource",
     "NamedDataset",
@@ -45,6 +46,7 @@ __all__ = [
     "load",
     "make_split",
     "read_images",
+    "read_sent",
     "read_split",
     "take",
     "where_from",

@@ -16,10 +16,22 @@ from headstart.deploy._predict import predict
 
 if TYPE_CHECKING:
     from headstart.deploy._explain import Explanation, explain
+    from headstart.deploy._serve import serve
 
-_LAZY = {"Explanation": "_explain", "explain": "_explain"}
+_LAZY = {"Explanation": "_explain", "explain": "_explain", "serve": "_serve"}
 
-__all__ = ["Explanation", "Model", "Predictions", "RunModel", "explain", "named_sources", "open_images", "open_model", "predict"]
+__all__ = [
+    "Explanation",
+    "Model",
+    "Predictions",
+    "RunModel",
+    "explain",
+    "named_sources",
+    "open_images",
+    "open_model",
+    "predict",
+    "serve",
+]
 
 
 def __getattr__(name: str) -> Any:
