@@ -13,9 +13,37 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from headstart.api import compare, effects, explain, load, load_classifier, lr, repeat, runs, serve, split, train, tune
+    from headstart.api import (
+        compare,
+        effects,
+        explain,
+        load,
+        load_classifier,
+        lr,
+        predict,
+        repeat,
+        runs,
+        serve,
+        split,
+        train,
+        tune,
+    )
 
-__all__ = ["compare", "effects", "explain", "load", "load_classifier", "lr", "repeat", "runs", "serve", "split", "train", "tune"]
+__all__ = [
+    "compare",
+    "effects",
+    "explain",
+    "load",
+    "load_classifier",
+    "lr",
+    "predict",
+    "repeat",
+    "runs",
+    "serve",
+    "split",
+    "train",
+    "tune",
+]
 
 
 def __getattr__(name: str) -> Any:

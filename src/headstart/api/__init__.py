@@ -9,6 +9,7 @@ from headstart.api._explain import explain
 from headstart.api._runs import load_classifier, network, repeat, runs, train
 from headstart.api._serve import serve
 from headstart.api._studies import DEFAULT_MODELS, compare, effects, lr, report, tune
+from headstart.api._use import predict
 
 __all__ = [
     "DEFAULT_MODELS",
@@ -21,6 +22,7 @@ __all__ = [
     "load_classifier",
     "lr",
     "network",
+    "predict",
     "repeat",
     "report",
     "runs",

@@ -52,7 +52,7 @@ def explain(
             if not isinstance(model, RunModel):
                 raise InputError(f"{folder} is no run folder, which an explanation needs.", "`headstart runs` lists the runs.")
             pixels = open_images([source], names, model)[0]
-            explanation = explain_one(model.classifier, pixels, label)
+            explanation = explain_one(model, pixels, label)
             what = model.classifier.recipe.model
             rows.append((f"{what} · {Path(folder).name}", pixels, explanation))
             found.append({"run": str(folder), "model": what, **explanation.as_json()})

@@ -26,7 +26,7 @@ app = typer.Typer(
     help="How well does a plain CNN do on my images, and what is a pretrained head start worth?",
 )
 
-VERBS = ("train", "compare", "tune", "lr", "effects", "explain", "serve", "data", "runs", "report")
+VERBS = ("train", "compare", "tune", "lr", "effects", "predict", "explain", "serve", "data", "runs", "report")
 
 
 class Resize(StrEnum):
@@ -91,6 +91,7 @@ Batch = Annotated[int | None, typer.Option("--batch", help="Images a step.", ric
 Out = Annotated[
     str | None, typer.Option("--out", "-o", help="Folder of the results; default: one under runs/.", rich_help_panel=_OUTPUT)
 ]
+RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="Folder of a finished run.")]
 AsJson = Annotated[
     bool, typer.Option("--json", help="Print one JSON object on stdout; progress goes to stderr.", rich_help_panel=_OUTPUT)
 ]

@@ -6,7 +6,7 @@ Does not belong here: anything that is learnt from the images (models, features)
 from headstart.data._cache import content_key
 from headstart.data._catalogue import NamedDataset
 from headstart.data._folder import list_images
-from headstart.data._images import Caps, ImageSource, Unreadable, read_images, read_sent
+from headstart.data._images import LARGEST_FILE_BYTES, Caps, ImageSource, Unreadable, read_images, read_sent
 from headstart.data._load import load
 from headstart.data._maps import take
 from headstart.data._named import catalogue, edition, fetch_named, is_cached, where_from
@@ -24,6 +24,7 @@ from headstart.data._types import PART_NAMES, TEST, TRAIN, UNASSIGNED, VALIDATIO
 __all__ = [
     "DEFAULT_FRACTION",
     "DEFAULT_SPLIT_SEED",
+    "LARGEST_FILE_BYTES",
     "PART_NAMES",
     "TEST",
     "TRAIN",

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from _csv import Reader
 
 PATH_COLUMNS = ("path", "image", "filename", "file", "image_path", "id")
+ID_COLUMNS = ("id", "imageid", "image_id")  # of images whose pixels stand in the row
 LABEL_COLUMNS = ("label", "class", "target", "y")
 ROWS_BETWEEN_PROGRESS = 500
 SHOWN_COLUMNS = 8

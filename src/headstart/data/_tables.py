@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from headstart.data._cache import Decoded
 from headstart.data._labels import encode_labels
-from headstart.data._rows import LAST_COMMA, PATH_COLUMNS, Table, open_table, shortened
+from headstart.data._rows import ID_COLUMNS, LABEL_COLUMNS, LAST_COMMA, PATH_COLUMNS, Table, open_table, shortened
 from headstart.errors import InputError
 
 PIXEL_COLUMN = re.compile(r"(.*?)(\d+)$")  # pixel12, 12, and 3x12 (row x column)
@@ -37,27 +38,58 @@ def read_pixel_csv(path: Path, pixel_max: float | None = None, group_by: str | N
     with open_table(path) as table:
         label = table.label_column()
         group = None if group_by is None else table.column(group_by, "group_by")
-        pixels = _pixel_columns(table, {label, group})
-        shape = _square(len(pixels), table.name)
-        values, labels, groups = bytearray(), [], []
-        scale = _Scale(pixel_max)
-        for line, fields in table.rows:
+        reader = _PixelRows(table, {label, group}, pixel_max)
+        labels, groups = [], []
+        for line, fields in reader:
             labels.append(fields[label].strip())
             if labels[-1].lower() in {"", "nan"}:
                 raise InputError(
                     f"line {line} of {table.name}: the label ({table.columns[label]}) is empty.", "Fill it in, or remove the row."
                 )
             groups += [] if group is None else [fields[group]]
-            try:
-                values += bytes(map(scale.__getitem__, map(fields.__getitem__, pixels)))
-            except ValueError:
-                raise _bad_pixel(table, line, fields, pixels, scale) from None
-    if not labels:
-        raise InputError(f"{path.name} has a header but no rows.", "Every further line is one image.")
     numbers, class_names = encode_labels(labels, path.name)
-    images = np.frombuffer(values, np.uint8).reshape(-1, *shape)
     tied = np.unique(groups, return_inverse=True)[1].astype(np.int64) if groups else None
-    return Decoded(images, numbers, class_names, groups=tied)
+    return Decoded(reader.images(), numbers, class_names, groups=tied)
+
+
+def read_unlabelled_csv(path: Path, pixel_max: float | None = None) -> tuple[NDArray[np.uint8], list[str] | None]:
+    """Read a CSV as `read_pixel_csv` does, whose images have no labels, or labels that do not matter.
+
+    Returns:
+        `(N, H, W, C)` uint8; and the text of the column id, image_id or ImageId, None where there is none.
+
+    Raises:
+        InputError: a value that is no pixel, a pixel count that is no square, columns that are neither pixel, id nor label.
+    """
+    with open_table(path) as table:
+        number = table.find(ID_COLUMNS)
+        reader = _PixelRows(table, {table.find(LABEL_COLUMNS), number}, pixel_max)
+        ids = [fields[number or 0].strip() for _, fields in reader]
+    return reader.images(), None if number is None else ids
+
+
+class _PixelRows:
+    """The rows of a table, whose pixels are put aside while they pass."""
+
+    def __init__(self, table: Table, others: set[int | None], pixel_max: float | None) -> None:
+        self.table, self.scale = table, _Scale(pixel_max)
+        self.pixels = _pixel_columns(table, others)
+        self.shape = _square(len(self.pixels), table.name)
+        self.values = bytearray()
+
+    def __iter__(self) -> Iterator[tuple[int, list[str]]]:
+        for line, fields in self.table.rows:
+            try:
+                self.values += bytes(map(self.scale.__getitem__, map(fields.__getitem__, self.pixels)))
+            except ValueError:
+                raise _bad_pixel(self.table, line, fields, self.pixels, self.scale) from None
+            yield line, fields
+        if not self.values:
+            raise InputError(f"{self.table.name} has a header but no rows.", "Every further line is one image.")
+
+    def images(self) -> NDArray[np.uint8]:
+        """`(N, H, W, C)` of the rows that have passed."""
+        return np.frombuffer(self.values, np.uint8).reshape(-1, *self.shape)
 
 
 class _Scale(dict[str, int]):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from headstart.deploy._images import named_sources, open_images
 from headstart.deploy._model import Model, Predictions, RunModel, open_model
-from headstart.deploy._predict import predict
+from headstart.deploy._predict import predict, write_predictions
 
 if TYPE_CHECKING:
     from headstart.deploy._explain import Explanation, explain
@@ -31,6 +31,7 @@ __all__ = [
     "open_model",
     "predict",
     "serve",
+    "write_predictions",
 ]
 
 

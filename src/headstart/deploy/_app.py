@@ -133,10 +133,10 @@ def _service(model: Model, card: dict[str, Any], limits: Limits) -> Service:
 
     explanations = None
     if card["explains"] and isinstance(model, RunModel):
-        classifier = copy.deepcopy(model.classifier)
+        apart = copy.deepcopy(model)
 
         def explain_each(asked: list[tuple[Pixels, str | None]]) -> list[dict[str, Any]]:
-            return [{**explain(classifier, image, label).as_json(), "seen": _png(image)} for image, label in asked]
+            return [{**explain(apart, image, label).as_json(), "seen": _png(image)} for image, label in asked]
 
         explanations = Worker(explain_each, 1, limits.explaining)
     for size in (1, MOST_AT_ONCE):  # the first call of a size is slower

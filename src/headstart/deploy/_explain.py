@@ -14,6 +14,7 @@ from headstart.evaluation import Heat, grad_cam, occlusion
 from headstart.training import Standardise, as_floats
 
 if TYPE_CHECKING:
+    from headstart.deploy._model import RunModel
     from headstart.training import Classifier
 
 
@@ -22,8 +23,8 @@ class Explanation:
     """What speaks for `label` in an image, as this classifier sees it.
 
     Attributes:
-        label, probability: the class explained, and how probable the classifier finds it.
-        predicted: the class that it finds most probable.
+        label, probability: the class explained, and how probable the model finds it, calibrated.
+        predicted: the class that the model finds most probable.
         grad_cam: None where the net has no feature map whose places are places of the image, as a dense net.
         occlusion: log-odds lost where the image is covered with the mean colour of the training images.
     """
@@ -45,19 +46,19 @@ def _as_json(heat: Heat) -> dict[str, Any]:
     return {**layer, "unit": heat.unit, "values": [[round(float(value), 4) for value in row] for row in heat.values]}
 
 
-def explain(classifier: Classifier, image: NDArray[np.uint8], label: str | None = None) -> Explanation:
+def explain(model: RunModel, image: NDArray[np.uint8], label: str | None = None) -> Explanation:
     """Explain the prediction of one image, or what speaks for `label`.
 
     Args:
-        image: `(H, W, C)` uint8, of the shape that the classifier takes.
+        image: `(H, W, C)` uint8, of the shape that the model takes.
         label: a class's name; by default the most probable one.
 
     Raises:
         InputError: no class of that name, or an image of another shape.
         ResourceError: Captum is not installed.
     """
-    probabilities = classifier.probabilities(image[None])[0]
-    names = classifier.class_names
+    classifier, names = model.classifier, model.class_names
+    probabilities = model.predict(image[None]).probabilities[0]
     if label is not None and label not in names:
         raise InputError(f"there is no class '{label}': {nearest(label, names)}", "Give the name of one of the classes.")
     place = int(probabilities.argmax()) if label is None else names.index(label)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from headstart.data import ImageSource, Unreadable, list_images, read_images
+from headstart.data import LARGEST_FILE_BYTES, ImageSource, Unreadable, list_images, read_images
 from headstart.deploy._model import Model
 from headstart.errors import InputError
 
@@ -30,11 +30,11 @@ def named_sources(given: Sequence[str | ImageSource]) -> tuple[list[str], list[I
     sources: list[ImageSource] = []
     for number, one in enumerate(given, 1):
         if not isinstance(one, str | Path):
-            names.append(getattr(one, "name", None) or f"image {number}")
-            sources.append(one)
+            names.append(str(getattr(one, "name", None) or f"image {number}"))
+            sources.append(one if isinstance(one, bytes) else one.read(LARGEST_FILE_BYTES + 1))
         elif str(one) == "-":
             names.append("standard input")
-            sources.append(sys.stdin.buffer)
+            sources.append(sys.stdin.buffer.read(LARGEST_FILE_BYTES + 1))
         else:
             found: list[Path] = list_images(Path(one)) if Path(one).is_dir() else [_file(Path(one))]
             names += map(str, found)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+from headstart.errors import InputError
+from headstart.evaluation import calibrate
 
 if TYPE_CHECKING:
     from headstart.data import Resize
@@ -20,29 +25,44 @@ class Predictions:
 
     Attributes:
         class_names: K names.
-        probabilities: `(N, K)` float32, in the order of `class_names`.
+        probabilities: `(N, K)` float32, in the order of `class_names`; calibrated on validation images, if the run had any.
+        is_unfamiliar: `(N,)` whether an image looks unlike the training data: less familiar to the network than all but one in a
+            hundred validation images. None where that is not known: a run with fewer than 100 validation images, or an old one.
     """
 
     class_names: tuple[str, ...]
     probabilities: NDArray[np.float32]
+    is_unfamiliar: NDArray[np.bool_] | None = None
 
     @property
     def labels(self) -> list[str]:
         """The likeliest class of each image."""
         return [self.class_names[best] for best in self.probabilities.argmax(1)]
 
-    def as_json(self, names: list[str]) -> list[dict[str, Any]]:
-        """One object an image: `image`, `label`, `probabilities` by class name, the likeliest first.
+    def as_json(self, names: Sequence[str], top: int | None = None) -> list[dict[str, Any]]:
+        """One object an image: `image`, `label`, `probabilities` by class name (the likeliest first), `unfamiliar`.
 
         Args:
             names: of the N images.
+            top: how many classes each; None for all.
         """
         found = []
-        for name, label, row in zip(names, self.labels, self.probabilities, strict=True):
-            order = np.argsort(-row, kind="stable")
+        unfamiliar = [None] * len(names) if self.is_unfamiliar is None else self.is_unfamiliar.tolist()
+        for name, label, row, strange in zip(names, self.labels, self.probabilities, unfamiliar, strict=True):
+            order = np.argsort(-row, kind="stable")[:top]
             chances = {self.class_names[index]: round(float(row[index]), 6) for index in order}
-            found.append({"image": name, "label": label, "probabilities": chances})
+            found.append({"image": name, "label": label, "probabilities": chances, "unfamiliar": strange})
         return found
+
+
+def together(parts: list[Predictions]) -> Predictions:
+    """Answers about several batches as one; at least one batch."""
+    unfamiliar = [part.is_unfamiliar for part in parts if part.is_unfamiliar is not None]
+    return Predictions(
+        parts[0].class_names,
+        np.concatenate([part.probabilities for part in parts]),
+        np.concatenate(unfamiliar) if unfamiliar else None,
+    )
 
 
 class Model(Protocol):
@@ -68,10 +88,13 @@ class RunModel:
     def __init__(self, classifier: Classifier) -> None:
         self.classifier = classifier
         self.class_names, self.image_shape = classifier.class_names, classifier.image_shape
-        self.resize = classifier.preprocessing.resize
+        self.resize = classifier.use.preprocessing.resize
 
     def predict(self, images: NDArray[np.uint8]) -> Predictions:
-        return Predictions(self.class_names, self.classifier.probabilities(images))
+        use = self.classifier.use
+        probabilities, familiar = self.classifier.judge(images)
+        unfamiliar = None if use.familiarity is None else familiar < use.familiarity.threshold
+        return Predictions(self.class_names, calibrate(probabilities, use.temperature), unfamiliar)
 
 
 def open_model(run: Path) -> Model:
@@ -82,4 +105,23 @@ def open_model(run: Path) -> Model:
     """
     from headstart.training import load_classifier
 
+    if not (run / "classifier.json").exists():
+        raise _no_classifier(run)
     return RunModel(load_classifier(run))
+
+
+def _no_classifier(run: Path) -> InputError:
+    if not run.is_dir():
+        return InputError(
+            f"{run} is no run folder: it does not exist.", "`headstart runs` lists the runs; `headstart train` makes one."
+        )
+    if (run / "metrics.json").exists():
+        return InputError(
+            f"{run} is a finished run, but its weights were removed: a search keeps those of its winner.",
+            f"Train it again: headstart train --repeat {shlex.quote(str(run))}",
+        )
+    if (run / "recipe.json").exists():
+        return InputError(f"{run} is a run that is not finished.", "Run the command that began it again; it goes on from there.")
+    return InputError(
+        f"{run} is no run folder: it holds no classifier.json.", "Of a study, name one of its runs; `headstart runs` lists them."
+    )

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-
-import numpy as np
+from pathlib import Path
 
 from headstart import progress
 from headstart.data import ImageSource
+from headstart.deploy._cells import write_cells
 from headstart.deploy._images import open_readable, unreadable
-from headstart.deploy._model import Model, Predictions
+from headstart.deploy._model import Model, Predictions, together
 
 _PIXELS_A_BATCH = 1 << 24  # of opened images held at a time: 48 MB in colour
 
@@ -36,4 +36,14 @@ def predict(model: Model, sources: Sequence[ImageSource], names: Sequence[str]) 
             task.advance(len(sources[batch]))
     if failed:
         raise unreadable(failed, len(sources))
-    return Predictions(model.class_names, np.concatenate([part.probabilities for part in parts]))
+    return together(parts)
+
+
+def write_predictions(path: Path, found: Predictions, names: Sequence[str]) -> None:
+    """Predictions as a CSV: image, label, unfamiliar (yes, no, or empty where that is not known), then every class."""
+    unfamiliar = [""] * len(names) if found.is_unfamiliar is None else ["yes" if one else "no" for one in found.is_unfamiliar]
+    rows = (
+        [name, label, strange, *(f"{chance:.6g}" for chance in chances)]
+        for name, label, strange, chances in zip(names, found.labels, unfamiliar, found.probabilities.tolist(), strict=True)
+    )
+    write_cells(path, ["image", "label", "unfamiliar", *found.class_names], rows)

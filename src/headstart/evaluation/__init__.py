@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from headstart.evaluation._calibration import calibrate, fit_temperature
 from headstart.evaluation._fit import Fit, fit_of
 from headstart.evaluation._floors import FloorResult, floor_sentence, majority_class, nearest_neighbour
 from headstart.evaluation._gallery import choose_gallery
@@ -41,10 +42,12 @@ __all__ = [
     "SeedSpread",
     "Verdict",
     "accuracy_interval",
+    "calibrate",
     "choose_gallery",
     "difference_of",
     "exact_mcnemar",
     "fit_of",
+    "fit_temperature",
     "floor_sentence",
     "grad_cam",
     "holm",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from pydantic import ValidationError
 from torch import Tensor, nn
 
 from headstart import progress, store
@@ -15,10 +16,9 @@ from headstart.data import take
 from headstart.errors import InputError
 from headstart.models import Backbone, BackboneOptions, build, build_head, load_backbone
 from headstart.training._device import best_device, prepare_process, use_bfloat16
-from headstart.training._format import Preprocessing
-from headstart.training._recipe import Recipe, read_recipe
+from headstart.training._format import FORMAT, ClassifierFile, Use
+from headstart.training._recipe import Recipe
 
-FORMAT = 2
 _BLOCK_ROWS = 1 << 14
 _PIXELS_A_BATCH = 1 << 20  # bounds the memory of a prediction; 1,000 images of 32x32
 
@@ -94,6 +94,17 @@ def to_probabilities(logits: Tensor) -> Tensor:
     return logits.softmax(1)
 
 
+def familiarity(logits: Tensor) -> Tensor:
+    """How much the logits of an image look like those of training images: their logarithm of summed exponentials, `(N,)`.
+
+    Small means unlike. One output counts as two logits of opposite sign.
+
+    Source: the negative energy score of Liu et al. (2020), arXiv:2010.03759.
+    """
+    logits = logits.float()
+    return (torch.cat([logits, -logits], 1) / 2 if logits.shape[1] == 1 else logits).logsumexp(1)
+
+
 class Classifier(nn.Module):
     """What predicts: `front` (standardising, or a backbone), then `net`, which learnt.
 
@@ -101,7 +112,7 @@ class Classifier(nn.Module):
         class_names: K names in the order of the probabilities.
         image_shape: (height, width, channels) of the images it takes.
         mirror: whether predictions are the average over each image and its mirror image.
-        preprocessing: how an image file becomes such an image.
+        use: how an image file becomes such an image; calibration; what is unlike the training data.
     """
 
     def __init__(
@@ -116,7 +127,7 @@ class Classifier(nn.Module):
         self.front, self.net = front, net
         self.recipe, self.class_names, self.image_shape = recipe, class_names, image_shape
         self.mirror = bool(recipe.flip)
-        self.preprocessing = Preprocessing()
+        self.use = Use()
 
     def forward(self, x: Tensor) -> Tensor:
         """Floats in 0-255, `(N, C, H, W)`, to logits."""
@@ -133,13 +144,19 @@ class Classifier(nn.Module):
             found: Tensor = (through or self.net)(inputs)
         return found
 
-    @torch.inference_mode()
     def probabilities(self, images: NDArray[np.uint8], rows: NDArray[np.int64] | None = None) -> NDArray[np.float32]:
-        """Class probabilities `(N, K)` of uint8 images `(N, H, W, C)`, or of the given rows of them.
+        """Class probabilities `(N, K)` of uint8 images `(N, H, W, C)`, or of the given rows of them; not calibrated.
 
         Raises:
             InputError: the images have another shape than those of the training.
         """
+        return self.judge(images, rows)[0]
+
+    @torch.inference_mode()
+    def judge(
+        self, images: NDArray[np.uint8], rows: NDArray[np.int64] | None = None
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """`probabilities`, and the `familiarity` `(N,)` of each image."""
         if images.shape[1:] != self.image_shape:
             raise InputError(
                 f"these images are {images.shape[1:]} (height, width, channels), but this classifier takes {self.image_shape}.",
@@ -150,20 +167,20 @@ class Classifier(nn.Module):
         size = max(16, _PIXELS_A_BATCH // (images.shape[1] * images.shape[2]))
         was_training = self.training
         self.eval()
-        out = np.empty((len(rows), len(self.class_names)), np.float32)
+        chances, familiar = np.empty((len(rows), len(self.class_names)), np.float32), np.empty(len(rows), np.float32)
         with (
             progress.task("predicting", len(rows), "images") as task,
             torch.autocast(device.type, torch.bfloat16, enabled=use_bfloat16(self.recipe.precision)),
         ):
             for start in range(0, len(rows), size):
                 x = as_floats(take(images, rows[start : start + size]), device)
-                found = to_probabilities(self(x))
-                if self.mirror:
-                    found = (found + to_probabilities(self(x.flip(3)))) / 2
-                out[start : start + len(x)] = found.cpu().numpy()
+                views = [self(x), self(x.flip(3))] if self.mirror else [self(x)]
+                here = slice(start, start + len(x))
+                chances[here] = torch.stack([to_probabilities(view) for view in views]).mean(0).cpu().numpy()
+                familiar[here] = torch.stack([familiarity(view) for view in views]).mean(0).cpu().numpy()
                 task.advance(len(x))
         self.train(was_training)
-        return out
+        return chances, familiar
 
 
 def outputs_for(classes: int) -> int:
@@ -171,30 +188,24 @@ def outputs_for(classes: int) -> int:
     return 1 if classes == 2 else classes
 
 
-def save_classifier(classifier: Classifier, folder: Path, preprocessing: dict[str, Any]) -> None:
-    """Write `model.safetensors` and `classifier.json`: weights, preprocessing and class names.
-
-    Args:
-        preprocessing: how images of any size become `image_shape`: the options under which the dataset was opened.
-    """
+def save_classifier(classifier: Classifier, folder: Path) -> None:
+    """Write `model.safetensors` and `classifier.json`: weights, and everything else that its use needs."""
     from safetensors.torch import save
 
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in classifier.state_dict().items()}
     store.write_bytes(folder / "model.safetensors", save(weights))
-    backbone = classifier.front.backbone.input_px if isinstance(classifier.front, StandardisedBackbone) else None
-    store.write_json(
-        folder / "classifier.json",
-        {
-            "format": FORMAT,
-            "model": classifier.recipe.model,
-            "recipe": {**classifier.recipe.model_dump(mode="json"), "time_limit": None},
-            "image_shape": list(classifier.image_shape),
-            "class_names": list(classifier.class_names),
-            "mirror": classifier.mirror,
-            "input_px": backbone,
-            "preprocessing": preprocessing,
-        },
+    about = ClassifierFile(
+        format=FORMAT,
+        headstart=version("headstart"),
+        model=classifier.recipe.model,
+        recipe=classifier.recipe.model_copy(update={"time_limit": None}),
+        image_shape=classifier.image_shape,
+        class_names=classifier.class_names,
+        mirror=classifier.mirror,
+        input_px=classifier.front.backbone.input_px if isinstance(classifier.front, StandardisedBackbone) else None,
+        **dict(classifier.use),
     )
+    store.write_json(folder / "classifier.json", about.model_dump(mode="json"))
 
 
 def load_classifier(folder: Path) -> Classifier:
@@ -206,18 +217,13 @@ def load_classifier(folder: Path) -> Classifier:
     from safetensors import SafetensorError
     from safetensors.torch import load
 
-    prepare_process()
-    about = store.read_json(folder / "classifier.json")
-    try:
-        classifier = _rebuilt(about)
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(
-            f"{folder / 'classifier.json'} cannot be used: {type(error).__name__} {str(error).splitlines()[0]}.",
-            "It may be damaged, or of another Headstart; train again in another --out.",
-        ) from error
+    about = _read_about(folder / "classifier.json")
     path = folder / "model.safetensors"
     try:
-        classifier.load_state_dict(load(path.read_bytes()))
+        prepare_process()
+        with torch.device("meta"):  # no memory before it is known that the weights fit
+            classifier = _rebuilt(about)
+        classifier.load_state_dict(load(path.read_bytes()), assign=True)
     except (OSError, SafetensorError, RuntimeError) as error:
         raise InputError(
             f"{path} cannot be used: {str(error).splitlines()[0]}", "The file may be damaged; train again in another --out."
@@ -225,20 +231,30 @@ def load_classifier(folder: Path) -> Classifier:
     return classifier.to(best_device()).to(memory_format=torch.channels_last).eval()
 
 
-def _rebuilt(about: dict[str, Any]) -> Classifier:
+def _read_about(path: Path) -> ClassifierFile:
+    written = store.read_json(path)
+    try:
+        return ClassifierFile.model_validate(written)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(map(str, first["loc"])) or "it"
+        raise InputError(
+            f"{path} cannot be used: {key} is {str(first['input'])[:80]!r}: {first['msg'].removeprefix('Value error, ')}.",
+            "It may be damaged, or of a newer Headstart; train again in another --out.",
+        ) from error
+
+
+def _rebuilt(about: ClassifierFile) -> Classifier:
     """The network that `classifier.json` describes, its weights still to be loaded."""
-    if about["format"] != FORMAT:
-        raise ValueError(f"format {about['format']!r}, but this Headstart reads {FORMAT}")
-    recipe = read_recipe(about["recipe"])
-    net_options = recipe.net
-    names, shape = tuple(about["class_names"]), tuple(about["image_shape"])
+    options, outputs = about.recipe.net, outputs_for(len(about.class_names))
     front: Standardise | StandardisedBackbone
-    if isinstance(net_options, BackboneOptions):
-        front = StandardisedBackbone(load_backbone(net_options, about["input_px"], 0, empty=True).fold())
-        net = build_head(front.backbone.size, outputs_for(len(names)), net_options)
+    if isinstance(options, BackboneOptions):
+        assert about.input_px is not None
+        front = StandardisedBackbone(load_backbone(options, about.input_px, 0, empty=True).fold())
+        net = build_head(front.backbone.size, outputs, options)
     else:
-        front = Standardise(shape[2])
-        net = build(about["model"], net_options, shape, outputs_for(len(names)), 0)
-    classifier = Classifier(front, net, recipe, names, shape)
-    classifier.preprocessing = Preprocessing(**about["preprocessing"])
+        front = Standardise(about.image_shape[2])
+        net = build(about.model, options, about.image_shape, outputs, 0)
+    classifier = Classifier(front, net, about.recipe, about.class_names, about.image_shape)
+    classifier.mirror, classifier.use = about.mirror, Use(**{key: getattr(about, key) for key in Use.model_fields})
     return classifier

@@ -46,6 +46,7 @@ from headstart.training._source import Source, prepare
 from headstart.training._state import Row, State
 from headstart.training._stop import listening
 from headstart.training._timing import measure
+from headstart.training._use import use_of
 
 WORTH_SAYING_SECONDS = 2.0
 # What torch's allocator, its C++ parts and oneDNN say; the last was seen in processes limited to less than 1 GB.
@@ -364,6 +365,8 @@ def _finish(
                 **summarise_predictions(dataset.labels[rows], probabilities).as_json(),
                 "classes": list(dataset.class_names),
             }
+    if _distributed.is_first():
+        classifier.use = use_of(state, source, dataset, split, parts.get("validation", (None, None))[1], measured)
     layers = describe_network(classifier, dataset)
     metrics = {
         "model": plan.recipe.model,
@@ -392,7 +395,7 @@ def _finish(
         write_predictions(folder, dataset, parts)
         if parts:
             write_gallery(folder, dataset, *list(parts.values())[-1], seed)
-        save_classifier(classifier, folder, {key: dataset.options.get(key) for key in ("image_size", "resize", "pixel_max")})
+        save_classifier(classifier, folder)
         store.write_json(folder / "metrics.json", metrics)
     return metrics
 

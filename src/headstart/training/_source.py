@@ -19,6 +19,7 @@ from headstart.training._classifier import (
     Standardise,
     StandardisedBackbone,
     as_floats,
+    familiarity,
     outputs_for,
     to_probabilities,
 )
@@ -48,6 +49,9 @@ class Source(Protocol):
     def probabilities(self, classifier: Classifier, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """Class probabilities `(n, K)` of these dataset indices."""
 
+    def familiarity(self, classifier: Classifier, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """The `familiarity` `(n,)` of these dataset indices."""
+
     def ms_per_image(self, seconds: float, images: int) -> float:
         """Milliseconds that one prediction takes, when `probabilities` took `seconds` for `images`."""
 
@@ -68,6 +72,9 @@ class Pixels:
 
     def probabilities(self, classifier: Classifier, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         return classifier.probabilities(self.dataset.images, rows)
+
+    def familiarity(self, classifier: Classifier, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        return classifier.judge(self.dataset.images, rows)[1]
 
     def ms_per_image(self, seconds: float, images: int) -> float:
         return 1000 * seconds / images
@@ -101,6 +108,11 @@ class CachedFeatures:
             for part in np.array_split(rows, max(1, len(rows) // 4096))
         ]
         return np.concatenate(parts)
+
+    @torch.inference_mode()
+    def familiarity(self, classifier: Classifier, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        found: NDArray[np.float32] = familiarity(classifier.logits(self._inputs(rows))).cpu().numpy()
+        return found
 
     def ms_per_image(self, seconds: float, images: int) -> float:
         return 1000 * (seconds / images + self.features.seconds / len(self.features.rows))

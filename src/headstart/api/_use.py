@@ -1,0 +1,73 @@
+"""A finished run at work."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from headstart.api._common import whole
+from headstart.errors import InputError
+
+if TYPE_CHECKING:
+    from headstart.data import ImageSource
+    from headstart.deploy import Model
+
+
+def predict(
+    run: str | Path | Model,
+    images: str | ImageSource | Sequence[str | ImageSource] | NDArray[np.uint8],
+    *,
+    top: int | None = None,
+    csv: str | Path | None = None,
+    figure: str | Path | None = None,
+) -> dict[str, Any]:
+    """What a classifier says of images.
+
+    Args:
+        run: a run folder, an exported `.onnx` file, or what `headstart.deploy.open_model` made of one.
+        images: a path, a folder, the bytes of an image, an open file, or a sequence of those; "-" is standard input. Or an array
+            `(N, H, W, C)` or `(H, W, C)` uint8 of the shape that the classifier takes.
+        top: how many classes each image gets; by default all, and three in table and figure.
+        csv: file for the predictions, one row an image, every class a column.
+        figure: PNG or SVG with the first 24 images and their bars.
+
+    Returns:
+        `run`, `top`, `predictions` (a list of `image`, `label`, `probabilities` by class name with the likeliest first, and
+        `unfamiliar`), and where `csv` and `figure` were written. Probabilities are calibrated on the run's validation images.
+
+    Raises:
+        InputError: no finished run, or images that cannot be read; then nothing is written.
+    """
+    from headstart import deploy, report
+
+    if top is not None and whole(top) < 1:
+        raise InputError("--top is 0, but wanted is how many classes to show, 1 or more.", "Example: --top 3")
+    if figure is not None:
+        report.need_figure_name(Path(figure))
+    model = deploy.open_model(Path(run)) if isinstance(run, str | Path) else run
+    if isinstance(images, np.ndarray):
+        pixels = images if images.ndim == 4 else images[None]
+        names = [f"image {number}" for number in range(1, len(pixels) + 1)]
+        found = model.predict(pixels)
+    else:
+        several = images if isinstance(images, Sequence) and not isinstance(images, str | bytes) else [images]
+        names, sources = deploy.named_sources(several)
+        found = deploy.predict(model, sources, names)
+    shown = found.as_json(names, top)
+    if csv is not None:
+        deploy.write_predictions(Path(csv), found, names)
+    if figure is not None:
+        most = slice(report.MOST_PICTURES)
+        opened = pixels[most] if isinstance(images, np.ndarray) else deploy.open_images(sources[most], names[most], model)
+        report.draw_predictions(Path(figure), shown[most], opened, top or report.USUAL_TOP)
+    return {
+        "run": str(run) if isinstance(run, str | Path) else None,
+        "top": top or report.USUAL_TOP,
+        "predictions": shown,
+        "csv": None if csv is None else str(csv),
+        "figure": None if figure is None else str(figure),
+    }

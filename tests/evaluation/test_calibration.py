@@ -1,0 +1,43 @@
+"""Temperature: fitted where probabilities are too sure or too timid, and harmless where nothing is known."""
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from headstart.evaluation import calibrate, fit_temperature
+
+
+def honest(n: int, classes: int = 4) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Labels drawn with the very probabilities given."""
+    random = np.random.default_rng(0)
+    probabilities = random.dirichlet(np.full(classes, 0.4), n)
+    labels = np.array([random.choice(classes, p=row) for row in probabilities], np.int64)
+    return labels, probabilities.astype(np.float32)
+
+
+@pytest.mark.parametrize("factor", [0.5, 1.0, 2.5])
+def test_the_temperature_undoes_what_made_probabilities_too_sure_or_too_timid(factor: float) -> None:
+    labels, probabilities = honest(20_000)
+    found = fit_temperature(labels, calibrate(probabilities, 1 / factor))
+    assert found == pytest.approx(factor, rel=0.05)
+
+
+def test_calibrating_keeps_the_order_of_classes_and_sums_to_one() -> None:
+    _, probabilities = honest(200)
+    found = calibrate(probabilities, 3.0)
+    assert np.array_equal(found.argsort(1), probabilities.argsort(1))
+    assert np.abs(found.sum(1) - 1).max() < 1e-6
+    assert found.dtype == np.float32
+
+
+def test_a_few_images_that_are_all_right_do_not_make_a_classifier_certain() -> None:
+    probabilities = np.full((20, 2), 0.1, np.float32)
+    probabilities[:, 0] = 0.9
+    found = calibrate(probabilities, fit_temperature(np.zeros(20, np.int64), probabilities))
+    assert 0.93 < found[0, 0] < 0.97  # (20 + 1) / (20 + 2)
+
+
+def test_a_probability_of_zero_stays_finite() -> None:
+    probabilities = np.array([[1, 0, 0], [0, 1, 0], [0, 0, 1]], np.float32)
+    temperature = fit_temperature(np.array([0, 1, 1]), probabilities)
+    assert np.isfinite(calibrate(probabilities, temperature)).all()
