@@ -19,6 +19,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 from numpy.typing import NDArray
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from headstart.data import Unreadable, read_sent
 from headstart.deploy._body import Bodies, Limits, Refused, Sent, busy, image_in
@@ -120,7 +121,7 @@ def make_app(model: Model, card: dict[str, Any], access: Access | None = None, l
     app = FastAPI(title="Headstart", summary="A classifier of images.", docs_url=None, redoc_url=None, lifespan=lifespan)
     _add_routes(app, service)
     _add_page(app)
-    for kind in (Refused, Unreadable, HeadstartError, TimeoutError, HTTPException):
+    for kind in (Refused, Unreadable, HeadstartError, TimeoutError, ClientDisconnect, HTTPException):
         app.add_exception_handler(kind, _say)
     app.add_middleware(Guard, access=access or Access())
     return app
@@ -216,7 +217,7 @@ async def _say(_: Request, error: Exception) -> Response:
             status, text, hint = error.status, error.error, error.hint
             headers |= {"connection": "close"} if error.ends else {}
         case Unreadable():
-            status, text, hint = 422, f"the image {error}.", "Send a JPEG, PNG, WebP or BMP file."
+            status, text, hint = 422, f"what was sent {error}.", "Send a JPEG, PNG, WebP or BMP file of a usual size."
         case HeadstartError():
             status, text, hint = 400 if isinstance(error, InputError) else 503, error.message, error.hint
         case HTTPException():

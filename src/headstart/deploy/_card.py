@@ -7,42 +7,48 @@ from pathlib import Path
 from typing import Any
 
 from headstart import store
-from headstart.deploy._drawing import can_be_drawn
+from headstart.deploy._drawing import LEAST_SIDE_WITH_MARGIN_PX, can_be_drawn
 from headstart.deploy._model import Model, RunModel
 from headstart.training import are_characters
 
 
 def card(run: Path, model: Model) -> dict[str, Any]:
-    """The card as plain values; what the run's folder no longer holds is null.
+    """The card as plain values; what the run's folder does not hold, as where its classifier alone was copied, is null.
 
     Returns:
         `run`, `model`, `classes`, `image_shape`, `resize`, `parameters`, `seed`, `epochs`, `data` (`name`, `train_images`),
         `test` and `validation` (`accuracy`, `interval`, `n`), `drawing` ("mnist", "box" or null), `explains`.
     """
     metrics, data = (store.read_json_or(run / name, {}) for name in ("metrics.json", "data.json"))
+    known = model.classifier.use.training if isinstance(model, RunModel) else None
     train = (data.get("parts") or {}).get("train") or {}
-    height, width, _ = model.image_shape
-    drawing = (
-        ("mnist" if are_characters(model.class_names) and min(height, width) >= 20 else "box")
-        if can_be_drawn(model.image_shape)
-        else None
-    )
     return {
         "run": run.name or str(run),
-        "model": metrics.get("model"),
+        "model": model.classifier.recipe.model if isinstance(model, RunModel) else metrics.get("model"),
         "classes": list(model.class_names),
         "image_shape": list(model.image_shape),
         "resize": model.resize,
         "parameters": metrics.get("parameters"),
         "seed": metrics.get("seed"),
-        "epochs": metrics.get("epochs"),
-        "data": {"name": data.get("name"), "train_images": train.get("images")},
-        "test": _score(metrics.get("test")),
-        "validation": _score(metrics.get("validation")),
-        "drawing": drawing,
+        "epochs": known.epochs if known else metrics.get("epochs"),
+        "data": {
+            "name": known.dataset if known else data.get("name"),
+            "train_images": known.train_images if known else train.get("images"),
+        },
+        "test": _score(metrics.get("test"), known.test_accuracy if known else None),
+        "validation": _score(metrics.get("validation"), known.validation_accuracy if known else None),
+        "drawing": _drawing(model),
         "explains": isinstance(model, RunModel) and importlib.util.find_spec("captum") is not None,
     }
 
 
-def _score(found: dict[str, Any] | None) -> dict[str, Any] | None:
-    return found and {key: found.get(key) for key in ("accuracy", "interval", "n")}
+def _drawing(model: Model) -> str | None:
+    if not can_be_drawn(model.image_shape):
+        return None
+    return "mnist" if are_characters(model.class_names) and min(model.image_shape[:2]) >= LEAST_SIDE_WITH_MARGIN_PX else "box"
+
+
+def _score(found: dict[str, Any] | None, known: float | None) -> dict[str, Any] | None:
+    if found is None and known is None:
+        return None
+    return {key: (found or {"accuracy": known}).get(key) for key in ("accuracy", "interval", "n")}

@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 LARGEST_SIDE_PX = 64  # of images that can be drawn: larger ones are photographs
-MNIST_BOX = 20 / 28  # of the image's side, for digits in images of 20 pixels or more
+MNIST_BOX = 20 / 28  # of the image's side
+LEAST_SIDE_WITH_MARGIN_PX = 20  # scikit-learn's digits of 8 pixels fill their images; in between nobody has looked
 LEAST_INK = 32  # of 255: fainter pixels do not stretch the box
 
 
@@ -41,12 +42,15 @@ def place_drawing(ink: NDArray[np.uint8], image_shape: tuple[int, int, int], *, 
     full = min(height / drawn.height, width / drawn.width)
     scale = MNIST_BOX * min(height, width) / max(drawn.size) if with_margin else full
     size = max(1, round(drawn.width * scale)), max(1, round(drawn.height * scale))
-    small = np.asarray(drawn.resize(size, Image.Resampling.BILINEAR))  # averages over all pixels when it makes smaller
+    small = np.asarray(drawn.resize(size, Image.Resampling.BILINEAR)).astype(float)  # averages when it makes smaller
+    small *= 255 / max(small.max(), 1)  # a thin pen in few pixels is pale, ink in the data sets is not
     middle = _centre_of_mass(small) if with_margin else ((size[1] - 1) / 2, (size[0] - 1) / 2)
-    top = _clamped((height - 1) / 2 - middle[0], height - size[1])
-    left = _clamped((width - 1) / 2 - middle[1], width - size[0])
+    # In 20,000 images of MNIST the centre lies at row and column 14.0 counted from 0, never more than 0.53 off; not at 13.5.
+    goal = (height / 2, width / 2) if with_margin else ((height - 1) / 2, (width - 1) / 2)
+    top = _clamped(goal[0] - middle[0], height - size[1])
+    left = _clamped(goal[1] - middle[1], width - size[0])
     image = np.zeros((height, width, 1), np.uint8)
-    image[top : top + size[1], left : left + size[0], 0] = small
+    image[top : top + size[1], left : left + size[0], 0] = np.round(small)
     return image
 
 
@@ -54,7 +58,6 @@ def _clamped(offset: float, most: int) -> int:
     return min(max(0, round(offset)), max(0, most))
 
 
-def _centre_of_mass(ink: NDArray[np.uint8]) -> tuple[float, float]:
-    weight = ink.astype(float)
-    total = weight.sum() or 1.0
-    return float(weight.sum(1) @ np.arange(len(ink)) / total), float(weight.sum(0) @ np.arange(ink.shape[1]) / total)
+def _centre_of_mass(ink: NDArray[np.float64]) -> tuple[float, float]:
+    total = ink.sum() or 1.0
+    return float(ink.sum(1) @ np.arange(len(ink)) / total), float(ink.sum(0) @ np.arange(ink.shape[1]) / total)

@@ -63,7 +63,7 @@ def explain(model: RunModel, image: NDArray[np.uint8], label: str | None = None)
         raise InputError(f"there is no class '{label}': {nearest(label, names)}", "Give the name of one of the classes.")
     place = int(probabilities.argmax()) if label is None else names.index(label)
     device = next(classifier.net.parameters()).device
-    pixels, cover = as_floats(image[None], device), _mean_colour(classifier).to(device)
+    pixels, cover = as_floats(np.array(image[None]), device), _mean_colour(classifier).to(device)
     was_training = classifier.training
     classifier.eval()
     try:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
+from fastapi import FastAPI
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 from headstart import progress
@@ -94,20 +95,25 @@ def serve(run: Path, *, host: str, port: int, allow_hosts: tuple[str, ...] = (),
         access = Access(frozenset(names), any_address=not is_local, token=token)
         warnings.filterwarnings("ignore", module="PIL")  # odd metadata in what strangers send
         logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
-        config = uvicorn.Config(
-            make_app(model, card(run, model), access),
-            http=Punctual,
-            ws="none",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            limit_concurrency=_CONNECTIONS,
-            timeout_keep_alive=int(HEAD_SECONDS),
-            timeout_graceful_shutdown=_GRACE_SECONDS,
-        )
+        server = uvicorn.Server(configured(make_app(model, card(run, model), access)))
         _announce(run, address, as_json)
-        uvicorn.Server(config).run([listener])
+        server.run([listener])
     raise Stopped(stop.signum or 2, "stopped serving.")
+
+
+def configured(app: FastAPI) -> uvicorn.Config:
+    """Uvicorn's settings: our deadlines, a bound on connections, no log of addresses (they may hold a token)."""
+    return uvicorn.Config(
+        app,
+        http=Punctual,
+        ws="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        limit_concurrency=_CONNECTIONS,
+        timeout_keep_alive=int(HEAD_SECONDS),
+        timeout_graceful_shutdown=_GRACE_SECONDS,
+    )
 
 
 def _announce(run: Path, address: Address, as_json: bool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import queue
 import threading
 from collections.abc import Callable, Sequence
@@ -74,7 +75,8 @@ class Worker(Generic[Question, Answer]):
             answers: Sequence[Answer] | Exception = self._answer([question for question, _ in batch])
         except Exception as error:
             answers = error
-        futures[0].get_loop().call_soon_threadsafe(_deliver, futures, answers)
+        with contextlib.suppress(RuntimeError):  # the loop has ended: nobody waits any more
+            futures[0].get_loop().call_soon_threadsafe(_deliver, futures, answers)
 
 
 def _deliver(futures: list[asyncio.Future[Answer]], answers: Sequence[Answer] | Exception) -> None:

@@ -1,6 +1,6 @@
 // The page of `headstart serve`: an image goes to /predict and /explain, what comes back is drawn. No library, no build.
 const $ = (id) => document.getElementById(id);
-const percent = (share) => `${(100 * share).toFixed(share > 0.9995 || share < 0.0005 ? 0 : 1)}%`;
+const percent = (share) => (share > 0.9995 && share < 1 ? ">99.9%" : share < 0.0005 && share > 0 ? "<0.1%" : `${(100 * share).toFixed(1)}%`);
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 const FEW_BARS = 10;
 let card, sent = null, asked = 0, explained = null, chosen = null, all = false;
@@ -18,7 +18,7 @@ function addFact(name, value) {
 function score(found) {
   if (!found || found.accuracy === null) return null;
   const span = found.interval ? ` (${found.interval.map(percent).join(" to ")})` : "";
-  return `${percent(found.accuracy)}${span} of ${found.n.toLocaleString("en")} images`;
+  return `${percent(found.accuracy)}${span}${found.n ? ` of ${found.n.toLocaleString("en")} images` : ""}`;
 }
 
 function showCard() {
@@ -37,7 +37,7 @@ function showCard() {
   addFact("Sees", `${width} × ${height} pixels, ${channels === 1 ? "grey" : "colour"}`);
   addFact("Other shapes", { pad: "padded with black", crop: "cropped around the centre", squish: "squeezed" }[card.resize]);
   addFact("Parameters", card.parameters?.toLocaleString("en"));
-  addFact("Epochs, seed", card.epochs === null ? null : `${card.epochs}, ${card.seed}`);
+  addFact("Training", card.epochs && `${+card.epochs.toFixed(1)} epochs${card.seed === null ? "" : `, seed ${card.seed}`}`);
   $("classes").replaceChildren(...card.classes.map((name) => Object.assign(document.createElement("li"), { textContent: name })));
   $("example").textContent = `curl --data-binary @image.png \\\n  ${location.origin}/predict`;
   const notes = {
@@ -313,8 +313,7 @@ function showPrediction(found) {
   name.classList.toggle("long", found.label.length > 14);
   const share = Object.assign(document.createElement("span"), { className: "soft", textContent: percent(found.probabilities[found.label]) });
   $("answer").replaceChildren(name, share);
-  $("remark").textContent = found.remark ?? "";
-  $("remark").hidden = !found.remark;
+  $("remark").hidden = !found.unfamiliar;
   const rows = Object.entries(found.probabilities).sort((a, b) => b[1] - a[1]);
   $("bars").replaceChildren(...rows.slice(0, all ? rows.length : FEW_BARS).map(([each, chance]) => bar(each, chance, found.label)));
   $("more").hidden = rows.length <= FEW_BARS;
@@ -412,7 +411,7 @@ function where(values) {
     if (value > best) [best, place] = [value, [(row + 0.5) / values.length, (column + 0.5) / line.length]];
   }));
   const name = (share, low, high) => (share < 1 / 3 ? low : share > 2 / 3 ? high : "");
-  return [name(place[0], "upper", "lower"), name(place[1], "left", "right")].filter(Boolean).join(" ") || "middle";
+  return [name(place[0], "upper", "lower"), name(place[1], "left", "right")].filter(Boolean).join(" ").replace(/$/, " part").replace(/^ part$/, "middle");
 }
 
 function describe(found, method, heat) {
@@ -423,11 +422,11 @@ function describe(found, method, heat) {
   } else if (!heat) {
     caption.append("Grad-CAM needs the feature maps of a convolution; this model has none.");
   } else if (method === "occlusion") {
-    const most = Math.max(...heat.values.flat()).toFixed(1);
+    const most = Math.exp(Math.max(0, ...heat.values.flat()));
     caption.append(mark("is-for"), `Covering this makes “${label}” less likely; `, mark("is-against"), "this, more likely. ");
-    caption.append(`The strongest place is the ${where(heat.values)} part: covered, it costs ${most} of log-odds.`);
+    caption.append(`Most rests on the ${where(heat.values)}: covered, the odds are ${most < 1000 ? most.toPrecision(2) : "over a thousand"} times lower.`);
   } else {
-    caption.append(mark("is-for"), `Here the network's feature map speaks for “${label}”, most in the ${where(heat.values)} part. `);
+    caption.append(mark("is-for"), `Here the network's feature map speaks for “${label}”, most in the ${where(heat.values)}. `);
     caption.append(`It is a map of ${heat.values[0].length} × ${heat.values.length} places.`);
   }
   $("heat").setAttribute("aria-label", `What the model sees. ${caption.textContent}`);
