@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         compare,
         effects,
         explain,
+        export,
         load,
         load_classifier,
         lr,
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
         runs,
         serve,
         split,
+        submit,
         train,
         tune,
     )
@@ -33,6 +35,7 @@ __all__ = [
     "compare",
     "effects",
     "explain",
+    "export",
     "load",
     "load_classifier",
     "lr",
@@ -41,6 +44,7 @@ __all__ = [
     "runs",
     "serve",
     "split",
+    "submit",
     "train",
     "tune",
 ]

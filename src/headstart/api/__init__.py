@@ -9,7 +9,7 @@ from headstart.api._explain import explain
 from headstart.api._runs import load_classifier, network, repeat, runs, train
 from headstart.api._serve import serve
 from headstart.api._studies import DEFAULT_MODELS, compare, effects, lr, report, tune
-from headstart.api._use import predict
+from headstart.api._use import export, predict, submit
 
 __all__ = [
     "DEFAULT_MODELS",
@@ -17,6 +17,7 @@ __all__ = [
     "datasets",
     "effects",
     "explain",
+    "export",
     "get_dataset",
     "load",
     "load_classifier",
@@ -29,6 +30,7 @@ __all__ = [
     "seconds",
     "serve",
     "split",
+    "submit",
     "train",
     "tune",
 ]

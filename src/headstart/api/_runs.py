@@ -22,7 +22,7 @@ from headstart.data import Dataset, Split
 from headstart.errors import InputError
 
 if TYPE_CHECKING:
-    from headstart.training import Classifier, Recipe
+    from headstart.training import Classifier, Recipe, RunFacts
 
 
 def train(
@@ -90,21 +90,41 @@ def repeat(run: str | Path, data: Data | None = None, *, out: str | Path | None 
     Raises:
         InputError: no run there, or its data have changed.
     """
-    from headstart.data import read_split
-    from headstart.training import read_run
     from headstart.training import train as train_run
 
     old = Path(run)
-    about = read_run(old)
-    if data is None and not about.source:
-        raise InputError(f"{old} was trained on arrays, which it cannot open again.", "Give the data: repeat(run, data).")
-    options = {key: value for key, value in about.options.items() if key in LOAD_KEYS and value is not None}
-    dataset = load(about.source if data is None else data, **options)
+    about, dataset, parts = open_again(old, data)
     folder = folder_of(out) or old.with_name(f"{old.name}-repeat")
     command = shlex.join(["headstart", "train", "--repeat", str(run), *(["--out", str(out)] if out else [])])
-    found = train_run(about.recipe, dataset, read_split(old, dataset), about.seed, folder, command, repeat=old)
+    found = train_run(about.recipe, dataset, parts, about.seed, folder, command, repeat=old)
     same = (old / "model.safetensors").exists() and _same_weights(old, folder)
     return {**found, "repeats": {"run": str(old), "identical": same}}
+
+
+def open_again(run: Path, data: Data | None) -> tuple[RunFacts, Dataset, Split]:
+    """What a run was, its dataset, and its split.
+
+    Args:
+        data: the dataset, where the run's own source cannot be opened again (arrays, a folder that moved).
+
+    Raises:
+        InputError: no run there, or its data are gone or have changed.
+    """
+    from headstart.data import read_split
+    from headstart.training import read_run
+
+    about = read_run(run)
+    if data is None and not about.source:
+        raise InputError(
+            f"{run} was trained on arrays, which it cannot open again.", "Give the data, in Python: (run, data=...)."
+        )
+    if data is None and Path(about.source).is_absolute() and not Path(about.source).exists():
+        raise InputError(
+            f"{run} was trained on {about.source}, which is no longer there.", "Give the place where it is now with --data."
+        )
+    options = {key: value for key, value in about.options.items() if key in LOAD_KEYS and value is not None}
+    dataset = load(about.source if data is None else data, **options)
+    return about, dataset, read_split(run, dataset)
 
 
 def _same_weights(a: Path, b: Path) -> bool:

@@ -14,7 +14,7 @@ def serve(
     """Serve a run until SIGINT or SIGTERM: a page at `/`, `POST /predict` and `/explain`, `GET /model` and more.
 
     Args:
-        run: folder of a finished run.
+        run: folder of a finished run, or an exported `.onnx` file (without explanations).
         port: 0 for any free one.
         host: address to listen on. Beyond loopback clients need a token: HEADSTART_TOKEN, or one that is made and printed.
         allow_hosts: further names under which clients may address the server.

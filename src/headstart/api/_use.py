@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from headstart.api._common import whole
-from headstart.errors import InputError
+from headstart.api._common import Data, whole
+from headstart.api._runs import open_again
+from headstart.errors import InputError, nearest
 
 if TYPE_CHECKING:
     from headstart.data import ImageSource
@@ -71,3 +72,49 @@ def predict(
         "csv": None if csv is None else str(csv),
         "figure": None if figure is None else str(figure),
     }
+
+
+def submit(
+    run: str | Path | Model, test: str | Path, *, out: str | Path = "submission.csv", sample: str | Path | None = None
+) -> dict[str, Any]:
+    """A competition's submission from its test table. See `headstart.deploy.submit`.
+
+    Args:
+        run: a run folder, an exported `.onnx` file, or a model.
+        test: pixel CSV, or a CSV with a column of image paths.
+        out: the CSV to write: ImageId,Label, or what `sample` asks for.
+        sample: the competition's sample submission.
+    """
+    from headstart import deploy
+
+    model = deploy.open_model(Path(run)) if isinstance(run, str | Path) else run
+    found = deploy.submit(model, Path(test), Path(out), None if sample is None else Path(sample))
+    return {"run": str(run) if isinstance(run, str | Path) else None, **found}
+
+
+def export(
+    run: str | Path, *, data: Data | None = None, out: str | Path | None = None, form: str = "onnx", int8: bool = False
+) -> dict[str, Any]:
+    """A run's classifier as one file for other programs. See `headstart.deploy.export`.
+
+    Args:
+        data: the dataset of the run, where its own source cannot be opened again; its validation images are compared.
+        out: the file; by default `model.onnx` (or `model.pt2`) in the run folder.
+        form: onnx or torch.
+        int8: also write an ONNX file with eight bits.
+    """
+    from headstart import deploy
+
+    if form not in get_args(deploy.Form):
+        raise InputError(f"--format is '{form}', but wanted is onnx or torch.", nearest(form, get_args(deploy.Form)))
+    if int8 and form != "onnx":
+        raise InputError("--int8 makes an ONNX file, but --format is torch.", "Leave one of the two out.")
+    ending = {"onnx": ".onnx", "torch": ".pt2"}[form]
+    path = Path(run) / f"model{ending}" if out is None else Path(out)
+    if path.suffix.lower() != ending:
+        raise InputError(
+            f"the file is to be {path.name}, but wanted is a name that ends in {ending}.", f"Example: -o model{ending}"
+        )
+    deploy.need_classifier(Path(run))
+    _, dataset, parts = open_again(Path(run), data)
+    return deploy.export(Path(run), dataset, parts, path, cast("deploy.Form", form), int8=int8)

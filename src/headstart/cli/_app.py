@@ -26,7 +26,21 @@ app = typer.Typer(
     help="How well does a plain CNN do on my images, and what is a pretrained head start worth?",
 )
 
-VERBS = ("train", "compare", "tune", "lr", "effects", "predict", "explain", "serve", "data", "runs", "report")
+VERBS = (
+    "train",
+    "compare",
+    "tune",
+    "lr",
+    "effects",
+    "predict",
+    "explain",
+    "submit",
+    "export",
+    "serve",
+    "data",
+    "runs",
+    "report",
+)
 
 
 class Resize(StrEnum):

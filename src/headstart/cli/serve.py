@@ -12,7 +12,7 @@ from headstart.cli._app import app
 
 @app.command()
 def serve(
-    run: Annotated[str, typer.Argument(metavar="RUN", help="Folder of a finished run.")],
+    run: Annotated[str, typer.Argument(metavar="RUN", help="Folder of a finished run, or an exported .onnx file.")],
     port: Annotated[int, typer.Option("--port", help="Where to listen; 0 takes any free one.")] = 8000,
     host: Annotated[
         str, typer.Option("--host", help="Address to listen on; beyond this machine (0.0.0.0, say) a token is needed.")

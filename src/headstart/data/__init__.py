@@ -5,11 +5,12 @@ Does not belong here: anything that is learnt from the images (models, features)
 
 from headstart.data._cache import content_key
 from headstart.data._catalogue import NamedDataset
-from headstart.data._folder import list_images
-from headstart.data._images import LARGEST_FILE_BYTES, Caps, ImageSource, Unreadable, read_images, read_sent
+from headstart.data._folder import list_images, list_unlabelled
+from headstart.data._images import LARGEST_FILE_BYTES, Caps, ImageSource, Unreadable, read_images, read_sent, resize_pixels
 from headstart.data._load import load
 from headstart.data._maps import take
 from headstart.data._named import catalogue, edition, fetch_named, is_cached, where_from
+from headstart.data._rows import open_table
 from headstart.data._split import (
     DEFAULT_FRACTION,
     DEFAULT_SPLIT_SEED,
@@ -19,6 +20,7 @@ from headstart.data._split import (
     without_test,
     write_split,
 )
+from headstart.data._tables import read_unlabelled_csv
 from headstart.data._types import PART_NAMES, TEST, TRAIN, UNASSIGNED, VALIDATION, Dataset, Resize, Split
 
 __all__ = [
@@ -44,11 +46,15 @@ __all__ = [
     "fetch_named",
     "is_cached",
     "list_images",
+    "list_unlabelled",
     "load",
     "make_split",
+    "open_table",
     "read_images",
     "read_sent",
     "read_split",
+    "read_unlabelled_csv",
+    "resize_pixels",
     "take",
     "where_from",
     "without_test",

@@ -139,6 +139,24 @@ def list_images(folder: Path) -> list[Path]:
     return images
 
 
+def list_unlabelled(path: Path) -> tuple[list[Path], list[str]] | None:
+    """The image files that a CSV without labels lists, and what its column of paths says of each; None if it holds pixels.
+
+    Raises:
+        InputError: an image that does not exist, with its line; no rows.
+    """
+    with open_table(path) as table:
+        if not is_path_table(table):
+            return None
+        column = _needed(table)
+        rows = [(line, fields[column].strip()) for line, fields in table.rows]
+    if not rows:
+        raise InputError(f"{path.name} has a header but no rows.", "Every further line is one image.")
+    names = [name for _, name in rows]
+    _need_files(path, names, [line for line, _ in rows])
+    return [path.parent / name for name in names], names
+
+
 class _Found(NamedTuple):
     name: str
     class_name: str

@@ -11,26 +11,32 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from headstart.deploy._images import named_sources, open_images
-from headstart.deploy._model import Model, Predictions, RunModel, open_model
+from headstart.deploy._model import Form, Model, Predictions, RunModel, need_classifier, open_model
 from headstart.deploy._predict import predict, write_predictions
+from headstart.deploy._submit import submit
 
 if TYPE_CHECKING:
     from headstart.deploy._explain import Explanation, explain
+    from headstart.deploy._export import export
     from headstart.deploy._serve import serve
 
-_LAZY = {"Explanation": "_explain", "explain": "_explain", "serve": "_serve"}
+_LAZY = {"Explanation": "_explain", "explain": "_explain", "export": "_export", "serve": "_serve"}  # these need torch
 
 __all__ = [
     "Explanation",
+    "Form",
     "Model",
     "Predictions",
     "RunModel",
     "explain",
+    "export",
     "named_sources",
+    "need_classifier",
     "open_images",
     "open_model",
     "predict",
     "serve",
+    "submit",
     "write_predictions",
 ]
 

@@ -86,7 +86,7 @@ class Service:
     def _decode(self, body: bytes, kind: str, is_drawing: bool) -> Pixels:
         sent = image_in(body, kind)
         if not (is_drawing or sent.is_drawing):
-            return read_sent(sent.content, self.model.image_shape, self.model.resize, self.limits.caps)
+            return read_sent(sent.content, self.model.image_shape, self.model.preprocessing.resize, self.limits.caps)
         return self._drawn(sent)
 
     def _drawn(self, sent: Sent) -> Pixels:

@@ -19,7 +19,7 @@ def card(run: Path, model: Model) -> dict[str, Any]:
         `run`, `model`, `classes`, `image_shape`, `resize`, `parameters`, `seed`, `epochs`, `data` (`name`, `train_images`),
         `test` and `validation` (`accuracy`, `interval`, `n`), `drawing` ("mnist", "box" or null), `explains`.
     """
-    metrics, data = (store.read_json_or(run / name, {}) for name in ("metrics.json", "data.json"))
+    metrics, data = (store.read_json_or(run / name, {}) if run.is_dir() else {} for name in ("metrics.json", "data.json"))
     known = model.classifier.use.training if isinstance(model, RunModel) else None
     train = (data.get("parts") or {}).get("train") or {}
     return {
@@ -27,7 +27,7 @@ def card(run: Path, model: Model) -> dict[str, Any]:
         "model": model.classifier.recipe.model if isinstance(model, RunModel) else metrics.get("model"),
         "classes": list(model.class_names),
         "image_shape": list(model.image_shape),
-        "resize": model.resize,
+        "resize": model.preprocessing.resize,
         "parameters": metrics.get("parameters"),
         "seed": metrics.get("seed"),
         "epochs": known.epochs if known else metrics.get("epochs"),

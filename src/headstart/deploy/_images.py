@@ -72,7 +72,7 @@ def open_images(sources: Sequence[ImageSource], names: Sequence[str], model: Mod
 
 def open_readable(sources: Sequence[ImageSource], names: Sequence[str], model: Model) -> tuple[NDArray[np.uint8], list[str]]:
     """As `open_images`, but of those that can be read; and of the others, name and reason."""
-    found = read_images(sources, model.image_shape, model.resize)
+    found = read_images(sources, model.image_shape, model.preprocessing.resize)
     failed = [f"{name} {one}" for name, one in zip(names, found, strict=True) if isinstance(one, Unreadable)]
     opened = [one for one in found if not isinstance(one, Unreadable)]
     return np.stack(opened) if opened else np.empty((0, *model.image_shape), np.uint8), failed

@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +15,9 @@ from headstart.errors import InputError
 from headstart.evaluation import calibrate
 
 if TYPE_CHECKING:
-    from headstart.data import Resize
-    from headstart.training import Classifier
+    from headstart.training import Classifier, Preprocessing
+
+Form = Literal["onnx", "torch"]  # of an exported file
 
 
 @dataclass(frozen=True)
@@ -71,12 +72,12 @@ class Model(Protocol):
     Attributes:
         class_names: K names.
         image_shape: (height, width, channels) of the images it takes.
-        resize: how images of another shape become that one.
+        preprocessing: how images of another shape become that one.
     """
 
     class_names: tuple[str, ...]
     image_shape: tuple[int, int, int]
-    resize: Resize
+    preprocessing: Preprocessing
 
     def predict(self, images: NDArray[np.uint8]) -> Predictions:
         """Answers about images `(N, H, W, C)` uint8 of `image_shape`; one call at a time."""
@@ -88,7 +89,7 @@ class RunModel:
     def __init__(self, classifier: Classifier) -> None:
         self.classifier = classifier
         self.class_names, self.image_shape = classifier.class_names, classifier.image_shape
-        self.resize = classifier.use.preprocessing.resize
+        self.preprocessing = classifier.use.preprocessing
 
     def predict(self, images: NDArray[np.uint8]) -> Predictions:
         use = self.classifier.use
@@ -98,16 +99,25 @@ class RunModel:
 
 
 def open_model(run: Path) -> Model:
-    """What a finished run left for use.
+    """What a finished run left for use, or an `.onnx` file that was exported from one.
 
     Raises:
-        InputError: no finished run there, or its files are damaged.
+        InputError: neither is there, or its files are damaged; ResourceError: ONNX Runtime is not installed.
     """
+    if run.suffix.lower() == ".onnx" and not run.is_dir():
+        from headstart.deploy._onnx import open_onnx
+
+        return open_onnx(run)
     from headstart.training import load_classifier
 
+    need_classifier(run)
+    return RunModel(load_classifier(run))
+
+
+def need_classifier(run: Path) -> None:
+    """Raise InputError, with the reason, if no finished run with its weights is there."""
     if not (run / "classifier.json").exists():
         raise _no_classifier(run)
-    return RunModel(load_classifier(run))
 
 
 def _no_classifier(run: Path) -> InputError:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from headstart import progress
 from headstart.data import ImageSource
 from headstart.deploy._cells import write_cells
@@ -37,6 +40,12 @@ def predict(model: Model, sources: Sequence[ImageSource], names: Sequence[str]) 
     if failed:
         raise unreadable(failed, len(sources))
     return together(parts)
+
+
+def predict_pixels(model: Model, images: NDArray[np.uint8]) -> Predictions:
+    """What the model says of images `(N, H, W, C)` uint8 of its shape, N at least 1; in batches."""
+    size = max(16, _PIXELS_A_BATCH // (model.image_shape[0] * model.image_shape[1]))
+    return together([model.predict(images[start : start + size]) for start in range(0, len(images), size)])
 
 
 def write_predictions(path: Path, found: Predictions, names: Sequence[str]) -> None:

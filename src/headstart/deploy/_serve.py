@@ -74,7 +74,7 @@ def serve(run: Path, *, host: str, port: int, allow_hosts: tuple[str, ...] = (),
     """Answer requests about images until SIGINT or SIGTERM; requests under way are answered first.
 
     Args:
-        run: folder of a finished run.
+        run: folder of a finished run, or an exported `.onnx` file (without explanations).
         host: address or name to listen on. Beyond loopback a token is made, or taken from HEADSTART_TOKEN, and printed once.
         port: 0 for any free one.
         allow_hosts: further names under which clients may address the server, such as a proxy's.

@@ -5,7 +5,15 @@ Does not belong here: training, tests and metrics (they are read, not made), and
 
 from headstart.report._explained import explanation_lines, write_explanation
 from headstart.report._page import write_report, write_run_report
-from headstart.report._predictions import MOST_PICTURES, USUAL_TOP, draw_predictions, need_figure_name, predictions_table
+from headstart.report._predictions import (
+    MOST_PICTURES,
+    USUAL_TOP,
+    draw_predictions,
+    export_table,
+    need_figure_name,
+    predictions_table,
+    submission_table,
+)
 from headstart.report._study_tables import effects_table, lr_table, tune_table
 from headstart.report._tables import datasets_table, layers_table
 from headstart.report._terminal import compare_table, run_table, runs_table
@@ -18,12 +26,14 @@ __all__ = [
     "draw_predictions",
     "effects_table",
     "explanation_lines",
+    "export_table",
     "layers_table",
     "lr_table",
     "need_figure_name",
     "predictions_table",
     "run_table",
     "runs_table",
+    "submission_table",
     "tune_table",
     "write_explanation",
     "write_report",

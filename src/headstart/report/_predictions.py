@@ -14,7 +14,7 @@ from headstart.errors import InputError
 from headstart.report._canvas import PNG_DPI, canvas
 from headstart.report._style import LIGHT
 from headstart.report._terminal import Fitted, plain_table, sentences
-from headstart.report._values import plain, short
+from headstart.report._values import amount, percent, plain, short
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -59,6 +59,45 @@ def _tail(name: str, longest: int) -> str:
 
 def _chance(chance: float) -> str:
     return f"{100 * chance:.1f}%"
+
+
+def submission_table(result: dict[str, Any]) -> RenderableType:
+    """How often each class was said, and where the submission is; `result` as `submit --json` prints it."""
+    return Fitted(lambda width: _submitted(result, width))
+
+
+def _submitted(result: dict[str, Any], width: int) -> RenderableType:
+    from rich.console import Group
+    from rich.text import Text
+
+    table = plain_table(["class", "", "rows"], left=2)
+    most = max(result["labels"].values())
+    for name, count in list(result["labels"].items())[:MOST_ROWS]:
+        table.add_row(Text(short(name, width // 3)), Text("█" * round(count / most * BAR_CELLS), style="cyan"), f"{count:,}")
+    unfamiliar = [f"{result['unfamiliar']:,} images look unlike the training data."] if result["unfamiliar"] else []
+    written = f"Written: {result['submission']}, {result['rows']:,} rows of {', '.join(result['columns'][:4])}"
+    return Group(table, *sentences(unfamiliar, "yellow"), *sentences([written], "dim"))
+
+
+def export_table(result: dict[str, Any]) -> RenderableType:
+    """An exported file, how it compares with its run, and what eight bits cost; `result` as `export --json` prints it."""
+    from rich.text import Text
+
+    table = plain_table(["", ""], left=2, fold=1)
+    table.show_header = False
+    parity = result["parity"]
+    table.add_row("written", Text(plain(result["onnx"] or result["torch"])))
+    table.add_row("size", f"{amount(result['bytes'])}B")
+    table.add_row("same class as the run", f"{percent(parity['top1_agreement'])} of {parity['n']:,} {parity['part']} images")
+    table.add_row("largest difference", f"{parity['max_difference']:.2g} of a probability")
+    if small := result["int8"]:
+        table.add_section()
+        table.add_row("eight bits", Text(plain(small["onnx"])))
+        table.add_row("size", f"{amount(small['bytes'])}B")
+        table.add_row("accuracy", f"{percent(small['accuracy'], 2000)}; float {percent(small['float_accuracy'], 2000)}")
+        for batch, ms in small["ms_per_image"].items():
+            table.add_row(f"ms/image by {batch}", f"{ms:.3g}; float {small['float_ms_per_image'][batch]:.3g}")
+    return Fitted(lambda _: table)
 
 
 def draw_predictions(path: Path, predictions: list[dict[str, Any]], images: NDArray[np.uint8], top: int) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from headstart.training._format import Preprocessing
 from headstart.training._machine import usable_cores, usable_memory_bytes
 from headstart.training._recipe import (
     PRESETS,
@@ -21,6 +22,7 @@ from headstart.training._recipe import (
     with_net,
 )
 from headstart.training._results import (
+    RunFacts,
     finished,
     identity,
     list_runs,
@@ -36,7 +38,16 @@ from headstart.training._spaces import EXTRAS, default_space
 from headstart.training._stop import listening
 
 if TYPE_CHECKING:
-    from headstart.training._classifier import Classifier, Standardise, as_floats, load_classifier
+    from headstart.training._classifier import (
+        Classifier,
+        Standardise,
+        StandardisedBackbone,
+        as_floats,
+        familiarity,
+        file_about,
+        load_classifier,
+        to_probabilities,
+    )
     from headstart.training._device import prepare_process
     from headstart.training._estimate import Work, expected_seconds, work_of
     from headstart.training._features import prepare_features, warm_up
@@ -48,7 +59,11 @@ _LAZY = {
     "Classifier": "_classifier",
     "Standardise": "_classifier",
     "as_floats": "_classifier",
+    "StandardisedBackbone": "_classifier",
+    "familiarity": "_classifier",
+    "file_about": "_classifier",
     "load_classifier": "_classifier",
+    "to_probabilities": "_classifier",
     "prepare_features": "_features",
     "warm_up": "_features",
     "prepare_process": "_device",
@@ -67,15 +82,20 @@ __all__ = [
     "PRESETS",
     "WITHOUT_MOMENTUM",
     "Classifier",
+    "Preprocessing",
     "RangeTest",
     "Recipe",
+    "RunFacts",
     "Standardise",
+    "StandardisedBackbone",
     "Work",
     "are_characters",
     "as_floats",
     "check",
     "default_space",
     "expected_seconds",
+    "familiarity",
+    "file_about",
     "finished",
     "identity",
     "keys_of",
@@ -95,6 +115,7 @@ __all__ = [
     "resolve",
     "run_summary",
     "slim",
+    "to_probabilities",
     "train",
     "usable_cores",
     "usable_memory_bytes",

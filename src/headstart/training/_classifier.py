@@ -188,13 +188,9 @@ def outputs_for(classes: int) -> int:
     return 1 if classes == 2 else classes
 
 
-def save_classifier(classifier: Classifier, folder: Path) -> None:
-    """Write `model.safetensors` and `classifier.json`: weights, and everything else that its use needs."""
-    from safetensors.torch import save
-
-    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in classifier.state_dict().items()}
-    store.write_bytes(folder / "model.safetensors", save(weights))
-    about = ClassifierFile(
+def file_about(classifier: Classifier) -> ClassifierFile:
+    """What `classifier.json` says of a classifier."""
+    return ClassifierFile(
         format=FORMAT,
         headstart=version("headstart"),
         model=classifier.recipe.model,
@@ -205,7 +201,15 @@ def save_classifier(classifier: Classifier, folder: Path) -> None:
         input_px=classifier.front.backbone.input_px if isinstance(classifier.front, StandardisedBackbone) else None,
         **dict(classifier.use),
     )
-    store.write_json(folder / "classifier.json", about.model_dump(mode="json"))
+
+
+def save_classifier(classifier: Classifier, folder: Path) -> None:
+    """Write `model.safetensors` and `classifier.json`: weights, and everything else that its use needs."""
+    from safetensors.torch import save
+
+    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in classifier.state_dict().items()}
+    store.write_bytes(folder / "model.safetensors", save(weights))
+    store.write_json(folder / "classifier.json", file_about(classifier).model_dump(mode="json"))
 
 
 def load_classifier(folder: Path) -> Classifier:

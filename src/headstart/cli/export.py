@@ -1,0 +1,41 @@
+"""`headstart export`."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from headstart.cli import _app
+from headstart.cli._app import app
+
+
+class _Form(StrEnum):
+    onnx = "onnx"
+    torch = "torch"
+
+
+@app.command()
+def export(
+    run: _app.RunArgument,
+    out: Annotated[
+        str | None, typer.Option("--out", "-o", metavar="FILE", help="The file; default: model.onnx in the run folder.")
+    ] = None,
+    form: Annotated[_Form, typer.Option("--format", help="An ONNX file, or a program of torch.export.")] = _Form.onnx,
+    int8: Annotated[bool, typer.Option("--int8", help="Also write an ONNX file with eight bits, and say what it costs.")] = False,
+    data: Annotated[
+        str | None, typer.Option("--data", metavar="DATA", help="Where the run's dataset is now, if it moved.")
+    ] = None,
+    as_json: _app.AsJson = False,
+    quiet: _app.Quiet = False,
+) -> None:
+    """Write a run's classifier as one file for other programs, after it gave the run's answers on validation images.
+
+    Example: headstart export runs/mine -o model.onnx --int8
+    """
+    from headstart import api
+    from headstart.report import export_table
+
+    _app.start(quiet)
+    _app.show(api.export(run, data=data, out=out, form=form.value, int8=int8), as_json, export_table)

@@ -1,0 +1,33 @@
+"""`headstart submit`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from headstart.cli import _app
+from headstart.cli._app import app
+
+
+@app.command()
+def submit(
+    run: _app.RunArgument,
+    test: Annotated[str, typer.Argument(metavar="TEST.CSV", help="Pixel CSV without labels, or a CSV with a column of paths.")],
+    out: Annotated[str, typer.Option("--out", "-o", metavar="FILE", help="The submission.")] = "submission.csv",
+    sample: Annotated[
+        str | None,
+        typer.Option("--sample", metavar="FILE", help="The competition's sample submission: its columns, ids and order."),
+    ] = None,
+    as_json: _app.AsJson = False,
+    quiet: _app.Quiet = False,
+) -> None:
+    """Write a competition's submission: ImageId,Label, or the columns of its sample.
+
+    Example: headstart submit runs/mine test.csv -o submission.csv
+    """
+    from headstart import api
+    from headstart.report import submission_table
+
+    _app.start(quiet)
+    _app.show(api.submit(run, test, out=out, sample=sample), as_json, submission_table)

@@ -1,0 +1,108 @@
+"""Whether an exported file says what the run says, on real images."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from headstart import progress
+from headstart.data import Dataset, Split, take
+from headstart.errors import RunFailed
+from headstart.evaluation import calibrate
+from headstart.training import Classifier
+
+Answer = Callable[[NDArray[np.uint8]], NDArray[np.float32]]  # images (N, H, W, C) to probabilities (N, K)
+LARGEST_DIFFERENCE = 1e-2  # float32 in another order gives 1e-6; a backbone's features, rounded to 16 bits, up to 1e-3
+_MOST_IMAGES = 2_000
+_BATCHES = (1, 7, 64)  # the first image alone, then seven, then by 64: a file must take every number
+
+
+@dataclass(frozen=True)
+class Parity:
+    """How an exported file compares with its run, both in float32.
+
+    Attributes:
+        top1_agreement: share of images with the same likeliest class.
+        max_difference: largest absolute difference of a probability.
+        n: images compared; part: which they are.
+    """
+
+    top1_agreement: float
+    max_difference: float
+    n: int
+    part: str
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def real_images(dataset: Dataset, split: Split) -> tuple[str, NDArray[np.int64]]:
+    """Up to 2,000 validation images; of a run without them, training images. Test images are not for choosing."""
+    part, rows = ("validation", split.validation) if len(split.validation) else ("train", split.train)
+    return part, np.sort(np.random.default_rng(0).permutation(rows)[:_MOST_IMAGES])
+
+
+def answer_all(answer: Answer, images: NDArray[np.uint8], title: str) -> NDArray[np.float32]:
+    """Probabilities of all images, asked for in batches of several sizes."""
+    found, start = [], 0
+    sizes = [*_BATCHES[:2], *[_BATCHES[2]] * (len(images) // _BATCHES[2] + 1)]
+    with progress.task(title, len(images), "images") as task:
+        for size in sizes:
+            batch = images[start : start + size]
+            if len(batch):
+                found.append(answer(batch))
+                task.advance(len(batch))
+            start += size
+    return np.concatenate(found)
+
+
+def as_trained(classifier: Classifier, dataset: Dataset, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+    """What the classifier itself says, in float32."""
+    exact = classifier.recipe.model_copy(update={"precision": "float32"})
+    before, classifier.recipe = classifier.recipe, exact
+    try:
+        return calibrate(classifier.probabilities(dataset.images, rows), classifier.use.temperature)
+    finally:
+        classifier.recipe = before
+
+
+def check_parity(wanted: NDArray[np.float32], answer: Answer, images: NDArray[np.uint8], part: str) -> Parity:
+    """Compare an exported file with its run.
+
+    Raises:
+        RunFailed: another class for any image, or a probability that differs by more than 0.01.
+    """
+    found = answer_all(answer, images, "checking the exported file")
+    same = wanted.argmax(1) == found.argmax(1)
+    parity = Parity(float(same.mean()), float(np.abs(wanted - found).max()), len(images), part)
+    if not same.all() or not parity.max_difference <= LARGEST_DIFFERENCE:
+        raise RunFailed(
+            f"the exported file is not what the run is, and was not written: of {len(images):,} {part} images "
+            f"{int((~same).sum()):,} get another class, and a probability differs by {parity.max_difference:.2g}.",
+            "This is a fault of Headstart or of an installed version of torch, onnx or onnxruntime; please report it.",
+        )
+    return parity
+
+
+def milliseconds(answer: Answer, images: NDArray[np.uint8], batch: int) -> float:
+    """Milliseconds an image of the quickest of several calls with `batch` images."""
+    some = np.resize(images, (batch, *images.shape[1:]))
+    answer(some)
+    times = []
+    for _ in range(20):
+        start = time.perf_counter()
+        answer(some)
+        times.append(time.perf_counter() - start)
+        if sum(times) > 2:
+            break
+    return 1000 * min(times) / batch
+
+
+def sample_of(dataset: Dataset, rows: NDArray[np.int64], count: int) -> NDArray[np.uint8]:
+    """The pixels of up to `count` of these images."""
+    return take(dataset.images, np.sort(np.random.default_rng(1).permutation(rows)[:count]))
