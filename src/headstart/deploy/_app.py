@@ -158,7 +158,7 @@ def _add_routes(app: FastAPI, service: Service) -> None:
         """Which parts of an image speak for a class: Grad-CAM and occlusion."""
         if service.explanations is None:
             raise Refused(
-                501, "this server does not explain.", "pip install 'headstart[explain]', then start it again.", ends=True
+                501, "this server does not explain.", "Serve a run folder, with 'headstart[explain]' installed.", ends=True
             )
         label = request.query_params.get("class")
         if label is not None and label not in service.model.class_names:
