@@ -74,7 +74,10 @@ def _program(classifier: Classifier) -> torch.export.ExportedProgram:
     height, width, channels = classifier.image_shape
     images = torch.zeros(2, height, width, channels, dtype=torch.uint8)
     with torch.no_grad():
-        return torch.export.export(Network(classifier).eval(), (images,), dynamic_shapes={"images": {0: Dim("batch")}})
+        found = torch.export.export(Network(classifier).eval(), (images,), dynamic_shapes={"images": {0: Dim("batch")}})
+    for node in found.graph.nodes:
+        node.meta.pop("stack_trace", None)  # names files of this machine
+    return found
 
 
 def _as_onnx(classifier: Classifier) -> bytes:
@@ -95,10 +98,21 @@ def _as_onnx(classifier: Classifier) -> bytes:
         )
     assert found is not None
     model = found.model_proto
+    _tidy(model.graph)
     for key, value in _metadata(classifier).items():
         model.metadata_props.add(key=key, value=value)
     content: bytes = model.SerializeToString()
     return content
+
+
+def _tidy(graph: Any) -> None:
+    """Leave out the exporter's notes, which name files of this machine, and call the number of images `batch`."""
+    for each in (graph, *graph.node, *graph.input, *graph.output, *graph.initializer):
+        del each.metadata_props[:]
+        each.doc_string = ""
+    del graph.value_info[:]  # shapes in between, which runtimes infer
+    for value in (*graph.input, *graph.output):
+        value.type.tensor_type.shape.dim[0].dim_param = "batch"
 
 
 def _metadata(classifier: Classifier) -> dict[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +16,16 @@ from headstart.deploy._onnx import INPUT, without_extra
 
 CALIBRATION_IMAGES = 512
 _BATCH = 32
+# With the operations between convolutions in eight bits too, an EfficientNet-Lite0 on CIFAR-10 was twice as fast as in float by
+# 64 images and lost 0.4 points; with convolutions and dense layers alone, all of them, it was slower than float and lost 5.6.
+_LAYERS = ["Conv", "Gemm", "Relu", "Clip", "Add", "MaxPool", "AveragePool", "GlobalAveragePool"]
 
 
 def quantise(content: bytes, images: NDArray[np.uint8]) -> bytes:
-    """An ONNX file with its convolutions and dense layers in eight bits.
+    """An ONNX file with its layers in eight bits.
 
     Static quantisation by ONNX Runtime: the range of each activation is measured on images, weights have a scale for each filter.
+    Preprocessing, the first convolution and the last layer stay in float.
 
     Args:
         content: the float file.
@@ -46,12 +50,19 @@ def quantise(content: bytes, images: NDArray[np.uint8]) -> bytes:
                 done,
                 _Images(images),
                 per_channel=True,
-                op_types_to_quantize=["Conv", "Gemm"],
-                extra_options={"ActivationSymmetric": False, "WeightSymmetric": True},
+                op_types_to_quantize=_LAYERS,
+                nodes_to_exclude=_exact(onnx.load(prepared).graph.node),
             )
         finally:
             logging.disable(logging.NOTSET)
         return done.read_bytes()
+
+
+def _exact(nodes: Sequence[Any]) -> list[str]:
+    """Names of the nodes that stay in float."""
+    dense = [place for place, node in enumerate(nodes) if node.op_type in ("Conv", "Gemm")]
+    first = dense[0] + (nodes[dense[0]].op_type == "Conv")
+    return [node.name for node in [*nodes[:first], nodes[dense[-1]]]]
 
 
 class _Images:

@@ -28,8 +28,8 @@ class Network(nn.Module):
         logits = self.net(self.front(torch.cat([x, x.flip(3)]) if self.mirror else x))
         probabilities, familiar = to_probabilities(logits), familiarity(logits)
         if self.mirror:
-            (a, b), (c, d) = probabilities.chunk(2), familiar.chunk(2)
-            probabilities, familiar = (a + b) / 2, (c + d) / 2
+            n = images.shape[0]
+            probabilities, familiar = ((both[:n] + both[n:]) / 2 for both in (probabilities, familiar))
         if self.temperature != 1:
             probabilities = (probabilities.clamp_min(_LEAST).log() / self.temperature).softmax(1)
         return probabilities, familiar

@@ -1,0 +1,184 @@
+"""Exported files: what the run says, in one file, for programs that know nothing of Headstart."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from PIL import Image
+
+from headstart import api
+from headstart.data import Dataset, Split, load, make_split
+from headstart.deploy import open_images, open_model
+from headstart.errors import InputError, RunFailed
+from headstart.training import make_recipe, train
+
+Command = Callable[..., tuple[int, str, str]]
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+@pytest.fixture(scope="module")
+def run(data: tuple[Dataset, Split], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("trained") / "run"
+    train(make_recipe("cnn", {"epochs": 12, "nodes": 16, "flip": True}), *data, 0, folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def exported(run: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+    """The ONNX file, one of eight bits beside it, and what `export` says of them."""
+    path = tmp_path_factory.mktemp("exported") / "model.onnx"
+    return path, api.export(run, out=path, int8=True)
+
+
+def test_an_exported_file_says_what_the_run_says(exported: tuple[Path, dict[str, Any]], run: Path, digits: Dataset) -> None:
+    path, found = exported
+    assert found["onnx"] == str(path) and found["bytes"] == path.stat().st_size
+    assert found["parity"]["top1_agreement"] == 1
+    assert found["parity"]["max_difference"] < 1e-4
+    assert (found["parity"]["n"], found["parity"]["part"]) == (270, "validation")
+    theirs, ours = (open_model(each).predict(digits.images[:100]) for each in (path, run))
+    assert np.abs(theirs.probabilities - ours.probabilities).max() < 0.02  # ours in bfloat16 on some machines
+    assert theirs.class_names == ours.class_names
+    assert theirs.is_unfamiliar is not None and ours.is_unfamiliar is not None
+    assert (theirs.is_unfamiliar == ours.is_unfamiliar).mean() > 0.97
+
+
+def test_the_file_is_whole_takes_any_batch_and_names_its_classes(exported: tuple[Path, dict[str, Any]]) -> None:
+    model = onnx.load(exported[0], load_external_data=False)
+    (images,) = model.graph.input
+    assert images.type.tensor_type.elem_type == onnx.TensorProto.UINT8
+    assert [side.dim_param or side.dim_value for side in images.type.tensor_type.shape.dim] == ["batch", 8, 8, 1]
+    assert str(Path(__file__).parents[2]).encode() not in exported[0].read_bytes()
+    assert not any(tensor.external_data for tensor in model.graph.initializer)
+    about = {entry.key: entry.value for entry in model.metadata_props}
+    assert json.loads(about["class_names"]) == [str(number) for number in range(10)]
+    assert about["headstart"] == "0.1.0" and about["format"] == "3"
+
+
+def test_eight_bits_are_smaller_and_their_cost_is_said(exported: tuple[Path, dict[str, Any]], digits: Dataset) -> None:
+    small = exported[1]["int8"]
+    assert Path(small["onnx"]).name == "model-int8.onnx"
+    assert small["bytes"] < exported[1]["bytes"]
+    assert small["top1_agreement"] > 0.95 and abs(small["accuracy"] - small["float_accuracy"]) < 0.03
+    assert small["ms_per_image"]["64"] > 0 and small["float_ms_per_image"]["1"] > 0
+    assert open_model(Path(small["onnx"])).predict(digits.images[:3]).probabilities.shape == (3, 10)
+
+
+def test_a_file_that_disagrees_with_its_run_is_not_written(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from headstart.deploy import _export
+    from headstart.deploy._network import Network
+
+    class Darker(Network):
+        def forward(self, images: Any) -> Any:
+            return super().forward(images // 3)
+
+    monkeypatch.setattr(_export, "Network", Darker)
+    with pytest.raises(RunFailed, match="is not what the run is, and was not written"):
+        api.export(run, out=tmp_path / "model.onnx")
+    assert not (tmp_path / "model.onnx").exists()
+
+
+def test_a_torch_program_agrees_and_holds_no_pickle(run: Path, headstart: Command) -> None:
+    status, out, err = headstart("export", run, "--format", "torch", "-o", "model.pt2", "--json")
+    assert status == 0, err
+    assert json.loads(out)["parity"]["top1_agreement"] == 1
+    with zipfile.ZipFile("model.pt2") as archive:
+        for name in archive.namelist():
+            assert not archive.read(name).startswith((b"\x80", b"PK")), name
+            assert str(Path(__file__).parents[2]).encode() not in archive.read(name)
+
+
+@pytest.mark.parametrize("model", ["mlp", "efficientnet-lite0"])
+def test_other_networks_are_exported_too(model: str, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 2, 200)
+    images = (rng.integers(0, 120, (200, 12, 10, 3)) + 100 * labels[:, None, None, None]).astype(np.uint8)
+    dataset = load((images, np.array(["no", "yes"])[labels]))
+    options = {"input_px": 32} if model == "efficientnet-lite0" else {"nodes": 16}
+    train(make_recipe(model, {"epochs": 3, **options}), dataset, make_split(dataset, validation=0.3), 0, tmp_path / "run")
+    found = api.export(tmp_path / "run", data=dataset)
+    assert found["onnx"] == str(tmp_path / "run" / "model.onnx")
+    assert found["parity"]["max_difference"] < 1e-3
+
+
+def test_a_run_whose_data_are_gone_says_how_to_give_them(tmp_path: Path, headstart: Command) -> None:
+    rng = np.random.default_rng(0)
+    np.savez(tmp_path / "d.npz", images=rng.integers(0, 256, (60, 6, 6)).astype(np.uint8), labels=np.arange(60) % 2)
+    assert headstart("train", "d.npz", "--model", "mlp", "--epochs", 1, "--out", "run")[0] == 0
+    (tmp_path / "d.npz").rename(tmp_path / "moved.npz")
+    status, _, err = headstart("export", "run")
+    assert status == 2 and "d.npz, which is no longer there" in err and "--data" in err
+    status, _, err = headstart("export", "run", "--data", "moved.npz", "-q")
+    assert status == 0, err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["nowhere"], "nowhere is no run folder"),
+        (["run", "-o", "model.pb"], "ends in .onnx"),
+        (["run", "--format", "torch", "--int8"], "--int8 makes an ONNX file"),
+    ],
+)
+def test_what_cannot_be_exported_is_said(words: list[str], said: str, headstart: Command) -> None:
+    status, _, err = headstart("export", *words)
+    assert status == 2 and said in err
+
+
+def test_predict_with_an_onnx_file_imports_no_torch(
+    exported: tuple[Path, dict[str, Any]], digits: Dataset, tmp_path: Path
+) -> None:
+    Image.fromarray(digits.images[0, :, :, 0]).save(tmp_path / "0.png")
+    script = (
+        "import sys; sys.argv = ['headstart', 'predict', '--onnx', sys.argv[1], sys.argv[2], '--json']\n"
+        "from headstart.cli import main; main(); assert 'torch' not in sys.modules"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, exported[0], tmp_path / "0.png"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["predictions"][0]["label"] == "0"
+
+
+def test_a_file_that_is_not_ours_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.onnx").write_bytes(b"nonsense")
+    with pytest.raises(InputError, match=r"a\.onnx cannot be opened"):
+        open_model(tmp_path / "a.onnx")
+    value = onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [1])
+    graph = onnx.helper.make_graph([onnx.helper.make_node("Identity", ["x"], ["y"])], "g", [value], [value])
+    graph.output[0].name = "y"
+    model = onnx.helper.make_model(graph, ir_version=10, opset_imports=[onnx.helper.make_opsetid("", 20)])
+    (tmp_path / "b.onnx").write_bytes(model.SerializeToString())
+    with pytest.raises(InputError, match="not one that Headstart exported"):
+        open_model(tmp_path / "b.onnx")
+    with pytest.raises(InputError, match=r"c\.onnx cannot be read: No such file"):
+        open_model(tmp_path / "c.onnx")
+
+
+def test_the_example_in_the_docs_needs_onnx_runtime_alone(
+    exported: tuple[Path, dict[str, Any]], digits: Dataset, tmp_path: Path
+) -> None:
+    (example,) = re.findall(r"```python\n(# with_onnx_alone\.py\n.*?)```", (DOCS / "use.md").read_text(), re.S)
+    assert example.count("\n") <= 30
+    assert "headstart" not in example.replace("headstart export", "")
+    (tmp_path / "example.py").write_text(example)
+    picture = io.BytesIO()
+    Image.fromarray(digits.images[0, :, :, 0]).resize((8, 8)).save(picture, "PNG")
+    (tmp_path / "0.png").write_bytes(picture.getvalue())
+    words = [sys.executable, str(tmp_path / "example.py"), str(exported[0]), str(tmp_path / "0.png")]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    model = open_model(exported[0])
+    best = model.predict(open_images([tmp_path / "0.png"], ["0.png"], model))
+    assert done.stdout.splitlines()[0].split() == [best.labels[0], f"{best.probabilities.max():.1%}"]
