@@ -3,8 +3,8 @@
     python benchmarks/use.py speed RUN [--peer-python PYTHON --peer keras_fashion.py --peer-data FOLDER]
     python benchmarks/use.py unlike RUN DATASET...
 
-RUN is a finished run; for the peer, one of 28x28 grey images. The peer is a script whose network is taken when it calls `fit`, before
-it has learnt anything: a call takes as long. Its Python is one of its own that has Keras.
+RUN is a finished run; for the peer, one of 28x28 grey images. The peer is a script whose network is taken when it calls `fit`,
+before it has learnt anything: a call takes as long. Its Python is one of its own that has Keras.
 """
 
 from __future__ import annotations

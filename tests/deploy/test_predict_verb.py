@@ -98,6 +98,7 @@ def test_a_csv_holds_all_classes_and_no_formula(run: Path, headstart: Command, t
         (["run", "gone.png"], "gone.png does not exist"),
         (["run", "shown", "--top", "0"], "--top is 0"),
         (["run", "shown", "--figure", "a.doc"], "ends in .png or .svg"),
+        (["--onnx", "run", "shown"], "--onnx is run, but wanted is an .onnx file"),
         (["shown", "shown"], "holds no classifier.json"),
     ],
 )

@@ -16,7 +16,7 @@ def predict(
     words: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="RUN IMAGE...", help="Folder of a finished run; then image files, folders of them, or - for standard input."
+            metavar="RUN IMAGE", help="Folder of a finished run; then image files, folders of them, or - for standard input."
         ),
     ] = None,
     onnx: Annotated[
@@ -38,6 +38,8 @@ def predict(
     from headstart.report import predictions_table
 
     _app.start(quiet)
+    if onnx is not None and not onnx.lower().endswith(".onnx"):
+        raise InputError(f"--onnx is {onnx}, but wanted is an .onnx file.", "Make one: headstart export RUN -o model.onnx")
     run, *images = [onnx, *(words or [])] if onnx is not None else (words or [""])
     if not run:
         raise InputError("RUN is missing.", "Give a run and images, such as: headstart predict runs/mine photo.jpg")
