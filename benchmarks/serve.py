@@ -3,9 +3,9 @@
     python benchmarks/serve.py --minutes 10
     python benchmarks/serve.py --run runs/mine --clients 16
 
-Starts `headstart serve` for the run (by default a `cnn`, preset balanced, of 6,000 MNIST images, trained first), and 16 clients in
-this process, each with one connection and one request at a time. Every answer is compared with what the first one for that image said.
-Client and server share the machine's cores. Exits with 1 if an answer was wrong or missing.
+Starts `headstart serve` for the run (by default a `cnn`, preset balanced, of 6,000 MNIST images, trained first), and 16 clients
+in this process, each with one connection and one request at a time. Every answer is compared with what the first one for that
+image said. Client and server share the machine's cores. Exits with 1 if an answer was wrong or missing.
 """
 
 from __future__ import annotations
