@@ -14,6 +14,7 @@ import argparse
 import asyncio
 import io
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -68,6 +69,12 @@ def images_of(run: Path) -> list[bytes]:
     return files
 
 
+def cpu_seconds(pid: int) -> float:
+    """Processor time that a process has used, of all its threads."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 class Load:
     """Clients that ask as fast as they are answered."""
 
@@ -81,6 +88,7 @@ class Load:
         self.memory_mb: list[float] = []
         self.wrong = 0
         self.seconds = 0.0
+        self.cpu_seconds = (0.0, 0.0)  # of server and clients
 
     async def drive(self, seconds: float, pid: int) -> None:
         """Load for `seconds` after a warm-up, watching the memory of process `pid`."""
@@ -118,10 +126,12 @@ class Load:
 
     async def _watch(self, pid: int, start: float, end: float) -> None:
         await asyncio.sleep(max(0.0, start - time.perf_counter()))
+        before = cpu_seconds(pid), time.process_time()
         while time.perf_counter() < end:
             status = Path(f"/proc/{pid}/status").read_text()
             self.memory_mb.append(int(status.partition("VmRSS:")[2].split()[0]) / 1024)
-            await asyncio.sleep(1)
+            await asyncio.sleep(min(1.0, max(0.0, end - time.perf_counter())))
+        self.cpu_seconds = cpu_seconds(pid) - before[0], time.process_time() - before[1]
 
     def report(self) -> int:
         """Print it; 1 if an answer was wrong."""
@@ -131,6 +141,8 @@ class Load:
         print(f"{self.clients} clients, {self.seconds:.0f} s: {len(times):,} answers, {len(times) / self.seconds:,.0f} a second")
         p50, p99 = np.percentile(times, (50, 99))
         print(f"time an answer: median {p50:.1f} ms, p99 {p99:.1f} ms, longest {times[-1]:.0f} ms")
+        server, clients = (1000 * seconds / len(times) for seconds in self.cpu_seconds)
+        print(f"processor time an answer: server {server:.2f} ms, clients {clients:.2f} ms")
         print(f"memory of the server: {first:.0f} MB in the first tenth, {last:.0f} MB in the last ({last / first - 1:+.1%})")
         print(f"wrong or missing answers: {self.wrong}")
         return 1 if self.wrong else 0
