@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -98,3 +99,9 @@ def test_a_folder_is_no_image(runs: Path) -> None:
     Image.fromarray(_image("left", 1)).save(runs / "second.png")
     with pytest.raises(InputError, match="one is explained at a time"):
         headstart.explain(runs / "cnn", runs)
+
+
+def test_without_captum_it_is_said_what_to_install(runs: Path, headstart: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "captum", None)
+    status, _, err = headstart("explain", runs / "cnn", runs / "image.png")
+    assert status == 3 and "pip install 'headstart[explain]'" in err
