@@ -26,7 +26,22 @@ app: typer.Typer = typer.Typer(
     help="How well does a plain CNN do on my images, and what is a pretrained head start worth?",
 )
 
-VERBS = ("train", "compare", "tune", "lr", "effects", "backbones", "predict", "submit", "export", "data", "runs", "report")
+VERBS = (
+    "train",
+    "compare",
+    "tune",
+    "lr",
+    "effects",
+    "backbones",
+    "predict",
+    "explain",
+    "submit",
+    "export",
+    "serve",
+    "data",
+    "runs",
+    "report",
+)
 
 
 class Resize(StrEnum):

@@ -6,7 +6,7 @@ Does not belong here: anything that is learnt from the images (models, features)
 from headstart.data._cache import content_key
 from headstart.data._catalogue import NamedDataset
 from headstart.data._folder import list_images, list_unlabelled
-from headstart.data._images import LARGEST_FILE_BYTES, ImageSource, Unreadable, read_images, resize_pixels
+from headstart.data._images import LARGEST_FILE_BYTES, Caps, ImageSource, Unreadable, read_images, read_sent, resize_pixels
 from headstart.data._load import load
 from headstart.data._maps import take
 from headstart.data._named import catalogue, edition, fetch_named, is_cached, where_from
@@ -32,6 +32,7 @@ __all__ = [
     "TRAIN",
     "UNASSIGNED",
     "VALIDATION",
+    "Caps",
     "Dataset",
     "ImageSource",
     "NamedDataset",
@@ -50,6 +51,7 @@ __all__ = [
     "make_split",
     "open_table",
     "read_images",
+    "read_sent",
     "read_split",
     "read_unlabelled_csv",
     "resize_pixels",

@@ -41,7 +41,9 @@ from headstart.training._stop import listening
 if TYPE_CHECKING:
     from headstart.training._classifier import (
         Classifier,
+        Standardise,
         StandardisedBackbone,
+        as_floats,
         familiarity,
         file_about,
         load_classifier,
@@ -65,6 +67,8 @@ if TYPE_CHECKING:
 
 _LAZY = {
     "Classifier": "_classifier",
+    "Standardise": "_classifier",
+    "as_floats": "_classifier",
     "StandardisedBackbone": "_classifier",
     "familiarity": "_classifier",
     "file_about": "_classifier",
@@ -104,9 +108,11 @@ __all__ = [
     "RangeTest",
     "Recipe",
     "RunFacts",
+    "Standardise",
     "StandardisedBackbone",
     "Work",
     "are_characters",
+    "as_floats",
     "check",
     "compute_features",
     "cross_validated_probe",
