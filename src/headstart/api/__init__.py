@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from headstart.api._common import load, seconds, split
 from headstart.api._datasets import datasets, get_dataset
+from headstart.api._explain import explain
 from headstart.api._results import Backbones, Comparison, Effects, LabelCurves, Rates, Run, Search
 from headstart.api._runs import load_classifier, network, repeat, runs, train
+from headstart.api._serve import serve
 from headstart.api._studies import DEFAULT_MODELS, backbones, compare, effects, labels, lr, report, tune
 from headstart.api._use import export, predict, submit
 
@@ -31,6 +33,7 @@ __all__ = [
     "compare",
     "datasets",
     "effects",
+    "explain",
     "export",
     "get_dataset",
     "labels",
@@ -43,6 +46,7 @@ __all__ = [
     "report",
     "runs",
     "seconds",
+    "serve",
     "split",
     "submit",
     "train",

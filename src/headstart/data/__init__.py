@@ -6,7 +6,7 @@ Does not belong here: anything that is learnt from the images (models, features)
 from headstart.data._cache import content_key
 from headstart.data._catalogue import NamedDataset
 from headstart.data._folder import list_images, list_unlabelled
-from headstart.data._images import LARGEST_FILE_BYTES, ImageSource, Unreadable, read_images, resize_pixels
+from headstart.data._images import LARGEST_FILE_BYTES, Caps, ImageSource, Unreadable, read_images, read_sent, resize_pixels
 from headstart.data._labelled import labelled, most_per_class, with_train, without_validation
 from headstart.data._load import load
 from headstart.data._maps import take
@@ -33,6 +33,7 @@ __all__ = [
     "TRAIN",
     "UNASSIGNED",
     "VALIDATION",
+    "Caps",
     "Dataset",
     "ImageSource",
     "NamedDataset",
@@ -53,6 +54,7 @@ __all__ = [
     "most_per_class",
     "open_table",
     "read_images",
+    "read_sent",
     "read_split",
     "read_unlabelled_csv",
     "resize_pixels",

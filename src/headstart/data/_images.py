@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import io
 import os
+import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, NamedTuple, TypeVar
 
@@ -28,6 +30,7 @@ FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP", "TIFF", "PPM")  # the only decod
 LARGEST_KEPT_PX = 256  # images of one size are kept as they are up to this side
 DEFAULT_SIZE_PX = 128  # side of the square that all others become; a guess at laptop speed, nobody has measured it
 DRAFT_MARGIN = 2  # a JPEG is decoded at 2 to 4 times the wanted size, so that resizing still averages over pixels
+SENT_BLOCK_BYTES = 4096  # that a decoder is given at a time, so that it is asked about its deadline often
 BATCH = 256  # images handed to the threads at a time: what an interrupt still waits for
 NAMED_FAILURES = 5
 LARGEST_FILE_BYTES = 1 << 28  # three bytes for each pixel that an image may have
@@ -44,6 +47,33 @@ class Header(NamedTuple):
     height: int
     width: int
     is_grey: bool
+
+
+@dataclass(frozen=True)
+class Caps:
+    """What the content of an image may ask of its decoder, where a stranger sent it.
+
+    Attributes:
+        formats: decoders that it may choose.
+        pixels: the most it may have.
+        seconds: of decoding, looked at whenever the decoder asks for more bytes. A few kilobytes of a progressive JPEG can order
+            hundreds of passes over all pixels.
+    """
+
+    formats: tuple[str, ...] = ("JPEG", "PNG", "WEBP", "BMP")
+    pixels: int = 50_000_000
+    seconds: float = 5.0
+
+
+class _Timed(io.BytesIO):
+    """Bytes that can be read until a deadline; time.monotonic() of it."""
+
+    deadline = float("inf")
+
+    def read(self, size: int | None = -1) -> bytes:
+        if time.monotonic() > self.deadline:
+            raise Unreadable("takes too long to decode")
+        return super().read(size)
 
 
 class Unreadable(Exception):
@@ -95,6 +125,27 @@ def read_images(
         return in_threads(lambda source: _attempt(lambda: read_image(source, shape, resize)), sources, "reading images")
 
 
+def read_sent(content: bytes, shape: tuple[int, int, int] | None, resize: Resize, caps: Caps | None = None) -> NDArray[np.uint8]:
+    """`read_image` of bytes that a stranger sent.
+
+    Args:
+        shape: None for the image's own size, in grey.
+
+    Raises:
+        Unreadable: as `read_image`, and what exceeds `caps`.
+    """
+    caps = caps or Caps()
+
+    def read() -> NDArray[np.uint8]:
+        header = read_header(content, caps) if shape is None else None
+        return read_image(content, shape or (header.height, header.width, 1), resize, caps)  # type: ignore[union-attr]
+
+    found = _attempt(read)
+    if isinstance(found, Unreadable):
+        raise found
+    return found
+
+
 def common_shape(headers: Sequence[Header], image_size: int | None) -> tuple[int, int, int]:
     """The `(H, W, C)` that images with these headers share; see `decode_files`."""
     channels = 1 if all(header.is_grey for header in headers) else 3
@@ -105,13 +156,13 @@ def common_shape(headers: Sequence[Header], image_size: int | None) -> tuple[int
     return side, side, channels
 
 
-def read_header(source: ImageSource) -> Header:
+def read_header(source: ImageSource, caps: Caps | None = None) -> Header:
     """Size and kind of an image file; its pixels are not decoded.
 
     Raises:
         Unreadable: it is no image, or one that must not be opened.
     """
-    with _opened(source) as image:
+    with _opened(source, caps) as image:
         width, height = image.size
         # Not asked of TIFF, which Pillow opens with its upright size, nor of a PNG that has no EXIF before its pixels: Pillow
         # would decode all of it to look behind them. `fit` copes with the few PNGs that have it there.
@@ -119,7 +170,7 @@ def read_header(source: ImageSource) -> Header:
         return Header(*((width, height) if turned else (height, width)), is_grey=_is_grey(image))
 
 
-def read_image(source: ImageSource, shape: tuple[int, int, int], resize: Resize) -> NDArray[np.uint8]:
+def read_image(source: ImageSource, shape: tuple[int, int, int], resize: Resize, caps: Caps | None = None) -> NDArray[np.uint8]:
     """The pixels of an image file, upright, as `(H, W, C)` uint8 of the wanted `shape`: RGB order, or grey.
 
     Transparent pixels show white. A palette or CMYK image becomes RGB; 16-bit grey is scaled to 8; of an animation the
@@ -131,7 +182,7 @@ def read_image(source: ImageSource, shape: tuple[int, int, int], resize: Resize)
     from PIL import ImageOps
 
     height, width, channels = shape
-    with _opened(source) as image:
+    with _opened(source, caps) as image:
         side = max(image.size) if resize == "pad" else min(image.size)
         factor = DRAFT_MARGIN * max(height, width) / side
         image.draft(image.mode, (round(image.width * factor), round(image.height * factor)))
@@ -182,7 +233,7 @@ def in_threads(work: Callable[[Item], Result], items: Sequence[Item], title: str
 
 
 @contextmanager
-def _opened(source: ImageSource) -> Iterator[Image]:
+def _opened(source: ImageSource, caps: Caps | None = None) -> Iterator[Image]:
     from PIL import Image, UnidentifiedImageError
 
     if not isinstance(source, Path):
@@ -193,15 +244,23 @@ def _opened(source: ImageSource) -> Iterator[Image]:
     if size > LARGEST_FILE_BYTES:
         raise Unreadable(f"is larger than {LARGEST_FILE_BYTES / 1e6:,.0f} MB, the most that is opened")
     try:
-        image = Image.open(source, formats=FORMATS)
+        image = Image.open(_timed(source, caps) if caps else source, formats=caps.formats if caps else FORMATS)
     except UnidentifiedImageError:
         raise Unreadable("is not an image") from None
     with image:
-        limit = Image.MAX_IMAGE_PIXELS
+        limit = caps.pixels if caps else Image.MAX_IMAGE_PIXELS
+        if caps:
+            image.decodermaxblock = SENT_BLOCK_BYTES
         if limit is not None and image.width * image.height > limit:
             millions = image.width * image.height / 1e6
             raise Unreadable(f"has {millions:,.0f} million pixels; the most is {limit / 1e6:,.0f} million")
         yield image
+
+
+def _timed(source: Path | io.BytesIO, caps: Caps) -> _Timed:
+    timed = _Timed(source.read_bytes() if isinstance(source, Path) else source.getbuffer())
+    timed.deadline = time.monotonic() + caps.seconds
+    return timed
 
 
 def _attempt(work: Callable[[], Result]) -> Result | Unreadable:

@@ -1,39 +1,49 @@
-"""The way out: a finished run predicts, for files, tables and other programs.
+"""The way out: a finished run predicts, for files, tables and other programs, and says why.
 
-Belongs here: opening what is to be judged as the training images were opened, predictions, exports. Does not: what a network
-computes (training, models), decoders (data), how an answer looks on a terminal or a page (report).
+Belongs here: opening what is to be judged as the training images were opened, predictions, exports, the server. Does not: what a
+network computes (training, models), decoders (data), how an answer looks on a terminal or a page (report).
 
 Nothing heavy is imported before it is needed; torch not at all where an ONNX file predicts.
 """
 
+from __future__ import annotations
+
 from typing import TYPE_CHECKING, Any
 
 from headstart.deploy._images import named_sources, open_images
-from headstart.deploy._model import Form, Model, Predictions, need_classifier, open_model
+from headstart.deploy._model import Form, Model, Predictions, RunModel, need_classifier, open_model
 from headstart.deploy._predict import predict, write_predictions
 from headstart.deploy._submit import submit
 
 if TYPE_CHECKING:
+    from headstart.deploy._explain import Explanation, explain
     from headstart.deploy._export import export
+    from headstart.deploy._serve import serve
+
+_LAZY = {"Explanation": "_explain", "explain": "_explain", "export": "_export", "serve": "_serve"}  # these need torch
 
 __all__ = [
+    "Explanation",
     "Form",
     "Model",
     "Predictions",
+    "RunModel",
+    "explain",
     "export",
     "named_sources",
     "need_classifier",
     "open_images",
     "open_model",
     "predict",
+    "serve",
     "submit",
     "write_predictions",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    if name == "export":  # it needs torch
-        from headstart.deploy._export import export
+    if name in _LAZY:
+        from importlib import import_module
 
-        return export
+        return getattr(import_module(f"headstart.deploy.{_LAZY[name]}"), name)
     raise AttributeError(name)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from headstart.training import Classifier, StandardisedBackbone, familiarity, to_probabilities
+from headstart.training import Classifier, Standardise, familiarity, to_probabilities
 
 _LEAST = 1e-30  # as in evaluation.calibrate
 
@@ -56,6 +56,6 @@ def _matrix(side: int, px: int) -> Tensor:
 
 def _resizing(classifier: Classifier) -> nn.Module:
     front, (height, width, _) = classifier.front, classifier.image_shape
-    if isinstance(front, StandardisedBackbone) and (height, width) != (front.backbone.input_px,) * 2:
+    if not isinstance(front, Standardise) and (height, width) != (front.backbone.input_px,) * 2:
         return Resizing(height, width, front.backbone.input_px)
     return nn.Identity()

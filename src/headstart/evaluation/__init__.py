@@ -1,7 +1,12 @@
-"""What a result is worth: metrics, intervals, paired tests, floors, and the verdict of a comparison.
+"""What a result is worth and rests on: metrics, intervals, paired tests, floors, the verdict of a comparison, explanations.
 
-Numpy arrays in, numbers and sentences out. Does not belong here: files, models, torch, figures, or which runs were needed.
+Numpy arrays in, numbers and sentences out; an explanation asks a torch module. Does not belong here: files, figures, which
+networks there are, or which runs were needed.
 """
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 from headstart.evaluation._calibration import calibrate, fit_temperature
 from headstart.evaluation._crossing import CurvePair, Labels, curve_pair
@@ -22,6 +27,9 @@ from headstart.evaluation._recipes import (
 )
 from headstart.evaluation._verdict import Verdict, verdict
 
+if TYPE_CHECKING:
+    from headstart.evaluation._explain import Heat, grad_cam, log_odds, occlusion
+
 __all__ = [
     "ClassMetrics",
     "Confusion",
@@ -29,6 +37,7 @@ __all__ = [
     "Difference",
     "Fit",
     "FloorResult",
+    "Heat",
     "Labels",
     "Metrics",
     "Pair",
@@ -44,11 +53,14 @@ __all__ = [
     "fit_of",
     "fit_temperature",
     "floor_sentence",
+    "grad_cam",
     "holm",
+    "log_odds",
     "majority_class",
     "mean_interval",
     "most_confused",
     "nearest_neighbour",
+    "occlusion",
     "paired_bootstrap",
     "pairs_with",
     "recipe_test",
@@ -58,3 +70,11 @@ __all__ = [
     "verdict",
     "wilson_interval",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name in ("Heat", "grad_cam", "log_odds", "occlusion"):  # torch is imported when they are wanted
+        from headstart.evaluation import _explain
+
+        return getattr(_explain, name)
+    raise AttributeError(name)

@@ -3,6 +3,7 @@
 Does not belong here: training, tests and metrics (they are read, not made), and any decision about what a result means.
 """
 
+from headstart.report._explained import explanation_lines, write_explanation
 from headstart.report._notebook import table_html
 from headstart.report._page import write_report, write_run_report
 from headstart.report._predictions import (
@@ -26,6 +27,7 @@ __all__ = [
     "datasets_table",
     "draw_predictions",
     "effects_table",
+    "explanation_lines",
     "export_table",
     "labels_table",
     "layers_table",
@@ -37,6 +39,7 @@ __all__ = [
     "submission_table",
     "table_html",
     "tune_table",
+    "write_explanation",
     "write_report",
     "write_run_report",
 ]

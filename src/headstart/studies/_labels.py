@@ -187,15 +187,11 @@ def _union(grid: Grid, dataset: Dataset, seen: Split) -> Split:
     return with_train(dataset, seen, np.unique(np.concatenate([one.train[seed] for one in grid.variants for seed in grid.seeds])))
 
 
-def _is_frozen(recipe: Recipe) -> bool:
-    return is_backbone(recipe.model) and getattr(recipe, "transfer", getattr(recipe.net, "transfer", "frozen")) == "frozen"
-
-
 def _fit_features(
     grid: Grid, entries: Sequence[Contender], dataset: Dataset, seen: Split, time_limit: float, started: float
 ) -> None:
     """Shrink the grid until the features of its images are ready in their share of the time."""
-    frozen = {(one.recipe.model, one.recipe.net.model_dump_json()): one.recipe for one in entries if _is_frozen(one.recipe)}
+    frozen = {(one.recipe.model, one.recipe.net.model_dump_json()): one.recipe for one in entries if one.recipe.on_features}
     if not frozen:
         return
     an_image = sum(seconds_per_image(recipe, dataset, seen) for recipe in frozen.values())

@@ -42,7 +42,9 @@ from headstart.training._stop import listening
 if TYPE_CHECKING:
     from headstart.training._classifier import (
         Classifier,
+        Standardise,
         StandardisedBackbone,
+        as_floats,
         familiarity,
         file_about,
         load_classifier,
@@ -66,6 +68,8 @@ if TYPE_CHECKING:
 
 _LAZY = {
     "Classifier": "_classifier",
+    "Standardise": "_classifier",
+    "as_floats": "_classifier",
     "StandardisedBackbone": "_classifier",
     "familiarity": "_classifier",
     "file_about": "_classifier",
@@ -105,9 +109,11 @@ __all__ = [
     "RangeTest",
     "Recipe",
     "RunFacts",
+    "Standardise",
     "StandardisedBackbone",
     "Work",
     "are_characters",
+    "as_floats",
     "by_steps",
     "check",
     "compute_features",

@@ -77,12 +77,12 @@ class Shown(nn.Module):
         self._of = (net.backbone,)  # in a tuple: its weights belong to the net alone
 
     @property
-    def input_px(self) -> int:
-        """Side in pixels at which images are shown."""
-        return self._of[0].input_px
+    def backbone(self) -> Backbone:
+        """Which sees them so."""
+        return self._of[0]
 
     def forward(self, x: Tensor) -> Tensor:
-        return self._of[0].standardise(x)
+        return self.backbone.standardise(x)
 
 
 Front = Standardise | StandardisedBackbone | Shown
@@ -158,13 +158,7 @@ class Classifier(nn.Module):
     @property
     def input_px(self) -> int | None:
         """The side in pixels to which a backbone resizes images; None for the other networks."""
-        match self.front:
-            case StandardisedBackbone():
-                return self.front.backbone.input_px
-            case Shown():
-                return self.front.input_px
-            case _:
-                return None
+        return None if isinstance(self.front, Standardise) else self.front.backbone.input_px
 
     def forward(self, x: Tensor) -> Tensor:
         """Floats in 0-255, `(N, C, H, W)`, to logits."""

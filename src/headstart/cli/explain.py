@@ -1,0 +1,37 @@
+"""`headstart explain`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from headstart.cli import _app
+from headstart.cli._app import app
+
+
+@app.command()
+def explain(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="Folder of a finished run.")],
+    image: Annotated[str, typer.Argument(metavar="IMAGE", help="An image file, or - for standard input.")],
+    against: Annotated[
+        list[str] | None, typer.Option("--against", metavar="RUN", help="Another run, shown below; repeatable.")
+    ] = None,
+    label: Annotated[
+        str | None, typer.Option("--class", metavar="NAME", help="What to explain; default: what each run predicts.")
+    ] = None,
+    out: Annotated[
+        str | None, typer.Option("--out", "-o", metavar="FILE.png", help="The figure; default: explanation-IMAGE.png here.")
+    ] = None,
+    as_json: _app.AsJson = False,
+    quiet: _app.Quiet = False,
+) -> None:
+    """Show which pixels a prediction rests on: Grad-CAM and occlusion, side by side for several runs.
+
+    Example: headstart explain runs/cnn photo.jpg --against runs/transfer
+    """
+    from headstart import api
+    from headstart.report import explanation_lines
+
+    _app.start(quiet)
+    _app.show(api.explain(run, image, against=against or (), label=label, out=out), as_json, explanation_lines)

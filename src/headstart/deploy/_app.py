@@ -1,0 +1,229 @@
+"""The server's routes: a body comes in, is decoded beside the event loop, waits for a batch, and an answer goes out."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import copy
+import importlib.resources
+import io
+import os
+from collections.abc import AsyncIterator, Awaitable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse, Response
+from numpy.typing import NDArray
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+
+from headstart.data import Unreadable, read_sent
+from headstart.deploy._body import Bodies, Limits, Refused, Sent, busy, image_in
+from headstart.deploy._drawing import place_drawing
+from headstart.deploy._explain import explain
+from headstart.deploy._guard import Access, Guard
+from headstart.deploy._model import Model, RunModel
+from headstart.deploy._worker import Busy, Worker
+from headstart.errors import HeadstartError, InputError
+
+MOST_AT_ONCE = 32  # images a batch
+_DECODERS = min(4, os.cpu_count() or 1)
+_PAGE = {"/": ("index.html", "text/html"), "/page.css": ("page.css", "text/css"), "/page.js": ("page.js", "text/javascript")}
+_IMAGE_BODY = {
+    "required": True,
+    "content": {
+        "image/*": {"schema": {"type": "string", "format": "binary"}},
+        "application/json": {
+            "schema": {
+                "type": "object",
+                "required": ["image"],
+                "properties": {"image": {"type": "string", "format": "byte"}, "drawing": {"type": "boolean"}},
+            }
+        },
+    },
+}
+_DRAWING = {
+    "name": "drawing",
+    "in": "query",
+    "schema": {"type": "boolean"},
+    "description": "Dark ink on white or nothing: scaled and centred as the training images were.",
+}
+_CLASS = {"name": "class", "in": "query", "schema": {"type": "string"}, "description": "Explain this class, not the likeliest."}
+Pixels = NDArray[np.uint8]
+Found = TypeVar("Found")
+
+
+@dataclass
+class Service:
+    """A model behind its queues: what the routes share.
+
+    Attributes:
+        model: what predicts.
+        card: what is said of it.
+        predictions: answers one image with the JSON of its prediction.
+        explanations: the same for (image, class name or None); works on a copy of the model, so that predictions never wait.
+    """
+
+    model: Model
+    card: dict[str, Any]
+    limits: Limits
+    bodies: Bodies
+    decoders: ThreadPoolExecutor
+    predictions: Worker[Pixels, dict[str, Any]]
+    explanations: Worker[tuple[Pixels, str | None], dict[str, Any]] | None
+
+    async def pixels(self, request: Request) -> Pixels:
+        """The image in a request, as the model takes it."""
+        drawing = request.query_params.get("drawing", "").lower() in ("1", "true")
+        kind = request.headers.get("content-type", "")
+        async with self.bodies.read(request) as body:
+            return await asyncio.get_running_loop().run_in_executor(self.decoders, self._decode, body, kind, drawing)
+
+    def _decode(self, body: bytes, kind: str, is_drawing: bool) -> Pixels:
+        sent = image_in(body, kind)
+        if not (is_drawing or sent.is_drawing):
+            return read_sent(sent.content, self.model.image_shape, self.model.preprocessing.resize, self.limits.caps)
+        return self._drawn(sent)
+
+    def _drawn(self, sent: Sent) -> Pixels:
+        if self.card["drawing"] is None:
+            raise Refused(400, "this model does not take drawings: its images are no small grey ones.", "Leave out drawing.")
+        ink = 255 - read_sent(sent.content, None, "pad", self.limits.caps)[..., 0]
+        placed = place_drawing(ink, self.model.image_shape, with_margin=self.card["drawing"] == "mnist")
+        if placed is None:
+            raise Refused(400, "nothing is drawn.", "Draw dark on white.")
+        return placed
+
+
+def make_app(model: Model, card: dict[str, Any], access: Access | None = None, limits: Limits | None = None) -> FastAPI:
+    """The server as an ASGI application: `/`, `/predict`, `/explain`, `/model`, `/health`, `/openapi.json`.
+
+    Args:
+        model: what predicts.
+        card: what `/model` says of it.
+        access: who is let in; by default only who addresses this machine by its loopback names.
+        limits: what clients may take.
+    """
+    service = _service(model, card, limits or Limits())
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        service.predictions.close()
+        if service.explanations:
+            service.explanations.close()
+        service.decoders.shutdown()
+
+    app = FastAPI(title="Headstart", summary="A classifier of images.", docs_url=None, redoc_url=None, lifespan=lifespan)
+    _add_routes(app, service)
+    _add_page(app)
+    for kind in (Refused, Unreadable, HeadstartError, TimeoutError, ClientDisconnect, HTTPException):
+        app.add_exception_handler(kind, _say)
+    app.add_middleware(Guard, access=access or Access())
+    return app
+
+
+def _service(model: Model, card: dict[str, Any], limits: Limits) -> Service:
+    def predict(images: list[Pixels]) -> list[dict[str, Any]]:
+        found = model.predict(np.stack(images)).as_json([""] * len(images))
+        return [{key: value for key, value in one.items() if key != "image"} for one in found]
+
+    explanations = None
+    if card["explains"] and isinstance(model, RunModel):
+        apart = copy.deepcopy(model)
+
+        def explain_each(asked: list[tuple[Pixels, str | None]]) -> list[dict[str, Any]]:
+            return [{**explain(apart, image, label).as_json(), "seen": _png(image)} for image, label in asked]
+
+        explanations = Worker(explain_each, 1, limits.explaining)
+    for size in (1, MOST_AT_ONCE):  # the first call of a size is slower
+        predict([np.zeros(model.image_shape, np.uint8)] * size)
+    worker = Worker(predict, MOST_AT_ONCE, limits.waiting)
+    return Service(model, card, limits, Bodies(limits), ThreadPoolExecutor(_DECODERS), worker, explanations)
+
+
+def _add_routes(app: FastAPI, service: Service) -> None:
+    @app.post("/predict", openapi_extra={"requestBody": _IMAGE_BODY, "parameters": [_DRAWING]}, response_model=None)
+    async def predict(request: Request) -> Response:
+        """The likeliest class of an image, and the probability of each."""
+        pixels = await service.pixels(request)
+        return JSONResponse(await _answer(service.predictions.ask(pixels), service.limits))
+
+    @app.post("/explain", openapi_extra={"requestBody": _IMAGE_BODY, "parameters": [_DRAWING, _CLASS]}, response_model=None)
+    async def explain(request: Request) -> Response:
+        """Which parts of an image speak for a class: Grad-CAM and occlusion."""
+        if service.explanations is None:
+            raise Refused(
+                501, "this server does not explain.", "Serve a run folder, with 'headstart[explain]' installed.", ends=True
+            )
+        label = request.query_params.get("class")
+        if label is not None and label not in service.model.class_names:
+            raise Refused(400, f"there is no class {label!r}.", "GET /model lists them.", ends=True)
+        pixels = await service.pixels(request)
+        return JSONResponse(await _answer(service.explanations.ask((pixels, label)), service.limits))
+
+    @app.get("/model", response_model=None)
+    async def model() -> Response:
+        """What the model is: classes, images, where and how well it was trained."""
+        return JSONResponse(service.card)
+
+    @app.get("/health", response_model=None)
+    async def health() -> Response:
+        """Whether the server answers."""
+        return JSONResponse({"status": "ok"})
+
+
+def _add_page(app: FastAPI) -> None:
+    folder = importlib.resources.files("headstart.deploy") / "page"
+
+    def add(path: str, content: bytes, kind: str) -> None:
+        async def part() -> Response:
+            return Response(content, media_type=kind)
+
+        app.add_api_route(path, part, include_in_schema=False, response_model=None)
+
+    for path, (name, kind) in _PAGE.items():
+        add(path, (folder / name).read_bytes(), kind)
+
+
+async def _answer(asked: Awaitable[Found], limits: Limits) -> Found:
+    try:
+        async with asyncio.timeout(limits.answer_seconds):
+            return await asked
+    except Busy:
+        raise busy() from None
+    except TimeoutError:
+        raise busy() from None
+
+
+def _png(image: Pixels) -> str:
+    """As a data URL."""
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.fromarray(image[..., 0] if image.shape[2] == 1 else image).save(buffer, "PNG")
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+async def _say(_: Request, error: Exception) -> Response:
+    """What went wrong, as `error` and `hint`."""
+    headers: dict[str, str] = {}
+    match error:
+        case Refused():
+            status, text, hint = error.status, error.error, error.hint
+            headers |= {"connection": "close"} if error.ends else {}
+        case Unreadable():
+            status, text, hint = 422, f"what was sent {error}.", "Send a JPEG, PNG, WebP or BMP file of a usual size."
+        case HeadstartError():
+            status, text, hint = 400 if isinstance(error, InputError) else 503, error.message, error.hint
+        case HTTPException():
+            status, text, hint = error.status_code, f"{error.detail}.", "GET /openapi.json lists what there is."
+            headers |= {**(error.headers or {}), "connection": "close"}
+        case _:
+            status, text, hint = 503, "the server is busy.", "Try again in a second."
+    headers |= {"retry-after": "1"} if status == 503 else {}
+    return JSONResponse({"error": text, "hint": hint}, status, headers)

@@ -1,0 +1,84 @@
+"""Why a classifier says what it says of one image."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from headstart.errors import InputError, nearest
+from headstart.evaluation import Heat, grad_cam, occlusion
+from headstart.training import Standardise, as_floats
+
+if TYPE_CHECKING:
+    from headstart.deploy._model import RunModel
+    from headstart.training import Classifier
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What speaks for `label` in an image, as this classifier sees it.
+
+    Attributes:
+        label, probability: the class explained, and how probable the model finds it, calibrated.
+        predicted: the class that the model finds most probable.
+        grad_cam: None where the net has no feature map whose places are places of the image, as a dense net.
+        occlusion: log-odds lost where the image is covered with the mean colour of the training images.
+    """
+
+    label: str
+    probability: float
+    predicted: str
+    grad_cam: Heat | None
+    occlusion: Heat
+
+    def as_json(self) -> dict[str, Any]:
+        """The same as plain values; numbers with four digits after the point."""
+        found = {"label": self.label, "probability": round(self.probability, 6), "predicted": self.predicted}
+        return {**found, "grad_cam": self.grad_cam and _as_json(self.grad_cam), "occlusion": _as_json(self.occlusion)}
+
+
+def _as_json(heat: Heat) -> dict[str, Any]:
+    layer = {"layer": heat.layer} if heat.layer else {}
+    return {**layer, "unit": heat.unit, "values": [[round(float(value), 4) for value in row] for row in heat.values]}
+
+
+def explain(model: RunModel, image: NDArray[np.uint8], label: str | None = None) -> Explanation:
+    """Explain the prediction of one image, or what speaks for `label`.
+
+    Args:
+        image: `(H, W, C)` uint8, of the shape that the model takes.
+        label: a class's name; by default the most probable one.
+
+    Raises:
+        InputError: no class of that name, or an image of another shape.
+        ResourceError: Captum is not installed.
+    """
+    classifier, names = model.classifier, model.class_names
+    probabilities = model.predict(image[None]).probabilities[0]
+    if label is not None and label not in names:
+        raise InputError(f"there is no class '{label}': {nearest(label, names)}", "Give the name of one of the classes.")
+    place = int(probabilities.argmax()) if label is None else names.index(label)
+    device = next(classifier.net.parameters()).device
+    pixels, cover = as_floats(np.array(image[None]), device), _mean_colour(classifier).to(device)
+    was_training = classifier.training
+    classifier.eval()
+    try:
+        seen_inside = grad_cam(classifier, pixels, place, mirror=classifier.mirror)
+        seen_outside = occlusion(classifier, pixels, place, cover, mirror=classifier.mirror)
+    finally:
+        classifier.train(was_training)
+    predicted = names[int(probabilities.argmax())]
+    return Explanation(names[place], float(probabilities[place]), predicted, seen_inside, seen_outside)
+
+
+def _mean_colour(classifier: Classifier) -> torch.Tensor:
+    """`(1, C, 1, 1)`, 0 to 255: that of the training images; for a backbone, of the images that it was pretrained on."""
+    front = classifier.front
+    if isinstance(front, Standardise):
+        return front.mean
+    mean = front.backbone.mean
+    return mean if classifier.image_shape[2] == 3 else mean.mean(1, keepdim=True)

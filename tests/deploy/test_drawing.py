@@ -1,0 +1,82 @@
+"""Drawings become images like those of the data set that they are judged by."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import headstart
+from headstart.deploy._drawing import can_be_drawn, place_drawing
+
+MNIST = (28, 28, 1)
+
+
+def _sheet(height: int = 300, width: int = 300) -> np.ndarray:
+    return np.zeros((height, width), np.uint8)
+
+
+def test_nothing_drawn_is_nothing() -> None:
+    assert place_drawing(_sheet(), MNIST, with_margin=True) is None
+    assert place_drawing(_sheet() + 10, MNIST, with_margin=True) is None
+
+
+@pytest.mark.parametrize(("top", "left", "size"), [(0, 0, 40), (120, 200, 100), (10, 20, 280)])
+def test_where_and_how_large_it_was_drawn_does_not_matter(top: int, left: int, size: int) -> None:
+    sheet = _sheet()
+    sheet[top : top + size, left : left + size // 2] = 255
+    image = place_drawing(sheet, MNIST, with_margin=True)
+    assert image is not None and image.shape == MNIST
+    rows, columns = np.flatnonzero(image.any((1, 2))), np.flatnonzero(image.any((0, 2)))
+    assert (rows[0], rows[-1], columns[0], columns[-1]) == (4, 23, 10, 19) and image.max() == 255
+
+
+def test_the_centre_of_mass_comes_to_the_middle() -> None:
+    sheet = _sheet()
+    sheet[50:250, 50:90] = 255  # an L: most of its ink is at the left
+    sheet[210:250, 50:170] = 255
+    image = place_drawing(sheet, MNIST, with_margin=True)
+    assert image is not None
+    rows, columns = np.indices((28, 28))
+    ink = image[..., 0] / image.sum()
+    assert abs((ink * rows).sum() - 14) <= 0.5 and abs((ink * columns).sum() - 14) <= 0.5
+
+
+def test_small_images_are_filled() -> None:
+    sheet = _sheet()
+    sheet[100:140, 100:120] = 255
+    image = place_drawing(sheet, (8, 8, 1), with_margin=False)
+    assert image is not None and image[:, 2:6].min() == 255 and image[:, :2].max() == image[:, 6:].max() == 0
+
+
+def test_a_dot_and_a_line_are_drawings_too() -> None:
+    for rows, columns in ((slice(5, 6), slice(7, 8)), (slice(0, 300), slice(3, 4)), (slice(9, 10), slice(0, 300))):
+        sheet = _sheet()
+        sheet[rows, columns] = 255
+        image = place_drawing(sheet, MNIST, with_margin=True)
+        assert image is not None and image.max() == 255
+
+
+def test_photographs_are_not_drawn() -> None:
+    assert can_be_drawn(MNIST) and can_be_drawn((8, 8, 1))
+    assert not can_be_drawn((32, 32, 3)) and not can_be_drawn((128, 128, 1))
+
+
+def test_mnist_drawn_again_is_recognised_as_before(subset: Callable[[str, int, int], Path], tmp_path: Path) -> None:
+    source = subset("mnist", 3000, 400)
+    headstart.train(str(source), model="cnn", nodes=16, epochs=3, flip=False, out=tmp_path / "run")
+    classifier = headstart.load_classifier(tmp_path / "run")
+    with np.load(source) as arrays:
+        images, labels = arrays["x_test"], arrays["y_test"]
+    images = images.reshape(-1, 28, 28, 1)
+    drawn = np.empty_like(images)
+    for row, image in enumerate(images):
+        sheet = np.pad(np.asarray(Image.fromarray(image[..., 0]).resize((220, 220))), ((30, 200), (250, 10)))
+        placed = place_drawing(sheet, MNIST, with_margin=True)
+        assert placed is not None
+        drawn[row] = placed
+    before, after = ((classifier.probabilities(some).argmax(1) == labels).mean() for some in (images, drawn))
+    assert before > 0.93 and after > before - 0.02

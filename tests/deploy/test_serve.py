@@ -1,0 +1,418 @@
+"""`headstart serve` as a process of its own: what it answers, and what it does with clients that mean no good."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+import uvicorn
+from PIL import Image
+
+import headstart
+from headstart.data import Caps
+from headstart.deploy import Predictions, RunModel, _app, _serve, open_model
+from headstart.deploy._body import Limits
+from headstart.deploy._card import card
+
+Command = Callable[..., tuple[int, str, str]]
+PROGRAM = [sys.executable, "-m", "headstart"]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A dense net that knows the packaged digits."""
+    folder = tmp_path_factory.mktemp("runs") / "digits"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        headstart.train("digits", model="mlp", epochs=8, out=folder)
+    return folder
+
+
+@contextmanager
+def serving(run: Path, *words: object, **environment: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, Any]]]:
+    """A server on a free port, and what it said when it was ready."""
+    command = [*PROGRAM, "serve", str(run), "--port", "0", "--json", "-q", *map(str, words)]
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
+    )
+    try:
+        assert process.stdout is not None
+        yield process, json.loads(process.stdout.readline())
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@contextmanager
+def serving_here(run: Path, limits: Limits) -> Iterator[str]:
+    """The address of a server in this process, with limits that a test can reach."""
+    model = open_model(run)
+    served = uvicorn.Server(_serve.configured(_app.make_app(model, card(run, model), limits=limits)))
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=served.run, args=([listener],))
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}/"
+        finally:
+            served.should_exit = served.force_exit = True
+            thread.join()
+
+
+@pytest.fixture(scope="module")
+def server(run: Path) -> Iterator[str]:
+    """The address of a server for whoever asks politely."""
+    with serving(run) as (_, said):
+        yield said["url"]
+
+
+def _png(image: np.ndarray, kind: str = "PNG") -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, kind)
+    return buffer.getvalue()
+
+
+@pytest.fixture(scope="module")
+def digit(run: Path) -> tuple[bytes, str]:
+    """A digit as PNG, and its name."""
+    with np.load(run / "gallery.npz") as gallery:
+        image = gallery["images"][0][..., 0]
+    return _png(image), headstart.predict(run, _png(image))["predictions"][0]["label"]
+
+
+def _raw(server: str, *parts: bytes, pause: float = 0.0, wait: float = 10.0) -> bytes:
+    """What comes back on a bare connection; empty if it was cut."""
+    url = httpx.URL(server)
+    answer = b""
+    with socket.create_connection((url.host, url.port or 0), timeout=wait) as connection:
+        try:
+            for part in parts:
+                connection.sendall(part)
+                time.sleep(pause)
+            while chunk := connection.recv(65536):
+                answer += chunk
+                if b'"hint"' in answer:
+                    break
+        except (ConnectionError, TimeoutError):
+            pass
+    return answer
+
+
+def test_the_server_says_what_predict_says(server: str, run: Path, digit: tuple[bytes, str]) -> None:
+    image, _ = digit
+    wanted = headstart.predict(run, image)["predictions"][0]
+    raw = httpx.post(f"{server}predict", content=image)
+    text = base64.b64encode(image).decode()
+    as_json = httpx.post(f"{server}predict", json={"image": text})
+    as_url = httpx.post(f"{server}predict", json={"image": f"data:image/png;base64,{text}"})
+    assert raw.status_code == 200
+    found = raw.json()
+    assert found == as_json.json() == as_url.json()
+    assert found["label"] == wanted["label"] and next(iter(found["probabilities"])) == wanted["label"]
+    assert found["probabilities"] == pytest.approx(wanted["probabilities"], abs=1e-5)
+
+
+def test_what_curl_sends_by_default_is_an_image_too(server: str, digit: tuple[bytes, str]) -> None:
+    kind = {"content-type": "application/x-www-form-urlencoded"}
+    assert httpx.post(f"{server}predict", content=digit[0], headers=kind).json()["label"] == digit[1]
+
+
+def test_model_health_and_openapi_are_there(server: str) -> None:
+    card = httpx.get(f"{server}model").json()
+    assert card["classes"] == list("0123456789") and card["image_shape"] == [8, 8, 1] and card["drawing"] == "box"
+    assert card["test"]["accuracy"] > 0.8 and card["data"]["name"] == "digits"
+    assert httpx.get(f"{server}health").json() == {"status": "ok"}
+    paths = httpx.get(f"{server}openapi.json").json()["paths"]
+    assert set(paths) == {"/predict", "/explain", "/model", "/health"}
+    assert set(paths["/predict"]["post"]["requestBody"]["content"]) == {"image/*", "application/json"}
+
+
+def test_an_explanation_comes_with_what_the_model_saw(server: str, digit: tuple[bytes, str]) -> None:
+    found = httpx.post(f"{server}explain", content=digit[0]).json()
+    assert found["label"] == digit[1] and found["grad_cam"] is None
+    assert np.shape(found["occlusion"]["values"]) == (8, 8)
+    seen = base64.b64decode(found["seen"].partition(",")[2])
+    assert np.array_equal(np.asarray(Image.open(io.BytesIO(seen))), np.asarray(Image.open(io.BytesIO(digit[0]))))
+    other = httpx.post(f"{server}explain?class=3", content=digit[0]).json()
+    assert other["label"] == "3"
+    assert httpx.post(f"{server}explain?class=x", content=digit[0]).status_code == 400
+
+
+def test_the_page_comes_with_a_policy_and_loads_nothing_from_elsewhere(server: str) -> None:
+    page = httpx.get(server)
+    policy = page.headers["content-security-policy"]
+    assert "default-src 'none'" in policy and "unsafe" not in policy and "*" not in policy
+    assert page.headers["x-content-type-options"] == "nosniff"
+    for part in ("", "page.css", "page.js"):
+        text = httpx.get(f"{server}{part}").text
+        assert len(text) > 1000
+        assert "https://" not in text and "style=" not in text and " onclick" not in text
+
+
+@pytest.mark.parametrize(
+    ("content", "headers", "status", "words"),
+    [
+        (b"", {}, 400, "the body is empty"),
+        (b"hello", {}, 422, "is not an image"),
+        (b"hello", {"content-type": "application/json"}, 400, "the body is not JSON"),
+        (b"[" * 100_000, {"content-type": "application/json"}, 400, "the body is not JSON"),
+        (b"{}", {"content-type": "application/json"}, 400, "no text called image"),
+        (b'{"image": "?"}', {"content-type": "application/json"}, 400, "not base64"),
+        (b'{"image": "", "size": 3}', {"content-type": "application/json"}, 400, "'size' is no key"),
+        (b"--x\r\n\r\n" * 1000, {"content-type": "multipart/form-data; boundary=x"}, 415, "forms are not read"),
+        (b"GIF89a" + b"\0" * 100, {}, 422, "is not an image"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", {}, 422, "is not an image"),
+    ],
+)  # fmt: skip
+def test_a_body_without_an_image_is_refused_in_words(
+    server: str, content: bytes, headers: dict[str, str], status: int, words: str
+) -> None:
+    found = httpx.post(f"{server}predict", content=content, headers=headers)
+    assert (found.status_code, words in found.json()["error"]) == (status, True), found.text
+    assert found.json()["hint"]
+
+
+def test_images_that_are_bombs_are_refused_before_they_unfold(run: Path) -> None:
+    buffer = io.BytesIO()
+    Image.new("L", (7000, 7000), 128).save(buffer, "JPEG", progressive=True)  # 49 million pixels: almost as many as are let in
+    scans = buffer.getvalue()
+    last, end = scans.rindex(b"\xff\xda"), scans.rindex(b"\xff\xd9")
+    endless = scans[:end] + scans[last:end] * 20_000 + b"\xff\xd9"  # half an hour of work in 1.7 MB
+    with serving_here(run, Limits(caps=Caps(seconds=0.5))) as url:
+        large = httpx.post(f"{url}predict", content=_png(np.zeros((8000, 8000), np.uint8)))
+        assert large.status_code == 422 and "has 64 million pixels; the most is 50 million" in large.text
+        start = time.monotonic()
+        slow = httpx.post(f"{url}predict", content=endless, timeout=30)
+        assert slow.status_code == 422 and "takes too long" in slow.text
+        assert time.monotonic() - start < 8
+
+
+@pytest.mark.parametrize("cut", [0.1, 0.5, 0.9])
+def test_a_truncated_image_is_refused(server: str, cut: float) -> None:
+    image = _png(np.random.default_rng(0).integers(0, 255, (64, 64, 3)).astype(np.uint8), "JPEG")
+    found = httpx.post(f"{server}predict", content=image[: int(cut * len(image))])
+    assert found.status_code == 422 and found.json()["error"].startswith("what was sent ")
+
+
+def test_a_body_is_cut_off_at_its_limit_even_if_its_length_is_not_told(server: str) -> None:
+    def endless() -> Iterator[bytes]:
+        for _ in range(10_000):  # 10 GB
+            yield b"\0" * (1 << 20)
+
+    start = time.monotonic()
+    try:
+        status = httpx.post(f"{server}predict", content=endless(), timeout=20).status_code
+    except httpx.TransportError:
+        status = 413  # the server has hung up before we had sent all
+    assert status == 413 and time.monotonic() - start < 10
+    head = b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10000000000\r\n\r\n"
+    assert b" 413 " in _raw(server, head)
+    assert b" 404 " in _raw(server, head.replace(b"/predict", b"/nowhere"))  # and the connection ends: no body is awaited
+    assert httpx.get(f"{server}health").status_code == 200
+
+
+def test_a_slow_body_and_a_slow_head_are_given_up(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_serve, "HEAD_SECONDS", 1.0)
+    with serving_here(run, Limits(body_seconds=0.5)) as url, ThreadPoolExecutor() as pool:
+        head = b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\nabc"
+        slow_body = pool.submit(_raw, url, head)
+        slow_head = pool.submit(_raw, url, b"GET /health HTTP/1.1\r\n", *[b"x: y\r\n"] * 40, pause=0.2, wait=20)
+        start = time.monotonic()
+        assert httpx.get(f"{url}health").status_code == 200
+        assert b" 408 " in slow_body.result()
+        assert slow_head.result() == b"" and time.monotonic() - start < 6
+
+
+def test_an_answer_that_nobody_fetches_is_given_up(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_serve, "REQUEST_SECONDS", 1.0)
+    with serving_here(run, Limits()) as url:
+        head = b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\nabc"
+        assert _raw(url, head) == b""  # within the time for a body, but not within that for all of it
+
+
+def test_a_crowd_is_told_to_come_back(run: Path, digit: tuple[bytes, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def slowly(self: RunModel, images: np.ndarray) -> Predictions:
+        time.sleep(0.2)
+        return answer(self, images)
+
+    answer = RunModel.predict
+    monkeypatch.setattr(_app, "MOST_AT_ONCE", 1)
+    monkeypatch.setattr(RunModel, "predict", slowly)
+    with serving_here(run, Limits(waiting=2)) as url, ThreadPoolExecutor(12) as pool:
+        found = list(pool.map(lambda _: httpx.post(f"{url}predict", content=digit[0]), range(12)))
+        answered = [one for one in found if one.status_code == 200]
+        refused = [one for one in found if one.status_code == 503]
+        assert len(answered) >= 2 and len(refused) >= 1 and len(answered) + len(refused) == 12
+        assert all(one.headers["retry-after"] == "1" for one in refused)
+        assert httpx.post(f"{url}predict", content=digit[0]).status_code == 200
+
+
+def test_an_answer_that_takes_too_long_is_not_waited_for(
+    run: Path, digit: tuple[bytes, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with serving_here(run, Limits(answer_seconds=0.3)) as url:
+        monkeypatch.setattr(RunModel, "predict", lambda *_: time.sleep(1.0))
+        assert httpx.post(f"{url}predict", content=digit[0]).status_code == 503
+
+
+def test_bodies_that_wait_hold_a_bounded_amount_of_memory(run: Path, digit: tuple[bytes, str]) -> None:
+    with serving_here(run, Limits(held_bytes=100_000)) as url, ThreadPoolExecutor(4) as pool:
+        head = b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\n" + b"x" * 60_000
+        waiting = [pool.submit(_raw, url, head, wait=1.5) for _ in range(2)]
+        assert sum(b" 503 " in one.result() for one in waiting) == 1
+        time.sleep(0.2)
+        assert httpx.post(f"{url}predict", content=digit[0]).status_code == 200  # what they held is free again
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"host": "evil.example"}, 421),
+        ({"host": "127.0.0.1.evil.example:80"}, 421),
+        ({"host": "192.168.1.7"}, 421),
+        ({"host": "[::1"}, 421),
+        ({"host": "LOCALHOST:9"}, 200),
+        ({"origin": "https://evil.example"}, 403),
+        ({"origin": "null"}, 403),
+        ({"origin": "http://localhost:1", "host": "localhost:2"}, 403),
+        ({"origin": "http://localhost:2", "host": "localhost:2"}, 200),
+    ],
+)
+@pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
+def test_another_host_or_origin_is_refused_for_every_method(
+    server: str, digit: tuple[bytes, str], headers: dict[str, str], status: int, method: str
+) -> None:
+    path = "predict" if method == "POST" else "health"
+    found = httpx.request(method, f"{server}{path}", headers=headers, content=digit[0] if method == "POST" else None)
+    assert found.status_code == (405 if method == "DELETE" and status == 200 else status)
+
+
+@pytest.mark.parametrize(
+    "path", ["..%2f..%2fetc/passwd", "page.css/../../x", "%2e%2e/%2e%2e/etc/passwd", "static/x", "docs", "runs"]
+)
+def test_no_path_reaches_the_file_system(server: str, path: str) -> None:
+    answer = _raw(server, f"GET /{path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
+    assert b" 404 " in answer and b"root:" not in answer
+
+
+def test_a_client_that_goes_away_leaves_no_trace(run: Path) -> None:
+    with serving(run) as (process, said):
+        head = b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\nabc"
+        _raw(said["url"], head, wait=0.2)
+        assert httpx.get(f"{said['url']}health").status_code == 200
+        process.send_signal(signal.SIGTERM)
+        assert process.communicate(timeout=20)[1] == "headstart: stopped serving.\n"
+
+
+def test_other_methods_and_a_thousand_ranges_do_nothing(server: str) -> None:
+    for method in ("PUT", "DELETE", "PATCH", "OPTIONS"):
+        assert httpx.request(method, f"{server}predict").status_code == 405
+    ranges = "bytes=" + ",".join(f"{start}-{start + 1}" for start in range(1000))
+    assert httpx.get(f"{server}page.js", headers={"range": ranges}).status_code == 200
+    answer = _raw(server, b"GET /health HTTP/1.1\r\nHost: localhost\r\nx: " + b"y" * 10_000_000 + b"\r\n\r\n")
+    assert b" 400 " in answer or answer == b""
+    assert httpx.get(f"{server}health").status_code == 200
+
+
+def test_many_clients_at_once_get_their_own_answers(server: str, run: Path) -> None:
+    rng = np.random.default_rng(0)
+    images = [_png(rng.integers(0, 255, (8, 8)).astype(np.uint8)) for _ in range(40)]
+    wanted = [one["probabilities"] for one in headstart.predict(run, images)["predictions"]]
+    with httpx.Client() as client, ThreadPoolExecutor(16) as pool:
+        found = list(pool.map(lambda image: client.post(f"{server}predict", content=image).json()["probabilities"], images * 5))
+    for one, expected in zip(found, wanted * 5, strict=True):
+        assert one == pytest.approx(expected, abs=1e-4)
+
+
+def test_beyond_this_machine_a_token_is_needed(run: Path, digit: tuple[bytes, str]) -> None:
+    with serving(run, "--host", "0.0.0.0") as (_, said):
+        url = f"http://127.0.0.1:{httpx.URL(said['url']).port}/"
+        token = said["token"]
+        assert len(token) >= 32 and said["page"].endswith(f"?token={token}")
+        for path in ("health", "model", "page.js", "nowhere"):
+            assert httpx.get(url + path).status_code == 401
+        assert httpx.get(url).status_code == 401 and "token" in httpx.get(url).text
+        for wrong in ("Bearer", "Bearer x", f"Basic {token}", f"Bearer {token[:-1]}"):
+            assert httpx.post(f"{url}predict", content=digit[0], headers={"authorization": wrong}).status_code == 401
+        assert httpx.get(f"{url}health?token={token}").status_code == 401  # only the page takes it from the address
+        right = {"authorization": f"Bearer {token}"}
+        assert httpx.post(f"{url}predict", content=digit[0], headers=right).json()["label"] == digit[1]
+        with httpx.Client(follow_redirects=True) as browser:
+            page = browser.get(url, params={"token": token})
+            assert page.status_code == 200 and token not in str(page.url)
+            assert "HttpOnly" in page.history[0].headers["set-cookie"] and browser.get(f"{url}model").status_code == 200
+            assert browser.post(f"{url}predict", content=digit[0], headers={"origin": "http://evil"}).status_code == 403
+        assert httpx.get(f"{url}health", headers={**right, "host": "evil.example"}).status_code == 421
+        assert httpx.get(f"{url}health", headers={**right, "host": "192.168.1.7:80"}).status_code == 200
+
+
+def test_the_token_can_be_given_and_another_host_allowed(run: Path) -> None:
+    with serving(run, "--allow-host", "photos.example", HEADSTART_TOKEN="a-token-of-my-own") as (_, said):
+        assert said["token"] == "a-token-of-my-own"
+        names = {"host": "photos.example", "authorization": "Bearer a-token-of-my-own"}
+        assert httpx.get(f"{said['url']}health", headers=names).status_code == 200
+
+
+@pytest.mark.parametrize(("signum", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_ends_the_server_after_the_answers_under_way(
+    run: Path, digit: tuple[bytes, str], signum: int, status: int
+) -> None:
+    with serving(run) as (process, said):
+        url = httpx.URL(said["url"])
+        head = f"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(digit[0])}\r\n\r\n".encode()
+        with socket.create_connection((url.host, url.port or 0), timeout=10) as connection:
+            connection.sendall(head + digit[0][:20])
+            time.sleep(0.3)
+            process.send_signal(signum)
+            time.sleep(0.3)
+            connection.sendall(digit[0][20:])
+            assert b" 200 " in connection.recv(65536)
+        _, err = process.communicate(timeout=10)
+        assert process.returncode == status
+        assert err == "headstart: stopped serving.\n"
+
+
+def test_a_port_that_is_taken_is_said_with_another_way(run: Path, headstart: Command) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        status, _, err = headstart("serve", run, "--port", port)
+    assert status == 3 and f"port {port} is taken" in err and "--port 0" in err
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "wanted"),
+    [
+        (["nowhere"], 2, "nowhere is no run folder"),
+        (["RUN", "--port", 70000], 2, "from 0 to 65535"),
+        (["RUN", "--host", "no.such.host.invalid"], 2, "no address"),
+        (["RUN", "--host", "192.0.2.1"], 3, "no address of this machine"),
+    ],
+)
+def test_where_it_cannot_listen_is_said(run: Path, headstart: Command, words: list[object], status: int, wanted: str) -> None:
+    found, _, err = headstart("serve", *(run if word == "RUN" else word for word in words))
+    assert (found, wanted in err) == (status, True), err
+
+
+def test_a_weak_token_is_refused(run: Path, headstart: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HEADSTART_TOKEN", "1234")
+    status, _, err = headstart("serve", run, "--port", 0)
+    assert status == 2 and "at least 16" in err and "1234" not in err

@@ -1,0 +1,178 @@
+"""The page of `headstart serve` in a real browser."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import headstart
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
+CHROMIUM = next((path for path in (Path("/usr/bin/chromium"), Path("/usr/bin/chromium-browser")) if path.exists()), None)
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium in /usr/bin")
+
+SEVEN = [(0.35, 0.2), (0.7, 0.2), (0.6, 0.5), (0.5, 0.85)]  # shares of the drawing area
+BAR = [(0.35, 0.52), (0.78, 0.5)]  # the packaged digits have it
+Page = Any
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A server of a small net that knows the packaged digits; one class has a name that tries to become part of the page."""
+    folder = tmp_path_factory.mktemp("runs") / "digits"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("OMP_NUM_THREADS", "1")
+        digits = headstart.load("digits")
+        names = np.array([*"01234567", "<img src=x onerror=alert(1)>", "9"])
+        headstart.train((digits.images, names[digits.labels]), model="cnn", nodes=16, epochs=4, shift=0.1, flip=False, out=folder)
+        command = [sys.executable, "-m", "headstart", "serve", str(folder), "--port", "0", "--json", "-q"]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    yield json.loads(process.stdout.readline())["url"]
+    process.kill()
+    process.communicate()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Headless Chromium."""
+    with sync_api.sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def page(browser: Any, address: str) -> Iterator[Page]:
+    """The page, loaded; it must have had nothing to complain about in the end."""
+    context = browser.new_context(viewport={"width": 1180, "height": 900})
+    opened, complaints = context.new_page(), []
+    opened.on("pageerror", lambda error: complaints.append(str(error)))
+    opened.on("console", lambda said: complaints.append(said.text) if said.type == "error" and "422" not in said.text else None)
+    opened.on("request", lambda request: complaints.append(request.url) if not _is_own(request.url, address) else None)
+    opened.goto(address)
+    opened.locator("#facts dt").first.wait_for()
+    yield opened
+    context.close()
+    assert complaints == []
+
+
+def _is_own(url: str, address: str) -> bool:
+    return url.startswith((address, "data:", "blob:"))
+
+
+def _draw(page: Page, points: list[tuple[float, float]]) -> None:
+    box = page.locator("#pad").bounding_box()
+    for number, (x, y) in enumerate(points):
+        page.mouse.move(box["x"] + x * box["width"], box["y"] + y * box["height"], steps=6)
+        if number == 0:
+            page.mouse.down()
+    page.mouse.up()
+
+
+def _wait_for_reasons(page: Page) -> None:
+    page.get_by_text("Covering this makes").wait_for(timeout=10_000)
+
+
+def test_a_drawn_seven_is_a_seven(page: Page) -> None:
+    _draw(page, SEVEN)
+    _draw(page, BAR)
+    sync_api.expect(page.locator("#answer b")).to_have_text("7")
+    _wait_for_reasons(page)
+    bars = page.locator("#bars li")
+    assert bars.count() == 10 and bars.first.locator(".name").inner_text() == "7"
+    assert page.locator("#answer").get_attribute("role") == "status"
+    assert "rests on" in page.locator("#heat").get_attribute("aria-label")
+    page.get_by_text("Grad-CAM", exact=True).click()
+    page.get_by_text("feature map speaks for").wait_for()
+    page.get_by_role("button", name="Clear").click()
+    page.get_by_text("Nothing to judge yet").wait_for()
+    assert bars.count() == 0
+
+
+def test_a_bar_explains_its_class(page: Page) -> None:
+    _draw(page, SEVEN)
+    _draw(page, BAR)
+    _wait_for_reasons(page)
+    page.locator("#bars .name", has_text=re.compile("^2$")).click()
+    page.get_by_text("“2” less likely").wait_for()
+    assert page.locator("#bars [aria-pressed=true] .name").inner_text() == "2"
+
+
+def test_the_keyboard_draws_too(page: Page) -> None:
+    page.locator("#pad").focus()
+    stroke = ["ArrowRight"] * 14 + ["ArrowDown", "ArrowDown", "ArrowDown", "ArrowLeft"] * 8
+    to_bar = ["ArrowUp"] * 12 + ["ArrowLeft"] * 4
+    for key in ["ArrowLeft"] * 6 + ["ArrowUp"] * 12 + [" ", *stroke, " ", *to_bar, " "] + ["ArrowRight"] * 16 + [" "]:
+        page.keyboard.press(key)
+    sync_api.expect(page.locator("#answer b")).to_have_text("7")
+    _wait_for_reasons(page)
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.id") == "undo"
+    page.keyboard.press("Enter")
+    page.keyboard.press("Enter")
+    page.get_by_text("Nothing to judge yet").wait_for()
+
+
+def test_a_photo_is_chosen_dropped_or_pasted_and_a_bad_one_is_said(page: Page, tmp_path: Path) -> None:
+    digit = tmp_path / "three.png"
+    image = headstart.load("digits").images[3, ..., 0]
+    Image.fromarray(image).save(digit)
+    page.set_input_files("#file", digit)
+    sync_api.expect(page.locator("#answer b")).to_have_text("3")
+    _wait_for_reasons(page)
+    assert page.locator("#tab-photo").get_attribute("aria-selected") == "true"
+    (tmp_path / "bad.png").write_bytes(b"no image")
+    page.set_input_files("#file", tmp_path / "bad.png")
+    page.get_by_text("what was sent is not an image. Send a JPEG").wait_for()
+    assert page.locator("#answer b").count() == 0
+    page.evaluate(
+        """async (numbers) => {
+            const transfer = new DataTransfer();
+            transfer.items.add(new File([new Uint8Array(numbers)], "three.png", { type: "image/png" }));
+            document.dispatchEvent(new ClipboardEvent("paste", { clipboardData: transfer, bubbles: true }));
+        }""",
+        list(digit.read_bytes()),
+    )
+    sync_api.expect(page.locator("#answer b")).to_have_text("3")
+    _wait_for_reasons(page)
+    assert page.locator("#problem").is_hidden()
+
+
+def test_names_stay_text(page: Page) -> None:
+    assert page.locator("#classes li", has_text="<img src=x").count() == 1
+    assert page.locator("#classes img").count() == 0
+
+
+def test_everything_has_a_name_for_a_screen_reader(page: Page) -> None:
+    for element in page.locator("button:visible, input, canvas, a").all():
+        named = element.evaluate(
+            "e => e.ariaLabel || e.innerText.trim() || (e.labels && [...e.labels].map(l => l.innerText).join(' '))"
+        )
+        assert named, element.evaluate("e => e.outerHTML")
+    page.get_by_role("tab", name="Draw").focus()
+    page.keyboard.press("ArrowRight")
+    assert page.get_by_role("tab", name="Photo").get_attribute("aria-selected") == "true"
+    assert page.locator("#panel-photo").is_visible() and page.locator("#panel-draw").is_hidden()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_phone_shows_it_without_scrolling_sideways(browser: Any, address: str, scheme: str) -> None:
+    context = browser.new_context(viewport={"width": 360, "height": 740}, color_scheme=scheme, has_touch=True, is_mobile=True)
+    opened = context.new_page()
+    opened.goto(address)
+    opened.locator("#facts dt").first.wait_for()
+    assert opened.evaluate("document.documentElement.scrollWidth") == 360
+    background = opened.evaluate("getComputedStyle(document.documentElement).backgroundColor")
+    assert (sum(map(int, background[4:-1].split(","))) > 600) == (scheme == "light")
+    context.close()
