@@ -80,9 +80,8 @@ def shared_spread(runs: Sequence[BoolArray]) -> SeedSpread | None:
     """The seed-to-seed variance of recipes that differ little, from all of them together; None for fewer than four.
 
     Two or three seeds of one recipe say next to nothing about their spread; of ten recipes they say a lot. The median of the
-    recipes' variances, over that of a chi-squared variable, so that a few wild recipes do not count. In simulated grids without
-    any difference a family of tests with it called a difference in at most 6% (own spreads: in up to 13%), and it finds
-    differences several times smaller (tests/evaluation/test_recipes.py).
+    recipes' variances, over that of a chi-squared variable, so that a few wild recipes do not count. Simulated grids without any
+    difference, and with one, are in tests/evaluation/test_recipes.py.
 
     Args:
         runs: `(S, N)` booleans of each recipe; those with another number of seeds than most are left out.
