@@ -9,18 +9,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fake_studies import DEFAULTS, make_effects, make_lr, make_tune
+from fake_studies import DEFAULTS, make_effects, make_labels, make_lr, make_tune
 from pages import NASTY, Tags
 from rich.console import Console, RenderableType
 
 from headstart.errors import InputError
-from headstart.report import _effects, _tune_figures, effects_table, lr_table, tune_table, write_report
+from headstart.report import _effects, _tune_figures, effects_table, labels_table, lr_table, tune_table, write_report
 from headstart.report._load import Facts, facts, finished
 
 Maker = Callable[..., Path]
 MAKERS: dict[str, tuple[Maker, Callable[[dict[str, Any]], RenderableType]]] = {
     "tune": (make_tune, tune_table),
     "lr": (make_lr, lr_table),
+    "labels": (make_labels, labels_table),
     "effects": (make_effects, effects_table),
 }
 
@@ -243,3 +244,18 @@ def test_the_terminal_tables_fit_and_lose_no_number(tmp_path: Path, kind: str, w
     }[kind]
     squeezed = " ".join(text.split())
     assert [word for word in words if word not in squeezed] == []
+
+
+@pytest.mark.usefixtures("page_only")
+def test_a_study_of_labels_says_what_labels_are_worth_and_where_curves_cross(tmp_path: Path) -> None:
+    page = written(make_labels(tmp_path, images=1000))
+    assert re.search(r"<h1 class=\"c1\">On digits, 10 labels a class with efficientnet-lite0 are worth \d\d with cnn</h1>", page)
+    assert sections(page)[:3] == ["curves", "match", "results"]
+    assert "times the labels" in page or "× the labels" in page
+    assert re.search(r"cross at (1[5-9]|2[0-9])0<", page)
+
+
+@pytest.mark.usefixtures("page_only")
+def test_a_study_of_labels_without_a_difference_draws_no_arrow(tmp_path: Path) -> None:
+    page = written(make_labels(tmp_path, images=500, counts=(10, 100), curves={"cnn": (0.2, 0.2), "mlp": (0.2, 0.2)}))
+    assert ">No difference shown on digits</h1>" in page and "× the labels" not in page and "How many labels match" not in page
