@@ -213,6 +213,7 @@ def test_no_name_or_value_becomes_markup(tmp_path: Path, kind: str) -> None:
     make, table = MAKERS[kind]
     study = make(tmp_path, seeds=1, class_names=NASTY, model="<script>m</script>", notes=["<i>note</i>"])
     text = (study / "finding.json").read_text().replace("tanh", "<img src=x onerror=alert(1)>").replace("dropout", "<b>[red]d$x$")
+    text = text.replace("efficientnet-lite0", "<b>[red]d$x$")
     (study / "finding.json").write_text(text)
     tags = Tags(write_report(study).read_text(encoding="utf-8")).tags
     assert sum(tag == "script" for tag, _ in tags) == 1
@@ -225,8 +226,8 @@ def test_no_name_or_value_becomes_markup(tmp_path: Path, kind: str) -> None:
 
 @pytest.mark.usefixtures("page_only")
 def test_a_kind_of_study_without_a_page_is_named(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="its study is 'labels', but a page can be made of compare, train, "):
-        write_report(make_lr(tmp_path, seeds=1, study="labels"))
+    with pytest.raises(InputError, match="its study is 'colours', but a page can be made of compare, train, "):
+        write_report(make_lr(tmp_path, seeds=1, study="colours"))
 
 
 @pytest.mark.parametrize("width", [80, 100, 200])
@@ -240,6 +241,7 @@ def test_the_terminal_tables_fit_and_lose_no_number(tmp_path: Path, kind: str, w
     words = {
         "tune": ["not finite", "memory", "the defaults", "0.3 points of the score were optimism", "97.1%", "is better than"],
         "lr": ["● 0.003", "≈ 0.001", "1 of 1", "−17.9 to −16.9", "are as good", "A range test suggests", "<diverged>"],
+        "labels": ["efficientnet-lite0", "10,000", "to cnn", "not shown", "−7.6", "4.7 times as many", "Left out: 3,000"],
         "effects": ["nothing shown", "−31.5 to −30.5", "rmsprop – – – failed", "The baseline overfits", "failed at every seed"],
     }[kind]
     squeezed = " ".join(text.split())
