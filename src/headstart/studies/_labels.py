@@ -268,7 +268,7 @@ def _about_validation(split: Split, part: str) -> list[str]:
     if not count:
         return []
     return [
-        f"The {count:,} validation images had no part: they are labels too, and whoever chooses by so many is not short of labels. "
+        f"The {count:,} validation images had no part: they are labels too, and who chooses by so many is not short of labels. "
         "No run saw them, so none was stopped or chosen by its score on them."
     ]
 
