@@ -9,18 +9,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fake_studies import DEFAULTS, make_effects, make_lr, make_tune
+from fake_studies import DEFAULTS, make_effects, make_labels, make_lr, make_tune
 from pages import NASTY, Tags
 from rich.console import Console, RenderableType
 
 from headstart.errors import InputError
-from headstart.report import _effects, _tune_figures, effects_table, lr_table, tune_table, write_report
+from headstart.report import _effects, _tune_figures, effects_table, labels_table, lr_table, tune_table, write_report
 from headstart.report._load import Facts, facts, finished
 
 Maker = Callable[..., Path]
 MAKERS: dict[str, tuple[Maker, Callable[[dict[str, Any]], RenderableType]]] = {
     "tune": (make_tune, tune_table),
     "lr": (make_lr, lr_table),
+    "labels": (make_labels, labels_table),
     "effects": (make_effects, effects_table),
 }
 
@@ -212,6 +213,7 @@ def test_no_name_or_value_becomes_markup(tmp_path: Path, kind: str) -> None:
     make, table = MAKERS[kind]
     study = make(tmp_path, seeds=1, class_names=NASTY, model="<script>m</script>", notes=["<i>note</i>"])
     text = (study / "finding.json").read_text().replace("tanh", "<img src=x onerror=alert(1)>").replace("dropout", "<b>[red]d$x$")
+    text = text.replace("efficientnet-lite0", "<b>[red]d$x$")
     (study / "finding.json").write_text(text)
     tags = Tags(write_report(study).read_text(encoding="utf-8")).tags
     assert sum(tag == "script" for tag, _ in tags) == 1
@@ -224,8 +226,8 @@ def test_no_name_or_value_becomes_markup(tmp_path: Path, kind: str) -> None:
 
 @pytest.mark.usefixtures("page_only")
 def test_a_kind_of_study_without_a_page_is_named(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="its study is 'labels', but a page can be made of compare, train, "):
-        write_report(make_lr(tmp_path, seeds=1, study="labels"))
+    with pytest.raises(InputError, match="its study is 'colours', but a page can be made of compare, train, "):
+        write_report(make_lr(tmp_path, seeds=1, study="colours"))
 
 
 @pytest.mark.parametrize("width", [80, 100, 200])
@@ -239,7 +241,23 @@ def test_the_terminal_tables_fit_and_lose_no_number(tmp_path: Path, kind: str, w
     words = {
         "tune": ["not finite", "memory", "the defaults", "0.3 points of the score were optimism", "97.1%", "is better than"],
         "lr": ["● 0.003", "≈ 0.001", "1 of 1", "−17.9 to −16.9", "are as good", "A range test suggests", "<diverged>"],
+        "labels": ["efficientnet-lite0", "10,000", "to cnn", "not shown", "−7.6", "4.7 times as many", "Left out: 3,000"],
         "effects": ["nothing shown", "−31.5 to −30.5", "rmsprop – – – failed", "The baseline overfits", "failed at every seed"],
     }[kind]
     squeezed = " ".join(text.split())
     assert [word for word in words if word not in squeezed] == []
+
+
+@pytest.mark.usefixtures("page_only")
+def test_a_study_of_labels_says_what_labels_are_worth_and_where_curves_cross(tmp_path: Path) -> None:
+    page = written(make_labels(tmp_path, images=1000))
+    assert re.search(r"<h1 class=\"c1\">On digits, 10 labels a class with efficientnet-lite0 are worth \d\d with cnn</h1>", page)
+    assert sections(page)[:3] == ["curves", "match", "results"]
+    assert "times the labels" in page or "× the labels" in page
+    assert re.search(r"cross at (1[5-9]|2[0-9])0<", page)
+
+
+@pytest.mark.usefixtures("page_only")
+def test_a_study_of_labels_without_a_difference_draws_no_arrow(tmp_path: Path) -> None:
+    page = written(make_labels(tmp_path, images=500, counts=(10, 100), curves={"cnn": (0.2, 0.2), "mlp": (0.2, 0.2)}))
+    assert ">No difference shown on digits</h1>" in page and "× the labels" not in page and "How many labels match" not in page

@@ -11,7 +11,7 @@ from headstart.report._load import Facts, Study
 from headstart.report._panels import svg
 from headstart.report._values import ABSENT, count, factor
 
-WIDE, NARROW = (7.6, 4.3), (4.2, 4.4)  # inches: for a screen, and for a phone
+WIDE, NARROW = (7.6, 4.3), (3.7, 4.0)  # inches: for a screen, and for a phone
 
 
 def content(study: Study) -> Content:

@@ -50,19 +50,8 @@ def labels_table(finding: Facts) -> RenderableType:
 def _curves(finding: Any) -> Table:
     from rich.text import Text
 
-    table = plain_table(
-        [
-            "",
-            "a class",
-            "labels",
-            finding["judged_on"] or "test",
-            "95% interval",
-            f"to {short(finding['compared_with'], 20)}",
-            "",
-        ],
-        left=1,
-        fold=0,
-    )
+    columns = ["", "a class", "labels", finding["judged_on"] or "test", "95% interval"]
+    table = plain_table([*columns, f"to {short(finding['compared_with'], 20)}", ""], left=1, fold=0)
     against = {(pair["a"], one["per_class"]): one for pair in finding["comparisons"] or [] for one in pair["differences"]}
     for contender in finding["contenders"]:
         table.add_section()

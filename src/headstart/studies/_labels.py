@@ -137,7 +137,8 @@ def labels(
         facts = common_facts(grid, part, asked.time_limit, time.perf_counter() - started)
         found = [_curve(one, grid, counts, dataset, part, folder) for one in entries]
         said = findings(entries, grid.correct(part), [count for count in counts if _has(grid, count)], part)
-        notes.extend([*grid.notes, *_about_validation(split, part), *_failures(grid)])
+        one_seed = ["One seed: the differences are about these trained models, not about the contenders."]
+        notes.extend([*grid.notes, *(one_seed if asked.seeds == 1 else []), *_about_validation(split, part), *_failures(grid)])
         return {**facts, "classes": len(dataset.class_names), "contenders": found, **said, "notes": notes}
 
     digests = [one.recipe.digest for one in entries]  # a file of that name may hold another recipe by now
@@ -263,8 +264,8 @@ def _about_validation(split: Split, part: str) -> list[str]:
     if not count:
         return []
     return [
-        f"The {count:,} validation images had no part: they are labels too, and with 10 a class to learn from, choosing by "
-        f"{count:,} would be no study of few labels. No run saw them, and none was stopped or chosen by its score."
+        f"The {count:,} validation images had no part: they are labels too, and who chooses by so many is not short of labels. "
+        "No run saw them, so none was stopped or chosen by its score on them."
     ]
 
 
