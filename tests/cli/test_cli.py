@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from headstart import cli
+
 Command = Callable[..., tuple[int, str, str]]
 PROGRAM = [sys.executable, "-c", "from headstart.cli import main; main()"]
 
@@ -190,3 +192,14 @@ def test_a_stopped_command_says_so_and_goes_on_later(signum: int, status: int, t
     command = err[err.index("headstart train digits") :].split()
     again = subprocess.run([*PROGRAM, *command[1:], "--json"], capture_output=True, text=True, check=False)
     assert again.returncode == 0 and json.loads(again.stdout)["resumed"], again.stderr
+
+
+@pytest.mark.parametrize(("verb", "goes_on"), [("serve", False), ("predict", False), ("compare", True)])
+def test_only_what_goes_on_later_is_told_to_when_a_command_is_stopped_early(
+    verb: str, goes_on: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["headstart", verb])
+    with pytest.raises(SystemExit) as ended:
+        cli._stopped(signal.SIGTERM, None)
+    assert ended.value.code == 143
+    assert ("Run the same command again" in capsys.readouterr().err) == goes_on

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import types
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from torch import nn
 
 from headstart.errors import InputError, ResourceError
 from headstart.models import BackboneOptions, build_head, load_backbone, pinned, summarise, weights_mark
+from headstart.models._fused import fusing_works
 from headstart.models._options import InceptionOptions, TimmOptions, head_layers
 from headstart.models._weights import PACKAGED, _from_hub
 
@@ -83,16 +85,31 @@ def test_weights_of_another_network_and_other_formats_are_refused(resnet_file: P
 
 
 class _Hub(types.ModuleType):
-    """Stands in for the hub's client."""
+    """Stands in for the hub's client.
 
-    def __init__(self, file: Path | None) -> None:
+    Args:
+        file: what the hub has; None: nobody answers.
+        kept: what an earlier visit left in the cache.
+    """
+
+    def __init__(self, file: Path | None, kept: Path | None = None) -> None:
         super().__init__("huggingface_hub")
-        self.file, self.asked = file, list[tuple[str, str, str | None]]()
+        self.file, self.kept, self.asked = file, kept, list[tuple[str, str, str | None]]()
+
+    def hf_hub_url(self, repo: str, filename: str, revision: str | None = None) -> str:
+        return f"{repo}/{filename}"
+
+    def get_hf_file_metadata(self, url: str, timeout: float) -> None:
+        assert timeout <= 5
+        if self.file is None:
+            raise RuntimeError("no route to host\nand much more")
+
+    def try_to_load_from_cache(self, repo: str, filename: str, revision: str | None = None) -> str | None:
+        return str(self.kept) if self.kept else None
 
     def hf_hub_download(self, repo: str, filename: str, revision: str | None = None) -> str:
+        assert self.file is not None, "the client tries again for long"
         self.asked.append((repo, filename, revision))
-        if self.file is None:
-            raise OSError("no route to host\nand much more")
         return str(self.file)
 
 
@@ -120,6 +137,19 @@ def test_without_a_network_the_error_says_what_works(monkeypatch: pytest.MonkeyP
     with pytest.raises(ResourceError, match=r"no route to host(.|\n)*efficientnet-lite0(.|\n)*--weights") as caught:
         pinned("timm/test_resnet", TimmOptions())
     assert "much more" not in str(caught.value)
+
+
+def test_without_a_network_weights_of_an_earlier_visit_are_taken(
+    resnet_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fresh_hub: object
+) -> None:
+    commit = "0123456789abcdef0123456789abcdef01234567"
+    (tmp_path / commit).mkdir()
+    hub = _Hub(None, kept=resnet_file.rename(tmp_path / commit / "model.safetensors"))
+    monkeypatch.setitem(sys.modules, "huggingface_hub", hub)
+    options = pinned("timm/test_resnet", TimmOptions())
+    assert isinstance(options, TimmOptions) and options.revision == commit
+    assert pinned("timm/test_resnet", TimmOptions(revision=commit)) == options
+    assert not hub.asked
 
 
 def test_no_network_is_asked_unless_a_hub_model_is_named(monkeypatch: pytest.MonkeyPatch, fresh_hub: object) -> None:
@@ -230,6 +260,44 @@ def test_fused_layers_compute_what_they_stand_for_in_bfloat16_too(images: torch.
         assert nn.functional.cosine_similarity(again, rounded[:1]).min() > 0.999
         kinds = {type(module).__name__ for module in backbone.modules()}
         assert model == "timm/test_vit" or ("FusedConv" in kinds and "BatchNorm2d" not in kinds and "ReLU6" not in kinds)
+
+
+@pytest.fixture
+def unchecked() -> Iterator[None]:
+    """Fused convolutions are checked anew, here and by whoever comes next."""
+    fusing_works.cache_clear()
+    yield
+    fusing_works.cache_clear()
+
+
+def _gone(*_: object) -> torch.Tensor:
+    raise AttributeError("no such operator")
+
+
+def _wrong(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, *given: object) -> torch.Tensor:
+    found: torch.Tensor = torch.ops.mkldnn._convolution_pointwise.default(x, weight, bias, *given)
+    return found * 1.05
+
+
+@pytest.mark.parametrize("operator", [_gone, _wrong])
+def test_where_fused_convolutions_are_missing_or_wrong_plain_ones_take_their_place(
+    operator: Callable[..., torch.Tensor], images: torch.Tensor, monkeypatch: pytest.MonkeyPatch, unchecked: None
+) -> None:
+    backbone = load_backbone("timm/test_resnet", RANDOM, 64, 0).fold()
+    with torch.no_grad():
+        exact = backbone(images)
+        monkeypatch.setattr(torch.ops.mkldnn, "_convolution_pointwise", operator)
+        with torch.autocast("cpu", torch.bfloat16):
+            found = backbone(images).float()
+    assert not fusing_works()
+    assert nn.functional.cosine_similarity(exact, found).min() > 0.999
+
+
+def test_the_check_of_fused_convolutions_draws_nothing(unchecked: None) -> None:
+    before = torch.get_rng_state()
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+        assert fusing_works()
+    assert torch.equal(before, torch.get_rng_state())
 
 
 def test_weights_loaded_after_a_first_pass_take_effect(images: torch.Tensor) -> None:

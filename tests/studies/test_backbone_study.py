@@ -74,6 +74,8 @@ def test_candidates_are_ranked_on_training_images_alone(digits: Dataset, tmp_pat
     finding = backbones(BackboneStudy(QUICK, images=200), digits, split, tmp_path / "study")
     assert set(looked) <= set(split.train.tolist()) and finding["images"] == 200 and finding["test_reads"] == 0
     small, large = finding["candidates"]
+    timed = store.read_json(tmp_path / "study" / "budget.json")["seconds_per_image"]  # not what is in the cache, of other moments
+    assert [one["images_per_second"] for one in finding["candidates"]] == [1 / timed[name] for name in QUICK]
     assert small["accuracy"] > 0.3 and large["accuracy"] > small["accuracy"]
     assert small["images_per_second"] > large["images_per_second"] > 0
     assert finding["recommended"]["model"] == "efficientnet-lite0"

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from headstart import store
 from headstart.data import Dataset, Split, load, make_split
 from headstart.errors import RunFailed
-from headstart.training import _features, load_classifier, make_recipe, train
+from headstart.training import _features, load_classifier, make_recipe, read_metrics, train
 from headstart.training._features import Features, compute_features
 
 FROZEN = make_recipe("efficientnet-lite0", {"input_px": 32})
@@ -43,9 +43,28 @@ def test_the_published_inception_runs_with_random_weights_and_is_loaded_again(sc
     assert classifier.net.state_dict().keys() == {f"{place}.{part}" for place in (1, 4, 6) for part in ("weight", "bias")}
 
 
-def test_a_run_says_at_which_size_the_backbone_saw_images_and_why(digits: Dataset, tmp_path: Path) -> None:
-    from headstart.training import read_metrics
+def test_a_backbone_with_tables_that_no_file_holds_is_loaded_whole(scenes: Dataset, tmp_path: Path) -> None:
+    values = {"pretrained": False, "epochs": 1.0, "precision": "float32"}
+    split = make_split(scenes)
+    train(make_recipe("timm/test_coatnet", values), scenes, split, 0, tmp_path / "run")
+    classifier = load_classifier(tmp_path / "run")
+    assert set(dict(classifier.named_buffers())) - set(classifier.state_dict())
+    accuracy = (classifier.probabilities(scenes.images, split.test).argmax(1) == scenes.labels[split.test]).mean()
+    assert accuracy == read_metrics(tmp_path / "run")["test"]["accuracy"]
 
+
+def test_batches_are_as_large_as_the_images_that_a_backbone_sees(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (150, 8, 8), dtype=np.uint8)
+    dataset = load((images, np.arange(150) % 2))
+    values = {"pretrained": False, "input_px": 160, "epochs": 1.0}
+    train(make_recipe("timm/test_resnet", values), dataset, make_split(dataset), 0, tmp_path / "run")
+    classifier, seen = load_classifier(tmp_path / "run"), list[int]()
+    classifier.front.register_forward_pre_hook(lambda _, given: seen.append(len(given[0])))
+    classifier.probabilities(dataset.images)
+    assert sum(seen) == 150 and max(seen) == 2**20 // 160**2
+
+
+def test_a_run_says_at_which_size_the_backbone_saw_images_and_why(digits: Dataset, tmp_path: Path) -> None:
     recipe = make_recipe("timm/test_resnet", {"pretrained": False, "epochs": 1.0})
     train(recipe, digits, make_split(digits, train_images=100), 0, tmp_path / "run")
     about = read_metrics(tmp_path / "run")["backbone"]

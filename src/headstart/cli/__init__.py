@@ -16,6 +16,8 @@ from headstart.errors import HeadstartError
 
 __all__ = ["app", "main"]
 
+_KEEP_NOTHING = {"predict", "explain", "submit", "export", "serve", "data", "runs", "report"}  # verbs that begin anew
+
 
 def main() -> None:
     """Run the command line, and turn what goes wrong into words and an exit status."""
@@ -45,5 +47,7 @@ def _end(text: str, status: int) -> NoReturn:
 
 def _stopped(signum: int, _: FrameType | None) -> None:
     text = "stopped. Run the same command again: finished runs are reused, an unfinished one goes on from its last checkpoint."
+    if not _KEEP_NOTHING.isdisjoint(sys.argv[1:2]):
+        text = "stopped."
     print(f"\nheadstart: {text}", file=sys.stderr)
     sys.exit(128 + signum)

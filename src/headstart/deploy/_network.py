@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.fx.experimental.proxy_tensor import make_fx
 from torch.nn import functional
 
-from headstart.training import Classifier, Standardise, familiarity, to_probabilities
+from headstart.training import Classifier, Standardise, StandardisedBackbone, familiarity, to_probabilities
 
 _LEAST = 1e-30  # as in evaluation.calibrate
 
@@ -19,8 +20,9 @@ class Network(nn.Module):
 
     def __init__(self, classifier: Classifier) -> None:
         super().__init__()
-        self.front, self.net = classifier.front, classifier.net
-        self.mirror, self.temperature = classifier.mirror, classifier.use.temperature
+        front = classifier.front
+        self.front = CutFront(front) if isinstance(front, StandardisedBackbone) and front.backbone.cut else front
+        self.net, self.mirror, self.temperature = classifier.net, classifier.mirror, classifier.use.temperature
         self.resize = _resizing(classifier)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
@@ -35,13 +37,31 @@ class Network(nn.Module):
         return probabilities, familiar
 
 
-class Resizing(nn.Module):
-    """The backbone's resizing as two products of matrices: the runtimes' own antialiased resizing differs from torch's."""
+class CutFront(nn.Module):
+    """A front whose backbone is cut, as a graph of what it computes: torch.export cannot follow a pass that ends early."""
 
-    def __init__(self, height: int, width: int, px: int) -> None:
+    def __init__(self, front: StandardisedBackbone) -> None:
         super().__init__()
-        self.register_buffer("down", _matrix(height, px))
-        self.register_buffer("across", _matrix(width, px).T.contiguous())
+        example = torch.zeros(2, 3, *(front.backbone.input_px,) * 2)
+        with torch.no_grad():
+            self.graph = make_fx(front, tracing_mode="symbolic", _allow_non_fake_inputs=True)(example)
+
+    def forward(self, x: Tensor) -> Tensor:
+        found: Tensor = self.graph(x.expand(-1, 3, -1, -1))
+        return found
+
+
+class Resizing(nn.Module):
+    """The backbone's resizing as two products of matrices: the runtimes' own antialiased resizing differs from torch's.
+
+    The backbone standardises before it resizes and then clamps; each line of the matrices adds up to one, so the order changes
+    nothing, and clamping to 0-255 is the same clamping.
+    """
+
+    def __init__(self, height: int, width: int, px: int, interpolation: str) -> None:
+        super().__init__()
+        self.register_buffer("down", _matrix(height, px, interpolation))
+        self.register_buffer("across", _matrix(width, px, interpolation).T.contiguous())
         self.down: Tensor
         self.across: Tensor
 
@@ -49,13 +69,13 @@ class Resizing(nn.Module):
         return (self.down @ x @ self.across).clamp(0, 255)
 
 
-def _matrix(side: int, px: int) -> Tensor:
+def _matrix(side: int, px: int, interpolation: str) -> Tensor:
     """`(px, side)`: what each pixel of a resized line takes from each pixel before."""
-    return functional.interpolate(torch.eye(side)[None, None], (px, side), mode="bicubic", antialias=True)[0, 0]
+    return functional.interpolate(torch.eye(side)[None, None], (px, side), mode=interpolation, antialias=True)[0, 0]
 
 
 def _resizing(classifier: Classifier) -> nn.Module:
     front, (height, width, _) = classifier.front, classifier.image_shape
     if not isinstance(front, Standardise) and (height, width) != (front.backbone.input_px,) * 2:
-        return Resizing(height, width, front.backbone.input_px)
+        return Resizing(height, width, front.backbone.input_px, front.backbone.interpolation)
     return nn.Identity()

@@ -71,6 +71,7 @@ class Backbone(nn.Module):
         self.input_px = input_px
         with torch.no_grad(), _explained(input_px):
             self.size = self(torch.zeros(1, 3, input_px, input_px, device=self.mean.device)).shape[1]
+        self._forget()
         if self.size > _LARGEST_FEATURES:
             raise InputError(
                 f"one image has {self.size:,} features there, more than the {_LARGEST_FEATURES:,} that a head takes.",
@@ -85,6 +86,13 @@ class Backbone(nn.Module):
 
     def train(self, mode: bool = True) -> Backbone:
         return super().train(mode and self.learns_statistics)
+
+    def _forget(self) -> None:
+        """Have the network drop what it keeps between passes: other weights may be loaded before the next one.
+
+        timm's LeViT and its kin keep tables of attention biases, and drop them when training begins.
+        """
+        self.net.train().eval()
 
     def standardise(self, x: Tensor) -> Tensor:
         """Resized, standardised `(N, 3, input_px, input_px)`, as the network was trained to see it."""
@@ -139,6 +147,7 @@ class Backbone(nn.Module):
         blank = torch.zeros(1, 3, self.input_px, self.input_px, device=self.mean.device)
         with torch.no_grad():
             fold_and_fuse(self.net, lambda: self.features(blank))
+        self._forget()
         if self._end is not None and self.cut is not None:  # another module may stand at the cut now
             self._end.remove()
             self._end = end_at(self.net, self.cut)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import io
+import re
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 _SHA = "sha256:"
 _HUB_FILE = "model.safetensors"
+_HUB_SECONDS = 5.0  # for a first answer
 _CONVERT = (
     "Convert them once: from safetensors.torch import save_file; "
     'save_file(torch.load("FILE", weights_only=True), "FILE.safetensors")'
@@ -221,10 +223,8 @@ def _from_hub(model: str, revision: str | None) -> tuple[Path, str]:
             f"there are no published weights of {model}.", "Give your own with --weights FILE, or --set pretrained=false."
         )
     try:
-        from huggingface_hub import hf_hub_download
-
         progress.say(f"{model}: weights from the hub, {config.hf_hub_id}")
-        path = Path(hf_hub_download(config.hf_hub_id, config.hf_hub_filename or _HUB_FILE, revision=revision))
+        path = _downloaded(config.hf_hub_id, config.hf_hub_filename or _HUB_FILE, revision)
     except Exception as error:  # the client raises its own, its transport's and the system's
         raise ResourceError(
             f"the weights of {model} could not be fetched from the hub ({config.hf_hub_id}): {_first_line(error)}",
@@ -232,6 +232,23 @@ def _from_hub(model: str, revision: str | None) -> tuple[Path, str]:
             "or give --weights FILE.safetensors, or --set pretrained=false for random weights.",
         ) from error
     return path, path.parent.name  # the client keeps a file under its commit: snapshots/COMMIT/FILE
+
+
+def _downloaded(repository: str, file: str, revision: str | None) -> Path:
+    """The file in the hub's cache, fetched if it is not there; without a network what the cache has, or soon an error."""
+    from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url, try_to_load_from_cache
+
+    kept = try_to_load_from_cache(repository, file, revision=revision)
+    if isinstance(kept, str) and re.fullmatch("[0-9a-f]{40}", revision or ""):  # a commit does not change
+        return Path(kept)
+    try:  # the download would try again for a minute before it gave up
+        get_hf_file_metadata(hf_hub_url(repository, file, revision=revision), timeout=_HUB_SECONDS)
+    except Exception as error:  # the client raises its own, its transport's and the system's
+        if not isinstance(kept, str):
+            raise
+        progress.say(f"the hub does not answer ({_first_line(error)}): {repository} comes from its cache")
+        return Path(kept)
+    return Path(hf_hub_download(repository, file, revision=revision))
 
 
 def _first_line(error: Any) -> str:

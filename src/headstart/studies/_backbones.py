@@ -124,12 +124,12 @@ def backbones(
         check(recipe, dataset, split)
 
     def work() -> dict[str, Any]:
-        images, notes = _plan(asked, recipes, dataset, split, folder, started)
+        images, costs, notes = _plan(asked, recipes, dataset, split, folder, started)
         sample = _sample(dataset, split, images)
         found = []
         with progress.task("backbones", len(recipes), "candidates") as task:
             for name, recipe in recipes.items():
-                found.append(_judged(name, recipe, dataset, sample))
+                found.append(_judged(name, recipe, dataset, sample, costs[name]))
                 task.note(f"{name}: {found[-1]['accuracy']:.1%}, {found[-1]['images_per_second']:,.0f} images/s")
                 task.advance()
         spent = round(time.perf_counter() - started, 1)
@@ -164,33 +164,40 @@ def _plan(
     split: Split,
     folder: Path,
     started: float,
-) -> tuple[int, list[str]]:
-    """How many images each candidate gets, all the same ones; with a time limit as many as it allows. Kept for a later start."""
-    images = min(asked.images, len(split.train))
-    if images < _FEWEST_IMAGES:
-        raise InputError(f"there are {images} training images, but a probe needs {_FEWEST_IMAGES}.", "Give a larger dataset.")
-    if asked.time_limit is None:
-        return images, []
+) -> tuple[int, dict[str, float], list[str]]:
+    """How many images each candidate gets, all the same ones, and the seconds that one image costs it. Kept for a later start.
+
+    All candidates are timed one after the other: what features in the cache took was measured at other moments, under other load.
+    """
+    wanted = min(asked.images, len(split.train))
+    if wanted < _FEWEST_IMAGES:
+        raise InputError(f"there are {wanted} training images, but a probe needs {_FEWEST_IMAGES}.", "Give a larger dataset.")
     kept = store.read_json_or(folder / "budget.json", None)
     if kept is None:
-        each = {name: seconds_per_image(recipe, dataset, split) for name, recipe in recipes.items()}
-        left = _SHARE_FOR_FEATURES * asked.time_limit - (time.perf_counter() - started)
-        images = min(images, int(left / sum(each.values())))
-        if images < _FEWEST_IMAGES:
-            slowest = max(each, key=lambda name: each[name])
-            needed = (_FEWEST_IMAGES * sum(each.values()) + asked.time_limit - left) / _SHARE_FOR_FEATURES
-            raise InputError(
-                f"a time limit of {asked.time_limit:g} s leaves {max(0, images)} images for each candidate, but a probe needs "
-                f"{_FEWEST_IMAGES}; the slowest is {slowest}, {1 / each[slowest]:,.0f} images/s.",
-                f"Give --time-limit {needed:.0f}s, or fewer --candidates.",
-            )
-        kept = {"images": images}
+        costs = {name: seconds_per_image(recipe, dataset, split) for name, recipe in recipes.items()}
+        images = wanted if asked.time_limit is None else min(wanted, _affordable(costs, asked.time_limit, started))
+        kept = {"images": images, "seconds_per_image": costs}
         store.write_json(folder / "budget.json", kept)
-    fewer = kept["images"] < min(asked.images, len(split.train))
-    return kept["images"], [f"The time limit allowed {kept['images']:,} images."] if fewer else []
+    notes = [f"The time limit allowed {kept['images']:,} images."] if kept["images"] < wanted else []
+    return kept["images"], kept["seconds_per_image"], notes
 
 
-def _judged(name: str, recipe: Recipe, dataset: Dataset, sample: Split) -> dict[str, Any]:
+def _affordable(costs: dict[str, float], time_limit: float, started: float) -> int:
+    """How many images' features every candidate can compute in what is left of the time."""
+    left = _SHARE_FOR_FEATURES * time_limit - (time.perf_counter() - started)
+    images = int(left / sum(costs.values()))
+    if images < _FEWEST_IMAGES:
+        slowest = max(costs, key=lambda name: costs[name])
+        needed = (_FEWEST_IMAGES * sum(costs.values()) + time_limit - left) / _SHARE_FOR_FEATURES
+        raise InputError(
+            f"a time limit of {time_limit:g} s leaves {max(0, images)} images for each candidate, but a probe needs "
+            f"{_FEWEST_IMAGES}; the slowest is {slowest}, {1 / costs[slowest]:,.0f} images/s.",
+            f"Give --time-limit {needed:.0f}s, or fewer --candidates.",
+        )
+    return images
+
+
+def _judged(name: str, recipe: Recipe, dataset: Dataset, sample: Split, seconds: float) -> dict[str, Any]:
     side = recipe.flat()["input_px"]
     with progress.hushed():
         features = compute_features(recipe, dataset, sample, 0, side)
@@ -204,7 +211,7 @@ def _judged(name: str, recipe: Recipe, dataset: Dataset, sample: Split) -> dict[
         "interval": accuracy_interval(probe.correct),
         "loss": probe.loss,
         "l2": probe.l2,
-        "images_per_second": len(np.unique(features.places)) / max(features.seconds, 1e-9),
+        "images_per_second": 1 / seconds,
         "correct": probe.correct,
     }
 

@@ -20,7 +20,7 @@ from headstart.training._format import FORMAT, ClassifierFile, Use
 from headstart.training._recipe import Recipe
 
 _BLOCK_ROWS = 1 << 14
-_PIXELS_A_BATCH = 1 << 20  # bounds the memory of a prediction; 1,000 images of 32x32
+_PIXELS_A_BATCH = 1 << 20  # as the network sees them; bounds the memory of a prediction: 1,000 images of 32x32
 
 
 class Standardise(nn.Module):
@@ -195,7 +195,7 @@ class Classifier(nn.Module):
             )
         rows = np.arange(len(images)) if rows is None else rows
         device = next(self.net.parameters()).device
-        size = max(16, _PIXELS_A_BATCH // (images.shape[1] * images.shape[2]))
+        size = max(16, _PIXELS_A_BATCH // self._pixels_seen())
         if was_training := self.training:  # to walk through all layers costs a third of one small image
             self.eval()
         chances, familiar = np.empty((len(rows), len(self.class_names)), np.float32), np.empty(len(rows), np.float32)
@@ -213,6 +213,12 @@ class Classifier(nn.Module):
         if was_training:
             self.train()
         return chances, familiar
+
+    def _pixels_seen(self) -> int:
+        """Of one image, as it comes or as a backbone enlarges it, whichever is more."""
+        height, width, _ = self.image_shape
+        side = self.input_px or 0
+        return max(height * width, side**2)
 
 
 def outputs_for(classes: int) -> int:
@@ -259,7 +265,11 @@ def load_classifier(folder: Path) -> Classifier:
         prepare_process()
         with torch.device("meta"):  # no memory before it is known that the weights fit
             classifier = _rebuilt(about)
-        classifier.load_state_dict(load(path.read_bytes()), assign=True)
+        weights = load(path.read_bytes())
+        classifier.load_state_dict(weights, assign=True)
+        if any(buffer.is_meta for buffer in classifier.buffers()):  # tables that a backbone computes and does not save
+            classifier = _rebuilt(about)
+            classifier.load_state_dict(weights, assign=True)
     except (OSError, SafetensorError, RuntimeError) as error:
         raise InputError(
             f"{path} cannot be used: {str(error).splitlines()[0]}", "The file may be damaged; train again in another --out."
