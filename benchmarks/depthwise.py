@@ -41,11 +41,11 @@ def main() -> None:
                 return torch.ops.aten.convolution_backward(*given, None, *sizes, wanted)
 
             forward = milliseconds(lambda: functional.conv2d(x, weight, None, stride, pad, 1, channels))  # noqa: B023
-            to_input = milliseconds(lambda: backward([True, False, False]))  # noqa: B023
-            to_weight = milliseconds(lambda: backward([False, True, False]))  # noqa: B023
+            to_input = milliseconds(lambda: backward([True, False, False]))
+            to_weight = milliseconds(lambda: backward([False, True, False]))
             print(
-                f"{channels:4} channels, {side}x{side}, {kernel}x{kernel} / {stride}, {str(dtype)[6:]:8}: forward {forward:6.1f}, "
-                f"to the input {to_input:6.1f}, to the weights {to_weight:6.1f} ms"
+                f"{channels:4} channels, {side}x{side}, {kernel}x{kernel} / {stride}, {str(dtype)[6:]:8}: "
+                f"forward {forward:6.1f}, to the input {to_input:6.1f}, to the weights {to_weight:6.1f} ms"
             )
 
 
