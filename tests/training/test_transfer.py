@@ -132,7 +132,7 @@ def test_batch_norm_stays_what_it_was_when_fine_tuned_and_is_measured_from_scrat
     before = norm.running_mean.clone() if norm.running_mean is not None else None
     fresh(shown)
     assert before is not None and norm.running_mean is not None and not torch.equal(before, norm.running_mean)
-    with torch.no_grad():
+    with torch.inference_mode():
         exact = fresh.train(False).head((fresh.backbone.features(shown) - fresh.mean) / fresh.std)
         assert torch.allclose(fresh(shown), exact, atol=1e-3)  # predictions go through folded norms
 
@@ -186,4 +186,5 @@ def test_the_record_of_a_run_says_how_the_backbone_was_used(digits: Dataset, few
     train(whole("finetune", epochs=1.0), digits, few, 0, tmp_path / "run")
     metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
     assert metrics["resolved"]["net"]["transfer"] == "finetune"
+    assert metrics["parameters"] == metrics["trainable_parameters"] > 3_000_000
     assert "shown to efficientnet-lite0 at 32x32" in metrics["backbone"]["shown"]

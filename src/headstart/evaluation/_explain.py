@@ -120,7 +120,8 @@ def _map_to_ask(net: nn.Module, image: Tensor) -> tuple[str, nn.Module] | None:
 
     def note(name: str, module: nn.Module, out: object) -> None:
         nonlocal convolved
-        convolved |= isinstance(module, nn.Conv2d)
+        weight = getattr(module, "weight", None)
+        convolved |= isinstance(weight, Tensor) and weight.dim() == 4  # a kernel, whatever the class that applies it
         if convolved and isinstance(out, Tensor) and out.dim() == 4 and min(out.shape[2:]) > 1:
             found.append((min(LEAST_MAP_PX, *out.shape[2:]), name, module))
 

@@ -44,8 +44,8 @@ class Transfer(nn.Module):
         return found
 
     def _backbone(self) -> Backbone:
-        """The backbone; for predictions one whose batch norms are part of its convolutions, which is faster."""
-        if self.training or torch.is_grad_enabled() or not self.backbone.learns_statistics:
+        """The backbone; for predictions, in inference mode, one with batch norms in its convolutions, which is faster."""
+        if self.training or not torch.is_inference_mode_enabled() or not self.backbone.learns_statistics:
             return self.backbone
         if not self._folded:
             with torch.inference_mode(False):  # tensors made in that mode have no version, by which packed weights are known
