@@ -68,9 +68,9 @@ def test_a_run_says_at_which_size_the_backbone_saw_images_and_why(digits: Datase
     recipe = make_recipe("timm/test_resnet", {"pretrained": False, "epochs": 1.0})
     train(recipe, digits, make_split(digits, train_images=100), 0, tmp_path / "run")
     about = read_metrics(tmp_path / "run")["backbone"]
-    assert about["weights"] == "random" and about["input_px"] == 96
+    assert about["weights"] == "random" and about["input_px"] == 128
     assert (
-        "images of 8x8 pixels are shown to timm/test_resnet at 96x96, grey in all three channels: it was trained"
+        "images of 8x8 pixels are shown to timm/test_resnet at 128x128, grey in all three channels: it was trained"
         in about["shown"]
     )
 

@@ -43,7 +43,7 @@ def test_a_frozen_backbone_takes_no_augmentation() -> None:
 def test_an_optimizer_without_momentum_refuses_it() -> None:
     assert make_recipe("cnn", {"momentum": 0.9}).momentum == 0.9
     for model, values in (("cnn-scenes", {"momentum": 0.9}), ("mlp", {"momentum": 0.9, "optimizer": "adamw"})):
-        with pytest.raises(InputError, match="have no momentum"):
+        with pytest.raises(InputError, match="has no momentum"):
             make_recipe(model, values)
 
 

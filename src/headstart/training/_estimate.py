@@ -57,8 +57,10 @@ def work_of(recipe: Recipe, dataset: Dataset) -> Work:
     height, width, channels = dataset.image_shape
     side_px = usual_side_px(recipe, dataset.image_shape) if isinstance(recipe.net, BackboneOptions) else None
     with torch.device("meta"):
-        classifier = untrained(recipe, dataset.class_names, dataset.image_shape, getattr(recipe.net, "input_px", None) or side_px)
-        net, layers = classifier.net, summarise(classifier, torch.empty(1, channels, height, width))
+        side_px = getattr(recipe.net, "input_px", None) or side_px
+        net = untrained(recipe, dataset.class_names, dataset.image_shape, side_px).net
+        shown = (channels, height, width) if side_px is None else (3, side_px, side_px)
+        layers = summarise(net, torch.empty(1, *shown))
     step = _OF_A_STEP + _OF_A_WEIGHT * sum(layer.parameters for layer in layers)
     if recipe.optimizer == "muon":
         for weight in hidden_weights(net):
