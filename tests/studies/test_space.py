@@ -10,7 +10,7 @@ from headstart.errors import InputError
 from headstart.models import MODELS
 from headstart.studies import read_space
 from headstart.studies._space import Defaults, make_space
-from headstart.training import PRESETS, default_space, make_recipe, resolve, with_depth
+from headstart.training import PRESETS, by_steps, default_space, resolve, with_depth
 
 TOML = "lr = {low = 1e-4, high = 1e-1, log = true}\nnodes = [32, 64]\nlayers = {low = 1, high = 3}\n"
 YAML = "lr: {low: 0.0001, high: 0.1, log: true}\nnodes: [32, 64]\nlayers: {low: 1, high: 3}\n"
@@ -63,7 +63,7 @@ def test_a_bad_space_is_refused_before_any_work(given: dict[str, object], messag
 
 @pytest.mark.parametrize("model", MODELS)
 def test_every_model_has_a_space_of_its_own_that_holds_what_the_usual_notebooks_vary(model: str) -> None:
-    space = default_space(with_depth(make_recipe(model), (28, 28, 1)))
+    space = default_space(with_depth(by_steps(model), (28, 28, 1)))
     make_space(model, space, {})
     assert space["lr"]["low"] <= 1e-4 and space["lr"]["high"] >= 1e-1
     assert {"adam", "sgd", "rmsprop"} <= set(space["optimizer"])
@@ -77,22 +77,22 @@ def test_every_model_has_a_space_of_its_own_that_holds_what_the_usual_notebooks_
 def test_the_models_own_space_holds_the_very_recipe_that_the_search_starts_from(model: str, preset: str) -> None:
     if preset != "balanced" and model.startswith("cnn-"):
         pytest.skip("published networks have no presets")
-    recipe = with_depth(resolve(make_recipe(model, None, preset), 50_000, ("1", "2")), (28, 28, 1))
+    recipe = with_depth(resolve(by_steps(model, None, preset), 50_000, ("1", "2")), (28, 28, 1))
     extras = () if model == "efficientnet-lite0" else ("augmentation", "label_smoothing")
     space, defaults = make_space(model, default_space(recipe, extras), {}), Defaults(recipe)
     assert space.draw(defaults) == {key: recipe.flat()[key] for key in defaults.drawn}
 
 
 def test_extras_come_on_request_where_the_model_has_them() -> None:
-    assert {"shift", "rotation", "label_smoothing"} <= set(default_space(make_recipe("mlp"), ("augmentation", "label_smoothing")))
+    assert {"shift", "rotation", "label_smoothing"} <= set(default_space(by_steps("mlp"), ("augmentation", "label_smoothing")))
     with pytest.raises(InputError, match="takes no augmentation"):
-        default_space(make_recipe("efficientnet-lite0"), ("augmentation",))
+        default_space(by_steps("efficientnet-lite0"), ("augmentation",))
     with pytest.raises(InputError, match="did you mean 'augmentation'"):
-        default_space(make_recipe("mlp"), ("augmentatoin",))
+        default_space(by_steps("mlp"), ("augmentatoin",))
 
 
 def test_the_defaults_are_drawn_as_near_as_the_space_allows() -> None:
-    recipe = make_recipe("mlp", {"batch": 100})
+    recipe = by_steps("mlp", {"batch": 100})
     space = make_space(
         "mlp", {"lr": {"low": 0.01, "high": 0.1}, "batch": [32, 128], "nodes": [64, 1024], "activation": ["tanh"]}, {}
     )

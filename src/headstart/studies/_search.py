@@ -19,8 +19,8 @@ from headstart.studies._tuning import Tuning
 from headstart.training import (
     WITHOUT_MOMENTUM,
     Recipe,
+    by_steps,
     expected_seconds,
-    make_recipe,
     prepare_features,
     slim,
     with_depth,
@@ -88,7 +88,7 @@ class Search:
         usual = {key: value for key, value in self.asked.values.items() if value is not None}
         if values.get("optimizer", usual.get("optimizer", self.defaults.optimizer)) in WITHOUT_MOMENTUM:
             values = {key: value for key, value in values.items() if key != "momentum"}
-        recipe = with_depth(make_recipe(self.asked.model, {**usual, **values}, self.asked.preset), self.dataset.image_shape)
+        recipe = with_depth(by_steps(self.asked.model, {**usual, **values}, self.asked.preset), self.dataset.image_shape)
         if is_backbone(self.asked.model):
             recipe = with_net(recipe, **self.defaults.net.model_dump(include={"input_px"}))
         return within_budget(recipe, self.defaults, epochs, self.dataset, self.split)

@@ -20,7 +20,7 @@ from headstart.studies._space import Space
 from headstart.studies._trials import Ledger, open_ledger
 from headstart.studies._tuned import what_the_search_says
 from headstart.studies._tuning import Tuning
-from headstart.training import check, make_recipe, resolve
+from headstart.training import by_steps, check, resolve
 
 
 def tune(
@@ -53,7 +53,7 @@ def tune(
     asked.check()
     if not len(split.validation):
         raise InputError("there are no validation images, so no recipe can be chosen.", "Give --validation a fraction above 0.")
-    defaults = resolve(make_recipe(asked.model, asked.values, asked.preset), len(split.train), dataset.class_names)
+    defaults = resolve(by_steps(asked.model, asked.values, asked.preset), len(split.train), dataset.class_names)
     check(defaults, dataset, split)
 
     def work() -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 from headstart.errors import InputError
 from headstart.studies._folder import plain
 from headstart.studies._space import Draw, Space, Values, make_space
-from headstart.training import Recipe, default_space, make_recipe
+from headstart.training import Recipe, by_steps, default_space
 
 
 @dataclass(frozen=True)
@@ -47,13 +47,13 @@ class Tuning:
         Raises:
             InputError: unknown model, preset or key, bad values, no trials or seeds.
         """
-        make_recipe(self.model, self.values, self.preset)
+        by_steps(self.model, self.values, self.preset)
         for name in ("trials", "seeds", "together"):
             given = getattr(self, name)
             if given is not None and (isinstance(given, bool) or not isinstance(given, int) or given < 1):
                 raise InputError(f"--{name} is {given}, but wanted is a whole number from 1 on.", f"Example: --{name} 8")
         if self.space is not None or self.extras:
-            self.make_space(make_recipe(self.model, self.values, self.preset))
+            self.make_space(by_steps(self.model, self.values, self.preset))
 
     def make_space(self, defaults: Recipe) -> Space:
         """The space to search around the default recipe. What the user fixed is not in the model's own."""

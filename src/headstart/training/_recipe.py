@@ -214,10 +214,10 @@ def make_recipe(model: str, values: Mapping[str, Any] | None = None, preset: str
         raise InputError(f"option {key} is {first['input']!r}: {first['msg'].lower()}.", _hint(key, first["input"])) from None
 
 
-def by_steps(model: str, values: Mapping[str, Any], preset: str = "balanced") -> Recipe:
+def by_steps(model: str, values: Mapping[str, Any] | None = None, preset: str = "balanced") -> Recipe:
     """As `make_recipe`, but where it would solve for a head at once, the head learns by steps: it has a learning rate to vary."""
     recipe = make_recipe(model, values, preset)
-    return make_recipe(model, {**values, "optimizer": "adam"}, preset) if recipe.optimizer == "lbfgs" else recipe
+    return make_recipe(model, {**(values or {}), "optimizer": "adam"}, preset) if recipe.optimizer == "lbfgs" else recipe
 
 
 def _how_a_head_learns(given: dict[str, Any]) -> dict[str, Any]:

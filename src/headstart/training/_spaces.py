@@ -40,7 +40,6 @@ _SPACES: dict[str, dict[str, Any]] = {
     },
 }
 _OF_HEADS: dict[str, Any] = {"lr": _RATE, "dropout": _DROPOUT, "l2": _L2, "optimizer": _OPTIMIZERS, "batch": [64, 128, 256, 512]}
-_OF_SOLVED_HEADS: dict[str, Any] = {"l2": {"low": 1e-4, "high": 1.0, "log": True}}
 _OF_WHOLE_BACKBONES: dict[str, Any] = {
     "lr": {"low": 1e-4, "high": 1e-2, "log": True},
     "layer_decay": [0.5, 0.6, 0.7, 0.8, 0.9, 1.0],
@@ -88,8 +87,6 @@ def default_space(recipe: Recipe, extras: tuple[str, ...] = ()) -> dict[str, Any
 
 
 def _space_of(recipe: Recipe) -> dict[str, Any]:
-    if recipe.optimizer == "lbfgs":
-        return _OF_SOLVED_HEADS
     if is_backbone(recipe.model):
         return _OF_HEADS if recipe.on_features else _OF_WHOLE_BACKBONES
     return _SPACES.get(recipe.model, _OF_OTHERS)
