@@ -11,6 +11,7 @@ from headstart.data._labelled import labelled, most_per_class, with_train, witho
 from headstart.data._load import load
 from headstart.data._maps import take
 from headstart.data._named import catalogue, edition, fetch_named, is_cached, where_from
+from headstart.data._pictures import as_picture, data_uri
 from headstart.data._rows import open_table
 from headstart.data._split import (
     DEFAULT_FRACTION,
@@ -40,8 +41,10 @@ __all__ = [
     "Resize",
     "Split",
     "Unreadable",
+    "as_picture",
     "catalogue",
     "content_key",
+    "data_uri",
     "describe",
     "edition",
     "fetch_named",

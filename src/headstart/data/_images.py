@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from headstart import progress
 from headstart.data._cache import memory_map
 from headstart.data._maps import put
+from headstart.data._pictures import as_picture
 from headstart.data._types import Resize
 from headstart.errors import InputError
 
@@ -214,10 +215,7 @@ def fit(image: Image, height: int, width: int, resize: Resize) -> Image:
 
 def resize_pixels(pixels: NDArray[np.uint8], shape: tuple[int, int, int], resize: Resize) -> NDArray[np.uint8]:
     """`fit` for an image that is an array already, `(H, W, C)` uint8; the number of channels stays."""
-    from PIL import Image
-
-    image = Image.fromarray(pixels[..., 0] if shape[2] == 1 else pixels)
-    return np.asarray(fit(image, shape[0], shape[1], resize)).reshape(shape)
+    return np.asarray(fit(as_picture(pixels), shape[0], shape[1], resize)).reshape(shape)
 
 
 def in_threads(work: Callable[[Item], Result], items: Sequence[Item], title: str, unit: str = "images") -> list[Result]:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import base64
 import html
-import io
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
 
 from headstart.data._maps import take
+from headstart.data._pictures import data_uri
 
 if TYPE_CHECKING:
     from headstart.data._types import Dataset
@@ -37,15 +34,6 @@ def _cell(dataset: Dataset, label: int, count: int) -> str:
     name = html.escape(dataset.class_names[label])
     (image,) = take(dataset.images, np.flatnonzero(dataset.labels == label)[:1])
     return (
-        f"<figure style='margin: 0; text-align: center; font-size: small'><img src='{_data_uri(image)}' alt='{name}' "
+        f"<figure style='margin: 0; text-align: center; font-size: small'><img src='{data_uri(image, _SIDE_PX)}' alt='{name}' "
         f"height='{_SIDE_PX}' style='image-rendering: pixelated'><figcaption>{name}<br>{count:,}</figcaption></figure>"
     )
-
-
-def _data_uri(image: NDArray[np.uint8]) -> str:
-    """`(H, W, C)` as a PNG within `_SIDE_PX` a side."""
-    small = Image.fromarray(image[..., 0] if image.shape[2] == 1 else image)
-    small.thumbnail((_SIDE_PX, _SIDE_PX))
-    file = io.BytesIO()
-    small.save(file, "PNG")
-    return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"

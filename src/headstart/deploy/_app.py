@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import copy
 import importlib.resources
-import io
 import os
 from collections.abc import AsyncIterator, Awaitable
 from concurrent.futures import ThreadPoolExecutor
@@ -21,7 +19,7 @@ from numpy.typing import NDArray
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from headstart.data import Unreadable, read_sent
+from headstart.data import Unreadable, data_uri, read_sent
 from headstart.deploy._body import Bodies, Limits, Refused, Sent, busy, image_in
 from headstart.deploy._drawing import place_drawing
 from headstart.deploy._explain import explain
@@ -137,7 +135,7 @@ def _service(model: Model, card: dict[str, Any], limits: Limits) -> Service:
         apart = copy.deepcopy(model)
 
         def explain_each(asked: list[tuple[Pixels, str | None]]) -> list[dict[str, Any]]:
-            return [{**explain(apart, image, label).as_json(), "seen": _png(image)} for image, label in asked]
+            return [{**explain(apart, image, label).as_json(), "seen": data_uri(image)} for image, label in asked]
 
         explanations = Worker(explain_each, 1, limits.explaining)
     for size in (1, MOST_AT_ONCE):  # the first call of a size is slower
@@ -198,15 +196,6 @@ async def _answer(asked: Awaitable[Found], limits: Limits) -> Found:
         raise busy() from None
     except TimeoutError:
         raise busy() from None
-
-
-def _png(image: Pixels) -> str:
-    """As a data URL."""
-    from PIL import Image
-
-    buffer = io.BytesIO()
-    Image.fromarray(image[..., 0] if image.shape[2] == 1 else image).save(buffer, "PNG")
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
 async def _say(_: Request, error: Exception) -> Response:

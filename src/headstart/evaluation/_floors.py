@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from headstart.data import take
+from headstart.data import as_picture, take
 from headstart.errors import InputError
 from headstart.evaluation._paired import BoolArray, as_paired_runs, exact_mcnemar
 from headstart.evaluation._recipes import difference_of
@@ -177,10 +177,9 @@ def _pixels(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
     height, width, channels = _shrunk_shape(images.shape[1:])
     if (height, width) == images.shape[1:3]:
         return images.reshape(len(images), -1)
-    from PIL import Image
+    from PIL.Image import Resampling
 
     small = np.empty((len(images), height * width * channels), dtype=np.uint8)
     for row, image in zip(small, images, strict=True):
-        whole = Image.fromarray(image if channels > 1 else image[..., 0])
-        row[:] = np.asarray(whole.resize((width, height), Image.Resampling.BOX)).ravel()
+        row[:] = np.asarray(as_picture(image).resize((width, height), Resampling.BOX)).ravel()
     return small

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headstart import store
+from headstart.data import as_picture
 from headstart.report import _canvas
 from headstart.report._style import LIGHT
 from headstart.report._values import percent, short
@@ -41,7 +42,7 @@ def overlay(image: NDArray[np.uint8], values: NDArray[np.floating], largest: flo
     from PIL import Image
 
     width, height = _shown_size(image)
-    grey = np.asarray(Image.fromarray(_drawable(image)).convert("L").resize((width, height), Image.Resampling.NEAREST))
+    grey = np.asarray(as_picture(image).convert("L").resize((width, height), Image.Resampling.NEAREST))
     smooth = np.asarray(Image.fromarray(values.astype(np.float32)).resize((width, height), Image.Resampling.BILINEAR))
     strength = np.clip(np.abs(smooth) / max(largest, 1e-12), 0, 1)[..., None] * STRONGEST
     colours = np.where(smooth[..., None] >= 0, to_rgb(FOR), to_rgb(AGAINST)) * 255

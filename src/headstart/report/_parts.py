@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from headstart.data import data_uri
 from headstart.evaluation import Confusion, most_confused
 from headstart.report._figures import (
     MOST_CLASSES_WITH_NUMBERS,
@@ -193,7 +192,7 @@ def _confusion_rows(counts: NDArray[np.int64], largest: float) -> list[list[Part
 
 def _confusion_images(entry: Entry, counts: NDArray[np.int64], largest: float) -> dict[str, str]:
     return {
-        name: _png(confusion_pixels(counts, largest, theme.accent(entry.place), theme.soft))
+        name: data_uri(confusion_pixels(counts, largest, theme.accent(entry.place), theme.soft))
         for name, theme in (("light", LIGHT), ("dark", DARK))
     }
 
@@ -253,22 +252,8 @@ def recipes(entries: tuple[Entry, ...]) -> list[Part]:
 def picture(one: Shown) -> Part:
     """A gallery's image for the page: a data URI, and whether to enlarge it without smoothing."""
     is_tiny = max(one.image.shape[:2]) <= LARGEST_PNG_PX
-    return {"shown": one, "is_tiny": is_tiny, "uri": _png(one.image) if is_tiny else _jpeg(one.image)}
-
-
-def _png(pixels: NDArray[np.uint8]) -> str:
-    from PIL import Image
-
-    buffer = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)).save(buffer, "PNG", optimize=True)
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
-
-
-def _jpeg(pixels: NDArray[np.uint8]) -> str:
-    from PIL import Image
-
-    image = Image.fromarray(np.ascontiguousarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels))
-    image.thumbnail((THUMBNAIL_PX, THUMBNAIL_PX))
-    buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=JPEG_QUALITY)
-    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+    return {
+        "shown": one,
+        "is_tiny": is_tiny,
+        "uri": data_uri(one.image) if is_tiny else data_uri(one.image, THUMBNAIL_PX, JPEG_QUALITY),
+    }
