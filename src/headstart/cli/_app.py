@@ -7,7 +7,9 @@ import os
 import sys
 from collections.abc import Callable, Iterable
 from enum import StrEnum
+from functools import wraps
 from importlib import import_module
+from inspect import Signature, signature
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -122,6 +124,69 @@ AsJson = Annotated[
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.", rich_help_panel=_OUTPUT)]
 
 
+def data_options(
+    validation: Validation = None,
+    test: Test = None,
+    train_images: TrainImages = None,
+    split_seed: SplitSeed = 0,
+    image_size: ImageSize = None,
+    resize: ResizeOption = Resize.pad,
+    pixel_max: PixelMax = None,
+    group_by: GroupBy = None,
+) -> None:
+    """How DATA is read and split."""
+
+
+def training_options(epochs: Epochs = None, batch: Batch = None) -> None:
+    """Of the recipe, what every study of runs can set."""
+
+
+def executor_options(workers: Workers = 1, ray: Ray = None) -> None:
+    """Where runs execute."""
+
+
+def tracking_options(track: Track = None) -> None:
+    """Who else is told."""
+
+
+def output_options(other: Settings = None, out: Out = None, as_json: AsJson = False, quiet: Quiet = False) -> None:
+    """Any other key, and what becomes of the results."""
+
+
+def shared(*blocks: Callable[..., None]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a verb the options of these blocks after its own; their values reach it as `**given`."""
+
+    def wrap(verb: Callable[..., None]) -> Callable[..., None]:
+        *own, _ = signature(verb, eval_str=True).parameters.values()
+        more = [option for block in blocks for option in signature(block, eval_str=True).parameters.values()]
+
+        @wraps(verb)
+        def command(**values: Any) -> None:
+            verb(**values)
+
+        vars(command)["__signature__"] = Signature([*own, *more])
+        return command
+
+    return wrap
+
+
+def ask(study: str, data: str, given: dict[str, Any], **own: Any) -> None:
+    """Call the study of this name in `headstart.api` and print what it found; to a person, where its report is too.
+
+    Args:
+        given: values of the shared options.
+        own: values of the verb's own.
+    """
+    start(given.pop("quiet"))
+    other, as_json, keys = given.pop("other"), given.pop("as_json"), {**own, **given, "resize": given["resize"].value}
+    from headstart import api, report
+
+    finding = getattr(api, study)(data, **keys, **settings(other, keys))
+    show(finding, as_json, getattr(report, f"{study}_table"))
+    if not as_json:
+        print(f"Report: {finding['report']}")
+
+
 def show(result: Any, as_json: bool, draw: Callable[[Any], RenderableType]) -> None:
     """Print a result: as JSON, or as `draw` renders it. Of several processes under torchrun, the first one prints."""
     if os.environ.get("RANK", "0") != "0":
@@ -133,25 +198,6 @@ def show(result: Any, as_json: bool, draw: Callable[[Any], RenderableType]) -> N
     from rich.console import Console
 
     Console().print(draw(result))
-
-
-def study_keys(parameters: dict[str, Any], *own: str) -> dict[str, Any]:
-    """Of a study verb's parameters, those that its function takes as keys: about data, those of the recipe, and --set.
-
-    Args:
-        parameters: all of the verb's, by name.
-        own: keys of the recipe that have an option of their own.
-    """
-    names = ("validation", "test", "train_images", "split_seed", "image_size", "pixel_max", "group_by", "epochs", "batch", *own)
-    given = {**{name: parameters[name] for name in names if name in parameters}, "resize": parameters["resize"].value}
-    return given | settings(parameters["other"], parameters)
-
-
-def show_study(finding: dict[str, Any], as_json: bool, draw: Callable[[Any], RenderableType]) -> None:
-    """Print what a study found; to a person, where its report is too."""
-    show(finding, as_json, draw)
-    if not as_json:
-        print(f"Report: {finding['report']}")
 
 
 def start(quiet: bool) -> None:

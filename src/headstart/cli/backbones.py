@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -13,6 +13,7 @@ _BACKBONE = "Backbone"
 
 
 @app.command()
+@_app.shared(_app.data_options, _app.output_options)
 def backbones(
     data: _app.DataArgument,
     candidates: Annotated[
@@ -33,27 +34,12 @@ def backbones(
     pool: Annotated[
         str | None, typer.Option("--pool", help="From a map to features: avg, max or flatten.", rich_help_panel=_BACKBONE)
     ] = None,
-    other: _app.Settings = None,
-    validation: _app.Validation = None,
-    test: _app.Test = None,
-    train_images: _app.TrainImages = None,
-    split_seed: _app.SplitSeed = 0,
-    image_size: _app.ImageSize = None,
-    resize: _app.ResizeOption = _app.Resize.pad,
-    pixel_max: _app.PixelMax = None,
-    group_by: _app.GroupBy = None,
-    out: _app.Out = None,
-    as_json: _app.AsJson = False,
-    quiet: _app.Quiet = False,
+    **given: Any,
 ) -> None:
     """Rank pretrained backbones on DATA: a cross-validated linear probe, against images a second on this machine.
 
     Example: headstart backbones photos/ --candidates efficientnet-lite0,timm/mobilenetv4_conv_small
     """
-    given = _app.study_keys(locals(), "weights", "cut", "pool")
-    from headstart import api
-    from headstart.report import backbones_table
-
-    _app.start(quiet)
-    finding = api.backbones(data, candidates=candidates, images=images, time_limit=time_limit, out=out, **given)
-    _app.show_study(finding, as_json, backbones_table)
+    _app.ask(
+        "backbones", data, given, candidates=candidates, images=images, time_limit=time_limit, weights=weights, cut=cut, pool=pool
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -11,6 +11,7 @@ from headstart.cli._app import app
 
 
 @app.command()
+@_app.shared(_app.training_options, _app.data_options, _app.tracking_options, _app.output_options)
 def compare(
     data: _app.DataArgument,
     models: Annotated[
@@ -27,30 +28,10 @@ def compare(
             help="For everything, the report included; 'none' lets recipes run as long as they want.",
         ),
     ] = "5m",
-    epochs: _app.Epochs = None,
-    batch: _app.Batch = None,
-    other: _app.Settings = None,
-    validation: _app.Validation = None,
-    test: _app.Test = None,
-    train_images: _app.TrainImages = None,
-    split_seed: _app.SplitSeed = 0,
-    image_size: _app.ImageSize = None,
-    resize: _app.ResizeOption = _app.Resize.pad,
-    pixel_max: _app.PixelMax = None,
-    group_by: _app.GroupBy = None,
-    track: _app.Track = None,
-    out: _app.Out = None,
-    as_json: _app.AsJson = False,
-    quiet: _app.Quiet = False,
+    **given: Any,
 ) -> None:
     """Compare models on DATA: same splits, seeds and seconds, paired tests, a verdict and a report.
 
     Example: headstart compare photos/ --time-limit 5m
     """
-    given = _app.study_keys(locals())
-    from headstart import api
-    from headstart.report import compare_table
-
-    _app.start(quiet)
-    finding = api.compare(data, models=models, seeds=seeds, time_limit=time_limit, track=track, out=out, **given)
-    _app.show_study(finding, as_json, compare_table)
+    _app.ask("compare", data, given, models=models, seeds=seeds, time_limit=time_limit)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -11,6 +11,7 @@ from headstart.cli._app import app
 
 
 @app.command()
+@_app.shared(_app.training_options, _app.data_options, _app.executor_options, _app.tracking_options, _app.output_options)
 def labels(
     data: _app.DataArgument,
     models: Annotated[
@@ -22,43 +23,10 @@ def labels(
     ] = None,
     seeds: _app.Seeds = 3,
     time_limit: _app.TimeLimit = None,
-    epochs: _app.Epochs = None,
-    batch: _app.Batch = None,
-    other: _app.Settings = None,
-    workers: _app.Workers = 1,
-    ray: _app.Ray = None,
-    validation: _app.Validation = None,
-    test: _app.Test = None,
-    train_images: _app.TrainImages = None,
-    split_seed: _app.SplitSeed = 0,
-    image_size: _app.ImageSize = None,
-    resize: _app.ResizeOption = _app.Resize.pad,
-    pixel_max: _app.PixelMax = None,
-    group_by: _app.GroupBy = None,
-    track: _app.Track = None,
-    out: _app.Out = None,
-    as_json: _app.AsJson = False,
-    quiet: _app.Quiet = False,
+    **given: Any,
 ) -> None:
     """Show what labels are worth on DATA: accuracy against their number, and how many one model needs to match another.
 
     Example: headstart labels photos/ --per-class 10,30,100
     """
-    given = _app.study_keys(locals())
-    from headstart import api
-    from headstart.report import labels_table
-
-    _app.start(quiet)
-    finding = api.labels(
-        data,
-        models=models,
-        per_class=per_class,
-        seeds=seeds,
-        time_limit=time_limit,
-        workers=workers,
-        ray=ray,
-        track=track,
-        out=out,
-        **given,
-    )
-    _app.show_study(finding, as_json, labels_table)
+    _app.ask("labels", data, given, models=models, per_class=per_class, seeds=seeds, time_limit=time_limit)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -11,6 +11,7 @@ from headstart.cli._app import app
 
 
 @app.command()
+@_app.shared(_app.training_options, _app.data_options, _app.executor_options, _app.tracking_options, _app.output_options)
 def lr(
     data: _app.DataArgument,
     model: _app.Model = "cnn",
@@ -20,47 +21,15 @@ def lr(
     ] = None,
     seeds: _app.Seeds = 3,
     time_limit: _app.TimeLimit = None,
-    epochs: _app.Epochs = None,
-    batch: _app.Batch = None,
     optimizer: Annotated[
         str | None, typer.Option("--optimizer", help="muon, adam, adamw, sgd or rmsprop.", rich_help_panel="Training")
     ] = None,
-    other: _app.Settings = None,
-    workers: _app.Workers = 1,
-    ray: _app.Ray = None,
-    validation: _app.Validation = None,
-    test: _app.Test = None,
-    train_images: _app.TrainImages = None,
-    split_seed: _app.SplitSeed = 0,
-    image_size: _app.ImageSize = None,
-    resize: _app.ResizeOption = _app.Resize.pad,
-    pixel_max: _app.PixelMax = None,
-    group_by: _app.GroupBy = None,
-    track: _app.Track = None,
-    out: _app.Out = None,
-    as_json: _app.AsJson = False,
-    quiet: _app.Quiet = False,
+    **given: Any,
 ) -> None:
     """Show what the learning rate does on DATA: the best, the range that is as good, where training breaks.
 
     Example: headstart lr fashion-mnist --model cnn-fashion-small --optimizer adam --epochs 5
     """
-    given = _app.study_keys(locals(), "optimizer")
-    from headstart import api
-    from headstart.report import lr_table
-
-    _app.start(quiet)
-    finding = api.lr(
-        data,
-        model=model,
-        preset=preset,
-        values=values,
-        seeds=seeds,
-        time_limit=time_limit,
-        workers=workers,
-        ray=ray,
-        track=track,
-        out=out,
-        **given,
+    _app.ask(
+        "lr", data, given, model=model, preset=preset, values=values, seeds=seeds, time_limit=time_limit, optimizer=optimizer
     )
-    _app.show_study(finding, as_json, lr_table)

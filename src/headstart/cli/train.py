@@ -12,6 +12,11 @@ from headstart.errors import InputError
 
 _PANEL, _AUGMENTATION, _NETWORK = "Training", "Augmentation (training images only)", "Network"
 _BACKBONE = "Backbone"
+# Parameters of the verb that are no keys of the recipe or the data.
+_NOT_KEYS = {
+    *("data", "model", "preset", "seed", "time_limit", "summary", "repeat", "track"),
+    *("given", "other", "out", "as_json", "quiet"),
+}
 
 
 def _option(name: str, text: str, panel: str = _PANEL) -> Any:
@@ -19,16 +24,11 @@ def _option(name: str, text: str, panel: str = _PANEL) -> Any:
 
 
 @app.command()
+@_app.shared(_app.data_options, _app.tracking_options, _app.output_options)
 def train(
     data: _app.OptionalData = None,
-    model: Annotated[
-        str,
-        typer.Option(
-            "--model",
-            help="mlp, cnn, cnn-fashion, cnn-fashion-small, cnn-scenes, efficientnet-lite0|1|2, inception-mixed7 or timm/NAME.",
-        ),
-    ] = "cnn",
-    preset: Annotated[str, typer.Option("--preset", help="fast (seconds), balanced, or best (as long as it pays).")] = "balanced",
+    model: _app.Model = "cnn",
+    preset: _app.Preset = "balanced",
     seed: Annotated[int, typer.Option("--seed", help="Of initial weights, order and augmentation.")] = 0,
     epochs: Annotated[
         str | None, _option("--epochs", "Passes over the training images; +10 goes on from the finished run for ten more.")
@@ -74,15 +74,6 @@ def train(
     shear: Annotated[float | None, _option("--shear", "Up to this many degrees.", _AUGMENTATION)] = None,
     zoom: Annotated[float | None, _option("--zoom", "In or out by up to this part.", _AUGMENTATION)] = None,
     cutout: Annotated[float | None, _option("--cutout", "Blank a square of this part of the side.", _AUGMENTATION)] = None,
-    other: _app.Settings = None,
-    validation: _app.Validation = None,
-    test: _app.Test = None,
-    train_images: _app.TrainImages = None,
-    split_seed: _app.SplitSeed = 0,
-    image_size: _app.ImageSize = None,
-    resize: _app.ResizeOption = _app.Resize.pad,
-    pixel_max: _app.PixelMax = None,
-    group_by: _app.GroupBy = None,
     summary: Annotated[
         bool,
         typer.Option(
@@ -92,64 +83,28 @@ def train(
     repeat: Annotated[
         str | None, typer.Option("--repeat", metavar="RUN", help="Train this run again, step by step; no other option counts.")
     ] = None,
-    track: _app.Track = None,
-    out: _app.Out = None,
-    as_json: _app.AsJson = False,
-    quiet: _app.Quiet = False,
+    **given: Any,
 ) -> None:
     """Train one model on DATA.
 
     Example: headstart train fashion-mnist --model cnn --epochs 8
     """
+    keys = {key: value for key, value in {**locals(), **given}.items() if key not in _NOT_KEYS}
+    keys |= {"epochs": _app.number(epochs), "resize": given["resize"].value}
+    keys |= _app.settings(given["other"], {*keys, *_NOT_KEYS})
     from headstart import api
     from headstart.report import layers_table, run_table
 
-    _app.start(quiet)
-    given = {
-        "epochs": _app.number(epochs),
-        "lr": lr,
-        "batch": batch,
-        "optimizer": optimizer,
-        "schedule": schedule,
-        "l2": l2,
-        "label_smoothing": label_smoothing,
-        "class_weights": class_weights,
-        "patience": patience,
-        "target": target,
-        "precision": precision,
-        "layers": layers,
-        "nodes": nodes,
-        "activation": activation,
-        "dropout": dropout,
-        "weights": weights,
-        "cut": cut,
-        "pool": pool,
-        "head": head,
-        "transfer": transfer,
-        "flip": flip,
-        "rotation": rotation,
-        "shift": shift,
-        "shear": shear,
-        "zoom": zoom,
-        "cutout": cutout,
-        "validation": validation,
-        "test": test,
-        "train_images": train_images,
-        "split_seed": split_seed,
-        "image_size": image_size,
-        "resize": resize.value,
-        "pixel_max": pixel_max,
-        "group_by": group_by,
-    }
-    given |= _app.settings(other, {*given, "data", "model", "preset", "seed", "time_limit", "repeat", "track", "out"})
+    _app.start(given["quiet"])
+    as_json, track, out = given["as_json"], given["track"], given["out"]
     if repeat is not None:
         _app.show(api.repeat(repeat, data, out=out), as_json, run_table)
         return
     if data is None:
         raise InputError("DATA is missing.", "Give a dataset, such as: headstart train fashion-mnist")
     if summary:
-        found = api.network(data, model=model, preset=preset, **given)
+        found = api.network(data, model=model, preset=preset, **keys)
         _app.show({"model": model, "layers": found}, as_json, lambda result: layers_table(result["layers"]))
         return
-    trained = api.train(data, model=model, preset=preset, seed=seed, time_limit=time_limit, track=track, out=out, **given)
+    trained = api.train(data, model=model, preset=preset, seed=seed, time_limit=time_limit, track=track, out=out, **keys)
     _app.show(trained, as_json, run_table)

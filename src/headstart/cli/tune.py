@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -11,6 +11,7 @@ from headstart.cli._app import app
 
 
 @app.command()
+@_app.shared(_app.training_options, _app.data_options, _app.executor_options, _app.tracking_options, _app.output_options)
 def tune(
     data: _app.DataArgument,
     model: _app.Model = "cnn",
@@ -29,35 +30,16 @@ def tune(
     ] = None,
     seeds: _app.Seeds = 3,
     time_limit: _app.TimeLimit = None,
-    epochs: _app.Epochs = None,
-    batch: _app.Batch = None,
-    other: _app.Settings = None,
-    workers: _app.Workers = 1,
-    ray: _app.Ray = None,
-    validation: _app.Validation = None,
-    test: _app.Test = None,
-    train_images: _app.TrainImages = None,
-    split_seed: _app.SplitSeed = 0,
-    image_size: _app.ImageSize = None,
-    resize: _app.ResizeOption = _app.Resize.pad,
-    pixel_max: _app.PixelMax = None,
-    group_by: _app.GroupBy = None,
-    track: _app.Track = None,
-    out: _app.Out = None,
-    as_json: _app.AsJson = False,
-    quiet: _app.Quiet = False,
+    **given: Any,
 ) -> None:
     """Search the hyper-parameters of a model on DATA; retrain the best, judge it once on test images.
 
     Example: headstart tune train.csv --model mlp --time-limit 15m
     """
-    given = _app.study_keys(locals())
-    from headstart import api
-    from headstart.report import tune_table
-
-    _app.start(quiet)
-    finding = api.tune(
+    _app.ask(
+        "tune",
         data,
+        given,
         model=model,
         preset=preset,
         space=space,
@@ -68,10 +50,4 @@ def tune(
         storage=storage,
         seeds=seeds,
         time_limit=time_limit,
-        workers=workers,
-        ray=ray,
-        track=track,
-        out=out,
-        **given,
     )
-    _app.show_study(finding, as_json, tune_table)
