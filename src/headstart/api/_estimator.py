@@ -71,12 +71,13 @@ class ImageClassifier(_Estimator):
     `y` is `(N,)` labels of any type that scikit-learn takes.
 
     Args:
-        model: mlp, cnn, cnn-fashion, cnn-fashion-small, cnn-scenes or efficientnet-lite0.
+        model: mlp, cnn, cnn-fashion, cnn-fashion-small, cnn-scenes, efficientnet-lite0|1|2, inception-mixed7 or timm/NAME.
         preset: fast (seconds), balanced, or best (as long as it pays).
         epochs: passes over the training images. time_limit: seconds, or "90s", "5m".
         lr, batch, optimizer, schedule, l2, label_smoothing, class_weights, patience, target, precision: of training; None leaves
             them to the model's recipe. See `headstart train --help`.
         layers, nodes, activation, dropout: of the network.
+        transfer, weights, cut, pool, head: of a backbone.
         flip, rotation, shift, shear, zoom, cutout: augmentation of the training images.
         settings: any other keys of the recipe or the model, by name: `{"momentum": 0.9}`.
         validation: the part of the training images that is set aside to watch training, by class. None: 0.15 where `patience` or
@@ -126,6 +127,11 @@ class ImageClassifier(_Estimator):
         nodes: int | None = None,
         activation: str | None = None,
         dropout: float | None = None,
+        transfer: str | None = None,
+        weights: str | None = None,
+        cut: str | None = None,
+        pool: str | None = None,
+        head: str | None = None,
         flip: bool | None = None,
         rotation: float | None = None,
         shift: float | None = None,
@@ -157,6 +163,11 @@ class ImageClassifier(_Estimator):
         self.nodes = nodes
         self.activation = activation
         self.dropout = dropout
+        self.transfer = transfer
+        self.weights = weights
+        self.cut = cut
+        self.pool = pool
+        self.head = head
         self.flip = flip
         self.rotation = rotation
         self.shift = shift
