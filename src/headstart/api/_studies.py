@@ -6,7 +6,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -26,6 +26,7 @@ from headstart.api._results import Backbones, Comparison, Effects, LabelCurves, 
 from headstart.errors import InputError
 
 if TYPE_CHECKING:
+    from headstart.data import Dataset, Split
     from headstart.studies import Draw
 
 Found = TypeVar("Found", bound=Study)
@@ -66,9 +67,8 @@ def compare(
     started = time.perf_counter()
     names = words_of(models)
     asked = Question(names, tuple(range(whole(seeds))), seconds_or_none(time_limit), recipe_keys(keys))
-    asked_with = {"models": ",".join(names), "seeds": seeds, "time_limit": time_limit or "none", "track": track, **keys}
-    with _told_to(track):
-        return _answer(Comparison, "compare", run_study, asked, data, keys, asked_with, out, started)
+    own = {"models": names, "seeds": seeds, "time_limit": time_limit or "none", "track": track}
+    return _answer(Comparison, "compare", run_study, asked, data, own, keys, out, started)
 
 
 def tune(
@@ -134,11 +134,9 @@ def tune(
         storage=storage,
     )
     shown = space if isinstance(space, str | Path) else None
-    asked_with: dict[str, Any] = {"model": model, "preset": preset, "space": shown, "also": words_of(also) or None}
-    asked_with |= {"trials": trials, "time_limit": time_limit, "seed": seed, "seeds": seeds, "together": together}
-    asked_with |= {"track": track, **keys}
-    with _told_to(track, ray):
-        return _answer(Search, "tune", run_study, asked, data, keys, asked_with, out, started, workers=workers, ray=ray)
+    own: dict[str, Any] = {"model": model, "preset": preset, "space": shown, "also": words_of(also) or None, "trials": trials}
+    own |= {"time_limit": time_limit, "seed": seed, "seeds": seeds, "together": together, "track": track}
+    return _answer(Search, "tune", run_study, asked, data, own, keys, out, started, workers=workers, ray=ray)
 
 
 def lr(
@@ -177,17 +175,8 @@ def lr(
     started = time.perf_counter()
     rates = None if values is None else tuple(_rate(word) for word in words_of(values))
     asked = RateStudy(model, rates, seeds, seconds_or_none(time_limit), recipe_keys(keys), preset)
-    asked_with = {
-        "model": model,
-        "preset": preset,
-        "values": rates,
-        "seeds": seeds,
-        "time_limit": time_limit,
-        "track": track,
-        **keys,
-    }
-    with _told_to(track, ray):
-        return _answer(Rates, "lr", run_study, asked, data, keys, asked_with, out, started, workers=workers, ray=ray)
+    own = {"model": model, "preset": preset, "values": rates, "seeds": seeds, "time_limit": time_limit, "track": track}
+    return _answer(Rates, "lr", run_study, asked, data, own, keys, out, started, workers=workers, ray=ray)
 
 
 def labels(
@@ -227,9 +216,8 @@ def labels(
     names = words_of(models)
     counts = None if per_class is None else tuple(_labels_of(word) for word in words_of(per_class))
     asked = LabelStudy(names, counts, whole(seeds), seconds_or_none(time_limit), recipe_keys(keys))
-    asked_with = {"models": names, "per_class": counts, "seeds": seeds, "time_limit": time_limit, "track": track, **keys}
-    with _told_to(track, ray):
-        return _answer(LabelCurves, "labels", run_study, asked, data, keys, asked_with, out, started, workers=workers, ray=ray)
+    own = {"models": names, "per_class": counts, "seeds": seeds, "time_limit": time_limit, "track": track}
+    return _answer(LabelCurves, "labels", run_study, asked, data, own, keys, out, started, workers=workers, ray=ray)
 
 
 def effects(
@@ -269,16 +257,8 @@ def effects(
     started = time.perf_counter()
     knobs = None if of is None else tuple(word.replace("-", "_") for word in words_of(of))
     asked = EffectStudy(model, knobs, seeds, seconds_or_none(time_limit), recipe_keys(keys), preset)
-    asked_with = {"model": model, "preset": preset, "of": knobs, "seeds": seeds, "time_limit": time_limit, "track": track, **keys}
-    with _told_to(track, ray):
-        return _answer(Effects, "effects", run_study, asked, data, keys, asked_with, out, started, workers=workers, ray=ray)
-
-
-def _told_to(track: str | None, ray: str | None = None) -> AbstractContextManager[None]:
-    """See `told_to`. A study has figures of its own, and hundreds of models that nobody asked for."""
-    if track is not None and ray is not None:
-        raise InputError("--track follows runs of this machine, and --ray makes them elsewhere.", "Leave one of the two out.")
-    return told_to(track, with_files=False)
+    own = {"model": model, "preset": preset, "of": knobs, "seeds": seeds, "time_limit": time_limit, "track": track}
+    return _answer(Effects, "effects", run_study, asked, data, own, keys, out, started, workers=workers, ray=ray)
 
 
 def backbones(
@@ -312,8 +292,8 @@ def backbones(
     started = time.perf_counter()
     names = None if candidates is None else words_of(candidates)
     asked = BackboneStudy(names, images, seconds_or_none(time_limit), recipe_keys(keys))
-    asked_with = {"candidates": names, "images": images, "time_limit": time_limit, **keys}
-    return _answer(Backbones, "backbones", run_study, asked, data, keys, asked_with, out, started)
+    own = {"candidates": names, "images": images, "time_limit": time_limit}
+    return _answer(Backbones, "backbones", run_study, asked, data, own, keys, out, started)
 
 
 def _answer(
@@ -322,8 +302,8 @@ def _answer(
     study: Callable[..., dict[str, Any]],
     asked: Any,
     data: Data,
+    own: dict[str, Any],
     keys: dict[str, Any],
-    asked_with: dict[str, Any],
     out: str | Path | None,
     started: float,
     **executor: Any,
@@ -333,22 +313,40 @@ def _answer(
     Args:
         kind: what to return.
         asked: the question, as the study takes it.
-        asked_with: the same as options of the command line.
+        own: the same as the verb's options of the command line. keys: those of the recipe and the data.
         executor: fields of `Where`, for studies that take one.
     """
     from headstart.execution import Where
     from headstart.report import write_report
 
     asked.check()
+    track = own.get("track")
+    if track is not None and executor.get("ray") is not None:
+        raise InputError("--track follows runs of this machine, and --ray makes them elsewhere.", "Leave one of the two out.")
     where = {"where": Where(**executor)} if executor else {}
-    dataset, parts = open_data(data, keys)
-    digest = hashlib.sha256(json.dumps(asked.as_json(), sort_keys=True).encode()).hexdigest()
-    folder = folder_of(out) or default_folder(dataset, verb, digest, parts.fingerprint, "")
-    command = command_of(verb, data, asked_with, out)
-    finding = study(asked, dataset, parts, folder, command=command, started=started, **where)
-    if not (folder / "report.html").exists():
-        write_report(folder)
+    # A study has figures of its own, and hundreds of models that nobody asked for.
+    with told_to(track, with_files=False):
+        dataset, parts = open_data(data, keys)
+        digest = hashlib.sha256(json.dumps(asked.as_json(), sort_keys=True).encode()).hexdigest()
+        folder = folder_of(out) or default_folder(dataset, verb, digest, parts.fingerprint, "")
+        command = command_of(verb, data, {**own, **keys}, out)
+        finding = study(asked, dataset, parts, folder, command=command, started=started, **where)
+        if not (folder / "report.html").exists():
+            if verb == "compare":
+                _explain_errors(finding, dataset, parts, folder)
+            write_report(folder)
     return kind(finding)
+
+
+def _explain_errors(finding: dict[str, Any], dataset: Dataset, parts: Split, folder: Path) -> None:
+    """Leave `errors.npz` for the report: what the contenders looked at where they were most wrong. Needs Captum."""
+    from headstart.deploy import explain_errors
+
+    contenders = [one for one in finding["contenders"] if one["role"] == "contender" and one["representative_run"]]
+    runs = {one["name"]: folder / one["representative_run"] for one in contenders}
+    part, rows = ("test", parts.test) if len(parts.test) else ("validation", parts.validation)
+    if find_spec("captum") is not None and all((run / "classifier.json").exists() for run in runs.values()):
+        explain_errors(runs, dataset, rows, part, folder / "errors.npz")
 
 
 def _rate(word: str) -> float:

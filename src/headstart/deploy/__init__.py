@@ -19,8 +19,15 @@ if TYPE_CHECKING:
     from headstart.deploy._explain import Explanation, explain
     from headstart.deploy._export import export
     from headstart.deploy._serve import serve
+    from headstart.deploy._worst_errors import explain_errors
 
-_LAZY = {"Explanation": "_explain", "explain": "_explain", "export": "_export", "serve": "_serve"}  # these need torch
+_LAZY = {  # these need torch
+    "Explanation": "_explain",
+    "explain": "_explain",
+    "explain_errors": "_worst_errors",
+    "export": "_export",
+    "serve": "_serve",
+}
 
 __all__ = [
     "Explanation",
@@ -29,6 +36,7 @@ __all__ = [
     "Predictions",
     "RunModel",
     "explain",
+    "explain_errors",
     "export",
     "named_sources",
     "need_classifier",

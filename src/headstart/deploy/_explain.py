@@ -57,22 +57,44 @@ def explain(model: RunModel, image: NDArray[np.uint8], label: str | None = None)
         InputError: no class of that name, or an image of another shape.
         ResourceError: Captum is not installed.
     """
-    classifier, names = model.classifier, model.class_names
+    names = model.class_names
     probabilities = model.predict(image[None]).probabilities[0]
     if label is not None and label not in names:
         raise InputError(f"there is no class '{label}': {nearest(label, names)}", "Give the name of one of the classes.")
     place = int(probabilities.argmax()) if label is None else names.index(label)
-    device = next(classifier.net.parameters()).device
-    pixels, cover = as_floats(np.array(image[None]), device), _mean_colour(classifier).to(device)
-    was_training = classifier.training
-    classifier.eval()
-    try:
-        seen_inside = grad_cam(classifier, pixels, place, mirror=classifier.mirror)
-        seen_outside = occlusion(classifier, pixels, place, cover, mirror=classifier.mirror)
-    finally:
-        classifier.train(was_training)
     predicted = names[int(probabilities.argmax())]
-    return Explanation(names[place], float(probabilities[place]), predicted, seen_inside, seen_outside)
+    inside, outside = _from_inside(model.classifier, image, place), _from_outside(model.classifier, image, place)
+    return Explanation(names[place], float(probabilities[place]), predicted, inside, outside)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """The class that an image gets, its probability as in `predictions.csv`, not calibrated, and what spoke for it."""
+
+    label: str
+    probability: float
+    heat: Heat
+
+
+def evidence(classifier: Classifier, image: NDArray[np.uint8]) -> Evidence:
+    """A quick explanation of what is said of an image `(H, W, C)`: by Grad-CAM, by occlusion for a net without maps."""
+    probabilities = classifier.probabilities(image[None])[0]
+    place = int(probabilities.argmax())
+    heat = _from_inside(classifier, image, place) or _from_outside(classifier, image, place)
+    return Evidence(classifier.class_names[place], float(probabilities[place]), heat)
+
+
+def _from_inside(classifier: Classifier, image: NDArray[np.uint8], place: int) -> Heat | None:
+    return grad_cam(classifier, _pixels(classifier, image), place, mirror=classifier.mirror)
+
+
+def _from_outside(classifier: Classifier, image: NDArray[np.uint8], place: int) -> Heat:
+    pixels = _pixels(classifier, image)
+    return occlusion(classifier, pixels, place, _mean_colour(classifier).to(pixels), mirror=classifier.mirror)
+
+
+def _pixels(classifier: Classifier, image: NDArray[np.uint8]) -> torch.Tensor:
+    return as_floats(np.array(image[None]), next(classifier.net.parameters()).device)
 
 
 def _mean_colour(classifier: Classifier) -> torch.Tensor:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from headstart.report import _figures, _forest, _parts, _pictures, _values
+from headstart.report import _figures, _forest, _parts, _pictures, _values, _worst_errors
 from headstart.report._blocks import blocks
 from headstart.report._content import Content, images
 from headstart.report._load import Entry, Facts, Study
@@ -18,9 +18,10 @@ if TYPE_CHECKING:
 
 
 def content(study: Study) -> Content:
-    """Verdict, results, curves, confusions, classes, networks, galleries."""
+    """Verdict, results, curves, confusions, classes, networks, galleries, the worst errors."""
     details = [_detail(study, entry) for entry in study.contenders]
     confusions = _parts.confusions(study)
+    errors = _worst_errors.read_errors(study)
     facts, scale, classes = study.facts, _parts.accuracy_scale(study.contenders), _parts.per_class(study)
     verdict, floors = facts["verdict"], facts["floors"] or []
     values = {
@@ -33,6 +34,7 @@ def content(study: Study) -> Content:
         "marks": {entry.name: _parts.accuracy_marks(entry.score, scale) for entry in study.entries},
         "panels": panels(study.entries),
         "details": details,
+        "errors": [_worst_errors.shown(one) for one in errors],
         "floor_marks": [_parts.accuracy_marks(floor, scale) for floor in floors],
         "confusions": confusions,
         "classes": classes,
@@ -46,7 +48,7 @@ def content(study: Study) -> Content:
         lead=(verdict or Facts())["sentence"] or "",
         images=images(study),
         values=values,
-        figures=_drawings(study, details, confusions),
+        figures=_drawings(study, details, confusions, errors),
         winner=winners.get((verdict or Facts())["winner"]),
         recipes=study.entries,
     )
@@ -68,7 +70,9 @@ def _detail(study: Study, entry: Entry) -> Part:
     }
 
 
-def _drawings(study: Study, details: list[Part], confusions: list[Part]) -> dict[str, Callable[[], Figure]]:
+def _drawings(
+    study: Study, details: list[Part], confusions: list[Part], errors: list[_worst_errors.Error]
+) -> dict[str, Callable[[], Figure]]:
     names = _file_names(study)
     waiting: dict[str, Callable[[], Figure]] = {}
     if entries := _figures.with_curves(study.entries):
@@ -85,6 +89,8 @@ def _drawings(study: Study, details: list[Part], confusions: list[Part]) -> dict
             waiting[f"architecture-{names[entry.name]}"] = partial(_pictures.architecture, entry, drawn)
         if gallery:
             waiting[f"gallery-{names[entry.name]}"] = partial(_pictures.gallery, entry, *gallery)
+    if errors:
+        waiting["worst-errors"] = partial(_worst_errors.worst_errors, errors)
     return waiting
 
 

@@ -85,7 +85,7 @@ def _draw_row(
     top += _TITLE
     cam = found.grad_cam
     panels: list[tuple[str, NDArray[np.uint8] | None]] = [
-        ("what the model sees", _drawable(image)),
+        ("what the model sees", np.asarray(as_picture(image))),
         (f"Grad-CAM, {'x'.join(map(str, cam.values.shape))} places" if cam else "Grad-CAM", None),
         ("occlusion", overlay(image, found.occlusion.values, largest)),
     ]
@@ -102,10 +102,6 @@ def _draw_row(
         options: dict[str, Any] = {"cmap": "gray", "vmin": 0, "vmax": 255} if pixels.ndim == 2 else {}
         extent = (left, left + wide, top + (_PANEL + tall) / 2, top + (_PANEL - tall) / 2)
         axes.imshow(pixels, interpolation="nearest", aspect="auto", extent=extent, **options)
-
-
-def _drawable(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    return image[..., 0] if image.shape[2] == 1 else image
 
 
 def _shown_size(image: NDArray[np.uint8]) -> tuple[int, int]:

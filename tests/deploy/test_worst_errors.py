@@ -1,0 +1,50 @@
+"""The worst errors of a comparison stand in its report, with what each contender looked at."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import headstart
+from headstart.api._results import Comparison
+from headstart.data import Dataset
+from headstart.deploy import _worst_errors
+
+
+def _compared(dataset: Dataset, out: Path) -> Comparison:
+    """`cnn` against `mlp` on 1,200 digits, of which ten test images have the label of the digit after theirs."""
+    labels = dataset.labels[:1200].copy()
+    split = headstart.split(headstart.load((dataset.images[:1200], labels)))
+    labels[split.test[:10]] = (labels[split.test[:10]] + 1) % 10
+    models = ["cnn", "mlp"]
+    return headstart.compare((dataset.images[:1200], labels), models=models, seeds=1, time_limit=None, epochs=8, out=out)
+
+
+def test_mislabelled_images_lead_the_worst_errors(digits: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_worst_errors, "_SECONDS", 1e9)  # all six, however slow the machine is
+    _compared(digits, tmp_path / "study")
+    with np.load(tmp_path / "study" / "errors.npz", allow_pickle=False) as kept:
+        assert kept["contenders"].tolist() == ["cnn", "mlp"] and kept["kinds"].tolist() == ["Grad-CAM", "occlusion"]
+        assert kept["images"].shape == (6, 8, 8, 1)
+        said, labels = kept["said"].astype(int), kept["labels"].astype(int)
+        # Nearly all of the six: a network trained so briefly has errors of its own.
+        assert ((said + 1) % 10 == labels).mean() > 0.6
+        for place in range(2):
+            heat = kept[f"heat-{place}"]
+            assert len(heat) == 6 and np.allclose(np.abs(heat).max((1, 2)), 1)
+        names = kept["names"].tolist()
+    page = (tmp_path / "study" / "report.html").read_text(encoding="utf-8")
+    assert "The worst errors" in page and all(name in page for name in names)
+    assert {"worst-errors.png", "worst-errors.svg"} <= {path.name for path in (tmp_path / "study" / "figures").iterdir()}
+
+
+def test_without_captum_the_report_does_without_them(
+    digits: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, page_only: None
+) -> None:
+    monkeypatch.setitem(sys.modules, "captum", None)
+    finding = _compared(digits, tmp_path / "study")
+    assert not (tmp_path / "study" / "errors.npz").exists()
+    assert "The worst errors" not in Path(finding["report"]).read_text(encoding="utf-8")
