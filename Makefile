@@ -8,6 +8,9 @@ BIN := .venv/bin
 # What the machine lacks is set up once; a change of pyproject.toml sets it up again.
 READY := .venv/ready
 
+# Tests start many processes, which compile our modules once and share them.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: all demo test fast lint clean
 all: $(READY)
 
