@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from headstart.errors import InputError, ResourceError
-from headstart.models import BackboneOptions, build_head, load_backbone, pinned, summarise, weights_mark
+from headstart.models import BackboneOptions, build_head, load_backbone, own_side_px, pinned, summarise, weights_mark
 from headstart.models._fused import fusing_works
 from headstart.models._options import InceptionOptions, TimmOptions, head_layers
 from headstart.models._weights import PACKAGED, _from_hub
@@ -36,6 +36,26 @@ def resnet_file(tmp_path: Path) -> Path:
 @pytest.fixture(scope="module")
 def images() -> torch.Tensor:
     return 255 * torch.rand(4, 1, 20, 20, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.mark.parametrize("name", ["test_resnet", "test_efficientnet", "test_byobnet", "test_coatnet", "resnet18"])
+def test_folding_changes_no_features(name: str) -> None:
+    """Some of these hand a convolution's output to more than its batch norm: to a pool, or to a sum."""
+    side, is_only = own_side_px(f"timm/{name}")
+    backbone = load_backbone(f"timm/{name}", RANDOM, side if is_only else 64, 0)
+    images = 255 * torch.rand(6, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    backbone.calibrate([images])
+    with torch.no_grad():
+        before = backbone(images)
+        after = backbone.fold()(images)
+    assert not any(isinstance(module, nn.BatchNorm2d) for module in backbone.modules()) or name == "test_coatnet"
+    assert torch.allclose(after, before, rtol=1e-3, atol=1e-3 * float(before.std()))
+
+
+def test_activations_are_a_part_of_their_convolutions_but_behind_a_sum() -> None:
+    net = load_backbone("timm/resnet18", RANDOM, 64, 0, empty=True).fold().net
+    left = [name for name, module in net.named_modules() if isinstance(module, nn.ReLU)]
+    assert left and all(name.endswith("act2") for name in left)
 
 
 @pytest.mark.parametrize("model", PACKAGED)
