@@ -10,12 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 from sklearn.linear_model import LogisticRegression
 
 from headstart.data import Dataset, Split, load, make_split
 from headstart.errors import InputError
 from headstart.models import BackboneOptions, Transfer, load_backbone
-from headstart.training import load_classifier, make_recipe, resolve, train
+from headstart.training import _source, load_classifier, make_recipe, resolve, train
+from headstart.training._features import compute_features
 from headstart.training._optimizers import TowardsStart, make_optimizers, set_rate
 from headstart.training._probe import choose_penalty, fit
 from headstart.training._source import prepare
@@ -26,6 +28,17 @@ MODEL, SIDE = "efficientnet-lite0", {"input_px": 32}
 @pytest.fixture
 def few(digits: Dataset) -> Split:
     return make_split(digits, train_images=150)
+
+
+@pytest.fixture
+def resnet(tmp_path: Path) -> Path:
+    """Weights for timm's smallest ResNet."""
+    import timm
+
+    torch.manual_seed(0)
+    path = tmp_path / "resnet.safetensors"
+    save_file(timm.create_model("test_resnet").state_dict(), path)
+    return path
 
 
 def whole(way: str, **values: Any) -> Any:
@@ -82,6 +95,21 @@ def test_fine_tuning_begins_with_the_solved_head_and_learns(digits: Dataset, few
     curves = [line.split(",") for line in (tmp_path / "tuned" / "curves.csv").read_text().splitlines()]
     loss = [float(row[curves[0].index("train_loss")]) for row in curves[1:]]
     assert loss[-1] < 0.8 * loss[0]
+
+
+def test_fine_tuning_fits_its_head_at_the_side_at_which_it_learns(
+    digits: Dataset, few: Split, resnet: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sides: list[int] = []
+
+    def noted(recipe: Any, dataset: Dataset, split: Split, seed: int, side_px: int) -> Any:
+        sides.append(side_px)
+        return compute_features(recipe, dataset, split, seed, side_px)
+
+    monkeypatch.setattr(_source, "compute_features", noted)
+    recipe = make_recipe("timm/test_resnet", {"weights": str(resnet), "time_limit": 30.0}, "finetune")
+    classifier, _ = prepare(resolve(recipe, len(few.train), digits.class_names), digits, few, 0)
+    assert sides == [classifier.input_px]
 
 
 def test_a_saved_fine_tuned_classifier_predicts_what_its_run_did(digits: Dataset, few: Split, tmp_path: Path) -> None:
@@ -171,6 +199,7 @@ def test_a_killed_fine_tuning_would_go_on_where_it_was(
     [
         ({"optimizer": "muon"}, "finetune", "norm of its own"),
         ({"optimizer": "lbfgs"}, "finetune", "frozen features"),
+        ({"l2_sp": 0.1}, "scratch", "of fine-tuning"),
         ({"pretrained": False}, "finetune", "nothing to fine-tune"),
         ({"rotation": 5.0}, "frozen", "no option 'rotation'"),
     ],

@@ -6,13 +6,14 @@ import io
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from headstart import progress, store
 from headstart.data import Dataset
-from headstart.deploy._explain import evidence
+from headstart.deploy._explain import Evidence, evidence
 from headstart.training import load_classifier, read_correct, read_losses
 
 MOST_ERRORS = 6
@@ -39,7 +40,8 @@ def explain_errors(runs: Mapping[str, Path], dataset: Dataset, rows: NDArray[np.
     if not len(worst):
         return
     classifiers = [load_classifier(run) for run in runs.values()]
-    images, found = dataset.images[worst], []
+    images = dataset.images[worst]
+    found: list[list[Evidence]] = []
     end = time.perf_counter() + _SECONDS
     with progress.task("explaining the worst errors", len(worst), "images") as task:
         for image in images:
@@ -48,7 +50,7 @@ def explain_errors(runs: Mapping[str, Path], dataset: Dataset, rows: NDArray[np.
             found.append([evidence(classifier, image) for classifier in classifiers])
             task.advance()
     shown = worst[: len(found)].tolist()
-    arrays = {
+    arrays: dict[str, Any] = {
         "names": np.array([dataset.image_names[row] for row in shown]),
         "labels": np.array([dataset.class_names[dataset.labels[row]] for row in shown]),
         "images": images[: len(found)],

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from headstart.models._options import (
     MODELS,
-    TIMM,
     WAYS,
     BackboneOptions,
     CnnOptions,
@@ -45,7 +44,6 @@ _LAZY = {
 
 __all__ = [
     "MODELS",
-    "TIMM",
     "WAYS",
     "Backbone",
     "BackboneOptions",

@@ -99,7 +99,8 @@ class BackboneOptions(NetOptions):
     """A pretrained backbone with a head on its features, linear unless told otherwise.
 
     Attributes:
-        transfer: frozen: the head alone learns; finetune: a head is fitted first, then all learns, the lowest layers least;
+        transfer: frozen: the head alone learns; finetune: a linear head is fitted first, then all learns, the lowest layers
+            least (a head with hidden layers begins at random, at the full rate);
             scratch: the same network from random weights learns as a whole, the control.
         layer_decay: of finetune: the rate of each stage of the backbone, relative to the stage above it.
         unfreeze: of finetune: part of the run until which all stages learn; they begin one after the other, from the top.
@@ -135,6 +136,10 @@ class BackboneOptions(NetOptions):
     def _goes_together(self) -> BackboneOptions:
         if self.transfer == "finetune" and not self.pretrained:
             raise ValueError("random weights are nothing to fine-tune; scratch learns from them")
+        fields = type(self).model_fields
+        idle = [key for key in ("layer_decay", "unfreeze", "l2_sp") if getattr(self, key) != fields[key].default]
+        if idle and self.transfer != "finetune":
+            raise ValueError(f"{', '.join(idle)} is of fine-tuning; give transfer=finetune or leave it out")
         return self
 
     @field_validator("weights", mode="before")

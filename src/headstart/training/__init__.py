@@ -36,7 +36,7 @@ from headstart.training._results import (
     run_summary,
     slim,
 )
-from headstart.training._spaces import EXTRAS, default_space
+from headstart.training._spaces import default_space
 from headstart.training._stop import listening
 
 if TYPE_CHECKING:
@@ -96,7 +96,6 @@ _LAZY = {
 }
 
 __all__ = [
-    "EXTRAS",
     "PRESETS",
     "WITHOUT_MOMENTUM",
     "Classifier",

@@ -6,7 +6,7 @@ import contextlib
 import itertools
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,11 +76,14 @@ def possible_sides_px(recipe: Recipe) -> tuple[int, ...]:
     own, is_only = own_side_px(recipe.model)
     if is_only:
         return (own,)
-    options, found = _options(recipe), []
-    backbone = load_backbone(recipe.model, options, SIDES_PX[-1], 0, empty=True)
+    backbone: Backbone | None = None
+    found = []
     for side in SIDES_PX:
-        with contextlib.suppress(InputError):  # too few pixels for its layers
-            found.append(backbone.look_at(side).input_px)
+        with contextlib.suppress(InputError):  # too few pixels for its layers, or too many for a head on a flattened map
+            if backbone is None:
+                backbone = load_backbone(recipe.model, _options(recipe), side, 0, empty=True)
+            backbone.look_at(side)
+            found.append(side)
     return tuple(found)
 
 
@@ -91,7 +94,9 @@ def shown_at(recipe: Recipe, backbone: Backbone, image_shape: tuple[int, int, in
     px = backbone.input_px
     if is_only:
         why = f"it takes no other side than {own} pixels"
-    elif recipe.time_limit is not None:
+    elif _options(recipe).input_px is not None:
+        why = "as the recipe says"
+    elif recipe.time_limit is not None and recipe.on_features:
         why = "the largest side whose features are ready in time"
     elif px > max(height, width):
         why = "it was trained on larger images and halves them five times, so that small ones would shrink to nothing"
@@ -126,24 +131,33 @@ def _extract(
             features: NDArray[np.float16] = found.half().cpu().numpy()
             return features
 
-    workers = min(threads, len(parts)) if device.type == "cpu" else 1
-    waiting: deque[Future[NDArray[np.float16]]] = deque()
-    left = iter(parts)
-    with (
-        progress.task(title or f"features at {backbone.input_px} px", len(rows), "images") as task,
-        ThreadPoolExecutor(max(1, workers)) as pool,
-    ):
+    # In the thread of the caller on a GPU, whose "current device" is each thread's own.
+    found_in_order = _in_threads(one, parts, threads) if device.type == "cpu" else map(one, parts)
+    with progress.task(title or f"features at {backbone.input_px} px", len(rows), "images") as task:
         try:
-            for part in itertools.islice(left, 2 * workers):
-                waiting.append(pool.submit(one, part))
-            while waiting:
-                found = waiting.popleft().result()
-                waiting.extend(pool.submit(one, part) for part in itertools.islice(left, 1))
+            for found in found_in_order:
                 task.advance(len(found))
                 yield found
         finally:
-            pool.shutdown(cancel_futures=True)
             torch.set_num_threads(threads)  # for threads that start later, too
+
+
+def _in_threads(
+    one: Callable[[NDArray[np.int64]], NDArray[np.float16]], parts: list[NDArray[np.int64]], threads: int
+) -> Iterator[NDArray[np.float16]]:
+    """`one` of each part in their order; no more than two parts a thread are waiting."""
+    workers = max(1, min(threads, len(parts)))
+    waiting: deque[Future[NDArray[np.float16]]] = deque()
+    left = iter(parts)
+    with ThreadPoolExecutor(workers) as pool:
+        try:
+            waiting.extend(pool.submit(one, part) for part in itertools.islice(left, 2 * workers))
+            while waiting:
+                found = waiting.popleft().result()
+                waiting.extend(pool.submit(one, part) for part in itertools.islice(left, 1))
+                yield found
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 def _ready(recipe: Recipe, side_px: int, dataset: Dataset, split: Split, seed: int) -> Backbone:
@@ -261,8 +275,8 @@ def compute_features(recipe: Recipe, dataset: Dataset, split: Split, seed: int, 
     with store.claim(folder, wait=True):
         backbone = _kept_backbone(folder, recipe, dataset, split, seed, side_px)
         known = store.Rows(folder, backbone.size)
-        reused = known.seconds(_missing(known, keys)[1])
-        missing, _ = _missing(known, keys)
+        missing, there = _missing(known, keys)
+        reused = known.seconds(there)
         if len(missing):
             _fill(known, keys[missing], rows[missing], backbone, dataset, recipe)
     places = known.find(keys)

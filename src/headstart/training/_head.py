@@ -9,11 +9,12 @@ from torch import Tensor, nn
 
 from headstart.training._classifier import Classifier
 from headstart.training._loss import Outcome
-from headstart.training._probe import choose_penalty, fit
+from headstart.training._probe import MOST_TO_CHOOSE, choose_penalty, fit
 from headstart.training._recipe import Recipe
 
 # Of one image, feature and class in one evaluation of loss and slope; from 8,500 CIFAR-10 images on one core, 0.03 s each.
-_SECONDS, _EVALUATIONS, _TO_CHOOSE = 3e-10, 70, 2.5
+# The choice of the penalty costs as much as so many images.
+_SECONDS, _EVALUATIONS, _TO_CHOOSE = 3e-10, 70, 12_000
 
 
 def solve_head(
@@ -46,4 +47,5 @@ def solve_head(
 
 def seconds_to_solve(images: int, features: int, classes: int, recipe: Recipe) -> float:
     """What `solve_head` will take, about."""
-    return _SECONDS * images * features * max(classes, 4) * _EVALUATIONS * (_TO_CHOOSE if recipe.l2 is None else 1)
+    choice = min(images / MOST_TO_CHOOSE, 1) * _TO_CHOOSE if recipe.l2 is None else 0
+    return _SECONDS * (images + choice) * features * max(classes, 4) * _EVALUATIONS

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
 from headstart.errors import InputError
 from headstart.training._classifier import Classifier, to_probabilities
+from headstart.training._loss import by_class
 
 _LEAST = 1e-12  # of a probability under the logarithm
 
@@ -50,6 +50,4 @@ class ImageModule(nn.Module):
         if self.classifier.mirror:
             found = (to_probabilities(self.classifier(x)) + to_probabilities(self.classifier(x.flip(3)))) / 2
             return found.clamp_min(_LEAST).log()
-        logits: Tensor = self.classifier(x).float()
-        # One output is the log-odds of the second of two classes.
-        return torch.cat([torch.zeros_like(logits), logits], 1) if logits.shape[1] == 1 else logits
+        return by_class(self.classifier(x))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +15,7 @@ from threadpoolctl import threadpool_limits
 # 8,500 alike, and its neighbours lost up to 1.5 points.
 PENALTIES = (1e-3, 1e-2, 3e-2, 1e-1, 1.0)
 _ITERATIONS = 60  # from the solution of the next larger penalty; 200 move the accuracy by less than 0.1 points (cifar10, lite0)
-_MOST_TO_CHOOSE, _FOLDS_TO_CHOOSE = 1500, 3
+MOST_TO_CHOOSE, _FOLDS_TO_CHOOSE = 1500, 3
 
 Floats = NDArray[np.float32]
 
@@ -37,7 +38,8 @@ class Probe:
 def cross_validated_probe(features: NDArray[np.float16], labels: NDArray[np.int64], folds: int = 5, seed: int = 0) -> Probe:
     """Fit softmax heads on all folds but one and judge them on that one, for a path of L2 penalties.
 
-    The penalty for a fold is the one with the lowest loss on the other folds, so that no image has a say in how it is judged.
+    The penalty for a fold is the one with the lowest loss on the other folds, so that no image's own loss has a say in how it is
+    judged.
 
     Args:
         features: `(n, size)`; standardised here, over all rows and without labels.
@@ -47,12 +49,9 @@ def cross_validated_probe(features: NDArray[np.float16], labels: NDArray[np.int6
     inputs = _coordinates(features)
     fold_of = stratified_folds(labels, folds, seed)
     losses, correct = np.zeros((len(PENALTIES), len(labels))), np.zeros((len(PENALTIES), len(labels)), bool)
-    for fold in range(folds):
-        inside = fold_of != fold
-        for number, weights in enumerate(fit_path(inputs[inside], labels[inside], int(labels.max()) + 1)):
-            logits = _logits(weights, inputs[~inside])
-            losses[number, ~inside] = _losses(logits, labels[~inside])
-            correct[number, ~inside] = logits.argmax(1) == labels[~inside]
+    for number, outside, logits in _judged(inputs, labels, fold_of):
+        losses[number, outside] = _losses(logits, labels[outside])
+        correct[number, outside] = logits.argmax(1) == labels[outside]
     chosen = np.array([losses[:, fold_of != fold].mean(1).argmin() for fold in range(folds)])[fold_of]
     each = np.arange(len(labels))
     return Probe(correct[chosen, each], float(losses[chosen, each].mean()), PENALTIES[int(losses.mean(1).argmin())])
@@ -65,17 +64,25 @@ def choose_penalty(inputs: Floats, labels: NDArray[np.int64], seed: int = 0) -> 
         inputs: `(n, size)` standardised features.
         labels: `(n,)` from 0.
     """
-    if len(labels) > _MOST_TO_CHOOSE:
-        parts = -(-len(labels) // _MOST_TO_CHOOSE)
+    if len(labels) > MOST_TO_CHOOSE:
+        parts = -(-len(labels) // MOST_TO_CHOOSE)
         chosen = stratified_folds(labels, parts, seed) == 0
         inputs, labels = inputs[chosen], labels[chosen]
     inputs = _spanned(inputs)
     fold_of, losses = stratified_folds(labels, _FOLDS_TO_CHOOSE, seed), np.zeros((len(PENALTIES), len(labels)))
-    for fold in range(_FOLDS_TO_CHOOSE):
-        inside = fold_of != fold
-        for number, weights in enumerate(fit_path(inputs[inside], labels[inside], int(labels.max()) + 1)):
-            losses[number, ~inside] = _losses(_logits(weights, inputs[~inside]), labels[~inside])
+    for number, outside, logits in _judged(inputs, labels, fold_of):
+        losses[number, outside] = _losses(logits, labels[outside])
     return PENALTIES[int(losses.mean(1).argmin())]
+
+
+def _judged(
+    inputs: Floats, labels: NDArray[np.int64], fold_of: NDArray[np.int64]
+) -> Iterator[tuple[int, NDArray[np.bool_], Floats]]:
+    """For each fold and penalty: the number of the penalty, which images are in the fold, and their logits from the others."""
+    for fold in range(int(fold_of.max()) + 1):
+        outside = fold_of == fold
+        for number, weights in enumerate(fit_path(inputs[~outside], labels[~outside], int(labels.max()) + 1)):
+            yield number, outside, _logits(weights, inputs[outside])
 
 
 def _losses(logits: Floats, labels: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -117,7 +117,8 @@ def train(
         if _distributed.is_first():
             write_plan(folder, asked, plan, classifier)
         checkpoints = Checkpoints(folder)
-        resumed = _resume(checkpoints, state)
+        if not (resumed := _resume(checkpoints, state)) and after is None:
+            state.reused_seconds = source.reused_seconds
         rewrite = functools.partial(write_plan, folder, asked, plan, classifier)
         spent = time.perf_counter() - started
         with watched(folder, state.curve) as watch:
@@ -180,8 +181,8 @@ def check(recipe: Recipe, dataset: Dataset, split: Split) -> None:
         raise InputError("model cnn normalises over a batch, which needs two images or more.", "Give --batch 2 or more.")
     if isinstance(recipe.net, BackboneOptions):
         weights_mark(recipe.model, recipe.net)
-        if recipe.optimizer == "lbfgs" and not recipe.on_features:
-            raise InputError("lbfgs solves for a head on frozen features.", "Take another --optimizer for --transfer finetune.")
+        if recipe.optimizer == "lbfgs" and not (recipe.on_features and recipe.net.head == "linear"):
+            raise InputError("lbfgs solves for a linear head on frozen features.", "Take another --optimizer, such as adamw.")
         if recipe.optimizer == "muon" and recipe.net.transfer == "finetune":
             raise InputError("muon gives weights a norm of its own, which loses pretrained ones.", "Take --optimizer adamw.")
     elif recipe.optimizer == "lbfgs":
@@ -407,13 +408,13 @@ def _finish(
         "epochs": int(plan.epochs) if plan.epochs == int(plan.epochs) else plan.epochs,
         "steps": plan.done,
         "resolved": plan.recipe.model_dump(mode="json"),
-        "parameters": sum(layer.parameters for layer in layers),
+        "parameters": sum(weight.numel() for weight in classifier.parameters()),
         "trainable_parameters": sum(weight.numel() for weight in classifier.net.parameters() if weight.requires_grad),
         "multiply_adds": sum(layer.multiply_adds for layer in layers),
         "seconds": {
-            "train": round(state.seconds + source.reused_seconds, 3),
+            "train": round(state.seconds + state.reused_seconds, 3),
             "prepare": round(source.seconds, 3),
-            "total": round(state.seconds + source.reused_seconds + time.perf_counter() - started, 3),
+            "total": round(state.seconds + state.reused_seconds + time.perf_counter() - started, 3),
         },
         "predict_ms_per_image": None if ms_per_image is None else round(ms_per_image, 4),
         "backbone": source.shown,

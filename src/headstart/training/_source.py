@@ -173,9 +173,11 @@ def _on_a_backbone(
     head = build_head(backbone.size, outputs_for(len(dataset.class_names)), options, seed)
     net, seconds, reused = Transfer(backbone, head, learns_statistics=not options.pretrained), 0.0, 0.0
     if options.pretrained:
-        probe = recipe.model_copy(update={"net": options.model_copy(update={"transfer": "frozen"}), "l2": None})
-        with _distributed.first_goes_first():
-            fitted, source = _on_features(probe, dataset, without_test(dataset, split), seed)
+        # At the same side: another one has other features, and a time limit would choose one of its own.
+        frozen = options.model_copy(update={"transfer": "frozen", "input_px": side_px})
+        probe = recipe.model_copy(update={"net": frozen, "l2": None})
+        fitted, source = _on_features(probe, dataset, without_test(dataset, split), seed)
+        fitted.to(best_device())
         front = fitted.front
         assert isinstance(front, StandardisedBackbone)
         front.std.clamp_(min=_LEAST_SPREAD * front.std.mean().item())

@@ -48,7 +48,7 @@ _OF_WHOLE_BACKBONES: dict[str, Any] = {
     "label_smoothing": [0.0, 0.1],
 }
 _OF_OTHERS: dict[str, Any] = {"lr": _RATE, "dropout": _DROPOUT, "l2": _L2, "optimizer": _OPTIMIZERS, "batch": [32, 64, 128, 256]}
-EXTRAS: dict[str, dict[str, Any]] = {
+_EXTRAS: dict[str, dict[str, Any]] = {
     "augmentation": {
         "shift": [0.0, 0.05, 0.1],
         "rotation": [0.0, 5.0, 10.0, 15.0],
@@ -75,20 +75,22 @@ def default_space(recipe: Recipe, extras: tuple[str, ...] = ()) -> dict[str, Any
     if isinstance(recipe.net, CnnOptions) and recipe.net.layers is not None and recipe.net.layers > 1:
         found["layers"] = {"low": max(1, recipe.net.layers - 2), "high": recipe.net.layers}
     for extra in extras:
-        if extra not in EXTRAS:
+        if extra not in _EXTRAS:
             raise InputError(
-                f"there is nothing called '{extra}' to search: {nearest(extra, list(EXTRAS))}", "Example: --also augmentation"
+                f"there is nothing called '{extra}' to search: {nearest(extra, list(_EXTRAS))}", "Example: --also augmentation"
             )
-        if not set(EXTRAS[extra]) <= known:
+        if not set(_EXTRAS[extra]) <= known:
             raise InputError(f"model {model} takes no {extra.replace('_', ' ')}.", "Leave it out of --also.")
-        found |= EXTRAS[extra]
+        found |= _EXTRAS[extra]
     flat = recipe.flat()
     return {key: _with_own(choice, flat.get(key)) for key, choice in found.items()}
 
 
 def _space_of(recipe: Recipe) -> dict[str, Any]:
     if is_backbone(recipe.model):
-        return _OF_HEADS if recipe.on_features else _OF_WHOLE_BACKBONES
+        learns_alike = getattr(recipe.net, "transfer", "") == "scratch"  # all layers at one rate
+        whole = {key: choice for key, choice in _OF_WHOLE_BACKBONES.items() if not (learns_alike and key == "layer_decay")}
+        return _OF_HEADS if recipe.on_features else whole
     return _SPACES.get(recipe.model, _OF_OTHERS)
 
 

@@ -59,6 +59,7 @@ class State:
         curve: one row an epoch.
         loss, right, count: sums over the images of the epoch in progress.
         seconds: spent on training, by all processes that worked on it one after the other.
+        reused_seconds: what earlier runs had spent on its features when it began; its own are in `seconds`.
         stopped: why training ended; None while it has not.
         validation: `(n, K)` probabilities under the present weights, where they are known; computing them took `predict_seconds`.
     """
@@ -72,6 +73,7 @@ class State:
     right: int = 0
     count: int = 0
     seconds: float = 0.0
+    reused_seconds: float = 0.0
     stopped: str | None = None
     validation: NDArray[np.float32] | None = None
     predict_seconds: float = 0.0
@@ -124,6 +126,7 @@ class State:
             "right": self.right,
             "count": self.count,
             "seconds": self.seconds,
+            "reused_seconds": self.reused_seconds,
             "stopped": self.stopped,
             "best_loss": self.best.loss,
             "epochs_since_best": self.best.epochs_since,
@@ -150,6 +153,7 @@ class State:
         self.plan.done, self.plan.position, self.plan.steps = facts["done"], facts["position"], facts["steps"]
         self.curve, self.seconds, self.stopped = list(facts["curve"]), facts["seconds"], facts["stopped"]
         self.loss, self.right, self.count = facts["loss"], facts["right"], facts["count"]
+        self.reused_seconds = facts["reused_seconds"]
 
 
 def _weights(optimizer: torch.optim.Optimizer) -> list[Tensor]:

@@ -31,7 +31,7 @@ def measure(plan: Plan, classifier: Classifier, source: Source, dataset: Dataset
     trial = copy.deepcopy(classifier).train()
     step = _seconds_per_step(plan, trial, source, dataset, split, seconds)
     judged = np.concatenate([split.validation, split.test])
-    image = _seconds_per_prediction(trial, source, judged, seconds) if len(judged) else 0.0
+    image = _seconds_per_prediction(trial.eval(), source, judged, seconds) if len(judged) else 0.0
     writing = _KEPT_FOR_WRITING if limit is None else min(_KEPT_FOR_WRITING, 0.05 * limit)
     share = 1 / _distributed.count()
     found = Cost(step, image * share * len(split.validation), image * share * len(split.test) + writing)

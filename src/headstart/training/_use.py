@@ -41,7 +41,7 @@ def use_of(
             dataset=dataset.name,
             train_images=len(split.train),
             epochs=state.plan.epochs,
-            seconds=round(state.seconds + source.reused_seconds, 3),
+            seconds=round(state.seconds + state.reused_seconds, 3),
             validation_accuracy=accuracies["validation"],
             test_accuracy=accuracies["test"],
         ),
