@@ -9,7 +9,13 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
+import timm
 from safetensors.numpy import load_file
+from safetensors.torch import load_file as load_torch
+from safetensors.torch import save_file
+
+from headstart import train
 
 BIN = Path(sys.executable).parent
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
@@ -36,3 +42,20 @@ def test_two_processes_give_the_weights_of_one_within_rounding_and_one_result(tm
     for name, weight in mine.items():
         scale = max(1e-3, float(np.abs(weight).max()))
         assert np.abs(weight - theirs[name]).max() < 2e-3 * scale, name
+
+
+@pytest.mark.parametrize("way", ["finetune", "scratch"])
+def test_a_backbone_learns_on_two_processes_as_on_one(way: str, tmp_path: Path) -> None:
+    """Fine-tuning computes features and solves for a head first; from scratch, batch norms that bring their activation learn."""
+    weights = tmp_path / "weights.safetensors"
+    save_file(timm.create_model("test_efficientnet").state_dict(), weights)
+    options = {"transfer": way, "train_images": 90, "validation": 0.05, "test": 0.05, "epochs": 1, "batch": 31, "lr": 0.01}
+    options |= {"optimizer": "sgd", "precision": "float32", "dropout": 0.0, **({"weights": weights} if way == "finetune" else {})}
+    train("digits", model="timm/test_efficientnet", input_px=32, out=tmp_path / "one", **options)
+    words = [word for key, value in options.items() for word in (f"--{key.replace('_', '-')}", value)]
+    words += ["--model", "timm/test_efficientnet", "--set", "input_px=32", "--json", "-q", "--out", tmp_path / "two"]
+    headstart("train", "digits", *words, processes=2)
+    mine, theirs = (load_torch(tmp_path / run / "model.safetensors") for run in ("one", "two"))
+    for name, weight in mine.items():
+        scale = max(1e-3, float(weight.abs().max()))
+        assert (weight - theirs[name]).abs().max() < 5e-3 * scale, name

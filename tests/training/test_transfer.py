@@ -27,7 +27,7 @@ MODEL, SIDE = "efficientnet-lite0", {"input_px": 32}
 
 @pytest.fixture
 def few(digits: Dataset) -> Split:
-    return make_split(digits, train_images=150)
+    return make_split(digits, train_images=150, validation=0.06, test=0.06)
 
 
 @pytest.fixture
@@ -89,7 +89,7 @@ def test_fine_tuning_begins_with_the_solved_head_and_learns(digits: Dataset, few
     recipe = resolve(whole("finetune"), len(few.train), digits.class_names)
     classifier, source = prepare(recipe, digits, few, 0)
     begun = source.probabilities(classifier.eval(), few.validation).argmax(1) == digits.labels[few.validation]
-    assert abs(begun.mean() - frozen["validation"]["accuracy"]) < 0.03  # mirrored views are averaged here
+    assert abs(begun.mean() - frozen["validation"]["accuracy"]) < 0.1  # of 108 images; a random head gets 0.1
     tuned = train(whole("finetune", epochs=8.0, lr=2e-4), digits, few, 0, tmp_path / "tuned")
     assert tuned["trainable_parameters"] > 3_000_000
     curves = [line.split(",") for line in (tmp_path / "tuned" / "curves.csv").read_text().splitlines()]

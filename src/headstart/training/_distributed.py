@@ -140,9 +140,19 @@ class _Sum(torch.autograd.Function):
 
 
 class _BatchNorm(nn.BatchNorm2d):
-    """Batch norm over the images of all processes; torch's own `SyncBatchNorm` is for GPUs only."""
+    """Batch norm over the images of all processes; torch's own `SyncBatchNorm` is for GPUs only.
+
+    Attributes:
+        behind: what a batch norm of timm does to its output: dropout and activation.
+    """
+
+    behind: nn.Module
 
     def forward(self, x: Tensor) -> Tensor:
+        found: Tensor = self.behind(self._normalised(x))
+        return found
+
+    def _normalised(self, x: Tensor) -> Tensor:
         if not self.training:
             return super().forward(x)
         values = x.float()
@@ -170,9 +180,10 @@ def shared(net: nn.Module) -> nn.Module:
         return net
     for module in net.modules():
         for name, child in module.named_children():
-            if type(child) is nn.BatchNorm2d:
+            if isinstance(child, nn.BatchNorm2d):
                 synced = _BatchNorm(child.num_features, child.eps, child.momentum)
                 synced.load_state_dict(child.state_dict())
+                synced.behind = nn.Sequential(*child.children())
                 for ours, theirs in zip(synced.parameters(), child.parameters(), strict=True):
                     ours.requires_grad_(theirs.requires_grad)
                 setattr(module, name, synced.to(best_device()))
