@@ -12,7 +12,6 @@ Finished searches under --out are reused, so that the command can be stopped and
 from __future__ import annotations
 
 import argparse
-import gzip
 import json
 import statistics
 import subprocess
@@ -22,21 +21,19 @@ from typing import Any
 
 import numpy as np
 
+import headstart
+from headstart.data import TRAIN as TRAIN_PART
+
 SHOWN, TRAIN, VALIDATION = 42_000, 27_720, 13_860
-
-
-def read_idx(folder: Path, name: str, header: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    path = next(folder.glob(name + "*"))
-    raw = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    return np.frombuffer(raw, np.uint8, offset=header)
 
 
 def same_digits(folder: Path, out: Path) -> Path:
     """The peer's digits as an .npz with a validation part and no test part."""
     path = out / "digits.npz"
     if not path.exists():
-        images = read_idx(folder, "train-images", 16).reshape(-1, 28, 28)[:SHOWN]
-        labels = read_idx(folder, "train-labels", 8)[:SHOWN]
+        mnist = headstart.load(folder)
+        own = mnist.parts == TRAIN_PART
+        images, labels = mnist.images[own][:SHOWN, ..., 0], mnist.labels[own][:SHOWN]
         order = np.random.RandomState(13).permutation(SHOWN)
         train, validation = order[:TRAIN], order[TRAIN : TRAIN + VALIDATION]
         parts = {"x_train": images[train], "y_train": labels[train], "x_validation": images[validation]}
