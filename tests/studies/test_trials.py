@@ -1,0 +1,42 @@
+"""Trials that several machines share: a dead machine's are finished by another one, a living one's are left alone."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+from headstart.studies import _trials
+from headstart.studies._space import make_space
+from headstart.studies._trials import Ledger, Trials
+from headstart.training import make_recipe
+
+
+def _search(url: str, folder: Path) -> Trials:
+    """The shared search, as a machine with this folder sees it."""
+    space = make_space("mlp", {"nodes": [16, 32, 64]}, {})
+    return Ledger(url, "study", folder).trials("rung0", space, make_recipe("mlp"), 0)
+
+
+def test_the_trials_of_a_dead_machine_are_taken_over_and_count_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_trials, "DEAD_AFTER_SECONDS", 0.2)
+    url = f"sqlite:///{tmp_path / 'shared.db'}"
+    one, two = (_search(url, tmp_path / name) for name in ("one", "two"))
+    begun = one.generation(2, 4)
+    assert [trial.number for trial in begun] == [0, 1]
+    one.done(begun[0], 0.5, {})
+
+    own = two.generation(2, 4)  # a first look: nobody is known to be dead
+    assert 1 not in [trial.number for trial in own]
+    time.sleep(0.3)
+    one.sign_of_life()
+    assert two.generation(2, 4) == []  # the machine lives
+
+    time.sleep(0.3)  # and now it is silent
+    (adopted,) = two.generation(2, 4)
+    assert (adopted.number, adopted.values) == (1, begun[1].values)
+    two.done(adopted, 0.25, {"by": "two"})
+    one.done(begun[1], 0.75, {"by": "one"})  # it was not dead, after all: what was noted first stays
+    assert [trial.number for trial in two.all()] == [0, 1, 2, 3]
+    assert two.all()[1].facts["loss"] == 0.25
