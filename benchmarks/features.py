@@ -23,8 +23,7 @@ from torch.nn import functional
 
 from headstart.data import Dataset, load
 from headstart.models import BackboneOptions, load_backbone
-from headstart.training import _features
-from headstart.training._device import prepare_process
+from headstart.training import _features, prepare_process
 
 MODEL, TIMM_NAME = "efficientnet-lite0", "tf_efficientnet_lite0"
 

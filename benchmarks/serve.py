@@ -3,7 +3,7 @@
     python benchmarks/serve.py --minutes 10
     python benchmarks/serve.py --run runs/mine --clients 16
 
-Starts `headstart serve` for the run (by default a `cnn`, preset balanced, of 6,000 MNIST images, trained first), and 16 clients
+Starts `headstart serve` for the run (by default a `cnn`, preset fast, of 6,000 MNIST images, trained first), and 16 clients
 in this process, each with one connection and one request at a time. Every answer is compared with what the first one for that
 image said. Client and server share the machine's cores. Exits with 1 if an answer was wrong or missing.
 """
@@ -41,7 +41,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         run = args.run or Path(folder) / "run"
         if args.run is None:
-            headstart.train("mnist", model="cnn", train_images=6000, epochs=3, out=run)
+            headstart.train("mnist", model="cnn", preset="fast", train_images=6000, epochs=3, out=run)
         command = [*PROGRAM, "serve", str(run), "--port", "0", "--json", "-q"]
         server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         try:
