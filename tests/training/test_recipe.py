@@ -118,3 +118,8 @@ def test_little_data_means_small_batches_and_many_epochs() -> None:
 def test_only_digits_and_letters_are_never_mirrored(names: tuple[str, ...], expected: bool) -> None:
     assert are_characters(names) is expected
     assert resolve(make_recipe("cnn"), 100, names).flip is not expected
+
+
+def test_the_fast_preset_takes_as_many_steps_of_few_images_as_it_can() -> None:
+    few, many = (resolve(make_recipe("cnn", preset="fast"), images, ("cat", "dog")) for images in (510, 51_000))
+    assert (few.batch, many.batch) == (16, 384)

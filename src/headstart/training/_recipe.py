@@ -139,7 +139,7 @@ PRESETS = ("fast", "balanced", "best")
 _PRESETS: dict[str, dict[str, dict[str, Any]]] = {
     "mlp": {"fast": {"effort": 0.25, "nodes": 256}, "best": {"effort": 3.0, "nodes": 1024, "dropout": 0.4}},
     "cnn": {
-        "fast": {"effort": 0.16, "nodes": 16, "downsample": "stride", "batch": 384, "flip": False, "lr": 0.15},
+        "fast": {"effort": 0.16, "nodes": 16, "downsample": "stride", "flip": False, "lr": 0.15},
         "best": {"effort": 4.0, "nodes": 64, "cutout": 0.3, "shift": 0.04},
     },
     _BACKBONE: {"fast": {"effort": 0.5, "input_px": 64}, "best": {"effort": 1.5, "input_px": 224}},
@@ -155,6 +155,7 @@ _OF_OPTIMIZER: dict[str, dict[str, float]] = {
 }
 WITHOUT_MOMENTUM = ("adam", "adamw", "lbfgs")
 USUAL_BATCH = {"mlp": 256, "cnn": 512, _BACKBONE: 256, **dict.fromkeys(_WHOLE.values(), 64)}
+_SHORT_CNN_BATCH = 384  # of the fast preset: more steps in as many images (benchmarks/cnn.md)
 IMAGES_TO_SEE = {
     "mlp": 1_000_000,
     "cnn": 800_000,
@@ -314,7 +315,8 @@ def resolve(recipe: Recipe, train_images: int, class_names: tuple[str, ...]) -> 
         # About 20 steps an epoch or more, so that little data still means many updates: a guess that held on
         # digits and Fashion-MNIST.
         few = max(1, train_images // _FEWEST_STEPS_AN_EPOCH)
-        changes["batch"] = max(16, min(USUAL_BATCH[kind], 2 ** (few.bit_length() - 1)))
+        usual = _SHORT_CNN_BATCH if kind == "cnn" and recipe.effort < 1 else USUAL_BATCH[kind]
+        changes["batch"] = max(16, min(usual, 2 ** (few.bit_length() - 1)))
     if recipe.optimizer == "lbfgs":
         changes["epochs"] = 1.0
     elif recipe.epochs is None:
