@@ -79,12 +79,12 @@ def _draw_match(axes: Axes, study: Study, pair: Facts) -> None:
     counts, match = study.facts["per_class"], pair["matches"][pair["match"]]
     places = {entry.name: entry.place for entry in study.entries}
     colour, level, start = LIGHT.accent(places[pair["follower"]]), match["accuracy"], match["per_class"]
-    end = match["needs"]["per_class"] or counts[-1] * 1.2
-    if end <= start:
-        return
+    where = match["needs"]["where"]
+    end = match["needs"]["per_class"] or (counts[-1] * 1.2 if where == "above" else counts[0] / 1.2)
     style = {"arrowstyle": "-|>", "color": LIGHT.ink, "linewidth": 1.1, "linestyle": (0, (4, 2)), "shrinkA": 6, "shrinkB": 1}
     axes.annotate("", (end, level), (start, level), arrowprops=style, zorder=4)
-    many = factor(match["times"]) if match["times"] else f"> {factor(counts[-1] / start)}"
+    beyond = f"> {factor(counts[-1] / start)}" if where == "above" else f"< {factor(counts[0] / start)}"
+    many = factor(match["times"]) if where == "inside" else beyond
     text = f"{many}× the labels"
     axes.annotate(
         text,
@@ -98,7 +98,7 @@ def _draw_match(axes: Axes, study: Study, pair: Facts) -> None:
         bbox={"facecolor": LIGHT.paper, "edgecolor": "none", "pad": 1.2, "alpha": 0.8},
         zorder=5,
     )
-    if match["needs"]["where"] == "inside":
+    if where == "inside":
         axes.plot([end], [level], "o", color=colour, markersize=7, markerfacecolor=LIGHT.paper, markeredgewidth=1.8, zorder=5)
     crossing = pair["crossing"]
     if crossing["where"] == "inside" and pair["differences"][-1]["is_shown"]:
