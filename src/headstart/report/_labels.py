@@ -5,11 +5,12 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
+from headstart.evaluation import factor, rounded
 from headstart.report import _labels_figure
 from headstart.report._content import Content, images
 from headstart.report._load import Facts, Study
 from headstart.report._panels import svg
-from headstart.report._values import ABSENT, count, factor
+from headstart.report._values import ABSENT, count
 
 WIDE, NARROW = (7.6, 4.3), (3.7, 4.0)  # inches: for a screen, and for a phone
 
@@ -64,7 +65,7 @@ def headline(finding: Facts) -> str:
     match = main["matches"][main["match"]]
     begin = f"On {name}, {count(match['per_class'])} label{'s' * (match['per_class'] != 1)} a class with {main['leader']}"
     needs = match["needs"]
-    worth = _round(needs["per_class"]) if needs["where"] == "inside" else _beyond(needs, finding["per_class"])
+    worth = rounded(needs["per_class"]) if needs["where"] == "inside" else _beyond(needs, finding["per_class"])
     return f"{begin} are worth {worth} with {main['follower']}"
 
 
@@ -78,15 +79,11 @@ def crossing(pair: Facts, counts: list[int]) -> dict[str, str]:
     low, high = found["interval"]
     if found["where"] == "above":
         may = low is not None and low < counts[-1]
-        return {"at": f"above {count(counts[-1])}", "span": f"perhaps from {_round(low)}" if may else ""}
+        return {"at": f"above {count(counts[-1])}", "span": f"perhaps from {rounded(low)}" if may else ""}
     if found["where"] == "below":
         return {"at": f"below {count(counts[0])}", "span": ""}
-    ends = f"{_round(low) if low else f'below {count(counts[0])}'} to {_round(high) if high else f'above {count(counts[-1])}'}"
-    return {"at": _round(found["per_class"]), "span": ends}
-
-
-def _round(labels: float) -> str:
-    return count(round(float(f"{labels:.2g}")))
+    ends = f"{rounded(low) if low else f'below {count(counts[0])}'} to {rounded(high) if high else f'above {count(counts[-1])}'}"
+    return {"at": rounded(found["per_class"]), "span": ends}
 
 
 def _points(contender: Facts, finding: Facts) -> list[tuple[Facts, Facts | None]]:
@@ -115,7 +112,7 @@ def _matches(pair: Facts, counts: list[int]) -> list[dict[str, Any]]:
             {
                 "per_class": one["per_class"],
                 "accuracy": one["accuracy"],
-                "needs": _round(one["needs"]["per_class"]) if inside else ABSENT,
+                "needs": rounded(one["needs"]["per_class"]) if inside else ABSENT,
                 "times": times(one, counts),
                 "span": f"{factor(low) if low else 'any'} to {factor(high) if high else 'any'}",
             }

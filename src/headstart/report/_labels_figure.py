@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from headstart.evaluation import factor, rounded
 from headstart.report._canvas import figure
 from headstart.report._load import Entry, Facts, Study
 from headstart.report._style import LIGHT
-from headstart.report._values import count, factor, percent, short
+from headstart.report._values import count, percent, short
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -104,7 +105,7 @@ def _draw_match(axes: Axes, study: Study, pair: Facts) -> None:
     if crossing["where"] == "inside" and pair["differences"][-1]["is_shown"]:
         at = crossing["per_class"]
         axes.axvline(at, color=LIGHT.soft, linewidth=1.0, linestyle=(0, (1, 2)), zorder=1)
-        words = f"cross at {count(round(float(f'{at:.2g}')))}"
+        words = f"cross at {rounded(at)}"
         axes.text(
             at,
             0.02,

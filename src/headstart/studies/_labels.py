@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from headstart import progress
 from headstart.data import Dataset, Split, labelled, most_per_class, with_train, without_validation
 from headstart.errors import InputError
+from headstart.evaluation import listed
 from headstart.execution import Where, open_executor
 from headstart.models import is_backbone
 from headstart.studies._contenders import Contender, contenders, folder_name
@@ -30,7 +31,7 @@ from headstart.studies._grid import (
     shrink,
     with_features,
 )
-from headstart.studies._matching import findings, listed
+from headstart.studies._matching import findings
 from headstart.training import Recipe, check, read_metrics, seconds_per_image
 
 USUAL_PER_CLASS, FEW_PER_CLASS = (10, 30, 100, 300, 1000), (1, 3, 10)
@@ -157,12 +158,18 @@ def _counts(asked: LabelStudy, dataset: Dataset, split: Split) -> tuple[list[int
     if len(counts) < 2:
         raise InputError(
             f"the smallest class of {dataset.name} has {most:,} different training image{'s' * (most != 1)}, so no curve can be "
-            f"drawn through {listed(wanted)} labels a class.",
+            f"drawn through {_numbers(wanted)} labels a class.",
             f"Give --per-class with two or more numbers up to {most:,}, or add images.",
         )
-    gone = listed(wanted[len(counts) :])
-    said = f"Left out: {gone} labels a class; the smallest class has {most:,} different training images."
-    return counts, [said] if gone else []
+    gone = wanted[len(counts) :]
+    said = (
+        [f"Left out: {_numbers(gone)} labels a class; the smallest class has {most:,} different training images."] if gone else []
+    )
+    return counts, said
+
+
+def _numbers(counts: Sequence[int]) -> str:
+    return listed([f"{count:,}" for count in counts])
 
 
 def _variants(entries: Sequence[Contender], drawn: Mapping[int, Mapping[int, NDArray[np.int64]]]) -> list[Variant]:

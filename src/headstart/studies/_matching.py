@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from headstart.evaluation import CurvePair, Labels, Pair, curve_pair, holm, pairs_with
+from headstart.evaluation import CurvePair, Labels, Pair, curve_pair, factor, holm, listed, pairs_with, rounded
 from headstart.studies._contenders import Contender
 
 _LEVEL = 0.05
@@ -137,17 +137,17 @@ def _needs(match: Mapping[str, Any], follower: str, counts: Sequence[int]) -> st
     low, high = match["times_interval"]
     most = counts[-1] / match["per_class"]
     if match["needs"]["where"] == "above":
-        sure = "" if low is None or low >= most else f" (95% interval: from {_times(low)} on)"
-        return f"{follower} would need more{f' than {_times(most)} times as many' if most > 1 else ''}{sure}."
+        sure = "" if low is None or low >= most else f" (95% interval: from {factor(low)} on)"
+        return f"{follower} would need more{f' than {factor(most)} times as many' if most > 1 else ''}{sure}."
     if match["needs"]["where"] == "below":
         return f"{follower} needs fewer than {counts[0]:,} for that."
-    return f"{follower} needs {_times(match['times'])} times as many for that (95% interval {_span(low, high)})."
+    return f"{follower} needs {factor(match['times'])} times as many for that (95% interval {_span(low, high)})."
 
 
 def _span(low: float | None, high: float | None) -> str:
     if low is None:
-        return "wider than what was tried" if high is None else f"up to {_times(high)}"
-    return f"{_times(low)} or more" if high is None else f"{_times(low)} to {_times(high)}"
+        return "wider than what was tried" if high is None else f"up to {factor(high)}"
+    return f"{factor(low)} or more" if high is None else f"{factor(low)} to {factor(high)}"
 
 
 def _end(found: Mapping[str, Any], counts: Sequence[int]) -> str:
@@ -161,11 +161,11 @@ def _end(found: Mapping[str, Any], counts: Sequence[int]) -> str:
     if crossing["where"] == "above" and (before := _ahead_before(found)):
         return f"{before}; with {most} {found['leader']} is ahead by {by}."
     if crossing["where"] == "above":
-        maybe = f", though they may from {_round(low)} on" if low is not None and low < counts[-1] else ""
+        maybe = f", though they may from {rounded(low)} on" if low is not None and low < counts[-1] else ""
         return f"The curves do not cross{maybe}: with {most} {found['leader']} is still ahead by {by}."
-    least = _round(low) if low else f"fewer than {counts[0]:,}"
-    span = f"{least} to {_round(high) if high else f'more than {counts[-1]:,}'}"
-    at = _round(crossing["per_class"] or counts[0])
+    least = rounded(low) if low else f"fewer than {counts[0]:,}"
+    span = f"{least} to {rounded(high) if high else f'more than {counts[-1]:,}'}"
+    at = rounded(crossing["per_class"] or counts[0])
     return f"The curves cross at about {at} a class (95% interval {span}): with {most} {found['follower']} is ahead by {by}."
 
 
@@ -173,24 +173,11 @@ def _ahead_before(found: Mapping[str, Any]) -> str:
     """With which numbers of labels the follower has the higher accuracy, and whether that is shown; "" with none."""
     sign = 1 if found["follower"] == found["a"] else -1
     ahead = [one for one in found["differences"] if sign * one["difference"] > 0]
+    if not ahead:
+        return ""
     shown = "" if any(one["is_shown"] for one in ahead) else ", which is not shown"
-    return f"With {listed([one['per_class'] for one in ahead])} a class {found['follower']} is ahead{shown}" if ahead else ""
-
-
-def listed(counts: Sequence[int]) -> str:
-    """Numbers as a part of a sentence: "10, 30 and 100"."""
-    words = [f"{count:,}" for count in counts]
-    return " and ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
-
-
-def _times(value: float) -> str:
-    """A factor with two digits that count."""
-    return f"{float(f'{value:.2g}'):,.0f}" if value >= 9.95 else f"{value:.1f}"
-
-
-def _round(labels: float) -> str:
-    """A number of labels with two digits that count: it was interpolated."""
-    return f"{float(f'{labels:.2g}'):,.0f}"
+    where = listed([f"{one['per_class']:,}" for one in ahead])
+    return f"With {where} a class {found['follower']} is ahead{shown}"
 
 
 def _alone(name: str, curve: Mapping[int, NDArray[np.bool_]], part: str) -> str:
