@@ -2,10 +2,11 @@
 
     python benchmarks/evidence.py coverage
     python benchmarks/evidence.py power
+    python benchmarks/evidence.py crossing
     python benchmarks/evidence.py aa
 
-`coverage` and `power` simulate a population of images and runs whose true accuracies are known; `aa` trains. Each prints a
-Markdown table; evidence.md holds them.
+`coverage`, `power` and `crossing` simulate a population of images and runs whose true accuracies are known; `aa` trains. Each
+prints a Markdown table; evidence.md holds them. `crossing` takes about five minutes on 2 cores.
 """
 
 from __future__ import annotations
@@ -22,7 +23,9 @@ from scipy.stats import norm
 import headstart
 from headstart import store
 from headstart.evaluation import (
+    CurvePair,
     accuracy_interval,
+    curve_pair,
     exact_mcnemar,
     paired_bootstrap,
     recipe_test,
@@ -38,6 +41,12 @@ NEAR, FAR = 0.02, 0.15  # share of a recipe's own taste in images in what decide
 NOISE = 0.15  # share that no seed shares with another: two runs at 90% disagree about 7% of the images
 SPREADS = (0.0, 0.005)  # standard deviation of the true accuracy of runs of one recipe
 POWER = 0.8
+LABELS = (10, 30, 100, 300, 1000)  # a class
+SLOW, QUICK = 0.10 + 0.25 * np.log10(LABELS), 0.45 + 0.10 * np.log10(LABELS)
+CROSSING = 10 ** (0.35 / 0.15)  # of these lines
+MATCH = 10 ** (0.45 / 0.25)  # labels that SLOW needs for what QUICK has with the fewest
+CURVE_SPREADS = (0.0, 0.02)  # of learning curves: each seed draws labelled images of its own
+CURVE_IMAGES = 2000
 AA_TEST_SHARE = 0.5  # 898 test images: on the usual 270 hardly anything could be shown
 
 
@@ -125,6 +134,37 @@ def _shown(n: int, seeds: int, spread: float, difference: float, experiments: in
     return float(np.mean(np.array(p_values) <= 0.05)), float(np.median(said))
 
 
+def crossing(studies: int) -> None:
+    """Share of simulated studies of labels whose 95% intervals hold the true crossing, and the true labels that match."""
+    print(f"{studies:,} studies a row; standard error {(0.95 * 0.05 / studies) ** 0.5:.1%} where coverage is 95%\n")
+    print("| seeds | spread | the crossing | labels that match |\n|---|---|---|---|")
+    for spread in CURVE_SPREADS:
+        for seeds in (2, 3, 5):
+            held = np.mean([_holds(np.random.default_rng([study, seeds]), seeds, spread) for study in range(studies)], axis=0)
+            print(f"| {seeds} | {spread:.1%} |", *(f"{share:.1%} |" for share in held), flush=True)
+
+
+def _holds(rng: np.random.Generator, seeds: int, spread: float) -> list[bool]:
+    pair = _study(rng, seeds, spread)
+    found = ((pair.crossing(), CROSSING), (pair.matching(0), MATCH))
+    return [one.interval[0] <= truth <= one.interval[1] for one, truth in found]
+
+
+def _study(rng: np.random.Generator, seeds: int, spread: float) -> CurvePair:
+    """Two curves on the same images; what a run makes of an image, and its luck, are its own with each number of labels."""
+
+    def normal(points: int, rows: int, columns: int, share: float) -> Floats:
+        return rng.standard_normal((points, rows, columns), dtype=np.float32) * np.float32(share**0.5)
+
+    ease, curves = normal(1, 1, CURVE_IMAGES, 1 - FAR - NOISE), []
+    for accuracies in (QUICK, SLOW):
+        z = norm.ppf(accuracies)[:, None, None]
+        luck = spread / norm.pdf(z)
+        run = normal(len(LABELS), seeds, CURVE_IMAGES, NOISE) + luck * normal(len(LABELS), seeds, 1, 1.0)
+        curves.append(ease + normal(1, 1, CURVE_IMAGES, FAR) + run + z * (1 + luck**2) ** 0.5 > 0)
+    return curve_pair(LABELS, *curves)
+
+
 def train_pool(path: Path, runs: int, epochs: float) -> Bools:
     """`(runs, images)`: was the test image right, of `cnn` on `digits` under seeds from 0; goes on where it stopped."""
     dataset = headstart.load("digits")
@@ -177,13 +217,15 @@ def main() -> None:
     asked.add_argument("--epochs", type=float, default=2)
     asked.add_argument("--pairs", type=int, default=200)
     asked.add_argument("--pool", type=Path, default=Path("runs/aa.npz"))
-    for verb, experiments in (("coverage", 1000), ("power", 200)):
+    for verb, experiments in (("coverage", 1000), ("power", 200), ("crossing", 300)):
         verbs.add_parser(verb).add_argument("--experiments", type=int, default=experiments)
     args = parser.parse_args()
     if args.verb == "coverage":
         return coverage(args.experiments)
     if args.verb == "power":
         return power(args.experiments)
+    if args.verb == "crossing":
+        return crossing(args.experiments)
     return aa(args.pool, args.runs, args.epochs, args.pairs)
 
 

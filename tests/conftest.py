@@ -41,19 +41,21 @@ def page_only(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_page, "_save_figures", lambda *_: None)
 
 
-@pytest.fixture
-def digits() -> Dataset:
-    """1,797 digits of 8x8 pixels."""
-    return load("digits")
+@pytest.fixture(scope="session")
+def digits(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    """1,797 digits of 8x8 pixels, decoded once into a cache of their own; nobody changes them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("digits")))
+        return load("digits")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def digits_split(digits: Dataset) -> Split:
     """70/15/15."""
     return make_split(digits)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def small(digits: Dataset) -> Split:
     """300 training images, so that a run takes a moment."""
     return make_split(digits, train_images=300)

@@ -70,7 +70,7 @@ def test_every_pair_carries_mcnemar_for_each_seed_and_the_bootstrap() -> None:
     a, b = noisy(0, 0.92), noisy(1, 0.9, seeds=2)
     (pair,) = verdict({"a": a, "b": b}).pairs
     assert pair.mcnemar == (exact_mcnemar(a[0], b[0]), exact_mcnemar(a[1], b[1]))
-    assert pair.bootstrap[0] < pair.difference < pair.bootstrap[1]
+    assert pair.bootstrap is not None and pair.bootstrap[0] < pair.difference < pair.bootstrap[1]
 
 
 def test_a_contender_with_one_run_makes_it_about_first_runs() -> None:

@@ -1,4 +1,4 @@
-"""Study folders as `tune`, `lr`, `labels` and `effects` leave them, with made-up but consistent numbers: nothing is trained."""
+"""Study folders as `tune`, `lr`, `labels`, `effects` and `backbones` leave them, with made-up numbers: nothing is trained."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy as np
 from fake_study import DIGITS, Fake, dataset_facts, make_run, make_study
 
 from headstart.evaluation import accuracy_interval
+from headstart.studies import _backbones
 from headstart.studies._contenders import Contender, folder_name
 from headstart.studies._matching import findings
 from headstart.training import make_recipe
@@ -186,7 +187,7 @@ def make_labels(
         points: list[Json] = []
         for count in counts:
             chances = first + decade * np.log10(count) + rng.normal(0, 0.05 / count**0.3, seeds)
-            correct[f"{folder_name(name)}-{count}"] = right = rng.random((seeds, images)) < chances[:, None]
+            correct[name, count] = right = rng.random((seeds, images)) < chances[:, None]
             low, high = accuracy_interval(right)
             accuracy = {"mean": float(right.mean()), "low": low, "high": high, "per_seed": right.mean(1).tolist()}
             runs = [f"runs/{folder_name(name)}-{count}-seed{seed}" for seed in range(seeds)]
@@ -201,6 +202,28 @@ def make_labels(
     notes = ["Left out: 3,000 labels a class; the smallest class has 1,200 different training images."]
     found = {"classes": 10, "contenders": contenders, **findings(entries, correct, counts, "test"), "notes": notes}
     return _written(folder, {**_common("labels", class_names, seeds, True), **found, **changes})
+
+
+def make_backbones(
+    folder: Path, *, seeds: int = 1, class_names: Sequence[str] = DIGITS, images: int = 400, **changes: Any
+) -> Path:
+    """Write a study of backbones in which the fastest is worse, and the middle one as good as the best."""
+    found = []
+    for place, (side, right, speed) in enumerate(((64, 0.70, 900.0), (96, 0.90, 420.0), (128, 0.905, 130.0))):
+        correct = np.random.default_rng(place).permutation(images) < right * images
+        about = {
+            "name": f"efficientnet-lite0@{side}",
+            "model": "efficientnet-lite0",
+            "input_px": side,
+            "features": 1280,
+            "l2": 0.01,
+        }
+        low, high = accuracy_interval(correct)
+        measured = {"accuracy": right, "interval": [low, high], "loss": 1 - right, "images_per_second": speed, "correct": correct}
+        found.append({**about, **measured})
+    notes = [f"The time limit allowed {images:,} images."]
+    finding = {**_common("backbones", class_names, seeds, False), "images": images, **_backbones._finding(found, notes, images)}
+    return _written(folder, {**finding, **changes})
 
 
 def make_effects(folder: Path, *, seeds: int = 3, class_names: Sequence[str] = DIGITS, **changes: Any) -> Path:

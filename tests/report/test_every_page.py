@@ -6,7 +6,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from fake_studies import make_effects, make_labels, make_lr, make_tune
+from fake_studies import make_backbones, make_effects, make_labels, make_lr, make_tune
 from fake_study import make_study
 from pages import Tags
 
@@ -18,6 +18,7 @@ MAKERS: dict[str, Callable[[Path], Path]] = {
     "lr": make_lr,
     "labels": make_labels,
     "effects": make_effects,
+    "backbones": make_backbones,
 }
 
 

@@ -13,7 +13,7 @@ import pytest
 from fake_study import make_study
 from rich.console import Console, RenderableType
 
-from headstart.report import _values, compare_table, run_table, runs_table
+from headstart.report import _explained, _values, compare_table, run_table, runs_table
 from headstart.report._blocks import blocks
 from headstart.report._figures import confusion_pixels, epoch_limits, labelled_classes, largest_error
 from headstart.report._load import Entry, Facts, Run
@@ -294,3 +294,20 @@ def test_the_room_opens_without_torch_or_matplotlib() -> None:
     heavy = {"torch", "matplotlib", "PIL", "sklearn", "rich", "jinja2"}
     code = f"import sys, headstart.report; print({heavy} & set(sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "set()"
+
+
+@pytest.mark.parametrize(
+    ("cells", "words"),
+    [
+        ({(0, 0): 3.0}, "the upper left part most"),
+        ({(0, 0): 3.0, (3, 4): 2.0, (4, 4): 2.0}, "the lower right part most"),
+        ({(2, 2): 1.0, (0, 4): -9.0}, "the middle most"),
+        ({(2, 0): 1.0}, "the left part most"),
+        ({(1, 1): -1.0}, "no part of the image"),
+    ],
+)
+def test_where_an_explanation_rests_is_where_most_of_it_adds_up(cells: dict[tuple[int, int], float], words: str) -> None:
+    values = np.zeros((5, 5))
+    for at, value in cells.items():
+        values[at] = value
+    assert _explained._where(values) == words

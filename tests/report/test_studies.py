@@ -9,12 +9,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fake_studies import DEFAULTS, make_effects, make_labels, make_lr, make_tune
+from fake_studies import DEFAULTS, make_backbones, make_effects, make_labels, make_lr, make_tune
 from pages import NASTY, Tags
 from rich.console import Console, RenderableType
 
 from headstart.errors import InputError
-from headstart.report import _effects, _tune_figures, effects_table, labels_table, lr_table, tune_table, write_report
+from headstart.report import (
+    _effects,
+    _labels,
+    _tune_figures,
+    backbones_table,
+    effects_table,
+    labels_table,
+    lr_table,
+    tune_table,
+    write_report,
+)
 from headstart.report._load import Facts, facts, finished
 
 Maker = Callable[..., Path]
@@ -23,6 +33,7 @@ MAKERS: dict[str, tuple[Maker, Callable[[dict[str, Any]], RenderableType]]] = {
     "lr": (make_lr, lr_table),
     "labels": (make_labels, labels_table),
     "effects": (make_effects, effects_table),
+    "backbones": (make_backbones, backbones_table),
 }
 
 
@@ -230,18 +241,24 @@ def test_a_kind_of_study_without_a_page_is_named(tmp_path: Path) -> None:
         write_report(make_lr(tmp_path, seeds=1, study="colours"))
 
 
+@pytest.fixture(scope="module", params=MAKERS)
+def found(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, dict[str, Any]]:
+    """A kind of study, and a finding of it."""
+    make, _ = MAKERS[request.param]
+    return request.param, json.loads((make(tmp_path_factory.mktemp("found"), seeds=1) / "finding.json").read_text())
+
+
 @pytest.mark.parametrize("width", [80, 100, 200])
-@pytest.mark.parametrize("kind", MAKERS)
-def test_the_terminal_tables_fit_and_lose_no_number(tmp_path: Path, kind: str, width: int) -> None:
-    make, table = MAKERS[kind]
-    finding = json.loads((make(tmp_path, seeds=1) / "finding.json").read_text())
-    text = printed(table(finding), width)
+def test_the_terminal_tables_fit_and_lose_no_number(found: tuple[str, dict[str, Any]], width: int) -> None:
+    kind, finding = found
+    text = printed(MAKERS[kind][1](finding), width)
     assert max(len(line.rstrip()) for line in text.splitlines()) <= min(width, 100)
     assert "…" not in text
     words = {
         "tune": ["not finite", "memory", "the defaults", "0.3 points of the score were optimism", "97.1%", "is better than"],
         "lr": ["● 0.003", "≈ 0.001", "1 of 1", "−17.9 to −16.9", "are as good", "A range test suggests", "<diverged>"],
         "labels": ["efficientnet-lite0", "10,000", "to cnn", "not shown", "−7.6", "4.7 times as many", "Left out: 3,000"],
+        "backbones": ["● efficientnet-lite0@96", "≈ efficientnet-lite0@128", "420", "1,280", "−20.5", "not shown to be better"],
         "effects": ["nothing shown", "−31.5 to −30.5", "rmsprop – – – failed", "The baseline overfits", "failed at every seed"],
     }[kind]
     squeezed = " ".join(text.split())
@@ -255,6 +272,23 @@ def test_a_study_of_labels_says_what_labels_are_worth_and_where_curves_cross(tmp
     assert sections(page)[:3] == ["curves", "match", "results"]
     assert "times the labels" in page or "× the labels" in page
     assert re.search(r"cross at (1[5-9]|2[0-9])0<", page)
+
+
+def test_a_study_of_labels_says_fewer_where_fewer_match_and_who_is_ahead_where_nothing_can_match(tmp_path: Path) -> None:
+    finding = json.loads((make_labels(tmp_path, images=500) / "finding.json").read_text())
+    one = finding["comparisons"][finding["main"]]
+    match = one["matches"][one["match"]]
+    match |= {
+        "times": None,
+        "times_interval": [None, None],
+        "needs": {"per_class": None, "where": "below", "interval": [None, None]},
+    }
+    (tmp_path / "finding.json").write_text(json.dumps(finding))
+    page = written(tmp_path)
+    assert "are worth fewer than 10 with cnn</h1>" in page and "less than 0.1 times" in page and "&lt; 0.1× the labels" in page
+    assert "more than" not in _labels.headline(facts(finding))
+    one |= {"matches": [], "match": None, "crossing": None}
+    assert _labels.headline(facts(finding)) == "efficientnet-lite0 is ahead of cnn on digits"
 
 
 @pytest.mark.usefixtures("page_only")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -71,13 +73,13 @@ def test_candidates_are_ranked_on_training_images_alone(digits: Dataset, tmp_pat
         return compute(*given)
 
     monkeypatch.setattr(_backbones, "compute_features", noting)
+    monkeypatch.setattr(_backbones, "seconds_per_image", lambda recipe, *_: recipe.net.input_px / 10_000)
     finding = backbones(BackboneStudy(QUICK, images=200), digits, split, tmp_path / "study")
     assert set(looked) <= set(split.train.tolist()) and finding["images"] == 200 and finding["test_reads"] == 0
     small, large = finding["candidates"]
-    timed = store.read_json(tmp_path / "study" / "budget.json")["seconds_per_image"]  # not what is in the cache, of other moments
-    assert [one["images_per_second"] for one in finding["candidates"]] == [1 / timed[name] for name in QUICK]
+    assert small["images_per_second"] == pytest.approx(10_000 / 32)  # not what is in the cache, of other moments
+    assert large["images_per_second"] == pytest.approx(10_000 / 64)
     assert small["accuracy"] > 0.3 and large["accuracy"] > small["accuracy"]
-    assert small["images_per_second"] > large["images_per_second"] > 0
     assert finding["recommended"]["model"] == "efficientnet-lite0"
     again = backbones(BackboneStudy(QUICK, images=200), digits, split, tmp_path / "study")
     assert again == finding and len(looked) == 400
@@ -115,6 +117,26 @@ def test_a_time_limit_costs_images_and_too_short_a_one_says_what_is_needed(
     assert 100 <= finding["images"] <= 140 and "The time limit allowed" in finding["notes"][0]
     with pytest.raises(InputError, match=r"leaves \d+ images for each candidate(.|\n)*--time-limit \d+s"):
         backbones(BackboneStudy(QUICK, time_limit=5.0), digits, split, tmp_path / "short")
+
+
+def test_the_limit_that_is_asked_for_is_the_one_that_suffices(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_backbones, "time", SimpleNamespace(perf_counter=lambda: 3.0))
+    with pytest.raises(InputError) as caught:
+        _backbones._affordable({"one": 0.05, "other": 0.15}, 5.0, started=0.0)
+    found = re.search(r"--time-limit (\d+)s", caught.value.hint or "")
+    assert found is not None
+    needed = int(found[1])  # 100 images cost 20 s, beside the 3 s that are gone
+    assert _backbones._affordable({"one": 0.05, "other": 0.15}, needed, started=0.0) >= 100
+    with pytest.raises(InputError):
+        _backbones._affordable({"one": 0.05, "other": 0.15}, needed - 1, started=0.0)
+
+
+def test_what_is_installed_is_a_part_of_the_question(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_backbones, "installed_backbones", lambda: ["efficientnet-lite0"])
+    before, named = BackboneStudy().as_json(), BackboneStudy(("efficientnet-lite0",)).as_json()
+    monkeypatch.setattr(_backbones, "installed_backbones", lambda: ["efficientnet-lite0", "efficientnet-lite1"])
+    assert len({json.dumps(one) for one in (before, named, BackboneStudy().as_json())}) == 3
+    assert named == BackboneStudy(("efficientnet-lite0",)).as_json()
 
 
 def test_the_sample_has_every_class_with_its_share() -> None:

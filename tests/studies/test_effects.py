@@ -6,12 +6,14 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from headstart.data import Dataset, Split
 from headstart.errors import InputError
 from headstart.models import MODELS
-from headstart.studies import EffectStudy, effects
+from headstart.studies import EffectStudy, _effects, effects
+from headstart.studies._grid import Variant
 from headstart.studies._knobs import KNOBS, knobs_of, turned
 from headstart.training import make_recipe, resolve, with_depth
 
@@ -76,3 +78,15 @@ def test_a_depth_that_was_left_open_is_turned_from_what_it_comes_to(digits: Data
 def test_what_cannot_be_asked_is_refused_before_any_work(asked: EffectStudy, message: str) -> None:
     with pytest.raises(InputError, match=message):
         asked.check()
+
+
+def test_curves_of_seeds_that_stopped_at_different_epochs_are_read_as_far_as_all_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    columns = ("train_accuracy", "validation_accuracy", "validation_loss")
+
+    def curves(run: Path) -> dict[str, Any]:
+        epochs = int(run.name)
+        return {"epoch": np.arange(epochs), **{name: np.full(epochs, 0.5) for name in columns}}
+
+    monkeypatch.setattr(_effects, "read_curves", curves)
+    fit = _effects._fit(Variant("one", make_recipe("mlp"), runs={0: Path("3"), 1: Path("5")}))
+    assert fit is not None and fit["train_accuracy"] == 0.5

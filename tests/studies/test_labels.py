@@ -5,17 +5,20 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
+from headstart import store
 from headstart.data import Dataset, Split, labelled, make_split, most_per_class, read_split, without_validation
 from headstart.errors import InputError
+from headstart.execution import Job, Outcome
 from headstart.studies import LabelStudy, labels
 from headstart.studies._contenders import Contender
-from headstart.studies._grid import run_grid
-from headstart.studies._matching import findings
+from headstart.studies._grid import Variant, plan_grid, run_grid
+from headstart.studies._matching import _needs, findings
 from headstart.training import make_recipe
 
 QUICK: dict[str, Any] = {"epochs": 2.0, "batch": 32, "nodes": 16}
@@ -89,10 +92,8 @@ def test_a_killed_study_goes_on_with_its_plan_and_takes_finished_runs(
     assert len(made) == 4
     finding = labels(quick(), digits, digits_split, tmp_path / "study")
     assert all(path.stat().st_mtime_ns == when for path, when in made.items())
-    assert labels(quick(), digits, digits_split, tmp_path / "study") == finding
-    more = labels(quick(per_class=(3, 20, 40)), digits, digits_split, tmp_path / "more")
-    for before, after in zip(finding["contenders"], more["contenders"], strict=True):
-        assert [point["accuracy"] for point in after["points"][:2]] == [point["accuracy"] for point in before["points"]]
+    monkeypatch.setattr("headstart.studies._labels.labelled", lambda *given: labelled(*given) if given[3] == 0 else pytest.fail())
+    assert labels(quick(), digits, digits_split, tmp_path / "study") == finding, "and draws no image that it does not need"
 
 
 def test_a_time_limit_costs_seeds_first_then_the_most_labels_then_length(
@@ -122,6 +123,57 @@ def test_a_time_limit_costs_seeds_first_then_the_most_labels_then_length(
     ]
     assert [row[2] for row in shown[:5]] == [4.0] * 5 and 1 < shown[5][2] < 4
     assert "Left out for the time limit: mlp-100, mlp-fast-100." in grids[2].notes
+
+
+def test_a_head_that_is_solved_for_is_not_shortened_with_the_runs_that_learn_by_steps(
+    digits: Dataset, small: Split, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("headstart.studies._grid.expected_seconds", lambda *_: 10.0)
+    monkeypatch.setattr("headstart.studies._grid._REPORT_SECONDS", 0.0)
+    clock = SimpleNamespace(perf_counter=lambda: 0.0)
+    monkeypatch.setattr("headstart.studies._grid.time", clock)
+    head, net = Variant("head", make_recipe("efficientnet-lite0")), Variant("net", make_recipe("mlp", {"epochs": 8.0}))
+
+    def planned(name: str, limit: float, *variants: Variant) -> dict[str, float | None]:
+        grid = plan_grid(variants, (0,), limit, digits, small, tmp_path / name, 1, 0.0)
+        return {one.name: one.recipe.epochs for one in grid.variants}
+
+    assert planned("both", 15 / 0.9, head, net) == {"head": 1.0, "net": 4.0}
+    assert store.read_json(tmp_path / "both" / "budget.json")["seconds"] == {"head": 10.0, "net": 5.0}
+    with pytest.raises(InputError, match=r"leaves 0.8 epochs for each of 1 runs.\n.*--time-limit 13s"):
+        planned("short", 11 / 0.9, head, net)
+    with pytest.raises(InputError, match=r"leaves too little for the runs.\n.*--time-limit 12s"):
+        planned("head", 9.0, head)
+
+
+def test_a_frozen_backbone_is_the_one_with_a_head_start(digits: Dataset, tmp_path: Path) -> None:
+    split = make_split(digits, train_images=300, test=0.03)
+    asked = quick("efficientnet-lite0", "mlp", per_class=(2, 8), seeds=1, values={"input_px": 32, "nodes": 16})
+    finding = labels(asked, digits, split, tmp_path / "study")
+    assert finding["compared_with"] == "mlp" and finding["comparisons"][0]["a"] == "efficientnet-lite0"
+    assert [point["per_class"] for point in finding["contenders"][0]["points"]] == [2, 8]
+    heads = store.read_json(tmp_path / "study" / "runs" / "efficientnet-lite0-8-seed0" / "metrics.json")["resolved"]
+    assert heads["optimizer"] == "lbfgs" and heads["net"]["input_px"] == 32
+
+
+def test_runs_that_failed_are_in_no_test_and_the_page_says_whose_the_points_are(
+    digits: Dataset, small: Split, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from headstart.execution._job import attempt as real
+
+    def attempt(job: Job, dataset: Dataset, split: Split) -> Outcome:
+        failed = job.name in ("mlp-20, seed 1", "mlp-3, seed 0", "mlp-3, seed 1")
+        return Outcome(job, None, "memory", "too large") if failed else real(job, dataset, split)
+
+    monkeypatch.setattr("headstart.execution._open.attempt", attempt)
+    finding = labels(quick(), digits, small, tmp_path / "study")
+    assert (
+        "mlp with 20 a class failed with 1 of 2 seeds: it is left out of the tests, and its point is of the others."
+        in finding["notes"]
+    )
+    assert "mlp with 3 a class failed with 2 of 2 seeds: it is left out of the tests." in finding["notes"]
+    assert finding["comparisons"][0]["differences"] == []
+    assert len(finding["contenders"][0]["points"][1]["accuracy"]["per_seed"]) == 1
 
 
 def test_features_are_computed_once_for_all_runs_and_shrink_with_the_time(
@@ -187,6 +239,17 @@ def test_what_cannot_be_asked_is_refused_before_any_work(asked: LabelStudy, mess
         asked.check()
 
 
+def curves(counts: tuple[int, ...], **right: tuple[float, ...]) -> dict[str, Any]:
+    """What `findings` says of contenders with these accuracies, on many images."""
+    rng = np.random.default_rng(2)
+    correct = {
+        (name, count): rng.random((3, 2000)) < accuracy
+        for name, each in right.items()
+        for count, accuracy in zip(counts, each, strict=True)
+    }
+    return findings([Contender(name, make_recipe("mlp")) for name in right], correct, counts, "test")
+
+
 def said(**lines: tuple[float, float]) -> dict[str, Any]:
     """What `findings` says of contenders whose accuracy is a line in the logarithm of labels: at 1 label, and a decade."""
     counts, entries, correct = (10, 30, 100, 300, 1000), [], {}
@@ -194,7 +257,7 @@ def said(**lines: tuple[float, float]) -> dict[str, Any]:
     for name, (first, decade) in lines.items():
         entries.append(Contender(name, make_recipe("mlp")))
         for count in counts:
-            correct[f"{name}-{count}"] = rng.random((3, 2000)) < first + decade * np.log10(count)
+            correct[name, count] = rng.random((3, 2000)) < first + decade * np.log10(count)
     return findings(entries, correct, counts, "test")
 
 
@@ -223,3 +286,34 @@ def test_of_several_contenders_the_one_with_a_head_start_is_spoken_of_first() ->
     found = said(cnn=(0.2, 0.2), worse=(0.1, 0.1), better=(0.5, 0.1))
     assert found["main"] == 1 and found["sentence"] == found["comparisons"][1]["sentence"]
     assert found["comparisons"][0]["leader"] == "cnn" and found["comparisons"][0]["follower"] == "worse"
+
+
+def test_curves_that_cross_before_the_first_difference_that_is_shown_are_not_said_not_to() -> None:
+    found = curves((10, 100, 1000), slow=(0.505, 0.60, 0.65), quick=(0.50, 0.70, 0.80))
+    assert "With 10 a class slow is ahead, which is not shown; with 1,000 a class quick is ahead by 1" in found["sentence"]
+    assert "do not cross" not in found["sentence"]
+
+
+def test_a_bound_that_the_numbers_tried_do_not_give_is_not_made_up() -> None:
+    found = curves((10, 30, 100), slow=(0.549, 0.56, 0.70), quick=(0.50, 0.62, 0.90))
+    match = found["comparisons"][0]["matches"][found["comparisons"][0]["match"]]
+    assert match["times_interval"][0] is not None  # with 30: in between
+    assert "95% interval up to 1.9)." in _needs({**match, "times_interval": [None, 1.9]}, "slow", (10, 30, 100))
+
+
+@pytest.mark.parametrize(("way", "baseline"), [("frozen", "cnn"), ("finetune", "cnn"), ("scratch", "backbone")])
+def test_a_backbone_that_learns_from_scratch_has_no_head_start(way: str, baseline: str) -> None:
+    entries = [
+        Contender("backbone", make_recipe("efficientnet-lite0", {"transfer": way})),
+        Contender("cnn", make_recipe("cnn")),
+    ]
+    assert findings(entries, {}, (), "test")["compared_with"] == baseline
+
+
+def test_the_spread_of_one_pair_says_nothing_about_another() -> None:
+    rng, counts, names = np.random.default_rng(4), (10, 100), ("cnn", "a", "b", "c")
+    correct = {(name, count): rng.random((3, 1000)) < 0.5 for name in names for count in counts}
+    alone = findings([Contender(name, make_recipe("mlp")) for name in ("cnn", "a")], correct, counts, "test")
+    together = findings([Contender(name, make_recipe("mlp")) for name in names], correct, counts, "test")
+    intervals = [[one["interval"] for one in found["comparisons"][0]["differences"]] for found in (alone, together)]
+    assert intervals[0] == intervals[1]

@@ -19,6 +19,7 @@ from headstart.data._split import (
     describe,
     make_split,
     read_split,
+    stratified,
     without_test,
     write_split,
 )
@@ -61,6 +62,7 @@ __all__ = [
     "read_split",
     "read_unlabelled_csv",
     "resize_pixels",
+    "stratified",
     "take",
     "where_from",
     "with_train",

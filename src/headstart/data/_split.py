@@ -266,20 +266,35 @@ def _without_copies(dataset: Dataset, train: Indices, held: Indices) -> Indices:
 
 
 def _subset(dataset: Dataset, train: Indices, count: int, rng: np.random.Generator) -> Indices:
-    """`count` images: one of each class, then those that keep the classes' shares; a prefix of one fixed order, so nested."""
+    """`count` of the training images, stratified."""
     classes = len(dataset.class_names)
     if not classes <= count <= len(train):
         raise InputError(
             f"train_images is {count:,}, but wanted is from {classes:,} (one a class) to {len(train):,} (all there are).",
             f"For example: --train-images {max(classes, len(train) // 2)}",
         )
-    labels = dataset.labels[train]
-    turn = np.empty(len(train))
-    for label in range(classes):
-        members = rng.permutation(np.flatnonzero(labels == label))
+    return stratified(dataset.labels, train, count, rng)
+
+
+def stratified(labels: Indices, rows: Indices, count: int, rng: np.random.Generator) -> Indices:
+    """`count` of these rows, or all: one of each class, then those that keep the classes' shares.
+
+    They are a prefix of one fixed order, so of generators in the same state fewer rows are a part of more.
+
+    Args:
+        labels: `(N,)` classes of the whole dataset.
+        rows: indices into it.
+
+    Returns:
+        Indices, ascending where `rows` are.
+    """
+    own = labels[rows]
+    turn = np.empty(len(rows))
+    for label in np.unique(own):
+        members = rng.permutation(np.flatnonzero(own == label))
         turn[members] = (np.arange(len(members)) + 0.5) / len(members)
         turn[members[0]] = -1
-    return np.sort(train[np.lexsort((labels, turn))[:count]])
+    return np.sort(rows[np.lexsort((own, turn))[:count]])
 
 
 def _need_whole_groups(dataset: Dataset) -> None:

@@ -25,6 +25,7 @@ from headstart.evaluation._recipes import (
     recipe_test,
     shared_spread,
 )
+from headstart.evaluation._sentences import factor, listed, rounded
 from headstart.evaluation._verdict import Verdict, verdict
 
 if TYPE_CHECKING:
@@ -50,11 +51,13 @@ __all__ = [
     "curve_pair",
     "difference_of",
     "exact_mcnemar",
+    "factor",
     "fit_of",
     "fit_temperature",
     "floor_sentence",
     "grad_cam",
     "holm",
+    "listed",
     "log_odds",
     "majority_class",
     "mean_interval",
@@ -64,6 +67,7 @@ __all__ = [
     "paired_bootstrap",
     "pairs_with",
     "recipe_test",
+    "rounded",
     "shared_spread",
     "smallest_detectable",
     "summarise",

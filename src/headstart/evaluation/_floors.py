@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from headstart.data import as_picture, take
+from headstart.data import as_picture, stratified, take
 from headstart.errors import InputError
 from headstart.evaluation._paired import BoolArray, as_paired_runs, exact_mcnemar
 from headstart.evaluation._recipes import difference_of
@@ -82,7 +82,7 @@ def nearest_neighbour(
     _need_images(train, test)
     height, width, channels = _shrunk_shape(images.shape[1:])
     room = int(limit / (len(test) * height * width * channels))
-    used = _stratified_part(labels, train, max(room, len(np.unique(labels[train]))), seed)
+    used = stratified(labels, train, max(room, len(np.unique(labels[train]))), np.random.default_rng(seed))
     nearest = _nearest(images, used, test)
     part = f"{len(used):,} of {len(train):,}" if len(used) < len(train) else f"all {len(train):,}"
     note = f"on {width}x{height} pixels, against {part} training images"
@@ -117,18 +117,6 @@ def floor_sentence(name: str, correct: BoolArray, floor: FloorResult, level: flo
 def _need_images(train: IntArray, test: IntArray) -> None:
     if len(train) == 0 or len(test) == 0:
         raise InputError(f"{len(train):,} training and {len(test):,} test images: a floor needs at least one of each.")
-
-
-def _stratified_part(labels: IntArray, train: IntArray, size: int, seed: int) -> IntArray:
-    """`size` of the `train` indices, each class in proportion (to within one image), ascending."""
-    if size >= len(train):
-        return train
-    shuffled = np.random.default_rng(seed).permutation(train)
-    place = np.empty(len(train))
-    for label in np.unique(labels[train]):
-        members = np.flatnonzero(labels[shuffled] == label)
-        place[members] = (np.arange(len(members)) + 0.5) / len(members)
-    return np.sort(shuffled[np.argsort(place, kind="stable")[:size]])
 
 
 def _nearest(images: NDArray[np.uint8], train: IntArray, test: IntArray) -> IntArray:

@@ -22,8 +22,8 @@ class Pair:
         interval: of the difference, at confidence 1 - level, for this pair alone.
         p_value, p_adjusted: two-sided, before and after Holm's correction over all pairs.
         smallest_detectable: smallest true difference this pair's test would show with power 80% at level / (number of pairs).
-        mcnemar: exact tests of the finished models: row i of a with row i of b, as far as both go.
-        bootstrap: paired bootstrap interval over the images, for the trained models as they are.
+        mcnemar: exact tests of the finished models: row i of a with row i of b, as far as both go. Of `all_pairs` only.
+        bootstrap: paired bootstrap interval over the images, for the trained models as they are. Of `all_pairs` only.
     """
 
     a: str
@@ -33,8 +33,8 @@ class Pair:
     p_value: float
     p_adjusted: float
     smallest_detectable: float
-    mcnemar: tuple[PairedTest, ...]
-    bootstrap: tuple[float, float]
+    mcnemar: tuple[PairedTest, ...] = ()
+    bootstrap: tuple[float, float] | None = None
 
     def is_shown(self, level: float) -> bool:
         """`a` is better than `b`, after the correction. (At difference 0 both tests give p = 1.)"""
@@ -54,7 +54,14 @@ def all_pairs(runs: Mapping[str, BoolArray], level: float, about: About) -> tupl
     test = _of_recipes if about == "recipes" else _of_models
     raw = [test(a, b, runs[a], runs[b], level, len(names)) for a, b in names]
     adjusted = holm([pair.p_value for pair in raw])
-    return tuple(replace(pair, p_adjusted=p) for pair, p in zip(raw, adjusted, strict=True))
+    return tuple(_with_models(replace(pair, p_adjusted=p), runs, level) for pair, p in zip(raw, adjusted, strict=True))
+
+
+def _with_models(pair: Pair, runs: Mapping[str, BoolArray], level: float) -> Pair:
+    a, b = runs[pair.a], runs[pair.b]
+    each_seed = tuple(exact_mcnemar(x, y) for x, y in zip(a, b, strict=False))
+    is_of_models = len(a) == len(b) == 1
+    return replace(pair, mcnemar=each_seed, bootstrap=pair.interval if is_of_models else paired_bootstrap(a, b, level=1 - level))
 
 
 def pairs_with(name: str, runs: Mapping[str, BoolArray], level: float) -> dict[str, Pair]:
@@ -81,35 +88,15 @@ def _of_recipes(
 ) -> Pair:
     found = recipe_test(runs_a, runs_b, level, spread)
     strict = recipe_test(runs_a, runs_b, level / tests, spread)  # Holm's first step, the hardest
-    each_seed = tuple(exact_mcnemar(x, y) for x, y in zip(runs_a, runs_b, strict=False))
-    return Pair(
-        a,
-        b,
-        found.difference,
-        found.interval,
-        found.p_value,
-        found.p_value,
-        strict.smallest_detectable,
-        each_seed,
-        paired_bootstrap(runs_a, runs_b, level=1 - level),
-    )
+    return Pair(a, b, found.difference, found.interval, found.p_value, found.p_value, strict.smallest_detectable)
 
 
 def _of_models(a: str, b: str, runs_a: BoolArray, runs_b: BoolArray, level: float, tests: int) -> Pair:
     found = exact_mcnemar(runs_a[0], runs_b[0])
     interval = paired_bootstrap(runs_a, runs_b, level=1 - level)
     n = runs_a.shape[1]
-    return Pair(
-        a,
-        b,
-        (found.only_a - found.only_b) / n,
-        interval,
-        found.p_value,
-        found.p_value,
-        smallest_detectable(found.only_a + found.only_b, n, level / tests),
-        (found,),
-        interval,
-    )
+    least = smallest_detectable(found.only_a + found.only_b, n, level / tests)
+    return Pair(a, b, (found.only_a - found.only_b) / n, interval, found.p_value, found.p_value, least)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

@@ -66,6 +66,16 @@ def listed(names: Sequence[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
+def factor(value: float) -> str:
+    """How many times as many: two digits that count, `1.9`, `12`, `1,300`."""
+    return rounded(value) if value >= 9.95 else f"{value:.1f}"
+
+
+def rounded(number: float) -> str:
+    """A whole number with two digits that count, `7`, `12`, `1,300`, as of labels that were interpolated."""
+    return f"{float(f'{number:.2g}'):,.0f}"
+
+
 def _how_sure(pair: Pair, level: float) -> str:
     low, high = (points(end) for end in pair.interval)
     return f"{100 * (1 - level):g}% interval {low} to {high}, {p_text(pair.p_adjusted)}"

@@ -115,20 +115,21 @@ def explanation_lines(found: dict[str, Any]) -> str:
     """What `explain` found, for the terminal: a line a classifier, and where the figure is."""
     lines = []
     for one in found["explanations"]:
-        values = np.array(one["occlusion"]["values"])
-        row, column = np.unravel_index(values.argmax(), values.shape)
-        where = _where((row + 0.5) / values.shape[0], (column + 0.5) / values.shape[1])
+        where = _where(np.array(one["occlusion"]["values"]))
         says = f"{one['label']}, {percent(one['probability'])}"
         says += "" if one["label"] == one["predicted"] else f" (it predicts {one['predicted']})"
-        lines.append(f"{one['model']} ({one['run']}): {says}; most of it rests on the {where}.")
+        lines.append(f"{one['model']} ({one['run']}): {says}; it rests on {where}.")
         if one["grad_cam"] is None:
             lines.append("  It has no feature maps, which Grad-CAM needs: occlusion only.")
     return "\n".join([*lines, f"Figure: {found['figure']}"])
 
 
-def _where(down: float, across: float) -> str:
-    """Two shares of the image's height and width in words: "upper left"."""
-    vertical = "upper" if down < 1 / 3 else "lower" if down > 2 / 3 else ""
-    horizontal = "left" if across < 1 / 3 else "right" if across > 2 / 3 else ""
-    words = " ".join(word for word in (vertical, horizontal) if word)
-    return f"{words} part" if words else "middle"
+def _where(values: NDArray[np.floating]) -> str:
+    """Which of the nine parts of the image has most of what speaks for the class, in words: "the upper left part most"."""
+    rows, columns = values.shape
+    thirds = np.kron(np.maximum(values, 0), np.ones((3, 3))).reshape(3, rows, 3, columns).sum(axis=(1, 3))
+    if not thirds.any():
+        return "no part of the image"
+    row, column = np.unravel_index(thirds.argmax(), thirds.shape)
+    words = " ".join(filter(None, [("upper", "", "lower")[row], ("left", "", "right")[column]]))
+    return f"the {words} part most" if words else "the middle most"

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from headstart.evaluation import factor, rounded
 from headstart.report._canvas import figure
 from headstart.report._load import Entry, Facts, Study
 from headstart.report._style import LIGHT
-from headstart.report._values import count, factor, percent, short
+from headstart.report._values import count, percent, short
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -79,12 +80,12 @@ def _draw_match(axes: Axes, study: Study, pair: Facts) -> None:
     counts, match = study.facts["per_class"], pair["matches"][pair["match"]]
     places = {entry.name: entry.place for entry in study.entries}
     colour, level, start = LIGHT.accent(places[pair["follower"]]), match["accuracy"], match["per_class"]
-    end = match["needs"]["per_class"] or counts[-1] * 1.2
-    if end <= start:
-        return
+    where = match["needs"]["where"]
+    end = match["needs"]["per_class"] or (counts[-1] * 1.2 if where == "above" else counts[0] / 1.2)
     style = {"arrowstyle": "-|>", "color": LIGHT.ink, "linewidth": 1.1, "linestyle": (0, (4, 2)), "shrinkA": 6, "shrinkB": 1}
     axes.annotate("", (end, level), (start, level), arrowprops=style, zorder=4)
-    many = factor(match["times"]) if match["times"] else f"> {factor(counts[-1] / start)}"
+    beyond = f"> {factor(counts[-1] / start)}" if where == "above" else f"< {factor(counts[0] / start)}"
+    many = factor(match["times"]) if where == "inside" else beyond
     text = f"{many}× the labels"
     axes.annotate(
         text,
@@ -98,13 +99,13 @@ def _draw_match(axes: Axes, study: Study, pair: Facts) -> None:
         bbox={"facecolor": LIGHT.paper, "edgecolor": "none", "pad": 1.2, "alpha": 0.8},
         zorder=5,
     )
-    if match["needs"]["where"] == "inside":
+    if where == "inside":
         axes.plot([end], [level], "o", color=colour, markersize=7, markerfacecolor=LIGHT.paper, markeredgewidth=1.8, zorder=5)
     crossing = pair["crossing"]
     if crossing["where"] == "inside" and pair["differences"][-1]["is_shown"]:
         at = crossing["per_class"]
         axes.axvline(at, color=LIGHT.soft, linewidth=1.0, linestyle=(0, (1, 2)), zorder=1)
-        words = f"cross at {count(round(float(f'{at:.2g}')))}"
+        words = f"cross at {rounded(at)}"
         axes.text(
             at,
             0.02,

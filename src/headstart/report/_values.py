@@ -134,11 +134,6 @@ def _word(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def factor(value: float) -> str:
-    """How many times as many: two digits that count, `1.9`, `12`, `1,300`."""
-    return f"{float(f'{value:.2g}'):,.0f}" if value >= 9.95 else f"{value:.1f}"
-
-
 def setting(value: Any) -> str:
     """A hyper-parameter's value: numbers with three digits that count, `0.00213`; words as they are."""
     return f"{value:.3g}".replace("e-0", "e-") if isinstance(value, float) else _word(value)

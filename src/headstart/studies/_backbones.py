@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headstart import progress, store
-from headstart.data import Dataset, Split
+from headstart.data import Dataset, Split, stratified
 from headstart.errors import InputError
 from headstart.evaluation import Pair, accuracy_interval, pairs_with
 from headstart.models import MODELS, installed_backbones, is_backbone
@@ -90,8 +90,10 @@ class BackboneStudy:
         return make_recipe(model, {**self.values, **({"input_px": int(side)} if side else {})})
 
     def as_json(self) -> dict[str, Any]:
-        """What defines the study."""
-        return plain({**vars(self), "values": {key: value for key, value in self.values.items() if value is not None}})
+        """What defines the study; by default what is installed does, which may be more another day."""
+        candidates = {"installed": installed_backbones()} if self.candidates is None else self.candidates
+        values = {key: value for key, value in self.values.items() if value is not None}
+        return plain({**vars(self), "candidates": candidates, "values": values})
 
 
 def backbones(
@@ -147,13 +149,7 @@ def _with_side(recipe: Recipe, dataset: Dataset) -> Recipe:
 
 def _sample(dataset: Dataset, split: Split, images: int) -> Split:
     """That many training images, every class with its share, as a split without validation and test."""
-    labels = dataset.labels[split.train]
-    order = np.random.default_rng(split.seed).permutation(len(labels))
-    place = np.empty(len(labels))
-    for label in np.unique(labels):
-        own = order[labels[order] == label]
-        place[own] = (np.arange(len(own)) + 0.5) / len(own)
-    chosen = np.sort(split.train[np.argsort(place, kind="stable")[:images]])
+    chosen = stratified(dataset.labels, split.train, images, np.random.default_rng(split.seed))
     return replace(split, train=chosen, validation=chosen[:0], test=chosen[:0])
 
 
@@ -188,7 +184,7 @@ def _affordable(costs: dict[str, float], time_limit: float, started: float) -> i
     images = int(left / sum(costs.values()))
     if images < _FEWEST_IMAGES:
         slowest = max(costs, key=lambda name: costs[name])
-        needed = (_FEWEST_IMAGES * sum(costs.values()) + time_limit - left) / _SHARE_FOR_FEATURES
+        needed = (_FEWEST_IMAGES * sum(costs.values()) + _SHARE_FOR_FEATURES * time_limit - left) / _SHARE_FOR_FEATURES
         raise InputError(
             f"a time limit of {time_limit:g} s leaves {max(0, images)} images for each candidate, but a probe needs "
             f"{_FEWEST_IMAGES}; the slowest is {slowest}, {1 / costs[slowest]:,.0f} images/s.",

@@ -1,4 +1,4 @@
-"""Contenders by name: a model, model:preset, a recipe.json, or a finished run."""
+"""Contenders by name: a model, model:preset, a recipe in a JSON file, or a finished run."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from headstart.errors import InputError
-from headstart.models import WAYS
-from headstart.training import Recipe, keys_of, make_recipe, read_run
+from headstart.models import MODELS, WAYS, is_backbone
+from headstart.training import Recipe, keys_of, make_recipe, read_recipe_file, read_run
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,8 @@ def contenders(names: Sequence[str], values: Mapping[str, Any]) -> list[Contende
         values: recipe keys for all models; a key that only some have goes to those.
 
     Raises:
-        InputError: none, one twice, an unknown model or preset, a key that no model has, a bad value, an unfinished run.
+        InputError: none, one twice, an unknown model or preset, a key that no model has, a bad value, an unfinished run,
+            a file that holds no recipe.
     """
     if len(set(names)) < len(names) or not names:
         raise InputError(
@@ -49,8 +50,9 @@ def folder_name(name: str) -> str:
 
 
 def _is_model(name: str) -> bool:
-    """Whether a contender's name names a model, not a path."""
-    return not ((Path(name) / "recipe.json").exists() or name.endswith(".json"))
+    """Whether a contender's name names a model, not a path. A folder called as a model is ./cnn."""
+    model = name.partition(":")[0]
+    return model in MODELS or is_backbone(model) or not ((Path(name) / "recipe.json").exists() or name.endswith(".json"))
 
 
 def _contender(name: str, values: Mapping[str, Any], models: list[str]) -> Contender:
@@ -63,7 +65,9 @@ def _contender(name: str, values: Mapping[str, Any], models: list[str]) -> Conte
         if not (path / "metrics.json").exists():
             raise InputError(f"{path} holds a run that is not finished.", "Finish it first, or enter its recipe.json.")
         return Contender(path.name, about.recipe, (path, about.seed))
-    return Contender(path.parent.name or path.stem, read_run(path.parent).recipe)
+    called = path.parent.name if path.name == "recipe.json" else ""
+    recipe = read_recipe_file(path).model_copy(update={"time_limit": None})  # the study decides how long its runs are
+    return Contender(called or path.stem, recipe)
 
 
 def _values_for(name: str, values: Mapping[str, Any], models: list[str]) -> dict[str, Any]:

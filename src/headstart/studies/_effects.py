@@ -219,10 +219,11 @@ def _kind(pair: Pair | None) -> str:
 
 
 def _fit(one: Variant) -> dict[str, Any] | None:
-    """Read off the mean curves over seeds; None where nothing validates."""
+    """Read off the mean curves over seeds, as far as the shortest goes; None where nothing validates."""
     curves = [read_curves(run) for run in one.runs.values()]
     columns = ("train_accuracy", "validation_accuracy", "validation_loss")
-    means = [np.mean([curve[name] for curve in curves], axis=0).tolist() for name in columns]
+    epochs = min(len(curve["epoch"]) for curve in curves)
+    means = [np.mean([curve[name][:epochs] for curve in curves], axis=0).tolist() for name in columns]
     if np.isnan(means).any():
         return None
     return asdict(fit_of(*means))

@@ -59,6 +59,11 @@ def make_finding(
         for entry in done
         if entry.role == "contender" and min(read_metrics(path)["epochs"] for path in entry.runs.values()) < 1
     ]
+    notes += [
+        f"{entry.name} failed with {len(entry.failures)} of {len(entry.seeds)} seeds; only the others count."
+        for entry in done
+        if entry.failures
+    ]
     if part == "validation":
         notes.append("Judged on validation images: the split has no test images.")
     first = next((entry for entry in entries if entry.run_seconds is not None), entries[0])

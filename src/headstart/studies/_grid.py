@@ -34,6 +34,7 @@ class Variant:
         name: unique, and fit for a file name.
         rank: 0 stays; where time is short, the highest ranks are left out first.
         train: by seed, dataset indices of the training images, where they are not all of the split's.
+        of, per_class: the contender and its labels a class, in a study of labels.
         runs, failures: run folders and reasons, by seed.
     """
 
@@ -41,8 +42,15 @@ class Variant:
     recipe: Recipe
     rank: int = 0
     train: Mapping[int, NDArray[np.int64]] = field(default_factory=dict)
+    of: str = ""
+    per_class: int = 0
     runs: dict[int, Path] = field(default_factory=dict)
     failures: dict[int, str] = field(default_factory=dict)
+
+    @property
+    def learns_by_steps(self) -> bool:
+        """A head that is solved for at once has no epochs to shorten."""
+        return self.recipe.optimizer != "lbfgs"
 
     def split_of(self, dataset: Dataset, split: Split, seed: int = 0) -> Split:
         """What its run with this seed sees."""
@@ -93,25 +101,18 @@ def plan_grid(
     seconds = _costs(grid.variants, dataset, split)
 
     def total() -> float:
-        return sum(seconds[one.name] for one in grid.variants) * len(grid.seeds) / slots
+        return _total(grid.variants, seconds, grid, slots)
 
     length = 1.0
     if time_limit is not None:
         left = (time_limit - (time.perf_counter() - started) - _REPORT_SECONDS) * (1 - _KEPT_BACK)
         shrink(grid, total, left)
         if total() > left:
-            length = max(left, 0) / total()
-            whole = min(one.recipe.epochs or 0 for one in grid.variants)
-            shortest = length * whole
-            if shortest < min(_SHORTEST_EPOCHS, whole):
-                least = total() * min(_SHORTEST_EPOCHS / whole, 1) / (1 - _KEPT_BACK) + time_limit - left / (1 - _KEPT_BACK)
-                raise InputError(
-                    f"a time limit of {time_limit:g} s leaves {shortest:.2g} epochs for each of {len(grid.variants)} runs.",
-                    f"Give --time-limit {math.ceil(least)}s or more.",
-                )
-            grid.notes.append(f"The time limit shortens all runs to {length:.0%} of their epochs.")
+            length = _fitting_length(grid, seconds, slots, left, time_limit)
+            whom = "all runs" if all(one.learns_by_steps for one in grid.variants) else "all runs that learn by steps"
+            grid.notes.append(f"The time limit shortens {whom} to {length:.0%} of their epochs.")
             _shorten(grid, length)
-    seconds = {one.name: round(seconds[one.name] * length, 3) for one in grid.variants}
+    seconds = {one.name: round(seconds[one.name] * (length if one.learns_by_steps else 1), 3) for one in grid.variants}
     kept = {"variants": list(seconds), "seeds": grid.seeds, "notes": grid.notes, "length": length, "seconds": seconds}
     store.write_json(folder / "budget.json", kept)
     _say_how_long(grid, seconds, folder, slots)
@@ -163,9 +164,32 @@ def _decided(one: Variant, dataset: Dataset, split: Split) -> Recipe:
     return resolve(one.recipe, len(one.split_of(dataset, split).train), dataset.class_names)
 
 
+def _total(variants: Sequence[Variant], seconds: Mapping[str, float], grid: Grid, slots: int) -> float:
+    return sum(seconds[one.name] for one in variants) * len(grid.seeds) / slots
+
+
+def _fitting_length(grid: Grid, seconds: Mapping[str, float], slots: int, left: float, time_limit: float) -> float:
+    """The part of its epochs that each run keeps so that all end in what is `left`; heads that are solved for have none to lose.
+
+    Raises:
+        InputError: not even one epoch of each fits, or the heads that are solved for do not.
+    """
+    learning = [one for one in grid.variants if one.learns_by_steps]
+    by_steps, whole = _total(learning, seconds, grid, slots), min((one.recipe.epochs or 0 for one in learning), default=1.0)
+    fixed = _total(grid.variants, seconds, grid, slots) - by_steps
+    length, shortest = max(left - fixed, 0) / by_steps if learning else 0.0, min(_SHORTEST_EPOCHS / whole, 1)
+    if length < shortest:
+        leaves = f"{length * whole:.2g} epochs for each of {len(learning)} runs" if learning else "too little for the runs"
+        needed = (fixed + by_steps * shortest - left) / (1 - _KEPT_BACK)
+        raise InputError(
+            f"a time limit of {time_limit:g} s leaves {leaves}.", f"Give --time-limit {math.ceil(time_limit + needed)}s or more."
+        )
+    return length
+
+
 def _shorten(grid: Grid, length: float) -> None:
-    if length < 1:
-        for one in grid.variants:
+    for one in grid.variants:
+        if length < 1 and one.learns_by_steps:
             one.recipe = one.recipe.model_copy(update={"epochs": round((one.recipe.epochs or 1) * length, 3)})
 
 

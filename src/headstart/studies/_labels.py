@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from headstart import progress
 from headstart.data import Dataset, Split, labelled, most_per_class, with_train, without_validation
 from headstart.errors import InputError
+from headstart.evaluation import listed
 from headstart.execution import Where, open_executor
 from headstart.models import is_backbone
 from headstart.studies._contenders import Contender, contenders, folder_name
@@ -120,11 +121,12 @@ def labels(
     entries = contenders(asked.models, asked.values)
     counts, notes = _counts(asked, dataset, split)
     seen = split if part == "validation" else without_validation(dataset, split)
-    drawn = {count: {seed: labelled(dataset, split, count, seed) for seed in range(asked.seeds)} for count in counts}
+    fewest = with_train(dataset, seen, labelled(dataset, split, counts[0], 0))
     for one in entries:
-        check(one.recipe, dataset, with_train(dataset, seen, drawn[counts[0]][0]))
+        check(one.recipe, dataset, fewest)
 
     def work() -> dict[str, Any]:
+        drawn = {count: {seed: labelled(dataset, split, count, seed) for seed in range(asked.seeds)} for count in counts}
         grid = Grid(_variants(entries, drawn), tuple(range(asked.seeds)))
         if follow(grid, folder) is None and asked.time_limit is not None:
             _fit_features(grid, entries, dataset, seen, asked.time_limit, started)
@@ -135,8 +137,11 @@ def labels(
             )
             run_grid(grid, executor, dataset, seen, folder, "labels")
         facts = common_facts(grid, part, asked.time_limit, time.perf_counter() - started)
-        found = [_curve(one, grid, counts, dataset, part, folder) for one in entries]
-        said = findings(entries, grid.correct(part), [count for count in counts if _has(grid, count)], part)
+        found = [_curve(one, grid, dataset, part, folder) for one in entries]
+        kept = sorted({one.per_class for one in grid.variants})
+        right = grid.correct(part)
+        correct = {(one.of, one.per_class): right[one.name] for one in grid.variants if one.name in right}
+        said = findings(entries, correct, kept, part)
         one_seed = ["One seed: the differences are about these trained models, not about the contenders."]
         notes.extend([*grid.notes, *(one_seed if asked.seeds == 1 else []), *_about_validation(split, part), *_failures(grid)])
         return {**facts, "classes": len(dataset.class_names), "contenders": found, **said, "notes": notes}
@@ -153,34 +158,27 @@ def _counts(asked: LabelStudy, dataset: Dataset, split: Split) -> tuple[list[int
     if len(counts) < 2:
         raise InputError(
             f"the smallest class of {dataset.name} has {most:,} different training image{'s' * (most != 1)}, so no curve can be "
-            f"drawn through {_listed(wanted)} labels a class.",
+            f"drawn through {_numbers(wanted)} labels a class.",
             f"Give --per-class with two or more numbers up to {most:,}, or add images.",
         )
-    gone = _listed(wanted[len(counts) :])
-    said = f"Left out: {gone} labels a class; the smallest class has {most:,} different training images."
-    return counts, [said] if gone else []
+    gone = wanted[len(counts) :]
+    said = (
+        [f"Left out: {_numbers(gone)} labels a class; the smallest class has {most:,} different training images."] if gone else []
+    )
+    return counts, said
 
 
-def _listed(counts: Sequence[int]) -> str:
-    words = [f"{count:,}" for count in counts]
-    return " and ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
-
-
-def _name(one: Contender, count: int) -> str:
-    return f"{folder_name(one.name)}-{count}"
+def _numbers(counts: Sequence[int]) -> str:
+    return listed([f"{count:,}" for count in counts])
 
 
 def _variants(entries: Sequence[Contender], drawn: Mapping[int, Mapping[int, NDArray[np.int64]]]) -> list[Variant]:
     """The fewest labels come first; the two smallest numbers stay, larger ones go first where time is short."""
     return [
-        Variant(_name(one, count), one.recipe, max(0, place - 1), train)
+        Variant(f"{folder_name(one.name)}-{count}", one.recipe, max(0, place - 1), train, one.name, count)
         for place, (count, train) in enumerate(drawn.items())
         for one in entries
     ]
-
-
-def _has(grid: Grid, count: int) -> bool:
-    return any(one.name.endswith(f"-{count}") for one in grid.variants)
 
 
 def _union(grid: Grid, dataset: Dataset, seen: Split) -> Split:
@@ -218,24 +216,19 @@ def _compute_features(grid: Grid, entries: Sequence[Contender], dataset: Dataset
         if is_backbone(one.recipe.model):
             progress.say(f"{one.name}: features, once for all runs")
         decided[one.name] = with_features(one.recipe, dataset, union)
-    for one in entries:
-        for variant in grid.variants:
-            if variant.name.rpartition("-")[0] == folder_name(one.name):
-                variant.recipe = decided[one.name]
+    for variant in grid.variants:
+        variant.recipe = decided[variant.of]
 
 
-def _curve(one: Contender, grid: Grid, counts: Sequence[int], dataset: Dataset, part: str, folder: Path) -> dict[str, Any]:
+def _curve(one: Contender, grid: Grid, dataset: Dataset, part: str, folder: Path) -> dict[str, Any]:
     """A contender's points, fewest labels first; the last one's runs stand for it."""
-    variants = {variant.name: variant for variant in grid.variants}
     points = []
-    for count in counts:
-        if (variant := variants.get(_name(one, count))) is None:
-            continue
+    for variant in (variant for variant in grid.variants if variant.of == one.name):
         seconds = [read_metrics(run)["seconds"]["train"] for run in variant.runs.values()]
         points.append(
             {
-                "per_class": count,
-                "labels": count * len(dataset.class_names),
+                "per_class": variant.per_class,
+                "labels": variant.per_class * len(dataset.class_names),
                 **(scores(variant, part) or {"accuracy": None, "loss": None}),
                 "epochs": variant.recipe.epochs,
                 "seconds": float(np.median(seconds)) if seconds else None,
@@ -271,7 +264,8 @@ def _about_validation(split: Split, part: str) -> list[str]:
 
 def _failures(grid: Grid) -> list[str]:
     return [
-        f"{one.name} failed with {len(one.failures)} of {len(grid.seeds)} seeds, and is left out of tests and intervals."
+        f"{one.of} with {one.per_class:,} a class failed with {len(one.failures)} of {len(grid.seeds)} seeds: it is left out of "
+        f"the tests{', and its point is of the others' if one.runs else ''}."
         for one in grid.variants
         if one.failures
     ]

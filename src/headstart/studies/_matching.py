@@ -9,27 +9,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from headstart.evaluation import CurvePair, Labels, Pair, curve_pair, holm, pairs_with
-from headstart.models import is_backbone
-from headstart.studies._contenders import Contender, folder_name
+from headstart.evaluation import CurvePair, Labels, Pair, curve_pair, factor, holm, listed, pairs_with, rounded
+from headstart.studies._contenders import Contender
 
 _LEVEL = 0.05
-_Correct = Mapping[str, NDArray[np.bool_]]
+_Correct = Mapping[tuple[str, int], NDArray[np.bool_]]
 
 
 def findings(entries: Sequence[Contender], correct: _Correct, counts: Sequence[int], part: str) -> dict[str, Any]:
     """What the curves of all contenders show against the first one that has no head start.
 
     Args:
-        correct: `(S, N)` booleans by contender and labels, as "cnn-100", where all seeds finished.
+        correct: `(S, N)` booleans by contender and labels a class, where all seeds finished.
         counts: labels a class, ascending.
     """
-    baseline = next((one for one in entries if not is_backbone(one.recipe.model)), entries[0])
+    baseline = next((one for one in entries if not getattr(one.recipe.net, "pretrained", False)), entries[0])
     others = [one for one in entries if one is not baseline]
-    curves = {
-        one.name: {count: correct[key] for count in counts if (key := f"{folder_name(one.name)}-{count}") in correct}
-        for one in entries
-    }
+    curves = {one.name: {count: correct[one.name, count] for count in counts if (one.name, count) in correct} for one in entries}
     differences = _differences(baseline.name, [one.name for one in others], curves, counts)
     compared = [_compared(one.name, baseline.name, curves, differences[one.name], part) for one in others]
     sentences = [one["sentence"] for one in compared] or [_alone(baseline.name, curves[baseline.name], part)]
@@ -46,12 +42,16 @@ def findings(entries: Sequence[Contender], correct: _Correct, counts: Sequence[i
 def _differences(
     baseline: str, others: Sequence[str], curves: Mapping[str, Mapping[int, NDArray[np.bool_]]], counts: Sequence[int]
 ) -> dict[str, dict[int, Pair]]:
-    """Each other contender against the baseline with each number of labels; corrected for all of these tests together."""
+    """Each other contender against the baseline with each number of labels; corrected for all of these tests together.
+
+    Each is a pair of its own: these are different models, whose seeds need not differ alike.
+    """
     found: dict[tuple[str, int], Pair] = {}
     for count in counts:
-        there = {name: curves[name][count] for name in (baseline, *others) if count in curves[name]}
-        if baseline in there and len(there) > 1:
-            found |= {(name, count): pair for name, pair in pairs_with(baseline, there, _LEVEL).items()}
+        for name in others:
+            if count in curves[name] and count in curves[baseline]:
+                there = {one: curves[one][count] for one in (baseline, name)}
+                found[name, count] = pairs_with(baseline, there, _LEVEL)[name]
     adjusted = holm([pair.p_value for pair in found.values()])
     pairs: dict[str, dict[int, Pair]] = {name: {} for name in others}
     for ((name, count), pair), p in zip(found.items(), adjusted, strict=True):
@@ -137,12 +137,17 @@ def _needs(match: Mapping[str, Any], follower: str, counts: Sequence[int]) -> st
     low, high = match["times_interval"]
     most = counts[-1] / match["per_class"]
     if match["needs"]["where"] == "above":
-        sure = "" if low is None or low >= most else f" (95% interval: from {_times(low)} on)"
-        return f"{follower} would need more{f' than {_times(most)} times as many' if most > 1 else ''}{sure}."
+        sure = "" if low is None or low >= most else f" (95% interval: from {factor(low)} on)"
+        return f"{follower} would need more{f' than {factor(most)} times as many' if most > 1 else ''}{sure}."
     if match["needs"]["where"] == "below":
         return f"{follower} needs fewer than {counts[0]:,} for that."
-    span = f"{_times(low or counts[0] / match['per_class'])} to {_times(high)}" if high else f"{_times(low or 0.0)} or more"
-    return f"{follower} needs {_times(match['times'])} times as many for that (95% interval {span})."
+    return f"{follower} needs {factor(match['times'])} times as many for that (95% interval {_span(low, high)})."
+
+
+def _span(low: float | None, high: float | None) -> str:
+    if low is None:
+        return "wider than what was tried" if high is None else f"up to {factor(high)}"
+    return f"{factor(low)} or more" if high is None else f"{factor(low)} to {factor(high)}"
 
 
 def _end(found: Mapping[str, Any], counts: Sequence[int]) -> str:
@@ -153,23 +158,26 @@ def _end(found: Mapping[str, Any], counts: Sequence[int]) -> str:
         return f"With {most} no difference between them is shown any more."
     by = f"{100 * abs(last['difference']):.1f} points"
     low, high = crossing["interval"]
+    if crossing["where"] == "above" and (before := _ahead_before(found)):
+        return f"{before}; with {most} {found['leader']} is ahead by {by}."
     if crossing["where"] == "above":
-        maybe = f", though they may from {_round(low)} on" if low is not None and low < counts[-1] else ""
+        maybe = f", though they may from {rounded(low)} on" if low is not None and low < counts[-1] else ""
         return f"The curves do not cross{maybe}: with {most} {found['leader']} is still ahead by {by}."
-    least = _round(low) if low else f"fewer than {counts[0]:,}"
-    span = f"{least} to {_round(high) if high else f'more than {counts[-1]:,}'}"
-    at = _round(crossing["per_class"] or counts[0])
+    least = rounded(low) if low else f"fewer than {counts[0]:,}"
+    span = f"{least} to {rounded(high) if high else f'more than {counts[-1]:,}'}"
+    at = rounded(crossing["per_class"] or counts[0])
     return f"The curves cross at about {at} a class (95% interval {span}): with {most} {found['follower']} is ahead by {by}."
 
 
-def _times(value: float) -> str:
-    """A factor with two digits that count."""
-    return f"{float(f'{value:.2g}'):,.0f}" if value >= 9.95 else f"{value:.1f}"
-
-
-def _round(labels: float) -> str:
-    """A number of labels with two digits that count: it was interpolated."""
-    return f"{float(f'{labels:.2g}'):,.0f}"
+def _ahead_before(found: Mapping[str, Any]) -> str:
+    """With which numbers of labels the follower has the higher accuracy, and whether that is shown; "" with none."""
+    sign = 1 if found["follower"] == found["a"] else -1
+    ahead = [one for one in found["differences"] if sign * one["difference"] > 0]
+    if not ahead:
+        return ""
+    shown = "" if any(one["is_shown"] for one in ahead) else ", which is not shown"
+    where = listed([f"{one['per_class']:,}" for one in ahead])
+    return f"With {where} a class {found['follower']} is ahead{shown}"
 
 
 def _alone(name: str, curve: Mapping[int, NDArray[np.bool_]], part: str) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from headstart.errors import RunFailed
 from headstart.evaluation import mean_interval
 from headstart.studies._finding import Entry
 from headstart.studies._search import Search
@@ -23,10 +24,17 @@ def what_the_search_says(search: Search, entries: list[Entry], finding: dict[str
     Args:
         entries: the retrained recipes.
         finding: the comparison of them.
+
+    Raises:
+        RunFailed: no run of the best recipe finished when it was retrained.
     """
     best, ties = search.best(), _ties(search)
     flat = search.defaults.flat()
-    winner = finding["contenders"][0]
+    wanted = "defaults" if search.is_default(best) else "tuned"
+    winner = next((one for one in finding["contenders"] if one["name"] == wanted), None)
+    if winner is None:
+        reasons = "; ".join(failure for entry in entries if entry.name == wanted for failure in entry.failures)
+        raise RunFailed(f"the best recipe failed with every seed that it was retrained with: {reasons}", "Try another --seed.")
     last = _last_result(search, best.number)
     history = _history(search)
     optimism = None

@@ -224,10 +224,27 @@ def read_run(folder: Path) -> RunFacts:
     try:
         return RunFacts(read_recipe(asked["recipe"]), asked["seed"], data["source"] or "", data["options"])
     except (KeyError, TypeError, ValueError) as error:
-        raise InputError(
-            f"{folder / 'recipe.json'} cannot be used: {str(error).splitlines()[0]}.",
-            "It may be damaged, or of another version of Headstart.",
-        ) from error
+        raise _unusable(folder / "recipe.json", error) from error
+
+
+def read_recipe_file(path: Path) -> Recipe:
+    """The recipe in a file such as a run's `recipe.json`, whatever it is called and wherever it lies.
+
+    Raises:
+        InputError: no such file, or no recipe in it.
+    """
+    try:
+        return read_recipe(store.read_json(path)["recipe"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise _unusable(path, error) from error
+
+
+def _unusable(path: Path, error: Exception) -> InputError:
+    lacks = f"it has no {error}" if isinstance(error, KeyError) else str(error).splitlines()[0]
+    return InputError(
+        f"{path} cannot be used as a recipe: {lacks}.",
+        "It may be damaged, of another version of Headstart, or hold something else.",
+    )
 
 
 def read_metrics(folder: Path) -> dict[str, Any]:
