@@ -117,8 +117,10 @@ def test_a_torch_program_agrees_and_holds_no_pickle(run: Path, headstart: Comman
     ("model", "options"),
     [
         ("mlp", {"nodes": 16}),
-        ("efficientnet-lite0", {"input_px": 32}),
+        ("efficientnet-lite0", {"input_px": 32, "transfer": "finetune"}),
+        ("efficientnet-lite0", {"input_px": 32, "transfer": "finetune", "cut": "blocks.1"}),
         ("timm/test_resnet", {"pretrained": False, "input_px": 64, "cut": "layer2"}),  # resized otherwise: bilinear
+        ("timm/test_resnet", {"pretrained": False, "input_px": 32}),
     ],
 )
 def test_other_networks_are_exported_too(model: str, options: dict[str, Any], tmp_path: Path) -> None:
