@@ -191,20 +191,20 @@ def exact_depthwise(net: nn.Module) -> None:
 
 def _followers(net: nn.Module, run: Callable[[], object]) -> dict[nn.Module, nn.Module | None]:
     """For each convolution and batch norm that runs once, the only module that takes its output, if it is a leaf or a norm."""
-    made: list[tuple[Tensor, nn.Module]] = []
-    takers: dict[nn.Module, list[nn.Module]] = {}
+    made: list[tuple[Tensor, int, nn.Module]] = []  # with the version of the output: a shortcut may be added to it in place
+    takers: dict[nn.Module, list[nn.Module | None]] = {}
     calls: dict[nn.Module, int] = {}
     kinds = (nn.Conv2d, nn.BatchNorm2d, *_ACTIVATIONS)
 
     def enter(module: nn.Module, given: tuple[Any, ...]) -> None:
         calls[module] = calls.get(module, 0) + 1
-        for tensor, maker in made:
+        for tensor, version, maker in made:
             if given and given[0] is tensor:
-                takers.setdefault(maker, []).append(module)
+                takers.setdefault(maker, []).append(module if tensor._version == version else None)
 
     def leave(module: nn.Module, _: tuple[Any, ...], output: Tensor) -> None:
         if isinstance(module, nn.Conv2d | nn.BatchNorm2d):
-            made.append((output, module))
+            made.append((output, output._version, module))
 
     watched = [module for module in net.modules() if isinstance(module, kinds)]
     hooks = [module.register_forward_pre_hook(enter) for module in watched]
