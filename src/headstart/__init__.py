@@ -13,6 +13,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from headstart import api as api
+    from headstart import data as data
+    from headstart import deploy as deploy
+    from headstart import errors as errors
+    from headstart import progress as progress
+    from headstart import report as report
     from headstart.api import (
         ImageClassifier,
         backbones,
@@ -55,10 +61,14 @@ __all__ = [
     "tune",
 ]
 
+_ROOMS = ("api", "data", "deploy", "errors", "progress", "report")  # those that are used by name, as headstart.progress
+
 
 def __getattr__(name: str) -> Any:
-    if name in __all__:
-        from importlib import import_module
+    from importlib import import_module
 
+    if name in __all__:
         return getattr(import_module("headstart.api"), name)
+    if name in _ROOMS:
+        return import_module(f"headstart.{name}")
     raise AttributeError(f"module 'headstart' has no attribute '{name}'")

@@ -170,6 +170,15 @@ def test_the_command_line_starts_without_torch() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_the_rooms_that_are_used_by_name_come_with_the_package() -> None:
+    code = (
+        "import sys, headstart; headstart.progress.show_progress(False); sys.exit("
+        "not all((headstart.deploy.open_model, headstart.api.report, headstart.report, headstart.errors.InputError))"
+        " or 'torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
 def test_help_needs_no_numpy_either() -> None:
     code = "import sys, headstart, headstart.cli; sys.exit(bool({'torch', 'numpy', 'pydantic'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

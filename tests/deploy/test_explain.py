@@ -86,13 +86,17 @@ def test_a_person_reads_where_a_prediction_rests(runs: Path, headstart: Command)
     ("words", "wanted"),
     [
         (["--class", "lef"], "did you mean 'left'"),
-        (["--out", "figure.jpg"], "the figure is a PNG file"),
         (["--against", "nowhere"], "nowhere"),
     ],
 )
 def test_what_cannot_be_explained_is_said(runs: Path, headstart: Command, words: list[str], wanted: str) -> None:
     status, _, err = headstart("explain", runs / "cnn", runs / "image.png", *words)
     assert status == 2 and wanted in err
+
+
+def test_a_figure_that_cannot_be_is_said_before_anything_is_opened(runs: Path) -> None:
+    with pytest.raises(InputError, match="the figure is a PNG file"):
+        headstart.explain(runs / "no-such-run", runs / "image.png", out="figure.jpg")
 
 
 def test_a_folder_is_no_image(runs: Path) -> None:

@@ -20,10 +20,17 @@ from headstart.training import load_classifier, make_recipe, train
 FORMAT_2 = Path(__file__).parent / "classifier-format-2"
 
 
+@pytest.fixture(scope="module")
+def run(data: tuple[Dataset, Split], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("trained") / "run"
+    train(make_recipe("mlp", {"epochs": 3, "nodes": 32}), data[0], make_split(data[0]), 0, folder)
+    return folder
+
+
 @pytest.fixture
-def run(digits: Dataset, digits_split: Split, tmp_path: Path) -> Path:
-    train(make_recipe("mlp", {"epochs": 3, "nodes": 32}), digits, digits_split, 0, tmp_path / "run")
-    return tmp_path / "run"
+def own(run: Path, tmp_path: Path) -> Path:
+    """A copy of the run, to be changed."""
+    return Path(shutil.copytree(run, tmp_path / "run"))
 
 
 def change(run: Path, **values: Any) -> None:
@@ -83,25 +90,25 @@ def test_without_validation_images_nothing_is_calibrated_or_called_unfamiliar(di
         ({"calibration": {"temperature": 0, "images": 1, "loss": 0, "calibrated_loss": 0}}, "calibration.temperature is '0'"),
     ],
 )
-def test_what_is_not_in_the_schema_is_refused_by_name(changes: dict[str, Any], said: str, run: Path) -> None:
-    change(run, **changes)
+def test_what_is_not_in_the_schema_is_refused_by_name(changes: dict[str, Any], said: str, own: Path) -> None:
+    change(own, **changes)
     with pytest.raises(InputError) as caught:
-        load_classifier(run)
+        load_classifier(own)
     assert said in str(caught.value)
     assert "classifier.json cannot be used" in str(caught.value)
 
 
-def test_a_file_that_asks_for_a_giant_network_gets_no_memory(run: Path) -> None:
-    recipe = json.loads((run / "classifier.json").read_text())["recipe"]
-    change(run, recipe={**recipe, "net": {**recipe["net"], "layers": 20, "nodes": 8192}})  # five gigabytes
+def test_a_file_that_asks_for_a_giant_network_gets_no_memory(own: Path) -> None:
+    recipe = json.loads((own / "classifier.json").read_text())["recipe"]
+    change(own, recipe={**recipe, "net": {**recipe["net"], "layers": 20, "nodes": 8192}})  # five gigabytes
     with pytest.raises(InputError, match=r"model\.safetensors cannot be used"):
-        load_classifier(run)
+        load_classifier(own)
 
 
-def test_weights_of_another_run_are_refused(run: Path, tmp_path: Path) -> None:
-    shutil.copy(FORMAT_2 / "model.safetensors", run / "model.safetensors")
+def test_weights_of_another_run_are_refused(own: Path) -> None:
+    shutil.copy(FORMAT_2 / "model.safetensors", own / "model.safetensors")
     with pytest.raises(InputError, match=r"model\.safetensors cannot be used"):
-        load_classifier(run)
+        load_classifier(own)
 
 
 def test_a_classifier_loads_without_what_only_training_needs(run: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -41,15 +42,18 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return photographs(tmp_path_factory.mktemp("photos"))
 
 
-@pytest.fixture
-def dataset(photos: Path) -> Dataset:
-    return load(photos, image_size=24, resize="crop")
+@pytest.fixture(scope="module")
+def dataset(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        return load(photos, image_size=24, resize="crop")
 
 
-@pytest.fixture
-def run(dataset: Dataset, tmp_path: Path) -> Path:
-    train(make_recipe("cnn", {"epochs": 3, "nodes": 8}), dataset, make_split(dataset), 0, tmp_path / "run")
-    return tmp_path / "run"
+@pytest.fixture(scope="module")
+def run(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("trained") / "run"
+    train(make_recipe("cnn", {"epochs": 3, "nodes": 8}), dataset, make_split(dataset), 0, folder)
+    return folder
 
 
 def test_the_images_of_a_folder_are_opened_to_the_pixels_of_training(photos: Path, dataset: Dataset, run: Path) -> None:
@@ -112,6 +116,13 @@ def test_a_bomb_is_refused_before_it_is_decoded(run: Path) -> None:
     Image.new("1", (14_000, 14_000)).save(bomb, "PNG")
     with pytest.raises(InputError, match="pixels"):
         open_images([bomb.getvalue()], ["image 1"], open_model(run))
+
+
+@pytest.mark.parametrize("given", [np.zeros((24, 24, 3), np.uint8), Image.new("RGB", (24, 24))])
+def test_pictures_that_are_no_files_are_refused_with_another_way(given: Any) -> None:
+    with pytest.raises(InputError, match=r"image 2 is of type \w+, but wanted is a path") as caught:
+        named_sources([b"", given])
+    assert "numpy" in caught.value.hint
 
 
 @pytest.mark.parametrize("given", [[], ["nowhere.png"]])

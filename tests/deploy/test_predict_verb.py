@@ -8,6 +8,7 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from PIL import Image
 
 import headstart as package
 from headstart.data import Dataset, Split
+from headstart.errors import InputError
 from headstart.training import make_recipe, train
 
 Command = Callable[..., tuple[int, str, str]]
@@ -100,6 +102,7 @@ def test_a_csv_holds_all_classes_and_no_formula(run: Path, headstart: Command, t
         (["run", "shown", "--figure", "a.doc"], "ends in .png or .svg"),
         (["--onnx", "run", "shown"], "--onnx is run, but wanted is an .onnx file"),
         (["shown", "shown"], "holds no classifier.json"),
+        (["run/model.safetensors", "shown"], "model.safetensors is a file, but wanted is a run folder"),
     ],
 )
 def test_what_cannot_be_used_is_said_with_status_2(words: list[str], said: str, run: Path, headstart: Command) -> None:
@@ -124,3 +127,14 @@ def test_python_takes_a_path_bytes_or_an_array(run: Path, digits: Dataset, tmp_p
     chances = [found["predictions"][0]["probabilities"] for found in (by_path, by_bytes, by_array)]
     assert chances[0] == chances[1] == chances[2]
     assert len(package.predict(run, [path, path])["predictions"]) == 2
+
+
+def test_numbers_on_another_scale_are_refused(run: Path, digits: Dataset) -> None:
+    others: list[Any] = [digits.images[:2] / 255, digits.images[:2].astype(int)]
+    for images in others:
+        with pytest.raises(InputError, match="but wanted is uint8 from 0 to 255"):
+            package.predict(run, images)
+        with pytest.raises(InputError, match="but wanted is uint8 from 0 to 255"):
+            package.load_classifier(run).probabilities(images)
+    with pytest.raises(InputError, match="no images given"):
+        package.predict(run, digits.images[:0])

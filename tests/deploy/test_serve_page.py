@@ -22,6 +22,7 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium in /usr/bi
 
 SEVEN = [(0.35, 0.2), (0.7, 0.2), (0.6, 0.5), (0.5, 0.85)]  # shares of the drawing area
 BAR = [(0.35, 0.52), (0.78, 0.5)]  # the packaged digits have it
+EXPECTED = re.compile("422|503")  # answers that a test asks for, and a browser notes
 Page = Any
 
 
@@ -58,7 +59,9 @@ def page(browser: Any, address: str) -> Iterator[Page]:
     context = browser.new_context(viewport={"width": 1180, "height": 900})
     opened, complaints = context.new_page(), []
     opened.on("pageerror", lambda error: complaints.append(str(error)))
-    opened.on("console", lambda said: complaints.append(said.text) if said.type == "error" and "422" not in said.text else None)
+    opened.on(
+        "console", lambda said: complaints.append(said.text) if said.type == "error" and not EXPECTED.search(said.text) else None
+    )
     opened.on("request", lambda request: complaints.append(request.url) if not _is_own(request.url, address) else None)
     opened.goto(address)
     opened.locator("#facts dt").first.wait_for()
@@ -107,6 +110,40 @@ def test_a_bar_explains_its_class(page: Page) -> None:
     page.locator("#bars .name", has_text=re.compile("^2$")).click()
     page.get_by_text("“2” less likely").wait_for()
     assert page.locator("#bars [aria-pressed=true] .name").inner_text() == "2"
+
+
+def test_a_prediction_stays_where_its_explanation_fails(page: Page) -> None:
+    said = {"error": "the server is busy.", "hint": "Try again in a second."}
+    page.route("**/explain*", lambda route: route.fulfill(status=503, json=said))
+    _draw(page, SEVEN)
+    _draw(page, BAR)
+    page.get_by_text("the server is busy. Try again").wait_for()
+    sync_api.expect(page.locator("#answer b")).to_have_text("7")
+    assert page.locator("#bars li").count() == 10
+    page.unroute("**/explain*")
+    page.locator("#bars .name", has_text=re.compile("^2$")).click()
+    page.get_by_text("“2” less likely").wait_for()
+    assert page.locator("#problem").is_hidden()
+
+
+def test_a_click_on_a_bar_does_not_drop_the_answer_under_way(page: Page, tmp_path: Path) -> None:
+    for name, image in zip(("zero", "three"), headstart.load("digits").images[[0, 3], ..., 0], strict=True):
+        Image.fromarray(image).save(tmp_path / f"{name}.png")
+    page.set_input_files("#file", tmp_path / "zero.png")
+    _wait_for_reasons(page)
+    held: list[Any] = []
+
+    def hold(route: Any) -> None:
+        held.append(route)
+
+    page.route("**/predict*", hold)
+    page.set_input_files("#file", tmp_path / "three.png")
+    page.locator("#bars .name", has_text=re.compile("^2$")).click()
+    while not held:
+        page.wait_for_timeout(20)
+    held[0].continue_()
+    sync_api.expect(page.locator("#answer b")).to_have_text("3")
+    page.get_by_text("“2” less likely").wait_for()
 
 
 def test_the_keyboard_draws_too(page: Page) -> None:

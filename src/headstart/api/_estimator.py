@@ -27,7 +27,7 @@ _FILES = ("classifier.json", "model.safetensors")  # what `load_classifier` read
 _NOT_OF_TRAIN = ("pixel_range", "image_shape", "random_state", "settings", "validation", "out")
 
 
-class Refused(InputError, ValueError):
+class RefusedInput(InputError, ValueError):
     """InputError in the form that callers of scikit-learn catch."""
 
 
@@ -331,6 +331,6 @@ def _as_scikit_learn() -> Iterator[None]:
     try:
         yield
     except InputError as error:
-        raise Refused(error.message, error.hint) from error
+        raise RefusedInput(error.message, error.hint) from error
     except Stopped as stop:
         raise KeyboardInterrupt(str(stop)) if stop.signum == signal.SIGINT else SystemExit(stop.exit_code) from stop

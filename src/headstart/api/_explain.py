@@ -44,20 +44,20 @@ def explain(
     names, sources = named_sources([image])
     if len(sources) != 1:
         raise InputError(f"{image!s} stands for {len(sources)} images, but one is explained at a time.", "Give one image file.")
-    source = sources[0] if isinstance(sources[0], bytes | Path) else sources[0].read()
+    path = _figure_path(out, names[0])
     rows, found = [], []
     with progress.task("explaining", len(runs), "classifiers") as task:
         for folder in runs:
             model = open_model(Path(folder))
             if not isinstance(model, RunModel):
                 raise InputError(f"{folder} is no run folder, which an explanation needs.", "`headstart runs` lists the runs.")
-            pixels = open_images([source], names, model)[0]
+            pixels = open_images(sources, names, model)[0]
             explanation = explain_one(model, pixels, label)
             what = model.classifier.recipe.model
             rows.append((f"{what} · {Path(folder).name}", pixels, explanation))
             found.append({"run": str(folder), "model": what, **explanation.as_json()})
             task.advance()
-    figure = write_explanation(_figure_path(out, names[0]), rows)
+    figure = write_explanation(path, rows)
     return {"image": names[0], "figure": str(figure), "explanations": found}
 
 

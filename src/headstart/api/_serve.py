@@ -17,7 +17,7 @@ def serve(
         run: folder of a finished run, or an exported `.onnx` file (without explanations).
         port: 0 for any free one.
         host: address to listen on. Beyond loopback clients need a token: HEADSTART_TOKEN, or one that is made and printed.
-        allow_hosts: further names under which clients may address the server.
+        allow_hosts: further names under which clients may address the server; with any, clients need a token as well.
         as_json: print where it listens as one JSON object.
 
     Raises:

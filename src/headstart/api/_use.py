@@ -41,7 +41,7 @@ def predict(
         `unfamiliar`), and where `csv` and `figure` were written. Probabilities are calibrated on the run's validation images.
 
     Raises:
-        InputError: no finished run, or images that cannot be read; then nothing is written.
+        InputError: no finished run, images that cannot be read, or arrays that are not uint8; then nothing is written.
     """
     from headstart import deploy, report
 
@@ -53,7 +53,7 @@ def predict(
     if isinstance(images, np.ndarray):
         pixels = images if images.ndim == 4 else images[None]
         names = [f"image {number}" for number in range(1, len(pixels) + 1)]
-        found = model.predict(pixels)
+        found = deploy.predict_pixels(model, pixels)
     else:
         several = images if isinstance(images, Sequence) and not isinstance(images, str | bytes) else [images]
         names, sources = deploy.named_sources(several)

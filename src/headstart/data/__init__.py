@@ -11,7 +11,7 @@ from headstart.data._labelled import labelled, most_per_class, with_train, witho
 from headstart.data._load import load
 from headstart.data._maps import take
 from headstart.data._named import catalogue, edition, fetch_named, is_cached, where_from
-from headstart.data._pictures import as_picture, data_uri
+from headstart.data._pictures import as_picture, data_uri, need_pixels
 from headstart.data._rows import open_table
 from headstart.data._split import (
     DEFAULT_FRACTION,
@@ -56,6 +56,7 @@ __all__ = [
     "load",
     "make_split",
     "most_per_class",
+    "need_pixels",
     "open_table",
     "read_images",
     "read_sent",

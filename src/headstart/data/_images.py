@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import io
 import os
+import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, NamedTuple, TypeVar
@@ -35,11 +36,13 @@ SENT_BLOCK_BYTES = 4096  # that a decoder is given at a time, so that it is aske
 BATCH = 256  # images handed to the threads at a time: what an interrupt still waits for
 NAMED_FAILURES = 5
 LARGEST_FILE_BYTES = 1 << 28  # three bytes for each pixel that an image may have
+SENT_AT_ONCE_PX = 12_000_000  # strangers' images above wait for each other
 ORIENTATION, TURNED = 0x0112, (5, 6, 7, 8)  # EXIF tag, and its values that exchange width and height
 
 ImageSource = Path | bytes | IO[bytes]  # a file, its content, or a file that is open
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+_one_large = threading.Lock()
 
 
 class Header(NamedTuple):
@@ -127,7 +130,7 @@ def read_images(
 
 
 def read_sent(content: bytes, shape: tuple[int, int, int] | None, resize: Resize, caps: Caps | None = None) -> NDArray[np.uint8]:
-    """`read_image` of bytes that a stranger sent.
+    """`read_image` of bytes that a stranger sent; of large images one at a time, as each may take 400 MB.
 
     Args:
         shape: None for the image's own size, in grey.
@@ -138,8 +141,9 @@ def read_sent(content: bytes, shape: tuple[int, int, int] | None, resize: Resize
     caps = caps or Caps()
 
     def read() -> NDArray[np.uint8]:
-        header = read_header(content, caps) if shape is None else None
-        return read_image(content, shape or (header.height, header.width, 1), resize, caps)  # type: ignore[union-attr]
+        header = read_header(content, caps)
+        with _one_large if header.height * header.width > SENT_AT_ONCE_PX else nullcontext():
+            return read_image(content, shape or (header.height, header.width, 1), resize, caps)
 
     found = _attempt(read)
     if isinstance(found, Unreadable):
@@ -187,8 +191,9 @@ def read_image(source: ImageSource, shape: tuple[int, int, int], resize: Resize,
         side = max(image.size) if resize == "pad" else min(image.size)
         factor = DRAFT_MARGIN * max(height, width) / side
         image.draft(image.mode, (round(image.width * factor), round(image.height * factor)))
-        upright = _eight_bits(ImageOps.exif_transpose(image), image.format or "")
-        pixels = np.asarray(fit(upright.convert("L" if channels == 1 else "RGB"), height, width, resize))
+        ImageOps.exif_transpose(image, in_place=True)  # in place: the alternative is a copy, also of what is upright
+        plain = _in_mode(_eight_bits(image, image.format or ""), "L" if channels == 1 else "RGB")
+        pixels = np.asarray(fit(plain, height, width, resize))
     return pixels.reshape(shape)
 
 
@@ -301,9 +306,15 @@ def _eight_bits(image: Image, file_format: str) -> Image:
         raise Unreadable("has 32-bit pixels, whose scale is unknown; save it with 8 or 16 bits")
     plain = "L" if _is_grey(image) else "RGB"
     if image.has_transparency_data:
-        see_through = image.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", image.size, "white"), see_through).convert(plain)
-    return image.convert(plain)
+        see_through, sheet = _in_mode(image, "RGBA"), Image.new("RGB", image.size, "white")
+        sheet.paste(see_through, mask=see_through)
+        return _in_mode(sheet, plain)
+    return _in_mode(image, plain)
+
+
+def _in_mode(image: Image, mode: str) -> Image:
+    """`image.convert(mode)`, without the copy where that is its mode."""
+    return image if image.mode == mode else image.convert(mode)
 
 
 def _unreadable(root: Path, failed: dict[str, str], count: int) -> InputError:

@@ -9,8 +9,24 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from headstart.errors import InputError
+
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
+
+
+def need_pixels(images: NDArray[np.uint8], shape: tuple[int, int, int]) -> None:
+    """Raise InputError unless these are uint8 images `(N, *shape)`: numbers of another scale would get answers, wrong ones."""
+    if images.dtype != np.uint8:
+        raise InputError(
+            f"these images are {images.dtype}, but wanted is uint8 from 0 to 255.",
+            "If they go from 0 to 1: numpy.rint(255 * images).astype('uint8').",
+        )
+    if images.shape[1:] != shape:
+        raise InputError(
+            f"these images are {images.shape[1:]} (height, width, channels), but this classifier takes {shape}.",
+            "Give image files, which are resized as in training, or open them with the same --image-size and --resize.",
+        )
 
 
 def as_picture(pixels: NDArray[np.uint8]) -> Picture:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from headstart.deploy._images import named_sources, open_images
 from headstart.deploy._model import Form, Model, Predictions, RunModel, need_classifier, open_model
-from headstart.deploy._predict import predict, write_predictions
+from headstart.deploy._predict import predict, predict_pixels, write_predictions
 from headstart.deploy._submit import submit
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ __all__ = [
     "open_images",
     "open_model",
     "predict",
+    "predict_pixels",
     "serve",
     "submit",
     "write_predictions",

@@ -6,7 +6,7 @@ import asyncio
 import copy
 import importlib.resources
 import os
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -18,9 +18,10 @@ from fastapi.responses import JSONResponse, Response
 from numpy.typing import NDArray
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp
 
 from headstart.data import Unreadable, data_uri, read_sent
-from headstart.deploy._body import Bodies, Limits, Refused, Sent, busy, image_in
+from headstart.deploy._body import BUSY, Bodies, Limits, Refused, Sent, image_in
 from headstart.deploy._drawing import place_drawing
 from headstart.deploy._explain import explain
 from headstart.deploy._guard import Access, Guard
@@ -73,13 +74,28 @@ class Service:
     decoders: ThreadPoolExecutor
     predictions: Worker[Pixels, dict[str, Any]]
     explanations: Worker[tuple[Pixels, str | None], dict[str, Any]] | None
+    decoding: int = 0
 
-    async def pixels(self, request: Request) -> Pixels:
-        """The image in a request, as the model takes it."""
+    async def answer(self, request: Request, ask: Callable[[Pixels], Awaitable[Found]]) -> Found:
+        """What `ask` says of the image in a request.
+
+        Raises:
+            Refused, Unreadable: no image in it. Busy: too many wait. TimeoutError: it took longer than a client waits.
+        """
         drawing = request.query_params.get("drawing", "").lower() in ("1", "true")
         kind = request.headers.get("content-type", "")
-        async with self.bodies.read(request) as body:
-            return await asyncio.get_running_loop().run_in_executor(self.decoders, self._decode, body, kind, drawing)
+        async with asyncio.timeout(None) as deadline:
+            async with self.bodies.read(request) as body:
+                loop = asyncio.get_running_loop()
+                deadline.reschedule(loop.time() + self.limits.answer_seconds)
+                if self.decoding >= self.limits.decoding:
+                    raise Busy
+                self.decoding += 1
+                try:
+                    pixels = await loop.run_in_executor(self.decoders, self._decode, body, kind, drawing)
+                finally:
+                    self.decoding -= 1
+            return await ask(pixels)
 
     def _decode(self, body: bytes, kind: str, is_drawing: bool) -> Pixels:
         sent = image_in(body, kind)
@@ -97,7 +113,7 @@ class Service:
         return placed
 
 
-def make_app(model: Model, card: dict[str, Any], access: Access | None = None, limits: Limits | None = None) -> FastAPI:
+def make_app(model: Model, card: dict[str, Any], access: Access | None = None, limits: Limits | None = None) -> ASGIApp:
     """The server as an ASGI application: `/`, `/predict`, `/explain`, `/model`, `/health`, `/openapi.json`.
 
     Args:
@@ -119,10 +135,9 @@ def make_app(model: Model, card: dict[str, Any], access: Access | None = None, l
     app = FastAPI(title="Headstart", summary="A classifier of images.", docs_url=None, redoc_url=None, lifespan=lifespan)
     _add_routes(app, service)
     _add_page(app)
-    for kind in (Refused, Unreadable, HeadstartError, TimeoutError, ClientDisconnect, HTTPException):
+    for kind in (Refused, Unreadable, HeadstartError, Busy, TimeoutError, ClientDisconnect, HTTPException):
         app.add_exception_handler(kind, _say)
-    app.add_middleware(Guard, access=access or Access())
-    return app
+    return Guard(app, access or Access())  # around all of it: an unforeseen error's answer has its headers as well
 
 
 def _service(model: Model, card: dict[str, Any], limits: Limits) -> Service:
@@ -148,21 +163,19 @@ def _add_routes(app: FastAPI, service: Service) -> None:
     @app.post("/predict", openapi_extra={"requestBody": _IMAGE_BODY, "parameters": [_DRAWING]}, response_model=None)
     async def predict(request: Request) -> Response:
         """The likeliest class of an image, and the probability of each."""
-        pixels = await service.pixels(request)
-        return JSONResponse(await _answer(service.predictions.ask(pixels), service.limits))
+        return JSONResponse(await service.answer(request, service.predictions.ask))
 
     @app.post("/explain", openapi_extra={"requestBody": _IMAGE_BODY, "parameters": [_DRAWING, _CLASS]}, response_model=None)
     async def explain(request: Request) -> Response:
         """Which parts of an image speak for a class: Grad-CAM and occlusion."""
-        if service.explanations is None:
+        explanations, label = service.explanations, request.query_params.get("class")
+        if explanations is None:
             raise Refused(
                 501, "this server does not explain.", "Serve a run folder, with 'headstart[explain]' installed.", ends=True
             )
-        label = request.query_params.get("class")
         if label is not None and label not in service.model.class_names:
             raise Refused(400, f"there is no class {label!r}.", "GET /model lists them.", ends=True)
-        pixels = await service.pixels(request)
-        return JSONResponse(await _answer(service.explanations.ask((pixels, label)), service.limits))
+        return JSONResponse(await service.answer(request, lambda pixels: explanations.ask((pixels, label))))
 
     @app.get("/model", response_model=None)
     async def model() -> Response:
@@ -188,16 +201,6 @@ def _add_page(app: FastAPI) -> None:
         add(path, (folder / name).read_bytes(), kind)
 
 
-async def _answer(asked: Awaitable[Found], limits: Limits) -> Found:
-    try:
-        async with asyncio.timeout(limits.answer_seconds):
-            return await asked
-    except Busy:
-        raise busy() from None
-    except TimeoutError:
-        raise busy() from None
-
-
 async def _say(_: Request, error: Exception) -> Response:
     """What went wrong, as `error` and `hint`."""
     headers: dict[str, str] = {}
@@ -213,6 +216,6 @@ async def _say(_: Request, error: Exception) -> Response:
             status, text, hint = error.status_code, f"{error.detail}.", "GET /openapi.json lists what there is."
             headers |= {**(error.headers or {}), "connection": "close"}
         case _:
-            status, text, hint = 503, "the server is busy.", "Try again in a second."
+            status, (text, hint) = 503, BUSY
     headers |= {"retry-after": "1"} if status == 503 else {}
     return JSONResponse({"error": text, "hint": hint}, status, headers)

@@ -16,6 +16,9 @@ from headstart.data import Caps
 if TYPE_CHECKING:
     from starlette.requests import Request
 
+BUSY = ("the server is busy.", "Try again in a second.")
+_MOST_COMMAS = 2  # in JSON: one between its keys, one in the image's data: address
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -27,7 +30,8 @@ class Limits:
         held_bytes: of all bodies that are in memory at once.
         waiting: requests that may wait for a prediction.
         explaining: requests that may wait for an explanation.
-        answer_seconds: after which a client is told to come back.
+        decoding: images that may be at their decoder, or wait for it.
+        answer_seconds: from the whole body to the answer; after which a client is told to come back.
         caps: what an image may ask of its decoder.
     """
 
@@ -36,6 +40,7 @@ class Limits:
     held_bytes: int = 128 << 20
     waiting: int = 256
     explaining: int = 8
+    decoding: int = 64
     answer_seconds: float = 30.0
     caps: Caps = field(default_factory=Caps)
 
@@ -90,18 +95,13 @@ class Bodies:
                     if len(body) > limits.body_bytes:
                         raise self._too_large()
                     if self._held > limits.held_bytes:
-                        raise busy(ends=True)
+                        raise Refused(503, *BUSY, ends=True)
         except TimeoutError:
             raise Refused(408, f"the body did not arrive within {limits.body_seconds:g} seconds.", ends=True) from None
 
     def _too_large(self) -> Refused:
         most = self.limits.body_bytes / (1 << 20)
         return Refused(413, f"the body is larger than {most:g} MiB.", "Send a smaller image.", ends=True)
-
-
-def busy(*, ends: bool = False) -> Refused:
-    """As many requests wait as may."""
-    return Refused(503, "the server is busy.", "Try again in a second.", ends=ends)
 
 
 def image_in(body: bytes, content_type: str) -> Sent:
@@ -116,9 +116,12 @@ def image_in(body: bytes, content_type: str) -> Sent:
     if kind != "application/json":
         return Sent(body, is_drawing=False)
     wanted = 'Send {"image": "<base64>"}.'
+    # Small bodies of many parts unfold to objects fifty times their size; base64 and its data: address have none of these signs.
+    if b"[" in body or body.count(b"{") > 1 or body.count(b",") > _MOST_COMMAS:
+        raise Refused(400, "the JSON holds more than an image and whether it is a drawing.", wanted)
     try:
         given = json.loads(body)
-    except (ValueError, RecursionError):
+    except ValueError:
         raise Refused(400, "the body is not JSON, as its type says.", wanted) from None
     if not isinstance(given, dict) or not isinstance(given.get("image"), str):
         raise Refused(400, "the JSON has no text called image.", wanted)

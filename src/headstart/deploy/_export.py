@@ -22,7 +22,7 @@ from headstart.deploy._int8 import CALIBRATION_IMAGES, quantise
 from headstart.deploy._model import Form
 from headstart.deploy._network import Network
 from headstart.deploy._onnx import INPUT, OUTPUTS, open_session, without_extra
-from headstart.deploy._parity import Answer, answer_all, as_trained, check_parity, milliseconds, real_images, sample_of
+from headstart.deploy._parity import Answer, Answers, answer_all, as_trained, check_parity, milliseconds, real_images, sample_of
 from headstart.training import Classifier, file_about, load_classifier
 
 OPSET = 20
@@ -47,9 +47,10 @@ def export(run: Path, dataset: Dataset, split: Split, out: Path, form: Form = "o
         RunFailed: the file disagrees with the run; nothing is written then. ResourceError: packages are missing.
     """
     classifier = load_classifier(run).cpu().float()
+    classifier.recipe = classifier.recipe.model_copy(update={"precision": "float32"})  # as the file computes
     part, rows = real_images(dataset, split)
     images = take(dataset.images, rows)
-    wanted = as_trained(classifier, dataset, rows)
+    wanted = as_trained(classifier, images)
     content = _as_onnx(classifier) if form == "onnx" else _as_torch(classifier)
     answer = _of_onnx(content, out.name) if form == "onnx" else _of_torch(content)
     parity = check_parity(wanted, answer, images, part)
@@ -57,7 +58,7 @@ def export(run: Path, dataset: Dataset, split: Split, out: Path, form: Form = "o
     smaller = None
     if int8:
         smaller = _in_eight_bits(
-            content, out, answer, wanted, images, dataset.labels[rows], sample_of(dataset, split.train, CALIBRATION_IMAGES)
+            content, out, answer, wanted[0], images, dataset.labels[rows], sample_of(dataset, split.train, CALIBRATION_IMAGES)
         )
     return {
         "run": str(run),
@@ -143,17 +144,22 @@ def _as_torch(classifier: Classifier) -> bytes:
 
 def _of_onnx(content: bytes, name: str) -> Answer:
     session = open_session(content, name)
-    return lambda images: np.asarray(session.run([OUTPUTS[0]], {INPUT: images})[0], np.float32)
+
+    def answer(images: NDArray[np.uint8]) -> Answers:
+        probabilities, familiar = session.run(list(OUTPUTS), {INPUT: images})
+        return probabilities, familiar
+
+    return answer
 
 
 def _of_torch(content: bytes) -> Answer:
     with _quiet():
         network = torch.export.load(io.BytesIO(content)).module()
 
-    def answer(images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def answer(images: NDArray[np.uint8]) -> Answers:
         with torch.no_grad():
-            found: NDArray[np.float32] = network(torch.from_numpy(images))[0].numpy()
-        return found
+            probabilities, familiar = network(torch.from_numpy(images))
+        return probabilities.numpy(), familiar.numpy()
 
     return answer
 
@@ -172,7 +178,7 @@ def _in_eight_bits(
     path = out.with_name(f"{out.stem}-int8{out.suffix}")
     small = quantise(content, calibration)
     quick = _of_onnx(small, path.name)
-    found = answer_all(quick, images, "checking the file of eight bits")
+    found, _ = answer_all(quick, images, "checking the file of eight bits")
     store.write_bytes(path, small)
     accuracy, before = ((one.argmax(1) == labels).mean() for one in (found, wanted))
     return {

@@ -6,9 +6,10 @@ import hmac
 import ipaddress
 import json
 from dataclasses import dataclass
-from http.cookies import CookieError, SimpleCookie
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
+
+from starlette.requests import cookie_parser
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -120,7 +121,10 @@ def _says(status: int, error: str, hint: str) -> tuple[int, bytes, bytes, list[t
 
 
 def _is_same(origin: str, host: str) -> bool:
-    parts = urlsplit(origin)
+    try:
+        parts = urlsplit(origin)
+    except ValueError:
+        return False
     return parts.scheme in ("http", "https") and parts.netloc.lower() == host.lower()
 
 
@@ -142,8 +146,4 @@ def _cookie_name(port: int) -> str:
 
 
 def _cookie(header: str, port: int) -> str:
-    try:
-        found = SimpleCookie(header).get(_cookie_name(port))
-    except CookieError:
-        return ""
-    return found.value if found else ""
+    return cookie_parser(header).get(_cookie_name(port), "")  # the standard library's gives up at another program's odd cookie

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,14 +25,14 @@ def named_sources(given: Sequence[str | ImageSource]) -> tuple[list[str], list[I
             the bytes of images, or open files.
 
     Raises:
-        InputError: nothing given, a path that does not exist, a folder without images.
+        InputError: nothing given, a path that does not exist, a folder without images, or what is none of these.
     """
     names: list[str] = []
     sources: list[ImageSource] = []
     for number, one in enumerate(given, 1):
         if not isinstance(one, str | Path):
             names.append(str(getattr(one, "name", None) or f"image {number}"))
-            sources.append(one if isinstance(one, bytes) else one.read(LARGEST_FILE_BYTES + 1))
+            sources.append(_content(one, number))
         elif str(one) == "-":
             names.append("standard input")
             sources.append(sys.stdin.buffer.read(LARGEST_FILE_BYTES + 1))
@@ -42,6 +43,17 @@ def named_sources(given: Sequence[str | ImageSource]) -> tuple[list[str], list[I
     if not sources:
         raise InputError("no images given.", "Give image files, folders of them, or - for an image on standard input.")
     return names, sources
+
+
+def _content(one: bytes | IO[bytes], number: int) -> bytes:
+    if isinstance(one, bytes):
+        return one
+    if not hasattr(one, "read"):
+        raise InputError(
+            f"image {number} is of type {type(one).__name__}, but wanted is a path, the bytes of an image file, or an open file.",
+            "Give arrays as one, numpy.stack(images); an opened picture as numpy.asarray(picture).",
+        )
+    return one.read(LARGEST_FILE_BYTES + 1)
 
 
 def _file(path: Path) -> Path:

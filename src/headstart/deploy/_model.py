@@ -121,9 +121,13 @@ def need_classifier(run: Path) -> None:
 
 
 def _no_classifier(run: Path) -> InputError:
-    if not run.is_dir():
+    if not run.exists():
         return InputError(
             f"{run} is no run folder: it does not exist.", "`headstart runs` lists the runs; `headstart train` makes one."
+        )
+    if not run.is_dir():
+        return InputError(
+            f"{run} is a file, but wanted is a run folder or an .onnx file.", "Make one: headstart export RUN -o model.onnx"
         )
     if (run / "metrics.json").exists():
         return InputError(

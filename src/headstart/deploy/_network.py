@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.nn import functional
 
+from headstart.models import Transfer
 from headstart.training import Classifier, Standardise, StandardisedBackbone, familiarity, to_probabilities
 
 _LEAST = 1e-30  # as in evaluation.calibrate
@@ -20,9 +21,8 @@ class Network(nn.Module):
 
     def __init__(self, classifier: Classifier) -> None:
         super().__init__()
-        front = classifier.front
-        self.front = CutFront(front) if isinstance(front, StandardisedBackbone) and front.backbone.cut else front
-        self.net, self.mirror, self.temperature = classifier.net, classifier.mirror, classifier.use.temperature
+        self.front, self.net = _followable(classifier.front), _followable(classifier.net)
+        self.mirror, self.temperature = classifier.mirror, classifier.use.temperature
         self.resize = _resizing(classifier)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
@@ -37,14 +37,20 @@ class Network(nn.Module):
         return probabilities, familiar
 
 
-class CutFront(nn.Module):
-    """A front whose backbone is cut, as a graph of what it computes: torch.export cannot follow a pass that ends early."""
+def _followable(module: nn.Module) -> nn.Module:
+    """The module; if it computes with a cut backbone, as a graph: torch.export cannot follow a pass that ends early."""
+    if isinstance(module, StandardisedBackbone | Transfer) and module.backbone.cut:
+        return Traced(module, module.backbone.input_px)
+    return module
 
-    def __init__(self, front: StandardisedBackbone) -> None:
+
+class Traced(nn.Module):
+    """What a module computes on images of three channels and this side, as a graph."""
+
+    def __init__(self, module: nn.Module, px: int) -> None:
         super().__init__()
-        example = torch.zeros(2, 3, *(front.backbone.input_px,) * 2)
         with torch.no_grad():
-            self.graph = make_fx(front, tracing_mode="symbolic", _allow_non_fake_inputs=True)(example)
+            self.graph = make_fx(module, tracing_mode="symbolic", _allow_non_fake_inputs=True)(torch.zeros(2, 3, px, px))
 
     def forward(self, x: Tensor) -> Tensor:
         found: Tensor = self.graph(x.expand(-1, 3, -1, -1))

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
+from headstart.data import need_pixels
 from headstart.deploy._model import Predictions
 from headstart.errors import InputError, ResourceError
 from headstart.training import Preprocessing, usable_cores
@@ -36,11 +37,7 @@ class OnnxModel:
             ) from error
 
     def predict(self, images: NDArray[np.uint8]) -> Predictions:
-        if images.shape[1:] != self.image_shape:
-            raise InputError(
-                f"these images are {images.shape[1:]} (height, width, channels), but this model takes {self.image_shape}.",
-                "Give image files, which are resized as in training.",
-            )
+        need_pixels(images, self.image_shape)
         probabilities, familiar = self.session.run(list(OUTPUTS), {INPUT: np.ascontiguousarray(images)})
         return Predictions(self.class_names, probabilities, None if self.threshold is None else familiar < self.threshold)
 

@@ -16,8 +16,10 @@ from headstart.errors import RunFailed
 from headstart.evaluation import calibrate
 from headstart.training import Classifier
 
-Answer = Callable[[NDArray[np.uint8]], NDArray[np.float32]]  # images (N, H, W, C) to probabilities (N, K)
+Answers = tuple[NDArray[np.float32], NDArray[np.float32]]  # probabilities (N, K) and familiarity (N,)
+Answer = Callable[[NDArray[np.uint8]], Answers]  # of images (N, H, W, C)
 LARGEST_DIFFERENCE = 1e-2  # float32 in another order gives 1e-6; a backbone's features, rounded to 16 bits, up to 1e-3
+LARGEST_FAMILIARITY_DIFFERENCE = 5e-2  # of logits, which reach tens; 6e-6 was seen, with a backbone
 _MOST_IMAGES = 2_000
 _BATCHES = (1, 7, 64)  # the first image alone, then seven, then by 64: a file must take every number
 
@@ -29,11 +31,13 @@ class Parity:
     Attributes:
         top1_agreement: share of images with the same likeliest class.
         max_difference: largest absolute difference of a probability.
+        max_familiarity_difference: the same of an image's familiarity.
         n: images compared; part: which they are.
     """
 
     top1_agreement: float
     max_difference: float
+    max_familiarity_difference: float
     n: int
     part: str
 
@@ -47,8 +51,8 @@ def real_images(dataset: Dataset, split: Split) -> tuple[str, NDArray[np.int64]]
     return part, np.sort(np.random.default_rng(0).permutation(rows)[:_MOST_IMAGES])
 
 
-def answer_all(answer: Answer, images: NDArray[np.uint8], title: str) -> NDArray[np.float32]:
-    """Probabilities of all images, asked for in batches of several sizes."""
+def answer_all(answer: Answer, images: NDArray[np.uint8], title: str) -> Answers:
+    """The answers about all images, asked for in batches of several sizes."""
     found, start = [], 0
     sizes = [*_BATCHES[:2], *[_BATCHES[2]] * (len(images) // _BATCHES[2] + 1)]
     with progress.task(title, len(images), "images") as task:
@@ -58,32 +62,30 @@ def answer_all(answer: Answer, images: NDArray[np.uint8], title: str) -> NDArray
                 found.append(answer(batch))
                 task.advance(len(batch))
             start += size
-    return np.concatenate(found)
+    probabilities, familiar = (np.concatenate(each) for each in zip(*found, strict=True))
+    return probabilities, familiar
 
 
-def as_trained(classifier: Classifier, dataset: Dataset, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-    """What the classifier itself says, in float32."""
-    exact = classifier.recipe.model_copy(update={"precision": "float32"})
-    before, classifier.recipe = classifier.recipe, exact
-    try:
-        return calibrate(classifier.probabilities(dataset.images, rows), classifier.use.temperature)
-    finally:
-        classifier.recipe = before
+def as_trained(classifier: Classifier, images: NDArray[np.uint8]) -> Answers:
+    """What the classifier itself says."""
+    probabilities, familiar = classifier.judge(images)
+    return calibrate(probabilities, classifier.use.temperature), familiar
 
 
-def check_parity(wanted: NDArray[np.float32], answer: Answer, images: NDArray[np.uint8], part: str) -> Parity:
+def check_parity(wanted: Answers, answer: Answer, images: NDArray[np.uint8], part: str) -> Parity:
     """Compare an exported file with its run.
 
     Raises:
-        RunFailed: another class for any image, or a probability that differs by more than 0.01.
+        RunFailed: another class for any image, a probability that differs by more than 0.01, or a familiarity by more than 0.05.
     """
     found = answer_all(answer, images, "checking the exported file")
-    same = wanted.argmax(1) == found.argmax(1)
-    parity = Parity(float(same.mean()), float(np.abs(wanted - found).max()), len(images), part)
-    if not same.all() or not parity.max_difference <= LARGEST_DIFFERENCE:
+    same = wanted[0].argmax(1) == found[0].argmax(1)
+    chances, familiar = (float(np.abs(ours - theirs).max()) for ours, theirs in zip(wanted, found, strict=True))
+    parity = Parity(float(same.mean()), chances, familiar, len(images), part)
+    if not (same.all() and chances <= LARGEST_DIFFERENCE and familiar <= LARGEST_FAMILIARITY_DIFFERENCE):
         raise RunFailed(
             f"the exported file is not what the run is, and was not written: of {len(images):,} {part} images "
-            f"{int((~same).sum()):,} get another class, and a probability differs by {parity.max_difference:.2g}.",
+            f"{int((~same).sum()):,} get another class, a probability differs by {chances:.2g}, a familiarity by {familiar:.2g}.",
             "This is a fault of Headstart or of an installed version of torch, onnx or onnxruntime; please report it.",
         )
     return parity

@@ -13,6 +13,7 @@ from headstart.data import ImageSource
 from headstart.deploy._cells import write_cells
 from headstart.deploy._images import open_readable, unreadable
 from headstart.deploy._model import Model, Predictions, together
+from headstart.errors import InputError
 
 _PIXELS_A_BATCH = 1 << 24  # of opened images held at a time: 48 MB in colour
 
@@ -26,7 +27,7 @@ def predict(model: Model, sources: Sequence[ImageSource], names: Sequence[str]) 
     Raises:
         InputError: images that cannot be read; all are looked at first, so that one message names them.
     """
-    size = max(16, _PIXELS_A_BATCH // (model.image_shape[0] * model.image_shape[1]))
+    size = _batch_size(model)
     parts: list[Predictions] = []
     failed: list[str] = []
     with progress.task("predicting", len(sources), "images") as task:
@@ -43,9 +44,19 @@ def predict(model: Model, sources: Sequence[ImageSource], names: Sequence[str]) 
 
 
 def predict_pixels(model: Model, images: NDArray[np.uint8]) -> Predictions:
-    """What the model says of images `(N, H, W, C)` uint8 of its shape, N at least 1; in batches."""
-    size = max(16, _PIXELS_A_BATCH // (model.image_shape[0] * model.image_shape[1]))
+    """What the model says of images `(N, H, W, C)` uint8 of its shape; in batches.
+
+    Raises:
+        InputError: no images, or of another shape or type.
+    """
+    if not len(images):
+        raise InputError("no images given.", "Give an array (N, height, width, channels) with N of 1 or more.")
+    size = _batch_size(model)
     return together([model.predict(images[start : start + size]) for start in range(0, len(images), size)])
+
+
+def _batch_size(model: Model) -> int:
+    return max(16, _PIXELS_A_BATCH // (model.image_shape[0] * model.image_shape[1]))
 
 
 def write_predictions(path: Path, found: Predictions, names: Sequence[str]) -> None:

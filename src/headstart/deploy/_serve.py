@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
-from fastapi import FastAPI
+from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 from headstart import progress
@@ -36,7 +36,7 @@ _GRACE_SECONDS = 10  # for answers under way when the server is asked to stop
 
 @dataclass(frozen=True)
 class Address:
-    """Where the server listens; `token` is what clients must show, None on loopback."""
+    """Where the server listens; `token` is what clients must show, None for none."""
 
     url: str
     token: str | None
@@ -77,22 +77,17 @@ def serve(run: Path, *, host: str, port: int, allow_hosts: tuple[str, ...] = (),
         run: folder of a finished run, or an exported `.onnx` file (without explanations).
         host: address or name to listen on. Beyond loopback a token is made, or taken from HEADSTART_TOKEN, and printed once.
         port: 0 for any free one.
-        allow_hosts: further names under which clients may address the server, such as a proxy's.
+        allow_hosts: further names under which clients may address the server, such as a proxy's; they need a token as well.
         as_json: print where it listens as one JSON object on stdout, not as a sentence.
 
     Raises:
         Stopped: by a signal, which is how it ends.
         InputError: no run there, no such host, or a token too short. ResourceError: the port is taken or forbidden.
     """
-    is_local = _is_loopback(host)
-    token = _token(is_local)
+    access = access_for(host, allow_hosts)
     model = open_model(run)
     with _bound(host, port) as listener, listening() as stop:
-        address = Address(_url(host, listener.getsockname()[1]), token)
-        names = {*LOOPBACK_NAMES, host.lower(), *(name.lower() for name in allow_hosts)}
-        if not is_local:
-            names |= {socket.gethostname().lower()}
-        access = Access(frozenset(names), any_address=not is_local, token=token)
+        address = Address(_url(host, listener.getsockname()[1]), access.token)
         warnings.filterwarnings("ignore", module="PIL")  # odd metadata in what strangers send
         logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
         server = uvicorn.Server(configured(make_app(model, card(run, model), access)))
@@ -101,7 +96,20 @@ def serve(run: Path, *, host: str, port: int, allow_hosts: tuple[str, ...] = (),
     raise Stopped(stop.signum or 2, "stopped serving.")
 
 
-def configured(app: FastAPI) -> uvicorn.Config:
+def access_for(host: str, allow_hosts: tuple[str, ...]) -> Access:
+    """Who is let in: without a token nobody but this machine, and nobody where a proxy may bring others to it.
+
+    Raises:
+        InputError: HEADSTART_TOKEN is too short.
+    """
+    is_local = _is_loopback(host)
+    names = {*LOOPBACK_NAMES, host.lower(), *(name.lower() for name in allow_hosts)}
+    if not is_local:
+        names |= {socket.gethostname().lower()}
+    return Access(frozenset(names), any_address=not is_local, token=_token(is_needed=not is_local or bool(allow_hosts)))
+
+
+def configured(app: ASGIApp) -> uvicorn.Config:
     """Uvicorn's settings: our deadlines, a bound on connections, no log of addresses (they may hold a token)."""
     return uvicorn.Config(
         app,
@@ -128,14 +136,14 @@ def _announce(run: Path, address: Address, as_json: bool) -> None:
     progress.say("Ctrl-C stops it.")
 
 
-def _token(is_local: bool) -> str | None:
+def _token(*, is_needed: bool) -> str | None:
     given = os.environ.get("HEADSTART_TOKEN", "")
     if given and (len(given) < LEAST_TOKEN or not given.isascii() or not all(char.isalnum() or char in "-_." for char in given)):
         raise InputError(
             f"HEADSTART_TOKEN has {len(given)} characters, but wanted are at least {LEAST_TOKEN} letters, digits, and - _ .",
             "Leave it out to have one made.",
         )
-    return given or (None if is_local else secrets.token_urlsafe(24))
+    return given or (secrets.token_urlsafe(24) if is_needed else None)
 
 
 def _is_loopback(host: str) -> bool:

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from torch import Tensor, nn
 
 from headstart import progress, store
-from headstart.data import take
+from headstart.data import need_pixels, take
 from headstart.errors import InputError
 from headstart.models import Backbone, BackboneOptions, Transfer, build, build_head, load_backbone
 from headstart.training._device import best_device, prepare_process, use_bfloat16
@@ -179,7 +179,7 @@ class Classifier(nn.Module):
         """Class probabilities `(N, K)` of uint8 images `(N, H, W, C)`, or of the given rows of them; not calibrated.
 
         Raises:
-            InputError: the images have another shape than those of the training.
+            InputError: the images have another shape than those of the training, or are not uint8.
         """
         return self.judge(images, rows)[0]
 
@@ -188,11 +188,7 @@ class Classifier(nn.Module):
         self, images: NDArray[np.uint8], rows: NDArray[np.int64] | None = None
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """`probabilities`, and the `familiarity` `(N,)` of each image."""
-        if images.shape[1:] != self.image_shape:
-            raise InputError(
-                f"these images are {images.shape[1:]} (height, width, channels), but this classifier takes {self.image_shape}.",
-                "Open them with the same --image-size and --resize as in training.",
-            )
+        need_pixels(images, self.image_shape)
         rows = np.arange(len(images)) if rows is None else rows
         device = next(self.net.parameters()).device
         size = max(16, _PIXELS_A_BATCH // self._pixels_seen())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -91,17 +91,17 @@ class Watch:
             self.end(metrics)
 
     def _tell(self, tell: Callable[[Observer], None]) -> None:
-        if (observer := self._observer) is not None:
-            self._try(lambda: tell(observer))
-
-    def _try(self, call: Callable[[], None]) -> None:
+        if (observer := self._observer) is None:
+            return
         try:
-            call()
+            tell(observer)
         except Exception as error:
             self._observer = None
             text = f"the tracker failed, and is not told any more of this run: {type(error).__name__}: {error}"
             self.problems.append(text)
             progress.warn(f"WARNING: {self._folder}: {text}")
+            with suppress(Exception):  # so that it closes what it holds open
+                observer.fail(str(error), may_go_on=False)
 
 
 @contextmanager

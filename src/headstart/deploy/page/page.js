@@ -271,6 +271,11 @@ function complain(text, hint = "") {
   $("problem").hidden = false;
 }
 
+function complainOf(error) {
+  const isAway = error instanceof TypeError;
+  complain(isAway ? "The server does not answer." : error.message, isAway ? "Is it still running?" : error.hint);
+}
+
 function forget() {
   asked++;
   sent = explained = chosen = null;
@@ -290,20 +295,27 @@ async function judge(blob, isDrawing, isDone) {
     $("problem").hidden = true;
     sent.found = found;
     showPrediction(found);
-    if (isDone && card.explains) await why(number);
   } catch (error) {
     if (number !== asked) return;
     forget();
-    const isAway = error instanceof TypeError;
-    complain(isAway ? "The server does not answer." : error.message, isAway ? "Is it still running?" : error.hint);
+    return complainOf(error);
   }
+  if (isDone && card.explains) why(number);
 }
 
 async function why(number) {
-  const found = await post("explain", chosen === null ? sent.query : { ...sent.query, class: chosen });
-  if (number !== asked) return;
-  explained = found;
-  await showHeat();
+  try {
+    const found = await post("explain", chosen === null ? sent.query : { ...sent.query, class: chosen });
+    if (number !== asked) return;
+    $("problem").hidden = true;
+    explained = found;
+    await showHeat();
+  } catch (error) {
+    if (number !== asked) return; // the prediction stays: it is right without its reasons
+    explained = null;
+    showHeat();
+    complainOf(error);
+  }
 }
 
 // ---- showing what came back
@@ -338,17 +350,14 @@ function bar(name, chance, best) {
   return row;
 }
 
-async function choose(name) {
+function choose(name) {
   chosen = name;
   for (const button of $("bars").querySelectorAll("button"))
     button.setAttribute("aria-pressed", button.querySelector(".name").textContent === name);
-  try {
-    await why(++asked);
-  } catch (error) {
-    complain(error.message, error.hint);
-  }
+  if (sent?.found) why(++asked); // else an image is being judged, and explained for this class then
 }
 $("more").addEventListener("click", () => {
+  if (!sent?.found) return;
   all = !all;
   showPrediction(sent.found);
 });
