@@ -8,6 +8,7 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -129,7 +130,8 @@ def test_python_takes_a_path_bytes_or_an_array(run: Path, digits: Dataset, tmp_p
 
 
 def test_numbers_on_another_scale_are_refused(run: Path, digits: Dataset) -> None:
-    for images in (digits.images[:2] / 255, digits.images[:2].astype(int)):
+    others: list[Any] = [digits.images[:2] / 255, digits.images[:2].astype(int)]
+    for images in others:
         with pytest.raises(InputError, match="but wanted is uint8 from 0 to 255"):
             package.predict(run, images)
         with pytest.raises(InputError, match="but wanted is uint8 from 0 to 255"):

@@ -296,7 +296,7 @@ def test_an_unforeseen_error_has_the_security_headers_too(
     run: Path, digit: tuple[bytes, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with serving_here(run) as url:
-        monkeypatch.setattr(RunModel, "predict", lambda *_: {}["unforeseen"])
+        monkeypatch.setattr(RunModel, "predict", lambda *_: 1 // 0)
         found = httpx.post(f"{url}predict", content=digit[0])
     assert found.status_code == 500 and "default-src 'none'" in found.headers["content-security-policy"]
 

@@ -39,8 +39,9 @@ class Network(nn.Module):
 
 def _followable(module: nn.Module) -> nn.Module:
     """The module; if it computes with a cut backbone, as a graph: torch.export cannot follow a pass that ends early."""
-    is_cut = isinstance(module, StandardisedBackbone | Transfer) and module.backbone.cut
-    return Traced(module, module.backbone.input_px) if is_cut else module
+    if isinstance(module, StandardisedBackbone | Transfer) and module.backbone.cut:
+        return Traced(module, module.backbone.input_px)
+    return module
 
 
 class Traced(nn.Module):
