@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from headstart import progress
 
@@ -153,8 +154,8 @@ def _can_replace(conv: nn.Module) -> bool:
 def fold_and_fuse(net: nn.Module, run: Callable[[], object]) -> None:
     """Put each batch norm, and the activation behind it, into the convolution before it: the same function in evaluation mode.
 
-    What comes after what is seen from the tensors handed over while `run` runs the network once; modules that run more than
-    once are left alone.
+    What comes after what is seen from the tensors handed over while `run` runs the network once. Modules that run more than
+    once are left alone, and so are outputs that anything else reads: a pool beside the batch norm wants what was there before.
     """
     behind = _followers(net, run)
     names = {module: name for name, module in net.named_modules()}
@@ -169,8 +170,7 @@ def fold_and_fuse(net: nn.Module, run: Callable[[], object]) -> None:
             act = getattr(following, "act", act)  # some batch norms of timm bring their activation
             gone = [following]
             following = behind[following] if isinstance(act, nn.Identity) and following in behind else None
-        # One that overwrites its input leaves no other user of it who could want what was there before.
-        if type(following) in _ACTIVATIONS and getattr(following, "inplace", False) and _can_replace(conv):
+        if type(following) in _ACTIVATIONS and _can_replace(conv):
             assert following is not None
             act, gone = following, [*gone, following]
         if _can_replace(conv):
@@ -189,37 +189,62 @@ def exact_depthwise(net: nn.Module) -> None:
             _put(net, name, FusedConv(module))
 
 
+class _Reads(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """How many operators read each tensor, by its `id`."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.of: dict[int, int] = {}
+
+    def __torch_dispatch__(
+        self, func: Callable[..., Any], types: object, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        given = [*args, *(kwargs or {}).values()]
+        values = [value for one in given for value in (one if isinstance(one, list | tuple) else [one])]
+        for tensor in {id(value) for value in values if isinstance(value, Tensor)}:
+            self.of[tensor] = self.of.get(tensor, 0) + 1
+        return func(*args, **(kwargs or {}))
+
+
 def _followers(net: nn.Module, run: Callable[[], object]) -> dict[nn.Module, nn.Module | None]:
-    """For each convolution and batch norm that runs once, the only module that takes its output, if it is a leaf or a norm."""
-    made: list[tuple[Tensor, nn.Module]] = []
+    """For each convolution and batch norm that runs once, the activation or norm that alone reads its output; else None."""
+    made: list[tuple[Tensor, nn.Module]] = []  # which keeps them alive, so that no two share an `id`
     takers: dict[nn.Module, list[nn.Module]] = {}
     calls: dict[nn.Module, int] = {}
+    read: dict[nn.Module, int] = {}
     kinds = (nn.Conv2d, nn.BatchNorm2d, *_ACTIVATIONS)
+    reads = _Reads()
 
     def enter(module: nn.Module, given: tuple[Any, ...]) -> None:
         calls[module] = calls.get(module, 0) + 1
         for tensor, maker in made:
-            if given and given[0] is tensor:
+            if given and given[0] is tensor and maker not in read:
                 takers.setdefault(maker, []).append(module)
 
     def leave(module: nn.Module, _: tuple[Any, ...], output: Tensor) -> None:
+        for tensor, maker in made:
+            if tensor is output and maker not in read:  # overwritten in place: later readers want what it is now
+                read[maker] = reads.of[id(tensor)]
         if isinstance(module, nn.Conv2d | nn.BatchNorm2d):
             made.append((output, module))
+            reads.of[id(output)] = 0
 
     watched = [module for module in net.modules() if isinstance(module, kinds)]
     hooks = [module.register_forward_pre_hook(enter) for module in watched]
     hooks += [module.register_forward_hook(leave) for module in watched]
     try:
-        run()
+        with reads:
+            run()
     finally:
         for hook in hooks:
             hook.remove()
+    read = {maker: reads.of[id(tensor)] for tensor, maker in made} | read
     once = [module for module, count in calls.items() if count == 1]  # in the order in which they ran
     found: dict[nn.Module, nn.Module | None] = {}
     for module in once:
         if isinstance(module, nn.Conv2d | nn.BatchNorm2d):
             by = takers.get(module, [])
-            found[module] = by[0] if len(by) == 1 and by[0] in once else None
+            found[module] = by[0] if len(by) == 1 and by[0] in once and read[module] == 1 else None
     return found
 
 
