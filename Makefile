@@ -8,6 +8,8 @@ BIN := .venv/bin
 # What the machine lacks is set up once; a change of pyproject.toml sets it up again.
 READY := .venv/ready
 
+# The tests of a file stay together: they share what is dear to make.
+SIDE_BY_SIDE := --numprocesses logical --maxprocesses 4 --dist loadgroup
 # Tests start many processes, which compile our modules once and share them.
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -30,10 +32,10 @@ lint: $(READY)
 	$(BIN)/lint-imports
 
 test: lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE)
 
 fast: lint
-	$(BIN)/python -m pytest -m 'not slow'
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m 'not slow'
 
 clean:
 	rm -rf .venv demo runs

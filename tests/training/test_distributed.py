@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -49,8 +50,22 @@ def test_a_backbone_learns_on_two_processes_as_on_one(way: str, tmp_path: Path) 
     """Fine-tuning computes features and solves for a head first; from scratch, batch norms that bring their activation learn."""
     weights = tmp_path / "weights.safetensors"
     save_file(timm.create_model("test_efficientnet").state_dict(), weights)
-    options = {"transfer": way, "train_images": 90, "validation": 0.05, "test": 0.05, "epochs": 1, "batch": 31, "lr": 0.01}
-    options |= {"optimizer": "sgd", "precision": "float32", "dropout": 0.0, **({"weights": weights} if way == "finetune" else {})}
+    options: dict[str, Any] = {
+        "transfer": way,
+        "train_images": 90,
+        "validation": 0.05,
+        "test": 0.05,
+        "epochs": 1,
+        "batch": 31,
+        "lr": 0.01,
+    }
+    options |= {
+        "lr": 0.01,
+        "optimizer": "sgd",
+        "precision": "float32",
+        "dropout": 0.0,
+        **({"weights": weights} if way == "finetune" else {}),
+    }
     train("digits", model="timm/test_efficientnet", input_px=32, out=tmp_path / "one", **options)
     words = [word for key, value in options.items() for word in (f"--{key.replace('_', '-')}", value)]
     words += ["--model", "timm/test_efficientnet", "--set", "input_px=32", "--json", "-q", "--out", tmp_path / "two"]

@@ -108,8 +108,7 @@ def to_probabilities(logits: Tensor) -> Tensor:
     """Softmax; or for one output the sigmoid, as the probability of the second of two classes. `(N, K)` float32."""
     logits = logits.float()
     if logits.shape[1] == 1:
-        second = logits.sigmoid()
-        return torch.cat([1 - second, second], 1)
+        return torch.cat([(-logits).sigmoid(), logits.sigmoid()], 1)  # 1 - sigmoid rounds to 0, whose logarithm calibration takes
     return logits.softmax(1)
 
 

@@ -315,8 +315,8 @@ def resolve(recipe: Recipe, train_images: int, class_names: tuple[str, ...]) -> 
         # About 20 steps an epoch or more, so that little data still means many updates: a guess that held on
         # digits and Fashion-MNIST.
         few = max(1, train_images // _FEWEST_STEPS_AN_EPOCH)
-        usual = _SHORT_CNN_BATCH if kind == "cnn" and recipe.effort < 1 else USUAL_BATCH[kind]
-        changes["batch"] = max(16, min(usual, 2 ** (few.bit_length() - 1)))
+        most = _SHORT_CNN_BATCH if kind == "cnn" and recipe.effort < 1 else USUAL_BATCH[kind]
+        changes["batch"] = max(16, min(most, 2 ** (few.bit_length() - 1)))
     if recipe.optimizer == "lbfgs":
         changes["epochs"] = 1.0
     elif recipe.epochs is None:
