@@ -32,7 +32,8 @@ def test_mislabelled_images_lead_the_worst_errors(digits: Dataset, tmp_path: Pat
         assert ((said + 1) % 10 == labels).mean() > 0.6  # networks trained so briefly have errors of their own
         for place in range(2):
             heat = kept[f"heat-{place}"]
-            assert len(heat) == 6 and np.allclose(np.abs(heat).max((1, 2)), 1)
+            strongest = np.abs(heat).max((1, 2))
+            assert len(heat) == 6 and strongest.max() == 1 and set(strongest.round(5)) <= {0.0, 1.0}  # 0: nothing spoke for it
         names = kept["names"].tolist()
     page = (tmp_path / "study" / "report.html").read_text(encoding="utf-8")
     assert "The worst errors" in page and all(name in page for name in names)
