@@ -197,13 +197,15 @@ def _costs(variants: Sequence[Variant], dataset: Dataset, split: Split) -> dict[
     """Seconds of a run of each variant; those that differ only in numbers of the optimizer cost the same."""
     known: dict[tuple[str, int], float] = {}
     found = {}
-    for one in variants:
-        seen = one.split_of(dataset, split)
-        like = one.recipe.model_copy(update={"lr": 1.0, "l2": float(bool(one.recipe.l2)), "label_smoothing": 0.0})
-        key = (like.digest, len(seen.train))
-        if key not in known:
-            known[key] = expected_seconds(one.recipe, dataset, seen)
-        found[one.name] = known[key]
+    with progress.task("timing a few steps", len(variants), "recipes") as task, progress.hushed():
+        for one in variants:
+            seen = one.split_of(dataset, split)
+            like = one.recipe.model_copy(update={"lr": 1.0, "l2": float(bool(one.recipe.l2)), "label_smoothing": 0.0})
+            key = (like.digest, len(seen.train))
+            if key not in known:
+                known[key] = expected_seconds(one.recipe, dataset, seen)
+            found[one.name] = known[key]
+            task.advance()
     return found
 
 

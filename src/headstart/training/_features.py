@@ -94,10 +94,8 @@ def shown_at(recipe: Recipe, backbone: Backbone, image_shape: tuple[int, int, in
     px = backbone.input_px
     if is_only:
         why = f"it takes no other side than {own} pixels"
-    elif _options(recipe).input_px is not None:
-        why = "as the recipe says"
-    elif recipe.time_limit is not None and recipe.on_features:
-        why = "the largest side whose features are ready in time"
+    elif px != usual_side_px(recipe, image_shape):
+        why = "as input_px or the time that there was decided"
     elif px > max(height, width):
         why = "it was trained on larger images and halves them five times, so that small ones would shrink to nothing"
     else:
