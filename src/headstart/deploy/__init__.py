@@ -8,8 +8,9 @@ Nothing heavy is imported before it is needed; torch not at all where an ONNX fi
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from headstart._lazy import door
 from headstart.deploy._images import named_sources, open_images
 from headstart.deploy._model import Form, Model, Predictions, RunModel, need_classifier, open_model
 from headstart.deploy._predict import predict, predict_pixels, write_predictions
@@ -49,10 +50,4 @@ __all__ = [
     "write_predictions",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name in _LAZY:
-        from importlib import import_module
-
-        return getattr(import_module(f"headstart.deploy.{_LAZY[name]}"), name)
-    raise AttributeError(name)
+__getattr__ = door(__name__, _LAZY)

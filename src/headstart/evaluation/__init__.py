@@ -6,8 +6,9 @@ networks there are, or which runs were needed.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from headstart._lazy import door
 from headstart.evaluation._calibration import calibrate, fit_temperature
 from headstart.evaluation._crossing import CurvePair, Labels, curve_pair
 from headstart.evaluation._fit import Fit, fit_of
@@ -75,10 +76,5 @@ __all__ = [
     "wilson_interval",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name in ("Heat", "grad_cam", "log_odds", "occlusion"):  # torch is imported when they are wanted
-        from headstart.evaluation import _explain
-
-        return getattr(_explain, name)
-    raise AttributeError(name)
+# With torch.
+__getattr__ = door(__name__, dict.fromkeys(("Heat", "grad_cam", "log_odds", "occlusion"), "_explain"))

@@ -6,8 +6,9 @@ Options are plain data; torch is imported only when a network is built.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from headstart._lazy import door
 from headstart.models._options import (
     MODELS,
     WAYS,
@@ -68,10 +69,4 @@ __all__ = [
     "weights_mark",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name in _LAZY:
-        from importlib import import_module
-
-        return getattr(import_module(f"headstart.models.{_LAZY[name]}"), name)
-    raise AttributeError(name)
+__getattr__ = door(__name__, _LAZY)

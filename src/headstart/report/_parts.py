@@ -250,10 +250,11 @@ def recipes(entries: tuple[Entry, ...]) -> list[Part]:
 
 
 def picture(one: Shown) -> Part:
-    """A gallery's image for the page: a data URI, and whether to enlarge it without smoothing."""
-    is_tiny = max(one.image.shape[:2]) <= LARGEST_PNG_PX
-    return {
-        "shown": one,
-        "is_tiny": is_tiny,
-        "uri": data_uri(one.image) if is_tiny else data_uri(one.image, THUMBNAIL_PX, JPEG_QUALITY),
-    }
+    """A gallery's image for the page."""
+    return {"shown": one, **thumbnail(one.image)}
+
+
+def thumbnail(pixels: NDArray[np.uint8]) -> Part:
+    """An image `(H, W, C)` as a data URI, and whether to enlarge it without smoothing."""
+    is_tiny = max(pixels.shape[:2]) <= LARGEST_PNG_PX
+    return {"is_tiny": is_tiny, "uri": data_uri(pixels) if is_tiny else data_uri(pixels, THUMBNAIL_PX, JPEG_QUALITY)}

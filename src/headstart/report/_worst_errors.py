@@ -12,7 +12,7 @@ from headstart.data import as_picture, data_uri
 from headstart.report._canvas import bare_axes
 from headstart.report._explained import overlay
 from headstart.report._load import Entry, Study
-from headstart.report._parts import JPEG_QUALITY, LARGEST_PNG_PX, THUMBNAIL_PX, Part
+from headstart.report._parts import JPEG_QUALITY, THUMBNAIL_PX, Part, thumbnail
 from headstart.report._style import LIGHT
 from headstart.report._values import short
 
@@ -74,11 +74,9 @@ def read_errors(study: Study) -> list[Error]:
 
 def shown(error: Error) -> Part:
     """An error for the page: its images as data URIs."""
-    is_tiny = max(error.image.shape[:2]) <= LARGEST_PNG_PX
     return {
         "error": error,
-        "is_tiny": is_tiny,
-        "uri": data_uri(error.image) if is_tiny else data_uri(error.image, THUMBNAIL_PX, JPEG_QUALITY),
+        **thumbnail(error.image),
         "answers": [
             {"answer": answer, "uri": data_uri(answer.pixels, THUMBNAIL_PX, JPEG_QUALITY), "is_right": answer.said == error.label}
             for answer in error.answers

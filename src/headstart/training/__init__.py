@@ -6,8 +6,9 @@ needs (studies), what a network looks like (models).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from headstart._lazy import door
 from headstart.training._format import Preprocessing
 from headstart.training._machine import usable_cores, usable_memory_bytes
 from headstart.training._observe import Observe, Observer, observed_by, present_observe
@@ -156,10 +157,4 @@ __all__ = [
     "work_of",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name in _LAZY:
-        from importlib import import_module
-
-        return getattr(import_module(f"headstart.training.{_LAZY[name]}"), name)
-    raise AttributeError(name)
+__getattr__ = door(__name__, _LAZY)
