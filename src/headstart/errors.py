@@ -64,7 +64,13 @@ class Stopped(HeadstartError):
 
 def nearest(word: str, known: list[str] | tuple[str, ...]) -> str:
     """`did you mean 'x'?` for the known word closest to `word`, or the list of known words when none is close."""
+    found = meant(word, known)
+    return found[2:] if found != "." else "known: " + ", ".join(known)
+
+
+def meant(word: str, known: list[str] | tuple[str, ...]) -> str:
+    """`: did you mean 'x'?`, or a full stop when none is close: for a message whose hint lists the known words."""
     import difflib
 
     close = difflib.get_close_matches(word.lower(), known, n=1, cutoff=0.5)
-    return f"did you mean '{close[0]}'?" if close else "known: " + ", ".join(known)
+    return f": did you mean '{close[0]}'?" if close else "."

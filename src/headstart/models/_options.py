@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from headstart.errors import InputError, nearest
+from headstart.errors import InputError, meant
 
 Activation = Literal["relu", "tanh", "gelu"]
 Width = Annotated[int, Field(ge=1, le=8192)]
@@ -222,6 +222,6 @@ def options_of(model: str) -> type[NetOptions]:
         return TimmOptions
     if model not in MODELS:
         raise InputError(
-            f"there is no model '{model}': {nearest(model, list(MODELS))}", f"Models: {', '.join(MODELS)}, or {TIMM}NAME."
+            f"there is no model '{model}'{meant(model, list(MODELS))}", f"Models: {', '.join(MODELS)}, or {TIMM}NAME."
         )
     return MODELS[model]

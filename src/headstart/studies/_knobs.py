@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from headstart.errors import InputError, nearest
+from headstart.errors import InputError, meant
 from headstart.models import is_backbone
 from headstart.training import Recipe, keys_of, make_recipe
 
@@ -78,7 +78,7 @@ def knobs_of(model: str, names: tuple[str, ...] | None) -> tuple[str, ...]:
         return tuple(name for name in USUAL_KNOBS if name in has)
     for name in names:
         if name not in KNOBS:
-            raise InputError(f"there is no knob '{name}': {nearest(name, list(KNOBS))}", f"Knobs: {', '.join(KNOBS)}.")
+            raise InputError(f"there is no knob '{name}'{meant(name, list(KNOBS))}", f"Knobs: {', '.join(KNOBS)}.")
         if name not in has:
             raise InputError(f"model {model} has no {name}.", f"Its knobs: {', '.join(has)}.")
     if not names:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from headstart.errors import InputError, nearest
+from headstart.errors import InputError, meant
 from headstart.training import Recipe, keys_of, make_recipe
 
 Values = dict[str, Any]
@@ -81,7 +81,7 @@ def make_space(model: str, given: Mapping[str, Any] | Callable[[Draw], Values], 
         if key in _OF_THE_STUDY:
             raise InputError(f"'{key}' cannot be searched: all recipes of a study get the same budget.", "Give it as an option.")
         if key not in known:
-            raise InputError(f"model {model} has no '{key}' to search: {nearest(key, known)}", f"Known: {', '.join(known)}.")
+            raise InputError(f"model {model} has no '{key}' to search{meant(key, known)}", f"Known: {', '.join(known)}.")
         if fixed.get(key) is not None:
             raise InputError(f"'{key}' is both fixed at {fixed[key]} and in the search space.", "Leave one of them out.")
         for value in _ends(key, choice):

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from headstart import store
-from headstart.errors import InputError, nearest
+from headstart.errors import InputError, meant
 from headstart.training import Observe
 
 # Each is also the module that is imported, and the extra that installs it.
@@ -67,7 +67,7 @@ def track_with(tracker: str, *, with_files: bool = True) -> Observe:
         InputError: no such tracker, it is not installed, or it lacks a key.
     """
     if tracker not in TRACKERS:
-        raise InputError(f"--track is '{tracker}': {nearest(tracker, list(TRACKERS))}", f"Trackers: {', '.join(TRACKERS)}.")
+        raise InputError(f"--track is '{tracker}'{meant(tracker, list(TRACKERS))}", f"Trackers: {', '.join(TRACKERS)}.")
     if find_spec(tracker) is None:
         raise InputError(
             f"--track {tracker} needs {TRACKERS[tracker]}, which is not installed.", f"pip install 'headstart[{tracker}]'"

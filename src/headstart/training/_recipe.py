@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError
 
-from headstart.errors import InputError, nearest
+from headstart.errors import InputError, meant
 from headstart.models import WAYS, BackboneOptions, NetOptions, is_backbone, options_of, pinned, usual_layers
 
 OptimizerName = Literal["muon", "adam", "adamw", "sgd", "rmsprop", "lbfgs"]
@@ -191,7 +191,7 @@ def make_recipe(model: str, values: Mapping[str, Any] | None = None, preset: str
     for key in given:
         if key not in fields and key not in options.model_fields:
             raise InputError(
-                f"model {model} has no option '{key}': {nearest(key, [*fields, *options.model_fields])}",
+                f"model {model} has no option '{key}'{meant(key, [*fields, *options.model_fields])}",
                 f"Its own options: {', '.join(options.model_fields) or 'none'}; of training: {', '.join(fields)}.",
             )
     defaults = {**_DEFAULTS[kind], **_changes_of(preset, model, kind)}
@@ -238,7 +238,7 @@ def _how_a_head_learns(given: dict[str, Any]) -> dict[str, Any]:
 
 def _changes_of(preset: str, model: str, kind: str) -> dict[str, Any]:
     if preset not in PRESETS:
-        raise InputError(f"there is no preset '{preset}': {nearest(preset, PRESETS)}", f"Presets: {', '.join(PRESETS)}.")
+        raise InputError(f"there is no preset '{preset}'{meant(preset, PRESETS)}", f"Presets: {', '.join(PRESETS)}.")
     if preset != "balanced" and kind not in _PRESETS:
         raise InputError(
             f"model {model} trains as it was published and has no preset '{preset}'.",
