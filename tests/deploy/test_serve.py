@@ -103,7 +103,7 @@ def digit(run: Path) -> tuple[bytes, str]:
 
 def _connected(server: str) -> socket.socket:
     url = httpx.URL(server)
-    return socket.create_connection((url.host, url.port or 0), timeout=10)
+    return socket.create_connection((url.host, url.port or 0), timeout=30)
 
 
 def _raw(server: str, *parts: bytes, pause: float = 0.0) -> bytes:
@@ -260,7 +260,7 @@ def test_a_crowd_is_told_to_come_back(run: Path, digit: tuple[bytes, str], monke
     monkeypatch.setattr(_app, "MOST_AT_ONCE", 1)
     with serving_here(run, Limits(waiting=2)) as url, ThreadPoolExecutor(12) as pool:
         monkeypatch.setattr(RunModel, "predict", slowly)
-        asked = [pool.submit(httpx.post, f"{url}predict", content=digit[0], timeout=20) for _ in range(12)]
+        asked = [pool.submit(httpx.post, f"{url}predict", content=digit[0], timeout=60) for _ in range(12)]
         refused = [one.result() for one in itertools.islice(as_completed(asked), 9)]  # one is answered, two may wait
         gate.set()
         assert [(one.status_code, one.headers["retry-after"]) for one in refused] == [(503, "1")] * 9
@@ -276,7 +276,7 @@ def test_as_many_images_wait_for_a_decoder_as_may(run: Path, digit: tuple[bytes,
     gate = threading.Event()
     monkeypatch.setattr(_app, "read_sent", slowly)
     with serving_here(run, Limits(decoding=2)) as url, ThreadPoolExecutor(3) as pool:
-        asked = [pool.submit(httpx.post, f"{url}predict", content=digit[0], timeout=20) for _ in range(3)]
+        asked = [pool.submit(httpx.post, f"{url}predict", content=digit[0], timeout=60) for _ in range(3)]
         refused = next(as_completed(asked)).result()
         gate.set()
         assert refused.status_code == 503
@@ -392,7 +392,7 @@ def test_beyond_this_machine_a_token_is_made(run: Path) -> None:
         for host, status in (("photos.example", 200), ("192.168.1.7", 200), ("evil.example", 421)):
             assert httpx.get(health, headers={"host": host, "authorization": f"Bearer {token}"}).status_code == status
         process.send_signal(signal.SIGINT)
-        assert process.communicate(timeout=20)[1] == "headstart: stopped serving.\n"
+        assert process.communicate(timeout=60)[1] == "headstart: stopped serving.\n"
         assert process.returncode == 130
 
 
@@ -418,7 +418,7 @@ def test_a_signal_ends_the_server_after_the_answers_under_way(run: Path, digit: 
             time.sleep(0.3)
             connection.sendall(digit[0][20:])
             assert b" 200 " in connection.recv(65536)
-        assert process.communicate(timeout=20)[1] == "headstart: stopped serving.\n"
+        assert process.communicate(timeout=60)[1] == "headstart: stopped serving.\n"
         assert process.returncode == 143
 
 

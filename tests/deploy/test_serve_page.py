@@ -84,7 +84,7 @@ def _draw(page: Page, points: list[tuple[float, float]]) -> None:
 
 
 def _wait_for_reasons(page: Page) -> None:
-    page.get_by_text("Covering this makes").wait_for(timeout=10_000)
+    page.get_by_text("Covering this makes").wait_for(timeout=30_000)
 
 
 def test_a_drawn_seven_is_a_seven(page: Page) -> None:

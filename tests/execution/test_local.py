@@ -148,7 +148,7 @@ def test_a_stopped_study_saves_its_runs_and_goes_on_from_there(signum: signal.Si
     with script(60) as study:
         workers = [wait_for(lambda run=run: (run / "checkpoint").exists() and trainer(run)) for run in runs]  # type: ignore[misc]
         study.send_signal(signum)
-        _, err = study.communicate(timeout=60)
+        _, err = study.communicate(timeout=120)
     assert err.startswith(f"{128 + signum}: stopped with 2 runs in hand")
     assert not any(map(is_alive, workers))
     again, _ = script(60).communicate(timeout=120)
