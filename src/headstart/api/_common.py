@@ -100,12 +100,22 @@ def told_to(track: str | None, *, with_files: bool) -> AbstractContextManager[No
 
 
 def folder_of(out: str | Path | None) -> Path | None:
+    """The folder that `out` names; None where none is named.
+
+    Raises:
+        InputError: an empty name.
+    """
     if out is not None and not str(out).strip():
         raise InputError("--out is empty, but wanted is a folder.", "Leave it out for a folder under runs/.")
     return None if out is None else Path(out)
 
 
 def whole(given: int) -> int:
+    """A seed, or a number of seeds.
+
+    Raises:
+        InputError: no whole number, or one that numpy and torch do not take as a seed.
+    """
     if isinstance(given, bool) or not isinstance(given, int) or not 0 <= given < 2**32:
         raise InputError(
             f"a seed or number of seeds is {given!r}, but wanted is a whole number from 0 to 2**32 - 1.", "Example: --seed 0"
@@ -114,6 +124,7 @@ def whole(given: int) -> int:
 
 
 def recipe_keys(keys: dict[str, Any]) -> dict[str, Any]:
+    """Those of the recipe and its network, as far as they are given."""
     return {key: value for key, value in keys.items() if key not in (*LOAD_KEYS, *SPLIT_KEYS) and value is not None}
 
 
