@@ -59,11 +59,17 @@ class Variant:
 
 @dataclass
 class Grid:
-    """The recipes and seeds of a study, as far as time allows; `notes` say what it did not allow."""
+    """The recipes and seeds of a study, as far as time allows.
+
+    Attributes:
+        notes: what time did not allow.
+        seconds: what one run of each variant is expected to take, by name; empty where nobody planned it.
+    """
 
     variants: list[Variant]
     seeds: tuple[int, ...]
     notes: list[str] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=dict)
 
     def correct(self, part: str) -> dict[str, NDArray[np.bool_]]:
         """`(S, N)` booleans by name of those variants that finished with every seed: of others only the good ones would count."""
@@ -96,7 +102,8 @@ def plan_grid(
     grid = Grid([replace(one, recipe=_decided(one, dataset, split)) for one in variants], seeds, list(notes))
     if (kept := follow(grid, folder)) is not None:
         _shorten(grid, kept["length"])
-        _say_how_long(grid, kept["seconds"], folder, slots)
+        grid.seconds = kept["seconds"]
+        _say_how_long(grid, folder, slots)
         return grid
     seconds = _costs(grid.variants, dataset, split)
 
@@ -112,10 +119,10 @@ def plan_grid(
             whom = "all runs" if all(one.learns_by_steps for one in grid.variants) else "all runs that learn by steps"
             grid.notes.append(f"The time limit shortens {whom} to {length:.0%} of their epochs.")
             _shorten(grid, length)
-    seconds = {one.name: round(seconds[one.name] * (length if one.learns_by_steps else 1), 3) for one in grid.variants}
-    kept = {"variants": list(seconds), "seeds": grid.seeds, "notes": grid.notes, "length": length, "seconds": seconds}
-    store.write_json(folder / "budget.json", kept)
-    _say_how_long(grid, seconds, folder, slots)
+    grid.seconds = {one.name: round(seconds[one.name] * (length if one.learns_by_steps else 1), 3) for one in grid.variants}
+    facts = {"variants": list(grid.seconds), "seeds": grid.seeds, "notes": grid.notes, "length": length}
+    store.write_json(folder / "budget.json", {**facts, "seconds": grid.seconds})
+    _say_how_long(grid, folder, slots)
     return grid
 
 
@@ -144,14 +151,14 @@ def shrink(grid: Grid, total: Callable[[], float], seconds: float) -> None:
         grid.notes.append("The time limit allows one seed: differences are about these trained models, not their recipes.")
 
 
-def _say_how_long(grid: Grid, seconds: Mapping[str, float], folder: Path, slots: int) -> None:
+def _say_how_long(grid: Grid, folder: Path, slots: int) -> None:
     """The notes, the number of runs, and the time that those take that are still to be made."""
     for note in grid.notes:
         progress.say(note)
     runs = [(one.name, run_folder(folder, one, seed)) for one in grid.variants for seed in grid.seeds]
     waiting = [name for name, run in runs if not (run / "metrics.json").exists()]
     done = f", {len(runs) - len(waiting)} of them done" if len(waiting) < len(runs) else ""
-    left = sum(seconds[name] for name in waiting) / slots
+    left = sum(grid.seconds[name] for name in waiting) / slots
     progress.say(f"{len(runs)} runs{done}, about {progress.duration(left)} on this machine.")
 
 
@@ -217,15 +224,19 @@ def run_grid(grid: Grid, executor: Executor, dataset: Dataset, split: Split, fol
             path = run_folder(folder, one, seed)
             jobs[path.name] = (one, Job(f"{one.name}, seed {seed}", one.recipe, seed, path, train=one.train.get(seed)))
     adopt([job for _, job in jobs.values()], dataset, split, folder)
-    with progress.task(title, len(jobs), "runs") as task:
-        for outcome in run_all(executor, [job for _, job in jobs.values()]):
+    # The bar goes by expected seconds, where they are known: the first runs of a study of labels take one, the last ones minutes.
+    size = {one.name: grid.seconds.get(one.name, 1.0) for one in grid.variants}
+    total, unit = sum(size[one.name] for one, _ in jobs.values()), "s of runs" if grid.seconds else "runs"
+    with progress.task(title, total, unit) as task:
+        for number, outcome in enumerate(run_all(executor, [job for _, job in jobs.values()]), 1):
             one, job = jobs[outcome.job.folder.name]
             if outcome.reason is None:
                 one.runs[job.seed] = job.folder
             else:
                 one.failures[job.seed] = outcome.message
                 progress.say(f"{job.name}: {outcome.message}")
-            task.advance()
+            task.note(f"{number} of {len(jobs)} runs")
+            task.advance(size[one.name])
     if not any(one.runs for one in grid.variants):
         reasons = sorted({text for one in grid.variants for text in one.failures.values()})
         raise RunFailed(f"no run of the study finished: {'; '.join(reasons[:3])}")
