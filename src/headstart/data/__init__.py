@@ -6,7 +6,16 @@ Does not belong here: anything that is learnt from the images (models, features)
 from headstart.data._cache import content_key
 from headstart.data._catalogue import NamedDataset
 from headstart.data._folder import list_images, list_unlabelled
-from headstart.data._images import LARGEST_FILE_BYTES, Caps, ImageSource, Unreadable, read_images, read_sent, resize_pixels
+from headstart.data._images import (
+    LARGEST_FILE_BYTES,
+    Caps,
+    ImageSource,
+    Unreadable,
+    pixels_sent,
+    read_images,
+    read_sent,
+    resize_pixels,
+)
 from headstart.data._labelled import labelled, most_per_class, with_train, without_validation
 from headstart.data._load import load
 from headstart.data._maps import take
@@ -58,6 +67,7 @@ __all__ = [
     "most_per_class",
     "need_pixels",
     "open_table",
+    "pixels_sent",
     "read_images",
     "read_sent",
     "read_split",

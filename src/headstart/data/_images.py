@@ -175,6 +175,18 @@ def read_header(source: ImageSource, caps: Caps | None = None) -> Header:
         return Header(*((width, height) if turned else (height, width)), is_grey=_is_grey(image))
 
 
+def pixels_sent(content: bytes, caps: Caps | None = None) -> int:
+    """How many pixels an image that a stranger sent says that it has; they are not decoded.
+
+    Raises:
+        Unreadable: as `read_header`.
+    """
+    found = _attempt(lambda: read_header(content, caps or Caps()))
+    if isinstance(found, Unreadable):
+        raise found
+    return found.height * found.width
+
+
 def read_image(source: ImageSource, shape: tuple[int, int, int], resize: Resize, caps: Caps | None = None) -> NDArray[np.uint8]:
     """The pixels of an image file, upright, as `(H, W, C)` uint8 of the wanted `shape`: RGB order, or grey.
 

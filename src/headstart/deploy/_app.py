@@ -20,7 +20,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp
 
-from headstart.data import Unreadable, data_uri, read_sent
+from headstart.data import Unreadable, data_uri, pixels_sent, read_sent
 from headstart.deploy._body import BUSY, Bodies, Limits, Refused, Sent, image_in
 from headstart.deploy._drawing import place_drawing
 from headstart.deploy._explain import explain
@@ -31,6 +31,7 @@ from headstart.errors import HeadstartError, InputError
 
 MOST_AT_ONCE = 32  # images a batch
 _DECODERS = min(4, os.cpu_count() or 1)
+_QUICK_BYTES, _QUICK_PX = 1 << 14, 1 << 16  # decoded in a millisecond; threads that hand over wait up to 5 for Python's lock
 _PAGE = {"/": ("index.html", "text/html"), "/page.css": ("page.css", "text/css"), "/page.js": ("page.js", "text/javascript")}
 _IMAGE_BODY = {
     "required": True,
@@ -92,13 +93,21 @@ class Service:
                     raise Busy
                 self.decoding += 1
                 try:
-                    pixels = await loop.run_in_executor(self.decoders, self._decode, body, kind, drawing)
+                    pixels = await self._pixels(body, kind, drawing)
                 finally:
                     self.decoding -= 1
             return await ask(pixels)
 
-    def _decode(self, body: bytes, kind: str, is_drawing: bool) -> Pixels:
-        sent = image_in(body, kind)
+    async def _pixels(self, body: bytes, kind: str, is_drawing: bool) -> Pixels:
+        """Decoded beside the event loop; small images in it, which takes less time than to hand them over and back."""
+        if len(body) <= _QUICK_BYTES:
+            sent = image_in(body, kind)
+            if pixels_sent(sent.content, self.limits.caps) <= _QUICK_PX:
+                return self._decode(sent, is_drawing)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self.decoders, lambda: self._decode(image_in(body, kind), is_drawing))
+
+    def _decode(self, sent: Sent, is_drawing: bool) -> Pixels:
         if not (is_drawing or sent.is_drawing):
             return read_sent(sent.content, self.model.image_shape, self.model.preprocessing.resize, self.limits.caps)
         return self._drawn(sent)

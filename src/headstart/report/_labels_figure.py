@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _LINE_PT = 11.0  # the least distance of two labels at the lines' ends
+_LETTERS_AN_INCH = 8.5  # of the title
 _NARROW = 5.0  # inches, below which names stand above the curves
 
 
@@ -37,7 +39,7 @@ def curves_figure(study: Study, width: float, height: float, title: str = "") ->
     else:
         _name_above(axes, ends)
     if title:
-        drawing.suptitle(title, x=0.01, ha="left", fontsize=12, weight="bold")
+        drawing.suptitle(textwrap.fill(title, round(_LETTERS_AN_INCH * width)), x=0.01, ha="left", fontsize=12, weight="bold")
     return drawing
 
 
@@ -96,7 +98,7 @@ def _draw_match(axes: Axes, study: Study, pair: Facts) -> None:
         va="top",
         weight="bold",
         fontsize=9.5,
-        bbox={"facecolor": LIGHT.paper, "edgecolor": "none", "pad": 1.2, "alpha": 0.8},
+        bbox={"facecolor": LIGHT.paper, "edgecolor": "none", "pad": 1.2, "alpha": 0.5},
         zorder=5,
     )
     if where == "inside":
