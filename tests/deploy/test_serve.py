@@ -275,6 +275,7 @@ def test_as_many_images_wait_for_a_decoder_as_may(run: Path, digit: tuple[bytes,
 
     gate = threading.Event()
     monkeypatch.setattr(_app, "read_sent", slowly)
+    monkeypatch.setattr(_app, "_QUICK_BYTES", 0)  # this image stands for large ones, which threads decode
     with serving_here(run, Limits(decoding=2)) as url, ThreadPoolExecutor(3) as pool:
         asked = [pool.submit(httpx.post, f"{url}predict", content=digit[0], timeout=60) for _ in range(3)]
         refused = next(as_completed(asked)).result()
@@ -287,6 +288,7 @@ def test_as_many_images_wait_for_a_decoder_as_may(run: Path, digit: tuple[bytes,
 def test_an_answer_that_takes_too_long_is_not_waited_for(
     run: Path, digit: tuple[bytes, str], where: object, slow: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(_app, "_QUICK_BYTES", 0)
     with serving_here(run, Limits(answer_seconds=0.2)) as url:
         monkeypatch.setattr(where, slow, lambda *_: time.sleep(0.8))
         assert httpx.post(f"{url}predict", content=digit[0]).status_code == 503
