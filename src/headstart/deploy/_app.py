@@ -31,7 +31,7 @@ from headstart.errors import HeadstartError, InputError
 
 MOST_AT_ONCE = 32  # images a batch
 _DECODERS = min(4, os.cpu_count() or 1)
-_QUICK_BYTES, _QUICK_PX = 1 << 14, 1 << 16  # decoded in a millisecond; threads that hand over wait up to 5 for Python's lock
+_QUICK_BYTES, _QUICK_PX = 1 << 14, 1 << 16  # cheaper decoded than handed to a thread and back (benchmarks/serve.md)
 _PAGE = {"/": ("index.html", "text/html"), "/page.css": ("page.css", "text/css"), "/page.js": ("page.js", "text/javascript")}
 _IMAGE_BODY = {
     "required": True,
@@ -100,12 +100,11 @@ class Service:
 
     async def _pixels(self, body: bytes, kind: str, is_drawing: bool) -> Pixels:
         """Decoded beside the event loop; small images in it, which takes less time than to hand them over and back."""
-        if len(body) <= _QUICK_BYTES:
-            sent = image_in(body, kind)
-            if pixels_sent(sent.content, self.limits.caps) <= _QUICK_PX:
-                return self._decode(sent, is_drawing)
+        sent = image_in(body, kind) if len(body) <= _QUICK_BYTES else None
+        if sent is not None and pixels_sent(sent.content, self.limits.caps) <= _QUICK_PX:
+            return self._decode(sent, is_drawing)
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self.decoders, lambda: self._decode(image_in(body, kind), is_drawing))
+        return await loop.run_in_executor(self.decoders, lambda: self._decode(sent or image_in(body, kind), is_drawing))
 
     def _decode(self, sent: Sent, is_drawing: bool) -> Pixels:
         if not (is_drawing or sent.is_drawing):
