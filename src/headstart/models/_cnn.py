@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from headstart.models._conv import Conv3x3
 from headstart.models._layers import activation
 from headstart.models._options import CnnOptions, cnn_stem, usual_layers
 
@@ -55,10 +56,10 @@ class Block(nn.Module):
         super().__init__()
         half = min(2, side)
         strides = options.downsample == "stride"
-        self.conv1 = nn.Conv2d(channels, filters, 3, stride=half if strides else 1, padding=1, bias=False)
+        self.conv1 = Conv3x3(channels, filters, half if strides else 1)
         self.pool = nn.Identity() if strides else nn.MaxPool2d(half)
         self.norm1 = nn.BatchNorm2d(filters, momentum=STATISTICS_RATE)
-        self.conv2 = nn.Conv2d(filters, filters, 3, padding=1, bias=False)
+        self.conv2 = Conv3x3(filters, filters)
         self.norm2 = nn.BatchNorm2d(filters, momentum=STATISTICS_RATE)
         self.act1, self.act2 = activation(options.activation), activation(options.activation)
         for conv in (self.conv1, self.conv2):  # the first filters pass their input on: Zagoruyko & Komodakis (2017)

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from headstart.models._conv import Conv3x3
 from headstart.models._fused import FusedConv
 
 
@@ -51,7 +52,7 @@ def summarise(net: nn.Module, example: Tensor) -> list[Layer]:
         layers.append(
             Layer(
                 names[module],
-                type(module).__name__,
+                "Conv2d" if isinstance(module, Conv3x3) else type(module).__name__,
                 tuple(output.shape[1:]),
                 sum(p.numel() for p in own),
                 any(p.requires_grad for p in own),
