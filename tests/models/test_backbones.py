@@ -14,7 +14,8 @@ from safetensors.torch import save_file
 from torch import nn
 
 from headstart.errors import InputError, ResourceError
-from headstart.models import BackboneOptions, build_head, load_backbone, own_side_px, pinned, summarise, weights_mark
+from headstart.models import BackboneOptions, _backbone, build_head, load_backbone, own_side_px, pinned, summarise, weights_mark
+from headstart.models._backbone import Backbone
 from headstart.models._fused import fusing_works
 from headstart.models._options import InceptionOptions, TimmOptions, head_layers
 from headstart.models._weights import PACKAGED, _from_hub
@@ -373,3 +374,39 @@ def test_a_head_with_hidden_layers_depends_on_its_seed() -> None:
     options = BackboneOptions(head="8")
     heads = [build_head(5, 3, options, seed).state_dict()["1.weight"].numpy() for seed in (0, 0, 1)]
     assert np.array_equal(heads[0], heads[1]) and not np.array_equal(heads[1], heads[2])
+
+
+@pytest.mark.parametrize(("model", "side"), [("efficientnet-lite0", 64), ("timm/test_efficientnet", 64)])
+def test_images_in_parts_have_the_features_of_all_at_once(model: str, side: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    options = BackboneOptions() if model == "efficientnet-lite0" else RANDOM
+    backbone = load_backbone(model, options, side, 0).fold()
+    images = 255 * torch.rand(7, 1, 20, 28, generator=torch.Generator().manual_seed(0))
+    splits: list[int] = []
+    whole = Backbone._in_parts
+
+    def noted(self: Backbone, x: torch.Tensor, show: Callable[[torch.Tensor], torch.Tensor]) -> torch.Tensor:
+        splits.append(len(x))
+        return whole(self, x, show)
+
+    monkeypatch.setattr(Backbone, "_in_parts", noted)
+    with torch.no_grad():
+        wanted = backbone(images)
+    assert splits == []  # only where nothing can be learnt from it
+    monkeypatch.setattr(_backbone, "_EARLY_PIXELS", 3 * side**2)
+    with torch.inference_mode():
+        found, shown = backbone(images), backbone.features(backbone.standardise(images))
+        few = backbone(images[:3])
+    assert splits == [7, 7]
+    for other, one in ((found, wanted), (shown, wanted), (few, wanted[:3])):
+        assert torch.allclose(other, one, rtol=1e-4, atol=1e-4 * float(wanted.std()))
+
+
+@pytest.mark.parametrize("shape", [(32, 32), (20, 28), (64, 7), (48, 64)])
+@pytest.mark.parametrize("mode", ["bicubic", "bilinear"])
+def test_resizing_by_matrix_products_is_interpolation(shape: tuple[int, int], mode: str) -> None:
+    x = torch.randn(2, 3, *shape, generator=torch.Generator().manual_seed(0))
+    for px in (32, 96):
+        wanted = nn.functional.interpolate(x, (px, px), mode=mode, antialias=True)
+        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+            found = _backbone._resized(x, px, mode)
+        assert found.dtype == torch.float32 and torch.allclose(found, wanted, atol=1e-5)

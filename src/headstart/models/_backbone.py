@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +19,10 @@ from headstart.models._weights import read_weights, timm_name
 
 _HALF = (0.5, 0.5, 0.5)
 _LARGEST_FEATURES = 1 << 17  # of one image; a flattened early map has more, and a head on it would not fit into memory
+# The two stages of an EfficientNet with the largest maps, and the block behind them, take few images at a time, so that their
+# maps stay in the processor's cache; later ones take many, so that weights are read seldom (benchmarks/features.md).
+_EARLY_STAGES, _EARLY_PIXELS = 2, 1 << 18  # of images as the network sees them: 16 of 128x128
+_SMALL_PX = 64  # sides up to which resizing by matrix products is the faster way
 
 
 class Backbone(nn.Module):
@@ -99,16 +105,18 @@ class Backbone(nn.Module):
         x, px = (x.expand(-1, 3, -1, -1) - self.mean) / self.std, self.input_px  # first: small images have fewer pixels
         if x.shape[2:] != (px, px):
             # In floats: rounding resized pixels to bytes alone takes features to a cosine of 0.997 (benchmarks/features.md).
-            x = functional.interpolate(x.contiguous(), (px, px), mode=self.interpolation, antialias=True)
+            x = _resized(x.contiguous(), px, self.interpolation)
             for channel, (mean, std) in enumerate(zip(self.mean.flatten(), self.std.flatten(), strict=True)):
                 x[:, channel].clamp_(-mean / std, (255 - mean) / std)
         return x.contiguous(memory_format=torch.channels_last)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.features(self.standardise(x))
+        return self._in_parts(x, self.standardise) if self._may_split(x) else self.features(self.standardise(x))
 
     def features(self, shown: Tensor) -> Tensor:
         """Standardised images to features `(N, size)`."""
+        if self._may_split(shown):
+            return self._in_parts(shown, nn.Identity())
         if self.cut is None and self.pool is None:
             whole: Tensor = self.net(shown)
             return whole.flatten(1)
@@ -125,6 +133,28 @@ class Backbone(nn.Module):
                 return found.flatten(1)
             case _:
                 return found.mean(2)
+
+    def _may_split(self, x: Tensor) -> bool:
+        from timm.models.efficientnet import EfficientNet
+
+        is_whole = isinstance(self.net, EfficientNet) and self.cut is None and self.pool is None
+        return is_whole and torch.is_inference_mode_enabled() and x.device.type == "cpu" and len(x) > self._few
+
+    @property
+    def _few(self) -> int:
+        """Images whose largest maps stay in the processor's cache."""
+        return max(1, _EARLY_PIXELS // self.input_px**2)
+
+    def _in_parts(self, x: Tensor, show: Callable[[Tensor], Tensor]) -> Tensor:
+        """The features of an EfficientNet, its layers with large maps a few images at a time."""
+        net: Any = self.net
+        blocks = [block for stage in net.blocks for block in stage]
+        count = sum(len(stage) for stage in net.blocks[:_EARLY_STAGES]) + 1
+        early = nn.Sequential(net.conv_stem, net.bn1, *blocks[:count])
+        late = nn.Sequential(*blocks[count:], net.conv_head, net.bn2)
+        maps = torch.cat([early(show(part)) for part in torch.split(x, self._few)])
+        found: Tensor = net.forward_head(late(maps))
+        return found.flatten(1)
 
     def _map(self, shown: Tensor) -> Tensor:
         forward: Callable[[Tensor], Tensor] = getattr(self.net, "forward_features")  # noqa: B009  # every timm network has it
@@ -152,6 +182,25 @@ class Backbone(nn.Module):
             self._end.remove()
             self._end = end_at(self.net, self.cut)
         return self
+
+
+def _resized(x: Tensor, px: int, mode: str) -> Tensor:
+    """`(N, C, H, W)` to `(N, C, px, px)`, antialiased.
+
+    Each row and column of the result is a weighted sum of those of the image: predictions of small images take it as such.
+    """
+    height, width = x.shape[2:]
+    if max(height, width) > _SMALL_PX or x.device.type != "cpu" or not torch.is_inference_mode_enabled():
+        return functional.interpolate(x, (px, px), mode=mode, antialias=True)
+    with torch.autocast("cpu", enabled=False):
+        return _resizing(height, px, mode) @ (x.float() @ _resizing(width, px, mode).T)
+
+
+@lru_cache(8)
+def _resizing(side: int, px: int, mode: str) -> Tensor:
+    """The weights `(px, side)` with which `interpolate` makes a column of `px` pixels of one of `side`."""
+    with torch.inference_mode():
+        return functional.interpolate(torch.eye(side)[None, None], (px, side), mode=mode, antialias=True)[0, 0]
 
 
 @contextmanager

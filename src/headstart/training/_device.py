@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from headstart.training._machine import usable_cores
 
-_M_MMAP_THRESHOLD, _M_TRIM_THRESHOLD = -3, -1  # malloc.h of glibc
+_M_MMAP_THRESHOLD, _M_TRIM_THRESHOLD, _M_ARENA_MAX = -3, -1, -8  # malloc.h of glibc
 _BF16_TOLERANCE = 0.02  # of the largest value; bfloat16 has 8 bits of mantissa
 _BF16_SPEED = 0.8  # of float32's, at least; where it is sound it is 1.5 to 8 times as fast, where it is broken a fraction
 # Kernel, stride, padding, channels, filters: what our networks use. 2x2 kernels and strides were wrong in some builds of oneDNN
@@ -36,6 +36,7 @@ def prepare_process() -> None:
         libc = ctypes.CDLL("libc.so.6")
         libc.mallopt(_M_MMAP_THRESHOLD, 1 << 30)
         libc.mallopt(_M_TRIM_THRESHOLD, (1 << 31) - 1)
+        libc.mallopt(_M_ARENA_MAX, 1)  # heaps of other threads are given back as soon as they are empty
     if "OMP_NUM_THREADS" not in os.environ and usable_cores() < torch.get_num_threads():
         torch.set_num_threads(usable_cores())
 
