@@ -139,7 +139,7 @@ PRESETS = ("fast", "balanced", "best")
 _PRESETS: dict[str, dict[str, dict[str, Any]]] = {
     "mlp": {"fast": {"effort": 0.25, "nodes": 256}, "best": {"effort": 3.0, "nodes": 1024, "dropout": 0.4}},
     "cnn": {
-        "fast": {"effort": 0.14, "nodes": 16, "downsample": "stride", "flip": False, "lr": 0.15},
+        "fast": {"effort": 0.153, "nodes": 16, "downsample": "stride", "flip": False, "lr": 0.15},
         "best": {"effort": 4.0, "nodes": 64, "cutout": 0.3, "shift": 0.04},
     },
     _BACKBONE: {"fast": {"effort": 0.5, "input_px": 64}, "best": {"effort": 1.5, "input_px": 224}},
