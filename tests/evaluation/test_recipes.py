@@ -113,6 +113,17 @@ def test_the_interval_of_perfect_runs_has_a_width_and_ends_at_one() -> None:
     assert 0.8 < low < high == 1.0
 
 
+def test_near_one_hundred_percent_the_interval_of_three_runs_reaches_further_down_than_up() -> None:
+    rng = np.random.default_rng(0)
+    runs = rng.random((3, 1000)) < np.array([[0.994], [0.992], [0.984]])
+    mean = float(runs.mean())
+    low, high = accuracy_interval(runs)
+    assert 0.9 < low < mean < high < 1.0
+    assert mean - low > 1.5 * (high - mean)
+    low, high = accuracy_interval(~runs)
+    assert (high - (1 - mean)) > 1.5 * (1 - mean - low) > 0
+
+
 def grid(rng: np.random.Generator, recipes: int, seeds: int, n: int = 1000, effect: float = 0.0) -> dict[str, BoolArray]:
     """Variants of one recipe: the same taste in images, a spread over seeds; the last one may differ."""
     logits = rng.normal(3, 3, n)

@@ -127,7 +127,8 @@ def accuracy_interval(correct: BoolArray, level: float = 0.95) -> tuple[float, f
 
     Returns:
         Lower and upper end in [0, 1]: Wilson's for one run; for several a t interval around the mean over seeds, as in
-        `recipe_test`, with two right and two wrong images added to the variance (Agresti and Coull 1998).
+        `recipe_test`. For two runs with two right and two wrong images added to the variance (Agresti and Coull 1998); from three
+        on of the logarithm of the odds, with one of each added: near 100%, runs that are worse than usual are so by more.
 
     Raises:
         InputError: not booleans, or empty.
@@ -135,11 +136,18 @@ def accuracy_interval(correct: BoolArray, level: float = 0.95) -> tuple[float, f
     runs = as_runs(correct)
     if len(runs) == 1:
         return wilson_interval(int(runs.sum()), runs.size, level)
+    from scipy.special import expit, logit
     from scipy.stats import t
 
-    error, freedom = _standard_error(np.append(runs.mean(axis=0), [0.0, 0.0, 1.0, 1.0]), runs)
+    added = [0.0, 1.0] if len(runs) > 2 else [0.0, 0.0, 1.0, 1.0]
+    per_image = np.append(runs.mean(axis=0), added)
+    error, freedom = _standard_error(per_image, runs)
     margin = float(t.ppf((1 + level) / 2, freedom)) * error
-    return max(0.0, float(runs.mean()) - margin), min(1.0, float(runs.mean()) + margin)
+    mean, middle = float(runs.mean()), float(per_image.mean())
+    if len(runs) == 2:  # with a t quantile of up to 12.7, odds would put 99% anywhere above 70%
+        return max(0.0, mean - margin), min(1.0, mean + margin)
+    margin /= middle * (1 - middle)  # the derivative of the logarithm of the odds
+    return min(mean, float(expit(logit(middle) - margin))), max(mean, float(expit(logit(middle) + margin)))
 
 
 def _standard_error(
