@@ -145,7 +145,7 @@ def test_what_a_failed_pass_had_done_is_kept(digits: Dataset, computed: list[int
         for number, part in enumerate(counted(*given, **named)):
             yield part if number < 2 else np.full_like(part, np.inf)
 
-    monkeypatch.setattr(_features, "_BATCH_PIXELS", 32 * 32 * 20)
+    monkeypatch.setattr(_features, "_BATCH_PIXELS", 32 * 32 * 10)
     monkeypatch.setattr(_features, "_extract", broken)
     with pytest.raises(RunFailed, match="not finite"):
         features_of(digits, split)
@@ -173,7 +173,7 @@ from headstart.data import load, make_split
 from headstart.store import _rows
 from headstart.training import _features, make_recipe
 _rows._SECONDS_BETWEEN_COMMITS = 0.0
-_features._BATCH_PIXELS = 32 * 32 * 16
+_features._BATCH_PIXELS = 32 * 32 * 8
 write = _rows.Rows._write
 def dying(path, content, offset):
     if path.name == "index.bin" and offset > 40 * 20:

@@ -134,11 +134,15 @@ class Backbone(nn.Module):
             case _:
                 return found.mean(2)
 
-    def _may_split(self, x: Tensor) -> bool:
+    @property
+    def splits(self) -> bool:
+        """Whether predictions on a processor take large maps a few images at a time; then larger batches are no slower."""
         from timm.models.efficientnet import EfficientNet
 
-        is_whole = isinstance(self.net, EfficientNet) and self.cut is None and self.pool is None
-        return is_whole and torch.is_inference_mode_enabled() and x.device.type == "cpu" and len(x) > self._few
+        return isinstance(self.net, EfficientNet) and self.cut is None and self.pool is None
+
+    def _may_split(self, x: Tensor) -> bool:
+        return torch.is_inference_mode_enabled() and x.device.type == "cpu" and len(x) > self._few and self.splits
 
     @property
     def _few(self) -> int:

@@ -47,10 +47,9 @@ class _ByMatrixProduct(torch.autograd.Function):
         if context.needs_input_grad[1]:
             filters, inputs = weight.shape[:2]
             parts = 2 - len(x) % 2  # two products of half the images, one a thread, are a fifth faster
-            rows = (
-                functional.pad(x, (1, 1, 1, 1)).permute(0, 2, 3, 1).unfold(1, 3, stride).unfold(2, 3, stride)
-            )  # N, h, w, C, 3, 3
-            patches = rows.permute(0, 1, 2, 4, 5, 3).reshape(parts, -1, 9 * inputs)
+            padded = functional.pad(x, (1, 1, 1, 1)).permute(0, 2, 3, 1)
+            windows = padded.unfold(1, 3, stride).unfold(2, 3, stride)  # (N, h, w, inputs, 3, 3)
+            patches = windows.permute(0, 1, 2, 4, 5, 3).reshape(parts, -1, 9 * inputs)
             slopes = gradient.permute(0, 2, 3, 1).reshape(parts, -1, filters)
             product = torch.bmm(slopes.transpose(1, 2), patches).sum(0)
             to_weight = product.view(filters, 3, 3, inputs).permute(0, 3, 1, 2)

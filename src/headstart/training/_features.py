@@ -30,7 +30,7 @@ _FORMAT = 4  # of the cache; raise it when features would come out otherwise
 SIDES_PX = (32, 48, 64, 80, 96, 128, 160, 192, 224)
 CALIBRATION_IMAGES = 256  # random weights' batch norm: two moments a channel, over thousands of pixels an image
 _SHARE_FOR_FEATURES = 0.7  # of a time limit: the head, its evaluation and a noisy machine need the rest
-_BATCH_PIXELS = 1 << 21  # of one thread; 128 images at 128 pixels, where 64 are 3% slower
+_BATCH_PIXELS = 1 << 20  # of one thread; 64 images at 128 pixels, where larger parts are slower, but of a backbone that splits
 _HOPELESS = 0.5  # cost grows with the pixels, at least half as fast as they do: larger sides need not be timed
 
 
@@ -118,7 +118,7 @@ def _extract(
     fifth where nothing else runs, and most of the speed where another process holds one core for a moment.
     """
     device, threads = best_device(), torch.get_num_threads()
-    size = max(8, _BATCH_PIXELS // backbone.input_px**2)
+    size = _batch(backbone)
     parts = [rows[start : start + size] for start in range(0, len(rows), size)]
 
     def one(part: NDArray[np.int64]) -> NDArray[np.float16]:
@@ -138,6 +138,10 @@ def _extract(
                 yield found
         finally:
             torch.set_num_threads(threads)  # for threads that start later, too
+
+
+def _batch(backbone: Backbone) -> int:
+    return max(8, (1 + backbone.splits) * _BATCH_PIXELS // backbone.input_px**2)
 
 
 def _in_threads(
@@ -219,7 +223,7 @@ def seconds_per_image(recipe: Recipe, dataset: Dataset, split: Split) -> float:
 
 def _seconds_per_image(backbone: Backbone, recipe: Recipe, dataset: Dataset, rows: NDArray[np.int64]) -> float:
     parts = 2 * torch.get_num_threads()
-    size = min(len(rows), parts * max(8, _BATCH_PIXELS // backbone.input_px**2))
+    size = min(len(rows), parts * _batch(backbone))
     sample = np.sort(np.random.default_rng(0).permutation(rows)[:size])
     for _ in _extract(backbone, dataset, sample[: max(8, size // parts)], recipe.precision, "warming up"):
         pass
