@@ -218,7 +218,7 @@ def begin(out):
     if process := os.fork():
         return process
     try:
-        headstart.train("digits", epochs=24, dropout=0.1, out=out)
+        headstart.train("digits", epochs=40, dropout=0.1, out=out)
         os._exit(0)
     finally:
         os._exit(1)
@@ -230,7 +230,7 @@ assert os.waitpid(begin("whole"), 0)[1] == 0
 chance, killed = random.Random(0), 0
 for _ in range(4):
     process, seen = begin("run"), newest()
-    for _ in range(chance.randint(1, 3)):
+    for _ in range(chance.randint(1, 2)):
         while newest() == seen and os.waitid(os.P_PID, process, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
             time.sleep(0.002)
         seen = newest()
