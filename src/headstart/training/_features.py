@@ -141,6 +141,7 @@ def _extract(
 
 
 def _batch(backbone: Backbone) -> int:
+    """Images that a thread takes at once; twice as many where the backbone splits them itself (benchmarks/features.md)."""
     return max(8, (1 + backbone.splits) * _BATCH_PIXELS // backbone.input_px**2)
 
 

@@ -15,7 +15,7 @@ from headstart.training._recipe import Recipe
 # Learning rates of what Muon does not orthogonalise, relative to Muon's (found with lr 0.2 on Fashion-MNIST's validation images).
 MUON_BIAS_RATE, MUON_HEAD_RATE = 0.25, 0.05
 NEWTON_SCHULZ_STEPS = 3
-# On a processor such matrices are faster in float32: each of oneDNN's products in bfloat16 takes 20 microseconds to begin.
+# Up to as many rows or columns, matrices are faster in float32 on a processor (benchmarks/cnn.md).
 SMALL_SIDE = 64
 # Of a head that was solved for, relative to the top stage's. It is near its optimum, and has more inputs than any layer below:
 # at the same rate its first steps lose what was solved (digits, 150 images: training accuracy fell from 74 to 54%).
