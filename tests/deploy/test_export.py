@@ -14,8 +14,11 @@ from typing import Any
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
+import torch
 from PIL import Image
+from torch import nn
 
 from headstart import api
 from headstart.api._runs import open_again
@@ -23,7 +26,7 @@ from headstart.data import Dataset, Split, load, make_split
 from headstart.deploy import _export, open_images, open_model
 from headstart.deploy._network import Network
 from headstart.errors import InputError, RunFailed
-from headstart.training import make_recipe, train
+from headstart.training import make_recipe, to_probabilities, train
 
 Command = Callable[..., tuple[int, str, str]]
 DOCS = Path(__file__).parents[2] / "docs"
@@ -132,6 +135,23 @@ def test_other_networks_are_exported_too(model: str, options: dict[str, Any], tm
     found = api.export(tmp_path / "run", data=dataset)
     assert found["onnx"] == str(tmp_path / "run" / "model.onnx")
     assert found["parity"]["max_difference"] < 1e-4
+
+
+def test_small_probabilities_of_two_classes_keep_their_logarithms_in_another_runtime() -> None:
+    """Calibration divides logarithms; a sigmoid of ONNX Runtime is 0 below -18, and one minus a sigmoid sooner."""
+
+    class Chances(nn.Module):
+        def forward(self, logits: torch.Tensor) -> torch.Tensor:
+            return to_probabilities(logits)
+
+    logits = torch.tensor([[-40.0], [-22.0], [-17.0], [0.0], [19.0], [60.0]])
+    program = torch.onnx.export(Chances().eval(), (logits,), dynamo=True, verbose=False)
+    assert program is not None
+    session = onnxruntime.InferenceSession(program.model_proto.SerializeToString())
+    found = session.run(None, {session.get_inputs()[0].name: logits.numpy()})[0]
+    wanted = torch.cat([-logits, logits], 1).double().sigmoid()
+    assert np.allclose(np.log(found), wanted.log(), atol=1e-4)
+    assert np.allclose(to_probabilities(logits).log(), wanted.log(), atol=1e-4)
 
 
 def test_a_run_whose_data_are_gone_says_how_to_give_them(tmp_path: Path, headstart: Command) -> None:

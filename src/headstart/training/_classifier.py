@@ -105,11 +105,8 @@ def as_floats(images: NDArray[np.uint8], device: torch.device) -> Tensor:
 
 
 def to_probabilities(logits: Tensor) -> Tensor:
-    """Softmax; or for one output the sigmoid, as the probability of the second of two classes. `(N, K)` float32."""
-    logits = logits.float()
-    if logits.shape[1] == 1:
-        return torch.cat([(-logits).sigmoid(), logits.sigmoid()], 1)  # 1 - sigmoid rounds to 0, whose logarithm calibration takes
-    return logits.softmax(1)
+    """Softmax; for one output the sigmoid, as the probability of the second of two classes. `(N, K)` float32."""
+    return _pair(logits.float()).softmax(1)
 
 
 def familiarity(logits: Tensor) -> Tensor:
@@ -119,8 +116,15 @@ def familiarity(logits: Tensor) -> Tensor:
 
     Source: the negative energy score of Liu et al. (2020), arXiv:2010.03759.
     """
-    logits = logits.float()
-    return (torch.cat([logits, -logits], 1) / 2 if logits.shape[1] == 1 else logits).logsumexp(1)
+    return _pair(logits.float()).logsumexp(1)
+
+
+def _pair(logits: Tensor) -> Tensor:
+    """One output as two logits of opposite sign, whose softmax is its sigmoid; more outputs as they are.
+
+    Calibration takes logarithms: one minus a sigmoid rounds to 0, and the sigmoid of ONNX Runtime is 0 below -18.
+    """
+    return torch.cat([-logits, logits], 1) / 2 if logits.shape[1] == 1 else logits
 
 
 class Classifier(nn.Module):
