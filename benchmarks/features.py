@@ -1,6 +1,6 @@
 """Feature extraction against timm's plain float32 loop: images a second, cosine, and what the difference does to a probe.
 
-    python benchmarks/features.py [--images 2048] [--repeats 5] [--side 128] [--data cifar10] [--threads N]
+    python benchmarks/features.py [--images 2048] [--repeats 5] [--side 128] [--data cifar10] [--model NAME] [--threads N]
 
 Both loops see the same decoded images, resize them with the same bicubic filter and use all cores; they alternate, so that a busy
 machine slows both. The probe is scikit-learn's logistic regression on 70% of the features, judged on the rest.
@@ -24,8 +24,6 @@ from torch.nn import functional
 from headstart.data import Dataset, load
 from headstart.models import BackboneOptions, load_backbone
 from headstart.training import _features, prepare_process
-
-MODEL, TIMM_NAME = "efficientnet-lite0", "tf_efficientnet_lite0"
 
 
 def plain_loop(net: torch.nn.Module, images: NDArray[np.uint8], side: int) -> NDArray[np.float32]:
@@ -60,6 +58,9 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--side", type=int, default=128)
     parser.add_argument("--data", default="cifar10")
+    parser.add_argument(
+        "--model", default="efficientnet-lite0", choices=("efficientnet-lite0", "efficientnet-lite1", "efficientnet-lite2")
+    )
     parser.add_argument("--threads", type=int, default=0)
     asked = parser.parse_args()
     prepare_process()
@@ -67,8 +68,8 @@ def main() -> None:
     dataset = load(asked.data)
     rows = np.flatnonzero(dataset.parts == 0)[: asked.images] if (dataset.parts == 0).any() else np.arange(asked.images)
     images = np.array(dataset.images[rows])
-    backbone = load_backbone(MODEL, BackboneOptions(), asked.side, 0)
-    net = timm.create_model(TIMM_NAME, pretrained=False, num_classes=0).eval()
+    backbone = load_backbone(asked.model, BackboneOptions(), asked.side, 0)
+    net = timm.create_model("tf_" + asked.model.replace("-", "_"), pretrained=False, num_classes=0).eval()
     net.load_state_dict(backbone.net.state_dict())
     backbone.fold()
     plain_loop(net, images[:64], asked.side)

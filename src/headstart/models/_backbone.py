@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
+from threading import Lock
 from typing import Any
 
 import torch
@@ -13,8 +14,9 @@ from torch.nn import functional
 
 from headstart.errors import InputError, ResourceError
 from headstart.models._cut import end_at, forward_to, leave_out_behind
-from headstart.models._fused import fold_and_fuse
+from headstart.models._fused import FusedConv, fold_and_fuse, fuses
 from headstart.models._options import BackboneOptions
+from headstart.models._rounding import correct_rounding, dead_leaves
 from headstart.models._weights import read_weights, timm_name
 
 _HALF = (0.5, 0.5, 0.5)
@@ -22,6 +24,7 @@ _LARGEST_FEATURES = 1 << 17  # of one image; a flattened early map has more, and
 # The two stages of an EfficientNet with the largest maps, and the block behind them, take few images at a time, so that their
 # maps stay in the processor's cache; later ones take many, so that weights are read seldom (benchmarks/features.md).
 _EARLY_STAGES, _EARLY_PIXELS = 2, 1 << 18  # of images as the network sees them: 16 of 128x128
+_ROUNDING = Lock()
 _SMALL_PX = 64  # sides up to which resizing by matrix products is the faster way
 
 
@@ -62,6 +65,8 @@ class Backbone(nn.Module):
         self.register_buffer("std", 255 * torch.tensor(std).view(1, 3, 1, 1))
         self.mean: Tensor
         self.std: Tensor
+        self._bounds = [(-middle / width, (1 - middle) / width) for middle, width in zip(mean, std, strict=True)]
+        self._corrected: list[tuple[int, int]] = []  # the versions of the weights whose rounding is corrected
         self._end = None if cut is None else end_at(net, cut)
         if cut is not None:
             with _explained(input_px):
@@ -106,15 +111,17 @@ class Backbone(nn.Module):
         if x.shape[2:] != (px, px):
             # In floats: rounding resized pixels to bytes alone takes features to a cosine of 0.997 (benchmarks/features.md).
             x = _resized(x.contiguous(), px, self.interpolation)
-            for channel, (mean, std) in enumerate(zip(self.mean.flatten(), self.std.flatten(), strict=True)):
-                x[:, channel].clamp_(-mean / std, (255 - mean) / std)
+            for channel, (black, white) in enumerate(self._bounds):
+                x[:, channel].clamp_(black, white)
         return x.contiguous(memory_format=torch.channels_last)
 
     def forward(self, x: Tensor) -> Tensor:
+        self._correct_rounding(x)
         return self._in_parts(x, self.standardise) if self._may_split(x) else self.features(self.standardise(x))
 
     def features(self, shown: Tensor) -> Tensor:
         """Standardised images to features `(N, size)`."""
+        self._correct_rounding(shown)
         if self._may_split(shown):
             return self._in_parts(shown, nn.Identity())
         if self.cut is None and self.pool is None:
@@ -133,6 +140,17 @@ class Backbone(nn.Module):
                 return found.flatten(1)
             case _:
                 return found.mean(2)
+
+    def _correct_rounding(self, x: Tensor) -> None:
+        """Before the first features in bfloat16, and again when weights have changed."""
+        if not fuses(x):
+            return
+        with _ROUNDING:
+            versions = [layer.version for layer in self.net.modules() if isinstance(layer, FusedConv)]
+            if versions != self._corrected:
+                with torch.inference_mode(False), torch.autocast("cpu", enabled=False):  # in that mode, images would be split
+                    correct_rounding(self.net, lambda: self.features(self.standardise(dead_leaves())))
+                self._corrected = versions
 
     @property
     def splits(self) -> bool:

@@ -18,7 +18,7 @@ from headstart import progress
 Act = tuple[str, list[float]]  # name and scalars by which oneDNN applies an activation before the output is written
 _NONE: Act = ("none", [])
 _ACTIVATIONS: dict[type[nn.Module], Act] = {nn.ReLU: ("relu", []), nn.ReLU6: ("hardtanh", [0.0, 6.0])}
-_TOLERANCE = {torch.float32: 1e-4, torch.bfloat16: 2e-2}  # of the largest value; bfloat16 keeps 8 bits, good to 4e-3 each
+_TOLERANCE = 2e-2  # of the largest value; bfloat16 keeps 8 bits, good to 4e-3 each
 
 
 class FusedConv(nn.Module):
@@ -27,55 +27,57 @@ class FusedConv(nn.Module):
     In bfloat16 on a processor, with no gradient to keep, oneDNN does all of it in one pass: there, the activation of a mobile
     network alone takes longer than its convolutions (benchmarks/features.md). Elsewhere it computes what the two computed.
 
-    Args:
-        conv, act: what it stands for.
-        is_exact: compute in float32 even so.
+    Attributes:
+        offset: `(outputs,)`, added with the bias where weights and inputs are rounded (`headstart.models._rounding`).
     """
 
-    def __init__(self, conv: nn.Conv2d, act: Act = _NONE, *, is_exact: bool = False) -> None:
+    def __init__(self, conv: nn.Conv2d, act: Act = _NONE) -> None:
         super().__init__()
-        self.dtype = torch.float32 if is_exact else torch.bfloat16
         self.weight, self.bias, self.act = conv.weight, conv.bias, act
         self.stride, self.groups = conv.stride, conv.groups
         self.padding = conv.padding if type(conv) is nn.Conv2d else None  # None: as much as TensorFlow's "same" needs
+        self.offset: Tensor | None = None
         self._packed: dict[tuple[object, ...], tuple[Tensor, Tensor | None, int]] = {}
 
     def forward(self, x: Tensor) -> Tensor:
-        if self._may_fuse(x):
+        if fuses(x):
             return self.fused(x)
         return self.plain(x)
 
     def plain(self, x: Tensor) -> Tensor:
         """By torch's public functions."""
+        return self.activated(self.convolved(x, self.weight))
+
+    def convolved(self, x: Tensor, weight: Tensor) -> Tensor:
+        """The convolution by torch's public functions, with other weights if asked to."""
         if self.padding is None:
-            before, after = _same_padding(x.shape[2], self.weight.shape[2], self.stride[0])
+            before, after = _same_padding(x.shape[2], weight.shape[2], self.stride[0])
             x = functional.pad(x, (before, after) * 2)
         # oneDNN's gradients of wide depthwise kernels are 6 to 100 times slower in bfloat16 (benchmarks/finetune.md).
         is_slow = self.groups > 1 and torch.is_grad_enabled() and x.device.type == "cpu"
         with torch.autocast(x.device.type, enabled=False) if is_slow else nullcontext():
             given = x.float() if is_slow else x
-            found = functional.conv2d(given, self.weight, self.bias, self.stride, self.padding or 0, 1, self.groups)
+            return functional.conv2d(given, weight, self.bias, self.stride, self.padding or 0, 1, self.groups)
+
+    def activated(self, x: Tensor) -> Tensor:
+        """The activation, in place."""
         match self.act[0]:
             case "relu":
-                return found.relu_()
+                return x.relu_()
             case "hardtanh":
-                return functional.relu6(found, inplace=True)
+                return functional.relu6(x, inplace=True)
             case _:
-                return found
+                return x
 
-    def _may_fuse(self, x: Tensor) -> bool:
-        return (
-            not torch.is_grad_enabled()
-            and x.device.type == "cpu"
-            and torch.is_autocast_enabled("cpu")
-            and torch.get_autocast_dtype("cpu") == torch.bfloat16
-            and fusing_works()
-        )
+    @property
+    def version(self) -> tuple[int, int]:
+        """Another one for other weights."""
+        return self.weight._version, self.weight.data_ptr()
 
     def fused(self, x: Tensor) -> Tensor:
         """By oneDNN, in one pass."""
-        x = x.to(self.dtype)
-        key = (self.weight._version, self.weight.data_ptr(), x.shape[1:])
+        x = x.bfloat16()
+        key = (*self.version, None if self.offset is None else self.offset.data_ptr(), x.shape[1:])
         if key not in self._packed:
             self._packed = {key: self._pack(x)}
         weight, bias, padding = self._packed[key]
@@ -88,7 +90,9 @@ class FusedConv(nn.Module):
         oneDNN pads both sides alike: where one more is needed behind, the kernel gets a row and a column of zeros in front,
         which is faster than a padded copy of the input.
         """
-        weight = self.weight.detach().to(self.dtype)
+        weight, bias = rounded(self.weight), None if self.bias is None else self.bias.detach().float()
+        if self.offset is not None:
+            bias = self.offset if bias is None else bias + self.offset
         if self.padding is None:
             before, padding = _same_padding(x.shape[2], weight.shape[2], self.stride[0])
             if before < padding:
@@ -98,10 +102,37 @@ class FusedConv(nn.Module):
         reorder: Callable[..., Tensor] = torch.ops.mkldnn._reorder_convolution_weight
         weight = weight.contiguous(memory_format=torch.channels_last)
         packed = reorder(weight, [padding] * 2, self.stride, [1, 1], self.groups, list(x.shape))
-        return packed, None if self.bias is None else self.bias.detach().to(self.dtype), padding
+        return packed, bias, padding
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_packed": {}}  # made again where it is needed
+
+
+def rounded(weight: Tensor) -> Tensor:
+    """A convolution's weights in bfloat16, where each takes over the error of the one before it in its kernel.
+
+    Neighbouring pixels are alike, so that the sum of a kernel's errors counts for more than each of them. Error diffusion: Floyd
+    and Steinberg 1976, there of pixels.
+    """
+    exact = weight.detach().flatten(2)
+    found = torch.empty_like(exact, dtype=torch.bfloat16)
+    error = torch.zeros_like(exact[..., 0])
+    for place in range(exact.shape[2]):
+        wanted = exact[..., place] + error
+        found[..., place] = wanted
+        error = wanted - found[..., place]
+    return found.view_as(weight)
+
+
+def fuses(x: Tensor) -> bool:
+    """Whether `FusedConv` takes such input in bfloat16, in one pass."""
+    return (
+        not torch.is_grad_enabled()
+        and x.device.type == "cpu"
+        and torch.is_autocast_enabled("cpu")
+        and torch.get_autocast_dtype("cpu") == torch.bfloat16
+        and fusing_works()
+    )
 
 
 @cache
@@ -111,7 +142,7 @@ def fusing_works() -> bool:
     They are private to torch: another version, or another processor, may have others, or none.
     """
     try:
-        is_right = all(_is_right(groups, is_exact) for groups, is_exact in ((1, True), (1, False), (8, True), (8, False)))
+        is_right = _is_right(groups=1) and _is_right(groups=8)
     except (AttributeError, NotImplementedError, RuntimeError, TypeError):
         is_right = False
     if not is_right:
@@ -119,16 +150,16 @@ def fusing_works() -> bool:
     return is_right
 
 
-def _is_right(groups: int, is_exact: bool) -> bool:
+def _is_right(groups: int) -> bool:
     # Nothing random here: the check may come in the middle of anything that draws.
     with torch.inference_mode(False), torch.no_grad(), torch.autocast("cpu", enabled=False):
         conv = nn.Conv2d(8, 8, 3, stride=2, padding=1, groups=groups, device="meta").to_empty(device="cpu")
         for scale, weight in enumerate(conv.parameters(), 1):
             weight.copy_(torch.arange(weight.numel()).view_as(weight).mul(scale).sin())
         x = 3 * torch.arange(2.0 * 8 * 9 * 9).cos().view(2, 8, 9, 9).contiguous(memory_format=torch.channels_last)
-        layer = FusedConv(conv, _ACTIVATIONS[nn.ReLU6], is_exact=is_exact)
+        layer = FusedConv(conv, _ACTIVATIONS[nn.ReLU6])
         wanted, found = layer.plain(x), layer.fused(x).float()
-    return found.shape == wanted.shape and bool((found - wanted).abs().max() <= _TOLERANCE[layer.dtype] * wanted.max())
+    return found.shape == wanted.shape and bool((found - wanted).abs().max() <= _TOLERANCE * wanted.max())
 
 
 def _same_padding(side: int, kernel: int, stride: int) -> tuple[int, int]:
@@ -159,10 +190,9 @@ def fold_and_fuse(net: nn.Module, run: Callable[[], object]) -> None:
     """
     behind = _followers(net, run)
     names = {module: name for name, module in net.named_modules()}
-    for number, (conv, following) in enumerate(pair for pair in behind.items() if isinstance(pair[0], nn.Conv2d)):
-        assert isinstance(conv, nn.Conv2d)
-        # Rounding at the stem and the first depthwise convolution alone costs half of the cosine to exact features.
-        is_exact = number == 0 or (number == 1 and conv.groups > 1)
+    for conv, following in behind.items():
+        if not isinstance(conv, nn.Conv2d):
+            continue
         folded, gone = conv, list[nn.Module]()
         act: nn.Module = nn.Identity()
         if isinstance(following, nn.BatchNorm2d):
@@ -174,7 +204,7 @@ def fold_and_fuse(net: nn.Module, run: Callable[[], object]) -> None:
             assert following is not None
             act, gone = following, [*gone, following]
         if _can_replace(conv):
-            fused: nn.Module = FusedConv(folded, _ACTIVATIONS.get(type(act), _NONE), is_exact=is_exact)
+            fused: nn.Module = FusedConv(folded, _ACTIVATIONS.get(type(act), _NONE))
             _put(net, names[conv], fused if type(act) in (*_ACTIVATIONS, nn.Identity) else nn.Sequential(fused, act))
         elif gone:
             _put(net, names[conv], folded if isinstance(act, nn.Identity) else nn.Sequential(folded, act))

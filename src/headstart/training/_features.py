@@ -26,7 +26,7 @@ from headstart.training._device import best_device, prepare_process, use_bfloat1
 from headstart.training._recipe import Recipe, with_net
 
 Precision = Literal["auto", "float32", "bfloat16"]
-_FORMAT = 4  # of the cache; raise it when features would come out otherwise
+_FORMAT = 5  # of the cache; raise it when features would come out otherwise
 SIDES_PX = (32, 48, 64, 80, 96, 128, 160, 192, 224)
 CALIBRATION_IMAGES = 256  # random weights' batch norm: two moments a channel, over thousands of pixels an image
 _SHARE_FOR_FEATURES = 0.7  # of a time limit: the head, its evaluation and a noisy machine need the rest
