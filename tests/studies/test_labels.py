@@ -96,6 +96,17 @@ def test_a_killed_study_goes_on_with_its_plan_and_takes_finished_runs(
     assert labels(quick(), digits, digits_split, tmp_path / "study") == finding, "and draws no image that it does not need"
 
 
+def test_runs_that_another_study_made_are_not_in_the_time_that_is_announced(
+    digits: Dataset, digits_split: Split, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    labels(quick(seeds=1), digits, digits_split, tmp_path / "first")
+    monkeypatch.setattr("headstart.progress._quiet", False)
+    labels(quick(), digits, digits_split, tmp_path / "second")
+    said = capsys.readouterr().err
+    assert "4 of 8 runs were made before, and are taken over." in said
+    assert "8 runs, 4 of them done, about" in said
+
+
 def test_a_time_limit_costs_seeds_first_then_the_most_labels_then_length(
     digits: Dataset, digits_split: Split, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -100,7 +100,7 @@ def finished(folder: Path, study: str, identity: dict[str, Any]) -> dict[str, An
             shown = "" if key in ("dataset", "split") else f" ({found.get(key)} there, {wanted} asked)"
             raise InputError(
                 f"{folder} holds a study with another {key.replace('_', ' ')}{shown}.",
-                "Choose another --out, or remove that folder.",
+                f"Choose another --out, or remove that folder. Beside {folder}, its finished runs are taken over where they fit.",
             )
     return read_finding(folder) if (folder / "finding.json").exists() else None
 

@@ -103,6 +103,7 @@ def plan_grid(
     if (kept := follow(grid, folder)) is not None:
         _shorten(grid, kept["length"])
         grid.seconds = kept["seconds"]
+        adopt([job for _, job in _jobs(grid, folder).values()], dataset, split, folder)
         _say_how_long(grid, folder, slots)
         return grid
     seconds = _costs(grid.variants, dataset, split)
@@ -122,6 +123,7 @@ def plan_grid(
     grid.seconds = {one.name: round(seconds[one.name] * (length if one.learns_by_steps else 1), 3) for one in grid.variants}
     facts = {"variants": list(grid.seconds), "seeds": grid.seeds, "notes": grid.notes, "length": length}
     store.write_json(folder / "budget.json", {**facts, "seconds": grid.seconds})
+    adopt([job for _, job in _jobs(grid, folder).values()], dataset, split, folder)
     _say_how_long(grid, folder, slots)
     return grid
 
@@ -216,13 +218,19 @@ def _costs(variants: Sequence[Variant], dataset: Dataset, split: Split) -> dict[
     return found
 
 
-def run_grid(grid: Grid, executor: Executor, dataset: Dataset, split: Split, folder: Path, title: str) -> None:
-    """Make all runs, seed by seed, and note them in the variants. Runs that fail are noted with their reason."""
-    jobs = {}
+def _jobs(grid: Grid, folder: Path) -> dict[str, tuple[Variant, Job]]:
+    """All runs of a grid by the names of their folders, seed by seed."""
+    found = {}
     for seed in grid.seeds:
         for one in grid.variants:
             path = run_folder(folder, one, seed)
-            jobs[path.name] = (one, Job(f"{one.name}, seed {seed}", one.recipe, seed, path, train=one.train.get(seed)))
+            found[path.name] = (one, Job(f"{one.name}, seed {seed}", one.recipe, seed, path, train=one.train.get(seed)))
+    return found
+
+
+def run_grid(grid: Grid, executor: Executor, dataset: Dataset, split: Split, folder: Path, title: str) -> None:
+    """Make all runs, seed by seed, and note them in the variants. Runs that fail are noted with their reason."""
+    jobs = _jobs(grid, folder)
     adopt([job for _, job in jobs.values()], dataset, split, folder)
     # The bar goes by expected seconds, where they are known: the first runs of a study of labels take one, the last ones minutes.
     size = {one.name: grid.seconds.get(one.name, 1.0) for one in grid.variants}

@@ -16,7 +16,7 @@ from headstart.data import Dataset, Split, labelled, most_per_class, with_train,
 from headstart.errors import InputError
 from headstart.evaluation import listed
 from headstart.execution import Where, open_executor
-from headstart.models import is_backbone
+from headstart.models import BackboneOptions
 from headstart.studies._contenders import Contender, contenders, folder_name
 from headstart.studies._folder import answer, part_that_judges, plain
 from headstart.studies._grid import (
@@ -213,7 +213,7 @@ def _compute_features(grid: Grid, entries: Sequence[Contender], dataset: Dataset
     union = _union(grid, dataset, seen)
     decided: dict[str, Recipe] = {}
     for one in entries:
-        if is_backbone(one.recipe.model):
+        if isinstance(options := one.recipe.net, BackboneOptions) and (options.pretrained or one.recipe.on_features):
             progress.say(f"{one.name}: features, once for all runs")
         decided[one.name] = with_features(one.recipe, dataset, union)
     for variant in grid.variants:
