@@ -47,3 +47,15 @@ def test_without_captum_the_report_does_without_them(
     finding = _compared(digits, tmp_path / "study")
     assert not (tmp_path / "study" / "errors.npz").exists()
     assert "The worst errors" not in Path(finding["report"]).read_text(encoding="utf-8")
+
+
+def test_an_explanation_that_fails_costs_its_figure_not_the_report(
+    digits: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], page_only: None
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("no gradient reaches the layer")
+
+    monkeypatch.setattr(_worst_errors, "evidence", fail)
+    finding = _compared(digits, tmp_path / "study")
+    assert "explaining them failed (RuntimeError: no gradient reaches the layer)" in capsys.readouterr().err
+    assert "The worst errors" not in Path(finding["report"]).read_text(encoding="utf-8")

@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from headstart import progress
 from headstart.api._common import (
     Data,
     command_of,
@@ -346,7 +347,10 @@ def _explain_errors(finding: dict[str, Any], dataset: Dataset, parts: Split, fol
     runs = {one["name"]: folder / one["representative_run"] for one in contenders}
     part, rows = ("test", parts.test) if len(parts.test) else ("validation", parts.validation)
     if find_spec("captum") is not None and all((run / "classifier.json").exists() for run in runs.values()):
-        explain_errors(runs, dataset, rows, part, folder / "errors.npz")
+        try:
+            explain_errors(runs, dataset, rows, part, folder / "errors.npz")
+        except Exception as error:  # the runs may have taken hours: their report does not wait for one figure
+            progress.warn(f"WARNING: the report shows no worst errors: explaining them failed ({type(error).__name__}: {error}).")
 
 
 def _rate(word: str) -> float:
