@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _LINE_PT = 11.0  # the least distance of two labels at the lines' ends
 _LETTERS_AN_INCH = 8.5  # of the title
 _NARROW = 5.0  # inches, below which names stand above the curves
+_LONGEST_NAME = 28  # so that efficientnet-lite0:finetune stands whole
 
 
 def curves_figure(study: Study, width: float, height: float, title: str = "") -> Figure:
@@ -130,7 +131,7 @@ def _name_ends(axes: Axes, ends: list[tuple[Entry, list[Facts]]], height: float)
         mean = points[-1]["accuracy"]["mean"]
         at = placed = max(mean, placed + _LINE_PT * a_point)
         axes.annotate(
-            f"{short(entry.name, 26)}  {percent(mean)}",
+            f"{short(entry.name, _LONGEST_NAME)}  {percent(mean)}",
             (points[-1]["per_class"], mean),
             (9, (at - mean) / a_point),
             textcoords="offset points",
@@ -146,7 +147,7 @@ def _name_above(axes: Axes, ends: list[tuple[Entry, list[Facts]]]) -> None:
     from matplotlib.lines import Line2D
 
     lines = [Line2D([], [], color=LIGHT.accent(entry.place), linewidth=2.2, marker="o", markersize=4.5) for entry, _ in ends]
-    names = [f"{short(entry.name, 26)}  {percent(points[-1]['accuracy']['mean'])}" for entry, points in ends]
+    names = [f"{short(entry.name, _LONGEST_NAME)}  {percent(points[-1]['accuracy']['mean'])}" for entry, points in ends]
     legend = axes.legend(lines, names, loc="lower left", bbox_to_anchor=(0, 1.0), frameon=False, borderpad=0, fontsize=9)
     for text, (entry, _) in zip(legend.get_texts(), ends, strict=True):
         text.set(color=LIGHT.accent(entry.place), weight="bold")
