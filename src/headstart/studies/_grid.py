@@ -103,9 +103,15 @@ def plan_grid(
     if (kept := follow(grid, folder)) is not None:
         _shorten(grid, kept["length"])
         grid.seconds = kept["seconds"]
-        adopt([job for _, job in _jobs(grid, folder).values()], dataset, split, folder)
-        _say_how_long(grid, folder, slots)
-        return grid
+    else:
+        _fit(grid, time_limit, dataset, split, folder, slots, started)
+    adopt([job for _, job in _jobs(grid, folder).values()], dataset, split, folder)
+    _say_how_long(grid, folder, slots)
+    return grid
+
+
+def _fit(grid: Grid, time_limit: float | None, dataset: Dataset, split: Split, folder: Path, slots: int, started: float) -> None:
+    """Time the recipes, leave of the grid what fits, and keep the plan."""
     seconds = _costs(grid.variants, dataset, split)
 
     def total() -> float:
@@ -123,9 +129,6 @@ def plan_grid(
     grid.seconds = {one.name: round(seconds[one.name] * (length if one.learns_by_steps else 1), 3) for one in grid.variants}
     facts = {"variants": list(grid.seconds), "seeds": grid.seeds, "notes": grid.notes, "length": length}
     store.write_json(folder / "budget.json", {**facts, "seconds": grid.seconds})
-    adopt([job for _, job in _jobs(grid, folder).values()], dataset, split, folder)
-    _say_how_long(grid, folder, slots)
-    return grid
 
 
 def follow(grid: Grid, folder: Path) -> dict[str, Any] | None:
