@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from headstart.models import BackboneOptions, _backbone, load_backbone
 from headstart.models._backbone import Backbone
-from headstart.models._fused import FusedConv, rounded
+from headstart.models._fused import FusedConv, fusing_works, rounded
 from headstart.models._rounding import correct_rounding, dead_leaves
 
 
@@ -30,6 +30,8 @@ def _in_bfloat16(backbone: Backbone, images: Tensor) -> Tensor:
 
 @pytest.fixture
 def backbone() -> Backbone:
+    if not fusing_works():
+        pytest.skip("this processor has no fused convolutions in bfloat16, so nothing is rounded in them")
     return load_backbone("efficientnet-lite0", BackboneOptions(), 96, 0).fold()
 
 

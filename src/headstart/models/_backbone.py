@@ -24,8 +24,8 @@ _LARGEST_FEATURES = 1 << 17  # of one image; a flattened early map has more, and
 # The two stages of an EfficientNet with the largest maps, and the block behind them, take few images at a time, so that their
 # maps stay in the processor's cache; later ones take many, so that weights are read seldom (benchmarks/features.md).
 _EARLY_STAGES, _EARLY_PIXELS = 2, 1 << 18  # of images as the network sees them: 16 of 128x128
-_ROUNDING = Lock()
 _SMALL_PX = 64  # sides up to which resizing by matrix products is the faster way
+_CORRECTING = Lock()  # threads share a backbone; no attribute of it, since a lock cannot be copied
 
 
 class Backbone(nn.Module):
@@ -116,14 +116,13 @@ class Backbone(nn.Module):
         return x.contiguous(memory_format=torch.channels_last)
 
     def forward(self, x: Tensor) -> Tensor:
-        self._correct_rounding(x)
         return self._in_parts(x, self.standardise) if self._may_split(x) else self.features(self.standardise(x))
 
     def features(self, shown: Tensor) -> Tensor:
         """Standardised images to features `(N, size)`."""
-        self._correct_rounding(shown)
         if self._may_split(shown):
             return self._in_parts(shown, nn.Identity())
+        self._correct_rounding(shown)
         if self.cut is None and self.pool is None:
             whole: Tensor = self.net(shown)
             return whole.flatten(1)
@@ -145,7 +144,7 @@ class Backbone(nn.Module):
         """Before the first features in bfloat16, and again when weights have changed."""
         if not fuses(x):
             return
-        with _ROUNDING:
+        with _CORRECTING:
             versions = [layer.version for layer in self.net.modules() if isinstance(layer, FusedConv)]
             if versions != self._corrected:
                 with torch.inference_mode(False), torch.autocast("cpu", enabled=False):  # in that mode, images would be split
@@ -169,6 +168,7 @@ class Backbone(nn.Module):
 
     def _in_parts(self, x: Tensor, show: Callable[[Tensor], Tensor]) -> Tensor:
         """The features of an EfficientNet, its layers with large maps a few images at a time."""
+        self._correct_rounding(x)
         net: Any = self.net
         blocks = [block for stage in net.blocks for block in stage]
         count = sum(len(stage) for stage in net.blocks[:_EARLY_STAGES]) + 1
