@@ -129,7 +129,7 @@ def effects(
                 executor.slots,
                 started,
             )
-            run_grid(grid, executor, dataset, split, folder, "effects")
+            run_grid(grid, executor, folder, "effects")
         baseline, *_ = grid.variants
         if baseline.failures:
             raise RunFailed(f"the recipe itself failed: {next(iter(baseline.failures.values()))}", "Try a lower --lr.")

@@ -105,7 +105,7 @@ def plan_grid(
         grid.seconds = kept["seconds"]
     else:
         _fit(grid, time_limit, dataset, split, folder, slots, started)
-    adopt([job for _, job in _jobs(grid, folder).values()], dataset, split, folder)
+    take_over(grid, dataset, split, folder)
     _say_how_long(grid, folder, slots)
     return grid
 
@@ -221,6 +221,11 @@ def _costs(variants: Sequence[Variant], dataset: Dataset, split: Split) -> dict[
     return found
 
 
+def take_over(grid: Grid, dataset: Dataset, split: Split, folder: Path) -> None:
+    """Copy what was made before, beside the study, into the grid's run folders."""
+    adopt([job for _, job in _jobs(grid, folder).values()], dataset, split, folder)
+
+
 def _jobs(grid: Grid, folder: Path) -> dict[str, tuple[Variant, Job]]:
     """All runs of a grid by the names of their folders, seed by seed."""
     found = {}
@@ -231,10 +236,9 @@ def _jobs(grid: Grid, folder: Path) -> dict[str, tuple[Variant, Job]]:
     return found
 
 
-def run_grid(grid: Grid, executor: Executor, dataset: Dataset, split: Split, folder: Path, title: str) -> None:
+def run_grid(grid: Grid, executor: Executor, folder: Path, title: str) -> None:
     """Make all runs, seed by seed, and note them in the variants. Runs that fail are noted with their reason."""
     jobs = _jobs(grid, folder)
-    adopt([job for _, job in jobs.values()], dataset, split, folder)
     # The bar goes by expected seconds, where they are known: the first runs of a study of labels take one, the last ones minutes.
     size = {one.name: grid.seconds.get(one.name, 1.0) for one in grid.variants}
     total, unit = sum(size[one.name] for one, _ in jobs.values()), "s of runs" if grid.seconds else "runs"

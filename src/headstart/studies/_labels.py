@@ -135,7 +135,7 @@ def labels(
             grid = plan_grid(
                 grid.variants, grid.seeds, asked.time_limit, dataset, seen, folder, executor.slots, started, grid.notes
             )
-            run_grid(grid, executor, dataset, seen, folder, "labels")
+            run_grid(grid, executor, folder, "labels")
         facts = common_facts(grid, part, asked.time_limit, time.perf_counter() - started)
         found = [_curve(one, grid, dataset, part, folder) for one in entries]
         kept = sorted({one.per_class for one in grid.variants})

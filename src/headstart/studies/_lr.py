@@ -125,7 +125,7 @@ def lr(
             grid = plan_grid(
                 variants, tuple(range(asked.seeds)), asked.time_limit, dataset, split, folder, executor.slots, started
             )
-            run_grid(grid, executor, dataset, split, folder, "lr")
+            run_grid(grid, executor, folder, "lr")
         progress.say(f"range test, {_RANGE_TESTS} times")
         tests = [range_test(grid.variants[0].recipe, dataset, split, seed) for seed in range(_RANGE_TESTS)]
         rates = _rates(grid, part, dataset, split, folder)

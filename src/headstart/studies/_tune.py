@@ -14,7 +14,7 @@ from headstart.errors import InputError
 from headstart.execution import Where, open_executor
 from headstart.studies._finding import Entry, make_finding
 from headstart.studies._folder import answer, plain
-from headstart.studies._grid import Grid, Variant, run_grid
+from headstart.studies._grid import Grid, Variant, run_grid, take_over
 from headstart.studies._search import Search
 from headstart.studies._space import Space
 from headstart.studies._trials import Ledger, open_ledger
@@ -85,7 +85,8 @@ def _retrain(search: Search, dataset: Dataset, split: Split, folder: Path) -> li
     grid = Grid(variants, tuple(range(asked.seed + 1, asked.seed + 1 + asked.seeds)))
     seconds = search.plan["seconds"] * len(grid.seeds) * len(variants) / search.executor.slots
     progress.say(f"retraining over {asked.seeds} new seeds, about {progress.duration(seconds)}.")
-    run_grid(grid, search.executor, dataset, split, folder, "retraining")
+    take_over(grid, dataset, split, folder)
+    run_grid(grid, search.executor, folder, "retraining")
     return [
         Entry(
             one.name,
