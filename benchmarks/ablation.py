@@ -22,7 +22,8 @@ import torch
 
 import headstart
 from headstart.models import Cnn
-from headstart.training import _augment, make_recipe, train
+from headstart.models.recipes import make_recipe
+from headstart.training import _augment, train
 
 Patch = Callable[[], contextlib.AbstractContextManager[Any]]
 

@@ -15,7 +15,8 @@ from pathlib import Path
 
 import headstart
 from headstart.cli._app import settings
-from headstart.training import make_recipe, train
+from headstart.models.recipes import make_recipe
+from headstart.training import train
 
 
 def main() -> None:

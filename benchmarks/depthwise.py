@@ -13,7 +13,7 @@ from collections.abc import Callable
 import torch
 from torch.nn import functional
 
-from headstart.training import prepare_process
+from headstart.classifier import prepare_process
 
 LAYERS = [(32, 48, 3, 1), (144, 24, 3, 1), (144, 24, 5, 2), (240, 12, 5, 1), (672, 6, 5, 1)]  # channels, side, kernel, stride
 

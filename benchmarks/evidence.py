@@ -33,7 +33,8 @@ from headstart.evaluation import (
     verdict,
     wilson_interval,
 )
-from headstart.training import make_recipe, read_correct, train
+from headstart.models.recipes import make_recipe
+from headstart.training import read_correct, train
 
 Bools = NDArray[np.bool_]
 Floats = NDArray[np.floating]

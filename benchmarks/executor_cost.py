@@ -28,7 +28,7 @@ from pathlib import Path
 import headstart
 from headstart.data import Dataset, Split
 from headstart.execution import Job, Where, open_executor, run_all
-from headstart.training import make_recipe
+from headstart.models.recipes import make_recipe
 
 WARM_UP = 2
 WHERES = {"this process": Where(), "local processes": Where(workers=2), "Ray": Where(ray="auto")}

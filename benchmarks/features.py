@@ -21,9 +21,10 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 from torch.nn import functional
 
+from headstart.classifier import prepare_process
 from headstart.data import Dataset, load
+from headstart.features import _feature_cache
 from headstart.models import BackboneOptions, load_backbone
-from headstart.training import _features, prepare_process
 
 
 def plain_loop(net: torch.nn.Module, images: NDArray[np.uint8], side: int) -> NDArray[np.float32]:
@@ -38,7 +39,7 @@ def plain_loop(net: torch.nn.Module, images: NDArray[np.uint8], side: int) -> ND
 
 
 def ours(backbone: Any, dataset: Dataset, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-    return np.concatenate(list(_features._extract(backbone, dataset, rows, "auto"))).astype(np.float32)
+    return np.concatenate(list(_feature_cache._extract(backbone, dataset, rows, "auto"))).astype(np.float32)
 
 
 def probe(features: NDArray[np.float32], labels: NDArray[np.int64]) -> float:

@@ -16,8 +16,8 @@ from unittest import mock
 import torch
 from torch import nn
 
+from headstart.classifier import prepare_process
 from headstart.models import _conv
-from headstart.training import prepare_process
 
 # Images, inputs, filters, side, stride: of the presets on 28 to 32 pixels, and larger ones.
 LAYERS = [

@@ -14,11 +14,12 @@ from collections import Counter
 import torch
 
 import headstart
-from headstart.training import make_recipe, prepare_process, resolve
+from headstart.classifier import prepare_process
+from headstart.models.recipes import make_recipe, resolve
 from headstart.training._augment import Draws
+from headstart.training._inputs import prepare
 from headstart.training._loss import labels_of, loss_function, update
 from headstart.training._optimizers import make_optimizers
-from headstart.training._source import prepare
 
 KINDS = {
     "convolutions": ("convolution", "mkldnn_convolution", "convolution_backward"),

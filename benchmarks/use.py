@@ -25,9 +25,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from headstart import api
+from headstart.classifier import load_classifier
 from headstart.data import load, read_split, resize_pixels, take
 from headstart.deploy import open_model
-from headstart.training import load_classifier, read_run
+from headstart.training import read_run
 
 CALLS = 200
 PEER = """

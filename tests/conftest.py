@@ -44,9 +44,9 @@ def silent_again() -> object:
 @pytest.fixture
 def page_only(monkeypatch: pytest.MonkeyPatch) -> None:
     """For tests that look at a report's page alone; drawing the files takes most of the time."""
-    from headstart.report import _page
+    from headstart.report.pages import _render
 
-    monkeypatch.setattr(_page, "_save_figures", lambda *_: None)
+    monkeypatch.setattr(_render, "_save_figures", lambda *_: None)
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,7 @@ from headstart.api._common import ONLY_BY_SET, command_of
 from headstart.cli import app
 from headstart.errors import InputError
 from headstart.models import MODELS
-from headstart.training import keys_of
+from headstart.models.recipes import keys_of
 
 
 def test_a_pair_of_arrays_is_trained_and_used(tmp_path: Path) -> None:
@@ -93,5 +93,5 @@ def test_every_key_of_a_model_has_an_option_or_is_recorded_as_a_setting(model: s
 
 def test_a_run_records_the_command_that_repeats_it(tmp_path: Path) -> None:
     headstart.train("digits", model="mlp", epochs=1, train_images=100, out=tmp_path / "run")
-    page = api.report(tmp_path / "run").read_text()
+    page = headstart.report(tmp_path / "run").read_text()
     assert f"headstart train digits --model mlp --seed 0 --epochs 1 --train-images 100 --out {tmp_path}/run" in page

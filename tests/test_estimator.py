@@ -27,7 +27,7 @@ from headstart.api import _estimator
 from headstart.api._common import ONLY_BY_SET
 from headstart.errors import InputError, Stopped
 from headstart.models import MODELS
-from headstart.training import keys_of
+from headstart.models.recipes import keys_of
 
 Images = NDArray[np.uint8]
 

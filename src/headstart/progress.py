@@ -187,7 +187,13 @@ def task(title: str, total: float, unit: str = "") -> Iterator[Task]:
         yield Task(title, total, unit, None)
         return
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
     from rich.table import Column
 
     if _open_bar is not None:

@@ -173,7 +173,7 @@ def test_the_command_line_starts_without_torch() -> None:
 def test_the_rooms_that_are_used_by_name_come_with_the_package() -> None:
     code = (
         "import sys, headstart; headstart.progress.show_progress(False); sys.exit("
-        "not all((headstart.deploy.open_model, headstart.api.report, headstart.report, headstart.errors.InputError))"
+        "not all((headstart.deploy.open_model, headstart.api.train, headstart.report, headstart.errors.InputError))"
         " or 'torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

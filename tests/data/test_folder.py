@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from headstart import progress
-from headstart.data import TEST, TRAIN, UNASSIGNED, VALIDATION, Dataset, Resize, _images, load
+from headstart.data import TEST, TRAIN, UNASSIGNED, VALIDATION, Dataset, Resize, load
+from headstart.data.formats import _decode
 from headstart.errors import InputError
 
 RED, GREEN, BLUE = (220, 30, 20), (30, 220, 20), (20, 30, 220)
@@ -343,13 +344,13 @@ def test_a_large_jpeg_is_decoded_at_a_smaller_scale(tmp_path: Path, monkeypatch:
         (tmp_path / name).mkdir()
         photo.save(tmp_path / name / "1.jpg", quality=95)
     sizes: list[tuple[int, int]] = []
-    fit = _images.fit
+    fit = _decode.fit
 
     def noting(image: Image.Image, height: int, width: int, resize: Resize) -> Image.Image:
         sizes.append(image.size)
         return fit(image, height, width, resize)
 
-    monkeypatch.setattr(_images, "fit", noting)
+    monkeypatch.setattr(_decode, "fit", noting)
     data = load(tmp_path, image_size=32)
     assert sizes == [(100, 50)] * 2
     assert data.images[0][16, 4, 0] > 180

@@ -10,7 +10,8 @@ import pytest
 from PIL import Image
 
 from headstart import store
-from headstart.data import Dataset, _images, _load, _tables, load
+from headstart.data import Dataset, _load, load
+from headstart.data.formats import _decode, _pixel_csv
 from headstart.errors import InputError, ResourceError
 
 
@@ -47,7 +48,7 @@ def same(one: Dataset, other: Dataset) -> bool:
 
 def test_the_second_start_opens_no_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = load(folder_of(tmp_path / "pets"))
-    forbid(monkeypatch, _images, "read_header", "read_image")
+    forbid(monkeypatch, _decode, "read_header", "read_image")
     forbid(monkeypatch, _load, "_content")
     second = load(tmp_path / "pets")
     assert same(first, second)
@@ -57,7 +58,7 @@ def test_the_second_start_opens_no_image(tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_the_second_start_parses_no_pixels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = load(csv_of(tmp_path / "t.csv"))
-    forbid(monkeypatch, _tables, "_square")
+    forbid(monkeypatch, _pixel_csv, "_square")
     forbid(monkeypatch, _load, "_content")
     assert same(first, load(tmp_path / "t.csv"))
 
@@ -85,7 +86,7 @@ def test_a_new_and_a_removed_file_are_noticed(tmp_path: Path) -> None:
 def test_equal_content_elsewhere_is_not_decoded_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = load(folder_of(tmp_path / "one"))
     folder_of(tmp_path / "two")
-    forbid(monkeypatch, _images, "read_header", "read_image")
+    forbid(monkeypatch, _decode, "read_header", "read_image")
     second = load(tmp_path / "two")
     assert same(first, second)
     assert (second.name, second.source) == ("two", str(tmp_path / "two"))

@@ -13,7 +13,7 @@ import pytest
 from numpy.typing import NDArray
 
 from headstart import progress
-from headstart.data import _maps, load, take
+from headstart.data import _memory_maps, load, take
 from headstart.errors import InputError
 
 Images = NDArray[np.uint8]
@@ -57,9 +57,9 @@ def images() -> Images:
 @pytest.fixture
 def all_maps_are_large(monkeypatch: pytest.MonkeyPatch) -> None:
     """So that a few images take the way of a large map, in several turns."""
-    monkeypatch.setattr(_maps, "KEPT_BYTES", 100_000)
-    monkeypatch.setattr(_maps, "FAULT_BYTES", 4096)
-    monkeypatch.setattr(_maps, "BLOCK_BYTES", 100_000)
+    monkeypatch.setattr(_memory_maps, "KEPT_BYTES", 100_000)
+    monkeypatch.setattr(_memory_maps, "FAULT_BYTES", 4096)
+    monkeypatch.setattr(_memory_maps, "BLOCK_BYTES", 100_000)
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="only Linux says how much was resident")
@@ -119,7 +119,7 @@ def test_what_was_written_to_a_map_stays(tmp_path: Path, images: Images, mode: L
     opened[:] = changed = 255 - images
     for _ in range(2):
         assert np.array_equal(take(opened, np.arange(40)), changed)
-        assert np.array_equal(np.concatenate([block for _, block in _maps.blocks(opened, "reading")]), changed)
+        assert np.array_equal(np.concatenate([block for _, block in _memory_maps.blocks(opened, "reading")]), changed)
     assert np.array_equal(np.load(tmp_path / "a.npy"), images if mode == "c" else changed)
 
 
@@ -127,7 +127,7 @@ def test_what_was_written_to_a_map_stays(tmp_path: Path, images: Images, mode: L
 def test_what_is_put_into_a_map_is_in_its_file(tmp_path: Path, images: Images) -> None:
     opened = map_of(tmp_path / "a.npy", np.zeros_like(images), "r+")
     for row, image in enumerate(images):
-        _maps.put(opened, row, image)
+        _memory_maps.put(opened, row, image)
     assert np.array_equal(np.load(tmp_path / "a.npy"), images)
 
 
@@ -136,7 +136,7 @@ def test_a_map_and_the_same_images_in_memory_are_one_dataset(tmp_path: Path, ima
     labels = np.arange(40) % 2
     opened = load((map_of(tmp_path / "a.npy", images), labels))
     in_memory = load((images, labels))
-    assert _maps.is_map(opened.images)
+    assert _memory_maps.is_map(opened.images)
     assert opened.fingerprint == in_memory.fingerprint
     assert np.array_equal(opened.hashes, in_memory.hashes)
 
@@ -174,6 +174,6 @@ def test_a_long_pass_says_how_far_it_is(
     dataset = map_of(tmp_path / "a.npy", images), np.arange(40) % 2
     load(dataset)
     assert capsys.readouterr().err == ""
-    monkeypatch.setattr(_maps, "LONG_PASS_BYTES", 0)
+    monkeypatch.setattr(_memory_maps, "LONG_PASS_BYTES", 0)
     load(dataset)
     assert "looking for equal images: 10 of 40 images" in capsys.readouterr().err

@@ -23,10 +23,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from headstart import progress, store
-from headstart.data import _layouts, _named, _sources
-from headstart.data._catalogue import NamedDataset, Part
-from headstart.data._sources import Source, SourceFailed
 from headstart.data._types import TEST, TRAIN, UNASSIGNED
+from headstart.data.named import _fetch, _layouts, _sources
+from headstart.data.named._catalogue import NamedDataset, Part
+from headstart.data.named._sources import Source, SourceFailed
 from headstart.errors import InputError, ResourceError
 
 REAL_DATA = os.environ.get("HEADSTART_DATA", "")  # read before each test hides it
@@ -88,7 +88,7 @@ def no_given_folders(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def offer(monkeypatch: pytest.MonkeyPatch, *sources: Source, entry: NamedDataset = TINY) -> None:
-    monkeypatch.setattr(_named, "CATALOGUE", (replace(entry, sources=sources), replace(TINY, name="other")))
+    monkeypatch.setattr(_fetch, "CATALOGUE", (replace(entry, sources=sources), replace(TINY, name="other")))
 
 
 def kept() -> list[Path]:
@@ -97,7 +97,7 @@ def kept() -> list[Path]:
 
 def test_a_dataset_comes_whole_and_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
     offer(monkeypatch, FakeSource("mirror"))
-    dataset = _named.fetch_named("tiny")
+    dataset = _fetch.fetch_named("tiny")
     np.testing.assert_array_equal(dataset.images[..., 0], np.concatenate([TRAIN_IMAGES, TEST_IMAGES]))
     assert isinstance(dataset.images, np.memmap)
     assert dataset.labels.tolist() == [0, 1, 0, 1, 1]
@@ -110,27 +110,27 @@ def test_a_dataset_comes_whole_and_in_order(monkeypatch: pytest.MonkeyPatch) -> 
 def test_sources_are_asked_in_order_until_one_gives_the_files(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
     offer(monkeypatch, FakeSource("first", "nothing", asked), FakeSource("second", asked=asked), FakeSource("third", asked=asked))
-    _named.fetch_named("tiny")
+    _fetch.fetch_named("tiny")
     assert asked == ["first", "second"]
-    assert _named.where_from("tiny") == "second"
+    assert _fetch.where_from("tiny") == "second"
 
 
 def test_a_second_fetch_asks_no_source_and_decodes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     source = FakeSource("mirror")
     offer(monkeypatch, source)
-    assert not _named.is_cached("tiny")
-    assert _named.where_from("tiny") == ""
-    first = _named.fetch_named("tiny")
-    monkeypatch.setattr(_named, "_decode", lambda *_: pytest.fail("decoded again"))
-    second = _named.fetch_named("tiny")
-    assert _named.is_cached("tiny")
+    assert not _fetch.is_cached("tiny")
+    assert _fetch.where_from("tiny") == ""
+    first = _fetch.fetch_named("tiny")
+    monkeypatch.setattr(_fetch, "_decode", lambda *_: pytest.fail("decoded again"))
+    second = _fetch.fetch_named("tiny")
+    assert _fetch.is_cached("tiny")
     assert len(source.asked) == 1
     assert first.fingerprint == second.fingerprint
 
 
 def test_nothing_but_the_decoded_entry_stays_in_the_cache(monkeypatch: pytest.MonkeyPatch) -> None:
     offer(monkeypatch, FakeSource("mirror"))
-    _named.fetch_named("tiny")
+    _fetch.fetch_named("tiny")
     assert {path.name for path in kept()} == {"images.npy", "arrays.npz", "about.json", "origin.json"}
 
 
@@ -142,11 +142,11 @@ def test_a_given_folder_goes_before_every_source(
     offer(monkeypatch, source)
     place = write_files(tmp_path / "mine" / below, packed=packed)
     monkeypatch.setenv("HEADSTART_DATA", os.pathsep.join([str(tmp_path / "absent"), str(tmp_path / "mine")]))
-    assert _named.where_from("tiny") == str(place)
-    assert not _named.is_cached("tiny")
-    _named.fetch_named("tiny")
+    assert _fetch.where_from("tiny") == str(place)
+    assert not _fetch.is_cached("tiny")
+    _fetch.fetch_named("tiny")
     assert source.asked == []
-    assert _named.where_from("tiny") == str(place)
+    assert _fetch.where_from("tiny") == str(place)
 
 
 def test_spoilt_files_in_a_given_folder_are_an_error_and_nothing_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -155,7 +155,7 @@ def test_spoilt_files_in_a_given_folder_are_an_error_and_nothing_is_kept(tmp_pat
     place = write_files(tmp_path / "tiny", spoil=True)
     monkeypatch.setenv("HEADSTART_DATA", str(tmp_path))
     with pytest.raises(InputError) as caught:
-        _named.fetch_named("tiny")
+        _fetch.fetch_named("tiny")
     spoilt = TEST_IMAGES.copy()
     spoilt[1, 3, 3] += 1
     assert caught.value.message == (f"{place}: the test images of Tiny have SHA-256 {sha(spoilt)}, wanted {sha(TEST_IMAGES)}.")
@@ -170,7 +170,7 @@ def test_a_truncated_file_in_a_given_folder_is_named(tmp_path: Path, monkeypatch
     broken.write_bytes(broken.read_bytes()[:-1])
     monkeypatch.setenv("HEADSTART_DATA", str(tmp_path))
     with pytest.raises(InputError, match=f"{broken} holds 47 bytes after its header, wanted 48"):
-        _named.fetch_named("tiny")
+        _fetch.fetch_named("tiny")
     assert kept() == []
 
 
@@ -178,7 +178,7 @@ def test_a_folder_named_after_another_dataset_is_not_taken_for_this_one(tmp_path
     source = FakeSource("mirror")
     offer(monkeypatch, source)
     monkeypatch.setenv("HEADSTART_DATA", str(write_files(tmp_path / "other", spoil=True)))
-    _named.fetch_named("tiny")
+    _fetch.fetch_named("tiny")
     assert source.asked == ["mirror"]
 
 
@@ -186,7 +186,7 @@ def test_a_source_with_spoilt_files_is_passed_over(monkeypatch: pytest.MonkeyPat
     offer(monkeypatch, FakeSource("bad mirror", "spoilt"), FakeSource("good mirror"))
     progress.show_progress(True)
     try:
-        dataset = _named.fetch_named("tiny")
+        dataset = _fetch.fetch_named("tiny")
     finally:
         progress.show_progress(False)
     np.testing.assert_array_equal(dataset.images[3:, ..., 0], TEST_IMAGES)
@@ -199,7 +199,7 @@ def test_when_every_source_fails_each_is_listed_with_its_reason(tmp_path: Path, 
     monkeypatch.setenv("HEADSTART_DATA", str(tmp_path))
     offer(monkeypatch, FakeSource("dead", "nothing"), FakeSource("bad", "spoilt"), _sources.SystemFolder(tmp_path / "sys"))
     with pytest.raises(ResourceError) as caught:
-        _named.fetch_named("tiny")
+        _fetch.fetch_named("tiny")
     lines = [line.strip() for line in caught.value.message.splitlines()]
     assert lines[0] == "no source gave the files of tiny:"
     assert lines[1] == f"HEADSTART_DATA, {lacking}: lacks t10k-labels-idx1-ubyte"
@@ -217,7 +217,7 @@ def test_when_every_source_fails_each_is_listed_with_its_reason(tmp_path: Path, 
 def test_without_given_folders_the_list_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     offer(monkeypatch)
     with pytest.raises(ResourceError, match="HEADSTART_DATA: not set"):
-        _named.fetch_named("tiny")
+        _fetch.fetch_named("tiny")
 
 
 def test_a_smaller_edition_in_a_given_folder_is_opened_and_said(
@@ -234,41 +234,41 @@ def test_a_smaller_edition_in_a_given_folder_is_opened_and_said(
     monkeypatch.setenv("HEADSTART_DATA", str(tmp_path))
     progress.show_progress(True)
     try:
-        dataset = _named.fetch_named("tiny")
+        dataset = _fetch.fetch_named("tiny")
     finally:
         progress.show_progress(False)
     assert (dataset.name, len(dataset)) == ("tiny", 5)
-    assert _named.edition("tiny").train_count == 3
+    assert _fetch.edition("tiny").train_count == 3
     assert f"tiny: {place} holds 3 of the 30 training images." in capsys.readouterr().err
     monkeypatch.delenv("HEADSTART_DATA")
-    assert not _named.is_cached("tiny")  # the whole edition is another entry
+    assert not _fetch.is_cached("tiny")  # the whole edition is another entry
 
 
 def test_an_unknown_name_gives_the_nearest() -> None:
     with pytest.raises(InputError, match="no dataset is named 'fashion_mnist': did you mean 'fashion-mnist'"):
-        _named.fetch_named("fashion_mnist")
+        _fetch.fetch_named("fashion_mnist")
 
 
 def test_digits_work_offline_and_fill_the_whole_scale(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_sources, "download", lambda *_: pytest.fail("asked the network"))
-    dataset = _named.fetch_named("digits")
+    dataset = _fetch.fetch_named("digits")
     assert dataset.images.shape == (1797, 8, 8, 1)
     assert (dataset.images.min(), dataset.images.max()) == (0, 255)
     assert set(dataset.parts.tolist()) == {UNASSIGNED}
     assert dataset.class_names == tuple("0123456789")
-    assert _named.where_from("digits") == "scikit-learn"
+    assert _fetch.where_from("digits") == "scikit-learn"
 
 
 def test_the_catalogue_knows_each_dataset_whole() -> None:
     assert [
-        (entry.name, entry.count, entry.train_count, entry.test_count, entry.image_shape) for entry in _named.catalogue()
+        (entry.name, entry.count, entry.train_count, entry.test_count, entry.image_shape) for entry in _fetch.catalogue()
     ] == [
         ("fashion-mnist", 70_000, 60_000, 10_000, (28, 28, 1)),
         ("mnist", 70_000, 60_000, 10_000, (28, 28, 1)),
         ("cifar10", 60_000, 50_000, 10_000, (32, 32, 3)),
         ("digits", 1_797, 0, 0, (8, 8, 1)),
     ]
-    assert all(len(entry.class_names) == len(set(entry.class_names)) == 10 for entry in _named.catalogue())
+    assert all(len(entry.class_names) == len(set(entry.class_names)) == 10 for entry in _fetch.catalogue())
 
 
 @pytest.fixture
@@ -462,7 +462,7 @@ def test_a_package_client_that_writes_far_too_much_is_stopped(tmp_path: Path) ->
 @pytest.mark.parametrize("name", ["fashion-mnist", "mnist", "cifar10"])
 def test_the_real_files_have_the_catalogues_digests(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setenv("HEADSTART_DATA", REAL_DATA)
-    if not _named.where_from(name):
+    if not _fetch.where_from(name):
         pytest.skip(f"HEADSTART_DATA holds no {name}")
-    dataset = _named.fetch_named(name)
+    dataset = _fetch.fetch_named(name)
     assert np.bincount(dataset.labels[dataset.parts == TEST], minlength=10).sum() == 10_000

@@ -10,7 +10,18 @@ import pytest
 from numpy.typing import NDArray
 
 from headstart import progress
-from headstart.data import TEST, TRAIN, UNASSIGNED, VALIDATION, Dataset, Split, describe, make_split, read_split, write_split
+from headstart.data import (
+    TEST,
+    TRAIN,
+    UNASSIGNED,
+    VALIDATION,
+    Dataset,
+    Split,
+    describe,
+    make_split,
+    read_split,
+    write_split,
+)
 from headstart.data._cache import Decoded, as_dataset
 from headstart.errors import InputError
 

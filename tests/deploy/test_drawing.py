@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from headstart.deploy._drawing import can_be_drawn, place_drawing
+from headstart.deploy.server._drawing import can_be_drawn, place_drawing
 
 MNIST = (28, 28, 1)
 

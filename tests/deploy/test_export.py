@@ -22,11 +22,14 @@ from torch import nn
 
 from headstart import api
 from headstart.api._runs import open_again
+from headstart.classifier import to_probabilities
 from headstart.data import Dataset, Split, load, make_split
-from headstart.deploy import _export, open_images, open_model
-from headstart.deploy._network import Network
+from headstart.deploy import open_images, open_model
+from headstart.deploy.export import _export
+from headstart.deploy.export._network import Network
 from headstart.errors import InputError, RunFailed
-from headstart.training import make_recipe, to_probabilities, train
+from headstart.models.recipes import make_recipe
+from headstart.training import train
 
 Command = Callable[..., tuple[int, str, str]]
 DOCS = Path(__file__).parents[2] / "docs"

@@ -12,10 +12,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from headstart.classifier import load_classifier
 from headstart.data import Dataset, Split, make_split
 from headstart.deploy import open_model
 from headstart.errors import InputError
-from headstart.training import load_classifier, make_recipe, train
+from headstart.models.recipes import make_recipe
+from headstart.training import train
 
 FORMAT_2 = Path(__file__).parent / "classifier-format-2"
 

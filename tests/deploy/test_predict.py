@@ -11,11 +11,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from headstart.classifier import load_classifier
 from headstart.data import Dataset, list_images, load, make_split
 from headstart.deploy import named_sources, open_images, open_model, predict
 from headstart.errors import InputError
 from headstart.evaluation import calibrate
-from headstart.training import load_classifier, make_recipe, train
+from headstart.models.recipes import make_recipe
+from headstart.training import train
 
 SIZES = ((40, 30), (30, 40), (64, 64), (300, 200))
 

@@ -17,7 +17,8 @@ from PIL import Image
 import headstart as package
 from headstart.data import Dataset, Split
 from headstart.errors import InputError
-from headstart.training import make_recipe, train
+from headstart.models.recipes import make_recipe
+from headstart.training import train
 
 Command = Callable[..., tuple[int, str, str]]
 

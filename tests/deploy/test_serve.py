@@ -27,10 +27,11 @@ from PIL import Image
 
 import headstart
 from headstart.data import Caps, read_sent
-from headstart.deploy import Predictions, RunModel, _app, _serve, open_model
-from headstart.deploy._body import Limits
-from headstart.deploy._card import card
-from headstart.deploy._guard import Access
+from headstart.deploy import Predictions, RunModel, open_model
+from headstart.deploy.server import _app, _serve
+from headstart.deploy.server._access import Access
+from headstart.deploy.server._body import Limits
+from headstart.deploy.server._card import card
 
 Command = Callable[..., tuple[int, str, str]]
 PROGRAM = [sys.executable, "-m", "headstart"]

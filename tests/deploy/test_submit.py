@@ -13,7 +13,8 @@ from PIL import Image
 
 from headstart.data import Dataset, Split
 from headstart.deploy import open_model
-from headstart.training import make_recipe, train
+from headstart.models.recipes import make_recipe
+from headstart.training import train
 
 Command = Callable[..., tuple[int, str, str]]
 ROWS = 60

@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from headstart.errors import InputError
-from headstart.evaluation import CurvePair, _crossing, curve_pair
+from headstart.evaluation import CurvePair, _label_curves, curve_pair
 
 LABELS = [10, 30, 100, 300, 1000]
 LOGS = np.log10(LABELS)
@@ -71,8 +71,8 @@ def test_intervals_hold_the_truth_about_as_often_as_they_say(monkeypatch: pytest
     A normal number for each curve of a seed, 2 (S - 1) degrees of freedom, holds 84% of both. That of the crossings is no linear
     function of the accuracies, and two seeds do not say in how many directions they differ.
     """
-    monkeypatch.setattr(_crossing, "_RESAMPLES", 500)
-    monkeypatch.setattr(_crossing, "_over_images", lambda right, _: np.broadcast_to(right.mean(axis=2), (500, *right.shape[:2])))
+    monkeypatch.setattr(_label_curves, "_RESAMPLES", 500)
+    monkeypatch.setattr(_label_curves, "_over_images", lambda right, _: np.broadcast_to(right.mean(axis=2), (500, *right.shape[:2])))
     rng = np.random.default_rng(0)
     held = np.zeros(2)
     for study in range(300):

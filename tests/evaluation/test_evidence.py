@@ -4,8 +4,15 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from headstart.evaluation import accuracy_interval, exact_mcnemar, paired_bootstrap, recipe_test, smallest_detectable, verdict
-from headstart.evaluation._paired import BoolArray
+from headstart.evaluation import (
+    accuracy_interval,
+    exact_mcnemar,
+    paired_bootstrap,
+    recipe_test,
+    smallest_detectable,
+    verdict,
+)
+from headstart.evaluation._paired_tests import BoolArray
 
 
 def two_recipes(

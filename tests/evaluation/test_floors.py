@@ -6,7 +6,13 @@ from sklearn.neighbors import KNeighborsClassifier
 
 from headstart.data import stratified
 from headstart.errors import InputError
-from headstart.evaluation import FloorResult, _floors, floor_sentence, majority_class, nearest_neighbour
+from headstart.evaluation import (
+    FloorResult,
+    _baselines,
+    floor_sentence,
+    majority_class,
+    nearest_neighbour,
+)
 
 
 def test_the_majority_class_is_that_of_training_not_of_test() -> None:
@@ -23,8 +29,8 @@ def test_equal_majorities_go_to_the_lowest_class() -> None:
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_the_nearest_neighbour_is_scikit_learns(channels: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_floors, "TRAIN_BLOCK", 64)
-    monkeypatch.setattr(_floors, "TEST_BLOCK", 32)
+    monkeypatch.setattr(_baselines, "TRAIN_BLOCK", 64)
+    monkeypatch.setattr(_baselines, "TEST_BLOCK", 32)
     rng = np.random.default_rng(0)
     images, labels = rng.integers(0, 256, (300, 9, 7, channels), dtype=np.uint8), rng.integers(0, 4, 300)
     order = rng.permutation(300)
@@ -37,7 +43,7 @@ def test_the_nearest_neighbour_is_scikit_learns(channels: int, monkeypatch: pyte
 
 
 def test_of_equally_near_images_the_first_counts_across_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_floors, "TRAIN_BLOCK", 2)
+    monkeypatch.setattr(_baselines, "TRAIN_BLOCK", 2)
     images = np.zeros((6, 2, 2, 1), dtype=np.uint8)
     images[0] = 9
     labels = np.array([0, 1, 2, 3, 4, 1])

@@ -6,7 +6,7 @@ from scipy.stats import binom
 
 from headstart.errors import InputError
 from headstart.evaluation import PairedTest, exact_mcnemar, paired_bootstrap, smallest_detectable
-from headstart.evaluation._paired import BoolArray
+from headstart.evaluation._paired_tests import BoolArray
 
 
 def models(only_a: int, only_b: int, both: int, neither: int = 0) -> tuple[BoolArray, BoolArray]:

@@ -4,8 +4,14 @@ import numpy as np
 import pytest
 
 from headstart.errors import InputError
-from headstart.evaluation import accuracy_interval, mean_interval, pairs_with, recipe_test, shared_spread
-from headstart.evaluation._paired import BoolArray
+from headstart.evaluation import (
+    accuracy_interval,
+    mean_interval,
+    pairs_with,
+    recipe_test,
+    shared_spread,
+)
+from headstart.evaluation._paired_tests import BoolArray
 
 
 def recipe(rng: np.random.Generator, ease: np.ndarray, seeds: int, spread: float) -> BoolArray:

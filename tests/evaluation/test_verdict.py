@@ -7,7 +7,7 @@ import pytest
 
 from headstart.errors import InputError
 from headstart.evaluation import exact_mcnemar, holm, recipe_test, verdict
-from headstart.evaluation._paired import BoolArray
+from headstart.evaluation._paired_tests import BoolArray
 
 
 def runs(*right: int, n: int = 1000) -> BoolArray:

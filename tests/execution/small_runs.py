@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from headstart.execution import Job
-from headstart.training import make_recipe
+from headstart.models.recipes import make_recipe
 
 LONG: dict[str, Any] = {"epochs": 10000}  # longer than any test waits
 

@@ -16,9 +16,8 @@ import pytest
 from small_runs import LONG, is_alive, job, one_thread, trainer, wait_for, weights
 
 from headstart.data import Dataset, Split
-from headstart.execution import Executor, Outcome, Where, open_executor, run_all
-from headstart.execution import _local as local
-from headstart.execution._images import share
+from headstart.execution import Executor, Outcome, Where, _local as local, open_executor, run_all
+from headstart.execution._shared_images import share
 from headstart.store import claim, read_json
 from headstart.training import train
 

@@ -19,8 +19,7 @@ from small_runs import LONG, is_alive, job, one_thread, trainer, wait_for, weigh
 
 from headstart.data import Dataset, Split
 from headstart.errors import InputError, Stopped
-from headstart.execution import Where, open_executor, run_all
-from headstart.execution import _ray as on_ray
+from headstart.execution import Where, _ray as on_ray, open_executor, run_all
 from headstart.training import train
 
 Data = tuple[Dataset, Split]

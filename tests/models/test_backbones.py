@@ -14,7 +14,16 @@ from safetensors.torch import save_file
 from torch import nn
 
 from headstart.errors import InputError, ResourceError
-from headstart.models import BackboneOptions, _backbone, build_head, load_backbone, own_side_px, pinned, summarise, weights_mark
+from headstart.models import (
+    BackboneOptions,
+    _backbone,
+    build_head,
+    load_backbone,
+    own_side_px,
+    pinned,
+    summarise,
+    weights_mark,
+)
 from headstart.models._backbone import Backbone
 from headstart.models._fused import fusing_works
 from headstart.models._options import InceptionOptions, TimmOptions, head_layers

@@ -11,10 +11,10 @@ import numpy as np
 from fake_study import DIGITS, Fake, dataset_facts, make_run, make_study
 
 from headstart.evaluation import accuracy_interval
+from headstart.models.recipes import make_recipe
 from headstart.studies import _backbones
 from headstart.studies._contenders import Contender, folder_name
-from headstart.studies._matching import findings
-from headstart.training import make_recipe
+from headstart.studies._label_matching import findings
 
 Json = dict[str, Any]
 SPACE: Json = {

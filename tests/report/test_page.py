@@ -11,9 +11,10 @@ from fake_study import DIGITS, TWO_AND_A_CONTROL, Fake, make_run, make_study
 from pages import NASTY, Tags
 
 from headstart.errors import InputError
-from headstart.report import _figures, write_report, write_run_report
-from headstart.report._canvas import canvas, save
+from headstart.report import write_report, write_run_report
 from headstart.report._load import read_study
+from headstart.report.figures import _curves
+from headstart.report.figures._canvas import canvas, save
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +113,7 @@ def test_a_matrix_of_a_hundred_classes_is_drawn_without_numbers(tmp_path: Path) 
     names = tuple(f"class number {number} of a hundred" for number in range(100))
     study = read_study(make_study(tmp_path, TWO_AND_A_CONTROL[:1], class_names=names, seeds=1, images=500, pairs=False))
     with canvas():
-        figure = _figures.confusion(study.entries[0], np.eye(100, dtype=np.int64), names, 1.0)
+        figure = _curves.confusion(study.entries[0], np.eye(100, dtype=np.int64), names, 1.0)
         assert len(figure.axes[0].texts) == 0
         for axis in (figure.axes[0].xaxis, figure.axes[0].yaxis):
             assert [label.get_text() for label in axis.get_ticklabels()][:2] == ["class number…", "class number…"]

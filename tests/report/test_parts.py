@@ -13,12 +13,18 @@ import pytest
 from fake_study import make_study
 from rich.console import Console, RenderableType
 
-from headstart.report import _explained, _values, compare_table, run_table, runs_table
-from headstart.report._blocks import blocks
-from headstart.report._figures import confusion_pixels, epoch_limits, labelled_classes, largest_error
+from headstart.report import _values, compare_table, run_table, runs_table
 from headstart.report._load import Entry, Facts, Run
-from headstart.report._parts import below_floors, listed_pairs, per_class, recipes
-from headstart.report._style import DARK, LIGHT, Theme
+from headstart.report.figures import _explanation
+from headstart.report.figures._curves import (
+    confusion_pixels,
+    epoch_limits,
+    labelled_classes,
+    largest_error,
+)
+from headstart.report.figures._network_blocks import blocks
+from headstart.report.figures._style import DARK, LIGHT, Theme
+from headstart.report.pages._sections import below_floors, listed_pairs, per_class, recipes
 
 
 @pytest.mark.parametrize(
@@ -310,4 +316,4 @@ def test_where_an_explanation_rests_is_where_most_of_it_adds_up(cells: dict[tupl
     values = np.zeros((5, 5))
     for at, value in cells.items():
         values[at] = value
-    assert _explained._where(values) == words
+    assert _explanation._where(values) == words

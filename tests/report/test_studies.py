@@ -15,9 +15,6 @@ from rich.console import Console, RenderableType
 
 from headstart.errors import InputError
 from headstart.report import (
-    _effects,
-    _labels,
-    _tune_figures,
     backbones_table,
     effects_table,
     labels_table,
@@ -26,6 +23,8 @@ from headstart.report import (
     write_report,
 )
 from headstart.report._load import Facts, facts, finished
+from headstart.report.figures import _tune
+from headstart.report.pages import _effects, _labels
 
 Maker = Callable[..., Path]
 MAKERS: dict[str, tuple[Maker, Callable[[dict[str, Any]], RenderableType]]] = {
@@ -97,7 +96,7 @@ def test_trials_that_went_further_come_before_those_with_a_lower_loss() -> None:
 
 def test_the_axes_of_a_space_are_ordered_by_importance_and_log_where_the_space_is(tmp_path: Path) -> None:
     finding = facts(json.loads((make_tune(tmp_path, seeds=1) / "finding.json").read_text()))
-    axes = {axis.key: axis for axis in _tune_figures.axes_of(finding)}
+    axes = {axis.key: axis for axis in _tune.axes_of(finding)}
     assert list(axes) == ["lr", "nodes", "optimizer", "layers", "dropout", "activation"]
     assert axes["lr"].at(1e-2) == pytest.approx(2 / 3)
     assert [word for _, word in axes["layers"].ticks] == ["1", "2", "3", "4"]

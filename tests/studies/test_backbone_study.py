@@ -14,8 +14,8 @@ import pytest
 from headstart import store
 from headstart.data import Dataset, load, make_split
 from headstart.errors import InputError
+from headstart.features import _linear_probe, compute_features, cross_validated_probe
 from headstart.studies import BackboneStudy, _backbones, backbones
-from headstart.training import _probe, compute_features, cross_validated_probe
 
 QUICK = ("efficientnet-lite0@32", "efficientnet-lite0@64")
 
@@ -43,10 +43,10 @@ def test_a_probe_in_more_features_than_images_is_the_same_as_in_the_space_they_s
     features = rng.normal(size=(40, 70)).astype(np.float16)
     values = features.astype(np.float32)
     values = (values - values.mean(0)) / (values.std(0) + 1e-3)
-    coordinates = _probe._coordinates(features)
+    coordinates = _linear_probe._coordinates(features)
     assert coordinates.shape == (40, 40)
-    for direct, spanned in zip(_probe.fit_path(values, labels, 3), _probe.fit_path(coordinates, labels, 3), strict=True):
-        assert np.allclose(_probe._logits(direct, values), _probe._logits(spanned, coordinates), atol=0.05)
+    for direct, spanned in zip(_linear_probe.fit_path(values, labels, 3), _linear_probe.fit_path(coordinates, labels, 3), strict=True):
+        assert np.allclose(_linear_probe._logits(direct, values), _linear_probe._logits(spanned, coordinates), atol=0.05)
 
 
 def test_the_fastest_of_the_ties_is_recommended_and_the_sentence_says_so() -> None:

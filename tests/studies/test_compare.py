@@ -11,9 +11,10 @@ import pytest
 
 from headstart.data import Dataset, Split, make_split
 from headstart.errors import InputError, RunFailed
+from headstart.models.recipes import make_recipe
 from headstart.studies import Comparison, compare
 from headstart.studies._contenders import contenders
-from headstart.training import make_recipe, train
+from headstart.training import train
 
 TRAIN = "headstart.studies._compare.train"
 

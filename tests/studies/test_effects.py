@@ -12,10 +12,10 @@ import pytest
 from headstart.data import Dataset, Split
 from headstart.errors import InputError
 from headstart.models import MODELS
+from headstart.models.recipes import make_recipe, resolve, with_depth
 from headstart.studies import EffectStudy, _effects, effects
 from headstart.studies._grid import Variant
 from headstart.studies._knobs import KNOBS, knobs_of, turned
-from headstart.training import make_recipe, resolve, with_depth
 
 
 def quick(*of: str, **changes: Any) -> EffectStudy:

@@ -12,14 +12,22 @@ import numpy as np
 import pytest
 
 from headstart import store
-from headstart.data import Dataset, Split, labelled, make_split, most_per_class, read_split, without_validation
+from headstart.data import (
+    Dataset,
+    Split,
+    labelled,
+    make_split,
+    most_per_class,
+    read_split,
+    without_validation,
+)
 from headstart.errors import InputError
 from headstart.execution import Job, Outcome
+from headstart.models.recipes import make_recipe
 from headstart.studies import LabelStudy, labels
 from headstart.studies._contenders import Contender
 from headstart.studies._grid import Variant, plan_grid, run_grid
-from headstart.studies._matching import _needs, findings
-from headstart.training import make_recipe
+from headstart.studies._label_matching import _needs, findings
 
 QUICK: dict[str, Any] = {"epochs": 2.0, "batch": 32, "nodes": 16}
 
@@ -176,7 +184,7 @@ def test_runs_that_failed_are_in_no_test_and_the_page_says_whose_the_points_are(
         failed = job.name in ("mlp-20, seed 1", "mlp-3, seed 0", "mlp-3, seed 1")
         return Outcome(job, None, "memory", "too large") if failed else real(job, dataset, split)
 
-    monkeypatch.setattr("headstart.execution._open.attempt", attempt)
+    monkeypatch.setattr("headstart.execution._executors.attempt", attempt)
     finding = labels(quick(), digits, small, tmp_path / "study")
     assert (
         "mlp with 20 a class failed with 1 of 2 seeds: it is left out of the tests, and its point is of the others."

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from headstart.data import Dataset, Split
 from headstart.execution import Job
+from headstart.models.recipes import make_recipe
 from headstart.studies._reuse import adopt
-from headstart.training import make_recipe, train
+from headstart.training import train
 
 
 def test_only_a_run_of_the_same_recipe_seed_and_split_is_taken_over(digits: Dataset, small: Split, tmp_path: Path) -> None:

@@ -8,9 +8,9 @@ import pytest
 
 from headstart.errors import InputError
 from headstart.models import MODELS
+from headstart.models.recipes import PRESETS, by_steps, default_space, resolve, with_depth
 from headstart.studies import read_space
-from headstart.studies._space import Defaults, make_space
-from headstart.training import PRESETS, by_steps, default_space, resolve, with_depth
+from headstart.studies.tune._space import Defaults, make_space
 
 TOML = "lr = {low = 1e-4, high = 1e-1, log = true}\nnodes = [32, 64]\nlayers = {low = 1, high = 3}\n"
 YAML = "lr: {low: 0.0001, high: 0.1, log: true}\nnodes: [32, 64]\nlayers: {low: 1, high: 3}\n"

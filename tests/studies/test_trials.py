@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from headstart.studies import _trials
-from headstart.studies._space import make_space
-from headstart.studies._trials import Ledger, Trials
-from headstart.training import make_recipe
+from headstart.models.recipes import make_recipe
+from headstart.studies.tune import _storage
+from headstart.studies.tune._space import make_space
+from headstart.studies.tune._storage import Ledger, Trials
 
 
 def _search(url: str, folder: Path) -> Trials:
@@ -20,7 +20,7 @@ def _search(url: str, folder: Path) -> Trials:
 
 
 def test_the_trials_of_a_dead_machine_are_taken_over_and_count_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_trials, "DEAD_AFTER_SECONDS", 0.2)
+    monkeypatch.setattr(_storage, "DEAD_AFTER_SECONDS", 0.2)
     url = f"sqlite:///{tmp_path / 'shared.db'}"
     one, two = (_search(url, tmp_path / name) for name in ("one", "two"))
     begun = one.generation(2, 4)

@@ -18,9 +18,9 @@ import pytest
 from headstart.data import Dataset, Split, make_split
 from headstart.errors import InputError, ResourceError, RunFailed
 from headstart.execution import Job, Outcome, Where
+from headstart.models.recipes import make_recipe, resolve
 from headstart.studies import Draw, Tuning, tune
-from headstart.studies._budget import within_budget
-from headstart.training import make_recipe, resolve
+from headstart.studies.tune._budget import within_budget
 
 SPACE = {"lr": {"low": 1e-4, "high": 1e-1, "log": True}, "nodes": [16, 32], "activation": ["relu", "tanh"]}
 STILL = ("number", "values", "state", "is_best", "is_default", "is_tie", "reason")
@@ -89,7 +89,7 @@ def test_a_finished_study_answers_at_once_and_another_is_refused(
     reference: dict[str, Any], digits: Dataset, small: Split, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = Path(reference["report"]).parent
-    monkeypatch.setattr("headstart.studies._tune.open_executor", lambda *_: pytest.fail("opened again"))
+    monkeypatch.setattr("headstart.studies.tune._study.open_executor", lambda *_: pytest.fail("opened again"))
     assert tune(quick(), digits, small, folder) == reference
     with pytest.raises(InputError, match=r"holds a study with another trials \(6 there, 7 asked\)"):
         tune(quick(trials=7), digits, small, folder)
@@ -156,7 +156,7 @@ def fail(reasons: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
                 return Outcome(job, None, reason, f"{name} went wrong")  # type: ignore[arg-type]
         return real(job, dataset, split)
 
-    monkeypatch.setattr("headstart.execution._open.attempt", attempt)
+    monkeypatch.setattr("headstart.execution._executors.attempt", attempt)
 
 
 def test_failed_trials_are_kept_with_their_reason_and_the_search_goes_on(
@@ -233,9 +233,9 @@ def test_a_time_limit_is_kept_and_shortens_runs_before_it_drops_the_retraining(
         clock[0] += an_epoch * (job.recipe.epochs or 0)
         return real(job, dataset, split)
 
-    monkeypatch.setattr("headstart.studies._search.time", SimpleNamespace(perf_counter=lambda: clock[0]))
-    monkeypatch.setattr("headstart.studies._search.expected_seconds", lambda recipe, *_: an_epoch * recipe.epochs)
-    monkeypatch.setattr("headstart.execution._open.attempt", attempt)
+    monkeypatch.setattr("headstart.studies.tune._successive_halving.time", SimpleNamespace(perf_counter=lambda: clock[0]))
+    monkeypatch.setattr("headstart.studies.tune._successive_halving.expected_seconds", lambda recipe, *_: an_epoch * recipe.epochs)
+    monkeypatch.setattr("headstart.execution._executors.attempt", attempt)
     asked = quick(trials=None, time_limit=12.0, rungs=(0.5, 1.0), values={"batch": 32})
     finding = tune(asked, digits, small, tmp_path / "study", started=0.0)
     assert len(finding["contenders"][0]["runs"]) == 2

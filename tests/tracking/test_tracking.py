@@ -12,8 +12,9 @@ import pytest
 import headstart as hs
 from headstart.data import Dataset, Split
 from headstart.errors import InputError, RunFailed
+from headstart.models.recipes import make_recipe
 from headstart.tracking import TRACKERS, _track, track_with
-from headstart.training import make_recipe, observed_by, read_curves, train
+from headstart.training import observed_by, read_curves, train
 from headstart.training._checkpoints import Checkpoints
 from headstart.training._observe import Watch
 from headstart.training._state import State

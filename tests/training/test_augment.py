@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from headstart.models.recipes._recipe import Recipe, make_recipe
 from headstart.training._augment import Draws, augment
-from headstart.training._recipe import Recipe, make_recipe
 
 
 def recipe(**values: object) -> Recipe:

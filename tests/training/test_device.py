@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from headstart.training import _device
-from headstart.training._device import self_test, use_bfloat16
-from headstart.training._machine import usable_cores
+from headstart.classifier import _device
+from headstart.classifier._device import self_test, use_bfloat16
+from headstart.machine import usable_cores
 
 
 @pytest.fixture(autouse=True)

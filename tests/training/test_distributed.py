@@ -13,8 +13,7 @@ import numpy as np
 import pytest
 import timm
 from safetensors.numpy import load_file
-from safetensors.torch import load_file as load_torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file as load_torch, save_file
 
 from headstart import train
 

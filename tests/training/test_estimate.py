@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from headstart.data import Dataset, Split
-from headstart.training import expected_seconds, make_recipe, network_layers, range_test, work_of
+from headstart.models.recipes import make_recipe
+from headstart.training import expected_seconds, network_layers, range_test, work_of
 
 
 @pytest.mark.parametrize("model", ["mlp", "cnn", "cnn-fashion-small"])

@@ -15,10 +15,13 @@ import pytest
 from numpy.typing import NDArray
 
 from headstart import store
+from headstart.classifier import load_classifier
 from headstart.data import Dataset, Split, load, make_split
 from headstart.errors import RunFailed
-from headstart.training import _features, load_classifier, make_recipe, read_metrics, train
-from headstart.training._features import Features, compute_features
+from headstart.features import _feature_cache
+from headstart.features._feature_cache import Features, compute_features
+from headstart.models.recipes import make_recipe
+from headstart.training import read_metrics, train
 
 FROZEN = make_recipe("efficientnet-lite0", {"input_px": 32})
 
@@ -79,13 +82,13 @@ def test_a_run_says_at_which_size_the_backbone_saw_images_and_why(digits: Datase
 def computed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many images each feature pass computes."""
     passes: list[int] = []
-    extract = _features._extract
+    extract = _feature_cache._extract
 
     def counted(*given: Any, **named: Any) -> Iterator[NDArray[np.float16]]:
         passes.append(len(given[2]))
         return extract(*given, **named)
 
-    monkeypatch.setattr(_features, "_extract", counted)
+    monkeypatch.setattr(_feature_cache, "_extract", counted)
     return passes
 
 
@@ -139,17 +142,17 @@ def test_weights_side_cut_and_pool_each_have_features_of_their_own(scenes: Datas
 
 def test_what_a_failed_pass_had_done_is_kept(digits: Dataset, computed: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
     split = make_split(digits, train_images=100)
-    counted = _features._extract
+    counted = _feature_cache._extract
 
     def broken(*given: Any, **named: Any) -> Iterator[NDArray[np.float16]]:
         for number, part in enumerate(counted(*given, **named)):
             yield part if number < 2 else np.full_like(part, np.inf)
 
-    monkeypatch.setattr(_features, "_BATCH_PIXELS", 32 * 32 * 10)
-    monkeypatch.setattr(_features, "_extract", broken)
+    monkeypatch.setattr(_feature_cache, "_BATCH_PIXELS", 32 * 32 * 10)
+    monkeypatch.setattr(_feature_cache, "_extract", broken)
     with pytest.raises(RunFailed, match="not finite"):
         features_of(digits, split)
-    monkeypatch.setattr(_features, "_extract", counted)
+    monkeypatch.setattr(_feature_cache, "_extract", counted)
     found = features_of(digits, split)
     assert computed == [len(found.rows), len(found.rows) - 40]
 
@@ -173,7 +176,7 @@ from headstart.data import load, make_split
 from headstart.store import _rows
 from headstart.training import _features, make_recipe
 _rows._SECONDS_BETWEEN_COMMITS = 0.0
-_features._BATCH_PIXELS = 32 * 32 * 8
+_feature_cache._BATCH_PIXELS = 32 * 32 * 8
 write = _rows.Rows._write
 def dying(path, content, offset):
     if path.name == "index.bin" and offset > 40 * 20:
@@ -183,7 +186,7 @@ def dying(path, content, offset):
 _rows.Rows._write = staticmethod(dying)
 digits = load("digits")
 split = make_split(digits, train_images=200)
-_features.compute_features(make_recipe("efficientnet-lite0", {"input_px": 32}), digits, split, 0, 32)
+_feature_cache.compute_features(make_recipe("efficientnet-lite0", {"input_px": 32}), digits, split, 0, 32)
 """
 
 

@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 from headstart.models import CnnOptions, build
+from headstart.models.recipes._recipe import make_recipe
 from headstart.training._optimizers import Muon, make_optimizers, orthogonalised
-from headstart.training._recipe import make_recipe
 
 
 @pytest.mark.parametrize("shape", [(16, 72), (64, 8), (32, 32)])

@@ -6,8 +6,8 @@ import time
 
 import pytest
 
+from headstart.models.recipes._recipe import make_recipe, resolve
 from headstart.training._plan import Cost, Plan, fit_to_time, plan_steps, rate_at
-from headstart.training._recipe import make_recipe, resolve
 
 
 def plan(**values: object) -> Plan:

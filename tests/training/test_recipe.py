@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from headstart.errors import InputError
-from headstart.training import PRESETS, are_characters, make_recipe, resolve, with_net
+from headstart.models.recipes import PRESETS, are_characters, make_recipe, resolve, with_net
 
 
 def test_an_explicit_value_always_wins() -> None:

@@ -14,7 +14,8 @@ import pytest
 from headstart import progress
 from headstart.data import Dataset, Split, make_split
 from headstart.errors import InputError, Stopped
-from headstart.training import _checkpoints, make_recipe, train
+from headstart.models.recipes import make_recipe
+from headstart.training import _checkpoints, train
 from headstart.training._checkpoints import Checkpoints
 from headstart.training._loss import update
 from headstart.training._state import State

@@ -11,10 +11,12 @@ import numpy as np
 import pytest
 import torch
 
+from headstart.classifier import load_classifier
 from headstart.data import Dataset, Split, load, make_split
 from headstart.errors import InputError, ResourceError, RunFailed, TooLittleMemory
+from headstart.models.recipes import make_recipe
 from headstart.store import claim
-from headstart.training import list_runs, load_classifier, make_recipe, read_correct, read_metrics, train
+from headstart.training import list_runs, read_correct, read_metrics, train
 from headstart.training._loss import CrossEntropy
 
 WEIGHTS = {"model.safetensors", "classifier.json"}
@@ -246,7 +248,7 @@ def test_features_are_computed_once_for_all_seeds(digits: Dataset, tmp_path: Pat
     def never(*_: object) -> None:
         raise AssertionError("computed again")
 
-    monkeypatch.setattr("headstart.training._features._extract", never)
+    monkeypatch.setattr("headstart.features._feature_cache._extract", never)
     train(make_recipe("efficientnet-lite0", {"epochs": 1, "input_px": 32}), digits, split, 1, tmp_path / "b")
     with pytest.raises(AssertionError, match="computed again"):
         train(make_recipe("efficientnet-lite0", {"epochs": 1, "input_px": 48}), digits, split, 1, tmp_path / "c")
@@ -262,16 +264,16 @@ def test_without_test_images_test_is_null(digits: Dataset, tmp_path: Path) -> No
 def test_validation_images_are_never_trained_on(
     digits: Dataset, digits_split: Split, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from headstart.training import _source
+    from headstart.training import _inputs
 
     seen: list[int] = []
-    original = _source.Pixels.batch
+    original = _inputs.Pixels.batch
 
-    def spy(self: _source.Pixels, rows: Any, *rest: Any) -> torch.Tensor:
+    def spy(self: _inputs.Pixels, rows: Any, *rest: Any) -> torch.Tensor:
         seen.extend(rows.tolist())
         return original(self, rows, *rest)
 
-    monkeypatch.setattr(_source.Pixels, "batch", spy)
+    monkeypatch.setattr(_inputs.Pixels, "batch", spy)
     train(make_recipe("mlp", {"epochs": 2}), digits, digits_split, 0, tmp_path / "run")
     assert seen and set(seen) <= set(digits_split.train.tolist())
 

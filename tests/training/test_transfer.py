@@ -13,14 +13,16 @@ import torch
 from safetensors.torch import save_file
 from sklearn.linear_model import LogisticRegression
 
+from headstart.classifier import load_classifier
 from headstart.data import Dataset, Split, load, make_split
 from headstart.errors import InputError
+from headstart.features._feature_cache import compute_features
+from headstart.features._linear_probe import choose_penalty, fit
 from headstart.models import BackboneOptions, Transfer, load_backbone
-from headstart.training import _source, load_classifier, make_recipe, resolve, train
-from headstart.training._features import compute_features
+from headstart.models.recipes import make_recipe, resolve
+from headstart.training import _inputs, train
+from headstart.training._inputs import prepare
 from headstart.training._optimizers import TowardsStart, make_optimizers, set_rate
-from headstart.training._probe import choose_penalty, fit
-from headstart.training._source import prepare
 
 MODEL, SIDE = "efficientnet-lite0", {"input_px": 32}
 
@@ -106,7 +108,7 @@ def test_fine_tuning_fits_its_head_at_the_side_at_which_it_learns(
         sides.append(side_px)
         return compute_features(recipe, dataset, split, seed, side_px)
 
-    monkeypatch.setattr(_source, "compute_features", noted)
+    monkeypatch.setattr(_inputs, "compute_features", noted)
     recipe = make_recipe("timm/test_resnet", {"weights": str(resnet), "time_limit": 30.0}, "finetune")
     classifier, _ = prepare(resolve(recipe, len(few.train), digits.class_names), digits, few, 0)
     assert sides == [classifier.input_px]

@@ -10,9 +10,14 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
-from headstart.data import PART_NAMES, Dataset, Resize, Split
-from headstart.data import load as load_dataset
-from headstart.data import make_split as make_split_of
+from headstart.data import (
+    PART_NAMES,
+    Dataset,
+    Resize,
+    Split,
+    load as load_dataset,
+    make_split as make_split_of,
+)
 from headstart.errors import InputError
 
 Data = str | Path | tuple[Any, Any] | tuple[Any, Any, Any] | Dataset

@@ -304,7 +304,7 @@ def _names(classes: NDArray[Any]) -> list[str]:
 
 def _opened(files: Mapping[str, bytes]) -> Any:
     """The classifier that these files describe."""
-    from headstart.training import load_classifier
+    from headstart.classifier import load_classifier
 
     with _run_folder(None) as folder:
         for name, content in files.items():

@@ -36,8 +36,13 @@ def explain(
         InputError: no finished run there, no image, no such class. ResourceError: Captum is missing, or the disk is full.
     """
     from headstart import progress
-    from headstart.deploy import RunModel, named_sources, open_images, open_model
-    from headstart.deploy import explain as explain_one
+    from headstart.deploy import (
+        RunModel,
+        explain as explain_one,
+        named_sources,
+        open_images,
+        open_model,
+    )
     from headstart.report import write_explanation
 
     runs = [run, *([against] if isinstance(against, str | Path) else against)]

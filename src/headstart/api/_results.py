@@ -11,7 +11,7 @@ from headstart.errors import InputError
 if TYPE_CHECKING:
     import pandas as pd
 
-    from headstart.training import ImageModule
+    from headstart.classifier import ImageModule
 
 _WORDS = ("image", "part", "label", "predicted")  # columns of predictions.csv that are never numbers
 _LONG = ("recipe", "warnings")  # of a contender: whole objects
@@ -23,9 +23,11 @@ class Result(dict[str, Any]):
     _table = ""  # the function of `headstart.report` that draws it
 
     def _repr_html_(self) -> str:
-        from headstart import report
+        from importlib import import_module
 
-        return report.table_html(getattr(report, self._table)(self))
+        from headstart.report import table_html
+
+        return table_html(getattr(import_module("headstart.report"), self._table)(self))
 
 
 class Run(Result):
@@ -44,7 +46,7 @@ class Run(Result):
     @property
     def module(self) -> ImageModule:
         """The classifier as a plain `torch.nn.Module`: uint8 images, or floats from 0 to 1, to logits; newly loaded each time."""
-        from headstart.training import ImageModule, load_classifier
+        from headstart.classifier import ImageModule, load_classifier
 
         return ImageModule(load_classifier(self.folder)).eval()
 

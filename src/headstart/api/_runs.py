@@ -24,7 +24,9 @@ from headstart.data import Dataset, Split
 from headstart.errors import InputError
 
 if TYPE_CHECKING:
-    from headstart.training import Classifier, Recipe, RunFacts
+    from headstart.classifier import Classifier
+    from headstart.models.recipes import Recipe
+    from headstart.training import RunFacts
 
 
 def train(
@@ -62,7 +64,7 @@ def train(
     Raises:
         InputError: data, keys or folder cannot be used; RunFailed: training diverged; ResourceError: disk or lock.
     """
-    from headstart.training import make_recipe
+    from headstart.models.recipes import make_recipe
     from headstart.training import train as train_run
 
     more, told = _more_epochs(epochs), told_to(track, with_files=True)
@@ -152,8 +154,7 @@ def _more_epochs(epochs: str | float | None) -> float:
 
 def _extend(run: Path, more: float, recipe: Recipe, dataset: Dataset, parts: Split, seed: int, command: str) -> dict[str, Any]:
     """Go on from a finished run, in a folder of its own."""
-    from headstart.training import read_metrics, read_run
-    from headstart.training import train as train_run
+    from headstart.training import read_metrics, read_run, train as train_run
 
     if not (run / "metrics.json").exists():
         raise InputError(
@@ -173,7 +174,8 @@ def _extend(run: Path, more: float, recipe: Recipe, dataset: Dataset, parts: Spl
 
 def network(data: Data, *, model: str = "cnn", preset: str = "balanced", **keys: Any) -> list[dict[str, Any]]:
     """The layers that `train` would train: name, kind, output shape, parameters, multiply-adds."""
-    from headstart.training import make_recipe, network_layers
+    from headstart.models.recipes import make_recipe
+    from headstart.training import network_layers
 
     recipe = make_recipe(model, recipe_keys(keys), preset)
     dataset, parts = open_data(data, keys, model)
@@ -189,6 +191,6 @@ def runs(folder: str | Path = "runs") -> list[dict[str, Any]]:
 
 def load_classifier(run: str | Path) -> Classifier:
     """The classifier of a finished run: `.probabilities(images)` takes uint8 `(N, H, W, C)`."""
-    from headstart.training import load_classifier as load_from
+    from headstart.classifier import load_classifier as load_from
 
     return load_from(Path(run))

@@ -62,8 +62,7 @@ def compare(
     Raises:
         InputError, ResourceError: as `train`; RunFailed: no contender finished.
     """
-    from headstart.studies import Comparison as Question
-    from headstart.studies import compare as run_study
+    from headstart.studies import Comparison as Question, compare as run_study
 
     started = time.perf_counter()
     names = words_of(models)
@@ -117,8 +116,7 @@ def tune(
     Raises:
         InputError, ResourceError: as `train`; RunFailed: three trials in a row failed for the same reason.
     """
-    from headstart.studies import Tuning, read_space
-    from headstart.studies import tune as run_study
+    from headstart.studies import Tuning, read_space, tune as run_study
 
     started = time.perf_counter()
     asked = Tuning(
@@ -170,8 +168,7 @@ def lr(
     Raises:
         InputError, ResourceError: as `train`; RunFailed: no run finished.
     """
-    from headstart.studies import RateStudy
-    from headstart.studies import lr as run_study
+    from headstart.studies import RateStudy, lr as run_study
 
     started = time.perf_counter()
     rates = None if values is None else tuple(_rate(word) for word in words_of(values))
@@ -210,8 +207,7 @@ def labels(
     Raises:
         InputError, ResourceError: as `train`; RunFailed: no run finished.
     """
-    from headstart.studies import LabelStudy
-    from headstart.studies import labels as run_study
+    from headstart.studies import LabelStudy, labels as run_study
 
     started = time.perf_counter()
     names = words_of(models)
@@ -252,8 +248,7 @@ def effects(
     Raises:
         InputError, ResourceError: as `train`; RunFailed: the recipe itself fails.
     """
-    from headstart.studies import EffectStudy
-    from headstart.studies import effects as run_study
+    from headstart.studies import EffectStudy, effects as run_study
 
     started = time.perf_counter()
     knobs = None if of is None else tuple(word.replace("-", "_") for word in words_of(of))
@@ -287,8 +282,7 @@ def backbones(
     Raises:
         InputError: candidates, keys or folder cannot be used; ResourceError: weights are missing, disk or lock.
     """
-    from headstart.studies import BackboneStudy
-    from headstart.studies import backbones as run_study
+    from headstart.studies import BackboneStudy, backbones as run_study
 
     started = time.perf_counter()
     names = None if candidates is None else words_of(candidates)
@@ -367,19 +361,3 @@ def _labels_of(word: str) -> int:
     if not (word.isascii() and word.isdigit() and int(word) > 0):
         raise InputError(f"--per-class holds '{word}', but wanted are whole numbers from 1.", "Example: --per-class 10,100,1000")
     return int(word)
-
-
-def report(study: str | Path) -> Path:
-    """Draw the page of a finished study or run again; returns its path.
-
-    Raises:
-        InputError: nothing finished is there.
-    """
-    from headstart.report import write_report, write_run_report
-
-    folder = Path(study)
-    if (folder / "finding.json").exists():
-        return write_report(folder)
-    if (folder / "metrics.json").exists():
-        return write_run_report(folder)
-    raise InputError(f"{folder} holds no finished study or run.", "`headstart runs` lists them.")

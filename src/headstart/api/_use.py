@@ -43,12 +43,13 @@ def predict(
     Raises:
         InputError: no finished run, images that cannot be read, or arrays that are not uint8; then nothing is written.
     """
-    from headstart import deploy, report
+    from headstart import deploy
+    from headstart.report import MOST_PICTURES, USUAL_TOP, draw_predictions, need_figure_name
 
     if top is not None and whole(top) < 1:
         raise InputError("--top is 0, but wanted is how many classes to show, 1 or more.", "Example: --top 3")
     if figure is not None:
-        report.need_figure_name(Path(figure))
+        need_figure_name(Path(figure))
     model = deploy.open_model(Path(run)) if isinstance(run, str | Path) else run
     if isinstance(images, np.ndarray):
         pixels = images if images.ndim == 4 else images[None]
@@ -62,12 +63,12 @@ def predict(
     if csv is not None:
         deploy.write_predictions(Path(csv), found, names)
     if figure is not None:
-        most = slice(report.MOST_PICTURES)
+        most = slice(MOST_PICTURES)
         opened = pixels[most] if isinstance(images, np.ndarray) else deploy.open_images(sources[most], names[most], model)
-        report.draw_predictions(Path(figure), shown[most], opened, top or report.USUAL_TOP)
+        draw_predictions(Path(figure), shown[most], opened, top or USUAL_TOP)
     return {
         "run": str(run) if isinstance(run, str | Path) else None,
-        "top": top or report.USUAL_TOP,
+        "top": top or USUAL_TOP,
         "predictions": shown,
         "csv": None if csv is None else str(csv),
         "figure": None if figure is None else str(figure),

@@ -179,10 +179,10 @@ def ask(study: str, data: str, given: dict[str, Any], **own: Any) -> None:
     """
     start(given.pop("quiet"))
     other, as_json, keys = given.pop("other"), given.pop("as_json"), {**own, **given, "resize": given["resize"].value}
-    from headstart import api, report
+    from headstart import api
 
     finding = getattr(api, study)(data, **keys, **settings(other, keys))
-    show(finding, as_json, getattr(report, f"{study}_table"))
+    show(finding, as_json, getattr(import_module("headstart.report"), f"{study}_table"))
     if not as_json:
         print(f"Report: {finding['report']}")
 

@@ -17,7 +17,7 @@ def report(
     quiet: _app.Quiet = False,
 ) -> None:
     """Draw the report of a study or run again."""
-    from headstart import api
+    from headstart.report import report as draw_report
 
     _app.start(quiet)
-    _app.show({"report": str(api.report(study))}, as_json, lambda result: f"Report: {result['report']}")
+    _app.show({"report": str(draw_report(study))}, as_json, lambda result: f"Report: {result['report']}")

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headstart import progress, store
-from headstart.data._maps import blocks
+from headstart.data._memory_maps import blocks
 from headstart.data._types import UNASSIGNED, Dataset
 from headstart.errors import InputError
 

@@ -15,15 +15,21 @@ from typing import Any, cast, get_args
 import numpy as np
 
 from headstart import progress, store
-from headstart.data._arrays import idx_files, read_arrays, read_idx_folder, read_npz
 from headstart.data._cache import Decoded, as_dataset, cached, content_key, memory_map
-from headstart.data._folder import Listing, decode_listing, is_path_table, list_class_folders, list_path_csv
-from headstart.data._images import in_threads, resize_pixels
-from headstart.data._maps import is_map, put, take
-from headstart.data._named import catalogue, fetch_named
-from headstart.data._rows import open_table
-from headstart.data._tables import read_pixel_csv
+from headstart.data._memory_maps import is_map, put, take
 from headstart.data._types import Dataset, Resize
+from headstart.data.formats._arrays import idx_files, read_arrays, read_idx_folder, read_npz
+from headstart.data.formats._csv_rows import open_table
+from headstart.data.formats._decode import in_threads, resize_pixels
+from headstart.data.formats._image_files import (
+    Listing,
+    decode_listing,
+    is_path_table,
+    list_class_folders,
+    list_path_csv,
+)
+from headstart.data.formats._pixel_csv import read_pixel_csv
+from headstart.data.named._fetch import catalogue, fetch_named
 from headstart.errors import InputError, nearest
 
 ACCEPTED = (

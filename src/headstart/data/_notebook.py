@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from headstart.data._maps import take
-from headstart.data._pictures import data_uri
+from headstart.data._memory_maps import take
+from headstart.data._thumbnails import data_uri
 
 if TYPE_CHECKING:
     from headstart.data._types import Dataset

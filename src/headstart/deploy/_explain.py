@@ -9,13 +9,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from headstart.classifier import Standardise, as_floats
 from headstart.errors import InputError, nearest
 from headstart.evaluation import Heat, grad_cam, occlusion
-from headstart.training import Standardise, as_floats
 
 if TYPE_CHECKING:
+    from headstart.classifier import Classifier
     from headstart.deploy._model import RunModel
-    from headstart.training import Classifier
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from headstart.errors import InputError
 from headstart.evaluation import calibrate
 
 if TYPE_CHECKING:
-    from headstart.training import Classifier, Preprocessing
+    from headstart.classifier import Classifier, Preprocessing
 
 Form = Literal["onnx", "torch"]  # of an exported file
 
@@ -105,10 +105,10 @@ def open_model(run: Path) -> Model:
         InputError: neither is there, or its files are damaged; ResourceError: ONNX Runtime is not installed.
     """
     if run.suffix.lower() == ".onnx" and not run.is_dir():
-        from headstart.deploy._onnx import open_onnx
+        from headstart.deploy.export._onnx import open_onnx
 
         return open_onnx(run)
-    from headstart.training import load_classifier
+    from headstart.classifier import load_classifier
 
     need_classifier(run)
     return RunModel(load_classifier(run))

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from headstart import progress
 from headstart.data import ImageSource
-from headstart.deploy._cells import write_cells
-from headstart.deploy._images import open_readable, unreadable
+from headstart.deploy._image_sources import open_readable, unreadable
 from headstart.deploy._model import Model, Predictions, together
+from headstart.deploy._spreadsheet_cells import write_cells
 from headstart.errors import InputError
 
 _PIXELS_A_BATCH = 1 << 24  # of opened images held at a time: 48 MB in colour

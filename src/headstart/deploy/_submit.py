@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headstart.data import list_unlabelled, open_table, read_unlabelled_csv, resize_pixels
-from headstart.deploy._cells import write_cells
 from headstart.deploy._model import Model, Predictions
 from headstart.deploy._predict import predict, predict_pixels
+from headstart.deploy._spreadsheet_cells import write_cells
 from headstart.errors import InputError
 
 KAGGLE_COLUMNS = ("ImageId", "Label")

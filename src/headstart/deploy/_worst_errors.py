@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headstart import progress, store
+from headstart.classifier import load_classifier
 from headstart.data import Dataset
 from headstart.deploy._explain import Evidence, evidence
-from headstart.training import load_classifier, read_correct, read_losses
+from headstart.training import read_correct, read_losses
 
 MOST_ERRORS = 6
 _SECONDS = 3.0  # after which no further error is explained: a comparison keeps 8 s back for its report

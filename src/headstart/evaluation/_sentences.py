@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from headstart.evaluation._pairs import About, Pair
+from headstart.evaluation._comparisons import About, Pair
 
 
 def finding(order: Sequence[str], pairs: Sequence[Pair], level: float, scope: str, part: str) -> str:

@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass
 
 from headstart.errors import InputError
 from headstart.evaluation import _sentences
-from headstart.evaluation._paired import BoolArray, as_runs
-from headstart.evaluation._pairs import About, Pair, all_pairs
+from headstart.evaluation._comparisons import About, Pair, all_pairs
+from headstart.evaluation._paired_tests import BoolArray, as_runs
 
 
 @dataclass(frozen=True)

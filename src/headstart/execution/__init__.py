@@ -4,7 +4,6 @@ Belongs here: handing out runs, taking in their outcomes, and what can go wrong 
 much memory). Does not: what a run does (training), which runs a question needs (studies).
 """
 
-from headstart.execution._job import Executor, Job, Outcome, Where
-from headstart.execution._open import open_executor, run_all
+import lazy_loader
 
-__all__ = ["Executor", "Job", "Outcome", "Where", "open_executor", "run_all"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from headstart import progress
 from headstart.data import Dataset, Split, with_train, without_test
 from headstart.errors import InputError, ResourceError, RunFailed, Stopped, TooLittleMemory
-from headstart.training import Recipe, finished, identity, run_summary
+from headstart.models.recipes import Recipe
+from headstart.training import finished, identity, run_summary
 
 Reason = Literal["not finite", "memory", "crashed", "hung", "input", "error"]
 

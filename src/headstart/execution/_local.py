@@ -21,10 +21,12 @@ import numpy as np
 from headstart import store
 from headstart.data import Dataset, Split
 from headstart.errors import Stopped
-from headstart.execution._images import share
 from headstart.execution._job import Job, Outcome, Reason, Where, already_there
+from headstart.execution._shared_images import share
 from headstart.execution._worker import Said, Setup
-from headstart.training import listening, present_observe, usable_cores, usable_memory_bytes
+from headstart.machine import usable_cores, usable_memory_bytes
+from headstart.signals import listening
+from headstart.training import present_observe
 
 START_SECONDS = 60.0  # that a worker may take to import torch, from a cold disk
 SAVE_SECONDS = 30.0  # that stopped workers have for their checkpoints

@@ -21,7 +21,9 @@ from headstart import store
 from headstart.data import Dataset, Split
 from headstart.errors import InputError, ResourceError, Stopped
 from headstart.execution._job import Job, Outcome, already_there, attempt
-from headstart.training import listening, read_metrics, run_summary, usable_cores
+from headstart.machine import usable_cores
+from headstart.signals import listening
+from headstart.training import read_metrics, run_summary
 
 CORES_A_RUN = 1
 RETRIES = 3  # of a run whose node or worker process was lost

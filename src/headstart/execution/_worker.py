@@ -15,8 +15,8 @@ from pathlib import Path
 from headstart import progress
 from headstart.data import Dataset, Split
 from headstart.errors import ResourceError, Stopped
-from headstart.execution._images import Shared
 from headstart.execution._job import Job, Outcome, attempt
+from headstart.execution._shared_images import Shared
 from headstart.training import Observe, observed_by
 
 SIGN_OF_LIFE_SECONDS = 1.0

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from headstart.models._cnn import Cnn
-from headstart.models._layers import mlp
+from headstart.models._mlp import mlp
 from headstart.models._options import (
     BackboneOptions,
     CnnOptions,

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from headstart.models._conv import Conv3x3
-from headstart.models._layers import activation
+from headstart.models._mlp import activation
 from headstart.models._options import CnnOptions, cnn_stem, usual_layers
 
 STATISTICS_RATE = 0.3  # of batch norm's running moments: a run of 300 steps must not lag behind its weights

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import nn
 
 from headstart.errors import InputError
-from headstart.models._layers import activation
+from headstart.models._mlp import activation
 from headstart.models._options import FashionOptions, ScenesOptions
 
 

@@ -236,7 +236,12 @@ def _from_hub(model: str, revision: str | None) -> tuple[Path, str]:
 
 def _downloaded(repository: str, file: str, revision: str | None) -> Path:
     """The file in the hub's cache, fetched if it is not there; without a network what the cache has, or soon an error."""
-    from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url, try_to_load_from_cache
+    from huggingface_hub import (
+        get_hf_file_metadata,
+        hf_hub_download,
+        hf_hub_url,
+        try_to_load_from_cache,
+    )
 
     kept = try_to_load_from_cache(repository, file, revision=revision)
     if isinstance(kept, str) and re.fullmatch("[0-9a-f]{40}", revision or ""):  # a commit does not change

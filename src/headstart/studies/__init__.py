@@ -4,28 +4,6 @@ Belongs here: compare, tune, lr, labels, effects, backbones. Does not: how a run
 (execution), how a finding looks (report).
 """
 
-from headstart.studies._backbones import BackboneStudy, backbones
-from headstart.studies._compare import Comparison, compare
-from headstart.studies._effects import EffectStudy, effects
-from headstart.studies._labels import LabelStudy, labels
-from headstart.studies._lr import RateStudy, lr
-from headstart.studies._space import Draw, read_space
-from headstart.studies._tune import tune
-from headstart.studies._tuning import Tuning
+import lazy_loader
 
-__all__ = [
-    "BackboneStudy",
-    "Comparison",
-    "Draw",
-    "EffectStudy",
-    "LabelStudy",
-    "RateStudy",
-    "Tuning",
-    "backbones",
-    "compare",
-    "effects",
-    "labels",
-    "lr",
-    "read_space",
-    "tune",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -15,17 +15,16 @@ from headstart import progress, store
 from headstart.data import Dataset, Split, stratified
 from headstart.errors import InputError
 from headstart.evaluation import Pair, accuracy_interval, pairs_with
-from headstart.models import MODELS, installed_backbones, is_backbone
-from headstart.studies._folder import answer, plain
-from headstart.training import (
-    Recipe,
-    check,
+from headstart.features import (
     compute_features,
     cross_validated_probe,
-    make_recipe,
     seconds_per_image,
     usual_side_px,
 )
+from headstart.models import MODELS, installed_backbones, is_backbone
+from headstart.models.recipes import Recipe, make_recipe
+from headstart.studies._study_folder import answer, plain
+from headstart.training import check
 
 _LEVEL = 0.05
 _MOST_IMAGES, _FEWEST_IMAGES = 2000, 100

@@ -16,11 +16,13 @@ from headstart import progress, store
 from headstart.data import Dataset, Split
 from headstart.errors import InputError, RunFailed
 from headstart.evaluation import FloorResult, majority_class, nearest_neighbour
+from headstart.features import prepare_features, warm_up
 from headstart.models import BackboneOptions, is_backbone
+from headstart.models.recipes import Recipe, make_recipe, with_net
+from headstart.studies._compare_finding import CONTROL, Entry, make_finding
 from headstart.studies._contenders import contenders, folder_name
-from headstart.studies._finding import CONTROL, Entry, make_finding
-from headstart.studies._folder import answer, part_that_judges, plain
-from headstart.training import Recipe, check, make_recipe, prepare_features, train, warm_up, with_net
+from headstart.studies._study_folder import answer, part_that_judges, plain
+from headstart.training import check, train
 
 REPORT_SECONDS = 8.0  # kept back from the time limit for drawing the report; it took 2 to 4 s for two contenders on 2 cores
 LEAST_SECONDS_A_RUN = 1.0

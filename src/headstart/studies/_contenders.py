@@ -10,7 +10,8 @@ from typing import Any
 
 from headstart.errors import InputError
 from headstart.models import MODELS, WAYS, is_backbone
-from headstart.training import Recipe, keys_of, make_recipe, read_recipe_file, read_run
+from headstart.models.recipes import Recipe, keys_of, make_recipe
+from headstart.training import read_recipe_file, read_run
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from headstart.data import Dataset, Split
 from headstart.errors import InputError, RunFailed
 from headstart.evaluation import Pair, fit_of, pairs_with
 from headstart.execution import Where, open_executor
-from headstart.studies._folder import answer, part_that_judges, plain
+from headstart.models.recipes import Recipe, by_steps, resolve, with_depth
 from headstart.studies._grid import (
     Grid,
     Variant,
@@ -27,7 +27,8 @@ from headstart.studies._grid import (
     with_features,
 )
 from headstart.studies._knobs import KNOBS, knobs_of, turned, value_of
-from headstart.training import Recipe, by_steps, check, read_curves, resolve, with_depth
+from headstart.studies._study_folder import answer, part_that_judges, plain
+from headstart.training import check, read_curves
 
 _LEVEL = 0.05
 _BASELINE = "baseline"

@@ -17,9 +17,11 @@ from headstart.data import Dataset, Split, with_train
 from headstart.errors import InputError, RunFailed
 from headstart.evaluation import accuracy_interval
 from headstart.execution import Executor, Job, run_all
+from headstart.features import prepare_features
 from headstart.models import is_backbone
+from headstart.models.recipes import Recipe, resolve
 from headstart.studies._reuse import adopt
-from headstart.training import Recipe, expected_seconds, prepare_features, read_correct, read_metrics, resolve
+from headstart.training import expected_seconds, read_correct, read_metrics
 
 _KEPT_BACK = 0.1  # of the time: runs were timed on a few steps
 _REPORT_SECONDS = 8.0

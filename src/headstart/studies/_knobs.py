@@ -7,7 +7,7 @@ from typing import Any
 
 from headstart.errors import InputError, meant
 from headstart.models import is_backbone
-from headstart.training import Recipe, keys_of, make_recipe
+from headstart.models.recipes import Recipe, keys_of, make_recipe
 
 Change = tuple[str, Any, dict[str, Any]]  # label, value, and the keys that change
 

@@ -16,9 +16,10 @@ from headstart.data import Dataset, Split, labelled, most_per_class, with_train,
 from headstart.errors import InputError
 from headstart.evaluation import listed
 from headstart.execution import Where, open_executor
+from headstart.features import seconds_per_image
 from headstart.models import BackboneOptions
+from headstart.models.recipes import Recipe
 from headstart.studies._contenders import Contender, contenders, folder_name
-from headstart.studies._folder import answer, part_that_judges, plain
 from headstart.studies._grid import (
     Grid,
     Variant,
@@ -31,8 +32,9 @@ from headstart.studies._grid import (
     shrink,
     with_features,
 )
-from headstart.studies._matching import findings
-from headstart.training import Recipe, check, read_metrics, seconds_per_image
+from headstart.studies._label_matching import findings
+from headstart.studies._study_folder import answer, part_that_judges, plain
+from headstart.training import check, read_metrics
 
 USUAL_PER_CLASS, FEW_PER_CLASS = (10, 30, 100, 300, 1000), (1, 3, 10)
 _SHARE_FOR_FEATURES = 0.6  # of a time limit, at most; the rest is for runs

@@ -16,7 +16,7 @@ from headstart.data import Dataset, Split
 from headstart.errors import InputError
 from headstart.evaluation import Pair, accuracy_interval, pairs_with
 from headstart.execution import Where, open_executor
-from headstart.studies._folder import answer, part_that_judges, plain
+from headstart.models.recipes import Recipe, by_steps
 from headstart.studies._grid import (
     Grid,
     Variant,
@@ -27,7 +27,8 @@ from headstart.studies._grid import (
     scores,
     with_features,
 )
-from headstart.training import RangeTest, Recipe, by_steps, check, range_test, read_metrics
+from headstart.studies._study_folder import answer, part_that_judges, plain
+from headstart.training import RangeTest, check, range_test, read_metrics
 
 PUBLISHED_RATES = (0.1, 0.01, 0.001, 0.0001)
 _LEVEL = 0.05

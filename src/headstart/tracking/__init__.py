@@ -5,6 +5,6 @@ What a tracker keeps, its own library writes; the note of which of its runs belo
 Does not belong here: what a run is or when an epoch ends (training tells), figures (report draws them).
 """
 
-from headstart.tracking._track import TRACKERS, track_with
+import lazy_loader
 
-__all__ = ["TRACKERS", "track_with"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

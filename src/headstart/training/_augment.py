@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from headstart.models.recipes import Recipe
 from headstart.training._random import generator, seed_of
-from headstart.training._recipe import Recipe
 
 
 @dataclass(frozen=True)

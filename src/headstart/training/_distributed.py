@@ -18,7 +18,7 @@ from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from headstart import progress, store
-from headstart.training._device import best_device
+from headstart.classifier import best_device
 
 T = TypeVar("T")
 

@@ -6,15 +6,14 @@ from dataclasses import dataclass
 
 import torch
 
+from headstart.classifier import prepare_process, untrained
 from headstart.data import Dataset, Split
+from headstart.features import usual_side_px
 from headstart.models import BackboneOptions, summarise
-from headstart.training._classifier import untrained
-from headstart.training._device import prepare_process
-from headstart.training._features import usual_side_px
+from headstart.models.recipes import Recipe, resolve
+from headstart.training._inputs import prepare
 from headstart.training._optimizers import NEWTON_SCHULZ_STEPS, hidden_weights
 from headstart.training._plan import plan_steps
-from headstart.training._recipe import Recipe, resolve
-from headstart.training._source import prepare
 from headstart.training._timing import measure
 
 _OF_A_STEP, _OF_A_WEIGHT = 1e8, 200

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -11,10 +10,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from headstart.classifier import Outcome, best_device, by_class
 from headstart.data import Dataset
+from headstart.models.recipes import Recipe
 from headstart.training import _distributed
-from headstart.training._device import best_device
-from headstart.training._recipe import Recipe
 
 
 class CrossEntropy(nn.Module):
@@ -43,25 +42,9 @@ def loss_function(recipe: Recipe, labels: NDArray[np.int64], classes: int) -> Cr
     return CrossEntropy(weights, recipe.label_smoothing).to(best_device())
 
 
-def by_class(logits: Tensor) -> Tensor:
-    """One logit a class, float32: for one output of two classes, the softmax over (0, logit) is its sigmoid."""
-    logits = logits.float()
-    return torch.cat([torch.zeros_like(logits), logits], 1) if logits.shape[1] == 1 else logits
-
-
 def labels_of(dataset: Dataset, rows: NDArray[np.int64]) -> Tensor:
     """The classes of this process's part of a batch, on the device."""
     return torch.from_numpy(dataset.labels[_distributed.own_part(rows)]).to(best_device())
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What one update saw: the summed plain cross-entropy and right answers of its `count` images, before the update."""
-
-    loss: float
-    right: int
-    count: int
-    is_finite: bool  # loss and gradient; if not, nothing was updated
 
 
 def update(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from headstart import progress
 from headstart.errors import Stopped
-from headstart.training._results import read_curves
+from headstart.training._run_folder import read_curves
 
 if TYPE_CHECKING:
     from headstart.training._state import Row

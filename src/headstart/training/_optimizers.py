@@ -10,7 +10,7 @@ import torch._dynamo  # every optimizer imports it when it is made, which takes 
 from torch import Tensor, nn
 
 from headstart.models import BackboneOptions, Transfer
-from headstart.training._recipe import Recipe
+from headstart.models.recipes import Recipe
 
 # Learning rates of what Muon does not orthogonalise, relative to Muon's (found with lr 0.2 on Fashion-MNIST's validation images).
 MUON_BIAS_RATE, MUON_HEAD_RATE = 0.25, 0.05

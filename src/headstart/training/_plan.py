@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-from headstart.training._recipe import Recipe
+from headstart.models.recipes import Recipe
 
 _TIME_KEPT_BACK = 0.04  # of the limit, for what was not measured: saving, a busy machine
 _SETTLING_SHARE = 0.1  # of the time for training, in which speed is only watched: the first steps are the noisiest

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from headstart.classifier import prepare_process
 from headstart.data import Dataset, Split
+from headstart.models.recipes import Recipe, resolve
 from headstart.training._augment import Draws
-from headstart.training._device import prepare_process
+from headstart.training._inputs import prepare
 from headstart.training._loss import labels_of, loss_function, update
 from headstart.training._optimizers import make_optimizers
 from headstart.training._plan import plan_steps
 from headstart.training._random import generator, seed_of
-from headstart.training._recipe import Recipe, resolve
-from headstart.training._source import prepare
 
 _MEMORY = 0.95  # of the running mean of the loss: about the last 20 steps, a fifth of the test
 _EXPLODED = 4.0  # times the lowest loss so far, where the test ends; as in fastai

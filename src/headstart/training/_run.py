@@ -16,24 +16,33 @@ import torch
 from numpy.typing import NDArray
 
 from headstart import progress, store
+from headstart.classifier import (
+    Classifier,
+    outputs_for,
+    prepare_process,
+    save_classifier,
+    self_test,
+    use_bfloat16,
+)
 from headstart.data import Dataset, Split
 from headstart.errors import InputError, RunFailed, Stopped, TooLittleMemory
 from headstart.evaluation import summarise as summarise_predictions
+from headstart.features import solve_head
 from headstart.models import BackboneOptions, build, weights_mark
+from headstart.models.recipes import Recipe, resolve
+from headstart.signals import listening
 from headstart.training import _distributed
 from headstart.training._augment import Draws
+from headstart.training._calibration import use_of
 from headstart.training._checkpoints import FOLDER, Checkpoints, final_state
-from headstart.training._classifier import Classifier, outputs_for, save_classifier
-from headstart.training._device import prepare_process, self_test, use_bfloat16
-from headstart.training._head import solve_head
-from headstart.training._layers import describe_network
+from headstart.training._inputs import Source, prepare
 from headstart.training._loss import labels_of, loss_function, update
+from headstart.training._network_summary import describe_network
 from headstart.training._observe import Watch, watched
 from headstart.training._optimizers import make_optimizers, set_rate
 from headstart.training._plan import Cost, Plan, fit_to_time, plan_steps, written_plan
 from headstart.training._random import generator, seed_of
-from headstart.training._recipe import Recipe, resolve
-from headstart.training._results import (
+from headstart.training._run_folder import (
     begin,
     finished,
     identity,
@@ -44,11 +53,8 @@ from headstart.training._results import (
     write_plan,
     write_predictions,
 )
-from headstart.training._source import Source, prepare
 from headstart.training._state import Row, State
-from headstart.training._stop import listening
 from headstart.training._timing import measure
-from headstart.training._use import use_of
 
 WORTH_SAYING_SECONDS = 2.0
 # What torch's allocator, its C++ parts and oneDNN say; the last was seen in processes limited to less than 1 GB.

@@ -10,10 +10,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from headstart.training._classifier import Classifier
-from headstart.training._loss import Outcome
+from headstart.classifier import Classifier, Outcome
+from headstart.models.recipes import Recipe
 from headstart.training._plan import Plan
-from headstart.training._recipe import Recipe
 
 Row = dict[str, float | None]
 

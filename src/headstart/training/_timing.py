@@ -8,15 +8,15 @@ import time
 import numpy as np
 from numpy.typing import NDArray
 
+from headstart.classifier import Classifier, StandardisedBackbone
 from headstart.data import Dataset, Split
+from headstart.features import seconds_to_solve
 from headstart.training import _distributed
 from headstart.training._augment import Draws
-from headstart.training._classifier import Classifier, StandardisedBackbone
-from headstart.training._head import seconds_to_solve
+from headstart.training._inputs import Source
 from headstart.training._loss import labels_of, loss_function, update
 from headstart.training._optimizers import make_optimizers
 from headstart.training._plan import Cost, Plan
-from headstart.training._source import Source
 
 _SHARE_FOR_TIMING = 0.04  # of a time limit, for timing steps and for timing predictions, each
 _SECONDS_FOR_TIMING = 0.15  # the same without a limit, where the cost is only announced

@@ -1,0 +1,66 @@
+"""What a finished run learns from its validation images for the use of its classifier: calibration, and what looks unfamiliar."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from headstart.classifier import Calibration, Familiarity, Preprocessing, Training, Use
+from headstart.data import Dataset, Split
+from headstart.evaluation import calibrate, fit_temperature, summarise
+from headstart.training._inputs import Source
+from headstart.training._state import State
+
+UNFAMILIAR = 0.01  # of the validation images: so many false alarms among images like those of the training are accepted
+_MOST_IMAGES = 1_000  # fix that quantile well enough, and take no time that anybody notices
+_FEWEST_IMAGES = 100  # fewer say nothing about one in a hundred
+
+
+def use_of(
+    state: State,
+    source: Source,
+    dataset: Dataset,
+    split: Split,
+    validation: NDArray[np.float32] | None,
+    measured: dict[str, Any],
+) -> Use:
+    """How the classifier of a run is to be used.
+
+    Args:
+        validation: probabilities of the validation images, `(n, K)`, if there are any.
+        measured: the metrics by part.
+    """
+    accuracies = {part: None if found is None else found["accuracy"] for part, found in measured.items()}
+    return Use(
+        preprocessing=Preprocessing(**{key: dataset.options.get(key) for key in Preprocessing.model_fields}),
+        calibration=None if validation is None else _calibration(dataset.labels[split.validation], validation),
+        familiarity=_familiarity(state, source, split),
+        training=Training(
+            dataset=dataset.name,
+            train_images=len(split.train),
+            epochs=state.plan.epochs,
+            seconds=round(state.seconds + state.reused_seconds, 3),
+            validation_accuracy=accuracies["validation"],
+            test_accuracy=accuracies["test"],
+        ),
+    )
+
+
+def _calibration(labels: NDArray[np.int64], probabilities: NDArray[np.float32]) -> Calibration:
+    temperature = fit_temperature(labels, probabilities)
+    return Calibration(
+        temperature=temperature,
+        images=len(labels),
+        loss=summarise(labels, probabilities).loss,
+        calibrated_loss=summarise(labels, calibrate(probabilities, temperature)).loss,
+    )
+
+
+def _familiarity(state: State, source: Source, split: Split) -> Familiarity | None:
+    if len(split.validation) < _FEWEST_IMAGES:
+        return None
+    rows = np.sort(np.random.default_rng(0).permutation(split.validation)[:_MOST_IMAGES])
+    found = source.familiarity(state.classifier, rows)
+    return Familiarity(threshold=float(np.quantile(found, UNFAMILIAR)), quantile=UNFAMILIAR, images=len(rows))
