@@ -37,7 +37,10 @@ def learnt_stem() -> Iterator[None]:
         original(self, *args)
         self.whitening.weight.requires_grad_(True)
 
-    with mock.patch.object(Cnn, "__init__", init), mock.patch("headstart.models._cnn.Whitening.fit", lambda *_: None):
+    with (
+        mock.patch.object(Cnn, "__init__", init),
+        mock.patch("headstart.models._cnn.Whitening.fit", lambda *_: None),
+    ):
         yield
 
 
@@ -55,15 +58,31 @@ NOTHING: Patch = contextlib.nullcontext
 ROWS: list[tuple[str, dict[str, Any], Patch]] = [
     ("as shipped", {}, NOTHING),
     ("without whitening: the stem learns from random weights", {}, learnt_stem),
-    ("without identity-like initialisation", {}, patched("torch.nn.init.dirac_", lambda weight: weight)),
-    ("biases at a sixteenth of their rate", {}, patched("headstart.training._optimizers.MUON_BIAS_RATE", 0.25 / 16)),
+    (
+        "without identity-like initialisation",
+        {},
+        patched("torch.nn.init.dirac_", lambda weight: weight),
+    ),
+    (
+        "biases at a sixteenth of their rate",
+        {},
+        patched("headstart.training._optimizers.MUON_BIAS_RATE", 0.25 / 16),
+    ),
     ("without Muon: SGD with momentum, rate 0.05", {"optimizer": "sgd"}, NOTHING),
     ("without Muon: AdamW, rate 0.003", {"optimizer": "adamw", "lr": 0.003}, NOTHING),
     ("without a schedule: constant rate", {"schedule": "constant", "lr": 0.05}, NOTHING),
     ("without label smoothing", {"label_smoothing": 0.0}, NOTHING),
-    ("random instead of alternating flips", {}, patched("headstart.training._augment._is_mirrored", random_flips)),
+    (
+        "random instead of alternating flips",
+        {},
+        patched("headstart.training._augment._is_mirrored", random_flips),
+    ),
     ("without flips, in training and prediction", {"flip": False}, NOTHING),
-    ("batch norm's moments at the usual 0.1", {}, patched("headstart.models._cnn.STATISTICS_RATE", 0.1)),
+    (
+        "batch norm's moments at the usual 0.1",
+        {},
+        patched("headstart.models._cnn.STATISTICS_RATE", 0.1),
+    ),
     ("float32", {"precision": "float32"}, NOTHING),
     ("strides instead of pooling", {"downsample": "stride"}, NOTHING),
     ("GELU instead of ReLU", {"activation": "gelu"}, NOTHING),
@@ -73,7 +92,9 @@ ROWS: list[tuple[str, dict[str, Any], Patch]] = [
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("dataset")
     parser.add_argument("--epochs", type=float, default=3)
     parser.add_argument("--seeds", type=int, default=3)

@@ -20,7 +20,9 @@ from headstart.training import train
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("dataset")
     parser.add_argument("--model", default="cnn")
     parser.add_argument("--preset", default="balanced")
@@ -31,7 +33,11 @@ def main() -> None:
     dataset = headstart.load(args.dataset)
     split = headstart.split(dataset, test=0, train_images=args.train_images)
     for variant in args.variants:
-        recipe, scores, seconds = make_recipe(args.model, settings(variant.split(), ()), args.preset), [], []
+        recipe, scores, seconds = (
+            make_recipe(args.model, settings(variant.split(), ()), args.preset),
+            [],
+            [],
+        )
         for seed in range(args.seeds):
             with tempfile.TemporaryDirectory() as folder:
                 found = train(recipe, dataset, split, seed, Path(folder) / "run")
@@ -39,7 +45,8 @@ def main() -> None:
             seconds.append(found["seconds"]["train"])
         spread = f" +- {statistics.stdev(scores):.2%}" if len(scores) > 1 else ""
         print(
-            f"{variant or 'as shipped':40} {statistics.mean(scores):.2%}{spread}  {statistics.mean(seconds):6.1f} s", flush=True
+            f"{variant or 'as shipped':40} {statistics.mean(scores):.2%}{spread}  {statistics.mean(seconds):6.1f} s",
+            flush=True,
         )
 
 

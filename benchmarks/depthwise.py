@@ -15,7 +15,13 @@ from torch.nn import functional
 
 from headstart.classifier import prepare_process
 
-LAYERS = [(32, 48, 3, 1), (144, 24, 3, 1), (144, 24, 5, 2), (240, 12, 5, 1), (672, 6, 5, 1)]  # channels, side, kernel, stride
+LAYERS = [
+    (32, 48, 3, 1),
+    (144, 24, 3, 1),
+    (144, 24, 5, 2),
+    (240, 12, 5, 1),
+    (672, 6, 5, 1),
+]  # channels, side, kernel, stride
 
 
 def milliseconds(run: Callable[[], object]) -> float:
@@ -31,16 +37,29 @@ def main() -> None:
     prepare_process()
     for channels, side, kernel, stride in LAYERS:
         for dtype in (torch.float32, torch.bfloat16):
-            x = torch.randn(64, channels, side, side, dtype=dtype).contiguous(memory_format=torch.channels_last)
+            x = torch.randn(64, channels, side, side, dtype=dtype).contiguous(
+                memory_format=torch.channels_last
+            )
             weight = torch.randn(channels, 1, kernel, kernel, dtype=dtype)
             pad = kernel // 2
             slope = torch.randn_like(functional.conv2d(x, weight, None, stride, pad, 1, channels))
 
-            def backward(wanted: list[bool], given: tuple[torch.Tensor, ...] = (slope, x, weight)) -> object:
-                sizes = ([stride] * 2, [pad] * 2, [1, 1], False, [0, 0], channels)  # noqa: B023  # used within this turn
+            def backward(
+                wanted: list[bool], given: tuple[torch.Tensor, ...] = (slope, x, weight)
+            ) -> object:
+                sizes = (
+                    [stride] * 2,  # noqa: B023
+                    [pad] * 2,  # noqa: B023
+                    [1, 1],
+                    False,
+                    [0, 0],
+                    channels,  # noqa: B023
+                )
                 return torch.ops.aten.convolution_backward(*given, None, *sizes, wanted)
 
-            forward = milliseconds(lambda: functional.conv2d(x, weight, None, stride, pad, 1, channels))  # noqa: B023
+            forward = milliseconds(
+                lambda: functional.conv2d(x, weight, None, stride, pad, 1, channels)  # noqa: B023
+            )
             to_input = milliseconds(lambda: backward([True, False, False]))
             to_weight = milliseconds(lambda: backward([False, True, False]))
             print(

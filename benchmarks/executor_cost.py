@@ -35,12 +35,23 @@ WHERES = {"this process": Where(), "local processes": Where(workers=2), "Ray": W
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--runs", type=int, default=20, help="tiny runs an executor; 0 leaves this part out")
-    parser.add_argument("--study-runs", type=int, default=16, help="runs of the study; 0 leaves this part out")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--runs", type=int, default=20, help="tiny runs an executor; 0 leaves this part out"
+    )
+    parser.add_argument(
+        "--study-runs", type=int, default=16, help="runs of the study; 0 leaves this part out"
+    )
     parser.add_argument("--epochs", type=float, default=16, help="of each run of the study")
     parser.add_argument("--repeats", type=int, default=3, help="of the study")
-    parser.add_argument("--study-with", type=int, metavar="WORKERS", help="make the study with so many workers, and nothing else")
+    parser.add_argument(
+        "--study-with",
+        type=int,
+        metavar="WORKERS",
+        help="make the study with so many workers, and nothing else",
+    )
     args = parser.parse_args()
     if args.study_with is not None:
         make_study(args.study_with, args.study_runs, args.epochs)
@@ -71,7 +82,9 @@ def print_costs(runs: int) -> None:
         return statistics.median(times[WARM_UP:])
 
     print(f"A tiny run, ms, median of {runs}; and one that is finished already\n")
-    print("| executor | `train` itself | through the executor | cost | finished run |\n|---|---|---|---|---|")
+    print(
+        "| executor | `train` itself | through the executor | cost | finished run |\n|---|---|---|---|---|"
+    )
     for name, where in WHERES.items():
         if where.ray and find_spec("ray") is None:
             print(f"| {name} | not installed | | | |")
@@ -84,14 +97,23 @@ def print_costs(runs: int) -> None:
                 outcome = executor.next_done()
                 assert outcome.reason is None, outcome.message
 
-            direct = milliseconds(lambda job: train(job.recipe, *data, job.seed, job.folder), Path(place) / "direct", 0)
+            direct = milliseconds(
+                lambda job: train(job.recipe, *data, job.seed, job.folder),
+                Path(place) / "direct",
+                0,
+            )
             there = milliseconds(through, Path(place) / "through", 0)
             again = milliseconds(through, Path(place) / "through", 0)
-        print(f"| {name} | {direct:.1f} | {there:.1f} | {there - direct:+.1f} | {again:.1f} |", flush=True)
+        print(
+            f"| {name} | {direct:.1f} | {there:.1f} | {there - direct:+.1f} | {again:.1f} |",
+            flush=True,
+        )
 
 
 def print_study(runs: int, epochs: float, repeats: int) -> None:
-    print(f"\n{runs} runs of the cnn on the digits, {epochs:g} epochs each, s, {repeats} repeats in turn\n")
+    print(
+        f"\n{runs} runs of the cnn on the digits, {epochs:g} epochs each, s, {repeats} repeats in turn\n"
+    )
     print("| one worker | two workers | ratio |\n|---|---|---|")
     ratios = []
     for _ in range(repeats):
@@ -108,9 +130,14 @@ def print_study(runs: int, epochs: float, repeats: int) -> None:
 
 def make_study(workers: int, runs: int, epochs: float) -> None:
     recipe = make_recipe("cnn", {"epochs": epochs})
-    with tempfile.TemporaryDirectory() as place, open_executor(Where(workers=workers), *digits()) as executor:
+    with (
+        tempfile.TemporaryDirectory() as place,
+        open_executor(Where(workers=workers), *digits()) as executor,
+    ):
         jobs = [Job(f"r{seed}", recipe, seed, Path(place) / f"r{seed}") for seed in range(runs)]
-        failed = [outcome.message for outcome in run_all(executor, jobs) if outcome.reason is not None]
+        failed = [
+            outcome.message for outcome in run_all(executor, jobs) if outcome.reason is not None
+        ]
     if failed:
         sys.exit(failed[0])
 

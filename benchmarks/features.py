@@ -39,13 +39,17 @@ def plain_loop(net: torch.nn.Module, images: NDArray[np.uint8], side: int) -> ND
 
 
 def ours(backbone: Any, dataset: Dataset, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-    return np.concatenate(list(_feature_cache._extract(backbone, dataset, rows, "auto"))).astype(np.float32)
+    return np.concatenate(list(_feature_cache._extract(backbone, dataset, rows, "auto"))).astype(
+        np.float32
+    )
 
 
 def probe(features: NDArray[np.float32], labels: NDArray[np.int64]) -> float:
     train = np.random.default_rng(0).permutation(len(labels)) < 0.7 * len(labels)
     scaler = StandardScaler().fit(features[train])
-    head = LogisticRegression(C=0.003, max_iter=300).fit(scaler.transform(features[train]), labels[train])
+    head = LogisticRegression(C=0.003, max_iter=300).fit(
+        scaler.transform(features[train]), labels[train]
+    )
     return float(head.score(scaler.transform(features[~train]), labels[~train]))
 
 
@@ -60,17 +64,25 @@ def main() -> None:
     parser.add_argument("--side", type=int, default=128)
     parser.add_argument("--data", default="cifar10")
     parser.add_argument(
-        "--model", default="efficientnet-lite0", choices=("efficientnet-lite0", "efficientnet-lite1", "efficientnet-lite2")
+        "--model",
+        default="efficientnet-lite0",
+        choices=("efficientnet-lite0", "efficientnet-lite1", "efficientnet-lite2"),
     )
     parser.add_argument("--threads", type=int, default=0)
     asked = parser.parse_args()
     prepare_process()
     torch.set_num_threads(asked.threads or torch.get_num_threads())
     dataset = load(asked.data)
-    rows = np.flatnonzero(dataset.parts == 0)[: asked.images] if (dataset.parts == 0).any() else np.arange(asked.images)
+    rows = (
+        np.flatnonzero(dataset.parts == 0)[: asked.images]
+        if (dataset.parts == 0).any()
+        else np.arange(asked.images)
+    )
     images = np.array(dataset.images[rows])
     backbone = load_backbone(asked.model, BackboneOptions(), asked.side, 0)
-    net = timm.create_model("tf_" + asked.model.replace("-", "_"), pretrained=False, num_classes=0).eval()
+    net = timm.create_model(
+        "tf_" + asked.model.replace("-", "_"), pretrained=False, num_classes=0
+    ).eval()
     net.load_state_dict(backbone.net.state_dict())
     backbone.fold()
     plain_loop(net, images[:64], asked.side)
@@ -82,9 +94,12 @@ def main() -> None:
         middle, halfway = time.perf_counter(), time.process_time()
         fast = ours(backbone, dataset, rows)
         speeds.append((len(exact) / (middle - started), len(rows) / (time.perf_counter() - middle)))
-        computed.append((len(exact) / (halfway - began), len(rows) / (time.process_time() - halfway)))
+        computed.append(
+            (len(exact) / (halfway - began), len(rows) / (time.process_time() - halfway))
+        )
         print(
-            f"plain {speeds[-1][0]:.0f}, ours {speeds[-1][1]:.0f} images/s: {speeds[-1][1] / speeds[-1][0]:.2f} times", flush=True
+            f"plain {speeds[-1][0]:.0f}, ours {speeds[-1][1]:.0f} images/s: {speeds[-1][1] / speeds[-1][0]:.2f} times",
+            flush=True,
         )
     exact = plain_loop(net, images, asked.side)
     cosine = (exact * fast).sum(1) / np.linalg.norm(exact, axis=1) / np.linalg.norm(fast, axis=1)
@@ -92,7 +107,11 @@ def main() -> None:
     found = {
         "ratio": spread([b / a for a, b in speeds]),
         "ratio of processor seconds": spread([b / a for a, b in computed]),
-        "cosine": {"mean": float(cosine.mean()), "1%": float(np.quantile(cosine, 0.01)), "least": float(cosine.min())},
+        "cosine": {
+            "mean": float(cosine.mean()),
+            "1%": float(np.quantile(cosine, 0.01)),
+            "least": float(cosine.min()),
+        },
         "probe": {"float32": probe(exact, labels), "ours": probe(fast, labels)},
         "threads": torch.get_num_threads(),
     }

@@ -19,7 +19,9 @@ from pathlib import Path
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("data")
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0, help="of the moments")
@@ -32,10 +34,15 @@ def main() -> None:
         program = str(Path(sys.executable).with_name("headstart"))
         command = [program, "train", args.data, "-q", "--json", *args.option, "--out"]
         started = time.monotonic()
-        first = subprocess.run([*command, str(whole)], check=True, stdout=subprocess.PIPE, text=True)
+        first = subprocess.run(
+            [*command, str(whole)], check=True, stdout=subprocess.PIPE, text=True
+        )
         training = json.loads(first.stdout)["seconds"]["train"]
         starting = time.monotonic() - started - training
-        print(f"left alone: {training:.1f} s of training after {starting:.1f} s of starting", flush=True)
+        print(
+            f"left alone: {training:.1f} s of training after {starting:.1f} s of starting",
+            flush=True,
+        )
         killed = 0
         while killed < args.kills:
             # Anywhere, starting included; training so little at a time that most kills fall before the end.
@@ -49,12 +56,23 @@ def main() -> None:
                 process.kill()
                 process.wait()
                 killed += 1
-                saved = sorted(path.name for path in (run / "checkpoint").glob("[0-9]*")) if run.exists() else []
-                print(f"kill {killed} after {moment:.1f} s; newest checkpoint: {saved[-1] if saved else 'none'}", flush=True)
+                saved = (
+                    sorted(path.name for path in (run / "checkpoint").glob("[0-9]*"))
+                    if run.exists()
+                    else []
+                )
+                print(
+                    f"kill {killed} after {moment:.1f} s; newest checkpoint: {saved[-1] if saved else 'none'}",
+                    flush=True,
+                )
         last = subprocess.run([*command, str(run)], check=True, stdout=subprocess.PIPE, text=True)
-        same = (run / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
+        same = (run / "model.safetensors").read_bytes() == (
+            whole / "model.safetensors"
+        ).read_bytes()
         score = json.loads(last.stdout)["validation"]["accuracy"]
-        print(f"{killed} kills; validation accuracy {score:.2%}; weights {'identical' if same else 'DIFFERENT'}")
+        print(
+            f"{killed} kills; validation accuracy {score:.2%}; weights {'identical' if same else 'DIFFERENT'}"
+        )
         sys.exit(0 if same else 1)
 
 

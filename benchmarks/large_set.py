@@ -30,12 +30,23 @@ GB, MB = 10**9, 10**6
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--gigabytes", type=float, default=40, help="apparent size of the map")
-    parser.add_argument("--train-images", type=int, default=15_360, help="by default 2.3 GB of them, more than the cap")
+    parser.add_argument(
+        "--train-images",
+        type=int,
+        default=15_360,
+        help="by default 2.3 GB of them, more than the cap",
+    )
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--cap", type=float, default=2, help="GB that may be resident")
-    parser.add_argument("--folder", type=Path, help="where the temporary folder is made; the system's place for such by default")
+    parser.add_argument(
+        "--folder",
+        type=Path,
+        help="where the temporary folder is made; the system's place for such by default",
+    )
     args = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=args.folder) as name:
         labels = make_map(Path(name), int(args.gigabytes * GB / (SIDE_PX * SIDE_PX * 3)))
@@ -49,7 +60,9 @@ def main() -> None:
         child.start()
         peaks = watch(child, int(args.cap * GB))
     kept = child.exitcode == 0 and peaks["VmHWM"] <= args.cap * GB
-    print(f"peak: {peaks['VmHWM'] / MB:,.0f} MB resident, at most {peaks['RssAnon'] / MB:,.0f} MB of it private")
+    print(
+        f"peak: {peaks['VmHWM'] / MB:,.0f} MB resident, at most {peaks['RssAnon'] / MB:,.0f} MB of it private"
+    )
     print(f"the cap of {args.cap:g} GB was {'kept' if kept else 'NOT kept'}")
     raise SystemExit(not kept)
 
@@ -66,7 +79,9 @@ def make_map(folder: Path, count: int) -> NDArray[np.int64]:
     return labels
 
 
-def train_capped(folder: Path, labels: NDArray[np.int64], train_images: int, batch: int, cap_bytes: int) -> None:
+def train_capped(
+    folder: Path, labels: NDArray[np.int64], train_images: int, batch: int, cap_bytes: int
+) -> None:
     """What the other process does: open, split, train, each with its seconds and what is resident after it."""
     start = time.perf_counter()
 

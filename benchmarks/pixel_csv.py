@@ -21,7 +21,9 @@ from headstart.data import TEST, TRAIN
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--seeds", type=int, default=3)
     args = parser.parse_args()
     progress.show_progress(False)
@@ -42,11 +44,21 @@ def main() -> None:
                 run = Path(folder) / f"{model}-{seed}"
                 found = headstart.train(table, model=model, seed=seed, test=0.0, out=run)
                 classifier = headstart.load_classifier(run)
-                scores.append(float((classifier.probabilities(mnist.images, judged).argmax(1) == mnist.labels[judged]).mean()))
+                scores.append(
+                    float(
+                        (
+                            classifier.probabilities(mnist.images, judged).argmax(1)
+                            == mnist.labels[judged]
+                        ).mean()
+                    )
+                )
                 seconds.append(found["seconds"]["train"])
             each = ", ".join(f"{score:.2%}" for score in scores)
             mean, each = statistics.mean(scores), ", ".join(f"{score:.2%}" for score in scores)
-            print(f"{model}: mean {mean:.2%} over seeds ({each}); {statistics.mean(seconds):.0f} s of training each", flush=True)
+            print(
+                f"{model}: mean {mean:.2%} over seeds ({each}); {statistics.mean(seconds):.0f} s of training each",
+                flush=True,
+            )
 
 
 if __name__ == "__main__":

@@ -26,14 +26,18 @@ WAYS: dict[str, tuple[tuple[float, ...], int]] = {
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--data", nargs="+", default=["digits", "fashion-mnist", "cifar10"])
     parser.add_argument("--model", default="mlp")
     parser.add_argument("--epochs", type=float, default=12)
     parser.add_argument("--train-images", type=int, default=4000)
     parser.add_argument("--seeds", type=int, default=3)
     args = parser.parse_args()
-    print("| data | way | recipes | validation loss of the winner, each seed | mean | test accuracy of it, mean |")
+    print(
+        "| data | way | recipes | validation loss of the winner, each seed | mean | test accuracy of it, mean |"
+    )
     print("|---|---|---|---|---|---|", flush=True)
     for name in args.data:
         dataset = headstart.load(name)
@@ -42,7 +46,14 @@ def main() -> None:
         for way, (rungs, trials) in WAYS.items():
             losses, accuracies = [], []
             for seed in range(args.seeds):
-                asked = Tuning(args.model, trials=trials, values={"epochs": args.epochs}, seed=10 * seed, seeds=1, rungs=rungs)
+                asked = Tuning(
+                    args.model,
+                    trials=trials,
+                    values={"epochs": args.epochs},
+                    seed=10 * seed,
+                    seeds=1,
+                    rungs=rungs,
+                )
                 with tempfile.TemporaryDirectory() as folder:
                     found = tune(asked, dataset, split, Path(folder) / "study")
                 best = next(trial for trial in found["trials"] if trial["is_best"])

@@ -33,7 +33,9 @@ IMAGES = 256
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--run", type=Path)
     parser.add_argument("--clients", type=int, default=16)
     parser.add_argument("--minutes", type=float, default=10)
@@ -41,7 +43,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         run = args.run or Path(folder) / "run"
         if args.run is None:
-            headstart.train("mnist", model="cnn", preset="fast", train_images=6000, epochs=3, out=run)
+            headstart.train(
+                "mnist", model="cnn", preset="fast", train_images=6000, epochs=3, out=run
+            )
         command = [*PROGRAM, "serve", str(run), "--port", "0", "--json", "-q"]
         server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         try:
@@ -138,12 +142,16 @@ class Load:
         times = np.sort(np.array(self.milliseconds))
         tenth = max(1, len(self.memory_mb) // 10)
         first, last = np.mean(self.memory_mb[:tenth]), np.mean(self.memory_mb[-tenth:])
-        print(f"{self.clients} clients, {self.seconds:.0f} s: {len(times):,} answers, {len(times) / self.seconds:,.0f} a second")
+        print(
+            f"{self.clients} clients, {self.seconds:.0f} s: {len(times):,} answers, {len(times) / self.seconds:,.0f} a second"
+        )
         p50, p99 = np.percentile(times, (50, 99))
         print(f"time an answer: median {p50:.1f} ms, p99 {p99:.1f} ms, longest {times[-1]:.0f} ms")
         server, clients = (1000 * seconds / len(times) for seconds in self.cpu_seconds)
         print(f"processor time an answer: server {server:.2f} ms, clients {clients:.2f} ms")
-        print(f"memory of the server: {first:.0f} MB in the first tenth, {last:.0f} MB in the last ({last / first - 1:+.1%})")
+        print(
+            f"memory of the server: {first:.0f} MB in the first tenth, {last:.0f} MB in the last ({last / first - 1:+.1%})"
+        )
         print(f"wrong or missing answers: {self.wrong}")
         return 1 if self.wrong else 0
 

@@ -46,17 +46,31 @@ def main() -> None:
     prepare_process()
     print("| images, inputs, filters, side, stride | oneDNN | matrix product |\n|---|---|---|")
     for images, inputs, filters, side, stride in LAYERS:
-        x = torch.randn(images, inputs, side, side).bfloat16().contiguous(memory_format=torch.channels_last)
+        x = (
+            torch.randn(images, inputs, side, side)
+            .bfloat16()
+            .contiguous(memory_format=torch.channels_last)
+        )
         weight = torch.randn(filters, inputs, 3, 3, requires_grad=True)
         spent = []
         for limit in (0, side**2):
-            with mock.patch.object(_conv, "SMALL_MAP", limit), torch.autocast("cpu", torch.bfloat16):
+            with (
+                mock.patch.object(_conv, "SMALL_MAP", limit),
+                torch.autocast("cpu", torch.bfloat16),
+            ):
                 conv = _conv.Conv3x3(inputs, filters, stride)
                 conv.weight = nn.Parameter(weight)
                 found = conv(x)  # which needs no gradient of its own
             slope = torch.randn_like(found)
-            spent.append(milliseconds(lambda: torch.autograd.grad(found, conv.weight, slope, retain_graph=True)))  # noqa: B023
-        print(f"| {images}, {inputs}, {filters}, {side}, {stride} | {spent[0]:.2f} | {spent[1]:.2f} |", flush=True)
+            spent.append(
+                milliseconds(
+                    lambda: torch.autograd.grad(found, conv.weight, slope, retain_graph=True)  # noqa: B023
+                )
+            )
+        print(
+            f"| {images}, {inputs}, {filters}, {side}, {stride} | {spent[0]:.2f} | {spent[1]:.2f} |",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

@@ -27,18 +27,30 @@ KINDS = {
     "pooling": ("max_pool2d", "amax", "evenly_distribute"),
     "batch norm": ("batch_norm",),
     "activations": ("relu", "threshold", "clamp", "gelu"),
-    "copies, conversions, zeroes": ("copy_", "fill_", "zero_", "_to_copy", "cat", "contiguous", "clone"),
+    "copies, conversions, zeroes": (
+        "copy_",
+        "fill_",
+        "zero_",
+        "_to_copy",
+        "cat",
+        "contiguous",
+        "clone",
+    ),
     "data: picking, mirroring, standardising": ("index", "where", "flip", "sub", "div"),
 }
 
 
 def kind_of(name: str) -> str:
     name = name.removeprefix("aten::")
-    return next((kind for kind, parts in KINDS.items() if any(part in name for part in parts)), "other")
+    return next(
+        (kind for kind, parts in KINDS.items() if any(part in name for part in parts)), "other"
+    )
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("dataset")
     parser.add_argument("--preset", default="balanced")
     parser.add_argument("--precision", default="auto")
@@ -47,7 +59,11 @@ def main() -> None:
     prepare_process()
     dataset = headstart.load(args.dataset)
     split = headstart.split(dataset, test=0)
-    recipe = resolve(make_recipe("cnn", {"precision": args.precision}, args.preset), len(split.train), dataset.class_names)
+    recipe = resolve(
+        make_recipe("cnn", {"precision": args.precision}, args.preset),
+        len(split.train),
+        dataset.class_names,
+    )
     classifier, source = prepare(recipe, dataset, split, 0)
     classifier.train()
     optimizers = make_optimizers(classifier.net, recipe)
@@ -64,7 +80,9 @@ def main() -> None:
 
     steps(10)
     seconds = min(steps(args.steps) for _ in range(3)) / args.steps
-    print(f"{args.preset}, batch {batch}: {1000 * seconds:.1f} ms a step, {batch / seconds:,.0f} images/s\n")
+    print(
+        f"{args.preset}, batch {batch}: {1000 * seconds:.1f} ms a step, {batch / seconds:,.0f} images/s\n"
+    )
     with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
         steps(args.steps)
     times: Counter[str] = Counter()

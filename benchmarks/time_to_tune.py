@@ -36,7 +36,11 @@ def same_digits(folder: Path, out: Path) -> Path:
         images, labels = mnist.images[own][:SHOWN, ..., 0], mnist.labels[own][:SHOWN]
         order = np.random.RandomState(13).permutation(SHOWN)
         train, validation = order[:TRAIN], order[TRAIN : TRAIN + VALIDATION]
-        parts = {"x_train": images[train], "y_train": labels[train], "x_validation": images[validation]}
+        parts = {
+            "x_train": images[train],
+            "y_train": labels[train],
+            "x_validation": images[validation],
+        }
         np.savez(path, **parts, y_validation=labels[validation])
     return path
 
@@ -52,7 +56,19 @@ def peers_search(args: argparse.Namespace, seed: int) -> list[dict[str, float]]:
 
 def our_search(args: argparse.Namespace, data: Path, seed: int, seconds: float) -> dict[str, Any]:
     program = Path(sys.executable).with_name("headstart")
-    command = [program, "tune", data, "--model", "mlp", "--seed", seed, "--time-limit", f"{seconds:.0f}s", "--test", "0"]
+    command = [
+        program,
+        "tune",
+        data,
+        "--model",
+        "mlp",
+        "--seed",
+        seed,
+        "--time-limit",
+        f"{seconds:.0f}s",
+        "--test",
+        "0",
+    ]
     command += ["--json", "--out", args.out / f"ours-seed{seed}", *args.option]
     done = subprocess.run([*map(str, command)], check=True, stdout=subprocess.PIPE, text=True)
     found: dict[str, Any] = json.loads(done.stdout)
@@ -60,7 +76,9 @@ def our_search(args: argparse.Namespace, data: Path, seed: int, seconds: float) 
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--peer", type=Path, required=True)
     parser.add_argument("--peer-python", default=sys.executable)
     parser.add_argument("--peer-data", type=Path, required=True)
@@ -79,7 +97,10 @@ def main() -> None:
     for seed in range(args.seeds):
         peer = peers_search(args, seed)[-1]
         ours = our_search(args, data, seed, peer["seconds"])["history"]
-        at = next((row["seconds"] for row in ours if row["best_validation"] >= peer["best_validation"]), None)
+        at = next(
+            (row["seconds"] for row in ours if row["best_validation"] >= peer["best_validation"]),
+            None,
+        )
         best = max(row["best_validation"] for row in ours if row["seconds"] <= peer["seconds"])
         ratios.append(peer["seconds"] / at if at else 0.0)
         gains.append(100 * (best - peer["best_validation"]))

@@ -73,14 +73,18 @@ def cold_seconds(*words: str) -> float:
     return statistics.median(times[1:])
 
 
-def speed(run: Path, peer_python: str | None, peer: str | None, peer_data: str | None) -> dict[str, Any]:
+def speed(
+    run: Path, peer_python: str | None, peer: str | None, peer_data: str | None
+) -> dict[str, Any]:
     """Milliseconds a call, seconds from cold."""
     model = open_model(run)
     images = np.random.default_rng(0).integers(0, 256, (64, *model.image_shape)).astype(np.uint8)
     found: dict[str, Any] = {}
     if peer_python and peer and peer_data:
         script = PEER.replace("CALLS", str(CALLS))
-        done = subprocess.run([peer_python, "-c", script, peer, peer_data], check=True, capture_output=True, text=True)
+        done = subprocess.run(
+            [peer_python, "-c", script, peer, peer_data], check=True, capture_output=True, text=True
+        )
         found["peer_ms"] = json.loads(done.stdout.splitlines()[-1])
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / "model.onnx"
@@ -118,15 +122,21 @@ def unlike(run: Path, others: list[str]) -> dict[str, Any]:
     threshold = classifier.use.familiarity
     if threshold is None:
         raise SystemExit(f"{run} has no familiarity.")
-    own = load(about.source, **{key: value for key, value in about.options.items() if value is not None})
+    own = load(
+        about.source, **{key: value for key, value in about.options.items() if value is not None}
+    )
     split = read_split(run, own)
     _, validation = classifier.judge(own.images, split.validation)
     sets = {"own test images": take(own.images, split.test)} if len(split.test) else {}
     for name in others:
         other = load(name)
         rows = np.sort(np.random.default_rng(0).permutation(len(other))[:2000])
-        sets[name] = np.stack([_alike(image, classifier.image_shape) for image in take(other.images, rows)])
-    sets["noise"] = np.random.default_rng(0).integers(0, 256, (1000, *classifier.image_shape)).astype(np.uint8)
+        sets[name] = np.stack(
+            [_alike(image, classifier.image_shape) for image in take(other.images, rows)]
+        )
+    sets["noise"] = (
+        np.random.default_rng(0).integers(0, 256, (1000, *classifier.image_shape)).astype(np.uint8)
+    )
     found = {}
     for name, images in sets.items():
         _, scores = classifier.judge(images)
@@ -146,7 +156,9 @@ def _alike(image: NDArray[np.uint8], shape: tuple[int, int, int]) -> NDArray[np.
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     verbs = parser.add_subparsers(required=True, dest="verb")
     first, second = verbs.add_parser("speed"), verbs.add_parser("unlike")
     for one in (first, second):

@@ -14,16 +14,23 @@ from headstart import progress
 from headstart.data import TEST, TRAIN, Dataset, Split, fetch_named, load, make_split
 from headstart.errors import ResourceError
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")  # test runs are small, and several processes run them side by side
+os.environ.setdefault(
+    "OMP_NUM_THREADS", "1"
+)  # test runs are small, and several processes run them side by side
 pytest_plugins = ["postgres"]
-_OF_RAY = ("test_ray", "test_contract")  # `auto` finds any cluster of this machine, so that there may be one at a time
+_OF_RAY = (
+    "test_ray",
+    "test_contract",
+)  # `auto` finds any cluster of this machine, so that there may be one at a time
 _USERS_CACHE = os.environ.get("XDG_CACHE_HOME")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """One process a file of tests."""
     for item in items:
-        item.add_marker(pytest.mark.xdist_group("ray" if item.path.stem in _OF_RAY else str(item.path)))
+        item.add_marker(
+            pytest.mark.xdist_group("ray" if item.path.stem in _OF_RAY else str(item.path))
+        )
 
 
 @pytest.fixture(autouse=True)
@@ -102,7 +109,9 @@ Command = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
-def headstart(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Command:
+def headstart(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> Command:
     """Runs the command line here, in an empty folder: `headstart("train", "digits")` to (exit status, stdout, stderr)."""
     from headstart.cli import main
 

@@ -49,7 +49,14 @@ class Owner:
 
     def start(self, *words: str | Path, **options: Any) -> subprocess.Popen[bytes]:
         """A process in the folder."""
-        return subprocess.Popen(words, cwd=self.folder, env=self.environment, start_new_session=True, **self.user, **options)
+        return subprocess.Popen(
+            words,
+            cwd=self.folder,
+            env=self.environment,
+            start_new_session=True,
+            **self.user,
+            **options,
+        )
 
     def run(self, *words: str | Path, until: float) -> tuple[int, str]:
         """Exit status and all output; through a file, as a pipe would be waited for until the last grandchild lets it go.
@@ -57,7 +64,10 @@ class Owner:
         Raises:
             TimeoutError: not done by `until`, of the monotonic clock.
         """
-        with (self.folder / "output").open("w+b") as output, self.start(*words, stdout=output, stderr=output) as process:
+        with (
+            (self.folder / "output").open("w+b") as output,
+            self.start(*words, stdout=output, stderr=output) as process,
+        ):
             try:
                 status = process.wait(max(0.1, until - time.monotonic()))
             except subprocess.TimeoutExpired as error:
@@ -70,7 +80,11 @@ class Owner:
 def installed(owner: Owner) -> Path:
     """The folder of this machine's server programs; else of downloaded ones."""
     on_path = shutil.which("initdb")
-    found = [Path(on_path).resolve()] if on_path else sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    found = (
+        [Path(on_path).resolve()]
+        if on_path
+        else sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    )
     whole = [program.parent for program in found if (program.parent / "postgres").exists()]
     return whole[-1] if whole else downloaded(owner)
 
@@ -83,7 +97,9 @@ def downloaded(owner: Owner) -> Path:
     try:
         return _unpack(owner, time.monotonic() + DOWNLOAD_SECONDS)
     except TimeoutError as error:
-        pytest.skip(f"no PostgreSQL server here, and Debian's did not come within {DOWNLOAD_SECONDS:.0f} s: {error}")
+        pytest.skip(
+            f"no PostgreSQL server here, and Debian's did not come within {DOWNLOAD_SECONDS:.0f} s: {error}"
+        )
 
 
 def _unpack(owner: Owner, until: float) -> Path:
@@ -94,15 +110,28 @@ def _unpack(owner: Owner, until: float) -> Path:
         "Dir::Cache": owner.folder / "cache",
         "Dir::State::status": "/var/lib/dpkg/status",
     }
-    settings = {**own, "Acquire::Languages": "none", "Acquire::http::Timeout": 20, "Acquire::https::Timeout": 20}
+    settings = {
+        **own,
+        "Acquire::Languages": "none",
+        "Acquire::http::Timeout": 20,
+        "Acquire::https::Timeout": 20,
+    }
     apt = ["apt-get", "-q", *(f"-o{key}={value}" for key, value in settings.items())]
-    owner.run(*apt, "update", until=until)  # a source that fails beside others that do not is none of our business
-    status, planned = owner.run(*apt, "--simulate", "--no-install-recommends", "install", "postgresql", until=until)
-    packages = [name for name in re.findall(r"^Inst (\S+)", planned, re.MULTILINE) if WANTED.fullmatch(name)]
+    owner.run(
+        *apt, "update", until=until
+    )  # a source that fails beside others that do not is none of our business
+    status, planned = owner.run(
+        *apt, "--simulate", "--no-install-recommends", "install", "postgresql", until=until
+    )
+    packages = [
+        name for name in re.findall(r"^Inst (\S+)", planned, re.MULTILINE) if WANTED.fullmatch(name)
+    ]
     if status == 0:
         status, planned = owner.run(*apt, "download", *packages, until=until)
     if status:
-        pytest.skip(f"no PostgreSQL server here, and apt-get has none: {planned.strip().splitlines()[-1]}")
+        pytest.skip(
+            f"no PostgreSQL server here, and apt-get has none: {planned.strip().splitlines()[-1]}"
+        )
     for package in owner.folder.glob("*.deb"):
         owner.run("dpkg-deb", "--extract", package, "root", until=until)
     root = owner.folder / "root"
@@ -119,12 +148,25 @@ def server(programs: Callable[[Owner], Path]) -> Iterator[str]:
     Args:
         programs: finds the folder with initdb and postgres, or skips.
     """
-    pytest.importorskip("psycopg", reason="psycopg is not installed, so nothing here can speak to PostgreSQL")
+    pytest.importorskip(
+        "psycopg", reason="psycopg is not installed, so nothing here can speak to PostgreSQL"
+    )
     owner = Owner()
     try:
         program = programs(owner) / "postgres"
         until = time.monotonic() + START_SECONDS
-        words = ("-D", "data", "-U", "headstart", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync")
+        words = (
+            "-D",
+            "data",
+            "-U",
+            "headstart",
+            "-A",
+            "trust",
+            "-E",
+            "UTF8",
+            "--no-locale",
+            "--no-sync",
+        )
         status, output = owner.run(program.with_name("initdb"), *words, until=until)
         if status:
             raise RuntimeError(f"initdb ended with status {status}: {output}")
@@ -147,10 +189,14 @@ def _wait(owner: Owner, until: float) -> None:
 
     while True:
         try:
-            psycopg.connect(host=str(owner.folder), port=5432, user="headstart", dbname="postgres").close()
+            psycopg.connect(
+                host=str(owner.folder), port=5432, user="headstart", dbname="postgres"
+            ).close()
             return
         except psycopg.OperationalError as error:
             if time.monotonic() > until:
                 log = (owner.folder / "log").read_text(errors="replace")
-                raise RuntimeError(f"PostgreSQL did not start within {START_SECONDS:.0f} s: {log or error}") from error
+                raise RuntimeError(
+                    f"PostgreSQL did not start within {START_SECONDS:.0f} s: {log or error}"
+                ) from error
             time.sleep(0.05)

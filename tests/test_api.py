@@ -35,7 +35,10 @@ def test_an_unknown_key_is_an_error_in_python_too(tmp_path: Path) -> None:
         headstart.train("digits", model="mlp", epoch=3, out=tmp_path)
 
 
-@pytest.mark.parametrize(("given", "expected"), [("90", 90), ("90s", 90), ("5m", 300), ("1.5h", 5400), (20, 20), (0.5, 0.5)])
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [("90", 90), ("90s", 90), ("5m", 300), ("1.5h", 5400), (20, 20), (0.5, 0.5)],
+)
 def test_durations_are_read(given: str | float, expected: float) -> None:
     assert api.seconds(given) == expected
 
@@ -46,7 +49,9 @@ def test_what_is_no_duration_is_refused(given: str) -> None:
         api.seconds(given)
 
 
-def test_the_recorded_command_is_one_that_the_command_line_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_recorded_command_is_one_that_the_command_line_takes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     asked: dict[str, object] = {}
 
     def note(data: str, **keys: object) -> dict[str, object]:
@@ -54,22 +59,65 @@ def test_the_recorded_command_is_one_that_the_command_line_takes(monkeypatch: py
         return {"contenders": [], "report": ""}
 
     monkeypatch.setattr(api, "compare", note)
-    keys = {"models": "mlp,cnn", "seeds": 2, "time_limit": "none", "lr": 0.1, "flip": False, "train_images": 100, "split_seed": 3}
+    keys = {
+        "models": "mlp,cnn",
+        "seeds": 2,
+        "time_limit": "none",
+        "lr": 0.1,
+        "flip": False,
+        "train_images": 100,
+        "split_seed": 3,
+    }
     command = command_of("compare", "my photos", keys, "out here")
     result = CliRunner().invoke(app, [*shlex.split(command)[1:], "--json"], catch_exceptions=False)
     assert result.exit_code == 0
-    assert {key: asked[key] for key in [*keys, "data", "out"]} == {**keys, "data": "my photos", "out": "out here"}
+    assert {key: asked[key] for key in [*keys, "data", "out"]} == {
+        **keys,
+        "data": "my photos",
+        "out": "out here",
+    }
 
 
 @pytest.mark.parametrize(
     ("verb", "keys"),
     [
-        ("tune", {"model": "mlp", "trials": 3, "also": "augmentation", "epochs": 2.0, "activation": "tanh", "split_seed": 1}),
-        ("lr", {"model": "mlp", "values": "0.1,0.01", "optimizer": "adam", "seeds": 2, "dropout": 0.5, "train_images": 90}),
-        ("effects", {"model": "cnn", "of": "dropout,l2", "time_limit": "5m", "batch": 64, "label_smoothing": 0.1}),
+        (
+            "tune",
+            {
+                "model": "mlp",
+                "trials": 3,
+                "also": "augmentation",
+                "epochs": 2.0,
+                "activation": "tanh",
+                "split_seed": 1,
+            },
+        ),
+        (
+            "lr",
+            {
+                "model": "mlp",
+                "values": "0.1,0.01",
+                "optimizer": "adam",
+                "seeds": 2,
+                "dropout": 0.5,
+                "train_images": 90,
+            },
+        ),
+        (
+            "effects",
+            {
+                "model": "cnn",
+                "of": "dropout,l2",
+                "time_limit": "5m",
+                "batch": 64,
+                "label_smoothing": 0.1,
+            },
+        ),
     ],
 )
-def test_the_recorded_command_of_a_study_is_one_too(verb: str, keys: dict[str, object], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_recorded_command_of_a_study_is_one_too(
+    verb: str, keys: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
     asked: dict[str, object] = {}
 
     def note(data: str, **given: object) -> dict[str, object]:
@@ -80,7 +128,11 @@ def test_the_recorded_command_of_a_study_is_one_too(verb: str, keys: dict[str, o
     command = command_of(verb, "my photos", keys, "out here")
     result = CliRunner().invoke(app, [*shlex.split(command)[1:], "--json"], catch_exceptions=False)
     assert result.exit_code == 0, result.output
-    assert {key: asked[key] for key in [*keys, "data", "out"]} == {**keys, "data": "my photos", "out": "out here"}
+    assert {key: asked[key] for key in [*keys, "data", "out"]} == {
+        **keys,
+        "data": "my photos",
+        "out": "out here",
+    }
 
 
 @pytest.mark.parametrize("model", list(MODELS))
@@ -94,4 +146,7 @@ def test_every_key_of_a_model_has_an_option_or_is_recorded_as_a_setting(model: s
 def test_a_run_records_the_command_that_repeats_it(tmp_path: Path) -> None:
     headstart.train("digits", model="mlp", epochs=1, train_images=100, out=tmp_path / "run")
     page = headstart.report(tmp_path / "run").read_text()
-    assert f"headstart train digits --model mlp --seed 0 --epochs 1 --train-images 100 --out {tmp_path}/run" in page
+    assert (
+        f"headstart train digits --model mlp --seed 0 --epochs 1 --train-images 100 --out {tmp_path}/run"
+        in page
+    )

@@ -17,7 +17,19 @@ Subset = Callable[[str, int, int], Path]
 def test_transfer_is_ahead_on_few_colour_photographs(subset: Subset, headstart: Command) -> None:
     photos = subset("cifar10", 1000, 600)
     models = "cnn:fast,efficientnet-lite0"
-    words = ("--models", models, "--seeds", 2, "--time-limit", "none", "--set", "input_px=96", "--out", "photos", "--json")
+    words = (
+        "--models",
+        models,
+        "--seeds",
+        2,
+        "--time-limit",
+        "none",
+        "--set",
+        "input_px=96",
+        "--out",
+        "photos",
+        "--json",
+    )
     status, out, err = headstart("compare", photos, *words)
     assert status == 0, err
     finding = json.loads(out)
@@ -32,7 +44,9 @@ def test_transfer_is_ahead_on_few_colour_photographs(subset: Subset, headstart: 
 @pytest.mark.slow
 def test_transfer_is_not_ahead_on_clothes(subset: Subset, headstart: Command) -> None:
     clothes = subset("fashion-mnist", 2000, 1000)
-    status, out, err = headstart("compare", clothes, "--seeds", 2, "--time-limit", "40s", "--out", "clothes", "--json")
+    status, out, err = headstart(
+        "compare", clothes, "--seeds", 2, "--time-limit", "40s", "--out", "clothes", "--json"
+    )
     assert status == 0, err
     finding = json.loads(out)
     assert finding["verdict"]["winner"] in ("cnn", None)
@@ -40,12 +54,16 @@ def test_transfer_is_not_ahead_on_clothes(subset: Subset, headstart: Command) ->
 
 
 @pytest.mark.slow
-def test_a_pixel_csv_of_digits_trains_both_nets(subset: Subset, headstart: Command, tmp_path: Path) -> None:
+def test_a_pixel_csv_of_digits_trains_both_nets(
+    subset: Subset, headstart: Command, tmp_path: Path
+) -> None:
     with np.load(subset("mnist", 2500, 1), allow_pickle=False) as arrays:
         rows = np.column_stack([arrays["y_train"], arrays["x_train"].reshape(2500, -1)])
     header = ",".join(["label", *(f"pixel{number}" for number in range(784))])
     np.savetxt(tmp_path / "train.csv", rows, "%d", ",", header=header, comments="")
     for model, least in (("mlp", 0.86), ("cnn", 0.93)):
-        status, out, err = headstart("train", "train.csv", "--model", model, "--epochs", 8, "--json")
+        status, out, err = headstart(
+            "train", "train.csv", "--model", model, "--epochs", 8, "--json"
+        )
         assert status == 0, err
         assert json.loads(out)["test"]["accuracy"] > least

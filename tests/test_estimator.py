@@ -33,13 +33,16 @@ Images = NDArray[np.uint8]
 
 
 @parametrize_with_checks(  # type: ignore[untyped-decorator]
-    [ImageClassifier("mlp", epochs=8, nodes=64, layers=1, batch=16, precision="float32")], expected_failed_checks=lambda _: {}
+    [ImageClassifier("mlp", epochs=8, nodes=64, layers=1, batch=16, precision="float32")],
+    expected_failed_checks=lambda _: {},
 )
 def test_every_check_of_scikit_learn_passes(estimator: Any, check: Callable[[Any], None]) -> None:
     check(estimator)
 
 
-def bright_and_dark(count: int = 120, side: int = 6, channels: int = 1) -> tuple[Images, NDArray[np.str_]]:
+def bright_and_dark(
+    count: int = 120, side: int = 6, channels: int = 1
+) -> tuple[Images, NDArray[np.str_]]:
     """Noise in three shades that a linear net tells apart."""
     rng = np.random.default_rng(0)
     numbers = np.arange(count) % 3
@@ -60,7 +63,9 @@ def test_digits_are_told_apart(digits: Any) -> None:
 
 def test_fit_ends_with_the_very_weights_of_train(tmp_path: Path) -> None:
     X, y = bright_and_dark()
-    headstart.train((X, y), model="cnn", epochs=2, seed=5, validation=0.2, test=0.0, out=tmp_path / "train")
+    headstart.train(
+        (X, y), model="cnn", epochs=2, seed=5, validation=0.2, test=0.0, out=tmp_path / "train"
+    )
     ImageClassifier(epochs=2, random_state=5, validation=0.2, out=tmp_path / "fit").fit(X, y)
     for name in ("model.safetensors", "predictions.csv"):
         # Classes are numbered in the order of their names, in both.
@@ -72,7 +77,14 @@ def test_the_form_of_the_images_does_not_matter() -> None:
     X[0, 0, 0] = 255  # white is there, so that a scale to 1 is the same scale
     expected = quick().fit(X, y).predict_proba(X)
     rows = X.reshape(len(X), -1)
-    for form in (rows, X[..., None], X / 255, X.astype(float), rows.tolist(), rows.astype(np.int64)):
+    for form in (
+        rows,
+        X[..., None],
+        X / 255,
+        X.astype(float),
+        rows.tolist(),
+        rows.astype(np.int64),
+    ):
         assert np.array_equal(quick().fit(form, y).predict_proba(form), expected)
     frame = pd.DataFrame(rows, columns=[f"pixel{number}" for number in range(36)])
     fitted = quick().fit(frame, pd.Series(y))
@@ -96,7 +108,10 @@ def test_rows_become_squares_or_what_image_shape_says() -> None:
     assert quick().fit(rows[:, :35], y).image_shape_ == (1, 35, 1)
     with pytest.raises(ValueError, match=r"35 columns, which fit no square image"):
         ImageClassifier("cnn").fit(rows[:, :35], y)
-    with pytest.raises(ValueError, match=r"image_shape is \(4, 4\), which is 16 values an image, but X has 108 columns"):
+    with pytest.raises(
+        ValueError,
+        match=r"image_shape is \(4, 4\), which is 16 values an image, but X has 108 columns",
+    ):
         quick(image_shape=(4, 4)).fit(rows, y)
 
 
@@ -112,7 +127,9 @@ def test_rows_become_squares_or_what_image_shape_says() -> None:
         (np.array([0, 1], np.uint8), (0, 255)),
     ],
 )
-def test_the_scale_follows_from_the_training_images(values: NDArray[Any], expected: tuple[float, float]) -> None:
+def test_the_scale_follows_from_the_training_images(
+    values: NDArray[Any], expected: tuple[float, float]
+) -> None:
     X, y = bright_and_dark()
     assert quick(epochs=1).fit(values[(X > 128).astype(int)], y).pixel_range_ == expected
 
@@ -123,16 +140,25 @@ def test_images_on_another_scale_are_refused() -> None:
     with pytest.raises(InputError, match="fitted on images where 255 is white"):
         quick(epochs=1).fit(X, y).predict(X / 255)
     on_one = quick(epochs=1).fit(X / 255, y)
-    with pytest.raises(ValueError, match="values from 0 to 255, but this classifier was fitted on 0 to 1"):
+    with pytest.raises(
+        ValueError, match="values from 0 to 255, but this classifier was fitted on 0 to 1"
+    ):
         on_one.predict(X.astype(float))
     assert np.array_equal(on_one.predict(X), on_one.predict(X / 255)), "uint8 is always 0 to 255"
     measured = quick(epochs=1).fit(X - 100.0, y)
-    assert np.array_equal(measured.predict(X * 9.0 - 100), measured.predict(np.minimum(X * 9.0, 255) - 100))
+    assert np.array_equal(
+        measured.predict(X * 9.0 - 100), measured.predict(np.minimum(X * 9.0, 255) - 100)
+    )
 
 
 def test_what_cannot_be_fitted_is_a_value_error_and_ours() -> None:
     X, y = bright_and_dark()
-    for wrong in (quick(lr=-1), quick(settings={"momentom": 0.9}), quick(validation=3), ImageClassifier("vgg")):
+    for wrong in (
+        quick(lr=-1),
+        quick(settings={"momentom": 0.9}),
+        quick(validation=3),
+        ImageClassifier("vgg"),
+    ):
         with pytest.raises(ValueError) as caught:
             wrong.fit(X, y)
         assert isinstance(caught.value, InputError)
@@ -142,7 +168,9 @@ def test_what_cannot_be_fitted_is_a_value_error_and_ours() -> None:
         quick().fit(X, y[:-1])
 
 
-@pytest.mark.parametrize("labels", [[" a", "a", "b"], ["", "x", "y"], [True, False, True], [-1, 10, 2], ["01", "1", "2"]])
+@pytest.mark.parametrize(
+    "labels", [[" a", "a", "b"], ["", "x", "y"], [True, False, True], [-1, 10, 2], ["01", "1", "2"]]
+)
 def test_any_labels_come_back_as_they_were(labels: list[Any]) -> None:
     X, names = bright_and_dark()
     y = np.array(labels)[np.unique(names, return_inverse=True)[1]]
@@ -161,7 +189,9 @@ def test_it_searches_and_validates_in_a_pipeline_on_two_processes() -> None:
     assert search.best_score_ == cross_val_score(search.best_estimator_, X, y, cv=2).mean()
 
 
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.FitFailedWarning", "ignore:One or more of the test scores")
+@pytest.mark.filterwarnings(
+    "ignore::sklearn.exceptions.FitFailedWarning", "ignore:One or more of the test scores"
+)
 def test_a_search_goes_on_after_a_recipe_that_cannot_be() -> None:
     X, y = bright_and_dark(60)
     search = GridSearchCV(quick(epochs=1), {"lr": [-1.0, 0.01]}, cv=2, refit=False).fit(X, y)
@@ -176,12 +206,16 @@ def test_a_fitted_estimator_travels_as_parameters_and_two_files() -> None:
     assert np.array_equal(back.predict_proba(X), model.predict_proba(X))
     assert back.get_params() == model.get_params() and back.run_ == model.run_
     # Protocol 4 and later push module and name, then STACK_GLOBAL.
-    named = {argument for _, argument, _ in pickletools.genops(written) if isinstance(argument, str)}
+    named = {
+        argument for _, argument, _ in pickletools.genops(written) if isinstance(argument, str)
+    }
     assert "headstart" in named and not [word for word in named if word.startswith("torch")]
     assert not hasattr(clone(model), "classes_")
 
 
-def test_nothing_is_left_behind_unless_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_left_behind_unless_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     X, y = bright_and_dark()
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     model = quick(patience=3).fit(X, y)
@@ -212,8 +246,12 @@ def test_a_seed_repeats_and_a_random_state_draws_one() -> None:
     assert not np.array_equal(chances(3), chances(4))
 
 
-@pytest.mark.parametrize(("signum", "kind"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, SystemExit)])
-def test_a_signal_ends_more_than_the_fit(signum: int, kind: type[BaseException], monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("signum", "kind"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, SystemExit)]
+)
+def test_a_signal_ends_more_than_the_fit(
+    signum: int, kind: type[BaseException], monkeypatch: pytest.MonkeyPatch
+) -> None:
     def stopped(*_: Any, **__: Any) -> None:
         raise Stopped(signum, "stopped")
 

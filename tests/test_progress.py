@@ -48,13 +48,18 @@ def test_a_terminal_gets_a_bar_that_follows_a_changed_total() -> None:
     )
     main, side = pty.openpty()
     done = subprocess.run(
-        [sys.executable, "-c", code], stderr=side, check=True, env={**os.environ, "TERM": "xterm", "COLUMNS": "120"}
+        [sys.executable, "-c", code],
+        stderr=side,
+        check=True,
+        env={**os.environ, "TERM": "xterm", "COLUMNS": "120"},
     )
     os.close(side)
     shown = os.read(main, 65536).decode()
     os.close(main)
     assert done.returncode == 0
-    assert "outer" in shown and "30/40 images" in shown.replace("\x1b[0m", "").replace("\x1b[32m", "")
+    assert "outer" in shown and "30/40 images" in shown.replace("\x1b[0m", "").replace(
+        "\x1b[32m", ""
+    )
 
 
 def test_a_sign_of_life_is_given_whenever_work_advances() -> None:

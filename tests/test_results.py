@@ -22,7 +22,9 @@ from headstart.report import table_html
 def run(tmp_path_factory: pytest.TempPathFactory) -> api.Run:
     """A cnn whose predictions are averaged over mirror images; one class is called NA, one is markup."""
     images, labels = shades(["NA", "<b>", "7"])
-    return headstart.train((images, labels), epochs=2, nodes=8, flip=True, out=tmp_path_factory.mktemp("runs") / "run")
+    return headstart.train(
+        (images, labels), epochs=2, nodes=8, flip=True, out=tmp_path_factory.mktemp("runs") / "run"
+    )
 
 
 def shades(names: list[str], channels: int = 1) -> tuple[Any, Any]:
@@ -39,7 +41,9 @@ def test_a_result_is_the_json_that_it_was(run: api.Run) -> None:
 
 def test_curves_and_predictions_are_frames(run: api.Run) -> None:
     assert run.curves["epoch"].tolist() == [1, 2]
-    assert run.curves["validation_accuracy"].iloc[-1] == pytest.approx(run["validation"]["accuracy"], abs=1e-5)
+    assert run.curves["validation_accuracy"].iloc[-1] == pytest.approx(
+        run["validation"]["accuracy"], abs=1e-5
+    )
     found = run.predictions
     assert set(found["label"]) == {"NA", "<b>", "7"}, "names stay words"
     tested = found[found["part"] == "test"]
@@ -48,7 +52,8 @@ def test_curves_and_predictions_are_frames(run: api.Run) -> None:
 
 
 @pytest.mark.parametrize(
-    ("names", "channels", "flip"), [(["a", "b", "c"], 3, True), (["a", "b"], 1, False), (["a", "b"], 3, True)]
+    ("names", "channels", "flip"),
+    [(["a", "b", "c"], 3, True), (["a", "b"], 1, False), (["a", "b"], 3, True)],
 )
 def test_the_module_gives_logits_whose_softmax_is_the_prediction(
     names: list[str], channels: int, flip: bool, tmp_path: Path
@@ -59,10 +64,17 @@ def test_the_module_gives_logits_whose_softmax_is_the_prediction(
     module = run.module
     planes = torch.from_numpy(images).permute(0, 3, 1, 2)
     with torch.inference_mode():
-        for given in (planes, planes / 255, torch.from_numpy(images), torch.from_numpy(images) / 255):
+        for given in (
+            planes,
+            planes / 255,
+            torch.from_numpy(images),
+            torch.from_numpy(images) / 255,
+        ):
             logits = module(given)
             assert logits.shape == (160, len(names)) and logits.dtype == torch.float32
-            assert np.allclose(logits.softmax(1).numpy(), expected, atol=0.01)  # bfloat16, another batch size
+            assert np.allclose(
+                logits.softmax(1).numpy(), expected, atol=0.01
+            )  # bfloat16, another batch size
     pixels = (planes[:4] / 255).requires_grad_()
     loss = torch.nn.functional.cross_entropy(module(pixels), torch.zeros(4, dtype=torch.int64))
     (gradient,) = torch.autograd.grad(loss, pixels)
@@ -77,23 +89,41 @@ def test_the_module_refuses_images_of_another_shape(run: api.Run) -> None:
 
 def test_studies_have_their_tables_as_frames(page_only: None, tmp_path: Path) -> None:
     keys: dict[str, Any] = {"train_images": 200, "epochs": 1, "nodes": 8}
-    found = headstart.compare("digits", models="mlp", seeds=2, time_limit=None, out=tmp_path / "compare", **keys)
+    found = headstart.compare(
+        "digits", models="mlp", seeds=2, time_limit=None, out=tmp_path / "compare", **keys
+    )
     assert found.contenders["name"].tolist() == ["mlp"]
     assert found.contenders["test_accuracy"][0] == found["contenders"][0]["test"]["accuracy"]
     assert found.folder == tmp_path / "compare"
-    rates = headstart.lr("digits", model="mlp", values=[0.01, 0.1], seeds=1, out=tmp_path / "lr", **keys)
+    rates = headstart.lr(
+        "digits", model="mlp", values=[0.01, 0.1], seeds=1, out=tmp_path / "lr", **keys
+    )
     assert sorted(rates.rates["lr"]) == [0.01, 0.1]
-    search = headstart.tune("digits", model="mlp", space={"lr": [0.01, 0.1]}, trials=2, seeds=1, out=tmp_path / "tune", **keys)
+    search = headstart.tune(
+        "digits",
+        model="mlp",
+        space={"lr": [0.01, 0.1]},
+        trials=2,
+        seeds=1,
+        out=tmp_path / "tune",
+        **keys,
+    )
     assert len(search.trials) == 2 and len(search.history) >= 1
-    effects = headstart.effects("digits", model="mlp", of="l2", seeds=1, out=tmp_path / "effects", **keys)
+    effects = headstart.effects(
+        "digits", model="mlp", of="l2", seeds=1, out=tmp_path / "effects", **keys
+    )
     assert set(effects.effects["knob"]) == {"l2"}
     for result in (found, rates, search, effects):
         assert "<pre" in result._repr_html_() and "mlp" in str(result)
 
 
-def test_without_pandas_a_frame_says_what_to_install(run: api.Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_pandas_a_frame_says_what_to_install(
+    run: api.Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(sys.modules, "pandas", None)
-    with pytest.raises(InputError, match=r"frames need pandas.*\n.*pip install 'headstart\[pandas\]'"):
+    with pytest.raises(
+        InputError, match=r"frames need pandas.*\n.*pip install 'headstart\[pandas\]'"
+    ):
         _ = run.curves
 
 
@@ -137,20 +167,28 @@ def page(monkeypatch: pytest.MonkeyPatch) -> Page:
     page, ipython = Page(), type(sys)("IPython")
     ipython.get_ipython = ZMQInteractiveShell  # type: ignore[attr-defined]
     ipython.display = page  # type: ignore[attr-defined]
-    for name, module in (("ipykernel", type(sys)("ipykernel")), ("IPython", ipython), ("IPython.display", page)):
+    for name, module in (
+        ("ipykernel", type(sys)("ipykernel")),
+        ("IPython", ipython),
+        ("IPython.display", page),
+    ):
         monkeypatch.setitem(sys.modules, name, module)
     monkeypatch.setattr(progress, "_REDRAW_SECONDS", 0.0)
     progress.show_progress(True)
     return page
 
 
-def test_a_bar_in_a_notebook_shows_how_far_it_is_and_goes(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bar_in_a_notebook_shows_how_far_it_is_and_goes(
+    page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(progress, "INNER_BAR_AFTER_SECONDS", 0.0)
     with progress.task("reading <b>", 4, "images") as task:
         task.note("loss 0.3")
         task.advance(1)
         task.advance(2)
-    assert page.messages[0].startswith('<progress value="1" max="4"></progress> reading &lt;b&gt;: 1 of 4 images')
+    assert page.messages[0].startswith(
+        '<progress value="1" max="4"></progress> reading &lt;b&gt;: 1 of 4 images'
+    )
     assert "3 of 4 images" in page.messages[1] and page.messages[1].endswith("loss 0.3")
     assert page.messages[2:] == [""]
 

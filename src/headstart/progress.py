@@ -89,11 +89,22 @@ class Task:
     said: str
 
     def __init__(
-        self, title: str, total: float, unit: str, bar: Progress | None, *, is_inner: bool = False, page: _PageBar | None = None
+        self,
+        title: str,
+        total: float,
+        unit: str,
+        bar: Progress | None,
+        *,
+        is_inner: bool = False,
+        page: _PageBar | None = None,
     ) -> None:
         self.title, self.total, self.unit = title, total, unit
         self._bar, self._page = bar, page
-        self._id: TaskID | None = bar.add_task(title, total=total, note="", unit=unit, visible=not is_inner) if bar else None
+        self._id: TaskID | None = (
+            bar.add_task(title, total=total, note="", unit=unit, visible=not is_inner)
+            if bar
+            else None
+        )
         self.done = 0.0
         self._start = self._last_line = time.monotonic()
         self.said = ""
@@ -104,19 +115,27 @@ class Task:
         if _advanced is not None:
             _advanced()
         if self._bar is not None and self._id is not None:
-            is_long = time.monotonic() - self._start > INNER_BAR_AFTER_SECONDS  # work within work flickers if it is short
+            is_long = (
+                time.monotonic() - self._start > INNER_BAR_AFTER_SECONDS
+            )  # work within work flickers if it is short
             self._bar.update(self._id, completed=self.done, visible=True if is_long else None)
         elif self._page is not None:
             self._page.draw(self)
         elif not _quiet and time.monotonic() - self._last_line > PLAIN_LINE_EVERY_SECONDS:
             self._last_line = time.monotonic()
             note = f"; {self.said}" if self.said else ""
-            say(f"{self.title}: {self.done:,.0f} of {self.total:,.0f} {self.unit}, {self.seconds_left:.0f} s left{note}")
+            say(
+                f"{self.title}: {self.done:,.0f} of {self.total:,.0f} {self.unit}, {self.seconds_left:.0f} s left{note}"
+            )
 
     @property
     def seconds_left(self) -> float:
         """At the speed so far."""
-        return (time.monotonic() - self._start) / self.done * (self.total - self.done) if self.done else 0.0
+        return (
+            (time.monotonic() - self._start) / self.done * (self.total - self.done)
+            if self.done
+            else 0.0
+        )
 
     def resize(self, total: float) -> None:
         """There is more or less to do than was thought."""
@@ -147,7 +166,9 @@ class _PageBar:
         self._next = time.monotonic() + _REDRAW_SECONDS
         note = f"; {task.said}" if task.said else ""
         text = f"{task.title}: {task.done:,.0f} of {task.total:,.0f} {task.unit}, {duration(task.seconds_left)} left{note}"
-        self._show(f'<progress value="{task.done:g}" max="{task.total:g}"></progress> {html.escape(text)}')
+        self._show(
+            f'<progress value="{task.done:g}" max="{task.total:g}"></progress> {html.escape(text)}'
+        )
 
     def end(self) -> None:
         if self._shown is not None:
@@ -204,7 +225,9 @@ def task(title: str, total: float, unit: str = "") -> Iterator[Task]:
             if inner._id is not None:
                 _open_bar.remove_task(inner._id)
         return
-    rest = Column(ratio=1, no_wrap=True, overflow="ellipsis")  # the note gives way first where the terminal is narrow
+    rest = Column(
+        ratio=1, no_wrap=True, overflow="ellipsis"
+    )  # the note gives way first where the terminal is narrow
     columns = (
         TextColumn("{task.description}", table_column=Column(no_wrap=True)),
         BarColumn(bar_width=20),

@@ -20,17 +20,31 @@ PROGRAM = [sys.executable, "-c", "from headstart.cli import main; main()"]
 
 
 def test_train_prints_one_json_object_with_the_promised_keys(headstart: Command) -> None:
-    status, out, _ = headstart("train", "digits", "--model", "mlp", "--epochs", 2, "--json", "--out", "run")
+    status, out, _ = headstart(
+        "train", "digits", "--model", "mlp", "--epochs", 2, "--json", "--out", "run"
+    )
     found = json.loads(out)
     assert status == 0
-    assert {"run", "model", "seed", "epochs", "parameters", "resumed", "seconds", "validation", "test"} <= set(found)
+    assert {
+        "run",
+        "model",
+        "seed",
+        "epochs",
+        "parameters",
+        "resumed",
+        "seconds",
+        "validation",
+        "test",
+    } <= set(found)
     assert {"accuracy", "interval", "n", "macro_f1"} <= set(found["test"])
     assert (found["run"], found["model"], found["seed"], found["epochs"]) == ("run", "mlp", 0, 2)
 
 
 def test_the_default_folder_is_found_again_by_the_same_command(headstart: Command) -> None:
     words = ("train", "digits", "--model", "mlp", "--epochs", 1, "--json")
-    first, again, other = (json.loads(headstart(*words, *more)[1]) for more in ((), (), ("--seed", 1)))
+    first, again, other = (
+        json.loads(headstart(*words, *more)[1]) for more in ((), (), ("--seed", 1))
+    )
     assert again["run"] == first["run"] and again["reused"]
     assert other["run"] != first["run"]
     assert Path(first["run"]).parent == Path("runs")
@@ -44,17 +58,38 @@ def test_a_finished_run_is_extended_in_a_folder_of_its_own(headstart: Command) -
     assert longer["epochs"] == first["epochs"] + 3
     assert longer["run"] == f"{first['run']}-plus3"
     assert again["reused"] and again["run"] == longer["run"]
-    status, _, err = headstart("train", "digits", "--model", "mlp", "--lr", 0.1, "--epochs", "+3", "--out", first["run"])
+    status, _, err = headstart(
+        "train", "digits", "--model", "mlp", "--lr", 0.1, "--epochs", "+3", "--out", first["run"]
+    )
     assert status == 2 and "was trained with another lr" in err
 
 
 def test_a_run_is_repeated_from_its_folder_alone(headstart: Command) -> None:
-    headstart("train", "digits", "--model", "mlp", "--time-limit", "2s", "--train-images", 300, "--seed", 4, "--out", "first")
+    headstart(
+        "train",
+        "digits",
+        "--model",
+        "mlp",
+        "--time-limit",
+        "2s",
+        "--train-images",
+        300,
+        "--seed",
+        4,
+        "--out",
+        "first",
+    )
     status, out, _ = headstart("train", "--repeat", "first", "--json")
     found = json.loads(out)
     assert status == 0
-    assert (found["run"], found["seed"], found["repeats"]) == ("first-repeat", 4, {"run": "first", "identical": True})
-    assert "the same to the last bit" in headstart("train", "--repeat", "first")[1].replace("\n", "")
+    assert (found["run"], found["seed"], found["repeats"]) == (
+        "first-repeat",
+        4,
+        {"run": "first", "identical": True},
+    )
+    assert "the same to the last bit" in headstart("train", "--repeat", "first")[1].replace(
+        "\n", ""
+    )
 
 
 def test_a_run_of_two_seconds_says_before_what_it_will_cost(headstart: Command) -> None:
@@ -83,7 +118,20 @@ def test_a_summary_lists_layers_and_trains_nothing(headstart: Command) -> None:
 
 
 def test_compare_prints_table_verdict_and_report(headstart: Command) -> None:
-    words = ("compare", "digits", "--models", "mlp,cnn", "--seeds", 2, "--epochs", 2, "--time-limit", "none", "--out", "cmp")
+    words = (
+        "compare",
+        "digits",
+        "--models",
+        "mlp,cnn",
+        "--seeds",
+        2,
+        "--epochs",
+        2,
+        "--time-limit",
+        "none",
+        "--out",
+        "cmp",
+    )
     status, out, _ = headstart(*words)
     assert status == 0
     assert "Report: cmp/report.html" in out and "nearest neighbour" in out
@@ -98,7 +146,9 @@ def test_compare_prints_table_verdict_and_report(headstart: Command) -> None:
 def test_runs_and_report_find_what_was_trained(headstart: Command) -> None:
     headstart("train", "digits", "--model", "mlp", "--epochs", 1, "--out", "here/run")
     found = json.loads(headstart("runs", "here", "--json")[1])["runs"]
-    assert [(run["run"], run["state"], run["data"]) for run in found] == [("here/run", "finished", "digits")]
+    assert [(run["run"], run["state"], run["data"]) for run in found] == [
+        ("here/run", "finished", "digits")
+    ]
     assert "here/run" in headstart("runs", "here")[1]
     status, out, _ = headstart("report", "here/run")
     assert (status, out.strip()) == (0, "Report: here/run/report.html")
@@ -106,7 +156,9 @@ def test_runs_and_report_find_what_was_trained(headstart: Command) -> None:
 
 
 def test_data_lists_and_gets_the_named_datasets(headstart: Command) -> None:
-    listed = {one["name"]: one for one in json.loads(headstart("data", "list", "--json")[1])["datasets"]}
+    listed = {
+        one["name"]: one for one in json.loads(headstart("data", "list", "--json")[1])["datasets"]
+    }
     assert set(listed) == {"fashion-mnist", "mnist", "cifar10", "digits"}
     assert not listed["digits"]["cached"]
     assert "1,797 images of 8x8x1" in headstart("data", "get", "digits")[1]
@@ -122,7 +174,11 @@ def test_data_lists_and_gets_the_named_datasets(headstart: Command) -> None:
         (("train", "digits", "--modle", "cnn"), 2, "--model"),
         (("train", "digits", "--lr", "-1"), 2, "option lr is -1"),
         (("train", "digits", "--preset", "quick"), 2, "there is no preset 'quick'"),
-        (("train", "digits", "--model", "cnn-fashion", "--preset", "best"), 2, "trains as it was published"),
+        (
+            ("train", "digits", "--model", "cnn-fashion", "--preset", "best"),
+            2,
+            "trains as it was published",
+        ),
         (("train", "digits", "--epochs", "many"), 2, "option epochs is 'many'"),
         (("train", "digits", "--epochs", "+0"), 2, "Example: --epochs +10"),
         (("train", "digits", "--epochs", "+3"), 2, "holds no finished run to go on from"),
@@ -142,7 +198,9 @@ def test_data_lists_and_gets_the_named_datasets(headstart: Command) -> None:
         (("tarin", "digits"), 2, "train"),
     ],
 )
-def test_a_mistake_ends_with_its_status_and_words(words: tuple[str, ...], status: int, said: str, headstart: Command) -> None:
+def test_a_mistake_ends_with_its_status_and_words(
+    words: tuple[str, ...], status: int, said: str, headstart: Command
+) -> None:
     found, out, err = headstart(*words)
     assert found == status
     assert said in err
@@ -185,10 +243,16 @@ def test_help_needs_no_numpy_either() -> None:
 
 
 @pytest.mark.parametrize(("signum", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_stopped_command_says_so_and_goes_on_later(signum: int, status: int, tmp_path: Path, headstart: Command) -> None:
+def test_a_stopped_command_says_so_and_goes_on_later(
+    signum: int, status: int, tmp_path: Path, headstart: Command
+) -> None:
     words = ["train", "digits", "--model", "mlp", "--epochs", "60", "--out", str(tmp_path / "run")]
     running = subprocess.Popen(
-        [*PROGRAM, *words], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=dict(os.environ)
+        [*PROGRAM, *words],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=dict(os.environ),
     )
     deadline = time.monotonic() + 120
     while not (tmp_path / "run" / "checkpoint").exists() and time.monotonic() < deadline:
@@ -203,7 +267,9 @@ def test_a_stopped_command_says_so_and_goes_on_later(signum: int, status: int, t
     assert status == 0 and json.loads(out)["resumed"], err
 
 
-@pytest.mark.parametrize(("verb", "goes_on"), [("serve", False), ("predict", False), ("compare", True)])
+@pytest.mark.parametrize(
+    ("verb", "goes_on"), [("serve", False), ("predict", False), ("compare", True)]
+)
 def test_only_what_goes_on_later_is_told_to_when_a_command_is_stopped_early(
     verb: str, goes_on: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

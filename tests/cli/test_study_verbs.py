@@ -33,8 +33,21 @@ def test_tune_prints_what_scripts_rely_on_and_answers_again(headstart: Command) 
 def test_lr_and_effects_print_a_table_and_where_the_report_is(headstart: Command) -> None:
     status, out, err = headstart("lr", *SMALL, "--values", "1e-1,1e-3", "--seeds", 1)
     assert status == 0, err
-    assert "The best learning rate of mlp with muon" in " ".join(out.split()) and "2 runs, about" in err
-    status, out, err = headstart("effects", *SMALL, "--of", "dropout,label-smoothing", "--seeds", 1, "--set", "nodes=16", "-q")
+    assert (
+        "The best learning rate of mlp with muon" in " ".join(out.split())
+        and "2 runs, about" in err
+    )
+    status, out, err = headstart(
+        "effects",
+        *SMALL,
+        "--of",
+        "dropout,label-smoothing",
+        "--seeds",
+        1,
+        "--set",
+        "nodes=16",
+        "-q",
+    )
     assert status == 0 and not err
     assert "label_smoothing 0.1" in out and "Report: runs/digits-effects-" in out
 
@@ -43,7 +56,10 @@ def test_lr_and_effects_print_a_table_and_where_the_report_is(headstart: Command
     ("words", "message"),
     [
         (("tune", "digits", "--model", "mpl"), "no model 'mpl': did you mean 'mlp'"),
-        (("tune", "digits", "--space", "nowhere.toml"), "nowhere.toml cannot be read: No such file"),
+        (
+            ("tune", "digits", "--space", "nowhere.toml"),
+            "nowhere.toml cannot be read: No such file",
+        ),
         (("tune", "digits", "--also", "colours"), "nothing called 'colours' to search"),
         (("tune", "digits", "--trials", 0), "--trials is 0"),
         (("tune", "digits", "--time-limit", "soon"), "the time limit is 'soon'"),
@@ -55,16 +71,24 @@ def test_lr_and_effects_print_a_table_and_where_the_report_is(headstart: Command
         (("tune", "digits", "--storage", "here"), "wanted is the URL of a database"),
         (("lr", "digits", "--values", "0.1,much"), "--values holds 'much'"),
         (("lr", "digits", "--values", "0.1"), "needs two or more"),
-        (("lr", "digits", "--ray", "127.0.0.1:1"), "there is no Ray cluster to be had with --ray 127.0.0.1:1"),
+        (
+            ("lr", "digits", "--ray", "127.0.0.1:1"),
+            "there is no Ray cluster to be had with --ray 127.0.0.1:1",
+        ),
         (("labels", "digits", "--per-class", "10,many"), "--per-class holds 'many'"),
         (("labels", "digits", "--models", "cnn:quick"), "there is no preset 'quick'"),
-        (("labels", "digits", "--models", "mlp", "--set", "target=0.9"), "would stop by validation images"),
+        (
+            ("labels", "digits", "--models", "mlp", "--set", "target=0.9"),
+            "would stop by validation images",
+        ),
         (("effects", "digits", "--of", "colour"), "there is no knob 'colour'"),
         (("effects", "nowhere", "--of", "dropout"), "nowhere"),
         (("compare", "digits", "--models", "cnn:quick,mlp"), "there is no preset 'quick'"),
     ],
 )
-def test_a_bad_input_is_named_with_status_2(headstart: Command, words: tuple[object, ...], message: str) -> None:
+def test_a_bad_input_is_named_with_status_2(
+    headstart: Command, words: tuple[object, ...], message: str
+) -> None:
     status, out, err = headstart(*words)
     assert status == 2, (out, err)
     assert message in err and "Traceback" not in err and not out

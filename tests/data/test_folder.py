@@ -17,7 +17,12 @@ from headstart.errors import InputError
 RED, GREEN, BLUE = (220, 30, 20), (30, 220, 20), (20, 30, 220)
 
 
-def save(path: Path, color: tuple[int, ...] | int = RED, size: tuple[int, int] = (12, 12), mode: str = "RGB") -> Path:
+def save(
+    path: Path,
+    color: tuple[int, ...] | int = RED,
+    size: tuple[int, int] = (12, 12),
+    mode: str = "RGB",
+) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.new(mode, size, color).save(path)
     return path
@@ -50,7 +55,9 @@ def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def test_class_numbers_come_from_sorted_names(tmp_path: Path) -> None:
-    data = load(fill(tmp_path, ["zebra/b.png", "ant/c.png", "Bee/a.png", "ant/a.png", "zebra/a.png"]))
+    data = load(
+        fill(tmp_path, ["zebra/b.png", "ant/c.png", "Bee/a.png", "ant/a.png", "zebra/a.png"])
+    )
     assert data.class_names == ("Bee", "ant", "zebra")
     assert data.image_names == ("Bee/a.png", "ant/a.png", "ant/c.png", "zebra/a.png", "zebra/b.png")
     assert data.labels.tolist() == [0, 1, 1, 2, 2]
@@ -67,7 +74,9 @@ def test_a_red_image_stays_red(tmp_path: Path) -> None:
 
 def test_exif_orientation_is_applied(tmp_path: Path) -> None:
     picture = Image.new("RGB", (20, 10), GREEN)
-    picture.paste(RED, (0, 0, 5, 10))  # the left quarter, which a turn by 90 degrees clockwise (6) brings to the top
+    picture.paste(
+        RED, (0, 0, 5, 10)
+    )  # the left quarter, which a turn by 90 degrees clockwise (6) brings to the top
     exif = Image.Exif()
     exif[0x0112] = 6
     for name in ("a/1.jpg", "a/1.png", "a/1.webp", "a/1.tiff"):
@@ -97,7 +106,9 @@ def test_images_of_one_small_size_are_kept_as_they_are(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("second", [(30, 21), (300, 300)])
-def test_images_of_several_sizes_become_squares_of_128(tmp_path: Path, second: tuple[int, int]) -> None:
+def test_images_of_several_sizes_become_squares_of_128(
+    tmp_path: Path, second: tuple[int, int]
+) -> None:
     save(tmp_path / "a/1.png", size=(30, 20) if second[0] == 30 else second)
     save(tmp_path / "b/1.png", size=second)
     assert load(tmp_path).image_shape == (128, 128, 3)
@@ -109,7 +120,9 @@ def test_pad_keeps_all_crop_cuts_and_squish_distorts(tmp_path: Path) -> None:
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
         wide.save(tmp_path / name / "1.png")
-    pad, crop, squish = (load(tmp_path, image_size=40, resize=how).images[0] for how in ("pad", "crop", "squish"))
+    pad, crop, squish = (
+        load(tmp_path, image_size=40, resize=how).images[0] for how in ("pad", "crop", "squish")
+    )
     assert pad[5, 20].tolist() == [0, 0, 0]
     assert (pad[20, 3].tolist(), pad[20, 30].tolist()) == (list(RED), list(GREEN))
     assert crop[20, 1].tolist() == list(GREEN)
@@ -148,7 +161,12 @@ def test_unusual_kinds_become_rgb(tmp_path: Path) -> None:
     (tmp_path / "b").mkdir()
     frames[0].save(tmp_path / "b/moving.gif", save_all=True, append_images=frames[1:])
     data = load(tmp_path)
-    wanted = {"a/cmyk.jpg": (255, 0, 0), "a/palette.png": RED, "a/clear.png": (255, 255, 255), "b/moving.gif": BLUE}
+    wanted = {
+        "a/cmyk.jpg": (255, 0, 0),
+        "a/palette.png": RED,
+        "a/clear.png": (255, 255, 255),
+        "b/moving.gif": BLUE,
+    }
     for name, color in wanted.items():
         assert np.abs(pixels(data, name)[6, 6].astype(int) - color).max() < 12, name
 
@@ -180,18 +198,38 @@ def test_a_very_thin_image_is_padded(tmp_path: Path) -> None:
     ],
 )
 def test_part_folders_are_kept_to(tmp_path: Path, names: tuple[str, str, str]) -> None:
-    data = load(fill(tmp_path, [f"{part}/{kind}/{i}.png" for part in names for kind in ("dog", "cat") for i in range(2)]))
+    data = load(
+        fill(
+            tmp_path,
+            [
+                f"{part}/{kind}/{i}.png"
+                for part in names
+                for kind in ("dog", "cat")
+                for i in range(2)
+            ],
+        )
+    )
     assert data.class_names == ("cat", "dog")
     for part, code in zip(names, (TRAIN, VALIDATION, TEST), strict=True):
-        assert {name.startswith(part) for name, at in zip(data.image_names, data.parts, strict=True) if at == code} == {True}
+        assert {
+            name.startswith(part)
+            for name, at in zip(data.image_names, data.parts, strict=True)
+            if at == code
+        } == {True}
 
 
 def test_only_a_train_folder_leaves_the_split_to_be_made(tmp_path: Path) -> None:
-    assert set(load(fill(tmp_path, ["train/a/1.png", "train/b/1.png"])).parts.tolist()) == {UNASSIGNED}
+    assert set(load(fill(tmp_path, ["train/a/1.png", "train/b/1.png"])).parts.tolist()) == {
+        UNASSIGNED
+    }
 
 
 def test_a_folder_that_an_archive_wrapped_around_the_rest_is_stepped_over(tmp_path: Path) -> None:
-    data = load(fill(tmp_path, ["pets-1.0/images/cat/1.png", "pets-1.0/images/dog/1.png", "__MACOSX/x/1.png"]))
+    data = load(
+        fill(
+            tmp_path, ["pets-1.0/images/cat/1.png", "pets-1.0/images/dog/1.png", "__MACOSX/x/1.png"]
+        )
+    )
     assert data.class_names == ("cat", "dog")
 
 
@@ -212,7 +250,12 @@ def test_hidden_files_and_other_kinds_are_left_out(tmp_path: Path, said: list[st
 
 
 def test_an_unlabelled_test_folder_is_left_out_and_said_so(tmp_path: Path, said: list[str]) -> None:
-    data = load(fill(tmp_path, ["seg_train/a/1.png", "seg_train/b/1.png", "seg_test/1.png", "seg_pred/seg_pred/2.png"]))
+    data = load(
+        fill(
+            tmp_path,
+            ["seg_train/a/1.png", "seg_train/b/1.png", "seg_test/1.png", "seg_pred/seg_pred/2.png"],
+        )
+    )
     assert len(data) == 2
     assert any("seg_test" in line and "no label" in line for line in said)
     assert any("seg_pred" in line and "no label" in line for line in said)
@@ -234,7 +277,9 @@ def test_an_empty_class_is_named(tmp_path: Path) -> None:
     fill(tmp_path, ["cat/1.png", "dog/1.png"])
     (tmp_path / "owl").mkdir()
     (tmp_path / "owl/notes.txt").write_text("none")
-    assert f"the class folder {tmp_path / 'owl'} has no images: it has 1 .txt file." in fails(tmp_path)
+    assert f"the class folder {tmp_path / 'owl'} has no images: it has 1 .txt file." in fails(
+        tmp_path
+    )
 
 
 def test_one_class_is_an_error(tmp_path: Path) -> None:
@@ -268,7 +313,9 @@ def test_class_folders_that_look_alike_are_an_error_that_names_both(tmp_path: Pa
     assert "'cafe\\u0301' and 'caf\\xe9'" in text
 
 
-def test_a_folder_of_only_a_test_part_is_divided_anew_and_said_so(tmp_path: Path, said: list[str]) -> None:
+def test_a_folder_of_only_a_test_part_is_divided_anew_and_said_so(
+    tmp_path: Path, said: list[str]
+) -> None:
     data = load(fill(tmp_path, ["test/a/1.png", "test/b/1.png"]))
     assert set(data.parts.tolist()) == {UNASSIGNED}
     assert any("has only the part 'test'" in line and "divided anew" in line for line in said)
@@ -288,7 +335,9 @@ def test_a_path_that_is_a_folder_or_a_url_is_said_to_be_that(tmp_path: Path) -> 
 
 
 def test_a_stray_class_folder_beside_train_is_an_error(tmp_path: Path) -> None:
-    assert "stands beside a train folder" in fails(fill(tmp_path, ["train/a/1.png", "train/b/1.png", "more/a/1.png"]))
+    assert "stands beside a train folder" in fails(
+        fill(tmp_path, ["train/a/1.png", "train/b/1.png", "more/a/1.png"])
+    )
 
 
 def test_two_folders_of_one_part_are_an_error(tmp_path: Path) -> None:
@@ -337,7 +386,9 @@ def test_a_file_that_is_no_listed_format_is_not_opened(tmp_path: Path) -> None:
     assert "b/x.png is not an image" in fails(tmp_path)
 
 
-def test_a_large_jpeg_is_decoded_at_a_smaller_scale(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_large_jpeg_is_decoded_at_a_smaller_scale(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     photo = Image.new("RGB", (800, 400), GREEN)
     ImageDraw.Draw(photo).rectangle((0, 0, 400, 400), fill=RED)
     for name in ("a", "b"):
@@ -400,8 +451,12 @@ def test_faults_of_a_path_csv_name_their_line(tmp_path: Path) -> None:
     fill(tmp_path, ["1.png", "2.png"])
     head, first = "path,label,split", "1.png,a,train"
     csv = tmp_path / "l.csv"
-    text = fails(write_csv(csv, head, first, "2.png,b,train", "no/where.png,b,train", "neither.png,b,train"))
-    assert f"line 4 of l.csv: {tmp_path}/no/where.png does not exist. Missing in all: 2 files." in text
+    text = fails(
+        write_csv(csv, head, first, "2.png,b,train", "no/where.png,b,train", "neither.png,b,train")
+    )
+    assert (
+        f"line 4 of l.csv: {tmp_path}/no/where.png does not exist. Missing in all: 2 files." in text
+    )
     assert "line 3 of l.csv: label is empty" in fails(write_csv(csv, head, first, "2.png,,train"))
     text = fails(write_csv(csv, head, first, "2.png,b,tests"))
     assert "line 3 of l.csv: split is 'tests'" in text

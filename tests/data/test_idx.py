@@ -14,7 +14,9 @@ IMAGES = np.arange(2 * 3 * 4, dtype=np.uint8).reshape(2, 3, 4)
 
 
 def idx_bytes(array: np.ndarray, kind: int = 0x08) -> bytes:
-    return struct.pack(f">BBBB{array.ndim}I", 0, 0, kind, array.ndim, *array.shape) + array.tobytes()
+    return (
+        struct.pack(f">BBBB{array.ndim}I", 0, 0, kind, array.ndim, *array.shape) + array.tobytes()
+    )
 
 
 def refusal(path: Path, content: bytes) -> str:
@@ -25,8 +27,13 @@ def refusal(path: Path, content: bytes) -> str:
     return caught.value.message
 
 
-@pytest.mark.parametrize(("name", "packed"), [("a-ubyte", False), ("a-ubyte.gz", True), ("a-ubyte", True), ("a-ubyte.gz", False)])
-def test_the_first_bytes_and_not_the_name_say_whether_a_file_is_gzipped(tmp_path: Path, name: str, packed: bool) -> None:
+@pytest.mark.parametrize(
+    ("name", "packed"),
+    [("a-ubyte", False), ("a-ubyte.gz", True), ("a-ubyte", True), ("a-ubyte.gz", False)],
+)
+def test_the_first_bytes_and_not_the_name_say_whether_a_file_is_gzipped(
+    tmp_path: Path, name: str, packed: bool
+) -> None:
     content = idx_bytes(IMAGES)
     (tmp_path / name).write_bytes(gzip.compress(content) if packed else content)
     found = read_idx(tmp_path / name)
@@ -48,17 +55,23 @@ def test_a_short_file_says_how_many_bytes_it_holds_and_should(tmp_path: Path, pa
 
 
 def test_a_long_file_is_refused_and_its_surplus_is_not_unpacked(tmp_path: Path) -> None:
-    assert "holds 25 bytes after its header, wanted 24" in refusal(tmp_path / "a", idx_bytes(IMAGES) + b"x")
+    assert "holds 25 bytes after its header, wanted 24" in refusal(
+        tmp_path / "a", idx_bytes(IMAGES) + b"x"
+    )
     bomb = gzip.compress(idx_bytes(IMAGES) + bytes(20_000_000))
     assert "holds more bytes after its header, wanted 24" in refusal(tmp_path / "b", bomb)
 
 
 def test_a_gzip_file_cut_short_says_so(tmp_path: Path) -> None:
-    assert "cannot be decompressed" in refusal(tmp_path / "a", gzip.compress(idx_bytes(IMAGES))[:-9])
+    assert "cannot be decompressed" in refusal(
+        tmp_path / "a", gzip.compress(idx_bytes(IMAGES))[:-9]
+    )
 
 
 def test_a_damaged_gzip_file_says_so(tmp_path: Path) -> None:
-    content = bytearray(gzip.compress(idx_bytes(np.random.default_rng(0).integers(0, 256, (50, 9), np.uint8))))
+    content = bytearray(
+        gzip.compress(idx_bytes(np.random.default_rng(0).integers(0, 256, (50, 9), np.uint8)))
+    )
     content[-6] ^= 0xFF  # in the checksum
     assert "cannot be decompressed" in refusal(tmp_path / "a", bytes(content))
 
@@ -74,11 +87,15 @@ def test_another_element_type_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("dimensions", [0, 5])
 def test_an_impossible_number_of_dimensions_is_refused(tmp_path: Path, dimensions: int) -> None:
-    assert f"{dimensions} dimensions, wanted 1 to 4" in refusal(tmp_path / "a", bytes([0, 0, 8, dimensions]) + bytes(40))
+    assert f"{dimensions} dimensions, wanted 1 to 4" in refusal(
+        tmp_path / "a", bytes([0, 0, 8, dimensions]) + bytes(40)
+    )
 
 
 def test_a_header_cut_short_says_so(tmp_path: Path) -> None:
-    assert "ends inside its header: 10 bytes found, wanted 16" in refusal(tmp_path / "a", idx_bytes(IMAGES)[:10])
+    assert "ends inside its header: 10 bytes found, wanted 16" in refusal(
+        tmp_path / "a", idx_bytes(IMAGES)[:10]
+    )
 
 
 def test_a_header_that_announces_more_than_4_gib_is_refused_before_reading(tmp_path: Path) -> None:

@@ -43,7 +43,11 @@ def forbid(monkeypatch: pytest.MonkeyPatch, module: Any, *names: str) -> None:
 
 
 def same(one: Dataset, other: Dataset) -> bool:
-    return (one.images == other.images).all() and one.fingerprint == other.fingerprint and one.image_names == other.image_names
+    return (
+        (one.images == other.images).all()
+        and one.fingerprint == other.fingerprint
+        and one.image_names == other.image_names
+    )
 
 
 def test_the_second_start_opens_no_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -83,7 +87,9 @@ def test_a_new_and_a_removed_file_are_noticed(tmp_path: Path) -> None:
     assert len(load(tmp_path)) == 4
 
 
-def test_equal_content_elsewhere_is_not_decoded_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_equal_content_elsewhere_is_not_decoded_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     first = load(folder_of(tmp_path / "one"))
     folder_of(tmp_path / "two")
     forbid(monkeypatch, _decode, "read_header", "read_image")
@@ -138,7 +144,9 @@ def test_resized_tables_keep_their_own_groups(tmp_path: Path) -> None:
     assert (one.groups.tolist(), two.groups.tolist()) == ([0, 1], [0, 0])
 
 
-def test_a_name_is_the_named_dataset_and_a_path_is_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_name_is_the_named_dataset_and_a_path_is_the_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder_of(tmp_path / "digits")
     monkeypatch.chdir(tmp_path)
     assert load("digits").image_shape == (8, 8, 1)
@@ -180,14 +188,18 @@ def test_options_are_checked(options: dict[str, Any], text: str) -> None:
     assert text in fails("digits", **options)
 
 
-def test_a_cache_that_cannot_be_written_is_a_resource_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cache_that_cannot_be_written_is_a_resource_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     with pytest.raises((ResourceError, InputError), match=re.escape(str(tmp_path / "file"))):
         load(csv_of(tmp_path / "t.csv"))
 
 
-def test_no_space_is_a_resource_error_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_space_is_a_resource_error_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder_of(tmp_path / "pets")
     usage = type("Usage", (), {"free": 1000})
     monkeypatch.setattr("shutil.disk_usage", lambda _: usage)
@@ -218,7 +230,9 @@ def test_names_leave_the_suffix_out(tmp_path: Path) -> None:
 def test_a_name_that_is_not_utf8_is_an_error(tmp_path: Path) -> None:
     folder_of(tmp_path)
     try:
-        Path(os.fsdecode(os.fsencode(tmp_path / "cat") + b"/na\xefve.png")).write_bytes((tmp_path / "cat/0.png").read_bytes())
+        Path(os.fsdecode(os.fsencode(tmp_path / "cat") + b"/na\xefve.png")).write_bytes(
+            (tmp_path / "cat/0.png").read_bytes()
+        )
     except OSError:
         pytest.skip("this file system refuses such names")
     assert "not UTF-8" in fails(tmp_path)

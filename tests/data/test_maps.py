@@ -62,16 +62,25 @@ def all_maps_are_large(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_memory_maps, "BLOCK_BYTES", 100_000)
 
 
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="only Linux says how much was resident")
+@pytest.mark.skipif(
+    not Path("/proc/self/status").exists(), reason="only Linux says how much was resident"
+)
 def test_of_a_large_map_little_is_resident_while_it_is_hashed_and_read(tmp_path: Path) -> None:
     count = 6000
-    made = np.lib.format.open_memmap(tmp_path / "images.npy", "w+", np.uint8, (count, 224, 224, 3))  # 903 MB, sparse
+    made = np.lib.format.open_memmap(
+        tmp_path / "images.npy", "w+", np.uint8, (count, 224, 224, 3)
+    )  # 903 MB, sparse
     made[:, 0, 0, 0], made[:, 0, 0, 1] = np.divmod(np.arange(count), 256)
     del made
     done = subprocess.run(
-        [sys.executable, "-c", MEASURED, str(tmp_path / "images.npy")], capture_output=True, text=True, check=True
+        [sys.executable, "-c", MEASURED, str(tmp_path / "images.npy")],
+        capture_output=True,
+        text=True,
+        check=True,
     )
-    for what, peak in zip(("hashed", "read", "read as many small images"), done.stdout.split(), strict=True):
+    for what, peak in zip(
+        ("hashed", "read", "read as many small images"), done.stdout.split(), strict=True
+    ):
         assert float(peak) < 450, what
 
 
@@ -88,7 +97,9 @@ def test_of_a_large_map_little_is_resident_while_it_is_hashed_and_read(tmp_path:
         pytest.param(lambda images: images.T, id="last axis first"),
     ],
 )
-def test_take_reads_what_indexing_reads(tmp_path: Path, view: Callable[[Images], Images], rows: list[int]) -> None:
+def test_take_reads_what_indexing_reads(
+    tmp_path: Path, view: Callable[[Images], Images], rows: list[int]
+) -> None:
     images = np.random.default_rng(0).integers(0, 256, (40, 64, 48, 30), dtype=np.uint8)
     opened, chosen = view(map_of(tmp_path / "a.npy", images)), np.array(rows, np.int64)
     found = take(opened, chosen)
@@ -105,7 +116,9 @@ def test_take_of_a_row_that_is_not_there_is_an_index_error(tmp_path: Path, image
 
 
 @pytest.mark.usefixtures("all_maps_are_large")
-def test_take_reads_on_when_the_files_name_belongs_to_another_file(tmp_path: Path, images: Images) -> None:
+def test_take_reads_on_when_the_files_name_belongs_to_another_file(
+    tmp_path: Path, images: Images
+) -> None:
     opened = map_of(tmp_path / "a.npy", images)
     np.save(tmp_path / "b.npy", np.zeros_like(images))
     (tmp_path / "b.npy").replace(tmp_path / "a.npy")
@@ -114,12 +127,16 @@ def test_take_reads_on_when_the_files_name_belongs_to_another_file(tmp_path: Pat
 
 @pytest.mark.usefixtures("all_maps_are_large")
 @pytest.mark.parametrize("mode", ["c", "r+"])
-def test_what_was_written_to_a_map_stays(tmp_path: Path, images: Images, mode: Literal["r+", "c"]) -> None:
+def test_what_was_written_to_a_map_stays(
+    tmp_path: Path, images: Images, mode: Literal["r+", "c"]
+) -> None:
     opened = map_of(tmp_path / "a.npy", images, mode)
     opened[:] = changed = 255 - images
     for _ in range(2):
         assert np.array_equal(take(opened, np.arange(40)), changed)
-        assert np.array_equal(np.concatenate([block for _, block in _memory_maps.blocks(opened, "reading")]), changed)
+        assert np.array_equal(
+            np.concatenate([block for _, block in _memory_maps.blocks(opened, "reading")]), changed
+        )
     assert np.array_equal(np.load(tmp_path / "a.npy"), images if mode == "c" else changed)
 
 
@@ -132,7 +149,9 @@ def test_what_is_put_into_a_map_is_in_its_file(tmp_path: Path, images: Images) -
 
 
 @pytest.mark.usefixtures("all_maps_are_large")
-def test_a_map_and_the_same_images_in_memory_are_one_dataset(tmp_path: Path, images: Images) -> None:
+def test_a_map_and_the_same_images_in_memory_are_one_dataset(
+    tmp_path: Path, images: Images
+) -> None:
     labels = np.arange(40) % 2
     opened = load((map_of(tmp_path / "a.npy", images), labels))
     in_memory = load((images, labels))
@@ -157,7 +176,9 @@ def test_pixels_off_the_scale_are_found_in_every_block(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("all_maps_are_large")
-def test_a_large_map_is_resized_into_the_cache_and_not_into_memory(tmp_path: Path, images: Images) -> None:
+def test_a_large_map_is_resized_into_the_cache_and_not_into_memory(
+    tmp_path: Path, images: Images
+) -> None:
     labels = np.arange(40) % 2
     opened = load((map_of(tmp_path / "a.npy", images), labels), image_size=32)
     in_memory = load((images, labels), image_size=32)
@@ -167,7 +188,10 @@ def test_a_large_map_is_resized_into_the_cache_and_not_into_memory(tmp_path: Pat
 
 @pytest.mark.usefixtures("all_maps_are_large")
 def test_a_long_pass_says_how_far_it_is(
-    tmp_path: Path, images: Images, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path,
+    images: Images,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr(progress, "PLAIN_LINE_EVERY_SECONDS", -1.0)
     progress.show_progress(True)

@@ -45,9 +45,15 @@ def write_files(folder: Path, spoil: bool = False, packed: bool = False) -> Path
     folder.mkdir(parents=True, exist_ok=True)
     test_images = TEST_IMAGES.copy()
     test_images[1, 3, 3] += spoil
-    for name, array in zip(_layouts.IDX_FILES, (TRAIN_IMAGES, TRAIN_LABELS, test_images, TEST_LABELS), strict=True):
-        content = struct.pack(f">BBBB{array.ndim}I", 0, 0, 8, array.ndim, *array.shape) + array.tobytes()
-        (folder / (name + ".gz" * packed)).write_bytes(gzip.compress(content) if packed else content)
+    for name, array in zip(
+        _layouts.IDX_FILES, (TRAIN_IMAGES, TRAIN_LABELS, test_images, TEST_LABELS), strict=True
+    ):
+        content = (
+            struct.pack(f">BBBB{array.ndim}I", 0, 0, 8, array.ndim, *array.shape) + array.tobytes()
+        )
+        (folder / (name + ".gz" * packed)).write_bytes(
+            gzip.compress(content) if packed else content
+        )
     return folder
 
 
@@ -88,7 +94,9 @@ def no_given_folders(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def offer(monkeypatch: pytest.MonkeyPatch, *sources: Source, entry: NamedDataset = TINY) -> None:
-    monkeypatch.setattr(_fetch, "CATALOGUE", (replace(entry, sources=sources), replace(TINY, name="other")))
+    monkeypatch.setattr(
+        _fetch, "CATALOGUE", (replace(entry, sources=sources), replace(TINY, name="other"))
+    )
 
 
 def kept() -> list[Path]:
@@ -98,7 +106,9 @@ def kept() -> list[Path]:
 def test_a_dataset_comes_whole_and_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
     offer(monkeypatch, FakeSource("mirror"))
     dataset = _fetch.fetch_named("tiny")
-    np.testing.assert_array_equal(dataset.images[..., 0], np.concatenate([TRAIN_IMAGES, TEST_IMAGES]))
+    np.testing.assert_array_equal(
+        dataset.images[..., 0], np.concatenate([TRAIN_IMAGES, TEST_IMAGES])
+    )
     assert isinstance(dataset.images, np.memmap)
     assert dataset.labels.tolist() == [0, 1, 0, 1, 1]
     assert dataset.labels.dtype == np.int64
@@ -107,9 +117,16 @@ def test_a_dataset_comes_whole_and_in_order(monkeypatch: pytest.MonkeyPatch) -> 
     assert (dataset.name, dataset.source, dataset.class_names) == ("tiny", "tiny", ("a", "b"))
 
 
-def test_sources_are_asked_in_order_until_one_gives_the_files(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sources_are_asked_in_order_until_one_gives_the_files(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     asked: list[str] = []
-    offer(monkeypatch, FakeSource("first", "nothing", asked), FakeSource("second", asked=asked), FakeSource("third", asked=asked))
+    offer(
+        monkeypatch,
+        FakeSource("first", "nothing", asked),
+        FakeSource("second", asked=asked),
+        FakeSource("third", asked=asked),
+    )
     _fetch.fetch_named("tiny")
     assert asked == ["first", "second"]
     assert _fetch.where_from("tiny") == "second"
@@ -131,7 +148,12 @@ def test_a_second_fetch_asks_no_source_and_decodes_nothing(monkeypatch: pytest.M
 def test_nothing_but_the_decoded_entry_stays_in_the_cache(monkeypatch: pytest.MonkeyPatch) -> None:
     offer(monkeypatch, FakeSource("mirror"))
     _fetch.fetch_named("tiny")
-    assert {path.name for path in kept()} == {"images.npy", "arrays.npz", "about.json", "origin.json"}
+    assert {path.name for path in kept()} == {
+        "images.npy",
+        "arrays.npz",
+        "about.json",
+        "origin.json",
+    }
 
 
 @pytest.mark.parametrize(("below", "packed"), [("tiny", False), ("tiny", True), ("", True)])
@@ -141,7 +163,9 @@ def test_a_given_folder_goes_before_every_source(
     source = FakeSource("mirror")
     offer(monkeypatch, source)
     place = write_files(tmp_path / "mine" / below, packed=packed)
-    monkeypatch.setenv("HEADSTART_DATA", os.pathsep.join([str(tmp_path / "absent"), str(tmp_path / "mine")]))
+    monkeypatch.setenv(
+        "HEADSTART_DATA", os.pathsep.join([str(tmp_path / "absent"), str(tmp_path / "mine")])
+    )
     assert _fetch.where_from("tiny") == str(place)
     assert not _fetch.is_cached("tiny")
     _fetch.fetch_named("tiny")
@@ -149,7 +173,9 @@ def test_a_given_folder_goes_before_every_source(
     assert _fetch.where_from("tiny") == str(place)
 
 
-def test_spoilt_files_in_a_given_folder_are_an_error_and_nothing_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_spoilt_files_in_a_given_folder_are_an_error_and_nothing_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     source = FakeSource("mirror")
     offer(monkeypatch, source)
     place = write_files(tmp_path / "tiny", spoil=True)
@@ -158,13 +184,17 @@ def test_spoilt_files_in_a_given_folder_are_an_error_and_nothing_is_kept(tmp_pat
         _fetch.fetch_named("tiny")
     spoilt = TEST_IMAGES.copy()
     spoilt[1, 3, 3] += 1
-    assert caught.value.message == (f"{place}: the test images of Tiny have SHA-256 {sha(spoilt)}, wanted {sha(TEST_IMAGES)}.")
+    assert caught.value.message == (
+        f"{place}: the test images of Tiny have SHA-256 {sha(spoilt)}, wanted {sha(TEST_IMAGES)}."
+    )
     assert "HEADSTART_DATA" in caught.value.hint
     assert source.asked == []
     assert kept() == []
 
 
-def test_a_truncated_file_in_a_given_folder_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_truncated_file_in_a_given_folder_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     offer(monkeypatch, FakeSource("mirror"))
     broken = write_files(tmp_path / "tiny") / _layouts.IDX_FILES[0]
     broken.write_bytes(broken.read_bytes()[:-1])
@@ -174,7 +204,9 @@ def test_a_truncated_file_in_a_given_folder_is_named(tmp_path: Path, monkeypatch
     assert kept() == []
 
 
-def test_a_folder_named_after_another_dataset_is_not_taken_for_this_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_named_after_another_dataset_is_not_taken_for_this_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     source = FakeSource("mirror")
     offer(monkeypatch, source)
     monkeypatch.setenv("HEADSTART_DATA", str(write_files(tmp_path / "other", spoil=True)))
@@ -182,7 +214,9 @@ def test_a_folder_named_after_another_dataset_is_not_taken_for_this_one(tmp_path
     assert source.asked == ["mirror"]
 
 
-def test_a_source_with_spoilt_files_is_passed_over(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_source_with_spoilt_files_is_passed_over(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     offer(monkeypatch, FakeSource("bad mirror", "spoilt"), FakeSource("good mirror"))
     progress.show_progress(True)
     try:
@@ -193,11 +227,18 @@ def test_a_source_with_spoilt_files_is_passed_over(monkeypatch: pytest.MonkeyPat
     assert "tiny: not from bad mirror: " in capsys.readouterr().err
 
 
-def test_when_every_source_fails_each_is_listed_with_its_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_when_every_source_fails_each_is_listed_with_its_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     lacking = write_files(tmp_path / "tiny")
     (lacking / _layouts.IDX_FILES[3]).unlink()
     monkeypatch.setenv("HEADSTART_DATA", str(tmp_path))
-    offer(monkeypatch, FakeSource("dead", "nothing"), FakeSource("bad", "spoilt"), _sources.SystemFolder(tmp_path / "sys"))
+    offer(
+        monkeypatch,
+        FakeSource("dead", "nothing"),
+        FakeSource("bad", "spoilt"),
+        _sources.SystemFolder(tmp_path / "sys"),
+    )
     with pytest.raises(ResourceError) as caught:
         _fetch.fetch_named("tiny")
     lines = [line.strip() for line in caught.value.message.splitlines()]
@@ -245,7 +286,9 @@ def test_a_smaller_edition_in_a_given_folder_is_opened_and_said(
 
 
 def test_an_unknown_name_gives_the_nearest() -> None:
-    with pytest.raises(InputError, match="no dataset is named 'fashion_mnist': did you mean 'fashion-mnist'"):
+    with pytest.raises(
+        InputError, match="no dataset is named 'fashion_mnist': did you mean 'fashion-mnist'"
+    ):
         _fetch.fetch_named("fashion_mnist")
 
 
@@ -261,14 +304,17 @@ def test_digits_work_offline_and_fill_the_whole_scale(monkeypatch: pytest.Monkey
 
 def test_the_catalogue_knows_each_dataset_whole() -> None:
     assert [
-        (entry.name, entry.count, entry.train_count, entry.test_count, entry.image_shape) for entry in _fetch.catalogue()
+        (entry.name, entry.count, entry.train_count, entry.test_count, entry.image_shape)
+        for entry in _fetch.catalogue()
     ] == [
         ("fashion-mnist", 70_000, 60_000, 10_000, (28, 28, 1)),
         ("mnist", 70_000, 60_000, 10_000, (28, 28, 1)),
         ("cifar10", 60_000, 50_000, 10_000, (32, 32, 3)),
         ("digits", 1_797, 0, 0, (8, 8, 1)),
     ]
-    assert all(len(entry.class_names) == len(set(entry.class_names)) == 10 for entry in _fetch.catalogue())
+    assert all(
+        len(entry.class_names) == len(set(entry.class_names)) == 10 for entry in _fetch.catalogue()
+    )
 
 
 @pytest.fixture
@@ -278,22 +324,30 @@ def small_batches(monkeypatch: pytest.MonkeyPatch) -> NDArray[np.uint8]:
     return np.random.default_rng(0).integers(0, 256, (24, 32, 32, 3), np.uint8)
 
 
-def test_cifar_sheets_hold_one_image_a_row(tmp_path: Path, small_batches: NDArray[np.uint8]) -> None:
+def test_cifar_sheets_hold_one_image_a_row(
+    tmp_path: Path, small_batches: NDArray[np.uint8]
+) -> None:
     images, labels = small_batches[:12], [1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 1, 2]
     for start, name in ((0, "data_batch_1.png"), (4, "data_batch_2.png"), (8, "test_batch.png")):
         Image.fromarray(images[start : start + 4].reshape(4, 1024, 3)).save(tmp_path / name)
     (tmp_path / "train.json").write_text(json.dumps(labels[:8]))
     (tmp_path / "test.json").write_text(json.dumps(labels[8:]))
-    layout = _layouts.cifar_sheets(("data_batch_1.png", "data_batch_2.png"), "train.json", "test.json")
+    layout = _layouts.cifar_sheets(
+        ("data_batch_1.png", "data_batch_2.png"), "train.json", "test.json"
+    )
     chunks = list(layout.read(tmp_path))
     np.testing.assert_array_equal(np.concatenate([chunk[0] for chunk in chunks]), images)
     assert np.concatenate([chunk[1] for chunk in chunks]).tolist() == labels
 
 
-def test_a_sheet_of_another_size_and_bad_labels_are_refused(tmp_path: Path, small_batches: NDArray[np.uint8]) -> None:
+def test_a_sheet_of_another_size_and_bad_labels_are_refused(
+    tmp_path: Path, small_batches: NDArray[np.uint8]
+) -> None:
     layout = _layouts.cifar_sheets(("data_batch_1.png",), "train.json", "test.json")
     (tmp_path / "train.json").write_text("[1, 2, 3]")
-    with pytest.raises(InputError, match="holds a list of 3, wanted a list of 4 whole numbers from 0 to 9"):
+    with pytest.raises(
+        InputError, match="holds a list of 3, wanted a list of 4 whole numbers from 0 to 9"
+    ):
         list(layout.read(tmp_path))
     (tmp_path / "train.json").write_text("[1, 2, 3, 9]")
     Image.fromarray(small_batches[0]).save(tmp_path / "data_batch_1.png")
@@ -304,9 +358,13 @@ def test_a_sheet_of_another_size_and_bad_labels_are_refused(tmp_path: Path, smal
         list(layout.read(tmp_path))
 
 
-def test_cifar_bins_hold_planes_after_a_label(tmp_path: Path, small_batches: NDArray[np.uint8]) -> None:
+def test_cifar_bins_hold_planes_after_a_label(
+    tmp_path: Path, small_batches: NDArray[np.uint8]
+) -> None:
     labels = np.arange(24, dtype=np.uint8) % 10
-    rows = np.concatenate([labels[:, None], small_batches.transpose(0, 3, 1, 2).reshape(24, -1)], axis=1)
+    rows = np.concatenate(
+        [labels[:, None], small_batches.transpose(0, 3, 1, 2).reshape(24, -1)], axis=1
+    )
     for number, name in enumerate(_layouts.CIFAR_BINS):
         (tmp_path / name).write_bytes(rows[4 * number : 4 * number + 4].tobytes())
     chunks = list(_layouts.cifar_bins().read(tmp_path))
@@ -331,8 +389,12 @@ def archive_of(**files: bytes) -> bytes:
 
 
 def test_only_wanted_files_leave_an_archive_and_only_into_the_folder(tmp_path: Path) -> None:
-    folder = _sources.unpack(archive_of(wanted=b"yes", other=b"no"), ("wanted", "link"), tmp_path / "a" / "b", 100)
-    assert [path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if not path.is_dir()] == ["a/b/wanted"]
+    folder = _sources.unpack(
+        archive_of(wanted=b"yes", other=b"no"), ("wanted", "link"), tmp_path / "a" / "b", 100
+    )
+    assert [
+        path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if not path.is_dir()
+    ] == ["a/b/wanted"]
     assert (folder / "wanted").read_bytes() == b"yes"
 
 
@@ -364,7 +426,9 @@ def web(tmp_path: Path) -> Iterator[str]:
             pass
 
     (tmp_path / "web").mkdir()
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, directory=str(tmp_path / "web")))
+    server = http.server.ThreadingHTTPServer(
+        ("127.0.0.1", 0), functools.partial(Handler, directory=str(tmp_path / "web"))
+    )
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     yield f"http://127.0.0.1:{server.server_port}/"
@@ -417,18 +481,24 @@ def test_the_npm_registry_is_the_users_own(tmp_path: Path, monkeypatch: pytest.M
     for variable in ("NPM_CONFIG_REGISTRY", "npm_config_registry"):
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
-    (tmp_path / ".npmrc").write_text('audit=false\n@mine:registry=https://no/\n registry = "https://from.file/"\n')
+    (tmp_path / ".npmrc").write_text(
+        'audit=false\n@mine:registry=https://no/\n registry = "https://from.file/"\n'
+    )
     assert _sources.npm_registry() == "https://from.file/"
     monkeypatch.setenv("NPM_CONFIG_REGISTRY", "https://from.environment/")
     assert _sources.npm_registry() == "https://from.environment/"
 
 
-def test_without_npm_and_without_a_named_registry_the_reason_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_npm_and_without_a_named_registry_the_reason_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for variable in ("NPM_CONFIG_REGISTRY", "npm_config_registry"):
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.setattr(Path, "home", lambda: tmp_path)
     monkeypatch.setattr(Path, "is_file", lambda _: False)
-    with pytest.raises(_sources.SourceFailed, match="npm is not installed, and neither NPM_CONFIG_REGISTRY nor"):
+    with pytest.raises(
+        _sources.SourceFailed, match="npm is not installed, and neither NPM_CONFIG_REGISTRY nor"
+    ):
         _sources.npm_registry()
 
 
@@ -443,11 +513,15 @@ def client(code: str) -> list[str]:
 
 
 def test_a_package_client_gives_its_status_and_its_complaint(tmp_path: Path) -> None:
-    code, complaint = _sources.run_client(client("print('E: no\\n\\nE: luck', file=sys.stderr); sys.exit(7)"), tmp_path, "x", 100)
+    code, complaint = _sources.run_client(
+        client("print('E: no\\n\\nE: luck', file=sys.stderr); sys.exit(7)"), tmp_path, "x", 100
+    )
     assert (code, complaint) == (7, "E: no; E: luck")
 
 
-def test_a_package_client_that_stalls_is_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_package_client_that_stalls_is_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(_sources, "STALLED_SECONDS", 0.4)
     with pytest.raises(SourceFailed, match="wrote nothing for 0 seconds"):
         _sources.run_client(client("time.sleep(60)"), tmp_path, "x", 1000)
@@ -455,12 +529,19 @@ def test_a_package_client_that_stalls_is_stopped(tmp_path: Path, monkeypatch: py
 
 def test_a_package_client_that_writes_far_too_much_is_stopped(tmp_path: Path) -> None:
     with pytest.raises(SourceFailed, match="far more than expected"):
-        _sources.run_client(client("pathlib.Path('big').write_bytes(bytes(9000)); time.sleep(60)"), tmp_path, "x", 1000)
+        _sources.run_client(
+            client("pathlib.Path('big').write_bytes(bytes(9000)); time.sleep(60)"),
+            tmp_path,
+            "x",
+            1000,
+        )
 
 
 @pytest.mark.skipif(not REAL_DATA, reason="needs the real files: set HEADSTART_DATA")
 @pytest.mark.parametrize("name", ["fashion-mnist", "mnist", "cifar10"])
-def test_the_real_files_have_the_catalogues_digests(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+def test_the_real_files_have_the_catalogues_digests(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
     monkeypatch.setenv("HEADSTART_DATA", REAL_DATA)
     if not _fetch.where_from(name):
         pytest.skip(f"HEADSTART_DATA holds no {name}")

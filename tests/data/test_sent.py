@@ -38,7 +38,9 @@ def test_an_image_keeps_its_own_size_where_none_is_wanted() -> None:
 
 def test_more_pixels_than_allowed_are_not_decoded() -> None:
     with pytest.raises(Unreadable, match="the most is"):
-        read_sent(_file("PNG", np.zeros((100, 101), np.uint8)), (8, 8, 1), "pad", Caps(pixels=10_000))
+        read_sent(
+            _file("PNG", np.zeros((100, 101), np.uint8)), (8, 8, 1), "pad", Caps(pixels=10_000)
+        )
 
 
 def test_a_deadline_that_has_passed_ends_the_decoding() -> None:

@@ -33,7 +33,11 @@ def dataset(
     copies: dict[int, int] | None = None,
 ) -> Dataset:
     """One image of its own a row, `counts[k]` of class k, shuffled; row `copies[i]` becomes a copy of row i."""
-    labels = np.random.default_rng(1).permutation(np.repeat(np.arange(len(counts)), counts)).astype(np.int64)
+    labels = (
+        np.random.default_rng(1)
+        .permutation(np.repeat(np.arange(len(counts)), counts))
+        .astype(np.int64)
+    )
     images = np.arange(len(labels), dtype="<u4").view(np.uint8).reshape(-1, 2, 2, 1)
     for original, copy in (copies or {}).items():
         images[copy] = images[original]
@@ -135,7 +139,10 @@ def test_the_split_of_today_is_the_split_of_tomorrow() -> None:
         ({"test": float("nan")}, "test is nan"),
         ({"validation": 0.5, "test": 0.5}, "validation 0.5 and test 0.5 leave nothing to train on"),
         ({"validation": 0.9}, "leave nothing"),
-        ({"seed": -1}, "the split's seed is -1, but wanted is a whole number from 0 to 2^63 - 1.\n  For example: --split-seed 0"),
+        (
+            {"seed": -1},
+            "the split's seed is -1, but wanted is a whole number from 0 to 2^63 - 1.\n  For example: --split-seed 0",
+        ),
         ({"seed": 2**63}, "the split's seed is 9223372036854775808, but"),
     ],
 )
@@ -152,7 +159,9 @@ def test_the_largest_seed_is_kept_in_the_file(tmp_path: Path) -> None:
 def test_where_not_every_class_can_be_in_a_part_the_seed_decides_which() -> None:
     data = dataset([5] * 120)
     splits = [make_split(data, seed=seed) for seed in (0, 1)]
-    lacking = [set(np.flatnonzero(np.array(per_class(data, split.test)) == 0).tolist()) for split in splits]
+    lacking = [
+        set(np.flatnonzero(np.array(per_class(data, split.test)) == 0).tolist()) for split in splits
+    ]
     for split, classes in zip(splits, lacking, strict=True):
         assert (len(split.train), len(split.validation), len(split.test)) == (420, 90, 90)
         assert max(per_class(data, split.test)) == 1
@@ -177,7 +186,9 @@ def test_a_class_does_not_pay_for_classes_of_one_image() -> None:
 
 
 def test_a_fraction_that_rounds_to_no_image_is_an_error() -> None:
-    assert "test would be empty: 0.1 of 4 images rounds to none." in fails(dataset([2, 2]), test=0.1)
+    assert "test would be empty: 0.1 of 4 images rounds to none." in fails(
+        dataset([2, 2]), test=0.1
+    )
 
 
 def test_train_images_are_stratified_and_nested() -> None:
@@ -196,7 +207,9 @@ def test_train_images_are_stratified_and_nested() -> None:
 @pytest.mark.parametrize("count", [71, 1, 0, -5])
 def test_train_images_out_of_reach_say_how_many_there_are(count: int) -> None:
     text = fails(dataset([50, 50]), train_images=count)
-    assert f"train_images is {count}, but wanted is from 2 (one a class) to 70 (all there are)" in text
+    assert (
+        f"train_images is {count}, but wanted is from 2 (one a class) to 70 (all there are)" in text
+    )
 
 
 def test_copies_of_held_images_leave_training_and_are_counted() -> None:
@@ -208,7 +221,9 @@ def test_copies_of_held_images_leave_training_and_are_counted() -> None:
     assert {3, 4}.isdisjoint(split.train.tolist())
     assert {10, 11} <= set(split.train.tolist())
     assert 86 in split.validation
-    assert not {row.tobytes() for row in data.hashes[split.train]} & {row.tobytes() for row in data.hashes[split.test]}
+    assert not {row.tobytes() for row in data.hashes[split.train]} & {
+        row.tobytes() for row in data.hashes[split.test]
+    }
 
 
 def test_copies_leave_before_train_images_are_chosen() -> None:
@@ -231,7 +246,9 @@ def test_groups_stay_together() -> None:
     groups = np.random.default_rng(0).integers(0, 60, 600).tolist()
     data = dataset([300, 200, 100], groups=groups)
     split = make_split(data, seed=2)
-    seen = [set(np.array(groups)[part].tolist()) for part in (split.train, split.validation, split.test)]
+    seen = [
+        set(np.array(groups)[part].tolist()) for part in (split.train, split.validation, split.test)
+    ]
     assert not (seen[0] & seen[1] or seen[0] & seen[2] or seen[1] & seen[2])
     assert sorted(chain(*parts_of(split))) == list(range(600))
     for part in (split.validation, split.test):
@@ -239,11 +256,16 @@ def test_groups_stay_together() -> None:
     assert parts_of(make_split(data, seed=3)) != parts_of(split)
 
 
-def test_groups_too_large_for_the_fraction_are_an_error_and_missing_classes_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_groups_too_large_for_the_fraction_are_an_error_and_missing_classes_are_said(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     lines: list[str] = []
     monkeypatch.setattr(progress, "say", lines.append)
     text = fails(dataset([10, 10], groups=[0, 1] * 10))
-    assert "test would be empty: 2 groups of 20 images, which stay together, cannot give about 3 images to test" in text
+    assert (
+        "test would be empty: 2 groups of 20 images, which stay together, cannot give about 3 images to test"
+        in text
+    )
     assert "More groups are needed" in text
     assert "1 group of 2 images, which stay together, cannot give about 1 image to" in fails(
         dataset([1, 1], groups=[0, 0]), test=0.4, validation=0
@@ -251,7 +273,9 @@ def test_groups_too_large_for_the_fraction_are_an_error_and_missing_classes_are_
     plain = dataset([40, 20])
     groups = np.where(plain.labels == 1, 100, np.arange(60) // 4).tolist()
     make_split(dataset([40, 20], groups=groups))
-    assert any("1 of the 2 classes has no test image" in line and "'class1'" in line for line in lines)
+    assert any(
+        "1 of the 2 classes has no test image" in line and "'class1'" in line for line in lines
+    )
     assert any("the groups may be too large" in line for line in lines)
 
 
@@ -268,7 +292,11 @@ def test_a_split_is_read_back_as_it_was(tmp_path: Path) -> None:
     write_split(split, data, tmp_path)
     again = read_split(tmp_path, data)
     assert parts_of(again) == parts_of(split)
-    assert (again.seed, again.duplicates_removed, again.fingerprint) == (4, split.duplicates_removed, split.fingerprint)
+    assert (again.seed, again.duplicates_removed, again.fingerprint) == (
+        4,
+        split.duplicates_removed,
+        split.fingerprint,
+    )
     assert again.train.dtype == np.int64
 
 
@@ -330,12 +358,20 @@ def test_warnings_count_copies_and_images_under_two_labels() -> None:
     plain = dataset([50, 50], part)
     zeros, ones = (np.flatnonzero(plain.labels[:80] == label) for label in (0, 1))
     data = dataset([50, 50], part, copies={int(zeros[0]): 95})
-    assert warnings_of(data)[0] == "1 exact copy of a validation or test image was taken out of training."
-    data = dataset([50, 50], part, copies={int(zeros[0]): int(ones[0]), int(zeros[1]): int(zeros[2])})
+    assert (
+        warnings_of(data)[0]
+        == "1 exact copy of a validation or test image was taken out of training."
+    )
+    data = dataset(
+        [50, 50], part, copies={int(zeros[0]): int(ones[0]), int(zeros[1]): int(zeros[2])}
+    )
     first, second = sorted((int(zeros[0]), int(ones[0])))
     (sentence,) = warnings_of(data)
     names = [f"{row:06d} ('class{data.labels[row]}')" for row in (first, second)]
-    assert sentence == f"1 image appears under more than one label: {names[0]} and {names[1]} are the same."
+    assert (
+        sentence
+        == f"1 image appears under more than one label: {names[0]} and {names[1]} are the same."
+    )
     data = dataset([50, 50], part, copies={int(zeros[k]): int(ones[k]) for k in range(3)})
     (sentence,) = warnings_of(data)
     assert sentence.startswith("3 images appear under more than one label: ")
@@ -351,7 +387,9 @@ def test_a_class_of_identical_images_is_said_to_be_that() -> None:
     plain = dataset([20, 20])
     rows = np.flatnonzero(plain.labels == 1).tolist()
     text = fails(identical(plain, rows))
-    assert "class 'class1' has 20 images, and all that are left for training are exact copies" in text
+    assert (
+        "class 'class1' has 20 images, and all that are left for training are exact copies" in text
+    )
     assert "identical" in text
     assert "--test" not in text
 

@@ -53,7 +53,9 @@ def test_a_pixel_csv_gives_one_image_a_row(tmp_path: Path) -> None:
     ],
 )
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
-def test_columns_may_stand_in_any_order_and_style(tmp_path: Path, lines: list[str], end: str) -> None:
+def test_columns_may_stand_in_any_order_and_style(
+    tmp_path: Path, lines: list[str], end: str
+) -> None:
     data = load(csv_of(tmp_path / "t.csv", *lines, end=end))
     assert data.class_names == ("7", "8")
     assert data.images[..., 0].tolist() == [[[1, 2], [3, 4]], [[5, 6], [7, 8]]]
@@ -147,7 +149,12 @@ def test_an_npz_that_lacks_one_of_a_pair_says_which(tmp_path: Path) -> None:
 
 
 def test_a_class_name_twice_in_an_npz_is_an_error(tmp_path: Path) -> None:
-    np.savez(tmp_path / "t.npz", images=IMAGES, labels=[0, 1, 0, 1, 2, 2], class_names=["cat", "dog", "cat"])
+    np.savez(
+        tmp_path / "t.npz",
+        images=IMAGES,
+        labels=[0, 1, 0, 1, 2, 2],
+        class_names=["cat", "dog", "cat"],
+    )
     assert "has the class 'cat' twice, as number 0 and 2" in fails(tmp_path / "t.npz")
 
 
@@ -156,27 +163,53 @@ def test_pixel_max_scales_to_255(tmp_path: Path) -> None:
     assert load(path, pixel_max=16).images[0].ravel().tolist() == [0, 64, 128, 255]
     path = csv_of(tmp_path / "f.csv", head(), "0,0,0.5,0.25,1", "1,1,0,0,0")
     assert load(path, pixel_max=1).images[0].ravel().tolist() == [0, 128, 64, 255]
-    assert "pixel3 is 16, but pixels are numbers from 0 to 15 (pixel_max)" in fails(tmp_path / "t.csv", pixel_max=15)
+    assert "pixel3 is 16, but pixels are numbers from 0 to 15 (pixel_max)" in fails(
+        tmp_path / "t.csv", pixel_max=15
+    )
 
 
 @pytest.mark.parametrize(
     ("lines", "text"),
     [
-        ([head(5), "0,1,2,3,4,5"], "5 pixel columns, which make no square image: 2x2 has 4, 3x3 has 9"),
+        (
+            [head(5), "0,1,2,3,4,5"],
+            "5 pixel columns, which make no square image: 2x2 has 4, 3x3 has 9",
+        ),
         ([head(), "0,1,2,3"], "line 2 of t.csv has 4 fields, but its header names 5 columns"),
         ([head(), "0,1,2,3,4", "", "1,1,2,3,4,5"], "line 4 of t.csv has 6 fields"),
         ([head(), ",1,2,3,4"], "line 2 of t.csv: the label (label) is empty"),
         ([head(), "0,1,2,3,4", "NaN,1,2,3,4"], "line 3 of t.csv: the label (label) is empty"),
-        (["pixel0,pixel1,pixel2,pixel3", "1,2,3,4"], "t.csv has no label column; it has pixel0, pixel1, pixel2, pixel3"),
-        (["0,1,2,3,4", "1,2,3,4,5"], "line 1 of t.csv holds numbers (0, 1, 2, 3, 4), but the first line must name the columns"),
-        (["label,pixel0,pixel1,pixel1,pixel2", "0,1,2,3,4"], "names the column 'pixel1' more than once"),
-        (["label,pixel0,pixel1,pixel2,pixel4", "0,1,2,3,4"], "4 pixel columns from 0 to 4, but none numbered 3"),
-        (["label,pixel0,pixel1,pixel2,pixel3,Usage", "0,1,2,3,4,x"], "columns that are neither label nor pixel: Usage"),
+        (
+            ["pixel0,pixel1,pixel2,pixel3", "1,2,3,4"],
+            "t.csv has no label column; it has pixel0, pixel1, pixel2, pixel3",
+        ),
+        (
+            ["0,1,2,3,4", "1,2,3,4,5"],
+            "line 1 of t.csv holds numbers (0, 1, 2, 3, 4), but the first line must name the columns",
+        ),
+        (
+            ["label,pixel0,pixel1,pixel1,pixel2", "0,1,2,3,4"],
+            "names the column 'pixel1' more than once",
+        ),
+        (
+            ["label,pixel0,pixel1,pixel2,pixel4", "0,1,2,3,4"],
+            "4 pixel columns from 0 to 4, but none numbered 3",
+        ),
+        (
+            ["label,pixel0,pixel1,pixel2,pixel3,Usage", "0,1,2,3,4,x"],
+            "columns that are neither label nor pixel: Usage",
+        ),
         ([head(), "0,1,2,3,4", "0,1,2,3,4"], "only one class, '0'"),
         ([head()], "t.csv has a header but no rows"),
         (["label", "0", "1"], "neither pixel columns nor a column of paths; it has label"),
-        (["image_id,class", "a,0", "b,1"], "Name the column of paths one of: path, image, filename"),
-        ([head() + ",", "0,1,2,3,4,", "1,1,2,3,4,"], "line 1 of t.csv has no name for column 6.\n  Line 1 ends in a comma"),
+        (
+            ["image_id,class", "a,0", "b,1"],
+            "Name the column of paths one of: path, image, filename",
+        ),
+        (
+            [head() + ",", "0,1,2,3,4,", "1,1,2,3,4,"],
+            "line 1 of t.csv has no name for column 6.\n  Line 1 ends in a comma",
+        ),
         ([head() + ",", "0,1,2,3,4", "1,1,2,3,4"], "Line 1 ends in a comma"),
         ([head() + ",,", "0,1,2,3,4,,"], "line 1 of t.csv has 2 columns without a name"),
         ([head(), "caf\u00e9,1,2,3,4", "cafe\u0301,1,2,3,4"], "'cafe\\u0301' and 'caf\\xe9'"),
@@ -195,7 +228,12 @@ def test_text_that_is_not_utf8_is_an_error(tmp_path: Path) -> None:
 
 
 def test_a_pixel_csv_may_have_groups(tmp_path: Path) -> None:
-    lines = ["label,writer,pixel0,pixel1,pixel2,pixel3", "0,w9,1,2,3,4", "1,w1,1,2,3,4", "0,w9,1,2,3,4"]
+    lines = [
+        "label,writer,pixel0,pixel1,pixel2,pixel3",
+        "0,w9,1,2,3,4",
+        "1,w1,1,2,3,4",
+        "0,w9,1,2,3,4",
+    ]
     data = load(csv_of(tmp_path / "t.csv", *lines), group_by="writer")
     assert data.groups is not None
     assert data.groups.tolist() == [1, 0, 1]
@@ -203,11 +241,17 @@ def test_a_pixel_csv_may_have_groups(tmp_path: Path) -> None:
 
 
 def test_a_pixel_csv_with_an_id_column_is_not_taken_for_paths(tmp_path: Path) -> None:
-    assert "neither label nor pixel: id" in fails(csv_of(tmp_path / "t.csv", f"id,{head()}", "1,0,1,2,3,4"))
+    assert "neither label nor pixel: id" in fails(
+        csv_of(tmp_path / "t.csv", f"id,{head()}", "1,0,1,2,3,4")
+    )
 
 
 def idx(path: Path, array: np.ndarray[Any, np.dtype[np.uint8]]) -> None:
-    content = bytes([0, 0, 8, array.ndim]) + b"".join(size.to_bytes(4, "big") for size in array.shape) + array.tobytes()
+    content = (
+        bytes([0, 0, 8, array.ndim])
+        + b"".join(size.to_bytes(4, "big") for size in array.shape)
+        + array.tobytes()
+    )
     path.write_bytes(gzip.compress(content) if path.suffix == ".gz" else content)
 
 
@@ -215,7 +259,9 @@ IMAGES = np.arange(6 * 4 * 5, dtype=np.uint8).reshape(6, 4, 5)
 LABELS = np.array([1, 3, 1, 3, 7, 7], np.uint8)
 
 
-@pytest.mark.parametrize("names", ["{}-{}-idx{}-ubyte", "{}-{}-idx{}-ubyte.gz", "{}-{}.idx{}-ubyte"])
+@pytest.mark.parametrize(
+    "names", ["{}-{}-idx{}-ubyte", "{}-{}-idx{}-ubyte.gz", "{}-{}.idx{}-ubyte"]
+)
 def test_an_idx_folder_keeps_its_test_part(tmp_path: Path, names: str) -> None:
     idx(tmp_path / names.format("train", "images", 3), IMAGES)
     idx(tmp_path / names.format("train", "labels", 1), LABELS)
@@ -238,11 +284,22 @@ def test_faults_of_an_idx_folder_are_named(tmp_path: Path) -> None:
 
 
 def test_npz_in_both_styles(tmp_path: Path) -> None:
-    np.savez(tmp_path / "keras.npz", x_train=IMAGES, y_train=LABELS[:, None], x_test=IMAGES[:2], y_test=LABELS[:2])
+    np.savez(
+        tmp_path / "keras.npz",
+        x_train=IMAGES,
+        y_train=LABELS[:, None],
+        x_test=IMAGES[:2],
+        y_test=LABELS[:2],
+    )
     data = load(tmp_path / "keras.npz")
     assert data.parts.tolist() == [TRAIN] * 6 + [TEST] * 2
     assert data.class_names == ("1", "3", "7")
-    np.savez(tmp_path / "named.npz", images=IMAGES, labels=np.array([0, 1, 0, 1, 2, 2]), class_names=["cat", "ant", "dog"])
+    np.savez(
+        tmp_path / "named.npz",
+        images=IMAGES,
+        labels=np.array([0, 1, 0, 1, 2, 2]),
+        class_names=["cat", "ant", "dog"],
+    )
     data = load(tmp_path / "named.npz")
     assert data.class_names == ("cat", "ant", "dog")
     assert data.labels.tolist() == [0, 1, 0, 1, 2, 2]
@@ -298,7 +355,10 @@ def test_real_numbers_from_0_to_1_are_scaled_and_others_need_a_scale() -> None:
     assert load((IMAGES > 50, LABELS)).images.max() == 255
     assert load((IMAGES.astype(np.int32), LABELS)).images.dtype == np.uint8
     text = fails((ramp * 255, LABELS))
-    assert "have values from 0 to 255 (float64), but pixels are whole numbers from 0 to 255, or real numbers from 0 to 1" in text
+    assert (
+        "have values from 0 to 255 (float64), but pixels are whole numbers from 0 to 255, or real numbers from 0 to 1"
+        in text
+    )
     assert "--pixel-max 255" in text
 
 
@@ -307,11 +367,19 @@ def test_real_numbers_from_0_to_1_are_scaled_and_others_need_a_scale() -> None:
     [
         (IMAGES.astype(np.int64) - 1, LABELS, "have values from -1 to 118"),
         (IMAGES.astype(np.int64) - 1, LABELS, "Pixels are never negative"),
-        (IMAGES.astype(np.int64) * 8, LABELS, "--pixel-max 1023 (pixel_max=1023 in Python), if it is 1023"),
+        (
+            IMAGES.astype(np.int64) * 8,
+            LABELS,
+            "--pixel-max 1023 (pixel_max=1023 in Python), if it is 1023",
+        ),
         (IMAGES.astype(np.uint16) * 8, LABELS, "--pixel-max 65535 "),
         (IMAGES / 1e-9, LABELS, "Give the value that means full brightness with --pixel-max."),
         (np.where(IMAGES == 3, np.inf, 0.5), LABELS, "no finite numbers"),
-        (np.where(IMAGES == 3, np.nan, 0.5), LABELS, "no finite numbers (NaN or infinity), in 1 of 6 images"),
+        (
+            np.where(IMAGES == 3, np.nan, 0.5),
+            LABELS,
+            "no finite numbers (NaN or infinity), in 1 of 6 images",
+        ),
         (IMAGES.reshape(6, -1), LABELS, "have the shape (6, 20); wanted is (N, height, width)"),
         (np.zeros((6, 3, 8, 8), np.uint8), LABELS, "numpy.moveaxis(images, 1, -1)"),
         (IMAGES[:0], LABELS[:0], "have the shape (0, 4, 5, 1)"),

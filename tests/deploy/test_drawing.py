@@ -48,11 +48,19 @@ def test_small_images_are_filled() -> None:
     sheet = _sheet()
     sheet[100:140, 100:120] = 255
     image = place_drawing(sheet, (8, 8, 1), with_margin=False)
-    assert image is not None and image[:, 2:6].min() == 255 and image[:, :2].max() == image[:, 6:].max() == 0
+    assert (
+        image is not None
+        and image[:, 2:6].min() == 255
+        and image[:, :2].max() == image[:, 6:].max() == 0
+    )
 
 
 def test_a_dot_and_a_line_are_drawings_too() -> None:
-    for rows, columns in ((slice(5, 6), slice(7, 8)), (slice(0, 300), slice(3, 4)), (slice(9, 10), slice(0, 300))):
+    for rows, columns in (
+        (slice(5, 6), slice(7, 8)),
+        (slice(0, 300), slice(3, 4)),
+        (slice(9, 10), slice(0, 300)),
+    ):
         sheet = _sheet()
         sheet[rows, columns] = 255
         image = place_drawing(sheet, MNIST, with_margin=True)
@@ -66,17 +74,27 @@ def test_photographs_are_not_drawn() -> None:
 
 def test_mnist_drawn_again_is_recognised_as_before(subset: Callable[[str, int, int], Path]) -> None:
     with np.load(subset("mnist", 10_000, 2_000)) as arrays:
-        known, names, images, labels = (arrays[key] for key in ("x_train", "y_train", "x_test", "y_test"))
+        known, names, images, labels = (
+            arrays[key] for key in ("x_train", "y_train", "x_test", "y_test")
+        )
     rows = known.reshape(len(known), -1).astype(np.float32)
 
     def right(images: np.ndarray) -> float:
         """The share that the nearest of the training images names rightly."""
-        nearest = ((rows**2).sum(1) - 2 * images.reshape(len(images), -1).astype(np.float32) @ rows.T).argmin(1)
+        nearest = (
+            (rows**2).sum(1) - 2 * images.reshape(len(images), -1).astype(np.float32) @ rows.T
+        ).argmin(1)
         return float((names[nearest] == labels).mean())
 
     drawn = []
     for image in images.reshape(-1, 28, 28):
-        ink = np.asarray(Image.fromarray(image).resize((112, 112))) > 110  # as a pen leaves it: sharp
-        drawn.append(place_drawing(np.pad(ink * np.uint8(255), ((30, 100), (150, 10))), MNIST, with_margin=True))
+        ink = (
+            np.asarray(Image.fromarray(image).resize((112, 112))) > 110
+        )  # as a pen leaves it: sharp
+        drawn.append(
+            place_drawing(
+                np.pad(ink * np.uint8(255), ((30, 100), (150, 10))), MNIST, with_margin=True
+            )
+        )
     # 0.9225 and 0.932 were seen. A box of 18 or 24 pixels, not 20, costs 3 and 10 points.
     assert right(np.stack([one for one in drawn if one is not None])) > right(images) - 0.005

@@ -37,7 +37,9 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         headstart.train(data, model="cnn", epochs=4, nodes=8, flip=False, out=folder / "cnn")
         headstart.train(data, model="mlp", epochs=8, nodes=32, flip=False, out=folder / "mlp")
-        headstart.train(data, model="efficientnet-lite0", epochs=8, input_px=96, out=folder / "transfer")
+        headstart.train(
+            data, model="efficientnet-lite0", epochs=8, input_px=96, out=folder / "transfer"
+        )
     Image.fromarray(_image("right", 1000)).save(folder / "image.png")
     return folder
 
@@ -51,35 +53,55 @@ def _peak(values: list[list[float]]) -> tuple[float, float]:
 
 def test_explanations_point_at_the_square_that_decides(runs: Path, tmp_path: Path) -> None:
     found = headstart.explain(
-        runs / "cnn", runs / "image.png", against=[runs / "mlp", runs / "transfer"], out=tmp_path / "figure.png"
+        runs / "cnn",
+        runs / "image.png",
+        against=[runs / "mlp", runs / "transfer"],
+        out=tmp_path / "figure.png",
     )
     cnn, mlp, transfer = found["explanations"]
     assert [one["label"] for one in (cnn, mlp, transfer)] == ["right"] * 3
     assert mlp["grad_cam"] is None
-    assert np.shape(transfer["grad_cam"]["values"]) == (6, 6) and np.max(transfer["grad_cam"]["values"]) == 1
+    assert (
+        np.shape(transfer["grad_cam"]["values"]) == (6, 6)
+        and np.max(transfer["grad_cam"]["values"]) == 1
+    )
     assert np.max(transfer["occlusion"]["values"]) > 0
     for one in (cnn["occlusion"], mlp["occlusion"]):
         row, column = _peak(one["values"])
         assert 0.2 < row < 0.6 and 0.55 < column < 0.95, one
     with Image.open(tmp_path / "figure.png") as figure:
         assert figure.width > 1000 and figure.height > 1200
-    again = headstart.explain(runs / "cnn", (runs / "image.png").read_bytes(), out=tmp_path / "again.png")
+    again = headstart.explain(
+        runs / "cnn", (runs / "image.png").read_bytes(), out=tmp_path / "again.png"
+    )
     assert again["explanations"][0] == {**cnn, "run": str(runs / "cnn")}
 
 
 def test_another_class_can_be_explained(runs: Path, headstart: Command) -> None:
-    status, out, _ = headstart("explain", runs / "cnn", runs / "image.png", "--class", "left", "--json", "-q")
+    status, out, _ = headstart(
+        "explain", runs / "cnn", runs / "image.png", "--class", "left", "--json", "-q"
+    )
     found = json.loads(out)
     one = found["explanations"][0]
-    assert status == 0 and found["figure"] == "explanation-image.png" and Path(found["figure"]).is_file()
+    assert (
+        status == 0
+        and found["figure"] == "explanation-image.png"
+        and Path(found["figure"]).is_file()
+    )
     assert (one["label"], one["predicted"]) == ("left", "right") and one["probability"] < 0.5
-    row, column = np.unravel_index(np.argmin(one["occlusion"]["values"]), np.shape(one["occlusion"]["values"]))
+    row, column = np.unravel_index(
+        np.argmin(one["occlusion"]["values"]), np.shape(one["occlusion"]["values"])
+    )
     assert column > row  # what speaks most against "left" is the square on the right
 
 
 def test_a_person_reads_where_a_prediction_rests(runs: Path, headstart: Command) -> None:
     status, out, _ = headstart("explain", runs / "mlp", runs / "image.png", "-q")
-    assert status == 0 and "rests on the right part" in " ".join(out.split()) and "occlusion only" in out
+    assert (
+        status == 0
+        and "rests on the right part" in " ".join(out.split())
+        and "occlusion only" in out
+    )
 
 
 @pytest.mark.parametrize(
@@ -89,7 +111,9 @@ def test_a_person_reads_where_a_prediction_rests(runs: Path, headstart: Command)
         (["--against", "nowhere"], "nowhere"),
     ],
 )
-def test_what_cannot_be_explained_is_said(runs: Path, headstart: Command, words: list[str], wanted: str) -> None:
+def test_what_cannot_be_explained_is_said(
+    runs: Path, headstart: Command, words: list[str], wanted: str
+) -> None:
     status, _, err = headstart("explain", runs / "cnn", runs / "image.png", *words)
     assert status == 2 and wanted in err
 
@@ -105,7 +129,9 @@ def test_a_folder_is_no_image(runs: Path) -> None:
         headstart.explain(runs / "cnn", runs)
 
 
-def test_without_captum_it_is_said_what_to_install(runs: Path, headstart: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_captum_it_is_said_what_to_install(
+    runs: Path, headstart: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(sys.modules, "captum", None)
     status, _, err = headstart("explain", runs / "cnn", runs / "image.png")
     assert status == 3 and "pip install 'headstart[explain]'" in err

@@ -49,11 +49,16 @@ def exported(run: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path,
     return path, api.export(run, out=path, int8=True)
 
 
-def test_an_exported_file_says_what_the_run_says(exported: tuple[Path, dict[str, Any]], run: Path, digits: Dataset) -> None:
+def test_an_exported_file_says_what_the_run_says(
+    exported: tuple[Path, dict[str, Any]], run: Path, digits: Dataset
+) -> None:
     path, found = exported
     assert found["onnx"] == str(path) and found["bytes"] == path.stat().st_size
     assert found["parity"]["top1_agreement"] == 1
-    assert found["parity"]["max_difference"] < 1e-4 and found["parity"]["max_familiarity_difference"] < 1e-3
+    assert (
+        found["parity"]["max_difference"] < 1e-4
+        and found["parity"]["max_familiarity_difference"] < 1e-3
+    )
     assert (found["parity"]["n"], found["parity"]["part"]) == (270, "validation")
     theirs, ours = (open_model(each).predict(digits.images[:100]) for each in (path, run))
     # Where ours computes in bfloat16, logits of about 10 carry three digits: 0.023 was seen with AMX. `parity` is in float32.
@@ -62,16 +67,25 @@ def test_an_exported_file_says_what_the_run_says(exported: tuple[Path, dict[str,
     assert theirs.is_unfamiliar is not None and ours.is_unfamiliar is not None
 
 
-def test_numbers_on_another_scale_are_refused_by_a_file_too(exported: tuple[Path, dict[str, Any]], digits: Dataset) -> None:
+def test_numbers_on_another_scale_are_refused_by_a_file_too(
+    exported: tuple[Path, dict[str, Any]], digits: Dataset
+) -> None:
     with pytest.raises(InputError, match="are float64, but wanted is uint8 from 0 to 255"):
         api.predict(exported[0], digits.images[:2] / 255)  # type: ignore[arg-type]
 
 
-def test_the_file_is_whole_takes_any_batch_and_names_its_classes(exported: tuple[Path, dict[str, Any]]) -> None:
+def test_the_file_is_whole_takes_any_batch_and_names_its_classes(
+    exported: tuple[Path, dict[str, Any]],
+) -> None:
     model = onnx.load(exported[0], load_external_data=False)
     (images,) = model.graph.input
     assert images.type.tensor_type.elem_type == onnx.TensorProto.UINT8
-    assert [side.dim_param or side.dim_value for side in images.type.tensor_type.shape.dim] == ["batch", 8, 8, 1]
+    assert [side.dim_param or side.dim_value for side in images.type.tensor_type.shape.dim] == [
+        "batch",
+        8,
+        8,
+        1,
+    ]
     assert str(Path(__file__).parents[2]).encode() not in exported[0].read_bytes()
     assert not any(tensor.external_data for tensor in model.graph.initializer)
     about = {entry.key: entry.value for entry in model.metadata_props}
@@ -79,11 +93,15 @@ def test_the_file_is_whole_takes_any_batch_and_names_its_classes(exported: tuple
     assert about["headstart"] == "0.1.0" and about["format"] == "3"
 
 
-def test_eight_bits_are_smaller_and_their_cost_is_said(exported: tuple[Path, dict[str, Any]], digits: Dataset) -> None:
+def test_eight_bits_are_smaller_and_their_cost_is_said(
+    exported: tuple[Path, dict[str, Any]], digits: Dataset
+) -> None:
     small = exported[1]["int8"]
     assert Path(small["onnx"]).name == "model-int8.onnx"
     assert small["bytes"] < exported[1]["bytes"]
-    assert small["top1_agreement"] > 0.95 and abs(small["accuracy"] - small["float_accuracy"]) < 0.03
+    assert (
+        small["top1_agreement"] > 0.95 and abs(small["accuracy"] - small["float_accuracy"]) < 0.03
+    )
     assert small["ms_per_image"]["64"] > 0 and small["float_ms_per_image"]["1"] > 0
     assert open_model(Path(small["onnx"])).predict(digits.images[:3]).probabilities.shape == (3, 10)
 
@@ -125,16 +143,29 @@ def test_a_torch_program_agrees_and_holds_no_pickle(run: Path, headstart: Comman
         ("mlp", {"nodes": 16}),
         ("efficientnet-lite0", {"input_px": 32, "transfer": "finetune"}),
         ("efficientnet-lite0", {"input_px": 32, "transfer": "finetune", "cut": "blocks.1"}),
-        ("timm/test_resnet", {"pretrained": False, "input_px": 64, "cut": "layer2"}),  # resized otherwise: bilinear
+        (
+            "timm/test_resnet",
+            {"pretrained": False, "input_px": 64, "cut": "layer2"},
+        ),  # resized otherwise: bilinear
         ("timm/test_resnet", {"pretrained": False, "input_px": 32}),
     ],
 )
-def test_other_networks_are_exported_too(model: str, options: dict[str, Any], tmp_path: Path) -> None:
+def test_other_networks_are_exported_too(
+    model: str, options: dict[str, Any], tmp_path: Path
+) -> None:
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 2, 200)
-    images = (rng.integers(0, 120, (200, 12, 10, 3)) + 100 * labels[:, None, None, None]).astype(np.uint8)
+    images = (rng.integers(0, 120, (200, 12, 10, 3)) + 100 * labels[:, None, None, None]).astype(
+        np.uint8
+    )
     dataset = load((images, np.array(["no", "yes"])[labels]))
-    train(make_recipe(model, {"epochs": 3, **options}), dataset, make_split(dataset, validation=0.3), 0, tmp_path / "run")
+    train(
+        make_recipe(model, {"epochs": 3, **options}),
+        dataset,
+        make_split(dataset, validation=0.3),
+        0,
+        tmp_path / "run",
+    )
     found = api.export(tmp_path / "run", data=dataset)
     assert found["onnx"] == str(tmp_path / "run" / "model.onnx")
     assert found["parity"]["max_difference"] < 1e-4
@@ -157,9 +188,15 @@ def test_small_probabilities_of_two_classes_keep_their_logarithms_in_another_run
     assert np.allclose(to_probabilities(logits).log(), wanted.log(), atol=1e-4)
 
 
-def test_a_run_whose_data_are_gone_says_how_to_give_them(tmp_path: Path, headstart: Command) -> None:
+def test_a_run_whose_data_are_gone_says_how_to_give_them(
+    tmp_path: Path, headstart: Command
+) -> None:
     rng = np.random.default_rng(0)
-    np.savez(tmp_path / "d.npz", images=rng.integers(0, 256, (60, 6, 6)).astype(np.uint8), labels=np.arange(60) % 2)
+    np.savez(
+        tmp_path / "d.npz",
+        images=rng.integers(0, 256, (60, 6, 6)).astype(np.uint8),
+        labels=np.arange(60) % 2,
+    )
     assert headstart("train", "d.npz", "--model", "mlp", "--epochs", 1, "--out", "run")[0] == 0
     (tmp_path / "d.npz").rename(tmp_path / "moved.npz")
     status, _, err = headstart("export", "run")
@@ -190,7 +227,10 @@ def test_predict_with_an_onnx_file_imports_no_torch(
         "from headstart.cli import main; main(); assert 'torch' not in sys.modules"
     )
     done = subprocess.run(
-        [sys.executable, "-c", script, exported[0], tmp_path / "0.png"], capture_output=True, text=True, check=False
+        [sys.executable, "-c", script, exported[0], tmp_path / "0.png"],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["predictions"][0]["label"] == "0"
@@ -201,9 +241,13 @@ def test_a_file_that_is_not_ours_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"a\.onnx cannot be opened"):
         open_model(tmp_path / "a.onnx")
     value = onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [1])
-    graph = onnx.helper.make_graph([onnx.helper.make_node("Identity", ["x"], ["y"])], "g", [value], [value])
+    graph = onnx.helper.make_graph(
+        [onnx.helper.make_node("Identity", ["x"], ["y"])], "g", [value], [value]
+    )
     graph.output[0].name = "y"
-    model = onnx.helper.make_model(graph, ir_version=10, opset_imports=[onnx.helper.make_opsetid("", 20)])
+    model = onnx.helper.make_model(
+        graph, ir_version=10, opset_imports=[onnx.helper.make_opsetid("", 20)]
+    )
     (tmp_path / "b.onnx").write_bytes(model.SerializeToString())
     with pytest.raises(InputError, match="not one that Headstart exported"):
         open_model(tmp_path / "b.onnx")
@@ -214,16 +258,26 @@ def test_a_file_that_is_not_ours_is_refused(tmp_path: Path) -> None:
 def test_the_example_in_the_docs_needs_onnx_runtime_alone(
     exported: tuple[Path, dict[str, Any]], digits: Dataset, tmp_path: Path
 ) -> None:
-    (example,) = re.findall(r"```python\n(# with_onnx_alone\.py\n.*?)```", (DOCS / "use.md").read_text(), re.S)
+    (example,) = re.findall(
+        r"```python\n(# with_onnx_alone\.py\n.*?)```", (DOCS / "use.md").read_text(), re.S
+    )
     assert example.count("\n") <= 30
     assert "headstart" not in example.replace("headstart export", "")
     (tmp_path / "example.py").write_text(example)
     picture = io.BytesIO()
     Image.fromarray(digits.images[0, :, :, 0]).resize((8, 8)).save(picture, "PNG")
     (tmp_path / "0.png").write_bytes(picture.getvalue())
-    words = [sys.executable, str(tmp_path / "example.py"), str(exported[0]), str(tmp_path / "0.png")]
+    words = [
+        sys.executable,
+        str(tmp_path / "example.py"),
+        str(exported[0]),
+        str(tmp_path / "0.png"),
+    ]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     model = open_model(exported[0])
     best = model.predict(open_images([tmp_path / "0.png"], ["0.png"], model))
-    assert done.stdout.splitlines()[0].split() == [best.labels[0], f"{best.probabilities.max():.1%}"]
+    assert done.stdout.splitlines()[0].split() == [
+        best.labels[0],
+        f"{best.probabilities.max():.1%}",
+    ]

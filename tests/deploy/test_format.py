@@ -42,14 +42,27 @@ def change(run: Path, **values: Any) -> None:
 
 def test_a_classifier_of_format_2_still_predicts_what_it_did(digits: Dataset) -> None:
     chances = load_classifier(FORMAT_2).probabilities(digits.images[:1])[0]
-    before = [0.09744, 0.114616, 0.101582, 0.093137, 0.096954, 0.095322, 0.115403, 0.092007, 0.102516, 0.091024]
+    before = [
+        0.09744,
+        0.114616,
+        0.101582,
+        0.093137,
+        0.096954,
+        0.095322,
+        0.115403,
+        0.092007,
+        0.102516,
+        0.091024,
+    ]
     assert np.abs(chances - before).max() < 2e-3  # bfloat16 on some machines
     found = open_model(FORMAT_2).predict(digits.images[:3])
     assert found.is_unfamiliar is None
     assert np.abs(found.probabilities[0] - chances).max() < 1e-6
 
 
-def test_a_run_says_how_it_was_trained_calibrated_and_what_is_unfamiliar(run: Path, digits_split: Split) -> None:
+def test_a_run_says_how_it_was_trained_calibrated_and_what_is_unfamiliar(
+    run: Path, digits_split: Split
+) -> None:
     about = json.loads((run / "classifier.json").read_text())
     metrics = json.loads((run / "metrics.json").read_text())
     assert about["format"] == 3
@@ -62,7 +75,9 @@ def test_a_run_says_how_it_was_trained_calibrated_and_what_is_unfamiliar(run: Pa
     assert load_classifier(run).use.temperature == about["calibration"]["temperature"] != 1
 
 
-def test_one_validation_image_in_a_hundred_is_unfamiliar_and_noise_is(run: Path, digits: Dataset, digits_split: Split) -> None:
+def test_one_validation_image_in_a_hundred_is_unfamiliar_and_noise_is(
+    run: Path, digits: Dataset, digits_split: Split
+) -> None:
     model = open_model(run)
     flagged = model.predict(digits.images[digits_split.validation]).is_unfamiliar
     noise = np.random.default_rng(0).integers(0, 256, (100, 8, 8, 1)).astype(np.uint8)
@@ -72,8 +87,16 @@ def test_one_validation_image_in_a_hundred_is_unfamiliar_and_noise_is(run: Path,
     assert strange.mean() > 0.3
 
 
-def test_without_validation_images_nothing_is_calibrated_or_called_unfamiliar(digits: Dataset, tmp_path: Path) -> None:
-    train(make_recipe("mlp", {"epochs": 0.1}), digits, make_split(digits, validation=0), 0, tmp_path / "run")
+def test_without_validation_images_nothing_is_calibrated_or_called_unfamiliar(
+    digits: Dataset, tmp_path: Path
+) -> None:
+    train(
+        make_recipe("mlp", {"epochs": 0.1}),
+        digits,
+        make_split(digits, validation=0),
+        0,
+        tmp_path / "run",
+    )
     use = load_classifier(tmp_path / "run").use
     assert (use.temperature, use.calibration, use.familiarity) == (1, None, None)
 
@@ -89,10 +112,15 @@ def test_without_validation_images_nothing_is_calibrated_or_called_unfamiliar(di
         ({"mirror": "maybe"}, "mirror is 'maybe'"),
         ({"model": "cnn"}, "model is cnn, but its recipe is of mlp"),
         ({"recipe": {"model": "os.system", "net": {}}}, "recipe is"),
-        ({"calibration": {"temperature": 0, "images": 1, "loss": 0, "calibrated_loss": 0}}, "calibration.temperature is '0'"),
+        (
+            {"calibration": {"temperature": 0, "images": 1, "loss": 0, "calibrated_loss": 0}},
+            "calibration.temperature is '0'",
+        ),
     ],
 )
-def test_what_is_not_in_the_schema_is_refused_by_name(changes: dict[str, Any], said: str, own: Path) -> None:
+def test_what_is_not_in_the_schema_is_refused_by_name(
+    changes: dict[str, Any], said: str, own: Path
+) -> None:
     change(own, **changes)
     with pytest.raises(InputError) as caught:
         load_classifier(own)
@@ -102,7 +130,9 @@ def test_what_is_not_in_the_schema_is_refused_by_name(changes: dict[str, Any], s
 
 def test_a_file_that_asks_for_a_giant_network_gets_no_memory(own: Path) -> None:
     recipe = json.loads((own / "classifier.json").read_text())["recipe"]
-    change(own, recipe={**recipe, "net": {**recipe["net"], "layers": 20, "nodes": 8192}})  # five gigabytes
+    change(
+        own, recipe={**recipe, "net": {**recipe["net"], "layers": 20, "nodes": 8192}}
+    )  # five gigabytes
     with pytest.raises(InputError, match=r"model\.safetensors cannot be used"):
         load_classifier(own)
 
@@ -118,5 +148,7 @@ def test_a_classifier_loads_without_what_only_training_needs(run: Path) -> None:
         "import sys, torch; from pathlib import Path; from headstart.deploy import open_model; open_model(Path(sys.argv[1]));"
         "print([name for name in ('sklearn', 'optuna', 'matplotlib', 'timm', 'scipy', 'ray') if name in sys.modules])"
     )
-    found = subprocess.run([sys.executable, "-c", script, run], capture_output=True, text=True, check=True)
+    found = subprocess.run(
+        [sys.executable, "-c", script, run], capture_output=True, text=True, check=True
+    )
     assert found.stdout.strip() == "[]"

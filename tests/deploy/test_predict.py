@@ -29,7 +29,9 @@ def photographs(root: Path) -> Path:
         kind, (width, height) = ("checks", "stripes")[number % 2], SIZES[number % 4]
         across, down = np.meshgrid(np.arange(width), np.arange(height))
         pattern = (across // 6 + (down // 6 if kind == "checks" else 0)) % 2
-        pixels = np.clip(60 + 130 * pattern[..., None] + random.normal(0, 25, (height, width, 3)), 0, 255).astype(np.uint8)
+        pixels = np.clip(
+            60 + 130 * pattern[..., None] + random.normal(0, 25, (height, width, 3)), 0, 255
+        ).astype(np.uint8)
         image = Image.fromarray(pixels if number % 5 else pixels[..., 0])
         exif = Image.Exif()
         exif[0x0112] = (1, 3, 6)[number % 3]
@@ -58,14 +60,18 @@ def run(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_the_images_of_a_folder_are_opened_to_the_pixels_of_training(photos: Path, dataset: Dataset, run: Path) -> None:
+def test_the_images_of_a_folder_are_opened_to_the_pixels_of_training(
+    photos: Path, dataset: Dataset, run: Path
+) -> None:
     model = open_model(run)
     names, sources = named_sources([photos])
     assert names == [str(photos / name) for name in dataset.image_names]
     assert np.array_equal(open_images(sources, names, model), dataset.images)
 
 
-def test_predictions_of_files_are_those_that_the_run_wrote_calibrated(photos: Path, run: Path) -> None:
+def test_predictions_of_files_are_those_that_the_run_wrote_calibrated(
+    photos: Path, run: Path
+) -> None:
     with (run / "predictions.csv").open() as file:
         rows = list(csv.DictReader(file))
     paths = [photos / row["image"] for row in rows]
@@ -81,17 +87,23 @@ def test_predictions_of_files_are_those_that_the_run_wrote_calibrated(photos: Pa
 def test_a_path_its_bytes_and_an_open_file_are_the_same_image(photos: Path, run: Path) -> None:
     path, model = list_images(photos)[7], open_model(run)
     with path.open("rb") as file:
-        names, sources = named_sources([path, path.read_bytes(), io.BytesIO(path.read_bytes()), file])
+        names, sources = named_sources(
+            [path, path.read_bytes(), io.BytesIO(path.read_bytes()), file]
+        )
         images = open_images(sources, names, model)
     assert names == [str(path), "image 2", "image 3", str(path)]
     assert all(np.array_equal(images[0], image) for image in images)
 
 
-def test_images_that_cannot_be_read_are_all_named_and_none_is_predicted(photos: Path, run: Path, tmp_path: Path) -> None:
+def test_images_that_cannot_be_read_are_all_named_and_none_is_predicted(
+    photos: Path, run: Path, tmp_path: Path
+) -> None:
     good = list_images(photos)[0]
     text, cut, empty = tmp_path / "text.jpg", tmp_path / "cut.jpg", tmp_path / "empty.png"
     text.write_text("not an image")
-    cut.write_bytes(next(path for path in list_images(photos) if path.suffix == ".jpg").read_bytes()[:700])
+    cut.write_bytes(
+        next(path for path in list_images(photos) if path.suffix == ".jpg").read_bytes()[:700]
+    )
     empty.touch()
     sources = [good, text, cut, empty, tmp_path / "gone.png"]
     with pytest.raises(InputError) as caught:

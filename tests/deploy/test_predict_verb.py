@@ -36,11 +36,15 @@ def run(trained: Path, digits: Dataset, digits_split: Split, tmp_path: Path) -> 
     shutil.copytree(trained, tmp_path / "run")
     (tmp_path / "shown").mkdir()
     for row in digits_split.test[:30]:
-        Image.fromarray(digits.images[row, :, :, 0]).save(tmp_path / "shown" / f"{digits.labels[row]}-{row}.png")
+        Image.fromarray(digits.images[row, :, :, 0]).save(
+            tmp_path / "shown" / f"{digits.labels[row]}-{row}.png"
+        )
     return tmp_path / "run"
 
 
-def test_json_has_every_image_with_all_classes_the_likeliest_first(run: Path, headstart: Command) -> None:
+def test_json_has_every_image_with_all_classes_the_likeliest_first(
+    run: Path, headstart: Command
+) -> None:
     status, out, err = headstart("predict", run, "shown", "--json")
     found = json.loads(out)["predictions"]
     assert status == 0, err
@@ -54,7 +58,9 @@ def test_json_has_every_image_with_all_classes_the_likeliest_first(run: Path, he
         assert next(iter(one["probabilities"])) == one["label"]
 
 
-def test_the_table_shows_bars_for_the_top_classes_and_flags_noise(run: Path, headstart: Command, tmp_path: Path) -> None:
+def test_the_table_shows_bars_for_the_top_classes_and_flags_noise(
+    run: Path, headstart: Command, tmp_path: Path
+) -> None:
     noise = np.random.default_rng(3).integers(0, 256, (40, 8, 8)).astype(np.uint8)
     (tmp_path / "noise").mkdir()
     for number, image in enumerate(noise):
@@ -75,12 +81,18 @@ def test_an_image_comes_through_standard_input(
     status, out, _ = headstart("predict", run, "-", "--json", "--top", 3, "--figure", "one.png")
     (found,) = json.loads(out)["predictions"]
     assert status == 0
-    assert (found["image"], found["label"], len(found["probabilities"])) == ("standard input", "0", 3)
+    assert (found["image"], found["label"], len(found["probabilities"])) == (
+        "standard input",
+        "0",
+        3,
+    )
     with Image.open("one.png") as drawn:
         assert drawn.height > 300
 
 
-def test_a_csv_holds_all_classes_and_no_formula(run: Path, headstart: Command, tmp_path: Path) -> None:
+def test_a_csv_holds_all_classes_and_no_formula(
+    run: Path, headstart: Command, tmp_path: Path
+) -> None:
     assert headstart("predict", run, "shown", "--csv", "found.csv")[0] == 0
     with Path("found.csv").open() as file:
         rows = list(csv.reader(file))
@@ -103,16 +115,23 @@ def test_a_csv_holds_all_classes_and_no_formula(run: Path, headstart: Command, t
         (["run", "shown", "--figure", "a.doc"], "ends in .png or .svg"),
         (["--onnx", "run", "shown"], "--onnx is run, but wanted is an .onnx file"),
         (["shown", "shown"], "holds no classifier.json"),
-        (["run/model.safetensors", "shown"], "model.safetensors is a file, but wanted is a run folder"),
+        (
+            ["run/model.safetensors", "shown"],
+            "model.safetensors is a file, but wanted is a run folder",
+        ),
     ],
 )
-def test_what_cannot_be_used_is_said_with_status_2(words: list[str], said: str, run: Path, headstart: Command) -> None:
+def test_what_cannot_be_used_is_said_with_status_2(
+    words: list[str], said: str, run: Path, headstart: Command
+) -> None:
     status, out, err = headstart("predict", *words)
     assert (status, out) == (2, "")
     assert said in err
 
 
-def test_a_run_that_is_not_finished_or_lost_its_weights_is_told_apart(run: Path, headstart: Command) -> None:
+def test_a_run_that_is_not_finished_or_lost_its_weights_is_told_apart(
+    run: Path, headstart: Command
+) -> None:
     (run / "classifier.json").unlink()
     assert "weights were removed" in headstart("predict", run, "shown")[2]
     (run / "metrics.json").unlink()

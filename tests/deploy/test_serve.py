@@ -48,7 +48,9 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @contextmanager
-def serving(run: Path, *words: object, **environment: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, Any]]]:
+def serving(
+    run: Path, *words: object, **environment: str
+) -> Iterator[tuple[subprocess.Popen[str], dict[str, Any]]]:
     """A server on a free port, and what it said when it was ready."""
     command = [*PROGRAM, "serve", str(run), "--port", "0", "--json", "-q", *map(str, words)]
     process = subprocess.Popen(
@@ -67,10 +69,14 @@ def serving(run: Path, *words: object, **environment: str) -> Iterator[tuple[sub
 
 
 @contextmanager
-def serving_here(run: Path, limits: Limits | None = None, access: Access | None = None) -> Iterator[str]:
+def serving_here(
+    run: Path, limits: Limits | None = None, access: Access | None = None
+) -> Iterator[str]:
     """The address of a server in this process, with limits that a test can reach."""
     model = open_model(run)
-    served = uvicorn.Server(_serve.configured(_app.make_app(model, card(run, model), access, limits)))
+    served = uvicorn.Server(
+        _serve.configured(_app.make_app(model, card(run, model), access, limits))
+    )
     with socket.create_server(("127.0.0.1", 0)) as listener:
         thread = threading.Thread(target=served.run, args=([listener],))
         thread.start()
@@ -124,7 +130,9 @@ def _raw(server: str, *parts: bytes, pause: float = 0.0) -> bytes:
     return answer
 
 
-def test_the_server_says_what_predict_says(server: str, run: Path, digit: tuple[bytes, str]) -> None:
+def test_the_server_says_what_predict_says(
+    server: str, run: Path, digit: tuple[bytes, str]
+) -> None:
     image, _ = digit
     wanted = headstart.predict(run, image)["predictions"][0]
     raw = httpx.post(f"{server}predict", content=image)
@@ -134,31 +142,46 @@ def test_the_server_says_what_predict_says(server: str, run: Path, digit: tuple[
     assert raw.status_code == 200
     found = raw.json()
     assert found == as_json.json() == as_url.json()
-    assert found["label"] == wanted["label"] and next(iter(found["probabilities"])) == wanted["label"]
+    assert (
+        found["label"] == wanted["label"] and next(iter(found["probabilities"])) == wanted["label"]
+    )
     assert found["probabilities"] == pytest.approx(wanted["probabilities"], abs=1e-5)
 
 
 def test_what_curl_sends_by_default_is_an_image_too(server: str, digit: tuple[bytes, str]) -> None:
     kind = {"content-type": "application/x-www-form-urlencoded"}
-    assert httpx.post(f"{server}predict", content=digit[0], headers=kind).json()["label"] == digit[1]
+    assert (
+        httpx.post(f"{server}predict", content=digit[0], headers=kind).json()["label"] == digit[1]
+    )
 
 
 def test_model_health_and_openapi_are_there(server: str) -> None:
     card = httpx.get(f"{server}model").json()
-    assert card["classes"] == list("0123456789") and card["image_shape"] == [8, 8, 1] and card["drawing"] == "box"
+    assert (
+        card["classes"] == list("0123456789")
+        and card["image_shape"] == [8, 8, 1]
+        and card["drawing"] == "box"
+    )
     assert card["test"]["accuracy"] > 0.8 and card["data"]["name"] == "digits"
     assert httpx.get(f"{server}health").json() == {"status": "ok"}
     paths = httpx.get(f"{server}openapi.json").json()["paths"]
     assert set(paths) == {"/predict", "/explain", "/model", "/health"}
-    assert set(paths["/predict"]["post"]["requestBody"]["content"]) == {"image/*", "application/json"}
+    assert set(paths["/predict"]["post"]["requestBody"]["content"]) == {
+        "image/*",
+        "application/json",
+    }
 
 
-def test_an_explanation_comes_with_what_the_model_saw(server: str, digit: tuple[bytes, str]) -> None:
+def test_an_explanation_comes_with_what_the_model_saw(
+    server: str, digit: tuple[bytes, str]
+) -> None:
     found = httpx.post(f"{server}explain", content=digit[0]).json()
     assert found["label"] == digit[1] and found["grad_cam"] is None
     assert np.shape(found["occlusion"]["values"]) == (8, 8)
     seen = base64.b64decode(found["seen"].partition(",")[2])
-    assert np.array_equal(np.asarray(Image.open(io.BytesIO(seen))), np.asarray(Image.open(io.BytesIO(digit[0]))))
+    assert np.array_equal(
+        np.asarray(Image.open(io.BytesIO(seen))), np.asarray(Image.open(io.BytesIO(digit[0])))
+    )
     other = httpx.post(f"{server}explain?class=3", content=digit[0]).json()
     assert other["label"] == "3"
     assert httpx.post(f"{server}explain?class=x", content=digit[0]).status_code == 400
@@ -202,13 +225,18 @@ def test_a_body_without_an_image_is_refused_in_words(
 
 def test_images_that_are_bombs_are_refused_before_they_unfold(run: Path) -> None:
     buffer = io.BytesIO()
-    Image.new("L", (3600, 3600), 128).save(buffer, "JPEG", progressive=True)  # 13 million pixels: one at a time
+    Image.new("L", (3600, 3600), 128).save(
+        buffer, "JPEG", progressive=True
+    )  # 13 million pixels: one at a time
     scans = buffer.getvalue()
     last, end = scans.rindex(b"\xff\xda"), scans.rindex(b"\xff\xd9")
     endless = scans[:end] + scans[last:end] * 20_000 + b"\xff\xd9"  # minutes of work in a megabyte
     with serving_here(run, Limits(caps=Caps(seconds=0.3))) as url:
         large = httpx.post(f"{url}predict", content=_png(np.zeros((8000, 8000), np.bool_)))
-        assert large.status_code == 422 and "has 64 million pixels; the most is 50 million" in large.text
+        assert (
+            large.status_code == 422
+            and "has 64 million pixels; the most is 50 million" in large.text
+        )
         slow = httpx.post(f"{url}predict", content=endless, timeout=30)
         assert slow.status_code == 422 and "takes too long" in slow.text
 
@@ -223,36 +251,52 @@ def test_a_truncated_image_is_refused(server: str, cut: float) -> None:
 def test_a_body_is_cut_off_at_its_limit_even_if_its_length_is_not_told(run: Path) -> None:
     head = b"POST /predict HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
     with serving_here(run, Limits(body_bytes=1000)) as url:
-        assert b" 422 " in _raw(url, head + b"3e8\r\n" + b"x" * 1000 + b"\r\n0\r\n\r\n")  # read, and no image
-        assert b" 413 " in _raw(url, head + b"3e9\r\n" + b"x" * 1001)  # and its end is not waited for
+        assert b" 422 " in _raw(
+            url, head + b"3e8\r\n" + b"x" * 1000 + b"\r\n0\r\n\r\n"
+        )  # read, and no image
+        assert b" 413 " in _raw(
+            url, head + b"3e9\r\n" + b"x" * 1001
+        )  # and its end is not waited for
 
 
 def test_a_body_that_is_announced_too_large_is_not_awaited(server: str) -> None:
     head = b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10000000000\r\n\r\n"
     assert b" 413 " in _raw(server, head)
-    assert b" 404 " in _raw(server, head.replace(b"/predict", b"/nowhere"))  # and the connection ends: no body is awaited
+    assert b" 404 " in _raw(
+        server, head.replace(b"/predict", b"/nowhere")
+    )  # and the connection ends: no body is awaited
     assert httpx.get(f"{server}health").status_code == 200
 
 
-def test_a_slow_body_and_a_slow_head_are_given_up(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_slow_body_and_a_slow_head_are_given_up(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(_serve, "HEAD_SECONDS", 1.0)
     with serving_here(run, Limits(body_seconds=0.5)) as url, ThreadPoolExecutor() as pool:
         head = b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\nabc"
         slow_body = pool.submit(_raw, url, head)
-        slow_head = pool.submit(_raw, url, b"GET /health HTTP/1.1\r\n", *[b"x: y\r\n"] * 40, pause=0.2)
+        slow_head = pool.submit(
+            _raw, url, b"GET /health HTTP/1.1\r\n", *[b"x: y\r\n"] * 40, pause=0.2
+        )
         assert httpx.get(f"{url}health").status_code == 200
         assert b" 408 " in slow_body.result()
         assert slow_head.result() == b""
 
 
-def test_a_request_that_takes_too_long_in_all_is_cut_off(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_request_that_takes_too_long_in_all_is_cut_off(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(_serve, "REQUEST_SECONDS", 1.0)
     with serving_here(run) as url:
         head = b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\nabc"
-        assert _raw(url, head) == b""  # within the time for a body, but not within that for all of it
+        assert (
+            _raw(url, head) == b""
+        )  # within the time for a body, but not within that for all of it
 
 
-def test_a_crowd_is_told_to_come_back(run: Path, digit: tuple[bytes, str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_crowd_is_told_to_come_back(
+    run: Path, digit: tuple[bytes, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     def slowly(self: RunModel, images: np.ndarray) -> Predictions:
         gate.wait(20)
         return answer(self, images)
@@ -261,24 +305,40 @@ def test_a_crowd_is_told_to_come_back(run: Path, digit: tuple[bytes, str], monke
     monkeypatch.setattr(_app, "MOST_AT_ONCE", 1)
     with serving_here(run, Limits(waiting=2)) as url, ThreadPoolExecutor(12) as pool:
         monkeypatch.setattr(RunModel, "predict", slowly)
-        asked = [pool.submit(httpx.post, f"{url}predict", content=digit[0], timeout=60) for _ in range(12)]
-        refused = [one.result() for one in itertools.islice(as_completed(asked), 9)]  # one is answered, two may wait
+        asked = [
+            pool.submit(httpx.post, f"{url}predict", content=digit[0], timeout=60)
+            for _ in range(12)
+        ]
+        refused = [
+            one.result() for one in itertools.islice(as_completed(asked), 9)
+        ]  # one is answered, two may wait
         gate.set()
-        assert [(one.status_code, one.headers["retry-after"]) for one in refused] == [(503, "1")] * 9
-        assert sum(one.result().status_code == 200 for one in asked) in (2, 3)  # 2 if it was full before the first was taken
+        assert [(one.status_code, one.headers["retry-after"]) for one in refused] == [
+            (503, "1")
+        ] * 9
+        assert sum(one.result().status_code == 200 for one in asked) in (
+            2,
+            3,
+        )  # 2 if it was full before the first was taken
         assert httpx.post(f"{url}predict", content=digit[0]).status_code == 200
 
 
-def test_as_many_images_wait_for_a_decoder_as_may(run: Path, digit: tuple[bytes, str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_as_many_images_wait_for_a_decoder_as_may(
+    run: Path, digit: tuple[bytes, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     def slowly(*given: Any) -> Any:
         gate.wait(20)
         return read_sent(*given)
 
     gate = threading.Event()
     monkeypatch.setattr(_app, "read_sent", slowly)
-    monkeypatch.setattr(_app, "_QUICK_BYTES", 0)  # this image stands for large ones, which threads decode
+    monkeypatch.setattr(
+        _app, "_QUICK_BYTES", 0
+    )  # this image stands for large ones, which threads decode
     with serving_here(run, Limits(decoding=2)) as url, ThreadPoolExecutor(3) as pool:
-        asked = [pool.submit(httpx.post, f"{url}predict", content=digit[0], timeout=60) for _ in range(3)]
+        asked = [
+            pool.submit(httpx.post, f"{url}predict", content=digit[0], timeout=60) for _ in range(3)
+        ]
         refused = next(as_completed(asked)).result()
         gate.set()
         assert refused.status_code == 503
@@ -301,15 +361,31 @@ def test_an_unforeseen_error_has_the_security_headers_too(
     with serving_here(run) as url:
         monkeypatch.setattr(RunModel, "predict", lambda *_: 1 // 0)
         found = httpx.post(f"{url}predict", content=digit[0])
-    assert found.status_code == 500 and "default-src 'none'" in found.headers["content-security-policy"]
+    assert (
+        found.status_code == 500
+        and "default-src 'none'" in found.headers["content-security-policy"]
+    )
 
 
-def test_bodies_that_wait_hold_a_bounded_amount_of_memory(run: Path, digit: tuple[bytes, str]) -> None:
-    with serving_here(run, Limits(held_bytes=100_000, body_seconds=1.0)) as url, ThreadPoolExecutor(2) as pool:
-        head = b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\n" + b"x" * 60_000
+def test_bodies_that_wait_hold_a_bounded_amount_of_memory(
+    run: Path, digit: tuple[bytes, str]
+) -> None:
+    with (
+        serving_here(run, Limits(held_bytes=100_000, body_seconds=1.0)) as url,
+        ThreadPoolExecutor(2) as pool,
+    ):
+        head = (
+            b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\n"
+            + b"x" * 60_000
+        )
         waiting = list(pool.map(lambda _: _raw(url, head).split()[1], range(2)))
-        assert sorted(waiting) == [b"408", b"503"]  # what does not fit is refused; the other's end is awaited
-        assert httpx.post(f"{url}predict", content=digit[0]).status_code == 200  # what they held is free again
+        assert sorted(waiting) == [
+            b"408",
+            b"503",
+        ]  # what does not fit is refused; the other's end is awaited
+        assert (
+            httpx.post(f"{url}predict", content=digit[0]).status_code == 200
+        )  # what they held is free again
 
 
 @pytest.mark.parametrize(
@@ -332,15 +408,27 @@ def test_another_host_or_origin_is_refused_for_every_method(
     server: str, digit: tuple[bytes, str], headers: dict[str, str], status: int, method: str
 ) -> None:
     path = "predict" if method == "POST" else "health"
-    found = httpx.request(method, f"{server}{path}", headers=headers, content=digit[0] if method == "POST" else None)
+    found = httpx.request(
+        method, f"{server}{path}", headers=headers, content=digit[0] if method == "POST" else None
+    )
     assert found.status_code == (405 if method == "DELETE" and status == 200 else status)
 
 
 @pytest.mark.parametrize(
-    "path", ["..%2f..%2fetc/passwd", "page.css/../../x", "%2e%2e/%2e%2e/etc/passwd", "static/x", "docs", "runs"]
+    "path",
+    [
+        "..%2f..%2fetc/passwd",
+        "page.css/../../x",
+        "%2e%2e/%2e%2e/etc/passwd",
+        "static/x",
+        "docs",
+        "runs",
+    ],
 )
 def test_no_path_reaches_the_file_system(server: str, path: str) -> None:
-    answer = _raw(server, f"GET /{path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
+    answer = _raw(
+        server, f"GET /{path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode()
+    )
     assert b" 404 " in answer and b"root:" not in answer
 
 
@@ -349,7 +437,9 @@ def test_other_methods_and_a_thousand_ranges_do_nothing(server: str) -> None:
         assert httpx.request(method, f"{server}predict").status_code == 405
     ranges = "bytes=" + ",".join(f"{start}-{start + 1}" for start in range(1000))
     assert httpx.get(f"{server}page.js", headers={"range": ranges}).status_code == 200
-    answer = _raw(server, b"GET /health HTTP/1.1\r\nHost: localhost\r\nx: " + b"y" * 10_000_000 + b"\r\n\r\n")
+    answer = _raw(
+        server, b"GET /health HTTP/1.1\r\nHost: localhost\r\nx: " + b"y" * 10_000_000 + b"\r\n\r\n"
+    )
     assert b" 400 " in answer or answer == b""
     assert httpx.get(f"{server}health").status_code == 200
 
@@ -359,7 +449,14 @@ def test_many_clients_at_once_get_their_own_answers(server: str, run: Path) -> N
     images = [_png(rng.integers(0, 255, (8, 8)).astype(np.uint8)) for _ in range(40)]
     wanted = [one["probabilities"] for one in headstart.predict(run, images)["predictions"]]
     with httpx.Client() as client, ThreadPoolExecutor(16) as pool:
-        found = list(pool.map(lambda image: client.post(f"{server}predict", content=image).json()["probabilities"], images * 5))
+        found = list(
+            pool.map(
+                lambda image: client.post(f"{server}predict", content=image).json()[
+                    "probabilities"
+                ],
+                images * 5,
+            )
+        )
     for one, expected in zip(found, wanted * 5, strict=True):
         assert one == pytest.approx(expected, abs=1e-4)
 
@@ -371,19 +468,43 @@ def test_without_the_token_nobody_is_let_in(run: Path, digit: tuple[bytes, str])
             assert httpx.get(url + path).status_code == 401
         assert httpx.get(url).status_code == 401 and "token" in httpx.get(url).text
         for wrong in ("Bearer", "Bearer x", f"Basic {token}", f"Bearer {token[:-1]}"):
-            assert httpx.post(f"{url}predict", content=digit[0], headers={"authorization": wrong}).status_code == 401
-        assert httpx.get(f"{url}health?token={token}").status_code == 401  # only the page takes it from the address
+            assert (
+                httpx.post(
+                    f"{url}predict", content=digit[0], headers={"authorization": wrong}
+                ).status_code
+                == 401
+            )
+        assert (
+            httpx.get(f"{url}health?token={token}").status_code == 401
+        )  # only the page takes it from the address
         right = {"authorization": f"Bearer {token}"}
-        assert httpx.post(f"{url}predict", content=digit[0], headers=right).json()["label"] == digit[1]
+        assert (
+            httpx.post(f"{url}predict", content=digit[0], headers=right).json()["label"] == digit[1]
+        )
         with httpx.Client(follow_redirects=True) as browser:
             page = browser.get(url, params={"token": token})
             assert page.status_code == 200 and token not in str(page.url)
-            assert "HttpOnly" in page.history[0].headers["set-cookie"] and browser.get(f"{url}model").status_code == 200
-            assert browser.post(f"{url}predict", content=digit[0], headers={"origin": "http://evil"}).status_code == 403
+            assert (
+                "HttpOnly" in page.history[0].headers["set-cookie"]
+                and browser.get(f"{url}model").status_code == 200
+            )
+            assert (
+                browser.post(
+                    f"{url}predict", content=digit[0], headers={"origin": "http://evil"}
+                ).status_code
+                == 403
+            )
         cookies = 'odd={"a": [1, 2]}; ' + page.history[0].headers["set-cookie"].partition(";")[0]
-        assert httpx.get(f"{url}health", headers={"cookie": cookies}).status_code == 200  # other programs of this host set some
-        assert httpx.get(f"{url}health", headers={**right, "host": "evil.example"}).status_code == 421
-        assert httpx.get(f"{url}health", headers={**right, "host": "192.168.1.7:80"}).status_code == 200
+        assert (
+            httpx.get(f"{url}health", headers={"cookie": cookies}).status_code == 200
+        )  # other programs of this host set some
+        assert (
+            httpx.get(f"{url}health", headers={**right, "host": "evil.example"}).status_code == 421
+        )
+        assert (
+            httpx.get(f"{url}health", headers={**right, "host": "192.168.1.7:80"}).status_code
+            == 200
+        )
 
 
 def test_beyond_this_machine_a_token_is_made(run: Path) -> None:
@@ -393,13 +514,20 @@ def test_beyond_this_machine_a_token_is_made(run: Path) -> None:
         assert len(token) >= 32 and said["page"].endswith(f"?token={token}")
         assert httpx.get(health).status_code == 401
         for host, status in (("photos.example", 200), ("192.168.1.7", 200), ("evil.example", 421)):
-            assert httpx.get(health, headers={"host": host, "authorization": f"Bearer {token}"}).status_code == status
+            assert (
+                httpx.get(
+                    health, headers={"host": host, "authorization": f"Bearer {token}"}
+                ).status_code
+                == status
+            )
         process.send_signal(signal.SIGINT)
         assert process.communicate(timeout=60)[1] == "headstart: stopped serving.\n"
         assert process.returncode == 130
 
 
-def test_a_proxy_on_this_machine_opens_nothing_without_a_token(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_proxy_on_this_machine_opens_nothing_without_a_token(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.delenv("HEADSTART_TOKEN", raising=False)
     assert _serve.access_for("127.0.0.1", ()).token is None
     access = _serve.access_for("127.0.0.1", ("photos.example",))
@@ -409,7 +537,9 @@ def test_a_proxy_on_this_machine_opens_nothing_without_a_token(monkeypatch: pyte
     assert _serve.access_for("127.0.0.1", ("photos.example",)).token == "a-token-of-my-own"
 
 
-def test_a_signal_ends_the_server_after_the_answers_under_way(run: Path, digit: tuple[bytes, str]) -> None:
+def test_a_signal_ends_the_server_after_the_answers_under_way(
+    run: Path, digit: tuple[bytes, str]
+) -> None:
     with serving(run) as (process, said):
         head = f"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(digit[0])}\r\n\r\n".encode()
         with _connected(said["url"]) as connection:
@@ -441,12 +571,16 @@ def test_a_port_that_is_taken_is_said_with_another_way(run: Path, headstart: Com
         (["RUN", "--host", "192.0.2.1"], 3, "no address of this machine"),
     ],
 )
-def test_where_it_cannot_listen_is_said(run: Path, headstart: Command, words: list[object], status: int, wanted: str) -> None:
+def test_where_it_cannot_listen_is_said(
+    run: Path, headstart: Command, words: list[object], status: int, wanted: str
+) -> None:
     found, _, err = headstart("serve", *(run if word == "RUN" else word for word in words))
     assert (found, wanted in err) == (status, True), err
 
 
-def test_a_weak_token_is_refused(run: Path, headstart: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_weak_token_is_refused(
+    run: Path, headstart: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("HEADSTART_TOKEN", "1234")
     status, _, err = headstart("serve", run, "--port", 0)
     assert status == 2 and "at least 16" in err and "1234" not in err

@@ -17,7 +17,14 @@ from PIL import Image
 import headstart
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
-CHROMIUM = next((path for path in (Path("/usr/bin/chromium"), Path("/usr/bin/chromium-browser")) if path.exists()), None)
+CHROMIUM = next(
+    (
+        path
+        for path in (Path("/usr/bin/chromium"), Path("/usr/bin/chromium-browser"))
+        if path.exists()
+    ),
+    None,
+)
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium in /usr/bin")
 
 SEVEN = [(0.35, 0.2), (0.7, 0.2), (0.6, 0.5), (0.5, 0.85)]  # shares of the drawing area
@@ -35,8 +42,26 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         patch.setenv("OMP_NUM_THREADS", "1")
         digits = headstart.load("digits")
         names = np.array([*"01234567", "<img src=x onerror=alert(1)>", "9"])
-        headstart.train((digits.images, names[digits.labels]), model="cnn", nodes=16, epochs=4, shift=0.1, flip=False, out=folder)
-        command = [sys.executable, "-m", "headstart", "serve", str(folder), "--port", "0", "--json", "-q"]
+        headstart.train(
+            (digits.images, names[digits.labels]),
+            model="cnn",
+            nodes=16,
+            epochs=4,
+            shift=0.1,
+            flip=False,
+            out=folder,
+        )
+        command = [
+            sys.executable,
+            "-m",
+            "headstart",
+            "serve",
+            str(folder),
+            "--port",
+            "0",
+            "--json",
+            "-q",
+        ]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     yield json.loads(process.stdout.readline())["url"]
@@ -60,9 +85,19 @@ def page(browser: Any, address: str) -> Iterator[Page]:
     opened, complaints = context.new_page(), []
     opened.on("pageerror", lambda error: complaints.append(str(error)))
     opened.on(
-        "console", lambda said: complaints.append(said.text) if said.type == "error" and not EXPECTED.search(said.text) else None
+        "console",
+        lambda said: (
+            complaints.append(said.text)
+            if said.type == "error" and not EXPECTED.search(said.text)
+            else None
+        ),
     )
-    opened.on("request", lambda request: complaints.append(request.url) if not _is_own(request.url, address) else None)
+    opened.on(
+        "request",
+        lambda request: (
+            complaints.append(request.url) if not _is_own(request.url, address) else None
+        ),
+    )
     opened.goto(address)
     opened.locator("#facts dt").first.wait_for()
     yield opened
@@ -127,7 +162,9 @@ def test_a_prediction_stays_where_its_explanation_fails(page: Page) -> None:
 
 
 def test_a_click_on_a_bar_does_not_drop_the_answer_under_way(page: Page, tmp_path: Path) -> None:
-    for name, image in zip(("zero", "three"), headstart.load("digits").images[[0, 3], ..., 0], strict=True):
+    for name, image in zip(
+        ("zero", "three"), headstart.load("digits").images[[0, 3], ..., 0], strict=True
+    ):
         Image.fromarray(image).save(tmp_path / f"{name}.png")
     page.set_input_files("#file", tmp_path / "zero.png")
     _wait_for_reasons(page)
@@ -150,7 +187,13 @@ def test_the_keyboard_draws_too(page: Page) -> None:
     page.locator("#pad").focus()
     stroke = ["ArrowRight"] * 14 + ["ArrowDown", "ArrowDown", "ArrowDown", "ArrowLeft"] * 8
     to_bar = ["ArrowUp"] * 12 + ["ArrowLeft"] * 4
-    for key in ["ArrowLeft"] * 6 + ["ArrowUp"] * 12 + [" ", *stroke, " ", *to_bar, " "] + ["ArrowRight"] * 16 + [" "]:
+    for key in (
+        ["ArrowLeft"] * 6
+        + ["ArrowUp"] * 12
+        + [" ", *stroke, " ", *to_bar, " "]
+        + ["ArrowRight"] * 16
+        + [" "]
+    ):
         page.keyboard.press(key)
     sync_api.expect(page.locator("#answer b")).to_have_text("7")
     _wait_for_reasons(page)
@@ -161,7 +204,9 @@ def test_the_keyboard_draws_too(page: Page) -> None:
     page.get_by_text("Nothing to judge yet").wait_for()
 
 
-def test_a_photo_is_chosen_dropped_or_pasted_and_a_bad_one_is_said(page: Page, tmp_path: Path) -> None:
+def test_a_photo_is_chosen_dropped_or_pasted_and_a_bad_one_is_said(
+    page: Page, tmp_path: Path
+) -> None:
     digit = tmp_path / "three.png"
     image = headstart.load("digits").images[3, ..., 0]
     Image.fromarray(image).save(digit)
@@ -204,8 +249,12 @@ def test_everything_has_a_name_for_a_screen_reader(page: Page) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_a_phone_shows_it_without_scrolling_sideways(browser: Any, address: str, scheme: str) -> None:
-    context = browser.new_context(viewport={"width": 360, "height": 740}, color_scheme=scheme, has_touch=True, is_mobile=True)
+def test_a_phone_shows_it_without_scrolling_sideways(
+    browser: Any, address: str, scheme: str
+) -> None:
+    context = browser.new_context(
+        viewport={"width": 360, "height": 740}, color_scheme=scheme, has_touch=True, is_mobile=True
+    )
     opened = context.new_page()
     opened.goto(address)
     opened.locator("#facts dt").first.wait_for()

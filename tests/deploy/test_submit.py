@@ -39,7 +39,10 @@ def table(digits: Dataset, tmp_path: Path) -> Path:
     pixels = [f"pixel{number}" for number in range(64)]
     rows = digits.images[:ROWS].reshape(ROWS, -1).tolist()
     write(tmp_path / "test.csv", [pixels, *rows])
-    write(tmp_path / "with-ids.csv", [["id", *pixels], *([159 - number, *row] for number, row in enumerate(rows))])
+    write(
+        tmp_path / "with-ids.csv",
+        [["id", *pixels], *([159 - number, *row] for number, row in enumerate(rows))],
+    )
     return tmp_path / "test.csv"
 
 
@@ -58,23 +61,38 @@ def test_a_submission_has_kaggles_columns_and_a_row_an_image(
 ) -> None:
     status, out, err = headstart("submit", run, table, "--json")
     assert status == 0, err
-    assert read() == [["ImageId", "Label"], *([str(number), label] for number, label in enumerate(labels, 1))]
+    assert read() == [
+        ["ImageId", "Label"],
+        *([str(number), label] for number, label in enumerate(labels, 1)),
+    ]
     found = json.loads(out)
     assert (found["rows"], found["submission"]) == (ROWS, "submission.csv")
     assert sum(found["labels"].values()) == ROWS
 
 
-def test_a_sample_decides_columns_ids_and_order(run: Path, table: Path, labels: list[str], headstart: Command) -> None:
-    write(Path("sample.csv"), [["id", "digit"], *([str(number), "0"] for number in range(100, 160))])
-    assert headstart("submit", run, "with-ids.csv", "--sample", "sample.csv", "-o", "out.csv")[0] == 0
-    assert read("out.csv") == [["id", "digit"], *([str(159 - row), labels[row]] for row in reversed(range(ROWS)))]
+def test_a_sample_decides_columns_ids_and_order(
+    run: Path, table: Path, labels: list[str], headstart: Command
+) -> None:
+    write(
+        Path("sample.csv"), [["id", "digit"], *([str(number), "0"] for number in range(100, 160))]
+    )
+    assert (
+        headstart("submit", run, "with-ids.csv", "--sample", "sample.csv", "-o", "out.csv")[0] == 0
+    )
+    assert read("out.csv") == [
+        ["id", "digit"],
+        *([str(159 - row), labels[row]] for row in reversed(range(ROWS))),
+    ]
 
 
 def test_a_sample_with_a_column_for_each_class_gets_probabilities(
     run: Path, table: Path, digits: Dataset, headstart: Command
 ) -> None:
     classes = [str(number) for number in reversed(range(10))]
-    write(Path("sample.csv"), [["id", *classes], *([f"row{number}", *["0.1"] * 10] for number in range(ROWS))])
+    write(
+        Path("sample.csv"),
+        [["id", *classes], *([f"row{number}", *["0.1"] * 10] for number in range(ROWS))],
+    )
     assert headstart("submit", run, table, "--sample", "sample.csv", "-o", "out.csv")[0] == 0
     rows = read("out.csv")
     assert rows[0] == ["id", *classes]
@@ -93,7 +111,15 @@ def test_a_table_of_image_files_is_predicted_under_its_own_names(
 
 
 def test_a_formula_among_the_ids_becomes_text(run: Path, table: Path, headstart: Command) -> None:
-    write(Path("sample.csv"), [["id", "label"], ["=1+1", "0"], ["-5", "0"], *([f"x{number}", "0"] for number in range(ROWS - 2))])
+    write(
+        Path("sample.csv"),
+        [
+            ["id", "label"],
+            ["=1+1", "0"],
+            ["-5", "0"],
+            *([f"x{number}", "0"] for number in range(ROWS - 2)),
+        ],
+    )
     assert headstart("submit", run, table, "--sample", "sample.csv")[0] == 0
     assert [row[0] for row in read()[1:4]] == ["'=1+1", "-5", "x0"]
 
@@ -102,9 +128,15 @@ def test_a_formula_among_the_ids_becomes_text(run: Path, table: Path, headstart:
     ("sample", "said"),
     [
         ([["id", "label"], ["1", "0"]], "sample.csv has 1 rows, but with-ids.csv has 60 images"),
-        ([["id", "label"], *([str(number), "0"] for number in range(101, 161))], "asks for the id '160', which with-ids.csv"),
+        (
+            [["id", "label"], *([str(number), "0"] for number in range(101, 161))],
+            "asks for the id '160', which with-ids.csv",
+        ),
         ([["id", "label"], *(["7", "0"] for _ in range(60))], "has the id '7' more than once"),
-        ([["id", "cat", "dog"], ["1", "0", "0"]], "has the columns id, cat, dog; wanted is an id and one column"),
+        (
+            [["id", "cat", "dog"], ["1", "0", "0"]],
+            "has the columns id, cat, dog; wanted is an id and one column",
+        ),
         ([["id", "label"]], "has a header but no rows"),
     ],
 )
@@ -118,7 +150,9 @@ def test_a_sample_that_does_not_fit_writes_nothing(
     assert not Path("submission.csv").exists()
 
 
-def test_a_table_with_pixels_missing_or_of_another_size_is_refused(run: Path, table: Path, headstart: Command) -> None:
+def test_a_table_with_pixels_missing_or_of_another_size_is_refused(
+    run: Path, table: Path, headstart: Command
+) -> None:
     rows = read("test.csv")
     write(Path("cut.csv"), [row[:60] for row in rows])
     status, _, err = headstart("submit", run, "cut.csv")
@@ -126,7 +160,10 @@ def test_a_table_with_pixels_missing_or_of_another_size_is_refused(run: Path, ta
     write(Path("gap.csv"), [row[:5] + row[6:] for row in rows])
     assert "none numbered 5" in headstart("submit", run, "gap.csv")[2]
     write(Path("small.csv"), [row[:49] for row in rows])
-    assert "images of 7x7 pixels, but this run learnt grey images of 8x8" in headstart("submit", run, "small.csv")[2]
+    assert (
+        "images of 7x7 pixels, but this run learnt grey images of 8x8"
+        in headstart("submit", run, "small.csv")[2]
+    )
     write(Path("bright.csv"), [*rows[:3], ["300", *rows[3][1:]]])
     assert "line 4 of bright.csv: pixel0 is 300" in headstart("submit", run, "bright.csv")[2]
     assert "gone.csv does not exist" in headstart("submit", run, "gone.csv")[2]

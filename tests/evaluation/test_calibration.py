@@ -16,7 +16,9 @@ def honest(n: int, classes: int = 4) -> tuple[NDArray[np.int64], NDArray[np.floa
 
 
 @pytest.mark.parametrize("factor", [0.5, 1.0, 2.5])
-def test_the_temperature_undoes_what_made_probabilities_too_sure_or_too_timid(factor: float) -> None:
+def test_the_temperature_undoes_what_made_probabilities_too_sure_or_too_timid(
+    factor: float,
+) -> None:
     labels, probabilities = honest(20_000)
     found = fit_temperature(labels, calibrate(probabilities, 1 / factor))
     assert found == pytest.approx(factor, rel=0.05)

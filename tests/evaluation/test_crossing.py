@@ -16,10 +16,14 @@ SLOW, QUICK = 0.10 + 0.25 * LOGS, 0.45 + 0.10 * LOGS  # they cross at 10 ** (0.3
 
 def exactly(curve: NDArray[np.float64], images: int = 2000, seeds: int = 2) -> NDArray[np.bool_]:
     """`(C, S, N)` with these accuracies for every seed."""
-    return np.broadcast_to(np.arange(images) < np.round(curve * images)[:, None, None], (len(curve), seeds, images)).copy()
+    return np.broadcast_to(
+        np.arange(images) < np.round(curve * images)[:, None, None], (len(curve), seeds, images)
+    ).copy()
 
 
-def drawn(curve: NDArray[np.float64], rng: np.random.Generator, spread: float, images: int, seeds: int) -> NDArray[np.bool_]:
+def drawn(
+    curve: NDArray[np.float64], rng: np.random.Generator, spread: float, images: int, seeds: int
+) -> NDArray[np.bool_]:
     accuracies = curve[:, None] + spread * rng.normal(size=(len(curve), seeds))
     return rng.random((len(curve), seeds, images)) < accuracies[..., None]
 
@@ -38,7 +42,9 @@ def test_the_labels_that_match_are_where_the_other_curve_reaches_the_level() -> 
     pair = curve_pair(LABELS, a, b)
     for at in range(3):
         assert pair.matching(at).value == pytest.approx(10 ** ((QUICK[at] - 0.10) / 0.25), rel=0.01)
-    assert pair.matching(4).value == pytest.approx(10 ** (0.65 / 0.25), rel=0.01)  # fewer than 1,000: the curves have crossed
+    assert pair.matching(4).value == pytest.approx(
+        10 ** (0.65 / 0.25), rel=0.01
+    )  # fewer than 1,000: the curves have crossed
     backwards = curve_pair(LABELS, b, a)
     assert backwards.matching(0).value == 0.0  # 35% is below what the other has with 10
     assert backwards.matching(4).value == np.inf
@@ -61,23 +67,35 @@ def test_a_crossing_near_the_end_may_lie_beyond_it() -> None:
 
 def test_the_last_of_several_crossings_counts() -> None:
     lead = np.array([0.1, -0.02, 0.02, -0.05, -0.1])
-    found = CurvePair(np.array(LABELS, float), 0.5 + lead, np.full(5, 0.5), np.zeros((1, 2, 5))).crossing()
+    found = CurvePair(
+        np.array(LABELS, float), 0.5 + lead, np.full(5, 0.5), np.zeros((1, 2, 5))
+    ).crossing()
     assert found.value == pytest.approx(100 ** (5 / 7) * 300 ** (2 / 7))
 
 
-def test_intervals_hold_the_truth_about_as_often_as_they_say(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_intervals_hold_the_truth_about_as_often_as_they_say(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """300 studies of 2 seeds, beside which chance over images counts for nothing; intervals of 95%.
 
     A normal number for each curve of a seed, 2 (S - 1) degrees of freedom, holds 84% of both. That of the crossings is no linear
     function of the accuracies, and two seeds do not say in how many directions they differ.
     """
     monkeypatch.setattr(_label_curves, "_RESAMPLES", 500)
-    monkeypatch.setattr(_label_curves, "_over_images", lambda right, _: np.broadcast_to(right.mean(axis=2), (500, *right.shape[:2])))
+    monkeypatch.setattr(
+        _label_curves,
+        "_over_images",
+        lambda right, _: np.broadcast_to(right.mean(axis=2), (500, *right.shape[:2])),
+    )
     rng = np.random.default_rng(0)
     held = np.zeros(2)
     for study in range(300):
-        pair = curve_pair(LABELS, drawn(QUICK, rng, 0.02, 1000, 2), drawn(SLOW, rng, 0.02, 1000, 2), seed=study)
-        for number, (found, true) in enumerate(((pair.crossing(), 10 ** (0.35 / 0.15)), (pair.matching(0), 10 ** (0.45 / 0.25)))):
+        pair = curve_pair(
+            LABELS, drawn(QUICK, rng, 0.02, 1000, 2), drawn(SLOW, rng, 0.02, 1000, 2), seed=study
+        )
+        for number, (found, true) in enumerate(
+            ((pair.crossing(), 10 ** (0.35 / 0.15)), (pair.matching(0), 10 ** (0.45 / 0.25)))
+        ):
             held[number] += found.interval[0] <= true <= found.interval[1]
     crossings, matches = held / 300
     assert crossings > 0.87 and 0.92 < matches < 0.98
@@ -86,7 +104,13 @@ def test_intervals_hold_the_truth_about_as_often_as_they_say(monkeypatch: pytest
 def test_seeds_that_disagree_widen_the_interval() -> None:
     def width(spread: float) -> float:
         rng = np.random.default_rng(3)
-        low, high = curve_pair(LABELS, drawn(QUICK, rng, spread, 2000, 3), drawn(SLOW, rng, spread, 2000, 3)).crossing().interval
+        low, high = (
+            curve_pair(
+                LABELS, drawn(QUICK, rng, spread, 2000, 3), drawn(SLOW, rng, spread, 2000, 3)
+            )
+            .crossing()
+            .interval
+        )
         return high / low
 
     assert width(0.04) > 1.3 * width(0.0)

@@ -32,7 +32,9 @@ def test_occlusion_shows_the_corner_that_the_network_looks_at() -> None:
 
 
 def test_occlusion_is_the_log_odds_that_are_lost() -> None:
-    whole = occlusion(Corner(), torch.full((1, 1, 2, 2), 3.0), 0, torch.full((1, 1, 1, 1), 1.0))  # one cover hides all of it
+    whole = occlusion(
+        Corner(), torch.full((1, 1, 2, 2), 3.0), 0, torch.full((1, 1, 1, 1), 1.0)
+    )  # one cover hides all of it
     assert whole.values == pytest.approx(2.0)
     other = occlusion(Corner(), torch.full((1, 1, 2, 2), 3.0), 1, torch.full((1, 1, 1, 1), 1.0))
     assert other.values == pytest.approx(-2.0)
@@ -49,7 +51,9 @@ def test_grad_cam_sees_through_frozen_layers() -> None:
 
 
 def test_a_mirrored_prediction_is_explained_on_both_sides() -> None:
-    values = occlusion(Corner(), torch.ones(1, 1, 32, 32), 0, torch.zeros(1, 1, 1, 1), mirror=True).values
+    values = occlusion(
+        Corner(), torch.ones(1, 1, 32, 32), 0, torch.zeros(1, 1, 1, 1), mirror=True
+    ).values
     assert values == pytest.approx(values[:, ::-1], abs=1e-6)
     assert values[1:7, 1:7].min() > 0.01
 
@@ -57,7 +61,10 @@ def test_a_mirrored_prediction_is_explained_on_both_sides() -> None:
 def test_a_dense_net_has_no_map_to_ask() -> None:
     dense = nn.Sequential(nn.Flatten(), nn.Linear(64, 2))
     assert grad_cam(dense, torch.rand(1, 1, 8, 8), 0) is None
-    assert occlusion(dense, torch.rand(1, 1, 8, 8), 0, torch.zeros(1, 1, 1, 1)).values.shape == (8, 8)
+    assert occlusion(dense, torch.rand(1, 1, 8, 8), 0, torch.zeros(1, 1, 1, 1)).values.shape == (
+        8,
+        8,
+    )
 
 
 def test_the_odds_of_a_sigmoid_are_those_of_both_classes() -> None:
@@ -65,7 +72,9 @@ def test_the_odds_of_a_sigmoid_are_those_of_both_classes() -> None:
     assert log_odds(logits, 1).item() == 1.5 and log_odds(logits, 0).item() == -1.5
     three = torch.tensor([[1.0, 2.0, 0.5]])
     chance = three.softmax(1)[0, 1]
-    assert log_odds(three, 1).item() == pytest.approx(torch.log(chance / (1 - chance)).item(), abs=1e-6)
+    assert log_odds(three, 1).item() == pytest.approx(
+        torch.log(chance / (1 - chance)).item(), abs=1e-6
+    )
 
 
 def test_the_deepest_map_that_still_says_where_is_asked() -> None:
@@ -75,6 +84,9 @@ def test_the_deepest_map_that_still_says_where_is_asked() -> None:
             nn.Linear(2 * (side // 8) ** 2, 2),
         )  # fmt: skip
 
-    heat, small = grad_cam(net(16), torch.rand(1, 1, 16, 16), 0), grad_cam(net(8), torch.rand(1, 1, 8, 8), 0)
+    heat, small = (
+        grad_cam(net(16), torch.rand(1, 1, 16, 16), 0),
+        grad_cam(net(8), torch.rand(1, 1, 8, 8), 0),
+    )
     assert heat is not None and (heat.layer, heat.values.shape) == ("2", (8, 8))
     assert small is not None and (small.layer, small.values.shape) == ("2", (4, 4))

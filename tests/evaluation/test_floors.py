@@ -28,11 +28,16 @@ def test_equal_majorities_go_to_the_lowest_class() -> None:
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_the_nearest_neighbour_is_scikit_learns(channels: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_nearest_neighbour_is_scikit_learns(
+    channels: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(_baselines, "TRAIN_BLOCK", 64)
     monkeypatch.setattr(_baselines, "TEST_BLOCK", 32)
     rng = np.random.default_rng(0)
-    images, labels = rng.integers(0, 256, (300, 9, 7, channels), dtype=np.uint8), rng.integers(0, 4, 300)
+    images, labels = (
+        rng.integers(0, 256, (300, 9, 7, channels), dtype=np.uint8),
+        rng.integers(0, 4, 300),
+    )
     order = rng.permutation(300)
     train, test = np.sort(order[:200]), np.sort(order[200:])
     found = nearest_neighbour(images, labels, train, test)
@@ -42,7 +47,9 @@ def test_the_nearest_neighbour_is_scikit_learns(channels: int, monkeypatch: pyte
     assert found.note == "on 7x9 pixels, against all 200 training images"
 
 
-def test_of_equally_near_images_the_first_counts_across_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_equally_near_images_the_first_counts_across_blocks(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(_baselines, "TRAIN_BLOCK", 2)
     images = np.zeros((6, 2, 2, 1), dtype=np.uint8)
     images[0] = 9
@@ -76,10 +83,14 @@ def test_the_limit_thins_training_by_class_and_says_so() -> None:
     labels = np.repeat([0, 1], [900, 100])
     images = np.zeros((1010, 2, 2, 1), dtype=np.uint8)
     labels = np.append(labels, np.zeros(10, dtype=labels.dtype))
-    found = nearest_neighbour(images, labels, np.arange(1000), np.arange(1000, 1010), limit=200 * 10 * 4)
+    found = nearest_neighbour(
+        images, labels, np.arange(1000), np.arange(1000, 1010), limit=200 * 10 * 4
+    )
     assert (found.train_used, found.train_total) == (200, 1000)
     assert found.note == "on 2x2 pixels, against 200 of 1,000 training images"
-    part, again, other = (stratified(labels, np.arange(1000), 200, np.random.default_rng(seed)) for seed in (0, 0, 1))
+    part, again, other = (
+        stratified(labels, np.arange(1000), 200, np.random.default_rng(seed)) for seed in (0, 0, 1)
+    )
     assert np.bincount(labels[part]).tolist() == [180, 20]
     assert (part == np.sort(part)).all()
     assert (part == again).all() and (part != other).any()
@@ -88,13 +99,17 @@ def test_the_limit_thins_training_by_class_and_says_so() -> None:
 def test_the_tightest_limit_keeps_one_image_a_class() -> None:
     labels = np.repeat([0, 1, 2], 10)
     assert set(labels[stratified(labels, np.arange(30), 3, np.random.default_rng(0))]) == {0, 1, 2}
-    found = nearest_neighbour(np.zeros((30, 1, 1, 1), dtype=np.uint8), labels, np.arange(30), np.array([0]), limit=0)
+    found = nearest_neighbour(
+        np.zeros((30, 1, 1, 1), dtype=np.uint8), labels, np.arange(30), np.array([0]), limit=0
+    )
     assert found.train_used == 3
 
 
 def test_a_floor_without_images_is_an_error() -> None:
     none = np.zeros(0, dtype=np.int64)
-    with pytest.raises(InputError, match="0 training and 2 test images: a floor needs at least one of each"):
+    with pytest.raises(
+        InputError, match="0 training and 2 test images: a floor needs at least one of each"
+    ):
         majority_class(np.zeros(2, dtype=np.int64), none, np.arange(2))
 
 
@@ -122,4 +137,6 @@ def test_a_contender_level_with_the_floor_is_not_shown_to_beat_it() -> None:
 
 def test_seeds_that_disagree_do_not_beat_the_floor() -> None:
     lucky = np.stack([np.arange(1000) < right for right in (900, 400, 500)])
-    assert str(floor_sentence("cnn", lucky, floor(500))).startswith("cnn is not shown to beat a floor")
+    assert str(floor_sentence("cnn", lucky, floor(500))).startswith(
+        "cnn is not shown to beat a floor"
+    )

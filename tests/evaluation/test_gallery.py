@@ -19,7 +19,9 @@ def test_nine_right_and_nine_wrong_are_drawn_each_once() -> None:
 
 
 def test_the_seed_decides_the_draw() -> None:
-    draws = [np.concatenate(choose_gallery(LABELS, PROBABILITIES, seed)).tolist() for seed in (0, 0, 1)]
+    draws = [
+        np.concatenate(choose_gallery(LABELS, PROBABILITIES, seed)).tolist() for seed in (0, 0, 1)
+    ]
     assert draws[0] == draws[1] != draws[2]
 
 

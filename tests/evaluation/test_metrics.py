@@ -11,7 +11,9 @@ from headstart.evaluation import Confusion, most_confused, summarise, wilson_int
 
 # Five images, three classes; right on images 0, 1 and 4. Class 2 is predicted once, for an image of class 0.
 LABELS = np.array([0, 1, 0, 1, 1])
-PROBABILITIES = np.array([[0.8, 0.1, 0.1], [0.2, 0.7, 0.1], [0.1, 0.1, 0.8], [0.5, 0.4, 0.1], [0.3, 0.4, 0.3]])
+PROBABILITIES = np.array(
+    [[0.8, 0.1, 0.1], [0.2, 0.7, 0.1], [0.1, 0.1, 0.8], [0.5, 0.4, 0.1], [0.3, 0.4, 0.3]]
+)
 
 
 def test_the_wilson_interval_has_the_published_values() -> None:
@@ -29,7 +31,9 @@ def test_the_wilson_interval_of_a_perfect_model_has_a_width() -> None:
 
 @pytest.mark.parametrize(("correct", "n"), [(0, 0), (3, 2), (-1, 5)])
 def test_impossible_counts_have_no_interval(correct: int, n: int) -> None:
-    with pytest.raises(InputError, match=f"^{correct} right of {n} images: an interval needs at least one image"):
+    with pytest.raises(
+        InputError, match=f"^{correct} right of {n} images: an interval needs at least one image"
+    ):
         wilson_interval(correct, n)
 
 
@@ -56,9 +60,13 @@ def test_metrics_agree_with_scikit_learn_on_random_predictions() -> None:
     probabilities[:, 5] = 0
     probabilities /= probabilities.sum(axis=1, keepdims=True)
     metrics = summarise(labels, probabilities)
-    assert metrics.macro_f1 == pytest.approx(f1_score(labels, probabilities.argmax(axis=1), average="macro", zero_division=0))
+    assert metrics.macro_f1 == pytest.approx(
+        f1_score(labels, probabilities.argmax(axis=1), average="macro", zero_division=0)
+    )
     clipped = np.maximum(probabilities, 1e-12)
-    assert metrics.loss == pytest.approx(log_loss(labels, clipped / clipped.sum(axis=1, keepdims=True), labels=range(7)))
+    assert metrics.loss == pytest.approx(
+        log_loss(labels, clipped / clipped.sum(axis=1, keepdims=True), labels=range(7))
+    )
 
 
 def test_a_class_that_never_occurs_does_not_lower_macro_f1() -> None:
@@ -91,7 +99,9 @@ def test_probabilities_that_are_missing_or_negative_are_refused(row: list[float]
 
 
 def test_a_label_without_a_probability_is_refused() -> None:
-    with pytest.raises(InputError, match="labels go from 0 to 3, but there are probabilities for classes 0 to 1"):
+    with pytest.raises(
+        InputError, match="labels go from 0 to 3, but there are probabilities for classes 0 to 1"
+    ):
         summarise(np.array([0, 3]), np.array([[0.5, 0.5], [0.5, 0.5]]))
 
 
@@ -102,6 +112,10 @@ def test_no_image_is_refused() -> None:
 
 def test_the_most_confused_pairs_come_first_with_their_rates() -> None:
     confusion = np.array([[8, 2, 0], [5, 4, 1], [0, 2, 18]])
-    assert most_confused(confusion, 3) == [Confusion(1, 0, 5, 0.5), Confusion(0, 1, 2, 0.2), Confusion(2, 1, 2, 0.1)]
+    assert most_confused(confusion, 3) == [
+        Confusion(1, 0, 5, 0.5),
+        Confusion(0, 1, 2, 0.2),
+        Confusion(2, 1, 2, 0.1),
+    ]
     assert len(most_confused(confusion)) == 4
     assert most_confused(np.diag([3, 4])) == []

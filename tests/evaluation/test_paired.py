@@ -12,7 +12,9 @@ from headstart.evaluation._paired_tests import BoolArray
 def models(only_a: int, only_b: int, both: int, neither: int = 0) -> tuple[BoolArray, BoolArray]:
     """Two models with these counts."""
     counts = (only_a, only_b, both, neither)
-    return np.repeat([True, False, True, False], counts), np.repeat([False, True, True, False], counts)
+    return np.repeat([True, False, True, False], counts), np.repeat(
+        [False, True, True, False], counts
+    )
 
 
 @pytest.mark.parametrize(
@@ -36,7 +38,10 @@ def test_mcnemar_without_discordant_images_is_one() -> None:
 
 
 def test_models_judged_on_different_images_are_not_compared() -> None:
-    with pytest.raises(InputError, match="2 and 3 test images: a paired test needs the same images in the same order"):
+    with pytest.raises(
+        InputError,
+        match="2 and 3 test images: a paired test needs the same images in the same order",
+    ):
         exact_mcnemar(np.ones(2, dtype=bool), np.ones(3, dtype=bool))
 
 
@@ -68,12 +73,16 @@ def test_the_bootstrap_pairs_images() -> None:
 def test_the_bootstrap_repeats_with_its_seed() -> None:
     a, b = models(9, 4, 30, 10)
     assert paired_bootstrap(a, b, seed=3) == paired_bootstrap(a, b, seed=3)
-    assert paired_bootstrap(a, b, seed=3, resamples=50) != paired_bootstrap(a, b, seed=4, resamples=50)
+    assert paired_bootstrap(a, b, seed=3, resamples=50) != paired_bootstrap(
+        a, b, seed=4, resamples=50
+    )
 
 
 def test_the_bootstrap_takes_the_mean_over_seeds_of_each_image() -> None:
     a, b = models(90, 40, 500, 100)
-    assert paired_bootstrap(np.stack([a, a, a]), np.stack([b, b])) == pytest.approx(paired_bootstrap(a, b), abs=3e-3)
+    assert paired_bootstrap(np.stack([a, a, a]), np.stack([b, b])) == pytest.approx(
+        paired_bootstrap(a, b), abs=3e-3
+    )
     shuffled = np.stack([a, np.roll(a, 300)])
     narrow, wide = paired_bootstrap(shuffled, b[None]), paired_bootstrap(a, ~a)
     assert narrow[1] - narrow[0] < wide[1] - wide[0]
@@ -90,7 +99,10 @@ def test_the_smallest_detectable_difference_is_found_four_times_in_five(discorda
     n = 10_000
     share = (1 + smallest_detectable(discordant, n) * n / discordant) / 2
     counts = np.arange(discordant + 1)
-    rejected = np.minimum(1, 2 * binom.sf(np.maximum(counts, discordant - counts) - 1, discordant, 0.5)) <= 0.05
+    rejected = (
+        np.minimum(1, 2 * binom.sf(np.maximum(counts, discordant - counts) - 1, discordant, 0.5))
+        <= 0.05
+    )
     assert binom.pmf(counts, discordant, share)[rejected].sum() == pytest.approx(0.8, abs=1e-4)
 
 
@@ -98,7 +110,9 @@ def test_too_few_discordant_images_count_as_the_six_that_could_decide() -> None:
     at_six = smallest_detectable(6, 1000)
     assert 0.005 < at_six <= 0.006
     assert [smallest_detectable(d, 1000) for d in range(6)] == [at_six] * 6
-    assert smallest_detectable(7, 1000, level=0.01) == smallest_detectable(8, 1000, level=0.01)  # 2 / 2**8 < 0.01 < 2 / 2**7
+    assert smallest_detectable(7, 1000, level=0.01) == smallest_detectable(
+        8, 1000, level=0.01
+    )  # 2 / 2**8 < 0.01 < 2 / 2**7
 
 
 def test_five_images_cannot_show_any_difference() -> None:

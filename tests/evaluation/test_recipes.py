@@ -26,7 +26,10 @@ def false_findings(seeds: int, spread: float, experiments: int = 300, n: int = 4
     found = 0
     for _ in range(experiments):
         ease = rng.normal(3, 3, n)
-        found += recipe_test(recipe(rng, ease, seeds, spread), recipe(rng, ease, seeds, spread)).p_value <= 0.05
+        found += (
+            recipe_test(recipe(rng, ease, seeds, spread), recipe(rng, ease, seeds, spread)).p_value
+            <= 0.05
+        )
     return found / experiments
 
 
@@ -64,7 +67,9 @@ def test_the_numbers_are_those_of_the_formula() -> None:
     images = np.array([1, 1 / 3, 1 / 2, -1 / 3])
     over_images = ((images**2).sum() + 1) / 6 - (images.sum() / 6) ** 2
     parts = np.array([over_images / 4, 0.03125 / 2, 0.0])  # accuracies .75, .5 and .25, .25, .25
-    noise = 0.5 / 4 / 8 + (1 / 3 + 1 / 3) / 4 / 12  # one image on which two runs disagree; two on which one of three does
+    noise = (
+        0.5 / 4 / 8 + (1 / 3 + 1 / 3) / 4 / 12
+    )  # one image on which two runs disagree; two on which one of three does
     total = parts[0] + max(0, parts[1] - noise)
     assert found.difference == pytest.approx(0.375)
     assert found.standard_error == pytest.approx(total**0.5)
@@ -95,7 +100,9 @@ def test_all_right_against_all_wrong_on_two_images_proves_nothing() -> None:
 
 
 def test_one_seed_is_refused_with_the_way_out() -> None:
-    with pytest.raises(InputError, match="1 and 3 runs: a test of two recipes needs at least two seeds of each") as caught:
+    with pytest.raises(
+        InputError, match="1 and 3 runs: a test of two recipes needs at least two seeds of each"
+    ) as caught:
         recipe_test(np.ones((1, 5), dtype=bool), np.ones((3, 5), dtype=bool))
     assert "exact_mcnemar" in caught.value.hint
 
@@ -130,7 +137,9 @@ def test_near_one_hundred_percent_the_interval_of_three_runs_reaches_further_dow
     assert (high - (1 - mean)) > 1.5 * (1 - mean - low) > 0
 
 
-def grid(rng: np.random.Generator, recipes: int, seeds: int, n: int = 1000, effect: float = 0.0) -> dict[str, BoolArray]:
+def grid(
+    rng: np.random.Generator, recipes: int, seeds: int, n: int = 1000, effect: float = 0.0
+) -> dict[str, BoolArray]:
     """Variants of one recipe: the same taste in images, a spread over seeds; the last one may differ."""
     logits = rng.normal(3, 3, n)
     found = {}
@@ -154,7 +163,9 @@ def test_a_grid_finds_with_two_seeds_what_two_recipes_alone_do_not() -> None:
     for _ in range(40):
         runs = grid(rng, 10, 2, effect=-1.5)
         together += pairs_with("0", runs, 0.05)["9"].is_shown(0.05)
-        alone += pairs_with("0", {name: runs[name] for name in ("0", "9")}, 0.05)["9"].is_shown(0.05)
+        alone += pairs_with("0", {name: runs[name] for name in ("0", "9")}, 0.05)["9"].is_shown(
+            0.05
+        )
     assert together >= 34 and alone <= 25
 
 
@@ -170,7 +181,11 @@ def test_a_wild_recipe_keeps_its_own_spread_and_does_not_widen_that_of_the_other
 
 
 def test_pairs_with_one_contender_have_signs_and_are_corrected_together() -> None:
-    right = {"base": np.arange(200) < 150, "better": np.arange(200) < 190, "worse": np.arange(200) < 100}
+    right = {
+        "base": np.arange(200) < 150,
+        "better": np.arange(200) < 190,
+        "worse": np.arange(200) < 100,
+    }
     pairs = pairs_with("base", {name: array[None] for name, array in right.items()}, 0.05)
     assert [(pair.a, pair.b) for pair in pairs.values()] == [("better", "base"), ("worse", "base")]
     assert pairs["better"].difference == 0.2 and pairs["worse"].difference == -0.25
@@ -180,6 +195,9 @@ def test_pairs_with_one_contender_have_signs_and_are_corrected_together() -> Non
 
 def test_the_interval_of_a_mean_covers_it() -> None:
     rng = np.random.default_rng(0)
-    covered = sum(low <= 2.0 <= high for low, high in (mean_interval(rng.normal(2, 3, 20)) for _ in range(400)))
+    covered = sum(
+        low <= 2.0 <= high
+        for low, high in (mean_interval(rng.normal(2, 3, 20)) for _ in range(400))
+    )
     assert 0.92 <= covered / 400 <= 0.98
     assert mean_interval(np.array([1.0])) == (float("-inf"), float("inf"))

@@ -76,22 +76,34 @@ def test_every_pair_carries_mcnemar_for_each_seed_and_the_bootstrap() -> None:
 def test_a_contender_with_one_run_makes_it_about_first_runs() -> None:
     found = verdict({"a": runs(900, 100, 100), "b": runs(800)})
     assert (found.winner, found.about) == ("a", "models")
-    assert "with the first run of each, as not every contender has two, so this is about these trained models" in found.sentence
+    assert (
+        "with the first run of each, as not every contender has two, so this is about these trained models"
+        in found.sentence
+    )
 
 
 def test_unequal_numbers_of_seeds_are_said() -> None:
-    assert "over 2 to 3 seeds and 1,000" in verdict({"a": runs(900, 901, 902), "b": runs(800, 801)}).sentence
+    assert (
+        "over 2 to 3 seeds and 1,000"
+        in verdict({"a": runs(900, 901, 902), "b": runs(800, 801)}).sentence
+    )
 
 
 def test_a_winner_of_three_beats_both_others() -> None:
-    found = verdict({"worst": runs(500, 501, 502), "best": runs(920, 921, 922), "middle": runs(800, 801, 802)})
+    found = verdict(
+        {"worst": runs(500, 501, 502), "best": runs(920, 921, 922), "middle": runs(800, 801, 802)}
+    )
     assert found.winner == "best"
     assert found.sentence.startswith(
         "best is better than middle by 12.0 points of test accuracy (95% interval 10.0 to 14.0, "
         "p < 0.001), and better than worst; over 3 seeds"
     )
     assert found.sentence.endswith("; p-values after Holm's correction.")
-    assert [(pair.a, pair.b) for pair in found.pairs] == [("best", "middle"), ("best", "worst"), ("middle", "worst")]
+    assert [(pair.a, pair.b) for pair in found.pairs] == [
+        ("best", "middle"),
+        ("best", "worst"),
+        ("middle", "worst"),
+    ]
 
 
 def test_the_best_of_three_is_no_winner_when_one_rival_is_not_separated() -> None:
@@ -123,7 +135,10 @@ def test_a_difference_shown_alone_may_fall_to_the_correction() -> None:
 
 def test_more_pairs_can_show_less() -> None:
     a, b, c = noisy(0, 0.9), noisy(1, 0.9), noisy(2, 0.2)
-    two, three = verdict({"a": a, "b": b}).smallest_detectable, verdict({"a": a, "b": b, "c": c}).smallest_detectable
+    two, three = (
+        verdict({"a": a, "b": b}).smallest_detectable,
+        verdict({"a": a, "b": b, "c": c}).smallest_detectable,
+    )
     assert two is not None and three is not None and two < three
 
 
@@ -145,7 +160,13 @@ def test_a_single_contender_is_not_compared() -> None:
     assert found.sentence == (
         "cnn is the only contender, so nothing is compared; over 2 seeds and 1,000 test images, so this is about the recipes."
     )
-    assert (found.winner, found.difference, found.interval, found.p_value, found.smallest_detectable) == (None,) * 5
+    assert (
+        found.winner,
+        found.difference,
+        found.interval,
+        found.p_value,
+        found.smallest_detectable,
+    ) == (None,) * 5
 
 
 def test_no_contender_is_an_error() -> None:
@@ -165,7 +186,16 @@ def test_contenders_judged_on_different_images_are_an_error() -> None:
 
 def test_a_verdict_is_plain_json() -> None:
     found = json.loads(json.dumps(verdict({"a": runs(900, 901), "b": runs(800, 801)}).as_json()))
-    assert {"winner", "difference", "interval", "p_value", "smallest_detectable", "sentence", "about", "pairs"} == set(found)
+    assert {
+        "winner",
+        "difference",
+        "interval",
+        "p_value",
+        "smallest_detectable",
+        "sentence",
+        "about",
+        "pairs",
+    } == set(found)
     assert found["pairs"][0]["mcnemar"][0]["only_a"] == 100
 
 

@@ -21,7 +21,10 @@ from headstart.training import list_runs, train
 WHERES = {"this process": Where(), "local processes": Where(workers=2), "ray": Where(ray="auto")}
 
 
-@pytest.fixture(scope="module", params=["this process", "local processes", pytest.param("ray", marks=pytest.mark.slow)])
+@pytest.fixture(
+    scope="module",
+    params=["this process", "local processes", pytest.param("ray", marks=pytest.mark.slow)],
+)
 def executor(request: pytest.FixtureRequest, data: tuple[Dataset, Split]) -> Iterator[Executor]:
     if request.param == "ray" and find_spec("ray") is None:
         pytest.skip("Ray is not installed")
@@ -29,7 +32,9 @@ def executor(request: pytest.FixtureRequest, data: tuple[Dataset, Split]) -> Ite
         yield opened
 
 
-def test_all_jobs_come_back_once_with_what_train_returns(executor: Executor, tmp_path: Path) -> None:
+def test_all_jobs_come_back_once_with_what_train_returns(
+    executor: Executor, tmp_path: Path
+) -> None:
     jobs = [job(tmp_path, f"r{seed}", seed) for seed in range(5)]
     found = {outcome.job.name: outcome for outcome in run_all(executor, jobs)}
     assert sorted(found) == [job.name for job in jobs]
@@ -53,8 +58,15 @@ def test_the_weights_are_those_of_train_whatever_the_order(
     assert all(outcome.reason is None for outcome in run_all(executor, [*jobs, *other]))
     for one in jobs:
         train(one.recipe, *data, one.seed, tmp_path / "direct" / one.name)
-        assert weights(one.folder) == weights(tmp_path / "direct" / one.name) == weights(tmp_path / "other" / one.name)
-        files = [{path.name for path in run.rglob("*")} for run in (one.folder, tmp_path / "direct" / one.name)]
+        assert (
+            weights(one.folder)
+            == weights(tmp_path / "direct" / one.name)
+            == weights(tmp_path / "other" / one.name)
+        )
+        files = [
+            {path.name for path in run.rglob("*")}
+            for run in (one.folder, tmp_path / "direct" / one.name)
+        ]
         assert files[0] == files[1]
 
 
@@ -74,7 +86,10 @@ def test_a_run_that_fails_says_why_and_the_others_go_on(executor: Executor, tmp_
         "letters": "input",
         "patient": None,
     }
-    assert found["diverging"].summary is None and "Try a lower learning rate" in found["diverging"].message
+    assert (
+        found["diverging"].summary is None
+        and "Try a lower learning rate" in found["diverging"].message
+    )
     assert "love.txt" in found["letters"].message
     assert (tmp_path / "letters" / "love.txt").read_text() == "not a run"
 
@@ -90,7 +105,9 @@ def test_waiting_for_nothing_is_an_error(executor: Executor) -> None:
         executor.next_done()
 
 
-def test_the_next_job_is_asked_for_only_when_there_is_a_slot(executor: Executor, tmp_path: Path) -> None:
+def test_the_next_job_is_asked_for_only_when_there_is_a_slot(
+    executor: Executor, tmp_path: Path
+) -> None:
     asked = 0
 
     def jobs() -> Iterator[Job]:
@@ -103,7 +120,10 @@ def test_the_next_job_is_asked_for_only_when_there_is_a_slot(executor: Executor,
     assert asked == 4
 
 
-@pytest.mark.parametrize("wrong", [{"workers": 0}, {"workers": 2, "ray": "auto"}, {"memory_gb": 0.0}, {"hung_seconds": -1.0}])
+@pytest.mark.parametrize(
+    "wrong",
+    [{"workers": 0}, {"workers": 2, "ray": "auto"}, {"memory_gb": 0.0}, {"hung_seconds": -1.0}],
+)
 def test_a_where_that_makes_no_sense_is_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(InputError):
         Where(**wrong)  # type: ignore[arg-type]
@@ -115,7 +135,10 @@ def test_a_bug_in_a_run_is_an_outcome_with_its_place(
     def broken(*_: object) -> None:
         raise KeyError("colour")
 
-    for error, reason, words in ((broken, "error", "KeyError: 'colour' ("), (_no_memory, "memory", "not enough memory")):
+    for error, reason, words in (
+        (broken, "error", "KeyError: 'colour' ("),
+        (_no_memory, "memory", "not enough memory"),
+    ):
         monkeypatch.setattr("headstart.training._run.train", error)
         with open_executor(Where(), *data) as executor:
             (outcome,) = run_all(executor, [job(tmp_path)])
@@ -128,4 +151,9 @@ def _no_memory(*_: object) -> None:
 
 def test_importing_the_room_imports_nothing_heavy() -> None:
     code = "import sys, headstart.execution; print(sorted({'torch', 'ray', 'optuna'} & set(sys.modules)))"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+    assert (
+        subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        ).stdout
+        == "[]\n"
+    )

@@ -49,7 +49,9 @@ def test_a_killed_worker_is_a_crashed_run_and_the_others_go_on(data: Data, tmp_p
 
 
 @pytest.mark.slow
-def test_a_worker_that_stands_still_is_killed_and_its_run_is_hung(data: Data, tmp_path: Path) -> None:
+def test_a_worker_that_stands_still_is_killed_and_its_run_is_hung(
+    data: Data, tmp_path: Path
+) -> None:
     stopped = []
 
     def stop() -> None:
@@ -75,7 +77,9 @@ def test_a_run_over_its_memory_fails_and_a_smaller_one_passes(data: Data, tmp_pa
     assert found["large"].reason == "memory", found["large"].message
 
 
-def test_a_worker_that_cannot_start_says_its_last_words(data: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_worker_that_cannot_start_says_its_last_words(
+    data: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(local, "_BOOT", "raise SystemExit('no such place: {path[0]}')")
     with open_executor(Where(workers=2), *data) as executor:
         (outcome,) = run_all(executor, [job(tmp_path)])
@@ -114,13 +118,17 @@ def script(tmp_path: Path) -> Script:
     def start(epochs: float) -> subprocess.Popen[str]:
         command = [sys.executable, str(tmp_path / "script.py"), str(tmp_path / "runs"), str(epochs)]
         env = {**os.environ, "OMP_NUM_THREADS": "1"}
-        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env)
+        return subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env
+        )
 
     return start
 
 
 @pytest.mark.slow
-def test_a_script_without_a_guard_runs_once_and_its_workers_are_silent(script: Script, tmp_path: Path) -> None:
+def test_a_script_without_a_guard_runs_once_and_its_workers_are_silent(
+    script: Script, tmp_path: Path
+) -> None:
     out, err = script(1).communicate(timeout=120)
     assert out.splitlines()[0] == "begins"
     assert sorted(out.splitlines()[1:]) == ["r0 None False", "r1 None False"]
@@ -129,7 +137,9 @@ def test_a_script_without_a_guard_runs_once_and_its_workers_are_silent(script: S
 
 
 @pytest.mark.slow
-def test_workers_of_a_killed_study_end_and_free_their_folders(script: Script, tmp_path: Path) -> None:
+def test_workers_of_a_killed_study_end_and_free_their_folders(
+    script: Script, tmp_path: Path
+) -> None:
     runs = [tmp_path / "runs" / f"r{seed}" for seed in (0, 1)]
     with script(10000) as study:
         workers = [wait_for(lambda run=run: trainer(run)) for run in runs]  # type: ignore[misc]
@@ -142,10 +152,15 @@ def test_workers_of_a_killed_study_end_and_free_their_folders(script: Script, tm
 
 @pytest.mark.slow
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
-def test_a_stopped_study_saves_its_runs_and_goes_on_from_there(signum: signal.Signals, script: Script, tmp_path: Path) -> None:
+def test_a_stopped_study_saves_its_runs_and_goes_on_from_there(
+    signum: signal.Signals, script: Script, tmp_path: Path
+) -> None:
     runs = [tmp_path / "runs" / f"r{seed}" for seed in (0, 1)]
     with script(60) as study:
-        workers = [wait_for(lambda run=run: (run / "checkpoint").exists() and trainer(run)) for run in runs]  # type: ignore[misc]
+        workers = [
+            wait_for(lambda run=run: (run / "checkpoint").exists() and trainer(run))  # type: ignore[misc]
+            for run in runs
+        ]
         study.send_signal(signum)
         _, err = study.communicate(timeout=120)
     assert err.startswith(f"{128 + signum}: stopped with 2 runs in hand")
@@ -166,7 +181,12 @@ def test_images_in_memory_are_shared_without_a_name(data: Data, tmp_path: Path) 
 
 def test_a_map_is_found_by_its_file_and_a_part_of_one_is_copied(data: Data) -> None:
     images = data[0].images
-    for wanted, is_copied in ((images, False), (images[5:], True), (images[:, ::-1], True), (np.asarray(images), True)):
+    for wanted, is_copied in (
+        (images, False),
+        (images[5:], True),
+        (images[:, ::-1], True),
+        (np.asarray(images), True),
+    ):
         shared, file = share(wanted)
         assert (file is not None) == is_copied
         assert np.array_equal(shared.map(), wanted) and not shared.map().flags.writeable
@@ -174,7 +194,15 @@ def test_a_map_is_found_by_its_file_and_a_part_of_one_is_copied(data: Data) -> N
             file.close()
 
 
-def test_workers_share_the_cores_unless_the_user_gave_fewer(monkeypatch: pytest.MonkeyPatch) -> None:
-    for said, cores, wanted in (("", 4, "4"), ("2", 4, "2"), ("8", 4, "4"), ("many", 4, "4"), ("0", 4, "4")):
+def test_workers_share_the_cores_unless_the_user_gave_fewer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for said, cores, wanted in (
+        ("", 4, "4"),
+        ("2", 4, "2"),
+        ("8", 4, "4"),
+        ("many", 4, "4"),
+        ("0", 4, "4"),
+    ):
         monkeypatch.setenv("OMP_NUM_THREADS", said)
         assert local._threads(cores) == wanted

@@ -51,7 +51,9 @@ def parent(pid: int) -> int:
 
 @needs_ray
 @pytest.mark.slow
-def test_a_node_killed_in_the_middle_of_a_study_loses_nothing(two_nodes: Any, data: Data, tmp_path: Path) -> None:
+def test_a_node_killed_in_the_middle_of_a_study_loses_nothing(
+    two_nodes: Any, data: Data, tmp_path: Path
+) -> None:
     (doomed,) = two_nodes.worker_nodes
     raylet = doomed.all_processes["raylet"][0].process.pid
     victims: list[int] = []
@@ -59,7 +61,9 @@ def test_a_node_killed_in_the_middle_of_a_study_loses_nothing(two_nodes: Any, da
     def kill() -> None:
         def training_there() -> list[int]:
             pids = [trainer(run) for run in (tmp_path / "nodes").glob("headstart-*/*")]
-            return [pid for pid in pids if pid is not None and is_alive(pid) and parent(pid) == raylet]
+            return [
+                pid for pid in pids if pid is not None and is_alive(pid) and parent(pid) == raylet
+            ]
 
         victims.extend(wait_for(training_there))
         two_nodes.remove_node(doomed, allow_graceful=False)
@@ -87,7 +91,11 @@ def listening() -> set[str]:
         for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
             _, local, _, state, *_ = line.split()
             is_loopback = local.startswith(
-                ("0100007F:", "0000000000000000FFFF00000100007F:", "00000000000000000000000001000000:")
+                (
+                    "0100007F:",
+                    "0000000000000000FFFF00000100007F:",
+                    "00000000000000000000000001000000:",
+                )
             )
             if state == "0A" and not is_loopback:
                 found.add(local)
@@ -113,9 +121,14 @@ def test_an_address_where_no_cluster_answers_is_said(address: str, data: Data) -
         pass
 
 
-def test_without_ray_the_error_says_what_to_install(data: Data, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_ray_the_error_says_what_to_install(
+    data: Data, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(InputError, match=r"pip install 'headstart\[ray\]'"), open_executor(Where(ray="auto"), *data):
+    with (
+        pytest.raises(InputError, match=r"pip install 'headstart\[ray\]'"),
+        open_executor(Where(ray="auto"), *data),
+    ):
         pass
 
 
@@ -128,17 +141,27 @@ def test_ray_that_was_imported_before_is_not_made_to_listen_outside() -> None:
         "with open_executor(Where(ray='auto'), dataset, headstart.split(dataset)): print('open')\n"
     )
     env = {key: value for key, value in os.environ.items() if not key.startswith("RAY_")}
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, env=env)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, env=env
+    )
     assert "imported before" in done.stderr and done.stdout == ""
 
 
 @needs_ray
 @pytest.mark.slow
-def test_a_stopped_study_cancels_its_tasks_and_keeps_what_is_finished(data: Data, tmp_path: Path) -> None:
-    jobs = [job(tmp_path, "short"), *(job(tmp_path, f"long{seed}", seed, **LONG) for seed in range(2))]
+def test_a_stopped_study_cancels_its_tasks_and_keeps_what_is_finished(
+    data: Data, tmp_path: Path
+) -> None:
+    jobs = [
+        job(tmp_path, "short"),
+        *(job(tmp_path, f"long{seed}", seed, **LONG) for seed in range(2)),
+    ]
     done = []
     before = signal.getsignal(signal.SIGTERM)
-    with pytest.raises(Stopped, match="in hand on the cluster") as stopped, open_executor(Where(ray="auto"), *data) as executor:
+    with (
+        pytest.raises(Stopped, match="in hand on the cluster") as stopped,
+        open_executor(Where(ray="auto"), *data) as executor,
+    ):
         assert signal.getsignal(signal.SIGTERM) is before
         for outcome in run_all(executor, jobs):
             done.append(outcome.job.name)

@@ -31,30 +31,119 @@ RUNS: dict[str, tuple[str, ...]] = {
     "cnn-float32": ("digits", "--model", "cnn", "--epochs", "2", *_FLOAT32),
     "cnn-bfloat16": ("digits", "--model", "cnn", "--epochs", "2", *_BFLOAT16),
     "cnn-augmented": (
-        *("digits", "--model", "cnn", "--epochs", "1", "--train-images", "300", "--shift", "0.1", "--rotation", "10"),
+        *(
+            "digits",
+            "--model",
+            "cnn",
+            "--epochs",
+            "1",
+            "--train-images",
+            "300",
+            "--shift",
+            "0.1",
+            "--rotation",
+            "10",
+        ),
         *("--zoom", "0.1", "--cutout", "0.2", "--flip", "--seed", "3", *_FLOAT32),
     ),
-    "cnn-fashion-small": ("digits", "--model", "cnn-fashion-small", "--epochs", "1", "--image-size", "28", *_FLOAT32),
+    "cnn-fashion-small": (
+        "digits",
+        "--model",
+        "cnn-fashion-small",
+        "--epochs",
+        "1",
+        "--image-size",
+        "28",
+        *_FLOAT32,
+    ),
     "mlp": ("digits", "--model", "mlp", "--epochs", "3", "--dropout", "0.2", *_FLOAT32),
-    "mlp-adam": ("digits", "--model", "mlp", "--epochs", "2", "--optimizer", "adam", "--l2", "0.01", *_FLOAT32),
+    "mlp-adam": (
+        "digits",
+        "--model",
+        "mlp",
+        "--epochs",
+        "2",
+        "--optimizer",
+        "adam",
+        "--l2",
+        "0.01",
+        *_FLOAT32,
+    ),
     "frozen": ("digits", *_BACKBONE, *_FLOAT32),
     "frozen-bfloat16": ("digits", *_BACKBONE, *_BFLOAT16),
     "frozen-steps": ("digits", *_BACKBONE, "--optimizer", "adam", "--epochs", "3", *_FLOAT32),
     "fine-tuned": ("digits", *_BACKBONE, "--transfer", "finetune", "--epochs", "1", *_FLOAT32),
 }
 STUDIES: dict[str, tuple[str, ...]] = {
-    "compare": ("compare", "digits", "--models", "mlp,cnn", "--seeds", "2", "--epochs", "2", "--set", "precision=float32"),
+    "compare": (
+        "compare",
+        "digits",
+        "--models",
+        "mlp,cnn",
+        "--seeds",
+        "2",
+        "--epochs",
+        "2",
+        "--set",
+        "precision=float32",
+    ),
     "lr": (
-        *("lr", "digits", "--model", "mlp", "--values", "1e-1,1e-2,1e-3", "--seeds", "2", "--epochs", "2"),
+        *(
+            "lr",
+            "digits",
+            "--model",
+            "mlp",
+            "--values",
+            "1e-1,1e-2,1e-3",
+            "--seeds",
+            "2",
+            "--epochs",
+            "2",
+        ),
         *("--set", "precision=float32"),
     ),
-    "tune": ("tune", "digits", "--model", "mlp", "--trials", "4", "--train-images", "300", "--set", "precision=float32"),
+    "tune": (
+        "tune",
+        "digits",
+        "--model",
+        "mlp",
+        "--trials",
+        "4",
+        "--train-images",
+        "300",
+        "--set",
+        "precision=float32",
+    ),
     "labels": (
-        *("labels", "digits", "--models", "mlp,cnn", "--per-class", "5,20", "--seeds", "2", "--epochs", "2"),
+        *(
+            "labels",
+            "digits",
+            "--models",
+            "mlp,cnn",
+            "--per-class",
+            "5,20",
+            "--seeds",
+            "2",
+            "--epochs",
+            "2",
+        ),
         *("--set", "precision=float32"),
     ),
     "effects": (
-        *("effects", "digits", "--model", "mlp", "--of", "dropout", "--seeds", "2", "--epochs", "2", "--train-images", "300"),
+        *(
+            "effects",
+            "digits",
+            "--model",
+            "mlp",
+            "--of",
+            "dropout",
+            "--seeds",
+            "2",
+            "--epochs",
+            "2",
+            "--train-images",
+            "300",
+        ),
         *("--set", "precision=float32"),
     ),
 }
@@ -72,7 +161,10 @@ def machine() -> dict[str, str]:
 
 def _processor() -> str:
     lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    model = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "unknown")
+    model = next(
+        (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")),
+        "unknown",
+    )
     flags = next((line.split(":", 1)[1].split() for line in lines if line.startswith("flags")), [])
     units = sorted(flag for flag in flags if flag.startswith(("amx_", "avx512_bf16", "avx512f")))
     return " ".join([model, *units])
@@ -88,7 +180,10 @@ def study(name: str, folder: Path) -> dict[str, Any]:
     """Carry out one golden study below `folder` and return the results of its runs and its finding."""
     _headstart(*STUDIES[name], "--out", str(folder / name))
     runs = sorted(path.parent for path in (folder / name).rglob("metrics.json"))
-    return {"runs": {run.name: run_results(run) for run in runs}, "finding": _finding(name, folder / name)}
+    return {
+        "runs": {run.name: run_results(run) for run in runs},
+        "finding": _finding(name, folder / name),
+    }
 
 
 def run_results(folder: Path) -> dict[str, Any]:
@@ -101,11 +196,15 @@ def run_results(folder: Path) -> dict[str, Any]:
         "weights": _digest(weights) if weights.exists() else None,
         "predictions": _digest(predictions) if predictions.exists() else None,
         "train_loss": [float(row["train_loss"]) for row in epochs],
-        "validation_loss": [float(row["validation_loss"]) for row in epochs if row["validation_loss"]],
+        "validation_loss": [
+            float(row["validation_loss"]) for row in epochs if row["validation_loss"]
+        ],
         "steps": metrics["steps"],
         "parameters": metrics["parameters"],
         "scores": {
-            part: None if metrics[part] is None else {key: metrics[part][key] for key in ("accuracy", "loss", "macro_f1", "n")}
+            part: None
+            if metrics[part] is None
+            else {key: metrics[part][key] for key in ("accuracy", "loss", "macro_f1", "n")}
             for part in ("validation", "test")
         },
     }
@@ -117,7 +216,9 @@ def _finding(name: str, folder: Path) -> dict[str, Any]:
     if name == "compare":
         verdict = finding["verdict"]
         kept = ("winner", "difference", "interval", "p_value", "smallest_detectable")
-        contenders = {contender["name"]: contender["test"]["interval"] for contender in finding["contenders"]}
+        contenders = {
+            contender["name"]: contender["test"]["interval"] for contender in finding["contenders"]
+        }
         return {**{key: verdict[key] for key in kept}, "contenders": contenders}
     if name == "tune":
         return {"best": finding["best"], "trials": len(finding["trials"])}
@@ -131,7 +232,10 @@ def _digest(path: Path) -> str:
 def _headstart(*words: str) -> None:
     from headstart.cli import main
 
-    with mock.patch.object(sys, "argv", ["headstart", *words, "-q"]), pytest.raises(SystemExit) as end:
+    with (
+        mock.patch.object(sys, "argv", ["headstart", *words, "-q"]),
+        pytest.raises(SystemExit) as end,
+    ):
         main()
     assert not end.value.code, words
 
@@ -154,7 +258,10 @@ def main() -> None:
         return
     recorded = json.loads(RECORD.read_text(encoding="utf-8"))
     different = [
-        f"{kind}/{name}" for kind in ("runs", "studies") for name in recorded[kind] if results[kind][name] != recorded[kind][name]
+        f"{kind}/{name}"
+        for kind in ("runs", "studies")
+        for name in recorded[kind]
+        if results[kind][name] != recorded[kind][name]
     ]
     print("machine: " + ("the same" if results["machine"] == recorded["machine"] else "another"))
     print("different: " + (", ".join(different) or "nothing"))

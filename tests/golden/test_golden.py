@@ -30,7 +30,9 @@ def check_run(run: dict[str, Any], recorded: dict[str, Any]) -> None:
     assert run["validation_loss"] == pytest.approx(recorded["validation_loss"], abs=LOSS_TOLERANCE)
     for part, scores in recorded["scores"].items():
         assert run["scores"][part]["n"] == scores["n"]
-        assert run["scores"][part]["accuracy"] == pytest.approx(scores["accuracy"], abs=ACCURACY_TOLERANCE)
+        assert run["scores"][part]["accuracy"] == pytest.approx(
+            scores["accuracy"], abs=ACCURACY_TOLERANCE
+        )
 
 
 @pytest.mark.parametrize("name", list(runs.RUNS))

@@ -48,7 +48,9 @@ def images() -> torch.Tensor:
     return 255 * torch.rand(4, 1, 20, 20, generator=torch.Generator().manual_seed(0))
 
 
-@pytest.mark.parametrize("name", ["test_resnet", "test_efficientnet", "test_byobnet", "test_coatnet", "resnet18"])
+@pytest.mark.parametrize(
+    "name", ["test_resnet", "test_efficientnet", "test_byobnet", "test_coatnet", "resnet18"]
+)
 def test_folding_changes_no_features(name: str) -> None:
     """Some of these hand a convolution's output to more than its batch norm: to a pool, or to a sum."""
     side, is_only = own_side_px(f"timm/{name}")
@@ -58,7 +60,10 @@ def test_folding_changes_no_features(name: str) -> None:
     with torch.no_grad():
         before = backbone(images)
         after = backbone.fold()(images)
-    assert not any(isinstance(module, nn.BatchNorm2d) for module in backbone.modules()) or name == "test_coatnet"
+    assert (
+        not any(isinstance(module, nn.BatchNorm2d) for module in backbone.modules())
+        or name == "test_coatnet"
+    )
     assert torch.allclose(after, before, rtol=1e-3, atol=1e-3 * float(before.std()))
 
 
@@ -69,7 +74,9 @@ def test_activations_are_a_part_of_their_convolutions_but_behind_a_sum() -> None
 
 
 @pytest.mark.parametrize("model", PACKAGED)
-def test_packaged_weights_are_the_ones_we_know_and_tell_images_apart(model: str, images: torch.Tensor) -> None:
+def test_packaged_weights_are_the_ones_we_know_and_tell_images_apart(
+    model: str, images: torch.Tensor
+) -> None:
     backbone = load_backbone(model, BackboneOptions(), 64, 0)
     with torch.no_grad():
         features = backbone(images)
@@ -78,12 +85,18 @@ def test_packaged_weights_are_the_ones_we_know_and_tell_images_apart(model: str,
     assert weights_mark(model, BackboneOptions()) == f"sha256:{PACKAGED[model].sha256}"
 
 
-def test_a_recipe_knows_a_file_of_weights_by_content_not_by_name(resnet_file: Path, tmp_path: Path, images: torch.Tensor) -> None:
+def test_a_recipe_knows_a_file_of_weights_by_content_not_by_name(
+    resnet_file: Path, tmp_path: Path, images: torch.Tensor
+) -> None:
     first = pinned("timm/test_resnet", TimmOptions(weights=str(resnet_file)))
     moved = resnet_file.rename(tmp_path / "renamed.safetensors")
     second = pinned("timm/test_resnet", TimmOptions(weights=str(moved)))
     assert first == second
-    assert isinstance(first, TimmOptions) and first.weights is not None and first.weights.startswith("sha256:")
+    assert (
+        isinstance(first, TimmOptions)
+        and first.weights is not None
+        and first.weights.startswith("sha256:")
+    )
     with torch.no_grad():
         assert load_backbone("timm/test_resnet", first, 64, 0)(images).shape[0] == 4
 
@@ -92,17 +105,23 @@ def test_weights_that_changed_or_went_away_are_not_silently_replaced(resnet_file
     options = pinned("timm/test_resnet", TimmOptions(weights=str(resnet_file)))
     assert isinstance(options, TimmOptions)
     save_file({"conv1.weight": torch.zeros(3)}, resnet_file)
-    with pytest.raises(ResourceError, match=r"mine.safetensors has SHA-256 .* but the weights wanted have"):
+    with pytest.raises(
+        ResourceError, match=r"mine.safetensors has SHA-256 .* but the weights wanted have"
+    ):
         load_backbone("timm/test_resnet", options, 64, 0)
     resnet_file.unlink()
     with pytest.raises(ResourceError, match=r"which is gone(.|\n)*--weights"):
         load_backbone("timm/test_resnet", options, 64, 0)
 
 
-def test_weights_of_another_network_and_other_formats_are_refused(resnet_file: Path, tmp_path: Path) -> None:
+def test_weights_of_another_network_and_other_formats_are_refused(
+    resnet_file: Path, tmp_path: Path
+) -> None:
     other = pinned("timm/test_vit", TimmOptions(weights=str(resnet_file)))
     assert isinstance(other, TimmOptions)
-    with pytest.raises(InputError, match=r"do not fit timm/test_vit: \d+ of \d+ tensors are missing"):
+    with pytest.raises(
+        InputError, match=r"do not fit timm/test_vit: \d+ of \d+ tensors are missing"
+    ):
         load_backbone("timm/test_vit", other, 160, 0)
     (tmp_path / "old.pth").write_bytes(b"x")
     with pytest.raises(InputError, match=r"is no .safetensors file(.|\n)*save_file"):
@@ -134,7 +153,9 @@ class _Hub(types.ModuleType):
         if self.file is None:
             raise RuntimeError("no route to host\nand much more")
 
-    def try_to_load_from_cache(self, repo: str, filename: str, revision: str | None = None) -> str | None:
+    def try_to_load_from_cache(
+        self, repo: str, filename: str, revision: str | None = None
+    ) -> str | None:
         return str(self.kept) if self.kept else None
 
     def hf_hub_download(self, repo: str, filename: str, revision: str | None = None) -> str:
@@ -162,9 +183,13 @@ def test_a_model_of_the_hub_is_pinned_to_a_commit_and_a_hash(
     assert load_backbone("timm/test_resnet", options, 64, 0).size > 0
 
 
-def test_without_a_network_the_error_says_what_works(monkeypatch: pytest.MonkeyPatch, fresh_hub: object) -> None:
+def test_without_a_network_the_error_says_what_works(
+    monkeypatch: pytest.MonkeyPatch, fresh_hub: object
+) -> None:
     monkeypatch.setitem(sys.modules, "huggingface_hub", _Hub(None))
-    with pytest.raises(ResourceError, match=r"no route to host(.|\n)*efficientnet-lite0(.|\n)*--weights") as caught:
+    with pytest.raises(
+        ResourceError, match=r"no route to host(.|\n)*efficientnet-lite0(.|\n)*--weights"
+    ) as caught:
         pinned("timm/test_resnet", TimmOptions())
     assert "much more" not in str(caught.value)
 
@@ -182,18 +207,28 @@ def test_without_a_network_weights_of_an_earlier_visit_are_taken(
     assert not hub.asked
 
 
-def test_no_network_is_asked_unless_a_hub_model_is_named(monkeypatch: pytest.MonkeyPatch, fresh_hub: object) -> None:
+def test_no_network_is_asked_unless_a_hub_model_is_named(
+    monkeypatch: pytest.MonkeyPatch, fresh_hub: object
+) -> None:
     hub = _Hub(None)
     monkeypatch.setitem(sys.modules, "huggingface_hub", hub)
     pinned("efficientnet-lite1", BackboneOptions())
     pinned("timm/test_resnet", RANDOM)
-    with pytest.raises(InputError, match=r"inception-mixed7 comes without weights(.|\n)*--weights(.|\n)*efficientnet-lite0"):
+    with pytest.raises(
+        InputError,
+        match=r"inception-mixed7 comes without weights(.|\n)*--weights(.|\n)*efficientnet-lite0",
+    ):
         weights_mark("inception-mixed7", InceptionOptions())
     assert not hub.asked
 
 
 @pytest.mark.parametrize(
-    ("name", "wanted"), [("timm/resnet81", "resnet"), ("timm/test_resnet.r161", "test_resnet.r160_in1k"), ("timm/", "Example")]
+    ("name", "wanted"),
+    [
+        ("timm/resnet81", "resnet"),
+        ("timm/test_resnet.r161", "test_resnet.r160_in1k"),
+        ("timm/", "Example"),
+    ],
 )
 def test_an_unknown_network_names_known_ones(name: str, wanted: str) -> None:
     with pytest.raises(InputError, match=wanted):
@@ -202,9 +237,15 @@ def test_an_unknown_network_names_known_ones(name: str, wanted: str) -> None:
 
 @pytest.mark.parametrize(
     ("model", "mean", "interpolation"),
-    [("efficientnet-lite0", 0.5, "bicubic"), ("timm/resnet18", 0.485, "bicubic"), ("timm/test_resnet", 0.5, "bilinear")],
+    [
+        ("efficientnet-lite0", 0.5, "bicubic"),
+        ("timm/resnet18", 0.485, "bicubic"),
+        ("timm/test_resnet", 0.5, "bilinear"),
+    ],
 )
-def test_images_are_shown_as_each_network_was_trained_to_see_them(model: str, mean: float, interpolation: str) -> None:
+def test_images_are_shown_as_each_network_was_trained_to_see_them(
+    model: str, mean: float, interpolation: str
+) -> None:
     options = RANDOM if model.startswith("timm/") else BackboneOptions(pretrained=False)
     backbone = load_backbone(model, options, 64, 0)
     rgb = torch.tensor([255.0, 127.5, 0.0]).view(1, 3, 1, 1).expand(1, 3, 9, 9)
@@ -213,7 +254,9 @@ def test_images_are_shown_as_each_network_was_trained_to_see_them(model: str, me
     means, stds = backbone.mean.flatten() / 255, backbone.std.flatten() / 255
     assert means[0] == pytest.approx(mean, abs=1e-6)
     # Divided by 255 once, red first: neither scaled twice nor in the order of OpenCV.
-    assert seen[0, :, 4, 4].tolist() == pytest.approx(((torch.tensor([1.0, 0.5, 0.0]) - means) / stds).tolist(), abs=1e-4)
+    assert seen[0, :, 4, 4].tolist() == pytest.approx(
+        ((torch.tensor([1.0, 0.5, 0.0]) - means) / stds).tolist(), abs=1e-4
+    )
     grey = backbone.standardise(torch.full((1, 1, 9, 9), 51.0))
     assert grey[0, :, 0, 0].tolist() == pytest.approx(((0.2 - means) / stds).tolist(), abs=1e-4)
 
@@ -222,16 +265,24 @@ def test_training_around_it_moves_nothing_in_a_frozen_backbone(images: torch.Ten
     backbone = load_backbone("timm/test_resnet", RANDOM, 64, 0)
     before = {name: tensor.clone() for name, tensor in backbone.state_dict().items()}
     holder = nn.Sequential(backbone, nn.Linear(backbone.size, 2)).train()
-    optimizer = torch.optim.SGD([weight for weight in holder.parameters() if weight.requires_grad], 0.1)
+    optimizer = torch.optim.SGD(
+        [weight for weight in holder.parameters() if weight.requires_grad], 0.1
+    )
     for _ in range(3):
         optimizer.zero_grad()
         holder(images).pow(2).sum().backward()
         optimizer.step()
-    assert [name for name, tensor in backbone.state_dict().items() if not torch.equal(tensor, before[name])] == []
+    assert [
+        name
+        for name, tensor in backbone.state_dict().items()
+        if not torch.equal(tensor, before[name])
+    ] == []
 
 
 def test_a_network_of_one_size_only_says_so() -> None:
-    with pytest.raises(InputError, match=r"timm/test_vit looks at 160 pixels only, but input_px is 96"):
+    with pytest.raises(
+        InputError, match=r"timm/test_vit looks at 160 pixels only, but input_px is 96"
+    ):
         load_backbone("timm/test_vit", RANDOM, 96, 0)
 
 
@@ -247,7 +298,9 @@ def test_inception_is_cut_where_the_published_comparison_cut_it() -> None:
     assert weights_mark("inception-mixed7", options) == "random"
     shapes = [layer.output_shape for layer in summarise(backbone, torch.zeros(1, 3, 150, 150))]
     assert shapes[-1][1:] == (7, 7)
-    assert not [name for name, _ in backbone.named_parameters() if "Mixed_7" in name or "AuxLogits" in name]
+    assert not [
+        name for name, _ in backbone.named_parameters() if "Mixed_7" in name or "AuxLogits" in name
+    ]
     head = build_head(backbone.size, 6, options)
     dense = [module.out_features for module in head.modules() if isinstance(module, nn.Linear)]
     assert dense == [1024, 1024, 1024, 1024, 1024, 6]
@@ -259,26 +312,36 @@ def test_a_map_is_pooled_as_asked(pool: str | None, images: torch.Tensor) -> Non
     options = RANDOM.model_copy(update={"cut": "layer2", "pool": pool})
     backbone = load_backbone("timm/test_resnet", options, 64, 0)
     maps: list[torch.Tensor] = []
-    backbone.net.get_submodule("layer2").register_forward_hook(lambda *given: maps.append(given[2]), prepend=True)
+    backbone.net.get_submodule("layer2").register_forward_hook(
+        lambda *given: maps.append(given[2]), prepend=True
+    )
     with torch.no_grad():
         found = backbone(images)
-    wanted = {"max": maps[0].amax((2, 3)), "flatten": maps[0].flatten(1)}.get(str(pool), maps[0].mean((2, 3)))
+    wanted = {"max": maps[0].amax((2, 3)), "flatten": maps[0].flatten(1)}.get(
+        str(pool), maps[0].mean((2, 3))
+    )
     assert torch.allclose(found, wanted, atol=1e-6) and found.shape[1] == backbone.size
 
 
 def test_folding_keeps_a_cut_before_a_batch_norm(images: torch.Tensor) -> None:
-    backbone = load_backbone("efficientnet-lite0", BackboneOptions(cut="blocks.1.0.conv_pw", pool="flatten"), 48, 0)
+    backbone = load_backbone(
+        "efficientnet-lite0", BackboneOptions(cut="blocks.1.0.conv_pw", pool="flatten"), 48, 0
+    )
     with torch.no_grad():
         before = backbone(images)
         after = backbone.fold()(images)
     assert torch.allclose(before, after, atol=1e-3) and before.abs().max() > 0.1
 
 
-def test_folding_leaves_an_activation_behind_the_shortcut_that_is_added_before_it(images: torch.Tensor) -> None:
+def test_folding_leaves_an_activation_behind_the_shortcut_that_is_added_before_it(
+    images: torch.Tensor,
+) -> None:
     backbone = load_backbone("timm/test_resnet", RANDOM, 64, 0)
     torch.manual_seed(0)
     for module in backbone.modules():
-        if isinstance(module, nn.BatchNorm2d):  # new networks have zeros in the last of each block, which hide what comes behind
+        if isinstance(
+            module, nn.BatchNorm2d
+        ):  # new networks have zeros in the last of each block, which hide what comes behind
             nn.init.uniform_(module.weight, 0.5, 1.5)
             nn.init.normal_(module.bias, 0, 0.3)
     with torch.no_grad():
@@ -288,7 +351,11 @@ def test_folding_leaves_an_activation_behind_the_shortcut_that_is_added_before_i
 
 
 def test_fused_layers_compute_what_they_stand_for_in_bfloat16_too(images: torch.Tensor) -> None:
-    for model, options in (("efficientnet-lite0", BackboneOptions()), ("timm/resnet18", RANDOM), ("timm/test_vit", RANDOM)):
+    for model, options in (
+        ("efficientnet-lite0", BackboneOptions()),
+        ("timm/resnet18", RANDOM),
+        ("timm/test_vit", RANDOM),
+    ):
         backbone = load_backbone(model, options, 160, 0)
         if not options.pretrained:
             backbone.calibrate([images])
@@ -302,7 +369,9 @@ def test_fused_layers_compute_what_they_stand_for_in_bfloat16_too(images: torch.
         assert nn.functional.cosine_similarity(exact, rounded).min() > 0.99
         assert nn.functional.cosine_similarity(again, rounded[:1]).min() > 0.999
         kinds = {type(module).__name__ for module in backbone.modules()}
-        assert model == "timm/test_vit" or ("FusedConv" in kinds and "BatchNorm2d" not in kinds and "ReLU6" not in kinds)
+        assert model == "timm/test_vit" or (
+            "FusedConv" in kinds and "BatchNorm2d" not in kinds and "ReLU6" not in kinds
+        )
 
 
 @pytest.fixture
@@ -317,14 +386,19 @@ def _gone(*_: object) -> torch.Tensor:
     raise AttributeError("no such operator")
 
 
-def _wrong(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, *given: object) -> torch.Tensor:
+def _wrong(
+    x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, *given: object
+) -> torch.Tensor:
     found: torch.Tensor = torch.ops.mkldnn._convolution_pointwise.default(x, weight, bias, *given)
     return found * 1.05
 
 
 @pytest.mark.parametrize("operator", [_gone, _wrong])
 def test_where_fused_convolutions_are_missing_or_wrong_plain_ones_take_their_place(
-    operator: Callable[..., torch.Tensor], images: torch.Tensor, monkeypatch: pytest.MonkeyPatch, unchecked: None
+    operator: Callable[..., torch.Tensor],
+    images: torch.Tensor,
+    monkeypatch: pytest.MonkeyPatch,
+    unchecked: None,
 ) -> None:
     backbone = load_backbone("timm/test_resnet", RANDOM, 64, 0).fold()
     with torch.no_grad():
@@ -347,7 +421,9 @@ def test_weights_loaded_after_a_first_pass_take_effect(images: torch.Tensor) -> 
     backbone = load_backbone("timm/test_resnet", RANDOM, 64, 0).fold()
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
         before = backbone(images)
-        backbone.load_state_dict({name: 2 * tensor for name, tensor in backbone.state_dict().items()})
+        backbone.load_state_dict(
+            {name: 2 * tensor for name, tensor in backbone.state_dict().items()}
+        )
         assert not torch.allclose(before, backbone(images))
 
 
@@ -360,13 +436,18 @@ def test_a_transformer_and_other_families_give_vectors(images: torch.Tensor) -> 
 
 
 def test_a_wrong_layer_names_near_ones_and_where_all_are_printed() -> None:
-    with pytest.raises(InputError, match=r"no layer 'Mixed_6z' to cut at; near it are .*Mixed_6[a-e](.|\n)*--summary"):
+    with pytest.raises(
+        InputError,
+        match=r"no layer 'Mixed_6z' to cut at; near it are .*Mixed_6[a-e](.|\n)*--summary",
+    ):
         load_backbone("inception-mixed7", InceptionOptions(pretrained=False, cut="Mixed_6z"), 96, 0)
 
 
 def test_features_too_many_for_a_head_are_refused() -> None:
     with pytest.raises(InputError, match=r"one image has .* features there(.|\n)*--pool avg"):
-        load_backbone("timm/resnet18", RANDOM.model_copy(update={"cut": "layer1", "pool": "flatten"}), 224, 0)
+        load_backbone(
+            "timm/resnet18", RANDOM.model_copy(update={"cut": "layer1", "pool": "flatten"}), 224, 0
+        )
 
 
 def test_a_head_is_written_as_its_layers() -> None:
@@ -385,15 +466,21 @@ def test_a_head_with_hidden_layers_depends_on_its_seed() -> None:
     assert np.array_equal(heads[0], heads[1]) and not np.array_equal(heads[1], heads[2])
 
 
-@pytest.mark.parametrize(("model", "side"), [("efficientnet-lite0", 64), ("timm/test_efficientnet", 64)])
-def test_images_in_parts_have_the_features_of_all_at_once(model: str, side: int, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("model", "side"), [("efficientnet-lite0", 64), ("timm/test_efficientnet", 64)]
+)
+def test_images_in_parts_have_the_features_of_all_at_once(
+    model: str, side: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     options = BackboneOptions() if model == "efficientnet-lite0" else RANDOM
     backbone = load_backbone(model, options, side, 0).fold()
     images = 255 * torch.rand(7, 1, 20, 28, generator=torch.Generator().manual_seed(0))
     splits: list[int] = []
     whole = Backbone._in_parts
 
-    def noted(self: Backbone, x: torch.Tensor, show: Callable[[torch.Tensor], torch.Tensor]) -> torch.Tensor:
+    def noted(
+        self: Backbone, x: torch.Tensor, show: Callable[[torch.Tensor], torch.Tensor]
+    ) -> torch.Tensor:
         splits.append(len(x))
         return whole(self, x, show)
 

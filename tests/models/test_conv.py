@@ -19,16 +19,21 @@ def _learnt(conv: nn.Conv2d, images: Tensor) -> list[Tensor]:
 
 
 @pytest.mark.parametrize(
-    ("side", "stride", "images"), [(4, 1, 8), (4, 1, 7), (7, 2, 6), (8, 2, 1), (3, 1, 5), (2, 1, 4), (1, 1, 3)]
+    ("side", "stride", "images"),
+    [(4, 1, 8), (4, 1, 7), (7, 2, 6), (8, 2, 1), (3, 1, 5), (2, 1, 4), (1, 1, 3)],
 )
-def test_gradients_by_matrix_product_are_those_of_the_convolution(side: int, stride: int, images: int) -> None:
+def test_gradients_by_matrix_product_are_those_of_the_convolution(
+    side: int, stride: int, images: int
+) -> None:
     torch.manual_seed(0)
     ours, plain = Conv3x3(16, 24, stride), nn.Conv2d(16, 24, 3, stride, 1, bias=False)
     plain.load_state_dict(ours.state_dict())
     x = torch.randn(images, 16, side, side).contiguous(memory_format=torch.channels_last)
     found, wanted = _learnt(ours, x), _learnt(plain, x)
     assert torch.equal(found[0], wanted[0]) and torch.equal(found[1], wanted[1])
-    assert (found[2] - wanted[2]).abs().max() <= 0.01 * wanted[2].abs().max()  # rounded to bfloat16 in two halves
+    assert (found[2] - wanted[2]).abs().max() <= 0.01 * wanted[
+        2
+    ].abs().max()  # rounded to bfloat16 in two halves
 
 
 def test_the_matrix_product_is_for_small_maps_in_training_in_bfloat16_only() -> None:

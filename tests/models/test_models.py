@@ -35,7 +35,17 @@ def test_every_network_maps_images_to_one_logit_an_output(name: str, outputs: in
 
 
 @pytest.mark.parametrize(
-    "shape", [(1, 1, 1), (2, 2, 3), (8, 8, 1), (28, 28, 1), (32, 20, 3), (128, 128, 3), (150, 150, 3), (224, 224, 3)]
+    "shape",
+    [
+        (1, 1, 1),
+        (2, 2, 3),
+        (8, 8, 1),
+        (28, 28, 1),
+        (32, 20, 3),
+        (128, 128, 3),
+        (150, 150, 3),
+        (224, 224, 3),
+    ],
 )
 def test_cnn_fits_any_image_size(shape: tuple[int, int, int]) -> None:
     net = build("cnn", CnnOptions(), shape, 3, 0)
@@ -46,7 +56,9 @@ def test_the_cost_of_cnn_grows_far_slower_than_the_pixels() -> None:
     def cost(side: int) -> int:
         return sum(
             layer.multiply_adds
-            for layer in summarise(build("cnn", CnnOptions(), (side, side, 3), 10, 0), torch.zeros(1, 3, side, side))
+            for layer in summarise(
+                build("cnn", CnnOptions(), (side, side, 3), 10, 0), torch.zeros(1, 3, side, side)
+            )
         )
 
     assert cost(224) < 10 * cost(32)  # 49 times the pixels
@@ -55,23 +67,31 @@ def test_the_cost_of_cnn_grows_far_slower_than_the_pixels() -> None:
 def test_the_same_seed_gives_the_same_weights_and_leaves_the_global_generator_alone() -> None:
     torch.manual_seed(5)
     before = torch.random.get_rng_state()
-    first, second, other = (build("mlp", MODELS["mlp"](), (8, 8, 1), 10, seed).state_dict() for seed in (3, 3, 4))
+    first, second, other = (
+        build("mlp", MODELS["mlp"](), (8, 8, 1), 10, seed).state_dict() for seed in (3, 3, 4)
+    )
     assert torch.equal(before, torch.random.get_rng_state())
     assert all(torch.equal(first[name], second[name]) for name in first)
     assert not all(torch.equal(first[name], other[name]) for name in first)
 
 
 def test_the_published_fashion_net_has_its_published_size() -> None:
-    layers = summarise(build("cnn-fashion", FashionOptions(), (28, 28, 1), 10, 0), torch.zeros(1, 1, 28, 28))
+    layers = summarise(
+        build("cnn-fashion", FashionOptions(), (28, 28, 1), 10, 0), torch.zeros(1, 1, 28, 28)
+    )
     convolutions = [layer for layer in layers if layer.kind == "Conv2d"]
     assert [layer.parameters for layer in convolutions] == [128 * 9 + 128, 128 * 128 * 9 + 128]
     assert [layer.output_shape for layer in convolutions] == [(128, 26, 26), (128, 11, 11)]
     assert convolutions[1].multiply_adds == 11 * 11 * 128 * 128 * 9
-    assert sum(layer.parameters for layer in layers) == 1280 + 147_584 + 5 * 5 * 128 * 128 + 128 + 1290
+    assert (
+        sum(layer.parameters for layer in layers) == 1280 + 147_584 + 5 * 5 * 128 * 128 + 128 + 1290
+    )
 
 
 def test_the_scenes_net_needs_large_images_and_says_so() -> None:
-    with pytest.raises(InputError, match="cnn-scenes needs images of at least 89x89 pixels; these are 28x28") as caught:
+    with pytest.raises(
+        InputError, match="cnn-scenes needs images of at least 89x89 pixels; these are 28x28"
+    ) as caught:
         build("cnn-scenes", MODELS["cnn-scenes"](), (28, 28, 3), 6, 0)
     assert "--image-size" in caught.value.hint
 
@@ -79,11 +99,17 @@ def test_the_scenes_net_needs_large_images_and_says_so() -> None:
 def test_whitening_makes_the_patches_uncorrelated_and_stays_frozen() -> None:
     net = build("cnn", CnnOptions(), (16, 16, 1), 2, 0)
     assert isinstance(net, Cnn)
-    images = torch.randn(400, 1, 16, 16, generator=torch.Generator().manual_seed(0)).cumsum(3)  # neighbours are correlated
+    images = torch.randn(400, 1, 16, 16, generator=torch.Generator().manual_seed(0)).cumsum(
+        3
+    )  # neighbours are correlated
     images = (images - images.mean()) / images.std()
     net.whitening.fit(images)
     half = net.whitening.out_channels // 2
-    found = nn.functional.conv2d(images, net.whitening.weight[:half]).permute(1, 0, 2, 3).reshape(half, -1)
+    found = (
+        nn.functional.conv2d(images, net.whitening.weight[:half])
+        .permute(1, 0, 2, 3)
+        .reshape(half, -1)
+    )
     covariance = found @ found.T / found.shape[1]
     assert torch.allclose(covariance - covariance.diag().diag(), torch.zeros(half, half), atol=0.02)
     assert covariance.diag()[0] == pytest.approx(1, abs=0.05)
@@ -134,7 +160,9 @@ def test_the_backbone_sees_images_as_it_was_trained_to(images: torch.Tensor) -> 
 
 def test_the_control_differs_by_seed_and_has_no_pretrained_weights(images: torch.Tensor) -> None:
     states = [
-        load_backbone("efficientnet-lite0", BackboneOptions(pretrained=pretrained), 32, seed).net.state_dict()
+        load_backbone(
+            "efficientnet-lite0", BackboneOptions(pretrained=pretrained), 32, seed
+        ).net.state_dict()
         for pretrained, seed in ((True, 0), (False, 0), (False, 1))
     ]
     stems = [state["conv_stem.weight"] for state in states]
@@ -142,7 +170,9 @@ def test_the_control_differs_by_seed_and_has_no_pretrained_weights(images: torch
     assert not torch.equal(stems[1], stems[2])
 
 
-def test_other_weights_than_the_known_ones_are_not_opened(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_other_weights_than_the_known_ones_are_not_opened(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     (tmp_path / "weights.pth").write_bytes(b"not the weights")
     monkeypatch.setattr("headstart.models._weights.Packaged.path", tmp_path / "weights.pth")
     with pytest.raises(ResourceError, match="SHA-256"):

@@ -31,7 +31,9 @@ def _in_bfloat16(backbone: Backbone, images: Tensor) -> Tensor:
 @pytest.fixture
 def backbone() -> Backbone:
     if not fusing_works():
-        pytest.skip("this processor has no fused convolutions in bfloat16, so nothing is rounded in them")
+        pytest.skip(
+            "this processor has no fused convolutions in bfloat16, so nothing is rounded in them"
+        )
     return load_backbone("efficientnet-lite0", BackboneOptions(), 96, 0).fold()
 
 
@@ -44,7 +46,9 @@ def test_the_errors_of_a_kernel_sum_to_about_nothing() -> None:
     assert torch.equal(rounded(points), points.bfloat16())
 
 
-def test_correction_brings_features_in_bfloat16_nearer_to_exact_ones(backbone: Backbone, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_correction_brings_features_in_bfloat16_nearer_to_exact_ones(
+    backbone: Backbone, monkeypatch: pytest.MonkeyPatch
+) -> None:
     images = _pictures()
     with torch.no_grad():
         exact = backbone(images)
@@ -64,7 +68,9 @@ def test_exact_features_are_not_touched(backbone: Backbone) -> None:
         assert torch.equal(backbone(_pictures()), before)
 
 
-def test_other_weights_are_corrected_anew_and_the_same_ones_once(backbone: Backbone, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_weights_are_corrected_anew_and_the_same_ones_once(
+    backbone: Backbone, monkeypatch: pytest.MonkeyPatch
+) -> None:
     calls = []
 
     def counted(net: nn.Module, run: Callable[[], object]) -> None:
@@ -75,7 +81,8 @@ def test_other_weights_are_corrected_anew_and_the_same_ones_once(backbone: Backb
     first = _in_bfloat16(backbone, _pictures())
     assert torch.equal(_in_bfloat16(backbone, _pictures()), first) and len(calls) == 1
     weights = {
-        name: 1.01 * tensor if name.endswith("conv_pw.weight") else tensor for name, tensor in backbone.state_dict().items()
+        name: 1.01 * tensor if name.endswith("conv_pw.weight") else tensor
+        for name, tensor in backbone.state_dict().items()
     }
     backbone.load_state_dict(weights)
     found = _in_bfloat16(backbone, _pictures())
@@ -101,9 +108,15 @@ def test_one_thread_and_many_at_once_find_the_same(backbone: Backbone) -> None:
     torch.set_num_threads(threads)
     other = load_backbone("efficientnet-lite0", BackboneOptions(), 96, 0).fold()
     _in_bfloat16(other, _pictures())
-    offsets = [[layer.offset for layer in one.modules() if isinstance(layer, FusedConv)] for one in (backbone, other)]
+    offsets = [
+        [layer.offset for layer in one.modules() if isinstance(layer, FusedConv)]
+        for one in (backbone, other)
+    ]
     assert len(offsets[0]) == 49
-    assert all(one is not None and two is not None and torch.equal(one, two) for one, two in zip(*offsets, strict=True))
+    assert all(
+        one is not None and two is not None and torch.equal(one, two)
+        for one, two in zip(*offsets, strict=True)
+    )
     assert all(torch.equal(one, found[0]) for one in found)
 
 

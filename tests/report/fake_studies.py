@@ -25,7 +25,14 @@ SPACE: Json = {
     "dropout": {"low": 0.0, "high": 0.5, "log": False},
     "optimizer": ["adam", "momentum", "rmsprop"],
 }
-DEFAULTS: Json = {"lr": 0.001, "layers": 2, "nodes": 128, "activation": "relu", "dropout": 0.0, "optimizer": "adam"}
+DEFAULTS: Json = {
+    "lr": 0.001,
+    "layers": 2,
+    "nodes": 128,
+    "activation": "relu",
+    "dropout": 0.0,
+    "optimizer": "adam",
+}
 RUNGS = (1.8, 5.4, 16.0)
 CURVES = {"cnn": (0.10, 0.25), "efficientnet-lite0": (0.45, 0.10)}
 RATES = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1)
@@ -37,14 +44,28 @@ KNOBS: dict[str, Sequence[Any]] = {
 }
 
 
-def make_tune(folder: Path, *, searched: int = 24, class_names: Sequence[str] = DIGITS, seeds: int = 2, **changes: Any) -> Path:
+def make_tune(
+    folder: Path,
+    *,
+    searched: int = 24,
+    class_names: Sequence[str] = DIGITS,
+    seeds: int = 2,
+    **changes: Any,
+) -> Path:
     """Write a tune study: a comparison of "tuned" and "defaults", and the search before it; `changes` go into the finding."""
-    make_study(folder, [Fake("tuned", 0.968), Fake("defaults", 0.951)], class_names=class_names, seeds=seeds, winner="tuned")
+    make_study(
+        folder,
+        [Fake("tuned", 0.968), Fake("defaults", 0.951)],
+        class_names=class_names,
+        seeds=seeds,
+        winner="tuned",
+    )
     finding = json.loads((folder / "finding.json").read_text())
     rng = np.random.default_rng(5)
     tried = [_trial(number, rng) for number in range(searched)]
     done = sorted(
-        (one for one in tried if one["state"] == "done"), key=lambda one: (-len(one["rungs"]), one["rungs"][-1]["loss"])
+        (one for one in tried if one["state"] == "done"),
+        key=lambda one: (-len(one["rungs"]), one["rungs"][-1]["loss"]),
     )
     done[0]["is_best"] = done[0]["is_tie"] = done[1]["is_tie"] = True
     finding |= {
@@ -57,9 +78,19 @@ def make_tune(folder: Path, *, searched: int = 24, class_names: Sequence[str] = 
         "optimism": {"best_validation": 0.971, "test": 0.968, "gap": 0.003},
         "trials": tried,
         "history": _history(tried),
-        "importance": {"lr": 0.61, "nodes": 0.2, "optimizer": 0.09, "layers": 0.05, "dropout": 0.03, "activation": 0.02},
+        "importance": {
+            "lr": 0.61,
+            "nodes": 0.2,
+            "optimizer": 0.09,
+            "layers": 0.05,
+            "dropout": 0.03,
+            "activation": 0.02,
+        },
         "space": SPACE,
-        "rungs": [{"epochs": epochs, "trials": sum(len(one["rungs"]) > k for one in tried)} for k, epochs in enumerate(RUNGS)],
+        "rungs": [
+            {"epochs": epochs, "trials": sum(len(one["rungs"]) > k for one in tried)}
+            for k, epochs in enumerate(RUNGS)
+        ],
         "seconds": {"total": 294.1, "search": 201.0, "final": 93.1},
         "sentences": [
             f"The best of {searched} trials is number {done[0]['number']}; 1 other is as good within noise.",
@@ -82,7 +113,10 @@ def _trial(number: int, rng: np.random.Generator) -> Json:
     reason = {5: "not finite", 9: "memory"}.get(number)
     distance = abs(np.log10(values["lr"]) + 2.6) + 0.2 * (values["nodes"] < 100)
     reached = 0 if reason else 3 if distance < 0.45 or number == 0 else 2 if distance < 0.9 else 1
-    losses = [(0.1 + 0.5 * distance**1.5) * (1 + 0.6 / (rung + 1)) + rng.uniform(0, 0.02) for rung in range(reached)]
+    losses = [
+        (0.1 + 0.5 * distance**1.5) * (1 + 0.6 / (rung + 1)) + rng.uniform(0, 0.02)
+        for rung in range(reached)
+    ]
     return {
         "number": number,
         "values": values,
@@ -114,12 +148,23 @@ def _history(trials: list[Json]) -> list[Json]:
                 reached = trial["rungs"][rung]
                 seconds += reached["seconds"]
                 best = min(best, reached, key=lambda one: one["loss"])
-                scores = {"best_validation": best["accuracy"], "best_loss": best["loss"], "trial": trial["number"]}
+                scores = {
+                    "best_validation": best["accuracy"],
+                    "best_loss": best["loss"],
+                    "trial": trial["number"],
+                }
                 out.append({"seconds": seconds, "epochs": reached["epochs"], **scores})
     return out
 
 
-def make_lr(folder: Path, *, seeds: int = 3, test: bool = True, class_names: Sequence[str] = DIGITS, **changes: Any) -> Path:
+def make_lr(
+    folder: Path,
+    *,
+    seeds: int = 3,
+    test: bool = True,
+    class_names: Sequence[str] = DIGITS,
+    **changes: Any,
+) -> Path:
     """Write a learning-rate study in which 0.003 is best, 0.001 as good, one seed of 0.03 and all of 0.1 diverge."""
     rates = []
     for place, lr in enumerate(RATES):
@@ -128,7 +173,15 @@ def make_lr(folder: Path, *, seeds: int = 3, test: bool = True, class_names: Seq
         ok = [seed for seed in range(seeds) if seed not in gone]
         runs = [f"runs/lr-{lr:g}-seed{seed}" for seed in range(seeds)]
         for seed in ok:
-            make_run(folder / runs[seed], Fake("mlp", accuracy), class_names, seed, 10 * place + seed, test=test, images=200)
+            make_run(
+                folder / runs[seed],
+                Fake("mlp", accuracy),
+                class_names,
+                seed,
+                10 * place + seed,
+                test=test,
+                images=200,
+            )
         scores = _spreads(accuracy, len(ok), place) if ok else None
         rates.append(
             {
@@ -136,7 +189,9 @@ def make_lr(folder: Path, *, seeds: int = 3, test: bool = True, class_names: Seq
                 "validation": scores,
                 "test": scores if test else None,
                 "runs": [runs[seed] for seed in ok],
-                "diverged": [{"seed": seed, "message": "the loss became <infinite>."} for seed in gone],
+                "diverged": [
+                    {"seed": seed, "message": "the loss became <infinite>."} for seed in gone
+                ],
                 "is_best": lr == 0.003,
                 "as_good": lr in (0.001, 0.003),
                 "difference": None if lr in (0.003, 0.1) else _difference(accuracy - 0.9576),
@@ -158,12 +213,26 @@ def make_lr(folder: Path, *, seeds: int = 3, test: bool = True, class_names: Seq
 
 def _range_test() -> Json:
     rates = np.geomspace(1e-5, 1, 60)
-    shape = 2.3 - 1.9 / (1 + (2e-3 / rates) ** 1.5) + np.where(rates > 0.05, (rates / 0.05) ** 2, 0) * 0.3
+    shape = (
+        2.3
+        - 1.9 / (1 + (2e-3 / rates) ** 1.5)
+        + np.where(rates > 0.05, (rates / 0.05) ** 2, 0) * 0.3
+    )
     repeats = [
-        {"rates": rates.tolist(), "losses": (shape + 0.03 * repeat).tolist(), "steepest": 0.002, "minimum": 0.03}
+        {
+            "rates": rates.tolist(),
+            "losses": (shape + 0.03 * repeat).tolist(),
+            "steepest": 0.002,
+            "minimum": 0.03,
+        }
         for repeat in range(3)
     ]
-    return {"repeats": repeats, "suggested": 0.002, "agrees": True, "sentence": "A range test suggests 0.002, which is as good."}
+    return {
+        "repeats": repeats,
+        "suggested": 0.002,
+        "agrees": True,
+        "sentence": "A range test suggests 0.002, which is as good.",
+    }
 
 
 def make_labels(
@@ -189,27 +258,70 @@ def make_labels(
             chances = first + decade * np.log10(count) + rng.normal(0, 0.05 / count**0.3, seeds)
             correct[name, count] = right = rng.random((seeds, images)) < chances[:, None]
             low, high = accuracy_interval(right)
-            accuracy = {"mean": float(right.mean()), "low": low, "high": high, "per_seed": right.mean(1).tolist()}
+            accuracy = {
+                "mean": float(right.mean()),
+                "low": low,
+                "high": high,
+                "per_seed": right.mean(1).tolist(),
+            }
             runs = [f"runs/{folder_name(name)}-{count}-seed{seed}" for seed in range(seeds)]
-            about = {"labels": 10 * count, "epochs": 40.0, "seconds": 0.2 * count, "runs": runs, "failed": []}
+            about = {
+                "labels": 10 * count,
+                "epochs": 40.0,
+                "seconds": 0.2 * count,
+                "runs": runs,
+                "failed": [],
+            }
             points.append({"per_class": count, "accuracy": accuracy, "loss": None, **about})
         last = points[-1]["accuracy"]
         for seed, run in enumerate(points[-1]["runs"]):
-            make_run(folder / run, Fake(name, last["mean"]), class_names, seed, 10 * place + seed, images=200)
-        score = {"accuracy": last["mean"], "interval": [last["low"], last["high"]], "per_seed": last["per_seed"], "n": images}
-        about = {"role": "contender", "model": name, "points": points, "test": score, "runs": points[-1]["runs"]}
+            make_run(
+                folder / run,
+                Fake(name, last["mean"]),
+                class_names,
+                seed,
+                10 * place + seed,
+                images=200,
+            )
+        score = {
+            "accuracy": last["mean"],
+            "interval": [last["low"], last["high"]],
+            "per_seed": last["per_seed"],
+            "n": images,
+        }
+        about = {
+            "role": "contender",
+            "model": name,
+            "points": points,
+            "test": score,
+            "runs": points[-1]["runs"],
+        }
         contenders.append({"name": name, **about})
-    notes = ["Left out: 3,000 labels a class; the smallest class has 1,200 different training images."]
-    found = {"classes": 10, "contenders": contenders, **findings(entries, correct, counts, "test"), "notes": notes}
+    notes = [
+        "Left out: 3,000 labels a class; the smallest class has 1,200 different training images."
+    ]
+    found = {
+        "classes": 10,
+        "contenders": contenders,
+        **findings(entries, correct, counts, "test"),
+        "notes": notes,
+    }
     return _written(folder, {**_common("labels", class_names, seeds, True), **found, **changes})
 
 
 def make_backbones(
-    folder: Path, *, seeds: int = 1, class_names: Sequence[str] = DIGITS, images: int = 400, **changes: Any
+    folder: Path,
+    *,
+    seeds: int = 1,
+    class_names: Sequence[str] = DIGITS,
+    images: int = 400,
+    **changes: Any,
 ) -> Path:
     """Write a study of backbones in which the fastest is worse, and the middle one as good as the best."""
     found = []
-    for place, (side, right, speed) in enumerate(((64, 0.70, 900.0), (96, 0.90, 420.0), (128, 0.905, 130.0))):
+    for place, (side, right, speed) in enumerate(
+        ((64, 0.70, 900.0), (96, 0.90, 420.0), (128, 0.905, 130.0))
+    ):
         correct = np.random.default_rng(place).permutation(images) < right * images
         about = {
             "name": f"efficientnet-lite0@{side}",
@@ -219,26 +331,60 @@ def make_backbones(
             "l2": 0.01,
         }
         low, high = accuracy_interval(correct)
-        measured = {"accuracy": right, "interval": [low, high], "loss": 1 - right, "images_per_second": speed, "correct": correct}
+        measured = {
+            "accuracy": right,
+            "interval": [low, high],
+            "loss": 1 - right,
+            "images_per_second": speed,
+            "correct": correct,
+        }
         found.append({**about, **measured})
     notes = [f"The time limit allowed {images:,} images."]
-    finding = {**_common("backbones", class_names, seeds, False), "images": images, **_backbones._finding(found, notes, images)}
+    finding = {
+        **_common("backbones", class_names, seeds, False),
+        "images": images,
+        **_backbones._finding(found, notes, images),
+    }
     return _written(folder, {**finding, **changes})
 
 
-def make_effects(folder: Path, *, seeds: int = 3, class_names: Sequence[str] = DIGITS, **changes: Any) -> Path:
+def make_effects(
+    folder: Path, *, seeds: int = 3, class_names: Sequence[str] = DIGITS, **changes: Any
+) -> Path:
     """Write an effects study in which something helps, hurts, shows nothing and fails."""
     baseline = [f"runs/baseline-seed{seed}" for seed in range(seeds)]
     for seed, run in enumerate(baseline):
         make_run(folder / run, Fake("mlp", 0.94), class_names, seed, seed, images=200)
     effects = []
-    for place, (knob, value) in enumerate((knob, value) for knob, values in KNOBS.items() for value in values):
+    for place, (knob, value) in enumerate(
+        (knob, value) for knob, values in KNOBS.items() for value in values
+    ):
         difference = (0.012, -0.031, -0.02, 0.015, -0.001, 0.002, -0.31, 0.0)[place % 8]
-        kind = ("helps", "hurts", "hurts", "helps", "nothing shown", "nothing shown", "hurts", "failed")[place % 8]
-        runs = [] if kind == "failed" else [f"runs/{knob}-{value}-seed{seed}" for seed in range(seeds)]
+        kind = (
+            "helps",
+            "hurts",
+            "hurts",
+            "helps",
+            "nothing shown",
+            "nothing shown",
+            "hurts",
+            "failed",
+        )[place % 8]
+        runs = (
+            [] if kind == "failed" else [f"runs/{knob}-{value}-seed{seed}" for seed in range(seeds)]
+        )
         for seed, run in enumerate(runs):
-            make_run(folder / run, Fake("mlp", 0.94 + difference), class_names, seed, 10 * place + seed, images=200)
-        scores = _spreads(0.94 + difference, seeds, place) if runs else {"accuracy": None, "loss": None}
+            make_run(
+                folder / run,
+                Fake("mlp", 0.94 + difference),
+                class_names,
+                seed,
+                10 * place + seed,
+                images=200,
+            )
+        scores = (
+            _spreads(0.94 + difference, seeds, place) if runs else {"accuracy": None, "loss": None}
+        )
         effects.append(
             {
                 "knob": knob,
@@ -246,7 +392,11 @@ def make_effects(folder: Path, *, seeds: int = 3, class_names: Sequence[str] = D
                 "label": f"{knob} {value}",
                 "baseline_value": DEFAULTS[knob],
                 **scores,
-                **(_difference(difference) if runs else {"difference": None, "interval": None, "p_adjusted": None}),
+                **(
+                    _difference(difference)
+                    if runs
+                    else {"difference": None, "interval": None, "p_adjusted": None}
+                ),
                 "kind": kind,
                 "smallest_detectable": 0.006 if runs else None,
                 "runs": runs,
@@ -260,7 +410,10 @@ def make_effects(folder: Path, *, seeds: int = 3, class_names: Sequence[str] = D
             "recipe": DEFAULTS,
             **_spreads(0.94, seeds, 99),
             "runs": baseline,
-            "fit": _fit("overfits a little: 4 points better on training images than on validation images", 0.98),
+            "fit": _fit(
+                "overfits a little: 4 points better on training images than on validation images",
+                0.98,
+            ),
         },
         "effects": effects,
         "sentence": "2 of 8 changes help mlp on digits, 3 hurt; the largest gain is nodes 512 with 1.5 points.",
@@ -270,7 +423,12 @@ def make_effects(folder: Path, *, seeds: int = 3, class_names: Sequence[str] = D
 
 
 def _fit(words: str, train: float) -> Json:
-    return {"words": words, "train_accuracy": train, "validation_accuracy": 0.94, "gap": train - 0.94}
+    return {
+        "words": words,
+        "train_accuracy": train,
+        "validation_accuracy": 0.94,
+        "gap": train - 0.94,
+    }
 
 
 def _common(study: str, class_names: Sequence[str], seeds: int, test: bool) -> Json:

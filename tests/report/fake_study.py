@@ -90,7 +90,12 @@ def make_study(
         ]
         contenders.append(_contender(fake, runs, metrics, test))
     folder.mkdir(parents=True, exist_ok=True)
-    budget = {"time_limit": 300.0, "seconds_per_contender": 100.0, "seeds": list(range(seeds)), "seconds_spent": 294.1}
+    budget = {
+        "time_limit": 300.0,
+        "seconds_per_contender": 100.0,
+        "seeds": list(range(seeds)),
+        "seconds_spent": 294.1,
+    }
     part = "test" if test else "validation"
     verdict = _verdict(contenders, winner, images, part) if pairs else _no_verdict()
     finding = {
@@ -130,7 +135,9 @@ def make_run(
     pixels, labels = _digit_images()
     if image_shape != (8, 8, 1) or classes != 10:
         labels = np.arange(images) % classes
-        pixels = np.asarray(np.random.default_rng(1).integers(0, 256, (images, *image_shape)), np.uint8)
+        pixels = np.asarray(
+            np.random.default_rng(1).integers(0, 256, (images, *image_shape)), np.uint8
+        )
     rows = np.arange(images) % len(labels)
     probabilities = _probabilities(labels[rows], classes, fake.accuracy, rng)
     part = "test" if test else "validation"
@@ -160,14 +167,26 @@ def make_run(
         "platform": "Linux-6.1-x86_64",
     }
     data = dataset_facts(dataset, class_names, image_shape, test)
-    for name, content in (("recipe", _recipe(fake)), ("environment", environment), ("data", data), ("metrics", metrics)):
+    for name, content in (
+        ("recipe", _recipe(fake)),
+        ("environment", environment),
+        ("data", data),
+        ("metrics", metrics),
+    ):
         (folder / f"{name}.json").write_text(json.dumps(content), encoding="utf-8")
     (folder / "curves.csv").write_text(_curves(fake, rng), encoding="utf-8")
-    (folder / "predictions.csv").write_text(_predictions(rows, labels, probabilities, class_names, part), encoding="utf-8")
+    (folder / "predictions.csv").write_text(
+        _predictions(rows, labels, probabilities, class_names, part), encoding="utf-8"
+    )
     if gallery:
         correct = probabilities.argmax(1) == labels[rows]
         right, wrong = (rng.permutation(np.flatnonzero(flag))[:9] for flag in (correct, ~correct))
-        np.savez(folder / "gallery.npz", right=right, wrong=wrong, images=pixels[rows[np.concatenate([right, wrong])]])
+        np.savez(
+            folder / "gallery.npz",
+            right=right,
+            wrong=wrong,
+            images=pixels[rows[np.concatenate([right, wrong])]],
+        )
     return metrics
 
 
@@ -185,7 +204,9 @@ def _slug(name: str) -> str:
     return "".join(letter if letter.isalnum() else "-" for letter in name)
 
 
-def dataset_facts(name: str, class_names: Sequence[str], image_shape: tuple[int, int, int], test: bool) -> dict[str, Any]:
+def dataset_facts(
+    name: str, class_names: Sequence[str], image_shape: tuple[int, int, int], test: bool
+) -> dict[str, Any]:
     """The `dataset` of a finding."""
     return {
         "name": name,
@@ -201,7 +222,9 @@ def dataset_facts(name: str, class_names: Sequence[str], image_shape: tuple[int,
     }
 
 
-def _probabilities(labels: NDArray[np.int64], classes: int, accuracy: float, rng: np.random.Generator) -> NDArray[np.float64]:
+def _probabilities(
+    labels: NDArray[np.int64], classes: int, accuracy: float, rng: np.random.Generator
+) -> NDArray[np.float64]:
     """Rows that sum to one and are right in about `accuracy` of the cases; neighbouring classes are confused most."""
     near = (labels + rng.choice([1, -1, 3, 5], len(labels), p=[0.5, 0.25, 0.15, 0.1])) % classes
     guess = np.where(rng.random(len(labels)) < accuracy, labels, near)
@@ -212,7 +235,9 @@ def _probabilities(labels: NDArray[np.int64], classes: int, accuracy: float, rng
     return np.asarray(out / out.sum(1, keepdims=True))
 
 
-def _scores(labels: NDArray[np.int64], probabilities: NDArray[np.float64], class_names: Sequence[str]) -> dict[str, Any]:
+def _scores(
+    labels: NDArray[np.int64], probabilities: NDArray[np.float64], class_names: Sequence[str]
+) -> dict[str, Any]:
     classes, guess = len(class_names), probabilities.argmax(1)
     confusion = np.zeros((classes, classes), int)
     np.add.at(confusion, (labels, guess), 1)
@@ -247,24 +272,34 @@ def _interval(accuracy: float, n: int) -> list[float]:
 
 
 def _curves(fake: Fake, rng: np.random.Generator) -> str:
-    lines = ["epoch,seconds,learning_rate,train_loss,train_accuracy,validation_loss,validation_accuracy"]
+    lines = [
+        "epoch,seconds,learning_rate,train_loss,train_accuracy,validation_loss,validation_accuracy"
+    ]
     for epoch in range(1, 7):
         gone = float(np.exp(-epoch / 1.7))
         accuracy = fake.accuracy - 0.5 * gone + rng.normal(0, 0.006)
         loss = 0.2 + 1.8 * gone + rng.normal(0, 0.02)
-        lines.append(f"{epoch},{13 * epoch},0.001,{loss * 1.15:.4f},{accuracy - 0.02:.4f},{loss:.4f},{accuracy:.4f}")
+        lines.append(
+            f"{epoch},{13 * epoch},0.001,{loss * 1.15:.4f},{accuracy - 0.02:.4f},{loss:.4f},{accuracy:.4f}"
+        )
     return "\n".join(lines) + "\n"
 
 
 def _predictions(
-    rows: NDArray[np.int64], labels: NDArray[np.int64], probabilities: NDArray[np.float64], class_names: Sequence[str], part: str
+    rows: NDArray[np.int64],
+    labels: NDArray[np.int64],
+    probabilities: NDArray[np.float64],
+    class_names: Sequence[str],
+    part: str,
 ) -> str:
     out = io.StringIO()
     writer = csv.writer(out)
     writer.writerow(["index", "image", "part", "label", "predicted", "correct", *class_names])
     for place, (row, chances) in enumerate(zip(rows, probabilities.round(5).tolist(), strict=True)):
         label, guess = class_names[int(labels[row])], class_names[int(np.argmax(chances))]
-        writer.writerow([place, f"{part}-{place:05d}", part, label, guess, int(label == guess), *chances])
+        writer.writerow(
+            [place, f"{part}-{place:05d}", part, label, guess, int(label == guess), *chances]
+        )
     return out.getvalue()
 
 
@@ -296,7 +331,9 @@ def _backbone_layers() -> list[Layer]:
     ]
 
 
-def _contender(fake: Fake, runs: list[str], metrics: list[dict[str, Any]], test: bool) -> dict[str, Any]:
+def _contender(
+    fake: Fake, runs: list[str], metrics: list[dict[str, Any]], test: bool
+) -> dict[str, Any]:
     first, part = metrics[0], "test" if test else "validation"
     per_seed = [run[part]["accuracy"] for run in metrics]
     mean = float(np.mean(per_seed))
@@ -329,7 +366,13 @@ def _contender(fake: Fake, runs: list[str], metrics: list[dict[str, Any]], test:
 
 def _floors(images: int) -> list[dict[str, Any]]:
     return [
-        {"name": "majority class", "accuracy": 0.1, "interval": _interval(0.1, images), "n": images, "note": ""},
+        {
+            "name": "majority class",
+            "accuracy": 0.1,
+            "interval": _interval(0.1, images),
+            "n": images,
+            "note": "",
+        },
         {
             "name": "nearest neighbour on pixels",
             "accuracy": 0.84,
@@ -340,9 +383,18 @@ def _floors(images: int) -> list[dict[str, Any]]:
     ]
 
 
-def _verdict(contenders: list[dict[str, Any]], winner: str | None, n: int, part: str) -> dict[str, Any]:
-    order = sorted((one for one in contenders if one["role"] == "contender"), key=lambda one: -one[part]["accuracy"])
-    pairs = [_pair(a, b, part, is_shown=winner is not None) for place, a in enumerate(order) for b in order[place + 1 :]]
+def _verdict(
+    contenders: list[dict[str, Any]], winner: str | None, n: int, part: str
+) -> dict[str, Any]:
+    order = sorted(
+        (one for one in contenders if one["role"] == "contender"),
+        key=lambda one: -one[part]["accuracy"],
+    )
+    pairs = [
+        _pair(a, b, part, is_shown=winner is not None)
+        for place, a in enumerate(order)
+        for b in order[place + 1 :]
+    ]
     first = pairs[0]
     sentence = (
         f"{winner} is better than {first['b']} by {100 * first['difference']:.1f} points of {part} accuracy (95% interval "

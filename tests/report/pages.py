@@ -31,4 +31,9 @@ class Tags(HTMLParser):
         self.tags.append((tag, dict(attrs)))
 
     def values(self, *names: str) -> Iterator[str]:
-        return (value or "" for _, attributes in self.tags for name, value in attributes.items() if name in names)
+        return (
+            value or ""
+            for _, attributes in self.tags
+            for name, value in attributes.items()
+            if name in names
+        )

@@ -35,13 +35,29 @@ def test_the_page_leads_with_the_verdict(study: Path, page: str) -> None:
 
 def test_all_it_shows_is_in_the_order_of_the_design(page: str) -> None:
     sections = re.findall(r'<h2 id="(\w+)"', page)
-    assert sections == ["sure", "results", "curves", "confused", "classes", "networks", "gallery", "made", "read"]
+    assert sections == [
+        "sure",
+        "results",
+        "curves",
+        "confused",
+        "classes",
+        "networks",
+        "gallery",
+        "made",
+        "read",
+    ]
 
 
 def test_controls_and_floors_stand_apart_with_their_accuracy(page: str) -> None:
     table = page[page.index('class="results"') : page.index("</table>")]
-    assert table.index("Controls:") < table.index("efficientnet-lite0 (random weights)") < table.index("Floors:")
-    assert table.index("Floors:") < table.index("nearest neighbour on pixels") < table.index("84.0%")
+    assert (
+        table.index("Controls:")
+        < table.index("efficientnet-lite0 (random weights)")
+        < table.index("Floors:")
+    )
+    assert (
+        table.index("Floors:") < table.index("nearest neighbour on pixels") < table.index("84.0%")
+    )
 
 
 def test_a_model_below_a_floor_is_said_so(page: str) -> None:
@@ -61,7 +77,13 @@ def test_notes_and_failed_contenders_are_named(tmp_path: Path) -> None:
 
 
 def test_the_command_and_what_it_rests_on_are_named(page: str) -> None:
-    for words in ("headstart compare digits --time-limit 5m --out demo", "12 exact copies", "51,000", "read once", "2.15.0"):
+    for words in (
+        "headstart compare digits --time-limit 5m --out demo",
+        "12 exact copies",
+        "51,000",
+        "read once",
+        "2.15.0",
+    ):
         assert words in page
 
 
@@ -71,7 +93,11 @@ def test_every_figure_is_written_as_png_and_svg(study: Path, page: str) -> None:
     assert names == {
         "curves",
         "differences",
-        *(f"{kind}-{name}" for kind in ("confusion", "architecture", "gallery") for name in ("cnn", "efficientnet-lite0")),
+        *(
+            f"{kind}-{name}"
+            for kind in ("confusion", "architecture", "gallery")
+            for name in ("cnn", "efficientnet-lite0")
+        ),
     }
     for name in names:
         assert (figures / f"{name}.png").read_bytes().startswith(b"\x89PNG")
@@ -80,7 +106,15 @@ def test_every_figure_is_written_as_png_and_svg(study: Path, page: str) -> None:
 
 def test_nothing_a_class_or_a_contender_is_called_becomes_markup(tmp_path: Path) -> None:
     fakes = [Fake("<b>bold</b>", 0.9), Fake("<B>bold</B>", 0.8)]
-    make_study(tmp_path, fakes, class_names=NASTY, seeds=1, images=400, winner="<b>bold</b>", dataset="<i>data</i>")
+    make_study(
+        tmp_path,
+        fakes,
+        class_names=NASTY,
+        seeds=1,
+        images=400,
+        winner="<b>bold</b>",
+        dataset="<i>data</i>",
+    )
     page = write_report(tmp_path).read_text(encoding="utf-8")
     tags = Tags(page).tags
     assert "&lt;script&gt;alert(&#34;x&#34;)&lt;/script&gt;" in page
@@ -98,7 +132,15 @@ def test_nothing_a_class_or_a_contender_is_called_becomes_markup(tmp_path: Path)
 def test_a_hundred_classes_and_six_contenders_stay_under_5_mb(tmp_path: Path) -> None:
     names = [f"class number {number} of a hundred" for number in range(100)]
     fakes = [Fake(f"model {number}", 0.5 + 0.05 * number, frozen=number > 3) for number in range(6)]
-    make_study(tmp_path, fakes, class_names=names, seeds=1, images=500, image_shape=(96, 96, 3), winner=None)
+    make_study(
+        tmp_path,
+        fakes,
+        class_names=names,
+        seeds=1,
+        images=500,
+        image_shape=(96, 96, 3),
+        winner=None,
+    )
     path = write_report(tmp_path)
     page = path.read_text(encoding="utf-8")
     assert path.stat().st_size < 5e6
@@ -111,12 +153,19 @@ def test_a_hundred_classes_and_six_contenders_stay_under_5_mb(tmp_path: Path) ->
 
 def test_a_matrix_of_a_hundred_classes_is_drawn_without_numbers(tmp_path: Path) -> None:
     names = tuple(f"class number {number} of a hundred" for number in range(100))
-    study = read_study(make_study(tmp_path, TWO_AND_A_CONTROL[:1], class_names=names, seeds=1, images=500, pairs=False))
+    study = read_study(
+        make_study(
+            tmp_path, TWO_AND_A_CONTROL[:1], class_names=names, seeds=1, images=500, pairs=False
+        )
+    )
     with canvas():
         figure = _curves.confusion(study.entries[0], np.eye(100, dtype=np.int64), names, 1.0)
         assert len(figure.axes[0].texts) == 0
         for axis in (figure.axes[0].xaxis, figure.axes[0].yaxis):
-            assert [label.get_text() for label in axis.get_ticklabels()][:2] == ["class number…", "class number…"]
+            assert [label.get_text() for label in axis.get_ticklabels()][:2] == [
+                "class number…",
+                "class number…",
+            ]
             assert list(axis.get_ticklocs()) == list(range(0, 100, 9))
         save(figure, tmp_path, "matrix")
     assert (tmp_path / "matrix.svg").stat().st_size < 2e5
@@ -124,7 +173,9 @@ def test_a_matrix_of_a_hundred_classes_is_drawn_without_numbers(tmp_path: Path) 
 
 @pytest.mark.usefixtures("page_only")
 def test_without_test_images_the_page_says_that_validation_judges(tmp_path: Path) -> None:
-    page = write_report(make_study(tmp_path, seeds=1, test=False, pairs=False)).read_text(encoding="utf-8")
+    page = write_report(make_study(tmp_path, seeds=1, test=False, pairs=False)).read_text(
+        encoding="utf-8"
+    )
     assert "No verdict on digits" in page
     assert "No verdict: --test 0 left no test images to judge on." in page
     assert "every score on this page is on validation images" in page
@@ -134,13 +185,17 @@ def test_without_test_images_the_page_says_that_validation_judges(tmp_path: Path
 
 @pytest.mark.usefixtures("page_only")
 def test_a_win_on_validation_images_is_not_told_as_one_on_test_images(tmp_path: Path) -> None:
-    page = write_report(make_study(tmp_path, seeds=1, images=300, test=False)).read_text(encoding="utf-8")
+    page = write_report(make_study(tmp_path, seeds=1, images=300, test=False)).read_text(
+        encoding="utf-8"
+    )
     assert "<title>cnn wins on digits (validation images)" in page
     assert "Difference in validation accuracy" in page
     assert "<dt>Test images</dt><dd>none</dd>" in page
     assert "Test set read" not in page
     make_run(tmp_path / "run", Fake("cnn", 0.95), DIGITS, seed=3, noise=5, test=False)
-    assert "% (validation images)</h1>" in write_run_report(tmp_path / "run").read_text(encoding="utf-8")
+    assert "% (validation images)</h1>" in write_run_report(tmp_path / "run").read_text(
+        encoding="utf-8"
+    )
 
 
 @pytest.mark.usefixtures("page_only")
@@ -152,7 +207,11 @@ def test_warnings_about_the_data_stand_with_the_results(tmp_path: Path) -> None:
         (written["dataset"] if path.name == "finding.json" else written).update(warning)
         path.write_text(json.dumps(written))
     for page in (write_report(tmp_path), write_run_report(tmp_path / "runs/cnn-seed0")):
-        results = page.read_text(encoding="utf-8").partition('<h2 id="results">')[2].partition("</section>")[0]
+        results = (
+            page.read_text(encoding="utf-8")
+            .partition('<h2 id="results">')[2]
+            .partition("</section>")[0]
+        )
         assert "<b>Data:</b> 12 images of &lt;cat&gt; are tiny." in results
 
 
@@ -161,22 +220,26 @@ def test_the_time_spent_leaves_out_the_report(page: str) -> None:
 
 
 @pytest.mark.usefixtures("page_only")
-def test_a_class_name_of_200_letters_is_cut_in_the_pairs_and_kept_as_a_title(tmp_path: Path) -> None:
+def test_a_class_name_of_200_letters_is_cut_in_the_pairs_and_kept_as_a_title(
+    tmp_path: Path,
+) -> None:
     names = ["w" * 200, *DIGITS[1:]]
-    page = write_report(make_study(tmp_path, [Fake("cnn", 0.6)], class_names=names, seeds=1, pairs=False)).read_text(
-        encoding="utf-8"
-    )
+    page = write_report(
+        make_study(tmp_path, [Fake("cnn", 0.6)], class_names=names, seeds=1, pairs=False)
+    ).read_text(encoding="utf-8")
     table = page.partition('<table class="pairs">')[2].partition("</table>")[0]
     assert f'title="{"w" * 200}">{"w" * 31}…<' in table
-    assert re.search(r"\.pairs\{table-layout:fixed\}\n\.pairs th,\.pairs td\{[^}]*overflow-wrap:anywhere", page)
+    assert re.search(
+        r"\.pairs\{table-layout:fixed\}\n\.pairs th,\.pairs td\{[^}]*overflow-wrap:anywhere", page
+    )
 
 
 @pytest.mark.usefixtures("page_only")
 def test_every_nth_of_many_classes_is_named_on_both_sides(tmp_path: Path) -> None:
     names = [f"{number} of a hundred or so" for number in range(100)]
-    page = write_report(make_study(tmp_path, [Fake("cnn", 0.6)], class_names=names, seeds=1, pairs=False)).read_text(
-        encoding="utf-8"
-    )
+    page = write_report(
+        make_study(tmp_path, [Fake("cnn", 0.6)], class_names=names, seeds=1, pairs=False)
+    ).read_text(encoding="utf-8")
     figure = page.partition('<figure class="heat">')[2].partition("</figure>")[0]
     for side in ("top", "left"):
         place = {"top": "left", "left": "top"}[side]
@@ -189,9 +252,9 @@ def test_every_nth_of_many_classes_is_named_on_both_sides(tmp_path: Path) -> Non
 @pytest.mark.usefixtures("page_only")
 def test_left_out_pairs_of_one_image_are_counted(tmp_path: Path) -> None:
     names = [str(number) for number in range(30)]
-    page = write_report(make_study(tmp_path, [Fake("cnn", 0.6)], class_names=names, seeds=1, pairs=False)).read_text(
-        encoding="utf-8"
-    )
+    page = write_report(
+        make_study(tmp_path, [Fake("cnn", 0.6)], class_names=names, seeds=1, pairs=False)
+    ).read_text(encoding="utf-8")
     assert re.search(r"\d+ pairs with a single image left out\.", page)
 
 

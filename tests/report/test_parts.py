@@ -28,7 +28,15 @@ from headstart.report.pages._sections import below_floors, listed_pairs, per_cla
 
 
 @pytest.mark.parametrize(
-    ("number", "text"), [(0.031, "+3.1"), (-0.031, "−3.1"), (0.0004, "+0.04"), (0.0, "0"), (0.00999, "+1.0"), (None, "–")]
+    ("number", "text"),
+    [
+        (0.031, "+3.1"),
+        (-0.031, "−3.1"),
+        (0.0004, "+0.04"),
+        (0.0, "0"),
+        (0.00999, "+1.0"),
+        (None, "–"),
+    ],
 )
 def test_differences_are_signed_points(number: float | None, text: str) -> None:
     assert _values.points(number) == text
@@ -36,7 +44,14 @@ def test_differences_are_signed_points(number: float | None, text: str) -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(0.42, "0.4 s"), (85.2, "85 s"), (294.1, "4 min 54 s"), (300, "5 min"), (7500, "2 h 05 min"), (None, "–")],
+    [
+        (0.42, "0.4 s"),
+        (85.2, "85 s"),
+        (294.1, "4 min 54 s"),
+        (300, "5 min"),
+        (7500, "2 h 05 min"),
+        (None, "–"),
+    ],
 )
 def test_durations_read_like_speech(seconds: float | None, text: str) -> None:
     assert _values.duration(seconds) == text
@@ -44,7 +59,14 @@ def test_durations_read_like_speech(seconds: float | None, text: str) -> None:
 
 @pytest.mark.parametrize(
     ("number", "text"),
-    [(999, "999"), (999_600, "1.00 M"), (13_264, "13.3 k"), (11_700_000, "11.7 M"), (385e6, "385 M"), (1.2e9, "1.20 G")],
+    [
+        (999, "999"),
+        (999_600, "1.00 M"),
+        (13_264, "13.3 k"),
+        (11_700_000, "11.7 M"),
+        (385e6, "385 M"),
+        (1.2e9, "1.20 G"),
+    ],
 )
 def test_large_counts_keep_three_digits(number: float, text: str) -> None:
     assert _values.amount(number) == text
@@ -64,7 +86,9 @@ def test_nested_recipes_are_laid_flat() -> None:
     }
 
 
-def layer(name: str, kind: str = "Conv2d", parameters: int = 10, trainable: bool = True, side: int = 8) -> dict[str, Any]:
+def layer(
+    name: str, kind: str = "Conv2d", parameters: int = 10, trainable: bool = True, side: int = 8
+) -> dict[str, Any]:
     return {
         "name": name,
         "kind": kind,
@@ -76,7 +100,12 @@ def layer(name: str, kind: str = "Conv2d", parameters: int = 10, trainable: bool
 
 
 def test_a_weighted_layer_is_drawn_with_what_follows_it() -> None:
-    network = [layer("conv1"), layer("norm", "BatchNorm2d"), layer("act", "ReLU", 0, False), layer("head", "Linear")]
+    network = [
+        layer("conv1"),
+        layer("norm", "BatchNorm2d"),
+        layer("act", "ReLU", 0, False),
+        layer("head", "Linear"),
+    ]
     found = blocks(network, [8, 8, 1])
     assert [(one.title, one.kinds, one.parameters, one.state) for one in found] == [
         ("image", ("input",), 0, "fixed"),
@@ -100,7 +129,9 @@ def test_a_frozen_backbone_is_one_block_a_stage() -> None:
 
 def test_a_long_network_is_drawn_by_stage_even_when_it_learns() -> None:
     found = blocks([layer(f"stage.{number // 10}.conv{number}") for number in range(40)], [])
-    assert [(one.title, one.layers, one.state) for one in found] == [(f"stage.{number}", 10, "learned") for number in range(4)]
+    assert [(one.title, one.layers, one.state) for one in found] == [
+        (f"stage.{number}", 10, "learned") for number in range(4)
+    ]
 
 
 def test_errors_show_beside_a_strong_diagonal() -> None:
@@ -135,18 +166,24 @@ def test_no_axis_names_more_than_twelve_of_many_classes(classes: int) -> None:
 
 
 def entry(name: str, place: int | None = 0, **facts: Any) -> Entry:
-    score = Facts(accuracy=facts.pop("accuracy", 0.9), interval=facts.pop("interval", None), per_seed=[])
+    score = Facts(
+        accuracy=facts.pop("accuracy", 0.9), interval=facts.pop("interval", None), per_seed=[]
+    )
     epochs = facts.pop("epochs", 5)
     f1 = facts.pop("f1", [0.5])
     table = [{"precision": one, "recall": one, "f1": one, "support": 3} for one in f1]
-    run = Run(Path(), Facts(test={"per_class": table}), Facts(), {"epoch": np.arange(1.0, epochs + 1)})
+    run = Run(
+        Path(), Facts(test={"per_class": table}), Facts(), {"epoch": np.arange(1.0, epochs + 1)}
+    )
     return Entry(name, place, Facts(facts), score, (run,), run)
 
 
 class FakeStudy:
     """As much of a study as the parts look at."""
 
-    def __init__(self, *entries: Entry, floors: tuple[Facts, ...] = (), class_names: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, *entries: Entry, floors: tuple[Facts, ...] = (), class_names: tuple[str, ...] = ()
+    ) -> None:
         self.entries = self.contenders = entries
         self.facts, self.class_names, self.part = Facts(floors=list(floors)), class_names, "test"
 
@@ -168,20 +205,33 @@ def test_epochs_share_an_axis_unless_one_would_be_a_dot() -> None:
         (0.5, ["cnn is worse than a floor, majority class: …"], 0),
     ],
 )
-def test_a_model_below_a_floor_is_said_so_once(accuracy: float, notes: list[str], sentences: int) -> None:
-    study = FakeStudy(entry("cnn", accuracy=accuracy), floors=(Facts(name="majority class", accuracy=0.6),))
+def test_a_model_below_a_floor_is_said_so_once(
+    accuracy: float, notes: list[str], sentences: int
+) -> None:
+    study = FakeStudy(
+        entry("cnn", accuracy=accuracy), floors=(Facts(name="majority class", accuracy=0.6),)
+    )
     study.facts["verdict"] = Facts(notes=notes)
     found = below_floors(study)  # type: ignore[arg-type]  # a stand-in with the attributes that are read
     assert len(found) == sentences
 
 
 def test_classes_with_the_largest_gap_come_first() -> None:
-    study = FakeStudy(entry("a", f1=[0.9, 0.5, 0.7]), entry("b", 1, f1=[0.8, 0.9, 0.7]), class_names=("x", "y", "z"))
+    study = FakeStudy(
+        entry("a", f1=[0.9, 0.5, 0.7]),
+        entry("b", 1, f1=[0.8, 0.9, 0.7]),
+        class_names=("x", "y", "z"),
+    )
     assert [row["name"] for row in per_class(study)] == ["y", "x", "z"]  # type: ignore[arg-type]  # as above
 
 
 def test_settings_that_differ_are_marked() -> None:
-    found = recipes((entry("a", recipe={"lr": 0.1, "batch": 32}), entry("b", 1, recipe={"lr": 0.2, "batch": 32})))
+    found = recipes(
+        (
+            entry("a", recipe={"lr": 0.1, "batch": 32}),
+            entry("b", 1, recipe={"lr": 0.2, "batch": 32}),
+        )
+    )
     assert [(row["key"], row["differs"]) for row in found] == [("lr", True), ("batch", False)]
 
 
@@ -205,23 +255,41 @@ def test_every_text_colour_has_the_contrast_of_wcag_aa(theme: Theme) -> None:
 # Machado, Oliveira & Fernandes (2009), severity 1.
 SEEN_AS = {
     "normal": np.eye(3),
-    "protanopia": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
-    "deuteranopia": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]],
-    "tritanopia": [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]],
+    "protanopia": [
+        [0.152286, 1.052583, -0.204868],
+        [0.114503, 0.786281, 0.099216],
+        [-0.003882, -0.048116, 1.051998],
+    ],
+    "deuteranopia": [
+        [0.367322, 0.860646, -0.227968],
+        [0.280085, 0.672501, 0.047413],
+        [-0.011820, 0.042940, 0.968881],
+    ],
+    "tritanopia": [
+        [1.255528, -0.076749, -0.178779],
+        [-0.078411, 0.930809, 0.147602],
+        [0.004733, 0.691367, 0.303900],
+    ],
 }
 
 
 @pytest.mark.parametrize("theme", [LIGHT, DARK], ids=["light", "dark"])
 @pytest.mark.parametrize("eyes", SEEN_AS)
 def test_accents_stay_apart_for_colour_blind_readers(theme: Theme, eyes: str) -> None:
-    to_xyz = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
+    to_xyz = np.array(
+        [[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]]
+    )
 
     def lab(colour: str) -> np.ndarray[Any, Any]:
-        xyz = to_xyz @ np.clip(np.array(SEEN_AS[eyes]) @ channels(colour), 0, 1) / [0.9505, 1, 1.089]
+        xyz = (
+            to_xyz @ np.clip(np.array(SEEN_AS[eyes]) @ channels(colour), 0, 1) / [0.9505, 1, 1.089]
+        )
         f = np.where(xyz > 0.008856, np.cbrt(xyz), 7.787 * xyz + 16 / 116)
         return np.array([116 * f[1] - 16, 500 * (f[0] - f[1]), 200 * (f[1] - f[2])])
 
-    assert min(float(np.linalg.norm(lab(a) - lab(b))) for a, b in combinations(theme.accents, 2)) >= 10
+    assert (
+        min(float(np.linalg.norm(lab(a) - lab(b))) for a, b in combinations(theme.accents, 2)) >= 10
+    )
 
 
 def printed(table: RenderableType, width: int = 200) -> str:
@@ -243,7 +311,9 @@ def test_the_terminal_table_fits_and_loses_no_number(tmp_path: Path, width: int)
 
 
 def test_the_terminal_table_does_without_test_and_verdict(tmp_path: Path) -> None:
-    finding = json.loads((make_study(tmp_path, images=120, test=False, pairs=False) / "finding.json").read_text())
+    finding = json.loads(
+        (make_study(tmp_path, images=120, test=False, pairs=False) / "finding.json").read_text()
+    )
     text = printed(compare_table(finding))
     assert "validation" in text
     assert "No verdict" in text
@@ -260,7 +330,9 @@ def test_runs_are_listed_finished_or_not() -> None:
         "validation": {"accuracy": 0.91, "n": 900},
         "test": {"accuracy": 0.92, "interval": [0.9, 0.94], "n": 900},
     }
-    text = printed(runs_table([done, {"run": "runs/b", "state": "unfinished", "model": "cnn", "seed": 1}]))
+    text = printed(
+        runs_table([done, {"run": "runs/b", "state": "unfinished", "model": "cnn", "seed": 1}])
+    )
     assert "92.0%" in text and "runs/b" in text
     assert "90.0 to 94.0%" in printed(run_table(done))
     assert "No runs here yet." in printed(runs_table([]))
@@ -283,7 +355,9 @@ def test_the_list_of_runs_fits_and_names_state_and_folder_from_here(
     text = printed(runs_table([done, elsewhere]), width)
     lines = [line.split() for line in text.splitlines()]
     assert max(len(line.rstrip()) for line in text.splitlines()) <= width
-    assert ["runs/a", "finished", "efficientnet-lite0", "1234", "92.00%", "91.00%"] in [line[:6] for line in lines]
+    assert ["runs/a", "finished", "efficientnet-lite0", "1234", "92.00%", "91.00%"] in [
+        line[:6] for line in lines
+    ]
     assert ["/elsewhere/b", "unfinished", "mlp"] in [line[:3] for line in lines]
 
 
@@ -299,7 +373,12 @@ def test_warnings_stand_under_the_terminal_tables(tmp_path: Path) -> None:
 def test_the_room_opens_without_torch_or_matplotlib() -> None:
     heavy = {"torch", "matplotlib", "PIL", "sklearn", "rich", "jinja2"}
     code = f"import sys, headstart.report; print({heavy} & set(sys.modules))"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "set()"
+    assert (
+        subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        ).stdout.strip()
+        == "set()"
+    )
 
 
 @pytest.mark.parametrize(
@@ -312,7 +391,9 @@ def test_the_room_opens_without_torch_or_matplotlib() -> None:
         ({(1, 1): -1.0}, "no part of the image"),
     ],
 )
-def test_where_an_explanation_rests_is_where_most_of_it_adds_up(cells: dict[tuple[int, int], float], words: str) -> None:
+def test_where_an_explanation_rests_is_where_most_of_it_adds_up(
+    cells: dict[tuple[int, int], float], words: str
+) -> None:
     values = np.zeros((5, 5))
     for at, value in cells.items():
         values[at] = value

@@ -12,7 +12,9 @@ from headstart import store
 from headstart.errors import InputError, ResourceError
 
 
-def test_a_failed_write_leaves_the_old_content_and_no_debris(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_write_leaves_the_old_content_and_no_debris(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "a.json"
     store.write_json(path, {"n": 1})
 
@@ -119,7 +121,10 @@ def test_a_sealed_folder_is_whole_until_anything_in_it_changes(tmp_path: Path) -
 
 def test_a_manifest_cannot_point_outside_its_folder(tmp_path: Path) -> None:
     store.write_bytes(tmp_path / "secret", b"x")
-    store.write_json(tmp_path / "run" / "manifest.json", {"../secret": {"bytes": 1, "sha256": hashlib.sha256(b"x").hexdigest()}})
+    store.write_json(
+        tmp_path / "run" / "manifest.json",
+        {"../secret": {"bytes": 1, "sha256": hashlib.sha256(b"x").hexdigest()}},
+    )
     assert store.damage(tmp_path / "run") is not None
 
 
@@ -134,7 +139,9 @@ def test_what_a_killed_process_left_is_cleared_and_nothing_else(tmp_path: Path) 
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(keep)
 
 
-def test_what_need_not_outlive_a_crash_is_not_synced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_need_not_outlive_a_crash_is_not_synced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     synced: list[int] = []
     monkeypatch.setattr(os, "fsync", synced.append)
     with store.volatile():
@@ -146,7 +153,9 @@ def test_what_need_not_outlive_a_crash_is_not_synced(tmp_path: Path, monkeypatch
     assert len(synced) == 2
 
 
-def test_a_file_without_a_name_holds_its_content_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_without_a_name_holds_its_content_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     with store.nameless_file(b"twelve bytes") as file:
         assert list(tmp_path.iterdir()) == []

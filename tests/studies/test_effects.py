@@ -19,13 +19,24 @@ from headstart.studies._knobs import KNOBS, knobs_of, turned
 
 
 def quick(*of: str, **changes: Any) -> EffectStudy:
-    given: dict[str, Any] = {"model": "mlp", "of": of, "seeds": 2, "values": {"epochs": 3.0, "batch": 32, "nodes": 64}}
+    given: dict[str, Any] = {
+        "model": "mlp",
+        "of": of,
+        "seeds": 2,
+        "values": {"epochs": 3.0, "batch": 32, "nodes": 64},
+    }
     return EffectStudy(**{**given, **changes})
 
 
-def test_a_knob_that_hurts_is_found_and_each_turn_changes_nothing_else(digits: Dataset, small: Split, tmp_path: Path) -> None:
+def test_a_knob_that_hurts_is_found_and_each_turn_changes_nothing_else(
+    digits: Dataset, small: Split, tmp_path: Path
+) -> None:
     finding = effects(
-        quick("dropout", "nodes", values={"epochs": 12.0, "batch": 16, "nodes": 8, "lr": 0.01, "optimizer": "adam"}),
+        quick(
+            "dropout",
+            "nodes",
+            values={"epochs": 12.0, "batch": 16, "nodes": 8, "lr": 0.01, "optimizer": "adam"},
+        ),
         digits,
         small,
         tmp_path / "study",
@@ -37,14 +48,20 @@ def test_a_knob_that_hurts_is_found_and_each_turn_changes_nothing_else(digits: D
     assert found["nodes 4"]["difference"] < 0 and found["nodes 4"]["interval"][1] < 0
     assert "nodes 4" in finding["sentence"].split(" hurt")[0]
     for one in finding["effects"]:
-        recipe = json.loads((tmp_path / "study" / one["runs"][0] / "recipe.json").read_text())["recipe"]
-        flat, base = ({**of, **of["net"], "net": None} for of in (recipe, finding["baseline"]["recipe"]))
+        recipe = json.loads((tmp_path / "study" / one["runs"][0] / "recipe.json").read_text())[
+            "recipe"
+        ]
+        flat, base = (
+            {**of, **of["net"], "net": None} for of in (recipe, finding["baseline"]["recipe"])
+        )
         assert [key for key in base if flat[key] != base[key]] == [one["knob"]]
 
 
 @pytest.mark.parametrize("model", MODELS)
 def test_every_turn_of_every_model_is_a_recipe(model: str) -> None:
-    base = with_depth(resolve(make_recipe(model, {"epochs": 2.0}), 5000, ("shirt", "coat")), (28, 28, 1))
+    base = with_depth(
+        resolve(make_recipe(model, {"epochs": 2.0}), 5000, ("shirt", "coat")), (28, 28, 1)
+    )
     for knob in knobs_of(model, None):
         for _, _, change in KNOBS[knob](base):
             recipe = turned(base, change, {"epochs": 2.0}, "balanced")
@@ -58,10 +75,14 @@ def test_another_optimizer_comes_with_its_own_usual_rate() -> None:
     assert turned(base, {"dropout": 0.2}, {"lr": 0.3}, "balanced").lr == 0.3
 
 
-def test_a_depth_that_was_left_open_is_turned_from_what_it_comes_to(digits: Dataset, small: Split, tmp_path: Path) -> None:
+def test_a_depth_that_was_left_open_is_turned_from_what_it_comes_to(
+    digits: Dataset, small: Split, tmp_path: Path
+) -> None:
     asked = EffectStudy("cnn", ("layers",), 1, None, {"epochs": 1.0, "nodes": 8})
     finding = effects(asked, digits, small, tmp_path / "study")
-    assert [(one["label"], one["baseline_value"]) for one in finding["effects"]] == [("layers 2", 1)], "one is the least"
+    assert [(one["label"], one["baseline_value"]) for one in finding["effects"]] == [
+        ("layers 2", 1)
+    ], "one is the least"
     assert any("One seed" in note for note in finding["notes"])
 
 
@@ -80,7 +101,9 @@ def test_what_cannot_be_asked_is_refused_before_any_work(asked: EffectStudy, mes
         asked.check()
 
 
-def test_curves_of_seeds_that_stopped_at_different_epochs_are_read_as_far_as_all_go(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_curves_of_seeds_that_stopped_at_different_epochs_are_read_as_far_as_all_go(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     columns = ("train_accuracy", "validation_accuracy", "validation_loss")
 
     def curves(run: Path) -> dict[str, Any]:

@@ -20,7 +20,12 @@ SMALL = {"epochs": 3.0, "batch": 32, "nodes": 64}
 
 
 def quick(*rates: float, **changes: Any) -> RateStudy:
-    given: dict[str, Any] = {"model": "mlp", "rates": rates, "seeds": 2, "values": {"optimizer": "adam", **SMALL}}
+    given: dict[str, Any] = {
+        "model": "mlp",
+        "rates": rates,
+        "seeds": 2,
+        "values": {"optimizer": "adam", **SMALL},
+    }
     return RateStudy(**{**given, **changes})
 
 
@@ -41,21 +46,33 @@ def test_the_best_rate_is_chosen_on_validation_and_the_others_are_tested_against
     low, middle, high = finding["rates"]
     losses = [rate["validation"]["loss"]["mean"] for rate in finding["rates"]]
     assert finding["best"] == finding["rates"][losses.index(min(losses))]["lr"]
-    assert not low["as_good"] and low["difference"]["difference"] < -0.2 and low["difference"]["p_adjusted"] < 0.05
+    assert (
+        not low["as_good"]
+        and low["difference"]["difference"] < -0.2
+        and low["difference"]["p_adjusted"] < 0.05
+    )
     assert middle["as_good"] and high["as_good"] and finding["good"]["decades"] == 0.3
     assert len(low["test"]["accuracy"]["per_seed"]) == 2
-    assert low["test"]["accuracy"]["low"] <= low["test"]["accuracy"]["mean"] <= low["test"]["accuracy"]["high"]
+    assert (
+        low["test"]["accuracy"]["low"]
+        <= low["test"]["accuracy"]["mean"]
+        <= low["test"]["accuracy"]["high"]
+    )
     assert finding["test_reads"] == 6
     assert f"is {finding['best']:g}" in finding["sentence"]
     assert len(finding["range_test"]["repeats"]) == 3
 
 
-def test_rates_that_break_training_are_the_border(digits: Dataset, small: Split, tmp_path: Path) -> None:
+def test_rates_that_break_training_are_the_border(
+    digits: Dataset, small: Split, tmp_path: Path
+) -> None:
     values = {"epochs": 3.0, "batch": 32, "optimizer": "sgd", "momentum": 0.9}
     finding = lr(quick(0.05, 30.0, 90.0, values=values), digits, small, tmp_path / "study")
     assert (finding["best"], finding["diverges_from"]) == (0.05, 30.0)
     broken = finding["rates"][2]
-    assert broken["broke"] and (broken["diverged"] or broken["validation"]["loss"]["mean"] > math.log(10))
+    assert broken["broke"] and (
+        broken["diverged"] or broken["validation"]["loss"]["mean"] > math.log(10)
+    )
     assert "from 30 on training breaks down" in finding["sentence"]
 
 
@@ -67,10 +84,14 @@ def test_where_no_rate_learns_it_says_so(digits: Dataset, small: Split, tmp_path
         lr(quick(99.0, 100.0, seeds=1, values=values), digits, small, tmp_path / "none")
 
 
-def test_runs_of_another_study_are_taken_over(digits: Dataset, small: Split, tmp_path: Path) -> None:
+def test_runs_of_another_study_are_taken_over(
+    digits: Dataset, small: Split, tmp_path: Path
+) -> None:
     lr(quick(1e-3, 1e-2), digits, small, tmp_path / "one")
     finding = lr(quick(1e-3, 1e-2, 3e-2), digits, small, tmp_path / "two")
-    old, new = (tmp_path / of / "runs" / "lr-0.001-seed1" / "environment.json" for of in ("one", "two"))
+    old, new = (
+        tmp_path / of / "runs" / "lr-0.001-seed1" / "environment.json" for of in ("one", "two")
+    )
     assert new.read_bytes() == old.read_bytes()
     assert new.stat().st_mtime >= old.stat().st_mtime and not new.is_symlink()
     assert len(finding["rates"]) == 3
@@ -92,12 +113,22 @@ def test_a_time_limit_costs_seeds_first_then_half_decades_then_length(
         asked = RateStudy("mlp", None, 3, float(limit), {"epochs": 4.0, "optimizer": "adam"})
         with pytest.raises(KeyboardInterrupt):
             lr(asked, digits, small, tmp_path / str(number))
-    shown = [(len(grid.seeds), len(grid.variants), grid.variants[0].recipe.epochs) for grid in grids]
+    shown = [
+        (len(grid.seeds), len(grid.variants), grid.variants[0].recipe.epochs) for grid in grids
+    ]
     assert [row[:2] for row in shown] == [(3, 7), (2, 7), (2, 4), (1, 4), (1, 4)]
     assert [row[2] for row in shown[:4]] == [4.0] * 4 and 1 < shown[4][2] < 4
-    assert "allows 2 seeds of 3" in grids[1].notes[0] and "Left out for the time limit" in grids[2].notes[1]
+    assert (
+        "allows 2 seeds of 3" in grids[1].notes[0]
+        and "Left out for the time limit" in grids[2].notes[1]
+    )
     with pytest.raises(InputError, match=r"leaves .* epochs for each of 4 runs"):
-        lr(RateStudy("mlp", None, 3, 5.0, {"epochs": 4.0, "optimizer": "adam"}), digits, small, tmp_path / "short")
+        lr(
+            RateStudy("mlp", None, 3, 5.0, {"epochs": 4.0, "optimizer": "adam"}),
+            digits,
+            small,
+            tmp_path / "short",
+        )
 
 
 @pytest.mark.parametrize(
@@ -115,8 +146,17 @@ def test_what_cannot_be_asked_is_refused_before_any_work(asked: RateStudy, messa
 
 
 def test_validation_judges_where_there_is_no_test(digits: Dataset, tmp_path: Path) -> None:
-    finding = lr(quick(1e-3, 1e-2, seeds=1), digits, make_split(digits, test=0, train_images=300), tmp_path / "study")
-    assert (finding["judged_on"], finding["test_reads"], finding["rates"][0]["test"]) == ("validation", 0, None)
+    finding = lr(
+        quick(1e-3, 1e-2, seeds=1),
+        digits,
+        make_split(digits, test=0, train_images=300),
+        tmp_path / "study",
+    )
+    assert (finding["judged_on"], finding["test_reads"], finding["rates"][0]["test"]) == (
+        "validation",
+        0,
+        None,
+    )
     assert any("One seed" in note for note in finding["notes"])
 
 
@@ -133,7 +173,9 @@ def test_a_study_that_takes_over_an_unanswered_one_makes_its_own_plan(
     assert [rate["lr"] for rate in finding["rates"]] == [0.01, 0.02]
 
 
-def test_a_rate_that_failed_with_one_seed_costs_the_others_no_seed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_rate_that_failed_with_one_seed_costs_the_others_no_seed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("headstart.studies._grid.read_correct", lambda *_: np.ones(5, bool))
     recipe = quick(0.1).recipe()
     whole, broken = Variant("whole", recipe), Variant("broken", recipe, failures={1: "not finite"})

@@ -11,14 +11,21 @@ from headstart.studies._reuse import adopt
 from headstart.training import train
 
 
-def test_only_a_run_of_the_same_recipe_seed_and_split_is_taken_over(digits: Dataset, small: Split, tmp_path: Path) -> None:
+def test_only_a_run_of_the_same_recipe_seed_and_split_is_taken_over(
+    digits: Dataset, small: Split, tmp_path: Path
+) -> None:
     recipe = make_recipe("mlp", {"epochs": 1.0, "nodes": 8})
     train(recipe, digits, small, 0, tmp_path / "single")
     jobs = [
         Job("same", recipe, 0, tmp_path / "study" / "runs" / "same"),
         Job("seed", recipe, 1, tmp_path / "study" / "runs" / "seed"),
         Job("blind", recipe, 0, tmp_path / "study" / "runs" / "blind", reads_test=False),
-        Job("longer", make_recipe("mlp", {"epochs": 2.0, "nodes": 8}), 0, tmp_path / "study" / "runs" / "longer"),
+        Job(
+            "longer",
+            make_recipe("mlp", {"epochs": 2.0, "nodes": 8}),
+            0,
+            tmp_path / "study" / "runs" / "longer",
+        ),
     ]
     adopt(jobs, digits, small, tmp_path / "study")
     assert [job.folder.exists() for job in jobs] == [True, False, False, False]

@@ -12,11 +12,15 @@ from headstart.models.recipes import PRESETS, by_steps, default_space, resolve, 
 from headstart.studies import read_space
 from headstart.studies.tune._space import Defaults, make_space
 
-TOML = "lr = {low = 1e-4, high = 1e-1, log = true}\nnodes = [32, 64]\nlayers = {low = 1, high = 3}\n"
+TOML = (
+    "lr = {low = 1e-4, high = 1e-1, log = true}\nnodes = [32, 64]\nlayers = {low = 1, high = 3}\n"
+)
 YAML = "lr: {low: 0.0001, high: 0.1, log: true}\nnodes: [32, 64]\nlayers: {low: 1, high: 3}\n"
 
 
-@pytest.mark.parametrize(("name", "text"), [("space.toml", TOML), ("space.yaml", YAML), ("space.yml", YAML)])
+@pytest.mark.parametrize(
+    ("name", "text"), [("space.toml", TOML), ("space.yaml", YAML), ("space.yml", YAML)]
+)
 def test_a_space_is_read_from_a_file(tmp_path: Path, name: str, text: str) -> None:
     (tmp_path / name).write_text(text)
     assert read_space(tmp_path / name) == {
@@ -35,7 +39,9 @@ def test_a_space_is_read_from_a_file(tmp_path: Path, name: str, text: str) -> No
         ("space.toml", "", "holds no hyper-parameters"),
     ],
 )
-def test_a_file_that_is_no_space_is_an_error(tmp_path: Path, name: str, text: str, message: str) -> None:
+def test_a_file_that_is_no_space_is_an_error(
+    tmp_path: Path, name: str, text: str, message: str
+) -> None:
     (tmp_path / name).write_text(text)
     with pytest.raises(InputError, match=message):
         read_space(tmp_path / name)
@@ -62,19 +68,27 @@ def test_a_bad_space_is_refused_before_any_work(given: dict[str, object], messag
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_every_model_has_a_space_of_its_own_that_holds_what_the_usual_notebooks_vary(model: str) -> None:
+def test_every_model_has_a_space_of_its_own_that_holds_what_the_usual_notebooks_vary(
+    model: str,
+) -> None:
     space = default_space(with_depth(by_steps(model), (28, 28, 1)))
     make_space(model, space, {})
     assert space["lr"]["low"] <= 1e-4 and space["lr"]["high"] >= 1e-1
     assert {"adam", "sgd", "rmsprop"} <= set(space["optimizer"])
     if model in ("mlp", "cnn"):
-        assert {32, 64, 128, 256, 512} <= set(space["nodes"]) and {"relu", "tanh", "gelu"} <= set(space["activation"])
+        assert {32, 64, 128, 256, 512} <= set(space["nodes"]) and {"relu", "tanh", "gelu"} <= set(
+            space["activation"]
+        )
         assert {"layers", "l2", "dropout", "batch"} <= set(space)
 
 
 @pytest.mark.parametrize("preset", PRESETS)
-@pytest.mark.parametrize("model", ["mlp", "cnn", "efficientnet-lite0", "cnn-fashion", "cnn-fashion-small", "cnn-scenes"])
-def test_the_models_own_space_holds_the_very_recipe_that_the_search_starts_from(model: str, preset: str) -> None:
+@pytest.mark.parametrize(
+    "model", ["mlp", "cnn", "efficientnet-lite0", "cnn-fashion", "cnn-fashion-small", "cnn-scenes"]
+)
+def test_the_models_own_space_holds_the_very_recipe_that_the_search_starts_from(
+    model: str, preset: str
+) -> None:
     if preset != "balanced" and model.startswith("cnn-"):
         pytest.skip("published networks have no presets")
     recipe = with_depth(resolve(by_steps(model, None, preset), 50_000, ("1", "2")), (28, 28, 1))
@@ -84,7 +98,9 @@ def test_the_models_own_space_holds_the_very_recipe_that_the_search_starts_from(
 
 
 def test_extras_come_on_request_where_the_model_has_them() -> None:
-    assert {"shift", "rotation", "label_smoothing"} <= set(default_space(by_steps("mlp"), ("augmentation", "label_smoothing")))
+    assert {"shift", "rotation", "label_smoothing"} <= set(
+        default_space(by_steps("mlp"), ("augmentation", "label_smoothing"))
+    )
     with pytest.raises(InputError, match="takes no augmentation"):
         default_space(by_steps("efficientnet-lite0"), ("augmentation",))
     with pytest.raises(InputError, match="did you mean 'augmentation'"):
@@ -94,7 +110,18 @@ def test_extras_come_on_request_where_the_model_has_them() -> None:
 def test_the_defaults_are_drawn_as_near_as_the_space_allows() -> None:
     recipe = by_steps("mlp", {"batch": 100})
     space = make_space(
-        "mlp", {"lr": {"low": 0.01, "high": 0.1}, "batch": [32, 128], "nodes": [64, 1024], "activation": ["tanh"]}, {}
+        "mlp",
+        {
+            "lr": {"low": 0.01, "high": 0.1},
+            "batch": [32, 128],
+            "nodes": [64, 1024],
+            "activation": ["tanh"],
+        },
+        {},
     )
     defaults = Defaults(recipe)
-    assert space.draw(defaults) == defaults.drawn == {"lr": 0.08, "batch": 128, "nodes": 64, "activation": "tanh"}
+    assert (
+        space.draw(defaults)
+        == defaults.drawn
+        == {"lr": 0.08, "batch": 128, "nodes": 64, "activation": "tanh"}
+    )

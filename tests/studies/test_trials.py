@@ -19,7 +19,9 @@ def _search(url: str, folder: Path) -> Trials:
     return Ledger(url, "study", folder).trials("rung0", space, make_recipe("mlp"), 0)
 
 
-def test_the_trials_of_a_dead_machine_are_taken_over_and_count_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_trials_of_a_dead_machine_are_taken_over_and_count_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(_storage, "DEAD_AFTER_SECONDS", 0.2)
     url = f"sqlite:///{tmp_path / 'shared.db'}"
     one, two = (_search(url, tmp_path / name) for name in ("one", "two"))
@@ -37,6 +39,8 @@ def test_the_trials_of_a_dead_machine_are_taken_over_and_count_once(tmp_path: Pa
     (adopted,) = two.generation(2, 4)
     assert (adopted.number, adopted.values) == (1, begun[1].values)
     two.done(adopted, 0.25, {"by": "two"})
-    one.done(begun[1], 0.75, {"by": "one"})  # it was not dead, after all: what was noted first stays
+    one.done(
+        begun[1], 0.75, {"by": "one"}
+    )  # it was not dead, after all: what was noted first stays
     assert [trial.number for trial in two.all()] == [0, 1, 2, 3]
     assert two.all()[1].facts["loss"] == 0.25

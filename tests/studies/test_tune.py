@@ -22,19 +22,30 @@ from headstart.models.recipes import make_recipe, resolve
 from headstart.studies import Draw, Tuning, tune
 from headstart.studies.tune._budget import within_budget
 
-SPACE = {"lr": {"low": 1e-4, "high": 1e-1, "log": True}, "nodes": [16, 32], "activation": ["relu", "tanh"]}
+SPACE = {
+    "lr": {"low": 1e-4, "high": 1e-1, "log": True},
+    "nodes": [16, 32],
+    "activation": ["relu", "tanh"],
+}
 STILL = ("number", "values", "state", "is_best", "is_default", "is_tie", "reason")
 
 
 def quick(**changes: Any) -> Tuning:
-    given: dict[str, Any] = {"model": "mlp", "space": SPACE, "trials": 6, "seeds": 2, "values": {"epochs": 2.0, "batch": 32}}
+    given: dict[str, Any] = {
+        "model": "mlp",
+        "space": SPACE,
+        "trials": 6,
+        "seeds": 2,
+        "values": {"epochs": 2.0, "batch": 32},
+    }
     return Tuning(**{**given, **changes})
 
 
 def outcome(finding: dict[str, Any]) -> list[Any]:
     """What must be the same however the search was made: all but clocks."""
     trials = [
-        [trial[key] for key in STILL] + [(rung["loss"], rung["accuracy"], rung["epochs"]) for rung in trial["rungs"]]
+        [trial[key] for key in STILL]
+        + [(rung["loss"], rung["accuracy"], rung["epochs"]) for rung in trial["rungs"]]
         for trial in finding["trials"]
     ]
     return [trials, finding["best"], finding["test"]["per_seed"], finding["importance"]]
@@ -46,7 +57,12 @@ def reference(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     from headstart.data import load
 
     digits = load("digits")
-    return tune(quick(), digits, make_split(digits, train_images=300), tmp_path_factory.mktemp("reference") / "study")
+    return tune(
+        quick(),
+        digits,
+        make_split(digits, train_images=300),
+        tmp_path_factory.mktemp("reference") / "study",
+    )
 
 
 def test_validation_chooses_and_test_images_are_read_by_the_retrained_only(
@@ -64,21 +80,31 @@ def test_validation_chooses_and_test_images_are_read_by_the_retrained_only(
         metrics = json.loads((run / "metrics.json").read_text())
         assert metrics["test"] is None and metrics["validation"]["n"] == len(small.validation)
     assert reference["test_reads"] == sum(len(one["runs"]) for one in reference["contenders"]) == 4
-    assert [one["seeds"] for one in reference["contenders"]] == [[1, 2], [1, 2]], "seeds that chose nothing"
-    assert reference["optimism"]["gap"] == pytest.approx(best["rungs"][1]["accuracy"] - reference["test"]["accuracy"])
+    assert [one["seeds"] for one in reference["contenders"]] == [[1, 2], [1, 2]], (
+        "seeds that chose nothing"
+    )
+    assert reference["optimism"]["gap"] == pytest.approx(
+        best["rungs"][1]["accuracy"] - reference["test"]["accuracy"]
+    )
 
 
-def test_the_default_recipe_is_the_first_trial_and_gets_a_whole_run_at_once(reference: dict[str, Any]) -> None:
+def test_the_default_recipe_is_the_first_trial_and_gets_a_whole_run_at_once(
+    reference: dict[str, Any],
+) -> None:
     first = reference["trials"][0]
     assert len(first["rungs"]) == 2
     assert reference["history"][0]["trial"] == 0
     assert reference["history"][0]["best_validation"] == first["rungs"][1]["accuracy"]
     best = [row["best_validation"] for row in reference["history"]]
     assert best == sorted(best)
-    assert len(best) == 6 + len([trial for trial in reference["trials"] if len(trial["rungs"]) == 2])
+    assert len(best) == 6 + len(
+        [trial for trial in reference["trials"] if len(trial["rungs"]) == 2]
+    )
 
 
-def test_the_first_trial_of_a_cnn_has_the_depth_that_its_images_call_for(digits: Dataset, small: Split, tmp_path: Path) -> None:
+def test_the_first_trial_of_a_cnn_has_the_depth_that_its_images_call_for(
+    digits: Dataset, small: Split, tmp_path: Path
+) -> None:
     asked = Tuning("cnn", trials=1, seeds=1, values={"epochs": 1.0, "nodes": 8})
     finding = tune(asked, digits, make_split(digits, train_images=100), tmp_path / "study")
     assert finding["trials"][0]["is_default"] and finding["best"] == finding["defaults"]
@@ -89,14 +115,20 @@ def test_a_finished_study_answers_at_once_and_another_is_refused(
     reference: dict[str, Any], digits: Dataset, small: Split, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = Path(reference["report"]).parent
-    monkeypatch.setattr("headstart.studies.tune._study.open_executor", lambda *_: pytest.fail("opened again"))
+    monkeypatch.setattr(
+        "headstart.studies.tune._study.open_executor", lambda *_: pytest.fail("opened again")
+    )
     assert tune(quick(), digits, small, folder) == reference
     with pytest.raises(InputError, match=r"holds a study with another trials \(6 there, 7 asked\)"):
         tune(quick(trials=7), digits, small, folder)
 
 
 def test_two_workers_find_what_one_process_finds(
-    reference: dict[str, Any], digits: Dataset, small: Split, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    reference: dict[str, Any],
+    digits: Dataset,
+    small: Split,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     import torch
 
@@ -106,7 +138,9 @@ def test_two_workers_find_what_one_process_finds(
     assert [row[:7] for row in same[0]] == [row[:7] for row in other[0]]
     assert same[1] == other[1]
     losses = [[rung[0] for rung in row[7:]] for rows in (same[0], other[0]) for row in rows]
-    assert np.allclose([x for row in losses[:6] for x in row], [x for row in losses[6:] for x in row], rtol=0.02)
+    assert np.allclose(
+        [x for row in losses[:6] for x in row], [x for row in losses[6:] for x in row], rtol=0.02
+    )
 
 
 SCRIPT = """
@@ -132,7 +166,9 @@ def test_a_search_that_is_killed_again_and_again_ends_as_one_in_one_go(
         process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         wanted = len(list((folder / "runs").glob("*"))) + 1
         started = time.monotonic()
-        while process.poll() is None and time.monotonic() - started < 60:  # until it has begun another run, and a little more
+        while (
+            process.poll() is None and time.monotonic() - started < 60
+        ):  # until it has begun another run, and a little more
             if len(list((folder / "runs").glob("*"))) > wanted:
                 time.sleep(float(rng.uniform(0, 0.3)))
                 break
@@ -165,7 +201,13 @@ def test_failed_trials_are_kept_with_their_reason_and_the_search_goes_on(
     fail({"trial 1": "memory", "trial 2": "not finite", "trial 3": "memory"}, monkeypatch)
     finding = tune(quick(), digits, small, tmp_path / "study")
     states = [(trial["state"], trial["reason"]) for trial in finding["trials"]]
-    assert states[:5] == [("done", None), ("failed", "memory"), ("failed", "not finite"), ("failed", "memory"), ("done", None)]
+    assert states[:5] == [
+        ("done", None),
+        ("failed", "memory"),
+        ("failed", "not finite"),
+        ("failed", "memory"),
+        ("done", None),
+    ]
     assert finding["trials"][1]["message"] == "trial 1 went wrong"
     assert "3 of 6 recipes failed." in finding["sentences"]
 
@@ -174,29 +216,47 @@ def test_three_failures_in_a_row_for_one_reason_end_the_search(
     digits: Dataset, small: Split, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fail({f"trial {number}": "memory" for number in (2, 3, 4)}, monkeypatch)
-    with pytest.raises(RunFailed, match=r"the last 3 recipes failed for the same reason \(memory\): trial 4 went wrong"):
+    with pytest.raises(
+        RunFailed,
+        match=r"the last 3 recipes failed for the same reason \(memory\): trial 4 went wrong",
+    ):
         tune(quick(), digits, small, tmp_path / "study")
 
 
-def test_a_diverging_recipe_is_a_failed_trial(digits: Dataset, small: Split, tmp_path: Path) -> None:
+def test_a_diverging_recipe_is_a_failed_trial(
+    digits: Dataset, small: Split, tmp_path: Path
+) -> None:
     space = {"lr": [0.05, 90.0], "optimizer": ["sgd"], "activation": ["relu"]}
-    finding = tune(quick(space=space, trials=4, values={"epochs": 3.0, "batch": 32}), digits, small, tmp_path / "study")
+    finding = tune(
+        quick(space=space, trials=4, values={"epochs": 3.0, "batch": 32}),
+        digits,
+        small,
+        tmp_path / "study",
+    )
     failed = [trial for trial in finding["trials"] if trial["state"] == "failed"]
     assert finding["best"]["lr"] == 0.05
-    assert all(trial["values"]["lr"] == 90.0 and trial["reason"] == "not finite" for trial in failed) and failed
+    assert (
+        all(trial["values"]["lr"] == 90.0 and trial["reason"] == "not finite" for trial in failed)
+        and failed
+    )
 
 
 def test_a_function_may_be_the_space(digits: Dataset, small: Split, tmp_path: Path) -> None:
     def space(draw: Draw) -> dict[str, Any]:
         layers = draw.suggest_int("layers", 1, 2)
-        return {"layers": layers, "nodes": draw.suggest_int("nodes of two" if layers == 2 else "nodes", 8, 8 * layers)}
+        return {
+            "layers": layers,
+            "nodes": draw.suggest_int("nodes of two" if layers == 2 else "nodes", 8, 8 * layers),
+        }
 
     finding = tune(quick(space=space, trials=3, seeds=1), digits, small, tmp_path / "study")
     assert {tuple(trial["values"]) for trial in finding["trials"]} == {("layers", "nodes")}
     assert finding["space"] == {}
 
 
-def test_a_function_that_offers_now_this_now_that_is_refused(digits: Dataset, small: Split, tmp_path: Path) -> None:
+def test_a_function_that_offers_now_this_now_that_is_refused(
+    digits: Dataset, small: Split, tmp_path: Path
+) -> None:
     def space(draw: Draw) -> dict[str, Any]:
         layers = draw.suggest_categorical("layers", [1, 2])
         return {"layers": layers, "nodes": draw.suggest_categorical("nodes", [8] * layers)}
@@ -205,21 +265,39 @@ def test_a_function_that_offers_now_this_now_that_is_refused(digits: Dataset, sm
         tune(quick(space=space, trials=8), digits, small, tmp_path / "study")
 
 
-def test_larger_networks_train_for_less_within_the_same_multiply_adds(digits: Dataset, small: Split, tmp_path: Path) -> None:
+def test_larger_networks_train_for_less_within_the_same_multiply_adds(
+    digits: Dataset, small: Split, tmp_path: Path
+) -> None:
     space = {"nodes": [512, 2048]}
     finding = tune(quick(space=space, trials=4, seeds=1), digits, small, tmp_path / "study")
-    epochs = {trial["values"]["nodes"]: trial["rungs"][-1]["epochs"] for trial in finding["trials"] if len(trial["rungs"]) == 2}
+    epochs = {
+        trial["values"]["nodes"]: trial["rungs"][-1]["epochs"]
+        for trial in finding["trials"]
+        if len(trial["rungs"]) == 2
+    }
     assert epochs[512] == 2 and epochs.get(2048, 0) < 0.5
 
 
-@pytest.mark.parametrize("change", [{"nodes": 1024}, {"batch": 16}, {"layers": 4}, {"optimizer": "muon"}])
-def test_what_makes_a_recipe_dearer_shortens_it(digits: Dataset, small: Split, change: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    "change", [{"nodes": 1024}, {"batch": 16}, {"layers": 4}, {"optimizer": "muon"}]
+)
+def test_what_makes_a_recipe_dearer_shortens_it(
+    digits: Dataset, small: Split, change: dict[str, Any]
+) -> None:
     usual = {"optimizer": "adam", "batch": 64, "nodes": 256, "epochs": 8.0}
     defaults = resolve(make_recipe("mlp", usual), len(small.train), digits.class_names)
-    same, dearer = (within_budget(make_recipe("mlp", {**usual, **more}), defaults, 8, digits, small) for more in ({}, change))
+    same, dearer = (
+        within_budget(make_recipe("mlp", {**usual, **more}), defaults, 8, digits, small)
+        for more in ({}, change)
+    )
     assert same is not None and same.epochs == 8
     assert dearer is not None and dearer.epochs is not None and dearer.epochs < 8
-    assert within_budget(make_recipe("mlp", {**usual, "nodes": 8000, "layers": 4}), defaults, 1, digits, small) is None
+    assert (
+        within_budget(
+            make_recipe("mlp", {**usual, "nodes": 8000, "layers": 4}), defaults, 1, digits, small
+        )
+        is None
+    )
 
 
 def test_a_time_limit_is_kept_and_shortens_runs_before_it_drops_the_retraining(
@@ -233,21 +311,33 @@ def test_a_time_limit_is_kept_and_shortens_runs_before_it_drops_the_retraining(
         clock[0] += an_epoch * (job.recipe.epochs or 0)
         return real(job, dataset, split)
 
-    monkeypatch.setattr("headstart.studies.tune._successive_halving.time", SimpleNamespace(perf_counter=lambda: clock[0]))
-    monkeypatch.setattr("headstart.studies.tune._successive_halving.expected_seconds", lambda recipe, *_: an_epoch * recipe.epochs)
+    monkeypatch.setattr(
+        "headstart.studies.tune._successive_halving.time",
+        SimpleNamespace(perf_counter=lambda: clock[0]),
+    )
+    monkeypatch.setattr(
+        "headstart.studies.tune._successive_halving.expected_seconds",
+        lambda recipe, *_: an_epoch * recipe.epochs,
+    )
     monkeypatch.setattr("headstart.execution._executors.attempt", attempt)
     asked = quick(trials=None, time_limit=12.0, rungs=(0.5, 1.0), values={"batch": 32})
     finding = tune(asked, digits, small, tmp_path / "study", started=0.0)
     assert len(finding["contenders"][0]["runs"]) == 2
     assert 6 < finding["seconds"]["total"] <= 12
-    assert finding["rungs"][1]["epochs"] < 3 and "For the time limit a whole run has" in finding["sentences"][-1]
+    assert (
+        finding["rungs"][1]["epochs"] < 3
+        and "For the time limit a whole run has" in finding["sentences"][-1]
+    )
 
 
 def test_a_best_recipe_that_fails_when_it_is_retrained_is_no_finding(
     digits: Dataset, small: Split, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fail({f"tuned, seed {seed}": "memory" for seed in (1, 2)}, monkeypatch)
-    with pytest.raises(RunFailed, match=r"the best recipe failed with every seed .*: seed 1 failed: tuned, seed 1 went wrong"):
+    with pytest.raises(
+        RunFailed,
+        match=r"the best recipe failed with every seed .*: seed 1 failed: tuned, seed 1 went wrong",
+    ):
         tune(quick(), digits, small, tmp_path / "study")
 
 
@@ -266,7 +356,9 @@ def test_without_validation_images_nothing_can_be_chosen(digits: Dataset, tmp_pa
         ({"values": {"nodes": 8, "epochs": 1.0}}, "both fixed at 8 and in the search space"),
     ],
 )
-def test_what_cannot_be_searched_is_refused_before_any_work(changes: dict[str, Any], message: str) -> None:
+def test_what_cannot_be_searched_is_refused_before_any_work(
+    changes: dict[str, Any], message: str
+) -> None:
     with pytest.raises(InputError, match=message):
         quick(**changes).check()
 
@@ -275,7 +367,11 @@ def test_what_cannot_be_searched_is_refused_before_any_work(changes: dict[str, A
     ("url", "kind", "message"),
     [
         ("nonsense", InputError, "wanted is the URL of a database"),
-        ("postgresql://nobody:secret@127.0.0.1:1/none", ResourceError, r"the database 127.0.0.1:1/none does not answer"),
+        (
+            "postgresql://nobody:secret@127.0.0.1:1/none",
+            ResourceError,
+            r"the database 127.0.0.1:1/none does not answer",
+        ),
         ("mysql://localhost/x", InputError, "needs a driver that is not installed"),
     ],
 )
@@ -293,13 +389,20 @@ def test_two_machines_share_one_search_and_no_trial_counts_twice(
 ) -> None:
     asked = {**vars(quick(trials=8, together=2)), "storage": postgres_url}
     folders = [tmp_path / "one", tmp_path / "two"]
-    words = [[sys.executable, "-c", SCRIPT.format(asked=asked, folder=str(folder))] for folder in folders]
-    both = [subprocess.Popen(of, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) for of in words]
+    words = [
+        [sys.executable, "-c", SCRIPT.format(asked=asked, folder=str(folder))] for folder in folders
+    ]
+    both = [
+        subprocess.Popen(of, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        for of in words
+    ]
     errors = [process.communicate(timeout=180)[1] for process in both]
     assert [process.returncode for process in both] == [0, 0], errors
     one, two = (json.loads((folder / "finding.json").read_text()) for folder in folders)
     own = {"report": "", "created": ""}  # of the machine that wrote it down
     assert {**one, **own} == {**two, **own} and Path(two["report"]).parent == folders[1]
     assert [trial["number"] for trial in one["trials"]] == list(range(8))
-    made = [sorted(path.name for path in (folder / "runs").glob("trial-*-rung0")) for folder in folders]
+    made = [
+        sorted(path.name for path in (folder / "runs").glob("trial-*-rung0")) for folder in folders
+    ]
     assert len(made[0]) + len(made[1]) == 8 and not set(made[0]) & set(made[1])

@@ -55,12 +55,17 @@ def mlflow_run(folder: Path) -> tuple[Any, Any]:
     from mlflow import MlflowClient
 
     client = MlflowClient()
-    return client, client.get_run(json.loads((folder / "tracking.json").read_text())["mlflow"]["mark"])
+    return client, client.get_run(
+        json.loads((folder / "tracking.json").read_text())["mlflow"]["mark"]
+    )
 
 
 def epochs_of_mlflow(folder: Path) -> list[tuple[int, float]]:
     client, run = mlflow_run(folder)
-    return [(metric.step, metric.value) for metric in client.get_metric_history(run.info.run_id, "train_loss")]
+    return [
+        (metric.step, metric.value)
+        for metric in client.get_metric_history(run.info.run_id, "train_loss")
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +79,9 @@ def mlflow_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
-@pytest.mark.parametrize(("tracker", "epochs"), [("tensorboard", epochs_of_tensorboard), ("mlflow", epochs_of_mlflow)])
+@pytest.mark.parametrize(
+    ("tracker", "epochs"), [("tensorboard", epochs_of_tensorboard), ("mlflow", epochs_of_mlflow)]
+)
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
 def test_each_epoch_is_told_once_over_two_kills(
     tracker: str,
@@ -100,10 +107,24 @@ def test_each_epoch_is_told_once_over_two_kills(
 
 
 def test_tensorboard_has_curves_scores_figures_and_parameters(headstart: Command) -> None:
-    words = ("train", "digits", "--model", "mlp", "--epochs", 2, "--nodes", 16, "--out", "run", "--json")
+    words = (
+        "train",
+        "digits",
+        "--model",
+        "mlp",
+        "--epochs",
+        2,
+        "--nodes",
+        16,
+        "--out",
+        "run",
+        "--json",
+    )
     found = json.loads(headstart(*words, "--track", "tensorboard")[1])
     there = events(Path("run"))
-    assert {"validation_accuracy", "learning_rate", "seconds", "train_loss"} <= set(there.Tags()["scalars"])
+    assert {"validation_accuracy", "learning_rate", "seconds", "train_loss"} <= set(
+        there.Tags()["scalars"]
+    )
     assert there.Scalars("final_test_accuracy")[0].value == pytest.approx(found["test"]["accuracy"])
     assert "curves" in there.Tags()["images"]
     assert there.Images("curves")[0].encoded_image_string.startswith(b"\x89PNG")
@@ -112,32 +133,59 @@ def test_tensorboard_has_curves_scores_figures_and_parameters(headstart: Command
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
-def test_mlflow_has_parameters_scores_figures_and_the_model(mlflow_store: None, tmp_path: Path) -> None:
-    found = hs.train("digits", model="mlp", epochs=2, nodes=16, track="mlflow", out=tmp_path / "run")
+def test_mlflow_has_parameters_scores_figures_and_the_model(
+    mlflow_store: None, tmp_path: Path
+) -> None:
+    found = hs.train(
+        "digits", model="mlp", epochs=2, nodes=16, track="mlflow", out=tmp_path / "run"
+    )
     client, run = mlflow_run(tmp_path / "run")
     assert run.info.status == "FINISHED"
-    assert (run.data.params["nodes"], run.data.params["dataset"], run.data.params["seed"]) == ("16", "digits", "0")
+    assert (run.data.params["nodes"], run.data.params["dataset"], run.data.params["seed"]) == (
+        "16",
+        "digits",
+        "0",
+    )
     assert run.data.metrics["final_test_accuracy"] == pytest.approx(found["test"]["accuracy"])
-    artifacts = {file.path for where in (None, "model", "figures") for file in client.list_artifacts(run.info.run_id, where)}
-    assert {"report.html", "model/model.safetensors", "model/classifier.json", "figures/curves.png"} <= artifacts
+    artifacts = {
+        file.path
+        for where in (None, "model", "figures")
+        for file in client.list_artifacts(run.info.run_id, where)
+    }
+    assert {
+        "report.html",
+        "model/model.safetensors",
+        "model/classifier.json",
+        "figures/curves.png",
+    } <= artifacts
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
-def test_a_failed_run_is_failed_there_too(mlflow_store: None, digits: Dataset, small: Split, tmp_path: Path) -> None:
-    wild = make_recipe("mlp", {"epochs": 3, "lr": 100.0, "optimizer": "sgd", "schedule": "constant"})
+def test_a_failed_run_is_failed_there_too(
+    mlflow_store: None, digits: Dataset, small: Split, tmp_path: Path
+) -> None:
+    wild = make_recipe(
+        "mlp", {"epochs": 3, "lr": 100.0, "optimizer": "sgd", "schedule": "constant"}
+    )
     with observed_by(track_with("mlflow")), pytest.raises(RunFailed):
         train(wild, digits, small, 0, tmp_path / "run")
     assert mlflow_run(tmp_path / "run")[1].info.status == "FAILED"
 
 
-def test_wandb_waits_offline_in_the_run_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_wandb_waits_offline_in_the_run_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pytest.importorskip("wandb")
     monkeypatch.setenv("WANDB_MODE", "offline")
     found = hs.train("digits", model="mlp", epochs=3, nodes=16, track="wandb", out=tmp_path / "run")
     assert found["warnings"] == []
     (written,) = (tmp_path / "run" / "wandb").glob("offline-run-*/run-*.wandb")
     content = written.read_bytes()
-    assert content.count(b"train_accuracy") >= 3 and b"final_test_accuracy" in content and b"label_smoothing" in content
+    assert (
+        content.count(b"train_accuracy") >= 3
+        and b"final_test_accuracy" in content
+        and b"label_smoothing" in content
+    )
     assert json.loads((tmp_path / "run" / "wandb-epochs.json").read_text()) == [1, 2, 3]
 
 
@@ -188,12 +236,21 @@ class Failing:
 
 @pytest.mark.parametrize(("at", "calls"), [("begin", 2), ("epoch", 3), ("end", 8)])
 def test_a_tracker_that_fails_is_said_loudly_and_the_run_goes_on(
-    at: str, calls: int, digits: Dataset, small: Split, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    at: str,
+    calls: int,
+    digits: Dataset,
+    small: Split,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     Failing.calls = []
     with observed_by(lambda: Failing(at)):
         found = train(RECIPE, digits, small, 0, tmp_path / "run")
-    assert (found["epochs"], len(Failing.calls), Failing.calls[-1]) == (5, calls, "fail")  # which closes what it holds
+    assert (found["epochs"], len(Failing.calls), Failing.calls[-1]) == (
+        5,
+        calls,
+        "fail",
+    )  # which closes what it holds
     said = "the tracker failed, and is not told any more of this run: ConnectionError: the server is gone"
     assert said in found["warnings"] and said in capsys.readouterr().err
 
@@ -215,13 +272,27 @@ def test_an_unknown_tracker_is_refused_with_the_nearest_name() -> None:
         track_with("tensorbord")
 
 
-def test_every_run_of_a_study_is_tracked_on_two_workers_as_well(page_only: None, tmp_path: Path) -> None:
+def test_every_run_of_a_study_is_tracked_on_two_workers_as_well(
+    page_only: None, tmp_path: Path
+) -> None:
     keys: dict[str, Any] = {"epochs": 1, "train_images": 200, "track": "tensorboard"}
     space = {"lr": [0.01, 0.1]}
-    hs.tune("digits", model="mlp", space=space, trials=2, seeds=1, workers=2, nodes=8, out=tmp_path / "tune", **keys)
+    hs.tune(
+        "digits",
+        model="mlp",
+        space=space,
+        trials=2,
+        seeds=1,
+        workers=2,
+        nodes=8,
+        out=tmp_path / "tune",
+        **keys,
+    )
     runs = [path.parent for path in tmp_path.rglob("recipe.json")]
     assert len(runs) >= 6
-    assert [run for run in runs if [number for number, _ in epochs_of_tensorboard(run)] != [1]] == []
+    assert [
+        run for run in runs if [number for number, _ in epochs_of_tensorboard(run)] != [1]
+    ] == []
     for verb in (hs.tune, hs.lr, hs.effects):
         with pytest.raises(InputError, match="Leave one of the two out"):
             verb("digits", ray="auto", track="tensorboard")

@@ -20,7 +20,14 @@ def recipe(**values: object) -> Recipe:
 def augmented(images: Tensor, seed: int = 0, epoch: int = 0, **values: object) -> Tensor:
     """What the network would see of float pixels, less the standardising."""
     rows = np.arange(len(images))
-    return augment(images, lambda pixels: pixels, recipe(**values), rows, slice(0, len(rows)), Draws(seed, epoch, epoch))
+    return augment(
+        images,
+        lambda pixels: pixels,
+        recipe(**values),
+        rows,
+        slice(0, len(rows)),
+        Draws(seed, epoch, epoch),
+    )
 
 
 @pytest.fixture
@@ -51,7 +58,10 @@ def test_a_rotation_turns_around_the_centre() -> None:
 
 def test_a_rotation_keeps_shapes_on_images_that_are_not_square() -> None:
     image = torch.zeros(1, 1, 21, 61)
-    image[0, 0, 10, 30], image[0, 0, 10, 36] = 100, 100  # 6 pixels apart, far from the border and what it reflects
+    image[0, 0, 10, 30], image[0, 0, 10, 36] = (
+        100,
+        100,
+    )  # 6 pixels apart, far from the border and what it reflects
     rows, columns = torch.meshgrid(torch.arange(21.0) - 10, torch.arange(61.0) - 30, indexing="ij")
     away = (rows**2 + columns**2).sqrt()
     for seed in range(20):
@@ -96,12 +106,16 @@ def test_cutout_blanks_one_square_an_image(images: Tensor) -> None:
     sizes = blank.flatten(1).sum(1)
     assert sizes.max() == 25  # half of the shorter side, 10 pixels, squared
     assert sizes.min() >= 4 and len(set(sizes.tolist())) > 3  # some reach over the border
-    assert torch.equal(out, augmented(images + 1, cutout=0.5)) and not torch.equal(out, augmented(images + 1, 1, cutout=0.5))
+    assert torch.equal(out, augmented(images + 1, cutout=0.5)) and not torch.equal(
+        out, augmented(images + 1, 1, cutout=0.5)
+    )
 
 
 def test_a_part_of_a_batch_is_augmented_as_in_the_whole(images: Tensor) -> None:
     rows = np.arange(64)
     values: dict[str, Any] = {"flip": True, "rotation": 20, "zoom": 0.1, "cutout": 0.3}
     whole = augmented(images, **values)
-    part = augment(images[20:40], lambda pixels: pixels, recipe(**values), rows, slice(20, 40), Draws(0, 0, 0))
+    part = augment(
+        images[20:40], lambda pixels: pixels, recipe(**values), rows, slice(20, 40), Draws(0, 0, 0)
+    )
     assert torch.equal(part, whole[20:40])

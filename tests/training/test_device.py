@@ -27,13 +27,17 @@ def test_a_processor_without_bfloat16_computes_in_float32(monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize(("harm", "said"), [("wrong", "convolution wrong"), ("slow", "slow here")])
-def test_bfloat16_that_is_wrong_or_slow_is_not_used(harm: str, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bfloat16_that_is_wrong_or_slow_is_not_used(
+    harm: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(_device, "best_device", lambda: torch.device("cpu"))
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True})
 
     def convolved(*case: int, bfloat16: bool, seconds: dict[bool, float]) -> list[torch.Tensor]:
         seconds[bfloat16] += 4.0 if bfloat16 and harm == "slow" else 1.0
-        return [torch.full((3,), 1.0 if not bfloat16 or harm == "slow" else 4.0)]  # as in pytorch issue 163347
+        return [
+            torch.full((3,), 1.0 if not bfloat16 or harm == "slow" else 4.0)
+        ]  # as in pytorch issue 163347
 
     monkeypatch.setattr(_device, "_convolved", convolved)
     assert not self_test().is_good
@@ -53,8 +57,15 @@ def test_the_test_needs_no_calm_moment() -> None:
         assert self_test().why.split(",")[0] == expected
 
 
-def test_a_quota_or_a_mask_of_the_scheduler_lowers_the_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_quota_or_a_mask_of_the_scheduler_lowers_the_threads(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(8)), raising=False)
-    for text, cores in (("max 100000", 8), ("150000 100000", 2), ("9900000 100000", 8), ("1000 100000", 1)):
+    for text, cores in (
+        ("max 100000", 8),
+        ("150000 100000", 2),
+        ("9900000 100000", 8),
+        ("1000 100000", 1),
+    ):
         monkeypatch.setattr(Path, "read_text", lambda *_, text=text, **__: text)
         assert usable_cores() == cores

@@ -12,9 +12,13 @@ from headstart.training import expected_seconds, network_layers, range_test, wor
 
 
 @pytest.mark.parametrize("model", ["mlp", "cnn", "cnn-fashion-small"])
-def test_multiply_adds_are_those_of_the_network_that_learns(digits: Dataset, small: Split, model: str) -> None:
+def test_multiply_adds_are_those_of_the_network_that_learns(
+    digits: Dataset, small: Split, model: str
+) -> None:
     recipe = make_recipe(model)
-    assert work_of(recipe, digits).image == sum(layer["multiply_adds"] for layer in network_layers(recipe, digits, small))
+    assert work_of(recipe, digits).image == sum(
+        layer["multiply_adds"] for layer in network_layers(recipe, digits, small)
+    )
 
 
 def test_muon_and_a_larger_network_make_a_step_dearer(digits: Dataset) -> None:
@@ -22,15 +26,22 @@ def test_muon_and_a_larger_network_make_a_step_dearer(digits: Dataset) -> None:
         work_of(make_recipe("mlp", {"optimizer": optimizer, "nodes": nodes}), digits).step
         for optimizer, nodes in (("adam", 64), ("adam", 512), ("muon", 512))
     ]
-    assert steps == sorted(steps) and steps[2] - steps[1] == 3 * (2 * 64**2 * 512 + 64**3 + 3 * 512**3)
+    assert steps == sorted(steps) and steps[2] - steps[1] == 3 * (
+        2 * 64**2 * 512 + 64**3 + 3 * 512**3
+    )
 
 
 def test_a_longer_run_is_expected_to_take_longer(digits: Dataset, small: Split) -> None:
-    short, long = (expected_seconds(make_recipe("mlp", {"epochs": epochs}), digits, small) for epochs in (5, 500))
+    short, long = (
+        expected_seconds(make_recipe("mlp", {"epochs": epochs}), digits, small)
+        for epochs in (5, 500)
+    )
     assert 0 < short < long
 
 
-def test_a_range_test_ends_where_the_loss_explodes_and_leaves_random_numbers_alone(digits: Dataset, small: Split) -> None:
+def test_a_range_test_ends_where_the_loss_explodes_and_leaves_random_numbers_alone(
+    digits: Dataset, small: Split
+) -> None:
     recipe = make_recipe("mlp", {"optimizer": "sgd", "batch": 32})
     torch.manual_seed(7)
     before = torch.random.get_rng_state()

@@ -36,38 +36,54 @@ def scenes() -> Dataset:
     return load((images, labels))
 
 
-def test_the_published_inception_runs_with_random_weights_and_is_loaded_again(scenes: Dataset, tmp_path: Path) -> None:
+def test_the_published_inception_runs_with_random_weights_and_is_loaded_again(
+    scenes: Dataset, tmp_path: Path
+) -> None:
     values = {"pretrained": False, "input_px": 96, "head": "16,d0.2,16", "epochs": 2.0}
-    run = train(make_recipe("inception-mixed7", values), scenes, make_split(scenes), 0, tmp_path / "run")
+    run = train(
+        make_recipe("inception-mixed7", values), scenes, make_split(scenes), 0, tmp_path / "run"
+    )
     assert run["trainable_parameters"] == 768 * 4 * 4 * 16 + 16 + 16 * 16 + 16 + 16 * 3 + 3
     classifier = load_classifier(tmp_path / "run")
     found = classifier.probabilities(scenes.images[:4])
     assert found.shape == (4, 3) and np.allclose(found.sum(1), 1, atol=1e-5)
-    assert classifier.net.state_dict().keys() == {f"{place}.{part}" for place in (1, 4, 6) for part in ("weight", "bias")}
+    assert classifier.net.state_dict().keys() == {
+        f"{place}.{part}" for place in (1, 4, 6) for part in ("weight", "bias")
+    }
 
 
-def test_a_backbone_with_tables_that_no_file_holds_is_loaded_whole(scenes: Dataset, tmp_path: Path) -> None:
+def test_a_backbone_with_tables_that_no_file_holds_is_loaded_whole(
+    scenes: Dataset, tmp_path: Path
+) -> None:
     values = {"pretrained": False, "epochs": 1.0, "precision": "float32"}
     split = make_split(scenes)
     train(make_recipe("timm/test_coatnet", values), scenes, split, 0, tmp_path / "run")
     classifier = load_classifier(tmp_path / "run")
     assert set(dict(classifier.named_buffers())) - set(classifier.state_dict())
-    accuracy = (classifier.probabilities(scenes.images, split.test).argmax(1) == scenes.labels[split.test]).mean()
+    accuracy = (
+        classifier.probabilities(scenes.images, split.test).argmax(1) == scenes.labels[split.test]
+    ).mean()
     assert accuracy == read_metrics(tmp_path / "run")["test"]["accuracy"]
 
 
-def test_batches_are_as_large_as_the_images_that_a_backbone_sees(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_batches_are_as_large_as_the_images_that_a_backbone_sees(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     images = np.random.default_rng(0).integers(0, 256, (150, 8, 8), dtype=np.uint8)
     dataset = load((images, np.arange(150) % 2))
     values = {"pretrained": False, "input_px": 160, "epochs": 1.0}
-    train(make_recipe("timm/test_resnet", values), dataset, make_split(dataset), 0, tmp_path / "run")
+    train(
+        make_recipe("timm/test_resnet", values), dataset, make_split(dataset), 0, tmp_path / "run"
+    )
     classifier, seen = load_classifier(tmp_path / "run"), list[int]()
     classifier.front.register_forward_pre_hook(lambda _, given: seen.append(len(given[0])))
     classifier.probabilities(dataset.images)
     assert sum(seen) == 150 and max(seen) == 2**20 // 160**2
 
 
-def test_a_run_says_at_which_size_the_backbone_saw_images_and_why(digits: Dataset, tmp_path: Path) -> None:
+def test_a_run_says_at_which_size_the_backbone_saw_images_and_why(
+    digits: Dataset, tmp_path: Path
+) -> None:
     recipe = make_recipe("timm/test_resnet", {"pretrained": False, "epochs": 1.0})
     train(recipe, digits, make_split(digits, train_images=100), 0, tmp_path / "run")
     about = read_metrics(tmp_path / "run")["backbone"]
@@ -96,7 +112,9 @@ def features_of(dataset: Dataset, split: Split) -> Features:
     return compute_features(FROZEN, dataset, split, 0, 32)
 
 
-def test_other_splits_and_subsets_of_the_same_images_find_their_features(digits: Dataset, computed: list[int]) -> None:
+def test_other_splits_and_subsets_of_the_same_images_find_their_features(
+    digits: Dataset, computed: list[int]
+) -> None:
     few = make_split(digits, train_images=50)
     first = features_of(digits, few)
     count = len(first.rows)
@@ -110,7 +128,9 @@ def test_other_splits_and_subsets_of_the_same_images_find_their_features(digits:
     assert len(computed) == 3 and computed[2] < count
 
 
-def test_another_dataset_with_the_same_images_finds_them_too_and_each_content_is_computed_once(computed: list[int]) -> None:
+def test_another_dataset_with_the_same_images_finds_them_too_and_each_content_is_computed_once(
+    computed: list[int],
+) -> None:
     rng = np.random.default_rng(0)
     images, labels = rng.integers(0, 256, (40, 9, 9), dtype=np.uint8), np.arange(40) % 2
     dataset = load((images, labels))
@@ -122,10 +142,14 @@ def test_another_dataset_with_the_same_images_finds_them_too_and_each_content_is
     second = features_of(twice, parts)
     assert sum(computed) == 40
     rows = parts.train[parts.train < 40][:5]
-    assert np.array_equal(second.of(rows), first.values[first.places[np.searchsorted(first.rows, order[rows])]])
+    assert np.array_equal(
+        second.of(rows), first.values[first.places[np.searchsorted(first.rows, order[rows])]]
+    )
 
 
-def test_weights_side_cut_and_pool_each_have_features_of_their_own(scenes: Dataset, computed: list[int]) -> None:
+def test_weights_side_cut_and_pool_each_have_features_of_their_own(
+    scenes: Dataset, computed: list[int]
+) -> None:
     split = make_split(scenes)
     recipes = [
         make_recipe("timm/test_resnet", {"pretrained": False, **values})
@@ -140,7 +164,9 @@ def test_weights_side_cut_and_pool_each_have_features_of_their_own(scenes: Datas
     assert len(computed) == 6
 
 
-def test_what_a_failed_pass_had_done_is_kept(digits: Dataset, computed: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_a_failed_pass_had_done_is_kept(
+    digits: Dataset, computed: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
     split = make_split(digits, train_images=100)
     counted = _feature_cache._extract
 
@@ -157,7 +183,9 @@ def test_what_a_failed_pass_had_done_is_kept(digits: Dataset, computed: list[int
     assert computed == [len(found.rows), len(found.rows) - 40]
 
 
-def test_a_damaged_row_is_computed_again_and_no_other(digits: Dataset, computed: list[int], own_cache: Path) -> None:
+def test_a_damaged_row_is_computed_again_and_no_other(
+    digits: Dataset, computed: list[int], own_cache: Path
+) -> None:
     split = make_split(digits, train_images=30)
     before = np.array(features_of(digits, split).of(split.train))
     (values,) = own_cache.rglob("values.f16")
@@ -193,7 +221,9 @@ _feature_cache.compute_features(make_recipe("efficientnet-lite0", {"input_px": 3
 def test_a_pass_killed_in_the_middle_of_writing_goes_on_where_it_was(
     digits: Dataset, computed: list[int], own_cache: Path
 ) -> None:
-    done = subprocess.run([sys.executable, "-c", KILLED], env={**os.environ, "OMP_NUM_THREADS": "1"}, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED], env={**os.environ, "OMP_NUM_THREADS": "1"}, check=False
+    )
     assert done.returncode == -signal.SIGKILL
     split = make_split(digits, train_images=200)
     found = features_of(digits, split)
@@ -204,7 +234,9 @@ def test_a_pass_killed_in_the_middle_of_writing_goes_on_where_it_was(
     assert np.abs(killed.astype(np.float32) - whole).max() < 0.05 * np.abs(whole).max()
 
 
-def test_features_of_a_backbone_that_was_moved_are_still_found(scenes: Dataset, tmp_path: Path, computed: list[int]) -> None:
+def test_features_of_a_backbone_that_was_moved_are_still_found(
+    scenes: Dataset, tmp_path: Path, computed: list[int]
+) -> None:
     import timm
     from safetensors.torch import save_file
 

@@ -18,7 +18,9 @@ def test_an_orthogonalised_matrix_has_singular_values_near_one(shape: tuple[int,
     found = orthogonalised(matrix, steps=5)
     values = torch.linalg.svdvals(found)
     assert values.max() < 1.35 and values.median() > 0.6
-    assert (left @ right).flatten() @ found.flatten() > 0.9 * (left @ right).norm() * found.norm()  # the same direction
+    assert (left @ right).flatten() @ found.flatten() > 0.9 * (
+        left @ right
+    ).norm() * found.norm()  # the same direction
 
 
 def test_muon_keeps_each_filter_banks_norm() -> None:
@@ -33,11 +35,18 @@ def test_muon_takes_the_convolutions_and_sgd_the_rest() -> None:
     net = build("cnn", CnnOptions(), (28, 28, 1), 10, 0)
     muon, rest = make_optimizers(net, make_recipe("cnn", {"lr": 0.4, "l2": 0.01}))
     assert all(weight.ndim == 4 for group in muon.param_groups for weight in group["params"])
-    moved = {id(weight) for one in (muon, rest) for group in one.param_groups for weight in group["params"]}
+    moved = {
+        id(weight)
+        for one in (muon, rest)
+        for group in one.param_groups
+        for weight in group["params"]
+    }
     assert moved == {id(weight) for weight in net.parameters() if weight.requires_grad}
     head, biases = rest.param_groups
     assert [tuple(weight.shape) for weight in head["params"]] == [(10, 128)]
-    assert (muon.param_groups[0]["peak_lr"], head["peak_lr"], biases["peak_lr"]) == pytest.approx((0.4, 0.02, 0.1))
+    assert (muon.param_groups[0]["peak_lr"], head["peak_lr"], biases["peak_lr"]) == pytest.approx(
+        (0.4, 0.02, 0.1)
+    )
     assert head["weight_decay"] == 0.01
 
 

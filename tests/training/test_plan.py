@@ -11,7 +11,9 @@ from headstart.training._plan import Cost, Plan, fit_to_time, plan_steps, rate_a
 
 
 def plan(**values: object) -> Plan:
-    return plan_steps(resolve(make_recipe("cnn", {"epochs": 10, "batch": 10, **values}), 1000, ("a",)), 1000)
+    return plan_steps(
+        resolve(make_recipe("cnn", {"epochs": 10, "batch": 10, **values}), 1000, ("a",)), 1000
+    )
 
 
 def test_the_rate_warms_up_and_falls_to_zero() -> None:
@@ -52,7 +54,9 @@ def test_a_time_limit_never_lengthens_the_plan() -> None:
     assert one.steps == 1000
 
 
-def test_a_machine_that_slows_down_gets_a_shorter_but_whole_schedule(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_machine_that_slows_down_gets_a_shorter_but_whole_schedule(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     clock = [0.0]
     monkeypatch.setattr(time, "perf_counter", lambda: clock[0])
     one = plan(time_limit=100, schedule="linear", warmup=0)

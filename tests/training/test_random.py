@@ -8,7 +8,12 @@ from headstart.training._random import generator, seed_of
 
 
 def test_every_seed_purpose_and_step_has_its_own_numbers() -> None:
-    seeds = {seed_of(seed, purpose, step) for seed in range(20) for purpose in ("order", "dropout") for step in range(50)}
+    seeds = {
+        seed_of(seed, purpose, step)
+        for seed in range(20)
+        for purpose in ("order", "dropout")
+        for step in range(50)
+    }
     assert len(seeds) == 20 * 2 * 50
 
 

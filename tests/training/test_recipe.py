@@ -10,8 +10,15 @@ from headstart.models.recipes import PRESETS, are_characters, make_recipe, resol
 
 def test_an_explicit_value_always_wins() -> None:
     recipe = make_recipe("cnn", {"lr": 0.01, "optimizer": "sgd", "nodes": 8, "flip": False})
-    assert (recipe.lr, recipe.optimizer, recipe.net.model_dump()["nodes"], recipe.flip) == (0.01, "sgd", 8, False)
-    resolved = resolve(make_recipe("cnn", {"batch": 7, "epochs": 0.5, "flip": True}), 50_000, ("0", "1"))
+    assert (recipe.lr, recipe.optimizer, recipe.net.model_dump()["nodes"], recipe.flip) == (
+        0.01,
+        "sgd",
+        8,
+        False,
+    )
+    resolved = resolve(
+        make_recipe("cnn", {"batch": 7, "epochs": 0.5, "flip": True}), 50_000, ("0", "1")
+    )
     assert (resolved.batch, resolved.epochs, resolved.flip) == (7, 0.5, True)
 
 
@@ -20,14 +27,17 @@ def test_a_value_of_none_is_no_value() -> None:
 
 
 def test_the_presets_keep_what_was_published() -> None:
-    fashion, small, scenes = (make_recipe(name) for name in ("cnn-fashion", "cnn-fashion-small", "cnn-scenes"))
+    fashion, small, scenes = (
+        make_recipe(name) for name in ("cnn-fashion", "cnn-fashion-small", "cnn-scenes")
+    )
     assert (fashion.optimizer, fashion.lr, fashion.epochs) == ("adam", 1e-3, 20)
     assert (small.optimizer, small.lr, small.epochs, small.batch) == ("rmsprop", 1e-3, 15, 128)
     assert (scenes.optimizer, scenes.lr, scenes.epochs) == ("adam", 1e-4, 10)
 
 
 @pytest.mark.parametrize(
-    ("model", "key", "nearest"), [("cnn", "batchsize", "batch"), ("mlp", "node", "nodes"), ("cnn", "learning_rate", "lr")]
+    ("model", "key", "nearest"),
+    [("cnn", "batchsize", "batch"), ("mlp", "node", "nodes"), ("cnn", "learning_rate", "lr")],
 )
 def test_an_unknown_key_names_the_nearest_or_all(model: str, key: str, nearest: str) -> None:
     with pytest.raises(InputError, match=f"model {model} has no option '{key}'") as caught:
@@ -42,7 +52,10 @@ def test_a_frozen_backbone_takes_no_augmentation() -> None:
 
 def test_an_optimizer_without_momentum_refuses_it() -> None:
     assert make_recipe("cnn", {"momentum": 0.9}).momentum == 0.9
-    for model, values in (("cnn-scenes", {"momentum": 0.9}), ("mlp", {"momentum": 0.9, "optimizer": "adamw"})):
+    for model, values in (
+        ("cnn-scenes", {"momentum": 0.9}),
+        ("mlp", {"momentum": 0.9, "optimizer": "adamw"}),
+    ):
         with pytest.raises(InputError, match="has no momentum"):
             make_recipe(model, values)
 
@@ -90,11 +103,18 @@ def test_the_digest_follows_every_value_and_nothing_else() -> None:
 
 def test_a_changed_copy_has_its_own_digest() -> None:
     recipe = make_recipe("mlp")
-    assert recipe.digest != with_net(recipe, nodes=8).digest != recipe.model_copy(update={"lr": 0.5}).digest
+    assert (
+        recipe.digest
+        != with_net(recipe, nodes=8).digest
+        != recipe.model_copy(update={"lr": 0.5}).digest
+    )
 
 
 def test_a_preset_scales_the_effort_and_an_explicit_value_still_wins() -> None:
-    fast, balanced, best = (resolve(make_recipe("cnn", {}, name), 51_000, ("cat", "dog")).epochs or 0 for name in PRESETS)
+    fast, balanced, best = (
+        resolve(make_recipe("cnn", {}, name), 51_000, ("cat", "dog")).epochs or 0
+        for name in PRESETS
+    )
     assert fast < 3 < balanced < best
     assert make_recipe("cnn", {"lr": 0.3, "nodes": 24}, "fast").lr == 0.3
     assert make_recipe("cnn", {"nodes": 24}, "fast").net.model_dump()["nodes"] == 24
@@ -106,14 +126,17 @@ def test_the_published_networks_have_no_presets() -> None:
 
 
 def test_little_data_means_small_batches_and_many_epochs() -> None:
-    small, large = (resolve(make_recipe("cnn"), images, ("cat", "dog")) for images in (1_000, 51_000))
+    small, large = (
+        resolve(make_recipe("cnn"), images, ("cat", "dog")) for images in (1_000, 51_000)
+    )
     assert (large.batch, large.epochs) == (512, 16)
     assert small.batch is not None and small.batch <= 64
     assert small.epochs == 40
 
 
 @pytest.mark.parametrize(
-    ("names", "expected"), [(("0", "1"), True), (("a", "B"), True), (("cat", "dog"), False), (("1", "cat"), False)]
+    ("names", "expected"),
+    [(("0", "1"), True), (("a", "B"), True), (("cat", "dog"), False), (("1", "cat"), False)],
 )
 def test_only_digits_and_letters_are_never_mirrored(names: tuple[str, ...], expected: bool) -> None:
     assert are_characters(names) is expected
@@ -121,5 +144,8 @@ def test_only_digits_and_letters_are_never_mirrored(names: tuple[str, ...], expe
 
 
 def test_the_fast_preset_takes_as_many_steps_of_few_images_as_it_can() -> None:
-    few, many = (resolve(make_recipe("cnn", preset="fast"), images, ("cat", "dog")) for images in (510, 51_000))
+    few, many = (
+        resolve(make_recipe("cnn", preset="fast"), images, ("cat", "dog"))
+        for images in (510, 51_000)
+    )
     assert (few.batch, many.batch) == (16, 384)

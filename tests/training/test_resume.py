@@ -21,7 +21,16 @@ from headstart.training._loss import update
 from headstart.training._state import State
 
 # Everything that a checkpoint must hold: two optimizers' momentum, dropout, augmentation, early stopping, batch norm.
-VALUES = {"epochs": 6, "batch": 64, "dropout": 0.2, "rotation": 10, "flip": True, "cutout": 0.2, "patience": 5, "nodes": 8}
+VALUES = {
+    "epochs": 6,
+    "batch": 64,
+    "dropout": 0.2,
+    "rotation": 10,
+    "flip": True,
+    "cutout": 0.2,
+    "patience": 5,
+    "nodes": 8,
+}
 
 
 def weights(run: Path) -> bytes:
@@ -53,7 +62,12 @@ def split(digits: Dataset) -> Split:
 @pytest.mark.parametrize("model", ["cnn", "mlp", "cnn-fashion-small"])
 @pytest.mark.parametrize("optimizer", ["muon", "adam", "rmsprop", "sgd"])
 def test_a_run_killed_in_the_middle_of_an_epoch_ends_with_the_same_weights(
-    model: str, optimizer: str, digits: Dataset, split: Split, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    model: str,
+    optimizer: str,
+    digits: Dataset,
+    split: Split,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     values = {key: value for key, value in VALUES.items() if key != "nodes" or model == "cnn"}
     recipe = make_recipe(model, {**values, "epochs": 2, "optimizer": optimizer})
@@ -65,7 +79,9 @@ def test_a_run_killed_in_the_middle_of_an_epoch_ends_with_the_same_weights(
     summary = train(recipe, digits, split, 3, tmp_path / "killed")
     assert summary["resumed"]
     assert weights(tmp_path / "killed") == weights(tmp_path / "whole")
-    curves = [(tmp_path / run / "curves.csv").read_text().splitlines() for run in ("whole", "killed")]
+    curves = [
+        (tmp_path / run / "curves.csv").read_text().splitlines() for run in ("whole", "killed")
+    ]
     for one, other in zip(*curves, strict=True):
         assert [word for at, word in enumerate(one.split(",")) if at != 1] == [
             word for at, word in enumerate(other.split(",")) if at != 1
@@ -106,7 +122,10 @@ def test_a_damaged_checkpoint_is_set_aside_and_the_one_before_is_used(
     content = path.read_bytes()
     middle = len(content) // 2
     path.write_bytes(
-        {"flip": content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :], "cut": content[:middle]}.get(harm, b"")
+        {
+            "flip": content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :],
+            "cut": content[:middle],
+        }.get(harm, b"")
     )
     if harm == "gone":
         path.unlink()
@@ -137,7 +156,10 @@ def test_an_unfinished_run_is_not_overwritten_by_another(
     with monkeypatch.context() as patch, pytest.raises(Killed):
         kill_after(2, patch)
         train(make_recipe("mlp", {"epochs": 2}), digits, split, 0, tmp_path / "run")
-    with pytest.raises(InputError, match=r"holds an unfinished run with another recipe \(.*lr: 0.08 there, 0.01 asked"):
+    with pytest.raises(
+        InputError,
+        match=r"holds an unfinished run with another recipe \(.*lr: 0.08 there, 0.01 asked",
+    ):
         train(make_recipe("mlp", {"epochs": 2, "lr": 0.01}), digits, split, 0, tmp_path / "run")
 
 
@@ -156,7 +178,10 @@ def test_a_signal_finishes_the_step_saves_and_says_how_to_go_on(
         return original(*args)  # type: ignore[arg-type]
 
     before = signal.getsignal(signal.SIGTERM)
-    with monkeypatch.context() as patch, pytest.raises(Stopped, match="stopped after step 9 of 24") as caught:
+    with (
+        monkeypatch.context() as patch,
+        pytest.raises(Stopped, match="stopped after step 9 of 24") as caught,
+    ):
         patch.setattr("headstart.training._run.update", interrupted)
         train(recipe, digits, split, 0, tmp_path / "run")
     assert caught.value.exit_code == 143
@@ -165,7 +190,9 @@ def test_a_signal_finishes_the_step_saves_and_says_how_to_go_on(
     assert weights(tmp_path / "run") == weights(tmp_path / "whole")
 
 
-def test_a_repeated_run_takes_the_steps_that_a_time_limit_allowed(digits: Dataset, split: Split, tmp_path: Path) -> None:
+def test_a_repeated_run_takes_the_steps_that_a_time_limit_allowed(
+    digits: Dataset, split: Split, tmp_path: Path
+) -> None:
     recipe = make_recipe("mlp", {"epochs": 2000, "time_limit": 1.5, "batch": 64})
     train(recipe, digits, split, 0, tmp_path / "first")
     train(recipe, digits, split, 0, tmp_path / "again", repeat=tmp_path / "first")
@@ -174,7 +201,9 @@ def test_a_repeated_run_takes_the_steps_that_a_time_limit_allowed(digits: Datase
         train(recipe, digits, split, 1, tmp_path / "other", repeat=tmp_path / "first")
 
 
-def test_more_epochs_after_a_finished_run_equal_as_many_from_the_start(digits: Dataset, split: Split, tmp_path: Path) -> None:
+def test_more_epochs_after_a_finished_run_equal_as_many_from_the_start(
+    digits: Dataset, split: Split, tmp_path: Path
+) -> None:
     values = {"batch": 64, "schedule": "constant", "dropout": 0.2}
     train(make_recipe("mlp", {**values, "epochs": 5}), digits, split, 0, tmp_path / "five")
     train(make_recipe("mlp", {**values, "epochs": 2}), digits, split, 0, tmp_path / "two")
@@ -182,7 +211,9 @@ def test_more_epochs_after_a_finished_run_equal_as_many_from_the_start(digits: D
     found = train(longer, digits, split, 0, tmp_path / "two-and-three", after=tmp_path / "two")
     assert found["epochs"] == 5
     assert weights(tmp_path / "two-and-three") == weights(tmp_path / "five")
-    assert train(longer, digits, split, 0, tmp_path / "two-and-three", after=tmp_path / "two")["reused"]
+    assert train(longer, digits, split, 0, tmp_path / "two-and-three", after=tmp_path / "two")[
+        "reused"
+    ]
 
 
 def test_the_weights_do_not_depend_on_how_often_they_are_saved(
@@ -246,11 +277,18 @@ print(killed)
 def test_a_real_training_killed_at_random_moments_ends_bit_identical(tmp_path: Path) -> None:
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
-        [sys.executable, "-c", KILLING], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+        [sys.executable, "-c", KILLING],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0 and int(done.stdout) >= 2, done.stdout + done.stderr
     assert weights(tmp_path / "run") == weights(tmp_path / "whole")
-    found, expected = (json.loads((tmp_path / of / "metrics.json").read_text()) for of in ("run", "whole"))
+    found, expected = (
+        json.loads((tmp_path / of / "metrics.json").read_text()) for of in ("run", "whole")
+    )
     assert found["resumed"] and found["test"]["accuracy"] == expected["test"]["accuracy"]
     assert not [path for path in (tmp_path / "run").rglob(".*") if path.name != ".lock"]
     assert not (tmp_path / "run" / "checkpoint").exists()

@@ -24,7 +24,9 @@ RESULTS = {"plan.json", "state", "curves.csv", "metrics.json", "predictions.csv"
 FILES = {"recipe.json", "data.json", "split.npz", "environment.json", ".lock"} | WEIGHTS | RESULTS
 
 
-def test_a_run_leaves_everything_and_learns_the_digits(digits: Dataset, digits_split: Split, tmp_path: Path) -> None:
+def test_a_run_leaves_everything_and_learns_the_digits(
+    digits: Dataset, digits_split: Split, tmp_path: Path
+) -> None:
     summary = train(make_recipe("cnn", {"epochs": 4}), digits, digits_split, 0, tmp_path / "run")
     assert {path.name for path in (tmp_path / "run").iterdir()} == FILES
     assert summary["test"]["accuracy"] > 0.95
@@ -38,11 +40,16 @@ def test_a_run_leaves_everything_and_learns_the_digits(digits: Dataset, digits_s
     assert float(curve[-1]["train_loss"]) < float(curve[0]["train_loss"])
 
 
-def test_predictions_are_one_row_an_image_with_probabilities(digits: Dataset, digits_split: Split, tmp_path: Path) -> None:
+def test_predictions_are_one_row_an_image_with_probabilities(
+    digits: Dataset, digits_split: Split, tmp_path: Path
+) -> None:
     train(make_recipe("mlp", {"epochs": 1}), digits, digits_split, 0, tmp_path / "run")
     with (tmp_path / "run" / "predictions.csv").open() as file:
         rows = list(csv.DictReader(file))
-    assert [int(row["index"]) for row in rows] == [*digits_split.validation.tolist(), *digits_split.test.tolist()]
+    assert [int(row["index"]) for row in rows] == [
+        *digits_split.validation.tolist(),
+        *digits_split.test.tolist(),
+    ]
     for row in rows[:50]:
         chances = {name: float(row[name]) for name in digits.class_names}
         assert sum(chances.values()) == pytest.approx(1, abs=1e-4)
@@ -52,12 +59,21 @@ def test_predictions_are_one_row_an_image_with_probabilities(digits: Dataset, di
 
 
 @pytest.mark.parametrize("model", ["cnn", "mlp", "cnn-fashion-small", "efficientnet-lite0"])
-def test_the_same_seed_gives_the_same_weights_and_another_does_not(model: str, digits: Dataset, tmp_path: Path) -> None:
+def test_the_same_seed_gives_the_same_weights_and_another_does_not(
+    model: str, digits: Dataset, tmp_path: Path
+) -> None:
     split = make_split(digits, train_images=200)
     weights = []
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
         train(
-            make_recipe(model, {"epochs": 1, "dropout": 0.3, **({} if model == "efficientnet-lite0" else {"rotation": 10})}),
+            make_recipe(
+                model,
+                {
+                    "epochs": 1,
+                    "dropout": 0.3,
+                    **({} if model == "efficientnet-lite0" else {"rotation": 10}),
+                },
+            ),
             digits,
             split,
             seed,
@@ -78,7 +94,11 @@ def test_the_same_seed_gives_the_same_weights_and_another_does_not(model: str, d
     ],
 )
 def test_too_little_memory_is_said_in_one_way(
-    error: Exception, digits: Dataset, digits_split: Split, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    error: Exception,
+    digits: Dataset,
+    digits_split: Split,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def full(*_: object) -> None:
         raise error
@@ -88,7 +108,9 @@ def test_too_little_memory_is_said_in_one_way(
         train(make_recipe("mlp", {"epochs": 1}), digits, digits_split, 0, tmp_path / "run")
 
 
-def test_training_leaves_the_callers_random_numbers_alone(digits: Dataset, digits_split: Split, tmp_path: Path) -> None:
+def test_training_leaves_the_callers_random_numbers_alone(
+    digits: Dataset, digits_split: Split, tmp_path: Path
+) -> None:
     torch.manual_seed(11)
     before = torch.random.get_rng_state()
     train(make_recipe("mlp", {"epochs": 0.2}), digits, digits_split, 0, tmp_path / "run")
@@ -128,19 +150,27 @@ def test_another_run_never_overwrites_a_folder(
         train(recipe, digits, split, int(change.get("seed", 0)), tmp_path / "run")
 
 
-def test_a_folder_with_other_things_is_refused(digits: Dataset, digits_split: Split, tmp_path: Path) -> None:
+def test_a_folder_with_other_things_is_refused(
+    digits: Dataset, digits_split: Split, tmp_path: Path
+) -> None:
     (tmp_path / "thesis.tex").write_text("")
     with pytest.raises(InputError, match=r"is not empty and holds no run: thesis.tex"):
         train(make_recipe("mlp"), digits, digits_split, 0, tmp_path)
 
 
-def test_a_folder_in_use_is_not_touched(digits: Dataset, digits_split: Split, tmp_path: Path) -> None:
+def test_a_folder_in_use_is_not_touched(
+    digits: Dataset, digits_split: Split, tmp_path: Path
+) -> None:
     with claim(tmp_path / "run"), pytest.raises(ResourceError, match="in use by another process"):
         train(make_recipe("mlp"), digits, digits_split, 0, tmp_path / "run")
 
 
-def test_a_loss_that_is_not_finite_names_the_batch_and_a_lower_rate(digits: Dataset, digits_split: Split, tmp_path: Path) -> None:
-    recipe = make_recipe("mlp", {"optimizer": "sgd", "lr": 100, "momentum": 0.9, "precision": "float32"})
+def test_a_loss_that_is_not_finite_names_the_batch_and_a_lower_rate(
+    digits: Dataset, digits_split: Split, tmp_path: Path
+) -> None:
+    recipe = make_recipe(
+        "mlp", {"optimizer": "sgd", "lr": 100, "momentum": 0.9, "precision": "float32"}
+    )
     with pytest.raises(
         RunFailed,
         match=r"(the loss became (nan|inf)|the gradient is no longer finite) in batch \d+ of epoch \d+ \(learning rate [\d.]+",
@@ -151,8 +181,16 @@ def test_a_loss_that_is_not_finite_names_the_batch_and_a_lower_rate(digits: Data
     assert [run["state"] for run in list_runs(tmp_path)] == ["unfinished"]
 
 
-def test_weights_that_overflow_in_the_last_update_fail_the_run(digits: Dataset, digits_split: Split, tmp_path: Path) -> None:
-    values = {"optimizer": "sgd", "lr": 100, "momentum": 0.9, "precision": "float32", "schedule": "constant"}
+def test_weights_that_overflow_in_the_last_update_fail_the_run(
+    digits: Dataset, digits_split: Split, tmp_path: Path
+) -> None:
+    values = {
+        "optimizer": "sgd",
+        "lr": 100,
+        "momentum": 0.9,
+        "precision": "float32",
+        "schedule": "constant",
+    }
     for steps in range(1, 30):  # whichever update it is, none may end in another error
         recipe = make_recipe("mlp", {**values, "epochs": steps / 19})
         try:
@@ -164,13 +202,17 @@ def test_weights_that_overflow_in_the_last_update_fail_the_run(digits: Dataset, 
 
 
 def test_a_target_stops_training(digits: Dataset, digits_split: Split, tmp_path: Path) -> None:
-    summary = train(make_recipe("cnn", {"epochs": 40, "target": 0.9}), digits, digits_split, 0, tmp_path / "run")
+    summary = train(
+        make_recipe("cnn", {"epochs": 40, "target": 0.9}), digits, digits_split, 0, tmp_path / "run"
+    )
     assert summary["epochs"] < 10
     assert "reached the target 0.9" in summary["stopped"]
     assert summary["validation"]["accuracy"] >= 0.9
 
 
-def test_patience_stops_and_takes_the_best_weights_back(digits: Dataset, digits_split: Split, tmp_path: Path) -> None:
+def test_patience_stops_and_takes_the_best_weights_back(
+    digits: Dataset, digits_split: Split, tmp_path: Path
+) -> None:
     recipe = make_recipe("mlp", {"epochs": 60, "patience": 2, "lr": 0.02, "schedule": "constant"})
     summary = train(recipe, digits, digits_split, 0, tmp_path / "run")
     with (tmp_path / "run" / "curves.csv").open() as file:
@@ -180,9 +222,17 @@ def test_patience_stops_and_takes_the_best_weights_back(digits: Dataset, digits_
     assert summary["validation"]["loss"] == pytest.approx(min(losses), rel=1e-4)
 
 
-def test_a_time_limit_is_kept_by_a_shorter_schedule(digits: Dataset, digits_split: Split, tmp_path: Path) -> None:
+def test_a_time_limit_is_kept_by_a_shorter_schedule(
+    digits: Dataset, digits_split: Split, tmp_path: Path
+) -> None:
     """That it is kept, to the second, is what tests/training/test_plan.py shows with a clock of its own."""
-    train(make_recipe("cnn", {"epochs": 2000, "time_limit": 4}), digits, digits_split, 0, tmp_path / "run")
+    train(
+        make_recipe("cnn", {"epochs": 2000, "time_limit": 4}),
+        digits,
+        digits_split,
+        0,
+        tmp_path / "run",
+    )
     plan = json.loads((tmp_path / "run" / "plan.json").read_text())
     assert 1 < plan["steps"] < 2000 * plan["steps_per_epoch"]
     with (tmp_path / "run" / "curves.csv").open() as file:
@@ -192,20 +242,38 @@ def test_a_time_limit_is_kept_by_a_shorter_schedule(digits: Dataset, digits_spli
 
 @pytest.mark.parametrize("key", ["target", "patience"])
 def test_what_watches_validation_needs_it(key: str, digits: Dataset, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=f"--{key} watches validation images, but the split has none"):
-        train(make_recipe("mlp", {key: 1}), digits, make_split(digits, validation=0), 0, tmp_path / "run")
+    with pytest.raises(
+        InputError, match=f"--{key} watches validation images, but the split has none"
+    ):
+        train(
+            make_recipe("mlp", {key: 1}),
+            digits,
+            make_split(digits, validation=0),
+            0,
+            tmp_path / "run",
+        )
 
 
 def test_two_classes_train_one_sigmoid_output(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 2, 300)
-    images = (rng.integers(0, 120, (300, 8, 8)) + 100 * labels[:, None, None] * (np.arange(8) < 4)).astype(np.uint8)
+    images = (
+        rng.integers(0, 120, (300, 8, 8)) + 100 * labels[:, None, None] * (np.arange(8) < 4)
+    ).astype(np.uint8)
     dataset = load((images, np.array(["no", "yes"])[labels]))
     split = make_split(dataset)
-    summary = train(make_recipe("mlp", {"epochs": 10, "class_weights": "balanced"}), dataset, split, 0, tmp_path / "run")
+    summary = train(
+        make_recipe("mlp", {"epochs": 10, "class_weights": "balanced"}),
+        dataset,
+        split,
+        0,
+        tmp_path / "run",
+    )
     assert summary["test"]["accuracy"] > 0.95
     classifier = load_classifier(tmp_path / "run")
-    assert [layer for layer in classifier.net.modules() if isinstance(layer, torch.nn.Linear)][-1].out_features == 1
+    assert [layer for layer in classifier.net.modules() if isinstance(layer, torch.nn.Linear)][
+        -1
+    ].out_features == 1
     chances = classifier.probabilities(dataset.images[split.test])
     assert chances.shape == (len(split.test), 2)
     assert np.allclose(chances.sum(1), 1)
@@ -218,22 +286,32 @@ def test_one_logit_costs_what_two_would() -> None:
 
 
 @pytest.mark.parametrize("model", ["cnn", "mlp", "efficientnet-lite0"])
-def test_a_saved_classifier_predicts_what_the_run_predicted(model: str, digits: Dataset, tmp_path: Path) -> None:
+def test_a_saved_classifier_predicts_what_the_run_predicted(
+    model: str, digits: Dataset, tmp_path: Path
+) -> None:
     split = make_split(digits, train_images=300)
     train(make_recipe(model, {"epochs": 3}), digits, split, 0, tmp_path / "run")
     classifier = load_classifier(tmp_path / "run")
     guesses = classifier.probabilities(digits.images, split.test).argmax(1)
-    agree = ((guesses == digits.labels[split.test]) == read_correct(tmp_path / "run", "test")).mean()
-    assert agree == 1 if model != "efficientnet-lite0" else agree > 0.99  # its features were rounded to float16 in the cache
+    agree = (
+        (guesses == digits.labels[split.test]) == read_correct(tmp_path / "run", "test")
+    ).mean()
+    assert (
+        agree == 1 if model != "efficientnet-lite0" else agree > 0.99
+    )  # its features were rounded to float16 in the cache
 
 
-def test_a_classifier_refuses_images_of_another_shape(digits: Dataset, digits_split: Split, tmp_path: Path) -> None:
+def test_a_classifier_refuses_images_of_another_shape(
+    digits: Dataset, digits_split: Split, tmp_path: Path
+) -> None:
     train(make_recipe("mlp", {"epochs": 0.1}), digits, digits_split, 0, tmp_path / "run")
     with pytest.raises(InputError, match=r"these images are \(9, 8, 1\)"):
         load_classifier(tmp_path / "run").probabilities(np.zeros((1, 9, 8, 1), np.uint8))
 
 
-def test_a_damaged_classifier_is_named(digits: Dataset, digits_split: Split, tmp_path: Path) -> None:
+def test_a_damaged_classifier_is_named(
+    digits: Dataset, digits_split: Split, tmp_path: Path
+) -> None:
     train(make_recipe("mlp", {"epochs": 0.1}), digits, digits_split, 0, tmp_path / "run")
     weights = tmp_path / "run" / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:1000])
@@ -241,21 +319,43 @@ def test_a_damaged_classifier_is_named(digits: Dataset, digits_split: Split, tmp
         load_classifier(tmp_path / "run")
 
 
-def test_features_are_computed_once_for_all_seeds(digits: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_features_are_computed_once_for_all_seeds(
+    digits: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     split = make_split(digits, train_images=100)
-    train(make_recipe("efficientnet-lite0", {"epochs": 1, "input_px": 32}), digits, split, 0, tmp_path / "a")
+    train(
+        make_recipe("efficientnet-lite0", {"epochs": 1, "input_px": 32}),
+        digits,
+        split,
+        0,
+        tmp_path / "a",
+    )
 
     def never(*_: object) -> None:
         raise AssertionError("computed again")
 
     monkeypatch.setattr("headstart.features._feature_cache._extract", never)
-    train(make_recipe("efficientnet-lite0", {"epochs": 1, "input_px": 32}), digits, split, 1, tmp_path / "b")
+    train(
+        make_recipe("efficientnet-lite0", {"epochs": 1, "input_px": 32}),
+        digits,
+        split,
+        1,
+        tmp_path / "b",
+    )
     with pytest.raises(AssertionError, match="computed again"):
-        train(make_recipe("efficientnet-lite0", {"epochs": 1, "input_px": 48}), digits, split, 1, tmp_path / "c")
+        train(
+            make_recipe("efficientnet-lite0", {"epochs": 1, "input_px": 48}),
+            digits,
+            split,
+            1,
+            tmp_path / "c",
+        )
 
 
 def test_without_test_images_test_is_null(digits: Dataset, tmp_path: Path) -> None:
-    summary = train(make_recipe("mlp", {"epochs": 1}), digits, make_split(digits, test=0), 0, tmp_path / "run")
+    summary = train(
+        make_recipe("mlp", {"epochs": 1}), digits, make_split(digits, test=0), 0, tmp_path / "run"
+    )
     assert summary["test"] is None
     assert summary["validation"]["n"] == 270
     json.dumps(summary, allow_nan=False)

@@ -53,8 +53,12 @@ def test_a_solved_head_is_the_one_that_scikit_learn_finds() -> None:
     labels = (inputs[:, 0] + numbers.normal(size=120) > 0).astype(np.int64) + (inputs[:, 1] > 1)
     weights = np.where(labels == 2, 3.0, 1.0).astype(np.float32)
     ours = fit(inputs, labels, 3, 0.05, weights)
-    theirs = LogisticRegression(C=1 / (0.05 * weights.sum()), tol=1e-8, max_iter=1000).fit(inputs, labels, weights)
-    assert np.allclose(ours[:-1].T - ours[:-1].T.mean(0), theirs.coef_ - theirs.coef_.mean(0), atol=2e-3)
+    theirs = LogisticRegression(C=1 / (0.05 * weights.sum()), tol=1e-8, max_iter=1000).fit(
+        inputs, labels, weights
+    )
+    assert np.allclose(
+        ours[:-1].T - ours[:-1].T.mean(0), theirs.coef_ - theirs.coef_.mean(0), atol=2e-3
+    )
 
 
 def test_the_penalty_is_large_for_noise_and_small_for_what_can_be_told() -> None:
@@ -66,37 +70,60 @@ def test_the_penalty_is_large_for_noise_and_small_for_what_can_be_told() -> None
     assert choose_penalty(told, labels) < 1.0
 
 
-def test_a_frozen_backbone_solves_for_its_head_and_keeps_what_it_was_given(digits: Dataset, few: Split, tmp_path: Path) -> None:
+def test_a_frozen_backbone_solves_for_its_head_and_keeps_what_it_was_given(
+    digits: Dataset, few: Split, tmp_path: Path
+) -> None:
     recipe = make_recipe(MODEL, SIDE)
     assert (recipe.optimizer, recipe.l2) == ("lbfgs", None)
     done = train(recipe, digits, few, 0, tmp_path / "run")
     assert done["epochs"] == 1 and done["validation"]["accuracy"] > 0.6
     again = train(recipe, digits, few, 1, tmp_path / "again")
     assert again["test"] == done["test"]  # nothing in it is left to chance
-    for key, value in (("lr", 0.01), ("epochs", 3.0), ("head", "64"), ("dropout", 0.3), ("optimizer", "sgd")):
-        assert make_recipe(MODEL, {key: value}).optimizer == ("sgd" if key == "optimizer" else "adam")
+    for key, value in (
+        ("lr", 0.01),
+        ("epochs", 3.0),
+        ("head", "64"),
+        ("dropout", 0.3),
+        ("optimizer", "sgd"),
+    ):
+        assert make_recipe(MODEL, {key: value}).optimizer == (
+            "sgd" if key == "optimizer" else "adam"
+        )
     with pytest.raises(InputError, match="no use for epochs, lr"):
         make_recipe(MODEL, {"optimizer": "lbfgs", "lr": 0.1, "epochs": 2.0})
 
 
-def test_two_classes_get_the_head_of_the_second_one(digits: Dataset, few: Split, tmp_path: Path) -> None:
+def test_two_classes_get_the_head_of_the_second_one(
+    digits: Dataset, few: Split, tmp_path: Path
+) -> None:
     chosen = np.flatnonzero(digits.labels < 2)
     two = load((np.asarray(digits.images[chosen]), digits.labels[chosen]))
     done = train(make_recipe(MODEL, SIDE), two, make_split(two), 0, tmp_path / "run")
     assert done["test"]["accuracy"] > 0.9
 
 
-def test_fine_tuning_begins_with_the_solved_head_and_learns(digits: Dataset, few: Split, tmp_path: Path) -> None:
+def test_fine_tuning_begins_with_the_solved_head_and_learns(
+    digits: Dataset, few: Split, tmp_path: Path
+) -> None:
     frozen = train(make_recipe(MODEL, SIDE), digits, few, 0, tmp_path / "frozen")
     recipe = resolve(whole("finetune"), len(few.train), digits.class_names)
     classifier, source = prepare(recipe, digits, few, 0)
-    begun = source.probabilities(classifier.eval(), few.validation).argmax(1) == digits.labels[few.validation]
-    assert abs(begun.mean() - frozen["validation"]["accuracy"]) < 0.1  # of 108 images; a random head gets 0.1
+    begun = (
+        source.probabilities(classifier.eval(), few.validation).argmax(1)
+        == digits.labels[few.validation]
+    )
+    assert (
+        abs(begun.mean() - frozen["validation"]["accuracy"]) < 0.1
+    )  # of 108 images; a random head gets 0.1
     tuned = train(whole("finetune", epochs=8.0, lr=2e-4), digits, few, 0, tmp_path / "tuned")
     assert tuned["trainable_parameters"] > 3_000_000
-    curves = [line.split(",") for line in (tmp_path / "tuned" / "curves.csv").read_text().splitlines()]
+    curves = [
+        line.split(",") for line in (tmp_path / "tuned" / "curves.csv").read_text().splitlines()
+    ]
     loss = [float(row[curves[0].index("train_loss")]) for row in curves[1:]]
-    assert loss[-1] < min(loss[0], 0.8 * max(loss))  # the first steps disturb what the head was solved on
+    assert loss[-1] < min(
+        loss[0], 0.8 * max(loss)
+    )  # the first steps disturb what the head was solved on
 
 
 def test_fine_tuning_fits_its_head_at_the_side_at_which_it_learns(
@@ -109,17 +136,24 @@ def test_fine_tuning_fits_its_head_at_the_side_at_which_it_learns(
         return compute_features(recipe, dataset, split, seed, side_px)
 
     monkeypatch.setattr(_inputs, "compute_features", noted)
-    recipe = make_recipe("timm/test_resnet", {"weights": str(resnet), "time_limit": 30.0}, "finetune")
+    recipe = make_recipe(
+        "timm/test_resnet", {"weights": str(resnet), "time_limit": 30.0}, "finetune"
+    )
     classifier, _ = prepare(resolve(recipe, len(few.train), digits.class_names), digits, few, 0)
     assert sides == [classifier.input_px]
 
 
-def test_a_saved_fine_tuned_classifier_predicts_what_its_run_did(digits: Dataset, few: Split, tmp_path: Path) -> None:
+def test_a_saved_fine_tuned_classifier_predicts_what_its_run_did(
+    digits: Dataset, few: Split, tmp_path: Path
+) -> None:
     for way in ("finetune", "scratch"):
         train(whole(way), digits, few, 0, tmp_path / way)
         classifier = load_classifier(tmp_path / way)
         found = classifier.probabilities(digits.images, few.test)
-        rows = [line.split(",") for line in (tmp_path / way / "predictions.csv").read_text().splitlines()[1:]]
+        rows = [
+            line.split(",")
+            for line in (tmp_path / way / "predictions.csv").read_text().splitlines()[1:]
+        ]
         written = np.array([row[6:] for row in rows if row[2] == "test"], float)
         assert written.shape == found.shape and np.allclose(written, found, atol=1e-5)
 
@@ -127,14 +161,24 @@ def test_a_saved_fine_tuned_classifier_predicts_what_its_run_did(digits: Dataset
 def test_lower_stages_learn_slower_and_later() -> None:
     recipe = whole("finetune", layer_decay=0.5, unfreeze=0.6, lr=0.01)
     assert isinstance(recipe.net, BackboneOptions)
-    net = Transfer(load_backbone(MODEL, recipe.net, 32, 0, empty=True), torch.nn.Linear(1280, 3), learns_statistics=False)
+    net = Transfer(
+        load_backbone(MODEL, recipe.net, 32, 0, empty=True),
+        torch.nn.Linear(1280, 3),
+        learns_statistics=False,
+    )
     (optimizer,) = make_optimizers(net, recipe)
     rates = [group["peak_lr"] for group in optimizer.param_groups]
-    assert rates[-2] == 0.01 and all(low == pytest.approx(high / 2) for low, high in itertools.pairwise(rates[:-1]))
+    assert rates[-2] == 0.01 and all(
+        low == pytest.approx(high / 2) for low, high in itertools.pairwise(rates[:-1])
+    )
     assert rates[-1] == pytest.approx(0.001)  # of the head, which was solved for
-    assert sum(len(group["params"]) for group in optimizer.param_groups) == sum(1 for _ in net.parameters())
+    assert sum(len(group["params"]) for group in optimizer.param_groups) == sum(
+        1 for _ in net.parameters()
+    )
     set_rate([optimizer], 1.0, 0.0)
-    assert [group["lr"] > 0 for group in optimizer.param_groups] == [False] * (len(rates) - 1) + [True]
+    assert [group["lr"] > 0 for group in optimizer.param_groups] == [False] * (len(rates) - 1) + [
+        True
+    ]
     set_rate([optimizer], 1.0, 0.6)
     assert all(group["lr"] > 0 for group in optimizer.param_groups)
 
@@ -153,15 +197,27 @@ def test_batch_norm_stays_what_it_was_when_fine_tuned_and_is_measured_from_scrat
     options = make_recipe(MODEL, SIDE).net
     assert isinstance(options, BackboneOptions)
     images = torch.rand(8, 3, 32, 32) * 255
-    tuned = Transfer(load_backbone(MODEL, options, 32, 0), torch.nn.Linear(1280, 3), learns_statistics=False).train()
+    tuned = Transfer(
+        load_backbone(MODEL, options, 32, 0), torch.nn.Linear(1280, 3), learns_statistics=False
+    ).train()
     assert not any(isinstance(module, torch.nn.BatchNorm2d) for module in tuned.modules())
     shown = tuned.backbone.standardise(images)
-    assert torch.allclose(tuned.backbone.features(shown), load_backbone(MODEL, options, 32, 0)(images), atol=1e-2)
-    fresh = Transfer(load_backbone(MODEL, options, 32, 0, empty=True), torch.nn.Linear(1280, 3), learns_statistics=True).train()
+    assert torch.allclose(
+        tuned.backbone.features(shown), load_backbone(MODEL, options, 32, 0)(images), atol=1e-2
+    )
+    fresh = Transfer(
+        load_backbone(MODEL, options, 32, 0, empty=True),
+        torch.nn.Linear(1280, 3),
+        learns_statistics=True,
+    ).train()
     norm = next(module for module in fresh.modules() if isinstance(module, torch.nn.BatchNorm2d))
     before = norm.running_mean.clone() if norm.running_mean is not None else None
     fresh(shown)
-    assert before is not None and norm.running_mean is not None and not torch.equal(before, norm.running_mean)
+    assert (
+        before is not None
+        and norm.running_mean is not None
+        and not torch.equal(before, norm.running_mean)
+    )
     with torch.inference_mode():
         exact = fresh.train(False).head((fresh.backbone.features(shown) - fresh.mean) / fresh.std)
         assert torch.allclose(fresh(shown), exact, atol=1e-3)  # predictions go through folded norms
@@ -188,7 +244,10 @@ def test_a_killed_fine_tuning_would_go_on_where_it_was(
 
     with monkeypatch.context() as patch, pytest.raises(Killed):
         patch.setattr(_run, "_judge", once)
-        patch.setattr("headstart.training._checkpoints.Checkpoints.save_if_due", lambda self, state: self.save(state))
+        patch.setattr(
+            "headstart.training._checkpoints.Checkpoints.save_if_due",
+            lambda self, state: self.save(state),
+        )
         train(recipe, digits, few, 0, tmp_path / "killed")
     done = train(recipe, digits, few, 0, tmp_path / "killed")
     assert done["resumed"]
@@ -213,7 +272,9 @@ def test_what_does_not_go_together_is_refused(
         train(make_recipe(MODEL, {**SIDE, **values}, way), digits, few, 0, tmp_path / "run")
 
 
-def test_the_record_of_a_run_says_how_the_backbone_was_used(digits: Dataset, few: Split, tmp_path: Path) -> None:
+def test_the_record_of_a_run_says_how_the_backbone_was_used(
+    digits: Dataset, few: Split, tmp_path: Path
+) -> None:
     train(whole("finetune", epochs=1.0), digits, few, 0, tmp_path / "run")
     metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
     assert metrics["resolved"]["net"]["transfer"] == "finetune"

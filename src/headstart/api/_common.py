@@ -37,7 +37,9 @@ def load(
     """Open a dataset: a name, a folder, a CSV, IDX, `.npz`, or arrays. See `headstart.data.load`."""
     if isinstance(data, Dataset):
         return data
-    return load_dataset(data, image_size=image_size, resize=resize, pixel_max=pixel_max, group_by=group_by)
+    return load_dataset(
+        data, image_size=image_size, resize=resize, pixel_max=pixel_max, group_by=group_by
+    )
 
 
 def split(
@@ -49,21 +51,29 @@ def split(
     split_seed: int = 0,
 ) -> Split:
     """Which images train, choose and judge. See `headstart.data.make_split`."""
-    return make_split_of(dataset, validation=validation, test=test, train_images=train_images, seed=split_seed)
+    return make_split_of(
+        dataset, validation=validation, test=test, train_images=train_images, seed=split_seed
+    )
 
 
 # How a published experiment saw its images, where the user and the dataset say nothing else: 150x150 pixels, 70/30.
-_PUBLISHED_DATA: dict[str, dict[str, Any]] = {"cnn-scenes": {"image_size": 150, "validation": 0.3, "test": 0.0}}
+_PUBLISHED_DATA: dict[str, dict[str, Any]] = {
+    "cnn-scenes": {"image_size": 150, "validation": 0.3, "test": 0.0}
+}
 
 
 def open_data(data: Data, keys: dict[str, Any], model: str = "") -> tuple[Dataset, Split]:
     """The dataset and its split, from those of `keys` that are about them."""
     given = {key: value for key, value in keys.items() if value is not None}
     usual = _PUBLISHED_DATA.get(model, {})
-    dataset = load(data, **{key: value for key, value in {**usual, **given}.items() if key in LOAD_KEYS})
+    dataset = load(
+        data, **{key: value for key, value in {**usual, **given}.items() if key in LOAD_KEYS}
+    )
     own = {name for part, name in PART_NAMES.items() if (dataset.parts == part).any()}
     usual = {key: value for key, value in usual.items() if key not in own}
-    return dataset, split(dataset, **{key: value for key, value in {**usual, **given}.items() if key in SPLIT_KEYS})
+    return dataset, split(
+        dataset, **{key: value for key, value in {**usual, **given}.items() if key in SPLIT_KEYS}
+    )
 
 
 def seconds(given: str | float) -> float:
@@ -75,7 +85,8 @@ def seconds(given: str | float) -> float:
     match = re.fullmatch(r"(\d+(?:\.\d+)?|\.\d+)\s*([smh]?)", str(given).strip())
     if match is None or float(match[1]) == 0:
         raise InputError(
-            f"the time limit is '{given}', but wanted is a duration above zero.", "Examples: --time-limit 90s, 5m, 1.5h"
+            f"the time limit is '{given}', but wanted is a duration above zero.",
+            "Examples: --time-limit 90s, 5m, 1.5h",
         )
     return float(match[1]) * _UNITS[match[2]]
 
@@ -87,7 +98,11 @@ def seconds_or_none(given: str | float | None) -> float | None:
 
 def words_of(given: Sequence[Any] | str) -> tuple[str, ...]:
     """The words of "a, b", or of a sequence."""
-    return tuple(str(word).strip() for word in (given.split(",") if isinstance(given, str) else given) if str(word).strip())
+    return tuple(
+        str(word).strip()
+        for word in (given.split(",") if isinstance(given, str) else given)
+        if str(word).strip()
+    )
 
 
 def told_to(track: str | None, *, with_files: bool) -> AbstractContextManager[None]:
@@ -111,7 +126,9 @@ def folder_of(out: str | Path | None) -> Path | None:
         InputError: an empty name.
     """
     if out is not None and not str(out).strip():
-        raise InputError("--out is empty, but wanted is a folder.", "Leave it out for a folder under runs/.")
+        raise InputError(
+            "--out is empty, but wanted is a folder.", "Leave it out for a folder under runs/."
+        )
     return None if out is None else Path(out)
 
 
@@ -123,19 +140,28 @@ def whole(given: int) -> int:
     """
     if isinstance(given, bool) or not isinstance(given, int) or not 0 <= given < 2**32:
         raise InputError(
-            f"a seed or number of seeds is {given!r}, but wanted is a whole number from 0 to 2**32 - 1.", "Example: --seed 0"
+            f"a seed or number of seeds is {given!r}, but wanted is a whole number from 0 to 2**32 - 1.",
+            "Example: --seed 0",
         )
     return given
 
 
 def recipe_keys(keys: dict[str, Any]) -> dict[str, Any]:
     """Those of the recipe and its network, as far as they are given."""
-    return {key: value for key, value in keys.items() if key not in (*LOAD_KEYS, *SPLIT_KEYS) and value is not None}
+    return {
+        key: value
+        for key, value in keys.items()
+        if key not in (*LOAD_KEYS, *SPLIT_KEYS) and value is not None
+    }
 
 
-def default_folder(dataset: Dataset, what: str, digest: str, split_fingerprint: str, end: str) -> Path:
+def default_folder(
+    dataset: Dataset, what: str, digest: str, split_fingerprint: str, end: str
+) -> Path:
     """Under `runs/`, named by what defines the result: the same command finds its folder again."""
-    mark = hashlib.sha256(f"{digest} {dataset.fingerprint} {split_fingerprint}".encode()).hexdigest()[:6]
+    mark = hashlib.sha256(
+        f"{digest} {dataset.fingerprint} {split_fingerprint}".encode()
+    ).hexdigest()[:6]
     words = [re.sub(r"[^\w.-]+", "-", dataset.name), what, *([end] if end else []), mark]
     return Path("runs") / "-".join(words)
 
@@ -162,16 +188,31 @@ _OPTIONS = {
     "lr": {*_OF_STUDIES, "values", "optimizer", "track"},
     "labels": {*_OF_STUDIES, "models", "per_class", "track"} - {"model", "preset"},
     "effects": {*_OF_STUDIES, "of", "track"},
-    "backbones": {"candidates", "images", "time_limit", "cut", "pool", "weights", *LOAD_KEYS, *SPLIT_KEYS},
+    "backbones": {
+        "candidates",
+        "images",
+        "time_limit",
+        "cut",
+        "pool",
+        "weights",
+        *LOAD_KEYS,
+        *SPLIT_KEYS,
+    },
 }  # of verbs that do not have one for every key of a recipe
 
 
 def command_of(verb: str, data: Data, keys: dict[str, Any], out: str | Path | None) -> str:
     """The command line that does the same; defaults of the split are left out."""
-    source = data.source if isinstance(data, Dataset) else data if isinstance(data, str | Path) else ""
+    source = (
+        data.source if isinstance(data, Dataset) else data if isinstance(data, str | Path) else ""
+    )
     words = ["headstart", verb, str(source or "DATA")]
     for key, value in keys.items():
-        if value is None or (key, value) in (("split_seed", 0), ("resize", "pad"), ("preset", "balanced")):
+        if value is None or (key, value) in (
+            ("split_seed", 0),
+            ("resize", "pad"),
+            ("preset", "balanced"),
+        ):
             continue
         text = ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
         option = key.replace("_", "-")

@@ -41,7 +41,9 @@ if TYPE_CHECKING:
 
         def get_params(self, deep: bool = True) -> dict[str, Any]: ...
         def set_params(self, **params: Any) -> Self: ...
-        def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float: ...
+        def score(
+            self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+        ) -> float: ...
         def __getstate__(self) -> dict[str, Any]: ...
         def __setstate__(self, state: dict[str, Any]) -> None: ...
         def __sklearn_tags__(self) -> Any: ...
@@ -192,14 +194,22 @@ class ImageClassifier(_Estimator):
             pixels, labels = self._learnable(X, y)
             self.classes_, numbers = np.unique(labels, return_inverse=True)
             if len(self.classes_) < 2:
-                raise InputError(f"y holds one class, {self.classes_[0]!r}, but a classifier needs two classes or more.")
+                raise InputError(
+                    f"y holds one class, {self.classes_[0]!r}, but a classifier needs two classes or more."
+                )
             if pixels.ndim == 2:
-                pixels = pixels.reshape(len(pixels), *shape_of(pixels.shape[1], self.image_shape, self.model))
+                pixels = pixels.reshape(
+                    len(pixels), *shape_of(pixels.shape[1], self.image_shape, self.model)
+                )
             pixels = pixels[..., None] if pixels.ndim == 3 else pixels
             self.image_shape_ = pixels.shape[1:]
             self.pixel_range_ = range_of(pixels, self.pixel_range)
             with _run_folder(self.out) as folder:
-                found = train((self._scaled(pixels), numbers, _names(self.classes_)), **self._keys(), out=folder)
+                found = train(
+                    (self._scaled(pixels), numbers, _names(self.classes_)),
+                    **self._keys(),
+                    out=folder,
+                )
                 self._keep(folder, found)
         return self
 
@@ -230,7 +240,10 @@ class ImageClassifier(_Estimator):
         if _are_rows(X):
             pixels, labels = validate_data(self, X, y)
         else:
-            pixels, labels = check_array(X, ensure_2d=False, allow_nd=True), column_or_1d(y, warn=True)
+            pixels, labels = (
+                check_array(X, ensure_2d=False, allow_nd=True),
+                column_or_1d(y, warn=True),
+            )
             check_consistent_length(pixels, labels)
             for name in ("n_features_in_", "feature_names_in_"):  # of an earlier fit on rows
                 self.__dict__.pop(name, None)
@@ -252,7 +265,9 @@ class ImageClassifier(_Estimator):
     def _keys(self) -> dict[str, Any]:
         """The parameters as keys of `headstart.train`."""
         given = self.get_params(deep=False)
-        keys = {key: value for key, value in given.items() if key not in _NOT_OF_TRAIN} | dict(self.settings or {})
+        keys = {key: value for key, value in given.items() if key not in _NOT_OF_TRAIN} | dict(
+            self.settings or {}
+        )
         is_watched = keys["patience"] is not None or keys["target"] is not None
         usual = None if is_watched else 0.0
         return {
@@ -273,7 +288,9 @@ class ImageClassifier(_Estimator):
         self._files = {name: (folder / name).read_bytes() for name in _FILES}
         self._classifier = _opened(self._files)
         self.curves_ = read_curves(folder)
-        self.run_ = {key: value for key, value in found.items() if key != "run" or self.out is not None}
+        self.run_ = {
+            key: value for key, value in found.items() if key != "run" or self.out is not None
+        }
 
     def __getstate__(self) -> dict[str, Any]:
         state: dict[str, Any] = super().__getstate__()
@@ -298,7 +315,9 @@ def _are_rows(X: ArrayLike) -> bool:
 def _names(classes: NDArray[Any]) -> list[str]:
     """A name for each label: its own words, or its number where these do not tell all labels apart."""
     names = [str(label).strip() for label in classes.tolist()]
-    is_clear = all(names) and len({unicodedata.normalize("NFC", name) for name in names}) == len(names)
+    is_clear = all(names) and len({unicodedata.normalize("NFC", name) for name in names}) == len(
+        names
+    )
     return names if is_clear else [f"class {number}" for number in range(len(names))]
 
 
@@ -333,4 +352,8 @@ def _as_scikit_learn() -> Iterator[None]:
     except InputError as error:
         raise RefusedInput(error.message, error.hint) from error
     except Stopped as stop:
-        raise KeyboardInterrupt(str(stop)) if stop.signum == signal.SIGINT else SystemExit(stop.exit_code) from stop
+        raise (
+            KeyboardInterrupt(str(stop))
+            if stop.signum == signal.SIGINT
+            else SystemExit(stop.exit_code)
+        ) from stop

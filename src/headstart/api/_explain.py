@@ -48,14 +48,20 @@ def explain(
     runs = [run, *([against] if isinstance(against, str | Path) else against)]
     names, sources = named_sources([image])
     if len(sources) != 1:
-        raise InputError(f"{image!s} stands for {len(sources)} images, but one is explained at a time.", "Give one image file.")
+        raise InputError(
+            f"{image!s} stands for {len(sources)} images, but one is explained at a time.",
+            "Give one image file.",
+        )
     path = _figure_path(out, names[0])
     rows, found = [], []
     with progress.task("explaining", len(runs), "classifiers") as task:
         for folder in runs:
             model = open_model(Path(folder))
             if not isinstance(model, RunModel):
-                raise InputError(f"{folder} is no run folder, which an explanation needs.", "`headstart runs` lists the runs.")
+                raise InputError(
+                    f"{folder} is no run folder, which an explanation needs.",
+                    "`headstart runs` lists the runs.",
+                )
             pixels = open_images(sources, names, model)[0]
             explanation = explain_one(model, pixels, label)
             what = model.classifier.recipe.model
@@ -72,5 +78,7 @@ def _figure_path(out: str | Path | None, image: str) -> Path:
         return Path(f"explanation-{stem}.png")
     path = Path(out)
     if path.suffix.lower() != ".png":
-        raise InputError(f"--out is '{out}', but the figure is a PNG file.", "Example: --out explanation.png")
+        raise InputError(
+            f"--out is '{out}', but the figure is a PNG file.", "Example: --out explanation.png"
+        )
     return path

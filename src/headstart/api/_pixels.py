@@ -42,7 +42,8 @@ def shape_of(columns: int, asked: tuple[int, ...] | None, model: str) -> Shape:
     if model == "mlp":
         return 1, columns, 1
     raise InputError(
-        f"X has {columns:,} columns, which fit no square image, grey or RGB.", "Give image_shape=(height, width[, channels])."
+        f"X has {columns:,} columns, which fit no square image, grey or RGB.",
+        "Give image_shape=(height, width[, channels]).",
     )
 
 
@@ -57,7 +58,10 @@ def range_of(pixels: NDArray[Any], asked: Range | None) -> Range:
     """
     if asked is not None:
         if not (len(asked) == 2 and all(map(math.isfinite, asked)) and asked[0] < asked[1]):
-            raise InputError(f"pixel_range is {asked}, but wanted are two numbers, the lower first.", "Example: (0, 255)")
+            raise InputError(
+                f"pixel_range is {asked}, but wanted are two numbers, the lower first.",
+                "Example: (0, 255)",
+            )
         return float(asked[0]), float(asked[1])
     if pixels.dtype == np.uint8:
         return 0.0, 255.0
@@ -91,8 +95,13 @@ def as_uint8(pixels: NDArray[Any], scale: Range, *, is_measured: bool) -> NDArra
                 f"X has values from {block.min():g} to {block.max():g}, but this classifier was fitted on {low:g} to {high:g}.",
                 "Scale the images as those of fit, or set pixel_range before it.",
             )
-        brightest, has_fractions = max(brightest, float(block.max())), has_fractions or bool((block % 1).any())
-        out[start : start + len(block)] = np.rint((block.clip(low, high) - low) * (255 / (high - low)))
+        brightest, has_fractions = (
+            max(brightest, float(block.max())),
+            has_fractions or bool((block % 1).any()),
+        )
+        out[start : start + len(block)] = np.rint(
+            (block.clip(low, high) - low) * (255 / (high - low))
+        )
     if scale == (0.0, 255.0) and brightest <= 1 and has_fractions:
         raise InputError(
             f"X has values up to {brightest:g}, but this classifier was fitted on images where 255 is white.",

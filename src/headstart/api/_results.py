@@ -13,7 +13,12 @@ if TYPE_CHECKING:
 
     from headstart.classifier import ImageModule
 
-_WORDS = ("image", "part", "label", "predicted")  # columns of predictions.csv that are never numbers
+_WORDS = (
+    "image",
+    "part",
+    "label",
+    "predicted",
+)  # columns of predictions.csv that are never numbers
 _LONG = ("recipe", "warnings")  # of a contender: whole objects
 
 
@@ -59,7 +64,9 @@ class Run(Result):
     def predictions(self) -> pd.DataFrame:
         """One row a validation or test image: label, prediction, the probability of every class. Needs pandas."""
         pd = _pandas()
-        found = pd.read_csv(self.folder / "predictions.csv", dtype=dict.fromkeys(_WORDS, str), keep_default_na=False)
+        found = pd.read_csv(
+            self.folder / "predictions.csv", dtype=dict.fromkeys(_WORDS, str), keep_default_na=False
+        )
         return found.assign(correct=found["correct"] == 1)
 
 
@@ -118,7 +125,9 @@ class LabelCurves(Study):
     @property
     def points(self) -> pd.DataFrame:
         """One row a contender and number of labels: accuracy with its band, seconds, epochs. Needs pandas."""
-        return _frame({"name": one["name"], **point} for one in self["contenders"] for point in one["points"])
+        return _frame(
+            {"name": one["name"], **point} for one in self["contenders"] for point in one["points"]
+        )
 
 
 class Effects(Study):
@@ -145,7 +154,9 @@ class Backbones(Study):
 
 def _frame(records: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     """One row a record; an object in it becomes columns, such as `test_accuracy`."""
-    short = [{key: value for key, value in record.items() if key not in _LONG} for record in records]
+    short = [
+        {key: value for key, value in record.items() if key not in _LONG} for record in records
+    ]
     return _pandas().json_normalize(short, sep="_")
 
 
@@ -153,5 +164,7 @@ def _pandas() -> Any:
     try:
         import pandas
     except ImportError as error:
-        raise InputError("frames need pandas, which is not installed.", "pip install 'headstart[pandas]'") from error
+        raise InputError(
+            "frames need pandas, which is not installed.", "pip install 'headstart[pandas]'"
+        ) from error
     return pandas

@@ -68,7 +68,15 @@ def train(
     from headstart.training import train as train_run
 
     more, told = _more_epochs(epochs), told_to(track, with_files=True)
-    asked = {"model": model, "preset": preset, "seed": seed, "epochs": epochs, "time_limit": time_limit, "track": track, **keys}
+    asked = {
+        "model": model,
+        "preset": preset,
+        "seed": seed,
+        "epochs": epochs,
+        "time_limit": time_limit,
+        "track": track,
+        **keys,
+    }
     values = {
         **recipe_keys(keys),
         "epochs": None if more else epochs,
@@ -76,7 +84,9 @@ def train(
     }
     recipe = make_recipe(model, values, preset)
     dataset, parts = open_data(data, keys, model)
-    folder = folder_of(out) or default_folder(dataset, model, recipe.digest, parts.fingerprint, f"seed{whole(seed)}")
+    folder = folder_of(out) or default_folder(
+        dataset, model, recipe.digest, parts.fingerprint, f"seed{whole(seed)}"
+    )
     command = command_of("train", data, asked, out)
     with told:
         if more:
@@ -103,7 +113,9 @@ def repeat(run: str | Path, data: Data | None = None, *, out: str | Path | None 
     old = Path(run)
     about, dataset, parts = open_again(old, data)
     folder = folder_of(out) or old.with_name(f"{old.name}-repeat")
-    command = shlex.join(["headstart", "train", "--repeat", str(run), *(["--out", str(out)] if out else [])])
+    command = shlex.join(
+        ["headstart", "train", "--repeat", str(run), *(["--out", str(out)] if out else [])]
+    )
     found = train_run(about.recipe, dataset, parts, about.seed, folder, command, repeat=old)
     same = (old / "model.safetensors").exists() and _same_weights(old, folder)
     return Run({**found, "repeats": {"run": str(old), "identical": same}})
@@ -124,13 +136,17 @@ def open_again(run: Path, data: Data | None) -> tuple[RunFacts, Dataset, Split]:
     about = read_run(run)
     if data is None and not about.source:
         raise InputError(
-            f"{run} was trained on arrays, which it cannot open again.", "Give the data, in Python: (run, data=...)."
+            f"{run} was trained on arrays, which it cannot open again.",
+            "Give the data, in Python: (run, data=...).",
         )
     if data is None and Path(about.source).is_absolute() and not Path(about.source).exists():
         raise InputError(
-            f"{run} was trained on {about.source}, which is no longer there.", "Give the place where it is now with --data."
+            f"{run} was trained on {about.source}, which is no longer there.",
+            "Give the place where it is now with --data.",
         )
-    options = {key: value for key, value in about.options.items() if key in LOAD_KEYS and value is not None}
+    options = {
+        key: value for key, value in about.options.items() if key in LOAD_KEYS and value is not None
+    }
     dataset = load(about.source if data is None else data, **options)
     return about, dataset, read_split(run, dataset)
 
@@ -148,11 +164,15 @@ def _more_epochs(epochs: str | float | None) -> float:
     except ValueError:
         more = 0
     if not 0 < more < float("inf"):
-        raise InputError(f"--epochs is '{epochs}', but wanted is how many to add.", "Example: --epochs +10")
+        raise InputError(
+            f"--epochs is '{epochs}', but wanted is how many to add.", "Example: --epochs +10"
+        )
     return more
 
 
-def _extend(run: Path, more: float, recipe: Recipe, dataset: Dataset, parts: Split, seed: int, command: str) -> dict[str, Any]:
+def _extend(
+    run: Path, more: float, recipe: Recipe, dataset: Dataset, parts: Split, seed: int, command: str
+) -> dict[str, Any]:
     """Go on from a finished run, in a folder of its own."""
     from headstart.training import read_metrics, read_run, train as train_run
 
@@ -162,17 +182,27 @@ def _extend(run: Path, more: float, recipe: Recipe, dataset: Dataset, parts: Spl
             "Run the same command without --epochs first, or name a run with --out.",
         )
     about = read_run(run)
-    changed = [key for key in recipe.changes_from(about.recipe) if key not in ("epochs", "time_limit", "effort")]
+    changed = [
+        key
+        for key in recipe.changes_from(about.recipe)
+        if key not in ("epochs", "time_limit", "effort")
+    ]
     if changed or about.seed != seed:
         raise InputError(
             f"{run} was trained with another {changed[0] if changed else 'seed'}, so this would be no extension of it.",
             "Give the same options as for that run, and --epochs +N.",
         )
-    longer = about.recipe.model_copy(update={"epochs": read_metrics(run)["epochs"] + more, "time_limit": recipe.time_limit})
-    return train_run(longer, dataset, parts, seed, run.with_name(f"{run.name}-plus{more:g}"), command, after=run)
+    longer = about.recipe.model_copy(
+        update={"epochs": read_metrics(run)["epochs"] + more, "time_limit": recipe.time_limit}
+    )
+    return train_run(
+        longer, dataset, parts, seed, run.with_name(f"{run.name}-plus{more:g}"), command, after=run
+    )
 
 
-def network(data: Data, *, model: str = "cnn", preset: str = "balanced", **keys: Any) -> list[dict[str, Any]]:
+def network(
+    data: Data, *, model: str = "cnn", preset: str = "balanced", **keys: Any
+) -> list[dict[str, Any]]:
     """The layers that `train` would train: name, kind, output shape, parameters, multiply-adds."""
     from headstart.models.recipes import make_recipe
     from headstart.training import network_layers

@@ -9,7 +9,12 @@ from headstart.errors import ResourceError
 
 
 def serve(
-    run: str | Path, *, port: int = 8000, host: str = "127.0.0.1", allow_hosts: Sequence[str] = (), as_json: bool = False
+    run: str | Path,
+    *,
+    port: int = 8000,
+    host: str = "127.0.0.1",
+    allow_hosts: Sequence[str] = (),
+    as_json: bool = False,
 ) -> None:
     """Serve a run until SIGINT or SIGTERM: a page at `/`, `POST /predict` and `/explain`, `GET /model` and more.
 
@@ -30,6 +35,7 @@ def serve(
         if (error.name or "").partition(".")[0] not in ("fastapi", "starlette", "uvicorn"):
             raise
         raise ResourceError(
-            "the server needs FastAPI and Uvicorn, which are not installed.", "pip install 'headstart[serve]'"
+            "the server needs FastAPI and Uvicorn, which are not installed.",
+            "pip install 'headstart[serve]'",
         ) from error
     serve_run(Path(run), host=host, port=port, allow_hosts=tuple(allow_hosts), as_json=as_json)

@@ -66,7 +66,9 @@ def compare(
 
     started = time.perf_counter()
     names = words_of(models)
-    asked = Question(names, tuple(range(whole(seeds))), seconds_or_none(time_limit), recipe_keys(keys))
+    asked = Question(
+        names, tuple(range(whole(seeds))), seconds_or_none(time_limit), recipe_keys(keys)
+    )
     own = {"models": names, "seeds": seeds, "time_limit": time_limit or "none", "track": track}
     return _answer(Comparison, "compare", run_study, asked, data, own, keys, out, started)
 
@@ -133,9 +135,23 @@ def tune(
         storage=storage,
     )
     shown = space if isinstance(space, str | Path) else None
-    own: dict[str, Any] = {"model": model, "preset": preset, "space": shown, "also": words_of(also) or None, "trials": trials}
-    own |= {"time_limit": time_limit, "seed": seed, "seeds": seeds, "together": together, "track": track}
-    return _answer(Search, "tune", run_study, asked, data, own, keys, out, started, workers=workers, ray=ray)
+    own: dict[str, Any] = {
+        "model": model,
+        "preset": preset,
+        "space": shown,
+        "also": words_of(also) or None,
+        "trials": trials,
+    }
+    own |= {
+        "time_limit": time_limit,
+        "seed": seed,
+        "seeds": seeds,
+        "together": together,
+        "track": track,
+    }
+    return _answer(
+        Search, "tune", run_study, asked, data, own, keys, out, started, workers=workers, ray=ray
+    )
 
 
 def lr(
@@ -173,8 +189,17 @@ def lr(
     started = time.perf_counter()
     rates = None if values is None else tuple(_rate(word) for word in words_of(values))
     asked = RateStudy(model, rates, seeds, seconds_or_none(time_limit), recipe_keys(keys), preset)
-    own = {"model": model, "preset": preset, "values": rates, "seeds": seeds, "time_limit": time_limit, "track": track}
-    return _answer(Rates, "lr", run_study, asked, data, own, keys, out, started, workers=workers, ray=ray)
+    own = {
+        "model": model,
+        "preset": preset,
+        "values": rates,
+        "seeds": seeds,
+        "time_limit": time_limit,
+        "track": track,
+    }
+    return _answer(
+        Rates, "lr", run_study, asked, data, own, keys, out, started, workers=workers, ray=ray
+    )
 
 
 def labels(
@@ -213,8 +238,26 @@ def labels(
     names = words_of(models)
     counts = None if per_class is None else tuple(_labels_of(word) for word in words_of(per_class))
     asked = LabelStudy(names, counts, whole(seeds), seconds_or_none(time_limit), recipe_keys(keys))
-    own = {"models": names, "per_class": counts, "seeds": seeds, "time_limit": time_limit, "track": track}
-    return _answer(LabelCurves, "labels", run_study, asked, data, own, keys, out, started, workers=workers, ray=ray)
+    own = {
+        "models": names,
+        "per_class": counts,
+        "seeds": seeds,
+        "time_limit": time_limit,
+        "track": track,
+    }
+    return _answer(
+        LabelCurves,
+        "labels",
+        run_study,
+        asked,
+        data,
+        own,
+        keys,
+        out,
+        started,
+        workers=workers,
+        ray=ray,
+    )
 
 
 def effects(
@@ -253,8 +296,27 @@ def effects(
     started = time.perf_counter()
     knobs = None if of is None else tuple(word.replace("-", "_") for word in words_of(of))
     asked = EffectStudy(model, knobs, seeds, seconds_or_none(time_limit), recipe_keys(keys), preset)
-    own = {"model": model, "preset": preset, "of": knobs, "seeds": seeds, "time_limit": time_limit, "track": track}
-    return _answer(Effects, "effects", run_study, asked, data, own, keys, out, started, workers=workers, ray=ray)
+    own = {
+        "model": model,
+        "preset": preset,
+        "of": knobs,
+        "seeds": seeds,
+        "time_limit": time_limit,
+        "track": track,
+    }
+    return _answer(
+        Effects,
+        "effects",
+        run_study,
+        asked,
+        data,
+        own,
+        keys,
+        out,
+        started,
+        workers=workers,
+        ray=ray,
+    )
 
 
 def backbones(
@@ -317,7 +379,10 @@ def _answer(
     asked.check()
     track = own.get("track")
     if track is not None and executor.get("ray") is not None:
-        raise InputError("--track follows runs of this machine, and --ray makes them elsewhere.", "Leave one of the two out.")
+        raise InputError(
+            "--track follows runs of this machine, and --ray makes them elsewhere.",
+            "Leave one of the two out.",
+        )
     where = {"where": Where(**executor)} if executor else {}
     # A study has figures of its own, and hundreds of models that nobody asked for.
     with told_to(track, with_files=False):
@@ -337,14 +402,24 @@ def _explain_errors(finding: dict[str, Any], dataset: Dataset, parts: Split, fol
     """Leave `errors.npz` for the report: what the contenders looked at where they were most wrong. Needs Captum."""
     from headstart.deploy import explain_errors
 
-    contenders = [one for one in finding["contenders"] if one["role"] == "contender" and one["representative_run"]]
+    contenders = [
+        one
+        for one in finding["contenders"]
+        if one["role"] == "contender" and one["representative_run"]
+    ]
     runs = {one["name"]: folder / one["representative_run"] for one in contenders}
     part, rows = ("test", parts.test) if len(parts.test) else ("validation", parts.validation)
-    if find_spec("captum") is not None and all((run / "classifier.json").exists() for run in runs.values()):
+    if find_spec("captum") is not None and all(
+        (run / "classifier.json").exists() for run in runs.values()
+    ):
         try:
             explain_errors(runs, dataset, rows, part, folder / "errors.npz")
-        except Exception as error:  # the runs may have taken hours: their report does not wait for one figure
-            progress.warn(f"WARNING: the report shows no worst errors: explaining them failed ({type(error).__name__}: {error}).")
+        except (
+            Exception
+        ) as error:  # the runs may have taken hours: their report does not wait for one figure
+            progress.warn(
+                f"WARNING: the report shows no worst errors: explaining them failed ({type(error).__name__}: {error})."
+            )
 
 
 def _rate(word: str) -> float:
@@ -353,11 +428,17 @@ def _rate(word: str) -> float:
     except ValueError:
         rate = 0.0
     if not 0 < rate < float("inf"):
-        raise InputError(f"--values holds '{word}', but wanted are learning rates above zero.", "Example: --values 1e-2,1e-3")
+        raise InputError(
+            f"--values holds '{word}', but wanted are learning rates above zero.",
+            "Example: --values 1e-2,1e-3",
+        )
     return rate
 
 
 def _labels_of(word: str) -> int:
     if not (word.isascii() and word.isdigit() and int(word) > 0):
-        raise InputError(f"--per-class holds '{word}', but wanted are whole numbers from 1.", "Example: --per-class 10,100,1000")
+        raise InputError(
+            f"--per-class holds '{word}', but wanted are whole numbers from 1.",
+            "Example: --per-class 10,100,1000",
+        )
     return int(word)

@@ -47,7 +47,9 @@ def predict(
     from headstart.report import MOST_PICTURES, USUAL_TOP, draw_predictions, need_figure_name
 
     if top is not None and whole(top) < 1:
-        raise InputError("--top is 0, but wanted is how many classes to show, 1 or more.", "Example: --top 3")
+        raise InputError(
+            "--top is 0, but wanted is how many classes to show, 1 or more.", "Example: --top 3"
+        )
     if figure is not None:
         need_figure_name(Path(figure))
     model = deploy.open_model(Path(run)) if isinstance(run, str | Path) else run
@@ -56,7 +58,11 @@ def predict(
         names = [f"image {number}" for number in range(1, len(pixels) + 1)]
         found = deploy.predict_pixels(model, pixels)
     else:
-        several = images if isinstance(images, Sequence) and not isinstance(images, str | bytes) else [images]
+        several = (
+            images
+            if isinstance(images, Sequence) and not isinstance(images, str | bytes)
+            else [images]
+        )
         names, sources = deploy.named_sources(several)
         found = deploy.predict(model, sources, names)
     shown = found.as_json(names, top)
@@ -64,7 +70,11 @@ def predict(
         deploy.write_predictions(Path(csv), found, names)
     if figure is not None:
         most = slice(MOST_PICTURES)
-        opened = pixels[most] if isinstance(images, np.ndarray) else deploy.open_images(sources[most], names[most], model)
+        opened = (
+            pixels[most]
+            if isinstance(images, np.ndarray)
+            else deploy.open_images(sources[most], names[most], model)
+        )
         draw_predictions(Path(figure), shown[most], opened, top or USUAL_TOP)
     return {
         "run": str(run) if isinstance(run, str | Path) else None,
@@ -76,7 +86,11 @@ def predict(
 
 
 def submit(
-    run: str | Path | Model, test: str | Path, *, out: str | Path = "submission.csv", sample: str | Path | None = None
+    run: str | Path | Model,
+    test: str | Path,
+    *,
+    out: str | Path = "submission.csv",
+    sample: str | Path | None = None,
 ) -> dict[str, Any]:
     """A competition's submission from its test table. See `headstart.deploy.submit`.
 
@@ -94,7 +108,12 @@ def submit(
 
 
 def export(
-    run: str | Path, *, data: Data | None = None, out: str | Path | None = None, form: str = "onnx", int8: bool = False
+    run: str | Path,
+    *,
+    data: Data | None = None,
+    out: str | Path | None = None,
+    form: str = "onnx",
+    int8: bool = False,
 ) -> dict[str, Any]:
     """A run's classifier as one file for other programs. See `headstart.deploy.export`.
 
@@ -107,14 +126,20 @@ def export(
     from headstart import deploy
 
     if form not in get_args(deploy.Form):
-        raise InputError(f"--format is '{form}', but wanted is onnx or torch.", nearest(form, get_args(deploy.Form)))
+        raise InputError(
+            f"--format is '{form}', but wanted is onnx or torch.",
+            nearest(form, get_args(deploy.Form)),
+        )
     if int8 and form != "onnx":
-        raise InputError("--int8 makes an ONNX file, but --format is torch.", "Leave one of the two out.")
+        raise InputError(
+            "--int8 makes an ONNX file, but --format is torch.", "Leave one of the two out."
+        )
     ending = {"onnx": ".onnx", "torch": ".pt2"}[form]
     path = Path(run) / f"model{ending}" if out is None else Path(out)
     if path.suffix.lower() != ending:
         raise InputError(
-            f"the file is to be {path.name}, but wanted is a name that ends in {ending}.", f"Example: -o model{ending}"
+            f"the file is to be {path.name}, but wanted is a name that ends in {ending}.",
+            f"Example: -o model{ending}",
         )
     deploy.need_classifier(Path(run))
     _, dataset, parts = open_again(Path(run), data)

@@ -19,7 +19,9 @@ from headstart.models import Backbone, BackboneOptions, Transfer, build, build_h
 from headstart.models.recipes import Recipe
 
 _BLOCK_ROWS = 1 << 14
-_PIXELS_A_BATCH = 1 << 20  # as the network sees them; bounds the memory of a prediction: 1,000 images of 32x32
+_PIXELS_A_BATCH = (
+    1 << 20
+)  # as the network sees them; bounds the memory of a prediction: 1,000 images of 32x32
 
 
 class Standardise(nn.Module):
@@ -95,7 +97,9 @@ def _moments(rows: NDArray[np.generic]) -> tuple[Tensor, Tensor]:
         total += block.sum(0)
         squares += (block**2).sum(0)
     mean = total / len(rows)
-    return torch.from_numpy(mean), torch.from_numpy(np.sqrt(np.maximum(squares / len(rows) - mean**2, 0)) + 1e-3)
+    return torch.from_numpy(mean), torch.from_numpy(
+        np.sqrt(np.maximum(squares / len(rows) - mean**2, 0)) + 1e-3
+    )
 
 
 def as_floats(images: NDArray[np.uint8], device: torch.device) -> Tensor:
@@ -177,7 +181,9 @@ class Classifier(nn.Module):
             found: Tensor = (through or self.net)(inputs)
         return found
 
-    def probabilities(self, images: NDArray[np.uint8], rows: NDArray[np.int64] | None = None) -> NDArray[np.float32]:
+    def probabilities(
+        self, images: NDArray[np.uint8], rows: NDArray[np.int64] | None = None
+    ) -> NDArray[np.float32]:
         """Class probabilities `(N, K)` of uint8 images `(N, H, W, C)`, or of the given rows of them; not calibrated.
 
         Raises:
@@ -194,19 +200,30 @@ class Classifier(nn.Module):
         rows = np.arange(len(images)) if rows is None else rows
         device = next(self.net.parameters()).device
         size = max(16, _PIXELS_A_BATCH // self._pixels_seen())
-        if was_training := self.training:  # to walk through all layers costs a third of one small image
+        if (
+            was_training := self.training
+        ):  # to walk through all layers costs a third of one small image
             self.eval()
-        chances, familiar = np.empty((len(rows), len(self.class_names)), np.float32), np.empty(len(rows), np.float32)
+        chances, familiar = (
+            np.empty((len(rows), len(self.class_names)), np.float32),
+            np.empty(len(rows), np.float32),
+        )
         with (
             progress.task("predicting", len(rows), "images") as task,
-            torch.autocast(device.type, torch.bfloat16, enabled=use_bfloat16(self.recipe.precision)),
+            torch.autocast(
+                device.type, torch.bfloat16, enabled=use_bfloat16(self.recipe.precision)
+            ),
         ):
             for start in range(0, len(rows), size):
                 x = as_floats(take(images, rows[start : start + size]), device)
                 views = [self(x), self(x.flip(3))] if self.mirror else [self(x)]
                 here = slice(start, start + len(x))
-                chances[here] = torch.stack([to_probabilities(view) for view in views]).mean(0).cpu().numpy()
-                familiar[here] = torch.stack([familiarity(view) for view in views]).mean(0).cpu().numpy()
+                chances[here] = (
+                    torch.stack([to_probabilities(view) for view in views]).mean(0).cpu().numpy()
+                )
+                familiar[here] = (
+                    torch.stack([familiarity(view) for view in views]).mean(0).cpu().numpy()
+                )
                 task.advance(len(x))
         if was_training:
             self.train()
@@ -243,7 +260,9 @@ def save_classifier(classifier: Classifier, folder: Path) -> None:
     """Write `model.safetensors` and `classifier.json`: weights, and everything else that its use needs."""
     from safetensors.torch import save
 
-    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in classifier.state_dict().items()}
+    weights = {
+        name: tensor.detach().cpu().contiguous() for name, tensor in classifier.state_dict().items()
+    }
     store.write_bytes(folder / "model.safetensors", save(weights))
     store.write_json(folder / "classifier.json", file_about(classifier).model_dump(mode="json"))
 
@@ -265,12 +284,15 @@ def load_classifier(folder: Path) -> Classifier:
             classifier = _rebuilt(about)
         weights = load(path.read_bytes())
         classifier.load_state_dict(weights, assign=True)
-        if any(buffer.is_meta for buffer in classifier.buffers()):  # tables that a backbone computes and does not save
+        if any(
+            buffer.is_meta for buffer in classifier.buffers()
+        ):  # tables that a backbone computes and does not save
             classifier = _rebuilt(about)
             classifier.load_state_dict(weights, assign=True)
     except (OSError, SafetensorError, RuntimeError) as error:
         raise InputError(
-            f"{path} cannot be used: {str(error).splitlines()[0]}", "The file may be damaged; train again in another --out."
+            f"{path} cannot be used: {str(error).splitlines()[0]}",
+            "The file may be damaged; train again in another --out.",
         ) from error
     return classifier.to(best_device()).to(memory_format=torch.channels_last).eval()
 
@@ -289,7 +311,10 @@ def _read_about(path: Path) -> ClassifierFile:
 
 
 def untrained(
-    recipe: Recipe, class_names: tuple[str, ...], image_shape: tuple[int, int, int], input_px: int | None
+    recipe: Recipe,
+    class_names: tuple[str, ...],
+    image_shape: tuple[int, int, int],
+    input_px: int | None,
 ) -> Classifier:
     """The network of a recipe; its weights are still to be loaded or learnt, those of a backbone as well.
 
@@ -316,5 +341,8 @@ def untrained(
 def _rebuilt(about: ClassifierFile) -> Classifier:
     """The network that `classifier.json` describes, its weights still to be loaded."""
     classifier = untrained(about.recipe, about.class_names, about.image_shape, about.input_px)
-    classifier.mirror, classifier.use = about.mirror, Use(**{key: getattr(about, key) for key in Use.model_fields})
+    classifier.mirror, classifier.use = (
+        about.mirror,
+        Use(**{key: getattr(about, key) for key in Use.model_fields}),
+    )
     return classifier

@@ -36,7 +36,9 @@ def prepare_process() -> None:
         libc = ctypes.CDLL("libc.so.6")
         libc.mallopt(_M_MMAP_THRESHOLD, 1 << 30)
         libc.mallopt(_M_TRIM_THRESHOLD, (1 << 31) - 1)
-        libc.mallopt(_M_ARENA_MAX, 1)  # heaps of other threads are given back as soon as they are empty
+        libc.mallopt(
+            _M_ARENA_MAX, 1
+        )  # heaps of other threads are given back as soon as they are empty
     if "OMP_NUM_THREADS" not in os.environ and usable_cores() < torch.get_num_threads():
         torch.set_num_threads(usable_cores())
 
@@ -67,23 +69,38 @@ def self_test() -> SelfTest:
     device = best_device()
     if device.type == "cuda":
         has = bool(torch.cuda.is_bf16_supported(including_emulation=False))
-        return SelfTest(has, "the GPU has bfloat16 arithmetic" if has else "the GPU has no bfloat16 arithmetic")
+        return SelfTest(
+            has, "the GPU has bfloat16 arithmetic" if has else "the GPU has no bfloat16 arithmetic"
+        )
     if device.type != "cpu":
         return SelfTest(False, f"bfloat16 is not tried on {device.type}")
     can = torch.cpu.get_capabilities()
-    units = [name for key, name in (("amx_bf16", "AMX"), ("avx512_bf16", "AVX512-BF16")) if can.get(key)]
+    units = [
+        name for key, name in (("amx_bf16", "AMX"), ("avx512_bf16", "AVX512-BF16")) if can.get(key)
+    ]
     if not units:
         return SelfTest(False, "the processor has no bfloat16 arithmetic, and emulating it is slow")
     seconds = {False: 0.0, True: 0.0}
-    with _one_thread(), torch.inference_mode(False), torch.enable_grad():  # whatever the caller is in the middle of
+    with (
+        _one_thread(),
+        torch.inference_mode(False),
+        torch.enable_grad(),
+    ):  # whatever the caller is in the middle of
         for case in _TESTED:
-            exact, rounded = (_convolved(*case, bfloat16=use, seconds=seconds) for use in (False, True))
+            exact, rounded = (
+                _convolved(*case, bfloat16=use, seconds=seconds) for use in (False, True)
+            )
             for wanted, found in zip(exact, rounded, strict=True):
                 if not (wanted - found).abs().max() <= _BF16_TOLERANCE * wanted.abs().max():
-                    return SelfTest(False, f"bfloat16 gets a {case[0]}x{case[0]} convolution wrong on this machine")
+                    return SelfTest(
+                        False,
+                        f"bfloat16 gets a {case[0]}x{case[0]} convolution wrong on this machine",
+                    )
     ratio = seconds[False] / seconds[True]
     shown = f"{units[0]}, {ratio:.1f} times as fast as float32 on four small convolutions"
-    return SelfTest(ratio >= _BF16_SPEED, shown if ratio >= _BF16_SPEED else f"bfloat16 is slow here: {shown}")
+    return SelfTest(
+        ratio >= _BF16_SPEED, shown if ratio >= _BF16_SPEED else f"bfloat16 is slow here: {shown}"
+    )
 
 
 @contextlib.contextmanager
@@ -97,11 +114,22 @@ def _one_thread() -> Iterator[None]:
 
 
 def _convolved(
-    kernel: int, stride: int, padding: int, channels: int, filters: int, *, bfloat16: bool, seconds: dict[bool, float]
+    kernel: int,
+    stride: int,
+    padding: int,
+    channels: int,
+    filters: int,
+    *,
+    bfloat16: bool,
+    seconds: dict[bool, float],
 ) -> list[Tensor]:
     """Output and gradients of a convolution, as float32; the best of five times is added to `seconds`."""
     numbers = torch.Generator().manual_seed(0)
-    images = torch.randn(32, channels, 16, 16, generator=numbers).contiguous(memory_format=torch.channels_last).requires_grad_()
+    images = (
+        torch.randn(32, channels, 16, 16, generator=numbers)
+        .contiguous(memory_format=torch.channels_last)
+        .requires_grad_()
+    )
     weight = torch.randn(filters, channels, kernel, kernel, generator=numbers).requires_grad_()
     times = []
     for _ in range(5):
@@ -111,7 +139,10 @@ def _convolved(
         signs = torch.ones_like(out)
         signs[:, ::2] = -1
         # Of one number: for the gradient of a tensor torch imports SymPy, which takes as long as a third of torch.
-        found = [out.float(), *(part.float() for part in torch.autograd.grad((out * signs).sum(), (images, weight)))]
+        found = [
+            out.float(),
+            *(part.float() for part in torch.autograd.grad((out * signs).sum(), (images, weight))),
+        ]
         times.append(time.perf_counter() - start)
     seconds[bfloat16] += min(times)
     return found

@@ -48,6 +48,8 @@ class ImageModule(nn.Module):
             )
         x = images * 255 if images.is_floating_point() else images.float()
         if self.classifier.mirror:
-            found = (to_probabilities(self.classifier(x)) + to_probabilities(self.classifier(x.flip(3)))) / 2
+            found = (
+                to_probabilities(self.classifier(x)) + to_probabilities(self.classifier(x.flip(3)))
+            ) / 2
             return found.clamp_min(_LEAST).log()
         return by_class(self.classifier(x))

@@ -16,14 +16,25 @@ from headstart.errors import HeadstartError
 
 __all__ = ["app", "main"]
 
-_KEEP_NOTHING = {"predict", "explain", "submit", "export", "serve", "data", "runs", "report"}  # verbs that begin anew
+_KEEP_NOTHING = {
+    "predict",
+    "explain",
+    "submit",
+    "export",
+    "serve",
+    "data",
+    "runs",
+    "report",
+}  # verbs that begin anew
 
 
 def main() -> None:
     """Run the command line, and turn what goes wrong into words and an exit status."""
     for signum in (signal.SIGINT, signal.SIGTERM):
         signal.signal(signum, _stopped)
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # end quietly when the reader of our output has gone, as `| head` does
+    signal.signal(
+        signal.SIGPIPE, signal.SIG_DFL
+    )  # end quietly when the reader of our output has gone, as `| head` does
     try:
         try:
             app()
@@ -37,7 +48,10 @@ def main() -> None:
         if error.errno not in (errno.ENOSPC, errno.EIO, errno.EFBIG):
             raise
         sys.stdout = None  # or the interpreter tries once more to flush it
-        _end(f"cannot write the output: {error.strerror}.\n  The results are kept; `headstart runs` lists them.", 3)
+        _end(
+            f"cannot write the output: {error.strerror}.\n  The results are kept; `headstart runs` lists them.",
+            3,
+        )
 
 
 def _end(text: str, status: int) -> NoReturn:

@@ -63,31 +63,61 @@ _DATA_HELP = (
 )
 DataArgument = Annotated[str, typer.Argument(metavar="DATA", help=_DATA_HELP)]
 OptionalData = Annotated[str | None, typer.Argument(metavar="DATA", help=_DATA_HELP)]
-ImageSize = Annotated[int | None, typer.Option("--image-size", help="Side in pixels that all images get.", rich_help_panel=_DATA)]
-ResizeOption = Annotated[Resize, typer.Option("--resize", help="How other shapes become squares.", rich_help_panel=_DATA)]
+ImageSize = Annotated[
+    int | None,
+    typer.Option("--image-size", help="Side in pixels that all images get.", rich_help_panel=_DATA),
+]
+ResizeOption = Annotated[
+    Resize, typer.Option("--resize", help="How other shapes become squares.", rich_help_panel=_DATA)
+]
 PixelMax = Annotated[
-    float | None, typer.Option("--pixel-max", help="Brightest value in a pixel CSV or .npz, if not 255.", rich_help_panel=_DATA)
+    float | None,
+    typer.Option(
+        "--pixel-max",
+        help="Brightest value in a pixel CSV or .npz, if not 255.",
+        rich_help_panel=_DATA,
+    ),
 ]
 GroupBy = Annotated[
-    str | None, typer.Option("--group-by", help="CSV column whose groups stay together in the split.", rich_help_panel=_DATA)
+    str | None,
+    typer.Option(
+        "--group-by",
+        help="CSV column whose groups stay together in the split.",
+        rich_help_panel=_DATA,
+    ),
 ]
 Validation = Annotated[
-    float | None, typer.Option("--validation", help="Fraction for validation; 0 for none. Default: 0.15.", rich_help_panel=_DATA)
+    float | None,
+    typer.Option(
+        "--validation",
+        help="Fraction for validation; 0 for none. Default: 0.15.",
+        rich_help_panel=_DATA,
+    ),
 ]
 Test = Annotated[
     float | None,
     typer.Option(
-        "--test", help="Fraction for the test; 0 for none. Default: the dataset's own test set, or 0.15.", rich_help_panel=_DATA
+        "--test",
+        help="Fraction for the test; 0 for none. Default: the dataset's own test set, or 0.15.",
+        rich_help_panel=_DATA,
     ),
 ]
 TrainImages = Annotated[
-    int | None, typer.Option("--train-images", help="Train on this many images, stratified.", rich_help_panel=_DATA)
+    int | None,
+    typer.Option(
+        "--train-images", help="Train on this many images, stratified.", rich_help_panel=_DATA
+    ),
 ]
-SplitSeed = Annotated[int, typer.Option("--split-seed", help="Seed of the split.", rich_help_panel=_DATA)]
+SplitSeed = Annotated[
+    int, typer.Option("--split-seed", help="Seed of the split.", rich_help_panel=_DATA)
+]
 Settings = Annotated[
     list[str] | None,
     typer.Option(
-        "--set", metavar="KEY=VALUE", help="Any other key of the recipe or the model; repeatable.", rich_help_panel=_TRAINING
+        "--set",
+        metavar="KEY=VALUE",
+        help="Any other key of the recipe or the model; repeatable.",
+        rich_help_panel=_TRAINING,
     ),
 ]
 Model = Annotated[
@@ -97,29 +127,66 @@ Model = Annotated[
         help="mlp, cnn, cnn-fashion, cnn-fashion-small, cnn-scenes, efficientnet-lite0|1|2, inception-mixed7 or timm/NAME.",
     ),
 ]
-Preset = Annotated[str, typer.Option("--preset", help="fast (seconds), balanced, or best (as long as it pays).")]
+Preset = Annotated[
+    str, typer.Option("--preset", help="fast (seconds), balanced, or best (as long as it pays).")
+]
 Seeds = Annotated[int, typer.Option("--seeds", help="Runs of each recipe, with seeds 0, 1, ….")]
 TimeLimit = Annotated[
-    str | None, typer.Option("--time-limit", help="For everything, such as 90s, 15m, 1h; less is tried where time is short.")
+    str | None,
+    typer.Option(
+        "--time-limit",
+        help="For everything, such as 90s, 15m, 1h; less is tried where time is short.",
+    ),
 ]
 Workers = Annotated[
-    int, typer.Option("--workers", help="Processes of this machine that share its cores.", rich_help_panel=_EXECUTOR)
+    int,
+    typer.Option(
+        "--workers",
+        help="Processes of this machine that share its cores.",
+        rich_help_panel=_EXECUTOR,
+    ),
 ]
 Ray = Annotated[
-    str | None, typer.Option("--ray", metavar="ADDRESS", help="A Ray cluster; auto: the one there is.", rich_help_panel=_EXECUTOR)
+    str | None,
+    typer.Option(
+        "--ray",
+        metavar="ADDRESS",
+        help="A Ray cluster; auto: the one there is.",
+        rich_help_panel=_EXECUTOR,
+    ),
 ]
-Epochs = Annotated[float | None, typer.Option("--epochs", help="Passes over the training images.", rich_help_panel=_TRAINING)]
-Batch = Annotated[int | None, typer.Option("--batch", help="Images a step.", rich_help_panel=_TRAINING)]
+Epochs = Annotated[
+    float | None,
+    typer.Option("--epochs", help="Passes over the training images.", rich_help_panel=_TRAINING),
+]
+Batch = Annotated[
+    int | None, typer.Option("--batch", help="Images a step.", rich_help_panel=_TRAINING)
+]
 Track = Annotated[
     str | None,
-    typer.Option("--track", help="Tell tensorboard, mlflow or wandb, epoch by epoch.", rich_help_panel=_OUTPUT),
+    typer.Option(
+        "--track",
+        help="Tell tensorboard, mlflow or wandb, epoch by epoch.",
+        rich_help_panel=_OUTPUT,
+    ),
 ]
 Out = Annotated[
-    str | None, typer.Option("--out", "-o", help="Folder of the results; default: one under runs/.", rich_help_panel=_OUTPUT)
+    str | None,
+    typer.Option(
+        "--out",
+        "-o",
+        help="Folder of the results; default: one under runs/.",
+        rich_help_panel=_OUTPUT,
+    ),
 ]
 RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="Folder of a finished run.")]
 AsJson = Annotated[
-    bool, typer.Option("--json", help="Print one JSON object on stdout; progress goes to stderr.", rich_help_panel=_OUTPUT)
+    bool,
+    typer.Option(
+        "--json",
+        help="Print one JSON object on stdout; progress goes to stderr.",
+        rich_help_panel=_OUTPUT,
+    ),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.", rich_help_panel=_OUTPUT)]
 
@@ -149,7 +216,9 @@ def tracking_options(track: Track = None) -> None:
     """Who else is told."""
 
 
-def output_options(other: Settings = None, out: Out = None, as_json: AsJson = False, quiet: Quiet = False) -> None:
+def output_options(
+    other: Settings = None, out: Out = None, as_json: AsJson = False, quiet: Quiet = False
+) -> None:
     """Any other key, and what becomes of the results."""
 
 
@@ -158,7 +227,11 @@ def shared(*blocks: Callable[..., None]) -> Callable[[Callable[..., None]], Call
 
     def wrap(verb: Callable[..., None]) -> Callable[..., None]:
         *own, _ = signature(verb, eval_str=True).parameters.values()
-        more = [option for block in blocks for option in signature(block, eval_str=True).parameters.values()]
+        more = [
+            option
+            for block in blocks
+            for option in signature(block, eval_str=True).parameters.values()
+        ]
 
         @wraps(verb)
         def command(**values: Any) -> None:
@@ -178,7 +251,11 @@ def ask(study: str, data: str, given: dict[str, Any], **own: Any) -> None:
         own: values of the verb's own.
     """
     start(given.pop("quiet"))
-    other, as_json, keys = given.pop("other"), given.pop("as_json"), {**own, **given, "resize": given["resize"].value}
+    other, as_json, keys = (
+        given.pop("other"),
+        given.pop("as_json"),
+        {**own, **given, "resize": given["resize"].value},
+    )
     from headstart import api
 
     finding = getattr(api, study)(data, **keys, **settings(other, keys))
@@ -225,7 +302,9 @@ def settings(given: list[str] | None, taken: Iterable[str]) -> dict[str, Any]:
             raise InputError(f"--set {pair}: wanted is KEY=VALUE.", "Example: --set momentum=0.9")
         key = key.strip().replace("-", "_")
         if key in taken:
-            raise InputError(f"--set {pair}: {key} has an option of its own.", f"Use --{key.replace('_', '-')}.")
+            raise InputError(
+                f"--set {pair}: {key} has an option of its own.", f"Use --{key.replace('_', '-')}."
+            )
         found[key] = _value(text.strip())
     return found
 

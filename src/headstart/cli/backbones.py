@@ -23,16 +23,29 @@ def backbones(
             help="Backbones, such as efficientnet-lite0@96,timm/resnet18; default: installed ones at several sides.",
         ),
     ] = None,
-    images: Annotated[int, typer.Option("--images", help="Training images to look at, at most.")] = 2000,
-    time_limit: Annotated[str | None, typer.Option("--time-limit", help="Such as 90s, 15m: it costs images.")] = None,
+    images: Annotated[
+        int, typer.Option("--images", help="Training images to look at, at most.")
+    ] = 2000,
+    time_limit: Annotated[
+        str | None, typer.Option("--time-limit", help="Such as 90s, 15m: it costs images.")
+    ] = None,
     weights: Annotated[
-        str | None, typer.Option("--weights", help="A .safetensors file, for all candidates.", rich_help_panel=_BACKBONE)
+        str | None,
+        typer.Option(
+            "--weights", help="A .safetensors file, for all candidates.", rich_help_panel=_BACKBONE
+        ),
     ] = None,
     cut: Annotated[
-        str | None, typer.Option("--cut", help="Take the output of this layer as features.", rich_help_panel=_BACKBONE)
+        str | None,
+        typer.Option(
+            "--cut", help="Take the output of this layer as features.", rich_help_panel=_BACKBONE
+        ),
     ] = None,
     pool: Annotated[
-        str | None, typer.Option("--pool", help="From a map to features: avg, max or flatten.", rich_help_panel=_BACKBONE)
+        str | None,
+        typer.Option(
+            "--pool", help="From a map to features: avg, max or flatten.", rich_help_panel=_BACKBONE
+        ),
     ] = None,
     **given: Any,
 ) -> None:
@@ -41,5 +54,13 @@ def backbones(
     Example: headstart backbones photos/ --candidates efficientnet-lite0,timm/mobilenetv4_conv_small
     """
     _app.ask(
-        "backbones", data, given, candidates=candidates, images=images, time_limit=time_limit, weights=weights, cut=cut, pool=pool
+        "backbones",
+        data,
+        given,
+        candidates=candidates,
+        images=images,
+        time_limit=time_limit,
+        weights=weights,
+        cut=cut,
+        pool=pool,
     )

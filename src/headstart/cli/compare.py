@@ -17,7 +17,8 @@ def compare(
     models: Annotated[
         str,
         typer.Option(
-            "--models", help="Contenders, by commas: models, model:preset, recipe.json files, folders of finished runs."
+            "--models",
+            help="Contenders, by commas: models, model:preset, recipe.json files, folders of finished runs.",
         ),
     ] = "cnn,efficientnet-lite0",
     seeds: Annotated[int, typer.Option("--seeds", help="Runs of each contender.")] = 3,

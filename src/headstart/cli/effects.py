@@ -11,7 +11,13 @@ from headstart.cli._app import app
 
 
 @app.command()
-@_app.shared(_app.training_options, _app.data_options, _app.executor_options, _app.tracking_options, _app.output_options)
+@_app.shared(
+    _app.training_options,
+    _app.data_options,
+    _app.executor_options,
+    _app.tracking_options,
+    _app.output_options,
+)
 def effects(
     data: _app.DataArgument,
     model: _app.Model = "cnn",
@@ -31,4 +37,13 @@ def effects(
 
     Example: headstart effects digits --model mlp --of dropout,l2,layers,nodes
     """
-    _app.ask("effects", data, given, model=model, preset=preset, of=of, seeds=seeds, time_limit=time_limit)
+    _app.ask(
+        "effects",
+        data,
+        given,
+        model=model,
+        preset=preset,
+        of=of,
+        seeds=seeds,
+        time_limit=time_limit,
+    )

@@ -13,15 +13,27 @@ from headstart.cli._app import app
 @app.command()
 def explain(
     run: Annotated[str, typer.Argument(metavar="RUN", help="Folder of a finished run.")],
-    image: Annotated[str, typer.Argument(metavar="IMAGE", help="An image file, or - for standard input.")],
+    image: Annotated[
+        str, typer.Argument(metavar="IMAGE", help="An image file, or - for standard input.")
+    ],
     against: Annotated[
-        list[str] | None, typer.Option("--against", metavar="RUN", help="Another run, shown below; repeatable.")
+        list[str] | None,
+        typer.Option("--against", metavar="RUN", help="Another run, shown below; repeatable."),
     ] = None,
     label: Annotated[
-        str | None, typer.Option("--class", metavar="NAME", help="What to explain; default: what each run predicts.")
+        str | None,
+        typer.Option(
+            "--class", metavar="NAME", help="What to explain; default: what each run predicts."
+        ),
     ] = None,
     out: Annotated[
-        str | None, typer.Option("--out", "-o", metavar="FILE.png", help="The figure; default: explanation-IMAGE.png here.")
+        str | None,
+        typer.Option(
+            "--out",
+            "-o",
+            metavar="FILE.png",
+            help="The figure; default: explanation-IMAGE.png here.",
+        ),
     ] = None,
     as_json: _app.AsJson = False,
     quiet: _app.Quiet = False,
@@ -34,4 +46,8 @@ def explain(
     from headstart.report import explanation_lines
 
     _app.start(quiet)
-    _app.show(api.explain(run, image, against=against or (), label=label, out=out), as_json, explanation_lines)
+    _app.show(
+        api.explain(run, image, against=against or (), label=label, out=out),
+        as_json,
+        explanation_lines,
+    )

@@ -20,12 +20,23 @@ class _Form(StrEnum):
 def export(
     run: _app.RunArgument,
     out: Annotated[
-        str | None, typer.Option("--out", "-o", metavar="FILE", help="The file; default: model.onnx in the run folder.")
+        str | None,
+        typer.Option(
+            "--out", "-o", metavar="FILE", help="The file; default: model.onnx in the run folder."
+        ),
     ] = None,
-    form: Annotated[_Form, typer.Option("--format", help="An ONNX file, or a program of torch.export.")] = _Form.onnx,
-    int8: Annotated[bool, typer.Option("--int8", help="Also write an ONNX file with eight bits, and say what it costs.")] = False,
+    form: Annotated[
+        _Form, typer.Option("--format", help="An ONNX file, or a program of torch.export.")
+    ] = _Form.onnx,
+    int8: Annotated[
+        bool,
+        typer.Option(
+            "--int8", help="Also write an ONNX file with eight bits, and say what it costs."
+        ),
+    ] = False,
     data: Annotated[
-        str | None, typer.Option("--data", metavar="DATA", help="Where the run's dataset is now, if it moved.")
+        str | None,
+        typer.Option("--data", metavar="DATA", help="Where the run's dataset is now, if it moved."),
     ] = None,
     as_json: _app.AsJson = False,
     quiet: _app.Quiet = False,
@@ -38,4 +49,6 @@ def export(
     from headstart.report import export_table
 
     _app.start(quiet)
-    _app.show(api.export(run, data=data, out=out, form=form.value, int8=int8), as_json, export_table)
+    _app.show(
+        api.export(run, data=data, out=out, form=form.value, int8=int8), as_json, export_table
+    )

@@ -11,15 +11,27 @@ from headstart.cli._app import app
 
 
 @app.command()
-@_app.shared(_app.training_options, _app.data_options, _app.executor_options, _app.tracking_options, _app.output_options)
+@_app.shared(
+    _app.training_options,
+    _app.data_options,
+    _app.executor_options,
+    _app.tracking_options,
+    _app.output_options,
+)
 def labels(
     data: _app.DataArgument,
     models: Annotated[
-        str, typer.Option("--models", help="Contenders, by commas: models, model:preset, recipe.json files.")
+        str,
+        typer.Option(
+            "--models", help="Contenders, by commas: models, model:preset, recipe.json files."
+        ),
     ] = "cnn,efficientnet-lite0",
     per_class: Annotated[
         str | None,
-        typer.Option("--per-class", help="Labels of each class; default: 10,30,100,300,1000, as far as there are images."),
+        typer.Option(
+            "--per-class",
+            help="Labels of each class; default: 10,30,100,300,1000, as far as there are images.",
+        ),
     ] = None,
     seeds: _app.Seeds = 3,
     time_limit: _app.TimeLimit = None,
@@ -29,4 +41,12 @@ def labels(
 
     Example: headstart labels photos/ --per-class 10,30,100
     """
-    _app.ask("labels", data, given, models=models, per_class=per_class, seeds=seeds, time_limit=time_limit)
+    _app.ask(
+        "labels",
+        data,
+        given,
+        models=models,
+        per_class=per_class,
+        seeds=seeds,
+        time_limit=time_limit,
+    )

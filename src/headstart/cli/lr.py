@@ -11,18 +11,30 @@ from headstart.cli._app import app
 
 
 @app.command()
-@_app.shared(_app.training_options, _app.data_options, _app.executor_options, _app.tracking_options, _app.output_options)
+@_app.shared(
+    _app.training_options,
+    _app.data_options,
+    _app.executor_options,
+    _app.tracking_options,
+    _app.output_options,
+)
 def lr(
     data: _app.DataArgument,
     model: _app.Model = "cnn",
     preset: _app.Preset = "balanced",
     values: Annotated[
-        str | None, typer.Option("--values", help="Learning rates; default: half decades from 0.0001 to 0.1 and beyond.")
+        str | None,
+        typer.Option(
+            "--values", help="Learning rates; default: half decades from 0.0001 to 0.1 and beyond."
+        ),
     ] = None,
     seeds: _app.Seeds = 3,
     time_limit: _app.TimeLimit = None,
     optimizer: Annotated[
-        str | None, typer.Option("--optimizer", help="muon, adam, adamw, sgd or rmsprop.", rich_help_panel="Training")
+        str | None,
+        typer.Option(
+            "--optimizer", help="muon, adam, adamw, sgd or rmsprop.", rich_help_panel="Training"
+        ),
     ] = None,
     **given: Any,
 ) -> None:
@@ -31,5 +43,13 @@ def lr(
     Example: headstart lr fashion-mnist --model cnn-fashion-small --optimizer adam --epochs 5
     """
     _app.ask(
-        "lr", data, given, model=model, preset=preset, values=values, seeds=seeds, time_limit=time_limit, optimizer=optimizer
+        "lr",
+        data,
+        given,
+        model=model,
+        preset=preset,
+        values=values,
+        seeds=seeds,
+        time_limit=time_limit,
+        optimizer=optimizer,
     )

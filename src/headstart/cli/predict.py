@@ -16,16 +16,30 @@ def predict(
     words: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="RUN IMAGE", help="Folder of a finished run; then image files, folders of them, or - for standard input."
+            metavar="RUN IMAGE",
+            help="Folder of a finished run; then image files, folders of them, or - for standard input.",
         ),
     ] = None,
     onnx: Annotated[
-        str | None, typer.Option("--onnx", metavar="FILE", help="An exported model, in place of RUN: starts in under a second.")
+        str | None,
+        typer.Option(
+            "--onnx",
+            metavar="FILE",
+            help="An exported model, in place of RUN: starts in under a second.",
+        ),
     ] = None,
-    top: Annotated[int | None, typer.Option("--top", help="Classes shown of each image; in JSON all by default.")] = None,
-    csv: Annotated[str | None, typer.Option("--csv", metavar="FILE", help="Write all probabilities there.")] = None,
+    top: Annotated[
+        int | None,
+        typer.Option("--top", help="Classes shown of each image; in JSON all by default."),
+    ] = None,
+    csv: Annotated[
+        str | None, typer.Option("--csv", metavar="FILE", help="Write all probabilities there.")
+    ] = None,
     figure: Annotated[
-        str | None, typer.Option("--figure", metavar="FILE", help="Draw the images and their bars: a .png or .svg.")
+        str | None,
+        typer.Option(
+            "--figure", metavar="FILE", help="Draw the images and their bars: a .png or .svg."
+        ),
     ] = None,
     as_json: _app.AsJson = False,
     quiet: _app.Quiet = False,
@@ -39,8 +53,14 @@ def predict(
 
     _app.start(quiet)
     if onnx is not None and not onnx.lower().endswith(".onnx"):
-        raise InputError(f"--onnx is {onnx}, but wanted is an .onnx file.", "Make one: headstart export RUN -o model.onnx")
+        raise InputError(
+            f"--onnx is {onnx}, but wanted is an .onnx file.",
+            "Make one: headstart export RUN -o model.onnx",
+        )
     run, *images = [onnx, *(words or [])] if onnx is not None else (words or [""])
     if not run:
-        raise InputError("RUN is missing.", "Give a run and images, such as: headstart predict runs/mine photo.jpg")
+        raise InputError(
+            "RUN is missing.",
+            "Give a run and images, such as: headstart predict runs/mine photo.jpg",
+        )
     _app.show(api.predict(run, images, top=top, csv=csv, figure=figure), as_json, predictions_table)

@@ -12,7 +12,9 @@ from headstart.cli._app import app
 
 @app.command()
 def report(
-    study: Annotated[str, typer.Argument(metavar="STUDY", help="Folder of a finished study or run.")],
+    study: Annotated[
+        str, typer.Argument(metavar="STUDY", help="Folder of a finished study or run.")
+    ],
     as_json: _app.AsJson = False,
     quiet: _app.Quiet = False,
 ) -> None:
@@ -20,4 +22,6 @@ def report(
     from headstart.report import report as draw_report
 
     _app.start(quiet)
-    _app.show({"report": str(draw_report(study))}, as_json, lambda result: f"Report: {result['report']}")
+    _app.show(
+        {"report": str(draw_report(study))}, as_json, lambda result: f"Report: {result['report']}"
+    )

@@ -12,7 +12,9 @@ from headstart.cli._app import app
 
 @app.command()
 def runs(
-    folder: Annotated[str, typer.Argument(metavar="DIR", help="Where to look, also in folders below.")] = "runs",
+    folder: Annotated[
+        str, typer.Argument(metavar="DIR", help="Where to look, also in folders below.")
+    ] = "runs",
     as_json: _app.AsJson = False,
 ) -> None:
     """List runs, finished and unfinished, with their results."""

@@ -12,17 +12,33 @@ from headstart.cli._app import app
 
 @app.command()
 def serve(
-    run: Annotated[str, typer.Argument(metavar="RUN", help="Folder of a finished run, or an exported .onnx file.")],
-    port: Annotated[int, typer.Option("--port", help="Where to listen; 0 takes any free one.")] = 8000,
+    run: Annotated[
+        str,
+        typer.Argument(metavar="RUN", help="Folder of a finished run, or an exported .onnx file."),
+    ],
+    port: Annotated[
+        int, typer.Option("--port", help="Where to listen; 0 takes any free one.")
+    ] = 8000,
     host: Annotated[
-        str, typer.Option("--host", help="Address to listen on; beyond this machine (0.0.0.0, say) a token is needed.")
+        str,
+        typer.Option(
+            "--host",
+            help="Address to listen on; beyond this machine (0.0.0.0, say) a token is needed.",
+        ),
     ] = "127.0.0.1",
     allow_host: Annotated[
         list[str] | None,
-        typer.Option("--allow-host", metavar="NAME", help="Another name that clients use, such as a proxy's; repeatable."),
+        typer.Option(
+            "--allow-host",
+            metavar="NAME",
+            help="Another name that clients use, such as a proxy's; repeatable.",
+        ),
     ] = None,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object on stdout once it listens: run, url, token, page.")
+        bool,
+        typer.Option(
+            "--json", help="Print one JSON object on stdout once it listens: run, url, token, page."
+        ),
     ] = False,
     quiet: _app.Quiet = False,
 ) -> None:

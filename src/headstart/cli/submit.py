@@ -13,11 +13,22 @@ from headstart.cli._app import app
 @app.command()
 def submit(
     run: _app.RunArgument,
-    test: Annotated[str, typer.Argument(metavar="TEST.CSV", help="Pixel CSV without labels, or a CSV with a column of paths.")],
-    out: Annotated[str, typer.Option("--out", "-o", metavar="FILE", help="The submission.")] = "submission.csv",
+    test: Annotated[
+        str,
+        typer.Argument(
+            metavar="TEST.CSV", help="Pixel CSV without labels, or a CSV with a column of paths."
+        ),
+    ],
+    out: Annotated[
+        str, typer.Option("--out", "-o", metavar="FILE", help="The submission.")
+    ] = "submission.csv",
     sample: Annotated[
         str | None,
-        typer.Option("--sample", metavar="FILE", help="The competition's sample submission: its columns, ids and order."),
+        typer.Option(
+            "--sample",
+            metavar="FILE",
+            help="The competition's sample submission: its columns, ids and order.",
+        ),
     ] = None,
     as_json: _app.AsJson = False,
     quiet: _app.Quiet = False,

@@ -17,7 +17,9 @@ from headstart.data._memory_maps import blocks
 from headstart.data._types import UNASSIGNED, Dataset
 from headstart.errors import InputError
 
-CACHE_FORMAT = 1  # raise it when the files below change their meaning: old entries are then decoded again
+CACHE_FORMAT = (
+    1  # raise it when the files below change their meaning: old entries are then decoded again
+)
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,9 @@ def _digest(*parts: str | bytes) -> str:
 def memory_map(building: Path, count: int, shape: tuple[int, int, int]) -> NDArray[np.uint8]:
     """An empty, writable uint8 map of `count` images of `shape` (H, W, C) for a reader to decode into."""
     store.need_space(building, count * int(np.prod(shape)))
-    images = np.lib.format.open_memmap(building / "images.npy", mode="w+", dtype=np.uint8, shape=(count, *shape))
+    images = np.lib.format.open_memmap(
+        building / "images.npy", mode="w+", dtype=np.uint8, shape=(count, *shape)
+    )
     store.reserve(building / "images.npy")
     return images
 
@@ -68,7 +72,12 @@ def hash_images(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return out
 
 
-def as_dataset(decoded: Decoded, name: str, source: str, options: dict[str, str | int | float | None] | None = None) -> Dataset:
+def as_dataset(
+    decoded: Decoded,
+    name: str,
+    source: str,
+    options: dict[str, str | int | float | None] | None = None,
+) -> Dataset:
     """Add hashes, fingerprint and defaults to what a reader found. Nothing is written."""
     count = len(decoded.labels)
     parts = np.full(count, UNASSIGNED, np.uint8) if decoded.parts is None else decoded.parts
@@ -89,12 +98,21 @@ def as_dataset(decoded: Decoded, name: str, source: str, options: dict[str, str 
     )
 
 
-def _fingerprint(hashes: NDArray[np.uint8], labels: NDArray[np.int64], parts: NDArray[np.uint8], names: tuple[str, ...]) -> str:
+def _fingerprint(
+    hashes: NDArray[np.uint8],
+    labels: NDArray[np.int64],
+    parts: NDArray[np.uint8],
+    names: tuple[str, ...],
+) -> str:
     return _digest(hashes.tobytes(), labels.tobytes(), parts.tobytes(), json.dumps(names))
 
 
 def cached(
-    key: str, name: str, source: str, build: Callable[[Path], Decoded], options: dict[str, str | int | float | None] | None = None
+    key: str,
+    name: str,
+    source: str,
+    build: Callable[[Path], Decoded],
+    options: dict[str, str | int | float | None] | None = None,
 ) -> Dataset:
     """The dataset kept under `key` in the cache; built, checked and kept on the first call.
 
@@ -125,12 +143,20 @@ def _keep(dataset: Dataset, building: Path) -> None:
         store.need_space(building, dataset.images.nbytes)
         np.save(building / "images.npy", dataset.images)
     groups = np.empty(0, np.int64) if dataset.groups is None else dataset.groups
-    np.savez(building / "arrays.npz", labels=dataset.labels, parts=dataset.parts, hashes=dataset.hashes, groups=groups)
+    np.savez(
+        building / "arrays.npz",
+        labels=dataset.labels,
+        parts=dataset.parts,
+        hashes=dataset.hashes,
+        groups=groups,
+    )
     names = {"class_names": dataset.class_names, "image_names": dataset.image_names}
     store.write_json(building / "about.json", {**names, "fingerprint": dataset.fingerprint})
 
 
-def _opened(folder: Path, name: str, source: str, options: dict[str, str | int | float | None] | None) -> Dataset:
+def _opened(
+    folder: Path, name: str, source: str, options: dict[str, str | int | float | None] | None
+) -> Dataset:
     about = store.read_json(folder / "about.json")
     images = np.load(folder / "images.npy", mmap_mode="r", allow_pickle=False)
     with (folder / "arrays.npz").open("rb") as file, np.load(file, allow_pickle=False) as arrays:

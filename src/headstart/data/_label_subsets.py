@@ -60,5 +60,7 @@ def without_validation(dataset: Dataset, split: Split) -> Split:
 def _different(dataset: Dataset, split: Split) -> Indices:
     """The training images without exact copies within a class, ascending."""
     labels = dataset.labels[split.train].astype("<i8").view(np.uint8).reshape(-1, 8)
-    _, first = np.unique(np.concatenate([dataset.hashes[split.train], labels], axis=1), axis=0, return_index=True)
+    _, first = np.unique(
+        np.concatenate([dataset.hashes[split.train], labels], axis=1), axis=0, return_index=True
+    )
     return split.train[np.sort(first)]

@@ -72,7 +72,12 @@ def load(
         InputError: nothing is there, it is of no known form, its content is wrong, or an option does not fit it.
         ResourceError: the cache cannot be written, or a named dataset cannot be had.
     """
-    options: Options = {"image_size": image_size, "resize": resize, "pixel_max": pixel_max, "group_by": group_by}
+    options: Options = {
+        "image_size": image_size,
+        "resize": resize,
+        "pixel_max": pixel_max,
+        "group_by": group_by,
+    }
     _check(image_size, resize, pixel_max)
     if isinstance(source, str) and not source.strip():
         raise InputError("no data given: the name of the data is empty.", f"Accepted: {ACCEPTED}.")
@@ -88,7 +93,9 @@ def load(
     elif isinstance(source, str) and source in _names():
         _refuse(options, f"the named dataset {source}", "pixel_max", "group_by")
         if Path(source).exists():
-            progress.say(f"{source} is the named dataset; for the {source} of this folder, write ./{source}")
+            progress.say(
+                f"{source} is the named dataset; for the {source} of this folder, write ./{source}"
+            )
         dataset = replace(fetch_named(source), options=options)
     else:
         dataset = _open(Path(source).expanduser(), str(source), options)
@@ -116,14 +123,23 @@ class _Origin:
 def _open(path: Path, given: str, options: Options) -> Dataset:
     with _readable(path):
         if not path.exists():
-            where = f"named datasets: {', '.join(_names())}" if len(path.parts) > 1 else nearest(given, _names())
+            where = (
+                f"named datasets: {', '.join(_names())}"
+                if len(path.parts) > 1
+                else nearest(given, _names())
+            )
             raise InputError(
-                f"{given} does not exist: it is no file, no folder and no named dataset ({where}).", f"Accepted: {ACCEPTED}."
+                f"{given} does not exist: it is no file, no folder and no named dataset ({where}).",
+                f"Accepted: {ACCEPTED}.",
             )
         origin = _recognise(path.resolve() if ".." in path.parts else path.absolute(), options)
         name = TABLE_SUFFIX.sub("", origin.path.name) or origin.path.name
         signature = _signature(origin)
-        index = store.cache_folder() / "index" / f"{content_key(str(origin.path), json.dumps(origin.matters))}.json"
+        index = (
+            store.cache_folder()
+            / "index"
+            / f"{content_key(str(origin.path), json.dumps(origin.matters))}.json"
+        )
         known = store.read_json_or(index, {})
         if known.get("signature") == signature:
             return cached(known["key"], name, str(origin.path), origin.build, options)
@@ -137,7 +153,13 @@ def _recognise(path: Path, options: Options) -> _Origin:
     kind = path.name.lower()
     if path.is_dir() and (files := idx_files(path)):
         _refuse(options, f"{path}, an IDX folder", "pixel_max", "group_by")
-        return _Origin(path, path, [file.name for file in files], {"kind": "idx"}, lambda _: read_idx_folder(path))
+        return _Origin(
+            path,
+            path,
+            [file.name for file in files],
+            {"kind": "idx"},
+            lambda _: read_idx_folder(path),
+        )
     if path.is_dir():
         _refuse(options, f"{path}, a folder of images", "pixel_max", "group_by")
         return _listed(path, list_class_folders(path), [], options)
@@ -146,7 +168,12 @@ def _recognise(path: Path, options: Options) -> _Origin:
             lists_files = is_path_table(table)
         if lists_files:
             _refuse(options, f"{path}, a CSV of image files", "pixel_max")
-            return _listed(path, list_path_csv(path, cast("str | None", options["group_by"])), [path.name], options)
+            return _listed(
+                path,
+                list_path_csv(path, cast("str | None", options["group_by"])),
+                [path.name],
+                options,
+            )
         return _table(path, read_pixel_csv, options, "pixel_max", "group_by")
     if kind.endswith(".npz"):
         _refuse(options, f"{path}, an .npz file", "group_by")
@@ -155,8 +182,14 @@ def _recognise(path: Path, options: Options) -> _Origin:
 
 
 def _listed(path: Path, listing: Listing, also: list[str], options: Options) -> _Origin:
-    matters: Options = {"kind": "files", **{key: options[key] for key in ("image_size", "resize", "group_by")}}
-    image_size, resize = cast("int | None", options["image_size"]), cast("Resize", options["resize"])
+    matters: Options = {
+        "kind": "files",
+        **{key: options[key] for key in ("image_size", "resize", "group_by")},
+    }
+    image_size, resize = (
+        cast("int | None", options["image_size"]),
+        cast("Resize", options["resize"]),
+    )
     return _Origin(
         path,
         listing.root,
@@ -168,7 +201,13 @@ def _listed(path: Path, listing: Listing, also: list[str], options: Options) -> 
 
 def _table(path: Path, read: Callable[..., Decoded], options: Options, *keys: str) -> _Origin:
     given = {key: options[key] for key in keys}
-    return _Origin(path, path.parent, [path.name], {"kind": read.__name__, **given}, lambda _: read(path, **given))
+    return _Origin(
+        path,
+        path.parent,
+        [path.name],
+        {"kind": read.__name__, **given},
+        lambda _: read(path, **given),
+    )
 
 
 def _signature(origin: _Origin) -> str:
@@ -196,7 +235,9 @@ def _readable(path: Path) -> Iterator[None]:
     try:
         yield
     except UnicodeEncodeError as error:
-        raise InputError(f"a file in {path} has a name that is not UTF-8: {error.object!a}.", "Rename it.") from error
+        raise InputError(
+            f"a file in {path} has a name that is not UTF-8: {error.object!a}.", "Rename it."
+        ) from error
     except OSError as error:
         raise InputError(
             f"{error.filename or path} cannot be read: {error.strerror or error}.",
@@ -211,20 +252,33 @@ def _resized(dataset: Dataset, image_size: int | None, resize: Resize) -> Datase
     shape = (image_size, image_size, dataset.image_shape[2])
 
     def build(building: Path | None) -> Decoded:
-        images = memory_map(building, len(dataset), shape) if building else np.empty((len(dataset), *shape), np.uint8)
+        images = (
+            memory_map(building, len(dataset), shape)
+            if building
+            else np.empty((len(dataset), *shape), np.uint8)
+        )
 
         def place(row: int) -> None:
             put(images, row, resize_pixels(take(dataset.images, np.array([row]))[0], shape, resize))
 
         in_threads(place, range(len(dataset)), f"resizing {dataset.name}")
-        return Decoded(images, dataset.labels, dataset.class_names, dataset.parts, dataset.image_names, dataset.groups)
+        return Decoded(
+            images,
+            dataset.labels,
+            dataset.class_names,
+            dataset.parts,
+            dataset.image_names,
+            dataset.groups,
+        )
 
     if not dataset.source and not is_map(dataset.images):
         return as_dataset(build(None), dataset.name, "", dataset.options)
     key = content_key("resized", dataset.fingerprint, str(image_size), resize)
     # The fingerprint covers neither the images' names nor their groups.
     return replace(
-        cached(key, dataset.name, dataset.source, build, dataset.options), image_names=dataset.image_names, groups=dataset.groups
+        cached(key, dataset.name, dataset.source, build, dataset.options),
+        image_names=dataset.image_names,
+        groups=dataset.groups,
     )
 
 
@@ -235,13 +289,18 @@ def _names() -> tuple[str, ...]:
 def _check(image_size: int | None, resize: str, pixel_max: float | None) -> None:
     if image_size is not None and (not isinstance(image_size, int) or image_size < 1):
         raise InputError(
-            f"image_size is {image_size}, but wanted is a number of pixels, 1 or more.", "For example: --image-size 96"
+            f"image_size is {image_size}, but wanted is a number of pixels, 1 or more.",
+            "For example: --image-size 96",
         )
     if resize not in get_args(Resize):
-        raise InputError(f"resize is '{resize}', but wanted is pad, crop or squish.", nearest(resize, get_args(Resize)))
+        raise InputError(
+            f"resize is '{resize}', but wanted is pad, crop or squish.",
+            nearest(resize, get_args(Resize)),
+        )
     if pixel_max is not None and not (0 < pixel_max < math.inf):
         raise InputError(
-            f"pixel_max is {pixel_max}, but wanted is the value of full brightness, above 0.", "For example: --pixel-max 1023"
+            f"pixel_max is {pixel_max}, but wanted is the value of full brightness, above 0.",
+            "For example: --pixel-max 1023",
         )
 
 

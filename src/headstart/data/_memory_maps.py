@@ -15,12 +15,16 @@ from numpy.typing import NDArray
 from headstart import progress
 
 KEPT_BYTES = 256 << 20  # of a map that may be resident; smaller maps are left to the system
-FAULT_BYTES = 2 << 20  # that one page fault may make resident: Linux 6.18 maps whole folios of the file cache, up to a huge page
+FAULT_BYTES = (
+    2 << 20
+)  # that one page fault may make resident: Linux 6.18 maps whole folios of the file cache, up to a huge page
 BLOCK_BYTES = 32 << 20
 LONG_PASS_BYTES = 1 << 30  # from here on a pass may take two seconds: hashing reads 0.4 to 0.7 GB/s
 
 Scalar = TypeVar("Scalar", bound=np.generic)
-_touched: WeakKeyDictionary[mmap.mmap, int] = WeakKeyDictionary()  # bytes of each map since its pages were last let go
+_touched: WeakKeyDictionary[mmap.mmap, int] = (
+    WeakKeyDictionary()
+)  # bytes of each map since its pages were last let go
 
 
 def take(images: NDArray[Scalar], rows: NDArray[np.int64]) -> NDArray[Scalar]:
@@ -89,7 +93,9 @@ def _pages(images: Any) -> mmap.mmap | None:
     array, pages = images, getattr(images, "base", None)
     while isinstance(pages, np.ndarray):
         array, pages = pages, pages.base
-    is_shared = isinstance(array, np.memmap) and array.mode != "c" and hasattr(mmap, "MADV_DONTNEED")
+    is_shared = (
+        isinstance(array, np.memmap) and array.mode != "c" and hasattr(mmap, "MADV_DONTNEED")
+    )
     return pages if is_shared and isinstance(pages, mmap.mmap) and len(pages) > KEPT_BYTES else None
 
 

@@ -26,7 +26,9 @@ def dataset_html(dataset: Dataset) -> str:
     )
     shown = range(min(_CLASSES, len(counts)))
     cells = [_cell(dataset, number, int(counts[number])) for number in shown if counts[number]]
-    more = f"<div>… and {len(counts) - _CLASSES} more classes</div>" if len(counts) > _CLASSES else ""
+    more = (
+        f"<div>… and {len(counts) - _CLASSES} more classes</div>" if len(counts) > _CLASSES else ""
+    )
     return f"<div>{facts}</div><div style='display: flex; gap: 0.5em; flex-wrap: wrap'>{''.join(cells)}</div>{more}"
 
 

@@ -19,7 +19,9 @@ from headstart.errors import InputError
 DEFAULT_FRACTION = 0.15  # of the images to be split, for validation and for test each: 70/15/15
 DEFAULT_SPLIT_SEED = 0
 SEEDS = 2**63  # what the int64 of split.npz holds
-SHARED_CLASS = 3  # images of a class from which on training, validation and test should each get one
+SHARED_CLASS = (
+    3  # images of a class from which on training, validation and test should each get one
+)
 # Each choice draws from its own stream, so that changing one fraction leaves the other choices alone.
 TEST_STREAM, VALIDATION_STREAM, SUBSET_STREAM = 1, 2, 3
 FILE_NAME = "split.npz"
@@ -57,9 +59,13 @@ def make_split(
     """
     if not 0 <= seed < SEEDS:
         raise InputError(
-            f"the split's seed is {seed}, but wanted is a whole number from 0 to 2^63 - 1.", "For example: --split-seed 0"
+            f"the split's seed is {seed}, but wanted is a whole number from 0 to 2^63 - 1.",
+            "For example: --split-seed 0",
         )
-    fractions = {TEST: _fraction(dataset, TEST, test), VALIDATION: _fraction(dataset, VALIDATION, validation)}
+    fractions = {
+        TEST: _fraction(dataset, TEST, test),
+        VALIDATION: _fraction(dataset, VALIDATION, validation),
+    }
     if sum(fractions.values()) >= 1:
         raise InputError(
             f"validation {fractions[VALIDATION]:g} and test {fractions[TEST]:g} leave nothing to train on.",
@@ -68,7 +74,10 @@ def make_split(
     _need_whole_groups(dataset)
     pool = np.flatnonzero((dataset.parts == UNASSIGNED) | (dataset.parts == TRAIN))
     train, held = pool, {}
-    for part, given, stream in ((TEST, test, TEST_STREAM), (VALIDATION, validation, VALIDATION_STREAM)):
+    for part, given, stream in (
+        (TEST, test, TEST_STREAM),
+        (VALIDATION, validation, VALIDATION_STREAM),
+    ):
         own = np.flatnonzero(dataset.parts == part)
         held[part] = own[:0] if given == 0 else own
         if fractions[part] > 0:
@@ -124,12 +133,19 @@ def read_split(folder: Path, dataset: Dataset) -> Split:
     try:
         with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
             parts = (file["train"], file["validation"], file["test"])
-            hashes = np.concatenate([file["train_hashes"], file["validation_hashes"], file["test_hashes"]])
-            split = Split(*parts, int(file["seed"]), int(file["duplicates_removed"]), str(file["fingerprint"]))
+            hashes = np.concatenate(
+                [file["train_hashes"], file["validation_hashes"], file["test_hashes"]]
+            )
+            split = Split(
+                *parts, int(file["seed"]), int(file["duplicates_removed"]), str(file["fingerprint"])
+            )
     except FileNotFoundError:
         raise InputError(f"{path} does not exist.", f"Is {folder} the folder of a run?") from None
     except (ValueError, OSError, EOFError, KeyError, TypeError, zipfile.BadZipFile) as error:
-        raise InputError(f"{path} cannot be read: {error}.", "It may be damaged; move the folder away and run again.") from error
+        raise InputError(
+            f"{path} cannot be read: {error}.",
+            "It may be damaged; move the folder away and run again.",
+        ) from error
     indices = np.concatenate(parts)
     there = indices < len(dataset)
     same = int((dataset.hashes[indices[there]] == hashes[there]).all(axis=1).sum())
@@ -162,7 +178,10 @@ def describe(dataset: Dataset, split: Split) -> dict[str, object]:
         "image_shape": list(dataset.image_shape),
         "classes": len(dataset.class_names),
         "class_names": list(dataset.class_names),
-        "parts": {name: {"images": len(indices), "per_class": counts[name].tolist()} for name, indices in parts.items()},
+        "parts": {
+            name: {"images": len(indices), "per_class": counts[name].tolist()}
+            for name, indices in parts.items()
+        },
         "duplicates_removed": split.duplicates_removed,
         "split_seed": split.seed,
         "split_fingerprint": split.fingerprint,
@@ -175,7 +194,8 @@ def _fraction(dataset: Dataset, part: int, given: float | None) -> float:
     key, own = PART_NAMES[part], int((dataset.parts == part).sum())
     if given is not None and not 0 <= given < 1:
         raise InputError(
-            f"{key} is {given:g}, but wanted is a fraction from 0 up to, not including, 1.", f"For example: --{key} 0.15"
+            f"{key} is {given:g}, but wanted is a fraction from 0 up to, not including, 1.",
+            f"For example: --{key} 0.15",
         )
     if own and given:
         raise InputError(
@@ -186,7 +206,13 @@ def _fraction(dataset: Dataset, part: int, given: float | None) -> float:
 
 
 def _carve(
-    dataset: Dataset, pool: Indices, left: Indices, fraction: float, part: int, later: int, rng: np.random.Generator
+    dataset: Dataset,
+    pool: Indices,
+    left: Indices,
+    fraction: float,
+    part: int,
+    later: int,
+    rng: np.random.Generator,
 ) -> Indices:
     """About `fraction` of `pool` out of those still `left`, stratified by class, ascending; `later` parts are yet to come."""
     labels = dataset.labels[left]
@@ -206,7 +232,9 @@ def _carve(
     return left[chosen]
 
 
-def _empty(dataset: Dataset, pool: Indices, left: Indices, fraction: float, part: int) -> InputError:
+def _empty(
+    dataset: Dataset, pool: Indices, left: Indices, fraction: float, part: int
+) -> InputError:
     name, wanted = PART_NAMES[part], round(fraction * len(pool))
     if wanted == 0:
         return InputError(
@@ -226,7 +254,9 @@ def _empty(dataset: Dataset, pool: Indices, left: Indices, fraction: float, part
     )
 
 
-def _quotas(counts: Indices, wanted: float, least: Indices, most: Indices, rng: np.random.Generator) -> Indices:
+def _quotas(
+    counts: Indices, wanted: float, least: Indices, most: Indices, rng: np.random.Generator
+) -> Indices:
     """How many of each class to take: largest remainders, `wanted` together as far as `most` of each class allows.
 
     No class gives more than its share, rounded up, for others that cannot: it would lose its training images. Each gives
@@ -240,11 +270,19 @@ def _quotas(counts: Indices, wanted: float, least: Indices, most: Indices, rng: 
     while quotas.sum() < total and (quotas < most).any():
         quotas[order[np.argmax(np.where(quotas < most, exact - quotas, -np.inf)[order])]] += 1
     while quotas.sum() > total:
-        quotas[order[np.argmax(np.where(quotas > least, (quotas - 1) / np.maximum(counts, 1), -np.inf)[order])]] -= 1
+        quotas[
+            order[
+                np.argmax(
+                    np.where(quotas > least, (quotas - 1) / np.maximum(counts, 1), -np.inf)[order]
+                )
+            ]
+        ] -= 1
     return quotas
 
 
-def _whole_groups(groups: Indices, labels: Indices, quotas: Indices, rng: np.random.Generator) -> NDArray[np.bool_]:
+def _whole_groups(
+    groups: Indices, labels: Indices, quotas: Indices, rng: np.random.Generator
+) -> NDArray[np.bool_]:
     """Whole groups whose class counts come close to `quotas`: greedy, in random order.
 
     scikit-learn's StratifiedGroupKFold has the same idea, but offers only fractions of 1/n.
@@ -262,7 +300,9 @@ def _whole_groups(groups: Indices, labels: Indices, quotas: Indices, rng: np.ran
 
 def _without_copies(dataset: Dataset, train: Indices, held: Indices) -> Indices:
     seen = {row.tobytes() for row in dataset.hashes[held]}
-    return train[[row.tobytes() not in seen for row in dataset.hashes[train]]] if len(train) else train
+    return (
+        train[[row.tobytes() not in seen for row in dataset.hashes[train]]] if len(train) else train
+    )
 
 
 def _subset(dataset: Dataset, train: Indices, count: int, rng: np.random.Generator) -> Indices:
@@ -339,5 +379,7 @@ def fingerprint_of(dataset: Dataset, parts: Sequence[Indices]) -> str:
     digest = hashlib.sha256()
     for indices in parts:
         digest.update(len(indices).to_bytes(8, "little"))
-        digest.update(dataset.hashes[indices].tobytes() + dataset.labels[indices].astype("<i8").tobytes())
+        digest.update(
+            dataset.hashes[indices].tobytes() + dataset.labels[indices].astype("<i8").tobytes()
+        )
     return digest.hexdigest()

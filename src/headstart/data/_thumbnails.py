@@ -36,7 +36,9 @@ def as_picture(pixels: NDArray[np.uint8]) -> Picture:
     return Image.fromarray(np.ascontiguousarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels))
 
 
-def data_uri(pixels: NDArray[np.uint8], largest_px: int | None = None, jpeg_quality: int | None = None) -> str:
+def data_uri(
+    pixels: NDArray[np.uint8], largest_px: int | None = None, jpeg_quality: int | None = None
+) -> str:
     """`(H, W, 1 or 3)` uint8 as the address of an image that a page carries with it.
 
     Args:

@@ -30,7 +30,11 @@ def _lacking(dataset: Dataset, split: Split, part: str) -> str:
     names = [dataset.class_names[label] for label in np.flatnonzero(counts == 0)]
     if not len(indices) or not names:
         return ""
-    why = "" if dataset.groups is None else " Images of one group stay together, and the groups may be too large."
+    why = (
+        ""
+        if dataset.groups is None
+        else " Images of one group stay together, and the groups may be too large."
+    )
     have, them = ("has", "it") if len(names) == 1 else ("have", "them")
     found = f"{len(names):,} of the {len(counts):,} classes {have} no {part} image"
     return f"{found}, so {part} scores say nothing about {them}: {some(names)}.{why}"
@@ -39,7 +43,11 @@ def _lacking(dataset: Dataset, split: Split, part: str) -> str:
 def _removed(count: int) -> str:
     if count == 1:
         return "1 exact copy of a validation or test image was taken out of training."
-    return f"{count:,} exact copies of validation or test images were taken out of training." if count else ""
+    return (
+        f"{count:,} exact copies of validation or test images were taken out of training."
+        if count
+        else ""
+    )
 
 
 def _under_two_labels(dataset: Dataset) -> str:
@@ -51,7 +59,8 @@ def _under_two_labels(dataset: Dataset) -> str:
         return ""
     count = len(np.unique(np.cumsum(~same)[pairs]))
     one, other = (
-        f"{dataset.image_names[row]} ('{dataset.class_names[dataset.labels[row]]}')" for row in order[[pairs[0], pairs[0] + 1]]
+        f"{dataset.image_names[row]} ('{dataset.class_names[dataset.labels[row]]}')"
+        for row in order[[pairs[0], pairs[0] + 1]]
     )
     found = "1 image appears" if count == 1 else f"{count:,} images appear"
     return f"{found} under more than one label: {one} and {other} are the same{', for one' if count > 1 else ''}."

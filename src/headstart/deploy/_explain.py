@@ -37,13 +37,25 @@ class Explanation:
 
     def as_json(self) -> dict[str, Any]:
         """The same as plain values; numbers with four digits after the point."""
-        found = {"label": self.label, "probability": round(self.probability, 6), "predicted": self.predicted}
-        return {**found, "grad_cam": self.grad_cam and _as_json(self.grad_cam), "occlusion": _as_json(self.occlusion)}
+        found = {
+            "label": self.label,
+            "probability": round(self.probability, 6),
+            "predicted": self.predicted,
+        }
+        return {
+            **found,
+            "grad_cam": self.grad_cam and _as_json(self.grad_cam),
+            "occlusion": _as_json(self.occlusion),
+        }
 
 
 def _as_json(heat: Heat) -> dict[str, Any]:
     layer = {"layer": heat.layer} if heat.layer else {}
-    return {**layer, "unit": heat.unit, "values": [[round(float(value), 4) for value in row] for row in heat.values]}
+    return {
+        **layer,
+        "unit": heat.unit,
+        "values": [[round(float(value), 4) for value in row] for row in heat.values],
+    }
 
 
 def explain(model: RunModel, image: NDArray[np.uint8], label: str | None = None) -> Explanation:
@@ -60,10 +72,16 @@ def explain(model: RunModel, image: NDArray[np.uint8], label: str | None = None)
     names = model.class_names
     probabilities = model.predict(image[None]).probabilities[0]
     if label is not None and label not in names:
-        raise InputError(f"there is no class '{label}': {nearest(label, names)}", "Give the name of one of the classes.")
+        raise InputError(
+            f"there is no class '{label}': {nearest(label, names)}",
+            "Give the name of one of the classes.",
+        )
     place = int(probabilities.argmax()) if label is None else names.index(label)
     predicted = names[int(probabilities.argmax())]
-    inside, outside = _from_inside(model.classifier, image, place), _from_outside(model.classifier, image, place)
+    inside, outside = (
+        _from_inside(model.classifier, image, place),
+        _from_outside(model.classifier, image, place),
+    )
     return Explanation(names[place], float(probabilities[place]), predicted, inside, outside)
 
 
@@ -90,7 +108,9 @@ def _from_inside(classifier: Classifier, image: NDArray[np.uint8], place: int) -
 
 def _from_outside(classifier: Classifier, image: NDArray[np.uint8], place: int) -> Heat:
     pixels = _pixels(classifier, image)
-    return occlusion(classifier, pixels, place, _mean_colour(classifier).to(pixels), mirror=classifier.mirror)
+    return occlusion(
+        classifier, pixels, place, _mean_colour(classifier).to(pixels), mirror=classifier.mirror
+    )
 
 
 def _pixels(classifier: Classifier, image: NDArray[np.uint8]) -> torch.Tensor:

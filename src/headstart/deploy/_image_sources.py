@@ -41,7 +41,10 @@ def named_sources(given: Sequence[str | ImageSource]) -> tuple[list[str], list[I
             names += map(str, found)
             sources += found
     if not sources:
-        raise InputError("no images given.", "Give image files, folders of them, or - for an image on standard input.")
+        raise InputError(
+            "no images given.",
+            "Give image files, folders of them, or - for an image on standard input.",
+        )
     return names, sources
 
 
@@ -58,11 +61,16 @@ def _content(one: bytes | IO[bytes], number: int) -> bytes:
 
 def _file(path: Path) -> Path:
     if not path.exists():
-        raise InputError(f"{path} does not exist.", "Give image files, folders of them, or - for an image on standard input.")
+        raise InputError(
+            f"{path} does not exist.",
+            "Give image files, folders of them, or - for an image on standard input.",
+        )
     return path
 
 
-def open_images(sources: Sequence[ImageSource], names: Sequence[str], model: Model) -> NDArray[np.uint8]:
+def open_images(
+    sources: Sequence[ImageSource], names: Sequence[str], model: Model
+) -> NDArray[np.uint8]:
     """The pixels of images of any size as the model takes them: to the last bit those that its training would have seen.
 
     Args:
@@ -82,10 +90,16 @@ def open_images(sources: Sequence[ImageSource], names: Sequence[str], model: Mod
     return images
 
 
-def open_readable(sources: Sequence[ImageSource], names: Sequence[str], model: Model) -> tuple[NDArray[np.uint8], list[str]]:
+def open_readable(
+    sources: Sequence[ImageSource], names: Sequence[str], model: Model
+) -> tuple[NDArray[np.uint8], list[str]]:
     """As `open_images`, but of those that can be read; and of the others, name and reason."""
     found = read_images(sources, model.image_shape, model.preprocessing.resize)
-    failed = [f"{name} {one}" for name, one in zip(names, found, strict=True) if isinstance(one, Unreadable)]
+    failed = [
+        f"{name} {one}"
+        for name, one in zip(names, found, strict=True)
+        if isinstance(one, Unreadable)
+    ]
     opened = [one for one in found if not isinstance(one, Unreadable)]
     return np.stack(opened) if opened else np.empty((0, *model.image_shape), np.uint8), failed
 
@@ -93,7 +107,15 @@ def open_readable(sources: Sequence[ImageSource], names: Sequence[str], model: M
 def unreadable(failed: list[str], count: int) -> InputError:
     """The error about images that give no pixels."""
     if count == 1:
-        return InputError(f"{failed[0]}.", "Give an image in one of the formats JPEG, PNG, BMP, GIF, WebP, TIFF, PPM.")
-    lines = failed[:NAMED_FAILURES] + ([f"and {len(failed) - NAMED_FAILURES:,} more"] if len(failed) > NAMED_FAILURES else [])
+        return InputError(
+            f"{failed[0]}.",
+            "Give an image in one of the formats JPEG, PNG, BMP, GIF, WebP, TIFF, PPM.",
+        )
+    lines = failed[:NAMED_FAILURES] + (
+        [f"and {len(failed) - NAMED_FAILURES:,} more"] if len(failed) > NAMED_FAILURES else []
+    )
     listed = "\n    ".join(lines)
-    return InputError(f"{len(failed):,} of {count:,} images cannot be used:\n    {listed}", "Repair or leave them out.")
+    return InputError(
+        f"{len(failed):,} of {count:,} images cannot be used:\n    {listed}",
+        "Repair or leave them out.",
+    )

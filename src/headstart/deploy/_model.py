@@ -48,11 +48,17 @@ class Predictions:
             top: how many classes each; None for all.
         """
         found = []
-        unfamiliar = [None] * len(names) if self.is_unfamiliar is None else self.is_unfamiliar.tolist()
-        for name, label, row, strange in zip(names, self.labels, self.probabilities, unfamiliar, strict=True):
+        unfamiliar = (
+            [None] * len(names) if self.is_unfamiliar is None else self.is_unfamiliar.tolist()
+        )
+        for name, label, row, strange in zip(
+            names, self.labels, self.probabilities, unfamiliar, strict=True
+        ):
             order = np.argsort(-row, kind="stable")[:top]
             chances = {self.class_names[index]: round(float(row[index]), 6) for index in order}
-            found.append({"image": name, "label": label, "probabilities": chances, "unfamiliar": strange})
+            found.append(
+                {"image": name, "label": label, "probabilities": chances, "unfamiliar": strange}
+            )
         return found
 
 
@@ -123,11 +129,13 @@ def need_classifier(run: Path) -> None:
 def _no_classifier(run: Path) -> InputError:
     if not run.exists():
         return InputError(
-            f"{run} is no run folder: it does not exist.", "`headstart runs` lists the runs; `headstart train` makes one."
+            f"{run} is no run folder: it does not exist.",
+            "`headstart runs` lists the runs; `headstart train` makes one.",
         )
     if not run.is_dir():
         return InputError(
-            f"{run} is a file, but wanted is a run folder or an .onnx file.", "Make one: headstart export RUN -o model.onnx"
+            f"{run} is a file, but wanted is a run folder or an .onnx file.",
+            "Make one: headstart export RUN -o model.onnx",
         )
     if (run / "metrics.json").exists():
         return InputError(
@@ -135,7 +143,11 @@ def _no_classifier(run: Path) -> InputError:
             f"Train it again: headstart train --repeat {shlex.quote(str(run))}",
         )
     if (run / "recipe.json").exists():
-        return InputError(f"{run} is a run that is not finished.", "Run the command that began it again; it goes on from there.")
+        return InputError(
+            f"{run} is a run that is not finished.",
+            "Run the command that began it again; it goes on from there.",
+        )
     return InputError(
-        f"{run} is no run folder: it holds no classifier.json.", "Of a study, name one of its runs; `headstart runs` lists them."
+        f"{run} is no run folder: it holds no classifier.json.",
+        "Of a study, name one of its runs; `headstart runs` lists them.",
     )

@@ -50,9 +50,13 @@ def predict_pixels(model: Model, images: NDArray[np.uint8]) -> Predictions:
         InputError: no images, or of another shape or type.
     """
     if not len(images):
-        raise InputError("no images given.", "Give an array (N, height, width, channels) with N of 1 or more.")
+        raise InputError(
+            "no images given.", "Give an array (N, height, width, channels) with N of 1 or more."
+        )
     size = _batch_size(model)
-    return together([model.predict(images[start : start + size]) for start in range(0, len(images), size)])
+    return together(
+        [model.predict(images[start : start + size]) for start in range(0, len(images), size)]
+    )
 
 
 def _batch_size(model: Model) -> int:
@@ -61,9 +65,15 @@ def _batch_size(model: Model) -> int:
 
 def write_predictions(path: Path, found: Predictions, names: Sequence[str]) -> None:
     """Predictions as a CSV: image, label, unfamiliar (yes, no, or empty where that is not known), then every class."""
-    unfamiliar = [""] * len(names) if found.is_unfamiliar is None else ["yes" if one else "no" for one in found.is_unfamiliar]
+    unfamiliar = (
+        [""] * len(names)
+        if found.is_unfamiliar is None
+        else ["yes" if one else "no" for one in found.is_unfamiliar]
+    )
     rows = (
         [name, label, strange, *(f"{chance:.6g}" for chance in chances)]
-        for name, label, strange, chances in zip(names, found.labels, unfamiliar, found.probabilities.tolist(), strict=True)
+        for name, label, strange, chances in zip(
+            names, found.labels, unfamiliar, found.probabilities.tolist(), strict=True
+        )
     )
     write_cells(path, ["image", "label", "unfamiliar", *found.class_names], rows)

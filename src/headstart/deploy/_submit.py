@@ -34,7 +34,9 @@ class Sample:
     ids: tuple[str, ...]
 
 
-def submit(model: Model, test: Path, submission: Path, sample: Path | None = None) -> dict[str, Any]:
+def submit(
+    model: Model, test: Path, submission: Path, sample: Path | None = None
+) -> dict[str, Any]:
     """Predict every row of a test table and write the submission.
 
     Args:
@@ -52,7 +54,11 @@ def submit(model: Model, test: Path, submission: Path, sample: Path | None = Non
     """
     wanted = None if sample is None else read_sample(sample, model.class_names)
     found, ids = _predicted(model, test)
-    order = np.arange(len(found.labels)) if wanted is None else _order(wanted, ids, len(found.labels), test.name)
+    order = (
+        np.arange(len(found.labels))
+        if wanted is None
+        else _order(wanted, ids, len(found.labels), test.name)
+    )
     columns = KAGGLE_COLUMNS if wanted is None else wanted.columns
     counted = [str(number) for number in range(1, len(order) + 1)]
     keys = wanted.ids if wanted is not None else ids if ids is not None else counted
@@ -81,17 +87,26 @@ def read_sample(path: Path, class_names: Sequence[str]) -> Sample:
             f"The classes of this run are {', '.join(class_names[:8])}{', …' * (len(class_names) > 8)}.",
         )
     if not ids:
-        raise InputError(f"{path.name} has a header but no rows.", "Give the sample submission of the competition.")
+        raise InputError(
+            f"{path.name} has a header but no rows.",
+            "Give the sample submission of the competition.",
+        )
     twice = next((one for one, count in Counter(ids).items() if count > 1), None)
     if twice is not None:
-        raise InputError(f"{path.name} has the id '{twice}' more than once.", "Give the sample submission as it was published.")
+        raise InputError(
+            f"{path.name} has the id '{twice}' more than once.",
+            "Give the sample submission as it was published.",
+        )
     return Sample(path.name, columns, tuple(ids))
 
 
 def _predicted(model: Model, test: Path) -> tuple[Predictions, list[str] | None]:
     """Predictions for each row, and the rows' ids where the table has some."""
     if not test.exists():
-        raise InputError(f"{test} does not exist.", "Give the test table: a pixel CSV, or a CSV with a column of image paths.")
+        raise InputError(
+            f"{test} does not exist.",
+            "Give the test table: a pixel CSV, or a CSV with a column of image paths.",
+        )
     if (listed := list_unlabelled(test)) is not None:
         return predict(model, *listed), listed[1]
     images, ids = read_unlabelled_csv(test, model.preprocessing.pixel_max)
@@ -110,7 +125,9 @@ def _fitted(images: NDArray[np.uint8], model: Model, name: str) -> NDArray[np.ui
             f"{kinds[channels]} images of {width}x{height}.",
             "Is a column missing, or is it the table of another competition?",
         )
-    return np.stack([resize_pixels(image, model.image_shape, model.preprocessing.resize) for image in images])
+    return np.stack(
+        [resize_pixels(image, model.image_shape, model.preprocessing.resize) for image in images]
+    )
 
 
 def _order(wanted: Sample, ids: list[str] | None, rows: int, name: str) -> NDArray[np.int64]:
@@ -133,10 +150,14 @@ def _order(wanted: Sample, ids: list[str] | None, rows: int, name: str) -> NDArr
     return np.array(found, np.int64)
 
 
-def _rows(found: Predictions, columns: Sequence[str], keys: Sequence[str], order: NDArray[np.int64]) -> list[list[str]]:
+def _rows(
+    found: Predictions, columns: Sequence[str], keys: Sequence[str], order: NDArray[np.int64]
+) -> list[list[str]]:
     if len(columns) == 2:
         labels = found.labels
         return [[key, labels[row]] for key, row in zip(keys, order.tolist(), strict=True)]
     places = [found.class_names.index(name) for name in columns[1:]]
     chances = found.probabilities[order][:, places].tolist()
-    return [[key, *(f"{chance:.6g}" for chance in row)] for key, row in zip(keys, chances, strict=True)]
+    return [
+        [key, *(f"{chance:.6g}" for chance in row)] for key, row in zip(keys, chances, strict=True)
+    ]

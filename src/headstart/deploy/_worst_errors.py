@@ -18,10 +18,14 @@ from headstart.deploy._explain import Evidence, evidence
 from headstart.training import read_correct, read_losses
 
 MOST_ERRORS = 6
-_SECONDS = 3.0  # after which no further error is explained: a comparison keeps 8 s back for its report
+_SECONDS = (
+    3.0  # after which no further error is explained: a comparison keeps 8 s back for its report
+)
 
 
-def explain_errors(runs: Mapping[str, Path], dataset: Dataset, rows: NDArray[np.int64], part: str, path: Path) -> None:
+def explain_errors(
+    runs: Mapping[str, Path], dataset: Dataset, rows: NDArray[np.int64], part: str, path: Path
+) -> None:
     """Write the images that cost the contenders most, and what spoke for the class that each gave them, as `.npz`.
 
     Nothing is written where nobody was wrong.
@@ -37,7 +41,11 @@ def explain_errors(runs: Mapping[str, Path], dataset: Dataset, rows: NDArray[np.
     """
     wrong = np.any([~read_correct(run, part) for run in runs.values()], axis=0)
     losses = np.mean([read_losses(run, part) for run in runs.values()], axis=0)
-    worst = rows[np.argsort(np.where(wrong, -losses, np.inf), kind="stable")[: min(MOST_ERRORS, int(wrong.sum()))]]
+    worst = rows[
+        np.argsort(np.where(wrong, -losses, np.inf), kind="stable")[
+            : min(MOST_ERRORS, int(wrong.sum()))
+        ]
+    ]
     if not len(worst):
         return
     classifiers = [load_classifier(run) for run in runs.values()]
@@ -62,7 +70,9 @@ def explain_errors(runs: Mapping[str, Path], dataset: Dataset, rows: NDArray[np.
     }
     for place in range(len(classifiers)):
         heats = [row[place].heat.values for row in found]
-        arrays[f"heat-{place}"] = np.array([heat / max(float(np.abs(heat).max()), 1e-12) for heat in heats])
+        arrays[f"heat-{place}"] = np.array(
+            [heat / max(float(np.abs(heat).max()), 1e-12) for heat in heats]
+        )
     out = io.BytesIO()
     np.savez(out, **arrays)
     store.write_bytes(path, out.getvalue())

@@ -79,7 +79,9 @@ def grad_cam(net: nn.Module, image: Tensor, place: int, *, mirror: bool = False)
     return Heat((heat / heat.max().clamp_min(1e-12)).cpu().numpy(), "relative to the largest", name)
 
 
-def occlusion(net: nn.Module, image: Tensor, place: int, cover: Tensor, *, mirror: bool = False) -> Heat:
+def occlusion(
+    net: nn.Module, image: Tensor, place: int, cover: Tensor, *, mirror: bool = False
+) -> Heat:
     """How much of a class's log-odds is lost when a part of the image is covered; for any net.
 
     A square cover of 3/16 of the longer side moves over the image; each place gets the mean over the covers that hid it.
@@ -121,7 +123,9 @@ def _map_to_ask(net: nn.Module, image: Tensor) -> tuple[str, nn.Module] | None:
     def note(name: str, module: nn.Module, out: object) -> None:
         nonlocal convolved
         weight = getattr(module, "weight", None)
-        convolved |= isinstance(weight, Tensor) and weight.dim() == 4  # a kernel, whatever the class that applies it
+        convolved |= (
+            isinstance(weight, Tensor) and weight.dim() == 4
+        )  # a kernel, whatever the class that applies it
         if convolved and isinstance(out, Tensor) and out.dim() == 4 and min(out.shape[2:]) > 1:
             found.append((min(LEAST_MAP_PX, *out.shape[2:]), name, module))
 
@@ -148,5 +152,7 @@ def _captum() -> Any:
             warnings.simplefilter("ignore")  # its imports warn about packages we do not use
             from captum import attr
     except ImportError as error:
-        raise ResourceError("explanations need Captum, which is not installed.", "pip install 'headstart[explain]'") from error
+        raise ResourceError(
+            "explanations need Captum, which is not installed.", "pip install 'headstart[explain]'"
+        ) from error
     return attr

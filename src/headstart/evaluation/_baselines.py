@@ -44,7 +44,9 @@ class FloorResult:
         return float(self.correct.mean())
 
 
-def majority_class(labels: IntArray, train: IntArray, test: IntArray, class_names: Sequence[str] = ()) -> FloorResult:
+def majority_class(
+    labels: IntArray, train: IntArray, test: IntArray, class_names: Sequence[str] = ()
+) -> FloorResult:
     """Call every test image the most frequent class of training; the lowest where several are.
 
     Args:
@@ -58,11 +60,22 @@ def majority_class(labels: IntArray, train: IntArray, test: IntArray, class_name
     _need_images(train, test)
     majority = int(np.bincount(labels[train]).argmax())
     name = class_names[majority] if class_names else f"class {majority}"
-    return FloorResult("majority class", labels[test] == majority, f"{name} for every image", len(train), len(train))
+    return FloorResult(
+        "majority class",
+        labels[test] == majority,
+        f"{name} for every image",
+        len(train),
+        len(train),
+    )
 
 
 def nearest_neighbour(
-    images: NDArray[np.uint8], labels: IntArray, train: IntArray, test: IntArray, limit: float = 1.2e12, seed: int = 0
+    images: NDArray[np.uint8],
+    labels: IntArray,
+    train: IntArray,
+    test: IntArray,
+    limit: float = 1.2e12,
+    seed: int = 0,
 ) -> FloorResult:
     """Give every test image the class of the training image nearest in pixels, by Euclidean distance; the first if several are.
 
@@ -82,14 +95,20 @@ def nearest_neighbour(
     _need_images(train, test)
     height, width, channels = _shrunk_shape(images.shape[1:])
     room = int(limit / (len(test) * height * width * channels))
-    used = stratified(labels, train, max(room, len(np.unique(labels[train]))), np.random.default_rng(seed))
+    used = stratified(
+        labels, train, max(room, len(np.unique(labels[train]))), np.random.default_rng(seed)
+    )
     nearest = _nearest(images, used, test)
     part = f"{len(used):,} of {len(train):,}" if len(used) < len(train) else f"all {len(train):,}"
     note = f"on {width}x{height} pixels, against {part} training images"
-    return FloorResult("nearest neighbour on pixels", labels[nearest] == labels[test], note, len(used), len(train))
+    return FloorResult(
+        "nearest neighbour on pixels", labels[nearest] == labels[test], note, len(used), len(train)
+    )
 
 
-def floor_sentence(name: str, correct: BoolArray, floor: FloorResult, level: float = 0.05, part: str = "test") -> str | None:
+def floor_sentence(
+    name: str, correct: BoolArray, floor: FloorResult, level: float = 0.05, part: str = "test"
+) -> str | None:
     """Say so when a contender does not beat a floor; None when it does.
 
     Args:
@@ -103,7 +122,11 @@ def floor_sentence(name: str, correct: BoolArray, floor: FloorResult, level: flo
         InputError: not booleans, or different images.
     """
     runs, fixed = as_paired_runs(correct, floor.correct)
-    p = exact_mcnemar(runs[0], fixed[0]).p_value if len(runs) == 1 else difference_of(runs, fixed, level).p_value
+    p = (
+        exact_mcnemar(runs[0], fixed[0]).p_value
+        if len(runs) == 1
+        else difference_of(runs, fixed, level).p_value
+    )
     ahead = float(runs.mean()) - floor.accuracy
     if ahead > 0 and p <= level:
         return None
@@ -116,14 +139,18 @@ def floor_sentence(name: str, correct: BoolArray, floor: FloorResult, level: flo
 
 def _need_images(train: IntArray, test: IntArray) -> None:
     if len(train) == 0 or len(test) == 0:
-        raise InputError(f"{len(train):,} training and {len(test):,} test images: a floor needs at least one of each.")
+        raise InputError(
+            f"{len(train):,} training and {len(test):,} test images: a floor needs at least one of each."
+        )
 
 
 def _nearest(images: NDArray[np.uint8], train: IntArray, test: IntArray) -> IntArray:
     """Index of the nearest `train` image of each `test` image, from |b|^2 - 2ab by matrix products in blocks."""
     best = np.full(len(test), np.inf, dtype=np.float32)
     nearest = np.empty(len(test), dtype=np.int64)
-    tests = [_pixels_of(images, test[at : at + TEST_BLOCK]) for at in range(0, len(test), TEST_BLOCK)]
+    tests = [
+        _pixels_of(images, test[at : at + TEST_BLOCK]) for at in range(0, len(test), TEST_BLOCK)
+    ]
     with task("Nearest neighbour on pixels", len(train), "images") as progress:
         for start in range(0, len(train), TRAIN_BLOCK):
             block = train[start : start + TRAIN_BLOCK]
@@ -157,7 +184,9 @@ def _shrunk_shape(shape: tuple[int, ...]) -> tuple[int, int, int]:
 def _pixels_of(images: NDArray[np.uint8], rows: IntArray) -> NDArray[np.uint8]:
     """`_pixels` of these images, so few at a time that large ones need little memory."""
     at_once = max(1, BLOCK_BYTES // max(1, images[:1].nbytes))
-    return np.concatenate([_pixels(take(images, rows[at : at + at_once])) for at in range(0, len(rows), at_once)])
+    return np.concatenate(
+        [_pixels(take(images, rows[at : at + at_once])) for at in range(0, len(rows), at_once)]
+    )
 
 
 def _pixels(images: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -60,14 +60,21 @@ def all_pairs(runs: Mapping[str, BoolArray], level: float, about: About) -> tupl
     test = _of_recipes if about == "recipes" else _of_models
     raw = [test(a, b, runs[a], runs[b], level, len(names)) for a, b in names]
     adjusted = holm([pair.p_value for pair in raw])
-    return tuple(_with_models(replace(pair, p_adjusted=p), runs, level) for pair, p in zip(raw, adjusted, strict=True))
+    return tuple(
+        _with_models(replace(pair, p_adjusted=p), runs, level)
+        for pair, p in zip(raw, adjusted, strict=True)
+    )
 
 
 def _with_models(pair: Pair, runs: Mapping[str, BoolArray], level: float) -> Pair:
     a, b = runs[pair.a], runs[pair.b]
     each_seed = tuple(exact_mcnemar(x, y) for x, y in zip(a, b, strict=False))
     is_of_models = len(a) == len(b) == 1
-    return replace(pair, mcnemar=each_seed, bootstrap=pair.interval if is_of_models else paired_bootstrap(a, b, level=1 - level))
+    return replace(
+        pair,
+        mcnemar=each_seed,
+        bootstrap=pair.interval if is_of_models else paired_bootstrap(a, b, level=1 - level),
+    )
 
 
 def pairs_with(name: str, runs: Mapping[str, BoolArray], level: float) -> dict[str, Pair]:
@@ -82,27 +89,50 @@ def pairs_with(name: str, runs: Mapping[str, BoolArray], level: float) -> dict[s
     others = [other for other in runs if other != name]
     if min(len(array) for array in runs.values()) >= 2:
         spread = shared_spread(list(runs.values()))
-        raw = [_of_recipes(other, name, runs[other], runs[name], level, len(others), spread) for other in others]
+        raw = [
+            _of_recipes(other, name, runs[other], runs[name], level, len(others), spread)
+            for other in others
+        ]
     else:
-        raw = [_of_models(other, name, runs[other], runs[name], level, len(others)) for other in others]
+        raw = [
+            _of_models(other, name, runs[other], runs[name], level, len(others)) for other in others
+        ]
     adjusted = holm([pair.p_value for pair in raw])
     return {pair.a: replace(pair, p_adjusted=p) for pair, p in zip(raw, adjusted, strict=True)}
 
 
 def _of_recipes(
-    a: str, b: str, runs_a: BoolArray, runs_b: BoolArray, level: float, tests: int, spread: SeedSpread | None = None
+    a: str,
+    b: str,
+    runs_a: BoolArray,
+    runs_b: BoolArray,
+    level: float,
+    tests: int,
+    spread: SeedSpread | None = None,
 ) -> Pair:
     found = recipe_test(runs_a, runs_b, level, spread)
     strict = recipe_test(runs_a, runs_b, level / tests, spread)  # Holm's first step, the hardest
-    return Pair(a, b, found.difference, found.interval, found.p_value, found.p_value, strict.smallest_detectable)
+    return Pair(
+        a,
+        b,
+        found.difference,
+        found.interval,
+        found.p_value,
+        found.p_value,
+        strict.smallest_detectable,
+    )
 
 
-def _of_models(a: str, b: str, runs_a: BoolArray, runs_b: BoolArray, level: float, tests: int) -> Pair:
+def _of_models(
+    a: str, b: str, runs_a: BoolArray, runs_b: BoolArray, level: float, tests: int
+) -> Pair:
     found = exact_mcnemar(runs_a[0], runs_b[0])
     interval = paired_bootstrap(runs_a, runs_b, level=1 - level)
     n = runs_a.shape[1]
     least = smallest_detectable(found.only_a + found.only_b, n, level / tests)
-    return Pair(a, b, (found.only_a - found.only_b) / n, interval, found.p_value, found.p_value, least)
+    return Pair(
+        a, b, (found.only_a - found.only_b) / n, interval, found.p_value, found.p_value, least
+    )
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

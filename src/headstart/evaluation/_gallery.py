@@ -11,7 +11,9 @@ GALLERY_SIZE = 9
 Rows = NDArray[np.int64]
 
 
-def choose_gallery(labels: NDArray[np.int64], probabilities: NDArray[np.floating], seed: int) -> tuple[Rows, Rows]:
+def choose_gallery(
+    labels: NDArray[np.int64], probabilities: NDArray[np.floating], seed: int
+) -> tuple[Rows, Rows]:
     """Draw up to nine images that a model classifies rightly and up to nine that it does not.
 
     Both are drawn uniformly, without replacement. The most confident errors would make a more dramatic gallery, and would say

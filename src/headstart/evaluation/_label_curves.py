@@ -54,7 +54,9 @@ class CurvePair:
 
     def _labels(self, of: Callable[[Floats, Floats], float]) -> Labels:
         found = [of(a, b) for a, b in self.draws]
-        low, high = np.quantile(found, [0.025, 0.975], method="inverted_cdf")  # which never mixes two: some are infinite
+        low, high = np.quantile(
+            found, [0.025, 0.975], method="inverted_cdf"
+        )  # which never mixes two: some are infinite
         return Labels(of(self.a, self.b), (float(low), float(high)))
 
 
@@ -79,7 +81,13 @@ def curve_pair(labels: Sequence[int], a: BoolArray, b: BoolArray, seed: int = 0)
     Source: Efron and Tibshirani (1993), chapter 13, for images; multipliers as in Mammen (1993), "Bootstrap and wild bootstrap
     for high dimensional linear models".
     """
-    if a.shape != b.shape or a.ndim != 3 or len(a) != len(labels) or not a.size or sorted(set(labels)) != list(labels):
+    if (
+        a.shape != b.shape
+        or a.ndim != 3
+        or len(a) != len(labels)
+        or not a.size
+        or sorted(set(labels)) != list(labels)
+    ):
         raise InputError(
             f"shapes {a.shape} and {b.shape} for {len(labels)} numbers of labels, but wanted is (labels, seeds, images)."
         )
@@ -92,7 +100,9 @@ def curve_pair(labels: Sequence[int], a: BoolArray, b: BoolArray, seed: int = 0)
     if seeds > 1:
         off = (by_seed - means[..., None]) / (seeds * (seeds - 1)) ** 0.5
         freedom = seeds - 1
-        multipliers = rng.normal(size=(_RESAMPLES, seeds)) * np.sqrt(freedom / rng.chisquare(freedom, size=(_RESAMPLES, 1)))
+        multipliers = rng.normal(size=(_RESAMPLES, seeds)) * np.sqrt(
+            freedom / rng.chisquare(freedom, size=(_RESAMPLES, 1))
+        )
         draws = draws + np.einsum("kcs,rs->rkc", off, multipliers)
     return CurvePair(np.asarray(labels, np.float64), means[0], means[1], draws)
 
@@ -103,7 +113,9 @@ def _over_images(right: Floats, rng: np.random.Generator) -> Floats:
     images = len(flat)
     found = np.empty((_RESAMPLES, flat.shape[1]))
     for number in range(_RESAMPLES):
-        weights = np.bincount(rng.integers(images, size=images), minlength=images).astype(np.float32)
+        weights = np.bincount(rng.integers(images, size=images), minlength=images).astype(
+            np.float32
+        )
         found[number] = weights @ flat / images
     return found.reshape(_RESAMPLES, *right.shape[:2])
 
@@ -113,7 +125,9 @@ def _leads_from(labels: Floats, lead: Floats) -> float:
     behind = np.flatnonzero(lead < 0)
     if not len(behind):
         return 0.0
-    return _between(labels, lead, int(behind[-1]), 0.0) if behind[-1] + 1 < len(lead) else float("inf")
+    return (
+        _between(labels, lead, int(behind[-1]), 0.0) if behind[-1] + 1 < len(lead) else float("inf")
+    )
 
 
 def _reaches(labels: Floats, curve: Floats, level: float) -> float:

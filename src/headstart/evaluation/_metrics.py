@@ -85,7 +85,9 @@ def wilson_interval(correct: int, n: int, level: float = 0.95) -> tuple[float, f
     Source: Wilson (1927), without continuity correction.
     """
     if n < 1 or not 0 <= correct <= n:
-        raise InputError(f"{correct} right of {n} images: an interval needs at least one image, and no more right than that.")
+        raise InputError(
+            f"{correct} right of {n} images: an interval needs at least one image, and no more right than that."
+        )
     from scipy.stats import binomtest
 
     ends = binomtest(int(correct), int(n)).proportion_ci(level, method="wilson")
@@ -110,9 +112,16 @@ def summarise(labels: NDArray[np.int64], probabilities: NDArray[np.floating]) ->
 
     n, classes = probabilities.shape
     predicted = probabilities.argmax(axis=1)
-    confusion = np.bincount(labels * classes + predicted, minlength=classes * classes).reshape(classes, classes)
-    columns = precision_recall_fscore_support(labels, predicted, labels=np.arange(classes), zero_division=0)
-    per_class = tuple(ClassMetrics(float(p), float(r), float(f), int(s)) for p, r, f, s in zip(*columns, strict=True))
+    confusion = np.bincount(labels * classes + predicted, minlength=classes * classes).reshape(
+        classes, classes
+    )
+    columns = precision_recall_fscore_support(
+        labels, predicted, labels=np.arange(classes), zero_division=0
+    )
+    per_class = tuple(
+        ClassMetrics(float(p), float(r), float(f), int(s))
+        for p, r, f, s in zip(*columns, strict=True)
+    )
     occurs = (confusion.sum(axis=0) + confusion.sum(axis=1)) > 0
     of_label = probabilities[np.arange(n), labels].astype(np.float64)
     right = int(np.trace(confusion))
@@ -128,7 +137,12 @@ def summarise(labels: NDArray[np.int64], probabilities: NDArray[np.floating]) ->
 
 
 def _check(labels: NDArray[np.int64], probabilities: NDArray[np.floating]) -> None:
-    if labels.ndim != 1 or len(labels) == 0 or probabilities.ndim != 2 or len(labels) != len(probabilities):
+    if (
+        labels.ndim != 1
+        or len(labels) == 0
+        or probabilities.ndim != 2
+        or len(labels) != len(probabilities)
+    ):
         raise InputError(
             f"labels have shape {labels.shape} and probabilities {probabilities.shape}, but must be (N,) and "
             "(N, K), with N at least 1."
@@ -139,7 +153,9 @@ def _check(labels: NDArray[np.int64], probabilities: NDArray[np.floating]) -> No
             f"labels go from {labels.min()} to {labels.max()}, but there are probabilities for classes 0 to {classes - 1}."
         )
     # 1e-2 lets half-precision softmax pass and stops logits.
-    bad = ~(np.abs(probabilities.sum(axis=1, dtype=np.float64) - 1) < 1e-2) | (probabilities < 0).any(axis=1)
+    bad = ~(np.abs(probabilities.sum(axis=1, dtype=np.float64) - 1) < 1e-2) | (
+        probabilities < 0
+    ).any(axis=1)
     if bad.any():
         row = int(bad.argmax())
         raise InputError(
@@ -161,7 +177,12 @@ def most_confused(confusion: NDArray[np.int64], k: int = 10) -> list[Confusion]:
     order = np.argsort(-wrong, axis=None, kind="stable")[:k]
     pairs = [(int(at) // len(confusion), int(at) % len(confusion)) for at in order]
     return [
-        Confusion(true, predicted, int(wrong[true, predicted]), float(wrong[true, predicted] / support[true]))
+        Confusion(
+            true,
+            predicted,
+            int(wrong[true, predicted]),
+            float(wrong[true, predicted] / support[true]),
+        )
         for true, predicted in pairs
         if wrong[true, predicted] > 0
     ]

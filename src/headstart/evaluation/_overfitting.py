@@ -6,7 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 _ROSE = 0.05  # of its lowest value: less is the noise of a few hundred validation images
-_WIDE_GAP, _NO_GAP = 0.02, 0.0  # of accuracy; a gap of two points on a few thousand images is many standard errors
+_WIDE_GAP, _NO_GAP = (
+    0.02,
+    0.0,
+)  # of accuracy; a gap of two points on a few thousand images is many standard errors
 _FITTED = 0.995  # of the training images
 
 
@@ -27,7 +30,11 @@ class Fit:
     gap: float
 
 
-def fit_of(train_accuracy: Sequence[float], validation_accuracy: Sequence[float], validation_loss: Sequence[float]) -> Fit:
+def fit_of(
+    train_accuracy: Sequence[float],
+    validation_accuracy: Sequence[float],
+    validation_loss: Sequence[float],
+) -> Fit:
     """Read the curves of a run, one value an epoch.
 
     It overfits (variance) where training accuracy is two points or more above validation accuracy, or validation loss has risen

@@ -38,7 +38,9 @@ def as_paired_runs(correct_a: BoolArray, correct_b: BoolArray) -> tuple[BoolArra
     """Both as `(S, N)` booleans about the same N images."""
     a, b = as_runs(correct_a, "correct_a"), as_runs(correct_b, "correct_b")
     if a.shape[1] != b.shape[1]:
-        raise InputError(f"{a.shape[1]:,} and {b.shape[1]:,} test images: a paired test needs the same images in the same order.")
+        raise InputError(
+            f"{a.shape[1]:,} and {b.shape[1]:,} test images: a paired test needs the same images in the same order."
+        )
     return a, b
 
 
@@ -73,7 +75,11 @@ def exact_mcnemar(correct_a: BoolArray, correct_b: BoolArray) -> PairedTest:
 
 
 def paired_bootstrap(
-    correct_a: BoolArray, correct_b: BoolArray, seed: int = 0, resamples: int = 10_000, level: float = 0.95
+    correct_a: BoolArray,
+    correct_b: BoolArray,
+    seed: int = 0,
+    resamples: int = 10_000,
+    level: float = 0.95,
 ) -> tuple[float, float]:
     """Percentile interval for the difference in accuracy a - b, resampling the images and keeping the runs as they are.
 
@@ -125,7 +131,9 @@ def smallest_detectable(discordant: int, n: int, level: float = 0.05) -> float:
     distribution (Clopper and Pearson 1934); conditioning on that number as in Lachin (1992).
     """
     if n < 1 or not 0 <= discordant <= n:
-        raise InputError(f"{discordant} discordant of {n} images: wanted at least one image, and no more discordant than that.")
+        raise InputError(
+            f"{discordant} discordant of {n} images: wanted at least one image, and no more discordant than that."
+        )
     from scipy.stats import beta, binom
 
     fewest = math.ceil(1 - math.log2(level))  # 2 * 0.5**d <= level
@@ -133,5 +141,7 @@ def smallest_detectable(discordant: int, n: int, level: float = 0.05) -> float:
         return 1.0
     d = max(discordant, fewest)
     rejects_from = int(binom.isf(level / 2, d, 0.5)) + 1
-    share = float(beta.ppf(POWER, rejects_from, d - rejects_from + 1))  # P(Binomial(d, share) >= rejects_from) = POWER
+    share = float(
+        beta.ppf(POWER, rejects_from, d - rejects_from + 1)
+    )  # P(Binomial(d, share) >= rejects_from) = POWER
     return d * (2 * share - 1) / n

@@ -38,7 +38,12 @@ class Difference:
     smallest_detectable: float
 
 
-def recipe_test(correct_a: BoolArray, correct_b: BoolArray, level: float = 0.05, spread: SeedSpread | None = None) -> Difference:
+def recipe_test(
+    correct_a: BoolArray,
+    correct_b: BoolArray,
+    level: float = 0.05,
+    spread: SeedSpread | None = None,
+) -> Difference:
     """Test whether two recipes differ in accuracy: on other images of this kind and from other seeds, not only these.
 
     The squared standard error is the sum of the variance over images of the difference (each image's mean over seeds),
@@ -89,14 +94,20 @@ def shared_spread(runs: Sequence[BoolArray]) -> SeedSpread | None:
     from scipy.stats import chi2
 
     seeds = int(np.median([len(of) for of in runs]))
-    variances = [float(of.mean(axis=1).var(ddof=1)) for of in runs if len(of) == seeds and seeds > 1]
+    variances = [
+        float(of.mean(axis=1).var(ddof=1)) for of in runs if len(of) == seeds and seeds > 1
+    ]
     if len(variances) < _FEWEST_TO_SHARE:
         return None
     middle = float(chi2.ppf(0.5, seeds - 1)) / (seeds - 1)
-    return SeedSpread(float(np.median(variances)) / middle, _MEDIAN_EFFICIENCY * len(variances) * (seeds - 1))
+    return SeedSpread(
+        float(np.median(variances)) / middle, _MEDIAN_EFFICIENCY * len(variances) * (seeds - 1)
+    )
 
 
-def difference_of(a: BoolArray, b: BoolArray, level: float, spread: SeedSpread | None = None) -> Difference:
+def difference_of(
+    a: BoolArray, b: BoolArray, level: float, spread: SeedSpread | None = None
+) -> Difference:
     """As `recipe_test`; a contender with one row counts as fixed (a floor has no seeds).
 
     Args:
@@ -106,7 +117,9 @@ def difference_of(a: BoolArray, b: BoolArray, level: float, spread: SeedSpread |
 
     per_image = a.mean(axis=0) - b.mean(axis=0)
     difference = float(a.mean() - b.mean())
-    error, freedom = _standard_error(np.append(per_image, [0.5**0.5, -(0.5**0.5)]), a, b, spread=spread)
+    error, freedom = _standard_error(
+        np.append(per_image, [0.5**0.5, -(0.5**0.5)]), a, b, spread=spread
+    )
     margin = float(t.ppf(1 - level / 2, freedom)) * error
     return Difference(
         difference,
@@ -147,7 +160,9 @@ def accuracy_interval(correct: BoolArray, level: float = 0.95) -> tuple[float, f
     if len(runs) == 2:  # with a t quantile of up to 12.7, odds would put 99% anywhere above 70%
         return max(0.0, mean - margin), min(1.0, mean + margin)
     margin /= middle * (1 - middle)  # the derivative of the logarithm of the odds
-    return min(mean, float(expit(logit(middle) - margin))), max(mean, float(expit(logit(middle) + margin)))
+    return min(mean, float(expit(logit(middle) - margin))), max(
+        mean, float(expit(logit(middle) + margin))
+    )
 
 
 def _standard_error(
@@ -163,10 +178,16 @@ def _standard_error(
     n = contenders[0].shape[1]
     several = [runs for runs in contenders if len(runs) > 1]
     over_images = float(per_image.var()) / n
-    over_seeds = [(variance / len(runs), freedom) for runs in several for variance, freedom in [_seed_variance(runs, spread)]]
+    over_seeds = [
+        (variance / len(runs), freedom)
+        for runs in several
+        for variance, freedom in [_seed_variance(runs, spread)]
+    ]
     noise = sum(float(runs.var(axis=0, ddof=1).mean()) / runs.size for runs in several)
     # More noise than variance over images: the runs of both were not independent, so it is not all in there.
-    total = over_images + max(0.0, sum(variance for variance, _ in over_seeds) - min(noise, over_images))
+    total = over_images + max(
+        0.0, sum(variance for variance, _ in over_seeds) - min(noise, over_images)
+    )
     parts = [(over_images, max(n - 1, 1)), *over_seeds]
     return total**0.5, total**2 / sum(variance**2 / freedom for variance, freedom in parts)
 
@@ -190,5 +211,9 @@ def mean_interval(values: NDArray[np.float64], level: float = 0.95) -> tuple[flo
 
     if len(values) < 2:
         return float("-inf"), float("inf")
-    margin = float(t.ppf((1 + level) / 2, len(values) - 1)) * float(values.std(ddof=1)) / len(values) ** 0.5
+    margin = (
+        float(t.ppf((1 + level) / 2, len(values) - 1))
+        * float(values.std(ddof=1))
+        / len(values) ** 0.5
+    )
     return float(values.mean()) - margin, float(values.mean()) + margin

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from headstart.evaluation._comparisons import About, Pair
 
 
-def finding(order: Sequence[str], pairs: Sequence[Pair], level: float, scope: str, part: str) -> str:
+def finding(
+    order: Sequence[str], pairs: Sequence[Pair], level: float, scope: str, part: str
+) -> str:
     """One sentence for two contenders or more, `order` from best to worst and `pairs` among them."""
     best = order[0]
     from_best = [pair for pair in pairs if pair.a == best]
@@ -26,7 +28,12 @@ def finding(order: Sequence[str], pairs: Sequence[Pair], level: float, scope: st
             f"No difference shown between {best} and {order[1]}: {points(unsure[0].difference)} points apart "
             f"({_how_sure(unsure[0], level)}); {_could_show(unsure[0])}; {end}."
         )
-    rivals = listed([f"{pair.b} ({points(pair.difference)} points apart, {_how_sure(pair, level)})" for pair in unsure])
+    rivals = listed(
+        [
+            f"{pair.b} ({points(pair.difference)} points apart, {_how_sure(pair, level)})"
+            for pair in unsure
+        ]
+    )
     rest = f" {best} is better than {listed(beaten)}." if beaten else ""
     return f"No single winner: {best} is not separated from {rivals}; {_could_show(unsure[0])}; {end}.{rest}"
 
@@ -43,7 +50,11 @@ def scope(about: About, seeds: Sequence[int], n: int, part: str) -> str:
         few, many = min(seeds), max(seeds)
         spread = f"{few} seeds" if few == many else f"{few} to {many} seeds"
         return f"over {spread} and {images}, so this is about the recipes"
-    which = "one run each" if max(seeds) == 1 else "the first run of each, as not every contender has two"
+    which = (
+        "one run each"
+        if max(seeds) == 1
+        else "the first run of each, as not every contender has two"
+    )
     return f"on {images} with {which}, so this is about these trained models, not the recipes: more seeds would tell"
 
 
@@ -84,4 +95,6 @@ def _how_sure(pair: Pair, level: float) -> str:
 def _could_show(pair: Pair) -> str:
     if pair.smallest_detectable >= 1:
         return "so few images cannot show any"
-    return f"this test would show {points(pair.smallest_detectable)} points or more four times in five"
+    return (
+        f"this test would show {points(pair.smallest_detectable)} points or more four times in five"
+    )

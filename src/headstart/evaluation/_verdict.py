@@ -67,7 +67,9 @@ def verdict(correct: Mapping[str, BoolArray], level: float = 0.05, part: str = "
         runs = {name: array[:1] for name, array in runs.items()}
     scope = _sentences.scope(about, seeds, next(iter(runs.values())).shape[1], part)
     if len(runs) == 1:
-        return Verdict(None, None, None, None, None, _sentences.alone(next(iter(runs)), scope), about, ())
+        return Verdict(
+            None, None, None, None, None, _sentences.alone(next(iter(runs)), scope), about, ()
+        )
     pairs = all_pairs(runs, level, about)
     first = pairs[0]
     from_best = [pair for pair in pairs if pair.a == first.a]

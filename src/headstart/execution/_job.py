@@ -78,9 +78,15 @@ class Where:
 
     def __post_init__(self) -> None:
         if self.workers < 1:
-            raise InputError(f"--workers is {self.workers}, but one worker or more is needed.", "Leave it out for one.")
+            raise InputError(
+                f"--workers is {self.workers}, but one worker or more is needed.",
+                "Leave it out for one.",
+            )
         if self.ray is not None and self.workers > 1:
-            raise InputError("--workers counts processes of this machine, and --ray uses a cluster.", "Give one of the two.")
+            raise InputError(
+                "--workers counts processes of this machine, and --ray uses a cluster.",
+                "Give one of the two.",
+            )
         for name in ("memory_gb", "hung_seconds"):
             if (value := getattr(self, name)) is not None and not value > 0:
                 raise InputError(f"{name} is {value}, but it must be above 0.")
@@ -124,15 +130,28 @@ def attempt(job: Job, dataset: Dataset, split: Split) -> Outcome:
         return Outcome(job, None, "input", str(error))
     except (ResourceError, Stopped, KeyboardInterrupt, SystemExit):
         raise
-    except BaseException as error:  # Rust's panics are no Exceptions: safetensors' where memory ends
+    except (
+        BaseException
+    ) as error:  # Rust's panics are no Exceptions: safetensors' where memory ends
         last = traceback.extract_tb(error.__traceback__)[-1]
-        return Outcome(job, None, "error", f"{type(error).__name__}: {error} ({last.filename}, line {last.lineno})")
+        return Outcome(
+            job,
+            None,
+            "error",
+            f"{type(error).__name__}: {error} ({last.filename}, line {last.lineno})",
+        )
 
 
 def already_there(job: Job, dataset: Dataset, split: Split) -> Outcome | None:
     """The outcome of a run that is finished, or whose folder holds something else: known without training anything."""
     try:
-        metrics = finished(job.folder, identity(job.recipe, dataset, job.split_of(dataset, split), job.seed))
+        metrics = finished(
+            job.folder, identity(job.recipe, dataset, job.split_of(dataset, split), job.seed)
+        )
     except InputError as error:
         return Outcome(job, None, "input", str(error))
-    return None if metrics is None else Outcome(job, run_summary(job.folder, metrics, reused=True), None)
+    return (
+        None
+        if metrics is None
+        else Outcome(job, run_summary(job.folder, metrics, reused=True), None)
+    )

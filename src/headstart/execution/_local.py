@@ -79,11 +79,17 @@ class LocalProcesses:
             while not self._done:
                 if stop.signum is not None:
                     raise self._stopped(stop.signum)
-                busy = {worker.connection: worker for worker in self._workers if worker.job is not None}
+                busy = {
+                    worker.connection: worker for worker in self._workers if worker.job is not None
+                }
                 if not busy:
                     raise LookupError("no run was submitted")
                 wait(list(busy), _LOOK_SECONDS)
-                self._done.extend(outcome for worker in busy.values() if (outcome := worker.hear(self._hung_seconds)))
+                self._done.extend(
+                    outcome
+                    for worker in busy.values()
+                    if (outcome := worker.hear(self._hung_seconds))
+                )
                 self._hand_out()
         return self._done.popleft()
 
@@ -125,11 +131,18 @@ class _Worker:
 
     def __init__(self, setup: Setup, cores: int) -> None:
         ours, theirs = socket.socketpair()
-        handles = [theirs.fileno(), *([setup.images.file] if isinstance(setup.images.file, int) else [])]
+        handles = [
+            theirs.fileno(),
+            *([setup.images.file] if isinstance(setup.images.file, int) else []),
+        ]
         self.errors = store.nameless_file()
         with theirs:
             self.process = subprocess.Popen(
-                [sys.executable, "-c", _BOOT.format(path=sys.path, handle=theirs.fileno(), parent=os.getpid())],
+                [
+                    sys.executable,
+                    "-c",
+                    _BOOT.format(path=sys.path, handle=theirs.fileno(), parent=os.getpid()),
+                ],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=self.errors,
@@ -169,7 +182,9 @@ class _Worker:
                     raise said
                 if said is not None:
                     if said.reason == "memory":
-                        self.end(0.0)  # what is left of its memory is in pieces: the next run gets a fresh process
+                        self.end(
+                            0.0
+                        )  # what is left of its memory is in pieces: the next run gets a fresh process
                     return self._ended(said.summary, said.reason, said.message)
         except (EOFError, ConnectionError):
             return self._crashed()
@@ -177,17 +192,31 @@ class _Worker:
         if time.monotonic() - self.heard <= allowed:
             return None
         self.end(0.0)
-        return self._ended(None, "hung", f"the worker showed no progress for {allowed:.0f} s and was killed.")
+        return self._ended(
+            None, "hung", f"the worker showed no progress for {allowed:.0f} s and was killed."
+        )
 
-    def _ended(self, summary: dict[str, Any] | None, reason: Reason | None, message: str) -> Outcome:
+    def _ended(
+        self, summary: dict[str, Any] | None, reason: Reason | None, message: str
+    ) -> Outcome:
         assert self.job is not None
         job, self.job = self.job, None
-        return Outcome(job, None if summary is None else {**summary, "run": str(job.folder)}, reason, message)
+        return Outcome(
+            job, None if summary is None else {**summary, "run": str(job.folder)}, reason, message
+        )
 
     def _crashed(self) -> Outcome:
         status = self.end(5.0)
-        how = f"exit status {status}" if status >= 0 else f"signal {-status} ({signal.Signals(-status).name})"
-        hint = " Perhaps the system had no memory left: try fewer workers." if status == -signal.SIGKILL else ""
+        how = (
+            f"exit status {status}"
+            if status >= 0
+            else f"signal {-status} ({signal.Signals(-status).name})"
+        )
+        hint = (
+            " Perhaps the system had no memory left: try fewer workers."
+            if status == -signal.SIGKILL
+            else ""
+        )
         lines = self.last_words.splitlines()
         short = [line for line in lines if any(word in line for word in _NO_MEMORY)]
         said = "".join(f"\n  {line}" for line in short[:1] or lines[-_LAST_LINES:])

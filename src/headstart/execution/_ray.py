@@ -30,7 +30,9 @@ RETRIES = 3  # of a run whose node or worker process was lost
 _STOP_SECONDS = 10.0
 _ANSWER_SECONDS = 10.0
 _LOOK_SECONDS = 0.2
-_OBJECT_STORE_BYTES = 256 << 20  # of a cluster of our own, beside the images: for the files of runs on their way back
+_OBJECT_STORE_BYTES = (
+    256 << 20
+)  # of a cluster of our own, beside the images: for the files of runs on their way back
 _METRICS = "metrics.json"  # written last: it says that a run is finished
 
 Files = dict[str, bytes]
@@ -64,7 +66,9 @@ def _import_ray() -> Any:
     try:
         import ray
     except ImportError as error:
-        raise InputError("--ray needs Ray, which is not installed.", "pip install 'headstart[ray]'") from error
+        raise InputError(
+            "--ray needs Ray, which is not installed.", "pip install 'headstart[ray]'"
+        ) from error
     return ray
 
 
@@ -76,7 +80,11 @@ def _connect(ray: Any, address: str, images_bytes: int) -> None:
             ray.init(address=address, **quiet)
             return
         try:
-            ray.init(num_cpus=usable_cores(), object_store_memory=_OBJECT_STORE_BYTES + 2 * images_bytes, **quiet)
+            ray.init(
+                num_cpus=usable_cores(),
+                object_store_memory=_OBJECT_STORE_BYTES + 2 * images_bytes,
+                **quiet,
+            )
         except ValueError:  # there is a cluster, which has its own numbers
             ray.init(**quiet)
             return
@@ -122,7 +130,9 @@ class RayTasks:
     def __init__(self, ray: Any, dataset: Dataset, split: Split) -> None:
         self._ray, self._dataset, self._split = ray, dataset, split
         self._gpus = 1 if ray.cluster_resources().get("GPU", 0) >= 1 else 0
-        self._task = ray.remote(num_cpus=CORES_A_RUN, num_gpus=self._gpus, max_retries=RETRIES)(_train_there)
+        self._task = ray.remote(num_cpus=CORES_A_RUN, num_gpus=self._gpus, max_retries=RETRIES)(
+            _train_there
+        )
         # One copy a node, which its tasks map. Not a numpy map: that would be pickled with its file's name in mind.
         self._data = ray.put((replace(dataset, images=np.asarray(dataset.images)), split))
         self._running: dict[Any, Job] = {}
@@ -131,7 +141,9 @@ class RayTasks:
     @property
     def slots(self) -> int:
         there = self._ray.cluster_resources()  # now: nodes come and go
-        return max(1, int(there.get("GPU", 0)) if self._gpus else int(there.get("CPU", 0)) // CORES_A_RUN)
+        return max(
+            1, int(there.get("GPU", 0)) if self._gpus else int(there.get("CPU", 0)) // CORES_A_RUN
+        )
 
     def submit(self, job: Job) -> None:
         if (outcome := already_there(job, self._dataset, self._split)) is not None:
@@ -164,7 +176,12 @@ class RayTasks:
         except errors.OutOfMemoryError as error:
             return Outcome(job, None, "memory", str(error).splitlines()[0])
         except errors.RayError as error:
-            return Outcome(job, None, "crashed", f"the task was lost {RETRIES + 1} times: {str(error).splitlines()[0]}")
+            return Outcome(
+                job,
+                None,
+                "crashed",
+                f"the task was lost {RETRIES + 1} times: {str(error).splitlines()[0]}",
+            )
         if isinstance(said, Exception):
             raise said
         if said.reason is not None:
@@ -187,16 +204,23 @@ class RayTasks:
         for reference in self._running:
             self._ray.cancel(reference)
         if self._running:  # each ends its step, and removes its temporary folder
-            self._ray.wait(list(self._running), num_returns=len(self._running), timeout=_STOP_SECONDS)
+            self._ray.wait(
+                list(self._running), num_returns=len(self._running), timeout=_STOP_SECONDS
+            )
         self._running = {}
 
 
-def _train_there(job: Job, data: tuple[Dataset, Split]) -> tuple[Outcome | ResourceError | Stopped, Files]:
+def _train_there(
+    job: Job, data: tuple[Dataset, Split]
+) -> tuple[Outcome | ResourceError | Stopped, Files]:
     """On a node: the run, and the files it leaves."""
     import torch
 
     torch.set_num_threads(min(torch.get_num_threads(), CORES_A_RUN))
-    with tempfile.TemporaryDirectory(prefix="headstart-") as place, store.volatile():  # syncs took half of a tiny run
+    with (
+        tempfile.TemporaryDirectory(prefix="headstart-") as place,
+        store.volatile(),
+    ):  # syncs took half of a tiny run
         folder = Path(place) / job.folder.name
         try:
             outcome = attempt(replace(job, folder=folder), *data)

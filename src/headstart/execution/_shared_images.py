@@ -41,7 +41,12 @@ def share(images: NDArray[np.uint8]) -> tuple[Shared, FileIO | None]:
         ResourceError: no space for that.
     """
     # A slice of a map says the file and offset of the whole map, so only a map that is nobody's slice is found by them.
-    if isinstance(images, np.memmap) and images.mode == "r" and images.filename and images.flags.c_contiguous:
+    if (
+        isinstance(images, np.memmap)
+        and images.mode == "r"
+        and images.filename
+        and images.flags.c_contiguous
+    ):
         pages: object = images.base
         if isinstance(pages, mmap.mmap):
             return Shared(Path(images.filename).absolute(), images.offset, images.shape), None

@@ -54,7 +54,9 @@ def work(handle: int, parent: int) -> None:
 
     if setup.memory_bytes is not None and sys.platform == "linux":
         # Not RLIMIT_AS: that counts maps of files too, the images among them.
-        resource.setrlimit(resource.RLIMIT_DATA, (setup.memory_bytes, resource.getrlimit(resource.RLIMIT_DATA)[1]))
+        resource.setrlimit(
+            resource.RLIMIT_DATA, (setup.memory_bytes, resource.getrlimit(resource.RLIMIT_DATA)[1])
+        )
     progress.on_advance(_signs_of_life(connection))
     connection.send(None)
     while (job := _next(connection)) is not None:
@@ -64,7 +66,11 @@ def work(handle: int, parent: int) -> None:
         except (ResourceError, Stopped) as error:
             connection.send(error)
             return
-        if outcome.reason == "error" and setup.memory_bytes is not None and _used_bytes() > _NEARLY_ALL * setup.memory_bytes:
+        if (
+            outcome.reason == "error"
+            and setup.memory_bytes is not None
+            and _used_bytes() > _NEARLY_ALL * setup.memory_bytes
+        ):
             outcome = replace(outcome, reason="memory")  # not all libraries say so
         connection.send(outcome)
 

@@ -27,9 +27,15 @@ from headstart.models.recipes import Recipe, with_net
 Precision = Literal["auto", "float32", "bfloat16"]
 _FORMAT = 5  # of the cache; raise it when features would come out otherwise
 SIDES_PX = (32, 48, 64, 80, 96, 128, 160, 192, 224)
-CALIBRATION_IMAGES = 256  # random weights' batch norm: two moments a channel, over thousands of pixels an image
-_SHARE_FOR_FEATURES = 0.7  # of a time limit: the head, its evaluation and a noisy machine need the rest
-_BATCH_PIXELS = 1 << 20  # of one thread; 64 images at 128 pixels, where larger parts are slower, but of a backbone that splits
+CALIBRATION_IMAGES = (
+    256  # random weights' batch norm: two moments a channel, over thousands of pixels an image
+)
+_SHARE_FOR_FEATURES = (
+    0.7  # of a time limit: the head, its evaluation and a noisy machine need the rest
+)
+_BATCH_PIXELS = (
+    1 << 20
+)  # of one thread; 64 images at 128 pixels, where larger parts are slower, but of a backbone that splits
 _HOPELESS = 0.5  # cost grows with the pixels, at least half as fast as they do: larger sides need not be timed
 
 
@@ -78,7 +84,9 @@ def possible_sides_px(recipe: Recipe) -> tuple[int, ...]:
     backbone: Backbone | None = None
     found = []
     for side in SIDES_PX:
-        with contextlib.suppress(InputError):  # too few pixels for its layers, or too many for a head on a flattened map
+        with contextlib.suppress(
+            InputError
+        ):  # too few pixels for its layers, or too many for a head on a flattened map
             if backbone is None:
                 backbone = load_backbone(recipe.model, _options(recipe), side, 0, empty=True)
             backbone.look_at(side)
@@ -86,7 +94,9 @@ def possible_sides_px(recipe: Recipe) -> tuple[int, ...]:
     return tuple(found)
 
 
-def shown_at(recipe: Recipe, backbone: Backbone, image_shape: tuple[int, int, int]) -> dict[str, Any]:
+def shown_at(
+    recipe: Recipe, backbone: Backbone, image_shape: tuple[int, int, int]
+) -> dict[str, Any]:
     """How images are shown to a backbone, and why so: for the record of a run."""
     height, width, channels = image_shape
     own, is_only = own_side_px(recipe.model)
@@ -109,7 +119,11 @@ def shown_at(recipe: Recipe, backbone: Backbone, image_shape: tuple[int, int, in
 
 
 def _extract(
-    backbone: Backbone, dataset: Dataset, rows: NDArray[np.int64], precision: Precision, title: str = ""
+    backbone: Backbone,
+    dataset: Dataset,
+    rows: NDArray[np.int64],
+    precision: Precision,
+    title: str = "",
 ) -> Iterator[NDArray[np.float16]]:
     """The features of these rows, part by part, in their order.
 
@@ -123,8 +137,13 @@ def _extract(
     def one(part: NDArray[np.int64]) -> NDArray[np.float16]:
         if device.type == "cpu":
             torch.set_num_threads(1)
-        with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=use_bfloat16(precision)):
-            found = backbone(torch.from_numpy(take(dataset.images, part)).to(device).permute(0, 3, 1, 2))
+        with (
+            torch.inference_mode(),
+            torch.autocast(device.type, torch.bfloat16, enabled=use_bfloat16(precision)),
+        ):
+            found = backbone(
+                torch.from_numpy(take(dataset.images, part)).to(device).permute(0, 3, 1, 2)
+            )
             features: NDArray[np.float16] = found.half().cpu().numpy()
             return features
 
@@ -145,7 +164,9 @@ def _batch(backbone: Backbone) -> int:
 
 
 def _in_threads(
-    one: Callable[[NDArray[np.int64]], NDArray[np.float16]], parts: list[NDArray[np.int64]], threads: int
+    one: Callable[[NDArray[np.int64]], NDArray[np.float16]],
+    parts: list[NDArray[np.int64]],
+    threads: int,
 ) -> Iterator[NDArray[np.float16]]:
     """`one` of each part in their order; no more than two parts a thread are waiting."""
     workers = max(1, min(threads, len(parts)))
@@ -167,8 +188,15 @@ def _ready(recipe: Recipe, side_px: int, dataset: Dataset, split: Split, seed: i
     backbone = load_backbone(recipe.model, options, side_px, seed).to(best_device())
     if not options.pretrained:
         rows = _calibration_rows(split, seed)
-        with torch.autocast(best_device().type, torch.bfloat16, enabled=use_bfloat16(recipe.precision)):
-            backbone.calibrate([as_floats(take(dataset.images, part), best_device()) for part in np.array_split(rows, 4)])
+        with torch.autocast(
+            best_device().type, torch.bfloat16, enabled=use_bfloat16(recipe.precision)
+        ):
+            backbone.calibrate(
+                [
+                    as_floats(take(dataset.images, part), best_device())
+                    for part in np.array_split(rows, 4)
+                ]
+            )
     return backbone.fold()
 
 
@@ -192,11 +220,15 @@ def choose_side_px(recipe: Recipe, dataset: Dataset, split: Split, seconds: floa
         InputError: not even the smallest side fits into the time.
     """
     options = _options(recipe)
-    if seconds is None or options.input_px is not None or not options.on_features:  # else learning, too, has to fit in
+    if (
+        seconds is None or options.input_px is not None or not options.on_features
+    ):  # else learning, too, has to fit in
         return options.input_px or usual_side_px(recipe, dataset.image_shape)
     deadline = time.perf_counter() + _SHARE_FOR_FEATURES * seconds
     sides = possible_sides_px(recipe)
-    backbone = load_backbone(recipe.model, options, sides[0], 0, empty=True).to(best_device()).fold()
+    backbone = (
+        load_backbone(recipe.model, options, sides[0], 0, empty=True).to(best_device()).fold()
+    )
     rows = np.concatenate([split.train, split.validation, split.test])
     cheapest = needed = len(rows) * _seconds_per_image(backbone, recipe, dataset, rows)
     for side in reversed(sides):
@@ -217,15 +249,23 @@ def seconds_per_image(recipe: Recipe, dataset: Dataset, split: Split) -> float:
     """What one image's features cost here at the recipe's side, timed on a few hundred training images; nothing is kept."""
     prepare_process()
     side_px = _options(recipe).input_px or usual_side_px(recipe, dataset.image_shape)
-    backbone = load_backbone(recipe.model, _options(recipe), side_px, 0, empty=True).to(best_device()).fold()
+    backbone = (
+        load_backbone(recipe.model, _options(recipe), side_px, 0, empty=True)
+        .to(best_device())
+        .fold()
+    )
     return _seconds_per_image(backbone, recipe, dataset, split.train)
 
 
-def _seconds_per_image(backbone: Backbone, recipe: Recipe, dataset: Dataset, rows: NDArray[np.int64]) -> float:
+def _seconds_per_image(
+    backbone: Backbone, recipe: Recipe, dataset: Dataset, rows: NDArray[np.int64]
+) -> float:
     parts = 2 * torch.get_num_threads()
     size = min(len(rows), parts * _batch(backbone))
     sample = np.sort(np.random.default_rng(0).permutation(rows)[:size])
-    for _ in _extract(backbone, dataset, sample[: max(8, size // parts)], recipe.precision, "warming up"):
+    for _ in _extract(
+        backbone, dataset, sample[: max(8, size // parts)], recipe.precision, "warming up"
+    ):
         pass
     started = time.perf_counter()
     for _ in _extract(backbone, dataset, sample, recipe.precision, "timing the backbone"):
@@ -237,12 +277,19 @@ def warm_up(recipe: Recipe) -> None:
     """Load and run the backbone once, so that what first use costs is on no contender's account."""
     prepare_process()
     options = _options(recipe)
-    with torch.inference_mode(), torch.autocast(best_device().type, torch.bfloat16, enabled=use_bfloat16(recipe.precision)):
+    with (
+        torch.inference_mode(),
+        torch.autocast(best_device().type, torch.bfloat16, enabled=use_bfloat16(recipe.precision)),
+    ):
         side_px = options.input_px or usual_side_px(recipe, (8, 8, 1))
-        load_backbone(recipe.model, options, side_px, 0).to(best_device())(torch.zeros(2, 1, 8, 8, device=best_device()))
+        load_backbone(recipe.model, options, side_px, 0).to(best_device())(
+            torch.zeros(2, 1, 8, 8, device=best_device())
+        )
 
 
-def prepare_features(recipe: Recipe, dataset: Dataset, split: Split, seed: int, seconds: float | None) -> tuple[Recipe, float]:
+def prepare_features(
+    recipe: Recipe, dataset: Dataset, split: Split, seed: int, seconds: float | None
+) -> tuple[Recipe, float]:
     """Compute a backbone's features ahead of its runs, within `seconds`.
 
     Returns:
@@ -254,12 +301,16 @@ def prepare_features(recipe: Recipe, dataset: Dataset, split: Split, seed: int, 
     side_px = choose_side_px(recipe, dataset, split, seconds)
     if not recipe.on_features and not _options(recipe).pretrained:
         return with_net(recipe, input_px=side_px), time.perf_counter() - started
-    seen = split if recipe.on_features else without_test(dataset, split)  # for the head that fine-tuning begins with
+    seen = (
+        split if recipe.on_features else without_test(dataset, split)
+    )  # for the head that fine-tuning begins with
     features = compute_features(recipe, dataset, seen, seed, side_px)
     return with_net(recipe, input_px=side_px), max(features.seconds, time.perf_counter() - started)
 
 
-def compute_features(recipe: Recipe, dataset: Dataset, split: Split, seed: int, side_px: int) -> Features:
+def compute_features(
+    recipe: Recipe, dataset: Dataset, split: Split, seed: int, side_px: int
+) -> Features:
     """Features of all images of the split; those that are in the cache are not computed again.
 
     The cache knows an image by its content, so another split of it, a subset, or another dataset with the same image finds its
@@ -282,7 +333,9 @@ def compute_features(recipe: Recipe, dataset: Dataset, split: Split, seed: int, 
         if len(missing):
             _fill(known, keys[missing], rows[missing], backbone, dataset, recipe)
     places = known.find(keys)
-    return Features(rows, places, known.values(), known.seconds(np.unique(places)), reused, backbone)
+    return Features(
+        rows, places, known.values(), known.seconds(np.unique(places)), reused, backbone
+    )
 
 
 def _key(recipe: Recipe, dataset: Dataset, split: Split, seed: int, side_px: int) -> str:
@@ -295,7 +348,9 @@ def _key(recipe: Recipe, dataset: Dataset, split: Split, seed: int, side_px: int
     return content_key(f"features {_FORMAT}", settings, *origin)
 
 
-def _kept_backbone(folder: Path, recipe: Recipe, dataset: Dataset, split: Split, seed: int, side_px: int) -> Backbone:
+def _kept_backbone(
+    folder: Path, recipe: Recipe, dataset: Dataset, split: Split, seed: int, side_px: int
+) -> Backbone:
     """The backbone that computes the features in `folder`, folded; kept there, so that a run needs its origin no more."""
     path = folder / "backbone.safetensors"
     if path.exists():
@@ -306,12 +361,16 @@ def _kept_backbone(folder: Path, recipe: Recipe, dataset: Dataset, split: Split,
         except (OSError, RuntimeError, safetensors.SafetensorError) as error:
             progress.say(f"{path} is damaged ({str(error).splitlines()[0]}); making it again")
     backbone = _ready(recipe, side_px, dataset, split, seed)
-    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in backbone.state_dict().items()}
+    weights = {
+        name: tensor.detach().cpu().contiguous() for name, tensor in backbone.state_dict().items()
+    }
     store.write_bytes(path, safetensors.torch.save(weights))
     return backbone
 
 
-def _missing(known: store.Rows, keys: NDArray[np.uint8]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _missing(
+    known: store.Rows, keys: NDArray[np.uint8]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Which of these images have no whole features yet, each content once; and where those of the others are."""
     places = known.find(keys)
     is_there = places >= 0
@@ -336,7 +395,8 @@ def _fill(
         for found in _extract(backbone, dataset, rows, recipe.precision):
             if not np.isfinite(found).all():
                 raise RunFailed(
-                    f"features of {recipe.model} are not finite in 16 bits.", "Try --precision float32, or cut at another layer."
+                    f"features of {recipe.model} are not finite in 16 bits.",
+                    "Try --precision float32, or cut at another layer.",
                 )
             known.add(keys[done : done + len(found)], found)
             done += len(found)

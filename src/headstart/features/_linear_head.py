@@ -17,7 +17,11 @@ _SECONDS, _EVALUATIONS, _TO_CHOOSE = 3e-10, 70, 12_000
 
 
 def solve_head(
-    classifier: Classifier, inputs: Tensor, labels: NDArray[np.int64], recipe: Recipe, weights: Tensor | None = None
+    classifier: Classifier,
+    inputs: Tensor,
+    labels: NDArray[np.int64],
+    recipe: Recipe,
+    weights: Tensor | None = None,
 ) -> Outcome:
     """Fit the linear head of `classifier` to all training images, and put it in place.
 
@@ -39,9 +43,13 @@ def solve_head(
     with torch.no_grad():
         head.weight.copy_(found[:-1].T)
         head.bias.copy_(found[-1])
-        logits = torch.cat([torch.zeros(len(rows), 1), inputs.cpu() @ found[:-1] + found[-1]], 1)[:, 0 if classes == 2 else 1 :]
+        logits = torch.cat([torch.zeros(len(rows), 1), inputs.cpu() @ found[:-1] + found[-1]], 1)[
+            :, 0 if classes == 2 else 1 :
+        ]
     loss = nn.functional.cross_entropy(logits, torch.from_numpy(labels), reduction="sum").item()
-    return Outcome(loss, int((logits.argmax(1).numpy() == labels).sum()), len(labels), bool(np.isfinite(loss)))
+    return Outcome(
+        loss, int((logits.argmax(1).numpy() == labels).sum()), len(labels), bool(np.isfinite(loss))
+    )
 
 
 def seconds_to_solve(images: int, features: int, classes: int, recipe: Recipe) -> float:

@@ -35,7 +35,9 @@ class Probe:
     l2: float
 
 
-def cross_validated_probe(features: NDArray[np.float16], labels: NDArray[np.int64], folds: int = 5, seed: int = 0) -> Probe:
+def cross_validated_probe(
+    features: NDArray[np.float16], labels: NDArray[np.int64], folds: int = 5, seed: int = 0
+) -> Probe:
     """Fit softmax heads on all folds but one and judge them on that one, for a path of L2 penalties.
 
     The penalty for a fold is the one with the lowest loss on the other folds, so that no image's own loss has a say in how it is
@@ -48,13 +50,22 @@ def cross_validated_probe(features: NDArray[np.float16], labels: NDArray[np.int6
     """
     inputs = _coordinates(features)
     fold_of = stratified_folds(labels, folds, seed)
-    losses, correct = np.zeros((len(PENALTIES), len(labels))), np.zeros((len(PENALTIES), len(labels)), bool)
+    losses, correct = (
+        np.zeros((len(PENALTIES), len(labels))),
+        np.zeros((len(PENALTIES), len(labels)), bool),
+    )
     for number, outside, logits in _judged(inputs, labels, fold_of):
         losses[number, outside] = _losses(logits, labels[outside])
         correct[number, outside] = logits.argmax(1) == labels[outside]
-    chosen = np.array([losses[:, fold_of != fold].mean(1).argmin() for fold in range(folds)])[fold_of]
+    chosen = np.array([losses[:, fold_of != fold].mean(1).argmin() for fold in range(folds)])[
+        fold_of
+    ]
     each = np.arange(len(labels))
-    return Probe(correct[chosen, each], float(losses[chosen, each].mean()), PENALTIES[int(losses.mean(1).argmin())])
+    return Probe(
+        correct[chosen, each],
+        float(losses[chosen, each].mean()),
+        PENALTIES[int(losses.mean(1).argmin())],
+    )
 
 
 def choose_penalty(inputs: Floats, labels: NDArray[np.int64], seed: int = 0) -> float:
@@ -69,7 +80,10 @@ def choose_penalty(inputs: Floats, labels: NDArray[np.int64], seed: int = 0) -> 
         chosen = stratified_folds(labels, parts, seed) == 0
         inputs, labels = inputs[chosen], labels[chosen]
     inputs = _spanned(inputs)
-    fold_of, losses = stratified_folds(labels, _FOLDS_TO_CHOOSE, seed), np.zeros((len(PENALTIES), len(labels)))
+    fold_of, losses = (
+        stratified_folds(labels, _FOLDS_TO_CHOOSE, seed),
+        np.zeros((len(PENALTIES), len(labels))),
+    )
     for number, outside, logits in _judged(inputs, labels, fold_of):
         losses[number, outside] = _losses(logits, labels[outside])
     return PENALTIES[int(losses.mean(1).argmin())]
@@ -81,7 +95,9 @@ def _judged(
     """For each fold and penalty: the number of the penalty, which images are in the fold, and their logits from the others."""
     for fold in range(int(fold_of.max()) + 1):
         outside = fold_of == fold
-        for number, weights in enumerate(fit_path(inputs[~outside], labels[~outside], int(labels.max()) + 1)):
+        for number, weights in enumerate(
+            fit_path(inputs[~outside], labels[~outside], int(labels.max()) + 1)
+        ):
             yield number, outside, _logits(weights, inputs[outside])
 
 
@@ -128,7 +144,9 @@ def fit_path(inputs: Floats, labels: NDArray[np.int64], classes: int) -> list[Fl
     targets = np.eye(classes, dtype=np.float32)[labels]
     start = np.zeros((inputs.shape[1] + 1, classes), np.float32)
     found = []
-    with threadpool_limits(1):  # products this narrow wait for memory; two threads that wait for each other were 20 times slower
+    with threadpool_limits(
+        1
+    ):  # products this narrow wait for memory; two threads that wait for each other were 20 times slower
         for penalty in reversed(PENALTIES):
             start = _fit(inputs, targets, penalty, start)
             found.append(start)
@@ -136,7 +154,11 @@ def fit_path(inputs: Floats, labels: NDArray[np.int64], classes: int) -> list[Fl
 
 
 def fit(
-    inputs: Floats, labels: NDArray[np.int64], classes: int, penalty: float, weights: NDArray[np.float32] | None = None
+    inputs: Floats,
+    labels: NDArray[np.int64],
+    classes: int,
+    penalty: float,
+    weights: NDArray[np.float32] | None = None,
 ) -> Floats:
     """One softmax regression `(size + 1, classes)`, as in `fit_path`.
 
@@ -145,10 +167,18 @@ def fit(
     """
     targets = np.eye(classes, dtype=np.float32)[labels]
     with threadpool_limits(1):  # as in `fit_path`
-        return _fit(inputs, targets, penalty, np.zeros((inputs.shape[1] + 1, classes), np.float32), weights)
+        return _fit(
+            inputs, targets, penalty, np.zeros((inputs.shape[1] + 1, classes), np.float32), weights
+        )
 
 
-def _fit(inputs: Floats, targets: Floats, penalty: float, start: Floats, importance: NDArray[np.float32] | None = None) -> Floats:
+def _fit(
+    inputs: Floats,
+    targets: Floats,
+    penalty: float,
+    start: Floats,
+    importance: NDArray[np.float32] | None = None,
+) -> Floats:
     shares = np.ones(len(inputs), np.float32) if importance is None else importance
     shares = (shares / shares.sum())[:, None]
 
@@ -157,12 +187,16 @@ def _fit(inputs: Floats, targets: Floats, penalty: float, start: Floats, importa
         logits = _logits(weights, inputs)
         norm = logsumexp(logits, axis=1, keepdims=True)
         errors = (np.exp(logits - norm) - targets) * shares
-        slope = np.concatenate([inputs.T @ errors + penalty * weights[:-1], errors.sum(0, keepdims=True)])
+        slope = np.concatenate(
+            [inputs.T @ errors + penalty * weights[:-1], errors.sum(0, keepdims=True)]
+        )
         wrong = (shares[:, 0] * (norm[:, 0] - (logits * targets).sum(1))).sum()
         loss = float(wrong) + 0.5 * penalty * float((weights[:-1] ** 2).sum())
         return loss, slope.ravel().astype(np.float64)
 
-    best = minimize(cost, start.ravel(), jac=True, method="L-BFGS-B", options={"maxiter": _ITERATIONS})
+    best = minimize(
+        cost, start.ravel(), jac=True, method="L-BFGS-B", options={"maxiter": _ITERATIONS}
+    )
     fitted: Floats = best.x.astype(np.float32).reshape(start.shape)
     return fitted
 

@@ -20,7 +20,9 @@ from headstart.models._rounding import correct_rounding, dead_leaves
 from headstart.models._weights import read_weights, timm_name
 
 _HALF = (0.5, 0.5, 0.5)
-_LARGEST_FEATURES = 1 << 17  # of one image; a flattened early map has more, and a head on it would not fit into memory
+_LARGEST_FEATURES = (
+    1 << 17
+)  # of one image; a flattened early map has more, and a head on it would not fit into memory
 # The two stages of an EfficientNet with the largest maps, and the block behind them, take few images at a time, so that their
 # maps stay in the processor's cache; later ones take many, so that weights are read seldom (benchmarks/features.md).
 _EARLY_STAGES, _EARLY_PIXELS = 2, 1 << 18  # of images as the network sees them: 16 of 128x128
@@ -60,13 +62,19 @@ class Backbone(nn.Module):
         super().__init__()
         self.learns_statistics = False
         self.net, self.cut, self.pool = net.eval().requires_grad_(False), cut, pool
-        self.interpolation = interpolation if interpolation in ("bicubic", "bilinear") else "bicubic"
+        self.interpolation = (
+            interpolation if interpolation in ("bicubic", "bilinear") else "bicubic"
+        )
         self.register_buffer("mean", 255 * torch.tensor(mean).view(1, 3, 1, 1))
         self.register_buffer("std", 255 * torch.tensor(std).view(1, 3, 1, 1))
         self.mean: Tensor
         self.std: Tensor
-        self._bounds = [(-middle / width, (1 - middle) / width) for middle, width in zip(mean, std, strict=True)]
-        self._corrected: list[tuple[int, int]] = []  # the versions of the weights whose rounding is corrected
+        self._bounds = [
+            (-middle / width, (1 - middle) / width) for middle, width in zip(mean, std, strict=True)
+        ]
+        self._corrected: list[
+            tuple[int, int]
+        ] = []  # the versions of the weights whose rounding is corrected
         self._end = None if cut is None else end_at(net, cut)
         if cut is not None:
             with _explained(input_px):
@@ -81,7 +89,9 @@ class Backbone(nn.Module):
         """
         self.input_px = input_px
         with torch.no_grad(), _explained(input_px):
-            self.size = self(torch.zeros(1, 3, input_px, input_px, device=self.mean.device)).shape[1]
+            self.size = self(torch.zeros(1, 3, input_px, input_px, device=self.mean.device)).shape[
+                1
+            ]
         self._forget()
         if self.size > _LARGEST_FEATURES:
             raise InputError(
@@ -107,7 +117,10 @@ class Backbone(nn.Module):
 
     def standardise(self, x: Tensor) -> Tensor:
         """Resized, standardised `(N, 3, input_px, input_px)`, as the network was trained to see it."""
-        x, px = (x.expand(-1, 3, -1, -1) - self.mean) / self.std, self.input_px  # first: small images have fewer pixels
+        x, px = (
+            (x.expand(-1, 3, -1, -1) - self.mean) / self.std,
+            self.input_px,
+        )  # first: small images have fewer pixels
         if x.shape[2:] != (px, px):
             # In floats: rounding resized pixels to bytes alone takes features to a cosine of 0.997 (benchmarks/features.md).
             x = _resized(x.contiguous(), px, self.interpolation)
@@ -116,7 +129,11 @@ class Backbone(nn.Module):
         return x.contiguous(memory_format=torch.channels_last)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self._in_parts(x, self.standardise) if self._may_split(x) else self.features(self.standardise(x))
+        return (
+            self._in_parts(x, self.standardise)
+            if self._may_split(x)
+            else self.features(self.standardise(x))
+        )
 
     def features(self, shown: Tensor) -> Tensor:
         """Standardised images to features `(N, size)`."""
@@ -145,10 +162,17 @@ class Backbone(nn.Module):
         if not fuses(x):
             return
         with _CORRECTING:
-            versions = [layer.version for layer in self.net.modules() if isinstance(layer, FusedConv)]
+            versions = [
+                layer.version for layer in self.net.modules() if isinstance(layer, FusedConv)
+            ]
             if versions != self._corrected:
-                with torch.inference_mode(False), torch.autocast("cpu", enabled=False):  # in that mode, images would be split
-                    correct_rounding(self.net, lambda: self.features(self.standardise(dead_leaves())))
+                with (
+                    torch.inference_mode(False),
+                    torch.autocast("cpu", enabled=False),
+                ):  # in that mode, images would be split
+                    correct_rounding(
+                        self.net, lambda: self.features(self.standardise(dead_leaves()))
+                    )
                 self._corrected = versions
 
     @property
@@ -159,7 +183,12 @@ class Backbone(nn.Module):
         return isinstance(self.net, EfficientNet) and self.cut is None and self.pool is None
 
     def _may_split(self, x: Tensor) -> bool:
-        return torch.is_inference_mode_enabled() and x.device.type == "cpu" and len(x) > self._few and self.splits
+        return (
+            torch.is_inference_mode_enabled()
+            and x.device.type == "cpu"
+            and len(x) > self._few
+            and self.splits
+        )
 
     @property
     def _few(self) -> int:
@@ -200,7 +229,9 @@ class Backbone(nn.Module):
         with torch.no_grad():
             fold_and_fuse(self.net, lambda: self.features(blank))
         self._forget()
-        if self._end is not None and self.cut is not None:  # another module may stand at the cut now
+        if (
+            self._end is not None and self.cut is not None
+        ):  # another module may stand at the cut now
             self._end.remove()
             self._end = end_at(self.net, self.cut)
         return self
@@ -212,7 +243,11 @@ def _resized(x: Tensor, px: int, mode: str) -> Tensor:
     Each row and column of the result is a weighted sum of those of the image: predictions of small images take it as such.
     """
     height, width = x.shape[2:]
-    if max(height, width) > _SMALL_PX or x.device.type != "cpu" or not torch.is_inference_mode_enabled():
+    if (
+        max(height, width) > _SMALL_PX
+        or x.device.type != "cpu"
+        or not torch.is_inference_mode_enabled()
+    ):
         return functional.interpolate(x, (px, px), mode=mode, antialias=True)
     with torch.autocast("cpu", enabled=False):
         return _resizing(height, px, mode) @ (x.float() @ _resizing(width, px, mode).T)
@@ -222,7 +257,9 @@ def _resized(x: Tensor, px: int, mode: str) -> Tensor:
 def _resizing(side: int, px: int, mode: str) -> Tensor:
     """The weights `(px, side)` with which `interpolate` makes a column of `px` pixels of one of `side`."""
     with torch.inference_mode():
-        return functional.interpolate(torch.eye(side)[None, None], (px, side), mode=mode, antialias=True)[0, 0]
+        return functional.interpolate(
+            torch.eye(side)[None, None], (px, side), mode=mode, antialias=True
+        )[0, 0]
 
 
 @contextmanager
@@ -236,7 +273,9 @@ def _explained(input_px: int) -> Iterator[None]:
         ) from error
 
 
-def load_backbone(model: str, options: BackboneOptions, input_px: int, seed: int, *, empty: bool = False) -> Backbone:
+def load_backbone(
+    model: str, options: BackboneOptions, input_px: int, seed: int, *, empty: bool = False
+) -> Backbone:
     """A backbone without its classifier, and without what lies behind its cut.
 
     Args:
@@ -255,7 +294,8 @@ def load_backbone(model: str, options: BackboneOptions, input_px: int, seed: int
     own, is_only = own_side_px(model)
     if is_only and input_px != own:
         raise InputError(
-            f"{model} looks at {own} pixels only, but input_px is {input_px}.", f"Leave it out, or give --set input_px={own}."
+            f"{model} looks at {own} pixels only, but input_px is {input_px}.",
+            f"Leave it out, or give --set input_px={own}.",
         )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -267,7 +307,9 @@ def load_backbone(model: str, options: BackboneOptions, input_px: int, seed: int
         else:
             _copy_by_name(tensors, net, model)
     config = timm.get_pretrained_cfg(name)
-    mean, std, interpolation = (config.mean, config.std, config.interpolation) if config else (_HALF, _HALF, "bicubic")
+    mean, std, interpolation = (
+        (config.mean, config.std, config.interpolation) if config else (_HALF, _HALF, "bicubic")
+    )
     backbone = Backbone(net, mean, std, input_px, options.cut, options.pool, interpolation)
     return backbone.to(memory_format=torch.channels_last)
 
@@ -283,8 +325,14 @@ def own_side_px(model: str) -> tuple[int, bool]:
 def _copy_in_order(state: dict[str, Tensor], net: nn.Module) -> None:
     """The packages name tensors differently, but list the same ones in the same order."""
     theirs = [(name, tensor) for name, tensor in state.items() if "num_batches_tracked" not in name]
-    ours = {name: tensor for name, tensor in net.state_dict().items() if "num_batches_tracked" not in name}
-    for (name, tensor), (given_name, given) in zip(ours.items(), theirs, strict=False):  # theirs end with the classifier
+    ours = {
+        name: tensor
+        for name, tensor in net.state_dict().items()
+        if "num_batches_tracked" not in name
+    }
+    for (name, tensor), (given_name, given) in zip(
+        ours.items(), theirs, strict=False
+    ):  # theirs end with the classifier
         if tensor.shape != given.shape or name.rpartition(".")[2] != given_name.rpartition(".")[2]:
             raise ResourceError(
                 f"the packaged weights do not fit timm's network: {name} is {tuple(tensor.shape)}, "
@@ -296,9 +344,14 @@ def _copy_in_order(state: dict[str, Tensor], net: nn.Module) -> None:
 
 def _copy_by_name(state: dict[str, Tensor], net: nn.Module, model: str) -> None:
     """Weights named as in timm; what the network does not have, its classifier above all, is left out."""
-    ours = {name: tensor for name, tensor in net.state_dict().items() if "num_batches_tracked" not in name}
+    ours = {
+        name: tensor
+        for name, tensor in net.state_dict().items()
+        if "num_batches_tracked" not in name
+    }
     wrong = [
-        f"{name} {tuple(tensor.shape)}" + (f" (there {tuple(state[name].shape)})" if name in state else "")
+        f"{name} {tuple(tensor.shape)}"
+        + (f" (there {tuple(state[name].shape)})" if name in state else "")
         for name, tensor in ours.items()
         if name not in state or state[name].shape != tensor.shape
     ]

@@ -19,7 +19,9 @@ from headstart.models._options import (
 from headstart.models._presets import fashion, scenes
 
 
-def build(name: str, options: NetOptions, image_shape: tuple[int, int, int], outputs: int, seed: int) -> nn.Module:
+def build(
+    name: str, options: NetOptions, image_shape: tuple[int, int, int], outputs: int, seed: int
+) -> nn.Module:
     """The network that learns, from standardised images `(N, C, H, W)` to logits `(N, outputs)`.
 
     Args:

@@ -9,7 +9,9 @@ from headstart.models._conv import Conv3x3
 from headstart.models._mlp import activation
 from headstart.models._options import CnnOptions, cnn_stem, usual_layers
 
-STATISTICS_RATE = 0.3  # of batch norm's running moments: a run of 300 steps must not lag behind its weights
+STATISTICS_RATE = (
+    0.3  # of batch norm's running moments: a run of 300 steps must not lag behind its weights
+)
 FITTED_AT_ONCE = 16  # images: in float64, the patches of 222 images of 224 pixels are 1 GB
 WHITENING_EPS = 5e-4  # added to the eigenvalues, as in airbench; pixels are standardised
 
@@ -34,7 +36,13 @@ class Whitening(nn.Conv2d):
         size = channels * patch * patch
         products, count = torch.zeros(size, size, dtype=torch.double), 0
         for some in torch.split(images, FITTED_AT_ONCE):
-            rows = some.unfold(2, patch, stride).unfold(3, patch, stride).permute(0, 2, 3, 1, 4, 5).reshape(-1, size).double()
+            rows = (
+                some.unfold(2, patch, stride)
+                .unfold(3, patch, stride)
+                .permute(0, 2, 3, 1, 4, 5)
+                .reshape(-1, size)
+                .double()
+            )
             products += rows.T @ rows
             count += len(rows)
         values, vectors = torch.linalg.eigh(products / count)  # ascending
@@ -62,7 +70,10 @@ class Block(nn.Module):
         self.conv2 = Conv3x3(filters, filters)
         self.norm2 = nn.BatchNorm2d(filters, momentum=STATISTICS_RATE)
         self.act1, self.act2 = activation(options.activation), activation(options.activation)
-        for conv in (self.conv1, self.conv2):  # the first filters pass their input on: Zagoruyko & Komodakis (2017)
+        for conv in (
+            self.conv1,
+            self.conv2,
+        ):  # the first filters pass their input on: Zagoruyko & Komodakis (2017)
             nn.init.dirac_(conv.weight[: conv.in_channels])
         for norm in (self.norm1, self.norm2):
             norm.weight.requires_grad_(False)
@@ -82,7 +93,9 @@ class Cnn(nn.Module):
     dropout: nn.Dropout
     head: nn.Linear
 
-    def __init__(self, image_shape: tuple[int, int, int], outputs: int, options: CnnOptions) -> None:
+    def __init__(
+        self, image_shape: tuple[int, int, int], outputs: int, options: CnnOptions
+    ) -> None:
         super().__init__()
         stride, patch, side = cnn_stem(image_shape)
         self.whitening = Whitening(image_shape[2], patch, stride)

@@ -22,7 +22,12 @@ class Conv3x3(nn.Conv2d):
 
     def forward(self, x: Tensor) -> Tensor:
         pixels = -(-x.shape[2] // self.stride[0]) * -(-x.shape[3] // self.stride[0])
-        if self.training and pixels <= SMALL_MAP and x.device.type == "cpu" and torch.is_autocast_enabled("cpu"):
+        if (
+            self.training
+            and pixels <= SMALL_MAP
+            and x.device.type == "cpu"
+            and torch.is_autocast_enabled("cpu")
+        ):
             kind = torch.get_autocast_dtype("cpu")
             found: Tensor = _ByMatrixProduct.apply(x.to(kind), self.weight.to(kind), self.stride[0])
             return found
@@ -46,7 +51,9 @@ class _ByMatrixProduct(torch.autograd.Function):
             to_input = conv2d_input(list(x.shape), weight, gradient, stride, padding=1)  # type: ignore[no-untyped-call]
         if context.needs_input_grad[1]:
             filters, inputs = weight.shape[:2]
-            parts = 2 - len(x) % 2  # two products of half the images, one a thread, are a fifth faster
+            parts = (
+                2 - len(x) % 2
+            )  # two products of half the images, one a thread, are a fifth faster
             padded = functional.pad(x, (1, 1, 1, 1)).permute(0, 2, 3, 1)
             windows = padded.unfold(1, 3, stride).unfold(2, 3, stride)  # (N, h, w, inputs, 3, 3)
             patches = windows.permute(0, 1, 2, 4, 5, 3).reshape(parts, -1, 9 * inputs)

@@ -40,13 +40,18 @@ def forward_to(net: nn.Module, x: Tensor) -> Tensor:
         net(x)
     except _ReachedError as reached:
         return reached.found
-    raise InputError("the layer to cut at does not take part in what the network computes.", "Cut at another layer.")
+    raise InputError(
+        "the layer to cut at does not take part in what the network computes.",
+        "Cut at another layer.",
+    )
 
 
 def _module(net: nn.Module, layer: str) -> nn.Module:
     names = [name for name, _ in net.named_modules() if name]
     if layer not in names:
-        close = difflib.get_close_matches(layer, names, n=3, cutoff=0.4) or [name for name in names if "." not in name]
+        close = difflib.get_close_matches(layer, names, n=3, cutoff=0.4) or [
+            name for name in names if "." not in name
+        ]
         raise InputError(
             f"there is no layer '{layer}' to cut at; near it are {', '.join(close[:8])}.",
             "All layers: headstart train DATA --model MODEL --summary; what stands before a dot there is a layer, too.",
@@ -58,7 +63,10 @@ def _module(net: nn.Module, layer: str) -> nn.Module:
 def leave_out_behind(net: nn.Module, example: Tensor) -> None:
     """Put an identity in place of whatever does not begin to run before `net` ends: it would only take up memory."""
     begun: set[nn.Module] = set()
-    hooks = [module.register_forward_pre_hook(lambda module, _: begun.add(module)) for module in net.modules()]
+    hooks = [
+        module.register_forward_pre_hook(lambda module, _: begun.add(module))
+        for module in net.modules()
+    ]
     try:
         forward_to(net, example)
     finally:

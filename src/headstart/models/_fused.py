@@ -15,9 +15,14 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from headstart import progress
 
-Act = tuple[str, list[float]]  # name and scalars by which oneDNN applies an activation before the output is written
+Act = tuple[
+    str, list[float]
+]  # name and scalars by which oneDNN applies an activation before the output is written
 _NONE: Act = ("none", [])
-_ACTIVATIONS: dict[type[nn.Module], Act] = {nn.ReLU: ("relu", []), nn.ReLU6: ("hardtanh", [0.0, 6.0])}
+_ACTIVATIONS: dict[type[nn.Module], Act] = {
+    nn.ReLU: ("relu", []),
+    nn.ReLU6: ("hardtanh", [0.0, 6.0]),
+}
 _TOLERANCE = 2e-2  # of the largest value; bfloat16 keeps 8 bits, good to 4e-3 each
 
 
@@ -35,7 +40,9 @@ class FusedConv(nn.Module):
         super().__init__()
         self.weight, self.bias, self.act = conv.weight, conv.bias, act
         self.stride, self.groups = conv.stride, conv.groups
-        self.padding = conv.padding if type(conv) is nn.Conv2d else None  # None: as much as TensorFlow's "same" needs
+        self.padding = (
+            conv.padding if type(conv) is nn.Conv2d else None
+        )  # None: as much as TensorFlow's "same" needs
         self.offset: Tensor | None = None
         self._packed: dict[tuple[object, ...], tuple[Tensor, Tensor | None, int]] = {}
 
@@ -57,7 +64,9 @@ class FusedConv(nn.Module):
         is_slow = self.groups > 1 and torch.is_grad_enabled() and x.device.type == "cpu"
         with torch.autocast(x.device.type, enabled=False) if is_slow else nullcontext():
             given = x.float() if is_slow else x
-            return functional.conv2d(given, weight, self.bias, self.stride, self.padding or 0, 1, self.groups)
+            return functional.conv2d(
+                given, weight, self.bias, self.stride, self.padding or 0, 1, self.groups
+            )
 
     def activated(self, x: Tensor) -> Tensor:
         """The activation, in place."""
@@ -90,7 +99,10 @@ class FusedConv(nn.Module):
         oneDNN pads both sides alike: where one more is needed behind, the kernel gets a row and a column of zeros in front,
         which is faster than a padded copy of the input.
         """
-        weight, bias = rounded(self.weight), None if self.bias is None else self.bias.detach().float()
+        weight, bias = (
+            rounded(self.weight),
+            None if self.bias is None else self.bias.detach().float(),
+        )
         if self.offset is not None:
             bias = self.offset if bias is None else bias + self.offset
         if self.padding is None:
@@ -146,20 +158,28 @@ def fusing_works() -> bool:
     except (AttributeError, NotImplementedError, RuntimeError, TypeError):
         is_right = False
     if not is_right:
-        progress.say("this torch has no fused convolutions that compute what they should; taking slower ones")
+        progress.say(
+            "this torch has no fused convolutions that compute what they should; taking slower ones"
+        )
     return is_right
 
 
 def _is_right(groups: int) -> bool:
     # Nothing random here: the check may come in the middle of anything that draws.
     with torch.inference_mode(False), torch.no_grad(), torch.autocast("cpu", enabled=False):
-        conv = nn.Conv2d(8, 8, 3, stride=2, padding=1, groups=groups, device="meta").to_empty(device="cpu")
+        conv = nn.Conv2d(8, 8, 3, stride=2, padding=1, groups=groups, device="meta").to_empty(
+            device="cpu"
+        )
         for scale, weight in enumerate(conv.parameters(), 1):
             weight.copy_(torch.arange(weight.numel()).view_as(weight).mul(scale).sin())
-        x = 3 * torch.arange(2.0 * 8 * 9 * 9).cos().view(2, 8, 9, 9).contiguous(memory_format=torch.channels_last)
+        x = 3 * torch.arange(2.0 * 8 * 9 * 9).cos().view(2, 8, 9, 9).contiguous(
+            memory_format=torch.channels_last
+        )
         layer = FusedConv(conv, _ACTIVATIONS[nn.ReLU6])
         wanted, found = layer.plain(x), layer.fused(x).float()
-    return found.shape == wanted.shape and bool((found - wanted).abs().max() <= _TOLERANCE * wanted.max())
+    return found.shape == wanted.shape and bool(
+        (found - wanted).abs().max() <= _TOLERANCE * wanted.max()
+    )
 
 
 def _same_padding(side: int, kernel: int, stride: int) -> tuple[int, int]:
@@ -199,15 +219,25 @@ def fold_and_fuse(net: nn.Module, run: Callable[[], object]) -> None:
             folded = fuse_conv_bn_eval(conv, following).requires_grad_(False)
             act = getattr(following, "act", act)  # some batch norms of timm bring their activation
             gone = [following]
-            following = behind[following] if isinstance(act, nn.Identity) and following in behind else None
+            following = (
+                behind[following] if isinstance(act, nn.Identity) and following in behind else None
+            )
         if type(following) in _ACTIVATIONS and _can_replace(conv):
             assert following is not None
             act, gone = following, [*gone, following]
         if _can_replace(conv):
             fused: nn.Module = FusedConv(folded, _ACTIVATIONS.get(type(act), _NONE))
-            _put(net, names[conv], fused if type(act) in (*_ACTIVATIONS, nn.Identity) else nn.Sequential(fused, act))
+            _put(
+                net,
+                names[conv],
+                fused if type(act) in (*_ACTIVATIONS, nn.Identity) else nn.Sequential(fused, act),
+            )
         elif gone:
-            _put(net, names[conv], folded if isinstance(act, nn.Identity) else nn.Sequential(folded, act))
+            _put(
+                net,
+                names[conv],
+                folded if isinstance(act, nn.Identity) else nn.Sequential(folded, act),
+            )
         for module in gone:
             _put(net, names[module], nn.Identity())
 
@@ -227,10 +257,16 @@ class _Reads(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.of: dict[int, int] = {}
 
     def __torch_dispatch__(
-        self, func: Callable[..., Any], types: object, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+        self,
+        func: Callable[..., Any],
+        types: object,
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
     ) -> Any:
         given = [*args, *(kwargs or {}).values()]
-        values = [value for one in given for value in (one if isinstance(one, list | tuple) else [one])]
+        values = [
+            value for one in given for value in (one if isinstance(one, list | tuple) else [one])
+        ]
         for tensor in {id(value) for value in values if isinstance(value, Tensor)}:
             self.of[tensor] = self.of.get(tensor, 0) + 1
         return func(*args, **(kwargs or {}))
@@ -238,7 +274,9 @@ class _Reads(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 def _followers(net: nn.Module, run: Callable[[], object]) -> dict[nn.Module, nn.Module | None]:
     """For each convolution and batch norm that runs once, the activation or norm that alone reads its output; else None."""
-    made: list[tuple[Tensor, nn.Module]] = []  # which keeps them alive, so that no two share an `id`
+    made: list[
+        tuple[Tensor, nn.Module]
+    ] = []  # which keeps them alive, so that no two share an `id`
     takers: dict[nn.Module, list[nn.Module]] = {}
     calls: dict[nn.Module, int] = {}
     read: dict[nn.Module, int] = {}
@@ -253,7 +291,9 @@ def _followers(net: nn.Module, run: Callable[[], object]) -> dict[nn.Module, nn.
 
     def leave(module: nn.Module, _: tuple[Any, ...], output: Tensor) -> None:
         for tensor, maker in made:
-            if tensor is output and maker not in read:  # overwritten in place: later readers want what it is now
+            if (
+                tensor is output and maker not in read
+            ):  # overwritten in place: later readers want what it is now
                 read[maker] = reads.of[id(tensor)]
         if isinstance(module, nn.Conv2d | nn.BatchNorm2d):
             made.append((output, module))
@@ -269,7 +309,9 @@ def _followers(net: nn.Module, run: Callable[[], object]) -> dict[nn.Module, nn.
         for hook in hooks:
             hook.remove()
     read = {maker: reads.of[id(tensor)] for tensor, maker in made} | read
-    once = [module for module, count in calls.items() if count == 1]  # in the order in which they ran
+    once = [
+        module for module, count in calls.items() if count == 1
+    ]  # in the order in which they ran
     found: dict[nn.Module, nn.Module | None] = {}
     for module in once:
         if isinstance(module, nn.Conv2d | nn.BatchNorm2d):

@@ -61,7 +61,11 @@ def summarise(net: nn.Module, example: Tensor) -> list[Layer]:
         )
 
     # Also such as hold others and weights of their own: timm's batch norms with their activation, a transformer's positions.
-    layered = [one for one in net.modules() if not list(one.children()) or list(one.parameters(recurse=False))]
+    layered = [
+        one
+        for one in net.modules()
+        if not list(one.children()) or list(one.parameters(recurse=False))
+    ]
     hooks = [module.register_forward_hook(note) for module in layered]
     was_training = net.training
     try:

@@ -18,6 +18,12 @@ def mlp(image_shape: tuple[int, int, int], outputs: int, options: MlpOptions) ->
     height, width, channels = image_shape
     net, inputs = nn.Sequential(nn.Flatten()), height * width * channels
     for _ in range(options.layers):
-        net.extend([nn.Linear(inputs, options.nodes), activation(options.activation), nn.Dropout(options.dropout)])
+        net.extend(
+            [
+                nn.Linear(inputs, options.nodes),
+                activation(options.activation),
+                nn.Dropout(options.dropout),
+            ]
+        )
         inputs = options.nodes
     return net.append(nn.Linear(inputs, outputs))

@@ -21,7 +21,9 @@ WAYS = ("frozen", "finetune", "scratch")  # of using a backbone
 class NetOptions(BaseModel):
     """Options that every network has: none. `about` is one line for lists."""
 
-    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config: ClassVar[ConfigDict] = ConfigDict(
+        frozen=True, extra="forbid", allow_inf_nan=False
+    )
     about: ClassVar[str] = ""
 
 
@@ -42,11 +44,15 @@ class CnnOptions(NetOptions):
     """
 
     about: ClassVar[str] = "small convolutional net, our default"
-    layers: Annotated[int, Field(ge=1, le=6)] | None = None  # None: as many as the image has room for, three at 28 to 48 pixels
+    layers: Annotated[int, Field(ge=1, le=6)] | None = (
+        None  # None: as many as the image has room for, three at 28 to 48 pixels
+    )
     nodes: Annotated[int, Field(ge=4, le=1024)] = 32
     activation: Activation = "relu"
     dropout: Rate = 0.0
-    downsample: Literal["pool", "stride"] = "pool"  # a stride costs a third less time a step, and some accuracy in longer runs
+    downsample: Literal["pool", "stride"] = (
+        "pool"  # a stride costs a third less time a step, and some accuracy in longer runs
+    )
 
 
 def cnn_stem(image_shape: tuple[int, int, int]) -> tuple[int, int, int]:
@@ -69,7 +75,9 @@ def usual_layers(image_shape: tuple[int, int, int]) -> int:
 class FashionOptions(NetOptions):
     """Two 3x3 convolutions, each followed by 2x2 pooling and dropout, then a dense layer (presets cnn-fashion, -small)."""
 
-    about: ClassVar[str] = "two convolutions of 128 filters and a dense layer, as published for Fashion-MNIST"
+    about: ClassVar[str] = (
+        "two convolutions of 128 filters and a dense layer, as published for Fashion-MNIST"
+    )
     filters: tuple[Width, Width] = (128, 128)
     padding: Literal["valid", "same"] = "valid"
     nodes: Width = 128
@@ -114,7 +122,9 @@ class BackboneOptions(NetOptions):
         dropout: before the head; None: 0.5 below 20,000 training images, else none.
     """
 
-    about: ClassVar[str] = "EfficientNet-Lite with ImageNet weights: frozen, with a linear head, or fine-tuned"
+    about: ClassVar[str] = (
+        "EfficientNet-Lite with ImageNet weights: frozen, with a linear head, or fine-tuned"
+    )
     transfer: Literal["frozen", "finetune", "scratch"] = "frozen"
     layer_decay: Annotated[float, Field(gt=0, le=1)] = 0.7
     unfreeze: Annotated[float, Field(ge=0, lt=1)] = 0.0
@@ -137,9 +147,15 @@ class BackboneOptions(NetOptions):
         if self.transfer == "finetune" and not self.pretrained:
             raise ValueError("random weights are nothing to fine-tune; scratch learns from them")
         fields = type(self).model_fields
-        idle = [key for key in ("layer_decay", "unfreeze", "l2_sp") if getattr(self, key) != fields[key].default]
+        idle = [
+            key
+            for key in ("layer_decay", "unfreeze", "l2_sp")
+            if getattr(self, key) != fields[key].default
+        ]
         if idle and self.transfer != "finetune":
-            raise ValueError(f"{', '.join(idle)} is of fine-tuning; give transfer=finetune or leave it out")
+            raise ValueError(
+                f"{', '.join(idle)} is of fine-tuning; give transfer=finetune or leave it out"
+            )
         return self
 
     @field_validator("weights", mode="before")
@@ -171,21 +187,29 @@ def head_layers(head: str) -> list[int | float]:
         elif re.fullmatch(r"d0?\.\d+", part):
             found.append(float(part[1:]))
         else:
-            raise ValueError(f"'{part}' is neither units (1 to 8192), nor dropout such as d0.2, nor {LINEAR}")
+            raise ValueError(
+                f"'{part}' is neither units (1 to 8192), nor dropout such as d0.2, nor {LINEAR}"
+            )
     return found
 
 
 class TimmOptions(BackboneOptions):
     """Any network of timm, by its name there; weights from the hub at a pinned revision, or from a file."""
 
-    about: ClassVar[str] = "any network of timm, frozen; its weights from the hub or from --weights FILE.safetensors"
-    revision: str | None = None  # commit of the hub's repository; None: the newest when the recipe is made, then written down
+    about: ClassVar[str] = (
+        "any network of timm, frozen; its weights from the hub or from --weights FILE.safetensors"
+    )
+    revision: str | None = (
+        None  # commit of the hub's repository; None: the newest when the recipe is made, then written down
+    )
 
 
 class InceptionOptions(BackboneOptions):
     """InceptionV3 up to `mixed7` at 150x150, flattened, then dense layers, as in the published comparison on scenes."""
 
-    about: ClassVar[str] = "InceptionV3 cut at mixed7 and six dense layers, as published for 150x150 scenes; needs --weights"
+    about: ClassVar[str] = (
+        "InceptionV3 cut at mixed7 and six dense layers, as published for 150x150 scenes; needs --weights"
+    )
     input_px: Annotated[int, Field(ge=75, le=512)] | None = 150
     cut: str | None = "Mixed_6e"  # what Keras calls mixed7
     pool: Literal["avg", "max", "flatten"] | None = "flatten"
@@ -222,6 +246,7 @@ def options_of(model: str) -> type[NetOptions]:
         return TimmOptions
     if model not in MODELS:
         raise InputError(
-            f"there is no model '{model}'{meant(model, list(MODELS))}", f"Models: {', '.join(MODELS)}, or {TIMM}NAME."
+            f"there is no model '{model}'{meant(model, list(MODELS))}",
+            f"Models: {', '.join(MODELS)}, or {TIMM}NAME.",
         )
     return MODELS[model]

@@ -28,9 +28,13 @@ def _need_side(name: str, image_shape: tuple[int, int, int], least: int) -> None
         )
 
 
-def fashion(name: str, image_shape: tuple[int, int, int], outputs: int, options: FashionOptions) -> nn.Sequential:
+def fashion(
+    name: str, image_shape: tuple[int, int, int], outputs: int, options: FashionOptions
+) -> nn.Sequential:
     """Two times (3x3 convolution, activation, 2x2 pooling, dropout), then two dense layers."""
-    edge = 0 if options.padding == "same" else 2  # what a 3x3 convolution takes off each side, both ends together
+    edge = (
+        0 if options.padding == "same" else 2
+    )  # what a 3x3 convolution takes off each side, both ends together
     _need_side(name, image_shape, 4 if options.padding == "same" else 10)
     height, width, channels = image_shape
     net = nn.Sequential()
@@ -56,7 +60,9 @@ def fashion(name: str, image_shape: tuple[int, int, int], outputs: int, options:
     return _as_keras_starts(net)
 
 
-def scenes(name: str, image_shape: tuple[int, int, int], outputs: int, options: ScenesOptions) -> nn.Sequential:
+def scenes(
+    name: str, image_shape: tuple[int, int, int], outputs: int, options: ScenesOptions
+) -> nn.Sequential:
     """Convolutions 200, 180, pool 5, 180, 140, 100, 50, pool 5; dense 180, 100, 50; dropout; all ReLU."""
     _need_side(name, image_shape, 89)
     height, width, channels = image_shape

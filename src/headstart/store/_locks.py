@@ -37,12 +37,19 @@ def claim(folder: Path, *, wait: bool = False) -> Iterator[None]:
         except BlockingIOError:
             holder = os.read(handle, 4096).decode("utf-8", "replace").strip() or "unknown"
             raise ResourceError(
-                f"{folder} is in use by another process: {holder}.", "Wait for it to end, or choose another --out."
+                f"{folder} is in use by another process: {holder}.",
+                "Wait for it to end, or choose another --out.",
             ) from None
         except OSError as error:
-            raise ResourceError(f"{folder} cannot be locked: {error.strerror}.", "Choose an --out on a local disk.") from error
+            raise ResourceError(
+                f"{folder} cannot be locked: {error.strerror}.", "Choose an --out on a local disk."
+            ) from error
         os.ftruncate(handle, 0)
-        owner = {"pid": os.getpid(), "host": socket.gethostname(), "since": datetime.now(UTC).isoformat(timespec="seconds")}
+        owner = {
+            "pid": os.getpid(),
+            "host": socket.gethostname(),
+            "since": datetime.now(UTC).isoformat(timespec="seconds"),
+        }
         os.write(handle, json.dumps(owner).encode())
         yield
     finally:

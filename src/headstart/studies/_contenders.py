@@ -35,13 +35,17 @@ def contenders(names: Sequence[str], values: Mapping[str, Any]) -> list[Contende
     """
     if len(set(names)) < len(names) or not names:
         raise InputError(
-            f"--models is {','.join(names) or 'empty'}, but each contender must appear once.", "Example: --models cnn,mlp"
+            f"--models is {','.join(names) or 'empty'}, but each contender must appear once.",
+            "Example: --models cnn,mlp",
         )
     models = [name for name in names if _is_model(name)]
     found = [_contender(name, values, models) for name in names]
     called = [folder_name(one.name) for one in found]
     if len(set(called)) < len(called):
-        raise InputError(f"two contenders are called {max(called, key=called.count)}.", "Rename one of the folders.")
+        raise InputError(
+            f"two contenders are called {max(called, key=called.count)}.",
+            "Rename one of the folders.",
+        )
     return found
 
 
@@ -53,21 +57,32 @@ def folder_name(name: str) -> str:
 def _is_model(name: str) -> bool:
     """Whether a contender's name names a model, not a path. A folder called as a model is ./cnn."""
     model = name.partition(":")[0]
-    return model in MODELS or is_backbone(model) or not ((Path(name) / "recipe.json").exists() or name.endswith(".json"))
+    return (
+        model in MODELS
+        or is_backbone(model)
+        or not ((Path(name) / "recipe.json").exists() or name.endswith(".json"))
+    )
 
 
 def _contender(name: str, values: Mapping[str, Any], models: list[str]) -> Contender:
     model, _, preset = name.partition(":")
     if _is_model(name):
-        return Contender(name, make_recipe(model, _values_for(name, values, models), preset or "balanced"))
+        return Contender(
+            name, make_recipe(model, _values_for(name, values, models), preset or "balanced")
+        )
     path = Path(name)
     if path.is_dir():
         about = read_run(path)
         if not (path / "metrics.json").exists():
-            raise InputError(f"{path} holds a run that is not finished.", "Finish it first, or enter its recipe.json.")
+            raise InputError(
+                f"{path} holds a run that is not finished.",
+                "Finish it first, or enter its recipe.json.",
+            )
         return Contender(path.name, about.recipe, (path, about.seed))
     called = path.parent.name if path.name == "recipe.json" else ""
-    recipe = read_recipe_file(path).model_copy(update={"time_limit": None})  # the study decides how long its runs are
+    recipe = read_recipe_file(path).model_copy(
+        update={"time_limit": None}
+    )  # the study decides how long its runs are
     return Contender(called or path.stem, recipe)
 
 

@@ -63,7 +63,8 @@ class EffectStudy:
         knobs_of(self.model, self.of)
         if self.seeds < 1:
             raise InputError(
-                f"--seeds is {self.seeds}, but each recipe needs one or more.", "Three show how much chance matters."
+                f"--seeds is {self.seeds}, but each recipe needs one or more.",
+                "Three show how much chance matters.",
             )
 
     def recipe(self) -> Recipe:
@@ -133,11 +134,16 @@ def effects(
             run_grid(grid, executor, folder, "effects")
         baseline, *_ = grid.variants
         if baseline.failures:
-            raise RunFailed(f"the recipe itself failed: {next(iter(baseline.failures.values()))}", "Try a lower --lr.")
+            raise RunFailed(
+                f"the recipe itself failed: {next(iter(baseline.failures.values()))}",
+                "Try a lower --lr.",
+            )
         found = _effects(grid, turns, part, folder)
         facts = common_facts(grid, part, asked.time_limit, time.perf_counter() - started)
         one_seed = (
-            [] if len(grid.seeds) > 1 else ["One seed: the differences are about these trained models, not about the knobs."]
+            []
+            if len(grid.seeds) > 1
+            else ["One seed: the differences are about these trained models, not about the knobs."]
         )
         return {
             **facts,
@@ -157,19 +163,25 @@ def effects(
     return answer("effects", asked.as_json(), dataset, split, folder, command, work)
 
 
-def _turns(asked: EffectStudy, base: Recipe, dataset: Dataset, split: Split) -> tuple[list[_Turn], list[Variant]]:
+def _turns(
+    asked: EffectStudy, base: Recipe, dataset: Dataset, split: Split
+) -> tuple[list[_Turn], list[Variant]]:
     """All turns; later turns of a knob are the first to go where time is short. What these images do not allow is left out."""
     turns, variants, usual = [], [], with_depth(base, dataset.image_shape)
     for knob in knobs_of(asked.model, asked.of):
         for rank, (label, value, change) in enumerate(KNOBS[knob](usual)):
             recipe = turned(base, change, dict(asked.values), asked.preset)
-            recipe = recipe.model_copy(update={"net": recipe.net.model_copy(update=_decided_net(base, change))})
+            recipe = recipe.model_copy(
+                update={"net": recipe.net.model_copy(update=_decided_net(base, change))}
+            )
             try:
                 check(recipe, dataset, split)
             except InputError as error:
                 progress.say(f"{label} is left out: {error.message}")
                 continue
-            name = "".join(letter if letter.isalnum() or letter in ".-" else "-" for letter in label)
+            name = "".join(
+                letter if letter.isalnum() or letter in ".-" else "-" for letter in label
+            )
             baseline = value_of(usual, knob) if knob != "augmentation" else "as it is"
             turns.append(_Turn(knob, label, value, baseline, name))
             variants.append(Variant(name, recipe, rank))
@@ -224,7 +236,9 @@ def _fit(one: Variant) -> dict[str, Any] | None:
     curves = [read_curves(run) for run in one.runs.values()]
     columns = ("train_accuracy", "validation_accuracy", "validation_loss")
     epochs = min(len(curve["epoch"]) for curve in curves)
-    means = [np.mean([curve[name][:epochs] for curve in curves], axis=0).tolist() for name in columns]
+    means = [
+        np.mean([curve[name][:epochs] for curve in curves], axis=0).tolist() for name in columns
+    ]
     if np.isnan(means).any():
         return None
     return asdict(fit_of(*means))
@@ -234,15 +248,25 @@ def _sentence(found: list[dict[str, Any]], base: Recipe, part: str) -> str:
     """Which turns help, which hurt, which do nothing."""
     said = []
     for kind, verb in (("helps", "helps"), ("hurts", "hurts")):
-        ones = sorted((one for one in found if one["kind"] == kind), key=lambda one: -abs(one["difference"]))
+        ones = sorted(
+            (one for one in found if one["kind"] == kind), key=lambda one: -abs(one["difference"])
+        )
         if ones:
-            listed = ", ".join(f"{one['label']} ({100 * one['difference']:+.1f} points)" for one in ones)
+            listed = ", ".join(
+                f"{one['label']} ({100 * one['difference']:+.1f} points)" for one in ones
+            )
             said.append(f"{listed} {verb if len(ones) == 1 else verb[:-1]}")
     rest = [one for one in found if one["kind"] == "nothing shown"]
     if rest:
         hidden = float(np.median([one["smallest_detectable"] for one in rest]))
-        listed = ", ".join(one["label"] for one in rest) if len(rest) <= _LISTED else f"the {'other ' if said else ''}{len(rest)}"
-        said.append(f"no effect shown of {listed} (about {100 * hidden:.1f} points or less can hide)")
+        listed = (
+            ", ".join(one["label"] for one in rest)
+            if len(rest) <= _LISTED
+            else f"the {'other ' if said else ''}{len(rest)}"
+        )
+        said.append(
+            f"no effect shown of {listed} (about {100 * hidden:.1f} points or less can hide)"
+        )
     failed = [one["label"] for one in found if one["kind"] == "failed"]
     if failed:
         said.append(f"{', '.join(failed)} failed")

@@ -76,7 +76,10 @@ class Grid:
     def correct(self, part: str) -> dict[str, NDArray[np.bool_]]:
         """`(S, N)` booleans by name of those variants that finished with every seed: of others only the good ones would count."""
         whole = [one for one in self.variants if all(seed in one.runs for seed in self.seeds)]
-        return {one.name: np.stack([read_correct(one.runs[seed], part) for seed in self.seeds]) for one in whole}
+        return {
+            one.name: np.stack([read_correct(one.runs[seed], part) for seed in self.seeds])
+            for one in whole
+        }
 
 
 def plan_grid(
@@ -101,7 +104,9 @@ def plan_grid(
     Raises:
         InputError: not even one epoch of each fits into the time.
     """
-    grid = Grid([replace(one, recipe=_decided(one, dataset, split)) for one in variants], seeds, list(notes))
+    grid = Grid(
+        [replace(one, recipe=_decided(one, dataset, split)) for one in variants], seeds, list(notes)
+    )
     if (kept := follow(grid, folder)) is not None:
         _shorten(grid, kept["length"])
         grid.seconds = kept["seconds"]
@@ -112,7 +117,15 @@ def plan_grid(
     return grid
 
 
-def _fit(grid: Grid, time_limit: float | None, dataset: Dataset, split: Split, folder: Path, slots: int, started: float) -> None:
+def _fit(
+    grid: Grid,
+    time_limit: float | None,
+    dataset: Dataset,
+    split: Split,
+    folder: Path,
+    slots: int,
+    started: float,
+) -> None:
     """Time the recipes, leave of the grid what fits, and keep the plan."""
     seconds = _costs(grid.variants, dataset, split)
 
@@ -125,11 +138,23 @@ def _fit(grid: Grid, time_limit: float | None, dataset: Dataset, split: Split, f
         shrink(grid, total, left)
         if total() > left:
             length = _fitting_length(grid, seconds, slots, left, time_limit)
-            whom = "all runs" if all(one.learns_by_steps for one in grid.variants) else "all runs that learn by steps"
+            whom = (
+                "all runs"
+                if all(one.learns_by_steps for one in grid.variants)
+                else "all runs that learn by steps"
+            )
             grid.notes.append(f"The time limit shortens {whom} to {length:.0%} of their epochs.")
             _shorten(grid, length)
-    grid.seconds = {one.name: round(seconds[one.name] * (length if one.learns_by_steps else 1), 3) for one in grid.variants}
-    facts = {"variants": list(grid.seconds), "seeds": grid.seeds, "notes": grid.notes, "length": length}
+    grid.seconds = {
+        one.name: round(seconds[one.name] * (length if one.learns_by_steps else 1), 3)
+        for one in grid.variants
+    }
+    facts = {
+        "variants": list(grid.seconds),
+        "seeds": grid.seeds,
+        "notes": grid.notes,
+        "length": length,
+    }
     store.write_json(folder / "budget.json", {**facts, "seconds": grid.seconds})
 
 
@@ -155,14 +180,18 @@ def shrink(grid: Grid, total: Callable[[], float], seconds: float) -> None:
         grid.notes.append(f"Left out for the time limit: {', '.join(gone)}.")
     if total() > seconds and len(grid.seeds) > 1:
         grid.seeds = grid.seeds[:1]
-        grid.notes.append("The time limit allows one seed: differences are about these trained models, not their recipes.")
+        grid.notes.append(
+            "The time limit allows one seed: differences are about these trained models, not their recipes."
+        )
 
 
 def _say_how_long(grid: Grid, folder: Path, slots: int) -> None:
     """The notes, the number of runs, and the time that those take that are still to be made."""
     for note in grid.notes:
         progress.say(note)
-    runs = [(one.name, run_folder(folder, one, seed)) for one in grid.variants for seed in grid.seeds]
+    runs = [
+        (one.name, run_folder(folder, one, seed)) for one in grid.variants for seed in grid.seeds
+    ]
     waiting = [name for name, run in runs if not (run / "metrics.json").exists()]
     done = f", {len(runs) - len(waiting)} of them done" if len(waiting) < len(runs) else ""
     left = sum(grid.seconds[name] for name in waiting) / slots
@@ -178,25 +207,40 @@ def _decided(one: Variant, dataset: Dataset, split: Split) -> Recipe:
     return resolve(one.recipe, len(one.split_of(dataset, split).train), dataset.class_names)
 
 
-def _total(variants: Sequence[Variant], seconds: Mapping[str, float], grid: Grid, slots: int) -> float:
+def _total(
+    variants: Sequence[Variant], seconds: Mapping[str, float], grid: Grid, slots: int
+) -> float:
     return sum(seconds[one.name] for one in variants) * len(grid.seeds) / slots
 
 
-def _fitting_length(grid: Grid, seconds: Mapping[str, float], slots: int, left: float, time_limit: float) -> float:
+def _fitting_length(
+    grid: Grid, seconds: Mapping[str, float], slots: int, left: float, time_limit: float
+) -> float:
     """The part of its epochs that each run keeps so that all end in what is `left`; heads that are solved for have none to lose.
 
     Raises:
         InputError: not even one epoch of each fits, or the heads that are solved for do not.
     """
     learning = [one for one in grid.variants if one.learns_by_steps]
-    by_steps, whole = _total(learning, seconds, grid, slots), min((one.recipe.epochs or 0 for one in learning), default=1.0)
+    by_steps, whole = (
+        _total(learning, seconds, grid, slots),
+        min((one.recipe.epochs or 0 for one in learning), default=1.0),
+    )
     fixed = _total(grid.variants, seconds, grid, slots) - by_steps
-    length, shortest = max(left - fixed, 0) / by_steps if learning else 0.0, min(_SHORTEST_EPOCHS / whole, 1)
+    length, shortest = (
+        max(left - fixed, 0) / by_steps if learning else 0.0,
+        min(_SHORTEST_EPOCHS / whole, 1),
+    )
     if length < shortest:
-        leaves = f"{length * whole:.2g} epochs for each of {len(learning)} runs" if learning else "too little for the runs"
+        leaves = (
+            f"{length * whole:.2g} epochs for each of {len(learning)} runs"
+            if learning
+            else "too little for the runs"
+        )
         needed = (fixed + by_steps * shortest - left) / (1 - _KEPT_BACK)
         raise InputError(
-            f"a time limit of {time_limit:g} s leaves {leaves}.", f"Give --time-limit {math.ceil(time_limit + needed)}s or more."
+            f"a time limit of {time_limit:g} s leaves {leaves}.",
+            f"Give --time-limit {math.ceil(time_limit + needed)}s or more.",
         )
     return length
 
@@ -204,7 +248,9 @@ def _fitting_length(grid: Grid, seconds: Mapping[str, float], slots: int, left: 
 def _shorten(grid: Grid, length: float) -> None:
     for one in grid.variants:
         if length < 1 and one.learns_by_steps:
-            one.recipe = one.recipe.model_copy(update={"epochs": round((one.recipe.epochs or 1) * length, 3)})
+            one.recipe = one.recipe.model_copy(
+                update={"epochs": round((one.recipe.epochs or 1) * length, 3)}
+            )
 
 
 def _costs(variants: Sequence[Variant], dataset: Dataset, split: Split) -> dict[str, float]:
@@ -214,7 +260,9 @@ def _costs(variants: Sequence[Variant], dataset: Dataset, split: Split) -> dict[
     with progress.task("timing a few steps", len(variants), "recipes") as task, progress.hushed():
         for one in variants:
             seen = one.split_of(dataset, split)
-            like = one.recipe.model_copy(update={"lr": 1.0, "l2": float(bool(one.recipe.l2)), "label_smoothing": 0.0})
+            like = one.recipe.model_copy(
+                update={"lr": 1.0, "l2": float(bool(one.recipe.l2)), "label_smoothing": 0.0}
+            )
             key = (like.digest, len(seen.train))
             if key not in known:
                 known[key] = expected_seconds(one.recipe, dataset, seen)
@@ -234,7 +282,10 @@ def _jobs(grid: Grid, folder: Path) -> dict[str, tuple[Variant, Job]]:
     for seed in grid.seeds:
         for one in grid.variants:
             path = run_folder(folder, one, seed)
-            found[path.name] = (one, Job(f"{one.name}, seed {seed}", one.recipe, seed, path, train=one.train.get(seed)))
+            found[path.name] = (
+                one,
+                Job(f"{one.name}, seed {seed}", one.recipe, seed, path, train=one.train.get(seed)),
+            )
     return found
 
 
@@ -243,7 +294,10 @@ def run_grid(grid: Grid, executor: Executor, folder: Path, title: str) -> None:
     jobs = _jobs(grid, folder)
     # The bar goes by expected seconds, where they are known: the first runs of a study of labels take one, the last ones minutes.
     size = {one.name: grid.seconds.get(one.name, 1.0) for one in grid.variants}
-    total, unit = sum(size[one.name] for one, _ in jobs.values()), "s of runs" if grid.seconds else "runs"
+    total, unit = (
+        sum(size[one.name] for one, _ in jobs.values()),
+        "s of runs" if grid.seconds else "runs",
+    )
     with progress.task(title, total, unit) as task:
         for number, outcome in enumerate(run_all(executor, [job for _, job in jobs.values()]), 1):
             one, job = jobs[outcome.job.folder.name]
@@ -268,11 +322,23 @@ def scores(variant: Variant, part: str) -> dict[str, Any] | None:
     measured = [read_metrics(run)[part] for run in variant.runs.values()]
     if not measured or measured[0] is None:
         return None
-    low, high = accuracy_interval(np.stack([read_correct(run, part) for run in variant.runs.values()]))
+    low, high = accuracy_interval(
+        np.stack([read_correct(run, part) for run in variant.runs.values()])
+    )
     accuracies, losses = [one["accuracy"] for one in measured], [one["loss"] for one in measured]
     return {
-        "accuracy": {"mean": float(np.mean(accuracies)), "low": low, "high": high, "per_seed": accuracies},
-        "loss": {"mean": float(np.mean(losses)), "low": min(losses), "high": max(losses), "per_seed": losses},
+        "accuracy": {
+            "mean": float(np.mean(accuracies)),
+            "low": low,
+            "high": high,
+            "per_seed": accuracies,
+        },
+        "loss": {
+            "mean": float(np.mean(losses)),
+            "low": min(losses),
+            "high": max(losses),
+            "per_seed": losses,
+        },
     }
 
 
@@ -283,13 +349,21 @@ def common_facts(grid: Grid, part: str, time_limit: float | None, spent: float) 
         "seeds": list(grid.seeds),
         "judged_on": part,
         "test_reads": runs if part == "test" else 0,
-        "budget": {"time_limit": time_limit, "seeds": list(grid.seeds), "seconds_spent": round(spent, 1)},
+        "budget": {
+            "time_limit": time_limit,
+            "seeds": list(grid.seeds),
+            "seconds_spent": round(spent, 1),
+        },
     }
 
 
 def with_features(recipe: Recipe, dataset: Dataset, split: Split) -> Recipe:
     """The recipe; where it has a backbone, with its features computed and the size of its images decided."""
-    return prepare_features(recipe, dataset, split, 0, None)[0] if is_backbone(recipe.model) else recipe
+    return (
+        prepare_features(recipe, dataset, split, 0, None)[0]
+        if is_backbone(recipe.model)
+        else recipe
+    )
 
 
 def relative(runs: Mapping[int, Path], folder: Path) -> list[str]:

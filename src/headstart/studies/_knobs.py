@@ -58,12 +58,25 @@ KNOBS: dict[str, Callable[[Recipe], list[Change]]] = {
     "label_smoothing": _choices("label_smoothing", (0.0, 0.1)),
     "schedule": _choices("schedule", ("constant", "cosine", "linear")),
 }
-USUAL_KNOBS = ("dropout", "l2", "layers", "nodes", "activation", "batch", "optimizer", "augmentation")
+USUAL_KNOBS = (
+    "dropout",
+    "l2",
+    "layers",
+    "nodes",
+    "activation",
+    "batch",
+    "optimizer",
+    "augmentation",
+)
 
 
 def value_of(recipe: Recipe, key: str) -> Any:
     """Of the recipe or its network; None where neither has it."""
-    return getattr(recipe, key, None) if key in type(recipe).model_fields else getattr(recipe.net, key, None)
+    return (
+        getattr(recipe, key, None)
+        if key in type(recipe).model_fields
+        else getattr(recipe.net, key, None)
+    )
 
 
 def knobs_of(model: str, names: tuple[str, ...] | None) -> tuple[str, ...]:
@@ -73,16 +86,25 @@ def knobs_of(model: str, names: tuple[str, ...] | None) -> tuple[str, ...]:
         InputError: an unknown knob, or one that this model lacks.
     """
     known = keys_of(model, {"optimizer": "sgd"})
-    has = [name for name in KNOBS if name in known or (name == "augmentation" and not is_backbone(model))]
+    has = [
+        name
+        for name in KNOBS
+        if name in known or (name == "augmentation" and not is_backbone(model))
+    ]
     if names is None:
         return tuple(name for name in USUAL_KNOBS if name in has)
     for name in names:
         if name not in KNOBS:
-            raise InputError(f"there is no knob '{name}'{meant(name, list(KNOBS))}", f"Knobs: {', '.join(KNOBS)}.")
+            raise InputError(
+                f"there is no knob '{name}'{meant(name, list(KNOBS))}",
+                f"Knobs: {', '.join(KNOBS)}.",
+            )
         if name not in has:
             raise InputError(f"model {model} has no {name}.", f"Its knobs: {', '.join(has)}.")
     if not names:
-        raise InputError("--of is empty, but wanted are knobs.", f"Knobs of {model}: {', '.join(has)}.")
+        raise InputError(
+            "--of is empty, but wanted are knobs.", f"Knobs of {model}: {', '.join(has)}."
+        )
     return tuple(dict.fromkeys(names))
 
 
@@ -98,4 +120,8 @@ def turned(recipe: Recipe, change: dict[str, Any], given: dict[str, Any], preset
     if "optimizer" in change:
         own = {key: value for key, value in own.items() if key not in ("lr", "momentum")}
     known = keys_of(recipe.model, {"optimizer": "sgd", "transfer": value_of(recipe, "transfer")})
-    return make_recipe(recipe.model, {key: value for key, value in {**decided, **own, **change}.items() if key in known}, preset)
+    return make_recipe(
+        recipe.model,
+        {key: value for key, value in {**decided, **own, **change}.items() if key in known},
+        preset,
+    )

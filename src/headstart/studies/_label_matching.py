@@ -26,20 +26,40 @@ _LEVEL = 0.05
 _Correct = Mapping[tuple[str, int], NDArray[np.bool_]]
 
 
-def findings(entries: Sequence[Contender], correct: _Correct, counts: Sequence[int], part: str) -> dict[str, Any]:
+def findings(
+    entries: Sequence[Contender], correct: _Correct, counts: Sequence[int], part: str
+) -> dict[str, Any]:
     """What the curves of all contenders show against the first one that has no head start.
 
     Args:
         correct: `(S, N)` booleans by contender and labels a class, where all seeds finished.
         counts: labels a class, ascending.
     """
-    baseline = next((one for one in entries if not getattr(one.recipe.net, "pretrained", False)), entries[0])
+    baseline = next(
+        (one for one in entries if not getattr(one.recipe.net, "pretrained", False)), entries[0]
+    )
     others = [one for one in entries if one is not baseline]
-    curves = {one.name: {count: correct[one.name, count] for count in counts if (one.name, count) in correct} for one in entries}
+    curves = {
+        one.name: {
+            count: correct[one.name, count] for count in counts if (one.name, count) in correct
+        }
+        for one in entries
+    }
     differences = _differences(baseline.name, [one.name for one in others], curves, counts)
-    compared = [_compared(one.name, baseline.name, curves, differences[one.name], part) for one in others]
-    sentences = [one["sentence"] for one in compared] or [_alone(baseline.name, curves[baseline.name], part)]
-    main = next((number for number, one in enumerate(compared) if one["leader"] not in (None, baseline.name)), 0)
+    compared = [
+        _compared(one.name, baseline.name, curves, differences[one.name], part) for one in others
+    ]
+    sentences = [one["sentence"] for one in compared] or [
+        _alone(baseline.name, curves[baseline.name], part)
+    ]
+    main = next(
+        (
+            number
+            for number, one in enumerate(compared)
+            if one["leader"] not in (None, baseline.name)
+        ),
+        0,
+    )
     return {
         "per_class": list(counts),
         "compared_with": baseline.name,
@@ -50,7 +70,10 @@ def findings(entries: Sequence[Contender], correct: _Correct, counts: Sequence[i
 
 
 def _differences(
-    baseline: str, others: Sequence[str], curves: Mapping[str, Mapping[int, NDArray[np.bool_]]], counts: Sequence[int]
+    baseline: str,
+    others: Sequence[str],
+    curves: Mapping[str, Mapping[int, NDArray[np.bool_]]],
+    counts: Sequence[int],
 ) -> dict[str, dict[int, Pair]]:
     """Each other contender against the baseline with each number of labels; corrected for all of these tests together.
 
@@ -70,7 +93,11 @@ def _differences(
 
 
 def _compared(
-    other: str, baseline: str, curves: Mapping[str, Mapping[int, NDArray[np.bool_]]], pairs: Mapping[int, Pair], part: str
+    other: str,
+    baseline: str,
+    curves: Mapping[str, Mapping[int, NDArray[np.bool_]]],
+    pairs: Mapping[int, Pair],
+    part: str,
 ) -> dict[str, Any]:
     """One contender against the baseline."""
     counts = list(pairs)
@@ -96,7 +123,10 @@ def _compared(
         "match": None,
     }
     if first is not None and len(counts) > 1:
-        above, below = (np.stack([curves[found[name]][count] for count in counts]) for name in ("leader", "follower"))
+        above, below = (
+            np.stack([curves[found[name]][count] for count in counts])
+            for name in ("leader", "follower")
+        )
         pair = curve_pair(counts, above, below)
         found["crossing"] = _labels(pair.crossing(), counts)
         found["matches"] = [_match(pair, at, counts) for at in range(len(counts))]
@@ -107,8 +137,17 @@ def _compared(
 def _match(pair: CurvePair, at: int, counts: Sequence[int]) -> dict[str, Any]:
     """How many labels the follower needs for what the leader has with `counts[at]`, and how many times as many that is."""
     needs = _labels(pair.matching(at), counts)
-    one, *ends = (None if value is None else value / counts[at] for value in (needs["per_class"], *needs["interval"]))
-    return {"per_class": counts[at], "accuracy": float(pair.a[at]), "needs": needs, "times": one, "times_interval": ends}
+    one, *ends = (
+        None if value is None else value / counts[at]
+        for value in (needs["per_class"], *needs["interval"])
+    )
+    return {
+        "per_class": counts[at],
+        "accuracy": float(pair.a[at]),
+        "needs": needs,
+        "times": one,
+        "times_interval": ends,
+    }
 
 
 def _labels(found: Labels, counts: Sequence[int]) -> dict[str, Any]:
@@ -133,7 +172,9 @@ def _sentence(found: Mapping[str, Any], counts: Sequence[int], part: str) -> str
             else f"{found['a']} and {found['b']} cannot be compared: too many of their runs failed."
         )
     if found["match"] is None:
-        return f"{found['leader']} is ahead of {found['follower']} with {counts[0]:,} labels a class."
+        return (
+            f"{found['leader']} is ahead of {found['follower']} with {counts[0]:,} labels a class."
+        )
     match = found["matches"][found["match"]]
     begin = f"With {_count(match['per_class'])} a class, {found['leader']} gets {match['accuracy']:.1%} of {part} images right"
     return f"{begin}; {_needs(match, found['follower'], counts)} {_end(found, counts)}"
@@ -171,8 +212,14 @@ def _end(found: Mapping[str, Any], counts: Sequence[int]) -> str:
     if crossing["where"] == "above" and (before := _ahead_before(found)):
         return f"{before}; with {most} {found['leader']} is ahead by {by}."
     if crossing["where"] == "above":
-        maybe = f", though they may from {rounded(low)} on" if low is not None and low < counts[-1] else ""
-        return f"The curves do not cross{maybe}: with {most} {found['leader']} is still ahead by {by}."
+        maybe = (
+            f", though they may from {rounded(low)} on"
+            if low is not None and low < counts[-1]
+            else ""
+        )
+        return (
+            f"The curves do not cross{maybe}: with {most} {found['leader']} is still ahead by {by}."
+        )
     least = rounded(low) if low else f"fewer than {counts[0]:,}"
     span = f"{least} to {rounded(high) if high else f'more than {counts[-1]:,}'}"
     at = rounded(crossing["per_class"] or counts[0])
@@ -193,5 +240,8 @@ def _ahead_before(found: Mapping[str, Any]) -> str:
 def _alone(name: str, curve: Mapping[int, NDArray[np.bool_]], part: str) -> str:
     if not curve:
         return f"Too many runs of {name} failed."
-    ends = [f"{curve[count].mean():.1%} with {_count(count)} a class" for count in (min(curve), max(curve))]
+    ends = [
+        f"{curve[count].mean():.1%} with {_count(count)} a class"
+        for count in (min(curve), max(curve))
+    ]
     return f"{name} gets {' and '.join(dict.fromkeys(ends))} of {part} images right."

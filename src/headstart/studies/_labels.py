@@ -65,12 +65,16 @@ class LabelStudy:
             InputError: unknown or repeated models, fewer than two numbers of labels, no seeds, unknown keys or bad values.
         """
         if self.seeds < 1:
-            raise InputError(f"--seeds is {self.seeds}, but each point needs one or more.", "Three show how much chance matters.")
+            raise InputError(
+                f"--seeds is {self.seeds}, but each point needs one or more.",
+                "Three show how much chance matters.",
+            )
         counts = (1, 2) if self.per_class is None else self.per_class
         if len(set(counts)) < 2 or min(counts) < 1:
             shown = ",".join(map(str, counts)) or "empty"
             raise InputError(
-                f"--per-class is {shown}, but a curve needs two or more numbers of labels from 1.", "Example: --per-class 10,100"
+                f"--per-class is {shown}, but a curve needs two or more numbers of labels from 1.",
+                "Example: --per-class 10,100",
             )
         for one in contenders(self.models, self.values):
             if one.run is not None:
@@ -86,7 +90,12 @@ class LabelStudy:
 
     def as_json(self) -> dict[str, Any]:
         """What defines the study."""
-        return plain({**vars(self), "values": {key: value for key, value in self.values.items() if value is not None}})
+        return plain(
+            {
+                **vars(self),
+                "values": {key: value for key, value in self.values.items() if value is not None},
+            }
+        )
 
 
 def labels(
@@ -128,34 +137,68 @@ def labels(
         check(one.recipe, dataset, fewest)
 
     def work() -> dict[str, Any]:
-        drawn = {count: {seed: labelled(dataset, split, count, seed) for seed in range(asked.seeds)} for count in counts}
+        drawn = {
+            count: {seed: labelled(dataset, split, count, seed) for seed in range(asked.seeds)}
+            for count in counts
+        }
         grid = Grid(_variants(entries, drawn), tuple(range(asked.seeds)))
         if follow(grid, folder) is None and asked.time_limit is not None:
             _fit_features(grid, entries, dataset, seen, asked.time_limit, started)
         _compute_features(grid, entries, dataset, seen)
         with open_executor(where or Where(), dataset, seen) as executor:
             grid = plan_grid(
-                grid.variants, grid.seeds, asked.time_limit, dataset, seen, folder, executor.slots, started, grid.notes
+                grid.variants,
+                grid.seeds,
+                asked.time_limit,
+                dataset,
+                seen,
+                folder,
+                executor.slots,
+                started,
+                grid.notes,
             )
             run_grid(grid, executor, folder, "labels")
         facts = common_facts(grid, part, asked.time_limit, time.perf_counter() - started)
         found = [_curve(one, grid, dataset, part, folder) for one in entries]
         kept = sorted({one.per_class for one in grid.variants})
         right = grid.correct(part)
-        correct = {(one.of, one.per_class): right[one.name] for one in grid.variants if one.name in right}
+        correct = {
+            (one.of, one.per_class): right[one.name] for one in grid.variants if one.name in right
+        }
         said = findings(entries, correct, kept, part)
-        one_seed = ["One seed: the differences are about these trained models, not about the contenders."]
-        notes.extend([*grid.notes, *(one_seed if asked.seeds == 1 else []), *_about_validation(split, part), *_failures(grid)])
-        return {**facts, "classes": len(dataset.class_names), "contenders": found, **said, "notes": notes}
+        one_seed = [
+            "One seed: the differences are about these trained models, not about the contenders."
+        ]
+        notes.extend(
+            [
+                *grid.notes,
+                *(one_seed if asked.seeds == 1 else []),
+                *_about_validation(split, part),
+                *_failures(grid),
+            ]
+        )
+        return {
+            **facts,
+            "classes": len(dataset.class_names),
+            "contenders": found,
+            **said,
+            "notes": notes,
+        }
 
-    digests = [one.recipe.digest for one in entries]  # a file of that name may hold another recipe by now
-    return answer("labels", {**asked.as_json(), "recipes": digests}, dataset, split, folder, command, work)
+    digests = [
+        one.recipe.digest for one in entries
+    ]  # a file of that name may hold another recipe by now
+    return answer(
+        "labels", {**asked.as_json(), "recipes": digests}, dataset, split, folder, command, work
+    )
 
 
 def _counts(asked: LabelStudy, dataset: Dataset, split: Split) -> tuple[list[int], list[str]]:
     """The numbers of labels that the data can give, ascending, and what is to be said about the others."""
     most = most_per_class(dataset, split)
-    wanted = sorted(set(asked.per_class or (USUAL_PER_CLASS if most >= USUAL_PER_CLASS[1] else FEW_PER_CLASS)))
+    wanted = sorted(
+        set(asked.per_class or (USUAL_PER_CLASS if most >= USUAL_PER_CLASS[1] else FEW_PER_CLASS))
+    )
     counts = [count for count in wanted if count <= most]
     if len(counts) < 2:
         raise InputError(
@@ -165,7 +208,11 @@ def _counts(asked: LabelStudy, dataset: Dataset, split: Split) -> tuple[list[int
         )
     gone = wanted[len(counts) :]
     said = (
-        [f"Left out: {_numbers(gone)} labels a class; the smallest class has {most:,} different training images."] if gone else []
+        [
+            f"Left out: {_numbers(gone)} labels a class; the smallest class has {most:,} different training images."
+        ]
+        if gone
+        else []
     )
     return counts, said
 
@@ -174,10 +221,19 @@ def _numbers(counts: Sequence[int]) -> str:
     return listed([f"{count:,}" for count in counts])
 
 
-def _variants(entries: Sequence[Contender], drawn: Mapping[int, Mapping[int, NDArray[np.int64]]]) -> list[Variant]:
+def _variants(
+    entries: Sequence[Contender], drawn: Mapping[int, Mapping[int, NDArray[np.int64]]]
+) -> list[Variant]:
     """The fewest labels come first; the two smallest numbers stay, larger ones go first where time is short."""
     return [
-        Variant(f"{folder_name(one.name)}-{count}", one.recipe, max(0, place - 1), train, one.name, count)
+        Variant(
+            f"{folder_name(one.name)}-{count}",
+            one.recipe,
+            max(0, place - 1),
+            train,
+            one.name,
+            count,
+        )
         for place, (count, train) in enumerate(drawn.items())
         for one in entries
     ]
@@ -185,14 +241,29 @@ def _variants(entries: Sequence[Contender], drawn: Mapping[int, Mapping[int, NDA
 
 def _union(grid: Grid, dataset: Dataset, seen: Split) -> Split:
     """All images that any run of the grid will look at, as one split."""
-    return with_train(dataset, seen, np.unique(np.concatenate([one.train[seed] for one in grid.variants for seed in grid.seeds])))
+    return with_train(
+        dataset,
+        seen,
+        np.unique(
+            np.concatenate([one.train[seed] for one in grid.variants for seed in grid.seeds])
+        ),
+    )
 
 
 def _fit_features(
-    grid: Grid, entries: Sequence[Contender], dataset: Dataset, seen: Split, time_limit: float, started: float
+    grid: Grid,
+    entries: Sequence[Contender],
+    dataset: Dataset,
+    seen: Split,
+    time_limit: float,
+    started: float,
 ) -> None:
     """Shrink the grid until the features of its images are ready in their share of the time."""
-    frozen = {(one.recipe.model, one.recipe.net.model_dump_json()): one.recipe for one in entries if one.recipe.on_features}
+    frozen = {
+        (one.recipe.model, one.recipe.net.model_dump_json()): one.recipe
+        for one in entries
+        if one.recipe.on_features
+    }
     if not frozen:
         return
     an_image = sum(seconds_per_image(recipe, dataset, seen) for recipe in frozen.values())
@@ -210,12 +281,16 @@ def _fit_features(
         )
 
 
-def _compute_features(grid: Grid, entries: Sequence[Contender], dataset: Dataset, seen: Split) -> None:
+def _compute_features(
+    grid: Grid, entries: Sequence[Contender], dataset: Dataset, seen: Split
+) -> None:
     """Features of all images at once, before the runs that share them; the recipes say at which size images are shown."""
     union = _union(grid, dataset, seen)
     decided: dict[str, Recipe] = {}
     for one in entries:
-        if isinstance(options := one.recipe.net, BackboneOptions) and (options.pretrained or one.recipe.on_features):
+        if isinstance(options := one.recipe.net, BackboneOptions) and (
+            options.pretrained or one.recipe.on_features
+        ):
             progress.say(f"{one.name}: features, once for all runs")
         decided[one.name] = with_features(one.recipe, dataset, union)
     for variant in grid.variants:
@@ -235,7 +310,9 @@ def _curve(one: Contender, grid: Grid, dataset: Dataset, part: str, folder: Path
                 "epochs": variant.recipe.epochs,
                 "seconds": float(np.median(seconds)) if seconds else None,
                 "runs": relative(variant.runs, folder),
-                "failed": [f"seed {seed}: {text}" for seed, text in sorted(variant.failures.items())],
+                "failed": [
+                    f"seed {seed}: {text}" for seed, text in sorted(variant.failures.items())
+                ],
             }
         )
     last = next((point for point in reversed(points) if point["accuracy"]), points[-1])
@@ -255,7 +332,9 @@ def _curve(one: Contender, grid: Grid, dataset: Dataset, part: str, folder: Path
 def _about_validation(split: Split, part: str) -> list[str]:
     count = len(split.validation)
     if part == "validation":
-        return [f"There are no test images: the {count:,} validation images judged. No run stopped by them."]
+        return [
+            f"There are no test images: the {count:,} validation images judged. No run stopped by them."
+        ]
     if not count:
         return []
     return [

@@ -61,15 +61,23 @@ class RateStudy:
             InputError: unknown model or key, a bad rate, fewer than two rates, no seeds.
         """
         if self.seeds < 1:
-            raise InputError(f"--seeds is {self.seeds}, but each rate needs one or more.", "Three show how much chance matters.")
+            raise InputError(
+                f"--seeds is {self.seeds}, but each rate needs one or more.",
+                "Three show how much chance matters.",
+            )
         if len(set(self.all_rates())) < 2:
-            raise InputError(f"--values is {self.rates}, but a study of rates needs two or more.", "Example: --values 1e-2,1e-3")
+            raise InputError(
+                f"--values is {self.rates}, but a study of rates needs two or more.",
+                "Example: --values 1e-2,1e-3",
+            )
         for rate in self.all_rates():
             self.recipe(rate)
 
     def recipe(self, rate: float | None = None) -> Recipe:
         """The recipe at a rate; that of a linear head on frozen features learns by steps here."""
-        return by_steps(self.model, {**self.values, **({} if rate is None else {"lr": rate})}, self.preset)
+        return by_steps(
+            self.model, {**self.values, **({} if rate is None else {"lr": rate})}, self.preset
+        )
 
     def all_rates(self) -> list[float]:
         """Ascending."""
@@ -121,18 +129,33 @@ def lr(
         base = with_features(asked.recipe(), dataset, split)
         with open_executor(where or Where(), dataset, split) as executor:
             variants = [
-                Variant(f"lr-{rate:g}", base.model_copy(update={"lr": rate}), _rank(rate, base)) for rate in asked.all_rates()
+                Variant(f"lr-{rate:g}", base.model_copy(update={"lr": rate}), _rank(rate, base))
+                for rate in asked.all_rates()
             ]
             grid = plan_grid(
-                variants, tuple(range(asked.seeds)), asked.time_limit, dataset, split, folder, executor.slots, started
+                variants,
+                tuple(range(asked.seeds)),
+                asked.time_limit,
+                dataset,
+                split,
+                folder,
+                executor.slots,
+                started,
             )
             run_grid(grid, executor, folder, "lr")
         progress.say(f"range test, {_RANGE_TESTS} times")
-        tests = [range_test(grid.variants[0].recipe, dataset, split, seed) for seed in range(_RANGE_TESTS)]
+        tests = [
+            range_test(grid.variants[0].recipe, dataset, split, seed)
+            for seed in range(_RANGE_TESTS)
+        ]
         rates = _rates(grid, part, dataset, split, folder)
         said = _finding(rates, tests, base, grid, part)
         facts = common_facts(grid, part, asked.time_limit, time.perf_counter() - started)
-        recipe = {"model": base.model, "epochs": grid.variants[0].recipe.epochs, "optimizer": base.optimizer}
+        recipe = {
+            "model": base.model,
+            "epochs": grid.variants[0].recipe.epochs,
+            "optimizer": base.optimizer,
+        }
         return {**facts, **recipe, "rates": rates, **said}
 
     return answer("lr", asked.as_json(), dataset, split, folder, command, work)
@@ -144,7 +167,9 @@ def _rank(rate: float, base: Recipe) -> int:
     return 0 if any(near) else 1
 
 
-def _rates(grid: Grid, part: str, dataset: Dataset, split: Split, folder: Path) -> list[dict[str, Any]]:
+def _rates(
+    grid: Grid, part: str, dataset: Dataset, split: Split, folder: Path
+) -> list[dict[str, Any]]:
     """What each rate led to; the best one by validation loss, and each other's difference to it.
 
     As good as the best is what is not shown to be worse and has an accuracy within the best one's interval: with few seeds the
@@ -152,9 +177,13 @@ def _rates(grid: Grid, part: str, dataset: Dataset, split: Split, folder: Path) 
     """
     chance = _loss_of_knowing_nothing(dataset, split)
     correct = grid.correct(part)
-    learnt = {one.name: _mean_loss(one) for one in grid.variants if one.runs and not _broke(one, chance)}
+    learnt = {
+        one.name: _mean_loss(one) for one in grid.variants if one.runs and not _broke(one, chance)
+    }
     best = min(learnt, key=lambda name: learnt[name]) if learnt else None
-    pairs: dict[str, Pair] = pairs_with(best, correct, _LEVEL) if best is not None and len(correct) > 1 else {}
+    pairs: dict[str, Pair] = (
+        pairs_with(best, correct, _LEVEL) if best is not None and len(correct) > 1 else {}
+    )
     least = accuracy_interval(correct[best])[0] if best is not None else 1.0
     found = []
     for one in grid.variants:
@@ -167,13 +196,19 @@ def _rates(grid: Grid, part: str, dataset: Dataset, split: Split, folder: Path) 
                 "validation": scores(one, "validation"),
                 "test": scores(one, "test"),
                 "runs": relative(one.runs, folder),
-                "diverged": [{"seed": seed, "message": text} for seed, text in sorted(one.failures.items())],
+                "diverged": [
+                    {"seed": seed, "message": text} for seed, text in sorted(one.failures.items())
+                ],
                 "broke": _broke(one, chance),
                 "is_best": one.name == best,
                 "as_good": one.name == best or is_good,
                 "difference": None
                 if pair is None
-                else {"difference": pair.difference, "interval": pair.interval, "p_adjusted": pair.p_adjusted},
+                else {
+                    "difference": pair.difference,
+                    "interval": pair.interval,
+                    "p_adjusted": pair.p_adjusted,
+                },
             }
         )
     return found
@@ -192,7 +227,9 @@ def _mean_loss(one: Variant) -> float:
 def _broke(one: Variant, chance: float) -> bool:
     """Whether any seed ended without finite weights, or knowing less than the frequencies of the classes."""
     metrics = [read_metrics(run) for run in one.runs.values()]
-    return bool(one.failures) or any((each["validation"] or each["test"])["loss"] >= chance for each in metrics)
+    return bool(one.failures) or any(
+        (each["validation"] or each["test"])["loss"] >= chance for each in metrics
+    )
 
 
 def _loss_of_knowing_nothing(dataset: Dataset, split: Split) -> float:
@@ -202,7 +239,9 @@ def _loss_of_knowing_nothing(dataset: Dataset, split: Split) -> float:
     return float(-(shares * np.log(shares)).sum())
 
 
-def _finding(rates: list[dict[str, Any]], tests: list[RangeTest], base: Recipe, grid: Grid, part: str) -> dict[str, Any]:
+def _finding(
+    rates: list[dict[str, Any]], tests: list[RangeTest], base: Recipe, grid: Grid, part: str
+) -> dict[str, Any]:
     at = next((number for number, rate in enumerate(rates) if rate["is_best"]), None)
     if at is None:
         sentence = f"{base.model} with {base.optimizer} learnt nothing at any of these rates."
@@ -232,8 +271,16 @@ def _finding(rates: list[dict[str, Any]], tests: list[RangeTest], base: Recipe, 
         f"The best learning rate of {base.model} with {base.optimizer} over {grid.variants[0].recipe.epochs:.3g} epochs is "
         f"{best:g} ({judged:.1%} on {part} images); {width}{breaks}."
     )
-    edge = " The best rate is at the edge of the grid: give --values beyond it." if at in (0, len(rates) - 1) else ""
-    one_seed = [] if len(grid.seeds) > 1 else ["One seed: the differences are about these trained models, not about the rates."]
+    edge = (
+        " The best rate is at the edge of the grid: give --values beyond it."
+        if at in (0, len(rates) - 1)
+        else ""
+    )
+    one_seed = (
+        []
+        if len(grid.seeds) > 1
+        else ["One seed: the differences are about these trained models, not about the rates."]
+    )
     return {
         "best": best,
         "good": good,
@@ -250,11 +297,23 @@ def _range_tests(tests: list[RangeTest], rates: list[dict[str, Any]], low: float
     suggested = float(np.exp(np.mean(np.log(suggestions))))
     nearest = min(rates, key=lambda rate: abs(math.log(rate["lr"] / suggested)))
     agrees = bool(nearest["as_good"])
-    where = "among the rates that are as good as the best" if agrees else "below them" if nearest["lr"] < low else "above them"
+    where = (
+        "among the rates that are as good as the best"
+        if agrees
+        else "below them"
+        if nearest["lr"] < low
+        else "above them"
+    )
     spread = f"{min(suggestions):.2g} to {max(suggestions):.2g} over {len(tests)} repeats"
     return {
         "repeats": [
-            {"rates": test.rates, "losses": test.losses, "steepest": test.steepest, "minimum": test.minimum} for test in tests
+            {
+                "rates": test.rates,
+                "losses": test.losses,
+                "steepest": test.steepest,
+                "minimum": test.minimum,
+            }
+            for test in tests
         ],
         "suggested": suggested,
         "agrees": agrees,

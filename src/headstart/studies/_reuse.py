@@ -12,7 +12,10 @@ from headstart.data import Dataset, Split
 from headstart.execution import Job
 from headstart.training import identity
 
-_WHERE = ("*/recipe.json", "*/runs/*/recipe.json")  # beside the study: single runs, and the runs of other studies
+_WHERE = (
+    "*/recipe.json",
+    "*/runs/*/recipe.json",
+)  # beside the study: single runs, and the runs of other studies
 
 
 def adopt(jobs: Sequence[Job], dataset: Dataset, split: Split, folder: Path) -> None:
@@ -38,7 +41,9 @@ def _finished_runs(folder: Path) -> dict[str, Path]:
     found = {}
     for pattern in _WHERE:
         for path in folder.absolute().parent.glob(pattern):
-            if (path.parent / "metrics.json").exists() and (path.parent / "model.safetensors").exists():
+            if (path.parent / "metrics.json").exists() and (
+                path.parent / "model.safetensors"
+            ).exists():
                 found[_mark(store.read_json_or(path, None))] = path.parent
     return found
 

@@ -38,11 +38,15 @@ def answer(
     if (finding := finished(folder, study, identity)) is not None:
         return finding
     with store.claim(folder):
-        if (finding := finished(folder, study, identity)) is not None:  # by another process, meanwhile
+        if (
+            finding := finished(folder, study, identity)
+        ) is not None:  # by another process, meanwhile
             return finding
         begun = {"study": study, **identity}
         if store.read_json_or(folder / "study.json", None) != begun:
-            store.remove_file(folder / "budget.json")  # the plan of an interrupted study that this one takes over
+            store.remove_file(
+                folder / "budget.json"
+            )  # the plan of an interrupted study that this one takes over
         store.write_json(folder / "study.json", begun)
         write_split(split, dataset, folder)
         facts = {
@@ -52,7 +56,11 @@ def answer(
             "command": command,
             "dataset": {
                 **describe(dataset, split),
-                "counts": {"train": len(split.train), "validation": len(split.validation), "test": len(split.test)},
+                "counts": {
+                    "train": len(split.train),
+                    "validation": len(split.validation),
+                    "test": len(split.test),
+                },
             },
             "report": str(folder / "report.html"),
         }
@@ -67,7 +75,10 @@ def part_that_judges(split: Split) -> str:
         InputError: there are neither.
     """
     if not len(split.test) and not len(split.validation):
-        raise InputError("there is neither a test nor a validation image.", "Give --test or --validation a fraction above 0.")
+        raise InputError(
+            "there is neither a test nor a validation image.",
+            "Give --test or --validation a fraction above 0.",
+        )
     return "test" if len(split.test) else "validation"
 
 
@@ -88,16 +99,26 @@ def finished(folder: Path, study: str, identity: dict[str, Any]) -> dict[str, An
         InputError: results of another study are there, or things that are no study; neither is ever overwritten.
     """
     if not (folder / "study.json").exists():
-        strangers = [entry.name for entry in folder.iterdir() if not entry.name.startswith(".")] if folder.is_dir() else []
+        strangers = (
+            [entry.name for entry in folder.iterdir() if not entry.name.startswith(".")]
+            if folder.is_dir()
+            else []
+        )
         if strangers:
             listed = ", ".join(sorted(strangers)[:3])
-            raise InputError(f"{folder} is not empty and holds no study: {listed}.", "Choose another --out.")
+            raise InputError(
+                f"{folder} is not empty and holds no study: {listed}.", "Choose another --out."
+            )
         return None
     found = store.read_json(folder / "study.json")
-    holds_results = (folder / "finding.json").exists() or any((folder / "runs").glob("*/metrics.json"))
+    holds_results = (folder / "finding.json").exists() or any(
+        (folder / "runs").glob("*/metrics.json")
+    )
     for key, wanted in {"study": study, **identity}.items():
         if holds_results and found.get(key) != wanted:
-            shown = "" if key in ("dataset", "split") else f" ({found.get(key)} there, {wanted} asked)"
+            shown = (
+                "" if key in ("dataset", "split") else f" ({found.get(key)} there, {wanted} asked)"
+            )
             raise InputError(
                 f"{folder} holds a study with another {key.replace('_', ' ')}{shown}.",
                 f"Choose another --out, or remove that folder. Beside {folder}, its finished runs are taken over where they fit.",

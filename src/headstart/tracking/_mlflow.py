@@ -15,7 +15,11 @@ _WATCHED = "train_loss"  # in every epoch
 _STATUS = {"finished": "FINISHED", "failed": "FAILED", "stopped": "KILLED"}
 # A server that does not answer must not hold the run up for the ten minutes and more that MLflow would try: read at each request.
 # And nobody asked for usage statistics: read when MLflow is imported. What the user has set stays.
-_SETTINGS = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "10", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_DISABLE_TELEMETRY": "true"}
+_SETTINGS = {
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+}
 
 
 def open_log(folder: Path, name: str, parameters: Mapping[str, Value], mark: str | None) -> Log:
@@ -30,7 +34,9 @@ def open_log(folder: Path, name: str, parameters: Mapping[str, Value], mark: str
 
 
 class _Run:
-    def __init__(self, folder: Path, name: str, parameters: Mapping[str, Value], mark: str | None) -> None:
+    def __init__(
+        self, folder: Path, name: str, parameters: Mapping[str, Value], mark: str | None
+    ) -> None:
         from mlflow import MlflowClient
         from mlflow.entities import Param
 
@@ -43,7 +49,9 @@ class _Run:
             experiment = found.experiment_id if found else self._client.create_experiment(wanted)
             tags = {"headstart.folder": str(folder.absolute())}
             mark = self._client.create_run(experiment, run_name=name, tags=tags).info.run_id
-            self._client.log_batch(mark, params=[Param(key, str(value)) for key, value in parameters.items()])
+            self._client.log_batch(
+                mark, params=[Param(key, str(value)) for key, value in parameters.items()]
+            )
         else:
             self._client.update_run(mark, status="RUNNING")
         self.mark: str = mark
@@ -58,7 +66,9 @@ class _Run:
         from mlflow.entities import Metric
 
         now = int(time.time() * 1000)
-        self._client.log_batch(self.mark, metrics=[Metric(key, value, now, epoch) for key, value in values.items()])
+        self._client.log_batch(
+            self.mark, metrics=[Metric(key, value, now, epoch) for key, value in values.items()]
+        )
 
     def scores(self, values: Mapping[str, float]) -> None:
         self.scalars(0, values)

@@ -30,7 +30,11 @@ class _Events:
         if not self._folder.exists():
             return set()
         found = EventAccumulator(str(self._folder)).Reload()
-        return {event.step for event in found.Scalars(_WATCHED)} if _WATCHED in found.Tags()["scalars"] else set()
+        return (
+            {event.step for event in found.Scalars(_WATCHED)}
+            if _WATCHED in found.Tags()["scalars"]
+            else set()
+        )
 
     def go_on_from(self, epoch: int) -> None:
         from torch.utils.tensorboard import SummaryWriter

@@ -17,7 +17,14 @@ from headstart.training import Observe
 # Each is also the module that is imported, and the extra that installs it.
 TRACKERS = {"tensorboard": "TensorBoard", "mlflow": "MLflow", "wandb": "Weights & Biases"}
 _NOTE = "tracking.json"
-_MODEL_FILES = ("model.safetensors", "classifier.json", "recipe.json", "data.json", "environment.json", "metrics.json")
+_MODEL_FILES = (
+    "model.safetensors",
+    "classifier.json",
+    "recipe.json",
+    "data.json",
+    "environment.json",
+    "metrics.json",
+)
 _SCORES = ("accuracy", "loss", "macro_f1")
 
 Status = Literal["finished", "failed", "stopped"]
@@ -67,10 +74,14 @@ def track_with(tracker: str, *, with_files: bool = True) -> Observe:
         InputError: no such tracker, it is not installed, or it lacks a key.
     """
     if tracker not in TRACKERS:
-        raise InputError(f"--track is '{tracker}'{meant(tracker, list(TRACKERS))}", f"Trackers: {', '.join(TRACKERS)}.")
+        raise InputError(
+            f"--track is '{tracker}'{meant(tracker, list(TRACKERS))}",
+            f"Trackers: {', '.join(TRACKERS)}.",
+        )
     if find_spec(tracker) is None:
         raise InputError(
-            f"--track {tracker} needs {TRACKERS[tracker]}, which is not installed.", f"pip install 'headstart[{tracker}]'"
+            f"--track {tracker} needs {TRACKERS[tracker]}, which is not installed.",
+            f"pip install 'headstart[{tracker}]'",
         )
     if tracker == "wandb":
         from headstart.tracking._wandb import need_key
@@ -93,7 +104,9 @@ class Tracked:
         if note.get("ended"):
             return
         make = import_module(f"headstart.tracking._{self._tracker}").open_log
-        log: Log = make(folder, f"{folder.parent.name}/{folder.name}", _parameters(folder), note.get("mark"))
+        log: Log = make(
+            folder, f"{folder.parent.name}/{folder.name}", _parameters(folder), note.get("mark")
+        )
         self._log = log
         self._remember({"mark": log.mark, "ended": False})
         self._told = log.epochs()
@@ -104,7 +117,9 @@ class Tracked:
 
     def epoch(self, number: int, row: Mapping[str, float | None]) -> None:
         if self._log is not None and number not in self._told:
-            self._log.scalars(number, {key: value for key, value in row.items() if value is not None})
+            self._log.scalars(
+                number, {key: value for key, value in row.items() if value is not None}
+            )
             self._told.add(number)
 
     def end(self, metrics: dict[str, Any]) -> None:
@@ -129,12 +144,18 @@ class Tracked:
         return found
 
     def _remember(self, note: dict[str, Any]) -> None:
-        store.write_json(self._folder / _NOTE, {**store.read_json_or(self._folder / _NOTE, {}), self._tracker: note})
+        store.write_json(
+            self._folder / _NOTE,
+            {**store.read_json_or(self._folder / _NOTE, {}), self._tracker: note},
+        )
 
 
 def _parameters(folder: Path) -> dict[str, Value]:
     """The recipe with everything decided, the data, the seed; flat."""
-    asked, data = store.read_json(folder / "recipe.json"), store.read_json_or(folder / "data.json", {})
+    asked, data = (
+        store.read_json(folder / "recipe.json"),
+        store.read_json_or(folder / "data.json", {}),
+    )
     plan = store.read_json_or(folder / "plan.json", {})
     recipe = plan.get("recipe") or asked["recipe"]
     parts = {f"{name}_images": one["images"] for name, one in (data.get("parts") or {}).items()}
@@ -148,11 +169,21 @@ def _plain(value: Any) -> Value:
 
 def _scores(metrics: Mapping[str, Any]) -> dict[str, float]:
     judged = {
-        f"final_{part}_{key}": scores[key] for part in ("validation", "test") if (scores := metrics[part]) for key in _SCORES
+        f"final_{part}_{key}": scores[key]
+        for part in ("validation", "test")
+        if (scores := metrics[part])
+        for key in _SCORES
     }
-    sizes = {key: metrics[key] for key in ("epochs", "parameters", "multiply_adds", "predict_ms_per_image")}
+    sizes = {
+        key: metrics[key]
+        for key in ("epochs", "parameters", "multiply_adds", "predict_ms_per_image")
+    }
     seconds = {f"{key}_seconds": value for key, value in metrics["seconds"].items()}
-    return {key: float(value) for key, value in {**judged, **sizes, **seconds}.items() if value is not None}
+    return {
+        key: float(value)
+        for key, value in {**judged, **sizes, **seconds}.items()
+        if value is not None
+    }
 
 
 def _figures(folder: Path) -> list[Path]:

@@ -36,7 +36,9 @@ def open_log(folder: Path, name: str, parameters: Mapping[str, Value], mark: str
 
 
 class _Run:
-    def __init__(self, folder: Path, name: str, parameters: Mapping[str, Value], mark: str | None) -> None:
+    def __init__(
+        self, folder: Path, name: str, parameters: Mapping[str, Value], mark: str | None
+    ) -> None:
         import wandb
 
         self.mark: str = mark or secrets.token_hex(4)
@@ -49,7 +51,9 @@ class _Run:
             name=name,
             config=dict(parameters),
             dir=str(folder),
-            settings=wandb.Settings(silent=True, console="off", disable_git=True, disable_code=True),
+            settings=wandb.Settings(
+                silent=True, console="off", disable_git=True, disable_code=True
+            ),
             reinit="create_new",
         )
         self._model = wandb.Artifact(f"model-{self.mark}", type="model")

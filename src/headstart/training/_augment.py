@@ -58,7 +58,9 @@ def augment(
         images = torch.where(mirrored, images.flip(3), images)
     pixels = images.float()
     if recipe.rotation or recipe.shift or recipe.shear or recipe.zoom:
-        maps = _affine_maps(len(rows), images.shape[2], images.shape[3], recipe, numbers)[part].to(device)
+        maps = _affine_maps(len(rows), images.shape[2], images.shape[3], recipe, numbers)[part].to(
+            device
+        )
         grid = functional.affine_grid(maps, list(images.shape), align_corners=False)
         pixels = functional.grid_sample(pixels, grid, "bilinear", "reflection", align_corners=False)
     inputs = standardise(pixels)
@@ -81,14 +83,22 @@ def _is_mirrored(rows: NDArray[np.int64], draws: Draws) -> Tensor:
     return torch.from_numpy(((mixed >> np.uint64(63)) + np.uint64(draws.epoch)) % np.uint64(2) == 1)
 
 
-def _affine_maps(count: int, height: int, width: int, recipe: Recipe, numbers: torch.Generator) -> Tensor:
+def _affine_maps(
+    count: int, height: int, width: int, recipe: Recipe, numbers: torch.Generator
+) -> Tensor:
     """`(N, 2, 3)` maps from output to input, in `affine_grid`'s coordinates (-1 to 1 over the image)."""
-    angle, shear, zoom, down, right = 2 * torch.rand(5, count, generator=numbers) - 1  # each in [-1, 1]
+    angle, shear, zoom, down, right = (
+        2 * torch.rand(5, count, generator=numbers) - 1
+    )  # each in [-1, 1]
     angle, shear = angle * math.radians(recipe.rotation), shear * math.radians(recipe.shear)
     scale, aspect = 1 + zoom * recipe.zoom, width / height
     cos, sin, skew = angle.cos(), angle.sin(), shear.tan()
-    top = torch.stack([scale * cos, scale * (cos * skew - sin) / aspect, 2 * recipe.shift * right], 1)
-    bottom = torch.stack([scale * sin * aspect, scale * (sin * skew + cos), 2 * recipe.shift * down], 1)
+    top = torch.stack(
+        [scale * cos, scale * (cos * skew - sin) / aspect, 2 * recipe.shift * right], 1
+    )
+    bottom = torch.stack(
+        [scale * sin * aspect, scale * (sin * skew + cos), 2 * recipe.shift * down], 1
+    )
     return torch.stack([top, bottom], 1)
 
 

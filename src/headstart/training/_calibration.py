@@ -32,10 +32,16 @@ def use_of(
         validation: probabilities of the validation images, `(n, K)`, if there are any.
         measured: the metrics by part.
     """
-    accuracies = {part: None if found is None else found["accuracy"] for part, found in measured.items()}
+    accuracies = {
+        part: None if found is None else found["accuracy"] for part, found in measured.items()
+    }
     return Use(
-        preprocessing=Preprocessing(**{key: dataset.options.get(key) for key in Preprocessing.model_fields}),
-        calibration=None if validation is None else _calibration(dataset.labels[split.validation], validation),
+        preprocessing=Preprocessing(
+            **{key: dataset.options.get(key) for key in Preprocessing.model_fields}
+        ),
+        calibration=None
+        if validation is None
+        else _calibration(dataset.labels[split.validation], validation),
         familiarity=_familiarity(state, source, split),
         training=Training(
             dataset=dataset.name,
@@ -63,4 +69,6 @@ def _familiarity(state: State, source: Source, split: Split) -> Familiarity | No
         return None
     rows = np.sort(np.random.default_rng(0).permutation(split.validation)[:_MOST_IMAGES])
     found = source.familiarity(state.classifier, rows)
-    return Familiarity(threshold=float(np.quantile(found, UNFAMILIAR)), quantile=UNFAMILIAR, images=len(rows))
+    return Familiarity(
+        threshold=float(np.quantile(found, UNFAMILIAR)), quantile=UNFAMILIAR, images=len(rows)
+    )

@@ -14,7 +14,9 @@ from headstart.training._state import State
 
 FOLDER, FINAL = "checkpoint", "state"
 SECONDS_BETWEEN = 25.0  # promised is 30: the step in hand is finished first
-_COST_SHARE = 0.015  # of the time, that checkpoints may take where epochs are short; promised is 0.02
+_COST_SHARE = (
+    0.015  # of the time, that checkpoints may take where epochs are short; promised is 0.02
+)
 _KEPT = 2
 
 Saved = tuple[dict[str, Tensor], dict[str, Any]]
@@ -76,8 +78,12 @@ class Checkpoints:
         """A checkpoint, if it is whole; what is wrong with it is said if it is not."""
         wrong = store.damage(path)
         if wrong is None:
-            return load((path / "state.safetensors").read_bytes()), store.read_json(path / "state.json")
-        progress.say(f"WARNING: the checkpoint {path} is damaged: {wrong}. It is set aside; the one before is used.")
+            return load((path / "state.safetensors").read_bytes()), store.read_json(
+                path / "state.json"
+            )
+        progress.say(
+            f"WARNING: the checkpoint {path} is damaged: {wrong}. It is set aside; the one before is used."
+        )
         return None
 
     def keep_final(self, run: Path) -> None:
@@ -90,12 +96,18 @@ class Checkpoints:
 
     def _numbered(self) -> list[Path]:
         """Whole ones and damaged ones not yet found out, oldest first."""
-        return sorted(path for path in self.folder.iterdir() if path.name.isdigit()) if self.folder.is_dir() else []
+        return (
+            sorted(path for path in self.folder.iterdir() if path.name.isdigit())
+            if self.folder.is_dir()
+            else []
+        )
 
 
 def final_state(run: Path) -> Saved | None:
     """The state at the end of a finished run, if it is there and whole."""
     if (run / FINAL).is_dir():
         return Checkpoints.read(run / FINAL)
-    left = sorted((run / FOLDER).glob("[0-9]*"))  # killed after its last result, before it had cleaned up
+    left = sorted(
+        (run / FOLDER).glob("[0-9]*")
+    )  # killed after its last result, before it had cleaned up
     return Checkpoints.read(left[-1]) if left else None

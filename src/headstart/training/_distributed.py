@@ -101,7 +101,9 @@ def gathered(part: NDArray[np.float32], rows: int) -> NDArray[np.float32]:
     parts = [torch.empty_like(padded) for _ in range(count())]
     distributed.all_gather(parts, padded)
     sizes = [len(own) for own in np.array_split(np.arange(rows), count())]
-    return np.concatenate([found[:size].cpu().numpy() for found, size in zip(parts, sizes, strict=True)])
+    return np.concatenate(
+        [found[:size].cpu().numpy() for found, size in zip(parts, sizes, strict=True)]
+    )
 
 
 def total(value: Tensor) -> Tensor:
@@ -122,7 +124,9 @@ def agreed(value: T) -> T:
     if not _is_shared():
         return value
     box: list[Any] = [value]
-    distributed.broadcast_object_list(box, device=best_device() if best_device().type == "cuda" else None)
+    distributed.broadcast_object_list(
+        box, device=best_device() if best_device().type == "cuda" else None
+    )
     found: T = box[0]
     return found
 
@@ -157,10 +161,17 @@ class _BatchNorm(nn.BatchNorm2d):
             return super().forward(x)
         values = x.float()
         size = total(values.new_tensor(values.numel() // values.shape[1]))
-        sums = _Sum.apply(torch.stack([values.sum((0, 2, 3)), (values * values).sum((0, 2, 3))])) / size
+        sums = (
+            _Sum.apply(torch.stack([values.sum((0, 2, 3)), (values * values).sum((0, 2, 3))]))
+            / size
+        )
         mean, variance = sums[0], sums[1] - sums[0] * sums[0]
         with torch.no_grad():
-            assert self.running_mean is not None and self.running_var is not None and self.num_batches_tracked is not None
+            assert (
+                self.running_mean is not None
+                and self.running_var is not None
+                and self.num_batches_tracked is not None
+            )
             momentum = 0.1 if self.momentum is None else self.momentum
             self.running_mean.lerp_(mean, momentum)
             self.running_var.lerp_(variance * size / (size - 1), momentum)

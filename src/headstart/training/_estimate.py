@@ -52,9 +52,15 @@ def work_of(recipe: Recipe, dataset: Dataset) -> Work:
         InputError: the images are too small for this network.
     """
     if recipe.on_features:
-        return Work(0.0, _OF_A_STEP)  # of its linear head, beside which a step itself is all that counts
+        return Work(
+            0.0, _OF_A_STEP
+        )  # of its linear head, beside which a step itself is all that counts
     height, width, channels = dataset.image_shape
-    side_px = usual_side_px(recipe, dataset.image_shape) if isinstance(recipe.net, BackboneOptions) else None
+    side_px = (
+        usual_side_px(recipe, dataset.image_shape)
+        if isinstance(recipe.net, BackboneOptions)
+        else None
+    )
     with torch.device("meta"):
         side_px = getattr(recipe.net, "input_px", None) or side_px
         net = untrained(recipe, dataset.class_names, dataset.image_shape, side_px).net

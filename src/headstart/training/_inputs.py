@@ -78,8 +78,17 @@ class Pixels:
     shown: dict[str, Any] | None = None
 
     def batch(self, rows: NDArray[np.int64], recipe: Recipe, draws: Draws) -> Tensor:
-        images = torch.from_numpy(take(self.dataset.images, _distributed.own_part(rows))).to(best_device())
-        inputs = augment(images.permute(0, 3, 1, 2), self.front, recipe, rows, _distributed.own_slice(len(rows)), draws)
+        images = torch.from_numpy(take(self.dataset.images, _distributed.own_part(rows))).to(
+            best_device()
+        )
+        inputs = augment(
+            images.permute(0, 3, 1, 2),
+            self.front,
+            recipe,
+            rows,
+            _distributed.own_slice(len(rows)),
+            draws,
+        )
         return inputs.contiguous(memory_format=torch.channels_last)
 
     def inputs(self, rows: NDArray[np.int64]) -> Tensor:
@@ -115,7 +124,9 @@ class CachedFeatures:
         return self.inputs(_distributed.own_part(rows))
 
     def inputs(self, rows: NDArray[np.int64]) -> Tensor:
-        return self.front.standardise(torch.from_numpy(self.features.of(rows)).to(best_device()).float())
+        return self.front.standardise(
+            torch.from_numpy(self.features.of(rows)).to(best_device()).float()
+        )
 
     @torch.inference_mode()
     def probabilities(self, classifier: Classifier, rows: NDArray[np.int64]) -> NDArray[np.float32]:
@@ -147,16 +158,22 @@ def prepare(recipe: Recipe, dataset: Dataset, split: Split, seed: int) -> tuple[
     return classifier.to(best_device()).to(memory_format=torch.channels_last), source
 
 
-def _on_features(recipe: Recipe, dataset: Dataset, split: Split, seed: int) -> tuple[Classifier, Source]:
+def _on_features(
+    recipe: Recipe, dataset: Dataset, split: Split, seed: int
+) -> tuple[Classifier, Source]:
     assert isinstance(recipe.net, BackboneOptions)
     side_px = _distributed.agreed(choose_side_px(recipe, dataset, split, recipe.time_limit))
     with _distributed.first_goes_first():
         features = compute_features(recipe, dataset, split, seed, side_px)
     front = StandardisedBackbone(features.backbone)
     front.fit(features.of(split.train))
-    net = build_head(features.backbone.size, outputs_for(len(dataset.class_names)), recipe.net, seed)
+    net = build_head(
+        features.backbone.size, outputs_for(len(dataset.class_names)), recipe.net, seed
+    )
     classifier = Classifier(front, net, recipe, dataset.class_names, dataset.image_shape)
-    return classifier, CachedFeatures(features, front, shown_at(recipe, features.backbone, dataset.image_shape))
+    return classifier, CachedFeatures(
+        features, front, shown_at(recipe, features.backbone, dataset.image_shape)
+    )
 
 
 def _on_a_backbone(
@@ -170,7 +187,11 @@ def _on_a_backbone(
     side_px = choose_side_px(recipe, dataset, split, None)
     backbone = load_backbone(recipe.model, options, side_px, seed)
     head = build_head(backbone.size, outputs_for(len(dataset.class_names)), options, seed)
-    net, seconds, reused = Transfer(backbone, head, learns_statistics=not options.pretrained), 0.0, 0.0
+    net, seconds, reused = (
+        Transfer(backbone, head, learns_statistics=not options.pretrained),
+        0.0,
+        0.0,
+    )
     if options.pretrained:
         # At the same side: another one has other features, and a time limit would choose one of its own.
         frozen = options.model_copy(update={"transfer": "frozen", "input_px": side_px})
@@ -186,17 +207,27 @@ def _on_a_backbone(
             solve_head(fitted, source.inputs(split.train), dataset.labels[split.train], probe)
             head.load_state_dict(fitted.net.state_dict())
         seconds, reused = source.seconds, source.reused_seconds
-    classifier = Classifier(front := Shown(net), net, recipe, dataset.class_names, dataset.image_shape)
-    return classifier, Pixels(dataset, front, seconds, reused, shown_at(recipe, backbone, dataset.image_shape))
+    classifier = Classifier(
+        front := Shown(net), net, recipe, dataset.class_names, dataset.image_shape
+    )
+    return classifier, Pixels(
+        dataset, front, seconds, reused, shown_at(recipe, backbone, dataset.image_shape)
+    )
 
 
-def _on_pixels(recipe: Recipe, dataset: Dataset, split: Split, seed: int) -> tuple[Classifier, Source]:
+def _on_pixels(
+    recipe: Recipe, dataset: Dataset, split: Split, seed: int
+) -> tuple[Classifier, Source]:
     count = max(64, min(_STATISTICS_IMAGES, _STATISTICS_BYTES // int(np.prod(dataset.image_shape))))
     drawn = np.random.default_rng(seed).permutation(split.train)[:count]
     front = Standardise(dataset.image_shape[2])
     front.fit(take(dataset.images, np.sort(drawn)))
-    net = build(recipe.model, recipe.net, dataset.image_shape, outputs_for(len(dataset.class_names)), seed)
+    net = build(
+        recipe.model, recipe.net, dataset.image_shape, outputs_for(len(dataset.class_names)), seed
+    )
     if isinstance(net, Cnn):
         sample = np.sort(drawn[: min(_WHITENING_IMAGES, max(64, count // 4))])
         net.whitening.fit(front(as_floats(take(dataset.images, sample), torch.device("cpu"))))
-    return Classifier(front, net, recipe, dataset.class_names, dataset.image_shape), Pixels(dataset, front)
+    return Classifier(front, net, recipe, dataset.class_names, dataset.image_shape), Pixels(
+        dataset, front
+    )

@@ -29,7 +29,9 @@ class CrossEntropy(nn.Module):
         self.smoothing = smoothing
 
     def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
-        loss = functional.cross_entropy(by_class(logits), labels, self.weights, label_smoothing=self.smoothing)
+        loss = functional.cross_entropy(
+            by_class(logits), labels, self.weights, label_smoothing=self.smoothing
+        )
         return loss * _distributed.share_of(self.weights[labels].sum())
 
 
@@ -38,7 +40,9 @@ def loss_function(recipe: Recipe, labels: NDArray[np.int64], classes: int) -> Cr
     counts = np.bincount(labels, minlength=classes)
     weights = torch.ones(classes)
     if recipe.class_weights == "balanced":  # as scikit-learn's: n / (classes * count)
-        weights = torch.from_numpy(counts.sum() / (np.count_nonzero(counts) * np.maximum(counts, 1))).float()
+        weights = torch.from_numpy(
+            counts.sum() / (np.count_nonzero(counts) * np.maximum(counts, 1))
+        ).float()
     return CrossEntropy(weights, recipe.label_smoothing).to(best_device())
 
 
@@ -60,14 +64,25 @@ def update(
     for optimizer in optimizers:
         optimizer.zero_grad()
     loss.backward()
-    weights = [weight for optimizer in optimizers for group in optimizer.param_groups for weight in group["params"]]
+    weights = [
+        weight
+        for optimizer in optimizers
+        for group in optimizer.param_groups
+        for weight in group["params"]
+    ]
     norm = nn.utils.get_total_norm([weight.grad for weight in weights if weight.grad is not None])
     with torch.no_grad():
         scores = by_class(logits)
-        plain = functional.cross_entropy(scores, labels, reduction="sum")  # as validation's: no smoothing, no class weights
-        seen = torch.stack([plain, (scores.argmax(1) == labels).sum(), plain.new_tensor(len(labels))])
+        plain = functional.cross_entropy(
+            scores, labels, reduction="sum"
+        )  # as validation's: no smoothing, no class weights
+        seen = torch.stack(
+            [plain, (scores.argmax(1) == labels).sum(), plain.new_tensor(len(labels))]
+        )
         # One copy to the processor for all four numbers: each would wait for the device.
-        total, right, count, finite = torch.cat([_distributed.total(seen), torch.isfinite(loss * norm).float()[None]]).tolist()
+        total, right, count, finite = torch.cat(
+            [_distributed.total(seen), torch.isfinite(loss * norm).float()[None]]
+        ).tolist()
     if finite:
         for optimizer in optimizers:
             optimizer.step()

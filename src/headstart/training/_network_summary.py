@@ -19,17 +19,30 @@ _OWN_NAME = re.compile(r"^(net\.backbone\.net\.|net\.|front\.backbone\.net\.)")
 
 def describe_network(classifier: Classifier, dataset: Dataset) -> list[Layer]:
     """The layers of a classifier on one image of the dataset, named as in their own network."""
-    example = as_floats(take(dataset.images, np.zeros(1, np.int64)), next(classifier.net.parameters()).device)
+    example = as_floats(
+        take(dataset.images, np.zeros(1, np.int64)), next(classifier.net.parameters()).device
+    )
     layers = summarise(classifier, example)
-    return [replace(layer, name=_OWN_NAME.sub("", layer.name).replace("front", "standardise") or layer.kind) for layer in layers]
+    return [
+        replace(
+            layer, name=_OWN_NAME.sub("", layer.name).replace("front", "standardise") or layer.kind
+        )
+        for layer in layers
+    ]
 
 
 def network_layers(recipe: Recipe, dataset: Dataset, split: Split) -> list[dict[str, Any]]:
     """The layers that a recipe trains on this dataset, as in `metrics.json`; nothing is trained."""
-    return [layer.as_json() for layer in describe_network(_untrained(recipe, dataset, split), dataset)]
+    return [
+        layer.as_json() for layer in describe_network(_untrained(recipe, dataset, split), dataset)
+    ]
 
 
 def _untrained(recipe: Recipe, dataset: Dataset, split: Split) -> Classifier:
     recipe = resolve(recipe, len(split.train), dataset.class_names)
-    side_px = choose_side_px(recipe, dataset, split, None) if isinstance(recipe.net, BackboneOptions) else None
+    side_px = (
+        choose_side_px(recipe, dataset, split, None)
+        if isinstance(recipe.net, BackboneOptions)
+        else None
+    )
     return untrained(recipe, dataset.class_names, dataset.image_shape, side_px)

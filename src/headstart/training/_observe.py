@@ -63,7 +63,9 @@ class Watch:
         self.problems: list[str] = []
         self._folder = folder
         self._observer: Observer | None = None
-        if _observe is not None and os.environ.get("RANK", "0") == "0":  # of several processes, the first one tells
+        if (
+            _observe is not None and os.environ.get("RANK", "0") == "0"
+        ):  # of several processes, the first one tells
             self._observer = _observe()
 
     def begin(self, curve: Sequence[Row]) -> None:
@@ -84,7 +86,10 @@ class Watch:
         if self._observer is not None:
             columns = read_curves(self._folder)
             rows: list[Row] = [
-                {key: None if value != value else float(value) for key, value in zip(columns, values, strict=True)}
+                {
+                    key: None if value != value else float(value)
+                    for key, value in zip(columns, values, strict=True)
+                }
                 for values in zip(*columns.values(), strict=True)
             ]
             self.begin(rows)

@@ -30,13 +30,19 @@ def orthogonalised(matrix: Tensor, steps: int = NEWTON_SCHULZ_STEPS) -> Tensor:
     zero; singular values end between about 0.7 and 1.2. Three steps rather than five, as in its CIFAR-10 record.
     """
     a, b, c = 3.4445, -4.7750, 2.0315
-    x = matrix.bfloat16() if min(matrix.shape) > SMALL_SIDE or matrix.device.type != "cpu" else matrix.float()
+    x = (
+        matrix.bfloat16()
+        if min(matrix.shape) > SMALL_SIDE or matrix.device.type != "cpu"
+        else matrix.float()
+    )
     x = x / (x.norm() + 1e-7)
     tall = x.shape[0] > x.shape[1]
     x = x.T if tall else x
     for _ in range(steps):
         gram = x @ x.T
-        x = torch.addmm(x, torch.addmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)  # (a + b gram + c gram^2) x
+        x = torch.addmm(
+            x, torch.addmm(gram, gram, gram, beta=b, alpha=c), x, beta=a
+        )  # (a + b gram + c gram^2) x
     result: Tensor = (x.T if tall else x).to(matrix.dtype)
     return result
 
@@ -62,7 +68,10 @@ class Muon(torch.optim.Optimizer):
                 state["momentum"].mul_(group["momentum"]).add_(weight.grad)
                 gradient = weight.grad.add(state["momentum"], alpha=group["momentum"])  # Nesterov
                 weight.mul_(len(weight) ** 0.5 / weight.norm())
-                weight.add_(orthogonalised(gradient.reshape(len(weight), -1)).view_as(weight), alpha=-group["lr"])
+                weight.add_(
+                    orthogonalised(gradient.reshape(len(weight), -1)).view_as(weight),
+                    alpha=-group["lr"],
+                )
 
 
 def hidden_weights(net: nn.Module) -> list[Tensor]:
@@ -77,13 +86,19 @@ def _head(net: nn.Module) -> list[Tensor]:
 
 def _body(net: nn.Module) -> list[Tensor]:
     of_head = _head(net)
-    return [weight for weight in net.parameters() if weight.requires_grad and all(weight is not own for own in of_head)]
+    return [
+        weight
+        for weight in net.parameters()
+        if weight.requires_grad and all(weight is not own for own in of_head)
+    ]
 
 
 def _muon(net: nn.Module, recipe: Recipe) -> list[torch.optim.Optimizer]:
     of_head, matrices = _head(net), hidden_weights(net)
     vectors = [weight for weight in _body(net) if weight.ndim == 1]
-    groups: list[dict[str, Any]] = [{"params": of_head, "lr": recipe.lr * MUON_HEAD_RATE, "weight_decay": recipe.l2}]
+    groups: list[dict[str, Any]] = [
+        {"params": of_head, "lr": recipe.lr * MUON_HEAD_RATE, "weight_decay": recipe.l2}
+    ]
     if vectors:
         groups.append({"params": vectors, "lr": recipe.lr * MUON_BIAS_RATE})
     rest = torch.optim.SGD(groups, momentum=MUON_REST_MOMENTUM, nesterov=True)
@@ -116,11 +131,24 @@ def _stages(net: nn.Module, recipe: Recipe) -> list[dict[str, Any]]:
     (both as in Howard & Ruder 2018, "Universal language model fine-tuning").
     """
     options = recipe.net
-    if not (isinstance(net, Transfer) and isinstance(options, BackboneOptions) and options.transfer == "finetune"):
-        return [{"params": [weight for weight in net.parameters() if weight.requires_grad], "lr": recipe.lr}]
+    if not (
+        isinstance(net, Transfer)
+        and isinstance(options, BackboneOptions)
+        and options.transfer == "finetune"
+    ):
+        return [
+            {
+                "params": [weight for weight in net.parameters() if weight.requires_grad],
+                "lr": recipe.lr,
+            }
+        ]
     *stages, head = net.groups()
     groups = [
-        {"params": stage, "lr": recipe.lr * options.layer_decay**depth, "begins": options.unfreeze * (depth + 1) / len(stages)}
+        {
+            "params": stage,
+            "lr": recipe.lr * options.layer_decay**depth,
+            "begins": options.unfreeze * (depth + 1) / len(stages),
+        }
         for depth, stage in enumerate(reversed(stages))
     ]
     rate = SOLVED_HEAD_RATE if options.head == "linear" else 1.0
@@ -142,12 +170,22 @@ def make_optimizers(net: nn.Module, recipe: Recipe) -> list[torch.optim.Optimize
         case "lbfgs":  # a problem that is solved at once
             optimizers = []
         case "sgd":
-            optimizers = [torch.optim.SGD(weights, lr, recipe.momentum, weight_decay=l2, nesterov=recipe.momentum > 0)]
+            optimizers = [
+                torch.optim.SGD(
+                    weights, lr, recipe.momentum, weight_decay=l2, nesterov=recipe.momentum > 0
+                )
+            ]
         case "rmsprop":  # alpha and eps as in Keras, where the presets come from
-            optimizers = [torch.optim.RMSprop(weights, lr, alpha=0.9, eps=1e-7, weight_decay=l2, momentum=recipe.momentum)]
+            optimizers = [
+                torch.optim.RMSprop(
+                    weights, lr, alpha=0.9, eps=1e-7, weight_decay=l2, momentum=recipe.momentum
+                )
+            ]
     strength = getattr(recipe.net, "l2_sp", 0.0)
     if strength and isinstance(net, Transfer):
-        optimizers.append(TowardsStart([dict(stage) for stage in weights[:-1]], strength))  # the head has no past
+        optimizers.append(
+            TowardsStart([dict(stage) for stage in weights[:-1]], strength)
+        )  # the head has no past
     for optimizer in optimizers:
         for group in optimizer.param_groups:
             group["peak_lr"] = group["lr"]

@@ -25,7 +25,9 @@ class Cost:
     def of(self, plan: Plan) -> float:
         """Seconds of all that a plan has left to do."""
         left = plan.steps - plan.done
-        return left * self.step + math.ceil(left / plan.steps_per_epoch) * self.validation + self.end
+        return (
+            left * self.step + math.ceil(left / plan.steps_per_epoch) * self.validation + self.end
+        )
 
 
 @dataclass
@@ -78,7 +80,12 @@ class Plan:
 
     def as_json(self) -> dict[str, Any]:
         """What another run needs to take the same steps."""
-        return {"batch": self.batch, "steps_per_epoch": self.steps_per_epoch, "steps": self.planned, "changes": self.changes}
+        return {
+            "batch": self.batch,
+            "steps_per_epoch": self.steps_per_epoch,
+            "steps": self.planned,
+            "changes": self.changes,
+        }
 
     def start(self) -> None:
         """Training begins now, or goes on."""
@@ -87,7 +94,9 @@ class Plan:
     def rate(self) -> float:
         """Learning rate of the next step, relative to the highest: the rate at the middle of the step."""
         return rate_at(
-            self.recipe.schedule, self.recipe.warmup, self.position + 0.5 * (1 - self.position) / max(1, self.steps - self.done)
+            self.recipe.schedule,
+            self.recipe.warmup,
+            self.position + 0.5 * (1 - self.position) / max(1, self.steps - self.done),
         )
 
     def step_done(self) -> bool:
@@ -109,7 +118,10 @@ class Plan:
         now = time.perf_counter()
         if now - self._started < _SETTLING_SHARE * (self.deadline - self._started):
             return False
-        affordable = max(1, int((self.deadline - now) / ((now - self._started) / (self.done - self._done_before))))
+        affordable = max(
+            1,
+            int((self.deadline - now) / ((now - self._started) / (self.done - self._done_before))),
+        )
         wanted = min(self.planned, self.done + affordable)
         if abs(wanted - self.steps) <= _TOLERANCE * (self.steps - self.done):
             return False
@@ -149,7 +161,9 @@ def plan_steps(recipe: Recipe, train_images: int) -> Plan:
 def written_plan(recipe: Recipe, written: dict[str, Any]) -> Plan:
     """The plan that `Plan.as_json` described, at its beginning."""
     changes = [(int(done), int(steps)) for done, steps in written["changes"]]
-    return Plan(recipe, written["batch"], written["steps_per_epoch"], written["steps"], changes=changes)
+    return Plan(
+        recipe, written["batch"], written["steps_per_epoch"], written["steps"], changes=changes
+    )
 
 
 def fit_to_time(plan: Plan, started: float, cost: Cost) -> None:
@@ -168,5 +182,7 @@ def fit_to_time(plan: Plan, started: float, cost: Cost) -> None:
     epochs = max(0, int(left / whole_epoch))
     # The last part is judged like a whole epoch.
     rest = max(0, int((left - epochs * whole_epoch - cost.validation) / cost.step))
-    plan.steps = plan.planned = max(plan.done + 1, min(plan.steps, plan.done + epochs * plan.steps_per_epoch + rest))
+    plan.steps = plan.planned = max(
+        plan.done + 1, min(plan.steps, plan.done + epochs * plan.steps_per_epoch + rest)
+    )
     plan.position = plan.done / plan.steps

@@ -38,7 +38,14 @@ class RangeTest:
 
 
 def range_test(
-    recipe: Recipe, dataset: Dataset, split: Split, seed: int, *, lowest: float = 1e-6, highest: float = 10.0, steps: int = 100
+    recipe: Recipe,
+    dataset: Dataset,
+    split: Split,
+    seed: int,
+    *,
+    lowest: float = 1e-6,
+    highest: float = 10.0,
+    steps: int = 100,
 ) -> RangeTest:
     """Train `steps` batches from new weights while the learning rate rises from `lowest` to `highest`; nothing is kept.
 
@@ -60,7 +67,9 @@ def range_test(
         for step, rate in enumerate(np.geomspace(lowest, highest, steps).tolist()):
             epoch, within = divmod(step, plan.steps_per_epoch)
             if within == 0:
-                order = torch.randperm(len(split.train), generator=generator(seed, "order", epoch)).numpy()
+                order = torch.randperm(
+                    len(split.train), generator=generator(seed, "order", epoch)
+                ).numpy()
             rows = split.train[order[within * plan.batch : (within + 1) * plan.batch]]
             for group in (group for optimizer in optimizers for group in optimizer.param_groups):
                 group["lr"] = rate / recipe.lr * group["peak_lr"]
@@ -80,5 +89,9 @@ def range_test(
             if losses[-1] > _EXPLODED * min(losses):
                 break
     lowest_at = int(np.argmin(losses))
-    falls = np.gradient(losses[: lowest_at + 1], np.log(rates[: lowest_at + 1])) if lowest_at else np.zeros(1)
+    falls = (
+        np.gradient(losses[: lowest_at + 1], np.log(rates[: lowest_at + 1]))
+        if lowest_at
+        else np.zeros(1)
+    )
     return RangeTest(rates, losses, rates[int(np.argmin(falls))], rates[lowest_at] / 10)

@@ -99,15 +99,26 @@ def train(
     if (metrics := finished(folder, asked)) is not None and not (folder / FOLDER).exists():
         return _again(folder, metrics)
     check(recipe, dataset, split)
-    with _distributed.joined(), _distributed.claimed(folder), _explained_memory(), _own_random_numbers():
-        if _distributed.agreed((metrics := finished(folder, asked)) is not None):  # by another process, or killed right after
+    with (
+        _distributed.joined(),
+        _distributed.claimed(folder),
+        _explained_memory(),
+        _own_random_numbers(),
+    ):
+        if _distributed.agreed(
+            (metrics := finished(folder, asked)) is not None
+        ):  # by another process, or killed right after
             if _distributed.is_first():
                 Checkpoints(folder).keep_final(folder)
             return _again(folder, _distributed.agreed(metrics or {}))
         prepare_process()
         changed = begin(folder, asked, dataset, split) if _distributed.is_first() else []
-        written = _distributed.agreed(read_plan(folder, asked) or (_plan_of(repeat, asked) if repeat else None))
-        recipe = written["recipe"] if written else resolve(recipe, len(split.train), dataset.class_names)
+        written = _distributed.agreed(
+            read_plan(folder, asked) or (_plan_of(repeat, asked) if repeat else None)
+        )
+        recipe = (
+            written["recipe"] if written else resolve(recipe, len(split.train), dataset.class_names)
+        )
         classifier, source = prepare(recipe, dataset, split, seed)
         net = _distributed.shared(classifier.net)
         plan = written_plan(recipe, written) if written else plan_steps(recipe, len(split.train))
@@ -128,7 +139,20 @@ def train(
         rewrite = functools.partial(write_plan, folder, asked, plan, classifier)
         spent = time.perf_counter() - started
         with watched(folder, state.curve) as watch:
-            _fit(state, net, source, dataset, split, seed, folder, checkpoints, rewrite, spent, command, watch)
+            _fit(
+                state,
+                net,
+                source,
+                dataset,
+                split,
+                seed,
+                folder,
+                checkpoints,
+                rewrite,
+                spent,
+                command,
+                watch,
+            )
             doubts = [*(changed if resumed else []), *watch.problems]
             metrics = _finish(state, source, dataset, split, seed, folder, command, resumed, doubts)
             if _distributed.is_first():
@@ -137,9 +161,17 @@ def train(
         return _summary(folder, metrics, watch, reused=False)
 
 
-def _summary(folder: Path, metrics: dict[str, Any], watch: Watch, *, reused: bool) -> dict[str, Any]:
+def _summary(
+    folder: Path, metrics: dict[str, Any], watch: Watch, *, reused: bool
+) -> dict[str, Any]:
     found = run_summary(folder, metrics, reused=reused)
-    return {**found, "warnings": [*found["warnings"], *(text for text in watch.problems if text not in found["warnings"])]}
+    return {
+        **found,
+        "warnings": [
+            *found["warnings"],
+            *(text for text in watch.problems if text not in found["warnings"]),
+        ],
+    }
 
 
 def _again(folder: Path, metrics: dict[str, Any]) -> dict[str, Any]:
@@ -160,9 +192,12 @@ def _explained_memory() -> Iterator[None]:
     try:
         yield
     except (RuntimeError, MemoryError) as error:
-        if isinstance(error, (torch.OutOfMemoryError, MemoryError)) or any(word in str(error) for word in _NO_MEMORY):
+        if isinstance(error, (torch.OutOfMemoryError, MemoryError)) or any(
+            word in str(error) for word in _NO_MEMORY
+        ):
             raise TooLittleMemory(
-                "there is not enough memory for this run.", "Try a smaller --batch or --image-size, or a smaller network."
+                "there is not enough memory for this run.",
+                "Try a smaller --batch or --image-size, or a smaller network.",
             ) from error
         raise
 
@@ -175,7 +210,10 @@ def check(recipe: Recipe, dataset: Dataset, split: Split) -> None:
     """
     for key in ("patience", "target"):
         if getattr(recipe, key) is not None and not len(split.validation):
-            raise InputError(f"--{key} watches validation images, but the split has none.", "Give --validation 0.15, say.")
+            raise InputError(
+                f"--{key} watches validation images, but the split has none.",
+                "Give --validation 0.15, say.",
+            )
     present = len(np.unique(dataset.labels[split.train]))
     if present < 2:
         raise InputError(
@@ -184,18 +222,36 @@ def check(recipe: Recipe, dataset: Dataset, split: Split) -> None:
         )
     resolved = resolve(recipe, len(split.train), dataset.class_names)
     if recipe.model == "cnn" and min(resolved.batch or 1, len(split.train)) < 2:
-        raise InputError("model cnn normalises over a batch, which needs two images or more.", "Give --batch 2 or more.")
+        raise InputError(
+            "model cnn normalises over a batch, which needs two images or more.",
+            "Give --batch 2 or more.",
+        )
     if isinstance(recipe.net, BackboneOptions):
         weights_mark(recipe.model, recipe.net)
         if recipe.optimizer == "lbfgs" and not (recipe.on_features and recipe.net.head == "linear"):
-            raise InputError("lbfgs solves for a linear head on frozen features.", "Take another --optimizer, such as adamw.")
+            raise InputError(
+                "lbfgs solves for a linear head on frozen features.",
+                "Take another --optimizer, such as adamw.",
+            )
         if recipe.optimizer == "muon" and recipe.net.transfer == "finetune":
-            raise InputError("muon gives weights a norm of its own, which loses pretrained ones.", "Take --optimizer adamw.")
+            raise InputError(
+                "muon gives weights a norm of its own, which loses pretrained ones.",
+                "Take --optimizer adamw.",
+            )
     elif recipe.optimizer == "lbfgs":
-        raise InputError(f"lbfgs solves for a linear head, but model {recipe.model} is none.", "Take another --optimizer.")
+        raise InputError(
+            f"lbfgs solves for a linear head, but model {recipe.model} is none.",
+            "Take another --optimizer.",
+        )
     else:
         with torch.device("meta"):  # shapes only: no memory, no random numbers
-            build(recipe.model, recipe.net, dataset.image_shape, outputs_for(len(dataset.class_names)), 0)
+            build(
+                recipe.model,
+                recipe.net,
+                dataset.image_shape,
+                outputs_for(len(dataset.class_names)),
+                0,
+            )
 
 
 def _plan_of(run: Path, asked: dict[str, Any]) -> dict[str, Any]:
@@ -212,7 +268,8 @@ def _go_on_from(run: Path, state: State) -> None:
     """Begin where a finished run ended."""
     if state.plan.recipe.optimizer == "lbfgs":
         raise InputError(
-            f"the head of {run} is solved for: more epochs change nothing.", "Take --optimizer adam, or --transfer finetune."
+            f"the head of {run} is solved for: more epochs change nothing.",
+            "Take --optimizer adam, or --transfer finetune.",
         )
     saved = _distributed.agreed(final_state(run))
     if saved is None:
@@ -223,7 +280,9 @@ def _go_on_from(run: Path, state: State) -> None:
     steps = state.plan.steps
     state.restore(*saved)
     state.stopped, state.plan.steps = None, steps
-    state.plan.position = state.plan.done / steps  # the learning rate goes on where it would be in the longer run
+    state.plan.position = (
+        state.plan.done / steps
+    )  # the learning rate goes on where it would be in the longer run
 
 
 def _say_cost(plan: Plan, cost: Cost, train_images: int) -> None:
@@ -282,17 +341,31 @@ def _fit(
         while not state.is_done:
             if plan.epoch != epoch:
                 epoch = plan.epoch
-                order = torch.randperm(len(split.train), generator=generator(seed, "order", epoch)).numpy()
+                order = torch.randperm(
+                    len(split.train), generator=generator(seed, "order", epoch)
+                ).numpy()
             first = plan.done % plan.steps_per_epoch * plan.batch
-            rows, rate, draws = split.train[order[first : first + plan.batch]], plan.rate(), Draws(seed, plan.done, epoch)
+            rows, rate, draws = (
+                split.train[order[first : first + plan.batch]],
+                plan.rate(),
+                Draws(seed, plan.done, epoch),
+            )
             set_rate(optimizers, rate, plan.position)
             classifier.train()
             torch.manual_seed(seed_of(seed, "dropout", plan.done))
             if recipe.optimizer == "lbfgs":
                 rows = np.sort(rows)  # so that no seed has a say
-                outcome = solve_head(classifier, source.inputs(rows), dataset.labels[rows], recipe, loss_of.weights)
+                outcome = solve_head(
+                    classifier, source.inputs(rows), dataset.labels[rows], recipe, loss_of.weights
+                )
             else:
-                outcome = update(forward, source.batch(rows, recipe, draws), labels_of(dataset, rows), loss_of, optimizers)
+                outcome = update(
+                    forward,
+                    source.batch(rows, recipe, draws),
+                    labels_of(dataset, rows),
+                    loss_of,
+                    optimizers,
+                )
             if not outcome.is_finite:
                 raise _diverged(outcome.loss, plan, rate)
             state.see(outcome)
@@ -321,7 +394,9 @@ def _fit(
         state.validation = None
 
 
-def _judge(state: State, source: Source, dataset: Dataset, split: Split) -> tuple[float, float] | None:
+def _judge(
+    state: State, source: Source, dataset: Dataset, split: Split
+) -> tuple[float, float] | None:
     """Loss and accuracy on the validation images."""
     if not len(split.validation):
         return None
@@ -332,10 +407,14 @@ def _judge(state: State, source: Source, dataset: Dataset, split: Split) -> tupl
     return judged.loss, judged.accuracy
 
 
-def _predict(classifier: Classifier, source: Source, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+def _predict(
+    classifier: Classifier, source: Source, rows: NDArray[np.int64]
+) -> NDArray[np.float32]:
     """Probabilities `(n, K)`; weights that overflowed in the last update show here."""
     classifier.eval()
-    found = _distributed.gathered(source.probabilities(classifier, _distributed.own_part(rows)), len(rows))
+    found = _distributed.gathered(
+        source.probabilities(classifier, _distributed.own_part(rows)), len(rows)
+    )
     if not np.isfinite(found).all():
         raise RunFailed(
             "the weights are no longer finite: the last update was too large.",
@@ -368,7 +447,9 @@ def _stopped(signum: int, state: State, folder: Path, command: str) -> Stopped:
     return Stopped(
         signum,
         f"stopped after step {state.plan.done:,} of {state.plan.steps:,}; everything is saved in {folder}.",
-        f"This goes on from there: {command}" if command else "Do the same again to go on from there.",
+        f"This goes on from there: {command}"
+        if command
+        else "Do the same again to go on from there.",
     )
 
 
@@ -405,7 +486,9 @@ def _finish(
                 "classes": list(dataset.class_names),
             }
     if _distributed.is_first():
-        classifier.use = use_of(state, source, dataset, split, parts.get("validation", (None, None))[1], measured)
+        classifier.use = use_of(
+            state, source, dataset, split, parts.get("validation", (None, None))[1], measured
+        )
     layers = describe_network(classifier, dataset)
     metrics = {
         "model": plan.recipe.model,
@@ -415,7 +498,9 @@ def _finish(
         "steps": plan.done,
         "resolved": plan.recipe.model_dump(mode="json"),
         "parameters": sum(weight.numel() for weight in classifier.parameters()),
-        "trainable_parameters": sum(weight.numel() for weight in classifier.net.parameters() if weight.requires_grad),
+        "trainable_parameters": sum(
+            weight.numel() for weight in classifier.net.parameters() if weight.requires_grad
+        ),
         "multiply_adds": sum(layer.multiply_adds for layer in layers),
         "seconds": {
             "train": round(state.seconds + state.reused_seconds, 3),
@@ -428,7 +513,10 @@ def _finish(
         "resumed": resumed,
         **measured,
         "architecture": [layer.as_json() for layer in layers],
-        "warnings": [*warnings, *_warnings(plan, measured, state.seconds + time.perf_counter() - started)],
+        "warnings": [
+            *warnings,
+            *_warnings(plan, measured, state.seconds + time.perf_counter() - started),
+        ],
     }
     if _distributed.is_first():
         write_curves(folder, state.curve)
@@ -444,11 +532,17 @@ def _warnings(plan: Plan, measured: dict[str, Any], seconds: float) -> list[str]
     found = []
     limit = plan.recipe.time_limit
     if limit is not None and seconds > 1.1 * limit:
-        found.append(f"the run took {seconds:.1f} s; a time limit of {limit:.3g} s is too short for this network and machine.")
+        found.append(
+            f"the run took {seconds:.1f} s; a time limit of {limit:.3g} s is too short for this network and machine."
+        )
     if limit is not None and plan.epochs < 1:
-        found.append(f"only {plan.epochs:.2f} of an epoch fitted into the time limit: most training images were never seen.")
+        found.append(
+            f"only {plan.epochs:.2f} of an epoch fitted into the time limit: most training images were never seen."
+        )
     if plan.was_shortened:
-        found.append("the machine became slower than measured; the schedule was shortened to keep the time limit.")
+        found.append(
+            "the machine became slower than measured; the schedule was shortened to keep the time limit."
+        )
     if measured["validation"] is None:
         found.append("no validation images: nothing watched this run.")
     return found

@@ -27,15 +27,29 @@ if TYPE_CHECKING:
     from headstart.classifier import Classifier
     from headstart.training._plan import Plan
 
-CURVE_COLUMNS = ("epoch", "seconds", "learning_rate", "train_loss", "train_accuracy", "validation_loss", "validation_accuracy")
+CURVE_COLUMNS = (
+    "epoch",
+    "seconds",
+    "learning_rate",
+    "train_loss",
+    "train_accuracy",
+    "validation_loss",
+    "validation_accuracy",
+)
 _LEAST_PROBABILITY = 1e-7  # six digits are written: what is below reads as 0
 _DECIDES_BITS = ("torch", "threads", "device", "bfloat16", "cpu")
 _VERSIONS_OF = ("headstart", "torch", "timm", "numpy", "scikit-learn", "scipy", "pillow")
 
 
-def identity(recipe: Recipe, dataset: Dataset, split: Split, seed: int, after: Path | None = None) -> dict[str, Any]:
+def identity(
+    recipe: Recipe, dataset: Dataset, split: Split, seed: int, after: Path | None = None
+) -> dict[str, Any]:
     """What makes a run this run: recipe x dataset x split x seed; and the weights of the run it goes on from, if any."""
-    origin = {} if after is None else {"after": hashlib.sha256((after / "model.safetensors").read_bytes()).hexdigest()}
+    origin = (
+        {}
+        if after is None
+        else {"after": hashlib.sha256((after / "model.safetensors").read_bytes()).hexdigest()}
+    )
     return {
         **origin,
         "recipe": recipe.model_dump(mode="json"),
@@ -53,16 +67,28 @@ def finished(folder: Path, wanted: dict[str, Any]) -> dict[str, Any] | None:
         InputError: another finished run is there, or things that are no run; neither is ever overwritten.
     """
     if not (folder / "recipe.json").exists():
-        strangers = [entry.name for entry in folder.iterdir() if not entry.name.startswith(".")] if folder.is_dir() else []
+        strangers = (
+            [entry.name for entry in folder.iterdir() if not entry.name.startswith(".")]
+            if folder.is_dir()
+            else []
+        )
         if strangers:
             listed = ", ".join(sorted(strangers)[:3])
-            raise InputError(f"{folder} is not empty and holds no run: {listed}.", "Choose another --out.")
+            raise InputError(
+                f"{folder} is not empty and holds no run: {listed}.", "Choose another --out."
+            )
         return None
     is_finished = (folder / "metrics.json").exists()
     if not is_finished and not (folder / "checkpoint").exists():
         return None  # it never came to anything: there is nothing to lose
     found = store.read_json(folder / "recipe.json")
-    for key, what in (("recipe", "recipe"), ("seed", "seed"), ("dataset", "dataset"), ("split", "split"), ("after", "origin")):
+    for key, what in (
+        ("recipe", "recipe"),
+        ("seed", "seed"),
+        ("dataset", "dataset"),
+        ("split", "split"),
+        ("after", "origin"),
+    ):
         if found.get(key) != wanted.get(key):
             raise InputError(
                 f"{folder} holds {'a' if is_finished else 'an unfinished'} run with another {what}"
@@ -77,7 +103,9 @@ def _difference(found: object, wanted: object) -> str:
         return f" ({found} there, {wanted} asked)" if isinstance(wanted, int) else ""
     found, wanted = ({**recipe, **recipe.get("net", {}), "net": None} for recipe in (found, wanted))
     keys = [key for key in wanted if found.get(key) != wanted[key]]
-    return f" ({', '.join(f'{key}: {found.get(key)} there, {wanted[key]} asked' for key in keys[:3])})"
+    return (
+        f" ({', '.join(f'{key}: {found.get(key)} there, {wanted[key]} asked' for key in keys[:3])})"
+    )
 
 
 def begin(folder: Path, asked: dict[str, Any], dataset: Dataset, split: Split) -> list[str]:
@@ -92,8 +120,18 @@ def begin(folder: Path, asked: dict[str, Any], dataset: Dataset, split: Split) -
     store.write_json(folder / "data.json", describe(dataset, split))
     write_split(split, dataset, folder)
     store.write_json(folder / "environment.json", now)
-    changed = [f"{key} {before[key]} before, {now[key]} now" for key in _DECIDES_BITS if before.get(key, now[key]) != now[key]]
-    found = [f"resumed under another setting ({'; '.join(changed)}): not bit for bit what one go would give."] if changed else []
+    changed = [
+        f"{key} {before[key]} before, {now[key]} now"
+        for key in _DECIDES_BITS
+        if before.get(key, now[key]) != now[key]
+    ]
+    found = (
+        [
+            f"resumed under another setting ({'; '.join(changed)}): not bit for bit what one go would give."
+        ]
+        if changed
+        else []
+    )
     for text in found:
         progress.say(f"WARNING: {text}")
     return found
@@ -105,7 +143,10 @@ def write_plan(folder: Path, asked: dict[str, Any], plan: Plan, classifier: Clas
     side_px = getattr(getattr(classifier.front, "backbone", None), "input_px", None)
     if side_px is not None:
         recipe = with_net(recipe, input_px=side_px)
-    store.write_json(folder / "plan.json", {"run": _mark(asked), **plan.as_json(), "recipe": recipe.model_dump(mode="json")})
+    store.write_json(
+        folder / "plan.json",
+        {"run": _mark(asked), **plan.as_json(), "recipe": recipe.model_dump(mode="json")},
+    )
 
 
 def read_plan(folder: Path, asked: dict[str, Any]) -> dict[str, Any] | None:
@@ -148,7 +189,9 @@ def environment() -> dict[str, Any]:
 def _cpu_name() -> str:
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+        return next(
+            line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")
+        )
     except (OSError, StopIteration):
         return platform.processor() or "unknown"
 
@@ -158,11 +201,15 @@ def write_curves(folder: Path, rows: list[dict[str, float | None]]) -> None:
     out = io.StringIO()
     writer = csv.DictWriter(out, CURVE_COLUMNS, lineterminator="\n")
     writer.writeheader()
-    writer.writerows({key: "" if value is None else f"{value:.6g}" for key, value in row.items()} for row in rows)
+    writer.writerows(
+        {key: "" if value is None else f"{value:.6g}" for key, value in row.items()} for row in rows
+    )
     store.write_text(folder / "curves.csv", out.getvalue())
 
 
-def write_predictions(folder: Path, dataset: Dataset, parts: dict[str, tuple[NDArray[np.int64], NDArray[np.float32]]]) -> None:
+def write_predictions(
+    folder: Path, dataset: Dataset, parts: dict[str, tuple[NDArray[np.int64], NDArray[np.float32]]]
+) -> None:
     """`predictions.csv`: one row an image of validation and test, with the probability of every class.
 
     Args:
@@ -175,7 +222,11 @@ def write_predictions(folder: Path, dataset: Dataset, parts: dict[str, tuple[NDA
     for part, (rows, probabilities) in parts.items():
         best = probabilities.argmax(1)
         for row, label, guess, values in zip(
-            rows.tolist(), dataset.labels[rows].tolist(), best.tolist(), probabilities.tolist(), strict=True
+            rows.tolist(),
+            dataset.labels[rows].tolist(),
+            best.tolist(),
+            probabilities.tolist(),
+            strict=True,
         ):
             writer.writerow(
                 [
@@ -191,7 +242,13 @@ def write_predictions(folder: Path, dataset: Dataset, parts: dict[str, tuple[NDA
     store.write_text(folder / "predictions.csv", out.getvalue())
 
 
-def write_gallery(folder: Path, dataset: Dataset, rows: NDArray[np.int64], probabilities: NDArray[np.float32], seed: int) -> None:
+def write_gallery(
+    folder: Path,
+    dataset: Dataset,
+    rows: NDArray[np.int64],
+    probabilities: NDArray[np.float32],
+    seed: int,
+) -> None:
     """`gallery.npz`: nine right and nine wrong images of the test (or validation) part, drawn at random."""
     right, wrong = choose_gallery(dataset.labels[rows], probabilities, seed)
     indices = rows[np.concatenate([right, wrong])]
@@ -222,7 +279,9 @@ def read_run(folder: Path) -> RunFacts:
     """
     asked, data = store.read_json(folder / "recipe.json"), store.read_json(folder / "data.json")
     try:
-        return RunFacts(read_recipe(asked["recipe"]), asked["seed"], data["source"] or "", data["options"])
+        return RunFacts(
+            read_recipe(asked["recipe"]), asked["seed"], data["source"] or "", data["options"]
+        )
     except (KeyError, TypeError, ValueError) as error:
         raise _unusable(folder / "recipe.json", error) from error
 
@@ -276,7 +335,9 @@ def _predictions(folder: Path, part: str) -> Iterator[dict[str, str]]:
         header = next(reader)
         first = header.index("correct") + 1
         names = [*header[:first], *(f"={name}" for name in header[first:])]
-        yield from (found for row in reader if (found := dict(zip(names, row, strict=True)))["part"] == part)
+        yield from (
+            found for row in reader if (found := dict(zip(names, row, strict=True)))["part"] == part
+        )
 
 
 def read_curves(folder: Path) -> dict[str, NDArray[np.float64]]:
@@ -302,7 +363,11 @@ def run_summary(folder: Path, metrics: dict[str, Any], *, reused: bool) -> dict[
     """The JSON that scripts rely on: metrics without tables."""
 
     def short(part: dict[str, Any] | None) -> dict[str, Any] | None:
-        return None if part is None else {key: part[key] for key in ("accuracy", "interval", "n", "loss", "macro_f1")}
+        return (
+            None
+            if part is None
+            else {key: part[key] for key in ("accuracy", "interval", "n", "loss", "macro_f1")}
+        )
 
     kept = (
         "model",
@@ -322,7 +387,10 @@ def run_summary(folder: Path, metrics: dict[str, Any], *, reused: bool) -> dict[
         "reused": reused,
         "validation": short(metrics["validation"]),
         "test": short(metrics["test"]),
-        "warnings": [*metrics["warnings"], *store.read_json_or(folder / "data.json", {}).get("warnings", [])],
+        "warnings": [
+            *metrics["warnings"],
+            *store.read_json_or(folder / "data.json", {}).get("warnings", []),
+        ],
     }
 
 
@@ -334,7 +402,8 @@ def list_runs(folder: Path) -> list[dict[str, Any]]:
     """
     if not folder.is_dir():
         raise InputError(
-            f"{folder} is no folder.", "Runs are made by `headstart train` and `headstart compare`, under runs/ or --out."
+            f"{folder} is no folder.",
+            "Runs are made by `headstart train` and `headstart compare`, under runs/ or --out.",
         )
     found: list[dict[str, Any]] = []
     for path in sorted(folder.rglob("recipe.json")):
@@ -344,7 +413,12 @@ def list_runs(folder: Path) -> list[dict[str, Any]]:
         data = store.read_json_or(run / "data.json", {}).get("name")
         metrics = store.read_json_or(run / "metrics.json", None)
         if metrics is None:
-            about = {"state": "unfinished", "run": str(run), "model": asked["recipe"]["model"], "seed": asked["seed"]}
+            about = {
+                "state": "unfinished",
+                "run": str(run),
+                "model": asked["recipe"]["model"],
+                "seed": asked["seed"],
+            }
         else:
             about = {"state": "finished", **run_summary(run, metrics, reused=True)}
         found.append({**about, "data": data})

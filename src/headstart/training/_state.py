@@ -37,10 +37,16 @@ class Best:
             return None
         if self.loss is None or loss < self.loss:
             self.loss, self.epochs_since = loss, 0
-            self.weights = {name: tensor.clone() for name, tensor in classifier.net.state_dict().items()}
+            self.weights = {
+                name: tensor.clone() for name, tensor in classifier.net.state_dict().items()
+            }
             return None
         self.epochs_since += 1
-        return f"validation loss did not fall for {self.epochs_since} epochs" if self.epochs_since >= recipe.patience else None
+        return (
+            f"validation loss did not fall for {self.epochs_since} epochs"
+            if self.epochs_since >= recipe.patience
+            else None
+        )
 
     def restore(self, classifier: Classifier) -> bool:
         """Take the best weights back, if any were kept; whether so."""
@@ -84,7 +90,11 @@ class State:
 
     def see(self, outcome: Outcome) -> None:
         """Count what one step saw."""
-        self.loss, self.right, self.count = self.loss + outcome.loss, self.right + outcome.right, self.count + outcome.count
+        self.loss, self.right, self.count = (
+            self.loss + outcome.loss,
+            self.right + outcome.right,
+            self.count + outcome.count,
+        )
 
     def end_epoch(self, learning_rate: float, validation: tuple[float, float] | None) -> Row:
         """Close the epoch: its row of the curve, with (loss, accuracy) on the validation images, and whether to stop."""
@@ -145,12 +155,28 @@ class State:
                 index, key = name.split(".", 1)
                 weight = weights[int(index)]
                 # In the memory layout of its weight, as the optimizer made it: sums over it then come out the same to the bit.
-                kept = torch.empty_like(weight) if value.shape == weight.shape else torch.empty_like(value)
+                kept = (
+                    torch.empty_like(weight)
+                    if value.shape == weight.shape
+                    else torch.empty_like(value)
+                )
                 optimizer.state[weight][key] = kept.copy_(value)
         best = _under("best.", tensors)
-        self.best = Best(facts["best_loss"], facts["epochs_since_best"], {k: v.clone() for k, v in best.items()} or None)
-        self.plan.done, self.plan.position, self.plan.steps = facts["done"], facts["position"], facts["steps"]
-        self.curve, self.seconds, self.stopped = list(facts["curve"]), facts["seconds"], facts["stopped"]
+        self.best = Best(
+            facts["best_loss"],
+            facts["epochs_since_best"],
+            {k: v.clone() for k, v in best.items()} or None,
+        )
+        self.plan.done, self.plan.position, self.plan.steps = (
+            facts["done"],
+            facts["position"],
+            facts["steps"],
+        )
+        self.curve, self.seconds, self.stopped = (
+            list(facts["curve"]),
+            facts["seconds"],
+            facts["stopped"],
+        )
         self.loss, self.right, self.count = facts["loss"], facts["right"], facts["count"]
         self.reused_seconds = facts["reused_seconds"]
 
@@ -160,4 +186,8 @@ def _weights(optimizer: torch.optim.Optimizer) -> list[Tensor]:
 
 
 def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+    return {
+        name.removeprefix(prefix): tensor
+        for name, tensor in tensors.items()
+        if name.startswith(prefix)
+    }

@@ -20,11 +20,15 @@ from headstart.training._plan import Cost, Plan
 
 _SHARE_FOR_TIMING = 0.04  # of a time limit, for timing steps and for timing predictions, each
 _SECONDS_FOR_TIMING = 0.15  # the same without a limit, where the cost is only announced
-_LONG_STEP = 1.0  # seconds; a first step that took less says little, for it loads what is loaded once
+_LONG_STEP = (
+    1.0  # seconds; a first step that took less says little, for it loads what is loaded once
+)
 _KEPT_FOR_WRITING = 0.5  # seconds, or a twentieth of the limit if that is less
 
 
-def measure(plan: Plan, classifier: Classifier, source: Source, dataset: Dataset, split: Split) -> Cost:
+def measure(
+    plan: Plan, classifier: Classifier, source: Source, dataset: Dataset, split: Split
+) -> Cost:
     """Time a few steps and predictions; the classifier itself stays as it is."""
     limit = plan.recipe.time_limit
     seconds = _SECONDS_FOR_TIMING if limit is None else _SHARE_FOR_TIMING * limit
@@ -34,11 +38,15 @@ def measure(plan: Plan, classifier: Classifier, source: Source, dataset: Dataset
     image = _seconds_per_prediction(trial.eval(), source, judged, seconds) if len(judged) else 0.0
     writing = _KEPT_FOR_WRITING if limit is None else min(_KEPT_FOR_WRITING, 0.05 * limit)
     share = 1 / _distributed.count()
-    found = Cost(step, image * share * len(split.validation), image * share * len(split.test) + writing)
+    found = Cost(
+        step, image * share * len(split.validation), image * share * len(split.test) + writing
+    )
     return _distributed.agreed(found)
 
 
-def _seconds_per_step(plan: Plan, trial: Classifier, source: Source, dataset: Dataset, split: Split, seconds: float) -> float:
+def _seconds_per_step(
+    plan: Plan, trial: Classifier, source: Source, dataset: Dataset, split: Split, seconds: float
+) -> float:
     if plan.recipe.optimizer == "lbfgs":
         size = trial.front.backbone.size if isinstance(trial.front, StandardisedBackbone) else 0
         return seconds_to_solve(len(split.train), size, len(dataset.class_names), plan.recipe)
@@ -47,14 +55,22 @@ def _seconds_per_step(plan: Plan, trial: Classifier, source: Source, dataset: Da
     rows, times = split.train[: plan.batch], [0.0]
     while len(times) < 4 or (len(times) < 11 and sum(times) < 1.0):
         start = time.perf_counter()
-        update(trial.logits, source.batch(rows, plan.recipe, Draws(0, 0, 0)), labels_of(dataset, rows), loss_of, optimizers)
+        update(
+            trial.logits,
+            source.batch(rows, plan.recipe, Draws(0, 0, 0)),
+            labels_of(dataset, rows),
+            loss_of,
+            optimizers,
+        )
         times.append(time.perf_counter() - start)
         if _distributed.agreed(sum(times) > seconds and (len(times) > 2 or times[1] > _LONG_STEP)):
             break
     return float(np.median(times[min(3, len(times) - 1) :]))  # the first two warm up
 
 
-def _seconds_per_prediction(trial: Classifier, source: Source, rows: NDArray[np.int64], seconds: float) -> float:
+def _seconds_per_prediction(
+    trial: Classifier, source: Source, rows: NDArray[np.int64], seconds: float
+) -> float:
     """Measured on as many images as fit into `seconds`, 16 to 1,000."""
     count = 16
     source.probabilities(trial, rows[:count])  # warm

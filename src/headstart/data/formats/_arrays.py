@@ -26,7 +26,12 @@ from headstart.data.formats._pixel_csv import full_scale
 from headstart.errors import InputError
 
 NPZ_KEYS = "x_train, y_train[, x_validation, y_validation][, x_test, y_test] or images, labels[, class_names]"
-NPZ_PAIRS = (("x_train", "y_train"), ("x_validation", "y_validation"), ("x_test", "y_test"), ("images", "labels"))
+NPZ_PAIRS = (
+    ("x_train", "y_train"),
+    ("x_validation", "y_validation"),
+    ("x_test", "y_test"),
+    ("images", "labels"),
+)
 _PARTED = {key for pair in NPZ_PAIRS[:-1] for key in pair}
 IDX_PARTS = (("train", TRAIN), ("t10k", TEST))
 
@@ -38,15 +43,24 @@ def read_idx_folder(folder: Path) -> Decoded:
         InputError: labels without images or the reverse, counts that differ, damaged files.
     """
     pairs = [(part, _pair_in(folder, prefix)) for prefix, part in IDX_PARTS]
-    arrays = [(part, read_idx(pair[0]), read_idx(pair[1])) for part, pair in pairs if pair is not None]
+    arrays = [
+        (part, read_idx(pair[0]), read_idx(pair[1])) for part, pair in pairs if pair is not None
+    ]
     if TRAIN not in [part for part, *_ in arrays]:
-        raise InputError(f"{folder} has no train-images-idx3-ubyte.", "Images of an IDX folder are named train-… and t10k-….")
+        raise InputError(
+            f"{folder} has no train-images-idx3-ubyte.",
+            "Images of an IDX folder are named train-… and t10k-….",
+        )
     return _decoded([(part, images, labels) for part, images, labels in arrays], None, str(folder))
 
 
 def idx_files(folder: Path) -> list[Path]:
     """The IDX files of a folder, sorted by name; [] if it is no IDX folder."""
-    files = [path for path in folder.iterdir() if _idx_kind(path.name) is not None] if folder.is_dir() else []
+    files = (
+        [path for path in folder.iterdir() if _idx_kind(path.name) is not None]
+        if folder.is_dir()
+        else []
+    )
     return sorted(files) if any(_idx_kind(path.name) == 3 for path in files) else []
 
 
@@ -72,7 +86,8 @@ def read_npz(path: Path, pixel_max: float | None = None) -> Decoded:
         here = set(pair) & set(found)
         if len(here) == 1 and not set(found) - {*_PARTED, "images", "labels", "class_names"}:
             raise InputError(
-                f"{path} has {here.pop()}, but no {(set(pair) - set(found)).pop()}.", "Images and their labels come in pairs."
+                f"{path} has {here.pop()}, but no {(set(pair) - set(found)).pop()}.",
+                "Images and their labels come in pairs.",
             )
     if set(found) - known or needed - set(found):
         raise InputError(
@@ -80,14 +95,23 @@ def read_npz(path: Path, pixel_max: float | None = None) -> Decoded:
             "Rename the arrays, or load them in Python and give them as a pair.",
         )
     if "images" in found:
-        return _decoded([(TRAIN, found["images"], found["labels"])], pixel_max, str(path), found.get("class_names"))
+        return _decoded(
+            [(TRAIN, found["images"], found["labels"])],
+            pixel_max,
+            str(path),
+            found.get("class_names"),
+        )
     parts = [(TRAIN, found["x_train"], found["y_train"])]
-    others = {part: name for part, name in PART_NAMES.items() if part != TRAIN and f"x_{name}" in found}
+    others = {
+        part: name for part, name in PART_NAMES.items() if part != TRAIN and f"x_{name}" in found
+    }
     parts += [(part, found[f"x_{name}"], found[f"y_{name}"]) for part, name in others.items()]
     return _decoded(parts, pixel_max, str(path))
 
 
-def read_arrays(images: Any, labels: Any, pixel_max: float | None = None, class_names: Any = None) -> Decoded:
+def read_arrays(
+    images: Any, labels: Any, pixel_max: float | None = None, class_names: Any = None
+) -> Decoded:
     """Take a pair of arrays.
 
     Args:
@@ -102,7 +126,9 @@ def read_arrays(images: Any, labels: Any, pixel_max: float | None = None, class_
         InputError: other shapes, values outside the scale, counts that differ, one class.
     """
     names = None if class_names is None else np.asarray(class_names)
-    return _decoded([(TRAIN, np.asarray(images), np.asarray(labels))], pixel_max, "the pair of arrays", names)
+    return _decoded(
+        [(TRAIN, np.asarray(images), np.asarray(labels))], pixel_max, "the pair of arrays", names
+    )
 
 
 def _idx_kind(name: str) -> int | None:
@@ -112,12 +138,21 @@ def _idx_kind(name: str) -> int | None:
 
 
 def _pair_in(folder: Path, prefix: str) -> tuple[Path, Path] | None:
-    found = {kind: path for path in idx_files(folder) if path.name.startswith(prefix) and (kind := _idx_kind(path.name))}
+    found = {
+        kind: path
+        for path in idx_files(folder)
+        if path.name.startswith(prefix) and (kind := _idx_kind(path.name))
+    }
     if not found:
         return None
     if len(found) < 2:
-        have, lack = ("labels", "images-idx3-ubyte") if 1 in found else ("images", "labels-idx1-ubyte")
-        raise InputError(f"{folder} has {have} of {prefix}, but no {prefix}-{lack}.", "Both files are needed, plain or .gz.")
+        have, lack = (
+            ("labels", "images-idx3-ubyte") if 1 in found else ("images", "labels-idx1-ubyte")
+        )
+        raise InputError(
+            f"{folder} has {have} of {prefix}, but no {prefix}-{lack}.",
+            "Both files are needed, plain or .gz.",
+        )
     return found[3], found[1]
 
 
@@ -128,18 +163,29 @@ def _decoded(
     class_names: NDArray[Any] | None = None,
 ) -> Decoded:
     """Check `(part, images, labels)` and join them; a lone training part leaves the split to be made."""
-    pixels = [_pixels(images, pixel_max, f"the {PART_NAMES[part]} images of {where}") for part, images, _ in parts]
+    pixels = [
+        _pixels(images, pixel_max, f"the {PART_NAMES[part]} images of {where}")
+        for part, images, _ in parts
+    ]
     shapes = {array.shape[1:] for array in pixels}
     if len(shapes) > 1:
         raise InputError(
             f"training and test images of {where} differ in shape: {' and '.join(map(str, sorted(shapes)))}.",
             "All images need one height, width and number of channels.",
         )
-    texts = [text for array, (*_, labels) in zip(pixels, parts, strict=True) for text in _label_texts(labels, len(array), where)]
-    numbers, names = encode_labels(texts, where) if class_names is None else _numbered(texts, class_names, where)
+    texts = [
+        text
+        for array, (*_, labels) in zip(pixels, parts, strict=True)
+        for text in _label_texts(labels, len(array), where)
+    ]
+    numbers, names = (
+        encode_labels(texts, where) if class_names is None else _numbered(texts, class_names, where)
+    )
     if len(parts) == 1:
         return Decoded(pixels[0], numbers, names)
-    assigned = np.repeat(np.array([part for part, *_ in parts], np.uint8), [len(array) for array in pixels])
+    assigned = np.repeat(
+        np.array([part for part, *_ in parts], np.uint8), [len(array) for array in pixels]
+    )
     need_training_classes(numbers, assigned, names, where)
     return Decoded(np.concatenate(pixels), numbers, names, assigned)
 
@@ -147,14 +193,18 @@ def _decoded(
 def _pixels(images: NDArray[Any], pixel_max: float | None, where: str) -> NDArray[np.uint8]:
     """`(N, H, W)` or `(N, H, W, C)` numbers as `(N, H, W, C)` uint8."""
     if images.dtype.kind not in "buif":
-        raise InputError(f"{where} are of type {images.dtype}; wanted are numbers.", "Save them as uint8.")
+        raise InputError(
+            f"{where} are of type {images.dtype}; wanted are numbers.", "Save them as uint8."
+        )
     if images.ndim == 3:
         images = images[..., None]
     if images.ndim != 4 or images.shape[3] not in (1, 3) or 0 in images.shape:
         channels_first = images.ndim == 4 and images.shape[1] in (1, 3)
         raise InputError(
             f"{where} have the shape {images.shape}; wanted is (N, height, width) or (N, height, width, 1 or 3).",
-            "Channels come last: use numpy.moveaxis(images, 1, -1)." if channels_first else "Reshape them first.",
+            "Channels come last: use numpy.moveaxis(images, 1, -1)."
+            if channels_first
+            else "Reshape them first.",
         )
     if images.dtype == np.uint8 and pixel_max in (None, 255):
         return images
@@ -167,10 +217,15 @@ def _pixels(images: NDArray[Any], pixel_max: float | None, where: str) -> NDArra
 
 def _brightest(images: NDArray[Any], pixel_max: float | None, where: str) -> float:
     """The value that means full brightness, after checking that every value lies on that scale."""
-    extremes = np.array([(block.min(), block.max()) for _, block in blocks(images, "looking at pixel values")])
+    extremes = np.array(
+        [(block.min(), block.max()) for _, block in blocks(images, "looking at pixel values")]
+    )
     low, high = float(extremes.min()), float(extremes.max())
     if not math.isfinite(low) or not math.isfinite(high):
-        count = sum(int((~np.isfinite(block)).any(axis=(1, 2, 3)).sum()) for _, block in blocks(images, "counting images"))
+        count = sum(
+            int((~np.isfinite(block)).any(axis=(1, 2, 3)).sum())
+            for _, block in blocks(images, "counting images")
+        )
         raise InputError(
             f"{where} have values that are no finite numbers (NaN or infinity), in {count:,} of {len(images):,} images.",
             "Replace these values, or leave these images out.",
@@ -184,14 +239,20 @@ def _brightest(images: NDArray[Any], pixel_max: float | None, where: str) -> flo
     if low < 0 or high > top:
         raise InputError(
             f"{where} have values from {low:g} to {high:g} ({images.dtype}), but pixels are {wanted}.",
-            "Pixels are never negative: undo what was subtracted from them." if low < 0 else _scale_hint(images.dtype, high),
+            "Pixels are never negative: undo what was subtracted from them."
+            if low < 0
+            else _scale_hint(images.dtype, high),
         )
     return top
 
 
 def _scale_hint(dtype: np.dtype[Any], high: float) -> str:
     scale = full_scale(65535 if dtype == np.uint16 else high)
-    say = f": --pixel-max {scale} (pixel_max={scale} in Python), if it is {scale}" if scale else " with --pixel-max"
+    say = (
+        f": --pixel-max {scale} (pixel_max={scale} in Python), if it is {scale}"
+        if scale
+        else " with --pixel-max"
+    )
     return f"Give the value that means full brightness{say}."
 
 
@@ -204,17 +265,25 @@ def _label_texts(labels: NDArray[Any], count: int, where: str) -> list[str]:
         )
     if len(flat) != count:
         raise InputError(
-            f"{where} has {count:,} images but {len(flat):,} labels.", "Every image needs one label, in the same order."
+            f"{where} has {count:,} images but {len(flat):,} labels.",
+            "Every image needs one label, in the same order.",
         )
     texts = [str(label).strip() for label in flat.tolist()]
-    bad = [text for text in texts if not text or (flat.dtype.kind == "f" and not INTEGER.match(text))]
+    bad = [
+        text for text in texts if not text or (flat.dtype.kind == "f" and not INTEGER.match(text))
+    ]
     if bad or flat.dtype.kind not in "buifUO":
         found = f"'{bad[0]}'" if bad else f"of type {flat.dtype}"
-        raise InputError(f"a label of {where} is {found}; wanted are whole numbers or names.", "Correct the labels.")
+        raise InputError(
+            f"a label of {where} is {found}; wanted are whole numbers or names.",
+            "Correct the labels.",
+        )
     return texts
 
 
-def _numbered(texts: Sequence[str], class_names: NDArray[Any], where: str) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+def _numbered(
+    texts: Sequence[str], class_names: NDArray[Any], where: str
+) -> tuple[NDArray[np.int64], tuple[str, ...]]:
     """Labels that are indices into `class_names`."""
     names = tuple(str(name) for name in class_names.ravel().tolist())
     strange = min(set(texts) - {str(number) for number in range(len(names))}, default=None)

@@ -25,7 +25,9 @@ ID_COLUMNS = ("id", "imageid", "image_id")  # of images whose pixels stand in th
 LABEL_COLUMNS = ("label", "class", "target", "y")
 ROWS_BETWEEN_PROGRESS = 500
 SHOWN_COLUMNS = 8
-LAST_COMMA = "Line 1 ends in a comma, so its last column has no name: remove that comma, or name the column."
+LAST_COMMA = (
+    "Line 1 ends in a comma, so its last column has no name: remove that comma, or name the column."
+)
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,10 @@ def open_table(path: Path) -> Iterator[Table]:
         with path.open("rb") as raw, progress.task(f"reading {name}", size / 1e6, "MB") as task:
             is_named_gzip = path.suffix.lower() == ".gz"
             if not is_named_gzip and raw.peek(2)[:2] == GZIP_MAGIC:
-                raise InputError(f"{path} is compressed with gzip, but its name does not say so.", f"Name it {name}.gz.")
+                raise InputError(
+                    f"{path} is compressed with gzip, but its name does not say so.",
+                    f"Name it {name}.gz.",
+                )
             stream = gzip.GzipFile(fileobj=raw) if is_named_gzip else raw
             with io.TextIOWrapper(stream, encoding="utf-8-sig", newline="") as text:
                 reader = csv.reader(text)
@@ -98,12 +103,17 @@ def open_table(path: Path) -> Iterator[Table]:
                 yield Table(name, columns, _rows(name, reader, columns, raw, task))
     except UnicodeDecodeError as error:
         raise InputError(
-            f"{name} is not UTF-8 text: {error.reason} at byte {error.start:,}.", "Save it as CSV in UTF-8."
+            f"{name} is not UTF-8 text: {error.reason} at byte {error.start:,}.",
+            "Save it as CSV in UTF-8.",
         ) from error
     except csv.Error as error:
-        raise InputError(f"line {reader.line_num} of {name}: {error}.", "Is a quotation mark never closed?") from error
+        raise InputError(
+            f"line {reader.line_num} of {name}: {error}.", "Is a quotation mark never closed?"
+        ) from error
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise InputError(f"{name} is a damaged gzip file: {error}.", "Download or compress it again.") from error
+        raise InputError(
+            f"{name} is a damaged gzip file: {error}.", "Download or compress it again."
+        ) from error
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror or error}.") from error
 
@@ -111,9 +121,15 @@ def open_table(path: Path) -> Iterator[Table]:
 def _header(name: str, fields: list[str]) -> tuple[str, ...]:
     columns = tuple(field.strip() for field in fields)
     if not any(columns):
-        raise InputError(f"{name} is empty; its first line should name the columns.", "For example: label,pixel0,pixel1,…")
+        raise InputError(
+            f"{name} is empty; its first line should name the columns.",
+            "For example: label,pixel0,pixel1,…",
+        )
     if len(columns) == 1 and any(mark in columns[0] for mark in ";\t"):
-        raise InputError(f"line 1 of {name} has no commas: {columns[0][:60]}.", "Save the file with commas between the columns.")
+        raise InputError(
+            f"line 1 of {name} has no commas: {columns[0][:60]}.",
+            "Save the file with commas between the columns.",
+        )
     if all(_is_number(column) for column in columns):
         raise InputError(
             f"line 1 of {name} holds numbers ({shortened(columns)}), but the first line must name the columns.",
@@ -122,10 +138,14 @@ def _header(name: str, fields: list[str]) -> tuple[str, ...]:
     twice = [column for column, count in Counter(columns).items() if count > 1]
     if "" in twice:
         raise InputError(
-            f"line 1 of {name} has {columns.count('')} columns without a name.", "Name them, or remove their commas."
+            f"line 1 of {name} has {columns.count('')} columns without a name.",
+            "Name them, or remove their commas.",
         )
     if twice:
-        raise InputError(f"line 1 of {name} names the column '{twice[0]}' more than once.", "Remove or rename one of them.")
+        raise InputError(
+            f"line 1 of {name} names the column '{twice[0]}' more than once.",
+            "Remove or rename one of them.",
+        )
     return columns
 
 

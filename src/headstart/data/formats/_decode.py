@@ -27,17 +27,32 @@ from headstart.errors import InputError
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm"})
-FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP", "TIFF", "PPM")  # the only decoders that a file may choose
+SUFFIXES = frozenset(
+    {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm"}
+)
+FORMATS = (
+    "JPEG",
+    "PNG",
+    "BMP",
+    "GIF",
+    "WEBP",
+    "TIFF",
+    "PPM",
+)  # the only decoders that a file may choose
 LARGEST_KEPT_PX = 256  # images of one size are kept as they are up to this side
 DEFAULT_SIZE_PX = 128  # side of the square that all others become; a guess at laptop speed, nobody has measured it
 DRAFT_MARGIN = 2  # a JPEG is decoded at 2 to 4 times the wanted size, so that resizing still averages over pixels
-SENT_BLOCK_BYTES = 4096  # that a decoder is given at a time, so that it is asked about its deadline often
+SENT_BLOCK_BYTES = (
+    4096  # that a decoder is given at a time, so that it is asked about its deadline often
+)
 BATCH = 256  # images handed to the threads at a time: what an interrupt still waits for
 NAMED_FAILURES = 5
 LARGEST_FILE_BYTES = 1 << 28  # three bytes for each pixel that an image may have
 SENT_AT_ONCE_PX = 12_000_000  # strangers' images above wait for each other
-ORIENTATION, TURNED = 0x0112, (5, 6, 7, 8)  # EXIF tag, and its values that exchange width and height
+ORIENTATION, TURNED = (
+    0x0112,
+    (5, 6, 7, 8),
+)  # EXIF tag, and its values that exchange width and height
 
 ImageSource = Path | bytes | IO[bytes]  # a file, its content, or a file that is open
 Item = TypeVar("Item")
@@ -84,7 +99,9 @@ class Unreadable(Exception):
     """An image file that gives no pixels; its text is the reason, fit to follow the file's name."""
 
 
-def decode_files(root: Path, names: Sequence[str], building: Path, image_size: int | None, resize: Resize) -> NDArray[np.uint8]:
+def decode_files(
+    root: Path, names: Sequence[str], building: Path, image_size: int | None, resize: Resize
+) -> NDArray[np.uint8]:
     """Decode image files into one memory map; memory stays flat however many there are.
 
     The first pass reads headers and settles one shape: the images' own where all are alike and no side is over 256
@@ -103,8 +120,14 @@ def decode_files(root: Path, names: Sequence[str], building: Path, image_size: i
         InputError: images that cannot be read: how many, and up to five of them with the reason.
     """
     with _no_decoder_chatter():
-        headers = in_threads(lambda name: _attempt(lambda: read_header(root / name)), names, f"reading {root.name}")
-        failed = {name: str(found) for name, found in zip(names, headers, strict=True) if isinstance(found, Unreadable)}
+        headers = in_threads(
+            lambda name: _attempt(lambda: read_header(root / name)), names, f"reading {root.name}"
+        )
+        failed = {
+            name: str(found)
+            for name, found in zip(names, headers, strict=True)
+            if isinstance(found, Unreadable)
+        }
         shape = common_shape([found for found in headers if isinstance(found, Header)], image_size)
         images = memory_map(building, len(names), shape)
 
@@ -115,7 +138,9 @@ def decode_files(root: Path, names: Sequence[str], building: Path, image_size: i
             return _attempt(place) if names[row] not in failed else None
 
         results = in_threads(decode, range(len(names)), f"decoding {root.name}")
-    failed |= {name: str(found) for name, found in zip(names, results, strict=True) if found is not None}
+    failed |= {
+        name: str(found) for name, found in zip(names, results, strict=True) if found is not None
+    }
     if failed:
         raise _unreadable(root, failed, len(names))
     return images
@@ -126,10 +151,16 @@ def read_images(
 ) -> list[NDArray[np.uint8] | Unreadable]:
     """`read_image` of each source, on all processors; where one gives no pixels, the reason stands in its place."""
     with _no_decoder_chatter():
-        return in_threads(lambda source: _attempt(lambda: read_image(source, shape, resize)), sources, "reading images")
+        return in_threads(
+            lambda source: _attempt(lambda: read_image(source, shape, resize)),
+            sources,
+            "reading images",
+        )
 
 
-def read_sent(content: bytes, shape: tuple[int, int, int] | None, resize: Resize, caps: Caps | None = None) -> NDArray[np.uint8]:
+def read_sent(
+    content: bytes, shape: tuple[int, int, int] | None, resize: Resize, caps: Caps | None = None
+) -> NDArray[np.uint8]:
     """`read_image` of bytes that a stranger sent; of large images one at a time, as each may take 400 MB.
 
     Args:
@@ -187,7 +218,9 @@ def pixels_sent(content: bytes, caps: Caps | None = None) -> int:
     return found.height * found.width
 
 
-def read_image(source: ImageSource, shape: tuple[int, int, int], resize: Resize, caps: Caps | None = None) -> NDArray[np.uint8]:
+def read_image(
+    source: ImageSource, shape: tuple[int, int, int], resize: Resize, caps: Caps | None = None
+) -> NDArray[np.uint8]:
     """The pixels of an image file, upright, as `(H, W, C)` uint8 of the wanted `shape`: RGB order, or grey.
 
     Transparent pixels show white. A palette or CMYK image becomes RGB; 16-bit grey is scaled to 8; of an animation the
@@ -203,7 +236,9 @@ def read_image(source: ImageSource, shape: tuple[int, int, int], resize: Resize,
         side = max(image.size) if resize == "pad" else min(image.size)
         factor = DRAFT_MARGIN * max(height, width) / side
         image.draft(image.mode, (round(image.width * factor), round(image.height * factor)))
-        ImageOps.exif_transpose(image, in_place=True)  # in place: the alternative is a copy, also of what is upright
+        ImageOps.exif_transpose(
+            image, in_place=True
+        )  # in place: the alternative is a copy, also of what is upright
         plain = _in_mode(_eight_bits(image, image.format or ""), "L" if channels == 1 else "RGB")
         pixels = np.asarray(fit(plain, height, width, resize))
     return pixels.reshape(shape)
@@ -224,20 +259,29 @@ def fit(image: Image, height: int, width: int, resize: Resize) -> Image:
     if resize == "crop":
         return ImageOps.fit(image, (width, height), Image.Resampling.BICUBIC)
     scale = min(width / image.width, height / image.height)
-    inner = image.resize((max(1, round(image.width * scale)), max(1, round(image.height * scale))), Image.Resampling.BICUBIC)
+    inner = image.resize(
+        (max(1, round(image.width * scale)), max(1, round(image.height * scale))),
+        Image.Resampling.BICUBIC,
+    )
     padded = Image.new(image.mode, (width, height), 0)
     padded.paste(inner, ((width - inner.width) // 2, (height - inner.height) // 2))
     return padded
 
 
-def resize_pixels(pixels: NDArray[np.uint8], shape: tuple[int, int, int], resize: Resize) -> NDArray[np.uint8]:
+def resize_pixels(
+    pixels: NDArray[np.uint8], shape: tuple[int, int, int], resize: Resize
+) -> NDArray[np.uint8]:
     """`fit` for an image that is an array already, `(H, W, C)` uint8; the number of channels stays."""
     return np.asarray(fit(as_picture(pixels), shape[0], shape[1], resize)).reshape(shape)
 
 
-def in_threads(work: Callable[[Item], Result], items: Sequence[Item], title: str, unit: str = "images") -> list[Result]:
+def in_threads(
+    work: Callable[[Item], Result], items: Sequence[Item], title: str, unit: str = "images"
+) -> list[Result]:
     """`work` of each item in order, on all processors (Pillow decodes outside the interpreter's lock), with progress."""
-    workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    workers = (
+        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    )
     results: list[Result] = []
     with progress.task(title, len(items), unit) as task, ThreadPoolExecutor(workers) as pool:
         for start in range(0, len(items), BATCH):
@@ -252,14 +296,20 @@ def _opened(source: ImageSource, caps: Caps | None = None) -> Iterator[Image]:
     from PIL import Image, UnidentifiedImageError
 
     if not isinstance(source, Path):
-        source = io.BytesIO(source if isinstance(source, bytes) else source.read(LARGEST_FILE_BYTES + 1))
+        source = io.BytesIO(
+            source if isinstance(source, bytes) else source.read(LARGEST_FILE_BYTES + 1)
+        )
     size = source.stat().st_size if isinstance(source, Path) else len(source.getbuffer())
     if size == 0:
         raise Unreadable("is empty (0 bytes)")
     if size > LARGEST_FILE_BYTES:
-        raise Unreadable(f"is larger than {LARGEST_FILE_BYTES / 1e6:,.0f} MB, the most that is opened")
+        raise Unreadable(
+            f"is larger than {LARGEST_FILE_BYTES / 1e6:,.0f} MB, the most that is opened"
+        )
     try:
-        image = Image.open(_timed(source, caps) if caps else source, formats=caps.formats if caps else FORMATS)
+        image = Image.open(
+            _timed(source, caps) if caps else source, formats=caps.formats if caps else FORMATS
+        )
     except UnidentifiedImageError:
         raise Unreadable("is not an image") from None
     with image:
@@ -268,7 +318,9 @@ def _opened(source: ImageSource, caps: Caps | None = None) -> Iterator[Image]:
             image.decodermaxblock = SENT_BLOCK_BYTES
         if limit is not None and image.width * image.height > limit:
             millions = image.width * image.height / 1e6
-            raise Unreadable(f"has {millions:,.0f} million pixels; the most is {limit / 1e6:,.0f} million")
+            raise Unreadable(
+                f"has {millions:,.0f} million pixels; the most is {limit / 1e6:,.0f} million"
+            )
         yield image
 
 
@@ -334,6 +386,7 @@ def _unreadable(root: Path, failed: dict[str, str], count: int) -> InputError:
     if len(failed) > NAMED_FAILURES:
         lines.append(f"and {len(failed) - NAMED_FAILURES:,} more")
     return InputError(
-        f"{len(failed):,} of {count:,} images in {root} cannot be used:\n    " + "\n    ".join(lines),
+        f"{len(failed):,} of {count:,} images in {root} cannot be used:\n    "
+        + "\n    ".join(lines),
         "Repair or remove them, then run again.",
     )

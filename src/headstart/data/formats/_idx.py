@@ -76,7 +76,9 @@ def _read_shape(path: Path, file: io.BufferedIOBase) -> tuple[int, ...]:
             "Convert its values to whole numbers from 0 to 255.",
         )
     if not 1 <= magic[3] <= MOST_DIMENSIONS:
-        raise InputError(f"{path} says it has {magic[3]} dimensions, wanted 1 to {MOST_DIMENSIONS}.")
+        raise InputError(
+            f"{path} says it has {magic[3]} dimensions, wanted 1 to {MOST_DIMENSIONS}."
+        )
     sizes = file.read(4 * magic[3])
     if len(sizes) < 4 * magic[3]:
         raise InputError(
@@ -105,7 +107,8 @@ def _explained(path: Path) -> Iterator[None]:
         yield
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise InputError(
-            f"{path} cannot be decompressed: {error}; wanted a whole gzip file.", "It is damaged or cut short: fetch it again."
+            f"{path} cannot be decompressed: {error}; wanted a whole gzip file.",
+            "It is damaged or cut short: fetch it again.",
         ) from error
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror or error}.") from error

@@ -53,10 +53,14 @@ class Listing:
     groups: NDArray[np.int64] | None = None
 
 
-def decode_listing(listing: Listing, building: Path, image_size: int | None, resize: Resize) -> Decoded:
+def decode_listing(
+    listing: Listing, building: Path, image_size: int | None, resize: Resize
+) -> Decoded:
     """The listed images as pixels; see `decode_files`."""
     images = decode_files(listing.root, listing.names, building, image_size, resize)
-    return Decoded(images, listing.labels, listing.class_names, listing.parts, listing.names, listing.groups)
+    return Decoded(
+        images, listing.labels, listing.class_names, listing.parts, listing.names, listing.groups
+    )
 
 
 def list_class_folders(folder: Path) -> Listing:
@@ -112,15 +116,22 @@ def list_path_csv(path: Path, group_by: str | None) -> Listing:
             if not all(rows[-1].values()):
                 empty = next(column for column, value in rows[-1].items() if not value)
                 raise InputError(
-                    f"line {line} of {path.name}: {table.columns[empty]} is empty.", "Fill it in, or remove the row."
+                    f"line {line} of {path.name}: {table.columns[empty]} is empty.",
+                    "Fill it in, or remove the row.",
                 )
     names = tuple(row[image] for row in rows)
     _need_files(path, names, lines)
     labels, class_names = encode_labels([row[label] for row in rows], path.name)
-    groups = None if group is None else np.unique([row[group] for row in rows], return_inverse=True)[1].astype(np.int64)
+    groups = (
+        None
+        if group is None
+        else np.unique([row[group] for row in rows], return_inverse=True)[1].astype(np.int64)
+    )
     if split is None:
         return Listing(path.parent, names, labels, class_names, None, groups)
-    parts = np.array([_part(path, line, row[split]) for line, row in zip(lines, rows, strict=True)], np.uint8)
+    parts = np.array(
+        [_part(path, line, row[split]) for line, row in zip(lines, rows, strict=True)], np.uint8
+    )
     need_training_classes(labels, parts, class_names, path.name)
     return Listing(path.parent, names, labels, class_names, parts, groups)
 
@@ -134,7 +145,8 @@ def list_images(folder: Path) -> list[Path]:
     images = [path for path in _files_below(folder) if _is_image(path)]
     if not images:
         raise InputError(
-            f"{folder} holds no images: it has {_contents(folder)}.", f"Read as images: {', '.join(sorted(SUFFIXES))}."
+            f"{folder} holds no images: it has {_contents(folder)}.",
+            f"Read as images: {', '.join(sorted(SUFFIXES))}.",
         )
     return images
 
@@ -151,7 +163,9 @@ def list_unlabelled(path: Path) -> tuple[list[Path], list[str]] | None:
         column = _needed(table)
         rows = [(line, fields[column].strip()) for line, fields in table.rows]
     if not rows:
-        raise InputError(f"{path.name} has a header but no rows.", "Every further line is one image.")
+        raise InputError(
+            f"{path.name} has a header but no rows.", "Every further line is one image."
+        )
     names = [name for _, name in rows]
     _need_files(path, names, [line for line, _ in rows])
     return [path.parent / name for name in names], names
@@ -176,7 +190,11 @@ def _find(folder: Path) -> list[_Found]:
             found += [_Found(name, class_folder.name, part) for name in images]
             empty += [] if images else [class_folder]
     if not found:
-        above = f"If {folder} is one class, give the folder above it: {folder.parent}. Else put" if _has_images(root) else "Put"
+        above = (
+            f"If {folder} is one class, give the folder above it: {folder.parent}. Else put"
+            if _has_images(root)
+            else "Put"
+        )
         raise InputError(
             f"{folder} holds no class folders with images: it has {_contents(folder)}.",
             f"{above} the images of each class into a folder named after it: {folder.name}/cats/1.jpg, "
@@ -188,7 +206,9 @@ def _find(folder: Path) -> list[_Found]:
             "Remove the folder, or put its images there.",
         )
     if others:
-        progress.say(f"{folder}: left out are {_kinds(others)}; read as images are {', '.join(sorted(SUFFIXES))}")
+        progress.say(
+            f"{folder}: left out are {_kinds(others)}; read as images are {', '.join(sorted(SUFFIXES))}"
+        )
     return found
 
 
@@ -196,7 +216,11 @@ def _part_folders(root: Path) -> dict[int, Path]:
     """The folder whose sub-folders are the classes, by part; one unassigned part where there is no train folder."""
     children = _folders(root)
     tops = {child: _unwrapped(child) for child in children}
-    parts = {child: PART_WORDS[child.name.lower()] for child in children if child.name.lower() in PART_WORDS}
+    parts = {
+        child: PART_WORDS[child.name.lower()]
+        for child in children
+        if child.name.lower() in PART_WORDS
+    }
     if not any(part == TRAIN and _folders(tops[child]) for child, part in parts.items()):
         if children and len(parts) == len(children):
             raise InputError(
@@ -218,7 +242,8 @@ def _part_folders(root: Path) -> dict[int, Path]:
             )
         elif parts[child] in by_part:
             raise InputError(
-                f"{child} is a second folder of {PART_NAMES[parts[child]]} images in {root}.", "Merge the two folders."
+                f"{child} is a second folder of {PART_NAMES[parts[child]]} images in {root}.",
+                "Merge the two folders.",
             )
         else:
             by_part[parts[child]] = tops[child]
@@ -238,7 +263,11 @@ def _unwrapped(folder: Path) -> Path:
 
 
 def _say_lone_part(folder: Path, root: Path) -> None:
-    words = [word for word in root.relative_to(folder).parts if PART_WORDS.get(word.lower()) in (VALIDATION, TEST)]
+    words = [
+        word
+        for word in root.relative_to(folder).parts
+        if PART_WORDS.get(word.lower()) in (VALIDATION, TEST)
+    ]
     if words:
         progress.say(
             f"{folder} has only the part '{words[0]}': its images are taken as all there are, and divided anew into training, "
@@ -249,7 +278,9 @@ def _say_lone_part(folder: Path, root: Path) -> None:
 def _say_left_out(folder: Path) -> None:
     count = sum(_is_image(path) for path in _visible(folder))
     if count:
-        progress.say(f"{folder}: images outside every class folder have no label and are left out: {count:,}")
+        progress.say(
+            f"{folder}: images outside every class folder have no label and are left out: {count:,}"
+        )
 
 
 def _visible(folder: Path) -> list[Path]:
@@ -257,9 +288,12 @@ def _visible(folder: Path) -> list[Path]:
         paths = sorted(folder.iterdir())
     except OSError as error:
         raise InputError(
-            f"{folder} cannot be read: {error.strerror or error}.", "Give yourself permission to read it."
+            f"{folder} cannot be read: {error.strerror or error}.",
+            "Give yourself permission to read it.",
         ) from error
-    return [path for path in paths if not path.name.startswith(".") and path.name.lower() not in IGNORED]
+    return [
+        path for path in paths if not path.name.startswith(".") and path.name.lower() not in IGNORED
+    ]
 
 
 def _folders(folder: Path) -> list[Path]:
@@ -293,7 +327,9 @@ def _contents(folder: Path) -> str:
 
 def _kinds(paths: Iterable[Path]) -> str:
     kinds = Counter(path.suffix.lower() or "nameless" for path in paths)
-    return ", ".join(f"{count:,} {kind} file{'s' * (count > 1)}" for kind, count in kinds.most_common(4))
+    return ", ".join(
+        f"{count:,} {kind} file{'s' * (count > 1)}" for kind, count in kinds.most_common(4)
+    )
 
 
 def _needed(table: Table) -> int:
@@ -307,7 +343,11 @@ def _needed(table: Table) -> int:
 
 
 def _need_files(path: Path, names: Sequence[str], lines: Sequence[int]) -> None:
-    missing = [(line, name) for line, name in zip(lines, names, strict=True) if not (path.parent / name).is_file()]
+    missing = [
+        (line, name)
+        for line, name in zip(lines, names, strict=True)
+        if not (path.parent / name).is_file()
+    ]
     if missing:
         line, name = missing[0]
         if "://" in name:

@@ -24,11 +24,20 @@ from headstart.data.formats._csv_rows import (
 from headstart.errors import InputError
 
 PIXEL_COLUMN = re.compile(r"(.*?)(\d+)$")  # pixel12, 12, and 3x12 (row x column)
-USUAL_SCALES = (1, 255, 1023, 4095, 16383, 65535)  # a fraction, and the largest values of 8, 10, 12, 14 and 16 bits
+USUAL_SCALES = (
+    1,
+    255,
+    1023,
+    4095,
+    16383,
+    65535,
+)  # a fraction, and the largest values of 8, 10, 12, 14 and 16 bits
 REMEMBERED_VALUES = 1 << 17  # distinct texts kept with their pixel value; 8-bit files have 256
 
 
-def read_pixel_csv(path: Path, pixel_max: float | None = None, group_by: str | None = None) -> Decoded:
+def read_pixel_csv(
+    path: Path, pixel_max: float | None = None, group_by: str | None = None
+) -> Decoded:
     """Read a CSV with one image a row: a label column anywhere, the rest pixels of a square image.
 
     Pixel columns end in a number; where those numbers run without a gap they, not the file, order the pixels, row by
@@ -52,7 +61,8 @@ def read_pixel_csv(path: Path, pixel_max: float | None = None, group_by: str | N
             labels.append(fields[label].strip())
             if labels[-1].lower() in {"", "nan"}:
                 raise InputError(
-                    f"line {line} of {table.name}: the label ({table.columns[label]}) is empty.", "Fill it in, or remove the row."
+                    f"line {line} of {table.name}: the label ({table.columns[label]}) is empty.",
+                    "Fill it in, or remove the row.",
                 )
             groups += [] if group is None else [fields[group]]
     numbers, class_names = encode_labels(labels, path.name)
@@ -60,7 +70,9 @@ def read_pixel_csv(path: Path, pixel_max: float | None = None, group_by: str | N
     return Decoded(reader.images(), numbers, class_names, groups=tied)
 
 
-def read_unlabelled_csv(path: Path, pixel_max: float | None = None) -> tuple[NDArray[np.uint8], list[str] | None]:
+def read_unlabelled_csv(
+    path: Path, pixel_max: float | None = None
+) -> tuple[NDArray[np.uint8], list[str] | None]:
     """Read a CSV as `read_pixel_csv` does, whose images have no labels, or labels that do not matter.
 
     Returns:
@@ -88,12 +100,16 @@ class _PixelRows:
     def __iter__(self) -> Iterator[tuple[int, list[str]]]:
         for line, fields in self.table.rows:
             try:
-                self.values += bytes(map(self.scale.__getitem__, map(fields.__getitem__, self.pixels)))
+                self.values += bytes(
+                    map(self.scale.__getitem__, map(fields.__getitem__, self.pixels))
+                )
             except ValueError:
                 raise _bad_pixel(self.table, line, fields, self.pixels, self.scale) from None
             yield line, fields
         if not self.values:
-            raise InputError(f"{self.table.name} has a header but no rows.", "Every further line is one image.")
+            raise InputError(
+                f"{self.table.name} has a header but no rows.", "Every further line is one image."
+            )
 
     def images(self) -> NDArray[np.uint8]:
         """`(N, H, W, C)` of the rows that have passed."""
@@ -124,7 +140,11 @@ class _Scale(dict[str, int]):
             return False
 
     def wanted(self) -> str:
-        return "whole numbers from 0 to 255" if self.pixel_max is None else f"numbers from 0 to {self.pixel_max:g} (pixel_max)"
+        return (
+            "whole numbers from 0 to 255"
+            if self.pixel_max is None
+            else f"numbers from 0 to {self.pixel_max:g} (pixel_max)"
+        )
 
 
 def full_scale(largest: float) -> int | None:
@@ -132,7 +152,9 @@ def full_scale(largest: float) -> int | None:
     return next((scale for scale in USUAL_SCALES if largest <= scale), None)
 
 
-def _bad_pixel(table: Table, line: int, fields: Sequence[str], pixels: Sequence[int], scale: _Scale) -> InputError:
+def _bad_pixel(
+    table: Table, line: int, fields: Sequence[str], pixels: Sequence[int], scale: _Scale
+) -> InputError:
     index = next(index for index in pixels if not scale.has(fields[index]))
     text = fields[index].strip()
     found = text if _as_number(text) is not None else f"'{text}'" if text else "empty"
@@ -144,14 +166,18 @@ def _bad_pixel(table: Table, line: int, fields: Sequence[str], pixels: Sequence[
     )
 
 
-def _survey(table: Table, fields: Sequence[str], pixels: Sequence[int], scale: _Scale) -> tuple[int, float]:
+def _survey(
+    table: Table, fields: Sequence[str], pixels: Sequence[int], scale: _Scale
+) -> tuple[int, float]:
     """How many lines below that of `fields` have bad pixels too, and the largest number in the file."""
 
     def bad_in(row: Sequence[str]) -> set[str]:
         return {text for text in map(row.__getitem__, pixels) if not scale.has(text)}
 
     def top(texts: Iterable[str]) -> float:
-        return max((value for text in texts if (value := _as_number(text)) is not None), default=0.0)
+        return max(
+            (value for text in texts if (value := _as_number(text)) is not None), default=0.0
+        )
 
     more, largest = 0, top(bad_in(fields))
     try:
@@ -187,7 +213,9 @@ def _pixel_columns(table: Table, others: set[int | None]) -> list[int]:
     """Indices of the pixel columns in the order of the pixels."""
     indices = [index for index in range(len(table.columns)) if index not in others]
     matches = [PIXEL_COLUMN.match(table.columns[index]) for index in indices]
-    strange = [table.columns[index] for index, match in zip(indices, matches, strict=True) if match is None]
+    strange = [
+        table.columns[index] for index, match in zip(indices, matches, strict=True) if match is None
+    ]
     if len(strange) == len(indices):
         raise InputError(
             f"{table.name} has neither pixel columns nor a column of paths; it has {shortened(table.columns)}.",
@@ -204,7 +232,9 @@ def _pixel_columns(table: Table, others: set[int | None]) -> list[int]:
             f"{table.name} has columns that are neither label nor pixel: {shortened(strange)}.",
             "Remove them. Pixel columns end in a number (pixel0, pixel1, …).",
         )
-    if len({match.group(1) for match in matches if match}) > 1:  # named by row and column, as in 28x28: the file's order counts
+    if (
+        len({match.group(1) for match in matches if match}) > 1
+    ):  # named by row and column, as in 28x28: the file's order counts
         return indices
     numbers = [int(match.group(2)) for match in matches if match]
     missing = sorted(set(range(min(numbers, default=0), max(numbers, default=0))) - set(numbers))

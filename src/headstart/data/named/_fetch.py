@@ -59,8 +59,15 @@ def fetch_named(name: str) -> Dataset:
         return cached(_key(wanted), name, name, lambda building: _from_sources(wanted, building))
     entry, folder = given.entry, given.folder
     if entry is not wanted:
-        progress.say(f"{name}: {folder} holds {entry.train_count:,} of the {wanted.train_count:,} training images.")
-    return cached(_key(entry), name, name, lambda building: _decode(entry, given.layout, folder, str(folder), building))
+        progress.say(
+            f"{name}: {folder} holds {entry.train_count:,} of the {wanted.train_count:,} training images."
+        )
+    return cached(
+        _key(entry),
+        name,
+        name,
+        lambda building: _decode(entry, given.layout, folder, str(folder), building),
+    )
 
 
 def edition(name: str) -> NamedDataset:
@@ -114,7 +121,9 @@ def _given_folders(wanted: NamedDataset) -> Iterator[Path]:
 
 
 def _from_sources(entry: NamedDataset, building: Path) -> Decoded:
-    failures = [f"HEADSTART_DATA, {folder}: {_lack(entry, folder)}" for folder in _given_folders(entry)]
+    failures = [
+        f"HEADSTART_DATA, {folder}: {_lack(entry, folder)}" for folder in _given_folders(entry)
+    ]
     failures = failures or ["HEADSTART_DATA: not set"]
     for source in entry.sources:
         try:
@@ -124,7 +133,9 @@ def _from_sources(entry: NamedDataset, building: Path) -> Decoded:
         except InputError as error:
             failures.append(f"{source.title}: {error.message}")
         progress.say(f"{entry.name}: not from {failures[-1]}")
-    files = ", ".join(entry.layouts[0].files) + (" (gzipped or not)" if entry.layouts[0].may_be_gzipped else "")
+    files = ", ".join(entry.layouts[0].files) + (
+        " (gzipped or not)" if entry.layouts[0].may_be_gzipped else ""
+    )
     raise ResourceError(
         "\n  ".join([f"no source gave the files of {entry.name}:", *failures]),
         f"Put {files} into a folder named {entry.name}, and the folder above it into HEADSTART_DATA.",
@@ -143,18 +154,26 @@ def _from_source(entry: NamedDataset, source: Source, building: Path) -> Decoded
 def _lack(entry: NamedDataset, folder: Path) -> str:
     if not folder.is_dir():
         return "no such folder"
-    closest = min(entry.layouts, key=lambda layout: len(layout.missing(folder)) / max(len(layout.files), 1))
+    closest = min(
+        entry.layouts, key=lambda layout: len(layout.missing(folder)) / max(len(layout.files), 1)
+    )
     return "lacks " + ", ".join(closest.missing(folder))
 
 
-def _decode(entry: NamedDataset, layout: Layout, folder: Path, source: str, building: Path) -> Decoded:
+def _decode(
+    entry: NamedDataset, layout: Layout, folder: Path, source: str, building: Path
+) -> Decoded:
     images = memory_map(building, entry.count, entry.image_shape)
     labels = np.empty(entry.count, np.uint8)
     row = 0
     with progress.task(f"Decoding {entry.name}", entry.count, "images") as bar:
         for some_images, some_labels in layout.read(folder):
             end = row + len(some_images)
-            if some_images.shape[1:] != entry.image_shape or len(some_labels) != len(some_images) or end > entry.count:
+            if (
+                some_images.shape[1:] != entry.image_shape
+                or len(some_labels) != len(some_images)
+                or end > entry.count
+            ):
                 raise InputError(
                     f"{folder} holds images {some_images.shape} with labels {some_labels.shape}, wanted "
                     f"{entry.count:,} images {entry.image_shape} of {entry.title} in all.",
@@ -164,32 +183,48 @@ def _decode(entry: NamedDataset, layout: Layout, folder: Path, source: str, buil
             row = end
             bar.advance(len(some_images))
     if row != entry.count:
-        raise InputError(f"{folder} holds {row:,} images, wanted {entry.count:,} of {entry.title}.", _OTHER_FILES)
+        raise InputError(
+            f"{folder} holds {row:,} images, wanted {entry.count:,} of {entry.title}.", _OTHER_FILES
+        )
     _verify(entry, images, labels, source)
-    store.write_json(building / "origin.json", {"dataset": entry.name, "title": entry.title, "source": source})
-    parts = np.repeat([part.code for part in entry.parts], [part.count for part in entry.parts]).astype(np.uint8)
-    names = tuple(f"{part.name}-{number:05d}" for part in entry.parts for number in range(part.count))
+    store.write_json(
+        building / "origin.json", {"dataset": entry.name, "title": entry.title, "source": source}
+    )
+    parts = np.repeat(
+        [part.code for part in entry.parts], [part.count for part in entry.parts]
+    ).astype(np.uint8)
+    names = tuple(
+        f"{part.name}-{number:05d}" for part in entry.parts for number in range(part.count)
+    )
     return Decoded(images, labels.astype(np.int64), entry.class_names, parts, names)
 
 
 _OTHER_FILES = "The files are damaged, or of another dataset: put the right ones there, or take the folder out of HEADSTART_DATA."
 
 
-def _verify(entry: NamedDataset, images: NDArray[np.uint8], labels: NDArray[np.uint8], source: str) -> None:
+def _verify(
+    entry: NamedDataset, images: NDArray[np.uint8], labels: NDArray[np.uint8], source: str
+) -> None:
     row = 0
     for part in entry.parts:
         rows = slice(row, row + part.count)
-        for kind, array, wanted in (("images", images, part.images_sha256), ("labels", labels, part.labels_sha256)):
+        for kind, array, wanted in (
+            ("images", images, part.images_sha256),
+            ("labels", labels, part.labels_sha256),
+        ):
             found = hashlib.sha256(array[rows].data).hexdigest()
             if found != wanted:
                 raise InputError(
-                    f"{source}: the {part.name} {kind} of {entry.title} have SHA-256 {found}, wanted {wanted}.", _OTHER_FILES
+                    f"{source}: the {part.name} {kind} of {entry.title} have SHA-256 {found}, wanted {wanted}.",
+                    _OTHER_FILES,
                 )
         row += part.count
 
 
 def _key(entry: NamedDataset) -> str:
-    digests = [digest for part in entry.parts for digest in (part.images_sha256, part.labels_sha256)]
+    digests = [
+        digest for part in entry.parts for digest in (part.images_sha256, part.labels_sha256)
+    ]
     return content_key("named", entry.name, *digests)
 
 

@@ -15,7 +15,12 @@ from headstart.errors import InputError
 
 Chunk = tuple[NDArray[np.uint8], NDArray[np.uint8]]  # images (n, H, W, C) and labels (n,)
 
-IDX_FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
+IDX_FILES = (
+    "train-images-idx3-ubyte",
+    "train-labels-idx1-ubyte",
+    "t10k-images-idx3-ubyte",
+    "t10k-labels-idx1-ubyte",
+)
 CIFAR_BINS = (*(f"data_batch_{number}.bin" for number in range(1, 6)), "test_batch.bin")
 CIFAR_ROW_BYTES = 1 + 3 * 32 * 32  # a label, then 1024 red, 1024 green, 1024 blue
 CIFAR_BATCH = 10_000
@@ -35,14 +40,21 @@ class Layout:
     def missing(self, folder: Path) -> tuple[str, ...]:
         """The files that `folder` lacks."""
         endings = ("", ".gz") if self.may_be_gzipped else ("",)
-        return tuple(name for name in self.files if not any((folder / (name + ending)).is_file() for ending in endings))
+        return tuple(
+            name
+            for name in self.files
+            if not any((folder / (name + ending)).is_file() for ending in endings)
+        )
 
 
 def idx_files() -> Layout:
     """The four files of MNIST and of those made after it."""
 
     def read(folder: Path) -> Iterator[Chunk]:
-        paths = [folder / name if (folder / name).is_file() else folder / f"{name}.gz" for name in IDX_FILES]
+        paths = [
+            folder / name if (folder / name).is_file() else folder / f"{name}.gz"
+            for name in IDX_FILES
+        ]
         for images, labels in (paths[:2], paths[2:]):
             yield read_idx(images)[..., np.newaxis], read_idx(labels)
 
@@ -89,7 +101,10 @@ def bundled_digits() -> Layout:
         from sklearn.datasets import load_digits
 
         digits = load_digits()
-        yield np.rint(digits.images * (255 / 16)).astype(np.uint8)[..., np.newaxis], digits.target.astype(np.uint8)
+        yield (
+            np.rint(digits.images * (255 / 16)).astype(np.uint8)[..., np.newaxis],
+            digits.target.astype(np.uint8),
+        )
 
     return Layout((), read)
 
@@ -107,10 +122,15 @@ def _sheet(path: Path) -> NDArray[np.uint8]:
     try:
         with Image.open(path, formats=["PNG"]) as sheet:
             found = f"{sheet.width} x {sheet.height} {sheet.mode}"
-            if (sheet.size, sheet.mode) == ((1024, CIFAR_BATCH), "RGB"):  # before anything is decoded: the size is known
+            if (sheet.size, sheet.mode) == (
+                (1024, CIFAR_BATCH),
+                "RGB",
+            ):  # before anything is decoded: the size is known
                 return np.asarray(sheet).reshape(CIFAR_BATCH, 32, 32, 3)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise InputError(f"{path} cannot be read as PNG: {error}.", "It is damaged or cut short: fetch it again.") from error
+        raise InputError(
+            f"{path} cannot be read as PNG: {error}.", "It is damaged or cut short: fetch it again."
+        ) from error
     raise InputError(f"{path} is {found}, wanted 1024 x {CIFAR_BATCH} RGB: one 32x32 image a row.")
 
 
@@ -118,8 +138,21 @@ def _json_labels(path: Path, count: int) -> NDArray[np.uint8]:
     try:
         labels = json.loads(_bytes(path))
     except ValueError as error:
-        raise InputError(f"{path} cannot be read as JSON: {error}.", "It is damaged or cut short: fetch it again.") from error
-    if not isinstance(labels, list) or len(labels) != count or not all(type(x) is int and 0 <= x < 10 for x in labels):
-        size = f"a list of {len(labels):,}" if isinstance(labels, list) else f"a {type(labels).__name__}"
-        raise InputError(f"{path} holds {size}, wanted a list of {count:,} whole numbers from 0 to 9.")
+        raise InputError(
+            f"{path} cannot be read as JSON: {error}.",
+            "It is damaged or cut short: fetch it again.",
+        ) from error
+    if (
+        not isinstance(labels, list)
+        or len(labels) != count
+        or not all(type(x) is int and 0 <= x < 10 for x in labels)
+    ):
+        size = (
+            f"a list of {len(labels):,}"
+            if isinstance(labels, list)
+            else f"a {type(labels).__name__}"
+        )
+        raise InputError(
+            f"{path} holds {size}, wanted a list of {count:,} whole numbers from 0 to 9."
+        )
     return np.array(labels, np.uint8)

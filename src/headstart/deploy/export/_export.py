@@ -37,7 +37,9 @@ from headstart.deploy.export._parity import (
 OPSET = 20
 
 
-def export(run: Path, dataset: Dataset, split: Split, out: Path, form: Form = "onnx", *, int8: bool = False) -> dict[str, Any]:
+def export(
+    run: Path, dataset: Dataset, split: Split, out: Path, form: Form = "onnx", *, int8: bool = False
+) -> dict[str, Any]:
     """Write a run's classifier as one file: uint8 `(N, H, W, C)` in, probabilities `(N, K)` and familiarity `(N,)` out.
 
     Preprocessing, the average over mirror images and the calibration are inside. Before the file appears it is asked about real
@@ -56,7 +58,9 @@ def export(run: Path, dataset: Dataset, split: Split, out: Path, form: Form = "o
         RunFailed: the file disagrees with the run; nothing is written then. ResourceError: packages are missing.
     """
     classifier = load_classifier(run).cpu().float()
-    classifier.recipe = classifier.recipe.model_copy(update={"precision": "float32"})  # as the file computes
+    classifier.recipe = classifier.recipe.model_copy(
+        update={"precision": "float32"}
+    )  # as the file computes
     part, rows = real_images(dataset, split)
     images = take(dataset.images, rows)
     wanted = as_trained(classifier, images)
@@ -67,7 +71,13 @@ def export(run: Path, dataset: Dataset, split: Split, out: Path, form: Form = "o
     smaller = None
     if int8:
         smaller = _in_eight_bits(
-            content, out, answer, wanted[0], images, dataset.labels[rows], sample_of(dataset, split.train, CALIBRATION_IMAGES)
+            content,
+            out,
+            answer,
+            wanted[0],
+            images,
+            dataset.labels[rows],
+            sample_of(dataset, split.train, CALIBRATION_IMAGES),
         )
     return {
         "run": str(run),
@@ -84,7 +94,9 @@ def _program(classifier: Classifier) -> torch.export.ExportedProgram:
     height, width, channels = classifier.image_shape
     images = torch.zeros(2, height, width, channels, dtype=torch.uint8)
     with torch.no_grad():
-        found = torch.export.export(Network(classifier).eval(), (images,), dynamic_shapes={"images": {0: Dim("batch")}})
+        found = torch.export.export(
+            Network(classifier).eval(), (images,), dynamic_shapes={"images": {0: Dim("batch")}}
+        )
     for node in found.graph.nodes:
         node.meta.pop("stack_trace", None)  # names files of this machine
     return found
@@ -147,7 +159,11 @@ def _as_torch(classifier: Classifier) -> bytes:
     program.example_inputs = None  # torch would write them as a pickle
     buffer = io.BytesIO()
     with _quiet():
-        torch.export.save(program, buffer, extra_files={f"{key}.txt": value for key, value in _metadata(classifier).items()})
+        torch.export.save(
+            program,
+            buffer,
+            extra_files={f"{key}.txt": value for key, value in _metadata(classifier).items()},
+        )
     return buffer.getvalue()
 
 
@@ -196,8 +212,12 @@ def _in_eight_bits(
         "float_accuracy": float(before),
         "top1_agreement": float((found.argmax(1) == wanted.argmax(1)).mean()),
         "bytes": len(small),
-        "ms_per_image": {str(batch): round(milliseconds(quick, images, batch), 4) for batch in (1, 64)},
-        "float_ms_per_image": {str(batch): round(milliseconds(answer, images, batch), 4) for batch in (1, 64)},
+        "ms_per_image": {
+            str(batch): round(milliseconds(quick, images, batch), 4) for batch in (1, 64)
+        },
+        "float_ms_per_image": {
+            str(batch): round(milliseconds(answer, images, batch), 4) for batch in (1, 64)
+        },
     }
 
 

@@ -40,7 +40,9 @@ def quantise(content: bytes, images: NDArray[np.uint8]) -> bytes:
     # The quantiser reads and writes files only; these are nobody's result.
     with tempfile.TemporaryDirectory() as scratch, warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        plain, prepared, done = (Path(scratch) / name for name in ("plain.onnx", "prepared.onnx", "done.onnx"))
+        plain, prepared, done = (
+            Path(scratch) / name for name in ("plain.onnx", "prepared.onnx", "done.onnx")
+        )
         onnx.save(onnx.load_from_string(content), plain)
         logging.disable(logging.WARNING)
         try:
@@ -69,7 +71,9 @@ class _Images:
     """The images as the quantiser asks for them: one batch a call, then None."""
 
     def __init__(self, images: NDArray[np.uint8]) -> None:
-        self.batches: Iterator[NDArray[np.uint8]] = iter(np.array_split(images, max(1, len(images) // _BATCH)))
+        self.batches: Iterator[NDArray[np.uint8]] = iter(
+            np.array_split(images, max(1, len(images) // _BATCH))
+        )
 
     def get_next(self) -> dict[str, Any] | None:
         batch = next(self.batches, None)

@@ -37,7 +37,9 @@ class Network(nn.Module):
         probabilities, familiar = to_probabilities(logits), familiarity(logits)
         if self.mirror:
             n = images.shape[0]
-            probabilities, familiar = ((both[:n] + both[n:]) / 2 for both in (probabilities, familiar))
+            probabilities, familiar = (
+                (both[:n] + both[n:]) / 2 for both in (probabilities, familiar)
+            )
         if self.temperature != 1:
             probabilities = (probabilities.clamp_min(_LEAST).log() / self.temperature).softmax(1)
         return probabilities, familiar
@@ -56,7 +58,9 @@ class Traced(nn.Module):
     def __init__(self, module: nn.Module, px: int) -> None:
         super().__init__()
         with torch.no_grad():
-            self.graph = make_fx(module, tracing_mode="symbolic", _allow_non_fake_inputs=True)(torch.zeros(2, 3, px, px))
+            self.graph = make_fx(module, tracing_mode="symbolic", _allow_non_fake_inputs=True)(
+                torch.zeros(2, 3, px, px)
+            )
 
     def forward(self, x: Tensor) -> Tensor:
         found: Tensor = self.graph(x.expand(-1, 3, -1, -1))
@@ -83,7 +87,9 @@ class Resizing(nn.Module):
 
 def _matrix(side: int, px: int, interpolation: str) -> Tensor:
     """`(px, side)`: what each pixel of a resized line takes from each pixel before."""
-    return functional.interpolate(torch.eye(side)[None, None], (px, side), mode=interpolation, antialias=True)[0, 0]
+    return functional.interpolate(
+        torch.eye(side)[None, None], (px, side), mode=interpolation, antialias=True
+    )[0, 0]
 
 
 def _resizing(classifier: Classifier) -> nn.Module:

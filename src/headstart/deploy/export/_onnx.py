@@ -39,8 +39,14 @@ class OnnxModel:
 
     def predict(self, images: NDArray[np.uint8]) -> Predictions:
         need_pixels(images, self.image_shape)
-        probabilities, familiar = self.session.run(list(OUTPUTS), {INPUT: np.ascontiguousarray(images)})
-        return Predictions(self.class_names, probabilities, None if self.threshold is None else familiar < self.threshold)
+        probabilities, familiar = self.session.run(
+            list(OUTPUTS), {INPUT: np.ascontiguousarray(images)}
+        )
+        return Predictions(
+            self.class_names,
+            probabilities,
+            None if self.threshold is None else familiar < self.threshold,
+        )
 
 
 def open_onnx(path: Path) -> OnnxModel:
@@ -52,7 +58,10 @@ def open_onnx(path: Path) -> OnnxModel:
     try:
         return OnnxModel(path.read_bytes(), str(path))
     except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}.", "Make one: headstart export RUN -o model.onnx") from error
+        raise InputError(
+            f"{path} cannot be read: {error.strerror}.",
+            "Make one: headstart export RUN -o model.onnx",
+        ) from error
 
 
 def open_session(content: bytes, name: str) -> Any:
@@ -67,10 +76,13 @@ def open_session(content: bytes, name: str) -> Any:
         return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's own exceptions have no common class
         raise InputError(
-            f"{name} cannot be opened: {str(error).splitlines()[0][:200]}.", "Make one: headstart export RUN -o model.onnx"
+            f"{name} cannot be opened: {str(error).splitlines()[0][:200]}.",
+            "Make one: headstart export RUN -o model.onnx",
         ) from error
 
 
 def without_extra() -> ResourceError:
     """The error where the packages for ONNX are missing."""
-    return ResourceError("ONNX needs packages that are not installed.", "pip install 'headstart[onnx]'")
+    return ResourceError(
+        "ONNX needs packages that are not installed.", "pip install 'headstart[onnx]'"
+    )

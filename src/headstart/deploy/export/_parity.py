@@ -16,12 +16,18 @@ from headstart.data import Dataset, Split, take
 from headstart.errors import RunFailed
 from headstart.evaluation import calibrate
 
-Answers = tuple[NDArray[np.float32], NDArray[np.float32]]  # probabilities (N, K) and familiarity (N,)
+Answers = tuple[
+    NDArray[np.float32], NDArray[np.float32]
+]  # probabilities (N, K) and familiarity (N,)
 Answer = Callable[[NDArray[np.uint8]], Answers]  # of images (N, H, W, C)
 LARGEST_DIFFERENCE = 1e-2  # float32 in another order gives 1e-6; a backbone's features, rounded to 16 bits, up to 1e-3
 LARGEST_FAMILIARITY_DIFFERENCE = 5e-2  # of logits, which reach tens; 6e-6 was seen, with a backbone
 _MOST_IMAGES = 2_000
-_BATCHES = (1, 7, 64)  # the first image alone, then seven, then by 64: a file must take every number
+_BATCHES = (
+    1,
+    7,
+    64,
+)  # the first image alone, then seven, then by 64: a file must take every number
 
 
 @dataclass(frozen=True)
@@ -47,7 +53,9 @@ class Parity:
 
 def real_images(dataset: Dataset, split: Split) -> tuple[str, NDArray[np.int64]]:
     """Up to 2,000 validation images; of a run without them, training images. Test images are not for choosing."""
-    part, rows = ("validation", split.validation) if len(split.validation) else ("train", split.train)
+    part, rows = (
+        ("validation", split.validation) if len(split.validation) else ("train", split.train)
+    )
     return part, np.sort(np.random.default_rng(0).permutation(rows)[:_MOST_IMAGES])
 
 
@@ -80,9 +88,13 @@ def check_parity(wanted: Answers, answer: Answer, images: NDArray[np.uint8], par
     """
     found = answer_all(answer, images, "checking the exported file")
     same = wanted[0].argmax(1) == found[0].argmax(1)
-    chances, familiar = (float(np.abs(ours - theirs).max()) for ours, theirs in zip(wanted, found, strict=True))
+    chances, familiar = (
+        float(np.abs(ours - theirs).max()) for ours, theirs in zip(wanted, found, strict=True)
+    )
     parity = Parity(float(same.mean()), chances, familiar, len(images), part)
-    if not (same.all() and chances <= LARGEST_DIFFERENCE and familiar <= LARGEST_FAMILIARITY_DIFFERENCE):
+    if not (
+        same.all() and chances <= LARGEST_DIFFERENCE and familiar <= LARGEST_FAMILIARITY_DIFFERENCE
+    ):
         raise RunFailed(
             f"the exported file is not what the run is, and was not written: of {len(images):,} {part} images "
             f"{int((~same).sum()):,} get another class, a probability differs by {chances:.2g}, a familiarity by {familiar:.2g}.",

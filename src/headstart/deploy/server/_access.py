@@ -72,19 +72,32 @@ class Guard:
         if not status:
             await self.app(scope, receive, send_guarded)
             return
-        sent = [(b"content-type", content_type), (b"content-length", str(len(body)).encode()), (b"connection", b"close"), *more]
+        sent = [
+            (b"content-type", content_type),
+            (b"content-length", str(len(body)).encode()),
+            (b"connection", b"close"),
+            *more,
+        ]
         await send_guarded({"type": "http.response.start", "status": status, "headers": sent})
-        await send_guarded({"type": "http.response.body", "body": body if scope["method"] != "HEAD" else b""})
+        await send_guarded(
+            {"type": "http.response.body", "body": body if scope["method"] != "HEAD" else b""}
+        )
 
-    def _refusal(self, scope: Scope, headers: dict[bytes, str]) -> tuple[int, bytes, bytes, list[tuple[bytes, bytes]]]:
+    def _refusal(
+        self, scope: Scope, headers: dict[bytes, str]
+    ) -> tuple[int, bytes, bytes, list[tuple[bytes, bytes]]]:
         """Status (0: let in), content type, body and further headers."""
         host, origin = headers.get(b"host", ""), headers.get(b"origin")
         if not self._knows(host):
             return _says(
-                421, f"this server does not answer to the name {host!r}.", "Use the address that it printed, or --allow-host."
+                421,
+                f"this server does not answer to the name {host!r}.",
+                "Use the address that it printed, or --allow-host.",
             )
         if origin is not None and not _is_same(origin, host):
-            return _says(403, f"a page of {origin!r} may not use this server.", "Open the server's own page.")
+            return _says(
+                403, f"a page of {origin!r} may not use this server.", "Open the server's own page."
+            )
         if self.access.token is None:
             return 0, b"", b"", []
         port = (scope.get("server") or ("", 0))[1]
@@ -101,7 +114,9 @@ class Guard:
         if is_page:
             return 401, b"text/html; charset=utf-8", _ASK_FOR_TOKEN, []
         return _says(
-            401, "a token is needed.", "Send the header 'Authorization: Bearer TOKEN' with the token that the server printed."
+            401,
+            "a token is needed.",
+            "Send the header 'Authorization: Bearer TOKEN' with the token that the server printed.",
         )
 
     def _knows(self, host: str) -> bool:
@@ -112,10 +127,14 @@ class Guard:
         return name in self.access.hosts or (self.access.any_address and _is_address(name))
 
     def _is_token(self, given: str) -> bool:
-        return hmac.compare_digest(given.encode(), (self.access.token or "").encode()) and bool(given)
+        return hmac.compare_digest(given.encode(), (self.access.token or "").encode()) and bool(
+            given
+        )
 
 
-def _says(status: int, error: str, hint: str) -> tuple[int, bytes, bytes, list[tuple[bytes, bytes]]]:
+def _says(
+    status: int, error: str, hint: str
+) -> tuple[int, bytes, bytes, list[tuple[bytes, bytes]]]:
     more = [(b"www-authenticate", b"Bearer")] if status == 401 else []
     return status, b"application/json", json.dumps({"error": error, "hint": hint}).encode(), more
 
@@ -146,4 +165,6 @@ def _cookie_name(port: int) -> str:
 
 
 def _cookie(header: str, port: int) -> str:
-    return cookie_parser(header).get(_cookie_name(port), "")  # the standard library's gives up at another program's odd cookie
+    return cookie_parser(header).get(
+        _cookie_name(port), ""
+    )  # the standard library's gives up at another program's odd cookie

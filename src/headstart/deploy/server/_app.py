@@ -31,8 +31,15 @@ from headstart.errors import HeadstartError, InputError
 
 MOST_AT_ONCE = 32  # images a batch
 _DECODERS = min(4, os.cpu_count() or 1)
-_QUICK_BYTES, _QUICK_PX = 1 << 14, 1 << 16  # cheaper decoded than handed to a thread and back (benchmarks/serve.md)
-_PAGE = {"/": ("index.html", "text/html"), "/page.css": ("page.css", "text/css"), "/page.js": ("page.js", "text/javascript")}
+_QUICK_BYTES, _QUICK_PX = (
+    1 << 14,
+    1 << 16,
+)  # cheaper decoded than handed to a thread and back (benchmarks/serve.md)
+_PAGE = {
+    "/": ("index.html", "text/html"),
+    "/page.css": ("page.css", "text/css"),
+    "/page.js": ("page.js", "text/javascript"),
+}
 _IMAGE_BODY = {
     "required": True,
     "content": {
@@ -41,7 +48,10 @@ _IMAGE_BODY = {
             "schema": {
                 "type": "object",
                 "required": ["image"],
-                "properties": {"image": {"type": "string", "format": "byte"}, "drawing": {"type": "boolean"}},
+                "properties": {
+                    "image": {"type": "string", "format": "byte"},
+                    "drawing": {"type": "boolean"},
+                },
             }
         },
     },
@@ -52,7 +62,12 @@ _DRAWING = {
     "schema": {"type": "boolean"},
     "description": "Dark ink on white or nothing: scaled and centred as the training images were.",
 }
-_CLASS = {"name": "class", "in": "query", "schema": {"type": "string"}, "description": "Explain this class, not the likeliest."}
+_CLASS = {
+    "name": "class",
+    "in": "query",
+    "schema": {"type": "string"},
+    "description": "Explain this class, not the likeliest.",
+}
 Pixels = NDArray[np.uint8]
 Found = TypeVar("Found")
 
@@ -104,24 +119,39 @@ class Service:
         if sent is not None and pixels_sent(sent.content, self.limits.caps) <= _QUICK_PX:
             return self._decode(sent, is_drawing)
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self.decoders, lambda: self._decode(sent or image_in(body, kind), is_drawing))
+        return await loop.run_in_executor(
+            self.decoders, lambda: self._decode(sent or image_in(body, kind), is_drawing)
+        )
 
     def _decode(self, sent: Sent, is_drawing: bool) -> Pixels:
         if not (is_drawing or sent.is_drawing):
-            return read_sent(sent.content, self.model.image_shape, self.model.preprocessing.resize, self.limits.caps)
+            return read_sent(
+                sent.content,
+                self.model.image_shape,
+                self.model.preprocessing.resize,
+                self.limits.caps,
+            )
         return self._drawn(sent)
 
     def _drawn(self, sent: Sent) -> Pixels:
         if self.card["drawing"] is None:
-            raise Refused(400, "this model does not take drawings: its images are no small grey ones.", "Leave out drawing.")
+            raise Refused(
+                400,
+                "this model does not take drawings: its images are no small grey ones.",
+                "Leave out drawing.",
+            )
         ink = 255 - read_sent(sent.content, None, "pad", self.limits.caps)[..., 0]
-        placed = place_drawing(ink, self.model.image_shape, with_margin=self.card["drawing"] == "mnist")
+        placed = place_drawing(
+            ink, self.model.image_shape, with_margin=self.card["drawing"] == "mnist"
+        )
         if placed is None:
             raise Refused(400, "nothing is drawn.", "Draw dark on white.")
         return placed
 
 
-def make_app(model: Model, card: dict[str, Any], access: Access | None = None, limits: Limits | None = None) -> ASGIApp:
+def make_app(
+    model: Model, card: dict[str, Any], access: Access | None = None, limits: Limits | None = None
+) -> ASGIApp:
     """The server as an ASGI application: `/`, `/predict`, `/explain`, `/model`, `/health`, `/openapi.json`.
 
     Args:
@@ -140,12 +170,28 @@ def make_app(model: Model, card: dict[str, Any], access: Access | None = None, l
             service.explanations.close()
         service.decoders.shutdown()
 
-    app = FastAPI(title="Headstart", summary="A classifier of images.", docs_url=None, redoc_url=None, lifespan=lifespan)
+    app = FastAPI(
+        title="Headstart",
+        summary="A classifier of images.",
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
+    )
     _add_routes(app, service)
     _add_page(app)
-    for kind in (Refused, Unreadable, HeadstartError, Busy, TimeoutError, ClientDisconnect, HTTPException):
+    for kind in (
+        Refused,
+        Unreadable,
+        HeadstartError,
+        Busy,
+        TimeoutError,
+        ClientDisconnect,
+        HTTPException,
+    ):
         app.add_exception_handler(kind, _say)
-    return Guard(app, access or Access())  # around all of it: an unforeseen error's answer has its headers as well
+    return Guard(
+        app, access or Access()
+    )  # around all of it: an unforeseen error's answer has its headers as well
 
 
 def _service(model: Model, card: dict[str, Any], limits: Limits) -> Service:
@@ -158,32 +204,50 @@ def _service(model: Model, card: dict[str, Any], limits: Limits) -> Service:
         apart = copy.deepcopy(model)
 
         def explain_each(asked: list[tuple[Pixels, str | None]]) -> list[dict[str, Any]]:
-            return [{**explain(apart, image, label).as_json(), "seen": data_uri(image)} for image, label in asked]
+            return [
+                {**explain(apart, image, label).as_json(), "seen": data_uri(image)}
+                for image, label in asked
+            ]
 
         explanations = Worker(explain_each, 1, limits.explaining)
     for size in (1, MOST_AT_ONCE):  # the first call of a size is slower
         predict([np.zeros(model.image_shape, np.uint8)] * size)
     worker = Worker(predict, MOST_AT_ONCE, limits.waiting)
-    return Service(model, card, limits, Bodies(limits), ThreadPoolExecutor(_DECODERS), worker, explanations)
+    return Service(
+        model, card, limits, Bodies(limits), ThreadPoolExecutor(_DECODERS), worker, explanations
+    )
 
 
 def _add_routes(app: FastAPI, service: Service) -> None:
-    @app.post("/predict", openapi_extra={"requestBody": _IMAGE_BODY, "parameters": [_DRAWING]}, response_model=None)
+    @app.post(
+        "/predict",
+        openapi_extra={"requestBody": _IMAGE_BODY, "parameters": [_DRAWING]},
+        response_model=None,
+    )
     async def predict(request: Request) -> Response:
         """The likeliest class of an image, and the probability of each."""
         return JSONResponse(await service.answer(request, service.predictions.ask))
 
-    @app.post("/explain", openapi_extra={"requestBody": _IMAGE_BODY, "parameters": [_DRAWING, _CLASS]}, response_model=None)
+    @app.post(
+        "/explain",
+        openapi_extra={"requestBody": _IMAGE_BODY, "parameters": [_DRAWING, _CLASS]},
+        response_model=None,
+    )
     async def explain(request: Request) -> Response:
         """Which parts of an image speak for a class: Grad-CAM and occlusion."""
         explanations, label = service.explanations, request.query_params.get("class")
         if explanations is None:
             raise Refused(
-                501, "this server does not explain.", "Serve a run folder, with 'headstart[explain]' installed.", ends=True
+                501,
+                "this server does not explain.",
+                "Serve a run folder, with 'headstart[explain]' installed.",
+                ends=True,
             )
         if label is not None and label not in service.model.class_names:
             raise Refused(400, f"there is no class {label!r}.", "GET /model lists them.", ends=True)
-        return JSONResponse(await service.answer(request, lambda pixels: explanations.ask((pixels, label))))
+        return JSONResponse(
+            await service.answer(request, lambda pixels: explanations.ask((pixels, label)))
+        )
 
     @app.get("/model", response_model=None)
     async def model() -> Response:
@@ -217,11 +281,23 @@ async def _say(_: Request, error: Exception) -> Response:
             status, text, hint = error.status, error.error, error.hint
             headers |= {"connection": "close"} if error.ends else {}
         case Unreadable():
-            status, text, hint = 422, f"what was sent {error}.", "Send a JPEG, PNG, WebP or BMP file of a usual size."
+            status, text, hint = (
+                422,
+                f"what was sent {error}.",
+                "Send a JPEG, PNG, WebP or BMP file of a usual size.",
+            )
         case HeadstartError():
-            status, text, hint = 400 if isinstance(error, InputError) else 503, error.message, error.hint
+            status, text, hint = (
+                400 if isinstance(error, InputError) else 503,
+                error.message,
+                error.hint,
+            )
         case HTTPException():
-            status, text, hint = error.status_code, f"{error.detail}.", "GET /openapi.json lists what there is."
+            status, text, hint = (
+                error.status_code,
+                f"{error.detail}.",
+                "GET /openapi.json lists what there is.",
+            )
             headers |= {**(error.headers or {}), "connection": "close"}
         case _:
             status, (text, hint) = 503, BUSY

@@ -30,9 +30,16 @@ class Worker(Generic[Question, Answer]):
         longest_queue: questions that may wait.
     """
 
-    def __init__(self, answer: Callable[[list[Question]], Sequence[Answer]], most_at_once: int, longest_queue: int) -> None:
+    def __init__(
+        self,
+        answer: Callable[[list[Question]], Sequence[Answer]],
+        most_at_once: int,
+        longest_queue: int,
+    ) -> None:
         self._answer, self._most_at_once = answer, most_at_once
-        self._queue: queue.Queue[tuple[Question, asyncio.Future[Answer]] | None] = queue.Queue(longest_queue)
+        self._queue: queue.Queue[tuple[Question, asyncio.Future[Answer]] | None] = queue.Queue(
+            longest_queue
+        )
         self._thread = threading.Thread(target=self._run, daemon=True, name="headstart-worker")
         self._thread.start()
 
@@ -63,7 +70,9 @@ class Worker(Generic[Question, Answer]):
                     is_last = True
                     break
                 batch.append(following)
-            self._reply([(question, future) for question, future in batch if not future.cancelled()])
+            self._reply(
+                [(question, future) for question, future in batch if not future.cancelled()]
+            )
             if is_last:
                 return
 
@@ -72,7 +81,9 @@ class Worker(Generic[Question, Answer]):
             return
         futures = [future for _, future in batch]
         try:
-            answers: Sequence[Answer] | Exception = self._answer([question for question, _ in batch])
+            answers: Sequence[Answer] | Exception = self._answer(
+                [question for question, _ in batch]
+            )
         except Exception as error:
             answers = error
         with contextlib.suppress(RuntimeError):  # the loop has ended: nobody waits any more

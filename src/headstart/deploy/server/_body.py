@@ -80,7 +80,11 @@ class Bodies:
         try:
             await self._fill(body, request)
             if not body:
-                raise Refused(400, "the body is empty.", "Send an image file's bytes, or JSON with base64 in `image`.")
+                raise Refused(
+                    400,
+                    "the body is empty.",
+                    "Send an image file's bytes, or JSON with base64 in `image`.",
+                )
             yield bytes(body)
         finally:
             self._held -= len(body)
@@ -97,11 +101,15 @@ class Bodies:
                     if self._held > limits.held_bytes:
                         raise Refused(503, *BUSY, ends=True)
         except TimeoutError:
-            raise Refused(408, f"the body did not arrive within {limits.body_seconds:g} seconds.", ends=True) from None
+            raise Refused(
+                408, f"the body did not arrive within {limits.body_seconds:g} seconds.", ends=True
+            ) from None
 
     def _too_large(self) -> Refused:
         most = self.limits.body_bytes / (1 << 20)
-        return Refused(413, f"the body is larger than {most:g} MiB.", "Send a smaller image.", ends=True)
+        return Refused(
+            413, f"the body is larger than {most:g} MiB.", "Send a smaller image.", ends=True
+        )
 
 
 def image_in(body: bytes, content_type: str) -> Sent:
@@ -112,7 +120,11 @@ def image_in(body: bytes, content_type: str) -> Sent:
     """
     kind = content_type.partition(";")[0].strip().lower()
     if kind.startswith("multipart/"):
-        raise Refused(415, "forms are not read.", "Send the image file's bytes as the body: curl --data-binary @image.png")
+        raise Refused(
+            415,
+            "forms are not read.",
+            "Send the image file's bytes as the body: curl --data-binary @image.png",
+        )
     if kind != "application/json":
         return Sent(body, is_drawing=False)
     wanted = 'Send {"image": "<base64>"}.'
@@ -127,7 +139,11 @@ def image_in(body: bytes, content_type: str) -> Sent:
         raise Refused(400, "the JSON has no text called image.", wanted)
     unknown = sorted(given.keys() - {"image", "drawing"})
     if unknown or not isinstance(given.get("drawing", False), bool):
-        raise Refused(400, f"{unknown[0]!r} is no key here." if unknown else "drawing is neither true nor false.", wanted)
+        raise Refused(
+            400,
+            f"{unknown[0]!r} is no key here." if unknown else "drawing is neither true nor false.",
+            wanted,
+        )
     text = given["image"]
     if text.startswith("data:"):
         text = text.partition(",")[2]

@@ -19,12 +19,17 @@ def card(run: Path, model: Model) -> dict[str, Any]:
         `run`, `model`, `classes`, `image_shape`, `resize`, `parameters`, `seed`, `epochs`, `data` (`name`, `train_images`),
         `test` and `validation` (`accuracy`, `interval`, `n`), `drawing` ("mnist", "box" or null), `explains`.
     """
-    metrics, data = (store.read_json_or(run / name, {}) if run.is_dir() else {} for name in ("metrics.json", "data.json"))
+    metrics, data = (
+        store.read_json_or(run / name, {}) if run.is_dir() else {}
+        for name in ("metrics.json", "data.json")
+    )
     known = model.classifier.use.training if isinstance(model, RunModel) else None
     train = (data.get("parts") or {}).get("train") or {}
     return {
         "run": run.name or str(run),
-        "model": model.classifier.recipe.model if isinstance(model, RunModel) else metrics.get("model"),
+        "model": model.classifier.recipe.model
+        if isinstance(model, RunModel)
+        else metrics.get("model"),
         "classes": list(model.class_names),
         "image_shape": list(model.image_shape),
         "resize": model.preprocessing.resize,
@@ -36,7 +41,9 @@ def card(run: Path, model: Model) -> dict[str, Any]:
             "train_images": known.train_images if known else train.get("images"),
         },
         "test": _score(metrics.get("test"), known.test_accuracy if known else None),
-        "validation": _score(metrics.get("validation"), known.validation_accuracy if known else None),
+        "validation": _score(
+            metrics.get("validation"), known.validation_accuracy if known else None
+        ),
         "drawing": _drawing(model),
         "explains": isinstance(model, RunModel) and importlib.util.find_spec("captum") is not None,
     }
@@ -45,7 +52,12 @@ def card(run: Path, model: Model) -> dict[str, Any]:
 def _drawing(model: Model) -> str | None:
     if not can_be_drawn(model.image_shape):
         return None
-    return "mnist" if are_characters(model.class_names) and min(model.image_shape[:2]) >= LEAST_SIDE_WITH_MARGIN_PX else "box"
+    return (
+        "mnist"
+        if are_characters(model.class_names)
+        and min(model.image_shape[:2]) >= LEAST_SIDE_WITH_MARGIN_PX
+        else "box"
+    )
 
 
 def _score(found: dict[str, Any] | None, known: float | None) -> dict[str, Any] | None:

@@ -27,7 +27,9 @@ from headstart.deploy.server._card import card
 from headstart.errors import InputError, ResourceError, Stopped
 from headstart.signals import listening
 
-HEAD_SECONDS = 10.0  # within which a connection must send a request's head; also how long an idle one is kept
+HEAD_SECONDS = (
+    10.0  # within which a connection must send a request's head; also how long an idle one is kept
+)
 REQUEST_SECONDS = 60.0  # from then until its answer has gone out
 LEAST_TOKEN = 16  # characters
 _CONNECTIONS = 512
@@ -70,7 +72,9 @@ class Punctual(H11Protocol):
         self.loop.call_later(1.0, self._look)
 
 
-def serve(run: Path, *, host: str, port: int, allow_hosts: tuple[str, ...] = (), as_json: bool = False) -> None:
+def serve(
+    run: Path, *, host: str, port: int, allow_hosts: tuple[str, ...] = (), as_json: bool = False
+) -> None:
     """Answer requests about images until SIGINT or SIGTERM; requests under way are answered first.
 
     Args:
@@ -106,7 +110,11 @@ def access_for(host: str, allow_hosts: tuple[str, ...]) -> Access:
     names = {*LOOPBACK_NAMES, host.lower(), *(name.lower() for name in allow_hosts)}
     if not is_local:
         names |= {socket.gethostname().lower()}
-    return Access(frozenset(names), any_address=not is_local, token=_token(is_needed=not is_local or bool(allow_hosts)))
+    return Access(
+        frozenset(names),
+        any_address=not is_local,
+        token=_token(is_needed=not is_local or bool(allow_hosts)),
+    )
 
 
 def configured(app: ASGIApp) -> uvicorn.Config:
@@ -127,7 +135,12 @@ def configured(app: ASGIApp) -> uvicorn.Config:
 def _announce(run: Path, address: Address, as_json: bool) -> None:
     page = f"{address.url}?token={address.token}" if address.token else address.url
     if as_json:
-        about: dict[str, Any] = {"run": str(run), "url": address.url, "token": address.token, "page": page}
+        about: dict[str, Any] = {
+            "run": str(run),
+            "url": address.url,
+            "token": address.token,
+            "page": page,
+        }
         print(json.dumps(about, ensure_ascii=False), flush=True)
         return
     print(f"Serving {run} at {page}", flush=True)
@@ -138,7 +151,11 @@ def _announce(run: Path, address: Address, as_json: bool) -> None:
 
 def _token(*, is_needed: bool) -> str | None:
     given = os.environ.get("HEADSTART_TOKEN", "")
-    if given and (len(given) < LEAST_TOKEN or not given.isascii() or not all(char.isalnum() or char in "-_." for char in given)):
+    if given and (
+        len(given) < LEAST_TOKEN
+        or not given.isascii()
+        or not all(char.isalnum() or char in "-_." for char in given)
+    ):
         raise InputError(
             f"HEADSTART_TOKEN has {len(given)} characters, but wanted are at least {LEAST_TOKEN} letters, digits, and - _ .",
             "Leave it out to have one made.",
@@ -158,9 +175,14 @@ def _is_loopback(host: str) -> bool:
 def _bound(host: str, port: int) -> socket.socket:
     """A socket that listens."""
     if not 0 <= port <= 65535:
-        raise InputError(f"--port is {port}, but wanted is one from 0 to 65535.", "Example: --port 8000; 0 takes any free one.")
+        raise InputError(
+            f"--port is {port}, but wanted is one from 0 to 65535.",
+            "Example: --port 8000; 0 takes any free one.",
+        )
     try:
-        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[
+            0
+        ][0]
         bound = socket.create_server((host, port), family=family, backlog=512)
         # Connections inherit it. asyncio sets it on sockets of its own only, and without it a body waits 40 ms behind its head
         # for the client's acknowledgement (Nagle's algorithm and delayed acknowledgements).
@@ -168,16 +190,27 @@ def _bound(host: str, port: int) -> socket.socket:
         return bound
     except socket.gaierror as error:
         raise InputError(
-            f"--host is '{host}', which is no address of this machine: {error.strerror}.", "Example: --host 127.0.0.1"
+            f"--host is '{host}', which is no address of this machine: {error.strerror}.",
+            "Example: --host 127.0.0.1",
         ) from error
     except OSError as error:
         hints = {
-            errno.EADDRINUSE: (f"port {port} is taken by another program.", "Give another --port, or --port 0 for any free one."),
-            errno.EACCES: (f"port {port} needs the rights of the administrator.", "Give a --port from 1024 on."),
-            errno.EADDRNOTAVAIL: (f"'{host}' is no address of this machine.", "--host 0.0.0.0 listens on all of them."),
+            errno.EADDRINUSE: (
+                f"port {port} is taken by another program.",
+                "Give another --port, or --port 0 for any free one.",
+            ),
+            errno.EACCES: (
+                f"port {port} needs the rights of the administrator.",
+                "Give a --port from 1024 on.",
+            ),
+            errno.EADDRNOTAVAIL: (
+                f"'{host}' is no address of this machine.",
+                "--host 0.0.0.0 listens on all of them.",
+            ),
         }
         message, hint = hints.get(
-            error.errno or 0, (f"cannot listen on {host}, port {port}: {error.strerror}.", "Give another --port.")
+            error.errno or 0,
+            (f"cannot listen on {host}, port {port}: {error.strerror}.", "Give another --port."),
         )
         raise ResourceError(message, hint) from error
 

@@ -49,7 +49,9 @@ class Recipe(BaseModel):
         precision: "auto" takes bfloat16 where the processor or GPU has it and gets a convolution right.
     """
 
-    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config: ClassVar[ConfigDict] = ConfigDict(
+        frozen=True, extra="forbid", allow_inf_nan=False
+    )
 
     model: str
     net: SerializeAsAny[NetOptions]
@@ -93,7 +95,9 @@ class Recipe(BaseModel):
     @property
     def digest(self) -> str:
         """Hexadecimal SHA-256 of the recipe's canonical JSON."""
-        return hashlib.sha256(json.dumps(self.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()
+        return hashlib.sha256(
+            json.dumps(self.model_dump(mode="json"), sort_keys=True).encode()
+        ).hexdigest()
 
 
 # cnn: found on Fashion-MNIST's validation images (benchmarks/cnn.md). mlp: on validation images of four datasets, one seed each,
@@ -140,18 +144,41 @@ _DEFAULTS: dict[str, dict[str, Any]] = {
     },
 }
 # A head that learns by steps: one with hidden layers, or whoever gives a rate, epochs or another of these.
-_BY_STEPS: dict[str, Any] = {"optimizer": "adam", "lr": 2e-3, "l2": 0.0, "schedule": "cosine", "label_smoothing": 0.1}
-_OF_STEPS = {"lr", "batch", "epochs", "schedule", "warmup", "momentum", "label_smoothing", "patience", "target", "dropout"}
+_BY_STEPS: dict[str, Any] = {
+    "optimizer": "adam",
+    "lr": 2e-3,
+    "l2": 0.0,
+    "schedule": "cosine",
+    "label_smoothing": 0.1,
+}
+_OF_STEPS = {
+    "lr",
+    "batch",
+    "epochs",
+    "schedule",
+    "warmup",
+    "momentum",
+    "label_smoothing",
+    "patience",
+    "target",
+    "dropout",
+}
 # What a preset changes in a model's default recipe, which is `balanced` (benchmarks/cnn.md). The published networks have none.
 PRESETS = ("fast", "balanced", "best")
 _PRESETS: dict[str, dict[str, dict[str, Any]]] = {
-    "mlp": {"fast": {"effort": 0.25, "nodes": 256}, "best": {"effort": 3.0, "nodes": 1024, "dropout": 0.4}},
+    "mlp": {
+        "fast": {"effort": 0.25, "nodes": 256},
+        "best": {"effort": 3.0, "nodes": 1024, "dropout": 0.4},
+    },
     "cnn": {
         "fast": {"effort": 0.153, "nodes": 16, "downsample": "stride", "flip": False, "lr": 0.15},
         "best": {"effort": 4.0, "nodes": 64, "cutout": 0.3, "shift": 0.04},
     },
     _BACKBONE: {"fast": {"effort": 0.5, "input_px": 64}, "best": {"effort": 1.5, "input_px": 224}},
-    **{kind: {"fast": {"effort": 0.5, "input_px": 64}, "best": {"effort": 2.0, "input_px": 160}} for kind in _WHOLE.values()},
+    **{
+        kind: {"fast": {"effort": 0.5, "input_px": 64}, "best": {"effort": 2.0, "input_px": 160}}
+        for kind in _WHOLE.values()
+    },
 }
 # Where a recipe takes another optimizer than its model's own, that one's usual rate and momentum come with it.
 _OF_OPTIMIZER: dict[str, dict[str, float]] = {
@@ -177,7 +204,9 @@ _FEWEST_STEPS_AN_EPOCH = 20
 _MANY_IMAGES = 20_000
 
 
-def make_recipe(model: str, values: Mapping[str, Any] | None = None, preset: str = "balanced") -> Recipe:
+def make_recipe(
+    model: str, values: Mapping[str, Any] | None = None, preset: str = "balanced"
+) -> Recipe:
     """A model's recipe with `values` over it; an explicit value always wins.
 
     Args:
@@ -207,26 +236,40 @@ def make_recipe(model: str, values: Mapping[str, Any] | None = None, preset: str
         defaults |= _how_a_head_learns(given)
     optimizer = given.get("optimizer", defaults["optimizer"])
     if given.get("momentum") and optimizer in WITHOUT_MOMENTUM:
-        raise InputError(f"{optimizer} has no momentum to set.", "Leave it out, or take --optimizer sgd, rmsprop or muon.")
+        raise InputError(
+            f"{optimizer} has no momentum to set.",
+            "Leave it out, or take --optimizer sgd, rmsprop or muon.",
+        )
     try:
         own = {**defaults, **given}
         net = options(**{key: value for key, value in own.items() if key in options.model_fields})
         if getattr(net, "transfer", "") == "scratch":
             net = net.model_copy(update={"pretrained": False})
         training = {key: value for key, value in given.items() if key in fields}
-        defaults = {key: value for key, value in defaults.items() if key not in options.model_fields}
+        defaults = {
+            key: value for key, value in defaults.items() if key not in options.model_fields
+        }
         usual = _OF_OPTIMIZER.get(optimizer, {}) if optimizer != defaults["optimizer"] else {}
         return Recipe(model=model, net=pinned(model, net), **{**defaults, **usual, **training})
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"]) or model
-        raise InputError(f"option {key} is {first['input']!r}: {first['msg'].lower()}.", _hint(key, first["input"])) from None
+        raise InputError(
+            f"option {key} is {first['input']!r}: {first['msg'].lower()}.",
+            _hint(key, first["input"]),
+        ) from None
 
 
-def by_steps(model: str, values: Mapping[str, Any] | None = None, preset: str = "balanced") -> Recipe:
+def by_steps(
+    model: str, values: Mapping[str, Any] | None = None, preset: str = "balanced"
+) -> Recipe:
     """As `make_recipe`, but where it would solve for a head at once, the head learns by steps: it has a learning rate to vary."""
     recipe = make_recipe(model, values, preset)
-    return make_recipe(model, {**(values or {}), "optimizer": "adam"}, preset) if recipe.optimizer == "lbfgs" else recipe
+    return (
+        make_recipe(model, {**(values or {}), "optimizer": "adam"}, preset)
+        if recipe.optimizer == "lbfgs"
+        else recipe
+    )
 
 
 def _how_a_head_learns(given: dict[str, Any]) -> dict[str, Any]:
@@ -235,7 +278,9 @@ def _how_a_head_learns(given: dict[str, Any]) -> dict[str, Any]:
     Raises:
         InputError: lbfgs is asked for together with what it has no use for.
     """
-    wanted = sorted(_OF_STEPS & given.keys()) + (["head"] if given.get("head", "linear") != "linear" else [])
+    wanted = sorted(_OF_STEPS & given.keys()) + (
+        ["head"] if given.get("head", "linear") != "linear" else []
+    )
     if given.get("optimizer") == "lbfgs" and wanted:
         raise InputError(
             f"lbfgs solves for a linear head at once and has no use for {', '.join(wanted)}.",
@@ -246,7 +291,10 @@ def _how_a_head_learns(given: dict[str, Any]) -> dict[str, Any]:
 
 def _changes_of(preset: str, model: str, kind: str) -> dict[str, Any]:
     if preset not in PRESETS:
-        raise InputError(f"there is no preset '{preset}'{meant(preset, PRESETS)}", f"Presets: {', '.join(PRESETS)}.")
+        raise InputError(
+            f"there is no preset '{preset}'{meant(preset, PRESETS)}",
+            f"Presets: {', '.join(PRESETS)}.",
+        )
     if preset != "balanced" and kind not in _PRESETS:
         raise InputError(
             f"model {model} trains as it was published and has no preset '{preset}'.",
@@ -288,7 +336,9 @@ def _hint(key: str, value: object) -> str:
 def _training_keys(kind: str) -> list[str]:
     """The recipe keys that mean something for this kind: a frozen backbone sees each image once, so none is augmented."""
     is_frozen = kind == _BACKBONE or is_backbone(kind)
-    without = {"model", "net"} | ({"flip", "rotation", "shift", "shear", "zoom", "cutout"} if is_frozen else set())
+    without = {"model", "net"} | (
+        {"flip", "rotation", "shift", "shear", "zoom", "cutout"} if is_frozen else set()
+    )
     return [name for name in Recipe.model_fields if name not in without]
 
 
@@ -297,7 +347,9 @@ def keys_of(model: str, values: Mapping[str, Any]) -> set[str]:
     options = options_of(model)
     kind = _kind(model, values)
     has_momentum = values.get("optimizer", _DEFAULTS[kind]["optimizer"]) not in WITHOUT_MOMENTUM
-    return {*_training_keys(kind), *options.model_fields} - (set() if has_momentum else {"momentum"})
+    return {*_training_keys(kind), *options.model_fields} - (
+        set() if has_momentum else {"momentum"}
+    )
 
 
 def with_net(recipe: Recipe, **options: Any) -> Recipe:
@@ -307,7 +359,9 @@ def with_net(recipe: Recipe, **options: Any) -> Recipe:
 
 def with_depth(recipe: Recipe, image_shape: tuple[int, int, int]) -> Recipe:
     """The recipe with the depth that its network would choose for such images written out, so that it can be varied."""
-    is_open = "layers" in type(recipe.net).model_fields and getattr(recipe.net, "layers", None) is None
+    is_open = (
+        "layers" in type(recipe.net).model_fields and getattr(recipe.net, "layers", None) is None
+    )
     return with_net(recipe, layers=usual_layers(image_shape)) if is_open else recipe
 
 
@@ -334,7 +388,13 @@ def resolve(recipe: Recipe, train_images: int, class_names: tuple[str, ...]) -> 
     if recipe.flip is None:
         changes["flip"] = not are_characters(class_names)
     if isinstance(recipe.net, BackboneOptions) and recipe.net.dropout is None:
-        usual = 0.0 if recipe.optimizer == "lbfgs" or train_images >= _MANY_IMAGES else 0.5 if recipe.on_features else 0.2
+        usual = (
+            0.0
+            if recipe.optimizer == "lbfgs" or train_images >= _MANY_IMAGES
+            else 0.5
+            if recipe.on_features
+            else 0.2
+        )
         changes["net"] = recipe.net.model_copy(update={"dropout": usual})
     return recipe.model_copy(update=changes)
 

@@ -39,7 +39,13 @@ _SPACES: dict[str, dict[str, Any]] = {
         "batch": [64, 128, 256, 512],
     },
 }
-_OF_HEADS: dict[str, Any] = {"lr": _RATE, "dropout": _DROPOUT, "l2": _L2, "optimizer": _OPTIMIZERS, "batch": [64, 128, 256, 512]}
+_OF_HEADS: dict[str, Any] = {
+    "lr": _RATE,
+    "dropout": _DROPOUT,
+    "l2": _L2,
+    "optimizer": _OPTIMIZERS,
+    "batch": [64, 128, 256, 512],
+}
 _OF_WHOLE_BACKBONES: dict[str, Any] = {
     "lr": {"low": 1e-4, "high": 1e-2, "log": True},
     "layer_decay": [0.5, 0.6, 0.7, 0.8, 0.9, 1.0],
@@ -47,7 +53,13 @@ _OF_WHOLE_BACKBONES: dict[str, Any] = {
     "shift": [0.0, 0.06, 0.12],
     "label_smoothing": [0.0, 0.1],
 }
-_OF_OTHERS: dict[str, Any] = {"lr": _RATE, "dropout": _DROPOUT, "l2": _L2, "optimizer": _OPTIMIZERS, "batch": [32, 64, 128, 256]}
+_OF_OTHERS: dict[str, Any] = {
+    "lr": _RATE,
+    "dropout": _DROPOUT,
+    "l2": _L2,
+    "optimizer": _OPTIMIZERS,
+    "batch": [32, 64, 128, 256],
+}
 _EXTRAS: dict[str, dict[str, Any]] = {
     "augmentation": {
         "shift": [0.0, 0.05, 0.1],
@@ -72,15 +84,22 @@ def default_space(recipe: Recipe, extras: tuple[str, ...] = ()) -> dict[str, Any
     model = recipe.model
     known = keys_of(model, recipe.net.model_dump())
     found = dict(_space_of(recipe))
-    if isinstance(recipe.net, CnnOptions) and recipe.net.layers is not None and recipe.net.layers > 1:
+    if (
+        isinstance(recipe.net, CnnOptions)
+        and recipe.net.layers is not None
+        and recipe.net.layers > 1
+    ):
         found["layers"] = {"low": max(1, recipe.net.layers - 2), "high": recipe.net.layers}
     for extra in extras:
         if extra not in _EXTRAS:
             raise InputError(
-                f"there is nothing called '{extra}' to search: {nearest(extra, list(_EXTRAS))}", "Example: --also augmentation"
+                f"there is nothing called '{extra}' to search: {nearest(extra, list(_EXTRAS))}",
+                "Example: --also augmentation",
             )
         if not set(_EXTRAS[extra]) <= known:
-            raise InputError(f"model {model} takes no {extra.replace('_', ' ')}.", "Leave it out of --also.")
+            raise InputError(
+                f"model {model} takes no {extra.replace('_', ' ')}.", "Leave it out of --also."
+            )
         found |= _EXTRAS[extra]
     flat = recipe.flat()
     return {key: _with_own(choice, flat.get(key)) for key, choice in found.items()}
@@ -89,7 +108,11 @@ def default_space(recipe: Recipe, extras: tuple[str, ...] = ()) -> dict[str, Any
 def _space_of(recipe: Recipe) -> dict[str, Any]:
     if is_backbone(recipe.model):
         learns_alike = getattr(recipe.net, "transfer", "") == "scratch"  # all layers at one rate
-        whole = {key: choice for key, choice in _OF_WHOLE_BACKBONES.items() if not (learns_alike and key == "layer_decay")}
+        whole = {
+            key: choice
+            for key, choice in _OF_WHOLE_BACKBONES.items()
+            if not (learns_alike and key == "layer_decay")
+        }
         return _OF_HEADS if recipe.on_features else whole
     return _SPACES.get(recipe.model, _OF_OTHERS)
 

@@ -74,10 +74,15 @@ def bare_axes(drawing: Figure, width: float, height: float) -> Axes:
 
 def save(drawing: Figure, folder: Path, name: str) -> None:
     """Write `name.png` and `name.svg`, on white; the same drawing gives the same bytes."""
-    for ending, options in (("png", {"dpi": PNG_DPI}), ("svg", {"metadata": {"Date": None, "Creator": None}})):
+    for ending, options in (
+        ("png", {"dpi": PNG_DPI}),
+        ("svg", {"metadata": {"Date": None, "Creator": None}}),
+    ):
         buffer = io.BytesIO()
         drawing.savefig(buffer, format=ending, facecolor=LIGHT.paper, **options)
-        drawing.set_layout_engine("none")  # laid out by the first; a second time costs as much as the drawing
+        drawing.set_layout_engine(
+            "none"
+        )  # laid out by the first; a second time costs as much as the drawing
         store.write_bytes(folder / f"{name}.{ending}", buffer.getvalue())
 
 
@@ -92,14 +97,29 @@ def inline_svg(drawing: Figure, name: str, accent: str = "") -> str:
 
     buffer = io.StringIO()
     with rc_context({"svg.fonttype": "none"}):
-        drawing.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+        drawing.savefig(
+            buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None}
+        )
     text = re.sub(r"<metadata>.*?</metadata>", "", buffer.getvalue(), flags=re.S)
     text = text[text.index("<svg") :]
-    text = re.sub(r'<svg [^>]*viewBox="([^"]*)"[^>]*>', r'<svg viewBox="\1" aria-hidden="true" focusable="false">', text, count=1)
+    text = re.sub(
+        r'<svg [^>]*viewBox="([^"]*)"[^>]*>',
+        r'<svg viewBox="\1" aria-hidden="true" focusable="false">',
+        text,
+        count=1,
+    )
     referenced = set(re.findall(r'(?:href="|url\()#([^")]+)', text))
-    text = re.sub(r' id="([^"]*)"', lambda hit: f' id="{name}-{hit[1]}"' if hit[1] in referenced else "", text)
+    text = re.sub(
+        r' id="([^"]*)"', lambda hit: f' id="{name}-{hit[1]}"' if hit[1] in referenced else "", text
+    )
     text = re.sub(r'(href="|url\()#', rf"\1#{name}-", text)
-    themed = {LIGHT.ink: "ink", LIGHT.soft: "soft", LIGHT.line: "line", LIGHT.paper: "paper", LIGHT.warn: "warn"}
+    themed = {
+        LIGHT.ink: "ink",
+        LIGHT.soft: "soft",
+        LIGHT.line: "line",
+        LIGHT.paper: "paper",
+        LIGHT.warn: "warn",
+    }
     themed |= {colour: f"a{place}" for place, colour in enumerate(LIGHT.accents)}
     themed |= {accent: "accent"} if accent else {}
     for colour, variable in themed.items():

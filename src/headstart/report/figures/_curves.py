@@ -46,7 +46,10 @@ def limits(entries: tuple[Entry, ...], metric: str) -> Limits:
     values = values[np.isfinite(values)]
     if not len(values):
         return 0.0, 1.0
-    low, high = float(values.min()), float(values.max() if metric == "accuracy" else np.quantile(values, 0.99))
+    low, high = (
+        float(values.min()),
+        float(values.max() if metric == "accuracy" else np.quantile(values, 0.99)),
+    )
     room = 0.06 * (high - low) or 0.05
     return max(0.0, low - room), min(1.0, high + room) if metric == "accuracy" else high + room
 
@@ -54,7 +57,10 @@ def limits(entries: tuple[Entry, ...], metric: str) -> Limits:
 def epoch_limits(entries: tuple[Entry, ...]) -> dict[str, Limits]:
     """The x-axis of each entry by name: one for all, unless their numbers of epochs are far apart."""
     last = {
-        entry.name: max((float(run.curves["epoch"].max()) for run in entry.runs if "epoch" in run.curves), default=1.0)
+        entry.name: max(
+            (float(run.curves["epoch"].max()) for run in entry.runs if "epoch" in run.curves),
+            default=1.0,
+        )
         for entry in entries
     }
     if last and max(last.values()) <= MOST_EPOCHS_APART * min(last.values()):
@@ -65,9 +71,17 @@ def epoch_limits(entries: tuple[Entry, ...]) -> dict[str, Limits]:
 def averaged(entry: Entry) -> Entry:
     """The entry with one run in place of its own: the mean of those that were measured at the same epochs as the first."""
     (first, *others) = [run for run in entry.runs if "epoch" in run.curves]
-    same = [first, *(run for run in others if np.array_equal(run.curves["epoch"], first.curves["epoch"]))]
+    same = [
+        first,
+        *(run for run in others if np.array_equal(run.curves["epoch"], first.curves["epoch"])),
+    ]
     shared = set.intersection(*(set(run.curves) for run in same))
-    run = replace(first, curves={name: np.mean([run.curves[name] for run in same], axis=0) for name in sorted(shared)})
+    run = replace(
+        first,
+        curves={
+            name: np.mean([run.curves[name] for run in same], axis=0) for name in sorted(shared)
+        },
+    )
     return replace(entry, runs=(run,), shown=run)
 
 
@@ -98,7 +112,9 @@ def draw_curves(axes: Axes, entry: Entry, metric: str, across: Limits, up: Limit
     axes.xaxis.set_major_locator(MaxNLocator(6, integer=True, min_n_ticks=1))
     axes.yaxis.set_major_locator(MaxNLocator(5))
     if metric == "accuracy":
-        axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0 if up[1] - up[0] > 0.05 else 1))
+        axes.yaxis.set_major_formatter(
+            PercentFormatter(1.0, decimals=0 if up[1] - up[0] > 0.05 else 1)
+        )
     axes.tick_params(length=0)
 
 
@@ -121,12 +137,16 @@ def curves(entries: tuple[Entry, ...]) -> Figure:
             if row == 0:
                 grid[row][column].set_title(short(entry.name, 34), color=LIGHT.accent(entry.place))
     drawing.supxlabel(
-        "solid: validation, dashed: training; thick: the run shown, thin: other seeds", fontsize=8, color=LIGHT.soft
+        "solid: validation, dashed: training; thick: the run shown, thin: other seeds",
+        fontsize=8,
+        color=LIGHT.soft,
     )
     return drawing
 
 
-def grid(entries: tuple[Entry, ...], metric: str, up: Limits, behind: Entry | None = None) -> Figure:
+def grid(
+    entries: tuple[Entry, ...], metric: str, up: Limits, behind: Entry | None = None
+) -> Figure:
     """One small panel an entry, in rows, on shared axes; `behind` each one the same other entry, wide and pale."""
     columns = min(len(entries), MOST_PANELS_A_ROW)
     rows = -(-len(entries) // columns)
@@ -143,7 +163,9 @@ def grid(entries: tuple[Entry, ...], metric: str, up: Limits, behind: Entry | No
     return drawing
 
 
-def draw_panel(axes: Axes, entry: Entry, metric: str, across: Limits, up: Limits, behind: Entry | None = None) -> None:
+def draw_panel(
+    axes: Axes, entry: Entry, metric: str, across: Limits, up: Limits, behind: Entry | None = None
+) -> None:
     """`draw_curves`, over the pale curves of another entry."""
     if behind:
         draw_curves(axes, behind, metric, across, up)
@@ -152,7 +174,9 @@ def draw_panel(axes: Axes, entry: Entry, metric: str, across: Limits, up: Limits
     draw_curves(axes, entry, metric, across, up)
 
 
-def small_panel(entry: Entry, metric: str, across: Limits, up: Limits, behind: Entry | None = None) -> Figure:
+def small_panel(
+    entry: Entry, metric: str, across: Limits, up: Limits, behind: Entry | None = None
+) -> Figure:
     """One panel of a page that shows many."""
     drawing = figure(2.7, 1.9)
     draw_panel(drawing.subplots(), entry, metric, across, up, behind)
@@ -166,7 +190,13 @@ def rates(confusion: NDArray[np.int64]) -> NDArray[np.float64]:
 
 def largest_error(confusions: list[NDArray[np.int64]]) -> float:
     """The largest share off any diagonal: full colour, in all matrices of a page; never 0."""
-    return max((float((rates(one) * (1 - np.eye(len(one)))).max()) for one in confusions if len(one)), default=0.0) or 1.0
+    return (
+        max(
+            (float((rates(one) * (1 - np.eye(len(one)))).max()) for one in confusions if len(one)),
+            default=0.0,
+        )
+        or 1.0
+    )
 
 
 def strength(share: float, largest: float) -> float:
@@ -174,7 +204,9 @@ def strength(share: float, largest: float) -> float:
     return float(np.sqrt(min(1.0, share / largest)))
 
 
-def confusion_pixels(confusion: NDArray[np.int64], largest: float, accent: str, neutral: str) -> NDArray[np.uint8]:
+def confusion_pixels(
+    confusion: NDArray[np.int64], largest: float, accent: str, neutral: str
+) -> NDArray[np.uint8]:
     """`(K, K, 4)` RGBA: the diagonal in `neutral` by recall, errors in `accent` by `strength`."""
     share = rates(confusion)
     out = np.empty((*confusion.shape, 4), np.uint8)
@@ -188,13 +220,21 @@ def confusion_pixels(confusion: NDArray[np.int64], largest: float, accent: str, 
 
 def labelled_classes(classes: int) -> range:
     """The class numbers that an axis names: all while cells have numbers, then every n-th from the first."""
-    return range(0, classes, 1 if classes <= MOST_CLASSES_WITH_NUMBERS else -(-classes // MOST_CLASSES_LABELLED))
+    return range(
+        0,
+        classes,
+        1 if classes <= MOST_CLASSES_WITH_NUMBERS else -(-classes // MOST_CLASSES_LABELLED),
+    )
 
 
-def confusion(entry: Entry, counts: NDArray[np.int64], names: tuple[str, ...], largest: float) -> Figure:
+def confusion(
+    entry: Entry, counts: NDArray[np.int64], names: tuple[str, ...], largest: float
+) -> Figure:
     """One confusion matrix; with counts and rates in the cells while they fit."""
     has_numbers = len(names) <= MOST_CLASSES_WITH_NUMBERS
-    drawing = figure(*((2.0 + 0.56 * len(names), 1.6 + 0.5 * len(names)) if has_numbers else (7.0, 7.0)))
+    drawing = figure(
+        *((2.0 + 0.56 * len(names), 1.6 + 0.5 * len(names)) if has_numbers else (7.0, 7.0))
+    )
     axes = drawing.subplots()
     pixels = confusion_pixels(counts, largest, LIGHT.accent(entry.place), LIGHT.soft).astype(float)
     if has_numbers:

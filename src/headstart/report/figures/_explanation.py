@@ -27,7 +27,9 @@ SIDE_PX = 360  # of a panel; images are enlarged to it without smoothing
 _PANEL, _GAP, _MARGIN, _TITLE = 2.2, 0.18, 0.2, 0.52  # inches
 
 
-def overlay(image: NDArray[np.uint8], values: NDArray[np.floating], largest: float) -> NDArray[np.uint8]:
+def overlay(
+    image: NDArray[np.uint8], values: NDArray[np.floating], largest: float
+) -> NDArray[np.uint8]:
     """Evidence in colour over an image in grey: warm speaks for the class, blue against it, strength is opacity.
 
     Args:
@@ -42,15 +44,25 @@ def overlay(image: NDArray[np.uint8], values: NDArray[np.floating], largest: flo
     from PIL import Image
 
     width, height = _shown_size(image)
-    grey = np.asarray(as_picture(image).convert("L").resize((width, height), Image.Resampling.NEAREST))
-    smooth = np.asarray(Image.fromarray(values.astype(np.float32)).resize((width, height), Image.Resampling.BILINEAR))
+    grey = np.asarray(
+        as_picture(image).convert("L").resize((width, height), Image.Resampling.NEAREST)
+    )
+    smooth = np.asarray(
+        Image.fromarray(values.astype(np.float32)).resize(
+            (width, height), Image.Resampling.BILINEAR
+        )
+    )
     strength = np.clip(np.abs(smooth) / max(largest, 1e-12), 0, 1)[..., None] * STRONGEST
     colours = np.where(smooth[..., None] >= 0, to_rgb(FOR), to_rgb(AGAINST)) * 255
-    mixed: NDArray[np.uint8] = np.round(grey[..., None] * (1 - strength) + colours * strength).astype(np.uint8)
+    mixed: NDArray[np.uint8] = np.round(
+        grey[..., None] * (1 - strength) + colours * strength
+    ).astype(np.uint8)
     return mixed
 
 
-def write_explanation(path: Path, rows: Sequence[tuple[str, NDArray[np.uint8], Explanation]]) -> Path:
+def write_explanation(
+    path: Path, rows: Sequence[tuple[str, NDArray[np.uint8], Explanation]]
+) -> Path:
     """Write the figure as PNG: for each contender its name, the image as it sees it, and its explanation.
 
     Occlusion has one scale for all rows, because its unit is the same in any two networks; Grad-CAM has a scale a row.
@@ -64,20 +76,42 @@ def write_explanation(path: Path, rows: Sequence[tuple[str, NDArray[np.uint8], E
         drawing = Figure(figsize=(width, height))
         axes = _canvas.bare_axes(drawing, width, height)
         for place, (name, image, found) in enumerate(rows):
-            _draw_row(axes, _MARGIN + place * (_TITLE + _PANEL + 0.3), name, place, image, found, largest)
+            _draw_row(
+                axes, _MARGIN + place * (_TITLE + _PANEL + 0.3), name, place, image, found, largest
+            )
         note = f"orange speaks for the class, blue against; full colour: {largest:.1f} of log-odds lost when covered"
         axes.text(_MARGIN, height - 0.25, note, fontsize=7.5, color=LIGHT.soft, va="center")
         axes.set(xlim=(0, width), ylim=(height, 0))
         buffer = io.BytesIO()
-        drawing.savefig(buffer, format="png", dpi=_canvas.PNG_DPI, facecolor=LIGHT.paper, metadata={"Software": None})
+        drawing.savefig(
+            buffer,
+            format="png",
+            dpi=_canvas.PNG_DPI,
+            facecolor=LIGHT.paper,
+            metadata={"Software": None},
+        )
     store.write_bytes(path, buffer.getvalue())
     return path
 
 
 def _draw_row(
-    axes: Axes, top: float, name: str, place: int, image: NDArray[np.uint8], found: Explanation, largest: float
+    axes: Axes,
+    top: float,
+    name: str,
+    place: int,
+    image: NDArray[np.uint8],
+    found: Explanation,
+    largest: float,
 ) -> None:
-    axes.text(_MARGIN, top + 0.1, short(name, 40), weight="bold", color=LIGHT.accent(place), va="center", fontsize=10)
+    axes.text(
+        _MARGIN,
+        top + 0.1,
+        short(name, 40),
+        weight="bold",
+        color=LIGHT.accent(place),
+        va="center",
+        fontsize=10,
+    )
     says = f"says {short(found.label, 40)}, {percent(found.probability, 1)}"
     if found.label != found.predicted:
         says = f"says {short(found.predicted, 30)}; what speaks for {short(found.label, 30)}, {percent(found.probability)}"
@@ -96,10 +130,20 @@ def _draw_row(
         axes.text(left, top + _PANEL + 0.13, title, fontsize=7.5, color=LIGHT.soft, va="center")
         if pixels is None:
             text = "This model has no\nfeature maps to ask."
-            axes.text(left + _PANEL / 2, top + _PANEL / 2, text, ha="center", va="center", fontsize=8, color=LIGHT.soft)
+            axes.text(
+                left + _PANEL / 2,
+                top + _PANEL / 2,
+                text,
+                ha="center",
+                va="center",
+                fontsize=8,
+                color=LIGHT.soft,
+            )
             continue
         wide, tall = (_PANEL * side / max(_shown_size(image)) for side in _shown_size(image))
-        options: dict[str, Any] = {"cmap": "gray", "vmin": 0, "vmax": 255} if pixels.ndim == 2 else {}
+        options: dict[str, Any] = (
+            {"cmap": "gray", "vmin": 0, "vmax": 255} if pixels.ndim == 2 else {}
+        )
         extent = (left, left + wide, top + (_PANEL + tall) / 2, top + (_PANEL - tall) / 2)
         axes.imshow(pixels, interpolation="nearest", aspect="auto", extent=extent, **options)
 
@@ -127,7 +171,11 @@ def explanation_lines(found: dict[str, Any]) -> str:
 def _where(values: NDArray[np.floating]) -> str:
     """Which of the nine parts of the image has most of what speaks for the class, in words: "the upper left part most"."""
     rows, columns = values.shape
-    thirds = np.kron(np.maximum(values, 0), np.ones((3, 3))).reshape(3, rows, 3, columns).sum(axis=(1, 3))
+    thirds = (
+        np.kron(np.maximum(values, 0), np.ones((3, 3)))
+        .reshape(3, rows, 3, columns)
+        .sum(axis=(1, 3))
+    )
     if not thirds.any():
         return "no part of the image"
     row, column = np.unravel_index(thirds.argmax(), thirds.shape)

@@ -51,7 +51,10 @@ def forest(bars: list[Bar], reach: float = np.inf) -> Figure:
     axes = drawing.subplots()
     axes.use_sticky_edges = False  # arrows at the edge need room
     for row, bar in enumerate(bars):
-        low, middle, high = (100 * min(max(end, -reach), reach) for end in (bar.interval[0], bar.difference, bar.interval[1]))
+        low, middle, high = (
+            100 * min(max(end, -reach), reach)
+            for end in (bar.interval[0], bar.difference, bar.interval[1])
+        )
         if bar.band is not None and bar.band < 1:
             band = 100 * min(bar.band, reach)
             axes.barh(row, 2 * band, left=-band, height=0.62, color=LIGHT.line, alpha=0.55)

@@ -40,7 +40,13 @@ def curves_figure(study: Study, width: float, height: float, title: str = "") ->
     else:
         _name_above(axes, ends)
     if title:
-        drawing.suptitle(textwrap.fill(title, round(_LETTERS_AN_INCH * width)), x=0.01, ha="left", fontsize=12, weight="bold")
+        drawing.suptitle(
+            textwrap.fill(title, round(_LETTERS_AN_INCH * width)),
+            x=0.01,
+            ha="left",
+            fontsize=12,
+            weight="bold",
+        )
     return drawing
 
 
@@ -52,12 +58,32 @@ def _draw_curve(axes: Axes, entry: Entry, points: list[Facts]) -> None:
     """Mean, band and seeds."""
     colour = LIGHT.accent(entry.place)
     across = [point["per_class"] for point in points]
-    mean, low, high = (np.array([point["accuracy"][key] for point in points], float) for key in ("mean", "low", "high"))
+    mean, low, high = (
+        np.array([point["accuracy"][key] for point in points], float)
+        for key in ("mean", "low", "high")
+    )
     axes.fill_between(across, low, high, color=colour, alpha=0.16, linewidth=0)
-    axes.plot(across, mean, color=colour, linewidth=2.0, marker="o", markersize=4.5, solid_capstyle="round", zorder=3)
+    axes.plot(
+        across,
+        mean,
+        color=colour,
+        linewidth=2.0,
+        marker="o",
+        markersize=4.5,
+        solid_capstyle="round",
+        zorder=3,
+    )
     for point in points:
         seeds = point["accuracy"]["per_seed"] or []
-        axes.plot([point["per_class"]] * len(seeds), seeds, "o", color=colour, markersize=2.4, alpha=0.5, markeredgewidth=0)
+        axes.plot(
+            [point["per_class"]] * len(seeds),
+            seeds,
+            "o",
+            color=colour,
+            markersize=2.4,
+            alpha=0.5,
+            markeredgewidth=0,
+        )
 
 
 def _scale(axes: Axes, counts: list[int], part: str, curves: list[list[Facts]]) -> None:
@@ -65,13 +91,20 @@ def _scale(axes: Axes, counts: list[int], part: str, curves: list[list[Facts]]) 
     from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator, PercentFormatter
 
     axes.set_xscale("log")
-    axes.set(xlabel="labels a class", ylabel=f"{part} accuracy", xlim=(counts[0] / 1.25, counts[-1] * 1.25))
+    axes.set(
+        xlabel="labels a class",
+        ylabel=f"{part} accuracy",
+        xlim=(counts[0] / 1.25, counts[-1] * 1.25),
+    )
     axes.xaxis.set_major_locator(FixedLocator(counts))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.set_xticklabels([count(one) for one in counts])
     axes.tick_params(axis="x", length=3)
     spreads = [point["accuracy"] for points in curves for point in points]
-    low, high = (min((one["low"] for one in spreads), default=0.0), max((one["high"] for one in spreads), default=1.0))
+    low, high = (
+        min((one["low"] for one in spreads), default=0.0),
+        max((one["high"] for one in spreads), default=1.0),
+    )
     room = 0.08 * (high - low) or 0.05
     axes.set_ylim(max(0.0, low - room), min(1.0, high + room))
     axes.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
@@ -82,12 +115,25 @@ def _draw_match(axes: Axes, study: Study, pair: Facts) -> None:
     """An arrow at the leader's accuracy, from its number of labels to that of the follower, or to the edge; where they cross."""
     counts, match = study.facts["per_class"], pair["matches"][pair["match"]]
     places = {entry.name: entry.place for entry in study.entries}
-    colour, level, start = LIGHT.accent(places[pair["follower"]]), match["accuracy"], match["per_class"]
+    colour, level, start = (
+        LIGHT.accent(places[pair["follower"]]),
+        match["accuracy"],
+        match["per_class"],
+    )
     where = match["needs"]["where"]
     end = match["needs"]["per_class"] or (counts[-1] * 1.2 if where == "above" else counts[0] / 1.2)
-    style = {"arrowstyle": "-|>", "color": LIGHT.ink, "linewidth": 1.1, "linestyle": (0, (4, 2)), "shrinkA": 6, "shrinkB": 1}
+    style = {
+        "arrowstyle": "-|>",
+        "color": LIGHT.ink,
+        "linewidth": 1.1,
+        "linestyle": (0, (4, 2)),
+        "shrinkA": 6,
+        "shrinkB": 1,
+    }
     axes.annotate("", (end, level), (start, level), arrowprops=style, zorder=4)
-    beyond = f"> {factor(counts[-1] / start)}" if where == "above" else f"< {factor(counts[0] / start)}"
+    beyond = (
+        f"> {factor(counts[-1] / start)}" if where == "above" else f"< {factor(counts[0] / start)}"
+    )
     many = factor(match["times"]) if where == "inside" else beyond
     text = f"{many}× the labels"
     axes.annotate(
@@ -103,7 +149,16 @@ def _draw_match(axes: Axes, study: Study, pair: Facts) -> None:
         zorder=5,
     )
     if where == "inside":
-        axes.plot([end], [level], "o", color=colour, markersize=7, markerfacecolor=LIGHT.paper, markeredgewidth=1.8, zorder=5)
+        axes.plot(
+            [end],
+            [level],
+            "o",
+            color=colour,
+            markersize=7,
+            markerfacecolor=LIGHT.paper,
+            markeredgewidth=1.8,
+            zorder=5,
+        )
     crossing = pair["crossing"]
     if crossing["where"] == "inside" and pair["differences"][-1]["is_shown"]:
         at = crossing["per_class"]
@@ -125,7 +180,9 @@ def _draw_match(axes: Axes, study: Study, pair: Facts) -> None:
 def _name_ends(axes: Axes, ends: list[tuple[Entry, list[Facts]]], height: float) -> None:
     """The name and last accuracy of each contender beside the end of its line, moved apart where lines end close together."""
     low, high = axes.get_ylim()
-    a_point = (high - low) / (0.78 * height * 72)  # of accuracy: the axes take about so much of the height
+    a_point = (high - low) / (
+        0.78 * height * 72
+    )  # of accuracy: the axes take about so much of the height
     placed = low
     for entry, points in sorted(ends, key=lambda one: one[1][-1]["accuracy"]["mean"]):
         mean = points[-1]["accuracy"]["mean"]
@@ -146,8 +203,22 @@ def _name_ends(axes: Axes, ends: list[tuple[Entry, list[Facts]]], height: float)
 def _name_above(axes: Axes, ends: list[tuple[Entry, list[Facts]]]) -> None:
     from matplotlib.lines import Line2D
 
-    lines = [Line2D([], [], color=LIGHT.accent(entry.place), linewidth=2.2, marker="o", markersize=4.5) for entry, _ in ends]
-    names = [f"{short(entry.name, _LONGEST_NAME)}  {percent(points[-1]['accuracy']['mean'])}" for entry, points in ends]
-    legend = axes.legend(lines, names, loc="lower left", bbox_to_anchor=(0, 1.0), frameon=False, borderpad=0, fontsize=9)
+    lines = [
+        Line2D([], [], color=LIGHT.accent(entry.place), linewidth=2.2, marker="o", markersize=4.5)
+        for entry, _ in ends
+    ]
+    names = [
+        f"{short(entry.name, _LONGEST_NAME)}  {percent(points[-1]['accuracy']['mean'])}"
+        for entry, points in ends
+    ]
+    legend = axes.legend(
+        lines,
+        names,
+        loc="lower left",
+        bbox_to_anchor=(0, 1.0),
+        frameon=False,
+        borderpad=0,
+        fontsize=9,
+    )
     for text, (entry, _) in zip(legend.get_texts(), ends, strict=True):
         text.set(color=LIGHT.accent(entry.place), weight="bold")

@@ -52,12 +52,16 @@ def draw_scores(axes: Axes, finding: Facts, part: str, metric: str) -> None:
     up = _up([spread for _, spread in known], metric, worst_loss(finding))
     if metric == "loss":
         axes.set_yscale("log")
-        axes.yaxis.set_major_locator(FixedLocator([step * 10.0**power for power in range(-6, 3) for step in (1, 2, 5)]))
+        axes.yaxis.set_major_locator(
+            FixedLocator([step * 10.0**power for power in range(-6, 3) for step in (1, 2, 5)])
+        )
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axes.yaxis.set_minor_locator(NullLocator())
     else:
         axes.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
-        axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0 if up[1] - up[0] > 0.05 else 1))
+        axes.yaxis.set_major_formatter(
+            PercentFormatter(1.0, decimals=0 if up[1] - up[0] > 0.05 else 1)
+        )
     axes.set(ylim=up, ylabel=f"{part} {metric}")
     _shade(axes, finding, across)
     lrs = [lr for lr, _ in known]
@@ -66,12 +70,28 @@ def draw_scores(axes: Axes, finding: Facts, part: str, metric: str) -> None:
     axes.plot(lrs, mean, color=LIGHT.ink, linewidth=1.6, solid_capstyle="round")
     for lr, spread in known:
         inside = [value for value in spread["per_seed"] or [] if up[0] <= value <= up[1]]
-        axes.plot([lr] * len(inside), inside, "o", color=LIGHT.ink, markersize=3, alpha=0.55, markeredgewidth=0)
+        axes.plot(
+            [lr] * len(inside),
+            inside,
+            "o",
+            color=LIGHT.ink,
+            markersize=3,
+            alpha=0.55,
+            markeredgewidth=0,
+        )
     for lr, spread in known:
         if spread["mean"] > up[1]:
             axes.plot([lr], [up[1]], "^", color=LIGHT.ink, markersize=6, clip_on=False)
         elif lr == finding["best"]:
-            axes.plot([lr], [spread["mean"]], "D", color=ACCENT, markersize=8, markeredgecolor=LIGHT.paper, zorder=5)
+            axes.plot(
+                [lr],
+                [spread["mean"]],
+                "D",
+                color=ACCENT,
+                markersize=8,
+                markeredgecolor=LIGHT.paper,
+                zorder=5,
+            )
             ends = [*_ends(spread), *(spread["per_seed"] or [])]
             axes.annotate(
                 f"best: {setting(lr)}",
@@ -94,7 +114,10 @@ def _up(spreads: list[Facts], metric: str, worst_loss: float) -> tuple[float, fl
     """The vertical axis; losses above `worst_loss` are arrows."""
     if not spreads:
         return 0.1, 1.0
-    low, high = min(_ends(spread)[0] for spread in spreads), max(_ends(spread)[2] for spread in spreads)
+    low, high = (
+        min(_ends(spread)[0] for spread in spreads),
+        max(_ends(spread)[2] for spread in spreads),
+    )
     if metric == "loss":
         positive = [spread["mean"] for spread in spreads if spread["mean"] > 0]
         low = max(low, 0.5 * min(positive, default=1e-3))
@@ -127,10 +150,25 @@ def _shade(axes: Axes, finding: Facts, across: tuple[float, float]) -> None:
     if (border := finding["diverges_from"]) is not None:
         below = [rate["lr"] for rate in finding["rates"] if rate["lr"] < border]
         start = (below[-1] * border) ** 0.5 if below else across[0]
-        axes.axvspan(start, across[1], facecolor="none", edgecolor=LIGHT.warn, hatch="///", alpha=0.35, linewidth=0)
+        axes.axvspan(
+            start,
+            across[1],
+            facecolor="none",
+            edgecolor=LIGHT.warn,
+            hatch="///",
+            alpha=0.35,
+            linewidth=0,
+        )
         axes.axvline(start, color=LIGHT.warn, linewidth=1.2)
         axes.text(
-            start, 1.01, "diverges", transform=axes.get_xaxis_transform(), ha="left", va="bottom", fontsize=8, color=LIGHT.warn
+            start,
+            1.01,
+            "diverges",
+            transform=axes.get_xaxis_transform(),
+            ha="left",
+            va="bottom",
+            fontsize=8,
+            color=LIGHT.warn,
         )
 
 
@@ -162,7 +200,14 @@ def range_figure(finding: Facts, height: float = 3.1) -> Figure:
 
 
 def _each(test: Facts, key: str, most: Callable[[list[float]], float]) -> float:
-    return most([value for repeat in test["repeats"] for value in repeat[key] if value is not None and np.isfinite(value)])
+    return most(
+        [
+            value
+            for repeat in test["repeats"]
+            for value in repeat[key]
+            if value is not None and np.isfinite(value)
+        ]
+    )
 
 
 def worst_loss(finding: Facts) -> float:

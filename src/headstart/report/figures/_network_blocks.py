@@ -43,7 +43,11 @@ class Block:
     @property
     def width(self) -> float:
         """In [0, 1]: the logarithm of the number of channels or features, where 2,048 or more fill the drawing."""
-        return min(1.0, 0.1 + 0.9 * log2(max(self.output_shape[0], 1)) / 11) if self.output_shape else 0.1
+        return (
+            min(1.0, 0.1 + 0.9 * log2(max(self.output_shape[0], 1)) / 11)
+            if self.output_shape
+            else 0.1
+        )
 
 
 def blocks(architecture: list[Layer], image_shape: list[int]) -> list[Block]:
@@ -60,8 +64,13 @@ def blocks(architecture: list[Layer], image_shape: list[int]) -> list[Block]:
     weighted = sum(_is_weighted(layer) for layer in architecture)
     for is_frozen, stretch in groupby(architecture, key=_frozen_stretches(architecture)):
         layers = list(stretch)
-        by_stage = weighted > MOST_SINGLE_BLOCKS or (is_frozen and sum(map(_is_weighted, layers)) > 1)
-        out += [_block(group, by_stage) for group in (_by_stage(layers) if by_stage else _by_weights(layers))]
+        by_stage = weighted > MOST_SINGLE_BLOCKS or (
+            is_frozen and sum(map(_is_weighted, layers)) > 1
+        )
+        out += [
+            _block(group, by_stage)
+            for group in (_by_stage(layers) if by_stage else _by_weights(layers))
+        ]
     return out
 
 

@@ -50,15 +50,23 @@ def read_gallery(run: Run, class_names: tuple[str, ...]) -> tuple[list[Shown], l
     return [one for one in both[: len(right)] if one], [one for one in both[len(right) :] if one]
 
 
-def _rows(path: Path, wanted: set[int], class_names: tuple[str, ...]) -> dict[int, tuple[list[str], list[tuple[str, float]]]]:
+def _rows(
+    path: Path, wanted: set[int], class_names: tuple[str, ...]
+) -> dict[int, tuple[list[str], list[tuple[str, float]]]]:
     found = {}
     with path.open(encoding="utf-8", newline="") as file:
         lines = csv.reader(file)
         first = next(lines).index("correct") + 1
         for line in lines:
             if int(line[0]) in wanted:
-                chances = [(name, float(text)) for name, text in zip(class_names, line[first:], strict=True)]
-                found[int(line[0])] = (line, sorted(chances, key=lambda chance: -chance[1])[:MOST_BARS])
+                chances = [
+                    (name, float(text))
+                    for name, text in zip(class_names, line[first:], strict=True)
+                ]
+                found[int(line[0])] = (
+                    line,
+                    sorted(chances, key=lambda chance: -chance[1])[:MOST_BARS],
+                )
     return found
 
 
@@ -71,22 +79,42 @@ def architecture(entry: Entry, drawn: list[Block]) -> Figure:
     """Blocks from left to right, in rows: height is the side of the feature map, width its channels, both logarithmic."""
     from matplotlib.figure import Figure
 
-    rows = [drawn[start : start + MOST_BLOCKS_A_ROW] for start in range(0, len(drawn), MOST_BLOCKS_A_ROW)]
+    rows = [
+        drawn[start : start + MOST_BLOCKS_A_ROW]
+        for start in range(0, len(drawn), MOST_BLOCKS_A_ROW)
+    ]
     tallest = max(block.height for block in drawn)
     above = [1.2 * max(block.height for block in row) / tallest for row in rows]
     width, height = 1.12 * len(rows[0]) + 0.3, 0.5 + sum(above) + 0.95 * len(rows)
     figure = Figure(figsize=(width, height))
     axes = bare_axes(figure, width, height)
-    axes.text(0.15, 0.22, short(entry.name, 60), weight="bold", color=LIGHT.accent(entry.place), va="center", fontsize=10)
+    axes.text(
+        0.15,
+        0.22,
+        short(entry.name, 60),
+        weight="bold",
+        color=LIGHT.accent(entry.place),
+        va="center",
+        fontsize=10,
+    )
     base = -0.45
     for row, room in zip(rows, above, strict=True):
         base += room + 0.95
         for column, block in enumerate(row):
-            _draw_block(axes, block, 0.71 + 1.12 * column, base, 1.2 * block.height / tallest, LIGHT.accent(entry.place))
+            _draw_block(
+                axes,
+                block,
+                0.71 + 1.12 * column,
+                base,
+                1.2 * block.height / tallest,
+                LIGHT.accent(entry.place),
+            )
     return figure
 
 
-def _draw_block(axes: Axes, block: Block, middle: float, base: float, tall: float, accent: str) -> None:
+def _draw_block(
+    axes: Axes, block: Block, middle: float, base: float, tall: float, accent: str
+) -> None:
     """One block that stands on `base`, its text below; learned filled, frozen hatched, the rest empty."""
     from matplotlib.patches import FancyBboxPatch
 
@@ -131,8 +159,18 @@ def gallery(entry: Entry, right: list[Shown], wrong: list[Shown]) -> Figure:
     width, height = 1.15 * max(len(right), len(wrong), 4) + 0.2, 4.3
     figure = Figure(figsize=(width, height))
     axes = bare_axes(figure, width, height)
-    axes.text(0.15, 0.25, short(entry.name, 60), weight="bold", color=LIGHT.accent(entry.place), va="center", fontsize=10)
-    for row, (title, group) in enumerate((("right, drawn at random", right), ("wrong, drawn at random", wrong))):
+    axes.text(
+        0.15,
+        0.25,
+        short(entry.name, 60),
+        weight="bold",
+        color=LIGHT.accent(entry.place),
+        va="center",
+        fontsize=10,
+    )
+    for row, (title, group) in enumerate(
+        (("right, drawn at random", right), ("wrong, drawn at random", wrong))
+    ):
         top = 0.65 + 1.85 * row
         axes.text(0.15, top - 0.12, title, fontsize=7.5, color=LIGHT.soft, va="center")
         for column, one in enumerate(group):

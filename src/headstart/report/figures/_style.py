@@ -28,6 +28,20 @@ class Theme:
 
 
 LIGHT = Theme(
-    ink="#1b1f24", soft="#59616b", line="#d9dde2", paper="#ffffff", wash="#f5f6f8", warn="#b42318", accents=LIGHT_ACCENTS
+    ink="#1b1f24",
+    soft="#59616b",
+    line="#d9dde2",
+    paper="#ffffff",
+    wash="#f5f6f8",
+    warn="#b42318",
+    accents=LIGHT_ACCENTS,
 )
-DARK = Theme(ink="#e8eaed", soft="#a2aab4", line="#343a42", paper="#14171b", wash="#1c2026", warn="#ff8a80", accents=DARK_ACCENTS)
+DARK = Theme(
+    ink="#e8eaed",
+    soft="#a2aab4",
+    line="#343a42",
+    paper="#14171b",
+    wash="#1c2026",
+    warn="#ff8a80",
+    accents=DARK_ACCENTS,
+)

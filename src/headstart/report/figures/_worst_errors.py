@@ -51,7 +51,11 @@ def read_errors(study: Study) -> list[Error]:
     with np.load(path, allow_pickle=False) as arrays:
         kept = dict(arrays)
     entries = {entry.name: entry for entry in study.contenders}
-    places = [(place, entries[name]) for place, name in enumerate(kept["contenders"].tolist()) if name in entries]
+    places = [
+        (place, entries[name])
+        for place, name in enumerate(kept["contenders"].tolist())
+        if name in entries
+    ]
     return [
         Error(
             image,
@@ -78,7 +82,11 @@ def shown(error: Error) -> Part:
         "error": error,
         **thumbnail(error.image),
         "answers": [
-            {"answer": answer, "uri": data_uri(answer.pixels, THUMBNAIL_PX, JPEG_QUALITY), "is_right": answer.said == error.label}
+            {
+                "answer": answer,
+                "uri": data_uri(answer.pixels, THUMBNAIL_PX, JPEG_QUALITY),
+                "is_right": answer.said == error.label,
+            }
             for answer in error.answers
         ],
     }
@@ -95,9 +103,21 @@ def worst_errors(errors: list[Error]) -> Figure:
     axes = bare_axes(figure, width, height)
     for column, error in enumerate(errors):
         left = _GAP + column * (_SIDE + _GAP)
-        cells = [(np.asarray(as_picture(error.image)), f"is: {short(error.label, 18)}", short(error.name, 22), LIGHT.ink)]
+        cells = [
+            (
+                np.asarray(as_picture(error.image)),
+                f"is: {short(error.label, 18)}",
+                short(error.name, 22),
+                LIGHT.ink,
+            )
+        ]
         cells += [
-            (answer.pixels, f"{short(answer.said, 15)} {100 * answer.chance:.0f}%", short(answer.entry.name, 22), colour)
+            (
+                answer.pixels,
+                f"{short(answer.said, 15)} {100 * answer.chance:.0f}%",
+                short(answer.entry.name, 22),
+                colour,
+            )
             for answer in error.answers
             for colour in [LIGHT.accent(answer.entry.place or 0)]
         ]
@@ -105,10 +125,23 @@ def worst_errors(errors: list[Error]) -> Figure:
             top = 0.12 + row * (_SIDE + _TEXT + 0.1)
             axes.text(left, top, above, fontsize=7, weight="bold", color=colour, va="center")
             extent = (left, left + _SIDE, top + 0.12 + _SIDE, top + 0.12)
-            axes.imshow(pixels, cmap="gray", vmin=0, vmax=255, interpolation="nearest", aspect="auto", extent=extent)
+            axes.imshow(
+                pixels,
+                cmap="gray",
+                vmin=0,
+                vmax=255,
+                interpolation="nearest",
+                aspect="auto",
+                extent=extent,
+            )
             axes.text(left, top + 0.22 + _SIDE, below, fontsize=6, color=LIGHT.soft, va="center")
     axes.text(
-        _GAP, height - 0.15, "orange spoke for what the contender said, blue against", fontsize=7, color=LIGHT.soft, va="center"
+        _GAP,
+        height - 0.15,
+        "orange spoke for what the contender said, blue against",
+        fontsize=7,
+        color=LIGHT.soft,
+        va="center",
     )
     axes.set(xlim=(0, width), ylim=(height, 0))
     return figure

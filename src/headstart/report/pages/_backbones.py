@@ -75,11 +75,15 @@ def _scale(axes: Axes, speeds: list[float]) -> None:
 
     axes.set_xscale("log")
     axes.set(
-        xlim=(min(speeds) / 1.3, max(speeds) * 2.2), xlabel="images a second on this machine", ylabel="accuracy of the probe"
+        xlim=(min(speeds) / 1.3, max(speeds) * 2.2),
+        xlabel="images a second on this machine",
+        ylabel="accuracy of the probe",
     )
     named = [step * 10.0**power for power in range(-2, 7) for step in (1, 2, 5)]
     axes.xaxis.set_major_locator(FixedLocator(named))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: count(round(value)) if value >= 1 else f"{value:g}"))
+    axes.xaxis.set_major_formatter(
+        FuncFormatter(lambda value, _: count(round(value)) if value >= 1 else f"{value:g}")
+    )
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.tick_params(which="minor", length=0)
     axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))

@@ -24,7 +24,11 @@ def content(study: Study) -> Content:
     details = [_detail(study, entry) for entry in study.contenders]
     confusions = _sections.confusions(study)
     errors = _worst_errors.read_errors(study)
-    facts, scale, classes = study.facts, _sections.accuracy_scale(study.contenders), _sections.per_class(study)
+    facts, scale, classes = (
+        study.facts,
+        _sections.accuracy_scale(study.contenders),
+        _sections.per_class(study),
+    )
     verdict, floors = facts["verdict"], facts["floors"] or []
     values = {
         "verdict": verdict,
@@ -33,7 +37,9 @@ def content(study: Study) -> Content:
         "differences": _sections.differences(study),
         "below_floors": _sections.below_floors(study),
         "scale": scale,
-        "marks": {entry.name: _sections.accuracy_marks(entry.score, scale) for entry in study.entries},
+        "marks": {
+            entry.name: _sections.accuracy_marks(entry.score, scale) for entry in study.entries
+        },
         "panels": panels(study.entries),
         "details": details,
         "errors": [_worst_errors.shown(one) for one in errors],
@@ -41,7 +47,9 @@ def content(study: Study) -> Content:
         "confusions": confusions,
         "classes": classes,
         "f1_from": _sections.floor_of_f1(classes),
-        "tallest": max((block.height for detail in details for block in detail["blocks"]), default=1.0),
+        "tallest": max(
+            (block.height for detail in details for block in detail["blocks"]), default=1.0
+        ),
     }
     winners = {entry.name: entry for entry in study.contenders}
     return Content(
@@ -83,12 +91,16 @@ def _drawings(
         places = {entry.name: entry.place for entry in study.contenders if entry.place is not None}
         waiting["differences"] = partial(_forest.differences, pairs, places)
     for one in confusions:
-        matrix = partial(_curves.confusion, one["entry"], one["counts"], study.class_names, one["largest"])
+        matrix = partial(
+            _curves.confusion, one["entry"], one["counts"], study.class_names, one["largest"]
+        )
         waiting[f"confusion-{names[one['entry'].name]}"] = matrix
     for detail in details:
         entry, drawn, gallery = detail["entry"], detail["blocks"], detail["gallery"]
         if drawn:
-            waiting[f"architecture-{names[entry.name]}"] = partial(_pictures.architecture, entry, drawn)
+            waiting[f"architecture-{names[entry.name]}"] = partial(
+                _pictures.architecture, entry, drawn
+            )
         if gallery:
             waiting[f"gallery-{names[entry.name]}"] = partial(_pictures.gallery, entry, *gallery)
     if errors:

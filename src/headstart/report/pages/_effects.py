@@ -30,22 +30,33 @@ def content(study: Study) -> Content:
     finding, (baseline, *changes) = study.facts, study.entries
     measured = [entry for entry in changes if entry.facts["difference"] is not None]
     limit = reach([entry.facts for entry in measured])
-    plot = _sections.forest([entry.facts for entry in measured], [entry.place is not None for entry in measured], limit)
+    plot = _sections.forest(
+        [entry.facts for entry in measured], [entry.place is not None for entry in measured], limit
+    )
     tracks = {entry.name: row for entry, row in zip(measured, plot["rows"], strict=True)}
-    scale = _sections.accuracy_scale((baseline, *(entry for entry in measured if not tracks[entry.name]["off"])))
+    scale = _sections.accuracy_scale(
+        (baseline, *(entry for entry in measured if not tracks[entry.name]["off"]))
+    )
     drawn = {entry.name: _curves.averaged(entry) for entry in _curves.with_curves(study.entries)}
     behind = drawn.pop(baseline.name, None)
     up = _curves.limits((*drawn.values(), behind) if behind else tuple(drawn.values()), "loss")
     knobs: list[Part] = []
-    for number, (knob, group) in enumerate(groupby(changes, key=lambda entry: str(entry.facts["knob"]))):
+    for number, (knob, group) in enumerate(
+        groupby(changes, key=lambda entry: str(entry.facts["knob"]))
+    ):
         ours = tuple(group)
         curves = tuple(drawn[entry.name] for entry in ours if entry.name in drawn)
         knobs.append(
             {
                 "name": knob,
                 "baseline_value": ours[0].facts["baseline_value"],
-                "changes": [(entry, tracks.get(entry.name), _sections.accuracy_marks(entry.score, scale)) for entry in ours],
-                "panels": small_panels(curves, "loss", up, f"knob{number}-", behind) if curves else None,
+                "changes": [
+                    (entry, tracks.get(entry.name), _sections.accuracy_marks(entry.score, scale))
+                    for entry in ours
+                ],
+                "panels": small_panels(curves, "loss", up, f"knob{number}-", behind)
+                if curves
+                else None,
             }
         )
     draw: dict[str, Callable[[], Figure]] = {}
@@ -64,7 +75,10 @@ def content(study: Study) -> Content:
             "forest": plot,
             "knobs": knobs,
             "scale": scale,
-            "kinds": {kind: len(_of_kind(finding, kind)) for kind in ("helps", "hurts", "nothing shown", "failed")},
+            "kinds": {
+                kind: len(_of_kind(finding, kind))
+                for kind in ("helps", "hurts", "nothing shown", "failed")
+            },
             "beyond": [entry.name for entry in measured if tracks[entry.name]["off"]],
         },
         figures=draw,
@@ -74,7 +88,11 @@ def content(study: Study) -> Content:
 
 def headline(finding: Facts) -> str:
     """The page's first words: how many changes help and hurt."""
-    tried, helps, hurts = len(finding["effects"]), len(_of_kind(finding, "helps")), len(_of_kind(finding, "hurts"))
+    tried, helps, hurts = (
+        len(finding["effects"]),
+        len(_of_kind(finding, "helps")),
+        len(_of_kind(finding, "hurts")),
+    )
     on = f"{finding['model']} on {finding['dataset']['name']}"
     if not helps and not hurts:
         return f"No change is shown to matter for {on}"
@@ -88,7 +106,14 @@ def _of_kind(finding: Facts, kind: str) -> list[Facts]:
 def reach(effects: list[Facts]) -> float:
     """How far from zero the axis goes: `MOST_MEDIANS` times the median of what each row needs."""
     needs = [
-        max(abs(end) for end in [one["difference"], *(one["interval"] or []), one["smallest_detectable"] or 0.0])
+        max(
+            abs(end)
+            for end in [
+                one["difference"],
+                *(one["interval"] or []),
+                one["smallest_detectable"] or 0.0,
+            ]
+        )
         for one in effects
     ]
     return max(MOST_MEDIANS * median(needs), 1e-3) if needs else 1e-3

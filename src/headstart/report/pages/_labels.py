@@ -18,9 +18,15 @@ WIDE, NARROW = (7.6, 4.3), (3.7, 4.0)  # inches: for a screen, and for a phone
 def content(study: Study) -> Content:
     """The curves, the labels that match, the table of all points."""
     finding = study.facts
-    drawn = {name: svg(_labels.curves_figure(study, *size), f"curves-{name}") for name, size in _sizes()}
+    drawn = {
+        name: svg(_labels.curves_figure(study, *size), f"curves-{name}") for name, size in _sizes()
+    }
     main = _main(finding)
-    ahead = None if main is None else next((one for one in study.entries if one.name == main["leader"]), None)
+    ahead = (
+        None
+        if main is None
+        else next((one for one in study.entries if one.name == main["leader"]), None)
+    )
     return Content(
         template="labels.html.j2",
         headline=headline(finding),
@@ -30,10 +36,16 @@ def content(study: Study) -> Content:
             "drawn": drawn,
             "main": main,
             "match": None if main is None else main["matches"][main["match"]],
-            "times": None if main is None else times(main["matches"][main["match"]], finding["per_class"]),
+            "times": None
+            if main is None
+            else times(main["matches"][main["match"]], finding["per_class"]),
             "counts": finding["per_class"],
             "rows": [(entry, _points(entry.facts, finding)) for entry in study.entries],
-            "matching": [(pair, _matches(pair, finding["per_class"])) for pair in finding["comparisons"] if pair["matches"]],
+            "matching": [
+                (pair, _matches(pair, finding["per_class"]))
+                for pair in finding["comparisons"]
+                if pair["matches"]
+            ],
             "ended": None if main is None else crossing(main, finding["per_class"]),
         },
         figures={"labels": partial(_labels.curves_figure, study, *WIDE, headline(finding))},
@@ -61,16 +73,28 @@ def headline(finding: Facts) -> str:
         return f"{finding['compared_with']} on {name}"
     if main is None:
         one = finding["comparisons"][finding["main"]]
-        return f"{one['leader']} is ahead of {one['follower']} on {name}" if one["leader"] else f"No difference shown on {name}"
+        return (
+            f"{one['leader']} is ahead of {one['follower']} on {name}"
+            if one["leader"]
+            else f"No difference shown on {name}"
+        )
     match = main["matches"][main["match"]]
     begin = f"On {name}, {count(match['per_class'])} label{'s' * (match['per_class'] != 1)} a class with {main['leader']}"
     needs = match["needs"]
-    worth = rounded(needs["per_class"]) if needs["where"] == "inside" else _beyond(needs, finding["per_class"])
+    worth = (
+        rounded(needs["per_class"])
+        if needs["where"] == "inside"
+        else _beyond(needs, finding["per_class"])
+    )
     return f"{begin} are worth {worth} with {main['follower']}"
 
 
 def _beyond(needs: Facts, counts: list[int]) -> str:
-    return f"more than {count(counts[-1])}" if needs["where"] == "above" else f"fewer than {count(counts[0])}"
+    return (
+        f"more than {count(counts[-1])}"
+        if needs["where"] == "above"
+        else f"fewer than {count(counts[0])}"
+    )
 
 
 def crossing(pair: Facts, counts: list[int]) -> dict[str, str]:
@@ -79,7 +103,10 @@ def crossing(pair: Facts, counts: list[int]) -> dict[str, str]:
     low, high = found["interval"]
     if found["where"] == "above":
         may = low is not None and low < counts[-1]
-        return {"at": f"above {count(counts[-1])}", "span": f"perhaps from {rounded(low)}" if may else ""}
+        return {
+            "at": f"above {count(counts[-1])}",
+            "span": f"perhaps from {rounded(low)}" if may else "",
+        }
     if found["where"] == "below":
         return {"at": f"below {count(counts[0])}", "span": ""}
     ends = f"{rounded(low) if low else f'below {count(counts[0])}'} to {rounded(high) if high else f'above {count(counts[-1])}'}"
@@ -89,7 +116,10 @@ def crossing(pair: Facts, counts: list[int]) -> dict[str, str]:
 def _points(contender: Facts, finding: Facts) -> list[tuple[Facts, Facts | None]]:
     """Each point with its difference to the baseline."""
     found: dict[int, Facts] = {
-        one["per_class"]: one for pair in finding["comparisons"] if pair["a"] == contender["name"] for one in pair["differences"]
+        one["per_class"]: one
+        for pair in finding["comparisons"]
+        if pair["a"] == contender["name"]
+        for one in pair["differences"]
     }
     return [(point, found.get(point["per_class"])) for point in contender["points"]]
 
@@ -99,7 +129,11 @@ def times(match: Facts, counts: list[int]) -> str:
     if match["needs"]["where"] == "inside":
         return factor(match["times"])
     most, least = counts[-1] / match["per_class"], counts[0] / match["per_class"]
-    return f"more than {factor(most)}" if match["needs"]["where"] == "above" else f"less than {factor(least)}"
+    return (
+        f"more than {factor(most)}"
+        if match["needs"]["where"] == "above"
+        else f"less than {factor(least)}"
+    )
 
 
 def _matches(pair: Facts, counts: list[int]) -> list[dict[str, Any]]:

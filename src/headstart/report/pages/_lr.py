@@ -24,7 +24,11 @@ def content(study: Study) -> Content:
     entries = _curves.with_curves(study.entries)
     is_measured = any((rate[part] or Facts())["accuracy"] for rate in finding["rates"])
     has_range = bool((finding["range_test"] or Facts())["repeats"])
-    ups = {metric: _curves.limits(entries, metric) for metric in ("loss", "accuracy")} if entries else {}
+    ups = (
+        {metric: _curves.limits(entries, metric) for metric in ("loss", "accuracy")}
+        if entries
+        else {}
+    )
     if ups:
         ups["loss"] = (ups["loss"][0], min(ups["loss"][1], _lr.worst_loss(finding)))
     draw: dict[str, Callable[[], Figure]] = {}
@@ -48,7 +52,9 @@ def content(study: Study) -> Content:
             ],
             "scale": scale,
             "diverged": [one for entry in study.entries for one in _diverged(entry)],
-            "rows": [(entry, _sections.accuracy_marks(entry.score, scale)) for entry in study.entries],
+            "rows": [
+                (entry, _sections.accuracy_marks(entry.score, scale)) for entry in study.entries
+            ],
             "panels": [small_panels(entries, metric, up, metric) for metric, up in ups.items()],
             "range_svg": svg(_lr.range_figure(finding), "range") if has_range else "",
         },
@@ -73,4 +79,7 @@ def _diverged(entry: Entry) -> list[tuple[str, str]]:
     seeds: dict[str, list[str]] = {}
     for one in entry.facts["diverged"] or []:
         seeds.setdefault(one["message"] or "diverged", []).append(str(one["seed"]))
-    return [(f"{entry.name}, seed{'s' * (len(same) > 1)} {', '.join(same)}", message) for message, same in seeds.items()]
+    return [
+        (f"{entry.name}, seed{'s' * (len(same) > 1)} {', '.join(same)}", message)
+        for message, same in seeds.items()
+    ]

@@ -42,11 +42,17 @@ def panels(entries: tuple[Entry, ...]) -> list[Row]:
     return rows
 
 
-def small_panels(entries: tuple[Entry, ...], metric: str, up: Limits, name: str, behind: Entry | None = None) -> Row:
+def small_panels(
+    entries: tuple[Entry, ...], metric: str, up: Limits, name: str, behind: Entry | None = None
+) -> Row:
     """One row of many small panels; `name` begins their identifiers, `behind` stands pale behind each."""
     across = _curves.epoch_limits((*entries, behind) if behind else entries)
     drawn = [
-        svg(_curves.small_panel(entry, metric, across[entry.name], up, behind), f"{name}{number}", LIGHT.accent(entry.place))
+        svg(
+            _curves.small_panel(entry, metric, across[entry.name], up, behind),
+            f"{name}{number}",
+            LIGHT.accent(entry.place),
+        )
         for number, entry in enumerate(entries)
     ]
     return {"metric": metric, "panels": list(zip(entries, drawn, strict=True))}

@@ -39,13 +39,21 @@ def headline(study: Study) -> str:
         return f"{verdict['winner']} wins on {name}{on}"
     if not verdict["pairs"]:
         return f"No verdict on {name}"
-    return f"No difference shown on {name}" if len(study.contenders) < 3 else f"No single winner on {name}"
+    return (
+        f"No difference shown on {name}"
+        if len(study.contenders) < 3
+        else f"No single winner on {name}"
+    )
 
 
 def differences(study: Study) -> Part | None:
     """The forest plot of the verdict's pairs; None when nothing was compared."""
     pairs = (study.facts["verdict"] or Facts())["pairs"] or []
-    return forest(pairs, [pair.get("p_adjusted", pair["p_value"]) <= 0.05 for pair in pairs]) if pairs else None
+    return (
+        forest(pairs, [pair.get("p_adjusted", pair["p_value"]) <= 0.05 for pair in pairs])
+        if pairs
+        else None
+    )
 
 
 def forest(pairs: list[Facts], are_shown: list[bool], reach: float = np.inf) -> Part:
@@ -60,7 +68,11 @@ def forest(pairs: list[Facts], are_shown: list[bool], reach: float = np.inf) -> 
 
     bands = [pair["smallest_detectable"] or 1.0 for pair in pairs]
     spans = [pair["interval"] or [pair["difference"]] * 2 for pair in pairs]
-    ends = [end for span in spans for end in span] + [0.0] + [sign * band for band in bands if band < 1 for sign in (-1, 1)]
+    ends = (
+        [end for span in spans for end in span]
+        + [0.0]
+        + [sign * band for band in bands if band < 1 for sign in (-1, 1)]
+    )
     low, high = max(min(ends), -reach), min(max(ends), reach)
     low, high = low - 0.05 * (high - low or 0.01), high + 0.05 * (high - low or 0.01)
 
@@ -74,13 +86,24 @@ def forest(pairs: list[Facts], are_shown: list[bool], reach: float = np.inf) -> 
             "low": at(span[0]),
             "high": at(span[1]),
             "band": (at(-band), at(band)) if band < 1 else None,
-            "off": "left" if pair["difference"] < low else "right" if pair["difference"] > high else None,
+            "off": "left"
+            if pair["difference"] < low
+            else "right"
+            if pair["difference"] > high
+            else None,
             "is_shown": is_shown,
         }
         for pair, span, band, is_shown in zip(pairs, spans, bands, are_shown, strict=True)
     ]
-    marks = [tick for tick in MaxNLocator(6, steps=[1, 2, 5, 10]).tick_values(100 * low, 100 * high) if low <= tick / 100 <= high]
-    ticks = [{"at": at(tick / 100), "text": f"{tick:+.6g}".replace("-", "−") if round(tick, 9) else "0"} for tick in marks]
+    marks = [
+        tick
+        for tick in MaxNLocator(6, steps=[1, 2, 5, 10]).tick_values(100 * low, 100 * high)
+        if low <= tick / 100 <= high
+    ]
+    ticks = [
+        {"at": at(tick / 100), "text": f"{tick:+.6g}".replace("-", "−") if round(tick, 9) else "0"}
+        for tick in marks
+    ]
     return {"rows": rows, "ticks": ticks, "zero": at(0.0)}
 
 
@@ -89,7 +112,11 @@ def accuracy_scale(entries: tuple[Entry, ...]) -> tuple[float, float]:
     values = [
         value
         for entry in entries
-        for value in [entry.score["accuracy"], *(entry.score["interval"] or []), *entry.score["per_seed"]]
+        for value in [
+            entry.score["accuracy"],
+            *(entry.score["interval"] or []),
+            *entry.score["per_seed"],
+        ]
         if value is not None
     ]
     low, high = (min(values), max(values)) if values else (0.0, 1.0)
@@ -122,7 +149,9 @@ def below_floors(study: Study) -> list[str]:
     for entry in study.entries:
         accuracy = entry.score["accuracy"]
         for floor in study.facts["floors"] or []:
-            is_noted = any(note.startswith(f"{entry.name} ") and floor["name"] in note for note in notes)
+            is_noted = any(
+                note.startswith(f"{entry.name} ") and floor["name"] in note for note in notes
+            )
             if accuracy is not None and accuracy <= floor["accuracy"] and not is_noted:
                 out.append(
                     f"{entry.name} ({percent(accuracy)}) does not beat the floor “{floor['name']}” "
@@ -164,14 +193,20 @@ def listed_pairs(counts: NDArray[np.int64]) -> tuple[list[Confusion], int]:
     One image says nothing about a pair of classes, and where classes are small its share is large. Such pairs are listed only
     where there are no others.
     """
-    ordered = sorted(most_confused(counts, int(np.count_nonzero(counts))), key=lambda pair: (-pair.count, -pair.rate))
+    ordered = sorted(
+        most_confused(counts, int(np.count_nonzero(counts))),
+        key=lambda pair: (-pair.count, -pair.rate),
+    )
     repeated = [pair for pair in ordered if pair.count > 1]
     return (repeated, len(ordered) - len(repeated)) if repeated else (ordered, 0)
 
 
 def _ticks(names: tuple[str, ...]) -> list[Part]:
     """The labelled classes, each with the middle of its row or column in percent of the matrix."""
-    return [{"name": names[number], "at": round(100 * (number + 0.5) / len(names), 3)} for number in labelled_classes(len(names))]
+    return [
+        {"name": names[number], "at": round(100 * (number + 0.5) / len(names), 3)}
+        for number in labelled_classes(len(names))
+    ]
 
 
 def _confusion_rows(counts: NDArray[np.int64], largest: float) -> list[list[Part]]:
@@ -182,7 +217,12 @@ def _confusion_rows(counts: NDArray[np.int64], largest: float) -> list[list[Part
                 "count": int(counts[row, column]),
                 "rate": float(share[row, column]),
                 "is_right": row == column,
-                "strength": round(float(share[row, column]) if row == column else strength(share[row, column], largest), 3),
+                "strength": round(
+                    float(share[row, column])
+                    if row == column
+                    else strength(share[row, column], largest),
+                    3,
+                ),
             }
             for column in range(len(counts))
         ]
@@ -202,10 +242,16 @@ def per_class(study: Study) -> list[Part]:
 
     With one contender, its precision and recall are added, and the weakest classes come first.
     """
-    means = {entry.name: found for entry in study.contenders if (found := _class_means(entry.runs, study.part)) is not None}
+    means = {
+        entry.name: found
+        for entry in study.contenders
+        if (found := _class_means(entry.runs, study.part)) is not None
+    }
     rows = []
     for number, name in enumerate(study.class_names):
-        f1 = [means[entry.name][number] if entry.name in means else None for entry in study.contenders]
+        f1 = [
+            means[entry.name][number] if entry.name in means else None for entry in study.contenders
+        ]
         known = [one["f1"] for one in f1 if one]
         if known:
             rows.append(
@@ -221,11 +267,16 @@ def per_class(study: Study) -> list[Part]:
 
 
 def _class_means(runs: tuple[Run, ...], part: str) -> list[Part] | None:
-    tables = [run.metrics[part]["per_class"] for run in runs if (run.metrics.get(part) or {}).get("per_class")]
+    tables = [
+        run.metrics[part]["per_class"]
+        for run in runs
+        if (run.metrics.get(part) or {}).get("per_class")
+    ]
     keys = ("precision", "recall", "f1")
     return (
         [
-            {key: float(np.mean([one[key] for one in same])) for key in keys} | {"support": same[0]["support"]}
+            {key: float(np.mean([one[key] for one in same])) for key in keys}
+            | {"support": same[0]["support"]}
             for same in zip(*tables, strict=True)
         ]
         if tables
@@ -235,12 +286,19 @@ def _class_means(runs: tuple[Run, ...], part: str) -> list[Part] | None:
 
 def floor_of_f1(classes: list[Part]) -> float:
     """Where the axis of the F1 dots begins: the tenth below the weakest class."""
-    return min(0.9, float(np.floor(10 * min(row["worst"] for row in classes)) / 10)) if classes else 0.0
+    return (
+        min(0.9, float(np.floor(10 * min(row["worst"] for row in classes)) / 10))
+        if classes
+        else 0.0
+    )
 
 
 def recipes(entries: tuple[Entry, ...]) -> list[Part]:
     """The settings of all entries side by side; those that differ are marked."""
-    columns = [flat(entry.facts.get("recipe") or (entry.shown.recipe if entry.shown else {})) for entry in entries]
+    columns = [
+        flat(entry.facts.get("recipe") or (entry.shown.recipe if entry.shown else {}))
+        for entry in entries
+    ]
     keys = list(dict.fromkeys(key for column in columns for key in column))
     return [
         {"key": key, "values": values, "differs": len(set(values)) > 1}
@@ -257,4 +315,7 @@ def picture(one: Shown) -> Part:
 def thumbnail(pixels: NDArray[np.uint8]) -> Part:
     """An image `(H, W, C)` as a data URI, and whether to enlarge it without smoothing."""
     is_tiny = max(pixels.shape[:2]) <= LARGEST_PNG_PX
-    return {"is_tiny": is_tiny, "uri": data_uri(pixels) if is_tiny else data_uri(pixels, THUMBNAIL_PX, JPEG_QUALITY)}
+    return {
+        "is_tiny": is_tiny,
+        "uri": data_uri(pixels) if is_tiny else data_uri(pixels, THUMBNAIL_PX, JPEG_QUALITY),
+    }

@@ -27,7 +27,9 @@ def content(study: Study) -> Content:
     }
     draw = {name: one for name, one in drawn.items() if one}
     shares = sorted((finding["importance"] or {}).items(), key=lambda one: -one[1])
-    keys = list(dict.fromkeys([axis.key for axis in axes_of(finding)] + list(finding["best"] or {})))
+    keys = list(
+        dict.fromkeys([axis.key for axis in axes_of(finding)] + list(finding["best"] or {}))
+    )
     return replace(
         base,
         template="tune.html.j2",
@@ -52,9 +54,15 @@ def content(study: Study) -> Content:
 def headline(study: Study) -> str:
     """The page's first words: whether tuning was worth it."""
     finding, verdict = study.facts, study.facts["verdict"] or Facts()
-    on = f"{finding['model']} on {finding['dataset']['name']}" + ("" if study.part == "test" else f" ({study.part} images)")
+    on = f"{finding['model']} on {finding['dataset']['name']}" + (
+        "" if study.part == "test" else f" ({study.part} images)"
+    )
     if verdict["winner"] == "tuned":
         return f"Tuning improves {on}"
     if verdict["winner"]:
         return f"The {verdict['winner']} beat the tuned {on}"
-    return f"Tuning is not shown to improve {on}" if verdict["pairs"] else f"No verdict on the tuned {on}"
+    return (
+        f"Tuning is not shown to improve {on}"
+        if verdict["pairs"]
+        else f"No verdict on the tuned {on}"
+    )

@@ -42,7 +42,9 @@ def datasets_table(datasets: list[dict[str, Any]]) -> Table:
     for one in datasets:
         height, width, channels = one["image_shape"]
         here = (
-            ("cached, from " if one["cached"] else "") + one["from"] if one["from"] else "no: headstart data get " + one["name"]
+            ("cached, from " if one["cached"] else "") + one["from"]
+            if one["from"]
+            else "no: headstart data get " + one["name"]
         )
         table.add_row(
             one["name"],

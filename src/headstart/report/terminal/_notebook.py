@@ -18,7 +18,12 @@ def table_html(table: RenderableType) -> str:
     from rich.console import Console
 
     console = Console(
-        record=True, file=io.StringIO(), width=_COLUMNS, force_terminal=True, force_jupyter=False, color_system="standard"
+        record=True,
+        file=io.StringIO(),
+        width=_COLUMNS,
+        force_terminal=True,
+        force_jupyter=False,
+        color_system="standard",
     )
     console.print(table)
     return console.export_html(inline_styles=True, code_format=_FRAME)

@@ -40,9 +40,16 @@ def _listed(result: dict[str, Any], width: int) -> RenderableType:
         for place, (name, chance) in enumerate(list(one["probabilities"].items())[: result["top"]]):
             style = "bold" if place == 0 else "dim"
             strange = " (!)" if one["unfamiliar"] else ""
-            image = Text(_tail(plain(one["image"]), width // 3) + strange) if place == 0 else Text("")
+            image = (
+                Text(_tail(plain(one["image"]), width // 3) + strange) if place == 0 else Text("")
+            )
             bar = Text("█" * round(chance * BAR_CELLS), style="cyan" if place == 0 else "dim cyan")
-            table.add_row(image, Text(short(name, width // 4), style=style), bar, Text(_chance(chance), style=style))
+            table.add_row(
+                image,
+                Text(short(name, width // 4), style=style),
+                bar,
+                Text(_chance(chance), style=style),
+            )
     unfamiliar = sum(one["unfamiliar"] or False for one in found)
     if unfamiliar:
         notes.append(f"(!) {UNFAMILIAR} ({unfamiliar:,} of {len(found):,}).")
@@ -73,8 +80,16 @@ def _submitted(result: dict[str, Any], width: int) -> RenderableType:
     table = plain_table(["class", "", "rows"], left=2)
     most = max(result["labels"].values())
     for name, count in list(result["labels"].items())[:MOST_ROWS]:
-        table.add_row(Text(short(name, width // 3)), Text("█" * round(count / most * BAR_CELLS), style="cyan"), f"{count:,}")
-    unfamiliar = [f"{result['unfamiliar']:,} images look unlike the training data."] if result["unfamiliar"] else []
+        table.add_row(
+            Text(short(name, width // 3)),
+            Text("█" * round(count / most * BAR_CELLS), style="cyan"),
+            f"{count:,}",
+        )
+    unfamiliar = (
+        [f"{result['unfamiliar']:,} images look unlike the training data."]
+        if result["unfamiliar"]
+        else []
+    )
     written = f"Written: {result['submission']}, {result['rows']:,} rows of {', '.join(result['columns'][:4])}"
     return Group(table, *sentences(unfamiliar, "yellow"), *sentences([written], "dim"))
 
@@ -88,19 +103,29 @@ def export_table(result: dict[str, Any]) -> RenderableType:
     parity = result["parity"]
     table.add_row("written", Text(plain(result["onnx"] or result["torch"])))
     table.add_row("size", f"{amount(result['bytes'])}B")
-    table.add_row("same class as the run", f"{percent(parity['top1_agreement'])} of {parity['n']:,} {parity['part']} images")
+    table.add_row(
+        "same class as the run",
+        f"{percent(parity['top1_agreement'])} of {parity['n']:,} {parity['part']} images",
+    )
     table.add_row("largest difference", f"{parity['max_difference']:.2g} of a probability")
     if small := result["int8"]:
         table.add_section()
         table.add_row("eight bits", Text(plain(small["onnx"])))
         table.add_row("size", f"{amount(small['bytes'])}B")
-        table.add_row("accuracy", f"{percent(small['accuracy'], 2000)}; float {percent(small['float_accuracy'], 2000)}")
+        table.add_row(
+            "accuracy",
+            f"{percent(small['accuracy'], 2000)}; float {percent(small['float_accuracy'], 2000)}",
+        )
         for batch, ms in small["ms_per_image"].items():
-            table.add_row(f"ms/image by {batch}", f"{ms:.3g}; float {small['float_ms_per_image'][batch]:.3g}")
+            table.add_row(
+                f"ms/image by {batch}", f"{ms:.3g}; float {small['float_ms_per_image'][batch]:.3g}"
+            )
     return Fitted(lambda _: table)
 
 
-def draw_predictions(path: Path, predictions: list[dict[str, Any]], images: NDArray[np.uint8], top: int) -> None:
+def draw_predictions(
+    path: Path, predictions: list[dict[str, Any]], images: NDArray[np.uint8], top: int
+) -> None:
     """Write a figure, PNG or SVG by its name: each image as the network sees it, its likeliest classes as bars below.
 
     Args:
@@ -117,8 +142,12 @@ def draw_predictions(path: Path, predictions: list[dict[str, Any]], images: NDAr
     across = min(len(images), PICTURES_A_ROW)
     down = -(-len(images) // PICTURES_A_ROW)
     with canvas():
-        drawing = Figure(figsize=(2.1 * across + 0.3, (2.25 + 0.2 * top) * down), layout="constrained")
-        cells = drawing.subplots(2 * down, across, squeeze=False, height_ratios=[1.9, 0.2 * top] * down)
+        drawing = Figure(
+            figsize=(2.1 * across + 0.3, (2.25 + 0.2 * top) * down), layout="constrained"
+        )
+        cells = drawing.subplots(
+            2 * down, across, squeeze=False, height_ratios=[1.9, 0.2 * top] * down
+        )
         for axes in cells.flat:
             axes.set_axis_off()
         for place, (one, image) in enumerate(zip(predictions, images, strict=True)):
@@ -127,7 +156,9 @@ def draw_predictions(path: Path, predictions: list[dict[str, Any]], images: NDAr
             _bars(cells[2 * row + 1, column], list(one["probabilities"].items())[:top])
         buffer = io.BytesIO()
         kind = path.suffix.lower()[1:]
-        options: dict[str, Any] = {"dpi": PNG_DPI} if kind == "png" else {"metadata": {"Date": None, "Creator": None}}
+        options: dict[str, Any] = (
+            {"dpi": PNG_DPI} if kind == "png" else {"metadata": {"Date": None, "Creator": None}}
+        )
         drawing.savefig(buffer, format=kind, facecolor=LIGHT.paper, **options)
     store.write_bytes(path, buffer.getvalue())
 
@@ -135,11 +166,20 @@ def draw_predictions(path: Path, predictions: list[dict[str, Any]], images: NDAr
 def need_figure_name(path: Path) -> None:
     """Raise InputError if a figure cannot be written under this name."""
     if path.suffix.lower() not in (".png", ".svg"):
-        raise InputError(f"the figure is to be {path.name}, but wanted is a name that ends in .png or .svg.", "Rename it.")
+        raise InputError(
+            f"the figure is to be {path.name}, but wanted is a name that ends in .png or .svg.",
+            "Rename it.",
+        )
 
 
 def _picture(axes: Axes, one: dict[str, Any], image: NDArray[np.uint8]) -> None:
-    axes.imshow(image[..., 0] if image.shape[-1] == 1 else image, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+    axes.imshow(
+        image[..., 0] if image.shape[-1] == 1 else image,
+        cmap="gray",
+        vmin=0,
+        vmax=255,
+        interpolation="nearest",
+    )
     axes.set_title(_tail(plain(Path(one["image"]).name), 24), fontsize=8)
     if one["unfamiliar"]:
         axes.text(

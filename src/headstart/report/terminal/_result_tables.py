@@ -36,9 +36,14 @@ def run_table(summary: Facts) -> RenderableType:
     table.show_header = False
     for part in ("test", "validation"):
         if scores := summary.get(part):
-            interval = f"  ({span(scores['interval'], scores.get('n'))})" if scores.get("interval") else ""
+            interval = (
+                f"  ({span(scores['interval'], scores.get('n'))})" if scores.get("interval") else ""
+            )
             images = f", {count(scores['n'])} images" if scores.get("n") else ""
-            table.add_row(f"{part} accuracy", f"{percent(scores.get('accuracy'), scores.get('n'))}{interval}{images}")
+            table.add_row(
+                f"{part} accuracy",
+                f"{percent(scores.get('accuracy'), scores.get('n'))}{interval}{images}",
+            )
     seconds = summary.get("seconds") or {}
     facts = {
         "model": summary.get("model", ABSENT),
@@ -50,7 +55,9 @@ def run_table(summary: Facts) -> RenderableType:
         "run": summary.get("run", ABSENT),
     }
     if repeats := summary.get("repeats"):
-        facts["repeats"] = f"{repeats['run']}: weights {'the same to the last bit' if repeats['identical'] else 'NOT the same'}"
+        facts["repeats"] = (
+            f"{repeats['run']}: weights {'the same to the last bit' if repeats['identical'] else 'NOT the same'}"
+        )
     for name, value in facts.items():
         table.add_row(name, Text(plain(value)))
     return Fitted(lambda width: Group(table, *sentences(summary.get("warnings"), "yellow")))
@@ -84,9 +91,20 @@ def plain_table(columns: list[str], left: int = 1, fold: int = 0) -> Table:
     from rich import box
     from rich.table import Table
 
-    table = Table(box=box.SIMPLE_HEAD, header_style="dim", pad_edge=False, padding=(0, 1), collapse_padding=True)
+    table = Table(
+        box=box.SIMPLE_HEAD,
+        header_style="dim",
+        pad_edge=False,
+        padding=(0, 1),
+        collapse_padding=True,
+    )
     for number, column in enumerate(columns):
-        table.add_column(column, justify="left" if number < left else "right", no_wrap=number != fold, overflow="fold")
+        table.add_column(
+            column,
+            justify="left" if number < left else "right",
+            no_wrap=number != fold,
+            overflow="fold",
+        )
     return table
 
 
@@ -97,7 +115,9 @@ def _listed(runs: list[Facts], width: int) -> Table:
     shown = columns if width >= WIDTH_FOR_ALL_COLUMNS else columns[:-1]
     table = plain_table(shown, left=3)
     for run in runs:
-        test, validation, seconds = (run.get(key) or {} for key in ("test", "validation", "seconds"))
+        test, validation, seconds = (
+            run.get(key) or {} for key in ("test", "validation", "seconds")
+        )
         state = run.get("state") or ("finished" if test or validation else "unfinished")
         cells = (
             Text(plain(_from_here(run["run"])) if run.get("run") else ABSENT),
@@ -152,7 +172,9 @@ def results(finding: Facts, winner: str | None, width: int) -> Table:
                 table.add_row(mark, Text(short(one["name"], 60), style=style), *cells)
         table.add_section()
     for floor in finding.get("floors") or []:
-        table.add_row("", Text(short(floor["name"], 60)), *list(_cells(floor, floor))[:2], style="dim")
+        table.add_row(
+            "", Text(short(floor["name"], 60)), *list(_cells(floor, floor))[:2], style="dim"
+        )
     return table
 
 

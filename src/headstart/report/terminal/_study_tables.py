@@ -71,7 +71,11 @@ def _curves(finding: Any) -> Table:
 
     columns = ["", "a class", "labels", finding["judged_on"] or "test", "95% interval"]
     table = plain_table([*columns, f"to {short(finding['compared_with'], 20)}", ""], left=1, fold=0)
-    against = {(pair["a"], one["per_class"]): one for pair in finding["comparisons"] or [] for one in pair["differences"]}
+    against = {
+        (pair["a"], one["per_class"]): one
+        for pair in finding["comparisons"] or []
+        for one in pair["differences"]
+    }
     for contender in finding["contenders"]:
         table.add_section()
         for place, point in enumerate(contender["points"]):
@@ -84,7 +88,9 @@ def _curves(finding: Any) -> Table:
                 percent(accuracy["mean"]),
                 span(interval(accuracy)),
                 points(behind["difference"]) if behind else "",
-                Text("shown", style="green") if behind["is_shown"] else Text("not shown" if behind else "", style="dim"),
+                Text("shown", style="green")
+                if behind["is_shown"]
+                else Text("not shown" if behind else "", style="dim"),
             )
     return table
 
@@ -92,7 +98,9 @@ def _curves(finding: Any) -> Table:
 def _candidates(finding: Any) -> Table:
     from rich.text import Text
 
-    table = plain_table(["", "backbone", "probe", "95% interval", "to best", "images/s", "features"], left=2, fold=1)
+    table = plain_table(
+        ["", "backbone", "probe", "95% interval", "to best", "images/s", "features"], left=2, fold=1
+    )
     for one in sorted(finding["candidates"], key=lambda one: -one["accuracy"]):
         table.add_row(
             Text("●" if one["is_recommended"] else "≈" if one["as_good"] else " ", style="green"),
@@ -112,7 +120,11 @@ def _below(table: Table, finding: Facts) -> RenderableType:
 
     fit = ((finding["baseline"] or {}).get("fit") or {}).get("words")
     range_test = (finding["range_test"] or {}).get("sentence")
-    compared = [one["sentence"] for one in finding["comparisons"] or [] if one["sentence"] != finding["sentence"]]
+    compared = [
+        one["sentence"]
+        for one in finding["comparisons"] or []
+        if one["sentence"] != finding["sentence"]
+    ]
     said = [finding["sentence"], range_test, f"The baseline {fit}" if fit else None, *compared]
     return Group(
         table,
@@ -127,7 +139,14 @@ def _tuned(finding: Any, width: int) -> RenderableType:
     from rich.console import Group
 
     verdict = finding["verdict"] or {}
-    said = list(dict.fromkeys([*(finding["sentences"] or []), *([verdict["sentence"]] if verdict.get("sentence") else [])]))
+    said = list(
+        dict.fromkeys(
+            [
+                *(finding["sentences"] or []),
+                *([verdict["sentence"]] if verdict.get("sentence") else []),
+            ]
+        )
+    )
     tables = [_trials(finding)]
     if finding["best"]:
         tables.append(_values(finding))
@@ -144,23 +163,45 @@ def _tuned(finding: Any, width: int) -> RenderableType:
 def _trials(finding: Any) -> Table:
     from rich.text import Text
 
-    table = plain_table(["", "trial", "epochs", "loss", "validation", "values, where not the default"], left=1, fold=5)
+    table = plain_table(
+        ["", "trial", "epochs", "loss", "validation", "values, where not the default"],
+        left=1,
+        fold=5,
+    )
     table.columns[5].justify = "left"
     ranked, usual = finished(finding["trials"] or []), finding["defaults"] or {}
     for trial in ranked[:MOST_TRIALS]:
         last = trial["rungs"][-1]
         mark = Text("●" if trial["is_best"] else "≈" if trial["is_tie"] else " ", style="green")
         changed = {key: value for key, value in trial["values"].items() if value != usual.get(key)}
-        values = Text(", ".join(f"{plain(key)} {plain(setting(value))}" for key, value in changed.items()) or "the defaults")
+        values = Text(
+            ", ".join(f"{plain(key)} {plain(setting(value))}" for key, value in changed.items())
+            or "the defaults"
+        )
         table.add_row(
-            mark, str(trial["number"]), setting(float(last["epochs"])), loss(last["loss"]), percent(last["accuracy"]), values
+            mark,
+            str(trial["number"]),
+            setting(float(last["epochs"])),
+            loss(last["loss"]),
+            percent(last["accuracy"]),
+            values,
         )
     if len(ranked) > MOST_TRIALS:
-        table.add_row("", "", "", "", "", f"and {len(ranked) - MOST_TRIALS} more with a score", style="dim")
+        table.add_row(
+            "", "", "", "", "", f"and {len(ranked) - MOST_TRIALS} more with a score", style="dim"
+        )
     for trial in finding["trials"] or []:
         if trial["state"] == "failed":
             why = ": ".join(filter(None, [trial["reason"] or "failed", trial["message"]]))
-            table.add_row("", str(trial["number"]), ABSENT, ABSENT, ABSENT, Text(short(why, 90)), style="yellow")
+            table.add_row(
+                "",
+                str(trial["number"]),
+                ABSENT,
+                ABSENT,
+                ABSENT,
+                Text(short(why, 90)),
+                style="yellow",
+            )
     return table
 
 
@@ -179,10 +220,18 @@ def _rates(finding: Any) -> Table:
     from rich.text import Text
 
     part = finding["judged_on"] or "validation"
-    table = plain_table(["", "rate", part, "over seeds", "loss", "to best", "95% interval", "diverged"], left=1, fold=0)
+    table = plain_table(
+        ["", "rate", part, "over seeds", "loss", "to best", "95% interval", "diverged"],
+        left=1,
+        fold=0,
+    )
     for rate in finding["rates"]:
         scores = rate[part] or NOTHING
-        accuracy, losses, behind = scores["accuracy"] or NOTHING, scores["loss"] or NOTHING, rate["difference"] or NOTHING
+        accuracy, losses, behind = (
+            scores["accuracy"] or NOTHING,
+            scores["loss"] or NOTHING,
+            rate["difference"] or NOTHING,
+        )
         gone = len(rate["diverged"] or [])
         table.add_row(
             Text("●" if rate["is_best"] else "≈" if rate["as_good"] else " ", style="green"),

@@ -11,7 +11,9 @@ from headstart.training import work_of
 _BACKWARD = 3  # forward and backward pass in units of a forward one; backward computes two products for each of forward's
 
 
-def within_budget(recipe: Recipe, defaults: Recipe, epochs: float, dataset: Dataset, split: Split) -> Recipe | None:
+def within_budget(
+    recipe: Recipe, defaults: Recipe, epochs: float, dataset: Dataset, split: Split
+) -> Recipe | None:
     """The recipe with as many epochs as the defaults' multiply-adds in `epochs` epochs pay for, and never more than `epochs`.
 
     Validation after each epoch and the optimizer's own work count: larger networks and smaller batches train for less.
@@ -27,11 +29,16 @@ def within_budget(recipe: Recipe, defaults: Recipe, epochs: float, dataset: Data
     step, judging = _costs(recipe, dataset, images, judged)
     usual_step, usual_judging = _costs(defaults, dataset, images, judged)
     steps = max(1, images // _batch(recipe, images))
-    budget = epochs * usual_step * max(1, images // _batch(defaults, images)) + math.ceil(epochs) * usual_judging
+    budget = (
+        epochs * usual_step * max(1, images // _batch(defaults, images))
+        + math.ceil(epochs) * usual_judging
+    )
     whole = min(epochs, budget / (steps * step + judging))
     if whole < 1:
         whole = min(epochs, 1.0, (budget - judging) / (steps * step))
-    return None if whole * steps < 1 - 1e-9 else recipe.model_copy(update={"epochs": round(whole, 3)})
+    return (
+        None if whole * steps < 1 - 1e-9 else recipe.model_copy(update={"epochs": round(whole, 3)})
+    )
 
 
 def _costs(recipe: Recipe, dataset: Dataset, images: int, judged: int) -> tuple[float, float]:

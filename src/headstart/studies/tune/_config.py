@@ -50,8 +50,13 @@ class Tuning:
         by_steps(self.model, self.values, self.preset)
         for name in ("trials", "seeds", "together"):
             given = getattr(self, name)
-            if given is not None and (isinstance(given, bool) or not isinstance(given, int) or given < 1):
-                raise InputError(f"--{name} is {given}, but wanted is a whole number from 1 on.", f"Example: --{name} 8")
+            if given is not None and (
+                isinstance(given, bool) or not isinstance(given, int) or given < 1
+            ):
+                raise InputError(
+                    f"--{name} is {given}, but wanted is a whole number from 1 on.",
+                    f"Example: --{name} 8",
+                )
         if self.space is not None or self.extras:
             self.make_space(by_steps(self.model, self.values, self.preset))
 
@@ -60,11 +65,19 @@ class Tuning:
         if self.space is not None:
             return make_space(self.model, self.space, self.values)
         usual = default_space(defaults, self.extras)
-        return make_space(self.model, {key: choice for key, choice in usual.items() if self.values.get(key) is None}, self.values)
+        return make_space(
+            self.model,
+            {key: choice for key, choice in usual.items() if self.values.get(key) is None},
+            self.values,
+        )
 
     def as_json(self) -> dict[str, Any]:
         """What defines the search. A function is named, not known."""
-        space = f"function {getattr(self.space, '__qualname__', '')}" if callable(self.space) else self.space
+        space = (
+            f"function {getattr(self.space, '__qualname__', '')}"
+            if callable(self.space)
+            else self.space
+        )
         values = {key: value for key, value in self.values.items() if value is not None}
         kept = {key: value for key, value in vars(self).items() if key != "storage"}
         return plain({**kept, "space": space, "values": values})

@@ -18,7 +18,9 @@ from headstart.training import read_losses, read_metrics
 _FEWEST_FOR_IMPORTANCE = 8  # trials; with less the forest behind it knows next to nothing
 
 
-def what_the_search_says(search: Search, entries: list[Entry], finding: dict[str, Any]) -> dict[str, Any]:
+def what_the_search_says(
+    search: Search, entries: list[Entry], finding: dict[str, Any]
+) -> dict[str, Any]:
     """The keys of a tuning's finding beside those of a comparison.
 
     Args:
@@ -33,14 +35,23 @@ def what_the_search_says(search: Search, entries: list[Entry], finding: dict[str
     wanted = "defaults" if search.is_default(best) else "tuned"
     winner = next((one for one in finding["contenders"] if one["name"] == wanted), None)
     if winner is None:
-        reasons = "; ".join(failure for entry in entries if entry.name == wanted for failure in entry.failures)
-        raise RunFailed(f"the best recipe failed with every seed that it was retrained with: {reasons}", "Try another --seed.")
+        reasons = "; ".join(
+            failure for entry in entries if entry.name == wanted for failure in entry.failures
+        )
+        raise RunFailed(
+            f"the best recipe failed with every seed that it was retrained with: {reasons}",
+            "Try another --seed.",
+        )
     last = _last_result(search, best.number)
     history = _history(search)
     optimism = None
     if winner["test"] is not None:
         gap = last["accuracy"] - winner["test"]["accuracy"]
-        optimism = {"best_validation": last["accuracy"], "test": winner["test"]["accuracy"], "gap": gap}
+        optimism = {
+            "best_validation": last["accuracy"],
+            "test": winner["test"]["accuracy"],
+            "gap": gap,
+        }
     found = {
         "model": search.asked.model,
         "best": best.values,
@@ -60,19 +71,33 @@ def what_the_search_says(search: Search, entries: list[Entry], finding: dict[str
         "seconds": {
             "total": round(search.clock(), 1),
             "search": history[-1]["seconds"] if history else 0.0,
-            "final": round(sum(read_metrics(run)["seconds"]["total"] for entry in entries for run in entry.runs.values()), 1),
+            "final": round(
+                sum(
+                    read_metrics(run)["seconds"]["total"]
+                    for entry in entries
+                    for run in entry.runs.values()
+                ),
+                1,
+            ),
         },
     }
     sentences = list(_sentences(found, ties, search))
     verdict = finding["verdict"]
     if search.is_default(best):
-        verdict = {**verdict, "sentence": f"No recipe of {len(found['trials'])} had a lower validation loss than the defaults."}
+        verdict = {
+            **verdict,
+            "sentence": f"No recipe of {len(found['trials'])} had a lower validation loss than the defaults.",
+        }
     return {**found, "sentences": sentences, "verdict": verdict}
 
 
 def _last_result(search: Search, number: int) -> dict[str, Any]:
     """Facts of the longest finished run of a recipe."""
-    return next(rung[number].facts for rung in reversed(search.rungs) if number in rung and rung[number].state == "done")
+    return next(
+        rung[number].facts
+        for rung in reversed(search.rungs)
+        if number in rung and rung[number].state == "done"
+    )
 
 
 def _ties(search: Search) -> set[int]:
@@ -80,23 +105,44 @@ def _ties(search: Search) -> set[int]:
 
     Paired over the validation images, 95% each, one seed: the spread over seeds would only add to the ties.
     """
-    rung = next((rung for rung in reversed(search.rungs) if any(trial.state == "done" for trial in rung.values())), {})
+    rung = next(
+        (
+            rung
+            for rung in reversed(search.rungs)
+            if any(trial.state == "done" for trial in rung.values())
+        ),
+        {},
+    )
     losses = {
         number: read_losses(search.folder / trial.facts["run"], "validation")
         for number, trial in rung.items()
-        if trial.state == "done" and (search.folder / trial.facts["run"] / "predictions.csv").exists()
+        if trial.state == "done"
+        and (search.folder / trial.facts["run"] / "predictions.csv").exists()
     }
     best = search.best().number
     if best not in losses:
         return {best}
-    return {number for number, loss in losses.items() if number == best or mean_interval(loss - losses[best])[0] <= 0}
+    return {
+        number
+        for number, loss in losses.items()
+        if number == best or mean_interval(loss - losses[best])[0] <= 0
+    }
 
 
 def _trial(search: Search, trial: Trial, ties: set[int], best: Trial) -> dict[str, Any]:
     keys = ("epochs", "loss", "accuracy", "seconds", "run")
-    done = [rung[trial.number].facts for rung in search.rungs if trial.number in rung and rung[trial.number].state == "done"]
+    done = [
+        rung[trial.number].facts
+        for rung in search.rungs
+        if trial.number in rung and rung[trial.number].state == "done"
+    ]
     failure = next(
-        (rung[trial.number].facts for rung in search.rungs if trial.number in rung and rung[trial.number].state == "failed"), {}
+        (
+            rung[trial.number].facts
+            for rung in search.rungs
+            if trial.number in rung and rung[trial.number].state == "failed"
+        ),
+        {},
     )
     return {
         "number": trial.number,
@@ -114,15 +160,30 @@ def _trial(search: Search, trial: Trial, ties: set[int], best: Trial) -> dict[st
 def _history(search: Search) -> list[dict[str, Any]]:
     """After each finished run: seconds and epochs so far, and the best that was known."""
     done = sorted(
-        ((trial.facts, number) for rung in search.rungs for number, trial in rung.items() if trial.state == "done"),
+        (
+            (trial.facts, number)
+            for rung in search.rungs
+            for number, trial in rung.items()
+            if trial.state == "done"
+        ),
         key=lambda pair: pair[0]["at"],
     )
     found: list[dict[str, Any]] = []
     epochs, accuracy, loss = 0.0, 0.0, math.inf
     for facts, number in done:
-        epochs, accuracy, loss = epochs + facts["epochs"], max(accuracy, facts["accuracy"]), min(loss, facts["loss"])
+        epochs, accuracy, loss = (
+            epochs + facts["epochs"],
+            max(accuracy, facts["accuracy"]),
+            min(loss, facts["loss"]),
+        )
         found.append(
-            {"seconds": facts["at"], "epochs": round(epochs, 2), "best_validation": accuracy, "best_loss": loss, "trial": number}
+            {
+                "seconds": facts["at"],
+                "epochs": round(epochs, 2),
+                "best_validation": accuracy,
+                "best_loss": loss,
+                "trial": number,
+            }
         )
     return found
 
@@ -149,12 +210,16 @@ def _importance(search: Search) -> dict[str, float]:
 
 def _sentences(found: dict[str, Any], ties: set[int], search: Search) -> list[str]:
     values = ", ".join(
-        f"{key} {value:.3g}" if isinstance(value, float) else f"{key} {value}" for key, value in found["best"].items()
+        f"{key} {value:.3g}" if isinstance(value, float) else f"{key} {value}"
+        for key, value in found["best"].items()
     )
     said = [f"Best of {len(found['trials'])} recipes by validation loss: {values}."]
     others = len(ties) - 1
     if others:
-        usual = any(trial["is_tie"] and trial["is_default"] and not trial["is_best"] for trial in found["trials"])
+        usual = any(
+            trial["is_tie"] and trial["is_default"] and not trial["is_best"]
+            for trial in found["trials"]
+        )
         said.append(
             f"{others} of the {found['rungs'][-1]['trials']} that got to the last rung {'is' if others == 1 else 'are'} as good "
             f"within noise{', the defaults among them' if usual else ''}."
@@ -165,7 +230,9 @@ def _sentences(found: dict[str, Any], ties: set[int], search: Search) -> list[st
             f"{optimism['test']:.2%} on test images: {100 * optimism['gap']:+.1f} points of optimism."
         )
     else:
-        said.append("There are no test images: all scores are on the validation images that chose the recipe, and flatter it.")
+        said.append(
+            "There are no test images: all scores are on the validation images that chose the recipe, and flatter it."
+        )
     failed = sum(trial["state"] == "failed" for trial in found["trials"])
     if failed:
         said.append(f"{failed} of {len(found['trials'])} recipes failed.")

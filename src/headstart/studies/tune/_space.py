@@ -12,7 +12,13 @@ from headstart.errors import InputError, meant
 from headstart.models.recipes import Recipe, keys_of, make_recipe
 
 Values = dict[str, Any]
-_OF_THE_STUDY = ("epochs", "effort", "time_limit", "target", "patience")  # how long a run takes is not a thing to search
+_OF_THE_STUDY = (
+    "epochs",
+    "effort",
+    "time_limit",
+    "target",
+    "patience",
+)  # how long a run takes is not a thing to search
 _RANGE_KEYS = {"low", "high", "log"}
 
 
@@ -50,11 +56,17 @@ def read_space(path: Path) -> dict[str, Any]:
             case ".yaml" | ".yml":
                 found = yaml.safe_load(text)
             case _:
-                raise InputError(f"{path} ends in '{path.suffix}', but a space is a .toml or .yaml file.")
+                raise InputError(
+                    f"{path} ends in '{path.suffix}', but a space is a .toml or .yaml file."
+                )
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}.", _EXAMPLE) from None
+        raise InputError(
+            f"{path} cannot be read: {getattr(error, 'strerror', None) or error}.", _EXAMPLE
+        ) from None
     except (tomllib.TOMLDecodeError, yaml.YAMLError) as error:
-        raise InputError(f"{path} cannot be read: {' '.join(str(error).split())}.", _EXAMPLE) from None
+        raise InputError(
+            f"{path} cannot be read: {' '.join(str(error).split())}.", _EXAMPLE
+        ) from None
     if not isinstance(found, dict) or not found:
         raise InputError(f"{path} holds no hyper-parameters.", _EXAMPLE)
     return found
@@ -63,7 +75,9 @@ def read_space(path: Path) -> dict[str, Any]:
 _EXAMPLE = "Example in TOML: lr = {low = 1e-4, high = 1e-1, log = true}; nodes = [64, 128], each on a line of its own."
 
 
-def make_space(model: str, given: Mapping[str, Any] | Callable[[Draw], Values], fixed: Mapping[str, Any]) -> Space:
+def make_space(
+    model: str, given: Mapping[str, Any] | Callable[[Draw], Values], fixed: Mapping[str, Any]
+) -> Space:
     """A space for this model.
 
     Args:
@@ -76,27 +90,49 @@ def make_space(model: str, given: Mapping[str, Any] | Callable[[Draw], Values], 
     """
     if callable(given):
         return Space(given, {})
-    known = sorted(keys_of(model, {"optimizer": "sgd", "transfer": fixed.get("transfer")}) - set(_OF_THE_STUDY))
+    known = sorted(
+        keys_of(model, {"optimizer": "sgd", "transfer": fixed.get("transfer")}) - set(_OF_THE_STUDY)
+    )
     for key, choice in given.items():
         if key in _OF_THE_STUDY:
-            raise InputError(f"'{key}' cannot be searched: all recipes of a study get the same budget.", "Give it as an option.")
+            raise InputError(
+                f"'{key}' cannot be searched: all recipes of a study get the same budget.",
+                "Give it as an option.",
+            )
         if key not in known:
-            raise InputError(f"model {model} has no '{key}' to search{meant(key, known)}", f"Known: {', '.join(known)}.")
+            raise InputError(
+                f"model {model} has no '{key}' to search{meant(key, known)}",
+                f"Known: {', '.join(known)}.",
+            )
         if fixed.get(key) is not None:
-            raise InputError(f"'{key}' is both fixed at {fixed[key]} and in the search space.", "Leave one of them out.")
+            raise InputError(
+                f"'{key}' is both fixed at {fixed[key]} and in the search space.",
+                "Leave one of them out.",
+            )
         for value in _ends(key, choice):
             own = {"optimizer": "sgd"} if key == "momentum" else {}
             make_recipe(model, {**fixed, **own, key: value})
-    plain = {key: dict(choice) if isinstance(choice, dict) else choice for key, choice in given.items()}
-    return Space(lambda draw: {key: _suggest(draw, key, choice) for key, choice in plain.items()}, plain)
+    plain = {
+        key: dict(choice) if isinstance(choice, dict) else choice for key, choice in given.items()
+    }
+    return Space(
+        lambda draw: {key: _suggest(draw, key, choice) for key, choice in plain.items()}, plain
+    )
 
 
 def _ends(key: str, choice: Any) -> list[Any]:
     """All choices, or both ends of a range."""
     if isinstance(choice, dict):
         low, high = choice.get("low", ""), choice.get("high", "")
-        is_number = all(isinstance(end, int | float) and not isinstance(end, bool) for end in (low, high))
-        if not is_number or set(choice) - _RANGE_KEYS or not low < high or (choice.get("log") and low <= 0):
+        is_number = all(
+            isinstance(end, int | float) and not isinstance(end, bool) for end in (low, high)
+        )
+        if (
+            not is_number
+            or set(choice) - _RANGE_KEYS
+            or not low < high
+            or (choice.get("log") and low <= 0)
+        ):
             raise InputError(
                 f"the range of '{key}' is {choice}, but wanted are low and high, low below high, above 0 where log is true.",
                 f"Example: {key} = {{low = 1e-4, high = 1e-1, log = true}}",
@@ -104,13 +140,18 @@ def _ends(key: str, choice: Any) -> list[Any]:
         return [low, high]
     values = choice if isinstance(choice, list | tuple) else [choice]
     if not values or any(isinstance(value, list | dict | tuple) for value in values):
-        raise InputError(f"the choices of '{key}' are {choice}, but wanted are numbers or words.", f"Example: {key} = [1, 2, 3]")
+        raise InputError(
+            f"the choices of '{key}' are {choice}, but wanted are numbers or words.",
+            f"Example: {key} = [1, 2, 3]",
+        )
     return list(values)
 
 
 def _suggest(draw: Draw, key: str, choice: Any) -> Any:
     if not isinstance(choice, dict):
-        return draw.suggest_categorical(key, list(choice) if isinstance(choice, list | tuple) else [choice])
+        return draw.suggest_categorical(
+            key, list(choice) if isinstance(choice, list | tuple) else [choice]
+        )
     low, high, log = choice["low"], choice["high"], bool(choice.get("log"))
     if isinstance(low, int) and isinstance(high, int):
         return draw.suggest_int(key, low, high, log=log)
@@ -126,7 +167,11 @@ class Defaults:
 
     def suggest_categorical(self, name: str, choices: list[Any]) -> Any:
         usual = self._flat.get(name)
-        numbers = [value for value in choices if isinstance(value, int | float) and not isinstance(value, bool)]
+        numbers = [
+            value
+            for value in choices
+            if isinstance(value, int | float) and not isinstance(value, bool)
+        ]
         if usual not in choices and len(numbers) == len(choices) and isinstance(usual, int | float):
             near = float(usual)
             usual = min(numbers, key=lambda value: abs(value - near))

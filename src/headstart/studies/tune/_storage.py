@@ -26,7 +26,9 @@ from headstart.models.recipes import Recipe
 from headstart.studies.tune._space import Defaults, Space, Values
 
 SIGN_OF_LIFE_SECONDS = 10.0
-DEAD_AFTER_SECONDS = 60.0  # without a sign of life, by the watcher's own clock: those of two machines may differ
+DEAD_AFTER_SECONDS = (
+    60.0  # without a sign of life, by the watcher's own clock: those of two machines may differ
+)
 _DRAWN_AT_RANDOM = 8  # before the sampler models anything
 _NOT_COUNTED = "too large"
 _TRIES = 5
@@ -61,23 +63,35 @@ class _Seeded(optuna.samplers.BaseSampler):
         seed = (self._seed * 1_000_003 + trial.number) % 2**32
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            return optuna.samplers.TPESampler(n_startup_trials=_DRAWN_AT_RANDOM, multivariate=True, group=True, seed=seed)
+            return optuna.samplers.TPESampler(
+                n_startup_trials=_DRAWN_AT_RANDOM, multivariate=True, group=True, seed=seed
+            )
 
-    def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
+    def infer_relative_search_space(
+        self, study: optuna.Study, trial: FrozenTrial
+    ) -> dict[str, BaseDistribution]:
         return self._of(trial).infer_relative_search_space(study, trial)
 
     def sample_relative(
         self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
         sampler = self._of(trial)
-        sampler.infer_relative_search_space(study, trial)  # it keeps the groups of parameters that it finds here
+        sampler.infer_relative_search_space(
+            study, trial
+        )  # it keeps the groups of parameters that it finds here
         return sampler.sample_relative(study, trial, search_space)
 
     def sample_independent(
-        self, study: optuna.Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
+        self,
+        study: optuna.Study,
+        trial: FrozenTrial,
+        param_name: str,
+        param_distribution: BaseDistribution,
     ) -> Any:
         sampler = self._of(trial)
-        for name in trial.params:  # move on by one draw for each parameter drawn before, or all would be alike
+        for name in (
+            trial.params
+        ):  # move on by one draw for each parameter drawn before, or all would be alike
             sampler.sample_independent(study, trial, name, trial.distributions[name])
         return sampler.sample_independent(study, trial, param_name, param_distribution)
 
@@ -90,8 +104,16 @@ class Trials:
         is_shared: whether other machines work on the same search.
     """
 
-    def __init__(self, study: optuna.Study, space: Space, defaults: Recipe, owner: str, *, is_shared: bool) -> None:
-        self.study, self._space, self._defaults, self._owner, self._is_shared = study, space, defaults, owner, is_shared
+    def __init__(
+        self, study: optuna.Study, space: Space, defaults: Recipe, owner: str, *, is_shared: bool
+    ) -> None:
+        self.study, self._space, self._defaults, self._owner, self._is_shared = (
+            study,
+            space,
+            defaults,
+            owner,
+            is_shared,
+        )
         self._seen: dict[int, tuple[Any, float]] = {}
         self._mine: set[int] = set()
 
@@ -117,7 +139,11 @@ class Trials:
         Args:
             limit: the search has no more trials than this.
         """
-        found = [self._take(one) for one in self._counted() if one.state == TrialState.RUNNING and self._may_take(one)]
+        found = [
+            self._take(one)
+            for one in self._counted()
+            if one.state == TrialState.RUNNING and self._may_take(one)
+        ]
         # A generation is drawn whole before its first trial runs, also when it was interrupted while being drawn: what is drawn
         # then depends on the results of the generations before, and not on which of its own trials happened to end first.
         drawn = len(self._counted())
@@ -125,7 +151,9 @@ class Trials:
         while len(self._counted()) < (target if limit is None else min(target, limit)):
             trial = self._draw()
             counted = [one.number for one in self._counted()]
-            if limit is not None and counted.index(trial.number) >= limit:  # another machine was faster
+            if (
+                limit is not None and counted.index(trial.number) >= limit
+            ):  # another machine was faster
                 self.study.tell(trial.number, state=TrialState.PRUNED)
                 break
             found.append(trial)
@@ -137,7 +165,9 @@ class Trials:
 
     def queued(self) -> list[FrozenTrial]:
         """Trials that count or wait to be run."""
-        return [one for one in self.study.get_trials(deepcopy=False) if one.state != TrialState.PRUNED]
+        return [
+            one for one in self.study.get_trials(deepcopy=False) if one.state != TrialState.PRUNED
+        ]
 
     def wait_for_others(self) -> bool:
         """Whether trials of other machines are still open; a little time passes."""
@@ -185,7 +215,10 @@ class Trials:
         if before != alive:
             self._seen[one.number] = (alive, time.monotonic())
         is_dead = before == alive and time.monotonic() - since > DEAD_AFTER_SECONDS
-        return one.user_attrs.get("owner", "" if self._is_shared else self._owner) == self._owner or is_dead
+        return (
+            one.user_attrs.get("owner", "" if self._is_shared else self._owner) == self._owner
+            or is_dead
+        )
 
     def _take(self, one: FrozenTrial) -> Trial:
         return self._own(optuna.Trial(self.study, one._trial_id))
@@ -223,7 +256,9 @@ class Trials:
         if one.state == TrialState.RUNNING:
             optuna.Trial(self.study, one._trial_id).set_user_attr(key, value)
 
-    def _tell(self, trial: Trial, state: TrialState, loss: float | None, facts: dict[str, Any]) -> None:
+    def _tell(
+        self, trial: Trial, state: TrialState, loss: float | None, facts: dict[str, Any]
+    ) -> None:
         self._mine.discard(trial.number)
         self._note(trial.number, "facts", facts)
         self.study.tell(trial.number, loss, state=state, skip_if_finished=True)
@@ -231,7 +266,12 @@ class Trials:
 
 def _read(one: FrozenTrial) -> Trial:
     state = {TrialState.COMPLETE: "done", TrialState.FAIL: "failed"}.get(one.state, "open")
-    return Trial(one.number, one.user_attrs.get("values", dict(one.params)), state, one.user_attrs.get("facts", {}))
+    return Trial(
+        one.number,
+        one.user_attrs.get("values", dict(one.params)),
+        state,
+        one.user_attrs.get("facts", {}),
+    )
 
 
 class Ledger:
@@ -244,7 +284,11 @@ class Ledger:
 
     def __init__(self, url: str | None, name: str, folder: Path) -> None:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
-        self.owner, self.is_shared, self._name = f"{socket.gethostname()}:{folder.absolute()}", url is not None, name
+        self.owner, self.is_shared, self._name = (
+            f"{socket.gethostname()}:{folder.absolute()}",
+            url is not None,
+            name,
+        )
         self._storage = _storage(url, folder)
         self._opened: list[Trials] = []
 
@@ -311,12 +355,18 @@ def _storage(url: str | None, folder: Path) -> optuna.storages.RDBStorage:
 
     if url is None:
         path = folder.absolute() / "trials.db"
-        return optuna.storages.RDBStorage(f"sqlite:///{path}", engine_kwargs={"connect_args": {"timeout": 60}})
-    driver = url.replace("postgres://", "postgresql://", 1).replace("postgresql://", "postgresql+psycopg://", 1)
+        return optuna.storages.RDBStorage(
+            f"sqlite:///{path}", engine_kwargs={"connect_args": {"timeout": 60}}
+        )
+    driver = url.replace("postgres://", "postgresql://", 1).replace(
+        "postgresql://", "postgresql+psycopg://", 1
+    )
     shown = url.rsplit("@", 1)[-1]  # without user and password
     try:
         for _ in range(_TRIES):
-            with suppress(IntegrityError, ProgrammingError):  # two machines make its tables at the same moment
+            with suppress(
+                IntegrityError, ProgrammingError
+            ):  # two machines make its tables at the same moment
                 return optuna.storages.RDBStorage(driver)
             time.sleep(random.uniform(0.2, 1.0))
         return optuna.storages.RDBStorage(driver)

@@ -53,18 +53,28 @@ def tune(
     started = time.perf_counter() if started is None else started
     asked.check()
     if not len(split.validation):
-        raise InputError("there are no validation images, so no recipe can be chosen.", "Give --validation a fraction above 0.")
-    defaults = resolve(by_steps(asked.model, asked.values, asked.preset), len(split.train), dataset.class_names)
+        raise InputError(
+            "there are no validation images, so no recipe can be chosen.",
+            "Give --validation a fraction above 0.",
+        )
+    defaults = resolve(
+        by_steps(asked.model, asked.values, asked.preset), len(split.train), dataset.class_names
+    )
     check(defaults, dataset, split)
 
     def work() -> dict[str, Any]:
-        with open_ledger(asked.storage, name, folder) as ledger, open_executor(where or Where(), dataset, split) as executor:
+        with (
+            open_ledger(asked.storage, name, folder) as ledger,
+            open_executor(where or Where(), dataset, split) as executor,
+        ):
             search = Search(asked, defaults, dataset, split, folder, ledger, executor, started)
             search.run()
             if (finding := _of_another_machine(ledger, search)) is not None:
                 return finding
             entries = _retrain(search, dataset, split, folder)
-            finding = make_finding(entries, [], asked.time_limit, "test" if len(split.test) else "validation", folder)
+            finding = make_finding(
+                entries, [], asked.time_limit, "test" if len(split.test) else "validation", folder
+            )
             finding |= what_the_search_says(search, entries, finding)
             finding["budget"] |= {"seconds_spent": round(search.clock(), 1)}
             search.trials.remember("finding", plain(finding))
@@ -105,7 +115,12 @@ def _of_another_machine(ledger: Ledger, search: Search) -> dict[str, Any] | None
     """Where machines share the search, one of them retrains the winner; the others wait for its finding, or take over."""
     if not ledger.is_shared:
         return None
-    queue = ledger.trials("final", Space(lambda draw: {"part": draw.suggest_int("part", 0, 0)}, {}), search.defaults, 0)
+    queue = ledger.trials(
+        "final",
+        Space(lambda draw: {"part": draw.suggest_int("part", 0, 0)}, {}),
+        search.defaults,
+        0,
+    )
     queue.add({"part": 0})
     said = False
     while not queue.generation(1, 1):

@@ -56,8 +56,15 @@ class Search:
         self.space = asked.make_space(self.defaults)
         self.trials = ledger.trials("rung0", self.space, self.defaults, asked.seed)
         chosen = Space(lambda draw: {"trial": draw.suggest_int("trial", 0, _MOST_TRIALS)}, {})
-        self._higher = [ledger.trials(f"rung{level}", chosen, self.defaults, 0) for level in range(1, len(asked.rungs))]
-        spent = [trial.facts.get("at", 0.0) for rung in (self.trials, *self._higher) for trial in rung.all()]
+        self._higher = [
+            ledger.trials(f"rung{level}", chosen, self.defaults, 0)
+            for level in range(1, len(asked.rungs))
+        ]
+        spent = [
+            trial.facts.get("at", 0.0)
+            for rung in (self.trials, *self._higher)
+            for trial in rung.all()
+        ]
         self._begun = started - max(spent, default=0.0)
         self.plan = self.trials.remember("plan", self.trials.recall("plan") or self._plan())
 
@@ -69,7 +76,10 @@ class Search:
     def rungs(self) -> list[dict[int, Trial]]:
         """Finished and failed trials of each rung, by the number of the recipe."""
         first = {trial.number: trial for trial in self.trials.all() if trial.state != "open"}
-        higher = [{trial.values["trial"]: trial for trial in rung.all() if trial.state != "open"} for rung in self._higher]
+        higher = [
+            {trial.values["trial"]: trial for trial in rung.all() if trial.state != "open"}
+            for rung in self._higher
+        ]
         return [first, *higher]
 
     def recipe(self, values: Values, epochs: float) -> Recipe | None:
@@ -79,9 +89,15 @@ class Search:
             InputError: the values do not go together.
         """
         usual = {key: value for key, value in self.asked.values.items() if value is not None}
-        if values.get("optimizer", usual.get("optimizer", self.defaults.optimizer)) in WITHOUT_MOMENTUM:
+        if (
+            values.get("optimizer", usual.get("optimizer", self.defaults.optimizer))
+            in WITHOUT_MOMENTUM
+        ):
             values = {key: value for key, value in values.items() if key != "momentum"}
-        recipe = with_depth(by_steps(self.asked.model, {**usual, **values}, self.asked.preset), self.dataset.image_shape)
+        recipe = with_depth(
+            by_steps(self.asked.model, {**usual, **values}, self.asked.preset),
+            self.dataset.image_shape,
+        )
         if is_backbone(self.asked.model):
             recipe = with_net(recipe, **self.defaults.net.model_dump(include={"input_px"}))
         return within_budget(recipe, self.defaults, epochs, self.dataset, self.split)
@@ -93,16 +109,30 @@ class Search:
             RunFailed: none finished.
         """
         for rung in reversed(self.rungs):
-            done = [(trial.facts["loss"], number) for number, trial in rung.items() if trial.state == "done"]
+            done = [
+                (trial.facts["loss"], number)
+                for number, trial in rung.items()
+                if trial.state == "done"
+            ]
             if done:
                 return self.rungs[0][min(done)[1]]
-        failures = sorted({f"{trial.facts['reason']}: {trial.facts['message']}" for trial in self.rungs[0].values()})
-        raise RunFailed(f"no recipe of the search finished: {'; '.join(failures[:3])}", "Try a smaller space: --space FILE.")
+        failures = sorted(
+            {
+                f"{trial.facts['reason']}: {trial.facts['message']}"
+                for trial in self.rungs[0].values()
+            }
+        )
+        raise RunFailed(
+            f"no recipe of the search finished: {'; '.join(failures[:3])}",
+            "Try a smaller space: --space FILE.",
+        )
 
     def is_default(self, trial: Trial) -> bool:
         """Whether this is the recipe that the search started from."""
         usual = self.recipe(trial.values, self.plan["epochs"])
-        return usual is not None and not usual.changes_from(self.defaults.model_copy(update={"epochs": usual.epochs}))
+        return usual is not None and not usual.changes_from(
+            self.defaults.model_copy(update={"epochs": usual.epochs})
+        )
 
     def run(self) -> None:
         """All rungs. The first trial, the defaults, gets its whole run at once: what follows has something to beat."""
@@ -113,8 +143,14 @@ class Search:
         self._sample(first)
         for level in range(1, len(self.asked.rungs)):
             below = self.rungs[level - 1]
-            done = sorted((trial.facts["loss"], number) for number, trial in below.items() if trial.state == "done")
-            self._climb(level, [number for _, number in done[: self.plan["rungs"][level]["trials"]]])
+            done = sorted(
+                (trial.facts["loss"], number)
+                for number, trial in below.items()
+                if trial.state == "done"
+            )
+            self._climb(
+                level, [number for _, number in done[: self.plan["rungs"][level]["trials"]]]
+            )
 
     def _plan(self) -> dict[str, Any]:
         """Epochs and numbers of recipes; with a time limit, whole runs are short enough for the last rung and the finals."""
@@ -131,17 +167,25 @@ class Search:
         return {
             "epochs": epochs,
             "seconds": round(whole, 3),
-            "rungs": [{"epochs": round(part * epochs, 3), "trials": kept} for part, kept in zip(asked.rungs, count, strict=True)],
+            "rungs": [
+                {"epochs": round(part * epochs, 3), "trials": kept}
+                for part, kept in zip(asked.rungs, count, strict=True)
+            ],
         }
 
     def _kept(self, trials: int) -> list[int]:
         """How many recipes reach each rung above the first: evenly on a log scale, down to those that get a whole run."""
         last, steps = min(_LAST_RUNG, trials), len(self.asked.rungs) - 1
-        return [max(1, round(trials * (last / trials) ** (step / steps))) for step in range(1, steps + 1)]
+        return [
+            max(1, round(trials * (last / trials) ** (step / steps)))
+            for step in range(1, steps + 1)
+        ]
 
     def _say_plan(self) -> None:
         rungs = self.plan["rungs"]
-        counts = [f"{rung['trials'] or 'as many as fit'} x {rung['epochs']:.3g} epochs" for rung in rungs]
+        counts = [
+            f"{rung['trials'] or 'as many as fit'} x {rung['epochs']:.3g} epochs" for rung in rungs
+        ]
         seconds = self.asked.time_limit
         if seconds is None:
             shares = sum(rung["trials"] * rung["epochs"] for rung in rungs) / self.plan["epochs"]
@@ -157,27 +201,53 @@ class Search:
     def _sample(self, generation: list[Trial]) -> None:
         """The first rung: draw and run recipes, generation by generation."""
         rung, limit = self.plan["rungs"][0], self.plan["rungs"][0]["trials"]
-        size, unit = (limit, "recipes") if limit else (_SEARCH_ENDS * (self.asked.time_limit or 0), "s")
+        size, unit = (
+            (limit, "recipes") if limit else (_SEARCH_ENDS * (self.asked.time_limit or 0), "s")
+        )
         with progress.task("search", size, unit) as task:
             task.advance(len(self.rungs[0]) if limit else self.clock())
             while True:
-                self._run(self.trials, [(trial, trial.number, trial.values) for trial in generation], 0, rung["epochs"], task)
+                self._run(
+                    self.trials,
+                    [(trial, trial.number, trial.values) for trial in generation],
+                    0,
+                    rung["epochs"],
+                    task,
+                )
                 if self._is_late(0):
                     return
-                if not (generation := self._first_generation()) and not self.trials.wait_for_others():
+                if (
+                    not (generation := self._first_generation())
+                    and not self.trials.wait_for_others()
+                ):
                     return
 
     def _climb(self, level: int, numbers: list[int], *, waits: bool = True) -> None:
         """Run these recipes at a higher rung; `waits`: for those that other machines have in hand."""
-        rung, values = self._higher[level - 1], {trial.number: trial.values for trial in self.trials.all()}
+        rung, values = (
+            self._higher[level - 1],
+            {trial.number: trial.values for trial in self.trials.all()},
+        )
         for number in numbers:
             rung.add({"trial": number})
         with progress.task(f"rung {level + 1}", len(numbers), "recipes") as task:
-            while (waiting := rung.generation(len(numbers), len(rung.queued()))) or (waits and rung.wait_for_others()):
-                todo = [(trial, trial.values["trial"], values[trial.values["trial"]]) for trial in waiting]
+            while (waiting := rung.generation(len(numbers), len(rung.queued()))) or (
+                waits and rung.wait_for_others()
+            ):
+                todo = [
+                    (trial, trial.values["trial"], values[trial.values["trial"]])
+                    for trial in waiting
+                ]
                 self._run(rung, todo, level, self.plan["rungs"][level]["epochs"], task)
 
-    def _run(self, rung: Trials, todo: list[tuple[Trial, int, Values]], level: int, epochs: float, task: progress.Task) -> None:
+    def _run(
+        self,
+        rung: Trials,
+        todo: list[tuple[Trial, int, Values]],
+        level: int,
+        epochs: float,
+        task: progress.Task,
+    ) -> None:
         """Run trials, and note what comes of each."""
         jobs: dict[str, tuple[Trial, Job]] = {}
         for trial, number, values in todo:
@@ -217,7 +287,11 @@ class Search:
 
     def _note(self, rung: Trials, trial: Trial, outcome: Outcome) -> None:
         run = str(outcome.job.folder.relative_to(self.folder))
-        facts: dict[str, Any] = {"at": round(self.clock(), 2), "run": run, "epochs": outcome.job.recipe.epochs}
+        facts: dict[str, Any] = {
+            "at": round(self.clock(), 2),
+            "run": run,
+            "epochs": outcome.job.recipe.epochs,
+        }
         if outcome.summary is None or outcome.reason is not None:
             rung.failed(trial, outcome.reason or "error", outcome.message, facts)
             progress.say(f"{outcome.job.name}: failed ({outcome.reason}): {outcome.message}")
@@ -232,14 +306,19 @@ class Search:
             slim(outcome.job.folder)
         rung.done(trial, judged["loss"], facts)
         values = trial.values if rung is self.trials else {}
-        shown = ", ".join(f"{key} {value:.3g}" if isinstance(value, float) else f"{key} {value}" for key, value in values.items())
+        shown = ", ".join(
+            f"{key} {value:.3g}" if isinstance(value, float) else f"{key} {value}"
+            for key, value in values.items()
+        )
         progress.say(
             f"{outcome.job.name:>10}  loss {judged['loss']:.4f}  accuracy {judged['accuracy']:.2%}  "
             f"{facts['epochs']:>5.3g} epochs  {facts['seconds']:>5.1f} s  {shown}"
         )
 
     def _so_far(self) -> str:
-        best = [trial.facts for rung in self.rungs for trial in rung.values() if trial.state == "done"]
+        best = [
+            trial.facts for rung in self.rungs for trial in rung.values() if trial.state == "done"
+        ]
         return f"best validation {max(facts['accuracy'] for facts in best):.2%}" if best else ""
 
     def _stop_if_all_fail(self, rung: Trials) -> None:
