@@ -1,19 +1,20 @@
-# make        sets up .venv
-# make demo   compares a basic CNN with transfer learning on Fashion-MNIST and writes demo/report.html
-# make test   lint, types, the direction of imports, all tests
-# make fast   the same without the tests that train for long
+# make          create .venv with all development dependencies
+# make demo     compare a basic CNN with transfer learning on Fashion-MNIST; writes demo/report.html
+# make test     lint, types, import directions, all tests
+# make fast     the same without the tests that train for a long time
+# make oldest   the fast tests with the oldest supported versions of the dependencies
 
 PYTHON ?= python3.11
 BIN := .venv/bin
-# What the machine lacks is set up once; a change of pyproject.toml sets it up again.
+# Created once; a change of pyproject.toml updates it.
 READY := .venv/ready
 
-# The tests of a file stay together: they share what is dear to make.
-SIDE_BY_SIDE := --numprocesses logical --maxprocesses 4 --dist loadgroup
-# Tests start many processes, which compile our modules once and share them.
+# Tests of one file run in one process, because they share what is expensive to make.
+PARALLEL := --numprocesses logical --maxprocesses 4 --dist loadgroup
+# Tests start many processes, which share the compiled modules.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: all demo test fast lint clean
+.PHONY: all demo test fast lint oldest clean
 all: $(READY)
 
 $(READY): pyproject.toml
@@ -32,10 +33,16 @@ lint: $(READY)
 	$(BIN)/lint-imports
 
 test: lint
-	$(BIN)/python -m pytest $(SIDE_BY_SIDE)
+	$(BIN)/python -m pytest $(PARALLEL)
 
 fast: lint
-	$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m 'not slow'
+	$(BIN)/python -m pytest $(PARALLEL) -m 'not slow'
+
+oldest:
+	$(PYTHON) -m venv .venv-oldest
+	.venv-oldest/bin/python -m pip install --quiet --upgrade pip
+	.venv-oldest/bin/python -m pip install --quiet --editable '.[dev]' --constraint constraints/oldest.txt
+	.venv-oldest/bin/python -m pytest $(PARALLEL) -m 'not slow'
 
 clean:
-	rm -rf .venv demo runs
+	rm -rf .venv .venv-oldest demo runs
