@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from headstart.formatting import approximate_duration
+
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
@@ -66,13 +68,6 @@ def hushed() -> Iterator[None]:
         yield
     finally:
         _hushed = before
-
-
-def duration(seconds: float) -> str:
-    """Such as "12 s", "3 min", "1.5 h"."""
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 100 * 60 else f"{seconds / 3600:.1f} h"
 
 
 class Task:
@@ -165,7 +160,7 @@ class _PageBar:
             return
         self._next = time.monotonic() + _REDRAW_SECONDS
         note = f"; {task.said}" if task.said else ""
-        text = f"{task.title}: {task.done:,.0f} of {task.total:,.0f} {task.unit}, {duration(task.seconds_left)} left{note}"
+        text = f"{task.title}: {task.done:,.0f} of {task.total:,.0f} {task.unit}, {approximate_duration(task.seconds_left)} left{note}"
         self._show(
             f'<progress value="{task.done:g}" max="{task.total:g}"></progress> {html.escape(text)}'
         )

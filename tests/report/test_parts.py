@@ -1,4 +1,4 @@
-"""What the page computes: numbers in words, blocks of a network, colours, the terminal tables."""
+"""What the page computes: blocks of a network, colours, the terminal tables."""
 
 import io
 import json
@@ -13,7 +13,8 @@ import pytest
 from fake_study import make_study
 from rich.console import Console, RenderableType
 
-from headstart.report import _values, compare_table, run_table, runs_table
+from headstart.formatting import percent
+from headstart.report import compare_table, run_table, runs_table
 from headstart.report._load import Entry, Facts, Run
 from headstart.report.figures import _explanation
 from headstart.report.figures._curves import (
@@ -25,65 +26,6 @@ from headstart.report.figures._curves import (
 from headstart.report.figures._network_blocks import blocks
 from headstart.report.figures._style import DARK, LIGHT, Theme
 from headstart.report.pages._sections import below_floors, listed_pairs, per_class, recipes
-
-
-@pytest.mark.parametrize(
-    ("number", "text"),
-    [
-        (0.031, "+3.1"),
-        (-0.031, "−3.1"),
-        (0.0004, "+0.04"),
-        (0.0, "0"),
-        (0.00999, "+1.0"),
-        (None, "–"),
-    ],
-)
-def test_differences_are_signed_points(number: float | None, text: str) -> None:
-    assert _values.points(number) == text
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [
-        (0.42, "0.4 s"),
-        (85.2, "85 s"),
-        (294.1, "4 min 54 s"),
-        (300, "5 min"),
-        (7500, "2 h 05 min"),
-        (None, "–"),
-    ],
-)
-def test_durations_read_like_speech(seconds: float | None, text: str) -> None:
-    assert _values.duration(seconds) == text
-
-
-@pytest.mark.parametrize(
-    ("number", "text"),
-    [
-        (999, "999"),
-        (999_600, "1.00 M"),
-        (13_264, "13.3 k"),
-        (11_700_000, "11.7 M"),
-        (385e6, "385 M"),
-        (1.2e9, "1.20 G"),
-    ],
-)
-def test_large_counts_keep_three_digits(number: float, text: str) -> None:
-    assert _values.amount(number) == text
-
-
-def test_a_second_decimal_needs_two_thousand_images() -> None:
-    assert (_values.percent(0.92134, 1999), _values.percent(0.92134, 2000)) == ("92.1%", "92.13%")
-
-
-def test_nested_recipes_are_laid_flat() -> None:
-    assert _values.flat({"a": {"b": True, "c": None}, "d": [1, 2], "e": {}, "f": 0.001}) == {
-        "a.b": "yes",
-        "a.c": "–",
-        "d": "1, 2",
-        "e": "–",
-        "f": "0.001",
-    }
 
 
 def layer(
@@ -305,7 +247,7 @@ def test_the_terminal_table_fits_and_loses_no_number(tmp_path: Path, width: int)
     text = printed(compare_table(finding), width)
     assert max(len(line.rstrip()) for line in text.splitlines()) <= min(width, 100)
     assert "● [red]cnn[/red]" in text.replace("●  ", "● ")
-    assert _values.percent(finding["contenders"][0]["test"]["accuracy"]) in text
+    assert percent(finding["contenders"][0]["test"]["accuracy"]) in text
     assert text.index("nearest neighbour") < text.index("is better than")
     assert ("ms/image" in text) is (width > 80)
 

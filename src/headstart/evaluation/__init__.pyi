@@ -54,11 +54,6 @@ from ._seed_aware_tests import (
     recipe_test as recipe_test,
     shared_spread as shared_spread,
 )
-from ._sentences import (
-    factor as factor,
-    listed as listed,
-    rounded as rounded,
-)
 from ._verdict import (
     Verdict as Verdict,
     verdict as verdict,

@@ -12,7 +12,7 @@ from headstart.data import as_picture, stratified, take
 from headstart.errors import InputError
 from headstart.evaluation._paired_tests import BoolArray, as_paired_runs, exact_mcnemar
 from headstart.evaluation._seed_aware_tests import difference_of
-from headstart.evaluation._sentences import p_text
+from headstart.formatting import p_value
 from headstart.progress import task
 
 LONGEST_SIDE_PX = 32
@@ -133,7 +133,7 @@ def floor_sentence(
     how = "is worse than" if ahead < 0 and p <= level else "is not shown to beat"
     return (
         f"{name} {how} a floor, {floor.name}: {runs.mean():.1%} against {floor.accuracy:.1%} of {runs.shape[1]:,} "
-        f"{part} images ({p_text(p)})."
+        f"{part} images ({p_value(p)})."
     )
 
 

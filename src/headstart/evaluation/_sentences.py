@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from headstart.evaluation._comparisons import About, Pair
+from headstart.formatting import enumeration, p_value, points
 
 
 def finding(
@@ -18,7 +19,7 @@ def finding(
     many = len(order) > 2
     end = f"{scope}; p-values after Holm's correction" if many else scope
     if not unsure:
-        others = f", and better than {listed(beaten[1:])}" if many else ""
+        others = f", and better than {enumeration(beaten[1:])}" if many else ""
         return (
             f"{best} is better than {beaten[0]} by {points(from_best[0].difference)} points of {part} accuracy "
             f"({_how_sure(from_best[0], level)}){others}; {end}."
@@ -28,13 +29,13 @@ def finding(
             f"No difference shown between {best} and {order[1]}: {points(unsure[0].difference)} points apart "
             f"({_how_sure(unsure[0], level)}); {_could_show(unsure[0])}; {end}."
         )
-    rivals = listed(
+    rivals = enumeration(
         [
             f"{pair.b} ({points(pair.difference)} points apart, {_how_sure(pair, level)})"
             for pair in unsure
         ]
     )
-    rest = f" {best} is better than {listed(beaten)}." if beaten else ""
+    rest = f" {best} is better than {enumeration(beaten)}." if beaten else ""
     return f"No single winner: {best} is not separated from {rivals}; {_could_show(unsure[0])}; {end}.{rest}"
 
 
@@ -58,38 +59,9 @@ def scope(about: About, seeds: Sequence[int], n: int, part: str) -> str:
     return f"on {images} with {which}, so this is about these trained models, not the recipes: more seeds would tell"
 
 
-def points(share: float) -> str:
-    """A share as percentage points: one decimal, two below 0.1 points."""
-    if abs(share) < 0.00005:
-        return "0.0"
-    return f"{100 * share:.1f}" if abs(share) >= 0.001 else f"{100 * share:.2f}"
-
-
-def p_text(p: float) -> str:
-    """A p-value with its sign: `p = 0.51`, `p = 0.012`, `p < 0.001`."""
-    if p < 0.001:
-        return "p < 0.001"
-    return f"p = {p:.2f}" if p >= 0.1 else f"p = {p:.3f}"
-
-
-def listed(names: Sequence[str]) -> str:
-    """`a`, `a and b`, `a, b and c`."""
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
-
-
-def factor(value: float) -> str:
-    """How many times as many: two digits that count, `1.9`, `12`, `1,300`."""
-    return rounded(value) if value >= 9.95 else f"{value:.1f}"
-
-
-def rounded(number: float) -> str:
-    """A whole number with two digits that count, `7`, `12`, `1,300`, as of labels that were interpolated."""
-    return f"{float(f'{number:.2g}'):,.0f}"
-
-
 def _how_sure(pair: Pair, level: float) -> str:
     low, high = (points(end) for end in pair.interval)
-    return f"{100 * (1 - level):g}% interval {low} to {high}, {p_text(pair.p_adjusted)}"
+    return f"{100 * (1 - level):g}% interval {low} to {high}, {p_value(pair.p_adjusted)}"
 
 
 def _could_show(pair: Pair) -> str:

@@ -18,6 +18,7 @@ from headstart.errors import InputError, RunFailed
 from headstart.evaluation import accuracy_interval
 from headstart.execution import Executor, Job, run_all
 from headstart.features import prepare_features
+from headstart.formatting import approximate_duration
 from headstart.models import is_backbone
 from headstart.models.recipes import Recipe, resolve
 from headstart.studies._reuse import adopt
@@ -195,7 +196,7 @@ def _say_how_long(grid: Grid, folder: Path, slots: int) -> None:
     waiting = [name for name, run in runs if not (run / "metrics.json").exists()]
     done = f", {len(runs) - len(waiting)} of them done" if len(waiting) < len(runs) else ""
     left = sum(grid.seconds[name] for name in waiting) / slots
-    progress.say(f"{len(runs)} runs{done}, about {progress.duration(left)} on this machine.")
+    progress.say(f"{len(runs)} runs{done}, about {approximate_duration(left)} on this machine.")
 
 
 def run_folder(folder: Path, variant: Variant, seed: int) -> Path:

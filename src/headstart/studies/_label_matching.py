@@ -14,12 +14,10 @@ from headstart.evaluation import (
     Labels,
     Pair,
     curve_pair,
-    factor,
     holm,
-    listed,
     pairs_with,
-    rounded,
 )
+from headstart.formatting import enumeration, interpolated_count, ratio
 from headstart.studies._contenders import Contender
 
 _LEVEL = 0.05
@@ -188,17 +186,17 @@ def _needs(match: Mapping[str, Any], follower: str, counts: Sequence[int]) -> st
     low, high = match["times_interval"]
     most = counts[-1] / match["per_class"]
     if match["needs"]["where"] == "above":
-        sure = "" if low is None or low >= most else f" (95% interval: from {factor(low)} on)"
-        return f"{follower} would need more{f' than {factor(most)} times as many' if most > 1 else ''}{sure}."
+        sure = "" if low is None or low >= most else f" (95% interval: from {ratio(low)} on)"
+        return f"{follower} would need more{f' than {ratio(most)} times as many' if most > 1 else ''}{sure}."
     if match["needs"]["where"] == "below":
         return f"{follower} needs fewer than {counts[0]:,} for that."
-    return f"{follower} needs {factor(match['times'])} times as many for that (95% interval {_span(low, high)})."
+    return f"{follower} needs {ratio(match['times'])} times as many for that (95% interval {_span(low, high)})."
 
 
 def _span(low: float | None, high: float | None) -> str:
     if low is None:
-        return "wider than what was tried" if high is None else f"up to {factor(high)}"
-    return f"{factor(low)} or more" if high is None else f"{factor(low)} to {factor(high)}"
+        return "wider than what was tried" if high is None else f"up to {ratio(high)}"
+    return f"{ratio(low)} or more" if high is None else f"{ratio(low)} to {ratio(high)}"
 
 
 def _end(found: Mapping[str, Any], counts: Sequence[int]) -> str:
@@ -213,16 +211,16 @@ def _end(found: Mapping[str, Any], counts: Sequence[int]) -> str:
         return f"{before}; with {most} {found['leader']} is ahead by {by}."
     if crossing["where"] == "above":
         maybe = (
-            f", though they may from {rounded(low)} on"
+            f", though they may from {interpolated_count(low)} on"
             if low is not None and low < counts[-1]
             else ""
         )
         return (
             f"The curves do not cross{maybe}: with {most} {found['leader']} is still ahead by {by}."
         )
-    least = rounded(low) if low else f"fewer than {counts[0]:,}"
-    span = f"{least} to {rounded(high) if high else f'more than {counts[-1]:,}'}"
-    at = rounded(crossing["per_class"] or counts[0])
+    least = interpolated_count(low) if low else f"fewer than {counts[0]:,}"
+    span = f"{least} to {interpolated_count(high) if high else f'more than {counts[-1]:,}'}"
+    at = interpolated_count(crossing["per_class"] or counts[0])
     return f"The curves cross at about {at} a class (95% interval {span}): with {most} {found['follower']} is ahead by {by}."
 
 
@@ -233,7 +231,7 @@ def _ahead_before(found: Mapping[str, Any]) -> str:
     if not ahead:
         return ""
     shown = "" if any(one["is_shown"] for one in ahead) else ", which is not shown"
-    where = listed([f"{one['per_class']:,}" for one in ahead])
+    where = enumeration([f"{one['per_class']:,}" for one in ahead])
     return f"With {where} a class {found['follower']} is ahead{shown}"
 
 

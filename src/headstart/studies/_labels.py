@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from headstart import progress
 from headstart.data import Dataset, Split, labelled, most_per_class, with_train, without_validation
 from headstart.errors import InputError
-from headstart.evaluation import listed
 from headstart.execution import Where, open_executor
 from headstart.features import seconds_per_image
+from headstart.formatting import enumeration
 from headstart.models import BackboneOptions
 from headstart.models.recipes import Recipe
 from headstart.studies._contenders import Contender, contenders, folder_name
@@ -218,7 +218,7 @@ def _counts(asked: LabelStudy, dataset: Dataset, split: Split) -> tuple[list[int
 
 
 def _numbers(counts: Sequence[int]) -> str:
-    return listed([f"{count:,}" for count in counts])
+    return enumeration([f"{count:,}" for count in counts])
 
 
 def _variants(

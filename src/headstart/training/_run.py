@@ -28,6 +28,7 @@ from headstart.data import Dataset, Split
 from headstart.errors import InputError, RunFailed, Stopped, TooLittleMemory
 from headstart.evaluation import summarise as summarise_predictions
 from headstart.features import solve_head
+from headstart.formatting import approximate_duration
 from headstart.models import BackboneOptions, build, weights_mark
 from headstart.models.recipes import Recipe, resolve
 from headstart.signals import listening
@@ -290,7 +291,7 @@ def _say_cost(plan: Plan, cost: Cost, train_images: int) -> None:
     if seconds >= WORTH_SAYING_SECONDS:
         progress.say(
             f"{plan.recipe.model}: {(plan.steps - plan.done) / plan.steps_per_epoch:.3g} epochs of {train_images:,} images, "
-            f"about {progress.duration(seconds)} on this machine ({plan.batch / cost.step:,.0f} images/s; "
+            f"about {approximate_duration(seconds)} on this machine ({plan.batch / cost.step:,.0f} images/s; "
             f"{'bfloat16' if use_bfloat16(plan.recipe.precision) else 'float32'}: {self_test().why})."
         )
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from headstart.formatting import percent, shorten
 from headstart.report._load import Entry
-from headstart.report._values import percent, short
 from headstart.report.figures._canvas import figure
 from headstart.report.figures._style import LIGHT
 
@@ -135,7 +135,9 @@ def curves(entries: tuple[Entry, ...]) -> Figure:
         for column, entry in enumerate(entries):
             draw_curves(grid[row][column], entry, metric, across[entry.name], up)
             if row == 0:
-                grid[row][column].set_title(short(entry.name, 34), color=LIGHT.accent(entry.place))
+                grid[row][column].set_title(
+                    shorten(entry.name, 34), color=LIGHT.accent(entry.place)
+                )
     drawing.supxlabel(
         "solid: validation, dashed: training; thick: the run shown, thin: other seeds",
         fontsize=8,
@@ -155,7 +157,7 @@ def grid(
     across = epoch_limits((*entries, behind) if behind else entries)
     for axes, entry in zip(panels, entries, strict=False):
         draw_panel(axes, entry, metric, across[entry.name], up, behind)
-        axes.set_title(short(entry.name, 26), color=LIGHT.accent(entry.place))
+        axes.set_title(shorten(entry.name, 26), color=LIGHT.accent(entry.place))
     for axes in panels[len(entries) :]:
         axes.set_axis_off()
     pale = f"; wide and pale: {behind.name}" if behind else ""
@@ -241,11 +243,11 @@ def confusion(
         pixels[..., 3] *= 0.6  # the numbers stay readable
         _write_numbers(axes, counts)
     shown = labelled_classes(len(names))
-    labels = [short(names[number], 14) for number in shown]
+    labels = [shorten(names[number], 14) for number in shown]
     axes.set_xticks(shown, labels, rotation=90)
     axes.set_yticks(shown, labels)
     axes.imshow(pixels / 255, interpolation="nearest", aspect="auto" if has_numbers else "equal")
-    axes.set_title(short(entry.name, 40), color=LIGHT.accent(entry.place))
+    axes.set_title(shorten(entry.name, 40), color=LIGHT.accent(entry.place))
     axes.set(xlabel="predicted", ylabel="true")
     axes.tick_params(length=0 if has_numbers else 3)
     axes.grid(visible=False)

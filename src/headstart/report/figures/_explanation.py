@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from headstart import store
 from headstart.data import as_picture
-from headstart.report._values import percent, short
+from headstart.formatting import percent, shorten
 from headstart.report.figures import _canvas
 from headstart.report.figures._style import LIGHT
 
@@ -106,15 +106,15 @@ def _draw_row(
     axes.text(
         _MARGIN,
         top + 0.1,
-        short(name, 40),
+        shorten(name, 40),
         weight="bold",
         color=LIGHT.accent(place),
         va="center",
         fontsize=10,
     )
-    says = f"says {short(found.label, 40)}, {percent(found.probability, 1)}"
+    says = f"says {shorten(found.label, 40)}, {percent(found.probability, 1)}"
     if found.label != found.predicted:
-        says = f"says {short(found.predicted, 30)}; what speaks for {short(found.label, 30)}, {percent(found.probability)}"
+        says = f"says {shorten(found.predicted, 30)}; what speaks for {shorten(found.label, 30)}, {percent(found.probability)}"
     axes.text(_MARGIN, top + 0.34, says, va="center", fontsize=9)
     top += _TITLE
     cam = found.grad_cam

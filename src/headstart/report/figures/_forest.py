@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from headstart.formatting import points, shorten
 from headstart.report._load import Facts
-from headstart.report._values import points, short
 from headstart.report.figures._canvas import figure
 from headstart.report.figures._style import LIGHT
 
@@ -34,7 +34,7 @@ def differences(pairs: list[Facts], places: dict[str, int]) -> Figure:
     return forest(
         [
             Bar(
-                f"{short(pair['a'], 24)} over {short(pair['b'], 24)}",
+                f"{shorten(pair['a'], 24)} over {shorten(pair['b'], 24)}",
                 pair["difference"],
                 pair["interval"],
                 pair["smallest_detectable"],
@@ -63,7 +63,7 @@ def forest(bars: list[Bar], reach: float = np.inf) -> Figure:
         inside, edge = (LIGHT.paper, bar.colour) if bar.is_open else (bar.colour, LIGHT.paper)
         axes.plot([middle], [row], marker, color=inside, markersize=8, markeredgecolor=edge)
         axes.annotate(
-            points(bar.difference),
+            points(bar.difference, signed=True),
             (middle, row),
             (0, 9),
             textcoords="offset points",

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from headstart.evaluation import factor, rounded
+from headstart.formatting import count, interpolated_count, percent, ratio, shorten
 from headstart.report._load import Entry, Facts, Study
-from headstart.report._values import count, percent, short
 from headstart.report.figures._canvas import figure
 from headstart.report.figures._style import LIGHT
 
@@ -132,9 +131,9 @@ def _draw_match(axes: Axes, study: Study, pair: Facts) -> None:
     }
     axes.annotate("", (end, level), (start, level), arrowprops=style, zorder=4)
     beyond = (
-        f"> {factor(counts[-1] / start)}" if where == "above" else f"< {factor(counts[0] / start)}"
+        f"> {ratio(counts[-1] / start)}" if where == "above" else f"< {ratio(counts[0] / start)}"
     )
-    many = factor(match["times"]) if where == "inside" else beyond
+    many = ratio(match["times"]) if where == "inside" else beyond
     text = f"{many}× the labels"
     axes.annotate(
         text,
@@ -163,7 +162,7 @@ def _draw_match(axes: Axes, study: Study, pair: Facts) -> None:
     if crossing["where"] == "inside" and pair["differences"][-1]["is_shown"]:
         at = crossing["per_class"]
         axes.axvline(at, color=LIGHT.soft, linewidth=1.0, linestyle=(0, (1, 2)), zorder=1)
-        words = f"cross at {rounded(at)}"
+        words = f"cross at {interpolated_count(at)}"
         axes.text(
             at,
             0.02,
@@ -188,7 +187,7 @@ def _name_ends(axes: Axes, ends: list[tuple[Entry, list[Facts]]], height: float)
         mean = points[-1]["accuracy"]["mean"]
         at = placed = max(mean, placed + _LINE_PT * a_point)
         axes.annotate(
-            f"{short(entry.name, _LONGEST_NAME)}  {percent(mean)}",
+            f"{shorten(entry.name, _LONGEST_NAME)}  {percent(mean)}",
             (points[-1]["per_class"], mean),
             (9, (at - mean) / a_point),
             textcoords="offset points",
@@ -208,7 +207,7 @@ def _name_above(axes: Axes, ends: list[tuple[Entry, list[Facts]]]) -> None:
         for entry, _ in ends
     ]
     names = [
-        f"{short(entry.name, _LONGEST_NAME)}  {percent(points[-1]['accuracy']['mean'])}"
+        f"{shorten(entry.name, _LONGEST_NAME)}  {percent(points[-1]['accuracy']['mean'])}"
         for entry, points in ends
     ]
     legend = axes.legend(

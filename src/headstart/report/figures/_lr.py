@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from headstart.formatting import setting
 from headstart.report._load import Facts, interval
-from headstart.report._values import setting
 from headstart.report.figures._canvas import figure
 from headstart.report.figures._style import LIGHT
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from headstart.formatting import compact_count, shape, shorten
 from headstart.report._load import Entry, Run
-from headstart.report._values import amount, shape, short
 from headstart.report.figures._canvas import bare_axes
 from headstart.report.figures._network_blocks import Block
 from headstart.report.figures._style import LIGHT
@@ -91,7 +91,7 @@ def architecture(entry: Entry, drawn: list[Block]) -> Figure:
     axes.text(
         0.15,
         0.22,
-        short(entry.name, 60),
+        shorten(entry.name, 60),
         weight="bold",
         color=LIGHT.accent(entry.place),
         va="center",
@@ -133,10 +133,10 @@ def _draw_block(
     )
     unit = "frozen" if block.state == "frozen" else "parameters"
     words = [
-        short(block.title, 16),
-        short(" ".join(block.kinds), 20),
+        shorten(block.title, 16),
+        shorten(" ".join(block.kinds), 20),
         shape(block.output_shape),
-        f"{amount(block.parameters)} {unit}" if block.parameters else "",
+        f"{compact_count(block.parameters)} {unit}" if block.parameters else "",
     ]
     for line, word in enumerate(words):
         is_title = line == 0
@@ -162,7 +162,7 @@ def gallery(entry: Entry, right: list[Shown], wrong: list[Shown]) -> Figure:
     axes.text(
         0.15,
         0.25,
-        short(entry.name, 60),
+        shorten(entry.name, 60),
         weight="bold",
         color=LIGHT.accent(entry.place),
         va="center",
@@ -185,11 +185,13 @@ def gallery(entry: Entry, right: list[Shown], wrong: list[Shown]) -> Figure:
                 aspect="auto",
                 extent=(left, left + 1, top + 1, top),
             )
-            axes.text(left, top + 1.12, f"true: {short(one.label, 13)}", fontsize=6.2, va="center")
+            axes.text(
+                left, top + 1.12, f"true: {shorten(one.label, 13)}", fontsize=6.2, va="center"
+            )
             axes.text(
                 left,
                 top + 1.27,
-                f"said: {short(one.predicted, 13)} {100 * one.chances[0][1]:.0f}%",
+                f"said: {shorten(one.predicted, 13)} {100 * one.chances[0][1]:.0f}%",
                 fontsize=6.2,
                 va="center",
                 color=LIGHT.soft,

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from headstart.formatting import setting, shorten
 from headstart.report._load import Facts, finished
-from headstart.report._values import setting, short
 from headstart.report.figures._canvas import figure
 from headstart.report.figures._style import LIGHT
 
@@ -101,7 +101,7 @@ def importance(finding: Facts) -> Figure:
     drawing = figure(5.0, 0.9 + 0.32 * len(shares))
     axes = drawing.subplots()
     axes.barh(range(len(shares)), [share for _, share in shares], color=BEST, height=0.62)
-    axes.set_yticks(range(len(shares)), [short(key, 24) for key, _ in shares])
+    axes.set_yticks(range(len(shares)), [shorten(key, 24) for key, _ in shares])
     axes.set(ylim=(len(shares) - 0.4, -0.6), xlabel="share of the differences between trials")
     axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     axes.tick_params(length=0)
@@ -144,7 +144,7 @@ class Axis:
         """Places and names: all choices, the powers of ten, a few whole numbers, or the two ends."""
         if self.choices:
             return [
-                ((place + 0.5) / len(self.choices), short(choice, 12))
+                ((place + 0.5) / len(self.choices), shorten(choice, 12))
                 for place, choice in enumerate(self.choices)
             ]
         ends = [self.low, self.high]
@@ -243,7 +243,7 @@ def parallel(finding: Facts) -> Figure:
 def _name_axis(axes: Axes, place: int, axis: Axis) -> None:
     axes.axvline(place, 0.04, 0.96, color=LIGHT.soft, linewidth=0.9, zorder=2)
     axes.text(
-        place, 1.1, short(axis.key, 16), ha="center", va="bottom", fontsize=8.5, weight="bold"
+        place, 1.1, shorten(axis.key, 16), ha="center", va="bottom", fontsize=8.5, weight="bold"
     )
     for at, word in axis.ticks:
         axes.text(

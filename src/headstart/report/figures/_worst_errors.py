@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headstart.data import as_picture, data_uri
+from headstart.formatting import shorten
 from headstart.report._load import Entry, Study
-from headstart.report._values import short
 from headstart.report.figures._canvas import bare_axes
 from headstart.report.figures._explanation import overlay
 from headstart.report.figures._style import LIGHT
@@ -106,16 +106,16 @@ def worst_errors(errors: list[Error]) -> Figure:
         cells = [
             (
                 np.asarray(as_picture(error.image)),
-                f"is: {short(error.label, 18)}",
-                short(error.name, 22),
+                f"is: {shorten(error.label, 18)}",
+                shorten(error.name, 22),
                 LIGHT.ink,
             )
         ]
         cells += [
             (
                 answer.pixels,
-                f"{short(answer.said, 15)} {100 * answer.chance:.0f}%",
-                short(answer.entry.name, 22),
+                f"{shorten(answer.said, 15)} {100 * answer.chance:.0f}%",
+                shorten(answer.entry.name, 22),
                 colour,
             )
             for answer in error.answers

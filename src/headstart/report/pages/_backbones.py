@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from headstart.formatting import count, one_line
 from headstart.report._load import Facts, Study
-from headstart.report._values import count, plain
 from headstart.report.figures._canvas import figure
 from headstart.report.figures._style import LIGHT
 from headstart.report.pages._content import Content
@@ -60,7 +60,7 @@ def _draw(axes: Axes, one: Facts) -> None:
     axes.plot([x, x], one["interval"], color=colour, linewidth=1.4, alpha=0.7, zorder=2)
     axes.plot([x], [y], "D" if one["is_recommended"] else "o", color=colour, markersize=6, zorder=3)
     axes.annotate(
-        plain(one["name"]),
+        one_line(one["name"]),
         (x, y),
         (6, 4),
         textcoords="offset points",

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from headstart.report import _values
+from headstart import formatting
 from headstart.report._load import Entry, Facts, Study
 from headstart.report.figures import _curves, _forest, _pictures, _worst_errors
 from headstart.report.figures._network_blocks import blocks
@@ -112,6 +112,6 @@ def _file_names(study: Study) -> dict[str, str]:
     """A file name for each contender; a number sets apart names that would share one."""
     out: dict[str, str] = {}
     for entry in study.contenders:
-        name = _values.slug(entry.name)
+        name = formatting.slug(entry.name)
         out[entry.name] = name if name not in out.values() else f"{name}-{len(out) + 1}"
     return out

@@ -8,8 +8,8 @@ from itertools import groupby
 from statistics import median
 from typing import TYPE_CHECKING
 
+from headstart.formatting import shorten
 from headstart.report._load import Entry, Facts, Study
-from headstart.report._values import short
 from headstart.report.figures import _curves, _forest
 from headstart.report.figures._forest import Bar
 from headstart.report.figures._style import LIGHT
@@ -122,7 +122,7 @@ def reach(effects: list[Facts]) -> float:
 def _bar(entry: Entry) -> Bar:
     facts = entry.facts
     return Bar(
-        f"{short(entry.name, 30)}: {facts['kind']}",
+        f"{shorten(entry.name, 30)}: {facts['kind']}",
         facts["difference"],
         facts["interval"] or [facts["difference"]] * 2,
         facts["smallest_detectable"],

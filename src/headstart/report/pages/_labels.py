@@ -5,9 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from headstart.evaluation import factor, rounded
+from headstart.formatting import ABSENT, count, interpolated_count, ratio
 from headstart.report._load import Facts, Study
-from headstart.report._values import ABSENT, count
 from headstart.report.figures import _labels
 from headstart.report.pages._content import Content, images
 from headstart.report.pages._panels import svg
@@ -82,7 +81,7 @@ def headline(finding: Facts) -> str:
     begin = f"On {name}, {count(match['per_class'])} label{'s' * (match['per_class'] != 1)} a class with {main['leader']}"
     needs = match["needs"]
     worth = (
-        rounded(needs["per_class"])
+        interpolated_count(needs["per_class"])
         if needs["where"] == "inside"
         else _beyond(needs, finding["per_class"])
     )
@@ -105,12 +104,12 @@ def crossing(pair: Facts, counts: list[int]) -> dict[str, str]:
         may = low is not None and low < counts[-1]
         return {
             "at": f"above {count(counts[-1])}",
-            "span": f"perhaps from {rounded(low)}" if may else "",
+            "span": f"perhaps from {interpolated_count(low)}" if may else "",
         }
     if found["where"] == "below":
         return {"at": f"below {count(counts[0])}", "span": ""}
-    ends = f"{rounded(low) if low else f'below {count(counts[0])}'} to {rounded(high) if high else f'above {count(counts[-1])}'}"
-    return {"at": rounded(found["per_class"]), "span": ends}
+    ends = f"{interpolated_count(low) if low else f'below {count(counts[0])}'} to {interpolated_count(high) if high else f'above {count(counts[-1])}'}"
+    return {"at": interpolated_count(found["per_class"]), "span": ends}
 
 
 def _points(contender: Facts, finding: Facts) -> list[tuple[Facts, Facts | None]]:
@@ -127,12 +126,12 @@ def _points(contender: Facts, finding: Facts) -> list[tuple[Facts, Facts | None]
 def times(match: Facts, counts: list[int]) -> str:
     """How many times as many labels the follower needs, in words."""
     if match["needs"]["where"] == "inside":
-        return factor(match["times"])
+        return ratio(match["times"])
     most, least = counts[-1] / match["per_class"], counts[0] / match["per_class"]
     return (
-        f"more than {factor(most)}"
+        f"more than {ratio(most)}"
         if match["needs"]["where"] == "above"
-        else f"less than {factor(least)}"
+        else f"less than {ratio(least)}"
     )
 
 
@@ -146,9 +145,9 @@ def _matches(pair: Facts, counts: list[int]) -> list[dict[str, Any]]:
             {
                 "per_class": one["per_class"],
                 "accuracy": one["accuracy"],
-                "needs": rounded(one["needs"]["per_class"]) if inside else ABSENT,
+                "needs": interpolated_count(one["needs"]["per_class"]) if inside else ABSENT,
                 "times": times(one, counts),
-                "span": f"{factor(low) if low else 'any'} to {factor(high) if high else 'any'}",
+                "span": f"{ratio(low) if low else 'any'} to {ratio(high) if high else 'any'}",
             }
         )
     return out

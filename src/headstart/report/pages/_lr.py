@@ -6,8 +6,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
+from headstart.formatting import setting
 from headstart.report._load import Entry, Facts, Study
-from headstart.report._values import setting
 from headstart.report.figures import _curves, _lr
 from headstart.report.pages import _sections
 from headstart.report.pages._content import Content, images

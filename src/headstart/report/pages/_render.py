@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from headstart import store
+from headstart import formatting, store
 from headstart.errors import InputError
 from headstart.progress import task
-from headstart.report import _values
 from headstart.report._load import Facts, Study, environment, read_run, read_study
 from headstart.report.figures import _canvas
 from headstart.report.figures._style import DARK, LIGHT
@@ -95,7 +94,7 @@ def _fill(study: Study, content: Content) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    jinja.globals |= {"v": _values, "light": LIGHT, "dark": DARK}  # macros see globals only
+    jinja.globals |= {"v": formatting, "light": LIGHT, "dark": DARK}  # macros see globals only
     return jinja.get_template(content.template).render(
         study=study,
         facts=study.facts,

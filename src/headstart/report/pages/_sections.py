@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from headstart.data import data_uri
 from headstart.evaluation import Confusion, most_confused
+from headstart.formatting import flat_settings, percent
 from headstart.report._load import Entry, Facts, Run, Study, confusion_of
-from headstart.report._values import flat, percent
 from headstart.report.figures._curves import (
     MOST_CLASSES_WITH_NUMBERS,
     confusion_pixels,
@@ -296,7 +296,7 @@ def floor_of_f1(classes: list[Part]) -> float:
 def recipes(entries: tuple[Entry, ...]) -> list[Part]:
     """The settings of all entries side by side; those that differ are marked."""
     columns = [
-        flat(entry.facts.get("recipe") or (entry.shown.recipe if entry.shown else {}))
+        flat_settings(entry.facts.get("recipe") or (entry.shown.recipe if entry.shown else {}))
         for entry in entries
     ]
     keys = list(dict.fromkeys(key for column in columns for key in column))

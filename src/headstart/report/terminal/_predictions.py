@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from headstart import store
 from headstart.errors import InputError
-from headstart.report._values import amount, percent, plain, short
+from headstart.formatting import compact_count, one_line, percent, shorten
 from headstart.report.figures._canvas import PNG_DPI, canvas
 from headstart.report.figures._style import LIGHT
 from headstart.report.terminal._result_tables import Fitted, plain_table, sentences
@@ -41,12 +41,14 @@ def _listed(result: dict[str, Any], width: int) -> RenderableType:
             style = "bold" if place == 0 else "dim"
             strange = " (!)" if one["unfamiliar"] else ""
             image = (
-                Text(_tail(plain(one["image"]), width // 3) + strange) if place == 0 else Text("")
+                Text(_tail(one_line(one["image"]), width // 3) + strange)
+                if place == 0
+                else Text("")
             )
             bar = Text("█" * round(chance * BAR_CELLS), style="cyan" if place == 0 else "dim cyan")
             table.add_row(
                 image,
-                Text(short(name, width // 4), style=style),
+                Text(shorten(name, width // 4), style=style),
                 bar,
                 Text(_chance(chance), style=style),
             )
@@ -81,7 +83,7 @@ def _submitted(result: dict[str, Any], width: int) -> RenderableType:
     most = max(result["labels"].values())
     for name, count in list(result["labels"].items())[:MOST_ROWS]:
         table.add_row(
-            Text(short(name, width // 3)),
+            Text(shorten(name, width // 3)),
             Text("█" * round(count / most * BAR_CELLS), style="cyan"),
             f"{count:,}",
         )
@@ -101,8 +103,8 @@ def export_table(result: dict[str, Any]) -> RenderableType:
     table = plain_table(["", ""], left=2, fold=1)
     table.show_header = False
     parity = result["parity"]
-    table.add_row("written", Text(plain(result["onnx"] or result["torch"])))
-    table.add_row("size", f"{amount(result['bytes'])}B")
+    table.add_row("written", Text(one_line(result["onnx"] or result["torch"])))
+    table.add_row("size", f"{compact_count(result['bytes'])}B")
     table.add_row(
         "same class as the run",
         f"{percent(parity['top1_agreement'])} of {parity['n']:,} {parity['part']} images",
@@ -110,8 +112,8 @@ def export_table(result: dict[str, Any]) -> RenderableType:
     table.add_row("largest difference", f"{parity['max_difference']:.2g} of a probability")
     if small := result["int8"]:
         table.add_section()
-        table.add_row("eight bits", Text(plain(small["onnx"])))
-        table.add_row("size", f"{amount(small['bytes'])}B")
+        table.add_row("eight bits", Text(one_line(small["onnx"])))
+        table.add_row("size", f"{compact_count(small['bytes'])}B")
         table.add_row(
             "accuracy",
             f"{percent(small['accuracy'], 2000)}; float {percent(small['float_accuracy'], 2000)}",
@@ -180,7 +182,7 @@ def _picture(axes: Axes, one: dict[str, Any], image: NDArray[np.uint8]) -> None:
         vmax=255,
         interpolation="nearest",
     )
-    axes.set_title(_tail(plain(Path(one["image"]).name), 24), fontsize=8)
+    axes.set_title(_tail(one_line(Path(one["image"]).name), 24), fontsize=8)
     if one["unfamiliar"]:
         axes.text(
             0.5,
@@ -212,6 +214,6 @@ def _bars(axes: Axes, chances: list[tuple[str, float]]) -> None:
             color=LIGHT.paper if is_long else LIGHT.ink,
         )
     axes.set(xlim=(0, 1), ylim=(len(chances) - 0.4, -0.6), xticks=[])
-    axes.set_yticks(places, [short(name, 14) for name, _ in chances], fontsize=7, color=LIGHT.ink)
+    axes.set_yticks(places, [shorten(name, 14) for name, _ in chances], fontsize=7, color=LIGHT.ink)
     axes.spines[["left", "bottom"]].set_visible(False)
     axes.tick_params(length=0)

@@ -7,7 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from headstart.report._values import ABSENT, amount, count, duration, percent, plain, short, span
+from headstart.formatting import (
+    ABSENT,
+    compact_count,
+    count,
+    duration,
+    one_line,
+    percent,
+    percent_interval,
+    shorten,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
@@ -37,7 +46,9 @@ def run_table(summary: Facts) -> RenderableType:
     for part in ("test", "validation"):
         if scores := summary.get(part):
             interval = (
-                f"  ({span(scores['interval'], scores.get('n'))})" if scores.get("interval") else ""
+                f"  ({percent_interval(scores['interval'], scores.get('n'))})"
+                if scores.get("interval")
+                else ""
             )
             images = f", {count(scores['n'])} images" if scores.get("n") else ""
             table.add_row(
@@ -59,7 +70,7 @@ def run_table(summary: Facts) -> RenderableType:
             f"{repeats['run']}: weights {'the same to the last bit' if repeats['identical'] else 'NOT the same'}"
         )
     for name, value in facts.items():
-        table.add_row(name, Text(plain(value)))
+        table.add_row(name, Text(one_line(value)))
     return Fitted(lambda width: Group(table, *sentences(summary.get("warnings"), "yellow")))
 
 
@@ -120,9 +131,9 @@ def _listed(runs: list[Facts], width: int) -> Table:
         )
         state = run.get("state") or ("finished" if test or validation else "unfinished")
         cells = (
-            Text(plain(_from_here(run["run"])) if run.get("run") else ABSENT),
+            Text(one_line(_from_here(run["run"])) if run.get("run") else ABSENT),
             state,
-            Text(short(run.get("model", ABSENT), 20)),
+            Text(shorten(run.get("model", ABSENT), 20)),
             str(run.get("seed", ABSENT)),
             percent(test.get("accuracy"), test.get("n")),
             percent(validation.get("accuracy"), validation.get("n")),
@@ -142,7 +153,7 @@ def sentences(each: list[str] | None, style: str) -> Iterator[RenderableType]:
     from rich.text import Text
 
     for sentence in each or []:
-        yield Padding(Text(plain(sentence), style=style), (0, 1))
+        yield Padding(Text(one_line(sentence), style=style), (0, 1))
 
 
 def _compared(finding: Facts, width: int) -> RenderableType:
@@ -169,20 +180,20 @@ def results(finding: Facts, winner: str | None, width: int) -> Table:
             if one.get("role", "contender") == role:
                 mark = Text("●" if one["name"] == winner else " ", style="green")
                 cells = list(_cells(one, one.get(part) or {}))[: len(shown)]
-                table.add_row(mark, Text(short(one["name"], 60), style=style), *cells)
+                table.add_row(mark, Text(shorten(one["name"], 60), style=style), *cells)
         table.add_section()
     for floor in finding.get("floors") or []:
         table.add_row(
-            "", Text(short(floor["name"], 60)), *list(_cells(floor, floor))[:2], style="dim"
+            "", Text(shorten(floor["name"], 60)), *list(_cells(floor, floor))[:2], style="dim"
         )
     return table
 
 
 def _cells(one: Facts, scores: Facts) -> Iterator[str]:
     yield percent(scores.get("accuracy"), scores.get("n"))
-    yield span(scores.get("interval"), scores.get("n"))
+    yield percent_interval(scores.get("interval"), scores.get("n"))
     yield duration((one.get("seconds") or {}).get("train"))
-    yield amount(one.get("parameters"))
-    yield amount(one.get("multiply_adds"))
+    yield compact_count(one.get("parameters"))
+    yield compact_count(one.get("multiply_adds"))
     ms = one.get("predict_ms_per_image")
     yield ABSENT if ms is None else f"{ms:.2f}"

@@ -5,21 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from headstart.report import _load
-from headstart.report._load import facts, finished, interval
-from headstart.report._values import (
+from headstart.formatting import (
     ABSENT,
     count,
     loss,
-    p_value,
+    one_line,
+    p_number,
     percent,
-    plain,
+    percent_interval,
     points,
-    points_span,
+    points_interval,
     setting,
-    short,
-    span,
+    shorten,
 )
+from headstart.report import _load
+from headstart.report._load import facts, finished, interval
 from headstart.report.terminal._result_tables import (
     WIDTH_FOR_ALL_COLUMNS,
     Facts,
@@ -70,7 +70,9 @@ def _curves(finding: Any) -> Table:
     from rich.text import Text
 
     columns = ["", "a class", "labels", finding["judged_on"] or "test", "95% interval"]
-    table = plain_table([*columns, f"to {short(finding['compared_with'], 20)}", ""], left=1, fold=0)
+    table = plain_table(
+        [*columns, f"to {shorten(finding['compared_with'], 20)}", ""], left=1, fold=0
+    )
     against = {
         (pair["a"], one["per_class"]): one
         for pair in finding["comparisons"] or []
@@ -82,12 +84,12 @@ def _curves(finding: Any) -> Table:
             accuracy = point["accuracy"] or NOTHING
             behind = against.get((contender["name"], point["per_class"]), NOTHING)
             table.add_row(
-                Text(short(contender["name"], 40), style="bold") if place == 0 else "",
+                Text(shorten(contender["name"], 40), style="bold") if place == 0 else "",
                 count(point["per_class"]),
                 count(point["labels"]),
                 percent(accuracy["mean"]),
-                span(interval(accuracy)),
-                points(behind["difference"]) if behind else "",
+                percent_interval(interval(accuracy)),
+                points(behind["difference"], signed=True) if behind else "",
                 Text("shown", style="green")
                 if behind["is_shown"]
                 else Text("not shown" if behind else "", style="dim"),
@@ -104,10 +106,10 @@ def _candidates(finding: Any) -> Table:
     for one in sorted(finding["candidates"], key=lambda one: -one["accuracy"]):
         table.add_row(
             Text("●" if one["is_recommended"] else "≈" if one["as_good"] else " ", style="green"),
-            Text(plain(one["name"])),
+            Text(one_line(one["name"])),
             percent(one["accuracy"]),
-            span(one["interval"]),
-            points((one["difference"] or NOTHING)["difference"]),
+            percent_interval(one["interval"]),
+            points((one["difference"] or NOTHING)["difference"], signed=True),
             count(round(one["images_per_second"])),
             count(one["features"]),
             style="bold" if one["is_recommended"] else "",
@@ -175,7 +177,9 @@ def _trials(finding: Any) -> Table:
         mark = Text("●" if trial["is_best"] else "≈" if trial["is_tie"] else " ", style="green")
         changed = {key: value for key, value in trial["values"].items() if value != usual.get(key)}
         values = Text(
-            ", ".join(f"{plain(key)} {plain(setting(value))}" for key, value in changed.items())
+            ", ".join(
+                f"{one_line(key)} {one_line(setting(value))}" for key, value in changed.items()
+            )
             or "the defaults"
         )
         table.add_row(
@@ -199,7 +203,7 @@ def _trials(finding: Any) -> Table:
                 ABSENT,
                 ABSENT,
                 ABSENT,
-                Text(short(why, 90)),
+                Text(shorten(why, 90)),
                 style="yellow",
             )
     return table
@@ -211,8 +215,8 @@ def _values(finding: Any) -> Table:
     table = plain_table(["setting", "best", "default"], left=3, fold=1)
     for key, value in finding["best"].items():
         usual = (finding["defaults"] or {}).get(key)
-        cells = (Text(plain(setting(one))) for one in (value, usual))
-        table.add_row(Text(plain(key)), *cells, style="bold" if value != usual else "")
+        cells = (Text(one_line(setting(one))) for one in (value, usual))
+        table.add_row(Text(one_line(key)), *cells, style="bold" if value != usual else "")
     return table
 
 
@@ -237,10 +241,10 @@ def _rates(finding: Any) -> Table:
             Text("●" if rate["is_best"] else "≈" if rate["as_good"] else " ", style="green"),
             setting(float(rate["lr"])),
             percent(accuracy["mean"]),
-            span(interval(accuracy)),
+            percent_interval(interval(accuracy)),
             loss(losses["mean"]),
-            points(behind["difference"]),
-            points_span(behind["interval"]),
+            points(behind["difference"], signed=True),
+            points_interval(behind["interval"]),
             f"{gone} of {len(finding['seeds'])}" if gone else "",
             style="bold" if rate["is_best"] else "" if accuracy else "dim",
         )
@@ -264,13 +268,13 @@ def _effects(finding: Any, width: int) -> Table:
         knob = one["knob"]
         cells = list(_effect(one))[: shown - 1]
         cells[3] = Text(cells[3], style=styles.get(one["kind"], ""))
-        table.add_row(Text(short(one["label"], 60)), *cells)
+        table.add_row(Text(shorten(one["label"], 60)), *cells)
     return table
 
 
 def _effect(one: Any) -> Iterator[Any]:
     yield percent((one["accuracy"] or {}).get("mean"))
-    yield points(one["difference"])
-    yield points_span(one["interval"])
+    yield points(one["difference"], signed=True)
+    yield points_interval(one["interval"])
     yield one["kind"]
-    yield p_value(one["p_adjusted"]).removeprefix("p ").removeprefix("= ")
+    yield p_number(one["p_adjusted"])

@@ -12,6 +12,7 @@ from headstart import progress
 from headstart.data import Dataset, Split
 from headstart.errors import InputError
 from headstart.execution import Where, open_executor
+from headstart.formatting import approximate_duration
 from headstart.models.recipes import by_steps, resolve
 from headstart.studies._compare_finding import Entry, make_finding
 from headstart.studies._grid import Grid, Variant, run_grid, take_over
@@ -95,7 +96,7 @@ def _retrain(search: Search, dataset: Dataset, split: Split, folder: Path) -> li
         variants.insert(0, Variant("tuned", tuned))
     grid = Grid(variants, tuple(range(asked.seed + 1, asked.seed + 1 + asked.seeds)))
     seconds = search.plan["seconds"] * len(grid.seeds) * len(variants) / search.executor.slots
-    progress.say(f"retraining over {asked.seeds} new seeds, about {progress.duration(seconds)}.")
+    progress.say(f"retraining over {asked.seeds} new seeds, about {approximate_duration(seconds)}.")
     take_over(grid, dataset, split, folder)
     run_grid(grid, search.executor, folder, "retraining")
     return [

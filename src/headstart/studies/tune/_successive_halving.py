@@ -12,6 +12,7 @@ from headstart.data import Dataset, Split, without_test
 from headstart.errors import InputError, RunFailed
 from headstart.execution import Executor, Job, Outcome, run_all
 from headstart.features import prepare_features
+from headstart.formatting import approximate_duration
 from headstart.models import is_backbone
 from headstart.models.recipes import WITHOUT_MOMENTUM, Recipe, by_steps, with_depth, with_net
 from headstart.studies.tune._budget import within_budget
@@ -192,7 +193,7 @@ class Search:
             seconds = self.plan["seconds"] * (shares + 2 * self.asked.seeds) / self.executor.slots
         progress.say(
             f"tune {self.asked.model}: recipes {', then '.join(counts)}, then {self.asked.seeds} seeds of the best and of the "
-            f"defaults; {'at most' if self.asked.time_limit else 'about'} {progress.duration(seconds)}."
+            f"defaults; {'at most' if self.asked.time_limit else 'about'} {approximate_duration(seconds)}."
         )
 
     def _first_generation(self) -> list[Trial]:

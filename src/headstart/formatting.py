@@ -1,0 +1,204 @@
+"""Numbers and names as text, for pages, tables, figures and sentences.
+
+Belongs here: functions from a number or a name to a short text. Does not belong here: sentences, markup and colours.
+An absent value, None, becomes a dash.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+ABSENT = "–"
+# A 95% interval of an accuracy is narrower than 5 points from here on, so a second decimal is informative.
+IMAGES_FOR_TWO_DECIMALS = 2000
+
+
+def percent(share: float | None, images: int | None = None) -> str:
+    """Return a share in percent: `92.1%`, or `92.14%` when it rests on at least 2,000 images."""
+    if share is None:
+        return ABSENT
+    decimals = 2 if (images or 0) >= IMAGES_FOR_TWO_DECIMALS else 1
+    return f"{100 * share:.{decimals}f}%"
+
+
+def percent_interval(interval: Sequence[float] | None, images: int | None = None) -> str:
+    """Return an interval of shares in percent: `91.6 to 92.7%`."""
+    if not interval:
+        return ABSENT
+    low, high = interval
+    return f"{percent(low, images).removesuffix('%')} to {percent(high, images)}"
+
+
+def points(difference: float | None, *, signed: bool = False) -> str:
+    """Return a difference of shares in percentage points: one decimal, or two below 0.1 points.
+
+    A signed difference starts with `+` or with a typographic minus. Otherwise a negative one starts
+    with a hyphen, which every terminal and log file can hold.
+    """
+    if difference is None:
+        return ABSENT
+    size = 100 * abs(difference)
+    text = f"{size:.2f}" if 0.005 <= size < 0.1 else f"{size:.1f}"
+
+    if float(text) == 0:
+        return text
+    if signed:
+        return ("−" if difference < 0 else "+") + text
+    return ("-" if difference < 0 else "") + text
+
+
+def points_interval(interval: Sequence[float] | None) -> str:
+    """Return an interval of differences in percentage points: `+2.6 to +3.6`."""
+    if not interval:
+        return ABSENT
+    low, high = interval
+    return f"{points(low, signed=True)} to {points(high, signed=True)}"
+
+
+def p_value(p: float | None) -> str:
+    """Return a p-value with its name: `p = 0.51`, `p = 0.012`, `p < 0.001`."""
+    if p is None:
+        return ABSENT
+    number = p_number(p)
+    return f"p {number}" if number.startswith("<") else f"p = {number}"
+
+
+def p_number(p: float | None) -> str:
+    """Return a p-value for a column of p-values: `0.51`, `0.012`, `< 0.001`."""
+    if p is None:
+        return ABSENT
+    if p < 0.001:
+        return "< 0.001"
+    return f"{p:.2f}" if p >= 0.1 else f"{p:.3f}"
+
+
+def loss(value: float | None) -> str:
+    """Return a loss with three significant digits."""
+    return ABSENT if value is None else f"{value:.3g}"
+
+
+def duration(seconds: float | None) -> str:
+    """Return a measured time: `0.4 s`, `80 s`, `5 min`, `4 min 54 s`, `2 h 05 min`."""
+    if seconds is None:
+        return ABSENT
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+
+    rounded = round(seconds)
+    if rounded < 120:
+        return f"{rounded} s"
+    minutes, rest = divmod(rounded, 60)
+    if minutes >= 60:
+        return f"{minutes // 60} h {minutes % 60:02d} min"
+    return f"{minutes} min {rest:02d} s" if rest else f"{minutes} min"
+
+
+def approximate_duration(seconds: float) -> str:
+    """Return an estimated time: `12 s`, `3 min`, `1.5 h`."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    minutes = seconds / 60
+    return f"{minutes:.0f} min" if minutes < 100 else f"{minutes / 60:.1f} h"
+
+
+def count(number: int | None) -> str:
+    """Return a count in full: `10,000`."""
+    return ABSENT if number is None else f"{number:,}"
+
+
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """Return a count with its noun: `1 image`, `10,000 images`, or `2 classes` with `plural`."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def compact_count(number: float | None) -> str:
+    """Return a large count with three significant digits: `123`, `13.3 k`, `11.7 M`, `1.20 G`."""
+    if number is None:
+        return ABSENT
+    for unit, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if number >= 0.9995 * unit:
+            return f"{_three_digits(number / unit)} {letter}"
+    return f"{number:g}"
+
+
+def _three_digits(number: float) -> str:
+    if number < 9.995:
+        return f"{number:.2f}"
+    return f"{number:.1f}" if number < 99.95 else f"{number:.0f}"
+
+
+def interpolated_count(number: float) -> str:
+    """Return an interpolated count with two significant digits: `7`, `12`, `1,300`."""
+    return f"{float(f'{number:.2g}'):,.0f}"
+
+
+def ratio(value: float) -> str:
+    """Return a ratio with two significant digits: `1.9`, `12`, `1,300`."""
+    return interpolated_count(value) if value >= 9.95 else f"{value:.1f}"
+
+
+def epochs(numbers: Sequence[float | None] | None) -> str:
+    """Return the epochs of all seeds, each number once: `6`, or `6, 7`, or `0.42`."""
+    known = [number for number in numbers or [] if number is not None]
+    texts = [f"{number:.3g}" if number < 1 else f"{number:g}" for number in known]
+    return ", ".join(dict.fromkeys(texts)) or ABSENT
+
+
+def shape(sizes: Sequence[int]) -> str:
+    """Return an output shape with the channels last: `28 × 28 × 32` for `(32, 28, 28)`, or `64`."""
+    ordered = [*sizes[1:], sizes[0]] if len(sizes) == 3 else list(sizes)
+    return " × ".join(str(size) for size in ordered)
+
+
+def setting(value: Any) -> str:
+    """Return the value of a hyper-parameter: `0.00213`, `relu`, `yes`, `0.9, 0.999`."""
+    if isinstance(value, float):
+        return f"{value:.3g}".replace("e-0", "e-")
+    return _plain_value(value)
+
+
+def flat_settings(nested: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    """Return nested settings as one level: `{"augmentation.flip": "no", …}`."""
+    flat: dict[str, str] = {}
+    for key, value in nested.items():
+        if isinstance(value, Mapping) and value:
+            flat |= flat_settings(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = _plain_value(value)
+    return flat
+
+
+def _plain_value(value: Any) -> str:
+    if value is None or value in ({}, []):
+        return ABSENT
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, (list, tuple)):
+        return ", ".join(_plain_value(item) for item in value)
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def enumeration(names: Sequence[str]) -> str:
+    """Return names as a phrase: `a`, `a and b`, `a, b and c`."""
+    if len(names) == 1:
+        return names[0]
+    return f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def one_line(name: object) -> str:
+    """Return a name on one line, without the control characters that SVG and terminals reject."""
+    printable = "".join(letter if letter.isprintable() else " " for letter in str(name))
+    return re.sub(r"\s+", " ", printable).strip()
+
+
+def shorten(name: object, longest: int = 18) -> str:
+    """Return a name on one line, cut to `longest` characters with an ellipsis."""
+    text = one_line(name)
+    return text if len(text) <= longest else text[: longest - 1].rstrip() + "…"
+
+
+def slug(name: str) -> str:
+    """Return a name for a file: lower-case letters, digits and single hyphens; never empty."""
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "contender"

@@ -1,0 +1,135 @@
+"""Numbers and names as text."""
+
+import pytest
+
+from headstart import formatting
+
+
+@pytest.mark.parametrize(
+    ("difference", "signed", "unsigned"),
+    [
+        (0.031, "+3.1", "3.1"),
+        (-0.031, "−3.1", "-3.1"),
+        (0.0004, "+0.04", "0.04"),
+        (0.00999, "+1.0", "1.0"),
+        (0.0, "0.0", "0.0"),
+        (-0.00004, "0.0", "0.0"),
+        (None, "–", "–"),
+    ],
+)
+def test_differences_are_percentage_points(
+    difference: float | None, signed: str, unsigned: str
+) -> None:
+    assert formatting.points(difference, signed=True) == signed
+    assert formatting.points(difference) == unsigned
+
+
+def test_intervals_keep_the_order_of_their_ends() -> None:
+    assert formatting.percent_interval([0.9162, 0.9271]) == "91.6 to 92.7%"
+    assert formatting.points_interval((-0.004, 0.0361)) == "−0.4 to +3.6"
+    assert formatting.percent_interval(None) == formatting.points_interval(None) == "–"
+
+
+@pytest.mark.parametrize(
+    ("p", "named", "number"),
+    [
+        (0.512, "p = 0.51", "0.51"),
+        (0.0123, "p = 0.012", "0.012"),
+        (0.0004, "p < 0.001", "< 0.001"),
+        (None, "–", "–"),
+    ],
+)
+def test_p_values_keep_two_or_three_digits(p: float | None, named: str, number: str) -> None:
+    assert formatting.p_value(p) == named
+    assert formatting.p_number(p) == number
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0.42, "0.4 s"),
+        (85.2, "85 s"),
+        (294.1, "4 min 54 s"),
+        (300, "5 min"),
+        (7500, "2 h 05 min"),
+        (7200, "2 h 00 min"),
+        (None, "–"),
+    ],
+)
+def test_durations_read_like_speech(seconds: float | None, text: str) -> None:
+    assert formatting.duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(12.4, "12 s"), (99.4, "99 s"), (180, "3 min"), (6100, "1.7 h")]
+)
+def test_estimated_durations_have_one_unit(seconds: float, text: str) -> None:
+    assert formatting.approximate_duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [
+        (999, "999"),
+        (999_600, "1.00 M"),
+        (13_264, "13.3 k"),
+        (11_700_000, "11.7 M"),
+        (385e6, "385 M"),
+        (1.2e9, "1.20 G"),
+        (None, "–"),
+    ],
+)
+def test_large_counts_keep_three_digits(number: float | None, text: str) -> None:
+    assert formatting.compact_count(number) == text
+
+
+def test_a_second_decimal_needs_two_thousand_images() -> None:
+    assert formatting.percent(0.92134, 1999) == "92.1%"
+    assert formatting.percent(0.92134, 2000) == "92.13%"
+
+
+def test_counts_agree_with_their_nouns() -> None:
+    assert formatting.counted(1, "image") == "1 image"
+    assert formatting.counted(10_000, "image") == "10,000 images"
+    assert formatting.counted(2, "class", "classes") == "2 classes"
+
+
+def test_interpolated_counts_and_ratios_keep_two_digits() -> None:
+    assert [formatting.interpolated_count(number) for number in (7.3, 12.4, 1312)] == [
+        "7",
+        "12",
+        "1,300",
+    ]
+    assert [formatting.ratio(number) for number in (0.12, 1.94, 12.4)] == ["0.1", "1.9", "12"]
+
+
+def test_epochs_of_all_seeds_are_written_once() -> None:
+    assert formatting.epochs([6, 6.0, 7]) == "6, 7"
+    assert formatting.epochs([0.4213, None]) == "0.421"
+    assert formatting.epochs(None) == "–"
+
+
+def test_nested_settings_become_one_level() -> None:
+    nested = {"a": {"b": True, "c": None}, "d": [1, 2], "e": {}, "f": 0.001}
+    assert formatting.flat_settings(nested) == {
+        "a.b": "yes",
+        "a.c": "–",
+        "d": "1, 2",
+        "e": "–",
+        "f": "0.001",
+    }
+
+
+@pytest.mark.parametrize(
+    ("names", "phrase"),
+    [(["a"], "a"), (["a", "b"], "a and b"), (["a", "b", "c"], "a, b and c")],
+)
+def test_names_are_joined_as_in_a_sentence(names: list[str], phrase: str) -> None:
+    assert formatting.enumeration(names) == phrase
+
+
+def test_names_are_cut_to_one_line() -> None:
+    assert formatting.one_line("line\nbreak\x0b") == "line break"
+    assert formatting.shorten("x" * 30, 10) == "x" * 9 + "…"
+    assert formatting.slug("EfficientNet (random weights)") == "efficientnet-random-weights"
+    assert formatting.slug("猫") == "contender"
