@@ -327,7 +327,7 @@ def untrained(
         assert input_px is not None, "a backbone needs a side"
         backbone = load_backbone(recipe.model, options, input_px, 0, empty=True)
         net = build_head(backbone.size, outputs, options)
-        if options.on_features:
+        if not options.learns_end_to_end:
             front = StandardisedBackbone(backbone.fold())
         else:
             net = Transfer(backbone, net, learns_statistics=not options.pretrained)

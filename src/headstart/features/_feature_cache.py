@@ -221,7 +221,7 @@ def choose_side_px(recipe: Recipe, dataset: Dataset, split: Split, seconds: floa
     """
     options = _options(recipe)
     if (
-        seconds is None or options.input_px is not None or not options.on_features
+        seconds is None or options.input_px is not None or options.learns_end_to_end
     ):  # else learning, too, has to fit in
         return options.input_px or usual_side_px(recipe, dataset.image_shape)
     deadline = time.perf_counter() + _SHARE_FOR_FEATURES * seconds

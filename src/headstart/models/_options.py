@@ -19,12 +19,33 @@ WAYS = ("frozen", "finetune", "scratch")  # of using a backbone
 
 
 class NetOptions(BaseModel):
-    """Options that every network has: none. `about` is one line for lists."""
+    """Options of a network. This base class has none.
+
+    Attributes:
+        about: One line for lists of models.
+        is_backbone: Whether the network is a backbone with a head on it.
+    """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(
         frozen=True, extra="forbid", allow_inf_nan=False
     )
     about: ClassVar[str] = ""
+    is_backbone: ClassVar[bool] = False
+
+    @property
+    def is_pretrained(self) -> bool:
+        """Return whether the network starts from pretrained weights."""
+        return False
+
+    @property
+    def learns_end_to_end(self) -> bool:
+        """Return whether all layers are trained. With a frozen backbone, only the head is."""
+        return True
+
+    @property
+    def is_scratch_control(self) -> bool:
+        """Return whether this is a backbone trained from random weights, the control."""
+        return False
 
 
 class MlpOptions(NetOptions):
@@ -125,6 +146,7 @@ class BackboneOptions(NetOptions):
     about: ClassVar[str] = (
         "EfficientNet-Lite with ImageNet weights: frozen, with a linear head, or fine-tuned"
     )
+    is_backbone: ClassVar[bool] = True
     transfer: Literal["frozen", "finetune", "scratch"] = "frozen"
     layer_decay: Annotated[float, Field(gt=0, le=1)] = 0.7
     unfreeze: Annotated[float, Field(ge=0, lt=1)] = 0.0
@@ -138,9 +160,16 @@ class BackboneOptions(NetOptions):
     dropout: Rate | None = None
 
     @property
-    def on_features(self) -> bool:
-        """Whether the backbone stays as it is, so that its features are computed once."""
-        return self.transfer == "frozen"
+    def is_pretrained(self) -> bool:
+        return self.pretrained
+
+    @property
+    def learns_end_to_end(self) -> bool:
+        return self.transfer != "frozen"
+
+    @property
+    def is_scratch_control(self) -> bool:
+        return self.transfer == "scratch"
 
     @model_validator(mode="after")
     def _goes_together(self) -> BackboneOptions:
@@ -232,8 +261,8 @@ TIMM = "timm/"  # before the name of any of its networks
 
 
 def is_backbone(model: str) -> bool:
-    """Whether a model is a backbone with a head on it; an unknown name is none."""
-    return model.startswith(TIMM) or issubclass(MODELS.get(model, NetOptions), BackboneOptions)
+    """Return whether a model name stands for a backbone with a head. False for unknown names."""
+    return model.startswith(TIMM) or MODELS.get(model, NetOptions).is_backbone
 
 
 def options_of(model: str) -> type[NetOptions]:

@@ -17,7 +17,6 @@ from headstart.data import Dataset, Split
 from headstart.errors import InputError, RunFailed
 from headstart.evaluation import FloorResult, majority_class, nearest_neighbour
 from headstart.features import prepare_features, warm_up
-from headstart.models import BackboneOptions, is_backbone
 from headstart.models.recipes import Recipe, make_recipe, with_net
 from headstart.studies._compare_finding import CONTROL, Entry, make_finding
 from headstart.studies._contenders import contenders, folder_name
@@ -128,11 +127,7 @@ def _entries(asked: Comparison) -> list[Entry]:
             (asked.seeds, {}) if one.run is None else ((one.run[1],), {one.run[1]: one.run[0]})
         )
         found.append(Entry(one.name, "contender", one.recipe, seeds, runs=runs))
-    learning = {
-        entry.recipe.model
-        for entry in found
-        if getattr(entry.recipe.net, "transfer", "") == "scratch"
-    }
+    learning = {entry.recipe.model for entry in found if entry.recipe.net.is_scratch_control}
     for entry in list(found):
         control = None if entry.runs else _control(entry.recipe)
         if control is not None and (control.on_features or control.model not in learning):
@@ -143,9 +138,9 @@ def _entries(asked: Comparison) -> list[Entry]:
 def _control(recipe: Recipe) -> Recipe | None:
     """The same backbone from random weights, used in the same way; None where there are no pretrained ones to judge."""
     options = recipe.net
-    if not isinstance(options, BackboneOptions) or not options.pretrained:
+    if not options.is_pretrained:
         return None
-    if options.on_features:
+    if not options.learns_end_to_end:
         return with_net(recipe, pretrained=False, weights=None)
     kept = options.model_dump(include={"cut", "pool", "head", "input_px"})
     return make_recipe(
@@ -186,7 +181,7 @@ def _share_time(
 ) -> None:
     """Give every entry the same seconds, features counted, and every seed its share; kept in `budget.json` for a later start."""
     for recipe in {
-        entry.recipe.model: entry.recipe for entry in entries if is_backbone(entry.recipe.model)
+        entry.recipe.model: entry.recipe for entry in entries if entry.recipe.net.is_backbone
     }.values():
         warm_up(recipe)
     share = None
@@ -213,7 +208,7 @@ def _share_time(
             )
             entry.recipe = with_net(entry.recipe, **kept[entry.name]["net"])
         else:
-            if is_backbone(entry.recipe.model):
+            if entry.recipe.net.is_backbone:
                 progress.say(f"{entry.name}: features, once for all seeds")
                 recipe = with_net(entry.recipe, **sides.get(of, {}))
                 entry.recipe, entry.prepare_seconds = prepare_features(

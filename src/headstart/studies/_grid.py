@@ -19,7 +19,6 @@ from headstart.evaluation import accuracy_interval
 from headstart.execution import Executor, Job, run_all
 from headstart.features import prepare_features
 from headstart.formatting import approximate_duration
-from headstart.models import is_backbone
 from headstart.models.recipes import Recipe, resolve
 from headstart.studies._reuse import adopt
 from headstart.training import expected_seconds, read_correct, read_metrics
@@ -361,9 +360,7 @@ def common_facts(grid: Grid, part: str, time_limit: float | None, spent: float) 
 def with_features(recipe: Recipe, dataset: Dataset, split: Split) -> Recipe:
     """The recipe; where it has a backbone, with its features computed and the size of its images decided."""
     return (
-        prepare_features(recipe, dataset, split, 0, None)[0]
-        if is_backbone(recipe.model)
-        else recipe
+        prepare_features(recipe, dataset, split, 0, None)[0] if recipe.net.is_backbone else recipe
     )
 
 

@@ -33,9 +33,7 @@ def findings(
         correct: `(S, N)` booleans by contender and labels a class, where all seeds finished.
         counts: labels a class, ascending.
     """
-    baseline = next(
-        (one for one in entries if not getattr(one.recipe.net, "pretrained", False)), entries[0]
-    )
+    baseline = next((one for one in entries if not one.recipe.net.is_pretrained), entries[0])
     others = [one for one in entries if one is not baseline]
     curves = {
         one.name: {

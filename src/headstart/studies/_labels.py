@@ -17,7 +17,6 @@ from headstart.errors import InputError
 from headstart.execution import Where, open_executor
 from headstart.features import seconds_per_image
 from headstart.formatting import enumeration
-from headstart.models import BackboneOptions
 from headstart.models.recipes import Recipe
 from headstart.studies._contenders import Contender, contenders, folder_name
 from headstart.studies._grid import (
@@ -288,9 +287,7 @@ def _compute_features(
     union = _union(grid, dataset, seen)
     decided: dict[str, Recipe] = {}
     for one in entries:
-        if isinstance(options := one.recipe.net, BackboneOptions) and (
-            options.pretrained or one.recipe.on_features
-        ):
+        if one.recipe.net.is_pretrained or one.recipe.on_features:
             progress.say(f"{one.name}: features, once for all runs")
         decided[one.name] = with_features(one.recipe, dataset, union)
     for variant in grid.variants:

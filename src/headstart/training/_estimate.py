@@ -56,13 +56,10 @@ def work_of(recipe: Recipe, dataset: Dataset) -> Work:
             0.0, _OF_A_STEP
         )  # of its linear head, beside which a step itself is all that counts
     height, width, channels = dataset.image_shape
-    side_px = (
-        usual_side_px(recipe, dataset.image_shape)
-        if isinstance(recipe.net, BackboneOptions)
-        else None
-    )
+    side_px = None
+    if isinstance(recipe.net, BackboneOptions):
+        side_px = recipe.net.input_px or usual_side_px(recipe, dataset.image_shape)
     with torch.device("meta"):
-        side_px = getattr(recipe.net, "input_px", None) or side_px
         net = untrained(recipe, dataset.class_names, dataset.image_shape, side_px).net
         shown = (channels, height, width) if side_px is None else (3, side_px, side_px)
         layers = summarise(net, torch.empty(1, *shown))

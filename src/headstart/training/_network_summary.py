@@ -11,7 +11,7 @@ import numpy as np
 from headstart.classifier import Classifier, as_floats, untrained
 from headstart.data import Dataset, Split, take
 from headstart.features import choose_side_px
-from headstart.models import BackboneOptions, Layer, summarise
+from headstart.models import Layer, summarise
 from headstart.models.recipes import Recipe, resolve
 
 _OWN_NAME = re.compile(r"^(net\.backbone\.net\.|net\.|front\.backbone\.net\.)")
@@ -40,9 +40,5 @@ def network_layers(recipe: Recipe, dataset: Dataset, split: Split) -> list[dict[
 
 def _untrained(recipe: Recipe, dataset: Dataset, split: Split) -> Classifier:
     recipe = resolve(recipe, len(split.train), dataset.class_names)
-    side_px = (
-        choose_side_px(recipe, dataset, split, None)
-        if isinstance(recipe.net, BackboneOptions)
-        else None
-    )
+    side_px = choose_side_px(recipe, dataset, split, None) if recipe.net.is_backbone else None
     return untrained(recipe, dataset.class_names, dataset.image_shape, side_px)

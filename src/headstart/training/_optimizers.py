@@ -181,7 +181,7 @@ def make_optimizers(net: nn.Module, recipe: Recipe) -> list[torch.optim.Optimize
                     weights, lr, alpha=0.9, eps=1e-7, weight_decay=l2, momentum=recipe.momentum
                 )
             ]
-    strength = getattr(recipe.net, "l2_sp", 0.0)
+    strength = recipe.net.l2_sp if isinstance(recipe.net, BackboneOptions) else 0.0
     if strength and isinstance(net, Transfer):
         optimizers.append(
             TowardsStart([dict(stage) for stage in weights[:-1]], strength)

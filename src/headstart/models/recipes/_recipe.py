@@ -90,7 +90,7 @@ class Recipe(BaseModel):
     @property
     def on_features(self) -> bool:
         """Whether it learns on the features of a frozen backbone."""
-        return isinstance(self.net, BackboneOptions) and self.net.on_features
+        return not self.net.learns_end_to_end
 
     @property
     def digest(self) -> str:
@@ -243,7 +243,7 @@ def make_recipe(
     try:
         own = {**defaults, **given}
         net = options(**{key: value for key, value in own.items() if key in options.model_fields})
-        if getattr(net, "transfer", "") == "scratch":
+        if net.is_scratch_control:
             net = net.model_copy(update={"pretrained": False})
         training = {key: value for key, value in given.items() if key in fields}
         defaults = {

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from headstart.errors import InputError, nearest
-from headstart.models import CnnOptions, is_backbone
+from headstart.models import CnnOptions
 from headstart.models.recipes._recipe import Recipe, keys_of
 
 _RATE = {"low": 1e-4, "high": 1e-1, "log": True}
@@ -106,8 +106,8 @@ def default_space(recipe: Recipe, extras: tuple[str, ...] = ()) -> dict[str, Any
 
 
 def _space_of(recipe: Recipe) -> dict[str, Any]:
-    if is_backbone(recipe.model):
-        learns_alike = getattr(recipe.net, "transfer", "") == "scratch"  # all layers at one rate
+    if recipe.net.is_backbone:
+        learns_alike = recipe.net.is_scratch_control  # all layers at one rate
         whole = {
             key: choice
             for key, choice in _OF_WHOLE_BACKBONES.items()

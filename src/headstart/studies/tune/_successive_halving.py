@@ -13,7 +13,6 @@ from headstart.errors import InputError, RunFailed
 from headstart.execution import Executor, Job, Outcome, run_all
 from headstart.features import prepare_features
 from headstart.formatting import approximate_duration
-from headstart.models import is_backbone
 from headstart.models.recipes import WITHOUT_MOMENTUM, Recipe, by_steps, with_depth, with_net
 from headstart.studies.tune._budget import within_budget
 from headstart.studies.tune._config import Tuning
@@ -51,7 +50,7 @@ class Search:
     ) -> None:
         self.asked, self.folder, self.executor = asked, folder, executor
         self.dataset, self.split = dataset, without_test(dataset, split)
-        if is_backbone(defaults.model):
+        if defaults.net.is_backbone:
             defaults, _ = prepare_features(defaults, dataset, split, asked.seed, None)
         self.defaults = with_depth(defaults, dataset.image_shape)
         self.space = asked.make_space(self.defaults)
@@ -99,7 +98,7 @@ class Search:
             by_steps(self.asked.model, {**usual, **values}, self.asked.preset),
             self.dataset.image_shape,
         )
-        if is_backbone(self.asked.model):
+        if self.defaults.net.is_backbone:
             recipe = with_net(recipe, **self.defaults.net.model_dump(include={"input_px"}))
         return within_budget(recipe, self.defaults, epochs, self.dataset, self.split)
 
