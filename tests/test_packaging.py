@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -42,3 +44,11 @@ def test_the_oldest_tested_versions_are_the_declared_lower_bounds() -> None:
 def test_the_version_stands_in_one_place() -> None:
     assert "version" in PROJECT["dynamic"]
     assert re.fullmatch(r"\d+\.\d+\.\d+", headstart.__version__)
+
+
+def test_windows_users_learn_that_they_need_wsl() -> None:
+    code = "import sys; sys.platform = 'win32'; import headstart"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "Headstart needs Linux or macOS" in done.stderr
+    assert "WSL" in done.stderr

@@ -8,7 +8,15 @@ The functions and the command line have the same verbs and the same keys. Nothin
 before it is needed.
 """
 
+import sys
+
 import lazy_loader
+
+if sys.platform == "win32":
+    raise ImportError(
+        "Headstart needs Linux or macOS: its locks and worker limits use fcntl and resource, "
+        "which Windows lacks. On Windows, install it in the Windows Subsystem for Linux (WSL)."
+    )
 
 __version__ = "0.1.0"
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
