@@ -1,9 +1,10 @@
-"""What each part of the `cnn` recipe gives: one taken out, or one added, at a time; judged on validation images over seeds.
+"""Measure what each part of the `cnn` recipe contributes, by changing one part at a time.
 
     python benchmarks/ablation.py fashion-mnist --epochs 3 --seeds 3
 
-The same split, seeds and steps for every row; no test image is read. Prints a table: mean validation accuracy, its spread over
-seeds, the mean paired difference to the recipe as shipped with the standard error of that mean, and seconds.
+All rows have the same split, seeds and steps, and are evaluated on validation images. No test image
+is read. Prints a Markdown table: the mean validation accuracy, its standard deviation over seeds,
+the mean paired difference from the recipe as shipped with its standard error, and seconds per run.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ Patch = Callable[[], contextlib.AbstractContextManager[Any]]
 
 @contextlib.contextmanager
 def learnt_stem() -> Iterator[None]:
-    """A stem that learns from random weights."""
+    """Train the stem from random weights."""
     original = Cnn.__init__
 
     def init(self: Cnn, *args: Any) -> None:
@@ -45,32 +46,33 @@ def learnt_stem() -> Iterator[None]:
 
 
 def random_flips(rows: Any, draws: _augment.Draws) -> torch.Tensor:
-    """Each image is mirrored by a coin of its own, every epoch anew."""
+    """Mirror each image with probability 1/2, with new random numbers in every epoch."""
     return torch.from_numpy(np.random.default_rng([draws.seed, draws.step]).random(len(rows)) < 0.5)
 
 
 def patched(target: str, value: Any) -> Patch:
+    """Return a patch that replaces `target` by `value`."""
     return lambda: mock.patch(target, value)
 
 
 NOTHING: Patch = contextlib.nullcontext
-# (what, values over the recipe, what is patched)
+# (name of the row, values that override the recipe, patch of the code)
 ROWS: list[tuple[str, dict[str, Any], Patch]] = [
     ("as shipped", {}, NOTHING),
-    ("without whitening: the stem learns from random weights", {}, learnt_stem),
+    ("without whitening: the stem is trained from random weights", {}, learnt_stem),
     (
         "without identity-like initialisation",
         {},
         patched("torch.nn.init.dirac_", lambda weight: weight),
     ),
     (
-        "biases at a sixteenth of their rate",
+        "biases at one sixteenth of their learning rate",
         {},
         patched("headstart.training._optimizers.MUON_BIAS_RATE", 0.25 / 16),
     ),
-    ("without Muon: SGD with momentum, rate 0.05", {"optimizer": "sgd"}, NOTHING),
-    ("without Muon: AdamW, rate 0.003", {"optimizer": "adamw", "lr": 0.003}, NOTHING),
-    ("without a schedule: constant rate", {"schedule": "constant", "lr": 0.05}, NOTHING),
+    ("without Muon: SGD with momentum, learning rate 0.05", {"optimizer": "sgd"}, NOTHING),
+    ("without Muon: AdamW, learning rate 0.003", {"optimizer": "adamw", "lr": 0.003}, NOTHING),
+    ("without a schedule: constant learning rate", {"schedule": "constant", "lr": 0.05}, NOTHING),
     ("without label smoothing", {"label_smoothing": 0.0}, NOTHING),
     (
         "random instead of alternating flips",
@@ -79,14 +81,14 @@ ROWS: list[tuple[str, dict[str, Any], Patch]] = [
     ),
     ("without flips, in training and prediction", {"flip": False}, NOTHING),
     (
-        "batch norm's moments at the usual 0.1",
+        "batch-norm statistics at the usual momentum of 0.1",
         {},
         patched("headstart.models._cnn.STATISTICS_RATE", 0.1),
     ),
     ("float32", {"precision": "float32"}, NOTHING),
     ("strides instead of pooling", {"downsample": "stride"}, NOTHING),
     ("GELU instead of ReLU", {"activation": "gelu"}, NOTHING),
-    ("with cut-out of 0.3", {"cutout": 0.3}, NOTHING),
+    ("with cutout of 0.3", {"cutout": 0.3}, NOTHING),
     ("with shifts of 0.04", {"shift": 0.04}, NOTHING),
 ]
 
@@ -99,29 +101,44 @@ def main() -> None:
     parser.add_argument("--epochs", type=float, default=3)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--preset", default="balanced")
-    parser.add_argument("--only", nargs="*", help="words that a row must contain")
+    parser.add_argument(
+        "--only", nargs="*", help="train only the rows whose name contains one of these words"
+    )
     args = parser.parse_args()
+
     dataset = headstart.load(args.dataset)
     split = headstart.split(dataset, test=0)
-    base: list[float] = []
-    print("| change | validation accuracy | spread | difference | seconds |\n|---|---|---|---|---|")
+    shipped_scores: list[float] = []
+    print(
+        "| change | validation accuracy | standard deviation over seeds "
+        "| difference, points | seconds |\n"
+        "|---|---|---|---|---|"
+    )
     for name, values, patch in ROWS:
-        if base and args.only and not any(word in name for word in args.only):
+        if shipped_scores and args.only and not any(word in name for word in args.only):
             continue
+
         scores, seconds = [], []
         for seed in range(args.seeds):
             recipe = make_recipe("cnn", {"epochs": args.epochs, **values}, args.preset)
             with tempfile.TemporaryDirectory() as folder, patch():
-                found = train(recipe, dataset, split, seed, Path(folder) / "run")
-            scores.append(found["validation"]["accuracy"])
-            seconds.append(found["seconds"]["train"])
-        base = base or scores
-        gaps = [score - other for score, other in zip(scores, base, strict=True)]
-        error = statistics.stdev(gaps) / len(gaps) ** 0.5 if len(gaps) > 1 else 0.0
-        spread = statistics.stdev(scores) if len(scores) > 1 else 0.0
+                metrics = train(recipe, dataset, split, seed, Path(folder) / "run")
+            scores.append(metrics["validation"]["accuracy"])
+            seconds.append(metrics["seconds"]["train"])
+
+        shipped_scores = shipped_scores or scores
+        differences = [
+            score - shipped for score, shipped in zip(scores, shipped_scores, strict=True)
+        ]
+        deviation, error = 0.0, 0.0
+        if len(scores) > 1:
+            deviation = statistics.stdev(scores)
+            error = statistics.stdev(differences) / len(differences) ** 0.5
+
         print(
-            f"| {name} | {statistics.mean(scores):.2%} | {spread:.2%} | {100 * statistics.mean(gaps):+.2f} ± {100 * error:.2f} | "
-            f"{statistics.mean(seconds):.1f} |",
+            f"| {name} | {statistics.mean(scores):.2%} | {deviation:.2%} "
+            f"| {100 * statistics.mean(differences):+.2f} ± {100 * error:.2f} "
+            f"| {statistics.mean(seconds):.1f} |",
             flush=True,
         )
 

@@ -1,9 +1,10 @@
-"""How defaults were chosen: variants of a model's recipe, judged on validation images only (no test image is read).
+"""Evaluate variants of a model's recipe on validation images, to choose its defaults.
 
-    python benchmarks/choice.py fashion-mnist --model cnn --seeds 2 --variants "" "epochs=4" "nodes=16 epochs=6"
+        python benchmarks/choice.py fashion-mnist --seeds 2 --variants "" "epochs=4" "nodes=16 epochs=6"
 
-A variant is KEY=VALUE pairs over the model's defaults; "" is as shipped. Prints one line a variant: mean validation accuracy, its
-spread over seeds, seconds of training.
+A variant is a list of KEY=VALUE pairs that override the model's defaults; "" is the recipe as
+shipped. No test image is read. Prints one line per variant: the mean validation accuracy, its
+standard deviation over seeds, and the seconds of training.
 """
 
 from __future__ import annotations
@@ -33,21 +34,19 @@ def main() -> None:
     dataset = headstart.load(args.dataset)
     split = headstart.split(dataset, test=0, train_images=args.train_images)
     for variant in args.variants:
-        recipe, scores, seconds = (
-            make_recipe(args.model, settings(variant.split(), ()), args.preset),
-            [],
-            [],
-        )
+        recipe = make_recipe(args.model, settings(variant.split(), ()), args.preset)
+        scores, seconds = [], []
         for seed in range(args.seeds):
             with tempfile.TemporaryDirectory() as folder:
-                found = train(recipe, dataset, split, seed, Path(folder) / "run")
-            scores.append(found["validation"]["accuracy"])
-            seconds.append(found["seconds"]["train"])
-        spread = f" +- {statistics.stdev(scores):.2%}" if len(scores) > 1 else ""
-        print(
-            f"{variant or 'as shipped':40} {statistics.mean(scores):.2%}{spread}  {statistics.mean(seconds):6.1f} s",
-            flush=True,
-        )
+                metrics = train(recipe, dataset, split, seed, Path(folder) / "run")
+            scores.append(metrics["validation"]["accuracy"])
+            seconds.append(metrics["seconds"]["train"])
+
+        accuracy = f"{statistics.mean(scores):.2%}"
+        if len(scores) > 1:
+            accuracy += f" +- {statistics.stdev(scores):.2%}"
+        name = variant or "as shipped"
+        print(f"{name:40} {accuracy}  {statistics.mean(seconds):6.1f} s", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,13 +1,18 @@
-"""What an executor costs a run, and what two workers gain over one.
+"""Measure what an executor adds to a run, and what two workers gain over one.
 
-    python benchmarks/executor_cost.py                         # everything: about ten minutes on two free cores
-    python benchmarks/executor_cost.py --runs 5 --study-runs 0 # the cost a run only
+        python benchmarks/executor_cost.py
+    python benchmarks/executor_cost.py --runs 5 --study-runs 0
 
-The cost a run: the same tiny runs (a dense net, a tenth of an epoch of the digits), one at a time, by `train` itself and through
-the executor, after two to warm up; medians, and their difference. Wanted: under 50 ms.
+The first command takes about ten minutes on two free cores. The second one measures the overhead
+per run only.
 
-The study: the same runs of the cnn, each with its own seed, through one worker and through two, each in a process of its own,
-which starts, imports and ends within the time. Wanted: at most 0.6 of one worker's time.
+Overhead per run: the same tiny runs (a dense network, a tenth of an epoch of the digits) are made
+one at a time by `train` itself and through the executor, after two warm-up runs. The result is the
+difference of the medians. The target is less than 50 ms.
+
+The study: the same runs of the cnn, each with its own seed, are made by one worker and by two. Each
+study is a process of its own, and its start, imports and end are part of the time. The target is at
+most 0.6 of the time of one worker.
 
 Prints Markdown.
 """
@@ -39,18 +44,18 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        "--runs", type=int, default=20, help="tiny runs an executor; 0 leaves this part out"
+        "--runs", type=int, default=20, help="tiny runs per executor; 0 skips this part"
     )
     parser.add_argument(
-        "--study-runs", type=int, default=16, help="runs of the study; 0 leaves this part out"
+        "--study-runs", type=int, default=16, help="runs of the study; 0 skips this part"
     )
-    parser.add_argument("--epochs", type=float, default=16, help="of each run of the study")
-    parser.add_argument("--repeats", type=int, default=3, help="of the study")
+    parser.add_argument("--epochs", type=float, default=16, help="epochs of each run of the study")
+    parser.add_argument("--repeats", type=int, default=3, help="repeats of the study")
     parser.add_argument(
         "--study-with",
         type=int,
         metavar="WORKERS",
-        help="make the study with so many workers, and nothing else",
+        help="run only the study, with this many workers",
     )
     args = parser.parse_args()
     if args.study_with is not None:
@@ -81,15 +86,14 @@ def print_costs(runs: int) -> None:
             times.append(1000 * (time.perf_counter() - started))
         return statistics.median(times[WARM_UP:])
 
-    print(f"A tiny run, ms, median of {runs}; and one that is finished already\n")
-    print(
-        "| executor | `train` itself | through the executor | cost | finished run |\n|---|---|---|---|---|"
-    )
+    print(f"A tiny run, ms, median of {runs}; the last column is a run that has already finished\n")
+    print("| executor | `train` itself | through the executor | overhead | finished run |")
+    print("|---|---|---|---|---|")
     for name, where in WHERES.items():
         if where.ray and find_spec("ray") is None:
             print(f"| {name} | not installed | | | |")
             continue
-        os.environ["OMP_NUM_THREADS"] = "1"  # as many threads here as in a worker
+        os.environ["OMP_NUM_THREADS"] = "1"  # the same number of threads as in a worker
         with tempfile.TemporaryDirectory() as place, open_executor(where, *data) as executor:
 
             def through(job: Job) -> None:
@@ -102,17 +106,20 @@ def print_costs(runs: int) -> None:
                 Path(place) / "direct",
                 0,
             )
-            there = milliseconds(through, Path(place) / "through", 0)
-            again = milliseconds(through, Path(place) / "through", 0)
+            through_executor = milliseconds(through, Path(place) / "through", 0)
+            finished = milliseconds(through, Path(place) / "through", 0)
+        overhead = through_executor - direct
         print(
-            f"| {name} | {direct:.1f} | {there:.1f} | {there - direct:+.1f} | {again:.1f} |",
+            f"| {name} | {direct:.1f} | {through_executor:.1f} | {overhead:+.1f} "
+            f"| {finished:.1f} |",
             flush=True,
         )
 
 
 def print_study(runs: int, epochs: float, repeats: int) -> None:
     print(
-        f"\n{runs} runs of the cnn on the digits, {epochs:g} epochs each, s, {repeats} repeats in turn\n"
+        f"\n{runs} runs of the cnn on the digits, {epochs:g} epochs each, "
+        f"seconds, {repeats} repeats in turn\n"
     )
     print("| one worker | two workers | ratio |\n|---|---|---|")
     ratios = []

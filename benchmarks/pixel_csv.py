@@ -1,8 +1,9 @@
-"""The digit workshop's data as a CSV: MNIST's first 42,000 images train `mlp` and `cnn`; MNIST's own test images judge them.
+"""Train `mlp` and `cnn` on 42,000 MNIST images as a pixel CSV, and evaluate on MNIST's test images.
 
     python benchmarks/pixel_csv.py [--seeds 3]
 
-The CSV is split into training and validation images only; the 10,000 test images are read once a run, at the end.
+This reproduces the data of a digit workshop: MNIST's first 42,000 images. The CSV is split into
+training and validation images only. The 10,000 test images are read once per run, at the end.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ def main() -> None:
     progress.show_progress(False)
     mnist = headstart.load("mnist")
     first = np.flatnonzero(mnist.parts == TRAIN)[:42_000]
-    judged = np.flatnonzero(mnist.parts == TEST)
+    test_rows = np.flatnonzero(mnist.parts == TEST)
     with tempfile.TemporaryDirectory() as folder:
         table = Path(folder) / "train.csv"
         header = ",".join(["label", *(f"pixel{number}" for number in range(784))])
@@ -42,21 +43,16 @@ def main() -> None:
             scores, seconds = [], []
             for seed in range(args.seeds):
                 run = Path(folder) / f"{model}-{seed}"
-                found = headstart.train(table, model=model, seed=seed, test=0.0, out=run)
+                metrics = headstart.train(table, model=model, seed=seed, test=0.0, out=run)
                 classifier = headstart.load_classifier(run)
-                scores.append(
-                    float(
-                        (
-                            classifier.probabilities(mnist.images, judged).argmax(1)
-                            == mnist.labels[judged]
-                        ).mean()
-                    )
-                )
-                seconds.append(found["seconds"]["train"])
+                predicted = classifier.probabilities(mnist.images, test_rows).argmax(1)
+                scores.append(float((predicted == mnist.labels[test_rows]).mean()))
+                seconds.append(metrics["seconds"]["train"])
+
             each = ", ".join(f"{score:.2%}" for score in scores)
-            mean, each = statistics.mean(scores), ", ".join(f"{score:.2%}" for score in scores)
             print(
-                f"{model}: mean {mean:.2%} over seeds ({each}); {statistics.mean(seconds):.0f} s of training each",
+                f"{model}: mean {statistics.mean(scores):.2%} over seeds ({each}); "
+                f"{statistics.mean(seconds):.0f} s of training each",
                 flush=True,
             )
 

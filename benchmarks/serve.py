@@ -1,11 +1,12 @@
-"""Requests a second, their times, and the server's memory, under full load of many clients.
+"""Measure requests per second, response times and server memory under the load of many clients.
 
     python benchmarks/serve.py --minutes 10
     python benchmarks/serve.py --run runs/mine --clients 16
 
-Starts `headstart serve` for the run (by default a `cnn`, preset fast, of 6,000 MNIST images, trained first), and 16 clients
-in this process, each with one connection and one request at a time. Every answer is compared with what the first one for that
-image said. Client and server share the machine's cores. Exits with 1 if an answer was wrong or missing.
+Starts `headstart serve` for the run. By default this is a `cnn` (preset fast) that is first trained
+on 6,000 MNIST images. 16 clients in this process have one connection each and send one request at a
+time. Every response is compared with the first one for the same image. Clients and server share the
+cores of the machine. Exits with status 1 if a response was wrong or missing.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from PIL import Image
 import headstart
 
 PROGRAM = [sys.executable, "-m", "headstart"]
-WARM_SECONDS = 5.0  # before anything is counted
+WARM_SECONDS = 5.0  # warm-up, not counted
 IMAGES = 256
 
 
@@ -60,7 +61,7 @@ def main() -> None:
 
 
 def images_of(run: Path) -> list[bytes]:
-    """PNG files of the run's own shape: MNIST's test images where they fit, else noise."""
+    """Return PNG files in the run's image shape: MNIST test images if they fit, otherwise noise."""
     shape = tuple(json.loads((run / "classifier.json").read_text())["image_shape"])
     images = headstart.load("mnist").images[-IMAGES:]
     if shape != images.shape[1:]:
@@ -74,18 +75,23 @@ def images_of(run: Path) -> list[bytes]:
 
 
 def cpu_seconds(pid: int) -> float:
-    """Processor time that a process has used, of all its threads."""
+    """Return the CPU time that all threads of a process have used."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 class Load:
-    """Clients that ask as fast as they are answered."""
+    """Clients that send the next request as soon as they have a response."""
 
     def __init__(self, url: str, images: list[bytes], clients: int) -> None:
         parts = urlsplit(url)
         self.host, self.port, self.clients = str(parts.hostname), int(parts.port or 0), clients
-        head = "POST /predict HTTP/1.1\r\nHost: {}\r\nContent-Type: image/png\r\nContent-Length: {}\r\n\r\n"
+        head = (
+            "POST /predict HTTP/1.1\r\n"
+            "Host: {}\r\n"
+            "Content-Type: image/png\r\n"
+            "Content-Length: {}\r\n\r\n"
+        )
         self.requests = [head.format(parts.netloc, len(image)).encode() + image for image in images]
         self.labels: list[str | None] = [None] * len(images)
         self.milliseconds: list[float] = []
@@ -95,7 +101,7 @@ class Load:
         self.cpu_seconds = (0.0, 0.0)  # of server and clients
 
     async def drive(self, seconds: float, pid: int) -> None:
-        """Load for `seconds` after a warm-up, watching the memory of process `pid`."""
+        """Run the clients for `seconds` after a warm-up, and record the memory of process `pid`."""
         start = time.perf_counter() + WARM_SECONDS
         end = start + seconds
         watch = asyncio.create_task(self._watch(pid, start, end))
@@ -138,21 +144,25 @@ class Load:
         self.cpu_seconds = cpu_seconds(pid) - before[0], time.process_time() - before[1]
 
     def report(self) -> int:
-        """Print it; 1 if an answer was wrong."""
+        """Print the results and return the exit status: 1 if a response was wrong."""
         times = np.sort(np.array(self.milliseconds))
         tenth = max(1, len(self.memory_mb) // 10)
         first, last = np.mean(self.memory_mb[:tenth]), np.mean(self.memory_mb[-tenth:])
         print(
-            f"{self.clients} clients, {self.seconds:.0f} s: {len(times):,} answers, {len(times) / self.seconds:,.0f} a second"
+            f"{self.clients} clients, {self.seconds:.0f} s: {len(times):,} responses, "
+            f"{len(times) / self.seconds:,.0f} per second"
         )
         p50, p99 = np.percentile(times, (50, 99))
-        print(f"time an answer: median {p50:.1f} ms, p99 {p99:.1f} ms, longest {times[-1]:.0f} ms")
-        server, clients = (1000 * seconds / len(times) for seconds in self.cpu_seconds)
-        print(f"processor time an answer: server {server:.2f} ms, clients {clients:.2f} ms")
         print(
-            f"memory of the server: {first:.0f} MB in the first tenth, {last:.0f} MB in the last ({last / first - 1:+.1%})"
+            f"time per response: median {p50:.1f} ms, p99 {p99:.1f} ms, maximum {times[-1]:.0f} ms"
         )
-        print(f"wrong or missing answers: {self.wrong}")
+        server, clients = (1000 * seconds / len(times) for seconds in self.cpu_seconds)
+        print(f"CPU time per response: server {server:.2f} ms, clients {clients:.2f} ms")
+        print(
+            f"memory of the server: {first:.0f} MB in the first tenth, "
+            f"{last:.0f} MB in the last ({last / first - 1:+.1%})"
+        )
+        print(f"wrong or missing responses: {self.wrong}")
         return 1 if self.wrong else 0
 
 

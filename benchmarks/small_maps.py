@@ -1,16 +1,17 @@
-"""The gradient of a 3x3 convolution's weights: oneDNN's against a matrix product of patches, by the size of the map.
+"""Compare oneDNN and a matrix product for the weight gradient of a 3x3 convolution, by map size.
 
     python benchmarks/small_maps.py
     ONEDNN_MAX_CPU_ISA=AVX512_CORE_BF16 python benchmarks/small_maps.py
 
-bfloat16, channels last; milliseconds, the least of 5 times 10. The second command does without AMX, as processors
-do that have none.
+bfloat16, channels last. Times are in milliseconds, the minimum of 5 means of 10. The second command
+disables AMX, to represent processors without it.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 from unittest import mock
 
 import torch
@@ -19,7 +20,8 @@ from torch import nn
 from headstart.classifier import prepare_process
 from headstart.models import _conv
 
-# Images, inputs, filters, side, stride: of the presets on 28 to 32 pixels, and larger ones.
+# Images, input channels, filters, map size, stride. These are the layers of the presets at 28 to 32
+# pixels, and larger ones.
 LAYERS = [
     (384, 64, 64, 4, 1),
     (384, 32, 64, 7, 2),
@@ -33,6 +35,7 @@ LAYERS = [
 
 
 def milliseconds(run: Callable[[], object]) -> float:
+    """Return the minimum of five means of ten calls, after ten warm-up calls."""
     times = []
     for _ in range(6):
         started = time.perf_counter()
@@ -44,31 +47,33 @@ def milliseconds(run: Callable[[], object]) -> float:
 
 def main() -> None:
     prepare_process()
-    print("| images, inputs, filters, side, stride | oneDNN | matrix product |\n|---|---|---|")
-    for images, inputs, filters, side, stride in LAYERS:
+    print("| images, input channels, filters, map size, stride | oneDNN | matrix product |")
+    print("|---|---|---|")
+    for images, inputs, filters, size, stride in LAYERS:
         x = (
-            torch.randn(images, inputs, side, side)
+            torch.randn(images, inputs, size, size)
             .bfloat16()
             .contiguous(memory_format=torch.channels_last)
         )
         weight = torch.randn(filters, inputs, 3, 3, requires_grad=True)
-        spent = []
-        for limit in (0, side**2):
+        times = []
+        for limit in (0, size**2):
             with (
                 mock.patch.object(_conv, "SMALL_MAP", limit),
                 torch.autocast("cpu", torch.bfloat16),
             ):
                 conv = _conv.Conv3x3(inputs, filters, stride)
                 conv.weight = nn.Parameter(weight)
-                found = conv(x)  # which needs no gradient of its own
-            slope = torch.randn_like(found)
-            spent.append(
+                output = conv(x)  # the input does not need a gradient
+            gradient = torch.randn_like(output)
+            times.append(
                 milliseconds(
-                    lambda: torch.autograd.grad(found, conv.weight, slope, retain_graph=True)  # noqa: B023
+                    partial(torch.autograd.grad, output, conv.weight, gradient, retain_graph=True)
                 )
             )
+        onednn, product = times
         print(
-            f"| {images}, {inputs}, {filters}, {side}, {stride} | {spent[0]:.2f} | {spent[1]:.2f} |",
+            f"| {images}, {inputs}, {filters}, {size}, {stride} | {onednn:.2f} | {product:.2f} |",
             flush=True,
         )
 

@@ -1,8 +1,9 @@
-"""Where the time of a training step goes: convolutions and matrix products, and the rest.
+"""Profile a training step: the share of convolutions, matrix products and other operations.
 
     python benchmarks/step_profile.py fashion-mnist --preset balanced
 
-Prints images a second without the profiler, then the share of each kind of operation in the processor time of the steps under it.
+Prints images per second without the profiler, and then the share of each kind of operation in the
+CPU time of profiled steps.
 """
 
 from __future__ import annotations
@@ -36,15 +37,17 @@ KINDS = {
         "contiguous",
         "clone",
     ),
-    "data: picking, mirroring, standardising": ("index", "where", "flip", "sub", "div"),
+    "data: indexing, flips, standardisation": ("index", "where", "flip", "sub", "div"),
 }
 
 
 def kind_of(name: str) -> str:
+    """Return the kind of a PyTorch operation."""
     name = name.removeprefix("aten::")
-    return next(
-        (kind for kind, parts in KINDS.items() if any(part in name for part in parts)), "other"
-    )
+    for kind, parts in KINDS.items():
+        if any(part in name for part in parts):
+            return kind
+    return "other"
 
 
 def main() -> None:
@@ -81,7 +84,8 @@ def main() -> None:
     steps(10)
     seconds = min(steps(args.steps) for _ in range(3)) / args.steps
     print(
-        f"{args.preset}, batch {batch}: {1000 * seconds:.1f} ms a step, {batch / seconds:,.0f} images/s\n"
+        f"{args.preset}, batch {batch}: {1000 * seconds:.1f} ms per step, "
+        f"{batch / seconds:,.0f} images/s\n"
     )
     with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
         steps(args.steps)

@@ -1,10 +1,15 @@
-"""What using a model costs: one image at a time against Keras, ONNX Runtime against ours, cold starts, and unfamiliar images.
+"""Measure the cost of using a model, and how well out-of-distribution images are detected.
 
-    python benchmarks/use.py speed RUN [--peer-python PYTHON --peer keras_fashion.py --peer-data FOLDER]
+    python benchmarks/use.py speed RUN
+        [--peer-python PYTHON --peer keras_fashion.py --peer-data FOLDER]
     python benchmarks/use.py unlike RUN DATASET...
 
-RUN is a finished run; for the peer, one of 28x28 grey images. The peer is a script whose network is taken when it calls `fit`,
-before it has learnt anything: a call takes as long. Its Python is one of its own that has Keras.
+`speed` measures single calls against Keras and ONNX Runtime, and cold starts. `unlike` measures the
+share of images that are flagged as unfamiliar.
+
+RUN is a finished run. With a peer, it is a run on 28x28 greyscale images. The peer is a script. Its
+network is captured, untrained, when the script calls `fit`, because training does not change how
+long a call takes. --peer-python is a Python installation that has Keras.
 """
 
 from __future__ import annotations
@@ -17,6 +22,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +60,7 @@ print(json.dumps({"predict": predict, "call": call}))
 
 
 def median_ms(call: Callable[[], Any], calls: int = CALLS) -> float:
-    """Milliseconds of the median call, after ten that warm up."""
+    """Return the median time of a call in milliseconds, after ten warm-up calls."""
     times = []
     for number in range(calls + 10):
         start = time.perf_counter()
@@ -64,7 +70,10 @@ def median_ms(call: Callable[[], Any], calls: int = CALLS) -> float:
 
 
 def cold_seconds(*words: str) -> float:
-    """Seconds of `headstart WORDS`, from nothing to the answer: the median of five, after one that fills the disk's cache."""
+    """Return the median time of `headstart WORDS` from a cold start, in seconds.
+
+    The median is over five runs, after one that fills the disk cache.
+    """
     times = []
     for _ in range(6):
         start = time.perf_counter()
@@ -76,36 +85,38 @@ def cold_seconds(*words: str) -> float:
 def speed(
     run: Path, peer_python: str | None, peer: str | None, peer_data: str | None
 ) -> dict[str, Any]:
-    """Milliseconds a call, seconds from cold."""
+    """Return milliseconds per call and seconds from a cold start."""
     model = open_model(run)
     images = np.random.default_rng(0).integers(0, 256, (64, *model.image_shape)).astype(np.uint8)
-    found: dict[str, Any] = {}
+    results: dict[str, Any] = {}
     if peer_python and peer and peer_data:
         script = PEER.replace("CALLS", str(CALLS))
         done = subprocess.run(
             [peer_python, "-c", script, peer, peer_data], check=True, capture_output=True, text=True
         )
-        found["peer_ms"] = json.loads(done.stdout.splitlines()[-1])
+        results["peer_ms"] = json.loads(done.stdout.splitlines()[-1])
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / "model.onnx"
-        found["export"] = api.export(run, out=path, int8=True)
-        exported, eight = open_model(path), open_model(path.with_name("model-int8.onnx"))
+        results["export"] = api.export(run, out=path, int8=True)
+        exported, int8 = open_model(path), open_model(path.with_name("model-int8.onnx"))
         for batch in (1, 64):
-            some = images[:batch]
-            found[f"ms_by_{batch}"] = {
-                name: median_ms(lambda which=which, some=some: which.predict(some))  # type: ignore[misc]
-                for name, which in (("ours", model), ("onnx", exported), ("onnx_int8", eight))
+            batch_images = images[:batch]
+            results[f"ms_by_{batch}"] = {
+                name: median_ms(partial(opened.predict, batch_images))
+                for name, opened in (("ours", model), ("onnx", exported), ("onnx_int8", int8))
             }
         picture = str(Path(scratch) / "one.png")
         Image.fromarray(images[0].squeeze()).save(picture)
-        found["cold_seconds"] = {
+        results["cold_seconds"] = {
             "predict": cold_seconds("predict", str(run), picture),
             "predict --onnx": cold_seconds("predict", "--onnx", str(path), picture),
             "import torch": _import_torch(),
         }
-    if "peer_ms" in found:
-        found["times_faster_than_predict"] = found["peer_ms"]["predict"] / found["ms_by_1"]["ours"]
-    return found
+    if "peer_ms" in results:
+        results["times_faster_than_predict"] = (
+            results["peer_ms"]["predict"] / results["ms_by_1"]["ours"]
+        )
+    return results
 
 
 def _import_torch() -> float:
@@ -115,16 +126,20 @@ def _import_torch() -> float:
 
 
 def unlike(run: Path, others: list[str]) -> dict[str, Any]:
-    """Of the run's own test images and of other datasets: the share called unfamiliar, and how well they are told apart."""
+    """Return the share of images flagged as unfamiliar, and the area under the ROC curve.
+
+    The images are the run's own test images, those of other datasets, and noise.
+    """
     from sklearn.metrics import roc_auc_score
 
-    classifier, about = load_classifier(run), read_run(run)
+    classifier, run_description = load_classifier(run), read_run(run)
     threshold = classifier.use.familiarity
     if threshold is None:
-        raise SystemExit(f"{run} has no familiarity.")
-    own = load(
-        about.source, **{key: value for key, value in about.options.items() if value is not None}
-    )
+        raise SystemExit(
+            f"{run} has no threshold for unfamiliar images: it needs 100 validation images or more."
+        )
+    options = {key: value for key, value in run_description.options.items() if value is not None}
+    own = load(run_description.source, **options)
     split = read_split(run, own)
     _, validation = classifier.judge(own.images, split.validation)
     sets = {"own test images": take(own.images, split.test)} if len(split.test) else {}
@@ -132,24 +147,27 @@ def unlike(run: Path, others: list[str]) -> dict[str, Any]:
         other = load(name)
         rows = np.sort(np.random.default_rng(0).permutation(len(other))[:2000])
         sets[name] = np.stack(
-            [_alike(image, classifier.image_shape) for image in take(other.images, rows)]
+            [_convert(image, classifier.image_shape) for image in take(other.images, rows)]
         )
     sets["noise"] = (
         np.random.default_rng(0).integers(0, 256, (1000, *classifier.image_shape)).astype(np.uint8)
     )
-    found = {}
+    results = {}
     for name, images in sets.items():
         _, scores = classifier.judge(images)
         truth = np.r_[np.ones(len(validation)), np.zeros(len(scores))]
-        found[name] = {
+        results[name] = {
             "unfamiliar": float((scores < threshold.threshold).mean()),
             "auroc": float(roc_auc_score(truth, np.r_[validation, scores])),
         }
-    return found
+    return results
 
 
-def _alike(image: NDArray[np.uint8], shape: tuple[int, int, int]) -> NDArray[np.uint8]:
-    """An image of another dataset in the shape of this one: grey by Pillow's weights, or grey in three channels."""
+def _convert(image: NDArray[np.uint8], shape: tuple[int, int, int]) -> NDArray[np.uint8]:
+    """Convert an image of another dataset to the shape of this one.
+
+    Colour becomes greyscale with Pillow's weights. Greyscale is repeated in three channels.
+    """
     if image.shape[2] == 3 and shape[2] == 1:
         image = np.asarray(Image.fromarray(image).convert("L"))[..., None]
     return resize_pixels(np.repeat(image, shape[2] // image.shape[2], 2), shape, "pad")
@@ -159,20 +177,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    verbs = parser.add_subparsers(required=True, dest="verb")
-    first, second = verbs.add_parser("speed"), verbs.add_parser("unlike")
-    for one in (first, second):
-        one.add_argument("run", type=Path)
+    commands = parser.add_subparsers(required=True, dest="verb")
+    speed_parser, unlike_parser = commands.add_parser("speed"), commands.add_parser("unlike")
+    for command in (speed_parser, unlike_parser):
+        command.add_argument("run", type=Path)
     for option in ("--peer-python", "--peer", "--peer-data"):
-        first.add_argument(option)
-    second.add_argument("others", nargs="+")
-    given = parser.parse_args()
-    found = (
-        speed(given.run, given.peer_python, given.peer, given.peer_data)
-        if given.verb == "speed"
-        else unlike(given.run, given.others)
-    )
-    print(json.dumps(found, indent=2))
+        speed_parser.add_argument(option)
+    unlike_parser.add_argument("others", nargs="+")
+    args = parser.parse_args()
+    if args.verb == "speed":
+        results = speed(args.run, args.peer_python, args.peer, args.peer_data)
+    else:
+        results = unlike(args.run, args.others)
+    print(json.dumps(results, indent=2))
 
 
 if __name__ == "__main__":
