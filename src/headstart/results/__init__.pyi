@@ -1,0 +1,87 @@
+from ._backbone_ranking import (
+    BackboneCandidate as BackboneCandidate,
+    BackboneRanking as BackboneRanking,
+    RecommendedBackbone as RecommendedBackbone,
+)
+from ._base import (
+    EvaluationPart as EvaluationPart,
+    Interval as Interval,
+    JsonObject as JsonObject,
+    ResultModel as ResultModel,
+    VersionedModel as VersionedModel,
+)
+from ._comparison import (
+    BaselineScore as BaselineScore,
+    Comparison as Comparison,
+    Contender as Contender,
+    ContenderFinding as ContenderFinding,
+    ContenderPair as ContenderPair,
+    ContenderScores as ContenderScores,
+    FailedContender as FailedContender,
+    McNemarTest as McNemarTest,
+    Verdict as Verdict,
+)
+from ._effects import (
+    EffectResult as EffectResult,
+    Effects as Effects,
+    FitDiagnosis as FitDiagnosis,
+    UnchangedRecipe as UnchangedRecipe,
+)
+from ._finding import (
+    Budget as Budget,
+    DatasetSummary as DatasetSummary,
+    Difference as Difference,
+    Finding as Finding,
+    PartSummary as PartSummary,
+    SeedFailure as SeedFailure,
+    SeedScores as SeedScores,
+    SeedSpread as SeedSpread,
+    SplitParts as SplitParts,
+    StudyName as StudyName,
+)
+from ._label_curves import (
+    LabelComparison as LabelComparison,
+    LabelContender as LabelContender,
+    LabelCurves as LabelCurves,
+    LabelDifference as LabelDifference,
+    LabelEstimate as LabelEstimate,
+    LabelMatch as LabelMatch,
+    LabelPoint as LabelPoint,
+)
+from ._learning_rates import (
+    LearningRateRange as LearningRateRange,
+    LearningRateResult as LearningRateResult,
+    LearningRates as LearningRates,
+    RangeTestCurve as RangeTestCurve,
+    RangeTests as RangeTests,
+)
+from ._metrics import (
+    BackboneUse as BackboneUse,
+    ClassScores as ClassScores,
+    LayerSummary as LayerSummary,
+    PartMetrics as PartMetrics,
+    PartScores as PartScores,
+    RunMetrics as RunMetrics,
+    RunSeconds as RunSeconds,
+    RunSummary as RunSummary,
+)
+from ._read import (
+    FINDINGS as FINDINGS,
+    read_finding as read_finding,
+    read_metrics as read_metrics,
+)
+from ._schemas import (
+    FILES as FILES,
+    schema_text as schema_text,
+    write_schemas as write_schemas,
+)
+from ._tuning import (
+    Optimism as Optimism,
+    Rung as Rung,
+    Trial as Trial,
+    TrialRung as TrialRung,
+    Tuning as Tuning,
+    TuningProgress as TuningProgress,
+    TuningSeconds as TuningSeconds,
+    ValidationScores as ValidationScores,
+)

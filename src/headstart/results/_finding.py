@@ -1,0 +1,127 @@
+"""The parts that all findings share: dataset, budget, and scores over several seeds."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from headstart.results._base import (
+    EvaluationPart,
+    Fraction,
+    Interval,
+    ResultModel,
+    VersionedModel,
+)
+
+StudyName = Literal["compare", "tune", "lr", "labels", "effects", "backbones"]
+
+
+class PartSummary(ResultModel):
+    """The number of images in one part of a split."""
+
+    images: int = Field(description="Number of images.")
+    per_class: tuple[int, ...] = Field(
+        description="Number of images of each class, in the order of `class_names`."
+    )
+
+
+class SplitParts(ResultModel):
+    """The three parts of a split."""
+
+    train: PartSummary = Field(description="The training images.")
+    validation: PartSummary = Field(description="The validation images.")
+    test: PartSummary = Field(description="The test images.")
+
+
+class DatasetSummary(ResultModel):
+    """A dataset and its split, as in `data.json`."""
+
+    name: str = Field(description="Short name of the dataset, such as fashion-mnist.")
+    source: str | None = Field(
+        description="Name or path that opens the dataset again; empty for arrays in memory."
+    )
+    options: dict[str, str | int | float | None] = Field(
+        description="Options with which the dataset was opened, such as image_size."
+    )
+    fingerprint: str = Field(description="SHA-256 of everything that training sees of the dataset.")
+    images: int = Field(description="Number of images in the dataset.")
+    image_shape: tuple[int, int, int] = Field(
+        description="Height and width in pixels, and number of channels."
+    )
+    classes: int = Field(description="Number of classes.")
+    class_names: tuple[str, ...] = Field(description="Names of the classes.")
+    parts: SplitParts = Field(description="Numbers of images in each part of the split.")
+    duplicates_removed: int = Field(
+        description="Number of images removed from training as copies of evaluation images."
+    )
+    split_seed: int = Field(description="Seed of the split.")
+    split_fingerprint: str = Field(description="SHA-256 of the images and labels of the split.")
+    warnings: tuple[str, ...] = Field(description="Warnings about the data and the split.")
+
+
+class Budget(ResultModel):
+    """The time and the seeds of a study."""
+
+    time_limit: float | None = Field(
+        description="Time limit of the study, in seconds; null if it has none."
+    )
+    seeds: tuple[int, ...] = Field(description="Seeds of the runs.")
+    seconds_per_contender: float | None = Field(
+        default=None,
+        description="Seconds that each contender may spend; null if there is no limit.",
+    )
+    seconds_spent: float = Field(description="Seconds that the study took.")
+
+
+class Finding(VersionedModel):
+    """The part of `finding.json` that all studies share."""
+
+    study: StudyName = Field(description="Command that made the study, such as compare.")
+    headstart: str = Field(description="Version of Headstart that made the study.")
+    created: str = Field(description="Time at which the study began, in ISO 8601 and UTC.")
+    command: str = Field(description="Command line that reproduces the study; empty if unknown.")
+    dataset: DatasetSummary = Field(description="Dataset and split of the study.")
+    report: str = Field(description="Path of the report, `report.html`.")
+    evaluated_on: EvaluationPart = Field(
+        description="Part of the split whose images evaluate the runs."
+    )
+    test_reads: int = Field(description="Number of runs that were evaluated on the test images.")
+    budget: Budget = Field(description="Time and seeds of the study.")
+
+
+class SeedSpread(ResultModel):
+    """One score over several seeds."""
+
+    mean: float = Field(description="Mean over seeds.")
+    low: float = Field(
+        description="Lower end: of the 95% interval for an accuracy, the lowest seed for a loss."
+    )
+    high: float = Field(
+        description="Upper end: of the 95% interval for an accuracy, the highest seed for a loss."
+    )
+    per_seed: tuple[float, ...] = Field(description="Score of each seed.")
+
+
+class SeedScores(ResultModel):
+    """Accuracy and loss over several seeds."""
+
+    accuracy: SeedSpread = Field(description="Accuracy, as a fraction.")
+    loss: SeedSpread = Field(description="Mean cross-entropy per image, in nats.")
+
+
+class Difference(ResultModel):
+    """A difference in accuracy from another entry of the same study."""
+
+    difference: float = Field(description="Difference in accuracy, as a fraction from -1 to 1.")
+    interval: Interval = Field(description="95% interval of the difference.")
+    p_adjusted: Fraction = Field(
+        description="Two-sided p-value after Holm's correction over the tests of the study."
+    )
+
+
+class SeedFailure(ResultModel):
+    """A run that failed."""
+
+    seed: int = Field(description="Seed of the run.")
+    message: str = Field(description="Reason of the failure.")

@@ -1,0 +1,187 @@
+"""The results of one run: the content of `metrics.json`, and the summary that scripts read."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from headstart.results._base import Fraction, Interval, JsonObject, ResultModel, VersionedModel
+
+
+class ClassScores(ResultModel):
+    """Precision, recall and F1 of one class."""
+
+    precision: Fraction = Field(
+        description="Fraction of the images predicted as this class that belong to it; 0 if none."
+    )
+    recall: Fraction = Field(
+        description="Fraction of the images of this class that are predicted as it; 0 if none."
+    )
+    f1: Fraction = Field(description="Harmonic mean of precision and recall; 0 if both are 0.")
+    support: int = Field(description="Number of images of this class.")
+
+
+class PartScores(ResultModel):
+    """Scores of one run on the validation or test images."""
+
+    accuracy: Fraction = Field(description="Fraction of the images that are correctly classified.")
+    interval: Interval = Field(
+        description="95% Wilson interval of the accuracy over images, as lower and upper end."
+    )
+    n: int = Field(description="Number of images.")
+    loss: float = Field(description="Mean cross-entropy per image, in nats.")
+    macro_f1: Fraction = Field(
+        description="Mean F1 over the classes that occur among labels or predictions."
+    )
+
+
+class PartMetrics(PartScores):
+    """Scores and tables of one run on the validation or test images."""
+
+    per_class: tuple[ClassScores, ...] = Field(
+        description="Scores of each class, in the order of `class_names`."
+    )
+    confusion: tuple[tuple[int, ...], ...] = Field(
+        description="Numbers of images: one row per true class, one column per predicted class."
+    )
+    class_names: tuple[str, ...] = Field(description="Names of the classes.")
+
+    def scores(self) -> PartScores:
+        """Return the scores without the tables."""
+        return PartScores(**{name: getattr(self, name) for name in PartScores.model_fields})
+
+
+class RunSeconds(ResultModel):
+    """The time that a run, or all runs of a contender, took."""
+
+    train: float = Field(description="Seconds of training, preparation included.")
+    prepare: float = Field(description="Seconds of computing backbone features before training.")
+    total: float = Field(description="Seconds of training and evaluation.")
+
+
+class BackboneUse(ResultModel):
+    """The pretrained backbone of a run, and the images that it receives."""
+
+    weights: str | None = Field(description="Digest of the weights; null for random weights.")
+    input_px: int = Field(description="Image size that the backbone receives, in pixels.")
+    features: int = Field(description="Number of features per image.")
+    input_note: str = Field(
+        description="Sentence about the image size that the backbone receives, and the reason."
+    )
+
+
+class LayerSummary(ResultModel):
+    """One layer of a network, for one image."""
+
+    name: str = Field(description="Name of the layer inside its network.")
+    kind: str = Field(description="Class of the layer, such as Conv2d.")
+    output_shape: tuple[int, ...] = Field(
+        description="Shape of the output: channels, height and width, or the number of features."
+    )
+    parameters: int = Field(description="Number of parameters.")
+    trainable: bool = Field(description="True if any parameter is trained.")
+    multiply_adds: int = Field(description="Number of multiply-adds per image.")
+
+
+class RunMetrics(VersionedModel):
+    """The results of a finished run: the content of `metrics.json`."""
+
+    model: str = Field(description="Name of the model, such as cnn.")
+    command: str = Field(description="Command line that reproduces the run; empty if unknown.")
+    seed: int = Field(description="Seed of the initial weights, image order and augmentation.")
+    epochs: int | float = Field(description="Number of passes over the training images.")
+    steps: int = Field(description="Number of optimizer steps.")
+    recipe: JsonObject = Field(
+        description="Recipe with every open value decided, as in `recipe.json`."
+    )
+    parameters: int = Field(description="Number of parameters, those of a backbone included.")
+    trainable_parameters: int = Field(description="Number of parameters that are trained.")
+    multiply_adds: int = Field(description="Number of multiply-adds per image.")
+    seconds: RunSeconds = Field(description="Time that the run took.")
+    predict_ms_per_image: float | None = Field(
+        description="Milliseconds per image of prediction; null if no image was predicted."
+    )
+    backbone: BackboneUse | None = Field(description="Backbone of the run; null if it has none.")
+    stop_reason: str = Field(
+        description="Reason why training ended; 'schedule done' if it took all planned steps."
+    )
+    resumed: bool = Field(
+        default=False, description="True if the run was interrupted and resumed from a checkpoint."
+    )
+    validation: PartMetrics | None = Field(
+        description="Metrics on the validation images; null if there are none."
+    )
+    test: PartMetrics | None = Field(
+        description="Metrics on the test images; null if there are none."
+    )
+    architecture: tuple[LayerSummary, ...] = Field(
+        description="Layers of the network in the order in which they run."
+    )
+    warnings: tuple[str, ...] = Field(default=(), description="Warnings about the run.")
+
+    def part(self, name: str) -> PartMetrics | None:
+        """Return the metrics on one part of the split.
+
+        Args:
+            name: "validation" or "test".
+        """
+        return self.validation if name == "validation" else self.test
+
+
+class RunSummary(VersionedModel):
+    """The summary of a finished run: what `headstart train --json` prints."""
+
+    run: str = Field(description="Path of the run folder.")
+    model: str = Field(description="Name of the model, such as cnn.")
+    seed: int = Field(description="Seed of the initial weights, image order and augmentation.")
+    epochs: int | float = Field(description="Number of passes over the training images.")
+    parameters: int = Field(description="Number of parameters, those of a backbone included.")
+    trainable_parameters: int = Field(description="Number of parameters that are trained.")
+    multiply_adds: int = Field(description="Number of multiply-adds per image.")
+    seconds: RunSeconds = Field(description="Time that the run took.")
+    predict_ms_per_image: float | None = Field(
+        description="Milliseconds per image of prediction; null if no image was predicted."
+    )
+    stop_reason: str = Field(
+        description="Reason why training ended; 'schedule done' if it took all planned steps."
+    )
+    resumed: bool = Field(
+        description="True if the run was interrupted and resumed from a checkpoint."
+    )
+    reused: bool = Field(description="True if the run was already finished before this command.")
+    validation: PartScores | None = Field(
+        description="Scores on the validation images; null if there are none."
+    )
+    test: PartScores | None = Field(
+        description="Scores on the test images; null if there are none."
+    )
+    warnings: tuple[str, ...] = Field(description="Warnings about the run and its data.")
+
+    @classmethod
+    def from_metrics(
+        cls, metrics: RunMetrics, folder: str, *, reused: bool, warnings: tuple[str, ...] = ()
+    ) -> RunSummary:
+        """Return the summary of a run.
+
+        Args:
+            metrics: The metrics of the run.
+            folder: The path of the run folder.
+            reused: True if the run was already finished before.
+            warnings: Warnings in addition to those of the metrics, such as those about the data.
+        """
+        return cls(
+            run=folder,
+            model=metrics.model,
+            seed=metrics.seed,
+            epochs=metrics.epochs,
+            parameters=metrics.parameters,
+            trainable_parameters=metrics.trainable_parameters,
+            multiply_adds=metrics.multiply_adds,
+            seconds=metrics.seconds,
+            predict_ms_per_image=metrics.predict_ms_per_image,
+            stop_reason=metrics.stop_reason,
+            resumed=metrics.resumed,
+            reused=reused,
+            validation=None if metrics.validation is None else metrics.validation.scores(),
+            test=None if metrics.test is None else metrics.test.scores(),
+            warnings=(*metrics.warnings, *warnings),
+        )

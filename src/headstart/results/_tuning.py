@@ -1,0 +1,114 @@
+"""The finding of `tune`: the trials of a search, and its best recipe against the defaults."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from headstart.results._base import Fraction, JsonObject, ResultModel
+from headstart.results._comparison import ContenderFinding, ContenderScores
+
+
+class ValidationScores(ResultModel):
+    """Scores of the retrained best recipe on the validation images."""
+
+    accuracy: Fraction = Field(description="Mean accuracy over seeds, as a fraction.")
+    loss: float = Field(description="Mean cross-entropy per image over seeds, in nats.")
+
+
+class Optimism(ResultModel):
+    """The optimism of selecting the best recipe on validation images."""
+
+    best_validation: Fraction = Field(
+        description="Validation accuracy with which the recipe was selected, as a fraction."
+    )
+    test: Fraction = Field(description="Test accuracy after retraining, as a fraction.")
+    gap: float = Field(description="The first minus the second, as a fraction.")
+
+
+class TrialRung(ResultModel):
+    """The result of a trial at one rung of successive halving."""
+
+    epochs: float = Field(description="Number of passes over the training images so far.")
+    loss: float = Field(description="Validation loss: mean cross-entropy per image, in nats.")
+    accuracy: Fraction = Field(description="Validation accuracy, as a fraction.")
+    seconds: float = Field(description="Seconds of training.")
+    run: str = Field(description="Path of the run folder, relative to the study folder.")
+
+
+class Trial(ResultModel):
+    """One recipe of the search."""
+
+    number: int = Field(description="Number of the trial, from 0.")
+    values: JsonObject = Field(description="Values of the hyper-parameters.")
+    state: Literal["done", "failed", "unfinished"] = Field(description="State of the trial.")
+    reason: str | None = Field(description="Kind of failure; null if the trial did not fail.")
+    message: str = Field(description="Message of the failure; empty if the trial did not fail.")
+    rungs: tuple[TrialRung, ...] = Field(description="Results at each rung that was reached.")
+    is_tie: bool = Field(
+        description="True if the loss is not significantly above that of the best trial."
+    )
+    is_best: bool = Field(description="True for the trial with the lowest validation loss.")
+    is_default: bool = Field(description="True if the values are those of the default recipe.")
+
+
+class TuningProgress(ResultModel):
+    """The best result after one more finished run."""
+
+    seconds: float = Field(description="Seconds since the start of the study.")
+    epochs: float = Field(description="Number of epochs of all runs so far.")
+    best_validation: Fraction = Field(
+        description="Highest validation accuracy so far, as a fraction."
+    )
+    best_loss: float = Field(description="Lowest validation loss so far, in nats.")
+    trial: int = Field(description="Number of the trial that finished.")
+
+
+class Rung(ResultModel):
+    """One rung of successive halving."""
+
+    epochs: float = Field(description="Number of epochs after which trials are compared.")
+    trials: int = Field(description="Number of trials that reached the rung.")
+
+
+class TuningSeconds(ResultModel):
+    """The time of a search."""
+
+    total: float = Field(description="Seconds of the whole study.")
+    search: float = Field(description="Seconds until the last trial finished.")
+    final: float = Field(description="Seconds of retraining the best recipe and the defaults.")
+
+
+class Tuning(ContenderFinding):
+    """The finding of `headstart tune`."""
+
+    study: Literal["tune"] = "tune"
+    model: str = Field(description="Name of the model, such as cnn.")
+    best: JsonObject = Field(description="Values of the best trial.")
+    defaults: JsonObject = Field(description="Values of the default recipe for the same keys.")
+    run: str = Field(
+        description="Path of the best recipe's representative run, relative to the study folder."
+    )
+    validation: ValidationScores = Field(
+        description="Scores of the best recipe on the validation images, over new seeds."
+    )
+    test: ContenderScores | None = Field(
+        description="Scores of the best recipe on the test images; null if there are none."
+    )
+    optimism: Optimism | None = Field(
+        description="Optimism of the selection; null if there are no test images."
+    )
+    trials: tuple[Trial, ...] = Field(description="All trials.")
+    history: tuple[TuningProgress, ...] = Field(
+        description="Progress of the search after each finished run."
+    )
+    importance: dict[str, float] = Field(
+        description="Fraction of the variance of the log loss that each hyper-parameter explains."
+    )
+    space: JsonObject = Field(
+        description="Search space: choices or ranges of each hyper-parameter."
+    )
+    rungs: tuple[Rung, ...] = Field(description="Rungs of successive halving.")
+    seconds: TuningSeconds = Field(description="Time of the study.")
+    sentences: tuple[str, ...] = Field(description="The finding in words, one sentence each.")
