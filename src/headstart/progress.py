@@ -1,6 +1,8 @@
-"""Progress on stderr: a bar with time left on a terminal or in a notebook, else a plain line now and then; nothing when quiet.
+"""Progress of long work, on stderr.
 
-Results never come through here: stdout belongs to them.
+On a terminal and in a notebook, progress is a bar with the time left. Elsewhere it is a plain line
+every ten seconds. Nothing is shown in quiet mode. Results are never printed here: they belong on
+stdout.
 """
 
 from __future__ import annotations
@@ -19,12 +21,12 @@ if TYPE_CHECKING:
 
 PLAIN_LINE_EVERY_SECONDS = 10.0
 INNER_BAR_AFTER_SECONDS = 0.5
-_REDRAW_SECONDS = 0.2  # of a bar in a notebook: each is a message to the page
-_hushed = False
+_REDRAW_SECONDS = 0.2  # Every redraw of a notebook's bar is a message to the page.
+_are_lines_muted = False
 
 
 def in_notebook() -> bool:
-    """Whether this process is the kernel of a Jupyter notebook."""
+    """Return whether this process is the kernel of a Jupyter notebook."""
     if "ipykernel" not in sys.modules:
         return False
     from IPython import get_ipython
@@ -32,7 +34,7 @@ def in_notebook() -> bool:
     return type(get_ipython()).__name__ == "ZMQInteractiveShell"
 
 
-_quiet = not in_notebook()  # a library is silent; the command line calls `show_progress(True)`
+_quiet = not in_notebook()  # A library is silent. The command line calls `show_progress(True)`.
 _advanced: Callable[[], None] | None = None
 
 
@@ -43,143 +45,156 @@ def show_progress(on: bool) -> None:
 
 
 def on_advance(callback: Callable[[], None] | None) -> None:
-    """Call `callback` whenever any work of this process advances, shown or not: a sign of life. It must be quick."""
+    """Register a function that is called whenever any work of this process advances.
+
+    It serves as a heartbeat, and is called whether or not progress is shown.
+
+    Args:
+        callback: A fast function without arguments. None removes the registered one.
+    """
     global _advanced
     _advanced = callback
 
 
 def say(text: str) -> None:
-    """Print one line for a person on stderr, unless quiet."""
-    if not _quiet and not _hushed:
+    """Print one line on stderr, unless quiet or muted."""
+    if not _quiet and not _are_lines_muted:
         print(text, file=sys.stderr, flush=True)
 
 
 def warn(text: str) -> None:
-    """Print one line on stderr, also when quiet: something went wrong that does not end the work."""
+    """Print one line on stderr, even when quiet, about a problem that does not end the work."""
     print(text, file=sys.stderr, flush=True)
 
 
 @contextmanager
-def hushed() -> Iterator[None]:
-    """Lines that the block says are left out: of one run among many, say. Bars stay."""
-    global _hushed
-    before, _hushed = _hushed, True
+def muted() -> Iterator[None]:
+    """Suppress the lines of `say` while the block runs, such as those of one run among many.
+
+    Bars are still shown.
+    """
+    global _are_lines_muted
+    before, _are_lines_muted = _are_lines_muted, True
     try:
         yield
     finally:
-        _hushed = before
+        _are_lines_muted = before
 
 
 class Task:
-    """Work of a known size. `advance` counts it; `note` says a few words beside the bar.
+    """Work of a known size.
 
     Attributes:
-        title, total, unit: as in `task`. done: what was counted. said: the last note.
+        title: Description of the work, in a few words.
+        total: Size of the work, in units.
+        unit: Name of one unit, in the plural.
+        done: Units completed.
+        last_note: Text of the last call of `note`.
     """
 
     title: str
     total: float
     unit: str
     done: float
-    said: str
+    last_note: str
 
     def __init__(
         self,
         title: str,
         total: float,
         unit: str,
-        bar: Progress | None,
+        bar: Progress | None = None,
         *,
         is_inner: bool = False,
-        page: _PageBar | None = None,
+        notebook_bar: _NotebookBar | None = None,
     ) -> None:
         self.title, self.total, self.unit = title, total, unit
-        self._bar, self._page = bar, page
-        self._id: TaskID | None = (
-            bar.add_task(title, total=total, note="", unit=unit, visible=not is_inner)
-            if bar
-            else None
-        )
         self.done = 0.0
+        self.last_note = ""
+        self._bar, self._notebook_bar = bar, notebook_bar
+        self._id: TaskID | None = None
+        if bar is not None:
+            self._id = bar.add_task(title, total=total, note="", unit=unit, visible=not is_inner)
         self._start = self._last_line = time.monotonic()
-        self.said = ""
 
     def advance(self, amount: float = 1.0) -> None:
         """Count `amount` more units as done."""
         self.done += amount
         if _advanced is not None:
             _advanced()
+
         if self._bar is not None and self._id is not None:
-            is_long = (
-                time.monotonic() - self._start > INNER_BAR_AFTER_SECONDS
-            )  # work within work flickers if it is short
+            # An inner bar appears late: one that is shown for a moment only would flicker.
+            is_long = time.monotonic() - self._start > INNER_BAR_AFTER_SECONDS
             self._bar.update(self._id, completed=self.done, visible=True if is_long else None)
-        elif self._page is not None:
-            self._page.draw(self)
+        elif self._notebook_bar is not None:
+            self._notebook_bar.draw(self)
         elif not _quiet and time.monotonic() - self._last_line > PLAIN_LINE_EVERY_SECONDS:
             self._last_line = time.monotonic()
-            note = f"; {self.said}" if self.said else ""
-            say(
-                f"{self.title}: {self.done:,.0f} of {self.total:,.0f} {self.unit}, {self.seconds_left:.0f} s left{note}"
-            )
+            say(self.as_line(f"{self.seconds_left:.0f} s"))
 
     @property
     def seconds_left(self) -> float:
-        """At the speed so far."""
-        return (
-            (time.monotonic() - self._start) / self.done * (self.total - self.done)
-            if self.done
-            else 0.0
-        )
+        """Estimated time to completion, in seconds, at the average speed so far."""
+        if not self.done:
+            return 0.0
+        return (time.monotonic() - self._start) / self.done * (self.total - self.done)
 
     def resize(self, total: float) -> None:
-        """There is more or less to do than was thought."""
+        """Change the size of the work to `total` units."""
         self.total = total
         if self._bar is not None and self._id is not None:
             self._bar.update(self._id, total=total)
 
     def note(self, text: str) -> None:
-        """Show `text` beside the bar: the loss, the speed."""
-        self.said = text
+        """Show `text` below the bar, such as the loss and the accuracy."""
+        self.last_note = text
         if self._bar is not None and self._id is not None:
             self._bar.update(self._id, note=text)
 
+    def as_line(self, time_left: str) -> str:
+        """Describe the state of the work in one line."""
+        line = f"{self.title}: {self.done:,.0f} of {self.total:,.0f} {self.unit}, {time_left} left"
+        if self.last_note:
+            line += f"; {self.last_note}"
+        return line
 
-class _PageBar:
-    """A bar in a notebook, there while work goes on that takes longer than a moment.
 
-    Not Rich's: that needs ipywidgets, and leaves an empty block below the cell for each bar (15.0).
+class _NotebookBar:
+    """Progress bar of a notebook, visible while work runs that takes longer than half a second.
+
+    Rich's own bar is not used: it needs ipywidgets, and each bar leaves an empty block below the
+    cell (Rich 15.0).
     """
 
     def __init__(self) -> None:
-        self._shown: Any = None
-        self._next = time.monotonic() + INNER_BAR_AFTER_SECONDS
+        self._display: Any = None
+        self._next_draw = time.monotonic() + INNER_BAR_AFTER_SECONDS
 
     def draw(self, task: Task) -> None:
-        if time.monotonic() < self._next:
+        """Draw the state of `task`, at most five times per second."""
+        if time.monotonic() < self._next_draw:
             return
-        self._next = time.monotonic() + _REDRAW_SECONDS
-        note = f"; {task.said}" if task.said else ""
-        text = f"{task.title}: {task.done:,.0f} of {task.total:,.0f} {task.unit}, {approximate_duration(task.seconds_left)} left{note}"
-        self._show(
-            f'<progress value="{task.done:g}" max="{task.total:g}"></progress> {html.escape(text)}'
-        )
+        self._next_draw = time.monotonic() + _REDRAW_SECONDS
+        bar = f'<progress value="{task.done:g}" max="{task.total:g}"></progress>'
+        self._show(f"{bar} {html.escape(task.as_line(approximate_duration(task.seconds_left)))}")
 
-    def end(self) -> None:
-        if self._shown is not None:
+    def clear(self) -> None:
+        """Remove the bar from the page."""
+        if self._display is not None:
             self._show("")
 
     def _show(self, code: str) -> None:
         from IPython.display import display
 
         content = {"text/html": code, "text/plain": ""}
-        if self._shown is None:
-            self._shown = display(content, raw=True, display_id=True)
+        if self._display is None:
+            self._display = display(content, raw=True, display_id=True)
         else:
-            self._shown.update(content, raw=True)
+            self._display.update(content, raw=True)
 
 
-_open_bar: Progress | None = None  # one live display at a time: nested tasks share it
+_open_bar: Progress | None = None  # Nested tasks share one live display.
 
 
 @contextmanager
@@ -187,30 +202,25 @@ def task(title: str, total: float, unit: str = "") -> Iterator[Task]:
     """Show work in progress while the block runs.
 
     Args:
-        title: what is being done, a few words.
-        total: its size, in `unit`s.
-        unit: name of what is counted ("images", "MB").
+        title: What is being done, in a few words.
+        total: Size of the work, in units.
+        unit: Name of what is counted, in the plural, such as "images" or "MB".
+
+    Yields:
+        The task, whose `advance` counts completed units.
     """
     global _open_bar
     if not _quiet and in_notebook():
-        page = _PageBar()
+        notebook_bar = _NotebookBar()
         try:
-            yield Task(title, total, unit, None, page=page)
+            yield Task(title, total, unit, notebook_bar=notebook_bar)
         finally:
-            page.end()
+            notebook_bar.clear()
         return
+
     if _quiet or not sys.stderr.isatty():
-        yield Task(title, total, unit, None)
+        yield Task(title, total, unit)
         return
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-    from rich.table import Column
 
     if _open_bar is not None:
         inner = Task(title, total, unit, _open_bar, is_inner=True)
@@ -220,20 +230,46 @@ def task(title: str, total: float, unit: str = "") -> Iterator[Task]:
             if inner._id is not None:
                 _open_bar.remove_task(inner._id)
         return
-    rest = Column(
-        ratio=1, no_wrap=True, overflow="ellipsis"
-    )  # the note gives way first where the terminal is narrow
-    columns = (
-        TextColumn("{task.description}", table_column=Column(no_wrap=True)),
-        BarColumn(bar_width=20),
-        MofNCompleteColumn(table_column=Column(no_wrap=True)),
-        TextColumn("{task.fields[unit]}", table_column=Column(no_wrap=True)),
-        TimeRemainingColumn(compact=True, table_column=Column(no_wrap=True)),
-        TextColumn("{task.fields[note]}", table_column=rest),
-    )
-    with Progress(*columns, console=Console(stderr=True), transient=True, expand=True) as bar:
+
+    with _terminal_bars() as bar:
         _open_bar = bar
         try:
             yield Task(title, total, unit, bar)
         finally:
             _open_bar = None
+
+
+def _terminal_bars() -> Progress:
+    """Return a live display of bars on stderr, with the notes of the tasks on lines of their own.
+
+    A note beside its bar would be cut off on a terminal of 80 columns, and a note holds the
+    numbers that matter most.
+    """
+    from rich.console import Console, RenderableType
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+    from rich.table import Column
+    from rich.text import Text
+
+    class BarsAndNotes(Progress):
+        def get_renderables(self) -> Iterator[RenderableType]:
+            visible = [bar for bar in self.tasks if bar.visible]
+            yield self.make_tasks_table(visible)
+            for bar in visible:
+                if bar.fields["note"]:
+                    yield Text(f"  {bar.fields['note']}", no_wrap=True, overflow="ellipsis")
+
+    return BarsAndNotes(
+        TextColumn("{task.description}", table_column=Column(no_wrap=True, overflow="ellipsis")),
+        BarColumn(bar_width=20),
+        MofNCompleteColumn(table_column=Column(no_wrap=True)),
+        TextColumn("{task.fields[unit]}", table_column=Column(no_wrap=True)),
+        TimeRemainingColumn(compact=True, table_column=Column(no_wrap=True)),
+        console=Console(stderr=True),
+        transient=True,
+    )

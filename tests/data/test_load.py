@@ -2,6 +2,8 @@
 
 import os
 import re
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from headstart import store
+from headstart import machine, store
 from headstart.data import Dataset, _load, load
 from headstart.data.formats import _decode, _pixel_csv
 from headstart.errors import InputError, ResourceError
@@ -236,3 +238,22 @@ def test_a_name_that_is_not_utf8_is_an_error(tmp_path: Path) -> None:
     except OSError:
         pytest.skip("this file system refuses such names")
     assert "not UTF-8" in fails(tmp_path)
+
+
+def test_images_are_decoded_on_no_more_threads_than_the_control_group_allows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "cpu.max").write_text("100000 100000\n")
+    monkeypatch.setattr(machine, "_CGROUP", tmp_path)
+    monkeypatch.setattr(machine.os, "sched_getaffinity", lambda _: range(64))
+    threads = set()
+    decode_one = _decode.read_image
+
+    def read_image(*args: Any) -> Any:
+        threads.add(threading.get_ident())
+        time.sleep(0.02)  # long enough for other threads to start
+        return decode_one(*args)
+
+    monkeypatch.setattr(_decode, "read_image", read_image)
+    load(folder_of(tmp_path / "pets"))
+    assert len(threads) == 1

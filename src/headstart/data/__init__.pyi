@@ -23,6 +23,9 @@ from ._split import (
     without_test as without_test,
     write_split as write_split,
 )
+from ._summary import (
+    summary_line as summary_line,
+)
 from ._thumbnails import (
     as_picture as as_picture,
     data_uri as data_uri,

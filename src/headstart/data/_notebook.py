@@ -1,41 +1,57 @@
-"""A dataset as HTML for notebooks: what it is, and an image of each class."""
+"""HTML that a notebook shows for a dataset: its size and shape, and one image per class."""
 
 from __future__ import annotations
 
 import html
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from headstart.data._memory_maps import take
 from headstart.data._thumbnails import data_uri
 
-if TYPE_CHECKING:
-    from headstart.data._types import Dataset
-
-_CLASSES, _SIDE_PX = 10, 48
+_SHOWN_CLASSES = 10
+_IMAGE_PX = 48
 
 
-def dataset_html(dataset: Dataset) -> str:
-    """One line of facts; below, the first image of each of the first ten classes with its name and number of images."""
-    height, width, channels = dataset.image_shape
-    counts = np.bincount(dataset.labels, minlength=len(dataset.class_names))
+def dataset_html(
+    name: str,
+    images: NDArray[np.uint8],
+    labels: NDArray[np.int64],
+    class_names: tuple[str, ...],
+) -> str:
+    """Return HTML with one line of facts and the first image of each of the first ten classes.
+
+    The parameters have the meaning of the attributes of `Dataset`. A class without images is left
+    out of the pictures.
+    """
+    _, height, width, channels = images.shape
+    colour = "grey" if channels == 1 else "RGB"
+    counts = np.bincount(labels, minlength=len(class_names)).tolist()
     facts = (
-        f"<b>{html.escape(dataset.name)}</b>: {len(dataset):,} images, {width}x{height} {'grey' if channels == 1 else 'RGB'}, "
-        f"{len(counts)} classes"
+        f"<b>{html.escape(name)}</b>: {len(images):,} images, {width}x{height} {colour}, "
+        f"{len(counts):,} classes"
     )
-    shown = range(min(_CLASSES, len(counts)))
-    cells = [_cell(dataset, number, int(counts[number])) for number in shown if counts[number]]
-    more = (
-        f"<div>… and {len(counts) - _CLASSES} more classes</div>" if len(counts) > _CLASSES else ""
-    )
-    return f"<div>{facts}</div><div style='display: flex; gap: 0.5em; flex-wrap: wrap'>{''.join(cells)}</div>{more}"
 
+    figures = []
+    for label, count in enumerate(counts[:_SHOWN_CLASSES]):
+        if count:
+            (image,) = take(images, np.flatnonzero(labels == label)[:1])
+            figures.append(_figure(image, class_names[label], count))
 
-def _cell(dataset: Dataset, label: int, count: int) -> str:
-    name = html.escape(dataset.class_names[label])
-    (image,) = take(dataset.images, np.flatnonzero(dataset.labels == label)[:1])
+    hidden = len(counts) - _SHOWN_CLASSES
+    more = f"<div>… and {hidden:,} more classes</div>" if hidden > 0 else ""
     return (
-        f"<figure style='margin: 0; text-align: center; font-size: small'><img src='{data_uri(image, _SIDE_PX)}' alt='{name}' "
-        f"height='{_SIDE_PX}' style='image-rendering: pixelated'><figcaption>{name}<br>{count:,}</figcaption></figure>"
+        f"<div>{facts}</div>"
+        f"<div style='display: flex; gap: 0.5em; flex-wrap: wrap'>{''.join(figures)}</div>{more}"
+    )
+
+
+def _figure(image: NDArray[np.uint8], class_name: str, count: int) -> str:
+    name = html.escape(class_name)
+    return (
+        "<figure style='margin: 0; text-align: center; font-size: small'>"
+        f"<img src='{data_uri(image, _IMAGE_PX)}' alt='{name}' height='{_IMAGE_PX}' "
+        "style='image-rendering: pixelated'>"
+        f"<figcaption>{name}<br>{count:,}</figcaption></figure>"
     )

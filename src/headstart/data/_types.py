@@ -13,7 +13,7 @@ PART_NAMES = {TRAIN: "train", VALIDATION: "validation", TEST: "test"}
 Resize = Literal["pad", "crop", "squish"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Dataset:
     """Labelled images of one shape.
 
@@ -47,10 +47,18 @@ class Dataset:
     def __len__(self) -> int:
         return len(self.labels)
 
+    def __repr__(self) -> str:
+        height, width, channels = self.image_shape
+        colour = "grey" if channels == 1 else "RGB"
+        return (
+            f"<Dataset {self.name}: {len(self):,} images of {width}x{height} pixels, {colour}; "
+            f"{len(self.class_names):,} classes>"
+        )
+
     def _repr_html_(self) -> str:
         from headstart.data._notebook import dataset_html
 
-        return dataset_html(self)
+        return dataset_html(self.name, self.images, self.labels, self.class_names)
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -59,7 +67,7 @@ class Dataset:
         return height, width, channels
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Split:
     """Which images train, choose and judge. Made once, shared by every contender.
 
@@ -76,3 +84,23 @@ class Split:
     seed: int
     duplicates_removed: int
     fingerprint: str
+
+    def __repr__(self) -> str:
+        return (
+            f"<Split: train {len(self.train):,}, validation {len(self.validation):,}, "
+            f"test {len(self.test):,}; seed {self.seed}>"
+        )
+
+
+def class_counts(dataset: Dataset, indices: NDArray[np.int64] | None = None) -> NDArray[np.int64]:
+    """Count the images of each class.
+
+    Args:
+        dataset: The dataset.
+        indices: Indices of the images to count. None counts all of them.
+
+    Returns:
+        Int64 array of shape (K,).
+    """
+    labels = dataset.labels if indices is None else dataset.labels[indices]
+    return np.bincount(labels, minlength=len(dataset.class_names))

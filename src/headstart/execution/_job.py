@@ -120,7 +120,7 @@ def attempt(job: Job, dataset: Dataset, split: Split) -> Outcome:
 
     split = job.split_of(dataset, split)
     try:
-        with progress.hushed():  # the study says what it plans and what came of it
+        with progress.muted():  # the study says what it plans and what came of it
             return Outcome(job, train(job.recipe, dataset, split, job.seed, job.folder), None)
     except RunFailed as error:
         return Outcome(job, None, "not finite", str(error))

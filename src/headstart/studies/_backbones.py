@@ -238,7 +238,7 @@ def _judged(
     name: str, recipe: Recipe, dataset: Dataset, sample: Split, seconds: float
 ) -> dict[str, Any]:
     side = recipe.flat()["input_px"]
-    with progress.hushed():
+    with progress.muted():
         features = compute_features(recipe, dataset, sample, 0, side)
     probe = cross_validated_probe(features.of(sample.train), dataset.labels[sample.train])
     return {

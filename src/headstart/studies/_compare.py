@@ -237,7 +237,7 @@ def _run_all(entries: list[Entry], dataset: Dataset, split: Split, folder: Path)
             path = folder / "runs" / f"{folder_name(entry.name)}-seed{seed}"
             recipe = entry.recipe.model_copy(update={"time_limit": entry.run_seconds})
             try:
-                with progress.hushed():
+                with progress.muted():
                     train(recipe, dataset, split, seed, path)
                 entry.runs[seed] = path
             except RunFailed as error:

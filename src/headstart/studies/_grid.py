@@ -257,7 +257,7 @@ def _costs(variants: Sequence[Variant], dataset: Dataset, split: Split) -> dict[
     """Seconds of a run of each variant; those that differ only in numbers of the optimizer cost the same."""
     known: dict[tuple[str, int], float] = {}
     found = {}
-    with progress.task("timing a few steps", len(variants), "recipes") as task, progress.hushed():
+    with progress.task("timing a few steps", len(variants), "recipes") as task, progress.muted():
         for one in variants:
             seen = one.split_of(dataset, split)
             like = one.recipe.model_copy(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import threading
 import time
 import warnings
@@ -23,6 +22,7 @@ from headstart.data._memory_maps import put
 from headstart.data._thumbnails import as_picture
 from headstart.data._types import Resize
 from headstart.errors import InputError
+from headstart.machine import usable_cores
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -279,11 +279,8 @@ def in_threads(
     work: Callable[[Item], Result], items: Sequence[Item], title: str, unit: str = "images"
 ) -> list[Result]:
     """`work` of each item in order, on all processors (Pillow decodes outside the interpreter's lock), with progress."""
-    workers = (
-        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    )
     results: list[Result] = []
-    with progress.task(title, len(items), unit) as task, ThreadPoolExecutor(workers) as pool:
+    with progress.task(title, len(items), unit) as task, ThreadPoolExecutor(usable_cores()) as pool:
         for start in range(0, len(items), BATCH):
             for result in pool.map(work, items[start : start + BATCH]):
                 results.append(result)
