@@ -245,7 +245,7 @@ def test_images_are_decoded_on_no_more_threads_than_the_control_group_allows(
 ) -> None:
     (tmp_path / "cpu.max").write_text("100000 100000\n")
     monkeypatch.setattr(machine, "_CGROUP", tmp_path)
-    monkeypatch.setattr(machine.os, "sched_getaffinity", lambda _: range(64))
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: range(64))
     threads = set()
     decode_one = _decode.read_image
 
