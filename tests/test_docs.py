@@ -1,24 +1,128 @@
-"""What the documentation shows runs."""
+"""Checks of the documentation: examples run, links and commands work, and prose is easy to read."""
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import typer
 
-PAGE = Path(__file__).parents[1] / "docs" / "python.md"
+from headstart import cli
+
+ROOT = Path(__file__).parents[1]
+PYTHON_PAGE = ROOT / "docs" / "python.md"
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "CHANGELOG.md",
+    *sorted((ROOT / "docs").glob("*.md")),
+    *sorted((ROOT / "benchmarks").glob("*.md")),
+]
+CODE_BLOCK = re.compile(r"^ *```.*?^ *```$", re.MULTILINE | re.DOTALL)
+COMMAND = r"^(?:cat .*\| |torchrun .*--no-python )?(headstart [a-z].*)$"
+MOST_COLUMNS = 100
+MOST_WORDS = 30
+
+each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 
 
 def test_the_examples_in_python_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    blocks = re.findall(
-        r"^```python\n(.*?)^```", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
-    )
+    text = PYTHON_PAGE.read_text(encoding="utf-8")
+    blocks = re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
     assert len(blocks) == 5
-    found: dict[str, object] = {}
+
+    names: dict[str, object] = {}
     for block in blocks:
-        exec(compile(block, str(PAGE), "exec"), found)
-    assert {"wrong", "finding", "search", "logits"} <= set(found)
-    assert tuple(found["logits"].shape) == (4, 10)  # type: ignore[attr-defined]
+        exec(compile(block, str(PYTHON_PAGE), "exec"), names)
+
+    assert {"wrong", "finding", "search", "logits"} <= set(names)
+    assert tuple(names["logits"].shape) == (4, 10)  # type: ignore[attr-defined]
     assert (tmp_path / "runs" / "mine" / "model.safetensors").exists()
+
+
+@each_page
+def test_relative_links_lead_to_files_and_headings(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    for path, anchor in re.findall(r"\]\(([^)#\s]*)(?:#([^)\s]*))?\)", text):
+        if path.startswith(("http://", "https://")):
+            continue
+        target = page.parent / path if path else page
+        assert target.exists(), f"{page.name} links to {path}"
+        if anchor:
+            assert anchor in headings(target), f"{page.name} links to {path}#{anchor}"
+
+
+@each_page
+def test_commands_have_verbs_and_options_that_exist(page: Path) -> None:
+    for command in commands(page.read_text(encoding="utf-8")):
+        verb, *words = command.split()[1:]
+        assert verb in VERBS, command
+        unknown = [word for word in words if is_option(word) and word not in VERBS[verb]]
+        assert not unknown, f"{command}: {unknown}"
+
+
+@each_page
+def test_prose_is_wrapped(page: Path) -> None:
+    prose = CODE_BLOCK.sub("", page.read_text(encoding="utf-8"))
+    too_long = [
+        line
+        for line in prose.splitlines()
+        if len(line) > MOST_COLUMNS and not line.startswith(("|", "!")) and " " in line
+    ]
+    assert not too_long
+
+
+@each_page
+def test_sentences_are_short(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    too_long = [sentence for sentence in sentences(text) if len(sentence.split()) > MOST_WORDS]
+    assert not too_long
+
+
+def headings(page: Path) -> set[str]:
+    """Return the anchors that a Markdown page gives its headings."""
+    prose = CODE_BLOCK.sub("", page.read_text(encoding="utf-8"))
+    titles = re.findall(r"^#+ (.*)$", prose, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+def commands(text: str) -> Iterator[str]:
+    """Yield the `headstart` commands of a page, in code blocks and in the text."""
+    text = text.replace("\\\n", " ")
+    for block in CODE_BLOCK.findall(text):
+        for command in re.findall(COMMAND, block, re.MULTILINE):
+            yield re.sub(r" +#.*", "", command)
+    yield from re.findall(r"`(headstart [a-z][^`]*)`", CODE_BLOCK.sub("", text))
+
+
+def is_option(word: str) -> bool:
+    """Return whether a word of a command is an option, and not a number or standard input."""
+    return re.fullmatch(r"-[a-z]|--[a-z].*", word) is not None
+
+
+def sentences(text: str) -> Iterator[str]:
+    """Yield the sentences of a page, without code. Each table cell is a text of its own."""
+    prose = CODE_BLOCK.sub("", text)
+    prose = re.sub(r"`[^`]*`", "CODE", prose)
+    prose = re.sub(r"\]\([^)]*\)", "]", prose)
+    for block in re.split(r"\n\s*\n|\n(?=\s*(?:[-*]|\d+\.) )|\n(?=#)|^#.*$|\|", prose):
+        yield from re.split(r"(?<=[.!?:;])\s+(?=[A-Z*\[(])", " ".join(block.split()))
+
+
+def options_of_verbs() -> dict[str, set[str]]:
+    """Return the options that each verb of the command line accepts."""
+    for module in pkgutil.iter_modules(cli.__path__):
+        importlib.import_module(f"headstart.cli.{module.name}")
+    options: dict[str, set[str]] = {}
+    for verb, command in typer.main.get_command(cli.app).commands.items():  # type: ignore[attr-defined]
+        options[verb] = {"--help"}
+        for parameter in command.params:
+            options[verb].update(parameter.opts, parameter.secondary_opts)
+    return options
+
+
+VERBS = options_of_verbs()
