@@ -25,13 +25,13 @@ from scipy.stats import norm
 import headstart
 from headstart import store
 from headstart.evaluation import (
-    CurvePair,
+    CurveComparison,
     accuracy_interval,
-    curve_pair,
+    compare_curves,
     exact_mcnemar,
+    minimum_detectable_effect,
     paired_bootstrap,
     recipe_test,
-    smallest_detectable,
     verdict,
     wilson_interval,
 )
@@ -194,7 +194,7 @@ def _share_significant(
         if seeds == 1:
             test = exact_mcnemar(a[0], b[0])
             p_values.append(test.p_value)
-            reported.append(smallest_detectable(test.only_a + test.only_b, n))
+            reported.append(minimum_detectable_effect(test.only_a + test.only_b, n))
         else:
             difference_test = recipe_test(a, b)
             p_values.append(difference_test.p_value)
@@ -229,7 +229,7 @@ def _are_covered(rng: np.random.Generator, seeds: int, spread: float) -> list[bo
     return [estimate.interval[0] <= truth <= estimate.interval[1] for estimate, truth in estimates]
 
 
-def _study(rng: np.random.Generator, seeds: int, spread: float) -> CurvePair:
+def _study(rng: np.random.Generator, seeds: int, spread: float) -> CurveComparison:
     """Simulate two curves on the same images.
 
     The run's effect on an image and its luck are drawn separately for each number of labels.
@@ -250,7 +250,7 @@ def _study(rng: np.random.Generator, seeds: int, spread: float) -> CurvePair:
         curves.append(
             ease + normal(1, 1, CURVE_IMAGES, DIFFERENT) + run + z * (1 + luck**2) ** 0.5 > 0
         )
-    return curve_pair(LABELS, *curves)
+    return compare_curves(LABELS, *curves)
 
 
 def train_pool(path: Path, runs: int, epochs: float) -> Bools:

@@ -15,7 +15,7 @@ from headstart.classifier import load_classifier
 from headstart.data import Dataset, list_images, load, make_split
 from headstart.deploy import named_sources, open_images, open_model, predict
 from headstart.errors import InputError
-from headstart.evaluation import calibrate
+from headstart.evaluation import apply_temperature
 from headstart.models.recipes import make_recipe
 from headstart.training import train
 
@@ -81,7 +81,7 @@ def test_predictions_of_files_are_those_that_the_run_wrote_calibrated(
     assert len(rows) == 24
     assert temperature != 1
     assert found.labels == [row["predicted"] for row in rows]
-    assert np.abs(found.probabilities - calibrate(wanted, temperature)).max() < 1e-4
+    assert np.abs(found.probabilities - apply_temperature(wanted, temperature)).max() < 1e-4
 
 
 def test_a_path_its_bytes_and_an_open_file_are_the_same_image(photos: Path, run: Path) -> None:

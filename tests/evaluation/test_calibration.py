@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from headstart.evaluation import calibrate, fit_temperature
+from headstart.evaluation import apply_temperature, fit_temperature
 
 
 def honest(n: int, classes: int = 4) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
@@ -20,13 +20,13 @@ def test_the_temperature_undoes_what_made_probabilities_too_sure_or_too_timid(
     factor: float,
 ) -> None:
     labels, probabilities = honest(20_000)
-    found = fit_temperature(labels, calibrate(probabilities, 1 / factor))
+    found = fit_temperature(labels, apply_temperature(probabilities, 1 / factor))
     assert found == pytest.approx(factor, rel=0.05)
 
 
 def test_calibrating_keeps_the_order_of_classes_and_sums_to_one() -> None:
     _, probabilities = honest(200)
-    found = calibrate(probabilities, 3.0)
+    found = apply_temperature(probabilities, 3.0)
     assert np.array_equal(found.argsort(1), probabilities.argsort(1))
     assert np.abs(found.sum(1) - 1).max() < 1e-6
     assert found.dtype == np.float32
@@ -35,11 +35,11 @@ def test_calibrating_keeps_the_order_of_classes_and_sums_to_one() -> None:
 def test_a_few_images_that_are_all_right_do_not_make_a_classifier_certain() -> None:
     probabilities = np.full((20, 2), 0.1, np.float32)
     probabilities[:, 0] = 0.9
-    found = calibrate(probabilities, fit_temperature(np.zeros(20, np.int64), probabilities))
+    found = apply_temperature(probabilities, fit_temperature(np.zeros(20, np.int64), probabilities))
     assert 0.93 < found[0, 0] < 0.97  # (20 + 1) / (20 + 2)
 
 
 def test_a_probability_of_zero_stays_finite() -> None:
     probabilities = np.array([[1, 0, 0], [0, 1, 0], [0, 0, 1]], np.float32)
     temperature = fit_temperature(np.array([0, 1, 1]), probabilities)
-    assert np.isfinite(calibrate(probabilities, temperature)).all()
+    assert np.isfinite(apply_temperature(probabilities, temperature)).all()

@@ -7,9 +7,9 @@ from scipy.stats import norm
 from headstart.evaluation import (
     accuracy_interval,
     exact_mcnemar,
+    minimum_detectable_effect,
     paired_bootstrap,
     recipe_test,
-    smallest_detectable,
     verdict,
 )
 from headstart.evaluation._paired_tests import BoolArray
@@ -74,7 +74,7 @@ def test_differences_of_the_size_a_test_names_are_found_about_four_times_in_five
         a, b = two_recipes(rng, seeds, 1000, (0.9, 0.86))
         discordant = int((a[0] != b[0]).sum())
         said.append(
-            smallest_detectable(discordant, 1000)
+            minimum_detectable_effect(discordant, 1000)
             if seeds == 1
             else recipe_test(a, b).smallest_detectable
         )

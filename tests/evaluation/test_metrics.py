@@ -7,7 +7,7 @@ import pytest
 from sklearn.metrics import f1_score, log_loss
 
 from headstart.errors import InputError
-from headstart.evaluation import Confusion, most_confused, summarise, wilson_interval
+from headstart.evaluation import Confusion, compute_metrics, most_confused, wilson_interval
 
 # Five images, three classes; right on images 0, 1 and 4. Class 2 is predicted once, for an image of class 0.
 LABELS = np.array([0, 1, 0, 1, 1])
@@ -38,7 +38,7 @@ def test_impossible_counts_have_no_interval(correct: int, n: int) -> None:
 
 
 def test_accuracy_loss_and_confusion_are_those_computed_by_hand() -> None:
-    metrics = summarise(LABELS, PROBABILITIES)
+    metrics = compute_metrics(LABELS, PROBABILITIES)
     assert (metrics.accuracy, metrics.n) == (0.6, 5)
     assert metrics.interval == wilson_interval(3, 5)
     assert metrics.loss == pytest.approx(-np.log([0.8, 0.7, 0.1, 0.4, 0.4]).mean())
@@ -46,7 +46,7 @@ def test_accuracy_loss_and_confusion_are_those_computed_by_hand() -> None:
 
 
 def test_each_class_has_precision_recall_and_f1_and_zero_where_undefined() -> None:
-    first, second, third = summarise(LABELS, PROBABILITIES).per_class
+    first, second, third = compute_metrics(LABELS, PROBABILITIES).per_class
     assert (first.precision, first.recall, first.f1, first.support) == (0.5, 0.5, 0.5, 2)
     assert (second.precision, second.support) == (1.0, 3)
     assert second.recall == pytest.approx(2 / 3)
@@ -59,7 +59,7 @@ def test_metrics_agree_with_scikit_learn_on_random_predictions() -> None:
     probabilities = rng.dirichlet(np.ones(7), 300)
     probabilities[:, 5] = 0
     probabilities /= probabilities.sum(axis=1, keepdims=True)
-    metrics = summarise(labels, probabilities)
+    metrics = compute_metrics(labels, probabilities)
     assert metrics.macro_f1 == pytest.approx(
         f1_score(labels, probabilities.argmax(axis=1), average="macro", zero_division=0)
     )
@@ -70,17 +70,21 @@ def test_metrics_agree_with_scikit_learn_on_random_predictions() -> None:
 
 
 def test_a_class_that_never_occurs_does_not_lower_macro_f1() -> None:
-    metrics = summarise(np.array([0, 1]), np.array([[1.0, 0, 0], [0, 1, 0]]))
+    metrics = compute_metrics(np.array([0, 1]), np.array([[1.0, 0, 0], [0, 1, 0]]))
     assert metrics.macro_f1 == 1.0
     assert metrics.per_class[2].f1 == 0.0
 
 
 def test_a_certain_mistake_has_a_finite_loss() -> None:
-    assert summarise(np.array([1]), np.array([[1.0, 0]])).loss == pytest.approx(-np.log(1e-12))
+    assert compute_metrics(np.array([1]), np.array([[1.0, 0]])).loss == pytest.approx(
+        -np.log(1e-12)
+    )
 
 
 def test_metrics_are_plain_json() -> None:
-    found = json.loads(json.dumps(summarise(LABELS, PROBABILITIES.astype(np.float32)).as_json()))
+    found = json.loads(
+        json.dumps(compute_metrics(LABELS, PROBABILITIES.astype(np.float32)).as_json())
+    )
     assert found["confusion"] == [[1, 0, 1], [1, 2, 0], [0, 0, 0]]
     assert found["per_class"][0] == {"precision": 0.5, "recall": 0.5, "f1": 0.5, "support": 2}
     assert len(found["interval"]) == 2
@@ -88,26 +92,26 @@ def test_metrics_are_plain_json() -> None:
 
 def test_logits_are_refused_with_the_row_and_the_way_out() -> None:
     with pytest.raises(InputError, match=r"row 1 of the probabilities sums to 3\.5") as caught:
-        summarise(np.array([0, 1]), np.array([[0.5, 0.5], [1.5, 2]]))
+        compute_metrics(np.array([0, 1]), np.array([[0.5, 0.5], [1.5, 2]]))
     assert caught.value.hint == "Apply softmax to logits first."
 
 
 @pytest.mark.parametrize("row", [[np.nan, 1.0], [-0.5, 1.5]])
 def test_probabilities_that_are_missing_or_negative_are_refused(row: list[float]) -> None:
     with pytest.raises(InputError, match="row 0 of the probabilities"):
-        summarise(np.array([0]), np.array([row]))
+        compute_metrics(np.array([0]), np.array([row]))
 
 
 def test_a_label_without_a_probability_is_refused() -> None:
     with pytest.raises(
         InputError, match="labels go from 0 to 3, but there are probabilities for classes 0 to 1"
     ):
-        summarise(np.array([0, 3]), np.array([[0.5, 0.5], [0.5, 0.5]]))
+        compute_metrics(np.array([0, 3]), np.array([[0.5, 0.5], [0.5, 0.5]]))
 
 
 def test_no_image_is_refused() -> None:
     with pytest.raises(InputError, match=r"labels have shape \(0,\)"):
-        summarise(np.zeros(0, dtype=np.int64), np.zeros((0, 2)))
+        compute_metrics(np.zeros(0, dtype=np.int64), np.zeros((0, 2)))
 
 
 def test_the_most_confused_pairs_come_first_with_their_rates() -> None:

@@ -19,15 +19,15 @@ from headstart.models import (
     _backbone,
     build_head,
     load_backbone,
-    own_side_px,
-    pinned,
-    summarise,
-    weights_mark,
+    native_input_size,
+    pin_weights,
+    summarise_layers,
+    weights_digest,
 )
 from headstart.models._backbone import Backbone
-from headstart.models._fused import fusing_works
 from headstart.models._options import InceptionOptions, TimmOptions, head_layers
 from headstart.models._weights import PACKAGED, _from_hub
+from headstart.models.fused._fused_conv import fused_ops_work
 
 RANDOM = TimmOptions(pretrained=False)
 
@@ -53,10 +53,10 @@ def images() -> torch.Tensor:
 )
 def test_folding_changes_no_features(name: str) -> None:
     """Some of these hand a convolution's output to more than its batch norm: to a pool, or to a sum."""
-    side, is_only = own_side_px(f"timm/{name}")
+    side, is_only = native_input_size(f"timm/{name}")
     backbone = load_backbone(f"timm/{name}", RANDOM, side if is_only else 64, 0)
     images = 255 * torch.rand(6, 3, 32, 32, generator=torch.Generator().manual_seed(0))
-    backbone.calibrate([images])
+    backbone.calibrate_batch_norm([images])
     with torch.no_grad():
         before = backbone(images)
         after = backbone.fold()(images)
@@ -82,15 +82,15 @@ def test_packaged_weights_are_the_ones_we_know_and_tell_images_apart(
         features = backbone(images)
     assert features.shape == (4, 1280)
     assert features.std(0).mean() > 0.01
-    assert weights_mark(model, BackboneOptions()) == f"sha256:{PACKAGED[model].sha256}"
+    assert weights_digest(model, BackboneOptions()) == f"sha256:{PACKAGED[model].sha256}"
 
 
 def test_a_recipe_knows_a_file_of_weights_by_content_not_by_name(
     resnet_file: Path, tmp_path: Path, images: torch.Tensor
 ) -> None:
-    first = pinned("timm/test_resnet", TimmOptions(weights=str(resnet_file)))
+    first = pin_weights("timm/test_resnet", TimmOptions(weights=str(resnet_file)))
     moved = resnet_file.rename(tmp_path / "renamed.safetensors")
-    second = pinned("timm/test_resnet", TimmOptions(weights=str(moved)))
+    second = pin_weights("timm/test_resnet", TimmOptions(weights=str(moved)))
     assert first == second
     assert (
         isinstance(first, TimmOptions)
@@ -102,7 +102,7 @@ def test_a_recipe_knows_a_file_of_weights_by_content_not_by_name(
 
 
 def test_weights_that_changed_or_went_away_are_not_silently_replaced(resnet_file: Path) -> None:
-    options = pinned("timm/test_resnet", TimmOptions(weights=str(resnet_file)))
+    options = pin_weights("timm/test_resnet", TimmOptions(weights=str(resnet_file)))
     assert isinstance(options, TimmOptions)
     save_file({"conv1.weight": torch.zeros(3)}, resnet_file)
     with pytest.raises(
@@ -117,7 +117,7 @@ def test_weights_that_changed_or_went_away_are_not_silently_replaced(resnet_file
 def test_weights_of_another_network_and_other_formats_are_refused(
     resnet_file: Path, tmp_path: Path
 ) -> None:
-    other = pinned("timm/test_vit", TimmOptions(weights=str(resnet_file)))
+    other = pin_weights("timm/test_vit", TimmOptions(weights=str(resnet_file)))
     assert isinstance(other, TimmOptions)
     with pytest.raises(
         InputError, match=r"do not fit timm/test_vit: \d+ of \d+ tensors are missing"
@@ -125,9 +125,9 @@ def test_weights_of_another_network_and_other_formats_are_refused(
         load_backbone("timm/test_vit", other, 160, 0)
     (tmp_path / "old.pth").write_bytes(b"x")
     with pytest.raises(InputError, match=r"is no .safetensors file(.|\n)*save_file"):
-        pinned("timm/test_resnet", TimmOptions(weights=str(tmp_path / "old.pth")))
+        pin_weights("timm/test_resnet", TimmOptions(weights=str(tmp_path / "old.pth")))
     (tmp_path / "bad.safetensors").write_bytes(b"not tensors at all")
-    bad = pinned("timm/test_resnet", TimmOptions(weights=str(tmp_path / "bad.safetensors")))
+    bad = pin_weights("timm/test_resnet", TimmOptions(weights=str(tmp_path / "bad.safetensors")))
     assert isinstance(bad, TimmOptions)
     with pytest.raises(InputError, match="is no safetensors file"):
         load_backbone("timm/test_resnet", bad, 64, 0)
@@ -176,7 +176,7 @@ def test_a_model_of_the_hub_is_pinned_to_a_commit_and_a_hash(
     (tmp_path / "snapshots" / "abc123").mkdir(parents=True)
     hub = _Hub(resnet_file.rename(tmp_path / "snapshots" / "abc123" / "model.safetensors"))
     monkeypatch.setitem(sys.modules, "huggingface_hub", hub)
-    options = pinned("timm/test_resnet", TimmOptions())
+    options = pin_weights("timm/test_resnet", TimmOptions())
     assert isinstance(options, TimmOptions)
     assert hub.asked == [("timm/test_resnet.r160_in1k", "model.safetensors", None)]
     assert options.revision == "abc123" and (options.weights or "").startswith("sha256:")
@@ -190,7 +190,7 @@ def test_without_a_network_the_error_says_what_works(
     with pytest.raises(
         ResourceError, match=r"no route to host(.|\n)*efficientnet-lite0(.|\n)*--weights"
     ) as caught:
-        pinned("timm/test_resnet", TimmOptions())
+        pin_weights("timm/test_resnet", TimmOptions())
     assert "much more" not in str(caught.value)
 
 
@@ -201,9 +201,9 @@ def test_without_a_network_weights_of_an_earlier_visit_are_taken(
     (tmp_path / commit).mkdir()
     hub = _Hub(None, kept=resnet_file.rename(tmp_path / commit / "model.safetensors"))
     monkeypatch.setitem(sys.modules, "huggingface_hub", hub)
-    options = pinned("timm/test_resnet", TimmOptions())
+    options = pin_weights("timm/test_resnet", TimmOptions())
     assert isinstance(options, TimmOptions) and options.revision == commit
-    assert pinned("timm/test_resnet", TimmOptions(revision=commit)) == options
+    assert pin_weights("timm/test_resnet", TimmOptions(revision=commit)) == options
     assert not hub.asked
 
 
@@ -212,13 +212,13 @@ def test_no_network_is_asked_unless_a_hub_model_is_named(
 ) -> None:
     hub = _Hub(None)
     monkeypatch.setitem(sys.modules, "huggingface_hub", hub)
-    pinned("efficientnet-lite1", BackboneOptions())
-    pinned("timm/test_resnet", RANDOM)
+    pin_weights("efficientnet-lite1", BackboneOptions())
+    pin_weights("timm/test_resnet", RANDOM)
     with pytest.raises(
         InputError,
         match=r"inception-mixed7 comes without weights(.|\n)*--weights(.|\n)*efficientnet-lite0",
     ):
-        weights_mark("inception-mixed7", InceptionOptions())
+        weights_digest("inception-mixed7", InceptionOptions())
     assert not hub.asked
 
 
@@ -232,7 +232,7 @@ def test_no_network_is_asked_unless_a_hub_model_is_named(
 )
 def test_an_unknown_network_names_known_ones(name: str, wanted: str) -> None:
     with pytest.raises(InputError, match=wanted):
-        pinned(name, RANDOM)
+        pin_weights(name, RANDOM)
 
 
 @pytest.mark.parametrize(
@@ -264,7 +264,7 @@ def test_images_are_shown_as_each_network_was_trained_to_see_them(
 def test_training_around_it_moves_nothing_in_a_frozen_backbone(images: torch.Tensor) -> None:
     backbone = load_backbone("timm/test_resnet", RANDOM, 64, 0)
     before = {name: tensor.clone() for name, tensor in backbone.state_dict().items()}
-    holder = nn.Sequential(backbone, nn.Linear(backbone.size, 2)).train()
+    holder = nn.Sequential(backbone, nn.Linear(backbone.num_features, 2)).train()
     optimizer = torch.optim.SGD(
         [weight for weight in holder.parameters() if weight.requires_grad], 0.1
     )
@@ -294,14 +294,16 @@ def test_too_few_pixels_for_a_network_is_an_error_with_a_way_out() -> None:
 def test_inception_is_cut_where_the_published_comparison_cut_it() -> None:
     options = InceptionOptions(pretrained=False)
     backbone = load_backbone("inception-mixed7", options, 150, 0)
-    assert backbone.size == 768 * 7 * 7
-    assert weights_mark("inception-mixed7", options) == "random"
-    shapes = [layer.output_shape for layer in summarise(backbone, torch.zeros(1, 3, 150, 150))]
+    assert backbone.num_features == 768 * 7 * 7
+    assert weights_digest("inception-mixed7", options) == "random"
+    shapes = [
+        layer.output_shape for layer in summarise_layers(backbone, torch.zeros(1, 3, 150, 150))
+    ]
     assert shapes[-1][1:] == (7, 7)
     assert not [
         name for name, _ in backbone.named_parameters() if "Mixed_7" in name or "AuxLogits" in name
     ]
-    head = build_head(backbone.size, 6, options)
+    head = build_head(backbone.num_features, 6, options)
     dense = [module.out_features for module in head.modules() if isinstance(module, nn.Linear)]
     assert dense == [1024, 1024, 1024, 1024, 1024, 6]
     assert [module.p for module in head.modules() if isinstance(module, nn.Dropout)] == [0.0, 0.2]
@@ -320,7 +322,7 @@ def test_a_map_is_pooled_as_asked(pool: str | None, images: torch.Tensor) -> Non
     wanted = {"max": maps[0].amax((2, 3)), "flatten": maps[0].flatten(1)}.get(
         str(pool), maps[0].mean((2, 3))
     )
-    assert torch.allclose(found, wanted, atol=1e-6) and found.shape[1] == backbone.size
+    assert torch.allclose(found, wanted, atol=1e-6) and found.shape[1] == backbone.num_features
 
 
 def test_folding_keeps_a_cut_before_a_batch_norm(images: torch.Tensor) -> None:
@@ -358,7 +360,7 @@ def test_fused_layers_compute_what_they_stand_for_in_bfloat16_too(images: torch.
     ):
         backbone = load_backbone(model, options, 160, 0)
         if not options.pretrained:
-            backbone.calibrate([images])
+            backbone.calibrate_batch_norm([images])
         with torch.no_grad():
             exact = backbone(images)
             folded = backbone.fold()(images)
@@ -377,9 +379,9 @@ def test_fused_layers_compute_what_they_stand_for_in_bfloat16_too(images: torch.
 @pytest.fixture
 def unchecked() -> Iterator[None]:
     """Fused convolutions are checked anew, here and by whoever comes next."""
-    fusing_works.cache_clear()
+    fused_ops_work.cache_clear()
     yield
-    fusing_works.cache_clear()
+    fused_ops_work.cache_clear()
 
 
 def _gone(*_: object) -> torch.Tensor:
@@ -406,14 +408,14 @@ def test_where_fused_convolutions_are_missing_or_wrong_plain_ones_take_their_pla
         monkeypatch.setattr(torch.ops.mkldnn, "_convolution_pointwise", operator)
         with torch.autocast("cpu", torch.bfloat16):
             found = backbone(images).float()
-    assert not fusing_works()
+    assert not fused_ops_work()
     assert nn.functional.cosine_similarity(exact, found).min() > 0.999
 
 
 def test_the_check_of_fused_convolutions_draws_nothing(unchecked: None) -> None:
     before = torch.get_rng_state()
     with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
-        assert fusing_works()
+        assert fused_ops_work()
     assert torch.equal(before, torch.get_rng_state())
 
 
@@ -432,7 +434,7 @@ def test_a_transformer_and_other_families_give_vectors(images: torch.Tensor) -> 
         for pool in (None, "max"):
             backbone = load_backbone(model, RANDOM.model_copy(update={"pool": pool}), 160, 0)
             with torch.no_grad():
-                assert backbone(images).shape == (4, backbone.size)
+                assert backbone(images).shape == (4, backbone.num_features)
 
 
 def test_a_wrong_layer_names_near_ones_and_where_all_are_printed() -> None:

@@ -15,12 +15,12 @@ from headstart.models import (
     Cnn,
     CnnOptions,
     FashionOptions,
-    build,
     build_head,
+    build_network,
     is_backbone,
     load_backbone,
     options_of,
-    summarise,
+    summarise_layers,
 )
 
 PIXEL_MODELS = [name for name in MODELS if not is_backbone(name)]
@@ -30,7 +30,7 @@ PIXEL_MODELS = [name for name in MODELS if not is_backbone(name)]
 @pytest.mark.parametrize("outputs", [1, 7])
 def test_every_network_maps_images_to_one_logit_an_output(name: str, outputs: int) -> None:
     shape = (96, 96, 3) if name == "cnn-scenes" else (28, 28, 1)
-    net = build(name, MODELS[name](), shape, outputs, 0).eval()
+    net = build_network(name, MODELS[name](), shape, outputs, 0).eval()
     assert net(torch.zeros(2, shape[2], *shape[:2])).shape == (2, outputs)
 
 
@@ -48,7 +48,7 @@ def test_every_network_maps_images_to_one_logit_an_output(name: str, outputs: in
     ],
 )
 def test_cnn_fits_any_image_size(shape: tuple[int, int, int]) -> None:
-    net = build("cnn", CnnOptions(), shape, 3, 0)
+    net = build_network("cnn", CnnOptions(), shape, 3, 0)
     assert net(torch.rand(4, shape[2], *shape[:2])).shape == (4, 3)
 
 
@@ -56,8 +56,9 @@ def test_the_cost_of_cnn_grows_far_slower_than_the_pixels() -> None:
     def cost(side: int) -> int:
         return sum(
             layer.multiply_adds
-            for layer in summarise(
-                build("cnn", CnnOptions(), (side, side, 3), 10, 0), torch.zeros(1, 3, side, side)
+            for layer in summarise_layers(
+                build_network("cnn", CnnOptions(), (side, side, 3), 10, 0),
+                torch.zeros(1, 3, side, side),
             )
         )
 
@@ -68,7 +69,8 @@ def test_the_same_seed_gives_the_same_weights_and_leaves_the_global_generator_al
     torch.manual_seed(5)
     before = torch.random.get_rng_state()
     first, second, other = (
-        build("mlp", MODELS["mlp"](), (8, 8, 1), 10, seed).state_dict() for seed in (3, 3, 4)
+        build_network("mlp", MODELS["mlp"](), (8, 8, 1), 10, seed).state_dict()
+        for seed in (3, 3, 4)
     )
     assert torch.equal(before, torch.random.get_rng_state())
     assert all(torch.equal(first[name], second[name]) for name in first)
@@ -76,8 +78,9 @@ def test_the_same_seed_gives_the_same_weights_and_leaves_the_global_generator_al
 
 
 def test_the_published_fashion_net_has_its_published_size() -> None:
-    layers = summarise(
-        build("cnn-fashion", FashionOptions(), (28, 28, 1), 10, 0), torch.zeros(1, 1, 28, 28)
+    layers = summarise_layers(
+        build_network("cnn-fashion", FashionOptions(), (28, 28, 1), 10, 0),
+        torch.zeros(1, 1, 28, 28),
     )
     convolutions = [layer for layer in layers if layer.kind == "Conv2d"]
     assert [layer.parameters for layer in convolutions] == [128 * 9 + 128, 128 * 128 * 9 + 128]
@@ -92,12 +95,12 @@ def test_the_scenes_net_needs_large_images_and_says_so() -> None:
     with pytest.raises(
         InputError, match="cnn-scenes needs images of at least 89x89 pixels; these are 28x28"
     ) as caught:
-        build("cnn-scenes", MODELS["cnn-scenes"](), (28, 28, 3), 6, 0)
+        build_network("cnn-scenes", MODELS["cnn-scenes"](), (28, 28, 3), 6, 0)
     assert "--image-size" in caught.value.hint
 
 
 def test_whitening_makes_the_patches_uncorrelated_and_stays_frozen() -> None:
-    net = build("cnn", CnnOptions(), (16, 16, 1), 2, 0)
+    net = build_network("cnn", CnnOptions(), (16, 16, 1), 2, 0)
     assert isinstance(net, Cnn)
     images = torch.randn(400, 1, 16, 16, generator=torch.Generator().manual_seed(0)).cumsum(
         3

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from headstart.models import BackboneOptions, _backbone, load_backbone
 from headstart.models._backbone import Backbone
-from headstart.models._fused import FusedConv, fusing_works, rounded
-from headstart.models._rounding import correct_rounding, dead_leaves
+from headstart.models.fused._fused_conv import FusedConv, fused_ops_work, round_weights
+from headstart.models.fused._rounding import correct_rounding, dead_leaves_images
 
 
 def _pictures() -> Tensor:
@@ -30,7 +30,7 @@ def _in_bfloat16(backbone: Backbone, images: Tensor) -> Tensor:
 
 @pytest.fixture
 def backbone() -> Backbone:
-    if not fusing_works():
+    if not fused_ops_work():
         pytest.skip(
             "this processor has no fused convolutions in bfloat16, so nothing is rounded in them"
         )
@@ -39,11 +39,11 @@ def backbone() -> Backbone:
 
 def test_the_errors_of_a_kernel_sum_to_about_nothing() -> None:
     weight = torch.randn(64, 4, 3, 3, generator=torch.Generator().manual_seed(0))
-    found, usual = (given.float() - weight for given in (rounded(weight), weight.bfloat16()))
+    found, usual = (given.float() - weight for given in (round_weights(weight), weight.bfloat16()))
     assert found.sum((2, 3)).abs().mean() < usual.sum((2, 3)).abs().mean() / 2
     assert (found.abs() <= weight.abs() / 64 + 2**-7).all()
     points = torch.randn(8, 4, 1, 1)
-    assert torch.equal(rounded(points), points.bfloat16())
+    assert torch.equal(round_weights(points), points.bfloat16())
 
 
 def test_correction_brings_features_in_bfloat16_nearer_to_exact_ones(
@@ -121,7 +121,7 @@ def test_one_thread_and_many_at_once_find_the_same(backbone: Backbone) -> None:
 
 
 def test_the_pictures_are_always_the_same() -> None:
-    first = dead_leaves().clone()
-    dead_leaves.cache_clear()
-    assert torch.equal(dead_leaves(), first)
+    first = dead_leaves_images().clone()
+    dead_leaves_images.cache_clear()
+    assert torch.equal(dead_leaves_images(), first)
     assert first.min() >= 0 and first.max() <= 255 and first.std() > 30

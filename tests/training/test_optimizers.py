@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from headstart.models import CnnOptions, build
+from headstart.models import CnnOptions, build_network
 from headstart.models.recipes._recipe import make_recipe
 from headstart.training._optimizers import Muon, make_optimizers, orthogonalised
 
@@ -32,7 +32,7 @@ def test_muon_keeps_each_filter_banks_norm() -> None:
 
 
 def test_muon_takes_the_convolutions_and_sgd_the_rest() -> None:
-    net = build("cnn", CnnOptions(), (28, 28, 1), 10, 0)
+    net = build_network("cnn", CnnOptions(), (28, 28, 1), 10, 0)
     muon, rest = make_optimizers(net, make_recipe("cnn", {"lr": 0.4, "l2": 0.01}))
     assert all(weight.ndim == 4 for group in muon.param_groups for weight in group["params"])
     moved = {

@@ -18,7 +18,7 @@ from headstart.data import Dataset, Split, load, make_split
 from headstart.errors import InputError
 from headstart.features._feature_cache import compute_features
 from headstart.features._linear_probe import choose_penalty, fit
-from headstart.models import BackboneOptions, Transfer, load_backbone
+from headstart.models import BackboneOptions, BackboneWithHead, load_backbone
 from headstart.models.recipes import make_recipe, resolve
 from headstart.training import _inputs, train
 from headstart.training._inputs import prepare
@@ -161,10 +161,10 @@ def test_a_saved_fine_tuned_classifier_predicts_what_its_run_did(
 def test_lower_stages_learn_slower_and_later() -> None:
     recipe = whole("finetune", layer_decay=0.5, unfreeze=0.6, lr=0.01)
     assert isinstance(recipe.net, BackboneOptions)
-    net = Transfer(
+    net = BackboneWithHead(
         load_backbone(MODEL, recipe.net, 32, 0, empty=True),
         torch.nn.Linear(1280, 3),
-        learns_statistics=False,
+        trains_batch_norm=False,
     )
     (optimizer,) = make_optimizers(net, recipe)
     rates = [group["peak_lr"] for group in optimizer.param_groups]
@@ -197,18 +197,18 @@ def test_batch_norm_stays_what_it_was_when_fine_tuned_and_is_measured_from_scrat
     options = make_recipe(MODEL, SIDE).net
     assert isinstance(options, BackboneOptions)
     images = torch.rand(8, 3, 32, 32) * 255
-    tuned = Transfer(
-        load_backbone(MODEL, options, 32, 0), torch.nn.Linear(1280, 3), learns_statistics=False
+    tuned = BackboneWithHead(
+        load_backbone(MODEL, options, 32, 0), torch.nn.Linear(1280, 3), trains_batch_norm=False
     ).train()
     assert not any(isinstance(module, torch.nn.BatchNorm2d) for module in tuned.modules())
     shown = tuned.backbone.standardise(images)
     assert torch.allclose(
         tuned.backbone.features(shown), load_backbone(MODEL, options, 32, 0)(images), atol=1e-2
     )
-    fresh = Transfer(
+    fresh = BackboneWithHead(
         load_backbone(MODEL, options, 32, 0, empty=True),
         torch.nn.Linear(1280, 3),
-        learns_statistics=True,
+        trains_batch_norm=True,
     ).train()
     norm = next(module for module in fresh.modules() if isinstance(module, torch.nn.BatchNorm2d))
     before = norm.running_mean.clone() if norm.running_mean is not None else None

@@ -15,7 +15,14 @@ from headstart.classifier._device import best_device, prepare_process, use_bfloa
 from headstart.classifier._file_format import FORMAT, ClassifierFile, Use
 from headstart.data import need_pixels, take
 from headstart.errors import InputError
-from headstart.models import Backbone, BackboneOptions, Transfer, build, build_head, load_backbone
+from headstart.models import (
+    Backbone,
+    BackboneOptions,
+    BackboneWithHead,
+    build_head,
+    build_network,
+    load_backbone,
+)
 from headstart.models.recipes import Recipe
 
 _BLOCK_ROWS = 1 << 14
@@ -50,8 +57,8 @@ class StandardisedBackbone(nn.Module):
     def __init__(self, backbone: Backbone) -> None:
         super().__init__()
         self.backbone = backbone
-        self.register_buffer("mean", torch.zeros(backbone.size))
-        self.register_buffer("std", torch.ones(backbone.size))
+        self.register_buffer("mean", torch.zeros(backbone.num_features))
+        self.register_buffer("std", torch.ones(backbone.num_features))
         self.mean: Tensor
         self.std: Tensor
 
@@ -71,9 +78,9 @@ class StandardisedBackbone(nn.Module):
 
 
 class Shown(nn.Module):
-    """Images as the backbone in a `Transfer` wants to see them: resized, in three channels, standardised."""
+    """Images as the backbone in a `BackboneWithHead` wants to see them: resized, in three channels, standardised."""
 
-    def __init__(self, net: Transfer) -> None:
+    def __init__(self, net: BackboneWithHead) -> None:
         super().__init__()
         self._of = (net.backbone,)  # in a tuple: its weights belong to the net alone
 
@@ -326,15 +333,15 @@ def untrained(
     if isinstance(options, BackboneOptions):
         assert input_px is not None, "a backbone needs a side"
         backbone = load_backbone(recipe.model, options, input_px, 0, empty=True)
-        net = build_head(backbone.size, outputs, options)
+        net = build_head(backbone.num_features, outputs, options)
         if not options.learns_end_to_end:
             front = StandardisedBackbone(backbone.fold())
         else:
-            net = Transfer(backbone, net, learns_statistics=not options.pretrained)
+            net = BackboneWithHead(backbone, net, trains_batch_norm=not options.pretrained)
             front = Shown(net)
     else:
         front = Standardise(image_shape[2])
-        net = build(recipe.model, options, image_shape, outputs, 0)
+        net = build_network(recipe.model, options, image_shape, outputs, 0)
     return Classifier(front, net, recipe, class_names, image_shape)
 
 

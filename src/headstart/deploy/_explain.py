@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from headstart.classifier import Standardise, as_floats
 from headstart.errors import InputError, nearest
-from headstart.evaluation import Heat, grad_cam, occlusion
+from headstart.evaluation import Heatmap, grad_cam, occlusion
 
 if TYPE_CHECKING:
     from headstart.classifier import Classifier
@@ -32,8 +32,8 @@ class Explanation:
     label: str
     probability: float
     predicted: str
-    grad_cam: Heat | None
-    occlusion: Heat
+    grad_cam: Heatmap | None
+    occlusion: Heatmap
 
     def as_json(self) -> dict[str, Any]:
         """The same as plain values; numbers with four digits after the point."""
@@ -49,7 +49,7 @@ class Explanation:
         }
 
 
-def _as_json(heat: Heat) -> dict[str, Any]:
+def _as_json(heat: Heatmap) -> dict[str, Any]:
     layer = {"layer": heat.layer} if heat.layer else {}
     return {
         **layer,
@@ -91,7 +91,7 @@ class Evidence:
 
     label: str
     probability: float
-    heat: Heat
+    heat: Heatmap
 
 
 def evidence(classifier: Classifier, image: NDArray[np.uint8]) -> Evidence:
@@ -102,11 +102,11 @@ def evidence(classifier: Classifier, image: NDArray[np.uint8]) -> Evidence:
     return Evidence(classifier.class_names[place], float(probabilities[place]), heat)
 
 
-def _from_inside(classifier: Classifier, image: NDArray[np.uint8], place: int) -> Heat | None:
+def _from_inside(classifier: Classifier, image: NDArray[np.uint8], place: int) -> Heatmap | None:
     return grad_cam(classifier, _pixels(classifier, image), place, mirror=classifier.mirror)
 
 
-def _from_outside(classifier: Classifier, image: NDArray[np.uint8], place: int) -> Heat:
+def _from_outside(classifier: Classifier, image: NDArray[np.uint8], place: int) -> Heatmap:
     pixels = _pixels(classifier, image)
     return occlusion(
         classifier, pixels, place, _mean_colour(classifier).to(pixels), mirror=classifier.mirror

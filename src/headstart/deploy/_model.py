@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headstart.errors import InputError
-from headstart.evaluation import calibrate
+from headstart.evaluation import apply_temperature
 
 if TYPE_CHECKING:
     from headstart.classifier import Classifier, Preprocessing
@@ -101,7 +101,9 @@ class RunModel:
         use = self.classifier.use
         probabilities, familiar = self.classifier.judge(images)
         unfamiliar = None if use.familiarity is None else familiar < use.familiarity.threshold
-        return Predictions(self.class_names, calibrate(probabilities, use.temperature), unfamiliar)
+        return Predictions(
+            self.class_names, apply_temperature(probabilities, use.temperature), unfamiliar
+        )
 
 
 def open_model(run: Path) -> Model:

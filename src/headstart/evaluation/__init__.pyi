@@ -1,58 +1,58 @@
 from ._attributions import (
-    Heat as Heat,
+    Heatmap as Heatmap,
     grad_cam as grad_cam,
     log_odds as log_odds,
     occlusion as occlusion,
 )
 from ._baselines import (
-    FloorResult as FloorResult,
-    floor_sentence as floor_sentence,
+    BaselineResult as BaselineResult,
+    baseline_sentence as baseline_sentence,
     majority_class as majority_class,
     nearest_neighbour as nearest_neighbour,
 )
 from ._calibration import (
-    calibrate as calibrate,
+    apply_temperature as apply_temperature,
     fit_temperature as fit_temperature,
 )
 from ._comparisons import (
-    Pair as Pair,
+    PairedComparison as PairedComparison,
+    comparisons_with as comparisons_with,
     holm as holm,
-    pairs_with as pairs_with,
 )
 from ._gallery import (
     choose_gallery as choose_gallery,
 )
 from ._label_curves import (
-    CurvePair as CurvePair,
-    Labels as Labels,
-    curve_pair as curve_pair,
+    CurveComparison as CurveComparison,
+    LabelEstimate as LabelEstimate,
+    compare_curves as compare_curves,
 )
 from ._metrics import (
     ClassMetrics as ClassMetrics,
     Confusion as Confusion,
     Metrics as Metrics,
+    compute_metrics as compute_metrics,
     most_confused as most_confused,
-    summarise as summarise,
     wilson_interval as wilson_interval,
 )
 from ._overfitting import (
-    Fit as Fit,
-    fit_of as fit_of,
+    FitDiagnosis as FitDiagnosis,
+    diagnose_fit as diagnose_fit,
 )
 from ._paired_tests import (
     PairedTest as PairedTest,
     exact_mcnemar as exact_mcnemar,
+    minimum_detectable_effect as minimum_detectable_effect,
     paired_bootstrap as paired_bootstrap,
-    smallest_detectable as smallest_detectable,
 )
 from ._seed_aware_tests import (
-    Difference as Difference,
-    SeedSpread as SeedSpread,
+    AccuracyDifference as AccuracyDifference,
+    SeedVariance as SeedVariance,
+    accuracy_difference as accuracy_difference,
     accuracy_interval as accuracy_interval,
-    difference_of as difference_of,
     mean_interval as mean_interval,
+    pooled_seed_variance as pooled_seed_variance,
     recipe_test as recipe_test,
-    shared_spread as shared_spread,
 )
 from ._verdict import (
     Verdict as Verdict,

@@ -23,7 +23,7 @@ _COVERED_AT_ONCE = 64  # images a forward pass
 
 
 @dataclass(frozen=True)
-class Heat:
+class Heatmap:
     """Evidence by place, over the whole image.
 
     Attributes:
@@ -49,7 +49,7 @@ def log_odds(logits: Tensor, place: int) -> Tensor:
     return logits[:, place] - others.logsumexp(1)
 
 
-def grad_cam(net: nn.Module, image: Tensor, place: int, *, mirror: bool = False) -> Heat | None:
+def grad_cam(net: nn.Module, image: Tensor, place: int, *, mirror: bool = False) -> Heatmap | None:
     """Where a convolutional net finds evidence for a class: its feature map, each channel weighted by its mean gradient.
 
     The gradient is that of the class's log-odds; what speaks against the class is cut off. It passes through frozen layers.
@@ -76,12 +76,14 @@ def grad_cam(net: nn.Module, image: Tensor, place: int, *, mirror: bool = False)
     maps = [ask.attribute(view.clone().requires_grad_()).detach().float()[0, 0] for view in views]
     heat = (maps[0] + maps[1].flip(1)) / 2 if mirror else maps[0]
     heat = heat.clamp_min(0)
-    return Heat((heat / heat.max().clamp_min(1e-12)).cpu().numpy(), "relative to the largest", name)
+    return Heatmap(
+        (heat / heat.max().clamp_min(1e-12)).cpu().numpy(), "relative to the largest", name
+    )
 
 
 def occlusion(
     net: nn.Module, image: Tensor, place: int, cover: Tensor, *, mirror: bool = False
-) -> Heat:
+) -> Heatmap:
     """How much of a class's log-odds is lost when a part of the image is covered; for any net.
 
     A square cover of 3/16 of the longer side moves over the image; each place gets the mean over the covers that hid it.
@@ -112,7 +114,7 @@ def occlusion(
             baselines=cover.to(image).expand_as(image),
             perturbations_per_eval=_COVERED_AT_ONCE,
         )
-    return Heat(found[0, 0, ::step, ::step].float().cpu().numpy(), "log-odds lost when covered")
+    return Heatmap(found[0, 0, ::step, ::step].float().cpu().numpy(), "log-odds lost when covered")
 
 
 def _map_to_ask(net: nn.Module, image: Tensor) -> tuple[str, nn.Module] | None:

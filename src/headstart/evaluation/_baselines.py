@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from headstart.data import as_picture, stratified, take
 from headstart.errors import InputError
 from headstart.evaluation._paired_tests import BoolArray, as_paired_runs, exact_mcnemar
-from headstart.evaluation._seed_aware_tests import difference_of
+from headstart.evaluation._seed_aware_tests import accuracy_difference
 from headstart.formatting import p_value
 from headstart.progress import task
 
@@ -22,7 +22,7 @@ IntArray = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class FloorResult:
+class BaselineResult:
     """How a floor did on the test images.
 
     Attributes:
@@ -46,7 +46,7 @@ class FloorResult:
 
 def majority_class(
     labels: IntArray, train: IntArray, test: IntArray, class_names: Sequence[str] = ()
-) -> FloorResult:
+) -> BaselineResult:
     """Call every test image the most frequent class of training; the lowest where several are.
 
     Args:
@@ -60,7 +60,7 @@ def majority_class(
     _need_images(train, test)
     majority = int(np.bincount(labels[train]).argmax())
     name = class_names[majority] if class_names else f"class {majority}"
-    return FloorResult(
+    return BaselineResult(
         "majority class",
         labels[test] == majority,
         f"{name} for every image",
@@ -76,7 +76,7 @@ def nearest_neighbour(
     test: IntArray,
     limit: float = 1.2e12,
     seed: int = 0,
-) -> FloorResult:
+) -> BaselineResult:
     """Give every test image the class of the training image nearest in pixels, by Euclidean distance; the first if several are.
 
     Images with a side above 32 pixels are first shrunk, by area averages, to 32 on the longer side. The test set stays whole so
@@ -101,13 +101,13 @@ def nearest_neighbour(
     nearest = _nearest(images, used, test)
     part = f"{len(used):,} of {len(train):,}" if len(used) < len(train) else f"all {len(train):,}"
     note = f"on {width}x{height} pixels, against {part} training images"
-    return FloorResult(
+    return BaselineResult(
         "nearest neighbour on pixels", labels[nearest] == labels[test], note, len(used), len(train)
     )
 
 
-def floor_sentence(
-    name: str, correct: BoolArray, floor: FloorResult, level: float = 0.05, part: str = "test"
+def baseline_sentence(
+    name: str, correct: BoolArray, floor: BaselineResult, level: float = 0.05, part: str = "test"
 ) -> str | None:
     """Say so when a contender does not beat a floor; None when it does.
 
@@ -125,7 +125,7 @@ def floor_sentence(
     p = (
         exact_mcnemar(runs[0], fixed[0]).p_value
         if len(runs) == 1
-        else difference_of(runs, fixed, level).p_value
+        else accuracy_difference(runs, fixed, level).p_value
     )
     ahead = float(runs.mean()) - floor.accuracy
     if ahead > 0 and p <= level:

@@ -9,7 +9,9 @@ _LEAST = 1e-30  # of a probability, so that its logarithm is finite in float32
 _SHARPEST, _FLATTEST = 0.1, 10.0  # temperatures looked at
 
 
-def calibrate(probabilities: NDArray[np.float32], temperature: float) -> NDArray[np.float32]:
+def apply_temperature(
+    probabilities: NDArray[np.float32], temperature: float
+) -> NDArray[np.float32]:
     """Probabilities `(N, K)` at a temperature: their logarithms divided by it, and normalised again.
 
     The order of the classes stays as it is. Of a softmax this is temperature scaling; of the mean over an image and its mirror

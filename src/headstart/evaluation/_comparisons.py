@@ -11,16 +11,16 @@ from headstart.evaluation._paired_tests import (
     BoolArray,
     PairedTest,
     exact_mcnemar,
+    minimum_detectable_effect,
     paired_bootstrap,
-    smallest_detectable,
 )
-from headstart.evaluation._seed_aware_tests import SeedSpread, recipe_test, shared_spread
+from headstart.evaluation._seed_aware_tests import SeedVariance, pooled_seed_variance, recipe_test
 
 About = Literal["recipes", "models"]
 
 
 @dataclass(frozen=True)
-class Pair:
+class PairedComparison:
     """Two contenders, `a` with the higher mean accuracy.
 
     Attributes:
@@ -42,12 +42,14 @@ class Pair:
     mcnemar: tuple[PairedTest, ...] = ()
     bootstrap: tuple[float, float] | None = None
 
-    def is_shown(self, level: float) -> bool:
+    def is_significant(self, level: float) -> bool:
         """`a` is better than `b`, after the correction. (At difference 0 both tests give p = 1.)"""
         return self.p_adjusted <= level
 
 
-def all_pairs(runs: Mapping[str, BoolArray], level: float, about: About) -> tuple[Pair, ...]:
+def all_pairs(
+    runs: Mapping[str, BoolArray], level: float, about: About
+) -> tuple[PairedComparison, ...]:
     """Every pair of contenders, best contenders first; of equal ones, the one entered first.
 
     Args:
@@ -66,7 +68,9 @@ def all_pairs(runs: Mapping[str, BoolArray], level: float, about: About) -> tupl
     )
 
 
-def _with_models(pair: Pair, runs: Mapping[str, BoolArray], level: float) -> Pair:
+def _with_models(
+    pair: PairedComparison, runs: Mapping[str, BoolArray], level: float
+) -> PairedComparison:
     a, b = runs[pair.a], runs[pair.b]
     each_seed = tuple(exact_mcnemar(x, y) for x, y in zip(a, b, strict=False))
     is_of_models = len(a) == len(b) == 1
@@ -77,7 +81,9 @@ def _with_models(pair: Pair, runs: Mapping[str, BoolArray], level: float) -> Pai
     )
 
 
-def pairs_with(name: str, runs: Mapping[str, BoolArray], level: float) -> dict[str, Pair]:
+def comparisons_with(
+    name: str, runs: Mapping[str, BoolArray], level: float
+) -> dict[str, PairedComparison]:
     """Every other contender against the one called `name`, as `a` against `b`; the differences have signs.
 
     The spread over seeds is taken from all of them together: they are variants of one recipe.
@@ -88,7 +94,7 @@ def pairs_with(name: str, runs: Mapping[str, BoolArray], level: float) -> dict[s
     """
     others = [other for other in runs if other != name]
     if min(len(array) for array in runs.values()) >= 2:
-        spread = shared_spread(list(runs.values()))
+        spread = pooled_seed_variance(list(runs.values()))
         raw = [
             _of_recipes(other, name, runs[other], runs[name], level, len(others), spread)
             for other in others
@@ -108,11 +114,11 @@ def _of_recipes(
     runs_b: BoolArray,
     level: float,
     tests: int,
-    spread: SeedSpread | None = None,
-) -> Pair:
+    spread: SeedVariance | None = None,
+) -> PairedComparison:
     found = recipe_test(runs_a, runs_b, level, spread)
     strict = recipe_test(runs_a, runs_b, level / tests, spread)  # Holm's first step, the hardest
-    return Pair(
+    return PairedComparison(
         a,
         b,
         found.difference,
@@ -125,12 +131,12 @@ def _of_recipes(
 
 def _of_models(
     a: str, b: str, runs_a: BoolArray, runs_b: BoolArray, level: float, tests: int
-) -> Pair:
+) -> PairedComparison:
     found = exact_mcnemar(runs_a[0], runs_b[0])
     interval = paired_bootstrap(runs_a, runs_b, level=1 - level)
     n = runs_a.shape[1]
-    least = smallest_detectable(found.only_a + found.only_b, n, level / tests)
-    return Pair(
+    least = minimum_detectable_effect(found.only_a + found.only_b, n, level / tests)
+    return PairedComparison(
         a, b, (found.only_a - found.only_b) / n, interval, found.p_value, found.p_value, least
     )
 

@@ -17,7 +17,7 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Labels:
+class LabelEstimate:
     """A number of labels that was interpolated between those that were tried.
 
     Attributes:
@@ -30,7 +30,7 @@ class Labels:
 
 
 @dataclass(frozen=True)
-class CurvePair:
+class CurveComparison:
     """Two learning curves on the same images, and what chance could have made of them.
 
     Attributes:
@@ -44,30 +44,32 @@ class CurvePair:
     b: Floats
     draws: Floats
 
-    def crossing(self) -> Labels:
+    def crossing(self) -> LabelEstimate:
         """From how many labels on b is ahead of a, or level, as far as the curves go; infinity where b is behind at the end."""
         return self._labels(lambda a, b: _leads_from(self.labels, b - a))
 
-    def matching(self, at: int) -> Labels:
+    def matching(self, at: int) -> LabelEstimate:
         """How many labels b needs for the accuracy that a has with `labels[at]`."""
         return self._labels(lambda a, b: _reaches(self.labels, b, a[at]))
 
-    def _labels(self, of: Callable[[Floats, Floats], float]) -> Labels:
+    def _labels(self, of: Callable[[Floats, Floats], float]) -> LabelEstimate:
         found = [of(a, b) for a, b in self.draws]
         low, high = np.quantile(
             found, [0.025, 0.975], method="inverted_cdf"
         )  # which never mixes two: some are infinite
-        return Labels(of(self.a, self.b), (float(low), float(high)))
+        return LabelEstimate(of(self.a, self.b), (float(low), float(high)))
 
 
-def curve_pair(labels: Sequence[int], a: BoolArray, b: BoolArray, seed: int = 0) -> CurvePair:
+def compare_curves(
+    labels: Sequence[int], a: BoolArray, b: BoolArray, seed: int = 0
+) -> CurveComparison:
     """Two learning curves, resampled over images and seeds.
 
     Images are drawn anew with replacement, the same ones for all points of both curves. Seeds are drawn by multiplying what each
     one deviates from the mean, over both curves at once, by a normal number (a multiplier bootstrap), and the sum of these by the
     ratio of a t to a normal variable with S - 1 degrees of freedom: three seeds drawn with replacement would say that their own
     range is all there is. With 2 (S - 1), as if each curve had normal numbers of its own, intervals hold too little where seeds
-    differ: tests/evaluation/test_crossing.py fails. `benchmarks/evidence.py crossing` counts how often they hold the truth.
+    differ: tests/evaluation/test_label_curves.py fails. `benchmarks/evidence.py crossing` counts how often they hold the truth.
 
     Args:
         labels: ascending.
@@ -104,7 +106,7 @@ def curve_pair(labels: Sequence[int], a: BoolArray, b: BoolArray, seed: int = 0)
             freedom / rng.chisquare(freedom, size=(_RESAMPLES, 1))
         )
         draws = draws + np.einsum("kcs,rs->rkc", off, multipliers)
-    return CurvePair(np.asarray(labels, np.float64), means[0], means[1], draws)
+    return CurveComparison(np.asarray(labels, np.float64), means[0], means[1], draws)
 
 
 def _over_images(right: Floats, rng: np.random.Generator) -> Floats:

@@ -94,7 +94,7 @@ def wilson_interval(correct: int, n: int, level: float = 0.95) -> tuple[float, f
     return float(ends.low), float(ends.high)
 
 
-def summarise(labels: NDArray[np.int64], probabilities: NDArray[np.floating]) -> Metrics:
+def compute_metrics(labels: NDArray[np.int64], probabilities: NDArray[np.floating]) -> Metrics:
     """All metrics of one model on one set of images.
 
     Args:

@@ -14,7 +14,7 @@ _FITTED = 0.995  # of the training images
 
 
 @dataclass(frozen=True)
-class Fit:
+class FitDiagnosis:
     """How a run fitted its training images and what that did for new ones.
 
     Attributes:
@@ -30,11 +30,11 @@ class Fit:
     gap: float
 
 
-def fit_of(
+def diagnose_fit(
     train_accuracy: Sequence[float],
     validation_accuracy: Sequence[float],
     validation_loss: Sequence[float],
-) -> Fit:
+) -> FitDiagnosis:
     """Read the curves of a run, one value an epoch.
 
     It overfits (variance) where training accuracy is two points or more above validation accuracy, or validation loss has risen
@@ -53,4 +53,4 @@ def fit_of(
         words = f"underfits (bias): {shown}"
     else:
         words = f"fits well: {shown}"
-    return Fit(words, train, judged, gap)
+    return FitDiagnosis(words, train, judged, gap)

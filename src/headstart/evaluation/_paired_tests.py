@@ -112,7 +112,7 @@ def paired_bootstrap(
     return float(low), float(high)
 
 
-def smallest_detectable(discordant: int, n: int, level: float = 0.05) -> float:
+def minimum_detectable_effect(discordant: int, n: int, level: float = 0.05) -> float:
     """Smallest difference in accuracy that exact McNemar would show with power 80%, given how many images were discordant.
 
     Args:

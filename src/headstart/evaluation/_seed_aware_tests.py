@@ -18,7 +18,7 @@ _FAR_ABOVE = 0.999
 
 
 @dataclass(frozen=True)
-class Difference:
+class AccuracyDifference:
     """A difference in accuracy, a - b, between two recipes.
 
     Attributes:
@@ -42,8 +42,8 @@ def recipe_test(
     correct_a: BoolArray,
     correct_b: BoolArray,
     level: float = 0.05,
-    spread: SeedSpread | None = None,
-) -> Difference:
+    spread: SeedVariance | None = None,
+) -> AccuracyDifference:
     """Test whether two recipes differ in accuracy: on other images of this kind and from other seeds, not only these.
 
     The squared standard error is the sum of the variance over images of the difference (each image's mean over seeds),
@@ -55,7 +55,7 @@ def recipe_test(
         correct_a: `(S_a, N)` booleans: was the image right under the seed?
         correct_b: `(S_b, N)`, about the same images; S_b may differ from S_a.
         level: of the two-sided test.
-        spread: over seeds, where other recipes say more of it than these runs: `shared_spread`.
+        spread: over seeds, where other recipes say more of it than these runs: `pooled_seed_variance`.
 
     Raises:
         InputError: fewer than two seeds of either, not booleans, or different images.
@@ -70,23 +70,23 @@ def recipe_test(
             f"{len(a)} and {len(b)} runs: a test of two recipes needs at least two seeds of each.",
             "Add seeds, or compare the two finished models with exact_mcnemar.",
         )
-    return difference_of(a, b, level, spread)
+    return accuracy_difference(a, b, level, spread)
 
 
 @dataclass(frozen=True)
-class SeedSpread:
+class SeedVariance:
     """Variance of accuracy from seed to seed that the recipes of a grid share, and how well it is known."""
 
     variance: float
     degrees_of_freedom: float
 
 
-def shared_spread(runs: Sequence[BoolArray]) -> SeedSpread | None:
+def pooled_seed_variance(runs: Sequence[BoolArray]) -> SeedVariance | None:
     """The seed-to-seed variance of recipes that differ little, from all of them together; None for fewer than four.
 
     Two or three seeds of one recipe say next to nothing about their spread; of ten recipes they say a lot. The median of the
     recipes' variances, over that of a chi-squared variable, so that a few wild recipes do not count. Simulated grids without any
-    difference, and with one, are in tests/evaluation/test_recipes.py.
+    difference, and with one, are in tests/evaluation/test_seed_aware_tests.py.
 
     Args:
         runs: `(S, N)` booleans of each recipe; those with another number of seeds than most are left out.
@@ -100,14 +100,14 @@ def shared_spread(runs: Sequence[BoolArray]) -> SeedSpread | None:
     if len(variances) < _FEWEST_TO_SHARE:
         return None
     middle = float(chi2.ppf(0.5, seeds - 1)) / (seeds - 1)
-    return SeedSpread(
+    return SeedVariance(
         float(np.median(variances)) / middle, _MEDIAN_EFFICIENCY * len(variances) * (seeds - 1)
     )
 
 
-def difference_of(
-    a: BoolArray, b: BoolArray, level: float, spread: SeedSpread | None = None
-) -> Difference:
+def accuracy_difference(
+    a: BoolArray, b: BoolArray, level: float, spread: SeedVariance | None = None
+) -> AccuracyDifference:
     """As `recipe_test`; a contender with one row counts as fixed (a floor has no seeds).
 
     Args:
@@ -121,7 +121,7 @@ def difference_of(
         np.append(per_image, [0.5**0.5, -(0.5**0.5)]), a, b, spread=spread
     )
     margin = float(t.ppf(1 - level / 2, freedom)) * error
-    return Difference(
+    return AccuracyDifference(
         difference,
         (max(-1.0, difference - margin), min(1.0, difference + margin)),
         float(2 * t.sf(abs(difference) / error, freedom)),
@@ -166,7 +166,7 @@ def accuracy_interval(correct: BoolArray, level: float = 0.95) -> tuple[float, f
 
 
 def _standard_error(
-    per_image: NDArray[np.float64], *contenders: BoolArray, spread: SeedSpread | None = None
+    per_image: NDArray[np.float64], *contenders: BoolArray, spread: SeedVariance | None = None
 ) -> tuple[float, float]:
     """Standard error and Satterthwaite's degrees of freedom; `per_image` has the added images at its end.
 
@@ -192,7 +192,7 @@ def _standard_error(
     return total**0.5, total**2 / sum(variance**2 / freedom for variance, freedom in parts)
 
 
-def _seed_variance(runs: BoolArray, spread: SeedSpread | None) -> tuple[float, float]:
+def _seed_variance(runs: BoolArray, spread: SeedVariance | None) -> tuple[float, float]:
     """Variance of accuracy over seeds and its degrees of freedom: the shared one, unless this recipe's is far above it."""
     from scipy.stats import chi2
 

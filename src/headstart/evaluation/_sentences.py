@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from headstart.evaluation._comparisons import About, Pair
+from headstart.evaluation._comparisons import About, PairedComparison
 from headstart.formatting import enumeration, p_value, points
 
 
 def finding(
-    order: Sequence[str], pairs: Sequence[Pair], level: float, scope: str, part: str
+    order: Sequence[str], pairs: Sequence[PairedComparison], level: float, scope: str, part: str
 ) -> str:
     """One sentence for two contenders or more, `order` from best to worst and `pairs` among them."""
     best = order[0]
     from_best = [pair for pair in pairs if pair.a == best]
-    beaten = [pair.b for pair in from_best if pair.is_shown(level)]
-    unsure = [pair for pair in from_best if not pair.is_shown(level)]
+    beaten = [pair.b for pair in from_best if pair.is_significant(level)]
+    unsure = [pair for pair in from_best if not pair.is_significant(level)]
     many = len(order) > 2
     end = f"{scope}; p-values after Holm's correction" if many else scope
     if not unsure:
@@ -59,12 +59,12 @@ def scope(about: About, seeds: Sequence[int], n: int, part: str) -> str:
     return f"on {images} with {which}, so this is about these trained models, not the recipes: more seeds would tell"
 
 
-def _how_sure(pair: Pair, level: float) -> str:
+def _how_sure(pair: PairedComparison, level: float) -> str:
     low, high = (points(end) for end in pair.interval)
     return f"{100 * (1 - level):g}% interval {low} to {high}, {p_value(pair.p_adjusted)}"
 
 
-def _could_show(pair: Pair) -> str:
+def _could_show(pair: PairedComparison) -> str:
     if pair.smallest_detectable >= 1:
         return "so few images cannot show any"
     return (

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 
 from headstart.errors import InputError
 from headstart.evaluation import _sentences
-from headstart.evaluation._comparisons import About, Pair, all_pairs
+from headstart.evaluation._comparisons import About, PairedComparison, all_pairs
 from headstart.evaluation._paired_tests import BoolArray, as_runs
 
 
@@ -32,7 +32,7 @@ class Verdict:
     smallest_detectable: float | None
     sentence: str
     about: About
-    pairs: tuple[Pair, ...]
+    pairs: tuple[PairedComparison, ...]
 
     def as_json(self) -> dict[str, object]:
         """The same as plain numbers, texts, tuples and dictionaries."""
@@ -73,7 +73,7 @@ def verdict(correct: Mapping[str, BoolArray], level: float = 0.05, part: str = "
     pairs = all_pairs(runs, level, about)
     first = pairs[0]
     from_best = [pair for pair in pairs if pair.a == first.a]
-    winner = first.a if all(pair.is_shown(level) for pair in from_best) else None
+    winner = first.a if all(pair.is_significant(level) for pair in from_best) else None
     order = [first.a, *(pair.b for pair in from_best)]
     return Verdict(
         winner,

@@ -21,7 +21,13 @@ from headstart import progress, store
 from headstart.classifier import as_floats, best_device, prepare_process, use_bfloat16
 from headstart.data import Dataset, Split, content_key, take, without_test
 from headstart.errors import InputError, RunFailed
-from headstart.models import Backbone, BackboneOptions, load_backbone, own_side_px, weights_mark
+from headstart.models import (
+    Backbone,
+    BackboneOptions,
+    load_backbone,
+    native_input_size,
+    weights_digest,
+)
 from headstart.models.recipes import Recipe, with_net
 
 Precision = Literal["auto", "float32", "bfloat16"]
@@ -70,7 +76,7 @@ def usual_side_px(recipe: Recipe, image_shape: tuple[int, int, int]) -> int:
     Small images are enlarged because a backbone halves its input five times; more pixels help, at a cost that grows with them:
     128 instead of 96 gave 4 points on CIFAR-10 (docs/backbones.md). A backbone that learns sees each image many times, at 96.
     """
-    own, is_only = own_side_px(recipe.model)
+    own, is_only = native_input_size(recipe.model)
     largest = max(image_shape[:2])
     small = 128 if recipe.on_features else 96
     return own if is_only else small if largest <= 64 else 160 if largest <= 160 else 224
@@ -78,7 +84,7 @@ def usual_side_px(recipe: Recipe, image_shape: tuple[int, int, int]) -> int:
 
 def possible_sides_px(recipe: Recipe) -> tuple[int, ...]:
     """The sides, ascending, at which this backbone can look at images."""
-    own, is_only = own_side_px(recipe.model)
+    own, is_only = native_input_size(recipe.model)
     if is_only:
         return (own,)
     backbone: Backbone | None = None
@@ -89,7 +95,7 @@ def possible_sides_px(recipe: Recipe) -> tuple[int, ...]:
         ):  # too few pixels for its layers, or too many for a head on a flattened map
             if backbone is None:
                 backbone = load_backbone(recipe.model, _options(recipe), side, 0, empty=True)
-            backbone.look_at(side)
+            backbone.set_input_size(side)
             found.append(side)
     return tuple(found)
 
@@ -99,7 +105,7 @@ def shown_at(
 ) -> dict[str, Any]:
     """How images are shown to a backbone, and why so: for the record of a run."""
     height, width, channels = image_shape
-    own, is_only = own_side_px(recipe.model)
+    own, is_only = native_input_size(recipe.model)
     px = backbone.input_px
     if is_only:
         why = f"it takes no other side than {own} pixels"
@@ -111,9 +117,9 @@ def shown_at(
         why = "more pixels help, at a cost that grows with them"
     grey = ", grey in all three channels" if channels == 1 else ""
     return {
-        "weights": weights_mark(recipe.model, _options(recipe)),
+        "weights": weights_digest(recipe.model, _options(recipe)),
         "input_px": px,
-        "features": backbone.size,
+        "features": backbone.num_features,
         "shown": f"images of {height}x{width} pixels are shown to {recipe.model} at {px}x{px}{grey}: {why}.",
     }
 
@@ -160,7 +166,7 @@ def _extract(
 
 def _batch(backbone: Backbone) -> int:
     """Images that a thread takes at once; twice as many where the backbone splits them itself (benchmarks/features.md)."""
-    return max(8, (1 + backbone.splits) * _BATCH_PIXELS // backbone.input_px**2)
+    return max(8, (1 + backbone.splits_batches) * _BATCH_PIXELS // backbone.input_px**2)
 
 
 def _in_threads(
@@ -191,7 +197,7 @@ def _ready(recipe: Recipe, side_px: int, dataset: Dataset, split: Split, seed: i
         with torch.autocast(
             best_device().type, torch.bfloat16, enabled=use_bfloat16(recipe.precision)
         ):
-            backbone.calibrate(
+            backbone.calibrate_batch_norm(
                 [
                     as_floats(take(dataset.images, part), best_device())
                     for part in np.array_split(rows, 4)
@@ -235,7 +241,9 @@ def choose_side_px(recipe: Recipe, dataset: Dataset, split: Split, seconds: floa
         left = deadline - time.perf_counter()
         if _HOPELESS * cheapest * (side / sides[0]) ** 2 > left:
             continue
-        needed = len(rows) * _seconds_per_image(backbone.look_at(side), recipe, dataset, rows)
+        needed = len(rows) * _seconds_per_image(
+            backbone.set_input_size(side), recipe, dataset, rows
+        )
         if needed <= left:
             return side
     raise InputError(
@@ -327,7 +335,7 @@ def compute_features(
     keys = dataset.hashes[rows]
     with store.claim(folder, wait=True):
         backbone = _kept_backbone(folder, recipe, dataset, split, seed, side_px)
-        known = store.Rows(folder, backbone.size)
+        known = store.Rows(folder, backbone.num_features)
         missing, there = _missing(known, keys)
         reused = known.seconds(there)
         if len(missing):
@@ -342,7 +350,7 @@ def _key(recipe: Recipe, dataset: Dataset, split: Split, seed: int, side_px: int
     """Of what decides the features of an image: weights, and how the image is shown to them."""
     options = _options(recipe)
     settings = f"{recipe.model}, {side_px} px, cut {options.cut}, pool {options.pool}, bf16 {use_bfloat16(recipe.precision)}"
-    origin = [weights_mark(recipe.model, options)]
+    origin = [weights_digest(recipe.model, options)]
     if not options.pretrained:  # batch norm's statistics come from images, and their order
         origin += [str(seed), dataset.hashes[_calibration_rows(split, seed)].tobytes().hex()]
     return content_key(f"features {_FORMAT}", settings, *origin)
@@ -389,7 +397,7 @@ def _fill(
     recipe: Recipe,
 ) -> None:
     """Compute and keep the features of `rows`; what is done when the process stops stays."""
-    store.need_space(known.folder, len(rows) * backbone.size * 2)
+    store.need_space(known.folder, len(rows) * backbone.num_features * 2)
     done = 0
     try:
         for found in _extract(backbone, dataset, rows, recipe.precision):

@@ -1,37 +1,37 @@
 from ._backbone import (
     Backbone as Backbone,
     load_backbone as load_backbone,
-    own_side_px as own_side_px,
+    native_input_size as native_input_size,
 )
 from ._build import (
-    build as build,
     build_head as build_head,
+    build_network as build_network,
 )
 from ._cnn import (
     Cnn as Cnn,
 )
 from ._layer_summary import (
     Layer as Layer,
-    summarise as summarise,
+    summarise_layers as summarise_layers,
 )
 from ._options import (
     MODELS as MODELS,
-    WAYS as WAYS,
+    TRANSFER_MODES as TRANSFER_MODES,
     BackboneOptions as BackboneOptions,
     CnnOptions as CnnOptions,
     FashionOptions as FashionOptions,
     MlpOptions as MlpOptions,
     NetOptions as NetOptions,
     ScenesOptions as ScenesOptions,
+    default_layers as default_layers,
     is_backbone as is_backbone,
     options_of as options_of,
-    usual_layers as usual_layers,
 )
 from ._transfer import (
-    Transfer as Transfer,
+    BackboneWithHead as BackboneWithHead,
 )
 from ._weights import (
     installed_backbones as installed_backbones,
-    pinned as pinned,
-    weights_mark as weights_mark,
+    pin_weights as pin_weights,
+    weights_digest as weights_digest,
 )

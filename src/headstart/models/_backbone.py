@@ -14,10 +14,15 @@ from torch.nn import functional
 
 from headstart.errors import InputError, ResourceError
 from headstart.models._cut import end_at, forward_to, leave_out_behind
-from headstart.models._fused import FusedConv, fold_and_fuse, fuses
 from headstart.models._options import BackboneOptions
-from headstart.models._rounding import correct_rounding, dead_leaves
 from headstart.models._weights import read_weights, timm_name
+from headstart.models.fused import (
+    FusedConv,
+    can_fuse,
+    correct_rounding,
+    dead_leaves_images,
+    fold_and_fuse,
+)
 
 _HALF = (0.5, 0.5, 0.5)
 _LARGEST_FEATURES = (
@@ -36,7 +41,7 @@ class Backbone(nn.Module):
     Grey becomes three channels; images are resized to `input_px` (antialiased) and standardised, with the interpolation, mean and
     deviation that the network was trained with. The whole image is shown: the crop at its centre that usual evaluations take
     would lose what a dataset's own resizing kept. Batch norm is in evaluation mode, always: `train()` does not reach it
-    before `learn`.
+    before `unfreeze`.
 
     Attributes:
         input_px: side in pixels at which the network sees images.
@@ -60,7 +65,7 @@ class Backbone(nn.Module):
         interpolation: str = "bicubic",
     ) -> None:
         super().__init__()
-        self.learns_statistics = False
+        self.trains_batch_norm = False
         self.net, self.cut, self.pool = net.eval().requires_grad_(False), cut, pool
         self.interpolation = (
             interpolation if interpolation in ("bicubic", "bilinear") else "bicubic"
@@ -79,9 +84,9 @@ class Backbone(nn.Module):
         if cut is not None:
             with _explained(input_px):
                 leave_out_behind(net, torch.zeros(1, 3, input_px, input_px))
-        self.look_at(input_px)
+        self.set_input_size(input_px)
 
-    def look_at(self, input_px: int) -> Backbone:
+    def set_input_size(self, input_px: int) -> Backbone:
         """See images at another side.
 
         Raises:
@@ -89,24 +94,24 @@ class Backbone(nn.Module):
         """
         self.input_px = input_px
         with torch.no_grad(), _explained(input_px):
-            self.size = self(torch.zeros(1, 3, input_px, input_px, device=self.mean.device)).shape[
-                1
-            ]
+            self.num_features = self(
+                torch.zeros(1, 3, input_px, input_px, device=self.mean.device)
+            ).shape[1]
         self._forget()
-        if self.size > _LARGEST_FEATURES:
+        if self.num_features > _LARGEST_FEATURES:
             raise InputError(
-                f"one image has {self.size:,} features there, more than the {_LARGEST_FEATURES:,} that a head takes.",
+                f"one image has {self.num_features:,} features there, more than the {_LARGEST_FEATURES:,} that a head takes.",
                 "Pool them (--pool avg), cut later, or take a smaller input_px.",
             )
         return self
 
-    def learn(self, *, statistics: bool) -> None:
+    def unfreeze(self, *, statistics: bool) -> None:
         """No longer frozen: all weights learn; batch norms measure their statistics themselves, if `statistics`."""
         self.net.requires_grad_(True)
-        self.learns_statistics = statistics
+        self.trains_batch_norm = statistics
 
     def train(self, mode: bool = True) -> Backbone:
-        return super().train(mode and self.learns_statistics)
+        return super().train(mode and self.trains_batch_norm)
 
     def _forget(self) -> None:
         """Have the network drop what it keeps between passes: other weights may be loaded before the next one.
@@ -159,7 +164,7 @@ class Backbone(nn.Module):
 
     def _correct_rounding(self, x: Tensor) -> None:
         """Before the first features in bfloat16, and again when weights have changed."""
-        if not fuses(x):
+        if not can_fuse(x):
             return
         with _CORRECTING:
             versions = [
@@ -171,12 +176,12 @@ class Backbone(nn.Module):
                     torch.autocast("cpu", enabled=False),
                 ):  # in that mode, images would be split
                     correct_rounding(
-                        self.net, lambda: self.features(self.standardise(dead_leaves()))
+                        self.net, lambda: self.features(self.standardise(dead_leaves_images()))
                     )
                 self._corrected = versions
 
     @property
-    def splits(self) -> bool:
+    def splits_batches(self) -> bool:
         """Whether predictions on a processor take large maps a few images at a time; then larger batches are no slower."""
         from timm.models.efficientnet import EfficientNet
 
@@ -187,7 +192,7 @@ class Backbone(nn.Module):
             torch.is_inference_mode_enabled()
             and x.device.type == "cpu"
             and len(x) > self._few
-            and self.splits
+            and self.splits_batches
         )
 
     @property
@@ -212,7 +217,7 @@ class Backbone(nn.Module):
         return forward(shown)
 
     @torch.no_grad()
-    def calibrate(self, batches: list[Tensor]) -> None:
+    def calibrate_batch_norm(self, batches: list[Tensor]) -> None:
         """Set batch norm's statistics from images: without it, a network of random weights has nearly constant features."""
         norms = [module for module in self.net.modules() if isinstance(module, nn.BatchNorm2d)]
         for norm in norms:
@@ -280,7 +285,7 @@ def load_backbone(
 
     Args:
         model: a backbone's name.
-        options: pinned; `pretrained=False` gives the control, random weights from `seed`.
+        options: pin_weights; `pretrained=False` gives the control, random weights from `seed`.
         input_px: side to which images are resized.
         empty: weights will be loaded over it: skip the pretrained ones.
 
@@ -291,7 +296,7 @@ def load_backbone(
     import timm
 
     name = timm_name(model)
-    own, is_only = own_side_px(model)
+    own, is_only = native_input_size(model)
     if is_only and input_px != own:
         raise InputError(
             f"{model} looks at {own} pixels only, but input_px is {input_px}.",
@@ -314,7 +319,7 @@ def load_backbone(
     return backbone.to(memory_format=torch.channels_last)
 
 
-def own_side_px(model: str) -> tuple[int, bool]:
+def native_input_size(model: str) -> tuple[int, bool]:
     """The side in pixels at which a backbone was trained, and whether it can look at no other."""
     import timm
 

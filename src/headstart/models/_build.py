@@ -16,10 +16,10 @@ from headstart.models._options import (
     ScenesOptions,
     head_layers,
 )
-from headstart.models._presets import fashion, scenes
+from headstart.models._published import fashion, scenes
 
 
-def build(
+def build_network(
     name: str, options: NetOptions, image_shape: tuple[int, int, int], outputs: int, seed: int
 ) -> nn.Module:
     """The network that learns, from standardised images `(N, C, H, W)` to logits `(N, outputs)`.

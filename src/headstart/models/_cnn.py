@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from headstart.models._conv import Conv3x3
 from headstart.models._mlp import activation
-from headstart.models._options import CnnOptions, cnn_stem, usual_layers
+from headstart.models._options import CnnOptions, cnn_stem, default_layers
+from headstart.models.fused import Conv3x3
 
 STATISTICS_RATE = (
     0.3  # of batch norm's running moments: a run of 300 steps must not lag behind its weights
@@ -102,7 +102,7 @@ class Cnn(nn.Module):
         self.act = activation(options.activation)
         filters, inputs = options.nodes, self.whitening.out_channels
         self.blocks = nn.Sequential()
-        for _ in range(options.layers or usual_layers(image_shape)):
+        for _ in range(options.layers or default_layers(image_shape)):
             self.blocks.append(Block(inputs, filters, options, side))
             inputs, filters, side = (
                 filters,

@@ -8,8 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from headstart.models._conv import Conv3x3
-from headstart.models._fused import FusedConv
+from headstart.models.fused import Conv3x3, FusedConv
 
 
 @dataclass(frozen=True)
@@ -37,7 +36,7 @@ def _multiply_adds(module: nn.Module, output: Tensor) -> int:
 
 
 @torch.no_grad()
-def summarise(net: nn.Module, example: Tensor) -> list[Layer]:
+def summarise_layers(net: nn.Module, example: Tensor) -> list[Layer]:
     """The layers of `net` in the order in which they run on `example`, a batch of one.
 
     Identities and inactive dropout are left out.

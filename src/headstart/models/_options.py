@@ -15,7 +15,7 @@ Activation = Literal["relu", "tanh", "gelu"]
 Width = Annotated[int, Field(ge=1, le=8192)]
 Rate = Annotated[float, Field(ge=0, lt=1)]
 LINEAR = "linear"
-WAYS = ("frozen", "finetune", "scratch")  # of using a backbone
+TRANSFER_MODES = ("frozen", "finetune", "scratch")  # of using a backbone
 
 
 class NetOptions(BaseModel):
@@ -87,7 +87,7 @@ def cnn_stem(image_shape: tuple[int, int, int]) -> tuple[int, int, int]:
     return stride, kernel, (side - kernel) // stride + 1
 
 
-def usual_layers(image_shape: tuple[int, int, int]) -> int:
+def default_layers(image_shape: tuple[int, int, int]) -> int:
     """Blocks of the cnn where `layers` is left open: so many that the last one ends at 3 to 5 pixels."""
     side = cnn_stem(image_shape)[2]
     return max(1, int(math.log2(side / 3))) if side >= 3 else 1
@@ -223,7 +223,7 @@ def head_layers(head: str) -> list[int | float]:
 
 
 class TimmOptions(BackboneOptions):
-    """Any network of timm, by its name there; weights from the hub at a pinned revision, or from a file."""
+    """Any network of timm, by its name there; weights from the hub at a pin_weights revision, or from a file."""
 
     about: ClassVar[str] = (
         "any network of timm, frozen; its weights from the hub or from --weights FILE.safetensors"

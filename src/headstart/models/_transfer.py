@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from headstart.models._backbone import Backbone
-from headstart.models._fused import exact_depthwise
+from headstart.models.fused import use_float32_depthwise
 
 
-class Transfer(nn.Module):
+class BackboneWithHead(nn.Module):
     """Images as a backbone wants to see them, `(N, 3, px, px)`, to logits: the backbone learns, and the head on it.
 
     Batch norm of pretrained weights stays what it was: its statistics come from a million images, those of a batch of 64 would
@@ -26,16 +26,16 @@ class Transfer(nn.Module):
     mean: Tensor
     std: Tensor
 
-    def __init__(self, backbone: Backbone, head: nn.Module, *, learns_statistics: bool) -> None:
+    def __init__(self, backbone: Backbone, head: nn.Module, *, trains_batch_norm: bool) -> None:
         super().__init__()
         self.backbone, self.head = backbone, head
-        if learns_statistics:
-            exact_depthwise(backbone.net)
+        if trains_batch_norm:
+            use_float32_depthwise(backbone.net)
         else:
             backbone.fold()
-        backbone.learn(statistics=learns_statistics)
-        self.register_buffer("mean", torch.zeros(backbone.size))
-        self.register_buffer("std", torch.ones(backbone.size))
+        backbone.unfreeze(statistics=trains_batch_norm)
+        self.register_buffer("mean", torch.zeros(backbone.num_features))
+        self.register_buffer("std", torch.ones(backbone.num_features))
         self._folded: tuple[
             Backbone, ...
         ] = ()  # for predictions; no submodule, since its weights are the same
@@ -50,7 +50,7 @@ class Transfer(nn.Module):
         if (
             self.training
             or not torch.is_inference_mode_enabled()
-            or not self.backbone.learns_statistics
+            or not self.backbone.trains_batch_norm
         ):
             return self.backbone
         if not self._folded:
@@ -60,7 +60,7 @@ class Transfer(nn.Module):
                 self._folded = (copy.deepcopy(self.backbone).eval().fold(),)
         return self._folded[0]
 
-    def train(self, mode: bool = True) -> Transfer:
+    def train(self, mode: bool = True) -> BackboneWithHead:
         if mode:
             self._folded = ()
         return super().train(mode)
@@ -83,5 +83,5 @@ class Transfer(nn.Module):
 
 
 def _forget(net: nn.Module, _: object) -> None:
-    assert isinstance(net, Transfer)
+    assert isinstance(net, BackboneWithHead)
     net._folded = ()

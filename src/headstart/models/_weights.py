@@ -107,11 +107,11 @@ def timm_name(model: str) -> str:
     return name
 
 
-def pinned(model: str, options: NetOptions) -> NetOptions:
+def pin_weights(model: str, options: NetOptions) -> NetOptions:
     """The options with the backbone's weights known by content: a file that changes makes another recipe.
 
     A file's SHA-256 takes the place of its path, and the cache remembers where the file lies. A hub's newest revision becomes a
-    commit. Packaged weights are pinned in the code.
+    commit. Packaged weights are pin_weights in the code.
 
     Raises:
         InputError: no such network or file; ResourceError: the hub does not answer, or there are no weights to be had.
@@ -135,8 +135,8 @@ def pinned(model: str, options: NetOptions) -> NetOptions:
     return options
 
 
-def weights_mark(model: str, options: BackboneOptions) -> str:
-    """SHA-256 of the weights of a pinned recipe, as "sha256:…"; "random" for the control.
+def weights_digest(model: str, options: BackboneOptions) -> str:
+    """SHA-256 of the weights of a pin_weights recipe, as "sha256:…"; "random" for the control.
 
     Raises:
         InputError: this model comes without weights, and none were given.
@@ -153,7 +153,7 @@ def weights_mark(model: str, options: BackboneOptions) -> str:
 
 
 def read_weights(model: str, options: BackboneOptions) -> dict[str, Tensor]:
-    """The tensors of a pinned recipe's weights, after their SHA-256 matched.
+    """The tensors of a pin_weights recipe's weights, after their SHA-256 matched.
 
     Packaged ones are opened by torch's weights-only loader, which runs no code from the file; all others are safetensors.
 
@@ -164,7 +164,7 @@ def read_weights(model: str, options: BackboneOptions) -> dict[str, Tensor]:
     from safetensors import SafetensorError
     from safetensors.torch import load
 
-    sha256 = weights_mark(model, options).removeprefix(_SHA)
+    sha256 = weights_digest(model, options).removeprefix(_SHA)
     if options.weights is None:
         packaged = PACKAGED[model]
         content = _checked(

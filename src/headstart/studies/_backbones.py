@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from headstart import progress, store
 from headstart.data import Dataset, Split, stratified
 from headstart.errors import InputError
-from headstart.evaluation import Pair, accuracy_interval, pairs_with
+from headstart.evaluation import PairedComparison, accuracy_interval, comparisons_with
 from headstart.features import (
     compute_features,
     cross_validated_probe,
@@ -245,7 +245,7 @@ def _judged(
         "name": name,
         "model": recipe.model,
         "input_px": side,
-        "features": features.backbone.size,
+        "features": features.backbone.num_features,
         "accuracy": float(probe.correct.mean()),
         "interval": accuracy_interval(probe.correct),
         "loss": probe.loss,
@@ -259,11 +259,13 @@ def _finding(found: list[dict[str, Any]], notes: list[str], images: int) -> dict
     """The recommendation: the fastest of those that are not shown to be worse than the most accurate."""
     correct: dict[str, NDArray[np.bool_]] = {one["name"]: one.pop("correct")[None] for one in found}
     best = max(found, key=lambda one: (one["accuracy"], one["images_per_second"]))
-    pairs: dict[str, Pair] = pairs_with(best["name"], correct, _LEVEL) if len(found) > 1 else {}
+    pairs: dict[str, PairedComparison] = (
+        comparisons_with(best["name"], correct, _LEVEL) if len(found) > 1 else {}
+    )
     for one in found:
         pair = pairs.get(one["name"])
         one["is_best"] = one is best
-        one["as_good"] = pair is None or not (pair.difference < 0 and pair.is_shown(_LEVEL))
+        one["as_good"] = pair is None or not (pair.difference < 0 and pair.is_significant(_LEVEL))
         one["difference"] = pair and {
             "difference": pair.difference,
             "interval": pair.interval,

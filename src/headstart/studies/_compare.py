@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from headstart import progress, store
 from headstart.data import Dataset, Split
 from headstart.errors import InputError, RunFailed
-from headstart.evaluation import FloorResult, majority_class, nearest_neighbour
+from headstart.evaluation import BaselineResult, majority_class, nearest_neighbour
 from headstart.features import prepare_features, warm_up
 from headstart.models.recipes import Recipe, make_recipe, with_net
 from headstart.studies._compare_finding import CONTROL, Entry, make_finding
@@ -161,7 +161,7 @@ def _check_same_images(run: Path, dataset: Dataset, split: Split) -> None:
 
 def _floors(
     asked: Comparison, dataset: Dataset, split: Split, judged: NDArray[np.int64]
-) -> list[FloorResult]:
+) -> list[BaselineResult]:
     most = _MOST_MULTIPLY_ADDS
     if asked.time_limit is not None:
         most = min(most, _FLOOR_SHARE * asked.time_limit * _MULTIPLY_ADDS_A_SECOND)

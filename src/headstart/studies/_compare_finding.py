@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from headstart.errors import RunFailed
 from headstart.evaluation import (
-    FloorResult,
+    BaselineResult,
+    accuracy_difference,
     accuracy_interval,
-    difference_of,
-    floor_sentence,
+    baseline_sentence,
     verdict,
     wilson_interval,
 )
@@ -41,7 +41,7 @@ class Entry:
 
 def make_finding(
     entries: list[Entry],
-    floors: list[FloorResult],
+    floors: list[BaselineResult],
     time_limit: float | None,
     part: str,
     folder: Path,
@@ -69,7 +69,7 @@ def make_finding(
         sentence
         for name, right in contenders.items()
         for floor in floors
-        if (sentence := floor_sentence(name, right, floor, part=part))
+        if (sentence := baseline_sentence(name, right, floor, part=part))
     ]
     notes += _worth_of_pretraining(entries, correct)
     notes += [
@@ -182,7 +182,7 @@ def _worth_of_pretraining(entries: list[Entry], correct: dict[str, NDArray[np.bo
         name = control.name.removesuffix(CONTROL)
         if control.role != "control" or name not in correct or control.name not in correct:
             continue
-        result = difference_of(correct[name], correct[control.name][:1], 0.05)
+        result = accuracy_difference(correct[name], correct[control.name][:1], 0.05)
         low, high = result.interval
         found.append(
             f"ImageNet weights against one draw of random weights in the same {'frozen ' if control.recipe.on_features else ''}"

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from headstart.errors import InputError
-from headstart.models import MODELS, WAYS, is_backbone
+from headstart.models import MODELS, TRANSFER_MODES, is_backbone
 from headstart.models.recipes import Recipe, keys_of, make_recipe
 from headstart.training import read_recipe_file, read_run
 
@@ -94,4 +94,4 @@ def _values_for(name: str, values: Mapping[str, Any], models: list[str]) -> dict
 
 def _keys(name: str, values: Mapping[str, Any]) -> set[str]:
     model, _, way = name.partition(":")
-    return keys_of(model, {**values, **({"transfer": way} if way in WAYS else {})})
+    return keys_of(model, {**values, **({"transfer": way} if way in TRANSFER_MODES else {})})

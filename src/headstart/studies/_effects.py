@@ -13,7 +13,7 @@ import numpy as np
 from headstart import progress
 from headstart.data import Dataset, Split
 from headstart.errors import InputError, RunFailed
-from headstart.evaluation import Pair, fit_of, pairs_with
+from headstart.evaluation import PairedComparison, comparisons_with, diagnose_fit
 from headstart.execution import Where, open_executor
 from headstart.models.recipes import Recipe, by_steps, resolve, with_depth
 from headstart.studies._grid import (
@@ -196,7 +196,7 @@ def _decided_net(base: Recipe, change: dict[str, Any]) -> dict[str, Any]:
 def _effects(grid: Grid, turns: list[_Turn], part: str, folder: Path) -> list[dict[str, Any]]:
     variants = {one.name: one for one in grid.variants}
     correct = grid.correct(part)
-    pairs = pairs_with(_BASELINE, correct, _LEVEL) if len(correct) > 1 else {}
+    pairs = comparisons_with(_BASELINE, correct, _LEVEL) if len(correct) > 1 else {}
     found = []
     for turn in turns:
         if turn.name not in variants:
@@ -223,10 +223,10 @@ def _effects(grid: Grid, turns: list[_Turn], part: str, folder: Path) -> list[di
     return found
 
 
-def _kind(pair: Pair | None) -> str:
+def _kind(pair: PairedComparison | None) -> str:
     if pair is None:
         return "failed"
-    if not pair.is_shown(_LEVEL):
+    if not pair.is_significant(_LEVEL):
         return "nothing shown"
     return "helps" if pair.difference > 0 else "hurts"
 
@@ -241,7 +241,7 @@ def _fit(one: Variant) -> dict[str, Any] | None:
     ]
     if np.isnan(means).any():
         return None
-    return asdict(fit_of(*means))
+    return asdict(diagnose_fit(*means))
 
 
 def _sentence(found: list[dict[str, Any]], base: Recipe, part: str) -> str:

@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headstart.evaluation import (
-    CurvePair,
-    Labels,
-    Pair,
-    curve_pair,
+    CurveComparison,
+    LabelEstimate,
+    PairedComparison,
+    compare_curves,
+    comparisons_with,
     holm,
-    pairs_with,
 )
 from headstart.formatting import enumeration, interpolated_count, ratio
 from headstart.studies._contenders import Contender
@@ -70,19 +70,19 @@ def _differences(
     others: Sequence[str],
     curves: Mapping[str, Mapping[int, NDArray[np.bool_]]],
     counts: Sequence[int],
-) -> dict[str, dict[int, Pair]]:
+) -> dict[str, dict[int, PairedComparison]]:
     """Each other contender against the baseline with each number of labels; corrected for all of these tests together.
 
     Each is a pair of its own: these are different models, whose seeds need not differ alike.
     """
-    found: dict[tuple[str, int], Pair] = {}
+    found: dict[tuple[str, int], PairedComparison] = {}
     for count in counts:
         for name in others:
             if count in curves[name] and count in curves[baseline]:
                 there = {one: curves[one][count] for one in (baseline, name)}
-                found[name, count] = pairs_with(baseline, there, _LEVEL)[name]
+                found[name, count] = comparisons_with(baseline, there, _LEVEL)[name]
     adjusted = holm([pair.p_value for pair in found.values()])
-    pairs: dict[str, dict[int, Pair]] = {name: {} for name in others}
+    pairs: dict[str, dict[int, PairedComparison]] = {name: {} for name in others}
     for ((name, count), pair), p in zip(found.items(), adjusted, strict=True):
         pairs[name][count] = replace(pair, p_adjusted=p)
     return pairs
@@ -92,12 +92,12 @@ def _compared(
     other: str,
     baseline: str,
     curves: Mapping[str, Mapping[int, NDArray[np.bool_]]],
-    pairs: Mapping[int, Pair],
+    pairs: Mapping[int, PairedComparison],
     part: str,
 ) -> dict[str, Any]:
     """One contender against the baseline."""
     counts = list(pairs)
-    first = next((count for count in counts if pairs[count].is_shown(_LEVEL)), None)
+    first = next((count for count in counts if pairs[count].is_significant(_LEVEL)), None)
     leader = None if first is None else other if pairs[first].difference > 0 else baseline
     found: dict[str, Any] = {
         "a": other,
@@ -110,7 +110,7 @@ def _compared(
                 "difference": pair.difference,
                 "interval": pair.interval,
                 "p_adjusted": pair.p_adjusted,
-                "is_shown": pair.is_shown(_LEVEL),
+                "is_shown": pair.is_significant(_LEVEL),
             }
             for count, pair in pairs.items()
         ],
@@ -123,14 +123,14 @@ def _compared(
             np.stack([curves[found[name]][count] for count in counts])
             for name in ("leader", "follower")
         )
-        pair = curve_pair(counts, above, below)
+        pair = compare_curves(counts, above, below)
         found["crossing"] = _labels(pair.crossing(), counts)
         found["matches"] = [_match(pair, at, counts) for at in range(len(counts))]
         found["match"] = counts.index(first)
     return {**found, "sentence": _sentence(found, counts, part)}
 
 
-def _match(pair: CurvePair, at: int, counts: Sequence[int]) -> dict[str, Any]:
+def _match(pair: CurveComparison, at: int, counts: Sequence[int]) -> dict[str, Any]:
     """How many labels the follower needs for what the leader has with `counts[at]`, and how many times as many that is."""
     needs = _labels(pair.matching(at), counts)
     one, *ends = (
@@ -146,7 +146,7 @@ def _match(pair: CurvePair, at: int, counts: Sequence[int]) -> dict[str, Any]:
     }
 
 
-def _labels(found: Labels, counts: Sequence[int]) -> dict[str, Any]:
+def _labels(found: LabelEstimate, counts: Sequence[int]) -> dict[str, Any]:
     """For JSON: None where a number lies outside of what was tried; the interval is two bounds, None where there is none."""
     low, high = found.interval
     where = "above" if found.value == np.inf else "below" if found.value == 0 else "inside"

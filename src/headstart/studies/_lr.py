@@ -14,7 +14,7 @@ import numpy as np
 from headstart import progress
 from headstart.data import Dataset, Split
 from headstart.errors import InputError
-from headstart.evaluation import Pair, accuracy_interval, pairs_with
+from headstart.evaluation import PairedComparison, accuracy_interval, comparisons_with
 from headstart.execution import Where, open_executor
 from headstart.models.recipes import Recipe, by_steps
 from headstart.studies._grid import (
@@ -181,8 +181,8 @@ def _rates(
         one.name: _mean_loss(one) for one in grid.variants if one.runs and not _broke(one, chance)
     }
     best = min(learnt, key=lambda name: learnt[name]) if learnt else None
-    pairs: dict[str, Pair] = (
-        pairs_with(best, correct, _LEVEL) if best is not None and len(correct) > 1 else {}
+    pairs: dict[str, PairedComparison] = (
+        comparisons_with(best, correct, _LEVEL) if best is not None and len(correct) > 1 else {}
     )
     least = accuracy_interval(correct[best])[0] if best is not None else 1.0
     found = []
@@ -214,8 +214,8 @@ def _rates(
     return found
 
 
-def _is_worse(pair: Pair) -> bool:
-    return pair.difference < 0 and pair.is_shown(_LEVEL)
+def _is_worse(pair: PairedComparison) -> bool:
+    return pair.difference < 0 and pair.is_significant(_LEVEL)
 
 
 def _mean_loss(one: Variant) -> float:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from headstart.classifier import Calibration, Familiarity, Preprocessing, Training, Use
 from headstart.data import Dataset, Split
-from headstart.evaluation import calibrate, fit_temperature, summarise
+from headstart.evaluation import apply_temperature, compute_metrics, fit_temperature
 from headstart.training._inputs import Source
 from headstart.training._state import State
 
@@ -59,8 +59,8 @@ def _calibration(labels: NDArray[np.int64], probabilities: NDArray[np.float32]) 
     return Calibration(
         temperature=temperature,
         images=len(labels),
-        loss=summarise(labels, probabilities).loss,
-        calibrated_loss=summarise(labels, calibrate(probabilities, temperature)).loss,
+        loss=compute_metrics(labels, probabilities).loss,
+        calibrated_loss=compute_metrics(labels, apply_temperature(probabilities, temperature)).loss,
     )
 
 

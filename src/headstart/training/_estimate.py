@@ -9,7 +9,7 @@ import torch
 from headstart.classifier import prepare_process, untrained
 from headstart.data import Dataset, Split
 from headstart.features import usual_side_px
-from headstart.models import BackboneOptions, summarise
+from headstart.models import BackboneOptions, summarise_layers
 from headstart.models.recipes import Recipe, resolve
 from headstart.training._inputs import prepare
 from headstart.training._optimizers import NEWTON_SCHULZ_STEPS, hidden_weights
@@ -62,7 +62,7 @@ def work_of(recipe: Recipe, dataset: Dataset) -> Work:
     with torch.device("meta"):
         net = untrained(recipe, dataset.class_names, dataset.image_shape, side_px).net
         shown = (channels, height, width) if side_px is None else (3, side_px, side_px)
-        layers = summarise(net, torch.empty(1, *shown))
+        layers = summarise_layers(net, torch.empty(1, *shown))
     step = _OF_A_STEP + _OF_A_WEIGHT * sum(layer.parameters for layer in layers)
     if recipe.optimizer == "muon":
         for weight in hidden_weights(net):

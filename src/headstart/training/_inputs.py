@@ -24,7 +24,14 @@ from headstart.classifier import (
 )
 from headstart.data import Dataset, Split, take, without_test
 from headstart.features import Features, choose_side_px, compute_features, shown_at, solve_head
-from headstart.models import BackboneOptions, Cnn, Transfer, build, build_head, load_backbone
+from headstart.models import (
+    BackboneOptions,
+    BackboneWithHead,
+    Cnn,
+    build_head,
+    build_network,
+    load_backbone,
+)
 from headstart.models.recipes import Recipe
 from headstart.training import _distributed
 from headstart.training._augment import Draws, augment
@@ -168,7 +175,7 @@ def _on_features(
     front = StandardisedBackbone(features.backbone)
     front.fit(features.of(split.train))
     net = build_head(
-        features.backbone.size, outputs_for(len(dataset.class_names)), recipe.net, seed
+        features.backbone.num_features, outputs_for(len(dataset.class_names)), recipe.net, seed
     )
     classifier = Classifier(front, net, recipe, dataset.class_names, dataset.image_shape)
     return classifier, CachedFeatures(
@@ -186,9 +193,9 @@ def _on_a_backbone(
     """
     side_px = choose_side_px(recipe, dataset, split, None)
     backbone = load_backbone(recipe.model, options, side_px, seed)
-    head = build_head(backbone.size, outputs_for(len(dataset.class_names)), options, seed)
+    head = build_head(backbone.num_features, outputs_for(len(dataset.class_names)), options, seed)
     net, seconds, reused = (
-        Transfer(backbone, head, learns_statistics=not options.pretrained),
+        BackboneWithHead(backbone, head, trains_batch_norm=not options.pretrained),
         0.0,
         0.0,
     )
@@ -222,7 +229,7 @@ def _on_pixels(
     drawn = np.random.default_rng(seed).permutation(split.train)[:count]
     front = Standardise(dataset.image_shape[2])
     front.fit(take(dataset.images, np.sort(drawn)))
-    net = build(
+    net = build_network(
         recipe.model, recipe.net, dataset.image_shape, outputs_for(len(dataset.class_names)), seed
     )
     if isinstance(net, Cnn):

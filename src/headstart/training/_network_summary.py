@@ -11,7 +11,7 @@ import numpy as np
 from headstart.classifier import Classifier, as_floats, untrained
 from headstart.data import Dataset, Split, take
 from headstart.features import choose_side_px
-from headstart.models import Layer, summarise
+from headstart.models import Layer, summarise_layers
 from headstart.models.recipes import Recipe, resolve
 
 _OWN_NAME = re.compile(r"^(net\.backbone\.net\.|net\.|front\.backbone\.net\.)")
@@ -22,7 +22,7 @@ def describe_network(classifier: Classifier, dataset: Dataset) -> list[Layer]:
     example = as_floats(
         take(dataset.images, np.zeros(1, np.int64)), next(classifier.net.parameters()).device
     )
-    layers = summarise(classifier, example)
+    layers = summarise_layers(classifier, example)
     return [
         replace(
             layer, name=_OWN_NAME.sub("", layer.name).replace("front", "standardise") or layer.kind

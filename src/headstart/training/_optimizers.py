@@ -9,7 +9,7 @@ import torch
 import torch._dynamo  # every optimizer imports it when it is made, which takes a second: here it is part of starting up
 from torch import Tensor, nn
 
-from headstart.models import BackboneOptions, Transfer
+from headstart.models import BackboneOptions, BackboneWithHead
 from headstart.models.recipes import Recipe
 
 # Learning rates of what Muon does not orthogonalise, relative to Muon's (found with lr 0.2 on Fashion-MNIST's validation images).
@@ -132,7 +132,7 @@ def _stages(net: nn.Module, recipe: Recipe) -> list[dict[str, Any]]:
     """
     options = recipe.net
     if not (
-        isinstance(net, Transfer)
+        isinstance(net, BackboneWithHead)
         and isinstance(options, BackboneOptions)
         and options.transfer == "finetune"
     ):
@@ -182,7 +182,7 @@ def make_optimizers(net: nn.Module, recipe: Recipe) -> list[torch.optim.Optimize
                 )
             ]
     strength = recipe.net.l2_sp if isinstance(recipe.net, BackboneOptions) else 0.0
-    if strength and isinstance(net, Transfer):
+    if strength and isinstance(net, BackboneWithHead):
         optimizers.append(
             TowardsStart([dict(stage) for stage in weights[:-1]], strength)
         )  # the head has no past

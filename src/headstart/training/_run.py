@@ -26,10 +26,10 @@ from headstart.classifier import (
 )
 from headstart.data import Dataset, Split
 from headstart.errors import InputError, RunFailed, Stopped, TooLittleMemory
-from headstart.evaluation import summarise as summarise_predictions
+from headstart.evaluation import compute_metrics
 from headstart.features import solve_head
 from headstart.formatting import approximate_duration
-from headstart.models import BackboneOptions, build, weights_mark
+from headstart.models import BackboneOptions, build_network, weights_digest
 from headstart.models.recipes import Recipe, resolve
 from headstart.signals import listening
 from headstart.training import _distributed
@@ -228,7 +228,7 @@ def check(recipe: Recipe, dataset: Dataset, split: Split) -> None:
             "Give --batch 2 or more.",
         )
     if isinstance(recipe.net, BackboneOptions):
-        weights_mark(recipe.model, recipe.net)
+        weights_digest(recipe.model, recipe.net)
         if recipe.optimizer == "lbfgs" and not (recipe.on_features and recipe.net.head == "linear"):
             raise InputError(
                 "lbfgs solves for a linear head on frozen features.",
@@ -246,7 +246,7 @@ def check(recipe: Recipe, dataset: Dataset, split: Split) -> None:
         )
     else:
         with torch.device("meta"):  # shapes only: no memory, no random numbers
-            build(
+            build_network(
                 recipe.model,
                 recipe.net,
                 dataset.image_shape,
@@ -404,7 +404,7 @@ def _judge(
     before = time.perf_counter()
     state.validation = _predict(state.classifier, source, split.validation)
     state.predict_seconds = time.perf_counter() - before
-    judged = summarise_predictions(dataset.labels[split.validation], state.validation)
+    judged = compute_metrics(dataset.labels[split.validation], state.validation)
     return judged.loss, judged.accuracy
 
 
@@ -483,7 +483,7 @@ def _finish(
             ms_per_image = source.ms_per_image(spent, len(rows))
             parts[part] = (rows, probabilities)
             measured[part] = {
-                **summarise_predictions(dataset.labels[rows], probabilities).as_json(),
+                **compute_metrics(dataset.labels[rows], probabilities).as_json(),
                 "classes": list(dataset.class_names),
             }
     if _distributed.is_first():

@@ -48,7 +48,11 @@ def _seconds_per_step(
     plan: Plan, trial: Classifier, source: Source, dataset: Dataset, split: Split, seconds: float
 ) -> float:
     if plan.recipe.optimizer == "lbfgs":
-        size = trial.front.backbone.size if isinstance(trial.front, StandardisedBackbone) else 0
+        size = (
+            trial.front.backbone.num_features
+            if isinstance(trial.front, StandardisedBackbone)
+            else 0
+        )
         return seconds_to_solve(len(split.train), size, len(dataset.class_names), plan.recipe)
     optimizers = make_optimizers(trial.net, plan.recipe)
     loss_of = loss_function(plan.recipe, dataset.labels[split.train], len(dataset.class_names))

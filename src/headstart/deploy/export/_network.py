@@ -14,9 +14,9 @@ from headstart.classifier import (
     familiarity,
     to_probabilities,
 )
-from headstart.models import Transfer
+from headstart.models import BackboneWithHead
 
-_LEAST = 1e-30  # as in evaluation.calibrate
+_LEAST = 1e-30  # as in evaluation.apply_temperature
 
 
 class Network(nn.Module):
@@ -47,7 +47,7 @@ class Network(nn.Module):
 
 def _followable(module: nn.Module) -> nn.Module:
     """The module; if it computes with a cut backbone, as a graph: torch.export cannot follow a pass that ends early."""
-    if isinstance(module, StandardisedBackbone | Transfer) and module.backbone.cut:
+    if isinstance(module, StandardisedBackbone | BackboneWithHead) and module.backbone.cut:
         return Traced(module, module.backbone.input_px)
     return module
 

@@ -14,7 +14,7 @@ from headstart import progress
 from headstart.classifier import Classifier
 from headstart.data import Dataset, Split, take
 from headstart.errors import RunFailed
-from headstart.evaluation import calibrate
+from headstart.evaluation import apply_temperature
 
 Answers = tuple[
     NDArray[np.float32], NDArray[np.float32]
@@ -77,7 +77,7 @@ def answer_all(answer: Answer, images: NDArray[np.uint8], title: str) -> Answers
 def as_trained(classifier: Classifier, images: NDArray[np.uint8]) -> Answers:
     """What the classifier itself says."""
     probabilities, familiar = classifier.judge(images)
-    return calibrate(probabilities, classifier.use.temperature), familiar
+    return apply_temperature(probabilities, classifier.use.temperature), familiar
 
 
 def check_parity(wanted: Answers, answer: Answer, images: NDArray[np.uint8], part: str) -> Parity:

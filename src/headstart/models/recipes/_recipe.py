@@ -11,13 +11,13 @@ from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationErr
 
 from headstart.errors import InputError, meant
 from headstart.models import (
-    WAYS,
+    TRANSFER_MODES,
     BackboneOptions,
     NetOptions,
+    default_layers,
     is_backbone,
     options_of,
-    pinned,
-    usual_layers,
+    pin_weights,
 )
 
 OptimizerName = Literal["muon", "adam", "adamw", "sgd", "rmsprop", "lbfgs"]
@@ -221,7 +221,7 @@ def make_recipe(
     """
     options = options_of(model)
     given = {key: value for key, value in (values or {}).items() if value is not None}
-    if preset in WAYS and is_backbone(model):
+    if preset in TRANSFER_MODES and is_backbone(model):
         given, preset = {"transfer": preset, **given}, "balanced"
     kind = _kind(model, given)
     fields = _training_keys(kind)
@@ -250,7 +250,7 @@ def make_recipe(
             key: value for key, value in defaults.items() if key not in options.model_fields
         }
         usual = _OF_OPTIMIZER.get(optimizer, {}) if optimizer != defaults["optimizer"] else {}
-        return Recipe(model=model, net=pinned(model, net), **{**defaults, **usual, **training})
+        return Recipe(model=model, net=pin_weights(model, net), **{**defaults, **usual, **training})
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"]) or model
@@ -302,9 +302,9 @@ def _changes_of(preset: str, model: str, kind: str) -> dict[str, Any]:
         )
     changes = _PRESETS.get(kind, {}).get(preset, {})
     if "input_px" in changes:
-        from headstart.models import own_side_px  # needs torch
+        from headstart.models import native_input_size  # needs torch
 
-        if own_side_px(model)[1]:  # it looks at one side only
+        if native_input_size(model)[1]:  # it looks at one side only
             return {key: value for key, value in changes.items() if key != "input_px"}
     return changes
 
@@ -362,7 +362,7 @@ def with_depth(recipe: Recipe, image_shape: tuple[int, int, int]) -> Recipe:
     is_open = (
         "layers" in type(recipe.net).model_fields and getattr(recipe.net, "layers", None) is None
     )
-    return with_net(recipe, layers=usual_layers(image_shape)) if is_open else recipe
+    return with_net(recipe, layers=default_layers(image_shape)) if is_open else recipe
 
 
 def resolve(recipe: Recipe, train_images: int, class_names: tuple[str, ...]) -> Recipe:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from headstart.evaluation import fit_of
+from headstart.evaluation import diagnose_fit
 
 
 @pytest.mark.parametrize(
@@ -35,6 +35,6 @@ from headstart.evaluation import fit_of
 def test_curves_are_read_in_words(
     train: list[float], judged: list[float], loss: list[float], words: str
 ) -> None:
-    found = fit_of(train, judged, loss)
+    found = diagnose_fit(train, judged, loss)
     assert found.words.startswith(words)
     assert found.gap == pytest.approx(train[-1] - judged[-1])

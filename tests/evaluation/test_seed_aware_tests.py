@@ -6,10 +6,10 @@ import pytest
 from headstart.errors import InputError
 from headstart.evaluation import (
     accuracy_interval,
+    comparisons_with,
     mean_interval,
-    pairs_with,
+    pooled_seed_variance,
     recipe_test,
-    shared_spread,
 )
 from headstart.evaluation._paired_tests import BoolArray
 
@@ -152,8 +152,8 @@ def grid(
 @pytest.mark.parametrize("seeds", [2, 3])
 def test_a_grid_without_differences_rarely_shows_one(seeds: int) -> None:
     rng = np.random.default_rng(0)
-    families = [pairs_with("0", grid(rng, 10, seeds, 300), 0.05) for _ in range(120)]
-    false = sum(any(pair.is_shown(0.05) for pair in family.values()) for family in families)
+    families = [comparisons_with("0", grid(rng, 10, seeds, 300), 0.05) for _ in range(120)]
+    false = sum(any(pair.is_significant(0.05) for pair in family.values()) for family in families)
     assert false / len(families) <= 0.09  # 0.05 and two standard errors of 120 families
 
 
@@ -162,10 +162,10 @@ def test_a_grid_finds_with_two_seeds_what_two_recipes_alone_do_not() -> None:
     together = alone = 0
     for _ in range(40):
         runs = grid(rng, 10, 2, effect=-1.5)
-        together += pairs_with("0", runs, 0.05)["9"].is_shown(0.05)
-        alone += pairs_with("0", {name: runs[name] for name in ("0", "9")}, 0.05)["9"].is_shown(
-            0.05
-        )
+        together += comparisons_with("0", runs, 0.05)["9"].is_significant(0.05)
+        alone += comparisons_with("0", {name: runs[name] for name in ("0", "9")}, 0.05)[
+            "9"
+        ].is_significant(0.05)
     assert together >= 34 and alone <= 25
 
 
@@ -173,11 +173,14 @@ def test_a_wild_recipe_keeps_its_own_spread_and_does_not_widen_that_of_the_other
     rng = np.random.default_rng(0)
     calm = grid(rng, 8, 3)
     wild = np.stack([np.arange(1000) < 100, np.arange(1000) < 500, np.arange(1000) < 900])
-    spread, with_wild = shared_spread(list(calm.values())), shared_spread([*calm.values(), wild])
+    spread, with_wild = (
+        pooled_seed_variance(list(calm.values())),
+        pooled_seed_variance([*calm.values(), wild]),
+    )
     assert spread is not None and with_wild is not None
     assert with_wild.variance < 3 * spread.variance
-    assert not pairs_with("0", {**calm, "wild": wild}, 0.05)["wild"].is_shown(0.05)
-    assert shared_spread(list(calm.values())[:3]) is None, "three recipes say too little"
+    assert not comparisons_with("0", {**calm, "wild": wild}, 0.05)["wild"].is_significant(0.05)
+    assert pooled_seed_variance(list(calm.values())[:3]) is None, "three recipes say too little"
 
 
 def test_pairs_with_one_contender_have_signs_and_are_corrected_together() -> None:
@@ -186,10 +189,10 @@ def test_pairs_with_one_contender_have_signs_and_are_corrected_together() -> Non
         "better": np.arange(200) < 190,
         "worse": np.arange(200) < 100,
     }
-    pairs = pairs_with("base", {name: array[None] for name, array in right.items()}, 0.05)
+    pairs = comparisons_with("base", {name: array[None] for name, array in right.items()}, 0.05)
     assert [(pair.a, pair.b) for pair in pairs.values()] == [("better", "base"), ("worse", "base")]
     assert pairs["better"].difference == 0.2 and pairs["worse"].difference == -0.25
-    assert all(pair.is_shown(0.05) for pair in pairs.values())
+    assert all(pair.is_significant(0.05) for pair in pairs.values())
     assert pairs["better"].p_adjusted >= pairs["better"].p_value
 
 

@@ -5,7 +5,12 @@ import pytest
 from scipy.stats import binom
 
 from headstart.errors import InputError
-from headstart.evaluation import PairedTest, exact_mcnemar, paired_bootstrap, smallest_detectable
+from headstart.evaluation import (
+    PairedTest,
+    exact_mcnemar,
+    minimum_detectable_effect,
+    paired_bootstrap,
+)
 from headstart.evaluation._paired_tests import BoolArray
 
 
@@ -97,7 +102,7 @@ def test_the_bootstrap_has_a_width_even_when_models_agree_on_every_image() -> No
 @pytest.mark.parametrize("discordant", [6, 25, 26, 100, 1000])
 def test_the_smallest_detectable_difference_is_found_four_times_in_five(discordant: int) -> None:
     n = 10_000
-    share = (1 + smallest_detectable(discordant, n) * n / discordant) / 2
+    share = (1 + minimum_detectable_effect(discordant, n) * n / discordant) / 2
     counts = np.arange(discordant + 1)
     rejected = (
         np.minimum(1, 2 * binom.sf(np.maximum(counts, discordant - counts) - 1, discordant, 0.5))
@@ -107,19 +112,19 @@ def test_the_smallest_detectable_difference_is_found_four_times_in_five(discorda
 
 
 def test_too_few_discordant_images_count_as_the_six_that_could_decide() -> None:
-    at_six = smallest_detectable(6, 1000)
+    at_six = minimum_detectable_effect(6, 1000)
     assert 0.005 < at_six <= 0.006
-    assert [smallest_detectable(d, 1000) for d in range(6)] == [at_six] * 6
-    assert smallest_detectable(7, 1000, level=0.01) == smallest_detectable(
+    assert [minimum_detectable_effect(d, 1000) for d in range(6)] == [at_six] * 6
+    assert minimum_detectable_effect(7, 1000, level=0.01) == minimum_detectable_effect(
         8, 1000, level=0.01
     )  # 2 / 2**8 < 0.01 < 2 / 2**7
 
 
 def test_five_images_cannot_show_any_difference() -> None:
-    assert smallest_detectable(5, 5) == 1.0
-    assert smallest_detectable(6, 6) < 1.0
+    assert minimum_detectable_effect(5, 5) == 1.0
+    assert minimum_detectable_effect(6, 6) < 1.0
 
 
 def test_more_discordant_images_than_images_are_refused() -> None:
     with pytest.raises(InputError, match="7 discordant of 5 images"):
-        smallest_detectable(7, 5)
+        minimum_detectable_effect(7, 5)

@@ -7,9 +7,9 @@ from sklearn.neighbors import KNeighborsClassifier
 from headstart.data import stratified
 from headstart.errors import InputError
 from headstart.evaluation import (
-    FloorResult,
+    BaselineResult,
     _baselines,
-    floor_sentence,
+    baseline_sentence,
     majority_class,
     nearest_neighbour,
 )
@@ -113,30 +113,30 @@ def test_a_floor_without_images_is_an_error() -> None:
         majority_class(np.zeros(2, dtype=np.int64), none, np.arange(2))
 
 
-def floor(right: int, n: int = 1000) -> FloorResult:
+def floor(right: int, n: int = 1000) -> BaselineResult:
     """A floor that is right on the first images."""
-    return FloorResult("majority class", np.arange(n) < right, "", 1, 1)
+    return BaselineResult("majority class", np.arange(n) < right, "", 1, 1)
 
 
 def test_a_contender_above_the_floor_needs_no_words() -> None:
-    assert floor_sentence("cnn", np.arange(1000) < 900, floor(500)) is None
-    assert floor_sentence("cnn", np.stack([np.arange(1000) < 900] * 3), floor(500)) is None
+    assert baseline_sentence("cnn", np.arange(1000) < 900, floor(500)) is None
+    assert baseline_sentence("cnn", np.stack([np.arange(1000) < 900] * 3), floor(500)) is None
 
 
 def test_a_contender_below_the_floor_is_said_so() -> None:
-    assert floor_sentence("cnn", np.arange(1000) < 400, floor(500)) == (
+    assert baseline_sentence("cnn", np.arange(1000) < 400, floor(500)) == (
         "cnn is worse than a floor, majority class: 40.0% against 50.0% of 1,000 test images (p < 0.001)."
     )
 
 
 def test_a_contender_level_with_the_floor_is_not_shown_to_beat_it() -> None:
-    assert floor_sentence("cnn", np.arange(1000) < 503, floor(500)) == (
+    assert baseline_sentence("cnn", np.arange(1000) < 503, floor(500)) == (
         "cnn is not shown to beat a floor, majority class: 50.3% against 50.0% of 1,000 test images (p = 0.25)."
     )
 
 
 def test_seeds_that_disagree_do_not_beat_the_floor() -> None:
     lucky = np.stack([np.arange(1000) < right for right in (900, 400, 500)])
-    assert str(floor_sentence("cnn", lucky, floor(500))).startswith(
+    assert str(baseline_sentence("cnn", lucky, floor(500))).startswith(
         "cnn is not shown to beat a floor"
     )

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from headstart.models._fused import FusedConv, rounded
+from headstart.models.fused._fused_conv import FusedConv, round_weights
 
 _PICTURES, _SIDE_PX, _DISCS = 16, 12, 60
 _LEAST_RADIUS, _LARGEST_RADIUS = 0.04, 0.45  # of the side
@@ -18,7 +18,7 @@ _COLOUR = 40.0  # standard deviation of the three channels of a disc around its 
 
 
 @cache
-def dead_leaves() -> Tensor:
+def dead_leaves_images() -> Tensor:
     """Pictures `(N, 3, H, W)` in 0-255, always the same, of discs that hide each other.
 
     Their sizes and edges are distributed like those of photographs (Lee, Mumford and Huang 2001, doi:10.1023/A:1011109015675:
@@ -53,7 +53,7 @@ def correct_rounding(net: nn.Module, run: Callable[[], object]) -> None:
         means[layer] = _mean(layer.convolved(given[0], layer.weight))
 
     def correct(layer: FusedConv, given: tuple[Tensor, ...], _: Tensor) -> Tensor:
-        found = layer.convolved(given[0].bfloat16().float(), rounded(layer.weight).float())
+        found = layer.convolved(given[0].bfloat16().float(), round_weights(layer.weight).float())
         layer.offset = means[layer] - _mean(found)
         return layer.activated(found + layer.offset[:, None, None]).bfloat16().float()
 

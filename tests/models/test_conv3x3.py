@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from headstart.models._conv import Conv3x3
+from headstart.models.fused._conv3x3 import Conv3x3
 
 
 def _learnt(conv: nn.Conv2d, images: Tensor) -> list[Tensor]:

@@ -33,7 +33,7 @@ class FusedConv(nn.Module):
     network alone takes longer than its convolutions (benchmarks/features.md). Elsewhere it computes what the two computed.
 
     Attributes:
-        offset: `(outputs,)`, added with the bias where weights and inputs are rounded (`headstart.models._rounding`).
+        offset: `(outputs,)`, added with the bias where weights and inputs are rounded (`headstart.models.fused._rounding`).
     """
 
     def __init__(self, conv: nn.Conv2d, act: Act = _NONE) -> None:
@@ -47,7 +47,7 @@ class FusedConv(nn.Module):
         self._packed: dict[tuple[object, ...], tuple[Tensor, Tensor | None, int]] = {}
 
     def forward(self, x: Tensor) -> Tensor:
-        if fuses(x):
+        if can_fuse(x):
             return self.fused(x)
         return self.plain(x)
 
@@ -100,7 +100,7 @@ class FusedConv(nn.Module):
         which is faster than a padded copy of the input.
         """
         weight, bias = (
-            rounded(self.weight),
+            round_weights(self.weight),
             None if self.bias is None else self.bias.detach().float(),
         )
         if self.offset is not None:
@@ -120,7 +120,7 @@ class FusedConv(nn.Module):
         return {**self.__dict__, "_packed": {}}  # made again where it is needed
 
 
-def rounded(weight: Tensor) -> Tensor:
+def round_weights(weight: Tensor) -> Tensor:
     """A convolution's weights in bfloat16, where each takes over the error of the one before it in its kernel.
 
     Neighbouring pixels are alike, so that the sum of a kernel's errors counts for more than each of them. Error diffusion: Floyd
@@ -136,19 +136,19 @@ def rounded(weight: Tensor) -> Tensor:
     return found.view_as(weight)
 
 
-def fuses(x: Tensor) -> bool:
+def can_fuse(x: Tensor) -> bool:
     """Whether `FusedConv` takes such input in bfloat16, in one pass."""
     return (
         not torch.is_grad_enabled()
         and x.device.type == "cpu"
         and torch.is_autocast_enabled("cpu")
         and torch.get_autocast_dtype("cpu") == torch.bfloat16
-        and fusing_works()
+        and fused_ops_work()
     )
 
 
 @cache
-def fusing_works() -> bool:
+def fused_ops_work() -> bool:
     """Whether oneDNN's operators are here and compute what they stand for, asked once a process, of two small layers.
 
     They are private to torch: another version, or another processor, may have others, or none.
@@ -242,7 +242,7 @@ def fold_and_fuse(net: nn.Module, run: Callable[[], object]) -> None:
             _put(net, names[module], nn.Identity())
 
 
-def exact_depthwise(net: nn.Module) -> None:
+def use_float32_depthwise(net: nn.Module) -> None:
     """Let depthwise convolutions learn in float32, where their gradients are not slow; batch norms stay as they are."""
     for name, module in list(net.named_modules()):
         if isinstance(module, nn.Conv2d) and module.groups > 1 and _can_replace(module):

@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from headstart.errors import InputError
-from headstart.evaluation import CurvePair, _label_curves, curve_pair
+from headstart.evaluation import CurveComparison, _label_curves, compare_curves
 
 LABELS = [10, 30, 100, 300, 1000]
 LOGS = np.log10(LABELS)
@@ -31,29 +31,29 @@ def drawn(
 def test_straight_lines_cross_where_algebra_says() -> None:
     truth = 10 ** (0.35 / 0.15)
     a, b = exactly(QUICK), exactly(SLOW)
-    found = curve_pair(LABELS, a, b).crossing()
+    found = compare_curves(LABELS, a, b).crossing()
     assert found.value == pytest.approx(truth, rel=0.01)
     assert found.interval[0] < truth < found.interval[1]
-    assert curve_pair(LABELS, a, b).crossing() == found
+    assert compare_curves(LABELS, a, b).crossing() == found
 
 
 def test_the_labels_that_match_are_where_the_other_curve_reaches_the_level() -> None:
     a, b = exactly(QUICK), exactly(SLOW)
-    pair = curve_pair(LABELS, a, b)
+    pair = compare_curves(LABELS, a, b)
     for at in range(3):
         assert pair.matching(at).value == pytest.approx(10 ** ((QUICK[at] - 0.10) / 0.25), rel=0.01)
     assert pair.matching(4).value == pytest.approx(
         10 ** (0.65 / 0.25), rel=0.01
     )  # fewer than 1,000: the curves have crossed
-    backwards = curve_pair(LABELS, b, a)
+    backwards = compare_curves(LABELS, b, a)
     assert backwards.matching(0).value == 0.0  # 35% is below what the other has with 10
     assert backwards.matching(4).value == np.inf
 
 
 def test_curves_that_do_not_cross_in_the_range_are_said_not_to() -> None:
-    ahead = curve_pair(LABELS, exactly(QUICK + 0.2), exactly(SLOW - 0.05))
+    ahead = compare_curves(LABELS, exactly(QUICK + 0.2), exactly(SLOW - 0.05))
     assert ahead.crossing().value == np.inf and ahead.crossing().interval == (np.inf, np.inf)
-    behind = curve_pair(LABELS, exactly(SLOW - 0.05), exactly(QUICK + 0.2)).crossing()
+    behind = compare_curves(LABELS, exactly(SLOW - 0.05), exactly(QUICK + 0.2)).crossing()
     assert behind.value == 0.0 and behind.interval == (0.0, 0.0)
     assert ahead.matching(4).value == np.inf
 
@@ -61,13 +61,13 @@ def test_curves_that_do_not_cross_in_the_range_are_said_not_to() -> None:
 def test_a_crossing_near_the_end_may_lie_beyond_it() -> None:
     rng = np.random.default_rng(5)
     a, b = (drawn(curve, rng, 0.0, 3000, 2) for curve in (QUICK, SLOW - 0.09))
-    found = curve_pair(LABELS, a, b).crossing()
+    found = compare_curves(LABELS, a, b).crossing()
     assert 700 < found.value < 1000 and found.interval[0] < 850 and found.interval[1] == np.inf
 
 
 def test_the_last_of_several_crossings_counts() -> None:
     lead = np.array([0.1, -0.02, 0.02, -0.05, -0.1])
-    found = CurvePair(
+    found = CurveComparison(
         np.array(LABELS, float), 0.5 + lead, np.full(5, 0.5), np.zeros((1, 2, 5))
     ).crossing()
     assert found.value == pytest.approx(100 ** (5 / 7) * 300 ** (2 / 7))
@@ -90,7 +90,7 @@ def test_intervals_hold_the_truth_about_as_often_as_they_say(
     rng = np.random.default_rng(0)
     held = np.zeros(2)
     for study in range(300):
-        pair = curve_pair(
+        pair = compare_curves(
             LABELS, drawn(QUICK, rng, 0.02, 1000, 2), drawn(SLOW, rng, 0.02, 1000, 2), seed=study
         )
         for number, (found, true) in enumerate(
@@ -105,7 +105,7 @@ def test_seeds_that_disagree_widen_the_interval() -> None:
     def width(spread: float) -> float:
         rng = np.random.default_rng(3)
         low, high = (
-            curve_pair(
+            compare_curves(
                 LABELS, drawn(QUICK, rng, spread, 2000, 3), drawn(SLOW, rng, spread, 2000, 3)
             )
             .crossing()
@@ -118,6 +118,6 @@ def test_seeds_that_disagree_widen_the_interval() -> None:
 
 def test_curves_of_different_shapes_are_refused() -> None:
     with pytest.raises(InputError, match="wanted is"):
-        curve_pair(LABELS, exactly(QUICK), exactly(SLOW, seeds=3))
+        compare_curves(LABELS, exactly(QUICK), exactly(SLOW, seeds=3))
     with pytest.raises(InputError, match="wanted is"):
-        curve_pair([10, 10, 30, 100, 300], exactly(QUICK), exactly(SLOW))
+        compare_curves([10, 10, 30, 100, 300], exactly(QUICK), exactly(SLOW))
