@@ -62,13 +62,13 @@ class Stopped(HeadstartError):
         return type(self), (self.signum, self.message, self.hint)
 
 
-def nearest(word: str, known: list[str] | tuple[str, ...]) -> str:
+def suggest_name(word: str, known: list[str] | tuple[str, ...]) -> str:
     """`did you mean 'x'?` for the known word closest to `word`, or the list of known words when none is close."""
-    found = meant(word, known)
+    found = did_you_mean(word, known)
     return found[2:] if found != "." else "known: " + ", ".join(known)
 
 
-def meant(word: str, known: list[str] | tuple[str, ...]) -> str:
+def did_you_mean(word: str, known: list[str] | tuple[str, ...]) -> str:
     """`: did you mean 'x'?`, or a full stop when none is close: for a message whose hint lists the known words."""
     import difflib
 

@@ -129,14 +129,14 @@ def test_sources_are_asked_in_order_until_one_gives_the_files(
     )
     _fetch.fetch_named("tiny")
     assert asked == ["first", "second"]
-    assert _fetch.where_from("tiny") == "second"
+    assert _fetch.source_of("tiny") == "second"
 
 
 def test_a_second_fetch_asks_no_source_and_decodes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     source = FakeSource("mirror")
     offer(monkeypatch, source)
     assert not _fetch.is_cached("tiny")
-    assert _fetch.where_from("tiny") == ""
+    assert _fetch.source_of("tiny") == ""
     first = _fetch.fetch_named("tiny")
     monkeypatch.setattr(_fetch, "_decode", lambda *_: pytest.fail("decoded again"))
     second = _fetch.fetch_named("tiny")
@@ -166,11 +166,11 @@ def test_a_given_folder_goes_before_every_source(
     monkeypatch.setenv(
         "HEADSTART_DATA", os.pathsep.join([str(tmp_path / "absent"), str(tmp_path / "mine")])
     )
-    assert _fetch.where_from("tiny") == str(place)
+    assert _fetch.source_of("tiny") == str(place)
     assert not _fetch.is_cached("tiny")
     _fetch.fetch_named("tiny")
     assert source.asked == []
-    assert _fetch.where_from("tiny") == str(place)
+    assert _fetch.source_of("tiny") == str(place)
 
 
 def test_spoilt_files_in_a_given_folder_are_an_error_and_nothing_is_kept(
@@ -279,7 +279,7 @@ def test_a_smaller_edition_in_a_given_folder_is_opened_and_said(
     finally:
         progress.show_progress(False)
     assert (dataset.name, len(dataset)) == ("tiny", 5)
-    assert _fetch.edition("tiny").train_count == 3
+    assert _fetch.available_edition("tiny").train_count == 3
     assert f"tiny: {place} holds 3 of the 30 training images." in capsys.readouterr().err
     monkeypatch.delenv("HEADSTART_DATA")
     assert not _fetch.is_cached("tiny")  # the whole edition is another entry
@@ -299,7 +299,7 @@ def test_digits_work_offline_and_fill_the_whole_scale(monkeypatch: pytest.Monkey
     assert (dataset.images.min(), dataset.images.max()) == (0, 255)
     assert set(dataset.parts.tolist()) == {UNASSIGNED}
     assert dataset.class_names == tuple("0123456789")
-    assert _fetch.where_from("digits") == "scikit-learn"
+    assert _fetch.source_of("digits") == "scikit-learn"
 
 
 def test_the_catalogue_knows_each_dataset_whole() -> None:
@@ -543,7 +543,7 @@ def test_the_real_files_have_the_catalogues_digests(
     monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     monkeypatch.setenv("HEADSTART_DATA", REAL_DATA)
-    if not _fetch.where_from(name):
+    if not _fetch.source_of(name):
         pytest.skip(f"HEADSTART_DATA holds no {name}")
     dataset = _fetch.fetch_named(name)
     assert np.bincount(dataset.labels[dataset.parts == TEST], minlength=10).sum() == 10_000

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from headstart.data import Caps, Unreadable, read_sent
+from headstart.data import ImageLimits, UnreadableImage, read_untrusted_image
 
 
 def _file(kind: str, pixels: np.ndarray) -> bytes:
@@ -22,28 +22,31 @@ GREY = np.arange(64, dtype=np.uint8).reshape(8, 8)
 
 @pytest.mark.parametrize("kind", ["PNG", "BMP", "JPEG", "WEBP"])
 def test_the_usual_formats_are_read(kind: str) -> None:
-    assert read_sent(_file(kind, GREY), (8, 8, 1), "pad").shape == (8, 8, 1)
+    assert read_untrusted_image(_file(kind, GREY), (8, 8, 1), "pad").shape == (8, 8, 1)
 
 
 @pytest.mark.parametrize("kind", ["GIF", "TIFF", "PPM"])
 def test_formats_of_datasets_are_not_opened_for_strangers(kind: str) -> None:
-    with pytest.raises(Unreadable, match="is not an image"):
-        read_sent(_file(kind, GREY), (8, 8, 1), "pad")
+    with pytest.raises(UnreadableImage, match="is not an image"):
+        read_untrusted_image(_file(kind, GREY), (8, 8, 1), "pad")
 
 
 def test_an_image_keeps_its_own_size_where_none_is_wanted() -> None:
-    pixels = read_sent(_file("PNG", np.zeros((20, 30, 3), np.uint8)), None, "pad")
+    pixels = read_untrusted_image(_file("PNG", np.zeros((20, 30, 3), np.uint8)), None, "pad")
     assert pixels.shape == (20, 30, 1)
 
 
 def test_more_pixels_than_allowed_are_not_decoded() -> None:
-    with pytest.raises(Unreadable, match="the most is"):
-        read_sent(
-            _file("PNG", np.zeros((100, 101), np.uint8)), (8, 8, 1), "pad", Caps(pixels=10_000)
+    with pytest.raises(UnreadableImage, match="the most is"):
+        read_untrusted_image(
+            _file("PNG", np.zeros((100, 101), np.uint8)),
+            (8, 8, 1),
+            "pad",
+            ImageLimits(pixels=10_000),
         )
 
 
 def test_a_deadline_that_has_passed_ends_the_decoding() -> None:
     noise = np.random.default_rng(0).integers(0, 255, (400, 400, 3)).astype(np.uint8)
-    with pytest.raises(Unreadable, match="takes too long"):
-        read_sent(_file("JPEG", noise), (8, 8, 3), "pad", Caps(seconds=-1.0))
+    with pytest.raises(UnreadableImage, match="takes too long"):
+        read_untrusted_image(_file("JPEG", noise), (8, 8, 3), "pad", ImageLimits(seconds=-1.0))

@@ -26,7 +26,7 @@ import uvicorn
 from PIL import Image
 
 import headstart
-from headstart.data import Caps, read_sent
+from headstart.data import ImageLimits, read_untrusted_image
 from headstart.deploy import Predictions, RunModel, open_model
 from headstart.deploy.server import _app, _serve
 from headstart.deploy.server._access import Access
@@ -231,7 +231,7 @@ def test_images_that_are_bombs_are_refused_before_they_unfold(run: Path) -> None
     scans = buffer.getvalue()
     last, end = scans.rindex(b"\xff\xda"), scans.rindex(b"\xff\xd9")
     endless = scans[:end] + scans[last:end] * 20_000 + b"\xff\xd9"  # minutes of work in a megabyte
-    with serving_here(run, Limits(caps=Caps(seconds=0.3))) as url:
+    with serving_here(run, Limits(caps=ImageLimits(seconds=0.3))) as url:
         large = httpx.post(f"{url}predict", content=_png(np.zeros((8000, 8000), np.bool_)))
         assert (
             large.status_code == 422
@@ -328,10 +328,10 @@ def test_as_many_images_wait_for_a_decoder_as_may(
 ) -> None:
     def slowly(*given: Any) -> Any:
         gate.wait(20)
-        return read_sent(*given)
+        return read_untrusted_image(*given)
 
     gate = threading.Event()
-    monkeypatch.setattr(_app, "read_sent", slowly)
+    monkeypatch.setattr(_app, "read_untrusted_image", slowly)
     monkeypatch.setattr(
         _app, "_QUICK_BYTES", 0
     )  # this image stands for large ones, which threads decode
@@ -345,7 +345,7 @@ def test_as_many_images_wait_for_a_decoder_as_may(
         assert sorted(one.result().status_code for one in asked) == [200, 200, 503]
 
 
-@pytest.mark.parametrize(("where", "slow"), [(RunModel, "predict"), (_app, "read_sent")])
+@pytest.mark.parametrize(("where", "slow"), [(RunModel, "predict"), (_app, "read_untrusted_image")])
 def test_an_answer_that_takes_too_long_is_not_waited_for(
     run: Path, digit: tuple[bytes, str], where: object, slow: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.neighbors import KNeighborsClassifier
 
-from headstart.data import stratified
+from headstart.data import stratified_subset
 from headstart.errors import InputError
 from headstart.evaluation import (
     BaselineResult,
@@ -89,7 +89,8 @@ def test_the_limit_thins_training_by_class_and_says_so() -> None:
     assert (found.train_used, found.train_total) == (200, 1000)
     assert found.note == "on 2x2 pixels, against 200 of 1,000 training images"
     part, again, other = (
-        stratified(labels, np.arange(1000), 200, np.random.default_rng(seed)) for seed in (0, 0, 1)
+        stratified_subset(labels, np.arange(1000), 200, np.random.default_rng(seed))
+        for seed in (0, 0, 1)
     )
     assert np.bincount(labels[part]).tolist() == [180, 20]
     assert (part == np.sort(part)).all()
@@ -98,7 +99,11 @@ def test_the_limit_thins_training_by_class_and_says_so() -> None:
 
 def test_the_tightest_limit_keeps_one_image_a_class() -> None:
     labels = np.repeat([0, 1, 2], 10)
-    assert set(labels[stratified(labels, np.arange(30), 3, np.random.default_rng(0))]) == {0, 1, 2}
+    assert set(labels[stratified_subset(labels, np.arange(30), 3, np.random.default_rng(0))]) == {
+        0,
+        1,
+        2,
+    }
     found = nearest_neighbour(
         np.zeros((30, 1, 1, 1), dtype=np.uint8), labels, np.arange(30), np.array([0]), limit=0
     )

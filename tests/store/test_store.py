@@ -70,7 +70,7 @@ def test_what_a_block_could_not_read_is_not_reported_as_a_failed_write(tmp_path:
 
 def test_too_little_space_says_how_much_is_needed(tmp_path: Path) -> None:
     with pytest.raises(ResourceError, match=r"needs 1,000,000,000 MB, but only [\d,]+ MB are free"):
-        store.need_space(tmp_path / "not" / "yet", 10**15)
+        store.require_space(tmp_path / "not" / "yet", 10**15)
 
 
 def test_a_folder_in_use_names_its_owner(tmp_path: Path) -> None:
@@ -104,19 +104,19 @@ def test_a_sealed_folder_is_whole_until_anything_in_it_changes(tmp_path: Path) -
     store.write_bytes(tmp_path / "a", b"12345")
     store.write_bytes(tmp_path / "b", b"")
     store.seal(tmp_path)
-    assert store.damage(tmp_path) is None
+    assert store.find_damage(tmp_path) is None
     store.write_bytes(tmp_path / "a", b"12346")
-    assert store.damage(tmp_path) == "a is not what was written (SHA-256)"
+    assert store.find_damage(tmp_path) == "a is not what was written (SHA-256)"
     store.write_bytes(tmp_path / "a", b"123")
-    assert store.damage(tmp_path) == "a has 3 bytes, not 5"
+    assert store.find_damage(tmp_path) == "a has 3 bytes, not 5"
     (tmp_path / "a").unlink()
-    assert "a cannot be read" in str(store.damage(tmp_path))
+    assert "a cannot be read" in str(store.find_damage(tmp_path))
     store.write_bytes(tmp_path / "a", b"12345")
     for content in (b"", b"[]", b"{}", b'{"a": 3}', b"\xff"):
         store.write_bytes(tmp_path / "manifest.json", content)
-        assert "manifest.json" in str(store.damage(tmp_path))
+        assert "manifest.json" in str(store.find_damage(tmp_path))
     (tmp_path / "manifest.json").unlink()
-    assert store.damage(tmp_path) == "manifest.json is missing or damaged"
+    assert store.find_damage(tmp_path) == "manifest.json is missing or damaged"
 
 
 def test_a_manifest_cannot_point_outside_its_folder(tmp_path: Path) -> None:
@@ -125,7 +125,7 @@ def test_a_manifest_cannot_point_outside_its_folder(tmp_path: Path) -> None:
         tmp_path / "run" / "manifest.json",
         {"../secret": {"bytes": 1, "sha256": hashlib.sha256(b"x").hexdigest()}},
     )
-    assert store.damage(tmp_path / "run") is not None
+    assert store.find_damage(tmp_path / "run") is not None
 
 
 def test_what_a_killed_process_left_is_cleared_and_nothing_else(tmp_path: Path) -> None:
@@ -144,7 +144,7 @@ def test_what_need_not_outlive_a_crash_is_not_synced(
 ) -> None:
     synced: list[int] = []
     monkeypatch.setattr(os, "fsync", synced.append)
-    with store.volatile():
+    with store.without_sync():
         store.write_text(tmp_path / "a.txt", "a")
         with store.new_folder(tmp_path / "folder") as building:
             store.write_text(building / "b.txt", "b")
@@ -157,9 +157,9 @@ def test_a_file_without_a_name_holds_its_content_and_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    with store.nameless_file(b"twelve bytes") as file:
+    with store.anonymous_file(b"twelve bytes") as file:
         assert list(tmp_path.iterdir()) == []
         assert (file.seek(0), file.read()) == (0, b"twelve bytes")
     monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=0))
     with pytest.raises(ResourceError, match="are free there"):
-        store.nameless_file(b"twelve bytes")
+        store.anonymous_file(b"twelve bytes")

@@ -15,9 +15,9 @@ from headstart import store
 from headstart.data import (
     Dataset,
     Split,
-    labelled,
+    draw_labelled_subset,
     make_split,
-    most_per_class,
+    max_labels_per_class,
     read_split,
     without_validation,
 )
@@ -46,13 +46,18 @@ def test_fewer_labels_are_a_part_of_more_and_every_class_has_its_number(
     digits: Dataset, digits_split: Split
 ) -> None:
     for draw in range(3):
-        chain = [labelled(digits, digits_split, count, draw) for count in (1, 7, 50)]
+        chain = [draw_labelled_subset(digits, digits_split, count, draw) for count in (1, 7, 50)]
         for count, rows in zip((1, 7, 50), chain, strict=True):
             assert np.bincount(digits.labels[rows]).tolist() == [count] * 10
             assert set(rows) <= set(digits_split.train) and (np.diff(rows) > 0).all()
         assert set(chain[0]) < set(chain[1]) < set(chain[2])
-    other, again = labelled(digits, digits_split, 7, 1), labelled(digits, digits_split, 7, 1)
-    assert (other == again).all() and set(other) != set(labelled(digits, digits_split, 7, 0))
+    other, again = (
+        draw_labelled_subset(digits, digits_split, 7, 1),
+        draw_labelled_subset(digits, digits_split, 7, 1),
+    )
+    assert (other == again).all() and set(other) != set(
+        draw_labelled_subset(digits, digits_split, 7, 0)
+    )
 
 
 def test_an_exact_copy_is_no_further_label(digits: Dataset, digits_split: Split) -> None:
@@ -60,18 +65,18 @@ def test_an_exact_copy_is_no_further_label(digits: Dataset, digits_split: Split)
     hashes = digits.hashes.copy()
     hashes[zeros[5:]] = hashes[zeros[5]]
     copied = replace(digits, hashes=hashes)
-    assert most_per_class(copied, digits_split) == 6
-    rows = labelled(copied, digits_split, 6, 0)
+    assert max_labels_per_class(copied, digits_split) == 6
+    rows = draw_labelled_subset(copied, digits_split, 6, 0)
     assert len({row.tobytes() for row in hashes[rows[digits.labels[rows] == 0]]}) == 6
     with pytest.raises(InputError, match=r"but '0' has 6 different ones.\n.*from 1 to 6"):
-        labelled(copied, digits_split, 7, 0)
+        draw_labelled_subset(copied, digits_split, 7, 0)
 
 
 def test_no_group_is_in_a_subset_and_in_what_judges(digits: Dataset) -> None:
     grouped = replace(digits, groups=np.arange(len(digits)) // 9)
     split = make_split(grouped)
     assert grouped.groups is not None
-    drawn = set(grouped.groups[labelled(grouped, split, 30, 0)])
+    drawn = set(grouped.groups[draw_labelled_subset(grouped, split, 30, 0)])
     assert not drawn & set(grouped.groups[np.concatenate([split.validation, split.test])])
 
 
@@ -88,7 +93,9 @@ def test_contenders_learn_from_the_same_images_and_are_judged_on_the_same(
     for ours, theirs in zip(one["points"], other["points"], strict=True):
         for seed, (a, b) in enumerate(zip(ours["runs"], theirs["runs"], strict=True)):
             seen, same = (read_split(tmp_path / "study" / run, digits) for run in (a, b))
-            assert (seen.train == labelled(digits, digits_split, ours["per_class"], seed)).all()
+            assert (
+                seen.train == draw_labelled_subset(digits, digits_split, ours["per_class"], seed)
+            ).all()
             assert (seen.train == same.train).all() and (seen.test == digits_split.test).all()
             assert not len(seen.validation)
     assert finding["test_reads"] == 8 and finding["compared_with"] == "mlp"
@@ -116,8 +123,8 @@ def test_a_killed_study_goes_on_with_its_plan_and_takes_finished_runs(
     finding = labels(quick(), digits, digits_split, tmp_path / "study")
     assert all(path.stat().st_mtime_ns == when for path, when in made.items())
     monkeypatch.setattr(
-        "headstart.studies._labels.labelled",
-        lambda *given: labelled(*given) if given[3] == 0 else pytest.fail(),
+        "headstart.studies._labels.draw_labelled_subset",
+        lambda *given: draw_labelled_subset(*given) if given[3] == 0 else pytest.fail(),
     )
     assert labels(quick(), digits, digits_split, tmp_path / "study") == finding, (
         "and draws no image that it does not need"

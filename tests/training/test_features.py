@@ -205,13 +205,13 @@ from headstart.store import _rows
 from headstart.training import _features, make_recipe
 _rows._SECONDS_BETWEEN_COMMITS = 0.0
 _feature_cache._BATCH_PIXELS = 32 * 32 * 8
-write = _rows.Rows._write
+write = _rows.RowStore._write
 def dying(path, content, offset):
     if path.name == "index.bin" and offset > 40 * 20:
         write(path, content[: len(content) // 2 + 3], offset)
         os.kill(os.getpid(), signal.SIGKILL)
     write(path, content, offset)
-_rows.Rows._write = staticmethod(dying)
+_rows.RowStore._write = staticmethod(dying)
 digits = load("digits")
 split = make_split(digits, train_images=200)
 _feature_cache.compute_features(make_recipe("efficientnet-lite0", {"input_px": 32}), digits, split, 0, 32)

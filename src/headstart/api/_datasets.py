@@ -7,11 +7,11 @@ from typing import Any
 
 def datasets() -> list[dict[str, Any]]:
     """The named datasets: size, shape, and where each would come from."""
-    from headstart.data import catalogue, edition, is_cached, where_from
+    from headstart.data import available_edition, catalogue, is_cached, source_of
 
     found = []
     for entry in catalogue():
-        shown = edition(entry.name)
+        shown = available_edition(entry.name)
         found.append(
             {
                 "name": entry.name,
@@ -22,7 +22,7 @@ def datasets() -> list[dict[str, Any]]:
                 "classes": len(shown.class_names),
                 "image_shape": list(shown.image_shape),
                 "cached": is_cached(entry.name),
-                "from": where_from(entry.name),
+                "from": source_of(entry.name),
                 "licence": entry.licence,
             }
         )
@@ -35,7 +35,7 @@ def get_dataset(name: str) -> dict[str, Any]:
     Raises:
         InputError: no such name; ResourceError: no source has it.
     """
-    from headstart.data import fetch_named, where_from
+    from headstart.data import fetch_named, source_of
 
     dataset = fetch_named(name)
     return {
@@ -45,5 +45,5 @@ def get_dataset(name: str) -> dict[str, Any]:
         "class_names": list(dataset.class_names),
         "image_shape": list(dataset.image_shape),
         "fingerprint": dataset.fingerprint,
-        "from": where_from(name),
+        "from": source_of(name),
     }

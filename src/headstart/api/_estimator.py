@@ -337,7 +337,7 @@ def _run_folder(out: str | Path | None) -> Iterator[Path]:
     if out is not None:
         yield Path(out)
         return
-    with tempfile.TemporaryDirectory(prefix="headstart-") as place, store.volatile():
+    with tempfile.TemporaryDirectory(prefix="headstart-") as place, store.without_sync():
         yield Path(place) / "run"
 
 

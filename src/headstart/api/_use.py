@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from headstart.api._common import Data, whole
 from headstart.api._runs import open_again
-from headstart.errors import InputError, nearest
+from headstart.errors import InputError, suggest_name
 
 if TYPE_CHECKING:
     from headstart.data import ImageSource
@@ -128,7 +128,7 @@ def export(
     if form not in get_args(deploy.Form):
         raise InputError(
             f"--format is '{form}', but wanted is onnx or torch.",
-            nearest(form, get_args(deploy.Form)),
+            suggest_name(form, get_args(deploy.Form)),
         )
     if int8 and form != "onnx":
         raise InputError(

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from headstart import __version__, progress, store
 from headstart.classifier._device import best_device, prepare_process, use_bfloat16
 from headstart.classifier._file_format import FORMAT, ClassifierFile, Use
-from headstart.data import need_pixels, take
+from headstart.data import check_pixels, take
 from headstart.errors import InputError
 from headstart.models import (
     Backbone,
@@ -203,7 +203,7 @@ class Classifier(nn.Module):
         self, images: NDArray[np.uint8], rows: NDArray[np.int64] | None = None
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """`probabilities`, and the `familiarity` `(N,)` of each image."""
-        need_pixels(images, self.image_shape)
+        check_pixels(images, self.image_shape)
         rows = np.arange(len(images)) if rows is None else rows
         device = next(self.net.parameters()).device
         size = max(16, _PIXELS_A_BATCH // self._pixels_seen())

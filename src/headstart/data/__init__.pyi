@@ -2,8 +2,8 @@ from ._cache import (
     content_key as content_key,
 )
 from ._label_subsets import (
-    labelled as labelled,
-    most_per_class as most_per_class,
+    draw_labelled_subset as draw_labelled_subset,
+    max_labels_per_class as max_labels_per_class,
     with_train as with_train,
     without_validation as without_validation,
 )
@@ -19,7 +19,7 @@ from ._split import (
     describe as describe,
     make_split as make_split,
     read_split as read_split,
-    stratified as stratified,
+    stratified_subset as stratified_subset,
     without_test as without_test,
     write_split as write_split,
 )
@@ -27,9 +27,9 @@ from ._summary import (
     summary_line as summary_line,
 )
 from ._thumbnails import (
-    as_picture as as_picture,
+    check_pixels as check_pixels,
     data_uri as data_uri,
-    need_pixels as need_pixels,
+    to_pil_image as to_pil_image,
 )
 from ._types import (
     PART_NAMES as PART_NAMES,
@@ -46,12 +46,12 @@ from .formats._csv_rows import (
 )
 from .formats._decode import (
     LARGEST_FILE_BYTES as LARGEST_FILE_BYTES,
-    Caps as Caps,
+    ImageLimits as ImageLimits,
     ImageSource as ImageSource,
-    Unreadable as Unreadable,
-    pixels_sent as pixels_sent,
+    UnreadableImage as UnreadableImage,
+    count_untrusted_pixels as count_untrusted_pixels,
     read_images as read_images,
-    read_sent as read_sent,
+    read_untrusted_image as read_untrusted_image,
     resize_pixels as resize_pixels,
 )
 from .formats._image_files import (
@@ -65,9 +65,9 @@ from .named._catalogue import (
     NamedDataset as NamedDataset,
 )
 from .named._fetch import (
+    available_edition as available_edition,
     catalogue as catalogue,
-    edition as edition,
     fetch_named as fetch_named,
     is_cached as is_cached,
-    where_from as where_from,
+    source_of as source_of,
 )

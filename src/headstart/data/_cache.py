@@ -52,11 +52,11 @@ def _digest(*parts: str | bytes) -> str:
 
 def memory_map(building: Path, count: int, shape: tuple[int, int, int]) -> NDArray[np.uint8]:
     """An empty, writable uint8 map of `count` images of `shape` (H, W, C) for a reader to decode into."""
-    store.need_space(building, count * int(np.prod(shape)))
+    store.require_space(building, count * int(np.prod(shape)))
     images = np.lib.format.open_memmap(
         building / "images.npy", mode="w+", dtype=np.uint8, shape=(count, *shape)
     )
-    store.reserve(building / "images.npy")
+    store.allocate(building / "images.npy")
     return images
 
 
@@ -140,7 +140,7 @@ _DAMAGED = (OSError, ValueError, KeyError, TypeError, BadZipFile, InputError)
 
 def _keep(dataset: Dataset, building: Path) -> None:
     if not (building / "images.npy").exists():
-        store.need_space(building, dataset.images.nbytes)
+        store.require_space(building, dataset.images.nbytes)
         np.save(building / "images.npy", dataset.images)
     groups = np.empty(0, np.int64) if dataset.groups is None else dataset.groups
     np.savez(

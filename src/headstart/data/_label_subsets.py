@@ -13,13 +13,13 @@ from headstart.errors import InputError
 LABELS_STREAM = 4  # of the split's seed, after those of its other choices
 
 
-def most_per_class(dataset: Dataset, split: Split) -> int:
+def max_labels_per_class(dataset: Dataset, split: Split) -> int:
     """How many different training images every class has."""
     labels = dataset.labels[_different(dataset, split)]
     return int(np.bincount(labels, minlength=len(dataset.class_names)).min())
 
 
-def labelled(dataset: Dataset, split: Split, per_class: int, draw: int) -> Indices:
+def draw_labelled_subset(dataset: Dataset, split: Split, per_class: int, draw: int) -> Indices:
     """`per_class` training images of each class, ascending; of the same draw, fewer are a part of more.
 
     As if somebody had labelled training images until each class had its number. An exact copy of an image that is there already
@@ -39,7 +39,7 @@ def labelled(dataset: Dataset, split: Split, per_class: int, draw: int) -> Indic
         if not 1 <= per_class <= len(own):
             raise InputError(
                 f"{per_class:,} training images of each class were asked for, but '{name}' has {len(own):,} different ones.",
-                f"Give a whole number from 1 to {most_per_class(dataset, split):,}.",
+                f"Give a whole number from 1 to {max_labels_per_class(dataset, split):,}.",
             )
         chosen.append(own[:per_class])
     return np.sort(np.concatenate(chosen))

@@ -30,7 +30,7 @@ from headstart.data.formats._image_files import (
 )
 from headstart.data.formats._pixel_csv import read_pixel_csv
 from headstart.data.named._fetch import catalogue, fetch_named
-from headstart.errors import InputError, nearest
+from headstart.errors import InputError, suggest_name
 
 ACCEPTED = (
     "a named dataset, a folder of class folders, a pixel CSV (label,pixel0,…), a CSV of path,label, an IDX folder, "
@@ -126,7 +126,7 @@ def _open(path: Path, given: str, options: Options) -> Dataset:
             where = (
                 f"named datasets: {', '.join(_names())}"
                 if len(path.parts) > 1
-                else nearest(given, _names())
+                else suggest_name(given, _names())
             )
             raise InputError(
                 f"{given} does not exist: it is no file, no folder and no named dataset ({where}).",
@@ -295,7 +295,7 @@ def _check(image_size: int | None, resize: str, pixel_max: float | None) -> None
     if resize not in get_args(Resize):
         raise InputError(
             f"resize is '{resize}', but wanted is pad, crop or squish.",
-            nearest(resize, get_args(Resize)),
+            suggest_name(resize, get_args(Resize)),
         )
     if pixel_max is not None and not (0 < pixel_max < math.inf):
         raise InputError(

@@ -313,10 +313,12 @@ def _subset(dataset: Dataset, train: Indices, count: int, rng: np.random.Generat
             f"train_images is {count:,}, but wanted is from {classes:,} (one a class) to {len(train):,} (all there are).",
             f"For example: --train-images {max(classes, len(train) // 2)}",
         )
-    return stratified(dataset.labels, train, count, rng)
+    return stratified_subset(dataset.labels, train, count, rng)
 
 
-def stratified(labels: Indices, rows: Indices, count: int, rng: np.random.Generator) -> Indices:
+def stratified_subset(
+    labels: Indices, rows: Indices, count: int, rng: np.random.Generator
+) -> Indices:
     """`count` of these rows, or all: one of each class, then those that keep the classes' shares.
 
     They are a prefix of one fixed order, so of generators in the same state fewer rows are a part of more.

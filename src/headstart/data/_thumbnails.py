@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image as Picture
 
 
-def need_pixels(images: NDArray[np.uint8], shape: tuple[int, int, int]) -> None:
+def check_pixels(images: NDArray[np.uint8], shape: tuple[int, int, int]) -> None:
     """Raise InputError unless these are uint8 images `(N, *shape)`: numbers of another scale would get answers, wrong ones."""
     if images.dtype != np.uint8:
         raise InputError(
@@ -29,7 +29,7 @@ def need_pixels(images: NDArray[np.uint8], shape: tuple[int, int, int]) -> None:
         )
 
 
-def as_picture(pixels: NDArray[np.uint8]) -> Picture:
+def to_pil_image(pixels: NDArray[np.uint8]) -> Picture:
     """`(H, W, 1 or 3)` uint8 as Pillow's image, grey or RGB."""
     from PIL import Image
 
@@ -45,7 +45,7 @@ def data_uri(
         largest_px: of its longer side; larger ones are reduced.
         jpeg_quality: 1 to 95 for a JPEG; None for a PNG, which loses nothing.
     """
-    picture, file = as_picture(pixels), io.BytesIO()
+    picture, file = to_pil_image(pixels), io.BytesIO()
     if largest_px is not None:
         picture.thumbnail((largest_px, largest_px))
     if jpeg_quality is None:

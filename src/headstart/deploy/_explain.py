@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from headstart.classifier import Standardise, as_floats
-from headstart.errors import InputError, nearest
+from headstart.errors import InputError, suggest_name
 from headstart.evaluation import Heatmap, grad_cam, occlusion
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def explain(model: RunModel, image: NDArray[np.uint8], label: str | None = None)
     probabilities = model.predict(image[None]).probabilities[0]
     if label is not None and label not in names:
         raise InputError(
-            f"there is no class '{label}': {nearest(label, names)}",
+            f"there is no class '{label}': {suggest_name(label, names)}",
             "Give the name of one of the classes.",
         )
     place = int(probabilities.argmax()) if label is None else names.index(label)

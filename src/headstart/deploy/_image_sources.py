@@ -10,7 +10,13 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
-from headstart.data import LARGEST_FILE_BYTES, ImageSource, Unreadable, list_images, read_images
+from headstart.data import (
+    LARGEST_FILE_BYTES,
+    ImageSource,
+    UnreadableImage,
+    list_images,
+    read_images,
+)
 from headstart.deploy._model import Model
 from headstart.errors import InputError
 
@@ -98,9 +104,9 @@ def open_readable(
     failed = [
         f"{name} {one}"
         for name, one in zip(names, found, strict=True)
-        if isinstance(one, Unreadable)
+        if isinstance(one, UnreadableImage)
     ]
-    opened = [one for one in found if not isinstance(one, Unreadable)]
+    opened = [one for one in found if not isinstance(one, UnreadableImage)]
     return np.stack(opened) if opened else np.empty((0, *model.image_shape), np.uint8), failed
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from headstart.data import as_picture, stratified, take
+from headstart.data import stratified_subset, take, to_pil_image
 from headstart.errors import InputError
 from headstart.evaluation._paired_tests import BoolArray, as_paired_runs, exact_mcnemar
 from headstart.evaluation._seed_aware_tests import accuracy_difference
@@ -95,7 +95,7 @@ def nearest_neighbour(
     _need_images(train, test)
     height, width, channels = _shrunk_shape(images.shape[1:])
     room = int(limit / (len(test) * height * width * channels))
-    used = stratified(
+    used = stratified_subset(
         labels, train, max(room, len(np.unique(labels[train]))), np.random.default_rng(seed)
     )
     nearest = _nearest(images, used, test)
@@ -198,5 +198,5 @@ def _pixels(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
     small = np.empty((len(images), height * width * channels), dtype=np.uint8)
     for row, image in zip(small, images, strict=True):
-        row[:] = np.asarray(as_picture(image).resize((width, height), Resampling.BOX)).ravel()
+        row[:] = np.asarray(to_pil_image(image).resize((width, height), Resampling.BOX)).ravel()
     return small

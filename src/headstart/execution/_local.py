@@ -135,7 +135,7 @@ class _Worker:
             theirs.fileno(),
             *([setup.images.file] if isinstance(setup.images.file, int) else []),
         ]
-        self.errors = store.nameless_file()
+        self.errors = store.anonymous_file()
         with theirs:
             self.process = subprocess.Popen(
                 [

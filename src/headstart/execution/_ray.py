@@ -219,7 +219,7 @@ def _train_there(
     torch.set_num_threads(min(torch.get_num_threads(), CORES_A_RUN))
     with (
         tempfile.TemporaryDirectory(prefix="headstart-") as place,
-        store.volatile(),
+        store.without_sync(),
     ):  # syncs took half of a tiny run
         folder = Path(place) / job.folder.name
         try:

@@ -50,5 +50,5 @@ def share(images: NDArray[np.uint8]) -> tuple[Shared, FileIO | None]:
         pages: object = images.base
         if isinstance(pages, mmap.mmap):
             return Shared(Path(images.filename).absolute(), images.offset, images.shape), None
-    file = store.nameless_file(np.ascontiguousarray(images).reshape(-1).data)
+    file = store.anonymous_file(np.ascontiguousarray(images).reshape(-1).data)
     return Shared(file.fileno(), 0, images.shape), file

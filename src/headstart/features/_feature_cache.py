@@ -335,7 +335,7 @@ def compute_features(
     keys = dataset.hashes[rows]
     with store.claim(folder, wait=True):
         backbone = _kept_backbone(folder, recipe, dataset, split, seed, side_px)
-        known = store.Rows(folder, backbone.num_features)
+        known = store.RowStore(folder, backbone.num_features)
         missing, there = _missing(known, keys)
         reused = known.seconds(there)
         if len(missing):
@@ -377,19 +377,19 @@ def _kept_backbone(
 
 
 def _missing(
-    known: store.Rows, keys: NDArray[np.uint8]
+    known: store.RowStore, keys: NDArray[np.uint8]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Which of these images have no whole features yet, each content once; and where those of the others are."""
     places = known.find(keys)
     is_there = places >= 0
-    is_there[is_there] = known.are_whole(places[is_there])
+    is_there[is_there] = known.are_intact(places[is_there])
     lacking = np.flatnonzero(~is_there)
     _, first = np.unique(keys[lacking], axis=0, return_index=True)
     return lacking[np.sort(first)], np.unique(places[is_there])
 
 
 def _fill(
-    known: store.Rows,
+    known: store.RowStore,
     keys: NDArray[np.uint8],
     rows: NDArray[np.int64],
     backbone: Backbone,
@@ -397,7 +397,7 @@ def _fill(
     recipe: Recipe,
 ) -> None:
     """Compute and keep the features of `rows`; what is done when the process stops stays."""
-    store.need_space(known.folder, len(rows) * backbone.num_features * 2)
+    store.require_space(known.folder, len(rows) * backbone.num_features * 2)
     done = 0
     try:
         for found in _extract(backbone, dataset, rows, recipe.precision):

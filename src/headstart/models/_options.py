@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from headstart.errors import InputError, meant
+from headstart.errors import InputError, did_you_mean
 
 Activation = Literal["relu", "tanh", "gelu"]
 Width = Annotated[int, Field(ge=1, le=8192)]
@@ -275,7 +275,7 @@ def options_of(model: str) -> type[NetOptions]:
         return TimmOptions
     if model not in MODELS:
         raise InputError(
-            f"there is no model '{model}'{meant(model, list(MODELS))}",
+            f"there is no model '{model}'{did_you_mean(model, list(MODELS))}",
             f"Models: {', '.join(MODELS)}, or {TIMM}NAME.",
         )
     return MODELS[model]

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from headstart import progress, store
-from headstart.errors import InputError, ResourceError, nearest
+from headstart.errors import InputError, ResourceError, suggest_name
 from headstart.models._options import TIMM, BackboneOptions, NetOptions, TimmOptions
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def timm_name(model: str) -> str:
     name = model.removeprefix(TIMM)
     if not timm.is_model(name):
         raise InputError(
-            f"timm has no network '{name}': {nearest(name, timm.list_models())[:300]}",
+            f"timm has no network '{name}': {suggest_name(name, timm.list_models())[:300]}",
             "Example: timm/resnet18",
         )
     network, _, tag = name.partition(".")

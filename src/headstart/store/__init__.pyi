@@ -1,17 +1,17 @@
 from ._files import (
+    allocate as allocate,
+    anonymous_file as anonymous_file,
     cache_folder as cache_folder,
     copy_folder as copy_folder,
     ensure_folder as ensure_folder,
-    nameless_file as nameless_file,
-    need_space as need_space,
     new_folder as new_folder,
     read_json as read_json,
     read_json_or as read_json_or,
     remove_file as remove_file,
     remove_folder as remove_folder,
     rename_folder as rename_folder,
-    reserve as reserve,
-    volatile as volatile,
+    require_space as require_space,
+    without_sync as without_sync,
     write_bytes as write_bytes,
     write_json as write_json,
     write_text as write_text,
@@ -21,9 +21,9 @@ from ._locks import (
 )
 from ._manifest import (
     clear_debris as clear_debris,
-    damage as damage,
+    find_damage as find_damage,
     seal as seal,
 )
 from ._rows import (
-    Rows as Rows,
+    RowStore as RowStore,
 )

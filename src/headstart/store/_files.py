@@ -57,7 +57,7 @@ _is_volatile = False
 
 
 @contextmanager
-def volatile() -> Iterator[None]:
+def without_sync() -> Iterator[None]:
     """What is written while the block runs need not outlive a crash of the machine: nothing is synced."""
     global _is_volatile
     _is_volatile = True
@@ -97,7 +97,7 @@ def ensure_folder(path: Path) -> Path:
     return path
 
 
-def need_space(path: Path, size_bytes: int) -> None:
+def require_space(path: Path, size_bytes: int) -> None:
     """Check that `size_bytes` and a margin of 64 MiB fit where `path` will be.
 
     Raises:
@@ -111,7 +111,7 @@ def need_space(path: Path, size_bytes: int) -> None:
         )
 
 
-def reserve(path: Path) -> None:
+def allocate(path: Path) -> None:
     """Give a sparse file its space on disk now: writing to a memory map on a full disk would kill the process.
 
     Raises:
@@ -145,14 +145,14 @@ def write_bytes(path: Path, content: bytes) -> None:
         _sync_folder(path.parent)
 
 
-def nameless_file(content: bytes | memoryview = b"") -> FileIO:
+def anonymous_file(content: bytes | memoryview = b"") -> FileIO:
     """A temporary file without a name: it is gone when the last process that has it open ends, however it ends.
 
     Raises:
         ResourceError: no space or no permission where temporary files go.
     """
     place = Path(tempfile.gettempdir())
-    need_space(place, len(content))
+    require_space(place, len(content))
     with _explained(place):
         file = tempfile.TemporaryFile(buffering=0, dir=place)  # noqa: SIM115  # the caller's
         try:

@@ -24,7 +24,7 @@ def seal(folder: Path) -> None:
     )
 
 
-def damage(folder: Path) -> str | None:
+def find_damage(folder: Path) -> str | None:
     """What is wrong with a sealed folder, in a few words; None if every file is as it was sealed."""
     try:
         manifest = read_json(folder / MANIFEST)

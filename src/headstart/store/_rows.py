@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from headstart.store._files import _explained, _sync, ensure_folder, need_space
+from headstart.store._files import _explained, _sync, ensure_folder, require_space
 
 KEY_BYTES = 16
 _ENTRY = np.dtype([("key", "u1", (KEY_BYTES,)), ("seconds", "<f4"), ("checksum", "<u4")])
@@ -18,7 +18,7 @@ _SECONDS_BETWEEN_COMMITS = 2.0
 _ROWS_AT_ONCE = 4096
 
 
-class Rows:
+class RowStore:
     """float16 rows of one length in `values.f16`, and for each its key, cost and checksum in `index.bin`, in the same order.
 
     A row counts once its entry in the index is whole, and entries are written after the rows they speak of are on disk. So a
@@ -69,7 +69,7 @@ class Rows:
         """What making these rows took."""
         return float(self._entries["seconds"][places].sum(dtype=np.float64))
 
-    def are_whole(self, places: NDArray[np.int64]) -> NDArray[np.bool_]:
+    def are_intact(self, places: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Which of these rows are what was written."""
         values, whole = self.values(), np.ones(len(places), bool)
         for start in range(0, len(places), _ROWS_AT_ONCE):
@@ -99,7 +99,7 @@ class Rows:
             entries["key"], entries["checksum"] = keys, _checksums(values)
             entries["seconds"] = (now - self._committed) / len(keys)
             ensure_folder(self.folder)
-            need_space(self.folder, values.nbytes)
+            require_space(self.folder, values.nbytes)
             self._write(self._values, values.tobytes(), len(self) * 2 * self.size)
             self._write(self._index, entries.tobytes(), len(self) * _ENTRY.itemsize)
             self._pending, self._keys = [], []

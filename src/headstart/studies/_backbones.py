@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headstart import progress, store
-from headstart.data import Dataset, Split, stratified
+from headstart.data import Dataset, Split, stratified_subset
 from headstart.errors import InputError
 from headstart.evaluation import PairedComparison, accuracy_interval, comparisons_with
 from headstart.features import (
@@ -177,7 +177,9 @@ def _with_side(recipe: Recipe, dataset: Dataset) -> Recipe:
 
 def _sample(dataset: Dataset, split: Split, images: int) -> Split:
     """That many training images, every class with its share, as a split without validation and test."""
-    chosen = stratified(dataset.labels, split.train, images, np.random.default_rng(split.seed))
+    chosen = stratified_subset(
+        dataset.labels, split.train, images, np.random.default_rng(split.seed)
+    )
     return replace(split, train=chosen, validation=chosen[:0], test=chosen[:0])
 
 

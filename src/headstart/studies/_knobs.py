@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from headstart.errors import InputError, meant
+from headstart.errors import InputError, did_you_mean
 from headstart.models import is_backbone
 from headstart.models.recipes import Recipe, keys_of, make_recipe
 
@@ -96,7 +96,7 @@ def knobs_of(model: str, names: tuple[str, ...] | None) -> tuple[str, ...]:
     for name in names:
         if name not in KNOBS:
             raise InputError(
-                f"there is no knob '{name}'{meant(name, list(KNOBS))}",
+                f"there is no knob '{name}'{did_you_mean(name, list(KNOBS))}",
                 f"Knobs: {', '.join(KNOBS)}.",
             )
         if name not in has:

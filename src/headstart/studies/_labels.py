@@ -12,7 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headstart import progress
-from headstart.data import Dataset, Split, labelled, most_per_class, with_train, without_validation
+from headstart.data import (
+    Dataset,
+    Split,
+    draw_labelled_subset,
+    max_labels_per_class,
+    with_train,
+    without_validation,
+)
 from headstart.errors import InputError
 from headstart.execution import Where, open_executor
 from headstart.features import seconds_per_image
@@ -131,13 +138,16 @@ def labels(
     entries = contenders(asked.models, asked.values)
     counts, notes = _counts(asked, dataset, split)
     seen = split if part == "validation" else without_validation(dataset, split)
-    fewest = with_train(dataset, seen, labelled(dataset, split, counts[0], 0))
+    fewest = with_train(dataset, seen, draw_labelled_subset(dataset, split, counts[0], 0))
     for one in entries:
         check(one.recipe, dataset, fewest)
 
     def work() -> dict[str, Any]:
         drawn = {
-            count: {seed: labelled(dataset, split, count, seed) for seed in range(asked.seeds)}
+            count: {
+                seed: draw_labelled_subset(dataset, split, count, seed)
+                for seed in range(asked.seeds)
+            }
             for count in counts
         }
         grid = Grid(_variants(entries, drawn), tuple(range(asked.seeds)))
@@ -194,7 +204,7 @@ def labels(
 
 def _counts(asked: LabelStudy, dataset: Dataset, split: Split) -> tuple[list[int], list[str]]:
     """The numbers of labels that the data can give, ascending, and what is to be said about the others."""
-    most = most_per_class(dataset, split)
+    most = max_labels_per_class(dataset, split)
     wanted = sorted(
         set(asked.per_class or (USUAL_PER_CLASS if most >= USUAL_PER_CLASS[1] else FEW_PER_CLASS))
     )

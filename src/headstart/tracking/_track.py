@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from headstart import store
-from headstart.errors import InputError, meant
+from headstart.errors import InputError, did_you_mean
 from headstart.training import Observe
 
 # Each is also the module that is imported, and the extra that installs it.
@@ -75,7 +75,7 @@ def track_with(tracker: str, *, with_files: bool = True) -> Observe:
     """
     if tracker not in TRACKERS:
         raise InputError(
-            f"--track is '{tracker}'{meant(tracker, list(TRACKERS))}",
+            f"--track is '{tracker}'{did_you_mean(tracker, list(TRACKERS))}",
             f"Trackers: {', '.join(TRACKERS)}.",
         )
     if find_spec(tracker) is None:

@@ -55,7 +55,7 @@ class Checkpoints:
         name = f"{state.plan.done:08d}"
         if not (self.folder / name).exists():
             content = save(state.tensors())
-            store.need_space(self.folder, len(content))
+            store.require_space(self.folder, len(content))
             with store.new_folder(self.folder / name) as building:
                 store.write_bytes(building / "state.safetensors", content)
                 store.write_json(building / "state.json", state.facts())
@@ -76,7 +76,7 @@ class Checkpoints:
     @staticmethod
     def read(path: Path) -> Saved | None:
         """A checkpoint, if it is whole; what is wrong with it is said if it is not."""
-        wrong = store.damage(path)
+        wrong = store.find_damage(path)
         if wrong is None:
             return load((path / "state.safetensors").read_bytes()), store.read_json(
                 path / "state.json"

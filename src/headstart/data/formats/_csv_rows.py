@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from headstart import progress
 from headstart.data.formats._idx import GZIP_MAGIC
-from headstart.errors import InputError, nearest
+from headstart.errors import InputError, suggest_name
 
 if TYPE_CHECKING:
     from _csv import Reader
@@ -66,7 +66,7 @@ class Table:
         if name not in self.columns:
             raise InputError(
                 f"{self.name} has no column '{name}' ({key}); it has {shortened(self.columns)}.",
-                nearest(name, self.columns[:SHOWN_COLUMNS]),
+                suggest_name(name, self.columns[:SHOWN_COLUMNS]),
             )
         return self.columns.index(name)
 

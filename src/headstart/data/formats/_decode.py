@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from headstart import progress
 from headstart.data._cache import memory_map
 from headstart.data._memory_maps import put
-from headstart.data._thumbnails import as_picture
+from headstart.data._thumbnails import to_pil_image
 from headstart.data._types import Resize
 from headstart.errors import InputError
 from headstart.machine import usable_cores
@@ -69,7 +69,7 @@ class Header(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Caps:
+class ImageLimits:
     """What the content of an image may ask of its decoder, where a stranger sent it.
 
     Attributes:
@@ -91,11 +91,11 @@ class _Timed(io.BytesIO):
 
     def read(self, size: int | None = -1) -> bytes:
         if time.monotonic() > self.deadline:
-            raise Unreadable("takes too long to decode")
+            raise UnreadableImage("takes too long to decode")
         return super().read(size)
 
 
-class Unreadable(Exception):
+class UnreadableImage(Exception):
     """An image file that gives no pixels; its text is the reason, fit to follow the file's name."""
 
 
@@ -126,12 +126,12 @@ def decode_files(
         failed = {
             name: str(found)
             for name, found in zip(names, headers, strict=True)
-            if isinstance(found, Unreadable)
+            if isinstance(found, UnreadableImage)
         }
         shape = common_shape([found for found in headers if isinstance(found, Header)], image_size)
         images = memory_map(building, len(names), shape)
 
-        def decode(row: int) -> Unreadable | None:
+        def decode(row: int) -> UnreadableImage | None:
             def place() -> None:
                 put(images, row, read_image(root / names[row], shape, resize))
 
@@ -148,7 +148,7 @@ def decode_files(
 
 def read_images(
     sources: Sequence[ImageSource], shape: tuple[int, int, int], resize: Resize
-) -> list[NDArray[np.uint8] | Unreadable]:
+) -> list[NDArray[np.uint8] | UnreadableImage]:
     """`read_image` of each source, on all processors; where one gives no pixels, the reason stands in its place."""
     with _no_decoder_chatter():
         return in_threads(
@@ -158,8 +158,11 @@ def read_images(
         )
 
 
-def read_sent(
-    content: bytes, shape: tuple[int, int, int] | None, resize: Resize, caps: Caps | None = None
+def read_untrusted_image(
+    content: bytes,
+    shape: tuple[int, int, int] | None,
+    resize: Resize,
+    caps: ImageLimits | None = None,
 ) -> NDArray[np.uint8]:
     """`read_image` of bytes that a stranger sent; of large images one at a time, as each may take 400 MB.
 
@@ -167,9 +170,9 @@ def read_sent(
         shape: None for the image's own size, in grey.
 
     Raises:
-        Unreadable: as `read_image`, and what exceeds `caps`.
+        UnreadableImage: as `read_image`, and what exceeds `caps`.
     """
-    caps = caps or Caps()
+    caps = caps or ImageLimits()
 
     def read() -> NDArray[np.uint8]:
         header = read_header(content, caps)
@@ -177,7 +180,7 @@ def read_sent(
             return read_image(content, shape or (header.height, header.width, 1), resize, caps)
 
     found = _attempt(read)
-    if isinstance(found, Unreadable):
+    if isinstance(found, UnreadableImage):
         raise found
     return found
 
@@ -192,11 +195,11 @@ def common_shape(headers: Sequence[Header], image_size: int | None) -> tuple[int
     return side, side, channels
 
 
-def read_header(source: ImageSource, caps: Caps | None = None) -> Header:
+def read_header(source: ImageSource, caps: ImageLimits | None = None) -> Header:
     """Size and kind of an image file; its pixels are not decoded.
 
     Raises:
-        Unreadable: it is no image, or one that must not be opened.
+        UnreadableImage: it is no image, or one that must not be opened.
     """
     with _opened(source, caps) as image:
         width, height = image.size
@@ -206,20 +209,23 @@ def read_header(source: ImageSource, caps: Caps | None = None) -> Header:
         return Header(*((width, height) if turned else (height, width)), is_grey=_is_grey(image))
 
 
-def pixels_sent(content: bytes, caps: Caps | None = None) -> int:
+def count_untrusted_pixels(content: bytes, caps: ImageLimits | None = None) -> int:
     """How many pixels an image that a stranger sent says that it has; they are not decoded.
 
     Raises:
-        Unreadable: as `read_header`.
+        UnreadableImage: as `read_header`.
     """
-    found = _attempt(lambda: read_header(content, caps or Caps()))
-    if isinstance(found, Unreadable):
+    found = _attempt(lambda: read_header(content, caps or ImageLimits()))
+    if isinstance(found, UnreadableImage):
         raise found
     return found.height * found.width
 
 
 def read_image(
-    source: ImageSource, shape: tuple[int, int, int], resize: Resize, caps: Caps | None = None
+    source: ImageSource,
+    shape: tuple[int, int, int],
+    resize: Resize,
+    caps: ImageLimits | None = None,
 ) -> NDArray[np.uint8]:
     """The pixels of an image file, upright, as `(H, W, C)` uint8 of the wanted `shape`: RGB order, or grey.
 
@@ -227,7 +233,7 @@ def read_image(
     first frame counts.
 
     Raises:
-        Unreadable: it is no image, damaged, or of a kind without a known scale.
+        UnreadableImage: it is no image, damaged, or of a kind without a known scale.
     """
     from PIL import ImageOps
 
@@ -272,7 +278,7 @@ def resize_pixels(
     pixels: NDArray[np.uint8], shape: tuple[int, int, int], resize: Resize
 ) -> NDArray[np.uint8]:
     """`fit` for an image that is an array already, `(H, W, C)` uint8; the number of channels stays."""
-    return np.asarray(fit(as_picture(pixels), shape[0], shape[1], resize)).reshape(shape)
+    return np.asarray(fit(to_pil_image(pixels), shape[0], shape[1], resize)).reshape(shape)
 
 
 def in_threads(
@@ -289,7 +295,7 @@ def in_threads(
 
 
 @contextmanager
-def _opened(source: ImageSource, caps: Caps | None = None) -> Iterator[Image]:
+def _opened(source: ImageSource, caps: ImageLimits | None = None) -> Iterator[Image]:
     from PIL import Image, UnidentifiedImageError
 
     if not isinstance(source, Path):
@@ -298,9 +304,9 @@ def _opened(source: ImageSource, caps: Caps | None = None) -> Iterator[Image]:
         )
     size = source.stat().st_size if isinstance(source, Path) else len(source.getbuffer())
     if size == 0:
-        raise Unreadable("is empty (0 bytes)")
+        raise UnreadableImage("is empty (0 bytes)")
     if size > LARGEST_FILE_BYTES:
-        raise Unreadable(
+        raise UnreadableImage(
             f"is larger than {LARGEST_FILE_BYTES / 1e6:,.0f} MB, the most that is opened"
         )
     try:
@@ -308,40 +314,40 @@ def _opened(source: ImageSource, caps: Caps | None = None) -> Iterator[Image]:
             _timed(source, caps) if caps else source, formats=caps.formats if caps else FORMATS
         )
     except UnidentifiedImageError:
-        raise Unreadable("is not an image") from None
+        raise UnreadableImage("is not an image") from None
     with image:
         limit = caps.pixels if caps else Image.MAX_IMAGE_PIXELS
         if caps:
             image.decodermaxblock = SENT_BLOCK_BYTES
         if limit is not None and image.width * image.height > limit:
             millions = image.width * image.height / 1e6
-            raise Unreadable(
+            raise UnreadableImage(
                 f"has {millions:,.0f} million pixels; the most is {limit / 1e6:,.0f} million"
             )
         yield image
 
 
-def _timed(source: Path | io.BytesIO, caps: Caps) -> _Timed:
+def _timed(source: Path | io.BytesIO, caps: ImageLimits) -> _Timed:
     timed = _Timed(source.read_bytes() if isinstance(source, Path) else source.getbuffer())
     timed.deadline = time.monotonic() + caps.seconds
     return timed
 
 
-def _attempt(work: Callable[[], Result]) -> Result | Unreadable:
+def _attempt(work: Callable[[], Result]) -> Result | UnreadableImage:
     from PIL import Image
 
     try:
         return work()
-    except Unreadable as error:
+    except UnreadableImage as error:
         return error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        return Unreadable("has far more pixels than a photograph")
+        return UnreadableImage("has far more pixels than a photograph")
     except OSError as error:
-        return Unreadable(f"cannot be read: {error.strerror or error}")
+        return UnreadableImage(f"cannot be read: {error.strerror or error}")
     except MemoryError:
         raise
     except Exception as error:  # damaged files make Pillow's decoders raise SyntaxError, struct.error, IndexError and more
-        return Unreadable(f"is damaged: {error}")
+        return UnreadableImage(f"is damaged: {error}")
 
 
 @contextmanager
@@ -364,7 +370,9 @@ def _eight_bits(image: Image, file_format: str) -> Image:
         wide = np.asarray(image).astype(np.uint32)
         return Image.fromarray(((wide + 128) // 257).astype(np.uint8))  # 257 = 65535 / 255
     if image.mode in {"I", "F"}:
-        raise Unreadable("has 32-bit pixels, whose scale is unknown; save it with 8 or 16 bits")
+        raise UnreadableImage(
+            "has 32-bit pixels, whose scale is unknown; save it with 8 or 16 bits"
+        )
     plain = "L" if _is_grey(image) else "RGB"
     if image.has_transparency_data:
         see_through, sheet = _in_mode(image, "RGBA"), Image.new("RGB", image.size, "white")

@@ -17,7 +17,7 @@ from headstart.data._class_names import encode_labels, need_distinct_classes, ne
 from headstart.data._types import PART_NAMES, TEST, TRAIN, UNASSIGNED, VALIDATION, Resize
 from headstart.data.formats._csv_rows import PATH_COLUMNS, Table, open_table, shortened
 from headstart.data.formats._decode import SUFFIXES, decode_files
-from headstart.errors import InputError, nearest
+from headstart.errors import InputError, suggest_name
 
 PART_WORDS = {
     "train": TRAIN,
@@ -371,6 +371,6 @@ def _part(path: Path, line: int, word: str) -> int:
     if word.lower() not in PART_WORDS:
         raise InputError(
             f"line {line} of {path.name}: split is '{word}', but wanted is train, validation or test.",
-            nearest(word.lower(), tuple(PART_WORDS)),
+            suggest_name(word.lower(), tuple(PART_WORDS)),
         )
     return PART_WORDS[word.lower()]

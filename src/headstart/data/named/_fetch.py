@@ -23,7 +23,7 @@ from headstart.data._types import Dataset
 from headstart.data.named._catalogue import CATALOGUE, NamedDataset
 from headstart.data.named._layouts import Layout
 from headstart.data.named._sources import Source, SourceFailed
-from headstart.errors import InputError, ResourceError, nearest
+from headstart.errors import InputError, ResourceError, suggest_name
 
 
 def catalogue() -> tuple[NamedDataset, ...]:
@@ -41,7 +41,7 @@ def look_up(name: str) -> NamedDataset:
         if entry.name == name:
             return entry
     raise InputError(
-        f"no dataset is named '{name}': {nearest(name, tuple(entry.name for entry in catalogue()))}",
+        f"no dataset is named '{name}': {suggest_name(name, tuple(entry.name for entry in catalogue()))}",
         "A path opens your own images.",
     )
 
@@ -70,7 +70,7 @@ def fetch_named(name: str) -> Dataset:
     )
 
 
-def edition(name: str) -> NamedDataset:
+def available_edition(name: str) -> NamedDataset:
     """The entry that `fetch_named` opens now: a smaller edition where a folder in HEADSTART_DATA holds no more."""
     given = _given(look_up(name))
     return look_up(name) if given is None else given.entry
@@ -78,12 +78,12 @@ def edition(name: str) -> NamedDataset:
 
 def is_cached(name: str) -> bool:
     """Whether `fetch_named` opens this dataset without decoding anything."""
-    return _cache_entry(edition(name)).is_dir()
+    return _cache_entry(available_edition(name)).is_dir()
 
 
-def where_from(name: str) -> str:
+def source_of(name: str) -> str:
     """The source that the cached dataset came from, else the folder in HEADSTART_DATA that holds it; "" when it is not here."""
-    origin = _cache_entry(edition(name)) / "origin.json"
+    origin = _cache_entry(available_edition(name)) / "origin.json"
     if origin.is_file():
         return str(store.read_json(origin)["source"])
     given = _given(look_up(name))

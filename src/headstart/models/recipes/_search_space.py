@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from headstart.errors import InputError, nearest
+from headstart.errors import InputError, suggest_name
 from headstart.models import CnnOptions
 from headstart.models.recipes._recipe import Recipe, keys_of
 
@@ -93,7 +93,7 @@ def default_space(recipe: Recipe, extras: tuple[str, ...] = ()) -> dict[str, Any
     for extra in extras:
         if extra not in _EXTRAS:
             raise InputError(
-                f"there is nothing called '{extra}' to search: {nearest(extra, list(_EXTRAS))}",
+                f"there is nothing called '{extra}' to search: {suggest_name(extra, list(_EXTRAS))}",
                 "Example: --also augmentation",
             )
         if not set(_EXTRAS[extra]) <= known:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headstart import store
-from headstart.data import as_picture
+from headstart.data import to_pil_image
 from headstart.formatting import percent, shorten
 from headstart.report.figures import _canvas
 from headstart.report.figures._style import LIGHT
@@ -45,7 +45,7 @@ def overlay(
 
     width, height = _shown_size(image)
     grey = np.asarray(
-        as_picture(image).convert("L").resize((width, height), Image.Resampling.NEAREST)
+        to_pil_image(image).convert("L").resize((width, height), Image.Resampling.NEAREST)
     )
     smooth = np.asarray(
         Image.fromarray(values.astype(np.float32)).resize(
@@ -119,7 +119,7 @@ def _draw_row(
     top += _TITLE
     cam = found.grad_cam
     panels: list[tuple[str, NDArray[np.uint8] | None]] = [
-        ("what the model sees", np.asarray(as_picture(image))),
+        ("what the model sees", np.asarray(to_pil_image(image))),
         (f"Grad-CAM, {'x'.join(map(str, cam.values.shape))} places" if cam else "Grad-CAM", None),
         ("occlusion", overlay(image, found.occlusion.values, largest)),
     ]

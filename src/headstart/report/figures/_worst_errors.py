@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from headstart.data import as_picture, data_uri
+from headstart.data import data_uri, to_pil_image
 from headstart.formatting import shorten
 from headstart.report._load import Entry, Study
 from headstart.report.figures._canvas import bare_axes
@@ -105,7 +105,7 @@ def worst_errors(errors: list[Error]) -> Figure:
         left = _GAP + column * (_SIDE + _GAP)
         cells = [
             (
-                np.asarray(as_picture(error.image)),
+                np.asarray(to_pil_image(error.image)),
                 f"is: {shorten(error.label, 18)}",
                 shorten(error.name, 22),
                 LIGHT.ink,

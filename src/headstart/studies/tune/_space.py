@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from headstart.errors import InputError, meant
+from headstart.errors import InputError, did_you_mean
 from headstart.models.recipes import Recipe, keys_of, make_recipe
 
 Values = dict[str, Any]
@@ -101,7 +101,7 @@ def make_space(
             )
         if key not in known:
             raise InputError(
-                f"model {model} has no '{key}' to search{meant(key, known)}",
+                f"model {model} has no '{key}' to search{did_you_mean(key, known)}",
                 f"Known: {', '.join(known)}.",
             )
         if fixed.get(key) is not None:
