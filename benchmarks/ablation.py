@@ -22,9 +22,10 @@ import numpy as np
 import torch
 
 import headstart
+from headstart.data import SplitDataset
 from headstart.models import Cnn
 from headstart.models.recipes import make_recipe
-from headstart.training import _augment, train
+from headstart.training import TrainingJob, _augment, train
 
 Patch = Callable[[], contextlib.AbstractContextManager[Any]]
 
@@ -122,7 +123,9 @@ def main() -> None:
         for seed in range(args.seeds):
             recipe = make_recipe("cnn", {"epochs": args.epochs, **values}, args.preset)
             with tempfile.TemporaryDirectory() as folder, patch():
-                metrics = train(recipe, dataset, split, seed, Path(folder) / "run")
+                metrics = train(
+                    TrainingJob(recipe, SplitDataset(dataset, split), seed, Path(folder) / "run")
+                )
             scores.append(metrics["validation"]["accuracy"])
             seconds.append(metrics["seconds"]["train"])
 

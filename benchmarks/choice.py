@@ -16,8 +16,9 @@ from pathlib import Path
 
 import headstart
 from headstart.cli._app import settings
+from headstart.data import SplitDataset
 from headstart.models.recipes import make_recipe
-from headstart.training import train
+from headstart.training import TrainingJob, train
 
 
 def main() -> None:
@@ -38,7 +39,9 @@ def main() -> None:
         scores, seconds = [], []
         for seed in range(args.seeds):
             with tempfile.TemporaryDirectory() as folder:
-                metrics = train(recipe, dataset, split, seed, Path(folder) / "run")
+                metrics = train(
+                    TrainingJob(recipe, SplitDataset(dataset, split), seed, Path(folder) / "run")
+                )
             scores.append(metrics["validation"]["accuracy"])
             seconds.append(metrics["seconds"]["train"])
 

@@ -24,6 +24,7 @@ from scipy.stats import norm
 
 import headstart
 from headstart import store
+from headstart.data import SplitDataset
 from headstart.evaluation import (
     CurveComparison,
     accuracy_interval,
@@ -36,7 +37,7 @@ from headstart.evaluation import (
     wilson_interval,
 )
 from headstart.models.recipes import make_recipe
-from headstart.training import read_correct, train
+from headstart.training import TrainingJob, read_correct, train
 
 Bools = NDArray[np.bool_]
 Floats = NDArray[np.floating]
@@ -269,7 +270,9 @@ def train_pool(path: Path, runs: int, epochs: float) -> Bools:
             rows = list(saved["correct"])
     while len(rows) < runs:
         with tempfile.TemporaryDirectory() as folder:
-            train(recipe, dataset, split, len(rows), Path(folder) / "run")
+            train(
+                TrainingJob(recipe, SplitDataset(dataset, split), len(rows), Path(folder) / "run")
+            )
             rows.append(read_correct(Path(folder) / "run", "test"))
         if len(rows) % 20 == 0 or len(rows) == runs:
             content = io.BytesIO()

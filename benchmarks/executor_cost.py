@@ -31,9 +31,10 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import headstart
-from headstart.data import Dataset, Split
+from headstart.data import Dataset, Split, SplitDataset
 from headstart.execution import Job, Where, open_executor, run_all
 from headstart.models.recipes import make_recipe
+from headstart.training import TrainingJob
 
 WARM_UP = 2
 WHERES = {"this process": Where(), "local processes": Where(workers=2), "Ray": Where(ray="auto")}
@@ -94,7 +95,10 @@ def print_costs(runs: int) -> None:
             print(f"| {name} | not installed | | | |")
             continue
         os.environ["OMP_NUM_THREADS"] = "1"  # the same number of threads as in a worker
-        with tempfile.TemporaryDirectory() as place, open_executor(where, *data) as executor:
+        with (
+            tempfile.TemporaryDirectory() as place,
+            open_executor(where, SplitDataset(*data)) as executor,
+        ):
 
             def through(job: Job) -> None:
                 executor.submit(job)
@@ -102,7 +106,9 @@ def print_costs(runs: int) -> None:
                 assert outcome.reason is None, outcome.message
 
             direct = milliseconds(
-                lambda job: train(job.recipe, *data, job.seed, job.folder),
+                lambda job: train(
+                    TrainingJob(job.recipe, SplitDataset(*data), job.seed, job.folder)
+                ),
                 Path(place) / "direct",
                 0,
             )
@@ -139,7 +145,7 @@ def make_study(workers: int, runs: int, epochs: float) -> None:
     recipe = make_recipe("cnn", {"epochs": epochs})
     with (
         tempfile.TemporaryDirectory() as place,
-        open_executor(Where(workers=workers), *digits()) as executor,
+        open_executor(Where(workers=workers), SplitDataset(*digits())) as executor,
     ):
         jobs = [Job(f"r{seed}", recipe, seed, Path(place) / f"r{seed}") for seed in range(runs)]
         failed = [

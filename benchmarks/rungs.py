@@ -15,6 +15,7 @@ import tempfile
 from pathlib import Path
 
 import headstart
+from headstart.data import SplitDataset
 from headstart.studies import Tuning, tune
 
 SCHEMES: dict[str, tuple[tuple[float, ...], int]] = {
@@ -57,7 +58,7 @@ def main() -> None:
                     rungs=rungs,
                 )
                 with tempfile.TemporaryDirectory() as folder:
-                    finding = tune(config, dataset, split, Path(folder) / "study")
+                    finding = tune(config, SplitDataset(dataset, split), Path(folder) / "study")
                 best = next(trial for trial in finding["trials"] if trial["is_best"])
                 losses.append(best["rungs"][-1]["loss"])
                 accuracies.append(finding["test"]["accuracy"])

@@ -16,6 +16,7 @@ import torch
 
 import headstart
 from headstart.classifier import prepare_process
+from headstart.data import SplitDataset
 from headstart.models.recipes import make_recipe, resolve
 from headstart.training._augment import Draws
 from headstart.training._inputs import prepare
@@ -67,7 +68,7 @@ def main() -> None:
         len(split.train),
         dataset.class_names,
     )
-    classifier, source = prepare(recipe, dataset, split, 0)
+    classifier, source = prepare(recipe, SplitDataset(dataset, split), 0)
     classifier.train()
     optimizers = make_optimizers(classifier.net, recipe)
     loss_of = loss_function(recipe, dataset.labels[split.train], len(dataset.class_names))

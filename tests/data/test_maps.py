@@ -22,7 +22,7 @@ MEASURED = """
 import sys
 from pathlib import Path
 import numpy as np
-from headstart.data import describe, load, make_split, take
+from headstart.data import SplitDataset, describe, load, make_split, take
 
 def resident_peak():
     line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
@@ -32,7 +32,7 @@ images = np.load(sys.argv[1], mmap_mode="r")
 before = resident_peak()
 dataset = load((images, np.arange(len(images)) % 3))
 split = make_split(dataset, test=0)
-describe(dataset, split)
+describe(SplitDataset(dataset, split))
 print(resident_peak() - before)
 for part in np.array_split(np.random.default_rng(0).permutation(len(images)), len(images) // 64):
     take(dataset.images, part)

@@ -17,6 +17,7 @@ from headstart.data import (
     VALIDATION,
     Dataset,
     Split,
+    SplitDataset,
     describe,
     make_split,
     read_split,
@@ -152,7 +153,7 @@ def test_fractions_are_checked(options: dict[str, float], text: str) -> None:
 
 def test_the_largest_seed_is_kept_in_the_file(tmp_path: Path) -> None:
     data = dataset([50, 50])
-    write_split(make_split(data, seed=2**63 - 1), data, tmp_path)
+    write_split(SplitDataset(data, make_split(data, seed=2**63 - 1)), tmp_path)
     assert read_split(tmp_path, data).seed == 2**63 - 1
 
 
@@ -289,7 +290,7 @@ def test_a_group_in_two_own_parts_is_an_error() -> None:
 def test_a_split_is_read_back_as_it_was(tmp_path: Path) -> None:
     data = dataset([30, 30], copies={5: 6})
     split = make_split(data, seed=4, train_images=12)
-    write_split(split, data, tmp_path)
+    write_split(SplitDataset(data, split), tmp_path)
     again = read_split(tmp_path, data)
     assert parts_of(again) == parts_of(split)
     assert (again.seed, again.duplicates_removed, again.fingerprint) == (
@@ -302,7 +303,7 @@ def test_a_split_is_read_back_as_it_was(tmp_path: Path) -> None:
 
 def test_a_split_refuses_data_that_changed_since(tmp_path: Path) -> None:
     data = dataset([30, 30])
-    write_split(make_split(data), data, tmp_path)
+    write_split(SplitDataset(data, make_split(data)), tmp_path)
     assert "2 of the 60 images" in reading_fails(tmp_path, dataset([30, 30], copies={0: 7, 1: 9}))
     assert "of the 60 images" in reading_fails(tmp_path, dataset([20, 20]))
     relabelled = as_dataset(Decoded(data.images, 1 - data.labels, data.class_names), "toy", "/toy")
@@ -312,7 +313,7 @@ def test_a_split_refuses_data_that_changed_since(tmp_path: Path) -> None:
 def test_a_missing_or_damaged_split_is_an_input_error(tmp_path: Path) -> None:
     data = dataset([30, 30])
     assert "split.npz does not exist" in reading_fails(tmp_path, data)
-    write_split(make_split(data), data, tmp_path)
+    write_split(SplitDataset(data, make_split(data)), tmp_path)
     path = tmp_path / "split.npz"
     path.write_bytes(path.read_bytes()[:300])
     assert "split.npz cannot be read" in reading_fails(tmp_path, data)
@@ -326,7 +327,7 @@ def reading_fails(folder: Path, data: Dataset) -> str:
 
 def test_description_is_json_and_adds_up() -> None:
     data = dataset([20, 40], np.full(60, UNASSIGNED, np.uint8))
-    about = json.loads(json.dumps(describe(data, make_split(data))))
+    about = json.loads(json.dumps(describe(SplitDataset(data, make_split(data)))))
     assert about["class_names"] == ["class0", "class1"]
     assert about["image_shape"] == [2, 2, 1]
     assert about["parts"]["test"] == {"images": 9, "per_class": [3, 6]}
@@ -339,17 +340,17 @@ def test_warnings_name_classes_without_test_images(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(progress, "say", said.append)
     data = dataset([206] + [1] * 7)
     split = make_split(data, validation=0, test=0.1)
-    assert describe(data, split)["warnings"] == [
+    assert describe(SplitDataset(data, split))["warnings"] == [
         "7 of the 8 classes have no test image, so test scores say nothing about them: "
         "'class1', 'class2', 'class3', 'class4', 'class5' and 2 more."
     ]
-    assert said == describe(data, split)["warnings"]
+    assert said == describe(SplitDataset(data, split))["warnings"]
 
 
 def test_a_split_without_faults_has_no_warnings() -> None:
     data = dataset([40, 40])
-    assert describe(data, make_split(data))["warnings"] == []
-    assert describe(data, make_split(data, test=0, validation=0))["warnings"] == []
+    assert describe(SplitDataset(data, make_split(data)))["warnings"] == []
+    assert describe(SplitDataset(data, make_split(data, test=0, validation=0)))["warnings"] == []
 
 
 def test_warnings_count_copies_and_images_under_two_labels() -> None:
@@ -378,7 +379,7 @@ def test_warnings_count_copies_and_images_under_two_labels() -> None:
 
 
 def warnings_of(data: Dataset) -> list[str]:
-    found = describe(data, make_split(data))["warnings"]
+    found = describe(SplitDataset(data, make_split(data)))["warnings"]
     assert isinstance(found, list)
     return found
 

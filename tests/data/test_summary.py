@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from headstart.data import Dataset, load, make_split, summary_line
+from headstart.data import Dataset, SplitDataset, load, make_split, summary_line
 
 
 def dataset_of(counts: list[int]) -> Dataset:
@@ -15,7 +15,7 @@ def dataset_of(counts: list[int]) -> Dataset:
 
 def test_the_first_line_of_a_command_names_parts_and_classes() -> None:
     digits = load("digits")
-    assert summary_line(digits, make_split(digits)) == (
+    assert summary_line(SplitDataset(digits, make_split(digits))) == (
         "digits: 1,797 images (train 1,257, validation 270, test 270); 10 classes: "
         "0 (178), 1 (182), 2 (177), 3 (183), 4 (181), 5 (182), 6 (181), 7 (179), 8 (174), 9 (180)"
     )
@@ -23,13 +23,13 @@ def test_the_first_line_of_a_command_names_parts_and_classes() -> None:
 
 def test_images_outside_every_part_are_counted() -> None:
     digits = load("digits")
-    line = summary_line(digits, make_split(digits, train_images=200, test=0))
+    line = summary_line(SplitDataset(digits, make_split(digits, train_images=200, test=0)))
     assert "(train 200, validation 270, test 0; 1,327 unused)" in line
 
 
 def test_only_ten_of_many_classes_are_named() -> None:
     dataset = dataset_of([4] * 230)
-    line = summary_line(dataset, make_split(dataset))
+    line = summary_line(SplitDataset(dataset, make_split(dataset)))
     assert "230 classes: class 000 (4), " in line
     assert line.endswith("class 009 (4) and 220 more")
 

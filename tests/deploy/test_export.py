@@ -23,13 +23,13 @@ from torch import nn
 from headstart import api
 from headstart.api._runs import open_again
 from headstart.classifier import to_probabilities
-from headstart.data import Dataset, Split, load, make_split
+from headstart.data import Dataset, Split, SplitDataset, load, make_split
 from headstart.deploy import open_images, open_model
 from headstart.deploy.export import _export
 from headstart.deploy.export._network import Network
 from headstart.errors import InputError, RunFailed
 from headstart.models.recipes import make_recipe
-from headstart.training import train
+from headstart.training import TrainingJob, train
 
 Command = Callable[..., tuple[int, str, str]]
 DOCS = Path(__file__).parents[2] / "docs"
@@ -38,7 +38,14 @@ DOCS = Path(__file__).parents[2] / "docs"
 @pytest.fixture(scope="module")
 def run(data: tuple[Dataset, Split], tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("trained") / "run"
-    train(make_recipe("cnn", {"epochs": 12, "nodes": 16, "flip": True}), *data, 0, folder)
+    train(
+        TrainingJob(
+            make_recipe("cnn", {"epochs": 12, "nodes": 16, "flip": True}),
+            SplitDataset(*data),
+            0,
+            folder,
+        )
+    )
     return folder
 
 
@@ -160,11 +167,12 @@ def test_other_networks_are_exported_too(
     )
     dataset = load((images, np.array(["no", "yes"])[labels]))
     train(
-        make_recipe(model, {"epochs": 3, **options}),
-        dataset,
-        make_split(dataset, validation=0.3),
-        0,
-        tmp_path / "run",
+        TrainingJob(
+            make_recipe(model, {"epochs": 3, **options}),
+            SplitDataset(dataset, make_split(dataset, validation=0.3)),
+            0,
+            tmp_path / "run",
+        ),
     )
     found = api.export(tmp_path / "run", data=dataset)
     assert found["onnx"] == str(tmp_path / "run" / "model.onnx")
@@ -201,8 +209,8 @@ def test_a_run_whose_data_are_gone_says_how_to_give_them(
     (tmp_path / "d.npz").rename(tmp_path / "moved.npz")
     status, _, err = headstart("export", "run")
     assert status == 2 and "d.npz, which is no longer there" in err and "--data" in err
-    _, found, split = open_again(Path("run"), "moved.npz")
-    assert len(found) == 60 and len(split.train)
+    _, data = open_again(Path("run"), "moved.npz")
+    assert len(data.dataset) == 60 and len(data.split.train)
 
 
 @pytest.mark.parametrize(

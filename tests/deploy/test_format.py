@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 
 from headstart.classifier import load_classifier
-from headstart.data import Dataset, Split, make_split
+from headstart.data import Dataset, Split, SplitDataset, make_split
 from headstart.deploy import open_model
 from headstart.errors import InputError
 from headstart.models.recipes import make_recipe
-from headstart.training import train
+from headstart.training import TrainingJob, train
 
 FORMAT_2 = Path(__file__).parent / "classifier-format-2"
 
@@ -25,7 +25,14 @@ FORMAT_2 = Path(__file__).parent / "classifier-format-2"
 @pytest.fixture(scope="module")
 def run(data: tuple[Dataset, Split], tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("trained") / "run"
-    train(make_recipe("mlp", {"epochs": 3, "nodes": 32}), data[0], make_split(data[0]), 0, folder)
+    train(
+        TrainingJob(
+            make_recipe("mlp", {"epochs": 3, "nodes": 32}),
+            SplitDataset(data[0], make_split(data[0])),
+            0,
+            folder,
+        )
+    )
     return folder
 
 
@@ -91,11 +98,12 @@ def test_without_validation_images_nothing_is_calibrated_or_called_unfamiliar(
     digits: Dataset, tmp_path: Path
 ) -> None:
     train(
-        make_recipe("mlp", {"epochs": 0.1}),
-        digits,
-        make_split(digits, validation=0),
-        0,
-        tmp_path / "run",
+        TrainingJob(
+            make_recipe("mlp", {"epochs": 0.1}),
+            SplitDataset(digits, make_split(digits, validation=0)),
+            0,
+            tmp_path / "run",
+        ),
     )
     use = load_classifier(tmp_path / "run").use
     assert (use.temperature, use.calibration, use.familiarity) == (1, None, None)

@@ -12,12 +12,12 @@ import pytest
 from PIL import Image
 
 from headstart.classifier import load_classifier
-from headstart.data import Dataset, list_images, load, make_split
+from headstart.data import Dataset, SplitDataset, list_images, load, make_split
 from headstart.deploy import named_sources, open_images, open_model, predict
 from headstart.errors import InputError
 from headstart.evaluation import apply_temperature
 from headstart.models.recipes import make_recipe
-from headstart.training import train
+from headstart.training import TrainingJob, train
 
 SIZES = ((40, 30), (30, 40), (64, 64), (300, 200))
 
@@ -56,7 +56,14 @@ def dataset(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Dataset:
 @pytest.fixture(scope="module")
 def run(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("trained") / "run"
-    train(make_recipe("cnn", {"epochs": 3, "nodes": 8}), dataset, make_split(dataset), 0, folder)
+    train(
+        TrainingJob(
+            make_recipe("cnn", {"epochs": 3, "nodes": 8}),
+            SplitDataset(dataset, make_split(dataset)),
+            0,
+            folder,
+        )
+    )
     return folder
 
 

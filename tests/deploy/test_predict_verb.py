@@ -15,10 +15,10 @@ import pytest
 from PIL import Image
 
 import headstart as package
-from headstart.data import Dataset, Split
+from headstart.data import Dataset, Split, SplitDataset
 from headstart.errors import InputError
 from headstart.models.recipes import make_recipe
-from headstart.training import train
+from headstart.training import TrainingJob, train
 
 Command = Callable[..., tuple[int, str, str]]
 
@@ -26,7 +26,9 @@ Command = Callable[..., tuple[int, str, str]]
 @pytest.fixture(scope="module")
 def trained(data: tuple[Dataset, Split], tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("trained") / "run"
-    train(make_recipe("mlp", {"epochs": 20, "nodes": 64}), *data, 0, folder)
+    train(
+        TrainingJob(make_recipe("mlp", {"epochs": 20, "nodes": 64}), SplitDataset(*data), 0, folder)
+    )
     return folder
 
 

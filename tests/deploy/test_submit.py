@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from headstart.data import Dataset, Split
+from headstart.data import Dataset, Split, SplitDataset
 from headstart.deploy import open_model
 from headstart.models.recipes import make_recipe
-from headstart.training import train
+from headstart.training import TrainingJob, train
 
 Command = Callable[..., tuple[int, str, str]]
 ROWS = 60
@@ -23,7 +23,9 @@ ROWS = 60
 @pytest.fixture(scope="module")
 def run(data: tuple[Dataset, Split], tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("trained") / "run"
-    train(make_recipe("mlp", {"epochs": 10, "nodes": 64}), *data, 0, folder)
+    train(
+        TrainingJob(make_recipe("mlp", {"epochs": 10, "nodes": 64}), SplitDataset(*data), 0, folder)
+    )
     return folder
 
 

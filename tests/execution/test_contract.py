@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 from small_runs import job, one_thread, weights
 
-from headstart.data import Dataset, Split
+from headstart.data import Dataset, Split, SplitDataset
 from headstart.errors import InputError, ResourceError
 from headstart.execution import Executor, Job, Where, open_executor, run_all
 from headstart.store import claim
-from headstart.training import list_runs, train
+from headstart.training import TrainingJob, list_runs, train
 
 WHERES = {"this process": Where(), "local processes": Where(workers=2), "ray": Where(ray="auto")}
 
@@ -28,7 +28,7 @@ WHERES = {"this process": Where(), "local processes": Where(workers=2), "ray": W
 def executor(request: pytest.FixtureRequest, data: tuple[Dataset, Split]) -> Iterator[Executor]:
     if request.param == "ray" and find_spec("ray") is None:
         pytest.skip("Ray is not installed")
-    with one_thread(), open_executor(WHERES[request.param], *data) as opened:
+    with one_thread(), open_executor(WHERES[request.param], SplitDataset(*data)) as opened:
         yield opened
 
 
@@ -57,7 +57,9 @@ def test_the_weights_are_those_of_train_whatever_the_order(
     other = [job(tmp_path / "other", f"r{seed}", seed, **values) for seed in (1, 0)]
     assert all(outcome.reason is None for outcome in run_all(executor, [*jobs, *other]))
     for one in jobs:
-        train(one.recipe, *data, one.seed, tmp_path / "direct" / one.name)
+        train(
+            TrainingJob(one.recipe, SplitDataset(*data), one.seed, tmp_path / "direct" / one.name)
+        )
         assert (
             weights(one.folder)
             == weights(tmp_path / "direct" / one.name)
@@ -140,7 +142,7 @@ def test_a_bug_in_a_run_is_an_outcome_with_its_place(
         (_no_memory, "memory", "not enough memory"),
     ):
         monkeypatch.setattr("headstart.training._run.train", error)
-        with open_executor(Where(), *data) as executor:
+        with open_executor(Where(), SplitDataset(*data)) as executor:
             (outcome,) = run_all(executor, [job(tmp_path)])
         assert outcome.reason == reason and words in outcome.message
 

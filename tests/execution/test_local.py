@@ -15,11 +15,11 @@ import numpy as np
 import pytest
 from small_runs import LONG, is_alive, job, one_thread, trainer, wait_for, weights
 
-from headstart.data import Dataset, Split
+from headstart.data import Dataset, Split, SplitDataset
 from headstart.execution import Executor, Outcome, Where, _local as local, open_executor, run_all
 from headstart.execution._shared_images import share
 from headstart.store import claim, read_json
-from headstart.training import train
+from headstart.training import TrainingJob, train
 
 Data = tuple[Dataset, Split]
 Script = Callable[[float], subprocess.Popen[str]]
@@ -40,7 +40,7 @@ def both(executor: Executor, folder: Path) -> dict[str, Outcome]:
 @pytest.mark.slow
 def test_a_killed_worker_is_a_crashed_run_and_the_others_go_on(data: Data, tmp_path: Path) -> None:
     meanwhile(lambda: os.kill(wait_for(lambda: trainer(tmp_path / "long")), signal.SIGKILL))
-    with open_executor(Where(workers=2), *data) as executor:
+    with open_executor(Where(workers=2), SplitDataset(*data)) as executor:
         found = both(executor, tmp_path)
         assert found.pop("long").reason == "crashed"
         assert [outcome.reason for outcome in found.values()] == [None] * 4
@@ -59,7 +59,7 @@ def test_a_worker_that_stands_still_is_killed_and_its_run_is_hung(
         os.kill(stopped[0], signal.SIGSTOP)
 
     meanwhile(stop)
-    with open_executor(Where(workers=2, hung_seconds=10), *data) as executor:
+    with open_executor(Where(workers=2, hung_seconds=10), SplitDataset(*data)) as executor:
         found = both(executor, tmp_path)
     outcome = found.pop("long")
     assert outcome.reason == "hung" and "no progress for 10 s" in outcome.message
@@ -71,7 +71,7 @@ def test_a_worker_that_stands_still_is_killed_and_its_run_is_hung(
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere there is no such limit")
 def test_a_run_over_its_memory_fails_and_a_smaller_one_passes(data: Data, tmp_path: Path) -> None:
     jobs = [job(tmp_path, "large", model="cnn", nodes=1024, layers=3), job(tmp_path, "small")]
-    with open_executor(Where(workers=2, memory_gb=1.5), *data) as executor:
+    with open_executor(Where(workers=2, memory_gb=1.5), SplitDataset(*data)) as executor:
         found = {outcome.job.name: outcome for outcome in run_all(executor, jobs)}
     assert found["small"].reason is None, found["small"].message
     assert found["large"].reason == "memory", found["large"].message
@@ -81,7 +81,7 @@ def test_a_worker_that_cannot_start_says_its_last_words(
     data: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(local, "_BOOT", "raise SystemExit('no such place: {path[0]}')")
-    with open_executor(Where(workers=2), *data) as executor:
+    with open_executor(Where(workers=2), SplitDataset(*data)) as executor:
         (outcome,) = run_all(executor, [job(tmp_path)])
     assert outcome.reason == "crashed"
     assert "exit status 1" in outcome.message and "no such place" in outcome.message
@@ -172,10 +172,10 @@ def test_a_stopped_study_saves_its_runs_and_goes_on_from_there(
 def test_images_in_memory_are_shared_without_a_name(data: Data, tmp_path: Path) -> None:
     dataset, split = data
     in_memory = replace(dataset, images=np.array(dataset.images))
-    with one_thread(), open_executor(Where(workers=2), in_memory, split) as executor:
+    with one_thread(), open_executor(Where(workers=2), SplitDataset(in_memory, split)) as executor:
         (outcome,) = run_all(executor, [job(tmp_path)])
         assert outcome.reason is None
-        train(outcome.job.recipe, dataset, split, 0, tmp_path / "direct")
+        train(TrainingJob(outcome.job.recipe, SplitDataset(dataset, split), 0, tmp_path / "direct"))
     assert weights(tmp_path / "run") == weights(tmp_path / "direct")
 
 

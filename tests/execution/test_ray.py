@@ -17,10 +17,10 @@ from typing import Any
 import pytest
 from small_runs import LONG, is_alive, job, one_thread, trainer, wait_for, weights
 
-from headstart.data import Dataset, Split
+from headstart.data import Dataset, Split, SplitDataset
 from headstart.errors import InputError, Stopped
 from headstart.execution import Where, _ray as on_ray, open_executor, run_all
-from headstart.training import train
+from headstart.training import TrainingJob, train
 
 Data = tuple[Dataset, Split]
 needs_ray = pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed")
@@ -71,7 +71,7 @@ def test_a_node_killed_in_the_middle_of_a_study_loses_nothing(
     thread = threading.Thread(target=kill, daemon=True)
     thread.start()
     jobs = [job(tmp_path / "runs", f"r{seed}", seed, epochs=40) for seed in range(4)]
-    with open_executor(Where(ray=two_nodes.address), *data) as executor:
+    with open_executor(Where(ray=two_nodes.address), SplitDataset(*data)) as executor:
         assert executor.slots == 2
         found = list(run_all(executor, jobs))
         assert executor.slots == 1
@@ -80,7 +80,7 @@ def test_a_node_killed_in_the_middle_of_a_study_loses_nothing(
     assert sorted(outcome.job.name for outcome in found) == ["r0", "r1", "r2", "r3"]
     assert [outcome.reason for outcome in found] == [None] * 4, found
     with one_thread():
-        train(jobs[3].recipe, *data, 3, tmp_path / "direct")
+        train(TrainingJob(jobs[3].recipe, SplitDataset(*data), 3, tmp_path / "direct"))
     assert weights(jobs[3].folder) == weights(tmp_path / "direct")
 
 
@@ -107,7 +107,7 @@ def listening() -> set[str]:
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_a_cluster_of_our_own_listens_on_this_machine_only(data: Data, tmp_path: Path) -> None:
     before = listening()
-    with open_executor(Where(ray="auto"), *data) as executor:
+    with open_executor(Where(ray="auto"), SplitDataset(*data)) as executor:
         (outcome,) = run_all(executor, [job(tmp_path)])
         assert outcome.reason is None
         assert listening() <= before
@@ -117,7 +117,7 @@ def test_a_cluster_of_our_own_listens_on_this_machine_only(data: Data, tmp_path:
 @pytest.mark.parametrize("address", ["nonsense", "127.0.0.1:1"])
 def test_an_address_where_no_cluster_answers_is_said(address: str, data: Data) -> None:
     refused = pytest.raises(InputError, match=f"no Ray cluster to be had with --ray {address}")
-    with refused, open_executor(Where(ray=address), *data):
+    with refused, open_executor(Where(ray=address), SplitDataset(*data)):
         pass
 
 
@@ -127,7 +127,7 @@ def test_without_ray_the_error_says_what_to_install(
     monkeypatch.setitem(sys.modules, "ray", None)
     with (
         pytest.raises(InputError, match=r"pip install 'headstart\[ray\]'"),
-        open_executor(Where(ray="auto"), *data),
+        open_executor(Where(ray="auto"), SplitDataset(*data)),
     ):
         pass
 
@@ -137,8 +137,10 @@ def test_without_ray_the_error_says_what_to_install(
 def test_ray_that_was_imported_before_is_not_made_to_listen_outside() -> None:
     code = (
         "import ray, headstart; from headstart.execution import Where, open_executor\n"
+        "from headstart.data import SplitDataset\n"
         "dataset = headstart.load('digits')\n"
-        "with open_executor(Where(ray='auto'), dataset, headstart.split(dataset)): print('open')\n"
+        "data = SplitDataset(dataset, headstart.split(dataset))\n"
+        "with open_executor(Where(ray='auto'), data): print('open')\n"
     )
     env = {key: value for key, value in os.environ.items() if not key.startswith("RAY_")}
     done = subprocess.run(
@@ -160,7 +162,7 @@ def test_a_stopped_study_cancels_its_tasks_and_keeps_what_is_finished(
     before = signal.getsignal(signal.SIGTERM)
     with (
         pytest.raises(Stopped, match="in hand on the cluster") as stopped,
-        open_executor(Where(ray="auto"), *data) as executor,
+        open_executor(Where(ray="auto"), SplitDataset(*data)) as executor,
     ):
         assert signal.getsignal(signal.SIGTERM) is before
         for outcome in run_all(executor, jobs):

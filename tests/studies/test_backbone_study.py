@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from headstart import store
-from headstart.data import Dataset, load, make_split
+from headstart.data import Dataset, SplitDataset, load, make_split
 from headstart.errors import InputError
 from headstart.features import _linear_probe, compute_features, cross_validated_probe
 from headstart.studies import BackboneStudy, _backbones, backbones
@@ -97,7 +97,9 @@ def test_candidates_are_ranked_on_training_images_alone(
     monkeypatch.setattr(
         _backbones, "seconds_per_image", lambda recipe, *_: recipe.net.input_px / 10_000
     )
-    finding = backbones(BackboneStudy(QUICK, images=200), digits, split, tmp_path / "study")
+    finding = backbones(
+        BackboneStudy(QUICK, images=200), SplitDataset(digits, split), tmp_path / "study"
+    )
     assert (
         set(looked) <= set(split.train.tolist())
         and finding["images"] == 200
@@ -110,10 +112,14 @@ def test_candidates_are_ranked_on_training_images_alone(
     assert large["images_per_second"] == pytest.approx(10_000 / 64)
     assert small["accuracy"] > 0.3 and large["accuracy"] > small["accuracy"]
     assert finding["recommended"]["model"] == "efficientnet-lite0"
-    again = backbones(BackboneStudy(QUICK, images=200), digits, split, tmp_path / "study")
+    again = backbones(
+        BackboneStudy(QUICK, images=200), SplitDataset(digits, split), tmp_path / "study"
+    )
     assert again == finding and len(looked) == 400
     with pytest.raises(InputError, match="holds a study with another candidates"):
-        backbones(BackboneStudy(QUICK[:1], images=200), digits, split, tmp_path / "study")
+        backbones(
+            BackboneStudy(QUICK[:1], images=200), SplitDataset(digits, split), tmp_path / "study"
+        )
 
 
 def test_an_interrupted_study_goes_on_with_the_features_it_had(
@@ -133,12 +139,12 @@ def test_an_interrupted_study_goes_on_with_the_features_it_had(
 
     monkeypatch.setattr(_backbones, "compute_features", stopping)
     with pytest.raises(KeyboardInterrupt):
-        backbones(asked, digits, split, tmp_path / "study")
+        backbones(asked, SplitDataset(digits, split), tmp_path / "study")
     monkeypatch.setattr(_backbones, "compute_features", compute)
     monkeypatch.setattr(
         _backbones, "seconds_per_image", None
     )  # the plan is kept, so nothing is timed again
-    finding = backbones(asked, digits, split, tmp_path / "study")
+    finding = backbones(asked, SplitDataset(digits, split), tmp_path / "study")
     assert [one["input_px"] for one in finding["candidates"]] == [32, 64]
 
 
@@ -147,12 +153,16 @@ def test_a_time_limit_costs_images_and_too_short_a_one_says_what_is_needed(
 ) -> None:
     split = make_split(digits, train_images=300)
     monkeypatch.setattr(_backbones, "seconds_per_image", lambda *_: 0.05)
-    finding = backbones(BackboneStudy(QUICK, time_limit=20.0), digits, split, tmp_path / "study")
+    finding = backbones(
+        BackboneStudy(QUICK, time_limit=20.0), SplitDataset(digits, split), tmp_path / "study"
+    )
     assert 100 <= finding["images"] <= 140 and "The time limit allowed" in finding["notes"][0]
     with pytest.raises(
         InputError, match=r"leaves \d+ images for each candidate(.|\n)*--time-limit \d+s"
     ):
-        backbones(BackboneStudy(QUICK, time_limit=5.0), digits, split, tmp_path / "short")
+        backbones(
+            BackboneStudy(QUICK, time_limit=5.0), SplitDataset(digits, split), tmp_path / "short"
+        )
 
 
 def test_the_limit_that_is_asked_for_is_the_one_that_suffices(
@@ -184,9 +194,9 @@ def test_the_sample_has_every_class_with_its_share() -> None:
     images = np.random.default_rng(0).integers(0, 256, (400, 8, 8), dtype=np.uint8)
     dataset = load((images, labels))
     split = make_split(dataset, validation=0, test=0.1)
-    chosen = _backbones._sample(dataset, split, 120)
-    counts = np.bincount(dataset.labels[chosen.train])
-    assert len(chosen.train) == 120 and abs(counts - np.array([90, 27, 3])).max() <= 1
+    chosen = _backbones._sample(SplitDataset(dataset, split), 120)
+    counts = np.bincount(chosen.train_labels)
+    assert len(chosen.split.train) == 120 and abs(counts - np.array([90, 27, 3])).max() <= 1
 
 
 @pytest.mark.parametrize(

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from headstart.data import Dataset, Split, make_split
+from headstart.data import Dataset, Split, SplitDataset, make_split
 from headstart.errors import InputError, RunFailed
 from headstart.models.recipes import make_recipe
 from headstart.studies import Comparison, compare
 from headstart.studies._contenders import contenders
-from headstart.training import train
+from headstart.training import TrainingJob, train
 
 TRAIN = "headstart.studies._compare.train"
 
@@ -27,7 +27,10 @@ def test_contenders_share_split_and_seeds_and_the_finding_says_what_each_cost(
     digits: Dataset, small: Split, tmp_path: Path
 ) -> None:
     finding = compare(
-        quick("mlp", "cnn"), digits, small, tmp_path / "study", command="headstart compare digits"
+        quick("mlp", "cnn"),
+        SplitDataset(digits, small),
+        tmp_path / "study",
+        command="headstart compare digits",
     )
     assert finding == json.loads((tmp_path / "study" / "finding.json").read_text())
     assert [one["name"] for one in finding["contenders"]] == ["mlp", "cnn"]
@@ -58,7 +61,9 @@ def test_contenders_share_split_and_seeds_and_the_finding_says_what_each_cost(
 def test_a_backbone_brings_its_random_control_which_cannot_win(
     digits: Dataset, small: Split, tmp_path: Path
 ) -> None:
-    finding = compare(quick("efficientnet-lite0", input_px=32), digits, small, tmp_path / "study")
+    finding = compare(
+        quick("efficientnet-lite0", input_px=32), SplitDataset(digits, small), tmp_path / "study"
+    )
     contender, control = finding["contenders"]
     assert (control["name"], control["role"]) == ("efficientnet-lite0 (random weights)", "control")
     assert contender["test"]["accuracy"] > control["test"]["accuracy"] + 0.2
@@ -73,7 +78,7 @@ def test_a_backbone_brings_its_random_control_which_cannot_win(
 def test_one_seed_gives_a_verdict_about_the_models(
     digits: Dataset, small: Split, tmp_path: Path
 ) -> None:
-    finding = compare(quick("mlp", "cnn", seeds=1), digits, small, tmp_path / "study")
+    finding = compare(quick("mlp", "cnn", seeds=1), SplitDataset(digits, small), tmp_path / "study")
     assert finding["verdict"]["about"] == "models"
     assert "these trained models" in finding["verdict"]["sentence"]
 
@@ -83,8 +88,7 @@ def test_a_contender_below_a_floor_is_said_so(
 ) -> None:
     finding = compare(
         Comparison(("mlp",), (0, 1), None, {"epochs": 0.1, "lr": 1e-6}),
-        digits,
-        small,
+        SplitDataset(digits, small),
         tmp_path / "study",
     )
     assert any(
@@ -96,15 +100,15 @@ def test_a_contender_below_a_floor_is_said_so(
 def test_a_finished_study_answers_at_once_and_another_is_refused(
     digits: Dataset, small: Split, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = compare(quick("mlp"), digits, small, tmp_path / "study")
+    first = compare(quick("mlp"), SplitDataset(digits, small), tmp_path / "study")
     monkeypatch.setattr(TRAIN, lambda *_: pytest.fail("trained again"))
-    assert compare(quick("mlp"), digits, small, tmp_path / "study") == first
+    assert compare(quick("mlp"), SplitDataset(digits, small), tmp_path / "study") == first
     with pytest.raises(
         InputError, match=r"holds a study with another models \(\['mlp'\] there, \['cnn'\] asked\)"
     ):
-        compare(quick("cnn"), digits, small, tmp_path / "study")
+        compare(quick("cnn"), SplitDataset(digits, small), tmp_path / "study")
     with pytest.raises(InputError, match="holds a study with another split"):
-        compare(quick("mlp"), digits, make_split(digits), tmp_path / "study")
+        compare(quick("mlp"), SplitDataset(digits, make_split(digits)), tmp_path / "study")
 
 
 def test_an_interrupted_study_reuses_its_finished_runs(
@@ -113,23 +117,23 @@ def test_an_interrupted_study_reuses_its_finished_runs(
     asked = Comparison(("mlp",), (0, 1, 2), 30.0, {"epochs": 2})
     trained = []
 
-    def stop_at_the_third(*args: Any) -> dict[str, Any]:
-        if args[3] == 2:
+    def stop_at_the_third(job: TrainingJob) -> dict[str, Any]:
+        if job.seed == 2:
             raise KeyboardInterrupt
-        return train(*args)
+        return train(job)
 
     monkeypatch.setattr(TRAIN, stop_at_the_third)
     with pytest.raises(KeyboardInterrupt):
-        compare(asked, digits, small, tmp_path / "study")
+        compare(asked, SplitDataset(digits, small), tmp_path / "study")
     assert not (tmp_path / "study" / "finding.json").exists()
 
-    def count(*args: Any) -> dict[str, Any]:
-        summary = train(*args)
-        trained.append((args[3], summary["reused"]))
+    def count(job: TrainingJob) -> dict[str, Any]:
+        summary = train(job)
+        trained.append((job.seed, summary["reused"]))
         return summary
 
     monkeypatch.setattr(TRAIN, count)
-    finding = compare(asked, digits, small, tmp_path / "study")
+    finding = compare(asked, SplitDataset(digits, small), tmp_path / "study")
     assert trained == [(0, True), (1, True), (2, False)]
     assert len(finding["contenders"][0]["runs"]) == 3
 
@@ -138,13 +142,13 @@ def test_a_contender_that_diverges_does_not_take_the_others_along(
     digits: Dataset, small: Split, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
 
-    def fail_cnn(recipe: Any, *rest: Any) -> dict[str, Any]:
-        if recipe.model == "cnn" and rest[2] == 1:
+    def fail_cnn(job: TrainingJob) -> dict[str, Any]:
+        if job.recipe.model == "cnn" and job.seed == 1:
             raise RunFailed("the loss became nan in batch 3 of epoch 1")
-        return train(recipe, *rest)
+        return train(job)
 
     monkeypatch.setattr(TRAIN, fail_cnn)
-    finding = compare(quick("mlp", "cnn"), digits, small, tmp_path / "study")
+    finding = compare(quick("mlp", "cnn"), SplitDataset(digits, small), tmp_path / "study")
     assert [len(one["runs"]) for one in finding["contenders"]] == [2, 1]
     assert finding["failed"] == [
         {"name": "cnn", "failures": ["seed 1 failed: the loss became nan in batch 3 of epoch 1"]}
@@ -177,7 +181,7 @@ def test_every_contender_gets_the_same_seconds_and_the_limit_is_kept(
     monkeypatch.setattr(TRAIN, note)
     asked = Comparison(("cnn", "efficientnet-lite0"), (0, 1), 36.0, {"epochs": 3000})
     with pytest.raises(RunFailed, match="no contender finished"):
-        compare(asked, digits, small, tmp_path / "study", started=0.0)
+        compare(asked, SplitDataset(digits, small), tmp_path / "study", started=0.0)
     budget = json.loads((tmp_path / "study" / "budget.json").read_text())["entries"]
     assert {name: (entry["prepare"], entry["run"]) for name, entry in budget.items()} == {
         "cnn": (0, 4.0),
@@ -199,7 +203,7 @@ def test_a_time_limit_that_nothing_fits_into_says_so(
     with pytest.raises(
         InputError, match=r"a time limit of 1 s leaves less than 1 s for each of the runs"
     ):
-        compare(Comparison(("mlp",), (0,), 1.0), digits, small, tmp_path / "study")
+        compare(Comparison(("mlp",), (0,), 1.0), SplitDataset(digits, small), tmp_path / "study")
 
 
 def test_without_test_images_validation_judges_and_the_sentence_says_so(
@@ -207,8 +211,7 @@ def test_without_test_images_validation_judges_and_the_sentence_says_so(
 ) -> None:
     finding = compare(
         quick("mlp", "cnn"),
-        digits,
-        make_split(digits, test=0, train_images=300),
+        SplitDataset(digits, make_split(digits, test=0, train_images=300)),
         tmp_path / "study",
     )
     assert finding["contenders"][0]["test"] is None
@@ -218,7 +221,11 @@ def test_without_test_images_validation_judges_and_the_sentence_says_so(
     )
     assert finding["test_reads"] == 0
     with pytest.raises(InputError, match="neither a test nor a validation image"):
-        compare(quick("mlp"), digits, make_split(digits, test=0, validation=0), tmp_path / "other")
+        compare(
+            quick("mlp"),
+            SplitDataset(digits, make_split(digits, test=0, validation=0)),
+            tmp_path / "other",
+        )
 
 
 @pytest.mark.parametrize(
@@ -247,11 +254,20 @@ def test_a_key_that_only_some_models_have_goes_to_those() -> None:
 def test_presets_recipes_and_finished_runs_are_contenders(
     digits: Dataset, small: Split, tmp_path: Path
 ) -> None:
-    train(make_recipe("mlp", {"epochs": 3, "nodes": 32}), digits, small, 0, tmp_path / "narrow")
+    train(
+        TrainingJob(
+            make_recipe("mlp", {"epochs": 3, "nodes": 32}),
+            SplitDataset(digits, small),
+            0,
+            tmp_path / "narrow",
+        )
+    )
     recipe = tmp_path / "narrow" / "recipe.json"
     models = ("cnn:fast", str(tmp_path / "narrow"))
     finding = compare(
-        Comparison(models, (0, 1), None, {"epochs": 2}), digits, small, tmp_path / "study"
+        Comparison(models, (0, 1), None, {"epochs": 2}),
+        SplitDataset(digits, small),
+        tmp_path / "study",
     )
     assert [(one["name"], one["seeds"]) for one in finding["contenders"]] == [
         ("cnn:fast", [0, 1]),
@@ -262,8 +278,7 @@ def test_presets_recipes_and_finished_runs_are_contenders(
     assert (tmp_path / "study" / finding["contenders"][1]["runs"][0] / "metrics.json").exists()
     again = compare(
         Comparison(("cnn:fast", str(recipe)), (0, 1), None, {"epochs": 2}),
-        digits,
-        small,
+        SplitDataset(digits, small),
         tmp_path / "other",
     )
     assert [(one["name"], one["seeds"]) for one in again["contenders"]] == [
@@ -310,7 +325,11 @@ def test_a_folder_that_is_called_as_a_model_needs_a_path(
 def test_a_run_on_other_images_is_refused_with_what_to_do(
     digits: Dataset, small: Split, tmp_path: Path
 ) -> None:
-    train(make_recipe("mlp", {"epochs": 1}), digits, small, 0, tmp_path / "run")
+    train(
+        TrainingJob(
+            make_recipe("mlp", {"epochs": 1}), SplitDataset(digits, small), 0, tmp_path / "run"
+        )
+    )
     asked = Comparison(("mlp", str(tmp_path / "run")), (0,), None, {"epochs": 1})
     with pytest.raises(InputError, match="was trained on another split than this comparison has"):
-        compare(asked, digits, make_split(digits), tmp_path / "study")
+        compare(asked, SplitDataset(digits, make_split(digits)), tmp_path / "study")

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from headstart.data import Dataset, Split
+from headstart.data import Dataset, Split, SplitDataset
 from headstart.errors import InputError
 from headstart.models import MODELS
 from headstart.models.recipes import make_recipe, resolve, with_depth
@@ -37,8 +37,7 @@ def test_a_knob_that_hurts_is_found_and_each_turn_changes_nothing_else(
             "nodes",
             values={"epochs": 12.0, "batch": 16, "nodes": 8, "lr": 0.01, "optimizer": "adam"},
         ),
-        digits,
-        small,
+        SplitDataset(digits, small),
         tmp_path / "study",
     )
     assert finding == json.loads((tmp_path / "study" / "finding.json").read_text())
@@ -79,7 +78,7 @@ def test_a_depth_that_was_left_open_is_turned_from_what_it_comes_to(
     digits: Dataset, small: Split, tmp_path: Path
 ) -> None:
     asked = EffectStudy("cnn", ("layers",), 1, None, {"epochs": 1.0, "nodes": 8})
-    finding = effects(asked, digits, small, tmp_path / "study")
+    finding = effects(asked, SplitDataset(digits, small), tmp_path / "study")
     assert [(one["label"], one["baseline_value"]) for one in finding["effects"]] == [
         ("layers 2", 1)
     ], "one is the least"

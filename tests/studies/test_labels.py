@@ -15,6 +15,7 @@ from headstart import store
 from headstart.data import (
     Dataset,
     Split,
+    SplitDataset,
     draw_labelled_subset,
     make_split,
     max_labels_per_class,
@@ -46,17 +47,20 @@ def test_fewer_labels_are_a_part_of_more_and_every_class_has_its_number(
     digits: Dataset, digits_split: Split
 ) -> None:
     for draw in range(3):
-        chain = [draw_labelled_subset(digits, digits_split, count, draw) for count in (1, 7, 50)]
+        chain = [
+            draw_labelled_subset(SplitDataset(digits, digits_split), count, draw)
+            for count in (1, 7, 50)
+        ]
         for count, rows in zip((1, 7, 50), chain, strict=True):
             assert np.bincount(digits.labels[rows]).tolist() == [count] * 10
             assert set(rows) <= set(digits_split.train) and (np.diff(rows) > 0).all()
         assert set(chain[0]) < set(chain[1]) < set(chain[2])
     other, again = (
-        draw_labelled_subset(digits, digits_split, 7, 1),
-        draw_labelled_subset(digits, digits_split, 7, 1),
+        draw_labelled_subset(SplitDataset(digits, digits_split), 7, 1),
+        draw_labelled_subset(SplitDataset(digits, digits_split), 7, 1),
     )
     assert (other == again).all() and set(other) != set(
-        draw_labelled_subset(digits, digits_split, 7, 0)
+        draw_labelled_subset(SplitDataset(digits, digits_split), 7, 0)
     )
 
 
@@ -65,25 +69,25 @@ def test_an_exact_copy_is_no_further_label(digits: Dataset, digits_split: Split)
     hashes = digits.hashes.copy()
     hashes[zeros[5:]] = hashes[zeros[5]]
     copied = replace(digits, hashes=hashes)
-    assert max_labels_per_class(copied, digits_split) == 6
-    rows = draw_labelled_subset(copied, digits_split, 6, 0)
+    assert max_labels_per_class(SplitDataset(copied, digits_split)) == 6
+    rows = draw_labelled_subset(SplitDataset(copied, digits_split), 6, 0)
     assert len({row.tobytes() for row in hashes[rows[digits.labels[rows] == 0]]}) == 6
     with pytest.raises(InputError, match=r"but '0' has 6 different ones.\n.*from 1 to 6"):
-        draw_labelled_subset(copied, digits_split, 7, 0)
+        draw_labelled_subset(SplitDataset(copied, digits_split), 7, 0)
 
 
 def test_no_group_is_in_a_subset_and_in_what_judges(digits: Dataset) -> None:
     grouped = replace(digits, groups=np.arange(len(digits)) // 9)
     split = make_split(grouped)
     assert grouped.groups is not None
-    drawn = set(grouped.groups[draw_labelled_subset(grouped, split, 30, 0)])
+    drawn = set(grouped.groups[draw_labelled_subset(SplitDataset(grouped, split), 30, 0)])
     assert not drawn & set(grouped.groups[np.concatenate([split.validation, split.test])])
 
 
 def test_contenders_learn_from_the_same_images_and_are_judged_on_the_same(
     digits: Dataset, digits_split: Split, tmp_path: Path
 ) -> None:
-    finding = labels(quick(), digits, digits_split, tmp_path / "study")
+    finding = labels(quick(), SplitDataset(digits, digits_split), tmp_path / "study")
     assert finding == json.loads((tmp_path / "study" / "finding.json").read_text())
     one, other = finding["contenders"]
     assert [point["labels"] for point in one["points"]] == [30, 200] and finding["per_class"] == [
@@ -94,7 +98,8 @@ def test_contenders_learn_from_the_same_images_and_are_judged_on_the_same(
         for seed, (a, b) in enumerate(zip(ours["runs"], theirs["runs"], strict=True)):
             seen, same = (read_split(tmp_path / "study" / run, digits) for run in (a, b))
             assert (
-                seen.train == draw_labelled_subset(digits, digits_split, ours["per_class"], seed)
+                seen.train
+                == draw_labelled_subset(SplitDataset(digits, digits_split), ours["per_class"], seed)
             ).all()
             assert (seen.train == same.train).all() and (seen.test == digits_split.test).all()
             assert not len(seen.validation)
@@ -114,19 +119,19 @@ def test_a_killed_study_goes_on_with_its_plan_and_takes_finished_runs(
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr("headstart.studies._labels.run_grid", half)
-        labels(quick(), digits, digits_split, tmp_path / "study")
+        labels(quick(), SplitDataset(digits, digits_split), tmp_path / "study")
     made = {
         path: path.stat().st_mtime_ns
         for path in (tmp_path / "study" / "runs").glob("*/metrics.json")
     }
     assert len(made) == 4
-    finding = labels(quick(), digits, digits_split, tmp_path / "study")
+    finding = labels(quick(), SplitDataset(digits, digits_split), tmp_path / "study")
     assert all(path.stat().st_mtime_ns == when for path, when in made.items())
     monkeypatch.setattr(
         "headstart.studies._labels.draw_labelled_subset",
-        lambda *given: draw_labelled_subset(*given) if given[3] == 0 else pytest.fail(),
+        lambda *given: draw_labelled_subset(*given) if given[2] == 0 else pytest.fail(),
     )
-    assert labels(quick(), digits, digits_split, tmp_path / "study") == finding, (
+    assert labels(quick(), SplitDataset(digits, digits_split), tmp_path / "study") == finding, (
         "and draws no image that it does not need"
     )
 
@@ -138,9 +143,9 @@ def test_runs_that_another_study_made_are_not_in_the_time_that_is_announced(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    labels(quick(seeds=1), digits, digits_split, tmp_path / "first")
+    labels(quick(seeds=1), SplitDataset(digits, digits_split), tmp_path / "first")
     monkeypatch.setattr("headstart.progress._quiet", False)
-    labels(quick(), digits, digits_split, tmp_path / "second")
+    labels(quick(), SplitDataset(digits, digits_split), tmp_path / "second")
     said = capsys.readouterr().err
     assert "4 of 8 runs were made before, and are taken over." in said
     assert "8 runs, 4 of them done, about" in said
@@ -166,7 +171,7 @@ def test_a_time_limit_costs_seeds_first_then_the_most_labels_then_length(
             values={**QUICK, "epochs": 4.0},
         )
         with pytest.raises(KeyboardInterrupt):
-            labels(asked, digits, digits_split, tmp_path / str(number))
+            labels(asked, SplitDataset(digits, digits_split), tmp_path / str(number))
     shown = [
         (len(grid.seeds), [one.name for one in grid.variants][-1], grid.variants[0].recipe.epochs)
         for grid in grids
@@ -196,7 +201,9 @@ def test_a_head_that_is_solved_for_is_not_shortened_with_the_runs_that_learn_by_
     )
 
     def planned(name: str, limit: float, *variants: Variant) -> dict[str, float | None]:
-        grid = plan_grid(variants, (0,), limit, digits, small, tmp_path / name, 1, 0.0)
+        grid = plan_grid(
+            variants, (0,), limit, SplitDataset(digits, small), tmp_path / name, 1, 0.0
+        )
         return {one.name: one.recipe.epochs for one in grid.variants}
 
     assert planned("both", 15 / 0.9, head, net) == {"head": 1.0, "net": 4.0}
@@ -217,7 +224,7 @@ def test_a_frozen_backbone_is_the_one_with_a_head_start(digits: Dataset, tmp_pat
     asked = quick(
         "efficientnet-lite0", "mlp", per_class=(2, 8), seeds=1, values={"input_px": 32, "nodes": 16}
     )
-    finding = labels(asked, digits, split, tmp_path / "study")
+    finding = labels(asked, SplitDataset(digits, split), tmp_path / "study")
     assert (
         finding["compared_with"] == "mlp" and finding["comparisons"][0]["a"] == "efficientnet-lite0"
     )
@@ -233,12 +240,12 @@ def test_runs_that_failed_are_in_no_test_and_the_page_says_whose_the_points_are(
 ) -> None:
     from headstart.execution._job import attempt as real
 
-    def attempt(job: Job, dataset: Dataset, split: Split) -> Outcome:
+    def attempt(job: Job, data: SplitDataset) -> Outcome:
         failed = job.name in ("mlp-20, seed 1", "mlp-3, seed 0", "mlp-3, seed 1")
-        return Outcome(job, None, "memory", "too large") if failed else real(job, dataset, split)
+        return Outcome(job, None, "memory", "too large") if failed else real(job, data)
 
     monkeypatch.setattr("headstart.execution._executors.attempt", attempt)
-    finding = labels(quick(), digits, small, tmp_path / "study")
+    finding = labels(quick(), SplitDataset(digits, small), tmp_path / "study")
     assert (
         "mlp with 20 a class failed with 1 of 2 seeds: it is left out of the tests, and its point is of the others."
         in finding["notes"]
@@ -277,7 +284,7 @@ def test_features_are_computed_once_for_all_runs_and_shrink_with_the_time(
     monkeypatch.setattr("headstart.studies._labels.with_features", note)
     monkeypatch.setattr("headstart.studies._labels.run_grid", stop)
     with pytest.raises(KeyboardInterrupt):
-        labels(asked, digits, split, tmp_path / "study")
+        labels(asked, SplitDataset(digits, split), tmp_path / "study")
     (_, images, *parts), same = sizes[0], sizes[1]
     assert (
         same[0] == "efficientnet-lite0"
@@ -288,14 +295,16 @@ def test_features_are_computed_once_for_all_runs_and_shrink_with_the_time(
         50 <= images < 100
     )  # of 5 a class and two seeds: 10 a class or three seeds would have taken too long
     with pytest.raises(InputError, match=r"leaves \d+ s for features that take about \d+ s"):
-        labels(replace(asked, time_limit=10.0), digits, split, tmp_path / "short")
+        labels(replace(asked, time_limit=10.0), SplitDataset(digits, split), tmp_path / "short")
 
 
 def test_what_the_data_cannot_give_is_left_out_and_said(
     digits: Dataset, small: Split, tmp_path: Path
 ) -> None:
     finding = labels(
-        quick("mlp", per_class=(2, 9, 100, 3000), seeds=1), digits, small, tmp_path / "study"
+        quick("mlp", per_class=(2, 9, 100, 3000), seeds=1),
+        SplitDataset(digits, small),
+        tmp_path / "study",
     )
     assert finding["per_class"] == [2, 9]
     assert finding["notes"][0].startswith(
@@ -305,15 +314,15 @@ def test_what_the_data_cannot_give_is_left_out_and_said(
     with pytest.raises(
         InputError, match="no curve can be drawn through 9 and 3,000 labels a class"
     ):
-        labels(quick("mlp", per_class=(9, 3000)), digits, small, tmp_path / "none")
+        labels(quick("mlp", per_class=(9, 3000)), SplitDataset(digits, small), tmp_path / "none")
 
 
 def test_validation_judges_where_there_is_no_test(digits: Dataset, tmp_path: Path) -> None:
     split = make_split(digits, test=0, train_images=300)
-    finding = labels(quick(seeds=1), digits, split, tmp_path / "study")
+    finding = labels(quick(seeds=1), SplitDataset(digits, split), tmp_path / "study")
     assert (finding["judged_on"], finding["test_reads"]) == ("validation", 0)
     assert any("validation images judged" in note for note in finding["notes"])
-    assert without_validation(digits, split).fingerprint != split.fingerprint
+    assert without_validation(SplitDataset(digits, split)).split.fingerprint != split.fingerprint
 
 
 @pytest.mark.parametrize(

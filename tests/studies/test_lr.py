@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from headstart.data import Dataset, Split, make_split
+from headstart.data import Dataset, Split, SplitDataset, make_split
 from headstart.errors import InputError, RunFailed
 from headstart.studies import RateStudy, lr
 from headstart.studies._grid import Grid, Variant
@@ -41,7 +41,7 @@ def test_the_grid_always_holds_the_published_rates_and_the_recipes_own() -> None
 def test_the_best_rate_is_chosen_on_validation_and_the_others_are_tested_against_it(
     digits: Dataset, small: Split, tmp_path: Path
 ) -> None:
-    finding = lr(quick(1e-5, 1e-2, 2e-2), digits, small, tmp_path / "study")
+    finding = lr(quick(1e-5, 1e-2, 2e-2), SplitDataset(digits, small), tmp_path / "study")
     assert finding == json.loads((tmp_path / "study" / "finding.json").read_text())
     low, middle, high = finding["rates"]
     losses = [rate["validation"]["loss"]["mean"] for rate in finding["rates"]]
@@ -67,7 +67,9 @@ def test_rates_that_break_training_are_the_border(
     digits: Dataset, small: Split, tmp_path: Path
 ) -> None:
     values = {"epochs": 3.0, "batch": 32, "optimizer": "sgd", "momentum": 0.9}
-    finding = lr(quick(0.05, 30.0, 90.0, values=values), digits, small, tmp_path / "study")
+    finding = lr(
+        quick(0.05, 30.0, 90.0, values=values), SplitDataset(digits, small), tmp_path / "study"
+    )
     assert (finding["best"], finding["diverges_from"]) == (0.05, 30.0)
     broken = finding["rates"][2]
     assert broken["broke"] and (
@@ -77,18 +79,22 @@ def test_rates_that_break_training_are_the_border(
 
 
 def test_where_no_rate_learns_it_says_so(digits: Dataset, small: Split, tmp_path: Path) -> None:
-    finding = lr(quick(1e-9, 1e-8, seeds=1), digits, small, tmp_path / "study")
+    finding = lr(quick(1e-9, 1e-8, seeds=1), SplitDataset(digits, small), tmp_path / "study")
     assert finding["best"] is None and "learnt nothing" in finding["sentence"]
     values = {"epochs": 3.0, "optimizer": "sgd", "momentum": 0.99, "batch": 16}
     with pytest.raises(RunFailed, match="no run of the study finished"):
-        lr(quick(99.0, 100.0, seeds=1, values=values), digits, small, tmp_path / "none")
+        lr(
+            quick(99.0, 100.0, seeds=1, values=values),
+            SplitDataset(digits, small),
+            tmp_path / "none",
+        )
 
 
 def test_runs_of_another_study_are_taken_over(
     digits: Dataset, small: Split, tmp_path: Path
 ) -> None:
-    lr(quick(1e-3, 1e-2), digits, small, tmp_path / "one")
-    finding = lr(quick(1e-3, 1e-2, 3e-2), digits, small, tmp_path / "two")
+    lr(quick(1e-3, 1e-2), SplitDataset(digits, small), tmp_path / "one")
+    finding = lr(quick(1e-3, 1e-2, 3e-2), SplitDataset(digits, small), tmp_path / "two")
     old, new = (
         tmp_path / of / "runs" / "lr-0.001-seed1" / "environment.json" for of in ("one", "two")
     )
@@ -112,7 +118,7 @@ def test_a_time_limit_costs_seeds_first_then_half_decades_then_length(
     for number, limit in enumerate((400, 170, 120, 60, 30)):
         asked = RateStudy("mlp", None, 3, float(limit), {"epochs": 4.0, "optimizer": "adam"})
         with pytest.raises(KeyboardInterrupt):
-            lr(asked, digits, small, tmp_path / str(number))
+            lr(asked, SplitDataset(digits, small), tmp_path / str(number))
     shown = [
         (len(grid.seeds), len(grid.variants), grid.variants[0].recipe.epochs) for grid in grids
     ]
@@ -125,8 +131,7 @@ def test_a_time_limit_costs_seeds_first_then_half_decades_then_length(
     with pytest.raises(InputError, match=r"leaves .* epochs for each of 4 runs"):
         lr(
             RateStudy("mlp", None, 3, 5.0, {"epochs": 4.0, "optimizer": "adam"}),
-            digits,
-            small,
+            SplitDataset(digits, small),
             tmp_path / "short",
         )
 
@@ -148,8 +153,7 @@ def test_what_cannot_be_asked_is_refused_before_any_work(asked: RateStudy, messa
 def test_validation_judges_where_there_is_no_test(digits: Dataset, tmp_path: Path) -> None:
     finding = lr(
         quick(1e-3, 1e-2, seeds=1),
-        digits,
-        make_split(digits, test=0, train_images=300),
+        SplitDataset(digits, make_split(digits, test=0, train_images=300)),
         tmp_path / "study",
     )
     assert (finding["judged_on"], finding["test_reads"], finding["rates"][0]["test"]) == (
@@ -168,8 +172,8 @@ def test_a_study_that_takes_over_an_unanswered_one_makes_its_own_plan(
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr("headstart.studies._lr.run_grid", stop)
-        lr(quick(1e-5, 1e-4), digits, small, tmp_path / "study")
-    finding = lr(quick(1e-2, 2e-2), digits, small, tmp_path / "study")
+        lr(quick(1e-5, 1e-4), SplitDataset(digits, small), tmp_path / "study")
+    finding = lr(quick(1e-2, 2e-2), SplitDataset(digits, small), tmp_path / "study")
     assert [rate["lr"] for rate in finding["rates"]] == [0.01, 0.02]
 
 

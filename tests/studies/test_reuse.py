@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from headstart.data import Dataset, Split
+from headstart.data import Dataset, Split, SplitDataset
 from headstart.execution import Job
 from headstart.models.recipes import make_recipe
 from headstart.studies._reuse import adopt
-from headstart.training import train
+from headstart.training import TrainingJob, train
 
 
 def test_only_a_run_of_the_same_recipe_seed_and_split_is_taken_over(
     digits: Dataset, small: Split, tmp_path: Path
 ) -> None:
     recipe = make_recipe("mlp", {"epochs": 1.0, "nodes": 8})
-    train(recipe, digits, small, 0, tmp_path / "single")
+    train(TrainingJob(recipe, SplitDataset(digits, small), 0, tmp_path / "single"))
     jobs = [
         Job("same", recipe, 0, tmp_path / "study" / "runs" / "same"),
         Job("seed", recipe, 1, tmp_path / "study" / "runs" / "seed"),
@@ -27,8 +27,8 @@ def test_only_a_run_of_the_same_recipe_seed_and_split_is_taken_over(
             tmp_path / "study" / "runs" / "longer",
         ),
     ]
-    adopt(jobs, digits, small, tmp_path / "study")
+    adopt(jobs, SplitDataset(digits, small), tmp_path / "study")
     assert [job.folder.exists() for job in jobs] == [True, False, False, False]
     taken, old = jobs[0].folder, tmp_path / "single"
     assert (taken / "model.safetensors").read_bytes() == (old / "model.safetensors").read_bytes()
-    assert train(recipe, digits, small, 0, taken)["reused"]
+    assert train(TrainingJob(recipe, SplitDataset(digits, small), 0, taken))["reused"]

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from headstart.data import Dataset, Split, make_split
+from headstart.data import Dataset, Split, SplitDataset, make_split
 from headstart.errors import InputError, ResourceError, RunFailed
 from headstart.execution import Job, Outcome, Where
 from headstart.models.recipes import make_recipe, resolve
@@ -59,8 +59,7 @@ def reference(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     digits = load("digits")
     return tune(
         quick(),
-        digits,
-        make_split(digits, train_images=300),
+        SplitDataset(digits, make_split(digits, train_images=300)),
         tmp_path_factory.mktemp("reference") / "study",
     )
 
@@ -106,7 +105,9 @@ def test_the_first_trial_of_a_cnn_has_the_depth_that_its_images_call_for(
     digits: Dataset, small: Split, tmp_path: Path
 ) -> None:
     asked = Tuning("cnn", trials=1, seeds=1, values={"epochs": 1.0, "nodes": 8})
-    finding = tune(asked, digits, make_split(digits, train_images=100), tmp_path / "study")
+    finding = tune(
+        asked, SplitDataset(digits, make_split(digits, train_images=100)), tmp_path / "study"
+    )
     assert finding["trials"][0]["is_default"] and finding["best"] == finding["defaults"]
     assert [one["name"] for one in finding["contenders"]] == ["defaults"]
 
@@ -118,9 +119,9 @@ def test_a_finished_study_answers_at_once_and_another_is_refused(
     monkeypatch.setattr(
         "headstart.studies.tune._study.open_executor", lambda *_: pytest.fail("opened again")
     )
-    assert tune(quick(), digits, small, folder) == reference
+    assert tune(quick(), SplitDataset(digits, small), folder) == reference
     with pytest.raises(InputError, match=r"holds a study with another trials \(6 there, 7 asked\)"):
-        tune(quick(trials=7), digits, small, folder)
+        tune(quick(trials=7), SplitDataset(digits, small), folder)
 
 
 def test_two_workers_find_what_one_process_finds(
@@ -133,7 +134,7 @@ def test_two_workers_find_what_one_process_finds(
     import torch
 
     monkeypatch.setenv("OMP_NUM_THREADS", str(torch.get_num_threads()))
-    found = tune(quick(), digits, small, tmp_path / "study", where=Where(workers=2))
+    found = tune(quick(), SplitDataset(digits, small), tmp_path / "study", where=Where(workers=2))
     same, other = outcome(reference), outcome(found)
     assert [row[:7] for row in same[0]] == [row[:7] for row in other[0]]
     assert same[1] == other[1]
@@ -178,7 +179,7 @@ def test_a_search_that_is_killed_again_and_again_ends_as_one_in_one_go(
             kills += 1
         process.wait()
     assert kills == 3
-    found = tune(quick(), digits, small, folder)
+    found = tune(quick(), SplitDataset(digits, small), folder)
     assert outcome(found) == outcome(reference)
 
 
@@ -186,11 +187,11 @@ def fail(reasons: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     """Runs whose name begins with a key of `reasons` fail with that reason."""
     from headstart.execution._job import attempt as real
 
-    def attempt(job: Job, dataset: Dataset, split: Split) -> Outcome:
+    def attempt(job: Job, data: SplitDataset) -> Outcome:
         for name, reason in reasons.items():
             if job.name == name:
                 return Outcome(job, None, reason, f"{name} went wrong")  # type: ignore[arg-type]
-        return real(job, dataset, split)
+        return real(job, data)
 
     monkeypatch.setattr("headstart.execution._executors.attempt", attempt)
 
@@ -199,7 +200,7 @@ def test_failed_trials_are_kept_with_their_reason_and_the_search_goes_on(
     digits: Dataset, small: Split, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fail({"trial 1": "memory", "trial 2": "not finite", "trial 3": "memory"}, monkeypatch)
-    finding = tune(quick(), digits, small, tmp_path / "study")
+    finding = tune(quick(), SplitDataset(digits, small), tmp_path / "study")
     states = [(trial["state"], trial["reason"]) for trial in finding["trials"]]
     assert states[:5] == [
         ("done", None),
@@ -220,7 +221,7 @@ def test_three_failures_in_a_row_for_one_reason_end_the_search(
         RunFailed,
         match=r"the last 3 recipes failed for the same reason \(memory\): trial 4 went wrong",
     ):
-        tune(quick(), digits, small, tmp_path / "study")
+        tune(quick(), SplitDataset(digits, small), tmp_path / "study")
 
 
 def test_a_diverging_recipe_is_a_failed_trial(
@@ -229,8 +230,7 @@ def test_a_diverging_recipe_is_a_failed_trial(
     space = {"lr": [0.05, 90.0], "optimizer": ["sgd"], "activation": ["relu"]}
     finding = tune(
         quick(space=space, trials=4, values={"epochs": 3.0, "batch": 32}),
-        digits,
-        small,
+        SplitDataset(digits, small),
         tmp_path / "study",
     )
     failed = [trial for trial in finding["trials"] if trial["state"] == "failed"]
@@ -249,7 +249,9 @@ def test_a_function_may_be_the_space(digits: Dataset, small: Split, tmp_path: Pa
             "nodes": draw.suggest_int("nodes of two" if layers == 2 else "nodes", 8, 8 * layers),
         }
 
-    finding = tune(quick(space=space, trials=3, seeds=1), digits, small, tmp_path / "study")
+    finding = tune(
+        quick(space=space, trials=3, seeds=1), SplitDataset(digits, small), tmp_path / "study"
+    )
     assert {tuple(trial["values"]) for trial in finding["trials"]} == {("layers", "nodes")}
     assert finding["space"] == {}
 
@@ -262,14 +264,16 @@ def test_a_function_that_offers_now_this_now_that_is_refused(
         return {"layers": layers, "nodes": draw.suggest_categorical("nodes", [8] * layers)}
 
     with pytest.raises(InputError, match="the search space cannot be drawn from"):
-        tune(quick(space=space, trials=8), digits, small, tmp_path / "study")
+        tune(quick(space=space, trials=8), SplitDataset(digits, small), tmp_path / "study")
 
 
 def test_larger_networks_train_for_less_within_the_same_multiply_adds(
     digits: Dataset, small: Split, tmp_path: Path
 ) -> None:
     space = {"nodes": [512, 2048]}
-    finding = tune(quick(space=space, trials=4, seeds=1), digits, small, tmp_path / "study")
+    finding = tune(
+        quick(space=space, trials=4, seeds=1), SplitDataset(digits, small), tmp_path / "study"
+    )
     epochs = {
         trial["values"]["nodes"]: trial["rungs"][-1]["epochs"]
         for trial in finding["trials"]
@@ -287,14 +291,19 @@ def test_what_makes_a_recipe_dearer_shortens_it(
     usual = {"optimizer": "adam", "batch": 64, "nodes": 256, "epochs": 8.0}
     defaults = resolve(make_recipe("mlp", usual), len(small.train), digits.class_names)
     same, dearer = (
-        within_budget(make_recipe("mlp", {**usual, **more}), defaults, 8, digits, small)
+        within_budget(
+            make_recipe("mlp", {**usual, **more}), defaults, 8, SplitDataset(digits, small)
+        )
         for more in ({}, change)
     )
     assert same is not None and same.epochs == 8
     assert dearer is not None and dearer.epochs is not None and dearer.epochs < 8
     assert (
         within_budget(
-            make_recipe("mlp", {**usual, "nodes": 8000, "layers": 4}), defaults, 1, digits, small
+            make_recipe("mlp", {**usual, "nodes": 8000, "layers": 4}),
+            defaults,
+            1,
+            SplitDataset(digits, small),
         )
         is None
     )
@@ -307,9 +316,9 @@ def test_a_time_limit_is_kept_and_shortens_runs_before_it_drops_the_retraining(
 
     clock, an_epoch = [0.0], 0.3  # seconds
 
-    def attempt(job: Job, dataset: Dataset, split: Split) -> Outcome:
+    def attempt(job: Job, data: SplitDataset) -> Outcome:
         clock[0] += an_epoch * (job.recipe.epochs or 0)
-        return real(job, dataset, split)
+        return real(job, data)
 
     monkeypatch.setattr(
         "headstart.studies.tune._successive_halving.time",
@@ -321,7 +330,7 @@ def test_a_time_limit_is_kept_and_shortens_runs_before_it_drops_the_retraining(
     )
     monkeypatch.setattr("headstart.execution._executors.attempt", attempt)
     asked = quick(trials=None, time_limit=12.0, rungs=(0.5, 1.0), values={"batch": 32})
-    finding = tune(asked, digits, small, tmp_path / "study", started=0.0)
+    finding = tune(asked, SplitDataset(digits, small), tmp_path / "study", started=0.0)
     assert len(finding["contenders"][0]["runs"]) == 2
     assert 6 < finding["seconds"]["total"] <= 12
     assert (
@@ -338,12 +347,12 @@ def test_a_best_recipe_that_fails_when_it_is_retrained_is_no_finding(
         RunFailed,
         match=r"the best recipe failed with every seed .*: seed 1 failed: tuned, seed 1 went wrong",
     ):
-        tune(quick(), digits, small, tmp_path / "study")
+        tune(quick(), SplitDataset(digits, small), tmp_path / "study")
 
 
 def test_without_validation_images_nothing_can_be_chosen(digits: Dataset, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no recipe can be chosen"):
-        tune(quick(), digits, make_split(digits, validation=0), tmp_path / "study")
+        tune(quick(), SplitDataset(digits, make_split(digits, validation=0)), tmp_path / "study")
 
 
 @pytest.mark.parametrize(
@@ -379,7 +388,7 @@ def test_a_database_that_cannot_be_used_is_named_without_its_password(
     digits: Dataset, small: Split, tmp_path: Path, url: str, kind: type[Exception], message: str
 ) -> None:
     with pytest.raises(kind, match=message) as caught:
-        tune(quick(storage=url), digits, small, tmp_path / "study")
+        tune(quick(storage=url), SplitDataset(digits, small), tmp_path / "study")
     assert "secret" not in str(caught.value)
 
 

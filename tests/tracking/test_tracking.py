@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 import headstart as hs
-from headstart.data import Dataset, Split
+from headstart.data import Dataset, Split, SplitDataset
 from headstart.errors import InputError, RunFailed
 from headstart.models.recipes import make_recipe
 from headstart.tracking import TRACKERS, _track, track_with
-from headstart.training import observed_by, read_curves, train
+from headstart.training import TrainingJob, observed_by, read_curves, train
 from headstart.training._checkpoints import Checkpoints
 from headstart.training._observe import Watch
 from headstart.training._state import State
@@ -97,10 +97,10 @@ def test_each_epoch_is_told_once_over_two_kills(
         for epoch, saved in ((3, 1), (4, 3)):
             with monkeypatch.context() as patch, pytest.raises(Killed):
                 kill_at(epoch, saved, patch)
-                train(RECIPE, digits, small, 0, run)
+                train(TrainingJob(RECIPE, SplitDataset(digits, small), 0, run))
         assert [number for number, _ in epochs(run)] == [1, 2, 3, 4]
-        assert train(RECIPE, digits, small, 0, run)["resumed"]
-        assert train(RECIPE, digits, small, 0, run)["reused"]
+        assert train(TrainingJob(RECIPE, SplitDataset(digits, small), 0, run))["resumed"]
+        assert train(TrainingJob(RECIPE, SplitDataset(digits, small), 0, run))["reused"]
     wanted = read_curves(run)["train_loss"]
     assert [number for number, _ in epochs(run)] == [1, 2, 3, 4, 5]
     assert [value for _, value in epochs(run)] == pytest.approx(wanted.tolist(), rel=1e-5)
@@ -168,7 +168,7 @@ def test_a_failed_run_is_failed_there_too(
         "mlp", {"epochs": 3, "lr": 100.0, "optimizer": "sgd", "schedule": "constant"}
     )
     with observed_by(track_with("mlflow")), pytest.raises(RunFailed):
-        train(wild, digits, small, 0, tmp_path / "run")
+        train(TrainingJob(wild, SplitDataset(digits, small), 0, tmp_path / "run"))
     assert mlflow_run(tmp_path / "run")[1].info.status == "FAILED"
 
 
@@ -245,7 +245,7 @@ def test_a_tracker_that_fails_is_said_loudly_and_the_run_goes_on(
 ) -> None:
     Failing.calls = []
     with observed_by(lambda: Failing(at)):
-        found = train(RECIPE, digits, small, 0, tmp_path / "run")
+        found = train(TrainingJob(RECIPE, SplitDataset(digits, small), 0, tmp_path / "run"))
     assert (found["epochs"], len(Failing.calls), Failing.calls[-1]) == (
         5,
         calls,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from headstart.data import Dataset, Split
+from headstart.data import Dataset, Split, SplitDataset
 from headstart.models.recipes import make_recipe
 from headstart.training import expected_seconds, network_layers, range_test, work_of
 
@@ -17,7 +17,7 @@ def test_multiply_adds_are_those_of_the_network_that_learns(
 ) -> None:
     recipe = make_recipe(model)
     assert work_of(recipe, digits).image == sum(
-        layer["multiply_adds"] for layer in network_layers(recipe, digits, small)
+        layer["multiply_adds"] for layer in network_layers(recipe, SplitDataset(digits, small))
     )
 
 
@@ -33,7 +33,7 @@ def test_muon_and_a_larger_network_make_a_step_dearer(digits: Dataset) -> None:
 
 def test_a_longer_run_is_expected_to_take_longer(digits: Dataset, small: Split) -> None:
     short, long = (
-        expected_seconds(make_recipe("mlp", {"epochs": epochs}), digits, small)
+        expected_seconds(make_recipe("mlp", {"epochs": epochs}), SplitDataset(digits, small))
         for epochs in (5, 500)
     )
     assert 0 < short < long
@@ -45,7 +45,9 @@ def test_a_range_test_ends_where_the_loss_explodes_and_leaves_random_numbers_alo
     recipe = make_recipe("mlp", {"optimizer": "sgd", "batch": 32})
     torch.manual_seed(7)
     before = torch.random.get_rng_state()
-    found, again, other = (range_test(recipe, digits, small, seed) for seed in (0, 0, 1))
+    found, again, other = (
+        range_test(recipe, SplitDataset(digits, small), seed) for seed in (0, 0, 1)
+    )
     assert torch.equal(torch.random.get_rng_state(), before)
     assert found == again and found != other
     assert np.allclose(np.diff(np.log(found.rates)), np.log(10 / 1e-6) / 99)

@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 
 from headstart import store
 from headstart.classifier import load_classifier
-from headstart.data import Dataset, Split, load, make_split
+from headstart.data import Dataset, SplitDataset, load, make_split
 from headstart.errors import RunFailed
 from headstart.features import _feature_cache
 from headstart.features._feature_cache import Features, compute_features
 from headstart.models.recipes import make_recipe
-from headstart.training import read_metrics, train
+from headstart.training import TrainingJob, read_metrics, train
 
 FROZEN = make_recipe("efficientnet-lite0", {"input_px": 32})
 
@@ -41,7 +41,12 @@ def test_the_published_inception_runs_with_random_weights_and_is_loaded_again(
 ) -> None:
     values = {"pretrained": False, "input_px": 96, "head": "16,d0.2,16", "epochs": 2.0}
     run = train(
-        make_recipe("inception-mixed7", values), scenes, make_split(scenes), 0, tmp_path / "run"
+        TrainingJob(
+            make_recipe("inception-mixed7", values),
+            SplitDataset(scenes, make_split(scenes)),
+            0,
+            tmp_path / "run",
+        )
     )
     assert run["trainable_parameters"] == 768 * 4 * 4 * 16 + 16 + 16 * 16 + 16 + 16 * 3 + 3
     classifier = load_classifier(tmp_path / "run")
@@ -57,7 +62,14 @@ def test_a_backbone_with_tables_that_no_file_holds_is_loaded_whole(
 ) -> None:
     values = {"pretrained": False, "epochs": 1.0, "precision": "float32"}
     split = make_split(scenes)
-    train(make_recipe("timm/test_coatnet", values), scenes, split, 0, tmp_path / "run")
+    train(
+        TrainingJob(
+            make_recipe("timm/test_coatnet", values),
+            SplitDataset(scenes, split),
+            0,
+            tmp_path / "run",
+        )
+    )
     classifier = load_classifier(tmp_path / "run")
     assert set(dict(classifier.named_buffers())) - set(classifier.state_dict())
     accuracy = (
@@ -73,7 +85,12 @@ def test_batches_are_as_large_as_the_images_that_a_backbone_sees(
     dataset = load((images, np.arange(150) % 2))
     values = {"pretrained": False, "input_px": 160, "epochs": 1.0}
     train(
-        make_recipe("timm/test_resnet", values), dataset, make_split(dataset), 0, tmp_path / "run"
+        TrainingJob(
+            make_recipe("timm/test_resnet", values),
+            SplitDataset(dataset, make_split(dataset)),
+            0,
+            tmp_path / "run",
+        )
     )
     classifier, seen = load_classifier(tmp_path / "run"), list[int]()
     classifier.front.register_forward_pre_hook(lambda _, given: seen.append(len(given[0])))
@@ -85,7 +102,11 @@ def test_a_run_says_at_which_size_the_backbone_saw_images_and_why(
     digits: Dataset, tmp_path: Path
 ) -> None:
     recipe = make_recipe("timm/test_resnet", {"pretrained": False, "epochs": 1.0})
-    train(recipe, digits, make_split(digits, train_images=100), 0, tmp_path / "run")
+    train(
+        TrainingJob(
+            recipe, SplitDataset(digits, make_split(digits, train_images=100)), 0, tmp_path / "run"
+        )
+    )
     about = read_metrics(tmp_path / "run")["backbone"]
     assert about["weights"] == "random" and about["input_px"] == 128
     assert (
@@ -108,23 +129,23 @@ def computed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return passes
 
 
-def features_of(dataset: Dataset, split: Split) -> Features:
-    return compute_features(FROZEN, dataset, split, 0, 32)
+def features_of(data: SplitDataset) -> Features:
+    return compute_features(FROZEN, data, 0, 32)
 
 
 def test_other_splits_and_subsets_of_the_same_images_find_their_features(
     digits: Dataset, computed: list[int]
 ) -> None:
     few = make_split(digits, train_images=50)
-    first = features_of(digits, few)
+    first = features_of(SplitDataset(digits, few))
     count = len(first.rows)
     assert computed == [count] and first.reused_seconds == 0 and first.seconds > 0
     more = make_split(digits, train_images=80)
-    second = features_of(digits, more)
+    second = features_of(SplitDataset(digits, more))
     assert computed == [count, 30] and 0 < second.reused_seconds < second.seconds
     assert np.array_equal(second.of(few.train), first.of(few.train))
     whole = make_split(digits, train_images=50, seed=1)
-    features_of(digits, whole)
+    features_of(SplitDataset(digits, whole))
     assert len(computed) == 3 and computed[2] < count
 
 
@@ -135,11 +156,11 @@ def test_another_dataset_with_the_same_images_finds_them_too_and_each_content_is
     images, labels = rng.integers(0, 256, (40, 9, 9), dtype=np.uint8), np.arange(40) % 2
     dataset = load((images, labels))
     split = make_split(dataset)
-    first = features_of(dataset, split)
+    first = features_of(SplitDataset(dataset, split))
     order = rng.permutation(40)
     twice = load((np.concatenate([images[order], images]), np.concatenate([labels[order], labels])))
     parts = make_split(twice)
-    second = features_of(twice, parts)
+    second = features_of(SplitDataset(twice, parts))
     assert sum(computed) == 40
     rows = parts.train[parts.train < 40][:5]
     assert np.array_equal(
@@ -156,11 +177,11 @@ def test_weights_side_cut_and_pool_each_have_features_of_their_own(
         for values in ({}, {"cut": "layer2"}, {"cut": "layer2", "pool": "max"}, {"cut": "layer3"})
     ]
     for recipe in recipes:
-        compute_features(recipe, scenes, split, 0, 32)
-    compute_features(recipes[0], scenes, split, 1, 32)  # other random weights
-    compute_features(recipes[0], scenes, split, 0, 48)
+        compute_features(recipe, SplitDataset(scenes, split), 0, 32)
+    compute_features(recipes[0], SplitDataset(scenes, split), 1, 32)  # other random weights
+    compute_features(recipes[0], SplitDataset(scenes, split), 0, 48)
     assert computed == [len(split.train) + len(split.validation) + len(split.test)] * 6
-    compute_features(recipes[1], scenes, split, 0, 32)
+    compute_features(recipes[1], SplitDataset(scenes, split), 0, 32)
     assert len(computed) == 6
 
 
@@ -177,9 +198,9 @@ def test_what_a_failed_pass_had_done_is_kept(
     monkeypatch.setattr(_feature_cache, "_BATCH_PIXELS", 32 * 32 * 10)
     monkeypatch.setattr(_feature_cache, "_extract", broken)
     with pytest.raises(RunFailed, match="not finite"):
-        features_of(digits, split)
+        features_of(SplitDataset(digits, split))
     monkeypatch.setattr(_feature_cache, "_extract", counted)
-    found = features_of(digits, split)
+    found = features_of(SplitDataset(digits, split))
     assert computed == [len(found.rows), len(found.rows) - 40]
 
 
@@ -187,22 +208,23 @@ def test_a_damaged_row_is_computed_again_and_no_other(
     digits: Dataset, computed: list[int], own_cache: Path
 ) -> None:
     split = make_split(digits, train_images=30)
-    before = np.array(features_of(digits, split).of(split.train))
+    before = np.array(features_of(SplitDataset(digits, split)).of(split.train))
     (values,) = own_cache.rglob("values.f16")
     content = bytearray(values.read_bytes())
     content[5000] ^= 255
     values.write_bytes(content)
-    assert np.array_equal(features_of(digits, split).of(split.train), before)
+    assert np.array_equal(features_of(SplitDataset(digits, split)).of(split.train), before)
     assert computed[1:] == [1]
-    features_of(digits, split)
+    features_of(SplitDataset(digits, split))
     assert computed[2:] == []
 
 
 KILLED = """
 import os, signal, sys
-from headstart.data import load, make_split
+from headstart.data import SplitDataset, load, make_split
+from headstart.features import _feature_cache
+from headstart.models.recipes import make_recipe
 from headstart.store import _rows
-from headstart.training import _features, make_recipe
 _rows._SECONDS_BETWEEN_COMMITS = 0.0
 _feature_cache._BATCH_PIXELS = 32 * 32 * 8
 write = _rows.RowStore._write
@@ -214,7 +236,8 @@ def dying(path, content, offset):
 _rows.RowStore._write = staticmethod(dying)
 digits = load("digits")
 split = make_split(digits, train_images=200)
-_feature_cache.compute_features(make_recipe("efficientnet-lite0", {"input_px": 32}), digits, split, 0, 32)
+recipe = make_recipe("efficientnet-lite0", {"input_px": 32})
+_feature_cache.compute_features(recipe, SplitDataset(digits, split), 0, 32)
 """
 
 
@@ -226,11 +249,11 @@ def test_a_pass_killed_in_the_middle_of_writing_goes_on_where_it_was(
     )
     assert done.returncode == -signal.SIGKILL
     split = make_split(digits, train_images=200)
-    found = features_of(digits, split)
+    found = features_of(SplitDataset(digits, split))
     assert len(computed) == 1 and 0 < computed[0] <= len(found.rows) - 40
     killed = np.array(found.of(found.rows))
     store.remove_folder(own_cache / "headstart" / "features")
-    whole = features_of(digits, split).of(found.rows)
+    whole = features_of(SplitDataset(digits, split)).of(found.rows)
     assert np.abs(killed.astype(np.float32) - whole).max() < 0.05 * np.abs(whole).max()
 
 
@@ -243,7 +266,7 @@ def test_features_of_a_backbone_that_was_moved_are_still_found(
     path = tmp_path / "mine.safetensors"
     save_file(timm.create_model("test_resnet").state_dict(), path)
     recipe, split = make_recipe("timm/test_resnet", {"weights": path}), make_split(scenes)
-    compute_features(recipe, scenes, split, 0, 64)
+    compute_features(recipe, SplitDataset(scenes, split), 0, 64)
     path.unlink()
-    compute_features(recipe, scenes, split, 0, 64)
+    compute_features(recipe, SplitDataset(scenes, split), 0, 64)
     assert len(computed) == 1

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from headstart import progress
-from headstart.data import Dataset, Split, make_split
+from headstart.data import Dataset, Split, SplitDataset, make_split
 from headstart.errors import InputError, Stopped
 from headstart.models.recipes import make_recipe
-from headstart.training import _checkpoints, train
+from headstart.training import TrainingJob, _checkpoints, train
 from headstart.training._checkpoints import Checkpoints
 from headstart.training._loss import update
 from headstart.training._state import State
@@ -71,12 +71,12 @@ def test_a_run_killed_in_the_middle_of_an_epoch_ends_with_the_same_weights(
 ) -> None:
     values = {key: value for key, value in VALUES.items() if key != "nodes" or model == "cnn"}
     recipe = make_recipe(model, {**values, "epochs": 2, "optimizer": optimizer})
-    train(recipe, digits, split, 3, tmp_path / "whole")
+    train(TrainingJob(recipe, SplitDataset(digits, split), 3, tmp_path / "whole"))
     for steps in (4, 1, 3):
         with monkeypatch.context() as patch, pytest.raises(Killed):
             kill_after(steps, patch)
-            train(recipe, digits, split, 3, tmp_path / "killed")
-    summary = train(recipe, digits, split, 3, tmp_path / "killed")
+            train(TrainingJob(recipe, SplitDataset(digits, split), 3, tmp_path / "killed"))
+    summary = train(TrainingJob(recipe, SplitDataset(digits, split), 3, tmp_path / "killed"))
     assert summary["resumed"]
     assert weights(tmp_path / "killed") == weights(tmp_path / "whole")
     curves = [
@@ -92,12 +92,12 @@ def test_early_stopping_goes_on_where_it_was(
     digits: Dataset, split: Split, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recipe = make_recipe("mlp", {"epochs": 60, "patience": 2, "lr": 0.02, "schedule": "constant"})
-    whole = train(recipe, digits, split, 0, tmp_path / "whole")
+    whole = train(TrainingJob(recipe, SplitDataset(digits, split), 0, tmp_path / "whole"))
     for _ in range(4):
         with monkeypatch.context() as patch, pytest.raises(Killed):
             kill_after(9, patch)
-            train(recipe, digits, split, 0, tmp_path / "killed")
-    found = train(recipe, digits, split, 0, tmp_path / "killed")
+            train(TrainingJob(recipe, SplitDataset(digits, split), 0, tmp_path / "killed"))
+    found = train(TrainingJob(recipe, SplitDataset(digits, split), 0, tmp_path / "killed"))
     assert (found["epochs"], found["stopped"]) == (whole["epochs"], whole["stopped"])
     assert weights(tmp_path / "killed") == weights(tmp_path / "whole")
 
@@ -114,10 +114,10 @@ def test_a_damaged_checkpoint_is_set_aside_and_the_one_before_is_used(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     recipe = make_recipe("mlp", {"epochs": 2, "batch": 64})
-    train(recipe, digits, split, 0, tmp_path / "whole")
+    train(TrainingJob(recipe, SplitDataset(digits, split), 0, tmp_path / "whole"))
     with monkeypatch.context() as patch, pytest.raises(Killed):
         kill_after(7, patch)
-        train(recipe, digits, split, 0, tmp_path / "run")
+        train(TrainingJob(recipe, SplitDataset(digits, split), 0, tmp_path / "run"))
     path = tmp_path / "run" / "checkpoint" / "00000007" / victim
     content = path.read_bytes()
     middle = len(content) // 2
@@ -130,7 +130,7 @@ def test_a_damaged_checkpoint_is_set_aside_and_the_one_before_is_used(
     if harm == "gone":
         path.unlink()
     progress.show_progress(True)
-    train(recipe, digits, split, 0, tmp_path / "run")
+    train(TrainingJob(recipe, SplitDataset(digits, split), 0, tmp_path / "run"))
     said = capsys.readouterr().err
     assert "00000007 is damaged" in said and "resumed after step 6" in said
     assert weights(tmp_path / "run") == weights(tmp_path / "whole")
@@ -140,13 +140,15 @@ def test_all_checkpoints_damaged_means_a_fresh_start(
     digits: Dataset, split: Split, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recipe = make_recipe("mlp", {"epochs": 2, "batch": 64})
-    train(recipe, digits, split, 0, tmp_path / "whole")
+    train(TrainingJob(recipe, SplitDataset(digits, split), 0, tmp_path / "whole"))
     with monkeypatch.context() as patch, pytest.raises(Killed):
         kill_after(7, patch)
-        train(recipe, digits, split, 0, tmp_path / "run")
+        train(TrainingJob(recipe, SplitDataset(digits, split), 0, tmp_path / "run"))
     for path in (tmp_path / "run" / "checkpoint").glob("*/state.safetensors"):
         path.write_bytes(b"")
-    assert not train(recipe, digits, split, 0, tmp_path / "run")["resumed"]
+    assert not train(TrainingJob(recipe, SplitDataset(digits, split), 0, tmp_path / "run"))[
+        "resumed"
+    ]
     assert weights(tmp_path / "run") == weights(tmp_path / "whole")
 
 
@@ -155,19 +157,30 @@ def test_an_unfinished_run_is_not_overwritten_by_another(
 ) -> None:
     with monkeypatch.context() as patch, pytest.raises(Killed):
         kill_after(2, patch)
-        train(make_recipe("mlp", {"epochs": 2}), digits, split, 0, tmp_path / "run")
+        train(
+            TrainingJob(
+                make_recipe("mlp", {"epochs": 2}), SplitDataset(digits, split), 0, tmp_path / "run"
+            )
+        )
     with pytest.raises(
         InputError,
         match=r"holds an unfinished run with another recipe \(.*lr: 0.08 there, 0.01 asked",
     ):
-        train(make_recipe("mlp", {"epochs": 2, "lr": 0.01}), digits, split, 0, tmp_path / "run")
+        train(
+            TrainingJob(
+                make_recipe("mlp", {"epochs": 2, "lr": 0.01}),
+                SplitDataset(digits, split),
+                0,
+                tmp_path / "run",
+            )
+        )
 
 
 def test_a_signal_finishes_the_step_saves_and_says_how_to_go_on(
     digits: Dataset, split: Split, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recipe = make_recipe("mlp", {"epochs": 4, "batch": 64})
-    train(recipe, digits, split, 0, tmp_path / "whole")
+    train(TrainingJob(recipe, SplitDataset(digits, split), 0, tmp_path / "whole"))
     steps = [0]
     original = update
 
@@ -183,10 +196,10 @@ def test_a_signal_finishes_the_step_saves_and_says_how_to_go_on(
         pytest.raises(Stopped, match="stopped after step 9 of 24") as caught,
     ):
         patch.setattr("headstart.training._run.update", interrupted)
-        train(recipe, digits, split, 0, tmp_path / "run")
+        train(TrainingJob(recipe, SplitDataset(digits, split), 0, tmp_path / "run"))
     assert caught.value.exit_code == 143
     assert signal.getsignal(signal.SIGTERM) is before
-    train(recipe, digits, split, 0, tmp_path / "run")
+    train(TrainingJob(recipe, SplitDataset(digits, split), 0, tmp_path / "run"))
     assert weights(tmp_path / "run") == weights(tmp_path / "whole")
 
 
@@ -194,35 +207,75 @@ def test_a_repeated_run_takes_the_steps_that_a_time_limit_allowed(
     digits: Dataset, split: Split, tmp_path: Path
 ) -> None:
     recipe = make_recipe("mlp", {"epochs": 2000, "time_limit": 1.5, "batch": 64})
-    train(recipe, digits, split, 0, tmp_path / "first")
-    train(recipe, digits, split, 0, tmp_path / "again", repeat=tmp_path / "first")
+    train(TrainingJob(recipe, SplitDataset(digits, split), 0, tmp_path / "first"))
+    train(
+        TrainingJob(
+            recipe, SplitDataset(digits, split), 0, tmp_path / "again", repeat=tmp_path / "first"
+        )
+    )
     assert weights(tmp_path / "again") == weights(tmp_path / "first")
     with pytest.raises(InputError, match="is no run of this recipe, data, split and seed"):
-        train(recipe, digits, split, 1, tmp_path / "other", repeat=tmp_path / "first")
+        train(
+            TrainingJob(
+                recipe,
+                SplitDataset(digits, split),
+                1,
+                tmp_path / "other",
+                repeat=tmp_path / "first",
+            )
+        )
 
 
 def test_more_epochs_after_a_finished_run_equal_as_many_from_the_start(
     digits: Dataset, split: Split, tmp_path: Path
 ) -> None:
     values = {"batch": 64, "schedule": "constant", "dropout": 0.2}
-    train(make_recipe("mlp", {**values, "epochs": 5}), digits, split, 0, tmp_path / "five")
-    train(make_recipe("mlp", {**values, "epochs": 2}), digits, split, 0, tmp_path / "two")
+    train(
+        TrainingJob(
+            make_recipe("mlp", {**values, "epochs": 5}),
+            SplitDataset(digits, split),
+            0,
+            tmp_path / "five",
+        )
+    )
+    train(
+        TrainingJob(
+            make_recipe("mlp", {**values, "epochs": 2}),
+            SplitDataset(digits, split),
+            0,
+            tmp_path / "two",
+        )
+    )
     longer = make_recipe("mlp", {**values, "epochs": 5})
-    found = train(longer, digits, split, 0, tmp_path / "two-and-three", after=tmp_path / "two")
+    found = train(
+        TrainingJob(
+            longer,
+            SplitDataset(digits, split),
+            0,
+            tmp_path / "two-and-three",
+            after=tmp_path / "two",
+        )
+    )
     assert found["epochs"] == 5
     assert weights(tmp_path / "two-and-three") == weights(tmp_path / "five")
-    assert train(longer, digits, split, 0, tmp_path / "two-and-three", after=tmp_path / "two")[
-        "reused"
-    ]
+    assert train(
+        TrainingJob(
+            longer,
+            SplitDataset(digits, split),
+            0,
+            tmp_path / "two-and-three",
+            after=tmp_path / "two",
+        )
+    )["reused"]
 
 
 def test_the_weights_do_not_depend_on_how_often_they_are_saved(
     digits: Dataset, split: Split, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recipe = make_recipe("cnn", {"epochs": 1, "batch": 64, "nodes": 8})
-    train(recipe, digits, split, 0, tmp_path / "a")
+    train(TrainingJob(recipe, SplitDataset(digits, split), 0, tmp_path / "a"))
     monkeypatch.setattr(_checkpoints, "SECONDS_BETWEEN", 0.0)
-    train(recipe, digits, split, 0, tmp_path / "b")
+    train(TrainingJob(recipe, SplitDataset(digits, split), 0, tmp_path / "b"))
     assert weights(tmp_path / "a") == weights(tmp_path / "b")
 
 
@@ -230,10 +283,10 @@ def test_a_run_killed_after_its_last_result_is_cleaned_up_by_the_next_start(
     digits: Dataset, digits_split: Split, tmp_path: Path
 ) -> None:
     recipe = make_recipe("mlp", {"epochs": 1, "nodes": 16})
-    first = train(recipe, digits, digits_split, 0, tmp_path / "run")
+    first = train(TrainingJob(recipe, SplitDataset(digits, digits_split), 0, tmp_path / "run"))
     (tmp_path / "run" / "checkpoint").mkdir()
     (tmp_path / "run" / "state").rename(tmp_path / "run" / "checkpoint" / "00000039")
-    again = train(recipe, digits, digits_split, 0, tmp_path / "run")
+    again = train(TrainingJob(recipe, SplitDataset(digits, digits_split), 0, tmp_path / "run"))
     assert again["reused"] and again["test"] == first["test"]
     assert (tmp_path / "run" / "state").is_dir() and not (tmp_path / "run" / "checkpoint").exists()
 

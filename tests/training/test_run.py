@@ -12,11 +12,11 @@ import pytest
 import torch
 
 from headstart.classifier import load_classifier
-from headstart.data import Dataset, Split, load, make_split
+from headstart.data import Dataset, Split, SplitDataset, load, make_split
 from headstart.errors import InputError, ResourceError, RunFailed, TooLittleMemory
 from headstart.models.recipes import make_recipe
 from headstart.store import claim
-from headstart.training import list_runs, read_correct, read_metrics, train
+from headstart.training import TrainingJob, list_runs, read_correct, read_metrics, train
 from headstart.training._loss import CrossEntropy
 
 WEIGHTS = {"model.safetensors", "classifier.json"}
@@ -27,7 +27,14 @@ FILES = {"recipe.json", "data.json", "split.npz", "environment.json", ".lock"} |
 def test_a_run_leaves_everything_and_learns_the_digits(
     digits: Dataset, digits_split: Split, tmp_path: Path
 ) -> None:
-    summary = train(make_recipe("cnn", {"epochs": 4}), digits, digits_split, 0, tmp_path / "run")
+    summary = train(
+        TrainingJob(
+            make_recipe("cnn", {"epochs": 4}),
+            SplitDataset(digits, digits_split),
+            0,
+            tmp_path / "run",
+        )
+    )
     assert {path.name for path in (tmp_path / "run").iterdir()} == FILES
     assert summary["test"]["accuracy"] > 0.95
     assert summary["test"]["n"] == len(digits_split.test) == 270
@@ -43,7 +50,14 @@ def test_a_run_leaves_everything_and_learns_the_digits(
 def test_predictions_are_one_row_an_image_with_probabilities(
     digits: Dataset, digits_split: Split, tmp_path: Path
 ) -> None:
-    train(make_recipe("mlp", {"epochs": 1}), digits, digits_split, 0, tmp_path / "run")
+    train(
+        TrainingJob(
+            make_recipe("mlp", {"epochs": 1}),
+            SplitDataset(digits, digits_split),
+            0,
+            tmp_path / "run",
+        )
+    )
     with (tmp_path / "run" / "predictions.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [int(row["index"]) for row in rows] == [
@@ -66,18 +80,19 @@ def test_the_same_seed_gives_the_same_weights_and_another_does_not(
     weights = []
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
         train(
-            make_recipe(
-                model,
-                {
-                    "epochs": 1,
-                    "dropout": 0.3,
-                    **({} if model == "efficientnet-lite0" else {"rotation": 10}),
-                },
+            TrainingJob(
+                make_recipe(
+                    model,
+                    {
+                        "epochs": 1,
+                        "dropout": 0.3,
+                        **({} if model == "efficientnet-lite0" else {"rotation": 10}),
+                    },
+                ),
+                SplitDataset(digits, split),
+                seed,
+                tmp_path / name,
             ),
-            digits,
-            split,
-            seed,
-            tmp_path / name,
         )
         weights.append((tmp_path / name / "model.safetensors").read_bytes())
     assert weights[0] == weights[1]
@@ -105,7 +120,14 @@ def test_too_little_memory_is_said_in_one_way(
 
     monkeypatch.setattr("headstart.training._run.prepare", full)
     with pytest.raises(TooLittleMemory, match="smaller --batch"):
-        train(make_recipe("mlp", {"epochs": 1}), digits, digits_split, 0, tmp_path / "run")
+        train(
+            TrainingJob(
+                make_recipe("mlp", {"epochs": 1}),
+                SplitDataset(digits, digits_split),
+                0,
+                tmp_path / "run",
+            )
+        )
 
 
 def test_training_leaves_the_callers_random_numbers_alone(
@@ -113,7 +135,14 @@ def test_training_leaves_the_callers_random_numbers_alone(
 ) -> None:
     torch.manual_seed(11)
     before = torch.random.get_rng_state()
-    train(make_recipe("mlp", {"epochs": 0.2}), digits, digits_split, 0, tmp_path / "run")
+    train(
+        TrainingJob(
+            make_recipe("mlp", {"epochs": 0.2}),
+            SplitDataset(digits, digits_split),
+            0,
+            tmp_path / "run",
+        )
+    )
     assert torch.equal(before, torch.random.get_rng_state())
 
 
@@ -121,13 +150,13 @@ def test_a_finished_run_answers_at_once(
     digits: Dataset, digits_split: Split, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recipe = make_recipe("mlp", {"epochs": 1})
-    first = train(recipe, digits, digits_split, 0, tmp_path / "run")
+    first = train(TrainingJob(recipe, SplitDataset(digits, digits_split), 0, tmp_path / "run"))
 
     def never(*_: object) -> None:
         raise AssertionError("trained again")
 
     monkeypatch.setattr("headstart.training._run.prepare", never)
-    again = train(recipe, digits, digits_split, 0, tmp_path / "run")
+    again = train(TrainingJob(recipe, SplitDataset(digits, digits_split), 0, tmp_path / "run"))
     assert again["reused"] and not first["reused"]
     assert again["test"] == first["test"]
 
@@ -143,11 +172,22 @@ def test_a_finished_run_answers_at_once(
 def test_another_run_never_overwrites_a_folder(
     change: dict[str, float], named: str, digits: Dataset, digits_split: Split, tmp_path: Path
 ) -> None:
-    train(make_recipe("mlp", {"epochs": 0.1}), digits, digits_split, 0, tmp_path / "run")
+    train(
+        TrainingJob(
+            make_recipe("mlp", {"epochs": 0.1}),
+            SplitDataset(digits, digits_split),
+            0,
+            tmp_path / "run",
+        )
+    )
     split = make_split(digits, train_images=300) if "images" in change else digits_split
     recipe = make_recipe("mlp", {"epochs": 0.1, **({"lr": change["lr"]} if "lr" in change else {})})
     with pytest.raises(InputError, match=f"holds a run with another {named}"):
-        train(recipe, digits, split, int(change.get("seed", 0)), tmp_path / "run")
+        train(
+            TrainingJob(
+                recipe, SplitDataset(digits, split), int(change.get("seed", 0)), tmp_path / "run"
+            )
+        )
 
 
 def test_a_folder_with_other_things_is_refused(
@@ -155,14 +195,16 @@ def test_a_folder_with_other_things_is_refused(
 ) -> None:
     (tmp_path / "thesis.tex").write_text("")
     with pytest.raises(InputError, match=r"is not empty and holds no run: thesis.tex"):
-        train(make_recipe("mlp"), digits, digits_split, 0, tmp_path)
+        train(TrainingJob(make_recipe("mlp"), SplitDataset(digits, digits_split), 0, tmp_path))
 
 
 def test_a_folder_in_use_is_not_touched(
     digits: Dataset, digits_split: Split, tmp_path: Path
 ) -> None:
     with claim(tmp_path / "run"), pytest.raises(ResourceError, match="in use by another process"):
-        train(make_recipe("mlp"), digits, digits_split, 0, tmp_path / "run")
+        train(
+            TrainingJob(make_recipe("mlp"), SplitDataset(digits, digits_split), 0, tmp_path / "run")
+        )
 
 
 def test_a_loss_that_is_not_finite_names_the_batch_and_a_lower_rate(
@@ -175,7 +217,7 @@ def test_a_loss_that_is_not_finite_names_the_batch_and_a_lower_rate(
         RunFailed,
         match=r"(the loss became (nan|inf)|the gradient is no longer finite) in batch \d+ of epoch \d+ \(learning rate [\d.]+",
     ) as caught:
-        train(recipe, digits, digits_split, 0, tmp_path / "run")
+        train(TrainingJob(recipe, SplitDataset(digits, digits_split), 0, tmp_path / "run"))
     assert "--lr 10" in caught.value.hint
     assert not (tmp_path / "run" / "metrics.json").exists()
     assert [run["state"] for run in list_runs(tmp_path)] == ["unfinished"]
@@ -194,7 +236,7 @@ def test_weights_that_overflow_in_the_last_update_fail_the_run(
     for steps in range(1, 30):  # whichever update it is, none may end in another error
         recipe = make_recipe("mlp", {**values, "epochs": steps / 19})
         try:
-            train(recipe, digits, digits_split, 0, tmp_path / str(steps))
+            train(TrainingJob(recipe, SplitDataset(digits, digits_split), 0, tmp_path / str(steps)))
         except RunFailed as error:
             assert "--lr 10" in error.hint
             return
@@ -203,7 +245,12 @@ def test_weights_that_overflow_in_the_last_update_fail_the_run(
 
 def test_a_target_stops_training(digits: Dataset, digits_split: Split, tmp_path: Path) -> None:
     summary = train(
-        make_recipe("cnn", {"epochs": 40, "target": 0.9}), digits, digits_split, 0, tmp_path / "run"
+        TrainingJob(
+            make_recipe("cnn", {"epochs": 40, "target": 0.9}),
+            SplitDataset(digits, digits_split),
+            0,
+            tmp_path / "run",
+        )
     )
     assert summary["epochs"] < 10
     assert "reached the target 0.9" in summary["stopped"]
@@ -214,7 +261,7 @@ def test_patience_stops_and_takes_the_best_weights_back(
     digits: Dataset, digits_split: Split, tmp_path: Path
 ) -> None:
     recipe = make_recipe("mlp", {"epochs": 60, "patience": 2, "lr": 0.02, "schedule": "constant"})
-    summary = train(recipe, digits, digits_split, 0, tmp_path / "run")
+    summary = train(TrainingJob(recipe, SplitDataset(digits, digits_split), 0, tmp_path / "run"))
     with (tmp_path / "run" / "curves.csv").open() as file:
         losses = [float(row["validation_loss"]) for row in csv.DictReader(file)]
     assert summary["epochs"] < 60
@@ -227,11 +274,12 @@ def test_a_time_limit_is_kept_by_a_shorter_schedule(
 ) -> None:
     """That it is kept, to the second, is what tests/training/test_plan.py shows with a clock of its own."""
     train(
-        make_recipe("cnn", {"epochs": 2000, "time_limit": 4}),
-        digits,
-        digits_split,
-        0,
-        tmp_path / "run",
+        TrainingJob(
+            make_recipe("cnn", {"epochs": 2000, "time_limit": 4}),
+            SplitDataset(digits, digits_split),
+            0,
+            tmp_path / "run",
+        ),
     )
     plan = json.loads((tmp_path / "run" / "plan.json").read_text())
     assert 1 < plan["steps"] < 2000 * plan["steps_per_epoch"]
@@ -246,11 +294,12 @@ def test_what_watches_validation_needs_it(key: str, digits: Dataset, tmp_path: P
         InputError, match=f"--{key} watches validation images, but the split has none"
     ):
         train(
-            make_recipe("mlp", {key: 1}),
-            digits,
-            make_split(digits, validation=0),
-            0,
-            tmp_path / "run",
+            TrainingJob(
+                make_recipe("mlp", {key: 1}),
+                SplitDataset(digits, make_split(digits, validation=0)),
+                0,
+                tmp_path / "run",
+            ),
         )
 
 
@@ -263,11 +312,12 @@ def test_two_classes_train_one_sigmoid_output(tmp_path: Path) -> None:
     dataset = load((images, np.array(["no", "yes"])[labels]))
     split = make_split(dataset)
     summary = train(
-        make_recipe("mlp", {"epochs": 10, "class_weights": "balanced"}),
-        dataset,
-        split,
-        0,
-        tmp_path / "run",
+        TrainingJob(
+            make_recipe("mlp", {"epochs": 10, "class_weights": "balanced"}),
+            SplitDataset(dataset, split),
+            0,
+            tmp_path / "run",
+        ),
     )
     assert summary["test"]["accuracy"] > 0.95
     classifier = load_classifier(tmp_path / "run")
@@ -290,7 +340,11 @@ def test_a_saved_classifier_predicts_what_the_run_predicted(
     model: str, digits: Dataset, tmp_path: Path
 ) -> None:
     split = make_split(digits, train_images=300)
-    train(make_recipe(model, {"epochs": 3}), digits, split, 0, tmp_path / "run")
+    train(
+        TrainingJob(
+            make_recipe(model, {"epochs": 3}), SplitDataset(digits, split), 0, tmp_path / "run"
+        )
+    )
     classifier = load_classifier(tmp_path / "run")
     guesses = classifier.probabilities(digits.images, split.test).argmax(1)
     agree = (
@@ -304,7 +358,14 @@ def test_a_saved_classifier_predicts_what_the_run_predicted(
 def test_a_classifier_refuses_images_of_another_shape(
     digits: Dataset, digits_split: Split, tmp_path: Path
 ) -> None:
-    train(make_recipe("mlp", {"epochs": 0.1}), digits, digits_split, 0, tmp_path / "run")
+    train(
+        TrainingJob(
+            make_recipe("mlp", {"epochs": 0.1}),
+            SplitDataset(digits, digits_split),
+            0,
+            tmp_path / "run",
+        )
+    )
     with pytest.raises(InputError, match=r"these images are \(9, 8, 1\)"):
         load_classifier(tmp_path / "run").probabilities(np.zeros((1, 9, 8, 1), np.uint8))
 
@@ -312,7 +373,14 @@ def test_a_classifier_refuses_images_of_another_shape(
 def test_a_damaged_classifier_is_named(
     digits: Dataset, digits_split: Split, tmp_path: Path
 ) -> None:
-    train(make_recipe("mlp", {"epochs": 0.1}), digits, digits_split, 0, tmp_path / "run")
+    train(
+        TrainingJob(
+            make_recipe("mlp", {"epochs": 0.1}),
+            SplitDataset(digits, digits_split),
+            0,
+            tmp_path / "run",
+        )
+    )
     weights = tmp_path / "run" / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:1000])
     with pytest.raises(InputError, match=r"model.safetensors cannot be used"):
@@ -324,11 +392,12 @@ def test_features_are_computed_once_for_all_seeds(
 ) -> None:
     split = make_split(digits, train_images=100)
     train(
-        make_recipe("efficientnet-lite0", {"epochs": 1, "input_px": 32}),
-        digits,
-        split,
-        0,
-        tmp_path / "a",
+        TrainingJob(
+            make_recipe("efficientnet-lite0", {"epochs": 1, "input_px": 32}),
+            SplitDataset(digits, split),
+            0,
+            tmp_path / "a",
+        ),
     )
 
     def never(*_: object) -> None:
@@ -336,25 +405,32 @@ def test_features_are_computed_once_for_all_seeds(
 
     monkeypatch.setattr("headstart.features._feature_cache._extract", never)
     train(
-        make_recipe("efficientnet-lite0", {"epochs": 1, "input_px": 32}),
-        digits,
-        split,
-        1,
-        tmp_path / "b",
+        TrainingJob(
+            make_recipe("efficientnet-lite0", {"epochs": 1, "input_px": 32}),
+            SplitDataset(digits, split),
+            1,
+            tmp_path / "b",
+        ),
     )
     with pytest.raises(AssertionError, match="computed again"):
         train(
-            make_recipe("efficientnet-lite0", {"epochs": 1, "input_px": 48}),
-            digits,
-            split,
-            1,
-            tmp_path / "c",
+            TrainingJob(
+                make_recipe("efficientnet-lite0", {"epochs": 1, "input_px": 48}),
+                SplitDataset(digits, split),
+                1,
+                tmp_path / "c",
+            ),
         )
 
 
 def test_without_test_images_test_is_null(digits: Dataset, tmp_path: Path) -> None:
     summary = train(
-        make_recipe("mlp", {"epochs": 1}), digits, make_split(digits, test=0), 0, tmp_path / "run"
+        TrainingJob(
+            make_recipe("mlp", {"epochs": 1}),
+            SplitDataset(digits, make_split(digits, test=0)),
+            0,
+            tmp_path / "run",
+        )
     )
     assert summary["test"] is None
     assert summary["validation"]["n"] == 270
@@ -374,7 +450,14 @@ def test_validation_images_are_never_trained_on(
         return original(self, rows, *rest)
 
     monkeypatch.setattr(_inputs.Pixels, "batch", spy)
-    train(make_recipe("mlp", {"epochs": 2}), digits, digits_split, 0, tmp_path / "run")
+    train(
+        TrainingJob(
+            make_recipe("mlp", {"epochs": 2}),
+            SplitDataset(digits, digits_split),
+            0,
+            tmp_path / "run",
+        )
+    )
     assert seen and set(seen) <= set(digits_split.train.tolist())
 
 

@@ -14,13 +14,13 @@ from safetensors.torch import save_file
 from sklearn.linear_model import LogisticRegression
 
 from headstart.classifier import load_classifier
-from headstart.data import Dataset, Split, load, make_split
+from headstart.data import Dataset, Split, SplitDataset, load, make_split
 from headstart.errors import InputError
 from headstart.features._feature_cache import compute_features
 from headstart.features._linear_probe import choose_penalty, fit
 from headstart.models import BackboneOptions, BackboneWithHead, load_backbone
 from headstart.models.recipes import make_recipe, resolve
-from headstart.training import _inputs, train
+from headstart.training import TrainingJob, _inputs, train
 from headstart.training._inputs import prepare
 from headstart.training._optimizers import TowardsStart, make_optimizers, set_rate
 
@@ -75,9 +75,9 @@ def test_a_frozen_backbone_solves_for_its_head_and_keeps_what_it_was_given(
 ) -> None:
     recipe = make_recipe(MODEL, SIDE)
     assert (recipe.optimizer, recipe.l2) == ("lbfgs", None)
-    done = train(recipe, digits, few, 0, tmp_path / "run")
+    done = train(TrainingJob(recipe, SplitDataset(digits, few), 0, tmp_path / "run"))
     assert done["epochs"] == 1 and done["validation"]["accuracy"] > 0.6
-    again = train(recipe, digits, few, 1, tmp_path / "again")
+    again = train(TrainingJob(recipe, SplitDataset(digits, few), 1, tmp_path / "again"))
     assert again["test"] == done["test"]  # nothing in it is left to chance
     for key, value in (
         ("lr", 0.01),
@@ -98,16 +98,22 @@ def test_two_classes_get_the_head_of_the_second_one(
 ) -> None:
     chosen = np.flatnonzero(digits.labels < 2)
     two = load((np.asarray(digits.images[chosen]), digits.labels[chosen]))
-    done = train(make_recipe(MODEL, SIDE), two, make_split(two), 0, tmp_path / "run")
+    done = train(
+        TrainingJob(
+            make_recipe(MODEL, SIDE), SplitDataset(two, make_split(two)), 0, tmp_path / "run"
+        )
+    )
     assert done["test"]["accuracy"] > 0.9
 
 
 def test_fine_tuning_begins_with_the_solved_head_and_learns(
     digits: Dataset, few: Split, tmp_path: Path
 ) -> None:
-    frozen = train(make_recipe(MODEL, SIDE), digits, few, 0, tmp_path / "frozen")
+    frozen = train(
+        TrainingJob(make_recipe(MODEL, SIDE), SplitDataset(digits, few), 0, tmp_path / "frozen")
+    )
     recipe = resolve(whole("finetune"), len(few.train), digits.class_names)
-    classifier, source = prepare(recipe, digits, few, 0)
+    classifier, source = prepare(recipe, SplitDataset(digits, few), 0)
     begun = (
         source.probabilities(classifier.eval(), few.validation).argmax(1)
         == digits.labels[few.validation]
@@ -115,7 +121,11 @@ def test_fine_tuning_begins_with_the_solved_head_and_learns(
     assert (
         abs(begun.mean() - frozen["validation"]["accuracy"]) < 0.1
     )  # of 108 images; a random head gets 0.1
-    tuned = train(whole("finetune", epochs=8.0, lr=2e-4), digits, few, 0, tmp_path / "tuned")
+    tuned = train(
+        TrainingJob(
+            whole("finetune", epochs=8.0, lr=2e-4), SplitDataset(digits, few), 0, tmp_path / "tuned"
+        )
+    )
     assert tuned["trainable_parameters"] > 3_000_000
     curves = [
         line.split(",") for line in (tmp_path / "tuned" / "curves.csv").read_text().splitlines()
@@ -131,15 +141,17 @@ def test_fine_tuning_fits_its_head_at_the_side_at_which_it_learns(
 ) -> None:
     sides: list[int] = []
 
-    def noted(recipe: Any, dataset: Dataset, split: Split, seed: int, side_px: int) -> Any:
+    def noted(recipe: Any, data: SplitDataset, seed: int, side_px: int) -> Any:
         sides.append(side_px)
-        return compute_features(recipe, dataset, split, seed, side_px)
+        return compute_features(recipe, data, seed, side_px)
 
     monkeypatch.setattr(_inputs, "compute_features", noted)
     recipe = make_recipe(
         "timm/test_resnet", {"weights": str(resnet), "time_limit": 30.0}, "finetune"
     )
-    classifier, _ = prepare(resolve(recipe, len(few.train), digits.class_names), digits, few, 0)
+    classifier, _ = prepare(
+        resolve(recipe, len(few.train), digits.class_names), SplitDataset(digits, few), 0
+    )
     assert sides == [classifier.input_px]
 
 
@@ -147,7 +159,7 @@ def test_a_saved_fine_tuned_classifier_predicts_what_its_run_did(
     digits: Dataset, few: Split, tmp_path: Path
 ) -> None:
     for way in ("finetune", "scratch"):
-        train(whole(way), digits, few, 0, tmp_path / way)
+        train(TrainingJob(whole(way), SplitDataset(digits, few), 0, tmp_path / way))
         classifier = load_classifier(tmp_path / way)
         found = classifier.probabilities(digits.images, few.test)
         rows = [
@@ -227,7 +239,7 @@ def test_a_killed_fine_tuning_would_go_on_where_it_was(
     digits: Dataset, few: Split, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recipe = whole("finetune", l2_sp=0.1, unfreeze=0.5, epochs=2.0, batch=75)
-    train(recipe, digits, few, 0, tmp_path / "whole")
+    train(TrainingJob(recipe, SplitDataset(digits, few), 0, tmp_path / "whole"))
 
     class Killed(BaseException):
         pass
@@ -248,8 +260,8 @@ def test_a_killed_fine_tuning_would_go_on_where_it_was(
             "headstart.training._checkpoints.Checkpoints.save_if_due",
             lambda self, state: self.save(state),
         )
-        train(recipe, digits, few, 0, tmp_path / "killed")
-    done = train(recipe, digits, few, 0, tmp_path / "killed")
+        train(TrainingJob(recipe, SplitDataset(digits, few), 0, tmp_path / "killed"))
+    done = train(TrainingJob(recipe, SplitDataset(digits, few), 0, tmp_path / "killed"))
     assert done["resumed"]
     files = [(tmp_path / of / "model.safetensors").read_bytes() for of in ("whole", "killed")]
     assert files[0] == files[1]
@@ -269,13 +281,22 @@ def test_what_does_not_go_together_is_refused(
     digits: Dataset, few: Split, tmp_path: Path, values: dict[str, Any], way: str, message: str
 ) -> None:
     with pytest.raises(InputError, match=message):
-        train(make_recipe(MODEL, {**SIDE, **values}, way), digits, few, 0, tmp_path / "run")
+        train(
+            TrainingJob(
+                make_recipe(MODEL, {**SIDE, **values}, way),
+                SplitDataset(digits, few),
+                0,
+                tmp_path / "run",
+            )
+        )
 
 
 def test_the_record_of_a_run_says_how_the_backbone_was_used(
     digits: Dataset, few: Split, tmp_path: Path
 ) -> None:
-    train(whole("finetune", epochs=1.0), digits, few, 0, tmp_path / "run")
+    train(
+        TrainingJob(whole("finetune", epochs=1.0), SplitDataset(digits, few), 0, tmp_path / "run")
+    )
     metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
     assert metrics["resolved"]["net"]["transfer"] == "finetune"
     assert metrics["parameters"] == metrics["trainable_parameters"] > 3_000_000

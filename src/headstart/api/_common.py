@@ -15,6 +15,7 @@ from headstart.data import (
     Dataset,
     Resize,
     Split,
+    SplitDataset,
     load as load_dataset,
     make_split as make_split_of,
 )
@@ -62,7 +63,7 @@ _PUBLISHED_DATA: dict[str, dict[str, Any]] = {
 }
 
 
-def open_data(data: Data, keys: dict[str, Any], model: str = "") -> tuple[Dataset, Split]:
+def open_data(data: Data, keys: dict[str, Any], model: str = "") -> SplitDataset:
     """The dataset and its split, from those of `keys` that are about them."""
     given = {key: value for key, value in keys.items() if value is not None}
     usual = _PUBLISHED_DATA.get(model, {})
@@ -71,9 +72,10 @@ def open_data(data: Data, keys: dict[str, Any], model: str = "") -> tuple[Datase
     )
     own = {name for part, name in PART_NAMES.items() if (dataset.parts == part).any()}
     usual = {key: value for key, value in usual.items() if key not in own}
-    return dataset, split(
+    parts = split(
         dataset, **{key: value for key, value in {**usual, **given}.items() if key in SPLIT_KEYS}
     )
+    return SplitDataset(dataset, parts)
 
 
 def seconds(given: str | float) -> float:
@@ -155,14 +157,12 @@ def recipe_keys(keys: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def default_folder(
-    dataset: Dataset, what: str, digest: str, split_fingerprint: str, end: str
-) -> Path:
+def default_folder(data: SplitDataset, what: str, digest: str, end: str) -> Path:
     """Under `runs/`, named by what defines the result: the same command finds its folder again."""
     mark = hashlib.sha256(
-        f"{digest} {dataset.fingerprint} {split_fingerprint}".encode()
+        f"{digest} {data.dataset.fingerprint} {data.split.fingerprint}".encode()
     ).hexdigest()[:6]
-    words = [re.sub(r"[^\w.-]+", "-", dataset.name), what, *([end] if end else []), mark]
+    words = [re.sub(r"[^\w.-]+", "-", data.dataset.name), what, *([end] if end else []), mark]
     return Path("runs") / "-".join(words)
 
 

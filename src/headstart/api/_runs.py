@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,13 +21,12 @@ from headstart.api._common import (
     whole,
 )
 from headstart.api._results import Run
-from headstart.data import Dataset, Split
+from headstart.data import SplitDataset
 from headstart.errors import InputError
 
 if TYPE_CHECKING:
     from headstart.classifier import Classifier
-    from headstart.models.recipes import Recipe
-    from headstart.training import RunFacts
+    from headstart.training import RunFacts, TrainingJob
 
 
 def train(
@@ -65,7 +65,7 @@ def train(
         InputError: data, keys or folder cannot be used; RunFailed: training diverged; ResourceError: disk or lock.
     """
     from headstart.models.recipes import make_recipe
-    from headstart.training import train as train_run
+    from headstart.training import TrainingJob, train as train_run
 
     more, told = _more_epochs(epochs), told_to(track, with_files=True)
     asked = {
@@ -83,15 +83,12 @@ def train(
         "time_limit": None if time_limit is None else seconds(time_limit),
     }
     recipe = make_recipe(model, values, preset)
-    dataset, parts = open_data(data, keys, model)
-    folder = folder_of(out) or default_folder(
-        dataset, model, recipe.digest, parts.fingerprint, f"seed{whole(seed)}"
-    )
+    opened = open_data(data, keys, model)
+    folder = folder_of(out) or default_folder(opened, model, recipe.digest, f"seed{whole(seed)}")
     command = command_of("train", data, asked, out)
+    job = TrainingJob(recipe, opened, whole(seed), folder, command)
     with told:
-        if more:
-            return Run(_extend(folder, more, recipe, dataset, parts, whole(seed), command))
-        return Run(train_run(recipe, dataset, parts, whole(seed), folder, command))
+        return Run(_extend(job, more) if more else train_run(job))
 
 
 def repeat(run: str | Path, data: Data | None = None, *, out: str | Path | None = None) -> Run:
@@ -108,21 +105,22 @@ def repeat(run: str | Path, data: Data | None = None, *, out: str | Path | None 
     Raises:
         InputError: no run there, or its data have changed.
     """
-    from headstart.training import train as train_run
+    from headstart.training import TrainingJob, train as train_run
 
     old = Path(run)
-    about, dataset, parts = open_again(old, data)
+    about, opened = open_again(old, data)
     folder = folder_of(out) or old.with_name(f"{old.name}-repeat")
     command = shlex.join(
         ["headstart", "train", "--repeat", str(run), *(["--out", str(out)] if out else [])]
     )
-    found = train_run(about.recipe, dataset, parts, about.seed, folder, command, repeat=old)
+    job = TrainingJob(about.recipe, opened, about.seed, folder, command, repeat=old)
+    found = train_run(job)
     same = (old / "model.safetensors").exists() and _same_weights(old, folder)
     return Run({**found, "repeats": {"run": str(old), "identical": same}})
 
 
-def open_again(run: Path, data: Data | None) -> tuple[RunFacts, Dataset, Split]:
-    """What a run was, its dataset, and its split.
+def open_again(run: Path, data: Data | None) -> tuple[RunFacts, SplitDataset]:
+    """Return what a run was, and its dataset with the split.
 
     Args:
         data: the dataset, where the run's own source cannot be opened again (arrays, a folder that moved).
@@ -148,7 +146,7 @@ def open_again(run: Path, data: Data | None) -> tuple[RunFacts, Dataset, Split]:
         key: value for key, value in about.options.items() if key in LOAD_KEYS and value is not None
     }
     dataset = load(about.source if data is None else data, **options)
-    return about, dataset, read_split(run, dataset)
+    return about, SplitDataset(dataset, read_split(run, dataset))
 
 
 def _same_weights(a: Path, b: Path) -> bool:
@@ -170,12 +168,11 @@ def _more_epochs(epochs: str | float | None) -> float:
     return more
 
 
-def _extend(
-    run: Path, more: float, recipe: Recipe, dataset: Dataset, parts: Split, seed: int, command: str
-) -> dict[str, Any]:
-    """Go on from a finished run, in a folder of its own."""
+def _extend(job: TrainingJob, more: float) -> dict[str, Any]:
+    """Continue the finished run in the job's folder for `more` epochs, in a new folder."""
     from headstart.training import read_metrics, read_run, train as train_run
 
+    run = job.folder
     if not (run / "metrics.json").exists():
         raise InputError(
             f"{run} holds no finished run to go on from.",
@@ -184,20 +181,19 @@ def _extend(
     about = read_run(run)
     changed = [
         key
-        for key in recipe.changes_from(about.recipe)
+        for key in job.recipe.changes_from(about.recipe)
         if key not in ("epochs", "time_limit", "effort")
     ]
-    if changed or about.seed != seed:
+    if changed or about.seed != job.seed:
         raise InputError(
             f"{run} was trained with another {changed[0] if changed else 'seed'}, so this would be no extension of it.",
             "Give the same options as for that run, and --epochs +N.",
         )
     longer = about.recipe.model_copy(
-        update={"epochs": read_metrics(run)["epochs"] + more, "time_limit": recipe.time_limit}
+        update={"epochs": read_metrics(run)["epochs"] + more, "time_limit": job.recipe.time_limit}
     )
-    return train_run(
-        longer, dataset, parts, seed, run.with_name(f"{run.name}-plus{more:g}"), command, after=run
-    )
+    folder = run.with_name(f"{run.name}-plus{more:g}")
+    return train_run(replace(job, recipe=longer, folder=folder, after=run))
 
 
 def network(
@@ -208,8 +204,7 @@ def network(
     from headstart.training import network_layers
 
     recipe = make_recipe(model, recipe_keys(keys), preset)
-    dataset, parts = open_data(data, keys, model)
-    return network_layers(recipe, dataset, parts)
+    return network_layers(recipe, open_data(data, keys, model))
 
 
 def runs(folder: str | Path = "runs") -> list[dict[str, Any]]:

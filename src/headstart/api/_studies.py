@@ -24,10 +24,10 @@ from headstart.api._common import (
     words_of,
 )
 from headstart.api._results import Backbones, Comparison, Effects, LabelCurves, Rates, Search, Study
+from headstart.data import SplitDataset
 from headstart.errors import InputError
 
 if TYPE_CHECKING:
-    from headstart.data import Dataset, Split
     from headstart.studies import Draw
 
 Found = TypeVar("Found", bound=Study)
@@ -386,19 +386,19 @@ def _answer(
     where = {"where": Where(**executor)} if executor else {}
     # A study has figures of its own, and hundreds of models that nobody asked for.
     with told_to(track, with_files=False):
-        dataset, parts = open_data(data, keys)
+        opened = open_data(data, keys)
         digest = hashlib.sha256(json.dumps(asked.as_json(), sort_keys=True).encode()).hexdigest()
-        folder = folder_of(out) or default_folder(dataset, verb, digest, parts.fingerprint, "")
+        folder = folder_of(out) or default_folder(opened, verb, digest, "")
         command = command_of(verb, data, {**own, **keys}, out)
-        finding = study(asked, dataset, parts, folder, command=command, started=started, **where)
+        finding = study(asked, opened, folder, command=command, started=started, **where)
         if not (folder / "report.html").exists():
             if verb == "compare":
-                _explain_errors(finding, dataset, parts, folder)
+                _explain_errors(finding, opened, folder)
             write_report(folder)
     return kind(finding)
 
 
-def _explain_errors(finding: dict[str, Any], dataset: Dataset, parts: Split, folder: Path) -> None:
+def _explain_errors(finding: dict[str, Any], data: SplitDataset, folder: Path) -> None:
     """Leave `errors.npz` for the report: what the contenders looked at where they were most wrong. Needs Captum."""
     from headstart.deploy import explain_errors
 
@@ -408,12 +408,13 @@ def _explain_errors(finding: dict[str, Any], dataset: Dataset, parts: Split, fol
         if one["role"] == "contender" and one["representative_run"]
     ]
     runs = {one["name"]: folder / one["representative_run"] for one in contenders}
-    part, rows = ("test", parts.test) if len(parts.test) else ("validation", parts.validation)
+    split = data.split
+    part, rows = ("test", split.test) if len(split.test) else ("validation", split.validation)
     if find_spec("captum") is not None and all(
         (run / "classifier.json").exists() for run in runs.values()
     ):
         try:
-            explain_errors(runs, dataset, rows, part, folder / "errors.npz")
+            explain_errors(runs, data.dataset, rows, part, folder / "errors.npz")
         except (
             Exception
         ) as error:  # the runs may have taken hours: their report does not wait for one figure

@@ -142,5 +142,5 @@ def export(
             f"Example: -o model{ending}",
         )
     deploy.need_classifier(Path(run))
-    _, dataset, parts = open_again(Path(run), data)
-    return deploy.export(Path(run), dataset, parts, path, cast("deploy.Form", form), int8=int8)
+    _, opened = open_again(Path(run), data)
+    return deploy.export(Path(run), opened, path, cast("deploy.Form", form), int8=int8)

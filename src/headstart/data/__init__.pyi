@@ -40,6 +40,7 @@ from ._types import (
     Dataset as Dataset,
     Resize as Resize,
     Split as Split,
+    SplitDataset as SplitDataset,
 )
 from .formats._csv_rows import (
     open_table as open_table,

@@ -6,13 +6,23 @@ import hashlib
 import io
 import zipfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from headstart import progress, store
-from headstart.data._types import PART_NAMES, TEST, TRAIN, UNASSIGNED, VALIDATION, Dataset, Split
+from headstart.data._types import (
+    PART_NAMES,
+    TEST,
+    TRAIN,
+    UNASSIGNED,
+    VALIDATION,
+    Dataset,
+    Split,
+    SplitDataset,
+)
 from headstart.data._warnings import split_warnings
 from headstart.errors import InputError
 
@@ -91,34 +101,40 @@ def make_split(
     kept = unique if train_images is None else _subset(dataset, unique, train_images, rng)
     parts = (kept, held[VALIDATION], held[TEST])
     split = Split(*parts, seed, len(train) - len(unique), fingerprint_of(dataset, parts))
-    for sentence in split_warnings(dataset, split):
+    for sentence in split_warnings(SplitDataset(dataset, split)):
         progress.say(sentence)
     return split
 
 
-def without_test(dataset: Dataset, split: Split) -> Split:
-    """The same split with its test images set aside: what a search may see."""
+def without_test(data: SplitDataset) -> SplitDataset:
+    """Return the same data without test images, for runs that must not read them."""
+    split = data.split
     parts = (split.train, split.validation, split.test[:0])
-    return Split(*parts, split.seed, split.duplicates_removed, fingerprint_of(dataset, parts))
+    fingerprint = fingerprint_of(data.dataset, parts)
+    return replace(data, split=Split(*parts, split.seed, split.duplicates_removed, fingerprint))
 
 
-def write_split(split: Split, dataset: Dataset, folder: Path) -> None:
+def write_split(data: SplitDataset, folder: Path) -> None:
     """Write `folder/split.npz`: the indices of each part, and what those images looked like.
 
     Raises:
         ResourceError: no permission or no space.
     """
     content = io.BytesIO()
-    parts = {"train": split.train, "validation": split.validation, "test": split.test}
-    hashes = {f"{name}_hashes": dataset.hashes[indices] for name, indices in parts.items()}
+    parts = {
+        "train": data.split.train,
+        "validation": data.split.validation,
+        "test": data.split.test,
+    }
+    hashes = {f"{name}_hashes": data.dataset.hashes[indices] for name, indices in parts.items()}
     np.savez(
         content,
         allow_pickle=False,
         **parts,
         **hashes,
-        seed=np.array(split.seed),
-        duplicates_removed=np.array(split.duplicates_removed),
-        fingerprint=np.array(split.fingerprint),
+        seed=np.array(data.split.seed),
+        duplicates_removed=np.array(data.split.duplicates_removed),
+        fingerprint=np.array(data.split.fingerprint),
     )
     store.write_bytes(folder / FILE_NAME, content.getvalue())
 
@@ -162,30 +178,34 @@ def read_split(folder: Path, dataset: Dataset) -> Split:
     return split
 
 
-def describe(dataset: Dataset, split: Split) -> dict[str, object]:
+def describe(data: SplitDataset) -> dict[str, object]:
     """What `data.json` says: where the images come from, what they are, how many of each class are in which part.
 
     Its "warnings" are sentences: classes that validation or test lacks, copies taken out, one image under two labels.
     """
-    parts = {"train": split.train, "validation": split.validation, "test": split.test}
-    counts = {name: _class_counts(dataset, indices) for name, indices in parts.items()}
+    parts = {
+        "train": data.split.train,
+        "validation": data.split.validation,
+        "test": data.split.test,
+    }
+    counts = {name: _class_counts(data.dataset, indices) for name, indices in parts.items()}
     return {
-        "name": dataset.name,
-        "source": dataset.source,
-        "options": dict(dataset.options),
-        "fingerprint": dataset.fingerprint,
-        "images": len(dataset),
-        "image_shape": list(dataset.image_shape),
-        "classes": len(dataset.class_names),
-        "class_names": list(dataset.class_names),
+        "name": data.dataset.name,
+        "source": data.dataset.source,
+        "options": dict(data.dataset.options),
+        "fingerprint": data.dataset.fingerprint,
+        "images": len(data.dataset),
+        "image_shape": list(data.image_shape),
+        "classes": len(data.class_names),
+        "class_names": list(data.class_names),
         "parts": {
             name: {"images": len(indices), "per_class": counts[name].tolist()}
             for name, indices in parts.items()
         },
-        "duplicates_removed": split.duplicates_removed,
-        "split_seed": split.seed,
-        "split_fingerprint": split.fingerprint,
-        "warnings": split_warnings(dataset, split),
+        "duplicates_removed": data.split.duplicates_removed,
+        "split_seed": data.split.seed,
+        "split_fingerprint": data.split.fingerprint,
+        "warnings": split_warnings(data),
     }
 
 

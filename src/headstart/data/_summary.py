@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from headstart.data._types import Dataset, Split, class_counts
+from headstart.data._types import Dataset, SplitDataset, class_counts
 
 _NAMED_CLASSES = 10
 
 
-def summary_line(dataset: Dataset, split: Split) -> str:
+def summary_line(data: SplitDataset) -> str:
     """Return the line that a command prints first: images, parts, and classes with their counts.
 
     Args:
-        dataset: The dataset that the command opened.
-        split: Its split into train, validation and test images.
+        data: The dataset that the command opened, and its split.
 
     Returns:
         Such as "digits: 1,797 images (train 1,257, validation 270, test 270); 10 classes: 0 (178),
@@ -20,16 +19,16 @@ def summary_line(dataset: Dataset, split: Split) -> str:
         classes are named, in the order of their labels.
     """
     parts = {
-        "train": len(split.train),
-        "validation": len(split.validation),
-        "test": len(split.test),
+        "train": len(data.split.train),
+        "validation": len(data.split.validation),
+        "test": len(data.split.test),
     }
     used = ", ".join(f"{part} {count:,}" for part, count in parts.items())
-    unused = len(dataset) - sum(parts.values())
+    unused = len(data.dataset) - sum(parts.values())
     if unused:
         used += f"; {unused:,} unused"
 
-    return f"{dataset.name}: {len(dataset):,} images ({used}); {_classes(dataset)}"
+    return f"{data.dataset.name}: {len(data.dataset):,} images ({used}); {_classes(data.dataset)}"
 
 
 def _classes(dataset: Dataset) -> str:

@@ -1,4 +1,4 @@
-"""The two nouns of this room: a dataset and a split."""
+"""Datasets, splits, and the two together."""
 
 from __future__ import annotations
 
@@ -90,6 +90,44 @@ class Split:
             f"<Split: train {len(self.train):,}, validation {len(self.validation):,}, "
             f"test {len(self.test):,}; seed {self.seed}>"
         )
+
+
+@dataclass(frozen=True)
+class SplitDataset:
+    """A dataset and its split.
+
+    Attributes:
+        dataset: Labelled images of one shape.
+        split: Indices of its train, validation and test images.
+    """
+
+    dataset: Dataset
+    split: Split
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Names of the K classes."""
+        return self.dataset.class_names
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """Height, width and channels of an image; the first two in pixels."""
+        return self.dataset.image_shape
+
+    @property
+    def train_labels(self) -> NDArray[np.int64]:
+        """Labels of the training images, int64 of shape (n,)."""
+        return self.dataset.labels[self.split.train]
+
+    @property
+    def validation_labels(self) -> NDArray[np.int64]:
+        """Labels of the validation images, int64 of shape (n,)."""
+        return self.dataset.labels[self.split.validation]
+
+    @property
+    def test_labels(self) -> NDArray[np.int64]:
+        """Labels of the test images, int64 of shape (n,)."""
+        return self.dataset.labels[self.split.test]
 
 
 def class_counts(dataset: Dataset, indices: NDArray[np.int64] | None = None) -> NDArray[np.int64]:

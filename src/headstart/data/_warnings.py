@@ -6,15 +6,15 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from headstart.data._types import Dataset, Split
+from headstart.data._types import Dataset, SplitDataset
 
 NAMED = 5
 
 
-def split_warnings(dataset: Dataset, split: Split) -> list[str]:
+def split_warnings(data: SplitDataset) -> list[str]:
     """A sentence each for classes that a part lacks, copies that left training, and one image under two labels."""
-    sentences = [_lacking(dataset, split, part) for part in ("test", "validation")]
-    sentences += [_removed(split.duplicates_removed), _under_two_labels(dataset)]
+    sentences = [_lacking(data, part) for part in ("test", "validation")]
+    sentences += [_removed(data.split.duplicates_removed), _under_two_labels(data.dataset)]
     return [sentence for sentence in sentences if sentence]
 
 
@@ -24,15 +24,15 @@ def some(names: Sequence[str]) -> str:
     return ", ".join(f"'{name}'" for name in names[:NAMED]) + more
 
 
-def _lacking(dataset: Dataset, split: Split, part: str) -> str:
-    indices = split.test if part == "test" else split.validation
-    counts = np.bincount(dataset.labels[indices], minlength=len(dataset.class_names))
-    names = [dataset.class_names[label] for label in np.flatnonzero(counts == 0)]
+def _lacking(data: SplitDataset, part: str) -> str:
+    indices = data.split.test if part == "test" else data.split.validation
+    counts = np.bincount(data.dataset.labels[indices], minlength=len(data.class_names))
+    names = [data.class_names[label] for label in np.flatnonzero(counts == 0)]
     if not len(indices) or not names:
         return ""
     why = (
         ""
-        if dataset.groups is None
+        if data.dataset.groups is None
         else " Images of one group stay together, and the groups may be too large."
     )
     have, them = ("has", "it") if len(names) == 1 else ("have", "them")

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-from headstart.data import Dataset, Split
+from headstart.data import SplitDataset
 from headstart.execution._job import Executor, Job, Outcome, Where, attempt
 
 
@@ -15,8 +15,8 @@ class ThisProcess:
 
     slots = 1
 
-    def __init__(self, dataset: Dataset, split: Split) -> None:
-        self._dataset, self._split = dataset, split
+    def __init__(self, data: SplitDataset) -> None:
+        self._data = data
         self._waiting: deque[Job] = deque()
 
     def submit(self, job: Job) -> None:
@@ -25,11 +25,11 @@ class ThisProcess:
     def next_done(self) -> Outcome:
         if not self._waiting:
             raise LookupError("no run was submitted")
-        return attempt(self._waiting.popleft(), self._dataset, self._split)
+        return attempt(self._waiting.popleft(), self._data)
 
 
 @contextmanager
-def open_executor(where: Where, dataset: Dataset, split: Split) -> Iterator[Executor]:
+def open_executor(where: Where, data: SplitDataset) -> Iterator[Executor]:
     """The executor for runs on these data while the block lasts; what it started ends with the block.
 
     A block that ends with runs still going on stops them: they save what they have, for at most half a minute.
@@ -40,15 +40,15 @@ def open_executor(where: Where, dataset: Dataset, split: Split) -> Iterator[Exec
     if where.ray is not None:
         from headstart.execution._ray import on_ray
 
-        with on_ray(where.ray, dataset, split) as executor:
+        with on_ray(where.ray, data) as executor:
             yield executor
     elif where.workers > 1:
         from headstart.execution._local import local_processes
 
-        with local_processes(where, dataset, split) as executor:
+        with local_processes(where, data) as executor:
             yield executor
     else:
-        yield ThisProcess(dataset, split)
+        yield ThisProcess(data)
 
 
 def run_all(executor: Executor, jobs: Iterable[Job]) -> Iterator[Outcome]:

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headstart import progress
-from headstart.data import Dataset, Split, with_train, without_test
+from headstart.data import SplitDataset, with_train, without_test
 from headstart.errors import InputError, ResourceError, RunFailed, Stopped, TooLittleMemory
 from headstart.models.recipes import Recipe
-from headstart.training import finished, identity, run_summary
+from headstart.training import TrainingJob, finished, identity, run_summary
 
 Reason = Literal["not finite", "memory", "crashed", "hung", "input", "error"]
 
@@ -37,10 +37,11 @@ class Job:
     reads_test: bool = True
     train: NDArray[np.int64] | None = None
 
-    def split_of(self, dataset: Dataset, split: Split) -> Split:
-        """What this run sees of the split that all jobs share."""
-        split = split if self.train is None else with_train(dataset, split, self.train)
-        return split if self.reads_test else without_test(dataset, split)
+    def visible_data(self, data: SplitDataset) -> SplitDataset:
+        """Return what this run may see of the data that all jobs share."""
+        if self.train is not None:
+            data = with_train(data, self.train)
+        return data if self.reads_test else without_test(data)
 
 
 @dataclass(frozen=True)
@@ -114,14 +115,14 @@ class Executor(Protocol):
         """
 
 
-def attempt(job: Job, dataset: Dataset, split: Split) -> Outcome:
+def attempt(job: Job, data: SplitDataset) -> Outcome:
     """Make the run here. A run that fails is an outcome; what is not the run's own failure is raised."""
     from headstart.training import train  # with torch: seconds
 
-    split = job.split_of(dataset, split)
+    data = job.visible_data(data)
     try:
         with progress.muted():  # the study says what it plans and what came of it
-            return Outcome(job, train(job.recipe, dataset, split, job.seed, job.folder), None)
+            return Outcome(job, train(TrainingJob(job.recipe, data, job.seed, job.folder)), None)
     except RunFailed as error:
         return Outcome(job, None, "not finite", str(error))
     except (TooLittleMemory, MemoryError) as error:
@@ -142,11 +143,12 @@ def attempt(job: Job, dataset: Dataset, split: Split) -> Outcome:
         )
 
 
-def already_there(job: Job, dataset: Dataset, split: Split) -> Outcome | None:
+def already_there(job: Job, data: SplitDataset) -> Outcome | None:
     """The outcome of a run that is finished, or whose folder holds something else: known without training anything."""
     try:
         metrics = finished(
-            job.folder, identity(job.recipe, dataset, job.split_of(dataset, split), job.seed)
+            job.folder,
+            identity(job.recipe, job.visible_data(data), job.seed),
         )
     except InputError as error:
         return Outcome(job, None, "input", str(error))

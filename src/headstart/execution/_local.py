@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from headstart import store
-from headstart.data import Dataset, Split
+from headstart.data import SplitDataset
 from headstart.errors import Stopped
 from headstart.execution._job import Job, Outcome, Reason, Where, already_there
 from headstart.execution._shared_images import share
@@ -39,17 +39,18 @@ _BOOT = "import sys; sys.path[:] = {path!r}; from headstart.execution._worker im
 
 
 @contextmanager
-def local_processes(where: Where, dataset: Dataset, split: Split) -> Iterator[LocalProcesses]:
+def local_processes(where: Where, data: SplitDataset) -> Iterator[LocalProcesses]:
     """Workers of this machine while the block lasts; they start when they are needed."""
-    images, file = share(dataset.images)
+    images, file = share(data.dataset.images)
     with file or contextlib.nullcontext():
         free = usable_memory_bytes()
         limit = None if free is None else free // where.workers
         if where.memory_gb is not None:
             limit = int(where.memory_gb * 1e9)
-        imageless = replace(dataset, images=np.empty((0, *dataset.images.shape[1:]), np.uint8))
-        setup = Setup(imageless, images, split, limit, present_observe())
-        executor = LocalProcesses(where, dataset, setup)
+        no_images = np.empty((0, *data.image_shape), np.uint8)
+        imageless = SplitDataset(replace(data.dataset, images=no_images), data.split)
+        setup = Setup(imageless, images, limit, present_observe())
+        executor = LocalProcesses(where, data, setup)
         try:
             yield executor
         finally:
@@ -59,16 +60,16 @@ def local_processes(where: Where, dataset: Dataset, split: Split) -> Iterator[Lo
 class LocalProcesses:
     """See `Executor`."""
 
-    def __init__(self, where: Where, dataset: Dataset, setup: Setup) -> None:
+    def __init__(self, where: Where, data: SplitDataset, setup: Setup) -> None:
         self.slots = where.workers
         self._hung_seconds = where.hung_seconds
-        self._dataset, self._setup = dataset, setup
+        self._data, self._setup = data, setup
         self._waiting: deque[Job] = deque()
         self._done: deque[Outcome] = deque()
         self._workers: list[_Worker] = []
 
     def submit(self, job: Job) -> None:
-        if (outcome := already_there(job, self._dataset, self._setup.split)) is not None:
+        if (outcome := already_there(job, self._data)) is not None:
             self._done.append(outcome)
         else:
             self._waiting.append(job)

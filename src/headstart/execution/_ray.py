@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from headstart import store
-from headstart.data import Dataset, Split
+from headstart.data import SplitDataset
 from headstart.errors import InputError, ResourceError, Stopped
 from headstart.execution._job import Job, Outcome, already_there, attempt
 from headstart.machine import usable_cores
@@ -39,15 +39,15 @@ Files = dict[str, bytes]
 
 
 @contextmanager
-def on_ray(address: str, dataset: Dataset, split: Split) -> Iterator[RayTasks]:
+def on_ray(address: str, data: SplitDataset) -> Iterator[RayTasks]:
     """The cluster at `address` while the block lasts; one that this process was already connected to stays connected."""
     ray = _import_ray()
     is_ours = not ray.is_initialized()
     if is_ours:
         with _own_sigterm():
-            _connect(ray, address, dataset.images.nbytes)
+            _connect(ray, address, data.dataset.images.nbytes)
     try:
-        executor = RayTasks(ray, dataset, split)
+        executor = RayTasks(ray, data)
         try:
             yield executor
         finally:
@@ -127,14 +127,15 @@ def _own_sigterm() -> Iterator[None]:
 class RayTasks:
     """See `Executor`."""
 
-    def __init__(self, ray: Any, dataset: Dataset, split: Split) -> None:
-        self._ray, self._dataset, self._split = ray, dataset, split
+    def __init__(self, ray: Any, data: SplitDataset) -> None:
+        self._ray, self._data = ray, data
         self._gpus = 1 if ray.cluster_resources().get("GPU", 0) >= 1 else 0
         self._task = ray.remote(num_cpus=CORES_A_RUN, num_gpus=self._gpus, max_retries=RETRIES)(
             _train_there
         )
         # One copy a node, which its tasks map. Not a numpy map: that would be pickled with its file's name in mind.
-        self._data = ray.put((replace(dataset, images=np.asarray(dataset.images)), split))
+        images = np.asarray(data.dataset.images)
+        self._shared_data = ray.put(SplitDataset(replace(data.dataset, images=images), data.split))
         self._running: dict[Any, Job] = {}
         self._done: deque[Outcome] = deque()
 
@@ -146,10 +147,10 @@ class RayTasks:
         )
 
     def submit(self, job: Job) -> None:
-        if (outcome := already_there(job, self._dataset, self._split)) is not None:
+        if (outcome := already_there(job, self._data)) is not None:
             self._done.append(outcome)
         else:
-            self._running[self._task.remote(job, self._data)] = job
+            self._running[self._task.remote(job, self._shared_data)] = job
 
     def next_done(self) -> Outcome:
         with listening() as stop:
@@ -210,9 +211,7 @@ class RayTasks:
         self._running = {}
 
 
-def _train_there(
-    job: Job, data: tuple[Dataset, Split]
-) -> tuple[Outcome | ResourceError | Stopped, Files]:
+def _train_there(job: Job, data: SplitDataset) -> tuple[Outcome | ResourceError | Stopped, Files]:
     """On a node: the run, and the files it leaves."""
     import torch
 
@@ -223,7 +222,7 @@ def _train_there(
     ):  # syncs took half of a tiny run
         folder = Path(place) / job.folder.name
         try:
-            outcome = attempt(replace(job, folder=folder), *data)
+            outcome = attempt(replace(job, folder=folder), data)
         except (ResourceError, Stopped) as error:
             return error, {}
         outcome = replace(outcome, message=outcome.message.replace(str(folder), str(job.folder)))

@@ -13,7 +13,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from headstart import progress
-from headstart.data import Dataset, Split
+from headstart.data import SplitDataset
 from headstart.errors import ResourceError, Stopped
 from headstart.execution._job import Job, Outcome, attempt
 from headstart.execution._shared_images import Shared
@@ -32,14 +32,13 @@ class Setup:
     """What a worker is told first.
 
     Attributes:
-        dataset: without its images.
+        data: without the images.
         memory_bytes: that it may use.
         observe: makes the observers of its runs.
     """
 
-    dataset: Dataset
+    data: SplitDataset
     images: Shared
-    split: Split
     memory_bytes: int | None
     observe: Observe | None = None
 
@@ -49,7 +48,8 @@ def work(handle: int, parent: int) -> None:
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     connection = Connection(handle)
     setup: Setup = connection.recv()
-    dataset = replace(setup.dataset, images=setup.images.map())
+    dataset = replace(setup.data.dataset, images=setup.images.map())
+    data = SplitDataset(dataset, setup.data.split)
     from headstart.training import train  # noqa: F401  # torch first: it needs memory before any run does
 
     if setup.memory_bytes is not None and sys.platform == "linux":
@@ -62,7 +62,7 @@ def work(handle: int, parent: int) -> None:
     while (job := _next(connection)) is not None:
         try:
             with observed_by(setup.observe):
-                outcome = attempt(job, dataset, setup.split)
+                outcome = attempt(job, data)
         except (ResourceError, Stopped) as error:
             connection.send(error)
             return

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from headstart import progress, store
 from headstart.classifier import as_floats, best_device, prepare_process, use_bfloat16
-from headstart.data import Dataset, Split, content_key, take, without_test
+from headstart.data import Dataset, Split, SplitDataset, content_key, take, without_test
 from headstart.errors import InputError, RunFailed
 from headstart.models import (
     Backbone,
@@ -189,17 +189,17 @@ def _in_threads(
             pool.shutdown(cancel_futures=True)
 
 
-def _ready(recipe: Recipe, side_px: int, dataset: Dataset, split: Split, seed: int) -> Backbone:
+def _ready(recipe: Recipe, side_px: int, data: SplitDataset, seed: int) -> Backbone:
     options = _options(recipe)
     backbone = load_backbone(recipe.model, options, side_px, seed).to(best_device())
     if not options.pretrained:
-        rows = _calibration_rows(split, seed)
+        rows = _calibration_rows(data.split, seed)
         with torch.autocast(
             best_device().type, torch.bfloat16, enabled=use_bfloat16(recipe.precision)
         ):
             backbone.calibrate_batch_norm(
                 [
-                    as_floats(take(dataset.images, part), best_device())
+                    as_floats(take(data.dataset.images, part), best_device())
                     for part in np.array_split(rows, 4)
                 ]
             )
@@ -217,7 +217,7 @@ def _options(recipe: Recipe) -> BackboneOptions:
     return options
 
 
-def choose_side_px(recipe: Recipe, dataset: Dataset, split: Split, seconds: float | None) -> int:
+def choose_side_px(recipe: Recipe, data: SplitDataset, seconds: float | None) -> int:
     """The input side: the recipe's, or the usual one; with a time limit, the largest whose features are ready in its better part.
 
     Each candidate is timed on a few hundred images before the first feature is computed.
@@ -229,20 +229,20 @@ def choose_side_px(recipe: Recipe, dataset: Dataset, split: Split, seconds: floa
     if (
         seconds is None or options.input_px is not None or options.learns_end_to_end
     ):  # else learning, too, has to fit in
-        return options.input_px or usual_side_px(recipe, dataset.image_shape)
+        return options.input_px or usual_side_px(recipe, data.image_shape)
     deadline = time.perf_counter() + _SHARE_FOR_FEATURES * seconds
     sides = possible_sides_px(recipe)
     backbone = (
         load_backbone(recipe.model, options, sides[0], 0, empty=True).to(best_device()).fold()
     )
-    rows = np.concatenate([split.train, split.validation, split.test])
-    cheapest = needed = len(rows) * _seconds_per_image(backbone, recipe, dataset, rows)
+    rows = np.concatenate([data.split.train, data.split.validation, data.split.test])
+    cheapest = needed = len(rows) * _seconds_per_image(backbone, recipe, data.dataset, rows)
     for side in reversed(sides):
         left = deadline - time.perf_counter()
         if _HOPELESS * cheapest * (side / sides[0]) ** 2 > left:
             continue
         needed = len(rows) * _seconds_per_image(
-            backbone.set_input_size(side), recipe, dataset, rows
+            backbone.set_input_size(side), recipe, data.dataset, rows
         )
         if needed <= left:
             return side
@@ -253,16 +253,16 @@ def choose_side_px(recipe: Recipe, dataset: Dataset, split: Split, seconds: floa
     )
 
 
-def seconds_per_image(recipe: Recipe, dataset: Dataset, split: Split) -> float:
+def seconds_per_image(recipe: Recipe, data: SplitDataset) -> float:
     """What one image's features cost here at the recipe's side, timed on a few hundred training images; nothing is kept."""
     prepare_process()
-    side_px = _options(recipe).input_px or usual_side_px(recipe, dataset.image_shape)
+    side_px = _options(recipe).input_px or usual_side_px(recipe, data.image_shape)
     backbone = (
         load_backbone(recipe.model, _options(recipe), side_px, 0, empty=True)
         .to(best_device())
         .fold()
     )
-    return _seconds_per_image(backbone, recipe, dataset, split.train)
+    return _seconds_per_image(backbone, recipe, data.dataset, data.split.train)
 
 
 def _seconds_per_image(
@@ -296,7 +296,7 @@ def warm_up(recipe: Recipe) -> None:
 
 
 def prepare_features(
-    recipe: Recipe, dataset: Dataset, split: Split, seed: int, seconds: float | None
+    recipe: Recipe, data: SplitDataset, seed: int, seconds: float | None
 ) -> tuple[Recipe, float]:
     """Compute a backbone's features ahead of its runs, within `seconds`.
 
@@ -306,19 +306,16 @@ def prepare_features(
     """
     prepare_process()
     started = time.perf_counter()
-    side_px = choose_side_px(recipe, dataset, split, seconds)
+    side_px = choose_side_px(recipe, data, seconds)
     if not recipe.on_features and not _options(recipe).pretrained:
         return with_net(recipe, input_px=side_px), time.perf_counter() - started
-    seen = (
-        split if recipe.on_features else without_test(dataset, split)
-    )  # for the head that fine-tuning begins with
-    features = compute_features(recipe, dataset, seen, seed, side_px)
+    # Fine-tuning needs features only for the head that it starts from.
+    visible = data if recipe.on_features else without_test(data)
+    features = compute_features(recipe, visible, seed, side_px)
     return with_net(recipe, input_px=side_px), max(features.seconds, time.perf_counter() - started)
 
 
-def compute_features(
-    recipe: Recipe, dataset: Dataset, split: Split, seed: int, side_px: int
-) -> Features:
+def compute_features(recipe: Recipe, data: SplitDataset, seed: int, side_px: int) -> Features:
     """Features of all images of the split; those that are in the cache are not computed again.
 
     The cache knows an image by its content, so another split of it, a subset, or another dataset with the same image finds its
@@ -330,34 +327,37 @@ def compute_features(
     Raises:
         ResourceError: no space in the cache, or the weights are missing.
     """
-    rows = np.sort(np.concatenate([split.train, split.validation, split.test]))
-    folder = store.cache_folder() / "features" / _key(recipe, dataset, split, seed, side_px)
-    keys = dataset.hashes[rows]
+    rows = np.sort(np.concatenate([data.split.train, data.split.validation, data.split.test]))
+    folder = store.cache_folder() / "features" / _key(recipe, data, seed, side_px)
+    keys = data.dataset.hashes[rows]
     with store.claim(folder, wait=True):
-        backbone = _kept_backbone(folder, recipe, dataset, split, seed, side_px)
+        backbone = _kept_backbone(folder, recipe, data, seed, side_px)
         known = store.RowStore(folder, backbone.num_features)
         missing, there = _missing(known, keys)
         reused = known.seconds(there)
         if len(missing):
-            _fill(known, keys[missing], rows[missing], backbone, dataset, recipe)
+            _fill(known, keys[missing], rows[missing], backbone, data.dataset, recipe)
     places = known.find(keys)
     return Features(
         rows, places, known.values(), known.seconds(np.unique(places)), reused, backbone
     )
 
 
-def _key(recipe: Recipe, dataset: Dataset, split: Split, seed: int, side_px: int) -> str:
+def _key(recipe: Recipe, data: SplitDataset, seed: int, side_px: int) -> str:
     """Of what decides the features of an image: weights, and how the image is shown to them."""
     options = _options(recipe)
     settings = f"{recipe.model}, {side_px} px, cut {options.cut}, pool {options.pool}, bf16 {use_bfloat16(recipe.precision)}"
     origin = [weights_digest(recipe.model, options)]
     if not options.pretrained:  # batch norm's statistics come from images, and their order
-        origin += [str(seed), dataset.hashes[_calibration_rows(split, seed)].tobytes().hex()]
+        origin += [
+            str(seed),
+            data.dataset.hashes[_calibration_rows(data.split, seed)].tobytes().hex(),
+        ]
     return content_key(f"features {_FORMAT}", settings, *origin)
 
 
 def _kept_backbone(
-    folder: Path, recipe: Recipe, dataset: Dataset, split: Split, seed: int, side_px: int
+    folder: Path, recipe: Recipe, data: SplitDataset, seed: int, side_px: int
 ) -> Backbone:
     """The backbone that computes the features in `folder`, folded; kept there, so that a run needs its origin no more."""
     path = folder / "backbone.safetensors"
@@ -368,7 +368,7 @@ def _kept_backbone(
             return backbone.to(best_device())
         except (OSError, RuntimeError, safetensors.SafetensorError) as error:
             progress.say(f"{path} is damaged ({str(error).splitlines()[0]}); making it again")
-    backbone = _ready(recipe, side_px, dataset, split, seed)
+    backbone = _ready(recipe, side_px, data, seed)
     weights = {
         name: tensor.detach().cpu().contiguous() for name, tensor in backbone.state_dict().items()
     }

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headstart import progress, store
-from headstart.data import Dataset, Split, stratified_subset
+from headstart.data import Dataset, SplitDataset, stratified_subset
 from headstart.errors import InputError
 from headstart.evaluation import PairedComparison, accuracy_interval, comparisons_with
 from headstart.features import (
@@ -117,8 +117,7 @@ class BackboneStudy:
 
 def backbones(
     asked: BackboneStudy,
-    dataset: Dataset,
-    split: Split,
+    data: SplitDataset,
     folder: Path,
     *,
     command: str = "",
@@ -130,7 +129,7 @@ def backbones(
 
     Args:
         asked: which candidates.
-        dataset, split: validation and test images are not looked at.
+        data: validation and test images are not looked at.
         folder: of the study; a finished one answers at once.
         command: what reproduces it, for the record.
         started: `time.perf_counter()` when the time limit began to run.
@@ -141,18 +140,18 @@ def backbones(
     started = time.perf_counter() if started is None else started
     asked.check()
     recipes = {
-        name: _with_side(asked.recipe(name), dataset) for name in asked.named(dataset.image_shape)
+        name: _with_side(asked.recipe(name), data.dataset) for name in asked.named(data.image_shape)
     }
     for recipe in recipes.values():
-        check(recipe, dataset, split)
+        check(recipe, data)
 
     def work() -> dict[str, Any]:
-        images, costs, notes = _plan(asked, recipes, dataset, split, folder, started)
-        sample = _sample(dataset, split, images)
+        images, costs, notes = _plan(asked, recipes, data, folder, started)
+        sample = _sample(data, images)
         found = []
         with progress.task("backbones", len(recipes), "candidates") as task:
             for name, recipe in recipes.items():
-                found.append(_judged(name, recipe, dataset, sample, costs[name]))
+                found.append(_judged(name, recipe, sample, costs[name]))
                 task.note(
                     f"{name}: {found[-1]['accuracy']:.1%}, {found[-1]['images_per_second']:,.0f} images/s"
                 )
@@ -163,11 +162,11 @@ def backbones(
             "judged_on": "train",
             "test_reads": 0,
             "budget": budget,
-            "images": len(sample.train),
+            "images": len(sample.split.train),
         }
-        return {**facts, **_finding(found, notes, len(sample.train))}
+        return {**facts, **_finding(found, notes, len(sample.split.train))}
 
-    return answer("backbones", asked.as_json(), dataset, split, folder, command, work)
+    return answer("backbones", asked.as_json(), data, folder, command, work)
 
 
 def _with_side(recipe: Recipe, dataset: Dataset) -> Recipe:
@@ -175,19 +174,19 @@ def _with_side(recipe: Recipe, dataset: Dataset) -> Recipe:
     return recipe.model_copy(update={"net": recipe.net.model_copy(update={"input_px": side})})
 
 
-def _sample(dataset: Dataset, split: Split, images: int) -> Split:
-    """That many training images, every class with its share, as a split without validation and test."""
+def _sample(data: SplitDataset, images: int) -> SplitDataset:
+    """Draw so many training images, stratified by class, as a split without validation and test images."""
     chosen = stratified_subset(
-        dataset.labels, split.train, images, np.random.default_rng(split.seed)
+        data.dataset.labels, data.split.train, images, np.random.default_rng(data.split.seed)
     )
-    return replace(split, train=chosen, validation=chosen[:0], test=chosen[:0])
+    split = replace(data.split, train=chosen, validation=chosen[:0], test=chosen[:0])
+    return SplitDataset(data.dataset, split)
 
 
 def _plan(
     asked: BackboneStudy,
     recipes: dict[str, Recipe],
-    dataset: Dataset,
-    split: Split,
+    data: SplitDataset,
     folder: Path,
     started: float,
 ) -> tuple[int, dict[str, float], list[str]]:
@@ -195,7 +194,7 @@ def _plan(
 
     All candidates are timed one after the other: what features in the cache took was measured at other moments, under other load.
     """
-    wanted = min(asked.images, len(split.train))
+    wanted = min(asked.images, len(data.split.train))
     if wanted < _FEWEST_IMAGES:
         raise InputError(
             f"there are {wanted} training images, but a probe needs {_FEWEST_IMAGES}.",
@@ -203,9 +202,7 @@ def _plan(
         )
     kept = store.read_json_or(folder / "budget.json", None)
     if kept is None:
-        costs = {
-            name: seconds_per_image(recipe, dataset, split) for name, recipe in recipes.items()
-        }
+        costs = {name: seconds_per_image(recipe, data) for name, recipe in recipes.items()}
         images = (
             wanted
             if asked.time_limit is None
@@ -236,13 +233,11 @@ def _affordable(costs: dict[str, float], time_limit: float, started: float) -> i
     return images
 
 
-def _judged(
-    name: str, recipe: Recipe, dataset: Dataset, sample: Split, seconds: float
-) -> dict[str, Any]:
+def _judged(name: str, recipe: Recipe, sample: SplitDataset, seconds: float) -> dict[str, Any]:
     side = recipe.flat()["input_px"]
     with progress.muted():
-        features = compute_features(recipe, dataset, sample, 0, side)
-    probe = cross_validated_probe(features.of(sample.train), dataset.labels[sample.train])
+        features = compute_features(recipe, sample, 0, side)
+    probe = cross_validated_probe(features.of(sample.split.train), sample.train_labels)
     return {
         "name": name,
         "model": recipe.model,

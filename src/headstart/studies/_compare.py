@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headstart import progress, store
-from headstart.data import Dataset, Split
+from headstart.data import SplitDataset
 from headstart.errors import InputError, RunFailed
 from headstart.evaluation import BaselineResult, majority_class, nearest_neighbour
 from headstart.features import prepare_features, warm_up
@@ -21,7 +21,7 @@ from headstart.models.recipes import Recipe, make_recipe, with_net
 from headstart.studies._compare_finding import CONTROL, Entry, make_finding
 from headstart.studies._contenders import contenders, folder_name
 from headstart.studies._study_folder import answer, part_that_judges, plain
-from headstart.training import check, train
+from headstart.training import TrainingJob, check, train
 
 REPORT_SECONDS = 8.0  # kept back from the time limit for drawing the report; it took 2 to 4 s for two contenders on 2 cores
 LEAST_SECONDS_A_RUN = 1.0
@@ -66,8 +66,7 @@ class Comparison:
 
 def compare(
     asked: Comparison,
-    dataset: Dataset,
-    split: Split,
+    data: SplitDataset,
     folder: Path,
     *,
     command: str = "",
@@ -77,7 +76,7 @@ def compare(
 
     Args:
         asked: what to compare.
-        dataset, split: shared by all contenders.
+        data: shared by all contenders.
         folder: of the study; runs are under `runs/`. Finished runs there are reused; a finished study answers at once.
         command: what reproduces it, for the record.
         started: `time.perf_counter()` from which the time limit counts; now, if None.
@@ -91,17 +90,17 @@ def compare(
     """
     started = time.perf_counter() if started is None else started
     entries = _entries(asked)
-    part = part_that_judges(split)
+    part = part_that_judges(data.split)
     for entry in entries:
-        check(entry.recipe, dataset, split)
+        check(entry.recipe, data)
         for run in entry.runs.values():
-            _check_same_images(run, dataset, split)
+            _check_same_images(run, data)
 
     def work() -> dict[str, Any]:
-        floors = _floors(asked, dataset, split, split.test if part == "test" else split.validation)
+        floors = _floors(asked, data, data.split.test if part == "test" else data.split.validation)
         if waiting := [entry for entry in entries if not entry.runs]:
-            _share_time(asked, waiting, dataset, split, folder, started)
-            _run_all(waiting, dataset, split, folder)
+            _share_time(asked, waiting, data, folder, started)
+            _run_all(waiting, data, folder)
         finding = make_finding(entries, floors, asked.time_limit, part, folder)
         finding["budget"]["seconds_spent"] = round(time.perf_counter() - started, 1)
         return finding
@@ -109,9 +108,7 @@ def compare(
     digests = [
         entry.recipe.digest for entry in entries
     ]  # a file of that name may hold another recipe by now
-    return answer(
-        "compare", {**asked.as_json(), "recipes": digests}, dataset, split, folder, command, work
-    )
+    return answer("compare", {**asked.as_json(), "recipes": digests}, data, folder, command, work)
 
 
 def _entries(asked: Comparison) -> list[Entry]:
@@ -148,10 +145,10 @@ def _control(recipe: Recipe) -> Recipe | None:
     )
 
 
-def _check_same_images(run: Path, dataset: Dataset, split: Split) -> None:
+def _check_same_images(run: Path, data: SplitDataset) -> None:
     """A finished run enters a comparison on the images that it was trained and judged on."""
     asked = store.read_json(run / "recipe.json")
-    for key, of in (("dataset", dataset), ("split", split)):
+    for key, of in (("dataset", data.dataset), ("split", data.split)):
         if asked.get(key) != of.fingerprint:
             raise InputError(
                 f"{run} was trained on another {key} than this comparison has.",
@@ -160,22 +157,23 @@ def _check_same_images(run: Path, dataset: Dataset, split: Split) -> None:
 
 
 def _floors(
-    asked: Comparison, dataset: Dataset, split: Split, judged: NDArray[np.int64]
+    asked: Comparison, data: SplitDataset, judged: NDArray[np.int64]
 ) -> list[BaselineResult]:
     most = _MOST_MULTIPLY_ADDS
     if asked.time_limit is not None:
         most = min(most, _FLOOR_SHARE * asked.time_limit * _MULTIPLY_ADDS_A_SECOND)
     return [
-        majority_class(dataset.labels, split.train, judged, dataset.class_names),
-        nearest_neighbour(dataset.images, dataset.labels, split.train, judged, limit=most),
+        majority_class(data.dataset.labels, data.split.train, judged, data.class_names),
+        nearest_neighbour(
+            data.dataset.images, data.dataset.labels, data.split.train, judged, limit=most
+        ),
     ]
 
 
 def _share_time(
     asked: Comparison,
     entries: list[Entry],
-    dataset: Dataset,
-    split: Split,
+    data: SplitDataset,
     folder: Path,
     started: float,
 ) -> None:
@@ -212,7 +210,7 @@ def _share_time(
                 progress.say(f"{entry.name}: features, once for all seeds")
                 recipe = with_net(entry.recipe, **sides.get(of, {}))
                 entry.recipe, entry.prepare_seconds = prepare_features(
-                    recipe, dataset, split, entry.seeds[0], share
+                    recipe, data, entry.seeds[0], share
                 )
             left = None if share is None else (share - entry.prepare_seconds) / len(entry.seeds)
             entry.run_seconds = None if left is None else max(LEAST_SECONDS_A_RUN, left)
@@ -228,7 +226,7 @@ def _share_time(
     store.write_json(folder / "budget.json", {"entries": kept})
 
 
-def _run_all(entries: list[Entry], dataset: Dataset, split: Split, folder: Path) -> None:
+def _run_all(entries: list[Entry], data: SplitDataset, folder: Path) -> None:
     """Seed by seed, so that a machine that slows down slows all contenders alike."""
     seeds = dict.fromkeys(seed for entry in entries for seed in entry.seeds)
     jobs = [(seed, entry) for seed in seeds for entry in entries if seed in entry.seeds]
@@ -238,7 +236,7 @@ def _run_all(entries: list[Entry], dataset: Dataset, split: Split, folder: Path)
             recipe = entry.recipe.model_copy(update={"time_limit": entry.run_seconds})
             try:
                 with progress.muted():
-                    train(recipe, dataset, split, seed, path)
+                    train(TrainingJob(recipe, data, seed, path))
                 entry.runs[seed] = path
             except RunFailed as error:
                 entry.failures.append(f"seed {seed} failed: {error.message}")

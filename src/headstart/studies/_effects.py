@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from headstart import progress
-from headstart.data import Dataset, Split
+from headstart.data import SplitDataset
 from headstart.errors import InputError, RunFailed
 from headstart.evaluation import PairedComparison, comparisons_with, diagnose_fit
 from headstart.execution import Where, open_executor
@@ -90,8 +90,7 @@ class _Turn:
 
 def effects(
     asked: EffectStudy,
-    dataset: Dataset,
-    split: Split,
+    data: SplitDataset,
     folder: Path,
     *,
     where: Where | None = None,
@@ -102,7 +101,7 @@ def effects(
 
     Args:
         asked: which knobs.
-        dataset, split: shared by all runs.
+        data: shared by all runs.
         folder: of the study; a finished one answers at once, and finished runs are reused.
         where: the executor.
         command: what reproduces it, for the record.
@@ -113,20 +112,19 @@ def effects(
     """
     started = time.perf_counter() if started is None else started
     asked.check()
-    part = part_that_judges(split)
-    recipe = resolve(asked.recipe(), len(split.train), dataset.class_names)
-    check(recipe, dataset, split)
+    part = part_that_judges(data.split)
+    recipe = resolve(asked.recipe(), len(data.split.train), data.class_names)
+    check(recipe, data)
 
     def work() -> dict[str, Any]:
-        base = with_features(recipe, dataset, split)
-        turns, variants = _turns(asked, base, dataset, split)
-        with open_executor(where or Where(), dataset, split) as executor:
+        base = with_features(recipe, data)
+        turns, variants = _turns(asked, base, data)
+        with open_executor(where or Where(), data) as executor:
             grid = plan_grid(
                 [Variant(_BASELINE, base), *variants],
                 tuple(range(asked.seeds)),
                 asked.time_limit,
-                dataset,
-                split,
+                data,
                 folder,
                 executor.slots,
                 started,
@@ -160,14 +158,14 @@ def effects(
             "notes": [*grid.notes, *one_seed],
         }
 
-    return answer("effects", asked.as_json(), dataset, split, folder, command, work)
+    return answer("effects", asked.as_json(), data, folder, command, work)
 
 
 def _turns(
-    asked: EffectStudy, base: Recipe, dataset: Dataset, split: Split
+    asked: EffectStudy, base: Recipe, data: SplitDataset
 ) -> tuple[list[_Turn], list[Variant]]:
     """All turns; later turns of a knob are the first to go where time is short. What these images do not allow is left out."""
-    turns, variants, usual = [], [], with_depth(base, dataset.image_shape)
+    turns, variants, usual = [], [], with_depth(base, data.image_shape)
     for knob in knobs_of(asked.model, asked.of):
         for rank, (label, value, change) in enumerate(KNOBS[knob](usual)):
             recipe = turned(base, change, dict(asked.values), asked.preset)
@@ -175,7 +173,7 @@ def _turns(
                 update={"net": recipe.net.model_copy(update=_decided_net(base, change))}
             )
             try:
-                check(recipe, dataset, split)
+                check(recipe, data)
             except InputError as error:
                 progress.say(f"{label} is left out: {error.message}")
                 continue

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headstart import progress, store
-from headstart.data import Dataset, Split, with_train
+from headstart.data import SplitDataset, with_train
 from headstart.errors import InputError, RunFailed
 from headstart.evaluation import accuracy_interval
 from headstart.execution import Executor, Job, run_all
@@ -54,9 +54,9 @@ class Variant:
         """A head that is solved for at once has no epochs to shorten."""
         return self.recipe.optimizer != "lbfgs"
 
-    def split_of(self, dataset: Dataset, split: Split, seed: int = 0) -> Split:
-        """What its run with this seed sees."""
-        return with_train(dataset, split, self.train[seed]) if self.train else split
+    def visible_data(self, data: SplitDataset, seed: int = 0) -> SplitDataset:
+        """Return what its run with this seed may see."""
+        return with_train(data, self.train[seed]) if self.train else data
 
 
 @dataclass
@@ -86,8 +86,7 @@ def plan_grid(
     variants: Sequence[Variant],
     seeds: tuple[int, ...],
     time_limit: float | None,
-    dataset: Dataset,
-    split: Split,
+    data: SplitDataset,
     folder: Path,
     slots: int,
     started: float,
@@ -104,15 +103,13 @@ def plan_grid(
     Raises:
         InputError: not even one epoch of each fits into the time.
     """
-    grid = Grid(
-        [replace(one, recipe=_decided(one, dataset, split)) for one in variants], seeds, list(notes)
-    )
+    grid = Grid([replace(one, recipe=_decided(one, data)) for one in variants], seeds, list(notes))
     if (kept := follow(grid, folder)) is not None:
         _shorten(grid, kept["length"])
         grid.seconds = kept["seconds"]
     else:
-        _fit(grid, time_limit, dataset, split, folder, slots, started)
-    take_over(grid, dataset, split, folder)
+        _fit(grid, time_limit, data, folder, slots, started)
+    take_over(grid, data, folder)
     _say_how_long(grid, folder, slots)
     return grid
 
@@ -120,14 +117,13 @@ def plan_grid(
 def _fit(
     grid: Grid,
     time_limit: float | None,
-    dataset: Dataset,
-    split: Split,
+    data: SplitDataset,
     folder: Path,
     slots: int,
     started: float,
 ) -> None:
     """Time the recipes, leave of the grid what fits, and keep the plan."""
-    seconds = _costs(grid.variants, dataset, split)
+    seconds = _costs(grid.variants, data)
 
     def total() -> float:
         return _total(grid.variants, seconds, grid, slots)
@@ -203,8 +199,8 @@ def run_folder(folder: Path, variant: Variant, seed: int) -> Path:
     return folder / "runs" / f"{variant.name}-seed{seed}"
 
 
-def _decided(one: Variant, dataset: Dataset, split: Split) -> Recipe:
-    return resolve(one.recipe, len(one.split_of(dataset, split).train), dataset.class_names)
+def _decided(one: Variant, data: SplitDataset) -> Recipe:
+    return resolve(one.recipe, len(one.visible_data(data).split.train), data.class_names)
 
 
 def _total(
@@ -253,27 +249,27 @@ def _shorten(grid: Grid, length: float) -> None:
             )
 
 
-def _costs(variants: Sequence[Variant], dataset: Dataset, split: Split) -> dict[str, float]:
+def _costs(variants: Sequence[Variant], data: SplitDataset) -> dict[str, float]:
     """Seconds of a run of each variant; those that differ only in numbers of the optimizer cost the same."""
     known: dict[tuple[str, int], float] = {}
     found = {}
     with progress.task("timing a few steps", len(variants), "recipes") as task, progress.muted():
         for one in variants:
-            seen = one.split_of(dataset, split)
+            visible = one.visible_data(data)
             like = one.recipe.model_copy(
                 update={"lr": 1.0, "l2": float(bool(one.recipe.l2)), "label_smoothing": 0.0}
             )
-            key = (like.digest, len(seen.train))
+            key = (like.digest, len(visible.split.train))
             if key not in known:
-                known[key] = expected_seconds(one.recipe, dataset, seen)
+                known[key] = expected_seconds(one.recipe, visible)
             found[one.name] = known[key]
             task.advance()
     return found
 
 
-def take_over(grid: Grid, dataset: Dataset, split: Split, folder: Path) -> None:
+def take_over(grid: Grid, data: SplitDataset, folder: Path) -> None:
     """Copy what was made before, beside the study, into the grid's run folders."""
-    adopt([job for _, job in _jobs(grid, folder).values()], dataset, split, folder)
+    adopt([job for _, job in _jobs(grid, folder).values()], data, folder)
 
 
 def _jobs(grid: Grid, folder: Path) -> dict[str, tuple[Variant, Job]]:
@@ -357,11 +353,9 @@ def common_facts(grid: Grid, part: str, time_limit: float | None, spent: float) 
     }
 
 
-def with_features(recipe: Recipe, dataset: Dataset, split: Split) -> Recipe:
+def with_features(recipe: Recipe, data: SplitDataset) -> Recipe:
     """The recipe; where it has a backbone, with its features computed and the size of its images decided."""
-    return (
-        prepare_features(recipe, dataset, split, 0, None)[0] if recipe.net.is_backbone else recipe
-    )
+    return prepare_features(recipe, data, 0, None)[0] if recipe.net.is_backbone else recipe
 
 
 def relative(runs: Mapping[int, Path], folder: Path) -> list[str]:

@@ -15,6 +15,7 @@ from headstart import progress
 from headstart.data import (
     Dataset,
     Split,
+    SplitDataset,
     draw_labelled_subset,
     max_labels_per_class,
     with_train,
@@ -106,8 +107,7 @@ class LabelStudy:
 
 def labels(
     asked: LabelStudy,
-    dataset: Dataset,
-    split: Split,
+    data: SplitDataset,
     folder: Path,
     *,
     where: Where | None = None,
@@ -122,7 +122,7 @@ def labels(
 
     Args:
         asked: which contenders, and how many labels.
-        dataset, split: labelled images are drawn from its training images.
+        data: labelled images are drawn from its training images.
         folder: of the study; a finished one answers at once, and finished runs are reused.
         where: the executor.
         command: what reproduces it, for the record.
@@ -134,33 +134,29 @@ def labels(
     """
     started = time.perf_counter() if started is None else started
     asked.check()
-    part = part_that_judges(split)
+    part = part_that_judges(data.split)
     entries = contenders(asked.models, asked.values)
-    counts, notes = _counts(asked, dataset, split)
-    seen = split if part == "validation" else without_validation(dataset, split)
-    fewest = with_train(dataset, seen, draw_labelled_subset(dataset, split, counts[0], 0))
+    counts, notes = _counts(asked, data)
+    visible = data if part == "validation" else without_validation(data)
+    fewest = with_train(visible, draw_labelled_subset(data, counts[0], 0))
     for one in entries:
-        check(one.recipe, dataset, fewest)
+        check(one.recipe, fewest)
 
     def work() -> dict[str, Any]:
         drawn = {
-            count: {
-                seed: draw_labelled_subset(dataset, split, count, seed)
-                for seed in range(asked.seeds)
-            }
+            count: {seed: draw_labelled_subset(data, count, seed) for seed in range(asked.seeds)}
             for count in counts
         }
         grid = Grid(_variants(entries, drawn), tuple(range(asked.seeds)))
         if follow(grid, folder) is None and asked.time_limit is not None:
-            _fit_features(grid, entries, dataset, seen, asked.time_limit, started)
-        _compute_features(grid, entries, dataset, seen)
-        with open_executor(where or Where(), dataset, seen) as executor:
+            _fit_features(grid, entries, visible, asked.time_limit, started)
+        _compute_features(grid, entries, visible)
+        with open_executor(where or Where(), visible) as executor:
             grid = plan_grid(
                 grid.variants,
                 grid.seeds,
                 asked.time_limit,
-                dataset,
-                seen,
+                visible,
                 folder,
                 executor.slots,
                 started,
@@ -168,7 +164,7 @@ def labels(
             )
             run_grid(grid, executor, folder, "labels")
         facts = common_facts(grid, part, asked.time_limit, time.perf_counter() - started)
-        found = [_curve(one, grid, dataset, part, folder) for one in entries]
+        found = [_curve(one, grid, data.dataset, part, folder) for one in entries]
         kept = sorted({one.per_class for one in grid.variants})
         right = grid.correct(part)
         correct = {
@@ -182,13 +178,13 @@ def labels(
             [
                 *grid.notes,
                 *(one_seed if asked.seeds == 1 else []),
-                *_about_validation(split, part),
+                *_about_validation(data.split, part),
                 *_failures(grid),
             ]
         )
         return {
             **facts,
-            "classes": len(dataset.class_names),
+            "classes": len(data.class_names),
             "contenders": found,
             **said,
             "notes": notes,
@@ -197,21 +193,19 @@ def labels(
     digests = [
         one.recipe.digest for one in entries
     ]  # a file of that name may hold another recipe by now
-    return answer(
-        "labels", {**asked.as_json(), "recipes": digests}, dataset, split, folder, command, work
-    )
+    return answer("labels", {**asked.as_json(), "recipes": digests}, data, folder, command, work)
 
 
-def _counts(asked: LabelStudy, dataset: Dataset, split: Split) -> tuple[list[int], list[str]]:
+def _counts(asked: LabelStudy, data: SplitDataset) -> tuple[list[int], list[str]]:
     """The numbers of labels that the data can give, ascending, and what is to be said about the others."""
-    most = max_labels_per_class(dataset, split)
+    most = max_labels_per_class(data)
     wanted = sorted(
         set(asked.per_class or (USUAL_PER_CLASS if most >= USUAL_PER_CLASS[1] else FEW_PER_CLASS))
     )
     counts = [count for count in wanted if count <= most]
     if len(counts) < 2:
         raise InputError(
-            f"the smallest class of {dataset.name} has {most:,} different training image{'s' * (most != 1)}, so no curve can be "
+            f"the smallest class of {data.dataset.name} has {most:,} different training image{'s' * (most != 1)}, so no curve can be "
             f"drawn through {_numbers(wanted)} labels a class.",
             f"Give --per-class with two or more numbers up to {most:,}, or add images.",
         )
@@ -248,11 +242,10 @@ def _variants(
     ]
 
 
-def _union(grid: Grid, dataset: Dataset, seen: Split) -> Split:
-    """All images that any run of the grid will look at, as one split."""
+def _union(grid: Grid, data: SplitDataset) -> SplitDataset:
+    """Return all images that any run of the grid will read, as one split."""
     return with_train(
-        dataset,
-        seen,
+        data,
         np.unique(
             np.concatenate([one.train[seed] for one in grid.variants for seed in grid.seeds])
         ),
@@ -262,8 +255,7 @@ def _union(grid: Grid, dataset: Dataset, seen: Split) -> Split:
 def _fit_features(
     grid: Grid,
     entries: Sequence[Contender],
-    dataset: Dataset,
-    seen: Split,
+    data: SplitDataset,
     time_limit: float,
     started: float,
 ) -> None:
@@ -275,11 +267,11 @@ def _fit_features(
     }
     if not frozen:
         return
-    an_image = sum(seconds_per_image(recipe, dataset, seen) for recipe in frozen.values())
+    an_image = sum(seconds_per_image(recipe, data) for recipe in frozen.values())
 
     def total() -> float:
-        union = _union(grid, dataset, seen)
-        return an_image * (len(union.train) + len(union.validation) + len(union.test))
+        split = _union(grid, data).split
+        return an_image * (len(split.train) + len(split.validation) + len(split.test))
 
     left = _SHARE_FOR_FEATURES * (time_limit - (time.perf_counter() - started))
     shrink(grid, total, left)
@@ -290,16 +282,14 @@ def _fit_features(
         )
 
 
-def _compute_features(
-    grid: Grid, entries: Sequence[Contender], dataset: Dataset, seen: Split
-) -> None:
+def _compute_features(grid: Grid, entries: Sequence[Contender], data: SplitDataset) -> None:
     """Features of all images at once, before the runs that share them; the recipes say at which size images are shown."""
-    union = _union(grid, dataset, seen)
+    union = _union(grid, data)
     decided: dict[str, Recipe] = {}
     for one in entries:
         if one.recipe.net.is_pretrained or one.recipe.on_features:
             progress.say(f"{one.name}: features, once for all runs")
-        decided[one.name] = with_features(one.recipe, dataset, union)
+        decided[one.name] = with_features(one.recipe, union)
     for variant in grid.variants:
         variant.recipe = decided[variant.of]
 

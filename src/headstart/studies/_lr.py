@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from headstart import progress
-from headstart.data import Dataset, Split
+from headstart.data import SplitDataset
 from headstart.errors import InputError
 from headstart.evaluation import PairedComparison, accuracy_interval, comparisons_with
 from headstart.execution import Where, open_executor
@@ -99,8 +99,7 @@ class RateStudy:
 
 def lr(
     asked: RateStudy,
-    dataset: Dataset,
-    split: Split,
+    data: SplitDataset,
     folder: Path,
     *,
     where: Where | None = None,
@@ -111,7 +110,7 @@ def lr(
 
     Args:
         asked: which rates.
-        dataset, split: shared by all runs.
+        data: shared by all runs.
         folder: of the study; a finished one answers at once, and finished runs are reused.
         where: the executor.
         command: what reproduces it, for the record.
@@ -122,12 +121,12 @@ def lr(
     """
     started = time.perf_counter() if started is None else started
     asked.check()
-    part = part_that_judges(split)
-    check(asked.recipe(), dataset, split)
+    part = part_that_judges(data.split)
+    check(asked.recipe(), data)
 
     def work() -> dict[str, Any]:
-        base = with_features(asked.recipe(), dataset, split)
-        with open_executor(where or Where(), dataset, split) as executor:
+        base = with_features(asked.recipe(), data)
+        with open_executor(where or Where(), data) as executor:
             variants = [
                 Variant(f"lr-{rate:g}", base.model_copy(update={"lr": rate}), _rank(rate, base))
                 for rate in asked.all_rates()
@@ -136,19 +135,15 @@ def lr(
                 variants,
                 tuple(range(asked.seeds)),
                 asked.time_limit,
-                dataset,
-                split,
+                data,
                 folder,
                 executor.slots,
                 started,
             )
             run_grid(grid, executor, folder, "lr")
         progress.say(f"range test, {_RANGE_TESTS} times")
-        tests = [
-            range_test(grid.variants[0].recipe, dataset, split, seed)
-            for seed in range(_RANGE_TESTS)
-        ]
-        rates = _rates(grid, part, dataset, split, folder)
+        tests = [range_test(grid.variants[0].recipe, data, seed) for seed in range(_RANGE_TESTS)]
+        rates = _rates(grid, part, data, folder)
         said = _finding(rates, tests, base, grid, part)
         facts = common_facts(grid, part, asked.time_limit, time.perf_counter() - started)
         recipe = {
@@ -158,7 +153,7 @@ def lr(
         }
         return {**facts, **recipe, "rates": rates, **said}
 
-    return answer("lr", asked.as_json(), dataset, split, folder, command, work)
+    return answer("lr", asked.as_json(), data, folder, command, work)
 
 
 def _rank(rate: float, base: Recipe) -> int:
@@ -167,15 +162,13 @@ def _rank(rate: float, base: Recipe) -> int:
     return 0 if any(near) else 1
 
 
-def _rates(
-    grid: Grid, part: str, dataset: Dataset, split: Split, folder: Path
-) -> list[dict[str, Any]]:
+def _rates(grid: Grid, part: str, data: SplitDataset, folder: Path) -> list[dict[str, Any]]:
     """What each rate led to; the best one by validation loss, and each other's difference to it.
 
     As good as the best is what is not shown to be worse and has an accuracy within the best one's interval: with few seeds the
     first alone would hold for rates that nobody would call as good.
     """
-    chance = _loss_of_knowing_nothing(dataset, split)
+    chance = _loss_of_knowing_nothing(data)
     correct = grid.correct(part)
     learnt = {
         one.name: _mean_loss(one) for one in grid.variants if one.runs and not _broke(one, chance)
@@ -232,9 +225,9 @@ def _broke(one: Variant, chance: float) -> bool:
     )
 
 
-def _loss_of_knowing_nothing(dataset: Dataset, split: Split) -> float:
+def _loss_of_knowing_nothing(data: SplitDataset) -> float:
     """Cross-entropy of always predicting the frequencies of the classes: their entropy."""
-    shares = np.bincount(dataset.labels[split.train]) / len(split.train)
+    shares = np.bincount(data.train_labels) / len(data.split.train)
     shares = shares[shares > 0]
     return float(-(shares * np.log(shares)).sum())
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from headstart import progress, store
-from headstart.data import Dataset, Split
+from headstart.data import SplitDataset
 from headstart.execution import Job
 from headstart.training import identity
 
@@ -18,7 +18,7 @@ _WHERE = (
 )  # beside the study: single runs, and the runs of other studies
 
 
-def adopt(jobs: Sequence[Job], dataset: Dataset, split: Split, folder: Path) -> None:
+def adopt(jobs: Sequence[Job], data: SplitDataset, folder: Path) -> None:
     """Copy, into the folders of these jobs, finished runs of the same recipe, data, split and seed from beside the study.
 
     Copied, not linked: a study stays whole when another one is removed.
@@ -29,7 +29,7 @@ def adopt(jobs: Sequence[Job], dataset: Dataset, split: Split, folder: Path) -> 
         if job.folder.exists():
             continue
         known = _finished_runs(folder) if known is None else known
-        asked = identity(job.recipe, dataset, job.split_of(dataset, split), job.seed)
+        asked = identity(job.recipe, job.visible_data(data), job.seed)
         if (found := known.get(_mark(asked))) is not None:
             store.copy_folder(found, job.folder)
             count += 1

@@ -10,15 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from headstart import store
-from headstart.data import Dataset, Split, describe, write_split
+from headstart.data import Split, SplitDataset, describe, write_split
 from headstart.errors import InputError
 
 
 def answer(
     study: str,
     asked: Mapping[str, Any],
-    dataset: Dataset,
-    split: Split,
+    data: SplitDataset,
     folder: Path,
     command: str,
     work: Callable[[], Mapping[str, Any]],
@@ -34,7 +33,7 @@ def answer(
     Raises:
         InputError: another study, or things that are no study, are in the folder. ResourceError: another process has it.
     """
-    identity = {**asked, "dataset": dataset.fingerprint, "split": split.fingerprint}
+    identity = {**asked, "dataset": data.dataset.fingerprint, "split": data.split.fingerprint}
     if (finding := finished(folder, study, identity)) is not None:
         return finding
     with store.claim(folder):
@@ -48,18 +47,18 @@ def answer(
                 folder / "budget.json"
             )  # the plan of an interrupted study that this one takes over
         store.write_json(folder / "study.json", begun)
-        write_split(split, dataset, folder)
+        write_split(data, folder)
         facts = {
             "study": study,
             "headstart": version("headstart"),
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
             "command": command,
             "dataset": {
-                **describe(dataset, split),
+                **describe(data),
                 "counts": {
-                    "train": len(split.train),
-                    "validation": len(split.validation),
-                    "test": len(split.test),
+                    "train": len(data.split.train),
+                    "validation": len(data.split.validation),
+                    "test": len(data.split.test),
                 },
             },
             "report": str(folder / "report.html"),

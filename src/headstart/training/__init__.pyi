@@ -3,6 +3,9 @@ from ._estimate import (
     expected_seconds as expected_seconds,
     work_of as work_of,
 )
+from ._job import (
+    TrainingJob as TrainingJob,
+)
 from ._network_summary import (
     network_layers as network_layers,
 )

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headstart.classifier import Calibration, Familiarity, Preprocessing, Training, Use
-from headstart.data import Dataset, Split
+from headstart.data import Split, SplitDataset
 from headstart.evaluation import apply_temperature, compute_metrics, fit_temperature
 from headstart.training._inputs import Source
 from headstart.training._state import State
@@ -21,8 +21,7 @@ _FEWEST_IMAGES = 100  # fewer say nothing about one in a hundred
 def use_of(
     state: State,
     source: Source,
-    dataset: Dataset,
-    split: Split,
+    data: SplitDataset,
     validation: NDArray[np.float32] | None,
     measured: dict[str, Any],
 ) -> Use:
@@ -37,15 +36,15 @@ def use_of(
     }
     return Use(
         preprocessing=Preprocessing(
-            **{key: dataset.options.get(key) for key in Preprocessing.model_fields}
+            **{key: data.dataset.options.get(key) for key in Preprocessing.model_fields}
         ),
         calibration=None
         if validation is None
-        else _calibration(dataset.labels[split.validation], validation),
-        familiarity=_familiarity(state, source, split),
+        else _calibration(data.validation_labels, validation),
+        familiarity=_familiarity(state, source, data.split),
         training=Training(
-            dataset=dataset.name,
-            train_images=len(split.train),
+            dataset=data.dataset.name,
+            train_images=len(data.split.train),
             epochs=state.plan.epochs,
             seconds=round(state.seconds + state.reused_seconds, 3),
             validation_accuracy=accuracies["validation"],

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 
 from headstart.classifier import prepare_process, untrained
-from headstart.data import Dataset, Split
+from headstart.data import Dataset, SplitDataset
 from headstart.features import usual_side_px
 from headstart.models import BackboneOptions, summarise_layers
 from headstart.models.recipes import Recipe, resolve
@@ -19,13 +19,13 @@ from headstart.training._timing import measure
 _OF_A_STEP, _OF_A_WEIGHT = 1e8, 200
 
 
-def expected_seconds(recipe: Recipe, dataset: Dataset, split: Split) -> float:
+def expected_seconds(recipe: Recipe, data: SplitDataset) -> float:
     """What one run will take on this machine, from a few timed steps and predictions; features of a backbone are computed."""
     prepare_process()
-    recipe = resolve(recipe, len(split.train), dataset.class_names)
-    classifier, source = prepare(recipe, dataset, split, 0)
-    plan = plan_steps(recipe, len(split.train))
-    return measure(plan, classifier, source, dataset, split).of(plan)
+    recipe = resolve(recipe, len(data.split.train), data.class_names)
+    classifier, source = prepare(recipe, data, 0)
+    plan = plan_steps(recipe, len(data.split.train))
+    return measure(plan, classifier, source, data).of(plan)
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from headstart.classifier import (
     outputs_for,
     to_probabilities,
 )
-from headstart.data import Dataset, Split, take, without_test
+from headstart.data import Dataset, SplitDataset, take, without_test
 from headstart.features import Features, choose_side_px, compute_features, shown_at, solve_head
 from headstart.models import (
     BackboneOptions,
@@ -152,48 +152,46 @@ class CachedFeatures:
         return 1000 * (seconds / images + self.features.seconds / len(self.features.rows))
 
 
-def prepare(recipe: Recipe, dataset: Dataset, split: Split, seed: int) -> tuple[Classifier, Source]:
+def prepare(recipe: Recipe, data: SplitDataset, seed: int) -> tuple[Classifier, Source]:
     """A classifier before its training and what it learns from: what is measured on images, is measured on training images."""
     if recipe.on_features:
-        classifier, source = _on_features(recipe, dataset, split, seed)
+        classifier, source = _on_features(recipe, data, seed)
     elif isinstance(recipe.net, BackboneOptions):
-        classifier, source = _on_a_backbone(recipe, recipe.net, dataset, split, seed)
+        classifier, source = _on_a_backbone(recipe, recipe.net, data, seed)
     else:
-        classifier, source = _on_pixels(recipe, dataset, split, seed)
+        classifier, source = _on_pixels(recipe, data, seed)
     if source.shown:
         progress.say(source.shown["shown"])
     return classifier.to(best_device()).to(memory_format=torch.channels_last), source
 
 
-def _on_features(
-    recipe: Recipe, dataset: Dataset, split: Split, seed: int
-) -> tuple[Classifier, Source]:
+def _on_features(recipe: Recipe, data: SplitDataset, seed: int) -> tuple[Classifier, Source]:
     assert isinstance(recipe.net, BackboneOptions)
-    side_px = _distributed.agreed(choose_side_px(recipe, dataset, split, recipe.time_limit))
+    side_px = _distributed.agreed(choose_side_px(recipe, data, recipe.time_limit))
     with _distributed.first_goes_first():
-        features = compute_features(recipe, dataset, split, seed, side_px)
+        features = compute_features(recipe, data, seed, side_px)
     front = StandardisedBackbone(features.backbone)
-    front.fit(features.of(split.train))
+    front.fit(features.of(data.split.train))
     net = build_head(
-        features.backbone.num_features, outputs_for(len(dataset.class_names)), recipe.net, seed
+        features.backbone.num_features, outputs_for(len(data.class_names)), recipe.net, seed
     )
-    classifier = Classifier(front, net, recipe, dataset.class_names, dataset.image_shape)
+    classifier = Classifier(front, net, recipe, data.class_names, data.image_shape)
     return classifier, CachedFeatures(
-        features, front, shown_at(recipe, features.backbone, dataset.image_shape)
+        features, front, shown_at(recipe, features.backbone, data.image_shape)
     )
 
 
 def _on_a_backbone(
-    recipe: Recipe, options: BackboneOptions, dataset: Dataset, split: Split, seed: int
+    recipe: Recipe, options: BackboneOptions, data: SplitDataset, seed: int
 ) -> tuple[Classifier, Source]:
     """A backbone that will learn. A pretrained one begins with a head that is fitted to its features as they are.
 
     From a random head, the first gradients would spoil the features before the head makes sense of them: LP-FT, Kumar et al.
     (2022), arXiv:2202.10054.
     """
-    side_px = choose_side_px(recipe, dataset, split, None)
+    side_px = choose_side_px(recipe, data, None)
     backbone = load_backbone(recipe.model, options, side_px, seed)
-    head = build_head(backbone.num_features, outputs_for(len(dataset.class_names)), options, seed)
+    head = build_head(backbone.num_features, outputs_for(len(data.class_names)), options, seed)
     net, seconds, reused = (
         BackboneWithHead(backbone, head, trains_batch_norm=not options.pretrained),
         0.0,
@@ -203,7 +201,7 @@ def _on_a_backbone(
         # At the same side: another one has other features, and a time limit would choose one of its own.
         frozen = options.model_copy(update={"transfer": "frozen", "input_px": side_px})
         probe = recipe.model_copy(update={"net": frozen, "l2": None})
-        fitted, source = _on_features(probe, dataset, without_test(dataset, split), seed)
+        fitted, source = _on_features(probe, without_test(data), seed)
         fitted.to(best_device())
         front = fitted.front
         assert isinstance(front, StandardisedBackbone)
@@ -211,30 +209,31 @@ def _on_a_backbone(
         net.mean.copy_(front.mean)
         net.std.copy_(front.std)
         if options.head == "linear":
-            solve_head(fitted, source.inputs(split.train), dataset.labels[split.train], probe)
+            solve_head(
+                fitted,
+                source.inputs(data.split.train),
+                data.train_labels,
+                probe,
+            )
             head.load_state_dict(fitted.net.state_dict())
         seconds, reused = source.seconds, source.reused_seconds
-    classifier = Classifier(
-        front := Shown(net), net, recipe, dataset.class_names, dataset.image_shape
-    )
+    classifier = Classifier(front := Shown(net), net, recipe, data.class_names, data.image_shape)
     return classifier, Pixels(
-        dataset, front, seconds, reused, shown_at(recipe, backbone, dataset.image_shape)
+        data.dataset, front, seconds, reused, shown_at(recipe, backbone, data.image_shape)
     )
 
 
-def _on_pixels(
-    recipe: Recipe, dataset: Dataset, split: Split, seed: int
-) -> tuple[Classifier, Source]:
-    count = max(64, min(_STATISTICS_IMAGES, _STATISTICS_BYTES // int(np.prod(dataset.image_shape))))
-    drawn = np.random.default_rng(seed).permutation(split.train)[:count]
-    front = Standardise(dataset.image_shape[2])
-    front.fit(take(dataset.images, np.sort(drawn)))
+def _on_pixels(recipe: Recipe, data: SplitDataset, seed: int) -> tuple[Classifier, Source]:
+    count = max(64, min(_STATISTICS_IMAGES, _STATISTICS_BYTES // int(np.prod(data.image_shape))))
+    drawn = np.random.default_rng(seed).permutation(data.split.train)[:count]
+    front = Standardise(data.image_shape[2])
+    front.fit(take(data.dataset.images, np.sort(drawn)))
     net = build_network(
-        recipe.model, recipe.net, dataset.image_shape, outputs_for(len(dataset.class_names)), seed
+        recipe.model, recipe.net, data.image_shape, outputs_for(len(data.class_names)), seed
     )
     if isinstance(net, Cnn):
         sample = np.sort(drawn[: min(_WHITENING_IMAGES, max(64, count // 4))])
-        net.whitening.fit(front(as_floats(take(dataset.images, sample), torch.device("cpu"))))
-    return Classifier(front, net, recipe, dataset.class_names, dataset.image_shape), Pixels(
-        dataset, front
+        net.whitening.fit(front(as_floats(take(data.dataset.images, sample), torch.device("cpu"))))
+    return Classifier(front, net, recipe, data.class_names, data.image_shape), Pixels(
+        data.dataset, front
     )

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from headstart.classifier import Classifier, as_floats, untrained
-from headstart.data import Dataset, Split, take
+from headstart.data import Dataset, SplitDataset, take
 from headstart.features import choose_side_px
 from headstart.models import Layer, summarise_layers
 from headstart.models.recipes import Recipe, resolve
@@ -31,14 +31,12 @@ def describe_network(classifier: Classifier, dataset: Dataset) -> list[Layer]:
     ]
 
 
-def network_layers(recipe: Recipe, dataset: Dataset, split: Split) -> list[dict[str, Any]]:
+def network_layers(recipe: Recipe, data: SplitDataset) -> list[dict[str, Any]]:
     """The layers that a recipe trains on this dataset, as in `metrics.json`; nothing is trained."""
-    return [
-        layer.as_json() for layer in describe_network(_untrained(recipe, dataset, split), dataset)
-    ]
+    return [layer.as_json() for layer in describe_network(_untrained(recipe, data), data.dataset)]
 
 
-def _untrained(recipe: Recipe, dataset: Dataset, split: Split) -> Classifier:
-    recipe = resolve(recipe, len(split.train), dataset.class_names)
-    side_px = choose_side_px(recipe, dataset, split, None) if recipe.net.is_backbone else None
-    return untrained(recipe, dataset.class_names, dataset.image_shape, side_px)
+def _untrained(recipe: Recipe, data: SplitDataset) -> Classifier:
+    recipe = resolve(recipe, len(data.split.train), data.class_names)
+    side_px = choose_side_px(recipe, data, None) if recipe.net.is_backbone else None
+    return untrained(recipe, data.class_names, data.image_shape, side_px)

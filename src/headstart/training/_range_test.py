@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from headstart.classifier import prepare_process
-from headstart.data import Dataset, Split
+from headstart.data import SplitDataset
 from headstart.models.recipes import Recipe, resolve
 from headstart.training._augment import Draws
 from headstart.training._inputs import prepare
@@ -39,8 +39,7 @@ class RangeTest:
 
 def range_test(
     recipe: Recipe,
-    dataset: Dataset,
-    split: Split,
+    data: SplitDataset,
     seed: int,
     *,
     lowest: float = 1e-6,
@@ -56,28 +55,28 @@ def range_test(
     """
     prepare_process()
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
-        recipe = resolve(recipe, len(split.train), dataset.class_names)
-        plan = plan_steps(recipe, len(split.train))
-        classifier, source = prepare(recipe, dataset, split, seed)
+        recipe = resolve(recipe, len(data.split.train), data.class_names)
+        plan = plan_steps(recipe, len(data.split.train))
+        classifier, source = prepare(recipe, data, seed)
         classifier.train()
         optimizers = make_optimizers(classifier.net, recipe)
-        loss_of = loss_function(recipe, dataset.labels[split.train], len(dataset.class_names))
+        loss_of = loss_function(recipe, data.train_labels, len(data.class_names))
         rates, losses, mean = [], [], 0.0
         order = np.empty(0, np.int64)
         for step, rate in enumerate(np.geomspace(lowest, highest, steps).tolist()):
             epoch, within = divmod(step, plan.steps_per_epoch)
             if within == 0:
                 order = torch.randperm(
-                    len(split.train), generator=generator(seed, "order", epoch)
+                    len(data.split.train), generator=generator(seed, "order", epoch)
                 ).numpy()
-            rows = split.train[order[within * plan.batch : (within + 1) * plan.batch]]
+            rows = data.split.train[order[within * plan.batch : (within + 1) * plan.batch]]
             for group in (group for optimizer in optimizers for group in optimizer.param_groups):
                 group["lr"] = rate / recipe.lr * group["peak_lr"]
             torch.manual_seed(seed_of(seed, "dropout", step))
             seen = update(
                 classifier.logits,
                 source.batch(rows, recipe, Draws(seed, step, epoch)),
-                labels_of(dataset, rows),
+                labels_of(data.dataset, rows),
                 loss_of,
                 optimizers,
             )

@@ -24,7 +24,7 @@ from headstart.classifier import (
     self_test,
     use_bfloat16,
 )
-from headstart.data import Dataset, Split
+from headstart.data import SplitDataset
 from headstart.errors import InputError, RunFailed, Stopped, TooLittleMemory
 from headstart.evaluation import compute_metrics
 from headstart.features import solve_head
@@ -37,6 +37,7 @@ from headstart.training._augment import Draws
 from headstart.training._calibration import use_of
 from headstart.training._checkpoints import FOLDER, Checkpoints, final_state
 from headstart.training._inputs import Source, prepare
+from headstart.training._job import TrainingJob
 from headstart.training._loss import labels_of, loss_function, update
 from headstart.training._network_summary import describe_network
 from headstart.training._observe import Watch, watched
@@ -62,31 +63,15 @@ WORTH_SAYING_SECONDS = 2.0
 _NO_MEMORY = ("can't allocate memory", "bad_alloc", "could not create a primitive")
 
 
-def train(
-    recipe: Recipe,
-    dataset: Dataset,
-    split: Split,
-    seed: int,
-    folder: Path,
-    command: str = "",
-    *,
-    repeat: Path | None = None,
-    after: Path | None = None,
-) -> dict[str, Any]:
-    """Train one model and leave its results in `folder`.
+def train(job: TrainingJob) -> dict[str, Any]:
+    """Train one model and leave its results in `job.folder`.
 
     A run that was stopped or killed goes on from its last checkpoint, and on a processor ends with the weights it would have
     had. Under torchrun all processes train one model together, and the first one writes.
 
     Args:
-        recipe: how; what it leaves open is decided here, from the data and the time, and written down before the first step.
-        dataset, split: on what; the test part is looked at once, at the end.
-        seed: of initial weights, order of images and augmentation. On a processor, the same seed and number of threads give the
-            same weights bit for bit, unless a time limit decides how many steps there are.
-        folder: the run folder; a finished run of the same recipe, data and seed answers at once.
-        command: the command line that does the same, for the record.
-        repeat: another run of the same recipe, data and seed, whose steps are taken again: also those that a time limit decided.
-        after: a finished run from whose end this one goes on; the same recipe but for more epochs.
+        job: What to train. On a CPU, the same seed and number of threads give the same weights bit for bit, unless a time
+            limit decides the number of steps. A folder that holds the same run, finished, is read instead of trained again.
 
     Returns:
         The summary that `headstart train --json` prints.
@@ -96,70 +81,77 @@ def train(
         ResourceError: the folder is in use or cannot be written; Stopped: a signal asked to stop, and all is saved.
     """
     started = time.perf_counter()
-    asked = identity(recipe, dataset, split, seed, after)
-    if (metrics := finished(folder, asked)) is not None and not (folder / FOLDER).exists():
-        return _again(folder, metrics)
-    check(recipe, dataset, split)
+    asked = identity(job.recipe, job.data, job.seed, job.after)
+    if (metrics := finished(job.folder, asked)) is not None and not (job.folder / FOLDER).exists():
+        return _again(job.folder, metrics)
+    check(job.recipe, job.data)
     with (
         _distributed.joined(),
-        _distributed.claimed(folder),
+        _distributed.claimed(job.folder),
         _explained_memory(),
         _own_random_numbers(),
     ):
         if _distributed.agreed(
-            (metrics := finished(folder, asked)) is not None
+            (metrics := finished(job.folder, asked)) is not None
         ):  # by another process, or killed right after
             if _distributed.is_first():
-                Checkpoints(folder).keep_final(folder)
-            return _again(folder, _distributed.agreed(metrics or {}))
+                Checkpoints(job.folder).keep_final(job.folder)
+            return _again(job.folder, _distributed.agreed(metrics or {}))
         prepare_process()
-        changed = begin(folder, asked, dataset, split) if _distributed.is_first() else []
+        changed = begin(job.folder, asked, job.data) if _distributed.is_first() else []
         written = _distributed.agreed(
-            read_plan(folder, asked) or (_plan_of(repeat, asked) if repeat else None)
+            read_plan(job.folder, asked) or (_plan_of(job.repeat, asked) if job.repeat else None)
         )
         recipe = (
-            written["recipe"] if written else resolve(recipe, len(split.train), dataset.class_names)
+            written["recipe"]
+            if written
+            else resolve(job.recipe, len(job.data.split.train), job.data.class_names)
         )
-        classifier, source = prepare(recipe, dataset, split, seed)
+        classifier, source = prepare(recipe, job.data, job.seed)
         net = _distributed.shared(classifier.net)
-        plan = written_plan(recipe, written) if written else plan_steps(recipe, len(split.train))
+        plan = (
+            written_plan(recipe, written)
+            if written
+            else plan_steps(recipe, len(job.data.split.train))
+        )
         state = State(classifier, make_optimizers(classifier.net, recipe), plan)
-        if after is not None:
-            _go_on_from(after, state)
+        if job.after is not None:
+            _go_on_from(job.after, state)
         if written is None:
-            cost = measure(plan, classifier, source, dataset, split)
+            cost = measure(plan, classifier, source, job.data)
             fit_to_time(plan, started, cost)
             if _distributed.count() > 1:
                 plan.deadline = None  # each process has its own clock: what they agreed on stays
-            _say_cost(plan, cost, len(split.train))
+            _say_cost(plan, cost, len(job.data.split.train))
         if _distributed.is_first():
-            write_plan(folder, asked, plan, classifier)
-        checkpoints = Checkpoints(folder)
-        if not (resumed := _resume(checkpoints, state)) and after is None:
+            write_plan(job.folder, asked, plan, classifier)
+        checkpoints = Checkpoints(job.folder)
+        if not (resumed := _resume(checkpoints, state)) and job.after is None:
             state.reused_seconds = source.reused_seconds
-        rewrite = functools.partial(write_plan, folder, asked, plan, classifier)
+        rewrite = functools.partial(write_plan, job.folder, asked, plan, classifier)
         spent = time.perf_counter() - started
-        with watched(folder, state.curve) as watch:
+        with watched(job.folder, state.curve) as watch:
             _fit(
                 state,
                 net,
                 source,
-                dataset,
-                split,
-                seed,
-                folder,
+                job.data,
+                job.seed,
+                job.folder,
                 checkpoints,
                 rewrite,
                 spent,
-                command,
+                job.command,
                 watch,
             )
             doubts = [*(changed if resumed else []), *watch.problems]
-            metrics = _finish(state, source, dataset, split, seed, folder, command, resumed, doubts)
+            metrics = _finish(
+                state, source, job.data, job.seed, job.folder, job.command, resumed, doubts
+            )
             if _distributed.is_first():
-                checkpoints.keep_final(folder)
+                checkpoints.keep_final(job.folder)
             watch.end(metrics)
-        return _summary(folder, metrics, watch, reused=False)
+        return _summary(job.folder, metrics, watch, reused=False)
 
 
 def _summary(
@@ -203,26 +195,26 @@ def _explained_memory() -> Iterator[None]:
         raise
 
 
-def check(recipe: Recipe, dataset: Dataset, split: Split) -> None:
+def check(recipe: Recipe, data: SplitDataset) -> None:
     """Whether this recipe can be trained on these data; nothing is written, no feature computed.
 
     Raises:
         InputError: too few classes or images, images too small for the network, or nothing for `patience` or `target` to watch.
     """
     for key in ("patience", "target"):
-        if getattr(recipe, key) is not None and not len(split.validation):
+        if getattr(recipe, key) is not None and not len(data.split.validation):
             raise InputError(
                 f"--{key} watches validation images, but the split has none.",
                 "Give --validation 0.15, say.",
             )
-    present = len(np.unique(dataset.labels[split.train]))
+    present = len(np.unique(data.train_labels))
     if present < 2:
         raise InputError(
-            f"the training images of {dataset.name} show {present} class, but classification needs two or more.",
+            f"the training images of {data.dataset.name} show {present} class, but classification needs two or more.",
             "Give a dataset with at least two classes, or a larger --train-images.",
         )
-    resolved = resolve(recipe, len(split.train), dataset.class_names)
-    if recipe.model == "cnn" and min(resolved.batch or 1, len(split.train)) < 2:
+    resolved = resolve(recipe, len(data.split.train), data.class_names)
+    if recipe.model == "cnn" and min(resolved.batch or 1, len(data.split.train)) < 2:
         raise InputError(
             "model cnn normalises over a batch, which needs two images or more.",
             "Give --batch 2 or more.",
@@ -249,8 +241,8 @@ def check(recipe: Recipe, dataset: Dataset, split: Split) -> None:
             build_network(
                 recipe.model,
                 recipe.net,
-                dataset.image_shape,
-                outputs_for(len(dataset.class_names)),
+                data.image_shape,
+                outputs_for(len(data.class_names)),
                 0,
             )
 
@@ -316,8 +308,7 @@ def _fit(
     state: State,
     net: torch.nn.Module,
     source: Source,
-    dataset: Dataset,
-    split: Split,
+    data: SplitDataset,
     seed: int,
     folder: Path,
     checkpoints: Checkpoints,
@@ -329,7 +320,7 @@ def _fit(
     """The training loop. What step k draws follows from seed and k, so a position is all that a resumed run needs."""
     plan, classifier = state.plan, state.classifier
     recipe, optimizers = plan.recipe, state.optimizers
-    loss_of = loss_function(recipe, dataset.labels[split.train], len(dataset.class_names))
+    loss_of = loss_function(recipe, data.train_labels, len(data.class_names))
     forward = functools.partial(classifier.logits, through=net)
     order, epoch = np.empty(0, np.int64), -1
     clock = time.perf_counter() - (0 if state.seconds else seconds_before) - state.seconds
@@ -343,11 +334,11 @@ def _fit(
             if plan.epoch != epoch:
                 epoch = plan.epoch
                 order = torch.randperm(
-                    len(split.train), generator=generator(seed, "order", epoch)
+                    len(data.split.train), generator=generator(seed, "order", epoch)
                 ).numpy()
             first = plan.done % plan.steps_per_epoch * plan.batch
             rows, rate, draws = (
-                split.train[order[first : first + plan.batch]],
+                data.split.train[order[first : first + plan.batch]],
                 plan.rate(),
                 Draws(seed, plan.done, epoch),
             )
@@ -357,13 +348,17 @@ def _fit(
             if recipe.optimizer == "lbfgs":
                 rows = np.sort(rows)  # so that no seed has a say
                 outcome = solve_head(
-                    classifier, source.inputs(rows), dataset.labels[rows], recipe, loss_of.weights
+                    classifier,
+                    source.inputs(rows),
+                    data.dataset.labels[rows],
+                    recipe,
+                    loss_of.weights,
                 )
             else:
                 outcome = update(
                     forward,
                     source.batch(rows, recipe, draws),
-                    labels_of(dataset, rows),
+                    labels_of(data.dataset, rows),
                     loss_of,
                     optimizers,
                 )
@@ -374,7 +369,7 @@ def _fit(
                 rewrite_plan()
                 task.resize(plan.steps * plan.batch)
             if plan.is_epoch_end:
-                judged = _judge(state, source, dataset, split)
+                judged = _judge(state, source, data)
                 state.seconds = time.perf_counter() - clock
                 row = state.end_epoch(recipe.lr * rate, judged)
                 task.note(_note(row, plan, state.seconds))
@@ -395,16 +390,14 @@ def _fit(
         state.validation = None
 
 
-def _judge(
-    state: State, source: Source, dataset: Dataset, split: Split
-) -> tuple[float, float] | None:
+def _judge(state: State, source: Source, data: SplitDataset) -> tuple[float, float] | None:
     """Loss and accuracy on the validation images."""
-    if not len(split.validation):
+    if not len(data.split.validation):
         return None
     before = time.perf_counter()
-    state.validation = _predict(state.classifier, source, split.validation)
+    state.validation = _predict(state.classifier, source, data.split.validation)
     state.predict_seconds = time.perf_counter() - before
-    judged = compute_metrics(dataset.labels[split.validation], state.validation)
+    judged = compute_metrics(data.validation_labels, state.validation)
     return judged.loss, judged.accuracy
 
 
@@ -457,8 +450,7 @@ def _stopped(signum: int, state: State, folder: Path, command: str) -> Stopped:
 def _finish(
     state: State,
     source: Source,
-    dataset: Dataset,
-    split: Split,
+    data: SplitDataset,
     seed: int,
     folder: Path,
     command: str,
@@ -472,7 +464,7 @@ def _finish(
     parts: dict[str, tuple[NDArray[np.int64], NDArray[np.float32]]] = {}
     measured: dict[str, Any] = {"validation": None, "test": None}
     ms_per_image, spent = None, state.predict_seconds
-    for part, rows in (("validation", split.validation), ("test", split.test)):
+    for part, rows in (("validation", data.split.validation), ("test", data.split.test)):
         if len(rows):
             if part == "test" or state.validation is None:
                 before = time.perf_counter()
@@ -483,14 +475,14 @@ def _finish(
             ms_per_image = source.ms_per_image(spent, len(rows))
             parts[part] = (rows, probabilities)
             measured[part] = {
-                **compute_metrics(dataset.labels[rows], probabilities).as_json(),
-                "classes": list(dataset.class_names),
+                **compute_metrics(data.dataset.labels[rows], probabilities).as_json(),
+                "classes": list(data.class_names),
             }
     if _distributed.is_first():
         classifier.use = use_of(
-            state, source, dataset, split, parts.get("validation", (None, None))[1], measured
+            state, source, data, parts.get("validation", (None, None))[1], measured
         )
-    layers = describe_network(classifier, dataset)
+    layers = describe_network(classifier, data.dataset)
     metrics = {
         "model": plan.recipe.model,
         "command": command,
@@ -521,9 +513,9 @@ def _finish(
     }
     if _distributed.is_first():
         write_curves(folder, state.curve)
-        write_predictions(folder, dataset, parts)
+        write_predictions(folder, data.dataset, parts)
         if parts:
-            write_gallery(folder, dataset, *list(parts.values())[-1], seed)
+            write_gallery(folder, data.dataset, *list(parts.values())[-1], seed)
         save_classifier(classifier, folder)
         store.write_json(folder / "metrics.json", metrics)
     return metrics

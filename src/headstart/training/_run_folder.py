@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headstart import progress, store
-from headstart.data import Dataset, Split, describe, take, write_split
+from headstart.data import Dataset, SplitDataset, describe, take, write_split
 from headstart.errors import InputError
 from headstart.evaluation import choose_gallery
 from headstart.models.recipes import Recipe, read_recipe, with_net
@@ -42,7 +42,7 @@ _VERSIONS_OF = ("headstart", "torch", "timm", "numpy", "scikit-learn", "scipy", 
 
 
 def identity(
-    recipe: Recipe, dataset: Dataset, split: Split, seed: int, after: Path | None = None
+    recipe: Recipe, data: SplitDataset, seed: int, after: Path | None = None
 ) -> dict[str, Any]:
     """What makes a run this run: recipe x dataset x split x seed; and the weights of the run it goes on from, if any."""
     origin = (
@@ -55,8 +55,8 @@ def identity(
         "recipe": recipe.model_dump(mode="json"),
         "digest": recipe.digest,
         "seed": seed,
-        "dataset": dataset.fingerprint,
-        "split": split.fingerprint,
+        "dataset": data.dataset.fingerprint,
+        "split": data.split.fingerprint,
     }
 
 
@@ -108,7 +108,7 @@ def _difference(found: object, wanted: object) -> str:
     )
 
 
-def begin(folder: Path, asked: dict[str, Any], dataset: Dataset, split: Split) -> list[str]:
+def begin(folder: Path, asked: dict[str, Any], data: SplitDataset) -> list[str]:
     """Write what the run is before it starts, so that a folder is never a riddle.
 
     Returns:
@@ -117,8 +117,8 @@ def begin(folder: Path, asked: dict[str, Any], dataset: Dataset, split: Split) -
     store.clear_debris(folder)
     now, before = environment(), store.read_json_or(folder / "environment.json", {})
     store.write_json(folder / "recipe.json", asked)
-    store.write_json(folder / "data.json", describe(dataset, split))
-    write_split(split, dataset, folder)
+    store.write_json(folder / "data.json", describe(data))
+    write_split(data, folder)
     store.write_json(folder / "environment.json", now)
     changed = [
         f"{key} {before[key]} before, {now[key]} now"

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headstart.classifier import Classifier, StandardisedBackbone
-from headstart.data import Dataset, Split
+from headstart.data import SplitDataset
 from headstart.features import seconds_to_solve
 from headstart.training import _distributed
 from headstart.training._augment import Draws
@@ -26,26 +26,26 @@ _LONG_STEP = (
 _KEPT_FOR_WRITING = 0.5  # seconds, or a twentieth of the limit if that is less
 
 
-def measure(
-    plan: Plan, classifier: Classifier, source: Source, dataset: Dataset, split: Split
-) -> Cost:
+def measure(plan: Plan, classifier: Classifier, source: Source, data: SplitDataset) -> Cost:
     """Time a few steps and predictions; the classifier itself stays as it is."""
     limit = plan.recipe.time_limit
     seconds = _SECONDS_FOR_TIMING if limit is None else _SHARE_FOR_TIMING * limit
     trial = copy.deepcopy(classifier).train()
-    step = _seconds_per_step(plan, trial, source, dataset, split, seconds)
-    judged = np.concatenate([split.validation, split.test])
+    step = _seconds_per_step(plan, trial, source, data, seconds)
+    judged = np.concatenate([data.split.validation, data.split.test])
     image = _seconds_per_prediction(trial.eval(), source, judged, seconds) if len(judged) else 0.0
     writing = _KEPT_FOR_WRITING if limit is None else min(_KEPT_FOR_WRITING, 0.05 * limit)
     share = 1 / _distributed.count()
     found = Cost(
-        step, image * share * len(split.validation), image * share * len(split.test) + writing
+        step,
+        image * share * len(data.split.validation),
+        image * share * len(data.split.test) + writing,
     )
     return _distributed.agreed(found)
 
 
 def _seconds_per_step(
-    plan: Plan, trial: Classifier, source: Source, dataset: Dataset, split: Split, seconds: float
+    plan: Plan, trial: Classifier, source: Source, data: SplitDataset, seconds: float
 ) -> float:
     if plan.recipe.optimizer == "lbfgs":
         size = (
@@ -53,16 +53,16 @@ def _seconds_per_step(
             if isinstance(trial.front, StandardisedBackbone)
             else 0
         )
-        return seconds_to_solve(len(split.train), size, len(dataset.class_names), plan.recipe)
+        return seconds_to_solve(len(data.split.train), size, len(data.class_names), plan.recipe)
     optimizers = make_optimizers(trial.net, plan.recipe)
-    loss_of = loss_function(plan.recipe, dataset.labels[split.train], len(dataset.class_names))
-    rows, times = split.train[: plan.batch], [0.0]
+    loss_of = loss_function(plan.recipe, data.train_labels, len(data.class_names))
+    rows, times = data.split.train[: plan.batch], [0.0]
     while len(times) < 4 or (len(times) < 11 and sum(times) < 1.0):
         start = time.perf_counter()
         update(
             trial.logits,
             source.batch(rows, plan.recipe, Draws(0, 0, 0)),
-            labels_of(dataset, rows),
+            labels_of(data.dataset, rows),
             loss_of,
             optimizers,
         )

@@ -18,7 +18,7 @@ from torch.export import Dim
 
 from headstart import progress, store
 from headstart.classifier import Classifier, file_about, load_classifier
-from headstart.data import Dataset, Split, take
+from headstart.data import SplitDataset, take
 from headstart.deploy._model import Form
 from headstart.deploy.export._int8 import CALIBRATION_IMAGES, quantise
 from headstart.deploy.export._network import Network
@@ -38,7 +38,7 @@ OPSET = 20
 
 
 def export(
-    run: Path, dataset: Dataset, split: Split, out: Path, form: Form = "onnx", *, int8: bool = False
+    run: Path, data: SplitDataset, out: Path, form: Form = "onnx", *, int8: bool = False
 ) -> dict[str, Any]:
     """Write a run's classifier as one file: uint8 `(N, H, W, C)` in, probabilities `(N, K)` and familiarity `(N,)` out.
 
@@ -61,8 +61,8 @@ def export(
     classifier.recipe = classifier.recipe.model_copy(
         update={"precision": "float32"}
     )  # as the file computes
-    part, rows = real_images(dataset, split)
-    images = take(dataset.images, rows)
+    part, rows = real_images(data)
+    images = take(data.dataset.images, rows)
     wanted = as_trained(classifier, images)
     content = _as_onnx(classifier) if form == "onnx" else _as_torch(classifier)
     answer = _of_onnx(content, out.name) if form == "onnx" else _of_torch(content)
@@ -76,8 +76,8 @@ def export(
             answer,
             wanted[0],
             images,
-            dataset.labels[rows],
-            sample_of(dataset, split.train, CALIBRATION_IMAGES),
+            data.dataset.labels[rows],
+            sample_of(data.dataset, data.split.train, CALIBRATION_IMAGES),
         )
     return {
         "run": str(run),

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from headstart import progress
 from headstart.classifier import Classifier
-from headstart.data import Dataset, Split, take
+from headstart.data import Dataset, SplitDataset, take
 from headstart.errors import RunFailed
 from headstart.evaluation import apply_temperature
 
@@ -51,10 +51,12 @@ class Parity:
         return asdict(self)
 
 
-def real_images(dataset: Dataset, split: Split) -> tuple[str, NDArray[np.int64]]:
+def real_images(data: SplitDataset) -> tuple[str, NDArray[np.int64]]:
     """Up to 2,000 validation images; of a run without them, training images. Test images are not for choosing."""
     part, rows = (
-        ("validation", split.validation) if len(split.validation) else ("train", split.train)
+        ("validation", data.split.validation)
+        if len(data.split.validation)
+        else ("train", data.split.train)
     )
     return part, np.sort(np.random.default_rng(0).permutation(rows)[:_MOST_IMAGES])
 

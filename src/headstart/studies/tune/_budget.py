@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from headstart.data import Dataset, Split
+from headstart.data import Dataset, SplitDataset
 from headstart.models.recipes import Recipe, resolve
 from headstart.training import work_of
 
@@ -12,7 +12,7 @@ _BACKWARD = 3  # forward and backward pass in units of a forward one; backward c
 
 
 def within_budget(
-    recipe: Recipe, defaults: Recipe, epochs: float, dataset: Dataset, split: Split
+    recipe: Recipe, defaults: Recipe, epochs: float, data: SplitDataset
 ) -> Recipe | None:
     """The recipe with as many epochs as the defaults' multiply-adds in `epochs` epochs pay for, and never more than `epochs`.
 
@@ -24,10 +24,10 @@ def within_budget(
     Raises:
         InputError: the images are too small for this network.
     """
-    images, judged = len(split.train), len(split.validation)
-    recipe = resolve(recipe, images, dataset.class_names)
-    step, judging = _costs(recipe, dataset, images, judged)
-    usual_step, usual_judging = _costs(defaults, dataset, images, judged)
+    images, judged = len(data.split.train), len(data.split.validation)
+    recipe = resolve(recipe, images, data.class_names)
+    step, judging = _costs(recipe, data.dataset, images, judged)
+    usual_step, usual_judging = _costs(defaults, data.dataset, images, judged)
     steps = max(1, images // _batch(recipe, images))
     budget = (
         epochs * usual_step * max(1, images // _batch(defaults, images))

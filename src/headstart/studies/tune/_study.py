@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from headstart import progress
-from headstart.data import Dataset, Split
+from headstart.data import SplitDataset
 from headstart.errors import InputError
 from headstart.execution import Where, open_executor
 from headstart.formatting import approximate_duration
@@ -27,8 +27,7 @@ from headstart.training import check
 
 def tune(
     asked: Tuning,
-    dataset: Dataset,
-    split: Split,
+    data: SplitDataset,
     folder: Path,
     *,
     where: Where | None = None,
@@ -39,7 +38,7 @@ def tune(
 
     Args:
         asked: what to tune.
-        dataset, split: validation images choose; test images are read by the retrained recipes only.
+        data: validation images choose; test images are read by the retrained recipes only.
         folder: of the study; a finished one answers at once.
         where: the executor.
         command: what reproduces it, for the record.
@@ -53,40 +52,50 @@ def tune(
     """
     started = time.perf_counter() if started is None else started
     asked.check()
-    if not len(split.validation):
+    if not len(data.split.validation):
         raise InputError(
             "there are no validation images, so no recipe can be chosen.",
             "Give --validation a fraction above 0.",
         )
     defaults = resolve(
-        by_steps(asked.model, asked.values, asked.preset), len(split.train), dataset.class_names
+        by_steps(asked.model, asked.values, asked.preset),
+        len(data.split.train),
+        data.class_names,
     )
-    check(defaults, dataset, split)
+    check(defaults, data)
 
     def work() -> dict[str, Any]:
         with (
             open_ledger(asked.storage, name, folder) as ledger,
-            open_executor(where or Where(), dataset, split) as executor,
+            open_executor(where or Where(), data) as executor,
         ):
-            search = Search(asked, defaults, dataset, split, folder, ledger, executor, started)
+            search = Search(asked, defaults, data, folder, ledger, executor, started)
             search.run()
             if (finding := _of_another_machine(ledger, search)) is not None:
                 return finding
-            entries = _retrain(search, dataset, split, folder)
+            entries = _retrain(search, data, folder)
             finding = make_finding(
-                entries, [], asked.time_limit, "test" if len(split.test) else "validation", folder
+                entries,
+                [],
+                asked.time_limit,
+                "test" if len(data.split.test) else "validation",
+                folder,
             )
             finding |= what_the_search_says(search, entries, finding)
             finding["budget"] |= {"seconds_spent": round(search.clock(), 1)}
             search.trials.remember("finding", plain(finding))
             return finding
 
-    identity = {**asked.as_json(), "dataset": dataset.fingerprint, "split": split.fingerprint}
+    identity = {
+        **asked.as_json(),
+        "dataset": data.dataset.fingerprint,
+        "split": data.split.fingerprint,
+    }
     name = f"headstart-{hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]}"
-    return answer("tune", asked.as_json(), dataset, split, folder, command, work)
+    return answer("tune", asked.as_json(), data, folder, command, work)
 
 
-def _retrain(search: Search, dataset: Dataset, split: Split, folder: Path) -> list[Entry]:
+def _retrain(search: Search, data: SplitDataset, folder: Path) -> list[Entry]:
     """The best recipe and the defaults, over seeds that chose nothing."""
     asked, best, epochs = search.asked, search.best(), search.plan["epochs"]
     variants = [Variant("defaults", search.defaults.model_copy(update={"epochs": epochs}))]
@@ -97,7 +106,7 @@ def _retrain(search: Search, dataset: Dataset, split: Split, folder: Path) -> li
     grid = Grid(variants, tuple(range(asked.seed + 1, asked.seed + 1 + asked.seeds)))
     seconds = search.plan["seconds"] * len(grid.seeds) * len(variants) / search.executor.slots
     progress.say(f"retraining over {asked.seeds} new seeds, about {approximate_duration(seconds)}.")
-    take_over(grid, dataset, split, folder)
+    take_over(grid, data, folder)
     run_grid(grid, search.executor, folder, "retraining")
     return [
         Entry(

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from headstart import progress
-from headstart.data import Dataset, Split, without_test
+from headstart.data import SplitDataset, without_test
 from headstart.errors import InputError, RunFailed
 from headstart.execution import Executor, Job, Outcome, run_all
 from headstart.features import prepare_features
@@ -41,18 +41,17 @@ class Search:
         self,
         asked: Tuning,
         defaults: Recipe,
-        dataset: Dataset,
-        split: Split,
+        data: SplitDataset,
         folder: Path,
         ledger: Ledger,
         executor: Executor,
         started: float,
     ) -> None:
         self.asked, self.folder, self.executor = asked, folder, executor
-        self.dataset, self.split = dataset, without_test(dataset, split)
+        self.data = without_test(data)
         if defaults.net.is_backbone:
-            defaults, _ = prepare_features(defaults, dataset, split, asked.seed, None)
-        self.defaults = with_depth(defaults, dataset.image_shape)
+            defaults, _ = prepare_features(defaults, data, asked.seed, None)
+        self.defaults = with_depth(defaults, data.image_shape)
         self.space = asked.make_space(self.defaults)
         self.trials = ledger.trials("rung0", self.space, self.defaults, asked.seed)
         chosen = Space(lambda draw: {"trial": draw.suggest_int("trial", 0, _MOST_TRIALS)}, {})
@@ -96,11 +95,11 @@ class Search:
             values = {key: value for key, value in values.items() if key != "momentum"}
         recipe = with_depth(
             by_steps(self.asked.model, {**usual, **values}, self.asked.preset),
-            self.dataset.image_shape,
+            self.data.image_shape,
         )
         if self.defaults.net.is_backbone:
             recipe = with_net(recipe, **self.defaults.net.model_dump(include={"input_px"}))
-        return within_budget(recipe, self.defaults, epochs, self.dataset, self.split)
+        return within_budget(recipe, self.defaults, epochs, self.data)
 
     def best(self) -> Trial:
         """The trial with the lowest validation loss among those that got farthest.
@@ -156,7 +155,7 @@ class Search:
         """Epochs and numbers of recipes; with a time limit, whole runs are short enough for the last rung and the finals."""
         asked, epochs = self.asked, self.defaults.epochs
         assert epochs is not None
-        whole = expected_seconds(self.defaults, self.dataset, self.split)
+        whole = expected_seconds(self.defaults, self.data)
         if asked.time_limit is not None:
             runs = (_LAST_RUNG + 1 + 2 * asked.seeds) / self.executor.slots
             affordable = (1 - _SEARCH_ENDS) * asked.time_limit / max(1.0, runs)

@@ -1,0 +1,33 @@
+"""A training job: everything that defines a run, and the folder that holds its results."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from headstart.data import SplitDataset
+from headstart.models.recipes import Recipe
+
+
+@dataclass(frozen=True)
+class TrainingJob:
+    """One run to train.
+
+    Attributes:
+        recipe: How to train. The run decides what the recipe leaves open, from the data and the time limit.
+        data: The images. Test images are read once, at the end.
+        seed: Seed of the initial weights, the order of images and the augmentation.
+        folder: The run folder.
+        command: The command line that does the same, for the record.
+        repeat: Folder of a run of the same recipe, data and seed, whose steps are repeated, also those that a time limit
+            decided.
+        after: Folder of a finished run to continue with more epochs of the same recipe.
+    """
+
+    recipe: Recipe
+    data: SplitDataset
+    seed: int
+    folder: Path
+    command: str = ""
+    repeat: Path | None = None
+    after: Path | None = None
