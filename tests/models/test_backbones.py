@@ -180,7 +180,7 @@ def test_a_model_of_the_hub_is_pinned_to_a_commit_and_a_hash(
     assert isinstance(options, TimmOptions)
     assert hub.asked == [("timm/test_resnet.r160_in1k", "model.safetensors", None)]
     assert options.revision == "abc123" and (options.weights or "").startswith("sha256:")
-    assert load_backbone("timm/test_resnet", options, 64, 0).size > 0
+    assert load_backbone("timm/test_resnet", options, 64, 0).num_features > 0
 
 
 def test_without_a_network_the_error_says_what_works(
