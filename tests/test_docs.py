@@ -5,12 +5,18 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
+import numpy as np
 import pytest
 import typer
+from PIL import Image
 
+import headstart
 from headstart import cli
 
 ROOT = Path(__file__).parents[1]
@@ -42,6 +48,30 @@ def test_the_examples_in_python_run(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert {"wrong", "finding", "search", "logits"} <= set(names)
     assert tuple(names["logits"].shape) == (4, 10)  # type: ignore[attr-defined]
     assert (tmp_path / "runs" / "mine" / "model.safetensors").exists()
+
+
+@pytest.mark.parametrize("resize", ["pad", "crop"])
+def test_the_onnx_example_resizes_as_predict_does(
+    tmp_path: Path, resize: Literal["pad", "crop"]
+) -> None:
+    """An image of another shape than those of the run gets the probability that `predict` gives."""
+    digits = headstart.load("digits", image_size=8, resize=resize)
+    run = headstart.train(digits, model="mlp", epochs=1, out=tmp_path / "run")
+    model = headstart.export(run.folder, data=digits, out=tmp_path / "model.onnx")["onnx"]
+    picture = tmp_path / "wide.png"
+    pixels = np.random.default_rng(0).integers(0, 256, (12, 24)).astype(np.uint8)
+    Image.fromarray(pixels).save(picture)
+    expected = headstart.predict(model, str(picture))["predictions"][0]
+
+    text = (ROOT / "docs" / "use.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```python\n(# with_onnx_alone\.py\n.*?)```", text, re.DOTALL)
+    script = tmp_path / "example.py"
+    script.write_text(example, encoding="utf-8")
+    words = [sys.executable, str(script), model, str(picture)]
+    output = subprocess.run(words, capture_output=True, text=True, check=True).stdout
+
+    label = expected["label"]
+    assert output.splitlines()[0] == f"{label} {expected['probabilities'][label]:.1%}"
 
 
 @each_page
