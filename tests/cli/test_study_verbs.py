@@ -60,7 +60,7 @@ def test_lr_and_effects_print_a_table_and_where_the_report_is(headstart: Command
             ("tune", "digits", "--space", "nowhere.toml"),
             "nowhere.toml cannot be read: No such file",
         ),
-        (("tune", "digits", "--also", "colours"), "nothing called 'colours' to search"),
+        (("tune", "digits", "--also", "colours"), "unknown group 'colours' to search"),
         (("tune", "digits", "--trials", 0), "--trials is 0"),
         (("tune", "digits", "--time-limit", "soon"), "the time limit is 'soon'"),
         (("tune", "digits", "--workers", 0), "--workers is 0"),
@@ -76,14 +76,14 @@ def test_lr_and_effects_print_a_table_and_where_the_report_is(headstart: Command
             "there is no Ray cluster to be had with --ray 127.0.0.1:1",
         ),
         (("labels", "digits", "--per-class", "10,many"), "--per-class holds 'many'"),
-        (("labels", "digits", "--models", "cnn:quick"), "there is no preset 'quick'"),
+        (("labels", "digits", "--models", "cnn:quick"), "unknown preset 'quick'"),
         (
             ("labels", "digits", "--models", "mlp", "--set", "target=0.9"),
             "would stop by validation images",
         ),
-        (("effects", "digits", "--of", "colour"), "there is no knob 'colour'"),
+        (("effects", "digits", "--of", "colour"), "unknown hyper-parameter 'colour'"),
         (("effects", "nowhere", "--of", "dropout"), "nowhere"),
-        (("compare", "digits", "--models", "cnn:quick,mlp"), "there is no preset 'quick'"),
+        (("compare", "digits", "--models", "cnn:quick,mlp"), "unknown preset 'quick'"),
     ],
 )
 def test_a_bad_input_is_named_with_status_2(

@@ -236,7 +236,10 @@ def test_without_test_images_validation_judges_and_the_sentence_says_so(
         (Comparison(("cnn",), (), None), "needs one seed or more"),
         (Comparison(("cnn", "resnet"), (0,), None), "no model 'resnet'"),
         (Comparison(("cnn", "mlp"), (0,), None, {"input_px": 64}), "no option 'input_px'"),
-        (Comparison(("cnn", "mlp"), (0,), None, {"epochs": -1}), "option epochs is -1"),
+        (
+            Comparison(("cnn", "mlp"), (0,), None, {"epochs": -1}),
+            "invalid epochs: expected a value greater than 0, got -1",
+        ),
     ],
 )
 def test_what_cannot_be_compared_is_refused_before_any_work(

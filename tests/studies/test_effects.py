@@ -15,7 +15,7 @@ from headstart.models import MODELS
 from headstart.models.recipes import make_recipe, resolve, with_depth
 from headstart.studies import EffectStudy, _effects, effects
 from headstart.studies._grid import Variant
-from headstart.studies._knobs import KNOBS, knobs_of, turned
+from headstart.studies._knobs import changed_recipe, changes_of, knobs_of
 
 
 def quick(*of: str, **changes: Any) -> EffectStudy:
@@ -62,16 +62,16 @@ def test_every_turn_of_every_model_is_a_recipe(model: str) -> None:
         resolve(make_recipe(model, {"epochs": 2.0}), 5000, ("shirt", "coat")), (28, 28, 1)
     )
     for knob in knobs_of(model, None):
-        for _, _, change in KNOBS[knob](base):
-            recipe = turned(base, change, {"epochs": 2.0}, "balanced")
+        for _, _, change in changes_of(base, knob):
+            recipe = changed_recipe(base, change, {"epochs": 2.0}, "balanced")
             assert set(recipe.changes_from(base)) >= set(change), knob
             assert recipe.epochs == base.epochs
 
 
 def test_another_optimizer_comes_with_its_own_usual_rate() -> None:
     base = resolve(make_recipe("cnn"), 5000, ("1", "2"))
-    assert turned(base, {"optimizer": "adam"}, {"lr": 0.3}, "balanced").lr == 1e-3
-    assert turned(base, {"dropout": 0.2}, {"lr": 0.3}, "balanced").lr == 0.3
+    assert changed_recipe(base, {"optimizer": "adam"}, {"lr": 0.3}, "balanced").lr == 1e-3
+    assert changed_recipe(base, {"dropout": 0.2}, {"lr": 0.3}, "balanced").lr == 0.3
 
 
 def test_a_depth_that_was_left_open_is_turned_from_what_it_comes_to(
@@ -92,7 +92,10 @@ def test_a_depth_that_was_left_open_is_turned_from_what_it_comes_to(
         (EffectStudy("efficientnet-lite0", ("layers",)), "has no layers"),
         (quick(), "--of is empty"),
         (quick("dropout", seeds=0), "--seeds is 0"),
-        (quick("dropout", values={"nodes": -3}), "option nodes is -3"),
+        (
+            quick("dropout", values={"nodes": -3}),
+            "invalid nodes: expected a value greater than or equal to 1, got -3",
+        ),
     ],
 )
 def test_what_cannot_be_asked_is_refused_before_any_work(asked: EffectStudy, message: str) -> None:

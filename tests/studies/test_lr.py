@@ -141,7 +141,7 @@ def test_a_time_limit_costs_seeds_first_then_half_decades_then_length(
     [
         (quick(0.1), "needs two or more"),
         (quick(0.1, 0.01, seeds=0), "--seeds is 0"),
-        (quick(0.1, 1000.0), "option lr is 1000"),
+        (quick(0.1, 1000.0), "invalid lr: expected a value less than or equal to 100, got 1000"),
         (quick(0.1, 0.01, model="mpl"), "no model 'mpl'"),
     ],
 )

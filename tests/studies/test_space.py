@@ -8,7 +8,13 @@ import pytest
 
 from headstart.errors import InputError
 from headstart.models import MODELS
-from headstart.models.recipes import PRESETS, by_steps, default_space, resolve, with_depth
+from headstart.models.recipes import (
+    PRESETS,
+    default_space,
+    make_iterative_recipe,
+    resolve,
+    with_depth,
+)
 from headstart.studies import read_space
 from headstart.studies.tune._space import Defaults, make_space
 
@@ -54,7 +60,7 @@ def test_a_file_that_is_no_space_is_an_error(
     [
         ({"learning_rte": [0.1]}, "model mlp has no 'learning_rte' to search"),
         ({"epochs": [1, 2]}, "all recipes of a study get the same budget"),
-        ({"nodes": [32, -1]}, "option nodes is -1"),
+        ({"nodes": [32, -1]}, "invalid nodes: expected a value greater than or equal to 1, got -1"),
         ({"lr": {"low": 0.1, "high": 0.01}}, "the range of 'lr'"),
         ({"lr": {"low": 0, "high": 0.1, "log": True}}, "the range of 'lr'"),
         ({"lr": {"low": 0.01, "top": 0.1}}, "the range of 'lr'"),
@@ -71,7 +77,7 @@ def test_a_bad_space_is_refused_before_any_work(given: dict[str, object], messag
 def test_every_model_has_a_space_of_its_own_that_holds_what_the_usual_notebooks_vary(
     model: str,
 ) -> None:
-    space = default_space(with_depth(by_steps(model), (28, 28, 1)))
+    space = default_space(with_depth(make_iterative_recipe(model), (28, 28, 1)))
     make_space(model, space, {})
     assert space["lr"]["low"] <= 1e-4 and space["lr"]["high"] >= 1e-1
     assert {"adam", "sgd", "rmsprop"} <= set(space["optimizer"])
@@ -91,7 +97,9 @@ def test_the_models_own_space_holds_the_very_recipe_that_the_search_starts_from(
 ) -> None:
     if preset != "balanced" and model.startswith("cnn-"):
         pytest.skip("published networks have no presets")
-    recipe = with_depth(resolve(by_steps(model, None, preset), 50_000, ("1", "2")), (28, 28, 1))
+    recipe = with_depth(
+        resolve(make_iterative_recipe(model, None, preset), 50_000, ("1", "2")), (28, 28, 1)
+    )
     extras = () if model == "efficientnet-lite0" else ("augmentation", "label_smoothing")
     space, defaults = make_space(model, default_space(recipe, extras), {}), Defaults(recipe)
     assert space.draw(defaults) == {key: recipe.flat()[key] for key in defaults.drawn}
@@ -99,16 +107,16 @@ def test_the_models_own_space_holds_the_very_recipe_that_the_search_starts_from(
 
 def test_extras_come_on_request_where_the_model_has_them() -> None:
     assert {"shift", "rotation", "label_smoothing"} <= set(
-        default_space(by_steps("mlp"), ("augmentation", "label_smoothing"))
+        default_space(make_iterative_recipe("mlp"), ("augmentation", "label_smoothing"))
     )
-    with pytest.raises(InputError, match="takes no augmentation"):
-        default_space(by_steps("efficientnet-lite0"), ("augmentation",))
+    with pytest.raises(InputError, match="does not use augmentation"):
+        default_space(make_iterative_recipe("efficientnet-lite0"), ("augmentation",))
     with pytest.raises(InputError, match="did you mean 'augmentation'"):
-        default_space(by_steps("mlp"), ("augmentatoin",))
+        default_space(make_iterative_recipe("mlp"), ("augmentatoin",))
 
 
 def test_the_defaults_are_drawn_as_near_as_the_space_allows() -> None:
-    recipe = by_steps("mlp", {"batch": 100})
+    recipe = make_iterative_recipe("mlp", {"batch": 100})
     space = make_space(
         "mlp",
         {

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from headstart.models.recipes._recipe import Recipe, make_recipe
+from headstart.models.recipes import Recipe, make_recipe
 from headstart.training._augment import Draws, augment
 
 

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from headstart.models import CnnOptions, build_network
-from headstart.models.recipes._recipe import make_recipe
+from headstart.models.recipes import make_recipe
 from headstart.training._optimizers import Muon, make_optimizers, orthogonalised
 
 

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from headstart.models.recipes._recipe import make_recipe, resolve
+from headstart.models.recipes import make_recipe, resolve
 from headstart.training._plan import Cost, Plan, fit_to_time, plan_steps, rate_at
 
 

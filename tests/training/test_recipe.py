@@ -81,7 +81,7 @@ def test_an_option_that_this_model_lacks_is_an_error() -> None:
     ],
 )
 def test_a_value_out_of_range_names_its_key(key: str, value: object) -> None:
-    with pytest.raises(InputError, match=f"option {key} is") as caught:
+    with pytest.raises(InputError, match=f"^invalid {key}: expected ") as caught:
         make_recipe("cnn", {key: value})
     assert f"--{key}" in caught.value.hint
 

@@ -14,6 +14,10 @@ from ._layer_summary import (
     Layer as Layer,
     summarise_layers as summarise_layers,
 )
+from ._option_metadata import (
+    Neighbours as Neighbours,
+    Option as Option,
+)
 from ._options import (
     MODELS as MODELS,
     TRANSFER_MODES as TRANSFER_MODES,

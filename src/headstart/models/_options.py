@@ -10,11 +10,55 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from headstart.errors import InputError, did_you_mean
+from headstart.models._option_metadata import BACKBONE, NETWORK, Neighbours, Option, Range
 
 Activation = Literal["relu", "tanh", "gelu"]
 Width = Annotated[int, Field(ge=1, le=8192)]
 Rate = Annotated[float, Field(ge=0, lt=1)]
+InputSize = Annotated[int, Field(ge=16, le=512)]
+Pooling = Literal["avg", "max", "flatten"]
 LINEAR = "linear"
+
+_LAYERS = Option(
+    "Hidden layers (mlp) or blocks (cnn).",
+    NETWORK,
+    effects=Neighbours(least=1),
+)
+_NODES = Option(
+    "Units per hidden layer, or filters of the first block.",
+    NETWORK,
+    effects=Neighbours(least=4, doubled=True),
+)
+_ACTIVATION = Option(
+    "relu, tanh or gelu.",
+    NETWORK,
+    effects=("relu", "tanh", "gelu"),
+)
+_DROPOUT = Option(
+    "Fraction of the units dropped during training.",
+    NETWORK,
+    search=(0.0, 0.1, 0.2, 0.3, 0.5),
+    effects=(0.0, 0.2, 0.5),
+)
+_FILTERS = Option("Filters of both convolutions, such as 32,64.")
+_PADDING = Option("Padding of the convolutions: valid or same.")
+_HEAD_DROPOUT = Option("Dropout fraction before the last layer.")
+_INPUT_PX = Option("Image size that the backbone sees, in pixels.")
+_CUT = Option("Layer whose output is used as features; --summary lists the layers.", BACKBONE)
+_POOL = Option("How feature maps become a vector: avg, max or flatten.", BACKBONE)
+_HEAD = Option("linear, or dense layers and dropout such as 1024,d0.2,512.", BACKBONE)
+# Width, activation and depth: what the usual notebooks on digits and clothes vary.
+_SEARCHED_NODES = (32, 64, 128, 256, 512)
+_SEARCHED_ACTIVATION = _ACTIVATION.searched(("relu", "tanh", "gelu"))
+
+
+def _shallower(layers: int | None) -> Range | None:
+    """Return the depths to search around the depth of a cnn; None where it is left open or is one."""
+    if layers is None or layers == 1:
+        return None
+    return Range(max(1, layers - 2), layers)
+
+
 TRANSFER_MODES = ("frozen", "finetune", "scratch")  # of using a backbone
 
 
@@ -52,10 +96,10 @@ class MlpOptions(NetOptions):
     """The dense net: `layers` hidden layers of `nodes` units."""
 
     about: ClassVar[str] = "dense net on the pixels"
-    layers: Annotated[int, Field(ge=0, le=20)] = 2
-    nodes: Width = 512
-    activation: Activation = "relu"
-    dropout: Rate = 0.2
+    layers: Annotated[int, Field(ge=0, le=20), _LAYERS.searched(Range(1, 4))] = 2
+    nodes: Annotated[Width, _NODES.searched(_SEARCHED_NODES)] = 512
+    activation: Annotated[Activation, _SEARCHED_ACTIVATION] = "relu"
+    dropout: Annotated[Rate, _DROPOUT] = 0.2
 
 
 class CnnOptions(NetOptions):
@@ -65,15 +109,23 @@ class CnnOptions(NetOptions):
     """
 
     about: ClassVar[str] = "small convolutional net, our default"
-    layers: Annotated[int, Field(ge=1, le=6)] | None = (
-        None  # None: as many as the image has room for, three at 28 to 48 pixels
-    )
-    nodes: Annotated[int, Field(ge=4, le=1024)] = 32
-    activation: Activation = "relu"
-    dropout: Rate = 0.0
-    downsample: Literal["pool", "stride"] = (
-        "pool"  # a stride costs a third less time a step, and some accuracy in longer runs
-    )
+    # None: as many as the image has room for, three at 28 to 48 pixels.
+    layers: Annotated[
+        Annotated[int, Field(ge=1, le=6)] | None,
+        _LAYERS.searched(_shallower),
+    ] = None
+    nodes: Annotated[
+        int,
+        Field(ge=4, le=1024),
+        _NODES.searched((16, *_SEARCHED_NODES)),
+    ] = 32
+    activation: Annotated[Activation, _SEARCHED_ACTIVATION] = "relu"
+    dropout: Annotated[Rate, _DROPOUT] = 0.0
+    # A stride costs a third less time per step, and some accuracy in longer runs.
+    downsample: Annotated[
+        Literal["pool", "stride"],
+        Option("How a block halves the image: pool or stride."),
+    ] = "pool"
 
 
 def cnn_stem(image_shape: tuple[int, int, int]) -> tuple[int, int, int]:
@@ -99,65 +151,90 @@ class FashionOptions(NetOptions):
     about: ClassVar[str] = (
         "two convolutions of 128 filters and a dense layer, as published for Fashion-MNIST"
     )
-    filters: tuple[Width, Width] = (128, 128)
-    padding: Literal["valid", "same"] = "valid"
-    nodes: Width = 128
-    activation: Activation = "relu"
-    dropout: Rate = 0.25
-    head_dropout: Rate = 0.0
+    filters: Annotated[tuple[Width, Width], _FILTERS] = (128, 128)
+    padding: Annotated[Literal["valid", "same"], _PADDING] = "valid"
+    nodes: Annotated[Width, _NODES] = 128
+    activation: Annotated[Activation, _ACTIVATION] = "relu"
+    dropout: Annotated[Rate, _DROPOUT] = 0.25
+    head_dropout: Annotated[Rate, _HEAD_DROPOUT] = 0.0
 
 
 class SmallFashionOptions(FashionOptions):
     """The smaller published net: 32 and 64 filters, dense 256."""
 
     about: ClassVar[str] = "the smaller published Fashion-MNIST net: 32 and 64 filters, dense 256"
-    filters: tuple[Width, Width] = (32, 64)
-    padding: Literal["valid", "same"] = "same"
-    nodes: Width = 256
-    head_dropout: Rate = 0.3
+    filters: Annotated[tuple[Width, Width], _FILTERS] = (32, 64)
+    padding: Annotated[Literal["valid", "same"], _PADDING] = "same"
+    nodes: Annotated[Width, _NODES] = 256
+    head_dropout: Annotated[Rate, _HEAD_DROPOUT] = 0.3
 
 
 class ScenesOptions(NetOptions):
     """Six 3x3 convolutions and four dense layers, as in the published basic CNN for 150x150 scenes."""
 
     about: ClassVar[str] = "six convolutions and four dense layers, as published for 150x150 scenes"
-    dropout: Rate = 0.5
+    dropout: Annotated[Rate, _DROPOUT] = 0.5
 
 
 class BackboneOptions(NetOptions):
-    """A pretrained backbone with a head on its features, linear unless told otherwise.
-
-    Attributes:
-        transfer: frozen: the head alone learns; finetune: a linear head is fitted first, then all learns, the lowest layers
-            least (a head with hidden layers begins at random, at the full rate);
-            scratch: the same network from random weights learns as a whole, the control.
-        layer_decay: of finetune: the rate of each stage of the backbone, relative to the stage above it.
-        unfreeze: of finetune: part of the run until which all stages learn; they begin one after the other, from the top.
-        l2_sp: of finetune: decay towards the weights that it started from, instead of towards zero (Li et al. 2018, L2-SP).
-        pretrained: False is the control of a frozen backbone, random weights.
-        weights: None, the backbone's own; or of which file: a path as the user gives it, "sha256:…" in a finished recipe.
-        input_px: side at which the backbone sees images; None: by image size and time.
-        cut: name of the module whose output is the features; None: the whole backbone without its classifier.
-        pool: how a map becomes a vector; None: as the backbone does, and of a cut the average.
-        head: "linear", or hidden dense layers by their units, `d` and a rate for dropout: "1024,d0.2,512".
-        dropout: before the head; None: 0.5 below 20,000 training images, else none.
-    """
+    """A pretrained backbone with a head on its features, linear by default."""
 
     about: ClassVar[str] = (
         "EfficientNet-Lite with ImageNet weights: frozen, with a linear head, or fine-tuned"
     )
     is_backbone: ClassVar[bool] = True
-    transfer: Literal["frozen", "finetune", "scratch"] = "frozen"
-    layer_decay: Annotated[float, Field(gt=0, le=1)] = 0.7
-    unfreeze: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    l2_sp: Annotated[float, Field(ge=0, le=10)] = 0.0
-    pretrained: bool = True
-    weights: str | None = None
-    input_px: Annotated[int, Field(ge=16, le=512)] | None = None
-    cut: str | None = None
-    pool: Literal["avg", "max", "flatten"] | None = None
-    head: str = LINEAR
-    dropout: Rate | None = None
+
+    # finetune: a linear head is fitted first, then all layers learn, the lowest ones slowest. A head
+    # with hidden layers starts from random weights, at the full learning rate.
+    # scratch: the same network from random weights, all of it trained. It is the control.
+    transfer: Annotated[
+        Literal["frozen", "finetune", "scratch"],
+        Option(
+            "frozen (only the head learns), finetune (all layers) or scratch (random weights).",
+            BACKBONE,
+        ),
+    ] = "frozen"
+    layer_decay: Annotated[
+        float,
+        Field(gt=0, le=1),
+        Option(
+            "Fine-tuning: learning rate of each stage relative to the stage above it.",
+            # All layers of a network from random weights have one learning rate.
+            search={"finetune": (0.5, 0.6, 0.7, 0.8, 0.9, 1.0)},
+        ),
+    ] = 0.7
+    unfreeze: Annotated[
+        float,
+        Field(ge=0, lt=1),
+        Option(
+            "Fine-tuning: fraction of the run over which stages start to learn, from the top down."
+        ),
+    ] = 0.0
+    # Li et al. (2018), L2-SP.
+    l2_sp: Annotated[
+        float,
+        Field(ge=0, le=10),
+        Option("Fine-tuning: weight decay towards the pretrained weights instead of zero."),
+    ] = 0.0
+    pretrained: Annotated[
+        bool,
+        Option("Whether a frozen backbone has pretrained weights; false is the control."),
+    ] = True
+    # A path as the user gives it, "sha256:..." in a finished recipe. None: the published weights.
+    weights: Annotated[
+        str | None,
+        Option("Backbone weights: a .safetensors file with timm's parameter names.", BACKBONE),
+    ] = None
+    # None: chosen by image size and time.
+    input_px: Annotated[InputSize | None, _INPUT_PX] = None
+    # None: the whole backbone without its classifier.
+    cut: Annotated[str | None, _CUT] = None
+    # None: as the backbone does; the average after a cut.
+    pool: Annotated[Pooling | None, _POOL] = None
+    head: Annotated[str, _HEAD] = LINEAR
+    # None: 0 for a head that is solved for and from 20,000 training images; otherwise 0.5 on a frozen
+    # backbone and 0.2 on one that learns.
+    dropout: Annotated[Rate | None, _DROPOUT] = None
 
     @property
     def is_pretrained(self) -> bool:
@@ -223,14 +300,16 @@ def head_layers(head: str) -> list[int | float]:
 
 
 class TimmOptions(BackboneOptions):
-    """Any network of timm, by its name there; weights from the hub at a pin_weights revision, or from a file."""
+    """Any network of timm, by its name there; weights from the hub at a pinned revision, or from a file."""
 
     about: ClassVar[str] = (
         "any network of timm, frozen; its weights from the hub or from --weights FILE.safetensors"
     )
-    revision: str | None = (
-        None  # commit of the hub's repository; None: the newest when the recipe is made, then written down
-    )
+    # None: the newest commit when the recipe is made, which is then recorded.
+    revision: Annotated[
+        str | None,
+        Option("Commit of the hub's repository that holds the weights."),
+    ] = None
 
 
 class InceptionOptions(BackboneOptions):
@@ -239,11 +318,11 @@ class InceptionOptions(BackboneOptions):
     about: ClassVar[str] = (
         "InceptionV3 cut at mixed7 and six dense layers, as published for 150x150 scenes; needs --weights"
     )
-    input_px: Annotated[int, Field(ge=75, le=512)] | None = 150
-    cut: str | None = "Mixed_6e"  # what Keras calls mixed7
-    pool: Literal["avg", "max", "flatten"] | None = "flatten"
-    head: str = "1024,d0.2,1024,1024,1024,1024"
-    dropout: Rate | None = 0.0
+    input_px: Annotated[Annotated[int, Field(ge=75, le=512)] | None, _INPUT_PX] = 150
+    cut: Annotated[str | None, _CUT] = "Mixed_6e"  # what Keras calls mixed7
+    pool: Annotated[Pooling | None, _POOL] = "flatten"
+    head: Annotated[str, _HEAD] = "1024,d0.2,1024,1024,1024,1024"
+    dropout: Annotated[Rate | None, _DROPOUT] = 0.0
 
 
 MODELS: dict[str, type[NetOptions]] = {

@@ -15,7 +15,7 @@ from headstart.data import SplitDataset
 from headstart.errors import InputError, RunFailed
 from headstart.evaluation import PairedComparison, comparisons_with, diagnose_fit
 from headstart.execution import Where, open_executor
-from headstart.models.recipes import Recipe, by_steps, resolve, with_depth
+from headstart.models.recipes import Recipe, make_iterative_recipe, resolve, with_depth
 from headstart.studies._grid import (
     Grid,
     Variant,
@@ -26,7 +26,7 @@ from headstart.studies._grid import (
     scores,
     with_features,
 )
-from headstart.studies._knobs import KNOBS, knobs_of, turned, value_of
+from headstart.studies._knobs import changed_recipe, changes_of, knobs_of, value_of
 from headstart.studies._study_folder import answer, part_that_judges, plain
 from headstart.training import check, read_curves
 
@@ -69,7 +69,7 @@ class EffectStudy:
 
     def recipe(self) -> Recipe:
         """The recipe as it is; that of a linear head on frozen features learns by steps here."""
-        return by_steps(self.model, self.values, self.preset)
+        return make_iterative_recipe(self.model, self.values, self.preset)
 
     def as_json(self) -> dict[str, Any]:
         """What defines the study."""
@@ -167,8 +167,8 @@ def _turns(
     """All turns; later turns of a knob are the first to go where time is short. What these images do not allow is left out."""
     turns, variants, usual = [], [], with_depth(base, data.image_shape)
     for knob in knobs_of(asked.model, asked.of):
-        for rank, (label, value, change) in enumerate(KNOBS[knob](usual)):
-            recipe = turned(base, change, dict(asked.values), asked.preset)
+        for rank, (label, value, change) in enumerate(changes_of(usual, knob)):
+            recipe = changed_recipe(base, change, dict(asked.values), asked.preset)
             recipe = recipe.model_copy(
                 update={"net": recipe.net.model_copy(update=_decided_net(base, change))}
             )

@@ -1,63 +1,15 @@
-"""The knobs of a recipe, and what each may be turned to, one at a time."""
+"""The hyper-parameters that `effects` changes one at a time, and the values it changes them to."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from headstart.errors import InputError, did_you_mean
-from headstart.models import is_backbone
-from headstart.models.recipes import Recipe, keys_of, make_recipe
+from headstart.models import Neighbours, is_backbone
+from headstart.models.recipes import Recipe, all_options, keys_of, make_recipe, recipe_options
 
-Change = tuple[str, Any, dict[str, Any]]  # label, value, and the keys that change
-
-
-def _choices(key: str, values: tuple[Any, ...]) -> Callable[[Recipe], list[Change]]:
-    def found(recipe: Recipe) -> list[Change]:
-        usual = value_of(recipe, key)
-        return [(f"{key} {value}", value, {key: value}) for value in values if value != usual]
-
-    return found
-
-
-def _steps(key: str, least: int, *, double: bool) -> Callable[[Recipe], list[Change]]:
-    """One step down and one up: half and double, or one less and one more."""
-
-    def found(recipe: Recipe) -> list[Change]:
-        usual = value_of(recipe, key)
-        beside = (usual // 2, usual * 2) if double else (usual - 1, usual + 1)
-        return [(f"{key} {value}", value, {key: value}) for value in beside if value >= least]
-
-    return found
-
-
-def _augmentation(recipe: Recipe) -> list[Change]:
-    some = {"shift": 0.08, "rotation": 8.0, "zoom": 0.08}
-    is_on = any(value_of(recipe, key) for key in some)
-    shift: Change = ("shift, rotation, zoom", "some", some)
-    if is_on:
-        shift = ("no shift, rotation or zoom", "none", dict.fromkeys(some, 0.0))
-    cutout = 0.0 if recipe.cutout else 0.3
-    flip = not recipe.flip
-    return [
-        shift,
-        (f"cutout {cutout:g}", cutout, {"cutout": cutout}),
-        ("mirrored" if flip else "not mirrored", flip, {"flip": flip}),
-    ]
-
-
-KNOBS: dict[str, Callable[[Recipe], list[Change]]] = {
-    "dropout": _choices("dropout", (0.0, 0.2, 0.5)),
-    "l2": _choices("l2", (0.0, 1e-4, 1e-3)),
-    "layers": _steps("layers", 1, double=False),
-    "nodes": _steps("nodes", 4, double=True),
-    "activation": _choices("activation", ("relu", "tanh", "gelu")),
-    "batch": _steps("batch", 8, double=True),
-    "optimizer": _choices("optimizer", ("adam", "sgd", "rmsprop", "muon")),
-    "augmentation": _augmentation,
-    "label_smoothing": _choices("label_smoothing", (0.0, 0.1)),
-    "schedule": _choices("schedule", ("constant", "cosine", "linear")),
-}
+AUGMENTATION = "augmentation"
+# Changed by default, in this order.
 USUAL_KNOBS = (
     "dropout",
     "l2",
@@ -66,62 +18,124 @@ USUAL_KNOBS = (
     "activation",
     "batch",
     "optimizer",
-    "augmentation",
+    AUGMENTATION,
 )
+_SOME_AUGMENTATION = {"shift": 0.08, "rotation": 8.0, "zoom": 0.08}
+_SOME_CUTOUT = 0.3
+
+
+class Change(NamedTuple):
+    """One change of a recipe."""
+
+    label: str
+    value: Any
+    keys: dict[str, Any]
+
+
+def changes_of(recipe: Recipe, knob: str) -> list[Change]:
+    """Return the changes of one hyper-parameter around a recipe.
+
+    Args:
+        recipe: the recipe, with everything decided.
+        knob: a name that `knobs_of` returned for its model.
+    """
+    if knob == AUGMENTATION:
+        return _augmentation(recipe)
+    effects = recipe_options(recipe.model)[knob].effects
+    usual = value_of(recipe, knob)
+    if isinstance(effects, Neighbours):
+        neighbours = (usual // 2, usual * 2) if effects.doubled else (usual - 1, usual + 1)
+        values = [value for value in neighbours if value >= effects.least]
+    else:
+        values = [value for value in effects or () if value != usual]
+    return [Change(f"{knob} {value}", value, {knob: value}) for value in values]
+
+
+def _augmentation(recipe: Recipe) -> list[Change]:
+    """Return augmentation as a whole switched on or off, and cutout and mirroring one at a time."""
+    is_on = any(value_of(recipe, key) for key in _SOME_AUGMENTATION)
+    if is_on:
+        off = dict.fromkeys(_SOME_AUGMENTATION, 0.0)
+        shift = Change("no shift, rotation or zoom", "none", off)
+    else:
+        shift = Change("shift, rotation, zoom", "some", dict(_SOME_AUGMENTATION))
+    cutout = 0.0 if recipe.cutout else _SOME_CUTOUT
+    flip = not recipe.flip
+    return [
+        shift,
+        Change(f"cutout {cutout:g}", cutout, {"cutout": cutout}),
+        Change("mirrored" if flip else "not mirrored", flip, {"flip": flip}),
+    ]
 
 
 def value_of(recipe: Recipe, key: str) -> Any:
-    """Of the recipe or its network; None where neither has it."""
-    return (
-        getattr(recipe, key, None)
-        if key in type(recipe).model_fields
-        else getattr(recipe.net, key, None)
-    )
+    """Return an option of the recipe or its network; None where neither has it."""
+    if key in type(recipe).model_fields:
+        return getattr(recipe, key, None)
+    return getattr(recipe.net, key, None)
 
 
 def knobs_of(model: str, names: tuple[str, ...] | None) -> tuple[str, ...]:
-    """The knobs that this model has, of those named; all usual ones where none are.
+    """Return the named hyper-parameters, or without names the usual ones that this model has.
 
     Raises:
-        InputError: an unknown knob, or one that this model lacks.
+        InputError: A name is unknown, or this model does not have the hyper-parameter.
     """
-    known = keys_of(model, {"optimizer": "sgd"})
-    has = [
-        name
-        for name in KNOBS
-        if name in known or (name == "augmentation" and not is_backbone(model))
-    ]
+    own = _own_knobs(model)
     if names is None:
-        return tuple(name for name in USUAL_KNOBS if name in has)
-    for name in names:
-        if name not in KNOBS:
-            raise InputError(
-                f"there is no knob '{name}'{did_you_mean(name, list(KNOBS))}",
-                f"Knobs: {', '.join(KNOBS)}.",
-            )
-        if name not in has:
-            raise InputError(f"model {model} has no {name}.", f"Its knobs: {', '.join(has)}.")
+        return tuple(name for name in USUAL_KNOBS if name in own)
     if not names:
         raise InputError(
-            "--of is empty, but wanted are knobs.", f"Knobs of {model}: {', '.join(has)}."
+            "--of is empty: expected one or more hyper-parameters.",
+            f"Use some of {', '.join(own)}.",
         )
+    for name in names:
+        if name not in _all_knobs():
+            raise InputError(
+                f"unknown hyper-parameter '{name}'{did_you_mean(name, _all_knobs())}",
+                f"Use some of {', '.join(own)}.",
+            )
+        if name not in own:
+            raise InputError(f"model {model} has no {name}.", f"Use some of {', '.join(own)}.")
     return tuple(dict.fromkeys(names))
 
 
-def turned(recipe: Recipe, change: dict[str, Any], given: dict[str, Any], preset: str) -> Recipe:
-    """The recipe with some keys changed, all else as decided for it: another optimizer comes with its own usual rate.
+def _all_knobs() -> list[str]:
+    """Return the name of every hyper-parameter that the study can change: the usual ones first."""
+    others = [key for key, option in all_options().items() if option.effects is not None]
+    return list(dict.fromkeys([*USUAL_KNOBS, *others]))
+
+
+def _own_knobs(model: str) -> list[str]:
+    known = keys_of(model, {"optimizer": "sgd"})
+    if not is_backbone(model):
+        known.add(AUGMENTATION)
+    return [name for name in _all_knobs() if name in known]
+
+
+def changed_recipe(
+    recipe: Recipe, change: dict[str, Any], given: dict[str, Any], preset: str
+) -> Recipe:
+    """Return the recipe with some keys changed and everything else as it was decided.
+
+    Another optimizer comes with its own usual learning rate.
 
     Args:
-        recipe: with everything decided.
+        recipe: the recipe, with everything decided.
+        change: the keys that change, and their values.
         given: the values that the user gave.
+        preset: the preset that the user gave.
     """
     decided = {"batch": recipe.batch, "epochs": recipe.epochs, "flip": recipe.flip}
-    own = {key: value for key, value in given.items() if value is not None}
+    explicit = {key: value for key, value in given.items() if value is not None}
     if "optimizer" in change:
-        own = {key: value for key, value in own.items() if key not in ("lr", "momentum")}
-    known = keys_of(recipe.model, {"optimizer": "sgd", "transfer": value_of(recipe, "transfer")})
+        for key in ("lr", "momentum"):
+            explicit.pop(key, None)
+    transfer = value_of(recipe, "transfer")
+    known = keys_of(recipe.model, {"optimizer": "sgd", "transfer": transfer})
+    values = {**decided, **explicit, **change}
     return make_recipe(
         recipe.model,
-        {key: value for key, value in {**decided, **own, **change}.items() if key in known},
+        {key: value for key, value in values.items() if key in known},
         preset,
     )

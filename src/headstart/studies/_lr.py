@@ -16,7 +16,7 @@ from headstart.data import SplitDataset
 from headstart.errors import InputError
 from headstart.evaluation import PairedComparison, accuracy_interval, comparisons_with
 from headstart.execution import Where, open_executor
-from headstart.models.recipes import Recipe, by_steps
+from headstart.models.recipes import Recipe, make_iterative_recipe
 from headstart.studies._grid import (
     Grid,
     Variant,
@@ -75,7 +75,7 @@ class RateStudy:
 
     def recipe(self, rate: float | None = None) -> Recipe:
         """The recipe at a rate; that of a linear head on frozen features learns by steps here."""
-        return by_steps(
+        return make_iterative_recipe(
             self.model, {**self.values, **({} if rate is None else {"lr": rate})}, self.preset
         )
 

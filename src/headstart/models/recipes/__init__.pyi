@@ -1,15 +1,23 @@
-from ._recipe import (
+from ._defaults import (
     PRESETS as PRESETS,
     WITHOUT_MOMENTUM as WITHOUT_MOMENTUM,
+)
+from ._option_list import (
+    all_options as all_options,
+    recipe_options as recipe_options,
+)
+from ._recipe import (
     Recipe as Recipe,
-    are_characters as are_characters,
-    by_steps as by_steps,
-    keys_of as keys_of,
-    make_recipe as make_recipe,
     read_recipe as read_recipe,
+    with_net as with_net,
+)
+from ._resolve import (
+    are_characters as are_characters,
+    keys_of as keys_of,
+    make_iterative_recipe as make_iterative_recipe,
+    make_recipe as make_recipe,
     resolve as resolve,
     with_depth as with_depth,
-    with_net as with_net,
 )
 from ._search_space import (
     default_space as default_space,

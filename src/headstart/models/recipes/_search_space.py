@@ -1,123 +1,116 @@
-"""The hyper-parameters that a search varies by default, beside the recipes that it starts from. Plain data: no torch here.
+"""The default search space of `tune`, from the metadata of the recipe's fields.
 
-Written as users write their own: a list of choices, or a range {low, high} with `log = true` for an even spread of magnitudes.
+It is written as users write their own: a list of choices, or a range {low, high}, with `log = true`
+to draw the logarithm uniformly.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from headstart.errors import InputError, suggest_name
-from headstart.models import CnnOptions
-from headstart.models.recipes._recipe import Recipe, keys_of
+from headstart.models._option_metadata import Option, Range, Space
+from headstart.models.recipes._option_list import recipe_options
+from headstart.models.recipes._recipe import Recipe
+from headstart.models.recipes._resolve import keys_of
 
-_RATE = {"low": 1e-4, "high": 1e-1, "log": True}
-_OPTIMIZERS = ["adam", "sgd", "rmsprop"]
-_L2 = [0.0, 1e-5, 1e-4, 1e-3]
-_DROPOUT = [0.0, 0.1, 0.2, 0.3, 0.5]
-_NODES = [32, 64, 128, 256, 512]
-_ACTIVATIONS = ["relu", "tanh", "gelu"]
-# Learning rate, depth, width, activation, L2, dropout, optimizer and batch: what the usual notebooks on digits and clothes vary.
-_SPACES: dict[str, dict[str, Any]] = {
-    "mlp": {
-        "lr": {**_RATE, "high": 1.0},  # muon's own is 0.08
-        "layers": {"low": 1, "high": 4},
-        "nodes": _NODES,
-        "activation": _ACTIVATIONS,
-        "dropout": _DROPOUT,
-        "l2": _L2,
-        "optimizer": ["muon", *_OPTIMIZERS],
-        "batch": [32, 64, 128, 256],
-    },
-    "cnn": {
-        "lr": {**_RATE, "high": 1.0},  # muon's own is 0.12
-        "nodes": [16, *_NODES],
-        "activation": _ACTIVATIONS,
-        "dropout": _DROPOUT,
-        "l2": _L2,
-        "optimizer": ["muon", *_OPTIMIZERS],
-        "batch": [64, 128, 256, 512],
-    },
-}
-_OF_HEADS: dict[str, Any] = {
-    "lr": _RATE,
-    "dropout": _DROPOUT,
-    "l2": _L2,
-    "optimizer": _OPTIMIZERS,
-    "batch": [64, 128, 256, 512],
-}
-_OF_WHOLE_BACKBONES: dict[str, Any] = {
-    "lr": {"low": 1e-4, "high": 1e-2, "log": True},
-    "layer_decay": [0.5, 0.6, 0.7, 0.8, 0.9, 1.0],
-    "dropout": _DROPOUT,
-    "shift": [0.0, 0.06, 0.12],
-    "label_smoothing": [0.0, 0.1],
-}
-_OF_OTHERS: dict[str, Any] = {
-    "lr": _RATE,
-    "dropout": _DROPOUT,
-    "l2": _L2,
-    "optimizer": _OPTIMIZERS,
-    "batch": [32, 64, 128, 256],
-}
-_EXTRAS: dict[str, dict[str, Any]] = {
-    "augmentation": {
-        "shift": [0.0, 0.05, 0.1],
-        "rotation": [0.0, 5.0, 10.0, 15.0],
-        "zoom": [0.0, 0.1],
-        "cutout": [0.0, 0.25, 0.4],
-    },
-    "label_smoothing": {"label_smoothing": [0.0, 0.05, 0.1, 0.2]},
-}
+# The order in which values are drawn decides what a seed draws. Keys that are not listed come last.
+_ORDER = (
+    "lr",
+    "layers",
+    "layer_decay",
+    "nodes",
+    "activation",
+    "dropout",
+    "shift",
+    "rotation",
+    "zoom",
+    "cutout",
+    "label_smoothing",
+    "l2",
+    "optimizer",
+    "batch",
+)
 
 
 def default_space(recipe: Recipe, extras: tuple[str, ...] = ()) -> dict[str, Any]:
-    """What a search around this recipe varies unless told otherwise; lists of choices hold the recipe's own value.
+    """Return what a search around this recipe varies by default.
+
+    Choices include the recipe's own value.
 
     Args:
-        recipe: where the depth of a cnn is left open, it is not varied: `with_depth`.
-        extras: "augmentation", "label_smoothing": varied on request.
+        recipe: the recipe to start from. A depth that it leaves open is not varied: see
+            `with_depth`.
+        extras: groups that are varied on request: "augmentation", "label_smoothing".
 
     Raises:
-        InputError: no such extra, or one that means nothing for this model.
+        InputError: An extra is unknown, or the model does not have its options.
     """
-    model = recipe.model
-    known = keys_of(model, recipe.net.model_dump())
-    found = dict(_space_of(recipe))
-    if (
-        isinstance(recipe.net, CnnOptions)
-        and recipe.net.layers is not None
-        and recipe.net.layers > 1
-    ):
-        found["layers"] = {"low": max(1, recipe.net.layers - 2), "high": recipe.net.layers}
+    options = recipe_options(recipe.model)
+    own = recipe.flat()
+    kind = _search_kind(recipe)
+
+    fixed: dict[str, Space | None] = {}
+    relative: dict[str, Space | None] = {}
+    for key in sorted(options, key=_position):
+        search = options[key].search
+        if isinstance(search, Mapping):
+            fixed[key] = search.get(kind)
+        elif callable(search):
+            relative[key] = search(own[key])
+        else:
+            fixed[key] = search
+
+    spaces = {key: space for key, space in {**fixed, **relative}.items() if space is not None}
     for extra in extras:
-        if extra not in _EXTRAS:
-            raise InputError(
-                f"there is nothing called '{extra}' to search: {suggest_name(extra, list(_EXTRAS))}",
-                "Example: --also augmentation",
-            )
-        if not set(_EXTRAS[extra]) <= known:
-            raise InputError(
-                f"model {model} takes no {extra.replace('_', ' ')}.", "Leave it out of --also."
-            )
-        found |= _EXTRAS[extra]
-    flat = recipe.flat()
-    return {key: _with_own(choice, flat.get(key)) for key, choice in found.items()}
+        spaces |= _extra_spaces(extra, recipe, options)
+    return {key: _as_json(space, own.get(key)) for key, space in spaces.items()}
 
 
-def _space_of(recipe: Recipe) -> dict[str, Any]:
-    if recipe.net.is_backbone:
-        learns_alike = recipe.net.is_scratch_control  # all layers at one rate
-        whole = {
-            key: choice
-            for key, choice in _OF_WHOLE_BACKBONES.items()
-            if not (learns_alike and key == "layer_decay")
-        }
-        return _OF_HEADS if recipe.on_features else whole
-    return _SPACES.get(recipe.model, _OF_OTHERS)
+def _position(key: str) -> int:
+    return _ORDER.index(key) if key in _ORDER else len(_ORDER)
 
 
-def _with_own(choice: Any, own: Any) -> Any:
-    if not isinstance(choice, list) or own is None or own in choice:
-        return choice
-    return sorted([*choice, own]) if isinstance(own, int | float) else [*choice, own]
+def _search_kind(recipe: Recipe) -> str:
+    """Return the kind of model by which `Option.search` distinguishes."""
+    if not recipe.net.is_backbone:
+        return recipe.model if recipe.model in ("mlp", "cnn") else "published"
+    return "head" if recipe.on_features else str(recipe.flat()["transfer"])
+
+
+def _extra_spaces(extra: str, recipe: Recipe, options: Mapping[str, Option]) -> dict[str, Space]:
+    """Return the spaces of one group of options that are varied on request.
+
+    Raises:
+        InputError: The group is unknown, or the model does not have its options.
+    """
+    groups: dict[str, dict[str, Space]] = {}
+    for key in sorted(options, key=_position):
+        also = options[key].also
+        if also is not None:
+            group, choices = also
+            groups.setdefault(group, {})[key] = choices
+
+    if extra not in groups:
+        raise InputError(
+            f"unknown group '{extra}' to search: {suggest_name(extra, list(groups))}",
+            "Example: --also augmentation",
+        )
+    if not set(groups[extra]) <= keys_of(recipe.model, recipe.net.model_dump()):
+        raise InputError(
+            f"model {recipe.model} does not use {extra.replace('_', ' ')}.",
+            "Leave it out of --also.",
+        )
+    return groups[extra]
+
+
+def _as_json(space: Space, own: Any) -> Any:
+    """Return a space as users write it; choices include the recipe's own value."""
+    if isinstance(space, Range):
+        return space.as_json()
+    choices = list(space)
+    if own is None or own in choices:
+        return choices
+    with_own = [*choices, own]
+    return sorted(with_own) if isinstance(own, int | float) else with_own

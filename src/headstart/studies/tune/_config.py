@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from headstart.errors import InputError
-from headstart.models.recipes import Recipe, by_steps, default_space
+from headstart.models.recipes import Recipe, default_space, make_iterative_recipe
 from headstart.studies._study_folder import plain
 from headstart.studies.tune._space import Draw, Space, Values, make_space
 
@@ -47,7 +47,7 @@ class Tuning:
         Raises:
             InputError: unknown model, preset or key, bad values, no trials or seeds.
         """
-        by_steps(self.model, self.values, self.preset)
+        make_iterative_recipe(self.model, self.values, self.preset)
         for name in ("trials", "seeds", "together"):
             given = getattr(self, name)
             if given is not None and (
@@ -58,7 +58,7 @@ class Tuning:
                     f"Example: --{name} 8",
                 )
         if self.space is not None or self.extras:
-            self.make_space(by_steps(self.model, self.values, self.preset))
+            self.make_space(make_iterative_recipe(self.model, self.values, self.preset))
 
     def make_space(self, defaults: Recipe) -> Space:
         """The space to search around the default recipe. What the user fixed is not in the model's own."""

@@ -13,7 +13,7 @@ from headstart.data import SplitDataset
 from headstart.errors import InputError
 from headstart.execution import Where, open_executor
 from headstart.formatting import approximate_duration
-from headstart.models.recipes import by_steps, resolve
+from headstart.models.recipes import make_iterative_recipe, resolve
 from headstart.studies._compare_finding import Entry, make_finding
 from headstart.studies._grid import Grid, Variant, run_grid, take_over
 from headstart.studies._study_folder import answer, plain
@@ -58,7 +58,7 @@ def tune(
             "Give --validation a fraction above 0.",
         )
     defaults = resolve(
-        by_steps(asked.model, asked.values, asked.preset),
+        make_iterative_recipe(asked.model, asked.values, asked.preset),
         len(data.split.train),
         data.class_names,
     )

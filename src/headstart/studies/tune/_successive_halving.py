@@ -13,7 +13,13 @@ from headstart.errors import InputError, RunFailed
 from headstart.execution import Executor, Job, Outcome, run_all
 from headstart.features import prepare_features
 from headstart.formatting import approximate_duration
-from headstart.models.recipes import WITHOUT_MOMENTUM, Recipe, by_steps, with_depth, with_net
+from headstart.models.recipes import (
+    WITHOUT_MOMENTUM,
+    Recipe,
+    make_iterative_recipe,
+    with_depth,
+    with_net,
+)
 from headstart.studies.tune._budget import within_budget
 from headstart.studies.tune._config import Tuning
 from headstart.studies.tune._space import Space, Values
@@ -94,7 +100,7 @@ class Search:
         ):
             values = {key: value for key, value in values.items() if key != "momentum"}
         recipe = with_depth(
-            by_steps(self.asked.model, {**usual, **values}, self.asked.preset),
+            make_iterative_recipe(self.asked.model, {**usual, **values}, self.asked.preset),
             self.data.image_shape,
         )
         if self.defaults.net.is_backbone:
