@@ -93,8 +93,9 @@ import sys
 from pathlib import Path
 import headstart
 import headstart.errors
+from headstart.data import SplitDataset
 from headstart.execution import Job, Where, open_executor, run_all
-from headstart.training import make_recipe
+from headstart.models.recipes import make_recipe
 
 print("begins")
 dataset = headstart.load("digits")
@@ -102,7 +103,7 @@ split = headstart.split(dataset, train_images=400)
 epochs = float(sys.argv[2])
 jobs = [Job(f"r{seed}", make_recipe("mlp", {"epochs": epochs}), seed, Path(sys.argv[1]) / f"r{seed}") for seed in (0, 1)]
 try:
-    with open_executor(Where(workers=2), dataset, split) as executor:
+    with open_executor(Where(workers=2), SplitDataset(dataset, split)) as executor:
         for outcome in run_all(executor, jobs):
             print(outcome.job.name, outcome.reason, outcome.summary["resumed"])
 except headstart.errors.Stopped as stopped:

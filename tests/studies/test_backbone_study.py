@@ -88,10 +88,10 @@ def test_candidates_are_ranked_on_training_images_alone(
     looked: list[int] = []
     compute = compute_features
 
-    def noting(*given: Any) -> Any:
-        looked.extend(given[2].train)
-        assert not len(given[2].validation) and not len(given[2].test)
-        return compute(*given)
+    def noting(recipe: Any, data: SplitDataset, *given: Any) -> Any:
+        looked.extend(data.split.train)
+        assert not len(data.split.validation) and not len(data.split.test)
+        return compute(recipe, data, *given)
 
     monkeypatch.setattr(_backbones, "compute_features", noting)
     monkeypatch.setattr(

@@ -169,8 +169,8 @@ def test_every_contender_gets_the_same_seconds_and_the_limit_is_kept(
         clock[0] += 3.0
         return recipe, 3.0
 
-    def note(recipe: Any, *rest: Any) -> None:
-        limits[rest[-1].name] = recipe.time_limit
+    def note(job: TrainingJob) -> None:
+        limits[job.folder.name] = job.recipe.time_limit
         raise RunFailed("only its time was wanted")
 
     monkeypatch.setattr(
