@@ -133,7 +133,7 @@ def unlike(run: Path, others: list[str]) -> dict[str, Any]:
     from sklearn.metrics import roc_auc_score
 
     classifier, run_description = load_classifier(run), read_run(run)
-    threshold = classifier.use.familiarity
+    threshold = classifier.metadata.ood_threshold
     if threshold is None:
         raise SystemExit(
             f"{run} has no threshold for unfamiliar images: it needs 100 validation images or more."
@@ -141,7 +141,7 @@ def unlike(run: Path, others: list[str]) -> dict[str, Any]:
     options = {key: value for key, value in run_description.options.items() if value is not None}
     own = load(run_description.source, **options)
     split = read_split(run, own)
-    _, validation = classifier.judge(own.images, split.validation)
+    validation = classifier.predict(own.images, split.validation).energy_scores
     sets = {"own test images": take(own.images, split.test)} if len(split.test) else {}
     for name in others:
         other = load(name)
@@ -154,7 +154,7 @@ def unlike(run: Path, others: list[str]) -> dict[str, Any]:
     )
     results = {}
     for name, images in sets.items():
-        _, scores = classifier.judge(images)
+        scores = classifier.predict(images).energy_scores
         truth = np.r_[np.ones(len(validation)), np.zeros(len(scores))]
         results[name] = {
             "unfamiliar": float((scores < threshold.threshold).mean()),

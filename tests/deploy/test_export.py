@@ -71,7 +71,7 @@ def test_an_exported_file_says_what_the_run_says(
     # Where ours computes in bfloat16, logits of about 10 carry three digits: 0.023 was seen with AMX. `parity` is in float32.
     assert np.abs(theirs.probabilities - ours.probabilities).max() < 0.05
     assert theirs.class_names == ours.class_names
-    assert theirs.is_unfamiliar is not None and ours.is_unfamiliar is not None
+    assert theirs.is_out_of_distribution is not None and ours.is_out_of_distribution is not None
 
 
 def test_numbers_on_another_scale_are_refused_by_a_file_too(
@@ -216,7 +216,7 @@ def test_a_run_whose_data_are_gone_says_how_to_give_them(
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["nowhere"], "nowhere is no run folder"),
+        (["nowhere"], "nowhere is not a run folder"),
         (["run", "-o", "model.pb"], "ends in .onnx"),
         (["run", "--format", "torch", "--int8"], "--int8 makes an ONNX file"),
     ],

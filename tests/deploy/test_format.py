@@ -12,14 +12,19 @@ from typing import Any
 import numpy as np
 import pytest
 
-from headstart.classifier import load_classifier
+from headstart import __version__
+from headstart.classifier import load_classifier, save_classifier
 from headstart.data import Dataset, Split, SplitDataset, make_split
 from headstart.deploy import open_model
 from headstart.errors import InputError
 from headstart.models.recipes import make_recipe
 from headstart.training import TrainingJob, train
 
+REPOSITORY = Path(__file__).parents[2]
 FORMAT_2 = Path(__file__).parent / "classifier-format-2"
+RECORDED: dict[str, dict[str, Any]] = json.loads(
+    (Path(__file__).parent / "recorded-predictions.json").read_text()
+)
 
 
 @pytest.fixture(scope="module")
@@ -47,24 +52,43 @@ def change(run: Path, **values: Any) -> None:
     path.write_text(json.dumps({**json.loads(path.read_text()), **values}))
 
 
-def test_a_classifier_of_format_2_still_predicts_what_it_did(digits: Dataset) -> None:
-    chances = load_classifier(FORMAT_2).probabilities(digits.images[:1])[0]
-    before = [
-        0.09744,
-        0.114616,
-        0.101582,
-        0.093137,
-        0.096954,
-        0.095322,
-        0.115403,
-        0.092007,
-        0.102516,
-        0.091024,
-    ]
-    assert np.abs(chances - before).max() < 2e-3  # bfloat16 on some machines
-    found = open_model(FORMAT_2).predict(digits.images[:3])
-    assert found.is_unfamiliar is None
-    assert np.abs(found.probabilities[0] - chances).max() < 1e-6
+@pytest.mark.parametrize("name", list(RECORDED))
+def test_a_classifier_of_version_0_1_predicts_exactly_what_it_did(
+    name: str, digits: Dataset
+) -> None:
+    """Formats 2 and 3, recorded by version 0.1.0 in float32 on the first three digits."""
+    recorded = {key: np.array(values) for key, values in RECORDED[name].items()}
+    classifier = load_classifier(REPOSITORY / name)
+    classifier.recipe = classifier.recipe.model_copy(update={"precision": "float32"})
+    images = digits.images[:3]
+
+    predictions = classifier.predict(images)
+    assert np.abs(predictions.probabilities - recorded["calibrated"]).max() < 1e-6
+    assert np.abs(predictions.energy_scores - recorded["energy_scores"]).max() < 1e-5
+    assert predictions.is_out_of_distribution is None
+
+    network = classifier.predict(images, calibrated=False)
+    assert np.abs(network.probabilities - recorded["probabilities"]).max() < 1e-6
+    assert (classifier.probabilities(images) == network.probabilities).all()
+    calibrated = classifier.probabilities(images, calibrated=True)
+    assert (calibrated == predictions.probabilities).all()
+
+
+def test_a_run_of_version_0_1_is_calibrated_and_a_classifier_of_format_2_is_not() -> None:
+    run, old = (load_classifier(REPOSITORY / name).metadata for name in RECORDED)
+    assert run.temperature == 0.756028683308796
+    assert run.training is not None and run.training.train_images == 100
+    assert (old.temperature, old.calibration, old.training) == (1, None, None)
+
+
+def test_a_classifier_is_written_as_version_0_1_wrote_it(tmp_path: Path) -> None:
+    run = REPOSITORY / "tests/assets/version-0.1/run"
+    save_classifier(load_classifier(run), tmp_path)
+    content = (tmp_path / "classifier.json").read_text()
+    earlier = content.replace(f'"headstart": "{__version__}"', '"headstart": "0.1.0"')
+    assert earlier == (run / "classifier.json").read_text()
+    weights = (tmp_path / "model.safetensors").read_bytes()
+    assert weights == (run / "model.safetensors").read_bytes()
 
 
 def test_a_run_says_how_it_was_trained_calibrated_and_what_is_unfamiliar(
@@ -79,16 +103,16 @@ def test_a_run_says_how_it_was_trained_calibrated_and_what_is_unfamiliar(
     assert about["calibration"]["loss"] == metrics["validation"]["loss"]
     assert about["calibration"]["calibrated_loss"] < about["calibration"]["loss"]
     assert about["familiarity"]["images"] == len(digits_split.validation)
-    assert load_classifier(run).use.temperature == about["calibration"]["temperature"] != 1
+    assert load_classifier(run).metadata.temperature == about["calibration"]["temperature"] != 1
 
 
 def test_one_validation_image_in_a_hundred_is_unfamiliar_and_noise_is(
     run: Path, digits: Dataset, digits_split: Split
 ) -> None:
     model = open_model(run)
-    flagged = model.predict(digits.images[digits_split.validation]).is_unfamiliar
+    flagged = model.predict(digits.images[digits_split.validation]).is_out_of_distribution
     noise = np.random.default_rng(0).integers(0, 256, (100, 8, 8, 1)).astype(np.uint8)
-    strange = model.predict(noise).is_unfamiliar
+    strange = model.predict(noise).is_out_of_distribution
     assert flagged is not None and strange is not None
     assert flagged.sum() == 3  # of 270
     assert strange.mean() > 0.3
@@ -105,20 +129,20 @@ def test_without_validation_images_nothing_is_calibrated_or_called_unfamiliar(
             tmp_path / "run",
         ),
     )
-    use = load_classifier(tmp_path / "run").use
-    assert (use.temperature, use.calibration, use.familiarity) == (1, None, None)
+    metadata = load_classifier(tmp_path / "run").metadata
+    assert (metadata.temperature, metadata.calibration, metadata.ood_threshold) == (1, None, None)
 
 
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"format": 4}, "format is '4': this Headstart reads the formats 2 and 3"),
+        ({"format": 4}, "format is '4': this version of Headstart reads the formats 2 and 3"),
         ({"format": 1}, "format is '1'"),
         ({"import": "os.system"}, "import is 'os.system': Extra inputs are not permitted"),
-        ({"class_names": ["a"] * 10}, "a class name stands twice"),
+        ({"class_names": ["a"] * 10}, "a class name occurs twice"),
         ({"image_shape": [8, 8, 10**9]}, "image_shape.2"),
         ({"mirror": "maybe"}, "mirror is 'maybe'"),
-        ({"model": "cnn"}, "model is cnn, but its recipe is of mlp"),
+        ({"model": "cnn"}, "model is cnn, but its recipe is for mlp"),
         ({"recipe": {"model": "os.system", "net": {}}}, "recipe is"),
         (
             {"calibration": {"temperature": 0, "images": 1, "loss": 0, "calibrated_loss": 0}},
@@ -133,7 +157,7 @@ def test_what_is_not_in_the_schema_is_refused_by_name(
     with pytest.raises(InputError) as caught:
         load_classifier(own)
     assert said in str(caught.value)
-    assert "classifier.json cannot be used" in str(caught.value)
+    assert "cannot load" in str(caught.value)
 
 
 def test_a_file_that_asks_for_a_giant_network_gets_no_memory(own: Path) -> None:
@@ -141,13 +165,13 @@ def test_a_file_that_asks_for_a_giant_network_gets_no_memory(own: Path) -> None:
     change(
         own, recipe={**recipe, "net": {**recipe["net"], "layers": 20, "nodes": 8192}}
     )  # five gigabytes
-    with pytest.raises(InputError, match=r"model\.safetensors cannot be used"):
+    with pytest.raises(InputError, match=r"cannot load .*model\.safetensors"):
         load_classifier(own)
 
 
 def test_weights_of_another_run_are_refused(own: Path) -> None:
     shutil.copy(FORMAT_2 / "model.safetensors", own / "model.safetensors")
-    with pytest.raises(InputError, match=r"model\.safetensors cannot be used"):
+    with pytest.raises(InputError, match=r"cannot load .*model\.safetensors"):
         load_classifier(own)
 
 

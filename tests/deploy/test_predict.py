@@ -84,7 +84,7 @@ def test_predictions_of_files_are_those_that_the_run_wrote_calibrated(
     paths = [photos / row["image"] for row in rows]
     found = predict(open_model(run), paths, [row["image"] for row in rows])
     wanted = np.array([[float(row[name]) for name in found.class_names] for row in rows])
-    temperature = load_classifier(run).use.temperature
+    temperature = load_classifier(run).metadata.temperature
     assert len(rows) == 24
     assert temperature != 1
     assert found.labels == [row["predicted"] for row in rows]
@@ -141,7 +141,9 @@ def test_a_bomb_is_refused_before_it_is_decoded(run: Path) -> None:
 
 @pytest.mark.parametrize("given", [np.zeros((24, 24, 3), np.uint8), Image.new("RGB", (24, 24))])
 def test_pictures_that_are_no_files_are_refused_with_another_way(given: Any) -> None:
-    with pytest.raises(InputError, match=r"image 2 is of type \w+, but wanted is a path") as caught:
+    with pytest.raises(
+        InputError, match=r"invalid image 2: expected a path, .*, got \w+\."
+    ) as caught:
         named_sources([b"", given])
     assert "numpy" in caught.value.hint
 

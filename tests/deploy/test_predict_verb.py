@@ -109,7 +109,7 @@ def test_a_csv_holds_all_classes_and_no_formula(
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["nowhere", "a.png"], "nowhere is no run folder"),
+        (["nowhere", "a.png"], "nowhere is not a run folder"),
         ([], "RUN is missing"),
         (["run"], "no images given"),
         (["run", "gone.png"], "gone.png does not exist"),
@@ -119,7 +119,7 @@ def test_a_csv_holds_all_classes_and_no_formula(
         (["shown", "shown"], "holds no classifier.json"),
         (
             ["run/model.safetensors", "shown"],
-            "model.safetensors is a file, but wanted is a run folder",
+            "model.safetensors: expected a run folder or an .onnx file, got another file",
         ),
     ],
 )

@@ -26,8 +26,9 @@ import uvicorn
 from PIL import Image
 
 import headstart
+from headstart.classifier import Classifier, Predictions
 from headstart.data import ImageLimits, read_untrusted_image
-from headstart.deploy import Predictions, RunModel, open_model
+from headstart.deploy import open_model
 from headstart.deploy.server import _app, _serve
 from headstart.deploy.server._access import Access
 from headstart.deploy.server._body import Limits
@@ -297,14 +298,14 @@ def test_a_request_that_takes_too_long_in_all_is_cut_off(
 def test_a_crowd_is_told_to_come_back(
     run: Path, digit: tuple[bytes, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def slowly(self: RunModel, images: np.ndarray) -> Predictions:
+    def slowly(self: Classifier, images: np.ndarray) -> Predictions:
         gate.wait(20)
         return answer(self, images)
 
-    answer, gate = RunModel.predict, threading.Event()
+    answer, gate = Classifier.predict, threading.Event()
     monkeypatch.setattr(_app, "MOST_AT_ONCE", 1)
     with serving_here(run, Limits(waiting=2)) as url, ThreadPoolExecutor(12) as pool:
-        monkeypatch.setattr(RunModel, "predict", slowly)
+        monkeypatch.setattr(Classifier, "predict", slowly)
         asked = [
             pool.submit(httpx.post, f"{url}predict", content=digit[0], timeout=60)
             for _ in range(12)
@@ -345,7 +346,9 @@ def test_as_many_images_wait_for_a_decoder_as_may(
         assert sorted(one.result().status_code for one in asked) == [200, 200, 503]
 
 
-@pytest.mark.parametrize(("where", "slow"), [(RunModel, "predict"), (_app, "read_untrusted_image")])
+@pytest.mark.parametrize(
+    ("where", "slow"), [(Classifier, "predict"), (_app, "read_untrusted_image")]
+)
 def test_an_answer_that_takes_too_long_is_not_waited_for(
     run: Path, digit: tuple[bytes, str], where: object, slow: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -359,7 +362,7 @@ def test_an_unforeseen_error_has_the_security_headers_too(
     run: Path, digit: tuple[bytes, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with serving_here(run) as url:
-        monkeypatch.setattr(RunModel, "predict", lambda *_: 1 // 0)
+        monkeypatch.setattr(Classifier, "predict", lambda *_: 1 // 0)
         found = httpx.post(f"{url}predict", content=digit[0])
     assert (
         found.status_code == 500
@@ -565,7 +568,7 @@ def test_a_port_that_is_taken_is_said_with_another_way(run: Path, headstart: Com
 @pytest.mark.parametrize(
     ("words", "status", "wanted"),
     [
-        (["nowhere"], 2, "nowhere is no run folder"),
+        (["nowhere"], 2, "nowhere is not a run folder"),
         (["RUN", "--port", 70000], 2, "from 0 to 65535"),
         (["RUN", "--host", "no.such.host.invalid"], 2, "no address"),
         (["RUN", "--host", "192.0.2.1"], 3, "no address of this machine"),

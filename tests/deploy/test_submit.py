@@ -137,7 +137,7 @@ def test_a_formula_among_the_ids_becomes_text(run: Path, table: Path, headstart:
         ([["id", "label"], *(["7", "0"] for _ in range(60))], "has the id '7' more than once"),
         (
             [["id", "cat", "dog"], ["1", "0", "0"]],
-            "has the columns id, cat, dog; wanted is an id and one column",
+            "expected an id and one column for the label, or an id and one column for each of the 10 classes, got id, cat, dog.",
         ),
         ([["id", "label"]], "has a header but no rows"),
     ],
@@ -163,7 +163,7 @@ def test_a_table_with_pixels_missing_or_of_another_size_is_refused(
     assert "none numbered 5" in headstart("submit", run, "gap.csv")[2]
     write(Path("small.csv"), [row[:49] for row in rows])
     assert (
-        "images of 7x7 pixels, but this run learnt grey images of 8x8"
+        "expected greyscale images of 8x8 pixels, as in training, got greyscale images of 7x7"
         in headstart("submit", run, "small.csv")[2]
     )
     write(Path("bright.csv"), [*rows[:3], ["300", *rows[3][1:]]])

@@ -383,7 +383,7 @@ def test_a_damaged_classifier_is_named(
     )
     weights = tmp_path / "run" / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:1000])
-    with pytest.raises(InputError, match=r"model.safetensors cannot be used"):
+    with pytest.raises(InputError, match=r"cannot load .*model\.safetensors"):
         load_classifier(tmp_path / "run")
 
 

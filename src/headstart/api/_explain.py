@@ -36,8 +36,8 @@ def explain(
         InputError: no finished run there, no image, no such class. ResourceError: Captum is missing, or the disk is full.
     """
     from headstart import progress
+    from headstart.classifier import Classifier
     from headstart.deploy import (
-        RunModel,
         explain as explain_one,
         named_sources,
         open_images,
@@ -57,14 +57,14 @@ def explain(
     with progress.task("explaining", len(runs), "classifiers") as task:
         for folder in runs:
             model = open_model(Path(folder))
-            if not isinstance(model, RunModel):
+            if not isinstance(model, Classifier):
                 raise InputError(
                     f"{folder} is no run folder, which an explanation needs.",
                     "`headstart runs` lists the runs.",
                 )
             pixels = open_images(sources, names, model)[0]
             explanation = explain_one(model, pixels, label)
-            what = model.classifier.recipe.model
+            what = model.recipe.model
             rows.append((f"{what} · {Path(folder).name}", pixels, explanation))
             found.append({"run": str(folder), "model": what, **explanation.as_json()})
             task.advance()

@@ -1,16 +1,5 @@
 from ._classifier import (
     Classifier as Classifier,
-    Shown as Shown,
-    Standardise as Standardise,
-    StandardisedBackbone as StandardisedBackbone,
-    as_floats as as_floats,
-    familiarity as familiarity,
-    file_about as file_about,
-    load_classifier as load_classifier,
-    outputs_for as outputs_for,
-    save_classifier as save_classifier,
-    to_probabilities as to_probabilities,
-    untrained as untrained,
 )
 from ._device import (
     best_device as best_device,
@@ -20,14 +9,34 @@ from ._device import (
 )
 from ._file_format import (
     Calibration as Calibration,
-    Familiarity as Familiarity,
+    InferenceMetadata as InferenceMetadata,
+    OodThreshold as OodThreshold,
     Preprocessing as Preprocessing,
-    Training as Training,
-    Use as Use,
+    TrainingSummary as TrainingSummary,
+)
+from ._input_transforms import (
+    BackboneInput as BackboneInput,
+    Standardise as Standardise,
+    StandardisedBackbone as StandardisedBackbone,
+    as_floats as as_floats,
 )
 from ._logits import (
     Outcome as Outcome,
-    by_class as by_class,
+    average_over_mirror as average_over_mirror,
+    energy_score as energy_score,
+    expand_binary_logit as expand_binary_logit,
+    outputs_for as outputs_for,
+    to_probabilities as to_probabilities,
+)
+from ._predictions import (
+    Predictions as Predictions,
+    concatenate_predictions as concatenate_predictions,
+)
+from ._save_load import (
+    build_untrained as build_untrained,
+    describe_classifier as describe_classifier,
+    load_classifier as load_classifier,
+    save_classifier as save_classifier,
 )
 from ._torch_module import (
     ImageModule as ImageModule,

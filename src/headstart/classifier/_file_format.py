@@ -1,4 +1,4 @@
-"""What `classifier.json` says: a closed schema, versioned; written and read here alone. No torch here."""
+"""The schema of `classifier.json`: closed, versioned, read and written here alone. No torch here."""
 
 from __future__ import annotations
 
@@ -11,36 +11,38 @@ from headstart.errors import InputError
 from headstart.models.recipes import Recipe, read_recipe
 
 FORMAT = 3
-READS = (2, 3)  # 2 had no calibration, familiarity or training summary
-Side = Annotated[int, Field(ge=1, le=16384)]
+READABLE_FORMATS = (2, 3)  # format 2 has no calibration, no OOD threshold and no training summary
+ImageSize = Annotated[int, Field(ge=1, le=16384)]
 
 
 class _Closed(BaseModel):
-    """A key that is not listed is an error, as is a number that is none."""
+    """Base class of schemas that refuse unknown keys and numbers that are not finite."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Preprocessing(_Closed):
-    """How an image of any size becomes one of `image_shape`: as the training images were opened.
+    """How images of any size become images of `image_shape`, as in training.
 
     Attributes:
-        image_size: side in pixels that was asked for; None where the images decided.
-        resize: how other shapes become that one.
-        pixel_max: full brightness in a pixel CSV or arrays; None for 255.
+        image_size: The requested image size in pixels; None if the training images determined it.
+        resize: How images of another shape are fitted.
+        pixel_max: Full brightness in a pixel CSV or in arrays; None for 255.
     """
 
-    image_size: Side | None = None
+    image_size: ImageSize | None = None
     resize: Resize = "pad"
     pixel_max: Annotated[float, Field(gt=0)] | None = None
 
 
 class Calibration(_Closed):
-    """The temperature at which the probabilities fit the validation images best; see `evaluation.fit_temperature`.
+    """The temperature fitted on the validation images; see `evaluation.fit_temperature`.
 
     Attributes:
-        images: validation images it was fitted on.
-        loss, calibrated_loss: mean cross-entropy of those images, in nats, before and after.
+        temperature: Above 1, the network was overconfident.
+        images: Number of validation images.
+        loss: Mean cross-entropy of these images before calibration, in nats.
+        calibrated_loss: The same after calibration.
     """
 
     temperature: Annotated[float, Field(ge=0.01, le=100)]
@@ -49,12 +51,13 @@ class Calibration(_Closed):
     calibrated_loss: float
 
 
-class Familiarity(_Closed):
-    """Below `threshold`, an image looks unlike the training data; see `Classifier.judge`.
+class OodThreshold(_Closed):
+    """The energy score below which an image counts as out-of-distribution (OOD).
 
     Attributes:
-        quantile: share of the validation images that lie below it.
-        images: validation images it was measured on.
+        threshold: Energy score; see `energy_score`.
+        quantile: Share of the validation images whose score is lower.
+        images: Number of validation images.
     """
 
     threshold: float
@@ -62,8 +65,8 @@ class Familiarity(_Closed):
     images: int
 
 
-class Training(_Closed):
-    """Where the classifier comes from, for people. Accuracies are those of the run; None where there were no such images."""
+class TrainingSummary(_Closed):
+    """Where a classifier comes from, for people. An accuracy is None if there were no such images."""
 
     dataset: str
     train_images: int
@@ -73,57 +76,73 @@ class Training(_Closed):
     test_accuracy: float | None
 
 
-class Use(_Closed):
-    """What a classifier needs besides its network to be used."""
+class InferenceMetadata(_Closed):
+    """What prediction needs besides the network."""
 
     preprocessing: Preprocessing = Preprocessing()
     calibration: Calibration | None = None
-    familiarity: Familiarity | None = None
-    training: Training | None = None
+    ood_threshold: OodThreshold | None = None
+    training: TrainingSummary | None = None
 
     @property
     def temperature(self) -> float:
-        """1 where there were no validation images."""
+        """The calibration temperature; 1 if the run had no validation images."""
         return 1.0 if self.calibration is None else self.calibration.temperature
 
 
-class ClassifierFile(Use):
-    """`classifier.json`.
+class ClassifierFile(_Closed):
+    """The content of `classifier.json`.
 
     Attributes:
-        headstart: version that wrote it.
-        input_px: side to which a backbone resizes images; None for the other networks.
+        familiarity: The OOD threshold, under the name that it has had since format 3.
+        headstart: The version that wrote the file.
+        input_px: The image size to which a backbone resizes; None for the other networks.
     """
 
+    preprocessing: Preprocessing = Preprocessing()
+    calibration: Calibration | None = None
+    familiarity: OodThreshold | None = None
+    training: TrainingSummary | None = None
     format: Literal[2, 3]
     # Files of format 2 do not name the version that wrote them. Only 0.1.0 wrote that format.
     headstart: str = "0.1.0"
     model: str
     recipe: SerializeAsAny[Recipe]
-    image_shape: tuple[Side, Side, Literal[1, 3]]
+    image_shape: tuple[ImageSize, ImageSize, Literal[1, 3]]
     class_names: Annotated[tuple[str, ...], Field(min_length=2, max_length=100_000)]
     mirror: bool
-    input_px: Side | None
+    input_px: ImageSize | None
+
+    @property
+    def metadata(self) -> InferenceMetadata:
+        """The part of the file that is not the network."""
+        return InferenceMetadata(
+            preprocessing=self.preprocessing,
+            calibration=self.calibration,
+            ood_threshold=self.familiarity,
+            training=self.training,
+        )
 
     @field_validator("recipe", mode="before")
     @classmethod
-    def _recipe(cls, written: Any) -> Recipe:
+    def _read_recipe(cls, value: Any) -> Recipe:
         try:
-            return written if isinstance(written, Recipe) else read_recipe(written)
+            return value if isinstance(value, Recipe) else read_recipe(value)
         except (InputError, KeyError, TypeError) as error:
             raise ValueError(f"{type(error).__name__} {error}") from error
 
     @field_validator("format", mode="before")
     @classmethod
-    def _known(cls, written: Any) -> Any:
-        if written not in READS:
-            raise ValueError(f"this Headstart reads the formats {' and '.join(map(str, READS))}")
-        return written
+    def _check_format(cls, value: Any) -> Any:
+        if value not in READABLE_FORMATS:
+            formats = " and ".join(map(str, READABLE_FORMATS))
+            raise ValueError(f"this version of Headstart reads the formats {formats}")
+        return value
 
     @model_validator(mode="after")
-    def _agrees(self) -> ClassifierFile:
+    def _check_consistency(self) -> ClassifierFile:
         if self.model != self.recipe.model:
-            raise ValueError(f"model is {self.model}, but its recipe is of {self.recipe.model}")
+            raise ValueError(f"model is {self.model}, but its recipe is for {self.recipe.model}")
         if len(set(self.class_names)) < len(self.class_names):
-            raise ValueError("a class name stands twice")
+            raise ValueError("a class name occurs twice")
         return self

@@ -1,25 +1,33 @@
-"""A classifier as a plain torch module, for code that knows nothing of Headstart."""
+"""A classifier as a plain torch module, for code that does not use Headstart."""
 
 from __future__ import annotations
 
 from torch import Tensor, nn
 
-from headstart.classifier._classifier import Classifier, to_probabilities
-from headstart.classifier._logits import by_class
+from headstart.classifier._classifier import Classifier
+from headstart.classifier._logits import (
+    average_over_mirror,
+    expand_binary_logit,
+    to_probabilities,
+)
 from headstart.errors import InputError
 
-_LEAST = 1e-12  # of a probability under the logarithm
+_SMALLEST_PROBABILITY = 1e-12  # keeps logarithms finite
 
 
 class ImageModule(nn.Module):
-    """From images to K logits, whose softmax are what `Classifier.probabilities` says.
+    """A module that maps images to K logits.
 
-    Preprocessing is inside, and so is the average over each image and its mirror image where the recipe has one. Gradients flow
-    through to the pixels and to the weights, those of a frozen backbone as well; `.parameters()` of the part that learnt are
-    `module.classifier.net.parameters()`.
+    Their softmax equals `Classifier.probabilities`, so it is not calibrated.
+
+    Preprocessing is inside, and so is the average over each image and its mirror image if the recipe has one.
+    Gradients reach the pixels and all weights, also those of a frozen backbone. The parameters of the part
+    that was trained are `module.classifier.net.parameters()`.
 
     Attributes:
-        classifier: the weights. class_names: K names in the order of the logits. image_shape: (height, width, channels).
+        classifier: The classifier with its weights.
+        class_names: K names in the order of the logits.
+        image_shape: (height, width, channels).
     """
 
     def __init__(self, classifier: Classifier) -> None:
@@ -29,27 +37,30 @@ class ImageModule(nn.Module):
         self.image_shape: tuple[int, int, int] = classifier.image_shape
 
     def forward(self, images: Tensor) -> Tensor:
-        """Logits `(N, K)` float32.
+        """Return logits `(N, K)` float32.
 
         Args:
-            images: uint8 from 0 to 255 or floats from 0 to 1, `(N, C, H, W)`, or `(N, H, W, C)` where that is another shape.
+            images: uint8 from 0 to 255, or floats from 0 to 1. The shape is `(N, C, H, W)`. `(N, H, W, C)` is
+                also accepted if the two shapes differ.
 
         Raises:
-            InputError: images of another shape.
+            InputError: The images have another shape.
         """
         height, width, channels = self.image_shape
         if images.shape[1:] == (height, width, channels) != (channels, height, width):
             images = images.permute(0, 3, 1, 2)
         if images.shape[1:] != (channels, height, width):
             raise InputError(
-                f"these images are {tuple(images.shape[1:])}, but this module takes (channels, height, width) = "
-                f"{(channels, height, width)}.",
-                "Resize them as in training.",
+                "invalid shape of an image: expected (channels, height, width) = "
+                f"{(channels, height, width)}, got {tuple(images.shape[1:])}.",
+                "Resize the images as in training.",
             )
         x = images * 255 if images.is_floating_point() else images.float()
-        if self.classifier.mirror:
-            found = (
-                to_probabilities(self.classifier(x)) + to_probabilities(self.classifier(x.flip(3)))
-            ) / 2
-            return found.clamp_min(_LEAST).log()
-        return by_class(self.classifier(x))
+        if not self.classifier.mirror:
+            return expand_binary_logit(self.classifier(x))
+
+        (probabilities,) = average_over_mirror(self._probabilities, x, mirror=True)
+        return probabilities.clamp_min(_SMALLEST_PROBABILITY).log()
+
+    def _probabilities(self, x: Tensor) -> tuple[Tensor]:
+        return (to_probabilities(self.classifier(x)),)

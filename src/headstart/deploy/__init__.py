@@ -1,9 +1,10 @@
-"""The way out: a finished run predicts, for files, tables and other programs, and says why.
+"""Use of a finished run: predictions, submissions, explanations, exported files and a server.
 
-Belongs here: opening what is to be judged as the training images were opened, predictions, exports, the server. Does not: what a
-network computes (training, models), decoders (data), how an answer looks on a terminal or a page (report).
+Belongs here: opening images as in training, predicting, explaining, exporting, serving. Does not: the
+computation inside a network (`training`, `models`), decoders (`data`), the look of results on a terminal or a
+page (`report`).
 
-Nothing heavy is imported before it is needed; torch not at all where an ONNX file predicts.
+Heavy packages are imported only when they are needed. Predictions with an ONNX file do not import torch.
 """
 
 import lazy_loader

@@ -9,8 +9,6 @@ from ._image_sources import (
 from ._model import (
     Form as Form,
     Model as Model,
-    Predictions as Predictions,
-    RunModel as RunModel,
     need_classifier as need_classifier,
     open_model as open_model,
 )

@@ -1,4 +1,4 @@
-"""Images to be judged: found, and opened to the very pixels that training would have seen."""
+"""Images for prediction: how to collect them, and how to open them with the same pixels as in training."""
 
 from __future__ import annotations
 
@@ -21,107 +21,118 @@ from headstart.deploy._model import Model
 from headstart.errors import InputError
 
 NAMED_FAILURES = 5
+_WHAT_TO_GIVE = "Give image files, folders of images, or - for an image on standard input."
 
 
 def named_sources(given: Sequence[str | ImageSource]) -> tuple[list[str], list[ImageSource]]:
-    """The images that a user means, with a name for each.
+    """List the images that a user names, each with a name for messages.
 
     Args:
-        given: paths of images; folders, which stand for every image in them at any depth; "-" for an image on standard input; or
-            the bytes of images, or open files.
+        given: Paths of images, folders, "-" for an image on standard input, contents of image files, or open
+            files. A folder stands for every image in it, at any depth.
 
     Raises:
-        InputError: nothing given, a path that does not exist, a folder without images, or what is none of these.
+        InputError: Nothing is given, a path does not exist, a folder holds no images, or an item has another
+            type.
     """
     names: list[str] = []
     sources: list[ImageSource] = []
-    for number, one in enumerate(given, 1):
-        if not isinstance(one, str | Path):
-            names.append(str(getattr(one, "name", None) or f"image {number}"))
-            sources.append(_content(one, number))
-        elif str(one) == "-":
+    for number, item in enumerate(given, 1):
+        if not isinstance(item, str | Path):
+            names.append(str(getattr(item, "name", None) or f"image {number}"))
+            sources.append(_content(item, number))
+        elif str(item) == "-":
             names.append("standard input")
             sources.append(sys.stdin.buffer.read(LARGEST_FILE_BYTES + 1))
         else:
-            found: list[Path] = list_images(Path(one)) if Path(one).is_dir() else [_file(Path(one))]
-            names += map(str, found)
-            sources += found
+            paths = _image_paths(Path(item))
+            names += map(str, paths)
+            sources += paths
     if not sources:
-        raise InputError(
-            "no images given.",
-            "Give image files, folders of them, or - for an image on standard input.",
-        )
+        raise InputError("no images given.", _WHAT_TO_GIVE)
     return names, sources
 
 
-def _content(one: bytes | IO[bytes], number: int) -> bytes:
-    if isinstance(one, bytes):
-        return one
-    if not hasattr(one, "read"):
+def _content(item: bytes | IO[bytes], number: int) -> bytes:
+    if isinstance(item, bytes):
+        return item
+    if not hasattr(item, "read"):
         raise InputError(
-            f"image {number} is of type {type(one).__name__}, but wanted is a path, the bytes of an image file, or an open file.",
-            "Give arrays as one, numpy.stack(images); an opened picture as numpy.asarray(picture).",
+            f"invalid image {number}: expected a path, the bytes of an image file, or an open file, "
+            f"got {type(item).__name__}.",
+            "Give arrays as one array, numpy.stack(images), and an opened picture as "
+            "numpy.asarray(picture).",
         )
-    return one.read(LARGEST_FILE_BYTES + 1)
+    return item.read(LARGEST_FILE_BYTES + 1)
 
 
-def _file(path: Path) -> Path:
+def _image_paths(path: Path) -> list[Path]:
+    if path.is_dir():
+        return list_images(path)
     if not path.exists():
-        raise InputError(
-            f"{path} does not exist.",
-            "Give image files, folders of them, or - for an image on standard input.",
-        )
-    return path
+        raise InputError(f"{path} does not exist.", _WHAT_TO_GIVE)
+    return [path]
 
 
 def open_images(
     sources: Sequence[ImageSource], names: Sequence[str], model: Model
 ) -> NDArray[np.uint8]:
-    """The pixels of images of any size as the model takes them: to the last bit those that its training would have seen.
+    """Open images of any size as the model accepts them.
+
+    The pixels are bit-identical to those that training would have used. Only the formats of a dataset are
+    opened, and of an animation the first frame. Files may have up to 268 MB, and images up to Pillow's limit
+    of 89 million pixels.
 
     Args:
-        sources: paths, contents, or open files. Only the formats of a dataset are opened, the first frame of each; files up to
-            268 MB and images up to Pillow's limit of 89 million pixels.
-        names: what to call them where they cannot be used.
+        sources: Paths, contents of files, or open files.
+        names: Names of the images in messages.
+        model: The model that will predict them.
 
     Returns:
-        `(N, H, W, C)` uint8 of the model's `image_shape`.
+        uint8 `(N, H, W, C)` of the model's `image_shape`.
 
     Raises:
-        InputError: images that cannot be read: how many, and up to five of them with the reason.
+        InputError: Some images cannot be read. The message counts them, and names up to five with the reason.
     """
-    images, failed = open_readable(sources, names, model)
-    if failed:
-        raise unreadable(failed, len(sources))
+    images, failures = open_readable(sources, names, model)
+    if failures:
+        raise unreadable(failures, len(sources))
     return images
 
 
 def open_readable(
     sources: Sequence[ImageSource], names: Sequence[str], model: Model
 ) -> tuple[NDArray[np.uint8], list[str]]:
-    """As `open_images`, but of those that can be read; and of the others, name and reason."""
-    found = read_images(sources, model.image_shape, model.preprocessing.resize)
-    failed = [
-        f"{name} {one}"
-        for name, one in zip(names, found, strict=True)
-        if isinstance(one, UnreadableImage)
-    ]
-    opened = [one for one in found if not isinstance(one, UnreadableImage)]
-    return np.stack(opened) if opened else np.empty((0, *model.image_shape), np.uint8), failed
+    """Open the images that can be read, and return name and reason of each of the others."""
+    images: list[NDArray[np.uint8]] = []
+    failures: list[str] = []
+    results = read_images(sources, model.image_shape, model.preprocessing.resize)
+    for name, result in zip(names, results, strict=True):
+        if isinstance(result, UnreadableImage):
+            failures.append(f"{name} {result}")
+        else:
+            images.append(result)
+    empty = np.empty((0, *model.image_shape), np.uint8)
+    return np.stack(images) if images else empty, failures
 
 
-def unreadable(failed: list[str], count: int) -> InputError:
-    """The error about images that give no pixels."""
-    if count == 1:
+def unreadable(failures: list[str], images: int) -> InputError:
+    """Return the error for images that cannot be read.
+
+    Args:
+        failures: Name and reason of each.
+        images: Number of images that were given.
+    """
+    if images == 1:
         return InputError(
-            f"{failed[0]}.",
+            f"{failures[0]}.",
             "Give an image in one of the formats JPEG, PNG, BMP, GIF, WebP, TIFF, PPM.",
         )
-    lines = failed[:NAMED_FAILURES] + (
-        [f"and {len(failed) - NAMED_FAILURES:,} more"] if len(failed) > NAMED_FAILURES else []
-    )
-    listed = "\n    ".join(lines)
+    lines = failures[:NAMED_FAILURES]
+    if len(failures) > NAMED_FAILURES:
+        lines = [*lines, f"and {len(failures) - NAMED_FAILURES:,} more"]
+    listing = "\n    ".join(lines)
     return InputError(
-        f"{len(failed):,} of {count:,} images cannot be used:\n    {listed}",
-        "Repair or leave them out.",
+        f"{len(failures):,} of {images:,} images cannot be used:\n    {listing}",
+        "Repair these images or leave them out.",
     )

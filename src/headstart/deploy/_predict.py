@@ -1,4 +1,4 @@
-"""Predictions for image files, in batches, so that memory stays flat however many there are."""
+"""Predictions for image files, in batches: memory does not grow with the number of files."""
 
 from __future__ import annotations
 
@@ -9,71 +9,77 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headstart import progress
+from headstart.classifier import Predictions, concatenate_predictions
 from headstart.data import ImageSource
 from headstart.deploy._image_sources import open_readable, unreadable
-from headstart.deploy._model import Model, Predictions, together
+from headstart.deploy._model import Model
 from headstart.deploy._spreadsheet_cells import write_cells
 from headstart.errors import InputError
 
-_PIXELS_A_BATCH = 1 << 24  # of opened images held at a time: 48 MB in colour
+_PIXELS_PER_BATCH = 1 << 24  # of opened images held at a time: 48 MB in colour
+_SMALLEST_BATCH = 16
 
 
 def predict(model: Model, sources: Sequence[ImageSource], names: Sequence[str]) -> Predictions:
-    """What the model says of image files.
+    """Predict the classes of image files.
 
     Args:
-        sources, names: as for `open_images`.
+        model: The model that predicts.
+        sources: Paths, contents of files, or open files.
+        names: Names of the images in messages.
 
     Raises:
-        InputError: images that cannot be read; all are looked at first, so that one message names them.
+        InputError: Some images cannot be read. All are tried first, so that one message names them.
     """
-    size = _batch_size(model)
-    parts: list[Predictions] = []
-    failed: list[str] = []
+    batch_size = _batch_size(model)
+    batches: list[Predictions] = []
+    failures: list[str] = []
     with progress.task("predicting", len(sources), "images") as task:
-        for start in range(0, len(sources), size):
-            batch = slice(start, start + size)
+        for start in range(0, len(sources), batch_size):
+            batch = slice(start, start + batch_size)
             images, unread = open_readable(sources[batch], names[batch], model)
-            failed += unread
-            if not failed:
-                parts.append(model.predict(images))
+            failures += unread
+            if not failures:
+                batches.append(model.predict(images))
             task.advance(len(sources[batch]))
-    if failed:
-        raise unreadable(failed, len(sources))
-    return together(parts)
+    if failures:
+        raise unreadable(failures, len(sources))
+    return concatenate_predictions(batches)
 
 
 def predict_pixels(model: Model, images: NDArray[np.uint8]) -> Predictions:
-    """What the model says of images `(N, H, W, C)` uint8 of its shape; in batches.
+    """Predict the classes of images `(N, H, W, C)` uint8 of the model's shape, in batches.
 
     Raises:
-        InputError: no images, or of another shape or type.
+        InputError: The array is empty, or has another shape or type.
     """
     if not len(images):
         raise InputError(
             "no images given.", "Give an array (N, height, width, channels) with N of 1 or more."
         )
-    size = _batch_size(model)
-    return together(
-        [model.predict(images[start : start + size]) for start in range(0, len(images), size)]
+    batch_size = _batch_size(model)
+    starts = range(0, len(images), batch_size)
+    return concatenate_predictions(
+        [model.predict(images[start : start + batch_size]) for start in starts]
     )
 
 
 def _batch_size(model: Model) -> int:
-    return max(16, _PIXELS_A_BATCH // (model.image_shape[0] * model.image_shape[1]))
+    height, width, _ = model.image_shape
+    return max(_SMALLEST_BATCH, _PIXELS_PER_BATCH // (height * width))
 
 
-def write_predictions(path: Path, found: Predictions, names: Sequence[str]) -> None:
-    """Predictions as a CSV: image, label, unfamiliar (yes, no, or empty where that is not known), then every class."""
-    unfamiliar = (
-        [""] * len(names)
-        if found.is_unfamiliar is None
-        else ["yes" if one else "no" for one in found.is_unfamiliar]
-    )
-    rows = (
-        [name, label, strange, *(f"{chance:.6g}" for chance in chances)]
-        for name, label, strange, chances in zip(
-            names, found.labels, unfamiliar, found.probabilities.tolist(), strict=True
-        )
-    )
-    write_cells(path, ["image", "label", "unfamiliar", *found.class_names], rows)
+def write_predictions(path: Path, predictions: Predictions, names: Sequence[str]) -> None:
+    """Write predictions as a CSV with one row per image.
+
+    The columns are `image`, `label`, `unfamiliar` and one per class. `unfamiliar` is yes or no for
+    out-of-distribution images, and empty if it is unknown.
+    """
+    is_ood = predictions.is_out_of_distribution
+    flags = [""] * len(names) if is_ood is None else ["yes" if flag else "no" for flag in is_ood]
+    rows = []
+    for name, label, flag, probabilities in zip(
+        names, predictions.labels, flags, predictions.probabilities.tolist(), strict=True
+    ):
+        rows.append([name, label, flag, *(f"{value:.6g}" for value in probabilities)])
+    write_cells(path, ["image", "label", "unfamiliar", *predictions.class_names], rows)

@@ -1,4 +1,4 @@
-"""CSV files for people's spreadsheets: no cell is a formula."""
+"""CSV files that are safe to open in a spreadsheet: no cell is a formula."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ from pathlib import Path
 
 from headstart import store
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_STARTS_OF_FORMULAS = ("=", "+", "-", "@", "\t", "\r")
 
 
 def safe_cell(text: str) -> str:
-    """`text`, with an apostrophe before it where a spreadsheet would compute it. Numbers stay numbers.
+    """Prefix text with an apostrophe if a spreadsheet would evaluate it. Numbers are left unchanged.
 
-    Source: OWASP, CSV injection.
+    References:
+        OWASP, CSV injection.
     """
-    if not text.startswith(_FORMULA):
+    if not text.startswith(_STARTS_OF_FORMULAS):
         return text
     try:
         float(text)
@@ -27,9 +28,9 @@ def safe_cell(text: str) -> str:
 
 
 def write_cells(path: Path, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Write a CSV whole, or not at all."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
+    """Write a CSV file atomically."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
     writer.writerow(map(safe_cell, columns))
     writer.writerows(map(safe_cell, row) for row in rows)
-    store.write_text(path, out.getvalue())
+    store.write_text(path, text.getvalue())

@@ -1,9 +1,3 @@
-from ._attributions import (
-    Heatmap as Heatmap,
-    grad_cam as grad_cam,
-    log_odds as log_odds,
-    occlusion as occlusion,
-)
 from ._baselines import (
     BaselineResult as BaselineResult,
     baseline_sentence as baseline_sentence,

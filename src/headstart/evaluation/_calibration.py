@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, overload
+
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 _LEAST = 1e-30  # of a probability, so that its logarithm is finite in float32
 _SHARPEST, _FLATTEST = 0.1, 10.0  # temperatures looked at
 
 
+@overload
+def apply_temperature(probabilities: Tensor, temperature: float) -> Tensor: ...
+
+
+@overload
 def apply_temperature(
     probabilities: NDArray[np.float32], temperature: float
-) -> NDArray[np.float32]:
+) -> NDArray[np.float32]: ...
+
+
+def apply_temperature(
+    probabilities: NDArray[np.float32] | Tensor, temperature: float
+) -> NDArray[np.float32] | Tensor:
     """Probabilities `(N, K)` at a temperature: their logarithms divided by it, and normalised again.
 
     The order of the classes stays as it is. Of a softmax this is temperature scaling; of the mean over an image and its mirror
@@ -19,6 +34,9 @@ def apply_temperature(
     """
     if temperature == 1:
         return probabilities
+    if not isinstance(probabilities, np.ndarray):  # a tensor: in a graph, which has no NumPy
+        return (probabilities.clamp_min(_LEAST).log() / temperature).softmax(1)
+
     logs = np.log(np.maximum(probabilities, _LEAST)) / np.float32(temperature)
     powers = np.exp(logs - logs.max(1, keepdims=True))
     found: NDArray[np.float32] = (powers / powers.sum(1, keepdims=True)).astype(np.float32)

@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from headstart.classifier import Classifier, Outcome
+from headstart.classifier import Classifier, Outcome, expand_binary_logit
 from headstart.features._linear_probe import MOST_TO_CHOOSE, choose_penalty, fit
 from headstart.models.recipes import Recipe
 
@@ -43,9 +43,7 @@ def solve_head(
     with torch.no_grad():
         head.weight.copy_(found[:-1].T)
         head.bias.copy_(found[-1])
-        logits = torch.cat([torch.zeros(len(rows), 1), inputs.cpu() @ found[:-1] + found[-1]], 1)[
-            :, 0 if classes == 2 else 1 :
-        ]
+        logits = expand_binary_logit(inputs.cpu() @ found[:-1] + found[-1])
     loss = nn.functional.cross_entropy(logits, torch.from_numpy(labels), reduction="sum").item()
     return Outcome(
         loss, int((logits.argmax(1).numpy() == labels).sum()), len(labels), bool(np.isfinite(loss))

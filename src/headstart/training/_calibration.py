@@ -7,7 +7,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from headstart.classifier import Calibration, Familiarity, Preprocessing, Training, Use
+from headstart.classifier import (
+    Calibration,
+    InferenceMetadata,
+    OodThreshold,
+    Preprocessing,
+    TrainingSummary,
+)
 from headstart.data import Split, SplitDataset
 from headstart.evaluation import apply_temperature, compute_metrics, fit_temperature
 from headstart.training._inputs import Source
@@ -18,13 +24,13 @@ _MOST_IMAGES = 1_000  # fix that quantile well enough, and take no time that any
 _FEWEST_IMAGES = 100  # fewer say nothing about one in a hundred
 
 
-def use_of(
+def collect_inference_metadata(
     state: State,
     source: Source,
     data: SplitDataset,
     validation: NDArray[np.float32] | None,
     measured: dict[str, Any],
-) -> Use:
+) -> InferenceMetadata:
     """How the classifier of a run is to be used.
 
     Args:
@@ -34,15 +40,15 @@ def use_of(
     accuracies = {
         part: None if found is None else found["accuracy"] for part, found in measured.items()
     }
-    return Use(
+    return InferenceMetadata(
         preprocessing=Preprocessing(
             **{key: data.dataset.options.get(key) for key in Preprocessing.model_fields}
         ),
         calibration=None
         if validation is None
         else _calibration(data.validation_labels, validation),
-        familiarity=_familiarity(state, source, data.split),
-        training=Training(
+        ood_threshold=_ood_threshold(state, source, data.split),
+        training=TrainingSummary(
             dataset=data.dataset.name,
             train_images=len(data.split.train),
             epochs=state.plan.epochs,
@@ -63,11 +69,11 @@ def _calibration(labels: NDArray[np.int64], probabilities: NDArray[np.float32]) 
     )
 
 
-def _familiarity(state: State, source: Source, split: Split) -> Familiarity | None:
+def _ood_threshold(state: State, source: Source, split: Split) -> OodThreshold | None:
     if len(split.validation) < _FEWEST_IMAGES:
         return None
     rows = np.sort(np.random.default_rng(0).permutation(split.validation)[:_MOST_IMAGES])
-    found = source.familiarity(state.classifier, rows)
-    return Familiarity(
+    found = source.energy_scores(state.classifier, rows)
+    return OodThreshold(
         threshold=float(np.quantile(found, UNFAMILIAR)), quantile=UNFAMILIAR, images=len(rows)
     )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
-from headstart.classifier import prepare_process, untrained
+from headstart.classifier import build_untrained, prepare_process
 from headstart.data import Dataset, SplitDataset
 from headstart.features import usual_side_px
 from headstart.models import BackboneOptions, summarise_layers
@@ -60,7 +60,7 @@ def work_of(recipe: Recipe, dataset: Dataset) -> Work:
     if isinstance(recipe.net, BackboneOptions):
         side_px = recipe.net.input_px or usual_side_px(recipe, dataset.image_shape)
     with torch.device("meta"):
-        net = untrained(recipe, dataset.class_names, dataset.image_shape, side_px).net
+        net = build_untrained(recipe, dataset.class_names, dataset.image_shape, side_px).net
         shown = (channels, height, width) if side_px is None else (3, side_px, side_px)
         layers = summarise_layers(net, torch.empty(1, *shown))
     step = _OF_A_STEP + _OF_A_WEIGHT * sum(layer.parameters for layer in layers)

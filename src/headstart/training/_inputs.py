@@ -12,13 +12,13 @@ from torch import Tensor
 
 from headstart import progress
 from headstart.classifier import (
+    BackboneInput,
     Classifier,
-    Shown,
     Standardise,
     StandardisedBackbone,
     as_floats,
     best_device,
-    familiarity,
+    energy_score,
     outputs_for,
     to_probabilities,
 )
@@ -67,8 +67,8 @@ class Source(Protocol):
     def probabilities(self, classifier: Classifier, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """Class probabilities `(n, K)` of these dataset indices."""
 
-    def familiarity(self, classifier: Classifier, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-        """The `familiarity` `(n,)` of these dataset indices."""
+    def energy_scores(self, classifier: Classifier, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return the energy scores `(n,)` of these dataset indices."""
 
     def ms_per_image(self, seconds: float, images: int) -> float:
         """Milliseconds that one prediction takes, when `probabilities` took `seconds` for `images`."""
@@ -79,7 +79,7 @@ class Pixels:
     """The images themselves, standardised as the network wants to see them."""
 
     dataset: Dataset
-    front: Standardise | Shown
+    front: Standardise | BackboneInput
     seconds: float = 0.0
     reused_seconds: float = 0.0
     shown: dict[str, Any] | None = None
@@ -104,8 +104,8 @@ class Pixels:
     def probabilities(self, classifier: Classifier, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         return classifier.probabilities(self.dataset.images, rows)
 
-    def familiarity(self, classifier: Classifier, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-        return classifier.judge(self.dataset.images, rows)[1]
+    def energy_scores(self, classifier: Classifier, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        return classifier.predict(self.dataset.images, rows).energy_scores
 
     def ms_per_image(self, seconds: float, images: int) -> float:
         return 1000 * seconds / images
@@ -144,8 +144,10 @@ class CachedFeatures:
         return np.concatenate(parts)
 
     @torch.inference_mode()
-    def familiarity(self, classifier: Classifier, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-        found: NDArray[np.float32] = familiarity(classifier.logits(self.inputs(rows))).cpu().numpy()
+    def energy_scores(self, classifier: Classifier, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        found: NDArray[np.float32] = (
+            energy_score(classifier.logits(self.inputs(rows))).cpu().numpy()
+        )
         return found
 
     def ms_per_image(self, seconds: float, images: int) -> float:
@@ -217,7 +219,9 @@ def _on_a_backbone(
             )
             head.load_state_dict(fitted.net.state_dict())
         seconds, reused = source.seconds, source.reused_seconds
-    classifier = Classifier(front := Shown(net), net, recipe, data.class_names, data.image_shape)
+    classifier = Classifier(
+        front := BackboneInput(net), net, recipe, data.class_names, data.image_shape
+    )
     return classifier, Pixels(
         data.dataset, front, seconds, reused, shown_at(recipe, backbone, data.image_shape)
     )

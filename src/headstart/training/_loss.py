@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from headstart.classifier import Outcome, best_device, by_class
+from headstart.classifier import Outcome, best_device, expand_binary_logit
 from headstart.data import Dataset
 from headstart.models.recipes import Recipe
 from headstart.training import _distributed
@@ -30,7 +30,7 @@ class CrossEntropy(nn.Module):
 
     def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
         loss = functional.cross_entropy(
-            by_class(logits), labels, self.weights, label_smoothing=self.smoothing
+            expand_binary_logit(logits), labels, self.weights, label_smoothing=self.smoothing
         )
         return loss * _distributed.share_of(self.weights[labels].sum())
 
@@ -72,7 +72,7 @@ def update(
     ]
     norm = nn.utils.get_total_norm([weight.grad for weight in weights if weight.grad is not None])
     with torch.no_grad():
-        scores = by_class(logits)
+        scores = expand_binary_logit(logits)
         plain = functional.cross_entropy(
             scores, labels, reduction="sum"
         )  # as validation's: no smoothing, no class weights

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from headstart.classifier import Classifier, as_floats, untrained
+from headstart.classifier import Classifier, as_floats, build_untrained
 from headstart.data import Dataset, SplitDataset, take
 from headstart.features import choose_side_px
 from headstart.models import Layer, summarise_layers
@@ -39,4 +39,4 @@ def network_layers(recipe: Recipe, data: SplitDataset) -> list[dict[str, Any]]:
 def _untrained(recipe: Recipe, data: SplitDataset) -> Classifier:
     recipe = resolve(recipe, len(data.split.train), data.class_names)
     side_px = choose_side_px(recipe, data, None) if recipe.net.is_backbone else None
-    return untrained(recipe, data.class_names, data.image_shape, side_px)
+    return build_untrained(recipe, data.class_names, data.image_shape, side_px)

@@ -34,7 +34,7 @@ from headstart.models.recipes import Recipe, resolve
 from headstart.signals import listening
 from headstart.training import _distributed
 from headstart.training._augment import Draws
-from headstart.training._calibration import use_of
+from headstart.training._calibration import collect_inference_metadata
 from headstart.training._checkpoints import FOLDER, Checkpoints, final_state
 from headstart.training._inputs import Source, prepare
 from headstart.training._job import TrainingJob
@@ -321,7 +321,7 @@ def _fit(
     plan, classifier = state.plan, state.classifier
     recipe, optimizers = plan.recipe, state.optimizers
     loss_of = loss_function(recipe, data.train_labels, len(data.class_names))
-    forward = functools.partial(classifier.logits, through=net)
+    forward = functools.partial(classifier.logits, wrapper=net)
     order, epoch = np.empty(0, np.int64), -1
     clock = time.perf_counter() - (0 if state.seconds else seconds_before) - state.seconds
     plan.start()
@@ -479,7 +479,7 @@ def _finish(
                 "classes": list(data.class_names),
             }
     if _distributed.is_first():
-        classifier.use = use_of(
+        classifier.metadata = collect_inference_metadata(
             state, source, data, parts.get("validation", (None, None))[1], measured
         )
     layers = describe_network(classifier, data.dataset)

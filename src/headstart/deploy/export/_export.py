@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch.export import Dim
 
 from headstart import progress, store
-from headstart.classifier import Classifier, file_about, load_classifier
+from headstart.classifier import Classifier, describe_classifier, load_classifier
 from headstart.data import SplitDataset, take
 from headstart.deploy._model import Form
 from headstart.deploy.export._int8 import CALIBRATION_IMAGES, quantise
@@ -139,8 +139,8 @@ def _tidy(graph: Any) -> None:
 
 def _metadata(classifier: Classifier) -> dict[str, str]:
     """What a program needs to know besides the numbers; texts are JSON."""
-    about = file_about(classifier)
-    familiar = classifier.use.familiarity
+    about = describe_classifier(classifier)
+    ood = classifier.metadata.ood_threshold
     return {
         "headstart": about.headstart,
         "format": str(about.format),
@@ -148,8 +148,8 @@ def _metadata(classifier: Classifier) -> dict[str, str]:
         "class_names": json.dumps(about.class_names, ensure_ascii=False),
         "image_shape": json.dumps(about.image_shape),
         "preprocessing": about.preprocessing.model_dump_json(),
-        "temperature": json.dumps(classifier.use.temperature),
-        "unfamiliar_below": json.dumps(None if familiar is None else familiar.threshold),
+        "temperature": json.dumps(classifier.metadata.temperature),
+        "unfamiliar_below": json.dumps(None if ood is None else ood.threshold),
         "training": "null" if about.training is None else about.training.model_dump_json(),
     }
 

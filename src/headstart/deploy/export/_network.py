@@ -11,12 +11,12 @@ from headstart.classifier import (
     Classifier,
     Standardise,
     StandardisedBackbone,
-    familiarity,
+    average_over_mirror,
+    energy_score,
     to_probabilities,
 )
+from headstart.evaluation import apply_temperature
 from headstart.models import BackboneWithHead
-
-_LEAST = 1e-30  # as in evaluation.apply_temperature
 
 
 class Network(nn.Module):
@@ -28,21 +28,19 @@ class Network(nn.Module):
     def __init__(self, classifier: Classifier) -> None:
         super().__init__()
         self.front, self.net = _followable(classifier.front), _followable(classifier.net)
-        self.mirror, self.temperature = classifier.mirror, classifier.use.temperature
+        self.mirror, self.temperature = classifier.mirror, classifier.metadata.temperature
         self.resize = _resizing(classifier)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         x = self.resize(images.permute(0, 3, 1, 2).float())
-        logits = self.net(self.front(torch.cat([x, x.flip(3)]) if self.mirror else x))
-        probabilities, familiar = to_probabilities(logits), familiarity(logits)
-        if self.mirror:
-            n = images.shape[0]
-            probabilities, familiar = (
-                (both[:n] + both[n:]) / 2 for both in (probabilities, familiar)
-            )
-        if self.temperature != 1:
-            probabilities = (probabilities.clamp_min(_LEAST).log() / self.temperature).softmax(1)
-        return probabilities, familiar
+        probabilities, energy_scores = average_over_mirror(
+            self._probabilities_and_energy, x, mirror=self.mirror, in_one_pass=True
+        )
+        return apply_temperature(probabilities, self.temperature), energy_scores
+
+    def _probabilities_and_energy(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        logits = self.net(self.front(x))
+        return to_probabilities(logits), energy_score(logits)
 
 
 def _followable(module: nn.Module) -> nn.Module:

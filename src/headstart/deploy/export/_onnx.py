@@ -10,9 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from headstart.classifier import Preprocessing
+from headstart.classifier import Predictions, Preprocessing
 from headstart.data import check_pixels
-from headstart.deploy._model import Predictions
 from headstart.errors import InputError, ResourceError
 from headstart.machine import usable_cores
 
@@ -45,7 +44,8 @@ class OnnxModel:
         return Predictions(
             self.class_names,
             probabilities,
-            None if self.threshold is None else familiar < self.threshold,
+            familiar,
+            self.threshold,
         )
 
 

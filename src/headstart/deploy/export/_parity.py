@@ -14,7 +14,6 @@ from headstart import progress
 from headstart.classifier import Classifier
 from headstart.data import Dataset, SplitDataset, take
 from headstart.errors import RunFailed
-from headstart.evaluation import apply_temperature
 
 Answers = tuple[
     NDArray[np.float32], NDArray[np.float32]
@@ -78,8 +77,8 @@ def answer_all(answer: Answer, images: NDArray[np.uint8], title: str) -> Answers
 
 def as_trained(classifier: Classifier, images: NDArray[np.uint8]) -> Answers:
     """What the classifier itself says."""
-    probabilities, familiar = classifier.judge(images)
-    return apply_temperature(probabilities, classifier.use.temperature), familiar
+    predictions = classifier.predict(images, calibrated=True)
+    return predictions.probabilities, predictions.energy_scores
 
 
 def check_parity(wanted: Answers, answer: Answer, images: NDArray[np.uint8], part: str) -> Parity:

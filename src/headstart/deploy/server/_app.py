@@ -20,9 +20,10 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp
 
+from headstart.classifier import Classifier
 from headstart.data import UnreadableImage, count_untrusted_pixels, data_uri, read_untrusted_image
 from headstart.deploy._explain import explain
-from headstart.deploy._model import Model, RunModel
+from headstart.deploy._model import Model
 from headstart.deploy.server._access import Access, Guard
 from headstart.deploy.server._batching import Busy, Worker
 from headstart.deploy.server._body import BUSY, Bodies, Limits, Refused, Sent, image_in
@@ -200,7 +201,7 @@ def _service(model: Model, card: dict[str, Any], limits: Limits) -> Service:
         return [{key: value for key, value in one.items() if key != "image"} for one in found]
 
     explanations = None
-    if card["explains"] and isinstance(model, RunModel):
+    if card["explains"] and isinstance(model, Classifier):
         apart = copy.deepcopy(model)
 
         def explain_each(asked: list[tuple[Pixels, str | None]]) -> list[dict[str, Any]]:

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from headstart import store
-from headstart.deploy._model import Model, RunModel
+from headstart.classifier import Classifier
+from headstart.deploy._model import Model
 from headstart.deploy.server._drawing import LEAST_SIDE_WITH_MARGIN_PX, can_be_drawn
 from headstart.models.recipes import are_characters
 
@@ -23,13 +24,11 @@ def card(run: Path, model: Model) -> dict[str, Any]:
         store.read_json_or(run / name, {}) if run.is_dir() else {}
         for name in ("metrics.json", "data.json")
     )
-    known = model.classifier.use.training if isinstance(model, RunModel) else None
+    known = model.metadata.training if isinstance(model, Classifier) else None
     train = (data.get("parts") or {}).get("train") or {}
     return {
         "run": run.name or str(run),
-        "model": model.classifier.recipe.model
-        if isinstance(model, RunModel)
-        else metrics.get("model"),
+        "model": model.recipe.model if isinstance(model, Classifier) else metrics.get("model"),
         "classes": list(model.class_names),
         "image_shape": list(model.image_shape),
         "resize": model.preprocessing.resize,
@@ -45,7 +44,8 @@ def card(run: Path, model: Model) -> dict[str, Any]:
             metrics.get("validation"), known.validation_accuracy if known else None
         ),
         "drawing": _drawing(model),
-        "explains": isinstance(model, RunModel) and importlib.util.find_spec("captum") is not None,
+        "explains": isinstance(model, Classifier)
+        and importlib.util.find_spec("captum") is not None,
     }
 
 

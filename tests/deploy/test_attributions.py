@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from headstart.evaluation import grad_cam, log_odds, occlusion
+from headstart.deploy._attributions import grad_cam, log_odds, occlusion
 
 
 class Corner(nn.Module):

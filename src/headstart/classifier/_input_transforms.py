@@ -1,0 +1,112 @@
+"""Input transforms: what is applied to images before they reach the network that was trained."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from headstart.models import Backbone, BackboneWithHead
+
+_ROWS_PER_BLOCK = 1 << 14
+_SMALLEST_STD = 1e-3  # added to each standard deviation, so that constant columns stay finite
+
+
+class Standardise(nn.Module):
+    """Standardisation of pixels per channel, with statistics of the training images.
+
+    Maps floats from 0 to 255 to zero mean and unit variance.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(1, channels, 1, 1))
+        self.register_buffer("std", torch.ones(1, channels, 1, 1))
+        self.mean: Tensor
+        self.std: Tensor
+
+    def fit(self, images: NDArray[np.uint8]) -> None:
+        """Measure mean and standard deviation of training images `(N, H, W, C)` uint8."""
+        mean, std = _mean_and_std(images.reshape(-1, images.shape[-1]))
+        self.mean.copy_(mean.view_as(self.mean))
+        self.std.copy_(std.view_as(self.std))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (x - self.mean) / self.std
+
+
+class StandardisedBackbone(nn.Module):
+    """A frozen backbone followed by standardisation of its features.
+
+    On the training images, each feature has zero mean and unit variance.
+    """
+
+    def __init__(self, backbone: Backbone) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.register_buffer("mean", torch.zeros(backbone.num_features))
+        self.register_buffer("std", torch.ones(backbone.num_features))
+        self.mean: Tensor
+        self.std: Tensor
+
+    def fit(self, features: NDArray[np.float16]) -> None:
+        """Measure mean and standard deviation of features `(N, size)` of the training images."""
+        mean, std = _mean_and_std(features)
+        self.mean.copy_(mean)
+        self.std.copy_(std)
+
+    def standardise(self, features: Tensor) -> Tensor:
+        """Standardise raw features."""
+        return (features - self.mean) / self.std
+
+    def forward(self, x: Tensor) -> Tensor:
+        # Rounded as in the feature cache, so that a saved classifier predicts what its run predicted.
+        return self.standardise(self.backbone(x).half().float())
+
+
+class BackboneInput(nn.Module):
+    """Preparation of images for the backbone of a `BackboneWithHead` network.
+
+    Images are resized, converted to three channels and standardised.
+    """
+
+    def __init__(self, net: BackboneWithHead) -> None:
+        super().__init__()
+        # In a tuple, torch does not register the backbone here. Its weights belong to `net` alone.
+        self._backbone = (net.backbone,)
+
+    @property
+    def backbone(self) -> Backbone:
+        """The backbone that receives the prepared images."""
+        return self._backbone[0]
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.backbone.standardise(x)
+
+
+InputTransform = Standardise | StandardisedBackbone | BackboneInput
+
+
+def as_floats(images: NDArray[np.uint8], device: torch.device) -> Tensor:
+    """Convert uint8 images `(N, H, W, C)` to floats `(N, C, H, W)` from 0 to 255.
+
+    The memory layout stays channels-last.
+    """
+    return torch.from_numpy(images).to(device).permute(0, 3, 1, 2).float()
+
+
+def _mean_and_std(rows: NDArray[np.generic]) -> tuple[Tensor, Tensor]:
+    """Return mean and standard deviation per column.
+
+    Sums are taken in blocks, because a float64 copy of all images would need eight times their memory.
+    """
+    total, squares = np.zeros(rows.shape[1]), np.zeros(rows.shape[1])
+    for start in range(0, len(rows), _ROWS_PER_BLOCK):
+        block = rows[start : start + _ROWS_PER_BLOCK].astype(np.float64)
+        total += block.sum(0)
+        squares += (block**2).sum(0)
+
+    mean = total / len(rows)
+    variance = np.maximum(squares / len(rows) - mean**2, 0)
+    return torch.from_numpy(mean), torch.from_numpy(np.sqrt(variance) + _SMALLEST_STD)

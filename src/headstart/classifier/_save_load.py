@@ -1,0 +1,152 @@
+"""Writing a classifier to a run folder, and reading it back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from pydantic import ValidationError
+
+from headstart import __version__, store
+from headstart.classifier._classifier import Classifier
+from headstart.classifier._device import best_device, prepare_process
+from headstart.classifier._file_format import FORMAT, ClassifierFile
+from headstart.classifier._input_transforms import (
+    BackboneInput,
+    InputTransform,
+    Standardise,
+    StandardisedBackbone,
+)
+from headstart.classifier._logits import outputs_for
+from headstart.errors import InputError
+from headstart.models import (
+    BackboneOptions,
+    BackboneWithHead,
+    build_head,
+    build_network,
+    load_backbone,
+)
+from headstart.models.recipes import Recipe
+
+WEIGHTS, DESCRIPTION = "model.safetensors", "classifier.json"
+
+
+def describe_classifier(classifier: Classifier) -> ClassifierFile:
+    """Return the content of `classifier.json`."""
+    metadata = classifier.metadata
+    return ClassifierFile(
+        preprocessing=metadata.preprocessing,
+        calibration=metadata.calibration,
+        familiarity=metadata.ood_threshold,
+        training=metadata.training,
+        format=FORMAT,
+        headstart=__version__,
+        model=classifier.recipe.model,
+        recipe=classifier.recipe.model_copy(update={"time_limit": None}),
+        image_shape=classifier.image_shape,
+        class_names=classifier.class_names,
+        mirror=classifier.mirror,
+        input_px=classifier.input_px,
+    )
+
+
+def save_classifier(classifier: Classifier, folder: Path) -> None:
+    """Write `model.safetensors` with the weights, and `classifier.json` with everything else."""
+    from safetensors.torch import save
+
+    weights = {
+        name: tensor.detach().cpu().contiguous() for name, tensor in classifier.state_dict().items()
+    }
+    store.write_bytes(folder / WEIGHTS, save(weights))
+    store.write_json(folder / DESCRIPTION, describe_classifier(classifier).model_dump(mode="json"))
+
+
+def load_classifier(folder: Path) -> Classifier:
+    """Load the classifier of a finished run.
+
+    Raises:
+        InputError: The folder holds no finished run, or its files are damaged or written by a newer version.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load
+
+    description = _read_description(folder / DESCRIPTION)
+    path = folder / WEIGHTS
+    try:
+        prepare_process()
+        # On the meta device, a network needs no memory before its weights are known to fit.
+        with torch.device("meta"):
+            classifier = _rebuild(description)
+        weights = load(path.read_bytes())
+        classifier.load_state_dict(weights, assign=True)
+
+        has_unsaved_tables = any(buffer.is_meta for buffer in classifier.buffers())
+        if has_unsaved_tables:  # some backbones compute tables that are not in their state
+            classifier = _rebuild(description)
+            classifier.load_state_dict(weights, assign=True)
+    except (OSError, SafetensorError, RuntimeError) as error:
+        raise InputError(
+            f"cannot load {path}: {str(error).splitlines()[0]}",
+            "The file may be damaged. Train again into another folder with --out.",
+        ) from error
+    return classifier.to(best_device()).to(memory_format=torch.channels_last).eval()
+
+
+def build_untrained(
+    recipe: Recipe,
+    class_names: tuple[str, ...],
+    image_shape: tuple[int, int, int],
+    input_px: int | None,
+) -> Classifier:
+    """Build the network of a recipe without weights, also without those of a backbone.
+
+    Args:
+        recipe: A recipe.
+        class_names: K names.
+        image_shape: (height, width, channels).
+        input_px: The image size to which a backbone resizes; None for the other networks.
+    """
+    options, outputs = recipe.net, outputs_for(len(class_names))
+    front: InputTransform
+    if isinstance(options, BackboneOptions):
+        assert input_px is not None, "a backbone needs an image size"
+        backbone = load_backbone(recipe.model, options, input_px, 0, empty=True)
+        net = build_head(backbone.num_features, outputs, options)
+        if not options.learns_end_to_end:
+            front = StandardisedBackbone(backbone.fold())
+        else:
+            net = BackboneWithHead(backbone, net, trains_batch_norm=not options.pretrained)
+            front = BackboneInput(net)
+    else:
+        front = Standardise(image_shape[2])
+        net = build_network(recipe.model, options, image_shape, outputs, 0)
+    return Classifier(front, net, recipe, class_names, image_shape)
+
+
+def _read_description(path: Path) -> ClassifierFile:
+    content = store.read_json(path)
+    try:
+        return ClassifierFile.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(map(str, first["loc"])) or "the content"
+        value = str(first["input"])[:80]
+        reason = first["msg"].removeprefix("Value error, ")
+        raise InputError(
+            f"cannot load {path}: {key} is {value!r}: {reason}.",
+            "The file may be damaged, or written by a newer version of Headstart. "
+            "Train again into another folder with --out.",
+        ) from error
+
+
+def _rebuild(description: ClassifierFile) -> Classifier:
+    """Build the network that `classifier.json` describes, without its weights."""
+    classifier = build_untrained(
+        description.recipe,
+        description.class_names,
+        description.image_shape,
+        description.input_px,
+    )
+    classifier.mirror = description.mirror
+    classifier.metadata = description.metadata
+    return classifier
