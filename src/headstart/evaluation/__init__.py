@@ -1,7 +1,7 @@
-"""What a result is worth and rests on: metrics, intervals, paired tests, floors, the verdict of a comparison, explanations.
+"""Statistics of results: metrics, intervals, paired tests, calibration, baselines, verdicts.
 
-Numpy arrays in, numbers and sentences out; an explanation asks a torch module. Does not belong here: files, figures, which
-networks there are, or which runs were needed.
+Functions take NumPy arrays and return numbers and sentences. Does not belong here: files, figures,
+networks, and which runs a study needs.
 """
 
 import lazy_loader

@@ -1,4 +1,8 @@
-"""Probabilities that mean what they say: of images said to be 80% sure, 80% are right."""
+"""Temperature scaling of class probabilities.
+
+Probabilities are calibrated if 80% of the images with a predicted probability of 80% are classified
+correctly.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +14,10 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from torch import Tensor
 
-_LEAST = 1e-30  # of a probability, so that its logarithm is finite in float32
-_SHARPEST, _FLATTEST = 0.1, 10.0  # temperatures looked at
+# The logarithm of this lower bound is finite in float32. It lies far below `MIN_PROBABILITY`, so
+# that a high temperature still distinguishes improbable classes.
+MIN_PROBABILITY_FOR_TEMPERATURE = 1e-30
+_MIN_TEMPERATURE, _MAX_TEMPERATURE = 0.1, 10.0
 
 
 @overload
@@ -27,49 +33,70 @@ def apply_temperature(
 def apply_temperature(
     probabilities: NDArray[np.float32] | Tensor, temperature: float
 ) -> NDArray[np.float32] | Tensor:
-    """Probabilities `(N, K)` at a temperature: their logarithms divided by it, and normalised again.
+    """Return probabilities at another temperature.
 
-    The order of the classes stays as it is. Of a softmax this is temperature scaling; of the mean over an image and its mirror
-    image it scales that mean.
+    Divides the logarithms by the temperature and normalises the result. The order of the classes
+    does not change. For a softmax this is temperature scaling. For the mean over an image and its
+    mirror image, it scales that mean.
+
+    Args:
+        probabilities: Class probabilities of shape (N, K), an array or a tensor.
+        temperature: Positive temperature. Values above 1 make the probabilities less confident.
+
+    Returns:
+        Class probabilities of shape (N, K), float32, of the same type as the argument.
     """
     if temperature == 1:
         return probabilities
-    if not isinstance(probabilities, np.ndarray):  # a tensor: in a graph, which has no NumPy
-        return (probabilities.clamp_min(_LEAST).log() / temperature).softmax(1)
+    if not isinstance(probabilities, np.ndarray):
+        # Tensors stay tensors: an exported graph has no NumPy.
+        tensor_logs = probabilities.clamp_min(MIN_PROBABILITY_FOR_TEMPERATURE).log()
+        return (tensor_logs / temperature).softmax(1)
 
-    logs = np.log(np.maximum(probabilities, _LEAST)) / np.float32(temperature)
+    clipped = np.maximum(probabilities, MIN_PROBABILITY_FOR_TEMPERATURE)
+    logs = np.log(clipped) / np.float32(temperature)
     powers = np.exp(logs - logs.max(1, keepdims=True))
-    found: NDArray[np.float32] = (powers / powers.sum(1, keepdims=True)).astype(np.float32)
-    return found
+    scaled: NDArray[np.float32] = (powers / powers.sum(1, keepdims=True)).astype(np.float32)
+    return scaled
 
 
 def fit_temperature(labels: NDArray[np.int64], probabilities: NDArray[np.float32]) -> float:
-    """The temperature at which probabilities of images that were not trained on fit their labels best.
+    """Fit the temperature that minimises the cross-entropy on images not used for training.
 
-    Cross-entropy is minimised over one number, so little can be overfitted. Its targets are not quite one and zero, but
-    (n + 1) / (n + 2) for the true class: a few images that are all right must not make the classifier certain.
+    There is only one parameter, so the risk of overfitting is small. The target of the true class
+    is (n + 1) / (n + 2) instead of 1. Otherwise, a few images that are all classified correctly
+    would make the classifier certain.
 
     Args:
-        labels: `(n,)` true classes; probabilities: `(n, K)`.
+        labels: True classes of shape (N,).
+        probabilities: Class probabilities of shape (N, K).
 
     Returns:
-        Between 0.1 and 10; above 1 the classifier was too sure of itself.
+        A temperature between 0.1 and 10. A value above 1 means that the classifier was
+        overconfident.
 
-    Source: Guo et al. (2017), arXiv:1706.04599, section 4.2; the targets as in Platt (1999), section 2.2.
+    References:
+        Guo et al. (2017), arXiv:1706.04599, section 4.2. Targets as in Platt (1999), section 2.2.
     """
     from scipy.optimize import minimize_scalar
 
-    logs = np.log(np.maximum(probabilities.astype(np.float64), _LEAST))
+    clipped = np.maximum(probabilities.astype(np.float64), MIN_PROBABILITY_FOR_TEMPERATURE)
+    logs = np.log(clipped)
     n, classes = logs.shape
-    doubt = 1 / (n + 2)
-    true = logs[np.arange(n), labels]
-    linear = ((1 - doubt) * true + doubt / (classes - 1) * (logs.sum(1) - true)).mean()
+
+    # The part of the loss that is linear in the logarithms, at temperature 1.
+    smoothing = 1 / (n + 2)
+    true_logs = logs[np.arange(n), labels]
+    other_logs = logs.sum(1) - true_logs
+    linear = ((1 - smoothing) * true_logs + smoothing / (classes - 1) * other_logs).mean()
 
     def loss(log_temperature: float) -> float:
-        scaled = logs / np.exp(log_temperature)
-        top = scaled.max(1)
-        normaliser = top + np.log(np.exp(scaled - top[:, None]).sum(1))
-        return float(normaliser.mean() - linear / np.exp(log_temperature))
+        temperature = np.exp(log_temperature)
+        scaled = logs / temperature
+        largest = scaled.max(1)
+        normaliser = largest + np.log(np.exp(scaled - largest[:, None]).sum(1))
+        return float(normaliser.mean() - linear / temperature)
 
-    found = minimize_scalar(loss, bounds=(np.log(_SHARPEST), np.log(_FLATTEST)), method="bounded")
-    return float(np.exp(found.x))
+    bounds = (np.log(_MIN_TEMPERATURE), np.log(_MAX_TEMPERATURE))
+    minimum = minimize_scalar(loss, bounds=bounds, method="bounded")
+    return float(np.exp(minimum.x))

@@ -1,4 +1,4 @@
-"""All pairs of a comparison, tested on the same images and corrected for their number."""
+"""Pairwise comparisons of contenders on the same images, with Holm's correction."""
 
 from __future__ import annotations
 
@@ -14,22 +14,34 @@ from headstart.evaluation._paired_tests import (
     minimum_detectable_effect,
     paired_bootstrap,
 )
-from headstart.evaluation._seed_aware_tests import SeedVariance, pooled_seed_variance, recipe_test
+from headstart.evaluation._seed_aware_tests import (
+    SeedVariance,
+    pooled_seed_variance,
+    recipe_test,
+)
 
 About = Literal["recipes", "models"]
+Runs = Mapping[str, BoolArray]
 
 
 @dataclass(frozen=True)
 class PairedComparison:
-    """Two contenders, `a` with the higher mean accuracy.
+    """Comparison of two contenders, `a` and `b`.
 
     Attributes:
-        difference: in accuracy, a - b, at least 0.
-        interval: of the difference, at confidence 1 - level, for this pair alone.
-        p_value, p_adjusted: two-sided, before and after Holm's correction over all pairs.
-        smallest_detectable: smallest true difference this pair's test would show with power 80% at level / (number of pairs).
-        mcnemar: exact tests of the finished models: row i of a with row i of b, as far as both go. Of `all_pairs` only.
-        bootstrap: paired bootstrap interval over the images, for the trained models as they are. Of `all_pairs` only.
+        a: Name of the first contender.
+        b: Name of the second contender.
+        difference: Accuracy of a minus accuracy of b, a fraction in [-1, 1].
+        interval: Confidence interval of the difference, at confidence 1 - level. It is not
+            corrected for the number of comparisons.
+        p_value: Two-sided p-value before correction.
+        p_adjusted: Two-sided p-value after Holm's correction over all comparisons.
+        smallest_detectable: Minimum detectable effect of this test, a fraction: the true
+            difference that it detects with a power of 80%, at level / (number of comparisons).
+        mcnemar: Exact tests of the trained models, row i of a against row i of b. Set by
+            `all_pairs` only.
+        bootstrap: Paired bootstrap interval of the difference of the trained models. Set by
+            `all_pairs` only.
     """
 
     a: str
@@ -43,109 +55,138 @@ class PairedComparison:
     bootstrap: tuple[float, float] | None = None
 
     def is_significant(self, level: float) -> bool:
-        """`a` is better than `b`, after the correction. (At difference 0 both tests give p = 1.)"""
+        """Return whether the corrected p-value is at most `level`."""
         return self.p_adjusted <= level
 
 
-def all_pairs(
-    runs: Mapping[str, BoolArray], level: float, about: About
-) -> tuple[PairedComparison, ...]:
-    """Every pair of contenders, best contenders first; of equal ones, the one entered first.
+def all_pairs(runs: Runs, level: float, about: About) -> tuple[PairedComparison, ...]:
+    """Compare all pairs of contenders.
 
     Args:
-        runs: `(S, N)` booleans by name. S is 1 where `about` is "models", and at least 2 where it is "recipes".
-        level: of the two-sided tests together.
-        about: which test judges: exact McNemar for models, `recipe_test` for recipes.
+        runs: Contender name to Boolean array of shape (S, N). S is 1 if `about` is "models" and
+            at least 2 if it is "recipes".
+        level: Family-wise significance level of the two-sided tests.
+        about: The tests to use: exact McNemar for models, `recipe_test` for recipes.
+
+    Returns:
+        One comparison per pair, the contenders with the highest mean accuracy first. Contenders
+        with equal accuracies keep their order. `a` is the more accurate contender of a pair.
     """
     order = sorted(runs, key=lambda name: -float(runs[name].mean()))
-    names = list(combinations(order, 2))
-    test = _of_recipes if about == "recipes" else _of_models
-    raw = [test(a, b, runs[a], runs[b], level, len(names)) for a, b in names]
-    adjusted = holm([pair.p_value for pair in raw])
-    return tuple(
-        _with_models(replace(pair, p_adjusted=p), runs, level)
-        for pair, p in zip(raw, adjusted, strict=True)
-    )
+    pairs = list(combinations(order, 2))
+    tests = _Tests(runs, level, len(pairs))
+    compare = tests.recipes if about == "recipes" else tests.models
+
+    comparisons = _with_holm([compare(a, b) for a, b in pairs])
+    return tuple(_with_tests_of_models(comparison, runs, level) for comparison in comparisons)
 
 
-def _with_models(
-    pair: PairedComparison, runs: Mapping[str, BoolArray], level: float
-) -> PairedComparison:
-    a, b = runs[pair.a], runs[pair.b]
-    each_seed = tuple(exact_mcnemar(x, y) for x, y in zip(a, b, strict=False))
-    is_of_models = len(a) == len(b) == 1
-    return replace(
-        pair,
-        mcnemar=each_seed,
-        bootstrap=pair.interval if is_of_models else paired_bootstrap(a, b, level=1 - level),
-    )
+def comparisons_with(name: str, runs: Runs, level: float) -> dict[str, PairedComparison]:
+    """Compare every other contender with one reference.
 
-
-def comparisons_with(
-    name: str, runs: Mapping[str, BoolArray], level: float
-) -> dict[str, PairedComparison]:
-    """Every other contender against the one called `name`, as `a` against `b`; the differences have signs.
-
-    The spread over seeds is taken from all of them together: they are variants of one recipe.
+    The contenders are taken as variants of one recipe. The variance over seeds is therefore pooled
+    over all of them.
 
     Args:
-        runs: `(S, N)` booleans by name. Where any has one run only, the first runs are tested: about the models.
-        level: of the two-sided tests together.
+        name: Name of the reference.
+        runs: Contender name to Boolean array of shape (S, N). If any contender has a single run,
+            the first runs are compared as trained models.
+        level: Family-wise significance level of the two-sided tests.
+
+    Returns:
+        Comparisons by the name of the other contender. `a` is that contender and `b` is the
+        reference, so a difference is negative if the contender is less accurate.
     """
     others = [other for other in runs if other != name]
-    if min(len(array) for array in runs.values()) >= 2:
-        spread = pooled_seed_variance(list(runs.values()))
-        raw = [
-            _of_recipes(other, name, runs[other], runs[name], level, len(others), spread)
-            for other in others
-        ]
-    else:
-        raw = [
-            _of_models(other, name, runs[other], runs[name], level, len(others)) for other in others
-        ]
-    adjusted = holm([pair.p_value for pair in raw])
-    return {pair.a: replace(pair, p_adjusted=p) for pair, p in zip(raw, adjusted, strict=True)}
+    has_seeds = min(len(array) for array in runs.values()) >= 2
+    variance = pooled_seed_variance(list(runs.values())) if has_seeds else None
+    tests = _Tests(runs, level, len(others), variance)
+    compare = tests.recipes if has_seeds else tests.models
+
+    comparisons = _with_holm([compare(other, name) for other in others])
+    return {comparison.a: comparison for comparison in comparisons}
 
 
-def _of_recipes(
-    a: str,
-    b: str,
-    runs_a: BoolArray,
-    runs_b: BoolArray,
-    level: float,
-    tests: int,
-    spread: SeedVariance | None = None,
+@dataclass(frozen=True)
+class _Tests:
+    """Tests of pairs of contenders, before Holm's correction."""
+
+    runs: Runs
+    level: float
+    number: int
+    variance: SeedVariance | None = None
+
+    def recipes(self, a: str, b: str) -> PairedComparison:
+        """Compare two recipes, over images and seeds."""
+        runs_a, runs_b = self.runs[a], self.runs[b]
+        test = recipe_test(runs_a, runs_b, self.level, self.variance)
+        # The first step of Holm's procedure, which is the strictest.
+        strict = recipe_test(runs_a, runs_b, self.level / self.number, self.variance)
+        return PairedComparison(
+            a,
+            b,
+            difference=test.difference,
+            interval=test.interval,
+            p_value=test.p_value,
+            p_adjusted=test.p_value,
+            smallest_detectable=strict.smallest_detectable,
+        )
+
+    def models(self, a: str, b: str) -> PairedComparison:
+        """Compare the first runs of two contenders as trained models, over images."""
+        runs_a, runs_b = self.runs[a], self.runs[b]
+        n = runs_a.shape[1]
+        test = exact_mcnemar(runs_a[0], runs_b[0])
+        discordant = test.only_a + test.only_b
+        return PairedComparison(
+            a,
+            b,
+            difference=(test.only_a - test.only_b) / n,
+            interval=paired_bootstrap(runs_a, runs_b, level=1 - self.level),
+            p_value=test.p_value,
+            p_adjusted=test.p_value,
+            smallest_detectable=minimum_detectable_effect(discordant, n, self.level / self.number),
+        )
+
+
+def _with_tests_of_models(
+    comparison: PairedComparison, runs: Runs, level: float
 ) -> PairedComparison:
-    found = recipe_test(runs_a, runs_b, level, spread)
-    strict = recipe_test(runs_a, runs_b, level / tests, spread)  # Holm's first step, the hardest
-    return PairedComparison(
-        a,
-        b,
-        found.difference,
-        found.interval,
-        found.p_value,
-        found.p_value,
-        strict.smallest_detectable,
-    )
+    """Add the McNemar tests of the single runs and the bootstrap interval over images."""
+    a, b = runs[comparison.a], runs[comparison.b]
+    tests = tuple(exact_mcnemar(run_a, run_b) for run_a, run_b in zip(a, b, strict=False))
+
+    if len(a) == len(b) == 1:
+        return replace(comparison, mcnemar=tests, bootstrap=comparison.interval)
+    return replace(comparison, mcnemar=tests, bootstrap=paired_bootstrap(a, b, level=1 - level))
 
 
-def _of_models(
-    a: str, b: str, runs_a: BoolArray, runs_b: BoolArray, level: float, tests: int
-) -> PairedComparison:
-    found = exact_mcnemar(runs_a[0], runs_b[0])
-    interval = paired_bootstrap(runs_a, runs_b, level=1 - level)
-    n = runs_a.shape[1]
-    least = minimum_detectable_effect(found.only_a + found.only_b, n, level / tests)
-    return PairedComparison(
-        a, b, (found.only_a - found.only_b) / n, interval, found.p_value, found.p_value, least
-    )
+def _with_holm(comparisons: Sequence[PairedComparison]) -> list[PairedComparison]:
+    adjusted = holm([comparison.p_value for comparison in comparisons])
+    return [
+        replace(comparison, p_adjusted=p)
+        for comparison, p in zip(comparisons, adjusted, strict=True)
+    ]
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """p-values corrected for their number, in the order given. Source: Holm (1979)."""
+    """Correct p-values for the number of tests, with Holm's step-down procedure.
+
+    Args:
+        p_values: P-values of one family of tests.
+
+    Returns:
+        Adjusted p-values in the same order, at most 1.
+
+    References:
+        Holm (1979).
+    """
     adjusted = [0.0] * len(p_values)
     largest = 0.0
-    for rank, at in enumerate(sorted(range(len(p_values)), key=lambda i: p_values[i])):
-        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[at]))
-        adjusted[at] = largest
+    order = sorted(range(len(p_values)), key=lambda index: p_values[index])
+
+    for rank, index in enumerate(order):
+        corrected = min(1.0, (len(p_values) - rank) * p_values[index])
+        largest = max(largest, corrected)
+        adjusted[index] = largest
     return adjusted

@@ -1,4 +1,7 @@
-"""Which images the galleries show: drawn at random, so that they represent what the model gets right and wrong."""
+"""Selection of the images that a gallery shows.
+
+Images are drawn at random, so that they represent the correct and the incorrect predictions.
+"""
 
 from __future__ import annotations
 
@@ -14,33 +17,38 @@ Rows = NDArray[np.int64]
 def choose_gallery(
     labels: NDArray[np.int64], probabilities: NDArray[np.floating], seed: int
 ) -> tuple[Rows, Rows]:
-    """Draw up to nine images that a model classifies rightly and up to nine that it does not.
+    """Draw up to nine correctly and up to nine incorrectly classified images.
 
-    Both are drawn uniformly, without replacement. The most confident errors would make a more dramatic gallery, and would say
-    little about the others: they are the mislabelled and the odd images.
+    Both groups are drawn uniformly without replacement. The most confident errors would make a more
+    dramatic gallery. However, they are often mislabelled or unusual images and say little about the
+    other errors.
 
     Args:
-        labels: `(N,)` true classes.
-        probabilities: `(N, K)`, one row an image; the largest is the prediction, the first of equal ones.
-        seed: of the draw.
+        labels: True classes of shape (N,).
+        probabilities: Class probabilities of shape (N, K). The prediction is the most probable
+            class, the first of several equal ones.
+        seed: Seed of the draw.
 
     Returns:
-        Rows of the nine right and of the nine wrong images, int64, ascending; fewer where there are fewer.
+        Row numbers of the correct and of the incorrect images, each ascending, int64. A group
+        has fewer than nine rows if there are fewer such images.
 
     Raises:
-        InputError: the two arrays do not hold the same images.
+        InputError: The two arrays do not have one row per image.
     """
     if probabilities.ndim != 2 or len(labels) != len(probabilities):
         raise InputError(
-            f"a gallery needs one row of probabilities an image: {len(labels)} labels, "
-            f"but probabilities of shape {probabilities.shape}."
+            "invalid probabilities: expected one row per label, "
+            f"got shape {probabilities.shape} for {len(labels)} labels."
         )
-    is_right = probabilities.argmax(axis=1) == labels
+    is_correct = probabilities.argmax(axis=1) == labels
     generator = np.random.default_rng(seed)
-    right, wrong = (_draw(np.flatnonzero(flags), generator) for flags in (is_right, ~is_right))
-    return right, wrong
+
+    correct = _draw(np.flatnonzero(is_correct), generator)
+    incorrect = _draw(np.flatnonzero(~is_correct), generator)
+    return correct, incorrect
 
 
 def _draw(rows: Rows, generator: np.random.Generator) -> Rows:
-    picked = generator.choice(rows, size=min(GALLERY_SIZE, len(rows)), replace=False)
-    return np.sort(picked).astype(np.int64)
+    drawn = generator.choice(rows, size=min(GALLERY_SIZE, len(rows)), replace=False)
+    return np.sort(drawn).astype(np.int64)

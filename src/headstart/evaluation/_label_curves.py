@@ -1,4 +1,7 @@
-"""Two learning curves, accuracy against number of labels: where they cross, and how many labels one needs to match the other."""
+"""Comparison of two learning curves: accuracy against the number of labels.
+
+Answers where the curves cross, and how many labels one model needs to match the other.
+"""
 
 from __future__ import annotations
 
@@ -18,11 +21,11 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class LabelEstimate:
-    """A number of labels that was interpolated between those that were tried.
+    """A number of labels, interpolated between the numbers that were tried.
 
     Attributes:
-        value: 0 where it is below the fewest that were tried, infinity where it is above the most.
-        interval: 95%, its ends likewise.
+        value: The estimate. 0 stands for fewer labels than were tried, infinity for more.
+        interval: 95% confidence interval. Its bounds can also be 0 or infinity.
     """
 
     value: float
@@ -31,12 +34,13 @@ class LabelEstimate:
 
 @dataclass(frozen=True)
 class CurveComparison:
-    """Two learning curves on the same images, and what chance could have made of them.
+    """Two learning curves on the same images, with resampled versions.
 
     Attributes:
-        labels: `(C,)` ascending numbers of labels.
-        a, b: `(C,)` mean accuracies over seeds.
-        draws: `(resamples, 2, C)` accuracies of a and b as they might have come out.
+        labels: Numbers of labels of shape (C,), ascending.
+        a: Mean accuracies over seeds of the first model, of shape (C,).
+        b: Mean accuracies over seeds of the second model, of shape (C,).
+        draws: Resampled accuracies of a and b, of shape (resamples, 2, C).
     """
 
     labels: Floats
@@ -45,103 +49,135 @@ class CurveComparison:
     draws: Floats
 
     def crossing(self) -> LabelEstimate:
-        """From how many labels on b is ahead of a, or level, as far as the curves go; infinity where b is behind at the end."""
-        return self._labels(lambda a, b: _leads_from(self.labels, b - a))
+        """Estimate the number of labels from which b stays at least as accurate as a.
 
-    def matching(self, at: int) -> LabelEstimate:
-        """How many labels b needs for the accuracy that a has with `labels[at]`."""
-        return self._labels(lambda a, b: _reaches(self.labels, b, a[at]))
+        Returns:
+            Infinity if b is less accurate with the largest number of labels.
+        """
+        return self._estimate(lambda a, b: _last_crossing(self.labels, b - a))
 
-    def _labels(self, of: Callable[[Floats, Floats], float]) -> LabelEstimate:
-        found = [of(a, b) for a, b in self.draws]
-        low, high = np.quantile(
-            found, [0.025, 0.975], method="inverted_cdf"
-        )  # which never mixes two: some are infinite
-        return LabelEstimate(of(self.a, self.b), (float(low), float(high)))
+    def matching(self, index: int) -> LabelEstimate:
+        """Estimate the number of labels that b needs for the accuracy of a.
+
+        Args:
+            index: The accuracy to reach is that of a with `labels[index]`.
+        """
+        return self._estimate(lambda a, b: _first_reaching(self.labels, b, a[index]))
+
+    def _estimate(self, statistic: Callable[[Floats, Floats], float]) -> LabelEstimate:
+        values = [statistic(a, b) for a, b in self.draws]
+        # This quantile method never averages two values, some of which are infinite.
+        low, high = np.quantile(values, [0.025, 0.975], method="inverted_cdf")
+        return LabelEstimate(statistic(self.a, self.b), (float(low), float(high)))
 
 
 def compare_curves(
     labels: Sequence[int], a: BoolArray, b: BoolArray, seed: int = 0
 ) -> CurveComparison:
-    """Two learning curves, resampled over images and seeds.
+    """Resample two learning curves over images and seeds.
 
-    Images are drawn anew with replacement, the same ones for all points of both curves. Seeds are drawn by multiplying what each
-    one deviates from the mean, over both curves at once, by a normal number (a multiplier bootstrap), and the sum of these by the
-    ratio of a t to a normal variable with S - 1 degrees of freedom: three seeds drawn with replacement would say that their own
-    range is all there is. With 2 (S - 1), as if each curve had normal numbers of its own, intervals hold too little where seeds
-    differ: tests/evaluation/test_label_curves.py fails. `benchmarks/evidence.py crossing` counts how often they hold the truth.
+    Images are drawn with replacement, the same ones for all points of both curves.
+
+    Seeds are resampled with a multiplier bootstrap. The deviation of each seed from the mean, over
+    both curves together, is multiplied by a normal variable. The sum is multiplied by the ratio of
+    a t variable to a normal variable with S - 1 degrees of freedom. Three seeds drawn with
+    replacement would never exceed their own range. With 2 (S - 1) degrees of freedom, as if each
+    curve had its own normal variables, the coverage is too low if seeds differ, and
+    tests/evaluation/test_label_curves.py fails. `benchmarks/evidence.py crossing` measures the
+    coverage.
 
     Args:
-        labels: ascending.
-        a, b: `(C, S, N)` booleans: with `labels[c]` labels and seed s, was image n right? The same seeds (so the same labelled
-            images) and the same test images for both. With one seed, only images are drawn.
-        seed: of the resampling; equal seeds give equal intervals.
+        labels: Numbers of labels, ascending.
+        a: Boolean array of shape (C, S, N). True where the first model, trained with `labels[c]`
+            labels and seed s, classifies image n correctly.
+        b: The same for the second model, with the same seeds (and therefore the same labelled
+            images) and the same test images. With a single seed, only images are resampled.
+        seed: Seed of the resampling. The same seed gives the same intervals.
 
     Raises:
-        InputError: shapes that differ, or labels that do not ascend.
+        InputError: The shapes differ or the labels are not ascending.
 
-    Source: Efron and Tibshirani (1993), chapter 13, for images; multipliers as in Mammen (1993), "Bootstrap and wild bootstrap
-    for high dimensional linear models".
+    References:
+        Images: Efron and Tibshirani (1993), chapter 13. Multipliers: Mammen (1993), "Bootstrap and
+        wild bootstrap for high dimensional linear models".
     """
-    if (
-        a.shape != b.shape
-        or a.ndim != 3
-        or len(a) != len(labels)
-        or not a.size
-        or sorted(set(labels)) != list(labels)
-    ):
-        raise InputError(
-            f"shapes {a.shape} and {b.shape} for {len(labels)} numbers of labels, but wanted is (labels, seeds, images)."
-        )
+    _check(labels, a, b)
     rng = np.random.default_rng(seed)
     both = np.stack([a, b])
-    by_seed = both.mean(axis=3)
-    means = by_seed.mean(axis=2)
-    draws = _over_images(both.mean(axis=2), rng)
+    per_seed = both.mean(axis=3)
+    means = per_seed.mean(axis=2)
+    draws = _resample_images(both.mean(axis=2), rng)
+
     seeds = both.shape[2]
     if seeds > 1:
-        off = (by_seed - means[..., None]) / (seeds * (seeds - 1)) ** 0.5
+        deviations = (per_seed - means[..., None]) / (seeds * (seeds - 1)) ** 0.5
         freedom = seeds - 1
-        multipliers = rng.normal(size=(_RESAMPLES, seeds)) * np.sqrt(
-            freedom / rng.chisquare(freedom, size=(_RESAMPLES, 1))
-        )
-        draws = draws + np.einsum("kcs,rs->rkc", off, multipliers)
+        normal = rng.normal(size=(_RESAMPLES, seeds))
+        t_ratio = np.sqrt(freedom / rng.chisquare(freedom, size=(_RESAMPLES, 1)))
+        draws = draws + np.einsum("kcs,rs->rkc", deviations, normal * t_ratio)
     return CurveComparison(np.asarray(labels, np.float64), means[0], means[1], draws)
 
 
-def _over_images(right: Floats, rng: np.random.Generator) -> Floats:
-    """`(resamples, 2, C)` means over resampled images of `(2, C, N)` shares of right answers."""
-    flat = right.reshape(-1, right.shape[2]).T.astype(np.float32)
-    images = len(flat)
-    found = np.empty((_RESAMPLES, flat.shape[1]))
-    for number in range(_RESAMPLES):
-        weights = np.bincount(rng.integers(images, size=images), minlength=images).astype(
-            np.float32
+def _check(labels: Sequence[int], a: BoolArray, b: BoolArray) -> None:
+    has_shapes = a.ndim == 3 and a.shape == b.shape and len(a) == len(labels) and a.size > 0
+    if not has_shapes:
+        raise InputError(
+            f"invalid shapes: expected ({len(labels)}, seeds, images) for both models, "
+            f"got {a.shape} and {b.shape}."
         )
-        found[number] = weights @ flat / images
-    return found.reshape(_RESAMPLES, *right.shape[:2])
+    if sorted(set(labels)) != list(labels):
+        raise InputError(f"invalid labels: expected ascending numbers, got {list(labels)}.")
 
 
-def _leads_from(labels: Floats, lead: Floats) -> float:
-    """The last zero of `lead`, linear in the logarithm of `labels`; 0 if it is never negative, infinity if it ends so."""
+def _resample_images(correct: Floats, rng: np.random.Generator) -> Floats:
+    """Return the mean accuracies of resampled sets of images.
+
+    Args:
+        correct: Shares of seeds with a correct prediction, of shape (2, C, N).
+        rng: Generator of the resamples.
+
+    Returns:
+        Accuracies of shape (resamples, 2, C).
+    """
+    flat = correct.reshape(-1, correct.shape[2]).T.astype(np.float32)
+    images = len(flat)
+    accuracies = np.empty((_RESAMPLES, flat.shape[1]))
+    for resample in range(_RESAMPLES):
+        rows = rng.integers(images, size=images)
+        weights = np.bincount(rows, minlength=images).astype(np.float32)
+        accuracies[resample] = weights @ flat / images
+    return accuracies.reshape(_RESAMPLES, *correct.shape[:2])
+
+
+def _last_crossing(labels: Floats, lead: Floats) -> float:
+    """Return the last zero of `lead`, which is linear in the logarithm of `labels`.
+
+    Returns:
+        0 if `lead` is never negative, infinity if it is negative at the end.
+    """
     behind = np.flatnonzero(lead < 0)
     if not len(behind):
         return 0.0
-    return (
-        _between(labels, lead, int(behind[-1]), 0.0) if behind[-1] + 1 < len(lead) else float("inf")
-    )
-
-
-def _reaches(labels: Floats, curve: Floats, level: float) -> float:
-    """Where `curve`, linear in the logarithm of `labels`, gets to `level`; 0 if it begins above, infinity if it never does."""
-    there = np.flatnonzero(curve >= level)
-    if not len(there):
+    if behind[-1] + 1 == len(lead):
         return float("inf")
-    if there[0] == 0:
-        return float(labels[0]) if curve[0] == level else 0.0
-    return _between(labels, curve, int(there[0]) - 1, level)
+    return _interpolate(labels, lead, int(behind[-1]), 0.0)
 
 
-def _between(labels: Floats, values: Floats, at: int, level: float) -> float:
-    share = (level - values[at]) / (values[at + 1] - values[at])
-    return float(labels[at] ** (1 - share) * labels[at + 1] ** share)
+def _first_reaching(labels: Floats, curve: Floats, accuracy: float) -> float:
+    """Return where `curve`, linear in the logarithm of `labels`, first reaches an accuracy.
+
+    Returns:
+        0 if the curve starts above it, infinity if it never reaches it.
+    """
+    reached = np.flatnonzero(curve >= accuracy)
+    if not len(reached):
+        return float("inf")
+    if reached[0] == 0:
+        return float(labels[0]) if curve[0] == accuracy else 0.0
+    return _interpolate(labels, curve, int(reached[0]) - 1, accuracy)
+
+
+def _interpolate(labels: Floats, values: Floats, index: int, value: float) -> float:
+    """Return where `values` takes a value between two points, on a logarithmic label axis."""
+    share = (value - values[index]) / (values[index + 1] - values[index])
+    return float(labels[index] ** (1 - share) * labels[index + 1] ** share)

@@ -9,13 +9,22 @@ from numpy.typing import NDArray
 
 from headstart.errors import InputError
 
-# A float32 softmax returns an exact 0 for a hopeless class; clipped here, one such image costs 27.6 nats, not infinity.
-SMALLEST_PROBABILITY = 1e-12
+# A float32 softmax returns exactly 0 for a hopeless class. With this lower bound, such an image
+# costs 27.6 nats instead of infinity.
+MIN_PROBABILITY = 1e-12
+_SUM_TOLERANCE = 1e-2  # accepts a softmax in half precision and rejects logits
 
 
 @dataclass(frozen=True)
 class ClassMetrics:
-    """Precision, recall and F1 of one class, each in [0, 1] and 0 where it is undefined (0/0); `support` counts its images."""
+    """Metrics of one class. Undefined ratios (0/0) are 0.
+
+    Attributes:
+        precision: Share of the images predicted as this class that belong to it, in [0, 1].
+        recall: Share of the images of this class that are predicted as it, in [0, 1].
+        f1: Harmonic mean of precision and recall, in [0, 1].
+        support: Number of images of this class.
+    """
 
     precision: float
     recall: float
@@ -25,16 +34,18 @@ class ClassMetrics:
 
 @dataclass(frozen=True)
 class Metrics:
-    """How a model did on N labelled images of K classes.
+    """Metrics of one model on N labelled images of K classes.
 
     Attributes:
-        accuracy: share of images whose most probable class is their label, in [0, 1].
-        interval: 95% Wilson interval of the accuracy over images (not over seeds: see `accuracy_interval`).
-        n: N.
-        loss: mean cross-entropy in nats.
-        macro_f1: mean F1 over the classes that occur among labels or predictions, in [0, 1] (scikit-learn's default).
+        accuracy: Share of images whose most probable class is their label, in [0, 1].
+        interval: 95% Wilson interval of the accuracy over images. It does not cover seeds: see
+            `accuracy_interval`.
+        n: Number of images, N.
+        loss: Mean cross-entropy per image, in nats.
+        macro_f1: Mean F1 over the classes that occur among labels or predictions, in [0, 1]. This
+            is scikit-learn's default.
         per_class: K entries in the order of the class numbers.
-        confusion: `(K, K)` int64 counts; rows are true classes, columns predicted ones.
+        confusion: Counts of shape (K, K), int64. Rows are true classes, columns are predictions.
     """
 
     accuracy: float
@@ -46,21 +57,28 @@ class Metrics:
     confusion: NDArray[np.int64]
 
     def as_json(self) -> dict[str, object]:
-        """The same as plain numbers, lists and dictionaries."""
+        """Return the metrics as numbers, lists and dictionaries."""
         return {
             "accuracy": self.accuracy,
             "interval": list(self.interval),
             "n": self.n,
             "loss": self.loss,
             "macro_f1": self.macro_f1,
-            "per_class": [asdict(one) for one in self.per_class],
+            "per_class": [asdict(metrics) for metrics in self.per_class],
             "confusion": self.confusion.tolist(),
         }
 
 
 @dataclass(frozen=True)
 class Confusion:
-    """`count` images of class `true` were taken for class `predicted`: the share `rate` of that class's images."""
+    """One cell of a confusion matrix off its diagonal.
+
+    Attributes:
+        true: Number of the true class.
+        predicted: Number of the predicted class.
+        count: Number of images.
+        rate: Share of the images of the true class, in [0, 1].
+    """
 
     true: int
     predicted: int
@@ -69,67 +87,76 @@ class Confusion:
 
 
 def wilson_interval(correct: int, n: int, level: float = 0.95) -> tuple[float, float]:
-    """Interval for a share, from counts.
+    """Return the Wilson interval of an accuracy, from counts.
 
     Args:
-        correct: how many of `n` were right.
-        n: how many there were, at least 1.
-        level: confidence in (0, 1).
+        correct: Number of correctly classified images.
+        n: Number of images, at least 1.
+        level: Confidence level in (0, 1).
 
     Returns:
-        Lower and upper end, in [0, 1]; never of zero width.
+        Lower and upper bound in [0, 1]. The width is never 0.
 
     Raises:
-        InputError: not 0 <= correct <= n, or n < 1.
+        InputError: `n` is below 1, or `correct` is not between 0 and `n`.
 
-    Source: Wilson (1927), without continuity correction.
+    References:
+        Wilson (1927), without continuity correction.
     """
     if n < 1 or not 0 <= correct <= n:
         raise InputError(
-            f"{correct} right of {n} images: an interval needs at least one image, and no more right than that."
+            "invalid counts: expected n of at least 1 and correct between 0 and n, "
+            f"got n={n} and correct={correct}."
         )
     from scipy.stats import binomtest
 
-    ends = binomtest(int(correct), int(n)).proportion_ci(level, method="wilson")
-    return float(ends.low), float(ends.high)
+    interval = binomtest(int(correct), int(n)).proportion_ci(level, method="wilson")
+    return float(interval.low), float(interval.high)
 
 
 def compute_metrics(labels: NDArray[np.int64], probabilities: NDArray[np.floating]) -> Metrics:
-    """All metrics of one model on one set of images.
+    """Compute all metrics of one model on one set of images.
+
+    The prediction is the most probable class. Of several equally probable classes, it is the one
+    with the lowest number.
 
     Args:
-        labels: `(N,)` true classes in [0, K).
-        probabilities: `(N, K)` class probabilities, each row summing to 1. The prediction is the largest, the lowest class
-            where several are equal.
+        labels: True classes of shape (N,), int64 in [0, K).
+        probabilities: Class probabilities of shape (N, K). Each row sums to 1.
 
     Raises:
-        InputError: no image, shapes or labels that do not fit, or rows that are not finite probabilities.
+        InputError: There are no images, the shapes or labels do not match, or a row does not hold
+            probabilities.
 
-    Source: loss is -mean(log p[label]), with p clipped below at 1e-12; precision, recall and F1 are scikit-learn's.
+    References:
+        The loss is -mean(log p[label]), with p clipped to at least 1e-12. Precision, recall and F1
+        are scikit-learn's.
     """
     _check(labels, probabilities)
     from sklearn.metrics import precision_recall_fscore_support
 
     n, classes = probabilities.shape
     predicted = probabilities.argmax(axis=1)
-    confusion = np.bincount(labels * classes + predicted, minlength=classes * classes).reshape(
-        classes, classes
-    )
+    cells = np.bincount(labels * classes + predicted, minlength=classes * classes)
+    confusion = cells.reshape(classes, classes)
+
     columns = precision_recall_fscore_support(
         labels, predicted, labels=np.arange(classes), zero_division=0
     )
     per_class = tuple(
-        ClassMetrics(float(p), float(r), float(f), int(s))
-        for p, r, f, s in zip(*columns, strict=True)
+        ClassMetrics(float(precision), float(recall), float(f1), int(support))
+        for precision, recall, f1, support in zip(*columns, strict=True)
     )
     occurs = (confusion.sum(axis=0) + confusion.sum(axis=1)) > 0
-    of_label = probabilities[np.arange(n), labels].astype(np.float64)
-    right = int(np.trace(confusion))
+
+    true_probabilities = probabilities[np.arange(n), labels].astype(np.float64)
+    losses = -np.log(np.maximum(true_probabilities, MIN_PROBABILITY))
+    correct = int(np.trace(confusion))
     return Metrics(
-        accuracy=right / n,
-        interval=wilson_interval(right, n),
+        accuracy=correct / n,
+        interval=wilson_interval(correct, n),
         n=n,
-        loss=float(-np.log(np.maximum(of_label, SMALLEST_PROBABILITY)).mean()),
+        loss=float(losses.mean()),
         macro_f1=float(columns[2][occurs].mean()),
         per_class=per_class,
         confusion=confusion,
@@ -137,52 +164,52 @@ def compute_metrics(labels: NDArray[np.int64], probabilities: NDArray[np.floatin
 
 
 def _check(labels: NDArray[np.int64], probabilities: NDArray[np.floating]) -> None:
-    if (
-        labels.ndim != 1
-        or len(labels) == 0
-        or probabilities.ndim != 2
-        or len(labels) != len(probabilities)
-    ):
+    has_shapes = labels.ndim == 1 and probabilities.ndim == 2
+    if not has_shapes or len(labels) != len(probabilities) or len(labels) == 0:
         raise InputError(
-            f"labels have shape {labels.shape} and probabilities {probabilities.shape}, but must be (N,) and "
-            "(N, K), with N at least 1."
+            "invalid shapes: expected labels (N,) and probabilities (N, K) with N of at least 1, "
+            f"got {labels.shape} and {probabilities.shape}."
         )
+
     classes = probabilities.shape[1]
     if labels.min() < 0 or labels.max() >= classes:
         raise InputError(
-            f"labels go from {labels.min()} to {labels.max()}, but there are probabilities for classes 0 to {classes - 1}."
+            f"invalid labels: expected classes from 0 to {classes - 1}, "
+            f"got {labels.min()} to {labels.max()}."
         )
-    # 1e-2 lets half-precision softmax pass and stops logits.
-    bad = ~(np.abs(probabilities.sum(axis=1, dtype=np.float64) - 1) < 1e-2) | (
-        probabilities < 0
-    ).any(axis=1)
-    if bad.any():
-        row = int(bad.argmax())
+
+    sums = probabilities.sum(axis=1, dtype=np.float64)
+    sums_to_one = np.abs(sums - 1) < _SUM_TOLERANCE  # False for NaN
+    invalid = ~sums_to_one | (probabilities < 0).any(axis=1)
+    if invalid.any():
+        row = int(invalid.argmax())
         raise InputError(
-            f"row {row} of the probabilities sums to {float(probabilities[row].sum()):.4g} or holds a negative or "
-            "missing value, but must be probabilities that sum to 1.",
+            f"invalid row {row} of the probabilities: expected finite values of at least 0 that "
+            f"sum to 1, got a sum of {float(probabilities[row].sum()):.4g} and a minimum of "
+            f"{float(probabilities[row].min()):.4g}.",
             "Apply softmax to logits first.",
         )
 
 
 def most_confused(confusion: NDArray[np.int64], k: int = 10) -> list[Confusion]:
-    """The `k` most frequent confusions, most images first; equal counts in the order of class numbers; none with count 0.
+    """Return the most frequent confusions.
 
     Args:
-        confusion: `(K, K)` counts, rows true, as in `Metrics.confusion`.
-        k: how many at most.
+        confusion: Counts of shape (K, K) with true classes as rows, as in `Metrics.confusion`.
+        k: Maximum number of confusions.
+
+    Returns:
+        Confusions with at least one image, by decreasing count. Equal counts are in the order of
+        the class numbers.
     """
     wrong = confusion - np.diag(np.diag(confusion))
     support = confusion.sum(axis=1)
     order = np.argsort(-wrong, axis=None, kind="stable")[:k]
-    pairs = [(int(at) // len(confusion), int(at) % len(confusion)) for at in order]
-    return [
-        Confusion(
-            true,
-            predicted,
-            int(wrong[true, predicted]),
-            float(wrong[true, predicted] / support[true]),
-        )
-        for true, predicted in pairs
-        if wrong[true, predicted] > 0
-    ]
+
+    confusions = []
+    for cell in order.tolist():
+        true, predicted = divmod(cell, len(confusion))
+        count = int(wrong[true, predicted])
+        if count > 0:
+            confusions.append(Confusion(true, predicted, count, float(count / support[true])))
+    return confusions

@@ -1,27 +1,27 @@
-"""Over- and underfitting, read off the curves of a run, in words: variance and bias."""
+"""Diagnosis of overfitting and underfitting from training curves."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-_ROSE = 0.05  # of its lowest value: less is the noise of a few hundred validation images
-_WIDE_GAP, _NO_GAP = (
-    0.02,
-    0.0,
-)  # of accuracy; a gap of two points on a few thousand images is many standard errors
-_FITTED = 0.995  # of the training images
+# The thresholds are our own choice.
+_LOSS_INCREASE = 0.05  # relative; a smaller increase is noise with a few hundred validation images
+_WIDE_GAP = 0.02  # in accuracy; many standard errors with a few thousand images
+_NO_GAP = 0.0
+_FITTED = 0.995  # training accuracy
 
 
 @dataclass(frozen=True)
 class FitDiagnosis:
-    """How a run fitted its training images and what that did for new ones.
+    """Diagnosis of one training curve.
 
     Attributes:
-        words: a sentence.
-        train_accuracy: of the last epoch, measured while learning: with dropout and augmentation on, if there are any.
-        validation_accuracy: after the last epoch.
-        gap: the first minus the second.
+        words: The diagnosis in words.
+        train_accuracy: Training accuracy of the last epoch, a fraction. It is measured during
+            training, with dropout and augmentation.
+        validation_accuracy: Validation accuracy after the last epoch, a fraction.
+        gap: Training accuracy minus validation accuracy.
     """
 
     words: str
@@ -35,22 +35,29 @@ def diagnose_fit(
     validation_accuracy: Sequence[float],
     validation_loss: Sequence[float],
 ) -> FitDiagnosis:
-    """Read the curves of a run, one value an epoch.
+    """Diagnose overfitting (high variance) or underfitting (high bias).
 
-    It overfits (variance) where training accuracy is two points or more above validation accuracy, or validation loss has risen
-    from its lowest value by a twentieth; it underfits (bias) where it fits training images no better than new ones. The
-    thresholds are ours.
+    A model overfits if training accuracy is at least two points above validation accuracy, or if
+    the validation loss is at least 5% above its minimum. It underfits if it classifies training
+    images no better than validation images.
+
+    Args:
+        train_accuracy: One fraction per epoch.
+        validation_accuracy: One fraction per epoch.
+        validation_loss: One loss per epoch.
     """
-    train, judged = train_accuracy[-1], validation_accuracy[-1]
-    gap, lowest = train - judged, min(validation_loss)
-    shown = f"training {train:.1%}, validation {judged:.1%}"
-    if validation_loss[-1] > (1 + _ROSE) * lowest:
-        at = list(validation_loss).index(lowest) + 1
-        words = f"overfits (variance): validation loss rose after epoch {at}; {shown}"
+    train, validation = train_accuracy[-1], validation_accuracy[-1]
+    gap = train - validation
+    lowest = min(validation_loss)
+    accuracies = f"training accuracy {train:.1%}, validation accuracy {validation:.1%}"
+
+    if validation_loss[-1] > (1 + _LOSS_INCREASE) * lowest:
+        epoch = list(validation_loss).index(lowest) + 1
+        words = f"overfits (variance): validation loss increased after epoch {epoch}; {accuracies}"
     elif gap >= _WIDE_GAP:
-        words = f"overfits (variance): {shown}"
+        words = f"overfits (variance): {accuracies}"
     elif gap <= _NO_GAP and train < _FITTED:
-        words = f"underfits (bias): {shown}"
+        words = f"underfits (bias): {accuracies}"
     else:
-        words = f"fits well: {shown}"
-    return FitDiagnosis(words, train, judged, gap)
+        words = f"fits well: {accuracies}"
+    return FitDiagnosis(words, train, validation, gap)

@@ -1,4 +1,4 @@
-"""Two finished models on the same images: exact McNemar, the paired bootstrap, and what they could have shown."""
+"""Tests of two trained models on the same images: exact McNemar and the paired bootstrap."""
 
 from __future__ import annotations
 
@@ -11,12 +11,18 @@ from numpy.typing import NDArray
 from headstart.errors import InputError
 
 BoolArray = NDArray[np.bool_]
-POWER = 0.8  # Cohen's (1988) convention for a study's power
+POWER = 0.8  # Cohen's (1988) convention for the power of a study
 
 
 @dataclass(frozen=True)
 class PairedTest:
-    """Images that only model a, and only model b, gets right; and how surprising that imbalance is."""
+    """Result of a McNemar test.
+
+    Attributes:
+        only_a: Number of images that only the first model classifies correctly.
+        only_b: Number of images that only the second model classifies correctly.
+        p_value: Two-sided p-value.
+    """
 
     only_a: int
     only_b: int
@@ -24,53 +30,76 @@ class PairedTest:
 
 
 def as_runs(correct: BoolArray, name: str = "correct") -> BoolArray:
-    """`(S, N)` booleans from `(N,)` or `(S, N)` ones, or an InputError that names the argument."""
+    """Return one row per run.
+
+    Args:
+        correct: Boolean array of shape (N,) or (S, N).
+        name: Name of the argument, for the error message.
+
+    Returns:
+        Boolean array of shape (S, N), with S = 1 for a one-dimensional array.
+
+    Raises:
+        InputError: The array is not boolean, is empty or has more than two dimensions.
+    """
     runs = np.atleast_2d(np.asarray(correct))
     if runs.dtype != np.bool_ or runs.ndim != 2 or runs.size == 0:
         raise InputError(
-            f"{name} is {runs.dtype} of shape {np.shape(correct)}, but must be booleans, one a test image: "
-            "(images,) or (seeds, images), at least one of each."
+            f"invalid {name}: expected booleans of shape (images,) or (seeds, images), "
+            f"got {runs.dtype} of shape {np.shape(correct)}.",
+            "Pass predicted == labels, with at least one image.",
         )
     return runs
 
 
 def as_paired_runs(correct_a: BoolArray, correct_b: BoolArray) -> tuple[BoolArray, BoolArray]:
-    """Both as `(S, N)` booleans about the same N images."""
+    """Return both arrays with one row per run, of shapes (S_a, N) and (S_b, N).
+
+    Raises:
+        InputError: An array is not boolean or is empty, or the numbers of images differ.
+    """
     a, b = as_runs(correct_a, "correct_a"), as_runs(correct_b, "correct_b")
     if a.shape[1] != b.shape[1]:
         raise InputError(
-            f"{a.shape[1]:,} and {b.shape[1]:,} test images: a paired test needs the same images in the same order."
+            f"invalid pair: expected the same test images, got {a.shape[1]:,} and {b.shape[1]:,}.",
+            "Evaluate both models on the same images in the same order.",
         )
     return a, b
 
 
 def exact_mcnemar(correct_a: BoolArray, correct_b: BoolArray) -> PairedTest:
-    """Test whether two classifiers differ on the same images.
+    """Test whether two classifiers have the same accuracy on the same images.
 
-    Counts the images that only one of them gets right and asks how surprising the imbalance is under a fair coin:
-    exact at any count, where the chi-square form fails below about 25 discordant images.
+    Uses the exact binomial form, which stays valid when few images are discordant. The chi-square
+    form fails below about 25 of them.
 
     Args:
-        correct_a, correct_b: `(N,)` booleans, one an image of the same test set in the same order.
+        correct_a: Boolean array of shape (N,). True where the first classifier is correct.
+        correct_b: The same for the second classifier, in the same image order.
 
     Returns:
-        The two discordant counts and the two-sided p-value in [0, 1]; 1 when no image is discordant.
+        The two discordant counts and the two-sided p-value. The p-value is 1 when no image is
+        discordant.
 
     Raises:
-        InputError: the arrays differ in length, or are empty.
+        InputError: The arrays have different lengths, are empty or are not one-dimensional.
 
-    Source: McNemar (1947); the exact form as in Dietterich (1998), section 3.1.
+    References:
+        McNemar (1947); exact form as in Dietterich (1998), section 3.1.
     """
     if np.ndim(correct_a) != 1 or np.ndim(correct_b) != 1:
         raise InputError(
-            f"shapes {np.shape(correct_a)} and {np.shape(correct_b)}: McNemar's test is about one run of each model, (images,).",
-            "Over several seeds, use recipe_test.",
+            "invalid input of McNemar's test: expected one run per model, of shape (images,), "
+            f"got shapes {np.shape(correct_a)} and {np.shape(correct_b)}.",
+            "Use recipe_test for several seeds.",
         )
-    (a,), (b,) = as_paired_runs(correct_a, correct_b)
     from scipy.stats import binomtest
 
+    (a,), (b,) = as_paired_runs(correct_a, correct_b)
     only_a, only_b = int((a & ~b).sum()), int((b & ~a).sum())
-    p_value = float(binomtest(only_a, only_a + only_b).pvalue) if only_a + only_b else 1.0
+    discordant = only_a + only_b
+
+    p_value = float(binomtest(only_a, discordant).pvalue) if discordant else 1.0
     return PairedTest(only_a, only_b, p_value)
 
 
@@ -81,67 +110,80 @@ def paired_bootstrap(
     resamples: int = 10_000,
     level: float = 0.95,
 ) -> tuple[float, float]:
-    """Percentile interval for the difference in accuracy a - b, resampling the images and keeping the runs as they are.
+    """Return a percentile interval of the difference in accuracy, a - b.
+
+    Images are resampled and runs are kept. Each image counts with its mean over runs.
 
     Args:
-        correct_a, correct_b: `(N,)` or `(S, N)` booleans about the same images; the numbers of runs may differ, and each
-            image counts with its mean over runs.
-        seed: of the resampling; equal seeds give equal intervals.
-        resamples: how many.
-        level: confidence in (0, 1).
+        correct_a: Boolean array of shape (N,) or (S_a, N). True where the prediction is correct.
+        correct_b: The same for the second model, of shape (N,) or (S_b, N), for the same images.
+        seed: Seed of the resampling. The same seed gives the same interval.
+        resamples: Number of resamples.
+        level: Confidence level in (0, 1).
 
     Returns:
-        Lower and upper end, in [-1, 1].
+        Lower and upper bound in [-1, 1].
 
     Raises:
-        InputError: not booleans, empty, or of different numbers of images.
+        InputError: An array is not boolean or is empty, or the numbers of images differ.
 
-    Source: Efron and Tibshirani (1993), chapter 13. Images with equal differences are interchangeable, so each resample
-    is one multinomial draw of how many images of each kind it holds. It draws from the N images and two more, one at 0 and half a
-    one at each of -1 and 1, so that the interval has a width even where all images agree: Agresti and Min (2005).
+    References:
+        Efron and Tibshirani (1993), chapter 13. Images with equal differences are
+        interchangeable, so each resample is one multinomial draw of the number of images per
+        difference. The draw is from the N images and two pseudo-observations: one at 0 and half
+        of one at each of -1 and 1. The interval then has a positive width even if all images
+        agree: Agresti and Min (2005).
     """
     a, b = as_paired_runs(correct_a, correct_b)
-    scale = len(a) * len(b)  # whole numbers first: float means would split equal differences
+
+    # Differences are counted in integers first: float means would split equal differences.
+    scale = len(a) * len(b)
     per_image = a.sum(axis=0) * len(b) - b.sum(axis=0) * len(a)
     n = len(per_image)
     counts = np.bincount(per_image + scale, minlength=2 * scale + 1) + 0.0
     counts[[0, scale, -1]] += [0.5, 1.0, 0.5]
-    kinds = np.arange(-scale, scale + 1)
-    draws = np.random.default_rng(seed).multinomial(n, counts / (n + 2), size=resamples)
-    low, high = np.quantile(draws @ (kinds / scale) / n, [(1 - level) / 2, (1 + level) / 2])
+
+    rng = np.random.default_rng(seed)
+    draws = rng.multinomial(n, counts / (n + 2), size=resamples)
+    values = np.arange(-scale, scale + 1) / scale
+    low, high = np.quantile(draws @ values / n, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
 
 
 def minimum_detectable_effect(discordant: int, n: int, level: float = 0.05) -> float:
-    """Smallest difference in accuracy that exact McNemar would show with power 80%, given how many images were discordant.
+    """Return the smallest difference in accuracy that exact McNemar detects with a power of 80%.
 
     Args:
-        discordant: images that exactly one of the two models got right.
-        n: all test images.
-        level: of the two-sided test.
+        discordant: Number of images that exactly one of the two models classifies correctly.
+        n: Number of test images.
+        level: Significance level of the two-sided test.
 
     Returns:
-        A difference in (0, 1]. With too few discordant images for any p-value to reach `level` (fewer than 6 at 0.05), the
-        answer is for the fewest that suffice. 1 means that even then `n` images cannot show any difference.
+        A difference in (0, 1]. With too few discordant images for any p-value to reach `level`
+        (fewer than 6 at 0.05), the result is that of the smallest sufficient number. The result is
+        1 if even that number exceeds `n`, so that no difference can be detected.
 
     Raises:
-        InputError: not 0 <= discordant <= n, or n < 1.
+        InputError: `n` is below 1, or `discordant` is not between 0 and `n`.
 
-    Source: the test given the number of discordant images is a binomial test, whose power has a closed form in the beta
-    distribution (Clopper and Pearson 1934); conditioning on that number as in Lachin (1992).
+    References:
+        Given the number of discordant images, the test is a binomial test. Its power has a closed
+        form in the beta distribution: Clopper and Pearson (1934). Conditioning on that number as
+        in Lachin (1992).
     """
     if n < 1 or not 0 <= discordant <= n:
         raise InputError(
-            f"{discordant} discordant of {n} images: wanted at least one image, and no more discordant than that."
+            "invalid counts: expected n of at least 1 and discordant between 0 and n, "
+            f"got n={n} and discordant={discordant}."
         )
     from scipy.stats import beta, binom
 
-    fewest = math.ceil(1 - math.log2(level))  # 2 * 0.5**d <= level
+    fewest = math.ceil(1 - math.log2(level))  # smallest d with 2 * 0.5**d <= level
     if n < fewest:
         return 1.0
+
     d = max(discordant, fewest)
     rejects_from = int(binom.isf(level / 2, d, 0.5)) + 1
-    share = float(
-        beta.ppf(POWER, rejects_from, d - rejects_from + 1)
-    )  # P(Binomial(d, share) >= rejects_from) = POWER
+    # The share for which P(Binomial(d, share) >= rejects_from) = POWER.
+    share = float(beta.ppf(POWER, rejects_from, d - rejects_from + 1))
     return d * (2 * share - 1) / n

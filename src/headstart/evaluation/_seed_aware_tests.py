@@ -1,4 +1,4 @@
-"""Recipes, over images and seeds: an accuracy with its interval, and the difference of two."""
+"""Intervals and tests of recipes, over both images and seeds."""
 
 from __future__ import annotations
 
@@ -12,22 +12,25 @@ from headstart.errors import InputError
 from headstart.evaluation._metrics import wilson_interval
 from headstart.evaluation._paired_tests import POWER, BoolArray, as_paired_runs, as_runs
 
-_FEWEST_TO_SHARE = 4
-_MEDIAN_EFFICIENCY = 0.64  # of the median against the mean, 2/pi for a normal variable: how many recipes the median is worth
-_FAR_ABOVE = 0.999
+_MIN_RECIPES_TO_POOL = 4
+# Efficiency of the median relative to the mean, 2/pi for a normal variable. It sets the degrees of
+# freedom of the pooled variance.
+_MEDIAN_EFFICIENCY = 0.64
+_OUTLIER_QUANTILE = 0.999  # of the chi-squared distribution of a recipe's own variance
 
 
 @dataclass(frozen=True)
 class AccuracyDifference:
-    """A difference in accuracy, a - b, between two recipes.
+    """Difference in accuracy between two recipes, a - b.
 
     Attributes:
-        difference: of the mean accuracies over seeds, in [-1, 1].
-        interval: t interval at confidence 1 - level (95% unless told otherwise), within [-1, 1].
-        p_value: two-sided.
-        standard_error: over images and seeds, never 0.
-        degrees_of_freedom: of the t distribution.
-        smallest_detectable: smallest true difference this test would show with power 80%; at most 1.
+        difference: Difference of the mean accuracies over seeds, a fraction in [-1, 1].
+        interval: t interval at confidence 1 - level, within [-1, 1].
+        p_value: Two-sided p-value.
+        standard_error: Standard error over images and seeds. It is never 0.
+        degrees_of_freedom: Degrees of freedom of the t distribution.
+        smallest_detectable: Minimum detectable effect: the true difference that this test detects
+            with a power of 80%. A fraction, at most 1.
     """
 
     difference: float
@@ -38,113 +41,153 @@ class AccuracyDifference:
     smallest_detectable: float
 
 
-def recipe_test(
-    correct_a: BoolArray,
-    correct_b: BoolArray,
-    level: float = 0.05,
-    spread: SeedVariance | None = None,
-) -> AccuracyDifference:
-    """Test whether two recipes differ in accuracy: on other images of this kind and from other seeds, not only these.
-
-    The squared standard error is the sum of the variance over images of the difference (each image's mean over seeds),
-    divided by N, and for each recipe the variance of its accuracy over seeds, divided by its number of seeds, less the part
-    that is in the first already. The training images are taken as given. With two seeds and recipes of very unequal spread
-    over seeds, intervals cover too little (88% at worst): nobody can tell a spread from two runs.
-
-    Args:
-        correct_a: `(S_a, N)` booleans: was the image right under the seed?
-        correct_b: `(S_b, N)`, about the same images; S_b may differ from S_a.
-        level: of the two-sided test.
-        spread: over seeds, where other recipes say more of it than these runs: `pooled_seed_variance`.
-
-    Raises:
-        InputError: fewer than two seeds of either, not booleans, or different images.
-
-    Source: images and seeds both random, as in the denominator of Clark's (1973) quasi-F; degrees of freedom by Satterthwaite
-    (1946); smallest detectable difference (t_{1-level/2} + t_{0.8}) standard errors by Bloom (1995). Two images with
-    squared differences of 1/2 are added, one of each sign, so that the variance is never 0: Agresti and Min (2005).
-    """
-    a, b = as_paired_runs(correct_a, correct_b)
-    if min(len(a), len(b)) < 2:
-        raise InputError(
-            f"{len(a)} and {len(b)} runs: a test of two recipes needs at least two seeds of each.",
-            "Add seeds, or compare the two finished models with exact_mcnemar.",
-        )
-    return accuracy_difference(a, b, level, spread)
-
-
 @dataclass(frozen=True)
 class SeedVariance:
-    """Variance of accuracy from seed to seed that the recipes of a grid share, and how well it is known."""
+    """Variance of accuracy over seeds, pooled over recipes.
+
+    Attributes:
+        variance: Variance of the accuracy of one run.
+        degrees_of_freedom: Degrees of freedom of that estimate.
+    """
 
     variance: float
     degrees_of_freedom: float
 
 
-def pooled_seed_variance(runs: Sequence[BoolArray]) -> SeedVariance | None:
-    """The seed-to-seed variance of recipes that differ little, from all of them together; None for fewer than four.
+def recipe_test(
+    correct_a: BoolArray,
+    correct_b: BoolArray,
+    level: float = 0.05,
+    seed_variance: SeedVariance | None = None,
+) -> AccuracyDifference:
+    """Test whether two recipes have the same accuracy.
 
-    Two or three seeds of one recipe say next to nothing about their spread; of ten recipes they say a lot. The median of the
-    recipes' variances, over that of a chi-squared variable, so that a few wild recipes do not count. Simulated grids without any
-    difference, and with one, are in tests/evaluation/test_seed_aware_tests.py.
+    The conclusion covers other images of the same kind and other seeds. The training images are
+    taken as given.
+
+    The squared standard error has one part for images and one part per recipe for seeds. The part
+    for images is the variance over images of the difference (mean over seeds), divided by N. The
+    part for seeds is the variance of accuracy over seeds, divided by the number of seeds, minus
+    the noise that the part for images already contains.
+
+    With two seeds and recipes of very unequal variance over seeds, the coverage of the intervals
+    is too low (88% in the worst case). Two runs do not determine a variance.
 
     Args:
-        runs: `(S, N)` booleans of each recipe; those with another number of seeds than most are left out.
+        correct_a: Boolean array of shape (S_a, N). True where the prediction is correct.
+        correct_b: The same for the second recipe, of shape (S_b, N), for the same images. S_b may
+            differ from S_a.
+        level: Significance level of the two-sided test.
+        seed_variance: Variance over seeds from `pooled_seed_variance`, which is more precise than
+            the variance of these runs.
+
+    Raises:
+        InputError: A recipe has fewer than two seeds, an array is not boolean, or the numbers of
+            images differ.
+
+    References:
+        Images and seeds are both random, as in the denominator of Clark's (1973) quasi-F. Degrees
+        of freedom: Satterthwaite (1946). Minimum detectable effect, (t_{1-level/2} + t_{0.8})
+        standard errors: Bloom (1995). Two pseudo-observations with squared differences of 1/2 are
+        added, one of each sign, so that the variance is never 0: Agresti and Min (2005).
+    """
+    a, b = as_paired_runs(correct_a, correct_b)
+    if min(len(a), len(b)) < 2:
+        raise InputError(
+            f"invalid runs: expected at least two seeds per recipe, got {len(a)} and {len(b)}.",
+            "Add seeds, or compare the two trained models with exact_mcnemar.",
+        )
+    return accuracy_difference(a, b, level, seed_variance)
+
+
+def pooled_seed_variance(runs: Sequence[BoolArray]) -> SeedVariance | None:
+    """Estimate the variance over seeds from all recipes of a grid together.
+
+    The recipes are assumed to differ little. Two or three seeds of one recipe give a poor estimate
+    of their variance. Ten recipes together give a good one. The estimate is the median of the
+    variances, divided by the median of the chi-squared distribution, which is robust to a few
+    recipes with an extreme variance. tests/evaluation/test_seed_aware_tests.py simulates grids with
+    and without a difference.
+
+    Args:
+        runs: One Boolean array of shape (S, N) per recipe. Recipes whose number of seeds differs
+            from the median number are ignored.
+
+    Returns:
+        The pooled variance, or None for fewer than four recipes.
     """
     from scipy.stats import chi2
 
-    seeds = int(np.median([len(of) for of in runs]))
+    seeds = int(np.median([len(array) for array in runs]))
     variances = [
-        float(of.mean(axis=1).var(ddof=1)) for of in runs if len(of) == seeds and seeds > 1
+        float(array.mean(axis=1).var(ddof=1)) for array in runs if len(array) == seeds and seeds > 1
     ]
-    if len(variances) < _FEWEST_TO_SHARE:
+    if len(variances) < _MIN_RECIPES_TO_POOL:
         return None
-    middle = float(chi2.ppf(0.5, seeds - 1)) / (seeds - 1)
+
+    degrees_of_freedom = seeds - 1
+    median_of_chi2 = float(chi2.ppf(0.5, degrees_of_freedom)) / degrees_of_freedom
     return SeedVariance(
-        float(np.median(variances)) / middle, _MEDIAN_EFFICIENCY * len(variances) * (seeds - 1)
+        float(np.median(variances)) / median_of_chi2,
+        _MEDIAN_EFFICIENCY * len(variances) * degrees_of_freedom,
     )
 
 
 def accuracy_difference(
-    a: BoolArray, b: BoolArray, level: float, spread: SeedVariance | None = None
+    a: BoolArray, b: BoolArray, level: float, seed_variance: SeedVariance | None = None
 ) -> AccuracyDifference:
-    """As `recipe_test`; a contender with one row counts as fixed (a floor has no seeds).
+    """Compute the difference of two recipes as in `recipe_test`, without checks.
+
+    A contender with a single row counts as fixed. A baseline, for example, has no seeds.
 
     Args:
-        spread: over seeds, where more is known of it than these runs tell; a contender that clearly varies more keeps its own.
+        a: Boolean array of shape (S_a, N). True where the prediction is correct.
+        b: The same for the second recipe, of shape (S_b, N).
+        level: Significance level of the two-sided test.
+        seed_variance: Pooled variance over seeds. A contender whose own variance is clearly
+            larger keeps its own.
     """
     from scipy.stats import t
 
     per_image = a.mean(axis=0) - b.mean(axis=0)
     difference = float(a.mean() - b.mean())
+    pseudo_observations = [0.5**0.5, -(0.5**0.5)]
     error, freedom = _standard_error(
-        np.append(per_image, [0.5**0.5, -(0.5**0.5)]), a, b, spread=spread
+        np.append(per_image, pseudo_observations), a, b, seed_variance=seed_variance
     )
+
     margin = float(t.ppf(1 - level / 2, freedom)) * error
     return AccuracyDifference(
         difference,
-        (max(-1.0, difference - margin), min(1.0, difference + margin)),
-        float(2 * t.sf(abs(difference) / error, freedom)),
-        error,
-        freedom,
-        min(1.0, margin + float(t.ppf(POWER, freedom)) * error),
+        interval=(max(-1.0, difference - margin), min(1.0, difference + margin)),
+        p_value=float(2 * t.sf(abs(difference) / error, freedom)),
+        standard_error=error,
+        degrees_of_freedom=freedom,
+        smallest_detectable=min(1.0, margin + float(t.ppf(POWER, freedom)) * error),
     )
 
 
 def accuracy_interval(correct: BoolArray, level: float = 0.95) -> tuple[float, float]:
-    """Interval for the accuracy of a recipe: over images and seeds, or over images where there is one run.
+    """Return a confidence interval of the accuracy of a recipe.
+
+    The interval covers images and seeds, or images only if there is a single run.
 
     Args:
-        correct: `(S, N)` or `(N,)` booleans.
-        level: confidence in (0, 1).
+        correct: Boolean array of shape (S, N) or (N,). True where the prediction is correct.
+        level: Confidence level in (0, 1).
 
     Returns:
-        Lower and upper end in [0, 1]: Wilson's for one run; for several a t interval around the mean over seeds, as in
-        `recipe_test`. For two runs with two right and two wrong images added to the variance (Agresti and Coull 1998); from three
-        on of the logarithm of the odds, with one of each added: near 100%, runs that are worse than usual are so by more.
+        Lower and upper bound in [0, 1]. For one run, this is the Wilson interval. For several runs,
+        it is a t interval around the mean over seeds, with the standard error of `recipe_test`.
 
     Raises:
-        InputError: not booleans, or empty.
+        InputError: The array is not boolean or is empty.
+
+    References:
+        For two runs, two correct and two incorrect pseudo-observations are added to the variance:
+        Agresti and Coull (1998). From three runs on, the interval is one of the log-odds, with one
+        pseudo-observation of each kind. Near 100%, runs that are worse than usual are worse by
+        more than good runs are better, and the log-odds reflect that.
     """
     runs = as_runs(correct)
     if len(runs) == 1:
@@ -152,68 +195,98 @@ def accuracy_interval(correct: BoolArray, level: float = 0.95) -> tuple[float, f
     from scipy.special import expit, logit
     from scipy.stats import t
 
-    added = [0.0, 1.0] if len(runs) > 2 else [0.0, 0.0, 1.0, 1.0]
-    per_image = np.append(runs.mean(axis=0), added)
+    pseudo_observations = [0.0, 1.0] if len(runs) > 2 else [0.0, 0.0, 1.0, 1.0]
+    per_image = np.append(runs.mean(axis=0), pseudo_observations)
     error, freedom = _standard_error(per_image, runs)
     margin = float(t.ppf((1 + level) / 2, freedom)) * error
-    mean, middle = float(runs.mean()), float(per_image.mean())
-    if len(runs) == 2:  # with a t quantile of up to 12.7, odds would put 99% anywhere above 70%
+    mean, shrunk_mean = float(runs.mean()), float(per_image.mean())
+
+    if len(runs) == 2:
+        # With a t quantile of up to 12.7, log-odds would put 99% anywhere above 70%.
         return max(0.0, mean - margin), min(1.0, mean + margin)
-    margin /= middle * (1 - middle)  # the derivative of the logarithm of the odds
-    return min(mean, float(expit(logit(middle) - margin))), max(
-        mean, float(expit(logit(middle) + margin))
-    )
+
+    margin /= shrunk_mean * (1 - shrunk_mean)  # the derivative of the log-odds
+    low = float(expit(logit(shrunk_mean) - margin))
+    high = float(expit(logit(shrunk_mean) + margin))
+    return min(mean, low), max(mean, high)
 
 
 def _standard_error(
-    per_image: NDArray[np.float64], *contenders: BoolArray, spread: SeedVariance | None = None
+    per_image: NDArray[np.float64],
+    *contenders: BoolArray,
+    seed_variance: SeedVariance | None = None,
 ) -> tuple[float, float]:
-    """Standard error and Satterthwaite's degrees of freedom; `per_image` has the added images at its end.
+    """Return the standard error and Satterthwaite's degrees of freedom.
 
-    The noise of single predictions is in the variance over images and in the spread over seeds, so it is taken out of the
-    second, as in a two-way analysis of variance; but the sum never falls below the variance over images. Without that bound up
-    to 8% of null experiments ended as findings at level 0.05 with 2 seeds; with the noise left in twice, nearly equal
-    recipes hardly ever did (1%), and intervals were up to a quarter too wide (benchmarks/evidence.md).
+    Both the variance over images and the variance over seeds contain the noise of single
+    predictions. It is subtracted from the second, as in a two-way analysis of variance. The sum is
+    never below the variance over images. Without that bound, up to 8% of null experiments were
+    significant at level 0.05 with 2 seeds. With the noise counted twice, nearly equal recipes were
+    hardly ever significant (1%), and intervals were up to a quarter too wide
+    (benchmarks/evidence.md).
+
+    Args:
+        per_image: Values per image, followed by the pseudo-observations.
+        contenders: Boolean arrays of shape (S, N). Those with one row have no variance over seeds.
+        seed_variance: Pooled variance over seeds.
     """
     n = contenders[0].shape[1]
-    several = [runs for runs in contenders if len(runs) > 1]
     over_images = float(per_image.var()) / n
-    over_seeds = [
-        (variance / len(runs), freedom)
-        for runs in several
-        for variance, freedom in [_seed_variance(runs, spread)]
-    ]
-    noise = sum(float(runs.var(axis=0, ddof=1).mean()) / runs.size for runs in several)
-    # More noise than variance over images: the runs of both were not independent, so it is not all in there.
-    total = over_images + max(
-        0.0, sum(variance for variance, _ in over_seeds) - min(noise, over_images)
-    )
+
+    over_seeds: list[tuple[float, float]] = []
+    noise = 0.0
+    for runs in contenders:
+        if len(runs) > 1:
+            variance, freedom = _seed_variance(runs, seed_variance)
+            over_seeds.append((variance / len(runs), freedom))
+            noise += float(runs.var(axis=0, ddof=1).mean()) / runs.size
+
+    # More noise than variance over images means that the runs of both contenders are not
+    # independent, so the variance over images does not contain all of the noise.
+    noise = min(noise, over_images)
+    total = over_images + max(0.0, sum(variance for variance, _ in over_seeds) - noise)
+
     parts = [(over_images, max(n - 1, 1)), *over_seeds]
-    return total**0.5, total**2 / sum(variance**2 / freedom for variance, freedom in parts)
+    freedom = total**2 / sum(variance**2 / degrees for variance, degrees in parts)
+    return total**0.5, freedom
 
 
-def _seed_variance(runs: BoolArray, spread: SeedVariance | None) -> tuple[float, float]:
-    """Variance of accuracy over seeds and its degrees of freedom: the shared one, unless this recipe's is far above it."""
+def _seed_variance(runs: BoolArray, pooled: SeedVariance | None) -> tuple[float, float]:
+    """Return the variance of accuracy over seeds and its degrees of freedom.
+
+    Uses the pooled variance, unless the recipe's own variance is far above it.
+    """
     from scipy.stats import chi2
 
-    own, freedom = float(runs.mean(axis=1).var(ddof=1)), len(runs) - 1
-    if spread is None or own * freedom > float(chi2.ppf(_FAR_ABOVE, freedom)) * spread.variance:
+    own = float(runs.mean(axis=1).var(ddof=1))
+    freedom = len(runs) - 1
+    if pooled is None:
         return own, freedom
-    return spread.variance, spread.degrees_of_freedom
+
+    limit = float(chi2.ppf(_OUTLIER_QUANTILE, freedom)) * pooled.variance
+    if own * freedom > limit:
+        return own, freedom
+    return pooled.variance, pooled.degrees_of_freedom
 
 
 def mean_interval(values: NDArray[np.float64], level: float = 0.95) -> tuple[float, float]:
-    """t interval for the mean of what `(N,)` values were drawn from; (-inf, inf) for one value.
+    """Return a t interval of the mean of a population, from a sample.
 
-    Of differences between two models on the same images, say.
+    The values can be, for example, differences between two models on the same images.
+
+    Args:
+        values: Sample of shape (N,).
+        level: Confidence level in (0, 1).
+
+    Returns:
+        Lower and upper bound, which are infinite for a single value.
     """
     from scipy.stats import t
 
     if len(values) < 2:
         return float("-inf"), float("inf")
-    margin = (
-        float(t.ppf((1 + level) / 2, len(values) - 1))
-        * float(values.std(ddof=1))
-        / len(values) ** 0.5
-    )
-    return float(values.mean()) - margin, float(values.mean()) + margin
+
+    quantile = float(t.ppf((1 + level) / 2, len(values) - 1))
+    margin = quantile * float(values.std(ddof=1)) / len(values) ** 0.5
+    mean = float(values.mean())
+    return mean - margin, mean + margin

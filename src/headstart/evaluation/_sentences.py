@@ -1,72 +1,94 @@
-"""What a comparison found, in plain words. Accuracies and differences are in percentage points."""
+"""The verdict of a comparison in words. Differences are in percentage points of accuracy."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from headstart.evaluation._comparisons import About, PairedComparison
-from headstart.formatting import enumeration, p_value, points
+from headstart.formatting import counted, enumeration, p_value, points
 
 
-def finding(
-    order: Sequence[str], pairs: Sequence[PairedComparison], level: float, scope: str, part: str
-) -> str:
-    """One sentence for two contenders or more, `order` from best to worst and `pairs` among them."""
-    best = order[0]
-    from_best = [pair for pair in pairs if pair.a == best]
-    beaten = [pair.b for pair in from_best if pair.is_significant(level)]
-    unsure = [pair for pair in from_best if not pair.is_significant(level)]
-    many = len(order) > 2
-    end = f"{scope}; p-values after Holm's correction" if many else scope
-    if not unsure:
-        others = f", and better than {enumeration(beaten[1:])}" if many else ""
-        return (
-            f"{best} is better than {beaten[0]} by {points(from_best[0].difference)} points of {part} accuracy "
-            f"({_how_sure(from_best[0], level)}){others}; {end}."
-        )
-    if not many:
-        return (
-            f"No difference shown between {best} and {order[1]}: {points(unsure[0].difference)} points apart "
-            f"({_how_sure(unsure[0], level)}); {_could_show(unsure[0])}; {end}."
-        )
-    rivals = enumeration(
-        [
-            f"{pair.b} ({points(pair.difference)} points apart, {_how_sure(pair, level)})"
-            for pair in unsure
-        ]
+def describe_pairs(pairs: Sequence[PairedComparison], level: float, part: str) -> str:
+    """Describe the comparisons of the best contender with all others.
+
+    Args:
+        pairs: Comparisons of the best contender, as `a`, with every other one. The more accurate
+            contenders come first.
+        level: Significance level.
+        part: Name of the images, "test" or "validation".
+    """
+    if len(pairs) == 1:
+        return _describe_pair(pairs[0], level, part)
+
+    significant = [pair.b for pair in pairs if pair.is_significant(level)]
+    unresolved = [pair for pair in pairs if not pair.is_significant(level)]
+    best = pairs[0].a
+    corrected = "The p-values are corrected for multiple comparisons (Holm)."
+    if not unresolved:
+        text = _describe_pair(pairs[0], level, part)
+        others = enumeration(significant[1:])
+        return f"{text} It is also significantly better than {others}. {corrected}"
+
+    rivals = [
+        f"{pair.b} ({points(pair.difference)} points, {_evidence(pair, level)})"
+        for pair in unresolved
+    ]
+    text = (
+        f"There is no single winner: {best} is not significantly better than "
+        f"{enumeration(rivals)}. {_minimum_detectable_effect(unresolved[0])}"
     )
-    rest = f" {best} is better than {enumeration(beaten)}." if beaten else ""
-    return f"No single winner: {best} is not separated from {rivals}; {_could_show(unsure[0])}; {end}.{rest}"
+    if significant:
+        text += f" {best} is significantly better than {enumeration(significant)}."
+    return f"{text} {corrected}"
 
 
-def alone(name: str, scope_text: str) -> str:
-    """The sentence for a single contender."""
-    return f"{name} is the only contender, so nothing is compared; {scope_text}."
-
-
-def scope(about: About, seeds: Sequence[int], n: int, part: str) -> str:
-    """What the numbers rest on, and what they are therefore about. `seeds` counts the finished runs of each contender."""
-    images = f"{n:,} {part} image" + "s" * (n != 1)
-    if about == "recipes":
-        few, many = min(seeds), max(seeds)
-        spread = f"{few} seeds" if few == many else f"{few} to {many} seeds"
-        return f"over {spread} and {images}, so this is about the recipes"
-    which = (
-        "one run each"
-        if max(seeds) == 1
-        else "the first run of each, as not every contender has two"
-    )
-    return f"on {images} with {which}, so this is about these trained models, not the recipes: more seeds would tell"
-
-
-def _how_sure(pair: PairedComparison, level: float) -> str:
-    low, high = (points(end) for end in pair.interval)
-    return f"{100 * (1 - level):g}% interval {low} to {high}, {p_value(pair.p_adjusted)}"
-
-
-def _could_show(pair: PairedComparison) -> str:
-    if pair.smallest_detectable >= 1:
-        return "so few images cannot show any"
+def _describe_pair(pair: PairedComparison, level: float, part: str) -> str:
+    difference = points(pair.difference)
+    evidence = _evidence(pair, level)
+    if pair.is_significant(level):
+        return (
+            f"{pair.a} is significantly better than {pair.b}: its {part} accuracy is {difference} "
+            f"points higher ({evidence})."
+        )
     return (
-        f"this test would show {points(pair.smallest_detectable)} points or more four times in five"
+        f"There is no significant difference between {pair.a} and {pair.b}: their {part} "
+        f"accuracies differ by {difference} points ({evidence}). {_minimum_detectable_effect(pair)}"
     )
+
+
+def describe_scope(about: About, seeds: Sequence[int], images: int, part: str) -> str:
+    """Describe what a verdict is based on and what it applies to.
+
+    Args:
+        about: "recipes" or "models".
+        seeds: Number of finished runs per contender.
+        images: Number of images.
+        part: Name of the images, "test" or "validation".
+    """
+    evaluated = counted(images, f"{part} image")
+    if about == "recipes":
+        fewest, most = min(seeds), max(seeds)
+        number = f"{fewest}" if fewest == most else f"{fewest} to {most}"
+        return (
+            f"This is based on {number} seeds per contender and {evaluated}, so it applies to the "
+            "recipes."
+        )
+    runs = "one run per contender" if max(seeds) == 1 else "the first run of each contender"
+    reason = "" if max(seeds) == 1 else " (some have only one)"
+    return (
+        f"This is based on {runs}{reason} and {evaluated}, so it applies to these trained models, "
+        "not to the recipes. Comparing recipes needs at least two seeds per contender."
+    )
+
+
+def _evidence(pair: PairedComparison, level: float) -> str:
+    low, high = (points(bound) for bound in pair.interval)
+    confidence = f"{100 * (1 - level):g}%"
+    return f"{confidence} confidence interval {low} to {high}, {p_value(pair.p_adjusted)}"
+
+
+def _minimum_detectable_effect(pair: PairedComparison) -> str:
+    if pair.smallest_detectable >= 1:
+        return "With so few images, no difference can be significant."
+    effect = points(pair.smallest_detectable)
+    return f"The minimum detectable effect is {effect} points (at 80% power)."

@@ -1,4 +1,4 @@
-"""The verdict of a comparison: who won, by how much, how sure that is, and what it is about."""
+"""The verdict of a comparison: the winner, if any, the evidence, and its scope."""
 
 from __future__ import annotations
 
@@ -13,16 +13,21 @@ from headstart.evaluation._paired_tests import BoolArray, as_runs
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a comparison found.
+    """Conclusion of a comparison.
 
     Attributes:
-        winner: the contender that is better than every other after Holm's correction; None when there is none.
-        difference, interval, p_value, smallest_detectable: of the best and the second best by mean accuracy, as in
-            `pairs[0]` (p-value after the correction); None with one contender.
-        sentence: the finding in words.
-        about: "recipes" when every contender has two seeds or more, so that the spread over seeds counts; else "models": the
-            first run of each.
-        pairs: all pairs, best contenders first.
+        winner: The contender that is significantly better than every other one after Holm's
+            correction, or None.
+        difference: Accuracy of the best minus the second best contender by mean accuracy, a
+            fraction. This and the next three are those of `pairs[0]`, and None for a single
+            contender.
+        interval: Confidence interval of the difference.
+        p_value: Two-sided p-value of the difference, after the correction.
+        smallest_detectable: Minimum detectable effect of that test, a fraction.
+        sentence: The verdict in words.
+        about: "recipes" if every contender has at least two seeds, so that the variance over seeds
+            is included. Otherwise "models": the first run of each contender.
+        pairs: All pairs, the contenders with the highest accuracy first.
     """
 
     winner: str | None
@@ -35,53 +40,68 @@ class Verdict:
     pairs: tuple[PairedComparison, ...]
 
     def as_json(self) -> dict[str, object]:
-        """The same as plain numbers, texts, tuples and dictionaries."""
+        """Return the verdict as numbers, strings, tuples and dictionaries."""
         return asdict(self)
 
 
 def verdict(correct: Mapping[str, BoolArray], level: float = 0.05, part: str = "test") -> Verdict:
-    """Judge contenders on the same test images.
+    """Compare contenders on the same images.
+
+    With at least two seeds of every contender, each pair is compared with `recipe_test`. Otherwise
+    the first runs are compared with `exact_mcnemar` and the `paired_bootstrap` interval.
+
+    Intervals are those of single pairs and not corrected for the number of pairs. If an interval
+    and a p-value disagree, at the border of significance, the p-value decides.
 
     Args:
-        correct: by name of the contender, `(S, N)` booleans: was image i right under seed s? N is the same for all; S may
-            differ. When any contender has one run only, the first runs are compared and the verdict is about them.
-        level: of the two-sided tests, all pairs together.
-        part: what the images are called in the sentence: "test" or "validation".
-
-    Returns:
-        The verdict. With two seeds or more of every contender, `recipe_test` judges each pair; else `exact_mcnemar` does,
-        with the `paired_bootstrap` interval. Intervals are each for their pair alone, not corrected; where they and
-        the p-value disagree, at the edge, the p-value decides.
+        correct: Contender name to Boolean array of shape (S, N) or (N,). True where the prediction
+            of image n with seed s is correct. N is the same for all contenders, S may differ.
+        level: Family-wise significance level of the two-sided tests.
+        part: Name of the images in the sentence, "test" or "validation".
 
     Raises:
-        InputError: no contender, arrays that are not booleans, or different numbers of images.
+        InputError: There is no contender, an array is not boolean, or the numbers of images differ.
 
-    Source: rule 3 of the rules of evidence in the design; correction over pairs by Holm (1979).
+    References:
+        Correction over pairs: Holm (1979).
     """
     if not correct:
-        raise InputError("No contender has a finished run, so there is nothing to compare.")
-    runs = {name: as_runs(array, name) for name, array in correct.items()}
+        raise InputError("there is nothing to compare: no contender has a finished run.")
+    runs = {name: as_runs(array, f"results of {name}") for name, array in correct.items()}
     seeds = [len(array) for array in runs.values()]
+    images = next(iter(runs.values())).shape[1]
+
     about: About = "recipes" if min(seeds) >= 2 else "models"
     if about == "models":
         runs = {name: array[:1] for name, array in runs.items()}
-    scope = _sentences.scope(about, seeds, next(iter(runs.values())).shape[1], part)
+    scope = _sentences.describe_scope(about, seeds, images, part)
     if len(runs) == 1:
-        return Verdict(
-            None, None, None, None, None, _sentences.alone(next(iter(runs)), scope), about, ()
-        )
+        return _single_contender(next(iter(runs)), scope, about)
+
     pairs = all_pairs(runs, level, about)
-    first = pairs[0]
-    from_best = [pair for pair in pairs if pair.a == first.a]
-    winner = first.a if all(pair.is_significant(level) for pair in from_best) else None
-    order = [first.a, *(pair.b for pair in from_best)]
+    best = pairs[0]
+    with_best = [pair for pair in pairs if pair.a == best.a]
+    is_winner = all(pair.is_significant(level) for pair in with_best)
     return Verdict(
-        winner,
-        first.difference,
-        first.interval,
-        first.p_adjusted,
-        first.smallest_detectable,
-        _sentences.finding(order, pairs, level, scope, part),
-        about,
-        pairs,
+        winner=best.a if is_winner else None,
+        difference=best.difference,
+        interval=best.interval,
+        p_value=best.p_adjusted,
+        smallest_detectable=best.smallest_detectable,
+        sentence=f"{_sentences.describe_pairs(with_best, level, part)} {scope}",
+        about=about,
+        pairs=pairs,
+    )
+
+
+def _single_contender(name: str, scope: str, about: About) -> Verdict:
+    return Verdict(
+        winner=None,
+        difference=None,
+        interval=None,
+        p_value=None,
+        smallest_detectable=None,
+        sentence=f"{name} is the only contender, so there is nothing to compare. {scope}",
+        about=about,
+        pairs=(),
     )
