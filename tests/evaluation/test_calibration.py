@@ -1,4 +1,4 @@
-"""Temperature: fitted where probabilities are too sure or too timid, and harmless where nothing is known."""
+"""Temperature scaling: it corrects probabilities that are too confident or not confident enough."""
 
 import numpy as np
 import pytest
@@ -7,36 +7,38 @@ from numpy.typing import NDArray
 from headstart.evaluation import apply_temperature, fit_temperature
 
 
-def honest(n: int, classes: int = 4) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Labels drawn with the very probabilities given."""
-    random = np.random.default_rng(0)
-    probabilities = random.dirichlet(np.full(classes, 0.4), n)
-    labels = np.array([random.choice(classes, p=row) for row in probabilities], np.int64)
+def calibrated(n: int, classes: int = 4) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Return labels that are drawn from the returned probabilities."""
+    rng = np.random.default_rng(0)
+    probabilities = rng.dirichlet(np.full(classes, 0.4), n)
+    labels = np.array([rng.choice(classes, p=row) for row in probabilities], np.int64)
     return labels, probabilities.astype(np.float32)
 
 
 @pytest.mark.parametrize("factor", [0.5, 1.0, 2.5])
-def test_the_temperature_undoes_what_made_probabilities_too_sure_or_too_timid(
+def test_the_fitted_temperature_corrects_too_much_and_too_little_confidence(
     factor: float,
 ) -> None:
-    labels, probabilities = honest(20_000)
-    found = fit_temperature(labels, apply_temperature(probabilities, 1 / factor))
-    assert found == pytest.approx(factor, rel=0.05)
+    labels, probabilities = calibrated(20_000)
+    temperature = fit_temperature(labels, apply_temperature(probabilities, 1 / factor))
+    assert temperature == pytest.approx(factor, rel=0.05)
 
 
-def test_calibrating_keeps_the_order_of_classes_and_sums_to_one() -> None:
-    _, probabilities = honest(200)
-    found = apply_temperature(probabilities, 3.0)
-    assert np.array_equal(found.argsort(1), probabilities.argsort(1))
-    assert np.abs(found.sum(1) - 1).max() < 1e-6
-    assert found.dtype == np.float32
+def test_temperature_scaling_keeps_the_order_of_classes_and_the_sum_of_one() -> None:
+    _, probabilities = calibrated(200)
+    scaled = apply_temperature(probabilities, 3.0)
+    assert np.array_equal(scaled.argsort(1), probabilities.argsort(1))
+    assert np.abs(scaled.sum(1) - 1).max() < 1e-6
+    assert scaled.dtype == np.float32
 
 
-def test_a_few_images_that_are_all_right_do_not_make_a_classifier_certain() -> None:
+def test_a_few_images_that_are_all_correct_do_not_make_a_classifier_certain() -> None:
     probabilities = np.full((20, 2), 0.1, np.float32)
     probabilities[:, 0] = 0.9
-    found = apply_temperature(probabilities, fit_temperature(np.zeros(20, np.int64), probabilities))
-    assert 0.93 < found[0, 0] < 0.97  # (20 + 1) / (20 + 2)
+    scaled = apply_temperature(
+        probabilities, fit_temperature(np.zeros(20, np.int64), probabilities)
+    )
+    assert 0.93 < scaled[0, 0] < 0.97  # (20 + 1) / (20 + 2)
 
 
 def test_a_probability_of_zero_stays_finite() -> None:

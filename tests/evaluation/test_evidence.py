@@ -1,4 +1,4 @@
-"""A small version of benchmarks/evidence.md: intervals cover, tests find what they say, nothing is better than itself."""
+"""Coverage, power and error rates by simulation: a small version of benchmarks/evidence.md."""
 
 import numpy as np
 import pytest
@@ -20,23 +20,32 @@ def two_recipes(
     seeds: int,
     n: int,
     accuracies: tuple[float, float],
-    taste: float = 0.15,
-    spread: float = 0.0,
+    interaction: float = 0.15,
+    seed_sd: float = 0.0,
 ) -> tuple[BoolArray, BoolArray]:
-    """`(seeds, n)` of recipes with these true accuracies and this spread of them over seeds; they differ in taste in images."""
-    ease = rng.normal(0, (0.85 - taste) ** 0.5, n)
-    found = []
+    """Simulate the correct predictions of two recipes, each of shape (seeds, n).
+
+    Args:
+        rng: Generator of the simulation.
+        seeds: Number of seeds.
+        n: Number of images.
+        accuracies: True accuracies.
+        interaction: Variance of a latent score per image and recipe.
+        seed_sd: Standard deviation of the accuracy over seeds.
+    """
+    ease = rng.normal(0, (0.85 - interaction) ** 0.5, n)
+    recipes = []
     for accuracy in accuracies:
         z = norm.ppf(accuracy)
-        luck = spread / norm.pdf(z)
-        image = ease + rng.normal(0, taste**0.5, n)
-        run = rng.normal(0, 0.15**0.5, (seeds, n)) + rng.normal(0, luck, (seeds, 1))
-        found.append(np.asarray(image + run + z * (1 + luck**2) ** 0.5 > 0))
-    return found[0], found[1]
+        latent_sd = seed_sd / norm.pdf(z)
+        per_image = ease + rng.normal(0, interaction**0.5, n)
+        per_run = rng.normal(0, 0.15**0.5, (seeds, n)) + rng.normal(0, latent_sd, (seeds, 1))
+        recipes.append(np.asarray(per_image + per_run + z * (1 + latent_sd**2) ** 0.5 > 0))
+    return recipes[0], recipes[1]
 
 
 @pytest.mark.parametrize("seeds", [1, 3, 5])
-def test_intervals_of_an_accuracy_cover_about_95_times_in_a_hundred(seeds: int) -> None:
+def test_intervals_of_an_accuracy_have_a_coverage_of_about_95_percent(seeds: int) -> None:
     rng = np.random.default_rng(0)
     covered = 0
     for _ in range(400):
@@ -46,17 +55,17 @@ def test_intervals_of_an_accuracy_cover_about_95_times_in_a_hundred(seeds: int) 
 
 
 @pytest.mark.parametrize(
-    ("seeds", "taste", "spread"),
+    ("seeds", "interaction", "seed_sd"),
     [(1, 0.15, 0.0), (3, 0.15, 0.0), (3, 0.15, 0.01), (5, 0.02, 0.005)],
 )
-def test_intervals_of_a_difference_cover_about_95_times_in_a_hundred(
-    seeds: int, taste: float, spread: float
+def test_intervals_of_a_difference_have_a_coverage_of_about_95_percent(
+    seeds: int, interaction: float, seed_sd: float
 ) -> None:
-    """The sum of both variances, with the noise of single predictions in it twice, covers 98 to 99 times."""
+    """With the noise of single predictions counted twice, the coverage is 98% to 99%."""
     rng = np.random.default_rng(1)
     covered = 0
     for _ in range(400):
-        a, b = two_recipes(rng, seeds, 500, (0.9, 0.88), taste, spread)
+        a, b = two_recipes(rng, seeds, 500, (0.9, 0.88), interaction, seed_sd)
         low, high = (
             paired_bootstrap(a, b, resamples=1000) if seeds == 1 else recipe_test(a, b).interval
         )
@@ -65,39 +74,43 @@ def test_intervals_of_a_difference_cover_about_95_times_in_a_hundred(
 
 
 @pytest.mark.parametrize("seeds", [1, 3, 5])
-def test_differences_of_the_size_a_test_names_are_found_about_four_times_in_five(
+def test_the_minimum_detectable_effect_is_detected_with_a_power_of_about_80_percent(
     seeds: int,
 ) -> None:
     rng = np.random.default_rng(2)
-    said = []
+    effects = []
     for _ in range(30):
         a, b = two_recipes(rng, seeds, 1000, (0.9, 0.86))
         discordant = int((a[0] != b[0]).sum())
-        said.append(
+        effects.append(
             minimum_detectable_effect(discordant, 1000)
             if seeds == 1
             else recipe_test(a, b).smallest_detectable
         )
-    difference = float(np.median(said))
-    found = 0
+    difference = float(np.median(effects))
+    significant = 0
     for _ in range(200):
         a, b = two_recipes(rng, seeds, 1000, (0.9, 0.9 - difference))
-        found += (exact_mcnemar(a[0], b[0]) if seeds == 1 else recipe_test(a, b)).p_value <= 0.05
-    assert 0.70 <= found / 200 <= 0.90
+        significant += (
+            exact_mcnemar(a[0], b[0]) if seeds == 1 else recipe_test(a, b)
+        ).p_value <= 0.05
+    assert 0.70 <= significant / 200 <= 0.90
 
 
-@pytest.mark.parametrize(("seeds", "taste"), [(1, 0.15), (2, 0.0), (3, 0.0), (5, 0.0)])
-def test_a_recipe_is_rarely_called_better_than_itself(seeds: int, taste: float) -> None:
-    """One run each is judged as two models, which do differ where their tastes do: then images decide, and none favours one."""
+@pytest.mark.parametrize(("seeds", "interaction"), [(1, 0.15), (2, 0.0), (3, 0.0), (5, 0.0)])
+def test_a_recipe_is_rarely_significantly_better_than_itself(
+    seeds: int, interaction: float
+) -> None:
+    """Compare single runs as models, which differ per image if there is an interaction."""
     rng = np.random.default_rng(3)
     pairs = [
-        two_recipes(rng, seeds, 500, (0.9, 0.9), taste, spread=0.005 * (seeds > 1))
+        two_recipes(rng, seeds, 500, (0.9, 0.9), interaction, seed_sd=0.005 * (seeds > 1))
         for _ in range(200)
     ]
     p_values = [
         (exact_mcnemar(a[0], b[0]) if seeds == 1 else recipe_test(a, b)).p_value for a, b in pairs
     ]
     assert np.mean(np.array(p_values) <= 0.05) <= 0.05
-    for least in np.argsort(p_values)[:4]:  # those that come nearest to a winner
-        a, b = pairs[least]
-        assert (verdict({"cnn": a, "cnn again": b}).winner is not None) == (p_values[least] <= 0.05)
+    for index in np.argsort(p_values)[:4]:  # the pairs that come closest to a winner
+        a, b = pairs[index]
+        assert (verdict({"cnn": a, "cnn again": b}).winner is not None) == (p_values[index] <= 0.05)

@@ -1,4 +1,4 @@
-"""Which images the galleries show."""
+"""Selection of the images that a gallery shows."""
 
 import numpy as np
 import pytest
@@ -11,11 +11,11 @@ PREDICTED = np.where(np.arange(200) < 150, LABELS, (LABELS + 1) % 4)
 PROBABILITIES = np.eye(4)[PREDICTED]
 
 
-def test_nine_right_and_nine_wrong_are_drawn_each_once() -> None:
-    right, wrong = choose_gallery(LABELS, PROBABILITIES, seed=0)
-    assert len(set(right.tolist())) == len(set(wrong.tolist())) == 9
-    assert (right < 150).all()
-    assert (wrong >= 150).all()
+def test_nine_correct_and_nine_incorrect_images_are_drawn_once_each() -> None:
+    correct, incorrect = choose_gallery(LABELS, PROBABILITIES, seed=0)
+    assert len(set(correct.tolist())) == len(set(incorrect.tolist())) == 9
+    assert (correct < 150).all()
+    assert (incorrect >= 150).all()
 
 
 def test_the_seed_decides_the_draw() -> None:
@@ -25,19 +25,23 @@ def test_the_seed_decides_the_draw() -> None:
     assert draws[0] == draws[1] != draws[2]
 
 
-def test_every_error_is_as_likely_however_sure_the_model_was() -> None:
+def test_every_error_is_equally_likely_whatever_the_confidence_of_the_model() -> None:
     probabilities = PROBABILITIES * np.linspace(0.5, 1, 200)[:, None]
     draws = [choose_gallery(LABELS, probabilities, seed)[1] for seed in range(400)]
     drawn = np.bincount(np.concatenate(draws), minlength=200)[150:]
-    assert drawn.min() > 40  # 72 expected of each; a binomial below 40 has probability 2e-5
+    assert (
+        drawn.min() > 40
+    )  # 72 are expected per error; the binomial probability of fewer than 40 is 2e-5
     assert drawn.max() < 110
 
 
-def test_fewer_than_nine_errors_are_all_shown() -> None:
-    right, wrong = choose_gallery(LABELS[:152], PROBABILITIES[:152], seed=0)
-    assert (len(right), wrong.tolist()) == (9, [150, 151])
+def test_all_errors_are_drawn_if_there_are_fewer_than_nine() -> None:
+    correct, incorrect = choose_gallery(LABELS[:152], PROBABILITIES[:152], seed=0)
+    assert (len(correct), incorrect.tolist()) == (9, [150, 151])
 
 
 def test_labels_without_probabilities_are_refused() -> None:
-    with pytest.raises(InputError, match=r"3 labels, but probabilities of shape \(2, 4\)"):
+    with pytest.raises(
+        InputError, match=r"expected one row per label, got shape \(2, 4\) for 3 labels"
+    ):
         choose_gallery(LABELS[:3], PROBABILITIES[:2], seed=0)

@@ -1,4 +1,4 @@
-"""Two finished models on the same images."""
+"""Tests of two trained models on the same images."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ from headstart.evaluation._paired_tests import BoolArray
 
 
 def models(only_a: int, only_b: int, both: int, neither: int = 0) -> tuple[BoolArray, BoolArray]:
-    """Two models with these counts."""
+    """Return the correct predictions of two models with these counts of images."""
     counts = (only_a, only_b, both, neither)
     return np.repeat([True, False, True, False], counts), np.repeat(
         [False, True, True, False], counts
@@ -31,10 +31,12 @@ def models(only_a: int, only_b: int, both: int, neither: int = 0) -> tuple[BoolA
         (4, 4, 1.0),
     ],
 )
-def test_mcnemar_is_the_fair_coin_computed_by_hand(only_a: int, only_b: int, p: float) -> None:
-    found = exact_mcnemar(*models(only_a, only_b, both=50, neither=7))
-    assert (found.only_a, found.only_b) == (only_a, only_b)
-    assert found.p_value == pytest.approx(p)
+def test_mcnemar_is_the_binomial_test_of_a_fair_coin_computed_by_hand(
+    only_a: int, only_b: int, p: float
+) -> None:
+    test = exact_mcnemar(*models(only_a, only_b, both=50, neither=7))
+    assert (test.only_a, test.only_b) == (only_a, only_b)
+    assert test.p_value == pytest.approx(p)
 
 
 def test_mcnemar_without_discordant_images_is_one() -> None:
@@ -42,22 +44,26 @@ def test_mcnemar_without_discordant_images_is_one() -> None:
     assert exact_mcnemar(same, same) == PairedTest(0, 0, 1.0)
 
 
-def test_models_judged_on_different_images_are_not_compared() -> None:
+def test_models_evaluated_on_different_images_are_not_compared() -> None:
     with pytest.raises(
         InputError,
-        match="2 and 3 test images: a paired test needs the same images in the same order",
+        match="expected the same test images, got 2 and 3",
     ):
         exact_mcnemar(np.ones(2, dtype=bool), np.ones(3, dtype=bool))
 
 
 def test_mcnemar_refuses_several_seeds_and_names_the_test_for_them() -> None:
-    with pytest.raises(InputError, match="one run of each model") as caught:
+    with pytest.raises(
+        InputError, match=r"expected one run per model, of shape \(images,\), got shapes \(2, 5\)"
+    ) as caught:
         exact_mcnemar(np.ones((2, 5), dtype=bool), np.ones((2, 5), dtype=bool))
     assert "recipe_test" in caught.value.hint
 
 
-def test_predictions_given_for_booleans_are_refused() -> None:
-    with pytest.raises(InputError, match="correct_a is int64"):
+def test_predictions_instead_of_booleans_are_refused() -> None:
+    with pytest.raises(
+        InputError, match=r"invalid correct_a: expected booleans .* got int64 of shape \(2,\)"
+    ):
         paired_bootstrap(np.array([3, 1], dtype=np.int64), np.array([True, False]))
 
 
@@ -69,13 +75,13 @@ def test_the_bootstrap_agrees_with_the_normal_interval_on_many_images() -> None:
 
 
 def test_the_bootstrap_pairs_images() -> None:
-    """Two models that agree almost everywhere are told apart by an interval much narrower than each one's own."""
+    """For similar models, the interval of the difference is narrower than those of the accuracies."""
     a, b = models(only_a=20, only_b=0, both=500, neither=480)
     low, high = paired_bootstrap(a, b)
     assert 0.01 < low < 0.02 < high < 0.03
 
 
-def test_the_bootstrap_repeats_with_its_seed() -> None:
+def test_the_bootstrap_is_repeatable_with_its_seed() -> None:
     a, b = models(9, 4, 30, 10)
     assert paired_bootstrap(a, b, seed=3) == paired_bootstrap(a, b, seed=3)
     assert paired_bootstrap(a, b, seed=3, resamples=50) != paired_bootstrap(
@@ -83,7 +89,7 @@ def test_the_bootstrap_repeats_with_its_seed() -> None:
     )
 
 
-def test_the_bootstrap_takes_the_mean_over_seeds_of_each_image() -> None:
+def test_the_bootstrap_uses_the_mean_over_seeds_per_image() -> None:
     a, b = models(90, 40, 500, 100)
     assert paired_bootstrap(np.stack([a, a, a]), np.stack([b, b])) == pytest.approx(
         paired_bootstrap(a, b), abs=3e-3
@@ -93,14 +99,16 @@ def test_the_bootstrap_takes_the_mean_over_seeds_of_each_image() -> None:
     assert narrow[1] - narrow[0] < wide[1] - wide[0]
 
 
-def test_the_bootstrap_has_a_width_even_when_models_agree_on_every_image() -> None:
+def test_the_bootstrap_interval_has_a_positive_width_even_if_models_agree_on_every_image() -> None:
     a, _ = models(0, 0, 80, 20)
     low, high = paired_bootstrap(a, a)
     assert -0.05 < low < 0 < high < 0.05
 
 
 @pytest.mark.parametrize("discordant", [6, 25, 26, 100, 1000])
-def test_the_smallest_detectable_difference_is_found_four_times_in_five(discordant: int) -> None:
+def test_the_minimum_detectable_effect_is_detected_with_a_power_of_80_percent(
+    discordant: int,
+) -> None:
     n = 10_000
     share = (1 + minimum_detectable_effect(discordant, n) * n / discordant) / 2
     counts = np.arange(discordant + 1)
@@ -111,7 +119,7 @@ def test_the_smallest_detectable_difference_is_found_four_times_in_five(discorda
     assert binom.pmf(counts, discordant, share)[rejected].sum() == pytest.approx(0.8, abs=1e-4)
 
 
-def test_too_few_discordant_images_count_as_the_six_that_could_decide() -> None:
+def test_fewer_than_six_discordant_images_count_as_six() -> None:
     at_six = minimum_detectable_effect(6, 1000)
     assert 0.005 < at_six <= 0.006
     assert [minimum_detectable_effect(d, 1000) for d in range(6)] == [at_six] * 6
@@ -120,11 +128,11 @@ def test_too_few_discordant_images_count_as_the_six_that_could_decide() -> None:
     )  # 2 / 2**8 < 0.01 < 2 / 2**7
 
 
-def test_five_images_cannot_show_any_difference() -> None:
+def test_no_difference_of_five_images_can_be_significant() -> None:
     assert minimum_detectable_effect(5, 5) == 1.0
     assert minimum_detectable_effect(6, 6) < 1.0
 
 
-def test_more_discordant_images_than_images_are_refused() -> None:
-    with pytest.raises(InputError, match="7 discordant of 5 images"):
+def test_more_discordant_images_than_test_images_are_refused() -> None:
+    with pytest.raises(InputError, match="discordant between 0 and n, got n=5 and discordant=7"):
         minimum_detectable_effect(7, 5)

@@ -1,4 +1,4 @@
-"""Recipes, over images and seeds."""
+"""Intervals and tests of recipes, over images and seeds."""
 
 import numpy as np
 import pytest
@@ -14,119 +14,125 @@ from headstart.evaluation import (
 from headstart.evaluation._paired_tests import BoolArray
 
 
-def recipe(rng: np.random.Generator, ease: np.ndarray, seeds: int, spread: float) -> BoolArray:
-    """`(seeds, N)`: images of given ease in logits, this recipe's own taste in images, and a spread over seeds."""
-    logits = ease + rng.normal(0, 0.7, len(ease)) + rng.normal(0, spread, (seeds, 1))
+def recipe(rng: np.random.Generator, ease: np.ndarray, seeds: int, seed_sd: float) -> BoolArray:
+    """Simulate the correct predictions of a recipe, of shape (seeds, N).
+
+    Args:
+        rng: Generator of the simulation.
+        ease: Mean logit per image. The recipe adds its own deviation per image.
+        seeds: Number of seeds.
+        seed_sd: Standard deviation over seeds, in logits.
+    """
+    logits = ease + rng.normal(0, 0.7, len(ease)) + rng.normal(0, seed_sd, (seeds, 1))
     return np.asarray(rng.random(logits.shape) < 1 / (1 + np.exp(-logits)))
 
 
-def false_findings(seeds: int, spread: float, experiments: int = 300, n: int = 400) -> float:
-    """Share of experiments on two equally good recipes that end with p <= 0.05."""
+def false_positive_rate(seeds: int, seed_sd: float, experiments: int = 300, n: int = 400) -> float:
+    """Return the share of experiments on two equally good recipes with p <= 0.05."""
     rng = np.random.default_rng(0)
-    found = 0
+    significant = 0
     for _ in range(experiments):
         ease = rng.normal(3, 3, n)
-        found += (
-            recipe_test(recipe(rng, ease, seeds, spread), recipe(rng, ease, seeds, spread)).p_value
-            <= 0.05
-        )
-    return found / experiments
+        a, b = recipe(rng, ease, seeds, seed_sd), recipe(rng, ease, seeds, seed_sd)
+        significant += recipe_test(a, b).p_value <= 0.05
+    return significant / experiments
 
 
-@pytest.mark.parametrize(("seeds", "spread"), [(3, 0.0), (3, 0.5), (5, 0.5), (2, 0.2)])
-def test_equal_recipes_are_rarely_called_different(seeds: int, spread: float) -> None:
-    assert false_findings(seeds, spread) <= 0.075  # 0.05 and two standard errors of 300 experiments
+@pytest.mark.parametrize(("seeds", "seed_sd"), [(3, 0.0), (3, 0.5), (5, 0.5), (2, 0.2)])
+def test_equal_recipes_rarely_differ_significantly(seeds: int, seed_sd: float) -> None:
+    # 0.05 and two standard errors of 300 experiments.
+    assert false_positive_rate(seeds, seed_sd) <= 0.075
 
 
-def test_the_test_finds_differences_of_the_size_it_promises_most_of_the_time() -> None:
+def test_the_test_usually_detects_differences_above_its_minimum_detectable_effect() -> None:
     rng = np.random.default_rng(1)
-    shown, promised, real = 0, [], []
+    significant = 0
+    detectable, differences = [], []
     for _ in range(100):
         ease = rng.normal(2, 2, 500)
-        found = recipe_test(recipe(rng, ease + 0.6, 3, 0.1), recipe(rng, ease, 3, 0.1))
-        shown += found.p_value <= 0.05
-        promised.append(found.smallest_detectable)
-        real.append(found.difference)
-    assert np.mean(real) > np.mean(promised)
-    assert shown >= 75
+        test = recipe_test(recipe(rng, ease + 0.6, 3, 0.1), recipe(rng, ease, 3, 0.1))
+        significant += test.p_value <= 0.05
+        detectable.append(test.smallest_detectable)
+        differences.append(test.difference)
+    assert np.mean(differences) > np.mean(detectable)
+    assert significant >= 75
 
 
-def test_the_spread_over_seeds_counts() -> None:
-    """The same images right in total, but one recipe depends on luck: that one proves less."""
+def test_the_variance_over_seeds_counts() -> None:
+    """Of two equally accurate recipes, the one that varies over seeds gives weaker evidence."""
     steady = np.tile(np.arange(1000) < 850, (3, 1))
-    lucky = np.stack([np.arange(1000) < right for right in (900, 850, 800)])
+    variable = np.stack([np.arange(1000) < correct for correct in (900, 850, 800)])
     other = np.tile(np.arange(1000) < 800, (3, 1))
     assert recipe_test(steady, other).p_value < 0.001
-    assert recipe_test(lucky, other).p_value > 0.05
+    assert recipe_test(variable, other).p_value > 0.05
 
 
-def test_the_numbers_are_those_of_the_formula() -> None:
+def test_the_result_is_that_of_the_formula() -> None:
     a = np.array([[1, 1, 1, 0], [1, 1, 0, 0]], dtype=bool)
     b = np.array([[0, 1, 0, 0], [0, 1, 0, 0], [0, 0, 0, 1]], dtype=bool)
-    found = recipe_test(a, b)
+    test = recipe_test(a, b)
     images = np.array([1, 1 / 3, 1 / 2, -1 / 3])
     over_images = ((images**2).sum() + 1) / 6 - (images.sum() / 6) ** 2
     parts = np.array([over_images / 4, 0.03125 / 2, 0.0])  # accuracies .75, .5 and .25, .25, .25
-    noise = (
-        0.5 / 4 / 8 + (1 / 3 + 1 / 3) / 4 / 12
-    )  # one image on which two runs disagree; two on which one of three does
+    # Two runs of a disagree on one image. One of three runs of b disagrees on two images.
+    noise = 0.5 / 4 / 8 + (1 / 3 + 1 / 3) / 4 / 12
     total = parts[0] + max(0, parts[1] - noise)
-    assert found.difference == pytest.approx(0.375)
-    assert found.standard_error == pytest.approx(total**0.5)
-    assert found.degrees_of_freedom == pytest.approx(total**2 / (parts[0] ** 2 / 3 + parts[1] ** 2))
+    assert test.difference == pytest.approx(0.375)
+    assert test.standard_error == pytest.approx(total**0.5)
+    assert test.degrees_of_freedom == pytest.approx(total**2 / (parts[0] ** 2 / 3 + parts[1] ** 2))
 
 
 def test_the_interval_and_the_p_value_agree() -> None:
     rng = np.random.default_rng(2)
     for shift in (0.0, 0.2, 0.4, 0.6, 0.8):
         ease = rng.normal(1, 2, 300)
-        found = recipe_test(recipe(rng, ease + shift, 3, 0.1), recipe(rng, ease, 3, 0.1))
-        assert (found.p_value <= 0.05) == (found.interval[0] > 0 or found.interval[1] < 0)
+        test = recipe_test(recipe(rng, ease + shift, 3, 0.1), recipe(rng, ease, 3, 0.1))
+        assert (test.p_value <= 0.05) == (test.interval[0] > 0 or test.interval[1] < 0)
 
 
-def test_identical_runs_differ_by_nothing_but_not_with_certainty() -> None:
+def test_identical_runs_have_difference_zero_and_an_interval_with_a_positive_width() -> None:
     runs = np.random.default_rng(0).random((3, 500)) < 0.9
-    found = recipe_test(runs, runs)
-    assert (found.difference, found.p_value) == (0.0, 1.0)
-    assert 0 < found.smallest_detectable < 0.1
-    assert found.interval[0] < 0 < found.interval[1]
+    test = recipe_test(runs, runs)
+    assert (test.difference, test.p_value) == (0.0, 1.0)
+    assert 0 < test.smallest_detectable < 0.1
+    assert test.interval[0] < 0 < test.interval[1]
 
 
-def test_all_right_against_all_wrong_on_two_images_proves_nothing() -> None:
-    found = recipe_test(np.ones((2, 2), dtype=bool), np.zeros((2, 2), dtype=bool))
-    assert found.difference == 1.0
-    assert found.p_value > 0.05
-    assert found.interval[1] == found.smallest_detectable == 1.0
+def test_two_images_are_too_few_for_a_significant_difference() -> None:
+    test = recipe_test(np.ones((2, 2), dtype=bool), np.zeros((2, 2), dtype=bool))
+    assert test.difference == 1.0
+    assert test.p_value > 0.05
+    assert test.interval[1] == test.smallest_detectable == 1.0
 
 
-def test_one_seed_is_refused_with_the_way_out() -> None:
+def test_a_single_seed_is_refused_with_a_hint() -> None:
     with pytest.raises(
-        InputError, match="1 and 3 runs: a test of two recipes needs at least two seeds of each"
+        InputError, match="expected at least two seeds per recipe, got 1 and 3"
     ) as caught:
         recipe_test(np.ones((1, 5), dtype=bool), np.ones((3, 5), dtype=bool))
     assert "exact_mcnemar" in caught.value.hint
 
 
-def test_the_interval_of_an_accuracy_covers_the_recipe_and_not_only_these_images() -> None:
+def test_the_accuracy_interval_covers_the_accuracy_on_all_images() -> None:
     rng = np.random.default_rng(0)
     truth = float(recipe(rng, rng.normal(2, 1, 200_000), 1, 0.0).mean())
     covered = 0
     for _ in range(200):
         low, high = accuracy_interval(recipe(rng, rng.normal(2, 1, 400), 3, 0.2))
         covered += low <= truth <= high
-    assert covered >= 184  # 95% of 200, less two standard errors
+    assert covered >= 184  # 95% of 200, minus two standard errors
 
 
-def test_the_interval_of_one_run_is_wilsons() -> None:
+def test_the_interval_of_one_run_is_the_wilson_interval() -> None:
     assert accuracy_interval(np.arange(263) < 81) == pytest.approx((0.2553, 0.3662), abs=5e-5)
 
 
-def test_the_interval_of_perfect_runs_has_a_width_and_ends_at_one() -> None:
+def test_the_interval_of_perfect_runs_has_a_positive_width_and_ends_at_one() -> None:
     low, high = accuracy_interval(np.ones((3, 50), dtype=bool))
     assert 0.8 < low < high == 1.0
 
 
-def test_near_one_hundred_percent_the_interval_of_three_runs_reaches_further_down_than_up() -> None:
+def test_near_100_percent_the_interval_of_three_runs_is_wider_below_than_above() -> None:
     rng = np.random.default_rng(0)
     runs = rng.random((3, 1000)) < np.array([[0.994], [0.992], [0.984]])
     mean = float(runs.mean())
@@ -140,24 +146,26 @@ def test_near_one_hundred_percent_the_interval_of_three_runs_reaches_further_dow
 def grid(
     rng: np.random.Generator, recipes: int, seeds: int, n: int = 1000, effect: float = 0.0
 ) -> dict[str, BoolArray]:
-    """Variants of one recipe: the same taste in images, a spread over seeds; the last one may differ."""
+    """Simulate variants of a recipe that vary over seeds. The last one also differs by `effect`."""
     logits = rng.normal(3, 3, n)
-    found = {}
+    runs = {}
     for number in range(recipes):
         ease = logits + rng.normal(0, 0.25, (seeds, 1)) + (effect if number == recipes - 1 else 0.0)
-        found[str(number)] = np.asarray(rng.random(ease.shape) < 1 / (1 + np.exp(-ease)))
-    return found
+        runs[str(number)] = np.asarray(rng.random(ease.shape) < 1 / (1 + np.exp(-ease)))
+    return runs
 
 
 @pytest.mark.parametrize("seeds", [2, 3])
-def test_a_grid_without_differences_rarely_shows_one(seeds: int) -> None:
+def test_a_grid_without_differences_rarely_has_a_significant_one(seeds: int) -> None:
     rng = np.random.default_rng(0)
     families = [comparisons_with("0", grid(rng, 10, seeds, 300), 0.05) for _ in range(120)]
-    false = sum(any(pair.is_significant(0.05) for pair in family.values()) for family in families)
-    assert false / len(families) <= 0.09  # 0.05 and two standard errors of 120 families
+    false_positives = sum(
+        any(pair.is_significant(0.05) for pair in family.values()) for family in families
+    )
+    assert false_positives / len(families) <= 0.09  # 0.05 and two standard errors of 120 families
 
 
-def test_a_grid_finds_with_two_seeds_what_two_recipes_alone_do_not() -> None:
+def test_with_two_seeds_a_grid_detects_differences_that_two_recipes_alone_do_not() -> None:
     rng = np.random.default_rng(0)
     together = alone = 0
     for _ in range(40):
@@ -169,27 +177,29 @@ def test_a_grid_finds_with_two_seeds_what_two_recipes_alone_do_not() -> None:
     assert together >= 34 and alone <= 25
 
 
-def test_a_wild_recipe_keeps_its_own_spread_and_does_not_widen_that_of_the_others() -> None:
+def test_an_outlier_keeps_its_own_variance_and_does_not_increase_the_pooled_one() -> None:
     rng = np.random.default_rng(0)
-    calm = grid(rng, 8, 3)
-    wild = np.stack([np.arange(1000) < 100, np.arange(1000) < 500, np.arange(1000) < 900])
-    spread, with_wild = (
-        pooled_seed_variance(list(calm.values())),
-        pooled_seed_variance([*calm.values(), wild]),
+    usual = grid(rng, 8, 3)
+    outlier = np.stack([np.arange(1000) < 100, np.arange(1000) < 500, np.arange(1000) < 900])
+    pooled, with_outlier = (
+        pooled_seed_variance(list(usual.values())),
+        pooled_seed_variance([*usual.values(), outlier]),
     )
-    assert spread is not None and with_wild is not None
-    assert with_wild.variance < 3 * spread.variance
-    assert not comparisons_with("0", {**calm, "wild": wild}, 0.05)["wild"].is_significant(0.05)
-    assert pooled_seed_variance(list(calm.values())[:3]) is None, "three recipes say too little"
+    assert pooled is not None and with_outlier is not None
+    assert with_outlier.variance < 3 * pooled.variance
+    assert not comparisons_with("0", {**usual, "outlier": outlier}, 0.05)["outlier"].is_significant(
+        0.05
+    )
+    assert pooled_seed_variance(list(usual.values())[:3]) is None, "three recipes are too few"
 
 
-def test_pairs_with_one_contender_have_signs_and_are_corrected_together() -> None:
-    right = {
+def test_comparisons_with_a_reference_are_signed_and_corrected_together() -> None:
+    correct = {
         "base": np.arange(200) < 150,
         "better": np.arange(200) < 190,
         "worse": np.arange(200) < 100,
     }
-    pairs = comparisons_with("base", {name: array[None] for name, array in right.items()}, 0.05)
+    pairs = comparisons_with("base", {name: array[None] for name, array in correct.items()}, 0.05)
     assert [(pair.a, pair.b) for pair in pairs.values()] == [("better", "base"), ("worse", "base")]
     assert pairs["better"].difference == 0.2 and pairs["worse"].difference == -0.25
     assert all(pair.is_significant(0.05) for pair in pairs.values())

@@ -92,7 +92,7 @@ def test_a_contender_below_a_floor_is_said_so(
         tmp_path / "study",
     )
     assert any(
-        "mlp is worse than a floor, nearest neighbour on pixels" in note
+        "mlp is significantly worse than the nearest neighbour on pixels baseline" in note
         for note in finding["verdict"]["notes"]
     )
 

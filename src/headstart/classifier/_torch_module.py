@@ -11,8 +11,7 @@ from headstart.classifier._logits import (
     to_probabilities,
 )
 from headstart.errors import InputError
-
-_SMALLEST_PROBABILITY = 1e-12  # keeps logarithms finite
+from headstart.evaluation import MIN_PROBABILITY
 
 
 class ImageModule(nn.Module):
@@ -60,7 +59,7 @@ class ImageModule(nn.Module):
             return expand_binary_logit(self.classifier(x))
 
         (probabilities,) = average_over_mirror(self._probabilities, x, mirror=True)
-        return probabilities.clamp_min(_SMALLEST_PROBABILITY).log()
+        return probabilities.clamp_min(MIN_PROBABILITY).log()
 
     def _probabilities(self, x: Tensor) -> tuple[Tensor]:
         return (to_probabilities(self.classifier(x)),)

@@ -22,6 +22,7 @@ from ._label_curves import (
     compare_curves as compare_curves,
 )
 from ._metrics import (
+    MIN_PROBABILITY as MIN_PROBABILITY,
     ClassMetrics as ClassMetrics,
     Confusion as Confusion,
     Metrics as Metrics,
