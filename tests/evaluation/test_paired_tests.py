@@ -75,7 +75,7 @@ def test_the_bootstrap_agrees_with_the_normal_interval_on_many_images() -> None:
 
 
 def test_the_bootstrap_pairs_images() -> None:
-    """For similar models, the interval of the difference is narrower than those of the accuracies."""
+    """The interval of a difference of similar models is narrower than those of the accuracies."""
     a, b = models(only_a=20, only_b=0, both=500, neither=480)
     low, high = paired_bootstrap(a, b)
     assert 0.01 < low < 0.02 < high < 0.03
