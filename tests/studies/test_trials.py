@@ -10,13 +10,13 @@ import pytest
 from headstart.models.recipes import make_recipe
 from headstart.studies.tune import _storage
 from headstart.studies.tune._space import make_space
-from headstart.studies.tune._storage import Ledger, Trials
+from headstart.studies.tune._storage import Trials, TrialStorage
 
 
 def _search(url: str, folder: Path) -> Trials:
     """The shared search, as a machine with this folder sees it."""
     space = make_space("mlp", {"nodes": [16, 32, 64]}, {})
-    return Ledger(url, "study", folder).trials("rung0", space, make_recipe("mlp"), 0)
+    return TrialStorage(url, "study", folder).trials("rung0", space, make_recipe("mlp"), 0)
 
 
 def test_the_trials_of_a_dead_machine_are_taken_over_and_count_once(
@@ -32,7 +32,7 @@ def test_the_trials_of_a_dead_machine_are_taken_over_and_count_once(
     own = two.generation(2, 4)  # a first look: nobody is known to be dead
     assert 1 not in [trial.number for trial in own]
     time.sleep(0.3)
-    one.sign_of_life()
+    one.send_heartbeat()
     assert two.generation(2, 4) == []  # the machine lives
 
     time.sleep(0.3)  # and now it is silent

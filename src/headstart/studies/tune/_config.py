@@ -1,4 +1,4 @@
-"""What a search of recipes is asked to do, and whether that can be asked."""
+"""The configuration of a search."""
 
 from __future__ import annotations
 
@@ -9,23 +9,28 @@ from typing import Any
 from headstart.errors import InputError
 from headstart.models.recipes import Recipe, default_space, make_iterative_recipe
 from headstart.studies._study_folder import plain
-from headstart.studies.tune._space import Draw, Space, Values, make_space
+from headstart.studies.tune._space import Draw, SearchSpace, Values, make_space
 
 
 @dataclass(frozen=True)
 class Tuning:
-    """What to tune.
+    """The question of a search: which hyper-parameters are best?
 
     Attributes:
-        model, preset, values: the recipe to start from; `values` are shared by all recipes.
-        space: hyper-parameters and what they may be, or a function from a draw to values; None for the model's own.
-        extras: groups that the model's own space takes in on request.
-        trials: recipes to try; None for 24, or without a bound where time has one.
-        time_limit: seconds for everything.
-        seed: of the search and of its runs; the winner is retrained over the `seeds` seeds after it.
-        rungs: parts of a whole run after each of which the worse recipes stop; the last is 1.
-        together: recipes that are drawn at once: as many can run side by side, and none knows the results of the others.
-        storage: URL of a database that several machines share.
+        model: The model's name.
+        space: Hyper-parameters and their possible values, or a function from a draw to values.
+            None for the model's own space.
+        extras: Groups that are added to the model's own space.
+        trials: Number of recipes to try. None for 24, or as many as the time limit allows.
+        time_limit: Seconds for everything, or None.
+        values: Values that all recipes share.
+        preset: The preset to start from.
+        seed: Seed of the search and of its runs. The winner is retrained with the next seeds.
+        seeds: Number of seeds for retraining.
+        rungs: Fractions of a full run after which the worse recipes stop. The last one is 1.
+        together: Recipes per generation. They can run side by side, because none of them depends on
+            the results of the others.
+        storage: URL of a database that several machines share, or None.
     """
 
     model: str
@@ -42,42 +47,43 @@ class Tuning:
     storage: str | None = None
 
     def check(self) -> None:
-        """Whether this can be asked, before any data are opened.
+        """Check the configuration before any data are opened.
 
         Raises:
-            InputError: unknown model, preset or key, bad values, no trials or seeds.
+            InputError: The model, preset or a key is unknown, a value is invalid, or there are no
+                trials or seeds.
         """
-        make_iterative_recipe(self.model, self.values, self.preset)
+        defaults = make_iterative_recipe(self.model, self.values, self.preset)
         for name in ("trials", "seeds", "together"):
-            given = getattr(self, name)
-            if given is not None and (
-                isinstance(given, bool) or not isinstance(given, int) or given < 1
-            ):
-                raise InputError(
-                    f"--{name} is {given}, but wanted is a whole number from 1 on.",
-                    f"Example: --{name} 8",
-                )
+            _check_count(name, getattr(self, name))
         if self.space is not None or self.extras:
-            self.make_space(make_iterative_recipe(self.model, self.values, self.preset))
+            self.make_space(defaults)
 
-    def make_space(self, defaults: Recipe) -> Space:
-        """The space to search around the default recipe. What the user fixed is not in the model's own."""
+    def make_space(self, defaults: Recipe) -> SearchSpace:
+        """Return the search space around the default recipe.
+
+        The model's own space leaves out what the user fixed.
+        """
         if self.space is not None:
             return make_space(self.model, self.space, self.values)
-        usual = default_space(defaults, self.extras)
-        return make_space(
-            self.model,
-            {key: choice for key, choice in usual.items() if self.values.get(key) is None},
-            self.values,
-        )
+        space = default_space(defaults, self.extras)
+        free = {key: choice for key, choice in space.items() if self.values.get(key) is None}
+        return make_space(self.model, free, self.values)
 
     def as_json(self) -> dict[str, Any]:
-        """What defines the search. A function is named, not known."""
-        space = (
-            f"function {getattr(self.space, '__qualname__', '')}"
-            if callable(self.space)
-            else self.space
-        )
+        """Return what defines the search. A function is represented by its name."""
+        space: object = self.space
+        if callable(space):
+            space = f"function {getattr(space, '__qualname__', '')}"
         values = {key: value for key, value in self.values.items() if value is not None}
-        kept = {key: value for key, value in vars(self).items() if key != "storage"}
-        return plain({**kept, "space": space, "values": values})
+        fields = {key: value for key, value in vars(self).items() if key != "storage"}
+        return plain({**fields, "space": space, "values": values})
+
+
+def _check_count(name: str, count: object) -> None:
+    is_count = isinstance(count, int) and not isinstance(count, bool) and count >= 1
+    if count is not None and not is_count:
+        raise InputError(
+            f"invalid --{name}: expected a whole number of at least 1, got {count}.",
+            f"Example: --{name} 8",
+        )

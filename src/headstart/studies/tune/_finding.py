@@ -53,7 +53,7 @@ def what_the_search_says(
             "gap": gap,
         }
     found = {
-        "model": search.asked.model,
+        "model": search.config.model,
         "best": best.values,
         "defaults": {key: flat.get(key) for key in best.values},
         "run": winner["representative_run"],

@@ -1,7 +1,13 @@
-"""The trials of a search, in Optuna's storage: one machine's own SQLite file, or a database that many machines share.
+"""The trials of a search, kept in Optuna's storage.
 
-A trial is drawn once, and counts once. Killed machines leave their trials open: the same command takes its own up again, and
-machines that share a database take up those of one that no longer shows signs of life.
+One machine keeps them in an SQLite file of its own. Several machines share a database. Each trial
+is drawn once and counts once. A killed machine leaves its trials open: the same command resumes
+them, and machines that share a database take over the trials of a machine that no longer responds.
+
+Optuna's own heartbeat marks the trials of a dead machine as failed and enqueues copies of them. We
+need the same trial to be finished under its own number instead, so that an interrupted search ends
+with the trials of an uninterrupted one. The heartbeat here is therefore our own. A machine counts as
+dead by the clock of the machine that waits for it, because the clocks of two machines may differ.
 """
 
 from __future__ import annotations
@@ -23,25 +29,25 @@ from optuna.trial import FrozenTrial, TrialState
 
 from headstart.errors import InputError, ResourceError
 from headstart.models.recipes import Recipe
-from headstart.studies.tune._space import Defaults, Space, Values
+from headstart.studies.tune._space import DefaultSampler, SearchSpace, Values
 
-SIGN_OF_LIFE_SECONDS = 10.0
-DEAD_AFTER_SECONDS = (
-    60.0  # without a sign of life, by the watcher's own clock: those of two machines may differ
-)
-_DRAWN_AT_RANDOM = 8  # before the sampler models anything
-_NOT_COUNTED = "too large"
-_TRIES = 5
+HEARTBEAT_SECONDS = 10.0
+DEAD_AFTER_SECONDS = 60.0  # without a new heartbeat
+_RANDOM_TRIALS = 8  # drawn before TPE models the results
+_TOO_LARGE = "too large"
+_CONNECTION_ATTEMPTS = 5
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One recipe of the search and what is known of it.
+    """One recipe of the search and its result.
 
     Attributes:
-        values: drawn from the space.
+        number: Position in the search, from 0.
+        values: The drawn hyper-parameters.
         state: "open", "done" or "failed".
-        facts: loss, accuracy, seconds, epochs, at (seconds since the search began), run; or reason and message.
+        facts: Of a finished trial: loss, accuracy, seconds, epochs, run, and at (seconds since the
+            search started). Of a failed trial: reason and message.
     """
 
     number: int
@@ -50,35 +56,37 @@ class Trial:
     facts: dict[str, Any]
 
 
-class _Seeded(optuna.samplers.BaseSampler):
-    """TPE (Bergstra et al. 2011; multivariate: Falkner et al. 2018) whose draws follow from seed, trial number and known results.
+class _SeededSampler(optuna.samplers.BaseSampler):
+    """TPE whose draws depend only on the seed, the trial's number and the known results.
 
-    Optuna's own keeps its random numbers in memory, so that a resumed search would not be the search it was.
+    Optuna's sampler keeps its random state in memory, so a resumed search would draw other trials.
+
+    References:
+        Bergstra et al. (2011); multivariate form: Falkner et al. (2018).
     """
 
     def __init__(self, seed: int) -> None:
         self._seed = seed
 
-    def _of(self, trial: FrozenTrial) -> optuna.samplers.TPESampler:
+    def _sampler(self, trial: FrozenTrial) -> optuna.samplers.TPESampler:
         seed = (self._seed * 1_000_003 + trial.number) % 2**32
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             return optuna.samplers.TPESampler(
-                n_startup_trials=_DRAWN_AT_RANDOM, multivariate=True, group=True, seed=seed
+                n_startup_trials=_RANDOM_TRIALS, multivariate=True, group=True, seed=seed
             )
 
     def infer_relative_search_space(
         self, study: optuna.Study, trial: FrozenTrial
     ) -> dict[str, BaseDistribution]:
-        return self._of(trial).infer_relative_search_space(study, trial)
+        return self._sampler(trial).infer_relative_search_space(study, trial)
 
     def sample_relative(
         self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
-        sampler = self._of(trial)
-        sampler.infer_relative_search_space(
-            study, trial
-        )  # it keeps the groups of parameters that it finds here
+        sampler = self._sampler(trial)
+        # Fills the sampler's groups of parameters, which sample_relative needs.
+        sampler.infer_relative_search_space(study, trial)
         return sampler.sample_relative(study, trial, search_space)
 
     def sample_independent(
@@ -88,300 +96,327 @@ class _Seeded(optuna.samplers.BaseSampler):
         param_name: str,
         param_distribution: BaseDistribution,
     ) -> Any:
-        sampler = self._of(trial)
-        for name in (
-            trial.params
-        ):  # move on by one draw for each parameter drawn before, or all would be alike
+        sampler = self._sampler(trial)
+        # Advance the generator by the parameters drawn before. Otherwise all draws would be alike.
+        for name in trial.params:
             sampler.sample_independent(study, trial, name, trial.distributions[name])
         return sampler.sample_independent(study, trial, param_name, param_distribution)
 
 
 class Trials:
-    """The trials of one search.
+    """The trials of one rung of a search.
 
     Args:
-        owner: this machine and study folder; open trials of the same owner are taken up again at once.
-        is_shared: whether other machines work on the same search.
+        study: Optuna's study.
+        space: The hyper-parameters to draw.
+        defaults: The recipe of the first trial.
+        owner: This machine and study folder. Open trials of the same owner are resumed immediately.
+        is_shared: Whether other machines work on the same search.
     """
 
     def __init__(
-        self, study: optuna.Study, space: Space, defaults: Recipe, owner: str, *, is_shared: bool
+        self,
+        study: optuna.Study,
+        space: SearchSpace,
+        defaults: Recipe,
+        owner: str,
+        *,
+        is_shared: bool,
     ) -> None:
-        self.study, self._space, self._defaults, self._owner, self._is_shared = (
-            study,
-            space,
-            defaults,
-            owner,
-            is_shared,
-        )
-        self._seen: dict[int, tuple[Any, float]] = {}
-        self._mine: set[int] = set()
+        self.study = study
+        self._space = space
+        self._defaults = defaults
+        self._owner = owner
+        self._is_shared = is_shared
+        # By trial number: the last heartbeat seen, and when it was first seen on this machine.
+        self._heartbeats: dict[int, tuple[Any, float]] = {}
+        self._own_numbers: set[int] = set()
 
     def remember(self, key: str, value: Any) -> Any:
-        """The value of `key` that all machines agree on: `value`, unless one was kept before."""
-        kept = self.recall(key)
-        if kept is None:
-            self.study.set_user_attr(key, value)
-            kept = value
-        return kept
+        """Store `value` under `key`, unless a value is stored already, and return the stored one."""
+        stored = self.recall(key)
+        if stored is not None:
+            return stored
+        self.study.set_user_attr(key, value)
+        return value
 
     def recall(self, key: str) -> Any:
-        """What `remember` kept; None if nothing."""
+        """Return the value that `remember` stored under `key`, or None."""
         return self.study.user_attrs.get(key)
 
     def all(self) -> list[Trial]:
-        """Every trial that counts, by number."""
-        return [_read(one) for one in self._counted()]
+        """Return every trial that counts, by number."""
+        return [_read(frozen) for frozen in self._counted()]
 
     def generation(self, size: int, limit: int | None) -> list[Trial]:
-        """Trials to run now: own open ones and those of dead machines, then new ones, up to `size` of them.
+        """Return the trials to run now: this machine's open ones, those of dead machines, new ones.
+
+        A generation is drawn as a whole before its first trial runs, even if drawing it was
+        interrupted. Its draws then depend on the results of earlier generations only, and not on
+        which of its own trials ended first.
 
         Args:
-            limit: the search has no more trials than this.
+            size: Number of trials in a generation.
+            limit: Number of trials of the whole search, or None.
         """
-        found = [
-            self._take(one)
-            for one in self._counted()
-            if one.state == TrialState.RUNNING and self._may_take(one)
+        trials = [
+            self._adopt(frozen)
+            for frozen in self._counted()
+            if frozen.state == TrialState.RUNNING and self._may_adopt(frozen)
         ]
-        # A generation is drawn whole before its first trial runs, also when it was interrupted while being drawn: what is drawn
-        # then depends on the results of the generations before, and not on which of its own trials happened to end first.
         drawn = len(self._counted())
-        target = -(-drawn // size) * size if found else drawn + size
-        while len(self._counted()) < (target if limit is None else min(target, limit)):
+        target = drawn + size
+        if trials:
+            target = -(-drawn // size) * size  # the end of the interrupted generation
+        if limit is not None:
+            target = min(target, limit)
+
+        while len(self._counted()) < target:
             trial = self._draw()
-            counted = [one.number for one in self._counted()]
-            if (
-                limit is not None and counted.index(trial.number) >= limit
-            ):  # another machine was faster
+            numbers = [frozen.number for frozen in self._counted()]
+            if limit is not None and numbers.index(trial.number) >= limit:
+                # Another machine drew the last trial at the same moment.
                 self.study.tell(trial.number, state=TrialState.PRUNED)
                 break
-            found.append(trial)
-        return found
+            trials.append(trial)
+        return trials
 
     def add(self, values: Values) -> None:
-        """Put a trial with these values in the queue, unless it is there."""
+        """Enqueue a trial with these values unless it exists."""
         self.study.enqueue_trial(values, skip_if_exists=True)
 
     def queued(self) -> list[FrozenTrial]:
-        """Trials that count or wait to be run."""
-        return [
-            one for one in self.study.get_trials(deepcopy=False) if one.state != TrialState.PRUNED
-        ]
+        """Return the trials that count or wait to run."""
+        trials = self.study.get_trials(deepcopy=False)
+        return [frozen for frozen in trials if frozen.state != TrialState.PRUNED]
 
     def wait_for_others(self) -> bool:
-        """Whether trials of other machines are still open; a little time passes."""
-        is_waiting = any(one.state == TrialState.RUNNING for one in self._counted())
+        """Return whether trials of other machines are open, after a second of waiting if so."""
+        is_waiting = any(frozen.state == TrialState.RUNNING for frozen in self._counted())
         if is_waiting:
             time.sleep(1.0)
         return is_waiting
 
     def give_up(self, trial: Trial) -> None:
-        """Set aside a trial that there is no time for; it does not count."""
-        self._mine.discard(trial.number)
+        """Set aside a trial for which there is no time. It does not count."""
+        self._own_numbers.discard(trial.number)
         self.study.tell(trial.number, state=TrialState.PRUNED, skip_if_finished=True)
 
     def done(self, trial: Trial, loss: float, facts: dict[str, Any]) -> None:
-        """Note a result. What another machine noted first stays."""
+        """Store a result, unless another machine has stored one."""
         self._tell(trial, TrialState.COMPLETE, loss, {**facts, "loss": loss})
 
     def failed(self, trial: Trial, reason: str, message: str, facts: dict[str, Any]) -> None:
-        """Note a failure with its reason."""
+        """Store a failure and its reason."""
         self._tell(trial, TrialState.FAIL, None, {**facts, "reason": reason, "message": message})
 
     def too_large(self, trial: Trial) -> None:
-        """Set aside a trial that cannot be run within the budget; it does not count."""
-        self._tell(trial, TrialState.FAIL, None, {"reason": _NOT_COUNTED})
+        """Set aside a trial that exceeds the budget. It does not count."""
+        self._tell(trial, TrialState.FAIL, None, {"reason": _TOO_LARGE})
 
-    def sign_of_life(self) -> None:
-        """Show the other machines that the open trials of this one are being worked on."""
-        for number in list(self._mine):
-            self._note(number, "alive", time.time())
+    def send_heartbeat(self) -> None:
+        """Let other machines see that this one is working on its open trials."""
+        for number in list(self._own_numbers):
+            self._set_attribute(number, "alive", time.time())
 
     def _counted(self) -> list[FrozenTrial]:
         trials = self.study.get_trials(deepcopy=False, states=None)
-        return [
-            one
-            for one in trials
-            if one.state not in (TrialState.PRUNED, TrialState.WAITING)
-            and one.user_attrs.get("facts", {}).get("reason") != _NOT_COUNTED
-        ]
+        return [frozen for frozen in trials if _counts(frozen)]
 
-    def _may_take(self, one: FrozenTrial) -> bool:
-        if one.number in self._mine:
+    def _may_adopt(self, frozen: FrozenTrial) -> bool:
+        """Return whether an open trial is this machine's own or a dead machine's."""
+        if frozen.number in self._own_numbers:
             return False
-        alive = one.user_attrs.get("alive")
-        before, since = self._seen.setdefault(one.number, (alive, time.monotonic()))
-        if before != alive:
-            self._seen[one.number] = (alive, time.monotonic())
-        is_dead = before == alive and time.monotonic() - since > DEAD_AFTER_SECONDS
-        return (
-            one.user_attrs.get("owner", "" if self._is_shared else self._owner) == self._owner
-            or is_dead
-        )
+        heartbeat = frozen.user_attrs.get("alive")
+        last, since = self._heartbeats.setdefault(frozen.number, (heartbeat, time.monotonic()))
+        if last != heartbeat:
+            self._heartbeats[frozen.number] = (heartbeat, time.monotonic())
+        is_dead = last == heartbeat and time.monotonic() - since > DEAD_AFTER_SECONDS
 
-    def _take(self, one: FrozenTrial) -> Trial:
-        return self._own(optuna.Trial(self.study, one._trial_id))
+        unnamed = "" if self._is_shared else self._owner  # killed before it was given an owner
+        return is_dead or frozen.user_attrs.get("owner", unnamed) == self._owner
+
+    def _adopt(self, frozen: FrozenTrial) -> Trial:
+        return self._claim(_live_trial(self.study, frozen))
 
     def _draw(self) -> Trial:
-        """A new trial; the first of all is the default recipe, as far as the space holds it."""
+        """Draw a new trial. The first one is the default recipe, as far as the space contains it."""
         if not self.study.get_trials(deepcopy=False):
-            usual = Defaults(self._defaults)
-            self._space.draw(usual)
-            self.study.enqueue_trial(usual.drawn, skip_if_exists=True)
-        return self._own(self.study.ask())
+            defaults = DefaultSampler(self._defaults)
+            self._space.draw(defaults)
+            self.study.enqueue_trial(defaults.drawn, skip_if_exists=True)
+        return self._claim(self.study.ask())
 
-    def _own(self, trial: optuna.Trial) -> Trial:
-        """Put this machine's name on a trial, and draw what is not drawn yet: a machine may be killed in between."""
-        self._mine.add(trial.number)
+    def _claim(self, trial: optuna.Trial) -> Trial:
+        """Make this machine the owner of a trial, and draw the values that it lacks.
+
+        A machine may have been killed between creating a trial and drawing its values.
+        """
+        self._own_numbers.add(trial.number)
         trial.set_user_attr("owner", self._owner)
         trial.set_user_attr("alive", time.time())
         values = trial.user_attrs.get("values")
         if values is None:
-            values = self._drawn(trial)
+            values = self._draw_values(trial)
             trial.set_user_attr("values", values)
         return Trial(trial.number, values, "open", {})
 
-    def _drawn(self, trial: optuna.Trial) -> Values:
+    def _draw_values(self, trial: optuna.Trial) -> Values:
         try:
             return self._space.draw(trial)
         except ValueError as error:
             raise InputError(
-                f"the search space cannot be drawn from: {error}",
-                "Offer the same choices under a name at every draw; where they depend on another value, use another name.",
+                f"cannot draw from the search space: {error}",
+                "Offer the same choices under the same name in every draw. "
+                "Use another name where the choices depend on another value.",
             ) from error
 
-    def _note(self, number: int, key: str, value: Any) -> None:
-        one = self.study.get_trials(deepcopy=False)[number]
-        if one.state == TrialState.RUNNING:
-            optuna.Trial(self.study, one._trial_id).set_user_attr(key, value)
+    def _set_attribute(self, number: int, key: str, value: Any) -> None:
+        frozen = self.study.get_trials(deepcopy=False)[number]
+        if frozen.state == TrialState.RUNNING:
+            _live_trial(self.study, frozen).set_user_attr(key, value)
 
     def _tell(
         self, trial: Trial, state: TrialState, loss: float | None, facts: dict[str, Any]
     ) -> None:
-        self._mine.discard(trial.number)
-        self._note(trial.number, "facts", facts)
+        self._own_numbers.discard(trial.number)
+        self._set_attribute(trial.number, "facts", facts)
         self.study.tell(trial.number, loss, state=state, skip_if_finished=True)
 
 
-def _read(one: FrozenTrial) -> Trial:
-    state = {TrialState.COMPLETE: "done", TrialState.FAIL: "failed"}.get(one.state, "open")
+def _counts(frozen: FrozenTrial) -> bool:
+    """Return whether a trial belongs to the search: it was not set aside, and it has started."""
+    if frozen.state in (TrialState.PRUNED, TrialState.WAITING):
+        return False
+    return bool(frozen.user_attrs.get("facts", {}).get("reason") != _TOO_LARGE)
+
+
+def _live_trial(study: optuna.Study, frozen: FrozenTrial) -> optuna.Trial:
+    """Return a trial that can be written to. Optuna has no public way to reopen one."""
+    return optuna.Trial(study, frozen._trial_id)
+
+
+def _read(frozen: FrozenTrial) -> Trial:
+    states = {TrialState.COMPLETE: "done", TrialState.FAIL: "failed"}
     return Trial(
-        one.number,
-        one.user_attrs.get("values", dict(one.params)),
-        state,
-        one.user_attrs.get("facts", {}),
+        number=frozen.number,
+        values=frozen.user_attrs.get("values", dict(frozen.params)),
+        state=states.get(frozen.state, "open"),
+        facts=frozen.user_attrs.get("facts", {}),
     )
 
 
-class Ledger:
-    """Where the trials of a study are kept, rung by rung.
+class TrialStorage:
+    """The place where the trials of a study are stored, rung by rung.
 
     Attributes:
-        owner: this machine and study folder.
-        is_shared: whether other machines may work on the same study.
+        owner: This machine and study folder.
+        is_shared: Whether other machines may work on the same study.
     """
 
     def __init__(self, url: str | None, name: str, folder: Path) -> None:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
-        self.owner, self.is_shared, self._name = (
-            f"{socket.gethostname()}:{folder.absolute()}",
-            url is not None,
-            name,
-        )
-        self._storage = _storage(url, folder)
+        self.owner = f"{socket.gethostname()}:{folder.absolute()}"
+        self.is_shared = url is not None
+        self._name = name
+        self._storage = _sqlite_storage(folder) if url is None else _database_storage(url)
         self._opened: list[Trials] = []
 
-    def trials(self, rung: str, space: Space, defaults: Recipe, seed: int) -> Trials:
-        """The trials of one rung."""
+    def trials(self, rung: str, space: SearchSpace, defaults: Recipe, seed: int) -> Trials:
+        """Open the trials of one rung."""
         study = optuna.create_study(
             storage=self._storage,
             study_name=f"{self._name}/{rung}",
-            sampler=_Seeded(seed),
+            sampler=_SeededSampler(seed),
             direction="minimize",
             load_if_exists=True,
         )
-        found = Trials(study, space, defaults, self.owner, is_shared=self.is_shared)
-        self._opened.append(found)
-        return found
+        trials = Trials(study, space, defaults, self.owner, is_shared=self.is_shared)
+        self._opened.append(trials)
+        return trials
 
-    def show_life(self) -> None:
-        """For all open trials of this machine."""
+    def send_heartbeats(self) -> None:
+        """Send a heartbeat for all open trials of this machine."""
         for trials in list(self._opened):
-            trials.sign_of_life()
+            trials.send_heartbeat()
 
     def close(self) -> None:
-        """Let go of the database."""
+        """Close the connection to the database."""
         self._storage.remove_session()
         self._storage.engine.dispose()
 
 
 @contextmanager
-def open_ledger(url: str | None, name: str, folder: Path) -> Iterator[Ledger]:
-    """The trials of the study called `name`.
+def open_storage(url: str | None, name: str, folder: Path) -> Iterator[TrialStorage]:
+    """Open the trials of a study, and send heartbeats while the block runs.
 
     Args:
-        url: of a database that machines share; None for `trials.db` in the study's folder.
+        url: URL of a database that machines share; None for `trials.db` in the study's folder.
+        name: The study's name in the database.
+        folder: The study's folder.
 
     Raises:
-        InputError: no such kind of database; ResourceError: it does not answer.
+        InputError: This kind of database is not supported.
+        ResourceError: The database does not answer.
     """
-    ledger, stop = Ledger(url, name, folder), threading.Event()
+    storage = TrialStorage(url, name, folder)
+    stop = threading.Event()
 
-    def keep_alive() -> None:
-        while not stop.wait(SIGN_OF_LIFE_SECONDS):
-            ledger.show_life()
+    def send_heartbeats() -> None:
+        while not stop.wait(HEARTBEAT_SECONDS):
+            storage.send_heartbeats()
 
-    watcher = threading.Thread(target=keep_alive, daemon=True)
-    if ledger.is_shared:
-        watcher.start()
+    heart = threading.Thread(target=send_heartbeats, daemon=True)
+    if storage.is_shared:
+        heart.start()
     try:
-        yield ledger
+        yield storage
     finally:
         stop.set()
-        if ledger.is_shared:
-            watcher.join()
-        ledger.close()
+        if storage.is_shared:
+            heart.join()
+        storage.close()
 
 
-def _storage(url: str | None, folder: Path) -> optuna.storages.RDBStorage:
-    from sqlalchemy.exc import (
-        ArgumentError,
-        IntegrityError,
-        NoSuchModuleError,
-        OperationalError,
-        ProgrammingError,
-    )
+def _sqlite_storage(folder: Path) -> optuna.storages.RDBStorage:
+    url = f"sqlite:///{folder.absolute() / 'trials.db'}"
+    return optuna.storages.RDBStorage(url, engine_kwargs={"connect_args": {"timeout": 60}})
 
-    if url is None:
-        path = folder.absolute() / "trials.db"
-        return optuna.storages.RDBStorage(
-            f"sqlite:///{path}", engine_kwargs={"connect_args": {"timeout": 60}}
-        )
-    driver = url.replace("postgres://", "postgresql://", 1).replace(
-        "postgresql://", "postgresql+psycopg://", 1
-    )
-    shown = url.rsplit("@", 1)[-1]  # without user and password
+
+def _database_storage(url: str) -> optuna.storages.RDBStorage:
+    """Connect to a shared database."""
+    from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError
+
+    public_url = url.rsplit("@", 1)[-1]  # without user and password
     try:
-        for _ in range(_TRIES):
-            with suppress(
-                IntegrityError, ProgrammingError
-            ):  # two machines make its tables at the same moment
-                return optuna.storages.RDBStorage(driver)
-            time.sleep(random.uniform(0.2, 1.0))
-        return optuna.storages.RDBStorage(driver)
-    except (ModuleNotFoundError, ImportError) as error:
+        return _connect(url)
+    except ImportError as error:
         raise InputError(
-            f"the database {shown} needs a driver that is not installed: {error}.",
-            "For PostgreSQL: pip install 'headstart[postgres]'",
+            f"the database {public_url} needs a driver that is not installed: {error}.",
+            "Install it. For PostgreSQL: pip install 'headstart[postgres]'",
         ) from error
     except (ArgumentError, NoSuchModuleError, ValueError) as error:
+        reason = str(error).splitlines()[0]
         raise InputError(
-            f"--storage is {shown}, but wanted is the URL of a database: {str(error).splitlines()[0]}",
+            f"invalid --storage {public_url}: expected the URL of a database, got: {reason}",
             "Example: --storage postgresql://user:password@host/database",
         ) from error
     except OperationalError as error:
+        reason = str(error.orig or error).splitlines()[0]
         raise ResourceError(
-            f"the database {shown} does not answer: {str(error.orig).splitlines()[0] if error.orig else error}.",
-            "Is the server running, and may this machine reach it?",
+            f"the database {public_url} does not answer: {reason}.",
+            "Check that the server is running and that this machine can reach it.",
         ) from error
+
+
+def _connect(url: str) -> optuna.storages.RDBStorage:
+    """Open the database, again if another machine creates its tables at the same moment."""
+    from sqlalchemy.exc import IntegrityError, ProgrammingError
+
+    driver_url = url.replace("postgres://", "postgresql://", 1)
+    driver_url = driver_url.replace("postgresql://", "postgresql+psycopg://", 1)
+    for _ in range(_CONNECTION_ATTEMPTS):
+        with suppress(IntegrityError, ProgrammingError):
+            return optuna.storages.RDBStorage(driver_url)
+        time.sleep(random.uniform(0.2, 1.0))
+    return optuna.storages.RDBStorage(driver_url)

@@ -19,8 +19,8 @@ from headstart.studies._grid import Grid, Variant, run_grid, take_over
 from headstart.studies._study_folder import answer, plain
 from headstart.studies.tune._config import Tuning
 from headstart.studies.tune._finding import what_the_search_says
-from headstart.studies.tune._space import Space
-from headstart.studies.tune._storage import Ledger, open_ledger
+from headstart.studies.tune._space import SearchSpace
+from headstart.studies.tune._storage import TrialStorage, open_storage
 from headstart.studies.tune._successive_halving import Search
 from headstart.training import check
 
@@ -66,12 +66,12 @@ def tune(
 
     def work() -> dict[str, Any]:
         with (
-            open_ledger(asked.storage, name, folder) as ledger,
+            open_storage(asked.storage, name, folder) as storage,
             open_executor(where or Where(), data) as executor,
         ):
-            search = Search(asked, defaults, data, folder, ledger, executor, started)
+            search = Search(asked, defaults, data, folder, storage, executor, started)
             search.run()
-            if (finding := _of_another_machine(ledger, search)) is not None:
+            if (finding := _of_another_machine(storage, search)) is not None:
                 return finding
             entries = _retrain(search, data, folder)
             finding = make_finding(
@@ -97,7 +97,7 @@ def tune(
 
 def _retrain(search: Search, data: SplitDataset, folder: Path) -> list[Entry]:
     """The best recipe and the defaults, over seeds that chose nothing."""
-    asked, best, epochs = search.asked, search.best(), search.plan["epochs"]
+    asked, best, epochs = search.config, search.best(), search.plan["epochs"]
     variants = [Variant("defaults", search.defaults.model_copy(update={"epochs": epochs}))]
     if not search.is_default(best):
         tuned = search.recipe(best.values, epochs)
@@ -121,13 +121,13 @@ def _retrain(search: Search, data: SplitDataset, folder: Path) -> list[Entry]:
     ]
 
 
-def _of_another_machine(ledger: Ledger, search: Search) -> dict[str, Any] | None:
+def _of_another_machine(storage: TrialStorage, search: Search) -> dict[str, Any] | None:
     """Where machines share the search, one of them retrains the winner; the others wait for its finding, or take over."""
-    if not ledger.is_shared:
+    if not storage.is_shared:
         return None
-    queue = ledger.trials(
+    queue = storage.trials(
         "final",
-        Space(lambda draw: {"part": draw.suggest_int("part", 0, 0)}, {}),
+        SearchSpace(lambda draw: {"part": draw.suggest_int("part", 0, 0)}, {}),
         search.defaults,
         0,
     )

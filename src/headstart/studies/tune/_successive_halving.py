@@ -1,9 +1,15 @@
-"""The search itself: draw recipes, give each a short run, and the best of them longer ones."""
+"""Successive halving: every recipe gets a short run, and the best ones get longer runs.
+
+References:
+    Jamieson and Talwalkar (2016), Non-stochastic best arm identification and hyperparameter
+    optimization.
+"""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,316 +28,361 @@ from headstart.models.recipes import (
 )
 from headstart.studies.tune._budget import within_budget
 from headstart.studies.tune._config import Tuning
-from headstart.studies.tune._space import Space, Values
-from headstart.studies.tune._storage import Ledger, Trial, Trials
+from headstart.studies.tune._space import SearchSpace, Values
+from headstart.studies.tune._storage import Trial, Trials, TrialStorage
 from headstart.training import expected_seconds, slim
 
-USUAL_TRIALS = 24
-_MOST_TRIALS = 10_000
-_LAST_RUNG = 4  # recipes that get a whole run
-_SAME_FAILURES = 3
-# Of a time limit: the first rung ends at, the last rung ends at; the rest retrains the winner and the defaults.
-_SEARCH_ENDS, _RUNGS_END = 0.5, 0.7
+DEFAULT_TRIALS = 24
+_MAX_TRIALS = 10_000
+_FULL_RUNS = 4  # recipes that reach the last rung
+_MAX_EQUAL_FAILURES = 3
+# Fractions of a time limit at which the first and the last rung end. The rest is for retraining.
+_FIRST_RUNG_ENDS = 0.5
+_LAST_RUNG_ENDS = 0.7
+
+
+@dataclass(frozen=True)
+class _PendingTrial:
+    """A trial of one rung, with the recipe's number and values in the first rung."""
+
+    trial: Trial
+    number: int
+    values: Values
 
 
 class Search:
-    """The trials of a study, rung by rung. A rung's runs have a schedule of their own length, so that they can be compared.
+    """The trials of a search, rung by rung.
+
+    The runs of a rung have a complete schedule of their own length, so that they can be compared.
+
+    Args:
+        config: What to tune.
+        defaults: The resolved default recipe.
+        data: The images. Runs of the search never see the test images.
+        folder: The study folder.
+        storage: The storage of the trials.
+        executor: Where runs execute.
+        started: `time.perf_counter()` at the start of the study.
 
     Attributes:
-        plan: epochs of a whole run, of each rung, and how many recipes reach it; decided once, and kept with the trials.
-        trials: of the first rung. `rungs[i]` has the results of rung i by trial number.
-        defaults: the recipe to start from, with everything decided.
+        plan: Epochs of a full run and of each rung, and the recipes per rung. Decided once and
+            stored with the trials.
+        trials: The trials of the first rung.
+        defaults: The recipe to start from, with everything decided.
     """
 
     def __init__(
         self,
-        asked: Tuning,
+        config: Tuning,
         defaults: Recipe,
         data: SplitDataset,
         folder: Path,
-        ledger: Ledger,
+        storage: TrialStorage,
         executor: Executor,
         started: float,
     ) -> None:
-        self.asked, self.folder, self.executor = asked, folder, executor
+        self.config = config
+        self.folder = folder
+        self.executor = executor
         self.data = without_test(data)
         if defaults.net.is_backbone:
-            defaults, _ = prepare_features(defaults, data, asked.seed, None)
-        self.defaults = with_depth(defaults, data.image_shape)
-        self.space = asked.make_space(self.defaults)
-        self.trials = ledger.trials("rung0", self.space, self.defaults, asked.seed)
-        chosen = Space(lambda draw: {"trial": draw.suggest_int("trial", 0, _MOST_TRIALS)}, {})
+            defaults, _ = prepare_features(defaults, data, config.seed, None)
+        self.defaults = with_depth(defaults, data.dataset.image_shape)
+        self.space = config.make_space(self.defaults)
+
+        self.trials = storage.trials("rung0", self.space, self.defaults, config.seed)
         self._higher = [
-            ledger.trials(f"rung{level}", chosen, self.defaults, 0)
-            for level in range(1, len(asked.rungs))
+            storage.trials(f"rung{level}", _promotions(), self.defaults, 0)
+            for level in range(1, len(config.rungs))
         ]
-        spent = [
-            trial.facts.get("at", 0.0)
-            for rung in (self.trials, *self._higher)
-            for trial in rung.all()
-        ]
-        self._begun = started - max(spent, default=0.0)
+        self._started = started - self._seconds_before()
         self.plan = self.trials.remember("plan", self.trials.recall("plan") or self._plan())
 
     def clock(self) -> float:
-        """Seconds that the search has taken, without the time in which it was stopped."""
-        return time.perf_counter() - self._begun
+        """Return the seconds of the search, without the time during which it was interrupted."""
+        return time.perf_counter() - self._started
 
     @property
     def rungs(self) -> list[dict[int, Trial]]:
-        """Finished and failed trials of each rung, by the number of the recipe."""
+        """The finished and failed trials of each rung, by the number of the recipe."""
         first = {trial.number: trial for trial in self.trials.all() if trial.state != "open"}
-        higher = [
-            {trial.values["trial"]: trial for trial in rung.all() if trial.state != "open"}
-            for rung in self._higher
-        ]
-        return [first, *higher]
+        rungs = [first]
+        for rung in self._higher:
+            closed = [trial for trial in rung.all() if trial.state != "open"]
+            rungs.append({trial.values["trial"]: trial for trial in closed})
+        return rungs
 
     def recipe(self, values: Values, epochs: float) -> Recipe | None:
-        """The recipe with these values, as long as the budget of `epochs` epochs of the defaults allows; None if not at all.
+        """Return the recipe with these values, shortened to the budget.
+
+        Args:
+            values: Drawn hyper-parameters.
+            epochs: The budget, in epochs of the default recipe.
+
+        Returns:
+            The recipe, or None if the budget is too small for it.
 
         Raises:
-            InputError: the values do not go together.
+            InputError: The values exclude each other.
         """
-        usual = {key: value for key, value in self.asked.values.items() if value is not None}
-        if (
-            values.get("optimizer", usual.get("optimizer", self.defaults.optimizer))
-            in WITHOUT_MOMENTUM
-        ):
+        fixed = {key: value for key, value in self.config.values.items() if value is not None}
+        optimizer = values.get("optimizer", fixed.get("optimizer", self.defaults.optimizer))
+        if optimizer in WITHOUT_MOMENTUM:
             values = {key: value for key, value in values.items() if key != "momentum"}
-        recipe = with_depth(
-            make_iterative_recipe(self.asked.model, {**usual, **values}, self.asked.preset),
-            self.data.image_shape,
-        )
-        if self.defaults.net.is_backbone:
+
+        recipe = make_iterative_recipe(self.config.model, {**fixed, **values}, self.config.preset)
+        recipe = with_depth(recipe, self.data.dataset.image_shape)
+        if recipe.net.is_backbone:
             recipe = with_net(recipe, **self.defaults.net.model_dump(include={"input_px"}))
         return within_budget(recipe, self.defaults, epochs, self.data)
 
     def best(self) -> Trial:
-        """The trial with the lowest validation loss among those that got farthest.
+        """Return the trial with the lowest validation loss on the highest rung that any reached.
 
         Raises:
-            RunFailed: none finished.
+            RunFailed: No trial finished.
         """
         for rung in reversed(self.rungs):
-            done = [
-                (trial.facts["loss"], number)
-                for number, trial in rung.items()
-                if trial.state == "done"
-            ]
-            if done:
-                return self.rungs[0][min(done)[1]]
-        failures = sorted(
-            {
-                f"{trial.facts['reason']}: {trial.facts['message']}"
-                for trial in self.rungs[0].values()
-            }
-        )
+            ranking = _ranking(rung)
+            if ranking:
+                return self.rungs[0][ranking[0]]
+        failures = [trial.facts for trial in self.rungs[0].values()]
+        reasons = sorted({f"{facts['reason']}: {facts['message']}" for facts in failures})
         raise RunFailed(
-            f"no recipe of the search finished: {'; '.join(failures[:3])}",
-            "Try a smaller space: --space FILE.",
+            f"no recipe of the search finished: {'; '.join(reasons[:3])}",
+            "Try a smaller search space: --space FILE.",
         )
 
     def is_default(self, trial: Trial) -> bool:
-        """Whether this is the recipe that the search started from."""
-        usual = self.recipe(trial.values, self.plan["epochs"])
-        return usual is not None and not usual.changes_from(
-            self.defaults.model_copy(update={"epochs": usual.epochs})
-        )
+        """Return whether a trial is the recipe that the search started from."""
+        recipe = self.recipe(trial.values, self.plan["epochs"])
+        if recipe is None:
+            return False
+        return not recipe.changes_from(self.defaults.model_copy(update={"epochs": recipe.epochs}))
 
     def run(self) -> None:
-        """All rungs. The first trial, the defaults, gets its whole run at once: what follows has something to beat."""
-        self._say_plan()
-        first = self._first_generation()
+        """Run all rungs.
+
+        The first trial, the defaults, gets its full run first: a search that is interrupted early
+        still has a result.
+        """
+        self._report_plan()
+        generation = self._next_generation()
         if self._higher:
-            self._climb(len(self._higher), [0], waits=False)
-        self._sample(first)
-        for level in range(1, len(self.asked.rungs)):
-            below = self.rungs[level - 1]
-            done = sorted(
-                (trial.facts["loss"], number)
-                for number, trial in below.items()
-                if trial.state == "done"
-            )
-            self._climb(
-                level, [number for _, number in done[: self.plan["rungs"][level]["trials"]]]
-            )
+            self._promote(len(self._higher), [0], wait=False)
+        self._run_first_rung(generation)
+        for level in range(1, len(self.config.rungs)):
+            promoted = self.plan["rungs"][level]["trials"]
+            self._promote(level, _ranking(self.rungs[level - 1])[:promoted])
+
+    def _seconds_before(self) -> float:
+        """Return the seconds that the search had taken when it was interrupted."""
+        ends = [0.0]
+        for rung in (self.trials, *self._higher):
+            ends += [trial.facts.get("at", 0.0) for trial in rung.all()]
+        return max(ends)
 
     def _plan(self) -> dict[str, Any]:
-        """Epochs and numbers of recipes; with a time limit, whole runs are short enough for the last rung and the finals."""
-        asked, epochs = self.asked, self.defaults.epochs
+        """Plan the epochs and the number of recipes of each rung.
+
+        With a time limit, full runs are short enough for the last rung and for retraining.
+        """
+        config, epochs = self.config, self.defaults.epochs
         assert epochs is not None
-        whole = expected_seconds(self.defaults, self.data)
-        if asked.time_limit is not None:
-            runs = (_LAST_RUNG + 1 + 2 * asked.seeds) / self.executor.slots
-            affordable = (1 - _SEARCH_ENDS) * asked.time_limit / max(1.0, runs)
-            shorter = epochs * min(1.0, affordable / whole)
-            whole, epochs = whole * shorter / epochs, round(shorter, 2)
-        trials = asked.trials or (USUAL_TRIALS if asked.time_limit is None else None)
-        count = [trials, *self._kept(trials or USUAL_TRIALS)]
-        return {
-            "epochs": epochs,
-            "seconds": round(whole, 3),
-            "rungs": [
-                {"epochs": round(part * epochs, 3), "trials": kept}
-                for part, kept in zip(asked.rungs, count, strict=True)
-            ],
-        }
+        seconds = expected_seconds(self.defaults, self.data)
+        if config.time_limit is not None:
+            runs = (_FULL_RUNS + 1 + 2 * config.seeds) / self.executor.slots
+            affordable = (1 - _FIRST_RUNG_ENDS) * config.time_limit / max(1.0, runs)
+            shorter = epochs * min(1.0, affordable / seconds)
+            seconds, epochs = seconds * shorter / epochs, round(shorter, 2)
 
-    def _kept(self, trials: int) -> list[int]:
-        """How many recipes reach each rung above the first: evenly on a log scale, down to those that get a whole run."""
-        last, steps = min(_LAST_RUNG, trials), len(self.asked.rungs) - 1
-        return [
-            max(1, round(trials * (last / trials) ** (step / steps)))
-            for step in range(1, steps + 1)
+        trials = config.trials or (DEFAULT_TRIALS if config.time_limit is None else None)
+        counts = [trials, *self._promoted_counts(trials or DEFAULT_TRIALS)]
+        rungs = [
+            {"epochs": round(fraction * epochs, 3), "trials": count}
+            for fraction, count in zip(config.rungs, counts, strict=True)
         ]
+        return {"epochs": epochs, "seconds": round(seconds, 3), "rungs": rungs}
 
-    def _say_plan(self) -> None:
+    def _promoted_counts(self, trials: int) -> list[int]:
+        """Return the recipes per rung above the first, spaced evenly on a log scale."""
+        last = min(_FULL_RUNS, trials)
+        steps = len(self.config.rungs) - 1
+        ratios = [(last / trials) ** (step / steps) for step in range(1, steps + 1)]
+        return [max(1, round(trials * ratio)) for ratio in ratios]
+
+    def _report_plan(self) -> None:
         rungs = self.plan["rungs"]
         counts = [
             f"{rung['trials'] or 'as many as fit'} x {rung['epochs']:.3g} epochs" for rung in rungs
         ]
-        seconds = self.asked.time_limit
+        seconds, bound = self.config.time_limit, "at most"
         if seconds is None:
-            shares = sum(rung["trials"] * rung["epochs"] for rung in rungs) / self.plan["epochs"]
-            seconds = self.plan["seconds"] * (shares + 2 * self.asked.seeds) / self.executor.slots
+            epochs = sum(rung["trials"] * rung["epochs"] for rung in rungs)
+            full_runs = epochs / self.plan["epochs"] + 2 * self.config.seeds
+            seconds, bound = self.plan["seconds"] * full_runs / self.executor.slots, "about"
         progress.say(
-            f"tune {self.asked.model}: recipes {', then '.join(counts)}, then {self.asked.seeds} seeds of the best and of the "
-            f"defaults; {'at most' if self.asked.time_limit else 'about'} {approximate_duration(seconds)}."
+            f"tune {self.config.model}: recipes {', then '.join(counts)}, "
+            f"then {self.config.seeds} seeds of the best and of the defaults; "
+            f"{bound} {approximate_duration(seconds)}."
         )
 
-    def _first_generation(self) -> list[Trial]:
-        return self.trials.generation(self.asked.together, self.plan["rungs"][0]["trials"])
+    def _next_generation(self) -> list[Trial]:
+        return self.trials.generation(self.config.together, self.plan["rungs"][0]["trials"])
 
-    def _sample(self, generation: list[Trial]) -> None:
-        """The first rung: draw and run recipes, generation by generation."""
-        rung, limit = self.plan["rungs"][0], self.plan["rungs"][0]["trials"]
-        size, unit = (
-            (limit, "recipes") if limit else (_SEARCH_ENDS * (self.asked.time_limit or 0), "s")
-        )
-        with progress.task("search", size, unit) as task:
-            task.advance(len(self.rungs[0]) if limit else self.clock())
+    def _run_first_rung(self, generation: list[Trial]) -> None:
+        """Draw and run recipes, generation by generation."""
+        rung = self.plan["rungs"][0]
+        total, unit = rung["trials"], "recipes"
+        if total is None:
+            total, unit = _FIRST_RUNG_ENDS * (self.config.time_limit or 0), "s"
+        with progress.task("search", total, unit) as task:
+            task.advance(self.clock() if unit == "s" else len(self.rungs[0]))
             while True:
-                self._run(
-                    self.trials,
-                    [(trial, trial.number, trial.values) for trial in generation],
-                    0,
-                    rung["epochs"],
-                    task,
-                )
+                pending = [_PendingTrial(trial, trial.number, trial.values) for trial in generation]
+                self._run(self.trials, pending, 0, task)
                 if self._is_late(0):
                     return
-                if (
-                    not (generation := self._first_generation())
-                    and not self.trials.wait_for_others()
-                ):
+                generation = self._next_generation()
+                if not generation and not self.trials.wait_for_others():
                     return
 
-    def _climb(self, level: int, numbers: list[int], *, waits: bool = True) -> None:
-        """Run these recipes at a higher rung; `waits`: for those that other machines have in hand."""
-        rung, values = (
-            self._higher[level - 1],
-            {trial.number: trial.values for trial in self.trials.all()},
-        )
+    def _promote(self, level: int, numbers: list[int], *, wait: bool = True) -> None:
+        """Run the recipes with these numbers at a higher rung.
+
+        Args:
+            level: The rung, from 1.
+            numbers: The recipes' numbers.
+            wait: Whether to wait for recipes that other machines are running.
+        """
+        rung = self._higher[level - 1]
+        values = {trial.number: trial.values for trial in self.trials.all()}
         for number in numbers:
             rung.add({"trial": number})
         with progress.task(f"rung {level + 1}", len(numbers), "recipes") as task:
-            while (waiting := rung.generation(len(numbers), len(rung.queued()))) or (
-                waits and rung.wait_for_others()
-            ):
-                todo = [
-                    (trial, trial.values["trial"], values[trial.values["trial"]])
-                    for trial in waiting
-                ]
-                self._run(rung, todo, level, self.plan["rungs"][level]["epochs"], task)
+            while True:
+                generation = rung.generation(len(numbers), len(rung.queued()))
+                if not generation and not (wait and rung.wait_for_others()):
+                    return
+                pending = []
+                for trial in generation:
+                    number = trial.values["trial"]
+                    pending.append(_PendingTrial(trial, number, values[number]))
+                self._run(rung, pending, level, task)
 
     def _run(
-        self,
-        rung: Trials,
-        todo: list[tuple[Trial, int, Values]],
-        level: int,
-        epochs: float,
-        task: progress.Task,
+        self, rung: Trials, pending: list[_PendingTrial], level: int, task: progress.Task
     ) -> None:
-        """Run trials, and note what comes of each."""
-        jobs: dict[str, tuple[Trial, Job]] = {}
-        for trial, number, values in todo:
-            try:
-                recipe = self.recipe(values, epochs)
-            except InputError as error:
-                rung.failed(trial, "input", error.message, {"at": round(self.clock(), 2)})
-                continue
-            if recipe is None:
-                rung.too_large(trial)
-                continue
-            path = self.folder / "runs" / f"trial-{number:04d}-rung{level}"
-            job = Job(f"trial {number}", recipe, self.asked.seed, path, reads_test=False)
-            jobs[path.name] = (trial, job)
+        """Run trials of one rung and store their results."""
+        jobs = self._jobs(rung, pending, level)
 
-        def in_time() -> Iterator[Job]:
+        def jobs_in_time() -> Iterator[Job]:
             for name, (_, job) in list(jobs.items()):
+                # The defaults run in any case: they are the recipe to beat.
                 if self._is_late(level) and name != f"trial-0000-rung{level}":
                     return
                 yield job
 
         before = self.clock()
-        for outcome in run_all(self.executor, in_time()):
+        for outcome in run_all(self.executor, jobs_in_time()):
             trial, _ = jobs.pop(outcome.job.folder.name)
-            self._note(rung, trial, outcome)
+            self._store(rung, trial, outcome)
             task.advance(1 if task.unit == "recipes" else self.clock() - before)
             before = self.clock()
-            task.note(self._so_far())
-            self._stop_if_all_fail(rung)
+            task.note(self._best_so_far())
+            self._stop_after_equal_failures(rung)
         for trial, _ in jobs.values():
             rung.give_up(trial)
 
-    def _is_late(self, level: int) -> bool:
-        if self.asked.time_limit is None:
-            return False
-        return self.clock() > self.asked.time_limit * (_SEARCH_ENDS if level == 0 else _RUNGS_END)
+    def _jobs(
+        self, rung: Trials, pending: list[_PendingTrial], level: int
+    ) -> dict[str, tuple[Trial, Job]]:
+        """Return the trials that can be run and their jobs, by the name of the run folder."""
+        jobs = {}
+        for item in pending:
+            try:
+                recipe = self.recipe(item.values, self.plan["rungs"][level]["epochs"])
+            except InputError as error:
+                facts = {"at": round(self.clock(), 2)}
+                rung.failed(item.trial, "input", error.message, facts)
+                continue
+            if recipe is None:
+                rung.too_large(item.trial)
+                continue
+            path = self.folder / "runs" / f"trial-{item.number:04d}-rung{level}"
+            job = Job(f"trial {item.number}", recipe, self.config.seed, path, reads_test=False)
+            jobs[path.name] = (item.trial, job)
+        return jobs
 
-    def _note(self, rung: Trials, trial: Trial, outcome: Outcome) -> None:
-        run = str(outcome.job.folder.relative_to(self.folder))
+    def _is_late(self, level: int) -> bool:
+        if self.config.time_limit is None:
+            return False
+        end = _FIRST_RUNG_ENDS if level == 0 else _LAST_RUNG_ENDS
+        return self.clock() > self.config.time_limit * end
+
+    def _store(self, rung: Trials, trial: Trial, outcome: Outcome) -> None:
+        """Store the result of a run and report it."""
         facts: dict[str, Any] = {
             "at": round(self.clock(), 2),
-            "run": run,
+            "run": str(outcome.job.folder.relative_to(self.folder)),
             "epochs": outcome.job.recipe.epochs,
         }
         if outcome.summary is None or outcome.reason is not None:
             rung.failed(trial, outcome.reason or "error", outcome.message, facts)
             progress.say(f"{outcome.job.name}: failed ({outcome.reason}): {outcome.message}")
             return
-        judged = outcome.summary["validation"]
-        facts |= {
-            "accuracy": judged["accuracy"],
-            "seconds": outcome.summary["seconds"]["train"],
-            "epochs": outcome.summary["epochs"],
-        }
+
+        scores = outcome.summary["validation"]
+        facts["accuracy"] = scores["accuracy"]
+        facts["seconds"] = outcome.summary["seconds"]["train"]
+        facts["epochs"] = outcome.summary["epochs"]
         if rung is self.trials and self._higher:
             slim(outcome.job.folder)
-        rung.done(trial, judged["loss"], facts)
+        rung.done(trial, scores["loss"], facts)
+
         values = trial.values if rung is self.trials else {}
-        shown = ", ".join(
-            f"{key} {value:.3g}" if isinstance(value, float) else f"{key} {value}"
-            for key, value in values.items()
-        )
         progress.say(
-            f"{outcome.job.name:>10}  loss {judged['loss']:.4f}  accuracy {judged['accuracy']:.2%}  "
-            f"{facts['epochs']:>5.3g} epochs  {facts['seconds']:>5.1f} s  {shown}"
+            f"{outcome.job.name:>10}  loss {scores['loss']:.4f}  accuracy {scores['accuracy']:.2%}"
+            f"  {facts['epochs']:>5.3g} epochs  {facts['seconds']:>5.1f} s  {values_text(values)}"
         )
 
-    def _so_far(self) -> str:
-        best = [
-            trial.facts for rung in self.rungs for trial in rung.values() if trial.state == "done"
-        ]
-        return f"best validation {max(facts['accuracy'] for facts in best):.2%}" if best else ""
+    def _best_so_far(self) -> str:
+        accuracies = []
+        for rung in self.rungs:
+            done = [trial for trial in rung.values() if trial.state == "done"]
+            accuracies += [trial.facts["accuracy"] for trial in done]
+        return f"best validation {max(accuracies):.2%}" if accuracies else ""
 
-    def _stop_if_all_fail(self, rung: Trials) -> None:
-        """Three in a row with the same reason are no accident."""
-        last = [trial for trial in rung.all() if trial.state != "open"][-_SAME_FAILURES:]
+    def _stop_after_equal_failures(self, rung: Trials) -> None:
+        """Stop the search when the last three recipes failed for the same reason."""
+        closed = [trial for trial in rung.all() if trial.state != "open"]
+        last = closed[-_MAX_EQUAL_FAILURES:]
         reasons = {trial.facts.get("reason") for trial in last}
-        if len(last) == _SAME_FAILURES and reasons != {None} and len(reasons) == 1:
+        if len(last) == _MAX_EQUAL_FAILURES and reasons != {None} and len(reasons) == 1:
             raise RunFailed(
-                f"the last {_SAME_FAILURES} recipes failed for the same reason ({reasons.pop()}): {last[-1].facts['message']}",
-                "Narrow the search with --space FILE, and give another --out.",
+                f"the last {_MAX_EQUAL_FAILURES} recipes failed for the same reason "
+                f"({reasons.pop()}): {last[-1].facts['message']}",
+                "Narrow the search with --space FILE, and choose another --out.",
             )
+
+
+def values_text(values: Values) -> str:
+    """Return hyper-parameters as text, such as "lr 0.08, activation relu"."""
+    words = []
+    for key, value in values.items():
+        words.append(f"{key} {value:.3g}" if isinstance(value, float) else f"{key} {value}")
+    return ", ".join(words)
+
+
+def _promotions() -> SearchSpace:
+    """Return the space of the rungs above the first: the numbers of promoted recipes."""
+    return SearchSpace(lambda draw: {"trial": draw.suggest_int("trial", 0, _MAX_TRIALS)}, {})
+
+
+def _ranking(rung: dict[int, Trial]) -> list[int]:
+    """Return the numbers of the finished recipes of a rung, lowest validation loss first."""
+    losses = []
+    for number, trial in rung.items():
+        if trial.state == "done":
+            losses.append((trial.facts["loss"], number))
+    return [number for _, number in sorted(losses)]
