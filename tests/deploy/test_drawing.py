@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from headstart.deploy.server._drawing import can_be_drawn, place_drawing
+from headstart.deploy.server._drawing import accepts_drawings, place_drawing
 
 MNIST = (28, 28, 1)
 
@@ -68,8 +68,8 @@ def test_a_dot_and_a_line_are_drawings_too() -> None:
 
 
 def test_photographs_are_not_drawn() -> None:
-    assert can_be_drawn(MNIST) and can_be_drawn((8, 8, 1))
-    assert not can_be_drawn((32, 32, 3)) and not can_be_drawn((128, 128, 1))
+    assert accepts_drawings(MNIST) and accepts_drawings((8, 8, 1))
+    assert not accepts_drawings((32, 32, 3)) and not accepts_drawings((128, 128, 1))
 
 
 def test_mnist_drawn_again_is_recognised_as_before(subset: Callable[[str, int, int], Path]) -> None:

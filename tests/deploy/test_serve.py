@@ -29,10 +29,10 @@ import headstart
 from headstart.classifier import Classifier, Predictions
 from headstart.data import ImageLimits, read_untrusted_image
 from headstart.deploy import open_model
-from headstart.deploy.server import _app, _serve
+from headstart.deploy.server import _app, _serve, _service
 from headstart.deploy.server._access import Access
 from headstart.deploy.server._body import Limits
-from headstart.deploy.server._card import card
+from headstart.deploy.server._card import model_card
 
 Command = Callable[..., tuple[int, str, str]]
 PROGRAM = [sys.executable, "-m", "headstart"]
@@ -76,7 +76,7 @@ def serving_here(
     """The address of a server in this process, with limits that a test can reach."""
     model = open_model(run)
     served = uvicorn.Server(
-        _serve.configured(_app.make_app(model, card(run, model), access, limits))
+        _serve.uvicorn_config(_app.make_app(model, model_card(run, model), access, limits))
     )
     with socket.create_server(("127.0.0.1", 0)) as listener:
         thread = threading.Thread(target=served.run, args=([listener],))
@@ -205,13 +205,13 @@ def test_the_page_comes_with_a_policy_and_loads_nothing_from_elsewhere(server: s
         (b"", {}, 400, "the body is empty"),
         (b"hello", {}, 422, "is not an image"),
         (b"hello", {"content-type": "application/json"}, 400, "the body is not JSON"),
-        (b"[" * 100_000, {"content-type": "application/json"}, 400, "the JSON holds more than"),
-        (b'{"image": {"a": 1}}', {"content-type": "application/json"}, 400, "the JSON holds more than"),
-        (b'{"image": "", "b": 1, "c": 2, "d": 3}', {"content-type": "application/json"}, 400, "the JSON holds more than"),
-        (b"{}", {"content-type": "application/json"}, 400, "no text called image"),
-        (b'{"image": "?"}', {"content-type": "application/json"}, 400, "not base64"),
-        (b'{"image": "", "size": 3}', {"content-type": "application/json"}, 400, "'size' is no key"),
-        (b"--x\r\n\r\n" * 1000, {"content-type": "multipart/form-data; boundary=x"}, 415, "forms are not read"),
+        (b"[" * 100_000, {"content-type": "application/json"}, 400, "invalid JSON: expected only the keys"),
+        (b'{"image": {"a": 1}}', {"content-type": "application/json"}, 400, "invalid JSON: expected only the keys"),
+        (b'{"image": "", "b": 1, "c": 2, "d": 3}', {"content-type": "application/json"}, 400, "invalid JSON: expected only the keys"),
+        (b"{}", {"content-type": "application/json"}, 400, "expected a string in image"),
+        (b'{"image": "?"}', {"content-type": "application/json"}, 400, "invalid image: expected base64"),
+        (b'{"image": "", "size": 3}', {"content-type": "application/json"}, 400, "unknown key 'size'"),
+        (b"--x\r\n\r\n" * 1000, {"content-type": "multipart/form-data; boundary=x"}, 415, "forms are not supported"),
         (b"GIF89a" + b"\0" * 100, {}, 422, "is not an image"),
         (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", {}, 422, "is not an image"),
     ],
@@ -232,7 +232,7 @@ def test_images_that_are_bombs_are_refused_before_they_unfold(run: Path) -> None
     scans = buffer.getvalue()
     last, end = scans.rindex(b"\xff\xda"), scans.rindex(b"\xff\xd9")
     endless = scans[:end] + scans[last:end] * 20_000 + b"\xff\xd9"  # minutes of work in a megabyte
-    with serving_here(run, Limits(caps=ImageLimits(seconds=0.3))) as url:
+    with serving_here(run, Limits(image=ImageLimits(seconds=0.3))) as url:
         large = httpx.post(f"{url}predict", content=_png(np.zeros((8000, 8000), np.bool_)))
         assert (
             large.status_code == 422
@@ -246,7 +246,7 @@ def test_images_that_are_bombs_are_refused_before_they_unfold(run: Path) -> None
 def test_a_truncated_image_is_refused(server: str, cut: float) -> None:
     image = _png(np.random.default_rng(0).integers(0, 255, (64, 64, 3)).astype(np.uint8), "JPEG")
     found = httpx.post(f"{server}predict", content=image[: int(cut * len(image))])
-    assert found.status_code == 422 and found.json()["error"].startswith("what was sent ")
+    assert found.status_code == 422 and found.json()["error"].startswith("the file ")
 
 
 def test_a_body_is_cut_off_at_its_limit_even_if_its_length_is_not_told(run: Path) -> None:
@@ -303,7 +303,7 @@ def test_a_crowd_is_told_to_come_back(
         return answer(self, images)
 
     answer, gate = Classifier.predict, threading.Event()
-    monkeypatch.setattr(_app, "MOST_AT_ONCE", 1)
+    monkeypatch.setattr(_service, "LARGEST_BATCH", 1)
     with serving_here(run, Limits(waiting=2)) as url, ThreadPoolExecutor(12) as pool:
         monkeypatch.setattr(Classifier, "predict", slowly)
         asked = [
@@ -332,9 +332,9 @@ def test_as_many_images_wait_for_a_decoder_as_may(
         return read_untrusted_image(*given)
 
     gate = threading.Event()
-    monkeypatch.setattr(_app, "read_untrusted_image", slowly)
+    monkeypatch.setattr(_service, "read_untrusted_image", slowly)
     monkeypatch.setattr(
-        _app, "_QUICK_BYTES", 0
+        _service, "_SMALL_BYTES", 0
     )  # this image stands for large ones, which threads decode
     with serving_here(run, Limits(decoding=2)) as url, ThreadPoolExecutor(3) as pool:
         asked = [
@@ -347,12 +347,12 @@ def test_as_many_images_wait_for_a_decoder_as_may(
 
 
 @pytest.mark.parametrize(
-    ("where", "slow"), [(Classifier, "predict"), (_app, "read_untrusted_image")]
+    ("where", "slow"), [(Classifier, "predict"), (_service, "read_untrusted_image")]
 )
 def test_an_answer_that_takes_too_long_is_not_waited_for(
     run: Path, digit: tuple[bytes, str], where: object, slow: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_app, "_QUICK_BYTES", 0)
+    monkeypatch.setattr(_service, "_SMALL_BYTES", 0)
     with serving_here(run, Limits(answer_seconds=0.2)) as url:
         monkeypatch.setattr(where, slow, lambda *_: time.sleep(0.8))
         assert httpx.post(f"{url}predict", content=digit[0]).status_code == 503
@@ -532,12 +532,12 @@ def test_a_proxy_on_this_machine_opens_nothing_without_a_token(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.delenv("HEADSTART_TOKEN", raising=False)
-    assert _serve.access_for("127.0.0.1", ()).token is None
-    access = _serve.access_for("127.0.0.1", ("photos.example",))
+    assert _serve.access_rules("127.0.0.1", ()).token is None
+    access = _serve.access_rules("127.0.0.1", ("photos.example",))
     assert "photos.example" in access.hosts and not access.any_address
     assert access.token is not None and len(access.token) >= 32
     monkeypatch.setenv("HEADSTART_TOKEN", "a-token-of-my-own")
-    assert _serve.access_for("127.0.0.1", ("photos.example",)).token == "a-token-of-my-own"
+    assert _serve.access_rules("127.0.0.1", ("photos.example",)).token == "a-token-of-my-own"
 
 
 def test_a_signal_ends_the_server_after_the_answers_under_way(
@@ -562,7 +562,7 @@ def test_a_port_that_is_taken_is_said_with_another_way(run: Path, headstart: Com
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         status, _, err = headstart("serve", run, "--port", port)
-    assert status == 3 and f"port {port} is taken" in err and "--port 0" in err
+    assert status == 3 and f"port {port} is used by another program" in err and "--port 0" in err
 
 
 @pytest.mark.parametrize(
@@ -570,8 +570,12 @@ def test_a_port_that_is_taken_is_said_with_another_way(run: Path, headstart: Com
     [
         (["nowhere"], 2, "nowhere is not a run folder"),
         (["RUN", "--port", 70000], 2, "from 0 to 65535"),
-        (["RUN", "--host", "no.such.host.invalid"], 2, "no address"),
-        (["RUN", "--host", "192.0.2.1"], 3, "no address of this machine"),
+        (
+            ["RUN", "--host", "no.such.host.invalid"],
+            2,
+            "expected an address of this machine, got 'no.such.host.invalid'",
+        ),
+        (["RUN", "--host", "192.0.2.1"], 3, "'192.0.2.1' is not an address of this machine"),
     ],
 )
 def test_where_it_cannot_listen_is_said(

@@ -216,7 +216,7 @@ def test_a_photo_is_chosen_dropped_or_pasted_and_a_bad_one_is_said(
     assert page.locator("#tab-photo").get_attribute("aria-selected") == "true"
     (tmp_path / "bad.png").write_bytes(b"no image")
     page.set_input_files("#file", tmp_path / "bad.png")
-    page.get_by_text("what was sent is not an image. Send a JPEG").wait_for()
+    page.get_by_text("the file is not an image. Send a JPEG").wait_for()
     assert page.locator("#answer b").count() == 0
     page.evaluate(
         """async (numbers) => {

@@ -33,13 +33,13 @@ def test_bfloat16_that_is_wrong_or_slow_is_not_used(
     monkeypatch.setattr(_device, "best_device", lambda: torch.device("cpu"))
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True})
 
-    def convolved(*case: int, bfloat16: bool, seconds: dict[bool, float]) -> list[torch.Tensor]:
+    def convolve(*case: int, bfloat16: bool, seconds: dict[bool, float]) -> list[torch.Tensor]:
         seconds[bfloat16] += 4.0 if bfloat16 and harm == "slow" else 1.0
         return [
             torch.full((3,), 1.0 if not bfloat16 or harm == "slow" else 4.0)
         ]  # as in pytorch issue 163347
 
-    monkeypatch.setattr(_device, "_convolved", convolved)
+    monkeypatch.setattr(_device, "_convolve", convolve)
     assert not self_test().is_good
     assert said in self_test().why
 

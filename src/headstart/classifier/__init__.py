@@ -1,7 +1,7 @@
-"""The classifier that a run leaves: network, input transforms and file format.
+"""The classifier of a finished run: network, input transforms, predictions and file format.
 
-Belongs here: everything needed to turn uint8 images into class probabilities. Does not: how it was trained
-(`headstart.training`), export and serving (`headstart.deploy`).
+Belongs here: everything needed to turn uint8 images into class probabilities. Does not: how it was
+trained (`headstart.training`), export and serving (`headstart.deploy`).
 """
 
 import lazy_loader

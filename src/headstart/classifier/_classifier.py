@@ -22,7 +22,8 @@ from headstart.data import check_pixels, take
 from headstart.evaluation import apply_temperature
 from headstart.models.recipes import Recipe
 
-# Pixels as the network sees them. Bounds the memory of a prediction: 1,000 images of 32x32 per batch.
+# Pixels at the size that the network sees. They bound the memory of a prediction: 1,000 images of
+# 32x32 per batch.
 _PIXELS_PER_BATCH = 1 << 20
 _SMALLEST_BATCH = 16
 
@@ -30,11 +31,12 @@ _SMALLEST_BATCH = 16
 class Classifier(nn.Module):
     """An input transform, the trained network, and what both need for predictions.
 
-    `predict` and `probabilities` are the one place that turns images into predictions. Each has a flag for
-    calibration.
+    `predict` and `probabilities` are the one place that turns images into predictions. Each has a
+    flag for calibration.
 
     Attributes:
-        front: The input transform: standardisation, or a backbone. The name is part of the weight file.
+        front: The input transform: standardisation, or a backbone. The name is part of the weight
+            file.
         net: The network that was trained.
         class_names: K names in the order of the probabilities.
         image_shape: (height, width, channels) of the images that it accepts.
@@ -104,8 +106,8 @@ class Classifier(nn.Module):
         Args:
             images: uint8 `(N, H, W, C)` of `image_shape`.
             rows: Indices of the images to predict; None for all.
-            calibrated: Scale the probabilities by the temperature that was fitted on the validation images.
-                This does not change which class is the most probable.
+            calibrated: Scale the probabilities by the temperature that was fitted on the validation
+                images. This does not change which class is the most probable.
 
         Raises:
             InputError: The images have another shape than the training images, or are not uint8.
@@ -127,8 +129,8 @@ class Classifier(nn.Module):
     ) -> NDArray[np.float32]:
         """Return the class probabilities `(N, K)` of images.
 
-        Unlike `predict`, the default is not calibrated. These are the probabilities of the network itself,
-        as in `predictions.csv`, `metrics.json` and reports.
+        Unlike `predict`, the default is not calibrated. These are the probabilities of the network
+        itself, as in `predictions.csv`, `metrics.json` and reports.
 
         Args:
             images: uint8 `(N, H, W, C)` of `image_shape`.
@@ -180,6 +182,6 @@ class Classifier(nn.Module):
         return to_probabilities(logits), energy_score(logits)
 
     def _pixels_per_image(self) -> int:
-        """Return the pixels of one image, before or after resizing by a backbone, whichever is more."""
+        """Return the pixels of one image, before or after resizing, whichever is more."""
         height, width, _ = self.image_shape
         return max(height * width, (self.input_px or 0) ** 2)

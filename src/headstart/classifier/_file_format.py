@@ -1,4 +1,4 @@
-"""The schema of `classifier.json`: closed, versioned, read and written here alone. No torch here."""
+"""The schema of `classifier.json`: closed and versioned. No torch here."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class OodThreshold(_Closed):
 
 
 class TrainingSummary(_Closed):
-    """Where a classifier comes from, for people. An accuracy is None if there were no such images."""
+    """The training of a classifier, for people. An accuracy is None without such images."""
 
     dataset: str
     train_images: int

@@ -61,7 +61,7 @@ class StandardisedBackbone(nn.Module):
         return (features - self.mean) / self.std
 
     def forward(self, x: Tensor) -> Tensor:
-        # Rounded as in the feature cache, so that a saved classifier predicts what its run predicted.
+        # Rounded as in the feature cache: a saved classifier must reproduce its run.
         return self.standardise(self.backbone(x).half().float())
 
 
@@ -99,7 +99,8 @@ def as_floats(images: NDArray[np.uint8], device: torch.device) -> Tensor:
 def _mean_and_std(rows: NDArray[np.generic]) -> tuple[Tensor, Tensor]:
     """Return mean and standard deviation per column.
 
-    Sums are taken in blocks, because a float64 copy of all images would need eight times their memory.
+    Sums are taken in blocks, because a float64 copy of all images would need eight times their
+    memory.
     """
     total, squares = np.zeros(rows.shape[1]), np.zeros(rows.shape[1])
     for start in range(0, len(rows), _ROWS_PER_BLOCK):

@@ -1,4 +1,4 @@
-"""Functions from logits to predictions: two classes, probabilities, energy scores, mirror images.
+"""Functions of logits: expansion for two classes, probabilities, energy scores, mirror averages.
 
 A network for two classes has one output: the logit of the second class.
 """
@@ -20,12 +20,13 @@ def outputs_for(classes: int) -> int:
 def expand_binary_logit(logits: Tensor, *, centred: bool = False) -> Tensor:
     """Return one logit per class, `(N, K)` float32.
 
-    A single output z becomes (0, z), or (-z/2, z/2) if `centred`. The softmax of both is the sigmoid of z.
-    Logits of more classes are returned unchanged.
+    A single output z becomes (0, z), or (-z/2, z/2) if `centred`. The softmax of both is the
+    sigmoid of z. Logits of more classes are returned unchanged.
 
     Args:
         logits: `(N, K)`, or `(N, 1)` for two classes.
-        centred: Return two logits of opposite sign, so that their energy does not prefer a class.
+        centred: Return two logits of opposite sign, so that their energy score treats both classes
+            alike.
     """
     logits = logits.float()
     if logits.shape[1] > 1:
@@ -36,18 +37,19 @@ def expand_binary_logit(logits: Tensor, *, centred: bool = False) -> Tensor:
 
 
 def to_probabilities(logits: Tensor) -> Tensor:
-    """Return class probabilities `(N, K)` float32: the softmax, or for one output the sigmoid and its complement.
+    """Return class probabilities `(N, K)` float32.
 
-    Two classes pass through a softmax as well. Calibration takes logarithms, and one minus a sigmoid rounds to
-    0. The sigmoid of ONNX Runtime is 0 below -18.
+    They are the softmax of the logits, also for the single output of two classes. Calibration takes
+    logarithms, and one minus a sigmoid rounds to 0. The sigmoid of ONNX Runtime is 0 below -18.
     """
     return expand_binary_logit(logits, centred=True).softmax(1)
 
 
 def energy_score(logits: Tensor) -> Tensor:
-    """Return the energy score `(N,)`: the logarithm of the summed exponentials of an image's logits.
+    """Return the energy score `(N,)`: the logsumexp of the logits of each image.
 
-    A low score means that the image is unlike the training images. The sign is that of the negative energy.
+    A low score means that the image is unlike the training images. The sign is that of the negative
+    energy.
 
     References:
         Liu et al. (2020), arXiv:2010.03759.
@@ -68,7 +70,8 @@ def average_over_mirror(
         predict: A function from images to one or more outputs, each with one row per image.
         images: `(N, C, H, W)`.
         mirror: False returns `predict(images)` unchanged.
-        in_one_pass: Predict both views as one batch. This halves an exported graph, and doubles the memory.
+        in_one_pass: Predict both views as one batch. This halves an exported graph, and doubles the
+            memory.
     """
     if not mirror:
         return predict(images)

@@ -1,4 +1,4 @@
-"""Predictions: probabilities, energy scores and labels of images, with their JSON form. No torch here."""
+"""Predictions: probabilities, energy scores and labels of images. No torch here."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class Predictions:
         class_names: K names.
         probabilities: `(N, K)` float32, in the order of `class_names`.
         energy_scores: `(N,)` float32. Low for images that are unlike the training images.
-        ood_threshold: Images with a lower energy score count as out-of-distribution (OOD). None if unknown:
-            the run had fewer than 100 validation images, or its classifier has format 2.
+        ood_threshold: Images with a lower energy score count as out-of-distribution (OOD). None if
+            unknown: the run had fewer than 100 validation images, or its classifier has format 2.
     """
 
     class_names: tuple[str, ...]
@@ -34,13 +34,14 @@ class Predictions:
 
     @property
     def is_out_of_distribution(self) -> NDArray[np.bool_] | None:
-        """Whether each image counts as out-of-distribution, `(N,)`; None if no threshold is known."""
+        """Whether each image is out-of-distribution, `(N,)`; None if there is no threshold."""
         return None if self.ood_threshold is None else self.energy_scores < self.ood_threshold
 
     def as_json(self, names: Sequence[str], top: int | None = None) -> list[dict[str, Any]]:
-        """Return one object per image: `image`, `label`, `probabilities` by class name, `unfamiliar`.
+        """Return one object per image.
 
-        The most probable class comes first. `unfamiliar` is `is_out_of_distribution`.
+        Its keys are `image`, `label`, `probabilities` by class name, and `unfamiliar`. The most
+        probable class comes first. `unfamiliar` is `is_out_of_distribution`.
 
         Args:
             names: Names of the N images.

@@ -65,7 +65,8 @@ def load_classifier(folder: Path) -> Classifier:
     """Load the classifier of a finished run.
 
     Raises:
-        InputError: The folder holds no finished run, or its files are damaged or written by a newer version.
+        InputError: The folder holds no finished run, or its files are damaged or written by a newer
+            version.
     """
     from safetensors import SafetensorError
     from safetensors.torch import load

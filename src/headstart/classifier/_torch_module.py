@@ -19,9 +19,9 @@ class ImageModule(nn.Module):
 
     Their softmax equals `Classifier.probabilities`, so it is not calibrated.
 
-    Preprocessing is inside, and so is the average over each image and its mirror image if the recipe has one.
-    Gradients reach the pixels and all weights, also those of a frozen backbone. The parameters of the part
-    that was trained are `module.classifier.net.parameters()`.
+    Preprocessing is inside, and so is the average over each image and its mirror image if the
+    recipe has one. Gradients reach the pixels and all weights, also those of a frozen backbone. The
+    parameters of the part that was trained are `module.classifier.net.parameters()`.
 
     Attributes:
         classifier: The classifier with its weights.
@@ -39,8 +39,8 @@ class ImageModule(nn.Module):
         """Return logits `(N, K)` float32.
 
         Args:
-            images: uint8 from 0 to 255, or floats from 0 to 1. The shape is `(N, C, H, W)`. `(N, H, W, C)` is
-                also accepted if the two shapes differ.
+            images: uint8 from 0 to 255, or floats from 0 to 1. The shape is `(N, C, H, W)`. The
+                shape `(N, H, W, C)` is also accepted if the two differ.
 
         Raises:
             InputError: The images have another shape.

@@ -1,4 +1,4 @@
-"""Attribution maps: Grad-CAM from inside the network, occlusion from outside. Computed by Captum."""
+"""Attribution maps by Grad-CAM and by occlusion, computed with Captum."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from torch import Tensor, nn
 from headstart.classifier import average_over_mirror, expand_binary_logit
 from headstart.errors import ResourceError
 
-# Grad-CAM uses the deepest feature map that still has a spatial resolution. In nets for small images, the
-# last one has 3x3 cells. Correlation with occlusion over 18 images each (cnn on MNIST and CIFAR-10,
-# cnn-fashion-small, lite0 at 96 pixels), one seed each:
+# Grad-CAM uses the deepest feature map that still has a spatial resolution. In nets for small
+# images, the last one has 3x3 cells. Correlation with occlusion, one seed and 18 images each, for
+# cnn on MNIST, cnn on CIFAR-10, cnn-fashion-small, and lite0 at 96 pixels:
 #   at least 4 cells per side: 0.61, 0.38, 0.32, 0.24
 #   at least 3 cells per side: 0.61, 0.38, 0.32, 0.01
 #   at least 6 cells per side: 0.38, 0.50, 0.32, 0.24
@@ -32,7 +32,8 @@ class Heatmap:
     """Evidence for a class per image region, over the whole image.
 
     Attributes:
-        values: `(rows, columns)` float32. Positive values are evidence for the class, negative ones against it.
+        values: `(rows, columns)` float32. Positive values are evidence for the class, negative ones
+            against it.
         unit: The meaning of a value of 1.
         layer: Name of the feature map that was used; empty for occlusion.
     """
@@ -45,8 +46,8 @@ class Heatmap:
 def log_odds(logits: Tensor, target: int) -> Tensor:
     """Return log(p / (1 - p)) of a class, `(N,)`.
 
-    Unlike a probability, log-odds do not saturate for a confident network. One unit means the same in any two
-    networks.
+    Unlike a probability, log-odds do not saturate for a confident network. One unit means the same
+    in any two networks.
 
     Args:
         logits: `(N, K)`, or `(N, 1)` for two classes.
@@ -60,8 +61,9 @@ def log_odds(logits: Tensor, target: int) -> Tensor:
 def grad_cam(net: nn.Module, image: Tensor, target: int, *, mirror: bool = False) -> Heatmap | None:
     """Return where a convolutional network finds evidence for a class.
 
-    The map is a feature map whose channels are weighted by their mean gradient. The gradient is that of the
-    log-odds of the class, and it passes through frozen layers. Evidence against the class is cut off.
+    The map is a feature map whose channels are weighted by their mean gradient. The gradient is
+    that of the log-odds of the class, and it passes through frozen layers. Evidence against the
+    class is cut off.
 
     Args:
         net: A network from images to logits, in evaluation mode.
@@ -70,8 +72,8 @@ def grad_cam(net: nn.Module, image: Tensor, target: int, *, mirror: bool = False
         mirror: Average over the image and its mirror image.
 
     Returns:
-        A map scaled to a maximum of 1, or all zero if nothing is evidence for the class. None if the network
-        has no feature map with a spatial resolution, such as an mlp.
+        A map scaled to a maximum of 1, or all zero if nothing is evidence for the class. None if
+        the network has no feature map with a spatial resolution, such as an mlp.
 
     References:
         Selvaraju et al. (2017), arXiv:1610.02391.
@@ -106,8 +108,8 @@ def occlusion(
 ) -> Heatmap:
     """Return how much the log-odds of a class fall when a region of the image is covered.
 
-    A square cover of 3/16 of the longer side moves over the image. Each cell gets the mean over the covers
-    that hid it. This works for any network.
+    A square cover of 3/16 of the longer side moves over the image. Each cell gets the mean over the
+    covers that hid it. This works for any network.
 
     Args:
         net: A network from images to logits, in evaluation mode.
@@ -117,7 +119,8 @@ def occlusion(
         mirror: Average the log-odds over the image and its mirror image.
 
     Returns:
-        A map of at most 16 by 16 cells, in natural units of log-odds: 1 is a factor of 2.7 in the odds.
+        A map of at most 16 by 16 cells, in natural units of log-odds: 1 is a factor of 2.7 in the
+        odds.
 
     References:
         Zeiler & Fergus (2014), arXiv:1311.2901, section 4.
@@ -148,8 +151,8 @@ def occlusion(
 def _find_feature_map(net: nn.Module, image: Tensor) -> tuple[str, nn.Module] | None:
     """Return name and module of the feature map for Grad-CAM, or None if there is none.
 
-    It is the output of the last module after a convolution that has at least `SMALLEST_MAP_PX` cells per
-    side. If no output is that large, it is the last of the largest ones.
+    It is the output of the last module after a convolution that has at least `SMALLEST_MAP_PX`
+    cells per side. If no output is that large, it is the last of the largest ones.
     """
     maps: list[tuple[int, str, nn.Module]] = []
     is_after_convolution = False

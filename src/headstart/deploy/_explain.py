@@ -1,4 +1,4 @@
-"""Explanations of one prediction of a classifier: which regions of the image are evidence for a class."""
+"""Explanations of predictions: which regions of an image are evidence for a class."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ class Explanation:
         probability: Its calibrated probability.
         predicted: The most probable class.
         grad_cam: None if the network has no feature map with a spatial resolution, such as an mlp.
-        occlusion: Log-odds lost where the image is covered with the mean colour of the training images.
+        occlusion: Log-odds lost where the image is covered with the mean colour of the training
+            images.
     """
 
     label: str

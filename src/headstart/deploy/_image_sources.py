@@ -1,4 +1,4 @@
-"""Images for prediction: how to collect them, and how to open them with the same pixels as in training."""
+"""Images for prediction: collecting them, and opening them with the same pixels as in training."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ def named_sources(given: Sequence[str | ImageSource]) -> tuple[list[str], list[I
     """List the images that a user names, each with a name for messages.
 
     Args:
-        given: Paths of images, folders, "-" for an image on standard input, contents of image files, or open
-            files. A folder stands for every image in it, at any depth.
+        given: Paths of images, folders, "-" for an image on standard input, contents of image
+            files, or open files. A folder stands for every image in it, at any depth.
 
     Raises:
-        InputError: Nothing is given, a path does not exist, a folder holds no images, or an item has another
-            type.
+        InputError: Nothing is given, a path does not exist, a folder holds no images, or an item
+            has another type.
     """
     names: list[str] = []
     sources: list[ImageSource] = []
@@ -58,8 +58,8 @@ def _content(item: bytes | IO[bytes], number: int) -> bytes:
         return item
     if not hasattr(item, "read"):
         raise InputError(
-            f"invalid image {number}: expected a path, the bytes of an image file, or an open file, "
-            f"got {type(item).__name__}.",
+            f"invalid image {number}: expected a path, the bytes of an image file, or an open "
+            f"file, got {type(item).__name__}.",
             "Give arrays as one array, numpy.stack(images), and an opened picture as "
             "numpy.asarray(picture).",
         )
@@ -79,9 +79,9 @@ def open_images(
 ) -> NDArray[np.uint8]:
     """Open images of any size as the model accepts them.
 
-    The pixels are bit-identical to those that training would have used. Only the formats of a dataset are
-    opened, and of an animation the first frame. Files may have up to 268 MB, and images up to Pillow's limit
-    of 89 million pixels.
+    The pixels are bit-identical to those that training would have used. Only the formats of a
+    dataset are opened, and of an animation the first frame. Files may have up to 268 MB, and images
+    up to Pillow's limit of 89 million pixels.
 
     Args:
         sources: Paths, contents of files, or open files.
@@ -92,7 +92,8 @@ def open_images(
         uint8 `(N, H, W, C)` of the model's `image_shape`.
 
     Raises:
-        InputError: Some images cannot be read. The message counts them, and names up to five with the reason.
+        InputError: Some images cannot be read. The message counts them, and names up to five with
+        the reason.
     """
     images, failures = open_readable(sources, names, model)
     if failures:

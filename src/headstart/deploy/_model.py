@@ -59,7 +59,7 @@ def open_model(run: Path) -> Model:
 
 
 def need_classifier(run: Path) -> None:
-    """Raise InputError, with the reason, unless the folder holds a finished run with its weights."""
+    """Raise InputError unless the folder holds a finished run with its weights."""
     if not (run / "classifier.json").exists():
         raise _no_classifier(run)
 

@@ -9,16 +9,16 @@ from pathlib import Path
 
 from headstart import store
 
-_STARTS_OF_FORMULAS = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA_PREFIXES = ("=", "+", "-", "@", "\t", "\r")
 
 
 def safe_cell(text: str) -> str:
-    """Prefix text with an apostrophe if a spreadsheet would evaluate it. Numbers are left unchanged.
+    """Prefix text with an apostrophe if a spreadsheet would evaluate it. Numbers stay.
 
     References:
         OWASP, CSV injection.
     """
-    if not text.startswith(_STARTS_OF_FORMULAS):
+    if not text.startswith(_FORMULA_PREFIXES):
         return text
     try:
         float(text)

@@ -46,18 +46,18 @@ def submit(
     Args:
         model: The model that predicts.
         test: A pixel CSV or a CSV of image paths. A label column is ignored.
-        submission: The CSV to write. Without a sample it has the columns ImageId and Label. The ids are those
-            of the table, or 1, 2, ….
-        sample: A sample submission that determines columns, ids and order. Besides the id it has one column
-            for the label, or one column per class for its probability.
+        submission: The CSV to write. Without a sample it has the columns ImageId and Label. The ids
+            are those of the table, or 1, 2, ….
+        sample: A sample submission that determines columns, ids and order. Besides the id it has
+            one column for the label, or one column per class for its probability.
 
     Returns:
-        `submission`, `rows`, `columns`, `labels` (number of predictions per class), and `unfamiliar` (number
-        of out-of-distribution images, or None).
+        `submission`, `rows`, `columns`, `labels` (number of predictions per class), and
+        `unfamiliar` (number of out-of-distribution images, or None).
 
     Raises:
-        InputError: A table cannot be read, its images have another size than the training images, or ids and
-            rows do not match. Nothing is written.
+        InputError: A table cannot be read, its images have another size than the training images,
+            or ids and rows do not match. Nothing is written.
     """
     required = None if sample is None else read_sample(sample, model.class_names)
     predictions, table_ids = _predict_table(model, test)
@@ -87,8 +87,8 @@ def read_sample(path: Path, class_names: Sequence[str]) -> Sample:
     """Read the columns and ids of a sample submission.
 
     Raises:
-        InputError: The columns are neither id and label nor id and every class, an id occurs twice, or there
-            are no rows.
+        InputError: The columns are neither id and label nor id and every class, an id occurs twice,
+            or there are no rows.
     """
     with open_table(path) as table:
         columns = table.columns
@@ -96,8 +96,9 @@ def read_sample(path: Path, class_names: Sequence[str]) -> Sample:
 
     if len(columns) != 2 and set(columns[1:]) != set(class_names):
         raise InputError(
-            f"invalid columns of {path.name}: expected an id and one column for the label, or an id and one "
-            f"column for each of the {len(class_names)} classes, got {_listing(columns)}.",
+            f"invalid columns of {path.name}: expected an id and one column for the label, "
+            f"or an id and one column for each of the {len(class_names)} classes, "
+            f"got {_listing(columns)}.",
             f"Give the sample submission of these classes: {_listing(class_names)}.",
         )
     if not ids:
@@ -140,8 +141,9 @@ def _resize_as_in_training(images: NDArray[np.uint8], model: Model, name: str) -
     if model.preprocessing.image_size is None or images.shape[3] != channels:
         kinds = {1: "greyscale", 3: "colour"}
         raise InputError(
-            f"invalid images in {name}: expected {kinds[channels]} images of {width}x{height} pixels, as in "
-            f"training, got {kinds[images.shape[3]]} images of {images.shape[2]}x{images.shape[1]} pixels.",
+            f"invalid images in {name}: expected {kinds[channels]} images of {width}x{height} "
+            f"pixels, as in training, got {kinds[images.shape[3]]} images of "
+            f"{images.shape[2]}x{images.shape[1]} pixels.",
             "Check whether a column is missing, and whether the table belongs to this competition.",
         )
     return np.stack(
@@ -150,7 +152,7 @@ def _resize_as_in_training(images: NDArray[np.uint8], model: Model, name: str) -
 
 
 def _match_ids(sample: Sample, ids: list[str] | None, images: int, table: str) -> NDArray[np.int64]:
-    """Return the row of the test table for each id of the sample; without ids, rows match by position."""
+    """Return the row of the test table for each id of the sample, or by position without ids."""
     if len(sample.ids) != images:
         raise InputError(
             f"{sample.name} has {len(sample.ids):,} rows, but {table} has {images:,} images.",

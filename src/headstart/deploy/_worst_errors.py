@@ -25,7 +25,7 @@ _SECONDS = 3.0
 def explain_errors(
     runs: Mapping[str, Path], dataset: Dataset, rows: NDArray[np.int64], part: str, path: Path
 ) -> None:
-    """Write the images with the largest loss, and the evidence for the predicted classes, as `.npz`.
+    """Write the images with the largest loss, and the evidence for the predictions, as `.npz`.
 
     Nothing is written if every contender classifies every image correctly.
 

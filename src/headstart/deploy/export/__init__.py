@@ -1,4 +1,5 @@
-"""A classifier as a file for other programs: ONNX and torch programs, with a parity check.
+"""Exported files: a classifier as one ONNX file or `torch.export` program, checked against its run.
 
-Belongs here: export formats and their check. Does not: prediction with a run (`headstart.deploy`).
+Belongs here: export formats, the parity check, quantisation, predictions with an ONNX file. Does
+not: predictions with a run (`headstart.deploy`).
 """

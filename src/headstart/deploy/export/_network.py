@@ -1,4 +1,4 @@
-"""A classifier as one function for other programs: bytes in, probabilities out, everything between inside."""
+"""A classifier as one module for export: uint8 images in, calibrated probabilities out."""
 
 from __future__ import annotations
 
@@ -20,14 +20,16 @@ from headstart.models import BackboneWithHead
 
 
 class Network(nn.Module):
-    """Images `(N, H, W, C)` uint8 to calibrated probabilities `(N, K)` and familiarity `(N,)`, both float32.
+    """A module that maps images to calibrated probabilities and energy scores.
 
-    In float32 throughout: other programs have no bfloat16 to agree with.
+    Images are uint8 `(N, H, W, C)`, probabilities `(N, K)`, energy scores `(N,)`. Everything is
+    computed in float32. Other runtimes have no bfloat16 that
+    would give the same results.
     """
 
     def __init__(self, classifier: Classifier) -> None:
         super().__init__()
-        self.front, self.net = _followable(classifier.front), _followable(classifier.net)
+        self.front, self.net = _exportable(classifier.front), _exportable(classifier.net)
         self.mirror, self.temperature = classifier.mirror, classifier.metadata.temperature
         self.resize = _resizing(classifier)
 
@@ -43,39 +45,47 @@ class Network(nn.Module):
         return to_probabilities(logits), energy_score(logits)
 
 
-def _followable(module: nn.Module) -> nn.Module:
-    """The module; if it computes with a cut backbone, as a graph: torch.export cannot follow a pass that ends early."""
+def _exportable(module: nn.Module) -> nn.Module:
+    """Return the module, traced if it contains a cut backbone.
+
+    `torch.export` cannot follow a forward pass that ends early.
+    """
     if isinstance(module, StandardisedBackbone | BackboneWithHead) and module.backbone.cut:
         return Traced(module, module.backbone.input_px)
     return module
 
 
 class Traced(nn.Module):
-    """What a module computes on images of three channels and this side, as a graph."""
+    """The computation of a module as a graph, for images of three channels and one size.
 
-    def __init__(self, module: nn.Module, px: int) -> None:
+    Args:
+        module: The module to trace.
+        input_px: The image size in pixels.
+    """
+
+    def __init__(self, module: nn.Module, input_px: int) -> None:
         super().__init__()
+        trace = make_fx(module, tracing_mode="symbolic", _allow_non_fake_inputs=True)
         with torch.no_grad():
-            self.graph = make_fx(module, tracing_mode="symbolic", _allow_non_fake_inputs=True)(
-                torch.zeros(2, 3, px, px)
-            )
+            self.graph = trace(torch.zeros(2, 3, input_px, input_px))
 
     def forward(self, x: Tensor) -> Tensor:
-        found: Tensor = self.graph(x.expand(-1, 3, -1, -1))
-        return found
+        output: Tensor = self.graph(x.expand(-1, 3, -1, -1))
+        return output
 
 
 class Resizing(nn.Module):
-    """The backbone's resizing as two products of matrices: the runtimes' own antialiased resizing differs from torch's.
+    """The resizing of a backbone as two matrix products.
 
-    The backbone standardises before it resizes and then clamps; each line of the matrices adds up to one, so the order changes
-    nothing, and clamping to 0-255 is the same clamping.
+    The antialiased resizing of other runtimes differs from that of torch. A backbone standardises
+    before it resizes, and then clamps. Each row of the matrices sums to one, so the order does not
+    matter, and clamping to 0-255 is the same clamping.
     """
 
     def __init__(self, height: int, width: int, px: int, interpolation: str) -> None:
         super().__init__()
-        self.register_buffer("down", _matrix(height, px, interpolation))
-        self.register_buffer("across", _matrix(width, px, interpolation).T.contiguous())
+        self.register_buffer("down", _resizing_matrix(height, px, interpolation))
+        self.register_buffer("across", _resizing_matrix(width, px, interpolation).T.contiguous())
         self.down: Tensor
         self.across: Tensor
 
@@ -83,15 +93,17 @@ class Resizing(nn.Module):
         return (self.down @ x @ self.across).clamp(0, 255)
 
 
-def _matrix(side: int, px: int, interpolation: str) -> Tensor:
-    """`(px, side)`: what each pixel of a resized line takes from each pixel before."""
-    return functional.interpolate(
-        torch.eye(side)[None, None], (px, side), mode=interpolation, antialias=True
-    )[0, 0]
+def _resizing_matrix(length: int, px: int, interpolation: str) -> Tensor:
+    """Return the weights `(px, length)` of the old pixels of a line in each of the new ones."""
+    identity = torch.eye(length)[None, None]
+    return functional.interpolate(identity, (px, length), mode=interpolation, antialias=True)[0, 0]
 
 
 def _resizing(classifier: Classifier) -> nn.Module:
     front, (height, width, _) = classifier.front, classifier.image_shape
-    if not isinstance(front, Standardise) and (height, width) != (front.backbone.input_px,) * 2:
-        return Resizing(height, width, front.backbone.input_px, front.backbone.interpolation)
-    return nn.Identity()
+    if isinstance(front, Standardise):
+        return nn.Identity()
+    backbone = front.backbone
+    if (height, width) == (backbone.input_px, backbone.input_px):
+        return nn.Identity()
+    return Resizing(height, width, backbone.input_px, backbone.interpolation)

@@ -1,11 +1,11 @@
-"""Whether an exported file says what the run says, on real images."""
+"""The parity check: an exported file must reproduce its run on real images."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,109 +15,156 @@ from headstart.classifier import Classifier
 from headstart.data import Dataset, SplitDataset, take
 from headstart.errors import RunFailed
 
-Answers = tuple[
-    NDArray[np.float32], NDArray[np.float32]
-]  # probabilities (N, K) and familiarity (N,)
-Answer = Callable[[NDArray[np.uint8]], Answers]  # of images (N, H, W, C)
-LARGEST_DIFFERENCE = 1e-2  # float32 in another order gives 1e-6; a backbone's features, rounded to 16 bits, up to 1e-3
-LARGEST_FAMILIARITY_DIFFERENCE = 5e-2  # of logits, which reach tens; 6e-6 was seen, with a backbone
+# Float32 sums in another order differ by 1e-6. Features of a backbone, rounded to 16 bits, differ
+# by up to 1e-3.
+LARGEST_DIFFERENCE = 1e-2
+# Energy scores are logits, which reach tens. The largest difference seen is 6e-6, with a backbone.
+LARGEST_ENERGY_DIFFERENCE = 5e-2
 _MOST_IMAGES = 2_000
-_BATCHES = (
-    1,
-    7,
-    64,
-)  # the first image alone, then seven, then by 64: a file must take every number
+# The first image alone, then seven, then batches of 64: a file must accept any number of images.
+_FIRST_BATCHES, _BATCH_SIZE = (1, 7), 64
+_TIMED_CALLS, _TIMED_SECONDS = 20, 2.0
+
+
+class Outputs(NamedTuple):
+    """Outputs of a model for N images.
+
+    Attributes:
+        probabilities: `(N, K)`, calibrated.
+        energy_scores: `(N,)`.
+    """
+
+    probabilities: NDArray[np.float32]
+    energy_scores: NDArray[np.float32]
+
+
+PredictFunction = Callable[[NDArray[np.uint8]], Outputs]  # from images (N, H, W, C)
 
 
 @dataclass(frozen=True)
 class Parity:
-    """How an exported file compares with its run, both in float32.
+    """Comparison of an exported file with its run, both in float32.
 
     Attributes:
-        top1_agreement: share of images with the same likeliest class.
-        max_difference: largest absolute difference of a probability.
-        max_familiarity_difference: the same of an image's familiarity.
-        n: images compared; part: which they are.
+        top1_agreement: Share of images with the same most probable class.
+        max_difference: Largest absolute difference between two probabilities.
+        max_energy_difference: Largest absolute difference between two energy scores.
+        n: Number of images compared.
+        part: The split of these images.
     """
 
     top1_agreement: float
     max_difference: float
-    max_familiarity_difference: float
+    max_energy_difference: float
     n: int
     part: str
 
     def as_json(self) -> dict[str, Any]:
-        return asdict(self)
+        """Return the fields by name. The energy score is called `familiarity`, as in the file."""
+        return {
+            "top1_agreement": self.top1_agreement,
+            "max_difference": self.max_difference,
+            "max_familiarity_difference": self.max_energy_difference,
+            "n": self.n,
+            "part": self.part,
+        }
 
 
-def real_images(data: SplitDataset) -> tuple[str, NDArray[np.int64]]:
-    """Up to 2,000 validation images; of a run without them, training images. Test images are not for choosing."""
-    part, rows = (
-        ("validation", data.split.validation)
-        if len(data.split.validation)
-        else ("train", data.split.train)
-    )
+def choose_images(data: SplitDataset) -> tuple[str, NDArray[np.int64]]:
+    """Return up to 2,000 validation images, or training images if there are none.
+
+    Test images are not used, because the check decides whether a file is written.
+    """
+    if len(data.split.validation):
+        part, rows = "validation", data.split.validation
+    else:
+        part, rows = "train", data.split.train
     return part, np.sort(np.random.default_rng(0).permutation(rows)[:_MOST_IMAGES])
 
 
-def answer_all(answer: Answer, images: NDArray[np.uint8], title: str) -> Answers:
-    """The answers about all images, asked for in batches of several sizes."""
-    found, start = [], 0
-    sizes = [*_BATCHES[:2], *[_BATCHES[2]] * (len(images) // _BATCHES[2] + 1)]
+def sample_images(dataset: Dataset, rows: NDArray[np.int64], count: int) -> NDArray[np.uint8]:
+    """Return the pixels of up to `count` of these images."""
+    return take(dataset.images, np.sort(np.random.default_rng(1).permutation(rows)[:count]))
+
+
+def predict_with_run(classifier: Classifier, images: NDArray[np.uint8]) -> Outputs:
+    """Return the outputs of the classifier itself."""
+    predictions = classifier.predict(images, calibrated=True)
+    return Outputs(predictions.probabilities, predictions.energy_scores)
+
+
+def predict_in_batches(predict: PredictFunction, images: NDArray[np.uint8], title: str) -> Outputs:
+    """Return the outputs for all images, computed in batches of several sizes."""
+    sizes = [*_FIRST_BATCHES, *[_BATCH_SIZE] * (len(images) // _BATCH_SIZE + 1)]
+    batches: list[Outputs] = []
+    start = 0
     with progress.task(title, len(images), "images") as task:
         for size in sizes:
             batch = images[start : start + size]
             if len(batch):
-                found.append(answer(batch))
+                batches.append(predict(batch))
                 task.advance(len(batch))
             start += size
-    probabilities, familiar = (np.concatenate(each) for each in zip(*found, strict=True))
-    return probabilities, familiar
+    return Outputs(
+        np.concatenate([batch.probabilities for batch in batches]),
+        np.concatenate([batch.energy_scores for batch in batches]),
+    )
 
 
-def as_trained(classifier: Classifier, images: NDArray[np.uint8]) -> Answers:
-    """What the classifier itself says."""
-    predictions = classifier.predict(images, calibrated=True)
-    return predictions.probabilities, predictions.energy_scores
-
-
-def check_parity(wanted: Answers, answer: Answer, images: NDArray[np.uint8], part: str) -> Parity:
+def check_parity(
+    expected: Outputs, predict: PredictFunction, images: NDArray[np.uint8], part: str
+) -> Parity:
     """Compare an exported file with its run.
 
+    Args:
+        expected: Outputs of the run.
+        predict: Predicts with the exported file.
+        images: uint8 `(N, H, W, C)`.
+        part: The split of these images.
+
     Raises:
-        RunFailed: another class for any image, a probability that differs by more than 0.01, or a familiarity by more than 0.05.
+        RunFailed: An image changes class, a probability differs by more than 0.01, or an energy
+            score by more than 0.05.
     """
-    found = answer_all(answer, images, "checking the exported file")
-    same = wanted[0].argmax(1) == found[0].argmax(1)
-    chances, familiar = (
-        float(np.abs(ours - theirs).max()) for ours, theirs in zip(wanted, found, strict=True)
+    actual = predict_in_batches(predict, images, "checking the exported file")
+    is_same_class = expected.probabilities.argmax(1) == actual.probabilities.argmax(1)
+    parity = Parity(
+        top1_agreement=float(is_same_class.mean()),
+        max_difference=_largest_difference(expected.probabilities, actual.probabilities),
+        max_energy_difference=_largest_difference(expected.energy_scores, actual.energy_scores),
+        n=len(images),
+        part=part,
     )
-    parity = Parity(float(same.mean()), chances, familiar, len(images), part)
-    if not (
-        same.all() and chances <= LARGEST_DIFFERENCE and familiar <= LARGEST_FAMILIARITY_DIFFERENCE
-    ):
+
+    is_close = (
+        parity.max_difference <= LARGEST_DIFFERENCE
+        and parity.max_energy_difference <= LARGEST_ENERGY_DIFFERENCE
+    )
+    if not is_same_class.all() or not is_close:
         raise RunFailed(
-            f"the exported file is not what the run is, and was not written: of {len(images):,} {part} images "
-            f"{int((~same).sum()):,} get another class, a probability differs by {chances:.2g}, a familiarity by {familiar:.2g}.",
-            "This is a fault of Headstart or of an installed version of torch, onnx or onnxruntime; please report it.",
+            "the exported model does not reproduce the run, so it was not written: "
+            f"{int((~is_same_class).sum()):,} of {len(images):,} {part} images change class, "
+            f"a probability differs by {parity.max_difference:.2g}, "
+            f"an energy score by {parity.max_energy_difference:.2g}.",
+            "Please report this as a bug, with the versions of torch, onnx and onnxruntime.",
         )
     return parity
 
 
-def milliseconds(answer: Answer, images: NDArray[np.uint8], batch: int) -> float:
-    """Milliseconds an image of the quickest of several calls with `batch` images."""
-    some = np.resize(images, (batch, *images.shape[1:]))
-    answer(some)
-    times = []
-    for _ in range(20):
+def _largest_difference(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
+    return float(np.abs(a - b).max())
+
+
+def measure_ms_per_image(
+    predict: PredictFunction, images: NDArray[np.uint8], batch_size: int
+) -> float:
+    """Return the time per image in milliseconds, from the fastest of several calls."""
+    batch = np.resize(images, (batch_size, *images.shape[1:]))
+    predict(batch)
+
+    times: list[float] = []
+    while len(times) < _TIMED_CALLS and sum(times) <= _TIMED_SECONDS:
         start = time.perf_counter()
-        answer(some)
+        predict(batch)
         times.append(time.perf_counter() - start)
-        if sum(times) > 2:
-            break
-    return 1000 * min(times) / batch
-
-
-def sample_of(dataset: Dataset, rows: NDArray[np.int64], count: int) -> NDArray[np.uint8]:
-    """The pixels of up to `count` of these images."""
-    return take(dataset.images, np.sort(np.random.default_rng(1).permutation(rows)[:count]))
+    return 1000 * min(times) / batch_size

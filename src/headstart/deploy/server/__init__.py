@@ -1,4 +1,5 @@
-"""The HTTP server and its web page.
+"""The HTTP server of a model, with its web page.
 
-Belongs here: routes, access control, request limits, batching. Does not: prediction itself (`headstart.deploy`).
+Belongs here: routes, access control, request limits, batching, the page. Does not: the predictions
+and explanations themselves (`headstart.deploy`).
 """

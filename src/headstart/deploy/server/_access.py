@@ -1,4 +1,4 @@
-"""Who may talk to the server: the checks that come before any work, and the headers that a browser is told to obey."""
+"""Access control: checks of every request, and security headers of every response."""
 
 from __future__ import annotations
 
@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
 from starlette.requests import cookie_parser
+from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:; "
-    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
+    "media-src 'self' blob:; connect-src 'self'; form-action 'self'; base-uri 'none'; "
+    "frame-ancestors 'none'"
 )
 HEADERS = [
     (b"content-security-policy", POLICY.encode()),
@@ -28,22 +30,24 @@ HEADERS = [
     (b"permissions-policy", b"camera=(self), microphone=(), geolocation=()"),
     (b"cache-control", b"no-store"),
 ]
-_ASK_FOR_TOKEN = b"""<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+_TOKEN_FORM = """<!doctype html><html lang="en"><meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
 <meta name="color-scheme" content="light dark"><title>Headstart</title>
-<h1>This server asks for its token</h1><p>It was printed when the server started.</p>
-<form method="get" action="/"><label>Token <input name="token" type="password" autocomplete="off" required autofocus></label>
-<button>Go on</button></form></html>"""
+<h1>This server requires a token</h1><p>It was printed when the server started.</p>
+<form method="get" action="/">
+<label>Token <input name="token" type="password" autocomplete="off" required autofocus></label>
+<button>Sign in</button></form></html>"""
 
 
 @dataclass(frozen=True)
 class Access:
-    """Who is let in.
+    """Rules for who may use the server.
 
     Attributes:
-        hosts: names under which the server may be addressed, in lower case. Others are refused: a page on another site could
-            have its own name lead to this machine (DNS rebinding).
-        any_address: whether numeric addresses are accepted too; they cannot be rebound.
-        token: what a client must show; None for none.
+        hosts: Host names that requests may address, in lower case. Others are refused, because a
+            page on another site could point its own name at this machine (DNS rebinding).
+        any_address: Accept numeric addresses as well. They cannot be rebound.
+        token: The token that clients must send; None if they need none.
     """
 
     hosts: frozenset[str] = LOOPBACK_NAMES
@@ -52,7 +56,10 @@ class Access:
 
 
 class Guard:
-    """ASGI middleware: Host, Origin and token on every request of every method; security headers on every response."""
+    """ASGI middleware that checks every request and adds security headers to every response.
+
+    The checks are Host, Origin and token, for all methods.
+    """
 
     def __init__(self, app: ASGIApp, access: Access) -> None:
         self.app, self.access = app, access
@@ -62,84 +69,88 @@ class Guard:
             await self.app(scope, receive, send)
             return
 
-        async def send_guarded(message: Message) -> None:
+        async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 message["headers"] = [*message.get("headers", []), *HEADERS]
             await send(message)
 
         headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
-        status, content_type, body, more = self._refusal(scope, headers)
-        if not status:
-            await self.app(scope, receive, send_guarded)
+        refusal = self._refusal(scope, headers)
+        if refusal is None:
+            await self.app(scope, receive, send_with_headers)
             return
-        sent = [
-            (b"content-type", content_type),
-            (b"content-length", str(len(body)).encode()),
-            (b"connection", b"close"),
-            *more,
-        ]
-        await send_guarded({"type": "http.response.start", "status": status, "headers": sent})
-        await send_guarded(
-            {"type": "http.response.body", "body": body if scope["method"] != "HEAD" else b""}
-        )
 
-    def _refusal(
-        self, scope: Scope, headers: dict[bytes, str]
-    ) -> tuple[int, bytes, bytes, list[tuple[bytes, bytes]]]:
-        """Status (0: let in), content type, body and further headers."""
+        # The body is not read, so the connection cannot be used again.
+        refusal.headers["connection"] = "close"
+        if scope["method"] == "HEAD":
+            refusal.body = b""
+        await refusal(scope, receive, send_with_headers)
+
+    def _refusal(self, scope: Scope, headers: dict[bytes, str]) -> Response | None:
+        """Return the response to a request that is not let in; None if it is."""
         host, origin = headers.get(b"host", ""), headers.get(b"origin")
-        if not self._knows(host):
-            return _says(
+        if not self._is_known_host(host):
+            return _error(
                 421,
-                f"this server does not answer to the name {host!r}.",
-                "Use the address that it printed, or --allow-host.",
+                f"unknown host {host!r}.",
+                "Use the address that the server printed, or allow the name with --allow-host.",
             )
-        if origin is not None and not _is_same(origin, host):
-            return _says(
-                403, f"a page of {origin!r} may not use this server.", "Open the server's own page."
+        if origin is not None and not _is_same_origin(origin, host):
+            return _error(
+                403,
+                f"requests from a page of {origin!r} are not allowed.",
+                "Open the page of this server.",
             )
         if self.access.token is None:
-            return 0, b"", b"", []
+            return None
+
         port = (scope.get("server") or ("", 0))[1]
-        if self._is_token(_bearer(headers.get(b"authorization", ""))) or self._is_token(
-            _cookie(headers.get(b"cookie", ""), port)
-        ):
-            return 0, b"", b"", []
-        is_page = scope["path"] == "/" and scope["method"] == "GET"
-        given = parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[0]
-        if is_page and self._is_token(given):
-            # Lax, not Strict: a link from a mail or chat must open the page. Other sites' forms are refused by their Origin.
-            cookie = f"{_cookie_name(port)}={given}; HttpOnly; SameSite=Lax; Path=/".encode()
-            return 303, b"text/plain", b"", [(b"location", b"/"), (b"set-cookie", cookie)]
-        if is_page:
-            return 401, b"text/html; charset=utf-8", _ASK_FOR_TOKEN, []
-        return _says(
+        sent = (
+            _bearer_token(headers.get(b"authorization", "")),
+            _cookie_token(headers.get(b"cookie", ""), port),
+        )
+        if any(self._is_token(token) for token in sent):
+            return None
+        if scope["path"] == "/" and scope["method"] == "GET":
+            return self._sign_in(scope, port)
+        return _error(
             401,
-            "a token is needed.",
+            "missing or invalid token.",
             "Send the header 'Authorization: Bearer TOKEN' with the token that the server printed.",
         )
 
-    def _knows(self, host: str) -> bool:
+    def _sign_in(self, scope: Scope, port: int) -> Response:
+        """Exchange the token in the address of the page for a cookie, or ask for the token."""
+        token = parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[0]
+        if not self._is_token(token):
+            return HTMLResponse(_TOKEN_FORM, 401)
+
+        response = RedirectResponse("/", 303)
+        # Lax, not Strict: a link in a mail or chat must open the page. The check of Origin refuses
+        # the forms of other sites.
+        cookie = f"{_cookie_name(port)}={token}; HttpOnly; SameSite=Lax; Path=/"
+        response.headers["set-cookie"] = cookie
+        return response
+
+    def _is_known_host(self, host: str) -> bool:
         try:
             name = (urlsplit(f"//{host}").hostname or "").lower().removesuffix(".")
         except ValueError:
             return False
         return name in self.access.hosts or (self.access.any_address and _is_address(name))
 
-    def _is_token(self, given: str) -> bool:
-        return hmac.compare_digest(given.encode(), (self.access.token or "").encode()) and bool(
-            given
-        )
+    def _is_token(self, token: str) -> bool:
+        expected = (self.access.token or "").encode()
+        return hmac.compare_digest(token.encode(), expected) and bool(token)
 
 
-def _says(
-    status: int, error: str, hint: str
-) -> tuple[int, bytes, bytes, list[tuple[bytes, bytes]]]:
-    more = [(b"www-authenticate", b"Bearer")] if status == 401 else []
-    return status, b"application/json", json.dumps({"error": error, "hint": hint}).encode(), more
+def _error(status: int, error: str, hint: str) -> Response:
+    headers = {"www-authenticate": "Bearer"} if status == 401 else None
+    content = json.dumps({"error": error, "hint": hint})
+    return Response(content, status, headers, "application/json")
 
 
-def _is_same(origin: str, host: str) -> bool:
+def _is_same_origin(origin: str, host: str) -> bool:
     try:
         parts = urlsplit(origin)
     except ValueError:
@@ -155,7 +166,7 @@ def _is_address(name: str) -> bool:
     return True
 
 
-def _bearer(header: str) -> str:
+def _bearer_token(header: str) -> str:
     kind, _, token = header.partition(" ")
     return token.strip() if kind.lower() == "bearer" else ""
 
@@ -164,7 +175,6 @@ def _cookie_name(port: int) -> str:
     return f"headstart-{port}"  # browsers share cookies between the ports of a machine
 
 
-def _cookie(header: str, port: int) -> str:
-    return cookie_parser(header).get(
-        _cookie_name(port), ""
-    )  # the standard library's gives up at another program's odd cookie
+def _cookie_token(header: str, port: int) -> str:
+    # The parser of the standard library stops at a malformed cookie of another program.
+    return cookie_parser(header).get(_cookie_name(port), "")

@@ -1,4 +1,4 @@
-"""One thread that answers requests, as many at once as have come in meanwhile."""
+"""A worker thread that answers requests in batches."""
 
 from __future__ import annotations
 
@@ -9,92 +9,92 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
-Question = TypeVar("Question")
-Answer = TypeVar("Answer")
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
-class Busy(Exception):
-    """As many questions wait as may."""
+class QueueFull(Exception):
+    """Too many requests are waiting."""
 
 
-class Worker(Generic[Question, Answer]):
-    """Puts the questions of many tasks to one function, in batches.
+class BatchWorker(Generic[Item, Result]):
+    """Process the items of many tasks with one function, in batches.
 
-    Nobody waits for a batch to fill: the first question starts at once, and those that come while it is answered are the next
-    batch. So one client alone has no delay, and a crowd has large batches.
+    No item waits for a batch to fill. The first one is processed immediately, and those that arrive
+    meanwhile form the next batch. A single client has no delay, and many clients get large batches.
 
     Args:
-        answer: called in the worker's thread with 1 to `most_at_once` questions; one answer each. What it raises, all of
-            them raise.
-        most_at_once: the largest batch.
-        longest_queue: questions that may wait.
+        process: Called in the worker's thread with 1 to `largest_batch` items. It returns one
+            result per item. If it raises an exception, all of them raise it.
+        largest_batch: The largest number of items per call.
+        longest_queue: The largest number of waiting items.
     """
 
     def __init__(
         self,
-        answer: Callable[[list[Question]], Sequence[Answer]],
-        most_at_once: int,
+        process: Callable[[list[Item]], Sequence[Result]],
+        largest_batch: int,
         longest_queue: int,
     ) -> None:
-        self._answer, self._most_at_once = answer, most_at_once
-        self._queue: queue.Queue[tuple[Question, asyncio.Future[Answer]] | None] = queue.Queue(
+        self._process, self._largest_batch = process, largest_batch
+        self._queue: queue.Queue[tuple[Item, asyncio.Future[Result]] | None] = queue.Queue(
             longest_queue
         )
         self._thread = threading.Thread(target=self._run, daemon=True, name="headstart-worker")
         self._thread.start()
 
-    async def ask(self, question: Question) -> Answer:
-        """The answer to one question.
+    async def submit(self, item: Item) -> Result:
+        """Return the result for one item.
 
         Raises:
-            Busy: the queue is full.
+            QueueFull: Too many items are waiting.
         """
-        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         try:
-            self._queue.put_nowait((question, future))
+            self._queue.put_nowait((item, future))
         except queue.Full:
-            raise Busy from None
+            raise QueueFull from None
         return await future
 
     def close(self) -> None:
-        """Answer what waits, then end the thread."""
+        """Process what is waiting, then end the thread."""
         self._queue.put(None)
         self._thread.join()
 
     def _run(self) -> None:
         while (first := self._queue.get()) is not None:
             batch, is_last = [first], False
-            while len(batch) < self._most_at_once and not self._queue.empty():
-                following = self._queue.get()  # this thread alone takes from the queue
+            while len(batch) < self._largest_batch and not self._queue.empty():
+                following = self._queue.get()  # no other thread takes items from the queue
                 if following is None:
                     is_last = True
                     break
                 batch.append(following)
-            self._reply(
-                [(question, future) for question, future in batch if not future.cancelled()]
+
+            self._process_batch(
+                [(item, future) for item, future in batch if not future.cancelled()]
             )
             if is_last:
                 return
 
-    def _reply(self, batch: list[tuple[Question, asyncio.Future[Answer]]]) -> None:
+    def _process_batch(self, batch: list[tuple[Item, asyncio.Future[Result]]]) -> None:
         if not batch:
             return
         futures = [future for _, future in batch]
         try:
-            answers: Sequence[Answer] | Exception = self._answer(
-                [question for question, _ in batch]
-            )
+            results: Sequence[Result] | Exception = self._process([item for item, _ in batch])
         except Exception as error:
-            answers = error
-        with contextlib.suppress(RuntimeError):  # the loop has ended: nobody waits any more
-            futures[0].get_loop().call_soon_threadsafe(_deliver, futures, answers)
+            results = error
+        # A RuntimeError means that the event loop has ended. Then nobody is waiting.
+        with contextlib.suppress(RuntimeError):
+            futures[0].get_loop().call_soon_threadsafe(_deliver, futures, results)
 
 
-def _deliver(futures: list[asyncio.Future[Answer]], answers: Sequence[Answer] | Exception) -> None:
+def _deliver(futures: list[asyncio.Future[Result]], results: Sequence[Result] | Exception) -> None:
     for place, future in enumerate(futures):
-        if future.done():  # its client has gone
+        if future.done():  # its client has disconnected
             continue
-        if isinstance(answers, Exception):
-            future.set_exception(answers)
+        if isinstance(results, Exception):
+            future.set_exception(results)
         else:
-            future.set_result(answers[place])
+            future.set_result(results[place])

@@ -1,4 +1,4 @@
-"""A request's body, within limits that hold while it comes in; and the image in it."""
+"""Request bodies: reading them within limits, and finding the image in them."""
 
 from __future__ import annotations
 
@@ -17,22 +17,24 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
 BUSY = ("the server is busy.", "Try again in a second.")
-_MOST_COMMAS = 2  # in JSON: one between its keys, one in the image's data: address
+_MOST_COMMAS = 2  # in JSON: one between its keys, one in the data: address of the image
+_JSON_EXAMPLE = 'Send {"image": "<base64>"}.'
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What one client, and all of them together, may take.
+    """Limits on the resources of one client, and of all clients together.
 
     Attributes:
-        body_bytes: of one request; a photograph of a telephone has 3 to 15 MB.
-        body_seconds: within which all of it must have come.
-        held_bytes: of all bodies that are in memory at once.
-        waiting: requests that may wait for a prediction.
-        explaining: requests that may wait for an explanation.
-        decoding: images that may be at their decoder, or wait for it.
-        answer_seconds: from the whole body to the answer; after which a client is told to come back.
-        caps: what an image may ask of its decoder.
+        body_bytes: Size of one body. A photograph from a phone has 3 to 15 MB.
+        body_seconds: Time in which a body must arrive.
+        held_bytes: Size of all bodies that are in memory at the same time.
+        waiting: Requests that may wait for a prediction.
+        explaining: Requests that may wait for an explanation.
+        decoding: Images that may be decoded, or wait for it, at the same time.
+        answer_seconds: Time from the complete body to the answer. After that, a client is asked to
+            try again.
+        image: Limits for the decoder of one image.
     """
 
     body_bytes: int = 20 << 20
@@ -42,36 +44,50 @@ class Limits:
     explaining: int = 8
     decoding: int = 64
     answer_seconds: float = 30.0
-    caps: ImageLimits = field(default_factory=ImageLimits)
+    image: ImageLimits = field(default_factory=ImageLimits)
 
 
-class Refused(Exception):
-    """A request that gets no answer: status, what was found, what to do. `ends` the connection where a body may still come in."""
+class RequestError(Exception):
+    """A request that cannot be answered.
 
-    def __init__(self, status: int, error: str, hint: str = "", *, ends: bool = False) -> None:
+    Args:
+        status: HTTP status.
+        error: What is wrong.
+        hint: What to do.
+        closes: Close the connection, because the rest of a body may still arrive.
+    """
+
+    def __init__(self, status: int, error: str, hint: str = "", *, closes: bool = False) -> None:
         super().__init__(error)
-        self.status, self.error, self.hint, self.ends = status, error, hint, ends
+        self.status, self.error, self.hint, self.closes = status, error, hint, closes
 
 
-class Sent(NamedTuple):
-    """An image as a client sent it: the content of a file, and whether it is a drawing, to be placed as MNIST was made."""
+class SentImage(NamedTuple):
+    """An image as a client sent it.
+
+    Attributes:
+        content: The content of an image file.
+        is_drawing: Whether it is a drawing, to be scaled and centred like the images of MNIST.
+    """
 
     content: bytes
     is_drawing: bool
 
 
-class Bodies:
-    """Reads bodies, and counts what all of them hold."""
+class BodyReader:
+    """Reads request bodies and limits their size in memory."""
 
     def __init__(self, limits: Limits) -> None:
-        self.limits, self._held = limits, 0
+        self.limits = limits
+        self._held_bytes = 0
 
     @asynccontextmanager
     async def read(self, request: Request) -> AsyncIterator[bytes]:
-        """The whole body, which counts as held while the block runs.
+        """Read a complete body. It counts as held until the block ends.
 
         Raises:
-            Refused: too large (413), too slow (408), too many at once (503), or none (400).
+            RequestError: The body is empty (400), slow (408) or too large (413), or too many are in
+                memory (503).
         """
         announced = request.headers.get("content-length", "0")
         if announced.isdigit() and int(announced) > self.limits.body_bytes:
@@ -80,14 +96,14 @@ class Bodies:
         try:
             await self._fill(body, request)
             if not body:
-                raise Refused(
+                raise RequestError(
                     400,
                     "the body is empty.",
-                    "Send an image file's bytes, or JSON with base64 in `image`.",
+                    "Send the bytes of an image file, or JSON with base64 in `image`.",
                 )
             yield bytes(body)
         finally:
-            self._held -= len(body)
+            self._held_bytes -= len(body)
 
     async def _fill(self, body: bytearray, request: Request) -> None:
         limits = self.limits
@@ -95,59 +111,69 @@ class Bodies:
             async with asyncio.timeout(limits.body_seconds):
                 async for chunk in request.stream():
                     body += chunk
-                    self._held += len(chunk)
+                    self._held_bytes += len(chunk)
                     if len(body) > limits.body_bytes:
                         raise self._too_large()
-                    if self._held > limits.held_bytes:
-                        raise Refused(503, *BUSY, ends=True)
+                    if self._held_bytes > limits.held_bytes:
+                        raise RequestError(503, *BUSY, closes=True)
         except TimeoutError:
-            raise Refused(
-                408, f"the body did not arrive within {limits.body_seconds:g} seconds.", ends=True
-            ) from None
+            message = f"the body did not arrive within {limits.body_seconds:g} seconds."
+            raise RequestError(408, message, closes=True) from None
 
-    def _too_large(self) -> Refused:
-        most = self.limits.body_bytes / (1 << 20)
-        return Refused(
-            413, f"the body is larger than {most:g} MiB.", "Send a smaller image.", ends=True
-        )
+    def _too_large(self) -> RequestError:
+        limit = self.limits.body_bytes / (1 << 20)
+        message = f"the body is larger than {limit:g} MiB."
+        return RequestError(413, message, "Send a smaller image.", closes=True)
 
 
-def image_in(body: bytes, content_type: str) -> Sent:
-    """The image in a body: raw whatever its type is called, unless the type is JSON.
+def parse_image(body: bytes, content_type: str) -> SentImage:
+    """Return the image in a body.
+
+    A body is the content of an image file, whatever its content type is, unless that is JSON or a
+    form.
 
     Raises:
-        Refused: multipart (415), or JSON without an image (400).
+        RequestError: The body is a form (415), or JSON without an image (400).
     """
     kind = content_type.partition(";")[0].strip().lower()
     if kind.startswith("multipart/"):
-        raise Refused(
+        raise RequestError(
             415,
-            "forms are not read.",
-            "Send the image file's bytes as the body: curl --data-binary @image.png",
+            "forms are not supported.",
+            "Send the bytes of the image file as the body: curl --data-binary @image.png",
         )
     if kind != "application/json":
-        return Sent(body, is_drawing=False)
-    wanted = 'Send {"image": "<base64>"}.'
-    # Small bodies of many parts unfold to objects fifty times their size; base64 and its data: address have none of these signs.
+        return SentImage(body, is_drawing=False)
+    return _parse_json(body)
+
+
+def _parse_json(body: bytes) -> SentImage:
+    # A small body with many parts becomes objects of fifty times its size. Base64 and its data:
+    # address do not contain these characters.
     if b"[" in body or body.count(b"{") > 1 or body.count(b",") > _MOST_COMMAS:
-        raise Refused(400, "the JSON holds more than an image and whether it is a drawing.", wanted)
-    try:
-        given = json.loads(body)
-    except ValueError:
-        raise Refused(400, "the body is not JSON, as its type says.", wanted) from None
-    if not isinstance(given, dict) or not isinstance(given.get("image"), str):
-        raise Refused(400, "the JSON has no text called image.", wanted)
-    unknown = sorted(given.keys() - {"image", "drawing"})
-    if unknown or not isinstance(given.get("drawing", False), bool):
-        raise Refused(
-            400,
-            f"{unknown[0]!r} is no key here." if unknown else "drawing is neither true nor false.",
-            wanted,
+        raise RequestError(
+            400, "invalid JSON: expected only the keys image and drawing.", _JSON_EXAMPLE
         )
-    text = given["image"]
+    try:
+        content = json.loads(body)
+    except ValueError:
+        raise RequestError(
+            400, "the body is not JSON, although its content type is.", _JSON_EXAMPLE
+        ) from None
+
+    if not isinstance(content, dict) or not isinstance(content.get("image"), str):
+        raise RequestError(400, "invalid JSON: expected a string in image.", _JSON_EXAMPLE)
+    unknown = sorted(content.keys() - {"image", "drawing"})
+    if unknown:
+        raise RequestError(400, f"invalid JSON: unknown key {unknown[0]!r}.", _JSON_EXAMPLE)
+    is_drawing = content.get("drawing", False)
+    if not isinstance(is_drawing, bool):
+        raise RequestError(400, "invalid drawing: expected true or false.", _JSON_EXAMPLE)
+
+    text = content["image"]
     if text.startswith("data:"):
         text = text.partition(",")[2]
     try:
-        return Sent(base64.b64decode(text, validate=True), given.get("drawing", False))
+        return SentImage(base64.b64decode(text, validate=True), is_drawing)
     except (binascii.Error, ValueError):
-        raise Refused(400, "image is not base64.", wanted) from None
+        raise RequestError(400, "invalid image: expected base64.", _JSON_EXAMPLE) from None

@@ -1,4 +1,4 @@
-"""What a server says of its model: the facts that its run left, and what can be done with it."""
+"""The model card: the facts that `/model` and the page show."""
 
 from __future__ import annotations
 
@@ -9,58 +9,72 @@ from typing import Any
 from headstart import store
 from headstart.classifier import Classifier
 from headstart.deploy._model import Model
-from headstart.deploy.server._drawing import LEAST_SIDE_WITH_MARGIN_PX, can_be_drawn
+from headstart.deploy.server._drawing import SMALLEST_WITH_MARGIN_PX, accepts_drawings
 from headstart.models.recipes import are_characters
 
 
-def card(run: Path, model: Model) -> dict[str, Any]:
-    """The card as plain values; what the run's folder does not hold, as where its classifier alone was copied, is null.
+def model_card(run: Path, model: Model) -> dict[str, Any]:
+    """Return the card as plain values.
+
+    Facts that are not in the run folder are null, for example if only the classifier was copied.
 
     Returns:
-        `run`, `model`, `classes`, `image_shape`, `resize`, `parameters`, `seed`, `epochs`, `data` (`name`, `train_images`),
-        `test` and `validation` (`accuracy`, `interval`, `n`), `drawing` ("mnist", "box" or null), `explains`.
+        `run`, `model`, `classes`, `image_shape`, `resize`, `parameters`, `seed`, `epochs`, `data`
+        (`name`, `train_images`), `test` and `validation` (`accuracy`, `interval`, `n`), `drawing`
+        ("mnist", "box" or null), `explains`.
     """
-    metrics, data = (
-        store.read_json_or(run / name, {}) if run.is_dir() else {}
-        for name in ("metrics.json", "data.json")
-    )
-    known = model.metadata.training if isinstance(model, Classifier) else None
-    train = (data.get("parts") or {}).get("train") or {}
+    metrics, data = {}, {}
+    if run.is_dir():
+        metrics = store.read_json_or(run / "metrics.json", {})
+        data = store.read_json_or(run / "data.json", {})
+    name = metrics.get("model")
+    epochs = metrics.get("epochs")
+    dataset = data.get("name")
+    train_images = ((data.get("parts") or {}).get("train") or {}).get("images")
+    test_accuracy = validation_accuracy = None
+
+    # A classifier knows its own training, also without the rest of its run.
+    if isinstance(model, Classifier):
+        name = model.recipe.model
+        training = model.metadata.training
+        if training is not None:
+            epochs = training.epochs
+            dataset, train_images = training.dataset, training.train_images
+            test_accuracy = training.test_accuracy
+            validation_accuracy = training.validation_accuracy
+
     return {
         "run": run.name or str(run),
-        "model": model.recipe.model if isinstance(model, Classifier) else metrics.get("model"),
+        "model": name,
         "classes": list(model.class_names),
         "image_shape": list(model.image_shape),
         "resize": model.preprocessing.resize,
         "parameters": metrics.get("parameters"),
         "seed": metrics.get("seed"),
-        "epochs": known.epochs if known else metrics.get("epochs"),
-        "data": {
-            "name": known.dataset if known else data.get("name"),
-            "train_images": known.train_images if known else train.get("images"),
-        },
-        "test": _score(metrics.get("test"), known.test_accuracy if known else None),
-        "validation": _score(
-            metrics.get("validation"), known.validation_accuracy if known else None
-        ),
-        "drawing": _drawing(model),
-        "explains": isinstance(model, Classifier)
-        and importlib.util.find_spec("captum") is not None,
+        "epochs": epochs,
+        "data": {"name": dataset, "train_images": train_images},
+        "test": _scores(metrics.get("test"), test_accuracy),
+        "validation": _scores(metrics.get("validation"), validation_accuracy),
+        "drawing": _drawing_kind(model),
+        "explains": isinstance(model, Classifier) and _is_captum_installed(),
     }
 
 
-def _drawing(model: Model) -> str | None:
-    if not can_be_drawn(model.image_shape):
-        return None
-    return (
-        "mnist"
-        if are_characters(model.class_names)
-        and min(model.image_shape[:2]) >= LEAST_SIDE_WITH_MARGIN_PX
-        else "box"
-    )
+def _is_captum_installed() -> bool:
+    return importlib.util.find_spec("captum") is not None
 
 
-def _score(found: dict[str, Any] | None, known: float | None) -> dict[str, Any] | None:
-    if found is None and known is None:
+def _drawing_kind(model: Model) -> str | None:
+    """Return how drawings are placed: "mnist" with a margin, "box" without, None if refused."""
+    if not accepts_drawings(model.image_shape):
         return None
-    return {key: (found or {"accuracy": known}).get(key) for key in ("accuracy", "interval", "n")}
+    has_margin = min(model.image_shape[:2]) >= SMALLEST_WITH_MARGIN_PX
+    return "mnist" if has_margin and are_characters(model.class_names) else "box"
+
+
+def _scores(metrics: dict[str, Any] | None, accuracy: float | None) -> dict[str, Any] | None:
+    """Return the scores of a split, or only its accuracy if there are no metrics."""
+    if metrics is None and accuracy is None:
+        return None
+    scores = metrics or {"accuracy": accuracy}
+    return {key: scores.get(key) for key in ("accuracy", "interval", "n")}

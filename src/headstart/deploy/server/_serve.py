@@ -1,4 +1,4 @@
-"""A run behind a socket, until somebody stops it."""
+"""Serving a model on a socket until a signal stops the server."""
 
 from __future__ import annotations
 
@@ -23,88 +23,99 @@ from headstart import progress
 from headstart.deploy._model import open_model
 from headstart.deploy.server._access import LOOPBACK_NAMES, Access
 from headstart.deploy.server._app import make_app
-from headstart.deploy.server._card import card
+from headstart.deploy.server._card import model_card
 from headstart.errors import InputError, ResourceError, Stopped
 from headstart.signals import listening
 
-HEAD_SECONDS = (
-    10.0  # within which a connection must send a request's head; also how long an idle one is kept
-)
-REQUEST_SECONDS = 60.0  # from then until its answer has gone out
-LEAST_TOKEN = 16  # characters
+# Time for the head of a request. Idle connections are kept as long.
+HEAD_SECONDS = 10.0
+# Time from the head of a request until its response is sent.
+REQUEST_SECONDS = 60.0
+SHORTEST_TOKEN = 16  # characters
 _CONNECTIONS = 512
-_GRACE_SECONDS = 10  # for answers under way when the server is asked to stop
+_GRACE_SECONDS = 10  # for responses in progress when the server is asked to stop
 
 
 @dataclass(frozen=True)
 class Address:
-    """Where the server listens; `token` is what clients must show, None for none."""
+    """Where the server listens, and the token that clients must send (None if they need none)."""
 
     url: str
     token: str | None
 
 
-class Punctual(H11Protocol):
-    """Uvicorn's HTTP with a deadline for each step: it has none for a head that drips in, or an answer that nobody fetches."""
+class ProtocolWithDeadlines(H11Protocol):
+    """The HTTP protocol of Uvicorn with deadlines.
+
+    Uvicorn itself has none for a head that arrives slowly, or for a response that a client does not
+    read.
+    """
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._since = self.loop.time()
-        self._seen: RequestResponseCycle | None = None
-        self.loop.call_later(1.0, self._look)
+        self._last_cycle: RequestResponseCycle | None = None
+        self.loop.call_later(1.0, self._check_deadline)
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
-        if self.cycle is not self._seen:
-            self._since, self._seen = self.loop.time(), self.cycle
+        if self.cycle is not self._last_cycle:
+            self._since, self._last_cycle = self.loop.time(), self.cycle
 
     def on_response_complete(self) -> None:
         self._since = self.loop.time()
         super().on_response_complete()
 
-    def _look(self) -> None:
+    def _check_deadline(self) -> None:
         if self.transport.is_closing():
             return
         is_busy = self.cycle is not None and not self.cycle.response_complete
-        if self.loop.time() - self._since > (REQUEST_SECONDS if is_busy else HEAD_SECONDS):
+        limit = REQUEST_SECONDS if is_busy else HEAD_SECONDS
+        if self.loop.time() - self._since > limit:
             self.transport.abort()
             return
-        self.loop.call_later(1.0, self._look)
+        self.loop.call_later(1.0, self._check_deadline)
 
 
 def serve(
     run: Path, *, host: str, port: int, allow_hosts: tuple[str, ...] = (), as_json: bool = False
 ) -> None:
-    """Answer requests about images until SIGINT or SIGTERM; requests under way are answered first.
+    """Serve a model until SIGINT or SIGTERM. Requests in progress are answered first.
 
     Args:
-        run: folder of a finished run, or an exported `.onnx` file (without explanations).
-        host: address or name to listen on. Beyond loopback a token is made, or taken from HEADSTART_TOKEN, and printed once.
-        port: 0 for any free one.
-        allow_hosts: further names under which clients may address the server, such as a proxy's; they need a token as well.
-        as_json: print where it listens as one JSON object on stdout, not as a sentence.
+        run: The folder of a finished run, or an exported `.onnx` file (without explanations).
+        host: Address or name to listen on. If it is not a loopback address, clients need a token.
+            It is taken from HEADSTART_TOKEN, or created, and printed once.
+        port: 0 for any free port.
+        allow_hosts: More names by which clients may address the server, such as that of a proxy.
+            With any, clients need a token.
+        as_json: Print the address as one JSON object on stdout instead of a sentence.
 
     Raises:
-        Stopped: by a signal, which is how it ends.
-        InputError: no run there, no such host, or a token too short. ResourceError: the port is taken or forbidden.
+        Stopped: A signal stopped the server. This is how it ends.
+        InputError: There is no such run or host, or the token is too short.
+        ResourceError: The port is in use or forbidden.
     """
-    access = access_for(host, allow_hosts)
+    access = access_rules(host, allow_hosts)
     model = open_model(run)
-    with _bound(host, port) as listener, listening() as stop:
+    with _open_socket(host, port) as listener, listening() as stop:
         address = Address(_url(host, listener.getsockname()[1]), access.token)
-        warnings.filterwarnings("ignore", module="PIL")  # odd metadata in what strangers send
+        warnings.filterwarnings("ignore", module="PIL")  # odd metadata in untrusted images
         logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
-        server = uvicorn.Server(configured(make_app(model, card(run, model), access)))
+        server = uvicorn.Server(uvicorn_config(make_app(model, model_card(run, model), access)))
         _announce(run, address, as_json)
         server.run([listener])
     raise Stopped(stop.signum or 2, "stopped serving.")
 
 
-def access_for(host: str, allow_hosts: tuple[str, ...]) -> Access:
-    """Who is let in: without a token nobody but this machine, and nobody where a proxy may bring others to it.
+def access_rules(host: str, allow_hosts: tuple[str, ...]) -> Access:
+    """Return the access rules of a server.
+
+    Without a token, only this machine may use it. If other names are allowed, a proxy may forward
+    requests of others, so that a token is needed as well.
 
     Raises:
-        InputError: HEADSTART_TOKEN is too short.
+        InputError: HEADSTART_TOKEN is invalid.
     """
     is_local = _is_loopback(host)
     names = {*LOOPBACK_NAMES, host.lower(), *(name.lower() for name in allow_hosts)}
@@ -117,11 +128,14 @@ def access_for(host: str, allow_hosts: tuple[str, ...]) -> Access:
     )
 
 
-def configured(app: ASGIApp) -> uvicorn.Config:
-    """Uvicorn's settings: our deadlines, a bound on connections, no log of addresses (they may hold a token)."""
+def uvicorn_config(app: ASGIApp) -> uvicorn.Config:
+    """Return the settings of Uvicorn: deadlines, a limit on connections, no access log.
+
+    Addresses may contain the token, so they are not logged.
+    """
     return uvicorn.Config(
         app,
-        http=Punctual,
+        http=ProtocolWithDeadlines,
         ws="none",
         log_config=None,
         access_log=False,
@@ -135,32 +149,35 @@ def configured(app: ASGIApp) -> uvicorn.Config:
 def _announce(run: Path, address: Address, as_json: bool) -> None:
     page = f"{address.url}?token={address.token}" if address.token else address.url
     if as_json:
-        about: dict[str, Any] = {
+        content: dict[str, Any] = {
             "run": str(run),
             "url": address.url,
             "token": address.token,
             "page": page,
         }
-        print(json.dumps(about, ensure_ascii=False), flush=True)
+        print(json.dumps(content, ensure_ascii=False), flush=True)
         return
     print(f"Serving {run} at {page}", flush=True)
     if address.token:
-        print("Programs send the header: Authorization: Bearer", address.token, flush=True)
-    progress.say("Ctrl-C stops it.")
+        print("Programs must send the header: Authorization: Bearer", address.token, flush=True)
+    progress.say("Press Ctrl-C to stop the server.")
 
 
 def _token(*, is_needed: bool) -> str | None:
-    given = os.environ.get("HEADSTART_TOKEN", "")
-    if given and (
-        len(given) < LEAST_TOKEN
-        or not given.isascii()
-        or not all(char.isalnum() or char in "-_." for char in given)
-    ):
+    """Return the token of HEADSTART_TOKEN, or a new one if none is set but one is needed."""
+    token = os.environ.get("HEADSTART_TOKEN", "")
+    if token and not _is_strong(token):
         raise InputError(
-            f"HEADSTART_TOKEN has {len(given)} characters, but wanted are at least {LEAST_TOKEN} letters, digits, and - _ .",
-            "Leave it out to have one made.",
+            f"invalid HEADSTART_TOKEN: expected at least {SHORTEST_TOKEN} characters, each a "
+            f"letter, a digit or one of - _ . (got {len(token)} characters).",
+            "Unset it to create a token automatically.",
         )
-    return given or (secrets.token_urlsafe(24) if is_needed else None)
+    return token or (secrets.token_urlsafe(24) if is_needed else None)
+
+
+def _is_strong(token: str) -> bool:
+    has_valid_characters = all(char.isalnum() or char in "-_." for char in token)
+    return len(token) >= SHORTEST_TOKEN and token.isascii() and has_valid_characters
 
 
 def _is_loopback(host: str) -> bool:
@@ -172,49 +189,54 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-def _bound(host: str, port: int) -> socket.socket:
-    """A socket that listens."""
+def _open_socket(host: str, port: int) -> socket.socket:
+    """Return a socket that listens."""
     if not 0 <= port <= 65535:
         raise InputError(
-            f"--port is {port}, but wanted is one from 0 to 65535.",
-            "Example: --port 8000; 0 takes any free one.",
+            f"invalid --port: expected a number from 0 to 65535, got {port}.",
+            "Example: --port 8000, or --port 0 for any free port.",
         )
     try:
-        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[
-            0
-        ][0]
-        bound = socket.create_server((host, port), family=family, backlog=512)
-        # Connections inherit it. asyncio sets it on sockets of its own only, and without it a body waits 40 ms behind its head
-        # for the client's acknowledgement (Nagle's algorithm and delayed acknowledgements).
-        bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return bound
+        addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        family = addresses[0][0]
+        listener = socket.create_server((host, port), family=family, backlog=512)
+        # Connections inherit this option. asyncio sets it only on its own sockets. Without it, a
+        # body waits 40 ms behind its head for the client's acknowledgement (Nagle's algorithm and
+        # delayed acknowledgements).
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return listener
     except socket.gaierror as error:
         raise InputError(
-            f"--host is '{host}', which is no address of this machine: {error.strerror}.",
+            f"invalid --host: expected an address of this machine, got '{host}' "
+            f"({error.strerror}).",
             "Example: --host 127.0.0.1",
         ) from error
     except OSError as error:
-        hints = {
-            errno.EADDRINUSE: (
-                f"port {port} is taken by another program.",
-                "Give another --port, or --port 0 for any free one.",
-            ),
-            errno.EACCES: (
-                f"port {port} needs the rights of the administrator.",
-                "Give a --port from 1024 on.",
-            ),
-            errno.EADDRNOTAVAIL: (
-                f"'{host}' is no address of this machine.",
-                "--host 0.0.0.0 listens on all of them.",
-            ),
-        }
-        message, hint = hints.get(
-            error.errno or 0,
-            (f"cannot listen on {host}, port {port}: {error.strerror}.", "Give another --port."),
-        )
-        raise ResourceError(message, hint) from error
+        raise _cannot_listen(error, host, port) from error
+
+
+def _cannot_listen(error: OSError, host: str, port: int) -> ResourceError:
+    match error.errno:
+        case errno.EADDRINUSE:
+            return ResourceError(
+                f"port {port} is used by another program.",
+                "Choose another --port, or --port 0 for any free port.",
+            )
+        case errno.EACCES:
+            return ResourceError(
+                f"port {port} needs administrator rights.", "Choose a --port of 1024 or more."
+            )
+        case errno.EADDRNOTAVAIL:
+            return ResourceError(
+                f"'{host}' is not an address of this machine.",
+                "Use --host 0.0.0.0 to listen on all addresses.",
+            )
+        case _:
+            return ResourceError(
+                f"cannot listen on {host}, port {port}: {error.strerror}.", "Choose another --port."
+            )
 
 
 def _url(host: str, port: int) -> str:
-    name = {"0.0.0.0": socket.gethostname(), "::": socket.gethostname()}.get(host, host)
+    name = socket.gethostname() if host in ("0.0.0.0", "::") else host
     return f"http://[{name}]:{port}/" if ":" in name else f"http://{name}:{port}/"

@@ -1,0 +1,143 @@
+"""Serialisation of a classifier as ONNX or as a `torch.export` program, and how to run it."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.export import Dim
+
+from headstart import progress
+from headstart.classifier import Classifier, describe_classifier
+from headstart.deploy.export._network import Network
+from headstart.deploy.export._onnx import INPUT, OUTPUTS, missing_packages, open_session
+from headstart.deploy.export._parity import Outputs, PredictFunction
+
+OPSET = 20
+
+
+def to_onnx(classifier: Classifier) -> bytes:
+    """Return the content of an ONNX file.
+
+    Raises:
+        ResourceError: The packages for ONNX are not installed.
+    """
+    try:
+        import onnxscript  # noqa: F401  # torch's exporter needs it, with a less clear error
+    except ImportError:
+        raise missing_packages() from None
+
+    progress.say("translating the network to ONNX")
+    with _quiet():
+        exported = torch.onnx.export(
+            _program(classifier),
+            input_names=[INPUT],
+            output_names=list(OUTPUTS),
+            opset_version=OPSET,
+            external_data=False,
+            dynamo=True,
+            verbose=False,
+        )
+    assert exported is not None
+    model = exported.model_proto
+    _remove_notes(model.graph)
+    for key, value in _metadata(classifier).items():
+        model.metadata_props.add(key=key, value=value)
+    content: bytes = model.SerializeToString()
+    return content
+
+
+def to_torch(classifier: Classifier) -> bytes:
+    """Return the content of a `torch.export` program."""
+    program = _program(classifier)
+    program.example_inputs = None  # torch would write them as a pickle
+    files = {f"{key}.txt": value for key, value in _metadata(classifier).items()}
+    buffer = io.BytesIO()
+    with _quiet():
+        torch.export.save(program, buffer, extra_files=files)
+    return buffer.getvalue()
+
+
+def predict_with_onnx(content: bytes, name: str) -> PredictFunction:
+    """Return a function that predicts with the content of an ONNX file."""
+    session = open_session(content, name)
+
+    def predict(images: NDArray[np.uint8]) -> Outputs:
+        probabilities, energy_scores = session.run(list(OUTPUTS), {INPUT: images})
+        return Outputs(probabilities, energy_scores)
+
+    return predict
+
+
+def predict_with_torch(content: bytes) -> PredictFunction:
+    """Return a function that predicts with the content of a `torch.export` program."""
+    with _quiet():
+        network = torch.export.load(io.BytesIO(content)).module()
+
+    def predict(images: NDArray[np.uint8]) -> Outputs:
+        with torch.no_grad():
+            probabilities, energy_scores = network(torch.from_numpy(images))
+        return Outputs(probabilities.numpy(), energy_scores.numpy())
+
+    return predict
+
+
+def _program(classifier: Classifier) -> torch.export.ExportedProgram:
+    """Return the classifier as a graph that accepts any number of images."""
+    height, width, channels = classifier.image_shape
+    images = torch.zeros(2, height, width, channels, dtype=torch.uint8)
+    with torch.no_grad():
+        program = torch.export.export(
+            Network(classifier).eval(), (images,), dynamic_shapes={"images": {0: Dim("batch")}}
+        )
+    for node in program.graph.nodes:
+        node.meta.pop("stack_trace", None)  # it names files of this machine
+    return program
+
+
+def _remove_notes(graph: Any) -> None:
+    """Remove notes that name files of this machine, and call the first dimension `batch`."""
+    for item in (graph, *graph.node, *graph.input, *graph.output, *graph.initializer):
+        del item.metadata_props[:]
+        item.doc_string = ""
+    del graph.value_info[:]  # intermediate shapes, which runtimes infer
+    for value in (*graph.input, *graph.output):
+        value.type.tensor_type.shape.dim[0].dim_param = "batch"
+
+
+def _metadata(classifier: Classifier) -> dict[str, str]:
+    """Return what a program needs besides the network; values are JSON or plain text."""
+    description = describe_classifier(classifier)
+    ood = classifier.metadata.ood_threshold
+    training = description.training
+    return {
+        "headstart": description.headstart,
+        "format": str(description.format),
+        "model": description.model,
+        "class_names": json.dumps(description.class_names, ensure_ascii=False),
+        "image_shape": json.dumps(description.image_shape),
+        "preprocessing": description.preprocessing.model_dump_json(),
+        "temperature": json.dumps(classifier.metadata.temperature),
+        "unfamiliar_below": json.dumps(None if ood is None else ood.threshold),
+        "training": "null" if training is None else training.model_dump_json(),
+    }
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Hide warnings and logs of the exporters: the parity check covers what matters to a user."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        logging.disable(logging.WARNING)
+        try:
+            yield
+        finally:
+            logging.disable(logging.NOTSET)

@@ -1,0 +1,153 @@
+"""The service behind the routes: decoding of images, batched predictions, explanations."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+import numpy as np
+from fastapi import Request
+from numpy.typing import NDArray
+
+from headstart.classifier import Classifier
+from headstart.data import count_untrusted_pixels, data_uri, read_untrusted_image
+from headstart.deploy._explain import explain
+from headstart.deploy._model import Model
+from headstart.deploy.server._batching import BatchWorker, QueueFull
+from headstart.deploy.server._body import BodyReader, Limits, RequestError, SentImage, parse_image
+from headstart.deploy.server._drawing import place_drawing
+from headstart.machine import usable_cores
+
+LARGEST_BATCH = 32  # images per prediction
+_MOST_DECODERS = 4
+# Smaller images are decoded faster than they are handed to a thread and back (benchmarks/serve.md).
+_SMALL_BYTES, _SMALL_PIXELS = 1 << 14, 1 << 16
+Pixels = NDArray[np.uint8]
+Answer = TypeVar("Answer")
+
+
+class Service:
+    """A model behind its queues, shared by all routes.
+
+    Attributes:
+        model: The model that predicts.
+        card: The facts about it.
+        limits: Limits on the resources of clients.
+        predictions: Maps an image to the JSON of its prediction.
+        explanations: Maps (image, class name or None) to the JSON of its explanation; None if the
+            model cannot be explained. It uses a copy of the model, so that predictions do not wait.
+    """
+
+    predictions: BatchWorker[Pixels, dict[str, Any]]
+    explanations: BatchWorker[tuple[Pixels, str | None], dict[str, Any]] | None
+
+    def __init__(self, model: Model, card: dict[str, Any], limits: Limits) -> None:
+        self.model, self.card, self.limits = model, card, limits
+        self._bodies = BodyReader(limits)
+        self._decoders = ThreadPoolExecutor(min(_MOST_DECODERS, usable_cores()))
+        self._decoding = 0
+
+        self.explanations = None
+        if card["explains"] and isinstance(model, Classifier):
+            explain_batch = _explain_function(copy.deepcopy(model))
+            self.explanations = BatchWorker(explain_batch, 1, limits.explaining)
+
+        predict_batch = _predict_function(model)
+        for size in (1, LARGEST_BATCH):  # the first call with a batch size is slower
+            predict_batch([np.zeros(model.image_shape, np.uint8)] * size)
+        self.predictions = BatchWorker(predict_batch, LARGEST_BATCH, limits.waiting)
+
+    def close(self) -> None:
+        """Answer what is waiting, then end all threads."""
+        self.predictions.close()
+        if self.explanations:
+            self.explanations.close()
+        self._decoders.shutdown()
+
+    async def answer(
+        self, request: Request, process: Callable[[Pixels], Awaitable[Answer]]
+    ) -> Answer:
+        """Return the result of `process` for the image in a request.
+
+        Raises:
+            RequestError: The request holds no image.
+            UnreadableImage: The image cannot be decoded.
+            QueueFull: Too many requests are waiting.
+            TimeoutError: The answer took too long.
+        """
+        is_drawing = request.query_params.get("drawing", "").lower() in ("1", "true")
+        content_type = request.headers.get("content-type", "")
+        async with asyncio.timeout(None) as deadline:
+            async with self._bodies.read(request) as body:
+                loop = asyncio.get_running_loop()
+                deadline.reschedule(loop.time() + self.limits.answer_seconds)
+                if self._decoding >= self.limits.decoding:
+                    raise QueueFull
+                self._decoding += 1
+                try:
+                    pixels = await self._decode_body(body, content_type, is_drawing)
+                finally:
+                    self._decoding -= 1
+            return await process(pixels)
+
+    async def _decode_body(self, body: bytes, content_type: str, is_drawing: bool) -> Pixels:
+        """Decode a small image here, and a large one in a thread beside the event loop."""
+        if len(body) <= _SMALL_BYTES:
+            sent = parse_image(body, content_type)
+            if count_untrusted_pixels(sent.content, self.limits.image) <= _SMALL_PIXELS:
+                return self._decode(sent, is_drawing)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(
+            self._decoders, lambda: self._decode(parse_image(body, content_type), is_drawing)
+        )
+
+    def _decode(self, sent: SentImage, is_drawing: bool) -> Pixels:
+        if is_drawing or sent.is_drawing:
+            return self._decode_drawing(sent.content)
+        return read_untrusted_image(
+            sent.content,
+            self.model.image_shape,
+            self.model.preprocessing.resize,
+            self.limits.image,
+        )
+
+    def _decode_drawing(self, content: bytes) -> Pixels:
+        if self.card["drawing"] is None:
+            raise RequestError(
+                400,
+                "this model does not accept drawings: "
+                "it was not trained on small greyscale images.",
+                "Send the image without drawing.",
+            )
+        ink = 255 - read_untrusted_image(content, None, "pad", self.limits.image)[..., 0]
+        has_margin = self.card["drawing"] == "mnist"
+        drawing = place_drawing(ink, self.model.image_shape, with_margin=has_margin)
+        if drawing is None:
+            raise RequestError(400, "the drawing is empty.", "Draw with dark ink on white.")
+        return drawing
+
+
+def _predict_function(model: Model) -> Callable[[list[Pixels]], list[dict[str, Any]]]:
+    def predict_batch(images: list[Pixels]) -> list[dict[str, Any]]:
+        rows = model.predict(np.stack(images)).as_json([""] * len(images))
+        for row in rows:
+            del row["image"]  # a request has no name for its image
+        return rows
+
+    return predict_batch
+
+
+def _explain_function(
+    classifier: Classifier,
+) -> Callable[[list[tuple[Pixels, str | None]]], list[dict[str, Any]]]:
+    def explain_batch(items: list[tuple[Pixels, str | None]]) -> list[dict[str, Any]]:
+        rows = []
+        for image, label in items:
+            explanation = explain(classifier, image, label)
+            rows.append({**explanation.as_json(), "seen": data_uri(image)})
+        return rows
+
+    return explain_batch
