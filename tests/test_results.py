@@ -83,7 +83,7 @@ def test_the_module_gives_logits_whose_softmax_is_the_prediction(
 
 
 def test_the_module_refuses_images_of_another_shape(run: api.Run) -> None:
-    with pytest.raises(InputError, match=r"these images are \(1, 9, 8\)"):
+    with pytest.raises(InputError, match=r"expected \(channels, .*\(1, 8, 8\), got \(1, 9, 8\)"):
         run.module(torch.zeros(2, 1, 9, 8))
 
 

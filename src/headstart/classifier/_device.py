@@ -74,8 +74,8 @@ def self_test() -> SelfTest:
     """Compare bfloat16 with float32 on typical convolutions, forward and backward.
 
     First the results are compared, then the speed. This takes some tens of milliseconds. It uses
-    one thread and the fastest of several runs. A busy process must not change the decision, because the
-    weights of a seed depend on it.
+    one thread and the fastest of several runs. A busy process must not change the decision, because
+    the weights of a seed depend on it.
     """
     device = best_device()
     if device.type == "cuda":
