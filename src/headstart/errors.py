@@ -1,14 +1,17 @@
-"""The few exceptions of the house. Each is a decision about what happens next, and each carries its exit status."""
+"""The exceptions of Headstart, each with its exit status.
+
+An exception class stands for a decision about what happens next. There are few of them.
+"""
 
 from __future__ import annotations
 
 
 class HeadstartError(Exception):
-    """A failure we understand: what was found and wanted, then what to do next.
+    """Base class of the failures that Headstart explains to the user.
 
     Args:
-        message: what was found, and what was wanted.
-        hint: what the user can do next; printed below the message.
+        message: What is wrong: what was expected and what was found.
+        hint: What the user can do next. It is printed below the message.
     """
 
     exit_code: int = 1
@@ -23,32 +26,40 @@ class HeadstartError(Exception):
 
 
 class RunFailed(HeadstartError):
-    """A run could not go on (a non-finite loss, say). Other runs of a study may."""
+    """A run that cannot continue, for example after a non-finite loss.
+
+    The other runs of a study may still succeed.
+    """
 
     exit_code = 1
 
 
 class InputError(HeadstartError):
-    """What the user gave cannot be used: data, option, recipe or folder."""
+    """Invalid input: data, an option, a recipe or a folder that the user gave."""
 
     exit_code = 2
 
 
 class ResourceError(HeadstartError):
-    """The machine lacks something: disk space, permission to write, memory, a free lock, a source that answers."""
+    """A missing resource: disk space, a permission, memory, a lock or a download server."""
 
     exit_code = 3
 
 
 class TooLittleMemory(ResourceError):
-    """A run needs more memory than there is, or than it may have. Other runs of a study may need less."""
+    """A run that needs more memory than the machine has or allows.
+
+    The other runs of a study may need less.
+    """
 
 
 class Stopped(HeadstartError):
-    """A signal asked to stop, and what can go on later was saved.
+    """A stop requested by a signal, after everything needed to resume was saved.
 
     Args:
-        signum: the signal's number; the exit status is 128 more, as shells count.
+        signum: Number of the signal. The exit status is 128 plus this number, as in shells.
+        message: What was stopped.
+        hint: How to resume.
     """
 
     exit_code: int
@@ -63,13 +74,27 @@ class Stopped(HeadstartError):
 
 
 def suggest_name(word: str, known: list[str] | tuple[str, ...]) -> str:
-    """`did you mean 'x'?` for the known word closest to `word`, or the list of known words when none is close."""
-    found = did_you_mean(word, known)
-    return found[2:] if found != "." else "known: " + ", ".join(known)
+    """Return a hint for an unknown name: `did you mean 'x'?`, or the list of known names.
+
+    Args:
+        word: The unknown name.
+        known: The known names. All are listed when none of them is similar to `word`.
+    """
+    suggestion = did_you_mean(word, known)
+    if suggestion == ".":
+        return "known: " + ", ".join(known)
+    return suggestion.removeprefix(": ")
 
 
 def did_you_mean(word: str, known: list[str] | tuple[str, ...]) -> str:
-    """`: did you mean 'x'?`, or a full stop when none is close: for a message whose hint lists the known words."""
+    """Return the end of a message about an unknown name: `: did you mean 'x'?`, or a full stop.
+
+    It suits messages whose hint lists the known names.
+
+    Args:
+        word: The unknown name.
+        known: The known names. A full stop is returned when none of them is similar to `word`.
+    """
     import difflib
 
     close = difflib.get_close_matches(word.lower(), known, n=1, cutoff=0.5)

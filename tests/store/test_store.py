@@ -1,4 +1,4 @@
-"""Files are whole or absent, folders have one writer."""
+"""Files are complete or absent, and a folder has one writer."""
 
 import errno
 import hashlib
@@ -34,9 +34,9 @@ def test_nan_is_not_written_as_json(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_a_file_where_a_folder_is_needed_is_the_users_mistake(tmp_path: Path) -> None:
+def test_a_file_where_a_folder_is_needed_is_an_input_error(tmp_path: Path) -> None:
     (tmp_path / "runs").write_text("")
-    with pytest.raises(InputError, match="a file stands where a folder is needed"):
+    with pytest.raises(InputError, match="a file exists where a folder is needed"):
         store.write_text(tmp_path / "runs" / "a.txt", "a")
 
 
@@ -50,37 +50,39 @@ def test_no_permission_names_the_path(tmp_path: Path, monkeypatch: pytest.Monkey
     assert "--out" in caught.value.hint
 
 
-def test_a_new_folder_appears_whole_or_not_at_all(tmp_path: Path) -> None:
+def test_a_new_folder_appears_complete_or_not_at_all(tmp_path: Path) -> None:
     target = tmp_path / "entry"
     with pytest.raises(RuntimeError), store.new_folder(target) as building:
         (building / "half").write_text("half")
         raise RuntimeError
     assert not list(tmp_path.iterdir())
     with store.new_folder(target) as building:
-        (building / "whole").write_text("whole")
+        (building / "a.txt").write_text("complete")
         assert not target.exists()
-    assert (target / "whole").read_text() == "whole"
+    assert (target / "a.txt").read_text() == "complete"
     assert [entry.name for entry in tmp_path.iterdir()] == ["entry"]
 
 
-def test_what_a_block_could_not_read_is_not_reported_as_a_failed_write(tmp_path: Path) -> None:
+def test_a_file_that_the_block_cannot_read_is_not_reported_as_a_failed_write(
+    tmp_path: Path,
+) -> None:
     with pytest.raises(FileNotFoundError), store.new_folder(tmp_path / "entry"):
         (tmp_path / "nowhere").read_text()
 
 
-def test_too_little_space_says_how_much_is_needed(tmp_path: Path) -> None:
+def test_the_error_about_too_little_space_says_how_much_is_needed(tmp_path: Path) -> None:
     with pytest.raises(ResourceError, match=r"needs 1,000,000,000 MB, but only [\d,]+ MB are free"):
         store.require_space(tmp_path / "not" / "yet", 10**15)
 
 
-def test_a_folder_in_use_names_its_owner(tmp_path: Path) -> None:
+def test_the_error_about_a_folder_in_use_names_its_owner(tmp_path: Path) -> None:
     with (
         store.claim(tmp_path),
         pytest.raises(ResourceError, match=f'in use by another process: .*"pid": {os.getpid()}'),
         store.claim(tmp_path),
     ):
         pass
-    with store.claim(tmp_path):  # free again
+    with store.claim(tmp_path):  # the lock is released
         pass
 
 
@@ -90,7 +92,7 @@ def test_damaged_json_is_named(tmp_path: Path) -> None:
         store.read_json(tmp_path / "recipe.json")
 
 
-def test_what_a_killed_process_left_is_swept_away(tmp_path: Path) -> None:
+def test_old_debris_of_killed_processes_is_removed(tmp_path: Path) -> None:
     old, young = tmp_path / ".entry.killed", tmp_path / ".entry.running"
     for debris in (old, young):
         debris.mkdir()
@@ -100,13 +102,13 @@ def test_what_a_killed_process_left_is_swept_away(tmp_path: Path) -> None:
     assert {entry.name for entry in tmp_path.iterdir()} == {"entry", ".entry.running"}
 
 
-def test_a_sealed_folder_is_whole_until_anything_in_it_changes(tmp_path: Path) -> None:
+def test_any_change_of_a_sealed_folder_is_damage(tmp_path: Path) -> None:
     store.write_bytes(tmp_path / "a", b"12345")
     store.write_bytes(tmp_path / "b", b"")
     store.seal(tmp_path)
     assert store.find_damage(tmp_path) is None
     store.write_bytes(tmp_path / "a", b"12346")
-    assert store.find_damage(tmp_path) == "a is not what was written (SHA-256)"
+    assert store.find_damage(tmp_path) == "a has changed since it was written (SHA-256)"
     store.write_bytes(tmp_path / "a", b"123")
     assert store.find_damage(tmp_path) == "a has 3 bytes, not 5"
     (tmp_path / "a").unlink()
@@ -128,7 +130,7 @@ def test_a_manifest_cannot_point_outside_its_folder(tmp_path: Path) -> None:
     assert store.find_damage(tmp_path / "run") is not None
 
 
-def test_what_a_killed_process_left_is_cleared_and_nothing_else(tmp_path: Path) -> None:
+def test_only_the_debris_of_a_killed_process_is_cleared(tmp_path: Path) -> None:
     keep = [".lock", ".gitignore", "metrics.json", ".metrics.json"]
     for name in (*keep, ".metrics.json.k2_8xyz1"):
         (tmp_path / name).touch()
@@ -139,7 +141,7 @@ def test_what_a_killed_process_left_is_cleared_and_nothing_else(tmp_path: Path) 
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(keep)
 
 
-def test_what_need_not_outlive_a_crash_is_not_synced(
+def test_nothing_is_synced_while_syncing_is_disabled(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     synced: list[int] = []
@@ -153,7 +155,7 @@ def test_what_need_not_outlive_a_crash_is_not_synced(
     assert len(synced) == 2
 
 
-def test_a_file_without_a_name_holds_its_content_and_leaves_nothing(
+def test_an_anonymous_file_holds_its_content_and_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))

@@ -1,6 +1,7 @@
-"""Run folders, atomic writes, manifests, locks: every byte that Headstart writes goes through here.
+"""Run folders, atomic writes, manifests and locks.
 
-Does not belong here: what the bytes mean. No other room calls `open(..., "w")`, `mkdir` or `rename`.
+Every byte that Headstart writes goes through this room. The meaning of the bytes does not belong
+here. No other room calls `open(..., "w")`, `mkdir` or `rename`.
 """
 
 import lazy_loader

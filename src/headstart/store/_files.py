@@ -1,4 +1,7 @@
-"""Files that are complete or absent: written beside their place, synced, renamed."""
+"""Files and folders that are either complete or absent.
+
+They are written under a temporary name in the same folder, synced to disk and renamed.
+"""
 
 from __future__ import annotations
 
@@ -18,29 +21,38 @@ from typing import Any
 from headstart.errors import InputError, ResourceError
 
 SPACE_MARGIN_BYTES = 64 << 20
-DEBRIS_AGE_SECONDS = 24 * 3600  # no folder takes longer to fill
+DEBRIS_AGE_SECONDS = 24 * 3600  # Filling a folder never takes longer.
+_DISK_IS_FULL = (errno.ENOSPC, errno.EDQUOT)
+_NO_PERMISSION = (errno.EACCES, errno.EPERM, errno.EROFS)
+_FILE_OR_FOLDER = (errno.ENOTDIR, errno.EEXIST, errno.EISDIR)
 
 
 @contextmanager
-def _explained(path: Path) -> Iterator[None]:
-    """Turn what the system says of a failed write into what the user can do about it."""
+def translate_os_errors(path: Path) -> Iterator[None]:
+    """Replace each OSError of the block, which writes `path`, by an error with a next step.
+
+    Raises:
+        ResourceError: The disk is full, or writing is not permitted, or writing failed otherwise.
+        InputError: A file has the name of a folder, or the reverse.
+    """
     try:
         yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno in _DISK_IS_FULL:
             free = shutil.disk_usage(_existing_parent(path)).free
             raise ResourceError(
                 f"no space left while writing {path}: {free / 1e6:,.0f} MB are free there.",
-                "Free some space, or name another place with --out or XDG_CACHE_HOME; then run again.",
+                "Free some space, or name another place with --out or XDG_CACHE_HOME. "
+                "Then run the command again.",
             ) from error
-        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        if error.errno in _NO_PERMISSION:
             raise ResourceError(
                 f"no permission to write {path}.",
                 "Choose a folder you own with --out (results) or XDG_CACHE_HOME (cache).",
             ) from error
-        if error.errno in (errno.ENOTDIR, errno.EEXIST, errno.EISDIR):
+        if error.errno in _FILE_OR_FOLDER:
             raise InputError(
-                f"cannot write {path}: a file stands where a folder is needed, or the reverse.",
+                f"cannot write {path}: a file exists where a folder is needed, or the reverse.",
                 "Choose another --out.",
             ) from error
         raise ResourceError(f"cannot write {path}: {error.strerror or error}.") from error
@@ -53,83 +65,101 @@ def _existing_parent(path: Path) -> Path:
     return path
 
 
-_is_volatile = False
+_is_sync_disabled = False
 
 
 @contextmanager
 def without_sync() -> Iterator[None]:
-    """What is written while the block runs need not outlive a crash of the machine: nothing is synced."""
-    global _is_volatile
-    _is_volatile = True
+    """Skip syncing to disk while the block runs.
+
+    It suits files that need not survive a crash of the machine.
+    """
+    global _is_sync_disabled
+    _is_sync_disabled = True
     try:
         yield
     finally:
-        _is_volatile = False
+        _is_sync_disabled = False
 
 
-def _sync(handle: int) -> None:
-    if not _is_volatile:
+def sync_handle(handle: int) -> None:
+    """Flush an open file to disk, unless syncing is disabled."""
+    if not _is_sync_disabled:
         os.fsync(handle)
 
 
 def _sync_folder(path: Path) -> None:
     handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        _sync(handle)
+        sync_handle(handle)
     finally:
         os.close(handle)
 
 
 def cache_folder() -> Path:
-    """`$XDG_CACHE_HOME/headstart`, or `~/.cache/headstart` (XDG Base Directory Specification). Not created here."""
+    """Return the path of the cache: `$XDG_CACHE_HOME/headstart`, or `~/.cache/headstart`.
+
+    The folder is not created.
+
+    References:
+        XDG Base Directory Specification.
+    """
     base = os.environ.get("XDG_CACHE_HOME", "")
     return (Path(base) if base else Path.home() / ".cache") / "headstart"
 
 
 def ensure_folder(path: Path) -> Path:
-    """Make `path` and its parents if they are missing.
+    """Create a folder and its parents if they are missing, and return its path.
 
     Raises:
-        ResourceError: no permission or no space; InputError: a file is in the way.
+        ResourceError: The disk is full, or writing is not permitted.
+        InputError: A file has the name of the folder.
     """
-    with _explained(path):
+    with translate_os_errors(path):
         path.mkdir(parents=True, exist_ok=True)
     return path
 
 
 def require_space(path: Path, size_bytes: int) -> None:
-    """Check that `size_bytes` and a margin of 64 MiB fit where `path` will be.
+    """Raise an error unless `size_bytes` and a margin of 64 MiB fit on the disk of `path`.
+
+    Args:
+        path: A file or folder, which need not exist yet.
+        size_bytes: The space needed.
 
     Raises:
-        ResourceError: they do not; the message says how much is needed and free.
+        ResourceError: The space is not free. The message says how much is needed and free.
     """
     free = shutil.disk_usage(_existing_parent(path)).free
     if free < size_bytes + SPACE_MARGIN_BYTES:
         raise ResourceError(
-            f"{path} needs {size_bytes / 1e6:,.0f} MB, but only {free / 1e6:,.0f} MB are free there.",
+            f"{path} needs {size_bytes / 1e6:,.0f} MB, "
+            f"but only {free / 1e6:,.0f} MB are free there.",
             "Free some space, or name another place with --out or XDG_CACHE_HOME.",
         )
 
 
 def allocate(path: Path) -> None:
-    """Give a sparse file its space on disk now: writing to a memory map on a full disk would kill the process.
+    """Allocate the disk space of a sparse file.
+
+    Without this, writing to a memory map on a full disk would kill the process.
 
     Raises:
-        ResourceError: no space.
+        ResourceError: The disk is full.
     """
     if not hasattr(os, "posix_fallocate"):  # macOS
         return
-    with _explained(path), path.open("r+b") as file:
+    with translate_os_errors(path), path.open("r+b") as file:
         os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file whole: readers see the old content or the new, never a part, also after a crash.
+    """Write a file atomically: readers see the old content or the new, even after a crash.
 
     Raises:
-        ResourceError: no permission or no space; nothing half-written stays.
+        ResourceError: The disk is full, or writing is not permitted. No partial file remains.
     """
-    with _explained(path):
+    with translate_os_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         try:
@@ -137,7 +167,7 @@ def write_bytes(path: Path, content: bytes) -> None:
                 file.write(content)
                 file.flush()
                 os.fchmod(file.fileno(), 0o644)
-                _sync(file.fileno())
+                sync_handle(file.fileno())
             Path(name).replace(path)
         except BaseException:
             Path(name).unlink(missing_ok=True)
@@ -146,19 +176,24 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 
 def anonymous_file(content: bytes | memoryview = b"") -> FileIO:
-    """A temporary file without a name: it is gone when the last process that has it open ends, however it ends.
+    """Create a temporary file without a name.
+
+    The system removes it when the last process that has it open ends, for whatever reason.
+
+    Args:
+        content: The initial content. The file position is after it.
 
     Raises:
-        ResourceError: no space or no permission where temporary files go.
+        ResourceError: The disk of temporary files is full, or writing is not permitted.
     """
-    place = Path(tempfile.gettempdir())
-    require_space(place, len(content))
-    with _explained(place):
-        file = tempfile.TemporaryFile(buffering=0, dir=place)  # noqa: SIM115  # the caller's
+    folder = Path(tempfile.gettempdir())
+    require_space(folder, len(content))
+    with translate_os_errors(folder):
+        file = tempfile.TemporaryFile(buffering=0, dir=folder)  # noqa: SIM115  # the caller closes
         try:
-            left = memoryview(content)
-            while left:
-                left = left[file.write(left) :]
+            remaining = memoryview(content)
+            while remaining:
+                remaining = remaining[file.write(remaining) :]
         except BaseException:
             file.close()
             raise
@@ -166,20 +201,24 @@ def anonymous_file(content: bytes | memoryview = b"") -> FileIO:
 
 
 def write_text(path: Path, content: str) -> None:
-    """`write_bytes` of UTF-8 text."""
+    """Write UTF-8 text atomically. See `write_bytes`."""
     write_bytes(path, content.encode("utf-8"))
 
 
 def write_json(path: Path, content: object) -> None:
-    """`write_bytes` of indented JSON. NaN and infinity are refused: they are not JSON."""
+    """Write indented JSON atomically. See `write_bytes`.
+
+    Raises:
+        ValueError: The content includes NaN or infinity, which JSON does not have.
+    """
     write_text(path, json.dumps(content, indent=2, allow_nan=False, ensure_ascii=False) + "\n")
 
 
 def read_json(path: Path) -> Any:
-    """The content of a JSON file that Headstart wrote.
+    """Return the content of a JSON file that Headstart wrote.
 
     Raises:
-        InputError: the file is missing, or is no JSON.
+        InputError: The file is missing or is not JSON.
     """
     try:
         return json.loads(path.read_text(encoding="utf-8"))
@@ -190,41 +229,47 @@ def read_json(path: Path) -> Any:
     except (OSError, ValueError) as error:
         raise InputError(
             f"{path} cannot be read as JSON: {error}.",
-            "It may be damaged; move the folder away and run again.",
+            "It may be damaged. Move the folder away and run the command again.",
         ) from error
 
 
-def read_json_or(path: Path, otherwise: Any) -> Any:
-    """As `read_json`; `otherwise` where the file is missing or damaged. For what can be made again."""
+def read_json_or(path: Path, default: Any) -> Any:
+    """Return the content of a JSON file, or `default` if the file is missing or damaged.
+
+    It suits files that can be recreated.
+    """
     try:
         return read_json(path)
     except InputError:
-        return otherwise
+        return default
 
 
 def remove_file(path: Path) -> None:
-    """Remove a file, if it is there."""
-    with _explained(path):
+    """Remove a file if it exists."""
+    with translate_os_errors(path):
         path.unlink(missing_ok=True)
 
 
 def remove_folder(path: Path) -> None:
-    """Remove a folder of the cache: it disappears under its name first, so that nobody finds half of it."""
-    with _explained(path):
-        gone = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
-        path.rename(gone / "gone")
-    shutil.rmtree(gone, ignore_errors=True)
+    """Remove a folder of the cache.
+
+    The folder is renamed first, so other processes never find a part of it under its name.
+    """
+    with translate_os_errors(path):
+        hidden = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
+        path.rename(hidden / "removed")
+    shutil.rmtree(hidden, ignore_errors=True)
 
 
 def rename_folder(old: Path, new: Path) -> None:
-    """Give a folder another name beside its own, in one step that outlives a crash."""
-    with _explained(new):
+    """Rename a folder within its parent, in one step that survives a crash."""
+    with translate_os_errors(new):
         old.rename(new)
         _sync_folder(new.parent)
 
 
-def _sweep(path: Path) -> None:
-    """Remove what a killed process left while it filled `path`."""
+def _remove_old_debris(path: Path) -> None:
+    """Remove what killed processes left while they filled `path`."""
     for debris in path.parent.glob(f".{glob.escape(path.name)}.*"):
         with suppress(OSError):
             if time.time() - debris.stat().st_mtime > DEBRIS_AGE_SECONDS:
@@ -233,44 +278,49 @@ def _sweep(path: Path) -> None:
 
 @contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
-    """Fill a folder that appears under its name only when the block ends well.
+    """Create a folder that appears under its name only when the block succeeds.
 
-    Yields a temporary folder beside `path`; it is synced and renamed at the end, and removed if the block raises.
-    When `path` exists by then (another process was faster), that one stays and ours is removed.
+    If `path` exists by then, because another process was faster, that folder stays.
+
+    Yields:
+        A temporary folder to fill. It is synced and renamed at the end. It is removed if the block
+        raises an exception.
+
+    Raises:
+        ResourceError: The disk is full, or writing is not permitted.
     """
     ensure_folder(path.parent)
-    _sweep(path)
-    with _explained(path):
+    _remove_old_debris(path)
+    with translate_os_errors(path):
         building = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
         building.chmod(0o755)
+
     try:
         try:
             yield building
         except OSError as error:
-            if error.errno in (
-                errno.ENOSPC,
-                errno.EDQUOT,
-            ):  # others are the block's own: a file it could not read, say
-                with _explained(path):
+            # Other errors belong to the block itself, such as a file that it could not read.
+            if error.errno in _DISK_IS_FULL:
+                with translate_os_errors(path):
                     raise
             raise
-        with _explained(path):
-            _settle(building, path)
+        with translate_os_errors(path):
+            _publish(building, path)
     finally:
         shutil.rmtree(building, ignore_errors=True)
 
 
 def copy_folder(old: Path, new: Path) -> None:
-    """Make `new` a copy of a folder, complete or absent; locks and other hidden files stay where they are."""
+    """Copy a folder to `new`, which is complete or absent. Hidden files are not copied."""
     with new_folder(new) as building:
         shutil.copytree(old, building, ignore=shutil.ignore_patterns(".*"), dirs_exist_ok=True)
 
 
-def _settle(building: Path, path: Path) -> None:
+def _publish(building: Path, path: Path) -> None:
     for file in building.rglob("*"):
         if file.is_file():
             with file.open("rb") as handle:
-                _sync(handle.fileno())
+                sync_handle(handle.fileno())
     _sync_folder(building)
     if not path.exists():
         building.rename(path)

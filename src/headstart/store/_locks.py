@@ -1,4 +1,7 @@
-"""One writer a folder, held by the living process: the system releases it when the process ends, however it ends."""
+"""Locks on folders: one writing process per folder.
+
+The operating system holds a lock for a living process and releases it when the process ends.
+"""
 
 from __future__ import annotations
 
@@ -12,45 +15,57 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from headstart.errors import ResourceError
-from headstart.store._files import _explained, ensure_folder
+from headstart.store._files import ensure_folder, translate_os_errors
 
 
 @contextmanager
 def claim(folder: Path, *, wait: bool = False) -> Iterator[None]:
-    """Hold `folder` for writing while the block runs; reading stays free to all.
+    """Hold the write lock of a folder while the block runs. Reading stays possible.
 
-    An flock, not a marker file: a killed owner leaves nothing behind, and a paused owner is never robbed.
+    The lock is an flock, not a marker file. A killed owner leaves no lock behind, and a paused
+    owner keeps its lock.
 
     Args:
-        wait: until another process that holds it lets it go.
+        folder: The folder to lock. It is created if necessary.
+        wait: Whether to wait until another process releases the lock.
 
     Raises:
-        ResourceError: another process holds it; the message names its pid, host and start.
+        ResourceError: Another process holds the lock. The message names its pid, host and start.
     """
     ensure_folder(folder)
     path = folder / ".lock"
-    with _explained(path):
+    with translate_os_errors(path):
         handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+
     try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        except BlockingIOError:
-            holder = os.read(handle, 4096).decode("utf-8", "replace").strip() or "unknown"
-            raise ResourceError(
-                f"{folder} is in use by another process: {holder}.",
-                "Wait for it to end, or choose another --out.",
-            ) from None
-        except OSError as error:
-            raise ResourceError(
-                f"{folder} cannot be locked: {error.strerror}.", "Choose an --out on a local disk."
-            ) from error
-        os.ftruncate(handle, 0)
-        owner = {
-            "pid": os.getpid(),
-            "host": socket.gethostname(),
-            "since": datetime.now(UTC).isoformat(timespec="seconds"),
-        }
-        os.write(handle, json.dumps(owner).encode())
+        _lock(folder, handle, wait)
+        _write_owner(handle)
         yield
     finally:
         os.close(handle)
+
+
+def _lock(folder: Path, handle: int, wait: bool) -> None:
+    mode = fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB
+    try:
+        fcntl.flock(handle, mode)
+    except BlockingIOError:
+        owner = os.read(handle, 4096).decode("utf-8", "replace").strip() or "unknown"
+        raise ResourceError(
+            f"{folder} is in use by another process: {owner}.",
+            "Wait for it to end, or choose another --out.",
+        ) from None
+    except OSError as error:
+        raise ResourceError(
+            f"cannot lock {folder}: {error.strerror}.", "Choose an --out on a local disk."
+        ) from error
+
+
+def _write_owner(handle: int) -> None:
+    owner = {
+        "pid": os.getpid(),
+        "host": socket.gethostname(),
+        "since": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+    os.ftruncate(handle, 0)
+    os.write(handle, json.dumps(owner).encode())

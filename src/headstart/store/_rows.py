@@ -1,4 +1,7 @@
-"""Rows of numbers that are only ever added to, each under a key: what a killed process had committed is still there."""
+"""An append-only store of numeric rows, each under a key.
+
+The rows that a killed process has committed survive it.
+"""
 
 from __future__ import annotations
 
@@ -10,24 +13,31 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from headstart.store._files import _explained, _sync, ensure_folder, require_space
+from headstart.store._files import (
+    ensure_folder,
+    require_space,
+    sync_handle,
+    translate_os_errors,
+)
 
 KEY_BYTES = 16
 _ENTRY = np.dtype([("key", "u1", (KEY_BYTES,)), ("seconds", "<f4"), ("checksum", "<u4")])
 _SECONDS_BETWEEN_COMMITS = 2.0
-_ROWS_AT_ONCE = 4096
+_ROWS_PER_CHECK = 4096
 
 
 class RowStore:
-    """float16 rows of one length in `values.f16`, and for each its key, cost and checksum in `index.bin`, in the same order.
+    """float16 rows of one length in `values.f16`, with their entries in `index.bin`.
 
-    A row counts once its entry in the index is whole, and entries are written after the rows they speak of are on disk. So a
-    process that dies leaves whole rows, and perhaps bytes behind them that the next one overwrites. Only a process that has
-    claimed the folder may add; rows that are there never change, so others may read meanwhile.
+    An entry holds the key of a row, its cost in seconds and its checksum, in the order of the rows.
+    A row counts once its entry is complete, and entries are written after their rows are on disk.
+    So a process that dies leaves complete rows, perhaps followed by bytes that the next process
+    overwrites. Only a process that has claimed the folder may add rows. Committed rows never
+    change, so other processes may read meanwhile.
 
     Args:
-        folder: where the two files are, or will be.
-        size: numbers in a row.
+        folder: The folder of the two files. It is created by the first commit.
+        size: Numbers per row.
     """
 
     def __init__(self, folder: Path, size: int) -> None:
@@ -36,54 +46,69 @@ class RowStore:
         self._pending: list[NDArray[np.float16]] = []
         self._keys: list[NDArray[np.uint8]] = []
         self._committed = time.perf_counter()
-        self._read()
+        self._read_index()
 
-    def _read(self) -> None:
-        """Take in what is on disk, also what another process added."""
+    def _read_index(self) -> None:
+        """Read the entries on disk, including those that another process added."""
         content = self._index.read_bytes() if self._index.exists() else b""
-        whole = len(content) // _ENTRY.itemsize
+        complete = len(content) // _ENTRY.itemsize
         if self._values.exists():
-            whole = min(whole, self._values.stat().st_size // (2 * self.size))
-        self._entries = np.frombuffer(content, _ENTRY, whole) if whole else np.empty(0, _ENTRY)
-        self._places = np.argsort(_beginning(self._entries["key"]), kind="stable")
-        self._sorted = _beginning(self._entries["key"])[self._places]
+            complete = min(complete, self._values.stat().st_size // (2 * self.size))
+
+        self._entries = np.empty(0, _ENTRY)
+        if complete:
+            self._entries = np.frombuffer(content, _ENTRY, complete)
+        prefixes = _key_prefixes(self._entries["key"])
+        self._places = np.argsort(prefixes, kind="stable")
+        self._sorted = prefixes[self._places]
 
     def __len__(self) -> int:
         return len(self._entries)
 
     def find(self, keys: NDArray[np.uint8]) -> NDArray[np.int64]:
-        """The place of each of these keys `(n, 16)` among the rows, -1 where it is not there."""
+        """Return the place of each key among the rows.
+
+        Args:
+            keys: Uint8 array of shape (n, 16).
+
+        Returns:
+            Int64 array of shape (n,). -1 stands for a key without a row.
+        """
         if not len(self):
             return np.full(len(keys), -1, np.int64)
-        # The last row under a key: a damaged one was written again.
-        near = self._places[np.searchsorted(self._sorted, _beginning(keys), side="right") - 1]
-        return np.where((self._entries["key"][near] == keys).all(1), near, -1)
+        # The last row under a key counts: a damaged row was written again.
+        last = np.searchsorted(self._sorted, _key_prefixes(keys), side="right") - 1
+        places = self._places[last]
+        return np.where((self._entries["key"][places] == keys).all(1), places, -1)
 
     def values(self) -> NDArray[np.float16]:
-        """All rows `(len, size)`, as a memory map."""
+        """Return all rows as a memory map of shape (len, size)."""
         if not len(self):
             return np.empty((0, self.size), np.float16)
         return np.memmap(self._values, np.float16, "r", shape=(len(self), self.size))
 
     def seconds(self, places: NDArray[np.int64]) -> float:
-        """What making these rows took."""
+        """Return the time in seconds that computing the rows at these places took."""
         return float(self._entries["seconds"][places].sum(dtype=np.float64))
 
     def are_intact(self, places: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Which of these rows are what was written."""
-        values, whole = self.values(), np.ones(len(places), bool)
-        for start in range(0, len(places), _ROWS_AT_ONCE):
-            some = places[start : start + _ROWS_AT_ONCE]
-            whole[start : start + len(some)] = (
-                _checksums(values[some]) == self._entries["checksum"][some]
-            )
-        return whole
+        """Return which of the rows at these places still have their checksum."""
+        values, intact = self.values(), np.ones(len(places), bool)
+        for start in range(0, len(places), _ROWS_PER_CHECK):
+            block = places[start : start + _ROWS_PER_CHECK]
+            are_equal = _checksums(values[block]) == self._entries["checksum"][block]
+            intact[start : start + len(block)] = are_equal
+        return intact
 
     def add(self, keys: NDArray[np.uint8], values: NDArray[np.float16]) -> None:
-        """Add rows; every two seconds what was added is committed.
+        """Add rows, and commit all pending rows every two seconds.
+
+        Args:
+            keys: Uint8 array of shape (n, 16).
+            values: Array of shape (n, size).
 
         Raises:
-            ResourceError: no space, or no permission.
+            ResourceError: The disk is full, or writing is not permitted.
         """
         self._keys.append(keys)
         self._pending.append(values)
@@ -91,38 +116,43 @@ class RowStore:
             self.commit()
 
     def commit(self) -> None:
-        """Write what was added: rows first, then their entries."""
+        """Write the pending rows, and then their entries."""
         now = time.perf_counter()
         if self._pending:
             values, keys = np.concatenate(self._pending), np.concatenate(self._keys)
             entries = np.zeros(len(keys), _ENTRY)
             entries["key"], entries["checksum"] = keys, _checksums(values)
             entries["seconds"] = (now - self._committed) / len(keys)
+
             ensure_folder(self.folder)
             require_space(self.folder, values.nbytes)
             self._write(self._values, values.tobytes(), len(self) * 2 * self.size)
             self._write(self._index, entries.tobytes(), len(self) * _ENTRY.itemsize)
+
             self._pending, self._keys = [], []
-            self._read()
+            self._read_index()
         self._committed = now
 
     @staticmethod
     def _write(path: Path, content: bytes, offset: int) -> None:
-        with _explained(path):
+        with translate_os_errors(path):
             handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
             try:
                 os.ftruncate(handle, offset)
                 os.lseek(handle, offset, os.SEEK_SET)
-                left = memoryview(content)
-                while left:
-                    left = left[os.write(handle, left) :]
-                _sync(handle)
+                remaining = memoryview(content)
+                while remaining:
+                    remaining = remaining[os.write(handle, remaining) :]
+                sync_handle(handle)
             finally:
                 os.close(handle)
 
 
-def _beginning(keys: NDArray[np.uint8]) -> NDArray[np.uint64]:
-    """The first eight bytes of each key: enough to sort by; the rest is compared where they agree."""
+def _key_prefixes(keys: NDArray[np.uint8]) -> NDArray[np.uint64]:
+    """Return the first eight bytes of each key, enough to sort by.
+
+    The other bytes are compared where the prefixes are equal.
+    """
     return np.ascontiguousarray(keys[:, :8]).view(np.uint64)[:, 0]
 
 
