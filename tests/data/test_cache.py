@@ -1,24 +1,31 @@
-"""The cache: decoded once, opened as a map, decoded again when an entry is damaged."""
+"""The cache: an entry is decoded once, opened as a map, and decoded again when it is damaged."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from headstart.data import load
-from headstart.data._cache import Decoded, cached, content_key, hash_images
+from headstart.data._cache import open_or_decode
+from headstart.data._fingerprints import content_key, hash_images
+from headstart.data._types import Dataset, DecodedImages
 
 
-def build(_: Path) -> Decoded:
+def decode(_: Path) -> DecodedImages:
     images = np.arange(3 * 4 * 4, dtype=np.uint8).reshape(3, 4, 4, 1)
-    return Decoded(images, np.array([0, 1, 0]), ("a", "b"))
+    return DecodedImages(images, np.array([0, 1, 0]), ("a", "b"))
 
 
-def test_an_entry_is_built_once_and_opened_as_a_map(monkeypatch: pytest.MonkeyPatch) -> None:
-    first = cached("key", "name", "source", build)
-    second = cached("key", "name", "source", lambda _: pytest.fail("decoded again"))
+def opened(decode: Callable[[Path], DecodedImages] = decode) -> Dataset:
+    return open_or_decode("key", decode, name="name", source="source")
+
+
+def test_an_entry_is_decoded_once_and_opened_as_a_map(monkeypatch: pytest.MonkeyPatch) -> None:
+    first = opened()
+    second = opened(lambda _: pytest.fail("decoded again"))
     assert isinstance(second.images, np.memmap) and not second.images.flags.writeable
     assert np.array_equal(first.images, second.images) and first.fingerprint == second.fingerprint
     assert second.class_names == ("a", "b") and second.groups is None
@@ -27,13 +34,13 @@ def test_an_entry_is_built_once_and_opened_as_a_map(monkeypatch: pytest.MonkeyPa
 @pytest.mark.parametrize("file", ["images.npy", "arrays.npz", "about.json"])
 @pytest.mark.parametrize("damage", ["cut", "gone", "garbage"])
 def test_a_damaged_entry_is_decoded_again(file: str, damage: str, own_cache: Path) -> None:
-    first = cached("key", "name", "source", build)
+    first = opened()
     path = own_cache / "headstart" / "decoded" / "key" / file
     content = path.read_bytes()
     path.unlink()
     if damage != "gone":
         path.write_bytes(content[: len(content) // 2] if damage == "cut" else b"\x00\x01 garbage")
-    again = cached("key", "name", "source", build)
+    again = opened()
     assert np.array_equal(again.images, first.images) and again.fingerprint == first.fingerprint
 
 
@@ -46,7 +53,7 @@ def test_a_damaged_index_is_ignored(tmp_path: Path, own_cache: Path) -> None:
     assert load(tmp_path / "a.npz").fingerprint == first.fingerprint
 
 
-def test_hashes_tell_images_apart_by_content_and_shape() -> None:
+def test_hashes_differ_for_another_content_or_shape() -> None:
     images = np.zeros((3, 2, 8, 1), np.uint8)
     images[1, 0, 0] = 1
     hashes = hash_images(images)
@@ -55,5 +62,5 @@ def test_hashes_tell_images_apart_by_content_and_shape() -> None:
     assert not np.array_equal(hash_images(np.zeros((1, 4, 4, 1), np.uint8))[0], hashes[0])
 
 
-def test_keys_keep_their_parts_apart() -> None:
+def test_the_key_depends_on_where_a_part_ends() -> None:
     assert content_key("ab", "c") != content_key("a", "bc")

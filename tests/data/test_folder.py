@@ -1,4 +1,4 @@
-"""Folders of class folders, and CSVs of paths."""
+"""Folders of class folders, and CSV files of paths."""
 
 import random
 from collections.abc import Iterable
@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw
 
 from headstart import progress
 from headstart.data import TEST, TRAIN, UNASSIGNED, VALIDATION, Dataset, Resize, load
-from headstart.data.formats import _decode
+from headstart.data.formats import _decode, _resize
 from headstart.errors import InputError
 
 RED, GREEN, BLUE = (220, 30, 20), (30, 220, 20), (20, 30, 220)
@@ -29,7 +29,7 @@ def save(
 
 
 def fill(root: Path, names: Iterable[str]) -> Path:
-    """Write images of different colours under these names, in an order that has nothing to do with theirs."""
+    """Write images of different colours under these names, in a shuffled order."""
     shuffled = sorted(names)
     random.Random(5).shuffle(shuffled)
     for number, name in enumerate(shuffled):
@@ -48,7 +48,7 @@ def fails(source: Path, **options: object) -> str:
 
 
 @pytest.fixture
-def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def notices(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     lines: list[str] = []
     monkeypatch.setattr(progress, "say", lines.append)
     return lines
@@ -76,7 +76,7 @@ def test_exif_orientation_is_applied(tmp_path: Path) -> None:
     picture = Image.new("RGB", (20, 10), GREEN)
     picture.paste(
         RED, (0, 0, 5, 10)
-    )  # the left quarter, which a turn by 90 degrees clockwise (6) brings to the top
+    )  # the left quarter, which a rotation by 90 degrees clockwise (6) brings to the top
     exif = Image.Exif()
     exif[0x0112] = 6
     for name in ("a/1.jpg", "a/1.png", "a/1.webp", "a/1.tiff"):
@@ -90,10 +90,11 @@ def test_exif_orientation_is_applied(tmp_path: Path) -> None:
         assert pixels(data, name)[15, 5, 1] > 150, name
 
 
-def test_a_senseless_orientation_is_ignored(tmp_path: Path) -> None:
+def test_an_invalid_orientation_is_ignored(tmp_path: Path) -> None:
     save(tmp_path / "a/1.png")
     (tmp_path / "b").mkdir()
-    odd = b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x02\0\0\0\x01\xff\xff\xff\xff"  # a text where a number belongs
+    # The tag of the orientation has the type of a text.
+    odd = b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x02\0\0\0\x01\xff\xff\xff\xff"
     Image.new("RGB", (12, 12)).save(tmp_path / "b/1.jpg", exif=odd)
     assert len(load(tmp_path)) == 2
 
@@ -161,13 +162,13 @@ def test_unusual_kinds_become_rgb(tmp_path: Path) -> None:
     (tmp_path / "b").mkdir()
     frames[0].save(tmp_path / "b/moving.gif", save_all=True, append_images=frames[1:])
     data = load(tmp_path)
-    wanted = {
+    expected_colors = {
         "a/cmyk.jpg": (255, 0, 0),
         "a/palette.png": RED,
         "a/clear.png": (255, 255, 255),
         "b/moving.gif": BLUE,
     }
-    for name, color in wanted.items():
+    for name, color in expected_colors.items():
         assert np.abs(pixels(data, name)[6, 6].astype(int) - color).max() < 12, name
 
 
@@ -197,7 +198,7 @@ def test_a_very_thin_image_is_padded(tmp_path: Path) -> None:
         ("data/train", "data/valid", "data/test"),
     ],
 )
-def test_part_folders_are_kept_to(tmp_path: Path, names: tuple[str, str, str]) -> None:
+def test_folders_of_parts_are_kept(tmp_path: Path, names: tuple[str, str, str]) -> None:
     data = load(
         fill(
             tmp_path,
@@ -224,7 +225,7 @@ def test_only_a_train_folder_leaves_the_split_to_be_made(tmp_path: Path) -> None
     }
 
 
-def test_a_folder_that_an_archive_wrapped_around_the_rest_is_stepped_over(tmp_path: Path) -> None:
+def test_a_folder_that_an_archive_wrapped_around_the_others_is_skipped(tmp_path: Path) -> None:
     data = load(
         fill(
             tmp_path, ["pets-1.0/images/cat/1.png", "pets-1.0/images/dog/1.png", "__MACOSX/x/1.png"]
@@ -239,17 +240,19 @@ def test_images_below_a_class_folder_belong_to_it(tmp_path: Path) -> None:
     assert data.labels.tolist() == [0, 0, 1]
 
 
-def test_hidden_files_and_other_kinds_are_left_out(tmp_path: Path, said: list[str]) -> None:
+def test_hidden_files_and_other_kinds_are_ignored(tmp_path: Path, notices: list[str]) -> None:
     fill(tmp_path, ["cat/1.png", "dog/1.png", ".ipynb_checkpoints/1.png", "cat/.hidden.png"])
     (tmp_path / "cat/Thumbs.db").write_bytes(b"x")
     (tmp_path / "dog/photo.heic").write_bytes(b"x")
     data = load(tmp_path)
     assert data.image_names == ("cat/1.png", "dog/1.png")
-    assert any("1 .heic file" in line for line in said)
-    assert not any(".db" in line for line in said)
+    assert any("1 .heic file" in line for line in notices)
+    assert not any(".db" in line for line in notices)
 
 
-def test_an_unlabelled_test_folder_is_left_out_and_said_so(tmp_path: Path, said: list[str]) -> None:
+def test_an_unlabelled_test_folder_is_ignored_with_a_notice(
+    tmp_path: Path, notices: list[str]
+) -> None:
     data = load(
         fill(
             tmp_path,
@@ -257,8 +260,8 @@ def test_an_unlabelled_test_folder_is_left_out_and_said_so(tmp_path: Path, said:
         )
     )
     assert len(data) == 2
-    assert any("seg_test" in line and "no label" in line for line in said)
-    assert any("seg_pred" in line and "no label" in line for line in said)
+    assert any("seg_test" in line and "no label" in line for line in notices)
+    assert any("seg_pred" in line and "no label" in line for line in notices)
 
 
 def test_links_in_a_circle_end(tmp_path: Path) -> None:
@@ -286,7 +289,7 @@ def test_one_class_is_an_error(tmp_path: Path) -> None:
     assert "only one class, 'cat'" in fails(fill(tmp_path, ["cat/1.png", "cat/2.png"]))
 
 
-def test_a_folder_without_images_says_what_it_has(tmp_path: Path) -> None:
+def test_the_error_about_a_folder_without_images_says_what_it_has(tmp_path: Path) -> None:
     for name in ("a.txt", "b.txt", "c.txt", "d.pdf"):
         (tmp_path / name).write_text("x")
     assert "it has 3 .txt files, 1 .pdf file." in fails(tmp_path)
@@ -299,7 +302,7 @@ def test_images_without_class_folders_are_an_error(tmp_path: Path) -> None:
     assert "has no class folders" in fails(fill(tmp_path / "parts", ["train/1.png", "test/2.png"]))
 
 
-def test_one_class_folder_alone_is_told_to_give_the_folder_above(tmp_path: Path) -> None:
+def test_the_hint_for_a_single_class_folder_is_the_folder_above(tmp_path: Path) -> None:
     fill(tmp_path / "two", ["cat/1.png", "dog/1.png"])
     assert f"give the folder above it: {tmp_path / 'two'}." in fails(tmp_path / "two/cat")
 
@@ -313,29 +316,31 @@ def test_class_folders_that_look_alike_are_an_error_that_names_both(tmp_path: Pa
     assert "'cafe\\u0301' and 'caf\\xe9'" in text
 
 
-def test_a_folder_of_only_a_test_part_is_divided_anew_and_said_so(
-    tmp_path: Path, said: list[str]
+def test_a_folder_of_only_a_test_part_is_split_again_with_a_notice(
+    tmp_path: Path, notices: list[str]
 ) -> None:
     data = load(fill(tmp_path, ["test/a/1.png", "test/b/1.png"]))
     assert set(data.parts.tolist()) == {UNASSIGNED}
-    assert any("has only the part 'test'" in line and "divided anew" in line for line in said)
-    said.clear()
+    assert any("has only the part 'test'" in line and "split again" in line for line in notices)
+    notices.clear()
     load(fill(tmp_path / "more", ["train/a/1.png", "train/b/1.png"]))
-    assert not said
+    assert not notices
 
 
-def test_a_path_that_is_a_folder_or_a_url_is_said_to_be_that(tmp_path: Path) -> None:
+def test_a_path_that_is_a_folder_or_a_url_is_an_error(tmp_path: Path) -> None:
     fill(tmp_path, ["1.png", "cats/2.png"])
     csv = tmp_path / "l.csv"
     text = fails(write_csv(csv, "path,label", "1.png,a", "cats,b"))
-    assert f"line 3 of l.csv: {tmp_path / 'cats'} is a folder" in text
+    assert f"line 3 of l.csv: expected an image file, but {tmp_path / 'cats'} is a folder." in text
     text = fails(write_csv(csv, "path,label", "1.png,a", "https://example.org/2.png,b"))
-    assert "line 3 of l.csv: https://example.org/2.png is a URL, and URLs are not fetched." in text
+    assert (
+        "line 3 of l.csv: https://example.org/2.png is a URL, and URLs are not downloaded." in text
+    )
     assert "Download the images first" in text
 
 
-def test_a_stray_class_folder_beside_train_is_an_error(tmp_path: Path) -> None:
-    assert "stands beside a train folder" in fails(
+def test_a_class_folder_next_to_a_train_folder_is_an_error(tmp_path: Path) -> None:
+    assert "is next to a train folder" in fails(
         fill(tmp_path, ["train/a/1.png", "train/b/1.png", "more/a/1.png"])
     )
 
@@ -360,7 +365,7 @@ def test_unreadable_images_are_all_listed_with_reasons(tmp_path: Path) -> None:
     assert not list((tmp_path / "cache").rglob("images.npy"))
 
 
-def test_of_many_unreadable_images_five_are_named(tmp_path: Path) -> None:
+def test_the_error_about_many_unreadable_images_names_five(tmp_path: Path) -> None:
     fill(tmp_path, ["a/ok.png", "b/ok.png"])
     for number in range(8):
         (tmp_path / f"a/{number}.png").write_bytes(b"")
@@ -371,7 +376,7 @@ def test_of_many_unreadable_images_five_are_named(tmp_path: Path) -> None:
     assert "and 3 more" in text
 
 
-def test_a_decompression_bomb_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_decompression_bomb_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fill(tmp_path, ["a/ok.png", "b/ok.png"])
     save(tmp_path / "b/big.png", size=(40, 30))
     for limit in (1000, 500):  # Pillow only warns up to twice the limit, and raises above
@@ -379,7 +384,7 @@ def test_a_decompression_bomb_is_refused(tmp_path: Path, monkeypatch: pytest.Mon
         assert "b/big.png has" in fails(tmp_path)
 
 
-def test_a_file_that_is_no_listed_format_is_not_opened(tmp_path: Path) -> None:
+def test_a_file_of_an_unlisted_format_is_not_opened(tmp_path: Path) -> None:
     fill(tmp_path, ["a/ok.png", "b/ok.png"])
     Image.new("RGB", (8, 8)).save(tmp_path / "b/x.eps")
     (tmp_path / "b/x.eps").rename(tmp_path / "b/x.png")
@@ -395,20 +400,20 @@ def test_a_large_jpeg_is_decoded_at_a_smaller_scale(
         (tmp_path / name).mkdir()
         photo.save(tmp_path / name / "1.jpg", quality=95)
     sizes: list[tuple[int, int]] = []
-    fit = _decode.fit
+    fit = _resize.fit
 
-    def noting(image: Image.Image, height: int, width: int, resize: Resize) -> Image.Image:
+    def record_size(image: Image.Image, height: int, width: int, resize: Resize) -> Image.Image:
         sizes.append(image.size)
         return fit(image, height, width, resize)
 
-    monkeypatch.setattr(_decode, "fit", noting)
+    monkeypatch.setattr(_decode, "fit", record_size)
     data = load(tmp_path, image_size=32)
     assert sizes == [(100, 50)] * 2
     assert data.images[0][16, 4, 0] > 180
     assert data.images[0][16, 28, 1] > 180
 
 
-def test_options_that_a_folder_cannot_heed_are_errors(tmp_path: Path) -> None:
+def test_options_that_do_not_apply_to_a_folder_are_errors(tmp_path: Path) -> None:
     fill(tmp_path, ["a/1.png", "b/1.png"])
     assert "group_by does not apply" in fails(tmp_path, group_by="patient")
     assert "a CSV of path,label" in fails(tmp_path, group_by="patient")
@@ -447,24 +452,27 @@ def test_a_split_column_and_groups_are_kept(tmp_path: Path) -> None:
     assert load(path).groups is None
 
 
-def test_faults_of_a_path_csv_name_their_line(tmp_path: Path) -> None:
+def test_errors_about_a_path_csv_name_the_line(tmp_path: Path) -> None:
     fill(tmp_path, ["1.png", "2.png"])
-    head, first = "path,label,split", "1.png,a,train"
+    header, first = "path,label,split", "1.png,a,train"
     csv = tmp_path / "l.csv"
     text = fails(
-        write_csv(csv, head, first, "2.png,b,train", "no/where.png,b,train", "neither.png,b,train")
+        write_csv(
+            csv, header, first, "2.png,b,train", "no/where.png,b,train", "neither.png,b,train"
+        )
     )
     assert (
-        f"line 4 of l.csv: {tmp_path}/no/where.png does not exist. Missing in all: 2 files." in text
+        f"line 4 of l.csv: {tmp_path}/no/where.png does not exist. 2 files are missing in total."
+        in text
     )
-    assert "line 3 of l.csv: label is empty" in fails(write_csv(csv, head, first, "2.png,,train"))
-    text = fails(write_csv(csv, head, first, "2.png,b,tests"))
-    assert "line 3 of l.csv: split is 'tests'" in text
+    assert "line 3 of l.csv: label is empty" in fails(write_csv(csv, header, first, "2.png,,train"))
+    text = fails(write_csv(csv, header, first, "2.png,b,tests"))
+    assert "line 3 of l.csv: invalid split 'tests': expected train, validation or test." in text
     assert "did you mean 'test'?" in text
-    assert "lack: 'b'" in fails(write_csv(csv, head, first, "2.png,b,test"))
-    assert "line 3 of l.csv has 2 fields" in fails(write_csv(csv, head, first, "2.png,b"))
+    assert "lack: 'b'" in fails(write_csv(csv, header, first, "2.png,b,test"))
+    assert "line 3 of l.csv has 2 fields" in fails(write_csv(csv, header, first, "2.png,b"))
     assert "has no label column; it has path, kind" in fails(write_csv(csv, "path,kind", "1.png,a"))
-    assert "only one class, 'a'" in fails(write_csv(csv, head, first))
-    text = fails(write_csv(csv, head, first), group_by="splot")
+    assert "only one class, 'a'" in fails(write_csv(csv, header, first))
+    text = fails(write_csv(csv, header, first), group_by="splot")
     assert "has no column 'splot'" in text
     assert "did you mean 'split'?" in text

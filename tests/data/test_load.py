@@ -1,4 +1,4 @@
-"""`load`: which reader, options, and the cache behind it."""
+"""`load`: the format, the options, and the cache."""
 
 import os
 import re
@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 
 from headstart import machine, store
-from headstart.data import Dataset, _load, load
-from headstart.data.formats import _decode, _pixel_csv
+from headstart.data import Dataset, _load, _resized, load
+from headstart.data.formats import _decode, _image_files, _pixel_csv
 from headstart.errors import InputError, ResourceError
 
 
@@ -44,29 +44,29 @@ def forbid(monkeypatch: pytest.MonkeyPatch, module: Any, *names: str) -> None:
         monkeypatch.setattr(module, name, refuse)
 
 
-def same(one: Dataset, other: Dataset) -> bool:
+def are_equal(first: Dataset, second: Dataset) -> bool:
     return (
-        (one.images == other.images).all()
-        and one.fingerprint == other.fingerprint
-        and one.image_names == other.image_names
+        (first.images == second.images).all()
+        and first.fingerprint == second.fingerprint
+        and first.image_names == second.image_names
     )
 
 
 def test_the_second_start_opens_no_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = load(folder_of(tmp_path / "pets"))
-    forbid(monkeypatch, _decode, "read_header", "read_image")
-    forbid(monkeypatch, _load, "_content")
+    forbid(monkeypatch, _image_files, "read_header", "read_image")
+    forbid(monkeypatch, _load, "hash_files")
     second = load(tmp_path / "pets")
-    assert same(first, second)
+    assert are_equal(first, second)
     assert isinstance(second.images, np.memmap)
     assert not second.images.flags.writeable
 
 
 def test_the_second_start_parses_no_pixels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = load(csv_of(tmp_path / "t.csv"))
-    forbid(monkeypatch, _pixel_csv, "_square")
-    forbid(monkeypatch, _load, "_content")
-    assert same(first, load(tmp_path / "t.csv"))
+    forbid(monkeypatch, _pixel_csv, "_square_shape")
+    forbid(monkeypatch, _load, "hash_files")
+    assert are_equal(first, load(tmp_path / "t.csv"))
 
 
 @pytest.mark.parametrize("keep_time", [False, True])
@@ -81,7 +81,7 @@ def test_a_changed_file_is_noticed(tmp_path: Path, keep_time: bool) -> None:
     assert (before.hashes != after.hashes).any(axis=1).tolist() == [False, True, False, False]
 
 
-def test_a_new_and_a_removed_file_are_noticed(tmp_path: Path) -> None:
+def test_new_and_removed_files_are_noticed(tmp_path: Path) -> None:
     load(folder_of(tmp_path))
     Image.new("RGB", (10, 10)).save(tmp_path / "dog/9.png")
     assert load(tmp_path).image_names[-1] == "dog/9.png"
@@ -94,9 +94,9 @@ def test_equal_content_elsewhere_is_not_decoded_again(
 ) -> None:
     first = load(folder_of(tmp_path / "one"))
     folder_of(tmp_path / "two")
-    forbid(monkeypatch, _decode, "read_header", "read_image")
+    forbid(monkeypatch, _image_files, "read_header", "read_image")
     second = load(tmp_path / "two")
-    assert same(first, second)
+    assert are_equal(first, second)
     assert (second.name, second.source) == ("two", str(tmp_path / "two"))
 
 
@@ -128,8 +128,8 @@ def test_a_table_is_resized_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     large = load(csv_of(tmp_path / "t.csv"), image_size=16)
     assert large.image_shape == (16, 16, 1)
     assert large.labels.tolist() == [0, 1]
-    forbid(monkeypatch, _load, "resize_pixels")
-    assert same(large, load(tmp_path / "t.csv", image_size=16))
+    forbid(monkeypatch, _resized, "resize_pixels")
+    assert are_equal(large, load(tmp_path / "t.csv", image_size=16))
 
 
 def test_resized_tables_keep_their_own_groups(tmp_path: Path) -> None:
@@ -138,12 +138,12 @@ def test_resized_tables_keep_their_own_groups(tmp_path: Path) -> None:
     with pytest.raises(InputError):
         load(path, group_by="a")
     path.write_text("label,a,pixel0\n0,x,1\n1,y,2\n")
-    one = load(path, group_by="a", image_size=4)
+    first = load(path, group_by="a", image_size=4)
     path.write_text("label,a,pixel0\n0,x,1\n1,x,2\n")
-    two = load(path, group_by="a", image_size=4)
-    assert one.groups is not None
-    assert two.groups is not None
-    assert (one.groups.tolist(), two.groups.tolist()) == ([0, 1], [0, 0])
+    second = load(path, group_by="a", image_size=4)
+    assert first.groups is not None
+    assert second.groups is not None
+    assert (first.groups.tolist(), second.groups.tolist()) == ([0, 1], [0, 0])
 
 
 def test_a_name_is_the_named_dataset_and_a_path_is_the_folder(
@@ -158,7 +158,7 @@ def test_a_name_is_the_named_dataset_and_a_path_is_the_folder(
     assert "group_by does not apply to the named dataset digits" in fails("digits", group_by="x")
 
 
-def test_what_does_not_exist_is_named_with_the_nearest_dataset(tmp_path: Path) -> None:
+def test_a_name_that_does_not_exist_gets_the_closest_dataset(tmp_path: Path) -> None:
     text = fails("digist")
     assert "digist does not exist" in text
     assert "did you mean 'digits'?" in text
@@ -169,21 +169,26 @@ def test_what_does_not_exist_is_named_with_the_nearest_dataset(tmp_path: Path) -
 
 
 @pytest.mark.parametrize("name", ["t.parquet", "t.zip", "t.txt", "photo.jpg"])
-def test_a_file_of_no_known_form_says_what_is_accepted(tmp_path: Path, name: str) -> None:
+def test_the_error_about_an_unknown_format_lists_what_is_accepted(
+    tmp_path: Path, name: str
+) -> None:
     (tmp_path / name).write_bytes(b"x")
     text = fails(tmp_path / name)
-    assert f"{name} is a file of no known form" in text
+    assert f"{name} has an unknown format" in text
     assert "a pixel CSV" in text
 
 
 @pytest.mark.parametrize(
     ("options", "text"),
     [
-        ({"image_size": 0}, "image_size is 0"),
-        ({"image_size": 2.5}, "image_size is 2.5"),
+        ({"image_size": 0}, "invalid image_size: expected a positive number of pixels, got 0."),
+        ({"image_size": 2.5}, "got 2.5."),
         ({"resize": "crob"}, "did you mean 'crop'?"),
-        ({"pixel_max": -3}, "pixel_max is -3"),
-        ({"pixel_max": float("nan")}, "pixel_max is nan"),
+        (
+            {"pixel_max": -3},
+            "invalid pixel_max: expected the value of full brightness, a number above 0, got -3.",
+        ),
+        ({"pixel_max": float("nan")}, "a number above 0, got nan."),
     ],
 )
 def test_options_are_checked(options: dict[str, Any], text: str) -> None:
@@ -216,16 +221,16 @@ def test_a_file_that_vanishes_while_it_is_read_is_named(tmp_path: Path) -> None:
     assert "cat/gone.png cannot be read: No such file" in fails(tmp_path)
 
 
-def test_a_path_that_the_system_refuses_is_an_input_error() -> None:
+def test_a_path_that_the_system_rejects_is_an_input_error() -> None:
     assert "cannot be read: File name too long" in fails("x" * 5000)
 
 
 @pytest.mark.parametrize("source", ["", "  "])
-def test_an_empty_name_is_no_data(source: str) -> None:
+def test_an_empty_name_is_an_error(source: str) -> None:
     assert "no data given" in fails(source)
 
 
-def test_names_leave_the_suffix_out(tmp_path: Path) -> None:
+def test_the_name_of_a_dataset_has_no_suffix(tmp_path: Path) -> None:
     assert load(csv_of(tmp_path / "my.digits.CSV")).name == "my.digits"
 
 
@@ -247,13 +252,13 @@ def test_images_are_decoded_on_no_more_threads_than_the_control_group_allows(
     monkeypatch.setattr(machine, "_CGROUP", tmp_path)
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: range(64))
     threads = set()
-    decode_one = _decode.read_image
+    decode_image = _decode.read_image
 
     def read_image(*args: Any) -> Any:
         threads.add(threading.get_ident())
         time.sleep(0.02)  # long enough for other threads to start
-        return decode_one(*args)
+        return decode_image(*args)
 
-    monkeypatch.setattr(_decode, "read_image", read_image)
+    monkeypatch.setattr(_image_files, "read_image", read_image)
     load(folder_of(tmp_path / "pets"))
     assert len(threads) == 1

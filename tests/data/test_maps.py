@@ -1,4 +1,4 @@
-"""Large memory maps: read right in every form, and never resident as a whole."""
+"""Large memory maps: read correctly in every form, and never entirely resident."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ import numpy as np
 from headstart.data import SplitDataset, describe, load, make_split, take
 
 def resident_peak():
-    line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
+    lines = Path("/proc/self/status").read_text().splitlines()
+    line = next(line for line in lines if line.startswith("VmHWM"))
     return int(line.split()[1]) / 1000
 
 images = np.load(sys.argv[1], mmap_mode="r")
@@ -56,16 +57,16 @@ def images() -> Images:
 
 @pytest.fixture
 def all_maps_are_large(monkeypatch: pytest.MonkeyPatch) -> None:
-    """So that a few images take the way of a large map, in several turns."""
+    """Treat the map of a few images as a large one, read in several steps."""
     monkeypatch.setattr(_memory_maps, "KEPT_BYTES", 100_000)
     monkeypatch.setattr(_memory_maps, "FAULT_BYTES", 4096)
     monkeypatch.setattr(_memory_maps, "BLOCK_BYTES", 100_000)
 
 
 @pytest.mark.skipif(
-    not Path("/proc/self/status").exists(), reason="only Linux says how much was resident"
+    not Path("/proc/self/status").exists(), reason="only Linux reports the peak of resident memory"
 )
-def test_of_a_large_map_little_is_resident_while_it_is_hashed_and_read(tmp_path: Path) -> None:
+def test_little_of_a_large_map_is_resident_while_it_is_hashed_and_read(tmp_path: Path) -> None:
     count = 6000
     made = np.lib.format.open_memmap(
         tmp_path / "images.npy", "w+", np.uint8, (count, 224, 224, 3)
@@ -89,7 +90,7 @@ def test_of_a_large_map_little_is_resident_while_it_is_hashed_and_read(tmp_path:
 @pytest.mark.parametrize(
     "view",
     [
-        pytest.param(lambda images: images, id="whole"),
+        pytest.param(lambda images: images, id="all"),
         pytest.param(lambda images: images[7:, 1:, ::2], id="part"),
         pytest.param(lambda images: images[..., ::-1], id="BGR"),
         pytest.param(lambda images: images[::-1], id="backwards"),
@@ -97,26 +98,26 @@ def test_of_a_large_map_little_is_resident_while_it_is_hashed_and_read(tmp_path:
         pytest.param(lambda images: images.T, id="last axis first"),
     ],
 )
-def test_take_reads_what_indexing_reads(
+def test_take_returns_what_indexing_returns(
     tmp_path: Path, view: Callable[[Images], Images], rows: list[int]
 ) -> None:
     images = np.random.default_rng(0).integers(0, 256, (40, 64, 48, 30), dtype=np.uint8)
     opened, chosen = view(map_of(tmp_path / "a.npy", images)), np.array(rows, np.int64)
-    found = take(opened, chosen)
-    assert type(found) is np.ndarray and not np.shares_memory(found, opened)
-    assert np.array_equal(found, view(images)[chosen])
+    taken = take(opened, chosen)
+    assert type(taken) is np.ndarray and not np.shares_memory(taken, opened)
+    assert np.array_equal(taken, view(images)[chosen])
     assert np.array_equal(take(view(images), chosen), view(images)[chosen])
 
 
 @pytest.mark.usefixtures("all_maps_are_large")
-def test_take_of_a_row_that_is_not_there_is_an_index_error(tmp_path: Path, images: Images) -> None:
+def test_take_of_a_row_out_of_range_is_an_index_error(tmp_path: Path, images: Images) -> None:
     for array in (images, map_of(tmp_path / "a.npy", images)):
         with pytest.raises(IndexError):
             take(array, np.array([40]))
 
 
 @pytest.mark.usefixtures("all_maps_are_large")
-def test_take_reads_on_when_the_files_name_belongs_to_another_file(
+def test_take_reads_the_opened_file_even_when_another_file_has_its_name(
     tmp_path: Path, images: Images
 ) -> None:
     opened = map_of(tmp_path / "a.npy", images)
@@ -127,7 +128,7 @@ def test_take_reads_on_when_the_files_name_belongs_to_another_file(
 
 @pytest.mark.usefixtures("all_maps_are_large")
 @pytest.mark.parametrize("mode", ["c", "r+"])
-def test_what_was_written_to_a_map_stays(
+def test_values_written_to_a_map_stay(
     tmp_path: Path, images: Images, mode: Literal["r+", "c"]
 ) -> None:
     opened = map_of(tmp_path / "a.npy", images, mode)
@@ -141,7 +142,7 @@ def test_what_was_written_to_a_map_stays(
 
 
 @pytest.mark.usefixtures("all_maps_are_large")
-def test_what_is_put_into_a_map_is_in_its_file(tmp_path: Path, images: Images) -> None:
+def test_put_writes_to_the_file_of_a_map(tmp_path: Path, images: Images) -> None:
     opened = map_of(tmp_path / "a.npy", np.zeros_like(images), "r+")
     for row, image in enumerate(images):
         _memory_maps.put(opened, row, image)
@@ -149,13 +150,13 @@ def test_what_is_put_into_a_map_is_in_its_file(tmp_path: Path, images: Images) -
 
 
 @pytest.mark.usefixtures("all_maps_are_large")
-def test_a_map_and_the_same_images_in_memory_are_one_dataset(
+def test_a_map_and_the_same_images_in_memory_are_the_same_dataset(
     tmp_path: Path, images: Images
 ) -> None:
     labels = np.arange(40) % 2
     opened = load((map_of(tmp_path / "a.npy", images), labels))
     in_memory = load((images, labels))
-    assert _memory_maps.is_map(opened.images)
+    assert _memory_maps.is_large_map(opened.images)
     assert opened.fingerprint == in_memory.fingerprint
     assert np.array_equal(opened.hashes, in_memory.hashes)
 
@@ -187,7 +188,7 @@ def test_a_large_map_is_resized_into_the_cache_and_not_into_memory(
 
 
 @pytest.mark.usefixtures("all_maps_are_large")
-def test_a_long_pass_says_how_far_it_is(
+def test_a_long_pass_shows_its_progress(
     tmp_path: Path,
     images: Images,
     monkeypatch: pytest.MonkeyPatch,

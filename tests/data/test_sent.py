@@ -1,4 +1,4 @@
-"""Images that strangers send: what their decoder may not do."""
+"""Untrusted images: the limits on their decoding."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ def test_the_usual_formats_are_read(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["GIF", "TIFF", "PPM"])
-def test_formats_of_datasets_are_not_opened_for_strangers(kind: str) -> None:
+def test_unusual_formats_are_not_opened_for_untrusted_images(kind: str) -> None:
     with pytest.raises(UnreadableImage, match="is not an image"):
         read_untrusted_image(_file(kind, GREY), (8, 8, 1), "pad")
 
 
-def test_an_image_keeps_its_own_size_where_none_is_wanted() -> None:
+def test_an_image_keeps_its_own_size_if_no_shape_is_given() -> None:
     pixels = read_untrusted_image(_file("PNG", np.zeros((20, 30, 3), np.uint8)), None, "pad")
     assert pixels.shape == (20, 30, 1)
 
@@ -46,7 +46,7 @@ def test_more_pixels_than_allowed_are_not_decoded() -> None:
         )
 
 
-def test_a_deadline_that_has_passed_ends_the_decoding() -> None:
+def test_decoding_ends_at_its_deadline() -> None:
     noise = np.random.default_rng(0).integers(0, 255, (400, 400, 3)).astype(np.uint8)
     with pytest.raises(UnreadableImage, match="takes too long"):
         read_untrusted_image(_file("JPEG", noise), (8, 8, 3), "pad", ImageLimits(seconds=-1.0))

@@ -1,4 +1,4 @@
-"""Splits: what is kept, what is carved, and what never happens."""
+"""Splits: the parts that are kept, the parts that are drawn, and the errors."""
 
 import json
 from itertools import chain
@@ -23,7 +23,8 @@ from headstart.data import (
     read_split,
     write_split,
 )
-from headstart.data._cache import Decoded, as_dataset
+from headstart.data._cache import as_dataset
+from headstart.data._types import DecodedImages
 from headstart.errors import InputError
 
 
@@ -33,7 +34,10 @@ def dataset(
     groups: list[int] | None = None,
     copies: dict[int, int] | None = None,
 ) -> Dataset:
-    """One image of its own a row, `counts[k]` of class k, shuffled; row `copies[i]` becomes a copy of row i."""
+    """Make a dataset with `counts[k]` distinct images of class k, shuffled.
+
+    Image `copies[i]` becomes a copy of image i.
+    """
     labels = (
         np.random.default_rng(1)
         .permutation(np.repeat(np.arange(len(counts)), counts))
@@ -44,7 +48,7 @@ def dataset(
         images[copy] = images[original]
     names = tuple(f"class{number}" for number in range(len(counts)))
     tied = None if groups is None else np.array(groups, np.int64)
-    return as_dataset(Decoded(images, labels, names, part, groups=tied), "toy", "/toy")
+    return as_dataset(DecodedImages(images, labels, names, part, groups=tied), "toy", "/toy")
 
 
 def per_class(data: Dataset, indices: NDArray[np.int64]) -> list[int]:
@@ -71,7 +75,7 @@ def test_without_parts_it_is_70_15_15_in_every_class() -> None:
     assert all(part == sorted(part) for part in parts_of(split))
 
 
-def test_totals_are_right_to_the_image() -> None:
+def test_totals_are_exact() -> None:
     split = make_split(dataset([11] * 7), validation=0.33, test=0)
     assert (len(split.train), len(split.validation), len(split.test)) == (52, 25, 0)
 
@@ -85,7 +89,7 @@ def test_a_datasets_own_test_part_is_kept() -> None:
     assert split.validation.max() < 240
 
 
-def test_own_validation_is_kept_and_test_is_carved_out_of_training() -> None:
+def test_own_validation_is_kept_and_test_is_drawn_from_training() -> None:
     part = np.where(np.arange(200) < 160, TRAIN, VALIDATION).astype(np.uint8)
     split = make_split(dataset([100, 100], part))
     assert split.validation.tolist() == list(range(160, 200))
@@ -115,7 +119,7 @@ def test_each_choice_has_its_own_stream() -> None:
     assert parts_of(make_split(data, seed=1)) != parts_of(base)
 
 
-def test_it_repeats_whatever_numpys_global_state() -> None:
+def test_a_split_does_not_depend_on_numpys_global_state() -> None:
     data = dataset([50, 50])
     np.random.seed(1)
     first = make_split(data, seed=3)
@@ -124,10 +128,10 @@ def test_it_repeats_whatever_numpys_global_state() -> None:
     assert make_split(data, seed=3).fingerprint == first.fingerprint
 
 
-def test_the_split_of_today_is_the_split_of_tomorrow() -> None:
-    """Runs refer to splits for years: a new numpy or an edit here must not move an image."""
+def test_splits_do_not_change_between_versions() -> None:
+    """Runs refer to splits for years. A new NumPy or an edit must not move an image."""
     images = np.arange(20, dtype=np.uint8).reshape(20, 1, 1, 1)
-    data = as_dataset(Decoded(images, np.arange(20) % 2, ("a", "b")), "toy", "/toy")
+    data = as_dataset(DecodedImages(images, np.arange(20) % 2, ("a", "b")), "toy", "/toy")
     split = make_split(data, seed=0, train_images=4)
     assert parts_of(split) == [[4, 8, 15, 19], [1, 3, 12], [2, 7, 18]]
 
@@ -135,16 +139,20 @@ def test_the_split_of_today_is_the_split_of_tomorrow() -> None:
 @pytest.mark.parametrize(
     ("options", "text"),
     [
-        ({"validation": 1.0}, "validation is 1, but"),
-        ({"test": -0.1}, "test is -0.1, but"),
-        ({"test": float("nan")}, "test is nan"),
-        ({"validation": 0.5, "test": 0.5}, "validation 0.5 and test 0.5 leave nothing to train on"),
-        ({"validation": 0.9}, "leave nothing"),
+        (
+            {"validation": 1.0},
+            "invalid validation: expected a fraction from 0 up to, but not including, 1, got 1.",
+        ),
+        ({"test": -0.1}, "not including, 1, got -0.1."),
+        ({"test": float("nan")}, "not including, 1, got nan."),
+        ({"validation": 0.5, "test": 0.5}, "validation 0.5 and test 0.5 leave no training images"),
+        ({"validation": 0.9}, "leave no training images"),
         (
             {"seed": -1},
-            "the split's seed is -1, but wanted is a whole number from 0 to 2^63 - 1.\n  For example: --split-seed 0",
+            "invalid seed of the split: expected an integer from 0 to 2^63 - 1, got -1.\n"
+            "  For example: --split-seed 0",
         ),
-        ({"seed": 2**63}, "the split's seed is 9223372036854775808, but"),
+        ({"seed": 2**63}, "from 0 to 2^63 - 1, got 9223372036854775808."),
     ],
 )
 def test_fractions_are_checked(options: dict[str, float], text: str) -> None:
@@ -157,7 +165,7 @@ def test_the_largest_seed_is_kept_in_the_file(tmp_path: Path) -> None:
     assert read_split(tmp_path, data).seed == 2**63 - 1
 
 
-def test_where_not_every_class_can_be_in_a_part_the_seed_decides_which() -> None:
+def test_the_seed_decides_which_classes_a_small_part_lacks() -> None:
     data = dataset([5] * 120)
     splits = [make_split(data, seed=seed) for seed in (0, 1)]
     lacking = [
@@ -181,7 +189,7 @@ def test_a_class_of_three_images_is_in_every_part_where_the_fraction_allows() ->
     assert 0 not in per_class(small, make_split(small, test=0.6, validation=0.1).validation)
 
 
-def test_a_class_does_not_pay_for_classes_of_one_image() -> None:
+def test_a_class_does_not_give_more_for_the_sake_of_classes_of_one_image() -> None:
     data = dataset([20] + [1] * 60)
     assert per_class(data, make_split(data, validation=0).test) == [3] + [0] * 60
 
@@ -206,14 +214,12 @@ def test_train_images_are_stratified_and_nested() -> None:
 
 
 @pytest.mark.parametrize("count", [71, 1, 0, -5])
-def test_train_images_out_of_reach_say_how_many_there_are(count: int) -> None:
+def test_the_error_about_too_many_train_images_gives_the_range(count: int) -> None:
     text = fails(dataset([50, 50]), train_images=count)
-    assert (
-        f"train_images is {count}, but wanted is from 2 (one a class) to 70 (all there are)" in text
-    )
+    assert f"invalid train_images: expected 2 (one per class) to 70 (all), got {count}." in text
 
 
-def test_copies_of_held_images_leave_training_and_are_counted() -> None:
+def test_copies_of_held_out_images_are_removed_from_training_and_counted() -> None:
     part = np.full(100, TRAIN, np.uint8)
     part[80:90], part[90:] = VALIDATION, TEST
     data = dataset([50, 50], part, copies={85: 3, 95: 4, 96: 86, 10: 11})
@@ -227,11 +233,11 @@ def test_copies_of_held_images_leave_training_and_are_counted() -> None:
     }
 
 
-def test_copies_leave_before_train_images_are_chosen() -> None:
+def test_copies_are_removed_before_train_images_are_chosen() -> None:
     part = np.full(100, TRAIN, np.uint8)
     part[80:] = TEST
     data = dataset([50, 50], part, copies={90: 3, 91: 4})
-    assert "to 78 (all there are)" in fails(data, validation=0, train_images=79)
+    assert "to 78 (all), got 79." in fails(data, validation=0, train_images=79)
 
 
 def test_a_class_left_without_training_images_is_named() -> None:
@@ -257,17 +263,17 @@ def test_groups_stay_together() -> None:
     assert parts_of(make_split(data, seed=3)) != parts_of(split)
 
 
-def test_groups_too_large_for_the_fraction_are_an_error_and_missing_classes_are_said(
+def test_groups_too_large_for_a_fraction_are_an_error_and_missing_classes_a_warning(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     lines: list[str] = []
     monkeypatch.setattr(progress, "say", lines.append)
     text = fails(dataset([10, 10], groups=[0, 1] * 10))
     assert (
-        "test would be empty: 2 groups of 20 images, which stay together, cannot give about 3 images to test"
-        in text
+        "test would be empty: 2 groups of 20 images, which stay together, "
+        "cannot give about 3 images to test" in text
     )
-    assert "More groups are needed" in text
+    assert "Name a finer column with --group-by" in text
     assert "1 group of 2 images, which stay together, cannot give about 1 image to" in fails(
         dataset([1, 1], groups=[0, 0]), test=0.4, validation=0
     )
@@ -283,11 +289,11 @@ def test_groups_too_large_for_the_fraction_are_an_error_and_missing_classes_are_
 def test_a_group_in_two_own_parts_is_an_error() -> None:
     part = np.where(np.arange(20) < 15, TRAIN, TEST).astype(np.uint8)
     text = fails(dataset([10, 10], part, groups=[*range(15), 3, 16, 17, 18, 19]))
-    assert "1 groups have images in more than one part" in text
+    assert "groups with images in more than one part: 1." in text
     assert "test and train" in text
 
 
-def test_a_split_is_read_back_as_it_was(tmp_path: Path) -> None:
+def test_a_split_is_read_as_it_was_written(tmp_path: Path) -> None:
     data = dataset([30, 30], copies={5: 6})
     split = make_split(data, seed=4, train_images=12)
     write_split(SplitDataset(data, split), tmp_path)
@@ -301,13 +307,17 @@ def test_a_split_is_read_back_as_it_was(tmp_path: Path) -> None:
     assert again.train.dtype == np.int64
 
 
-def test_a_split_refuses_data_that_changed_since(tmp_path: Path) -> None:
+def test_a_split_of_data_that_changed_is_an_error(tmp_path: Path) -> None:
     data = dataset([30, 30])
     write_split(SplitDataset(data, make_split(data)), tmp_path)
-    assert "2 of the 60 images" in reading_fails(tmp_path, dataset([30, 30], copies={0: 7, 1: 9}))
+    assert "images that were changed, moved or removed: 2 of the 60 images" in reading_fails(
+        tmp_path, dataset([30, 30], copies={0: 7, 1: 9})
+    )
     assert "of the 60 images" in reading_fails(tmp_path, dataset([20, 20]))
-    relabelled = as_dataset(Decoded(data.images, 1 - data.labels, data.class_names), "toy", "/toy")
-    assert "their labels have changed" in reading_fails(tmp_path, relabelled)
+    relabelled = as_dataset(
+        DecodedImages(data.images, 1 - data.labels, data.class_names), "toy", "/toy"
+    )
+    assert "the labels of the images of the split" in reading_fails(tmp_path, relabelled)
 
 
 def test_a_missing_or_damaged_split_is_an_input_error(tmp_path: Path) -> None:
@@ -325,7 +335,7 @@ def reading_fails(folder: Path, data: Dataset) -> str:
     return str(caught.value)
 
 
-def test_description_is_json_and_adds_up() -> None:
+def test_the_description_is_json_and_its_counts_add_up() -> None:
     data = dataset([20, 40], np.full(60, UNASSIGNED, np.uint8))
     about = json.loads(json.dumps(describe(SplitDataset(data, make_split(data)))))
     assert about["class_names"] == ["class0", "class1"]
@@ -336,15 +346,15 @@ def test_description_is_json_and_adds_up() -> None:
 
 
 def test_warnings_name_classes_without_test_images(monkeypatch: pytest.MonkeyPatch) -> None:
-    said: list[str] = []
-    monkeypatch.setattr(progress, "say", said.append)
+    lines: list[str] = []
+    monkeypatch.setattr(progress, "say", lines.append)
     data = dataset([206] + [1] * 7)
     split = make_split(data, validation=0, test=0.1)
     assert describe(SplitDataset(data, split))["warnings"] == [
         "7 of the 8 classes have no test image, so test scores say nothing about them: "
         "'class1', 'class2', 'class3', 'class4', 'class5' and 2 more."
     ]
-    assert said == describe(SplitDataset(data, split))["warnings"]
+    assert lines == describe(SplitDataset(data, split))["warnings"]
 
 
 def test_a_split_without_faults_has_no_warnings() -> None:
@@ -353,7 +363,7 @@ def test_a_split_without_faults_has_no_warnings() -> None:
     assert describe(SplitDataset(data, make_split(data, test=0, validation=0)))["warnings"] == []
 
 
-def test_warnings_count_copies_and_images_under_two_labels() -> None:
+def test_warnings_count_copies_and_images_with_two_labels() -> None:
     part = np.full(100, TRAIN, np.uint8)
     part[80:90], part[90:] = VALIDATION, TEST
     plain = dataset([50, 50], part)
@@ -361,7 +371,7 @@ def test_warnings_count_copies_and_images_under_two_labels() -> None:
     data = dataset([50, 50], part, copies={int(zeros[0]): 95})
     assert (
         warnings_of(data)[0]
-        == "1 exact copy of a validation or test image was taken out of training."
+        == "1 exact copy of a validation or test image was removed from training."
     )
     data = dataset(
         [50, 50], part, copies={int(zeros[0]): int(ones[0]), int(zeros[1]): int(zeros[2])}
@@ -369,33 +379,30 @@ def test_warnings_count_copies_and_images_under_two_labels() -> None:
     first, second = sorted((int(zeros[0]), int(ones[0])))
     (sentence,) = warnings_of(data)
     names = [f"{row:06d} ('class{data.labels[row]}')" for row in (first, second)]
-    assert (
-        sentence
-        == f"1 image appears under more than one label: {names[0]} and {names[1]} are the same."
-    )
+    assert sentence == f"1 image has more than one label: {names[0]} and {names[1]} are the same."
     data = dataset([50, 50], part, copies={int(zeros[k]): int(ones[k]) for k in range(3)})
     (sentence,) = warnings_of(data)
-    assert sentence.startswith("3 images appear under more than one label: ")
+    assert sentence.startswith("3 images have more than one label. For example, ")
 
 
 def warnings_of(data: Dataset) -> list[str]:
-    found = describe(SplitDataset(data, make_split(data)))["warnings"]
-    assert isinstance(found, list)
-    return found
+    warnings = describe(SplitDataset(data, make_split(data)))["warnings"]
+    assert isinstance(warnings, list)
+    return warnings
 
 
-def test_a_class_of_identical_images_is_said_to_be_that() -> None:
+def test_the_error_about_a_class_of_identical_images_suggests_different_ones() -> None:
     plain = dataset([20, 20])
     rows = np.flatnonzero(plain.labels == 1).tolist()
     text = fails(identical(plain, rows))
     assert (
         "class 'class1' has 20 images, and all that are left for training are exact copies" in text
     )
-    assert "identical" in text
+    assert "Add different images" in text
     assert "--test" not in text
 
 
 def identical(data: Dataset, rows: list[int]) -> Dataset:
     images = data.images.copy()
     images[rows] = images[rows[0]]
-    return as_dataset(Decoded(images, data.labels, data.class_names), "toy", "/toy")
+    return as_dataset(DecodedImages(images, data.labels, data.class_names), "toy", "/toy")

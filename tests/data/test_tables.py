@@ -17,11 +17,11 @@ def csv_of(path: Path, *lines: str, end: str = "\n") -> Path:
 
 
 def rows(count: int = 6, pixels: int = 4) -> list[str]:
-    """`count` rows of two classes; pixel j of row i is 10 i + j."""
+    """Make `count` rows of two classes. Pixel j of row i is 10 i + j."""
     return [f"{i % 2}," + ",".join(str(10 * i + j) for j in range(pixels)) for i in range(count)]
 
 
-def head(pixels: int = 4) -> str:
+def header(pixels: int = 4) -> str:
     return "label," + ",".join(f"pixel{j}" for j in range(pixels))
 
 
@@ -31,8 +31,8 @@ def fails(source: Any, **options: Any) -> str:
     return str(caught.value)
 
 
-def test_a_pixel_csv_gives_one_image_a_row(tmp_path: Path) -> None:
-    data = load(csv_of(tmp_path / "train.csv", head(), *rows()))
+def test_a_pixel_csv_has_one_image_per_row(tmp_path: Path) -> None:
+    data = load(csv_of(tmp_path / "train.csv", header(), *rows()))
     assert data.images.shape == (6, 2, 2, 1)
     assert data.images.dtype == np.uint8
     assert data.images[3, :, :, 0].tolist() == [[30, 31], [32, 33]]
@@ -53,92 +53,94 @@ def test_a_pixel_csv_gives_one_image_a_row(tmp_path: Path) -> None:
     ],
 )
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
-def test_columns_may_stand_in_any_order_and_style(
-    tmp_path: Path, lines: list[str], end: str
-) -> None:
+def test_columns_may_have_any_order_and_style(tmp_path: Path, lines: list[str], end: str) -> None:
     data = load(csv_of(tmp_path / "t.csv", *lines, end=end))
     assert data.class_names == ("7", "8")
     assert data.images[..., 0].tolist() == [[[1, 2], [3, 4]], [[5, 6], [7, 8]]]
 
 
-def test_whole_number_labels_sort_by_value_and_words_by_letter(tmp_path: Path) -> None:
+def test_integer_labels_are_sorted_by_value_and_words_by_letter(tmp_path: Path) -> None:
     lines = [f"{label},1,2,3,4" for label in (10, 2, 0, "2.0")]
-    data = load(csv_of(tmp_path / "n.csv", head(), *lines))
+    data = load(csv_of(tmp_path / "n.csv", header(), *lines))
     assert data.class_names == ("0", "2", "10")
     assert data.labels.tolist() == [2, 1, 0, 1]
     lines = [f"{word},1,2,3,4" for word in ("b10", "b2", "a")]
-    assert load(csv_of(tmp_path / "w.csv", head(), *lines)).class_names == ("a", "b10", "b2")
+    assert load(csv_of(tmp_path / "w.csv", header(), *lines)).class_names == ("a", "b10", "b2")
 
 
 def test_three_times_a_square_is_a_colour_image(tmp_path: Path) -> None:
-    data = load(csv_of(tmp_path / "c.csv", head(12), *rows(pixels=12)))
+    data = load(csv_of(tmp_path / "c.csv", header(12), *rows(pixels=12)))
     assert data.image_shape == (2, 2, 3)
     assert data.images[0, 0, 1].tolist() == [3, 4, 5]
 
 
 def test_a_gzipped_csv_is_read(tmp_path: Path) -> None:
-    (tmp_path / "t.csv.gz").write_bytes(gzip.compress("\n".join([head(), *rows()]).encode()))
+    (tmp_path / "t.csv.gz").write_bytes(gzip.compress("\n".join([header(), *rows()]).encode()))
     data = load(tmp_path / "t.csv.gz")
     assert (len(data), data.name) == (6, "t")
     (tmp_path / "cut.csv.gz").write_bytes((tmp_path / "t.csv.gz").read_bytes()[:40])
-    assert "cut.csv.gz is a damaged gzip file" in fails(tmp_path / "cut.csv.gz")
+    assert "cut.csv.gz cannot be decompressed" in fails(tmp_path / "cut.csv.gz")
 
 
 def test_a_pixel_of_300_names_its_line(tmp_path: Path) -> None:
-    lines = [head(64), *rows(9, 64)]
+    lines = [header(64), *rows(9, 64)]
     lines[7] = lines[7].rsplit(",", 1)[0] + ",300"
     assert fails(csv_of(tmp_path / "train.csv", *lines)) == (
-        "line 8 of train.csv: pixel63 is 300, but pixels are whole numbers from 0 to 255.\n"
-        "  Correct the value; or, if 1023 means full brightness in this file, give --pixel-max 1023."
+        "line 8 of train.csv: invalid pixel63: expected an integer from 0 to 255, got 300.\n"
+        "  If the file uses another scale, pass it: --pixel-max 1023"
     )
 
 
 @pytest.mark.parametrize(
     ("value", "text"),
     [
-        ("-1", "pixel1 is -1, but"),
-        ("abc", "pixel1 is 'abc', but"),
-        ("", "pixel1 is empty, but"),
-        ("nan", "pixel1 is 'nan', but"),
-        ("inf", "pixel1 is 'inf', but"),
-        ("2.5", "pixel1 is 2.5, but"),
+        ("-1", "invalid pixel1: expected an integer from 0 to 255, got -1."),
+        ("abc", "expected an integer from 0 to 255, got 'abc'."),
+        ("", "expected an integer from 0 to 255, got an empty field."),
+        ("nan", "expected an integer from 0 to 255, got 'nan'."),
+        ("inf", "expected an integer from 0 to 255, got 'inf'."),
+        ("2.5", "expected an integer from 0 to 255, got 2.5."),
         ("40000", "--pixel-max 65535"),
-        ("0.25", "Pixels must be whole numbers"),
-        ("153.50", "Pixels must be whole numbers: round them, or give --pixel-max 255"),
-        ("70000", "the one that means full brightness in this file, with --pixel-max."),
+        ("0.25", "Round the pixels to integers"),
+        ("153.50", "Round the pixels to integers, or let --pixel-max 255 round them."),
+        ("70000", "give the value of full brightness with --pixel-max."),
     ],
 )
-def test_a_value_that_is_no_pixel_is_named(tmp_path: Path, value: str, text: str) -> None:
-    message = fails(csv_of(tmp_path / "t.csv", head(), "0,1,2,3,4", f"1,1,{value},3,4"))
+def test_the_error_about_an_invalid_pixel_names_it(tmp_path: Path, value: str, text: str) -> None:
+    message = fails(csv_of(tmp_path / "t.csv", header(), "0,1,2,3,4", f"1,1,{value},3,4"))
     assert "line 3 of t.csv: " in message
     assert text in message
 
 
-def test_of_several_bad_lines_the_first_is_shown_and_all_are_counted(tmp_path: Path) -> None:
-    lines = [head(), "0,1,2,3,4", "1,1,300,3,400", "0,1,2,3,4", "0,5000,x,3,4", "1,1,-2,3,4"]
+def test_the_error_about_several_invalid_lines_shows_the_first_and_counts_all(
+    tmp_path: Path,
+) -> None:
+    lines = [header(), "0,1,2,3,4", "1,1,300,3,400", "0,1,2,3,4", "0,5000,x,3,4", "1,1,-2,3,4"]
     text = fails(csv_of(tmp_path / "t.csv", *lines))
-    assert "line 3 of t.csv: pixel1 is 300, but" in text
-    assert "In all, 3 lines have such values." in text
+    assert "line 3 of t.csv: invalid pixel1: expected an integer from 0 to 255, got 300." in text
+    assert "3 lines have invalid values in total." in text
     assert "--pixel-max 16383" in text
-    assert "In all, 2 lines" in fails(csv_of(tmp_path / "t.csv", *lines[:5], "1,2", *lines[5:]))
+    assert "2 lines have invalid values in total." in fails(
+        csv_of(tmp_path / "t.csv", *lines[:5], "1,2", *lines[5:])
+    )
 
 
-def test_a_csv_of_fractions_is_told_pixel_max_1_and_one_of_decimals_255(tmp_path: Path) -> None:
-    path = csv_of(tmp_path / "f.csv", head(), "0,0,1,0,1", "1,0.5,0.25,1,0")
-    assert "if 1 means full brightness in this file, give --pixel-max 1." in fails(path)
-    path = csv_of(tmp_path / "d.csv", head(), "0,0,153.50,0,1", "1,0.5,0.25,1,0")
-    assert "--pixel-max 255 to have them rounded" in fails(path)
+def test_the_hint_for_fractions_is_pixel_max_1_and_for_decimals_255(tmp_path: Path) -> None:
+    path = csv_of(tmp_path / "f.csv", header(), "0,0,1,0,1", "1,0.5,0.25,1,0")
+    assert "pass it: --pixel-max 1" in fails(path)
+    path = csv_of(tmp_path / "d.csv", header(), "0,0,153.50,0,1", "1,0.5,0.25,1,0")
+    assert "let --pixel-max 255 round them" in fails(path)
     assert load(path, pixel_max=255).images[0].ravel().tolist() == [0, 154, 0, 1]
 
 
-def test_a_gzip_file_named_csv_is_said_to_be_one(tmp_path: Path) -> None:
-    (tmp_path / "t.csv").write_bytes(gzip.compress("\n".join([head(), *rows()]).encode()))
+def test_a_gzip_file_named_csv_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_bytes(gzip.compress("\n".join([header(), *rows()]).encode()))
     text = fails(tmp_path / "t.csv")
     assert "t.csv is compressed with gzip" in text
     assert "Name it t.csv.gz." in text
 
 
-def test_an_npz_that_lacks_one_of_a_pair_says_which(tmp_path: Path) -> None:
+def test_the_error_about_half_a_pair_in_an_npz_names_the_other_half(tmp_path: Path) -> None:
     path = tmp_path / "t.npz"
     np.savez(path, x_train=IMAGES, y_train=LABELS, x_test=IMAGES)
     assert f"{path} has x_test, but no y_test." in fails(path)
@@ -159,11 +161,11 @@ def test_a_class_name_twice_in_an_npz_is_an_error(tmp_path: Path) -> None:
 
 
 def test_pixel_max_scales_to_255(tmp_path: Path) -> None:
-    path = csv_of(tmp_path / "t.csv", head(), "0,0,4,8,16", "1,16,1,2,3")
+    path = csv_of(tmp_path / "t.csv", header(), "0,0,4,8,16", "1,16,1,2,3")
     assert load(path, pixel_max=16).images[0].ravel().tolist() == [0, 64, 128, 255]
-    path = csv_of(tmp_path / "f.csv", head(), "0,0,0.5,0.25,1", "1,1,0,0,0")
+    path = csv_of(tmp_path / "f.csv", header(), "0,0,0.5,0.25,1", "1,1,0,0,0")
     assert load(path, pixel_max=1).images[0].ravel().tolist() == [0, 128, 64, 255]
-    assert "pixel3 is 16, but pixels are numbers from 0 to 15 (pixel_max)" in fails(
+    assert "invalid pixel3: expected a number from 0 to 15 (pixel_max), got 16." in fails(
         tmp_path / "t.csv", pixel_max=15
     )
 
@@ -172,20 +174,21 @@ def test_pixel_max_scales_to_255(tmp_path: Path) -> None:
     ("lines", "text"),
     [
         (
-            [head(5), "0,1,2,3,4,5"],
-            "5 pixel columns, which make no square image: 2x2 has 4, 3x3 has 9",
+            [header(5), "0,1,2,3,4,5"],
+            "5 pixel columns, which do not form a square image: 2x2 has 4, 3x3 has 9.",
         ),
-        ([head(), "0,1,2,3"], "line 2 of t.csv has 4 fields, but its header names 5 columns"),
-        ([head(), "0,1,2,3,4", "", "1,1,2,3,4,5"], "line 4 of t.csv has 6 fields"),
-        ([head(), ",1,2,3,4"], "line 2 of t.csv: the label (label) is empty"),
-        ([head(), "0,1,2,3,4", "NaN,1,2,3,4"], "line 3 of t.csv: the label (label) is empty"),
+        ([header(), "0,1,2,3"], "line 2 of t.csv has 4 fields, but its header names 5 columns"),
+        ([header(), "0,1,2,3,4", "", "1,1,2,3,4,5"], "line 4 of t.csv has 6 fields"),
+        ([header(), ",1,2,3,4"], "line 2 of t.csv: the label (label) is empty"),
+        ([header(), "0,1,2,3,4", "NaN,1,2,3,4"], "line 3 of t.csv: the label (label) is empty"),
         (
             ["pixel0,pixel1,pixel2,pixel3", "1,2,3,4"],
             "t.csv has no label column; it has pixel0, pixel1, pixel2, pixel3",
         ),
         (
             ["0,1,2,3,4", "1,2,3,4,5"],
-            "line 1 of t.csv holds numbers (0, 1, 2, 3, 4), but the first line must name the columns",
+            "invalid line 1 of t.csv: expected the names of the columns, "
+            "got numbers (0, 1, 2, 3, 4)",
         ),
         (
             ["label,pixel0,pixel1,pixel1,pixel2", "0,1,2,3,4"],
@@ -193,32 +196,34 @@ def test_pixel_max_scales_to_255(tmp_path: Path) -> None:
         ),
         (
             ["label,pixel0,pixel1,pixel2,pixel4", "0,1,2,3,4"],
-            "4 pixel columns from 0 to 4, but none numbered 3",
+            "4 pixel columns from 0 to 4, but none has the number 3",
         ),
         (
             ["label,pixel0,pixel1,pixel2,pixel3,Usage", "0,1,2,3,4,x"],
             "columns that are neither label nor pixel: Usage",
         ),
-        ([head(), "0,1,2,3,4", "0,1,2,3,4"], "only one class, '0'"),
-        ([head()], "t.csv has a header but no rows"),
+        ([header(), "0,1,2,3,4", "0,1,2,3,4"], "only one class, '0'"),
+        ([header()], "t.csv has a header but no rows"),
         (["label", "0", "1"], "neither pixel columns nor a column of paths; it has label"),
         (
             ["image_id,class", "a,0", "b,1"],
             "Name the column of paths one of: path, image, filename",
         ),
         (
-            [head() + ",", "0,1,2,3,4,", "1,1,2,3,4,"],
+            [header() + ",", "0,1,2,3,4,", "1,1,2,3,4,"],
             "line 1 of t.csv has no name for column 6.\n  Line 1 ends in a comma",
         ),
-        ([head() + ",", "0,1,2,3,4", "1,1,2,3,4"], "Line 1 ends in a comma"),
-        ([head() + ",,", "0,1,2,3,4,,"], "line 1 of t.csv has 2 columns without a name"),
-        ([head(), "caf\u00e9,1,2,3,4", "cafe\u0301,1,2,3,4"], "'cafe\\u0301' and 'caf\\xe9'"),
+        ([header() + ",", "0,1,2,3,4", "1,1,2,3,4"], "Line 1 ends in a comma"),
+        ([header() + ",,", "0,1,2,3,4,,"], "line 1 of t.csv has 2 columns without a name"),
+        ([header(), "caf\u00e9,1,2,3,4", "cafe\u0301,1,2,3,4"], "'cafe\\u0301' and 'caf\\xe9'"),
         ([""], "t.csv is empty"),
         (["label;pixel0", "1;2"], "line 1 of t.csv has no commas: label;pixel0"),
-        ([head(), '0,1,2,3,"4', "1,1,2,3,4"], "line 3 of t.csv"),
+        ([header(), '0,1,2,3,"4', "1,1,2,3,4"], "line 3 of t.csv"),
     ],
 )
-def test_faults_of_a_pixel_csv_are_named(tmp_path: Path, lines: list[str], text: str) -> None:
+def test_errors_about_a_pixel_csv_name_the_fault(
+    tmp_path: Path, lines: list[str], text: str
+) -> None:
     assert text in fails(csv_of(tmp_path / "t.csv", *lines))
 
 
@@ -240,9 +245,9 @@ def test_a_pixel_csv_may_have_groups(tmp_path: Path) -> None:
     assert data.image_shape == (2, 2, 1)
 
 
-def test_a_pixel_csv_with_an_id_column_is_not_taken_for_paths(tmp_path: Path) -> None:
+def test_a_pixel_csv_with_an_id_column_is_not_read_as_paths(tmp_path: Path) -> None:
     assert "neither label nor pixel: id" in fails(
-        csv_of(tmp_path / "t.csv", f"id,{head()}", "1,0,1,2,3,4")
+        csv_of(tmp_path / "t.csv", f"id,{header()}", "1,0,1,2,3,4")
     )
 
 
@@ -262,7 +267,7 @@ LABELS = np.array([1, 3, 1, 3, 7, 7], np.uint8)
 @pytest.mark.parametrize(
     "names", ["{}-{}-idx{}-ubyte", "{}-{}-idx{}-ubyte.gz", "{}-{}.idx{}-ubyte"]
 )
-def test_an_idx_folder_keeps_its_test_part(tmp_path: Path, names: str) -> None:
+def test_the_test_part_of_an_idx_folder_is_kept(tmp_path: Path, names: str) -> None:
     idx(tmp_path / names.format("train", "images", 3), IMAGES)
     idx(tmp_path / names.format("train", "labels", 1), LABELS)
     alone = load(tmp_path)
@@ -275,7 +280,7 @@ def test_an_idx_folder_keeps_its_test_part(tmp_path: Path, names: str) -> None:
     assert (data.images[:6, :, :, 0] == IMAGES).all()
 
 
-def test_faults_of_an_idx_folder_are_named(tmp_path: Path) -> None:
+def test_errors_about_an_idx_folder_name_the_fault(tmp_path: Path) -> None:
     idx(tmp_path / "train-images-idx3-ubyte", IMAGES)
     assert "has images of train, but no train-labels-idx1-ubyte" in fails(tmp_path)
     idx(tmp_path / "train-labels-idx1-ubyte", LABELS[:5])
@@ -306,7 +311,7 @@ def test_npz_in_both_styles(tmp_path: Path) -> None:
     assert set(data.parts.tolist()) == {UNASSIGNED}
 
 
-def test_an_npz_may_bring_its_own_validation_images(tmp_path: Path) -> None:
+def test_an_npz_may_have_its_own_validation_images(tmp_path: Path) -> None:
     images = np.random.default_rng(0).integers(0, 256, (60, 8, 8), dtype=np.uint8)
     labels = np.arange(60) % 3
     np.savez(
@@ -323,10 +328,13 @@ def test_an_npz_may_bring_its_own_validation_images(tmp_path: Path) -> None:
     assert make_split(dataset).validation.tolist() == list(range(30, 45))
 
 
-def test_faults_of_an_npz_are_named(tmp_path: Path) -> None:
+def test_errors_about_an_npz_name_the_fault(tmp_path: Path) -> None:
     path = tmp_path / "t.npz"
     np.savez(path, images=IMAGES, y=LABELS)
-    assert "has the keys images, y; wanted are x_train, y_train" in fails(path)
+    assert (
+        "expected x_train, y_train[, x_validation, y_validation][, x_test, y_test] "
+        "or images, labels[, class_names], got images, y." in fails(path)
+    )
     np.savez(path, images=np.array([{"a": 1}] * 6, object), labels=LABELS)
     assert "cannot be read as .npz" in fails(path)
     path.write_bytes(b"not a zip file")
@@ -356,8 +364,8 @@ def test_real_numbers_from_0_to_1_are_scaled_and_others_need_a_scale() -> None:
     assert load((IMAGES.astype(np.int32), LABELS)).images.dtype == np.uint8
     text = fails((ramp * 255, LABELS))
     assert (
-        "have values from 0 to 255 (float64), but pixels are whole numbers from 0 to 255, or real numbers from 0 to 1"
-        in text
+        "expected integers from 0 to 255, or real numbers from 0 to 1, "
+        "got values from 0 to 255 (float64)." in text
     )
     assert "--pixel-max 255" in text
 
@@ -365,31 +373,39 @@ def test_real_numbers_from_0_to_1_are_scaled_and_others_need_a_scale() -> None:
 @pytest.mark.parametrize(
     ("images", "labels", "text"),
     [
-        (IMAGES.astype(np.int64) - 1, LABELS, "have values from -1 to 118"),
+        (IMAGES.astype(np.int64) - 1, LABELS, "got values from -1 to 118"),
         (IMAGES.astype(np.int64) - 1, LABELS, "Pixels are never negative"),
         (
             IMAGES.astype(np.int64) * 8,
             LABELS,
-            "--pixel-max 1023 (pixel_max=1023 in Python), if it is 1023",
+            "If it is 1023: --pixel-max 1023 (pixel_max=1023 in Python).",
         ),
         (IMAGES.astype(np.uint16) * 8, LABELS, "--pixel-max 65535 "),
-        (IMAGES / 1e-9, LABELS, "Give the value that means full brightness with --pixel-max."),
-        (np.where(IMAGES == 3, np.inf, 0.5), LABELS, "no finite numbers"),
+        (IMAGES / 1e-9, LABELS, "Give the value of full brightness with --pixel-max."),
+        (np.where(IMAGES == 3, np.inf, 0.5), LABELS, "not finite"),
         (
             np.where(IMAGES == 3, np.nan, 0.5),
             LABELS,
-            "no finite numbers (NaN or infinity), in 1 of 6 images",
+            "values that are not finite (NaN or infinity), in 1 of 6 images",
         ),
-        (IMAGES.reshape(6, -1), LABELS, "have the shape (6, 20); wanted is (N, height, width)"),
+        (
+            IMAGES.reshape(6, -1),
+            LABELS,
+            "expected (N, height, width) or (N, height, width, 1 or 3), got (6, 20).",
+        ),
         (np.zeros((6, 3, 8, 8), np.uint8), LABELS, "numpy.moveaxis(images, 1, -1)"),
-        (IMAGES[:0], LABELS[:0], "have the shape (0, 4, 5, 1)"),
-        (IMAGES.astype(object), LABELS, "are of type object"),
+        (IMAGES[:0], LABELS[:0], "got (0, 4, 5, 1)."),
+        (IMAGES.astype(object), LABELS, "expected numbers, got object."),
         (IMAGES, LABELS[:5], "6 images but 5 labels"),
         (IMAGES, np.eye(6), "If they are one-hot"),
-        (IMAGES, LABELS + 0.5, "a label of the pair of arrays is '1.5'"),
-        (IMAGES, ["a", "b", "", "a", "b", "a"], "a label of the pair of arrays is ''"),
+        (
+            IMAGES,
+            LABELS + 0.5,
+            "invalid label of the pair of arrays: expected integers or names, got '1.5'.",
+        ),
+        (IMAGES, ["a", "b", "", "a", "b", "a"], "expected integers or names, got ''."),
         (IMAGES, np.zeros(6, int), "only one class, '0'"),
     ],
 )
-def test_faults_of_arrays_are_named(images: Any, labels: Any, text: str) -> None:
+def test_errors_about_arrays_name_the_fault(images: Any, labels: Any, text: str) -> None:
     assert text in fails((images, labels))

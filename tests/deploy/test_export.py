@@ -77,7 +77,7 @@ def test_an_exported_file_says_what_the_run_says(
 def test_numbers_on_another_scale_are_refused_by_a_file_too(
     exported: tuple[Path, dict[str, Any]], digits: Dataset
 ) -> None:
-    with pytest.raises(InputError, match="are float64, but wanted is uint8 from 0 to 255"):
+    with pytest.raises(InputError, match="expected uint8 from 0 to 255, got float64"):
         api.predict(exported[0], digits.images[:2] / 255)  # type: ignore[arg-type]
 
 

@@ -366,7 +366,7 @@ def test_a_classifier_refuses_images_of_another_shape(
             tmp_path / "run",
         )
     )
-    with pytest.raises(InputError, match=r"these images are \(9, 8, 1\)"):
+    with pytest.raises(InputError, match=r"expected \(8, 8, 1\) .*, got \(9, 8, 1\)"):
         load_classifier(tmp_path / "run").probabilities(np.zeros((1, 9, 8, 1), np.uint8))
 
 

@@ -1,6 +1,8 @@
-"""Formats in, named datasets, splits: from whatever the user has to one uint8 array, its labels, and who may see which image.
+"""Datasets: files in many formats, named datasets, and their splits.
 
-Does not belong here: anything that is learnt from the images (models, features), and augmentation.
+Belongs here: whatever turns the user's data into one uint8 array, its labels, and the indices of
+the train, validation and test images. Does not belong here: anything that learns from the images
+(models, features), and augmentation.
 """
 
 import lazy_loader

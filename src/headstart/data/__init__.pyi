@@ -1,11 +1,5 @@
-from ._cache import (
+from ._fingerprints import (
     content_key as content_key,
-)
-from ._label_subsets import (
-    draw_labelled_subset as draw_labelled_subset,
-    max_labels_per_class as max_labels_per_class,
-    with_train as with_train,
-    without_validation as without_validation,
 )
 from ._load import (
     load as load,
@@ -16,14 +10,24 @@ from ._memory_maps import (
 from ._split import (
     DEFAULT_FRACTION as DEFAULT_FRACTION,
     DEFAULT_SPLIT_SEED as DEFAULT_SPLIT_SEED,
-    describe as describe,
     make_split as make_split,
+)
+from ._split_file import (
     read_split as read_split,
-    stratified_subset as stratified_subset,
-    without_test as without_test,
     write_split as write_split,
 )
+from ._split_subsets import (
+    draw_labelled_subset as draw_labelled_subset,
+    max_labels_per_class as max_labels_per_class,
+    with_train as with_train,
+    without_test as without_test,
+    without_validation as without_validation,
+)
+from ._stratify import (
+    stratified_subset as stratified_subset,
+)
 from ._summary import (
+    describe as describe,
     summary_line as summary_line,
 )
 from ._thumbnails import (
@@ -42,25 +46,33 @@ from ._types import (
     Split as Split,
     SplitDataset as SplitDataset,
 )
-from .formats._csv_rows import (
+from .formats._csv_table import (
     open_table as open_table,
 )
-from .formats._decode import (
+from .formats._file_tree import (
+    list_images as list_images,
+)
+from .formats._image_files import (
+    read_images as read_images,
+)
+from .formats._open_image import (
     LARGEST_FILE_BYTES as LARGEST_FILE_BYTES,
     ImageLimits as ImageLimits,
     ImageSource as ImageSource,
     UnreadableImage as UnreadableImage,
-    count_untrusted_pixels as count_untrusted_pixels,
-    read_images as read_images,
-    read_untrusted_image as read_untrusted_image,
-    resize_pixels as resize_pixels,
 )
-from .formats._image_files import (
-    list_images as list_images,
+from .formats._path_csv import (
     list_unlabelled as list_unlabelled,
 )
 from .formats._pixel_csv import (
     read_unlabelled_csv as read_unlabelled_csv,
+)
+from .formats._resize import (
+    resize_pixels as resize_pixels,
+)
+from .formats._untrusted import (
+    count_untrusted_pixels as count_untrusted_pixels,
+    read_untrusted_image as read_untrusted_image,
 )
 from .named._catalogue import (
     NamedDataset as NamedDataset,

@@ -1,10 +1,14 @@
-"""Reading and writing images of which there may be more than memory holds: the pages of a large map do not stay resident."""
+"""Images in memory maps that may be larger than memory.
+
+The pages of a large map do not stay resident.
+"""
 
 from __future__ import annotations
 
 import mmap
 from collections.abc import Iterator
 from contextlib import nullcontext
+from pathlib import Path
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -12,105 +16,150 @@ import numpy as np
 from numpy.lib.array_utils import byte_bounds
 from numpy.typing import NDArray
 
-from headstart import progress
+from headstart import progress, store
 
-KEPT_BYTES = 256 << 20  # of a map that may be resident; smaller maps are left to the system
-FAULT_BYTES = (
-    2 << 20
-)  # that one page fault may make resident: Linux 6.18 maps whole folios of the file cache, up to a huge page
+IMAGES_FILE = "images.npy"
+# The part of a map that may be resident. The system manages the pages of smaller maps.
+KEPT_BYTES = 256 << 20
+# The most that one page fault makes resident. Linux 6.18 maps whole folios of the file cache, up to
+# a huge page.
+FAULT_BYTES = 2 << 20
 BLOCK_BYTES = 32 << 20
-LONG_PASS_BYTES = 1 << 30  # from here on a pass may take two seconds: hashing reads 0.4 to 0.7 GB/s
+# A pass over more than this may take two seconds: hashing reads 0.4 to 0.7 GB/s.
+LONG_PASS_BYTES = 1 << 30
 
 Scalar = TypeVar("Scalar", bound=np.generic)
-_touched: WeakKeyDictionary[mmap.mmap, int] = (
-    WeakKeyDictionary()
-)  # bytes of each map since its pages were last let go
+# Bytes of each map that were touched since its pages were last released.
+_touched: WeakKeyDictionary[mmap.mmap, int] = WeakKeyDictionary()
+
+
+def create_map(folder: Path, count: int, shape: tuple[int, int, int]) -> NDArray[np.uint8]:
+    """Create a writable memory map of images, `images.npy`, for a reader to decode into.
+
+    Args:
+        folder: The folder of the file.
+        count: Number of images.
+        shape: Height, width and channels of an image.
+
+    Returns:
+        Uint8 array of shape (count, *shape).
+
+    Raises:
+        ResourceError: The disk is full.
+    """
+    store.require_space(folder, count * int(np.prod(shape)))
+    path = folder / IMAGES_FILE
+    images = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=(count, *shape))
+    store.allocate(path)
+    return images
 
 
 def take(images: NDArray[Scalar], rows: NDArray[np.int64]) -> NDArray[Scalar]:
-    """`images[rows]` as a new array in memory, whatever the order of `rows`.
+    """Return `images[rows]` as a new array in memory.
 
-    Of a large memory map the rows are fetched from disk together rather than page by page, and at most about 256 MB of it
-    stay resident. Other arrays, small maps and copy-on-write maps (whose changes live in their pages) are simply indexed.
+    The rows of a large memory map are read from disk together rather than page by page, and at
+    most about 256 MB of the map stay resident. Other arrays, small maps and copy-on-write maps
+    (whose changes live in their pages) are simply indexed.
 
     Args:
-        images: `(N, ...)`, in memory or a view of a memory map.
-        rows: `(n,)` indices into it.
+        images: Array of shape (N, ...), in memory or a view of a memory map.
+        rows: Indices of shape (n,), in any order.
 
     Raises:
-        IndexError: a row that is not there.
+        IndexError: An index is out of range.
     """
-    pages, images = _pages(images), np.asarray(images)
+    pages, images = _large_map_of(images), np.asarray(images)
     if pages is None or not len(rows):
         return images[rows]
+
     low, high = byte_bounds(images[0])
     start = low - np.frombuffer(pages, np.uint8).ctypes.data
-    at_once = max(1, KEPT_BYTES // (high - low + FAULT_BYTES))
-    found = np.empty((len(rows), *images.shape[1:]), images.dtype)
-    for first in range(0, len(rows), at_once):
-        some = rows[first : first + at_once]
-        if high - low == images[0].nbytes:
-            _fetch(pages, start + some % len(images) * images.strides[0], high - low)
-        found[first : first + at_once] = images[some]
-        _let_go(pages, len(some) * (high - low + FAULT_BYTES))
-    return found
+    is_contiguous = high - low == images[0].nbytes
+    rows_per_read = max(1, KEPT_BYTES // (high - low + FAULT_BYTES))
+
+    taken = np.empty((len(rows), *images.shape[1:]), images.dtype)
+    for first in range(0, len(rows), rows_per_read):
+        block = rows[first : first + rows_per_read]
+        if is_contiguous:
+            _read_ahead(pages, start + block % len(images) * images.strides[0], high - low)
+        taken[first : first + rows_per_read] = images[block]
+        _release_pages(pages, len(block) * (high - low + FAULT_BYTES))
+    return taken
 
 
 def blocks(images: NDArray[Scalar], title: str) -> Iterator[tuple[int, NDArray[Scalar]]]:
-    """All of `images` in order, as views of about 32 MB, each with its first row; to be read before the next is asked for.
+    """Yield all images in order, in blocks of about 32 MB.
 
-    A long pass shows its progress under `title`.
+    A long pass shows its progress.
+
+    Args:
+        images: Array of shape (N, ...).
+        title: Title of the progress bar.
+
+    Yields:
+        The index of the first image of a block, and a view of the block. The view must be read
+        before the next block is requested.
     """
-    pages, rows = _pages(images), max(1, BLOCK_BYTES // max(1, images[:1].nbytes))
+    pages = _large_map_of(images)
+    rows = max(1, BLOCK_BYTES // max(1, images[:1].nbytes))
     is_long = images.nbytes > LONG_PASS_BYTES
     with progress.task(title, len(images), "images") if is_long else nullcontext() as task:
         for start in range(0, len(images), rows):
             block = images[start : start + rows]
             yield start, block
             if pages is not None:
-                _let_go(pages, block.nbytes)
+                _release_pages(pages, block.nbytes)
             if task is not None:
                 task.advance(len(block))
 
 
 def put(images: NDArray[Scalar], row: int, pixels: NDArray[Scalar]) -> None:
-    """`images[row] = pixels`; what is written to a large map reaches the disk and does not stay resident."""
+    """Set `images[row] = pixels`. The pages written to a large map do not stay resident."""
     images[row] = pixels
-    if (pages := _pages(images)) is not None:
-        _let_go(pages, pixels.nbytes)
+    pages = _large_map_of(images)
+    if pages is not None:
+        _release_pages(pages, pixels.nbytes)
 
 
-def is_map(images: NDArray[Any]) -> bool:
-    """Whether `images` is a view of a memory map that is larger than what may stay resident."""
-    return _pages(images) is not None
+def is_large_map(images: NDArray[Any]) -> bool:
+    """Return whether `images` is a view of a memory map larger than what may stay resident."""
+    return _large_map_of(images) is not None
 
 
-def _pages(images: Any) -> mmap.mmap | None:
-    """The large shared file map that an array is a view of, or None.
+def _large_map_of(images: Any) -> mmap.mmap | None:
+    """Return the large shared file map that an array is a view of, or None.
 
-    Not a copy-on-write map: to let go of its pages would undo what was written to them.
+    A copy-on-write map does not count: releasing its pages would undo what was written to them.
     """
     array, pages = images, getattr(images, "base", None)
     while isinstance(pages, np.ndarray):
         array, pages = pages, pages.base
-    is_shared = (
-        isinstance(array, np.memmap) and array.mode != "c" and hasattr(mmap, "MADV_DONTNEED")
-    )
-    return pages if is_shared and isinstance(pages, mmap.mmap) and len(pages) > KEPT_BYTES else None
+
+    is_shared = isinstance(array, np.memmap) and array.mode != "c"
+    if not is_shared or not hasattr(mmap, "MADV_DONTNEED"):
+        return None
+    if not isinstance(pages, mmap.mmap) or len(pages) <= KEPT_BYTES:
+        return None
+    return pages
 
 
-def _fetch(pages: mmap.mmap, starts: NDArray[np.int64], size: int) -> None:
-    """Have the system read `size` bytes from each of `starts`, all at the same time."""
-    # 64 images of 150 kB from a cold disk: 7 to 11 ms; 60 to 160 ms one page fault after the other. Sorting changed nothing.
+def _read_ahead(pages: mmap.mmap, starts: NDArray[np.int64], size: int) -> None:
+    """Ask the system to read `size` bytes from each of `starts`, all at the same time."""
+    # 64 images of 150 kB from a cold disk: 7 to 11 ms, against 60 to 160 ms with one page fault
+    # after the other. Sorting the starts changed nothing.
     for start in starts.tolist():
         aligned = start - start % mmap.PAGESIZE
         pages.madvise(mmap.MADV_WILLNEED, aligned, start - aligned + size)
 
 
-def _let_go(pages: mmap.mmap, touched_bytes: int) -> None:
-    """Count what was touched; before it is too much, take all pages out of this process. The system's file cache keeps them."""
-    # Not at once: up to Linux 6.13 empty page tables stay, and are all looked through each time (a guess: 10 ms for 40 GB).
-    # And not by reading through a second, short-lived map: the file's name may belong to another file by now.
+def _release_pages(pages: mmap.mmap, touched_bytes: int) -> None:
+    """Count the bytes touched, and release all pages of this process when they are too many.
+
+    The pages stay in the system's file cache.
+    """
+    # Not after every read: up to Linux 6.13 empty page tables stay, and each release looks through
+    # all of them (a guess: 10 ms for 40 GB). Reading through a second, short-lived map is no
+    # alternative either, because the file's name may belong to another file by now.
     _touched[pages] = _touched.get(pages, 0) + touched_bytes
     if _touched[pages] >= KEPT_BYTES:
         pages.madvise(mmap.MADV_DONTNEED)

@@ -1,8 +1,9 @@
-"""One-line summaries of a dataset and its split, for terminals and notebooks."""
+"""Summaries of a dataset and its split: one line for the terminal, and `data.json`."""
 
 from __future__ import annotations
 
 from headstart.data._types import Dataset, SplitDataset, class_counts
+from headstart.data._warnings import split_warnings
 
 _NAMED_CLASSES = 10
 
@@ -42,3 +43,34 @@ def _classes(dataset: Dataset) -> str:
         text += f" and {len(counts) - _NAMED_CLASSES:,} more"
 
     return text
+
+
+def describe(data: SplitDataset) -> dict[str, object]:
+    """Return the content of `data.json`.
+
+    It says where the images come from, what they are, and how many of each class are in each part.
+    Its "warnings" are sentences; see `split_warnings`.
+    """
+    dataset, split = data.dataset, data.split
+    parts = {"train": split.train, "validation": split.validation, "test": split.test}
+    return {
+        "name": dataset.name,
+        "source": dataset.source,
+        "options": dict(dataset.options),
+        "fingerprint": dataset.fingerprint,
+        "images": len(dataset),
+        "image_shape": list(dataset.image_shape),
+        "classes": len(dataset.class_names),
+        "class_names": list(dataset.class_names),
+        "parts": {
+            name: {
+                "images": len(indices),
+                "per_class": class_counts(dataset, indices).tolist(),
+            }
+            for name, indices in parts.items()
+        },
+        "duplicates_removed": split.duplicates_removed,
+        "split_seed": split.seed,
+        "split_fingerprint": split.fingerprint,
+        "warnings": split_warnings(data),
+    }

@@ -1,4 +1,4 @@
-"""Datasets, splits, and the two together."""
+"""The two nouns of this room, a dataset and a split, and what a reader returns."""
 
 from __future__ import annotations
 
@@ -11,6 +11,31 @@ from numpy.typing import NDArray
 UNASSIGNED, TRAIN, VALIDATION, TEST = 0, 1, 2, 3
 PART_NAMES = {TRAIN: "train", VALIDATION: "validation", TEST: "test"}
 Resize = Literal["pad", "crop", "squish"]
+Indices = NDArray[np.int64]
+OptionValues = dict[str, str | int | float | None]
+
+
+@dataclass(frozen=True)
+class DecodedImages:
+    """Images and labels as a reader returns them, before hashes and names are added.
+
+    A reader of data that may exceed memory decodes into a map of the cache. See `create_map`.
+
+    Attributes:
+        images: Uint8 array of shape (N, H, W, C).
+        labels: Int64 array of shape (N,), with values in [0, K).
+        class_names: K names.
+        parts: Uint8 array of shape (N,), or None if the source does not divide its images.
+        image_names: N names, or None for numbers.
+        groups: Int64 array of shape (N,), or None if no groups are known.
+    """
+
+    images: NDArray[np.uint8]
+    labels: NDArray[np.int64]
+    class_names: tuple[str, ...]
+    parts: NDArray[np.uint8] | None = None
+    image_names: tuple[str, ...] | None = None
+    groups: NDArray[np.int64] | None = None
 
 
 @dataclass(frozen=True, repr=False)
@@ -18,18 +43,22 @@ class Dataset:
     """Labelled images of one shape.
 
     Attributes:
-        name: short name, for titles and folders ("fashion-mnist", "photos").
-        source: what opens it again: a dataset name, or an absolute path; "" for arrays in memory.
-        images: `(N, H, W, C)` uint8, C = 1 (grey) or 3 (RGB); usually a read-only memory map, perhaps
-            larger than memory: `take` reads rows of it.
-        labels: `(N,)` int64 in [0, K).
-        class_names: K names; `class_names[label]` is the class of an image.
-        parts: `(N,)` uint8: UNASSIGNED, or TRAIN / VALIDATION / TEST where the source itself says so.
-        hashes: `(N, 16)` uint8: BLAKE2b-128 of each decoded image's bytes and shape.
-        image_names: N names ("cats/a.jpg", "train-00017"), for people and CSV files.
-        fingerprint: hexadecimal SHA-256 over all of the above that training sees.
-        groups: `(N,)` int64 group of each image, where a reader knows one (a CSV column); else None.
-        options: how it was opened (image_size, resize, pixel_max), so that it opens the same way again.
+        name: Short name for titles and folders, such as "fashion-mnist" or "photos".
+        source: Name of a named dataset or absolute path that opens the dataset again. Empty for
+            arrays in memory.
+        images: Uint8 array of shape (N, H, W, C), with C = 1 (grey) or 3 (RGB). Usually a
+            read-only memory map, which may be larger than memory: use `take` to read rows.
+        labels: Int64 array of shape (N,), with values in [0, K).
+        class_names: K names. `class_names[label]` is the class of an image.
+        parts: Uint8 array of shape (N,): TRAIN, VALIDATION or TEST where the source assigns an
+            image to a part, else UNASSIGNED.
+        hashes: Uint8 array of shape (N, 16): BLAKE2b-128 of the bytes and shape of each image.
+        image_names: N names for people and CSV files, such as "cats/a.jpg" or "train-00017".
+        fingerprint: Hexadecimal SHA-256 of everything above that training uses.
+        groups: Int64 array of shape (N,) with the group of each image, or None if no groups are
+            known.
+        options: Options that the dataset was opened with (image_size, resize, pixel_max,
+            group_by). The same options open the same dataset again.
     """
 
     name: str
@@ -42,7 +71,7 @@ class Dataset:
     image_names: tuple[str, ...]
     fingerprint: str
     groups: NDArray[np.int64] | None = None
-    options: dict[str, str | int | float | None] = field(default_factory=dict)
+    options: OptionValues = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -62,25 +91,30 @@ class Dataset:
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
-        """(height, width, channels) in pixels."""
+        """Height, width and channels of an image, the first two in pixels."""
         _, height, width, channels = self.images.shape
         return height, width, channels
 
 
 @dataclass(frozen=True, repr=False)
 class Split:
-    """Which images train, choose and judge. Made once, shared by every contender.
+    """Indices of the train, validation and test images.
+
+    A split is made once and shared by every contender.
 
     Attributes:
-        train, validation, test: int64 indices into the dataset, ascending, disjoint; validation or test may be empty.
-        seed: of the shuffle that carved validation (and test).
-        duplicates_removed: images taken out of training because an exact copy is in validation or test.
-        fingerprint: hexadecimal SHA-256 over the content hashes and labels of the three parts, in order.
+        train: Int64 indices into the dataset, ascending. The three parts are disjoint.
+        validation: The same for the validation images. It may be empty.
+        test: The same for the test images. It may be empty.
+        seed: Seed of the random choices.
+        duplicates_removed: Number of training images that were removed because an exact copy is a
+            validation or test image.
+        fingerprint: Hexadecimal SHA-256 of the content hashes and labels of the three parts.
     """
 
-    train: NDArray[np.int64]
-    validation: NDArray[np.int64]
-    test: NDArray[np.int64]
+    train: Indices
+    validation: Indices
+    test: Indices
     seed: int
     duplicates_removed: int
     fingerprint: str
@@ -130,7 +164,7 @@ class SplitDataset:
         return self.dataset.labels[self.split.test]
 
 
-def class_counts(dataset: Dataset, indices: NDArray[np.int64] | None = None) -> NDArray[np.int64]:
+def class_counts(dataset: Dataset, indices: Indices | None = None) -> NDArray[np.int64]:
     """Count the images of each class.
 
     Args:

@@ -1,66 +1,70 @@
-"""What someone should know about a dataset and its split before believing a score: sentences, for the report and the terminal."""
+"""Warnings about a dataset and its split, as sentences for the report and the terminal."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
-from headstart.data._types import Dataset, SplitDataset
-
-NAMED = 5
+from headstart.data._class_names import quote_names
+from headstart.data._types import Dataset, SplitDataset, class_counts
 
 
 def split_warnings(data: SplitDataset) -> list[str]:
-    """A sentence each for classes that a part lacks, copies that left training, and one image under two labels."""
-    sentences = [_lacking(data, part) for part in ("test", "validation")]
-    sentences += [_removed(data.split.duplicates_removed), _under_two_labels(data.dataset)]
+    """Return a sentence for each fault that affects how far a score can be trusted.
+
+    These are classes that a part lacks, copies that were removed from training, and images with
+    more than one label.
+    """
+    sentences = [
+        _missing_classes(data, "test"),
+        _missing_classes(data, "validation"),
+        _removed_copies(data.split.duplicates_removed),
+        _images_with_two_labels(data.dataset),
+    ]
     return [sentence for sentence in sentences if sentence]
 
 
-def some(names: Sequence[str]) -> str:
-    """Up to five names in quotation marks, then how many more."""
-    more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
-    return ", ".join(f"'{name}'" for name in names[:NAMED]) + more
-
-
-def _lacking(data: SplitDataset, part: str) -> str:
+def _missing_classes(data: SplitDataset, part: str) -> str:
     indices = data.split.test if part == "test" else data.split.validation
-    counts = np.bincount(data.dataset.labels[indices], minlength=len(data.class_names))
+    counts = class_counts(data.dataset, indices)
     names = [data.class_names[label] for label in np.flatnonzero(counts == 0)]
     if not len(indices) or not names:
         return ""
-    why = (
-        ""
-        if data.dataset.groups is None
-        else " Images of one group stay together, and the groups may be too large."
-    )
+
     have, them = ("has", "it") if len(names) == 1 else ("have", "them")
-    found = f"{len(names):,} of the {len(counts):,} classes {have} no {part} image"
-    return f"{found}, so {part} scores say nothing about {them}: {some(names)}.{why}"
-
-
-def _removed(count: int) -> str:
-    if count == 1:
-        return "1 exact copy of a validation or test image was taken out of training."
-    return (
-        f"{count:,} exact copies of validation or test images were taken out of training."
-        if count
-        else ""
+    sentence = (
+        f"{len(names):,} of the {len(counts):,} classes {have} no {part} image, so {part} scores "
+        f"say nothing about {them}: {quote_names(names)}."
     )
+    if data.dataset.groups is not None:
+        sentence += " Images of one group stay together, and the groups may be too large."
+    return sentence
 
 
-def _under_two_labels(dataset: Dataset) -> str:
+def _removed_copies(count: int) -> str:
+    if count == 0:
+        return ""
+    if count == 1:
+        return "1 exact copy of a validation or test image was removed from training."
+    return f"{count:,} exact copies of validation or test images were removed from training."
+
+
+def _images_with_two_labels(dataset: Dataset) -> str:
     high, low = np.ascontiguousarray(dataset.hashes).view(np.uint64).T
     order = np.lexsort((low, high))  # stable: of equal images the earlier one comes first
-    same = (high[order][1:] == high[order][:-1]) & (low[order][1:] == low[order][:-1])
-    pairs = np.flatnonzero(same & (dataset.labels[order][1:] != dataset.labels[order][:-1]))
-    if not len(pairs):
+    labels = dataset.labels[order]
+    is_copy = (high[order][1:] == high[order][:-1]) & (low[order][1:] == low[order][:-1])
+    conflicts = np.flatnonzero(is_copy & (labels[1:] != labels[:-1]))
+    if not len(conflicts):
         return ""
-    count = len(np.unique(np.cumsum(~same)[pairs]))
-    one, other = (
+
+    count = len(np.unique(np.cumsum(~is_copy)[conflicts]))
+    first, second = (
         f"{dataset.image_names[row]} ('{dataset.class_names[dataset.labels[row]]}')"
-        for row in order[[pairs[0], pairs[0] + 1]]
+        for row in order[[conflicts[0], conflicts[0] + 1]]
     )
-    found = "1 image appears" if count == 1 else f"{count:,} images appear"
-    return f"{found} under more than one label: {one} and {other} are the same{', for one' if count > 1 else ''}."
+    if count == 1:
+        return f"1 image has more than one label: {first} and {second} are the same."
+    return (
+        f"{count:,} images have more than one label. "
+        f"For example, {first} and {second} are the same."
+    )

@@ -1,4 +1,6 @@
-"""Readers of files: images, tables of pixels or paths, IDX and `.npz`.
+"""Formats of data on disk and in memory.
 
-Belongs here: turning one format into names, labels and pixels. Does not: the cache and splits (`headstart.data`).
+Belongs here: recognizing a format, listing its files, and decoding them into labels and pixels.
+A format is one module behind the protocol in `_protocol`, with one line in
+`headstart.data._load.FORMATS`. Does not belong here: the cache and splits (`headstart.data`).
 """

@@ -1,261 +1,254 @@
-"""Images as numbers in a CSV: one image a row, one pixel a column."""
+"""A CSV of pixels: one image per row, one pixel per column."""
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from headstart.data._cache import Decoded
 from headstart.data._class_names import encode_labels
-from headstart.data.formats._csv_rows import (
+from headstart.data._types import DecodedImages, OptionValues
+from headstart.data.formats._csv_table import (
     ID_COLUMNS,
     LABEL_COLUMNS,
-    LAST_COMMA,
     PATH_COLUMNS,
+    TRAILING_COMMA_HINT,
     Table,
+    group_numbers,
+    is_csv,
     open_table,
-    shortened,
+    shorten_columns,
 )
+from headstart.data.formats._pixel_values import PixelOfText, invalid_pixel
+from headstart.data.formats._protocol import LoadOptions
 from headstart.errors import InputError
 
 PIXEL_COLUMN = re.compile(r"(.*?)(\d+)$")  # pixel12, 12, and 3x12 (row x column)
-USUAL_SCALES = (
-    1,
-    255,
-    1023,
-    4095,
-    16383,
-    65535,
-)  # a fraction, and the largest values of 8, 10, 12, 14 and 16 bits
-REMEMBERED_VALUES = 1 << 17  # distinct texts kept with their pixel value; 8-bit files have 256
 
 
-def read_pixel_csv(
-    path: Path, pixel_max: float | None = None, group_by: str | None = None
-) -> Decoded:
-    """Read a CSV with one image a row: a label column anywhere, the rest pixels of a square image.
+class PixelCsv:
+    """The format of a CSV with one image per row: a label column, and the pixels of a square image.
 
-    Pixel columns end in a number; where those numbers run without a gap they, not the file, order the pixels, row by
-    row from the top left. Three times a square is a colour image whose pixels are R, G, B, R, G, B, …: 3072 pixels
-    are 32x32.
-
-    Args:
-        pixel_max: the value that means full brightness; None for whole numbers from 0 to 255.
-        group_by: column whose equal values tie images together.
-
-    Raises:
-        InputError: a value that is no pixel (line, column, value), a missing label (line), a pixel count that is no
-            square, columns that are neither label nor pixel, one class.
+    The names of pixel columns end in a number. Where these numbers have no gap, they order the
+    pixels, row by row from the top left, whatever the order of the columns. Three times a square is
+    a colour image with the pixels R, G, B, R, G, B, …: 3072 pixels are 32x32.
     """
-    with open_table(path) as table:
-        label = table.label_column()
-        group = None if group_by is None else table.column(group_by, "group_by")
-        reader = _PixelRows(table, {label, group}, pixel_max)
-        labels, groups = [], []
-        for line, fields in reader:
-            labels.append(fields[label].strip())
-            if labels[-1].lower() in {"", "nan"}:
-                raise InputError(
-                    f"line {line} of {table.name}: the label ({table.columns[label]}) is empty.",
-                    "Fill it in, or remove the row.",
-                )
-            groups += [] if group is None else [fields[group]]
-    numbers, class_names = encode_labels(labels, path.name)
-    tied = np.unique(groups, return_inverse=True)[1].astype(np.int64) if groups else None
-    return Decoded(reader.images(), numbers, class_names, groups=tied)
+
+    name = "a CSV of pixels"
+    accepted_as = "a pixel CSV (label,pixel0,…)"
+    ignored_options = ()
+
+    def recognizes(self, path: Path) -> bool:
+        """Return whether the file's name ends in .csv or .csv.gz."""
+        return is_csv(path)
+
+    def list(self, path: Path, options: LoadOptions) -> PixelCsvFile:
+        """Return the file, not read yet."""
+        return PixelCsvFile(path, options.pixel_max, options.group_by)
+
+
+@dataclass(frozen=True)
+class PixelCsvFile:
+    """A CSV of pixels, not read yet.
+
+    Attributes:
+        path: The file.
+        pixel_max: Value of full brightness. None for integers from 0 to 255.
+        group_by: Name of the column that ties images together, or None.
+    """
+
+    path: Path
+    pixel_max: float | None
+    group_by: str | None
+
+    @property
+    def root(self) -> Path:
+        """Folder of the file."""
+        return self.path.parent
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Name of the file."""
+        return (self.path.name,)
+
+    @property
+    def key_options(self) -> OptionValues:
+        """The scale of the pixels and the column of groups."""
+        return {"kind": "read_pixel_csv", "pixel_max": self.pixel_max, "group_by": self.group_by}
+
+    def decode(self, building: Path) -> DecodedImages:
+        """Read the file into memory.
+
+        Raises:
+            InputError: A value is not a pixel (with its line and column), a label is missing (with
+                its line), the number of pixels is not a square, a column is neither label nor
+                pixel, or there is only one class.
+        """
+        with open_table(self.path) as table:
+            label = table.label_column()
+            group = None
+            if self.group_by is not None:
+                group = table.column(self.group_by, "group_by")
+
+            rows = _PixelRows(table, {label, group}, self.pixel_max)
+            labels: list[str] = []
+            groups: list[str] = []
+            for line, fields in rows:
+                labels.append(fields[label].strip())
+                if labels[-1].lower() in {"", "nan"}:
+                    raise InputError(
+                        f"line {line} of {table.name}: the label ({table.columns[label]}) "
+                        "is empty.",
+                        "Fill it in, or remove the row.",
+                    )
+                if group is not None:
+                    groups.append(fields[group])
+
+        numbers, class_names = encode_labels(labels, self.path.name)
+        return DecodedImages(
+            rows.images(),
+            numbers,
+            class_names,
+            groups=group_numbers(groups) if groups else None,
+        )
 
 
 def read_unlabelled_csv(
     path: Path, pixel_max: float | None = None
 ) -> tuple[NDArray[np.uint8], list[str] | None]:
-    """Read a CSV as `read_pixel_csv` does, whose images have no labels, or labels that do not matter.
+    """Read a CSV of pixels whose labels are missing or do not matter.
+
+    Args:
+        path: The file. See `PixelCsv`.
+        pixel_max: Value of full brightness. None for integers from 0 to 255.
 
     Returns:
-        `(N, H, W, C)` uint8; and the text of the column id, image_id or ImageId, None where there is none.
+        Uint8 array of shape (N, H, W, C), and the N texts of the column id, image_id or ImageId.
+        The latter is None if there is no such column.
 
     Raises:
-        InputError: a value that is no pixel, a pixel count that is no square, columns that are neither pixel, id nor label.
+        InputError: A value is not a pixel, the number of pixels is not a square, or a column is
+            neither pixel, id nor label.
     """
+    ids: list[str] = []
     with open_table(path) as table:
-        number = table.find(ID_COLUMNS)
-        reader = _PixelRows(table, {table.find(LABEL_COLUMNS), number}, pixel_max)
-        ids = [fields[number or 0].strip() for _, fields in reader]
-    return reader.images(), None if number is None else ids
+        id_column = table.find(ID_COLUMNS)
+        rows = _PixelRows(table, {table.find(LABEL_COLUMNS), id_column}, pixel_max)
+        for _, fields in rows:
+            if id_column is not None:
+                ids.append(fields[id_column].strip())
+
+    return rows.images(), None if id_column is None else ids
 
 
 class _PixelRows:
-    """The rows of a table, whose pixels are put aside while they pass."""
+    """The rows of a table. Their pixels are collected while the rows are iterated.
 
-    def __init__(self, table: Table, others: set[int | None], pixel_max: float | None) -> None:
-        self.table, self.scale = table, _Scale(pixel_max)
-        self.pixels = _pixel_columns(table, others)
-        self.shape = _square(len(self.pixels), table.name)
-        self.values = bytearray()
+    Args:
+        table: The open table.
+        other_columns: Indices of the columns that are not pixels.
+        pixel_max: Value of full brightness. None for integers from 0 to 255.
+    """
+
+    def __init__(
+        self, table: Table, other_columns: set[int | None], pixel_max: float | None
+    ) -> None:
+        self._table = table
+        self._pixel_of_text = PixelOfText(pixel_max)
+        self._columns = _pixel_columns(table, other_columns)
+        self._shape = _square_shape(len(self._columns), table.name)
+        self._values = bytearray()
 
     def __iter__(self) -> Iterator[tuple[int, list[str]]]:
-        for line, fields in self.table.rows:
+        for line, fields in self._table.rows:
             try:
-                self.values += bytes(
-                    map(self.scale.__getitem__, map(fields.__getitem__, self.pixels))
-                )
+                # Two nested maps: the fastest of the forms that were measured.
+                texts = map(fields.__getitem__, self._columns)
+                self._values += bytes(map(self._pixel_of_text.__getitem__, texts))
             except ValueError:
-                raise _bad_pixel(self.table, line, fields, self.pixels, self.scale) from None
+                raise invalid_pixel(
+                    self._table, line, fields, self._columns, self._pixel_of_text
+                ) from None
             yield line, fields
-        if not self.values:
+
+        if not self._values:
             raise InputError(
-                f"{self.table.name} has a header but no rows.", "Every further line is one image."
+                f"{self._table.name} has a header but no rows.", "Add one line per image below it."
             )
 
     def images(self) -> NDArray[np.uint8]:
-        """`(N, H, W, C)` of the rows that have passed."""
-        return np.frombuffer(self.values, np.uint8).reshape(-1, *self.shape)
+        """Return the images of the rows so far, as an array of shape (N, H, W, C)."""
+        return np.frombuffer(self._values, np.uint8).reshape(-1, *self._shape)
 
 
-class _Scale(dict[str, int]):
-    """Text of a CSV field to pixel value, each distinct text worked out once."""
-
-    def __init__(self, pixel_max: float | None) -> None:
-        super().__init__()
-        self.pixel_max = pixel_max
-
-    def __missing__(self, text: str) -> int:
-        value = float(text)
-        top = 255 if self.pixel_max is None else self.pixel_max
-        if not 0 <= value <= top or (self.pixel_max is None and value != int(value)):
-            raise ValueError(text)
-        pixel = round(value * 255 / top)
-        if len(self) < REMEMBERED_VALUES:
-            self[text] = pixel
-        return pixel
-
-    def has(self, text: str) -> bool:
-        try:
-            return self[text] >= 0
-        except ValueError:
-            return False
-
-    def wanted(self) -> str:
-        return (
-            "whole numbers from 0 to 255"
-            if self.pixel_max is None
-            else f"numbers from 0 to {self.pixel_max:g} (pixel_max)"
-        )
-
-
-def full_scale(largest: float) -> int | None:
-    """The usual value of full brightness for pixels up to `largest`; None above 16 bits."""
-    return next((scale for scale in USUAL_SCALES if largest <= scale), None)
-
-
-def _bad_pixel(
-    table: Table, line: int, fields: Sequence[str], pixels: Sequence[int], scale: _Scale
-) -> InputError:
-    index = next(index for index in pixels if not scale.has(fields[index]))
-    text = fields[index].strip()
-    found = text if _as_number(text) is not None else f"'{text}'" if text else "empty"
-    more, largest = _survey(table, fields, pixels, scale)
-    all_lines = f" In all, {more + 1:,} lines have such values." if more else ""
-    return InputError(
-        f"line {line} of {table.name}: {table.columns[index]} is {found}, but pixels are {scale.wanted()}.{all_lines}",
-        _scale_hint(_as_number(text), largest, scale.pixel_max),
-    )
-
-
-def _survey(
-    table: Table, fields: Sequence[str], pixels: Sequence[int], scale: _Scale
-) -> tuple[int, float]:
-    """How many lines below that of `fields` have bad pixels too, and the largest number in the file."""
-
-    def bad_in(row: Sequence[str]) -> set[str]:
-        return {text for text in map(row.__getitem__, pixels) if not scale.has(text)}
-
-    def top(texts: Iterable[str]) -> float:
-        return max(
-            (value for text in texts if (value := _as_number(text)) is not None), default=0.0
-        )
-
-    more, largest = 0, top(bad_in(fields))
-    try:
-        for _, row in table.rows:
-            bad = bad_in(row)
-            more += bool(bad)
-            largest = max(largest, top(bad))
-    except InputError:  # another fault further down: what was counted is true so far
-        pass
-    return more, max(largest, top(scale))
-
-
-def _as_number(text: str) -> float | None:
-    try:
-        return float(text) if math.isfinite(float(text)) else None
-    except ValueError:
-        return None
-
-
-def _scale_hint(value: float | None, largest: float, given: float | None) -> str:
-    """What to do about `value`, in a file without `--pixel-max` (else `given`) whose largest number is `largest`."""
-    if value is None or value < 0 or given is not None:
-        return "Correct the value, or remove the row."
-    top = full_scale(largest)
-    if top == 255:
-        return "Pixels must be whole numbers: round them, or give --pixel-max 255 to have them rounded."
-    if top is None:
-        return "Correct the value; or give the one that means full brightness in this file, with --pixel-max."
-    return f"Correct the value; or, if {top} means full brightness in this file, give --pixel-max {top}."
-
-
-def _pixel_columns(table: Table, others: set[int | None]) -> list[int]:
-    """Indices of the pixel columns in the order of the pixels."""
-    indices = [index for index in range(len(table.columns)) if index not in others]
+def _pixel_columns(table: Table, other_columns: set[int | None]) -> list[int]:
+    """Return the indices of the pixel columns, in the order of the pixels."""
+    indices = [index for index in range(len(table.columns)) if index not in other_columns]
     matches = [PIXEL_COLUMN.match(table.columns[index]) for index in indices]
-    strange = [
-        table.columns[index] for index, match in zip(indices, matches, strict=True) if match is None
-    ]
-    if len(strange) == len(indices):
+    _require_pixel_names(table, indices, [match is not None for match in matches])
+
+    prefixes = {match.group(1) for match in matches if match}
+    if len(prefixes) > 1:
+        # Named by row and column, as in 28x28: the order of the columns counts.
+        return indices
+
+    positions = [int(match.group(2)) for match in matches if match]
+    first, last = min(positions, default=0), max(positions, default=0)
+    missing = sorted(set(range(first, last)) - set(positions))
+    if missing or len(set(positions)) < len(positions):
+        fault = f"none has the number {missing[0]}" if missing else "a number appears twice"
         raise InputError(
-            f"{table.name} has neither pixel columns nor a column of paths; it has {shortened(table.columns)}.",
-            f"Name the column of paths one of: {', '.join(PATH_COLUMNS)}. Pixel columns end in a number (pixel0, pixel1, …).",
+            f"{table.name} has {len(positions):,} pixel columns from {first} to {last}, "
+            f"but {fault}.",
+            "Give each pixel one column.",
         )
-    if "" in strange:
+    return [index for _, index in sorted(zip(positions, indices, strict=True))]
+
+
+def _require_pixel_names(table: Table, indices: list[int], are_pixels: list[bool]) -> None:
+    others = [
+        table.columns[index]
+        for index, is_pixel in zip(indices, are_pixels, strict=True)
+        if not is_pixel
+    ]
+    if len(others) == len(indices):
+        raise InputError(
+            f"{table.name} has neither pixel columns nor a column of paths; it has "
+            f"{shorten_columns(table.columns)}.",
+            f"Name the column of paths one of: {', '.join(PATH_COLUMNS)}. "
+            "The names of pixel columns end in a number (pixel0, pixel1, …).",
+        )
+    if "" in others:
         column = table.columns.index("") + 1
+        is_last = column == len(table.columns)
         raise InputError(
             f"line 1 of {table.name} has no name for column {column:,}.",
-            LAST_COMMA if column == len(table.columns) else "Name it, or remove the column.",
+            TRAILING_COMMA_HINT if is_last else "Name it, or remove the column.",
         )
-    if strange:
+    if others:
         raise InputError(
-            f"{table.name} has columns that are neither label nor pixel: {shortened(strange)}.",
-            "Remove them. Pixel columns end in a number (pixel0, pixel1, …).",
+            f"{table.name} has columns that are neither label nor pixel: "
+            f"{shorten_columns(others)}.",
+            "Remove them. The names of pixel columns end in a number (pixel0, pixel1, …).",
         )
-    if (
-        len({match.group(1) for match in matches if match}) > 1
-    ):  # named by row and column, as in 28x28: the file's order counts
-        return indices
-    numbers = [int(match.group(2)) for match in matches if match]
-    missing = sorted(set(range(min(numbers, default=0), max(numbers, default=0))) - set(numbers))
-    if missing or len(set(numbers)) < len(numbers):
-        which = f"none numbered {missing[0]}" if missing else "a number twice"
-        raise InputError(
-            f"{table.name} has {len(numbers):,} pixel columns from {min(numbers)} to {max(numbers)}, but {which}.",
-            "Every pixel needs one column.",
-        )
-    return [index for _, index in sorted(zip(numbers, indices, strict=True))]
 
 
-def _square(count: int, where: str) -> tuple[int, int, int]:
-    """`(H, W, C)` of an image with `count` values."""
+def _square_shape(count: int, source: str) -> tuple[int, int, int]:
+    """Return the height, width and channels of a square image with `count` values."""
     for channels in (1, 3):
-        side = math.isqrt(count // channels)
-        if count and side * side * channels == count:
-            return side, side, channels
-    side = math.isqrt(count)
+        size = math.isqrt(count // channels)
+        if count and size * size * channels == count:
+            return size, size, channels
+
+    size = math.isqrt(count)
     raise InputError(
-        f"{where} has {count:,} pixel columns, which make no square image: {side}x{side} has {side * side:,}, "
-        f"{side + 1}x{side + 1} has {(side + 1) ** 2:,}; colour images have three times a square.",
-        "Is a column missing, or one too many?",
+        f"{source} has {count:,} pixel columns, which do not form a square image: "
+        f"{size}x{size} has {size * size:,}, {size + 1}x{size + 1} has {(size + 1) ** 2:,}. "
+        "A colour image has three times a square.",
+        "Is a column missing, or is there one too many?",
     )

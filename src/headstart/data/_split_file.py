@@ -1,0 +1,84 @@
+"""Splits on disk: the indices of each part, with the hashes of their images."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from headstart import store
+from headstart.data._fingerprints import split_fingerprint
+from headstart.data._types import Dataset, Split, SplitDataset
+from headstart.errors import InputError
+
+FILE_NAME = "split.npz"
+
+
+def write_split(data: SplitDataset, folder: Path) -> None:
+    """Write `folder/split.npz`: the indices of each part, and the hashes of its images.
+
+    Raises:
+        ResourceError: The disk is full, or writing is not permitted.
+    """
+    split = data.split
+    parts = {"train": split.train, "validation": split.validation, "test": split.test}
+    hashes = {f"{name}_hashes": data.dataset.hashes[indices] for name, indices in parts.items()}
+
+    content = io.BytesIO()
+    np.savez(
+        content,
+        allow_pickle=False,
+        **parts,
+        **hashes,
+        seed=np.array(split.seed),
+        duplicates_removed=np.array(split.duplicates_removed),
+        fingerprint=np.array(split.fingerprint),
+    )
+    store.write_bytes(folder / FILE_NAME, content.getvalue())
+
+
+def read_split(folder: Path, dataset: Dataset) -> Split:
+    """Read `folder/split.npz`, and check that the images and labels have not changed.
+
+    Args:
+        folder: The folder of a run.
+        dataset: The dataset that the split was made for.
+
+    Raises:
+        InputError: The file is missing or damaged. Or images or labels have changed since. The
+            message counts the changed images.
+    """
+    path = folder / FILE_NAME
+    try:
+        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
+            parts = (file["train"], file["validation"], file["test"])
+            part_hashes = [file["train_hashes"], file["validation_hashes"], file["test_hashes"]]
+            hashes = np.concatenate(part_hashes)
+            seed, duplicates_removed = int(file["seed"]), int(file["duplicates_removed"])
+            split = Split(*parts, seed, duplicates_removed, str(file["fingerprint"]))
+    except FileNotFoundError:
+        raise InputError(f"{path} does not exist.", f"Is {folder} the folder of a run?") from None
+    except (ValueError, OSError, EOFError, KeyError, TypeError, zipfile.BadZipFile) as error:
+        raise InputError(
+            f"{path} cannot be read: {error}.",
+            "It may be damaged. Move the folder away and run the command again.",
+        ) from error
+
+    indices = np.concatenate(parts)
+    exists = indices < len(dataset)
+    is_equal = (dataset.hashes[indices[exists]] == hashes[exists]).all(axis=1)
+    changed = len(indices) - int(is_equal.sum())
+    if changed:
+        raise InputError(
+            f"images that were changed, moved or removed: {changed:,} of the {len(indices):,} "
+            f"images of the split {path}.",
+            "Restore the data that the run was made with, or start a new run with another --out.",
+        )
+    if split_fingerprint(dataset, parts) != split.fingerprint:
+        raise InputError(
+            f"the labels of the images of the split {path} have changed.",
+            "Restore the labels that the run was made with, or start a new run with another --out.",
+        )
+    return split

@@ -1,0 +1,38 @@
+"""Errors of reading the user's files, plain or gzipped."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from headstart.errors import InputError
+
+GZIP_MAGIC = b"\x1f\x8b"
+
+
+@contextmanager
+def translate_read_errors(path: Path) -> Iterator[None]:
+    """Replace errors of the block, which reads `path` or files below it, by an InputError.
+
+    Raises:
+        InputError: A file cannot be read or decompressed, or its name is not UTF-8.
+    """
+    try:
+        yield
+    except UnicodeEncodeError as error:
+        raise InputError(
+            f"a file in {path} has a name that is not UTF-8: {error.object!a}.", "Rename it."
+        ) from error
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise InputError(
+            f"{path} cannot be decompressed: {error}.",
+            "It is damaged or incomplete. Download or compress it again.",
+        ) from error
+    except OSError as error:
+        raise InputError(
+            f"{error.filename or path} cannot be read: {error.strerror or error}.",
+            "Restore the file or the permission to read it, or remove it.",
+        ) from error
