@@ -72,7 +72,7 @@ def test_an_exact_copy_is_no_further_label(digits: Dataset, digits_split: Split)
     assert max_labels_per_class(SplitDataset(copied, digits_split)) == 6
     rows = draw_labelled_subset(SplitDataset(copied, digits_split), 6, 0)
     assert len({row.tobytes() for row in hashes[rows[digits.labels[rows] == 0]]}) == 6
-    with pytest.raises(InputError, match=r"but '0' has 6 different ones.\n.*from 1 to 6"):
+    with pytest.raises(InputError, match=r"'0' has 6 distinct ones.\n.*from 1 to 6"):
         draw_labelled_subset(SplitDataset(copied, digits_split), 7, 0)
 
 
