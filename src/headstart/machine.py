@@ -1,43 +1,66 @@
-"""What this process may use of the machine: cores and memory, as schedulers and control groups allow. Nothing heavy here."""
+"""What this process may use of the machine: cores and memory. Imports nothing heavy."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import platform
+from functools import cache
 from pathlib import Path
 
-_CGROUP = Path("/sys/fs/cgroup")  # version 2; inside a container its own group is mounted here
+# Version 2 of control groups. Inside a container, its own group is mounted here.
+_CGROUP = Path("/sys/fs/cgroup")
 
 
 def usable_cores() -> int:
-    """Cores that this process may use: the scheduler's mask, and the quota of its control group, rounded up."""
-    cores = (
-        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    )
+    """Return the number of cores that this process may use, at least 1.
+
+    Counts the cores of the scheduler's mask, and the quota of the control group rounded up.
+    """
+    if hasattr(os, "sched_getaffinity"):
+        cores = len(os.sched_getaffinity(0))
+    else:
+        cores = os.cpu_count() or 1
+
+    # Without a quota the file says "max", which is not an integer.
     with contextlib.suppress(OSError, ValueError):
         quota, period = (_CGROUP / "cpu.max").read_text(encoding="ascii").split()
-        cores = min(cores, -(-int(quota) // int(period)))  # "max" is no number: no quota
+        cores = min(cores, -(-int(quota) // int(period)))
     return max(1, cores)
 
 
 def usable_memory_bytes() -> int | None:
-    """Memory that can be had without swapping: what Linux calls available, and what the control group leaves; None elsewhere."""
+    """Return the memory that is available without swapping, in bytes; None except on Linux.
+
+    It is the smaller of what the kernel calls available and what the control group leaves.
+    """
     try:
-        facts = dict(
-            line.split(":")
-            for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-        )
-        available = 1024 * int(facts["MemAvailable"].split()[0])
+        available = 1024 * int(_read_table(Path("/proc/meminfo"), ":")["MemAvailable"].split()[0])
     except (OSError, KeyError, ValueError):
         return None
+
     with contextlib.suppress(OSError, KeyError, ValueError):
         limit = int((_CGROUP / "memory.max").read_text(encoding="ascii"))
-        held = dict(
-            line.split()
-            for line in (_CGROUP / "memory.stat").read_text(encoding="ascii").splitlines()
-        )
-        used = int((_CGROUP / "memory.current").read_text(encoding="ascii")) - int(
-            held["inactive_file"]
-        )
-        available = min(available, limit - used)
+        current = int((_CGROUP / "memory.current").read_text(encoding="ascii"))
+        reclaimable = int(_read_table(_CGROUP / "memory.stat")["inactive_file"])
+        available = min(available, limit - (current - reclaimable))
     return max(0, available)
+
+
+@cache
+def processor_name() -> str:
+    """Return the model name of the processor, or "unknown"."""
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    return platform.processor() or "unknown"
+
+
+def _read_table(path: Path, separator: str | None = None) -> dict[str, str]:
+    """Return the lines of a file as keys and values."""
+    table = {}
+    for line in path.read_text(encoding="ascii").splitlines():
+        key, value = line.split(separator, 1)
+        table[key] = value
+    return table

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM while training: finish the step, save, then stop."""
+"""Ctrl-C and SIGTERM during training: finish the step, save, then stop."""
 
 from __future__ import annotations
 
@@ -9,35 +9,41 @@ from contextlib import contextmanager
 from types import FrameType
 
 
-class Stop:
-    """Whether somebody asked to stop, and with which signal."""
+class StopRequest:
+    """A request to stop.
+
+    Attributes:
+        signum: The signal that asked for it; None while there is none.
+    """
 
     signum: int | None = None
 
 
 @contextmanager
-def listening() -> Iterator[Stop]:
-    """Note the first SIGINT or SIGTERM while the block runs; a second one goes where signals went before.
+def deferred_signals() -> Iterator[StopRequest]:
+    """Record the first SIGINT or SIGTERM during the block, instead of acting on it.
 
-    Outside the main thread, where Python allows no handlers, nothing is noted.
+    A second signal reaches the handlers that were installed before. Outside the main thread Python
+    allows no handlers, so nothing is recorded.
     """
-    stop = Stop()
+    request = StopRequest()
     if threading.current_thread() is not threading.main_thread():
-        yield stop
+        yield request
         return
-    before = {signum: signal.getsignal(signum) for signum in (signal.SIGINT, signal.SIGTERM)}
+
+    previous = {signum: signal.getsignal(signum) for signum in (signal.SIGINT, signal.SIGTERM)}
 
     def restore() -> None:
-        for signum, handler in before.items():
+        for signum, handler in previous.items():
             signal.signal(signum, handler)
 
-    def note(signum: int, _: FrameType | None) -> None:
-        stop.signum = signum
+    def record(signum: int, _: FrameType | None) -> None:
+        request.signum = signum
         restore()
 
     try:
-        for signum in before:
-            signal.signal(signum, note)
-        yield stop
+        for signum in previous:
+            signal.signal(signum, record)
+        yield request
     finally:
         restore()

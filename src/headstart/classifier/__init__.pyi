@@ -4,8 +4,6 @@ from ._classifier import (
 from ._device import (
     best_device as best_device,
     prepare_process as prepare_process,
-    self_test as self_test,
-    use_bfloat16 as use_bfloat16,
 )
 from ._file_format import (
     Calibration as Calibration,
@@ -21,12 +19,19 @@ from ._input_transforms import (
     as_floats as as_floats,
 )
 from ._logits import (
-    Outcome as Outcome,
     average_over_mirror as average_over_mirror,
     energy_score as energy_score,
     expand_binary_logit as expand_binary_logit,
     outputs_for as outputs_for,
     to_probabilities as to_probabilities,
+)
+from ._precision import (
+    Bfloat16Decision as Bfloat16Decision,
+    DecidedPrecision as DecidedPrecision,
+    Precision as Precision,
+    decide_bfloat16 as decide_bfloat16,
+    decide_precision as decide_precision,
+    use_bfloat16 as use_bfloat16,
 )
 from ._predictions import (
     Predictions as Predictions,

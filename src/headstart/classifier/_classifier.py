@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from headstart import progress
-from headstart.classifier._device import use_bfloat16
 from headstart.classifier._file_format import InferenceMetadata, Preprocessing
 from headstart.classifier._input_transforms import (
     InputTransform,
@@ -17,6 +16,7 @@ from headstart.classifier._input_transforms import (
     as_floats,
 )
 from headstart.classifier._logits import average_over_mirror, energy_score, to_probabilities
+from headstart.classifier._precision import use_bfloat16
 from headstart.classifier._predictions import Predictions
 from headstart.data import check_pixels, take
 from headstart.evaluation import apply_temperature

@@ -6,7 +6,6 @@ A network for two classes has one output: the logit of the second class.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -84,13 +83,3 @@ def average_over_mirror(
 
     pairs = zip(predict(images), predict(mirrored), strict=True)
     return tuple((output + of_mirrored) / 2 for output, of_mirrored in pairs)
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What one update saw: the summed plain cross-entropy and right answers of its `count` images, before the update."""
-
-    loss: float
-    right: int
-    count: int
-    is_finite: bool  # loss and gradient; if not, nothing was updated
