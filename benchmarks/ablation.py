@@ -25,7 +25,8 @@ import headstart
 from headstart.data import SplitDataset
 from headstart.models import Cnn
 from headstart.models.recipes import make_recipe
-from headstart.training import TrainingJob, _augment, train
+from headstart.training import TrainingJob, train
+from headstart.training._random import RngKey
 
 Patch = Callable[[], contextlib.AbstractContextManager[Any]]
 
@@ -46,9 +47,11 @@ def learnt_stem() -> Iterator[None]:
         yield
 
 
-def random_flips(rows: Any, draws: _augment.Draws) -> torch.Tensor:
+def random_flips(rows: Any, rng_key: RngKey) -> torch.Tensor:
     """Mirror each image with probability 1/2, with new random numbers in every epoch."""
-    return torch.from_numpy(np.random.default_rng([draws.seed, draws.step]).random(len(rows)) < 0.5)
+    return torch.from_numpy(
+        np.random.default_rng([rng_key.seed, rng_key.step]).random(len(rows)) < 0.5
+    )
 
 
 def patched(target: str, value: Any) -> Patch:
@@ -78,7 +81,7 @@ ROWS: list[tuple[str, dict[str, Any], Patch]] = [
     (
         "random instead of alternating flips",
         {},
-        patched("headstart.training._augment._is_mirrored", random_flips),
+        patched("headstart.training._augment._choose_flipped", random_flips),
     ),
     ("without flips, in training and prediction", {"flip": False}, NOTHING),
     (

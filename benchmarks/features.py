@@ -25,7 +25,7 @@ from torch.nn import functional
 
 from headstart.classifier import prepare_process
 from headstart.data import Dataset, load
-from headstart.features import _feature_cache
+from headstart.features import _extract
 from headstart.models import BackboneOptions, load_backbone
 
 
@@ -44,7 +44,7 @@ def headstart_features(
     backbone: Any, dataset: Dataset, rows: NDArray[np.int64]
 ) -> NDArray[np.float32]:
     """Extract features as Headstart does."""
-    parts = list(_feature_cache._extract(backbone, dataset, rows, "auto"))
+    parts = list(_extract.extract_features(backbone, dataset, rows, "auto"))
     return np.concatenate(parts).astype(np.float32)
 
 

@@ -18,10 +18,10 @@ import headstart
 from headstart.classifier import prepare_process
 from headstart.data import SplitDataset
 from headstart.models.recipes import make_recipe, resolve
-from headstart.training._augment import Draws
-from headstart.training._inputs import prepare
-from headstart.training._loss import labels_of, loss_function, update
+from headstart.training._inputs import prepare_training
 from headstart.training._optimizers import make_optimizers
+from headstart.training._random import RngKey
+from headstart.training._step import make_loss, shard_labels, training_step
 
 KINDS = {
     "convolutions": ("convolution", "mkldnn_convolution", "convolution_backward"),
@@ -68,18 +68,20 @@ def main() -> None:
         len(split.train),
         dataset.class_names,
     )
-    classifier, source = prepare(recipe, SplitDataset(dataset, split), 0)
+    data = SplitDataset(dataset, split)
+    classifier, inputs = prepare_training(recipe, data, 0)
     classifier.train()
     optimizers = make_optimizers(classifier.net, recipe)
-    loss_of = loss_function(recipe, dataset.labels[split.train], len(dataset.class_names))
+    loss_function = make_loss(recipe, data)
     batch = recipe.batch or 1
 
     def steps(count: int) -> float:
         start = time.perf_counter()
         for step in range(count):
             rows = split.train[step * batch % (len(split.train) - batch) :][:batch]
-            inputs = source.batch(rows, recipe, Draws(0, step, 0))
-            update(classifier.logits, inputs, labels_of(dataset, rows), loss_of, optimizers)
+            images = inputs.batch(rows, recipe, RngKey(0, step, 0))
+            labels = shard_labels(dataset, rows)
+            training_step(classifier.logits, images, labels, loss_function, optimizers)
         return time.perf_counter() - start
 
     steps(10)

@@ -1,4 +1,4 @@
-"""What every executor promises: the same runs, the same words for failures, one outcome a job."""
+"""The contract of all executors: equal runs, equal messages of failures, one outcome per job."""
 
 from __future__ import annotations
 
@@ -152,7 +152,10 @@ def _no_memory(*_: object) -> None:
 
 
 def test_importing_the_room_imports_nothing_heavy() -> None:
-    code = "import sys, headstart.execution; print(sorted({'torch', 'ray', 'optuna'} & set(sys.modules)))"
+    code = (
+        "import sys, headstart.execution\n"
+        "print(sorted({'torch', 'ray', 'optuna'} & set(sys.modules)))"
+    )
     assert (
         subprocess.run(
             [sys.executable, "-c", code], capture_output=True, text=True, check=True

@@ -1,4 +1,4 @@
-"""Local processes: what dies, hangs or asks for too much costs its own run; nothing outlives the study."""
+"""Local processes: one that dies, hangs or needs too much memory costs only its own run."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from small_runs import LONG, is_alive, job, one_thread, trainer, wait_for, weigh
 
 from headstart.data import Dataset, Split, SplitDataset
 from headstart.execution import Executor, Outcome, Where, _local as local, open_executor, run_all
-from headstart.execution._shared_images import share
+from headstart.execution._shared_images import share_images
 from headstart.store import claim, read_json
 from headstart.training import TrainingJob, train
 
@@ -101,7 +101,8 @@ print("begins")
 dataset = headstart.load("digits")
 split = headstart.split(dataset, train_images=400)
 epochs = float(sys.argv[2])
-jobs = [Job(f"r{seed}", make_recipe("mlp", {"epochs": epochs}), seed, Path(sys.argv[1]) / f"r{seed}") for seed in (0, 1)]
+recipe, folder = make_recipe("mlp", {"epochs": epochs}), Path(sys.argv[1])
+jobs = [Job(f"r{seed}", recipe, seed, folder / f"r{seed}") for seed in (0, 1)]
 try:
     with open_executor(Where(workers=2), SplitDataset(dataset, split)) as executor:
         for outcome in run_all(executor, jobs):
@@ -164,7 +165,7 @@ def test_a_stopped_study_saves_its_runs_and_goes_on_from_there(
         ]
         study.send_signal(signum)
         _, err = study.communicate(timeout=120)
-    assert err.startswith(f"{128 + signum}: stopped with 2 runs in hand")
+    assert err.startswith(f"{128 + signum}: stopped with 2 runs in progress")
     assert not any(map(is_alive, workers))
     again, _ = script(60).communicate(timeout=120)
     assert sorted(again.splitlines()[1:]) == ["r0 None True", "r1 None True"]
@@ -188,7 +189,7 @@ def test_a_map_is_found_by_its_file_and_a_part_of_one_is_copied(data: Data) -> N
         (images[:, ::-1], True),
         (np.asarray(images), True),
     ):
-        shared, file = share(wanted)
+        shared, file = share_images(wanted)
         assert (file is not None) == is_copied
         assert np.array_equal(shared.map(), wanted) and not shared.map().flags.writeable
         if file is not None:

@@ -1,4 +1,4 @@
-"""A real Ray cluster of two nodes on this machine: one of them is killed, and nothing is lost or heard outside."""
+"""A real Ray cluster of two nodes on this machine: a killed node costs nothing."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def test_a_cluster_of_our_own_listens_on_this_machine_only(data: Data, tmp_path:
 @needs_ray
 @pytest.mark.parametrize("address", ["nonsense", "127.0.0.1:1"])
 def test_an_address_where_no_cluster_answers_is_said(address: str, data: Data) -> None:
-    refused = pytest.raises(InputError, match=f"no Ray cluster to be had with --ray {address}")
+    refused = pytest.raises(InputError, match=f"cannot connect to a Ray cluster at --ray {address}")
     with refused, open_executor(Where(ray=address), SplitDataset(*data)):
         pass
 
@@ -161,7 +161,7 @@ def test_a_stopped_study_cancels_its_tasks_and_keeps_what_is_finished(
     done = []
     before = signal.getsignal(signal.SIGTERM)
     with (
-        pytest.raises(Stopped, match="in hand on the cluster") as stopped,
+        pytest.raises(Stopped, match="in progress on the cluster") as stopped,
         open_executor(Where(ray="auto"), SplitDataset(*data)) as executor,
     ):
         assert signal.getsignal(signal.SIGTERM) is before

@@ -50,7 +50,7 @@ def test_a_probe_in_more_features_than_images_is_the_same_as_in_the_space_they_s
     features = rng.normal(size=(40, 70)).astype(np.float16)
     values = features.astype(np.float32)
     values = (values - values.mean(0)) / (values.std(0) + 1e-3)
-    coordinates = _linear_probe._coordinates(features)
+    coordinates = _linear_probe._standardise(features)
     assert coordinates.shape == (40, 40)
     for direct, spanned in zip(
         _linear_probe.fit_path(values, labels, 3),

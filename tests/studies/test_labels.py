@@ -72,7 +72,7 @@ def test_an_exact_copy_is_no_further_label(digits: Dataset, digits_split: Split)
     assert max_labels_per_class(SplitDataset(copied, digits_split)) == 6
     rows = draw_labelled_subset(SplitDataset(copied, digits_split), 6, 0)
     assert len({row.tobytes() for row in hashes[rows[digits.labels[rows] == 0]]}) == 6
-    with pytest.raises(InputError, match=r"'0' has 6 distinct ones.\n.*from 1 to 6"):
+    with pytest.raises(InputError, match=r"but '0' has 6 different ones.\n.*from 1 to 6"):
         draw_labelled_subset(SplitDataset(copied, digits_split), 7, 0)
 
 
@@ -274,8 +274,9 @@ def test_features_are_computed_once_for_all_runs_and_shrink_with_the_time(
     monkeypatch.setattr("headstart.studies._grid.expected_seconds", lambda *_: 0.1)
     sizes = []
 
-    def note(recipe: Any, _: Dataset, seen: Split) -> Any:
-        sizes.append((recipe.model, len(seen.train), len(seen.validation), len(seen.test)))
+    def note(recipe: Any, data: SplitDataset) -> Any:
+        part = data.split
+        sizes.append((recipe.model, len(part.train), len(part.validation), len(part.test)))
         return recipe
 
     def stop(*_: Any) -> None:

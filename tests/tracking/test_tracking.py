@@ -14,10 +14,10 @@ from headstart.data import Dataset, Split, SplitDataset
 from headstart.errors import InputError, RunFailed
 from headstart.models.recipes import make_recipe
 from headstart.tracking import TRACKERS, _track, track_with
-from headstart.training import TrainingJob, observed_by, read_curves, train
+from headstart.training import TrainingJob, observing, read_curves, train
 from headstart.training._checkpoints import Checkpoints
-from headstart.training._observe import Watch
-from headstart.training._state import State
+from headstart.training._observe import RunObserver
+from headstart.training._state import TrainingState
 
 Command = Callable[..., tuple[int, str, str]]
 Epochs = Callable[[Path], list[tuple[int, float]]]
@@ -31,14 +31,14 @@ class Killed(BaseException):
 def kill_at(epoch: int, saved: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ends training right after an epoch was told, with the last checkpoint at the end of an earlier one."""
 
-    def save_or_die(self: Checkpoints, state: State) -> None:
+    def save_or_die(self: Checkpoints, state: TrainingState) -> None:
         if state.plan.is_epoch_end and len(state.curve) == saved:
             self.save(state)
         if len(state.curve) == epoch:
             raise Killed
 
     monkeypatch.setattr(Checkpoints, "save_if_due", save_or_die)
-    monkeypatch.setattr(Watch, "fail", lambda *_: None)
+    monkeypatch.setattr(RunObserver, "fail", lambda *_: None)
 
 
 def events(folder: Path) -> Any:
@@ -93,7 +93,7 @@ def test_each_epoch_is_told_once_over_two_kills(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     run = tmp_path / "run"
-    with observed_by(track_with(tracker, with_files=False)):
+    with observing(track_with(tracker, with_files=False)):
         for epoch, saved in ((3, 1), (4, 3)):
             with monkeypatch.context() as patch, pytest.raises(Killed):
                 kill_at(epoch, saved, patch)
@@ -167,7 +167,7 @@ def test_a_failed_run_is_failed_there_too(
     wild = make_recipe(
         "mlp", {"epochs": 3, "lr": 100.0, "optimizer": "sgd", "schedule": "constant"}
     )
-    with observed_by(track_with("mlflow")), pytest.raises(RunFailed):
+    with observing(track_with("mlflow")), pytest.raises(RunFailed):
         train(TrainingJob(wild, SplitDataset(digits, small), 0, tmp_path / "run"))
     assert mlflow_run(tmp_path / "run")[1].info.status == "FAILED"
 
@@ -244,7 +244,7 @@ def test_a_tracker_that_fails_is_said_loudly_and_the_run_goes_on(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     Failing.calls = []
-    with observed_by(lambda: Failing(at)):
+    with observing(lambda: Failing(at)):
         found = train(TrainingJob(RECIPE, SplitDataset(digits, small), 0, tmp_path / "run"))
     assert (found["epochs"], len(Failing.calls), Failing.calls[-1]) == (
         5,

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from headstart.models.recipes import Recipe, make_recipe
-from headstart.training._augment import Draws, augment
+from headstart.training._augment import augment
+from headstart.training._random import RngKey
 
 
 def recipe(**values: object) -> Recipe:
@@ -26,7 +27,7 @@ def augmented(images: Tensor, seed: int = 0, epoch: int = 0, **values: object) -
         recipe(**values),
         rows,
         slice(0, len(rows)),
-        Draws(seed, epoch, epoch),
+        RngKey(seed, epoch, epoch),
     )
 
 
@@ -116,6 +117,6 @@ def test_a_part_of_a_batch_is_augmented_as_in_the_whole(images: Tensor) -> None:
     values: dict[str, Any] = {"flip": True, "rotation": 20, "zoom": 0.1, "cutout": 0.3}
     whole = augmented(images, **values)
     part = augment(
-        images[20:40], lambda pixels: pixels, recipe(**values), rows, slice(20, 40), Draws(0, 0, 0)
+        images[20:40], lambda pixels: pixels, recipe(**values), rows, slice(20, 40), RngKey(0, 0, 0)
     )
     assert torch.equal(part, whole[20:40])

@@ -39,8 +39,8 @@ def headstart(*words: object, processes: int = 1) -> str:
 def test_two_processes_give_the_weights_of_one_within_rounding_and_one_result(
     tmp_path: Path,
 ) -> None:
-    # Few steps, so that rounding stays rounding. All that could depend on who sees which image: batch norm, class weights,
-    # augmentation, a batch that does not divide.
+    # Few steps, so that rounding stays rounding. All that could depend on who sees which image:
+    # batch norm, class weights, augmentation, a batch that does not divide.
     options = [
         "--model",
         "cnn",
@@ -86,7 +86,7 @@ def test_two_processes_give_the_weights_of_one_within_rounding_and_one_result(
 
 @pytest.mark.parametrize("way", ["finetune", "scratch"])
 def test_a_backbone_learns_on_two_processes_as_on_one(way: str, tmp_path: Path) -> None:
-    """Fine-tuning computes features and solves for a head first; from scratch, batch norms that bring their activation learn."""
+    """Fine-tuning solves a head first; from scratch, batch norms with an activation are trained."""
     weights = tmp_path / "weights.safetensors"
     save_file(timm.create_model("test_efficientnet").state_dict(), weights)
     options: dict[str, Any] = {

@@ -8,7 +8,7 @@ import torch
 
 from headstart.data import Dataset, Split, SplitDataset
 from headstart.models.recipes import make_recipe
-from headstart.training import expected_seconds, network_layers, range_test, work_of
+from headstart.training import count_work, expected_seconds, network_layers, range_test
 
 
 @pytest.mark.parametrize("model", ["mlp", "cnn", "cnn-fashion-small"])
@@ -16,14 +16,14 @@ def test_multiply_adds_are_those_of_the_network_that_learns(
     digits: Dataset, small: Split, model: str
 ) -> None:
     recipe = make_recipe(model)
-    assert work_of(recipe, digits).image == sum(
+    assert count_work(recipe, digits).image == sum(
         layer["multiply_adds"] for layer in network_layers(recipe, SplitDataset(digits, small))
     )
 
 
 def test_muon_and_a_larger_network_make_a_step_dearer(digits: Dataset) -> None:
     steps = [
-        work_of(make_recipe("mlp", {"optimizer": optimizer, "nodes": nodes}), digits).step
+        count_work(make_recipe("mlp", {"optimizer": optimizer, "nodes": nodes}), digits).step
         for optimizer, nodes in (("adam", 64), ("adam", 512), ("muon", 512))
     ]
     assert steps == sorted(steps) and steps[2] - steps[1] == 3 * (

@@ -18,7 +18,7 @@ from headstart import store
 from headstart.classifier import load_classifier
 from headstart.data import Dataset, SplitDataset, load, make_split
 from headstart.errors import RunFailed
-from headstart.features import _feature_cache
+from headstart.features import _extract, _feature_cache
 from headstart.features._feature_cache import Features, compute_features
 from headstart.models.recipes import make_recipe
 from headstart.training import TrainingJob, read_metrics, train
@@ -110,8 +110,8 @@ def test_a_run_says_at_which_size_the_backbone_saw_images_and_why(
     about = read_metrics(tmp_path / "run")["backbone"]
     assert about["weights"] == "random" and about["input_px"] == 128
     assert (
-        "images of 8x8 pixels are shown to timm/test_resnet at 128x128, grey in all three channels: it was trained"
-        in about["shown"]
+        "timm/test_resnet receives images of 8x8 pixels at 128x128, grey in all three channels: it "
+        "halves its input five times" in about["shown"]
     )
 
 
@@ -119,13 +119,13 @@ def test_a_run_says_at_which_size_the_backbone_saw_images_and_why(
 def computed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many images each feature pass computes."""
     passes: list[int] = []
-    extract = _feature_cache._extract
+    extract = _extract.extract_features
 
     def counted(*given: Any, **named: Any) -> Iterator[NDArray[np.float16]]:
         passes.append(len(given[2]))
         return extract(*given, **named)
 
-    monkeypatch.setattr(_feature_cache, "_extract", counted)
+    monkeypatch.setattr(_feature_cache, "extract_features", counted)
     return passes
 
 
@@ -143,7 +143,7 @@ def test_other_splits_and_subsets_of_the_same_images_find_their_features(
     more = make_split(digits, train_images=80)
     second = features_of(SplitDataset(digits, more))
     assert computed == [count, 30] and 0 < second.reused_seconds < second.seconds
-    assert np.array_equal(second.of(few.train), first.of(few.train))
+    assert np.array_equal(second.select(few.train), first.select(few.train))
     whole = make_split(digits, train_images=50, seed=1)
     features_of(SplitDataset(digits, whole))
     assert len(computed) == 3 and computed[2] < count
@@ -164,7 +164,7 @@ def test_another_dataset_with_the_same_images_finds_them_too_and_each_content_is
     assert sum(computed) == 40
     rows = parts.train[parts.train < 40][:5]
     assert np.array_equal(
-        second.of(rows), first.values[first.places[np.searchsorted(first.rows, order[rows])]]
+        second.select(rows), first.values[first.places[np.searchsorted(first.rows, order[rows])]]
     )
 
 
@@ -189,17 +189,17 @@ def test_what_a_failed_pass_had_done_is_kept(
     digits: Dataset, computed: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     split = make_split(digits, train_images=100)
-    counted = _feature_cache._extract
+    counted = getattr(_feature_cache, "extract_features")  # noqa: B009  # as the fixture left it
 
     def broken(*given: Any, **named: Any) -> Iterator[NDArray[np.float16]]:
         for number, part in enumerate(counted(*given, **named)):
             yield part if number < 2 else np.full_like(part, np.inf)
 
-    monkeypatch.setattr(_feature_cache, "_BATCH_PIXELS", 32 * 32 * 10)
-    monkeypatch.setattr(_feature_cache, "_extract", broken)
+    monkeypatch.setattr(_extract, "_PIXELS_PER_BATCH", 32 * 32 * 10)
+    monkeypatch.setattr(_feature_cache, "extract_features", broken)
     with pytest.raises(RunFailed, match="not finite"):
         features_of(SplitDataset(digits, split))
-    monkeypatch.setattr(_feature_cache, "_extract", counted)
+    monkeypatch.setattr(_feature_cache, "extract_features", counted)
     found = features_of(SplitDataset(digits, split))
     assert computed == [len(found.rows), len(found.rows) - 40]
 
@@ -208,12 +208,12 @@ def test_a_damaged_row_is_computed_again_and_no_other(
     digits: Dataset, computed: list[int], own_cache: Path
 ) -> None:
     split = make_split(digits, train_images=30)
-    before = np.array(features_of(SplitDataset(digits, split)).of(split.train))
+    before = np.array(features_of(SplitDataset(digits, split)).select(split.train))
     (values,) = own_cache.rglob("values.f16")
     content = bytearray(values.read_bytes())
     content[5000] ^= 255
     values.write_bytes(content)
-    assert np.array_equal(features_of(SplitDataset(digits, split)).of(split.train), before)
+    assert np.array_equal(features_of(SplitDataset(digits, split)).select(split.train), before)
     assert computed[1:] == [1]
     features_of(SplitDataset(digits, split))
     assert computed[2:] == []
@@ -222,11 +222,11 @@ def test_a_damaged_row_is_computed_again_and_no_other(
 KILLED = """
 import os, signal, sys
 from headstart.data import SplitDataset, load, make_split
-from headstart.features import _feature_cache
+from headstart.features import _extract, _feature_cache
 from headstart.models.recipes import make_recipe
 from headstart.store import _rows
 _rows._SECONDS_BETWEEN_COMMITS = 0.0
-_feature_cache._BATCH_PIXELS = 32 * 32 * 8
+_extract._PIXELS_PER_BATCH = 32 * 32 * 8
 write = _rows.RowStore._write
 def dying(path, content, offset):
     if path.name == "index.bin" and offset > 40 * 20:
@@ -251,9 +251,9 @@ def test_a_pass_killed_in_the_middle_of_writing_goes_on_where_it_was(
     split = make_split(digits, train_images=200)
     found = features_of(SplitDataset(digits, split))
     assert len(computed) == 1 and 0 < computed[0] <= len(found.rows) - 40
-    killed = np.array(found.of(found.rows))
+    killed = np.array(found.select(found.rows))
     store.remove_folder(own_cache / "headstart" / "features")
-    whole = features_of(SplitDataset(digits, split)).of(found.rows)
+    whole = features_of(SplitDataset(digits, split)).select(found.rows)
     assert np.abs(killed.astype(np.float32) - whole).max() < 0.05 * np.abs(whole).max()
 
 

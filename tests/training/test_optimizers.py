@@ -8,14 +8,14 @@ from torch import nn
 
 from headstart.models import CnnOptions, build_network
 from headstart.models.recipes import make_recipe
-from headstart.training._optimizers import Muon, make_optimizers, orthogonalised
+from headstart.training._optimizers import Muon, make_optimizers, orthogonalise
 
 
 @pytest.mark.parametrize("shape", [(16, 72), (64, 8), (32, 32)])
 def test_an_orthogonalised_matrix_has_singular_values_near_one(shape: tuple[int, int]) -> None:
     matrix = torch.randn(*shape, generator=torch.Generator().manual_seed(0))
     left, _, right = torch.linalg.svd(matrix, full_matrices=False)
-    found = orthogonalised(matrix, steps=5)
+    found = orthogonalise(matrix, steps=5)
     values = torch.linalg.svdvals(found)
     assert values.max() < 1.35 and values.median() > 0.6
     assert (left @ right).flatten() @ found.flatten() > 0.9 * (

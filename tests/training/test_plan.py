@@ -7,7 +7,7 @@ import time
 import pytest
 
 from headstart.models.recipes import make_recipe, resolve
-from headstart.training._plan import Cost, Plan, fit_to_time, plan_steps, rate_at
+from headstart.training._plan import Cost, Plan, fit_to_time, plan_steps, relative_rate_at
 
 
 def plan(**values: object) -> Plan:
@@ -17,12 +17,12 @@ def plan(**values: object) -> Plan:
 
 
 def test_the_rate_warms_up_and_falls_to_zero() -> None:
-    assert rate_at("linear", 0.2, 0.1) == pytest.approx(0.5)
-    assert rate_at("linear", 0.2, 0.2) == 1
-    assert rate_at("linear", 0.2, 1) == 0
-    assert rate_at("cosine", 0, 0.5) == pytest.approx(0.5)
-    assert rate_at("cosine", 0, 1) == pytest.approx(0)
-    assert rate_at("constant", 0, 0.99) == 1
+    assert relative_rate_at("linear", 0.2, 0.1) == pytest.approx(0.5)
+    assert relative_rate_at("linear", 0.2, 0.2) == 1
+    assert relative_rate_at("linear", 0.2, 1) == 0
+    assert relative_rate_at("cosine", 0, 0.5) == pytest.approx(0.5)
+    assert relative_rate_at("cosine", 0, 1) == pytest.approx(0)
+    assert relative_rate_at("constant", 0, 0.99) == 1
 
 
 def test_epochs_become_whole_batches() -> None:
@@ -35,8 +35,8 @@ def test_a_plan_walks_through_the_whole_schedule() -> None:
     one = plan(epochs=1, schedule="linear", warmup=0)
     rates = []
     while one.done < one.steps:
-        rates.append(one.rate())
-        one.step_done()
+        rates.append(one.relative_rate())
+        one.advance()
     assert rates == sorted(rates, reverse=True)
     assert rates[0] == pytest.approx(0.995) and rates[-1] == pytest.approx(0.005)
     assert one.position == pytest.approx(1)
@@ -65,9 +65,9 @@ def test_a_machine_that_slows_down_gets_a_shorter_but_whole_schedule(
     assert one.steps == 960
     rates = []
     while one.done < one.steps:
-        rates.append(one.rate())
+        rates.append(one.relative_rate())
         clock[0] += 0.2  # twice as slow as measured
-        one.step_done()
+        one.advance()
     assert clock[0] == pytest.approx(96, abs=2)
     assert one.was_shortened
     assert rates == sorted(rates, reverse=True) and rates[-1] < 0.01
@@ -82,5 +82,5 @@ def test_a_hiccup_at_the_start_does_not_cost_the_schedule(monkeypatch: pytest.Mo
     clock[0] += 3.0
     while one.done < one.steps:
         clock[0] += 0.08
-        one.step_done()
+        one.advance()
     assert one.done == 1000

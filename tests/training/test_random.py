@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import torch
 
-from headstart.training._random import generator, seed_of
+from headstart.training._random import derive_seed, make_generator
 
 
 def test_every_seed_purpose_and_step_has_its_own_numbers() -> None:
     seeds = {
-        seed_of(seed, purpose, step)
+        derive_seed(seed, purpose, step)
         for seed in range(20)
         for purpose in ("order", "dropout")
         for step in range(50)
@@ -18,6 +18,6 @@ def test_every_seed_purpose_and_step_has_its_own_numbers() -> None:
 
 
 def test_the_same_step_draws_the_same_numbers_whatever_was_drawn_before() -> None:
-    first = torch.rand(5, generator=generator(3, "augmentation", 17))
-    torch.rand(100, generator=generator(3, "augmentation", 16))
-    assert torch.equal(first, torch.rand(5, generator=generator(3, "augmentation", 17)))
+    first = torch.rand(5, generator=make_generator(3, "augmentation", 17))
+    torch.rand(100, generator=make_generator(3, "augmentation", 16))
+    assert torch.equal(first, torch.rand(5, generator=make_generator(3, "augmentation", 17)))

@@ -1,4 +1,4 @@
-"""A run that is stopped, killed or damaged ends as if nothing had happened; a longer one goes on from a shorter."""
+"""Runs that are stopped, killed or damaged resume and end with the same weights."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ from headstart.errors import InputError, Stopped
 from headstart.models.recipes import make_recipe
 from headstart.training import TrainingJob, _checkpoints, train
 from headstart.training._checkpoints import Checkpoints
-from headstart.training._loss import update
-from headstart.training._state import State
+from headstart.training._state import TrainingState
+from headstart.training._step import training_step
 
-# Everything that a checkpoint must hold: two optimizers' momentum, dropout, augmentation, early stopping, batch norm.
+# Everything that a checkpoint must hold: two optimizers' momentum, dropout, augmentation, early
+# stopping, batch norm.
 VALUES = {
     "epochs": 6,
     "batch": 64,
@@ -45,7 +46,7 @@ def kill_after(steps: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ends training as a kill would, after this many more steps; every step is checkpointed."""
     left = [steps]
 
-    def save_then_die(self: Checkpoints, state: State) -> None:
+    def save_then_die(self: Checkpoints, state: TrainingState) -> None:
         self.save(state)
         left[0] -= 1
         if not left[0]:
@@ -164,7 +165,7 @@ def test_an_unfinished_run_is_not_overwritten_by_another(
         )
     with pytest.raises(
         InputError,
-        match=r"holds an unfinished run with another recipe \(.*lr: 0.08 there, 0.01 asked",
+        match=r"holds an unfinished run with another recipe \(.*lr: 0.08 there, 0.01 requested",
     ):
         train(
             TrainingJob(
@@ -182,7 +183,7 @@ def test_a_signal_finishes_the_step_saves_and_says_how_to_go_on(
     recipe = make_recipe("mlp", {"epochs": 4, "batch": 64})
     train(TrainingJob(recipe, SplitDataset(digits, split), 0, tmp_path / "whole"))
     steps = [0]
-    original = update
+    original = training_step
 
     def interrupted(*args: object) -> object:
         steps[0] += 1
@@ -195,7 +196,7 @@ def test_a_signal_finishes_the_step_saves_and_says_how_to_go_on(
         monkeypatch.context() as patch,
         pytest.raises(Stopped, match="stopped after step 9 of 24") as caught,
     ):
-        patch.setattr("headstart.training._run.update", interrupted)
+        patch.setattr("headstart.training._loop.training_step", interrupted)
         train(TrainingJob(recipe, SplitDataset(digits, split), 0, tmp_path / "run"))
     assert caught.value.exit_code == 143
     assert signal.getsignal(signal.SIGTERM) is before
@@ -214,7 +215,7 @@ def test_a_repeated_run_takes_the_steps_that_a_time_limit_allowed(
         )
     )
     assert weights(tmp_path / "again") == weights(tmp_path / "first")
-    with pytest.raises(InputError, match="is no run of this recipe, data, split and seed"):
+    with pytest.raises(InputError, match="is not a run of this recipe, data, split and seed"):
         train(
             TrainingJob(
                 recipe,
@@ -291,8 +292,8 @@ def test_a_run_killed_after_its_last_result_is_cleaned_up_by_the_next_start(
     assert (tmp_path / "run" / "state").is_dir() and not (tmp_path / "run" / "checkpoint").exists()
 
 
-# Processes are forked from one that has imported torch, which takes longer than the training. The real command, killed 20 times:
-# benchmarks/kill.py.
+# Processes are forked from one that has imported torch, which takes longer than the training. For
+# the real command, killed 20 times, see benchmarks/kill.py.
 KILLING = """
 import os, random, signal, time
 from pathlib import Path
@@ -316,7 +317,8 @@ chance, killed = random.Random(0), 0
 for _ in range(4):
     process, seen = begin("run"), newest()
     for _ in range(chance.randint(1, 2)):
-        while newest() == seen and os.waitid(os.P_PID, process, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+        flags = os.WEXITED | os.WNOHANG | os.WNOWAIT
+        while newest() == seen and os.waitid(os.P_PID, process, flags) is None:
             time.sleep(0.002)
         seen = newest()
     time.sleep(chance.uniform(0, 0.05))

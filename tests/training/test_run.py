@@ -17,7 +17,7 @@ from headstart.errors import InputError, ResourceError, RunFailed, TooLittleMemo
 from headstart.models.recipes import make_recipe
 from headstart.store import claim
 from headstart.training import TrainingJob, list_runs, read_correct, read_metrics, train
-from headstart.training._loss import CrossEntropy
+from headstart.training._step import CrossEntropy
 
 WEIGHTS = {"model.safetensors", "classifier.json"}
 RESULTS = {"plan.json", "state", "curves.csv", "metrics.json", "predictions.csv", "gallery.npz"}
@@ -118,7 +118,7 @@ def test_too_little_memory_is_said_in_one_way(
     def full(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr("headstart.training._run.prepare", full)
+    monkeypatch.setattr("headstart.training._planned_run.prepare_training", full)
     with pytest.raises(TooLittleMemory, match="smaller --batch"):
         train(
             TrainingJob(
@@ -155,7 +155,7 @@ def test_a_finished_run_answers_at_once(
     def never(*_: object) -> None:
         raise AssertionError("trained again")
 
-    monkeypatch.setattr("headstart.training._run.prepare", never)
+    monkeypatch.setattr("headstart.training._planned_run.prepare_training", never)
     again = train(TrainingJob(recipe, SplitDataset(digits, digits_split), 0, tmp_path / "run"))
     assert again["reused"] and not first["reused"]
     assert again["test"] == first["test"]
@@ -164,8 +164,8 @@ def test_a_finished_run_answers_at_once(
 @pytest.mark.parametrize(
     ("change", "named"),
     [
-        ({"lr": 0.5}, "recipe .*lr: 0.08 there, 0.5 asked"),
-        ({"seed": 1}, r"seed \(0 there, 1 asked\)"),
+        ({"lr": 0.5}, "recipe .*lr: 0.08 there, 0.5 requested"),
+        ({"seed": 1}, r"seed \(0 there, 1 requested\)"),
         ({"images": 300}, "split"),
     ],
 )
@@ -194,7 +194,7 @@ def test_a_folder_with_other_things_is_refused(
     digits: Dataset, digits_split: Split, tmp_path: Path
 ) -> None:
     (tmp_path / "thesis.tex").write_text("")
-    with pytest.raises(InputError, match=r"is not empty and holds no run: thesis.tex"):
+    with pytest.raises(InputError, match=r"is not empty and does not hold a run: thesis.tex"):
         train(TrainingJob(make_recipe("mlp"), SplitDataset(digits, digits_split), 0, tmp_path))
 
 
@@ -215,7 +215,8 @@ def test_a_loss_that_is_not_finite_names_the_batch_and_a_lower_rate(
     )
     with pytest.raises(
         RunFailed,
-        match=r"(the loss became (nan|inf)|the gradient is no longer finite) in batch \d+ of epoch \d+ \(learning rate [\d.]+",
+        match=r"(the loss became (nan|inf)|the gradient is not finite) in batch \d+ of epoch \d+ "
+        r"\(learning rate [\d.]+",
     ) as caught:
         train(TrainingJob(recipe, SplitDataset(digits, digits_split), 0, tmp_path / "run"))
     assert "--lr 10" in caught.value.hint
@@ -272,7 +273,7 @@ def test_patience_stops_and_takes_the_best_weights_back(
 def test_a_time_limit_is_kept_by_a_shorter_schedule(
     digits: Dataset, digits_split: Split, tmp_path: Path
 ) -> None:
-    """That it is kept, to the second, is what tests/training/test_plan.py shows with a clock of its own."""
+    """That it is kept to the second is tested in tests/training/test_plan.py with a fake clock."""
     train(
         TrainingJob(
             make_recipe("cnn", {"epochs": 2000, "time_limit": 4}),
@@ -291,7 +292,7 @@ def test_a_time_limit_is_kept_by_a_shorter_schedule(
 @pytest.mark.parametrize("key", ["target", "patience"])
 def test_what_watches_validation_needs_it(key: str, digits: Dataset, tmp_path: Path) -> None:
     with pytest.raises(
-        InputError, match=f"--{key} watches validation images, but the split has none"
+        InputError, match=f"--{key} needs validation images, but the split has none"
     ):
         train(
             TrainingJob(
@@ -403,7 +404,7 @@ def test_features_are_computed_once_for_all_seeds(
     def never(*_: object) -> None:
         raise AssertionError("computed again")
 
-    monkeypatch.setattr("headstart.features._feature_cache._extract", never)
+    monkeypatch.setattr("headstart.features._feature_cache.extract_features", never)
     train(
         TrainingJob(
             make_recipe("efficientnet-lite0", {"epochs": 1, "input_px": 32}),
@@ -443,13 +444,13 @@ def test_validation_images_are_never_trained_on(
     from headstart.training import _inputs
 
     seen: list[int] = []
-    original = _inputs.Pixels.batch
+    original = _inputs.ImageInputs.batch
 
-    def spy(self: _inputs.Pixels, rows: Any, *rest: Any) -> torch.Tensor:
+    def spy(self: _inputs.ImageInputs, rows: Any, *rest: Any) -> torch.Tensor:
         seen.extend(rows.tolist())
         return original(self, rows, *rest)
 
-    monkeypatch.setattr(_inputs.Pixels, "batch", spy)
+    monkeypatch.setattr(_inputs.ImageInputs, "batch", spy)
     train(
         TrainingJob(
             make_recipe("mlp", {"epochs": 2}),
@@ -462,5 +463,5 @@ def test_validation_images_are_never_trained_on(
 
 
 def test_running_below_a_missing_folder_is_the_users_mistake(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"nowhere is no folder"):
+    with pytest.raises(InputError, match=r"nowhere is not a folder"):
         list_runs(tmp_path / "nowhere")

@@ -21,8 +21,8 @@ from headstart.features._linear_probe import choose_penalty, fit
 from headstart.models import BackboneOptions, BackboneWithHead, load_backbone
 from headstart.models.recipes import make_recipe, resolve
 from headstart.training import TrainingJob, _inputs, train
-from headstart.training._inputs import prepare
-from headstart.training._optimizers import TowardsStart, make_optimizers, set_rate
+from headstart.training._inputs import prepare_training
+from headstart.training._optimizers import TowardsStart, make_optimizers, set_learning_rates
 
 MODEL, SIDE = "efficientnet-lite0", {"input_px": 32}
 
@@ -89,7 +89,7 @@ def test_a_frozen_backbone_solves_for_its_head_and_keeps_what_it_was_given(
         assert make_recipe(MODEL, {key: value}).optimizer == (
             "sgd" if key == "optimizer" else "adam"
         )
-    with pytest.raises(InputError, match="no use for epochs, lr"):
+    with pytest.raises(InputError, match="does not use epochs, lr"):
         make_recipe(MODEL, {"optimizer": "lbfgs", "lr": 0.1, "epochs": 2.0})
 
 
@@ -113,7 +113,7 @@ def test_fine_tuning_begins_with_the_solved_head_and_learns(
         TrainingJob(make_recipe(MODEL, SIDE), SplitDataset(digits, few), 0, tmp_path / "frozen")
     )
     recipe = resolve(whole("finetune"), len(few.train), digits.class_names)
-    classifier, source = prepare(recipe, SplitDataset(digits, few), 0)
+    classifier, source = prepare_training(recipe, SplitDataset(digits, few), 0)
     begun = (
         source.probabilities(classifier.eval(), few.validation).argmax(1)
         == digits.labels[few.validation]
@@ -149,7 +149,7 @@ def test_fine_tuning_fits_its_head_at_the_side_at_which_it_learns(
     recipe = make_recipe(
         "timm/test_resnet", {"weights": str(resnet), "time_limit": 30.0}, "finetune"
     )
-    classifier, _ = prepare(
+    classifier, _ = prepare_training(
         resolve(recipe, len(few.train), digits.class_names), SplitDataset(digits, few), 0
     )
     assert sides == [classifier.input_px]
@@ -187,11 +187,11 @@ def test_lower_stages_learn_slower_and_later() -> None:
     assert sum(len(group["params"]) for group in optimizer.param_groups) == sum(
         1 for _ in net.parameters()
     )
-    set_rate([optimizer], 1.0, 0.0)
+    set_learning_rates([optimizer], 1.0, 0.0)
     assert [group["lr"] > 0 for group in optimizer.param_groups] == [False] * (len(rates) - 1) + [
         True
     ]
-    set_rate([optimizer], 1.0, 0.6)
+    set_learning_rates([optimizer], 1.0, 0.6)
     assert all(group["lr"] > 0 for group in optimizer.param_groups)
 
 
@@ -244,18 +244,19 @@ def test_a_killed_fine_tuning_would_go_on_where_it_was(
     class Killed(BaseException):
         pass
 
-    from headstart.training import _run
+    from headstart.training import _loop
+    from headstart.training._evaluate import evaluate_validation as evaluate
 
-    judge, calls = _run._judge, []
+    calls = []
 
     def once(*given: Any) -> Any:
         calls.append(1)
         if len(calls) == 2:
             raise Killed
-        return judge(*given)
+        return evaluate(*given)
 
     with monkeypatch.context() as patch, pytest.raises(Killed):
-        patch.setattr(_run, "_judge", once)
+        patch.setattr(_loop, "evaluate_validation", once)
         patch.setattr(
             "headstart.training._checkpoints.Checkpoints.save_if_due",
             lambda self, state: self.save(state),
@@ -270,7 +271,7 @@ def test_a_killed_fine_tuning_would_go_on_where_it_was(
 @pytest.mark.parametrize(
     ("values", "way", "message"),
     [
-        ({"optimizer": "muon"}, "finetune", "norm of its own"),
+        ({"optimizer": "muon"}, "finetune", "rescales the weights"),
         ({"optimizer": "lbfgs"}, "finetune", "frozen features"),
         ({"l2_sp": 0.1}, "scratch", "of fine-tuning"),
         ({"pretrained": False}, "finetune", "nothing to fine-tune"),
@@ -300,4 +301,5 @@ def test_the_record_of_a_run_says_how_the_backbone_was_used(
     metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
     assert metrics["resolved"]["net"]["transfer"] == "finetune"
     assert metrics["parameters"] == metrics["trainable_parameters"] > 3_000_000
-    assert "shown to efficientnet-lite0 at 32x32" in metrics["backbone"]["shown"]
+    note = metrics["backbone"]["shown"]
+    assert "efficientnet-lite0 receives images of 8x8 pixels at 32x32" in note

@@ -116,9 +116,9 @@ def told_to(track: str | None, *, with_files: bool) -> AbstractContextManager[No
     if track is None:
         return nullcontext()
     from headstart.tracking import track_with
-    from headstart.training import observed_by
+    from headstart.training import observing
 
-    return observed_by(track_with(track, with_files=with_files))
+    return observing(track_with(track, with_files=with_files))
 
 
 def folder_of(out: str | Path | None) -> Path | None:

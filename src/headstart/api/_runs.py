@@ -26,7 +26,7 @@ from headstart.errors import InputError
 
 if TYPE_CHECKING:
     from headstart.classifier import Classifier
-    from headstart.training import RunFacts, TrainingJob
+    from headstart.training import RunDescription, TrainingJob
 
 
 def train(
@@ -119,7 +119,7 @@ def repeat(run: str | Path, data: Data | None = None, *, out: str | Path | None 
     return Run({**found, "repeats": {"run": str(old), "identical": same}})
 
 
-def open_again(run: Path, data: Data | None) -> tuple[RunFacts, SplitDataset]:
+def open_again(run: Path, data: Data | None) -> tuple[RunDescription, SplitDataset]:
     """Return what a run was, and its dataset with the split.
 
     Args:

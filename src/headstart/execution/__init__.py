@@ -1,7 +1,10 @@
-"""Where runs execute: this process, processes of this machine, a Ray cluster. The same runs come out of each.
+"""Executors of runs: this process, processes of this machine, a Ray cluster.
 
-Belongs here: handing out runs, taking in their outcomes, and what can go wrong in between (a worker that dies, hangs or needs too
-much memory). Does not: what a run does (training), which runs a question needs (studies).
+A run has the same results in each.
+
+Belongs here: distribution of jobs, their outcomes, and what can go wrong in between (a worker that
+dies, hangs or needs too much memory). Does not belong here: what a run does (training), which runs
+a question needs (studies).
 """
 
 import lazy_loader

@@ -1,4 +1,4 @@
-"""Opening an executor, and running many jobs on one; runs in this process need no more than this."""
+"""The choice of an executor, many jobs on one executor, and the executor of this process."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from headstart.execution._job import Executor, Job, Outcome, Where, attempt
 
 
 class ThisProcess:
-    """One run after the other, here."""
+    """The executor that runs one job after the other in this process; see `Executor`."""
 
     slots = 1
 
@@ -20,9 +20,11 @@ class ThisProcess:
         self._waiting: deque[Job] = deque()
 
     def submit(self, job: Job) -> None:
+        """See `Executor`."""
         self._waiting.append(job)
 
     def next_done(self) -> Outcome:
+        """See `Executor`."""
         if not self._waiting:
             raise LookupError("no run was submitted")
         return attempt(self._waiting.popleft(), self._data)
@@ -30,12 +32,14 @@ class ThisProcess:
 
 @contextmanager
 def open_executor(where: Where, data: SplitDataset) -> Iterator[Executor]:
-    """The executor for runs on these data while the block lasts; what it started ends with the block.
+    """Open an executor for the block; what it started ends with the block.
 
-    A block that ends with runs still going on stops them: they save what they have, for at most half a minute.
+    Runs that are still in progress then are stopped. They save their state, for at most half a
+    minute.
 
     Raises:
-        InputError: no such Ray cluster, or Ray is not installed; ResourceError: no space to share images that lie in memory.
+        InputError: There is no such Ray cluster, or Ray is not installed.
+        ResourceError: There is no space to share images that are in memory.
     """
     if where.ray is not None:
         from headstart.execution._ray import on_ray
@@ -52,12 +56,19 @@ def open_executor(where: Where, data: SplitDataset) -> Iterator[Executor]:
 
 
 def run_all(executor: Executor, jobs: Iterable[Job]) -> Iterator[Outcome]:
-    """The outcomes of all jobs as they end. The next job is asked for only when there is a slot for it."""
+    """Yield the outcomes of all jobs as they end.
+
+    The next job is taken from `jobs` only when a slot is free.
+    """
     waiting, running = iter(jobs), 0
     while True:
-        while running < executor.slots and (job := next(waiting, None)) is not None:
+        while running < executor.slots:
+            job = next(waiting, None)
+            if job is None:
+                break
             executor.submit(job)
             running += 1
+
         if not running:
             return
         yield executor.next_done()

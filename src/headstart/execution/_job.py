@@ -1,11 +1,11 @@
-"""The nouns of this room, and one attempt at a run, which is the same wherever it happens."""
+"""Jobs, their outcomes, and one attempt at a job, which is the same wherever it executes."""
 
 from __future__ import annotations
 
 import traceback
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,20 +14,28 @@ from headstart import progress
 from headstart.data import SplitDataset, with_train, without_test
 from headstart.errors import InputError, ResourceError, RunFailed, Stopped, TooLittleMemory
 from headstart.models.recipes import Recipe
-from headstart.training import TrainingJob, finished, identity, run_summary
+from headstart.training import TrainingJob, load_finished_run, run_identity, run_summary
+
+if TYPE_CHECKING:
+    from headstart.classifier import DecidedPrecision
 
 Reason = Literal["not finite", "memory", "crashed", "hung", "input", "error"]
 
 
 @dataclass(frozen=True)
 class Job:
-    """One run to make.
+    """One run of a study.
 
     Attributes:
-        name: unique in the study, for people.
-        folder: the run folder, on the machine of the study.
-        reads_test: whether the test images are looked at; what only serves to choose must not see them.
-        train: dataset indices of those training images that this run learns from; None for all of the split.
+        name: Name for people, unique in the study.
+        recipe: How to train.
+        seed: Seed of the run.
+        folder: The run folder, on the machine of the study.
+        reads_test: Whether test images are read. Runs that serve selection must not read them.
+        train: int64 dataset indices of the training images that this run uses; None for all of the
+            split.
+        precision: What the recipe's precision stands for in this study. None until the job is sent
+            to a worker; see `with_decided_precision`.
     """
 
     name: str
@@ -36,6 +44,7 @@ class Job:
     folder: Path
     reads_test: bool = True
     train: NDArray[np.int64] | None = None
+    precision: DecidedPrecision | None = None
 
     def visible_data(self, data: SplitDataset) -> SplitDataset:
         """Return what this run may see of the data that all jobs share."""
@@ -46,12 +55,14 @@ class Job:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a job.
+    """The outcome of a job.
 
     Attributes:
-        summary: what `headstart.training.train` returned; None when the run failed.
-        reason: why it failed, in one word or two; None when it did not. Three failures in a row with one reason mean something.
-        message: the words of the failure.
+        job: The job.
+        summary: What `headstart.training.train` returned; None if the run failed.
+        reason: Why it failed, in one or two words; None if it did not. A study stops after three
+            failures in a row for one reason.
+        message: The message of the failure.
     """
 
     job: Job
@@ -65,11 +76,13 @@ class Where:
     """Where the runs of a study execute.
 
     Attributes:
-        workers: processes of this machine, which share its cores; 1 is this process itself.
-        ray: the address of a Ray cluster; "auto" is the one that `ray start` left or RAY_ADDRESS names, else one of this machine.
-        memory_gb: what each of several workers may use, 1e9 bytes; None: its share of what is free at the start. Linux only.
-            torch alone takes 0.8 of it.
-        hung_seconds: a worker that shows no progress for so long is given up.
+        workers: Number of processes of this machine, which share its cores; 1 is this process
+            itself.
+        ray: Address of a Ray cluster. "auto" is the one that `ray start` left or RAY_ADDRESS names,
+            else one of this machine.
+        memory_gb: Memory that each of several workers may use, in 1e9 bytes; torch alone takes 0.8
+            of it. None for an equal share of what is free at the start. Linux only.
+        hung_seconds: A worker without progress for so long is killed.
     """
 
     workers: int = 1
@@ -80,8 +93,7 @@ class Where:
     def __post_init__(self) -> None:
         if self.workers < 1:
             raise InputError(
-                f"--workers is {self.workers}, but one worker or more is needed.",
-                "Leave it out for one.",
+                f"invalid --workers: expected 1 or more, got {self.workers}.", "Leave it out for 1."
             )
         if self.ray is not None and self.workers > 1:
             raise InputError(
@@ -89,40 +101,60 @@ class Where:
                 "Give one of the two.",
             )
         for name in ("memory_gb", "hung_seconds"):
-            if (value := getattr(self, name)) is not None and not value > 0:
-                raise InputError(f"{name} is {value}, but it must be above 0.")
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise InputError(f"invalid {name}: expected a number above 0, got {value}.")
 
 
 class Executor(Protocol):
-    """Makes runs. Exactly one outcome comes back for each job, in the order in which they end.
+    """Executes jobs. Each job has exactly one outcome; they arrive in the order in which runs end.
 
-    Both methods raise what concerns more than one run, and then the study stops, to be taken up again: ResourceError (the folder
-    is in use, the disk is full), Stopped (a signal; what was in hand is saved).
+    Both methods raise what concerns more than one run: ResourceError (the folder is in use, the
+    disk is full) and Stopped (a signal; runs in progress are saved). The study then stops, and can
+    be resumed.
     """
 
     @property
     def slots(self) -> int:
-        """How many runs go on at once."""
+        """The number of runs that execute at the same time."""
 
     def submit(self, job: Job) -> None:
-        """Take on a run. More of them than there are slots wait for their turn."""
+        """Accept a job. When all slots are busy, it waits."""
 
     def next_done(self) -> Outcome:
         """Wait for the next run to end.
 
         Raises:
-            LookupError: nothing was submitted that has not come back.
+            LookupError: No submitted job is without an outcome.
         """
 
 
+def with_decided_precision(job: Job) -> Job:
+    """Return the job with its precision decided by this process.
+
+    All workers of a study then compute alike, also those that would decide otherwise under load or
+    on another node.
+    """
+    if job.recipe.precision != "auto":
+        return job
+    from headstart.classifier import decide_precision  # with torch: seconds
+
+    return replace(job, precision=decide_precision(job.recipe.precision))
+
+
 def attempt(job: Job, data: SplitDataset) -> Outcome:
-    """Make the run here. A run that fails is an outcome; what is not the run's own failure is raised."""
+    """Execute a job in this process.
+
+    A run that fails is an outcome. What is not the run's own failure is raised.
+    """
     from headstart.training import train  # with torch: seconds
 
-    data = job.visible_data(data)
+    training_job = TrainingJob(
+        job.recipe, job.visible_data(data), job.seed, job.folder, precision=job.precision
+    )
     try:
-        with progress.muted():  # the study says what it plans and what came of it
-            return Outcome(job, train(TrainingJob(job.recipe, data, job.seed, job.folder)), None)
+        with progress.muted():  # the study reports its plan and its results
+            return Outcome(job, train(training_job), None)
     except RunFailed as error:
         return Outcome(job, None, "not finite", str(error))
     except (TooLittleMemory, MemoryError) as error:
@@ -131,29 +163,23 @@ def attempt(job: Job, data: SplitDataset) -> Outcome:
         return Outcome(job, None, "input", str(error))
     except (ResourceError, Stopped, KeyboardInterrupt, SystemExit):
         raise
-    except (
-        BaseException
-    ) as error:  # Rust's panics are no Exceptions: safetensors' where memory ends
-        last = traceback.extract_tb(error.__traceback__)[-1]
-        return Outcome(
-            job,
-            None,
-            "error",
-            f"{type(error).__name__}: {error} ({last.filename}, line {last.lineno})",
-        )
+    # Rust's panics are not Exceptions; safetensors panics when memory runs out.
+    except BaseException as error:
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        place = f"{frame.filename}, line {frame.lineno}"
+        return Outcome(job, None, "error", f"{type(error).__name__}: {error} ({place})")
 
 
-def already_there(job: Job, data: SplitDataset) -> Outcome | None:
-    """The outcome of a run that is finished, or whose folder holds something else: known without training anything."""
+def known_outcome(job: Job, data: SplitDataset) -> Outcome | None:
+    """Return the outcome of a job that needs no training; None if it must be trained.
+
+    Its run is already finished, or its folder holds something else.
+    """
+    identity = run_identity(job.recipe, job.visible_data(data), job.seed)
     try:
-        metrics = finished(
-            job.folder,
-            identity(job.recipe, job.visible_data(data), job.seed),
-        )
+        metrics = load_finished_run(job.folder, identity)
     except InputError as error:
         return Outcome(job, None, "input", str(error))
-    return (
-        None
-        if metrics is None
-        else Outcome(job, run_summary(job.folder, metrics, reused=True), None)
-    )
+    if metrics is None:
+        return None
+    return Outcome(job, run_summary(job.folder, metrics, reused=True), None)

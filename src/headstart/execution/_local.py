@@ -1,4 +1,4 @@
-"""Local processes: each makes one run after the other; one that dies or hangs costs the run it had, and nothing else."""
+"""Local processes that execute jobs. One that dies or hangs costs only its own run."""
 
 from __future__ import annotations
 
@@ -21,35 +21,45 @@ import numpy as np
 from headstart import store
 from headstart.data import SplitDataset
 from headstart.errors import Stopped
-from headstart.execution._job import Job, Outcome, Reason, Where, already_there
-from headstart.execution._shared_images import share
-from headstart.execution._worker import Said, Setup
+from headstart.execution._job import (
+    Job,
+    Outcome,
+    Reason,
+    Where,
+    known_outcome,
+    with_decided_precision,
+)
+from headstart.execution._shared_images import share_images
+from headstart.execution._worker import Message, Setup
 from headstart.machine import usable_cores, usable_memory_bytes
-from headstart.signals import listening
-from headstart.training import present_observe
+from headstart.signals import deferred_signals
+from headstart.training import current_observer_factory
 
-START_SECONDS = 60.0  # that a worker may take to import torch, from a cold disk
-SAVE_SECONDS = 30.0  # that stopped workers have for their checkpoints
-_LOOK_SECONDS = 0.2
-_NO_MEMORY = ("bad_alloc", "llocate memory", "memory allocation of")  # last words of C++ and Rust
-_LAST_BYTES, _LAST_LINES = 10_000, 5
+START_SECONDS = 60.0  # for importing torch from a cold disk
+SAVE_SECONDS = 30.0  # for the checkpoints of stopped workers
+_POLL_SECONDS = 0.2
+_CRASH_SECONDS = 5.0  # for the exit status of a worker that closed its connection
 
-# Not multiprocessing's own start: that imports the user's script a second time. Its modules may only be found by our sys.path.
-_BOOT = "import sys; sys.path[:] = {path!r}; from headstart.execution._worker import work; work({handle}, {parent})"
+# Parts of the last messages of C++ and Rust when memory runs out.
+_MEMORY_MESSAGES = ("bad_alloc", "llocate memory", "memory allocation of")
+_MOST_LOG_BYTES, _MOST_LOG_LINES = 10_000, 5
+
+# Not multiprocessing's own start method: that imports the user's script a second time. Our modules
+# may be importable through our sys.path only.
+_BOOT = (
+    "import sys; sys.path[:] = {path!r}; "
+    "from headstart.execution._worker import work; work({handle}, {parent})"
+)
 
 
 @contextmanager
 def local_processes(where: Where, data: SplitDataset) -> Iterator[LocalProcesses]:
-    """Workers of this machine while the block lasts; they start when they are needed."""
-    images, file = share(data.dataset.images)
+    """Open workers of this machine for the block; they start when they are needed."""
+    images, file = share_images(data.dataset.images)
     with file or contextlib.nullcontext():
-        free = usable_memory_bytes()
-        limit = None if free is None else free // where.workers
-        if where.memory_gb is not None:
-            limit = int(where.memory_gb * 1e9)
         no_images = np.empty((0, *data.image_shape), np.uint8)
-        imageless = SplitDataset(replace(data.dataset, images=no_images), data.split)
-        setup = Setup(imageless, images, limit, present_observe())
+        without_images = SplitDataset(replace(data.dataset, images=no_images), data.split)
+        setup = Setup(without_images, images, _memory_per_worker(where), current_observer_factory())
         executor = LocalProcesses(where, data, setup)
         try:
             yield executor
@@ -57,8 +67,16 @@ def local_processes(where: Where, data: SplitDataset) -> Iterator[LocalProcesses
             executor.stop()
 
 
+def _memory_per_worker(where: Where) -> int | None:
+    """Return the memory limit of a worker in bytes; None if the free memory is unknown."""
+    if where.memory_gb is not None:
+        return int(where.memory_gb * 1e9)
+    free = usable_memory_bytes()
+    return None if free is None else free // where.workers
+
+
 class LocalProcesses:
-    """See `Executor`."""
+    """The executor on processes of this machine; see `Executor`."""
 
     def __init__(self, where: Where, data: SplitDataset, setup: Setup) -> None:
         self.slots = where.workers
@@ -69,52 +87,56 @@ class LocalProcesses:
         self._workers: list[_Worker] = []
 
     def submit(self, job: Job) -> None:
-        if (outcome := already_there(job, self._data)) is not None:
+        """See `Executor`."""
+        outcome = known_outcome(job, self._data)
+        if outcome is not None:
             self._done.append(outcome)
-        else:
-            self._waiting.append(job)
-            self._hand_out()
+            return
+        self._waiting.append(job)
+        self._assign()
 
     def next_done(self) -> Outcome:
-        with listening() as stop:
+        """See `Executor`."""
+        with deferred_signals() as stop:
             while not self._done:
                 if stop.signum is not None:
                     raise self._stopped(stop.signum)
-                busy = {
-                    worker.connection: worker for worker in self._workers if worker.job is not None
-                }
+                busy = [worker for worker in self._workers if worker.job is not None]
                 if not busy:
                     raise LookupError("no run was submitted")
-                wait(list(busy), _LOOK_SECONDS)
-                self._done.extend(
-                    outcome
-                    for worker in busy.values()
-                    if (outcome := worker.hear(self._hung_seconds))
-                )
-                self._hand_out()
+
+                wait([worker.connection for worker in busy], _POLL_SECONDS)
+                for worker in busy:
+                    outcome = worker.poll(self._hung_seconds)
+                    if outcome is not None:
+                        self._done.append(outcome)
+                self._assign()
         return self._done.popleft()
 
-    def _hand_out(self) -> None:
+    def _assign(self) -> None:
+        """Give waiting jobs to idle workers, and start workers while there are too few."""
         for worker in self._workers:
             if worker.job is None and worker.process.poll() is not None:
                 worker.end(0.0)
         self._workers = [worker for worker in self._workers if not worker.has_ended]
+
         while self._waiting:
-            free = next((worker for worker in self._workers if worker.job is None), None)
-            if free is None:
+            idle = next((worker for worker in self._workers if worker.job is None), None)
+            if idle is None:
                 if len(self._workers) == self.slots:
                     return
-                free = _Worker(self._setup, max(1, usable_cores() // self.slots))
-                self._workers.append(free)
-            free.begin(self._waiting.popleft())
+                idle = _Worker(self._setup, max(1, usable_cores() // self.slots))
+                self._workers.append(idle)
+            idle.begin(self._waiting.popleft())
 
     def _stopped(self, signum: int) -> Stopped:
         running = sum(worker.job is not None for worker in self._workers)
         self.stop()
+        runs = "run" if running == 1 else "runs"
         return Stopped(
             signum,
-            f"stopped with {running} run{'' if running == 1 else 's'} in hand; what each had done is saved in its folder.",
-            "Do the same again to go on from there.",
+            f"stopped with {running} {runs} in progress; their state is saved in their folders.",
+            "Run the same command again to resume.",
         )
 
     def stop(self) -> None:
@@ -128,104 +150,105 @@ class LocalProcesses:
 
 
 class _Worker:
-    """Our end of one worker."""
+    """The parent's end of one worker process.
+
+    Attributes:
+        process: The process.
+        connection: The connection to it.
+        errors: The file that its stderr goes to.
+        job: The job that it executes; None if it is idle.
+        log: The end of its stderr, once it has ended.
+        has_ended: Whether it has ended.
+    """
 
     def __init__(self, setup: Setup, cores: int) -> None:
         ours, theirs = socket.socketpair()
-        handles = [
-            theirs.fileno(),
-            *([setup.images.file] if isinstance(setup.images.file, int) else []),
-        ]
         self.errors = store.anonymous_file()
         with theirs:
-            self.process = subprocess.Popen(
-                [
-                    sys.executable,
-                    "-c",
-                    _BOOT.format(path=sys.path, handle=theirs.fileno(), parent=os.getpid()),
-                ],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=self.errors,
-                pass_fds=handles,
-                env={**os.environ, "OMP_NUM_THREADS": _threads(cores)},
-                start_new_session=True,  # a terminal's Ctrl-C goes to us alone, and we tell the workers
-            )
+            self.process = _start_process(setup, theirs.fileno(), cores, self.errors)
         self.connection = Connection(ours.detach())
         self.job: Job | None = None
-        self.last_words = ""
+        self.log = ""
         self.has_ended = False
-        self.is_ready = False
-        self.heard = 0.0
-        self._tell(setup)
+        self._has_started = False
+        self._last_message = 0.0
+        self._send(setup)
 
     def begin(self, job: Job) -> None:
-        self.job, self.heard = job, time.monotonic()
-        self._tell(replace(job, folder=job.folder.absolute()))
+        """Send it a job."""
+        self.job, self._last_message = job, time.monotonic()
+        self._send(with_decided_precision(replace(job, folder=job.folder.absolute())))
 
-    def _tell(self, what: Setup | Job) -> None:
-        with contextlib.suppress(OSError):  # it is dead: `hear` says so
-            self.connection.send(what)
+    def _send(self, message: Setup | Job) -> None:
+        # If the process is dead, `poll` reports it.
+        with contextlib.suppress(OSError):
+            self.connection.send(message)
 
-    def hear(self, hung_seconds: float) -> Outcome | None:
-        """The outcome of its run, if that has ended in some way.
+    def poll(self, hung_seconds: float) -> Outcome | None:
+        """Return the outcome of its job, if the run has ended in some way.
 
         Raises:
-            ResourceError, Stopped: as `headstart.training.train`.
+            ResourceError: As `headstart.training.train`.
+            Stopped: As `headstart.training.train`.
         """
         try:
             while self.connection.poll():
-                said: Said = self.connection.recv()
-                self.is_ready, self.heard = True, time.monotonic()
-                if isinstance(said, Exception):
+                message: Message = self.connection.recv()
+                self._has_started, self._last_message = True, time.monotonic()
+                if isinstance(message, Exception):
                     self.job = None
                     self.end(0.0)
-                    raise said
-                if said is not None:
-                    if said.reason == "memory":
-                        self.end(
-                            0.0
-                        )  # what is left of its memory is in pieces: the next run gets a fresh process
-                    return self._ended(said.summary, said.reason, said.message)
+                    raise message
+                if message is not None:
+                    if message.reason == "memory":
+                        self.end(0.0)  # its memory is fragmented: the next run gets a new process
+                    return self._finish_job(message.summary, message.reason, message.message)
         except (EOFError, ConnectionError):
             return self._crashed()
-        allowed = hung_seconds if self.is_ready else max(hung_seconds, START_SECONDS)
-        if time.monotonic() - self.heard <= allowed:
+
+        allowed = hung_seconds if self._has_started else max(hung_seconds, START_SECONDS)
+        if time.monotonic() - self._last_message <= allowed:
             return None
         self.end(0.0)
-        return self._ended(
-            None, "hung", f"the worker showed no progress for {allowed:.0f} s and was killed."
-        )
+        message_text = f"the worker showed no progress for {allowed:.0f} s and was killed."
+        return self._finish_job(None, "hung", message_text)
 
-    def _ended(
+    def _finish_job(
         self, summary: dict[str, Any] | None, reason: Reason | None, message: str
     ) -> Outcome:
         assert self.job is not None
         job, self.job = self.job, None
-        return Outcome(
-            job, None if summary is None else {**summary, "run": str(job.folder)}, reason, message
-        )
+        if summary is not None:
+            summary = {**summary, "run": str(job.folder)}
+        return Outcome(job, summary, reason, message)
 
     def _crashed(self) -> Outcome:
-        status = self.end(5.0)
-        how = (
-            f"exit status {status}"
-            if status >= 0
-            else f"signal {-status} ({signal.Signals(-status).name})"
-        )
-        hint = (
-            " Perhaps the system had no memory left: try fewer workers."
-            if status == -signal.SIGKILL
-            else ""
-        )
-        lines = self.last_words.splitlines()
-        short = [line for line in lines if any(word in line for word in _NO_MEMORY)]
-        said = "".join(f"\n  {line}" for line in short[:1] or lines[-_LAST_LINES:])
-        reason: Reason = "memory" if short else "crashed"
-        return self._ended(None, reason, f"the worker process ended with {how}.{hint}{said}")
+        """Return the outcome of a job whose process ended."""
+        status = self.end(_CRASH_SECONDS)
+        if status >= 0:
+            cause = f"exit status {status}"
+        else:
+            cause = f"signal {-status} ({signal.Signals(-status).name})"
+        hint = ""
+        if status == -signal.SIGKILL:
+            hint = " Try fewer workers if the system ran out of memory."
+
+        lines = self.log.splitlines()
+        memory_lines = [line for line in lines if any(text in line for text in _MEMORY_MESSAGES)]
+        shown = memory_lines[:1] or lines[-_MOST_LOG_LINES:]
+        log = "".join(f"\n  {line}" for line in shown)
+        reason: Reason = "memory" if memory_lines else "crashed"
+        return self._finish_job(None, reason, f"the worker process ended with {cause}.{hint}{log}")
 
     def end(self, seconds: float) -> int:
-        """Wait so long for the process to end by itself; its exit status, or minus the signal that ended it."""
+        """Wait for the process to end, then kill it.
+
+        Args:
+            seconds: Time to wait.
+
+        Returns:
+            Its exit status, or minus the signal that ended it.
+        """
         if self.has_ended:
             return self.process.wait()
         self.has_ended = True
@@ -234,15 +257,42 @@ class _Worker:
         except subprocess.TimeoutExpired:
             self.process.kill()
             status = self.process.wait()
+
         self.connection.close()
         with self.errors:
             size = self.errors.seek(0, os.SEEK_END)
-            self.errors.seek(max(0, size - _LAST_BYTES))
-            self.last_words = self.errors.read().decode("utf-8", "replace")
+            self.errors.seek(max(0, size - _MOST_LOG_BYTES))
+            self.log = self.errors.read().decode("utf-8", "replace")
         return status
 
 
+def _start_process(setup: Setup, handle: int, cores: int, errors: Any) -> subprocess.Popen[bytes]:
+    """Start a worker process.
+
+    Args:
+        setup: Its setup; the descriptor of shared images is inherited.
+        handle: Descriptor of its end of the connection.
+        cores: Cores that it may use.
+        errors: File for its stderr.
+    """
+    inherited = [handle]
+    if isinstance(setup.images.file, int):
+        inherited.append(setup.images.file)
+    boot = _BOOT.format(path=sys.path, handle=handle, parent=os.getpid())
+    return subprocess.Popen(
+        [sys.executable, "-c", boot],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=errors,
+        pass_fds=inherited,
+        env={**os.environ, "OMP_NUM_THREADS": _threads(cores)},
+        start_new_session=True,  # a terminal's Ctrl-C reaches us alone, and we tell the workers
+    )
+
+
 def _threads(cores: int) -> str:
-    """For OMP_NUM_THREADS: an equal share of the cores, or fewer where the user said so."""
-    said = os.environ.get("OMP_NUM_THREADS", "")
-    return said if said.isdigit() and 0 < int(said) < cores else str(cores)
+    """Return OMP_NUM_THREADS of a worker: its share of the cores, or the user's if fewer."""
+    requested = os.environ.get("OMP_NUM_THREADS", "")
+    if requested.isdigit() and 0 < int(requested) < cores:
+        return requested
+    return str(cores)

@@ -1,4 +1,4 @@
-"""A Ray cluster: each run is a task, trained in a temporary folder of its node; its files come back, and are written here."""
+"""A Ray cluster that executes jobs: tasks in temporary folders of nodes, whose files come back."""
 
 from __future__ import annotations
 
@@ -20,31 +20,43 @@ import numpy as np
 from headstart import store
 from headstart.data import SplitDataset
 from headstart.errors import InputError, ResourceError, Stopped
-from headstart.execution._job import Job, Outcome, already_there, attempt
+from headstart.execution._job import (
+    Job,
+    Outcome,
+    attempt,
+    known_outcome,
+    with_decided_precision,
+)
 from headstart.machine import usable_cores
-from headstart.signals import listening
+from headstart.signals import deferred_signals
 from headstart.training import read_metrics, run_summary
 
-CORES_A_RUN = 1
+CORES_PER_RUN = 1
 RETRIES = 3  # of a run whose node or worker process was lost
-_STOP_SECONDS = 10.0
-_ANSWER_SECONDS = 10.0
-_LOOK_SECONDS = 0.2
-_OBJECT_STORE_BYTES = (
-    256 << 20
-)  # of a cluster of our own, beside the images: for the files of runs on their way back
-_METRICS = "metrics.json"  # written last: it says that a run is finished
+_CANCEL_SECONDS = 10.0
+_CONNECT_SECONDS = 10.0
+_POLL_SECONDS = 0.2
+
+# Object store of a cluster of our own, in addition to the images: for files of runs on their way
+# back.
+_OBJECT_STORE_BYTES = 256 << 20
+
+# Written last: its presence means that a run is finished.
+_METRICS = "metrics.json"
 
 Files = dict[str, bytes]
 
 
 @contextmanager
 def on_ray(address: str, data: SplitDataset) -> Iterator[RayTasks]:
-    """The cluster at `address` while the block lasts; one that this process was already connected to stays connected."""
+    """Connect to the cluster at `address` for the block.
+
+    A cluster that this process was already connected to stays connected.
+    """
     ray = _import_ray()
     is_ours = not ray.is_initialized()
     if is_ours:
-        with _own_sigterm():
+        with _preserve_sigterm():
             _connect(ray, address, data.dataset.images.nbytes)
     try:
         executor = RayTasks(ray, data)
@@ -58,8 +70,9 @@ def on_ray(address: str, data: SplitDataset) -> Iterator[RayTasks]:
 
 
 def _import_ray() -> Any:
-    # Read when ray is imported and by the processes it starts. The first has a cluster of our own live on 127.0.0.1, as Ray does
-    # on macOS; its `_node_ip_address` would be replaced by an address that others can reach (2.60).
+    # Read when ray is imported, and by the processes that it starts. The first makes a cluster of
+    # our own listen on 127.0.0.1, as Ray does on macOS; its `_node_ip_address` would be replaced by
+    # an address that others can reach (2.60).
     os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_task_oom_retries", "0")  # without end, otherwise
@@ -73,67 +86,68 @@ def _import_ray() -> Any:
 
 
 def _connect(ray: Any, address: str, images_bytes: int) -> None:
+    """Connect to a cluster; with address "auto", start one of this machine if there is none."""
     quiet = {"include_dashboard": False, "log_to_driver": False, "logging_level": "ERROR"}
     try:
         if address != "auto":
-            _need_answer(address)
+            _require_answer(address)
             ray.init(address=address, **quiet)
             return
+        object_store = _OBJECT_STORE_BYTES + 2 * images_bytes
         try:
-            ray.init(
-                num_cpus=usable_cores(),
-                object_store_memory=_OBJECT_STORE_BYTES + 2 * images_bytes,
-                **quiet,
-            )
-        except ValueError:  # there is a cluster, which has its own numbers
+            ray.init(num_cpus=usable_cores(), object_store_memory=object_store, **quiet)
+        except ValueError:  # there is a cluster, which has resources of its own
             ray.init(**quiet)
             return
     except (OSError, RuntimeError, ValueError) as error:
         raise InputError(
-            f"there is no Ray cluster to be had with --ray {address}: {str(error).splitlines()[0]}",
-            "`ray status` says whether one runs (where clusters ask for a token, RAY_AUTH_MODE=token sends it); "
-            "--ray auto makes one of this machine if there is none.",
+            f"cannot connect to a Ray cluster at --ray {address}: {str(error).splitlines()[0]}",
+            "Check it with `ray status`. If clusters need a token, RAY_AUTH_MODE=token sends it. "
+            "Without a cluster, --ray auto starts one on this machine.",
         ) from error
+
     if not ray.util.get_node_ip_address().startswith("127."):
         ray.shutdown()
         raise InputError(
             "Ray was imported before Headstart, and would listen beyond this machine.",
-            "Call ray.init() yourself, or set RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER=0 before Python starts.",
+            "Call ray.init() yourself, or set RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER=0 before Python "
+            "starts.",
         )
 
 
-def _need_answer(address: str) -> None:
-    """Whether anything listens at HOST:PORT. Ray tries for minutes.
+def _require_answer(address: str) -> None:
+    """Check that something listens at HOST:PORT. Ray itself would try for minutes.
 
     Raises:
-        OSError: no.
+        OSError: Nothing listens there.
     """
     host, _, port = address.rpartition(":")
     if "//" not in address and port.isdigit():
-        socket.create_connection((host, int(port)), _ANSWER_SECONDS).close()
+        socket.create_connection((host, int(port)), _CONNECT_SECONDS).close()
 
 
 @contextmanager
-def _own_sigterm() -> Iterator[None]:
-    """SIGTERM goes where it went before; ray.init takes it to end the process in its own way."""
-    before = signal.getsignal(signal.SIGTERM)
+def _preserve_sigterm() -> Iterator[None]:
+    """Restore the SIGTERM handler after the block; ray.init installs its own."""
+    previous = signal.getsignal(signal.SIGTERM)
     try:
         yield
     finally:
         if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGTERM, before)
+            signal.signal(signal.SIGTERM, previous)
 
 
 class RayTasks:
-    """See `Executor`."""
+    """The executor on a Ray cluster; see `Executor`."""
 
     def __init__(self, ray: Any, data: SplitDataset) -> None:
         self._ray, self._data = ray, data
         self._gpus = 1 if ray.cluster_resources().get("GPU", 0) >= 1 else 0
-        self._task = ray.remote(num_cpus=CORES_A_RUN, num_gpus=self._gpus, max_retries=RETRIES)(
-            _train_there
+        self._task = ray.remote(num_cpus=CORES_PER_RUN, num_gpus=self._gpus, max_retries=RETRIES)(
+            _train_on_node
         )
-        # One copy a node, which its tasks map. Not a numpy map: that would be pickled with its file's name in mind.
+        # One copy per node, which its tasks map. Not a numpy map: that would be pickled with the
+        # name of its file.
         images = np.asarray(data.dataset.images)
         self._shared_data = ray.put(SplitDataset(replace(data.dataset, images=images), data.split))
         self._running: dict[Any, Job] = {}
@@ -141,95 +155,99 @@ class RayTasks:
 
     @property
     def slots(self) -> int:
-        there = self._ray.cluster_resources()  # now: nodes come and go
-        return max(
-            1, int(there.get("GPU", 0)) if self._gpus else int(there.get("CPU", 0)) // CORES_A_RUN
-        )
+        """See `Executor`. The number changes when nodes join or leave."""
+        resources = self._ray.cluster_resources()
+        if self._gpus:
+            return max(1, int(resources.get("GPU", 0)))
+        return max(1, int(resources.get("CPU", 0)) // CORES_PER_RUN)
 
     def submit(self, job: Job) -> None:
-        if (outcome := already_there(job, self._data)) is not None:
+        """See `Executor`."""
+        outcome = known_outcome(job, self._data)
+        if outcome is not None:
             self._done.append(outcome)
-        else:
-            self._running[self._task.remote(job, self._shared_data)] = job
+            return
+        reference = self._task.remote(with_decided_precision(job), self._shared_data)
+        self._running[reference] = job
 
     def next_done(self) -> Outcome:
-        with listening() as stop:
+        """See `Executor`."""
+        with deferred_signals() as stop:
             while not self._done:
                 if stop.signum is not None:
                     raise self._stopped(stop.signum)
                 if not self._running:
                     raise LookupError("no run was submitted")
-                ready, _ = self._ray.wait(list(self._running), num_returns=1, timeout=_LOOK_SECONDS)
-                self._done.extend(self._take(reference) for reference in ready)
+                references = list(self._running)
+                ready, _ = self._ray.wait(references, num_returns=1, timeout=_POLL_SECONDS)
+                self._done.extend(self._collect(reference) for reference in ready)
         return self._done.popleft()
 
-    def _take(self, reference: Any) -> Outcome:
-        """The outcome of a task that has ended.
+    def _collect(self, reference: Any) -> Outcome:
+        """Return the outcome of a task that has ended, and write its files.
 
         Raises:
-            ResourceError: the folder is in use, or cannot be written, here or there.
+            ResourceError: The folder is in use or cannot be written, here or on the node.
         """
         job, errors = self._running.pop(reference), self._ray.exceptions
-        said: Outcome | ResourceError | Stopped
-        files: Files
         try:
-            said, files = self._ray.get(reference)
+            result: tuple[Outcome | ResourceError | Stopped, Files] = self._ray.get(reference)
         except errors.OutOfMemoryError as error:
             return Outcome(job, None, "memory", str(error).splitlines()[0])
         except errors.RayError as error:
-            return Outcome(
-                job,
-                None,
-                "crashed",
-                f"the task was lost {RETRIES + 1} times: {str(error).splitlines()[0]}",
-            )
-        if isinstance(said, Exception):
-            raise said
-        if said.reason is not None:
-            return replace(said, job=job)
-        _write(files, job.folder)
-        return Outcome(job, run_summary(job.folder, read_metrics(job.folder), reused=False), None)
+            first_line = str(error).splitlines()[0]
+            message = f"the task was lost {RETRIES + 1} times: {first_line}"
+            return Outcome(job, None, "crashed", message)
+
+        outcome, files = result
+        if isinstance(outcome, Exception):
+            raise outcome
+        if outcome.reason is not None:
+            return replace(outcome, job=job)
+        _write_files(files, job.folder)
+        summary = run_summary(job.folder, read_metrics(job.folder), reused=False)
+        return Outcome(job, summary, None)
 
     def _stopped(self, signum: int) -> Stopped:
         running = len(self._running)
         self.stop()
+        runs = "run" if running == 1 else "runs"
         return Stopped(
             signum,
-            f"stopped with {running} run{'' if running == 1 else 's'} in hand on the cluster, which will begin anew; "
-            "finished ones are kept.",
-            "Do the same again to go on from there.",
+            f"stopped with {running} {runs} in progress on the cluster, which will restart. "
+            "Finished runs are kept.",
+            "Run the same command again to resume.",
         )
 
     def stop(self) -> None:
-        """Cancel what is under way."""
-        for reference in self._running:
+        """Cancel all running tasks. Each finishes its step and removes its temporary folder."""
+        references = list(self._running)
+        for reference in references:
             self._ray.cancel(reference)
-        if self._running:  # each ends its step, and removes its temporary folder
-            self._ray.wait(
-                list(self._running), num_returns=len(self._running), timeout=_STOP_SECONDS
-            )
+        if references:
+            self._ray.wait(references, num_returns=len(references), timeout=_CANCEL_SECONDS)
         self._running = {}
 
 
-def _train_there(job: Job, data: SplitDataset) -> tuple[Outcome | ResourceError | Stopped, Files]:
-    """On a node: the run, and the files it leaves."""
+def _train_on_node(job: Job, data: SplitDataset) -> tuple[Outcome | ResourceError | Stopped, Files]:
+    """Execute a job on a node; return its outcome and the files of its run."""
     import torch
 
-    torch.set_num_threads(min(torch.get_num_threads(), CORES_A_RUN))
-    with (
-        tempfile.TemporaryDirectory(prefix="headstart-") as place,
-        store.without_sync(),
-    ):  # syncs took half of a tiny run
+    torch.set_num_threads(min(torch.get_num_threads(), CORES_PER_RUN))
+    # Without syncs: they took half of a tiny run.
+    with tempfile.TemporaryDirectory(prefix="headstart-") as place, store.without_sync():
         folder = Path(place) / job.folder.name
         try:
             outcome = attempt(replace(job, folder=folder), data)
         except (ResourceError, Stopped) as error:
             return error, {}
-        outcome = replace(outcome, message=outcome.message.replace(str(folder), str(job.folder)))
-        return outcome, _read(folder) if outcome.reason is None else {}
+        message = outcome.message.replace(str(folder), str(job.folder))
+        files = _read_files(folder) if outcome.reason is None else {}
+        return replace(outcome, message=message), files
 
 
-def _read(folder: Path) -> Files:
+def _read_files(folder: Path) -> Files:
+    """Return the files of a run folder by their relative paths."""
     return {
         path.relative_to(folder).as_posix(): path.read_bytes()
         for path in folder.rglob("*")
@@ -237,10 +255,11 @@ def _read(folder: Path) -> Files:
     }
 
 
-def _write(files: Files, folder: Path) -> None:
-    """Make the run folder that these files are, beside what an earlier, unfinished try left there."""
+def _write_files(files: Files, folder: Path) -> None:
+    """Write a run folder, over what an earlier, unfinished attempt left there."""
     with store.claim(folder):
         store.clear_debris(folder)
         for name in sorted(files, key=lambda name: name == _METRICS):
             store.write_bytes(folder / name, files[name])
-        shutil.rmtree(folder / "checkpoint", ignore_errors=True)  # of a try elsewhere
+        # The checkpoints of an earlier attempt.
+        shutil.rmtree(folder / "checkpoint", ignore_errors=True)

@@ -1,4 +1,4 @@
-"""The images of a study for several processes of one machine: mapped by all of them, never copied into each."""
+"""The images of a study, shared with other processes of this machine: mapped, never copied."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ from headstart import store
 
 
 @dataclass(frozen=True)
-class Shared:
-    """Where another process finds `(N, H, W, C)` uint8 images.
+class SharedImages:
+    """Where another process finds uint8 images of shape (N, H, W, C).
 
     Attributes:
-        file: the path of a file, or the number of an open one that the other process inherits.
-        offset: of the first image, in bytes.
+        file: Path of a file, or the descriptor of an open one that the other process inherits.
+        offset: Offset of the first image in the file, in bytes.
+        shape: Shape of the array.
     """
 
     file: Path | int
@@ -27,20 +28,25 @@ class Shared:
     shape: tuple[int, ...]
 
     def map(self) -> NDArray[np.uint8]:
-        """The images, read-only."""
+        """Map the images, read-only."""
         if isinstance(self.file, Path):
             return np.memmap(self.file, np.uint8, "r", self.offset, self.shape)
         pages = mmap.mmap(self.file, 0, prot=mmap.PROT_READ)
         return np.frombuffer(pages, np.uint8).reshape(self.shape)
 
 
-def share(images: NDArray[np.uint8]) -> tuple[Shared, FileIO | None]:
-    """How other processes find `images`, and the file to keep open for them where the images had to be written to one.
+def share_images(images: NDArray[np.uint8]) -> tuple[SharedImages, FileIO | None]:
+    """Make images available to other processes.
+
+    Returns:
+        Where they find the images, and a file to keep open for them; None if the images already
+        were in a file.
 
     Raises:
-        ResourceError: no space for that.
+        ResourceError: There is no space to write them to a file.
     """
-    # A slice of a map says the file and offset of the whole map, so only a map that is nobody's slice is found by them.
+    # A slice of a map has the file and offset of the whole map, so only a map that is not a slice
+    # can be found by them.
     if (
         isinstance(images, np.memmap)
         and images.mode == "r"
@@ -49,6 +55,8 @@ def share(images: NDArray[np.uint8]) -> tuple[Shared, FileIO | None]:
     ):
         pages: object = images.base
         if isinstance(pages, mmap.mmap):
-            return Shared(Path(images.filename).absolute(), images.offset, images.shape), None
+            path = Path(images.filename).absolute()
+            return SharedImages(path, images.offset, images.shape), None
+
     file = store.anonymous_file(np.ascontiguousarray(images).reshape(-1).data)
-    return Shared(file.fileno(), 0, images.shape), file
+    return SharedImages(file.fileno(), 0, images.shape), file

@@ -1,7 +1,7 @@
-"""Features of frozen backbones: the cache, the linear probe and the linear head.
+"""Features of frozen backbones: their cache, linear probes on them, and the linear head.
 
-Belongs here: what is computed once per image and what is fitted on it. Does not: the backbones themselves
-(`headstart.models`) and training by steps (`headstart.training`).
+Belongs here: what is computed once per image, and what is fitted on it. Does not belong here: the
+backbones themselves (models), and training by steps (training).
 """
 
 import lazy_loader

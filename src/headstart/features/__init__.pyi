@@ -1,14 +1,17 @@
 from ._feature_cache import (
     Features as Features,
-    choose_side_px as choose_side_px,
     compute_features as compute_features,
     prepare_features as prepare_features,
+)
+from ._input_size import (
+    choose_input_size as choose_input_size,
+    describe_backbone_use as describe_backbone_use,
     seconds_per_image as seconds_per_image,
-    shown_at as shown_at,
-    usual_side_px as usual_side_px,
+    usual_input_size as usual_input_size,
     warm_up as warm_up,
 )
 from ._linear_head import (
+    SolvedHead as SolvedHead,
     seconds_to_solve as seconds_to_solve,
     solve_head as solve_head,
 )

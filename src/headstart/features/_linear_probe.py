@@ -1,4 +1,4 @@
-"""A linear probe: how well classes can be told apart by a hyperplane in a backbone's features, by cross-validation."""
+"""Linear probes: softmax regression on a backbone's features, evaluated by cross-validation."""
 
 from __future__ import annotations
 
@@ -11,23 +11,32 @@ from scipy.optimize import minimize
 from scipy.special import logsumexp
 from threadpoolctl import threadpool_limits
 
-# Of the mean loss, on standardised features: from too little to far too much. On CIFAR-10 0.03 was best for 2,000 images and for
-# 8,500 alike, and its neighbours lost up to 1.5 points.
+# L2 penalties relative to the mean loss, on standardised features: from too small to far too large.
+# On CIFAR-10, 0.03 was best for 2,000 images and for 8,500 alike, and its neighbours lost up to 1.5
+# points.
 PENALTIES = (1e-3, 1e-2, 3e-2, 1e-1, 1.0)
-_ITERATIONS = 60  # from the solution of the next larger penalty; 200 move the accuracy by less than 0.1 points (cifar10, lite0)
+
+# Starting from the solution of the next larger penalty. 200 iterations change the accuracy by less
+# than 0.1 points (cifar10, efficientnet-lite0).
+_ITERATIONS = 60
+
+# The penalty is chosen on at most so many images, with so many folds.
 MOST_TO_CHOOSE, _FOLDS_TO_CHOOSE = 1500, 3
 
+_SMALLEST_STD = 1e-3
+
 Floats = NDArray[np.float32]
+Labels = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class Probe:
-    """What a cross-validated probe found.
+    """The result of a cross-validated probe.
 
     Attributes:
-        correct: `(n,)` whether each image was told right by the head that had not seen it.
-        loss: mean cross-entropy of the same predictions.
-        l2: the penalty with the lowest loss over all folds.
+        correct: Boolean array of shape (n,). True where the out-of-fold prediction is correct.
+        loss: Mean cross-entropy of the same predictions, in nats.
+        l2: The penalty with the lowest loss over all folds.
     """
 
     correct: NDArray[np.bool_]
@@ -36,99 +45,116 @@ class Probe:
 
 
 def cross_validated_probe(
-    features: NDArray[np.float16], labels: NDArray[np.int64], folds: int = 5, seed: int = 0
+    features: NDArray[np.float16], labels: Labels, folds: int = 5, seed: int = 0
 ) -> Probe:
-    """Fit softmax heads on all folds but one and judge them on that one, for a path of L2 penalties.
+    """Evaluate softmax heads by cross-validation, for a path of penalties.
 
-    The penalty for a fold is the one with the lowest loss on the other folds, so that no image's own loss has a say in how it is
-    judged.
+    The penalty for a fold is the one with the lowest loss on the other folds, so the penalty for a
+    fold is never chosen on that fold.
 
     Args:
-        features: `(n, size)`; standardised here, over all rows and without labels.
-        labels: `(n,)` from 0.
-        folds: parts, each with about the same share of every class.
+        features: Float16 array of shape (n, features). Standardised here, over all rows and without
+            labels.
+        labels: int64 array of shape (n,), from 0.
+        folds: Number of folds, each with about the same share of every class.
+        seed: Seed of the assignment to folds.
     """
-    inputs = _coordinates(features)
+    inputs = _standardise(features)
     fold_of = stratified_folds(labels, folds, seed)
-    losses, correct = (
-        np.zeros((len(PENALTIES), len(labels))),
-        np.zeros((len(PENALTIES), len(labels)), bool),
-    )
-    for number, outside, logits in _judged(inputs, labels, fold_of):
-        losses[number, outside] = _losses(logits, labels[outside])
-        correct[number, outside] = logits.argmax(1) == labels[outside]
-    chosen = np.array([losses[:, fold_of != fold].mean(1).argmin() for fold in range(folds)])[
-        fold_of
-    ]
-    each = np.arange(len(labels))
+    losses = np.zeros((len(PENALTIES), len(labels)))
+    correct = np.zeros((len(PENALTIES), len(labels)), bool)
+    for number, in_fold, logits in _out_of_fold_logits(inputs, labels, fold_of):
+        losses[number, in_fold] = _cross_entropies(logits, labels[in_fold])
+        correct[number, in_fold] = logits.argmax(1) == labels[in_fold]
+
+    penalty_of_fold = np.empty(folds, np.int64)
+    for fold in range(folds):
+        penalty_of_fold[fold] = losses[:, fold_of != fold].mean(1).argmin()
+    chosen = penalty_of_fold[fold_of]
+    images = np.arange(len(labels))
     return Probe(
-        correct[chosen, each],
-        float(losses[chosen, each].mean()),
-        PENALTIES[int(losses.mean(1).argmin())],
+        correct=correct[chosen, images],
+        loss=float(losses[chosen, images].mean()),
+        l2=PENALTIES[int(losses.mean(1).argmin())],
     )
 
 
-def choose_penalty(inputs: Floats, labels: NDArray[np.int64], seed: int = 0) -> float:
-    """The penalty with the lowest cross-validated loss, on 1,500 images at most.
+def choose_penalty(inputs: Floats, labels: Labels, seed: int = 0) -> float:
+    """Return the penalty with the lowest cross-validated loss, on at most 1,500 images.
 
     Args:
-        inputs: `(n, size)` standardised features.
-        labels: `(n,)` from 0.
+        inputs: Standardised features, float32 of shape (n, features).
+        labels: int64 array of shape (n,), from 0.
+        seed: Seed of the images and of the assignment to folds.
     """
     if len(labels) > MOST_TO_CHOOSE:
         parts = -(-len(labels) // MOST_TO_CHOOSE)
         chosen = stratified_folds(labels, parts, seed) == 0
         inputs, labels = inputs[chosen], labels[chosen]
-    inputs = _spanned(inputs)
-    fold_of, losses = (
-        stratified_folds(labels, _FOLDS_TO_CHOOSE, seed),
-        np.zeros((len(PENALTIES), len(labels))),
-    )
-    for number, outside, logits in _judged(inputs, labels, fold_of):
-        losses[number, outside] = _losses(logits, labels[outside])
+
+    inputs = _span_coordinates(inputs)
+    fold_of = stratified_folds(labels, _FOLDS_TO_CHOOSE, seed)
+    losses = np.zeros((len(PENALTIES), len(labels)))
+    for number, in_fold, logits in _out_of_fold_logits(inputs, labels, fold_of):
+        losses[number, in_fold] = _cross_entropies(logits, labels[in_fold])
     return PENALTIES[int(losses.mean(1).argmin())]
 
 
-def _judged(
-    inputs: Floats, labels: NDArray[np.int64], fold_of: NDArray[np.int64]
+def _out_of_fold_logits(
+    inputs: Floats, labels: Labels, fold_of: NDArray[np.int64]
 ) -> Iterator[tuple[int, NDArray[np.bool_], Floats]]:
-    """For each fold and penalty: the number of the penalty, which images are in the fold, and their logits from the others."""
+    """Fit every penalty on all folds but one, for each fold.
+
+    Yields:
+        The number of the penalty; which images are in the fold, boolean of shape (n,); their
+        logits.
+    """
+    num_classes = int(labels.max()) + 1
     for fold in range(int(fold_of.max()) + 1):
-        outside = fold_of == fold
-        for number, weights in enumerate(
-            fit_path(inputs[~outside], labels[~outside], int(labels.max()) + 1)
-        ):
-            yield number, outside, _logits(weights, inputs[outside])
+        in_fold = fold_of == fold
+        path = fit_path(inputs[~in_fold], labels[~in_fold], num_classes)
+        for number, weights in enumerate(path):
+            yield number, in_fold, _logits(weights, inputs[in_fold])
 
 
-def _losses(logits: Floats, labels: NDArray[np.int64]) -> NDArray[np.float64]:
-    found: NDArray[np.float64] = logsumexp(logits, axis=1) - logits[np.arange(len(logits)), labels]
-    return found
+def _cross_entropies(logits: Floats, labels: Labels) -> NDArray[np.float64]:
+    """Return the cross-entropy of each image in nats, shape (n,)."""
+    true_logits = logits[np.arange(len(logits)), labels]
+    losses: NDArray[np.float64] = logsumexp(logits, axis=1) - true_logits
+    return losses
 
 
-def stratified_folds(labels: NDArray[np.int64], folds: int, seed: int) -> NDArray[np.int64]:
-    """The fold of each image, `(n,)`: shuffled, then dealt class by class; a class of few images misses some folds."""
+def stratified_folds(labels: Labels, folds: int, seed: int) -> NDArray[np.int64]:
+    """Assign each image to a fold: shuffled, then dealt class by class.
+
+    A class with few images misses some folds.
+
+    Returns:
+        int64 array of shape (n,).
+    """
     order = np.random.default_rng(seed).permutation(len(labels))
     order = order[np.argsort(labels[order], kind="stable")]
-    found = np.empty(len(labels), np.int64)
-    found[order] = np.arange(len(labels)) % folds
-    return found
+    fold_of = np.empty(len(labels), np.int64)
+    fold_of[order] = np.arange(len(labels)) % folds
+    return fold_of
 
 
-def _coordinates(features: NDArray[np.float16]) -> Floats:
-    """Standardised features; where there are more of them than images, their coordinates in the space that the images span.
-
-    A head with an L2 penalty lies in that space, so nothing is lost (Hastie & Tibshirani 2004, "Efficient quadratic
-    regularization for expression arrays").
-    """
+def _standardise(features: NDArray[np.float16]) -> Floats:
+    """Return standardised features, or their coordinates; see `_span_coordinates`."""
     values = features.astype(np.float32)
     values -= values.mean(0)
-    values /= values.std(0) + 1e-3
-    return _spanned(values)
+    values /= values.std(0) + _SMALLEST_STD
+    return _span_coordinates(values)
 
 
-def _spanned(values: Floats) -> Floats:
-    """See `_coordinates`."""
+def _span_coordinates(values: Floats) -> Floats:
+    """Return coordinates in the space that the images span, if images are fewer than features.
+
+    A head with an L2 penalty lies in that space, so nothing is lost.
+
+    References:
+        Hastie and Tibshirani (2004), "Efficient quadratic regularization for expression arrays".
+    """
     if values.shape[1] <= len(values):
         return values
     variances, directions = np.linalg.eigh(values @ values.T)
@@ -136,69 +162,84 @@ def _spanned(values: Floats) -> Floats:
     return coordinates
 
 
-def fit_path(inputs: Floats, labels: NDArray[np.int64], classes: int) -> list[Floats]:
-    """Softmax regressions `(size + 1, classes)`, the last row their biases, one for each of `PENALTIES` in that order.
+def fit_path(inputs: Floats, labels: Labels, num_classes: int) -> list[Floats]:
+    """Fit one softmax regression per penalty, in the order of `PENALTIES`.
 
-    By L-BFGS (Liu & Nocedal 1989), from the largest penalty to the smallest, each from the solution before.
+    The fits go from the largest penalty to the smallest, each from the solution before.
+
+    Returns:
+        Weights of shape (features + 1, classes); the last row holds the biases.
     """
-    targets = np.eye(classes, dtype=np.float32)[labels]
-    start = np.zeros((inputs.shape[1] + 1, classes), np.float32)
-    found = []
-    with threadpool_limits(
-        1
-    ):  # products this narrow wait for memory; two threads that wait for each other were 20 times slower
+    targets = np.eye(num_classes, dtype=np.float32)[labels]
+    weights = np.zeros((inputs.shape[1] + 1, num_classes), np.float32)
+    path = []
+    # Products this narrow wait for memory. Two threads that wait for each other were 20 times
+    # slower.
+    with threadpool_limits(1):
         for penalty in reversed(PENALTIES):
-            start = _fit(inputs, targets, penalty, start)
-            found.append(start)
-    return found[::-1]
+            weights = _minimise(inputs, targets, penalty, weights)
+            path.append(weights)
+    return path[::-1]
 
 
 def fit(
     inputs: Floats,
-    labels: NDArray[np.int64],
-    classes: int,
+    labels: Labels,
+    num_classes: int,
     penalty: float,
-    weights: NDArray[np.float32] | None = None,
+    image_weights: Floats | None = None,
 ) -> Floats:
-    """One softmax regression `(size + 1, classes)`, as in `fit_path`.
+    """Fit one softmax regression.
 
     Args:
-        weights: `(n,)` how much each image counts; None: all alike.
+        inputs: Standardised features, float32 of shape (n, features).
+        labels: int64 array of shape (n,), from 0.
+        num_classes: Number of classes.
+        penalty: L2 penalty relative to the mean loss.
+        image_weights: Weight of each image, float32 of shape (n,); None weights them equally.
+
+    Returns:
+        Weights of shape (features + 1, classes); the last row holds the biases.
     """
-    targets = np.eye(classes, dtype=np.float32)[labels]
+    targets = np.eye(num_classes, dtype=np.float32)[labels]
+    start = np.zeros((inputs.shape[1] + 1, num_classes), np.float32)
     with threadpool_limits(1):  # as in `fit_path`
-        return _fit(
-            inputs, targets, penalty, np.zeros((inputs.shape[1] + 1, classes), np.float32), weights
-        )
+        return _minimise(inputs, targets, penalty, start, image_weights)
 
 
-def _fit(
+def _minimise(
     inputs: Floats,
     targets: Floats,
     penalty: float,
     start: Floats,
-    importance: NDArray[np.float32] | None = None,
+    image_weights: Floats | None = None,
 ) -> Floats:
-    shares = np.ones(len(inputs), np.float32) if importance is None else importance
+    """Minimise the penalised cross-entropy by L-BFGS.
+
+    References:
+        Liu and Nocedal (1989), "On the limited memory BFGS method".
+    """
+    shares = np.ones(len(inputs), np.float32) if image_weights is None else image_weights
     shares = (shares / shares.sum())[:, None]
 
-    def cost(flat: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+    def loss_and_gradient(flat: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         weights = flat.astype(np.float32).reshape(start.shape)
         logits = _logits(weights, inputs)
         norm = logsumexp(logits, axis=1, keepdims=True)
         errors = (np.exp(logits - norm) - targets) * shares
-        slope = np.concatenate(
-            [inputs.T @ errors + penalty * weights[:-1], errors.sum(0, keepdims=True)]
-        )
-        wrong = (shares[:, 0] * (norm[:, 0] - (logits * targets).sum(1))).sum()
-        loss = float(wrong) + 0.5 * penalty * float((weights[:-1] ** 2).sum())
-        return loss, slope.ravel().astype(np.float64)
+        weight_gradient = inputs.T @ errors + penalty * weights[:-1]
+        gradient = np.concatenate([weight_gradient, errors.sum(0, keepdims=True)])
 
-    best = minimize(
-        cost, start.ravel(), jac=True, method="L-BFGS-B", options={"maxiter": _ITERATIONS}
+        cross_entropy = (shares[:, 0] * (norm[:, 0] - (logits * targets).sum(1))).sum()
+        loss = float(cross_entropy) + 0.5 * penalty * float((weights[:-1] ** 2).sum())
+        return loss, gradient.ravel().astype(np.float64)
+
+    options = {"maxiter": _ITERATIONS}
+    result = minimize(
+        loss_and_gradient, start.ravel(), jac=True, method="L-BFGS-B", options=options
     )
-    fitted: Floats = best.x.astype(np.float32).reshape(start.shape)
-    return fitted
+    weights: Floats = result.x.astype(np.float32).reshape(start.shape)
+    return weights
 
 
 def _logits(weights: Floats, inputs: Floats) -> Floats:

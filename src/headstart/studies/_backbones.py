@@ -19,7 +19,7 @@ from headstart.features import (
     compute_features,
     cross_validated_probe,
     seconds_per_image,
-    usual_side_px,
+    usual_input_size,
 )
 from headstart.models import MODELS, installed_backbones, is_backbone
 from headstart.models.recipes import Recipe, make_recipe
@@ -170,7 +170,7 @@ def backbones(
 
 
 def _with_side(recipe: Recipe, dataset: Dataset) -> Recipe:
-    side = recipe.flat()["input_px"] or usual_side_px(recipe, dataset.image_shape)
+    side = recipe.flat()["input_px"] or usual_input_size(recipe, dataset.image_shape)
     return recipe.model_copy(update={"net": recipe.net.model_copy(update={"input_px": side})})
 
 
@@ -237,7 +237,7 @@ def _judged(name: str, recipe: Recipe, sample: SplitDataset, seconds: float) -> 
     side = recipe.flat()["input_px"]
     with progress.muted():
         features = compute_features(recipe, sample, 0, side)
-    probe = cross_validated_probe(features.of(sample.split.train), sample.train_labels)
+    probe = cross_validated_probe(features.select(sample.split.train), sample.train_labels)
     return {
         "name": name,
         "model": recipe.model,

@@ -10,7 +10,7 @@ from typing import Any
 from headstart import progress, store
 from headstart.data import SplitDataset
 from headstart.execution import Job
-from headstart.training import identity
+from headstart.training import run_identity
 
 _WHERE = (
     "*/recipe.json",
@@ -29,8 +29,8 @@ def adopt(jobs: Sequence[Job], data: SplitDataset, folder: Path) -> None:
         if job.folder.exists():
             continue
         known = _finished_runs(folder) if known is None else known
-        asked = identity(job.recipe, job.visible_data(data), job.seed)
-        if (found := known.get(_mark(asked))) is not None:
+        asked = run_identity(job.recipe, job.visible_data(data), job.seed)
+        if (found := known.get(_mark(asked.as_json()))) is not None:
             store.copy_folder(found, job.folder)
             count += 1
     if count:

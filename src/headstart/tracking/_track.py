@@ -12,7 +12,7 @@ from typing import Any, Literal, Protocol
 
 from headstart import store
 from headstart.errors import InputError, did_you_mean
-from headstart.training import Observe
+from headstart.training import ObserverFactory
 
 # Each is also the module that is imported, and the extra that installs it.
 TRACKERS = {"tensorboard": "TensorBoard", "mlflow": "MLflow", "wandb": "Weights & Biases"}
@@ -63,8 +63,8 @@ class Log(Protocol):
         """Nothing more comes, from this process."""
 
 
-def track_with(tracker: str, *, with_files: bool = True) -> Observe:
-    """What makes an observer for each run, for `headstart.training.observed_by`.
+def track_with(tracker: str, *, with_files: bool = True) -> ObserverFactory:
+    """What makes an observer for each run, for `headstart.training.observing`.
 
     Args:
         tracker: a name of `TRACKERS`.
@@ -135,9 +135,9 @@ class Tracked:
         self._log.close("finished")
         self._remember({"mark": self._log.mark, "ended": True})
 
-    def fail(self, message: str, *, may_go_on: bool) -> None:
+    def fail(self, message: str, *, is_resumable: bool) -> None:
         if self._log is not None:
-            self._log.close("stopped" if may_go_on else "failed")
+            self._log.close("stopped" if is_resumable else "failed")
 
     def _note(self) -> dict[str, Any]:
         found: dict[str, Any] = store.read_json_or(self._folder / _NOTE, {}).get(self._tracker, {})

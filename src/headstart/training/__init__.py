@@ -1,7 +1,8 @@
-"""The run itself: from recipe to result, and what it leaves behind.
+"""The run itself: from a training job to its results, and the files that it leaves behind.
 
-Belongs here: recipe, plan, optimizers, augmentation, precision, features cache, classifier. Does not: which runs a question
-needs (studies), what a network looks like (models).
+Belongs here: plan, training loop, optimizers, augmentation, checkpoints, run folders. Does not
+belong here: which runs a question needs (studies), what a network looks like (models), what
+predicts afterwards (classifier).
 """
 
 import lazy_loader

@@ -1,7 +1,19 @@
-from ._estimate import (
+from ._check import (
+    check as check,
+)
+from ._cost import (
     Work as Work,
+    count_work as count_work,
     expected_seconds as expected_seconds,
-    work_of as work_of,
+)
+from ._curve import (
+    CurveRow as CurveRow,
+    read_curves as read_curves,
+)
+from ._identity import (
+    RunIdentity as RunIdentity,
+    load_finished_run as load_finished_run,
+    run_identity as run_identity,
 )
 from ._job import (
     TrainingJob as TrainingJob,
@@ -10,30 +22,26 @@ from ._network_summary import (
     network_layers as network_layers,
 )
 from ._observe import (
-    Observe as Observe,
     Observer as Observer,
-    observed_by as observed_by,
-    present_observe as present_observe,
+    ObserverFactory as ObserverFactory,
+    current_observer_factory as current_observer_factory,
+    observing as observing,
 )
 from ._range_test import (
     RangeTest as RangeTest,
     range_test as range_test,
 )
-from ._run import (
-    check as check,
-    train as train,
-)
-from ._run_folder import (
-    RunFacts as RunFacts,
-    finished as finished,
-    identity as identity,
+from ._read_run import (
+    RunDescription as RunDescription,
+    keep_only_results as keep_only_results,
     list_runs as list_runs,
     read_correct as read_correct,
-    read_curves as read_curves,
     read_losses as read_losses,
     read_metrics as read_metrics,
     read_recipe_file as read_recipe_file,
     read_run as read_run,
     run_summary as run_summary,
-    slim as slim,
+)
+from ._run import (
+    train as train,
 )

@@ -1,10 +1,9 @@
-"""From the pixels of a batch to what the network sees: mirrored, moved, standardised, cut out; on the whole batch as a tensor."""
+"""Augmentation of a whole batch as a tensor: flips, affine maps, standardisation, cutout."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -13,21 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from headstart.models.recipes import Recipe
-from headstart.training._random import generator, seed_of
-
-
-@dataclass(frozen=True)
-class Draws:
-    """Where the random numbers of one step come from.
-
-    Attributes:
-        seed: of the run.
-        step, epoch: from 0.
-    """
-
-    seed: int
-    step: int
-    epoch: int
+from headstart.training._random import RngKey, derive_seed, make_generator
 
 
 def augment(
@@ -35,63 +20,84 @@ def augment(
     standardise: Callable[[Tensor], Tensor],
     recipe: Recipe,
     rows: NDArray[np.int64],
-    part: slice,
-    draws: Draws,
+    shard: slice,
+    rng_key: RngKey,
 ) -> Tensor:
-    """Mirror, rotate, shift, shear and zoom each image by its own random amounts, standardise, cut out.
+    """Flip, rotate, shift, shear and zoom each image by random amounts, standardise, cut out.
+
+    Pixels that come in from outside an image are its reflection, so no black corners appear.
 
     Args:
-        images: `(n, C, H, W)` uint8.
-        standardise: float pixels to zero mean, so that what is cut out becomes the mean; a backbone's resizes them as well.
-        recipe: bounds.
-        rows: `(N,)` dataset indices of the whole batch; random numbers are drawn for all of it, so that several processes
-            which share it see what one would.
-        part: which of the batch `images` are.
-        draws: where the random numbers come from.
+        images: uint8 tensor of shape (n, C, H, W): this process's shard of the batch.
+        standardise: Maps float pixels to inputs of zero mean, so that cut-out squares become the
+            mean. That of a backbone also resizes.
+        recipe: The bounds of all amounts.
+        rows: int64 dataset indices of the whole batch, shape (N,). Random numbers are drawn for all
+            of them, so that several processes that share a batch see what one process would.
+        shard: Place of `images` in the batch.
+        rng_key: Key of the random numbers.
 
     Returns:
-        Standardised floats. What comes in from outside is the reflected image, so that no black corners teach.
+        Standardised float tensor of shape (n, C, H, W).
     """
-    device, numbers = images.device, generator(draws.seed, "augmentation", draws.step)
+    device = images.device
+    generator = make_generator(rng_key.seed, "augmentation", rng_key.step)
+    batch_size, (height, width) = len(rows), images.shape[2:]
+
     if recipe.flip:
-        mirrored = _is_mirrored(rows[part], draws).view(-1, 1, 1, 1).to(device)
-        images = torch.where(mirrored, images.flip(3), images)
+        is_flipped = _choose_flipped(rows[shard], rng_key).view(-1, 1, 1, 1).to(device)
+        images = torch.where(is_flipped, images.flip(3), images)
+
     pixels = images.float()
     if recipe.rotation or recipe.shift or recipe.shear or recipe.zoom:
-        maps = _affine_maps(len(rows), images.shape[2], images.shape[3], recipe, numbers)[part].to(
-            device
-        )
+        maps = _affine_maps(batch_size, height, width, recipe, generator)[shard].to(device)
         grid = functional.affine_grid(maps, list(images.shape), align_corners=False)
         pixels = functional.grid_sample(pixels, grid, "bilinear", "reflection", align_corners=False)
+
     inputs = standardise(pixels)
     if recipe.cutout:
-        squares = _squares(len(rows), inputs.shape[2], inputs.shape[3], recipe.cutout, numbers)
-        inputs = inputs.masked_fill(squares[part].to(device), 0)
+        height, width = inputs.shape[2:]
+        squares = _cutout_masks(batch_size, height, width, recipe.cutout, generator)
+        inputs = inputs.masked_fill(squares[shard].to(device), 0)
     return inputs
 
 
-def _is_mirrored(rows: NDArray[np.int64], draws: Draws) -> Tensor:
-    """Which of these images to mirror: a random half in even epochs, the other half in odd ones.
+def _choose_flipped(rows: NDArray[np.int64], rng_key: RngKey) -> Tensor:
+    """Choose the images to flip: a random half in even epochs, the other half in odd ones.
 
-    So each image is seen both ways every two epochs (Jordan 2024, arXiv:2404.00498, section 3.6). The half follows from a hash
-    of the index (the finaliser of MurmurHash3, Appleby 2008), not from a list as long as the dataset.
+    Each image is thus seen both ways every two epochs. The half follows from a hash of the index,
+    not from a list as long as the dataset.
+
+    Returns:
+        Boolean tensor of shape (n,).
+
+    References:
+        Alternating flips: Jordan (2024), arXiv:2404.00498, section 3.6.
+        Hash: finaliser of MurmurHash3, Appleby (2008).
     """
     with np.errstate(over="ignore"):
-        mixed = rows.astype(np.uint64) + np.uint64(seed_of(draws.seed, "flip", 0))
+        mixed = rows.astype(np.uint64) + np.uint64(derive_seed(rng_key.seed, "flip", 0))
         for factor in (0xFF51AFD7ED558CCD, 0xC4CEB9FE1A85EC53):
             mixed = (mixed ^ (mixed >> np.uint64(33))) * np.uint64(factor)
-    return torch.from_numpy(((mixed >> np.uint64(63)) + np.uint64(draws.epoch)) % np.uint64(2) == 1)
+    half = mixed >> np.uint64(63)
+    return torch.from_numpy((half + np.uint64(rng_key.epoch)) % np.uint64(2) == 1)
 
 
 def _affine_maps(
-    count: int, height: int, width: int, recipe: Recipe, numbers: torch.Generator
+    count: int, height: int, width: int, recipe: Recipe, generator: torch.Generator
 ) -> Tensor:
-    """`(N, 2, 3)` maps from output to input, in `affine_grid`'s coordinates (-1 to 1 over the image)."""
-    angle, shear, zoom, down, right = (
-        2 * torch.rand(5, count, generator=numbers) - 1
-    )  # each in [-1, 1]
-    angle, shear = angle * math.radians(recipe.rotation), shear * math.radians(recipe.shear)
-    scale, aspect = 1 + zoom * recipe.zoom, width / height
+    """Draw affine maps from output to input coordinates.
+
+    Returns:
+        Tensor of shape (N, 2, 3), in the coordinates of `affine_grid`: -1 to 1 over the image.
+    """
+    # Each amount is uniform in [-1, 1].
+    angle, shear, zoom, down, right = 2 * torch.rand(5, count, generator=generator) - 1
+    angle = angle * math.radians(recipe.rotation)
+    shear = shear * math.radians(recipe.shear)
+    scale = 1 + zoom * recipe.zoom
+    aspect = width / height
+
     cos, sin, skew = angle.cos(), angle.sin(), shear.tan()
     top = torch.stack(
         [scale * cos, scale * (cos * skew - sin) / aspect, 2 * recipe.shift * right], 1
@@ -102,14 +108,29 @@ def _affine_maps(
     return torch.stack([top, bottom], 1)
 
 
-def _squares(count: int, height: int, width: int, part: float, numbers: torch.Generator) -> Tensor:
-    """`(N, 1, H, W)` booleans: one square an image, its centre anywhere, so that it may reach over the border.
+def _cutout_masks(
+    count: int, height: int, width: int, fraction: float, generator: torch.Generator
+) -> Tensor:
+    """Draw one square per image, its centre anywhere, so that it may reach over the border.
 
-    Source: DeVries & Taylor (2017), "Improved regularization of convolutional neural networks with cutout", arXiv:1708.04552.
+    Args:
+        count: Number of images.
+        height: Height of an image in pixels.
+        width: Width of an image in pixels.
+        fraction: Edge of the square, relative to the shorter edge of the image.
+        generator: Source of the random centres.
+
+    Returns:
+        Boolean tensor of shape (N, 1, H, W), True inside the square.
+
+    References:
+        DeVries and Taylor (2017), arXiv:1708.04552.
     """
-    side = max(1, round(part * min(height, width)))
-    tops = torch.randint(height, (count, 1), generator=numbers) - side // 2
-    lefts = torch.randint(width, (count, 1), generator=numbers) - side // 2
+    edge = max(1, round(fraction * min(height, width)))
+    tops = torch.randint(height, (count, 1), generator=generator) - edge // 2
+    lefts = torch.randint(width, (count, 1), generator=generator) - edge // 2
+
     y, x = torch.arange(height), torch.arange(width)
-    down, across = (y >= tops) & (y < tops + side), (x >= lefts) & (x < lefts + side)
-    return (down[:, :, None] & across[:, None, :])[:, None]
+    in_rows = (y >= tops) & (y < tops + edge)
+    in_columns = (x >= lefts) & (x < lefts + edge)
+    return (in_rows[:, :, None] & in_columns[:, None, :])[:, None]

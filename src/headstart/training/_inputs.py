@@ -1,4 +1,4 @@
-"""What a network learns from: the images themselves, or the features of a frozen backbone."""
+"""Inputs of a network in training: images, or the cached features of a frozen backbone."""
 
 from __future__ import annotations
 
@@ -23,7 +23,13 @@ from headstart.classifier import (
     to_probabilities,
 )
 from headstart.data import Dataset, SplitDataset, take, without_test
-from headstart.features import Features, choose_side_px, compute_features, shown_at, solve_head
+from headstart.features import (
+    Features,
+    choose_input_size,
+    compute_features,
+    describe_backbone_use,
+    solve_head,
+)
 from headstart.models import (
     BackboneOptions,
     BackboneWithHead,
@@ -34,210 +40,252 @@ from headstart.models import (
 )
 from headstart.models.recipes import Recipe
 from headstart.training import _distributed
-from headstart.training._augment import Draws, augment
+from headstart.training._augment import augment
+from headstart.training._random import RngKey
 
-_STATISTICS_IMAGES = 20_000  # enough to fix mean and standard deviation to three digits
-_STATISTICS_BYTES = 1 << 27  # of pixels looked at for them: large images need fewer
+# Enough images to fix mean and standard deviation to three digits; fewer of large images.
+_STATISTICS_IMAGES = 20_000
+_STATISTICS_BYTES = 1 << 27
+_LEAST_STATISTICS_IMAGES = 64
 _WHITENING_IMAGES = 5_000
-# Of the mean deviation of features: one that hardly varied would be blown up as soon as the backbone learns to use it.
-_LEAST_SPREAD = 0.5
+
+# Least standard deviation of a feature, relative to the mean over all features. One that hardly
+# varied would be blown up as soon as the backbone learns to use it.
+_LEAST_RELATIVE_STD = 0.5
+
+_ROWS_PER_PREDICTION = 4096
 
 
-class Source(Protocol):
-    """What a network learns from."""
+class TrainingInputs(Protocol):
+    """The inputs of a network in training and evaluation."""
 
     @property
     def seconds(self) -> float:
-        """What preparing it cost: features."""
+        """Seconds of computing features; 0 for images."""
 
     @property
     def reused_seconds(self) -> float:
         """The part of `seconds` that an earlier run spent."""
 
     @property
-    def shown(self) -> dict[str, Any] | None:
-        """How images are shown to a backbone, and which weights it has; None without one."""
+    def backbone_use(self) -> dict[str, Any] | None:
+        """The backbone's weights and image size; None without a backbone."""
 
-    def batch(self, rows: NDArray[np.int64], recipe: Recipe, draws: Draws) -> Tensor:
-        """Inputs of the network for a batch of dataset indices, augmented; of these, the part that this process learns from."""
+    def batch(self, rows: NDArray[np.int64], recipe: Recipe, rng_key: RngKey) -> Tensor:
+        """Return this process's shard of a batch, augmented.
 
-    def inputs(self, rows: NDArray[np.int64]) -> Tensor:
-        """Standardised features `(n, size)` of these dataset indices, all of them in every process."""
+        Args:
+            rows: int64 dataset indices of the whole batch, shape (N,).
+            recipe: The bounds of the augmentation.
+            rng_key: Key of its random numbers.
+
+        Returns:
+            Float tensor of shape (n, C, H, W), or (n, features).
+        """
 
     def probabilities(self, classifier: Classifier, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Class probabilities `(n, K)` of these dataset indices."""
+        """Return the class probabilities of these dataset indices, shape (n, K)."""
 
     def energy_scores(self, classifier: Classifier, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Return the energy scores `(n,)` of these dataset indices."""
+        """Return the energy scores of these dataset indices, shape (n,)."""
 
     def ms_per_image(self, seconds: float, images: int) -> float:
-        """Milliseconds that one prediction takes, when `probabilities` took `seconds` for `images`."""
+        """Return the milliseconds per prediction, given the seconds of `probabilities`."""
 
 
 @dataclass
-class Pixels:
-    """The images themselves, standardised as the network wants to see them."""
+class ImageInputs:
+    """The images themselves, prepared by the classifier's input transform."""
 
     dataset: Dataset
-    front: Standardise | BackboneInput
+    transform: Standardise | BackboneInput
     seconds: float = 0.0
     reused_seconds: float = 0.0
-    shown: dict[str, Any] | None = None
+    backbone_use: dict[str, Any] | None = None
 
-    def batch(self, rows: NDArray[np.int64], recipe: Recipe, draws: Draws) -> Tensor:
-        images = torch.from_numpy(take(self.dataset.images, _distributed.own_part(rows))).to(
-            best_device()
-        )
-        inputs = augment(
-            images.permute(0, 3, 1, 2),
-            self.front,
-            recipe,
-            rows,
-            _distributed.own_slice(len(rows)),
-            draws,
-        )
+    def batch(self, rows: NDArray[np.int64], recipe: Recipe, rng_key: RngKey) -> Tensor:
+        """See `TrainingInputs`."""
+        pixels = take(self.dataset.images, _distributed.shard(rows))
+        images = torch.from_numpy(pixels).to(best_device()).permute(0, 3, 1, 2)
+        shard = _distributed.shard_slice(len(rows))
+        inputs = augment(images, self.transform, recipe, rows, shard, rng_key)
         return inputs.contiguous(memory_format=torch.channels_last)
 
-    def inputs(self, rows: NDArray[np.int64]) -> Tensor:
-        raise TypeError("pixels are no features")
-
     def probabilities(self, classifier: Classifier, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """See `TrainingInputs`."""
         return classifier.probabilities(self.dataset.images, rows)
 
     def energy_scores(self, classifier: Classifier, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """See `TrainingInputs`."""
         return classifier.predict(self.dataset.images, rows).energy_scores
 
     def ms_per_image(self, seconds: float, images: int) -> float:
+        """See `TrainingInputs`."""
         return 1000 * seconds / images
 
 
 @dataclass
-class CachedFeatures:
-    """Features of a frozen backbone: computed once, so there is nothing to augment."""
+class FeatureInputs:
+    """Features of a frozen backbone. They are computed once, so there is no augmentation."""
 
     features: Features
-    front: StandardisedBackbone
-    shown: dict[str, Any] | None
+    transform: StandardisedBackbone
+    backbone_use: dict[str, Any] | None
 
     @property
     def seconds(self) -> float:
+        """See `TrainingInputs`."""
         return self.features.seconds
 
     @property
     def reused_seconds(self) -> float:
+        """See `TrainingInputs`."""
         return self.features.reused_seconds
 
-    def batch(self, rows: NDArray[np.int64], recipe: Recipe, draws: Draws) -> Tensor:
-        return self.inputs(_distributed.own_part(rows))
+    def standardised(self, rows: NDArray[np.int64]) -> Tensor:
+        """Return the standardised features of these dataset indices, shape (n, features)."""
+        values = torch.from_numpy(self.features.select(rows)).to(best_device())
+        return self.transform.standardise(values.float())
 
-    def inputs(self, rows: NDArray[np.int64]) -> Tensor:
-        return self.front.standardise(
-            torch.from_numpy(self.features.of(rows)).to(best_device()).float()
-        )
+    def batch(self, rows: NDArray[np.int64], recipe: Recipe, rng_key: RngKey) -> Tensor:
+        """See `TrainingInputs`."""
+        return self.standardised(_distributed.shard(rows))
 
     @torch.inference_mode()
     def probabilities(self, classifier: Classifier, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-        parts = [
-            to_probabilities(classifier.logits(self.inputs(part))).cpu().numpy()
-            for part in np.array_split(rows, max(1, len(rows) // 4096))
-        ]
+        """See `TrainingInputs`."""
+        parts = []
+        for part in np.array_split(rows, max(1, len(rows) // _ROWS_PER_PREDICTION)):
+            logits = classifier.logits(self.standardised(part))
+            parts.append(to_probabilities(logits).cpu().numpy())
         return np.concatenate(parts)
 
     @torch.inference_mode()
     def energy_scores(self, classifier: Classifier, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-        found: NDArray[np.float32] = (
-            energy_score(classifier.logits(self.inputs(rows))).cpu().numpy()
-        )
-        return found
+        """See `TrainingInputs`."""
+        logits = classifier.logits(self.standardised(rows))
+        scores: NDArray[np.float32] = energy_score(logits).cpu().numpy()
+        return scores
 
     def ms_per_image(self, seconds: float, images: int) -> float:
+        """See `TrainingInputs`; the time of the backbone is included."""
         return 1000 * (seconds / images + self.features.seconds / len(self.features.rows))
 
 
-def prepare(recipe: Recipe, data: SplitDataset, seed: int) -> tuple[Classifier, Source]:
-    """A classifier before its training and what it learns from: what is measured on images, is measured on training images."""
-    if recipe.on_features:
-        classifier, source = _on_features(recipe, data, seed)
-    elif isinstance(recipe.net, BackboneOptions):
-        classifier, source = _on_a_backbone(recipe, recipe.net, data, seed)
-    else:
-        classifier, source = _on_pixels(recipe, data, seed)
-    if source.shown:
-        progress.say(source.shown["shown"])
-    return classifier.to(best_device()).to(memory_format=torch.channels_last), source
+def prepare_training(
+    recipe: Recipe, data: SplitDataset, seed: int
+) -> tuple[Classifier, TrainingInputs]:
+    """Build a classifier before its training, and its inputs.
 
+    Everything that is measured on images is measured on training images.
 
-def _on_features(recipe: Recipe, data: SplitDataset, seed: int) -> tuple[Classifier, Source]:
-    assert isinstance(recipe.net, BackboneOptions)
-    side_px = _distributed.agreed(choose_side_px(recipe, data, recipe.time_limit))
-    with _distributed.first_goes_first():
-        features = compute_features(recipe, data, seed, side_px)
-    front = StandardisedBackbone(features.backbone)
-    front.fit(features.of(data.split.train))
-    net = build_head(
-        features.backbone.num_features, outputs_for(len(data.class_names)), recipe.net, seed
-    )
-    classifier = Classifier(front, net, recipe, data.class_names, data.image_shape)
-    return classifier, CachedFeatures(
-        features, front, shown_at(recipe, features.backbone, data.image_shape)
-    )
-
-
-def _on_a_backbone(
-    recipe: Recipe, options: BackboneOptions, data: SplitDataset, seed: int
-) -> tuple[Classifier, Source]:
-    """A backbone that will learn. A pretrained one begins with a head that is fitted to its features as they are.
-
-    From a random head, the first gradients would spoil the features before the head makes sense of them: LP-FT, Kumar et al.
-    (2022), arXiv:2202.10054.
+    Args:
+        recipe: A resolved recipe.
+        data: The images.
+        seed: Seed of the initial weights.
     """
-    side_px = choose_side_px(recipe, data, None)
-    backbone = load_backbone(recipe.model, options, side_px, seed)
-    head = build_head(backbone.num_features, outputs_for(len(data.class_names)), options, seed)
-    net, seconds, reused = (
-        BackboneWithHead(backbone, head, trains_batch_norm=not options.pretrained),
-        0.0,
-        0.0,
-    )
+    classifier: Classifier
+    inputs: TrainingInputs
+    if recipe.on_features:
+        classifier, inputs = _prepare_features(recipe, data, seed)
+    elif isinstance(recipe.net, BackboneOptions):
+        classifier, inputs = _prepare_backbone(recipe, recipe.net, data, seed)
+    else:
+        classifier, inputs = _prepare_images(recipe, data, seed)
+
+    if inputs.backbone_use is not None:
+        progress.say(inputs.backbone_use["shown"])
+    return classifier.to(best_device()).to(memory_format=torch.channels_last), inputs
+
+
+def _prepare_features(
+    recipe: Recipe, data: SplitDataset, seed: int
+) -> tuple[Classifier, FeatureInputs]:
+    """Build a head on the features of a frozen backbone."""
+    assert isinstance(recipe.net, BackboneOptions)
+    input_px = _distributed.broadcast(choose_input_size(recipe, data, recipe.time_limit))
+    with _distributed.main_process_first():
+        features = compute_features(recipe, data, seed, input_px)
+    backbone = features.backbone
+
+    transform = StandardisedBackbone(backbone)
+    transform.fit(features.select(data.split.train))
+    outputs = outputs_for(len(data.class_names))
+    head = build_head(backbone.num_features, outputs, recipe.net, seed)
+
+    classifier = Classifier(transform, head, recipe, data.class_names, data.image_shape)
+    use = describe_backbone_use(recipe, backbone, data.image_shape)
+    return classifier, FeatureInputs(features, transform, use)
+
+
+def _prepare_backbone(
+    recipe: Recipe, options: BackboneOptions, data: SplitDataset, seed: int
+) -> tuple[Classifier, ImageInputs]:
+    """Build a trainable backbone; a pretrained one starts with a head that fits its features.
+
+    From a random head, the first gradients would spoil the features before the head is of any use.
+
+    References:
+        LP-FT: Kumar et al. (2022), arXiv:2202.10054.
+    """
+    input_px = choose_input_size(recipe, data, None)
+    backbone = load_backbone(recipe.model, options, input_px, seed)
+    outputs = outputs_for(len(data.class_names))
+    head = build_head(backbone.num_features, outputs, options, seed)
+    net = BackboneWithHead(backbone, head, trains_batch_norm=not options.pretrained)
+
+    seconds, reused_seconds = 0.0, 0.0
     if options.pretrained:
-        # At the same side: another one has other features, and a time limit would choose one of its own.
-        frozen = options.model_copy(update={"transfer": "frozen", "input_px": side_px})
+        # At the same image size: features of another one differ, and a time limit would choose its
+        # own.
+        frozen = options.model_copy(update={"transfer": "frozen", "input_px": input_px})
         probe = recipe.model_copy(update={"net": frozen, "l2": None})
-        fitted, source = _on_features(probe, without_test(data), seed)
-        fitted.to(best_device())
-        front = fitted.front
-        assert isinstance(front, StandardisedBackbone)
-        front.std.clamp_(min=_LEAST_SPREAD * front.std.mean().item())
-        net.mean.copy_(front.mean)
-        net.std.copy_(front.std)
-        if options.head == "linear":
-            solve_head(
-                fitted,
-                source.inputs(data.split.train),
-                data.train_labels,
-                probe,
-            )
-            head.load_state_dict(fitted.net.state_dict())
-        seconds, reused = source.seconds, source.reused_seconds
-    classifier = Classifier(
-        front := BackboneInput(net), net, recipe, data.class_names, data.image_shape
-    )
-    return classifier, Pixels(
-        data.dataset, front, seconds, reused, shown_at(recipe, backbone, data.image_shape)
-    )
+        fitted, inputs = _prepare_features(probe, without_test(data), seed)
+        _start_from_probe(net, fitted.to(best_device()), inputs, data, probe)
+        seconds, reused_seconds = inputs.seconds, inputs.reused_seconds
+
+    transform = BackboneInput(net)
+    classifier = Classifier(transform, net, recipe, data.class_names, data.image_shape)
+    use = describe_backbone_use(recipe, backbone, data.image_shape)
+    return classifier, ImageInputs(data.dataset, transform, seconds, reused_seconds, use)
 
 
-def _on_pixels(recipe: Recipe, data: SplitDataset, seed: int) -> tuple[Classifier, Source]:
-    count = max(64, min(_STATISTICS_IMAGES, _STATISTICS_BYTES // int(np.prod(data.image_shape))))
+def _start_from_probe(
+    net: BackboneWithHead,
+    probe: Classifier,
+    inputs: FeatureInputs,
+    data: SplitDataset,
+    recipe: Recipe,
+) -> None:
+    """Copy feature statistics, and the solved weights of a linear head, into `net`."""
+    transform = inputs.transform
+    transform.std.clamp_(min=_LEAST_RELATIVE_STD * transform.std.mean().item())
+    net.mean.copy_(transform.mean)
+    net.std.copy_(transform.std)
+
+    assert isinstance(recipe.net, BackboneOptions)
+    if recipe.net.head == "linear":
+        solve_head(probe, inputs.standardised(data.split.train), data.train_labels, recipe)
+        net.head.load_state_dict(probe.net.state_dict())
+
+
+def _prepare_images(
+    recipe: Recipe, data: SplitDataset, seed: int
+) -> tuple[Classifier, ImageInputs]:
+    """Build a network on standardised images."""
+    affordable = _STATISTICS_BYTES // int(np.prod(data.image_shape))
+    count = max(_LEAST_STATISTICS_IMAGES, min(_STATISTICS_IMAGES, affordable))
     drawn = np.random.default_rng(seed).permutation(data.split.train)[:count]
-    front = Standardise(data.image_shape[2])
-    front.fit(take(data.dataset.images, np.sort(drawn)))
-    net = build_network(
-        recipe.model, recipe.net, data.image_shape, outputs_for(len(data.class_names)), seed
-    )
+    transform = Standardise(data.image_shape[2])
+    transform.fit(take(data.dataset.images, np.sort(drawn)))
+
+    outputs = outputs_for(len(data.class_names))
+    net = build_network(recipe.model, recipe.net, data.image_shape, outputs, seed)
     if isinstance(net, Cnn):
-        sample = np.sort(drawn[: min(_WHITENING_IMAGES, max(64, count // 4))])
-        net.whitening.fit(front(as_floats(take(data.dataset.images, sample), torch.device("cpu"))))
-    return Classifier(front, net, recipe, data.class_names, data.image_shape), Pixels(
-        data.dataset, front
-    )
+        affordable = max(_LEAST_STATISTICS_IMAGES, count // 4)
+        rows = np.sort(drawn[: min(_WHITENING_IMAGES, affordable)])
+        images = as_floats(take(data.dataset.images, rows), torch.device("cpu"))
+        net.whitening.fit(transform(images))
+
+    classifier = Classifier(transform, net, recipe, data.class_names, data.image_shape)
+    return classifier, ImageInputs(data.dataset, transform)

@@ -1,4 +1,4 @@
-"""Who else is told how a run goes, epoch by epoch: a tracker, say. An observer that fails never ends a run."""
+"""Observers of runs, such as trackers: they receive every epoch, and can never end a run."""
 
 from __future__ import annotations
 
@@ -6,116 +6,126 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from headstart import progress
 from headstart.errors import Stopped
-from headstart.training._run_folder import read_curves
-
-if TYPE_CHECKING:
-    from headstart.training._state import Row
+from headstart.training._curve import CurveRow, read_curve_rows
 
 
 class Observer(Protocol):
-    """Is told of one run. A run that was killed begins again, with an observer that was told of some of its epochs before."""
+    """Receives the events of one run.
 
-    def begin(self, folder: Path, curve: Sequence[Row]) -> None:
-        """The run in `folder` begins, or goes on after the epochs in `curve`; its recipe, data and plan are written there."""
+    After a kill, a resumed run may report epochs again.
+    """
 
-    def epoch(self, number: int, row: Row) -> None:
-        """Epoch `number`, from 1, has ended; the last one need not be whole."""
+    def begin(self, folder: Path, curve: Sequence[CurveRow]) -> None:
+        """Receive the start of a run.
+
+        Args:
+            folder: The run folder, with recipe, data and plan in it.
+            curve: The epochs before the run was resumed; empty for a new run.
+        """
+
+    def epoch(self, number: int, row: CurveRow) -> None:
+        """Receive the end of an epoch; numbers start at 1. The last epoch may be incomplete."""
 
     def end(self, metrics: dict[str, Any]) -> None:
-        """The run is finished, and all its files are in its folder."""
+        """Receive the results of a finished run. All its files are in its folder."""
 
-    def fail(self, message: str, *, may_go_on: bool) -> None:
-        """The run ended before its time: it failed, or was stopped and may go on later."""
+    def fail(self, message: str, *, is_resumable: bool) -> None:
+        """Receive the failure of a run, or its stop if it can be resumed."""
 
 
-Observe = Callable[[], Observer]  # makes one for each run; it travels to other processes
-_observe: Observe | None = None
+# Makes one observer per run. It is sent to other processes, so it must be picklable.
+ObserverFactory = Callable[[], Observer]
+_factory: ObserverFactory | None = None
 
 
 @contextmanager
-def observed_by(observe: Observe | None) -> Iterator[None]:
-    """Runs that this process trains in the block are told to an observer each; None leaves it as it is."""
-    global _observe
-    before, _observe = _observe, observe or _observe
+def observing(factory: ObserverFactory | None) -> Iterator[None]:
+    """Observe all runs that this process trains in the block; None changes nothing."""
+    global _factory
+    previous = _factory
+    _factory = factory or previous
     try:
         yield
     finally:
-        _observe = before
+        _factory = previous
 
 
-def present_observe() -> Observe | None:
-    """What `observed_by` set, for processes that train on behalf of this one."""
-    return _observe
+def current_observer_factory() -> ObserverFactory | None:
+    """Return the factory that `observing` set, for processes that train on behalf of this one."""
+    return _factory
 
 
-class Watch:
-    """Tells the observer, if there is one; after its first failure, no more.
+class RunObserver:
+    """The observer of one run, if there is one. After its first failure it receives nothing more.
 
     Attributes:
-        problems: what failed, a sentence each.
+        problems: One sentence per failure.
     """
 
     def __init__(self, folder: Path) -> None:
         self.problems: list[str] = []
         self._folder = folder
         self._observer: Observer | None = None
-        if (
-            _observe is not None and os.environ.get("RANK", "0") == "0"
-        ):  # of several processes, the first one tells
-            self._observer = _observe()
+        # Of several processes that train together, only the main one observes.
+        if _factory is not None and os.environ.get("RANK", "0") == "0":
+            self._observer = _factory()
 
-    def begin(self, curve: Sequence[Row]) -> None:
-        self._tell(lambda observer: observer.begin(self._folder, curve))
+    def begin(self, curve: Sequence[CurveRow]) -> None:
+        """Report the start of the run, after the epochs in `curve`."""
+        self._send(lambda observer: observer.begin(self._folder, curve))
 
-    def epoch(self, number: int, row: Row) -> None:
-        self._tell(lambda observer: observer.epoch(number, row))
+    def epoch(self, number: int, row: CurveRow) -> None:
+        """Report the end of an epoch."""
+        self._send(lambda observer: observer.epoch(number, row))
 
     def end(self, metrics: dict[str, Any]) -> None:
-        self._tell(lambda observer: observer.end(metrics))
+        """Report the results."""
+        self._send(lambda observer: observer.end(metrics))
 
     def fail(self, error: BaseException) -> None:
-        is_stopped = isinstance(error, Stopped | KeyboardInterrupt)
-        self._tell(lambda observer: observer.fail(str(error), may_go_on=is_stopped))
+        """Report a failure or a stop."""
+        is_resumable = isinstance(error, Stopped | KeyboardInterrupt)
+        self._send(lambda observer: observer.fail(str(error), is_resumable=is_resumable))
 
-    def was_finished(self, metrics: dict[str, Any]) -> None:
-        """Tell of a run that was finished before: killed before its observer knew, or never observed."""
+    def report_finished_run(self, metrics: dict[str, Any]) -> None:
+        """Report a run that was already finished.
+
+        It may have been killed before its observer received the end, or never been observed.
+        """
         if self._observer is not None:
-            columns = read_curves(self._folder)
-            rows: list[Row] = [
-                {
-                    key: None if value != value else float(value)
-                    for key, value in zip(columns, values, strict=True)
-                }
-                for values in zip(*columns.values(), strict=True)
-            ]
-            self.begin(rows)
+            self.begin(read_curve_rows(self._folder))
             self.end(metrics)
 
-    def _tell(self, tell: Callable[[Observer], None]) -> None:
-        if (observer := self._observer) is None:
+    def _send(self, event: Callable[[Observer], None]) -> None:
+        observer = self._observer
+        if observer is None:
             return
         try:
-            tell(observer)
+            event(observer)
         except Exception as error:
             self._observer = None
-            text = f"the tracker failed, and is not told any more of this run: {type(error).__name__}: {error}"
-            self.problems.append(text)
-            progress.warn(f"WARNING: {self._folder}: {text}")
-            with suppress(Exception):  # so that it closes what it holds open
-                observer.fail(str(error), may_go_on=False)
+            problem = (
+                "the tracker failed, and receives nothing more of this run: "
+                f"{type(error).__name__}: {error}"
+            )
+            self.problems.append(problem)
+            progress.warn(f"WARNING: {self._folder}: {problem}")
+            # So that it closes what it holds open.
+            with suppress(Exception):
+                observer.fail(str(error), is_resumable=False)
 
 
 @contextmanager
-def watched(folder: Path, curve: Sequence[Row]) -> Iterator[Watch]:
-    """A watch over the run while the block trains it."""
-    watch = Watch(folder)
-    watch.begin(curve)
+def observed_run(folder: Path, curve: Sequence[CurveRow]) -> Iterator[RunObserver]:
+    """Report the start of the run in `folder`, and the failure of the block that trains it."""
+    observer = RunObserver(folder)
+    observer.begin(curve)
     try:
-        yield watch
+        yield observer
     except BaseException as error:
-        watch.fail(error)
+        observer.fail(error)
         raise

@@ -6,51 +6,67 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
-import torch._dynamo  # every optimizer imports it when it is made, which takes a second: here it is part of starting up
+
+# Every optimizer imports it when it is made, which takes a second. Here it is part of starting up.
+import torch._dynamo
 from torch import Tensor, nn
 
 from headstart.models import BackboneOptions, BackboneWithHead
 from headstart.models.recipes import Recipe
 
-# Learning rates of what Muon does not orthogonalise, relative to Muon's (found with lr 0.2 on Fashion-MNIST's validation images).
+# Learning rates of what Muon does not orthogonalise, relative to Muon's. Found with lr 0.2 on the
+# validation images of Fashion-MNIST.
 MUON_BIAS_RATE, MUON_HEAD_RATE = 0.25, 0.05
-NEWTON_SCHULZ_STEPS = 3
-# Up to as many rows or columns, matrices are faster in float32 on a processor (benchmarks/cnn.md).
-SMALL_SIDE = 64
-# Of a head that was solved for, relative to the top stage's. It is near its optimum, and has more inputs than any layer below:
-# at the same rate its first steps lose what was solved (digits, 150 images: training accuracy fell from 74 to 54%).
-SOLVED_HEAD_RATE = 0.1
 MUON_REST_MOMENTUM = 0.85  # as in airbench
+NEWTON_SCHULZ_STEPS = 3
+
+# Matrices with at most so many rows or columns are faster in float32 on a CPU (benchmarks/cnn.md).
+SMALL_DIMENSION = 64
+
+# Learning rate of a head that was solved, relative to the top stage's. It is near its optimum, and
+# has more inputs than any layer below: at the same rate its first steps lose what was solved
+# (digits, 150 images: training accuracy fell from 74 to 54%).
+SOLVED_HEAD_RATE = 0.1
 
 
-def orthogonalised(matrix: Tensor, steps: int = NEWTON_SCHULZ_STEPS) -> Tensor:
-    """Roughly U V^T of the matrix's singular value decomposition, by Newton-Schulz steps; of large matrices in bfloat16.
+def orthogonalise(matrix: Tensor, steps: int = NEWTON_SCHULZ_STEPS) -> Tensor:
+    """Return roughly U V^T of the singular value decomposition of a matrix.
 
-    The quintic's coefficients are those of Jordan (2024), "Muon: an optimizer for hidden layers", which maximise the slope at
-    zero; singular values end between about 0.7 and 1.2. Three steps rather than five, as in its CIFAR-10 record.
+    Uses Newton-Schulz steps; for large matrices in bfloat16. The singular values end between about
+    0.7 and 1.2. Three steps rather than five, as in the CIFAR-10 record of the same author.
+
+    Args:
+        matrix: Tensor of shape (m, n).
+        steps: Number of Newton-Schulz steps.
+
+    References:
+        Jordan (2024), "Muon: an optimizer for hidden layers". The coefficients of the quintic
+        maximise its slope at zero.
     """
     a, b, c = 3.4445, -4.7750, 2.0315
-    x = (
-        matrix.bfloat16()
-        if min(matrix.shape) > SMALL_SIDE or matrix.device.type != "cpu"
-        else matrix.float()
-    )
+    is_large = min(matrix.shape) > SMALL_DIMENSION or matrix.device.type != "cpu"
+    x = matrix.bfloat16() if is_large else matrix.float()
     x = x / (x.norm() + 1e-7)
-    tall = x.shape[0] > x.shape[1]
-    x = x.T if tall else x
+    is_tall = x.shape[0] > x.shape[1]
+    if is_tall:
+        x = x.T
+
     for _ in range(steps):
         gram = x @ x.T
-        x = torch.addmm(
-            x, torch.addmm(gram, gram, gram, beta=b, alpha=c), x, beta=a
-        )  # (a + b gram + c gram^2) x
-    result: Tensor = (x.T if tall else x).to(matrix.dtype)
+        polynomial = torch.addmm(gram, gram, gram, beta=b, alpha=c)  # b gram + c gram^2
+        x = torch.addmm(x, polynomial, x, beta=a)  # (a + b gram + c gram^2) x
+
+    result: Tensor = (x.T if is_tall else x).to(matrix.dtype)
     return result
 
 
 class Muon(torch.optim.Optimizer):
-    """Momentum, then an orthogonalised step, on weights kept at norm sqrt(filters). For convolutions and hidden dense layers.
+    """Momentum, then an orthogonalised step. For convolutions and hidden dense layers.
 
-    Source: Jordan (2024), as above; the fixed norm is that of his airbench CIFAR-10 networks.
+    Weights are kept at norm sqrt(filters), as in the author's airbench networks for CIFAR-10.
+
+    References:
+        Jordan (2024), "Muon: an optimizer for hidden layers".
     """
 
     def __init__(self, params: Iterable[Tensor], lr: float, momentum: float) -> None:
@@ -62,42 +78,45 @@ class Muon(torch.optim.Optimizer):
             for weight in group["params"]:
                 if weight.grad is None:
                     continue
+
                 state = self.state[weight]
                 if not state:
                     state["momentum"] = torch.zeros_like(weight)
                 state["momentum"].mul_(group["momentum"]).add_(weight.grad)
                 gradient = weight.grad.add(state["momentum"], alpha=group["momentum"])  # Nesterov
+
+                direction = orthogonalise(gradient.reshape(len(weight), -1)).view_as(weight)
                 weight.mul_(len(weight) ** 0.5 / weight.norm())
-                weight.add_(
-                    orthogonalised(gradient.reshape(len(weight), -1)).view_as(weight),
-                    alpha=-group["lr"],
-                )
+                weight.add_(direction, alpha=-group["lr"])
 
 
 def hidden_weights(net: nn.Module) -> list[Tensor]:
-    """The matrices and kernels that learn, without the head's: those that Muon orthogonalises."""
-    return [weight for weight in _body(net) if weight.ndim > 1]
+    """Return the trainable matrices and kernels below the head: those that Muon orthogonalises."""
+    return [weight for weight in _body_weights(net) if weight.ndim > 1]
 
 
-def _head(net: nn.Module) -> list[Tensor]:
+def _head_weights(net: nn.Module) -> list[Tensor]:
     head = [module for module in net.modules() if isinstance(module, nn.Linear)][-1]
     return [weight for weight in head.parameters() if weight.requires_grad]
 
 
-def _body(net: nn.Module) -> list[Tensor]:
-    of_head = _head(net)
-    return [
-        weight
-        for weight in net.parameters()
-        if weight.requires_grad and all(weight is not own for own in of_head)
-    ]
+def _body_weights(net: nn.Module) -> list[Tensor]:
+    """Return the trainable weights below the head."""
+    head_ids = {id(weight) for weight in _head_weights(net)}
+    weights = [weight for weight in net.parameters() if weight.requires_grad]
+    return [weight for weight in weights if id(weight) not in head_ids]
 
 
-def _muon(net: nn.Module, recipe: Recipe) -> list[torch.optim.Optimizer]:
-    of_head, matrices = _head(net), hidden_weights(net)
-    vectors = [weight for weight in _body(net) if weight.ndim == 1]
+def _make_muon(net: nn.Module, recipe: Recipe) -> list[torch.optim.Optimizer]:
+    """Return Muon for hidden matrices, and SGD for the head and the vectors."""
+    matrices = hidden_weights(net)
+    vectors = [weight for weight in _body_weights(net) if weight.ndim == 1]
     groups: list[dict[str, Any]] = [
-        {"params": of_head, "lr": recipe.lr * MUON_HEAD_RATE, "weight_decay": recipe.l2}
+        {
+            "params": _head_weights(net),
+            "lr": recipe.lr * MUON_HEAD_RATE,
+            "weight_decay": recipe.l2,
+        }
     ]
     if vectors:
         groups.append({"params": vectors, "lr": recipe.lr * MUON_BIAS_RATE})
@@ -106,9 +125,13 @@ def _muon(net: nn.Module, recipe: Recipe) -> list[torch.optim.Optimizer]:
 
 
 class TowardsStart(torch.optim.Optimizer):
-    """Draws weights back to where they were when it was made, by the learning rate times `strength` of the way.
+    """Decay of weights towards their values at the time when this optimizer was made.
 
-    Source: L2-SP, Li, Grandvalet & Davoine (2018), arXiv:1802.01483; decoupled from the gradient as AdamW's decay is.
+    Each step moves them by the learning rate times `strength` of the way. Like AdamW's decay, it is
+    decoupled from the gradient.
+
+    References:
+        L2-SP: Li, Grandvalet and Davoine (2018), arXiv:1802.01483.
     """
 
     def __init__(self, params: Iterable[dict[str, Any]], strength: float) -> None:
@@ -124,81 +147,82 @@ class TowardsStart(torch.optim.Optimizer):
                 weight.lerp_(self.state[weight]["start"], min(1.0, group["lr"] * group["strength"]))
 
 
-def _stages(net: nn.Module, recipe: Recipe) -> list[dict[str, Any]]:
-    """Groups of weights with their rates, and the position in the run at which each begins to learn.
+def _weight_groups(net: nn.Module, recipe: Recipe) -> list[dict[str, Any]]:
+    """Return groups of weights with their learning rates.
 
-    Of a backbone that is fine-tuned, each stage learns slower than the one above it, and later if it is unfrozen by and by
-    (both as in Howard & Ruder 2018, "Universal language model fine-tuning").
+    "begins" is the position in the run, 0 to 1, at which a group starts to learn. In a backbone
+    that is fine-tuned, each stage learns slower than the one above it, and later if it is unfrozen
+    gradually.
+
+    References:
+        Howard and Ruder (2018), "Universal language model fine-tuning".
     """
     options = recipe.net
-    if not (
-        isinstance(net, BackboneWithHead)
-        and isinstance(options, BackboneOptions)
-        and options.transfer == "finetune"
-    ):
-        return [
-            {
-                "params": [weight for weight in net.parameters() if weight.requires_grad],
-                "lr": recipe.lr,
-            }
-        ]
+    is_fine_tuned = isinstance(options, BackboneOptions) and options.transfer == "finetune"
+    if not (isinstance(net, BackboneWithHead) and is_fine_tuned):
+        weights = [weight for weight in net.parameters() if weight.requires_grad]
+        return [{"params": weights, "lr": recipe.lr}]
+
+    assert isinstance(options, BackboneOptions)
     *stages, head = net.groups()
-    groups = [
-        {
-            "params": stage,
-            "lr": recipe.lr * options.layer_decay**depth,
-            "begins": options.unfreeze * (depth + 1) / len(stages),
-        }
-        for depth, stage in enumerate(reversed(stages))
-    ]
-    rate = SOLVED_HEAD_RATE if options.head == "linear" else 1.0
-    return [*reversed(groups), {"params": head, "lr": recipe.lr * rate}]
+    groups: list[dict[str, Any]] = []
+    for depth, stage in enumerate(reversed(stages)):
+        rate = recipe.lr * options.layer_decay**depth
+        begins = options.unfreeze * (depth + 1) / len(stages)
+        groups.append({"params": stage, "lr": rate, "begins": begins})
+    head_rate = SOLVED_HEAD_RATE if options.head == "linear" else 1.0
+    return [*reversed(groups), {"params": head, "lr": recipe.lr * head_rate}]
 
 
 def make_optimizers(net: nn.Module, recipe: Recipe) -> list[torch.optim.Optimizer]:
-    """The optimizers of a recipe over all weights of `net` that learn; each group keeps its highest rate as `peak_lr`."""
-    weights = _stages(net, recipe)
+    """Return the optimizers of a recipe over all trainable weights of `net`.
+
+    Each group keeps its peak learning rate as "peak_lr". A head that is solved needs no optimizer.
+    """
+    groups = _weight_groups(net, recipe)
     lr, l2 = recipe.lr, recipe.l2 or 0.0
     optimizers: list[torch.optim.Optimizer]
     match recipe.optimizer:
         case "muon":
-            optimizers = _muon(net, recipe)
+            optimizers = _make_muon(net, recipe)
         case "adam":
-            optimizers = [torch.optim.Adam(weights, lr, weight_decay=l2)]
+            optimizers = [torch.optim.Adam(groups, lr, weight_decay=l2)]
         case "adamw":
-            optimizers = [torch.optim.AdamW(weights, lr, weight_decay=l2)]
-        case "lbfgs":  # a problem that is solved at once
+            optimizers = [torch.optim.AdamW(groups, lr, weight_decay=l2)]
+        case "lbfgs":
             optimizers = []
         case "sgd":
-            optimizers = [
-                torch.optim.SGD(
-                    weights, lr, recipe.momentum, weight_decay=l2, nesterov=recipe.momentum > 0
-                )
-            ]
+            nesterov = recipe.momentum > 0
+            sgd = torch.optim.SGD(groups, lr, recipe.momentum, weight_decay=l2, nesterov=nesterov)
+            optimizers = [sgd]
         case "rmsprop":  # alpha and eps as in Keras, where the presets come from
-            optimizers = [
-                torch.optim.RMSprop(
-                    weights, lr, alpha=0.9, eps=1e-7, weight_decay=l2, momentum=recipe.momentum
-                )
-            ]
+            rmsprop = torch.optim.RMSprop(
+                groups, lr, alpha=0.9, eps=1e-7, weight_decay=l2, momentum=recipe.momentum
+            )
+            optimizers = [rmsprop]
+
     strength = recipe.net.l2_sp if isinstance(recipe.net, BackboneOptions) else 0.0
     if strength and isinstance(net, BackboneWithHead):
-        optimizers.append(
-            TowardsStart([dict(stage) for stage in weights[:-1]], strength)
-        )  # the head has no past
+        # Without the head: it has no pretrained weights to decay towards.
+        optimizers.append(TowardsStart([dict(group) for group in groups[:-1]], strength))
+
     for optimizer in optimizers:
         for group in optimizer.param_groups:
             group["peak_lr"] = group["lr"]
     return optimizers
 
 
-def set_rate(optimizers: list[torch.optim.Optimizer], rate: float, position: float) -> None:
-    """Give all groups the learning rate of the next step.
+def set_learning_rates(
+    optimizers: list[torch.optim.Optimizer], relative_rate: float, position: float
+) -> None:
+    """Set the learning rate of the next step in all groups.
 
     Args:
-        rate: relative to the highest.
-        position: in the run, from 0 to 1: a group that begins later has no rate yet.
+        optimizers: Optimizers of `make_optimizers`.
+        relative_rate: Learning rate relative to the peak learning rate.
+        position: Position in the run, from 0 to 1. A group that begins later has rate 0.
     """
     for optimizer in optimizers:
         for group in optimizer.param_groups:
-            group["lr"] = rate * group["peak_lr"] if position >= group.get("begins", 0.0) else 0.0
+            has_begun = position >= group.get("begins", 0.0)
+            group["lr"] = relative_rate * group["peak_lr"] if has_begun else 0.0

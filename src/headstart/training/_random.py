@@ -1,25 +1,44 @@
-"""Random numbers without a state to save: what step k draws depends on the run's seed and on k alone."""
+"""Random numbers without a state to save: those of step k depend on the seed and on k alone."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 import torch
 
+Purpose = Literal["order", "augmentation", "dropout", "flip"]
 _PURPOSES = ("order", "augmentation", "dropout", "flip")
 
 
-def seed_of(
-    seed: int, purpose: Literal["order", "augmentation", "dropout", "flip"], index: int
-) -> int:
-    """A seed for one purpose at one index (a step, or an epoch), unrelated to its neighbours'."""
-    mixed = np.random.SeedSequence([seed, _PURPOSES.index(purpose), index])
-    return int(mixed.generate_state(1, np.uint64)[0])
+@dataclass(frozen=True)
+class RngKey:
+    """The key of the random numbers of one step.
+
+    Attributes:
+        seed: Seed of the run.
+        step: Number of the step in the run, from 0.
+        epoch: Number of the epoch that the step belongs to, from 0.
+    """
+
+    seed: int
+    step: int
+    epoch: int
 
 
-def generator(
-    seed: int, purpose: Literal["order", "augmentation", "dropout", "flip"], index: int
-) -> torch.Generator:
-    """A generator on the processor, for one purpose at one index."""
-    return torch.Generator().manual_seed(seed_of(seed, purpose, index))
+def derive_seed(seed: int, purpose: Purpose, index: int) -> int:
+    """Return a seed for one purpose at one index, unrelated to those of its neighbours.
+
+    Args:
+        seed: Seed of the run.
+        purpose: What the random numbers are for.
+        index: Number of a step, or of an epoch.
+    """
+    sequence = np.random.SeedSequence([seed, _PURPOSES.index(purpose), index])
+    return int(sequence.generate_state(1, np.uint64)[0])
+
+
+def make_generator(seed: int, purpose: Purpose, index: int) -> torch.Generator:
+    """Return a CPU generator for one purpose at one index; see `derive_seed`."""
+    return torch.Generator().manual_seed(derive_seed(seed, purpose, index))

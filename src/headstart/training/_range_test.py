@@ -1,4 +1,4 @@
-"""The learning-rate range test: raise the rate at every step of a short training on a copy, and watch the loss."""
+"""The learning-rate range test."""
 
 from __future__ import annotations
 
@@ -6,29 +6,33 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from headstart.classifier import prepare_process
 from headstart.data import SplitDataset
 from headstart.models.recipes import Recipe, resolve
-from headstart.training._augment import Draws
-from headstart.training._inputs import prepare
-from headstart.training._loss import labels_of, loss_function, update
-from headstart.training._optimizers import make_optimizers
+from headstart.training._inputs import prepare_training
+from headstart.training._optimizers import make_optimizers, set_learning_rates
 from headstart.training._plan import plan_steps
-from headstart.training._random import generator, seed_of
+from headstart.training._random import RngKey, derive_seed, make_generator
+from headstart.training._step import make_loss, shard_labels, training_step
 
-_MEMORY = 0.95  # of the running mean of the loss: about the last 20 steps, a fifth of the test
-_EXPLODED = 4.0  # times the lowest loss so far, where the test ends; as in fastai
+# Weight of the past in the running mean of the loss: about the last 20 steps, a fifth of the test.
+_SMOOTHING = 0.95
+
+# The test ends when the loss exceeds its minimum by this factor, as in fastai.
+_EXPLOSION_FACTOR = 4.0
 
 
 @dataclass(frozen=True)
 class RangeTest:
-    """One range test.
+    """The result of one range test.
 
     Attributes:
-        rates, losses: learning rate of each step, rising evenly on a log scale, and the smoothed training loss after it.
-        steepest: the rate at which the loss fell fastest; minimum: a tenth of the rate with the lowest loss. Both are usual
-            suggestions (fastai's `steep` and `minimum`).
+        rates: Learning rate of each step, rising evenly on a logarithmic scale.
+        losses: Smoothed training loss after each step.
+        steepest: Learning rate at which the loss fell fastest; fastai's suggestion "steep".
+        minimum: A tenth of the learning rate with the lowest loss; fastai's suggestion "minimum".
     """
 
     rates: list[float]
@@ -46,51 +50,72 @@ def range_test(
     highest: float = 10.0,
     steps: int = 100,
 ) -> RangeTest:
-    """Train `steps` batches from new weights while the learning rate rises from `lowest` to `highest`; nothing is kept.
+    """Train a new network for some steps while the learning rate rises; keep nothing.
 
-    It ends early when the loss explodes. Weights, order and dropout have random numbers of their own, from `seed`; the
-    caller's are left as they were.
+    The test ends early when the loss explodes. The caller's random numbers are not changed.
 
-    Source: Smith (2017), "Cyclical learning rates for training neural networks"; exponential rise and smoothing as in fastai.
+    Args:
+        recipe: The recipe; its learning rate does not matter.
+        data: The images. Only training images are used.
+        seed: Seed of the weights, the order of images and dropout.
+        lowest: Learning rate of the first step.
+        highest: Learning rate of the last step.
+        steps: Number of steps.
+
+    References:
+        Smith (2017), "Cyclical learning rates for training neural networks". Exponential rise and
+        smoothing as in fastai.
     """
     prepare_process()
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
-        recipe = resolve(recipe, len(data.split.train), data.class_names)
-        plan = plan_steps(recipe, len(data.split.train))
-        classifier, source = prepare(recipe, data, seed)
-        classifier.train()
-        optimizers = make_optimizers(classifier.net, recipe)
-        loss_of = loss_function(recipe, data.train_labels, len(data.class_names))
-        rates, losses, mean = [], [], 0.0
-        order = np.empty(0, np.int64)
-        for step, rate in enumerate(np.geomspace(lowest, highest, steps).tolist()):
-            epoch, within = divmod(step, plan.steps_per_epoch)
-            if within == 0:
-                order = torch.randperm(
-                    len(data.split.train), generator=generator(seed, "order", epoch)
-                ).numpy()
-            rows = data.split.train[order[within * plan.batch : (within + 1) * plan.batch]]
-            for group in (group for optimizer in optimizers for group in optimizer.param_groups):
-                group["lr"] = rate / recipe.lr * group["peak_lr"]
-            torch.manual_seed(seed_of(seed, "dropout", step))
-            seen = update(
-                classifier.logits,
-                source.batch(rows, recipe, Draws(seed, step, epoch)),
-                labels_of(data.dataset, rows),
-                loss_of,
-                optimizers,
-            )
-            if not seen.is_finite:
-                break
-            mean = _MEMORY * mean + (1 - _MEMORY) * seen.loss / seen.count
-            rates.append(rate)
-            losses.append(mean / (1 - _MEMORY ** (step + 1)))
-            if losses[-1] > _EXPLODED * min(losses):
-                break
-    lowest_at = int(np.argmin(losses))
-    falls = (
-        np.gradient(losses[: lowest_at + 1], np.log(rates[: lowest_at + 1]))
-        if lowest_at
-        else np.zeros(1)
-    )
-    return RangeTest(rates, losses, rates[int(np.argmin(falls))], rates[lowest_at] / 10)
+        rates, losses = _train_with_rising_rate(
+            resolve(recipe, len(data.split.train), data.class_names),
+            data,
+            seed,
+            np.geomspace(lowest, highest, steps),
+        )
+
+    best = int(np.argmin(losses))
+    slopes = np.zeros(1)
+    if best:
+        slopes = np.gradient(losses[: best + 1], np.log(rates[: best + 1]))
+    return RangeTest(rates, losses, rates[int(np.argmin(slopes))], rates[best] / 10)
+
+
+def _train_with_rising_rate(
+    recipe: Recipe, data: SplitDataset, seed: int, all_rates: NDArray[np.float64]
+) -> tuple[list[float], list[float]]:
+    """Return the learning rates and smoothed losses of all steps until the loss explodes."""
+    train_rows = data.split.train
+    plan = plan_steps(recipe, len(train_rows))
+    classifier, inputs = prepare_training(recipe, data, seed)
+    classifier.train()
+    optimizers = make_optimizers(classifier.net, recipe)
+    loss_function = make_loss(recipe, data)
+
+    rates: list[float] = []
+    losses: list[float] = []
+    mean = 0.0
+    order = np.empty(0, np.int64)
+    for step, rate in enumerate(all_rates.tolist()):
+        epoch, step_in_epoch = divmod(step, plan.steps_per_epoch)
+        if step_in_epoch == 0:
+            generator = make_generator(seed, "order", epoch)
+            order = torch.randperm(len(train_rows), generator=generator).numpy()
+        start = step_in_epoch * plan.batch
+        rows = train_rows[order[start : start + plan.batch]]
+
+        set_learning_rates(optimizers, rate / recipe.lr, position=1.0)
+        torch.manual_seed(derive_seed(seed, "dropout", step))
+        batch = inputs.batch(rows, recipe, RngKey(seed, step, epoch))
+        labels = shard_labels(data.dataset, rows)
+        result = training_step(classifier.logits, batch, labels, loss_function, optimizers)
+        if not result.is_finite:
+            break
+
+        mean = _SMOOTHING * mean + (1 - _SMOOTHING) * result.loss / result.count
+        rates.append(rate)
+        losses.append(mean / (1 - _SMOOTHING ** (step + 1)))
+        if losses[-1] > _EXPLOSION_FACTOR * min(losses):
+            break
+    return rates, losses

@@ -1,4 +1,4 @@
-"""Everything that changes while a run trains: kept in one place, so that it can be saved and taken up again."""
+"""The state of a run in progress: everything that changes during training, ready to be saved."""
 
 from __future__ import annotations
 
@@ -10,46 +10,53 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from headstart.classifier import Classifier, Outcome
+from headstart.classifier import Classifier
 from headstart.models.recipes import Recipe
+from headstart.training._curve import CurveRow
 from headstart.training._plan import Plan
-
-Row = dict[str, float | None]
+from headstart.training._step import StepResult
 
 
 @dataclass
-class Best:
-    """Early stopping: the weights of the epoch with the lowest validation loss, kept only where the recipe has patience."""
+class BestWeights:
+    """Early stopping: the weights of the epoch with the lowest validation loss.
+
+    They are kept only if the recipe has a patience.
+
+    Attributes:
+        loss: The lowest validation loss so far; None before the first epoch.
+        epochs_since: Epochs since it was reached.
+        weights: The weights by name; None if none are kept.
+    """
 
     loss: float | None = None
     epochs_since: int = 0
     weights: dict[str, Tensor] | None = None
 
-    def after(self, row: Row, classifier: Classifier, recipe: Recipe) -> str | None:
-        """Why to stop after this epoch, or None."""
+    def update(self, row: CurveRow, classifier: Classifier, recipe: Recipe) -> str | None:
+        """Take an epoch into account; return the reason to stop after it, or None."""
         loss, accuracy = row["validation_loss"], row["validation_accuracy"]
         if loss is None or accuracy is None:
             return None
+
         if recipe.target is not None and accuracy >= recipe.target:
             self.weights = None
             return f"validation accuracy {accuracy:.4f} reached the target {recipe.target:g}"
+
         if recipe.patience is None:
             return None
         if self.loss is None or loss < self.loss:
             self.loss, self.epochs_since = loss, 0
-            self.weights = {
-                name: tensor.clone() for name, tensor in classifier.net.state_dict().items()
-            }
+            state = classifier.net.state_dict()
+            self.weights = {name: tensor.clone() for name, tensor in state.items()}
             return None
         self.epochs_since += 1
-        return (
-            f"validation loss did not fall for {self.epochs_since} epochs"
-            if self.epochs_since >= recipe.patience
-            else None
-        )
+        if self.epochs_since < recipe.patience:
+            return None
+        return f"validation loss did not fall for {self.epochs_since} epochs"
 
     def restore(self, classifier: Classifier) -> bool:
-        """Take the best weights back, if any were kept; whether so."""
+        """Load the best weights into the classifier; return whether any were kept."""
         if self.weights is None:
             return False
         classifier.net.load_state_dict(self.weights)
@@ -57,25 +64,36 @@ class Best:
 
 
 @dataclass
-class State:
-    """A run in progress. Random numbers have no state: each step draws its own from the seed and its number.
+class TrainingState:
+    """A run in progress.
+
+    Random numbers have no state: each step derives its own from the seed and its number.
 
     Attributes:
-        curve: one row an epoch.
-        loss, right, count: sums over the images of the epoch in progress.
-        seconds: spent on training, by all processes that worked on it one after the other.
-        reused_seconds: what earlier runs had spent on its features when it began; its own are in `seconds`.
-        stopped: why training ended; None while it has not.
-        validation: `(n, K)` probabilities under the present weights, where they are known; computing them took `predict_seconds`.
+        classifier: The classifier in training.
+        optimizers: The optimizers of its weights.
+        plan: The schedule, and the position in it.
+        best: The weights kept for early stopping.
+        curve: One row per epoch.
+        loss: Cross-entropy summed over the images of the epoch in progress.
+        correct: Number of these images that are correctly classified.
+        count: Number of these images.
+        seconds: Seconds of training, summed over all processes that resumed it.
+        reused_seconds: Seconds that earlier runs had spent on its features when it began. Its own
+            are in `seconds`.
+        stopped: The reason why training ended early; None while it has not.
+        validation: Probabilities of the validation images under the present weights, float32 of
+            shape (n, K), where they are known.
+        predict_seconds: Seconds of computing them.
     """
 
     classifier: Classifier
     optimizers: list[torch.optim.Optimizer]
     plan: Plan
-    best: Best = field(default_factory=Best)
-    curve: list[Row] = field(default_factory=list)
+    best: BestWeights = field(default_factory=BestWeights)
+    curve: list[CurveRow] = field(default_factory=list)
     loss: float = 0.0
-    right: int = 0
+    correct: int = 0
     count: int = 0
     seconds: float = 0.0
     reused_seconds: float = 0.0
@@ -88,51 +106,60 @@ class State:
         """Whether nothing is left to train."""
         return self.plan.done >= self.plan.steps or self.stopped is not None
 
-    def see(self, outcome: Outcome) -> None:
-        """Count what one step saw."""
-        self.loss, self.right, self.count = (
-            self.loss + outcome.loss,
-            self.right + outcome.right,
-            self.count + outcome.count,
-        )
+    def accumulate(self, result: StepResult) -> None:
+        """Add the result of one step to the sums of the epoch."""
+        self.loss += result.loss
+        self.correct += result.correct
+        self.count += result.count
 
-    def end_epoch(self, learning_rate: float, validation: tuple[float, float] | None) -> Row:
-        """Close the epoch: its row of the curve, with (loss, accuracy) on the validation images, and whether to stop."""
-        row: Row = {
+    def end_epoch(self, learning_rate: float, scores: tuple[float, float] | None) -> CurveRow:
+        """Close the epoch, and decide whether to stop.
+
+        Args:
+            learning_rate: Learning rate of the last step.
+            scores: Loss and accuracy on the validation images, if there are any.
+
+        Returns:
+            The row of the learning curve.
+        """
+        validation_loss, validation_accuracy = (None, None) if scores is None else scores
+        row: CurveRow = {
             "epoch": self.plan.epochs,
             "seconds": self.seconds,
             "learning_rate": learning_rate,
             "train_loss": self.loss / self.count,
-            "train_accuracy": self.right / self.count,
-            "validation_loss": None if validation is None else validation[0],
-            "validation_accuracy": None if validation is None else validation[1],
+            "train_accuracy": self.correct / self.count,
+            "validation_loss": validation_loss,
+            "validation_accuracy": validation_accuracy,
         }
         self.curve.append(row)
-        self.loss, self.right, self.count = 0.0, 0, 0
-        self.stopped = self.best.after(row, self.classifier, self.plan.recipe)
+        self.loss, self.correct, self.count = 0.0, 0, 0
+        self.stopped = self.best.update(row, self.classifier, self.plan.recipe)
         return row
 
     def tensors(self) -> dict[str, Tensor]:
-        """All tensors, by names that `restore` understands."""
-        found = {f"net.{name}": tensor for name, tensor in self.classifier.net.state_dict().items()}
+        """Return all tensors, by names that `restore` understands."""
+        tensors = {}
+        for name, tensor in self.classifier.net.state_dict().items():
+            tensors[f"net.{name}"] = tensor
         for number, optimizer in enumerate(self.optimizers):
             for index, weight in enumerate(_weights(optimizer)):
                 for key, value in optimizer.state[weight].items():
                     if isinstance(value, Tensor):
-                        found[f"optimizer.{number}.{index}.{key}"] = value
-        if self.best.weights is not None:
-            found |= {f"best.{name}": tensor for name, tensor in self.best.weights.items()}
-        return {name: tensor.detach().cpu().contiguous() for name, tensor in found.items()}
+                        tensors[f"optimizer.{number}.{index}.{key}"] = value
+        for name, tensor in (self.best.weights or {}).items():
+            tensors[f"best.{name}"] = tensor
+        return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
 
-    def facts(self) -> dict[str, Any]:
-        """All numbers, as JSON."""
+    def as_json(self) -> dict[str, Any]:
+        """Return all numbers, as JSON."""
         return {
             "done": self.plan.done,
             "position": self.plan.position,
             "steps": self.plan.steps,
             "curve": self.curve,
             "loss": self.loss,
-            "right": self.right,
+            "right": self.correct,
             "count": self.count,
             "seconds": self.seconds,
             "reused_seconds": self.reused_seconds,
@@ -141,51 +168,52 @@ class State:
             "epochs_since_best": self.best.epochs_since,
         }
 
-    def restore(self, tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
-        """Become the state that `tensors` and `facts` describe.
+    def restore(self, tensors: dict[str, Tensor], numbers: dict[str, Any]) -> None:
+        """Restore the state that `tensors` and `as_json` described.
 
         Raises:
-            KeyError, RuntimeError: they are of another network or optimizer.
+            KeyError: A value is missing: it belongs to another network or optimizer.
+            RuntimeError: A tensor has another shape.
         """
-        net = self.classifier.net
-        net.load_state_dict(_under("net.", tensors))
+        self.classifier.net.load_state_dict(_with_prefix("net.", tensors))
         for number, optimizer in enumerate(self.optimizers):
-            weights = _weights(optimizer)
-            for name, value in _under(f"optimizer.{number}.", tensors).items():
-                index, key = name.split(".", 1)
-                weight = weights[int(index)]
-                # In the memory layout of its weight, as the optimizer made it: sums over it then come out the same to the bit.
-                kept = (
-                    torch.empty_like(weight)
-                    if value.shape == weight.shape
-                    else torch.empty_like(value)
-                )
-                optimizer.state[weight][key] = kept.copy_(value)
-        best = _under("best.", tensors)
-        self.best = Best(
-            facts["best_loss"],
-            facts["epochs_since_best"],
-            {k: v.clone() for k, v in best.items()} or None,
-        )
-        self.plan.done, self.plan.position, self.plan.steps = (
-            facts["done"],
-            facts["position"],
-            facts["steps"],
-        )
-        self.curve, self.seconds, self.stopped = (
-            list(facts["curve"]),
-            facts["seconds"],
-            facts["stopped"],
-        )
-        self.loss, self.right, self.count = facts["loss"], facts["right"], facts["count"]
-        self.reused_seconds = facts["reused_seconds"]
+            _restore_optimizer(optimizer, _with_prefix(f"optimizer.{number}.", tensors))
+
+        best = {name: value.clone() for name, value in _with_prefix("best.", tensors).items()}
+        self.best = BestWeights(numbers["best_loss"], numbers["epochs_since_best"], best or None)
+
+        self.plan.done = numbers["done"]
+        self.plan.position = numbers["position"]
+        self.plan.steps = numbers["steps"]
+        self.curve = list(numbers["curve"])
+        self.seconds = numbers["seconds"]
+        self.stopped = numbers["stopped"]
+        self.loss = numbers["loss"]
+        self.correct = numbers["right"]
+        self.count = numbers["count"]
+        self.reused_seconds = numbers["reused_seconds"]
+
+
+def _restore_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
+    weights = _weights(optimizer)
+    for name, value in tensors.items():
+        index, key = name.split(".", 1)
+        weight = weights[int(index)]
+        # In the memory layout of the weight, as the optimizer made it. Sums over it then come out
+        # the same to the bit.
+        like = weight if value.shape == weight.shape else value
+        optimizer.state[weight][key] = torch.empty_like(like).copy_(value)
 
 
 def _weights(optimizer: torch.optim.Optimizer) -> list[Tensor]:
-    return [weight for group in optimizer.param_groups for weight in group["params"]]
+    weights: list[Tensor] = []
+    for group in optimizer.param_groups:
+        weights += group["params"]
+    return weights
 
 
-def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+def _with_prefix(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return the tensors whose names start with `prefix`, without it."""
     return {
         name.removeprefix(prefix): tensor
         for name, tensor in tensors.items()

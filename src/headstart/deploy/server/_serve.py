@@ -25,7 +25,7 @@ from headstart.deploy.server._access import LOOPBACK_NAMES, Access
 from headstart.deploy.server._app import make_app
 from headstart.deploy.server._card import model_card
 from headstart.errors import InputError, ResourceError, Stopped
-from headstart.signals import listening
+from headstart.signals import deferred_signals
 
 # Time for the head of a request. Idle connections are kept as long.
 HEAD_SECONDS = 10.0
@@ -98,7 +98,7 @@ def serve(
     """
     access = access_rules(host, allow_hosts)
     model = open_model(run)
-    with _open_socket(host, port) as listener, listening() as stop:
+    with _open_socket(host, port) as listener, deferred_signals() as stop:
         address = Address(_url(host, listener.getsockname()[1]), access.token)
         warnings.filterwarnings("ignore", module="PIL")  # odd metadata in untrusted images
         logging.getLogger("uvicorn.error").setLevel(logging.ERROR)

@@ -10,7 +10,7 @@ import math
 
 from headstart.data import SplitDataset
 from headstart.models.recipes import Recipe, resolve
-from headstart.training import work_of
+from headstart.training import count_work
 
 # A forward and a backward pass cost three forward passes: the backward pass computes two products
 # for each product of the forward pass.
@@ -56,7 +56,7 @@ def within_budget(
 
 def _costs(recipe: Recipe, data: SplitDataset) -> tuple[float, float]:
     """Return the multiply-adds of a training step and of predicting all validation images."""
-    work = work_of(recipe, data.dataset)
+    work = count_work(recipe, data.dataset)
     batch_size = _batch_size(recipe, len(data.split.train))
     step = _TRAINING_FACTOR * work.image * batch_size + work.step
     return step, work.image * len(data.split.validation)

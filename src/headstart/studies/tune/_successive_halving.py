@@ -30,7 +30,7 @@ from headstart.studies.tune._budget import within_budget
 from headstart.studies.tune._config import Tuning
 from headstart.studies.tune._space import SearchSpace, Values
 from headstart.studies.tune._storage import Trial, Trials, TrialStorage
-from headstart.training import expected_seconds, slim
+from headstart.training import expected_seconds, keep_only_results
 
 DEFAULT_TRIALS = 24
 _MAX_TRIALS = 10_000
@@ -337,7 +337,7 @@ class Search:
         facts["seconds"] = outcome.summary["seconds"]["train"]
         facts["epochs"] = outcome.summary["epochs"]
         if rung is self.trials and self._higher:
-            slim(outcome.job.folder)
+            keep_only_results(outcome.job.folder)
         rung.done(trial, scores["loss"], facts)
 
         values = trial.values if rung is self.trials else {}

@@ -1,0 +1,201 @@
+"""The image size that a backbone receives, chosen by rule or by the time that there is."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from headstart.classifier import best_device, prepare_process, use_bfloat16
+from headstart.data import Dataset, SplitDataset
+from headstart.errors import InputError
+from headstart.features._extract import batch_size, extract_features
+from headstart.models import (
+    Backbone,
+    BackboneOptions,
+    load_backbone,
+    native_input_size,
+    weights_digest,
+)
+from headstart.models.recipes import Recipe
+
+INPUT_SIZES_PX = (32, 48, 64, 80, 96, 128, 160, 192, 224)
+
+# Fraction of a time limit for features. The head, its evaluation and a noisy machine need the rest.
+_FEATURES_FRACTION = 0.7
+
+# The cost grows with the number of pixels, by at least this factor. Larger sizes that cannot fit
+# are not timed.
+_LEAST_GROWTH = 0.5
+
+_LEAST_WARM_UP_IMAGES = 8
+
+
+def backbone_options(recipe: Recipe) -> BackboneOptions:
+    """Return the options of a recipe's backbone."""
+    options = recipe.net
+    assert isinstance(options, BackboneOptions)
+    return options
+
+
+def usual_input_size(recipe: Recipe, image_shape: tuple[int, int, int]) -> int:
+    """Return the usual input size in pixels for images of this shape.
+
+    It is 128 for images of up to 64 pixels, 160 up to 160, else 224; or the only size that the
+    backbone accepts. A backbone that is fine-tuned sees each image many times; small images are
+    enlarged to 96 only.
+
+    Small images are enlarged because a backbone halves its input five times. More pixels help, at a
+    cost that grows with them: 128 instead of 96 gave 4 points on CIFAR-10 (docs/backbones.md).
+    """
+    native, is_only = native_input_size(recipe.model)
+    if is_only:
+        return native
+    largest = max(image_shape[:2])
+    if largest <= 64:
+        return 128 if recipe.on_features else 96
+    return 160 if largest <= 160 else 224
+
+
+def possible_input_sizes(recipe: Recipe) -> tuple[int, ...]:
+    """Return the input sizes in pixels that this backbone accepts, ascending."""
+    native, is_only = native_input_size(recipe.model)
+    if is_only:
+        return (native,)
+
+    backbone: Backbone | None = None
+    sizes = []
+    for size in INPUT_SIZES_PX:
+        # Too few pixels for its layers, or too many for a head on a flattened map.
+        with contextlib.suppress(InputError):
+            if backbone is None:
+                options = backbone_options(recipe)
+                backbone = load_backbone(recipe.model, options, size, 0, empty=True)
+            backbone.set_input_size(size)
+            sizes.append(size)
+    return tuple(sizes)
+
+
+def choose_input_size(recipe: Recipe, data: SplitDataset, seconds: float | None) -> int:
+    """Choose the input size in pixels: the recipe's, or the usual one.
+
+    With a time limit, it is the largest size whose features are ready in 70% of the time.
+    Candidates are timed on a few hundred images before the first feature is computed. For a
+    backbone that is fine-tuned the time limit does not matter here, because training must fit in as
+    well.
+
+    Args:
+        recipe: A recipe with a backbone.
+        data: The images.
+        seconds: The time limit; None if there is none.
+
+    Raises:
+        InputError: Not even the smallest size fits into the time.
+    """
+    options = backbone_options(recipe)
+    if options.input_px is not None:
+        return options.input_px
+    if seconds is None or options.learns_end_to_end:
+        return usual_input_size(recipe, data.image_shape)
+
+    deadline = time.perf_counter() + _FEATURES_FRACTION * seconds
+    sizes = possible_input_sizes(recipe)
+    backbone = _load_for_timing(recipe, sizes[0])
+    rows = np.concatenate([data.split.train, data.split.validation, data.split.test])
+    cheapest = len(rows) * _seconds_per_image(backbone, recipe, data.dataset, rows)
+    needed = cheapest
+    for size in reversed(sizes):
+        left = deadline - time.perf_counter()
+        if _LEAST_GROWTH * cheapest * (size / sizes[0]) ** 2 > left:
+            continue
+        backbone = backbone.set_input_size(size)
+        needed = len(rows) * _seconds_per_image(backbone, recipe, data.dataset, rows)
+        if needed <= left:
+            return size
+    raise InputError(
+        f"{recipe.model} has {seconds:.0f} s, but its features of {len(rows):,} images take about "
+        f"{needed:.0f} s even at {sizes[0]} pixels.",
+        "Give a longer --time-limit, or fewer --train-images.",
+    )
+
+
+def seconds_per_image(recipe: Recipe, data: SplitDataset) -> float:
+    """Return the seconds per image of computing features on this machine.
+
+    Timed on a few hundred training images at the recipe's input size; nothing is kept.
+    """
+    prepare_process()
+    size = backbone_options(recipe).input_px or usual_input_size(recipe, data.image_shape)
+    backbone = _load_for_timing(recipe, size)
+    return _seconds_per_image(backbone, recipe, data.dataset, data.split.train)
+
+
+def warm_up(recipe: Recipe) -> None:
+    """Load and run the backbone once, so no contender is charged for one-time start-up costs."""
+    prepare_process()
+    options, device = backbone_options(recipe), best_device()
+    is_rounded = use_bfloat16(recipe.precision)
+    with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=is_rounded):
+        size = options.input_px or usual_input_size(recipe, (8, 8, 1))
+        backbone = load_backbone(recipe.model, options, size, 0).to(device)
+        backbone(torch.zeros(2, 1, 8, 8, device=device))
+
+
+def describe_backbone_use(
+    recipe: Recipe, backbone: Backbone, image_shape: tuple[int, int, int]
+) -> dict[str, Any]:
+    """Describe the backbone of a run and the images that it receives, for the record.
+
+    Returns:
+        The digest of the weights, the input size in pixels, the number of features, and a sentence
+        about the input size under "shown".
+    """
+    height, width, channels = image_shape
+    size = backbone.input_px
+    channel_note = ", grey in all three channels" if channels == 1 else ""
+    return {
+        "weights": weights_digest(recipe.model, backbone_options(recipe)),
+        "input_px": size,
+        "features": backbone.num_features,
+        "shown": f"{recipe.model} receives images of {height}x{width} pixels at "
+        f"{size}x{size}{channel_note}: {_reason(recipe, size, image_shape)}.",
+    }
+
+
+def _reason(recipe: Recipe, size: int, image_shape: tuple[int, int, int]) -> str:
+    """Return the reason for an input size."""
+    native, is_only = native_input_size(recipe.model)
+    if is_only:
+        return f"it accepts {native} pixels only"
+    if size != usual_input_size(recipe, image_shape):
+        return "input_px or the available time decided this"
+    if size > max(image_shape[:2]):
+        return "it halves its input five times, so small images are enlarged"
+    return "more pixels help, at a cost that grows with them"
+
+
+def _load_for_timing(recipe: Recipe, size: int) -> Backbone:
+    """Return the backbone without its weights, folded, on the device."""
+    backbone = load_backbone(recipe.model, backbone_options(recipe), size, 0, empty=True)
+    return backbone.to(best_device()).fold()
+
+
+def _seconds_per_image(
+    backbone: Backbone, recipe: Recipe, dataset: Dataset, rows: NDArray[np.int64]
+) -> float:
+    """Time the backbone on a random sample of two batches per thread."""
+    batches = 2 * torch.get_num_threads()
+    count = min(len(rows), batches * batch_size(backbone))
+    sample = np.sort(np.random.default_rng(0).permutation(rows)[:count])
+    warm_up_rows = sample[: max(_LEAST_WARM_UP_IMAGES, count // batches)]
+    for _ in extract_features(backbone, dataset, warm_up_rows, recipe.precision, "warming up"):
+        pass
+
+    started = time.perf_counter()
+    for _ in extract_features(backbone, dataset, sample, recipe.precision, "timing the backbone"):
+        pass
+    return (time.perf_counter() - started) / len(sample)

@@ -1,0 +1,174 @@
+"""The cost of a recipe: measured on a copy of its network, or counted in multiply-adds."""
+
+from __future__ import annotations
+
+import copy
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from headstart.classifier import (
+    Classifier,
+    StandardisedBackbone,
+    build_untrained,
+    prepare_process,
+)
+from headstart.data import Dataset, SplitDataset
+from headstart.features import seconds_to_solve, usual_input_size
+from headstart.models import BackboneOptions, summarise_layers
+from headstart.models.recipes import Recipe, resolve
+from headstart.training import _distributed
+from headstart.training._inputs import TrainingInputs, prepare_training
+from headstart.training._optimizers import NEWTON_SCHULZ_STEPS, hidden_weights, make_optimizers
+from headstart.training._plan import Cost, Plan, plan_steps
+from headstart.training._random import RngKey
+from headstart.training._step import make_loss, shard_labels, training_step
+
+# Fraction of a time limit for timing steps, and the same for timing predictions. Without a limit
+# the cost is only announced, so it gets a fixed number of seconds.
+_TIMING_FRACTION = 0.04
+_TIMING_SECONDS = 0.15
+
+# A first step that took less says little: it loads what is loaded once.
+_LONG_STEP_SECONDS = 1.0
+
+_LEAST_STEPS, _MOST_STEPS, _ENOUGH_SECONDS = 3, 10, 1.0
+_WARM_UP_STEPS = 2
+_LEAST_PREDICTIONS, _MOST_PREDICTIONS = 16, 1000
+
+# Reserved for writing the results: seconds, or this fraction of the limit if that is less.
+_WRITING_SECONDS, _WRITING_FRACTION = 0.5, 0.05
+
+# Multiply-adds per step and per weight. They come from a dense net on two cores, where a step of
+# Adam with 670,000 weights took 2.2 ms, in addition to 19 microseconds per image of 2 million
+# multiply-adds.
+_WORK_PER_STEP, _WORK_PER_WEIGHT = 1e8, 200
+
+
+def measure_cost(
+    plan: Plan, classifier: Classifier, inputs: TrainingInputs, data: SplitDataset
+) -> Cost:
+    """Time a few steps and predictions on a copy of the classifier."""
+    limit = plan.recipe.time_limit
+    seconds = _TIMING_SECONDS if limit is None else _TIMING_FRACTION * limit
+    writing = _WRITING_SECONDS
+    if limit is not None:
+        writing = min(writing, _WRITING_FRACTION * limit)
+
+    trial = copy.deepcopy(classifier).train()
+    step = _seconds_per_step(plan, trial, inputs, data, seconds)
+    split = data.split
+    rows = np.concatenate([split.validation, split.test])
+    prediction = 0.0
+    if len(rows):
+        prediction = _seconds_per_prediction(trial.eval(), inputs, rows, seconds)
+
+    per_image = prediction / _distributed.world_size()
+    cost = Cost(
+        step=step,
+        validation=per_image * len(split.validation),
+        end=per_image * len(split.test) + writing,
+    )
+    return _distributed.broadcast(cost)
+
+
+def expected_seconds(recipe: Recipe, data: SplitDataset) -> float:
+    """Estimate the seconds of one run on this machine from a few timed steps and predictions.
+
+    Features of a backbone are computed, and stay in the cache.
+    """
+    prepare_process()
+    recipe = resolve(recipe, len(data.split.train), data.class_names)
+    classifier, inputs = prepare_training(recipe, data, 0)
+    plan = plan_steps(recipe, len(data.split.train))
+    return measure_cost(plan, classifier, inputs, data).remaining_seconds(plan)
+
+
+def _seconds_per_step(
+    plan: Plan, trial: Classifier, inputs: TrainingInputs, data: SplitDataset, seconds: float
+) -> float:
+    """Time a few steps on the same batch for about `seconds`; return the median of the last."""
+    recipe = plan.recipe
+    if recipe.optimizer == "lbfgs":
+        assert isinstance(trial.front, StandardisedBackbone)
+        features = trial.front.backbone.num_features
+        return seconds_to_solve(len(data.split.train), features, len(data.class_names), recipe)
+
+    optimizers = make_optimizers(trial.net, recipe)
+    loss_function = make_loss(recipe, data)
+    rows = data.split.train[: plan.batch]
+    times: list[float] = []
+    while len(times) < _LEAST_STEPS or (len(times) < _MOST_STEPS and sum(times) < _ENOUGH_SECONDS):
+        start = time.perf_counter()
+        batch = inputs.batch(rows, recipe, RngKey(seed=0, step=0, epoch=0))
+        labels = shard_labels(data.dataset, rows)
+        training_step(trial.logits, batch, labels, loss_function, optimizers)
+        times.append(time.perf_counter() - start)
+
+        is_warm = len(times) >= _WARM_UP_STEPS or times[0] > _LONG_STEP_SECONDS
+        if _distributed.broadcast(sum(times) > seconds and is_warm):
+            break
+    return float(np.median(times[min(_WARM_UP_STEPS, len(times) - 1) :]))
+
+
+def _seconds_per_prediction(
+    trial: Classifier, inputs: TrainingInputs, rows: NDArray[np.int64], seconds: float
+) -> float:
+    """Time predictions of as many images as fit into `seconds`, 16 to 1,000."""
+    count = _LEAST_PREDICTIONS
+    inputs.probabilities(trial, rows[:count])  # warms up
+    while True:
+        start = time.perf_counter()
+        inputs.probabilities(trial, rows[:count])
+        per_image = (time.perf_counter() - start) / min(count, len(rows))
+        affordable = min(_MOST_PREDICTIONS, int(seconds / per_image / 2))
+        if affordable < 4 * count or count >= len(rows):
+            return per_image
+        count = affordable
+
+
+@dataclass(frozen=True)
+class Work:
+    """The work of a recipe in multiply-adds: equal on all machines, roughly proportional to time.
+
+    Attributes:
+        image: Multiply-adds per image, forward through the trainable part of the network.
+        step: Multiply-adds per update, whatever the batch size.
+    """
+
+    image: float
+    step: float
+
+
+def count_work(recipe: Recipe, dataset: Dataset) -> Work:
+    """Count the work of a recipe from shapes; nothing is computed.
+
+    An update costs moving the weights. Muon adds products of matrices: for each Newton-Schulz step
+    on an (m, n) matrix, two of m x m x n and one of m x m x m.
+
+    Raises:
+        InputError: The images are too small for this network.
+    """
+    if recipe.on_features:  # a linear head costs nothing compared with the step itself
+        return Work(0.0, _WORK_PER_STEP)
+
+    height, width, channels = dataset.image_shape
+    input_px = None
+    input_shape = (channels, height, width)
+    if isinstance(recipe.net, BackboneOptions):
+        input_px = recipe.net.input_px or usual_input_size(recipe, dataset.image_shape)
+        input_shape = (3, input_px, input_px)
+
+    with torch.device("meta"):
+        net = build_untrained(recipe, dataset.class_names, dataset.image_shape, input_px).net
+        layers = summarise_layers(net, torch.empty(1, *input_shape))
+
+    step = _WORK_PER_STEP + _WORK_PER_WEIGHT * sum(layer.parameters for layer in layers)
+    if recipe.optimizer == "muon":
+        for weight in hidden_weights(net):
+            short, long = sorted((len(weight), weight[0].numel()))
+            step += NEWTON_SCHULZ_STEPS * (2 * short**2 * long + short**3)
+    return Work(sum(layer.multiply_adds for layer in layers), step)

@@ -1,0 +1,158 @@
+"""The identity of a run, and the refusal of folders that hold something else."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from headstart import store
+from headstart.data import SplitDataset
+from headstart.errors import InputError
+from headstart.models.recipes import Recipe
+
+# Keys of recipe.json that must agree, and how messages name them.
+_COMPARED = {
+    "recipe": "recipe",
+    "seed": "seed",
+    "dataset": "dataset",
+    "split": "split",
+    "after": "origin",
+}
+_MOST_DIFFERENCES = 3
+_MOST_FILES = 3
+
+
+@dataclass(frozen=True)
+class RunIdentity:
+    """The identity of a run: the content of `recipe.json`.
+
+    Attributes:
+        recipe: The recipe as JSON.
+        digest: Digest of the recipe.
+        seed: Seed of the run.
+        dataset: Fingerprint of the dataset.
+        split: Fingerprint of the split.
+        after: Digest of the weights that it continues from; None for most runs.
+    """
+
+    recipe: dict[str, Any]
+    digest: str
+    seed: int
+    dataset: str
+    split: str
+    after: str | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the content of `recipe.json`."""
+        origin = {} if self.after is None else {"after": self.after}
+        return {
+            **origin,
+            "recipe": self.recipe,
+            "digest": self.digest,
+            "seed": self.seed,
+            "dataset": self.dataset,
+            "split": self.split,
+        }
+
+    @property
+    def key(self) -> str:
+        """SHA-256 digest of the whole identity, hexadecimal."""
+        return hashlib.sha256(json.dumps(self.as_json(), sort_keys=True).encode()).hexdigest()
+
+
+def run_identity(
+    recipe: Recipe, data: SplitDataset, seed: int, after: Path | None = None
+) -> RunIdentity:
+    """Return the identity of a run.
+
+    Args:
+        recipe: The recipe as requested, with its open values.
+        data: The images.
+        seed: Seed of the run.
+        after: Folder of the finished run that it continues.
+    """
+    origin = None
+    if after is not None:
+        origin = hashlib.sha256((after / "model.safetensors").read_bytes()).hexdigest()
+    return RunIdentity(
+        recipe=recipe.model_dump(mode="json"),
+        digest=recipe.digest,
+        seed=seed,
+        dataset=data.dataset.fingerprint,
+        split=data.split.fingerprint,
+        after=origin,
+    )
+
+
+def load_finished_run(folder: Path, identity: RunIdentity) -> dict[str, Any] | None:
+    """Load the metrics of a run that is already finished.
+
+    Args:
+        folder: The run folder.
+        identity: The run that is expected there.
+
+    Returns:
+        The metrics; None if the folder holds no run, or an unfinished one of this identity.
+
+    Raises:
+        InputError: The folder holds another run, or something that is not a run. Neither is ever
+            overwritten.
+    """
+    if not (folder / "recipe.json").exists():
+        _require_empty(folder)
+        return None
+
+    is_finished = (folder / "metrics.json").exists()
+    if not is_finished and not (folder / "checkpoint").exists():
+        return None  # stopped before its first checkpoint: there is nothing to lose
+
+    _require_same(folder, identity, is_finished=is_finished)
+    if not is_finished:
+        return None
+    metrics: dict[str, Any] = store.read_json(folder / "metrics.json")
+    return metrics
+
+
+def _require_empty(folder: Path) -> None:
+    """Raise InputError if the folder holds anything but hidden files."""
+    if not folder.is_dir():
+        return
+    names = sorted(entry.name for entry in folder.iterdir() if not entry.name.startswith("."))
+    if names:
+        raise InputError(
+            f"{folder} is not empty and does not hold a run: {', '.join(names[:_MOST_FILES])}.",
+            "Choose another --out.",
+        )
+
+
+def _require_same(folder: Path, identity: RunIdentity, *, is_finished: bool) -> None:
+    """Raise InputError if the folder holds a run of another identity."""
+    present, requested = store.read_json(folder / "recipe.json"), identity.as_json()
+    for key, name in _COMPARED.items():
+        if present.get(key) != requested.get(key):
+            difference = _describe_difference(present.get(key), requested.get(key))
+            article = "a" if is_finished else "an unfinished"
+            raise InputError(
+                f"{folder} holds {article} run with another {name}{difference}.",
+                "Choose another --out, or remove that folder.",
+            )
+
+
+def _describe_difference(present: object, requested: object) -> str:
+    """Return how two recipes or seeds differ, in parentheses; "" for fingerprints."""
+    if not isinstance(present, dict) or not isinstance(requested, dict):
+        if isinstance(requested, int):
+            return f" ({present} there, {requested} requested)"
+        return ""
+
+    present = {**present, **present.get("net", {}), "net": None}
+    requested = {**requested, **requested.get("net", {}), "net": None}
+    differences = [
+        f"{key}: {present.get(key)} there, {value} requested"
+        for key, value in requested.items()
+        if present.get(key) != value
+    ]
+    return f" ({', '.join(differences[:_MOST_DIFFERENCES])})"

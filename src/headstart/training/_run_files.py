@@ -1,0 +1,103 @@
+"""Writers of a run folder. `metrics.json` comes last: its presence means a finished run."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from headstart import progress, store
+from headstart.classifier import Classifier
+from headstart.data import Dataset, SplitDataset, describe, take, write_split
+from headstart.evaluation import choose_gallery
+from headstart.models.recipes import read_recipe, with_net
+from headstart.training._environment import describe_changes, describe_environment
+from headstart.training._identity import RunIdentity
+from headstart.training._plan import Plan
+
+# The dataset indices of a part and their class probabilities, of shapes (n,) and (n, K).
+PartPredictions = tuple[NDArray[np.int64], NDArray[np.float32]]
+
+
+def start_run_folder(folder: Path, identity: RunIdentity, data: SplitDataset) -> list[str]:
+    """Write what the run is, before it starts.
+
+    Returns:
+        Warnings about what has changed since the run first started. Its weights may then differ in
+        the last bits.
+    """
+    store.clear_debris(folder)
+    before, now = store.read_json_or(folder / "environment.json", {}), describe_environment()
+    store.write_json(folder / "recipe.json", identity.as_json())
+    store.write_json(folder / "data.json", describe(data))
+    write_split(data, folder)
+    store.write_json(folder / "environment.json", now)
+
+    warning = describe_changes(before, now)
+    if warning is None:
+        return []
+    progress.say(f"WARNING: {warning}")
+    return [warning]
+
+
+def write_plan(folder: Path, identity: RunIdentity, plan: Plan, classifier: Classifier) -> None:
+    """Write `plan.json`: the schedule, and every value that the recipe left open.
+
+    A resumed run and `--repeat` follow it.
+    """
+    recipe = plan.recipe
+    if classifier.input_px is not None:
+        recipe = with_net(recipe, input_px=classifier.input_px)
+    content = {"run": identity.key, **plan.as_json(), "recipe": recipe.model_dump(mode="json")}
+    store.write_json(folder / "plan.json", content)
+
+
+def read_plan(folder: Path, identity: RunIdentity) -> dict[str, Any] | None:
+    """Read `plan.json`; None if there is none, or that of another run.
+
+    Returns:
+        The content, with a `Recipe` at "recipe".
+    """
+    content = store.read_json_or(folder / "plan.json", None)
+    if not isinstance(content, dict) or content.get("run") != identity.key:
+        return None
+    return {**content, "recipe": read_recipe(content["recipe"])}
+
+
+def write_predictions(folder: Path, dataset: Dataset, parts: Mapping[str, PartPredictions]) -> None:
+    """Write `predictions.csv`: one row per validation and test image.
+
+    Args:
+        folder: The run folder.
+        dataset: The images.
+        parts: Indices and probabilities by the name of the part.
+    """
+    names = dataset.class_names
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(["index", "image", "part", "label", "predicted", "correct", *names])
+    for part, (rows, probabilities) in parts.items():
+        labels, predicted = dataset.labels[rows], probabilities.argmax(1)
+        columns = zip(
+            rows.tolist(), labels.tolist(), predicted.tolist(), probabilities.tolist(), strict=True
+        )
+        for row, label, guess, values in columns:
+            image, correct = dataset.image_names[row], int(label == guess)
+            cells = [row, image, part, names[label], names[guess], correct]
+            writer.writerow([*cells, *(f"{value:.6g}" for value in values)])
+    store.write_text(folder / "predictions.csv", out.getvalue())
+
+
+def write_gallery(folder: Path, dataset: Dataset, part: PartPredictions, seed: int) -> None:
+    """Write `gallery.npz`: nine correctly and nine incorrectly classified images, at random."""
+    rows, probabilities = part
+    correct, incorrect = choose_gallery(dataset.labels[rows], probabilities, seed)
+    images = take(dataset.images, rows[np.concatenate([correct, incorrect])])
+    out = io.BytesIO()
+    np.savez(out, right=rows[correct], wrong=rows[incorrect], images=images)
+    store.write_bytes(folder / "gallery.npz", out.getvalue())

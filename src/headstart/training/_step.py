@@ -1,0 +1,115 @@
+"""One training step: the loss, its gradient, and the update of the weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from headstart.classifier import best_device, expand_binary_logit
+from headstart.data import Dataset, SplitDataset
+from headstart.models.recipes import Recipe
+from headstart.training import _distributed
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """The result of one training step, measured before its update.
+
+    Attributes:
+        loss: Cross-entropy summed over the batch, without label smoothing and class weights.
+        correct: Number of correctly classified images.
+        count: Number of images.
+        is_finite: Whether loss and gradient are finite. If not, no weight was updated.
+    """
+
+    loss: float
+    correct: int
+    count: int
+    is_finite: bool
+
+
+class CrossEntropy(nn.Module):
+    """Mean cross-entropy with class weights and label smoothing.
+
+    Where several processes share a batch, the mean is taken over the whole batch.
+    """
+
+    def __init__(self, class_weights: Tensor, smoothing: float) -> None:
+        super().__init__()
+        self.register_buffer("class_weights", class_weights)
+        self.class_weights: Tensor
+        self.smoothing = smoothing
+
+    def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """Return the loss of logits of shape (N, K), or (N, 1) for two classes."""
+        loss = functional.cross_entropy(
+            expand_binary_logit(logits), labels, self.class_weights, label_smoothing=self.smoothing
+        )
+        return loss * _distributed.mean_scale(self.class_weights[labels].sum())
+
+
+def make_loss(recipe: Recipe, data: SplitDataset) -> CrossEntropy:
+    """Return the loss of a recipe; balanced class weights follow from the training labels."""
+    num_classes = len(data.class_names)
+    weights = torch.ones(num_classes)
+    if recipe.class_weights == "balanced":  # as in scikit-learn: n / (classes * count)
+        counts = np.bincount(data.train_labels, minlength=num_classes)
+        balanced = counts.sum() / (np.count_nonzero(counts) * np.maximum(counts, 1))
+        weights = torch.from_numpy(balanced).float()
+    return CrossEntropy(weights, recipe.label_smoothing).to(best_device())
+
+
+def shard_labels(dataset: Dataset, rows: NDArray[np.int64]) -> Tensor:
+    """Return the labels of this process's shard of a batch, on the device."""
+    return torch.from_numpy(dataset.labels[_distributed.shard(rows)]).to(best_device())
+
+
+def training_step(
+    forward: Callable[[Tensor], Tensor],
+    inputs: Tensor,
+    labels: Tensor,
+    loss_function: nn.Module,
+    optimizers: list[torch.optim.Optimizer],
+) -> StepResult:
+    """Update the weights on one batch; not if the loss or its gradient is not finite.
+
+    Args:
+        forward: Maps inputs to logits.
+        inputs: Tensor of shape (n, ...): this process's shard of the batch.
+        labels: int64 tensor of shape (n,).
+        loss_function: Maps logits and labels to a scalar.
+        optimizers: Optimizers that together update all weights.
+    """
+    logits = forward(inputs)
+    loss = loss_function(logits, labels)
+    for optimizer in optimizers:
+        optimizer.zero_grad()
+    loss.backward()
+
+    gradients = []
+    for optimizer in optimizers:
+        for group in optimizer.param_groups:
+            gradients += [weight.grad for weight in group["params"] if weight.grad is not None]
+    norm = nn.utils.get_total_norm(gradients)
+
+    with torch.no_grad():
+        scores = expand_binary_logit(logits)
+        plain_loss = functional.cross_entropy(scores, labels, reduction="sum")
+        correct = (scores.argmax(1) == labels).sum()
+        counts = torch.stack([plain_loss, correct, plain_loss.new_tensor(len(labels))])
+        is_finite = torch.isfinite(loss * norm).float()[None]
+        # One copy to the CPU for all four numbers: each would wait for the device.
+        total, num_correct, count, finite = torch.cat(
+            [_distributed.all_reduce_sum(counts), is_finite]
+        ).tolist()
+
+    if finite:
+        for optimizer in optimizers:
+            optimizer.step()
+    return StepResult(total, int(num_correct), int(count), bool(finite))

@@ -1,0 +1,83 @@
+"""All runs of a study compute in one precision, whatever each worker would decide for itself."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+from small_runs import job, one_thread, weights
+
+from headstart.classifier import DecidedPrecision, Precision, _precision
+from headstart.data import Dataset, Split, SplitDataset
+from headstart.execution import Where, open_executor, run_all
+from headstart.training import TrainingJob, train
+
+RAY = pytest.param(
+    Where(ray="auto"),
+    marks=[
+        pytest.mark.slow,
+        pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed"),
+    ],
+)
+OTHER: dict[DecidedPrecision, DecidedPrecision] = {"float32": "bfloat16", "bfloat16": "float32"}
+
+
+@contextmanager
+def busy_processes(count: int) -> Iterator[None]:
+    """Load on the machine while the block runs."""
+    processes = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(count)]
+    try:
+        yield
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
+
+
+def keep_decision(precision: DecidedPrecision) -> None:
+    """Leave the decision that workers of this machine would read."""
+    for units in (["AMX", "AVX512-BF16"], ["AMX"], ["AVX512-BF16"]):
+        path = _precision._decision_file(units)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps({"is_used": precision == "bfloat16", "reason": "a test"}))
+
+
+@pytest.mark.parametrize("where", [Where(workers=2), RAY])
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_contradictory_decisions_under_load_give_the_same_weights(
+    where: Where,
+    precision: DecidedPrecision,
+    data: tuple[Dataset, Split],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def decide(requested: Precision) -> DecidedPrecision:
+        return precision if requested == "auto" else requested
+
+    keep_decision(OTHER[precision])
+    monkeypatch.setattr(_precision, "decide_precision", decide)
+    monkeypatch.setattr("headstart.classifier.decide_precision", decide, raising=False)
+    jobs = [job(tmp_path, f"r{seed}", seed, "cnn", nodes=8) for seed in (0, 1)]
+    with (
+        busy_processes(2),
+        one_thread(),
+        open_executor(where, SplitDataset(*data)) as executor,
+    ):
+        outcomes = list(run_all(executor, jobs))
+        assert [outcome.reason for outcome in outcomes] == [None, None]
+        for run in jobs:
+            folder = tmp_path / "direct" / run.name
+            direct = TrainingJob(
+                run.recipe, SplitDataset(*data), run.seed, folder, precision=precision
+            )
+            train(direct)
+
+    for run in jobs:
+        assert weights(run.folder) == weights(tmp_path / "direct" / run.name)
+        assert json.loads((run.folder / "plan.json").read_text())["precision"] == precision
