@@ -5,6 +5,7 @@ from __future__ import annotations
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ _PAIR_OF_PART = {
     part: (f"x_{PART_NAMES[part]}", f"y_{PART_NAMES[part]}") for part in (TRAIN, VALIDATION, TEST)
 }
 _PAIRS = (*_PAIR_OF_PART.values(), ("images", "labels"))
-_KEYS_BY_PART = {key for pair in _PAIR_OF_PART.values() for key in pair}
+_KEYS_BY_PART = set(chain.from_iterable(_PAIR_OF_PART.values()))
 _KEYS_UNDIVIDED = {"images", "labels", "class_names"}
 
 

@@ -109,10 +109,10 @@ class PixelCsvFile:
                 if group is not None:
                     groups.append(fields[group])
 
-        numbers, class_names = encode_labels(labels, self.path.name)
+        codes, class_names = encode_labels(labels, self.path.name)
         return DecodedImages(
             rows.images(),
-            numbers,
+            codes,
             class_names,
             groups=group_numbers(groups) if groups else None,
         )
