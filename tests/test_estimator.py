@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import pickle
 import pickletools
 import signal
@@ -18,16 +17,13 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import FunctionTransformer
+from sklearn.preprocessing import FunctionTransformer, MinMaxScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import headstart
 from headstart import ImageClassifier
 from headstart.api import _estimator
-from headstart.api._common import ONLY_BY_SET
 from headstart.errors import InputError, Stopped
-from headstart.models import MODELS
-from headstart.models.recipes import keys_of
 
 Images = NDArray[np.uint8]
 
@@ -110,7 +106,7 @@ def test_rows_become_squares_or_what_image_shape_says() -> None:
         ImageClassifier("cnn").fit(rows[:, :35], y)
     with pytest.raises(
         ValueError,
-        match=r"image_shape is \(4, 4\), which is 16 values an image, but X has 108 columns",
+        match=r"image_shape is \(4, 4\), which is 16 values per image, but X has 108 columns",
     ):
         quick(image_shape=(4, 4)).fit(rows, y)
 
@@ -148,6 +144,43 @@ def test_images_on_another_scale_are_refused() -> None:
     measured = quick(epochs=1).fit(X - 100.0, y)
     assert np.array_equal(
         measured.predict(X * 9.0 - 100), measured.predict(np.minimum(X * 9.0, 255) - 100)
+    )
+
+
+def test_it_works_behind_a_scaler_that_was_fitted_on_other_images(digits: Any) -> None:
+    rows = digits.images[:300].reshape(300, -1)
+    labels = digits.labels[:300]
+    pipeline = Pipeline([("scale", MinMaxScaler()), ("net", quick())])
+    search = GridSearchCV(pipeline, {"net__lr": [0.01, 0.1]}, cv=3, error_score="raise")
+    search.fit(rows, labels)
+    train, rest = rows[:200].astype(float), rows[200:].astype(float)
+    assert MinMaxScaler().fit(train).transform(rest).max() > 1, "some pixels lie beyond the scale"
+    assert search.best_score_ > 0.5
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+
+
+def test_a_few_pixels_beyond_the_scale_are_clipped_and_many_are_refused() -> None:
+    X, y = bright_and_dark()
+    scaled = X / 255
+    model = quick(epochs=1).fit(scaled, y)
+    bright = scaled.copy()
+    bright[:, 0, 0] = 11.0
+    white = scaled.copy()
+    white[:, 0, 0] = 1.0
+    assert np.array_equal(model.predict_proba(bright), model.predict_proba(white))
+    with pytest.raises(ValueError, match="but this classifier was fitted on 0 to 1"):
+        model.predict(scaled * 16)
+
+
+def test_probabilities_are_calibrated_where_there_were_validation_images(tmp_path: Path) -> None:
+    X, y = bright_and_dark(300)
+    model = quick(validation=0.4, epochs=8, out=tmp_path / "run").fit(X, y)
+    classifier = headstart.load_classifier(tmp_path / "run")
+    assert classifier.metadata.temperature != 1
+    calibrated = classifier.probabilities(X[..., None], calibrated=True)
+    assert np.allclose(model.predict_proba(X), calibrated, atol=1e-6)
+    assert not np.allclose(
+        model.predict_proba(X), classifier.probabilities(X[..., None]), atol=1e-6
     )
 
 
@@ -223,8 +256,8 @@ def test_nothing_is_left_behind_unless_asked(
     assert "run" not in model.run_ and model.run_["validation"]["n"] == 18
     assert len(model.curves_["validation_loss"]) == 4
     kept = quick(out=tmp_path / "kept").fit(X, y)
-    chances = headstart.load_classifier(tmp_path / "kept").probabilities(X[..., None])
-    assert np.allclose(kept.predict_proba(X), chances, atol=1e-6)
+    probabilities = headstart.load_classifier(tmp_path / "kept").probabilities(X[..., None])
+    assert np.allclose(kept.predict_proba(X), probabilities, atol=1e-6)
 
 
 def test_validation_images_are_set_aside_only_for_who_looks_at_them() -> None:
@@ -232,6 +265,11 @@ def test_validation_images_are_set_aside_only_for_who_looks_at_them() -> None:
     assert quick().fit(X, y).run_["validation"] is None
     assert quick(target=0.99).fit(X, y).run_["validation"]["n"] == 18
     assert quick(validation=0.5).fit(X, y).run_["validation"]["n"] == 60
+
+
+def test_an_option_without_a_flag_is_a_setting() -> None:
+    with pytest.raises(TypeError, match="no parameter 'momentum'; see `settings`"):
+        ImageClassifier(momentum=0.9)  # type: ignore[call-arg]
 
 
 def test_a_seed_repeats_and_a_random_state_draws_one() -> None:
@@ -258,8 +296,3 @@ def test_a_signal_ends_more_than_the_fit(
     monkeypatch.setattr(_estimator, "train", stopped)
     with pytest.raises(kind):
         quick().fit(*bright_and_dark())
-
-
-@pytest.mark.parametrize("model", list(MODELS))
-def test_every_key_of_a_model_is_a_parameter_or_a_setting(model: str) -> None:
-    assert keys_of(model, {}) <= set(inspect.signature(ImageClassifier).parameters) | ONLY_BY_SET

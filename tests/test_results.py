@@ -82,6 +82,11 @@ def test_the_module_gives_logits_whose_softmax_is_the_prediction(
     assert not module.training and module.class_names == tuple(names)
 
 
+def test_the_module_is_loaded_once(run: api.Run) -> None:
+    assert run.module is run.module
+    assert json.loads(json.dumps(run)) == run
+
+
 def test_the_module_refuses_images_of_another_shape(run: api.Run) -> None:
     with pytest.raises(InputError, match=r"expected \(channels, .*\(1, 8, 8\), got \(1, 9, 8\)"):
         run.module(torch.zeros(2, 1, 9, 8))

@@ -9,6 +9,8 @@ before it is needed.
 """
 
 import sys
+from types import ModuleType
+from typing import Any
 
 import lazy_loader
 
@@ -20,3 +22,15 @@ if sys.platform == "win32":
 
 __version__ = "0.1.0"
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+
+
+class _Package(ModuleType):
+    """A package whose `report` is the function, also after its room of that name was imported."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name == "report" and isinstance(value, ModuleType):
+            return  # Python binds a submodule to its package when it is imported
+        super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package

@@ -1,4 +1,4 @@
-"""The command line: words in, one JSON object or a table out, an exit status that says which kind of trouble."""
+"""The command line: JSON or a table on stdout, and an exit status per kind of failure."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def test_train_prints_one_json_object_with_the_promised_keys(headstart: Command)
     status, out, _ = headstart(
         "train", "digits", "--model", "mlp", "--epochs", 2, "--json", "--out", "run"
     )
-    found = json.loads(out)
+    summary = json.loads(out)
     assert status == 0
     assert {
         "run",
@@ -35,9 +35,14 @@ def test_train_prints_one_json_object_with_the_promised_keys(headstart: Command)
         "seconds",
         "validation",
         "test",
-    } <= set(found)
-    assert {"accuracy", "interval", "n", "macro_f1"} <= set(found["test"])
-    assert (found["run"], found["model"], found["seed"], found["epochs"]) == ("run", "mlp", 0, 2)
+    } <= set(summary)
+    assert {"accuracy", "interval", "n", "macro_f1"} <= set(summary["test"])
+    assert (summary["run"], summary["model"], summary["seed"], summary["epochs"]) == (
+        "run",
+        "mlp",
+        0,
+        2,
+    )
 
 
 def test_the_default_folder_is_found_again_by_the_same_command(headstart: Command) -> None:
@@ -80,9 +85,9 @@ def test_a_run_is_repeated_from_its_folder_alone(headstart: Command) -> None:
         "first",
     )
     status, out, _ = headstart("train", "--repeat", "first", "--json")
-    found = json.loads(out)
+    summary = json.loads(out)
     assert status == 0
-    assert (found["run"], found["seed"], found["repeats"]) == (
+    assert (summary["run"], summary["seed"], summary["repeats"]) == (
         "first-repeat",
         4,
         {"run": "first", "identical": True},
@@ -92,7 +97,31 @@ def test_a_run_is_repeated_from_its_folder_alone(headstart: Command) -> None:
     )
 
 
-def test_a_run_of_two_seconds_says_before_what_it_will_cost(headstart: Command) -> None:
+def test_every_command_on_data_begins_with_a_line_about_them(headstart: Command) -> None:
+    line = "digits: 1,797 images (train 1,257, validation 270, test 270); 10 classes: 0 (178), "
+    words = ("train", "digits", "--model", "mlp", "--epochs", 1, "--json")
+    status, out, err = headstart(*words)
+    assert status == 0 and json.loads(out)
+    assert err.startswith(line)
+    assert headstart(*words, "-q")[2] == ""
+
+
+def test_a_finished_run_says_that_it_is_reused(headstart: Command) -> None:
+    words = ("train", "digits", "--model", "mlp", "--epochs", 1, "--out", "run")
+    assert "reused" not in headstart(*words)[2]
+    assert "run is finished: its results are reused.\n" in headstart(*words)[2]
+
+
+def test_a_recipe_key_is_given_by_its_option_or_by_set_but_not_by_both(headstart: Command) -> None:
+    words = ("train", "digits", "--model", "mlp", "--epochs", 1, "--out", "run", "--set", "lr=0.5")
+    assert headstart(*words)[0] == 0
+    recipe = json.loads(Path("run/recipe.json").read_text())["recipe"]
+    assert recipe["lr"] == 0.5
+    status, _, err = headstart(*words, "--lr", 0.1)
+    assert status == 2 and "lr has a value already." in err
+
+
+def test_a_run_says_before_it_starts_what_it_will_cost(headstart: Command) -> None:
     _, _, err = headstart("train", "digits", "--model", "cnn", "--epochs", 200, "--target", 0.5)
     assert "cnn: 200 epochs of 1,257 images, about" in err and "images/s;" in err
 
@@ -135,9 +164,9 @@ def test_compare_prints_table_verdict_and_report(headstart: Command) -> None:
     status, out, _ = headstart(*words)
     assert status == 0
     assert "Report: cmp/report.html" in out and "nearest neighbour" in out
-    found = json.loads(headstart(*words, "--json")[1])
-    assert found["report"] == "cmp/report.html"
-    assert found["verdict"]["sentence"] in " ".join(out.split())
+    finding = json.loads(headstart(*words, "--json")[1])
+    assert finding["report"] == "cmp/report.html"
+    assert finding["verdict"]["sentence"] in " ".join(out.split())
     page = Path("cmp/report.html").read_text()
     assert "headstart compare digits" in page
     assert Path("cmp/figures/curves.png").exists() and Path("cmp/figures/curves.svg").exists()
@@ -145,8 +174,8 @@ def test_compare_prints_table_verdict_and_report(headstart: Command) -> None:
 
 def test_runs_and_report_find_what_was_trained(headstart: Command) -> None:
     headstart("train", "digits", "--model", "mlp", "--epochs", 1, "--out", "here/run")
-    found = json.loads(headstart("runs", "here", "--json")[1])["runs"]
-    assert [(run["run"], run["state"], run["data"]) for run in found] == [
+    runs = json.loads(headstart("runs", "here", "--json")[1])["runs"]
+    assert [(run["run"], run["state"], run["data"]) for run in runs] == [
         ("here/run", "finished", "digits")
     ]
     assert "here/run" in headstart("runs", "here")[1]
@@ -156,9 +185,8 @@ def test_runs_and_report_find_what_was_trained(headstart: Command) -> None:
 
 
 def test_data_lists_and_gets_the_named_datasets(headstart: Command) -> None:
-    listed = {
-        one["name"]: one for one in json.loads(headstart("data", "list", "--json")[1])["datasets"]
-    }
+    rows = json.loads(headstart("data", "list", "--json")[1])["datasets"]
+    listed = {row["name"]: row for row in rows}
     assert set(listed) == {"fashion-mnist", "mnist", "cifar10", "digits"}
     assert not listed["digits"]["cached"]
     assert "1,797 images of 8x8x1" in headstart("data", "get", "digits")[1]
@@ -166,7 +194,7 @@ def test_data_lists_and_gets_the_named_datasets(headstart: Command) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "status", "said"),
+    ("words", "status", "message"),
     [
         (("train", "nowhere/photos"), 2, "nowhere/photos"),
         (("train", "digts"), 2, "digits"),
@@ -188,8 +216,8 @@ def test_data_lists_and_gets_the_named_datasets(headstart: Command) -> None:
             2,
             "invalid epochs: expected a valid number, got 'many'",
         ),
-        (("train", "digits", "--epochs", "+0"), 2, "Example: --epochs +10"),
-        (("train", "digits", "--epochs", "+3"), 2, "holds no finished run to go on from"),
+        (("train", "digits", "--epochs", "+0"), 2, "Write it as --epochs +10"),
+        (("train", "digits", "--epochs", "+3"), 2, "does not hold a finished run to extend"),
         (("train", "--repeat", "nowhere"), 2, "nowhere/recipe.json does not exist"),
         (("train",), 2, "DATA is missing"),
         (("train", "digits", "--lr", "fast"), 2, "--lr"),
@@ -206,12 +234,12 @@ def test_data_lists_and_gets_the_named_datasets(headstart: Command) -> None:
         (("tarin", "digits"), 2, "train"),
     ],
 )
-def test_a_mistake_ends_with_its_status_and_words(
-    words: tuple[str, ...], status: int, said: str, headstart: Command
+def test_a_mistake_ends_with_its_status_and_message(
+    words: tuple[str, ...], status: int, message: str, headstart: Command
 ) -> None:
-    found, out, err = headstart(*words)
-    assert found == status
-    assert said in err
+    ended, out, err = headstart(*words)
+    assert ended == status
+    assert message in err
     assert out == "" and "Traceback" not in err
 
 
@@ -225,12 +253,13 @@ def test_no_permission_ends_with_3(headstart: Command, monkeypatch: pytest.Monke
     assert "no permission to write" in err
 
 
-def test_the_command_line_starts_without_torch() -> None:
+def test_the_rooms_are_imported_without_torch() -> None:
     code = (
-        "import sys; import headstart, headstart.cli; from headstart import api;"
-        "import headstart.data, headstart.evaluation, headstart.report, headstart.store, headstart.models, headstart.training;"
-        "heavy = {'torch', 'timm', 'torchvision', 'matplotlib', 'scipy', 'sklearn', 'PIL'} & set(sys.modules);"
-        "print(heavy); sys.exit(bool(heavy))"
+        "import sys, headstart, headstart.cli\n"
+        "import headstart.api, headstart.data, headstart.evaluation, headstart.models\n"
+        "import headstart.report, headstart.store, headstart.training\n"
+        "heavy = {'torch', 'timm', 'torchvision', 'matplotlib', 'scipy', 'sklearn', 'PIL'}\n"
+        "sys.exit(str(heavy & set(sys.modules)) if heavy & set(sys.modules) else 0)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -238,20 +267,28 @@ def test_the_command_line_starts_without_torch() -> None:
 
 def test_the_rooms_that_are_used_by_name_come_with_the_package() -> None:
     code = (
-        "import sys, headstart; headstart.progress.show_progress(False); sys.exit("
-        "not all((headstart.deploy.open_model, headstart.api.train, headstart.report, headstart.errors.InputError))"
-        " or 'torch' in sys.modules)"
+        "import sys, headstart\n"
+        "headstart.progress.show_progress(False)\n"
+        "headstart.deploy.open_model, headstart.api.train, headstart.errors.InputError\n"
+        "sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
+def test_the_version_is_printed(headstart: Command) -> None:
+    assert headstart("--version") == (0, "headstart 0.1.0\n", "")
+
+
 def test_help_needs_no_numpy_either() -> None:
-    code = "import sys, headstart, headstart.cli; sys.exit(bool({'torch', 'numpy', 'pydantic'} & set(sys.modules)))"
+    code = (
+        "import sys, headstart, headstart.cli\n"
+        "sys.exit(bool({'torch', 'numpy', 'pydantic'} & set(sys.modules)))"
+    )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 @pytest.mark.parametrize(("signum", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_stopped_command_says_so_and_goes_on_later(
+def test_a_stopped_command_says_so_and_resumes_later(
     signum: int, status: int, tmp_path: Path, headstart: Command
 ) -> None:
     words = ["train", "digits", "--model", "mlp", "--epochs", "60", "--out", str(tmp_path / "run")]
@@ -276,13 +313,13 @@ def test_a_stopped_command_says_so_and_goes_on_later(
 
 
 @pytest.mark.parametrize(
-    ("verb", "goes_on"), [("serve", False), ("predict", False), ("compare", True)]
+    ("verb", "resumes"), [("serve", False), ("predict", False), ("compare", True)]
 )
-def test_only_what_goes_on_later_is_told_to_when_a_command_is_stopped_early(
-    verb: str, goes_on: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_a_stopped_command_says_how_to_resume_only_if_it_can(
+    verb: str, resumes: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["headstart", verb])
     with pytest.raises(SystemExit) as ended:
-        cli._stopped(signal.SIGTERM, None)
+        cli._stop(signal.SIGTERM, None)
     assert ended.value.code == 143
-    assert ("Run the same command again" in capsys.readouterr().err) == goes_on
+    assert ("Run the same command again" in capsys.readouterr().err) == resumes

@@ -1,4 +1,4 @@
-"""tune, lr and effects from the command line: the keys that scripts rely on, and faults that are named."""
+"""Studies from the command line: keys that scripts rely on, and errors that name the mistake."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ def test_tune_prints_what_scripts_rely_on_and_answers_again(headstart: Command) 
     words = ("tune", *SMALL, "--trials", 3, "--seeds", 1, "--out", "study", "--json")
     status, out, err = headstart(*words)
     assert status == 0, err
-    found = json.loads(out)
-    assert set(found["best"]) >= {"lr", "nodes", "dropout"}
-    assert 0 < found["validation"]["accuracy"] <= 1 and 0 < found["test"]["accuracy"] <= 1
-    assert Path("study", found["run"], "model.safetensors").exists()
-    assert found["seconds"]["total"] > 0 and len(found["trials"]) == 3
-    assert set(found["history"][0]) >= {"seconds", "epochs", "best_validation"}
+    finding = json.loads(out)
+    assert set(finding["best"]) >= {"lr", "nodes", "dropout"}
+    assert 0 < finding["validation"]["accuracy"] <= 1 and 0 < finding["test"]["accuracy"] <= 1
+    assert Path("study", finding["run"], "model.safetensors").exists()
+    assert finding["seconds"]["total"] > 0 and len(finding["trials"]) == 3
+    assert set(finding["history"][0]) >= {"seconds", "epochs", "best_validation"}
     assert "trial 0" in err and "recipes 3 x" in err
     page = Path("study", "report.html").read_text()
     assert "What the search found" in page
-    assert json.loads(headstart(*words)[1]) == found
+    assert json.loads(headstart(*words)[1]) == finding
     status, out, _ = headstart("report", "study")
     assert status == 0 and Path("study", "report.html").read_text() == page
 
@@ -62,11 +62,14 @@ def test_lr_and_effects_print_a_table_and_where_the_report_is(headstart: Command
         ),
         (("tune", "digits", "--also", "colours"), "unknown group 'colours' to search"),
         (("tune", "digits", "--trials", 0), "--trials is 0"),
-        (("tune", "digits", "--time-limit", "soon"), "the time limit is 'soon'"),
+        (
+            ("tune", "digits", "--time-limit", "soon"),
+            "invalid time limit: expected a positive duration, got 'soon'",
+        ),
         (("tune", "digits", "--workers", 0), "--workers is 0"),
         (("tune", "digits", "--workers", 2, "--ray", "auto"), "Give one of the two"),
-        (("tune", "digits", "--set", "together=2"), "together has an option of its own"),
-        (("lr", "digits", "--set", "workers=2"), "workers has an option of its own"),
+        (("tune", "digits", "--set", "together=2"), "together is not a key of recipes"),
+        (("lr", "digits", "--set", "workers=2"), "workers is not a key of recipes"),
         (("effects", "digits", "--set", "seed=1"), "has no option 'seed'"),
         (("tune", "digits", "--storage", "here"), "wanted is the URL of a database"),
         (("lr", "digits", "--values", "0.1,much"), "--values holds 'much'"),

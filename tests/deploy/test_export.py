@@ -21,7 +21,7 @@ from PIL import Image
 from torch import nn
 
 from headstart import api
-from headstart.api._runs import open_again
+from headstart.api._runs import reopen_run
 from headstart.classifier import to_probabilities
 from headstart.data import Dataset, Split, SplitDataset, load, make_split
 from headstart.deploy import open_images, open_model
@@ -211,7 +211,7 @@ def test_a_run_whose_data_are_gone_says_how_to_give_them(
     (tmp_path / "d.npz").rename(tmp_path / "moved.npz")
     status, _, err = headstart("export", "run")
     assert status == 2 and "d.npz, which is no longer there" in err and "--data" in err
-    _, data = open_again(Path("run"), "moved.npz")
+    _, data = reopen_run(Path("run"), "moved.npz")
     assert len(data.dataset) == 60 and len(data.split.train)
 
 

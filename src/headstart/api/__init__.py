@@ -1,6 +1,7 @@
-"""The verbs as Python functions: same words, same keys, same results as the command line's `--json`.
+"""The verbs as Python functions: the same words, keys and results as `--json` of the command line.
 
-Does not belong here: anything that decides what a verb means; this room opens data, names folders and calls the room that knows.
+Belongs here: opening data, naming folders, and calling the room that does the work. Does not belong
+here: any decision about what a verb means.
 """
 
 import lazy_loader

@@ -1,17 +1,21 @@
-from ._common import (
-    load as load,
+from ._arguments import (
     seconds as seconds,
-    split as split,
 )
-from ._datasets import (
+from ._data import (
     datasets as datasets,
     get_dataset as get_dataset,
+    load as load,
+    split as split,
+)
+from ._deploy import (
+    explain as explain,
+    export as export,
+    predict as predict,
+    serve as serve,
+    submit as submit,
 )
 from ._estimator import (
     ImageClassifier as ImageClassifier,
-)
-from ._explain import (
-    explain as explain,
 )
 from ._results import (
     Backbones as Backbones,
@@ -29,9 +33,6 @@ from ._runs import (
     runs as runs,
     train as train,
 )
-from ._serve import (
-    serve as serve,
-)
 from ._studies import (
     DEFAULT_MODELS as DEFAULT_MODELS,
     backbones as backbones,
@@ -40,9 +41,4 @@ from ._studies import (
     labels as labels,
     lr as lr,
     tune as tune,
-)
-from ._use import (
-    export as export,
-    predict as predict,
-    submit as submit,
 )

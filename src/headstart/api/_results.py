@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,9 +49,12 @@ class Run(Result):
         """The run folder."""
         return Path(self["run"])
 
-    @property
+    @cached_property
     def module(self) -> ImageModule:
-        """The classifier as a plain `torch.nn.Module`: uint8 images, or floats from 0 to 1, to logits; newly loaded each time."""
+        """The classifier as a plain `torch.nn.Module`, loaded once.
+
+        It maps uint8 images, or floats from 0 to 1, to logits.
+        """
         from headstart.classifier import ImageModule, load_classifier
 
         return ImageModule(load_classifier(self.folder)).eval()

@@ -1,32 +1,35 @@
-"""One run: train it, extend it, make it again, look at it, use it."""
+"""One run: train it, extend it, repeat it, list it, load its classifier."""
 
 from __future__ import annotations
 
 import shlex
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
-from headstart.api._common import (
-    LOAD_KEYS,
-    Data,
-    command_of,
+from headstart import progress
+from headstart.api._arguments import (
+    check_seed,
     default_folder,
-    folder_of,
-    load,
-    open_data,
+    output_folder,
     recipe_keys,
-    seconds,
-    told_to,
-    whole,
+    seconds_or_none,
+    tracking,
 )
+from headstart.api._command_line import command_of
+from headstart.api._data import Data, load, open_data
+from headstart.api._keys import LOAD_KEYS, StudyKeys, TrainKeys
 from headstart.api._results import Run
-from headstart.data import SplitDataset
+from headstart.data import SplitDataset, summary_line
 from headstart.errors import InputError
 
 if TYPE_CHECKING:
     from headstart.classifier import Classifier
     from headstart.training import RunDescription, TrainingJob
+
+_WEIGHTS = "model.safetensors"
+# Keys that an extension of a run may change.
+_BUDGET_KEYS = ("epochs", "time_limit", "effort")
 
 
 def train(
@@ -39,36 +42,52 @@ def train(
     time_limit: str | float | None = None,
     track: str | None = None,
     out: str | Path | None = None,
-    **keys: Any,
+    **keys: Unpack[TrainKeys],
 ) -> Run:
     """Train one model.
 
-    A run that was stopped or killed goes on where it was; a finished one answers at once.
+    A run that was interrupted resumes. A finished run is reused.
 
     Args:
-        data: what `load` takes, or a dataset.
-        model: mlp, cnn, cnn-fashion, cnn-fashion-small, cnn-scenes, efficientnet-lite0, -lite1, -lite2, inception-mixed7,
-            or timm/NAME.
+        data: what `load` accepts.
+        model: mlp, cnn, cnn-fashion, cnn-fashion-small, cnn-scenes, efficientnet-lite0, -lite1,
+            -lite2, inception-mixed7, or timm/NAME.
         preset: fast (seconds), balanced, or best (as long as it pays).
-        epochs: passes over the training images; "+10" goes on for ten from the end of the finished run that `out` names, or that
-            the same call without `epochs` made, in a folder of its own beside it.
-        seed: of initial weights, order and augmentation.
-        time_limit: seconds, or "90s", "5m", "1h"; the schedule is planned to end in time.
-        track: tensorboard, mlflow or wandb: told of the run epoch by epoch, then of its scores, figures and files.
-        out: the run folder; by default one under `runs/` whose name follows from data, recipe and seed.
-        keys: recipe keys (epochs, lr, batch, …), options of the model, and those of `load` and `split`.
+        seed: seed of initial weights, image order and augmentation.
+        epochs: passes over the training images. "+10" extends a finished run by ten epochs, in a
+            new folder beside it. That run is the one in `out`, or the one that the same call
+            without `epochs` made.
+        time_limit: seconds, or "90s", "5m", "1h". The schedule is planned to end in time.
+        track: tensorboard, mlflow or wandb, which receives each epoch, and at the end the metrics,
+            figures and files.
+        out: the run folder. By default it is under `runs/`, and its name follows from data, recipe
+            and seed.
+        keys: keys of the recipe (lr, batch, ...), of the network, and of `load` and `split`.
 
     Returns:
         What `headstart train --json` prints, with `.module`, `.curves` and `.predictions`.
 
     Raises:
-        InputError: data, keys or folder cannot be used; RunFailed: training diverged; ResourceError: disk or lock.
+        InputError: Data, keys or folder cannot be used.
+        RunFailed: Training diverged.
+        ResourceError: Disk space, memory or a lock is missing.
     """
     from headstart.models.recipes import make_recipe
     from headstart.training import TrainingJob, train as train_run
 
-    more, told = _more_epochs(epochs), told_to(track, with_files=True)
-    asked = {
+    more_epochs = _epochs_to_add(epochs)
+    tracker = tracking(track, with_files=True)
+    values = {
+        **recipe_keys(keys),
+        "epochs": None if more_epochs else epochs,
+        "time_limit": seconds_or_none(time_limit),
+    }
+    recipe = make_recipe(model, values, preset)
+    opened = open_data(data, keys, model)
+
+    end = f"seed{check_seed(seed)}"
+    folder = output_folder(out) or default_folder(opened, model, recipe.digest, end)
+    options = {
         "model": model,
         "preset": preset,
         "seed": seed,
@@ -77,56 +96,59 @@ def train(
         "track": track,
         **keys,
     }
-    values = {
-        **recipe_keys(keys),
-        "epochs": None if more else epochs,
-        "time_limit": None if time_limit is None else seconds(time_limit),
-    }
-    recipe = make_recipe(model, values, preset)
-    opened = open_data(data, keys, model)
-    folder = folder_of(out) or default_folder(opened, model, recipe.digest, f"seed{whole(seed)}")
-    command = command_of("train", data, asked, out)
-    job = TrainingJob(recipe, opened, whole(seed), folder, command)
-    with told:
-        return Run(_extend(job, more) if more else train_run(job))
+    job = TrainingJob(recipe, opened, seed, folder, command_of("train", data, options, out))
+    with tracker:
+        summary = _extend(job, more_epochs) if more_epochs else train_run(job)
+    if summary["reused"]:
+        progress.say(f"{summary['run']} is finished: its results are reused.")
+    return Run(summary)
 
 
 def repeat(run: str | Path, data: Data | None = None, *, out: str | Path | None = None) -> Run:
-    """Train a run again: the same recipe, data, split and seed, and the same steps, also where a time limit decided them.
+    """Repeat a run: the same recipe, data, split and seed, and the same steps.
+
+    The steps are the same also where a time limit decided them.
 
     Args:
         run: a run folder.
-        data: the dataset, where the run's own source cannot be opened again (arrays, a folder that moved).
-        out: the new run folder; by default the old one's name and "-repeat".
+        data: the dataset, where the run's source cannot be opened again: arrays, or a folder that
+            moved.
+        out: the new run folder. By default the old name with "-repeat".
 
     Returns:
-        What `train` returns, and `repeats`: the run, and whether the weights came out the same to the last bit.
+        What `train` returns, and `repeats`: the run, and whether the weights are identical bit for
+        bit.
 
     Raises:
-        InputError: no run there, or its data have changed.
+        InputError: The folder does not hold a run, or its data have changed.
     """
     from headstart.training import TrainingJob, train as train_run
 
-    old = Path(run)
-    about, opened = open_again(old, data)
-    folder = folder_of(out) or old.with_name(f"{old.name}-repeat")
-    command = shlex.join(
-        ["headstart", "train", "--repeat", str(run), *(["--out", str(out)] if out else [])]
+    original = Path(run)
+    about, opened = reopen_run(original, data)
+    folder = output_folder(out) or original.with_name(f"{original.name}-repeat")
+    words = ["headstart", "train", "--repeat", str(run)]
+    if out:
+        words += ["--out", str(out)]
+
+    job = TrainingJob(
+        about.recipe, opened, about.seed, folder, command=shlex.join(words), repeat=original
     )
-    job = TrainingJob(about.recipe, opened, about.seed, folder, command, repeat=old)
-    found = train_run(job)
-    same = (old / "model.safetensors").exists() and _same_weights(old, folder)
-    return Run({**found, "repeats": {"run": str(old), "identical": same}})
+    summary = train_run(job)
+    repeats = {"run": str(run), "identical": _has_same_weights(original, folder)}
+    return Run({**summary, "repeats": repeats})
 
 
-def open_again(run: Path, data: Data | None) -> tuple[RunDescription, SplitDataset]:
-    """Return what a run was, and its dataset with the split.
+def reopen_run(run: Path, data: Data | None) -> tuple[RunDescription, SplitDataset]:
+    """Return the facts of a run, and its dataset with its split.
 
     Args:
-        data: the dataset, where the run's own source cannot be opened again (arrays, a folder that moved).
+        run: a run folder.
+        data: the dataset, where the run's source cannot be opened again: arrays, or a folder that
+            moved.
 
     Raises:
-        InputError: no run there, or its data are gone or have changed.
+        InputError: The folder does not hold a run, or its data are missing or have changed.
     """
     from headstart.data import read_split
     from headstart.training import read_run
@@ -135,26 +157,35 @@ def open_again(run: Path, data: Data | None) -> tuple[RunDescription, SplitDatas
     if data is None and not about.source:
         raise InputError(
             f"{run} was trained on arrays, which it cannot open again.",
-            "Give the data, in Python: (run, data=...).",
+            "Pass the arrays in Python: (run, data=...).",
         )
     if data is None and Path(about.source).is_absolute() and not Path(about.source).exists():
         raise InputError(
-            f"{run} was trained on {about.source}, which is no longer there.",
-            "Give the place where it is now with --data.",
+            f"{run} was trained on {about.source}, which does not exist any more.",
+            "Give its present place with --data.",
         )
-    options = {
+    options: dict[str, Any] = {
         key: value for key, value in about.options.items() if key in LOAD_KEYS and value is not None
     }
     dataset = load(about.source if data is None else data, **options)
-    return about, SplitDataset(dataset, read_split(run, dataset))
+    opened = SplitDataset(dataset, read_split(run, dataset))
+    progress.say(summary_line(opened))
+    return about, opened
 
 
-def _same_weights(a: Path, b: Path) -> bool:
-    return (a / "model.safetensors").read_bytes() == (b / "model.safetensors").read_bytes()
+def _has_same_weights(first: Path, second: Path) -> bool:
+    """Return whether two run folders hold the same weights, bit for bit."""
+    if not (first / _WEIGHTS).exists():
+        return False
+    return (first / _WEIGHTS).read_bytes() == (second / _WEIGHTS).read_bytes()
 
 
-def _more_epochs(epochs: str | float | None) -> float:
-    """10 of "+10"; 0 if these are not epochs to add."""
+def _epochs_to_add(epochs: str | float | None) -> float:
+    """Return 10 for "+10", and 0 for epochs that do not extend a run.
+
+    Raises:
+        InputError: No positive number follows "+".
+    """
     if not isinstance(epochs, str) or not epochs.startswith("+"):
         return 0
     try:
@@ -163,43 +194,53 @@ def _more_epochs(epochs: str | float | None) -> float:
         more = 0
     if not 0 < more < float("inf"):
         raise InputError(
-            f"--epochs is '{epochs}', but wanted is how many to add.", "Example: --epochs +10"
+            f"invalid --epochs: expected a positive number after '+', got '{epochs}'.",
+            "Write it as --epochs +10.",
         )
     return more
 
 
-def _extend(job: TrainingJob, more: float) -> dict[str, Any]:
-    """Continue the finished run in the job's folder for `more` epochs, in a new folder."""
+def _extend(job: TrainingJob, more_epochs: float) -> dict[str, Any]:
+    """Extend the finished run in the job's folder, in a new folder."""
     from headstart.training import read_metrics, read_run, train as train_run
 
     run = job.folder
     if not (run / "metrics.json").exists():
         raise InputError(
-            f"{run} holds no finished run to go on from.",
+            f"{run} does not hold a finished run to extend.",
             "Run the same command without --epochs first, or name a run with --out.",
         )
     about = read_run(run)
-    changed = [
-        key
-        for key in job.recipe.changes_from(about.recipe)
-        if key not in ("epochs", "time_limit", "effort")
-    ]
-    if changed or about.seed != job.seed:
+    changes = job.recipe.changes_from(about.recipe)
+    changed = [key for key in changes if key not in _BUDGET_KEYS]
+    if about.seed != job.seed:
+        changed.append("seed")
+    if changed:
         raise InputError(
-            f"{run} was trained with another {changed[0] if changed else 'seed'}, so this would be no extension of it.",
+            f"{run} was trained with another {changed[0]}, so it cannot be extended.",
             "Give the same options as for that run, and --epochs +N.",
         )
-    longer = about.recipe.model_copy(
-        update={"epochs": read_metrics(run)["epochs"] + more, "time_limit": job.recipe.time_limit}
-    )
-    folder = run.with_name(f"{run.name}-plus{more:g}")
+
+    epochs = read_metrics(run)["epochs"] + more_epochs
+    longer = about.recipe.model_copy(update={"epochs": epochs, "time_limit": job.recipe.time_limit})
+    folder = run.with_name(f"{run.name}-plus{more_epochs:g}")
     return train_run(replace(job, recipe=longer, folder=folder, after=run))
 
 
 def network(
-    data: Data, *, model: str = "cnn", preset: str = "balanced", **keys: Any
+    data: Data, *, model: str = "cnn", preset: str = "balanced", **keys: Unpack[StudyKeys]
 ) -> list[dict[str, Any]]:
-    """The layers that `train` would train: name, kind, output shape, parameters, multiply-adds."""
+    """Return the layers that `train` would train.
+
+    Args:
+        data: what `load` accepts.
+        model: name of the model.
+        preset: fast, balanced or best.
+        keys: keys of the recipe, of the network, and of `load` and `split`.
+
+    Returns:
+        One entry per layer: name, kind, output shape, parameters and multiply-adds.
+    """
     from headstart.models.recipes import make_recipe
     from headstart.training import network_layers
 
@@ -208,14 +249,17 @@ def network(
 
 
 def runs(folder: str | Path = "runs") -> list[dict[str, Any]]:
-    """Every run below a folder, finished or not."""
+    """Return the summary of every run below a folder, finished or not."""
     from headstart.training import list_runs
 
     return list_runs(Path(folder))
 
 
 def load_classifier(run: str | Path) -> Classifier:
-    """The classifier of a finished run: `.probabilities(images)` takes uint8 `(N, H, W, C)`."""
-    from headstart.classifier import load_classifier as load_from
+    """Return the classifier of a finished run.
 
-    return load_from(Path(run))
+    Its `probabilities(images)` accepts uint8 images of shape (N, H, W, C).
+    """
+    from headstart import classifier
+
+    return classifier.load_classifier(Path(run))

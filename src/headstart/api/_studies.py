@@ -8,21 +8,21 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
 from headstart import progress
-from headstart.api._common import (
-    Data,
-    command_of,
+from headstart.api._arguments import (
+    check_seed,
     default_folder,
-    folder_of,
-    open_data,
+    output_folder,
     recipe_keys,
     seconds_or_none,
-    told_to,
-    whole,
-    words_of,
+    split_words,
+    tracking,
 )
+from headstart.api._command_line import command_of
+from headstart.api._data import Data, open_data
+from headstart.api._keys import StudyKeys
 from headstart.api._results import Backbones, Comparison, Effects, LabelCurves, Rates, Search, Study
 from headstart.data import SplitDataset
 from headstart.errors import InputError
@@ -42,7 +42,7 @@ def compare(
     time_limit: str | float | None = "5m",
     track: str | None = None,
     out: str | Path | None = None,
-    **keys: Any,
+    **keys: Unpack[StudyKeys],
 ) -> Comparison:
     """Compare models on the same splits, seeds and seconds, and write a report.
 
@@ -65,9 +65,9 @@ def compare(
     from headstart.studies import Comparison as Question, compare as run_study
 
     started = time.perf_counter()
-    names = words_of(models)
+    names = split_words(models)
     asked = Question(
-        names, tuple(range(whole(seeds))), seconds_or_none(time_limit), recipe_keys(keys)
+        names, tuple(range(check_seed(seeds))), seconds_or_none(time_limit), recipe_keys(keys)
     )
     own = {"models": names, "seeds": seeds, "time_limit": time_limit or "none", "track": track}
     return _answer(Comparison, "compare", run_study, asked, data, own, keys, out, started)
@@ -90,7 +90,7 @@ def tune(
     storage: str | None = None,
     track: str | None = None,
     out: str | Path | None = None,
-    **keys: Any,
+    **keys: Unpack[StudyKeys],
 ) -> Search:
     """Search the hyper-parameters of a model, retrain the best recipe and the defaults over new seeds, and write a report.
 
@@ -124,12 +124,12 @@ def tune(
     asked = Tuning(
         model,
         read_space(Path(space)) if isinstance(space, str | Path) else space,
-        tuple(word.replace("-", "_") for word in words_of(also)),
+        tuple(word.replace("-", "_") for word in split_words(also)),
         trials,
         seconds_or_none(time_limit),
         recipe_keys(keys),
         preset,
-        whole(seed),
+        check_seed(seed),
         seeds,
         together=together,
         storage=storage,
@@ -139,7 +139,7 @@ def tune(
         "model": model,
         "preset": preset,
         "space": shown,
-        "also": words_of(also) or None,
+        "also": split_words(also) or None,
         "trials": trials,
     }
     own |= {
@@ -166,7 +166,7 @@ def lr(
     ray: str | None = None,
     track: str | None = None,
     out: str | Path | None = None,
-    **keys: Any,
+    **keys: Unpack[StudyKeys],
 ) -> Rates:
     """Show what the learning rate does: a grid of rates over seeds, the good range, where training breaks, and a report.
 
@@ -187,7 +187,7 @@ def lr(
     from headstart.studies import RateStudy, lr as run_study
 
     started = time.perf_counter()
-    rates = None if values is None else tuple(_rate(word) for word in words_of(values))
+    rates = None if values is None else tuple(_rate(word) for word in split_words(values))
     asked = RateStudy(model, rates, seeds, seconds_or_none(time_limit), recipe_keys(keys), preset)
     own = {
         "model": model,
@@ -213,7 +213,7 @@ def labels(
     ray: str | None = None,
     track: str | None = None,
     out: str | Path | None = None,
-    **keys: Any,
+    **keys: Unpack[StudyKeys],
 ) -> LabelCurves:
     """Show what labels are worth: accuracy against their number, how many one model needs to match another, and a report.
 
@@ -235,9 +235,13 @@ def labels(
     from headstart.studies import LabelStudy, labels as run_study
 
     started = time.perf_counter()
-    names = words_of(models)
-    counts = None if per_class is None else tuple(_labels_of(word) for word in words_of(per_class))
-    asked = LabelStudy(names, counts, whole(seeds), seconds_or_none(time_limit), recipe_keys(keys))
+    names = split_words(models)
+    counts = (
+        None if per_class is None else tuple(_labels_of(word) for word in split_words(per_class))
+    )
+    asked = LabelStudy(
+        names, counts, check_seed(seeds), seconds_or_none(time_limit), recipe_keys(keys)
+    )
     own = {
         "models": names,
         "per_class": counts,
@@ -272,7 +276,7 @@ def effects(
     ray: str | None = None,
     track: str | None = None,
     out: str | Path | None = None,
-    **keys: Any,
+    **keys: Unpack[StudyKeys],
 ) -> Effects:
     """Show what each knob of a recipe does here: one turned at a time, over seeds, with intervals, and a report.
 
@@ -294,7 +298,7 @@ def effects(
     from headstart.studies import EffectStudy, effects as run_study
 
     started = time.perf_counter()
-    knobs = None if of is None else tuple(word.replace("-", "_") for word in words_of(of))
+    knobs = None if of is None else tuple(word.replace("-", "_") for word in split_words(of))
     asked = EffectStudy(model, knobs, seeds, seconds_or_none(time_limit), recipe_keys(keys), preset)
     own = {
         "model": model,
@@ -326,7 +330,7 @@ def backbones(
     images: int = 2000,
     time_limit: str | float | None = None,
     out: str | Path | None = None,
-    **keys: Any,
+    **keys: Unpack[StudyKeys],
 ) -> Backbones:
     """Rank backbones on these images: a cross-validated linear probe on their features, against images a second here.
 
@@ -347,7 +351,7 @@ def backbones(
     from headstart.studies import BackboneStudy, backbones as run_study
 
     started = time.perf_counter()
-    names = None if candidates is None else words_of(candidates)
+    names = None if candidates is None else split_words(candidates)
     asked = BackboneStudy(names, images, seconds_or_none(time_limit), recipe_keys(keys))
     own = {"candidates": names, "images": images, "time_limit": time_limit}
     return _answer(Backbones, "backbones", run_study, asked, data, own, keys, out, started)
@@ -360,7 +364,7 @@ def _answer(
     asked: Any,
     data: Data,
     own: dict[str, Any],
-    keys: dict[str, Any],
+    keys: StudyKeys,
     out: str | Path | None,
     started: float,
     **executor: Any,
@@ -385,10 +389,10 @@ def _answer(
         )
     where = {"where": Where(**executor)} if executor else {}
     # A study has figures of its own, and hundreds of models that nobody asked for.
-    with told_to(track, with_files=False):
+    with tracking(track, with_files=False):
         opened = open_data(data, keys)
         digest = hashlib.sha256(json.dumps(asked.as_json(), sort_keys=True).encode()).hexdigest()
-        folder = folder_of(out) or default_folder(opened, verb, digest, "")
+        folder = output_folder(out) or default_folder(opened, verb, digest, "")
         command = command_of(verb, data, {**own, **keys}, out)
         finding = study(asked, opened, folder, command=command, started=started, **where)
         if not (folder / "report.html").exists():

@@ -1,4 +1,4 @@
-"""One thin file a verb: parse, call the function of the same name in `headstart.api`, print.
+"""The command line: one thin file per verb, which parses, calls `headstart.api` and prints.
 
 Does not belong here: anything that decides, computes or writes.
 """
@@ -16,25 +16,17 @@ from headstart.errors import HeadstartError
 
 __all__ = ["app", "main"]
 
-_KEEP_NOTHING = {
-    "predict",
-    "explain",
-    "submit",
-    "export",
-    "serve",
-    "data",
-    "runs",
-    "report",
-}  # verbs that begin anew
+# Verbs that keep nothing from which a stopped command could resume.
+_NOT_RESUMABLE = {"predict", "explain", "submit", "export", "serve", "data", "runs", "report"}
+_OUTPUT_ERRORS = (errno.ENOSPC, errno.EIO, errno.EFBIG)
 
 
 def main() -> None:
-    """Run the command line, and turn what goes wrong into words and an exit status."""
+    """Run the command line, and turn failures into a message and an exit status."""
     for signum in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(signum, _stopped)
-    signal.signal(
-        signal.SIGPIPE, signal.SIG_DFL
-    )  # end quietly when the reader of our output has gone, as `| head` does
+        signal.signal(signum, _stop)
+    # End quietly when the reader of the output is gone, as with `| head`.
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     try:
         try:
             app()
@@ -45,11 +37,12 @@ def main() -> None:
     except MemoryError:
         _end("not enough memory.\n  Try a smaller --batch, --image-size or --train-images.", 3)
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EIO, errno.EFBIG):
+        if error.errno not in _OUTPUT_ERRORS:
             raise
         sys.stdout = None  # or the interpreter tries once more to flush it
         _end(
-            f"cannot write the output: {error.strerror}.\n  The results are kept; `headstart runs` lists them.",
+            f"cannot write the output: {error.strerror}.\n"
+            "  The results are kept; list them with: headstart runs",
             3,
         )
 
@@ -59,9 +52,12 @@ def _end(text: str, status: int) -> NoReturn:
     sys.exit(status)
 
 
-def _stopped(signum: int, _: FrameType | None) -> None:
-    text = "stopped. Run the same command again: finished runs are reused, an unfinished one goes on from its last checkpoint."
-    if not _KEEP_NOTHING.isdisjoint(sys.argv[1:2]):
-        text = "stopped."
+def _stop(signum: int, _: FrameType | None) -> None:
+    text = "stopped."
+    if _NOT_RESUMABLE.isdisjoint(sys.argv[1:2]):
+        text += (
+            " Run the same command again: it reuses finished runs and resumes an unfinished one "
+            "from its last checkpoint."
+        )
     print(f"\nheadstart: {text}", file=sys.stderr)
     sys.exit(128 + signum)

@@ -5,16 +5,17 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Mapping, Sequence
 from enum import StrEnum
 from functools import wraps
 from importlib import import_module
-from inspect import Signature, signature
-from typing import TYPE_CHECKING, Annotated, Any
+from inspect import Parameter, Signature, signature
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from headstart import progress
+from headstart import __version__, progress
+from headstart.models.recipes import key_options, train_flags
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -27,6 +28,24 @@ app: typer.Typer = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="How well does a plain CNN do on my images, and what is a pretrained head start worth?",
 )
+
+
+def _print_version(is_asked: bool) -> None:
+    if is_asked:
+        print(f"headstart {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    _: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Print the version and exit.", callback=_print_version, is_eager=True
+        ),
+    ] = False,
+) -> None: ...
+
 
 VERBS = (
     "train",
@@ -48,7 +67,7 @@ VERBS = (
 
 
 class Resize(StrEnum):
-    """How images become squares."""
+    """Ways to make images square."""
 
     pad = "pad"
     crop = "crop"
@@ -58,23 +77,30 @@ class Resize(StrEnum):
 _DATA, _OUTPUT, _TRAINING, _EXECUTOR = "Data", "Output", "Training", "Where runs execute"
 
 _DATA_HELP = (
-    "A named dataset (fashion-mnist, mnist, cifar10, digits), a folder of class folders, a pixel CSV, a CSV of path,label, "
-    "an IDX folder, or an .npz file."
+    "A named dataset (fashion-mnist, mnist, cifar10, digits), a folder of class folders, "
+    "a pixel CSV, a CSV of path,label, an IDX folder, or an .npz file."
 )
 DataArgument = Annotated[str, typer.Argument(metavar="DATA", help=_DATA_HELP)]
 OptionalData = Annotated[str | None, typer.Argument(metavar="DATA", help=_DATA_HELP)]
 ImageSize = Annotated[
     int | None,
-    typer.Option("--image-size", help="Side in pixels that all images get.", rich_help_panel=_DATA),
+    typer.Option(
+        "--image-size",
+        help="Size in pixels to which all images are resized.",
+        rich_help_panel=_DATA,
+    ),
 ]
 ResizeOption = Annotated[
-    Resize, typer.Option("--resize", help="How other shapes become squares.", rich_help_panel=_DATA)
+    Resize,
+    typer.Option(
+        "--resize", help="How images of other shapes become square.", rich_help_panel=_DATA
+    ),
 ]
 PixelMax = Annotated[
     float | None,
     typer.Option(
         "--pixel-max",
-        help="Brightest value in a pixel CSV or .npz, if not 255.",
+        help="Largest pixel value in a pixel CSV or .npz, if not 255.",
         rich_help_panel=_DATA,
     ),
 ]
@@ -82,7 +108,7 @@ GroupBy = Annotated[
     str | None,
     typer.Option(
         "--group-by",
-        help="CSV column whose groups stay together in the split.",
+        help="CSV column of groups; the split never divides a group.",
         rich_help_panel=_DATA,
     ),
 ]
@@ -90,7 +116,7 @@ Validation = Annotated[
     float | None,
     typer.Option(
         "--validation",
-        help="Fraction for validation; 0 for none. Default: 0.15.",
+        help="Fraction of validation images; 0 for none. Default: 0.15.",
         rich_help_panel=_DATA,
     ),
 ]
@@ -98,14 +124,16 @@ Test = Annotated[
     float | None,
     typer.Option(
         "--test",
-        help="Fraction for the test; 0 for none. Default: the dataset's own test set, or 0.15.",
+        help="Fraction of test images; 0 for none. Default: the dataset's own test set, or 0.15.",
         rich_help_panel=_DATA,
     ),
 ]
 TrainImages = Annotated[
     int | None,
     typer.Option(
-        "--train-images", help="Train on this many images, stratified.", rich_help_panel=_DATA
+        "--train-images",
+        help="Number of training images to use, stratified.",
+        rich_help_panel=_DATA,
     ),
 ]
 SplitSeed = Annotated[
@@ -116,7 +144,7 @@ Settings = Annotated[
     typer.Option(
         "--set",
         metavar="KEY=VALUE",
-        help="Any other key of the recipe or the model; repeatable.",
+        help="Any key of the recipe or the network; repeatable.",
         rich_help_panel=_TRAINING,
     ),
 ]
@@ -124,25 +152,26 @@ Model = Annotated[
     str,
     typer.Option(
         "--model",
-        help="mlp, cnn, cnn-fashion, cnn-fashion-small, cnn-scenes, efficientnet-lite0|1|2, inception-mixed7 or timm/NAME.",
+        help="mlp, cnn, cnn-fashion, cnn-fashion-small, cnn-scenes, efficientnet-lite0|1|2, "
+        "inception-mixed7 or timm/NAME.",
     ),
 ]
 Preset = Annotated[
     str, typer.Option("--preset", help="fast (seconds), balanced, or best (as long as it pays).")
 ]
-Seeds = Annotated[int, typer.Option("--seeds", help="Runs of each recipe, with seeds 0, 1, ….")]
+Seeds = Annotated[int, typer.Option("--seeds", help="Runs per recipe, with seeds 0, 1, ....")]
 TimeLimit = Annotated[
     str | None,
     typer.Option(
         "--time-limit",
-        help="For everything, such as 90s, 15m, 1h; less is tried where time is short.",
+        help="Time for the whole study, such as 90s, 15m or 1h; a short one reduces what is tried.",
     ),
 ]
 Workers = Annotated[
     int,
     typer.Option(
         "--workers",
-        help="Processes of this machine that share its cores.",
+        help="Worker processes on this machine, which share its cores.",
         rich_help_panel=_EXECUTOR,
     ),
 ]
@@ -151,22 +180,15 @@ Ray = Annotated[
     typer.Option(
         "--ray",
         metavar="ADDRESS",
-        help="A Ray cluster; auto: the one there is.",
+        help="Address of a Ray cluster, or auto for one that is running.",
         rich_help_panel=_EXECUTOR,
     ),
-]
-Epochs = Annotated[
-    float | None,
-    typer.Option("--epochs", help="Passes over the training images.", rich_help_panel=_TRAINING),
-]
-Batch = Annotated[
-    int | None, typer.Option("--batch", help="Images a step.", rich_help_panel=_TRAINING)
 ]
 Track = Annotated[
     str | None,
     typer.Option(
         "--track",
-        help="Tell tensorboard, mlflow or wandb, epoch by epoch.",
+        help="Log each epoch to tensorboard, mlflow or wandb.",
         rich_help_panel=_OUTPUT,
     ),
 ]
@@ -175,7 +197,7 @@ Out = Annotated[
     typer.Option(
         "--out",
         "-o",
-        help="Folder of the results; default: one under runs/.",
+        help="Folder for the results. Default: one under runs/.",
         rich_help_panel=_OUTPUT,
     ),
 ]
@@ -188,7 +210,27 @@ AsJson = Annotated[
         rich_help_panel=_OUTPUT,
     ),
 ]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.", rich_help_panel=_OUTPUT)]
+Quiet = Annotated[
+    bool, typer.Option("--quiet", "-q", help="Print no progress.", rich_help_panel=_OUTPUT)
+]
+
+
+Block = Callable[..., None] | Sequence[Parameter]
+
+
+def recipe_options(*keys: str) -> list[Parameter]:
+    """Return the command-line options of recipe keys, as the fields of the recipe describe them."""
+    flags = train_flags()
+    options = []
+    for key in keys:
+        flag = flags[key]
+        option = typer.Option(None, flag.spelling, help=flag.help, rich_help_panel=flag.panel)
+        kind = flag.type | None
+        options.append(Parameter(key, Parameter.KEYWORD_ONLY, default=option, annotation=kind))
+    return options
+
+
+training_options: list[Parameter] = recipe_options("epochs", "batch")
 
 
 def data_options(
@@ -201,71 +243,92 @@ def data_options(
     pixel_max: PixelMax = None,
     group_by: GroupBy = None,
 ) -> None:
-    """How DATA is read and split."""
-
-
-def training_options(epochs: Epochs = None, batch: Batch = None) -> None:
-    """Of the recipe, what every study of runs can set."""
+    """Declare how DATA is read and split."""
 
 
 def executor_options(workers: Workers = 1, ray: Ray = None) -> None:
-    """Where runs execute."""
+    """Declare where runs execute."""
 
 
 def tracking_options(track: Track = None) -> None:
-    """Who else is told."""
+    """Declare the experiment tracker."""
 
 
 def output_options(
     other: Settings = None, out: Out = None, as_json: AsJson = False, quiet: Quiet = False
 ) -> None:
-    """Any other key, and what becomes of the results."""
+    """Declare further recipe keys, and where results are written and printed."""
 
 
-def shared(*blocks: Callable[..., None]) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Give a verb the options of these blocks after its own; their values reach it as `**given`."""
+def shared(*blocks: Block) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Add the options of these blocks to a verb, after its own; it receives them as `**given`."""
+    options: list[Parameter] = []
+    for block in blocks:
+        if callable(block):
+            options += signature(block, eval_str=True).parameters.values()
+        else:
+            options += block
 
-    def wrap(verb: Callable[..., None]) -> Callable[..., None]:
+    def add_options(verb: Callable[..., None]) -> Callable[..., None]:
         *own, _ = signature(verb, eval_str=True).parameters.values()
-        more = [
-            option
-            for block in blocks
-            for option in signature(block, eval_str=True).parameters.values()
-        ]
 
         @wraps(verb)
         def command(**values: Any) -> None:
             verb(**values)
 
-        vars(command)["__signature__"] = Signature([*own, *more])
+        in_order = [
+            option.replace(kind=Parameter.POSITIONAL_OR_KEYWORD) for option in (*own, *options)
+        ]
+        vars(command)["__signature__"] = Signature(in_order)
         return command
 
-    return wrap
+    return add_options
 
 
 def ask(study: str, data: str, given: dict[str, Any], **own: Any) -> None:
-    """Call the study of this name in `headstart.api` and print what it found; to a person, where its report is too.
+    """Call the study of this name in `headstart.api` and print its finding.
 
     Args:
+        study: name of the study, which is its verb.
+        data: the DATA argument.
         given: values of the shared options.
-        own: values of the verb's own.
+        own: values of the verb's own options.
     """
-    start(given.pop("quiet"))
-    other, as_json, keys = (
-        given.pop("other"),
-        given.pop("as_json"),
-        {**own, **given, "resize": given["resize"].value},
-    )
+    output = take_output(given)
+    start(output.quiet)
+    keys = with_settings({**own, **given}, output.settings)
     from headstart import api
 
-    finding = getattr(api, study)(data, **keys, **settings(other, keys))
-    show(finding, as_json, getattr(import_module("headstart.report"), f"{study}_table"))
-    if not as_json:
+    finding = getattr(api, study)(data, out=output.out, **keys)
+    show(finding, output.as_json, getattr(import_module("headstart.report"), f"{study}_table"))
+    if not output.as_json:
         print(f"Report: {finding['report']}")
 
 
+class Output(NamedTuple):
+    """Values of `output_options`."""
+
+    settings: list[str] | None
+    out: str | None
+    as_json: bool
+    quiet: bool
+
+
+def take_output(given: dict[str, Any]) -> Output:
+    """Remove the values of `output_options` from the shared ones and return them.
+
+    Of the values that remain, the way to resize becomes text.
+    """
+    output = Output(given.pop("other"), given.pop("out"), given.pop("as_json"), given.pop("quiet"))
+    given["resize"] = given["resize"].value
+    return output
+
+
 def show(result: Any, as_json: bool, draw: Callable[[Any], RenderableType]) -> None:
-    """Print a result: as JSON, or as `draw` renders it. Of several processes under torchrun, the first one prints."""
+    """Print a result as JSON, or as `draw` renders it.
+
+    Of several processes under torchrun, only the first prints.
+    """
     if os.environ.get("RANK", "0") != "0":
         return
     if as_json:
@@ -278,40 +341,54 @@ def show(result: Any, as_json: bool, draw: Callable[[Any], RenderableType]) -> N
 
 
 def start(quiet: bool) -> None:
-    """Every verb's first line: progress on or off."""
+    """Switch progress on or off, which is the first step of every verb."""
     progress.show_progress(not quiet)
 
 
-def number(text: str | None) -> Any:
-    """A number, or the text where it is none: "+10" stays as it is."""
-    return text if text is None or text.startswith("+") else _value(text)
-
-
-def settings(given: list[str] | None, taken: Iterable[str]) -> dict[str, Any]:
-    """KEY=VALUE pairs; values are numbers, true, false, lists separated by commas, or words.
+def with_settings(keys: Mapping[str, Any], pairs: list[str] | None) -> dict[str, Any]:
+    """Return keys and values together with those of `--set KEY=VALUE`.
 
     Args:
-        taken: keys that have an option of their own.
+        keys: values of the verb's options; None where an option is not given.
+        pairs: texts KEY=VALUE. Values are numbers, true, false, lists separated by commas, or
+            words.
+
+    Raises:
+        InputError: A text has no "=", its key is given twice, or only an option can give it.
     """
     from headstart.errors import InputError
 
-    found: dict[str, Any] = {}
-    for pair in given or []:
+    values = dict(keys)
+    seen: set[str] = set()
+    recipe_keys: Collection[str] = key_options()
+    for pair in pairs or []:
         key, equals, text = pair.partition("=")
-        if not equals or not key:
-            raise InputError(f"--set {pair}: wanted is KEY=VALUE.", "Example: --set momentum=0.9")
         key = key.strip().replace("-", "_")
-        if key in taken:
+        if not equals or not key:
             raise InputError(
-                f"--set {pair}: {key} has an option of its own.", f"Use --{key.replace('_', '-')}."
+                f"invalid --set: expected KEY=VALUE, got {pair}.", "Example: --set momentum=0.9"
             )
-        found[key] = _value(text.strip())
-    return found
+        flag = f"--{key.replace('_', '-')}"
+        if key in keys and key not in recipe_keys:
+            raise InputError(
+                f"{key} is not a key of recipes, so --set cannot give it.", f"Use {flag}."
+            )
+        if key in seen or keys.get(key) is not None:
+            raise InputError(f"{key} has a value already.", f"Give it once, with {flag} or --set.")
+        seen.add(key)
+        values[key] = number_or_text(text.strip())
+    return values
 
 
-def _value(text: str) -> Any:
+def number_or_text(text: str | None) -> Any:
+    """Return the value of a text: a number, true, false, none, a list, or the text itself.
+
+    A text that begins with "+", such as "+10" epochs, stays text.
+    """
+    if text is None or text.startswith("+"):
+        return text
     if "," in text:
-        return [_value(part) for part in text.split(",")]
+        return [number_or_text(part) for part in text.split(",")]
     words = {"true": True, "false": False, "none": None}
     if text.lower() in words:
         return words[text.lower()]

@@ -9,11 +9,9 @@ import typer
 from headstart.cli import _app
 from headstart.cli._app import app
 
-_BACKBONE = "Backbone"
-
 
 @app.command()
-@_app.shared(_app.data_options, _app.output_options)
+@_app.shared(_app.recipe_options("weights", "cut", "pool"), _app.data_options, _app.output_options)
 def backbones(
     data: _app.DataArgument,
     candidates: Annotated[
@@ -29,24 +27,6 @@ def backbones(
     time_limit: Annotated[
         str | None, typer.Option("--time-limit", help="Such as 90s, 15m: it costs images.")
     ] = None,
-    weights: Annotated[
-        str | None,
-        typer.Option(
-            "--weights", help="A .safetensors file, for all candidates.", rich_help_panel=_BACKBONE
-        ),
-    ] = None,
-    cut: Annotated[
-        str | None,
-        typer.Option(
-            "--cut", help="Take the output of this layer as features.", rich_help_panel=_BACKBONE
-        ),
-    ] = None,
-    pool: Annotated[
-        str | None,
-        typer.Option(
-            "--pool", help="From a map to features: avg, max or flatten.", rich_help_panel=_BACKBONE
-        ),
-    ] = None,
     **given: Any,
 ) -> None:
     """Rank pretrained backbones on DATA: a cross-validated linear probe, against images a second on this machine.
@@ -60,7 +40,4 @@ def backbones(
         candidates=candidates,
         images=images,
         time_limit=time_limit,
-        weights=weights,
-        cut=cut,
-        pool=pool,
     )

@@ -10,14 +10,14 @@ from headstart.cli import _app
 from headstart.cli._app import app
 
 commands: typer.Typer = typer.Typer(
-    no_args_is_help=True, help="Named datasets: list them, get one."
+    no_args_is_help=True, help="List the named datasets, or get one."
 )
 app.add_typer(commands, name="data")
 
 
 @commands.command("list")
 def list_(as_json: _app.AsJson = False) -> None:
-    """List the named datasets, and which are here already."""
+    """List the named datasets, and show which are in the cache."""
     from headstart import api
     from headstart.report import datasets_table
 
@@ -34,16 +34,14 @@ def get(
     as_json: _app.AsJson = False,
     quiet: _app.Quiet = False,
 ) -> None:
-    """Get a named dataset, check it, and keep it decoded in the cache."""
+    """Fetch and check a named dataset, and keep it decoded in the cache."""
     from headstart import api
 
     _app.start(quiet)
 
-    def draw(found: dict[str, Any]) -> str:
-        height, width, channels = found["image_shape"]
-        size = (
-            f"{found['images']:,} images of {width}x{height}x{channels}, {found['classes']} classes"
-        )
-        return f"{found['name']}: {size}, from {found['from']}"
+    def draw(dataset: dict[str, Any]) -> str:
+        height, width, channels = dataset["image_shape"]
+        images = f"{dataset['images']:,} images of {width}x{height}x{channels}"
+        return f"{dataset['name']}: {images}, {dataset['classes']} classes, from {dataset['from']}"
 
     _app.show(api.get_dataset(name), as_json, draw)

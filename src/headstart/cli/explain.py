@@ -12,18 +12,20 @@ from headstart.cli._app import app
 
 @app.command()
 def explain(
-    run: Annotated[str, typer.Argument(metavar="RUN", help="Folder of a finished run.")],
+    run: _app.RunArgument,
     image: Annotated[
         str, typer.Argument(metavar="IMAGE", help="An image file, or - for standard input.")
     ],
     against: Annotated[
         list[str] | None,
-        typer.Option("--against", metavar="RUN", help="Another run, shown below; repeatable."),
+        typer.Option("--against", metavar="RUN", help="Another run, drawn below; repeatable."),
     ] = None,
     label: Annotated[
         str | None,
         typer.Option(
-            "--class", metavar="NAME", help="What to explain; default: what each run predicts."
+            "--class",
+            metavar="NAME",
+            help="Class to explain. Default: the class that each run predicts.",
         ),
     ] = None,
     out: Annotated[
@@ -32,13 +34,13 @@ def explain(
             "--out",
             "-o",
             metavar="FILE.png",
-            help="The figure; default: explanation-IMAGE.png here.",
+            help="The figure. Default: explanation-IMAGE.png in the current folder.",
         ),
     ] = None,
     as_json: _app.AsJson = False,
     quiet: _app.Quiet = False,
 ) -> None:
-    """Show which pixels a prediction rests on: Grad-CAM and occlusion, side by side for several runs.
+    """Show on which pixels a prediction rests, by Grad-CAM and occlusion, for one or more runs.
 
     Example: headstart explain runs/cnn photo.jpg --against runs/transfer
     """

@@ -22,26 +22,24 @@ def export(
     out: Annotated[
         str | None,
         typer.Option(
-            "--out", "-o", metavar="FILE", help="The file; default: model.onnx in the run folder."
+            "--out", "-o", metavar="FILE", help="The file. Default: model.onnx in the run folder."
         ),
     ] = None,
     form: Annotated[
-        _Form, typer.Option("--format", help="An ONNX file, or a program of torch.export.")
+        _Form, typer.Option("--format", help="onnx, or torch for a program of torch.export.")
     ] = _Form.onnx,
     int8: Annotated[
         bool,
-        typer.Option(
-            "--int8", help="Also write an ONNX file with eight bits, and say what it costs."
-        ),
+        typer.Option("--int8", help="Write an 8-bit ONNX file as well, and report what it costs."),
     ] = False,
     data: Annotated[
         str | None,
-        typer.Option("--data", metavar="DATA", help="Where the run's dataset is now, if it moved."),
+        typer.Option("--data", metavar="DATA", help="The run's dataset, if it moved."),
     ] = None,
     as_json: _app.AsJson = False,
     quiet: _app.Quiet = False,
 ) -> None:
-    """Write a run's classifier as one file for other programs, after it gave the run's answers on validation images.
+    """Write a run's classifier as one file for other programs, and check it on validation images.
 
     Example: headstart export runs/mine -o model.onnx --int8
     """

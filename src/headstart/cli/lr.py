@@ -12,6 +12,7 @@ from headstart.cli._app import app
 
 @app.command()
 @_app.shared(
+    _app.recipe_options("optimizer"),
     _app.training_options,
     _app.data_options,
     _app.executor_options,
@@ -30,12 +31,6 @@ def lr(
     ] = None,
     seeds: _app.Seeds = 3,
     time_limit: _app.TimeLimit = None,
-    optimizer: Annotated[
-        str | None,
-        typer.Option(
-            "--optimizer", help="muon, adam, adamw, sgd or rmsprop.", rich_help_panel="Training"
-        ),
-    ] = None,
     **given: Any,
 ) -> None:
     """Show what the learning rate does on DATA: the best, the range that is as good, where training breaks.
@@ -51,5 +46,4 @@ def lr(
         values=values,
         seeds=seeds,
         time_limit=time_limit,
-        optimizer=optimizer,
     )

@@ -17,7 +17,8 @@ def predict(
         list[str] | None,
         typer.Argument(
             metavar="RUN IMAGE",
-            help="Folder of a finished run; then image files, folders of them, or - for standard input.",
+            help="Folder of a finished run, then image files, folders of images, or - for standard "
+            "input.",
         ),
     ] = None,
     onnx: Annotated[
@@ -25,28 +26,31 @@ def predict(
         typer.Option(
             "--onnx",
             metavar="FILE",
-            help="An exported model, in place of RUN: starts in under a second.",
+            help="An exported model instead of RUN; it starts in under a second.",
         ),
     ] = None,
     top: Annotated[
         int | None,
-        typer.Option("--top", help="Classes shown of each image; in JSON all by default."),
+        typer.Option("--top", help="Classes per image. Default: 3, and all in JSON."),
     ] = None,
     csv: Annotated[
-        str | None, typer.Option("--csv", metavar="FILE", help="Write all probabilities there.")
+        str | None,
+        typer.Option("--csv", metavar="FILE", help="Write all probabilities to a CSV file."),
     ] = None,
     figure: Annotated[
         str | None,
         typer.Option(
-            "--figure", metavar="FILE", help="Draw the images and their bars: a .png or .svg."
+            "--figure",
+            metavar="FILE",
+            help="Draw the images and their probabilities: a .png or .svg file.",
         ),
     ] = None,
     as_json: _app.AsJson = False,
     quiet: _app.Quiet = False,
 ) -> None:
-    """Say what images show.
+    """Predict the classes of images.
 
-    Example: headstart predict runs/mine photo.jpg --top 3 --figure photo-judged.png
+    Example: headstart predict runs/mine photo.jpg --top 3 --figure predictions.png
     """
     from headstart import api
     from headstart.report import predictions_table
@@ -54,8 +58,8 @@ def predict(
     _app.start(quiet)
     if onnx is not None and not onnx.lower().endswith(".onnx"):
         raise InputError(
-            f"--onnx is {onnx}, but wanted is an .onnx file.",
-            "Make one: headstart export RUN -o model.onnx",
+            f"invalid --onnx: expected an .onnx file, got {onnx}.",
+            "Write one with: headstart export RUN -o model.onnx",
         )
     run, *images = [onnx, *(words or [])] if onnx is not None else (words or [""])
     if not run:

@@ -18,7 +18,7 @@ def report(
     as_json: _app.AsJson = False,
     quiet: _app.Quiet = False,
 ) -> None:
-    """Draw the report of a study or run again."""
+    """Write the report of a finished study or run."""
     from headstart.report import report as draw_report
 
     _app.start(quiet)

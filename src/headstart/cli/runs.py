@@ -13,11 +13,11 @@ from headstart.cli._app import app
 @app.command()
 def runs(
     folder: Annotated[
-        str, typer.Argument(metavar="DIR", help="Where to look, also in folders below.")
+        str, typer.Argument(metavar="DIR", help="Folder to search, subfolders included.")
     ] = "runs",
     as_json: _app.AsJson = False,
 ) -> None:
-    """List runs, finished and unfinished, with their results."""
+    """List finished and unfinished runs with their results."""
     from headstart import api
     from headstart.report import runs_table
 

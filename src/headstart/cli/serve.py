@@ -17,13 +17,13 @@ def serve(
         typer.Argument(metavar="RUN", help="Folder of a finished run, or an exported .onnx file."),
     ],
     port: Annotated[
-        int, typer.Option("--port", help="Where to listen; 0 takes any free one.")
+        int, typer.Option("--port", help="Port to listen on; 0 for any free one.")
     ] = 8000,
     host: Annotated[
         str,
         typer.Option(
             "--host",
-            help="Address to listen on; beyond this machine (0.0.0.0, say) a token is needed.",
+            help="Address to listen on; beyond this machine, such as 0.0.0.0, a token is needed.",
         ),
     ] = "127.0.0.1",
     allow_host: Annotated[
@@ -31,13 +31,14 @@ def serve(
         typer.Option(
             "--allow-host",
             metavar="NAME",
-            help="Another name that clients use, such as a proxy's; repeatable.",
+            help="Another name by which clients reach the server, such as a proxy's; repeatable.",
         ),
     ] = None,
     as_json: Annotated[
         bool,
         typer.Option(
-            "--json", help="Print one JSON object on stdout once it listens: run, url, token, page."
+            "--json",
+            help="Print one JSON object on stdout once it listens: run, url, token, page.",
         ),
     ] = False,
     quiet: _app.Quiet = False,

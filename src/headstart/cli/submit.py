@@ -16,11 +16,11 @@ def submit(
     test: Annotated[
         str,
         typer.Argument(
-            metavar="TEST.CSV", help="Pixel CSV without labels, or a CSV with a column of paths."
+            metavar="TEST.CSV", help="A pixel CSV without labels, or a CSV with a column of paths."
         ),
     ],
     out: Annotated[
-        str, typer.Option("--out", "-o", metavar="FILE", help="The submission.")
+        str, typer.Option("--out", "-o", metavar="FILE", help="The file to write.")
     ] = "submission.csv",
     sample: Annotated[
         str | None,

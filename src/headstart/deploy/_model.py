@@ -40,22 +40,23 @@ class Model(Protocol):
         """
 
 
-def open_model(run: Path) -> Model:
+def open_model(run: str | Path) -> Model:
     """Open the classifier of a finished run, or an `.onnx` file that was exported from one.
 
     Raises:
         InputError: The path holds neither, or its files are damaged.
         ResourceError: ONNX Runtime is not installed.
     """
-    if run.suffix.lower() == ".onnx" and not run.is_dir():
+    path = Path(run)
+    if path.suffix.lower() == ".onnx" and not path.is_dir():
         from headstart.deploy.export._onnx import open_onnx
 
-        return open_onnx(run)
+        return open_onnx(path)
 
     from headstart.classifier import load_classifier
 
-    need_classifier(run)
-    return load_classifier(run)
+    need_classifier(path)
+    return load_classifier(path)
 
 
 def need_classifier(run: Path) -> None:

@@ -44,7 +44,7 @@ _FILTERS = Option("Filters of both convolutions, such as 32,64.")
 _PADDING = Option("Padding of the convolutions: valid or same.")
 _HEAD_DROPOUT = Option("Dropout fraction before the last layer.")
 _INPUT_PX = Option("Image size that the backbone sees, in pixels.")
-_CUT = Option("Layer whose output is used as features; --summary lists the layers.", BACKBONE)
+_CUT = Option("Layer whose output is used as features; train --summary lists layers.", BACKBONE)
 _POOL = Option("How feature maps become a vector: avg, max or flatten.", BACKBONE)
 _HEAD = Option("linear, or dense layers and dropout such as 1024,d0.2,512.", BACKBONE)
 # Width, activation and depth: what the usual notebooks on digits and clothes vary.
@@ -190,7 +190,7 @@ class BackboneOptions(NetOptions):
     transfer: Annotated[
         Literal["frozen", "finetune", "scratch"],
         Option(
-            "frozen (only the head learns), finetune (all layers) or scratch (random weights).",
+            "frozen (only the head learns), finetune (all layers), scratch (random weights).",
             BACKBONE,
         ),
     ] = "frozen"
@@ -206,9 +206,7 @@ class BackboneOptions(NetOptions):
     unfreeze: Annotated[
         float,
         Field(ge=0, lt=1),
-        Option(
-            "Fine-tuning: fraction of the run over which stages start to learn, from the top down."
-        ),
+        Option("Fine-tuning: fraction of the run in which stages start to learn, top first."),
     ] = 0.0
     # Li et al. (2018), L2-SP.
     l2_sp: Annotated[

@@ -1,7 +1,7 @@
 """Recipes: everything that defines training besides data and seed. Imports no torch.
 
-Belongs here: the schema, its options, defaults, presets and search spaces. Does not belong here: the
-networks themselves (`headstart.models`).
+Belongs here: the schema, its options, defaults, presets and search spaces. Does not belong here:
+the networks themselves (`headstart.models`).
 """
 
 import lazy_loader

@@ -2,6 +2,15 @@ from ._defaults import (
     PRESETS as PRESETS,
     WITHOUT_MOMENTUM as WITHOUT_MOMENTUM,
 )
+from ._flags import (
+    Flag as Flag,
+    key_options as key_options,
+    train_flags as train_flags,
+)
+from ._keys import (
+    FlagKeys as FlagKeys,
+    RecipeKeys as RecipeKeys,
+)
 from ._option_list import (
     all_options as all_options,
     recipe_options as recipe_options,

@@ -47,7 +47,7 @@ class Recipe(BaseModel):
     optimizer: Annotated[
         OptimizerName,
         Option(
-            "muon, adam, adamw, sgd, rmsprop, or lbfgs for a linear head on a frozen backbone.",
+            "muon, adam, adamw, sgd, rmsprop, or lbfgs (linear head, frozen backbone).",
             TRAINING,
             search={
                 "mlp": ("muon", *_USUAL_OPTIMIZERS),
@@ -170,7 +170,7 @@ class Recipe(BaseModel):
     flip: Annotated[
         bool | None,
         Option(
-            "Mirror half of the images; by default cnn does unless classes are digits or letters.",
+            "Mirror half of the images; cnn does, unless classes are digits or letters.",
             AUGMENTATION,
             flag="--flip/--no-flip",
         ),

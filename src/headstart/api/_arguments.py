@@ -1,0 +1,120 @@
+"""Check and convert the arguments that several verbs share."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any
+
+from headstart.api._keys import LOAD_KEYS, SPLIT_KEYS
+from headstart.data import SplitDataset
+from headstart.errors import InputError
+
+_SECONDS_PER_UNIT = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+def seconds(duration: str | float) -> float:
+    """Return the seconds of a duration such as "90", "90s", "5m" or "1.5h".
+
+    Raises:
+        InputError: The text is not a duration, or is zero.
+    """
+    match = re.fullmatch(r"(\d+(?:\.\d+)?|\.\d+)\s*([smh]?)", str(duration).strip())
+    if match is None or float(match[1]) == 0:
+        raise InputError(
+            f"invalid time limit: expected a positive duration, got '{duration}'.",
+            "Write it as --time-limit 90s, 5m or 1.5h.",
+        )
+    return float(match[1]) * _SECONDS_PER_UNIT[match[2]]
+
+
+def seconds_or_none(duration: str | float | None) -> float | None:
+    """Return the seconds of a duration; None for "none" or None, which mean no limit.
+
+    Raises:
+        InputError: The text is not a duration, or is zero.
+    """
+    return None if duration is None or duration == "none" else seconds(duration)
+
+
+def split_words(words: Sequence[Any] | str) -> tuple[str, ...]:
+    """Return the words of a text such as "a, b", or of a sequence, without empty ones."""
+    parts = words.split(",") if isinstance(words, str) else words
+    stripped = [str(part).strip() for part in parts]
+    return tuple(part for part in stripped if part)
+
+
+def check_seed(value: int) -> int:
+    """Return a seed, or a number of seeds, that numpy and torch accept.
+
+    Raises:
+        InputError: The value is not an integer from 0 to 2**32 - 1.
+    """
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**32:
+        raise InputError(
+            "invalid seed or number of seeds: expected an integer from 0 to 2**32 - 1, "
+            f"got {value!r}.",
+            "Write it as --seed 0.",
+        )
+    return value
+
+
+def tracking(track: str | None, *, with_files: bool) -> AbstractContextManager[None]:
+    """Return a context in which runs are logged to a tracker, if one is named.
+
+    Args:
+        track: tensorboard, mlflow, wandb, or None.
+        with_files: whether the tracker receives figures and files as well.
+
+    Raises:
+        InputError: The tracker is unknown or not installed. It is raised before the context begins.
+    """
+    if track is None:
+        return nullcontext()
+    from headstart.tracking import track_with
+    from headstart.training import observing
+
+    return observing(track_with(track, with_files=with_files))
+
+
+def output_folder(out: str | Path | None) -> Path | None:
+    """Return the folder that `out` names; None where it names none.
+
+    Raises:
+        InputError: The name is empty.
+    """
+    if out is None:
+        return None
+    if not str(out).strip():
+        raise InputError(
+            "invalid --out: expected a folder, got an empty name.",
+            "Leave it out for a folder under runs/.",
+        )
+    return Path(out)
+
+
+def default_folder(data: SplitDataset, title: str, digest: str, end: str = "") -> Path:
+    """Return a folder under `runs/` that follows from what defines the result.
+
+    The same command finds its folder again.
+
+    Args:
+        data: the dataset and its split.
+        title: model or study.
+        digest: digest of the recipe or of the study's question.
+        end: last word of the name before the digest, such as "seed0".
+    """
+    defining = f"{digest} {data.dataset.fingerprint} {data.split.fingerprint}"
+    short_digest = hashlib.sha256(defining.encode()).hexdigest()[:6]
+    dataset_name = re.sub(r"[^\w.-]+", "-", data.dataset.name)
+    words = [dataset_name, title, end, short_digest]
+    return Path("runs") / "-".join(word for word in words if word)
+
+
+def recipe_keys(keys: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the keys of recipe and network that have a value."""
+    others = {*LOAD_KEYS, *SPLIT_KEYS}
+    return {key: value for key, value in keys.items() if key not in others and value is not None}

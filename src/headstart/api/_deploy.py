@@ -1,0 +1,279 @@
+"""A finished run in use: predict, explain, submit, export, serve."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from headstart import progress
+from headstart.api._arguments import check_seed
+from headstart.api._data import Data
+from headstart.api._runs import reopen_run
+from headstart.errors import InputError, ResourceError, suggest_name
+
+if TYPE_CHECKING:
+    from headstart.data import ImageSource
+    from headstart.deploy import Model
+
+_SUFFIXES = {"onnx": ".onnx", "torch": ".pt2"}
+
+
+def predict(
+    run: str | Path | Model,
+    images: str | ImageSource | Sequence[str | ImageSource] | NDArray[np.uint8],
+    *,
+    top: int | None = None,
+    csv: str | Path | None = None,
+    figure: str | Path | None = None,
+) -> dict[str, Any]:
+    """Predict the classes of images.
+
+    Args:
+        run: a run folder, an exported `.onnx` file, or a model that `headstart.deploy.open_model`
+            returned.
+        images: a path, a folder, the bytes of an image, an open file, or a sequence of those; "-"
+            is standard input. Or a uint8 array of shape (N, H, W, C) or (H, W, C), with the image
+            shape of the model.
+        top: number of classes per image. By default all of them, and three in table and figure.
+        csv: file for the predictions: one row per image, one column per class.
+        figure: PNG or SVG file with the first 24 images and their probabilities as bars.
+
+    Returns:
+        `run`, `top`, `predictions`, and the paths `csv` and `figure`. A prediction has `image`,
+        `label`, `probabilities` by class name (most probable first) and `unfamiliar`. Probabilities
+        are calibrated on the run's validation images.
+
+    Raises:
+        InputError: The run is not finished, an image cannot be read, or an array is not uint8. Then
+            nothing is written.
+    """
+    from headstart import deploy
+    from headstart.report import MOST_PICTURES, USUAL_TOP, draw_predictions, need_figure_name
+
+    if top is not None and check_seed(top) < 1:
+        raise InputError(
+            "invalid --top: expected a number of classes from 1, got 0.", "Write it as --top 3."
+        )
+    if figure is not None:
+        need_figure_name(Path(figure))
+    model = deploy.open_model(run) if isinstance(run, str | Path) else run
+
+    if isinstance(images, np.ndarray):
+        pixels = images if images.ndim == 4 else images[None]
+        names = [f"image {number}" for number in range(1, len(pixels) + 1)]
+        predictions = deploy.predict_pixels(model, pixels)
+    else:
+        names, sources = deploy.named_sources(_as_list(images))
+        predictions = deploy.predict(model, sources, names)
+    entries = predictions.as_json(names, top)
+
+    if csv is not None:
+        deploy.write_predictions(Path(csv), predictions, names)
+    if figure is not None:
+        drawn = slice(MOST_PICTURES)
+        if isinstance(images, np.ndarray):
+            opened = pixels[drawn]
+        else:
+            opened = deploy.open_images(sources[drawn], names[drawn], model)
+        draw_predictions(Path(figure), entries[drawn], opened, top or USUAL_TOP)
+    return {
+        "run": _run_name(run),
+        "top": top or USUAL_TOP,
+        "predictions": entries,
+        "csv": None if csv is None else str(csv),
+        "figure": None if figure is None else str(figure),
+    }
+
+
+def explain(
+    run: str | Path,
+    image: str | Path | bytes,
+    *,
+    against: str | Path | Sequence[str | Path] = (),
+    label: str | None = None,
+    out: str | Path | None = None,
+) -> dict[str, Any]:
+    """Show on which pixels a prediction rests: Grad-CAM and occlusion, one row per classifier.
+
+    Args:
+        run: folder of a finished run.
+        image: an image file, or its content; "-" for standard input.
+        against: further runs, which are drawn below.
+        label: the class to explain. By default each classifier explains its own prediction.
+        out: the figure, a PNG file. By default `explanation-IMAGE.png` in the current folder.
+
+    Returns:
+        What `headstart explain --json` prints: `image`, `figure` and `explanations`. An explanation
+        has `run`, `model`, `label`, `probability`, `predicted`, `grad_cam` (null for a network
+        without feature maps) and `occlusion`. The latter two have `values` by rows and their
+        `unit`.
+
+    Raises:
+        InputError: The run is not finished, or there is no such image or class.
+        ResourceError: Captum is not installed, or the disk is full.
+    """
+    from headstart import deploy
+    from headstart.classifier import Classifier
+    from headstart.report import write_explanation
+
+    folders = [run, *([against] if isinstance(against, str | Path) else against)]
+    names, sources = deploy.named_sources([image])
+    if len(sources) != 1:
+        raise InputError(
+            f"expected one image, got {len(sources)} images in {image!s}.", "Give one image file."
+        )
+    path = _explanation_path(out, names[0])
+
+    rows = []
+    explanations = []
+    with progress.task("explaining", len(folders), "classifiers") as task:
+        for folder in folders:
+            classifier = deploy.open_model(folder)
+            if not isinstance(classifier, Classifier):
+                raise InputError(
+                    f"{folder} is not a run folder, which an explanation needs.",
+                    "List the runs with: headstart runs",
+                )
+            pixels = deploy.open_images(sources, names, classifier)[0]
+            explanation = deploy.explain(classifier, pixels, label)
+            model = classifier.recipe.model
+            rows.append((f"{model} · {Path(folder).name}", pixels, explanation))
+            explanations.append({"run": str(folder), "model": model, **explanation.as_json()})
+            task.advance()
+    figure = write_explanation(path, rows)
+    return {"image": names[0], "figure": str(figure), "explanations": explanations}
+
+
+def submit(
+    run: str | Path | Model,
+    test: str | Path,
+    *,
+    out: str | Path = "submission.csv",
+    sample: str | Path | None = None,
+) -> dict[str, Any]:
+    """Write a competition's submission for its test table. See `headstart.deploy.submit`.
+
+    Args:
+        run: a run folder, an exported `.onnx` file, or an open model.
+        test: a pixel CSV, or a CSV with a column of image paths.
+        out: the CSV to write: ImageId,Label, or the columns of `sample`.
+        sample: the competition's sample submission.
+    """
+    from headstart import deploy
+
+    model = deploy.open_model(run) if isinstance(run, str | Path) else run
+    sample_path = None if sample is None else Path(sample)
+    return {"run": _run_name(run), **deploy.submit(model, Path(test), Path(out), sample_path)}
+
+
+def export(
+    run: str | Path,
+    *,
+    data: Data | None = None,
+    out: str | Path | None = None,
+    form: str = "onnx",
+    int8: bool = False,
+) -> dict[str, Any]:
+    """Write a run's classifier as one file for other programs. See `headstart.deploy.export`.
+
+    Args:
+        run: folder of a finished run.
+        data: the dataset of the run, where its source cannot be opened again. The exported file is
+            compared with the run on validation images.
+        out: the file. By default `model.onnx` or `model.pt2` in the run folder.
+        form: onnx or torch.
+        int8: whether to write an 8-bit ONNX file as well.
+    """
+    from headstart import deploy
+
+    if form not in get_args(deploy.Form):
+        raise InputError(
+            f"invalid --format: expected onnx or torch, got '{form}'.",
+            suggest_name(form, get_args(deploy.Form)),
+        )
+    if int8 and form != "onnx":
+        raise InputError(
+            "--int8 writes an ONNX file, but --format is torch.", "Leave one of the two out."
+        )
+    suffix = _SUFFIXES[form]
+    path = Path(run) / f"model{suffix}" if out is None else Path(out)
+    if path.suffix.lower() != suffix:
+        raise InputError(
+            f"invalid --out: expected a name that ends in {suffix}, got {path.name}.",
+            f"Write it as -o model{suffix}.",
+        )
+    deploy.need_classifier(Path(run))
+    _, opened = reopen_run(Path(run), data)
+    return deploy.export(Path(run), opened, path, cast("deploy.Form", form), int8=int8)
+
+
+def serve(
+    run: str | Path,
+    *,
+    port: int = 8000,
+    host: str = "127.0.0.1",
+    allow_hosts: Sequence[str] = (),
+    as_json: bool = False,
+) -> None:
+    """Serve a run until SIGINT or SIGTERM.
+
+    The server has a page at `/`, and `POST /predict`, `POST /explain` and `GET /model` for
+    programs.
+
+    Args:
+        run: folder of a finished run, or an exported `.onnx` file, which has no explanations.
+        port: port to listen on; 0 for any free one.
+        host: address to listen on. Beyond loopback, clients need a token: HEADSTART_TOKEN, or one
+            that is generated and printed.
+        allow_hosts: further names by which clients address the server. With any, clients need a
+            token as well.
+        as_json: whether to print the address as one JSON object.
+
+    Raises:
+        Stopped: A signal stopped the server, which is how it ends.
+        InputError: The run is not finished, or the address does not exist.
+        ResourceError: FastAPI or Uvicorn is not installed, or the port is in use.
+    """
+    from headstart import deploy
+
+    try:
+        serve_run = deploy.serve
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in ("fastapi", "starlette", "uvicorn"):
+            raise
+        raise ResourceError(
+            "the server needs FastAPI and Uvicorn, which are not installed.",
+            "pip install 'headstart[serve]'",
+        ) from error
+    serve_run(Path(run), host=host, port=port, allow_hosts=tuple(allow_hosts), as_json=as_json)
+
+
+def _as_list(
+    images: str | ImageSource | Sequence[str | ImageSource],
+) -> Sequence[str | ImageSource]:
+    """Return one image, or several, as a sequence."""
+    if isinstance(images, Sequence) and not isinstance(images, str | bytes):
+        return images
+    return [images]
+
+
+def _run_name(run: str | Path | Model) -> str | None:
+    """Return the path of a run as text; None for a model that is open already."""
+    return str(run) if isinstance(run, str | Path) else None
+
+
+def _explanation_path(out: str | Path | None, image: str) -> Path:
+    if out is None:
+        stem = re.sub(r"[^\w.-]+", "-", Path(image).stem)
+        return Path(f"explanation-{stem}.png")
+    path = Path(out)
+    if path.suffix.lower() != ".png":
+        raise InputError(
+            f"invalid --out: expected a .png file, got '{out}'.", "Write it as -o explanation.png."
+        )
+    return path
