@@ -1,4 +1,4 @@
-"""`ImageClassifier`: what scikit-learn expects of an estimator, with images."""
+"""`ImageClassifier` behaves as scikit-learn expects, and trains as `headstart.train` does."""
 
 from __future__ import annotations
 
@@ -41,23 +41,23 @@ def bright_and_dark(
 ) -> tuple[Images, NDArray[np.str_]]:
     """Noise in three shades that a linear net tells apart."""
     rng = np.random.default_rng(0)
-    numbers = np.arange(count) % 3
+    shade = np.arange(count) % 3
     shape = (count, side, side) if channels == 1 else (count, side, side, channels)
-    images = rng.integers(0, 90, shape) + 80 * numbers.reshape(-1, *[1] * (len(shape) - 1))
-    return images.astype(np.uint8), np.array(["dark", "grey", "bright"])[numbers]
+    images = rng.integers(0, 90, shape) + 80 * shade.reshape(-1, *[1] * (len(shape) - 1))
+    return images.astype(np.uint8), np.array(["dark", "grey", "bright"])[shade]
 
 
 def quick(**keys: Any) -> ImageClassifier:
     return ImageClassifier("mlp", **{"epochs": 4, "nodes": 16, "layers": 1, **keys})
 
 
-def test_digits_are_told_apart(digits: Any) -> None:
-    found = ImageClassifier("mlp", "fast").fit(digits.images[:1200], digits.labels[:1200])
-    assert found.score(digits.images[1200:], digits.labels[1200:]) > 0.9
-    assert found.image_shape_ == (8, 8, 1) and found.pixel_range_ == (0, 255)
+def test_digits_are_classified(digits: Any) -> None:
+    model = ImageClassifier("mlp", "fast").fit(digits.images[:1200], digits.labels[:1200])
+    assert model.score(digits.images[1200:], digits.labels[1200:]) > 0.9
+    assert model.image_shape_ == (8, 8, 1) and model.pixel_range_ == (0, 255)
 
 
-def test_fit_ends_with_the_very_weights_of_train(tmp_path: Path) -> None:
+def test_fit_ends_with_the_weights_of_train(tmp_path: Path) -> None:
     X, y = bright_and_dark()
     headstart.train(
         (X, y), model="cnn", epochs=2, seed=5, validation=0.2, test=0.0, out=tmp_path / "train"
@@ -68,7 +68,7 @@ def test_fit_ends_with_the_very_weights_of_train(tmp_path: Path) -> None:
         assert (tmp_path / "fit" / name).read_bytes() == (tmp_path / "train" / name).read_bytes()
 
 
-def test_the_form_of_the_images_does_not_matter() -> None:
+def test_the_type_and_shape_of_the_images_do_not_matter() -> None:
     X, y = bright_and_dark()
     X[0, 0, 0] = 255  # white is there, so that a scale to 1 is the same scale
     expected = quick().fit(X, y).predict_proba(X)
@@ -184,7 +184,7 @@ def test_probabilities_are_calibrated_where_there_were_validation_images(tmp_pat
     )
 
 
-def test_what_cannot_be_fitted_is_a_value_error_and_ours() -> None:
+def test_what_cannot_be_fitted_raises_a_value_error_that_is_ours() -> None:
     X, y = bright_and_dark()
     for wrong in (
         quick(lr=-1),
@@ -225,7 +225,7 @@ def test_it_searches_and_validates_in_a_pipeline_on_two_processes() -> None:
 @pytest.mark.filterwarnings(
     "ignore::sklearn.exceptions.FitFailedWarning", "ignore:One or more of the test scores"
 )
-def test_a_search_goes_on_after_a_recipe_that_cannot_be() -> None:
+def test_a_search_continues_after_an_invalid_recipe() -> None:
     X, y = bright_and_dark(60)
     search = GridSearchCV(quick(epochs=1), {"lr": [-1.0, 0.01]}, cv=2, refit=False).fit(X, y)
     assert np.isnan(search.cv_results_["mean_test_score"]).tolist() == [True, False]
@@ -239,10 +239,10 @@ def test_a_fitted_estimator_travels_as_parameters_and_two_files() -> None:
     assert np.array_equal(back.predict_proba(X), model.predict_proba(X))
     assert back.get_params() == model.get_params() and back.run_ == model.run_
     # Protocol 4 and later push module and name, then STACK_GLOBAL.
-    named = {
+    names = {
         argument for _, argument, _ in pickletools.genops(written) if isinstance(argument, str)
     }
-    assert "headstart" in named and not [word for word in named if word.startswith("torch")]
+    assert "headstart" in names and not [name for name in names if name.startswith("torch")]
     assert not hasattr(clone(model), "classes_")
 
 
@@ -260,7 +260,7 @@ def test_nothing_is_left_behind_unless_asked(
     assert np.allclose(kept.predict_proba(X), probabilities, atol=1e-6)
 
 
-def test_validation_images_are_set_aside_only_for_who_looks_at_them() -> None:
+def test_validation_images_are_set_aside_only_where_they_are_used() -> None:
     X, y = bright_and_dark()
     assert quick().fit(X, y).run_["validation"] is None
     assert quick(target=0.99).fit(X, y).run_["validation"]["n"] == 18
@@ -275,13 +275,15 @@ def test_an_option_without_a_flag_is_a_setting() -> None:
 def test_a_seed_repeats_and_a_random_state_draws_one() -> None:
     X, y = bright_and_dark()
 
-    def chances(state: Any) -> NDArray[np.float64]:
-        found: NDArray[np.float64] = quick(random_state=state).fit(X, y).predict_proba(X)
-        return found
+    def probabilities(state: Any) -> NDArray[np.float64]:
+        predicted: NDArray[np.float64] = quick(random_state=state).fit(X, y).predict_proba(X)
+        return predicted
 
-    assert np.array_equal(chances(3), chances(np.int64(3)))
-    assert np.array_equal(chances(np.random.RandomState(3)), chances(np.random.RandomState(3)))
-    assert not np.array_equal(chances(3), chances(4))
+    assert np.array_equal(probabilities(3), probabilities(np.int64(3)))
+    assert np.array_equal(
+        probabilities(np.random.RandomState(3)), probabilities(np.random.RandomState(3))
+    )
+    assert not np.array_equal(probabilities(3), probabilities(4))
 
 
 @pytest.mark.parametrize(

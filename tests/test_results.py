@@ -1,4 +1,4 @@
-"""What the verbs return: a dict as before, its tables as frames, a torch module, and HTML for notebooks."""
+"""Results of the verbs: a dict, its tables as data frames, a torch module, HTML for notebooks."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from headstart.report import table_html
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> api.Run:
-    """A cnn whose predictions are averaged over mirror images; one class is called NA, one is markup."""
+    """Train a cnn that averages over mirror images; one class is called NA, one is markup."""
     images, labels = shades(["NA", "<b>", "7"])
     return headstart.train(
         (images, labels), epochs=2, nodes=8, flip=True, out=tmp_path_factory.mktemp("runs") / "run"
@@ -29,9 +29,9 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> api.Run:
 
 def shades(names: list[str], channels: int = 1) -> tuple[Any, Any]:
     rng = np.random.default_rng(0)
-    numbers = np.arange(160) % len(names)
-    images = rng.integers(0, 90, (160, 8, 8, channels)) + 80 * numbers.reshape(-1, 1, 1, 1)
-    return images.astype(np.uint8), np.array(names)[numbers]
+    labels = np.arange(160) % len(names)
+    images = rng.integers(0, 90, (160, 8, 8, channels)) + 80 * labels.reshape(-1, 1, 1, 1)
+    return images.astype(np.uint8), np.array(names)[labels]
 
 
 def test_a_result_is_the_json_that_it_was(run: api.Run) -> None:
@@ -44,9 +44,9 @@ def test_curves_and_predictions_are_frames(run: api.Run) -> None:
     assert run.curves["validation_accuracy"].iloc[-1] == pytest.approx(
         run["validation"]["accuracy"], abs=1e-5
     )
-    found = run.predictions
-    assert set(found["label"]) == {"NA", "<b>", "7"}, "names stay words"
-    tested = found[found["part"] == "test"]
+    predictions = run.predictions
+    assert set(predictions["label"]) == {"NA", "<b>", "7"}, "names stay words"
+    tested = predictions[predictions["part"] == "test"]
     assert tested["correct"].mean() == pytest.approx(run["test"]["accuracy"])
     assert np.allclose(tested[["7", "<b>", "NA"]].sum(axis=1), 1, atol=1e-4)
 
@@ -94,12 +94,14 @@ def test_the_module_refuses_images_of_another_shape(run: api.Run) -> None:
 
 def test_studies_have_their_tables_as_frames(page_only: None, tmp_path: Path) -> None:
     keys: dict[str, Any] = {"train_images": 200, "epochs": 1, "nodes": 8}
-    found = headstart.compare(
+    comparison = headstart.compare(
         "digits", models="mlp", seeds=2, time_limit=None, out=tmp_path / "compare", **keys
     )
-    assert found.contenders["name"].tolist() == ["mlp"]
-    assert found.contenders["test_accuracy"][0] == found["contenders"][0]["test"]["accuracy"]
-    assert found.folder == tmp_path / "compare"
+    assert comparison.contenders["name"].tolist() == ["mlp"]
+    assert (
+        comparison.contenders["test_accuracy"][0] == comparison["contenders"][0]["test"]["accuracy"]
+    )
+    assert comparison.folder == tmp_path / "compare"
     rates = headstart.lr(
         "digits", model="mlp", values=[0.01, 0.1], seeds=1, out=tmp_path / "lr", **keys
     )
@@ -118,7 +120,7 @@ def test_studies_have_their_tables_as_frames(page_only: None, tmp_path: Path) ->
         "digits", model="mlp", of="l2", seeds=1, out=tmp_path / "effects", **keys
     )
     assert set(effects.effects["knob"]) == {"l2"}
-    for result in (found, rates, search, effects):
+    for result in (comparison, rates, search, effects):
         assert "<pre" in result._repr_html_() and "mlp" in str(result)
 
 
@@ -151,7 +153,7 @@ def test_a_dataset_shows_an_image_of_each_class() -> None:
 
 
 class Page:
-    """Stands for a notebook: what its cell would show, one entry a message."""
+    """A notebook cell that keeps its messages."""
 
     def __init__(self) -> None:
         self.messages: list[str] = []

@@ -58,7 +58,7 @@ def test_lr_and_effects_print_a_table_and_where_the_report_is(headstart: Command
         (("tune", "digits", "--model", "mpl"), "no model 'mpl': did you mean 'mlp'"),
         (
             ("tune", "digits", "--space", "nowhere.toml"),
-            "nowhere.toml cannot be read: No such file",
+            "cannot read nowhere.toml: No such file",
         ),
         (("tune", "digits", "--also", "colours"), "unknown group 'colours' to search"),
         (("tune", "digits", "--trials", 0), "--trials is 0"),

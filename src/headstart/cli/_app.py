@@ -215,6 +215,8 @@ Quiet = Annotated[
 ]
 
 
+# Arguments of every function of the api that are not among the keys of `with_settings`.
+_ARGUMENTS = ("data", "out")
 Block = Callable[..., None] | Sequence[Parameter]
 
 
@@ -369,9 +371,11 @@ def with_settings(keys: Mapping[str, Any], pairs: list[str] | None) -> dict[str,
                 f"invalid --set: expected KEY=VALUE, got {pair}.", "Example: --set momentum=0.9"
             )
         flag = f"--{key.replace('_', '-')}"
-        if key in keys and key not in recipe_keys:
+        is_argument = key in keys or key in _ARGUMENTS
+        if is_argument and key not in recipe_keys:
             raise InputError(
-                f"{key} is not a key of recipes, so --set cannot give it.", f"Use {flag}."
+                f"{key} is not a key of recipes, so --set cannot give it.",
+                "Give DATA as an argument." if key == "data" else f"Use {flag}.",
             )
         if key in seen or keys.get(key) is not None:
             raise InputError(f"{key} has a value already.", f"Give it once, with {flag} or --set.")
