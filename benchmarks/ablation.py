@@ -87,7 +87,7 @@ ROWS: list[tuple[str, dict[str, Any], Patch]] = [
     (
         "batch-norm statistics at the usual momentum of 0.1",
         {},
-        patched("headstart.models._cnn.STATISTICS_RATE", 0.1),
+        patched("headstart.models._cnn.BATCH_NORM_MOMENTUM", 0.1),
     ),
     ("float32", {"precision": "float32"}, NOTHING),
     ("strides instead of pooling", {"downsample": "stride"}, NOTHING),

@@ -1,4 +1,4 @@
-"""Backbones: which weights, how they are shown images, where they are cut, what sits on them."""
+"""Backbones: weights, preprocessing, folding, cuts and heads."""
 
 from __future__ import annotations
 
@@ -25,8 +25,10 @@ from headstart.models import (
     weights_digest,
 )
 from headstart.models._backbone import Backbone
+from headstart.models._hub import fetch_from_hub
 from headstart.models._options import InceptionOptions, TimmOptions, head_layers
-from headstart.models._weights import PACKAGED, _from_hub
+from headstart.models._packaged import PACKAGED
+from headstart.models._resize import resize
 from headstart.models.fused._fused_conv import fused_ops_work
 
 RANDOM = TimmOptions(pretrained=False)
@@ -34,7 +36,7 @@ RANDOM = TimmOptions(pretrained=False)
 
 @pytest.fixture
 def resnet_file(tmp_path: Path) -> Path:
-    """Weights of timm's smallest ResNet, its classifier among them, as its owner might have saved them."""
+    """Save weights of timm's smallest ResNet with its classifier, as a user might have done."""
     import timm
 
     torch.manual_seed(5)
@@ -52,9 +54,9 @@ def images() -> torch.Tensor:
     "name", ["test_resnet", "test_efficientnet", "test_byobnet", "test_coatnet", "resnet18"]
 )
 def test_folding_changes_no_features(name: str) -> None:
-    """Some of these hand a convolution's output to more than its batch norm: to a pool, or to a sum."""
-    side, is_only = native_input_size(f"timm/{name}")
-    backbone = load_backbone(f"timm/{name}", RANDOM, side if is_only else 64, 0)
+    """In some of these, a pool or a sum also reads the output of a convolution."""
+    native_px, is_fixed = native_input_size(f"timm/{name}")
+    backbone = load_backbone(f"timm/{name}", RANDOM, native_px if is_fixed else 64, 0)
     images = 255 * torch.rand(6, 3, 32, 32, generator=torch.Generator().manual_seed(0))
     backbone.calibrate_batch_norm([images])
     with torch.no_grad():
@@ -67,14 +69,14 @@ def test_folding_changes_no_features(name: str) -> None:
     assert torch.allclose(after, before, rtol=1e-3, atol=1e-3 * float(before.std()))
 
 
-def test_activations_are_a_part_of_their_convolutions_but_behind_a_sum() -> None:
+def test_activations_are_fused_into_convolutions_except_after_a_sum() -> None:
     net = load_backbone("timm/resnet18", RANDOM, 64, 0, empty=True).fold().net
-    left = [name for name, module in net.named_modules() if isinstance(module, nn.ReLU)]
-    assert left and all(name.endswith("act2") for name in left)
+    remaining = [name for name, module in net.named_modules() if isinstance(module, nn.ReLU)]
+    assert remaining and all(name.endswith("act2") for name in remaining)
 
 
 @pytest.mark.parametrize("model", PACKAGED)
-def test_packaged_weights_are_the_ones_we_know_and_tell_images_apart(
+def test_packaged_weights_have_the_pinned_digest_and_distinguish_images(
     model: str, images: torch.Tensor
 ) -> None:
     backbone = load_backbone(model, BackboneOptions(), 64, 0)
@@ -85,7 +87,7 @@ def test_packaged_weights_are_the_ones_we_know_and_tell_images_apart(
     assert weights_digest(model, BackboneOptions()) == f"sha256:{PACKAGED[model].sha256}"
 
 
-def test_a_recipe_knows_a_file_of_weights_by_content_not_by_name(
+def test_a_recipe_identifies_a_file_of_weights_by_content_not_by_name(
     resnet_file: Path, tmp_path: Path, images: torch.Tensor
 ) -> None:
     first = pin_weights("timm/test_resnet", TimmOptions(weights=str(resnet_file)))
@@ -101,16 +103,16 @@ def test_a_recipe_knows_a_file_of_weights_by_content_not_by_name(
         assert load_backbone("timm/test_resnet", first, 64, 0)(images).shape[0] == 4
 
 
-def test_weights_that_changed_or_went_away_are_not_silently_replaced(resnet_file: Path) -> None:
+def test_weights_that_changed_or_disappeared_are_not_replaced_silently(resnet_file: Path) -> None:
     options = pin_weights("timm/test_resnet", TimmOptions(weights=str(resnet_file)))
     assert isinstance(options, TimmOptions)
     save_file({"conv1.weight": torch.zeros(3)}, resnet_file)
     with pytest.raises(
-        ResourceError, match=r"mine.safetensors has SHA-256 .* but the weights wanted have"
+        ResourceError, match=r"mine.safetensors: expected weights with SHA-256 [0-9a-f]{64}, got"
     ):
         load_backbone("timm/test_resnet", options, 64, 0)
     resnet_file.unlink()
-    with pytest.raises(ResourceError, match=r"which is gone(.|\n)*--weights"):
+    with pytest.raises(ResourceError, match=r"no longer exists(.|\n)*--weights"):
         load_backbone("timm/test_resnet", options, 64, 0)
 
 
@@ -124,26 +126,27 @@ def test_weights_of_another_network_and_other_formats_are_refused(
     ):
         load_backbone("timm/test_vit", other, 160, 0)
     (tmp_path / "old.pth").write_bytes(b"x")
-    with pytest.raises(InputError, match=r"is no .safetensors file(.|\n)*save_file"):
+    with pytest.raises(InputError, match=r"is not a .safetensors file(.|\n)*save_file"):
         pin_weights("timm/test_resnet", TimmOptions(weights=str(tmp_path / "old.pth")))
     (tmp_path / "bad.safetensors").write_bytes(b"not tensors at all")
     bad = pin_weights("timm/test_resnet", TimmOptions(weights=str(tmp_path / "bad.safetensors")))
     assert isinstance(bad, TimmOptions)
-    with pytest.raises(InputError, match="is no safetensors file"):
+    with pytest.raises(InputError, match="is not a safetensors file"):
         load_backbone("timm/test_resnet", bad, 64, 0)
 
 
 class _Hub(types.ModuleType):
-    """Stands in for the hub's client.
+    """A substitute for the hub's client.
 
     Args:
-        file: what the hub has; None: nobody answers.
-        kept: what an earlier visit left in the cache.
+        file: The file on the hub. None: the hub does not answer.
+        cached: The file in the cache, from an earlier download.
     """
 
-    def __init__(self, file: Path | None, kept: Path | None = None) -> None:
+    def __init__(self, file: Path | None, cached: Path | None = None) -> None:
         super().__init__("huggingface_hub")
-        self.file, self.kept, self.asked = file, kept, list[tuple[str, str, str | None]]()
+        self.file, self.cached = file, cached
+        self.requests: list[tuple[str, str, str | None]] = []
 
     def hf_hub_url(self, repo: str, filename: str, revision: str | None = None) -> str:
         return f"{repo}/{filename}"
@@ -156,21 +159,21 @@ class _Hub(types.ModuleType):
     def try_to_load_from_cache(
         self, repo: str, filename: str, revision: str | None = None
     ) -> str | None:
-        return str(self.kept) if self.kept else None
+        return str(self.cached) if self.cached else None
 
     def hf_hub_download(self, repo: str, filename: str, revision: str | None = None) -> str:
-        assert self.file is not None, "the client tries again for long"
-        self.asked.append((repo, filename, revision))
+        assert self.file is not None, "the client would retry for a minute"
+        self.requests.append((repo, filename, revision))
         return str(self.file)
 
 
 @pytest.fixture
 def fresh_hub() -> object:
-    _from_hub.cache_clear()
+    fetch_from_hub.cache_clear()
     return None
 
 
-def test_a_model_of_the_hub_is_pinned_to_a_commit_and_a_hash(
+def test_a_model_from_the_hub_is_pinned_to_a_commit_and_a_digest(
     resnet_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fresh_hub: object
 ) -> None:
     (tmp_path / "snapshots" / "abc123").mkdir(parents=True)
@@ -178,12 +181,12 @@ def test_a_model_of_the_hub_is_pinned_to_a_commit_and_a_hash(
     monkeypatch.setitem(sys.modules, "huggingface_hub", hub)
     options = pin_weights("timm/test_resnet", TimmOptions())
     assert isinstance(options, TimmOptions)
-    assert hub.asked == [("timm/test_resnet.r160_in1k", "model.safetensors", None)]
+    assert hub.requests == [("timm/test_resnet.r160_in1k", "model.safetensors", None)]
     assert options.revision == "abc123" and (options.weights or "").startswith("sha256:")
     assert load_backbone("timm/test_resnet", options, 64, 0).num_features > 0
 
 
-def test_without_a_network_the_error_says_what_works(
+def test_without_a_network_the_error_names_the_backbones_that_work(
     monkeypatch: pytest.MonkeyPatch, fresh_hub: object
 ) -> None:
     monkeypatch.setitem(sys.modules, "huggingface_hub", _Hub(None))
@@ -194,20 +197,20 @@ def test_without_a_network_the_error_says_what_works(
     assert "much more" not in str(caught.value)
 
 
-def test_without_a_network_weights_of_an_earlier_visit_are_taken(
+def test_without_a_network_cached_weights_are_used(
     resnet_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fresh_hub: object
 ) -> None:
     commit = "0123456789abcdef0123456789abcdef01234567"
     (tmp_path / commit).mkdir()
-    hub = _Hub(None, kept=resnet_file.rename(tmp_path / commit / "model.safetensors"))
+    hub = _Hub(None, cached=resnet_file.rename(tmp_path / commit / "model.safetensors"))
     monkeypatch.setitem(sys.modules, "huggingface_hub", hub)
     options = pin_weights("timm/test_resnet", TimmOptions())
     assert isinstance(options, TimmOptions) and options.revision == commit
     assert pin_weights("timm/test_resnet", TimmOptions(revision=commit)) == options
-    assert not hub.asked
+    assert not hub.requests
 
 
-def test_no_network_is_asked_unless_a_hub_model_is_named(
+def test_no_request_is_sent_unless_a_model_from_the_hub_is_named(
     monkeypatch: pytest.MonkeyPatch, fresh_hub: object
 ) -> None:
     hub = _Hub(None)
@@ -216,22 +219,22 @@ def test_no_network_is_asked_unless_a_hub_model_is_named(
     pin_weights("timm/test_resnet", RANDOM)
     with pytest.raises(
         InputError,
-        match=r"inception-mixed7 comes without weights(.|\n)*--weights(.|\n)*efficientnet-lite0",
+        match=r"weights for model inception-mixed7(.|\n)*--weights(.|\n)*efficientnet-lite0",
     ):
         weights_digest("inception-mixed7", InceptionOptions())
-    assert not hub.asked
+    assert not hub.requests
 
 
 @pytest.mark.parametrize(
-    ("name", "wanted"),
+    ("name", "expected"),
     [
         ("timm/resnet81", "resnet"),
         ("timm/test_resnet.r161", "test_resnet.r160_in1k"),
         ("timm/", "Example"),
     ],
 )
-def test_an_unknown_network_names_known_ones(name: str, wanted: str) -> None:
-    with pytest.raises(InputError, match=wanted):
+def test_an_unknown_network_names_known_ones(name: str, expected: str) -> None:
+    with pytest.raises(InputError, match=expected):
         pin_weights(name, RANDOM)
 
 
@@ -243,7 +246,7 @@ def test_an_unknown_network_names_known_ones(name: str, wanted: str) -> None:
         ("timm/test_resnet", 0.5, "bilinear"),
     ],
 )
-def test_images_are_shown_as_each_network_was_trained_to_see_them(
+def test_images_are_preprocessed_as_each_network_was_trained(
     model: str, mean: float, interpolation: str
 ) -> None:
     options = RANDOM if model.startswith("timm/") else BackboneOptions(pretrained=False)
@@ -253,7 +256,7 @@ def test_images_are_shown_as_each_network_was_trained_to_see_them(
     assert seen.shape == (1, 3, 64, 64) and backbone.interpolation == interpolation
     means, stds = backbone.mean.flatten() / 255, backbone.std.flatten() / 255
     assert means[0] == pytest.approx(mean, abs=1e-6)
-    # Divided by 255 once, red first: neither scaled twice nor in the order of OpenCV.
+    # Divided by 255 exactly once, with red first, unlike OpenCV.
     assert seen[0, :, 4, 4].tolist() == pytest.approx(
         ((torch.tensor([1.0, 0.5, 0.0]) - means) / stds).tolist(), abs=1e-4
     )
@@ -261,7 +264,7 @@ def test_images_are_shown_as_each_network_was_trained_to_see_them(
     assert grey[0, :, 0, 0].tolist() == pytest.approx(((0.2 - means) / stds).tolist(), abs=1e-4)
 
 
-def test_training_around_it_moves_nothing_in_a_frozen_backbone(images: torch.Tensor) -> None:
+def test_training_a_head_changes_nothing_in_a_frozen_backbone(images: torch.Tensor) -> None:
     backbone = load_backbone("timm/test_resnet", RANDOM, 64, 0)
     before = {name: tensor.clone() for name, tensor in backbone.state_dict().items()}
     holder = nn.Sequential(backbone, nn.Linear(backbone.num_features, 2)).train()
@@ -279,15 +282,15 @@ def test_training_around_it_moves_nothing_in_a_frozen_backbone(images: torch.Ten
     ] == []
 
 
-def test_a_network_of_one_size_only_says_so() -> None:
+def test_a_network_with_a_fixed_input_size_rejects_others() -> None:
     with pytest.raises(
-        InputError, match=r"timm/test_vit looks at 160 pixels only, but input_px is 96"
+        InputError, match=r"invalid input_px: timm/test_vit accepts only 160, got 96"
     ):
         load_backbone("timm/test_vit", RANDOM, 96, 0)
 
 
-def test_too_few_pixels_for_a_network_is_an_error_with_a_way_out() -> None:
-    with pytest.raises(InputError, match=r"cannot look at 32 pixels(.|\n)*input_px"):
+def test_too_few_pixels_for_a_network_are_an_error_with_a_hint() -> None:
+    with pytest.raises(InputError, match=r"does not accept images of 32x32 pixels(.|\n)*input_px"):
         load_backbone("inception-mixed7", InceptionOptions(pretrained=False), 32, 0)
 
 
@@ -310,7 +313,7 @@ def test_inception_is_cut_where_the_published_comparison_cut_it() -> None:
 
 
 @pytest.mark.parametrize("pool", ["avg", "max", "flatten", None])
-def test_a_map_is_pooled_as_asked(pool: str | None, images: torch.Tensor) -> None:
+def test_a_feature_map_is_pooled_as_configured(pool: str | None, images: torch.Tensor) -> None:
     options = RANDOM.model_copy(update={"cut": "layer2", "pool": pool})
     backbone = load_backbone("timm/test_resnet", options, 64, 0)
     maps: list[torch.Tensor] = []
@@ -318,11 +321,11 @@ def test_a_map_is_pooled_as_asked(pool: str | None, images: torch.Tensor) -> Non
         lambda *given: maps.append(given[2]), prepend=True
     )
     with torch.no_grad():
-        found = backbone(images)
-    wanted = {"max": maps[0].amax((2, 3)), "flatten": maps[0].flatten(1)}.get(
-        str(pool), maps[0].mean((2, 3))
-    )
-    assert torch.allclose(found, wanted, atol=1e-6) and found.shape[1] == backbone.num_features
+        features = backbone(images)
+    pooled = {"max": maps[0].amax((2, 3)), "flatten": maps[0].flatten(1)}
+    expected = pooled.get(str(pool), maps[0].mean((2, 3)))
+    assert torch.allclose(features, expected, atol=1e-6)
+    assert features.shape[1] == backbone.num_features
 
 
 def test_folding_keeps_a_cut_before_a_batch_norm(images: torch.Tensor) -> None:
@@ -335,15 +338,14 @@ def test_folding_keeps_a_cut_before_a_batch_norm(images: torch.Tensor) -> None:
     assert torch.allclose(before, after, atol=1e-3) and before.abs().max() > 0.1
 
 
-def test_folding_leaves_an_activation_behind_the_shortcut_that_is_added_before_it(
+def test_folding_keeps_an_activation_after_a_residual_sum(
     images: torch.Tensor,
 ) -> None:
     backbone = load_backbone("timm/test_resnet", RANDOM, 64, 0)
     torch.manual_seed(0)
     for module in backbone.modules():
-        if isinstance(
-            module, nn.BatchNorm2d
-        ):  # new networks have zeros in the last of each block, which hide what comes behind
+        # In new networks, the last batch norm of each block has zeros, which would hide errors.
+        if isinstance(module, nn.BatchNorm2d):
             nn.init.uniform_(module.weight, 0.5, 1.5)
             nn.init.normal_(module.bias, 0, 0.3)
     with torch.no_grad():
@@ -352,7 +354,7 @@ def test_folding_leaves_an_activation_behind_the_shortcut_that_is_added_before_i
     assert torch.allclose(before, after, atol=1e-4 * float(before.abs().max()))
 
 
-def test_fused_layers_compute_what_they_stand_for_in_bfloat16_too(images: torch.Tensor) -> None:
+def test_fused_layers_compute_the_same_features_in_bfloat16(images: torch.Tensor) -> None:
     for model, options in (
         ("efficientnet-lite0", BackboneOptions()),
         ("timm/resnet18", RANDOM),
@@ -378,25 +380,27 @@ def test_fused_layers_compute_what_they_stand_for_in_bfloat16_too(images: torch.
 
 @pytest.fixture
 def unchecked() -> Iterator[None]:
-    """Fused convolutions are checked anew, here and by whoever comes next."""
+    """Repeat the check of fused convolutions in this test and after it."""
     fused_ops_work.cache_clear()
     yield
     fused_ops_work.cache_clear()
 
 
-def _gone(*_: object) -> torch.Tensor:
+def _missing(*_: object) -> torch.Tensor:
     raise AttributeError("no such operator")
 
 
-def _wrong(
-    x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, *given: object
+def _inaccurate(
+    x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, *arguments: object
 ) -> torch.Tensor:
-    found: torch.Tensor = torch.ops.mkldnn._convolution_pointwise.default(x, weight, bias, *given)
-    return found * 1.05
+    output: torch.Tensor = torch.ops.mkldnn._convolution_pointwise.default(
+        x, weight, bias, *arguments
+    )
+    return output * 1.05
 
 
-@pytest.mark.parametrize("operator", [_gone, _wrong])
-def test_where_fused_convolutions_are_missing_or_wrong_plain_ones_take_their_place(
+@pytest.mark.parametrize("operator", [_missing, _inaccurate])
+def test_if_fused_convolutions_are_missing_or_inaccurate_plain_ones_are_used(
     operator: Callable[..., torch.Tensor],
     images: torch.Tensor,
     monkeypatch: pytest.MonkeyPatch,
@@ -407,19 +411,19 @@ def test_where_fused_convolutions_are_missing_or_wrong_plain_ones_take_their_pla
         exact = backbone(images)
         monkeypatch.setattr(torch.ops.mkldnn, "_convolution_pointwise", operator)
         with torch.autocast("cpu", torch.bfloat16):
-            found = backbone(images).float()
+            features = backbone(images).float()
     assert not fused_ops_work()
-    assert nn.functional.cosine_similarity(exact, found).min() > 0.999
+    assert nn.functional.cosine_similarity(exact, features).min() > 0.999
 
 
-def test_the_check_of_fused_convolutions_draws_nothing(unchecked: None) -> None:
+def test_the_check_of_fused_convolutions_draws_no_random_numbers(unchecked: None) -> None:
     before = torch.get_rng_state()
     with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
         assert fused_ops_work()
     assert torch.equal(before, torch.get_rng_state())
 
 
-def test_weights_loaded_after_a_first_pass_take_effect(images: torch.Tensor) -> None:
+def test_weights_loaded_after_a_first_pass_are_used(images: torch.Tensor) -> None:
     backbone = load_backbone("timm/test_resnet", RANDOM, 64, 0).fold()
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
         before = backbone(images)
@@ -429,7 +433,7 @@ def test_weights_loaded_after_a_first_pass_take_effect(images: torch.Tensor) -> 
         assert not torch.allclose(before, backbone(images))
 
 
-def test_a_transformer_and_other_families_give_vectors(images: torch.Tensor) -> None:
+def test_transformers_and_other_families_give_vectors(images: torch.Tensor) -> None:
     for model in ("timm/test_vit", "timm/test_convnext", "timm/test_efficientnet"):
         for pool in (None, "max"):
             backbone = load_backbone(model, RANDOM.model_copy(update={"pool": pool}), 160, 0)
@@ -437,16 +441,19 @@ def test_a_transformer_and_other_families_give_vectors(images: torch.Tensor) -> 
                 assert backbone(images).shape == (4, backbone.num_features)
 
 
-def test_a_wrong_layer_names_near_ones_and_where_all_are_printed() -> None:
+def test_an_unknown_layer_names_similar_ones_and_how_to_list_all() -> None:
     with pytest.raises(
         InputError,
-        match=r"no layer 'Mixed_6z' to cut at; near it are .*Mixed_6[a-e](.|\n)*--summary",
+        match=r"no layer 'Mixed_6z' to cut at. Similar layers: .*Mixed_6[a-e](.|\n)*--summary",
     ):
         load_backbone("inception-mixed7", InceptionOptions(pretrained=False, cut="Mixed_6z"), 96, 0)
 
 
-def test_features_too_many_for_a_head_are_refused() -> None:
-    with pytest.raises(InputError, match=r"one image has .* features there(.|\n)*--pool avg"):
+def test_too_many_features_for_a_head_are_refused() -> None:
+    with pytest.raises(
+        InputError,
+        match=r"too many features per image: expected at most 131,072, got (.|\n)*--pool avg",
+    ):
         load_backbone(
             "timm/resnet18", RANDOM.model_copy(update={"cut": "layer1", "pool": "flatten"}), 224, 0
         )
@@ -457,9 +464,9 @@ def test_a_head_is_written_as_its_layers() -> None:
     assert BackboneOptions(head=[1024, "d0.2", 512]).head == "1024,d0.2,512"
     assert BackboneOptions(head=64).head == "64"
     assert head_layers("1024,d0.2,512") == [1024, 0.2, 512]
-    for wrong in ("1024,", "d2", "wide", "0", "9999"):
+    for invalid in ("1024,", "d2", "wide", "0", "9999"):
         with pytest.raises(ValueError, match="neither units"):
-            BackboneOptions(head=wrong)
+            BackboneOptions(head=invalid)
 
 
 def test_a_head_with_hidden_layers_depends_on_its_seed() -> None:
@@ -469,42 +476,47 @@ def test_a_head_with_hidden_layers_depends_on_its_seed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("model", "side"), [("efficientnet-lite0", 64), ("timm/test_efficientnet", 64)]
+    ("model", "size_px"), [("efficientnet-lite0", 64), ("timm/test_efficientnet", 64)]
 )
-def test_images_in_parts_have_the_features_of_all_at_once(
-    model: str, side: int, monkeypatch: pytest.MonkeyPatch
+def test_features_in_parts_are_those_of_a_whole_batch(
+    model: str, size_px: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     options = BackboneOptions() if model == "efficientnet-lite0" else RANDOM
-    backbone = load_backbone(model, options, side, 0).fold()
+    backbone = load_backbone(model, options, size_px, 0).fold()
     images = 255 * torch.rand(7, 1, 20, 28, generator=torch.Generator().manual_seed(0))
-    splits: list[int] = []
-    whole = Backbone._in_parts
+    batches: list[int] = []
+    in_parts = Backbone._features_in_parts
 
-    def noted(
-        self: Backbone, x: torch.Tensor, show: Callable[[torch.Tensor], torch.Tensor]
+    def recorded(
+        self: Backbone, x: torch.Tensor, preprocess: Callable[[torch.Tensor], torch.Tensor]
     ) -> torch.Tensor:
-        splits.append(len(x))
-        return whole(self, x, show)
+        batches.append(len(x))
+        return in_parts(self, x, preprocess)
 
-    monkeypatch.setattr(Backbone, "_in_parts", noted)
+    monkeypatch.setattr(Backbone, "_features_in_parts", recorded)
     with torch.no_grad():
-        wanted = backbone(images)
-    assert splits == []  # only where nothing can be learnt from it
-    monkeypatch.setattr(_backbone, "_EARLY_PIXELS", 3 * side**2)
+        expected = backbone(images)
+    assert batches == []  # batches are split only in inference mode
+    monkeypatch.setattr(_backbone, "_EARLY_PIXELS", 3 * size_px**2)
     with torch.inference_mode():
-        found, shown = backbone(images), backbone.features(backbone.standardise(images))
-        few = backbone(images[:3])
-    assert splits == [7, 7]
-    for other, one in ((found, wanted), (shown, wanted), (few, wanted[:3])):
-        assert torch.allclose(other, one, rtol=1e-4, atol=1e-4 * float(wanted.std()))
+        from_images = backbone(images)
+        from_standardised = backbone.features(backbone.standardise(images))
+        small_batch = backbone(images[:3])
+    assert batches == [7, 7]
+
+    tolerance = 1e-4 * float(expected.std())
+    for features in (from_images, from_standardised):
+        assert torch.allclose(features, expected, rtol=1e-4, atol=tolerance)
+    assert torch.allclose(small_batch, expected[:3], rtol=1e-4, atol=tolerance)
 
 
 @pytest.mark.parametrize("shape", [(32, 32), (20, 28), (64, 7), (48, 64)])
 @pytest.mark.parametrize("mode", ["bicubic", "bilinear"])
 def test_resizing_by_matrix_products_is_interpolation(shape: tuple[int, int], mode: str) -> None:
     x = torch.randn(2, 3, *shape, generator=torch.Generator().manual_seed(0))
-    for px in (32, 96):
-        wanted = nn.functional.interpolate(x, (px, px), mode=mode, antialias=True)
+    for size_px in (32, 96):
+        expected = nn.functional.interpolate(x, (size_px, size_px), mode=mode, antialias=True)
         with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
-            found = _backbone._resized(x, px, mode)
-        assert found.dtype == torch.float32 and torch.allclose(found, wanted, atol=1e-5)
+            resized = resize(x, size_px, mode)
+        assert resized.dtype == torch.float32
+        assert torch.allclose(resized, expected, atol=1e-5)

@@ -1,3 +1,5 @@
+"""The 3x3 convolution with a fast weight gradient."""
+
 from __future__ import annotations
 
 import pytest
@@ -7,8 +9,8 @@ from torch import Tensor, nn
 from headstart.models.fused._conv3x3 import Conv3x3
 
 
-def _learnt(conv: nn.Conv2d, images: Tensor) -> list[Tensor]:
-    """Output, and the gradients of input and weights, in float32."""
+def _run(conv: nn.Conv2d, images: Tensor) -> list[Tensor]:
+    """Return the output and the gradients of input and weights, in float32."""
     x = images.clone().requires_grad_()
     conv.zero_grad()
     with torch.autocast("cpu", torch.bfloat16):
@@ -19,24 +21,26 @@ def _learnt(conv: nn.Conv2d, images: Tensor) -> list[Tensor]:
 
 
 @pytest.mark.parametrize(
-    ("side", "stride", "images"),
+    ("size", "stride", "images"),
     [(4, 1, 8), (4, 1, 7), (7, 2, 6), (8, 2, 1), (3, 1, 5), (2, 1, 4), (1, 1, 3)],
 )
 def test_gradients_by_matrix_product_are_those_of_the_convolution(
-    side: int, stride: int, images: int
+    size: int, stride: int, images: int
 ) -> None:
     torch.manual_seed(0)
     ours, plain = Conv3x3(16, 24, stride), nn.Conv2d(16, 24, 3, stride, 1, bias=False)
     plain.load_state_dict(ours.state_dict())
-    x = torch.randn(images, 16, side, side).contiguous(memory_format=torch.channels_last)
-    found, wanted = _learnt(ours, x), _learnt(plain, x)
-    assert torch.equal(found[0], wanted[0]) and torch.equal(found[1], wanted[1])
-    assert (found[2] - wanted[2]).abs().max() <= 0.01 * wanted[
-        2
-    ].abs().max()  # rounded to bfloat16 in two halves
+    x = torch.randn(images, 16, size, size).contiguous(memory_format=torch.channels_last)
+    output, input_gradient, weight_gradient = _run(ours, x)
+    expected_output, expected_input_gradient, expected_weight_gradient = _run(plain, x)
+    assert torch.equal(output, expected_output)
+    assert torch.equal(input_gradient, expected_input_gradient)
+    # Two halves are rounded to bfloat16 separately.
+    error = (weight_gradient - expected_weight_gradient).abs().max()
+    assert error <= 0.01 * expected_weight_gradient.abs().max()
 
 
-def test_the_matrix_product_is_for_small_maps_in_training_in_bfloat16_only() -> None:
+def test_the_matrix_product_is_used_only_for_small_maps_in_training_in_bfloat16() -> None:
     conv, small, large = Conv3x3(4, 4), torch.randn(2, 4, 4, 4), torch.randn(2, 4, 5, 5)
     with torch.autocast("cpu", torch.bfloat16):
         assert "ByMatrixProduct" in type(conv(small).grad_fn).__name__

@@ -1,4 +1,4 @@
-"""The networks: their shapes, their published sizes, their frozen parts."""
+"""Networks: shapes, published sizes, frozen parts and input checks."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ PIXEL_MODELS = [name for name in MODELS if not is_backbone(name)]
 
 @pytest.mark.parametrize("name", PIXEL_MODELS)
 @pytest.mark.parametrize("outputs", [1, 7])
-def test_every_network_maps_images_to_one_logit_an_output(name: str, outputs: int) -> None:
+def test_every_network_maps_images_to_one_logit_per_output(name: str, outputs: int) -> None:
     shape = (96, 96, 3) if name == "cnn-scenes" else (28, 28, 1)
     net = build_network(name, MODELS[name](), shape, outputs, 0).eval()
     assert net(torch.zeros(2, shape[2], *shape[:2])).shape == (2, outputs)
@@ -47,12 +47,12 @@ def test_every_network_maps_images_to_one_logit_an_output(name: str, outputs: in
         (224, 224, 3),
     ],
 )
-def test_cnn_fits_any_image_size(shape: tuple[int, int, int]) -> None:
+def test_cnn_supports_any_image_size(shape: tuple[int, int, int]) -> None:
     net = build_network("cnn", CnnOptions(), shape, 3, 0)
     assert net(torch.rand(4, shape[2], *shape[:2])).shape == (4, 3)
 
 
-def test_the_cost_of_cnn_grows_far_slower_than_the_pixels() -> None:
+def test_the_cost_of_cnn_grows_much_slower_than_the_number_of_pixels() -> None:
     def cost(side: int) -> int:
         return sum(
             layer.multiply_adds
@@ -91,9 +91,10 @@ def test_the_published_fashion_net_has_its_published_size() -> None:
     )
 
 
-def test_the_scenes_net_needs_large_images_and_says_so() -> None:
+def test_the_scenes_net_rejects_small_images() -> None:
     with pytest.raises(
-        InputError, match="cnn-scenes needs images of at least 89x89 pixels; these are 28x28"
+        InputError,
+        match="images too small for model cnn-scenes: expected at least 89x89 pixels, got 28x28",
     ) as caught:
         build_network("cnn-scenes", MODELS["cnn-scenes"](), (28, 28, 3), 6, 0)
     assert "--image-size" in caught.value.hint
@@ -102,18 +103,14 @@ def test_the_scenes_net_needs_large_images_and_says_so() -> None:
 def test_whitening_makes_the_patches_uncorrelated_and_stays_frozen() -> None:
     net = build_network("cnn", CnnOptions(), (16, 16, 1), 2, 0)
     assert isinstance(net, Cnn)
-    images = torch.randn(400, 1, 16, 16, generator=torch.Generator().manual_seed(0)).cumsum(
-        3
-    )  # neighbours are correlated
+    noise = torch.randn(400, 1, 16, 16, generator=torch.Generator().manual_seed(0))
+    images = noise.cumsum(3)  # neighbours are correlated
     images = (images - images.mean()) / images.std()
     net.whitening.fit(images)
     half = net.whitening.out_channels // 2
-    found = (
-        nn.functional.conv2d(images, net.whitening.weight[:half])
-        .permute(1, 0, 2, 3)
-        .reshape(half, -1)
-    )
-    covariance = found @ found.T / found.shape[1]
+    outputs = nn.functional.conv2d(images, net.whitening.weight[:half])
+    rows = outputs.permute(1, 0, 2, 3).reshape(half, -1)
+    covariance = rows @ rows.T / rows.shape[1]
     assert torch.allclose(covariance - covariance.diag().diag(), torch.zeros(half, half), atol=0.02)
     assert covariance.diag()[0] == pytest.approx(1, abs=0.05)
     assert not net.whitening.weight.requires_grad
@@ -151,12 +148,12 @@ def test_a_frozen_backbone_stays_in_evaluation_mode(images: torch.Tensor) -> Non
     assert not [weight for weight in backbone.parameters() if weight.requires_grad]
 
 
-def test_the_backbone_sees_images_as_it_was_trained_to(images: torch.Tensor) -> None:
+def test_the_backbone_standardises_images_as_it_was_trained(images: torch.Tensor) -> None:
     backbone = load_backbone("efficientnet-lite0", BackboneOptions(), 32, 0)
     seen = backbone.standardise(images)
     assert seen.shape == (6, 3, 32, 32)
-    assert torch.equal(seen[:, 0], seen[:, 2])  # grey in all three channels
-    assert seen.min() >= -1 and seen.max() <= 1  # mean and deviation 0.5
+    assert torch.equal(seen[:, 0], seen[:, 2])  # greyscale in all three channels
+    assert seen.min() >= -1 and seen.max() <= 1  # mean and standard deviation 0.5
     white = backbone.standardise(torch.full((1, 3, 9, 9), 255.0))
     assert torch.allclose(white, torch.ones_like(white), atol=1e-4)
 
@@ -173,15 +170,15 @@ def test_the_control_differs_by_seed_and_has_no_pretrained_weights(images: torch
     assert not torch.equal(stems[1], stems[2])
 
 
-def test_other_weights_than_the_known_ones_are_not_opened(
+def test_weights_with_another_digest_are_not_opened(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     (tmp_path / "weights.pth").write_bytes(b"not the weights")
-    monkeypatch.setattr("headstart.models._weights.Packaged.path", tmp_path / "weights.pth")
+    monkeypatch.setattr("headstart.models._packaged.Packaged.path", tmp_path / "weights.pth")
     with pytest.raises(ResourceError, match="SHA-256"):
         load_backbone("efficientnet-lite0", BackboneOptions(), 32, 0)
 
 
-def test_a_fresh_head_gives_every_class_the_same_chance() -> None:
+def test_a_new_head_gives_every_class_the_same_probability() -> None:
     head = build_head(5, 3, BackboneOptions())
     assert torch.equal(head(torch.randn(2, 5)), torch.zeros(2, 3))

@@ -1,7 +1,7 @@
-"""The networks and what may be set about them: mlp, cnn and its presets, backbones, heads.
+"""Networks and their options: mlp, cnn and published CNNs, backbones, heads.
 
-Belongs here: torch modules, their options, their packaged weights, their size. Does not: how they are trained.
-Options are plain data; torch is imported only when a network is built.
+Belongs here: torch modules, their options, their packaged weights, their size. Does not belong
+here: training. Options are plain data. Torch is imported only when a network is built.
 """
 
 import lazy_loader

@@ -1,7 +1,8 @@
 from ._backbone import (
     Backbone as Backbone,
-    load_backbone as load_backbone,
-    native_input_size as native_input_size,
+)
+from ._backbone_with_head import (
+    BackboneWithHead as BackboneWithHead,
 )
 from ._build import (
     build_head as build_head,
@@ -13,6 +14,10 @@ from ._cnn import (
 from ._layer_summary import (
     Layer as Layer,
     summarise_layers as summarise_layers,
+)
+from ._load_backbone import (
+    load_backbone as load_backbone,
+    native_input_size as native_input_size,
 )
 from ._option_metadata import (
     Neighbours as Neighbours,
@@ -31,11 +36,10 @@ from ._options import (
     is_backbone as is_backbone,
     options_of as options_of,
 )
-from ._transfer import (
-    BackboneWithHead as BackboneWithHead,
+from ._packaged import (
+    installed_backbones as installed_backbones,
 )
 from ._weights import (
-    installed_backbones as installed_backbones,
     pin_weights as pin_weights,
     weights_digest as weights_digest,
 )

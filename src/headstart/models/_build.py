@@ -1,4 +1,4 @@
-"""From a model's name and options to its torch module."""
+"""Construction of networks and heads from their options."""
 
 from __future__ import annotations
 
@@ -22,16 +22,20 @@ from headstart.models._published import fashion, scenes
 def build_network(
     name: str, options: NetOptions, image_shape: tuple[int, int, int], outputs: int, seed: int
 ) -> nn.Module:
-    """The network that learns, from standardised images `(N, C, H, W)` to logits `(N, outputs)`.
+    """Build a network that learns on pixels.
+
+    It maps standardised images of shape (N, C, H, W) to logits of shape (N, outputs).
 
     Args:
-        name, options: which network, and its options.
+        name: Name of the model.
+        options: Options of its network.
         image_shape: (height, width, channels) in pixels.
-        outputs: classes, or 1 for two classes (one sigmoid output).
-        seed: of the initial weights; torch's global generator is left as it was.
+        outputs: Number of classes, or 1 for two classes (one sigmoid output).
+        seed: Seed of the initial weights. Torch's global generator keeps its state.
 
     Raises:
-        InputError: the images are too small for this network.
+        InputError: The images are too small for this network.
+        TypeError: The options are those of a backbone.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -45,26 +49,35 @@ def build_network(
             case ScenesOptions():
                 return scenes(name, image_shape, outputs, options)
             case _:
-                raise TypeError(f"{type(options).__name__} is no network that learns on pixels")
+                raise TypeError(f"{type(options).__name__} does not describe a network on pixels")
 
 
 def build_head(features: int, outputs: int, options: BackboneOptions, seed: int = 0) -> nn.Module:
-    """The head on `(N, features)` backbone features: hidden dense layers with ReLU if the options ask for any, then a linear one.
+    """Build a head on the features of a backbone.
 
-    A linear head starts at zero, so every class is equally likely; hidden layers start as in Keras, from `seed`.
+    Hidden dense layers with ReLU, if the options have any, are followed by a linear layer. The
+    linear layer starts at zero, so that all classes are equally probable. Hidden layers are
+    initialised as in Keras.
+
+    Args:
+        features: Number of features per image.
+        outputs: Number of classes, or 1 for two classes (one sigmoid output).
+        options: Layers of the head and dropout before it.
+        seed: Seed of the hidden layers.
     """
     net, inputs = nn.Sequential(nn.Dropout(options.dropout or 0.0)), features
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        for part in head_layers(options.head):
-            if isinstance(part, float):
-                net.append(nn.Dropout(part))
+        for layer in head_layers(options.head):
+            if isinstance(layer, float):
+                net.append(nn.Dropout(layer))
             else:
-                dense = nn.Linear(inputs, part)
+                dense = nn.Linear(inputs, layer)
                 nn.init.xavier_uniform_(dense.weight)
                 nn.init.zeros_(dense.bias)
                 net.extend([dense, nn.ReLU(inplace=True)])
-                inputs = part
+                inputs = layer
+
     linear = nn.Linear(inputs, outputs)
     nn.init.zeros_(linear.weight)
     nn.init.zeros_(linear.bias)

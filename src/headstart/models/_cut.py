@@ -1,4 +1,4 @@
-"""Cutting a network at one of its layers."""
+"""Cutting of a network at one of its layers."""
 
 from __future__ import annotations
 
@@ -12,59 +12,72 @@ from headstart.errors import InputError
 
 
 class _ReachedError(Exception):
-    """Ends a forward pass where it need go no further; carries the map found there."""
+    """Ends a forward pass at the cut and carries the output of that layer."""
 
-    def __init__(self, found: Tensor) -> None:
+    def __init__(self, output: Tensor) -> None:
         super().__init__()
-        self.found = found
+        self.output = output
 
 
 def end_at(net: nn.Module, layer: str) -> RemovableHandle:
-    """From now on a forward pass of `net` ends with the module called `layer`: `forward_to` gives that module's output.
+    """End the forward passes of a network at one of its layers.
 
-    By a hook that ends the pass, not by rebuilding the network from its children: that holds for any order and any branches.
+    A hook ends the pass. The network is not rebuilt from its children, so this works for any order
+    and any branches. Use `forward_to` to run the network.
+
+    Args:
+        net: The network.
+        layer: Name of a module.
+
+    Returns:
+        A handle that removes the hook.
 
     Raises:
-        InputError: no such layer; near names are given.
+        InputError: There is no such layer. The message names similar ones.
     """
 
     def end(_: nn.Module, __: tuple[Tensor, ...], output: Tensor) -> None:
         raise _ReachedError(output)
 
-    return _module(net, layer).register_forward_hook(end)
+    return _find_module(net, layer).register_forward_hook(end)
 
 
 def forward_to(net: nn.Module, x: Tensor) -> Tensor:
-    """The output of the layer at which `net` ends, when it runs on `x`; nothing behind it is computed."""
+    """Return the output of the layer at which `net` ends. Later layers are not computed."""
     try:
         net(x)
     except _ReachedError as reached:
-        return reached.found
+        return reached.output
     raise InputError(
-        "the layer to cut at does not take part in what the network computes.",
-        "Cut at another layer.",
+        "the layer to cut at is not used when the network runs.", "Cut at another layer."
     )
 
 
-def _module(net: nn.Module, layer: str) -> nn.Module:
+def _find_module(net: nn.Module, layer: str) -> nn.Module:
     names = [name for name, _ in net.named_modules() if name]
     if layer not in names:
-        close = difflib.get_close_matches(layer, names, n=3, cutoff=0.4) or [
-            name for name in names if "." not in name
-        ]
+        similar = difflib.get_close_matches(layer, names, n=3, cutoff=0.4)
+        top_level = [name for name in names if "." not in name]
         raise InputError(
-            f"there is no layer '{layer}' to cut at; near it are {', '.join(close[:8])}.",
-            "All layers: headstart train DATA --model MODEL --summary; what stands before a dot there is a layer, too.",
+            f"there is no layer '{layer}' to cut at. Similar layers: "
+            f"{', '.join((similar or top_level)[:8])}.",
+            "List all layers: headstart train DATA --model MODEL --summary. The part of a name "
+            "before a dot is a layer as well.",
         )
     return net.get_submodule(layer)
 
 
 @torch.no_grad()
 def leave_out_behind(net: nn.Module, example: Tensor) -> None:
-    """Put an identity in place of whatever does not begin to run before `net` ends: it would only take up memory."""
-    begun: set[nn.Module] = set()
+    """Replace the modules that run only after the cut by identities, to save memory.
+
+    Args:
+        net: A network that ends at a layer. It is changed in place.
+        example: A batch of one image.
+    """
+    started: set[nn.Module] = set()
     hooks = [
-        module.register_forward_pre_hook(lambda module, _: begun.add(module))
+        module.register_forward_pre_hook(lambda module, _: started.add(module))
         for module in net.modules()
     ]
     try:
@@ -72,12 +85,12 @@ def leave_out_behind(net: nn.Module, example: Tensor) -> None:
     finally:
         for hook in hooks:
             hook.remove()
-    _leave_out(net, begun)
+    _replace_unused(net, started)
 
 
-def _leave_out(module: nn.Module, begun: set[nn.Module]) -> None:
+def _replace_unused(module: nn.Module, started: set[nn.Module]) -> None:
     for name, child in list(module.named_children()):
-        if begun.isdisjoint(child.modules()):  # a list of layers never runs itself
+        if started.isdisjoint(child.modules()):  # a list of layers itself never runs
             setattr(module, name, nn.Identity())
         else:
-            _leave_out(child, begun)
+            _replace_unused(child, started)

@@ -1,4 +1,4 @@
-"""Small parts that several networks share."""
+"""The dense network, and the activations of all networks."""
 
 from __future__ import annotations
 
@@ -8,22 +8,27 @@ from headstart.models._options import MlpOptions
 
 
 def activation(kind: str) -> nn.Module:
-    """The activation layer called relu, tanh or gelu."""
-    kinds: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "tanh": nn.Tanh, "gelu": nn.GELU}
-    return nn.ReLU(inplace=True) if kind == "relu" else kinds[kind]()
+    """Return the activation layer for relu, tanh or gelu."""
+    if kind == "relu":
+        return nn.ReLU(inplace=True)
+    kinds: dict[str, type[nn.Module]] = {"tanh": nn.Tanh, "gelu": nn.GELU}
+    return kinds[kind]()
 
 
 def mlp(image_shape: tuple[int, int, int], outputs: int, options: MlpOptions) -> nn.Sequential:
-    """The dense net: flatten, `layers` times (linear, activation, dropout), linear."""
+    """Build the dense network: flatten, `layers` times (linear, activation, dropout), linear.
+
+    Args:
+        image_shape: (height, width, channels).
+        outputs: Number of logits.
+        options: Depth, width, activation and dropout.
+    """
     height, width, channels = image_shape
-    net, inputs = nn.Sequential(nn.Flatten()), height * width * channels
+    inputs = height * width * channels
+    net = nn.Sequential(nn.Flatten())
     for _ in range(options.layers):
-        net.extend(
-            [
-                nn.Linear(inputs, options.nodes),
-                activation(options.activation),
-                nn.Dropout(options.dropout),
-            ]
-        )
+        net.append(nn.Linear(inputs, options.nodes))
+        net.append(activation(options.activation))
+        net.append(nn.Dropout(options.dropout))
         inputs = options.nodes
     return net.append(nn.Linear(inputs, outputs))

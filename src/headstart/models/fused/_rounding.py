@@ -1,4 +1,4 @@
-"""What computing in bfloat16 shifts in a network's features, measured on pictures of no dataset and put back."""
+"""Correction of the mean shift that bfloat16 causes in features, measured on synthetic images."""
 
 from __future__ import annotations
 
@@ -12,58 +12,72 @@ from torch import Tensor, nn
 
 from headstart.models.fused._fused_conv import FusedConv, round_weights
 
-_PICTURES, _SIDE_PX, _DISCS = 16, 12, 60
-_LEAST_RADIUS, _LARGEST_RADIUS = 0.04, 0.45  # of the side
-_COLOUR = 40.0  # standard deviation of the three channels of a disc around its brightness, of 255
+_IMAGES, _SIZE_PX, _DISCS = 16, 12, 60
+_MIN_RADIUS, _MAX_RADIUS = 0.04, 0.45  # relative to the image size
+_COLOUR_SD = 40.0  # of the three channels of a disc around its brightness, on a scale of 255
 
 
 @cache
 def dead_leaves_images() -> Tensor:
-    """Pictures `(N, 3, H, W)` in 0-255, always the same, of discs that hide each other.
+    """Return synthetic images of overlapping discs. They are always the same.
 
-    Their sizes and edges are distributed like those of photographs (Lee, Mumford and Huang 2001, doi:10.1023/A:1011109015675:
-    radii with a density that falls with the third power). They are small, so that enlarging blurs them: sharp ones did worse
-    (benchmarks/features.md). Sixteen are as many as torch gives to the same convolutions whatever the number of threads.
+    The sizes and edges of the discs are distributed like those in photographs: the density of the
+    radii decreases with the third power. The images are small, so that enlarging blurs them. Sharp
+    ones were worse (benchmarks/features.md). With sixteen images, torch uses the same convolutions
+    for any number of threads.
+
+    Returns:
+        Images of shape (16, 3, 12, 12), float32 in 0 to 255.
+
+    References:
+        Dead leaves model: Lee, Mumford and Huang (2001), doi:10.1023/A:1011109015675.
     """
-    draws = np.random.default_rng(0)
-    pictures = np.full((_PICTURES, 3, _SIDE_PX, _SIDE_PX), 128.0, np.float32)
-    y, x = np.mgrid[:_SIDE_PX, :_SIDE_PX] / _SIDE_PX
-    for picture in pictures:
+    generator = np.random.default_rng(0)
+    images = np.full((_IMAGES, 3, _SIZE_PX, _SIZE_PX), 128.0, np.float32)
+    y, x = np.mgrid[:_SIZE_PX, :_SIZE_PX] / _SIZE_PX
+    smallest = (_MIN_RADIUS / _MAX_RADIUS) ** 2
+
+    for image in images:
         for _ in range(_DISCS):
-            radius = _LEAST_RADIUS / draws.uniform((_LEAST_RADIUS / _LARGEST_RADIUS) ** 2, 1) ** 0.5
-            top, left = draws.random(2)
-            colour = draws.uniform(0, 255) + draws.normal(0, _COLOUR, 3)
-            picture[:, (y - top) ** 2 + (x - left) ** 2 < radius**2] = colour.clip(0, 255)[:, None]
-    return torch.from_numpy(pictures)
+            radius = _MIN_RADIUS / generator.uniform(smallest, 1) ** 0.5
+            top, left = generator.random(2)
+            colour = generator.uniform(0, 255) + generator.normal(0, _COLOUR_SD, 3)
+            is_inside = (y - top) ** 2 + (x - left) ** 2 < radius**2
+            image[:, is_inside] = colour.clip(0, 255)[:, None]
+    return torch.from_numpy(images)
 
 
 @torch.no_grad()
 def correct_rounding(net: nn.Module, run: Callable[[], object]) -> None:
-    """Give each fused convolution of a network an offset by which its mean output, channel by channel, is that of exact numbers.
+    """Set the offset of each fused convolution to remove the mean shift caused by rounding.
 
-    Rounded weights and inputs shift the means of channels, and shifts add up from layer to layer. Each layer is corrected behind
-    those before it: empirical bias correction, Nagel et al. 2019 (arXiv:1906.04721, appendix D), there for 8-bit integers.
+    Rounded weights and inputs shift the mean of each channel, and shifts accumulate from layer to
+    layer. With the offset, the mean output per channel equals that of exact computation. Each layer
+    is corrected after the layers before it.
 
     Args:
-        run: shows the network pictures, in float32.
+        net: A network with fused convolutions.
+        run: Runs the network on images, in float32.
+
+    References:
+        Empirical bias correction: Nagel et al. (2019), arXiv:1906.04721, appendix D, for 8-bit
+        integers.
     """
-    means: dict[nn.Module, Tensor] = {}
+    exact_means: dict[nn.Module, Tensor] = {}
 
-    def measure(layer: FusedConv, given: tuple[Tensor, ...], _: Tensor) -> None:
-        means[layer] = _mean(layer.convolved(given[0], layer.weight))
+    def measure(layer: FusedConv, inputs: tuple[Tensor, ...], _: Tensor) -> None:
+        exact_means[layer] = _channel_means(layer.convolve(inputs[0], layer.weight))
 
-    def correct(layer: FusedConv, given: tuple[Tensor, ...], _: Tensor) -> Tensor:
-        found = layer.convolved(given[0].bfloat16().float(), round_weights(layer.weight).float())
-        layer.offset = means[layer] - _mean(found)
-        return layer.activated(found + layer.offset[:, None, None]).bfloat16().float()
+    def correct(layer: FusedConv, inputs: tuple[Tensor, ...], _: Tensor) -> Tensor:
+        rounded_inputs = inputs[0].bfloat16().float()
+        outputs = layer.convolve(rounded_inputs, round_weights(layer.weight).float())
+        layer.offset = exact_means[layer] - _channel_means(outputs)
+        return layer.activate(outputs + layer.offset[:, None, None]).bfloat16().float()
 
+    layers = [layer for layer in net.modules() if isinstance(layer, FusedConv)]
     hooks: tuple[Callable[..., Any], ...] = (measure, correct)
     for hook in hooks:
-        handles = [
-            layer.register_forward_hook(hook)
-            for layer in net.modules()
-            if isinstance(layer, FusedConv)
-        ]
+        handles = [layer.register_forward_hook(hook) for layer in layers]
         try:
             run()
         finally:
@@ -71,5 +85,5 @@ def correct_rounding(net: nn.Module, run: Callable[[], object]) -> None:
                 handle.remove()
 
 
-def _mean(maps: Tensor) -> Tensor:
+def _channel_means(maps: Tensor) -> Tensor:
     return maps.mean((2, 3)).mean(0)
