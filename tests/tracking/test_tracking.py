@@ -1,4 +1,4 @@
-"""Trackers are told every epoch once, also over kills; what they fail at never ends a run."""
+"""Trackers receive every epoch once, also across kills, and their failures never end a run."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ RECIPE = make_recipe("mlp", {"epochs": 5, "nodes": 16, "batch": 64})
 
 
 class Killed(BaseException):
-    """Stands for a kill: nothing that follows runs."""
+    """Raised in place of a kill: nothing that follows it runs."""
 
 
 def kill_at(epoch: int, saved: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ends training right after an epoch was told, with the last checkpoint at the end of an earlier one."""
+    """End training right after an epoch is logged, with the last checkpoint of an earlier epoch."""
 
     def save_or_die(self: Checkpoints, state: TrainingState) -> None:
         if state.plan.is_epoch_end and len(state.curve) == saved:
@@ -70,12 +70,12 @@ def epochs_of_mlflow(folder: Path) -> list[tuple[int, float]]:
 
 @pytest.fixture(scope="module")
 def mlflow_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """A SQLite store, as MLflow makes it where nothing says otherwise."""
+    """Set up a SQLite store, which is MLflow's default."""
     pytest.importorskip("mlflow")
     with pytest.MonkeyPatch.context() as patch:
-        place = tmp_path_factory.mktemp("mlflow")
-        patch.chdir(place)
-        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{place}/mlflow.db")
+        folder = tmp_path_factory.mktemp("mlflow")
+        patch.chdir(folder)
+        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder}/mlflow.db")
         yield
 
 
@@ -83,7 +83,7 @@ def mlflow_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     ("tracker", "epochs"), [("tensorboard", epochs_of_tensorboard), ("mlflow", epochs_of_mlflow)]
 )
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
-def test_each_epoch_is_told_once_over_two_kills(
+def test_each_epoch_is_logged_once_across_two_kills(
     tracker: str,
     epochs: Epochs,
     mlflow_store: None,
@@ -101,9 +101,9 @@ def test_each_epoch_is_told_once_over_two_kills(
         assert [number for number, _ in epochs(run)] == [1, 2, 3, 4]
         assert train(TrainingJob(RECIPE, SplitDataset(digits, small), 0, run))["resumed"]
         assert train(TrainingJob(RECIPE, SplitDataset(digits, small), 0, run))["reused"]
-    wanted = read_curves(run)["train_loss"]
+    losses = read_curves(run)["train_loss"]
     assert [number for number, _ in epochs(run)] == [1, 2, 3, 4, 5]
-    assert [value for _, value in epochs(run)] == pytest.approx(wanted.tolist(), rel=1e-5)
+    assert [value for _, value in epochs(run)] == pytest.approx(losses.tolist(), rel=1e-5)
 
 
 def test_tensorboard_has_curves_scores_figures_and_parameters(headstart: Command) -> None:
@@ -120,15 +120,16 @@ def test_tensorboard_has_curves_scores_figures_and_parameters(headstart: Command
         "run",
         "--json",
     )
-    found = json.loads(headstart(*words, "--track", "tensorboard")[1])
-    there = events(Path("run"))
+    summary = json.loads(headstart(*words, "--track", "tensorboard")[1])
+    logged = events(Path("run"))
     assert {"validation_accuracy", "learning_rate", "seconds", "train_loss"} <= set(
-        there.Tags()["scalars"]
+        logged.Tags()["scalars"]
     )
-    assert there.Scalars("final_test_accuracy")[0].value == pytest.approx(found["test"]["accuracy"])
-    assert "curves" in there.Tags()["images"]
-    assert there.Images("curves")[0].encoded_image_string.startswith(b"\x89PNG")
-    hparams = there.summary_metadata["_hparams_/session_start_info"].plugin_data.content
+    final = logged.Scalars("final_test_accuracy")[0].value
+    assert final == pytest.approx(summary["test"]["accuracy"])
+    assert "curves" in logged.Tags()["images"]
+    assert logged.Images("curves")[0].encoded_image_string.startswith(b"\x89PNG")
+    hparams = logged.summary_metadata["_hparams_/session_start_info"].plugin_data.content
     assert b"nodes" in hparams and b"train_images" in hparams
 
 
@@ -136,7 +137,7 @@ def test_tensorboard_has_curves_scores_figures_and_parameters(headstart: Command
 def test_mlflow_has_parameters_scores_figures_and_the_model(
     mlflow_store: None, tmp_path: Path
 ) -> None:
-    found = hs.train(
+    summary = hs.train(
         "digits", model="mlp", epochs=2, nodes=16, track="mlflow", out=tmp_path / "run"
     )
     client, run = mlflow_run(tmp_path / "run")
@@ -146,12 +147,10 @@ def test_mlflow_has_parameters_scores_figures_and_the_model(
         "digits",
         "0",
     )
-    assert run.data.metrics["final_test_accuracy"] == pytest.approx(found["test"]["accuracy"])
-    artifacts = {
-        file.path
-        for where in (None, "model", "figures")
-        for file in client.list_artifacts(run.info.run_id, where)
-    }
+    assert run.data.metrics["final_test_accuracy"] == pytest.approx(summary["test"]["accuracy"])
+    artifacts = set()
+    for folder in (None, "model", "figures"):
+        artifacts |= {file.path for file in client.list_artifacts(run.info.run_id, folder)}
     assert {
         "report.html",
         "model/model.safetensors",
@@ -161,24 +160,26 @@ def test_mlflow_has_parameters_scores_figures_and_the_model(
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
-def test_a_failed_run_is_failed_there_too(
+def test_a_failed_run_has_failed_in_the_tracker_as_well(
     mlflow_store: None, digits: Dataset, small: Split, tmp_path: Path
 ) -> None:
-    wild = make_recipe(
+    diverging = make_recipe(
         "mlp", {"epochs": 3, "lr": 100.0, "optimizer": "sgd", "schedule": "constant"}
     )
     with observing(track_with("mlflow")), pytest.raises(RunFailed):
-        train(TrainingJob(wild, SplitDataset(digits, small), 0, tmp_path / "run"))
+        train(TrainingJob(diverging, SplitDataset(digits, small), 0, tmp_path / "run"))
     assert mlflow_run(tmp_path / "run")[1].info.status == "FAILED"
 
 
-def test_wandb_waits_offline_in_the_run_folder(
+def test_wandb_offline_writes_to_the_run_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("wandb")
     monkeypatch.setenv("WANDB_MODE", "offline")
-    found = hs.train("digits", model="mlp", epochs=3, nodes=16, track="wandb", out=tmp_path / "run")
-    assert found["warnings"] == []
+    summary = hs.train(
+        "digits", model="mlp", epochs=3, nodes=16, track="wandb", out=tmp_path / "run"
+    )
+    assert summary["warnings"] == []
     (written,) = (tmp_path / "run" / "wandb").glob("offline-run-*/run-*.wandb")
     content = written.read_bytes()
     assert (
@@ -189,7 +190,7 @@ def test_wandb_waits_offline_in_the_run_folder(
     assert json.loads((tmp_path / "run" / "wandb-epochs.json").read_text()) == [1, 2, 3]
 
 
-def test_wandb_without_a_key_is_said_before_anything_starts(
+def test_wandb_without_a_key_is_an_error_before_anything_starts(
     headstart: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("wandb")
@@ -200,7 +201,7 @@ def test_wandb_without_a_key_is_said_before_anything_starts(
     assert status == 2 and "has no key" in err and "WANDB_MODE=offline" in err
 
 
-def test_a_run_finished_without_a_tracker_is_told_afterwards(tmp_path: Path) -> None:
+def test_a_run_finished_without_a_tracker_is_logged_afterwards(tmp_path: Path) -> None:
     keys: dict[str, Any] = {"model": "mlp", "epochs": 3, "nodes": 16, "out": tmp_path / "run"}
     hs.train("digits", **keys)
     for _ in range(2):
@@ -209,7 +210,7 @@ def test_a_run_finished_without_a_tracker_is_told_afterwards(tmp_path: Path) -> 
 
 
 class Failing:
-    """An observer that fails at one of its calls, and counts the others."""
+    """An observer that fails in one of its methods and records the calls."""
 
     calls: list[str]
 
@@ -235,7 +236,7 @@ class Failing:
 
 
 @pytest.mark.parametrize(("at", "calls"), [("begin", 2), ("epoch", 3), ("end", 8)])
-def test_a_tracker_that_fails_is_said_loudly_and_the_run_goes_on(
+def test_a_failing_tracker_is_reported_and_the_run_continues(
     at: str,
     calls: int,
     digits: Dataset,
@@ -245,18 +246,21 @@ def test_a_tracker_that_fails_is_said_loudly_and_the_run_goes_on(
 ) -> None:
     Failing.calls = []
     with observing(lambda: Failing(at)):
-        found = train(TrainingJob(RECIPE, SplitDataset(digits, small), 0, tmp_path / "run"))
-    assert (found["epochs"], len(Failing.calls), Failing.calls[-1]) == (
+        metrics = train(TrainingJob(RECIPE, SplitDataset(digits, small), 0, tmp_path / "run"))
+    assert (metrics["epochs"], len(Failing.calls), Failing.calls[-1]) == (
         5,
         calls,
         "fail",
     )  # which closes what it holds
-    said = "the tracker failed, and is not told any more of this run: ConnectionError: the server is gone"
-    assert said in found["warnings"] and said in capsys.readouterr().err
+    warning = (
+        "the tracker failed, and receives nothing more of this run: "
+        "ConnectionError: the server is gone"
+    )
+    assert warning in metrics["warnings"] and warning in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("tracker", list(TRACKERS))
-def test_a_tracker_that_is_not_installed_is_said_before_anything_starts(
+def test_a_tracker_that_is_not_installed_is_an_error_before_anything_starts(
     tracker: str, headstart: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(_track, "find_spec", lambda _: None)
@@ -268,13 +272,13 @@ def test_a_tracker_that_is_not_installed_is_said_before_anything_starts(
 
 
 def test_an_unknown_tracker_is_refused_with_the_nearest_name() -> None:
-    with pytest.raises(InputError, match="did you mean 'tensorboard'"):
+    with pytest.raises(
+        InputError, match=r"unknown tracker 'tensorbord'.* did you mean 'tensorboard'"
+    ):
         track_with("tensorbord")
 
 
-def test_every_run_of_a_study_is_tracked_on_two_workers_as_well(
-    page_only: None, tmp_path: Path
-) -> None:
+def test_every_run_of_a_study_is_tracked_on_two_workers(page_only: None, tmp_path: Path) -> None:
     keys: dict[str, Any] = {"epochs": 1, "train_images": 200, "track": "tensorboard"}
     space = {"lr": [0.01, 0.1]}
     hs.tune(

@@ -1,8 +1,9 @@
-"""Runs told to a tracker, live: TensorBoard, MLflow, Weights & Biases. One file a tracker.
+"""Live logging of runs to TensorBoard, MLflow or Weights & Biases, with one file per tracker.
 
-What a tracker keeps, its own library writes; the note of which of its runs belongs to a run folder goes through the store.
+A tracker's own library writes what the tracker stores. The store writes the note that links a run
+folder to a run of the tracker.
 
-Does not belong here: what a run is or when an epoch ends (training tells), figures (report draws them).
+Does not belong here: the events of a run (`headstart.training`), and figures (`headstart.report`).
 """
 
 import lazy_loader

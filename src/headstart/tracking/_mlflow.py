@@ -1,4 +1,7 @@
-"""MLflow: a run of the experiment that MLFLOW_EXPERIMENT_NAME names, at MLFLOW_TRACKING_URI, or where MLflow keeps its own."""
+"""MLflow: a run of the experiment MLFLOW_EXPERIMENT_NAME.
+
+Runs are stored at MLFLOW_TRACKING_URI, or where MLflow stores its own runs by default.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +11,13 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from headstart.tracking._track import Log, Status, Value
+from headstart.tracking._track import ALWAYS_LOGGED, Parameters, Status, TrackerRun
 
 EXPERIMENT = "headstart"
-_WATCHED = "train_loss"  # in every epoch
 _STATUS = {"finished": "FINISHED", "failed": "FAILED", "stopped": "KILLED"}
-# A server that does not answer must not hold the run up for the ten minutes and more that MLflow would try: read at each request.
-# And nobody asked for usage statistics: read when MLflow is imported. What the user has set stays.
+# A server that does not answer must not delay a run for more than ten minutes, which is how long
+# MLflow retries by default. MLflow reads the first two at each request. The third one turns usage
+# statistics off, and is read when MLflow is imported. Settings of the user take precedence.
 _SETTINGS = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
@@ -22,62 +25,71 @@ _SETTINGS = {
 }
 
 
-def open_log(folder: Path, name: str, parameters: Mapping[str, Value], mark: str | None) -> Log:
-    """The run with the id `mark`, or a new one.
+def open_run(folder: Path, name: str, parameters: Parameters, run_id: str | None) -> TrackerRun:
+    """Open the run `run_id`, or a new one.
 
     Raises:
-        mlflow.exceptions.MlflowException: the store cannot be read, or does not answer.
+        mlflow.exceptions.MlflowException: The store cannot be read or does not answer.
     """
     for key, value in _SETTINGS.items():
         os.environ.setdefault(key, value)
-    return _Run(folder, name, parameters, mark)
+    return _MlflowRun(folder, name, parameters, run_id)
 
 
-class _Run:
-    def __init__(
-        self, folder: Path, name: str, parameters: Mapping[str, Value], mark: str | None
-    ) -> None:
+class _MlflowRun:
+    def __init__(self, folder: Path, name: str, parameters: Parameters, run_id: str | None) -> None:
         from mlflow import MlflowClient
-        from mlflow.entities import Param
 
-        for library in ("mlflow", "alembic"):  # each table of a new database is news to them
+        # Both would report each table of a new database.
+        for library in ("mlflow", "alembic"):
             logging.getLogger(library).setLevel(logging.WARNING)
         self._client = MlflowClient()
-        if mark is None:
-            wanted = os.environ.get("MLFLOW_EXPERIMENT_NAME") or EXPERIMENT
-            found = self._client.get_experiment_by_name(wanted)
-            experiment = found.experiment_id if found else self._client.create_experiment(wanted)
-            tags = {"headstart.folder": str(folder.absolute())}
-            mark = self._client.create_run(experiment, run_name=name, tags=tags).info.run_id
-            self._client.log_batch(
-                mark, params=[Param(key, str(value)) for key, value in parameters.items()]
-            )
+        if run_id is None:
+            run_id = self._create_run(folder, name, parameters)
         else:
-            self._client.update_run(mark, status="RUNNING")
-        self.mark: str = mark
+            self._client.update_run(run_id, status="RUNNING")
+        self.run_id: str = run_id
 
-    def epochs(self) -> set[int]:
-        return {metric.step for metric in self._client.get_metric_history(self.mark, _WATCHED)}
+    def _create_run(self, folder: Path, name: str, parameters: Parameters) -> str:
+        from mlflow.entities import Param
 
-    def go_on_from(self, epoch: int) -> None:
-        """A metric keeps what it was told; nobody tells it twice."""
+        experiment_name = os.environ.get("MLFLOW_EXPERIMENT_NAME") or EXPERIMENT
+        experiment = self._client.get_experiment_by_name(experiment_name)
+        if experiment is not None:
+            experiment_id = experiment.experiment_id
+        else:
+            experiment_id = self._client.create_experiment(experiment_name)
 
-    def scalars(self, epoch: int, values: Mapping[str, float]) -> None:
+        tags = {"headstart.folder": str(folder.absolute())}
+        run = self._client.create_run(experiment_id, run_name=name, tags=tags)
+        run_id: str = run.info.run_id
+        params = [Param(key, str(value)) for key, value in parameters.items()]
+        self._client.log_batch(run_id, params=params)
+        return run_id
+
+    def logged_epochs(self) -> set[int]:
+        history = self._client.get_metric_history(self.run_id, ALWAYS_LOGGED)
+        return {metric.step for metric in history}
+
+    def resume_at(self, epoch: int) -> None:
+        """Do nothing: MLflow keeps logged values, and no value is logged twice."""
+
+    def log_epoch(self, epoch: int, values: Mapping[str, float]) -> None:
         from mlflow.entities import Metric
 
-        now = int(time.time() * 1000)
-        self._client.log_batch(
-            self.mark, metrics=[Metric(key, value, now, epoch) for key, value in values.items()]
-        )
+        now_ms = int(time.time() * 1000)
+        metrics = [Metric(key, value, now_ms, epoch) for key, value in values.items()]
+        self._client.log_batch(self.run_id, metrics=metrics)
 
-    def scores(self, values: Mapping[str, float]) -> None:
-        self.scalars(0, values)
+    def log_results(self, values: Mapping[str, float]) -> None:
+        self.log_epoch(0, values)
 
-    def figure(self, path: Path) -> None:
-        self._client.log_artifact(self.mark, str(path), "figures")
+    def log_figure(self, path: Path) -> None:
+        self._client.log_artifact(self.run_id, str(path), "figures")
 
-    def file(self, path: Path) -> None:
-        self._client.log_artifact(self.mark, str(path), "model" if path.suffix != ".html" else None)
+    def log_file(self, path: Path) -> None:
+        folder = None if path.suffix == ".html" else "model"
+        self._client.log_artifact(self.run_id, str(path), folder)
 
     def close(self, status: Status) -> None:
-        self._client.set_terminated(self.mark, _STATUS[status])
+        self._client.set_terminated(self.run_id, _STATUS[status])

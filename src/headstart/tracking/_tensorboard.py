@@ -1,4 +1,7 @@
-"""TensorBoard: event files in `tensorboard/` of the run folder. `tensorboard --logdir runs` shows them side by side."""
+"""TensorBoard: event files in `tensorboard/` of the run folder.
+
+`tensorboard --logdir runs` shows the runs side by side.
+"""
 
 from __future__ import annotations
 
@@ -7,64 +10,61 @@ from pathlib import Path
 
 import numpy as np
 
-from headstart.tracking._track import Log, Status, Value
+from headstart.tracking._track import ALWAYS_LOGGED, Parameters, Status, TrackerRun
 
 FOLDER = "tensorboard"
-_WATCHED = "train_loss"  # in every epoch
 
 
-def open_log(folder: Path, name: str, parameters: Mapping[str, Value], mark: str | None) -> Log:
-    """Event files of one run; `mark` is not needed to find them."""
-    return _Events(folder / FOLDER, parameters)
+def open_run(folder: Path, name: str, parameters: Parameters, run_id: str | None) -> TrackerRun:
+    """Open the event files of a run. The run folder alone identifies them."""
+    return _EventFiles(folder / FOLDER, parameters)
 
 
-class _Events:
-    mark = FOLDER
+class _EventFiles:
+    run_id = FOLDER
 
-    def __init__(self, folder: Path, parameters: Mapping[str, Value]) -> None:
+    def __init__(self, folder: Path, parameters: Parameters) -> None:
         self._folder, self._parameters = folder, parameters
 
-    def epochs(self) -> set[int]:
+    def logged_epochs(self) -> set[int]:
         from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
         if not self._folder.exists():
             return set()
-        found = EventAccumulator(str(self._folder)).Reload()
-        return (
-            {event.step for event in found.Scalars(_WATCHED)}
-            if _WATCHED in found.Tags()["scalars"]
-            else set()
-        )
+        events = EventAccumulator(str(self._folder)).Reload()
+        if ALWAYS_LOGGED not in events.Tags()["scalars"]:
+            return set()
+        return {event.step for event in events.Scalars(ALWAYS_LOGGED)}
 
-    def go_on_from(self, epoch: int) -> None:
+    def resume_at(self, epoch: int) -> None:
         from torch.utils.tensorboard import SummaryWriter
 
-        # TensorBoard itself then drops what a killed process wrote from this epoch on.
+        # TensorBoard then drops what a killed process wrote from this epoch on.
         self._writer = SummaryWriter(str(self._folder), purge_step=epoch)
 
-    def scalars(self, epoch: int, values: Mapping[str, float]) -> None:
+    def log_epoch(self, epoch: int, values: Mapping[str, float]) -> None:
         for key, value in values.items():
             self._writer.add_scalar(key, value, epoch)
         self._writer.flush()
 
-    def scores(self, values: Mapping[str, float]) -> None:
+    def log_results(self, values: Mapping[str, float]) -> None:
         from torch.utils.tensorboard.summary import hparams
 
-        given = {key: value for key, value in self._parameters.items() if value is not None}
-        # Not add_hparams: it opens a second run of another name.
-        for summary in hparams(given, dict(values)):  # type: ignore[no-untyped-call]
+        parameters = {key: value for key, value in self._parameters.items() if value is not None}
+        # Not `add_hparams`, which opens a second run with another name.
+        for summary in hparams(parameters, dict(values)):  # type: ignore[no-untyped-call]
             self._writer.file_writer.add_summary(summary)  # type: ignore[attr-defined]
         for key, value in values.items():
             self._writer.add_scalar(key, value)
 
-    def figure(self, path: Path) -> None:
+    def log_figure(self, path: Path) -> None:
         from PIL import Image
 
         with Image.open(path) as image:
             self._writer.add_image(path.stem, np.asarray(image.convert("RGB")), dataformats="HWC")
 
-    def file(self, path: Path) -> None:
-        """Event files hold none: the run folder above has them."""
+    def log_file(self, path: Path) -> None:
+        """Do nothing: event files cannot hold files, which are in the run folder anyway."""
 
     def close(self, status: Status) -> None:
         self._writer.close()

@@ -1,4 +1,7 @@
-"""From what training tells of a run to what a tracker takes: parameters, scalars by epoch, scores, figures, files."""
+"""Translation of the events of a run to what trackers store.
+
+A tracker gets parameters, one set of scalars per epoch, results, figures and files.
+"""
 
 from __future__ import annotations
 
@@ -14,69 +17,78 @@ from headstart import store
 from headstart.errors import InputError, did_you_mean
 from headstart.training import ObserverFactory
 
-# Each is also the module that is imported, and the extra that installs it.
+# Each key is also the name of the module to import and of the extra that installs it.
 TRACKERS = {"tensorboard": "TensorBoard", "mlflow": "MLflow", "wandb": "Weights & Biases"}
+# Every epoch has this value. Trackers look for it to find the epochs that they already have.
+ALWAYS_LOGGED = "train_loss"
 _NOTE = "tracking.json"
-_MODEL_FILES = (
+_FILES = (
     "model.safetensors",
     "classifier.json",
     "recipe.json",
     "data.json",
     "environment.json",
     "metrics.json",
+    "report.html",
 )
-_SCORES = ("accuracy", "loss", "macro_f1")
+_METRICS = ("accuracy", "loss", "macro_f1")
+_COSTS = ("epochs", "parameters", "multiply_adds", "predict_ms_per_image")
 
 Status = Literal["finished", "failed", "stopped"]
-Value = str | int | float | bool | None
+ParameterValue = str | int | float | bool | None
+Parameters = Mapping[str, ParameterValue]
 
 
-class Log(Protocol):
-    """One run in a tracker, open for writing.
+class TrackerRun(Protocol):
+    """One run of a tracker, open for writing.
 
-    Made with the run folder, a name, the parameters, and the mark that an earlier process left of the same run, or None.
+    The modules of this package each have a function
+    `open_run(folder, name, parameters, run_id) -> TrackerRun`. `run_id` is None for a new run.
     """
 
     @property
-    def mark(self) -> str:
-        """What finds this run of the tracker again."""
+    def run_id(self) -> str:
+        """Return the identifier with which the tracker finds this run again."""
 
-    def epochs(self) -> set[int]:
-        """The epochs that are there already, of an earlier process."""
+    def logged_epochs(self) -> set[int]:
+        """Return the epochs that an earlier process has logged."""
 
-    def go_on_from(self, epoch: int) -> None:
-        """Told before the first epoch: the next one to be told is this."""
+    def resume_at(self, epoch: int) -> None:
+        """Prepare for epoch number `epoch`. Called once, before the first epoch is logged."""
 
-    def scalars(self, epoch: int, values: Mapping[str, float]) -> None:
-        """Values of one epoch; others can see them when this returns."""
+    def log_epoch(self, epoch: int, values: Mapping[str, float]) -> None:
+        """Log the values of one epoch, so that others can see them."""
 
-    def scores(self, values: Mapping[str, float]) -> None:
-        """What the finished run reached."""
+    def log_results(self, values: Mapping[str, float]) -> None:
+        """Log the results of the finished run."""
 
-    def figure(self, path: Path) -> None:
-        """A PNG."""
+    def log_figure(self, path: Path) -> None:
+        """Log a PNG file."""
 
-    def file(self, path: Path) -> None:
-        """A file of the model, or about it."""
+    def log_file(self, path: Path) -> None:
+        """Log a file of the model, or a file about it."""
 
     def close(self, status: Status) -> None:
-        """Nothing more comes, from this process."""
+        """Close the run. This process logs nothing more."""
 
 
 def track_with(tracker: str, *, with_files: bool = True) -> ObserverFactory:
-    """What makes an observer for each run, for `headstart.training.observing`.
+    """Return a factory of observers that log runs to a tracker.
 
     Args:
-        tracker: a name of `TRACKERS`.
-        with_files: figures and model files too; they cost seconds a run.
+        tracker: A name from `TRACKERS`.
+        with_files: Whether to log figures and files of the model. They cost seconds per run.
+
+    Returns:
+        A function without arguments that makes one observer per run.
 
     Raises:
-        InputError: no such tracker, it is not installed, or it lacks a key.
+        InputError: The tracker is unknown, is not installed, or has no key.
     """
     if tracker not in TRACKERS:
         raise InputError(
-            f"--track is '{tracker}'{did_you_mean(tracker, list(TRACKERS))}",
-            f"Trackers: {', '.join(TRACKERS)}.",
+            f"unknown tracker '{tracker}'{did_you_mean(tracker, list(TRACKERS))}",
+            f"Pass one of these to --track: {', '.join(TRACKERS)}.",
         )
     if find_spec(tracker) is None:
         raise InputError(
@@ -84,110 +96,114 @@ def track_with(tracker: str, *, with_files: bool = True) -> ObserverFactory:
             f"pip install 'headstart[{tracker}]'",
         )
     if tracker == "wandb":
-        from headstart.tracking._wandb import need_key
+        from headstart.tracking._wandb import require_key
 
-        need_key()
-    return functools.partial(Tracked, tracker, with_files=with_files)
+        require_key()
+    return functools.partial(TrackerObserver, tracker, with_files=with_files)
 
 
-class Tracked:
-    """See `headstart.training.Observer`. Which run of the tracker belongs to a run folder stands in its `tracking.json`."""
+class TrackerObserver:
+    """An observer that logs one run to a tracker. See `headstart.training.Observer`.
+
+    The note `tracking.json` in the run folder links it to the run of the tracker.
+    """
 
     def __init__(self, tracker: str, *, with_files: bool) -> None:
         self._tracker, self._with_files = tracker, with_files
-        self._log: Log | None = None
-        self._told: set[int] = set()
+        self._run: TrackerRun | None = None
+        self._logged: set[int] = set()
 
     def begin(self, folder: Path, curve: Sequence[Mapping[str, float | None]]) -> None:
         self._folder = folder
-        note = self._note()
+        note = self._read_note()
         if note.get("ended"):
             return
-        make = import_module(f"headstart.tracking._{self._tracker}").open_log
-        log: Log = make(
-            folder, f"{folder.parent.name}/{folder.name}", _parameters(folder), note.get("mark")
-        )
-        self._log = log
-        self._remember({"mark": log.mark, "ended": False})
-        self._told = log.epochs()
-        first = next(number for number in itertools.count(1) if number not in self._told)
-        log.go_on_from(first)
-        for number, row in enumerate(curve, 1):
-            self.epoch(number, row)
+
+        open_run = import_module(f"headstart.tracking._{self._tracker}").open_run
+        name = f"{folder.parent.name}/{folder.name}"
+        run: TrackerRun = open_run(folder, name, _parameters(folder), note.get("mark"))
+        self._run = run
+        self._write_note(run.run_id, ended=False)
+
+        self._logged = run.logged_epochs()
+        run.resume_at(next(epoch for epoch in itertools.count(1) if epoch not in self._logged))
+        for epoch, row in enumerate(curve, 1):
+            self.epoch(epoch, row)
 
     def epoch(self, number: int, row: Mapping[str, float | None]) -> None:
-        if self._log is not None and number not in self._told:
-            self._log.scalars(
-                number, {key: value for key, value in row.items() if value is not None}
-            )
-            self._told.add(number)
+        if self._run is None or number in self._logged:
+            return
+        values = {key: value for key, value in row.items() if value is not None}
+        self._run.log_epoch(number, values)
+        self._logged.add(number)
 
     def end(self, metrics: dict[str, Any]) -> None:
-        if self._log is None:
+        if self._run is None:
             return
-        self._log.scores(_scores(metrics))
+        self._run.log_results(_results(metrics))
         if self._with_files:
-            for path in _figures(self._folder):
-                self._log.figure(path)
-            for name in (*_MODEL_FILES, "report.html"):
-                if (self._folder / name).exists():
-                    self._log.file(self._folder / name)
-        self._log.close("finished")
-        self._remember({"mark": self._log.mark, "ended": True})
+            self._log_files(self._run)
+        self._run.close("finished")
+        self._write_note(self._run.run_id, ended=True)
 
     def fail(self, message: str, *, is_resumable: bool) -> None:
-        if self._log is not None:
-            self._log.close("stopped" if is_resumable else "failed")
+        if self._run is not None:
+            self._run.close("stopped" if is_resumable else "failed")
 
-    def _note(self) -> dict[str, Any]:
-        found: dict[str, Any] = store.read_json_or(self._folder / _NOTE, {}).get(self._tracker, {})
-        return found
+    def _log_files(self, run: TrackerRun) -> None:
+        for path in _figures(self._folder):
+            run.log_figure(path)
+        for name in _FILES:
+            if (self._folder / name).exists():
+                run.log_file(self._folder / name)
 
-    def _remember(self, note: dict[str, Any]) -> None:
-        store.write_json(
-            self._folder / _NOTE,
-            {**store.read_json_or(self._folder / _NOTE, {}), self._tracker: note},
-        )
+    def _read_note(self) -> dict[str, Any]:
+        notes = store.read_json_or(self._folder / _NOTE, {})
+        note: dict[str, Any] = notes.get(self._tracker, {})
+        return note
+
+    def _write_note(self, run_id: str, *, ended: bool) -> None:
+        notes = store.read_json_or(self._folder / _NOTE, {})
+        note = {"mark": run_id, "ended": ended}
+        store.write_json(self._folder / _NOTE, {**notes, self._tracker: note})
 
 
-def _parameters(folder: Path) -> dict[str, Value]:
-    """The recipe with everything decided, the data, the seed; flat."""
-    asked, data = (
-        store.read_json(folder / "recipe.json"),
-        store.read_json_or(folder / "data.json", {}),
-    )
+def _parameters(folder: Path) -> dict[str, ParameterValue]:
+    """Return the resolved recipe, the data and the seed of a run on one level."""
+    config = store.read_json(folder / "recipe.json")
+    data = store.read_json_or(folder / "data.json", {})
     plan = store.read_json_or(folder / "plan.json", {})
-    recipe = plan.get("recipe") or asked["recipe"]
-    parts = {f"{name}_images": one["images"] for name, one in (data.get("parts") or {}).items()}
-    flat = {**recipe, **recipe["net"], "seed": asked["seed"], "dataset": data.get("name"), **parts}
-    return {key: _plain(value) for key, value in flat.items() if key != "net"}
+    recipe = plan.get("recipe") or config["recipe"]
+    parts = data.get("parts") or {}
 
-
-def _plain(value: Any) -> Value:
-    return value if value is None or isinstance(value, str | int | float | bool) else str(value)
-
-
-def _scores(metrics: Mapping[str, Any]) -> dict[str, float]:
-    judged = {
-        f"final_{part}_{key}": scores[key]
-        for part in ("validation", "test")
-        if (scores := metrics[part])
-        for key in _SCORES
+    flat = {
+        **recipe,
+        **recipe["net"],
+        "seed": config["seed"],
+        "dataset": data.get("name"),
+        **{f"{name}_images": part["images"] for name, part in parts.items()},
     }
-    sizes = {
-        key: metrics[key]
-        for key in ("epochs", "parameters", "multiply_adds", "predict_ms_per_image")
-    }
-    seconds = {f"{key}_seconds": value for key, value in metrics["seconds"].items()}
-    return {
-        key: float(value)
-        for key, value in {**judged, **sizes, **seconds}.items()
-        if value is not None
-    }
+    return {key: _parameter_value(value) for key, value in flat.items() if key != "net"}
+
+
+def _parameter_value(value: Any) -> ParameterValue:
+    is_plain = value is None or isinstance(value, str | int | float | bool)
+    return value if is_plain else str(value)
+
+
+def _results(metrics: Mapping[str, Any]) -> dict[str, float]:
+    """Return the metrics, costs and times of a finished run on one level."""
+    results: dict[str, float | None] = {}
+    for part in ("validation", "test"):
+        if metrics[part]:
+            results |= {f"final_{part}_{key}": metrics[part][key] for key in _METRICS}
+    results |= {key: metrics[key] for key in _COSTS}
+    results |= {f"{key}_seconds": seconds for key, seconds in metrics["seconds"].items()}
+    return {key: float(value) for key, value in results.items() if value is not None}
 
 
 def _figures(folder: Path) -> list[Path]:
-    """The figures of the run's report, which is drawn if it is not there."""
+    """Return the figures of the run's report. The report is written if it is missing."""
     from headstart.report import write_run_report
 
     if not (folder / "report.html").exists():

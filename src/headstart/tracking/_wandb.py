@@ -1,4 +1,7 @@
-"""Weights & Biases: a run of the project that WANDB_PROJECT names. With WANDB_MODE=offline its files wait in the run folder."""
+"""Weights & Biases: a run of the project WANDB_PROJECT.
+
+With WANDB_MODE=offline, its files stay in the run folder.
+"""
 
 from __future__ import annotations
 
@@ -9,73 +12,73 @@ from pathlib import Path
 
 from headstart import store
 from headstart.errors import InputError
-from headstart.tracking._track import Log, Status, Value
+from headstart.tracking._track import Parameters, Status, TrackerRun
 
 PROJECT = "headstart"
-_TOLD = "wandb-epochs.json"  # offline, a run cannot be asked what it holds
+_LOGGED_EPOCHS = "wandb-epochs.json"  # an offline run cannot be queried
 
 
-def need_key() -> None:
-    """Whether runs can be sent, or need not be: in the middle of a command nobody waits for a question.
+def require_key() -> None:
+    """Check that runs can be uploaded, or that no upload is needed.
+
+    Otherwise the library would ask for a key in the middle of a command.
 
     Raises:
-        InputError: no key is known.
+        InputError: No key is stored.
     """
     import wandb
 
-    if os.environ.get("WANDB_MODE", "online") == "online" and not wandb.login(prompt=False):
+    is_online = os.environ.get("WANDB_MODE", "online") == "online"
+    if is_online and not wandb.login(prompt=False):
         raise InputError(
-            "--track wandb has no key to send runs with.",
-            "`wandb login` keeps one; WANDB_MODE=offline keeps runs in their folders.",
+            "--track wandb has no key for uploads.",
+            "Run `wandb login`, or set WANDB_MODE=offline to keep runs in their folders.",
         )
 
 
-def open_log(folder: Path, name: str, parameters: Mapping[str, Value], mark: str | None) -> Log:
-    """The run with the id `mark`, or a new one."""
-    return _Run(folder, name, parameters, mark)
+def open_run(folder: Path, name: str, parameters: Parameters, run_id: str | None) -> TrackerRun:
+    """Open the run `run_id`, or a new one."""
+    return _WandbRun(folder, name, parameters, run_id)
 
 
-class _Run:
-    def __init__(
-        self, folder: Path, name: str, parameters: Mapping[str, Value], mark: str | None
-    ) -> None:
+class _WandbRun:
+    def __init__(self, folder: Path, name: str, parameters: Parameters, run_id: str | None) -> None:
         import wandb
 
-        self.mark: str = mark or secrets.token_hex(4)
-        self._wandb, self._note = wandb, folder / _TOLD
+        self.run_id: str = run_id or secrets.token_hex(4)
+        self._wandb, self._note = wandb, folder / _LOGGED_EPOCHS
         self._epochs: set[int] = set(store.read_json_or(self._note, []))
+        settings = wandb.Settings(silent=True, console="off", disable_git=True, disable_code=True)
         self._run = wandb.init(
             project=os.environ.get("WANDB_PROJECT") or PROJECT,
-            id=self.mark,
+            id=self.run_id,
             resume="allow",
             name=name,
             config=dict(parameters),
             dir=str(folder),
-            settings=wandb.Settings(
-                silent=True, console="off", disable_git=True, disable_code=True
-            ),
+            settings=settings,
             reinit="create_new",
         )
-        self._model = wandb.Artifact(f"model-{self.mark}", type="model")
+        self._model = wandb.Artifact(f"model-{self.run_id}", type="model")
 
-    def epochs(self) -> set[int]:
+    def logged_epochs(self) -> set[int]:
         return set(self._epochs)
 
-    def go_on_from(self, epoch: int) -> None:
-        """A step counts once; nobody tells it twice."""
+    def resume_at(self, epoch: int) -> None:
+        """Do nothing: no epoch is logged twice."""
 
-    def scalars(self, epoch: int, values: Mapping[str, float]) -> None:
+    def log_epoch(self, epoch: int, values: Mapping[str, float]) -> None:
         self._run.log(dict(values), step=epoch, commit=True)
         self._epochs.add(epoch)
         store.write_json(self._note, sorted(self._epochs))
 
-    def scores(self, values: Mapping[str, float]) -> None:
+    def log_results(self, values: Mapping[str, float]) -> None:
         self._run.summary.update(dict(values))
 
-    def figure(self, path: Path) -> None:
+    def log_figure(self, path: Path) -> None:
         self._run.log({path.stem: self._wandb.Image(str(path))})
 
-    def file(self, path: Path) -> None:
+    def log_file(self, path: Path) -> None:
         self._model.add_file(str(path))
 
     def close(self, status: Status) -> None:

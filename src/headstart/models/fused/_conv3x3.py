@@ -41,7 +41,7 @@ class Conv3x3(nn.Conv2d):
 
 
 class _ByMatrixProduct(torch.autograd.Function):
-    """The same convolution, with the weight gradient as a product of patches and output gradient."""
+    """The convolution, with its weight gradient as a product of patches and output gradients."""
 
     @staticmethod
     def forward(context: Any, x: Tensor, weight: Tensor, stride: int) -> Tensor:
