@@ -37,7 +37,7 @@ def test_an_image_keeps_its_own_size_if_no_shape_is_given() -> None:
 
 
 def test_more_pixels_than_allowed_are_not_decoded() -> None:
-    with pytest.raises(UnreadableImage, match="the most is"):
+    with pytest.raises(UnreadableImage, match="the limit is"):
         read_untrusted_image(
             _file("PNG", np.zeros((100, 101), np.uint8)),
             (8, 8, 1),

@@ -236,7 +236,7 @@ def test_images_that_are_bombs_are_refused_before_they_unfold(run: Path) -> None
         large = httpx.post(f"{url}predict", content=_png(np.zeros((8000, 8000), np.bool_)))
         assert (
             large.status_code == 422
-            and "has 64 million pixels; the most is 50 million" in large.text
+            and "has 64 million pixels; the limit is 50 million" in large.text
         )
         slow = httpx.post(f"{url}predict", content=endless, timeout=30)
         assert slow.status_code == 422 and "takes too long" in slow.text

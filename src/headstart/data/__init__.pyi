@@ -54,6 +54,7 @@ from .formats._file_tree import (
 )
 from .formats._image_files import (
     read_images as read_images,
+    unreadable_images as unreadable_images,
 )
 from .formats._open_image import (
     LARGEST_FILE_BYTES as LARGEST_FILE_BYTES,

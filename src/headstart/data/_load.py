@@ -115,7 +115,7 @@ def _load_path(source: str | Path, options: LoadOptions) -> Dataset:
     with translate_read_errors(path):
         listing = _list_files(path, options)
         index = FileIndex(path, listing)
-        key = index.known_key() or hash_files(listing, f"looking through {path.name}")
+        key = index.known_key() or hash_files(listing, f"hashing {path.name}")
         dataset = open_or_decode(
             key,
             listing.decode,

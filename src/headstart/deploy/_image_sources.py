@@ -16,11 +16,11 @@ from headstart.data import (
     UnreadableImage,
     list_images,
     read_images,
+    unreadable_images,
 )
 from headstart.deploy._model import Model
 from headstart.errors import InputError
 
-NAMED_FAILURES = 5
 _WHAT_TO_GIVE = "Give image files, folders of images, or - for an image on standard input."
 
 
@@ -129,11 +129,4 @@ def unreadable(failures: list[str], images: int) -> InputError:
             f"{failures[0]}.",
             "Give an image in one of the formats JPEG, PNG, BMP, GIF, WebP, TIFF, PPM.",
         )
-    lines = failures[:NAMED_FAILURES]
-    if len(failures) > NAMED_FAILURES:
-        lines = [*lines, f"and {len(failures) - NAMED_FAILURES:,} more"]
-    listing = "\n    ".join(lines)
-    return InputError(
-        f"{len(failures):,} of {images:,} images cannot be used:\n    {listing}",
-        "Repair these images or leave them out.",
-    )
+    return unreadable_images(failures, images)

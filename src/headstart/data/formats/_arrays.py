@@ -133,7 +133,7 @@ def _to_uint8(images: NDArray[Any], pixel_max: float | None, source: str) -> NDA
 
 def _check_scale(images: NDArray[Any], pixel_max: float | None, source: str) -> float:
     """Return the value of full brightness, after a check that all values are on that scale."""
-    ranges = [(block.min(), block.max()) for _, block in blocks(images, "looking at pixel values")]
+    ranges = [(block.min(), block.max()) for _, block in blocks(images, "checking pixel values")]
     low, high = float(np.min(ranges)), float(np.max(ranges))
     if not math.isfinite(low) or not math.isfinite(high):
         raise InputError(
@@ -164,7 +164,7 @@ def _check_scale(images: NDArray[Any], pixel_max: float | None, source: str) -> 
 def _count_non_finite(images: NDArray[Any]) -> int:
     """Count the images with a value that is NaN or infinite."""
     count = 0
-    for _, block in blocks(images, "counting images"):
+    for _, block in blocks(images, "counting invalid images"):
         count += int((~np.isfinite(block)).any(axis=(1, 2, 3)).sum())
     return count
 

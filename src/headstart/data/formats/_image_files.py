@@ -118,16 +118,26 @@ class ImageFiles:
             for name, error in zip(self.names, errors, strict=True)
             if error is not None
         ]
-        if not failures:
-            return
-        lines = failures[:_NAMED_FAILURES]
-        if len(failures) > _NAMED_FAILURES:
-            lines.append(f"and {len(failures) - _NAMED_FAILURES:,} more")
-        raise InputError(
-            f"{len(failures):,} of {len(self.names):,} images in {self.root} cannot be used:"
-            + "".join(f"\n    {line}" for line in lines),
-            "Repair or remove them, then run again.",
-        )
+        if failures:
+            raise unreadable_images(failures, len(self.names), f"images in {self.root}")
+
+
+def unreadable_images(failures: Sequence[str], count: int, images: str = "images") -> InputError:
+    """Return the error about images that cannot be read. It names up to five of them.
+
+    Args:
+        failures: Name and reason of each, such as "cat.jpg is empty (0 bytes)".
+        count: Number of all images.
+        images: Noun for them, with the place if that is not obvious.
+    """
+    lines = list(failures[:_NAMED_FAILURES])
+    if len(failures) > _NAMED_FAILURES:
+        lines.append(f"and {len(failures) - _NAMED_FAILURES:,} more")
+    listing = "\n    ".join(lines)
+    return InputError(
+        f"{len(failures):,} of {count:,} {images} cannot be used:\n    {listing}",
+        "Repair these images, or leave them out.",
+    )
 
 
 def common_shape(headers: Sequence[Header], image_size: int | None) -> tuple[int, int, int]:

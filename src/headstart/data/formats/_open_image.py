@@ -119,7 +119,7 @@ def _check_pixels(image: Image, limit: int | None) -> None:
     pixels = image.width * image.height
     if limit is not None and pixels > limit:
         raise UnreadableImage(
-            f"has {pixels / 1e6:,.0f} million pixels; the most is {limit / 1e6:,.0f} million"
+            f"has {pixels / 1e6:,.0f} million pixels; the limit is {limit / 1e6:,.0f} million"
         )
 
 
