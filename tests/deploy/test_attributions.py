@@ -1,4 +1,4 @@
-"""Explanations point at what a network looks at, in the unit that they claim."""
+"""Attribution maps highlight what a network uses, in the documented unit."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from headstart.deploy._attributions import grad_cam, log_odds, occlusion
 
 
 class Corner(nn.Module):
-    """The first class's logit is the brightness of the upper right quarter, seen through a convolution; the second's is 0."""
+    """A net whose first logit is the brightness of the upper right quarter, after a convolution.
+
+    The second logit is 0.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -58,7 +61,7 @@ def test_a_mirrored_prediction_is_explained_on_both_sides() -> None:
     assert values[1:7, 1:7].min() > 0.01
 
 
-def test_a_dense_net_has_no_map_to_ask() -> None:
+def test_a_dense_net_has_no_feature_map() -> None:
     dense = nn.Sequential(nn.Flatten(), nn.Linear(64, 2))
     assert grad_cam(dense, torch.rand(1, 1, 8, 8), 0) is None
     assert occlusion(dense, torch.rand(1, 1, 8, 8), 0, torch.zeros(1, 1, 1, 1)).values.shape == (
@@ -77,7 +80,7 @@ def test_the_odds_of_a_sigmoid_are_those_of_both_classes() -> None:
     )
 
 
-def test_the_deepest_map_that_still_says_where_is_asked() -> None:
+def test_grad_cam_uses_the_deepest_map_with_a_spatial_resolution() -> None:
     def net(side: int) -> nn.Sequential:
         return nn.Sequential(
             nn.Conv2d(1, 2, 3, padding=1), nn.MaxPool2d(2), nn.Conv2d(2, 2, 3, padding=1), nn.MaxPool2d(4), nn.Flatten(),

@@ -1,4 +1,4 @@
-"""Drawings become images like those of the data set that they are judged by."""
+"""Drawings become images like those of the training data."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def _sheet(height: int = 300, width: int = 300) -> np.ndarray:
     return np.zeros((height, width), np.uint8)
 
 
-def test_nothing_drawn_is_nothing() -> None:
+def test_an_empty_drawing_gives_no_image() -> None:
     assert place_drawing(_sheet(), MNIST, with_margin=True) is None
     assert place_drawing(_sheet() + 10, MNIST, with_margin=True) is None
 
@@ -33,7 +33,7 @@ def test_where_and_how_large_it_was_drawn_does_not_matter(top: int, left: int, s
     assert (rows[0], rows[-1], columns[0], columns[-1]) == (4, 23, 10, 19) and image.max() == 255
 
 
-def test_the_centre_of_mass_comes_to_the_middle() -> None:
+def test_the_centre_of_mass_is_moved_to_the_middle() -> None:
     sheet = _sheet()
     sheet[50:250, 50:90] = 255  # an L: most of its ink is at the left
     sheet[210:250, 50:170] = 255
@@ -44,7 +44,7 @@ def test_the_centre_of_mass_comes_to_the_middle() -> None:
     assert abs((ink * rows).sum() - 14) <= 0.5 and abs((ink * columns).sum() - 14) <= 0.5
 
 
-def test_small_images_are_filled() -> None:
+def test_a_drawing_fills_a_small_image() -> None:
     sheet = _sheet()
     sheet[100:140, 100:120] = 255
     image = place_drawing(sheet, (8, 8, 1), with_margin=False)
@@ -67,20 +67,22 @@ def test_a_dot_and_a_line_are_drawings_too() -> None:
         assert image is not None and image.max() == 255
 
 
-def test_photographs_are_not_drawn() -> None:
+def test_photographs_are_not_accepted_as_drawings() -> None:
     assert accepts_drawings(MNIST) and accepts_drawings((8, 8, 1))
     assert not accepts_drawings((32, 32, 3)) and not accepts_drawings((128, 128, 1))
 
 
-def test_mnist_drawn_again_is_recognised_as_before(subset: Callable[[str, int, int], Path]) -> None:
+def test_redrawn_mnist_is_classified_as_well_as_the_original(
+    subset: Callable[[str, int, int], Path],
+) -> None:
     with np.load(subset("mnist", 10_000, 2_000)) as arrays:
         known, names, images, labels = (
             arrays[key] for key in ("x_train", "y_train", "x_test", "y_test")
         )
     rows = known.reshape(len(known), -1).astype(np.float32)
 
-    def right(images: np.ndarray) -> float:
-        """The share that the nearest of the training images names rightly."""
+    def accuracy(images: np.ndarray) -> float:
+        """Return the accuracy of the nearest neighbour among the training images."""
         nearest = (
             (rows**2).sum(1) - 2 * images.reshape(len(images), -1).astype(np.float32) @ rows.T
         ).argmin(1)
@@ -97,4 +99,7 @@ def test_mnist_drawn_again_is_recognised_as_before(subset: Callable[[str, int, i
             )
         )
     # 0.9225 and 0.932 were seen. A box of 18 or 24 pixels, not 20, costs 3 and 10 points.
-    assert right(np.stack([one for one in drawn if one is not None])) > right(images) - 0.005
+    assert (
+        accuracy(np.stack([image for image in drawn if image is not None]))
+        > accuracy(images) - 0.005
+    )

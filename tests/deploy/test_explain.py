@@ -1,4 +1,4 @@
-"""`headstart explain` on runs that learnt something known."""
+"""`headstart explain` on runs with a known explanation."""
 
 from __future__ import annotations
 
@@ -28,7 +28,10 @@ def _image(label: str, seed: int) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Folders `cnn`, `mlp` and `transfer`: each told left squares from right ones; `image.png` has one on the right."""
+    """Runs `cnn`, `mlp` and `transfer` trained on squares at the left or right, and `image.png`.
+
+    The image has a square at the right.
+    """
     folder = tmp_path_factory.mktemp("runs")
     labels = np.array(["left", "right"] * 100)
     images = np.stack([_image(label, seed) for seed, label in enumerate(labels)])
@@ -45,30 +48,30 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _peak(values: list[list[float]]) -> tuple[float, float]:
-    """Row and column of the strongest place, as shares of the image."""
+    """Return row and column of the largest value, as shares of the image."""
     grid = np.array(values)
     row, column = np.unravel_index(grid.argmax(), grid.shape)
     return float(row + 0.5) / grid.shape[0], float(column + 0.5) / grid.shape[1]
 
 
-def test_explanations_point_at_the_square_that_decides(runs: Path, tmp_path: Path) -> None:
-    found = headstart.explain(
+def test_explanations_highlight_the_square_that_decides(runs: Path, tmp_path: Path) -> None:
+    result = headstart.explain(
         runs / "cnn",
         runs / "image.png",
         against=[runs / "mlp", runs / "transfer"],
         out=tmp_path / "figure.png",
     )
-    cnn, mlp, transfer = found["explanations"]
-    assert [one["label"] for one in (cnn, mlp, transfer)] == ["right"] * 3
+    cnn, mlp, transfer = result["explanations"]
+    assert [explanation["label"] for explanation in (cnn, mlp, transfer)] == ["right"] * 3
     assert mlp["grad_cam"] is None
     assert (
         np.shape(transfer["grad_cam"]["values"]) == (6, 6)
         and np.max(transfer["grad_cam"]["values"]) == 1
     )
     assert np.max(transfer["occlusion"]["values"]) > 0
-    for one in (cnn["occlusion"], mlp["occlusion"]):
-        row, column = _peak(one["values"])
-        assert 0.2 < row < 0.6 and 0.55 < column < 0.95, one
+    for attribution in (cnn["occlusion"], mlp["occlusion"]):
+        row, column = _peak(attribution["values"])
+        assert 0.2 < row < 0.6 and 0.55 < column < 0.95, attribution
     with Image.open(tmp_path / "figure.png") as figure:
         assert figure.width > 1000 and figure.height > 1200
     again = headstart.explain(
@@ -81,21 +84,22 @@ def test_another_class_can_be_explained(runs: Path, headstart: Command) -> None:
     status, out, _ = headstart(
         "explain", runs / "cnn", runs / "image.png", "--class", "left", "--json", "-q"
     )
-    found = json.loads(out)
-    one = found["explanations"][0]
+    result = json.loads(out)
+    explanation = result["explanations"][0]
     assert (
         status == 0
-        and found["figure"] == "explanation-image.png"
-        and Path(found["figure"]).is_file()
+        and result["figure"] == "explanation-image.png"
+        and Path(result["figure"]).is_file()
     )
-    assert (one["label"], one["predicted"]) == ("left", "right") and one["probability"] < 0.5
+    assert (explanation["label"], explanation["predicted"]) == ("left", "right")
+    assert explanation["probability"] < 0.5
     row, column = np.unravel_index(
-        np.argmin(one["occlusion"]["values"]), np.shape(one["occlusion"]["values"])
+        np.argmin(explanation["occlusion"]["values"]), np.shape(explanation["occlusion"]["values"])
     )
-    assert column > row  # what speaks most against "left" is the square on the right
+    assert column > row  # the strongest evidence against "left" is the square at the right
 
 
-def test_a_person_reads_where_a_prediction_rests(runs: Path, headstart: Command) -> None:
+def test_the_terminal_names_the_region_of_the_evidence(runs: Path, headstart: Command) -> None:
     status, out, _ = headstart("explain", runs / "mlp", runs / "image.png", "-q")
     assert (
         status == 0
@@ -105,31 +109,31 @@ def test_a_person_reads_where_a_prediction_rests(runs: Path, headstart: Command)
 
 
 @pytest.mark.parametrize(
-    ("words", "wanted"),
+    ("words", "expected"),
     [
         (["--class", "lef"], "did you mean 'left'"),
         (["--against", "nowhere"], "nowhere"),
     ],
 )
-def test_what_cannot_be_explained_is_said(
-    runs: Path, headstart: Command, words: list[str], wanted: str
+def test_an_invalid_explanation_request_is_reported(
+    runs: Path, headstart: Command, words: list[str], expected: str
 ) -> None:
     status, _, err = headstart("explain", runs / "cnn", runs / "image.png", *words)
-    assert status == 2 and wanted in err
+    assert status == 2 and expected in err
 
 
-def test_a_figure_that_cannot_be_is_said_before_anything_is_opened(runs: Path) -> None:
+def test_an_invalid_figure_name_is_reported_before_anything_is_opened(runs: Path) -> None:
     with pytest.raises(InputError, match="the figure is a PNG file"):
         headstart.explain(runs / "no-such-run", runs / "image.png", out="figure.jpg")
 
 
-def test_a_folder_is_no_image(runs: Path) -> None:
+def test_a_folder_is_not_accepted_as_an_image(runs: Path) -> None:
     Image.fromarray(_image("left", 1)).save(runs / "second.png")
     with pytest.raises(InputError, match="one is explained at a time"):
         headstart.explain(runs / "cnn", runs)
 
 
-def test_without_captum_it_is_said_what_to_install(
+def test_without_captum_the_error_names_the_extra_to_install(
     runs: Path, headstart: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "captum", None)

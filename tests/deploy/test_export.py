@@ -1,4 +1,4 @@
-"""Exported files: what the run says, in one file, for programs that know nothing of Headstart."""
+"""Exported files: one file that reproduces the run, for programs without Headstart."""
 
 from __future__ import annotations
 
@@ -51,37 +51,38 @@ def run(data: tuple[Dataset, Split], tmp_path_factory: pytest.TempPathFactory) -
 
 @pytest.fixture(scope="module")
 def exported(run: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
-    """The ONNX file, one of eight bits beside it, and what `export` says of them."""
+    """The ONNX file, with an int8 file beside it, and the result of `export`."""
     path = tmp_path_factory.mktemp("exported") / "model.onnx"
     return path, api.export(run, out=path, int8=True)
 
 
-def test_an_exported_file_says_what_the_run_says(
+def test_an_exported_file_reproduces_the_run(
     exported: tuple[Path, dict[str, Any]], run: Path, digits: Dataset
 ) -> None:
-    path, found = exported
-    assert found["onnx"] == str(path) and found["bytes"] == path.stat().st_size
-    assert found["parity"]["top1_agreement"] == 1
+    path, result = exported
+    assert result["onnx"] == str(path) and result["bytes"] == path.stat().st_size
+    assert result["parity"]["top1_agreement"] == 1
     assert (
-        found["parity"]["max_difference"] < 1e-4
-        and found["parity"]["max_familiarity_difference"] < 1e-3
+        result["parity"]["max_difference"] < 1e-4
+        and result["parity"]["max_familiarity_difference"] < 1e-3
     )
-    assert (found["parity"]["n"], found["parity"]["part"]) == (270, "validation")
+    assert (result["parity"]["n"], result["parity"]["part"]) == (270, "validation")
     theirs, ours = (open_model(each).predict(digits.images[:100]) for each in (path, run))
-    # Where ours computes in bfloat16, logits of about 10 carry three digits: 0.023 was seen with AMX. `parity` is in float32.
+    # In bfloat16, logits of about 10 have three digits. With AMX the difference was 0.023. `parity` is
+    # in float32.
     assert np.abs(theirs.probabilities - ours.probabilities).max() < 0.05
     assert theirs.class_names == ours.class_names
     assert theirs.is_out_of_distribution is not None and ours.is_out_of_distribution is not None
 
 
-def test_numbers_on_another_scale_are_refused_by_a_file_too(
+def test_an_exported_file_refuses_pixels_on_another_scale(
     exported: tuple[Path, dict[str, Any]], digits: Dataset
 ) -> None:
     with pytest.raises(InputError, match="expected uint8 from 0 to 255, got float64"):
         api.predict(exported[0], digits.images[:2] / 255)  # type: ignore[arg-type]
 
 
-def test_the_file_is_whole_takes_any_batch_and_names_its_classes(
+def test_the_file_is_self_contained_accepts_any_batch_and_names_its_classes(
     exported: tuple[Path, dict[str, Any]],
 ) -> None:
     model = onnx.load(exported[0], load_external_data=False)
@@ -100,7 +101,7 @@ def test_the_file_is_whole_takes_any_batch_and_names_its_classes(
     assert about["headstart"] == "0.1.0" and about["format"] == "3"
 
 
-def test_eight_bits_are_smaller_and_their_cost_is_said(
+def test_the_int8_file_is_smaller_and_its_cost_is_reported(
     exported: tuple[Path, dict[str, Any]], digits: Dataset
 ) -> None:
     small = exported[1]["int8"]
@@ -118,14 +119,14 @@ class Darker(Network):
         return super().forward(images // 3)
 
 
-class Stranger(Network):
+class WrongEnergy(Network):
     def forward(self, images: Any) -> Any:
-        probabilities, familiar = super().forward(images)
-        return probabilities, familiar + 0.1
+        probabilities, energy_scores = super().forward(images)
+        return probabilities, energy_scores + 0.1
 
 
-@pytest.mark.parametrize("wrong", [Darker, Stranger])
-def test_a_file_that_disagrees_with_its_run_is_not_written(
+@pytest.mark.parametrize("wrong", [Darker, WrongEnergy])
+def test_a_file_that_does_not_reproduce_its_run_is_not_written(
     wrong: type[Network], run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(_serialise, "Network", wrong)
@@ -136,7 +137,9 @@ def test_a_file_that_disagrees_with_its_run_is_not_written(
     assert not (tmp_path / "model.pt2").exists()
 
 
-def test_a_torch_program_agrees_and_holds_no_pickle(run: Path, headstart: Command) -> None:
+def test_a_torch_program_reproduces_the_run_and_holds_no_pickle(
+    run: Path, headstart: Command
+) -> None:
     status, out, err = headstart("export", run, "--format", "torch", "-o", "model.pt2", "--json")
     assert status == 0, err
     assert json.loads(out)["parity"]["top1_agreement"] == 1
@@ -176,31 +179,29 @@ def test_other_networks_are_exported_too(
             tmp_path / "run",
         ),
     )
-    found = api.export(tmp_path / "run", data=dataset)
-    assert found["onnx"] == str(tmp_path / "run" / "model.onnx")
-    assert found["parity"]["max_difference"] < 1e-4
+    result = api.export(tmp_path / "run", data=dataset)
+    assert result["onnx"] == str(tmp_path / "run" / "model.onnx")
+    assert result["parity"]["max_difference"] < 1e-4
 
 
 def test_small_probabilities_of_two_classes_keep_their_logarithms_in_another_runtime() -> None:
-    """Calibration divides logarithms; a sigmoid of ONNX Runtime is 0 below -18, and one minus a sigmoid sooner."""
+    """Calibration takes logarithms, and the sigmoid of ONNX Runtime is 0 below -18."""
 
-    class Chances(nn.Module):
+    class Probabilities(nn.Module):
         def forward(self, logits: torch.Tensor) -> torch.Tensor:
             return to_probabilities(logits)
 
     logits = torch.tensor([[-40.0], [-22.0], [-17.0], [0.0], [19.0], [60.0]])
-    program = torch.onnx.export(Chances().eval(), (logits,), dynamo=True, verbose=False)
+    program = torch.onnx.export(Probabilities().eval(), (logits,), dynamo=True, verbose=False)
     assert program is not None
     session = onnxruntime.InferenceSession(program.model_proto.SerializeToString())
-    found = session.run(None, {session.get_inputs()[0].name: logits.numpy()})[0]
-    wanted = torch.cat([-logits, logits], 1).double().sigmoid()
-    assert np.allclose(np.log(found), wanted.log(), atol=1e-4)
-    assert np.allclose(to_probabilities(logits).log(), wanted.log(), atol=1e-4)
+    result = session.run(None, {session.get_inputs()[0].name: logits.numpy()})[0]
+    expected = torch.cat([-logits, logits], 1).double().sigmoid()
+    assert np.allclose(np.log(result), expected.log(), atol=1e-4)
+    assert np.allclose(to_probabilities(logits).log(), expected.log(), atol=1e-4)
 
 
-def test_a_run_whose_data_are_gone_says_how_to_give_them(
-    tmp_path: Path, headstart: Command
-) -> None:
+def test_the_error_for_missing_data_names_the_option(tmp_path: Path, headstart: Command) -> None:
     rng = np.random.default_rng(0)
     np.savez(
         tmp_path / "d.npz",
@@ -216,16 +217,16 @@ def test_a_run_whose_data_are_gone_says_how_to_give_them(
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (["nowhere"], "nowhere is not a run folder"),
         (["run", "-o", "model.pb"], "ends in .onnx"),
         (["run", "--format", "torch", "--int8"], "--int8 makes an ONNX file"),
     ],
 )
-def test_what_cannot_be_exported_is_said(words: list[str], said: str, headstart: Command) -> None:
+def test_an_invalid_export_is_reported(words: list[str], message: str, headstart: Command) -> None:
     status, _, err = headstart("export", *words)
-    assert status == 2 and said in err
+    assert status == 2 and message in err
 
 
 def test_predict_with_an_onnx_file_imports_no_torch(
@@ -246,7 +247,7 @@ def test_predict_with_an_onnx_file_imports_no_torch(
     assert json.loads(done.stdout)["predictions"][0]["label"] == "0"
 
 
-def test_a_file_that_is_not_ours_is_refused(tmp_path: Path) -> None:
+def test_a_foreign_onnx_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.onnx").write_bytes(b"nonsense")
     with pytest.raises(InputError, match=r"cannot open .*a\.onnx"):
         open_model(tmp_path / "a.onnx")

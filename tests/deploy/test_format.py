@@ -1,4 +1,4 @@
-"""`classifier.json`: what it holds, which versions open, what is refused."""
+"""`classifier.json`: its content, the readable versions, and invalid files."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def test_a_classifier_is_written_as_version_0_1_wrote_it(tmp_path: Path) -> None
     assert weights == (run / "model.safetensors").read_bytes()
 
 
-def test_a_run_says_how_it_was_trained_calibrated_and_what_is_unfamiliar(
+def test_a_classifier_records_training_calibration_and_ood_threshold(
     run: Path, digits_split: Split
 ) -> None:
     about = json.loads((run / "classifier.json").read_text())
@@ -106,19 +106,19 @@ def test_a_run_says_how_it_was_trained_calibrated_and_what_is_unfamiliar(
     assert load_classifier(run).metadata.temperature == about["calibration"]["temperature"] != 1
 
 
-def test_one_validation_image_in_a_hundred_is_unfamiliar_and_noise_is(
+def test_one_validation_image_in_a_hundred_is_out_of_distribution_and_noise_is(
     run: Path, digits: Dataset, digits_split: Split
 ) -> None:
     model = open_model(run)
     flagged = model.predict(digits.images[digits_split.validation]).is_out_of_distribution
     noise = np.random.default_rng(0).integers(0, 256, (100, 8, 8, 1)).astype(np.uint8)
-    strange = model.predict(noise).is_out_of_distribution
-    assert flagged is not None and strange is not None
+    noise_flags = model.predict(noise).is_out_of_distribution
+    assert flagged is not None and noise_flags is not None
     assert flagged.sum() == 3  # of 270
-    assert strange.mean() > 0.3
+    assert noise_flags.mean() > 0.3
 
 
-def test_without_validation_images_nothing_is_calibrated_or_called_unfamiliar(
+def test_without_validation_images_there_is_no_calibration_and_no_ood_threshold(
     digits: Dataset, tmp_path: Path
 ) -> None:
     train(
@@ -134,7 +134,7 @@ def test_without_validation_images_nothing_is_calibrated_or_called_unfamiliar(
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "message"),
     [
         ({"format": 4}, "format is '4': this version of Headstart reads the formats 2 and 3"),
         ({"format": 1}, "format is '1'"),
@@ -150,17 +150,17 @@ def test_without_validation_images_nothing_is_calibrated_or_called_unfamiliar(
         ),
     ],
 )
-def test_what_is_not_in_the_schema_is_refused_by_name(
-    changes: dict[str, Any], said: str, own: Path
+def test_the_error_names_the_key_that_violates_the_schema(
+    changes: dict[str, Any], message: str, own: Path
 ) -> None:
     change(own, **changes)
     with pytest.raises(InputError) as caught:
         load_classifier(own)
-    assert said in str(caught.value)
+    assert message in str(caught.value)
     assert "cannot load" in str(caught.value)
 
 
-def test_a_file_that_asks_for_a_giant_network_gets_no_memory(own: Path) -> None:
+def test_a_description_of_a_giant_network_gets_no_memory(own: Path) -> None:
     recipe = json.loads((own / "classifier.json").read_text())["recipe"]
     change(
         own, recipe={**recipe, "net": {**recipe["net"], "layers": 20, "nodes": 8192}}
@@ -175,12 +175,12 @@ def test_weights_of_another_run_are_refused(own: Path) -> None:
         load_classifier(own)
 
 
-def test_a_classifier_loads_without_what_only_training_needs(run: Path) -> None:
+def test_loading_a_classifier_does_not_import_training_packages(run: Path) -> None:
     script = (
         "import sys, torch; from pathlib import Path; from headstart.deploy import open_model; open_model(Path(sys.argv[1]));"
         "print([name for name in ('sklearn', 'optuna', 'matplotlib', 'timm', 'scipy', 'ray') if name in sys.modules])"
     )
-    found = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", script, run], capture_output=True, text=True, check=True
     )
-    assert found.stdout.strip() == "[]"
+    assert result.stdout.strip() == "[]"

@@ -1,4 +1,4 @@
-"""Predictions for image files: the pixels of training, whatever the images come as."""
+"""Predictions for image files: the same pixels as in training, for all kinds of sources."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SIZES = ((40, 30), (30, 40), (64, 64), (300, 200))
 
 
 def photographs(root: Path) -> Path:
-    """Stripes and checks of many sizes, in JPEG and PNG, colour and grey, some turned by EXIF."""
+    """Write stripes and checks of many sizes: JPEG and PNG, colour and greyscale, some rotated by EXIF."""
     random = np.random.default_rng(0)
     for number in range(80):
         kind, (width, height) = ("checks", "stripes")[number % 2], SIZES[number % 4]
@@ -67,7 +67,7 @@ def run(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_the_images_of_a_folder_are_opened_to_the_pixels_of_training(
+def test_the_images_of_a_folder_are_opened_with_the_pixels_of_training(
     photos: Path, dataset: Dataset, run: Path
 ) -> None:
     model = open_model(run)
@@ -76,19 +76,19 @@ def test_the_images_of_a_folder_are_opened_to_the_pixels_of_training(
     assert np.array_equal(open_images(sources, names, model), dataset.images)
 
 
-def test_predictions_of_files_are_those_that_the_run_wrote_calibrated(
+def test_predictions_of_files_are_those_of_the_run_after_calibration(
     photos: Path, run: Path
 ) -> None:
     with (run / "predictions.csv").open() as file:
         rows = list(csv.DictReader(file))
     paths = [photos / row["image"] for row in rows]
-    found = predict(open_model(run), paths, [row["image"] for row in rows])
-    wanted = np.array([[float(row[name]) for name in found.class_names] for row in rows])
+    result = predict(open_model(run), paths, [row["image"] for row in rows])
+    expected = np.array([[float(row[name]) for name in result.class_names] for row in rows])
     temperature = load_classifier(run).metadata.temperature
     assert len(rows) == 24
     assert temperature != 1
-    assert found.labels == [row["predicted"] for row in rows]
-    assert np.abs(found.probabilities - apply_temperature(wanted, temperature)).max() < 1e-4
+    assert result.labels == [row["predicted"] for row in rows]
+    assert np.abs(result.probabilities - apply_temperature(expected, temperature)).max() < 1e-4
 
 
 def test_a_path_its_bytes_and_an_open_file_are_the_same_image(photos: Path, run: Path) -> None:
@@ -115,24 +115,24 @@ def test_images_that_cannot_be_read_are_all_named_and_none_is_predicted(
     sources = [good, text, cut, empty, tmp_path / "gone.png"]
     with pytest.raises(InputError) as caught:
         predict(open_model(run), sources, [path.name for path in sources])
-    for said in (
+    for message in (
         "4 of 5 images",
         "text.jpg is not an image",
         "cut.jpg ",
         "empty.png is empty",
         "gone.png cannot be read: No such",
     ):
-        assert said in str(caught.value)
+        assert message in str(caught.value)
 
 
-def test_a_file_of_one_format_named_as_another_is_no_way_to_another_decoder(run: Path) -> None:
+def test_a_file_extension_does_not_choose_the_decoder(run: Path) -> None:
     eps = io.BytesIO()
     Image.new("RGB", (20, 20)).save(eps, "EPS")
     with pytest.raises(InputError, match="image 1 is not an image"):
         open_images([eps.getvalue()], ["image 1"], open_model(run))
 
 
-def test_a_bomb_is_refused_before_it_is_decoded(run: Path) -> None:
+def test_a_decompression_bomb_is_refused_before_it_is_decoded(run: Path) -> None:
     bomb = io.BytesIO()
     Image.new("1", (14_000, 14_000)).save(bomb, "PNG")
     with pytest.raises(InputError, match="pixels"):
@@ -140,7 +140,7 @@ def test_a_bomb_is_refused_before_it_is_decoded(run: Path) -> None:
 
 
 @pytest.mark.parametrize("given", [np.zeros((24, 24, 3), np.uint8), Image.new("RGB", (24, 24))])
-def test_pictures_that_are_no_files_are_refused_with_another_way(given: Any) -> None:
+def test_the_error_for_arrays_and_pictures_names_another_way(given: Any) -> None:
     with pytest.raises(
         InputError, match=r"invalid image 2: expected a path, .*, got \w+\."
     ) as caught:
@@ -149,12 +149,12 @@ def test_pictures_that_are_no_files_are_refused_with_another_way(given: Any) -> 
 
 
 @pytest.mark.parametrize("given", [[], ["nowhere.png"]])
-def test_what_names_no_image_is_said(given: list[str]) -> None:
+def test_a_missing_image_is_reported(given: list[str]) -> None:
     with pytest.raises(InputError, match=r"no images given|nowhere\.png does not exist"):
         named_sources(given)
 
 
-def test_a_folder_without_images_is_said(tmp_path: Path) -> None:
+def test_a_folder_without_images_is_reported(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").touch()
     with pytest.raises(InputError, match=r"holds no images: it has 1 \.txt file"):
         named_sources([tmp_path])

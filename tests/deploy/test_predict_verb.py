@@ -1,4 +1,4 @@
-"""`headstart predict` and `headstart.predict`: words in; JSON, a table, a CSV or a figure out."""
+"""`headstart predict` and `headstart.predict`: arguments in; JSON, a table, a CSV or a figure out."""
 
 from __future__ import annotations
 
@@ -44,20 +44,20 @@ def run(trained: Path, digits: Dataset, digits_split: Split, tmp_path: Path) -> 
     return tmp_path / "run"
 
 
-def test_json_has_every_image_with_all_classes_the_likeliest_first(
+def test_json_has_every_image_with_all_classes_the_most_probable_first(
     run: Path, headstart: Command
 ) -> None:
     status, out, err = headstart("predict", run, "shown", "--json")
-    found = json.loads(out)["predictions"]
+    result = json.loads(out)["predictions"]
     assert status == 0, err
-    assert len(found) == 30
-    right = sum(one["label"] == Path(one["image"]).name[0] for one in found)
-    assert right >= 27
-    for one in found:
-        chances = list(one["probabilities"].values())
-        assert len(chances) == 10 and chances == sorted(chances, reverse=True)
-        assert sum(chances) == pytest.approx(1, abs=1e-4)
-        assert next(iter(one["probabilities"])) == one["label"]
+    assert len(result) == 30
+    correct = sum(row["label"] == Path(row["image"]).name[0] for row in result)
+    assert correct >= 27
+    for row in result:
+        probabilities = list(row["probabilities"].values())
+        assert len(probabilities) == 10 and probabilities == sorted(probabilities, reverse=True)
+        assert sum(probabilities) == pytest.approx(1, abs=1e-4)
+        assert next(iter(row["probabilities"])) == row["label"]
 
 
 def test_the_table_shows_bars_for_the_top_classes_and_flags_noise(
@@ -75,15 +75,15 @@ def test_the_table_shows_bars_for_the_top_classes_and_flags_noise(
     assert "30 more images; --csv FILE or --json has all" in out
 
 
-def test_an_image_comes_through_standard_input(
+def test_an_image_is_read_from_standard_input(
     run: Path, headstart: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = sorted((tmp_path / "shown").iterdir())[0]
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(path.read_bytes())))
     status, out, _ = headstart("predict", run, "-", "--json", "--top", 3, "--figure", "one.png")
-    (found,) = json.loads(out)["predictions"]
+    (result,) = json.loads(out)["predictions"]
     assert status == 0
-    assert (found["image"], found["label"], len(found["probabilities"])) == (
+    assert (result["image"], result["label"], len(result["probabilities"])) == (
         "standard input",
         "0",
         3,
@@ -95,8 +95,8 @@ def test_an_image_comes_through_standard_input(
 def test_a_csv_holds_all_classes_and_no_formula(
     run: Path, headstart: Command, tmp_path: Path
 ) -> None:
-    assert headstart("predict", run, "shown", "--csv", "found.csv")[0] == 0
-    with Path("found.csv").open() as file:
+    assert headstart("predict", run, "shown", "--csv", "result.csv")[0] == 0
+    with Path("result.csv").open() as file:
         rows = list(csv.reader(file))
     assert rows[0] == ["image", "label", "unfamiliar", *map(str, range(10))]
     assert len(rows) == 31 and {row[2] for row in rows[1:]} <= {"yes", "no"}
@@ -107,7 +107,7 @@ def test_a_csv_holds_all_classes_and_no_formula(
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (["nowhere", "a.png"], "nowhere is not a run folder"),
         ([], "RUN is missing"),
@@ -123,15 +123,15 @@ def test_a_csv_holds_all_classes_and_no_formula(
         ),
     ],
 )
-def test_what_cannot_be_used_is_said_with_status_2(
-    words: list[str], said: str, run: Path, headstart: Command
+def test_invalid_input_is_reported_with_status_2(
+    words: list[str], message: str, run: Path, headstart: Command
 ) -> None:
     status, out, err = headstart("predict", *words)
     assert (status, out) == (2, "")
-    assert said in err
+    assert message in err
 
 
-def test_a_run_that_is_not_finished_or_lost_its_weights_is_told_apart(
+def test_the_error_distinguishes_unfinished_runs_from_removed_weights(
     run: Path, headstart: Command
 ) -> None:
     (run / "classifier.json").unlink()
@@ -140,18 +140,22 @@ def test_a_run_that_is_not_finished_or_lost_its_weights_is_told_apart(
     assert "not finished" in headstart("predict", run, "shown")[2]
 
 
-def test_python_takes_a_path_bytes_or_an_array(run: Path, digits: Dataset, tmp_path: Path) -> None:
+def test_python_accepts_a_path_bytes_or_an_array(
+    run: Path, digits: Dataset, tmp_path: Path
+) -> None:
     path = sorted((tmp_path / "shown").iterdir())[3]
     row = int(path.stem.split("-")[1])
     by_path = package.predict(run, path)
     by_bytes = package.predict(str(run), path.read_bytes())
     by_array = package.predict(run, digits.images[row])
-    chances = [found["predictions"][0]["probabilities"] for found in (by_path, by_bytes, by_array)]
-    assert chances[0] == chances[1] == chances[2]
+    probabilities = [
+        result["predictions"][0]["probabilities"] for result in (by_path, by_bytes, by_array)
+    ]
+    assert probabilities[0] == probabilities[1] == probabilities[2]
     assert len(package.predict(run, [path, path])["predictions"]) == 2
 
 
-def test_numbers_on_another_scale_are_refused(run: Path, digits: Dataset) -> None:
+def test_pixels_on_another_scale_are_refused(run: Path, digits: Dataset) -> None:
     others: list[Any] = [digits.images[:2] / 255, digits.images[:2].astype(int)]
     for images in others:
         with pytest.raises(InputError, match=r"expected uint8 from 0 to 255, got (float64|int64)"):

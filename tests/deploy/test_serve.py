@@ -1,4 +1,4 @@
-"""`headstart serve` as a process of its own: what it answers, and what it does with clients that mean no good."""
+"""`headstart serve` in its own process: its answers, and its defences against malicious clients."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ PROGRAM = [sys.executable, "-m", "headstart"]
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A dense net that knows the packaged digits."""
+    """A dense net trained on the packaged digits."""
     folder = tmp_path_factory.mktemp("runs") / "digits"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
@@ -52,7 +52,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def serving(
     run: Path, *words: object, **environment: str
 ) -> Iterator[tuple[subprocess.Popen[str], dict[str, Any]]]:
-    """A server on a free port, and what it said when it was ready."""
+    """A server on a free port, and the JSON that it printed when it was ready."""
     command = [*PROGRAM, "serve", str(run), "--port", "0", "--json", "-q", *map(str, words)]
     process = subprocess.Popen(
         command,
@@ -90,9 +90,9 @@ def serving_here(
 
 @pytest.fixture(scope="module")
 def server(run: Path) -> Iterator[str]:
-    """The address of a server for whoever asks politely."""
-    with serving(run) as (_, said):
-        yield said["url"]
+    """The address of a server."""
+    with serving(run) as (_, printed):
+        yield printed["url"]
 
 
 def _png(image: np.ndarray, kind: str = "PNG") -> bytes:
@@ -103,7 +103,7 @@ def _png(image: np.ndarray, kind: str = "PNG") -> bytes:
 
 @pytest.fixture(scope="module")
 def digit(run: Path) -> tuple[bytes, str]:
-    """A digit as PNG, and its name."""
+    """A digit as PNG, and its predicted class."""
     with np.load(run / "gallery.npz") as gallery:
         image = gallery["images"][0][..., 0]
     return _png(image), headstart.predict(run, _png(image))["predictions"][0]["label"]
@@ -115,7 +115,10 @@ def _connected(server: str) -> socket.socket:
 
 
 def _raw(server: str, *parts: bytes, pause: float = 0.0) -> bytes:
-    """What comes back on a bare connection; empty if it was cut. A connection that hangs is a TimeoutError."""
+    """Return the response on a raw connection, or nothing if the connection was closed.
+
+    A connection that hangs raises TimeoutError.
+    """
     answer = b""
     with _connected(server) as connection:
         try:
@@ -131,32 +134,35 @@ def _raw(server: str, *parts: bytes, pause: float = 0.0) -> bytes:
     return answer
 
 
-def test_the_server_says_what_predict_says(
+def test_the_server_predicts_as_the_predict_command(
     server: str, run: Path, digit: tuple[bytes, str]
 ) -> None:
     image, _ = digit
-    wanted = headstart.predict(run, image)["predictions"][0]
+    expected = headstart.predict(run, image)["predictions"][0]
     raw = httpx.post(f"{server}predict", content=image)
     text = base64.b64encode(image).decode()
     as_json = httpx.post(f"{server}predict", json={"image": text})
     as_url = httpx.post(f"{server}predict", json={"image": f"data:image/png;base64,{text}"})
     assert raw.status_code == 200
-    found = raw.json()
-    assert found == as_json.json() == as_url.json()
+    result = raw.json()
+    assert result == as_json.json() == as_url.json()
     assert (
-        found["label"] == wanted["label"] and next(iter(found["probabilities"])) == wanted["label"]
+        result["label"] == expected["label"]
+        and next(iter(result["probabilities"])) == expected["label"]
     )
-    assert found["probabilities"] == pytest.approx(wanted["probabilities"], abs=1e-5)
+    assert result["probabilities"] == pytest.approx(expected["probabilities"], abs=1e-5)
 
 
-def test_what_curl_sends_by_default_is_an_image_too(server: str, digit: tuple[bytes, str]) -> None:
+def test_the_default_content_type_of_curl_is_accepted(
+    server: str, digit: tuple[bytes, str]
+) -> None:
     kind = {"content-type": "application/x-www-form-urlencoded"}
     assert (
         httpx.post(f"{server}predict", content=digit[0], headers=kind).json()["label"] == digit[1]
     )
 
 
-def test_model_health_and_openapi_are_there(server: str) -> None:
+def test_model_health_and_openapi_are_served(server: str) -> None:
     card = httpx.get(f"{server}model").json()
     assert (
         card["classes"] == list("0123456789")
@@ -173,13 +179,13 @@ def test_model_health_and_openapi_are_there(server: str) -> None:
     }
 
 
-def test_an_explanation_comes_with_what_the_model_saw(
+def test_an_explanation_contains_the_image_as_the_model_saw_it(
     server: str, digit: tuple[bytes, str]
 ) -> None:
-    found = httpx.post(f"{server}explain", content=digit[0]).json()
-    assert found["label"] == digit[1] and found["grad_cam"] is None
-    assert np.shape(found["occlusion"]["values"]) == (8, 8)
-    seen = base64.b64decode(found["seen"].partition(",")[2])
+    result = httpx.post(f"{server}explain", content=digit[0]).json()
+    assert result["label"] == digit[1] and result["grad_cam"] is None
+    assert np.shape(result["occlusion"]["values"]) == (8, 8)
+    seen = base64.b64decode(result["seen"].partition(",")[2])
     assert np.array_equal(
         np.asarray(Image.open(io.BytesIO(seen))), np.asarray(Image.open(io.BytesIO(digit[0])))
     )
@@ -188,7 +194,9 @@ def test_an_explanation_comes_with_what_the_model_saw(
     assert httpx.post(f"{server}explain?class=x", content=digit[0]).status_code == 400
 
 
-def test_the_page_comes_with_a_policy_and_loads_nothing_from_elsewhere(server: str) -> None:
+def test_the_page_has_a_content_security_policy_and_loads_nothing_from_elsewhere(
+    server: str,
+) -> None:
     page = httpx.get(server)
     policy = page.headers["content-security-policy"]
     assert "default-src 'none'" in policy and "unsafe" not in policy and "*" not in policy
@@ -216,15 +224,15 @@ def test_the_page_comes_with_a_policy_and_loads_nothing_from_elsewhere(server: s
         (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", {}, 422, "is not an image"),
     ],
 )  # fmt: skip
-def test_a_body_without_an_image_is_refused_in_words(
+def test_a_body_without_an_image_is_refused_with_a_message(
     server: str, content: bytes, headers: dict[str, str], status: int, words: str
 ) -> None:
-    found = httpx.post(f"{server}predict", content=content, headers=headers)
-    assert (found.status_code, words in found.json()["error"]) == (status, True), found.text
-    assert found.json()["hint"]
+    result = httpx.post(f"{server}predict", content=content, headers=headers)
+    assert (result.status_code, words in result.json()["error"]) == (status, True), result.text
+    assert result.json()["hint"]
 
 
-def test_images_that_are_bombs_are_refused_before_they_unfold(run: Path) -> None:
+def test_decompression_bombs_are_refused_before_they_are_decoded(run: Path) -> None:
     buffer = io.BytesIO()
     Image.new("L", (3600, 3600), 128).save(
         buffer, "JPEG", progressive=True
@@ -245,11 +253,11 @@ def test_images_that_are_bombs_are_refused_before_they_unfold(run: Path) -> None
 @pytest.mark.parametrize("cut", [0.1, 0.5, 0.9])
 def test_a_truncated_image_is_refused(server: str, cut: float) -> None:
     image = _png(np.random.default_rng(0).integers(0, 255, (64, 64, 3)).astype(np.uint8), "JPEG")
-    found = httpx.post(f"{server}predict", content=image[: int(cut * len(image))])
-    assert found.status_code == 422 and found.json()["error"].startswith("the file ")
+    result = httpx.post(f"{server}predict", content=image[: int(cut * len(image))])
+    assert result.status_code == 422 and result.json()["error"].startswith("the file ")
 
 
-def test_a_body_is_cut_off_at_its_limit_even_if_its_length_is_not_told(run: Path) -> None:
+def test_a_body_of_unknown_length_is_cut_off_at_the_limit(run: Path) -> None:
     head = b"POST /predict HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
     with serving_here(run, Limits(body_bytes=1000)) as url:
         assert b" 422 " in _raw(
@@ -260,7 +268,7 @@ def test_a_body_is_cut_off_at_its_limit_even_if_its_length_is_not_told(run: Path
         )  # and its end is not waited for
 
 
-def test_a_body_that_is_announced_too_large_is_not_awaited(server: str) -> None:
+def test_a_body_announced_as_too_large_is_not_read(server: str) -> None:
     head = b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10000000000\r\n\r\n"
     assert b" 413 " in _raw(server, head)
     assert b" 404 " in _raw(
@@ -269,9 +277,7 @@ def test_a_body_that_is_announced_too_large_is_not_awaited(server: str) -> None:
     assert httpx.get(f"{server}health").status_code == 200
 
 
-def test_a_slow_body_and_a_slow_head_are_given_up(
-    run: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_slow_body_and_a_slow_head_time_out(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_serve, "HEAD_SECONDS", 1.0)
     with serving_here(run, Limits(body_seconds=0.5)) as url, ThreadPoolExecutor() as pool:
         head = b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\nabc"
@@ -284,7 +290,7 @@ def test_a_slow_body_and_a_slow_head_are_given_up(
         assert slow_head.result() == b""
 
 
-def test_a_request_that_takes_too_long_in_all_is_cut_off(
+def test_a_request_that_takes_too_long_in_total_is_cut_off(
     run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(_serve, "REQUEST_SECONDS", 1.0)
@@ -295,7 +301,7 @@ def test_a_request_that_takes_too_long_in_all_is_cut_off(
         )  # within the time for a body, but not within that for all of it
 
 
-def test_a_crowd_is_told_to_come_back(
+def test_too_many_requests_get_status_503(
     run: Path, digit: tuple[bytes, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def slowly(self: Classifier, images: np.ndarray) -> Predictions:
@@ -311,20 +317,20 @@ def test_a_crowd_is_told_to_come_back(
             for _ in range(12)
         ]
         refused = [
-            one.result() for one in itertools.islice(as_completed(asked), 9)
+            response.result() for response in itertools.islice(as_completed(asked), 9)
         ]  # one is answered, two may wait
         gate.set()
-        assert [(one.status_code, one.headers["retry-after"]) for one in refused] == [
-            (503, "1")
-        ] * 9
-        assert sum(one.result().status_code == 200 for one in asked) in (
+        assert [
+            (response.status_code, response.headers["retry-after"]) for response in refused
+        ] == [(503, "1")] * 9
+        assert sum(response.result().status_code == 200 for response in asked) in (
             2,
             3,
         )  # 2 if it was full before the first was taken
         assert httpx.post(f"{url}predict", content=digit[0]).status_code == 200
 
 
-def test_as_many_images_wait_for_a_decoder_as_may(
+def test_too_many_images_for_the_decoders_get_status_503(
     run: Path, digit: tuple[bytes, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def slowly(*given: Any) -> Any:
@@ -343,13 +349,13 @@ def test_as_many_images_wait_for_a_decoder_as_may(
         refused = next(as_completed(asked)).result()
         gate.set()
         assert refused.status_code == 503
-        assert sorted(one.result().status_code for one in asked) == [200, 200, 503]
+        assert sorted(response.result().status_code for response in asked) == [200, 200, 503]
 
 
 @pytest.mark.parametrize(
     ("where", "slow"), [(Classifier, "predict"), (_service, "read_untrusted_image")]
 )
-def test_an_answer_that_takes_too_long_is_not_waited_for(
+def test_an_answer_that_takes_too_long_gets_status_503(
     run: Path, digit: tuple[bytes, str], where: object, slow: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(_service, "_SMALL_BYTES", 0)
@@ -358,21 +364,19 @@ def test_an_answer_that_takes_too_long_is_not_waited_for(
         assert httpx.post(f"{url}predict", content=digit[0]).status_code == 503
 
 
-def test_an_unforeseen_error_has_the_security_headers_too(
+def test_an_unexpected_error_has_the_security_headers_too(
     run: Path, digit: tuple[bytes, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with serving_here(run) as url:
         monkeypatch.setattr(Classifier, "predict", lambda *_: 1 // 0)
-        found = httpx.post(f"{url}predict", content=digit[0])
+        result = httpx.post(f"{url}predict", content=digit[0])
     assert (
-        found.status_code == 500
-        and "default-src 'none'" in found.headers["content-security-policy"]
+        result.status_code == 500
+        and "default-src 'none'" in result.headers["content-security-policy"]
     )
 
 
-def test_bodies_that_wait_hold_a_bounded_amount_of_memory(
-    run: Path, digit: tuple[bytes, str]
-) -> None:
+def test_waiting_bodies_use_a_bounded_amount_of_memory(run: Path, digit: tuple[bytes, str]) -> None:
     with (
         serving_here(run, Limits(held_bytes=100_000, body_seconds=1.0)) as url,
         ThreadPoolExecutor(2) as pool,
@@ -411,10 +415,17 @@ def test_another_host_or_origin_is_refused_for_every_method(
     server: str, digit: tuple[bytes, str], headers: dict[str, str], status: int, method: str
 ) -> None:
     path = "predict" if method == "POST" else "health"
-    found = httpx.request(
+    result = httpx.request(
         method, f"{server}{path}", headers=headers, content=digit[0] if method == "POST" else None
     )
-    assert found.status_code == (405 if method == "DELETE" and status == 200 else status)
+    assert result.status_code == (405 if method == "DELETE" and status == 200 else status)
+
+
+def test_a_refusal_has_no_body_for_head_and_closes_the_connection(server: str) -> None:
+    refused = httpx.head(f"{server}health", headers={"host": "evil.example"})
+    assert (refused.status_code, refused.content) == (421, b"")
+    assert refused.headers["connection"] == "close"
+    assert "default-src 'none'" in refused.headers["content-security-policy"]
 
 
 @pytest.mark.parametrize(
@@ -435,7 +446,7 @@ def test_no_path_reaches_the_file_system(server: str, path: str) -> None:
     assert b" 404 " in answer and b"root:" not in answer
 
 
-def test_other_methods_and_a_thousand_ranges_do_nothing(server: str) -> None:
+def test_other_methods_and_a_thousand_ranges_have_no_effect(server: str) -> None:
     for method in ("PUT", "DELETE", "PATCH", "OPTIONS"):
         assert httpx.request(method, f"{server}predict").status_code == 405
     ranges = "bytes=" + ",".join(f"{start}-{start + 1}" for start in range(1000))
@@ -447,12 +458,13 @@ def test_other_methods_and_a_thousand_ranges_do_nothing(server: str) -> None:
     assert httpx.get(f"{server}health").status_code == 200
 
 
-def test_many_clients_at_once_get_their_own_answers(server: str, run: Path) -> None:
+def test_concurrent_clients_get_their_own_answers(server: str, run: Path) -> None:
     rng = np.random.default_rng(0)
     images = [_png(rng.integers(0, 255, (8, 8)).astype(np.uint8)) for _ in range(40)]
-    wanted = [one["probabilities"] for one in headstart.predict(run, images)["predictions"]]
+    predictions = headstart.predict(run, images)["predictions"]
+    expected = [prediction["probabilities"] for prediction in predictions]
     with httpx.Client() as client, ThreadPoolExecutor(16) as pool:
-        found = list(
+        result = list(
             pool.map(
                 lambda image: client.post(f"{server}predict", content=image).json()[
                     "probabilities"
@@ -460,11 +472,11 @@ def test_many_clients_at_once_get_their_own_answers(server: str, run: Path) -> N
                 images * 5,
             )
         )
-    for one, expected in zip(found, wanted * 5, strict=True):
-        assert one == pytest.approx(expected, abs=1e-4)
+    for probabilities, wanted in zip(result, expected * 5, strict=True):
+        assert probabilities == pytest.approx(wanted, abs=1e-4)
 
 
-def test_without_the_token_nobody_is_let_in(run: Path, digit: tuple[bytes, str]) -> None:
+def test_requests_without_the_token_are_refused(run: Path, digit: tuple[bytes, str]) -> None:
     token = "a-token-of-my-own"
     with serving_here(run, access=Access(any_address=True, token=token)) as url:
         for path in ("health", "model", "page.js", "nowhere"):
@@ -510,11 +522,11 @@ def test_without_the_token_nobody_is_let_in(run: Path, digit: tuple[bytes, str])
         )
 
 
-def test_beyond_this_machine_a_token_is_made(run: Path) -> None:
-    with serving(run, "--host", "0.0.0.0", "--allow-host", "photos.example") as (process, said):
-        health = f"http://127.0.0.1:{httpx.URL(said['url']).port}/health"
-        token = said["token"]
-        assert len(token) >= 32 and said["page"].endswith(f"?token={token}")
+def test_a_public_address_creates_a_token(run: Path) -> None:
+    with serving(run, "--host", "0.0.0.0", "--allow-host", "photos.example") as (process, printed):
+        health = f"http://127.0.0.1:{httpx.URL(printed['url']).port}/health"
+        token = printed["token"]
+        assert len(token) >= 32 and printed["page"].endswith(f"?token={token}")
         assert httpx.get(health).status_code == 401
         for host, status in (("photos.example", 200), ("192.168.1.7", 200), ("evil.example", 421)):
             assert (
@@ -528,7 +540,7 @@ def test_beyond_this_machine_a_token_is_made(run: Path) -> None:
         assert process.returncode == 130
 
 
-def test_a_proxy_on_this_machine_opens_nothing_without_a_token(
+def test_allowing_the_name_of_a_proxy_requires_a_token(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.delenv("HEADSTART_TOKEN", raising=False)
@@ -540,16 +552,16 @@ def test_a_proxy_on_this_machine_opens_nothing_without_a_token(
     assert _serve.access_rules("127.0.0.1", ("photos.example",)).token == "a-token-of-my-own"
 
 
-def test_a_signal_ends_the_server_after_the_answers_under_way(
+def test_a_signal_stops_the_server_after_the_answers_in_progress(
     run: Path, digit: tuple[bytes, str]
 ) -> None:
-    with serving(run) as (process, said):
+    with serving(run) as (process, printed):
         head = f"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(digit[0])}\r\n\r\n".encode()
-        with _connected(said["url"]) as connection:
+        with _connected(printed["url"]) as connection:
             connection.sendall(head + digit[0][:20])  # and this client goes away
-        with _connected(said["url"]) as connection:
+        with _connected(printed["url"]) as connection:
             connection.sendall(head + digit[0][:20])
-            assert httpx.get(f"{said['url']}health").status_code == 200
+            assert httpx.get(f"{printed['url']}health").status_code == 200
             process.send_signal(signal.SIGTERM)
             time.sleep(0.3)
             connection.sendall(digit[0][20:])
@@ -558,7 +570,7 @@ def test_a_signal_ends_the_server_after_the_answers_under_way(
         assert process.returncode == 143
 
 
-def test_a_port_that_is_taken_is_said_with_another_way(run: Path, headstart: Command) -> None:
+def test_a_used_port_is_reported_with_an_alternative(run: Path, headstart: Command) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         status, _, err = headstart("serve", run, "--port", port)
@@ -566,7 +578,7 @@ def test_a_port_that_is_taken_is_said_with_another_way(run: Path, headstart: Com
 
 
 @pytest.mark.parametrize(
-    ("words", "status", "wanted"),
+    ("words", "status", "expected"),
     [
         (["nowhere"], 2, "nowhere is not a run folder"),
         (["RUN", "--port", 70000], 2, "from 0 to 65535"),
@@ -578,11 +590,11 @@ def test_a_port_that_is_taken_is_said_with_another_way(run: Path, headstart: Com
         (["RUN", "--host", "192.0.2.1"], 3, "'192.0.2.1' is not an address of this machine"),
     ],
 )
-def test_where_it_cannot_listen_is_said(
-    run: Path, headstart: Command, words: list[object], status: int, wanted: str
+def test_an_address_that_cannot_be_used_is_reported(
+    run: Path, headstart: Command, words: list[object], status: int, expected: str
 ) -> None:
-    found, _, err = headstart("serve", *(run if word == "RUN" else word for word in words))
-    assert (found, wanted in err) == (status, True), err
+    actual, _, err = headstart("serve", *(run if word == "RUN" else word for word in words))
+    assert (actual, expected in err) == (status, True), err
 
 
 def test_a_weak_token_is_refused(

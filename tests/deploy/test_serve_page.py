@@ -35,7 +35,7 @@ Page = Any
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A server of a small net that knows the packaged digits; one class has a name that tries to become part of the page."""
+    """The address of a server with a small net for digits. One class name contains HTML."""
     folder = tmp_path_factory.mktemp("runs") / "digits"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
@@ -80,29 +80,27 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture
 def page(browser: Any, address: str) -> Iterator[Page]:
-    """The page, loaded; it must have had nothing to complain about in the end."""
+    """The loaded page. At the end it must not have logged an error or requested another site."""
     context = browser.new_context(viewport={"width": 1180, "height": 900})
-    opened, complaints = context.new_page(), []
-    opened.on("pageerror", lambda error: complaints.append(str(error)))
+    opened, problems = context.new_page(), []
+    opened.on("pageerror", lambda error: problems.append(str(error)))
     opened.on(
         "console",
-        lambda said: (
-            complaints.append(said.text)
-            if said.type == "error" and not EXPECTED.search(said.text)
+        lambda message: (
+            problems.append(message.text)
+            if message.type == "error" and not EXPECTED.search(message.text)
             else None
         ),
     )
     opened.on(
         "request",
-        lambda request: (
-            complaints.append(request.url) if not _is_own(request.url, address) else None
-        ),
+        lambda request: problems.append(request.url) if not _is_own(request.url, address) else None,
     )
     opened.goto(address)
     opened.locator("#facts dt").first.wait_for()
     yield opened
     context.close()
-    assert complaints == []
+    assert problems == []
 
 
 def _is_own(url: str, address: str) -> bool:
@@ -119,10 +117,10 @@ def _draw(page: Page, points: list[tuple[float, float]]) -> None:
 
 
 def _wait_for_reasons(page: Page) -> None:
-    page.get_by_text("Covering this makes").wait_for(timeout=30_000)
+    page.get_by_text("covering it lowers the probability").wait_for(timeout=30_000)
 
 
-def test_a_drawn_seven_is_a_seven(page: Page) -> None:
+def test_a_drawn_seven_is_classified_as_seven(page: Page) -> None:
     _draw(page, SEVEN)
     _draw(page, BAR)
     sync_api.expect(page.locator("#answer b")).to_have_text("7")
@@ -130,11 +128,11 @@ def test_a_drawn_seven_is_a_seven(page: Page) -> None:
     bars = page.locator("#bars li")
     assert bars.count() == 10 and bars.first.locator(".name").inner_text() == "7"
     assert page.locator("#answer").get_attribute("role") == "status"
-    assert "rests on" in page.locator("#heat").get_attribute("aria-label")
+    assert "The strongest evidence is in the" in page.locator("#heat").get_attribute("aria-label")
     page.get_by_text("Grad-CAM", exact=True).click()
-    page.get_by_text("feature map speaks for").wait_for()
+    page.get_by_text("in the feature map of the network").wait_for()
     page.get_by_role("button", name="Clear").click()
-    page.get_by_text("Nothing to judge yet").wait_for()
+    page.get_by_text("No image yet").wait_for()
     assert bars.count() == 0
 
 
@@ -143,13 +141,13 @@ def test_a_bar_explains_its_class(page: Page) -> None:
     _draw(page, BAR)
     _wait_for_reasons(page)
     page.locator("#bars .name", has_text=re.compile("^2$")).click()
-    page.get_by_text("“2” less likely").wait_for()
+    page.get_by_text("Evidence for “2”").wait_for()
     assert page.locator("#bars [aria-pressed=true] .name").inner_text() == "2"
 
 
-def test_a_prediction_stays_where_its_explanation_fails(page: Page) -> None:
-    said = {"error": "the server is busy.", "hint": "Try again in a second."}
-    page.route("**/explain*", lambda route: route.fulfill(status=503, json=said))
+def test_a_prediction_stays_if_its_explanation_fails(page: Page) -> None:
+    message = {"error": "the server is busy.", "hint": "Try again in a second."}
+    page.route("**/explain*", lambda route: route.fulfill(status=503, json=message))
     _draw(page, SEVEN)
     _draw(page, BAR)
     page.get_by_text("the server is busy. Try again").wait_for()
@@ -157,11 +155,11 @@ def test_a_prediction_stays_where_its_explanation_fails(page: Page) -> None:
     assert page.locator("#bars li").count() == 10
     page.unroute("**/explain*")
     page.locator("#bars .name", has_text=re.compile("^2$")).click()
-    page.get_by_text("“2” less likely").wait_for()
+    page.get_by_text("Evidence for “2”").wait_for()
     assert page.locator("#problem").is_hidden()
 
 
-def test_a_click_on_a_bar_does_not_drop_the_answer_under_way(page: Page, tmp_path: Path) -> None:
+def test_a_click_on_a_bar_does_not_drop_the_request_in_progress(page: Page, tmp_path: Path) -> None:
     for name, image in zip(
         ("zero", "three"), headstart.load("digits").images[[0, 3], ..., 0], strict=True
     ):
@@ -180,10 +178,10 @@ def test_a_click_on_a_bar_does_not_drop_the_answer_under_way(page: Page, tmp_pat
         page.wait_for_timeout(20)
     held[0].continue_()
     sync_api.expect(page.locator("#answer b")).to_have_text("3")
-    page.get_by_text("“2” less likely").wait_for()
+    page.get_by_text("Evidence for “2”").wait_for()
 
 
-def test_the_keyboard_draws_too(page: Page) -> None:
+def test_the_keyboard_draws(page: Page) -> None:
     page.locator("#pad").focus()
     stroke = ["ArrowRight"] * 14 + ["ArrowDown", "ArrowDown", "ArrowDown", "ArrowLeft"] * 8
     to_bar = ["ArrowUp"] * 12 + ["ArrowLeft"] * 4
@@ -201,10 +199,10 @@ def test_the_keyboard_draws_too(page: Page) -> None:
     assert page.evaluate("document.activeElement.id") == "undo"
     page.keyboard.press("Enter")
     page.keyboard.press("Enter")
-    page.get_by_text("Nothing to judge yet").wait_for()
+    page.get_by_text("No image yet").wait_for()
 
 
-def test_a_photo_is_chosen_dropped_or_pasted_and_a_bad_one_is_said(
+def test_a_photo_can_be_chosen_or_pasted_and_an_invalid_one_is_reported(
     page: Page, tmp_path: Path
 ) -> None:
     digit = tmp_path / "three.png"
@@ -231,7 +229,7 @@ def test_a_photo_is_chosen_dropped_or_pasted_and_a_bad_one_is_said(
     assert page.locator("#problem").is_hidden()
 
 
-def test_names_stay_text(page: Page) -> None:
+def test_class_names_are_not_interpreted_as_html(page: Page) -> None:
     assert page.locator("#classes li", has_text="<img src=x").count() == 1
     assert page.locator("#classes img").count() == 0
 
@@ -249,9 +247,7 @@ def test_everything_has_a_name_for_a_screen_reader(page: Page) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_a_phone_shows_it_without_scrolling_sideways(
-    browser: Any, address: str, scheme: str
-) -> None:
+def test_the_page_fits_a_phone(browser: Any, address: str, scheme: str) -> None:
     context = browser.new_context(
         viewport={"width": 360, "height": 740}, color_scheme=scheme, has_touch=True, is_mobile=True
     )

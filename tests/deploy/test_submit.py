@@ -1,4 +1,4 @@
-"""Submissions: Kaggle's columns or a sample's, every row, and nothing that a spreadsheet would compute."""
+"""Submissions: the columns of Kaggle or of a sample, all rows, and no formulas."""
 
 from __future__ import annotations
 
@@ -31,13 +31,16 @@ def run(data: tuple[Dataset, Split], tmp_path_factory: pytest.TempPathFactory) -
 
 @pytest.fixture
 def labels(run: Path, digits: Dataset) -> list[str]:
-    """What the run says of the first digits."""
+    """The predicted classes of the first digits."""
     return open_model(run).predict(digits.images[:ROWS]).labels
 
 
 @pytest.fixture
 def table(digits: Dataset, tmp_path: Path) -> Path:
-    """The first digits as a pixel CSV without labels; with ids in `with-ids.csv`, backwards from 159."""
+    """The first digits as a pixel CSV without labels.
+
+    `with-ids.csv` has ids as well, counting down from 159.
+    """
     pixels = [f"pixel{number}" for number in range(64)]
     rows = digits.images[:ROWS].reshape(ROWS, -1).tolist()
     write(tmp_path / "test.csv", [pixels, *rows])
@@ -58,7 +61,7 @@ def read(path: str = "submission.csv") -> list[list[str]]:
         return list(csv.reader(file))
 
 
-def test_a_submission_has_kaggles_columns_and_a_row_an_image(
+def test_a_submission_has_the_columns_of_kaggle_and_one_row_per_image(
     run: Path, table: Path, labels: list[str], headstart: Command
 ) -> None:
     status, out, err = headstart("submit", run, table, "--json")
@@ -67,12 +70,12 @@ def test_a_submission_has_kaggles_columns_and_a_row_an_image(
         ["ImageId", "Label"],
         *([str(number), label] for number, label in enumerate(labels, 1)),
     ]
-    found = json.loads(out)
-    assert (found["rows"], found["submission"]) == (ROWS, "submission.csv")
-    assert sum(found["labels"].values()) == ROWS
+    result = json.loads(out)
+    assert (result["rows"], result["submission"]) == (ROWS, "submission.csv")
+    assert sum(result["labels"].values()) == ROWS
 
 
-def test_a_sample_decides_columns_ids_and_order(
+def test_a_sample_determines_columns_ids_and_order(
     run: Path, table: Path, labels: list[str], headstart: Command
 ) -> None:
     write(
@@ -87,7 +90,7 @@ def test_a_sample_decides_columns_ids_and_order(
     ]
 
 
-def test_a_sample_with_a_column_for_each_class_gets_probabilities(
+def test_a_sample_with_one_column_per_class_gets_probabilities(
     run: Path, table: Path, digits: Dataset, headstart: Command
 ) -> None:
     classes = [str(number) for number in reversed(range(10))]
@@ -98,11 +101,13 @@ def test_a_sample_with_a_column_for_each_class_gets_probabilities(
     assert headstart("submit", run, table, "--sample", "sample.csv", "-o", "out.csv")[0] == 0
     rows = read("out.csv")
     assert rows[0] == ["id", *classes]
-    chances = open_model(run).predict(digits.images[:ROWS]).probabilities
-    assert np.abs(np.array([row[1:] for row in rows[1:]], float) - chances[:, ::-1]).max() < 1e-5
+    probabilities = open_model(run).predict(digits.images[:ROWS]).probabilities
+    assert (
+        np.abs(np.array([row[1:] for row in rows[1:]], float) - probabilities[:, ::-1]).max() < 1e-5
+    )
 
 
-def test_a_table_of_image_files_is_predicted_under_its_own_names(
+def test_a_table_of_image_files_uses_its_paths_as_ids(
     run: Path, digits: Dataset, labels: list[str], headstart: Command
 ) -> None:
     for number in range(5):
@@ -127,7 +132,7 @@ def test_a_formula_among_the_ids_becomes_text(run: Path, table: Path, headstart:
 
 
 @pytest.mark.parametrize(
-    ("sample", "said"),
+    ("sample", "message"),
     [
         ([["id", "label"], ["1", "0"]], "sample.csv has 1 rows, but with-ids.csv has 60 images"),
         (
@@ -142,13 +147,13 @@ def test_a_formula_among_the_ids_becomes_text(run: Path, table: Path, headstart:
         ([["id", "label"]], "has a header but no rows"),
     ],
 )
-def test_a_sample_that_does_not_fit_writes_nothing(
-    sample: list[list[str]], said: str, run: Path, table: Path, headstart: Command
+def test_a_sample_that_does_not_match_writes_nothing(
+    sample: list[list[str]], message: str, run: Path, table: Path, headstart: Command
 ) -> None:
     write(Path("sample.csv"), sample)
     status, _, err = headstart("submit", run, "with-ids.csv", "--sample", "sample.csv")
     assert status == 2
-    assert said in err
+    assert message in err
     assert not Path("submission.csv").exists()
 
 

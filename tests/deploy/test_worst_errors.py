@@ -1,4 +1,4 @@
-"""The worst errors of a comparison stand in its report, with what each contender looked at."""
+"""The worst errors of a comparison are in its report, with the evidence of each contender."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ from headstart.deploy import _worst_errors
 
 
 def _compared(dataset: Dataset, out: Path) -> Comparison:
-    """`cnn` against `mlp` on 1,200 digits, of which every twelfth has the label of the digit after it, about 15 of the test."""
+    """Compare `cnn` with `mlp` on 1,200 digits.
+
+    Every twelfth digit has the label of the next class, about 15 of them in the test set.
+    """
     labels = dataset.labels[:1200].copy()
     labels[::12] = (labels[::12] + 1) % 10
     models = ["cnn", "mlp"]
@@ -24,7 +27,7 @@ def _compared(dataset: Dataset, out: Path) -> Comparison:
     )
 
 
-def test_mislabelled_images_lead_the_worst_errors(
+def test_mislabelled_images_are_the_worst_errors(
     digits: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(_worst_errors, "_SECONDS", 1e9)  # all six, however slow the machine is
@@ -53,7 +56,7 @@ def test_mislabelled_images_lead_the_worst_errors(
     }
 
 
-def test_without_captum_the_report_does_without_them(
+def test_without_captum_the_report_has_no_worst_errors(
     digits: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, page_only: None
 ) -> None:
     monkeypatch.setitem(sys.modules, "captum", None)

@@ -1,24 +1,32 @@
-// The page of `headstart serve`: an image goes to /predict and /explain, what comes back is drawn. No library, no build.
+// The page of `headstart serve`: sends an image to /predict and /explain, and shows the results.
+// It uses no library and needs no build step.
 const $ = (id) => document.getElementById(id);
-const percent = (share) => (share > 0.9995 && share < 1 ? ">99.9%" : share < 0.0005 && share > 0 ? "<0.1%" : `${(100 * share).toFixed(1)}%`);
+const make = (tag, properties) => Object.assign(document.createElement(tag), properties);
+const count = (number) => number.toLocaleString("en");
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 const FEW_BARS = 10;
-let card, sent = null, asked = 0, explained = null, chosen = null, all = false;
+const NO_EXPLANATION =
+  "This shows the image as the model sees it, and the regions that are evidence for its prediction.";
+let card, sent = null, latestRequest = 0, explanation = null, chosenClass = null, showsAll = false;
 
-// ---- the model's card
+function percent(share) {
+  if (share > 0.9995 && share < 1) return ">99.9%";
+  if (share < 0.0005 && share > 0) return "<0.1%";
+  return `${(100 * share).toFixed(1)}%`;
+}
+
+// ---- model card
 
 function addFact(name, value) {
   if (value === null || value === undefined || value === "") return;
-  const term = document.createElement("dt"), text = document.createElement("dd");
-  term.textContent = name;
-  text.textContent = value;
-  $("facts").append(term, text);
+  $("facts").append(make("dt", { textContent: name }), make("dd", { textContent: value }));
 }
 
-function score(found) {
-  if (!found || found.accuracy === null) return null;
-  const span = found.interval ? ` (${found.interval.map(percent).join(" to ")})` : "";
-  return `${percent(found.accuracy)}${span}${found.n ? ` of ${found.n.toLocaleString("en")} images` : ""}`;
+function formatScores(scores) {
+  if (!scores || scores.accuracy === null) return null;
+  const interval = scores.interval ? ` (95% interval ${scores.interval.map(percent).join(" to ")})` : "";
+  const images = scores.n ? ` on ${count(scores.n)} images` : "";
+  return `${percent(scores.accuracy)}${interval}${images}`;
 }
 
 function showCard() {
@@ -26,27 +34,33 @@ function showCard() {
   const data = card.data.name, model = card.model ?? "classifier";
   document.title = `${data ? `${model} on ${data}` : card.run} · Headstart`;
   $("title").textContent = data ? `${model} on ${data}` : card.run;
-  $("run").textContent = `serves ${card.run}`;
-  const judged = card.test ?? card.validation;
-  const right = judged && judged.accuracy !== null ? `; right on ${percent(judged.accuracy)} of its ${card.test ? "test" : "validation"} images` : "";
-  $("lead").textContent = `Tells ${card.classes.length.toLocaleString("en")} classes apart${right}.`;
+  $("run").textContent = `· run ${card.run}`;
+  const scores = card.test ?? card.validation;
+  let accuracy = "";
+  if (scores && scores.accuracy !== null)
+    accuracy = ` ${card.test ? "Test" : "Validation"} accuracy: ${percent(scores.accuracy)}.`;
+  $("lead").textContent = `Classifies images into ${count(card.classes.length)} classes.${accuracy}`;
   addFact("Model", card.model);
-  addFact("Trained on", data && (card.data.train_images ? `${data}, ${card.data.train_images.toLocaleString("en")} images` : data));
-  addFact("Test accuracy", score(card.test));
-  addFact("Validation", score(card.validation));
-  addFact("Sees", `${width} × ${height} pixels, ${channels === 1 ? "grey" : "colour"}`);
-  addFact("Other shapes", { pad: "padded with black", crop: "cropped around the centre", squish: "squeezed" }[card.resize]);
-  addFact("Parameters", card.parameters?.toLocaleString("en"));
-  addFact("Training", card.epochs && `${+card.epochs.toFixed(1)} epochs${card.seed === null ? "" : `, seed ${card.seed}`}`);
-  $("classes").replaceChildren(...card.classes.map((name) => Object.assign(document.createElement("li"), { textContent: name })));
+  const images = card.data.train_images ? `, ${count(card.data.train_images)} images` : "";
+  addFact("Trained on", data && `${data}${images}`);
+  addFact("Test accuracy", formatScores(card.test));
+  addFact("Validation accuracy", formatScores(card.validation));
+  addFact("Image size", `${width} × ${height} pixels, ${channels === 1 ? "greyscale" : "colour"}`);
+  const resizing = { pad: "padded with black", crop: "cropped around the centre", squish: "stretched" };
+  addFact("Other shapes", resizing[card.resize]);
+  addFact("Parameters", card.parameters && count(card.parameters));
+  const seed = card.seed === null ? "" : `, seed ${card.seed}`;
+  addFact("Training", card.epochs && `${+card.epochs.toFixed(1)} epochs${seed}`);
+  $("classes").replaceChildren(...card.classes.map((name) => make("li", { textContent: name })));
   $("example").textContent = `curl --data-binary @image.png \\\n  ${location.origin}/predict`;
   const notes = {
-    mnist: "Your drawing is cut out, scaled to 20 of 28 pixels and centred by its mass, as MNIST's digits were.",
-    box: "Your drawing is cut out, scaled to fill the image and centred. Draw filled shapes where the classes are objects.",
+    mnist: "The drawing is cropped, scaled to 20 of 28 pixels and centred by mass, like the digits of MNIST.",
+    box: "The drawing is cropped, scaled to fill the image and centred. "
+      + "If the classes are objects, draw filled shapes.",
   };
   $("pad-note").textContent = notes[card.drawing] ?? "";
   $("pad-ghost").textContent = card.classes.every((name) => /^\d$/.test(name)) ? "Draw a digit here" : "Draw here";
-  $("why").hidden = !card.explains;
+  $("explanation").hidden = !card.explains;
   const longest = Math.max(...card.classes.map((name) => name.length));
   $("bars").style.setProperty("--names", `${Math.min(9, Math.max(1.6, longest * 0.55))}rem`);
 }
@@ -54,9 +68,9 @@ function showCard() {
 // ---- tabs
 
 const tabs = ["draw", "photo", "camera"];
-const shown = () => tabs.filter((name) => !$(`tab-${name}`).hidden);
+const visibleTabs = () => tabs.filter((name) => !$(`tab-${name}`).hidden);
 
-function open(name, focus = false) {
+function openTab(name, focus = false) {
   for (const each of tabs) {
     const isOpen = each === name;
     $(`tab-${each}`).setAttribute("aria-selected", isOpen);
@@ -68,22 +82,22 @@ function open(name, focus = false) {
 }
 
 for (const name of tabs) {
-  $(`tab-${name}`).addEventListener("click", () => open(name));
+  $(`tab-${name}`).addEventListener("click", () => openTab(name));
   $(`tab-${name}`).addEventListener("keydown", (event) => {
     const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
     if (!step) return;
-    const names = shown();
-    open(names[(names.indexOf(name) + step + names.length) % names.length], true);
+    const names = visibleTabs();
+    openTab(names[(names.indexOf(name) + step + names.length) % names.length], true);
     event.preventDefault();
   });
 }
 
-// ---- drawing: strokes are kept, so that they can be undone, shown in the page's colour and sent in black
+// ---- drawing: strokes are stored, so that they can be undone; they are sent in black on white
 
 const pad = $("pad"), SIDE = pad.width, PEN = SIDE * 0.075, STEP = SIDE / 40;
-let strokes = [], stroke = null, pen = null, waiting = 0;
+let strokes = [], stroke = null, pen = null, timer = 0;
 
-function ink(context, style) {
+function drawStrokes(context, style) {
   context.lineCap = context.lineJoin = "round";
   context.lineWidth = PEN;
   context.strokeStyle = style;
@@ -102,7 +116,7 @@ function ink(context, style) {
 function redraw() {
   const context = pad.getContext("2d");
   context.clearRect(0, 0, SIDE, SIDE);
-  ink(context, colour("--ink"));
+  drawStrokes(context, colour("--ink"));
   if (pen) {
     context.beginPath();
     context.arc(pen.x, pen.y, PEN / 2 + 6, 0, 7);
@@ -114,22 +128,22 @@ function redraw() {
   $("undo").disabled = $("clear").disabled = strokes.length === 0;
 }
 
-function drawn() {
+function drawingAsBlob() {
   const sheet = document.createElement("canvas");
   sheet.width = sheet.height = SIDE;
   const context = sheet.getContext("2d");
   context.fillStyle = "white";
   context.fillRect(0, 0, SIDE, SIDE);
-  ink(context, "black");
+  drawStrokes(context, "black");
   return new Promise((done) => sheet.toBlob(done));
 }
 
-async function judgeDrawing(isDone) {
-  if (!strokes.length) return forget();
-  judge(await drawn(), true, isDone);
+async function predictDrawing(isDone) {
+  if (!strokes.length) return reset();
+  predict(await drawingAsBlob(), true, isDone);
 }
 
-function place(event) {
+function position(event) {
   const box = pad.getBoundingClientRect();
   return [((event.clientX - box.left) / box.width) * SIDE, ((event.clientY - box.top) / box.height) * SIDE];
 }
@@ -138,23 +152,23 @@ pad.addEventListener("pointerdown", (event) => {
   if (event.button !== 0) return;
   pad.setPointerCapture(event.pointerId);
   pen = null;
-  stroke = [place(event)];
+  stroke = [position(event)];
   strokes.push(stroke);
   redraw();
 });
 pad.addEventListener("pointermove", (event) => {
   if (!stroke) return;
   const events = event.getCoalescedEvents?.() ?? [];
-  for (const each of events.length ? events : [event]) stroke.push(place(each));
+  for (const each of events.length ? events : [event]) stroke.push(position(each));
   redraw();
-  waiting ||= setTimeout(() => {
-    waiting = 0;
-    if (stroke) judgeDrawing(false);
+  timer ||= setTimeout(() => {
+    timer = 0;
+    if (stroke) predictDrawing(false);
   }, 150);
 });
 for (const kind of ["pointerup", "pointercancel"]) {
   pad.addEventListener(kind, () => {
-    if (stroke) judgeDrawing(true);
+    if (stroke) predictDrawing(true);
     stroke = null;
   });
 }
@@ -165,7 +179,7 @@ pad.addEventListener("keydown", (event) => {
     pen ??= { x: SIDE / 2, y: SIDE / 2, isDown: false };
     pen.isDown = !pen.isDown;
     if (pen.isDown) strokes.push([[pen.x, pen.y]]);
-    else judgeDrawing(true);
+    else predictDrawing(true);
     $("pen-state").textContent = pen.isDown ? "pen down" : "pen up";
   } else if (move) {
     pen ??= { x: SIDE / 2, y: SIDE / 2, isDown: false };
@@ -182,34 +196,34 @@ pad.addEventListener("blur", () => {
   redraw();
 });
 
-function change(how) {
+function edit(change) {
   pen = null;
-  how();
+  change();
   redraw();
-  judgeDrawing(true);
+  predictDrawing(true);
 }
-$("clear").addEventListener("click", () => change(() => (strokes = [])));
-$("undo").addEventListener("click", () => change(() => strokes.pop()));
+$("clear").addEventListener("click", () => edit(() => (strokes = [])));
+$("undo").addEventListener("click", () => edit(() => strokes.pop()));
 
-// ---- photographs: chosen, dropped, pasted
+// ---- photographs: from a file, dropped or pasted
 
-function take(file) {
+function useFile(file) {
   if (!file) return;
-  open("photo");
+  openTab("photo");
   const preview = $("preview");
   URL.revokeObjectURL(preview.src);
   preview.src = URL.createObjectURL(file);
   preview.alt = file.name ? `Your image ${file.name}` : "Your image";
   preview.hidden = false;
   $("drop-text").hidden = true;
-  judge(file, false, true);
+  predict(file, false, true);
 }
 $("preview").addEventListener("error", () => {
   $("preview").hidden = true;
   $("drop-text").hidden = false;
 });
 $("file").addEventListener("change", (event) => {
-  take(event.target.files[0]);
+  useFile(event.target.files[0]);
   event.target.value = "";
 });
 addEventListener("dragover", (event) => {
@@ -220,9 +234,12 @@ addEventListener("dragleave", (event) => event.relatedTarget ?? $("drop").classL
 addEventListener("drop", (event) => {
   event.preventDefault();
   $("drop").classList.remove("over");
-  take(event.dataTransfer.files[0]);
+  useFile(event.dataTransfer.files[0]);
 });
-addEventListener("paste", (event) => take([...event.clipboardData.files].find((file) => file.type.startsWith("image/"))));
+addEventListener("paste", (event) => {
+  const files = [...event.clipboardData.files];
+  useFile(files.find((file) => file.type.startsWith("image/")));
+});
 
 // ---- camera
 
@@ -234,172 +251,178 @@ function stopCamera() {
   $("video").srcObject = null;
   $("shoot").disabled = true;
   $("camera-ghost").hidden = false;
-  $("camera").textContent = "Turn the camera on";
+  $("camera").textContent = "Turn camera on";
 }
 $("camera").addEventListener("click", async () => {
   if (stream) return stopCamera();
   try {
     stream = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment" } });
   } catch (error) {
-    return complain("The camera cannot be used.", error.message);
+    return showProblem("The camera is not available.", error.message);
   }
   $("video").srcObject = stream;
   await $("video").play();
   $("shoot").disabled = false;
   $("camera-ghost").hidden = true;
-  $("camera").textContent = "Turn it off";
+  $("camera").textContent = "Turn camera off";
 });
 $("shoot").addEventListener("click", () => {
-  const video = $("video"), side = Math.min(video.videoWidth, video.videoHeight);
-  const square = document.createElement("canvas");
-  square.width = square.height = side;
-  square.getContext("2d").drawImage(video, (video.videoWidth - side) / 2, (video.videoHeight - side) / 2, side, side, 0, 0, side, side);
-  square.toBlob((blob) => judge(blob, false, true));
+  const video = $("video"), size = Math.min(video.videoWidth, video.videoHeight);
+  const left = (video.videoWidth - size) / 2, top = (video.videoHeight - size) / 2;
+  const square = make("canvas", { width: size, height: size });
+  square.getContext("2d").drawImage(video, left, top, size, size, 0, 0, size, size);
+  square.toBlob((blob) => predict(blob, false, true));
 });
 
-// ---- asking the server
+// ---- requests
 
 async function post(path, query) {
   const response = await fetch(`${path}?${new URLSearchParams(query)}`, { method: "POST", body: sent.blob });
-  const found = await response.json().catch(() => ({ error: `The server answered ${response.status}.` }));
-  if (!response.ok) throw Object.assign(new Error(found.error), { hint: found.hint });
-  return found;
+  const result = await response.json().catch(() => ({ error: `The server responded with status ${response.status}.` }));
+  if (!response.ok) throw Object.assign(new Error(result.error), { hint: result.hint });
+  return result;
 }
 
-function complain(text, hint = "") {
+function showProblem(text, hint = "") {
   $("problem").textContent = `${text} ${hint ?? ""}`;
   $("problem").hidden = false;
 }
 
-function complainOf(error) {
-  const isAway = error instanceof TypeError;
-  complain(isAway ? "The server does not answer." : error.message, isAway ? "Is it still running?" : error.hint);
+function showError(error) {
+  if (error instanceof TypeError) showProblem("The server does not respond.", "Check that it is running.");
+  else showProblem(error.message, error.hint);
 }
 
-function forget() {
-  asked++;
-  sent = explained = chosen = null;
+function reset() {
+  latestRequest++;
+  sent = explanation = chosenClass = null;
   $("problem").hidden = $("remark").hidden = $("more").hidden = true;
-  $("answer").replaceChildren(Object.assign(document.createElement("span"), { className: "soft", textContent: "Nothing to judge yet." }));
+  $("answer").replaceChildren(make("span", { className: "soft", textContent: "No image yet." }));
   $("bars").replaceChildren();
-  showHeat();
+  showExplanation();
 }
 
-async function judge(blob, isDrawing, isDone) {
-  const number = ++asked;
+async function predict(blob, isDrawing, isDone) {
+  const request = ++latestRequest;
   sent = { blob, query: isDrawing ? { drawing: "true" } : {} };
-  chosen = null;
+  chosenClass = null;
   try {
-    const found = await post("predict", sent.query);
-    if (number !== asked) return;
+    const prediction = await post("predict", sent.query);
+    if (request !== latestRequest) return;
     $("problem").hidden = true;
-    sent.found = found;
-    showPrediction(found);
+    sent.prediction = prediction;
+    showPrediction(prediction);
   } catch (error) {
-    if (number !== asked) return;
-    forget();
-    return complainOf(error);
+    if (request !== latestRequest) return;
+    reset();
+    return showError(error);
   }
-  if (isDone && card.explains) why(number);
+  if (isDone && card.explains) explain(request);
 }
 
-async function why(number) {
+async function explain(request) {
   try {
-    const found = await post("explain", chosen === null ? sent.query : { ...sent.query, class: chosen });
-    if (number !== asked) return;
+    const query = chosenClass === null ? sent.query : { ...sent.query, class: chosenClass };
+    const result = await post("explain", query);
+    if (request !== latestRequest) return;
     $("problem").hidden = true;
-    explained = found;
-    await showHeat();
+    explanation = result;
+    await showExplanation();
   } catch (error) {
-    if (number !== asked) return; // the prediction stays: it is right without its reasons
-    explained = null;
-    showHeat();
-    complainOf(error);
+    if (request !== latestRequest) return;
+    explanation = null; // the prediction stays: it does not depend on its explanation
+    showExplanation();
+    showError(error);
   }
 }
 
-// ---- showing what came back
+// ---- results
 
-function showPrediction(found) {
-  const name = Object.assign(document.createElement("b"), { textContent: found.label });
-  name.classList.toggle("long", found.label.length > 14);
-  const share = Object.assign(document.createElement("span"), { className: "soft", textContent: percent(found.probabilities[found.label]) });
+function showPrediction({ label, probabilities, unfamiliar }) {
+  const name = make("b", { textContent: label });
+  name.classList.toggle("long", label.length > 14);
+  const share = make("span", { className: "soft", textContent: percent(probabilities[label]) });
   $("answer").replaceChildren(name, share);
-  $("remark").hidden = !found.unfamiliar;
-  const rows = Object.entries(found.probabilities).sort((a, b) => b[1] - a[1]);
-  $("bars").replaceChildren(...rows.slice(0, all ? rows.length : FEW_BARS).map(([each, chance]) => bar(each, chance, found.label)));
+  $("remark").hidden = !unfamiliar;
+  const rows = Object.entries(probabilities).sort((a, b) => b[1] - a[1]);
+  const visible = showsAll ? rows : rows.slice(0, FEW_BARS);
+  $("bars").replaceChildren(...visible.map(([each, probability]) => bar(each, probability, label)));
   $("more").hidden = rows.length <= FEW_BARS;
-  $("more").textContent = all ? `Show the likeliest ${FEW_BARS}` : `Show all ${rows.length}`;
+  $("more").textContent = showsAll ? `Show the ${FEW_BARS} most probable` : `Show all ${rows.length}`;
 }
 
-function bar(name, chance, best) {
+function bar(name, probability, best) {
   const row = document.createElement("li"), button = document.createElement("button");
   const [label, track, fill, share] = ["name", "track", "fill", "share"].map((kind) =>
-    Object.assign(document.createElement("span"), { className: kind }));
+    make("span", { className: kind }));
   label.textContent = label.title = name;
-  share.textContent = percent(chance);
-  fill.style.width = `${100 * chance}%`;
+  share.textContent = percent(probability);
+  fill.style.width = `${100 * probability}%`;
   track.append(fill);
   button.append(label, track, share);
   button.type = "button";
   button.disabled = !card.explains;
-  button.setAttribute("aria-pressed", name === (chosen ?? best));
-  if (card.explains) button.title = `Show what speaks for ${name}`;
+  button.setAttribute("aria-pressed", name === (chosenClass ?? best));
+  if (card.explains) button.title = `Explain ${name}`;
   button.addEventListener("click", () => choose(name));
   row.append(button);
   return row;
 }
 
 function choose(name) {
-  chosen = name;
+  chosenClass = name;
   for (const button of $("bars").querySelectorAll("button"))
     button.setAttribute("aria-pressed", button.querySelector(".name").textContent === name);
-  if (sent?.found) why(++asked); // else an image is being judged, and explained for this class then
+  if (sent?.prediction) explain(++latestRequest); // else its prediction is under way, and this class is explained next
 }
 $("more").addEventListener("click", () => {
-  if (!sent?.found) return;
-  all = !all;
-  showPrediction(sent.found);
+  if (!sent?.prediction) return;
+  showsAll = !showsAll;
+  showPrediction(sent.prediction);
 });
 
-async function showHeat() {
-  const canvas = $("heat"), context = canvas.getContext("2d"), method = document.querySelector("[name=method]:checked").value;
-  if (!explained) {
+async function showExplanation() {
+  const canvas = $("heat"), context = canvas.getContext("2d");
+  const method = document.querySelector("[name=method]:checked").value;
+  if (!explanation) {
     context.clearRect(0, 0, canvas.width, canvas.height);
     canvas.setAttribute("aria-label", "No explanation yet");
-    $("caption").textContent = "Here stands what the model sees, and which parts of it speak for its answer.";
+    $("caption").textContent = NO_EXPLANATION;
     return;
   }
-  const found = explained, image = new Image();
-  image.src = found.seen;
+  const current = explanation, image = new Image();
+  image.src = current.seen;
   await image.decode();
-  if (found !== explained) return;
+  if (current !== explanation) return;
   const scale = canvas.width / Math.max(image.width, image.height);
   const width = image.width * scale, height = image.height * scale;
   const box = [(canvas.width - width) / 2, (canvas.height - height) / 2, width, height];
-  const heat = method === "seen" ? null : found[method];
+  const heat = method === "seen" ? null : current[method];
   context.clearRect(0, 0, canvas.width, canvas.height);
   context.imageSmoothingEnabled = image.width > 100;
-  context.drawImage(heat ? greyed(image) : image, ...box);
+  context.drawImage(heat ? toGreyscale(image) : image, ...box);
   context.imageSmoothingEnabled = true;
   context.imageSmoothingQuality = "high";
-  if (heat) context.drawImage(coloured(heat.values), ...box);
-  describe(found, method, heat);
+  if (heat) context.drawImage(heatmap(heat.values), ...box);
+  describe(current, method, heat);
 }
 
-function greyed(image) {
-  const small = Object.assign(document.createElement("canvas"), { width: image.width, height: image.height });
+function toGreyscale(image) {
+  const small = make("canvas", { width: image.width, height: image.height });
   const context = small.getContext("2d");
   context.drawImage(image, 0, 0);
   const pixels = context.getImageData(0, 0, image.width, image.height), data = pixels.data;
-  for (let i = 0; i < data.length; i += 4) data[i] = data[i + 1] = data[i + 2] = 0.299 * data[i] + 0.587 * data[i + 1] + 0.114 * data[i + 2];
+  for (let i = 0; i < data.length; i += 4) {
+    const grey = 0.299 * data[i] + 0.587 * data[i + 1] + 0.114 * data[i + 2];
+    data[i] = data[i + 1] = data[i + 2] = grey;
+  }
   context.putImageData(pixels, 0, 0);
   return small;
 }
 
-function coloured(values) {
+function heatmap(values) {
   const rows = values.length, columns = values[0].length, largest = Math.max(0.1, ...values.flat().map(Math.abs));
-  const small = Object.assign(document.createElement("canvas"), { width: columns, height: rows });
+  const small = make("canvas", { width: columns, height: rows });
   const context = small.getContext("2d");
   values.forEach((line, row) =>
     line.forEach((value, column) => {
@@ -410,46 +433,54 @@ function coloured(values) {
   return small;
 }
 
-function mark(kind) {
-  return Object.assign(document.createElement("i"), { className: kind });
+function swatch(kind) {
+  return make("i", { className: kind });
 }
 
-function where(values) {
-  let best = -Infinity, place = [0, 0];
-  values.forEach((line, row) => line.forEach((value, column) => {
-    if (value > best) [best, place] = [value, [(row + 0.5) / values.length, (column + 0.5) / line.length]];
+function strongestRegion(values) {
+  let largest = -Infinity, row = 0, column = 0;
+  values.forEach((line, i) => line.forEach((value, j) => {
+    if (value > largest) [largest, row, column] = [value, (i + 0.5) / values.length, (j + 0.5) / line.length];
   }));
-  const name = (share, low, high) => (share < 1 / 3 ? low : share > 2 / 3 ? high : "");
-  return [name(place[0], "upper", "lower"), name(place[1], "left", "right")].filter(Boolean).join(" ").replace(/$/, " part").replace(/^ part$/, "middle");
+  const words = [];
+  if (row < 1 / 3) words.push("upper");
+  if (row > 2 / 3) words.push("lower");
+  if (column < 1 / 3) words.push("left");
+  if (column > 2 / 3) words.push("right");
+  return words.length ? `${words.join(" ")} part` : "middle";
 }
 
-function describe(found, method, heat) {
-  const caption = $("caption"), label = found.label;
+function describe({ label }, method, heat) {
+  const caption = $("caption");
   caption.replaceChildren();
   if (method === "seen") {
-    caption.append(`What the model sees, ${card.image_shape[1]} × ${card.image_shape[0]} pixels.`);
+    caption.append(`The image as the model sees it: ${card.image_shape[1]} × ${card.image_shape[0]} pixels.`);
   } else if (!heat) {
-    caption.append("Grad-CAM needs the feature maps of a convolution; this model has none.");
+    caption.append("Grad-CAM needs convolutional feature maps, which this model does not have.");
   } else if (method === "occlusion") {
     const most = Math.exp(Math.max(0, ...heat.values.flat()));
-    caption.append(mark("is-for"), `Covering this makes “${label}” less likely; `, mark("is-against"), "this, more likely. ");
-    caption.append(`Most rests on the ${where(heat.values)}: covered, the odds are ${most < 1000 ? most.toPrecision(2) : "over a thousand"} times lower.`);
+    caption.append(swatch("is-for"), `Evidence for “${label}”: covering it lowers the probability. `);
+    caption.append(swatch("is-against"), "Evidence against it. ");
+    const factor = most < 1000 ? most.toPrecision(2) : "more than 1,000";
+    const region = strongestRegion(heat.values);
+    caption.append(`The strongest evidence is in the ${region}: covering it divides the odds by ${factor}.`);
   } else {
-    caption.append(mark("is-for"), `Here the network's feature map speaks for “${label}”, most in the ${where(heat.values)}. `);
-    caption.append(`It is a map of ${heat.values[0].length} × ${heat.values.length} places.`);
+    caption.append(swatch("is-for"), `Evidence for “${label}” in the feature map of the network. `);
+    caption.append(`It is strongest in the ${strongestRegion(heat.values)}. `);
+    caption.append(`The map has ${heat.values[0].length} × ${heat.values.length} cells.`);
   }
-  $("heat").setAttribute("aria-label", `What the model sees. ${caption.textContent}`);
+  $("heat").setAttribute("aria-label", `The image as the model sees it. ${caption.textContent}`);
 }
 
-for (const radio of document.querySelectorAll("[name=method]")) radio.addEventListener("change", showHeat);
+for (const radio of document.querySelectorAll("[name=method]")) radio.addEventListener("change", showExplanation);
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
   redraw();
-  showHeat();
+  showExplanation();
 });
 
 // ---- start
 
-const hasCamera = Boolean(navigator.mediaDevices?.getUserMedia); // on this machine or over https only
+const hasCamera = Boolean(navigator.mediaDevices?.getUserMedia); // only on this machine or over https
 $("tab-camera").hidden = !hasCamera;
 try {
   const response = await fetch("model");
@@ -457,8 +488,8 @@ try {
   card = await response.json();
   showCard();
   $("tab-draw").hidden = card.drawing === null;
-  open(shown()[0]);
+  openTab(visibleTabs()[0]);
   redraw();
 } catch {
-  complain("The server does not answer.", "Is it still running? Load the page again when it is.");
+  showProblem("The server does not respond.", "Check that it is running, then reload the page.");
 }
