@@ -163,14 +163,17 @@ def test_a_table_with_pixels_missing_or_of_another_size_is_refused(
     rows = read("test.csv")
     write(Path("cut.csv"), [row[:60] for row in rows])
     status, _, err = headstart("submit", run, "cut.csv")
-    assert status == 2 and "60 pixel columns, which make no square image" in err
+    assert status == 2 and "60 pixel columns, which do not form a square image" in err
     write(Path("gap.csv"), [row[:5] + row[6:] for row in rows])
-    assert "none numbered 5" in headstart("submit", run, "gap.csv")[2]
+    assert "none has the number 5" in headstart("submit", run, "gap.csv")[2]
     write(Path("small.csv"), [row[:49] for row in rows])
     assert (
         "expected greyscale images of 8x8 pixels, as in training, got greyscale images of 7x7"
         in headstart("submit", run, "small.csv")[2]
     )
     write(Path("bright.csv"), [*rows[:3], ["300", *rows[3][1:]]])
-    assert "line 4 of bright.csv: pixel0 is 300" in headstart("submit", run, "bright.csv")[2]
+    assert (
+        "line 4 of bright.csv: invalid pixel0: expected an integer from 0 to 255, got 300"
+        in headstart("submit", run, "bright.csv")[2]
+    )
     assert "gone.csv does not exist" in headstart("submit", run, "gone.csv")[2]
