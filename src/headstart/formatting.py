@@ -1,7 +1,7 @@
 """Numbers and names as text, for pages, tables, figures and sentences.
 
-Belongs here: functions from a number or a name to a short text. Does not belong here: sentences, markup and colours.
-An absent value, None, becomes a dash.
+Belongs here: functions from a number or a name to a short text. Does not belong here: sentences,
+markup and colours. An absent value, None, becomes a dash.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 ABSENT = "–"
-# A 95% interval of an accuracy is narrower than 5 points from here on, so a second decimal is informative.
+# From here on a 95% interval of an accuracy is narrower than 5 points, so that a second decimal is
+# informative.
 IMAGES_FOR_TWO_DECIMALS = 2000
 
 

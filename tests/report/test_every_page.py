@@ -1,4 +1,4 @@
-"""What holds for the page of every kind of study: one safe, complete file, the same twice."""
+"""The properties of every page: one safe and complete file, with the same bytes each time."""
 
 import re
 from collections.abc import Callable
@@ -6,26 +6,42 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from fake_studies import make_backbones, make_effects, make_labels, make_lr, make_tune
-from fake_study import make_study
-from pages import Tags
+from examples import (
+    REAL_STUDIES,
+    Built,
+    Data,
+    build_backbones,
+    build_comparison,
+    build_effects,
+    build_labels,
+    build_learning_rates,
+    build_search,
+    copy_real,
+)
+from pages import NASTY_NAMES, Tags
 
-from headstart.report import write_report
+from headstart.report import write_report, write_run_report
 
-MAKERS: dict[str, Callable[[Path], Path]] = {
-    "compare": make_study,
-    "tune": make_tune,
-    "lr": make_lr,
-    "labels": make_labels,
-    "effects": make_effects,
-    "backbones": make_backbones,
+BUILDERS: dict[str, Callable[[Path, Data], Path]] = {
+    "compare": lambda folder, data: build_comparison(folder, Built(data=data, seeds=1)),
+    "tune": lambda folder, data: build_search(folder, data, seeds=1),
+    "lr": lambda folder, data: build_learning_rates(folder, data, seeds=1),
+    "labels": lambda folder, data: build_labels(folder, data, seeds=1),
+    "effects": lambda folder, data: build_effects(folder, data, seeds=1),
+    "backbones": build_backbones,
 }
+REAL = ("compare", "tune", "lr", "labels", "effects", "backbones", "run")
 
 
-@pytest.fixture(scope="module", params=MAKERS)
+@pytest.fixture(scope="module", params=[*(f"built-{name}" for name in BUILDERS), *REAL])
 def study(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = MAKERS[request.param](tmp_path_factory.mktemp(request.param))
-    write_report(folder)
+    folder = tmp_path_factory.mktemp("every")
+    kind = request.param.removeprefix("built-")
+    if kind == request.param:
+        folder = copy_real(kind, folder)
+    else:
+        BUILDERS[kind](folder, Data(images=200))
+    (write_run_report if kind == "run" else write_report)(folder)
     return folder
 
 
@@ -35,10 +51,9 @@ def page(study: Path) -> str:
 
 
 def test_the_page_loads_nothing(page: str) -> None:
-    references = list(
-        Tags(page).values("src", "href", "srcset", "xlink:href", "action", "poster", "data")
-    )
-    assert all(one.startswith(("#", "data:image/")) for one in references)
+    names = ("src", "href", "srcset", "xlink:href", "action", "poster", "data")
+    for reference in Tags(page).values(*names):
+        assert reference.startswith(("#", "data:image/"))
     assert "@import" not in page
     assert not re.findall(r"url\((?!#)", page)
     assert "//" not in re.sub(r"data:image/\w+;base64,[\w+/=]*|^// .*$", "", page, flags=re.M)
@@ -47,32 +62,34 @@ def test_the_page_loads_nothing(page: str) -> None:
 def test_identifiers_are_unique_and_every_reference_has_one(page: str) -> None:
     identifiers = list(Tags(page).values("id"))
     assert len(identifiers) == len(set(identifiers))
-    wanted = {one[1:] for one in Tags(page).values("href", "xlink:href")} | set(
-        re.findall(r"url\(#([^)]*)\)", page)
-    )
-    assert wanted <= set(identifiers)
+    references = {reference[1:] for reference in Tags(page).values("href", "xlink:href")}
+    references |= set(re.findall(r"url\(#([^)]*)\)", page))
+    references |= set(Tags(page).values("aria-labelledby"))
+    assert references <= set(identifiers)
 
 
 def test_every_image_has_a_text_and_every_table_its_headers(page: str) -> None:
-    tags = Tags(page).tags
-    assert all(attributes.get("alt") for tag, attributes in tags if tag == "img")
-    assert all(
-        attributes.get("aria-label") for _, attributes in tags if attributes.get("role") == "img"
-    )
-    assert all(attributes.get("scope") for tag, attributes in tags if tag == "th")
+    for tag, attributes in Tags(page).tags:
+        if tag == "img":
+            assert attributes.get("alt")
+        if attributes.get("role") == "img":
+            assert attributes.get("aria-label")
+        if tag == "th":
+            assert attributes.get("scope")
 
 
 def test_every_tag_is_closed_and_nested(page: str) -> None:
-    without_script = re.sub(r"<(script|style)>.*?</\1>", "", page, flags=re.S)
-    empty = re.sub(r"<(meta|img|source|col|br)\b([^>]*?)/?>", r"<\1\2/>", without_script)
-    plain = re.sub(
-        r"&(?!#|lt|gt|amp|quot)\w+;",
-        "",
-        empty.replace("<!doctype html>", "").replace("<html", '<html xmlns:xlink="x"'),
-    )
-    ElementTree.fromstring(
-        re.sub(r"(<\w+[^>]*?) (data-sortable|data-fixed)(?=[ >])", r'\1 \2=""', plain)
-    )
+    text = re.sub(r"<(script|style)>.*?</\1>", "", page, flags=re.S)
+    text = re.sub(r"<(meta|img|source|col|br)\b([^>]*?)/?>", r"<\1\2/>", text)
+    text = text.replace("<!doctype html>", "").replace("<html", '<html xmlns:xlink="x"')
+    text = re.sub(r"&(?!#|lt|gt|amp|quot)\w+;", "", text)
+    text = re.sub(r"(<\w+[^>]*?) (data-sortable|data-fixed)(?=[ >])", r'\1 \2=""', text)
+    ElementTree.fromstring(text)
+
+
+def test_no_value_is_written_as_python_writes_it(page: str) -> None:
+    text = re.sub(r"<(script|style|code)>.*?</\1>|<[^>]*>", " ", page, flags=re.S)
+    assert not re.search(r"\bNone\b|\bnan\b|\{'|\bMarkup\(|<object", text)
 
 
 def test_every_figure_is_a_png_and_an_svg(study: Path) -> None:
@@ -84,8 +101,33 @@ def test_every_figure_is_a_png_and_an_svg(study: Path) -> None:
 
 
 def test_the_same_study_gives_the_same_bytes(study: Path) -> None:
-    before = {
-        path: path.read_bytes() for path in [study / "report.html", *(study / "figures").iterdir()]
-    }
-    write_report(study)
-    assert {path for path, content in before.items() if path.read_bytes() != content} == set()
+    paths = [study / "report.html", *(study / "figures").iterdir()]
+    before = {path: path.read_bytes() for path in paths}
+    is_study = (study / "finding.json").exists()
+    (write_report if is_study else write_run_report)(study)
+    assert [path.name for path in paths if path.read_bytes() != before[path]] == []
+
+
+@pytest.mark.parametrize("kind", BUILDERS)
+def test_no_name_or_value_becomes_markup(tmp_path: Path, kind: str) -> None:
+    data = Data("<i>data</i>", NASTY_NAMES, images=200, warnings=("<i>warning</i>",))
+    study = BUILDERS[kind](tmp_path, data)
+    finding = study / "finding.json"
+    text = finding.read_text(encoding="utf-8")
+    for name in ("efficientnet-lite0", "mlp", "dropout", "tanh", "tuned"):
+        text = text.replace(f'"{name}', '"<b>x</b><img src=x onerror=alert(1)>$x$')
+    finding.write_text(text, encoding="utf-8")
+
+    page = write_report(study).read_text(encoding="utf-8")
+    tags = Tags(page).tags
+    assert sum(tag == "script" for tag, _ in tags) == 1
+    assert not [tag for tag, attributes in tags if tag == "i" and not attributes]
+    assert not any(name.startswith("on") for _, attributes in tags for name in attributes)
+    assert not [tag for tag, attributes in tags if attributes.get("src") == "x"]
+    for svg in (study / "figures").glob("*.svg"):
+        ElementTree.parse(svg)
+
+
+def test_the_real_studies_are_of_an_older_version() -> None:
+    for name in REAL[:-1]:
+        assert '"schema_version"' not in (REAL_STUDIES / name / "finding.json").read_text()

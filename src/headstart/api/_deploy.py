@@ -53,14 +53,14 @@ def predict(
             nothing is written.
     """
     from headstart import deploy
-    from headstart.report import MOST_PICTURES, USUAL_TOP, draw_predictions, need_figure_name
+    from headstart.report import DEFAULT_TOP, MAX_IMAGES, check_figure_path, draw_predictions
 
     if top is not None and check_seed(top) < 1:
         raise InputError(
             "invalid --top: expected a number of classes from 1, got 0.", "Write it as --top 3."
         )
     if figure is not None:
-        need_figure_name(Path(figure))
+        check_figure_path(Path(figure))
     model = deploy.open_model(run) if isinstance(run, str | Path) else run
 
     if isinstance(images, np.ndarray):
@@ -75,15 +75,15 @@ def predict(
     if csv is not None:
         deploy.write_predictions(Path(csv), predictions, names)
     if figure is not None:
-        drawn = slice(MOST_PICTURES)
+        drawn = slice(MAX_IMAGES)
         if isinstance(images, np.ndarray):
             opened = pixels[drawn]
         else:
             opened = deploy.open_images(sources[drawn], names[drawn], model)
-        draw_predictions(Path(figure), entries[drawn], opened, top or USUAL_TOP)
+        draw_predictions(Path(figure), entries[drawn], opened, top or DEFAULT_TOP)
     return {
         "run": _run_name(run),
-        "top": top or USUAL_TOP,
+        "top": top or DEFAULT_TOP,
         "predictions": entries,
         "csv": None if csv is None else str(csv),
         "figure": None if figure is None else str(figure),

@@ -77,6 +77,15 @@ class Run(Result):
 class Study(Result):
     """What a study found."""
 
+    def _repr_html_(self) -> str:
+        from importlib import import_module
+
+        from headstart.report import table_html
+        from headstart.results import read_finding
+
+        table = getattr(import_module("headstart.report"), self._table)
+        return table_html(table(read_finding(self.folder)))
+
     @property
     def folder(self) -> Path:
         """The study folder."""

@@ -10,6 +10,7 @@ from enum import StrEnum
 from functools import wraps
 from importlib import import_module
 from inspect import Parameter, Signature, signature
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
@@ -300,9 +301,11 @@ def ask(study: str, data: str, given: dict[str, Any], **own: Any) -> None:
     start(output.quiet)
     keys = with_settings({**own, **given}, output.settings)
     from headstart import api
+    from headstart.results import read_finding
 
     finding = getattr(api, study)(data, out=output.out, **keys)
-    show(finding, output.as_json, getattr(import_module("headstart.report"), f"{study}_table"))
+    table = getattr(import_module("headstart.report"), f"{study}_table")
+    show(finding, output.as_json, lambda result: table(read_finding(Path(result["report"]).parent)))
     if not output.as_json:
         print(f"Report: {finding['report']}")
 

@@ -1,6 +1,7 @@
-"""What a person sees of a result: figures, the HTML page, the terminal tables; all made from what a run or study left on disk.
+"""Figures, HTML pages and terminal tables, all made from the files of a run or study.
 
-Does not belong here: training, tests and metrics (they are read, not made), and any decision about what a result means.
+Belongs here: how a result looks. Does not belong here: training, tests and metrics, which are read
+and not computed, and any decision about what a result means.
 """
 
 import lazy_loader

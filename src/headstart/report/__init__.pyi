@@ -1,11 +1,24 @@
 from .figures._explanation import (
-    explanation_lines as explanation_lines,
     write_explanation as write_explanation,
+)
+from .figures._predictions import (
+    MAX_IMAGES as MAX_IMAGES,
+    check_figure_path as check_figure_path,
+    draw_predictions as draw_predictions,
 )
 from .pages._render import (
     report as report,
     write_report as write_report,
     write_run_report as write_run_report,
+)
+from .terminal._comparison_table import (
+    compare_table as compare_table,
+)
+from .terminal._explanation_text import (
+    explanation_lines as explanation_lines,
+)
+from .terminal._export_table import (
+    export_table as export_table,
 )
 from .terminal._listings import (
     datasets_table as datasets_table,
@@ -14,17 +27,12 @@ from .terminal._listings import (
 from .terminal._notebook import (
     table_html as table_html,
 )
-from .terminal._predictions import (
-    MOST_PICTURES as MOST_PICTURES,
-    USUAL_TOP as USUAL_TOP,
-    draw_predictions as draw_predictions,
-    export_table as export_table,
-    need_figure_name as need_figure_name,
+from .terminal._prediction_tables import (
+    DEFAULT_TOP as DEFAULT_TOP,
     predictions_table as predictions_table,
     submission_table as submission_table,
 )
-from .terminal._result_tables import (
-    compare_table as compare_table,
+from .terminal._run_tables import (
     run_table as run_table,
     runs_table as runs_table,
 )

@@ -1,4 +1,4 @@
-"""Matplotlib without state: figures from the object API, saved as PNG and SVG, or as SVG that lives in the page."""
+"""Matplotlib without global state: style, empty figures, and output as files or as inline SVG."""
 
 from __future__ import annotations
 
@@ -14,12 +14,15 @@ from headstart import store
 from headstart.report.figures._style import LIGHT
 
 if TYPE_CHECKING:
+    from markupsafe import Markup
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 PNG_DPI = 160
-# parse_math off: a class called "$5 note" is no formula. A fixed salt: SVG identifiers are random otherwise.
-RULES: Any = {
+# parse_math is off because a class called "$5 note" is not a formula.
+# The salt is fixed because SVG identifiers are random otherwise.
+# Any, because Matplotlib lists each of its parameters in the type.
+_RC_PARAMS: Any = {
     "font.family": ["DejaVu Sans"],
     "font.size": 9,
     "text.parse_math": False,
@@ -45,83 +48,125 @@ RULES: Any = {
     "xtick.labelsize": 8,
     "ytick.labelsize": 8,
 }
+_NO_SVG_METADATA = {"Date": None, "Creator": None}
 
 
 @contextmanager
-def canvas() -> Iterator[None]:
-    """Draw and save inside: our style, and no warning for letters that the bundled fonts lack (they show as boxes)."""
+def drawing_style() -> Iterator[None]:
+    """Apply the style of all figures, for drawing and for saving.
+
+    Warnings about letters that the bundled fonts lack are silenced. Such letters appear as boxes.
+    """
     from matplotlib import rc_context
 
-    with rc_context(RULES), warnings.catch_warnings():
+    with rc_context(_RC_PARAMS), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=r"(Glyph|Matplotlib currently does not support)")
         yield
 
 
-def figure(width: float, height: float) -> Figure:
-    """An empty figure, in inches, that belongs to no window."""
+def new_figure(width: float, height: float) -> Figure:
+    """Return an empty figure that no window owns.
+
+    Args:
+        width: Width in inches.
+        height: Height in inches.
+    """
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), layout="constrained")
 
 
-def bare_axes(drawing: Figure, width: float, height: float) -> Axes:
-    """Axes over the whole figure, without frame or ticks, one unit an inch, the origin at the top left."""
-    axes = drawing.add_axes((0, 0, 1, 1))
+def new_drawing(width: float, height: float) -> tuple[Figure, Axes]:
+    """Return a figure with axes for free drawing, without frame and ticks.
+
+    One unit is one inch. The origin is at the top left.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height))
+    axes = figure.add_axes((0, 0, 1, 1))
     axes.set(xlim=(0, width), ylim=(height, 0))
     axes.set_axis_off()
-    return axes
+    return figure, axes
 
 
-def save(drawing: Figure, folder: Path, name: str) -> None:
-    """Write `name.png` and `name.svg`, on white; the same drawing gives the same bytes."""
-    for ending, options in (
-        ("png", {"dpi": PNG_DPI}),
-        ("svg", {"metadata": {"Date": None, "Creator": None}}),
-    ):
-        buffer = io.BytesIO()
-        drawing.savefig(buffer, format=ending, facecolor=LIGHT.paper, **options)
-        drawing.set_layout_engine(
-            "none"
-        )  # laid out by the first; a second time costs as much as the drawing
-        store.write_bytes(folder / f"{name}.{ending}", buffer.getvalue())
-
-
-def inline_svg(drawing: Figure, name: str, accent: str = "") -> str:
-    """The drawing as an SVG element for the page: real text in the page's font, colours from the page's theme.
+def figure_bytes(figure: Figure, suffix: str) -> bytes:
+    """Return the content of a PNG or SVG file on a white background.
 
     Args:
-        name: unique on the page; identifiers inside begin with it.
-        accent: the colour that becomes the contender's `--accent`; all other accents become those of the page.
+        figure: The figure.
+        suffix: "png" or "svg".
     """
+    options: dict[str, Any] = {"metadata": _NO_SVG_METADATA}
+    if suffix == "png":
+        options = {"dpi": PNG_DPI}
+
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format=suffix, facecolor=LIGHT.paper, **options)
+    return buffer.getvalue()
+
+
+def save_figure(figure: Figure, folder: Path, name: str) -> None:
+    """Write `name.png` and `name.svg`. The same figure gives the same bytes."""
+    for suffix in ("png", "svg"):
+        store.write_bytes(folder / f"{name}.{suffix}", figure_bytes(figure, suffix))
+        # The first file fixes the layout. A second layout costs as much time as the drawing.
+        figure.set_layout_engine("none")
+
+
+def inline_svg(figure: Figure, prefix: str, accent: str = "") -> Markup:
+    """Return a figure as an SVG element of a page: real text, in the fonts and colours of the page.
+
+    The element is safe to insert, because Matplotlib escapes texts.
+
+    Args:
+        figure: The figure.
+        prefix: Prefix of all identifiers in the element; unique on the page.
+        accent: Colour that becomes `--accent`. Other accents become those of the page.
+    """
+    from markupsafe import Markup
     from matplotlib import rc_context
 
     buffer = io.StringIO()
     with rc_context({"svg.fonttype": "none"}):
-        drawing.savefig(
-            buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None}
-        )
-    text = re.sub(r"<metadata>.*?</metadata>", "", buffer.getvalue(), flags=re.S)
-    text = text[text.index("<svg") :]
-    text = re.sub(
-        r'<svg [^>]*viewBox="([^"]*)"[^>]*>',
-        r'<svg viewBox="\1" aria-hidden="true" focusable="false">',
-        text,
-        count=1,
-    )
-    referenced = set(re.findall(r'(?:href="|url\()#([^")]+)', text))
-    text = re.sub(
-        r' id="([^"]*)"', lambda hit: f' id="{name}-{hit[1]}"' if hit[1] in referenced else "", text
-    )
-    text = re.sub(r'(href="|url\()#', rf"\1#{name}-", text)
-    themed = {
+        figure.savefig(buffer, format="svg", transparent=True, metadata=_NO_SVG_METADATA)
+    svg = _without_prolog(buffer.getvalue())
+    svg = _with_prefix(svg, prefix)
+    svg = _with_theme(svg, accent)
+    return Markup(re.sub(r">\s+<", "><", svg).strip())
+
+
+def _without_prolog(svg: str) -> str:
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.S)
+    svg = svg[svg.index("<svg") :]
+    opening = r'<svg viewBox="\1" aria-hidden="true" focusable="false">'
+    return re.sub(r'<svg [^>]*viewBox="([^"]*)"[^>]*>', opening, svg, count=1)
+
+
+def _with_prefix(svg: str, prefix: str) -> str:
+    """Prefix the identifiers that are referenced, and remove all others."""
+    referenced = set(re.findall(r'(?:href="|url\()#([^")]+)', svg))
+
+    def renamed(match: re.Match[str]) -> str:
+        return f' id="{prefix}-{match[1]}"' if match[1] in referenced else ""
+
+    svg = re.sub(r' id="([^"]*)"', renamed, svg)
+    return re.sub(r'(href="|url\()#', rf"\1#{prefix}-", svg)
+
+
+def _with_theme(svg: str, accent: str) -> str:
+    """Replace the colours of the light theme by variables of the page."""
+    variables = {
         LIGHT.ink: "ink",
         LIGHT.soft: "soft",
         LIGHT.line: "line",
         LIGHT.paper: "paper",
         LIGHT.warn: "warn",
     }
-    themed |= {colour: f"a{place}" for place, colour in enumerate(LIGHT.accents)}
-    themed |= {accent: "accent"} if accent else {}
-    for colour, variable in themed.items():
-        text = text.replace(colour, f"var(--{variable})")
-    return re.sub(r">\s+<", "><", text).strip()
+    variables |= {colour: f"a{place}" for place, colour in enumerate(LIGHT.accents)}
+    if accent:
+        variables[accent] = "accent"
+
+    for colour, variable in variables.items():
+        svg = svg.replace(colour, f"var(--{variable})")
+    return svg

@@ -1,18 +1,29 @@
-"""The colours of a report. One accent belongs to one contender on the whole page and in every figure."""
+"""The colours of a report. A contender keeps its accent on the whole page and in every figure."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-# Chosen by search: on their background each has a contrast of 4.5 or more (WCAG AA for text), and any two keep a CIE76 distance
-# of 10 or more as seen with protanopia, deuteranopia and tritanopia (Machado et al., 2009). tests/report holds both to it.
+# Found by a search with two conditions, which tests/report checks. Each accent has a contrast of at
+# least 4.5 on its background (WCAG AA for text). Any two keep a CIE76 distance of at least 10 under
+# simulated protanopia, deuteranopia and tritanopia (Machado et al., 2009).
 LIGHT_ACCENTS = ("#0067a5", "#c04a00", "#9a1fd0", "#5c0a36", "#14147a", "#00694a")
 DARK_ACCENTS = ("#5bb4f0", "#ff8f57", "#ff4d9d", "#d6e64a", "#5ff2c0", "#8c80ff")
 
 
 @dataclass(frozen=True)
 class Theme:
-    """Text, secondary text, lines, background, a background slightly set off, warnings, and the accents by place."""
+    """A set of colours.
+
+    Attributes:
+        ink: Text.
+        soft: Secondary text.
+        line: Lines and grids.
+        paper: Background.
+        wash: Background of a highlighted area.
+        warn: Warnings.
+        accents: Contenders, in their order.
+    """
 
     ink: str
     soft: str
@@ -23,7 +34,7 @@ class Theme:
     accents: tuple[str, ...]
 
     def accent(self, place: int | None) -> str:
-        """The accent of the contender at `place`; controls have no place, and take the colour of secondary text."""
+        """Return the accent at `place`, or the colour of secondary text for None (a control)."""
         return self.soft if place is None else self.accents[place % len(self.accents)]
 
 

@@ -1,117 +1,239 @@
-"""The page of a comparison, and of a single run."""
+"""The page of `compare`: verdict, results, curves, confusion matrices, networks and images."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import ClassVar
 
-from headstart import formatting
-from headstart.report._load import Entry, Facts, Study
-from headstart.report.figures import _curves, _forest, _pictures, _worst_errors
-from headstart.report.figures._network_blocks import blocks
-from headstart.report.pages import _sections
-from headstart.report.pages._content import Content, images
-from headstart.report.pages._panels import panels
-from headstart.report.pages._sections import Part
+from headstart.formatting import percent
+from headstart.report._error_images import read_errors
+from headstart.report._study import Entry, Score, contender_entries, image_count
+from headstart.report.figures._difference_plot import pairs_figure
+from headstart.report.figures._worst_errors import worst_errors_figure
+from headstart.report.pages._axes import (
+    AccuracyAxis,
+    AccuracyMarks,
+    DifferenceAxis,
+    MeasuredDifference,
+    difference_axis,
+)
+from headstart.report.pages._class_section import ClassSection, class_section
+from headstart.report.pages._confusion_section import ConfusionMatrix, confusion_matrices
+from headstart.report.pages._contender_sections import (
+    Examples,
+    Network,
+    contender_figures,
+    examples,
+    networks,
+)
+from headstart.report.pages._curves_section import CurvesSection, curve_figures, curves_section
+from headstart.report.pages._errors_section import ErrorRow, error_rows
+from headstart.report.pages._page import DrawFigure, Page, Provenance, recipe_table
+from headstart.results import (
+    BaselineScore,
+    Comparison,
+    Contender,
+    ContenderFinding,
+    ContenderPair,
+    EvaluationPart,
+    FailedContender,
+    Verdict,
+)
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+_LEVEL = 0.05  # of the corrected p-values
 
 
-def content(study: Study) -> Content:
-    """Verdict, results, curves, confusions, classes, networks, galleries, the worst errors."""
-    details = [_detail(study, entry) for entry in study.contenders]
-    confusions = _sections.confusions(study)
-    errors = _worst_errors.read_errors(study)
-    facts, scale, classes = (
-        study.facts,
-        _sections.accuracy_scale(study.contenders),
-        _sections.per_class(study),
+@dataclass(frozen=True)
+class ComparisonSections:
+    """The sections about contenders that are compared.
+
+    Attributes:
+        verdict: The verdict.
+        pairs: The pairs of the verdict, in the order of the rows of `differences`.
+        differences: Positions of their differences; None if nothing was compared.
+        axis: Axis of the accuracies in the results table.
+        contenders: The contenders with their marks.
+        controls: The controls with their marks.
+        baselines: The baselines with their marks.
+        below_baselines: One sentence per model that does not beat a baseline.
+        failed: Contenders that did not finish.
+        curves: Learning curves.
+        matrices: Confusion matrices.
+        classes: Scores per class.
+        networks: Networks of the contenders.
+        examples: Example predictions of the contenders.
+        errors: Images with the worst errors.
+    """
+
+    verdict: Verdict
+    pairs: tuple[ContenderPair, ...]
+    differences: DifferenceAxis | None
+    axis: AccuracyAxis
+    contenders: tuple[tuple[Entry[Contender], AccuracyMarks], ...]
+    controls: tuple[tuple[Entry[Contender], AccuracyMarks], ...]
+    baselines: tuple[tuple[BaselineScore, AccuracyMarks], ...]
+    below_baselines: tuple[str, ...]
+    failed: tuple[FailedContender, ...]
+    curves: CurvesSection
+    matrices: tuple[ConfusionMatrix, ...]
+    classes: ClassSection
+    networks: tuple[Network, ...]
+    examples: tuple[Examples, ...]
+    errors: tuple[ErrorRow, ...]
+
+    @property
+    def entries(self) -> tuple[Entry[Contender], ...]:
+        """The contenders without their marks."""
+        return tuple(entry for entry, _ in self.contenders)
+
+    @property
+    def winner(self) -> Entry[Contender] | None:
+        """The winner of the verdict, if there is one."""
+        for entry in self.entries:
+            if entry.name == self.verdict.winner:
+                return entry
+        return None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ComparePage(Page):
+    """The page of a comparison."""
+
+    template: ClassVar[str] = "compare.html.j2"
+
+    comparison: ComparisonSections
+
+
+def compare_page(folder: Path, finding: Comparison) -> ComparePage:
+    """Return the page of a comparison."""
+    entries = contender_entries(folder, finding.contenders, finding.evaluated_on)
+    comparison, figures = comparison_sections(folder, finding, entries)
+    return ComparePage(
+        headline=_headline(finding, len(comparison.contenders)),
+        lead=finding.verdict.sentence,
+        part=finding.evaluated_on,
+        images=image_count(finding.dataset, finding.evaluated_on),
+        provenance=Provenance.of_finding(finding, entries),
+        recipes=recipe_table([(entry, entry.result.recipe) for entry in entries]),
+        figures=figures,
+        winner=comparison.winner,
+        comparison=comparison,
     )
-    verdict, floors = facts["verdict"], facts["floors"] or []
-    values = {
-        "verdict": verdict,
-        "floors": floors,
-        "is_run": facts["study"] == "train",
-        "differences": _sections.differences(study),
-        "below_floors": _sections.below_floors(study),
-        "scale": scale,
-        "marks": {
-            entry.name: _sections.accuracy_marks(entry.score, scale) for entry in study.entries
-        },
-        "panels": panels(study.entries),
-        "details": details,
-        "errors": [_worst_errors.shown(one) for one in errors],
-        "floor_marks": [_sections.accuracy_marks(floor, scale) for floor in floors],
-        "confusions": confusions,
-        "classes": classes,
-        "f1_from": _sections.floor_of_f1(classes),
-        "tallest": max(
-            (block.height for detail in details for block in detail["blocks"]), default=1.0
+
+
+def comparison_sections(
+    folder: Path, finding: ContenderFinding, entries: Sequence[Entry[Contender]]
+) -> tuple[ComparisonSections, dict[str, DrawFigure]]:
+    """Return the sections about compared contenders, and the functions that draw their files.
+
+    Args:
+        folder: The study folder.
+        finding: The finding of a comparison or of a search.
+        entries: Its contenders and controls.
+    """
+    part, dataset = finding.evaluated_on, finding.dataset
+    contenders = [entry for entry in entries if entry.place is not None]
+    controls = [entry for entry in entries if entry.place is None]
+    axis = AccuracyAxis.around(entry.score for entry in contenders)
+    errors = read_errors(folder, contenders)
+
+    sections = ComparisonSections(
+        verdict=finding.verdict,
+        pairs=finding.verdict.pairs,
+        differences=_pair_axis(finding.verdict.pairs),
+        axis=axis,
+        contenders=tuple((entry, axis.marks(entry.score)) for entry in contenders),
+        controls=tuple((entry, axis.marks(entry.score)) for entry in controls),
+        baselines=tuple(
+            (baseline, axis.marks(_baseline_score(baseline))) for baseline in finding.baselines
         ),
-    }
-    winners = {entry.name: entry for entry in study.contenders}
-    return Content(
-        template="page.html.j2",
-        headline=_sections.headline(study),
-        lead=(verdict or Facts())["sentence"] or "",
-        images=images(study),
-        values=values,
-        figures=_drawings(study, details, confusions, errors),
-        winner=winners.get((verdict or Facts())["winner"]),
-        recipes=study.entries,
+        below_baselines=tuple(below_baselines(entries, finding.baselines, finding.verdict.notes)),
+        failed=_unfinished(finding.failed, entries),
+        curves=curves_section(entries, dataset),
+        matrices=tuple(confusion_matrices(contenders, part, dataset.class_names)),
+        classes=class_section(contenders, part, dataset.class_names),
+        networks=networks(contenders, dataset),
+        examples=examples(contenders, dataset.class_names),
+        errors=error_rows(errors),
+    )
+
+    figures = curve_figures(entries, dataset)
+    if finding.verdict.pairs:
+        places = {entry.name: entry.place for entry in contenders if entry.place is not None}
+        figures["differences"] = partial(pairs_figure, finding.verdict.pairs, places)
+    figures |= contender_figures(
+        sections.matrices, sections.networks, sections.examples, dataset.class_names
+    )
+    if errors:
+        figures["worst-errors"] = partial(worst_errors_figure, errors)
+    return sections, figures
+
+
+def below_baselines(
+    entries: Iterable[Entry[object]], baselines: Iterable[BaselineScore], notes: Iterable[str]
+) -> list[str]:
+    """Return a sentence for each model that does not beat a baseline.
+
+    A model is left out if a note, which rests on a test, already says so.
+    """
+    sentences: list[str] = []
+    for entry in entries:
+        accuracy = entry.score.accuracy
+        for baseline in baselines:
+            is_noted = any(
+                note.startswith(f"{entry.name} ") and baseline.name in note for note in notes
+            )
+            if accuracy is None or accuracy > baseline.accuracy or is_noted:
+                continue
+            sentences.append(
+                f"{entry.name} ({percent(accuracy)}) does not beat the baseline "
+                f"“{baseline.name}” ({percent(baseline.accuracy)})."
+            )
+    return sentences
+
+
+def part_suffix(part: EvaluationPart) -> str:
+    """Return the part of the split as the end of a headline, unless it is the test part."""
+    return "" if part == "test" else f" ({part} images)"
+
+
+def _headline(finding: Comparison, contenders: int) -> str:
+    name, verdict = finding.dataset.name, finding.verdict
+    if verdict.winner is not None:
+        return f"{verdict.winner} wins on {name}{part_suffix(finding.evaluated_on)}"
+    if not verdict.pairs:
+        return f"No verdict on {name}"
+    if contenders < 3:
+        return f"No significant difference on {name}"
+    return f"No single winner on {name}"
+
+
+def _pair_axis(pairs: Sequence[ContenderPair]) -> DifferenceAxis | None:
+    if not pairs:
+        return None
+    return difference_axis(
+        [
+            MeasuredDifference(
+                pair.difference,
+                pair.interval,
+                pair.smallest_detectable,
+                is_significant=pair.p_adjusted <= _LEVEL,
+            )
+            for pair in pairs
+        ]
     )
 
 
-def _detail(study: Study, entry: Entry) -> Part:
-    """What is drawn of one contender alone: its blocks and galleries."""
-    shape = study.facts["dataset"].get("image_shape") or []
-    drawn = blocks(entry.shown.metrics.get("architecture") or [], shape) if entry.shown else []
-    gallery = _pictures.read_gallery(entry.shown, study.class_names) if entry.shown else None
-    return {
-        "entry": entry,
-        "blocks": drawn if len(drawn) > 1 else [],
-        "gallery": gallery,
-        "pictures": [
-            (title, [_sections.picture(one) for one in group])
-            for title, group in zip(("right", "wrong"), gallery or (), strict=False)
-        ],
-    }
+def _baseline_score(baseline: BaselineScore) -> Score:
+    return Score(baseline.accuracy, baseline.interval, baseline.n)
 
 
-def _drawings(
-    study: Study, details: list[Part], confusions: list[Part], errors: list[_worst_errors.Error]
-) -> dict[str, Callable[[], Figure]]:
-    names = _file_names(study)
-    waiting: dict[str, Callable[[], Figure]] = {}
-    if entries := _curves.with_curves(study.entries):
-        waiting["curves"] = partial(_curves.curves, entries)
-    if pairs := (study.facts["verdict"] or Facts())["pairs"]:
-        places = {entry.name: entry.place for entry in study.contenders if entry.place is not None}
-        waiting["differences"] = partial(_forest.differences, pairs, places)
-    for one in confusions:
-        matrix = partial(
-            _curves.confusion, one["entry"], one["counts"], study.class_names, one["largest"]
-        )
-        waiting[f"confusion-{names[one['entry'].name]}"] = matrix
-    for detail in details:
-        entry, drawn, gallery = detail["entry"], detail["blocks"], detail["gallery"]
-        if drawn:
-            waiting[f"architecture-{names[entry.name]}"] = partial(
-                _pictures.architecture, entry, drawn
-            )
-        if gallery:
-            waiting[f"gallery-{names[entry.name]}"] = partial(_pictures.gallery, entry, *gallery)
-    if errors:
-        waiting["worst-errors"] = partial(_worst_errors.worst_errors, errors)
-    return waiting
-
-
-def _file_names(study: Study) -> dict[str, str]:
-    """A file name for each contender; a number sets apart names that would share one."""
-    out: dict[str, str] = {}
-    for entry in study.contenders:
-        name = formatting.slug(entry.name)
-        out[entry.name] = name if name not in out.values() else f"{name}-{len(out) + 1}"
-    return out
+def _unfinished(
+    failed: Iterable[FailedContender], entries: Iterable[Entry[object]]
+) -> tuple[FailedContender, ...]:
+    """Return the contenders of which no run finished, so that they have no row."""
+    names = {entry.name for entry in entries}
+    return tuple(contender for contender in failed if contender.name not in names)

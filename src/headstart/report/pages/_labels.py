@@ -1,153 +1,239 @@
-"""The page of a study of labels: accuracy against their number, and how many one contender needs to match another."""
+"""The page of `labels`: accuracy against labels per class, and the labels needed for a match."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
 
-from headstart.formatting import ABSENT, count, interpolated_count, ratio
-from headstart.report._load import Facts, Study
-from headstart.report.figures import _labels
-from headstart.report.pages._content import Content, images
-from headstart.report.pages._panels import svg
+from headstart.formatting import ABSENT, count, counted, interpolated_count, ratio
+from headstart.report._study import Entry, Score, image_count, open_runs
+from headstart.report.figures._canvas import inline_svg
+from headstart.report.figures._label_curves import label_curves_figure
+from headstart.report.pages._page import Page, Provenance, recipe_table, representative_recipes
+from headstart.results import (
+    LabelComparison,
+    LabelContender,
+    LabelCurves,
+    LabelDifference,
+    LabelEstimate,
+    LabelMatch,
+    LabelPoint,
+)
 
-WIDE, NARROW = (7.6, 4.3), (3.7, 4.0)  # inches: for a screen, and for a phone
+if TYPE_CHECKING:
+    from markupsafe import Markup
+
+_WIDE, _NARROW = (7.6, 4.3), (3.7, 4.0)  # inches: for a screen, and for a phone
 
 
-def content(study: Study) -> Content:
-    """The curves, the labels that match, the table of all points."""
-    finding = study.facts
-    drawn = {
-        name: svg(_labels.curves_figure(study, *size), f"curves-{name}") for name, size in _sizes()
-    }
-    main = _main(finding)
-    ahead = (
-        None
-        if main is None
-        else next((one for one in study.entries if one.name == main["leader"]), None)
+@dataclass(frozen=True)
+class PointRow:
+    """One contender with one number of labels, and its difference from the reference contender."""
+
+    entry: Entry[LabelContender]
+    point: LabelPoint
+    difference: LabelDifference | None
+
+
+@dataclass(frozen=True)
+class MatchRow:
+    """The labels that the follower needs to match the leader, as text."""
+
+    match: LabelMatch
+    needs: str
+    factor: str
+    factor_interval: str
+
+
+@dataclass(frozen=True)
+class MatchTable:
+    """The matches of one comparison."""
+
+    comparison: LabelComparison
+    rows: tuple[MatchRow, ...]
+
+
+@dataclass(frozen=True)
+class MainMatch:
+    """The main result of the study, as text.
+
+    Attributes:
+        leader: Contender that is ahead with few labels.
+        follower: The other contender.
+        match: The first significant difference.
+        factor: Ratio of the labels that the follower needs.
+        crossing: Number of labels at which the curves cross.
+        crossing_interval: 95% interval of that number; may be empty.
+    """
+
+    leader: str
+    follower: str
+    match: LabelMatch
+    factor: str
+    crossing: str
+    crossing_interval: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelsPage(Page):
+    """The page of a label study.
+
+    Attributes:
+        finding: The finding.
+        svgs: The figure for a wide and a narrow screen.
+        main: The main result, or None if the study found none.
+        rows: All points of all curves.
+        matches: The matches of each comparison that has any.
+        unmatched: The sentences of the other comparisons.
+    """
+
+    template: ClassVar[str] = "labels.html.j2"
+
+    finding: LabelCurves
+    svgs: tuple[tuple[str, Markup], ...]
+    main: MainMatch | None
+    rows: tuple[PointRow, ...]
+    matches: tuple[MatchTable, ...]
+    unmatched: tuple[str, ...]
+
+
+def labels_page(folder: Path, finding: LabelCurves) -> LabelsPage:
+    """Return the page of a label study."""
+    entries = _entries(folder, finding)
+    main = _main_match(finding)
+    winner = next((entry for entry in entries if main and entry.name == main.leader), None)
+    svgs = tuple(
+        (name, inline_svg(label_curves_figure(finding, entries, size), f"curves-{name}"))
+        for name, size in (("wide", _WIDE), ("narrow", _NARROW))
     )
-    return Content(
-        template="labels.html.j2",
-        headline=headline(finding),
-        lead=finding["sentence"] or "",
-        images=images(study),
-        values={
-            "drawn": drawn,
-            "main": main,
-            "match": None if main is None else main["matches"][main["match"]],
-            "times": None
-            if main is None
-            else times(main["matches"][main["match"]], finding["per_class"]),
-            "counts": finding["per_class"],
-            "rows": [(entry, _points(entry.facts, finding)) for entry in study.entries],
-            "matching": [
-                (pair, _matches(pair, finding["per_class"]))
-                for pair in finding["comparisons"]
-                if pair["matches"]
-            ],
-            "ended": None if main is None else crossing(main, finding["per_class"]),
-        },
-        figures={"labels": partial(_labels.curves_figure, study, *WIDE, headline(finding))},
-        winner=ahead,
-        recipes=study.entries,
+    title = headline(finding)
+    return LabelsPage(
+        headline=title,
+        lead=finding.sentence,
+        part=finding.evaluated_on,
+        images=image_count(finding.dataset, finding.evaluated_on),
+        provenance=Provenance.of_finding(finding, entries),
+        recipes=recipe_table(representative_recipes(entries)),
+        figures={"labels": partial(label_curves_figure, finding, entries, _WIDE, title)},
+        winner=winner,
+        finding=finding,
+        svgs=svgs,
+        main=main,
+        rows=tuple(_point_rows(finding, entries)),
+        matches=tuple(
+            MatchTable(comparison, _match_rows(comparison, finding.per_class))
+            for comparison in finding.comparisons
+            if comparison.matches
+        ),
+        unmatched=tuple(
+            comparison.sentence for comparison in finding.comparisons if not comparison.matches
+        ),
     )
 
 
-def _sizes() -> tuple[tuple[str, tuple[float, float]], ...]:
-    return ("wide", WIDE), ("narrow", NARROW)
+def headline(finding: LabelCurves) -> str:
+    """Return the title: the labels that match, or who is ahead, or that nobody is."""
+    name = finding.dataset.name
+    if finding.main is None:
+        return f"{finding.compared_with} on {name}"
+    comparison = finding.comparisons[finding.main]
+    if comparison.leader is None:
+        return f"No significant difference on {name}"
+    if comparison.match is None:
+        return f"{comparison.leader} is ahead of {comparison.follower} on {name}"
+
+    match = comparison.matches[comparison.match]
+    labels = f"{counted(match.per_class, 'label')} per class with {comparison.leader}"
+    worth = _labels_text(match.needs, finding.per_class)
+    return f"On {name}, {labels} are worth {worth} with {comparison.follower}"
 
 
-def _main(finding: Facts) -> Facts | None:
-    """The comparison that the page is about, if it found a leader and the labels that match it."""
-    if finding["main"] is None:
+def _entries(folder: Path, finding: LabelCurves) -> tuple[Entry[LabelContender], ...]:
+    images = image_count(finding.dataset, finding.evaluated_on)
+    entries: list[Entry[LabelContender]] = []
+    for place, contender in enumerate(finding.contenders):
+        last = contender.last_point
+        runs = open_runs(folder, last.runs)
+        score = Score.of_spread(last.accuracy, last.loss, images)
+        representative = runs[0] if runs else None
+        entries.append(Entry(contender.name, place, score, contender, runs, representative))
+    return tuple(entries)
+
+
+def _main_match(finding: LabelCurves) -> MainMatch | None:
+    if finding.main is None:
         return None
-    found: Facts = finding["comparisons"][finding["main"]]
-    return found if found["match"] is not None else None
-
-
-def headline(finding: Facts) -> str:
-    """The page's first words: how many labels match, who is ahead, or that no difference was shown."""
-    name, main = finding["dataset"]["name"], _main(finding)
-    if finding["main"] is None:
-        return f"{finding['compared_with']} on {name}"
-    if main is None:
-        one = finding["comparisons"][finding["main"]]
-        return (
-            f"{one['leader']} is ahead of {one['follower']} on {name}"
-            if one["leader"]
-            else f"No difference shown on {name}"
-        )
-    match = main["matches"][main["match"]]
-    begin = f"On {name}, {count(match['per_class'])} label{'s' * (match['per_class'] != 1)} a class with {main['leader']}"
-    needs = match["needs"]
-    worth = (
-        interpolated_count(needs["per_class"])
-        if needs["where"] == "inside"
-        else _beyond(needs, finding["per_class"])
-    )
-    return f"{begin} are worth {worth} with {main['follower']}"
-
-
-def _beyond(needs: Facts, counts: list[int]) -> str:
-    return (
-        f"more than {count(counts[-1])}"
-        if needs["where"] == "above"
-        else f"fewer than {count(counts[0])}"
+    comparison = finding.comparisons[finding.main]
+    if comparison.leader is None or comparison.follower is None or comparison.match is None:
+        return None
+    match = comparison.matches[comparison.match]
+    crossing, interval = _crossing_text(comparison.crossing, finding.per_class)
+    return MainMatch(
+        comparison.leader,
+        comparison.follower,
+        match,
+        _factor_text(match, finding.per_class),
+        crossing,
+        interval,
     )
 
 
-def crossing(pair: Facts, counts: list[int]) -> dict[str, str]:
-    """From how many labels on the follower stays ahead, as a number and its interval in words."""
-    found = pair["crossing"]
-    low, high = found["interval"]
-    if found["where"] == "above":
-        may = low is not None and low < counts[-1]
-        return {
-            "at": f"above {count(counts[-1])}",
-            "span": f"perhaps from {interpolated_count(low)}" if may else "",
-        }
-    if found["where"] == "below":
-        return {"at": f"below {count(counts[0])}", "span": ""}
-    ends = f"{interpolated_count(low) if low else f'below {count(counts[0])}'} to {interpolated_count(high) if high else f'above {count(counts[-1])}'}"
-    return {"at": interpolated_count(found["per_class"]), "span": ends}
+def _labels_text(needs: LabelEstimate, counts: Sequence[int]) -> str:
+    if needs.per_class is not None:
+        return interpolated_count(needs.per_class)
+    if needs.where == "above":
+        return f"more than {count(counts[-1])}"
+    return f"fewer than {count(counts[0])}"
 
 
-def _points(contender: Facts, finding: Facts) -> list[tuple[Facts, Facts | None]]:
-    """Each point with its difference to the baseline."""
-    found: dict[int, Facts] = {
-        one["per_class"]: one
-        for pair in finding["comparisons"]
-        if pair["a"] == contender["name"]
-        for one in pair["differences"]
-    }
-    return [(point, found.get(point["per_class"])) for point in contender["points"]]
+def _factor_text(match: LabelMatch, counts: Sequence[int]) -> str:
+    if match.factor is not None:
+        return ratio(match.factor)
+    if match.needs.where == "above":
+        return f"more than {ratio(counts[-1] / match.per_class)}"
+    return f"less than {ratio(counts[0] / match.per_class)}"
 
 
-def times(match: Facts, counts: list[int]) -> str:
-    """How many times as many labels the follower needs, in words."""
-    if match["needs"]["where"] == "inside":
-        return ratio(match["times"])
-    most, least = counts[-1] / match["per_class"], counts[0] / match["per_class"]
-    return (
-        f"more than {ratio(most)}"
-        if match["needs"]["where"] == "above"
-        else f"less than {ratio(least)}"
-    )
+def _crossing_text(crossing: LabelEstimate | None, counts: Sequence[int]) -> tuple[str, str]:
+    """Return the labels from which the follower stays ahead, and their 95% interval."""
+    if crossing is None:
+        return ABSENT, ""
+    low, high = crossing.interval
+    if crossing.where == "above":
+        may_be_inside = low is not None and low < counts[-1]
+        interval = f"perhaps from {interpolated_count(low)}" if low and may_be_inside else ""
+        return f"above {count(counts[-1])}", interval
+    if crossing.where == "below" or crossing.per_class is None:
+        return f"below {count(counts[0])}", ""
+
+    start = f"below {count(counts[0])}" if low is None else interpolated_count(low)
+    end = f"above {count(counts[-1])}" if high is None else interpolated_count(high)
+    return interpolated_count(crossing.per_class), f"{start} to {end}"
 
 
-def _matches(pair: Facts, counts: list[int]) -> list[dict[str, Any]]:
-    """For each number of labels of the leader: what the follower needs, as words."""
-    out = []
-    for one in pair["matches"]:
-        low, high = one["times_interval"]
-        inside = one["needs"]["where"] == "inside"
-        out.append(
-            {
-                "per_class": one["per_class"],
-                "accuracy": one["accuracy"],
-                "needs": interpolated_count(one["needs"]["per_class"]) if inside else ABSENT,
-                "times": times(one, counts),
-                "span": f"{ratio(low) if low else 'any'} to {ratio(high) if high else 'any'}",
-            }
-        )
-    return out
+def _point_rows(finding: LabelCurves, entries: Sequence[Entry[LabelContender]]) -> list[PointRow]:
+    differences: dict[tuple[str, int], LabelDifference] = {}
+    for comparison in finding.comparisons:
+        for difference in comparison.differences:
+            differences[comparison.a, difference.per_class] = difference
+
+    rows: list[PointRow] = []
+    for entry in entries:
+        for point in entry.result.points:
+            rows.append(PointRow(entry, point, differences.get((entry.name, point.per_class))))
+    return rows
+
+
+def _match_rows(comparison: LabelComparison, counts: Sequence[int]) -> tuple[MatchRow, ...]:
+    rows: list[MatchRow] = []
+    for match in comparison.matches:
+        low, high = match.factor_interval
+        start = "any" if low is None else ratio(low)
+        end = "any" if high is None else ratio(high)
+        per_class = match.needs.per_class
+        needs = ABSENT if per_class is None else interpolated_count(per_class)
+        rows.append(MatchRow(match, needs, _factor_text(match, counts), f"{start} to {end}"))
+    return tuple(rows)

@@ -1,111 +1,155 @@
-"""The page: read what is on disk, draw the figures, fill the template."""
+"""Writing a report: read the results, draw the figures, fill in the template."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from headstart import formatting, store
 from headstart.errors import InputError
 from headstart.progress import task
-from headstart.report._load import Facts, Study, environment, read_run, read_study
-from headstart.report.figures import _canvas
+from headstart.report.figures._canvas import drawing_style, save_figure
 from headstart.report.figures._style import DARK, LIGHT
-from headstart.report.pages import _backbones, _compare, _effects, _labels, _lr, _sections, _tune
-from headstart.report.pages._content import Content
+from headstart.report.pages._backbones import backbones_page
+from headstart.report.pages._compare import compare_page
+from headstart.report.pages._effects import effects_page
+from headstart.report.pages._labels import labels_page
+from headstart.report.pages._lr import learning_rates_page
+from headstart.report.pages._page import Page
+from headstart.report.pages._run import run_page
+from headstart.report.pages._tune import tune_page
+from headstart.results import (
+    BackboneRanking,
+    Comparison,
+    Effects,
+    Finding,
+    LabelCurves,
+    LearningRates,
+    Tuning,
+    read_finding,
+)
 
-CONTENTS = {
-    "compare": _compare.content,
-    "train": _compare.content,
-    "lr": _lr.content,
-    "labels": _labels.content,
-    "effects": _effects.content,
-    "tune": _tune.content,
-    "backbones": _backbones.content,
-}
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+_FILTERS = (
+    "compact_count",
+    "count",
+    "duration",
+    "epochs",
+    "loss",
+    "one_line",
+    "p_number",
+    "p_value",
+    "percent",
+    "percent_interval",
+    "points",
+    "points_interval",
+    "setting",
+    "shape",
+    "shorten",
+)
 
 
 def report(study: str | Path) -> Path:
-    """Draw the page of a finished study or run again; returns its path.
+    """Write the report of a finished study or run again, and return its path.
 
     Raises:
-        InputError: nothing finished is there.
+        InputError: The folder holds no finished study or run.
     """
     folder = Path(study)
     if (folder / "finding.json").exists():
         return write_report(folder)
     if (folder / "metrics.json").exists():
         return write_run_report(folder)
-    raise InputError(f"{folder} holds no finished study or run.", "`headstart runs` lists them.")
+    raise InputError(f"{folder} holds no finished study or run.", "List the runs: headstart runs")
 
 
 def write_report(study: Path) -> Path:
-    """Write `study/report.html` and `study/figures/*.png|svg` from `study/finding.json` and the runs it names.
+    """Write `report.html` and `figures/*.png|svg` of a study.
 
-    The page is one file, loads nothing, and needs no script. The same study gives the same bytes. What a run folder lacks
-    (curves, gallery) is left out of the page with a note.
+    The page is one file, loads nothing and needs no script. The same study gives the same bytes.
+    The page notes what a run folder lacks, such as learning curves.
+
+    Args:
+        study: The study folder, with `finding.json` and the runs that it names.
 
     Returns:
-        The page's path.
+        The path of the page.
 
     Raises:
-        InputError: `finding.json` is missing or damaged, or of a kind of study that has no page.
-        ResourceError: no permission or no space.
+        InputError: `finding.json` is missing, damaged, or written by a newer version.
+        ResourceError: The files cannot be written.
     """
-    return _write(read_study(study))
+    finding = read_finding(study)
+    with drawing_style():
+        return _write(study, _finding_page(study, finding))
 
 
 def write_run_report(run: Path) -> Path:
-    """`write_report` for one run folder: the same page without a verdict.
+    """Write `report.html` and `figures/*.png|svg` of a single run.
+
+    Args:
+        run: The run folder.
+
+    Returns:
+        The path of the page.
 
     Raises:
-        InputError: `metrics.json` is missing or damaged. ResourceError: no permission or no space.
+        InputError: `metrics.json` or `data.json` is missing or damaged.
+        ResourceError: The files cannot be written.
     """
-    return _write(read_run(run))
+    with drawing_style():
+        return _write(run, run_page(run))
 
 
-def _write(study: Study) -> Path:
-    page, kind = study.folder / "report.html", study.facts["study"]
-    if kind not in CONTENTS:
-        raise InputError(
-            f"{study.folder / 'finding.json'}: its study is {kind!r}, but a page can be made of {', '.join(CONTENTS)}.",
-            hint="A newer Headstart may have written it; see the versions with: headstart --version",
-        )
-    with _canvas.canvas():
-        content = CONTENTS[kind](study)
-        _save_figures(study, content)
-        store.write_text(page, _fill(study, content))
-    return page
+def _finding_page(study: Path, finding: Finding) -> Page:
+    match finding:
+        case Comparison():
+            return compare_page(study, finding)
+        case Tuning():
+            return tune_page(study, finding)
+        case LearningRates():
+            return learning_rates_page(study, finding)
+        case LabelCurves():
+            return labels_page(study, finding)
+        case Effects():
+            return effects_page(study, finding)
+        case BackboneRanking():
+            return backbones_page(finding)
+    raise TypeError(f"no page for {type(finding).__name__}")
 
 
-def _save_figures(study: Study, content: Content) -> None:
-    with task("Writing the report", len(content.figures), "figures") as progress:
-        for name, draw in content.figures.items():
-            _canvas.save(draw(), study.folder / "figures", name)
+def _write(folder: Path, page: Page) -> Path:
+    _save_figures(folder / "figures", page)
+    path = folder / "report.html"
+    store.write_text(path, _templates().get_template(page.template).render(page=page))
+    return path
+
+
+def _save_figures(folder: Path, page: Page) -> None:
+    with task("Writing the report", len(page.figures), "figures") as progress:
+        for name, draw in page.figures.items():
+            save_figure(draw(), folder, name)
             progress.advance()
 
 
-def _fill(study: Study, content: Content) -> str:
+def _templates() -> Environment:
+    """Return the templates. A name that a page does not have is an error, not an empty text."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
-    jinja = Environment(
+    environment = Environment(
         loader=PackageLoader("headstart.report", "pages"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    jinja.globals |= {"v": formatting, "light": LIGHT, "dark": DARK}  # macros see globals only
-    return jinja.get_template(content.template).render(
-        study=study,
-        facts=study.facts,
-        dataset=study.facts["dataset"],
-        budget=study.facts["budget"] or Facts(),
-        machine=environment(study),
-        headline=content.headline,
-        lead=content.lead,
-        images=content.images,
-        winner=content.winner,
-        recipe_entries=content.recipes,
-        recipes=_sections.recipes(content.recipes),
-        **content.values,
-    )
+    environment.filters |= {name: getattr(formatting, name) for name in _FILTERS}
+    environment.globals |= {
+        "absent": formatting.ABSENT,
+        "counted": formatting.counted,
+        "light": LIGHT,
+        "dark": DARK,
+    }
+    return environment

@@ -1,68 +1,158 @@
-"""The page of a search: that of the comparison of its best with the defaults, and what the search found."""
+"""The page of `tune`: the search, and the comparison of its best recipe with the defaults."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
 
-from headstart.report._load import Facts, Study, finished
-from headstart.report.figures import _tune
-from headstart.report.figures._tune import MOST_KEYS, axes_of
-from headstart.report.pages import _compare
-from headstart.report.pages._content import Content
-from headstart.report.pages._panels import svg
+from headstart.formatting import setting
+from headstart.report._study import contender_entries, image_count, ranked_trials
+from headstart.report.figures._canvas import inline_svg
+from headstart.report.figures._search import (
+    MAX_SETTINGS,
+    importance_figure,
+    progress_figure,
+    ranked_importance,
+    setting_axes,
+    trials_figure,
+)
+from headstart.report.pages._compare import ComparisonSections, comparison_sections, part_suffix
+from headstart.report.pages._page import DrawFigure, Page, Provenance, SettingRow, recipe_table
+from headstart.results import Trial, Tuning
 
-MOST_TRIALS_LISTED = 15
+if TYPE_CHECKING:
+    from markupsafe import Markup
+
+MAX_TRIALS_LISTED = 15
 
 
-def content(study: Study) -> Content:
-    """The best values, the history, the importance, the trials; then a comparison's sections."""
-    finding, base = study.facts, _compare.content(study)
-    trials, ranked = finding["trials"] or [], finished(finding["trials"] or [])
-    verdict = finding["verdict"] or Facts()
-    drawn = {
-        "history": partial(_tune.history, finding) if finding["history"] else None,
-        "importance": partial(_tune.importance, finding) if finding["importance"] else None,
-        "parallel": partial(_tune.parallel, finding) if ranked and axes_of(finding) else None,
-    }
-    draw = {name: one for name, one in drawn.items() if one}
-    shares = sorted((finding["importance"] or {}).items(), key=lambda one: -one[1])
-    keys = list(
-        dict.fromkeys([axis.key for axis in axes_of(finding)] + list(finding["best"] or {}))
+@dataclass(frozen=True)
+class ImportanceRow:
+    """The importance of a hyper-parameter, and the width of its bar from 0 to 1."""
+
+    key: str
+    share: float
+    width: float
+
+
+@dataclass(frozen=True)
+class SearchSections:
+    """The sections about the search.
+
+    Attributes:
+        finding: The finding.
+        sentences: The finding in words, without the sentence of the verdict.
+        best: Each hyper-parameter with the best and the default value.
+        keys: The hyper-parameters, the most important first.
+        importance: Their importance.
+        hidden_settings: Number of hyper-parameters that the figure of all trials leaves out.
+        trials: The best trials.
+        failed: The failed trials.
+        scored: Number of trials with a score.
+        unfinished: Number of unfinished trials.
+        ties: Number of trials that are as good as the best one.
+        progress_svg: Figure of the progress, or None.
+        trials_svg: Figure of all trials, or None.
+    """
+
+    finding: Tuning
+    sentences: tuple[str, ...]
+    best: tuple[SettingRow, ...]
+    keys: tuple[str, ...]
+    importance: tuple[ImportanceRow, ...]
+    hidden_settings: int
+    trials: tuple[Trial, ...]
+    failed: tuple[Trial, ...]
+    scored: int
+    unfinished: int
+    ties: int
+    progress_svg: Markup | None
+    trials_svg: Markup | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TunePage(Page):
+    """The page of a search."""
+
+    template: ClassVar[str] = "tune.html.j2"
+
+    search: SearchSections
+    comparison: ComparisonSections
+
+
+def tune_page(folder: Path, finding: Tuning) -> TunePage:
+    """Return the page of a search."""
+    entries = contender_entries(folder, finding.contenders, finding.evaluated_on)
+    comparison, comparison_figures = comparison_sections(folder, finding, entries)
+    return TunePage(
+        headline=_headline(finding),
+        lead=finding.verdict.sentence,
+        part=finding.evaluated_on,
+        images=image_count(finding.dataset, finding.evaluated_on),
+        provenance=Provenance.of_finding(finding, entries),
+        recipes=recipe_table([(entry, entry.result.recipe) for entry in entries]),
+        figures=_search_figures(finding) | comparison_figures,
+        winner=comparison.winner,
+        search=_search_sections(finding),
+        comparison=comparison,
     )
-    return replace(
-        base,
-        template="tune.html.j2",
-        headline=headline(study),
-        figures=draw | base.figures,
-        values=base.values
-        | {
-            "sentences": [one for one in finding["sentences"] or [] if one != verdict["sentence"]],
-            "keys": keys,
-            "shares": [(key, share, share / (shares[0][1] or 1.0)) for key, share in shares],
-            "svgs": {name: svg(one(), name) for name, one in draw.items() if name != "importance"},
-            "listed": ranked[:MOST_TRIALS_LISTED],
-            "scored": len(ranked),
-            "failed": [trial for trial in trials if trial["state"] == "failed"],
-            "unfinished": sum(trial["state"] == "unfinished" for trial in trials),
-            "ties": sum(bool(trial["is_tie"] and not trial["is_best"]) for trial in ranked),
-            "left_out_keys": len(axes_of(finding)[MOST_KEYS:]),
-        },
+
+
+def _search_figures(finding: Tuning) -> dict[str, DrawFigure]:
+    figures: dict[str, DrawFigure] = {}
+    if finding.history:
+        figures["progress"] = partial(progress_figure, finding)
+    if finding.importance:
+        figures["importance"] = partial(importance_figure, finding)
+    if ranked_trials(finding.trials) and setting_axes(finding):
+        figures["trials"] = partial(trials_figure, finding)
+    return figures
+
+
+def _search_sections(finding: Tuning) -> SearchSections:
+    ranked = ranked_trials(finding.trials)
+    axes = setting_axes(finding)
+    importance = ranked_importance(finding)
+    largest = (importance[0][1] if importance else 0.0) or 1.0
+    figures = _search_figures(finding)
+
+    return SearchSections(
+        finding=finding,
+        sentences=tuple(
+            sentence for sentence in finding.sentences if sentence != finding.verdict.sentence
+        ),
+        best=tuple(
+            SettingRow(key, (setting(value), setting(finding.defaults.get(key))))
+            for key, value in finding.best.items()
+        ),
+        keys=tuple(dict.fromkeys([*(axis.key for axis in axes), *finding.best])),
+        importance=tuple(ImportanceRow(key, share, share / largest) for key, share in importance),
+        hidden_settings=len(axes[MAX_SETTINGS:]),
+        trials=tuple(ranked[:MAX_TRIALS_LISTED]),
+        failed=tuple(trial for trial in finding.trials if trial.state == "failed"),
+        scored=len(ranked),
+        unfinished=sum(trial.state == "unfinished" for trial in finding.trials),
+        ties=sum(trial.is_tie and not trial.is_best for trial in ranked),
+        progress_svg=_drawn(figures.get("progress"), "progress"),
+        trials_svg=_drawn(figures.get("trials"), "trials"),
     )
 
 
-def headline(study: Study) -> str:
-    """The page's first words: whether tuning was worth it."""
-    finding, verdict = study.facts, study.facts["verdict"] or Facts()
-    on = f"{finding['model']} on {finding['dataset']['name']}" + (
-        "" if study.part == "test" else f" ({study.part} images)"
-    )
-    if verdict["winner"] == "tuned":
-        return f"Tuning improves {on}"
-    if verdict["winner"]:
-        return f"The {verdict['winner']} beat the tuned {on}"
-    return (
-        f"Tuning is not shown to improve {on}"
-        if verdict["pairs"]
-        else f"No verdict on the tuned {on}"
-    )
+def _drawn(draw: DrawFigure | None, prefix: str) -> Markup | None:
+    return None if draw is None else inline_svg(draw(), prefix)
+
+
+def _headline(finding: Tuning) -> str:
+    subject = f"{finding.model} on {finding.dataset.name}{part_suffix(finding.evaluated_on)}"
+    verdict = finding.verdict
+    if verdict.winner == "tuned":
+        return f"Tuning improves {subject}"
+    if verdict.winner is not None:
+        return f"The {verdict.winner} are better than the tuned {subject}"
+    if verdict.pairs:
+        return f"Tuning does not significantly improve {subject}"
+    if finding.best == finding.defaults:
+        return f"No better settings than the defaults for {subject}"
+    return f"No verdict on the tuned {subject}"

@@ -1,4 +1,4 @@
-// Comfort only: the page reads the same without it.
+// Optional: buttons that copy the command, and tables that sort. The page is complete without them.
 document.querySelectorAll(".command").forEach((box) => {
   if (!navigator.clipboard) return;
   const button = document.createElement("button");

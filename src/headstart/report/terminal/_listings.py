@@ -1,68 +1,87 @@
-"""Terminal tables of things that are no results: a network's layers, the named datasets."""
+"""Terminal tables of a network's layers and of the named datasets."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
+
+from headstart.formatting import ABSENT, count, counted
+from headstart.report.terminal._tables import new_table, number, text
 
 if TYPE_CHECKING:
     from rich.table import Table
 
+JsonMapping = Mapping[str, Any]  # one JSON object of the command line
 
-def layers_table(layers: list[dict[str, Any]]) -> Table:
-    """Layer, kind, output shape, parameters and multiply-adds of one image; sums at the end. Frozen layers are dim."""
-    table = _plain_table("layer", "kind", "output shape", "parameters", "multiply-adds")
+
+def layers_table(layers: Sequence[JsonMapping]) -> Table:
+    """Return a table of the layers of a network, with the sums at the end. Frozen layers are dim.
+
+    Args:
+        layers: The layers of `train --summary --json`.
+    """
+    table = new_table(
+        text("layer", folds=True),
+        text("kind", folds=True),
+        text("output shape"),
+        number("parameters"),
+        number("multiply-adds"),
+    )
     for layer in layers:
-        shape = " x ".join(str(side) for side in layer["output_shape"])
-        frozen = layer["parameters"] and not layer["trainable"]
+        is_frozen = layer["parameters"] and not layer["trainable"]
         table.add_row(
             layer["name"],
             layer["kind"],
-            shape,
-            f"{layer['parameters']:,}",
-            f"{layer['multiply_adds']:,}",
-            style="dim" if frozen else "",
+            " × ".join(map(str, layer["output_shape"])),
+            count(layer["parameters"]),
+            count(layer["multiply_adds"]),
+            style="dim" if is_frozen else "",
         )
+
+    parameters = sum(layer["parameters"] for layer in layers)
+    trained = sum(layer["parameters"] for layer in layers if layer["trainable"])
+    multiply_adds = sum(layer["multiply_adds"] for layer in layers)
     table.add_section()
-    learning = sum(layer["parameters"] for layer in layers if layer["trainable"])
     table.add_row(
-        "all",
-        f"{len(layers)} layers",
+        "total",
+        counted(len(layers), "layer"),
         "",
-        f"{sum(layer['parameters'] for layer in layers):,}",
-        f"{sum(layer['multiply_adds'] for layer in layers):,}",
+        count(parameters),
+        count(multiply_adds),
         style="bold",
     )
-    table.add_row("of these learn", "", "", f"{learning:,}", "")
+    table.add_row("trained", "", "", count(trained), "")
     return table
 
 
-def datasets_table(datasets: list[dict[str, Any]]) -> Table:
-    """The named datasets, their size, and whether they are here."""
-    table = _plain_table("name", "train", "test", "classes", "image", "here")
-    for one in datasets:
-        height, width, channels = one["image_shape"]
-        here = (
-            ("cached, from " if one["cached"] else "") + one["from"]
-            if one["from"]
-            else "no: headstart data get " + one["name"]
-        )
+def datasets_table(datasets: Sequence[JsonMapping]) -> Table:
+    """Return a table of the named datasets.
+
+    Args:
+        datasets: The datasets of `data list --json`.
+    """
+    table = new_table(
+        text("name"),
+        number("train"),
+        number("test"),
+        number("classes"),
+        text("image"),
+        text("available", folds=True),
+    )
+    for dataset in datasets:
+        height, width, channels = dataset["image_shape"]
         table.add_row(
-            one["name"],
-            f"{one['train']:,}" if one["test"] else f"{one['images']:,}",
-            f"{one['test']:,}" if one["test"] else "-",
-            str(one["classes"]),
-            f"{width}x{height}x{channels}",
-            here,
+            dataset["name"],
+            count(dataset["train"] if dataset["test"] else dataset["images"]),
+            count(dataset["test"]) if dataset["test"] else ABSENT,
+            str(dataset["classes"]),
+            f"{width} × {height} × {channels}",
+            _availability(dataset),
         )
     return table
 
 
-def _plain_table(*columns: str) -> Table:
-    from rich import box
-    from rich.table import Table
-
-    table = Table(box=box.SIMPLE_HEAD, header_style="dim", pad_edge=False)
-    for column in columns:
-        is_number = column in ("parameters", "multiply-adds", "train", "test", "classes")
-        table.add_column(column, justify="right" if is_number else "left", overflow="fold")
-    return table
+def _availability(dataset: JsonMapping) -> str:
+    if not dataset["from"]:
+        return f"no: headstart data get {dataset['name']}"
+    return f"cached, from {dataset['from']}" if dataset["cached"] else str(dataset["from"])

@@ -1,9 +1,8 @@
-"""The tables of the command line for tune, lr, labels, effects and backbones: at most 100 columns wide, and complete at 80."""
+"""The terminal tables of tune, lr, labels, effects and backbones."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from headstart.formatting import (
     ABSENT,
@@ -18,263 +17,348 @@ from headstart.formatting import (
     setting,
     shorten,
 )
-from headstart.report import _load
-from headstart.report._load import facts, finished, interval
-from headstart.report.terminal._result_tables import (
+from headstart.report._study import ranked_trials
+from headstart.report.terminal._comparison_table import contenders_table
+from headstart.report.terminal._tables import (
     WIDTH_FOR_ALL_COLUMNS,
-    Facts,
-    Fitted,
-    plain_table,
-    results,
+    ResponsiveTable,
+    new_table,
+    number,
     sentences,
+    text,
+)
+from headstart.results import (
+    BackboneRanking,
+    EffectResult,
+    Effects,
+    LabelCurves,
+    LabelDifference,
+    LearningRates,
+    SeedSpread,
+    Trial,
+    Tuning,
 )
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.table import Table
-
-MOST_TRIALS = 8
-NOTHING = _load.Facts()
-
-
-def tune_table(finding: Facts) -> RenderableType:
-    """The best trials, the best values beside the defaults, and both on test; below, the sentences and the notes.
-
-    Args:
-        finding: as in finding.json.
-    """
-    return Fitted(lambda width: _tuned(facts(finding), width))
-
-
-def lr_table(finding: Facts) -> RenderableType:
-    """One row a rate, the best and those as good marked; below, the sentence and the notes; `finding` as in finding.json."""
-    return Fitted(lambda width: _below(_rates(facts(finding)), facts(finding)))
-
-
-def effects_table(finding: Facts) -> RenderableType:
-    """The baseline, and one row a change by knob; below, the sentence and the notes; `finding` as in finding.json."""
-    return Fitted(lambda width: _below(_effects(facts(finding), width), facts(finding)))
-
-
-def backbones_table(finding: Facts) -> RenderableType:
-    """One row a candidate, the recommended one and those as good marked; below, the sentence; `finding` as in finding.json."""
-    return Fitted(lambda width: _below(_candidates(facts(finding)), facts(finding)))
-
-
-def labels_table(finding: Facts) -> RenderableType:
-    """One row a contender and number of labels, with its difference to the baseline; below, the sentences; as finding.json."""
-    return Fitted(lambda width: _below(_curves(facts(finding)), facts(finding)))
-
-
-def _curves(finding: Any) -> Table:
     from rich.text import Text
 
-    columns = ["", "a class", "labels", finding["judged_on"] or "test", "95% interval"]
-    table = plain_table(
-        [*columns, f"to {shorten(finding['compared_with'], 20)}", ""], left=1, fold=0
-    )
-    against = {
-        (pair["a"], one["per_class"]): one
-        for pair in finding["comparisons"] or []
-        for one in pair["differences"]
-    }
-    for contender in finding["contenders"]:
-        table.add_section()
-        for place, point in enumerate(contender["points"]):
-            accuracy = point["accuracy"] or NOTHING
-            behind = against.get((contender["name"], point["per_class"]), NOTHING)
-            table.add_row(
-                Text(shorten(contender["name"], 40), style="bold") if place == 0 else "",
-                count(point["per_class"]),
-                count(point["labels"]),
-                percent(accuracy["mean"]),
-                percent_interval(interval(accuracy)),
-                points(behind["difference"], signed=True) if behind else "",
-                Text("shown", style="green")
-                if behind["is_shown"]
-                else Text("not shown" if behind else "", style="dim"),
-            )
-    return table
+MAX_TRIALS = 8
+_MARKS = "● best, ≈ as good as the best"
+_OUTCOME_STYLES = {"helps": "green", "hurts": "red", "undecided": "", "failed": "yellow"}
 
 
-def _candidates(finding: Any) -> Table:
-    from rich.text import Text
-
-    table = plain_table(
-        ["", "backbone", "probe", "95% interval", "to best", "images/s", "features"], left=2, fold=1
-    )
-    for one in sorted(finding["candidates"], key=lambda one: -one["accuracy"]):
-        table.add_row(
-            Text("●" if one["is_recommended"] else "≈" if one["as_good"] else " ", style="green"),
-            Text(one_line(one["name"])),
-            percent(one["accuracy"]),
-            percent_interval(one["interval"]),
-            points((one["difference"] or NOTHING)["difference"], signed=True),
-            count(round(one["images_per_second"])),
-            count(one["features"]),
-            style="bold" if one["is_recommended"] else "",
-        )
-    return table
+def tune_table(finding: Tuning) -> RenderableType:
+    """Return the best trials, the best settings next to the defaults, and the scores of both."""
+    return ResponsiveTable(lambda width: _tuning_group(finding, width))
 
 
-def _below(table: Table, finding: Facts) -> RenderableType:
+def lr_table(finding: LearningRates) -> RenderableType:
+    """Return a table of learning rates, with the finding in words below."""
+    return ResponsiveTable(lambda _: _learning_rates_group(finding))
+
+
+def labels_table(finding: LabelCurves) -> RenderableType:
+    """Return a table of contenders and numbers of labels, with the finding in words below."""
+    return ResponsiveTable(lambda _: _labels_group(finding))
+
+
+def effects_table(finding: Effects) -> RenderableType:
+    """Return a table of changes, with the finding in words below."""
+    return ResponsiveTable(lambda width: _effects_group(finding, width))
+
+
+def backbones_table(finding: BackboneRanking) -> RenderableType:
+    """Return a table of candidates, the most accurate first, with the finding in words below."""
+    return ResponsiveTable(lambda _: _backbones_group(finding))
+
+
+def _tuning_group(finding: Tuning, width: int) -> RenderableType:
     from rich.console import Group
 
-    fit = ((finding["baseline"] or {}).get("fit") or {}).get("words")
-    range_test = (finding["range_test"] or {}).get("sentence")
-    compared = [
-        one["sentence"]
-        for one in finding["comparisons"] or []
-        if one["sentence"] != finding["sentence"]
-    ]
-    said = [finding["sentence"], range_test, f"The baseline {fit}" if fit else None, *compared]
-    return Group(
-        table,
-        *sentences([one for one in said[:1] if one], "bold"),
-        *sentences([one for one in said[1:] if one], ""),
-        *sentences(finding["notes"], "dim"),
-        *sentences((finding["dataset"] or {}).get("warnings"), "yellow"),
-    )
+    tables = [_trials_table(finding)]
+    if finding.best:
+        tables.append(_settings_table(finding))
+    if finding.contenders:
+        tables.append(contenders_table(finding, width))
 
-
-def _tuned(finding: Any, width: int) -> RenderableType:
-    from rich.console import Group
-
-    verdict = finding["verdict"] or {}
-    said = list(
-        dict.fromkeys(
-            [
-                *(finding["sentences"] or []),
-                *([verdict["sentence"]] if verdict.get("sentence") else []),
-            ]
-        )
-    )
-    tables = [_trials(finding)]
-    if finding["best"]:
-        tables.append(_values(finding))
-    if finding["contenders"]:
-        tables.append(results(finding, verdict.get("winner"), width))
+    words = dict.fromkeys([*finding.sentences, finding.verdict.sentence])
     return Group(
         *tables,
-        *sentences(said, "bold"),
-        *sentences(verdict.get("notes"), "dim"),
-        *sentences((finding["dataset"] or {}).get("warnings"), "yellow"),
+        *sentences([_MARKS], "dim"),
+        *sentences(words, "bold"),
+        *sentences(finding.verdict.notes, "dim"),
+        *sentences(finding.dataset.warnings, "yellow"),
     )
 
 
-def _trials(finding: Any) -> Table:
+def _trials_table(finding: Tuning) -> Table:
     from rich.text import Text
 
-    table = plain_table(
-        ["", "trial", "epochs", "loss", "validation", "values, where not the default"],
-        left=1,
-        fold=5,
+    table = new_table(
+        text(""),
+        number("trial"),
+        number("epochs"),
+        number("loss"),
+        number("validation"),
+        text("settings other than the defaults", folds=True),
     )
-    table.columns[5].justify = "left"
-    ranked, usual = finished(finding["trials"] or []), finding["defaults"] or {}
-    for trial in ranked[:MOST_TRIALS]:
-        last = trial["rungs"][-1]
-        mark = Text("●" if trial["is_best"] else "≈" if trial["is_tie"] else " ", style="green")
-        changed = {key: value for key, value in trial["values"].items() if value != usual.get(key)}
-        values = Text(
-            ", ".join(
-                f"{one_line(key)} {one_line(setting(value))}" for key, value in changed.items()
-            )
-            or "the defaults"
-        )
+    ranked = ranked_trials(finding.trials)
+    for trial in ranked[:MAX_TRIALS]:
+        last = trial.rungs[-1]
         table.add_row(
-            mark,
-            str(trial["number"]),
-            setting(float(last["epochs"])),
-            loss(last["loss"]),
-            percent(last["accuracy"]),
-            values,
+            _mark(is_best=trial.is_best, as_good=trial.is_tie),
+            str(trial.number),
+            setting(float(last.epochs)),
+            loss(last.loss),
+            percent(last.accuracy),
+            Text(_changed_settings(trial, finding)),
         )
-    if len(ranked) > MOST_TRIALS:
+    hidden = len(ranked) - MAX_TRIALS
+    if hidden > 0:
+        table.add_row("", "", "", "", "", f"and {hidden} more with a score", style="dim")
+
+    for trial in finding.trials:
+        if trial.state == "failed":
+            reason = shorten(_failure_text(trial), 90)
+            cells = ("", str(trial.number), ABSENT, ABSENT, ABSENT, Text(reason))
+            table.add_row(*cells, style="yellow")
+    return table
+
+
+def _changed_settings(trial: Trial, finding: Tuning) -> str:
+    changed: list[str] = []
+    for key, value in trial.values.items():
+        if value != finding.defaults.get(key):
+            changed.append(f"{one_line(key)} {one_line(setting(value))}")
+    return ", ".join(changed) or "the defaults"
+
+
+def _failure_text(trial: Trial) -> str:
+    reason = trial.reason or "failed"
+    return f"{reason}: {trial.message}" if trial.message else reason
+
+
+def _settings_table(finding: Tuning) -> Table:
+    from rich.text import Text
+
+    table = new_table(text("setting"), text("best", folds=True), text("default"))
+    for key, value in finding.best.items():
+        default = finding.defaults.get(key)
         table.add_row(
-            "", "", "", "", "", f"and {len(ranked) - MOST_TRIALS} more with a score", style="dim"
+            Text(one_line(key)),
+            Text(one_line(setting(value))),
+            Text(one_line(setting(default))),
+            style="bold" if value != default else "",
         )
-    for trial in finding["trials"] or []:
-        if trial["state"] == "failed":
-            why = ": ".join(filter(None, [trial["reason"] or "failed", trial["message"]]))
+    return table
+
+
+def _learning_rates_group(finding: LearningRates) -> RenderableType:
+    from rich.console import Group
+
+    range_test = [] if finding.range_test is None else [finding.range_test.sentence]
+    return Group(
+        _learning_rates_table(finding),
+        *sentences([_MARKS], "dim"),
+        *sentences([finding.sentence], "bold"),
+        *sentences(range_test),
+        *sentences(finding.notes, "dim"),
+        *sentences(finding.dataset.warnings, "yellow"),
+    )
+
+
+def _learning_rates_table(finding: LearningRates) -> Table:
+    table = new_table(
+        text(""),
+        number("lr"),
+        number(finding.evaluated_on),
+        number("95% interval"),
+        number("loss"),
+        number("vs best"),
+        number("95% interval"),
+        number("diverged"),
+    )
+    for rate in finding.rates:
+        scores = rate.part(finding.evaluated_on)
+        difference = rate.difference
+        diverged = len(rate.diverged_seeds)
+        style = "" if scores is not None else "dim"
+        table.add_row(
+            _mark(is_best=rate.is_best, as_good=rate.as_good),
+            setting(rate.lr),
+            _mean(None if scores is None else scores.accuracy),
+            _interval(None if scores is None else scores.accuracy),
+            loss(None if scores is None else scores.loss.mean),
+            points(None if difference is None else difference.difference, signed=True),
+            points_interval(None if difference is None else difference.interval),
+            f"{diverged} of {len(finding.seeds)}" if diverged else "",
+            style="bold" if rate.is_best else style,
+        )
+    return table
+
+
+def _labels_group(finding: LabelCurves) -> RenderableType:
+    from rich.console import Group
+
+    comparisons = [
+        comparison.sentence
+        for comparison in finding.comparisons
+        if comparison.sentence != finding.sentence
+    ]
+    return Group(
+        _labels_table(finding),
+        *sentences([finding.sentence], "bold"),
+        *sentences(comparisons),
+        *sentences(finding.notes, "dim"),
+        *sentences(finding.dataset.warnings, "yellow"),
+    )
+
+
+def _labels_table(finding: LabelCurves) -> Table:
+    from rich.text import Text
+
+    table = new_table(
+        text("", folds=True),
+        number("per class"),
+        number("labels"),
+        number(finding.evaluated_on),
+        number("95% interval"),
+        number(f"vs {shorten(finding.compared_with, 20)}"),
+        text("significant"),
+    )
+    differences: dict[tuple[str, int], LabelDifference] = {}
+    for comparison in finding.comparisons:
+        for difference in comparison.differences:
+            differences[comparison.a, difference.per_class] = difference
+
+    for contender in finding.contenders:
+        table.add_section()
+        for row, point in enumerate(contender.points):
+            name = shorten(contender.name, 40) if row == 0 else ""
+            difference_there = differences.get((contender.name, point.per_class))
             table.add_row(
-                "",
-                str(trial["number"]),
-                ABSENT,
-                ABSENT,
-                ABSENT,
-                Text(shorten(why, 90)),
-                style="yellow",
+                Text(name, style="bold"),
+                count(point.per_class),
+                count(point.labels),
+                _mean(point.accuracy),
+                _interval(point.accuracy),
+                *_difference_cells(difference_there),
             )
     return table
 
 
-def _values(finding: Any) -> Table:
+def _difference_cells(difference: LabelDifference | None) -> tuple[str, Text]:
     from rich.text import Text
 
-    table = plain_table(["setting", "best", "default"], left=3, fold=1)
-    for key, value in finding["best"].items():
-        usual = (finding["defaults"] or {}).get(key)
-        cells = (Text(one_line(setting(one))) for one in (value, usual))
-        table.add_row(Text(one_line(key)), *cells, style="bold" if value != usual else "")
-    return table
+    if difference is None:
+        return "", Text("")
+    significant = Text("yes", style="green") if difference.is_significant else Text("no", "dim")
+    return points(difference.difference, signed=True), significant
 
 
-def _rates(finding: Any) -> Table:
-    from rich.text import Text
+def _effects_group(finding: Effects, width: int) -> RenderableType:
+    from rich.console import Group
 
-    part = finding["judged_on"] or "validation"
-    table = plain_table(
-        ["", "rate", part, "over seeds", "loss", "to best", "95% interval", "diverged"],
-        left=1,
-        fold=0,
+    fit = finding.baseline.fit
+    return Group(
+        _effects_table(finding, width),
+        *sentences([finding.sentence], "bold"),
+        *sentences([] if fit is None else [f"The baseline {fit.summary}"]),
+        *sentences(finding.notes, "dim"),
+        *sentences(finding.dataset.warnings, "yellow"),
     )
-    for rate in finding["rates"]:
-        scores = rate[part] or NOTHING
-        accuracy, losses, behind = (
-            scores["accuracy"] or NOTHING,
-            scores["loss"] or NOTHING,
-            rate["difference"] or NOTHING,
-        )
-        gone = len(rate["diverged"] or [])
-        table.add_row(
-            Text("●" if rate["is_best"] else "≈" if rate["as_good"] else " ", style="green"),
-            setting(float(rate["lr"])),
-            percent(accuracy["mean"]),
-            percent_interval(interval(accuracy)),
-            loss(losses["mean"]),
-            points(behind["difference"], signed=True),
-            points_interval(behind["interval"]),
-            f"{gone} of {len(finding['seeds'])}" if gone else "",
-            style="bold" if rate["is_best"] else "" if accuracy else "dim",
-        )
-    return table
 
 
-def _effects(finding: Any, width: int) -> Table:
+def _effects_table(finding: Effects, width: int) -> Table:
     from rich.text import Text
 
-    part = finding["judged_on"] or "validation"
-    columns = ["change", part, "difference", "95% interval", "finding", "p"]
-    shown = len(columns) if width >= WIDTH_FOR_ALL_COLUMNS else len(columns) - 1
-    table = plain_table(columns[:shown], left=1, fold=0)
-    base = ((finding["baseline"] or {}).get("accuracy") or {}).get("mean")
-    table.add_row("baseline", percent(base), *[""] * (shown - 2), style="bold")
-    styles = {"helps": "green", "hurts": "red", "failed": "yellow"}
-    knob = None
-    for one in finding["effects"]:
-        if one["knob"] != knob:
+    columns = [
+        number(finding.evaluated_on),
+        number("difference"),
+        number("95% interval"),
+        text("outcome"),
+        number("p-value"),
+    ]
+    if width < WIDTH_FOR_ALL_COLUMNS:
+        columns.pop()
+    table = new_table(text("change", folds=True), *columns)
+    baseline = _mean(finding.baseline.accuracy)
+    table.add_row("baseline", baseline, *[""] * (len(columns) - 1), style="bold")
+
+    previous = None
+    for effect in finding.effects:
+        if effect.hyperparameter != previous:
             table.add_section()
-        knob = one["knob"]
-        cells = list(_effect(one))[: shown - 1]
-        cells[3] = Text(cells[3], style=styles.get(one["kind"], ""))
-        table.add_row(Text(shorten(one["label"], 60)), *cells)
+        previous = effect.hyperparameter
+        cells = _effect_cells(effect)[: len(columns)]
+        table.add_row(Text(shorten(effect.label, 60)), *cells)
     return table
 
 
-def _effect(one: Any) -> Iterator[Any]:
-    yield percent((one["accuracy"] or {}).get("mean"))
-    yield points(one["difference"], signed=True)
-    yield points_interval(one["interval"])
-    yield one["kind"]
-    yield p_number(one["p_adjusted"])
+def _effect_cells(effect: EffectResult) -> list[str | Text]:
+    from rich.text import Text
+
+    return [
+        _mean(effect.accuracy),
+        points(effect.difference, signed=True),
+        points_interval(effect.interval),
+        Text(effect.outcome, style=_OUTCOME_STYLES[effect.outcome]),
+        p_number(effect.p_adjusted),
+    ]
+
+
+def _backbones_group(finding: BackboneRanking) -> RenderableType:
+    from rich.console import Group
+
+    return Group(
+        _backbones_table(finding),
+        *sentences(["● recommended, ≈ as good as the most accurate"], "dim"),
+        *sentences([finding.sentence], "bold"),
+        *sentences(finding.notes, "dim"),
+        *sentences(finding.dataset.warnings, "yellow"),
+    )
+
+
+def _backbones_table(finding: BackboneRanking) -> Table:
+    from rich.text import Text
+
+    table = new_table(
+        text(""),
+        text("backbone", folds=True),
+        number("probe"),
+        number("95% interval"),
+        number("vs best"),
+        number("images/s"),
+        number("features"),
+    )
+    for candidate in sorted(finding.candidates, key=lambda candidate: -candidate.accuracy):
+        difference = candidate.difference
+        table.add_row(
+            _mark(is_best=candidate.is_recommended, as_good=candidate.as_good),
+            Text(one_line(candidate.name)),
+            percent(candidate.accuracy),
+            percent_interval(candidate.interval),
+            points(None if difference is None else difference.difference, signed=True),
+            count(round(candidate.images_per_second)),
+            count(candidate.features),
+            style="bold" if candidate.is_recommended else "",
+        )
+    return table
+
+
+def _mark(*, is_best: bool, as_good: bool) -> Text:
+    from rich.text import Text
+
+    if is_best:
+        return Text("●", style="green")
+    return Text("≈" if as_good else " ", style="green")
+
+
+def _mean(spread: SeedSpread | None) -> str:
+    return percent(None if spread is None else spread.mean)
+
+
+def _interval(spread: SeedSpread | None) -> str:
+    return percent_interval(None if spread is None else (spread.low, spread.high))

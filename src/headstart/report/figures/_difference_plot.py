@@ -1,0 +1,114 @@
+"""The figure of differences in accuracy with their intervals, against zero (a forest plot)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from headstart.formatting import points, shorten
+from headstart.report.figures._canvas import new_figure
+from headstart.report.figures._style import LIGHT
+from headstart.results import ContenderPair, Interval
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True)
+class DifferenceBar:
+    """One row of the figure. Differences are fractions, not percentage points.
+
+    Attributes:
+        label: Text of the row.
+        difference: Difference in accuracy.
+        interval: Its 95% interval.
+        detectable: Minimum detectable effect, if known.
+        colour: Colour of the row.
+        is_significant: False draws an open marker.
+    """
+
+    label: str
+    difference: float
+    interval: Interval
+    detectable: float | None
+    colour: str
+    is_significant: bool = True
+
+
+def pairs_figure(pairs: Sequence[ContenderPair], places: Mapping[str, int]) -> Figure:
+    """Draw the differences of all pairs of contenders.
+
+    Args:
+        pairs: The pairs of a verdict.
+        places: Position of each contender among the accents.
+    """
+    bars = [
+        DifferenceBar(
+            f"{shorten(pair.a, 24)} minus {shorten(pair.b, 24)}",
+            pair.difference,
+            pair.interval,
+            pair.smallest_detectable,
+            LIGHT.accent(places.get(pair.a)),
+            is_significant=pair.p_adjusted <= 0.05,
+        )
+        for pair in pairs
+    ]
+    return differences_figure(bars)
+
+
+def differences_figure(bars: Sequence[DifferenceBar], reach: float = np.inf) -> Figure:
+    """Draw one row per difference, the first one on top.
+
+    Args:
+        bars: The rows.
+        reach: End of the axis on either side of zero. What lies beyond it becomes an arrow.
+    """
+    figure = new_figure(7.2, 1.3 + 0.55 * len(bars))
+    axes = figure.subplots()
+    axes.use_sticky_edges = False  # arrows at the edge need room
+    for row, bar in enumerate(bars):
+        _draw_bar(axes, row, bar, reach)
+
+    axes.axvline(0, color=LIGHT.soft, linewidth=1)
+    axes.set_yticks(range(len(bars)), [bar.label for bar in bars])
+    label = (
+        "difference in accuracy in percentage points, with 95% confidence interval\n"
+        "grey: below the minimum detectable effect at 80% power"
+    )
+    axes.set(ylim=(len(bars) - 0.4, -0.7), xlabel=label)
+    axes.tick_params(length=0)
+    axes.grid(axis="y", visible=False)
+    axes.spines["left"].set_visible(False)
+    return figure
+
+
+def _draw_bar(axes: Axes, row: int, bar: DifferenceBar, reach: float) -> None:
+    if bar.detectable is not None and bar.detectable < 1:
+        half_width = 100 * min(bar.detectable, reach)
+        axes.barh(row, 2 * half_width, left=-half_width, height=0.62, color=LIGHT.line, alpha=0.55)
+
+    low, middle, high = (
+        100 * float(np.clip(end, -reach, reach))
+        for end in (bar.interval[0], bar.difference, bar.interval[1])
+    )
+    axes.plot([low, high], [row, row], color=bar.colour, linewidth=3, solid_capstyle="round")
+
+    marker = "o"
+    if abs(bar.difference) > reach:
+        marker = "<" if middle < 0 else ">"
+    face, edge = (bar.colour, LIGHT.paper) if bar.is_significant else (LIGHT.paper, bar.colour)
+    axes.plot([middle], [row], marker, color=face, markersize=8, markeredgecolor=edge)
+    axes.annotate(
+        points(bar.difference, signed=True),
+        (middle, row),
+        (0, 9),
+        textcoords="offset points",
+        ha="center",
+        fontsize=8.5,
+        color=bar.colour,
+        weight="bold",
+    )

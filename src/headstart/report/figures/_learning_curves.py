@@ -1,0 +1,240 @@
+"""Figures of learning curves: loss and accuracy against epochs, for training and validation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from headstart.formatting import shorten
+from headstart.report._study import Entries, Entry, RunFolder
+from headstart.report.figures._canvas import new_figure
+from headstart.report.figures._style import LIGHT
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# Rows share an epoch axis unless the longest training has more than this many times the epochs of
+# the shortest, whose curve would shrink to a dot.
+MAX_EPOCH_RATIO = 3
+MAX_PANELS_PER_ROW = 4
+LEAST_EPOCHS = 2  # a curve through one point shows nothing
+METRICS: tuple[Metric, ...] = ("loss", "accuracy")
+
+Metric = Literal["loss", "accuracy"]
+Limits = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class AxisLimits:
+    """The limits of both axes of a panel."""
+
+    epochs: Limits
+    values: Limits
+
+
+def has_curve(run: RunFolder) -> bool:
+    """Return True if the run has a curve of at least two epochs."""
+    return "epoch" in run.curves and len(run.curves["epoch"]) >= LEAST_EPOCHS
+
+
+def entries_with_curves(entries: Entries) -> tuple[Entry[object], ...]:
+    """Return the entries of which at least one run has a curve."""
+    return tuple(entry for entry in entries if any(map(has_curve, entry.runs)))
+
+
+def value_limits(entries: Entries, metric: Metric) -> Limits:
+    """Return the vertical axis that all panels of a metric share.
+
+    An axis of losses ends at their 99% quantile, because the first losses can be very large.
+    """
+    measured = [np.empty(0)]
+    for entry in entries:
+        for run in entry.runs:
+            measured += [_values(run, "train", metric), _values(run, "validation", metric)]
+    values = np.concatenate(measured)
+    values = values[np.isfinite(values)]
+    if not len(values):
+        return 0.0, 1.0
+
+    low = float(values.min())
+    high = float(values.max() if metric == "accuracy" else np.quantile(values, 0.99))
+    margin = 0.06 * (high - low) or 0.05
+    top = min(1.0, high + margin) if metric == "accuracy" else high + margin
+    return max(0.0, low - margin), top
+
+
+def epoch_limits(entries: Entries) -> dict[str, Limits]:
+    """Return the horizontal axis of each entry, by name.
+
+    All entries share one axis unless their numbers of epochs are far apart.
+    """
+    last_epochs = {entry.name: _last_epoch(entry) for entry in entries}
+    longest = max(last_epochs.values(), default=1.0)
+    shortest = min(last_epochs.values(), default=1.0)
+    if longest <= MAX_EPOCH_RATIO * shortest:
+        last_epochs = dict.fromkeys(last_epochs, longest)
+    return {name: (1 - 0.03 * last, 1.03 * last) for name, last in last_epochs.items()}
+
+
+def mean_curves(entry: Entry[object]) -> Entry[object]:
+    """Return the entry with a single run whose curves are means over seeds.
+
+    Only the runs that were measured at the same epochs as the first one count.
+    """
+    first, *others = [run for run in entry.runs if has_curve(run)]
+    epochs = first.curves["epoch"]
+    runs = [first, *(run for run in others if np.array_equal(run.curves["epoch"], epochs))]
+
+    curves = {
+        name: np.mean([run.curves[name] for run in runs], axis=0) for name in sorted(first.curves)
+    }
+    run = replace(first, curves=curves)
+    return replace(entry, runs=(run,), representative=run)
+
+
+def draw_curves(axes: Axes, entry: Entry[object], metric: Metric, limits: AxisLimits) -> None:
+    """Draw the training (dashed) and validation (solid) curves of every run of an entry.
+
+    The representative run is drawn last, in thick lines.
+    """
+    for run in sorted(entry.runs, key=lambda run: run is entry.representative):
+        _draw_run(axes, run, metric, LIGHT.accent(entry.place), run is entry.representative)
+    _style_axes(axes, metric, limits)
+
+
+def _draw_run(
+    axes: Axes, run: RunFolder, metric: Metric, colour: str, is_representative: bool
+) -> None:
+    train_width, validation_width = (1.3, 2.0) if is_representative else (0.6, 0.8)
+    styles = (("train", (0, (3, 2)), train_width), ("validation", "solid", validation_width))
+    for part, dashes, width in styles:
+        values = _values(run, part, metric)
+        if not np.isfinite(values).any():
+            continue
+        axes.plot(
+            run.curves["epoch"],
+            values,
+            color=colour,
+            linestyle=dashes,
+            marker="o" if len(values) == 1 else None,  # a line through one point is invisible
+            markersize=4,
+            linewidth=width,
+            alpha=1.0 if is_representative else 0.45,
+            solid_capstyle="round",
+        )
+
+
+def _style_axes(axes: Axes, metric: Metric, limits: AxisLimits) -> None:
+    from matplotlib.ticker import MaxNLocator, PercentFormatter
+
+    low, high = limits.values
+    axes.set(xlim=limits.epochs, ylim=limits.values, xlabel="epoch", ylabel=metric)
+    axes.xaxis.set_major_locator(MaxNLocator(6, integer=True, min_n_ticks=1))
+    axes.yaxis.set_major_locator(MaxNLocator(5))
+    if metric == "accuracy":
+        axes.yaxis.set_major_formatter(
+            PercentFormatter(1.0, decimals=0 if high - low > 0.05 else 1)
+        )
+    axes.tick_params(length=0)
+
+
+def curves_figure(entries: Entries) -> Figure:
+    """Draw all panels: one column per entry, loss above accuracy."""
+    figure = new_figure(max(5.0, 3.3 * len(entries)), 5.2)
+    panels = figure.subplots(2, len(entries), squeeze=False)
+    epochs = epoch_limits(entries)
+    for row, metric in enumerate(METRICS):
+        values = value_limits(entries, metric)
+        for column, entry in enumerate(entries):
+            limits = AxisLimits(epochs[entry.name], values)
+            draw_curves(panels[row][column], entry, metric, limits)
+
+    for axes, entry in zip(panels[0], entries, strict=True):
+        axes.set_title(shorten(entry.name, 34), color=LIGHT.accent(entry.place))
+    legend = "solid: validation, dashed: training; thick: representative run, thin: other seeds"
+    figure.supxlabel(legend, fontsize=8, color=LIGHT.soft)
+    return figure
+
+
+def curve_grid(
+    entries: Entries, metric: Metric, values: Limits, reference: Entry[object] | None = None
+) -> Figure:
+    """Draw one small panel per entry, in rows, on shared axes.
+
+    Args:
+        entries: The entries.
+        metric: The metric.
+        values: Limits of the vertical axis.
+        reference: An entry whose curves are drawn wide and pale in every panel.
+    """
+    columns = min(len(entries), MAX_PANELS_PER_ROW)
+    rows = -(-len(entries) // columns)
+    figure = new_figure(max(5.0, 2.5 * columns), 2.1 * rows + 0.3)
+    panels = list(figure.subplots(rows, columns, squeeze=False).flat)
+
+    epochs = epoch_limits(_with_reference(entries, reference))
+    for axes, entry in zip(panels, entries, strict=False):
+        draw_panel(axes, entry, metric, AxisLimits(epochs[entry.name], values), reference)
+        axes.set_title(shorten(entry.name, 26), color=LIGHT.accent(entry.place))
+    for axes in panels[len(entries) :]:
+        axes.set_axis_off()
+
+    legend = "solid: validation, dashed: training"
+    if reference is not None:
+        legend += f"; wide and pale: {reference.name}"
+    figure.supxlabel(legend, fontsize=8, color=LIGHT.soft)
+    return figure
+
+
+def draw_panel(
+    axes: Axes,
+    entry: Entry[object],
+    metric: Metric,
+    limits: AxisLimits,
+    reference: Entry[object] | None = None,
+) -> None:
+    """Draw the curves of an entry over the wide, pale curves of a reference."""
+    if reference is not None:
+        draw_curves(axes, reference, metric, limits)
+        for line in axes.lines:
+            line.set(linewidth=4.5, alpha=0.3)
+    draw_curves(axes, entry, metric, limits)
+
+
+def curve_panel(
+    entry: Entry[object], metric: Metric, limits: AxisLimits, panels_per_row: int
+) -> Figure:
+    """Draw one panel of a page. It is smaller in long rows, so that its text keeps its size."""
+    figure = new_figure(4.6, 2.6) if panels_per_row < 3 else new_figure(3.3, 2.2)
+    draw_curves(figure.subplots(), entry, metric, limits)
+    return figure
+
+
+def small_curve_panel(
+    entry: Entry[object],
+    metric: Metric,
+    limits: AxisLimits,
+    reference: Entry[object] | None = None,
+) -> Figure:
+    """Draw one panel of a page that shows many."""
+    figure = new_figure(2.7, 1.9)
+    draw_panel(figure.subplots(), entry, metric, limits, reference)
+    return figure
+
+
+def _values(run: RunFolder, part: str, metric: Metric) -> NDArray[np.float64]:
+    return run.curves.get(f"{part}_{metric}", np.empty(0))
+
+
+def _last_epoch(entry: Entry[object]) -> float:
+    last = [float(run.curves["epoch"].max()) for run in entry.runs if "epoch" in run.curves]
+    return max(last, default=1.0)
+
+
+def _with_reference(entries: Entries, reference: Entry[object] | None) -> Sequence[Entry[object]]:
+    return entries if reference is None else [*entries, reference]

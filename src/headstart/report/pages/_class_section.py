@@ -1,0 +1,90 @@
+"""The section of scores per class."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from headstart.report._study import Entries, RunFolder
+
+
+@dataclass(frozen=True)
+class MeanClassScores:
+    """Precision, recall and F1 of one class, as means over the seeds of an entry."""
+
+    precision: float
+    recall: float
+    f1: float
+
+
+@dataclass(frozen=True)
+class ClassRow:
+    """The scores of one class.
+
+    Attributes:
+        name: Name of the class.
+        support: Number of images of the class.
+        scores: The scores of each contender; None for one without metrics.
+        lowest: The lowest F1.
+        gap: The highest minus the lowest F1.
+    """
+
+    name: str
+    support: int
+    scores: tuple[MeanClassScores | None, ...]
+    lowest: float
+    gap: float
+
+
+@dataclass(frozen=True)
+class ClassSection:
+    """The scores of all classes, and the start of the axis of F1."""
+
+    rows: tuple[ClassRow, ...]
+    axis_start: float
+
+
+def class_section(entries: Entries, part: str, class_names: Sequence[str]) -> ClassSection:
+    """Return the scores of every class and contender.
+
+    The classes on which the contenders differ most come first, then the weakest ones.
+    """
+    tables = [_mean_scores(entry.runs, part) for entry in entries]
+    supports = _supports(entries, part)
+    rows: list[ClassRow] = []
+    for number, name in enumerate(class_names):
+        scores = tuple(None if table is None else table[number] for table in tables)
+        f1 = [score.f1 for score in scores if score is not None]
+        if f1:
+            rows.append(ClassRow(name, supports[number], scores, min(f1), max(f1) - min(f1)))
+
+    rows.sort(key=lambda row: (-row.gap, row.lowest))
+    # The axis starts at the tenth below the weakest class.
+    lowest = min((row.lowest for row in rows), default=0.0)
+    return ClassSection(tuple(rows), min(0.9, float(np.floor(10 * lowest)) / 10))
+
+
+def _mean_scores(runs: Sequence[RunFolder], part: str) -> list[MeanClassScores] | None:
+    run_scores = [run.scores(part) for run in runs]
+    tables = [scores.per_class for scores in run_scores if scores is not None]
+    if not tables:
+        return None
+    return [
+        MeanClassScores(
+            float(np.mean([scores.precision for scores in same_class])),
+            float(np.mean([scores.recall for scores in same_class])),
+            float(np.mean([scores.f1 for scores in same_class])),
+        )
+        for same_class in zip(*tables, strict=True)
+    ]
+
+
+def _supports(entries: Entries, part: str) -> list[int]:
+    for entry in entries:
+        for run in entry.runs:
+            scores = run.scores(part)
+            if scores is not None:
+                return [row.support for row in scores.per_class]
+    return []

@@ -1,0 +1,117 @@
+"""The page of a single run: scores, learning curves, confusion matrix, network and images."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from headstart.formatting import percent
+from headstart.report._study import Entry, Score, image_count, open_run
+from headstart.report.pages._axes import AccuracyAxis, AccuracyMarks
+from headstart.report.pages._class_section import ClassSection, class_section
+from headstart.report.pages._compare import part_suffix
+from headstart.report.pages._confusion_section import ConfusionMatrix, confusion_matrices
+from headstart.report.pages._contender_sections import (
+    Examples,
+    Network,
+    contender_figures,
+    examples,
+    networks,
+)
+from headstart.report.pages._curves_section import CurvesSection, curve_figures, curves_section
+from headstart.report.pages._page import Page, Provenance, recipe_table
+from headstart.results import EvaluationPart, PartMetrics, RunMetrics, read_metrics
+
+_PARTS: tuple[EvaluationPart, ...] = ("test", "validation")
+
+
+@dataclass(frozen=True)
+class PartRow:
+    """The scores of the run on one part of the split."""
+
+    part: EvaluationPart
+    scores: PartMetrics
+    marks: AccuracyMarks
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunPage(Page):
+    """The page of a single run.
+
+    Attributes:
+        metrics: The metrics of the run.
+        entry: The run as a row.
+        parts: The scores on each part of the split that has any.
+        axis: Axis of the accuracies.
+        curves: Learning curves.
+        matrices: Confusion matrix.
+        classes: Scores per class.
+        networks: The network.
+        examples: Example predictions.
+    """
+
+    template: ClassVar[str] = "run.html.j2"
+
+    metrics: RunMetrics
+    entry: Entry[RunMetrics]
+    parts: tuple[PartRow, ...]
+    axis: AccuracyAxis
+    curves: CurvesSection
+    matrices: tuple[ConfusionMatrix, ...]
+    classes: ClassSection
+    networks: tuple[Network, ...]
+    examples: tuple[Examples, ...]
+
+
+def run_page(folder: Path) -> RunPage:
+    """Return the page of a run.
+
+    Raises:
+        InputError: `metrics.json` or `data.json` is missing or damaged.
+    """
+    metrics = read_metrics(folder)
+    part: EvaluationPart = "validation" if metrics.test is None else "test"
+    run = open_run(folder)
+    runs = () if run is None else (run,)
+    entry = Entry(metrics.model, 0, Score.of_run(metrics.part(part)), metrics, runs, run)
+
+    provenance = Provenance.of_run(folder, metrics)
+    dataset = provenance.dataset
+    curves = curves_section([entry], dataset)
+    matrices = confusion_matrices([entry], part, dataset.class_names)
+    run_networks = networks([entry], dataset)
+    run_examples = examples([entry], dataset.class_names)
+    axis, parts = _part_rows(metrics)
+
+    accuracy = percent(entry.score.accuracy, entry.score.images)
+    figures = curve_figures([entry], dataset)
+    figures |= contender_figures(matrices, run_networks, run_examples, dataset.class_names)
+    return RunPage(
+        headline=f"{metrics.model} on {dataset.name}: {accuracy}{part_suffix(part)}",
+        lead="",
+        part=part,
+        images=image_count(dataset, part),
+        provenance=provenance,
+        recipes=recipe_table([(entry, metrics.recipe)]),
+        figures=figures,
+        metrics=metrics,
+        entry=entry,
+        parts=parts,
+        axis=axis,
+        curves=curves,
+        matrices=tuple(matrices),
+        classes=class_section([entry], part, dataset.class_names),
+        networks=run_networks,
+        examples=run_examples,
+    )
+
+
+def _part_rows(metrics: RunMetrics) -> tuple[AccuracyAxis, tuple[PartRow, ...]]:
+    measured = [(part, metrics.part(part)) for part in _PARTS]
+    axis = AccuracyAxis.around(Score.of_run(scores) for _, scores in measured)
+    rows: list[PartRow] = []
+    for part, scores in measured:
+        if scores is not None:
+            rows.append(PartRow(part, scores, axis.marks(Score.of_run(scores))))
+    return axis, tuple(rows)

@@ -1,0 +1,90 @@
+"""The terminal table of a comparison."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from headstart.formatting import compact_count, duration, percent, percent_interval, shorten
+from headstart.report.terminal._tables import (
+    WIDTH_FOR_ALL_COLUMNS,
+    ResponsiveTable,
+    new_table,
+    number,
+    sentences,
+    text,
+)
+from headstart.results import Comparison, Contender, ContenderFinding
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.table import Table
+
+_NARROW_COLUMNS = 4
+
+
+def compare_table(finding: Comparison) -> RenderableType:
+    """Return a table of contenders, controls and baselines, with the verdict and its notes."""
+    return ResponsiveTable(lambda width: _comparison_group(finding, width))
+
+
+def _comparison_group(finding: Comparison, width: int) -> RenderableType:
+    from rich.console import Group
+
+    return Group(
+        contenders_table(finding, width),
+        *sentences([finding.verdict.sentence], "bold"),
+        *sentences(finding.verdict.notes, "dim"),
+        *sentences(finding.dataset.warnings, "yellow"),
+    )
+
+
+def contenders_table(finding: ContenderFinding, width: int) -> Table:
+    """Return the contenders, controls and baselines of a finding as a table.
+
+    Args:
+        finding: The finding of a comparison or of a search.
+        width: Width of the terminal in columns. A narrow table leaves out the cost of prediction.
+    """
+    from rich.text import Text
+
+    headings = [
+        finding.evaluated_on,
+        "95% interval",
+        "training",
+        "params",
+        "mult-adds",
+        "ms/image",
+    ]
+    if width < WIDTH_FOR_ALL_COLUMNS:
+        headings = headings[:_NARROW_COLUMNS]
+    table = new_table(text(""), text("", folds=True), *map(number, headings))
+    table.show_header = True
+
+    for role, style in (("contender", "bold"), ("control", "")):
+        for contender in finding.contenders:
+            if contender.role != role:
+                continue
+            is_winner = contender.name == finding.verdict.winner
+            mark = Text("●" if is_winner else " ", style="green")
+            cells = _contender_cells(contender, finding.evaluated_on)[: len(headings)]
+            table.add_row(mark, Text(shorten(contender.name, 60), style=style), *cells)
+        table.add_section()
+
+    for baseline in finding.baselines:
+        accuracy = percent(baseline.accuracy, baseline.n)
+        interval = percent_interval(baseline.interval, baseline.n)
+        table.add_row("", Text(shorten(baseline.name, 60)), accuracy, interval, style="dim")
+    return table
+
+
+def _contender_cells(contender: Contender, part: str) -> list[str]:
+    scores = contender.part(part)
+    images = None if scores is None else scores.n
+    return [
+        percent(None if scores is None else scores.accuracy, images),
+        percent_interval(None if scores is None else scores.interval, images),
+        duration(contender.seconds.train),
+        compact_count(contender.parameters),
+        compact_count(contender.multiply_adds),
+        f"{contender.predict_ms_per_image:.2f}",
+    ]

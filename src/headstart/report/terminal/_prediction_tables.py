@@ -1,0 +1,98 @@
+"""The terminal tables of `predict` and `submit`: probabilities and counts as bars."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from headstart.formatting import counted, one_line, percent, shorten
+from headstart.report.terminal._tables import (
+    ResponsiveTable,
+    new_table,
+    number,
+    path_tail,
+    sentences,
+    text,
+)
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.table import Table
+
+JsonMapping = Mapping[str, Any]  # one JSON object of the command line
+MAX_ROWS, BAR_WIDTH, DEFAULT_TOP = 40, 24, 3
+
+
+def predictions_table(result: JsonMapping) -> RenderableType:
+    """Return a table of images with their most probable classes as bars.
+
+    Args:
+        result: The JSON of `predict`.
+    """
+    return ResponsiveTable(lambda width: _predictions_group(result, width))
+
+
+def _predictions_group(result: JsonMapping, width: int) -> RenderableType:
+    from rich.console import Group
+
+    predictions = result["predictions"]
+    table = new_table(text("image", folds=True), text("class"), text(""), number("probability"))
+    for prediction in predictions[:MAX_ROWS]:
+        _add_prediction(table, prediction, result["top"], width)
+
+    notes: list[str] = []
+    unfamiliar = sum(bool(prediction["unfamiliar"]) for prediction in predictions)
+    if unfamiliar:
+        images = f"{unfamiliar:,} of {counted(len(predictions), 'image')}"
+        notes.append(f"(!) Unlike the training data, so less reliable: {images}.")
+    if len(predictions) > MAX_ROWS:
+        hidden = counted(len(predictions) - MAX_ROWS, "more image")
+        notes.append(f"{hidden}. For all of them: --csv FILE or --json")
+    notes += [f"Written: {result[key]}" for key in ("csv", "figure") if result.get(key)]
+    return Group(table, *sentences(notes, "yellow" if unfamiliar else "dim"))
+
+
+def _add_prediction(table: Table, prediction: JsonMapping, top: int, width: int) -> None:
+    from rich.text import Text
+
+    image = path_tail(one_line(prediction["image"]), width // 3)
+    if prediction["unfamiliar"]:
+        image += " (!)"
+    for rank, (name, probability) in enumerate(list(prediction["probabilities"].items())[:top]):
+        style = "bold" if rank == 0 else "dim"
+        bar_style = "cyan" if rank == 0 else "dim cyan"
+        table.add_row(
+            Text(image if rank == 0 else ""),
+            Text(shorten(name, width // 4), style=style),
+            Text("█" * round(probability * BAR_WIDTH), style=bar_style),
+            Text(percent(probability), style=style),
+        )
+
+
+def submission_table(result: JsonMapping) -> RenderableType:
+    """Return a table of predicted classes with their numbers of rows, and the submission's path.
+
+    Args:
+        result: The JSON of `submit`.
+    """
+    return ResponsiveTable(lambda width: _submission_group(result, width))
+
+
+def _submission_group(result: JsonMapping, width: int) -> RenderableType:
+    from rich.console import Group
+    from rich.text import Text
+
+    table = new_table(text("predicted class"), text(""), number("rows"))
+    largest = max(result["labels"].values())
+    for name, rows in list(result["labels"].items())[:MAX_ROWS]:
+        bar = Text("█" * round(rows / largest * BAR_WIDTH), style="cyan")
+        table.add_row(Text(shorten(name, width // 3)), bar, f"{rows:,}")
+
+    warnings: list[str] = []
+    if result["unfamiliar"]:
+        images = counted(result["unfamiliar"], "image")
+        verb = "is" if result["unfamiliar"] == 1 else "are"
+        warnings.append(f"{images} {verb} unlike the training data.")
+    columns = ", ".join(result["columns"][:4])
+    written = f"Written: {result['submission']}, {counted(result['rows'], 'row')} of {columns}"
+    return Group(table, *sentences(warnings, "yellow"), *sentences([written], "dim"))

@@ -1,0 +1,289 @@
+"""The page of a comparison."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from examples import (
+    DIGITS,
+    TWO_AND_A_CONTROL,
+    Built,
+    Data,
+    Example,
+    build_comparison,
+    changed,
+    copy_real,
+    rewrite,
+)
+from pages import page_text, section, section_names
+
+from headstart.errors import InputError
+from headstart.report import write_report
+from headstart.report._study import Entry, Score
+from headstart.report.pages._compare import below_baselines
+from headstart.results import BaselineScore, Comparison, FailedContender, read_finding
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_comparison(tmp_path_factory.mktemp("compare"))
+
+
+@pytest.fixture(scope="module")
+def page(study: Path) -> str:
+    return page_text(study)
+
+
+def read_comparison(study: Path) -> Comparison:
+    finding = read_finding(study)
+    assert isinstance(finding, Comparison)
+    return finding
+
+
+def test_the_page_leads_with_the_verdict(study: Path, page: str) -> None:
+    sentence = read_comparison(study).verdict.sentence
+    body = page[page.index("<body") :]
+    assert body.index("cnn wins on digits") < body.index(sentence) < body.index("<table")
+
+
+def test_the_sections_are_in_order(page: str) -> None:
+    assert section_names(page) == [
+        "differences",
+        "results",
+        "curves",
+        "confusion",
+        "classes",
+        "networks",
+        "examples",
+        "reproduce",
+        "glossary",
+    ]
+
+
+def test_a_real_comparison_shows_its_largest_errors(tmp_path: Path) -> None:
+    page = page_text(copy_real("compare", tmp_path))
+    errors = section(page, "errors")
+    assert errors.count('<p class="truth">') == 6
+    assert "(mlp: occlusion; mlp:fast: occlusion)" in errors
+    assert "headstart explain RUN IMAGE" in errors
+
+
+def test_controls_and_baselines_stand_apart_with_their_accuracy(page: str) -> None:
+    table = section(page, "results")
+    order = [
+        "Controls: the same backbone without pretraining",
+        "efficientnet-lite0 (random weights)",
+        "Baselines: no training",
+        "nearest neighbour on pixels",
+        "84.0%",
+    ]
+    positions = [table.index(text) for text in order]
+    assert positions == sorted(positions)
+
+
+def test_a_model_below_a_baseline_is_named(page: str) -> None:
+    assert page.count("does not beat the baseline") == 1
+    assert "does not beat the baseline “nearest neighbour on pixels” (84.0%)." in page
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "notes", "sentences"),
+    [
+        (0.5, [], 1),
+        (0.6, [], 1),
+        (0.7, [], 0),
+        (0.5, ["mlp is fine."], 1),
+        (0.5, ["cnn is worse than a baseline, majority class: …"], 0),
+    ],
+)
+def test_a_model_below_a_baseline_is_named_once(
+    accuracy: float, notes: list[str], sentences: int
+) -> None:
+    entry = Entry("cnn", 0, Score(accuracy), None)
+    baseline = BaselineScore(
+        name="majority class", accuracy=0.6, n=100, note="", interval=(0.5, 0.7)
+    )
+    assert len(below_baselines([entry], [baseline], notes)) == sentences
+
+
+@pytest.mark.usefixtures("page_only")
+def test_notes_and_failed_contenders_are_named(tmp_path: Path) -> None:
+    study = build_comparison(tmp_path, Built(seeds=1, data=Data(images=60)))
+    finding = read_comparison(study)
+    notes = ("cnn does not beat a baseline, <majority>.",)
+    failed = FailedContender(name="mlp", failures=("the loss became infinite.",))
+    rewrite(study, verdict=changed(finding.verdict, notes=notes), failed=(failed,))
+    page = page_text(study)
+    assert "cnn does not beat a baseline, &lt;majority&gt;." in page
+    assert "<b>mlp did not finish:</b> the loss became infinite." in page
+
+
+def test_the_command_and_its_conditions_are_named(page: str) -> None:
+    reproduce = section(page, "reproduce")
+    for text in (
+        "headstart compare digits --time-limit 5m --out demo",
+        "12 training images removed as exact copies",
+        "51,000",
+        "1 run evaluated on the test images",
+        "2.15.0",
+    ):
+        assert text in reproduce
+
+
+def test_the_time_spent_leaves_out_the_report(page: str) -> None:
+    assert "<b>4 min 54 s</b> of 5 min, without this report" in page
+
+
+def test_settings_that_differ_are_marked(page: str) -> None:
+    recipes = section(page, "reproduce")
+    assert '<tr class="differs"><th scope="row">lr</th>' in recipes
+    assert '<tr><th scope="row">batch</th>' in recipes
+
+
+def test_every_figure_is_written(study: Path, page: str) -> None:
+    assert page
+    names = {"curves", "differences"}
+    for kind in ("confusion", "architecture", "gallery"):
+        names |= {f"{kind}-cnn", f"{kind}-efficientnet-lite0"}
+    assert {path.stem for path in (study / "figures").iterdir()} == names
+
+
+def test_contenders_whose_names_differ_by_case_have_files_of_their_own(tmp_path: Path) -> None:
+    contenders = [Example("<b>bold</b>", 0.9), Example("<B>bold</B>", 0.8)]
+    data = Data(images=100)
+    build_comparison(tmp_path, Built(contenders, data, seeds=1, winner="<b>bold</b>"))
+    write_report(tmp_path)
+    assert len(list((tmp_path / "figures").glob("confusion-*.svg"))) == 2
+
+
+@pytest.mark.usefixtures("page_only")
+def test_a_hundred_classes_and_six_contenders_stay_under_5_mb(tmp_path: Path) -> None:
+    names = [f"class number {number} of a hundred" for number in range(100)]
+    contenders = [
+        Example(f"model {number}", 0.5 + 0.05 * number, is_frozen=number > 3) for number in range(6)
+    ]
+    data = Data("classes", names, (96, 96, 3), images=500)
+    path = write_report(build_comparison(tmp_path, Built(contenders, data, 1, winner=None)))
+    page = path.read_text(encoding="utf-8")
+    assert path.stat().st_size < 5e6
+    assert "No single winner" in page
+    assert page.count('class="heat"') == 6
+    assert page.count('<table class="confusion"') == 0
+    assert page.count('<table class="pairs"') == 6
+    assert page.count("data:image/jpeg") == 6 * 18
+
+
+@pytest.mark.usefixtures("page_only")
+def test_without_test_images_the_page_says_that_scores_are_on_validation_images(
+    tmp_path: Path,
+) -> None:
+    data = Data(images=300, has_test=False)
+    page = page_text(build_comparison(tmp_path, Built(data=data, seeds=1, is_compared=False)))
+    assert "No verdict on digits" in page
+    assert "No verdict: the split has no test images." in page
+    assert "all scores on this page are on validation images" in page
+    assert "Validation accuracy" in page
+    assert "<dt>Test images</dt><dd>none</dd>" in page
+    assert "Test evaluations" not in page
+    assert "differences" not in section_names(page)
+
+
+@pytest.mark.usefixtures("page_only")
+def test_a_win_on_validation_images_is_marked(tmp_path: Path) -> None:
+    data = Data(images=300, has_test=False)
+    page = page_text(build_comparison(tmp_path, Built(data=data, seeds=1)))
+    assert "<title>cnn wins on digits (validation images)" in page
+    assert "Difference in validation accuracy" in page
+
+
+@pytest.mark.usefixtures("page_only")
+def test_warnings_about_the_data_stand_with_the_results(tmp_path: Path) -> None:
+    data = Data(images=60, warnings=("12 images of <cat> are tiny.",))
+    page = page_text(build_comparison(tmp_path, Built(data=data, seeds=1)))
+    assert "<b>Data:</b> 12 images of &lt;cat&gt; are tiny." in section(page, "results")
+
+
+@pytest.mark.usefixtures("page_only")
+def test_an_insignificant_difference_is_not_a_win(tmp_path: Path) -> None:
+    data = Data(images=100)
+    page = page_text(build_comparison(tmp_path, Built(data=data, seeds=1, winner=None)))
+    assert "No significant difference on digits" in page
+    assert "winner</span>" not in page
+    assert 'class="pair c0 open"' in page
+
+
+@pytest.mark.parametrize(
+    ("absent", "note"),
+    [
+        ("gallery.npz", "contains no example images"),
+        ("predictions.csv", "contains no example images"),
+        ("curves.csv", "The run folders contain no learning curves."),
+        ("environment.json", "How to reproduce this"),
+        ("metrics.json", "The run folders contain no confusion matrix."),
+    ],
+)
+@pytest.mark.usefixtures("page_only")
+def test_missing_files_of_a_run_are_noted(tmp_path: Path, absent: str, note: str) -> None:
+    built = Built(TWO_AND_A_CONTROL[:1], Data(images=60), seeds=1, is_compared=False)
+    build_comparison(tmp_path, built)
+    (tmp_path / "runs" / "contender0-seed0" / absent).unlink()
+    assert note in page_text(tmp_path)
+
+
+@pytest.mark.usefixtures("page_only")
+def test_a_long_class_name_is_cut_in_the_pairs_and_kept_as_a_title(tmp_path: Path) -> None:
+    data = Data(class_names=["w" * 200, *DIGITS[1:]])
+    built = Built([Example("cnn", 0.6)], data, seeds=1, is_compared=False)
+    page = page_text(build_comparison(tmp_path, built))
+    table = page.partition('<table class="pairs">')[2].partition("</table>")[0]
+    assert f'title="{"w" * 200}">{"w" * 31}…<' in table
+    assert re.search(
+        r"\.pairs\{table-layout:fixed\} \.pairs th,\.pairs td\{[^}]*overflow-wrap:anywhere", page
+    )
+
+
+@pytest.mark.usefixtures("page_only")
+def test_every_nth_of_many_classes_is_named_on_both_sides(tmp_path: Path) -> None:
+    data = Data(class_names=[f"{number} of a hundred or so" for number in range(100)])
+    built = Built([Example("cnn", 0.6)], data, seeds=1, is_compared=False)
+    page = page_text(build_comparison(tmp_path, built))
+    figure = page.partition('<figure class="heat">')[2].partition("</figure>")[0]
+    for place in ("left", "top"):
+        ticks = re.findall(rf'<span style="{place}:([\d.]+)%" title="(\d+) of', figure)
+        assert [int(number) for _, number in ticks] == list(range(0, 100, 9))
+        assert [float(position) for position, _ in ticks] == [
+            number + 0.5 for number in range(0, 100, 9)
+        ]
+    assert "The axes name every 9th class." in figure
+
+
+@pytest.mark.usefixtures("page_only")
+def test_pairs_with_a_single_image_are_counted(tmp_path: Path) -> None:
+    data = Data(class_names=[str(number) for number in range(30)])
+    built = Built([Example("cnn", 0.6)], data, seeds=1, is_compared=False)
+    page = page_text(build_comparison(tmp_path, built))
+    assert re.search(r"Left out: \d+ pairs with a single image\.", page)
+
+
+def test_a_folder_without_a_finding_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"finding\.json does not exist"):
+        write_report(tmp_path)
+
+
+def test_a_finding_with_a_wrong_field_is_refused(tmp_path: Path) -> None:
+    study = copy_real("compare", tmp_path)
+    finding = json.loads((study / "finding.json").read_text())
+    finding["verdict"]["p_value"] = "small"
+    (study / "finding.json").write_text(json.dumps(finding))
+    with pytest.raises(InputError, match=r"invalid verdict\.p_value"):
+        write_report(study)
+
+
+def test_an_unknown_kind_of_study_is_refused(tmp_path: Path) -> None:
+    study = copy_real("compare", tmp_path)
+    finding = json.loads((study / "finding.json").read_text())
+    finding["study"] = "colours"
+    (study / "finding.json").write_text(json.dumps(finding))
+    with pytest.raises(InputError, match="colours"):
+        write_report(study)

@@ -1,0 +1,255 @@
+"""The values behind figures and sections: blocks, matrices, axes and colours."""
+
+import subprocess
+import sys
+from collections.abc import Sequence
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import pytest
+from examples import Data, Example, write_curves, write_run
+
+from headstart.report._study import Entry, RunFolder, Score, open_run
+from headstart.report.figures._canvas import drawing_style, save_figure
+from headstart.report.figures._confusion_matrix import (
+    confusion_figure,
+    labelled_classes,
+    largest_error_share,
+    matrix_pixels,
+)
+from headstart.report.figures._learning_curves import entries_with_curves, epoch_limits
+from headstart.report.figures._network_blocks import network_blocks
+from headstart.report.figures._part_scores import part_scores
+from headstart.report.figures._style import DARK, LIGHT, Theme
+from headstart.report.pages._class_section import class_section
+from headstart.report.pages._confusion_section import listed_pairs
+from headstart.results import LayerSummary
+
+
+def layer(
+    name: str, kind: str = "Conv2d", parameters: int = 10, trainable: bool = True
+) -> LayerSummary:
+    return LayerSummary(
+        name=name,
+        kind=kind,
+        output_shape=(4, 8, 8),
+        parameters=parameters,
+        trainable=trainable,
+        multiply_adds=100,
+    )
+
+
+def test_a_layer_with_weights_is_drawn_with_those_after_it() -> None:
+    network = [
+        layer("conv1"),
+        layer("norm", "BatchNorm2d"),
+        layer("act", "ReLU", 0, False),
+        layer("head", "Linear"),
+    ]
+    blocks = network_blocks(network, (8, 8, 1))
+    assert [(block.title, block.kinds, block.parameters, block.state) for block in blocks] == [
+        ("image", ("input",), 0, "no parameters"),
+        ("conv1", ("Conv2d", "BatchNorm2d", "ReLU"), 20, "trained"),
+        ("head", ("Linear",), 10, "trained"),
+    ]
+
+
+def test_a_frozen_backbone_has_one_block_per_stage() -> None:
+    frozen = [
+        layer(f"blocks.{stage}.{part}", trainable=False)
+        for stage in range(3)
+        for part in ("0.conv", "0.bn", "1.conv", "1.bn")
+    ]
+    network = [layer("conv_stem", trainable=False), *frozen, layer("head", "Linear")]
+    blocks = network_blocks(network, (8, 8, 1))[1:]
+    assert [block.title for block in blocks] == [
+        *("conv_stem", "blocks.0", "blocks.1", "blocks.2", "head"),
+    ]
+    assert [block.state for block in blocks] == ["frozen"] * 4 + ["trained"]
+    assert (blocks[1].layers, blocks[1].parameters, blocks[1].multiply_adds) == (4, 40, 400)
+
+
+def test_a_long_network_is_drawn_by_stage_even_if_it_is_trained() -> None:
+    network = [layer(f"stage.{number // 10}.conv{number}") for number in range(40)]
+    blocks = network_blocks(network, (8, 8, 1))[1:]
+    assert [(block.title, block.layers, block.state) for block in blocks] == [
+        (f"stage.{number}", 10, "trained") for number in range(4)
+    ]
+
+
+def test_errors_are_visible_next_to_a_strong_diagonal() -> None:
+    counts = np.array([[98, 2], [0, 100]])
+    pixels = matrix_pixels(counts, largest_error_share([counts]), "#0067a5", "#59616b")
+    assert tuple(pixels[0, 1]) == (0x00, 0x67, 0xA5, 255)
+    assert tuple(pixels[0, 0, :3]) == (0x59, 0x61, 0x6B)
+    assert pixels[1, 0, 3] == 0
+
+
+def test_matrices_without_an_error_have_a_scale() -> None:
+    assert largest_error_share([np.eye(3, dtype=np.int64)]) == 1.0
+    assert largest_error_share([]) == 1.0
+
+
+def test_pairs_are_ranked_by_images_then_share_and_single_images_are_left_out() -> None:
+    counts = np.array([[6, 2, 1, 0], [0, 2, 2, 0], [3, 0, 3, 0], [1, 0, 0, 0]])
+    pairs, single_pairs = listed_pairs(counts)
+    assert [(pair.true, pair.predicted) for pair in pairs] == [(2, 0), (1, 2), (0, 1)]
+    assert single_pairs == 2
+
+
+def test_pairs_with_a_single_image_are_listed_if_there_are_no_others() -> None:
+    pairs, single_pairs = listed_pairs(np.array([[9, 1, 0], [1, 1, 0], [0, 0, 5]]))
+    assert [(pair.true, pair.predicted) for pair in pairs] == [(1, 0), (0, 1)]
+    assert single_pairs == 0
+
+
+@pytest.mark.parametrize("classes", [21, 25, 100, 144, 145, 1000])
+def test_no_axis_names_more_than_twelve_of_many_classes(classes: int) -> None:
+    assert 8 <= len(labelled_classes(classes)) <= 12
+    assert len(labelled_classes(20)) == 20
+
+
+def test_a_matrix_of_a_hundred_classes_is_drawn_without_numbers(tmp_path: Path) -> None:
+    names = [f"class number {number} of a hundred" for number in range(100)]
+    entry = Entry("cnn", 0, Score(), None)
+    with drawing_style():
+        figure = confusion_figure(entry, np.eye(100, dtype=np.int64), names, 1.0)
+        axes = figure.axes[0]
+        assert len(axes.texts) == 0
+        for axis in (axes.xaxis, axes.yaxis):
+            labels = [label.get_text() for label in axis.get_ticklabels()]
+            assert labels[:2] == ["class number…", "class number…"]
+            assert list(axis.get_ticklocs()) == list(range(0, 100, 9))
+        save_figure(figure, tmp_path, "matrix")
+    assert (tmp_path / "matrix.svg").stat().st_size < 2e5
+
+
+def entry_with_epochs(name: str, epochs: int) -> Entry[None]:
+    run = RunFolder(Path(name), None, {"epoch": np.arange(1.0, epochs + 1)})
+    return Entry(name, 0, Score(), None, (run,), run)
+
+
+def test_entries_share_an_epoch_axis_unless_one_curve_would_be_a_dot() -> None:
+    near = epoch_limits([entry_with_epochs("a", 6), entry_with_epochs("b", 12)])
+    far = epoch_limits([entry_with_epochs("a", 6), entry_with_epochs("b", 90)])
+    assert near["a"] == near["b"]
+    assert far["a"] != far["b"]
+
+
+def test_a_single_epoch_is_not_a_curve() -> None:
+    entries = [entry_with_epochs("one", 1), entry_with_epochs("two", 2)]
+    assert [entry.name for entry in entries_with_curves(entries)] == ["two"]
+
+
+def test_training_accuracy_is_that_of_the_last_epoch_with_its_wilson_interval(
+    tmp_path: Path,
+) -> None:
+    data = Data(images=100)
+    write_run(tmp_path, Example("cnn", 0.8), data)
+    write_curves(tmp_path, [[1, 1, 0.1, 0.9, 0.5, 1.0, 0.5], [2, 2, 0.1, 0.2, 0.9, 0.5, 0.7]])
+    run = open_run(tmp_path)
+    assert run is not None
+    training, validation, test = part_scores(run, data.summary())
+    assert (training.part, training.accuracy, training.images) == ("training", 0.9, 51_000)
+    assert training.interval[0] < 0.9 < training.interval[1]
+    assert (validation.images, test.images) == (100, 100)
+
+
+def test_training_accuracy_is_left_out_if_it_was_not_measured(tmp_path: Path) -> None:
+    data = Data(images=100)
+    write_run(tmp_path, Example("cnn", 0.8), data)
+    write_curves(tmp_path, [[1, 1, 0.1, 0.9, float("nan"), 1.0, 0.5]])
+    run = open_run(tmp_path)
+    assert run is not None
+    assert [score.part for score in part_scores(run, data.summary())] == ["validation", "test"]
+
+
+def entries_with_f1(folder: Path, accuracies: Sequence[float], data: Data) -> list[Entry[None]]:
+    entries: list[Entry[None]] = []
+    for place, accuracy in enumerate(accuracies):
+        write_run(folder / str(place), Example("cnn", accuracy), data, noise=place)
+        run = open_run(folder / str(place))
+        assert run is not None
+        entries.append(Entry(f"entry {place}", place, Score(), None, (run,), run))
+    return entries
+
+
+def test_classes_with_the_largest_difference_come_first(tmp_path: Path) -> None:
+    data = Data(class_names=("x", "y", "z"), images=300)
+    entries = entries_with_f1(tmp_path, (0.9, 0.4), data)
+    section = class_section(entries, "test", data.class_names)
+    gaps = [row.gap for row in section.rows]
+    assert gaps == sorted(gaps, reverse=True) and gaps[0] > 0.2
+    assert {row.name for row in section.rows} == {"x", "y", "z"}
+    lowest = min(row.lowest for row in section.rows)
+    assert section.axis_start <= lowest < section.axis_start + 0.1
+
+
+def test_the_weakest_classes_of_a_single_entry_come_first(tmp_path: Path) -> None:
+    data = Data(class_names=("x", "y", "z"), images=300)
+    section = class_section(entries_with_f1(tmp_path, (0.7,), data), "test", data.class_names)
+    lowest = [row.lowest for row in section.rows]
+    assert lowest == sorted(lowest)
+
+
+def linear_light(colour: str) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    """Return the linear light of a hexadecimal sRGB colour (IEC 61966-2-1)."""
+    value = np.array([int(colour[start : start + 2], 16) for start in (1, 3, 5)]) / 255
+    return np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4)
+
+
+@pytest.mark.parametrize("theme", [LIGHT, DARK], ids=["light", "dark"])
+def test_every_text_colour_has_the_contrast_of_wcag_aa(theme: Theme) -> None:
+    def luminance(colour: str) -> float:
+        return float(linear_light(colour) @ [0.2126, 0.7152, 0.0722])
+
+    for colour in (theme.ink, theme.soft, theme.warn, *theme.accents):
+        for ground in (theme.paper, theme.wash):
+            low, high = sorted((luminance(colour), luminance(ground)))
+            assert (high + 0.05) / (low + 0.05) >= 4.5, (colour, ground)
+
+
+# Machado, Oliveira & Fernandes (2009), severity 1.
+COLOUR_VISION = {
+    "normal": np.eye(3),
+    "protanopia": [
+        [0.152286, 1.052583, -0.204868],
+        [0.114503, 0.786281, 0.099216],
+        [-0.003882, -0.048116, 1.051998],
+    ],
+    "deuteranopia": [
+        [0.367322, 0.860646, -0.227968],
+        [0.280085, 0.672501, 0.047413],
+        [-0.011820, 0.042940, 0.968881],
+    ],
+    "tritanopia": [
+        [1.255528, -0.076749, -0.178779],
+        [-0.078411, 0.930809, 0.147602],
+        [0.004733, 0.691367, 0.303900],
+    ],
+}
+RGB_TO_XYZ = np.array(
+    [[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]]
+)
+
+
+@pytest.mark.parametrize("theme", [LIGHT, DARK], ids=["light", "dark"])
+@pytest.mark.parametrize("vision", COLOUR_VISION)
+def test_accents_stay_apart_for_colour_blind_readers(theme: Theme, vision: str) -> None:
+    def lab(colour: str) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+        seen = np.clip(np.array(COLOUR_VISION[vision]) @ linear_light(colour), 0, 1)
+        xyz = RGB_TO_XYZ @ seen / [0.9505, 1, 1.089]
+        f = np.where(xyz > 0.008856, np.cbrt(xyz), 7.787 * xyz + 16 / 116)
+        return np.array([116 * f[1] - 16, 500 * (f[0] - f[1]), 200 * (f[1] - f[2])])
+
+    for first, second in combinations(theme.accents, 2):
+        assert np.linalg.norm(lab(first) - lab(second)) >= 10, (first, second)
+
+
+def test_the_room_is_imported_without_heavy_libraries() -> None:
+    heavy = {"torch", "matplotlib", "PIL", "sklearn", "rich", "jinja2"}
+    code = f"import sys, headstart.report; print({heavy} & set(sys.modules))"
+    command = [sys.executable, "-c", code]
+    result = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "set()"

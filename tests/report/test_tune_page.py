@@ -1,0 +1,107 @@
+"""The page of a search."""
+
+from pathlib import Path
+
+import pytest
+from examples import build_search, copy_real, no_verdict, rewrite
+from pages import page_text, section, section_names
+
+from headstart.report._study import ranked_trials
+from headstart.report.figures._search import setting_axes
+from headstart.results import Trial, TrialRung, Tuning, read_finding
+
+
+@pytest.mark.usefixtures("page_only")
+def test_the_search_comes_before_the_comparison(tmp_path: Path) -> None:
+    page = page_text(build_search(tmp_path, seeds=1))
+    assert '<h1 class="c0">Tuning improves mlp on digits</h1>' in page
+    assert section_names(page)[:9] == [
+        *("best", "progress", "importance", "trials"),
+        *("differences", "results", "curves", "confusion", "classes"),
+    ]
+    assert "The optimism is 0.3 points." in section(page, "best")
+    optimism = "<dt>Optimism</dt><dd><b>+0.3 points</b> validation 97.1%, test 96.8%"
+    assert optimism in page
+
+
+@pytest.mark.usefixtures("page_only")
+def test_the_trials_are_listed_with_their_marks(tmp_path: Path) -> None:
+    trials = section(page_text(build_search(tmp_path, seeds=1)), "trials")
+    assert trials.count('<tr class="c0">') == 15
+    for mark in ("best", "tie", "defaults"):
+        assert trials.count(f">{mark}</span>") == (0 if mark == "defaults" else 1)
+    assert "not finite<small>infinite at step 40 &lt;b&gt;</small>" in trials
+    assert "The best 15 of 22 trials with a score." in trials
+
+
+@pytest.mark.usefixtures("page_only")
+def test_a_real_search_without_better_settings_says_so(tmp_path: Path) -> None:
+    page = page_text(copy_real("tune", tmp_path))
+    assert "<h1>No better settings than the defaults for mlp on digits</h1>" in page
+    assert "The best settings are the defaults." in section(page, "best")
+    assert "There are too few trials to estimate the importance" in section(page, "importance")
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"best": {}}, "No trial finished, so the best settings are unknown."),
+        ({"history": ()}, "The finding contains no history of the search."),
+        ({"importance": {}}, "There are too few trials to estimate the importance"),
+        ({"trials": (), "space": {}}, "No trial finished, so there is nothing to draw."),
+        ({"optimism": None, "test": None}, "Best settings"),
+        ({"space": {}}, "All trials"),
+    ],
+)
+@pytest.mark.usefixtures("page_only")
+def test_missing_parts_of_a_search_are_noted(
+    tmp_path: Path, changes: dict[str, object], text: str
+) -> None:
+    assert text in page_text(rewrite(build_search(tmp_path, seeds=1), **changes))
+
+
+@pytest.mark.usefixtures("page_only")
+def test_a_search_without_contenders_has_no_verdict(tmp_path: Path) -> None:
+    study = build_search(tmp_path, seeds=1)
+    page = page_text(rewrite(study, contenders=(), verdict=no_verdict()))
+    assert "No verdict on the tuned mlp on digits</h1>" in page
+
+
+def test_trials_with_more_epochs_come_before_those_with_a_lower_loss() -> None:
+    def trial(number: int, epochs: float, loss: float, state: str = "done") -> Trial:
+        rung = TrialRung(epochs=epochs, loss=loss, accuracy=0.5, seconds=1.0, run="")
+        return Trial.model_validate(
+            {
+                "number": number,
+                "values": {},
+                "state": state,
+                "reason": None,
+                "message": "",
+                "rungs": (rung,) if epochs else (),
+                "is_tie": False,
+                "is_best": False,
+                "is_default": False,
+            }
+        )
+
+    trials = [
+        trial(0, 2, 0.1),
+        trial(1, 8, 0.3),
+        trial(2, 8, 0.2),
+        trial(3, 8, 0.01, "failed"),
+        trial(4, 0, 0.1),
+    ]
+    assert [trial.number for trial in ranked_trials(trials)] == [2, 1, 0]
+
+
+def test_the_axes_follow_the_importance_and_the_scales_of_the_space(tmp_path: Path) -> None:
+    finding = read_finding(build_search(tmp_path, seeds=1))
+    assert isinstance(finding, Tuning)
+    axes = {axis.key: axis for axis in setting_axes(finding)}
+    assert list(axes) == ["lr", "nodes", "layers", "activation"]
+    assert axes["lr"].position(1e-2) == pytest.approx(2 / 3)
+    assert [label for _, label in axes["layers"].ticks] == ["1", "2", "3", "4"]
+    assert axes["nodes"].position(32) == pytest.approx(0.1)
+    for value in ("swish", None):
+        position = axes["activation"].position(value)
+        assert position != position, "a value outside the space has no position"
