@@ -11,8 +11,14 @@ from .pages._render import (
     write_report as write_report,
     write_run_report as write_run_report,
 )
+from .terminal._backbones_table import (
+    backbones_table as backbones_table,
+)
 from .terminal._comparison_table import (
     compare_table as compare_table,
+)
+from .terminal._effects_table import (
+    effects_table as effects_table,
 )
 from .terminal._explanation_text import (
     explanation_lines as explanation_lines,
@@ -20,9 +26,15 @@ from .terminal._explanation_text import (
 from .terminal._export_table import (
     export_table as export_table,
 )
+from .terminal._labels_table import (
+    labels_table as labels_table,
+)
 from .terminal._listings import (
     datasets_table as datasets_table,
     layers_table as layers_table,
+)
+from .terminal._lr_table import (
+    lr_table as lr_table,
 )
 from .terminal._notebook import (
     table_html as table_html,
@@ -36,10 +48,6 @@ from .terminal._run_tables import (
     run_table as run_table,
     runs_table as runs_table,
 )
-from .terminal._study_tables import (
-    backbones_table as backbones_table,
-    effects_table as effects_table,
-    labels_table as labels_table,
-    lr_table as lr_table,
+from .terminal._tune_table import (
     tune_table as tune_table,
 )

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
 from headstart.formatting import percent
+from headstart.report.terminal._tables import JsonMapping
 
 
-def explanation_lines(result: Mapping[str, Any]) -> str:
+def explanation_lines(result: JsonMapping) -> str:
     """Return one line per classifier, and the path of the figure.
 
     Args:

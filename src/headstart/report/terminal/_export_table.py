@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from headstart.formatting import (
     IMAGES_FOR_TWO_DECIMALS,
@@ -12,13 +11,11 @@ from headstart.formatting import (
     one_line,
     percent,
 )
-from headstart.report.terminal._tables import ResponsiveTable, new_table, text
+from headstart.report.terminal._tables import JsonMapping, ResponsiveTable, new_table, text
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.table import Table
-
-JsonMapping = Mapping[str, Any]  # one JSON object of the command line
 
 
 def export_table(result: JsonMapping) -> RenderableType:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from headstart.formatting import ABSENT, count, counted
-from headstart.report.terminal._tables import new_table, number, text
+from headstart.report.terminal._tables import JsonMapping, new_table, number, text
 
 if TYPE_CHECKING:
     from rich.table import Table
-
-JsonMapping = Mapping[str, Any]  # one JSON object of the command line
 
 
 def layers_table(layers: Sequence[JsonMapping]) -> Table:

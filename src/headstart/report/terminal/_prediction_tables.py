@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from headstart.formatting import counted, one_line, percent, shorten
 from headstart.report.terminal._tables import (
+    JsonMapping,
     ResponsiveTable,
     new_table,
     number,
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.table import Table
 
-JsonMapping = Mapping[str, Any]  # one JSON object of the command line
 MAX_ROWS, BAR_WIDTH, DEFAULT_TOP = 40, 24, 3
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from headstart.formatting import (
     ABSENT,
@@ -18,6 +18,7 @@ from headstart.formatting import (
 )
 from headstart.report.terminal._tables import (
     WIDTH_FOR_ALL_COLUMNS,
+    JsonMapping,
     ResponsiveTable,
     new_table,
     number,
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.table import Table
 
-JsonMapping = Mapping[str, Any]  # one JSON object of the command line
 _COLUMN_GAP = 2
 _EDGES = 2
 _LEAST_PATH_WIDTH = 16

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from headstart.formatting import one_line
+from headstart.formatting import one_line, percent, percent_interval
+from headstart.results import SeedSpread
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
     from rich.table import Table
+    from rich.text import Text
 
+JsonMapping = Mapping[str, Any]  # an object of the JSON output
+
+MARKS_NOTE = "● best, ≈ as good as the best"
 MAX_WIDTH = 100  # lines over the whole of a wide screen are hard to read
 WIDTH_FOR_ALL_COLUMNS = 96
 
@@ -103,3 +108,22 @@ def wrap_path(path: str, width: int) -> str:
 def path_tail(path: str, longest: int) -> str:
     """Return the end of a path, which tells images apart, after an ellipsis."""
     return path if len(path) <= longest else "…" + path[1 - longest :]
+
+
+def mark(*, is_best: bool, as_good: bool) -> Text:
+    """Return the mark of the best row, or of one that is as good."""
+    from rich.text import Text
+
+    if is_best:
+        return Text("●", style="green")
+    return Text("≈" if as_good else " ", style="green")
+
+
+def mean_text(spread: SeedSpread | None) -> str:
+    """Return the mean accuracy over seeds in percent."""
+    return percent(None if spread is None else spread.mean)
+
+
+def interval_text(spread: SeedSpread | None) -> str:
+    """Return the 95% interval of an accuracy over seeds in percent."""
+    return percent_interval(None if spread is None else (spread.low, spread.high))

@@ -1,0 +1,88 @@
+"""The terminal table of `effects`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from headstart.formatting import (
+    p_number,
+    points,
+    points_interval,
+    shorten,
+)
+from headstart.report.terminal._tables import (
+    WIDTH_FOR_ALL_COLUMNS,
+    ResponsiveTable,
+    mean_text,
+    new_table,
+    number,
+    sentences,
+    text,
+)
+from headstart.results import (
+    EffectResult,
+    Effects,
+)
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.table import Table
+    from rich.text import Text
+
+_OUTCOME_STYLES = {"helps": "green", "hurts": "red", "undecided": "", "failed": "yellow"}
+
+
+def effects_table(finding: Effects) -> RenderableType:
+    """Return a table of changes, with the finding in words below."""
+    return ResponsiveTable(lambda width: _effects_group(finding, width))
+
+
+def _effects_group(finding: Effects, width: int) -> RenderableType:
+    from rich.console import Group
+
+    fit = finding.baseline.fit
+    return Group(
+        _effects_table(finding, width),
+        *sentences([finding.sentence], "bold"),
+        *sentences([] if fit is None else [f"The baseline {fit.summary}"]),
+        *sentences(finding.notes, "dim"),
+        *sentences(finding.dataset.warnings, "yellow"),
+    )
+
+
+def _effects_table(finding: Effects, width: int) -> Table:
+    from rich.text import Text
+
+    columns = [
+        number(finding.evaluated_on),
+        number("difference"),
+        number("95% interval"),
+        text("outcome"),
+        number("p-value"),
+    ]
+    if width < WIDTH_FOR_ALL_COLUMNS:
+        columns.pop()
+    table = new_table(text("change", folds=True), *columns)
+    baseline = mean_text(finding.baseline.accuracy)
+    table.add_row("baseline", baseline, *[""] * (len(columns) - 1), style="bold")
+
+    previous = None
+    for effect in finding.effects:
+        if effect.hyperparameter != previous:
+            table.add_section()
+        previous = effect.hyperparameter
+        cells = _effect_cells(effect)[: len(columns)]
+        table.add_row(Text(shorten(effect.label, 60)), *cells)
+    return table
+
+
+def _effect_cells(effect: EffectResult) -> list[str | Text]:
+    from rich.text import Text
+
+    return [
+        mean_text(effect.accuracy),
+        points(effect.difference, signed=True),
+        points_interval(effect.interval),
+        Text(effect.outcome, style=_OUTCOME_STYLES[effect.outcome]),
+        p_number(effect.p_adjusted),
+    ]

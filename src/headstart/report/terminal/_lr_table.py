@@ -1,0 +1,79 @@
+"""The terminal table of `lr`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from headstart.formatting import (
+    loss,
+    points,
+    points_interval,
+    setting,
+)
+from headstart.report.terminal._tables import (
+    MARKS_NOTE,
+    ResponsiveTable,
+    interval_text,
+    mark,
+    mean_text,
+    new_table,
+    number,
+    sentences,
+    text,
+)
+from headstart.results import (
+    LearningRates,
+)
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.table import Table
+
+
+def lr_table(finding: LearningRates) -> RenderableType:
+    """Return a table of learning rates, with the finding in words below."""
+    return ResponsiveTable(lambda _: _learning_rates_group(finding))
+
+
+def _learning_rates_group(finding: LearningRates) -> RenderableType:
+    from rich.console import Group
+
+    range_test = [] if finding.range_test is None else [finding.range_test.sentence]
+    return Group(
+        _learning_rates_table(finding),
+        *sentences([MARKS_NOTE], "dim"),
+        *sentences([finding.sentence], "bold"),
+        *sentences(range_test),
+        *sentences(finding.notes, "dim"),
+        *sentences(finding.dataset.warnings, "yellow"),
+    )
+
+
+def _learning_rates_table(finding: LearningRates) -> Table:
+    table = new_table(
+        text(""),
+        number("lr"),
+        number(finding.evaluated_on),
+        number("95% interval"),
+        number("loss"),
+        number("vs best"),
+        number("95% interval"),
+        number("diverged"),
+    )
+    for rate in finding.rates:
+        scores = rate.part(finding.evaluated_on)
+        difference = rate.difference
+        diverged = len(rate.diverged_seeds)
+        style = "" if scores is not None else "dim"
+        table.add_row(
+            mark(is_best=rate.is_best, as_good=rate.as_good),
+            setting(rate.lr),
+            mean_text(None if scores is None else scores.accuracy),
+            interval_text(None if scores is None else scores.accuracy),
+            loss(None if scores is None else scores.loss.mean),
+            points(None if difference is None else difference.difference, signed=True),
+            points_interval(None if difference is None else difference.interval),
+            f"{diverged} of {len(finding.seeds)}" if diverged else "",
+            style="bold" if rate.is_best else style,
+        )
+    return table

@@ -1,0 +1,121 @@
+"""The terminal table of `tune`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from headstart.formatting import (
+    ABSENT,
+    loss,
+    one_line,
+    percent,
+    setting,
+    shorten,
+)
+from headstart.report._study import ranked_trials
+from headstart.report.terminal._comparison_table import contenders_table
+from headstart.report.terminal._tables import (
+    MARKS_NOTE,
+    ResponsiveTable,
+    mark,
+    new_table,
+    number,
+    sentences,
+    text,
+)
+from headstart.results import (
+    Trial,
+    Tuning,
+)
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.table import Table
+
+MAX_TRIALS = 8
+
+
+def tune_table(finding: Tuning) -> RenderableType:
+    """Return the best trials, the best settings next to the defaults, and the scores of both."""
+    return ResponsiveTable(lambda width: _tuning_group(finding, width))
+
+
+def _tuning_group(finding: Tuning, width: int) -> RenderableType:
+    from rich.console import Group
+
+    tables = [_trials_table(finding)]
+    if finding.best:
+        tables.append(_settings_table(finding))
+    if finding.contenders:
+        tables.append(contenders_table(finding, width))
+
+    words = dict.fromkeys([*finding.sentences, finding.verdict.sentence])
+    return Group(
+        *tables,
+        *sentences([MARKS_NOTE], "dim"),
+        *sentences(words, "bold"),
+        *sentences(finding.verdict.notes, "dim"),
+        *sentences(finding.dataset.warnings, "yellow"),
+    )
+
+
+def _trials_table(finding: Tuning) -> Table:
+    from rich.text import Text
+
+    table = new_table(
+        text(""),
+        number("trial"),
+        number("epochs"),
+        number("loss"),
+        number("validation"),
+        text("settings other than the defaults", folds=True),
+    )
+    ranked = ranked_trials(finding.trials)
+    for trial in ranked[:MAX_TRIALS]:
+        last = trial.rungs[-1]
+        table.add_row(
+            mark(is_best=trial.is_best, as_good=trial.is_tie),
+            str(trial.number),
+            setting(float(last.epochs)),
+            loss(last.loss),
+            percent(last.accuracy),
+            Text(_changed_settings(trial, finding)),
+        )
+    hidden = len(ranked) - MAX_TRIALS
+    if hidden > 0:
+        table.add_row("", "", "", "", "", f"and {hidden} more with a score", style="dim")
+
+    for trial in finding.trials:
+        if trial.state == "failed":
+            reason = shorten(_failure_text(trial), 90)
+            cells = ("", str(trial.number), ABSENT, ABSENT, ABSENT, Text(reason))
+            table.add_row(*cells, style="yellow")
+    return table
+
+
+def _changed_settings(trial: Trial, finding: Tuning) -> str:
+    changed: list[str] = []
+    for key, value in trial.values.items():
+        if value != finding.defaults.get(key):
+            changed.append(f"{one_line(key)} {one_line(setting(value))}")
+    return ", ".join(changed) or "the defaults"
+
+
+def _failure_text(trial: Trial) -> str:
+    reason = trial.reason or "failed"
+    return f"{reason}: {trial.message}" if trial.message else reason
+
+
+def _settings_table(finding: Tuning) -> Table:
+    from rich.text import Text
+
+    table = new_table(text("setting"), text("best", folds=True), text("default"))
+    for key, value in finding.best.items():
+        default = finding.defaults.get(key)
+        table.add_row(
+            Text(one_line(key)),
+            Text(one_line(setting(value))),
+            Text(one_line(setting(default))),
+            style="bold" if value != default else "",
+        )
+    return table
