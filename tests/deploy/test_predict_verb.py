@@ -72,7 +72,7 @@ def test_the_table_shows_bars_for_the_top_classes_and_flags_noise(
     assert "█" in out and out.count("%") == 60
     _, out, _ = headstart("predict", run, "shown", "noise", "--top", 1)
     assert "unlike the training data" in out
-    assert "30 more images; --csv FILE or --json has all" in out
+    assert "30 more images. For all of them: --csv FILE or --json" in out
 
 
 def test_an_image_is_read_from_standard_input(

@@ -235,7 +235,7 @@ def test_predictions_are_marked_if_they_are_unlike_the_training_data() -> None:
     result = {"predictions": predictions, "top": 1, "csv": "out.csv", "figure": None}
     text = " ".join(printed(predictions_table(result)).split())
     assert "a.png (!) cat" in text and "75.0%" in text and "25.0%" not in text
-    assert "Unlike the training data, so less reliable: 1 of 2 images." in text
+    assert "(!) Images unlike the training data, less reliable: 1 of 2 images." in text
     assert "Written: out.csv" in text
 
 

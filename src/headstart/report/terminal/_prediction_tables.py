@@ -43,7 +43,7 @@ def _predictions_group(result: JsonMapping, width: int) -> RenderableType:
     unfamiliar = sum(bool(prediction["unfamiliar"]) for prediction in predictions)
     if unfamiliar:
         images = f"{unfamiliar:,} of {counted(len(predictions), 'image')}"
-        notes.append(f"(!) Unlike the training data, so less reliable: {images}.")
+        notes.append(f"(!) Images unlike the training data, less reliable: {images}.")
     if len(predictions) > MAX_ROWS:
         hidden = counted(len(predictions) - MAX_ROWS, "more image")
         notes.append(f"{hidden}. For all of them: --csv FILE or --json")
