@@ -93,8 +93,10 @@ def test_the_verbs_are_these() -> None:
 
 @pytest.mark.parametrize("verb", OPTIONS)
 def test_a_verb_has_exactly_these_options(verb: str) -> None:
-    options = [option for option in COMMANDS[verb].params if option.param_type_name == "option"]
-    spellings = [text for option in options for text in (*option.opts, *option.secondary_opts)]
+    spellings: list[str] = []
+    for option in COMMANDS[verb].params:
+        if option.param_type_name == "option":
+            spellings += [*option.opts, *option.secondary_opts]
     assert sorted(spellings) == sorted(OPTIONS[verb])
 
 

@@ -95,8 +95,8 @@ def test_a_new_option_touches_one_file(tmp_path: Path) -> None:
         return done.stdout
 
     python("-m", "headstart.models.recipes")  # writes the typed keys
-    assert "--toy" in (help_text := python("-m", "headstart", "train", "--help"))
-    assert "Weight of the toy loss." in help_text
+    help_text = python("-m", "headstart", "train", "--help")
+    assert "--toy" in help_text and "Weight of the toy loss." in help_text
     assert json.loads(python("-c", LOOK)) == {
         "recipe": 0.25,
         "parameter": True,

@@ -1,4 +1,4 @@
-"""Recipes: defaults, explicit values, errors."""
+"""Recipes: defaults, presets, explicit values and errors."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def test_an_explicit_value_always_wins() -> None:
     assert (resolved.batch, resolved.epochs, resolved.flip) == (7, 0.5, True)
 
 
-def test_a_value_of_none_is_no_value() -> None:
+def test_none_leaves_a_value_at_its_default() -> None:
     assert make_recipe("mlp", {"lr": None}) == make_recipe("mlp")
 
 
@@ -39,18 +39,20 @@ def test_the_presets_keep_what_was_published() -> None:
     ("model", "key", "nearest"),
     [("cnn", "batchsize", "batch"), ("mlp", "node", "nodes"), ("cnn", "learning_rate", "lr")],
 )
-def test_an_unknown_key_names_the_nearest_or_all(model: str, key: str, nearest: str) -> None:
+def test_an_error_about_an_unknown_key_names_the_nearest_one(
+    model: str, key: str, nearest: str
+) -> None:
     with pytest.raises(InputError, match=f"model {model} has no option '{key}'") as caught:
         make_recipe(model, {key: 1})
     assert nearest in str(caught.value)
 
 
-def test_a_frozen_backbone_takes_no_augmentation() -> None:
+def test_a_frozen_backbone_has_no_augmentation() -> None:
     with pytest.raises(InputError, match="model efficientnet-lite0 has no option 'rotation'"):
         make_recipe("efficientnet-lite0", {"rotation": 10})
 
 
-def test_an_optimizer_without_momentum_refuses_it() -> None:
+def test_momentum_is_refused_for_an_optimizer_without_it() -> None:
     assert make_recipe("cnn", {"momentum": 0.9}).momentum == 0.9
     for model, values in (
         ("cnn-scenes", {"momentum": 0.9}),
@@ -143,7 +145,7 @@ def test_only_digits_and_letters_are_never_mirrored(names: tuple[str, ...], expe
     assert resolve(make_recipe("cnn"), 100, names).flip is not expected
 
 
-def test_the_fast_preset_takes_as_many_steps_of_few_images_as_it_can() -> None:
+def test_the_fast_preset_has_small_batches_where_there_are_few_images() -> None:
     few, many = (
         resolve(make_recipe("cnn", preset="fast"), images, ("cat", "dog"))
         for images in (510, 51_000)

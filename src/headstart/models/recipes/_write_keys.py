@@ -88,8 +88,10 @@ def _type_sources(annotation: Any) -> list[str]:
     if origin is Annotated:
         return _type_sources(arguments[0])
     if origin in (Union, UnionType):
-        alternatives = [_type_sources(argument) for argument in arguments]
-        return [source for sources in alternatives for source in sources if source != "None"]
+        sources: list[str] = []
+        for argument in arguments:
+            sources += _type_sources(argument)
+        return [source for source in sources if source != "None"]
     if origin is Literal:
         return [f"Literal[{', '.join(_quoted(value) for value in arguments)}]"]
     if origin is tuple:
