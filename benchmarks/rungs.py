@@ -16,7 +16,7 @@ from pathlib import Path
 
 import headstart
 from headstart.data import SplitDataset
-from headstart.studies import Tuning, tune
+from headstart.studies import TuningConfig, TuningStudy, run_study
 
 SCHEMES: dict[str, tuple[tuple[float, ...], int]] = {
     "full runs only": ((1.0,), 8),
@@ -49,7 +49,7 @@ def main() -> None:
         for scheme, (rungs, trials) in SCHEMES.items():
             losses, accuracies = [], []
             for seed in range(args.seeds):
-                config = Tuning(
+                config = TuningConfig(
                     args.model,
                     trials=trials,
                     values={"epochs": args.epochs},
@@ -58,10 +58,12 @@ def main() -> None:
                     rungs=rungs,
                 )
                 with tempfile.TemporaryDirectory() as folder:
-                    finding = tune(config, SplitDataset(dataset, split), Path(folder) / "study")
-                best = next(trial for trial in finding["trials"] if trial["is_best"])
-                losses.append(best["rungs"][-1]["loss"])
-                accuracies.append(finding["test"]["accuracy"])
+                    data = SplitDataset(dataset, split)
+                    finding = run_study(TuningStudy(config), data, Path(folder) / "study")
+                best = next(trial for trial in finding.trials if trial.is_best)
+                losses.append(best.rungs[-1].loss)
+                assert finding.test is not None, "the datasets have test images"
+                accuracies.append(finding.test.accuracy)
             each = ", ".join(f"{loss:.4f}" for loss in losses)
             means = f"{statistics.mean(losses):.4f} | {statistics.mean(accuracies):.2%}"
             print(f"| {name} | {scheme} | {trials} | {each} | {means} |", flush=True)

@@ -106,6 +106,9 @@ def test_studies_have_their_tables_as_frames(page_only: None, tmp_path: Path) ->
         "digits", model="mlp", values=[0.01, 0.1], seeds=1, out=tmp_path / "lr", **keys
     )
     assert sorted(rates.rates["lr"]) == [0.01, 0.1]
+    assert "difference_difference" not in rates.rates
+    assert rates.rates["difference"].notna().sum() == 1, "of the rate that is not the best"
+    assert rates.finding.rates[0].lr == rates["rates"][0]["lr"] == 0.01
     search = headstart.tune(
         "digits",
         model="mlp",
@@ -119,7 +122,7 @@ def test_studies_have_their_tables_as_frames(page_only: None, tmp_path: Path) ->
     effects = headstart.effects(
         "digits", model="mlp", of="l2", seeds=1, out=tmp_path / "effects", **keys
     )
-    assert set(effects.effects["knob"]) == {"l2"}
+    assert set(effects.effects["hyperparameter"]) == {"l2"}
     for result in (comparison, rates, search, effects):
         assert "<pre" in result._repr_html_() and "mlp" in str(result)
 
@@ -129,7 +132,7 @@ def test_without_pandas_a_frame_says_what_to_install(
 ) -> None:
     monkeypatch.setitem(sys.modules, "pandas", None)
     with pytest.raises(
-        InputError, match=r"frames need pandas.*\n.*pip install 'headstart\[pandas\]'"
+        InputError, match=r"pandas is not installed.*\n.*pip install 'headstart\[pandas\]'"
     ):
         _ = run.curves
 

@@ -75,17 +75,23 @@ def test_lr_and_effects_print_a_table_and_where_the_report_is(headstart: Command
         (("lr", "digits", "--set", "workers=2"), "workers is not a key of recipes"),
         (("effects", "digits", "--set", "seed=1"), "has no option 'seed'"),
         (("tune", "digits", "--storage", "here"), "expected the URL of a database"),
-        (("lr", "digits", "--values", "0.1,much"), "--values holds 'much'"),
-        (("lr", "digits", "--values", "0.1"), "needs two or more"),
+        (
+            ("lr", "digits", "--values", "0.1,much"),
+            "invalid --values: expected learning rates above 0, got 'much'",
+        ),
+        (("lr", "digits", "--values", "0.1"), "expected at least two learning rates"),
         (
             ("lr", "digits", "--ray", "127.0.0.1:1"),
             "cannot connect to a Ray cluster at --ray 127.0.0.1:1",
         ),
-        (("labels", "digits", "--per-class", "10,many"), "--per-class holds 'many'"),
+        (
+            ("labels", "digits", "--per-class", "10,many"),
+            "invalid --per-class: expected integers from 1, got 'many'",
+        ),
         (("labels", "digits", "--models", "cnn:quick"), "unknown preset 'quick'"),
         (
             ("labels", "digits", "--models", "mlp", "--set", "target=0.9"),
-            "would stop by validation images",
+            "would stop early by validation images",
         ),
         (("effects", "digits", "--of", "colour"), "unknown hyper-parameter 'colour'"),
         (("effects", "nowhere", "--of", "dropout"), "nowhere"),

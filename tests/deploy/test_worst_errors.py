@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 import headstart
-from headstart.api._results import Comparison
+from headstart.api._results import ComparisonResult
 from headstart.data import Dataset
 from headstart.deploy import _worst_errors
 
 
-def _compared(dataset: Dataset, out: Path) -> Comparison:
+def _compared(dataset: Dataset, out: Path) -> ComparisonResult:
     """Compare `cnn` with `mlp` on 1,200 digits.
 
     Every twelfth digit has the label of the next class, about 15 of them in the test set.
@@ -78,7 +78,7 @@ def test_an_explanation_that_fails_costs_its_figure_not_the_report(
     monkeypatch.setattr(_worst_errors, "evidence", fail)
     finding = _compared(digits, tmp_path / "study")
     assert (
-        "explaining them failed (RuntimeError: no gradient reaches the layer)"
+        "explaining them failed: RuntimeError: no gradient reaches the layer"
         in capsys.readouterr().err
     )
     assert "The worst errors" not in Path(finding["report"]).read_text(encoding="utf-8")

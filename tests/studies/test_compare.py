@@ -1,4 +1,4 @@
-"""Compare: shared splits, equal seconds, controls and floors, resuming."""
+"""Comparisons: shared splits, equal time, controls and baselines, interruptions."""
 
 from __future__ import annotations
 
@@ -12,182 +12,178 @@ import pytest
 from headstart.data import Dataset, Split, SplitDataset, make_split
 from headstart.errors import InputError, RunFailed
 from headstart.models.recipes import make_recipe
-from headstart.studies import Comparison, compare
-from headstart.studies._contenders import contenders
+from headstart.results import FailedContender, read_finding
+from headstart.studies import ComparisonConfig, run_study
+from headstart.studies._contenders import make_contenders
 from headstart.training import TrainingJob, train
 
 TRAIN = "headstart.studies._compare.train"
 
 
-def quick(*models: str, seeds: int = 2, **values: Any) -> Comparison:
-    return Comparison(models, tuple(range(seeds)), None, {"epochs": 4, **values})
+def quick(*models: str, seeds: int = 2, **values: Any) -> ComparisonConfig:
+    return ComparisonConfig(models, tuple(range(seeds)), None, {"epochs": 4, **values})
+
+
+@pytest.fixture
+def data(digits: Dataset, small: Split) -> SplitDataset:
+    return SplitDataset(digits, small)
 
 
 def test_contenders_share_split_and_seeds_and_the_finding_says_what_each_cost(
-    digits: Dataset, small: Split, tmp_path: Path
+    data: SplitDataset, tmp_path: Path
 ) -> None:
-    finding = compare(
-        quick("mlp", "cnn"),
-        SplitDataset(digits, small),
-        tmp_path / "study",
-        command="headstart compare digits",
-    )
-    assert finding == json.loads((tmp_path / "study" / "finding.json").read_text())
-    assert [one["name"] for one in finding["contenders"]] == ["mlp", "cnn"]
-    for one in finding["contenders"]:
-        assert one["seeds"] == [0, 1]
-        assert len(one["test"]["per_seed"]) == len(one["runs"]) == 2
-        assert one["test"]["interval"][0] <= one["test"]["accuracy"] <= one["test"]["interval"][1]
-        assert (
-            one["seconds"]["train"] > 0
-            and one["parameters"] > 0
-            and one["multiply_adds"] > 0
-            and one["predict_ms_per_image"] > 0
-        )
-    splits = {
-        json.loads((tmp_path / "study" / run / "data.json").read_text())["split_fingerprint"]
-        for one in finding["contenders"]
-        for run in one["runs"]
-    }
-    assert splits == {small.fingerprint}
-    assert finding["verdict"]["about"] == "recipes"
-    assert finding["test_reads"] == 4
-    assert [floor["name"] for floor in finding["floors"]] == [
+    folder = tmp_path / "study"
+    finding = run_study(quick("mlp", "cnn"), data, folder, command="headstart compare digits")
+    assert finding == read_finding(folder)
+    assert finding.command == "headstart compare digits"
+    assert [contender.name for contender in finding.contenders] == ["mlp", "cnn"]
+    splits = set()
+    for contender in finding.contenders:
+        assert contender.seeds == (0, 1)
+        scores = contender.test
+        assert scores is not None
+        assert scores.interval is not None
+        assert len(scores.per_seed) == len(contender.runs) == 2
+        assert scores.interval[0] <= scores.accuracy <= scores.interval[1]
+        assert contender.seconds.train > 0
+        assert contender.parameters > 0
+        assert contender.multiply_adds > 0
+        assert contender.predict_ms_per_image > 0
+        for run in contender.runs:
+            recorded = json.loads((folder / run / "data.json").read_text())
+            splits.add(recorded["split_fingerprint"])
+    assert splits == {data.split.fingerprint}
+    assert finding.verdict.about == "recipes"
+    assert finding.test_reads == 4
+    assert [baseline.name for baseline in finding.baselines] == [
         "majority class",
         "nearest neighbour on pixels",
     ]
 
 
 def test_a_backbone_brings_its_random_control_which_cannot_win(
-    digits: Dataset, small: Split, tmp_path: Path
+    data: SplitDataset, tmp_path: Path
 ) -> None:
-    finding = compare(
-        quick("efficientnet-lite0", input_px=32), SplitDataset(digits, small), tmp_path / "study"
-    )
-    contender, control = finding["contenders"]
-    assert (control["name"], control["role"]) == ("efficientnet-lite0 (random weights)", "control")
-    assert contender["test"]["accuracy"] > control["test"]["accuracy"] + 0.2
-    assert finding["verdict"]["winner"] is None
-    assert "only contender" in finding["verdict"]["sentence"]
-    assert any(
-        "ImageNet weights against one draw of random weights" in note
-        for note in finding["verdict"]["notes"]
-    )
+    finding = run_study(quick("efficientnet-lite0", input_px=32), data, tmp_path / "study")
+    contender, control = finding.contenders
+    assert (control.name, control.role) == ("efficientnet-lite0 (random weights)", "control")
+    assert contender.test is not None
+    assert control.test is not None
+    assert contender.test.accuracy > control.test.accuracy + 0.2
+    assert finding.verdict.winner is None
+    assert "only contender" in finding.verdict.sentence
+    expected = "ImageNet weights against one set of random weights in the same frozen backbone: +"
+    assert any(note.startswith(expected) for note in finding.verdict.notes)
 
 
-def test_one_seed_gives_a_verdict_about_the_models(
-    digits: Dataset, small: Split, tmp_path: Path
-) -> None:
-    finding = compare(quick("mlp", "cnn", seeds=1), SplitDataset(digits, small), tmp_path / "study")
-    assert finding["verdict"]["about"] == "models"
-    assert "these trained models" in finding["verdict"]["sentence"]
+def test_one_seed_gives_a_verdict_about_the_models(data: SplitDataset, tmp_path: Path) -> None:
+    finding = run_study(quick("mlp", "cnn", seeds=1), data, tmp_path / "study")
+    assert finding.verdict.about == "models"
+    assert "these trained models" in finding.verdict.sentence
 
 
-def test_a_contender_below_a_floor_is_said_so(
-    digits: Dataset, small: Split, tmp_path: Path
-) -> None:
-    finding = compare(
-        Comparison(("mlp",), (0, 1), None, {"epochs": 0.1, "lr": 1e-6}),
-        SplitDataset(digits, small),
-        tmp_path / "study",
-    )
-    assert any(
-        "mlp is significantly worse than the nearest neighbour on pixels baseline" in note
-        for note in finding["verdict"]["notes"]
+def test_a_contender_below_a_baseline_is_named(data: SplitDataset, tmp_path: Path) -> None:
+    config = ComparisonConfig(("mlp",), (0, 1), None, {"epochs": 0.1, "lr": 1e-6})
+    finding = run_study(config, data, tmp_path / "study")
+    notes = finding.verdict.notes
+    assert any("nearest neighbour on pixels" in note and "worse" in note for note in notes)
+    assert (
+        "mlp trained for less than one epoch in its time. "
+        "Its accuracy says little about the model." in notes
     )
 
 
-def test_a_finished_study_answers_at_once_and_another_is_refused(
-    digits: Dataset, small: Split, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_finished_study_is_not_repeated_and_another_is_refused(
+    data: SplitDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = compare(quick("mlp"), SplitDataset(digits, small), tmp_path / "study")
+    first = run_study(quick("mlp"), data, tmp_path / "study")
     monkeypatch.setattr(TRAIN, lambda *_: pytest.fail("trained again"))
-    assert compare(quick("mlp"), SplitDataset(digits, small), tmp_path / "study") == first
-    with pytest.raises(
-        InputError, match=r"holds a study with another models \(\['mlp'\] there, \['cnn'\] asked\)"
-    ):
-        compare(quick("cnn"), SplitDataset(digits, small), tmp_path / "study")
-    with pytest.raises(InputError, match="holds a study with another split"):
-        compare(quick("mlp"), SplitDataset(digits, make_split(digits)), tmp_path / "study")
+    assert run_study(quick("mlp"), data, tmp_path / "study") == first
+    message = r"holds a study with a different models: it has \['mlp'\], not \['cnn'\]"
+    with pytest.raises(InputError, match=message):
+        run_study(quick("cnn"), data, tmp_path / "study")
+    other = SplitDataset(data.dataset, make_split(data.dataset))
+    with pytest.raises(InputError, match=r"holds a study with a different split\."):
+        run_study(quick("mlp"), other, tmp_path / "study")
+
+
+def test_a_folder_with_other_files_is_refused(data: SplitDataset, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(InputError, match=r"is not empty and does not hold a study: notes\.txt"):
+        run_study(quick("mlp"), data, tmp_path)
 
 
 def test_an_interrupted_study_reuses_its_finished_runs(
-    digits: Dataset, small: Split, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    data: SplitDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked = Comparison(("mlp",), (0, 1, 2), 30.0, {"epochs": 2})
-    trained = []
+    config = ComparisonConfig(("mlp",), (0, 1, 2), 30.0, {"epochs": 2})
 
-    def stop_at_the_third(job: TrainingJob) -> dict[str, Any]:
+    def stop_at_the_third(job: TrainingJob) -> Any:
         if job.seed == 2:
             raise KeyboardInterrupt
         return train(job)
 
     monkeypatch.setattr(TRAIN, stop_at_the_third)
     with pytest.raises(KeyboardInterrupt):
-        compare(asked, SplitDataset(digits, small), tmp_path / "study")
+        run_study(config, data, tmp_path / "study")
     assert not (tmp_path / "study" / "finding.json").exists()
+    runs = tmp_path / "study" / "runs"
+    written = {path: path.stat().st_mtime_ns for path in runs.glob("*/metrics.json")}
+    assert len(written) == 2
 
-    def count(job: TrainingJob) -> dict[str, Any]:
-        summary = train(job)
-        trained.append((job.seed, summary["reused"]))
-        return summary
-
-    monkeypatch.setattr(TRAIN, count)
-    finding = compare(asked, SplitDataset(digits, small), tmp_path / "study")
-    assert trained == [(0, True), (1, True), (2, False)]
-    assert len(finding["contenders"][0]["runs"]) == 3
+    monkeypatch.setattr(TRAIN, train)
+    finding = run_study(config, data, tmp_path / "study")
+    assert {path: path.stat().st_mtime_ns for path in written} == written
+    assert len(finding.contenders[0].runs) == 3
 
 
-def test_a_contender_that_diverges_does_not_take_the_others_along(
-    digits: Dataset, small: Split, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_contender_that_diverges_does_not_stop_the_others(
+    data: SplitDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-
-    def fail_cnn(job: TrainingJob) -> dict[str, Any]:
+    def fail_cnn(job: TrainingJob) -> Any:
         if job.recipe.model == "cnn" and job.seed == 1:
             raise RunFailed("the loss became nan in batch 3 of epoch 1")
         return train(job)
 
     monkeypatch.setattr(TRAIN, fail_cnn)
-    finding = compare(quick("mlp", "cnn"), SplitDataset(digits, small), tmp_path / "study")
-    assert [len(one["runs"]) for one in finding["contenders"]] == [2, 1]
-    assert finding["failed"] == [
-        {"name": "cnn", "failures": ["seed 1 failed: the loss became nan in batch 3 of epoch 1"]}
-    ]
-    assert "cnn failed with 1 of 2 seeds; only the others count." in finding["verdict"]["notes"]
-    assert finding["verdict"]["about"] == "models"
+    finding = run_study(quick("mlp", "cnn"), data, tmp_path / "study")
+    assert [len(contender.runs) for contender in finding.contenders] == [2, 1]
+    failure = "seed 1 failed: the loss became nan in batch 3 of epoch 1"
+    assert finding.failed == (FailedContender(name="cnn", failures=(failure,)),)
+    assert "cnn failed with 1 of 2 seeds. Only its other runs count." in finding.verdict.notes
+    assert finding.verdict.about == "models"
 
 
-def test_every_contender_gets_the_same_seconds_and_the_limit_is_kept(
-    digits: Dataset, small: Split, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_every_contender_gets_the_same_time_and_the_limit_is_kept(
+    data: SplitDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    clock, limits = (
-        [4.0],
-        {},
-    )  # 4 s are gone when time is shared, and 8 s are kept back for the report
+    # 4 s have passed when the time is divided, and 8 s are kept for the report.
+    clock = [4.0]
+    limits: dict[str, float | None] = {}
 
     def prepare(recipe: Any, *_: Any) -> tuple[Any, float]:
         clock[0] += 3.0
         return recipe, 3.0
 
-    def note(job: TrainingJob) -> None:
+    def record(job: TrainingJob) -> None:
         limits[job.folder.name] = job.recipe.time_limit
         raise RunFailed("only its time was wanted")
 
-    monkeypatch.setattr(
-        "headstart.studies._compare.time", SimpleNamespace(perf_counter=lambda: clock[0])
-    )
+    fake_time = SimpleNamespace(perf_counter=lambda: clock[0])
+    monkeypatch.setattr("headstart.studies._study.time", fake_time)
     monkeypatch.setattr("headstart.studies._compare.warm_up", lambda *_: None)
     monkeypatch.setattr("headstart.studies._compare.prepare_features", prepare)
-    monkeypatch.setattr(TRAIN, note)
-    asked = Comparison(("cnn", "efficientnet-lite0"), (0, 1), 36.0, {"epochs": 3000})
+    monkeypatch.setattr(TRAIN, record)
+    config = ComparisonConfig(("cnn", "efficientnet-lite0"), (0, 1), 36.0, {"epochs": 3000})
     with pytest.raises(RunFailed, match="no contender finished"):
-        compare(asked, SplitDataset(digits, small), tmp_path / "study", started=0.0)
+        run_study(config, data, tmp_path / "study", started=0.0)
     budget = json.loads((tmp_path / "study" / "budget.json").read_text())["entries"]
+    # Each of the three has 8 of 24 s.
     assert {name: (entry["prepare"], entry["run"]) for name, entry in budget.items()} == {
         "cnn": (0, 4.0),
         "efficientnet-lite0": (3.0, 2.5),
         "efficientnet-lite0 (random weights)": (3.0, 5.0),
-    }  # each 8 s: of 24 for three
+    }
     assert limits == {
         "cnn-seed0": 4.0,
         "cnn-seed1": 4.0,
@@ -197,142 +193,116 @@ def test_every_contender_gets_the_same_seconds_and_the_limit_is_kept(
     }
 
 
-def test_a_time_limit_that_nothing_fits_into_says_so(
-    digits: Dataset, small: Split, tmp_path: Path
-) -> None:
-    with pytest.raises(
-        InputError, match=r"a time limit of 1 s leaves less than 1 s for each of the runs"
-    ):
-        compare(Comparison(("mlp",), (0,), 1.0), SplitDataset(digits, small), tmp_path / "study")
+def test_a_time_limit_that_is_too_short_is_refused(data: SplitDataset, tmp_path: Path) -> None:
+    message = r"a time limit of 1 s leaves less than 1 s for each run"
+    with pytest.raises(InputError, match=message):
+        run_study(ComparisonConfig(("mlp",), (0,), 1.0), data, tmp_path / "study")
 
 
-def test_without_test_images_validation_judges_and_the_sentence_says_so(
+def test_without_test_images_validation_evaluates_and_the_sentence_says_so(
     digits: Dataset, tmp_path: Path
 ) -> None:
-    finding = compare(
-        quick("mlp", "cnn"),
-        SplitDataset(digits, make_split(digits, test=0, train_images=300)),
-        tmp_path / "study",
-    )
-    assert finding["contenders"][0]["test"] is None
-    assert (
-        "validation images" in finding["verdict"]["sentence"]
-        and "test" not in finding["verdict"]["sentence"].split("(")[0]
-    )
-    assert finding["test_reads"] == 0
-    with pytest.raises(InputError, match="neither a test nor a validation image"):
-        compare(
-            quick("mlp"),
-            SplitDataset(digits, make_split(digits, test=0, validation=0)),
-            tmp_path / "other",
-        )
+    data = SplitDataset(digits, make_split(digits, test=0, train_images=300))
+    finding = run_study(quick("mlp", "cnn"), data, tmp_path / "study")
+    assert finding.contenders[0].test is None
+    assert "validation images" in finding.verdict.sentence
+    assert "test" not in finding.verdict.sentence.split("(")[0]
+    assert finding.test_reads == 0
+    note = "Evaluated on validation images, because the split has no test images."
+    assert note in finding.verdict.notes
+
+    nothing = SplitDataset(digits, make_split(digits, test=0, validation=0))
+    with pytest.raises(InputError, match="neither test nor validation images"):
+        run_study(quick("mlp"), nothing, tmp_path / "other")
 
 
 @pytest.mark.parametrize(
-    ("asked", "message"),
+    ("config", "message"),
     [
-        (Comparison(("cnn", "cnn"), (0,), None), "each contender must appear once"),
-        (Comparison((), (0,), None), "each contender must appear once"),
-        (Comparison(("cnn",), (), None), "needs one seed or more"),
-        (Comparison(("cnn", "resnet"), (0,), None), "no model 'resnet'"),
-        (Comparison(("cnn", "mlp"), (0,), None, {"input_px": 64}), "no option 'input_px'"),
-        (
-            Comparison(("cnn", "mlp"), (0,), None, {"epochs": -1}),
-            "invalid epochs: expected a value greater than 0, got -1",
-        ),
+        (ComparisonConfig(("cnn", "cnn"), (0,), None), "each contender must appear once"),
+        (ComparisonConfig((), (0,), None), "each contender must appear once"),
+        (ComparisonConfig(("cnn",), (), None), "needs at least one seed"),
+        (ComparisonConfig(("cnn", "resnet"), (0,), None), "no model 'resnet'"),
+        (ComparisonConfig(("cnn", "mlp"), (0,), None, {"input_px": 64}), "input_px"),
+        (ComparisonConfig(("cnn", "mlp"), (0,), None, {"epochs": -1}), "epochs"),
     ],
 )
-def test_what_cannot_be_compared_is_refused_before_any_work(
-    asked: Comparison, message: str
+def test_an_invalid_configuration_is_refused_before_any_work(
+    config: ComparisonConfig, message: str
 ) -> None:
     with pytest.raises(InputError, match=message):
-        asked.check()
+        config.check()
 
 
 def test_a_key_that_only_some_models_have_goes_to_those() -> None:
-    Comparison(("cnn-scenes", "mlp"), (0,), None, {"layers": 3}).check()
-    Comparison(("cnn", "efficientnet-lite0"), (0,), None, {"rotation": 5, "input_px": 64}).check()
+    ComparisonConfig(("cnn-scenes", "mlp"), (0,), None, {"layers": 3}).check()
+    values = {"rotation": 5, "input_px": 64}
+    ComparisonConfig(("cnn", "efficientnet-lite0"), (0,), None, values).check()
 
 
 def test_presets_recipes_and_finished_runs_are_contenders(
-    digits: Dataset, small: Split, tmp_path: Path
+    data: SplitDataset, tmp_path: Path
 ) -> None:
-    train(
-        TrainingJob(
-            make_recipe("mlp", {"epochs": 3, "nodes": 32}),
-            SplitDataset(digits, small),
-            0,
-            tmp_path / "narrow",
-        )
-    )
-    recipe = tmp_path / "narrow" / "recipe.json"
+    narrow = make_recipe("mlp", {"epochs": 3, "nodes": 32})
+    train(TrainingJob(narrow, data, 0, tmp_path / "narrow"))
     models = ("cnn:fast", str(tmp_path / "narrow"))
-    finding = compare(
-        Comparison(models, (0, 1), None, {"epochs": 2}),
-        SplitDataset(digits, small),
-        tmp_path / "study",
+    finding = run_study(
+        ComparisonConfig(models, (0, 1), None, {"epochs": 2}), data, tmp_path / "study"
     )
-    assert [(one["name"], one["seeds"]) for one in finding["contenders"]] == [
-        ("cnn:fast", [0, 1]),
-        ("narrow", [0]),
-    ]
-    assert finding["contenders"][0]["recipe"]["net"]["nodes"] == 16
-    assert finding["verdict"]["about"] == "models", "a finished run is one model"
-    assert (tmp_path / "study" / finding["contenders"][1]["runs"][0] / "metrics.json").exists()
-    again = compare(
-        Comparison(("cnn:fast", str(recipe)), (0, 1), None, {"epochs": 2}),
-        SplitDataset(digits, small),
-        tmp_path / "other",
+    preset, run = finding.contenders
+    assert (preset.name, preset.seeds) == ("cnn:fast", (0, 1))
+    assert (run.name, run.seeds) == ("narrow", (0,))
+    assert preset.recipe["net"]["nodes"] == 16  # type: ignore[index, call-overload]
+    assert finding.verdict.about == "models", "a finished run is one model"
+    assert (tmp_path / "study" / run.runs[0] / "metrics.json").exists()
+
+    models = ("cnn:fast", str(tmp_path / "narrow" / "recipe.json"))
+    again = run_study(
+        ComparisonConfig(models, (0, 1), None, {"epochs": 2}), data, tmp_path / "other"
     )
-    assert [(one["name"], one["seeds"]) for one in again["contenders"]] == [
-        ("cnn:fast", [0, 1]),
-        ("narrow", [0, 1]),
-    ]
-    assert again["verdict"]["about"] == "recipes"
+    assert [contender.seeds for contender in again.contenders] == [(0, 1), (0, 1)]
+    assert again.contenders[1].name == "narrow"
+    assert again.verdict.about == "recipes"
 
 
 def test_a_recipe_is_read_from_the_file_that_is_named_without_its_time_limit(
     tmp_path: Path,
 ) -> None:
-    written = {
-        "recipe": make_recipe("mlp", {"nodes": 32, "time_limit": 60}).model_dump(mode="json")
-    }
+    recipe = make_recipe("mlp", {"nodes": 32, "time_limit": 60}).model_dump(mode="json")
     for name in ("wide.json", "mine/recipe.json"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text(json.dumps(written))
-    (tmp_path / "recipe.json").write_text(
-        json.dumps({"recipe": make_recipe("cnn").model_dump(mode="json")})
-    )
-    wide, mine = contenders(
-        (str(tmp_path / "wide.json"), str(tmp_path / "mine" / "recipe.json")), {}
-    )
-    assert (wide.name, mine.name) == ("wide", "mine") and wide.recipe == mine.recipe
-    assert wide.recipe == make_recipe("mlp", {"nodes": 32})
-    for content, words in (({"seed": 1}, "it has no 'recipe'"), ([1], "list indices")):
+        (tmp_path / name).write_text(json.dumps({"recipe": recipe}))
+    other = make_recipe("cnn").model_dump(mode="json")
+    (tmp_path / "recipe.json").write_text(json.dumps({"recipe": other}))
+
+    paths = (str(tmp_path / "wide.json"), str(tmp_path / "mine" / "recipe.json"))
+    wide, mine = make_contenders(paths, {})
+    assert (wide.name, mine.name) == ("wide", "mine")
+    assert wide.recipe == mine.recipe == make_recipe("mlp", {"nodes": 32})
+    for content in ({"seed": 1}, [1]):
         (tmp_path / "other.json").write_text(json.dumps(content))
-        with pytest.raises(InputError, match=f"other.json cannot be used as a recipe: {words}"):
-            contenders((str(tmp_path / "other.json"),), {})
+        with pytest.raises(InputError, match=r"other\.json"):
+            make_contenders((str(tmp_path / "other.json"),), {})
 
 
-def test_a_folder_that_is_called_as_a_model_needs_a_path(
+def test_a_folder_with_the_name_of_a_model_needs_a_path(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "cnn").mkdir()
     (tmp_path / "cnn" / "recipe.json").write_text("{}")
-    assert [one.recipe.model for one in contenders(("cnn", "cnn:fast"), {})] == ["cnn", "cnn"]
+    contenders = make_contenders(("cnn", "cnn:fast"), {})
+    assert [contender.recipe.model for contender in contenders] == ["cnn", "cnn"]
     with pytest.raises(InputError, match=r"data\.json does not exist"):
-        contenders(("./cnn",), {})
+        make_contenders(("./cnn",), {})
 
 
 def test_a_run_on_other_images_is_refused_with_what_to_do(
-    digits: Dataset, small: Split, tmp_path: Path
+    data: SplitDataset, tmp_path: Path
 ) -> None:
-    train(
-        TrainingJob(
-            make_recipe("mlp", {"epochs": 1}), SplitDataset(digits, small), 0, tmp_path / "run"
-        )
-    )
-    asked = Comparison(("mlp", str(tmp_path / "run")), (0,), None, {"epochs": 1})
-    with pytest.raises(InputError, match="was trained on another split than this comparison has"):
-        compare(asked, SplitDataset(digits, make_split(digits)), tmp_path / "study")
+    train(TrainingJob(make_recipe("mlp", {"epochs": 1}), data, 0, tmp_path / "run"))
+    config = ComparisonConfig(("mlp", str(tmp_path / "run")), (0,), None, {"epochs": 1})
+    other = SplitDataset(data.dataset, make_split(data.dataset))
+    message = "was trained on a different split than this comparison uses"
+    with pytest.raises(InputError, match=message):
+        run_study(config, other, tmp_path / "study")

@@ -1,10 +1,10 @@
-"""The effects study: one knob at a time around a recipe."""
+"""The study of effects: one hyper-parameter of a recipe changes at a time."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -13,59 +13,62 @@ from headstart.data import Dataset, Split, SplitDataset
 from headstart.errors import InputError
 from headstart.models import MODELS
 from headstart.models.recipes import make_recipe, resolve, with_depth
-from headstart.studies import EffectStudy, _effects, effects
+from headstart.results import EffectResult, read_finding
+from headstart.studies import EffectsConfig, _effects, run_study
 from headstart.studies._grid import Variant
 from headstart.studies._knobs import changed_recipe, changes_of, knobs_of
 
 
-def quick(*of: str, **changes: Any) -> EffectStudy:
-    given: dict[str, Any] = {
+def quick(*names: str, **changes: Any) -> EffectsConfig:
+    config: dict[str, Any] = {
         "model": "mlp",
-        "of": of,
+        "hyperparameters": names,
         "seeds": 2,
         "values": {"epochs": 3.0, "batch": 32, "nodes": 64},
     }
-    return EffectStudy(**{**given, **changes})
+    return EffectsConfig(**{**config, **changes})
 
 
-def test_a_knob_that_hurts_is_found_and_each_turn_changes_nothing_else(
+def test_a_change_that_hurts_is_significant_and_changes_nothing_else(
     digits: Dataset, small: Split, tmp_path: Path
 ) -> None:
-    finding = effects(
-        quick(
-            "dropout",
-            "nodes",
-            values={"epochs": 12.0, "batch": 16, "nodes": 8, "lr": 0.01, "optimizer": "adam"},
-        ),
-        SplitDataset(digits, small),
-        tmp_path / "study",
-    )
-    assert finding == json.loads((tmp_path / "study" / "finding.json").read_text())
-    found = {one["label"]: one for one in finding["effects"]}
-    assert list(found) == ["dropout 0.0", "dropout 0.5", "nodes 4", "nodes 16"]
-    assert found["dropout 0.5"]["kind"] == found["nodes 4"]["kind"] == "hurts"
-    assert found["nodes 4"]["difference"] < 0 and found["nodes 4"]["interval"][1] < 0
-    assert "nodes 4" in finding["sentence"].split(" hurt")[0]
-    for one in finding["effects"]:
-        recipe = json.loads((tmp_path / "study" / one["runs"][0] / "recipe.json").read_text())[
-            "recipe"
-        ]
-        flat, base = (
-            {**of, **of["net"], "net": None} for of in (recipe, finding["baseline"]["recipe"])
-        )
-        assert [key for key in base if flat[key] != base[key]] == [one["knob"]]
+    values = {"epochs": 12.0, "batch": 16, "nodes": 8, "lr": 0.01, "optimizer": "adam"}
+    data = SplitDataset(digits, small)
+    finding = run_study(quick("dropout", "nodes", values=values), data, tmp_path / "study")
+    assert finding == read_finding(tmp_path / "study")
+
+    effects = {effect.label: effect for effect in finding.effects}
+    assert list(effects) == ["dropout 0.0", "dropout 0.5", "nodes 4", "nodes 16"]
+    assert effects["dropout 0.5"].outcome == effects["nodes 4"].outcome == "hurts"
+    fewer_nodes = effects["nodes 4"]
+    assert fewer_nodes.difference is not None
+    assert fewer_nodes.interval is not None
+    assert fewer_nodes.difference < 0
+    assert fewer_nodes.interval[1] < 0
+    assert "nodes 4" in finding.sentence.split(" hurt")[0]
+
+    base = flat(finding.baseline.recipe)
+    for effect in finding.effects:
+        path = tmp_path / "study" / effect.runs[0] / "recipe.json"
+        recipe = flat(json.loads(path.read_text())["recipe"])
+        changed = [key for key in base if recipe[key] != base[key]]
+        assert changed == [effect.hyperparameter]
+
+
+def flat(recipe: dict[str, Any]) -> dict[str, Any]:
+    """Return the values of a recipe and its network on one level."""
+    return {**recipe, **recipe["net"], "net": None}
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_every_turn_of_every_model_is_a_recipe(model: str) -> None:
-    base = with_depth(
-        resolve(make_recipe(model, {"epochs": 2.0}), 5000, ("shirt", "coat")), (28, 28, 1)
-    )
-    for knob in knobs_of(model, None):
-        for _, _, change in changes_of(base, knob):
-            recipe = changed_recipe(base, change, {"epochs": 2.0}, "balanced")
-            assert set(recipe.changes_from(base)) >= set(change), knob
-            assert recipe.epochs == base.epochs
+def test_every_change_of_every_model_is_a_recipe(model: str) -> None:
+    recipe = resolve(make_recipe(model, {"epochs": 2.0}), 5000, ("shirt", "coat"))
+    base = with_depth(recipe, (28, 28, 1))
+    for name in knobs_of(model, None):
+        for change in changes_of(base, name):
+            changed = changed_recipe(base, change.keys, {"epochs": 2.0}, "balanced")
+            assert set(changed.changes_from(base)) >= set(change.keys), name
+            assert changed.epochs == base.epochs
 
 
 def test_another_optimizer_comes_with_its_own_usual_rate() -> None:
@@ -74,36 +77,34 @@ def test_another_optimizer_comes_with_its_own_usual_rate() -> None:
     assert changed_recipe(base, {"dropout": 0.2}, {"lr": 0.3}, "balanced").lr == 0.3
 
 
-def test_a_depth_that_was_left_open_is_turned_from_what_it_comes_to(
+def test_a_depth_that_was_left_open_is_changed_from_its_default(
     digits: Dataset, small: Split, tmp_path: Path
 ) -> None:
-    asked = EffectStudy("cnn", ("layers",), 1, None, {"epochs": 1.0, "nodes": 8})
-    finding = effects(asked, SplitDataset(digits, small), tmp_path / "study")
-    assert [(one["label"], one["baseline_value"]) for one in finding["effects"]] == [
-        ("layers 2", 1)
-    ], "one is the least"
-    assert any("One seed" in note for note in finding["notes"])
+    config = EffectsConfig("cnn", ("layers",), 1, None, {"epochs": 1.0, "nodes": 8})
+    finding = run_study(config, SplitDataset(digits, small), tmp_path / "study")
+    changes = [(effect.label, effect.baseline_value) for effect in finding.effects]
+    assert changes == [("layers 2", 1)], "one layer is the minimum"
+    assert any("One seed" in note for note in finding.notes)
 
 
 @pytest.mark.parametrize(
-    ("asked", "message"),
+    ("config", "message"),
     [
         (quick("dropuot"), "did you mean 'dropout'"),
-        (EffectStudy("efficientnet-lite0", ("layers",)), "has no layers"),
+        (EffectsConfig("efficientnet-lite0", ("layers",)), "has no layers"),
         (quick(), "--of is empty"),
-        (quick("dropout", seeds=0), "--seeds is 0"),
-        (
-            quick("dropout", values={"nodes": -3}),
-            "invalid nodes: expected a value greater than or equal to 1, got -3",
-        ),
+        (quick("dropout", seeds=0), "invalid --seeds 0"),
+        (quick("dropout", values={"nodes": -3}), "nodes"),
     ],
 )
-def test_what_cannot_be_asked_is_refused_before_any_work(asked: EffectStudy, message: str) -> None:
+def test_an_invalid_configuration_is_refused_before_any_work(
+    config: EffectsConfig, message: str
+) -> None:
     with pytest.raises(InputError, match=message):
-        asked.check()
+        config.check()
 
 
-def test_curves_of_seeds_that_stopped_at_different_epochs_are_read_as_far_as_all_go(
+def test_curves_of_different_lengths_are_read_as_far_as_the_shortest_goes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     columns = ("train_accuracy", "validation_accuracy", "validation_loss")
@@ -113,5 +114,45 @@ def test_curves_of_seeds_that_stopped_at_different_epochs_are_read_as_far_as_all
         return {"epoch": np.arange(epochs), **{name: np.full(epochs, 0.5) for name in columns}}
 
     monkeypatch.setattr(_effects, "read_curves", curves)
-    fit = _effects._fit(Variant("one", make_recipe("mlp"), runs={0: Path("3"), 1: Path("5")}))
-    assert fit is not None and fit["train_accuracy"] == 0.5
+    variant = Variant("one", make_recipe("mlp"), runs={0: Path("3"), 1: Path("5")})
+    diagnosis = _effects._diagnosis(variant)
+    assert diagnosis is not None
+    assert diagnosis.train_accuracy == 0.5
+
+
+def test_the_sentence_says_what_each_change_does() -> None:
+    effects = [
+        effect_result("dropout 0.5", "hurts", -0.08),
+        effect_result("nodes 16", "helps", 0.03),
+        effect_result("l2 0.1", "undecided", 0.001, smallest_detectable=0.02),
+        effect_result("batch 8", "failed", None),
+    ]
+    assert _effects._sentence(effects, make_recipe("mlp"), "test") == (
+        "Changes of the mlp recipe, on test images: nodes 16 (+3.0 points) helps; "
+        "dropout 0.5 (-8.0 points) hurts; no significant effect of l2 0.1 (an effect below about "
+        "2.0 points can go undetected); batch 8 failed."
+    )
+
+
+def effect_result(
+    label: str,
+    outcome: Literal["helps", "hurts", "undecided", "failed"],
+    difference: float | None,
+    smallest_detectable: float | None = None,
+) -> EffectResult:
+    return EffectResult(
+        hyperparameter=label.split()[0],
+        value=1,
+        label=label,
+        baseline_value=0,
+        accuracy=None,
+        loss=None,
+        difference=difference,
+        interval=None,
+        p_adjusted=None,
+        smallest_detectable=smallest_detectable,
+        outcome=outcome,
+        runs=(),
+        failures=(),
+        fit=None,
+    )

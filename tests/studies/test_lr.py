@@ -1,8 +1,7 @@
-"""The learning-rate study: which rates are as good, where training breaks, and what a time limit costs."""
+"""The study of learning rates: the good range, where training diverges, and time limits."""
 
 from __future__ import annotations
 
-import json
 import math
 from pathlib import Path
 from typing import Any
@@ -12,169 +11,249 @@ import pytest
 
 from headstart.data import Dataset, Split, SplitDataset, make_split
 from headstart.errors import InputError, RunFailed
-from headstart.studies import RateStudy, lr
+from headstart.results import LearningRateRange, LearningRateResult, read_finding
+from headstart.studies import LearningRatesConfig, run_study
 from headstart.studies._grid import Grid, Variant
-from headstart.studies._lr import PUBLISHED_RATES
+from headstart.studies._lr import (
+    PUBLISHED_RATES,
+    _divergence_sentence,
+    _summarise_range_tests,
+)
+from headstart.training import RangeTest
 
 SMALL = {"epochs": 3.0, "batch": 32, "nodes": 64}
 
 
-def quick(*rates: float, **changes: Any) -> RateStudy:
-    given: dict[str, Any] = {
+def quick(*rates: float, **changes: Any) -> LearningRatesConfig:
+    config: dict[str, Any] = {
         "model": "mlp",
         "rates": rates,
         "seeds": 2,
         "values": {"optimizer": "adam", **SMALL},
     }
-    return RateStudy(**{**given, **changes})
+    return LearningRatesConfig(**{**config, **changes})
+
+
+@pytest.fixture
+def data(digits: Dataset, small: Split) -> SplitDataset:
+    return SplitDataset(digits, small)
 
 
 def test_the_grid_always_holds_the_published_rates_and_the_recipes_own() -> None:
     for model, own in (("mlp", 0.08), ("cnn", 0.12), ("cnn-scenes", 1e-4)):
-        rates = RateStudy(model).all_rates()
+        rates = LearningRatesConfig(model).all_rates()
         assert set(PUBLISHED_RATES) <= set(rates)
         assert min(abs(math.log10(rate / own)) for rate in rates) < 0.1
         assert max(rates) > own
-    assert RateStudy("mlp", values={"lr": 0.02}).all_rates().count(0.02) == 1
+    assert LearningRatesConfig("mlp", values={"lr": 0.02}).all_rates().count(0.02) == 1
 
 
-def test_the_best_rate_is_chosen_on_validation_and_the_others_are_tested_against_it(
-    digits: Dataset, small: Split, tmp_path: Path
+def test_the_best_rate_is_selected_on_validation_and_the_others_are_tested_against_it(
+    data: SplitDataset, tmp_path: Path
 ) -> None:
-    finding = lr(quick(1e-5, 1e-2, 2e-2), SplitDataset(digits, small), tmp_path / "study")
-    assert finding == json.loads((tmp_path / "study" / "finding.json").read_text())
-    low, middle, high = finding["rates"]
-    losses = [rate["validation"]["loss"]["mean"] for rate in finding["rates"]]
-    assert finding["best"] == finding["rates"][losses.index(min(losses))]["lr"]
-    assert (
-        not low["as_good"]
-        and low["difference"]["difference"] < -0.2
-        and low["difference"]["p_adjusted"] < 0.05
-    )
-    assert middle["as_good"] and high["as_good"] and finding["good"]["decades"] == 0.3
-    assert len(low["test"]["accuracy"]["per_seed"]) == 2
-    assert (
-        low["test"]["accuracy"]["low"]
-        <= low["test"]["accuracy"]["mean"]
-        <= low["test"]["accuracy"]["high"]
-    )
-    assert finding["test_reads"] == 6
-    assert f"is {finding['best']:g}" in finding["sentence"]
-    assert len(finding["range_test"]["repeats"]) == 3
+    finding = run_study(quick(1e-5, 1e-2, 2e-2), data, tmp_path / "study")
+    assert finding == read_finding(tmp_path / "study")
+    losses = [rate.validation.loss.mean for rate in finding.rates if rate.validation]
+    assert finding.best == finding.rates[losses.index(min(losses))].lr
+
+    low, middle, high = finding.rates
+    assert low.difference is not None
+    assert not low.as_good
+    assert low.difference.difference < -0.2
+    assert low.difference.p_adjusted < 0.05
+    assert middle.as_good
+    assert high.as_good
+    assert finding.good == LearningRateRange(low=0.01, high=0.02, decades=0.3)
+    assert "Rates from 0.01 to 0.02 are as good (0.3 decades)." in finding.sentence
+
+    assert low.test is not None
+    accuracy = low.test.accuracy
+    assert len(accuracy.per_seed) == 2
+    assert accuracy.low <= accuracy.mean <= accuracy.high
+    assert finding.test_reads == 6
+    assert f"is {finding.best:g}" in finding.sentence
+    assert finding.range_test is not None
+    assert len(finding.range_test.repeats) == 3
 
 
-def test_rates_that_break_training_are_the_border(
-    digits: Dataset, small: Split, tmp_path: Path
-) -> None:
+def test_the_lowest_rate_that_diverges_is_the_border(data: SplitDataset, tmp_path: Path) -> None:
     values = {"epochs": 3.0, "batch": 32, "optimizer": "sgd", "momentum": 0.9}
-    finding = lr(
-        quick(0.05, 30.0, 90.0, values=values), SplitDataset(digits, small), tmp_path / "study"
+    finding = run_study(quick(0.05, 30.0, 90.0, values=values), data, tmp_path / "study")
+    assert (finding.best, finding.diverges_from) == (0.05, 30.0)
+    diverged = finding.rates[2]
+    assert diverged.diverged_seeds == (0, 1)
+    assert diverged.failures or (
+        diverged.validation is not None and diverged.validation.loss.mean > math.log(10)
     )
-    assert (finding["best"], finding["diverges_from"]) == (0.05, 30.0)
-    broken = finding["rates"][2]
-    assert broken["broke"] and (
-        broken["diverged"] or broken["validation"]["loss"]["mean"] > math.log(10)
-    )
-    assert "from 30 on training breaks down" in finding["sentence"]
+    assert "At 30, training diverges with every seed." in finding.sentence
 
 
-def test_where_no_rate_learns_it_says_so(digits: Dataset, small: Split, tmp_path: Path) -> None:
-    finding = lr(quick(1e-9, 1e-8, seeds=1), SplitDataset(digits, small), tmp_path / "study")
-    assert finding["best"] is None and "learnt nothing" in finding["sentence"]
+def test_a_rate_that_diverges_with_one_seed_is_the_border_and_the_finding_says_which(
+    data: SplitDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from headstart.execution._job import Outcome, attempt
+
+    def fail_once(job: Any, visible: SplitDataset) -> Outcome:
+        if job.name == "lr-0.02, seed 1":
+            return Outcome(job, None, "not finite", "the loss became nan")
+        return attempt(job, visible)
+
+    monkeypatch.setattr("headstart.execution._executors.attempt", fail_once)
+    finding = run_study(quick(1e-2, 2e-2), data, tmp_path / "study")
+    assert (finding.best, finding.diverges_from) == (0.01, 0.02)
+    diverged = finding.rates[1]
+    assert diverged.diverged_seeds == (1,)
+    assert not diverged.diverged_everywhere
+    assert [failure.seed for failure in diverged.failures] == [1]
+    assert "At 0.02, training diverges with 1 of 2 seeds." in finding.sentence
+
+
+def test_where_no_rate_learns_none_is_said_to_diverge(data: SplitDataset, tmp_path: Path) -> None:
+    finding = run_study(quick(1e-9, 1e-8, seeds=1), data, tmp_path / "study")
+    assert (finding.best, finding.good, finding.range_test) == (None, None, None)
+    assert finding.diverges_from is None
+    assert "learned nothing at any of the 2 learning rates from 1e-09 to 1e-08" in finding.sentence
+
+
+def test_where_every_run_fails_the_study_fails(data: SplitDataset, tmp_path: Path) -> None:
     values = {"epochs": 3.0, "optimizer": "sgd", "momentum": 0.99, "batch": 16}
     with pytest.raises(RunFailed, match="no run of the study finished"):
-        lr(
-            quick(99.0, 100.0, seeds=1, values=values),
-            SplitDataset(digits, small),
-            tmp_path / "none",
-        )
+        run_study(quick(99.0, 100.0, seeds=1, values=values), data, tmp_path / "study")
 
 
-def test_runs_of_another_study_are_taken_over(
-    digits: Dataset, small: Split, tmp_path: Path
+def test_a_suggestion_beyond_the_grid_is_said_to_be_beyond_it(
+    data: SplitDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lr(quick(1e-3, 1e-2), SplitDataset(digits, small), tmp_path / "one")
-    finding = lr(quick(1e-3, 1e-2, 3e-2), SplitDataset(digits, small), tmp_path / "two")
-    old, new = (
-        tmp_path / of / "runs" / "lr-0.001-seed1" / "environment.json" for of in ("one", "two")
+    suggested = RangeTest([0.1, 0.2], [2.3, 2.0], steepest=0.21, minimum=0.3)
+    monkeypatch.setattr("headstart.studies._lr.range_test", lambda *_: suggested)
+    finding = run_study(quick(1e-2, 1e-3, seeds=1), data, tmp_path / "study")
+    assert finding.range_test is not None
+    assert finding.range_test.beyond_grid
+    assert not finding.range_test.agrees
+    assert "suggests 0.21 (0.21 to 0.21 over 3 repeats): beyond the rates of this study " in (
+        finding.range_test.sentence
     )
+    assert "(0.001 to 0.01)" in finding.range_test.sentence
+
+
+@pytest.mark.parametrize(
+    ("steepest", "agrees", "position"),
+    [
+        (1.1e-2, True, "among the rates that are as good as the best"),
+        (1e-3, False, "below the rates that are as good as the best"),
+        (1e-1, False, "above the rates that are as good as the best"),
+        (2e-1, False, "beyond the rates of this study (0.001 to 0.1)"),
+        (1e-4, False, "beyond the rates of this study (0.001 to 0.1)"),
+    ],
+)
+def test_a_suggestion_is_placed_against_the_good_range(
+    steepest: float, agrees: bool, position: str
+) -> None:
+    rates = [rate_result(1e-3), rate_result(1e-2, as_good=True), rate_result(1e-1)]
+    good = LearningRateRange(low=1e-2, high=1e-2, decades=0.0)
+    tests = [RangeTest([steepest], [1.0], steepest, steepest)]
+    summary = _summarise_range_tests(tests, rates, good)
+    assert summary.agrees is agrees
+    assert summary.sentence.endswith(f": {position}.")
+
+
+def test_the_divergence_of_one_seed_of_one_is_said_plainly() -> None:
+    rate = rate_result(0.1, runs=("runs/lr-0.1-seed0",), diverged_seeds=(0,))
+    assert _divergence_sentence(rate) == "At 0.1, training diverges with the only seed."
+
+
+def rate_result(lr: float, **changes: Any) -> LearningRateResult:
+    fields: dict[str, Any] = {
+        "validation": None,
+        "test": None,
+        "runs": (),
+        "failures": (),
+        "diverged_seeds": (),
+        "is_best": False,
+        "as_good": False,
+        "difference": None,
+    }
+    return LearningRateResult(lr=lr, **{**fields, **changes})
+
+
+def test_finished_runs_of_another_study_are_copied(data: SplitDataset, tmp_path: Path) -> None:
+    run_study(quick(1e-3, 1e-2), data, tmp_path / "one")
+    finding = run_study(quick(1e-3, 1e-2, 3e-2), data, tmp_path / "two")
+    old = tmp_path / "one" / "runs" / "lr-0.001-seed1" / "environment.json"
+    new = tmp_path / "two" / "runs" / "lr-0.001-seed1" / "environment.json"
     assert new.read_bytes() == old.read_bytes()
-    assert new.stat().st_mtime >= old.stat().st_mtime and not new.is_symlink()
-    assert len(finding["rates"]) == 3
+    assert new.stat().st_mtime >= old.stat().st_mtime
+    assert not new.is_symlink()
+    assert len(finding.rates) == 3
 
 
 def test_a_time_limit_costs_seeds_first_then_half_decades_then_length(
-    digits: Dataset, small: Split, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    data: SplitDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("headstart.studies._grid.expected_seconds", lambda *_: 10.0)
     monkeypatch.setattr("headstart.studies._grid._REPORT_SECONDS", 0.0)
-    grids = []
+    grids: list[Grid] = []
 
-    def stop(grid: Any, *_: Any) -> None:
+    def stop(grid: Grid, *_: Any) -> None:
         grids.append(grid)
         raise KeyboardInterrupt
 
     monkeypatch.setattr("headstart.studies._lr.run_grid", stop)
+    values = {"epochs": 4.0, "optimizer": "adam"}
     for number, limit in enumerate((400, 170, 120, 60, 30)):
-        asked = RateStudy("mlp", None, 3, float(limit), {"epochs": 4.0, "optimizer": "adam"})
+        config = LearningRatesConfig("mlp", None, 3, float(limit), values)
         with pytest.raises(KeyboardInterrupt):
-            lr(asked, SplitDataset(digits, small), tmp_path / str(number))
-    shown = [
-        (len(grid.seeds), len(grid.variants), grid.variants[0].recipe.epochs) for grid in grids
-    ]
-    assert [row[:2] for row in shown] == [(3, 7), (2, 7), (2, 4), (1, 4), (1, 4)]
-    assert [row[2] for row in shown[:4]] == [4.0] * 4 and 1 < shown[4][2] < 4
-    assert (
-        "allows 2 seeds of 3" in grids[1].notes[0]
-        and "Left out for the time limit" in grids[2].notes[1]
-    )
+            run_study(config, data, tmp_path / str(number))
+
+    sizes = [(len(grid.seeds), len(grid.variants)) for grid in grids]
+    assert sizes == [(3, 7), (2, 7), (2, 4), (1, 4), (1, 4)]
+    epochs = [grid.variants[0].recipe.epochs or 0 for grid in grids]
+    assert epochs[:4] == [4.0] * 4
+    assert 1 < epochs[4] < 4
+    assert "allows 2 seeds of 3" in grids[1].notes[0]
+    assert "Left out for the time limit" in grids[2].notes[1]
+
     with pytest.raises(InputError, match=r"leaves .* epochs for each of 4 runs"):
-        lr(
-            RateStudy("mlp", None, 3, 5.0, {"epochs": 4.0, "optimizer": "adam"}),
-            SplitDataset(digits, small),
-            tmp_path / "short",
-        )
+        run_study(LearningRatesConfig("mlp", None, 3, 5.0, values), data, tmp_path / "short")
 
 
 @pytest.mark.parametrize(
-    ("asked", "message"),
+    ("config", "message"),
     [
-        (quick(0.1), "needs two or more"),
-        (quick(0.1, 0.01, seeds=0), "--seeds is 0"),
-        (quick(0.1, 1000.0), "invalid lr: expected a value less than or equal to 100, got 1000"),
+        (quick(0.1), "expected at least two learning rates"),
+        (quick(0.1, 0.01, seeds=0), "invalid --seeds 0"),
+        (quick(0.1, 1000.0), "lr"),
         (quick(0.1, 0.01, model="mpl"), "no model 'mpl'"),
     ],
 )
-def test_what_cannot_be_asked_is_refused_before_any_work(asked: RateStudy, message: str) -> None:
+def test_an_invalid_configuration_is_refused_before_any_work(
+    config: LearningRatesConfig, message: str
+) -> None:
     with pytest.raises(InputError, match=message):
-        asked.check()
+        config.check()
 
 
-def test_validation_judges_where_there_is_no_test(digits: Dataset, tmp_path: Path) -> None:
-    finding = lr(
-        quick(1e-3, 1e-2, seeds=1),
-        SplitDataset(digits, make_split(digits, test=0, train_images=300)),
-        tmp_path / "study",
-    )
-    assert (finding["judged_on"], finding["test_reads"], finding["rates"][0]["test"]) == (
-        "validation",
-        0,
-        None,
-    )
-    assert any("One seed" in note for note in finding["notes"])
+def test_validation_images_evaluate_where_there_are_no_test_images(
+    digits: Dataset, tmp_path: Path
+) -> None:
+    data = SplitDataset(digits, make_split(digits, test=0, train_images=300))
+    finding = run_study(quick(1e-3, 1e-2, seeds=1), data, tmp_path / "study")
+    assert (finding.evaluated_on, finding.test_reads) == ("validation", 0)
+    assert finding.rates[0].test is None
+    assert any("One seed" in note for note in finding.notes)
 
 
-def test_a_study_that_takes_over_an_unanswered_one_makes_its_own_plan(
-    digits: Dataset, small: Split, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_study_that_replaces_one_without_results_makes_its_own_plan(
+    data: SplitDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def stop(*_: object) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr("headstart.studies._lr.run_grid", stop)
-        lr(quick(1e-5, 1e-4), SplitDataset(digits, small), tmp_path / "study")
-    finding = lr(quick(1e-2, 2e-2), SplitDataset(digits, small), tmp_path / "study")
-    assert [rate["lr"] for rate in finding["rates"]] == [0.01, 0.02]
+        run_study(quick(1e-5, 1e-4), data, tmp_path / "study")
+    finding = run_study(quick(1e-2, 2e-2), data, tmp_path / "study")
+    assert [rate.lr for rate in finding.rates] == [0.01, 0.02]
 
 
 def test_a_rate_that_failed_with_one_seed_costs_the_others_no_seed(
@@ -182,7 +261,8 @@ def test_a_rate_that_failed_with_one_seed_costs_the_others_no_seed(
 ) -> None:
     monkeypatch.setattr("headstart.studies._grid.read_correct", lambda *_: np.ones(5, bool))
     recipe = quick(0.1).recipe()
-    whole, broken = Variant("whole", recipe), Variant("broken", recipe, failures={1: "not finite"})
-    whole.runs, broken.runs = {0: tmp_path, 1: tmp_path}, {0: tmp_path}
-    correct = Grid([whole, broken], (0, 1)).correct("test")
-    assert list(correct) == ["whole"] and correct["whole"].shape == (2, 5)
+    complete = Variant("complete", recipe, runs={0: tmp_path, 1: tmp_path})
+    broken = Variant("broken", recipe, runs={0: tmp_path}, failures={1: "not finite"})
+    correct = Grid([complete, broken], (0, 1)).correct_predictions("test")
+    assert list(correct) == ["complete"]
+    assert correct["complete"].shape == (2, 5)

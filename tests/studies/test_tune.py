@@ -19,8 +19,8 @@ from headstart.data import Dataset, Split, SplitDataset, make_split
 from headstart.errors import InputError, ResourceError, RunFailed
 from headstart.execution import Job, Outcome, Where
 from headstart.models.recipes import make_recipe, resolve
-from headstart.studies import Draw, Tuning, tune
-from headstart.studies.tune import _study, _successive_halving
+from headstart.studies import Draw, TuningConfig, TuningStudy, _study as study_module, run_study
+from headstart.studies.tune import _successive_halving
 from headstart.studies.tune._budget import within_budget
 
 SPACE = {
@@ -31,7 +31,7 @@ SPACE = {
 STILL = ("number", "values", "state", "is_best", "is_default", "is_tie", "reason")
 
 
-def quick(**changes: Any) -> Tuning:
+def quick(**changes: Any) -> TuningConfig:
     given: dict[str, Any] = {
         "model": "mlp",
         "space": SPACE,
@@ -39,7 +39,20 @@ def quick(**changes: Any) -> Tuning:
         "seeds": 2,
         "values": {"epochs": 2.0, "batch": 32},
     }
-    return Tuning(**{**given, **changes})
+    return TuningConfig(**{**given, **changes})
+
+
+def tune(
+    config: TuningConfig,
+    data: SplitDataset,
+    folder: Path,
+    *,
+    where: Where | None = None,
+    started: float | None = None,
+) -> dict[str, Any]:
+    """Carry out a search and return its finding as JSON."""
+    study = TuningStudy(config)
+    return dict(run_study(study, data, folder, workers=where, started=started).as_json())
 
 
 def outcome(finding: dict[str, Any]) -> list[Any]:
@@ -105,7 +118,7 @@ def test_the_default_recipe_is_the_first_trial_and_gets_a_whole_run_at_once(
 def test_the_first_trial_of_a_cnn_has_the_depth_that_its_images_call_for(
     digits: Dataset, small: Split, tmp_path: Path
 ) -> None:
-    asked = Tuning("cnn", trials=1, seeds=1, values={"epochs": 1.0, "nodes": 8})
+    asked = TuningConfig("cnn", trials=1, seeds=1, values={"epochs": 1.0, "nodes": 8})
     finding = tune(
         asked, SplitDataset(digits, make_split(digits, train_images=100)), tmp_path / "study"
     )
@@ -117,9 +130,9 @@ def test_a_finished_study_answers_at_once_and_another_is_refused(
     reference: dict[str, Any], digits: Dataset, small: Split, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = Path(reference["report"]).parent
-    monkeypatch.setattr(_study, "open_executor", lambda *_: pytest.fail("opened again"))
+    monkeypatch.setattr(study_module, "open_executor", lambda *_: pytest.fail("opened again"))
     assert tune(quick(), SplitDataset(digits, small), folder) == reference
-    with pytest.raises(InputError, match=r"holds a study with another trials \(6 there, 7 asked\)"):
+    with pytest.raises(InputError, match=r"holds a study with a different trials: it has 6, not 7"):
         tune(quick(trials=7), SplitDataset(digits, small), folder)
 
 
@@ -147,10 +160,11 @@ SCRIPT = """
 import sys
 from pathlib import Path
 from headstart.data import SplitDataset, load, make_split
-from headstart.studies import Tuning, tune
+from headstart.studies import TuningConfig, TuningStudy, run_study
 digits = load("digits")
-asked = Tuning(**{asked!r})
-tune(asked, SplitDataset(digits, make_split(digits, train_images=300)), Path({folder!r}))
+asked = TuningConfig(**{asked!r})
+data = SplitDataset(digits, make_split(digits, train_images=300))
+run_study(TuningStudy(asked), data, Path({folder!r}))
 """
 
 
@@ -352,7 +366,7 @@ def test_a_best_recipe_that_fails_when_it_is_retrained_is_no_finding(
 
 
 def test_without_validation_images_nothing_can_be_chosen(digits: Dataset, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no recipe can be chosen"):
+    with pytest.raises(InputError, match="there are no validation images"):
         tune(quick(), SplitDataset(digits, make_split(digits, validation=0)), tmp_path / "study")
 
 

@@ -18,13 +18,14 @@ from ._estimator import (
     ImageClassifier as ImageClassifier,
 )
 from ._results import (
-    Backbones as Backbones,
-    Comparison as Comparison,
-    Effects as Effects,
-    LabelCurves as LabelCurves,
-    Rates as Rates,
+    BackboneRankingResult as BackboneRankingResult,
+    ComparisonResult as ComparisonResult,
+    EffectsResult as EffectsResult,
+    LabelCurvesResult as LabelCurvesResult,
+    LearningRatesResult as LearningRatesResult,
     Run as Run,
-    Search as Search,
+    StudyResult as StudyResult,
+    TuningResult as TuningResult,
 )
 from ._runs import (
     load_classifier as load_classifier,

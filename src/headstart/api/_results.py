@@ -1,59 +1,68 @@
-"""What the verbs return: the JSON object as a dict, its tables as pandas frames, and a display for notebooks."""
+"""Results of the API: the JSON object of a command as a dictionary, typed models, and frames."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from functools import cached_property
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, get_args
 
 from headstart.errors import InputError
+from headstart.results import (
+    BackboneRanking,
+    Comparison,
+    Effects,
+    Finding,
+    LabelCurves,
+    LearningRates,
+    ResultModel,
+    Tuning,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
+    from rich.console import RenderableType
 
     from headstart.classifier import ImageModule
 
-_WORDS = (
-    "image",
-    "part",
-    "label",
-    "predicted",
-)  # columns of predictions.csv that are never numbers
-_LONG = ("recipe", "warnings")  # of a contender: whole objects
+FindingT = TypeVar("FindingT", bound=Finding)
+_TEXT_COLUMNS = ("image", "part", "label", "predicted")  # of predictions.csv
 
 
 class Result(dict[str, Any]):
-    """The keys and values of the command's `--json`."""
+    """The JSON object that the command prints with `--json`, as a dictionary."""
 
-    _table = ""  # the function of `headstart.report` that draws it
+    def table(self) -> RenderableType:
+        """Return the table that the command prints."""
+        raise NotImplementedError
 
     def _repr_html_(self) -> str:
-        from importlib import import_module
-
         from headstart.report import table_html
 
-        return table_html(getattr(import_module("headstart.report"), self._table)(self))
+        return table_html(self.table())
 
 
 class Run(Result):
-    """One finished run.
+    """A finished run.
 
-    Attributes of its folder are read when they are asked for.
+    Files of its folder are read when they are asked for.
     """
 
-    _table = "run_table"
+    def table(self) -> RenderableType:
+        """Return the scores of the run as a table."""
+        from headstart.report import run_table
+
+        return run_table(self)
 
     @property
     def folder(self) -> Path:
         """The run folder."""
         return Path(self["run"])
 
-    @cached_property
+    @property
     def module(self) -> ImageModule:
-        """The classifier as a plain `torch.nn.Module`, loaded once.
+        """The classifier as a `torch.nn.Module`, newly loaded at each access.
 
-        It maps uint8 images, or floats from 0 to 1, to logits.
+        It maps images, as uint8 or as floats from 0 to 1, to logits.
         """
         from headstart.classifier import ImageModule, load_classifier
 
@@ -61,116 +70,176 @@ class Run(Result):
 
     @property
     def curves(self) -> pd.DataFrame:
-        """One row an epoch: loss, accuracy, learning rate, seconds. Needs pandas."""
+        """Loss, accuracy, learning rate and seconds, one row per epoch. Needs pandas."""
         return _pandas().read_csv(self.folder / "curves.csv")
 
     @property
     def predictions(self) -> pd.DataFrame:
-        """One row a validation or test image: label, prediction, the probability of every class. Needs pandas."""
-        pd = _pandas()
-        found = pd.read_csv(
-            self.folder / "predictions.csv", dtype=dict.fromkeys(_WORDS, str), keep_default_na=False
+        """Label, prediction and probabilities, one row per evaluated image. Needs pandas."""
+        predictions = _pandas().read_csv(
+            self.folder / "predictions.csv",
+            dtype=dict.fromkeys(_TEXT_COLUMNS, str),
+            keep_default_na=False,
         )
-        return found.assign(correct=found["correct"] == 1)
+        return predictions.assign(correct=predictions["correct"] == 1)
 
 
-class Study(Result):
-    """What a study found."""
+class StudyResult(Result, Generic[FindingT]):
+    """The finding of a study.
 
-    def _repr_html_(self) -> str:
-        from importlib import import_module
+    The keys are those of `finding.json`. `finding` is the same with types, for type checkers and
+    completion: `result.finding.budget.seconds_spent` is `result["budget"]["seconds_spent"]`.
+    """
 
-        from headstart.report import table_html
-        from headstart.results import read_finding
+    def __init__(self, finding: FindingT) -> None:
+        super().__init__(finding.as_json())
+        self._finding = finding
 
-        table = getattr(import_module("headstart.report"), self._table)
-        return table_html(table(read_finding(self.folder)))
+    @property
+    def finding(self) -> FindingT:
+        """The finding as a typed model."""
+        return self._finding
 
     @property
     def folder(self) -> Path:
         """The study folder."""
-        return Path(self["report"]).parent
+        return Path(self._finding.report).parent
 
 
-class Comparison(Study):
-    """What `compare` found."""
+class ComparisonResult(StudyResult[Comparison]):
+    """The finding of `compare`."""
 
-    _table = "compare_table"
+    def table(self) -> RenderableType:
+        """Return the contenders and the verdict as a table."""
+        from headstart.report import compare_table
+
+        return compare_table(self.finding)
 
     @property
     def contenders(self) -> pd.DataFrame:
-        """One row a contender or control: scores of both parts, their intervals, seconds, parameters. Needs pandas."""
-        return _frame(self["contenders"])
+        """Scores, intervals, seconds and parameters, one row per contender. Needs pandas."""
+        return _frame(_rows(self.finding.contenders, without=("recipe", "warnings")))
 
 
-class Search(Study):
-    """What `tune` found."""
+class TuningResult(StudyResult[Tuning]):
+    """The finding of `tune`."""
 
-    _table = "tune_table"
+    def table(self) -> RenderableType:
+        """Return the best trials and the retrained recipes as a table."""
+        from headstart.report import tune_table
+
+        return tune_table(self.finding)
 
     @property
     def trials(self) -> pd.DataFrame:
-        """One row a recipe: its values, state, loss, accuracy, seconds. Needs pandas."""
-        return _frame(self["trials"])
+        """Values, state and results, one row per trial. Needs pandas."""
+        return _frame(_rows(self.finding.trials))
 
     @property
     def history(self) -> pd.DataFrame:
-        """The best validation accuracy over seconds and epochs. Needs pandas."""
-        return _frame(self["history"])
+        """The best scores over seconds and epochs, one row per finished run. Needs pandas."""
+        return _frame(_rows(self.finding.history))
 
 
-class Rates(Study):
-    """What `lr` found."""
+class LearningRatesResult(StudyResult[LearningRates]):
+    """The finding of `lr`."""
 
-    _table = "lr_table"
+    def table(self) -> RenderableType:
+        """Return the learning rates as a table."""
+        from headstart.report import lr_table
+
+        return lr_table(self.finding)
 
     @property
     def rates(self) -> pd.DataFrame:
-        """One row a learning rate: scores over seeds, whether as good as the best, failures. Needs pandas."""
-        return _frame(self["rates"])
+        """Scores over seeds and failures, one row per learning rate. Needs pandas."""
+        return _frame(_rows(self.finding.rates))
 
 
-class LabelCurves(Study):
-    """What `labels` found."""
+class LabelCurvesResult(StudyResult[LabelCurves]):
+    """The finding of `labels`."""
 
-    _table = "labels_table"
+    def table(self) -> RenderableType:
+        """Return the learning curves as a table."""
+        from headstart.report import labels_table
+
+        return labels_table(self.finding)
 
     @property
     def points(self) -> pd.DataFrame:
-        """One row a contender and number of labels: accuracy with its band, seconds, epochs. Needs pandas."""
-        return _frame(
-            {"name": one["name"], **point} for one in self["contenders"] for point in one["points"]
-        )
+        """Scores over seeds, one row per contender and number of labels. Needs pandas."""
+        rows = []
+        for contender in self.finding.contenders:
+            rows += [{"name": contender.name, **row} for row in _rows(contender.points)]
+        return _frame(rows)
 
 
-class Effects(Study):
-    """What `effects` found."""
+class EffectsResult(StudyResult[Effects]):
+    """The finding of `effects`."""
 
-    _table = "effects_table"
+    def table(self) -> RenderableType:
+        """Return the changes as a table."""
+        from headstart.report import effects_table
+
+        return effects_table(self.finding)
 
     @property
     def effects(self) -> pd.DataFrame:
-        """One row a change of one knob: scores over seeds, the difference from the baseline. Needs pandas."""
-        return _frame(self["effects"])
+        """Scores over seeds and differences, one row per change. Needs pandas."""
+        return _frame(_rows(self.finding.effects))
 
 
-class Backbones(Study):
-    """What `backbones` found."""
+class BackboneRankingResult(StudyResult[BackboneRanking]):
+    """The finding of `backbones`."""
 
-    _table = "backbones_table"
+    def table(self) -> RenderableType:
+        """Return the candidates as a table."""
+        from headstart.report import backbones_table
+
+        return backbones_table(self.finding)
 
     @property
     def candidates(self) -> pd.DataFrame:
-        """One row a backbone at a side: accuracy of its probe, images a second here. Needs pandas."""
-        return _frame(self["candidates"])
+        """Accuracy and speed, one row per backbone and image size. Needs pandas."""
+        return _frame(_rows(self.finding.candidates))
 
 
-def _frame(records: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
-    """One row a record; an object in it becomes columns, such as `test_accuracy`."""
-    short = [
-        {key: value for key, value in record.items() if key not in _LONG} for record in records
-    ]
-    return _pandas().json_normalize(short, sep="_")
+_Row = dict[str, Any]  # a row of a frame, whose cells pandas types
+
+
+def _rows(models: Iterable[ResultModel], without: tuple[str, ...] = ()) -> list[_Row]:
+    """Return one row per model; the fields of models in it become columns, as `test_accuracy`."""
+    return [_row(model, without) for model in models]
+
+
+def _row(model: ResultModel, without: tuple[str, ...] = ()) -> _Row:
+    json_object = model.as_json()
+    row: _Row = {}
+    for name, field in type(model).model_fields.items():
+        value = getattr(model, name)
+        if name in without or (value is None and _holds_models(field.annotation)):
+            continue
+        if isinstance(value, ResultModel):
+            nested = _row(value)
+            # The difference of a difference is itself.
+            row |= {name if key == name else f"{name}_{key}": cell for key, cell in nested.items()}
+        elif isinstance(value, dict):
+            row |= {f"{name}_{key}": cell for key, cell in value.items()}
+        else:
+            row[name] = json_object[name]
+    return row
+
+
+def _holds_models(annotation: object) -> bool:
+    """Return True for an optional model, whose own fields are the columns."""
+    return any(
+        isinstance(choice, type) and issubclass(choice, ResultModel)
+        for choice in get_args(annotation)
+    )
+
+
+def _frame(rows: Iterable[_Row]) -> pd.DataFrame:
+    return _pandas().DataFrame(list(rows))
 
 
 def _pandas() -> Any:
@@ -178,6 +247,6 @@ def _pandas() -> Any:
         import pandas
     except ImportError as error:
         raise InputError(
-            "frames need pandas, which is not installed.", "pip install 'headstart[pandas]'"
+            "pandas is not installed, and frames need it.", "pip install 'headstart[pandas]'"
         ) from error
     return pandas

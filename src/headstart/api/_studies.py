@@ -1,4 +1,4 @@
-"""The studies: compare, tune, lr, labels, effects, backbones; and their report."""
+"""The studies as functions: compare, tune, lr, labels, effects and backbones."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, Unpack
@@ -23,54 +24,64 @@ from headstart.api._arguments import (
 from headstart.api._command_line import command_of
 from headstart.api._data import Data, open_data
 from headstart.api._keys import StudyKeys
-from headstart.api._results import Backbones, Comparison, Effects, LabelCurves, Rates, Search, Study
+from headstart.api._results import (
+    BackboneRankingResult,
+    ComparisonResult,
+    EffectsResult,
+    LabelCurvesResult,
+    LearningRatesResult,
+    TuningResult,
+)
 from headstart.data import SplitDataset
 from headstart.errors import InputError
+from headstart.results import Comparison, Finding
 
 if TYPE_CHECKING:
-    from headstart.studies import Draw
+    from headstart.studies import Draw, Study
 
-Found = TypeVar("Found", bound=Study)
+FindingT = TypeVar("FindingT", bound=Finding)
 DEFAULT_MODELS = ("cnn", "efficientnet-lite0")
 
 
 def compare(
     data: Data,
     *,
-    models: tuple[str, ...] | list[str] | str = DEFAULT_MODELS,
+    models: Sequence[str] | str = DEFAULT_MODELS,
     seeds: int = 3,
     time_limit: str | float | None = "5m",
     track: str | None = None,
     out: str | Path | None = None,
     **keys: Unpack[StudyKeys],
-) -> Comparison:
-    """Compare models on the same splits, seeds and seconds, and write a report.
+) -> ComparisonResult:
+    """Compare contenders on the same split and seeds, with the same time, and write a report.
 
     Args:
-        data: what `load` takes, or a dataset.
-        models: the contenders: models, `model:preset`, paths of a `recipe.json` or of a finished run; a backbone brings its
-            control, the same network from random weights.
-        seeds: how many runs each contender gets: seeds 0, 1, ….
-        time_limit: for everything, the report included; None lets every recipe run its own epochs.
-        track: tensorboard, mlflow or wandb: told of each run, epoch by epoch, and of its scores.
-        out: the study folder; by default one under `runs/`.
-        keys: recipe keys for all contenders, and those of `load` and `split`.
+        data: A dataset, or anything that `load` opens.
+        models: The contenders: models, `model:preset`, or paths of a `recipe.json` or of a finished
+            run. A pretrained backbone adds its control, the same network with random weights.
+        seeds: The number of runs per contender, with seeds 0, 1, ….
+        time_limit: Seconds for everything, or text such as "5m"; None for recipe epochs.
+        track: A tracker: tensorboard, mlflow or wandb.
+        out: The study folder; by default one under `runs/`.
+        keys: Recipe values for all contenders, and arguments of `load` and `split`.
 
     Returns:
-        What `headstart compare --json` prints: contenders, floors, verdict, report; `.contenders` is a frame.
+        The finding. Its keys are those that `headstart compare --json` prints.
 
     Raises:
-        InputError, ResourceError: as `train`; RunFailed: no contender finished.
+        InputError: The data, the contenders or the folder cannot be used.
+        ResourceError: Memory, disk space or a lock is missing.
+        RunFailed: No contender finished.
     """
-    from headstart.studies import Comparison as Question, compare as run_study
+    from headstart.studies import ComparisonConfig
 
-    started = time.perf_counter()
     names = split_words(models)
-    asked = Question(
+    options = {"models": names, "seeds": seeds, "time_limit": time_limit or "none"}
+    call = _StudyCall(data, keys, options, out, track)
+    config = ComparisonConfig(
         names, tuple(range(check_seed(seeds))), seconds_or_none(time_limit), recipe_keys(keys)
     )
-    own = {"models": names, "seeds": seeds, "time_limit": time_limit or "none", "track": track}
-    return _answer(Comparison, "compare", run_study, asked, data, own, keys, out, started)
+    return ComparisonResult(_run(config, call))
 
 
 def tune(
@@ -91,40 +102,57 @@ def tune(
     track: str | None = None,
     out: str | Path | None = None,
     **keys: Unpack[StudyKeys],
-) -> Search:
-    """Search the hyper-parameters of a model, retrain the best recipe and the defaults over new seeds, and write a report.
+) -> TuningResult:
+    """Search hyper-parameters, retrain the best recipe and the defaults, and write a report.
 
-    Killed at any moment, the same call goes on.
+    An interrupted search resumes when the function is called again.
 
     Args:
-        data: what `load` takes, or a dataset.
-        model, preset: the recipe to start from; it is the first trial.
-        space: a TOML or YAML file, a mapping of keys to choices or ranges, or a function from an `optuna.Trial` to values; None
-            for the model's own.
-        also: "augmentation", "label_smoothing": groups that the model's own space takes in.
-        trials: recipes to try; by default 24, or with a time limit as many as fit.
-        time_limit: seconds for everything, or "15m".
-        seed: of the search and its runs; the winner is retrained over the `seeds` seeds after it.
-        together: recipes drawn at once: the most that can run side by side.
-        workers: processes of this machine. ray: the address of a Ray cluster, or "auto".
-        storage: URL of a database, such as PostgreSQL, that several machines share: the same call on each works on one search.
-        track: tensorboard, mlflow or wandb: told of each run of this machine, epoch by epoch, and of its scores.
-        out: the study folder; by default one under `runs/`.
-        keys: recipe keys that all trials share, `epochs` among them, and those of `load` and `split`.
+        data: A dataset, or anything that `load` opens.
+        model: The model whose recipe is tuned.
+        preset: The preset of the default recipe, which is the first trial.
+        space: A TOML or YAML file, a mapping of keys to choices or ranges, or a function from an
+            `optuna.Trial` to values; None for the search space of the model.
+        also: Groups to add to that space: "augmentation", "label_smoothing".
+        trials: The number of recipes; by default 24, or with a time limit as many as fit.
+        time_limit: Seconds for everything, or text such as "15m".
+        seed: The seed of the search and its runs.
+        seeds: The number of seeds, after `seed`, with which the best recipe is retrained.
+        together: The number of recipes drawn at the same time, and the most that run in parallel.
+        workers: Worker processes on this machine.
+        ray: The address of a Ray cluster, or "auto".
+        storage: The URL of a database, such as PostgreSQL. Machines that make the same call share
+            one search.
+        track: A tracker: tensorboard, mlflow or wandb.
+        out: The study folder; by default one under `runs/`.
+        keys: Recipe values for all trials, and arguments of `load` and `split`.
 
     Returns:
-        What `headstart tune --json` prints; `.trials` and `.history` are frames.
+        The finding. Its keys are those that `headstart tune --json` prints.
 
     Raises:
-        InputError, ResourceError: as `train`; RunFailed: three trials in a row failed for the same reason.
+        InputError: The data, the space or the folder cannot be used.
+        ResourceError: Memory, disk space or a lock is missing.
+        RunFailed: Three trials in a row failed for the same reason.
     """
-    from headstart.studies import Tuning, read_space, tune as run_study
+    from headstart.studies import TuningConfig, TuningStudy, read_space
 
-    started = time.perf_counter()
-    asked = Tuning(
+    options = {
+        "model": model,
+        "preset": preset,
+        "space": space if isinstance(space, str | Path) else None,
+        "also": split_words(also) or None,
+        "trials": trials,
+        "time_limit": time_limit,
+        "seed": seed,
+        "seeds": seeds,
+        "together": together,
+    }
+    call = _StudyCall(data, keys, options, out, track, workers, ray)
+    config = TuningConfig(
         model,
         read_space(Path(space)) if isinstance(space, str | Path) else space,
-        tuple(word.replace("-", "_") for word in split_words(also)),
+        _underscored(also),
         trials,
         seconds_or_none(time_limit),
         recipe_keys(keys),
@@ -134,24 +162,7 @@ def tune(
         together=together,
         storage=storage,
     )
-    shown = space if isinstance(space, str | Path) else None
-    own: dict[str, Any] = {
-        "model": model,
-        "preset": preset,
-        "space": shown,
-        "also": split_words(also) or None,
-        "trials": trials,
-    }
-    own |= {
-        "time_limit": time_limit,
-        "seed": seed,
-        "seeds": seeds,
-        "together": together,
-        "track": track,
-    }
-    return _answer(
-        Search, "tune", run_study, asked, data, own, keys, out, started, workers=workers, ray=ray
-    )
+    return TuningResult(_run(TuningStudy(config), call))
 
 
 def lr(
@@ -167,39 +178,47 @@ def lr(
     track: str | None = None,
     out: str | Path | None = None,
     **keys: Unpack[StudyKeys],
-) -> Rates:
-    """Show what the learning rate does: a grid of rates over seeds, the good range, where training breaks, and a report.
+) -> LearningRatesResult:
+    """Train at a grid of learning rates over seeds, and write a report.
 
     Args:
-        data: what `load` takes, or a dataset.
-        model, preset: the recipe whose rate varies.
-        values: learning rates; by default half decades from 0.0001 to 0.1, and on beyond the recipe's own.
-        seeds: runs of each rate.
-        time_limit: seconds for everything: it costs seeds first, then half decades, then the length of runs.
-        workers, ray, track, out, keys: as for `tune`.
+        data: A dataset, or anything that `load` opens.
+        model: The model whose learning rate varies.
+        preset: The preset of its recipe.
+        values: The learning rates; by default half decades from 0.0001 to 0.1, and beyond the rate
+            of the recipe.
+        seeds: The number of runs per learning rate.
+        time_limit: Seconds for everything, or text such as "15m". A short limit drops seeds first,
+            then half decades, and then shortens the runs.
+        workers: Worker processes on this machine.
+        ray: The address of a Ray cluster, or "auto".
+        track: A tracker: tensorboard, mlflow or wandb.
+        out: The study folder; by default one under `runs/`.
+        keys: Recipe values for all runs, and arguments of `load` and `split`.
 
     Returns:
-        What `headstart lr --json` prints; `.rates` is a frame.
+        The finding. Its keys are those that `headstart lr --json` prints.
 
     Raises:
-        InputError, ResourceError: as `train`; RunFailed: no run finished.
+        InputError: The data, the learning rates or the folder cannot be used.
+        ResourceError: Memory, disk space or a lock is missing.
+        RunFailed: No run finished.
     """
-    from headstart.studies import RateStudy, lr as run_study
+    from headstart.studies import LearningRatesConfig
 
-    started = time.perf_counter()
     rates = None if values is None else tuple(_rate(word) for word in split_words(values))
-    asked = RateStudy(model, rates, seeds, seconds_or_none(time_limit), recipe_keys(keys), preset)
-    own = {
+    options = {
         "model": model,
         "preset": preset,
         "values": rates,
         "seeds": seeds,
         "time_limit": time_limit,
-        "track": track,
     }
-    return _answer(
-        Rates, "lr", run_study, asked, data, own, keys, out, started, workers=workers, ray=ray
+    call = _StudyCall(data, keys, options, out, track, workers, ray)
+    config = LearningRatesConfig(
+        model, rates, seeds, seconds_or_none(time_limit), recipe_keys(keys), preset
     )
+    return LearningRatesResult(_run(config, call))
 
 
 def labels(
@@ -214,54 +233,44 @@ def labels(
     track: str | None = None,
     out: str | Path | None = None,
     **keys: Unpack[StudyKeys],
-) -> LabelCurves:
-    """Show what labels are worth: accuracy against their number, how many one model needs to match another, and a report.
+) -> LabelCurvesResult:
+    """Train contenders with different numbers of labels, compare their curves, and write a report.
 
     Args:
-        data: what `load` takes, or a dataset.
-        models: the contenders: models, `model:preset`, or paths of a `recipe.json`.
-        per_class: labels of each class; by default 10, 30, 100, 300 and 1,000, as far as there are images.
-        seeds: runs of each contender with each number of labels; each seed draws labelled images of its own.
-        time_limit: seconds for everything: it costs seeds first, then the largest numbers of labels, then the length of runs.
-        workers, ray, track, out: as for `tune`.
-        keys: recipe keys for all contenders, and those of `load` and `split`.
+        data: A dataset, or anything that `load` opens.
+        models: The contenders: models, `model:preset`, or paths of a `recipe.json`.
+        per_class: Numbers of labels per class; by default 10, 30, 100, 300 and 1,000, as far as
+            there are images.
+        seeds: The number of runs per contender and number of labels. Each seed draws its own
+            labelled images.
+        time_limit: Seconds for everything, or text such as "15m". A short limit drops seeds first,
+            then the largest numbers of labels, and then shortens the runs.
+        workers: Worker processes on this machine.
+        ray: The address of a Ray cluster, or "auto".
+        track: A tracker: tensorboard, mlflow or wandb.
+        out: The study folder; by default one under `runs/`.
+        keys: Recipe values for all contenders, and arguments of `load` and `split`.
 
     Returns:
-        What `headstart labels --json` prints; `.points` is a frame.
+        The finding. Its keys are those that `headstart labels --json` prints.
 
     Raises:
-        InputError, ResourceError: as `train`; RunFailed: no run finished.
+        InputError: The data, the contenders or the folder cannot be used.
+        ResourceError: Memory, disk space or a lock is missing.
+        RunFailed: No run finished.
     """
-    from headstart.studies import LabelStudy, labels as run_study
+    from headstart.studies import LabelCurvesConfig
 
-    started = time.perf_counter()
     names = split_words(models)
     counts = (
-        None if per_class is None else tuple(_labels_of(word) for word in split_words(per_class))
+        None if per_class is None else tuple(_label_count(word) for word in split_words(per_class))
     )
-    asked = LabelStudy(
+    options = {"models": names, "per_class": counts, "seeds": seeds, "time_limit": time_limit}
+    call = _StudyCall(data, keys, options, out, track, workers, ray)
+    config = LabelCurvesConfig(
         names, counts, check_seed(seeds), seconds_or_none(time_limit), recipe_keys(keys)
     )
-    own = {
-        "models": names,
-        "per_class": counts,
-        "seeds": seeds,
-        "time_limit": time_limit,
-        "track": track,
-    }
-    return _answer(
-        LabelCurves,
-        "labels",
-        run_study,
-        asked,
-        data,
-        own,
-        keys,
-        out,
-        started,
-        workers=workers,
-        ray=ray,
-    )
+    return LabelCurvesResult(_run(config, call))
 
 
 def effects(
@@ -277,50 +286,48 @@ def effects(
     track: str | None = None,
     out: str | Path | None = None,
     **keys: Unpack[StudyKeys],
-) -> Effects:
-    """Show what each knob of a recipe does here: one turned at a time, over seeds, with intervals, and a report.
+) -> EffectsResult:
+    """Change one hyper-parameter of a recipe at a time, test each change, and write a report.
 
     Args:
-        data: what `load` takes, or a dataset.
-        model, preset: the recipe around which they are turned.
-        of: dropout, l2, layers, nodes, activation, batch, optimizer, augmentation (by default these, as far as the model has
-            them), label_smoothing, schedule.
-        seeds: runs of each recipe.
-        time_limit: seconds for everything: it costs seeds first, then each knob's later values, then the length of runs.
-        workers, ray, track, out, keys: as for `tune`.
+        data: A dataset, or anything that `load` opens.
+        model: The model whose recipe is changed.
+        preset: The preset of its recipe.
+        of: The hyper-parameters: dropout, l2, layers, nodes, activation, batch, optimizer,
+            augmentation, label_smoothing, schedule. By default all but the last two, as far as the
+            model has them.
+        seeds: The number of runs per recipe.
+        time_limit: Seconds for everything, or text such as "15m". A short limit drops seeds first,
+            then the later values of each hyper-parameter, and then shortens the runs.
+        workers: Worker processes on this machine.
+        ray: The address of a Ray cluster, or "auto".
+        track: A tracker: tensorboard, mlflow or wandb.
+        out: The study folder; by default one under `runs/`.
+        keys: Recipe values for all runs, and arguments of `load` and `split`.
 
     Returns:
-        What `headstart effects --json` prints; `.effects` is a frame.
+        The finding. Its keys are those that `headstart effects --json` prints.
 
     Raises:
-        InputError, ResourceError: as `train`; RunFailed: the recipe itself fails.
+        InputError: The data, the hyper-parameters or the folder cannot be used.
+        ResourceError: Memory, disk space or a lock is missing.
+        RunFailed: The unchanged recipe failed.
     """
-    from headstart.studies import EffectStudy, effects as run_study
+    from headstart.studies import EffectsConfig
 
-    started = time.perf_counter()
-    knobs = None if of is None else tuple(word.replace("-", "_") for word in split_words(of))
-    asked = EffectStudy(model, knobs, seeds, seconds_or_none(time_limit), recipe_keys(keys), preset)
-    own = {
+    names = None if of is None else _underscored(of)
+    options = {
         "model": model,
         "preset": preset,
-        "of": knobs,
+        "of": names,
         "seeds": seeds,
         "time_limit": time_limit,
-        "track": track,
     }
-    return _answer(
-        Effects,
-        "effects",
-        run_study,
-        asked,
-        data,
-        own,
-        keys,
-        out,
-        started,
-        workers=workers,
-        ray=ray,
+    call = _StudyCall(data, keys, options, out, track, workers, ray)
+    config = EffectsConfig(
+        model, names, seeds, seconds_or_none(time_limit), recipe_keys(keys), preset
     )
+    return EffectsResult(_run(config, call))
 
 
 def backbones(
@@ -331,100 +338,129 @@ def backbones(
     time_limit: str | float | None = None,
     out: str | Path | None = None,
     **keys: Unpack[StudyKeys],
-) -> Backbones:
-    """Rank backbones on these images: a cross-validated linear probe on their features, against images a second here.
+) -> BackboneRankingResult:
+    """Rank backbones by cross-validated linear probes and by speed, and write a report.
 
     Args:
-        data: what `load` takes, or a dataset. Only training images are looked at.
-        candidates: backbones, or backbone@pixels; by default those whose weights are installed, at two or three sides.
-        images: training images that are looked at, at most.
-        time_limit: seconds for everything: it costs images.
-        out: the study folder; by default one under `runs/`.
-        keys: options of the backbones (cut, pool, weights, pretrained, …), and keys of `load` and `split`.
+        data: A dataset, or anything that `load` opens. Only training images are used.
+        candidates: Backbones, or `backbone@pixels`; by default those whose weights are installed,
+            at two or three image sizes.
+        images: The largest number of training images that each probe uses.
+        time_limit: Seconds for everything, or text such as "15m". A short limit uses fewer images.
+        out: The study folder; by default one under `runs/`.
+        keys: Options of all backbones (cut, pool, weights, pretrained, …), and arguments of `load`
+            and `split`.
 
     Returns:
-        What `headstart backbones --json` prints; `.candidates` is a frame.
+        The finding. Its keys are those that `headstart backbones --json` prints.
 
     Raises:
-        InputError: candidates, keys or folder cannot be used; ResourceError: weights are missing, disk or lock.
+        InputError: The candidates, the keys or the folder cannot be used.
+        ResourceError: Weights, disk space or a lock are missing.
     """
-    from headstart.studies import BackboneStudy, backbones as run_study
+    from headstart.studies import BackboneRankingConfig
 
-    started = time.perf_counter()
     names = None if candidates is None else split_words(candidates)
-    asked = BackboneStudy(names, images, seconds_or_none(time_limit), recipe_keys(keys))
-    own = {"candidates": names, "images": images, "time_limit": time_limit}
-    return _answer(Backbones, "backbones", run_study, asked, data, own, keys, out, started)
+    options = {"candidates": names, "images": images, "time_limit": time_limit}
+    call = _StudyCall(data, keys, options, out)
+    config = BackboneRankingConfig(names, images, seconds_or_none(time_limit), recipe_keys(keys))
+    return BackboneRankingResult(_run(config, call))
 
 
-def _answer(
-    kind: type[Found],
-    verb: str,
-    study: Callable[..., dict[str, Any]],
-    asked: Any,
-    data: Data,
-    own: dict[str, Any],
-    keys: StudyKeys,
-    out: str | Path | None,
-    started: float,
-    **executor: Any,
-) -> Found:
-    """Run a study in its folder, and write its report.
+@dataclass(frozen=True)
+class _StudyCall:
+    """A call of a study function.
+
+    Attributes:
+        data: What the caller gave as data.
+        keys: Keys of the recipe, the dataset and the split.
+        options: The options of the command, under their names on the command line.
+        out: The study folder; None for one under `runs/`.
+        track: The name of a tracker; None for none.
+        workers: Worker processes on this machine.
+        ray: The address of a Ray cluster; None for none.
+        started: `time.perf_counter()` when the function was called.
+    """
+
+    data: Data
+    keys: StudyKeys
+    options: dict[str, Any]
+    out: str | Path | None
+    track: str | None = None
+    workers: int = 1
+    ray: str | None = None
+    started: float = field(default_factory=time.perf_counter)
+
+
+def _run(study: Study[FindingT], call: _StudyCall) -> FindingT:
+    """Carry out a study in its folder, and write its report.
 
     Args:
-        kind: what to return.
-        asked: the question, as the study takes it.
-        own: the same as the verb's options of the command line. keys: those of the recipe and the data.
-        executor: fields of `Where`, for studies that take one.
+        study: The configuration of the study.
+        call: The call, which names data and folder.
     """
     from headstart.execution import Where
     from headstart.report import write_report
+    from headstart.studies import run_study
 
-    asked.check()
-    track = own.get("track")
-    if track is not None and executor.get("ray") is not None:
+    study.check()
+    if call.track is not None and call.ray is not None:
         raise InputError(
-            "--track follows runs of this machine, and --ray makes them elsewhere.",
-            "Leave one of the two out.",
+            "--track follows runs on this machine: it cannot follow those on a Ray cluster.",
+            "Leave one of --track and --ray out.",
         )
-    where = {"where": Where(**executor)} if executor else {}
-    # A study has figures of its own, and hundreds of models that nobody asked for.
-    with tracking(track, with_files=False):
-        opened = open_data(data, keys)
-        digest = hashlib.sha256(json.dumps(asked.as_json(), sort_keys=True).encode()).hexdigest()
-        folder = output_folder(out) or default_folder(opened, verb, digest, "")
-        command = command_of(verb, data, {**own, **keys}, out)
-        finding = study(asked, opened, folder, command=command, started=started, **where)
+    workers = Where(workers=call.workers, ray=call.ray)
+    verb = study.finding_type.study_name()
+    # Figures and models of single runs are not logged: a study has hundreds of runs.
+    with tracking(call.track, with_files=False):
+        data = open_data(call.data, call.keys)
+        content = json.dumps(study.as_json(), sort_keys=True)
+        digest = hashlib.sha256(content.encode()).hexdigest()
+        folder = output_folder(call.out) or default_folder(data, verb, digest, "")
+        options = {**call.options, "track": call.track, **call.keys}
+        finding = run_study(
+            study,
+            data,
+            folder,
+            workers=workers,
+            command=command_of(verb, call.data, options, call.out),
+            started=call.started,
+        )
         if not (folder / "report.html").exists():
-            if verb == "compare":
-                _explain_errors(finding, opened, folder)
+            if isinstance(finding, Comparison):
+                _explain_errors(finding, data, folder)
             write_report(folder)
-    return kind(finding)
+    return finding
 
 
-def _explain_errors(finding: dict[str, Any], data: SplitDataset, folder: Path) -> None:
-    """Leave `errors.npz` for the report: what the contenders looked at where they were most wrong. Needs Captum."""
+def _explain_errors(finding: Comparison, data: SplitDataset, folder: Path) -> None:
+    """Write `errors.npz` for the report: explanations of the worst errors. Needs Captum."""
     from headstart.deploy import explain_errors
 
-    contenders = [
-        one
-        for one in finding["contenders"]
-        if one["role"] == "contender" and one["representative_run"]
-    ]
-    runs = {one["name"]: folder / one["representative_run"] for one in contenders}
+    runs = {
+        contender.name: folder / contender.representative_run
+        for contender in finding.contenders
+        if contender.role == "contender"
+    }
+    has_classifiers = all((run / "classifier.json").exists() for run in runs.values())
+    if find_spec("captum") is None or not has_classifiers:
+        return
+
     split = data.split
     part, rows = ("test", split.test) if len(split.test) else ("validation", split.validation)
-    if find_spec("captum") is not None and all(
-        (run / "classifier.json").exists() for run in runs.values()
-    ):
-        try:
-            explain_errors(runs, data.dataset, rows, part, folder / "errors.npz")
-        except (
-            Exception
-        ) as error:  # the runs may have taken hours: their report does not wait for one figure
-            progress.warn(
-                f"WARNING: the report shows no worst errors: explaining them failed ({type(error).__name__}: {error})."
-            )
+    try:
+        explain_errors(runs, data.dataset, rows, part, folder / "errors.npz")
+    except Exception as error:
+        # The runs may have taken hours: their report does not depend on one figure.
+        progress.warn(
+            "WARNING: the report shows no worst errors, because explaining them failed: "
+            f"{type(error).__name__}: {error}."
+        )
+
+
+def _underscored(words: Sequence[str] | str) -> tuple[str, ...]:
+    """Return words as keys: "label-smoothing" becomes "label_smoothing"."""
+    return tuple(word.replace("-", "_") for word in split_words(words))
 
 
 def _rate(word: str) -> float:
@@ -434,16 +470,16 @@ def _rate(word: str) -> float:
         rate = 0.0
     if not 0 < rate < float("inf"):
         raise InputError(
-            f"--values holds '{word}', but wanted are learning rates above zero.",
+            f"invalid --values: expected learning rates above 0, got '{word}'.",
             "Example: --values 1e-2,1e-3",
         )
     return rate
 
 
-def _labels_of(word: str) -> int:
+def _label_count(word: str) -> int:
     if not (word.isascii() and word.isdigit() and int(word) > 0):
         raise InputError(
-            f"--per-class holds '{word}', but wanted are whole numbers from 1.",
+            f"invalid --per-class: expected integers from 1, got '{word}'.",
             "Example: --per-class 10,100,1000",
         )
     return int(word)

@@ -10,7 +10,6 @@ from enum import StrEnum
 from functools import wraps
 from importlib import import_module
 from inspect import Parameter, Signature, signature
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
@@ -20,6 +19,8 @@ from headstart.models.recipes import key_options, train_flags
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
+
+    from headstart.api import StudyResult
 
 app: typer.Typer = typer.Typer(
     name="headstart",
@@ -288,26 +289,24 @@ def shared(*blocks: Block) -> Callable[[Callable[..., None]], Callable[..., None
     return add_options
 
 
-def ask(study: str, data: str, given: dict[str, Any], **own: Any) -> None:
-    """Call the study of this name in `headstart.api` and print its finding.
+def run_study(
+    study: Callable[..., StudyResult[Any]], data: str, given: dict[str, Any], **own: Any
+) -> None:
+    """Call a study function of the API and print its finding.
 
     Args:
-        study: name of the study, which is its verb.
-        data: the DATA argument.
-        given: values of the shared options.
-        own: values of the verb's own options.
+        study: The function, such as `headstart.api.compare`.
+        data: The DATA argument.
+        given: Values of the shared options.
+        own: Values of the command's own options.
     """
     output = take_output(given)
     start(output.quiet)
     keys = with_settings({**own, **given}, output.settings)
-    from headstart import api
-    from headstart.results import read_finding
-
-    finding = getattr(api, study)(data, out=output.out, **keys)
-    table = getattr(import_module("headstart.report"), f"{study}_table")
-    show(finding, output.as_json, lambda result: table(read_finding(Path(result["report"]).parent)))
+    result = study(data, out=output.out, **keys)
+    show(result, output.as_json, lambda printed: printed.table())
     if not output.as_json:
-        print(f"Report: {finding['report']}")
+        print(f"Report: {result.finding.report}")
 
 
 class Output(NamedTuple):

@@ -1,4 +1,4 @@
-"""`headstart backbones`."""
+"""The command `headstart backbones`."""
 
 from __future__ import annotations
 
@@ -18,23 +18,27 @@ def backbones(
         str | None,
         typer.Option(
             "--candidates",
-            help="Backbones, such as efficientnet-lite0@96,timm/resnet18; default: installed ones at several sides.",
+            help="Backbones, such as efficientnet-lite0@96,timm/resnet18; default: those that are "
+            "installed, at several image sizes.",
         ),
     ] = None,
     images: Annotated[
-        int, typer.Option("--images", help="Training images to look at, at most.")
+        int, typer.Option("--images", help="Largest number of training images per probe.")
     ] = 2000,
     time_limit: Annotated[
-        str | None, typer.Option("--time-limit", help="Such as 90s, 15m: it costs images.")
+        str | None,
+        typer.Option("--time-limit", help="Such as 90s or 15m; a short limit uses fewer images."),
     ] = None,
     **given: Any,
 ) -> None:
-    """Rank pretrained backbones on DATA: a cross-validated linear probe, against images a second on this machine.
+    """Rank pretrained backbones on DATA by cross-validated linear probes and by speed.
 
     Example: headstart backbones photos/ --candidates efficientnet-lite0,timm/mobilenetv4_conv_small
     """
-    _app.ask(
-        "backbones",
+    from headstart import api
+
+    _app.run_study(
+        api.backbones,
         data,
         given,
         candidates=candidates,

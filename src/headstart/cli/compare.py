@@ -1,4 +1,4 @@
-"""`headstart compare`."""
+"""The command `headstart compare`."""
 
 from __future__ import annotations
 
@@ -18,21 +18,24 @@ def compare(
         str,
         typer.Option(
             "--models",
-            help="Contenders, by commas: models, model:preset, recipe.json files, folders of finished runs.",
+            help="Contenders, separated by commas: models, model:preset, recipe.json files or "
+            "folders of finished runs.",
         ),
     ] = "cnn,efficientnet-lite0",
-    seeds: Annotated[int, typer.Option("--seeds", help="Runs of each contender.")] = 3,
+    seeds: Annotated[int, typer.Option("--seeds", help="Number of runs per contender.")] = 3,
     time_limit: Annotated[
         str,
         typer.Option(
             "--time-limit",
-            help="For everything, the report included; 'none' lets recipes run as long as they want.",
+            help="For everything, the report included; 'none' keeps the epochs of the recipes.",
         ),
     ] = "5m",
     **given: Any,
 ) -> None:
-    """Compare models on DATA: same splits, seeds and seconds, paired tests, a verdict and a report.
+    """Compare models on DATA with the same split, seeds and time, and write a report.
 
     Example: headstart compare photos/ --time-limit 5m
     """
-    _app.ask("compare", data, given, models=models, seeds=seeds, time_limit=time_limit)
+    from headstart import api
+
+    _app.run_study(api.compare, data, given, models=models, seeds=seeds, time_limit=time_limit)

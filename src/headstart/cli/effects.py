@@ -1,4 +1,4 @@
-"""`headstart effects`."""
+"""The command `headstart effects`."""
 
 from __future__ import annotations
 
@@ -26,19 +26,22 @@ def effects(
         str | None,
         typer.Option(
             "--of",
-            help="Of dropout,l2,layers,nodes,activation,batch,optimizer,augmentation (default: these), label_smoothing,schedule.",
+            help="Hyper-parameters: dropout,l2,layers,nodes,activation,batch,optimizer, "
+            "augmentation (these are the default), label_smoothing, schedule.",
         ),
     ] = None,
     seeds: _app.Seeds = 3,
     time_limit: _app.TimeLimit = None,
     **given: Any,
 ) -> None:
-    """Show what each knob of a recipe does on DATA: one turned at a time, over seeds, with intervals.
+    """Change one hyper-parameter of a recipe at a time on DATA, and test each change.
 
     Example: headstart effects digits --model mlp --of dropout,l2,layers,nodes
     """
-    _app.ask(
-        "effects",
+    from headstart import api
+
+    _app.run_study(
+        api.effects,
         data,
         given,
         model=model,

@@ -1,4 +1,4 @@
-"""`headstart labels`."""
+"""The command `headstart labels`."""
 
 from __future__ import annotations
 
@@ -23,26 +23,29 @@ def labels(
     models: Annotated[
         str,
         typer.Option(
-            "--models", help="Contenders, by commas: models, model:preset, recipe.json files."
+            "--models",
+            help="Contenders, separated by commas: models, model:preset, recipe.json files.",
         ),
     ] = "cnn,efficientnet-lite0",
     per_class: Annotated[
         str | None,
         typer.Option(
             "--per-class",
-            help="Labels of each class; default: 10,30,100,300,1000, as far as there are images.",
+            help="Numbers of labels per class; default: 10,30,100,300,1000 as far as possible.",
         ),
     ] = None,
     seeds: _app.Seeds = 3,
     time_limit: _app.TimeLimit = None,
     **given: Any,
 ) -> None:
-    """Show what labels are worth on DATA: accuracy against their number, and how many one model needs to match another.
+    """Measure accuracy against the number of labels on DATA, and compare the curves of models.
 
     Example: headstart labels photos/ --per-class 10,30,100
     """
-    _app.ask(
-        "labels",
+    from headstart import api
+
+    _app.run_study(
+        api.labels,
         data,
         given,
         models=models,

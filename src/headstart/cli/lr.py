@@ -1,4 +1,4 @@
-"""`headstart lr`."""
+"""The command `headstart lr`."""
 
 from __future__ import annotations
 
@@ -26,19 +26,22 @@ def lr(
     values: Annotated[
         str | None,
         typer.Option(
-            "--values", help="Learning rates; default: half decades from 0.0001 to 0.1 and beyond."
+            "--values",
+            help="Learning rates, separated by commas; default: half decades from 0.0001 up.",
         ),
     ] = None,
     seeds: _app.Seeds = 3,
     time_limit: _app.TimeLimit = None,
     **given: Any,
 ) -> None:
-    """Show what the learning rate does on DATA: the best, the range that is as good, where training breaks.
+    """Compare learning rates on DATA: the best one, the range as good, and where training diverges.
 
     Example: headstart lr fashion-mnist --model cnn-fashion-small --optimizer adam --epochs 5
     """
-    _app.ask(
-        "lr",
+    from headstart import api
+
+    _app.run_study(
+        api.lr,
         data,
         given,
         model=model,

@@ -1,4 +1,4 @@
-"""`headstart tune`."""
+"""The command `headstart tune`."""
 
 from __future__ import annotations
 
@@ -27,40 +27,42 @@ def tune(
         typer.Option(
             "--space",
             metavar="FILE",
-            help="What to search, as TOML or YAML; default: the model's own.",
+            help="Search space, as a TOML or YAML file; default: that of the model.",
         ),
     ] = None,
     also: Annotated[
-        str, typer.Option("--also", help="Search these too: augmentation, label-smoothing.")
+        str, typer.Option("--also", help="Groups to search as well: augmentation, label-smoothing.")
     ] = "",
     trials: Annotated[
         int | None,
-        typer.Option("--trials", help="Recipes to try; default: 24, or what a time limit allows."),
+        typer.Option("--trials", help="Number of recipes; default: 24, or as many as fit."),
     ] = None,
     seed: Annotated[
         int,
         typer.Option(
-            "--seed", help="Of the search; the best is retrained over the seeds after it."
+            "--seed", help="Seed of the search. The best recipe is retrained with the next seeds."
         ),
     ] = 0,
     together: Annotated[
         int,
-        typer.Option("--together", help="Recipes drawn at once: the most that run side by side."),
+        typer.Option("--together", help="Recipes per generation, which can run in parallel."),
     ] = 8,
     storage: Annotated[
         str | None,
-        typer.Option("--storage", metavar="URL", help="A database that several machines share."),
+        typer.Option("--storage", metavar="URL", help="Database that several machines share."),
     ] = None,
     seeds: _app.Seeds = 3,
     time_limit: _app.TimeLimit = None,
     **given: Any,
 ) -> None:
-    """Search the hyper-parameters of a model on DATA; retrain the best, judge it once on test images.
+    """Search the hyper-parameters of a model on DATA, and evaluate the best recipe once.
 
     Example: headstart tune train.csv --model mlp --time-limit 15m
     """
-    _app.ask(
-        "tune",
+    from headstart import api
+
+    _app.run_study(
+        api.tune,
         data,
         given,
         model=model,

@@ -1,4 +1,4 @@
-"""Options of each network and their defaults. Plain data that imports no torch."""
+"""What may be set about each network, with its defaults. Plain data: no torch here."""
 
 from __future__ import annotations
 
@@ -12,9 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from headstart.errors import InputError, did_you_mean
 from headstart.models._option_metadata import BACKBONE, NETWORK, Neighbours, Option, Range
 
-_MAX_UNITS = 8192
 Activation = Literal["relu", "tanh", "gelu"]
-Width = Annotated[int, Field(ge=1, le=_MAX_UNITS)]
+Width = Annotated[int, Field(ge=1, le=8192)]
 Rate = Annotated[float, Field(ge=0, lt=1)]
 InputSize = Annotated[int, Field(ge=16, le=512)]
 Pooling = Literal["avg", "max", "flatten"]
@@ -54,13 +53,13 @@ _SEARCHED_ACTIVATION = _ACTIVATION.searched(("relu", "tanh", "gelu"))
 
 
 def _shallower(layers: int | None) -> Range | None:
-    """Return the depths to search around the depth of a cnn. None if it is open or 1."""
+    """Return the depths to search around the depth of a cnn; None where it is left open or is one."""
     if layers is None or layers == 1:
         return None
     return Range(max(1, layers - 2), layers)
 
 
-TRANSFER_MODES = ("frozen", "finetune", "scratch")  # the ways to use a backbone
+TRANSFER_MODES = ("frozen", "finetune", "scratch")  # of using a backbone
 
 
 class NetOptions(BaseModel):
@@ -94,7 +93,7 @@ class NetOptions(BaseModel):
 
 
 class MlpOptions(NetOptions):
-    """Options of the dense net, which has `layers` hidden layers of `nodes` units."""
+    """The dense net: `layers` hidden layers of `nodes` units."""
 
     about: ClassVar[str] = "dense net on the pixels"
     layers: Annotated[int, Field(ge=0, le=20), _LAYERS.searched(Range(1, 4))] = 2
@@ -104,15 +103,13 @@ class MlpOptions(NetOptions):
 
 
 class CnnOptions(NetOptions):
-    """Options of the default network.
+    """Our default network: a frozen whitening stem, then `layers` blocks of two 3x3 convolutions, each halving the image.
 
-    A frozen whitening stem is followed by `layers` blocks of two 3x3 convolutions. Each block
-    halves the image. `nodes` is the number of filters of the first block. Each later block doubles
-    it, up to four times.
+    `nodes` is the number of filters in the first block; every later block doubles it, up to four times.
     """
 
-    about: ClassVar[str] = "small convolutional net, the default"
-    # None: depends on the image size, for example three at 28 to 48 pixels.
+    about: ClassVar[str] = "small convolutional net, our default"
+    # None: as many as the image has room for, three at 28 to 48 pixels.
     layers: Annotated[
         Annotated[int, Field(ge=1, le=6)] | None,
         _LAYERS.searched(_shallower),
@@ -132,37 +129,24 @@ class CnnOptions(NetOptions):
 
 
 def cnn_stem(image_shape: tuple[int, int, int]) -> tuple[int, int, int]:
-    """Return the geometry of the cnn's stem.
+    """Stride and kernel of the cnn's stem for images of this shape, and the smaller side of the map that it makes, in pixels.
 
-    For images above 56 pixels, the stem has a stride. The first block then sees 28 to 56 pixels,
-    for images of up to 448.
-
-    Args:
-        image_shape: (height, width, channels).
-
-    Returns:
-        Stride, kernel size, and the smaller side of the stem's output, in pixels.
+    Above 56 pixels the stem strides, so that the first block sees 28 to 56 pixels of images up to 448.
     """
-    smaller_px = min(image_shape[:2])
-    stride = min(8, max(1, 2 ** round(math.log2(smaller_px / 40))))
-    kernel = min(2 * stride, smaller_px)
-    return stride, kernel, (smaller_px - kernel) // stride + 1
+    side = min(image_shape[:2])
+    stride = min(8, max(1, 2 ** round(math.log2(side / 40))))
+    kernel = min(2 * stride, side)
+    return stride, kernel, (side - kernel) // stride + 1
 
 
 def default_layers(image_shape: tuple[int, int, int]) -> int:
-    """Return the number of blocks of the cnn if `layers` is open.
-
-    The output of the last block has 3 to 5 pixels per side.
-    """
-    stem_px = cnn_stem(image_shape)[2]
-    return max(1, int(math.log2(stem_px / 3))) if stem_px >= 3 else 1
+    """Blocks of the cnn where `layers` is left open: so many that the last one ends at 3 to 5 pixels."""
+    side = cnn_stem(image_shape)[2]
+    return max(1, int(math.log2(side / 3))) if side >= 3 else 1
 
 
 class FashionOptions(NetOptions):
-    """Options of cnn-fashion.
-
-    Two 3x3 convolutions, each followed by 2x2 pooling and dropout, then a dense layer.
-    """
+    """Two 3x3 convolutions, each followed by 2x2 pooling and dropout, then a dense layer (presets cnn-fashion, -small)."""
 
     about: ClassVar[str] = (
         "two convolutions of 128 filters and a dense layer, as published for Fashion-MNIST"
@@ -176,7 +160,7 @@ class FashionOptions(NetOptions):
 
 
 class SmallFashionOptions(FashionOptions):
-    """Options of cnn-fashion-small: 32 and 64 filters, a dense layer of 256 units."""
+    """The smaller published net: 32 and 64 filters, dense 256."""
 
     about: ClassVar[str] = "the smaller published Fashion-MNIST net: 32 and 64 filters, dense 256"
     filters: Annotated[tuple[Width, Width], _FILTERS] = (32, 64)
@@ -186,22 +170,22 @@ class SmallFashionOptions(FashionOptions):
 
 
 class ScenesOptions(NetOptions):
-    """Options of cnn-scenes, a published basic CNN for scenes of 150x150 pixels."""
+    """Six 3x3 convolutions and four dense layers, as in the published basic CNN for 150x150 scenes."""
 
     about: ClassVar[str] = "six convolutions and four dense layers, as published for 150x150 scenes"
     dropout: Annotated[Rate, _DROPOUT] = 0.5
 
 
 class BackboneOptions(NetOptions):
-    """Options of a pretrained backbone with a head on its features, linear by default."""
+    """A pretrained backbone with a head on its features, linear by default."""
 
     about: ClassVar[str] = (
         "EfficientNet-Lite with ImageNet weights: frozen, with a linear head, or fine-tuned"
     )
     is_backbone: ClassVar[bool] = True
 
-    # finetune: a linear head is fitted first, then all layers learn, the lowest ones slowest. A
-    # head with hidden layers starts from random weights, at the full learning rate.
+    # finetune: a linear head is fitted first, then all layers learn, the lowest ones slowest. A head
+    # with hidden layers starts from random weights, at the full learning rate.
     # scratch: the same network from random weights, all of it trained. It is the control.
     transfer: Annotated[
         Literal["frozen", "finetune", "scratch"],
@@ -246,8 +230,8 @@ class BackboneOptions(NetOptions):
     # None: as the backbone does; the average after a cut.
     pool: Annotated[Pooling | None, _POOL] = None
     head: Annotated[str, _HEAD] = LINEAR
-    # None: 0 for a head that is solved by L-BFGS and from 20,000 training images. Otherwise 0.5 on
-    # a frozen backbone and 0.2 on one that is trained.
+    # None: 0 for a head that is solved for and from 20,000 training images; otherwise 0.5 on a frozen
+    # backbone and 0.2 on one that learns.
     dropout: Annotated[Rate | None, _DROPOUT] = None
 
     @property
@@ -263,74 +247,61 @@ class BackboneOptions(NetOptions):
         return self.transfer == "scratch"
 
     @model_validator(mode="after")
-    def _check_combination(self) -> BackboneOptions:
+    def _goes_together(self) -> BackboneOptions:
         if self.transfer == "finetune" and not self.pretrained:
-            raise ValueError(
-                "random weights cannot be fine-tuned; use transfer=scratch to train them"
-            )
-
+            raise ValueError("random weights are nothing to fine-tune; scratch learns from them")
         fields = type(self).model_fields
-        unused = [
+        idle = [
             key
             for key in ("layer_decay", "unfreeze", "l2_sp")
             if getattr(self, key) != fields[key].default
         ]
-        if unused and self.transfer != "finetune":
+        if idle and self.transfer != "finetune":
             raise ValueError(
-                f"only fine-tuning uses {', '.join(unused)}; pass transfer=finetune or omit it"
+                f"{', '.join(idle)} is of fine-tuning; give transfer=finetune or leave it out"
             )
         return self
 
     @field_validator("weights", mode="before")
     @classmethod
-    def _path_as_text(cls, value: object) -> object:
-        return str(value) if isinstance(value, PurePath) else value
+    def _as_text(cls, given: object) -> object:
+        return str(given) if isinstance(given, PurePath) else given
 
     @field_validator("head", mode="before")
     @classmethod
-    def _head_as_text(cls, value: object) -> object:
-        layers = value if isinstance(value, list | tuple) else str(value).split(",")
-        text = ",".join(str(layer).strip() for layer in layers)
+    def _as_head(cls, given: object) -> object:
+        parts = given if isinstance(given, list | tuple) else str(given).split(",")
+        text = ",".join(str(part).strip() for part in parts)
         head_layers(text)
         return text
 
 
 def head_layers(head: str) -> list[int | float]:
-    """Parse the hidden layers of a head.
-
-    Args:
-        head: "linear", or layers such as "1024,d0.2,512".
-
-    Returns:
-        The units of a dense layer as int, and the fraction of a dropout as float.
+    """The hidden layers of a head: units of a dense layer as int, rate of a dropout as float.
 
     Raises:
-        ValueError: The text is not in that form.
+        ValueError: not written as "1024,d0.2,512" or "linear".
     """
     if head == LINEAR:
         return []
-    layers: list[int | float] = []
-    for word in head.split(","):
-        if re.fullmatch(r"[1-9]\d*", word) and int(word) <= _MAX_UNITS:
-            layers.append(int(word))
-        elif re.fullmatch(r"d0?\.\d+", word):
-            layers.append(float(word[1:]))
+    found: list[int | float] = []
+    for part in head.split(","):
+        if re.fullmatch(r"[1-9]\d*", part) and int(part) <= 8192:
+            found.append(int(part))
+        elif re.fullmatch(r"d0?\.\d+", part):
+            found.append(float(part[1:]))
         else:
             raise ValueError(
-                f"'{word}' is neither a number of units (1 to {_MAX_UNITS}), "
-                f"nor dropout such as d0.2, nor {LINEAR}"
+                f"'{part}' is neither units (1 to 8192), nor dropout such as d0.2, nor {LINEAR}"
             )
-    return layers
+    return found
 
 
 class TimmOptions(BackboneOptions):
-    """Options of a network of timm.
-
-    Its weights come from the hub, at a pinned revision, or from a file.
-    """
+    """Any network of timm, by its name there; weights from the hub at a pinned revision, or from a file."""
 
     about: ClassVar[str] = (
-        "any network of timm, frozen; weights from the hub or from --weights FILE.safetensors"
+        "any network of timm, frozen; its weights from the hub or from --weights FILE.safetensors"
     )
     # None: the newest commit when the recipe is made, which is then recorded.
     revision: Annotated[
@@ -340,14 +311,10 @@ class TimmOptions(BackboneOptions):
 
 
 class InceptionOptions(BackboneOptions):
-    """Options of inception-mixed7, as in a published comparison on scenes.
-
-    InceptionV3 at 150x150 pixels up to `mixed7`, flattened, then dense layers.
-    """
+    """InceptionV3 up to `mixed7` at 150x150, flattened, then dense layers, as in the published comparison on scenes."""
 
     about: ClassVar[str] = (
-        "InceptionV3 cut at mixed7 and six dense layers, as published for 150x150 scenes; "
-        "needs --weights"
+        "InceptionV3 cut at mixed7 and six dense layers, as published for 150x150 scenes; needs --weights"
     )
     input_px: Annotated[Annotated[int, Field(ge=75, le=512)] | None, _INPUT_PX] = 150
     cut: Annotated[str | None, _CUT] = "Mixed_6e"  # what Keras calls mixed7
@@ -367,7 +334,7 @@ MODELS: dict[str, type[NetOptions]] = {
     "efficientnet-lite2": BackboneOptions,
     "inception-mixed7": InceptionOptions,
 }
-TIMM = "timm/"  # prefix of the names of timm's networks
+TIMM = "timm/"  # before the name of any of its networks
 
 
 def is_backbone(model: str) -> bool:
@@ -376,16 +343,16 @@ def is_backbone(model: str) -> bool:
 
 
 def options_of(model: str) -> type[NetOptions]:
-    """Return the class of the options of a model.
+    """The class of options of a model.
 
     Raises:
-        InputError: The model is unknown. The message names the nearest one.
+        InputError: no such model; the message names the nearest one.
     """
     if model.startswith(TIMM):
         return TimmOptions
     if model not in MODELS:
         raise InputError(
-            f"unknown model '{model}'{did_you_mean(model, list(MODELS))}",
+            f"there is no model '{model}'{did_you_mean(model, list(MODELS))}",
             f"Models: {', '.join(MODELS)}, or {TIMM}NAME.",
         )
     return MODELS[model]

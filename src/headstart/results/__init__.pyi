@@ -37,7 +37,6 @@ from ._finding import (
     SeedScores as SeedScores,
     SeedSpread as SeedSpread,
     SplitParts as SplitParts,
-    StudyName as StudyName,
 )
 from ._label_curves import (
     LabelComparison as LabelComparison,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from pydantic import Field
 
 from headstart.results._base import (
@@ -13,8 +11,6 @@ from headstart.results._base import (
     ResultModel,
     VersionedModel,
 )
-
-StudyName = Literal["compare", "tune", "lr", "labels", "effects", "backbones"]
 
 
 class PartSummary(ResultModel):
@@ -77,7 +73,7 @@ class Budget(ResultModel):
 class Finding(VersionedModel):
     """The part of `finding.json` that all studies share."""
 
-    study: StudyName = Field(description="Command that made the study, such as compare.")
+    study: str = Field(description="Command that made the study, such as compare.")
     headstart: str = Field(description="Version of Headstart that made the study.")
     created: str = Field(description="Time at which the study began, in ISO 8601 and UTC.")
     command: str = Field(description="Command line that reproduces the study; empty if unknown.")
@@ -88,6 +84,12 @@ class Finding(VersionedModel):
     )
     test_reads: int = Field(description="Number of runs that were evaluated on the test images.")
     budget: Budget = Field(description="Time and seeds of the study.")
+
+    @classmethod
+    def study_name(cls) -> str:
+        """Return the value of `study` in all findings of this class, such as "compare"."""
+        name: str = cls.model_fields["study"].default
+        return name
 
 
 class SeedSpread(ResultModel):

@@ -65,7 +65,7 @@ class RangeTestCurve(ResultModel):
     rates: tuple[float, ...] = Field(description="Learning rate of each step.")
     losses: tuple[float, ...] = Field(description="Smoothed training loss of each step, in nats.")
     steepest: float = Field(description="Learning rate at which the loss falls most steeply.")
-    minimum: float = Field(description="Learning rate at which the loss is lowest.")
+    minimum: float = Field(description="A tenth of the learning rate at which the loss is lowest.")
 
 
 class RangeTests(ResultModel):

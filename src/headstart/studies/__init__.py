@@ -1,7 +1,8 @@
-"""Which runs a question needs, and what their results say: a study is a question, its runs, its finding.
+"""Studies: a question, the runs that it needs, and its finding.
 
-Belongs here: compare, tune, lr, labels, effects, backbones. Does not: how a run is made (training), where it executes
-(execution), how a finding looks (report).
+Belongs here: the `Study` protocol, `run_study`, and one module per study (compare, tune, lr,
+labels, effects, backbones). Does not: how a run is trained (training), where it executes
+(execution), or how a finding looks (report).
 """
 
 import lazy_loader

@@ -1,30 +1,30 @@
 from ._backbones import (
-    BackboneStudy as BackboneStudy,
-    backbones as backbones,
+    BackboneRankingConfig as BackboneRankingConfig,
 )
 from ._compare import (
-    Comparison as Comparison,
-    compare as compare,
+    ComparisonConfig as ComparisonConfig,
 )
 from ._effects import (
-    EffectStudy as EffectStudy,
-    effects as effects,
+    EffectsConfig as EffectsConfig,
 )
 from ._labels import (
-    LabelStudy as LabelStudy,
-    labels as labels,
+    LabelCurvesConfig as LabelCurvesConfig,
 )
 from ._lr import (
-    RateStudy as RateStudy,
-    lr as lr,
+    LearningRatesConfig as LearningRatesConfig,
+)
+from ._study import (
+    Study as Study,
+    StudyContext as StudyContext,
+    run_study as run_study,
 )
 from .tune._config import (
-    Tuning as Tuning,
+    TuningConfig as TuningConfig,
 )
 from .tune._space import (
     Draw as Draw,
     read_space as read_space,
 )
 from .tune._study import (
-    tune as tune,
+    TuningStudy as TuningStudy,
 )

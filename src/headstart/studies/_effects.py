@@ -1,12 +1,10 @@
-"""What each knob of a recipe does here: one turned at a time, over seeds, against the recipe as it is."""
+"""Change one hyper-parameter of a recipe at a time, and test what each change does."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 import numpy as np
 
@@ -14,258 +12,298 @@ from headstart import progress
 from headstart.data import SplitDataset
 from headstart.errors import InputError, RunFailed
 from headstart.evaluation import PairedComparison, comparisons_with, diagnose_fit
-from headstart.execution import Where, open_executor
 from headstart.models.recipes import Recipe, make_iterative_recipe, resolve, with_depth
+from headstart.results import (
+    EffectResult,
+    Effects,
+    EvaluationPart,
+    FitDiagnosis,
+    JsonObject,
+    UnchangedRecipe,
+)
+from headstart.studies._differences import LEVEL
 from headstart.studies._grid import (
     Grid,
     Variant,
-    common_facts,
+    grid_fields,
     plan_grid,
-    relative,
     run_grid,
-    scores,
+    seed_scores,
     with_features,
 )
-from headstart.studies._knobs import changed_recipe, changes_of, knobs_of, value_of
-from headstart.studies._study_folder import answer, part_that_judges, plain
+from headstart.studies._knobs import (
+    AUGMENTATION,
+    Change,
+    changed_recipe,
+    changes_of,
+    knobs_of,
+    value_of,
+)
+from headstart.studies._study import (
+    Study,
+    StudyContext,
+    evaluation_part,
+    given_values,
+    to_json,
+)
 from headstart.training import check, read_curves
 
-_LEVEL = 0.05
 _BASELINE = "baseline"
-_LISTED = 8  # labels in a sentence
+_MAX_LISTED = 8  # labels in a sentence
+Outcome = Literal["helps", "hurts", "undecided", "failed"]
 
 
 @dataclass(frozen=True)
-class EffectStudy:
-    """Which knobs to turn.
+class EffectsConfig(Study[Effects]):
+    """The configuration of a study of effects.
 
     Attributes:
-        model, preset, values: the recipe around which they are turned.
-        of: names of knobs; None for all usual ones that the model has.
-        seeds: of each recipe.
-        time_limit: seconds for everything.
+        model: The model whose recipe is changed.
+        hyperparameters: Names of the hyper-parameters to change; None for all usual ones.
+        seeds: The number of runs per recipe.
+        time_limit: Seconds for everything; None without a limit.
+        values: Values of the recipe.
+        preset: The preset of the recipe.
     """
 
     model: str
-    of: tuple[str, ...] | None = None
+    hyperparameters: tuple[str, ...] | None = None
     seeds: int = 3
     time_limit: float | None = None
     values: Mapping[str, Any] = field(default_factory=dict)
     preset: str = "balanced"
 
+    finding_type = Effects
+
     def check(self) -> None:
-        """Whether this can be asked, before any data are opened.
+        """Check the recipe and the names of the hyper-parameters.
 
         Raises:
-            InputError: unknown model, knob or key, bad values, no seeds.
+            InputError: A model, hyper-parameter or value is unknown, or there are no seeds.
         """
         self.recipe()
-        knobs_of(self.model, self.of)
+        knobs_of(self.model, self.hyperparameters)
         if self.seeds < 1:
             raise InputError(
-                f"--seeds is {self.seeds}, but each recipe needs one or more.",
-                "Three show how much chance matters.",
+                f"invalid --seeds {self.seeds}: each recipe needs at least one seed.",
+                "Use three to measure the variance over seeds.",
             )
 
+    def check_data(self, data: SplitDataset) -> None:
+        """Check that the recipe suits the data and that something evaluates it."""
+        evaluation_part(data)
+        check(self._resolved_recipe(data), data)
+
     def recipe(self) -> Recipe:
-        """The recipe as it is; that of a linear head on frozen features learns by steps here."""
+        """Return the unchanged recipe. It always trains in steps."""
         return make_iterative_recipe(self.model, self.values, self.preset)
 
-    def as_json(self) -> dict[str, Any]:
-        """What defines the study."""
-        values = {key: value for key, value in self.values.items() if value is not None}
-        return plain({**vars(self), "of": knobs_of(self.model, self.of), "values": values})
+    def as_json(self) -> JsonObject:
+        """Return the configuration."""
+        return to_json(
+            {
+                "model": self.model,
+                "of": knobs_of(self.model, self.hyperparameters),
+                "seeds": self.seeds,
+                "time_limit": self.time_limit,
+                "values": given_values(self.values),
+                "preset": self.preset,
+            }
+        )
+
+    def run(self, context: StudyContext) -> Effects:
+        """Train the unchanged recipe and every changed one over seeds, and test the differences.
+
+        Raises:
+            InputError: The time limit is too short.
+            RunFailed: The unchanged recipe failed.
+        """
+        data, folder = context.data, context.folder
+        part = evaluation_part(data)
+        recipe = with_features(self._resolved_recipe(data), data)
+        changes = self._changed_variants(recipe, data)
+        variants = [Variant(_BASELINE, recipe), *(change.variant for change in changes)]
+        grid = Grid(variants, tuple(range(self.seeds)))
+        with context.open_executor() as executor:
+            grid = plan_grid(grid, context, self.time_limit, executor.slots)
+            run_grid(grid, executor, folder, "effects")
+
+        baseline = grid.variants[0]
+        if baseline.failures:
+            reason = next(iter(baseline.failures.values()))
+            raise RunFailed(f"the unchanged recipe failed: {reason}", "Try a lower --lr.")
+        scores = seed_scores(baseline, part)
+        assert scores is not None, "the unchanged recipe was evaluated"
+
+        effects = _effect_results(grid, changes, part, context)
+        return Effects(
+            **grid_fields(grid, context, part, self.time_limit),
+            model=recipe.model,
+            epochs=baseline.recipe.epochs,
+            baseline=UnchangedRecipe(
+                recipe=recipe.model_dump(mode="json"),
+                accuracy=scores.accuracy,
+                loss=scores.loss,
+                runs=baseline.relative_runs(folder),
+                fit=_diagnosis(baseline),
+            ),
+            effects=tuple(effects),
+            sentence=_sentence(effects, recipe, part),
+            notes=_notes(grid),
+        )
+
+    def _resolved_recipe(self, data: SplitDataset) -> Recipe:
+        return resolve(self.recipe(), len(data.split.train), data.class_names)
+
+    def _changed_variants(self, base: Recipe, data: SplitDataset) -> list[_ChangedVariant]:
+        """Return a variant for each change.
+
+        If time is short, the later changes of a hyper-parameter are dropped first. Changes that
+        these images do not allow are left out.
+        """
+        variants = []
+        with_open_values = with_depth(base, data.image_shape)
+        for name in knobs_of(self.model, self.hyperparameters):
+            baseline = value_of(with_open_values, name) if name != AUGMENTATION else "as it is"
+            for rank, change in enumerate(changes_of(with_open_values, name)):
+                recipe = changed_recipe(base, change.keys, dict(self.values), self.preset)
+                kept = _unchanged_net_values(base, change)
+                recipe = recipe.model_copy(update={"net": recipe.net.model_copy(update=kept)})
+                try:
+                    check(recipe, data)
+                except InputError as error:
+                    progress.say(f"{change.label} is left out: {error.message}")
+                    continue
+                variant = Variant(_file_name(change.label), recipe, rank)
+                variants.append(_ChangedVariant(name, change, baseline, variant))
+        return variants
 
 
 @dataclass(frozen=True)
-class _Turn:
-    """A knob, what it is turned to, and how the recipe has it."""
+class _ChangedVariant:
+    """A change of one hyper-parameter and the variant that it leads to."""
 
-    knob: str
-    label: str
-    value: Any
+    hyperparameter: str
+    change: Change
     baseline_value: Any
-    name: str
+    variant: Variant
 
 
-def effects(
-    asked: EffectStudy,
-    data: SplitDataset,
-    folder: Path,
-    *,
-    where: Where | None = None,
-    command: str = "",
-    started: float | None = None,
-) -> dict[str, Any]:
-    """Turn each knob, train over seeds, and write `finding.json`: which turns help, which hurt, which do nothing here.
-
-    Args:
-        asked: which knobs.
-        data: shared by all runs.
-        folder: of the study; a finished one answers at once, and finished runs are reused.
-        where: the executor.
-        command: what reproduces it, for the record.
-        started: `time.perf_counter()` when the time limit began to run.
-
-    Raises:
-        InputError: bad knobs or options, too short a time, another study in the folder; RunFailed: the recipe itself fails.
-    """
-    started = time.perf_counter() if started is None else started
-    asked.check()
-    part = part_that_judges(data.split)
-    recipe = resolve(asked.recipe(), len(data.split.train), data.class_names)
-    check(recipe, data)
-
-    def work() -> dict[str, Any]:
-        base = with_features(recipe, data)
-        turns, variants = _turns(asked, base, data)
-        with open_executor(where or Where(), data) as executor:
-            grid = plan_grid(
-                [Variant(_BASELINE, base), *variants],
-                tuple(range(asked.seeds)),
-                asked.time_limit,
-                data,
-                folder,
-                executor.slots,
-                started,
-            )
-            run_grid(grid, executor, folder, "effects")
-        baseline, *_ = grid.variants
-        if baseline.failures:
-            raise RunFailed(
-                f"the recipe itself failed: {next(iter(baseline.failures.values()))}",
-                "Try a lower --lr.",
-            )
-        found = _effects(grid, turns, part, folder)
-        facts = common_facts(grid, part, asked.time_limit, time.perf_counter() - started)
-        one_seed = (
-            []
-            if len(grid.seeds) > 1
-            else ["One seed: the differences are about these trained models, not about the knobs."]
-        )
-        return {
-            **facts,
-            "model": base.model,
-            "epochs": baseline.recipe.epochs,
-            "baseline": {
-                "recipe": base.model_dump(mode="json"),
-                **(scores(baseline, part) or {}),
-                "runs": relative(baseline.runs, folder),
-                "fit": _fit(baseline),
-            },
-            "effects": found,
-            "sentence": _sentence(found, base, part),
-            "notes": [*grid.notes, *one_seed],
-        }
-
-    return answer("effects", asked.as_json(), data, folder, command, work)
+def _unchanged_net_values(base: Recipe, change: Change) -> dict[str, Any]:
+    """Return what was decided for the network, such as the image size, without what changes."""
+    return {key: value for key, value in base.net.model_dump().items() if key not in change.keys}
 
 
-def _turns(
-    asked: EffectStudy, base: Recipe, data: SplitDataset
-) -> tuple[list[_Turn], list[Variant]]:
-    """All turns; later turns of a knob are the first to go where time is short. What these images do not allow is left out."""
-    turns, variants, usual = [], [], with_depth(base, data.image_shape)
-    for knob in knobs_of(asked.model, asked.of):
-        for rank, (label, value, change) in enumerate(changes_of(usual, knob)):
-            recipe = changed_recipe(base, change, dict(asked.values), asked.preset)
-            recipe = recipe.model_copy(
-                update={"net": recipe.net.model_copy(update=_decided_net(base, change))}
-            )
-            try:
-                check(recipe, data)
-            except InputError as error:
-                progress.say(f"{label} is left out: {error.message}")
-                continue
-            name = "".join(
-                letter if letter.isalnum() or letter in ".-" else "-" for letter in label
-            )
-            baseline = value_of(usual, knob) if knob != "augmentation" else "as it is"
-            turns.append(_Turn(knob, label, value, baseline, name))
-            variants.append(Variant(name, recipe, rank))
-    return turns, variants
+def _file_name(label: str) -> str:
+    return "".join(letter if letter.isalnum() or letter in ".-" else "-" for letter in label)
 
 
-def _decided_net(base: Recipe, change: dict[str, Any]) -> dict[str, Any]:
-    """What was decided about the network, the size of a backbone's images say, but for what is turned."""
-    return {key: value for key, value in base.net.model_dump().items() if key not in change}
-
-
-def _effects(grid: Grid, turns: list[_Turn], part: str, folder: Path) -> list[dict[str, Any]]:
-    variants = {one.name: one for one in grid.variants}
-    correct = grid.correct(part)
-    pairs = comparisons_with(_BASELINE, correct, _LEVEL) if len(correct) > 1 else {}
-    found = []
-    for turn in turns:
-        if turn.name not in variants:
+def _effect_results(
+    grid: Grid, changes: Sequence[_ChangedVariant], part: EvaluationPart, context: StudyContext
+) -> list[EffectResult]:
+    """Return the results of the changes that the grid still holds."""
+    variants = {variant.name: variant for variant in grid.variants}
+    correct = grid.correct_predictions(part)
+    comparisons = comparisons_with(_BASELINE, correct, LEVEL) if len(correct) > 1 else {}
+    results = []
+    for changed in changes:
+        variant = variants.get(changed.variant.name)
+        if variant is None:
             continue
-        one, pair = variants[turn.name], pairs.get(turn.name)
-        scored = scores(one, part) or {"accuracy": None, "loss": None}
-        found.append(
-            {
-                "knob": turn.knob,
-                "value": turn.value,
-                "label": turn.label,
-                "baseline_value": turn.baseline_value,
-                **scored,
-                "difference": None if pair is None else pair.difference,
-                "interval": None if pair is None else pair.interval,
-                "p_adjusted": None if pair is None else pair.p_adjusted,
-                "smallest_detectable": None if pair is None else pair.smallest_detectable,
-                "kind": _kind(pair),
-                "runs": relative(one.runs, folder),
-                "failed": [f"seed {seed}: {text}" for seed, text in sorted(one.failures.items())],
-                "fit": _fit(one) if one.runs else None,
-            }
+        scores = seed_scores(variant, part)
+        comparison = comparisons.get(variant.name)
+        results.append(
+            EffectResult(
+                hyperparameter=changed.hyperparameter,
+                value=changed.change.value,
+                label=changed.change.label,
+                baseline_value=changed.baseline_value,
+                accuracy=None if scores is None else scores.accuracy,
+                loss=None if scores is None else scores.loss,
+                difference=None if comparison is None else comparison.difference,
+                interval=None if comparison is None else comparison.interval,
+                p_adjusted=None if comparison is None else comparison.p_adjusted,
+                smallest_detectable=None if comparison is None else comparison.smallest_detectable,
+                outcome=_outcome(comparison),
+                runs=variant.relative_runs(context.folder),
+                failures=variant.failure_sentences(),
+                fit=_diagnosis(variant) if variant.runs else None,
+            )
         )
-    return found
+    return results
 
 
-def _kind(pair: PairedComparison | None) -> str:
-    if pair is None:
+def _outcome(comparison: PairedComparison | None) -> Outcome:
+    if comparison is None:
         return "failed"
-    if not pair.is_significant(_LEVEL):
-        return "nothing shown"
-    return "helps" if pair.difference > 0 else "hurts"
+    if not comparison.is_significant(LEVEL):
+        return "undecided"
+    return "helps" if comparison.difference > 0 else "hurts"
 
 
-def _fit(one: Variant) -> dict[str, Any] | None:
-    """Read off the mean curves over seeds, as far as the shortest goes; None where nothing validates."""
-    curves = [read_curves(run) for run in one.runs.values()]
-    columns = ("train_accuracy", "validation_accuracy", "validation_loss")
+def _diagnosis(variant: Variant) -> FitDiagnosis | None:
+    """Return overfitting or underfitting, from the mean curves over seeds.
+
+    The curves are read as far as the shortest one goes. Returns None without validation images.
+    """
+    curves = [read_curves(run) for run in variant.runs.values()]
     epochs = min(len(curve["epoch"]) for curve in curves)
+    columns = ("train_accuracy", "validation_accuracy", "validation_loss")
     means = [
-        np.mean([curve[name][:epochs] for curve in curves], axis=0).tolist() for name in columns
+        np.mean([curve[column][:epochs] for curve in curves], axis=0).tolist() for column in columns
     ]
     if np.isnan(means).any():
         return None
-    return asdict(diagnose_fit(*means))
+    diagnosis = diagnose_fit(*means)
+    return FitDiagnosis(
+        summary=diagnosis.words,
+        train_accuracy=diagnosis.train_accuracy,
+        validation_accuracy=diagnosis.validation_accuracy,
+        gap=diagnosis.gap,
+    )
 
 
-def _sentence(found: list[dict[str, Any]], base: Recipe, part: str) -> str:
-    """Which turns help, which hurt, which do nothing."""
-    said = []
-    for kind, verb in (("helps", "helps"), ("hurts", "hurts")):
-        ones = sorted(
-            (one for one in found if one["kind"] == kind), key=lambda one: -abs(one["difference"])
-        )
-        if ones:
-            listed = ", ".join(
-                f"{one['label']} ({100 * one['difference']:+.1f} points)" for one in ones
-            )
-            said.append(f"{listed} {verb if len(ones) == 1 else verb[:-1]}")
-    rest = [one for one in found if one["kind"] == "nothing shown"]
-    if rest:
-        hidden = float(np.median([one["smallest_detectable"] for one in rest]))
-        listed = (
-            ", ".join(one["label"] for one in rest)
-            if len(rest) <= _LISTED
-            else f"the {'other ' if said else ''}{len(rest)}"
-        )
-        said.append(
-            f"no effect shown of {listed} (about {100 * hidden:.1f} points or less can hide)"
-        )
-    failed = [one["label"] for one in found if one["kind"] == "failed"]
+def _sentence(effects: Sequence[EffectResult], recipe: Recipe, part: EvaluationPart) -> str:
+    """Return which changes help, which hurt, and which have no significant effect."""
+    clauses = []
+    for outcome, singular, plural in (("helps", "helps", "help"), ("hurts", "hurts", "hurt")):
+        significant = [effect for effect in effects if effect.outcome == outcome]
+        significant.sort(key=lambda effect: -abs(effect.difference or 0.0))
+        if significant:
+            labels = [
+                f"{effect.label} ({100 * (effect.difference or 0.0):+.1f} points)"
+                for effect in significant
+            ]
+            verb = singular if len(significant) == 1 else plural
+            clauses.append(f"{', '.join(labels)} {verb}")
+
+    undecided = [effect for effect in effects if effect.outcome == "undecided"]
+    if undecided:
+        clauses.append(_undecided_clause(undecided, is_rest=bool(clauses)))
+
+    failed = [effect.label for effect in effects if effect.outcome == "failed"]
     if failed:
-        said.append(f"{', '.join(failed)} failed")
-    return f"Around the recipe of {base.model}, on {part} images: {'; '.join(said)}."
+        clauses.append(f"{', '.join(failed)} failed")
+    return f"Changes of the {recipe.model} recipe, on {part} images: {'; '.join(clauses)}."
+
+
+def _undecided_clause(undecided: Sequence[EffectResult], *, is_rest: bool) -> str:
+    if len(undecided) <= _MAX_LISTED:
+        labels = ", ".join(effect.label for effect in undecided)
+    else:
+        labels = f"the {'other ' if is_rest else ''}{len(undecided)} changes"
+    detectable = [effect.smallest_detectable or 0.0 for effect in undecided]
+    size = 100 * float(np.median(detectable))
+    return (
+        f"no significant effect of {labels} "
+        f"(an effect below about {size:.1f} points can go undetected)"
+    )
+
+
+def _notes(grid: Grid) -> tuple[str, ...]:
+    notes = list(grid.notes)
+    if grid.has_one_seed:
+        notes.append(
+            "One seed: differences are about these trained models, not about the hyper-parameters."
+        )
+    return tuple(notes)

@@ -1,243 +1,306 @@
-"""What learning curves say about each other: differences, crossings, labels to match, and all that in sentences."""
+"""Comparisons of learning curves: differences, crossings, labels to match, and their sentences."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from headstart.evaluation import (
     CurveComparison,
-    LabelEstimate,
+    LabelEstimate as EvaluationEstimate,
     PairedComparison,
     compare_curves,
     comparisons_with,
     holm,
 )
-from headstart.formatting import enumeration, interpolated_count, ratio
-from headstart.studies._contenders import Contender
+from headstart.formatting import counted, enumeration, interpolated_count, ratio
+from headstart.results import (
+    EvaluationPart,
+    LabelComparison,
+    LabelDifference,
+    LabelEstimate,
+    LabelMatch,
+)
+from headstart.studies._contenders import NamedContender
+from headstart.studies._differences import LEVEL
 
-_LEVEL = 0.05
-_Correct = Mapping[tuple[str, int], NDArray[np.bool_]]
+BoolArray = NDArray[np.bool_]
+_Curve = Mapping[int, BoolArray]
 
 
-def findings(
-    entries: Sequence[Contender], correct: _Correct, counts: Sequence[int], part: str
-) -> dict[str, Any]:
-    """What the curves of all contenders show against the first one that has no head start.
+@dataclass(frozen=True)
+class CurvesComparison:
+    """The comparison of all learning curves with one of them.
+
+    Attributes:
+        reference: Name of the contender that the others are compared with.
+        comparisons: One comparison per other contender.
+        main: Index of the comparison that the finding is about; None for a single contender.
+        sentence: The finding in words.
+    """
+
+    reference: str
+    comparisons: tuple[LabelComparison, ...]
+    main: int | None
+    sentence: str
+
+
+def compare_label_curves(
+    contenders: Sequence[NamedContender],
+    correct: Mapping[tuple[str, int], BoolArray],
+    counts: Sequence[int],
+    part: EvaluationPart,
+) -> CurvesComparison:
+    """Compare the curves of all contenders with the first one that is not pretrained.
 
     Args:
-        correct: `(S, N)` booleans by contender and labels a class, where all seeds finished.
-        counts: labels a class, ascending.
+        contenders: The contenders.
+        correct: Boolean arrays of shape (S, N), True where the contender is correct, by its name
+            and the number of labels per class. Only where all seeds finished.
+        counts: Numbers of labels per class, in ascending order.
+        part: The part of the split that evaluates.
     """
-    baseline = next((one for one in entries if not one.recipe.net.is_pretrained), entries[0])
-    others = [one for one in entries if one is not baseline]
-    curves = {
-        one.name: {
-            count: correct[one.name, count] for count in counts if (one.name, count) in correct
-        }
-        for one in entries
-    }
-    differences = _differences(baseline.name, [one.name for one in others], curves, counts)
-    compared = [
-        _compared(one.name, baseline.name, curves, differences[one.name], part) for one in others
-    ]
-    sentences = [one["sentence"] for one in compared] or [
-        _alone(baseline.name, curves[baseline.name], part)
-    ]
-    main = next(
-        (
-            number
-            for number, one in enumerate(compared)
-            if one["leader"] not in (None, baseline.name)
-        ),
-        0,
-    )
-    return {
-        "per_class": list(counts),
-        "compared_with": baseline.name,
-        "comparisons": compared,
-        "main": main if compared else None,
-        "sentence": sentences[main],
-    }
+    reference = _reference(contenders)
+    others = [contender.name for contender in contenders if contender.name != reference]
+    curves = {contender.name: _curve(contender.name, correct, counts) for contender in contenders}
+    pairs = _paired_comparisons(reference, others, curves, counts)
+    comparisons = [_compare(name, reference, curves, pairs[name], part) for name in others]
+    if not comparisons:
+        sentence = _single_sentence(reference, curves[reference], part)
+        return CurvesComparison(reference, (), None, sentence)
+
+    # The main finding is about a contender that beats the reference, if there is one.
+    ahead = [comparison.leader not in (None, reference) for comparison in comparisons]
+    main = ahead.index(True) if any(ahead) else 0
+    return CurvesComparison(reference, tuple(comparisons), main, comparisons[main].sentence)
 
 
-def _differences(
-    baseline: str,
-    others: Sequence[str],
-    curves: Mapping[str, Mapping[int, NDArray[np.bool_]]],
-    counts: Sequence[int],
+def _reference(contenders: Sequence[NamedContender]) -> str:
+    for contender in contenders:
+        if not contender.recipe.net.is_pretrained:
+            return contender.name
+    return contenders[0].name
+
+
+def _curve(
+    name: str, correct: Mapping[tuple[str, int], BoolArray], counts: Sequence[int]
+) -> _Curve:
+    return {count: correct[name, count] for count in counts if (name, count) in correct}
+
+
+def _paired_comparisons(
+    reference: str, others: Sequence[str], curves: Mapping[str, _Curve], counts: Sequence[int]
 ) -> dict[str, dict[int, PairedComparison]]:
-    """Each other contender against the baseline with each number of labels; corrected for all of these tests together.
+    """Compare each contender with the reference at each number of labels.
 
-    Each is a pair of its own: these are different models, whose seeds need not differ alike.
+    P-values are corrected for all of these tests together. Each test has its own variance over
+    seeds: these are different models, whose variances need not be alike.
     """
-    found: dict[tuple[str, int], PairedComparison] = {}
+    tests: dict[tuple[str, int], PairedComparison] = {}
     for count in counts:
         for name in others:
-            if count in curves[name] and count in curves[baseline]:
-                there = {one: curves[one][count] for one in (baseline, name)}
-                found[name, count] = comparisons_with(baseline, there, _LEVEL)[name]
-    adjusted = holm([pair.p_value for pair in found.values()])
+            if count in curves[name] and count in curves[reference]:
+                points = {reference: curves[reference][count], name: curves[name][count]}
+                tests[name, count] = comparisons_with(reference, points, LEVEL)[name]
+
+    adjusted = holm([test.p_value for test in tests.values()])
     pairs: dict[str, dict[int, PairedComparison]] = {name: {} for name in others}
-    for ((name, count), pair), p in zip(found.items(), adjusted, strict=True):
-        pairs[name][count] = replace(pair, p_adjusted=p)
+    for ((name, count), test), p_adjusted in zip(tests.items(), adjusted, strict=True):
+        pairs[name][count] = replace(test, p_adjusted=p_adjusted)
     return pairs
 
 
-def _compared(
-    other: str,
-    baseline: str,
-    curves: Mapping[str, Mapping[int, NDArray[np.bool_]]],
+def _compare(
+    name: str,
+    reference: str,
+    curves: Mapping[str, _Curve],
     pairs: Mapping[int, PairedComparison],
-    part: str,
-) -> dict[str, Any]:
-    """One contender against the baseline."""
+    part: EvaluationPart,
+) -> LabelComparison:
+    """Compare one contender with the reference over all numbers of labels.
+
+    The leader is the one that is better at the first significant difference.
+    """
     counts = list(pairs)
-    first = next((count for count in counts if pairs[count].is_significant(_LEVEL)), None)
-    leader = None if first is None else other if pairs[first].difference > 0 else baseline
-    found: dict[str, Any] = {
-        "a": other,
-        "b": baseline,
-        "leader": leader,
-        "follower": None if leader is None else baseline if leader == other else other,
-        "differences": [
-            {
-                "per_class": count,
-                "difference": pair.difference,
-                "interval": pair.interval,
-                "p_adjusted": pair.p_adjusted,
-                "is_shown": pair.is_significant(_LEVEL),
-            }
-            for count, pair in pairs.items()
-        ],
-        "crossing": None,
-        "matches": [],
-        "match": None,
-    }
-    if first is not None and len(counts) > 1:
-        above, below = (
-            np.stack([curves[found[name]][count] for count in counts])
-            for name in ("leader", "follower")
-        )
-        pair = compare_curves(counts, above, below)
-        found["crossing"] = _labels(pair.crossing(), counts)
-        found["matches"] = [_match(pair, at, counts) for at in range(len(counts))]
-        found["match"] = counts.index(first)
-    return {**found, "sentence": _sentence(found, counts, part)}
-
-
-def _match(pair: CurveComparison, at: int, counts: Sequence[int]) -> dict[str, Any]:
-    """How many labels the follower needs for what the leader has with `counts[at]`, and how many times as many that is."""
-    needs = _labels(pair.matching(at), counts)
-    one, *ends = (
-        None if value is None else value / counts[at]
-        for value in (needs["per_class"], *needs["interval"])
+    first = next((count for count in counts if pairs[count].is_significant(LEVEL)), None)
+    comparison = LabelComparison(
+        a=name,
+        b=reference,
+        leader=None,
+        follower=None,
+        differences=tuple(_difference(count, pair) for count, pair in pairs.items()),
+        crossing=None,
+        matches=(),
+        match=None,
+        sentence="",
     )
-    return {
-        "per_class": counts[at],
-        "accuracy": float(pair.a[at]),
-        "needs": needs,
-        "times": one,
-        "times_interval": ends,
-    }
+    if first is not None:
+        leads = pairs[first].difference > 0
+        leader, follower = (name, reference) if leads else (reference, name)
+        comparison = comparison.model_copy(update={"leader": leader, "follower": follower})
+        if len(counts) > 1:
+            above = np.stack([curves[leader][count] for count in counts])
+            below = np.stack([curves[follower][count] for count in counts])
+            curve_pair = compare_curves(counts, above, below)
+            matches = tuple(_match(curve_pair, at, counts) for at in range(len(counts)))
+            comparison = comparison.model_copy(
+                update={
+                    "crossing": _estimate(curve_pair.crossing(), counts),
+                    "matches": matches,
+                    "match": counts.index(first),
+                }
+            )
+    return comparison.model_copy(update={"sentence": _sentence(comparison, part)})
 
 
-def _labels(found: LabelEstimate, counts: Sequence[int]) -> dict[str, Any]:
-    """For JSON: None where a number lies outside of what was tried; the interval is two bounds, None where there is none."""
-    low, high = found.interval
-    where = "above" if found.value == np.inf else "below" if found.value == 0 else "inside"
-    return {
-        "per_class": found.value if where == "inside" else None,
-        "where": where,
-        "interval": [
+def _difference(count: int, pair: PairedComparison) -> LabelDifference:
+    return LabelDifference(
+        per_class=count,
+        difference=pair.difference,
+        interval=pair.interval,
+        p_adjusted=pair.p_adjusted,
+        is_significant=pair.is_significant(LEVEL),
+    )
+
+
+def _match(curves: CurveComparison, at: int, counts: Sequence[int]) -> LabelMatch:
+    """Return how many labels the follower needs for the accuracy of the leader at `counts[at]`."""
+    needs = _estimate(curves.matching(at), counts)
+    low, high = needs.interval
+    return LabelMatch(
+        per_class=counts[at],
+        accuracy=float(curves.a[at]),
+        needs=needs,
+        factor=_divided(needs.per_class, counts[at]),
+        factor_interval=(_divided(low, counts[at]), _divided(high, counts[at])),
+    )
+
+
+def _divided(labels: float | None, count: int) -> float | None:
+    return None if labels is None else labels / count
+
+
+def _estimate(estimate: EvaluationEstimate, counts: Sequence[int]) -> LabelEstimate:
+    """Return an estimate with None in place of numbers outside the measured ones."""
+    low, high = estimate.interval
+    where: Literal["below", "inside", "above"] = "inside"
+    if estimate.value == np.inf:
+        where = "above"
+    elif estimate.value == 0:
+        where = "below"
+    return LabelEstimate(
+        per_class=estimate.value if where == "inside" else None,
+        where=where,
+        interval=(
             None if low == 0 else float(min(low, counts[-1])),
             None if high == np.inf else float(max(high, counts[0])),
-        ],
-    }
+        ),
+    )
 
 
-def _sentence(found: Mapping[str, Any], counts: Sequence[int], part: str) -> str:
-    if found["leader"] is None:
+def _sentence(comparison: LabelComparison, part: EvaluationPart) -> str:
+    counts = [difference.per_class for difference in comparison.differences]
+    if not counts:
+        return f"Too many runs of {comparison.a} or {comparison.b} failed to compare them."
+    if comparison.leader is None or comparison.follower is None:
         return (
-            f"No difference between {found['a']} and {found['b']} is shown with {counts[0]:,} to {counts[-1]:,} labels a class."
-            if counts
-            else f"{found['a']} and {found['b']} cannot be compared: too many of their runs failed."
+            f"No significant difference between {comparison.a} and {comparison.b} with "
+            f"{counts[0]:,} to {counts[-1]:,} labels per class."
         )
-    if found["match"] is None:
+    if comparison.match is None or comparison.crossing is None:
         return (
-            f"{found['leader']} is ahead of {found['follower']} with {counts[0]:,} labels a class."
+            f"{comparison.leader} is better than {comparison.follower} with {counts[0]:,} labels "
+            "per class."
         )
-    match = found["matches"][found["match"]]
-    begin = f"With {_count(match['per_class'])} a class, {found['leader']} gets {match['accuracy']:.1%} of {part} images right"
-    return f"{begin}; {_needs(match, found['follower'], counts)} {_end(found, counts)}"
+    match = comparison.matches[comparison.match]
+    return (
+        f"With {counted(match.per_class, 'label')} per class, {comparison.leader} classifies "
+        f"{match.accuracy:.1%} of {part} images correctly. "
+        f"{_needs_sentence(match, comparison.follower, counts)} "
+        f"{_crossing_sentence(comparison, comparison.crossing, counts)}"
+    )
 
 
-def _count(labels: int) -> str:
-    return f"{labels:,} label{'s' * (labels != 1)}"
+def _needs_sentence(match: LabelMatch, follower: str, counts: Sequence[int]) -> str:
+    """Return how many labels the follower needs for the same accuracy, as a sentence."""
+    low, high = match.factor_interval
+    if match.needs.where == "below":
+        return f"{follower} needs fewer than {counts[0]:,} for the same accuracy."
+    if match.factor is None:
+        most = counts[-1] / match.per_class
+        more = f"more than {ratio(most)} times as many" if most > 1 else "more"
+        is_bounded = low is not None and low < most
+        bound = f" (95% interval: {ratio(low)} or more)" if is_bounded and low is not None else ""
+        return f"{follower} would need {more} for the same accuracy{bound}."
+    return (
+        f"{follower} needs {ratio(match.factor)} times as many for the same accuracy "
+        f"(95% interval {_factor_range(low, high)})."
+    )
 
 
-def _needs(match: Mapping[str, Any], follower: str, counts: Sequence[int]) -> str:
-    low, high = match["times_interval"]
-    most = counts[-1] / match["per_class"]
-    if match["needs"]["where"] == "above":
-        sure = "" if low is None or low >= most else f" (95% interval: from {ratio(low)} on)"
-        return f"{follower} would need more{f' than {ratio(most)} times as many' if most > 1 else ''}{sure}."
-    if match["needs"]["where"] == "below":
-        return f"{follower} needs fewer than {counts[0]:,} for that."
-    return f"{follower} needs {ratio(match['times'])} times as many for that (95% interval {_span(low, high)})."
-
-
-def _span(low: float | None, high: float | None) -> str:
+def _factor_range(low: float | None, high: float | None) -> str:
+    if low is None and high is None:
+        return "wider than the measured range"
     if low is None:
-        return "wider than what was tried" if high is None else f"up to {ratio(high)}"
+        return f"up to {ratio(high or 0.0)}"
     return f"{ratio(low)} or more" if high is None else f"{ratio(low)} to {ratio(high)}"
 
 
-def _end(found: Mapping[str, Any], counts: Sequence[int]) -> str:
-    """Who leads with the most labels, and where the curves cross."""
-    last, crossing = found["differences"][-1], found["crossing"]
-    most = f"{counts[-1]:,} a class"
-    if not last["is_shown"]:
-        return f"With {most} no difference between them is shown any more."
-    by = f"{100 * abs(last['difference']):.1f} points"
-    low, high = crossing["interval"]
-    if crossing["where"] == "above" and (before := _ahead_before(found)):
-        return f"{before}; with {most} {found['leader']} is ahead by {by}."
-    if crossing["where"] == "above":
-        maybe = (
-            f", though they may from {interpolated_count(low)} on"
-            if low is not None and low < counts[-1]
-            else ""
-        )
+def _crossing_sentence(
+    comparison: LabelComparison, crossing: LabelEstimate, counts: Sequence[int]
+) -> str:
+    """Return who is better with the most labels, and where the curves cross."""
+    last = comparison.differences[-1]
+    most = f"{counts[-1]:,} labels per class"
+    if not last.is_significant:
+        return f"With {most}, the difference is no longer significant."
+
+    by = f"{100 * abs(last.difference):.1f} points"
+    low, high = crossing.interval
+    if crossing.where == "above":
+        earlier = _follower_ahead(comparison)
+        if earlier:
+            return f"{earlier} With {most}, {comparison.leader} is better by {by}."
+        possible = ""
+        if low is not None and low < counts[-1]:
+            possible = f", though they may from {interpolated_count(low)} labels per class"
         return (
-            f"The curves do not cross{maybe}: with {most} {found['leader']} is still ahead by {by}."
+            f"The curves do not cross{possible}: with {most}, {comparison.leader} is still better "
+            f"by {by}."
         )
-    least = interpolated_count(low) if low else f"fewer than {counts[0]:,}"
-    span = f"{least} to {interpolated_count(high) if high else f'more than {counts[-1]:,}'}"
-    at = interpolated_count(crossing["per_class"] or counts[0])
-    return f"The curves cross at about {at} a class (95% interval {span}): with {most} {found['follower']} is ahead by {by}."
+
+    lowest = interpolated_count(low) if low else f"fewer than {counts[0]:,}"
+    highest = interpolated_count(high) if high else f"more than {counts[-1]:,}"
+    at = interpolated_count(crossing.per_class or counts[0])
+    return (
+        f"The curves cross at about {at} labels per class (95% interval {lowest} to {highest}). "
+        f"With {most}, {comparison.follower} is better by {by}."
+    )
 
 
-def _ahead_before(found: Mapping[str, Any]) -> str:
-    """With which numbers of labels the follower has the higher accuracy, and whether that is shown; "" with none."""
-    sign = 1 if found["follower"] == found["a"] else -1
-    ahead = [one for one in found["differences"] if sign * one["difference"] > 0]
+def _follower_ahead(comparison: LabelComparison) -> str:
+    """Return with how many labels the follower is more accurate, as a sentence; "" for none."""
+    sign = 1 if comparison.follower == comparison.a else -1
+    ahead = [
+        difference for difference in comparison.differences if sign * difference.difference > 0
+    ]
     if not ahead:
         return ""
-    shown = "" if any(one["is_shown"] for one in ahead) else ", which is not shown"
-    where = enumeration([f"{one['per_class']:,}" for one in ahead])
-    return f"With {where} a class {found['follower']} is ahead{shown}"
+    is_significant = any(difference.is_significant for difference in ahead)
+    counts = enumeration([f"{difference.per_class:,}" for difference in ahead])
+    significance = "" if is_significant else ", which is not significant"
+    return f"With {counts} labels per class, {comparison.follower} is ahead{significance}."
 
 
-def _alone(name: str, curve: Mapping[int, NDArray[np.bool_]], part: str) -> str:
+def _single_sentence(name: str, curve: _Curve, part: EvaluationPart) -> str:
     if not curve:
         return f"Too many runs of {name} failed."
     ends = [
-        f"{curve[count].mean():.1%} with {_count(count)} a class"
-        for count in (min(curve), max(curve))
+        f"{curve[count].mean():.1%} with {counted(count, 'label')} per class"
+        for count in dict.fromkeys((min(curve), max(curve)))
     ]
-    return f"{name} gets {' and '.join(dict.fromkeys(ends))} of {part} images right."
+    return f"{name} classifies {' and '.join(ends)} of {part} images correctly."

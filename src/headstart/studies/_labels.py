@@ -1,20 +1,16 @@
-"""What labels are worth: contenders on nested parts of the training images, and how many labels one needs to match another."""
+"""Train contenders on nested subsets of the training images, and compare their learning curves."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from headstart import progress
 from headstart.data import (
-    Dataset,
-    Split,
     SplitDataset,
     draw_labelled_subset,
     max_labels_per_class,
@@ -22,41 +18,58 @@ from headstart.data import (
     without_validation,
 )
 from headstart.errors import InputError
-from headstart.execution import Where, open_executor
 from headstart.features import seconds_per_image
-from headstart.formatting import enumeration
+from headstart.formatting import counted, enumeration
+from headstart.models import BackboneOptions
 from headstart.models.recipes import Recipe
-from headstart.studies._contenders import Contender, contenders, folder_name
+from headstart.results import (
+    EvaluationPart,
+    JsonObject,
+    LabelContender,
+    LabelCurves,
+    LabelPoint,
+    read_metrics,
+)
+from headstart.studies._contenders import NamedContender, folder_name, make_contenders
 from headstart.studies._grid import (
     Grid,
     Variant,
-    common_facts,
-    follow,
+    follow_plan,
+    grid_fields,
     plan_grid,
-    relative,
     run_grid,
-    scores,
+    seed_scores,
     shrink,
     with_features,
 )
-from headstart.studies._label_matching import findings
-from headstart.studies._study_folder import answer, part_that_judges, plain
-from headstart.training import check, read_metrics
+from headstart.studies._label_matching import compare_label_curves
+from headstart.studies._study import (
+    Study,
+    StudyContext,
+    evaluation_part,
+    given_values,
+    to_json,
+)
+from headstart.training import check
 
-USUAL_PER_CLASS, FEW_PER_CLASS = (10, 30, 100, 300, 1000), (1, 3, 10)
-_SHARE_FOR_FEATURES = 0.6  # of a time limit, at most; the rest is for runs
+USUAL_PER_CLASS = (10, 30, 100, 300, 1000)
+FEW_PER_CLASS = (1, 3, 10)
+_FEATURE_SHARE = 0.6  # of a time limit, at most; the rest is for runs
 
 
 @dataclass(frozen=True)
-class LabelStudy:
-    """Which contenders to compare, with how many labels.
+class LabelCurvesConfig(Study[LabelCurves]):
+    """The configuration of a study of labels.
 
     Attributes:
-        models: a model, `model:preset`, or a `recipe.json`.
-        per_class: labels of each class; None for 10, 30, 100, 300 and 1,000, or 1, 3 and 10 where images are few.
-        seeds: of each contender with each number of labels; each seed draws labelled images of its own.
-        time_limit: seconds for everything.
-        values: recipe keys for all models; a key that only some have goes to those.
+        models: The contenders: models, `model:preset`, or paths of a `recipe.json`.
+        per_class: Numbers of labels per class; None for 10, 30, 100, 300 and 1,000, or for 1, 3
+            and 10 if there are few images.
+        seeds: The number of runs per contender and number of labels. Each seed draws its own
+            labelled images.
+        time_limit: Seconds for everything; None without a limit.
+        values: Recipe values for all contenders. A value that only some models have applies to
+            those.
     """
 
     models: tuple[str, ...]
@@ -65,285 +78,312 @@ class LabelStudy:
     time_limit: float | None = None
     values: Mapping[str, Any] = field(default_factory=dict)
 
+    finding_type = LabelCurves
+
     def check(self) -> None:
-        """Whether this can be asked, before any data are opened.
+        """Check the contenders and the numbers of labels.
 
         Raises:
-            InputError: unknown or repeated models, fewer than two numbers of labels, no seeds, unknown keys or bad values.
+            InputError: A model or value is unknown or repeated, there are fewer than two numbers of
+                labels, or no seeds.
         """
         if self.seeds < 1:
             raise InputError(
-                f"--seeds is {self.seeds}, but each point needs one or more.",
-                "Three show how much chance matters.",
+                f"invalid --seeds {self.seeds}: each point needs at least one seed.",
+                "Use three to measure the variance over seeds.",
             )
         counts = (1, 2) if self.per_class is None else self.per_class
         if len(set(counts)) < 2 or min(counts) < 1:
-            shown = ",".join(map(str, counts)) or "empty"
             raise InputError(
-                f"--per-class is {shown}, but a curve needs two or more numbers of labels from 1.",
+                f"invalid --per-class {','.join(map(str, counts)) or '(empty)'}: a curve needs at "
+                "least two numbers of labels from 1.",
                 "Example: --per-class 10,100",
             )
-        for one in contenders(self.models, self.values):
-            if one.run is not None:
-                raise InputError(
-                    f"{one.run[0]} is a finished run, with the training images it had; this study draws others.",
-                    f"Enter its recipe: {one.run[0] / 'recipe.json'}",
-                )
-            if one.recipe.patience is not None or one.recipe.target is not None:
-                raise InputError(
-                    f"{one.name} would stop by validation images, whose labels this study would not count.",
-                    "Leave --patience and --target out; --epochs says how long runs are.",
-                )
+        for contender in self._contenders():
+            _check_contender(contender)
 
-    def as_json(self) -> dict[str, Any]:
-        """What defines the study."""
-        return plain(
+    def check_data(self, data: SplitDataset) -> None:
+        """Check that the classes are large enough and that every recipe suits the data."""
+        part = evaluation_part(data)
+        counts, _ = self._label_counts(data)
+        smallest = with_train(_visible_data(data, part), draw_labelled_subset(data, counts[0], 0))
+        for contender in self._contenders():
+            check(contender.recipe, smallest)
+
+    def as_json(self) -> JsonObject:
+        """Return the configuration."""
+        return to_json(
             {
-                **vars(self),
-                "values": {key: value for key, value in self.values.items() if value is not None},
+                "models": self.models,
+                "per_class": self.per_class,
+                "seeds": self.seeds,
+                "time_limit": self.time_limit,
+                "values": given_values(self.values),
             }
         )
 
+    def identity(self) -> JsonObject:
+        """Return the configuration and the recipes, because the files of recipes may change."""
+        digests = [contender.recipe.digest for contender in self._contenders()]
+        return to_json({**self.as_json(), "recipes": digests})
 
-def labels(
-    asked: LabelStudy,
-    data: SplitDataset,
-    folder: Path,
-    *,
-    where: Where | None = None,
-    command: str = "",
-    started: float | None = None,
-) -> dict[str, Any]:
-    """Train every contender with every number of labels over seeds, and write `finding.json`.
+    def run(self, context: StudyContext) -> LabelCurves:
+        """Train every contender with every number of labels over seeds, and compare the curves.
 
-    With the same seed all contenders get the same labelled images, and fewer are a part of more; all are judged on the same test
-    images. Validation images have no part, or a contender could choose by labels that are not counted; where there are no test
-    images they judge.
+        With the same seed, all contenders get the same labelled images, and fewer labels are a
+        subset of more. All are evaluated on the same test images. Validation images are not used:
+        a contender could select on labels that are not counted. They evaluate if there are no test
+        images.
 
-    Args:
-        asked: which contenders, and how many labels.
-        data: labelled images are drawn from its training images.
-        folder: of the study; a finished one answers at once, and finished runs are reused.
-        where: the executor.
-        command: what reproduces it, for the record.
-        started: `time.perf_counter()` when the time limit began to run.
+        Raises:
+            InputError: The time limit is too short.
+            RunFailed: No run finished.
+        """
+        data = context.data
+        part = evaluation_part(data)
+        visible = _visible_data(data, part)
+        contenders = self._contenders()
+        counts, notes = self._label_counts(data)
+        cells = self._cells(contenders, counts, data)
+        visible_context = context.with_data(visible)
 
-    Raises:
-        InputError: bad contenders or options, too few images, too short a time, another study in the folder.
-        RunFailed: no run finished.
-    """
-    started = time.perf_counter() if started is None else started
-    asked.check()
-    part = part_that_judges(data.split)
-    entries = contenders(asked.models, asked.values)
-    counts, notes = _counts(asked, data)
-    visible = data if part == "validation" else without_validation(data)
-    fewest = with_train(visible, draw_labelled_subset(data, counts[0], 0))
-    for one in entries:
-        check(one.recipe, fewest)
+        grid = Grid([cell.variant for cell in cells.values()], tuple(range(self.seeds)))
+        if follow_plan(grid, context.folder) is None and self.time_limit is not None:
+            _fit_features_into_time(grid, contenders, visible_context, self.time_limit)
+        _compute_features(grid, cells, contenders, visible)
+        with visible_context.open_executor() as executor:
+            grid = plan_grid(grid, visible_context, self.time_limit, executor.slots)
+            run_grid(grid, executor, context.folder, "labels")
 
-    def work() -> dict[str, Any]:
-        drawn = {
-            count: {seed: draw_labelled_subset(data, count, seed) for seed in range(asked.seeds)}
-            for count in counts
-        }
-        grid = Grid(_variants(entries, drawn), tuple(range(asked.seeds)))
-        if follow(grid, folder) is None and asked.time_limit is not None:
-            _fit_features(grid, entries, visible, asked.time_limit, started)
-        _compute_features(grid, entries, visible)
-        with open_executor(where or Where(), visible) as executor:
-            grid = plan_grid(
-                grid.variants,
-                grid.seeds,
-                asked.time_limit,
-                visible,
-                folder,
-                executor.slots,
-                started,
-                grid.notes,
+        correct_by_name = grid.correct_predictions(part)
+        correct = {}
+        for name, predictions in correct_by_name.items():
+            correct[cells[name].contender, cells[name].per_class] = predictions
+        per_class = sorted({cells[variant.name].per_class for variant in grid.variants})
+        comparison = compare_label_curves(contenders, correct, per_class, part)
+        return LabelCurves(
+            **grid_fields(grid, context, part, self.time_limit),
+            classes=len(data.class_names),
+            contenders=tuple(
+                _curve(contender, grid, cells, context, part) for contender in contenders
+            ),
+            per_class=tuple(per_class),
+            compared_with=comparison.reference,
+            comparisons=comparison.comparisons,
+            main=comparison.main,
+            sentence=comparison.sentence,
+            notes=(*notes, *self._notes(grid, cells, data, part)),
+        )
+
+    def _contenders(self) -> list[NamedContender]:
+        return make_contenders(self.models, self.values)
+
+    def _label_counts(self, data: SplitDataset) -> tuple[list[int], list[str]]:
+        """Return the numbers of labels per class that the data allow, and notes about the others.
+
+        Raises:
+            InputError: The data allow fewer than two.
+        """
+        most = max_labels_per_class(data)
+        usual = USUAL_PER_CLASS if most >= USUAL_PER_CLASS[1] else FEW_PER_CLASS
+        wanted = sorted(set(self.per_class or usual))
+        counts = [count for count in wanted if count <= most]
+        if len(counts) < 2:
+            raise InputError(
+                f"the smallest class of {data.dataset.name} has "
+                f"{counted(most, 'distinct training image')}: a curve through "
+                f"{_listed(wanted)} labels per class needs more.",
+                f"Give --per-class at least two numbers up to {most:,}, or add images.",
             )
-            run_grid(grid, executor, folder, "labels")
-        facts = common_facts(grid, part, asked.time_limit, time.perf_counter() - started)
-        found = [_curve(one, grid, data.dataset, part, folder) for one in entries]
-        kept = sorted({one.per_class for one in grid.variants})
-        right = grid.correct(part)
-        correct = {
-            (one.of, one.per_class): right[one.name] for one in grid.variants if one.name in right
-        }
-        said = findings(entries, correct, kept, part)
-        one_seed = [
-            "One seed: the differences are about these trained models, not about the contenders."
+        dropped = wanted[len(counts) :]
+        if not dropped:
+            return counts, []
+        return counts, [
+            f"Left out: {_listed(dropped)} labels per class. The smallest class has "
+            f"{counted(most, 'distinct training image')}."
         ]
-        notes.extend(
-            [
-                *grid.notes,
-                *(one_seed if asked.seeds == 1 else []),
-                *_about_validation(data.split, part),
-                *_failures(grid),
-            ]
-        )
-        return {
-            **facts,
-            "classes": len(data.class_names),
-            "contenders": found,
-            **said,
-            "notes": notes,
-        }
 
-    digests = [
-        one.recipe.digest for one in entries
-    ]  # a file of that name may hold another recipe by now
-    return answer("labels", {**asked.as_json(), "recipes": digests}, data, folder, command, work)
+    def _cells(
+        self, contenders: Sequence[NamedContender], counts: Sequence[int], data: SplitDataset
+    ) -> dict[str, _Cell]:
+        """Return a variant for each contender and number of labels, by its name.
+
+        The fewest labels come first. The two smallest numbers are kept; if time is short, the
+        larger ones are dropped first.
+        """
+        cells = {}
+        for place, count in enumerate(counts):
+            indices = {seed: draw_labelled_subset(data, count, seed) for seed in range(self.seeds)}
+            for contender in contenders:
+                name = f"{folder_name(contender.name)}-{count}"
+                variant = Variant(name, contender.recipe, max(0, place - 1), indices)
+                cells[name] = _Cell(contender.name, count, variant)
+        return cells
+
+    def _notes(
+        self, grid: Grid, cells: Mapping[str, _Cell], data: SplitDataset, part: EvaluationPart
+    ) -> list[str]:
+        notes = list(grid.notes)
+        if self.seeds == 1:
+            notes.append(
+                "One seed: differences are about these trained models, not about the contenders."
+            )
+        notes += _validation_notes(data, part)
+        for variant in grid.variants:
+            if variant.failures:
+                notes.append(_failure_note(variant, cells[variant.name], len(grid.seeds)))
+        return notes
 
 
-def _counts(asked: LabelStudy, data: SplitDataset) -> tuple[list[int], list[str]]:
-    """The numbers of labels that the data can give, ascending, and what is to be said about the others."""
-    most = max_labels_per_class(data)
-    wanted = sorted(
-        set(asked.per_class or (USUAL_PER_CLASS if most >= USUAL_PER_CLASS[1] else FEW_PER_CLASS))
-    )
-    counts = [count for count in wanted if count <= most]
-    if len(counts) < 2:
+@dataclass(frozen=True)
+class _Cell:
+    """One contender with one number of labels per class."""
+
+    contender: str
+    per_class: int
+    variant: Variant
+
+
+def _check_contender(contender: NamedContender) -> None:
+    if contender.run is not None:
+        folder = contender.run.folder
         raise InputError(
-            f"the smallest class of {data.dataset.name} has {most:,} different training image{'s' * (most != 1)}, so no curve can be "
-            f"drawn through {_numbers(wanted)} labels a class.",
-            f"Give --per-class with two or more numbers up to {most:,}, or add images.",
+            f"{folder} is a finished run on its own training images: this study draws others.",
+            f"Enter its recipe: {folder / 'recipe.json'}",
         )
-    gone = wanted[len(counts) :]
-    said = (
-        [
-            f"Left out: {_numbers(gone)} labels a class; the smallest class has {most:,} different training images."
-        ]
-        if gone
-        else []
-    )
-    return counts, said
+    if contender.recipe.patience is not None or contender.recipe.target is not None:
+        raise InputError(
+            f"{contender.name} would stop early by validation images, whose labels this study does "
+            "not count.",
+            "Leave out --patience and --target, and set the length of runs with --epochs.",
+        )
 
 
-def _numbers(counts: Sequence[int]) -> str:
+def _visible_data(data: SplitDataset, part: EvaluationPart) -> SplitDataset:
+    """Return what the runs see: no validation images, unless these evaluate."""
+    return data if part == "validation" else without_validation(data)
+
+
+def _listed(counts: Sequence[int]) -> str:
     return enumeration([f"{count:,}" for count in counts])
 
 
-def _variants(
-    entries: Sequence[Contender], drawn: Mapping[int, Mapping[int, NDArray[np.int64]]]
-) -> list[Variant]:
-    """The fewest labels come first; the two smallest numbers stay, larger ones go first where time is short."""
-    return [
-        Variant(
-            f"{folder_name(one.name)}-{count}",
-            one.recipe,
-            max(0, place - 1),
-            train,
-            one.name,
-            count,
-        )
-        for place, (count, train) in enumerate(drawn.items())
-        for one in entries
-    ]
+def _all_images(grid: Grid, visible: SplitDataset) -> SplitDataset:
+    """Return all images that any run of the grid sees, as one split."""
+    indices = []
+    for variant in grid.variants:
+        indices += [variant.train_indices[seed] for seed in grid.seeds]
+    return with_train(visible, np.unique(np.concatenate(indices)))
 
 
-def _union(grid: Grid, data: SplitDataset) -> SplitDataset:
-    """Return all images that any run of the grid will read, as one split."""
-    return with_train(
-        data,
-        np.unique(
-            np.concatenate([one.train[seed] for one in grid.variants for seed in grid.seeds])
-        ),
-    )
-
-
-def _fit_features(
-    grid: Grid,
-    entries: Sequence[Contender],
-    data: SplitDataset,
-    time_limit: float,
-    started: float,
+def _fit_features_into_time(
+    grid: Grid, contenders: Sequence[NamedContender], context: StudyContext, time_limit: float
 ) -> None:
-    """Shrink the grid until the features of its images are ready in their share of the time."""
+    """Shrink the grid until the features of its images fit into their part of the time limit.
+
+    Raises:
+        InputError: They do not fit into the time limit.
+    """
     frozen = {
-        (one.recipe.model, one.recipe.net.model_dump_json()): one.recipe
-        for one in entries
-        if one.recipe.on_features
+        (contender.recipe.model, contender.recipe.net.model_dump_json()): contender.recipe
+        for contender in contenders
+        if contender.recipe.on_features
     }
     if not frozen:
         return
-    an_image = sum(seconds_per_image(recipe, data) for recipe in frozen.values())
+    cost = sum(seconds_per_image(recipe, context.data) for recipe in frozen.values())
 
     def total() -> float:
-        split = _union(grid, data).split
-        return an_image * (len(split.train) + len(split.validation) + len(split.test))
+        split = _all_images(grid, context.data).split
+        return cost * (len(split.train) + len(split.validation) + len(split.test))
 
-    left = _SHARE_FOR_FEATURES * (time_limit - (time.perf_counter() - started))
-    shrink(grid, total, left)
-    if (needed := total()) > left:
+    available = _FEATURE_SHARE * (time_limit - context.seconds_spent())
+    shrink(grid, total, available)
+    if (seconds := total()) > available:
+        needed = time_limit + (seconds - available) / _FEATURE_SHARE
         raise InputError(
-            f"a time limit of {time_limit:g} s leaves {max(0.0, left):.0f} s for features that take about {needed:.0f} s.",
-            f"Give --time-limit {needed / _SHARE_FOR_FEATURES + time_limit - left / _SHARE_FOR_FEATURES:.0f}s or more.",
+            f"a time limit of {time_limit:g} s leaves {max(0.0, available):.0f} s for features "
+            f"that take about {seconds:.0f} s.",
+            f"Give --time-limit {needed:.0f}s or more.",
         )
 
 
-def _compute_features(grid: Grid, entries: Sequence[Contender], data: SplitDataset) -> None:
-    """Features of all images at once, before the runs that share them; the recipes say at which size images are shown."""
-    union = _union(grid, data)
-    decided: dict[str, Recipe] = {}
-    for one in entries:
-        if one.recipe.net.is_pretrained or one.recipe.on_features:
-            progress.say(f"{one.name}: features, once for all runs")
-        decided[one.name] = with_features(one.recipe, union)
+def _compute_features(
+    grid: Grid,
+    cells: Mapping[str, _Cell],
+    contenders: Sequence[NamedContender],
+    visible: SplitDataset,
+) -> None:
+    """Compute the features of all images together, and decide the image size of each recipe."""
+    images = _all_images(grid, visible)
+    recipes: dict[str, Recipe] = {}
+    for contender in contenders:
+        options = contender.recipe.net
+        if isinstance(options, BackboneOptions) and (
+            options.is_pretrained or contender.recipe.on_features
+        ):
+            progress.say(f"{contender.name}: computing features once for all runs")
+        recipes[contender.name] = with_features(contender.recipe, images)
     for variant in grid.variants:
-        variant.recipe = decided[variant.of]
+        variant.recipe = recipes[cells[variant.name].contender]
 
 
-def _curve(one: Contender, grid: Grid, dataset: Dataset, part: str, folder: Path) -> dict[str, Any]:
-    """A contender's points, fewest labels first; the last one's runs stand for it."""
+def _curve(
+    contender: NamedContender,
+    grid: Grid,
+    cells: Mapping[str, _Cell],
+    context: StudyContext,
+    part: EvaluationPart,
+) -> LabelContender:
     points = []
-    for variant in (variant for variant in grid.variants if variant.of == one.name):
-        seconds = [read_metrics(run)["seconds"]["train"] for run in variant.runs.values()]
-        points.append(
-            {
-                "per_class": variant.per_class,
-                "labels": variant.per_class * len(dataset.class_names),
-                **(scores(variant, part) or {"accuracy": None, "loss": None}),
-                "epochs": variant.recipe.epochs,
-                "seconds": float(np.median(seconds)) if seconds else None,
-                "runs": relative(variant.runs, folder),
-                "failed": [
-                    f"seed {seed}: {text}" for seed, text in sorted(variant.failures.items())
-                ],
-            }
-        )
-    last = next((point for point in reversed(points) if point["accuracy"]), points[-1])
-    spread = last["accuracy"] or {}
-    score = {"accuracy": spread.get("mean"), "per_seed": spread.get("per_seed")}
-    score["interval"] = [spread["low"], spread["high"]] if spread else None
-    return {
-        "name": one.name,
-        "role": "contender",
-        "model": one.recipe.model,
-        "points": points,
-        part: score,
-        "runs": last["runs"],
-    }
+    for variant in grid.variants:
+        cell = cells[variant.name]
+        if cell.contender == contender.name:
+            points.append(_point(variant, cell.per_class, context, part))
+    return LabelContender(name=contender.name, model=contender.recipe.model, points=tuple(points))
 
 
-def _about_validation(split: Split, part: str) -> list[str]:
-    count = len(split.validation)
+def _point(
+    variant: Variant, per_class: int, context: StudyContext, part: EvaluationPart
+) -> LabelPoint:
+    scores = seed_scores(variant, part)
+    return LabelPoint(
+        per_class=per_class,
+        labels=per_class * len(context.data.class_names),
+        accuracy=None if scores is None else scores.accuracy,
+        loss=None if scores is None else scores.loss,
+        epochs=variant.recipe.epochs,
+        seconds=_median_seconds(list(variant.runs.values())),
+        runs=variant.relative_runs(context.folder),
+        failures=variant.failure_sentences(),
+    )
+
+
+def _median_seconds(runs: Sequence[Path]) -> float | None:
+    """Return the median seconds of training; None without runs."""
+    if not runs:
+        return None
+    return float(np.median([read_metrics(run).seconds.train for run in runs]))
+
+
+def _validation_notes(data: SplitDataset, part: EvaluationPart) -> list[str]:
+    images = len(data.split.validation)
     if part == "validation":
         return [
-            f"There are no test images: the {count:,} validation images judged. No run stopped by them."
+            f"There are no test images: runs are evaluated on the {images:,} validation images, "
+            "which stopped none of them."
         ]
-    if not count:
+    if not images:
         return []
     return [
-        f"The {count:,} validation images had no part: they are labels too, and who chooses by so many is not short of labels. "
-        "No run saw them, so none was stopped or chosen by its score on them."
+        f"The {images:,} validation images are not used. They are labels too, and selecting on "
+        "them would hide a shortage of labels. No run was stopped or selected by its score on them."
     ]
 
 
-def _failures(grid: Grid) -> list[str]:
-    return [
-        f"{one.of} with {one.per_class:,} a class failed with {len(one.failures)} of {len(grid.seeds)} seeds: it is left out of "
-        f"the tests{', and its point is of the others' if one.runs else ''}."
-        for one in grid.variants
-        if one.failures
-    ]
+def _failure_note(variant: Variant, cell: _Cell, seeds: int) -> str:
+    note = (
+        f"{cell.contender} with {cell.per_class:,} labels per class failed with "
+        f"{len(variant.failures)} of {seeds} seeds. It is left out of the tests"
+    )
+    return f"{note}, and its point is of the other seeds." if variant.runs else f"{note}."

@@ -1,12 +1,10 @@
-"""What the learning rate does: a grid of rates over seeds, the rates that are as good as the best, and where training breaks."""
+"""Train at a grid of learning rates, and find the range that is as good as the best rate."""
 
 from __future__ import annotations
 
 import math
-import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,36 +13,55 @@ from headstart import progress
 from headstart.data import SplitDataset
 from headstart.errors import InputError
 from headstart.evaluation import PairedComparison, accuracy_interval, comparisons_with
-from headstart.execution import Where, open_executor
+from headstart.formatting import counted
 from headstart.models.recipes import Recipe, make_iterative_recipe
+from headstart.results import (
+    EvaluationPart,
+    JsonObject,
+    LearningRateRange,
+    LearningRateResult,
+    LearningRates,
+    PartMetrics,
+    RangeTestCurve,
+    RangeTests,
+    read_metrics,
+)
+from headstart.studies._differences import LEVEL, difference_of, is_significantly_worse
 from headstart.studies._grid import (
     Grid,
     Variant,
-    common_facts,
+    grid_fields,
     plan_grid,
-    relative,
     run_grid,
-    scores,
+    seed_scores,
     with_features,
 )
-from headstart.studies._study_folder import answer, part_that_judges, plain
-from headstart.training import RangeTest, check, range_test, read_metrics
+from headstart.studies._study import (
+    Study,
+    StudyContext,
+    evaluation_part,
+    given_values,
+    to_json,
+)
+from headstart.training import RangeTest, check, range_test
 
 PUBLISHED_RATES = (0.1, 0.01, 0.001, 0.0001)
-_LEVEL = 0.05
 _RANGE_TESTS = 3
-_SAME_RATE = 0.05  # of the logarithm to base 10: rates this near to one of the grid's are not added
+_SAME_RATE_DECADES = 0.05  # rates that are nearer to each other count as one
 
 
 @dataclass(frozen=True)
-class RateStudy:
-    """Which learning rates to compare.
+class LearningRatesConfig(Study[LearningRates]):
+    """The configuration of a study of learning rates.
 
     Attributes:
-        model, preset, values: the recipe whose rate varies.
-        rates: the learning rates; None for half decades from 0.0001 to 0.1 and beyond the recipe's own rate.
-        seeds: of each rate.
-        time_limit: seconds for everything.
+        model: The model whose learning rate varies.
+        rates: The learning rates; None for half decades from 0.0001 to 0.1 and beyond the rate of
+            the recipe.
+        seeds: The number of runs per learning rate.
+        time_limit: Seconds for everything; None without a limit.
+        values: Values of the recipe.
+        preset: The preset of the recipe.
     """
 
     model: str
@@ -54,261 +71,317 @@ class RateStudy:
     values: Mapping[str, Any] = field(default_factory=dict)
     preset: str = "balanced"
 
+    finding_type = LearningRates
+
     def check(self) -> None:
-        """Whether this can be asked, before any data are opened.
+        """Check the learning rates and the recipe.
 
         Raises:
-            InputError: unknown model or key, a bad rate, fewer than two rates, no seeds.
+            InputError: A model, value or rate is invalid, there are fewer than two rates, or no
+                seeds.
         """
         if self.seeds < 1:
             raise InputError(
-                f"--seeds is {self.seeds}, but each rate needs one or more.",
-                "Three show how much chance matters.",
+                f"invalid --seeds {self.seeds}: each learning rate needs at least one seed.",
+                "Use three to measure the variance over seeds.",
             )
         if len(set(self.all_rates())) < 2:
+            rates = ",".join(f"{rate:g}" for rate in self.all_rates())
             raise InputError(
-                f"--values is {self.rates}, but a study of rates needs two or more.",
+                f"invalid --values {rates or '(empty)'}: expected at least two learning rates.",
                 "Example: --values 1e-2,1e-3",
             )
         for rate in self.all_rates():
             self.recipe(rate)
 
+    def check_data(self, data: SplitDataset) -> None:
+        """Check that the recipe suits the data and that something evaluates it."""
+        evaluation_part(data)
+        check(self.recipe(), data)
+
     def recipe(self, rate: float | None = None) -> Recipe:
-        """The recipe at a rate; that of a linear head on frozen features learns by steps here."""
-        return make_iterative_recipe(
-            self.model, {**self.values, **({} if rate is None else {"lr": rate})}, self.preset
-        )
+        """Return the recipe with a learning rate, or with its own. It always trains in steps."""
+        values = dict(self.values) if rate is None else {**self.values, "lr": rate}
+        return make_iterative_recipe(self.model, values, self.preset)
 
     def all_rates(self) -> list[float]:
-        """Ascending."""
+        """Return the learning rates in ascending order."""
         if self.rates is not None:
             return sorted(set(self.rates))
         own = self.recipe().lr
         top = max(-1.0, 0.5 * math.ceil(2 * math.log10(own)) + 0.5)
-        halves = [10 ** (0.5 * step) for step in range(-8, round(2 * top) + 1)]
-        found = [float(f"{rate:.3g}") for rate in halves]
-        if all(abs(math.log10(rate / own)) > _SAME_RATE for rate in found):
-            found.append(own)
-        return sorted(found)
+        half_decades = [10 ** (0.5 * step) for step in range(-8, round(2 * top) + 1)]
+        rates = [float(f"{rate:.3g}") for rate in half_decades]
+        if not any(_are_close(rate, own) for rate in rates):
+            rates.append(own)
+        return sorted(rates)
 
-    def as_json(self) -> dict[str, Any]:
-        """What defines the study."""
-        values = {key: value for key, value in self.values.items() if value is not None}
-        return plain({**vars(self), "rates": self.all_rates(), "values": values})
-
-
-def lr(
-    asked: RateStudy,
-    data: SplitDataset,
-    folder: Path,
-    *,
-    where: Where | None = None,
-    command: str = "",
-    started: float | None = None,
-) -> dict[str, Any]:
-    """Train at every rate over seeds, and write `finding.json`. The best rate is chosen on validation, judged on test images.
-
-    Args:
-        asked: which rates.
-        data: shared by all runs.
-        folder: of the study; a finished one answers at once, and finished runs are reused.
-        where: the executor.
-        command: what reproduces it, for the record.
-        started: `time.perf_counter()` when the time limit began to run.
-
-    Raises:
-        InputError: bad rates or options, too short a time, another study in the folder; RunFailed: no run finished.
-    """
-    started = time.perf_counter() if started is None else started
-    asked.check()
-    part = part_that_judges(data.split)
-    check(asked.recipe(), data)
-
-    def work() -> dict[str, Any]:
-        base = with_features(asked.recipe(), data)
-        with open_executor(where or Where(), data) as executor:
-            variants = [
-                Variant(f"lr-{rate:g}", base.model_copy(update={"lr": rate}), _rank(rate, base))
-                for rate in asked.all_rates()
-            ]
-            grid = plan_grid(
-                variants,
-                tuple(range(asked.seeds)),
-                asked.time_limit,
-                data,
-                folder,
-                executor.slots,
-                started,
-            )
-            run_grid(grid, executor, folder, "lr")
-        progress.say(f"range test, {_RANGE_TESTS} times")
-        tests = [range_test(grid.variants[0].recipe, data, seed) for seed in range(_RANGE_TESTS)]
-        rates = _rates(grid, part, data, folder)
-        said = _finding(rates, tests, base, grid, part)
-        facts = common_facts(grid, part, asked.time_limit, time.perf_counter() - started)
-        recipe = {
-            "model": base.model,
-            "epochs": grid.variants[0].recipe.epochs,
-            "optimizer": base.optimizer,
-        }
-        return {**facts, **recipe, "rates": rates, **said}
-
-    return answer("lr", asked.as_json(), data, folder, command, work)
-
-
-def _rank(rate: float, base: Recipe) -> int:
-    """Published rates and the recipe's own stay; half decades go first where time is short."""
-    near = [abs(math.log10(rate / other)) < _SAME_RATE for other in (*PUBLISHED_RATES, base.lr)]
-    return 0 if any(near) else 1
-
-
-def _rates(grid: Grid, part: str, data: SplitDataset, folder: Path) -> list[dict[str, Any]]:
-    """What each rate led to; the best one by validation loss, and each other's difference to it.
-
-    As good as the best is what is not shown to be worse and has an accuracy within the best one's interval: with few seeds the
-    first alone would hold for rates that nobody would call as good.
-    """
-    chance = _loss_of_knowing_nothing(data)
-    correct = grid.correct(part)
-    learnt = {
-        one.name: _mean_loss(one) for one in grid.variants if one.runs and not _broke(one, chance)
-    }
-    best = min(learnt, key=lambda name: learnt[name]) if learnt else None
-    pairs: dict[str, PairedComparison] = (
-        comparisons_with(best, correct, _LEVEL) if best is not None and len(correct) > 1 else {}
-    )
-    least = accuracy_interval(correct[best])[0] if best is not None else 1.0
-    found = []
-    for one in grid.variants:
-        pair = pairs.get(one.name)
-        mean = float(correct[one.name].mean()) if one.name in correct else 0.0
-        is_good = pair is not None and one.name in learnt and not _is_worse(pair) and mean >= least
-        found.append(
+    def as_json(self) -> JsonObject:
+        """Return the configuration."""
+        return to_json(
             {
-                "lr": one.recipe.lr,
-                "validation": scores(one, "validation"),
-                "test": scores(one, "test"),
-                "runs": relative(one.runs, folder),
-                "diverged": [
-                    {"seed": seed, "message": text} for seed, text in sorted(one.failures.items())
-                ],
-                "broke": _broke(one, chance),
-                "is_best": one.name == best,
-                "as_good": one.name == best or is_good,
-                "difference": None
-                if pair is None
-                else {
-                    "difference": pair.difference,
-                    "interval": pair.interval,
-                    "p_adjusted": pair.p_adjusted,
-                },
+                "model": self.model,
+                "rates": self.all_rates(),
+                "seeds": self.seeds,
+                "time_limit": self.time_limit,
+                "values": given_values(self.values),
+                "preset": self.preset,
             }
         )
-    return found
+
+    def run(self, context: StudyContext) -> LearningRates:
+        """Train at every learning rate over seeds.
+
+        The best rate is selected on validation data. All rates are evaluated on test data.
+
+        Raises:
+            InputError: The time limit is too short.
+            RunFailed: No run finished.
+        """
+        data = context.data
+        part = evaluation_part(data)
+        recipe = with_features(self.recipe(), data)
+        grid = Grid(
+            [
+                Variant(f"lr-{rate:g}", recipe.model_copy(update={"lr": rate}), _rank(rate, recipe))
+                for rate in self.all_rates()
+            ],
+            tuple(range(self.seeds)),
+        )
+        with context.open_executor() as executor:
+            grid = plan_grid(grid, context, self.time_limit, executor.slots)
+            run_grid(grid, executor, context.folder, "lr")
+
+        progress.say(f"running {_RANGE_TESTS} range tests")
+        tests = [range_test(grid.variants[0].recipe, data, seed) for seed in range(_RANGE_TESTS)]
+
+        rates = _rate_results(grid, context, part)
+        best = next((rate for rate in rates if rate.is_best), None)
+        good = None if best is None else _good_range(rates, rates.index(best))
+        return LearningRates(
+            **grid_fields(grid, context, part, self.time_limit),
+            model=recipe.model,
+            epochs=grid.variants[0].recipe.epochs,
+            optimizer=recipe.optimizer,
+            rates=tuple(rates),
+            best=None if best is None else best.lr,
+            good=good,
+            diverges_from=_lowest_diverging_rate(rates, best),
+            range_test=None if good is None else _summarise_range_tests(tests, rates, good),
+            sentence=_sentence(rates, good, grid.variants[0].recipe, part),
+            notes=_notes(grid),
+        )
 
 
-def _is_worse(pair: PairedComparison) -> bool:
-    return pair.difference < 0 and pair.is_significant(_LEVEL)
+def _rank(rate: float, recipe: Recipe) -> int:
+    """Return 0 for published rates and that of the recipe; half decades are dropped first."""
+    kept = (*PUBLISHED_RATES, recipe.lr)
+    return 0 if any(_are_close(rate, other) for other in kept) else 1
 
 
-def _mean_loss(one: Variant) -> float:
-    """Validation loss, or test loss where nothing validates."""
-    metrics = [read_metrics(run) for run in one.runs.values()]
-    return float(np.mean([(each["validation"] or each["test"])["loss"] for each in metrics]))
+def _are_close(rate: float, other: float) -> bool:
+    return abs(math.log10(rate / other)) <= _SAME_RATE_DECADES
 
 
-def _broke(one: Variant, chance: float) -> bool:
-    """Whether any seed ended without finite weights, or knowing less than the frequencies of the classes."""
-    metrics = [read_metrics(run) for run in one.runs.values()]
-    return bool(one.failures) or any(
-        (each["validation"] or each["test"])["loss"] >= chance for each in metrics
-    )
+def _rate_results(
+    grid: Grid, context: StudyContext, part: EvaluationPart
+) -> list[LearningRateResult]:
+    """Return the results of each learning rate.
 
-
-def _loss_of_knowing_nothing(data: SplitDataset) -> float:
-    """Cross-entropy of always predicting the frequencies of the classes: their entropy."""
-    shares = np.bincount(data.train_labels) / len(data.split.train)
-    shares = shares[shares > 0]
-    return float(-(shares * np.log(shares)).sum())
-
-
-def _finding(
-    rates: list[dict[str, Any]], tests: list[RangeTest], base: Recipe, grid: Grid, part: str
-) -> dict[str, Any]:
-    at = next((number for number, rate in enumerate(rates) if rate["is_best"]), None)
-    if at is None:
-        sentence = f"{base.model} with {base.optimizer} learnt nothing at any of these rates."
-        return {
-            "best": None,
-            "good": None,
-            "diverges_from": rates[0]["lr"],
-            "range_test": None,
-            "sentence": sentence,
-            "notes": grid.notes,
-        }
-    first, last = at, at
-    while first > 0 and rates[first - 1]["as_good"]:
-        first -= 1
-    while last + 1 < len(rates) and rates[last + 1]["as_good"]:
-        last += 1
-    low, high, best = rates[first]["lr"], rates[last]["lr"], rates[at]["lr"]
-    border = next((rate["lr"] for rate in rates[at + 1 :] if rate["broke"]), None)
-    good = {"low": low, "high": high, "decades": round(math.log10(high / low), 2)}
-    judged = rates[at][part]["accuracy"]["mean"]
-    if low == high:
-        width = "no other rate is as good"
-    else:
-        width = f"those from {low:g} to {high:g} are as good ({good['decades']:.2g} decade{'' if good['decades'] == 1 else 's'})"
-    breaks = "" if border is None else f"; from {border:g} on training breaks down"
-    sentence = (
-        f"The best learning rate of {base.model} with {base.optimizer} over {grid.variants[0].recipe.epochs:.3g} epochs is "
-        f"{best:g} ({judged:.1%} on {part} images); {width}{breaks}."
-    )
-    edge = (
-        " The best rate is at the edge of the grid: give --values beyond it."
-        if at in (0, len(rates) - 1)
-        else ""
-    )
-    one_seed = (
-        []
-        if len(grid.seeds) > 1
-        else ["One seed: the differences are about these trained models, not about the rates."]
-    )
-    return {
-        "best": best,
-        "good": good,
-        "diverges_from": border,
-        "range_test": _range_tests(tests, rates, low),
-        "sentence": sentence + edge,
-        "notes": [*grid.notes, *one_seed],
+    The best rate has the lowest mean validation loss of those at which every seed learned
+    something. A rate is as good if it is not significantly worse and its accuracy lies within the
+    interval of the best one. With few seeds, the first condition alone would hold for rates that
+    nobody would call as good.
+    """
+    chance_loss = _chance_loss(context.data)
+    diverged = {variant.name: _diverged_seeds(variant, chance_loss) for variant in grid.variants}
+    losses = {
+        variant.name: _mean_loss(variant)
+        for variant in grid.variants
+        if variant.runs and not diverged[variant.name]
     }
+    best = min(losses, key=lambda name: losses[name]) if losses else None
+
+    correct = grid.correct_predictions(part)
+    comparisons: dict[str, PairedComparison] = {}
+    if best is not None and len(correct) > 1:
+        comparisons = comparisons_with(best, correct, LEVEL)
+    lowest_accuracy = 1.0 if best is None else accuracy_interval(correct[best])[0]
+
+    results = []
+    for variant in grid.variants:
+        comparison = comparisons.get(variant.name)
+        accuracy = float(correct[variant.name].mean()) if variant.name in correct else 0.0
+        is_as_good = (
+            comparison is not None
+            and variant.name in losses
+            and not is_significantly_worse(comparison)
+            and accuracy >= lowest_accuracy
+        )
+        results.append(
+            LearningRateResult(
+                lr=variant.recipe.lr,
+                validation=seed_scores(variant, "validation"),
+                test=seed_scores(variant, "test"),
+                runs=variant.relative_runs(context.folder),
+                failures=variant.seed_failures(),
+                diverged_seeds=diverged[variant.name],
+                is_best=variant.name == best,
+                as_good=variant.name == best or is_as_good,
+                difference=difference_of(comparison),
+            )
+        )
+    return results
 
 
-def _range_tests(tests: list[RangeTest], rates: list[dict[str, Any]], low: float) -> dict[str, Any]:
-    """The suggestion agrees with the study where the rate of the grid that is nearest to it is as good as the best."""
+def _mean_loss(variant: Variant) -> float:
+    losses = [scores.loss for scores in _selection_scores(variant).values()]
+    return float(np.mean(losses))
+
+
+def _selection_scores(variant: Variant) -> dict[int, PartMetrics]:
+    """Return the metrics on validation images, or else on test images, by finished seed."""
+    scores = {}
+    for seed, run in variant.runs.items():
+        metrics = read_metrics(run)
+        selection = metrics.validation or metrics.test
+        assert selection is not None, "a part of the split evaluates"
+        scores[seed] = selection
+    return scores
+
+
+def _diverged_seeds(variant: Variant, chance_loss: float) -> tuple[int, ...]:
+    """Return the seeds that failed, or whose loss is not below that of the class frequencies."""
+    seeds = set(variant.failures)
+    for seed, scores in _selection_scores(variant).items():
+        if scores.loss >= chance_loss:
+            seeds.add(seed)
+    return tuple(sorted(seeds))
+
+
+def _chance_loss(data: SplitDataset) -> float:
+    """Return the cross-entropy of always predicting the class frequencies: their entropy."""
+    frequencies = np.bincount(data.train_labels) / len(data.split.train)
+    frequencies = frequencies[frequencies > 0]
+    return float(-(frequencies * np.log(frequencies)).sum())
+
+
+def _good_range(rates: Sequence[LearningRateResult], best: int) -> LearningRateRange:
+    """Return the neighbours of the best rate that are as good, without a gap."""
+    first, last = best, best
+    while first > 0 and rates[first - 1].as_good:
+        first -= 1
+    while last + 1 < len(rates) and rates[last + 1].as_good:
+        last += 1
+    low, high = rates[first].lr, rates[last].lr
+    return LearningRateRange(low=low, high=high, decades=round(math.log10(high / low), 2))
+
+
+def _lowest_diverging_rate(
+    rates: Sequence[LearningRateResult], best: LearningRateResult | None
+) -> float | None:
+    """Return the lowest rate above the best at which any seed diverges; None if there is none.
+
+    If no rate learned anything, nothing tells a rate that is too high from one that is too low.
+    """
+    if best is None:
+        return None
+    return next((rate.lr for rate in rates if rate.lr > best.lr and rate.diverged_seeds), None)
+
+
+def _sentence(
+    rates: Sequence[LearningRateResult],
+    good: LearningRateRange | None,
+    recipe: Recipe,
+    part: EvaluationPart,
+) -> str:
+    best = next((rate for rate in rates if rate.is_best), None)
+    scores = None if best is None else best.part(part)
+    if best is None or good is None or scores is None:
+        return (
+            f"{recipe.model} with {recipe.optimizer} learned nothing at any of the "
+            f"{len(rates)} learning rates from {rates[0].lr:g} to {rates[-1].lr:g}."
+        )
+
+    sentences = [
+        f"The best learning rate of {recipe.model} with {recipe.optimizer} over "
+        f"{recipe.epochs:.3g} epochs is {best.lr:g} ({scores.accuracy.mean:.1%} on {part} images)."
+    ]
+    if good.low == good.high:
+        sentences.append("No other rate of the grid is as good.")
+    else:
+        decades = "decade" if good.decades == 1 else "decades"
+        sentences.append(
+            f"Rates from {good.low:g} to {good.high:g} are as good ({good.decades:.2g} {decades})."
+        )
+
+    border = _lowest_diverging_rate(rates, best)
+    if border is not None:
+        rate = next(rate for rate in rates if rate.lr == border)
+        sentences.append(_divergence_sentence(rate))
+    if best in (rates[0], rates[-1]):
+        sentences.append("The best rate is at the edge of the grid: give --values beyond it.")
+    return " ".join(sentences)
+
+
+def _divergence_sentence(rate: LearningRateResult) -> str:
+    seeds = len(rate.runs) + len(rate.failures)
+    if rate.diverged_everywhere:
+        who = "every seed" if seeds > 1 else "the only seed"
+    else:
+        who = f"{len(rate.diverged_seeds)} of {counted(seeds, 'seed')}"
+    return f"At {rate.lr:g}, training diverges with {who}."
+
+
+def _summarise_range_tests(
+    tests: Sequence[RangeTest], rates: Sequence[LearningRateResult], good: LearningRateRange
+) -> RangeTests:
+    """Compare the suggestion of the range tests with the measured rates.
+
+    The suggestion agrees if the measured rate that is nearest to it is as good as the best one.
+    Beyond the grid nothing was measured, so it does not agree there.
+    """
     suggestions = [test.steepest for test in tests]
     suggested = float(np.exp(np.mean(np.log(suggestions))))
-    nearest = min(rates, key=lambda rate: abs(math.log(rate["lr"] / suggested)))
-    agrees = bool(nearest["as_good"])
-    where = (
-        "among the rates that are as good as the best"
-        if agrees
-        else "below them"
-        if nearest["lr"] < low
-        else "above them"
-    )
+    nearest = min(rates, key=lambda rate: abs(math.log(rate.lr / suggested)))
+    lowest, highest = rates[0].lr, rates[-1].lr
+    beyond_grid = not lowest <= suggested <= highest and not _are_close(nearest.lr, suggested)
+
+    if beyond_grid:
+        position = f"beyond the rates of this study ({lowest:g} to {highest:g})"
+    else:
+        position = f"{_position(nearest, good)} the rates that are as good as the best"
     spread = f"{min(suggestions):.2g} to {max(suggestions):.2g} over {len(tests)} repeats"
-    return {
-        "repeats": [
-            {
-                "rates": test.rates,
-                "losses": test.losses,
-                "steepest": test.steepest,
-                "minimum": test.minimum,
-            }
+    return RangeTests(
+        repeats=tuple(
+            RangeTestCurve(
+                rates=tuple(test.rates),
+                losses=tuple(test.losses),
+                steepest=test.steepest,
+                minimum=test.minimum,
+            )
             for test in tests
-        ],
-        "suggested": suggested,
-        "agrees": agrees,
-        "sentence": f"A range test, at the steepest fall of the loss, suggests {suggested:.2g} ({spread}): {where}.",
-    }
+        ),
+        suggested=suggested,
+        agrees=nearest.as_good and not beyond_grid,
+        beyond_grid=beyond_grid,
+        sentence=(
+            f"A range test, at the steepest descent of the loss, suggests {suggested:.2g} "
+            f"({spread}): {position}."
+        ),
+    )
+
+
+def _position(nearest: LearningRateResult, good: LearningRateRange) -> str:
+    if nearest.as_good:
+        return "among"
+    return "below" if nearest.lr < good.low else "above"
+
+
+def _notes(grid: Grid) -> tuple[str, ...]:
+    notes = list(grid.notes)
+    if grid.has_one_seed:
+        notes.append(
+            "One seed: differences are about these trained models, not about the learning rates."
+        )
+    return tuple(notes)

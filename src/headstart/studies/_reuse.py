@@ -1,52 +1,57 @@
-"""Runs that another study, or `train`, has already made are taken over instead of made again."""
+"""Runs that `train` or another study has finished are copied instead of trained again."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from headstart import progress, store
 from headstart.data import SplitDataset
 from headstart.execution import Job
 from headstart.training import run_identity
 
-_WHERE = (
-    "*/recipe.json",
-    "*/runs/*/recipe.json",
-)  # beside the study: single runs, and the runs of other studies
+# In the folder that holds the study: single runs, and the runs of other studies.
+_PATTERNS = ("*/recipe.json", "*/runs/*/recipe.json")
 
 
-def adopt(jobs: Sequence[Job], data: SplitDataset, folder: Path) -> None:
-    """Copy, into the folders of these jobs, finished runs of the same recipe, data, split and seed from beside the study.
+def copy_finished_runs(jobs: Sequence[Job], data: SplitDataset, folder: Path) -> None:
+    """Copy finished runs of the same recipe, data, split and seed into the folders of these jobs.
 
-    Copied, not linked: a study stays whole when another one is removed.
+    Runs are copied, not linked: a study stays complete when another one is removed.
+
+    Args:
+        jobs: The runs of a study.
+        data: The data that all jobs share.
+        folder: The study folder. Runs are looked for in the folder that holds it.
     """
-    known: dict[str, Path] | None = None
-    count = 0
+    finished: dict[str, Path] | None = None
+    copied = 0
     for job in jobs:
         if job.folder.exists():
             continue
-        known = _finished_runs(folder) if known is None else known
-        asked = run_identity(job.recipe, job.visible_data(data), job.seed)
-        if (found := known.get(_mark(asked.as_json()))) is not None:
-            store.copy_folder(found, job.folder)
-            count += 1
-    if count:
-        progress.say(f"{count} of {len(jobs)} runs were made before, and are taken over.")
+        if finished is None:
+            finished = _finished_runs(folder)
+        run = finished.get(
+            _key(run_identity(job.recipe, job.visible_data(data), job.seed).as_json())
+        )
+        if run is not None:
+            store.copy_folder(run, job.folder)
+            copied += 1
+    if copied:
+        progress.say(f"Reusing {copied} of {len(jobs)} runs that are already finished.")
 
 
 def _finished_runs(folder: Path) -> dict[str, Path]:
-    found = {}
-    for pattern in _WHERE:
+    """Return the finished runs in neighbouring folders, by the key of their identity."""
+    runs = {}
+    for pattern in _PATTERNS:
         for path in folder.absolute().parent.glob(pattern):
-            if (path.parent / "metrics.json").exists() and (
-                path.parent / "model.safetensors"
-            ).exists():
-                found[_mark(store.read_json_or(path, None))] = path.parent
-    return found
+            run = path.parent
+            if (run / "metrics.json").exists() and (run / "model.safetensors").exists():
+                runs[_key(store.read_json_or(path, None))] = run
+    return runs
 
 
-def _mark(asked: Any) -> str:
-    return json.dumps(asked, sort_keys=True)
+def _key(identity: object) -> str:
+    return json.dumps(identity, sort_keys=True)

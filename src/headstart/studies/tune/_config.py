@@ -8,13 +8,13 @@ from typing import Any
 
 from headstart.errors import InputError
 from headstart.models.recipes import Recipe, default_space, make_iterative_recipe
-from headstart.studies._study_folder import plain
+from headstart.studies._study import to_json
 from headstart.studies.tune._space import Draw, SearchSpace, Values, make_space
 
 
 @dataclass(frozen=True)
-class Tuning:
-    """The question of a search: which hyper-parameters are best?
+class TuningConfig:
+    """The configuration of a search of hyper-parameters.
 
     Attributes:
         model: The model's name.
@@ -77,7 +77,7 @@ class Tuning:
             space = f"function {getattr(space, '__qualname__', '')}"
         values = {key: value for key, value in self.values.items() if value is not None}
         fields = {key: value for key, value in vars(self).items() if key != "storage"}
-        return plain({**fields, "space": space, "values": values})
+        return to_json({**fields, "space": space, "values": values})
 
 
 def _check_count(name: str, count: object) -> None:

@@ -1,94 +1,133 @@
-"""What a search found, as numbers and sentences: the part of a tuning's `finding.json` that a comparison's lacks."""
+"""The finding of a search: its trials, its progress, and the retrained best recipe."""
 
 from __future__ import annotations
 
 import math
 import warnings
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Literal
 
 import numpy as np
 
 from headstart.errors import RunFailed
 from headstart.evaluation import mean_interval
-from headstart.studies._compare_finding import Entry
-from headstart.studies.tune._storage import Trial
+from headstart.results import (
+    Contender,
+    EvaluationPart,
+    Optimism,
+    Rung,
+    Trial,
+    TrialRung,
+    Tuning,
+    TuningProgress,
+    TuningSeconds,
+    ValidationScores,
+    read_metrics,
+)
+from headstart.studies._comparison_entries import ComparisonEntry, EntryResults
+from headstart.studies._study import StudyContext
+from headstart.studies.tune._storage import Trial as StoredTrial
 from headstart.studies.tune._successive_halving import Search
-from headstart.training import read_losses, read_metrics
+from headstart.training import read_losses
 
 _FEWEST_FOR_IMPORTANCE = 8  # trials; with less the forest behind it knows next to nothing
 
 
-def what_the_search_says(
-    search: Search, entries: list[Entry], finding: dict[str, Any]
-) -> dict[str, Any]:
-    """The keys of a tuning's finding beside those of a comparison.
+def tuning_finding(
+    search: Search,
+    entries: Sequence[ComparisonEntry],
+    results: EntryResults,
+    context: StudyContext,
+) -> Tuning:
+    """Return the finding of a search whose best recipe has been retrained.
 
     Args:
-        entries: the retrained recipes.
-        finding: the comparison of them.
+        search: The search.
+        entries: The retrained recipes.
+        results: The comparison of them.
+        context: The study.
 
     Raises:
-        RunFailed: no run of the best recipe finished when it was retrained.
+        RunFailed: No run of the best recipe finished when it was retrained.
     """
     best, ties = search.best(), _ties(search)
-    flat = search.defaults.flat()
-    wanted = "defaults" if search.is_default(best) else "tuned"
-    winner = next((one for one in finding["contenders"] if one["name"] == wanted), None)
-    if winner is None:
-        reasons = "; ".join(
-            failure for entry in entries if entry.name == wanted for failure in entry.failures
-        )
-        raise RunFailed(
-            f"the best recipe failed with every seed that it was retrained with: {reasons}",
-            "Try another --seed.",
-        )
+    winner = _retrained_best(search, entries, results)
+    assert winner.validation is not None, "a search needs validation images"
     last = _last_result(search, best.number)
-    history = _history(search)
     optimism = None
-    if winner["test"] is not None:
-        gap = last["accuracy"] - winner["test"]["accuracy"]
-        optimism = {
-            "best_validation": last["accuracy"],
-            "test": winner["test"]["accuracy"],
-            "gap": gap,
-        }
-    found = {
-        "model": search.config.model,
-        "best": best.values,
-        "defaults": {key: flat.get(key) for key in best.values},
-        "run": winner["representative_run"],
-        "validation": {key: winner["validation"][key] for key in ("accuracy", "loss")},
-        "test": winner["test"],
-        "optimism": optimism,
-        "trials": [_trial(search, trial, ties, best) for trial in search.trials.all()],
-        "history": history,
-        "importance": _importance(search),
-        "space": search.space.described,
-        "rungs": [
-            {"epochs": rung["epochs"], "trials": len(results)}
-            for rung, results in zip(search.plan["rungs"], search.rungs, strict=True)
-        ],
-        "seconds": {
-            "total": round(search.clock(), 1),
-            "search": history[-1]["seconds"] if history else 0.0,
-            "final": round(
-                sum(
-                    read_metrics(run)["seconds"]["total"]
-                    for entry in entries
-                    for run in entry.runs.values()
-                ),
-                1,
-            ),
-        },
-    }
-    sentences = list(_sentences(found, ties, search))
-    verdict = finding["verdict"]
+    if winner.test is not None:
+        optimism = Optimism(
+            best_validation=last["accuracy"],
+            test=winner.test.accuracy,
+            gap=last["accuracy"] - winner.test.accuracy,
+        )
+
+    trials = [_trial(search, trial, ties, best) for trial in search.trials.all()]
+    rungs = [
+        Rung(epochs=rung["epochs"], trials=len(outcomes))
+        for rung, outcomes in zip(search.plan["rungs"], search.rungs, strict=True)
+    ]
+    history = _history(search)
+    verdict = results.verdict
     if search.is_default(best):
-        verdict = {
-            **verdict,
-            "sentence": f"No recipe of {len(found['trials'])} had a lower validation loss than the defaults.",
-        }
-    return {**found, "sentences": sentences, "verdict": verdict}
+        sentence = f"No recipe of {len(trials)} had a lower validation loss than the defaults."
+        verdict = verdict.model_copy(update={"sentence": sentence})
+
+    defaults = search.defaults.flat()
+    part: EvaluationPart = "validation" if winner.test is None else "test"
+    budget = context.budget(search.config.time_limit, entries[0].seeds)
+    return Tuning(
+        **context.common_fields(part, results.test_reads, budget),
+        contenders=results.contenders,
+        failed=results.failed,
+        baselines=results.baselines,
+        verdict=verdict,
+        model=search.config.model,
+        best=best.values,
+        defaults={key: defaults.get(key) for key in best.values},
+        run=winner.representative_run,
+        validation=ValidationScores(
+            accuracy=winner.validation.accuracy, loss=winner.validation.loss
+        ),
+        test=winner.test,
+        optimism=optimism,
+        trials=tuple(trials),
+        history=tuple(history),
+        importance=_importance(search),
+        space=search.space.described,
+        rungs=tuple(rungs),
+        seconds=TuningSeconds(
+            total=round(search.clock(), 1),
+            search=history[-1].seconds if history else 0.0,
+            final=round(_total_seconds(entries), 1),
+        ),
+        sentences=tuple(_sentences(search, trials, rungs, optimism)),
+    )
+
+
+def _retrained_best(
+    search: Search, entries: Sequence[ComparisonEntry], results: EntryResults
+) -> Contender:
+    name = "defaults" if search.is_default(search.best()) else "tuned"
+    for contender in results.contenders:
+        if contender.name == name:
+            return contender
+    failures = []
+    for entry in entries:
+        if entry.name == name:
+            failures += entry.failures
+    raise RunFailed(
+        f"the best recipe failed with every seed that it was retrained with: {'; '.join(failures)}",
+        "Try another --seed.",
+    )
+
+
+def _total_seconds(entries: Sequence[ComparisonEntry]) -> float:
+    """Return the seconds of all retrained runs."""
+    seconds = 0.0
+    for entry in entries:
+        seconds += sum(read_metrics(run).seconds.total for run in entry.runs.values())
+    return seconds
 
 
 def _last_result(search: Search, number: int) -> dict[str, Any]:
@@ -129,63 +168,59 @@ def _ties(search: Search) -> set[int]:
     }
 
 
-def _trial(search: Search, trial: Trial, ties: set[int], best: Trial) -> dict[str, Any]:
-    keys = ("epochs", "loss", "accuracy", "seconds", "run")
-    done = [
-        rung[trial.number].facts
-        for rung in search.rungs
-        if trial.number in rung and rung[trial.number].state == "done"
-    ]
-    failure = next(
-        (
-            rung[trial.number].facts
-            for rung in search.rungs
-            if trial.number in rung and rung[trial.number].state == "failed"
+def _trial(search: Search, trial: StoredTrial, ties: set[int], best: StoredTrial) -> Trial:
+    outcomes = [rung[trial.number] for rung in search.rungs if trial.number in rung]
+    done = [outcome.facts for outcome in outcomes if outcome.state == "done"]
+    failed = [outcome.facts for outcome in outcomes if outcome.state == "failed"]
+    failure = failed[0] if failed else {}
+    state: Literal["done", "failed", "unfinished"] = "done" if done else "unfinished"
+    return Trial(
+        number=trial.number,
+        values=trial.values,
+        state="failed" if failure else state,
+        reason=failure.get("reason"),
+        message=failure.get("message", ""),
+        rungs=tuple(
+            TrialRung(
+                epochs=facts["epochs"],
+                loss=facts["loss"],
+                accuracy=facts["accuracy"],
+                seconds=facts["seconds"],
+                run=facts["run"],
+            )
+            for facts in done
         ),
-        {},
+        is_tie=trial.number in ties,
+        is_best=trial.number == best.number,
+        is_default=search.is_default(trial) if failure.get("reason") != "input" else False,
     )
-    return {
-        "number": trial.number,
-        "values": trial.values,
-        "state": "failed" if failure else "done" if done else "unfinished",
-        "reason": failure.get("reason"),
-        "message": failure.get("message", ""),
-        "rungs": [{key: facts[key] for key in keys} for facts in done],
-        "is_tie": trial.number in ties,
-        "is_best": trial.number == best.number,
-        "is_default": search.is_default(trial) if failure.get("reason") != "input" else False,
-    }
 
 
-def _history(search: Search) -> list[dict[str, Any]]:
-    """After each finished run: seconds and epochs so far, and the best that was known."""
-    done = sorted(
-        (
-            (trial.facts, number)
-            for rung in search.rungs
-            for number, trial in rung.items()
-            if trial.state == "done"
-        ),
-        key=lambda pair: pair[0]["at"],
-    )
-    found: list[dict[str, Any]] = []
+def _history(search: Search) -> list[TuningProgress]:
+    """Return the progress after each finished run: time and epochs so far, and the best scores."""
+    finished = []
+    for rung in search.rungs:
+        finished += [
+            (trial.facts, number) for number, trial in rung.items() if trial.state == "done"
+        ]
+    finished.sort(key=lambda pair: pair[0]["at"])
+
+    history = []
     epochs, accuracy, loss = 0.0, 0.0, math.inf
-    for facts, number in done:
-        epochs, accuracy, loss = (
-            epochs + facts["epochs"],
-            max(accuracy, facts["accuracy"]),
-            min(loss, facts["loss"]),
+    for facts, number in finished:
+        epochs += facts["epochs"]
+        accuracy = max(accuracy, facts["accuracy"])
+        loss = min(loss, facts["loss"])
+        history.append(
+            TuningProgress(
+                seconds=facts["at"],
+                epochs=round(epochs, 2),
+                best_validation=accuracy,
+                best_loss=loss,
+                trial=number,
+            )
         )
-        found.append(
-            {
-                "seconds": facts["at"],
-                "epochs": round(epochs, 2),
-                "best_validation": accuracy,
-                "best_loss": loss,
-                "trial": number,
-            }
-        )
-    return found
+    return history
 
 
 def _importance(search: Search) -> dict[str, float]:
@@ -208,37 +243,42 @@ def _importance(search: Search) -> dict[str, float]:
     return {name: round(float(share), 4) for name, share in found.items()}
 
 
-def _sentences(found: dict[str, Any], ties: set[int], search: Search) -> list[str]:
+def _sentences(
+    search: Search, trials: Sequence[Trial], rungs: Sequence[Rung], optimism: Optimism | None
+) -> list[str]:
+    best = next(trial for trial in trials if trial.is_best)
     values = ", ".join(
         f"{key} {value:.3g}" if isinstance(value, float) else f"{key} {value}"
-        for key, value in found["best"].items()
+        for key, value in best.values.items()
     )
-    said = [f"Best of {len(found['trials'])} recipes by validation loss: {values}."]
-    others = len(ties) - 1
-    if others:
-        usual = any(
-            trial["is_tie"] and trial["is_default"] and not trial["is_best"]
-            for trial in found["trials"]
+    sentences = [f"Best of {len(trials)} recipes by validation loss: {values}."]
+
+    ties = [trial for trial in trials if trial.is_tie and not trial.is_best]
+    if ties:
+        verb = "is" if len(ties) == 1 else "are"
+        usual = ", the defaults among them" if any(trial.is_default for trial in ties) else ""
+        sentences.append(
+            f"{len(ties)} of the {rungs[-1].trials} that reached the last rung {verb} not "
+            f"significantly worse{usual}."
         )
-        said.append(
-            f"{others} of the {found['rungs'][-1]['trials']} that got to the last rung {'is' if others == 1 else 'are'} as good "
-            f"within noise{', the defaults among them' if usual else ''}."
-        )
-    if optimism := found["optimism"]:
-        said.append(
-            f"When it was chosen it had {optimism['best_validation']:.2%} on validation images; retrained it has "
-            f"{optimism['test']:.2%} on test images: {100 * optimism['gap']:+.1f} points of optimism."
+    if optimism is not None:
+        sentences.append(
+            f"When it was selected, it had {optimism.best_validation:.2%} on validation images. "
+            f"Retrained, it has {optimism.test:.2%} on test images: "
+            f"{100 * optimism.gap:+.1f} points of optimism."
         )
     else:
-        said.append(
-            "There are no test images: all scores are on the validation images that chose the recipe, and flatter it."
+        sentences.append(
+            "There are no test images. All scores are on the validation images that selected the "
+            "recipe, and are optimistic."
         )
-    failed = sum(trial["state"] == "failed" for trial in found["trials"])
+
+    failed = sum(trial.state == "failed" for trial in trials)
     if failed:
-        said.append(f"{failed} of {len(found['trials'])} recipes failed.")
+        sentences.append(f"{failed} of {len(trials)} recipes failed.")
     if search.plan["epochs"] < (search.defaults.epochs or 0):
-        said.append(
-            f"For the time limit a whole run has {search.plan['epochs']:.3g} epochs instead of {search.defaults.epochs:.3g}: "
-            "the finding is about runs of this length."
+        sentences.append(
+            f"For the time limit, a full run has {search.plan['epochs']:.3g} epochs instead of "
+            f"{search.defaults.epochs:.3g}. The finding is about runs of this length."
         )
-    return said
+    return sentences

@@ -1,143 +1,154 @@
-"""Tune: search the recipes of a model on validation images, retrain the best over new seeds, judge it once on test images."""
+"""Search recipes on validation data, and evaluate the retrained best one on test data."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import time
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass
 
 from headstart import progress
 from headstart.data import SplitDataset
 from headstart.errors import InputError
-from headstart.execution import Where, open_executor
 from headstart.formatting import approximate_duration
-from headstart.models.recipes import make_iterative_recipe, resolve
-from headstart.studies._compare_finding import Entry, make_finding
-from headstart.studies._grid import Grid, Variant, run_grid, take_over
-from headstart.studies._study_folder import answer, plain
-from headstart.studies.tune._config import Tuning
-from headstart.studies.tune._finding import what_the_search_says
+from headstart.models.recipes import Recipe, make_iterative_recipe, resolve
+from headstart.results import EvaluationPart, JsonObject, Tuning
+from headstart.studies._comparison_entries import ComparisonEntry, compare_entries
+from headstart.studies._grid import Grid, Variant, copy_finished_grid_runs, run_grid
+from headstart.studies._study import Study, StudyContext
+from headstart.studies.tune._config import TuningConfig
+from headstart.studies.tune._finding import tuning_finding
 from headstart.studies.tune._space import SearchSpace
 from headstart.studies.tune._storage import TrialStorage, open_storage
 from headstart.studies.tune._successive_halving import Search
 from headstart.training import check
 
 
-def tune(
-    asked: Tuning,
-    data: SplitDataset,
-    folder: Path,
-    *,
-    where: Where | None = None,
-    command: str = "",
-    started: float | None = None,
-) -> dict[str, Any]:
-    """Search, retrain, judge, and write `finding.json`. Killed at any moment, the same call goes on.
+@dataclass(frozen=True)
+class TuningStudy(Study[Tuning]):
+    """A search of recipes.
 
-    Args:
-        asked: what to tune.
-        data: validation images choose; test images are read by the retrained recipes only.
-        folder: of the study; a finished one answers at once.
-        where: the executor.
-        command: what reproduces it, for the record.
-        started: `time.perf_counter()` when the time limit began to run.
-
-    Returns:
-        The finding.
-
-    Raises:
-        InputError: nothing can be searched, or another study is in the folder; RunFailed: three trials in a row failed alike.
+    Attributes:
+        config: What to search, and for how long.
     """
-    started = time.perf_counter() if started is None else started
-    asked.check()
-    if not len(data.split.validation):
-        raise InputError(
-            "there are no validation images, so no recipe can be chosen.",
-            "Give --validation a fraction above 0.",
-        )
-    defaults = resolve(
-        make_iterative_recipe(asked.model, asked.values, asked.preset),
-        len(data.split.train),
-        data.class_names,
-    )
-    check(defaults, data)
 
-    def work() -> dict[str, Any]:
-        with (
-            open_storage(asked.storage, name, folder) as storage,
-            open_executor(where or Where(), data) as executor,
-        ):
-            search = Search(asked, defaults, data, folder, storage, executor, started)
-            search.run()
-            if (finding := _of_another_machine(storage, search)) is not None:
-                return finding
-            entries = _retrain(search, data, folder)
-            finding = make_finding(
-                entries,
-                [],
-                asked.time_limit,
-                "test" if len(data.split.test) else "validation",
-                folder,
+    config: TuningConfig
+
+    finding_type = Tuning
+
+    def check(self) -> None:
+        """Check the configuration."""
+        self.config.check()
+
+    def check_data(self, data: SplitDataset) -> None:
+        """Check that there are validation images and that the default recipe suits the data.
+
+        Raises:
+            InputError: There are no validation images, or the recipe does not suit the data.
+        """
+        if not len(data.split.validation):
+            raise InputError(
+                "there are no validation images to select a recipe on.",
+                "Give --validation a fraction above 0.",
             )
-            finding |= what_the_search_says(search, entries, finding)
-            finding["budget"] |= {"seconds_spent": round(search.clock(), 1)}
-            search.trials.remember("finding", plain(finding))
+        check(self._defaults(data), data)
+
+    def as_json(self) -> JsonObject:
+        """Return the configuration."""
+        return self.config.as_json()
+
+    def run(self, context: StudyContext) -> Tuning:
+        """Search, retrain the best recipe and the defaults over new seeds, and compare them.
+
+        Test data are read by the retrained recipes only.
+
+        Raises:
+            RunFailed: Three trials in a row failed for the same reason, or every retrained run of
+                the best recipe failed.
+        """
+        data, folder = context.data, context.folder
+        with (
+            open_storage(self.config.storage, self._storage_name(data), folder) as storage,
+            context.open_executor() as executor,
+        ):
+            search = Search(
+                self.config, self._defaults(data), data, folder, storage, executor, context.started
+            )
+            search.run()
+            if (finding := _wait_for_another_machine(storage, search)) is not None:
+                own_fields = context.common_fields(
+                    finding.evaluated_on, finding.test_reads, finding.budget
+                )
+                return Tuning.model_validate({**finding.as_json(), **own_fields})
+
+            entries = _retrain(search, context)
+            part: EvaluationPart = "test" if len(data.split.test) else "validation"
+            results = compare_entries(entries, [], part, folder)
+            finding = tuning_finding(search, entries, results, context)
+            search.trials.remember("finding", finding.as_json())
             return finding
 
-    identity = {
-        **asked.as_json(),
-        "dataset": data.dataset.fingerprint,
-        "split": data.split.fingerprint,
-    }
-    name = f"headstart-{hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]}"
-    return answer("tune", asked.as_json(), data, folder, command, work)
+    def _defaults(self, data: SplitDataset) -> Recipe:
+        recipe = make_iterative_recipe(self.config.model, self.config.values, self.config.preset)
+        return resolve(recipe, len(data.split.train), data.class_names)
+
+    def _storage_name(self, data: SplitDataset) -> str:
+        """Return the name under which machines that share a database find the same search."""
+        identity = {
+            **self.as_json(),
+            "dataset": data.dataset.fingerprint,
+            "split": data.split.fingerprint,
+        }
+        digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+        return f"headstart-{digest[:16]}"
 
 
-def _retrain(search: Search, data: SplitDataset, folder: Path) -> list[Entry]:
-    """The best recipe and the defaults, over seeds that chose nothing."""
-    asked, best, epochs = search.config, search.best(), search.plan["epochs"]
+def _retrain(search: Search, context: StudyContext) -> list[ComparisonEntry]:
+    """Train the best recipe and the defaults over seeds that took no part in the selection."""
+    config, best, epochs = search.config, search.best(), search.plan["epochs"]
     variants = [Variant("defaults", search.defaults.model_copy(update={"epochs": epochs}))]
     if not search.is_default(best):
         tuned = search.recipe(best.values, epochs)
-        assert tuned is not None, "it has been trained"
+        assert tuned is not None, "the best recipe has been trained"
         variants.insert(0, Variant("tuned", tuned))
-    grid = Grid(variants, tuple(range(asked.seed + 1, asked.seed + 1 + asked.seeds)))
+
+    grid = Grid(variants, tuple(range(config.seed + 1, config.seed + 1 + config.seeds)))
     seconds = search.plan["seconds"] * len(grid.seeds) * len(variants) / search.executor.slots
-    progress.say(f"retraining over {asked.seeds} new seeds, about {approximate_duration(seconds)}.")
-    take_over(grid, data, folder)
-    run_grid(grid, search.executor, folder, "retraining")
+    progress.say(
+        f"retraining over {config.seeds} new seeds, about {approximate_duration(seconds)}."
+    )
+    copy_finished_grid_runs(grid, context.data, context.folder)
+    run_grid(grid, search.executor, context.folder, "retraining")
     return [
-        Entry(
-            one.name,
+        ComparisonEntry(
+            variant.name,
             "contender",
-            one.recipe,
+            variant.recipe,
             grid.seeds,
-            runs=one.runs,
-            failures=[f"seed {seed} failed: {text}" for seed, text in one.failures.items()],
+            runs=variant.runs,
+            failures=[f"seed {seed} failed: {reason}" for seed, reason in variant.failures.items()],
         )
-        for one in variants
+        for variant in variants
     ]
 
 
-def _of_another_machine(storage: TrialStorage, search: Search) -> dict[str, Any] | None:
-    """Where machines share the search, one of them retrains the winner; the others wait for its finding, or take over."""
+def _wait_for_another_machine(storage: TrialStorage, search: Search) -> Tuning | None:
+    """Return the finding of the machine that retrains, or None if this machine has to retrain.
+
+    Where machines share a search, one of them retrains the best recipe. The others wait for its
+    finding, and one of them replaces it if it stops.
+    """
     if not storage.is_shared:
         return None
-    queue = storage.trials(
-        "final",
-        SearchSpace(lambda draw: {"part": draw.suggest_int("part", 0, 0)}, {}),
-        search.defaults,
-        0,
-    )
+    space = SearchSpace(lambda draw: {"part": draw.suggest_int("part", 0, 0)}, {})
+    queue = storage.trials("final", space, search.defaults, 0)
     queue.add({"part": 0})
-    said = False
+    announced = False
     while not queue.generation(1, 1):
         if (finding := search.trials.recall("finding")) is not None:
-            return dict(finding)
-        if not said:
+            return Tuning.model_validate(finding)
+        if not announced:
             progress.say("another machine is retraining the best recipe; waiting for its finding.")
-        said = True
+        announced = True
         time.sleep(1.0)
     return None

@@ -27,7 +27,7 @@ from headstart.models.recipes import (
     with_net,
 )
 from headstart.studies.tune._budget import within_budget
-from headstart.studies.tune._config import Tuning
+from headstart.studies.tune._config import TuningConfig
 from headstart.studies.tune._space import SearchSpace, Values
 from headstart.studies.tune._storage import Trial, Trials, TrialStorage
 from headstart.training import expected_seconds, keep_only_results
@@ -73,7 +73,7 @@ class Search:
 
     def __init__(
         self,
-        config: Tuning,
+        config: TuningConfig,
         defaults: Recipe,
         data: SplitDataset,
         folder: Path,

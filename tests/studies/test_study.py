@@ -1,0 +1,134 @@
+"""The protocol of a study, shown by a toy study: one module and one entry in a list."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pytest
+from pydantic import Field
+
+from headstart import api
+from headstart.data import Dataset, Split, SplitDataset
+from headstart.errors import InputError
+from headstart.results import FINDINGS, Finding, JsonObject, read_finding
+from headstart.studies import Study, StudyContext, run_study
+
+
+# The first place: the study and its finding.
+class ClassSizes(Finding):
+    """The finding of the toy study."""
+
+    study: Literal["sizes"] = "sizes"
+    largest: int = Field(description="Number of training images of the largest class.")
+
+
+@dataclass(frozen=True)
+class ClassSizesConfig(Study[ClassSizes]):
+    """A study that counts the training images of each class."""
+
+    classes: int
+
+    finding_type = ClassSizes
+
+    def check(self) -> None:
+        if self.classes < 1:
+            raise InputError(f"invalid classes: expected at least 1, got {self.classes}.")
+
+    def check_data(self, data: SplitDataset) -> None:
+        if len(data.class_names) < self.classes:
+            raise InputError("there are too few classes.")
+
+    def as_json(self) -> JsonObject:
+        return {"classes": self.classes}
+
+    def run(self, context: StudyContext) -> ClassSizes:
+        counts = np.bincount(context.data.train_labels)[: self.classes]
+        return ClassSizes(
+            **context.common_fields("train", 0, context.budget(None, ())),
+            largest=int(counts.max()),
+        )
+
+
+@pytest.fixture
+def registered(monkeypatch: pytest.MonkeyPatch) -> None:
+    # The second place: the list of findings.
+    monkeypatch.setitem(FINDINGS, "sizes", ClassSizes)
+
+
+@pytest.fixture
+def data(digits: Dataset, small: Split) -> SplitDataset:
+    return SplitDataset(digits, small)
+
+
+def test_a_new_study_needs_its_module_and_one_entry(
+    data: SplitDataset, registered: None, tmp_path: Path
+) -> None:
+    finding = run_study(ClassSizesConfig(3), data, tmp_path / "study", command="headstart sizes")
+    assert finding.largest == np.bincount(data.train_labels)[:3].max()
+    assert read_finding(tmp_path / "study") == finding
+    assert finding.command == "headstart sizes"
+    assert finding.report == str(tmp_path / "study" / "report.html")
+    assert finding.dataset.parts.train.images == len(data.split.train)
+    assert finding.budget.seconds_spent >= 0
+
+    recorded = json.loads((tmp_path / "study" / "study.json").read_text())
+    assert recorded == {
+        "study": "sizes",
+        "classes": 3,
+        "dataset": data.dataset.fingerprint,
+        "split": data.split.fingerprint,
+    }
+
+
+def test_the_result_of_a_new_study_has_keys_and_types(
+    data: SplitDataset, registered: None, tmp_path: Path
+) -> None:
+    result = api.StudyResult(run_study(ClassSizesConfig(3), data, tmp_path / "study"))
+    assert result["largest"] == result.finding.largest
+    assert result.folder == tmp_path / "study"
+    assert json.loads(json.dumps(result)) == result
+
+
+def test_a_finished_study_is_not_run_again(
+    data: SplitDataset, registered: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = run_study(ClassSizesConfig(3), data, tmp_path / "study")
+    monkeypatch.setattr(ClassSizesConfig, "run", lambda *_: pytest.fail("run again"))
+    assert run_study(ClassSizesConfig(3), data, tmp_path / "study") == first
+
+
+def test_a_study_with_results_is_never_overwritten(
+    data: SplitDataset, registered: None, tmp_path: Path
+) -> None:
+    run_study(ClassSizesConfig(3), data, tmp_path / "study")
+    with pytest.raises(InputError, match="a different classes: it has 3, not 4"):
+        run_study(ClassSizesConfig(4), data, tmp_path / "study")
+
+
+def test_a_study_is_checked_before_its_folder_is_made(
+    data: SplitDataset, registered: None, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match="expected at least 1, got 0"):
+        run_study(ClassSizesConfig(0), data, tmp_path / "study")
+    with pytest.raises(InputError, match="too few classes"):
+        run_study(ClassSizesConfig(11), data, tmp_path / "study")
+    assert not (tmp_path / "study").exists()
+
+
+def test_an_interrupted_study_leaves_no_finding_and_runs_again(
+    data: SplitDataset, registered: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(ClassSizesConfig, "run", interrupt)
+        run_study(ClassSizesConfig(3), data, tmp_path / "study")
+    assert (tmp_path / "study" / "study.json").exists()
+    assert not (tmp_path / "study" / "finding.json").exists()
+    # Without results, another configuration may use the folder.
+    assert run_study(ClassSizesConfig(2), data, tmp_path / "study").largest > 0
