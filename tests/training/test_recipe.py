@@ -88,6 +88,15 @@ def test_a_value_out_of_range_names_its_key(key: str, value: object) -> None:
     assert f"--{key}" in caught.value.hint
 
 
+def test_options_that_conflict_are_named() -> None:
+    with pytest.raises(InputError) as caught:
+        make_recipe("efficientnet-lite0", {"layer_decay": 0.5})
+    assert str(caught.value) == (
+        "options of efficientnet-lite0 conflict: layer_decay applies to fine-tuning only; "
+        "give transfer=finetune or leave it out."
+    )
+
+
 def test_the_digest_follows_every_value_and_nothing_else() -> None:
     assert make_recipe("cnn").digest == make_recipe("cnn").digest
     assert (

@@ -1,4 +1,4 @@
-"""What may be set about each network, with its defaults. Plain data: no torch here."""
+"""The options of each network and their defaults. Plain data: nothing here imports torch."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ Rate = Annotated[float, Field(ge=0, lt=1)]
 InputSize = Annotated[int, Field(ge=16, le=512)]
 Pooling = Literal["avg", "max", "flatten"]
 LINEAR = "linear"
+_FINE_TUNING_KEYS = ("layer_decay", "unfreeze", "l2_sp")
 
 _LAYERS = Option(
     "Hidden layers (mlp) or blocks (cnn).",
@@ -53,27 +54,25 @@ _SEARCHED_ACTIVATION = _ACTIVATION.searched(("relu", "tanh", "gelu"))
 
 
 def _shallower(layers: int | None) -> Range | None:
-    """Return the depths to search around the depth of a cnn; None where it is left open or is one."""
+    """Return the depths to search around that of a cnn; None if it is open or one."""
     if layers is None or layers == 1:
         return None
     return Range(max(1, layers - 2), layers)
 
 
-TRANSFER_MODES = ("frozen", "finetune", "scratch")  # of using a backbone
+TRANSFER_MODES = ("frozen", "finetune", "scratch")
 
 
 class NetOptions(BaseModel):
     """Options of a network. This base class has none.
 
     Attributes:
-        about: One line for lists of models.
         is_backbone: Whether the network is a backbone with a head on it.
     """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(
         frozen=True, extra="forbid", allow_inf_nan=False
     )
-    about: ClassVar[str] = ""
     is_backbone: ClassVar[bool] = False
 
     @property
@@ -93,9 +92,8 @@ class NetOptions(BaseModel):
 
 
 class MlpOptions(NetOptions):
-    """The dense net: `layers` hidden layers of `nodes` units."""
+    """Dense network on the pixels: `layers` hidden layers of `nodes` units."""
 
-    about: ClassVar[str] = "dense net on the pixels"
     layers: Annotated[int, Field(ge=0, le=20), _LAYERS.searched(Range(1, 4))] = 2
     nodes: Annotated[Width, _NODES.searched(_SEARCHED_NODES)] = 512
     activation: Annotated[Activation, _SEARCHED_ACTIVATION] = "relu"
@@ -103,12 +101,13 @@ class MlpOptions(NetOptions):
 
 
 class CnnOptions(NetOptions):
-    """Our default network: a frozen whitening stem, then `layers` blocks of two 3x3 convolutions, each halving the image.
+    """Small convolutional network, the default model.
 
-    `nodes` is the number of filters in the first block; every later block doubles it, up to four times.
+    A frozen whitening stem is followed by `layers` blocks. A block has two 3x3 convolutions and
+    halves the image. `nodes` is the number of filters in the first block. Every later block doubles
+    it, up to four times.
     """
 
-    about: ClassVar[str] = "small convolutional net, our default"
     # None: as many as the image has room for, three at 28 to 48 pixels.
     layers: Annotated[
         Annotated[int, Field(ge=1, le=6)] | None,
@@ -129,28 +128,32 @@ class CnnOptions(NetOptions):
 
 
 def cnn_stem(image_shape: tuple[int, int, int]) -> tuple[int, int, int]:
-    """Stride and kernel of the cnn's stem for images of this shape, and the smaller side of the map that it makes, in pixels.
+    """Return stride, kernel size and output size of the cnn's stem, in pixels.
 
-    Above 56 pixels the stem strides, so that the first block sees 28 to 56 pixels of images up to 448.
+    The output size is that of the smaller dimension. Above 56 pixels the stride exceeds one. The
+    first block then sees 28 to 56 pixels for images of up to 448.
     """
-    side = min(image_shape[:2])
-    stride = min(8, max(1, 2 ** round(math.log2(side / 40))))
-    kernel = min(2 * stride, side)
-    return stride, kernel, (side - kernel) // stride + 1
+    size = min(image_shape[:2])
+    stride = min(8, max(1, 2 ** round(math.log2(size / 40))))
+    kernel = min(2 * stride, size)
+    return stride, kernel, (size - kernel) // stride + 1
 
 
 def default_layers(image_shape: tuple[int, int, int]) -> int:
-    """Blocks of the cnn where `layers` is left open: so many that the last one ends at 3 to 5 pixels."""
-    side = cnn_stem(image_shape)[2]
-    return max(1, int(math.log2(side / 3))) if side >= 3 else 1
+    """Return the number of blocks of a cnn that leaves `layers` open.
+
+    The output of the last block is 3 to 5 pixels wide.
+    """
+    size = cnn_stem(image_shape)[2]
+    return max(1, int(math.log2(size / 3))) if size >= 3 else 1
 
 
 class FashionOptions(NetOptions):
-    """Two 3x3 convolutions, each followed by 2x2 pooling and dropout, then a dense layer (presets cnn-fashion, -small)."""
+    """Network published for Fashion-MNIST: two 3x3 convolutions and a dense layer.
 
-    about: ClassVar[str] = (
-        "two convolutions of 128 filters and a dense layer, as published for Fashion-MNIST"
-    )
+    2x2 pooling and dropout follow each convolution.
+    """
+
     filters: Annotated[tuple[Width, Width], _FILTERS] = (128, 128)
     padding: Annotated[Literal["valid", "same"], _PADDING] = "valid"
     nodes: Annotated[Width, _NODES] = 128
@@ -160,9 +163,8 @@ class FashionOptions(NetOptions):
 
 
 class SmallFashionOptions(FashionOptions):
-    """The smaller published net: 32 and 64 filters, dense 256."""
+    """The smaller published network: 32 and 64 filters, and a dense layer of 256 units."""
 
-    about: ClassVar[str] = "the smaller published Fashion-MNIST net: 32 and 64 filters, dense 256"
     filters: Annotated[tuple[Width, Width], _FILTERS] = (32, 64)
     padding: Annotated[Literal["valid", "same"], _PADDING] = "same"
     nodes: Annotated[Width, _NODES] = 256
@@ -170,23 +172,19 @@ class SmallFashionOptions(FashionOptions):
 
 
 class ScenesOptions(NetOptions):
-    """Six 3x3 convolutions and four dense layers, as in the published basic CNN for 150x150 scenes."""
+    """Basic CNN published for 150x150 scenes: six 3x3 convolutions and four dense layers."""
 
-    about: ClassVar[str] = "six convolutions and four dense layers, as published for 150x150 scenes"
     dropout: Annotated[Rate, _DROPOUT] = 0.5
 
 
 class BackboneOptions(NetOptions):
     """A pretrained backbone with a head on its features, linear by default."""
 
-    about: ClassVar[str] = (
-        "EfficientNet-Lite with ImageNet weights: frozen, with a linear head, or fine-tuned"
-    )
     is_backbone: ClassVar[bool] = True
 
-    # finetune: a linear head is fitted first, then all layers learn, the lowest ones slowest. A head
-    # with hidden layers starts from random weights, at the full learning rate.
-    # scratch: the same network from random weights, all of it trained. It is the control.
+    # finetune: a linear head is fitted first, then all layers learn, the lowest ones slowest. A
+    # head with hidden layers starts from random weights, at the full learning rate. scratch: the
+    # same network from random weights, all of it trained. It is the control.
     transfer: Annotated[
         Literal["frozen", "finetune", "scratch"],
         Option(
@@ -230,8 +228,8 @@ class BackboneOptions(NetOptions):
     # None: as the backbone does; the average after a cut.
     pool: Annotated[Pooling | None, _POOL] = None
     head: Annotated[str, _HEAD] = LINEAR
-    # None: 0 for a head that is solved for and from 20,000 training images; otherwise 0.5 on a frozen
-    # backbone and 0.2 on one that learns.
+    # None: 0 for a head that is solved for and from 20,000 training images; otherwise 0.5 on a
+    # frozen backbone and 0.2 on one that learns.
     dropout: Annotated[Rate | None, _DROPOUT] = None
 
     @property
@@ -247,62 +245,61 @@ class BackboneOptions(NetOptions):
         return self.transfer == "scratch"
 
     @model_validator(mode="after")
-    def _goes_together(self) -> BackboneOptions:
+    def _check_combination(self) -> BackboneOptions:
         if self.transfer == "finetune" and not self.pretrained:
-            raise ValueError("random weights are nothing to fine-tune; scratch learns from them")
-        fields = type(self).model_fields
-        idle = [
-            key
-            for key in ("layer_decay", "unfreeze", "l2_sp")
-            if getattr(self, key) != fields[key].default
-        ]
-        if idle and self.transfer != "finetune":
             raise ValueError(
-                f"{', '.join(idle)} is of fine-tuning; give transfer=finetune or leave it out"
+                "random weights cannot be fine-tuned; train them with transfer=scratch"
+            )
+        fields = type(self).model_fields
+        unused = [key for key in _FINE_TUNING_KEYS if getattr(self, key) != fields[key].default]
+        if unused and self.transfer != "finetune":
+            raise ValueError(
+                f"{', '.join(unused)} applies to fine-tuning only; give transfer=finetune or leave "
+                "it out"
             )
         return self
 
     @field_validator("weights", mode="before")
     @classmethod
-    def _as_text(cls, given: object) -> object:
-        return str(given) if isinstance(given, PurePath) else given
+    def _path_as_text(cls, value: object) -> object:
+        return str(value) if isinstance(value, PurePath) else value
 
     @field_validator("head", mode="before")
     @classmethod
-    def _as_head(cls, given: object) -> object:
-        parts = given if isinstance(given, list | tuple) else str(given).split(",")
+    def _head_as_text(cls, value: object) -> object:
+        parts = value if isinstance(value, list | tuple) else str(value).split(",")
         text = ",".join(str(part).strip() for part in parts)
         head_layers(text)
         return text
 
 
 def head_layers(head: str) -> list[int | float]:
-    """The hidden layers of a head: units of a dense layer as int, rate of a dropout as float.
+    """Return the hidden layers of a head: dense layers as int (units), dropout as float (fraction).
 
     Raises:
-        ValueError: not written as "1024,d0.2,512" or "linear".
+        ValueError: The text is not written as "1024,d0.2,512" or "linear".
     """
     if head == LINEAR:
         return []
-    found: list[int | float] = []
+    layers: list[int | float] = []
     for part in head.split(","):
         if re.fullmatch(r"[1-9]\d*", part) and int(part) <= 8192:
-            found.append(int(part))
+            layers.append(int(part))
         elif re.fullmatch(r"d0?\.\d+", part):
-            found.append(float(part[1:]))
+            layers.append(float(part[1:]))
         else:
             raise ValueError(
-                f"'{part}' is neither units (1 to 8192), nor dropout such as d0.2, nor {LINEAR}"
+                f"expected units from 1 to 8192, dropout such as d0.2, or {LINEAR}, got '{part}'"
             )
-    return found
+    return layers
 
 
 class TimmOptions(BackboneOptions):
-    """Any network of timm, by its name there; weights from the hub at a pinned revision, or from a file."""
+    """Any network of timm, by its name there.
 
-    about: ClassVar[str] = (
-        "any network of timm, frozen; its weights from the hub or from --weights FILE.safetensors"
-    )
+    The weights come from a file, or from the hub at a pinned revision.
+    """
+
     # None: the newest commit when the recipe is made, which is then recorded.
     revision: Annotated[
         str | None,
@@ -311,11 +308,11 @@ class TimmOptions(BackboneOptions):
 
 
 class InceptionOptions(BackboneOptions):
-    """InceptionV3 up to `mixed7` at 150x150, flattened, then dense layers, as in the published comparison on scenes."""
+    """InceptionV3 up to `mixed7` at 150x150 pixels and six dense layers.
 
-    about: ClassVar[str] = (
-        "InceptionV3 cut at mixed7 and six dense layers, as published for 150x150 scenes; needs --weights"
-    )
+    This is the network of a published comparison on scenes. It needs `weights`.
+    """
+
     input_px: Annotated[Annotated[int, Field(ge=75, le=512)] | None, _INPUT_PX] = 150
     cut: Annotated[str | None, _CUT] = "Mixed_6e"  # what Keras calls mixed7
     pool: Annotated[Pooling | None, _POOL] = "flatten"
@@ -334,7 +331,7 @@ MODELS: dict[str, type[NetOptions]] = {
     "efficientnet-lite2": BackboneOptions,
     "inception-mixed7": InceptionOptions,
 }
-TIMM = "timm/"  # before the name of any of its networks
+TIMM = "timm/"  # prefix of the names of timm's networks
 
 
 def is_backbone(model: str) -> bool:
@@ -343,16 +340,16 @@ def is_backbone(model: str) -> bool:
 
 
 def options_of(model: str) -> type[NetOptions]:
-    """The class of options of a model.
+    """Return the class of options of a model.
 
     Raises:
-        InputError: no such model; the message names the nearest one.
+        InputError: The model is unknown. The message names the nearest one.
     """
     if model.startswith(TIMM):
         return TimmOptions
     if model not in MODELS:
         raise InputError(
             f"there is no model '{model}'{did_you_mean(model, list(MODELS))}",
-            f"Models: {', '.join(MODELS)}, or {TIMM}NAME.",
+            f"Use one of {', '.join(MODELS)}, or {TIMM}NAME.",
         )
     return MODELS[model]

@@ -226,9 +226,11 @@ def _training_values(defaults: Mapping[str, Any], given: Mapping[str, Any]) -> d
 def _input_error(error: ValidationError, model: str) -> InputError:
     """Return Pydantic's first complaint as one of our errors."""
     first = error.errors()[0]
-    key = ".".join(str(part) for part in first["loc"]) or model
-    value = first["input"]
     message = first["msg"].removeprefix("Value error, ")
+    if not first["loc"]:
+        return InputError(f"options of {model} conflict: {message}.")
+    key = ".".join(str(part) for part in first["loc"])
+    value = first["input"]
     if message.startswith("Input should be "):
         expected = message.removeprefix("Input should be ").partition(", unable")[0]
         if expected.startswith(("greater", "less")):
