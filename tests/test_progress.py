@@ -78,6 +78,28 @@ def test_the_whole_note_is_visible_on_80_columns() -> None:
     assert "30000/60000 images" in shown
 
 
+def test_a_line_says_what_the_program_waits_for_and_is_erased() -> None:
+    code = (
+        "progress.show_progress(True)\n"
+        "with progress.waiting('loading'):\n"
+        "    time.sleep(0.1)\n"
+        "progress.say('loaded')\n"
+    )
+    assert terminal_output(code, columns=80) == f"loading …\r{' ' * 9}\rloaded\r\n"
+
+
+def test_a_study_says_that_it_loads_pytorch_before_anything_else() -> None:
+    code = (
+        "import sys; from headstart.cli import main; sys.argv = ['headstart', 'lr', 'nowhere']\n"
+        "try:\n"
+        "    main()\n"
+        "except SystemExit as end:\n"
+        "    assert end.code == 2\n"
+    )
+    shown = terminal_output(code, columns=80)
+    assert shown.startswith("loading PyTorch …\r") and "nowhere does not exist" in shown
+
+
 def test_the_registered_function_is_called_whenever_work_advances() -> None:
     calls: list[int] = []
     progress.on_advance(lambda: calls.append(1))

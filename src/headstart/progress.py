@@ -68,6 +68,26 @@ def warn(text: str) -> None:
 
 
 @contextmanager
+def waiting(text: str) -> Iterator[None]:
+    """Show a line on a terminal while the block runs, and erase it afterwards.
+
+    It suits a wait of unknown length, such as a slow import.
+
+    Args:
+        text: What is being done, in a few words.
+    """
+    is_shown = not _quiet and not in_notebook() and sys.stderr.isatty()
+    line = f"{text} …"
+    if is_shown:
+        print(line, end="", file=sys.stderr, flush=True)
+    try:
+        yield
+    finally:
+        if is_shown:
+            print(f"\r{' ' * len(line)}\r", end="", file=sys.stderr, flush=True)
+
+
+@contextmanager
 def muted() -> Iterator[None]:
     """Suppress the lines of `say` while the block runs, such as those of one run among many.
 

@@ -75,6 +75,7 @@ def train(
     from headstart.report import run_table
 
     _app.start(output.quiet)
+    _app.load_torch()
     if repeat is not None:
         _app.show(api.repeat(repeat, data, out=output.out), output.as_json, run_table)
         return
