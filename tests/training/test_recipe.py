@@ -92,8 +92,8 @@ def test_options_that_conflict_are_named() -> None:
     with pytest.raises(InputError) as caught:
         make_recipe("efficientnet-lite0", {"layer_decay": 0.5})
     assert str(caught.value) == (
-        "options of efficientnet-lite0 conflict: layer_decay applies to fine-tuning only; "
-        "give transfer=finetune or leave it out."
+        "options of efficientnet-lite0 conflict: only fine-tuning uses layer_decay; "
+        "pass transfer=finetune or omit it."
     )
 
 

@@ -273,7 +273,7 @@ def test_a_killed_fine_tuning_would_go_on_where_it_was(
     [
         ({"optimizer": "muon"}, "finetune", "rescales the weights"),
         ({"optimizer": "lbfgs"}, "finetune", "frozen features"),
-        ({"l2_sp": 0.1}, "scratch", "applies to fine-tuning only"),
+        ({"l2_sp": 0.1}, "scratch", "only fine-tuning uses l2_sp"),
         ({"pretrained": False}, "finetune", "random weights cannot be fine-tuned"),
         ({"rotation": 5.0}, "frozen", "no option 'rotation'"),
     ],

@@ -1,4 +1,4 @@
-"""The options of each network and their defaults. Plain data: nothing here imports torch."""
+"""Options of each network and their defaults. Plain data that imports no torch."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from headstart.errors import InputError, did_you_mean
 from headstart.models._option_metadata import BACKBONE, NETWORK, Neighbours, Option, Range
 
+_MAX_UNITS = 8192
 Activation = Literal["relu", "tanh", "gelu"]
-Width = Annotated[int, Field(ge=1, le=8192)]
+Width = Annotated[int, Field(ge=1, le=_MAX_UNITS)]
 Rate = Annotated[float, Field(ge=0, lt=1)]
 InputSize = Annotated[int, Field(ge=16, le=512)]
 Pooling = Literal["avg", "max", "flatten"]
 LINEAR = "linear"
-_FINE_TUNING_KEYS = ("layer_decay", "unfreeze", "l2_sp")
 
 _LAYERS = Option(
     "Hidden layers (mlp) or blocks (cnn).",
@@ -54,13 +54,13 @@ _SEARCHED_ACTIVATION = _ACTIVATION.searched(("relu", "tanh", "gelu"))
 
 
 def _shallower(layers: int | None) -> Range | None:
-    """Return the depths to search around that of a cnn; None if it is open or one."""
+    """Return the depths to search around the depth of a cnn. None if it is open or 1."""
     if layers is None or layers == 1:
         return None
     return Range(max(1, layers - 2), layers)
 
 
-TRANSFER_MODES = ("frozen", "finetune", "scratch")
+TRANSFER_MODES = ("frozen", "finetune", "scratch")  # the ways to use a backbone
 
 
 class NetOptions(BaseModel):
@@ -92,7 +92,7 @@ class NetOptions(BaseModel):
 
 
 class MlpOptions(NetOptions):
-    """Dense network on the pixels: `layers` hidden layers of `nodes` units."""
+    """Options of the dense net, which has `layers` hidden layers of `nodes` units."""
 
     layers: Annotated[int, Field(ge=0, le=20), _LAYERS.searched(Range(1, 4))] = 2
     nodes: Annotated[Width, _NODES.searched(_SEARCHED_NODES)] = 512
@@ -101,14 +101,14 @@ class MlpOptions(NetOptions):
 
 
 class CnnOptions(NetOptions):
-    """Small convolutional network, the default model.
+    """Options of the default network.
 
-    A frozen whitening stem is followed by `layers` blocks. A block has two 3x3 convolutions and
-    halves the image. `nodes` is the number of filters in the first block. Every later block doubles
+    A frozen whitening stem is followed by `layers` blocks of two 3x3 convolutions. Each block
+    halves the image. `nodes` is the number of filters of the first block. Each later block doubles
     it, up to four times.
     """
 
-    # None: as many as the image has room for, three at 28 to 48 pixels.
+    # None: depends on the image size, for example three at 28 to 48 pixels.
     layers: Annotated[
         Annotated[int, Field(ge=1, le=6)] | None,
         _LAYERS.searched(_shallower),
@@ -128,30 +128,36 @@ class CnnOptions(NetOptions):
 
 
 def cnn_stem(image_shape: tuple[int, int, int]) -> tuple[int, int, int]:
-    """Return stride, kernel size and output size of the cnn's stem, in pixels.
+    """Return the geometry of the cnn's stem.
 
-    The output size is that of the smaller dimension. Above 56 pixels the stride exceeds one. The
-    first block then sees 28 to 56 pixels for images of up to 448.
+    For images above 56 pixels, the stem has a stride. The first block then sees 28 to 56 pixels,
+    for images of up to 448.
+
+    Args:
+        image_shape: (height, width, channels).
+
+    Returns:
+        Stride, kernel size, and the smaller side of the stem's output, in pixels.
     """
-    size = min(image_shape[:2])
-    stride = min(8, max(1, 2 ** round(math.log2(size / 40))))
-    kernel = min(2 * stride, size)
-    return stride, kernel, (size - kernel) // stride + 1
+    smaller_px = min(image_shape[:2])
+    stride = min(8, max(1, 2 ** round(math.log2(smaller_px / 40))))
+    kernel = min(2 * stride, smaller_px)
+    return stride, kernel, (smaller_px - kernel) // stride + 1
 
 
 def default_layers(image_shape: tuple[int, int, int]) -> int:
-    """Return the number of blocks of a cnn that leaves `layers` open.
+    """Return the number of blocks of the cnn if `layers` is open.
 
-    The output of the last block is 3 to 5 pixels wide.
+    The output of the last block has 3 to 5 pixels per side.
     """
-    size = cnn_stem(image_shape)[2]
-    return max(1, int(math.log2(size / 3))) if size >= 3 else 1
+    stem_px = cnn_stem(image_shape)[2]
+    return max(1, int(math.log2(stem_px / 3))) if stem_px >= 3 else 1
 
 
 class FashionOptions(NetOptions):
-    """Network published for Fashion-MNIST: two 3x3 convolutions and a dense layer.
+    """Options of cnn-fashion.
 
-    2x2 pooling and dropout follow each convolution.
+    Two 3x3 convolutions, each followed by 2x2 pooling and dropout, then a dense layer.
     """
 
     filters: Annotated[tuple[Width, Width], _FILTERS] = (128, 128)
@@ -163,7 +169,7 @@ class FashionOptions(NetOptions):
 
 
 class SmallFashionOptions(FashionOptions):
-    """The smaller published network: 32 and 64 filters, and a dense layer of 256 units."""
+    """Options of cnn-fashion-small: 32 and 64 filters, a dense layer of 256 units."""
 
     filters: Annotated[tuple[Width, Width], _FILTERS] = (32, 64)
     padding: Annotated[Literal["valid", "same"], _PADDING] = "same"
@@ -172,19 +178,19 @@ class SmallFashionOptions(FashionOptions):
 
 
 class ScenesOptions(NetOptions):
-    """Basic CNN published for 150x150 scenes: six 3x3 convolutions and four dense layers."""
+    """Options of cnn-scenes, a published basic CNN for scenes of 150x150 pixels."""
 
     dropout: Annotated[Rate, _DROPOUT] = 0.5
 
 
 class BackboneOptions(NetOptions):
-    """A pretrained backbone with a head on its features, linear by default."""
+    """Options of a pretrained backbone with a head on its features, linear by default."""
 
     is_backbone: ClassVar[bool] = True
 
     # finetune: a linear head is fitted first, then all layers learn, the lowest ones slowest. A
-    # head with hidden layers starts from random weights, at the full learning rate. scratch: the
-    # same network from random weights, all of it trained. It is the control.
+    # head with hidden layers starts from random weights, at the full learning rate.
+    # scratch: the same network from random weights, all of it trained. It is the control.
     transfer: Annotated[
         Literal["frozen", "finetune", "scratch"],
         Option(
@@ -228,8 +234,8 @@ class BackboneOptions(NetOptions):
     # None: as the backbone does; the average after a cut.
     pool: Annotated[Pooling | None, _POOL] = None
     head: Annotated[str, _HEAD] = LINEAR
-    # None: 0 for a head that is solved for and from 20,000 training images; otherwise 0.5 on a
-    # frozen backbone and 0.2 on one that learns.
+    # None: 0 for a head that is solved by L-BFGS and from 20,000 training images. Otherwise 0.5 on
+    # a frozen backbone and 0.2 on one that is trained.
     dropout: Annotated[Rate | None, _DROPOUT] = None
 
     @property
@@ -248,14 +254,18 @@ class BackboneOptions(NetOptions):
     def _check_combination(self) -> BackboneOptions:
         if self.transfer == "finetune" and not self.pretrained:
             raise ValueError(
-                "random weights cannot be fine-tuned; train them with transfer=scratch"
+                "random weights cannot be fine-tuned; use transfer=scratch to train them"
             )
+
         fields = type(self).model_fields
-        unused = [key for key in _FINE_TUNING_KEYS if getattr(self, key) != fields[key].default]
+        unused = [
+            key
+            for key in ("layer_decay", "unfreeze", "l2_sp")
+            if getattr(self, key) != fields[key].default
+        ]
         if unused and self.transfer != "finetune":
             raise ValueError(
-                f"{', '.join(unused)} applies to fine-tuning only; give transfer=finetune or leave "
-                "it out"
+                f"only fine-tuning uses {', '.join(unused)}; pass transfer=finetune or omit it"
             )
         return self
 
@@ -267,37 +277,44 @@ class BackboneOptions(NetOptions):
     @field_validator("head", mode="before")
     @classmethod
     def _head_as_text(cls, value: object) -> object:
-        parts = value if isinstance(value, list | tuple) else str(value).split(",")
-        text = ",".join(str(part).strip() for part in parts)
+        layers = value if isinstance(value, list | tuple) else str(value).split(",")
+        text = ",".join(str(layer).strip() for layer in layers)
         head_layers(text)
         return text
 
 
 def head_layers(head: str) -> list[int | float]:
-    """Return the hidden layers of a head: dense layers as int (units), dropout as float (fraction).
+    """Parse the hidden layers of a head.
+
+    Args:
+        head: "linear", or layers such as "1024,d0.2,512".
+
+    Returns:
+        The units of a dense layer as int, and the fraction of a dropout as float.
 
     Raises:
-        ValueError: The text is not written as "1024,d0.2,512" or "linear".
+        ValueError: The text is not in that form.
     """
     if head == LINEAR:
         return []
     layers: list[int | float] = []
-    for part in head.split(","):
-        if re.fullmatch(r"[1-9]\d*", part) and int(part) <= 8192:
-            layers.append(int(part))
-        elif re.fullmatch(r"d0?\.\d+", part):
-            layers.append(float(part[1:]))
+    for word in head.split(","):
+        if re.fullmatch(r"[1-9]\d*", word) and int(word) <= _MAX_UNITS:
+            layers.append(int(word))
+        elif re.fullmatch(r"d0?\.\d+", word):
+            layers.append(float(word[1:]))
         else:
             raise ValueError(
-                f"expected units from 1 to 8192, dropout such as d0.2, or {LINEAR}, got '{part}'"
+                f"'{word}' is neither a number of units (1 to {_MAX_UNITS}), "
+                f"nor dropout such as d0.2, nor {LINEAR}"
             )
     return layers
 
 
 class TimmOptions(BackboneOptions):
-    """Any network of timm, by its name there.
+    """Options of a network of timm.
 
-    The weights come from a file, or from the hub at a pinned revision.
+    Its weights come from the hub, at a pinned revision, or from a file.
     """
 
     # None: the newest commit when the recipe is made, which is then recorded.
@@ -308,9 +325,9 @@ class TimmOptions(BackboneOptions):
 
 
 class InceptionOptions(BackboneOptions):
-    """InceptionV3 up to `mixed7` at 150x150 pixels and six dense layers.
+    """Options of inception-mixed7, as in a published comparison on scenes.
 
-    This is the network of a published comparison on scenes. It needs `weights`.
+    InceptionV3 at 150x150 pixels up to `mixed7`, flattened, then dense layers.
     """
 
     input_px: Annotated[Annotated[int, Field(ge=75, le=512)] | None, _INPUT_PX] = 150
@@ -340,7 +357,7 @@ def is_backbone(model: str) -> bool:
 
 
 def options_of(model: str) -> type[NetOptions]:
-    """Return the class of options of a model.
+    """Return the class of the options of a model.
 
     Raises:
         InputError: The model is unknown. The message names the nearest one.
@@ -349,7 +366,7 @@ def options_of(model: str) -> type[NetOptions]:
         return TimmOptions
     if model not in MODELS:
         raise InputError(
-            f"there is no model '{model}'{did_you_mean(model, list(MODELS))}",
-            f"Use one of {', '.join(MODELS)}, or {TIMM}NAME.",
+            f"unknown model '{model}'{did_you_mean(model, list(MODELS))}",
+            f"Models: {', '.join(MODELS)}, or {TIMM}NAME.",
         )
     return MODELS[model]
