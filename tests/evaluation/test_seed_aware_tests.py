@@ -59,7 +59,7 @@ def test_the_test_usually_detects_differences_above_its_minimum_detectable_effec
 
 
 def test_the_variance_over_seeds_counts() -> None:
-    """Of two equally accurate recipes, the one that varies over seeds gives weaker evidence."""
+    """A recipe that varies over seeds gives weaker evidence than an equally accurate one."""
     steady = np.tile(np.arange(1000) < 850, (3, 1))
     variable = np.stack([np.arange(1000) < correct for correct in (900, 850, 800)])
     other = np.tile(np.arange(1000) < 800, (3, 1))

@@ -36,7 +36,7 @@ def test_without_a_significant_difference_the_sentence_has_the_minimum_detectabl
     result = verdict({"cnn": a, "mlp": b})
     assert result.winner is None
     assert result.sentence == (
-        "There is no significant difference between cnn and mlp: their test accuracies differ by "
+        "No significant difference between cnn and mlp: their test accuracies differ by "
         "0.8 points (95% confidence interval -0.4 to 1.9, p = 0.19). The minimum detectable effect "
         "is 1.6 points (at 80% power). This is based on 3 seeds per contender and 2,000 test "
         "images, so it applies to the recipes."
@@ -113,7 +113,7 @@ def test_the_best_of_three_is_not_a_winner_if_one_difference_is_not_significant(
     result = verdict({"a": noisy(0, 0.9), "b": noisy(1, 0.9), "c": noisy(2, 0.6)})
     assert result.winner is None
     assert result.sentence == (
-        "There is no single winner: a is not significantly better than b (0.8 points, 95% "
+        "No single winner: a is not significantly better than b (0.8 points, 95% "
         "confidence interval -0.4 to 1.9, p = 0.19). The minimum detectable effect is 1.9 points "
         "(at 80% power). a is significantly better than c. The p-values are corrected for multiple "
         "comparisons (Holm). This is based on 3 seeds per contender and 2,000 test images, so it "
@@ -123,7 +123,7 @@ def test_the_best_of_three_is_not_a_winner_if_one_difference_is_not_significant(
 
 def test_three_equal_contenders_are_all_named() -> None:
     sentence = verdict({"a": noisy(0, 0.9), "b": noisy(1, 0.9), "c": noisy(2, 0.9)}).sentence
-    assert sentence.startswith("There is no single winner: ")
+    assert sentence.startswith("No single winner: ")
     assert sentence.count(" points, 95% confidence interval ") == 2
     assert sentence.count("better") == sentence.count("not significantly better") == 1
 

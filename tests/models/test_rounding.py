@@ -31,9 +31,7 @@ def _in_bfloat16(backbone: Backbone, images: Tensor) -> Tensor:
 @pytest.fixture
 def backbone() -> Backbone:
     if not fused_ops_work():
-        pytest.skip(
-            "this processor has no fused convolutions in bfloat16, so there is no rounding in them"
-        )
+        pytest.skip("this processor has no fused convolutions in bfloat16, so nothing is rounded")
     return load_backbone("efficientnet-lite0", BackboneOptions(), 96, 0).fold()
 
 

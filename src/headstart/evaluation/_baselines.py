@@ -56,7 +56,7 @@ def majority_class(
         class_names: K names, for the note.
 
     Raises:
-        InputError: There are no training images or no test images.
+        InputError: The training images or the test images are missing.
     """
     _require_images(train, test)
     majority = int(np.bincount(labels[train]).argmax())
@@ -94,7 +94,7 @@ def nearest_neighbour(
         seed: Seed of the choice of training images.
 
     Raises:
-        InputError: There are no training images or no test images.
+        InputError: The training images or the test images are missing.
     """
     _require_images(train, test)
     height, width, channels = reduced_shape(images.shape[1:])

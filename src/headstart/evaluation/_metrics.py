@@ -125,7 +125,7 @@ def compute_metrics(labels: NDArray[np.int64], probabilities: NDArray[np.floatin
         probabilities: Class probabilities of shape (N, K). Each row sums to 1.
 
     Raises:
-        InputError: There are no images, the shapes or labels do not match, or a row does not hold
+        InputError: The arrays are empty, the shapes or labels do not match, or a row does not hold
             probabilities.
 
     References:

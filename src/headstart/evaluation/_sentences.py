@@ -34,7 +34,7 @@ def describe_pairs(pairs: Sequence[PairedComparison], level: float, part: str) -
         for pair in unresolved
     ]
     text = (
-        f"There is no single winner: {best} is not significantly better than "
+        f"No single winner: {best} is not significantly better than "
         f"{enumeration(rivals)}. {_minimum_detectable_effect(unresolved[0])}"
     )
     if significant:
@@ -51,7 +51,7 @@ def _describe_pair(pair: PairedComparison, level: float, part: str) -> str:
             f"points higher ({evidence})."
         )
     return (
-        f"There is no significant difference between {pair.a} and {pair.b}: their {part} "
+        f"No significant difference between {pair.a} and {pair.b}: their {part} "
         f"accuracies differ by {difference} points ({evidence}). {_minimum_detectable_effect(pair)}"
     )
 

@@ -60,7 +60,7 @@ def verdict(correct: Mapping[str, BoolArray], level: float = 0.05, part: str = "
         part: Name of the images in the sentence, "test" or "validation".
 
     Raises:
-        InputError: There is no contender, an array is not boolean, or the numbers of images differ.
+        InputError: `correct` is empty, an array is not boolean, or the numbers of images differ.
 
     References:
         Correction over pairs: Holm (1979).

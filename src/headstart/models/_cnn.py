@@ -73,7 +73,7 @@ class ConvBlock(nn.Module):
     """Convolution, pooling, norm, activation, convolution, norm, activation.
 
     Halves the height and the width and has `filters` output channels. If the option `downsample` is
-    "stride", the first convolution has a stride of 2 and there is no pooling.
+    "stride", a stride of 2 in the first convolution replaces pooling.
     """
 
     def __init__(self, channels: int, filters: int, options: CnnOptions, size: int) -> None:

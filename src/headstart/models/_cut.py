@@ -59,7 +59,7 @@ def _find_module(net: nn.Module, layer: str) -> nn.Module:
         similar = difflib.get_close_matches(layer, names, n=3, cutoff=0.4)
         top_level = [name for name in names if "." not in name]
         raise InputError(
-            f"there is no layer '{layer}' to cut at. Similar layers: "
+            f"unknown layer '{layer}' to cut at. Similar layers: "
             f"{', '.join((similar or top_level)[:8])}.",
             "List all layers: headstart train DATA --model MODEL --summary. The part of a name "
             "before a dot is a layer as well.",

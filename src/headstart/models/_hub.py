@@ -27,7 +27,7 @@ def fetch_from_hub(model: str, revision: str | None) -> tuple[Path, str]:
         Path of the file and the commit that it belongs to.
 
     Raises:
-        InputError: There are no published weights.
+        InputError: The model has no published weights.
         ResourceError: The hub does not answer and its cache does not have the file.
     """
     import timm
@@ -35,7 +35,7 @@ def fetch_from_hub(model: str, revision: str | None) -> tuple[Path, str]:
     config = timm.get_pretrained_cfg(timm_name(model))
     if config is None or not config.hf_hub_id:
         raise InputError(
-            f"there are no published weights of {model}.",
+            f"{model} has no published weights.",
             "Pass your own with --weights FILE, or use --set pretrained=false.",
         )
     try:

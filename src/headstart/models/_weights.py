@@ -40,7 +40,7 @@ def pin_weights(model: str, options: NetOptions) -> NetOptions:
 
     Raises:
         InputError: The network or the file does not exist.
-        ResourceError: The hub does not answer, or there are no weights.
+        ResourceError: The hub does not answer, or has no weights.
     """
     if not isinstance(options, BackboneOptions):
         return options
@@ -71,13 +71,13 @@ def weights_digest(model: str, options: BackboneOptions) -> str:
         "sha256:" and 64 hexadecimal digits, or "random" without pretrained weights.
 
     Raises:
-        InputError: There are no weights for this model, and none are given.
+        InputError: This model has no packaged weights, and none are given.
     """
     if not options.pretrained:
         return "random"
     if options.weights is None and model not in PACKAGED:
         raise InputError(
-            f"there are no packaged weights for model {model}.",
+            f"model {model} has no packaged weights.",
             "Pass --weights FILE.safetensors with timm's names (of its inception_v3), or use "
             "--set pretrained=false for random weights. These backbones need no file and no "
             f"network: {', '.join(installed_backbones()) or 'none'}.",

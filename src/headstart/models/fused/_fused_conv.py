@@ -130,7 +130,7 @@ class FusedConv(nn.Module):
 def round_weights(weight: Tensor) -> Tensor:
     """Round a convolution's weights to bfloat16, with error diffusion within each kernel.
 
-    Each weight takes over the rounding error of the previous one. Neighbouring pixels are similar,
+    The rounding error of each weight is added to the next one. Neighbouring pixels are similar,
     so the sum of the errors of a kernel matters more than each single error.
 
     Args:
