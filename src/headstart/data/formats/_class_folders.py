@@ -44,7 +44,7 @@ class ClassFolders:
         Images outside every class folder have no label. They are ignored, with a line on stderr.
 
         Raises:
-            InputError: There are no images, a class is empty, there is only one class, a part has
+            InputError: The folder has no images, only one class or an empty class, a part has
                 no labels, or training lacks a class.
         """
         images = _find_images(path)
@@ -118,7 +118,7 @@ def _find_parts(root: Path) -> dict[int, Path]:
     """Find the folder of each part whose folders are classes.
 
     Returns:
-        The folder by part. There is one part, UNASSIGNED, if there is no folder of training images.
+        The folder by part. Without a folder of training images, the only part is UNASSIGNED.
     """
     children = folders_in(root)
     unwrapped = {child: _skip_wrappers(child) for child in children}

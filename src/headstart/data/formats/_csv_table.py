@@ -82,7 +82,7 @@ class Table:
             option: The option that the user gave it for, for error messages.
 
         Raises:
-            InputError: There is no such column.
+            InputError: The column is missing.
         """
         if name not in self.columns:
             columns = shorten_columns(self.columns)
@@ -125,7 +125,7 @@ def open_table(path: Path) -> Iterator[Table]:
     The text is UTF-8, with or without a byte-order mark.
 
     Raises:
-        InputError: There is no header, a column name appears twice, a row has another length, the
+        InputError: The header is missing, a column name appears twice, a row has another length, the
             text is not UTF-8, or a gzip file is damaged or has the wrong suffix.
     """
     name = path.name

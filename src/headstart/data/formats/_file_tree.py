@@ -21,7 +21,7 @@ def list_images(folder: Path) -> list[Path]:
     Names that begin with a dot are ignored.
 
     Raises:
-        InputError: There is no image, or a folder cannot be read.
+        InputError: The folder holds no image, or a folder cannot be read.
     """
     images = [path for path in files_below(folder) if is_image(path)]
     if not images:

@@ -83,7 +83,7 @@ def list_unlabelled(path: Path) -> tuple[list[Path], list[str]] | None:
         The paths of the files, and the texts of the column of paths. None if the CSV holds pixels.
 
     Raises:
-        InputError: An image does not exist, with its line. Or there are no rows.
+        InputError: An image does not exist, with its line. Or the CSV has no rows.
     """
     with open_table(path) as table:
         if not lists_paths(table):

@@ -129,7 +129,7 @@ def read_unlabelled_csv(
 
     Returns:
         Uint8 array of shape (N, H, W, C), and the N texts of the column id, image_id or ImageId.
-        The latter is None if there is no such column.
+        The latter is None if the column is missing.
 
     Raises:
         InputError: A value is not a pixel, the number of pixels is not a square, or a column is

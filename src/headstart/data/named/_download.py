@@ -29,7 +29,7 @@ def download(url: str, size_bytes: int) -> bytes:
         size_bytes: Approximate size of the content.
 
     Raises:
-        SourceFailed: There was no answer within 10 seconds, or the answer is not the file, is
+        SourceFailed: The server did not answer in 10 seconds, or the answer is not the file, is
             incomplete or far too large.
     """
     if not url.startswith(("http://", "https://")):

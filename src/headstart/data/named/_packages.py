@@ -104,7 +104,7 @@ class NpmPackage:
 def npm_registry() -> str:
     """Return the npm registry of the environment, of ~/.npmrc or of /etc/npmrc, in this order.
 
-    There is no default: only npm itself knows one.
+    A default is not assumed: only npm itself knows one.
 
     Raises:
         SourceFailed: None of them names a registry.
