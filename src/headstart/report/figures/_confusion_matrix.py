@@ -23,6 +23,7 @@ IntArray = NDArray[np.int64]
 MAX_CLASSES_WITH_NUMBERS = 20
 # In a larger matrix each axis names every n-th class, and at most this many classes.
 MAX_LABELLED_CLASSES = 12
+_MAX_HORIZONTAL_LABEL = 4  # letters; longer labels of columns are vertical
 _DIAGONAL_ALPHA = 150  # of 255, for a recall of 1
 
 
@@ -106,7 +107,8 @@ def confusion_figure(
 
     ticks = labelled_classes(classes)
     labels = [shorten(class_names[tick], 14) for tick in ticks]
-    axes.set_xticks(ticks, labels, rotation=90)
+    is_short = max(map(len, labels)) <= _MAX_HORIZONTAL_LABEL
+    axes.set_xticks(ticks, labels, rotation=0 if is_short else 90)
     axes.set_yticks(ticks, labels)
     axes.set_title(shorten(entry.name, 40), color=LIGHT.accent(entry.place))
     axes.set(xlabel="predicted class", ylabel="true class")

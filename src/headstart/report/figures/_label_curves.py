@@ -147,8 +147,11 @@ def _scale_axes(axes: Axes, finding: LabelCurves, curves: Sequence[_Curve]) -> N
     axes.set_xticklabels([count(number) for number in counts])
     axes.tick_params(axis="x", length=3)
 
-    low = min((min(point.low for point in curve.accuracy) for curve in curves), default=0.0)
-    high = max((max(point.high for point in curve.accuracy) for curve in curves), default=1.0)
+    spreads: list[SeedSpread] = []
+    for curve in curves:
+        spreads += curve.accuracy
+    low = min((spread.low for spread in spreads), default=0.0)
+    high = max((spread.high for spread in spreads), default=1.0)
     margin = 0.08 * (high - low) or 0.05
     axes.set_ylim(max(0.0, low - margin), min(1.0, high + margin))
     axes.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))

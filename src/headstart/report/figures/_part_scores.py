@@ -62,7 +62,10 @@ def part_scores_figure(
     """Draw the accuracies with their 95% confidence intervals, one row per entry and part."""
     from matplotlib.ticker import PercentFormatter
 
-    rows = [(entry, score) for entry, scores in entries for score in scores]
+    rows: list[tuple[Entry[object], PartScore]] = []
+    for entry, scores in entries:
+        rows += [(entry, score) for score in scores]
+
     figure = new_figure(7.2, 0.9 + 0.42 * len(rows))
     axes = figure.subplots()
     for row, (entry, score) in enumerate(rows):

@@ -85,8 +85,10 @@ def curves_section(entries: Entries, dataset: DatasetSummary) -> CurvesSection:
         rows.append(PanelRow(metric, tuple(panels)))
 
     scored = _scores_without_curves(entries, dataset)
-    shown = [_as_score(score) for _, scores in scored for score in scores]
-    axis = AccuracyAxis.around(shown)
+    all_scores: list[Score] = []
+    for _, scores in scored:
+        all_scores += map(_as_score, scores)
+    axis = AccuracyAxis.around(all_scores)
     without_curves = tuple(
         ScoresByPart(
             entry,
