@@ -125,8 +125,8 @@ def open_table(path: Path) -> Iterator[Table]:
     The text is UTF-8, with or without a byte-order mark.
 
     Raises:
-        InputError: The header is missing, a column name appears twice, a row has another length, the
-            text is not UTF-8, or a gzip file is damaged or has the wrong suffix.
+        InputError: The header is missing, a column name appears twice, a row has another length,
+            the text is not UTF-8, or a gzip file is damaged or has the wrong suffix.
     """
     name = path.name
     try:
