@@ -74,16 +74,20 @@ def test_the_odds_of_a_sigmoid_are_those_of_both_classes() -> None:
     logits = torch.tensor([[1.5]])
     assert log_odds(logits, 1).item() == 1.5 and log_odds(logits, 0).item() == -1.5
     three = torch.tensor([[1.0, 2.0, 0.5]])
-    chance = three.softmax(1)[0, 1]
+    probability = three.softmax(1)[0, 1]
     assert log_odds(three, 1).item() == pytest.approx(
-        torch.log(chance / (1 - chance)).item(), abs=1e-6
+        torch.log(probability / (1 - probability)).item(), abs=1e-6
     )
 
 
 def test_grad_cam_uses_the_deepest_map_with_a_spatial_resolution() -> None:
     def net(side: int) -> nn.Sequential:
         return nn.Sequential(
-            nn.Conv2d(1, 2, 3, padding=1), nn.MaxPool2d(2), nn.Conv2d(2, 2, 3, padding=1), nn.MaxPool2d(4), nn.Flatten(),
+            nn.Conv2d(1, 2, 3, padding=1),
+            nn.MaxPool2d(2),
+            nn.Conv2d(2, 2, 3, padding=1),
+            nn.MaxPool2d(4),
+            nn.Flatten(),
             nn.Linear(2 * (side // 8) ** 2, 2),
         )  # fmt: skip
 

@@ -68,8 +68,8 @@ def test_an_exported_file_reproduces_the_run(
     )
     assert (result["parity"]["n"], result["parity"]["part"]) == (270, "validation")
     theirs, ours = (open_model(each).predict(digits.images[:100]) for each in (path, run))
-    # In bfloat16, logits of about 10 have three digits. With AMX the difference was 0.023. `parity` is
-    # in float32.
+    # In bfloat16, logits of about 10 have three digits. With AMX the difference was 0.023. `parity`
+    # is in float32.
     assert np.abs(theirs.probabilities - ours.probabilities).max() < 0.05
     assert theirs.class_names == ours.class_names
     assert theirs.is_out_of_distribution is not None and ours.is_out_of_distribution is not None
@@ -234,7 +234,8 @@ def test_predict_with_an_onnx_file_imports_no_torch(
 ) -> None:
     Image.fromarray(digits.images[0, :, :, 0]).save(tmp_path / "0.png")
     script = (
-        "import sys; sys.argv = ['headstart', 'predict', '--onnx', sys.argv[1], sys.argv[2], '--json']\n"
+        "import sys\n"
+        "sys.argv = ['headstart', 'predict', '--onnx', sys.argv[1], sys.argv[2], '--json']\n"
         "from headstart.cli import main; main(); assert 'torch' not in sys.modules"
     )
     done = subprocess.run(

@@ -177,8 +177,10 @@ def test_weights_of_another_run_are_refused(own: Path) -> None:
 
 def test_loading_a_classifier_does_not_import_training_packages(run: Path) -> None:
     script = (
-        "import sys, torch; from pathlib import Path; from headstart.deploy import open_model; open_model(Path(sys.argv[1]));"
-        "print([name for name in ('sklearn', 'optuna', 'matplotlib', 'timm', 'scipy', 'ray') if name in sys.modules])"
+        "import sys, torch; from pathlib import Path; from headstart.deploy import open_model\n"
+        "open_model(Path(sys.argv[1]))\n"
+        "packages = ('sklearn', 'optuna', 'matplotlib', 'timm', 'scipy', 'ray')\n"
+        "print([name for name in packages if name in sys.modules])"
     )
     result = subprocess.run(
         [sys.executable, "-c", script, run], capture_output=True, text=True, check=True

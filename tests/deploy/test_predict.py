@@ -23,7 +23,10 @@ SIZES = ((40, 30), (30, 40), (64, 64), (300, 200))
 
 
 def photographs(root: Path) -> Path:
-    """Write stripes and checks of many sizes: JPEG and PNG, colour and greyscale, some rotated by EXIF."""
+    """Write stripes and checks of many sizes.
+
+    They are JPEG and PNG, colour and greyscale, and some are rotated by EXIF.
+    """
     random = np.random.default_rng(0)
     for number in range(80):
         kind, (width, height) = ("checks", "stripes")[number % 2], SIZES[number % 4]

@@ -1,4 +1,4 @@
-"""`headstart predict` and `headstart.predict`: arguments in; JSON, a table, a CSV or a figure out."""
+"""`headstart predict` and `headstart.predict`: JSON, tables, CSV files and figures."""
 
 from __future__ import annotations
 

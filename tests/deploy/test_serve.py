@@ -207,23 +207,32 @@ def test_the_page_has_a_content_security_policy_and_loads_nothing_from_elsewhere
         assert "https://" not in text and "style=" not in text and " onclick" not in text
 
 
+AS_JSON = {"content-type": "application/json"}
+AS_FORM = {"content-type": "multipart/form-data; boundary=x"}
+
+
 @pytest.mark.parametrize(
     ("content", "headers", "status", "words"),
     [
         (b"", {}, 400, "the body is empty"),
         (b"hello", {}, 422, "is not an image"),
-        (b"hello", {"content-type": "application/json"}, 400, "the body is not JSON"),
-        (b"[" * 100_000, {"content-type": "application/json"}, 400, "invalid JSON: expected only the keys"),
-        (b'{"image": {"a": 1}}', {"content-type": "application/json"}, 400, "invalid JSON: expected only the keys"),
-        (b'{"image": "", "b": 1, "c": 2, "d": 3}', {"content-type": "application/json"}, 400, "invalid JSON: expected only the keys"),
-        (b"{}", {"content-type": "application/json"}, 400, "expected a string in image"),
-        (b'{"image": "?"}', {"content-type": "application/json"}, 400, "invalid image: expected base64"),
-        (b'{"image": "", "size": 3}', {"content-type": "application/json"}, 400, "unknown key 'size'"),
-        (b"--x\r\n\r\n" * 1000, {"content-type": "multipart/form-data; boundary=x"}, 415, "forms are not supported"),
+        (b"hello", AS_JSON, 400, "the body is not JSON"),
+        (b"[" * 100_000, AS_JSON, 400, "invalid JSON: expected only the keys"),
+        (b'{"image": {"a": 1}}', AS_JSON, 400, "invalid JSON: expected only the keys"),
+        (
+            b'{"image": "", "b": 1, "c": 2, "d": 3}',
+            AS_JSON,
+            400,
+            "invalid JSON: expected only the keys",
+        ),
+        (b"{}", AS_JSON, 400, "expected a string in image"),
+        (b'{"image": "?"}', AS_JSON, 400, "invalid image: expected base64"),
+        (b'{"image": "", "size": 3}', AS_JSON, 400, "unknown key 'size'"),
+        (b"--x\r\n\r\n" * 1000, AS_FORM, 415, "forms are not supported"),
         (b"GIF89a" + b"\0" * 100, {}, 422, "is not an image"),
         (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", {}, 422, "is not an image"),
     ],
-)  # fmt: skip
+)
 def test_a_body_without_an_image_is_refused_with_a_message(
     server: str, content: bytes, headers: dict[str, str], status: int, words: str
 ) -> None:
@@ -472,8 +481,8 @@ def test_concurrent_clients_get_their_own_answers(server: str, run: Path) -> Non
                 images * 5,
             )
         )
-    for probabilities, wanted in zip(result, expected * 5, strict=True):
-        assert probabilities == pytest.approx(wanted, abs=1e-4)
+    for probabilities, reference in zip(result, expected * 5, strict=True):
+        assert probabilities == pytest.approx(reference, abs=1e-4)
 
 
 def test_requests_without_the_token_are_refused(run: Path, digit: tuple[bytes, str]) -> None:
@@ -556,7 +565,9 @@ def test_a_signal_stops_the_server_after_the_answers_in_progress(
     run: Path, digit: tuple[bytes, str]
 ) -> None:
     with serving(run) as (process, printed):
-        head = f"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(digit[0])}\r\n\r\n".encode()
+        head = (
+            f"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(digit[0])}\r\n\r\n"
+        ).encode()
         with _connected(printed["url"]) as connection:
             connection.sendall(head + digit[0][:20])  # and this client goes away
         with _connected(printed["url"]) as connection:

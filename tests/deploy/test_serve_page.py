@@ -219,8 +219,10 @@ def test_a_photo_can_be_chosen_or_pasted_and_an_invalid_one_is_reported(
     page.evaluate(
         """async (numbers) => {
             const transfer = new DataTransfer();
-            transfer.items.add(new File([new Uint8Array(numbers)], "three.png", { type: "image/png" }));
-            document.dispatchEvent(new ClipboardEvent("paste", { clipboardData: transfer, bubbles: true }));
+            const content = new Uint8Array(numbers);
+            transfer.items.add(new File([content], "three.png", { type: "image/png" }));
+            const options = { clipboardData: transfer, bubbles: true };
+            document.dispatchEvent(new ClipboardEvent("paste", options));
         }""",
         list(digit.read_bytes()),
     )
@@ -237,7 +239,8 @@ def test_class_names_are_not_interpreted_as_html(page: Page) -> None:
 def test_everything_has_a_name_for_a_screen_reader(page: Page) -> None:
     for element in page.locator("button:visible, input, canvas, a").all():
         named = element.evaluate(
-            "e => e.ariaLabel || e.innerText.trim() || (e.labels && [...e.labels].map(l => l.innerText).join(' '))"
+            "e => e.ariaLabel || e.innerText.trim()"
+            " || (e.labels && [...e.labels].map(l => l.innerText).join(' '))"
         )
         assert named, element.evaluate("e => e.outerHTML")
     page.get_by_role("tab", name="Draw").focus()

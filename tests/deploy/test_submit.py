@@ -142,7 +142,8 @@ def test_a_formula_among_the_ids_becomes_text(run: Path, table: Path, headstart:
         ([["id", "label"], *(["7", "0"] for _ in range(60))], "has the id '7' more than once"),
         (
             [["id", "cat", "dog"], ["1", "0", "0"]],
-            "expected an id and one column for the label, or an id and one column for each of the 10 classes, got id, cat, dog.",
+            "expected an id and one column for the label, or an id and one column for each of the "
+            "10 classes, got id, cat, dog.",
         ),
         ([["id", "label"]], "has a header but no rows"),
     ],

@@ -77,7 +77,7 @@ class TrainingSummary(_Closed):
 
 
 class InferenceMetadata(_Closed):
-    """What prediction needs besides the network."""
+    """Everything that predictions need besides the network."""
 
     preprocessing: Preprocessing = Preprocessing()
     calibration: Calibration | None = None

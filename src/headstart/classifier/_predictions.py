@@ -34,7 +34,7 @@ class Predictions:
 
     @property
     def is_out_of_distribution(self) -> NDArray[np.bool_] | None:
-        """Whether each image is out-of-distribution, `(N,)`; None if there is no threshold."""
+        """Mask `(N,)` of the out-of-distribution images; None without a threshold."""
         return None if self.ood_threshold is None else self.energy_scores < self.ood_threshold
 
     def as_json(self, names: Sequence[str], top: int | None = None) -> list[dict[str, Any]]:

@@ -61,14 +61,14 @@ def explain(
         label: Name of the class to explain; by default the most probable one.
 
     Raises:
-        InputError: There is no class of that name, or the image has another shape.
+        InputError: The class is unknown, or the image has another shape.
         ResourceError: Captum is not installed.
     """
     names = classifier.class_names
     probabilities = classifier.predict(image[None]).probabilities[0]
     if label is not None and label not in names:
         raise InputError(
-            f"there is no class '{label}': {suggest_name(label, names)}",
+            f"unknown class '{label}': {suggest_name(label, names)}",
             "Give the name of one of the classes.",
         )
 

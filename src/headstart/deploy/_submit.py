@@ -88,7 +88,7 @@ def read_sample(path: Path, class_names: Sequence[str]) -> Sample:
 
     Raises:
         InputError: The columns are neither id and label nor id and every class, an id occurs twice,
-            or there are no rows.
+            or the file has no rows.
     """
     with open_table(path) as table:
         columns = table.columns

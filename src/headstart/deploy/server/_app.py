@@ -135,7 +135,7 @@ def _add_routes(app: FastAPI, service: Service) -> None:
             )
         if label is not None and label not in service.model.class_names:
             raise RequestError(
-                400, f"there is no class {label!r}.", "GET /model lists the classes.", closes=True
+                400, f"unknown class {label!r}.", "GET /model lists the classes.", closes=True
             )
         return JSONResponse(
             await service.answer(request, lambda pixels: explanations.submit((pixels, label)))
