@@ -121,13 +121,13 @@ def test_an_invalid_explanation_request_is_reported(
 
 
 def test_an_invalid_figure_name_is_reported_before_anything_is_opened(runs: Path) -> None:
-    with pytest.raises(InputError, match="the figure is a PNG file"):
+    with pytest.raises(InputError, match=r"expected a \.png file, got 'figure\.jpg'"):
         headstart.explain(runs / "no-such-run", runs / "image.png", out="figure.jpg")
 
 
 def test_a_folder_is_not_accepted_as_an_image(runs: Path) -> None:
     Image.fromarray(_image("left", 1)).save(runs / "second.png")
-    with pytest.raises(InputError, match="one is explained at a time"):
+    with pytest.raises(InputError, match="expected one image, got 2 images"):
         headstart.explain(runs / "cnn", runs)
 
 

@@ -211,7 +211,7 @@ def test_the_error_for_missing_data_names_the_option(tmp_path: Path, headstart: 
     assert headstart("train", "d.npz", "--model", "mlp", "--epochs", 1, "--out", "run")[0] == 0
     (tmp_path / "d.npz").rename(tmp_path / "moved.npz")
     status, _, err = headstart("export", "run")
-    assert status == 2 and "d.npz, which is no longer there" in err and "--data" in err
+    assert status == 2 and "d.npz, which does not exist any more" in err and "--data" in err
     _, data = reopen_run(Path("run"), "moved.npz")
     assert len(data.dataset) == 60 and len(data.split.train)
 
@@ -221,7 +221,7 @@ def test_the_error_for_missing_data_names_the_option(tmp_path: Path, headstart: 
     [
         (["nowhere"], "nowhere is not a run folder"),
         (["run", "-o", "model.pb"], "ends in .onnx"),
-        (["run", "--format", "torch", "--int8"], "--int8 makes an ONNX file"),
+        (["run", "--format", "torch", "--int8"], "--int8 writes an ONNX file"),
     ],
 )
 def test_an_invalid_export_is_reported(words: list[str], message: str, headstart: Command) -> None:

@@ -113,9 +113,12 @@ def test_a_csv_holds_all_classes_and_no_formula(
         ([], "RUN is missing"),
         (["run"], "no images given"),
         (["run", "gone.png"], "gone.png does not exist"),
-        (["run", "shown", "--top", "0"], "--top is 0"),
+        (
+            ["run", "shown", "--top", "0"],
+            "invalid --top: expected a number of classes from 1, got 0",
+        ),
         (["run", "shown", "--figure", "a.doc"], "ends in .png or .svg"),
-        (["--onnx", "run", "shown"], "--onnx is run, but wanted is an .onnx file"),
+        (["--onnx", "run", "shown"], "invalid --onnx: expected an .onnx file, got run"),
         (["shown", "shown"], "holds no classifier.json"),
         (
             ["run/model.safetensors", "shown"],
