@@ -24,7 +24,7 @@ def test_tune_prints_what_scripts_rely_on_and_answers_again(headstart: Command) 
     assert set(finding["history"][0]) >= {"seconds", "epochs", "best_validation"}
     assert "trial 0" in err and "recipes 3 x" in err
     page = Path("study", "report.html").read_text()
-    assert "What the search found" in page
+    assert "Progress of the search" in page
     assert json.loads(headstart(*words)[1]) == finding
     status, out, _ = headstart("report", "study")
     assert status == 0 and Path("study", "report.html").read_text() == page

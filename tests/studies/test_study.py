@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -16,6 +18,10 @@ from headstart.data import Dataset, Split, SplitDataset
 from headstart.errors import InputError
 from headstart.results import FINDINGS, Finding, JsonObject, read_finding
 from headstart.studies import Study, StudyContext, run_study
+
+
+Command = Callable[..., tuple[int, str, str]]
+ASSETS = Path(__file__).parents[1] / "assets" / "version-0.1"
 
 
 # The first place: the study and its finding.
@@ -132,3 +138,35 @@ def test_an_interrupted_study_leaves_no_finding_and_runs_again(
     assert not (tmp_path / "study" / "finding.json").exists()
     # Without results, another configuration may use the folder.
     assert run_study(ClassSizesConfig(2), data, tmp_path / "study").largest > 0
+
+
+SPLIT = ("--train-images", "100", "--validation", "0.03", "--test", "0.03")
+SMALL = ("--seeds", "2", "--epochs", "2", *SPLIT, "--set", "layers=1")
+OLD_COMMANDS = {
+    "compare": ("compare", "digits", "--models", "mlp,mlp:fast", *SMALL),
+    "lr": ("lr", "digits", "--model", "mlp", "--values", "1,1e-1,1e-2", *SMALL, "--set", "nodes=8"),
+    "effects": (
+        "effects",
+        "digits",
+        "--model",
+        "mlp",
+        "--of",
+        "dropout",
+        *SMALL,
+        "--set",
+        "nodes=8",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", OLD_COMMANDS)
+def test_a_study_of_version_0_1_is_reused_by_the_same_command(
+    name: str, headstart: Command, tmp_path: Path
+) -> None:
+    shutil.copytree(ASSETS / name, tmp_path / name)
+    old = (tmp_path / name / "finding.json").read_bytes()
+    status, out, err = headstart(*OLD_COMMANDS[name], "--out", name, "--json")
+    assert status == 0, err
+    assert json.loads(out) == read_finding(ASSETS / name).as_json()
+    assert (tmp_path / name / "finding.json").read_bytes() == old
+    assert (tmp_path / name / "report.html").exists()

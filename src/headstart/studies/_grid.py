@@ -84,7 +84,7 @@ class Variant:
 
 @dataclass(frozen=True)
 class GridPlan:
-    """What a time limit leaves of a grid: the content of `budget.json`.
+    """The part of a grid that fits into the time limit: the content of `budget.json`.
 
     Attributes:
         variants: Names of the variants.
