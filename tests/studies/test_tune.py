@@ -350,7 +350,7 @@ def test_a_time_limit_is_kept_and_shortens_runs_before_it_drops_the_retraining(
     assert 6 < finding["seconds"]["total"] <= 12
     assert (
         finding["rungs"][1]["epochs"] < 3
-        and "For the time limit a whole run has" in finding["sentences"][-1]
+        and "For the time limit, a full run has" in finding["sentences"][-1]
     )
 
 

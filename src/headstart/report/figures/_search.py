@@ -217,7 +217,7 @@ def _setting_axis(key: str, searched: JsonValue, tried: Sequence[JsonValue]) -> 
     if isinstance(searched, dict):
         low, high = searched["low"], searched["high"]
         if isinstance(low, (int, float)) and isinstance(high, (int, float)):
-            return SettingAxis(key, low, high, is_log=bool(searched["log"]))
+            return SettingAxis(key, low, high, is_log=bool(searched.get("log")))
 
     if isinstance(searched, list):
         choices: Sequence[JsonValue] = searched
