@@ -19,7 +19,6 @@ from headstart.errors import InputError
 from headstart.results import FINDINGS, Finding, JsonObject, read_finding
 from headstart.studies import Study, StudyContext, run_study
 
-
 Command = Callable[..., tuple[int, str, str]]
 ASSETS = Path(__file__).parents[1] / "assets" / "version-0.1"
 
