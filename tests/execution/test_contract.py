@@ -41,12 +41,12 @@ def test_all_jobs_come_back_once_with_what_train_returns(
     for one in jobs:
         outcome = found[one.name]
         assert outcome.job is one and outcome.reason is None and outcome.summary is not None
-        assert outcome.summary["run"] == str(one.folder)
-        assert not outcome.summary["reused"] and outcome.summary["seed"] == one.seed
-        assert outcome.summary["test"]["n"] == 270
+        assert outcome.summary.run == str(one.folder)
+        assert not outcome.summary.reused and outcome.summary.seed == one.seed
+        assert outcome.summary.test is not None and outcome.summary.test.n == 270
     assert [run["state"] for run in list_runs(tmp_path)] == ["finished"] * 5
     again = list(run_all(executor, jobs))
-    assert all(outcome.summary and outcome.summary["reused"] for outcome in again)
+    assert all(outcome.summary and outcome.summary.reused for outcome in again)
 
 
 def test_the_weights_are_those_of_train_whatever_the_order(
@@ -141,7 +141,7 @@ def test_a_bug_in_a_run_is_an_outcome_with_its_place(
         (broken, "error", "KeyError: 'colour' ("),
         (_no_memory, "memory", "not enough memory"),
     ):
-        monkeypatch.setattr("headstart.training._run.train", error)
+        monkeypatch.setattr("headstart.training.train", error)
         with open_executor(Where(), SplitDataset(*data)) as executor:
             (outcome,) = run_all(executor, [job(tmp_path)])
         assert outcome.reason == reason and words in outcome.message

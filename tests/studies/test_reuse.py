@@ -31,4 +31,4 @@ def test_only_a_run_of_the_same_recipe_seed_and_split_is_copied(
     assert [job.folder.exists() for job in jobs] == [True, False, False, False]
     copied, old = jobs[0].folder, tmp_path / "single"
     assert (copied / "model.safetensors").read_bytes() == (old / "model.safetensors").read_bytes()
-    assert train(TrainingJob(recipe, SplitDataset(digits, small), 0, copied))["reused"]
+    assert train(TrainingJob(recipe, SplitDataset(digits, small), 0, copied)).reused

@@ -99,8 +99,8 @@ def test_each_epoch_is_logged_once_across_two_kills(
                 kill_at(epoch, saved, patch)
                 train(TrainingJob(RECIPE, SplitDataset(digits, small), 0, run))
         assert [number for number, _ in epochs(run)] == [1, 2, 3, 4]
-        assert train(TrainingJob(RECIPE, SplitDataset(digits, small), 0, run))["resumed"]
-        assert train(TrainingJob(RECIPE, SplitDataset(digits, small), 0, run))["reused"]
+        assert train(TrainingJob(RECIPE, SplitDataset(digits, small), 0, run)).resumed
+        assert train(TrainingJob(RECIPE, SplitDataset(digits, small), 0, run)).reused
     losses = read_curves(run)["train_loss"]
     assert [number for number, _ in epochs(run)] == [1, 2, 3, 4, 5]
     assert [value for _, value in epochs(run)] == pytest.approx(losses.tolist(), rel=1e-5)
@@ -247,7 +247,7 @@ def test_a_failing_tracker_is_reported_and_the_run_continues(
     Failing.calls = []
     with observing(lambda: Failing(at)):
         metrics = train(TrainingJob(RECIPE, SplitDataset(digits, small), 0, tmp_path / "run"))
-    assert (metrics["epochs"], len(Failing.calls), Failing.calls[-1]) == (
+    assert (metrics.epochs, len(Failing.calls), Failing.calls[-1]) == (
         5,
         calls,
         "fail",
@@ -256,7 +256,7 @@ def test_a_failing_tracker_is_reported_and_the_run_continues(
         "the tracker failed, and receives nothing more of this run: "
         "ConnectionError: the server is gone"
     )
-    assert warning in metrics["warnings"] and warning in capsys.readouterr().err
+    assert warning in metrics.warnings and warning in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("tracker", list(TRACKERS))

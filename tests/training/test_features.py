@@ -21,7 +21,8 @@ from headstart.errors import RunFailed
 from headstart.features import _extract, _feature_cache
 from headstart.features._feature_cache import Features, compute_features
 from headstart.models.recipes import make_recipe
-from headstart.training import TrainingJob, read_metrics, train
+from headstart.results import read_metrics
+from headstart.training import TrainingJob, train
 
 FROZEN = make_recipe("efficientnet-lite0", {"input_px": 32})
 
@@ -48,7 +49,7 @@ def test_the_published_inception_runs_with_random_weights_and_is_loaded_again(
             tmp_path / "run",
         )
     )
-    assert run["trainable_parameters"] == 768 * 4 * 4 * 16 + 16 + 16 * 16 + 16 + 16 * 3 + 3
+    assert run.trainable_parameters == 768 * 4 * 4 * 16 + 16 + 16 * 16 + 16 + 16 * 3 + 3
     classifier = load_classifier(tmp_path / "run")
     found = classifier.probabilities(scenes.images[:4])
     assert found.shape == (4, 3) and np.allclose(found.sum(1), 1, atol=1e-5)
@@ -75,7 +76,8 @@ def test_a_backbone_with_tables_that_no_file_holds_is_loaded_whole(
     accuracy = (
         classifier.probabilities(scenes.images, split.test).argmax(1) == scenes.labels[split.test]
     ).mean()
-    assert accuracy == read_metrics(tmp_path / "run")["test"]["accuracy"]
+    metrics = read_metrics(tmp_path / "run").test
+    assert metrics is not None and accuracy == metrics.accuracy
 
 
 def test_batches_are_as_large_as_the_images_that_a_backbone_sees(
@@ -107,11 +109,11 @@ def test_a_run_says_at_which_size_the_backbone_saw_images_and_why(
             recipe, SplitDataset(digits, make_split(digits, train_images=100)), 0, tmp_path / "run"
         )
     )
-    about = read_metrics(tmp_path / "run")["backbone"]
-    assert about["weights"] == "random" and about["input_px"] == 128
+    use = read_metrics(tmp_path / "run").backbone
+    assert use is not None and use.weights == "random" and use.input_px == 128
     assert (
         "timm/test_resnet receives images of 8x8 pixels at 128x128, grey in all three channels: it "
-        "halves its input five times" in about["shown"]
+        "halves its input five times" in use.input_note
     )
 
 

@@ -71,7 +71,7 @@ def test_a_resumed_run_keeps_the_precision_of_its_plan(
         train(TrainingJob(recipe, data, 0, tmp_path / "killed"))
 
     let_machine_decide(later, monkeypatch)
-    assert train(TrainingJob(recipe, data, 0, tmp_path / "killed"))["resumed"]
+    assert train(TrainingJob(recipe, data, 0, tmp_path / "killed")).resumed
     train(TrainingJob(recipe, data, 0, tmp_path / "repeated", repeat=tmp_path / "whole"))
     train(TrainingJob(recipe, data, 0, tmp_path / "other"))
     assert weights(tmp_path / "killed") == weights(tmp_path / "whole")

@@ -78,7 +78,7 @@ def test_a_run_killed_in_the_middle_of_an_epoch_ends_with_the_same_weights(
             kill_after(steps, patch)
             train(TrainingJob(recipe, SplitDataset(digits, split), 3, tmp_path / "killed"))
     summary = train(TrainingJob(recipe, SplitDataset(digits, split), 3, tmp_path / "killed"))
-    assert summary["resumed"]
+    assert summary.resumed
     assert weights(tmp_path / "killed") == weights(tmp_path / "whole")
     curves = [
         (tmp_path / run / "curves.csv").read_text().splitlines() for run in ("whole", "killed")
@@ -99,7 +99,7 @@ def test_early_stopping_goes_on_where_it_was(
             kill_after(9, patch)
             train(TrainingJob(recipe, SplitDataset(digits, split), 0, tmp_path / "killed"))
     found = train(TrainingJob(recipe, SplitDataset(digits, split), 0, tmp_path / "killed"))
-    assert (found["epochs"], found["stopped"]) == (whole["epochs"], whole["stopped"])
+    assert (found.epochs, found.stop_reason) == (whole.epochs, whole.stop_reason)
     assert weights(tmp_path / "killed") == weights(tmp_path / "whole")
 
 
@@ -147,9 +147,8 @@ def test_all_checkpoints_damaged_means_a_fresh_start(
         train(TrainingJob(recipe, SplitDataset(digits, split), 0, tmp_path / "run"))
     for path in (tmp_path / "run" / "checkpoint").glob("*/state.safetensors"):
         path.write_bytes(b"")
-    assert not train(TrainingJob(recipe, SplitDataset(digits, split), 0, tmp_path / "run"))[
-        "resumed"
-    ]
+    summary = train(TrainingJob(recipe, SplitDataset(digits, split), 0, tmp_path / "run"))
+    assert not summary.resumed
     assert weights(tmp_path / "run") == weights(tmp_path / "whole")
 
 
@@ -257,9 +256,9 @@ def test_more_epochs_after_a_finished_run_equal_as_many_from_the_start(
             after=tmp_path / "two",
         )
     )
-    assert found["epochs"] == 5
+    assert found.epochs == 5
     assert weights(tmp_path / "two-and-three") == weights(tmp_path / "five")
-    assert train(
+    again = train(
         TrainingJob(
             longer,
             SplitDataset(digits, split),
@@ -267,7 +266,8 @@ def test_more_epochs_after_a_finished_run_equal_as_many_from_the_start(
             tmp_path / "two-and-three",
             after=tmp_path / "two",
         )
-    )["reused"]
+    )
+    assert again.reused
 
 
 def test_the_weights_do_not_depend_on_how_often_they_are_saved(
@@ -288,7 +288,7 @@ def test_a_run_killed_after_its_last_result_is_cleaned_up_by_the_next_start(
     (tmp_path / "run" / "checkpoint").mkdir()
     (tmp_path / "run" / "state").rename(tmp_path / "run" / "checkpoint" / "00000039")
     again = train(TrainingJob(recipe, SplitDataset(digits, digits_split), 0, tmp_path / "run"))
-    assert again["reused"] and again["test"] == first["test"]
+    assert again.reused and again.test == first.test
     assert (tmp_path / "run" / "state").is_dir() and not (tmp_path / "run" / "checkpoint").exists()
 
 

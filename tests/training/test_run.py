@@ -15,8 +15,9 @@ from headstart.classifier import load_classifier
 from headstart.data import Dataset, Split, SplitDataset, load, make_split
 from headstart.errors import InputError, ResourceError, RunFailed, TooLittleMemory
 from headstart.models.recipes import make_recipe
+from headstart.results import read_metrics
 from headstart.store import claim
-from headstart.training import TrainingJob, list_runs, read_correct, read_metrics, train
+from headstart.training import TrainingJob, list_runs, read_correct, train
 from headstart.training._step import CrossEntropy
 
 WEIGHTS = {"model.safetensors", "classifier.json"}
@@ -36,11 +37,11 @@ def test_a_run_leaves_everything_and_learns_the_digits(
         )
     )
     assert {path.name for path in (tmp_path / "run").iterdir()} == FILES
-    assert summary["test"]["accuracy"] > 0.95
-    assert summary["test"]["n"] == len(digits_split.test) == 270
+    assert summary.test is not None and summary.test.accuracy > 0.95
+    assert summary.test.n == len(digits_split.test) == 270
     metrics = read_metrics(tmp_path / "run")
-    assert np.sum(metrics["test"]["confusion"]) == 270
-    assert read_correct(tmp_path / "run", "test").mean() == summary["test"]["accuracy"]
+    assert metrics.test is not None and np.sum(metrics.test.confusion) == 270
+    assert read_correct(tmp_path / "run", "test").mean() == summary.test.accuracy
     with (tmp_path / "run" / "curves.csv").open() as file:
         curve = list(csv.DictReader(file))
     assert [float(row["epoch"]) for row in curve] == [1, 2, 3, 4]
@@ -157,8 +158,8 @@ def test_a_finished_run_answers_at_once(
 
     monkeypatch.setattr("headstart.training._planned_run.prepare_training", never)
     again = train(TrainingJob(recipe, SplitDataset(digits, digits_split), 0, tmp_path / "run"))
-    assert again["reused"] and not first["reused"]
-    assert again["test"] == first["test"]
+    assert again.reused and not first.reused
+    assert again.test == first.test
 
 
 @pytest.mark.parametrize(
@@ -253,9 +254,9 @@ def test_a_target_stops_training(digits: Dataset, digits_split: Split, tmp_path:
             tmp_path / "run",
         )
     )
-    assert summary["epochs"] < 10
-    assert "reached the target 0.9" in summary["stopped"]
-    assert summary["validation"]["accuracy"] >= 0.9
+    assert summary.epochs < 10
+    assert "reached the target 0.9" in summary.stop_reason
+    assert summary.validation is not None and summary.validation.accuracy >= 0.9
 
 
 def test_patience_stops_and_takes_the_best_weights_back(
@@ -265,9 +266,10 @@ def test_patience_stops_and_takes_the_best_weights_back(
     summary = train(TrainingJob(recipe, SplitDataset(digits, digits_split), 0, tmp_path / "run"))
     with (tmp_path / "run" / "curves.csv").open() as file:
         losses = [float(row["validation_loss"]) for row in csv.DictReader(file)]
-    assert summary["epochs"] < 60
+    assert summary.epochs < 60
     assert losses.index(min(losses)) == len(losses) - 3
-    assert summary["validation"]["loss"] == pytest.approx(min(losses), rel=1e-4)
+    assert summary.validation is not None
+    assert summary.validation.loss == pytest.approx(min(losses), rel=1e-4)
 
 
 def test_a_time_limit_is_kept_by_a_shorter_schedule(
@@ -320,7 +322,7 @@ def test_two_classes_train_one_sigmoid_output(tmp_path: Path) -> None:
             tmp_path / "run",
         ),
     )
-    assert summary["test"]["accuracy"] > 0.95
+    assert summary.test is not None and summary.test.accuracy > 0.95
     classifier = load_classifier(tmp_path / "run")
     assert [layer for layer in classifier.net.modules() if isinstance(layer, torch.nn.Linear)][
         -1
@@ -433,9 +435,9 @@ def test_without_test_images_test_is_null(digits: Dataset, tmp_path: Path) -> No
             tmp_path / "run",
         )
     )
-    assert summary["test"] is None
-    assert summary["validation"]["n"] == 270
-    json.dumps(summary, allow_nan=False)
+    assert summary.test is None
+    assert summary.validation is not None and summary.validation.n == 270
+    json.dumps(summary.as_json(), allow_nan=False)
 
 
 def test_validation_images_are_never_trained_on(

@@ -25,6 +25,7 @@ from headstart.errors import InputError
 
 if TYPE_CHECKING:
     from headstart.classifier import Classifier
+    from headstart.results import JsonObject, RunSummary
     from headstart.training import RunDescription, TrainingJob
 
 _WEIGHTS = "model.safetensors"
@@ -99,9 +100,9 @@ def train(
     job = TrainingJob(recipe, opened, seed, folder, command_of("train", data, options, out))
     with tracker:
         summary = _extend(job, more_epochs) if more_epochs else train_run(job)
-    if summary["reused"]:
-        progress.say(f"{summary['run']} is finished: its results are reused.")
-    return Run(summary)
+    if summary.reused:
+        progress.say(f"{summary.run} is finished: its results are reused.")
+    return Run(summary.as_json())
 
 
 def repeat(run: str | Path, data: Data | None = None, *, out: str | Path | None = None) -> Run:
@@ -135,8 +136,8 @@ def repeat(run: str | Path, data: Data | None = None, *, out: str | Path | None 
         about.recipe, opened, about.seed, folder, command=shlex.join(words), repeat=original
     )
     summary = train_run(job)
-    repeats = {"run": str(run), "identical": _has_same_weights(original, folder)}
-    return Run({**summary, "repeats": repeats})
+    repeats: JsonObject = {"run": str(run), "identical": _has_same_weights(original, folder)}
+    return Run({**summary.as_json(), "repeats": repeats})
 
 
 def reopen_run(run: Path, data: Data | None) -> tuple[RunDescription, SplitDataset]:
@@ -200,9 +201,10 @@ def _epochs_to_add(epochs: str | float | None) -> float:
     return more
 
 
-def _extend(job: TrainingJob, more_epochs: float) -> dict[str, Any]:
+def _extend(job: TrainingJob, more_epochs: float) -> RunSummary:
     """Extend the finished run in the job's folder, in a new folder."""
-    from headstart.training import read_metrics, read_run, train as train_run
+    from headstart.results import read_metrics
+    from headstart.training import read_run, train as train_run
 
     run = job.folder
     if not (run / "metrics.json").exists():
@@ -221,7 +223,7 @@ def _extend(job: TrainingJob, more_epochs: float) -> dict[str, Any]:
             "Give the same options as for that run, and --epochs +N.",
         )
 
-    epochs = read_metrics(run)["epochs"] + more_epochs
+    epochs = read_metrics(run).epochs + more_epochs
     longer = about.recipe.model_copy(update={"epochs": epochs, "time_limit": job.recipe.time_limit})
     folder = run.with_name(f"{run.name}-plus{more_epochs:g}")
     return train_run(replace(job, recipe=longer, folder=folder, after=run))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import traceback
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ from headstart import progress
 from headstart.data import SplitDataset, with_train, without_test
 from headstart.errors import InputError, ResourceError, RunFailed, Stopped, TooLittleMemory
 from headstart.models.recipes import Recipe
+from headstart.results import RunSummary
 from headstart.training import TrainingJob, load_finished_run, run_identity, run_summary
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ class Outcome:
     """
 
     job: Job
-    summary: dict[str, Any] | None
+    summary: RunSummary | None
     reason: Reason | None
     message: str = ""
 

@@ -32,6 +32,7 @@ from headstart.execution._job import (
 from headstart.execution._shared_images import share_images
 from headstart.execution._worker import Message, Setup
 from headstart.machine import usable_cores, usable_memory_bytes
+from headstart.results import RunSummary
 from headstart.signals import deferred_signals
 from headstart.training import current_observer_factory
 
@@ -214,12 +215,12 @@ class _Worker:
         return self._finish_job(None, "hung", message_text)
 
     def _finish_job(
-        self, summary: dict[str, Any] | None, reason: Reason | None, message: str
+        self, summary: RunSummary | None, reason: Reason | None, message: str
     ) -> Outcome:
         assert self.job is not None
         job, self.job = self.job, None
         if summary is not None:
-            summary = {**summary, "run": str(job.folder)}
+            summary = summary.model_copy(update={"run": str(job.folder)})
         return Outcome(job, summary, reason, message)
 
     def _crashed(self) -> Outcome:

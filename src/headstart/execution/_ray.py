@@ -28,8 +28,9 @@ from headstart.execution._job import (
     with_decided_precision,
 )
 from headstart.machine import usable_cores
+from headstart.results import read_metrics
 from headstart.signals import deferred_signals
-from headstart.training import read_metrics, run_summary
+from headstart.training import run_summary
 
 CORES_PER_RUN = 1
 RETRIES = 3  # of a run whose node or worker process was lost

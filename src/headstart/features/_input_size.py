@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import time
-from typing import Any
 
 import numpy as np
 import torch
@@ -22,6 +21,7 @@ from headstart.models import (
     weights_digest,
 )
 from headstart.models.recipes import Recipe
+from headstart.results import BackboneUse
 
 INPUT_SIZES_PX = (32, 48, 64, 80, 96, 128, 160, 192, 224)
 
@@ -147,23 +147,20 @@ def warm_up(recipe: Recipe) -> None:
 
 def describe_backbone_use(
     recipe: Recipe, backbone: Backbone, image_shape: tuple[int, int, int]
-) -> dict[str, Any]:
-    """Describe the backbone of a run and the images that it receives, for the record.
-
-    Returns:
-        The digest of the weights, the input size in pixels, the number of features, and a sentence
-        about the input size under "shown".
-    """
+) -> BackboneUse:
+    """Describe the backbone of a run and the images that it receives, for the record."""
     height, width, channels = image_shape
     size = backbone.input_px
     channel_note = ", grey in all three channels" if channels == 1 else ""
-    return {
-        "weights": weights_digest(recipe.model, backbone_options(recipe)),
-        "input_px": size,
-        "features": backbone.num_features,
-        "shown": f"{recipe.model} receives images of {height}x{width} pixels at "
-        f"{size}x{size}{channel_note}: {_reason(recipe, size, image_shape)}.",
-    }
+    return BackboneUse(
+        weights=weights_digest(recipe.model, backbone_options(recipe)),
+        input_px=size,
+        features=backbone.num_features,
+        input_note=(
+            f"{recipe.model} receives images of {height}x{width} pixels at {size}x{size}"
+            f"{channel_note}: {_reason(recipe, size, image_shape)}."
+        ),
+    )
 
 
 def _reason(recipe: Recipe, size: int, image_shape: tuple[int, int, int]) -> str:

@@ -15,6 +15,7 @@ from typing import Any, Literal, Protocol
 
 from headstart import store
 from headstart.errors import InputError, did_you_mean
+from headstart.results import RunMetrics
 from headstart.training import ObserverFactory
 
 # Each key is also the name of the module to import and of the extra that installs it.
@@ -137,7 +138,7 @@ class TrackerObserver:
         self._run.log_epoch(number, values)
         self._logged.add(number)
 
-    def end(self, metrics: dict[str, Any]) -> None:
+    def end(self, metrics: RunMetrics) -> None:
         if self._run is None:
             return
         self._run.log_results(_results(metrics))
@@ -191,14 +192,15 @@ def _parameter_value(value: Any) -> ParameterValue:
     return value if is_plain else str(value)
 
 
-def _results(metrics: Mapping[str, Any]) -> dict[str, float]:
+def _results(metrics: RunMetrics) -> dict[str, float]:
     """Return the metrics, costs and times of a finished run on one level."""
     results: dict[str, float | None] = {}
     for part in ("validation", "test"):
-        if metrics[part]:
-            results |= {f"final_{part}_{key}": metrics[part][key] for key in _METRICS}
-    results |= {key: metrics[key] for key in _COSTS}
-    results |= {f"{key}_seconds": seconds for key, seconds in metrics["seconds"].items()}
+        scores = metrics.part(part)
+        if scores is not None:
+            results |= {f"final_{part}_{key}": getattr(scores, key) for key in _METRICS}
+    results |= {key: getattr(metrics, key) for key in _COSTS}
+    results |= {f"{key}_seconds": seconds for key, seconds in metrics.seconds}
     return {key: float(value) for key, value in results.items() if value is not None}
 
 

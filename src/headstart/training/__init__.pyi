@@ -37,7 +37,6 @@ from ._read_run import (
     list_runs as list_runs,
     read_correct as read_correct,
     read_losses as read_losses,
-    read_metrics as read_metrics,
     read_recipe_file as read_recipe_file,
     read_run as read_run,
     run_summary as run_summary,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import sklearn.metrics  # noqa: F401  # takes a second at first use: here it is part of starting up
@@ -15,6 +15,7 @@ from headstart.classifier import Classifier, save_classifier
 from headstart.data import SplitDataset
 from headstart.errors import RunFailed
 from headstart.evaluation import compute_metrics
+from headstart.results import LayerSummary, PartMetrics, RunMetrics, RunSeconds
 from headstart.training import _distributed
 from headstart.training._curve import write_curves
 from headstart.training._inference_metadata import collect_inference_metadata
@@ -40,7 +41,7 @@ class _Evaluation:
     """
 
     predictions: dict[str, PartPredictions] = field(default_factory=dict)
-    metrics: dict[str, dict[str, Any] | None] = field(
+    metrics: dict[str, PartMetrics | None] = field(
         default_factory=lambda: {"validation": None, "test": None}
     )
     ms_per_image: float | None = None
@@ -79,7 +80,7 @@ def predict_probabilities(
     return probabilities
 
 
-def evaluate_and_save(run: PlannedRun, *, resumed: bool, warnings: list[str]) -> dict[str, Any]:
+def evaluate_and_save(run: PlannedRun, *, resumed: bool, warnings: Sequence[str]) -> RunMetrics:
     """Evaluate a trained run and write all its results; `metrics.json` comes last.
 
     Args:
@@ -88,7 +89,7 @@ def evaluate_and_save(run: PlannedRun, *, resumed: bool, warnings: list[str]) ->
         warnings: Warnings about the run so far.
 
     Returns:
-        The content of `metrics.json`.
+        The metrics, as in `metrics.json`.
     """
     started = time.perf_counter()
     state, data, classifier = run.state, run.job.data, run.state.classifier
@@ -104,9 +105,7 @@ def evaluate_and_save(run: PlannedRun, *, resumed: bool, warnings: list[str]) ->
             evaluation.metrics,
         )
 
-    metrics = _collect_metrics(run, evaluation, started)
-    metrics["resumed"] = resumed
-    metrics["warnings"] = warnings + metrics["warnings"]
+    metrics = _collect_metrics(run, evaluation, started, resumed=resumed, warnings=warnings)
     if _distributed.is_main_process():
         _write_results(run, evaluation, metrics)
     return metrics
@@ -130,19 +129,28 @@ def _evaluate_parts(
             seconds = time.perf_counter() - before
 
         metrics = compute_metrics(data.dataset.labels[rows], probabilities).as_json()
-        evaluation.metrics[part] = {**metrics, "classes": list(data.class_names)}
+        evaluation.metrics[part] = PartMetrics(**metrics, class_names=data.class_names)
         evaluation.predictions[part] = (rows, probabilities)
         evaluation.ms_per_image = inputs.ms_per_image(seconds, len(rows))
     return evaluation
 
 
-def _collect_metrics(run: PlannedRun, evaluation: _Evaluation, started: float) -> dict[str, Any]:
-    """Return the content of `metrics.json`.
+def _collect_metrics(
+    run: PlannedRun,
+    evaluation: _Evaluation,
+    started: float,
+    *,
+    resumed: bool,
+    warnings: Sequence[str],
+) -> RunMetrics:
+    """Return the metrics of a run.
 
     Args:
         run: The run.
         evaluation: Its final evaluation.
         started: `time.perf_counter()` when that evaluation began.
+        resumed: Whether the run was resumed from a checkpoint.
+        warnings: Warnings about the run before its evaluation.
     """
     state, plan = run.state, run.state.plan
     layers = describe_network(state.classifier, run.job.data.dataset)
@@ -154,29 +162,31 @@ def _collect_metrics(run: PlannedRun, evaluation: _Evaluation, started: float) -
     ms_per_image = evaluation.ms_per_image
     train_seconds = state.seconds + state.reused_seconds
     evaluation_seconds = time.perf_counter() - started
-    return {
-        "model": plan.recipe.model,
-        "command": run.job.command,
-        "seed": run.job.seed,
-        "epochs": epochs,
-        "steps": plan.done,
-        "resolved": plan.recipe.model_dump(mode="json"),
-        "parameters": sum(weight.numel() for weight in weights),
-        "trainable_parameters": sum(weight.numel() for weight in trainable),
-        "multiply_adds": sum(layer.multiply_adds for layer in layers),
-        "seconds": {
-            "train": round(train_seconds, 3),
-            "prepare": round(run.inputs.seconds, 3),
-            "total": round(train_seconds + evaluation_seconds, 3),
-        },
-        "predict_ms_per_image": None if ms_per_image is None else round(ms_per_image, 4),
-        "backbone": run.inputs.backbone_use,
-        "stopped": state.stopped or "schedule done",
-        "resumed": False,
-        **evaluation.metrics,
-        "architecture": [layer.as_json() for layer in layers],
-        "warnings": _warnings(plan, evaluation, state.seconds + evaluation_seconds),
-    }
+    late_warnings = _warnings(plan, evaluation, state.seconds + evaluation_seconds)
+    return RunMetrics(
+        model=plan.recipe.model,
+        command=run.job.command,
+        seed=run.job.seed,
+        epochs=epochs,
+        steps=plan.done,
+        recipe=plan.recipe.model_dump(mode="json"),
+        parameters=sum(weight.numel() for weight in weights),
+        trainable_parameters=sum(weight.numel() for weight in trainable),
+        multiply_adds=sum(layer.multiply_adds for layer in layers),
+        seconds=RunSeconds(
+            train=round(train_seconds, 3),
+            prepare=round(run.inputs.seconds, 3),
+            total=round(train_seconds + evaluation_seconds, 3),
+        ),
+        predict_ms_per_image=None if ms_per_image is None else round(ms_per_image, 4),
+        backbone=run.inputs.backbone_use,
+        stop_reason=state.stopped or "schedule done",
+        resumed=resumed,
+        validation=evaluation.metrics["validation"],
+        test=evaluation.metrics["test"],
+        architecture=tuple(LayerSummary(**layer.as_json()) for layer in layers),
+        warnings=(*warnings, *late_warnings),
+    )
 
 
 def _warnings(plan: Plan, evaluation: _Evaluation, seconds: float) -> list[str]:
@@ -203,7 +213,7 @@ def _warnings(plan: Plan, evaluation: _Evaluation, seconds: float) -> list[str]:
     return warnings
 
 
-def _write_results(run: PlannedRun, evaluation: _Evaluation, metrics: dict[str, Any]) -> None:
+def _write_results(run: PlannedRun, evaluation: _Evaluation, metrics: RunMetrics) -> None:
     """Write all files of a finished run; `metrics.json` comes last."""
     folder, dataset, classifier = run.job.folder, run.job.data.dataset, run.state.classifier
     write_curves(folder, run.state.curve)
@@ -215,4 +225,4 @@ def _write_results(run: PlannedRun, evaluation: _Evaluation, metrics: dict[str, 
     # The classifier may be used on another machine, which decides the precision itself.
     classifier.recipe = run.state.plan.recipe
     save_classifier(classifier, folder)
-    store.write_json(folder / "metrics.json", metrics)
+    store.write_json(folder / "metrics.json", metrics.as_json())

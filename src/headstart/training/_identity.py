@@ -12,6 +12,7 @@ from headstart import store
 from headstart.data import SplitDataset
 from headstart.errors import InputError
 from headstart.models.recipes import Recipe
+from headstart.results import RunMetrics, read_metrics
 
 # Keys of recipe.json that must agree, and how messages name them.
 _COMPARED = {
@@ -87,7 +88,7 @@ def run_identity(
     )
 
 
-def load_finished_run(folder: Path, identity: RunIdentity) -> dict[str, Any] | None:
+def load_finished_run(folder: Path, identity: RunIdentity) -> RunMetrics | None:
     """Load the metrics of a run that is already finished.
 
     Args:
@@ -110,10 +111,7 @@ def load_finished_run(folder: Path, identity: RunIdentity) -> dict[str, Any] | N
         return None  # stopped before its first checkpoint: there is nothing to lose
 
     _require_same(folder, identity, is_finished=is_finished)
-    if not is_finished:
-        return None
-    metrics: dict[str, Any] = store.read_json(folder / "metrics.json")
-    return metrics
+    return read_metrics(folder) if is_finished else None
 
 
 def _require_empty(folder: Path) -> None:

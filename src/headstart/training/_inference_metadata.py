@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from headstart.classifier import (
 )
 from headstart.data import SplitDataset
 from headstart.evaluation import apply_temperature, compute_metrics, fit_temperature
+from headstart.results import PartMetrics
 from headstart.training._inputs import TrainingInputs
 from headstart.training._state import TrainingState
 
@@ -34,7 +35,7 @@ def collect_inference_metadata(
     inputs: TrainingInputs,
     data: SplitDataset,
     validation: NDArray[np.float32] | None,
-    metrics: dict[str, dict[str, Any] | None],
+    metrics: Mapping[str, PartMetrics | None],
 ) -> InferenceMetadata:
     """Collect what the classifier of a run needs besides its network.
 
@@ -49,7 +50,7 @@ def collect_inference_metadata(
     options = data.dataset.options
     accuracies = {}
     for part, scores in metrics.items():
-        accuracies[part] = None if scores is None else scores["accuracy"]
+        accuracies[part] = None if scores is None else scores.accuracy
 
     calibration = None
     if validation is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -39,6 +39,7 @@ from headstart.models import (
     load_backbone,
 )
 from headstart.models.recipes import Recipe
+from headstart.results import BackboneUse
 from headstart.training import _distributed
 from headstart.training._augment import augment
 from headstart.training._random import RngKey
@@ -68,7 +69,7 @@ class TrainingInputs(Protocol):
         """The part of `seconds` that an earlier run spent."""
 
     @property
-    def backbone_use(self) -> dict[str, Any] | None:
+    def backbone_use(self) -> BackboneUse | None:
         """The backbone's weights and image size; None without a backbone."""
 
     def batch(self, rows: NDArray[np.int64], recipe: Recipe, rng_key: RngKey) -> Tensor:
@@ -101,7 +102,7 @@ class ImageInputs:
     transform: Standardise | BackboneInput
     seconds: float = 0.0
     reused_seconds: float = 0.0
-    backbone_use: dict[str, Any] | None = None
+    backbone_use: BackboneUse | None = None
 
     def batch(self, rows: NDArray[np.int64], recipe: Recipe, rng_key: RngKey) -> Tensor:
         """See `TrainingInputs`."""
@@ -130,7 +131,7 @@ class FeatureInputs:
 
     features: Features
     transform: StandardisedBackbone
-    backbone_use: dict[str, Any] | None
+    backbone_use: BackboneUse | None
 
     @property
     def seconds(self) -> float:
@@ -194,7 +195,7 @@ def prepare_training(
         classifier, inputs = _prepare_images(recipe, data, seed)
 
     if inputs.backbone_use is not None:
-        progress.say(inputs.backbone_use["shown"])
+        progress.say(inputs.backbone_use.input_note)
     return classifier.to(best_device()).to(memory_format=torch.channels_last), inputs
 
 

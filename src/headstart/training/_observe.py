@@ -6,10 +6,11 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from headstart import progress
 from headstart.errors import Stopped
+from headstart.results import RunMetrics
 from headstart.training._curve import CurveRow, read_curve_rows
 
 
@@ -30,7 +31,7 @@ class Observer(Protocol):
     def epoch(self, number: int, row: CurveRow) -> None:
         """Receive the end of an epoch; numbers start at 1. The last epoch may be incomplete."""
 
-    def end(self, metrics: dict[str, Any]) -> None:
+    def end(self, metrics: RunMetrics) -> None:
         """Receive the results of a finished run. All its files are in its folder."""
 
     def fail(self, message: str, *, is_resumable: bool) -> None:
@@ -82,7 +83,7 @@ class RunObserver:
         """Report the end of an epoch."""
         self._send(lambda observer: observer.epoch(number, row))
 
-    def end(self, metrics: dict[str, Any]) -> None:
+    def end(self, metrics: RunMetrics) -> None:
         """Report the results."""
         self._send(lambda observer: observer.end(metrics))
 
@@ -91,7 +92,7 @@ class RunObserver:
         is_resumable = isinstance(error, Stopped | KeyboardInterrupt)
         self._send(lambda observer: observer.fail(str(error), is_resumable=is_resumable))
 
-    def report_finished_run(self, metrics: dict[str, Any]) -> None:
+    def report_finished_run(self, metrics: RunMetrics) -> None:
         """Report a run that was already finished.
 
         It may have been killed before its observer received the end, or never been observed.

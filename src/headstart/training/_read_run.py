@@ -14,22 +14,11 @@ from numpy.typing import NDArray
 from headstart import store
 from headstart.errors import InputError
 from headstart.models.recipes import Recipe, read_recipe
+from headstart.results import RunMetrics, RunSummary, read_metrics
 
 # predictions.csv holds six digits: smaller probabilities are read as 0.
 _LEAST_PROBABILITY = 1e-7
 
-_SCORES = ("accuracy", "interval", "n", "loss", "macro_f1")
-_SUMMARY = (
-    "model",
-    "seed",
-    "epochs",
-    "parameters",
-    "trainable_parameters",
-    "multiply_adds",
-    "seconds",
-    "predict_ms_per_image",
-    "stopped",
-)
 _ONLY_FOR_USE = ("model.safetensors", "classifier.json", "gallery.npz", "predictions.csv")
 
 
@@ -84,16 +73,6 @@ def _unusable(path: Path, error: Exception) -> InputError:
         f"{path} cannot be used as a recipe: {reason}.",
         "Check that it is a recipe of this version of Headstart, and not damaged.",
     )
-
-
-def read_metrics(folder: Path) -> dict[str, Any]:
-    """Read `metrics.json` of a finished run.
-
-    Raises:
-        InputError: There is none.
-    """
-    metrics: dict[str, Any] = store.read_json(folder / "metrics.json")
-    return metrics
 
 
 def read_correct(folder: Path, part: str) -> NDArray[np.bool_]:
@@ -153,28 +132,18 @@ def keep_only_results(folder: Path) -> None:
             store.remove_folder(folder / name)
 
 
-def run_summary(folder: Path, metrics: dict[str, Any], *, reused: bool) -> dict[str, Any]:
-    """Return the JSON that scripts rely on: the metrics without tables.
+def run_summary(folder: Path, metrics: RunMetrics, *, reused: bool) -> RunSummary:
+    """Return the summary of a finished run, with the warnings about its data.
 
     Args:
         folder: The run folder.
-        metrics: The content of `metrics.json`.
+        metrics: Its metrics.
         reused: Whether the run was finished before.
     """
     data_warnings = store.read_json_or(folder / "data.json", {}).get("warnings", [])
-    return {
-        "run": str(folder),
-        **{key: metrics[key] for key in _SUMMARY},
-        "resumed": metrics.get("resumed", False),
-        "reused": reused,
-        "validation": _scores(metrics["validation"]),
-        "test": _scores(metrics["test"]),
-        "warnings": [*metrics["warnings"], *data_warnings],
-    }
-
-
-def _scores(part: dict[str, Any] | None) -> dict[str, Any] | None:
-    return None if part is None else {key: part[key] for key in _SCORES}
+    return RunSummary.from_metrics(
+        metrics, str(folder), reused=reused, warnings=tuple(data_warnings)
+    )
 
 
 def list_runs(folder: Path) -> list[dict[str, Any]]:
@@ -203,9 +172,9 @@ def list_runs(folder: Path) -> list[dict[str, Any]]:
 
 def _list_run(run: Path, identity: dict[str, Any]) -> dict[str, Any]:
     data = store.read_json_or(run / "data.json", {}).get("name")
-    metrics = store.read_json_or(run / "metrics.json", None)
-    if metrics is not None:
-        return {"state": "finished", **run_summary(run, metrics, reused=True), "data": data}
+    if (run / "metrics.json").exists():
+        summary = run_summary(run, read_metrics(run), reused=True)
+        return {"state": "finished", **summary.as_json(), "data": data}
     return {
         "state": "unfinished",
         "run": str(run),

@@ -6,12 +6,12 @@ import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from headstart.classifier import prepare_process
 from headstart.errors import TooLittleMemory
+from headstart.results import RunMetrics, RunSummary
 from headstart.training import _distributed
 from headstart.training._check import check
 from headstart.training._checkpoints import FOLDER, Checkpoints
@@ -29,7 +29,7 @@ from headstart.training._run_files import start_run_folder
 _MEMORY_MESSAGES = ("can't allocate memory", "bad_alloc", "could not create a primitive")
 
 
-def train(job: TrainingJob) -> dict[str, Any]:
+def train(job: TrainingJob) -> RunSummary:
     """Train one model and leave its results in `job.folder`.
 
     A run that was stopped or killed resumes from its last checkpoint. On a CPU it ends with the
@@ -42,7 +42,7 @@ def train(job: TrainingJob) -> dict[str, Any]:
             run, finished, is read instead of trained again.
 
     Returns:
-        The summary that `headstart train --json` prints.
+        The summary of the run, which `headstart train --json` prints.
 
     Raises:
         InputError: The folder holds another run, or data and recipe do not fit.
@@ -68,7 +68,7 @@ def train(job: TrainingJob) -> dict[str, Any]:
             return _report_finished_run(job.folder, metrics)
 
         prepare_process()
-        warnings = []
+        warnings: list[str] = []
         if _distributed.is_main_process():
             warnings = start_run_folder(job.folder, identity, job.data)
 
@@ -84,7 +84,7 @@ def train(job: TrainingJob) -> dict[str, Any]:
         return _summarise(job.folder, metrics, observer, reused=False)
 
 
-def _finish_killed_run(folder: Path, identity: RunIdentity) -> dict[str, Any] | None:
+def _finish_killed_run(folder: Path, identity: RunIdentity) -> RunMetrics | None:
     """Return the metrics of a run that has been finished meanwhile; None if there is none.
 
     Another process finished it, or it was killed between its last result and the removal of its
@@ -96,7 +96,7 @@ def _finish_killed_run(folder: Path, identity: RunIdentity) -> dict[str, Any] | 
     return _distributed.broadcast(metrics)
 
 
-def _report_finished_run(folder: Path, metrics: dict[str, Any]) -> dict[str, Any]:
+def _report_finished_run(folder: Path, metrics: RunMetrics) -> RunSummary:
     """Return the summary of a run that was finished before, and report it to its observer."""
     observer = RunObserver(folder)
     observer.report_finished_run(metrics)
@@ -104,12 +104,13 @@ def _report_finished_run(folder: Path, metrics: dict[str, Any]) -> dict[str, Any
 
 
 def _summarise(
-    folder: Path, metrics: dict[str, Any], observer: RunObserver, *, reused: bool
-) -> dict[str, Any]:
+    folder: Path, metrics: RunMetrics, observer: RunObserver, *, reused: bool
+) -> RunSummary:
+    """Return the summary of a run, with the problems of its observer."""
     summary = run_summary(folder, metrics, reused=reused)
-    known = summary["warnings"]
+    known = summary.warnings
     late = [problem for problem in observer.problems if problem not in known]
-    return {**summary, "warnings": known + late}
+    return summary.model_copy(update={"warnings": (*known, *late)})
 
 
 def _preserve_random_state() -> AbstractContextManager[None]:

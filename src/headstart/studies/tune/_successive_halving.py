@@ -332,17 +332,18 @@ class Search:
             progress.say(f"{outcome.job.name}: failed ({outcome.reason}): {outcome.message}")
             return
 
-        scores = outcome.summary["validation"]
-        facts["accuracy"] = scores["accuracy"]
-        facts["seconds"] = outcome.summary["seconds"]["train"]
-        facts["epochs"] = outcome.summary["epochs"]
+        scores = outcome.summary.validation
+        assert scores is not None, "a search needs validation images"
+        facts["accuracy"] = scores.accuracy
+        facts["seconds"] = outcome.summary.seconds.train
+        facts["epochs"] = outcome.summary.epochs
         if rung is self.trials and self._higher:
             keep_only_results(outcome.job.folder)
-        rung.done(trial, scores["loss"], facts)
+        rung.done(trial, scores.loss, facts)
 
         values = trial.values if rung is self.trials else {}
         progress.say(
-            f"{outcome.job.name:>10}  loss {scores['loss']:.4f}  accuracy {scores['accuracy']:.2%}"
+            f"{outcome.job.name:>10}  loss {scores.loss:.4f}  accuracy {scores.accuracy:.2%}"
             f"  {facts['epochs']:>5.3g} epochs  {facts['seconds']:>5.1f} s  {values_text(values)}"
         )
 
