@@ -55,7 +55,7 @@ def test_lr_and_effects_print_a_table_and_where_the_report_is(headstart: Command
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("tune", "digits", "--model", "mpl"), "no model 'mpl': did you mean 'mlp'"),
+        (("tune", "digits", "--model", "mpl"), "unknown model 'mpl': did you mean 'mlp'"),
         (
             ("tune", "digits", "--space", "nowhere.toml"),
             "cannot read nowhere.toml: No such file",

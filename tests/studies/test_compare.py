@@ -222,7 +222,7 @@ def test_without_test_images_validation_evaluates_and_the_sentence_says_so(
         (ComparisonConfig(("cnn", "cnn"), (0,), None), "each contender must appear once"),
         (ComparisonConfig((), (0,), None), "each contender must appear once"),
         (ComparisonConfig(("cnn",), (), None), "needs at least one seed"),
-        (ComparisonConfig(("cnn", "resnet"), (0,), None), "no model 'resnet'"),
+        (ComparisonConfig(("cnn", "resnet"), (0,), None), "unknown model 'resnet'"),
         (ComparisonConfig(("cnn", "mlp"), (0,), None, {"input_px": 64}), "input_px"),
         (ComparisonConfig(("cnn", "mlp"), (0,), None, {"epochs": -1}), "epochs"),
     ],

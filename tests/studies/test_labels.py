@@ -326,7 +326,7 @@ def test_validation_images_evaluate_where_there_are_no_test_images(
         (quick(per_class=(10,)), "a curve needs at least two"),
         (quick(per_class=(0, 10)), "a curve needs at least two"),
         (quick(seeds=0), "invalid --seeds 0"),
-        (quick("mpl", "cnn"), "no model 'mpl'"),
+        (quick("mpl", "cnn"), "unknown model 'mpl'"),
         (quick("mlp", "mlp"), "must appear once"),
         (quick(values={"patience": 3}), "would stop early by validation images"),
         (quick(values={"colour": 3}), "colour"),

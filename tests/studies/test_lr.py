@@ -223,7 +223,7 @@ def test_a_time_limit_costs_seeds_first_then_half_decades_then_length(
         (quick(0.1), "expected at least two learning rates"),
         (quick(0.1, 0.01, seeds=0), "invalid --seeds 0"),
         (quick(0.1, 1000.0), "lr"),
-        (quick(0.1, 0.01, model="mpl"), "no model 'mpl'"),
+        (quick(0.1, 0.01, model="mpl"), "unknown model 'mpl'"),
     ],
 )
 def test_an_invalid_configuration_is_refused_before_any_work(

@@ -373,7 +373,7 @@ def test_without_validation_images_nothing_can_be_chosen(digits: Dataset, tmp_pa
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"model": "mpl"}, "no model 'mpl'"),
+        ({"model": "mpl"}, "unknown model 'mpl'"),
         ({"trials": 0}, "invalid --trials: expected a whole number of at least 1, got 0"),
         ({"seeds": 0}, "invalid --seeds: expected a whole number of at least 1, got 0"),
         ({"space": {"lrr": [1]}}, "did you mean 'lr'"),
