@@ -82,6 +82,11 @@ def test_the_module_gives_logits_whose_softmax_is_the_prediction(
     assert not module.training and module.class_names == tuple(names)
 
 
+def test_the_metrics_of_a_run_are_typed(run: api.Run) -> None:
+    assert run.metrics.test is not None
+    assert run.metrics.test.accuracy == run["test"]["accuracy"]
+
+
 def test_the_module_is_loaded_once(run: api.Run) -> None:
     assert run.module is run.module
     assert json.loads(json.dumps(run)) == run

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, get_args
 
@@ -15,7 +16,9 @@ from headstart.results import (
     LabelCurves,
     LearningRates,
     ResultModel,
+    RunMetrics,
     Tuning,
+    read_metrics,
 )
 
 if TYPE_CHECKING:
@@ -59,8 +62,13 @@ class Run(Result):
         return Path(self["run"])
 
     @property
+    def metrics(self) -> RunMetrics:
+        """The metrics of the run, `metrics.json`, as a typed model."""
+        return read_metrics(self.folder)
+
+    @cached_property
     def module(self) -> ImageModule:
-        """The classifier as a `torch.nn.Module`, newly loaded at each access.
+        """The classifier as a `torch.nn.Module`, loaded at the first access.
 
         It maps images, as uint8 or as floats from 0 to 1, to logits.
         """

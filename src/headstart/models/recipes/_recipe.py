@@ -235,7 +235,7 @@ class Recipe(BaseModel):
 
     @property
     def on_features(self) -> bool:
-        """Whether it trains a head on the features of a frozen backbone."""
+        """True if only a head is trained, on the features of a frozen backbone."""
         return not self.net.learns_end_to_end
 
     @property
