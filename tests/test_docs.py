@@ -7,6 +7,7 @@ import pkgutil
 import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
@@ -20,10 +21,11 @@ import headstart
 from headstart import cli
 
 ROOT = Path(__file__).parents[1]
+PACKAGE = Path(headstart.__file__).parent
 PYTHON_PAGE = ROOT / "docs" / "python.md"
+ARCHITECTURE = ROOT / "ARCHITECTURE.md"
 PAGES = [
-    ROOT / "README.md",
-    ROOT / "CHANGELOG.md",
+    *sorted(ROOT.glob("*.md")),
     *sorted((ROOT / "docs").glob("*.md")),
     *sorted((ROOT / "benchmarks").glob("*.md")),
 ]
@@ -111,6 +113,48 @@ def test_sentences_are_short(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     too_long = [sentence for sentence in sentences(text) if len(sentence.split()) > MOST_WORDS]
     assert not too_long
+
+
+def test_every_path_in_the_architecture_exists() -> None:
+    paths = {word for word in code_words(ARCHITECTURE) if is_path(word)}
+    assert len(paths) > 80
+    missing = [path for path in paths if not (PACKAGE / path).exists() | (ROOT / path).exists()]
+    assert not missing
+
+
+def test_every_test_in_the_architecture_exists() -> None:
+    names = {word for word in code_words(ARCHITECTURE) if word.startswith("test_")}
+    sources = [path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py")]
+    assert names
+    assert not [name for name in names if f"def {name}(" not in "\n".join(sources)]
+
+
+def test_the_architecture_lists_the_rooms_from_the_highest_to_the_lowest() -> None:
+    """Rooms that stand in the same layer of pyproject.toml may have any order."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    layers = project["tool"]["importlinter"]["contracts"][0]["layers"]
+    rooms = [layer for layer in layers if (PACKAGE / layer).is_dir()]
+    text = ARCHITECTURE.read_text(encoding="utf-8")
+    assert re.findall(r"^\| `(\w+)/` \|", text, re.MULTILINE) == rooms
+
+    modules = {name for layer in layers for name in layer.split(" | ")} - set(rooms)
+    assert modules == set(re.findall(r"`(\w+)\.py`", " ".join(room_rows(text))))
+
+
+def room_rows(text: str) -> list[str]:
+    """Return the first cells of the rows of the table of rooms that name modules."""
+    return re.findall(r"^\| (`\w+\.py`[^|]*) \|", text, re.MULTILINE)
+
+
+def code_words(page: Path) -> list[str]:
+    """Return the texts of a page in backquotes that are one word."""
+    prose = CODE_BLOCK.sub("", page.read_text(encoding="utf-8"))
+    return re.findall(r"`([^`\s]+)`", prose)
+
+
+def is_path(word: str) -> bool:
+    """Return whether a word is a path of the repository, and not a file that a run writes."""
+    return "/" in word or word.endswith((".py", ".pyi", ".j2", ".toml"))
 
 
 def headings(page: Path) -> set[str]:
