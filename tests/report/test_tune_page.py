@@ -105,3 +105,12 @@ def test_the_axes_follow_the_importance_and_the_scales_of_the_space(tmp_path: Pa
     for value in ("swish", None):
         position = axes["activation"].position(value)
         assert position != position, "a value outside the space has no position"
+
+
+def test_a_range_without_a_scale_is_linear(tmp_path: Path) -> None:
+    study = rewrite(build_search(tmp_path, seeds=1), space={"layers": {"low": 1, "high": 4}})
+    finding = read_finding(study)
+    assert isinstance(finding, Tuning)
+    (axis,) = setting_axes(finding)
+    assert not axis.is_log
+    assert axis.position(2) == pytest.approx(1 / 3)
