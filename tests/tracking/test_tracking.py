@@ -298,5 +298,5 @@ def test_every_run_of_a_study_is_tracked_on_two_workers(page_only: None, tmp_pat
         run for run in runs if [number for number, _ in epochs_of_tensorboard(run)] != [1]
     ] == []
     for verb in (hs.tune, hs.lr, hs.effects):
-        with pytest.raises(InputError, match="Leave one of the two out"):
+        with pytest.raises(InputError, match="Leave one of --track and --ray out"):
             verb("digits", ray="auto", track="tensorboard")
