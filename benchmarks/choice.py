@@ -1,6 +1,7 @@
 """Evaluate variants of a model's recipe on validation images, to choose its defaults.
 
-        python benchmarks/choice.py fashion-mnist --seeds 2 --variants "" "epochs=4" "nodes=16 epochs=6"
+        python benchmarks/choice.py fashion-mnist --seeds 2 \\
+            --variants "" "epochs=4" "nodes=16 epochs=6"
 
 A variant is a list of KEY=VALUE pairs that override the model's defaults; "" is the recipe as
 shipped. No test image is read. Prints one line per variant: the mean validation accuracy, its

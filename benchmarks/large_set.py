@@ -1,6 +1,7 @@
 """Train from a memory map larger than memory, and measure how much of it is resident.
 
-        python benchmarks/large_set.py [--gigabytes 40] [--train-images 15360] [--batch 64] [--cap 2]
+        python benchmarks/large_set.py [--gigabytes 40] [--train-images 15360] [--batch 64]
+                                   [--cap 2]
                                    [--folder DIR]
 
 Creates a sparse map of 224x224 RGB images in a temporary folder. Each image differs in its first

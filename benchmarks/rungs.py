@@ -1,6 +1,7 @@
 """Compare ways for `tune` to share its budget: full runs, one short rung, successive halving.
 
-    python benchmarks/rungs.py [--data digits fashion-mnist cifar10] [--train-images 4000] [--seeds 3]
+    python benchmarks/rungs.py [--data digits fashion-mnist cifar10] [--train-images 4000]
+                               [--seeds 3]
 
 Every scheme gets the same total number of epochs, those of eight full runs, so longer short runs
 mean fewer of them. The results are the validation loss of the winning recipe, and its test accuracy

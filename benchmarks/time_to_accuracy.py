@@ -1,6 +1,7 @@
 """Compare the time to accuracy on Fashion-MNIST with a peer, and measure what each preset reaches.
 
-    python benchmarks/time_to_accuracy.py --peer PEER.py --peer-python PYTHON_WITH_KERAS --peer-data FOLDER_WITH_IDX_FILES
+    python benchmarks/time_to_accuracy.py --peer PEER.py \\
+        --peer-python PYTHON_WITH_KERAS --peer-data FOLDER_WITH_IDX_FILES
 
 The peer is a script that accepts the folder, `--epochs N` and `--seed S`. It prints one JSON line
 per epoch with `epoch`, `seconds` and `test`. `seconds` is the training time so far, including

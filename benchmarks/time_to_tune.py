@@ -1,6 +1,7 @@
 """Compare tuning of a dense network on handwritten digits with a peer, in time and in accuracy.
 
-    python benchmarks/time_to_tune.py --peer PEER.py --peer-python PYTHON_WITH_KERAS_TUNER --peer-data FOLDER_WITH_MNIST_IDX_FILES
+    python benchmarks/time_to_tune.py --peer PEER.py \\
+        --peer-python PYTHON_WITH_KERAS_TUNER --peer-data FOLDER_WITH_MNIST_IDX_FILES
 
 The results are the time after which Headstart reaches the peer's best validation accuracy, and the
 accuracy of Headstart in the peer's time.

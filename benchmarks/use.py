@@ -54,7 +54,8 @@ def median(call):
     for _ in range(CALLS):
         start = time.perf_counter(); call(); times.append(time.perf_counter() - start)
     return 1000 * statistics.median(times)
-predict, call = median(lambda: model.predict(image, verbose=0)), median(lambda: model(image, training=False))
+predict = median(lambda: model.predict(image, verbose=0))
+call = median(lambda: model(image, training=False))
 print(json.dumps({"predict": predict, "call": call}))
 """
 

@@ -1,4 +1,4 @@
-"""Every test has its own empty cache; real datasets come from where a user's would, once for the whole run."""
+"""Fixtures that all tests share. Every test has an empty cache of its own."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _USERS_CACHE = os.environ.get("XDG_CACHE_HOME")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """One process a file of tests."""
+    """Run the tests of one file in one process."""
     for item in items:
         item.add_marker(
             pytest.mark.xdist_group("ray" if item.path.stem in _OF_RAY else str(item.path))
@@ -35,22 +35,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty cache folder for this test."""
+    """Return an empty cache folder for this test."""
     folder = tmp_path_factory.mktemp("cache")
     monkeypatch.setenv("XDG_CACHE_HOME", str(folder))
     return folder
 
 
 @pytest.fixture(autouse=True)
-def silent_again() -> object:
-    """Progress is off when a test begins, as in a library."""
+def silence() -> object:
+    """Turn progress off before each test, as in a library."""
     progress.show_progress(False)
     return None
 
 
 @pytest.fixture
 def page_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    """For tests that look at a report's page alone; drawing the files takes most of the time."""
+    """Leave out the figure files of reports, which take most of the time."""
     from headstart.report.pages import _render
 
     monkeypatch.setattr(_render, "_save_figures", lambda *_: None)
@@ -58,7 +58,7 @@ def page_only(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session")
 def digits(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
-    """1,797 digits of 8x8 pixels, decoded once into a cache of their own; nobody changes them."""
+    """Return the 1,797 digits of 8x8 pixels, decoded once for all tests."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("digits")))
         return load("digits")
@@ -66,19 +66,22 @@ def digits(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
 
 @pytest.fixture(scope="session")
 def digits_split(digits: Dataset) -> Split:
-    """70/15/15."""
+    """Return the default split: 70% train, 15% validation, 15% test."""
     return make_split(digits)
 
 
 @pytest.fixture(scope="session")
 def small(digits: Dataset) -> Split:
-    """300 training images, so that a run takes a moment."""
+    """Return a split with 300 training images, for quick runs."""
     return make_split(digits, train_images=300)
 
 
 @pytest.fixture
 def subset(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[str, int, int], Path]:
-    """Makes an .npz of the first training and test images of a named dataset, taken from the user's own cache or sources."""
+    """Return a function that writes the first images of a named dataset to an .npz file.
+
+    The images come from the user's own cache or sources. Without either, the test is skipped.
+    """
 
     def make(name: str, train_images: int, test_images: int) -> Path:
         with monkeypatch.context() as patch:
@@ -112,7 +115,10 @@ Command = Callable[..., tuple[int, str, str]]
 def headstart(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> Command:
-    """Runs the command line here, in an empty folder: `headstart("train", "digits")` to (exit status, stdout, stderr)."""
+    """Return a function that runs the command line in this process, in an empty folder.
+
+    `headstart("train", "digits")` returns the exit status, stdout and stderr.
+    """
     from headstart.cli import main
 
     monkeypatch.chdir(tmp_path)
@@ -134,7 +140,7 @@ def headstart(
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Dataset, Split]]:
-    """400 training digits, for what many tests of a file share; one thread for what is started with them."""
+    """Return the digits with 400 training images, for the tests of one file."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         patch.setenv("OMP_NUM_THREADS", "1")

@@ -1,7 +1,9 @@
-"""A PostgreSQL server for tests: this machine's programs, or Debian's packages unpacked into a temporary folder, or a skip.
+"""A PostgreSQL server for tests.
 
-`apt-get` keeps its lists and packages in that folder too, so nothing is installed and nobody needs to be root. PostgreSQL refuses
-to run as root: then everything here runs as `nobody`.
+It uses this machine's programs, or Debian's packages unpacked into a temporary folder. Without
+either, the test is skipped. `apt-get` keeps its lists and packages in that folder too. Nothing is
+installed, and root is not needed. PostgreSQL refuses to run as root: then everything here runs as
+the user `nobody`.
 """
 
 from __future__ import annotations
@@ -22,21 +24,25 @@ from typing import Any
 import pytest
 
 DOWNLOAD_SECONDS, START_SECONDS, STOP_SECONDS = 120.0, 60.0, 20.0
-# The server proper and the libraries it lacks; not its compiler (libllvm, 25 MB) nor the Perl that looks after clusters.
-WANTED = re.compile(r"postgresql-\d+|lib(?!llvm|perl)(?!.*-perl$).+")
-# The server ends, and its folder goes, when a line comes or the pipe breaks: also when the tests are killed.
-SERVE = '"$0" -D "$1/data" -k "$1" -h "" -p 5432 -F >"$1/log" 2>&1 & read -r _; kill -INT $!; wait; rm -rf "$1"'
+# The server and the libraries it lacks, without its compiler (libllvm, 25 MB) and its Perl scripts.
+NEEDED_PACKAGES = re.compile(r"postgresql-\d+|lib(?!llvm|perl)(?!.*-perl$).+")
+# The server ends and its folder is removed when a line arrives or the pipe breaks, also when the
+# tests are killed.
+SERVE = (
+    '"$0" -D "$1/data" -k "$1" -h "" -p 5432 -F >"$1/log" 2>&1 & '
+    'read -r _; kill -INT $!; wait; rm -rf "$1"'
+)
 
 
 @pytest.fixture(scope="session")
 def postgres_url() -> Iterator[str]:
-    """SQLAlchemy's URL of an empty database, the same for the whole run of the tests."""
+    """Return SQLAlchemy's URL of an empty database, the same for all tests."""
     with server(installed) as url:
         yield url
 
 
 class Owner:
-    """An ordinary user and a folder of theirs."""
+    """An ordinary user and a folder of that user."""
 
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="headstart-postgres-"))
@@ -48,7 +54,7 @@ class Owner:
             self.user = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
 
     def start(self, *words: str | Path, **options: Any) -> subprocess.Popen[bytes]:
-        """A process in the folder."""
+        """Start a process in the folder."""
         return subprocess.Popen(
             words,
             cwd=self.folder,
@@ -59,7 +65,9 @@ class Owner:
         )
 
     def run(self, *words: str | Path, until: float) -> tuple[int, str]:
-        """Exit status and all output; through a file, as a pipe would be waited for until the last grandchild lets it go.
+        """Run a command and return its exit status and output.
+
+        The output goes through a file: a pipe would stay open until the last grandchild ends.
 
         Raises:
             TimeoutError: not done by `until`, of the monotonic clock.
@@ -78,7 +86,7 @@ class Owner:
 
 
 def installed(owner: Owner) -> Path:
-    """The folder of this machine's server programs; else of downloaded ones."""
+    """Return the folder of this machine's server programs, or of downloaded ones."""
     on_path = shutil.which("initdb")
     found = (
         [Path(on_path).resolve()]
@@ -90,7 +98,7 @@ def installed(owner: Owner) -> Path:
 
 
 def downloaded(owner: Owner) -> Path:
-    """The folder of the programs of Debian's packages, or a skip that says what was missing."""
+    """Return the folder of the programs in Debian's packages, or skip and say what is missing."""
     for tool in ("apt-get", "dpkg-deb"):
         if shutil.which(tool) is None:
             pytest.skip(f"no PostgreSQL server here, and no {tool} to get one")
@@ -98,7 +106,8 @@ def downloaded(owner: Owner) -> Path:
         return _unpack(owner, time.monotonic() + DOWNLOAD_SECONDS)
     except TimeoutError as error:
         pytest.skip(
-            f"no PostgreSQL server here, and Debian's did not come within {DOWNLOAD_SECONDS:.0f} s: {error}"
+            "no PostgreSQL server here, and Debian's was not downloaded within "
+            f"{DOWNLOAD_SECONDS:.0f} s: {error}"
         )
 
 
@@ -124,7 +133,9 @@ def _unpack(owner: Owner, until: float) -> Path:
         *apt, "--simulate", "--no-install-recommends", "install", "postgresql", until=until
     )
     packages = [
-        name for name in re.findall(r"^Inst (\S+)", planned, re.MULTILINE) if WANTED.fullmatch(name)
+        name
+        for name in re.findall(r"^Inst (\S+)", planned, re.MULTILINE)
+        if NEEDED_PACKAGES.fullmatch(name)
     ]
     if status == 0:
         status, planned = owner.run(*apt, "download", *packages, until=until)
@@ -143,7 +154,9 @@ def _unpack(owner: Owner, until: float) -> Path:
 
 @contextmanager
 def server(programs: Callable[[Owner], Path]) -> Iterator[str]:
-    """The URL of a server that only a socket in a folder of its owner reaches; it and all its files are gone afterwards.
+    """Start a server, and remove it with all its files when the block ends.
+
+    Only a socket in a folder of its owner reaches it.
 
     Args:
         programs: finds the folder with initdb and postgres, or skips.

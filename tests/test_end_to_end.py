@@ -1,4 +1,4 @@
-"""The main job on real images: small parts of CIFAR-10, Fashion-MNIST and MNIST through the real commands."""
+"""The real commands on real images: small parts of CIFAR-10, Fashion-MNIST and MNIST."""
 
 from __future__ import annotations
 
@@ -35,7 +35,9 @@ def test_transfer_is_ahead_on_few_colour_photographs(subset: Subset, headstart: 
     finding = json.loads(out)
     assert finding["verdict"]["winner"] == "efficientnet-lite0"
     assert finding["verdict"]["interval"][0] > 0
-    scores = {one["name"]: one["test"]["accuracy"] for one in finding["contenders"]}
+    scores = {
+        contender["name"]: contender["test"]["accuracy"] for contender in finding["contenders"]
+    }
     assert scores["efficientnet-lite0"] > scores["efficientnet-lite0 (random weights)"] + 0.2
     page = Path("photos/report.html").read_text(encoding="utf-8")
     assert "The worst errors" in page and Path("photos/figures/worst-errors.png").exists()
@@ -50,7 +52,9 @@ def test_transfer_is_not_ahead_on_clothes(subset: Subset, headstart: Command) ->
     assert status == 0, err
     finding = json.loads(out)
     assert finding["verdict"]["winner"] in ("cnn", None)
-    assert {one["name"]: one["test"]["accuracy"] for one in finding["contenders"]}["cnn"] > 0.8
+    assert {
+        contender["name"]: contender["test"]["accuracy"] for contender in finding["contenders"]
+    }["cnn"] > 0.8
 
 
 @pytest.mark.slow

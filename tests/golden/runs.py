@@ -1,7 +1,7 @@
 """Short runs whose results are recorded, so that a refactoring can prove that it changed no number.
 
-`python tests/golden/runs.py --check` compares all of them; without `--check` it records them again, which is for
-changes that are meant to change numbers.
+`python -m tests.golden.runs --check` compares all of them. Without `--check` it records them again,
+which is for changes that are meant to change numbers.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ import pytest
 RECORD = Path(__file__).parent / "results.json"
 VERSIONS_OF = ("numpy", "optuna", "pillow", "scikit-learn", "scipy", "timm", "torch")
 
-# Precision is named, because a machine may choose another one. `--set input_px=64` keeps backbones quick.
+# The precision is named, because another machine may choose another one.
+# `--set input_px=64` keeps backbones quick.
 _FLOAT32 = ("--precision", "float32")
 _BFLOAT16 = ("--precision", "bfloat16")
 _BACKBONE = ("--model", "efficientnet-lite0", "--set", "input_px=64", "--train-images", "120")
@@ -177,7 +178,7 @@ def run(name: str, folder: Path) -> dict[str, Any]:
 
 
 def study(name: str, folder: Path) -> dict[str, Any]:
-    """Carry out one golden study below `folder` and return the results of its runs and its finding."""
+    """Carry out one golden study below `folder` and return its results."""
     _headstart(*STUDIES[name], "--out", str(folder / name))
     runs = sorted(path.parent for path in (folder / name).rglob("metrics.json"))
     return {
@@ -187,7 +188,7 @@ def study(name: str, folder: Path) -> dict[str, Any]:
 
 
 def run_results(folder: Path) -> dict[str, Any]:
-    """Return the digest of the weights, the loss of each epoch, and the scores of a finished run."""
+    """Return the digests, the loss of each epoch and the scores of a finished run."""
     metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
     with (folder / "curves.csv").open(encoding="utf-8", newline="") as file:
         epochs = list(csv.DictReader(file))

@@ -1,4 +1,7 @@
-"""Trials that several machines share: a dead machine's are finished by another one, a living one's are left alone."""
+"""Trials that several machines share.
+
+Another machine finishes the trials of a dead one. Those of a living one are left alone.
+"""
 
 from __future__ import annotations
 

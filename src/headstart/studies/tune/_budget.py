@@ -1,7 +1,7 @@
 """The budget of a search: every recipe gets the same number of multiply-adds.
 
-Multiply-adds are the same on every machine and executor. Seconds are not, and would make the recipes
-of a search depend on the machine.
+Multiply-adds are the same on every machine and executor. Seconds are not: the recipes of a search
+would depend on the machine.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ from headstart.results import (
 from headstart.studies._comparison_entries import ComparisonEntry, EntryResults
 from headstart.studies._study import StudyContext
 from headstart.studies.tune._storage import Trial as StoredTrial
-from headstart.studies.tune._successive_halving import Search
+from headstart.studies.tune._successive_halving import Search, values_text
 from headstart.training import read_losses
 
 _FEWEST_FOR_IMPORTANCE = 8  # trials; with less the forest behind it knows next to nothing
@@ -131,7 +131,7 @@ def _total_seconds(entries: Sequence[ComparisonEntry]) -> float:
 
 
 def _last_result(search: Search, number: int) -> dict[str, Any]:
-    """Facts of the longest finished run of a recipe."""
+    """Return the facts of the longest finished run of a recipe."""
     return next(
         rung[number].facts
         for rung in reversed(search.rungs)
@@ -140,32 +140,34 @@ def _last_result(search: Search, number: int) -> dict[str, Any]:
 
 
 def _ties(search: Search) -> set[int]:
-    """Of the recipes on the last rung that anybody reached, those whose loss is not shown to be above the best one's.
+    """Return the recipes on the last rung whose loss is not significantly above the lowest.
 
-    Paired over the validation images, 95% each, one seed: the spread over seeds would only add to the ties.
+    The losses are compared image by image on the validation images, with a 95% interval each, for
+    one seed. The variance over seeds would only add ties.
     """
-    rung = next(
-        (
-            rung
-            for rung in reversed(search.rungs)
-            if any(trial.state == "done" for trial in rung.values())
-        ),
-        {},
-    )
-    losses = {
-        number: read_losses(search.folder / trial.facts["run"], "validation")
-        for number, trial in rung.items()
-        if trial.state == "done"
-        and (search.folder / trial.facts["run"] / "predictions.csv").exists()
-    }
     best = search.best().number
+    losses = {}
+    for number, trial in _last_finished_rung(search).items():
+        run = search.folder / trial.facts.get("run", "")
+        if trial.state == "done" and (run / "predictions.csv").exists():
+            losses[number] = read_losses(run, "validation")
     if best not in losses:
         return {best}
-    return {
-        number
-        for number, loss in losses.items()
-        if number == best or mean_interval(loss - losses[best])[0] <= 0
-    }
+
+    ties = {best}
+    for number, loss in losses.items():
+        lower, _ = mean_interval(loss - losses[best])
+        if lower <= 0:
+            ties.add(number)
+    return ties
+
+
+def _last_finished_rung(search: Search) -> dict[int, StoredTrial]:
+    """Return the highest rung on which a run finished, or an empty one."""
+    for rung in reversed(search.rungs):
+        if any(trial.state == "done" for trial in rung.values()):
+            return rung
+    return {}
 
 
 def _trial(search: Search, trial: StoredTrial, ties: set[int], best: StoredTrial) -> Trial:
@@ -224,9 +226,12 @@ def _history(search: Search) -> list[TuningProgress]:
 
 
 def _importance(search: Search) -> dict[str, float]:
-    """The share of each hyper-parameter in the spread of the logarithm of the loss over the first rung.
+    """Return the fraction of the variance of the log loss that each hyper-parameter explains.
 
-    Source: fANOVA, Hutter et al. (2014), as in Optuna.
+    It is computed over the first rung.
+
+    References:
+        fANOVA: Hutter et al. (2014), as in Optuna.
     """
     import optuna
 
@@ -235,23 +240,19 @@ def _importance(search: Search) -> dict[str, float]:
         return {}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        found = optuna.importance.get_param_importances(
+        importances = optuna.importance.get_param_importances(
             search.trials.study,
             evaluator=optuna.importance.FanovaImportanceEvaluator(seed=0),
             target=lambda trial: float(np.log(trial.user_attrs["facts"]["loss"])),
         )
-    return {name: round(float(share), 4) for name, share in found.items()}
+    return {name: round(float(share), 4) for name, share in importances.items()}
 
 
 def _sentences(
     search: Search, trials: Sequence[Trial], rungs: Sequence[Rung], optimism: Optimism | None
 ) -> list[str]:
     best = next(trial for trial in trials if trial.is_best)
-    values = ", ".join(
-        f"{key} {value:.3g}" if isinstance(value, float) else f"{key} {value}"
-        for key, value in best.values.items()
-    )
-    sentences = [f"Best of {len(trials)} recipes by validation loss: {values}."]
+    sentences = [f"Best of {len(trials)} recipes by validation loss: {values_text(best.values)}."]
 
     ties = [trial for trial in trials if trial.is_tie and not trial.is_best]
     if ties:

@@ -1,4 +1,4 @@
-"""The search space of `tune`: read from a file, a mapping or a function, and checked before training."""
+"""The search space of `tune`, from a file, a mapping or a function, checked before training."""
 
 from __future__ import annotations
 

@@ -6,8 +6,8 @@ them, and machines that share a database take over the trials of a machine that 
 
 Optuna's own heartbeat marks the trials of a dead machine as failed and enqueues copies of them. We
 need the same trial to be finished under its own number instead, so that an interrupted search ends
-with the trials of an uninterrupted one. The heartbeat here is therefore our own. A machine counts as
-dead by the clock of the machine that waits for it, because the clocks of two machines may differ.
+with the trials of an uninterrupted one. The heartbeat here is therefore our own. A machine counts
+as dead by the clock of the machine that waits for it: the clocks of two machines may differ.
 """
 
 from __future__ import annotations
@@ -133,7 +133,7 @@ class Trials:
         self._own_numbers: set[int] = set()
 
     def remember(self, key: str, value: Any) -> Any:
-        """Store `value` under `key`, unless a value is stored already, and return the stored one."""
+        """Store `value` under `key` unless one is stored, and return the stored one."""
         stored = self.recall(key)
         if stored is not None:
             return stored
@@ -149,7 +149,7 @@ class Trials:
         return [_read(frozen) for frozen in self._counted()]
 
     def generation(self, size: int, limit: int | None) -> list[Trial]:
-        """Return the trials to run now: this machine's open ones, those of dead machines, new ones.
+        """Return the trials to run now: own open ones, those of dead machines, and new ones.
 
         A generation is drawn as a whole before its first trial runs, even if drawing it was
         interrupted. Its draws then depend on the results of earlier generations only, and not on
@@ -173,8 +173,8 @@ class Trials:
 
         while len(self._counted()) < target:
             trial = self._draw()
-            numbers = [frozen.number for frozen in self._counted()]
-            if limit is not None and numbers.index(trial.number) >= limit:
+            positions = [frozen.number for frozen in self._counted()]
+            if limit is not None and positions.index(trial.number) >= limit:
                 # Another machine drew the last trial at the same moment.
                 self.study.tell(trial.number, state=TrialState.PRUNED)
                 break
@@ -240,7 +240,7 @@ class Trials:
         return self._claim(_live_trial(self.study, frozen))
 
     def _draw(self) -> Trial:
-        """Draw a new trial. The first one is the default recipe, as far as the space contains it."""
+        """Draw a new trial. The first one is the default recipe, as far as the space allows."""
         if not self.study.get_trials(deepcopy=False):
             defaults = DefaultSampler(self._defaults)
             self._space.draw(defaults)

@@ -247,21 +247,21 @@ class Search:
                 if not generation and not self.trials.wait_for_others():
                     return
 
-    def _promote(self, level: int, numbers: list[int], *, wait: bool = True) -> None:
+    def _promote(self, level: int, recipe_numbers: list[int], *, wait: bool = True) -> None:
         """Run the recipes with these numbers at a higher rung.
 
         Args:
             level: The rung, from 1.
-            numbers: The recipes' numbers.
+            recipe_numbers: The numbers of the recipes.
             wait: Whether to wait for recipes that other machines are running.
         """
         rung = self._higher[level - 1]
         values = {trial.number: trial.values for trial in self.trials.all()}
-        for number in numbers:
+        for number in recipe_numbers:
             rung.add({"trial": number})
-        with progress.task(f"rung {level + 1}", len(numbers), "recipes") as task:
+        with progress.task(f"rung {level + 1}", len(recipe_numbers), "recipes") as task:
             while True:
-                generation = rung.generation(len(numbers), len(rung.queued()))
+                generation = rung.generation(len(recipe_numbers), len(rung.queued()))
                 if not generation and not (wait and rung.wait_for_others()):
                     return
                 pending = []
