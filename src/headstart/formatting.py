@@ -140,9 +140,9 @@ def ratio(value: float) -> str:
     return interpolated_count(value) if value >= 9.95 else f"{value:.1f}"
 
 
-def epochs(numbers: Sequence[float | None] | None) -> str:
+def epochs(values: Sequence[float | None] | None) -> str:
     """Return the epochs of all seeds, each number once: `6`, or `6, 7`, or `0.42`."""
-    known = [number for number in numbers or [] if number is not None]
+    known = [number for number in values or [] if number is not None]
     texts = [f"{number:.3g}" if number < 1 else f"{number:g}" for number in known]
     return ", ".join(dict.fromkeys(texts)) or ABSENT
 

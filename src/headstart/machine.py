@@ -1,4 +1,4 @@
-"""What this process may use of the machine: cores and memory. Imports nothing heavy."""
+"""The cores and the memory that this process may use. Imports nothing heavy."""
 
 from __future__ import annotations
 

@@ -76,7 +76,10 @@ def write_predictions(path: Path, predictions: Predictions, names: Sequence[str]
     out-of-distribution images, and empty if it is unknown.
     """
     is_ood = predictions.is_out_of_distribution
-    flags = [""] * len(names) if is_ood is None else ["yes" if flag else "no" for flag in is_ood]
+    if is_ood is None:
+        flags = [""] * len(names)
+    else:
+        flags = ["yes" if flag else "no" for flag in is_ood]
     rows = []
     for name, label, flag, probabilities in zip(
         names, predictions.labels, flags, predictions.probabilities.tolist(), strict=True

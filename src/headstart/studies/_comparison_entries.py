@@ -119,7 +119,9 @@ def compare_entries(
         entry.name: correct[entry.name] for entry in finished if entry.role == "contender"
     }
     if not contenders:
-        failures = [failure for entry in entries for failure in entry.failures]
+        failures = []
+        for entry in entries:
+            failures += entry.failures
         raise RunFailed(f"no contender finished: {'; '.join(failures)}")
 
     notes = [
@@ -196,7 +198,9 @@ def _contender(
     runs = [os.path.relpath(run, folder) for run in entry.runs.values()]
     first = metrics[0]
     interval = accuracy_interval(correct)
-    warnings = sorted({warning for run in metrics for warning in run.warnings})
+    warnings: set[str] = set()
+    for run_metrics in metrics:
+        warnings.update(run_metrics.warnings)
     return Contender(
         name=entry.name,
         role=entry.role,
@@ -214,7 +218,7 @@ def _contender(
         runs=tuple(runs),
         representative_run=runs[_median_run(metrics, part)],
         seeds=tuple(entry.runs),
-        warnings=(*warnings, *entry.failures),
+        warnings=(*sorted(warnings), *entry.failures),
     )
 
 

@@ -106,12 +106,12 @@ class Plan:
 
     @property
     def is_epoch_end(self) -> bool:
-        """Whether the last step ended a pass, or the run."""
+        """True if the last step ended a pass or the run."""
         return self.done % self.steps_per_epoch == 0 or self.done >= self.steps
 
     @property
     def was_shortened(self) -> bool:
-        """Whether the machine became slower than measured, so that the time limit cost steps."""
+        """True if the machine became slower than measured and the time limit cost steps."""
         return self.steps < _SHORTENED_BELOW * self.planned
 
     def as_json(self) -> dict[str, Any]:

@@ -24,7 +24,7 @@ _ONLY_FOR_USE = ("model.safetensors", "classifier.json", "gallery.npz", "predict
 
 @dataclass(frozen=True)
 class RunDescription:
-    """What a run was asked to do.
+    """The recipe, seed and data of a run, finished or not.
 
     Attributes:
         recipe: The recipe as requested.
@@ -76,7 +76,7 @@ def _unusable(path: Path, error: Exception) -> InputError:
 
 
 def read_correct(folder: Path, part: str) -> NDArray[np.bool_]:
-    """Read which images a run classified correctly.
+    """Read for each image whether a run classified it correctly.
 
     Args:
         folder: Folder of a finished run.

@@ -103,7 +103,7 @@ class TrainingState:
 
     @property
     def is_done(self) -> bool:
-        """Whether nothing is left to train."""
+        """True if nothing is left to train."""
         return self.plan.done >= self.plan.steps or self.stopped is not None
 
     def accumulate(self, result: StepResult) -> None:
@@ -168,7 +168,7 @@ class TrainingState:
             "epochs_since_best": self.best.epochs_since,
         }
 
-    def restore(self, tensors: dict[str, Tensor], numbers: dict[str, Any]) -> None:
+    def restore(self, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
         """Restore the state that `tensors` and `as_json` described.
 
         Raises:
@@ -180,18 +180,18 @@ class TrainingState:
             _restore_optimizer(optimizer, _with_prefix(f"optimizer.{number}.", tensors))
 
         best = {name: value.clone() for name, value in _with_prefix("best.", tensors).items()}
-        self.best = BestWeights(numbers["best_loss"], numbers["epochs_since_best"], best or None)
+        self.best = BestWeights(values["best_loss"], values["epochs_since_best"], best or None)
 
-        self.plan.done = numbers["done"]
-        self.plan.position = numbers["position"]
-        self.plan.steps = numbers["steps"]
-        self.curve = list(numbers["curve"])
-        self.seconds = numbers["seconds"]
-        self.stopped = numbers["stopped"]
-        self.loss = numbers["loss"]
-        self.correct = numbers["right"]
-        self.count = numbers["count"]
-        self.reused_seconds = numbers["reused_seconds"]
+        self.plan.done = values["done"]
+        self.plan.position = values["position"]
+        self.plan.steps = values["steps"]
+        self.curve = list(values["curve"])
+        self.seconds = values["seconds"]
+        self.stopped = values["stopped"]
+        self.loss = values["loss"]
+        self.correct = values["right"]
+        self.count = values["count"]
+        self.reused_seconds = values["reused_seconds"]
 
 
 def _restore_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
