@@ -129,8 +129,8 @@ def main() -> None:
                 metrics = train(
                     TrainingJob(recipe, SplitDataset(dataset, split), seed, Path(folder) / "run")
                 )
-            scores.append(metrics["validation"]["accuracy"])
-            seconds.append(metrics["seconds"]["train"])
+            scores.append(metrics.validation.accuracy)
+            seconds.append(metrics.seconds.train)
 
         shipped_scores = shipped_scores or scores
         differences = [

@@ -43,8 +43,8 @@ def main() -> None:
                 metrics = train(
                     TrainingJob(recipe, SplitDataset(dataset, split), seed, Path(folder) / "run")
                 )
-            scores.append(metrics["validation"]["accuracy"])
-            seconds.append(metrics["seconds"]["train"])
+            scores.append(metrics.validation.accuracy)
+            seconds.append(metrics.seconds.train)
 
         accuracy = f"{statistics.mean(scores):.2%}"
         if len(scores) > 1:

@@ -106,7 +106,7 @@ jobs = [Job(f"r{seed}", recipe, seed, folder / f"r{seed}") for seed in (0, 1)]
 try:
     with open_executor(Where(workers=2), SplitDataset(dataset, split)) as executor:
         for outcome in run_all(executor, jobs):
-            print(outcome.job.name, outcome.reason, outcome.summary["resumed"])
+            print(outcome.job.name, outcome.reason, outcome.summary.resumed)
 except headstart.errors.Stopped as stopped:
     sys.exit(f"{stopped.exit_code}: {stopped}")
 """
