@@ -18,7 +18,7 @@ os.environ.setdefault(
     "OMP_NUM_THREADS", "1"
 )  # test runs are small, and several processes run them side by side
 pytest_plugins = ["postgres"]
-_OF_RAY = (
+_USE_RAY = (
     "test_ray",
     "test_contract",
 )  # `auto` finds any cluster of this machine, so that there may be one at a time
@@ -29,7 +29,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run the tests of one file in one process."""
     for item in items:
         item.add_marker(
-            pytest.mark.xdist_group("ray" if item.path.stem in _OF_RAY else str(item.path))
+            pytest.mark.xdist_group("ray" if item.path.stem in _USE_RAY else str(item.path))
         )
 
 

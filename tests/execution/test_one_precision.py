@@ -30,8 +30,9 @@ OTHER: dict[DecidedPrecision, DecidedPrecision] = {"float32": "bfloat16", "bfloa
 
 @contextmanager
 def busy_processes(count: int) -> Iterator[None]:
-    """Load on the machine while the block runs."""
-    processes = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(count)]
+    """Keep processors busy while the block runs, and no longer than a minute."""
+    script = "import time; end = time.monotonic() + 60\nwhile time.monotonic() < end: pass"
+    processes = [subprocess.Popen([sys.executable, "-c", script]) for _ in range(count)]
     try:
         yield
     finally:
