@@ -18,10 +18,8 @@ os.environ.setdefault(
     "OMP_NUM_THREADS", "1"
 )  # test runs are small, and several processes run them side by side
 pytest_plugins = ["postgres"]
-_USE_RAY = (
-    "test_ray",
-    "test_contract",
-)  # `auto` finds any cluster of this machine, so that there may be one at a time
+# One cluster at a time: `auto` finds any cluster of this machine.
+_USE_RAY = ("test_ray", "test_contract", "test_one_precision")
 _USERS_CACHE = os.environ.get("XDG_CACHE_HOME")
 
 
