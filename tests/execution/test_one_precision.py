@@ -20,6 +20,7 @@ from headstart.training import TrainingJob, train
 
 RAY = pytest.param(
     Where(ray="auto"),
+    "float32",
     marks=[
         pytest.mark.slow,
         pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed"),
@@ -49,8 +50,10 @@ def keep_decision(precision: DecidedPrecision) -> None:
         path.write_text(json.dumps({"is_used": precision == "bfloat16", "reason": "a test"}))
 
 
-@pytest.mark.parametrize("where", [Where(workers=2), RAY])
-@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize(
+    ("where", "precision"),
+    [(Where(workers=2), "float32"), (Where(workers=2), "bfloat16"), RAY],
+)
 def test_contradictory_decisions_under_load_give_the_same_weights(
     where: Where,
     precision: DecidedPrecision,
