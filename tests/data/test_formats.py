@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
@@ -43,6 +46,30 @@ def npz(folder: Path) -> Path:
     return folder / "a.npz"
 
 
+def npy_folder(folder: Path) -> Path:
+    folder.mkdir()
+    np.save(folder / "images.npy", np.zeros((2, 4, 4), np.uint8))
+    np.save(folder / "labels.npy", np.array([0, 1]))
+    return folder
+
+
+def parquet(folder: Path) -> Path:
+    file = io.BytesIO()
+    Image.new("RGB", (4, 4)).save(file, "PNG")
+    folder.mkdir()
+    columns = {"image": [file.getvalue()] * 2, "label": ["cat", "dog"]}
+    pq.write_table(pa.table(columns), folder / "a.parquet")
+    return folder / "a.parquet"
+
+
+def metadata_folder(folder: Path) -> Path:
+    folder.mkdir()
+    for number in range(2):
+        Image.new("RGB", (4, 4)).save(folder / f"{number}.png")
+    (folder / "metadata.csv").write_text("file_name,label\n0.png,cat\n1.png,dog\n")
+    return folder
+
+
 def idx_folder(folder: Path) -> Path:
     folder.mkdir()
     header = bytes([0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 1])
@@ -53,6 +80,9 @@ def idx_folder(folder: Path) -> Path:
 
 EXAMPLES: list[tuple[str, Callable[[Path], Path]]] = [
     ("IdxFolder", idx_folder),
+    ("NpyFolder", npy_folder),
+    ("Parquet", parquet),
+    ("MetadataFolder", metadata_folder),
     ("ClassFolders", class_folders),
     ("PathCsv", path_csv),
     ("PixelCsv", pixel_csv),

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from headstart.data.formats._idx_file import read_idx
+from headstart.data.formats.arrays._idx_file import read_idx
 from headstart.errors import InputError
 
 IMAGES = np.arange(2 * 3 * 4, dtype=np.uint8).reshape(2, 3, 4)

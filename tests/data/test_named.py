@@ -160,6 +160,7 @@ def test_only_the_decoded_entry_stays_in_the_cache(monkeypatch: pytest.MonkeyPat
         "images.npy",
         "arrays.npz",
         "about.json",
+        "manifest.json",
         "origin.json",
     }
 

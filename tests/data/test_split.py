@@ -97,6 +97,58 @@ def test_own_validation_is_kept_and_test_is_drawn_from_training() -> None:
     assert len(make_split(dataset([100, 100], part), test=0).test) == 0
 
 
+def with_own_validation() -> Dataset:
+    return dataset([100, 100], np.where(np.arange(200) < 160, TRAIN, VALIDATION).astype(np.uint8))
+
+
+def test_what_evaluates_is_said_where_data_bring_validation_images_only(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lines: list[str] = []
+    monkeypatch.setattr(progress, "say", lines.append)
+    make_split(with_own_validation())
+    assert lines == [
+        "toy brings validation images, but no test images. It is evaluated on 24 images drawn from "
+        "its training images. To evaluate on its own 40 validation images, add --evaluate-on "
+        "validation"
+    ]
+    lines.clear()
+    make_split(with_own_validation(), test=0.2)
+    make_split(with_own_validation(), evaluate_on="test")
+    make_split(dataset([100, 100]))
+    assert lines == []
+
+
+def test_own_validation_images_may_evaluate(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines: list[str] = []
+    monkeypatch.setattr(progress, "say", lines.append)
+    data = with_own_validation()
+    split = make_split(data, evaluate_on="validation")
+    assert split.test.tolist() == list(range(160, 200))
+    assert len(split.validation) == 24 and split.validation.max() < 160
+    assert len(split.train) == 136
+    assert lines == [
+        "toy: evaluated on its own 40 validation images; 24 images for validation are drawn from "
+        "its training images"
+    ]
+    assert len(make_split(data, evaluate_on="validation", validation=0).train) == 160
+    half = make_split(data, evaluate_on="validation", validation=0.5)
+    assert (len(half.train), len(half.validation), len(half.test)) == (80, 80, 40)
+
+
+def test_evaluating_on_validation_images_needs_them_and_no_others() -> None:
+    part = np.full(200, TRAIN, np.uint8)
+    part[100:150], part[150:] = VALIDATION, TEST
+    text = fails(dataset([100, 100], part), evaluate_on="validation")
+    assert "toy has its own test images, which evaluate." in text
+    text = fails(dataset([100, 100]), evaluate_on="validation")
+    assert "toy has no validation images of its own to evaluate on." in text
+    text = fails(with_own_validation(), evaluate_on="validation", test=0.2)
+    assert "--evaluate-on validation does not go with --test 0.2" in text
+    text = fails(with_own_validation(), evaluate_on="train")
+    assert "invalid evaluate_on: expected test or validation, got 'train'." in text
+
+
 def test_an_own_part_given_as_0_is_left_out_and_not_trained_on() -> None:
     part = np.full(200, TRAIN, np.uint8)
     part[100:150], part[150:] = VALIDATION, TEST

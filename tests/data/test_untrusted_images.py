@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import io
+import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from headstart.data import ImageLimits, UnreadableImage, read_untrusted_image
+from headstart.data import ImageLimits, UnreadableImage, _threads, read_untrusted_image
+from headstart.data.formats.images import _open_image
+from headstart.data.formats.images._decode import read_image
 
 
 def _file(kind: str, pixels: np.ndarray) -> bytes:
@@ -27,7 +31,9 @@ def test_the_usual_formats_are_read(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", ["GIF", "TIFF", "PPM"])
 def test_unusual_formats_are_not_opened_for_untrusted_images(kind: str) -> None:
-    with pytest.raises(UnreadableImage, match="is not an image"):
+    with pytest.raises(
+        UnreadableImage, match=f"is not an image of an accepted format: it is {kind}"
+    ):
         read_untrusted_image(_file(kind, GREY), (8, 8, 1), "pad")
 
 
@@ -44,6 +50,52 @@ def test_more_pixels_than_allowed_are_not_decoded() -> None:
             "pad",
             ImageLimits(pixels=10_000),
         )
+
+
+def test_scans_are_counted_before_they_are_decoded() -> None:
+    buffer = io.BytesIO()
+    Image.new("L", (64, 64), 128).save(buffer, "JPEG", progressive=True)
+    content = buffer.getvalue()
+    last, end = content.rindex(b"\xff\xda"), content.rindex(b"\xff\xd9")
+    hostile = content[:end] + content[last:end] * 300 + b"\xff\xd9"
+    assert read_image(content, (8, 8, 1), "pad").shape == (8, 8, 1)
+    with pytest.raises(UnreadableImage, match=r"has 3\d\d scans, and the limit is 200"):
+        read_image(hostile, (8, 8, 1), "pad")
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "BMP", "PPM", "TIFF", "WEBP", "JPEG2000"])
+@pytest.mark.parametrize("from_file", [False, True])
+def test_images_of_the_user_have_a_limit_as_well(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, from_file: bool
+) -> None:
+    content: bytes | Path = _file(kind, GREY)
+    if from_file:
+        (tmp_path / "a.png").write_bytes(_file(kind, GREY))
+        content = tmp_path / "a.png"
+    monkeypatch.setattr(_open_image, "DECODING_SECONDS", -1.0)
+    with pytest.raises(UnreadableImage, match="takes too long"):
+        read_image(content, (8, 8, 1), "pad")
+
+
+def test_decoding_stops_when_the_command_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_threads, "usable_cores", lambda: 2)
+    has_started = threading.Event()
+    endings: list[str] = []
+
+    def decode(item: int) -> None:
+        if item:
+            assert has_started.wait(60)
+            raise KeyboardInterrupt
+        while not endings:  # as long as decoding succeeds
+            try:
+                read_image(_file("PNG", GREY), (8, 8, 1), "pad")
+            except UnreadableImage as error:
+                endings.append(str(error))
+            has_started.set()
+
+    with pytest.raises(KeyboardInterrupt):
+        _threads.map_in_threads(decode, [0, 1], "decoding")
+    assert endings == ["was not decoded, because the command was stopped"]
 
 
 def test_decoding_ends_at_its_deadline() -> None:

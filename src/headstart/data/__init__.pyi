@@ -1,11 +1,42 @@
+from ._apply_plan import (
+    apply_plan as apply_plan,
+    with_and_without_plan as with_and_without_plan,
+)
 from ._fingerprints import (
     content_key as content_key,
+    split_fingerprint as split_fingerprint,
+)
+from ._folds import (
+    Folds as Folds,
+    deal_folds as deal_folds,
+    fold_images as fold_images,
+    make_folds as make_folds,
+    most_folds as most_folds,
 )
 from ._load import (
+    LOAD_KEYS as LOAD_KEYS,
+    Source as Source,
     load as load,
 )
 from ._memory_maps import (
+    blocks as blocks,
     take as take,
+)
+from ._plan_file import (
+    PlanRow as PlanRow,
+    check_plan_path as check_plan_path,
+    plan_text as plan_text,
+    read_plan as read_plan,
+    write_plan as write_plan,
+)
+from ._probability_columns import (
+    probability_columns as probability_columns,
+)
+from ._python_objects import (
+    DatasetObject as DatasetObject,
+)
+from ._recorded_data import (
+    describe_changes as describe_changes,
 )
 from ._split import (
     DEFAULT_FRACTION as DEFAULT_FRACTION,
@@ -30,6 +61,9 @@ from ._summary import (
     describe as describe,
     summary_line as summary_line,
 )
+from ._threads import (
+    map_in_threads as map_in_threads,
+)
 from ._thumbnails import (
     check_pixels as check_pixels,
     data_uri as data_uri,
@@ -41,39 +75,75 @@ from ._types import (
     TRAIN as TRAIN,
     UNASSIGNED as UNASSIGNED,
     VALIDATION as VALIDATION,
+    AppliedPlan as AppliedPlan,
     Dataset as Dataset,
+    EvaluateOn as EvaluateOn,
+    LoadKeys as LoadKeys,
     Resize as Resize,
     Split as Split,
     SplitDataset as SplitDataset,
+    UnreadableFile as UnreadableFile,
 )
-from .formats._csv_table import (
-    open_table as open_table,
+from ._warnings import (
+    count_unreadable as count_unreadable,
 )
-from .formats._file_tree import (
+from .formats.folders._file_tree import (
     list_images as list_images,
 )
-from .formats._image_files import (
+from .formats.images._image_files import (
     read_images as read_images,
     unreadable_images as unreadable_images,
 )
-from .formats._open_image import (
+from .formats.images._open_image import (
     LARGEST_FILE_BYTES as LARGEST_FILE_BYTES,
     ImageLimits as ImageLimits,
     ImageSource as ImageSource,
     UnreadableImage as UnreadableImage,
 )
-from .formats._path_csv import (
-    list_unlabelled as list_unlabelled,
+from .formats.images._reading_notes import (
+    ReadingNotes as ReadingNotes,
 )
-from .formats._pixel_csv import (
-    read_unlabelled_csv as read_unlabelled_csv,
-)
-from .formats._resize import (
+from .formats.images._resize import (
     resize_pixels as resize_pixels,
 )
-from .formats._untrusted import (
+from .formats.images._untrusted import (
     count_untrusted_pixels as count_untrusted_pixels,
     read_untrusted_image as read_untrusted_image,
+)
+from .formats.tables._csv_table import (
+    open_table as open_table,
+)
+from .formats.tables._metadata_columns import (
+    read_metadata_columns as read_metadata_columns,
+)
+from .formats.tables._path_csv import (
+    list_unlabelled as list_unlabelled,
+)
+from .formats.tables._pixel_csv import (
+    read_unlabelled_csv as read_unlabelled_csv,
+)
+from .groups._descriptors import (
+    luminance as luminance,
+)
+from .groups._file_facts import (
+    FileFacts as FileFacts,
+    image_paths as image_paths,
+    read_file_facts as read_file_facts,
+)
+from .groups._infer import (
+    InferredGroups as InferredGroups,
+    connected_groups as connected_groups,
+    divided_groups as divided_groups,
+    infer_groups as infer_groups,
+)
+from .groups._near_duplicates import (
+    NearDuplicates as NearDuplicates,
+    Relation as Relation,
+    find_near_duplicates as find_near_duplicates,
+)
+from .groups._with_groups import (
+    INFERRED as INFERRED,
+    with_inferred_groups as with_inferred_groups,
 )
 from .named._catalogue import (
     NamedDataset as NamedDataset,

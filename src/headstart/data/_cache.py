@@ -7,21 +7,35 @@ entry, so files whose names, sizes and times are unchanged are not read again.
 from __future__ import annotations
 
 import hashlib
+import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from zipfile import BadZipFile
 
 import numpy as np
 
 from headstart import progress, store
+from headstart.data._cache_check import require_intact_entry, seal_entry
+from headstart.data._decode_journal import JOURNAL_FILE
+from headstart.data._file_identity import FileIdentities, identify_files
 from headstart.data._fingerprints import content_key, dataset_fingerprint, hash_images
 from headstart.data._memory_maps import IMAGES_FILE
 from headstart.data._threads import map_in_threads
-from headstart.data._types import UNASSIGNED, Dataset, DecodedImages, OptionValues
-from headstart.data.formats._protocol import Listing
+from headstart.data._types import (
+    UNASSIGNED,
+    Dataset,
+    DecodedImages,
+    OptionValues,
+    UnreadableFile,
+)
+from headstart.data.formats._protocol import Listing, LoadOptions
+from headstart.data.formats.images._changed_files import NAMED_FILES, require_unchanged
+from headstart.data.formats.images._dataset_scale import describe_scale, question_dark_images
 from headstart.errors import InputError
 
+_LARGEST_ABOUT_BYTES = 1 << 30  # names of millions of images
+_PIXEL_CSV = "read_pixel_csv"  # which asks the question about dark pixels itself
 _DAMAGED = (OSError, ValueError, KeyError, TypeError, BadZipFile, InputError)
 
 
@@ -36,7 +50,12 @@ def as_dataset(
     parts = decoded.parts
     if parts is None:
         parts = np.full(count, UNASSIGNED, np.uint8)
-    hashes = hash_images(decoded.images)
+    hashes = decoded.hashes
+    if hashes is None:
+        hashes = hash_images(decoded.images)
+    options = dict(options or {})
+    if decoded.pixel_max is not None:
+        options["pixel_max"] = decoded.pixel_max
     return Dataset(
         name=name,
         source=source,
@@ -48,7 +67,8 @@ def as_dataset(
         image_names=decoded.image_names or tuple(f"{row:06d}" for row in range(count)),
         fingerprint=dataset_fingerprint(hashes, decoded.labels, parts, decoded.class_names),
         groups=decoded.groups,
-        options=options or {},
+        options=options,
+        unreadable=decoded.unreadable,
     )
 
 
@@ -82,15 +102,26 @@ def open_or_decode(
     """
     folder = cache_entry(key)
     if folder.exists():
-        try:
-            return _open(folder, name, source, options)
-        except _DAMAGED as error:
-            progress.say(f"the cache entry {folder} is damaged ({error}); decoding again")
-            store.remove_folder(folder)
+        dataset = _open_or_remove(folder, name, source, options)
+        if dataset is not None:
+            return dataset
 
     with store.new_folder(folder) as building:
         _write(as_dataset(decode(building), name, source), building)
     return _open(folder, name, source, options)
+
+
+def _open_or_remove(
+    folder: Path, name: str, source: str, options: OptionValues | None
+) -> Dataset | None:
+    """Open an entry. A damaged entry is removed, and None is returned."""
+    try:
+        return _open(folder, name, source, options)
+    except _DAMAGED as error:
+        reason = str(error).splitlines()[0].removesuffix(".")
+        progress.warn(f"WARNING: the cache entry {folder} is damaged ({reason}); decoding again")
+        store.remove_folder(folder)
+        return None
 
 
 def _write(dataset: Dataset, building: Path) -> None:
@@ -110,16 +141,23 @@ def _write(dataset: Dataset, building: Path) -> None:
         "class_names": dataset.class_names,
         "image_names": dataset.image_names,
         "fingerprint": dataset.fingerprint,
+        "unreadable": dataset.unreadable,
+        "pixel_max": dataset.options.get("pixel_max"),
     }
     store.write_json(building / "about.json", about)
+    seal_entry(building)
 
 
 def _open(folder: Path, name: str, source: str, options: OptionValues | None) -> Dataset:
-    about = store.read_json(folder / "about.json")
+    about = store.read_json(folder / "about.json", _LARGEST_ABOUT_BYTES)
+    options = dict(options or {})
+    if about.get("pixel_max") is not None:
+        options["pixel_max"] = about["pixel_max"]
     images = np.load(folder / IMAGES_FILE, mmap_mode="r", allow_pickle=False)
-    with (folder / "arrays.npz").open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+    content = io.BytesIO(store.read_verified(folder / "arrays.npz"))
+    with np.load(content, allow_pickle=False) as arrays:
         groups = arrays["groups"]
-        return Dataset(
+        dataset = Dataset(
             name=name,
             source=source,
             images=images,
@@ -130,62 +168,258 @@ def _open(folder: Path, name: str, source: str, options: OptionValues | None) ->
             image_names=tuple(about["image_names"]),
             fingerprint=about["fingerprint"],
             groups=groups if len(groups) else None,
-            options=options or {},
+            options=options,
+            unreadable=tuple(UnreadableFile(*file) for file in about.get("unreadable", ())),
         )
+    require_intact_entry(folder, dataset)
+    return dataset
+
+
+def open_files(listing: Listing, source: Path, name: str, options: LoadOptions) -> Dataset:
+    """Open the dataset of some files, and decode them first if the cache does not hold it.
+
+    Files whose identity is unchanged since the last start are not read. If it has changed, or
+    cannot be relied on, their contents are hashed, and the entry is found by content.
+
+    Args:
+        listing: The files of the source, not read yet.
+        source: The absolute path that the user named.
+        name: Name of the dataset.
+        options: The options of `load`. Without `cache`, the files are read and decoded again
+            whatever the cache holds, and the result replaces its entry. So processes that open the
+            dataset later, such as workers, find it.
+
+    Raises:
+        InputError: A file cannot be decoded, or it was changed while it was read.
+        ResourceError: The cache cannot be written.
+    """
+    opened = _KnownFiles(listing, source, name, options)
+    dataset = opened.from_index() if options.cache else None
+    if dataset is None:
+        dataset = _decode_once(opened, source, options)
+    _say_what_is_left_out(dataset)
+    pixel_max = dataset.options.get("pixel_max")
+    if options.pixel_max is None and isinstance(pixel_max, float):
+        progress.say(f"{name}: {describe_scale(pixel_max)}")
+    return dataset
+
+
+def _decode_once(opened: _KnownFiles, source: Path, options: LoadOptions) -> Dataset:
+    """Find or decode a dataset while no other process does."""
+    dataset = None
+    store.clear_cache_debris()
+    if store.is_cache_temporary():
+        progress.say(
+            f"the home folder cannot be written, so the cache is {store.cache_folder()}; "
+            "XDG_CACHE_HOME names another place"
+        )
+
+    def say_that_it_waits() -> None:
+        progress.say(f"another process decodes {source}; waiting for it")
+
+    with store.unfinished_folder(
+        opened.unfinished, is_worth_keeping=_has_journal, on_wait=say_that_it_waits
+    ) as building:
+        if options.cache:
+            dataset = opened.from_index() or opened.from_contents()
+        if dataset is None:
+            dataset = opened.decode(building)
+    return dataset
+
+
+def _say_what_is_left_out(dataset: Dataset) -> None:
+    if not dataset.unreadable:
+        return
+    count = len(dataset.unreadable)
+    lines = [f"{file.name} {file.reason}" for file in dataset.unreadable[:NAMED_FILES]]
+    if count > NAMED_FILES:
+        lines.append(f"and {count - NAMED_FILES:,} more")
+    listing = "\n    ".join(lines)
+    progress.say(
+        f"{dataset.name}: left out {count:,} of {count + len(dataset):,} images, which cannot be "
+        f"read:\n    {listing}"
+    )
+
+
+def _has_journal(building: Path) -> bool:
+    return (building / JOURNAL_FILE).exists()
+
+
+class _KnownFiles:
+    """The files of one source, and where the cache may hold what they decode to."""
+
+    def __init__(self, listing: Listing, source: Path, name: str, options: LoadOptions) -> None:
+        self._listing, self._source, self._name = listing, source, name
+        self._options = options
+        self._identities = identify_files(listing.root, listing.files)
+        key_options = dict(listing.key_options)
+        # A decoding continues whether or not unreadable images are left out at its end.
+        self.unfinished = _unfinished_folder(source, listing.files, key_options)
+        # The same dataset, if all images can be read.
+        self._indices = [FileIndex(source, key_options, self._identities)]
+        self._skipping = {**key_options, "skip_bad": True}
+        if options.skip_bad:
+            self._indices.append(FileIndex(source, self._skipping, self._identities))
+        if self._identities.unreliable_file_system:
+            progress.say(
+                f"{source}: the file system ({self._identities.unreliable_file_system}) does not "
+                "tell reliably whether a file has changed, so the files are read again"
+            )
+
+    def from_index(self) -> Dataset | None:
+        """Open the entry of files that are unchanged since the last start, without reading them."""
+        for index in self._indices:
+            key = index.known_key()
+            dataset = None if key is None else self._open(key)
+            if dataset is not None:
+                return dataset
+        return None
+
+    def from_contents(self) -> Dataset | None:
+        """Open the entry of files with these contents.
+
+        Files that the cache cannot know, by the names and sizes, are not read.
+        """
+        if not any(index.may_know_contents() for index in self._indices):
+            return None
+        digests = hash_files(self._listing, f"hashing {self._source.name}")
+        for index, key in zip(self._indices, self._keys(digests), strict=False):
+            dataset = self._open(key)
+            if dataset is not None:
+                index.remember(key)
+                return dataset
+        return None
+
+    def decode(self, building: Path) -> Dataset:
+        """Decode the files, and move the result into the cache."""
+        decoded = self._listing.decode(building)
+        digests = self._digests(decoded)
+        require_unchanged(self._listing.root, self._identities)
+
+        if self._options.pixel_max is None and self._listing.key_options.get("kind") != _PIXEL_CSV:
+            question_dark_images(self._name, decoded.images)
+        strict, skipping = self._keys(digests)
+        key, index = (strict, self._indices[0])
+        if decoded.unreadable:
+            key, index = (skipping, self._indices[-1])
+        _write(as_dataset(decoded, self._name, str(self._source)), building)
+        store.remove_file(building / JOURNAL_FILE)
+        store.publish_folder(building, cache_entry(key), replace=not self._options.cache)
+        index.remember(key)
+        if decoded.pixel_max is not None:
+            self._remember_scale(key, decoded)
+        return _open(cache_entry(key), self._name, str(self._source), self._options.as_dict())
+
+    def _remember_scale(self, key: str, decoded: DecodedImages) -> None:
+        """Let who opens the dataset again with the scale that was found find the same entry."""
+        options = self._skipping if decoded.unreadable else self._listing.key_options
+        with_scale = {**options, "pixel_max": decoded.pixel_max}
+        FileIndex(self._source, with_scale, self._identities).remember(key)
+
+    def _digests(self, decoded: DecodedImages) -> list[bytes]:
+        """Return the digests of all files: of those that were decoded, the digests of then."""
+        known = decoded.file_digests
+        others = [name for name in self._listing.files if name not in known]
+        title = f"hashing {self._source.name}"
+        known = {**known, **dict(zip(others, _hash(self._listing, others, title), strict=True))}
+        return [known[name] for name in self._listing.files]
+
+    def _keys(self, digests: Sequence[bytes]) -> tuple[str, str]:
+        """Return the keys without and with images left out."""
+        files = json.dumps(self._listing.files)
+        skipping = content_key(json.dumps(self._skipping), files, *digests)
+        return key_of_contents(self._listing, digests), skipping
+
+    def _open(self, key: str) -> Dataset | None:
+        """Open an entry, or return None if there is none. A damaged entry is removed."""
+        folder = cache_entry(key)
+        if not folder.exists():
+            return None
+        return _open_or_remove(folder, self._name, str(self._source), self._options.as_dict())
+
+
+def _unfinished_folder(source: Path, files: Sequence[str], key_options: OptionValues) -> Path:
+    key = content_key("unfinished", str(source), json.dumps(files), json.dumps(key_options))
+    return store.cache_folder() / "unfinished" / key
 
 
 class FileIndex:
-    """The cache key of the files of one source, remembered by their names, sizes and times.
+    """The cache key of the files of one source, remembered by their identities.
 
     Args:
         source: The absolute path that the user named.
-        listing: The files of the source. They must exist, but are not read yet. So a file that
-            changes while it is decoded has another signature at the next start.
+        key_options: Everything besides the files that determines the decoded arrays.
+        identities: Identities of the files, taken before they are read. So a file that changes
+            while it is decoded has another identity at the next start.
     """
 
-    def __init__(self, source: Path, listing: Listing) -> None:
-        self._source, self._listing = source, listing
-        self._signature = _signature(listing)
-        name = content_key(str(source), json.dumps(listing.key_options))
-        self._path = store.cache_folder() / "index" / f"{name}.json"
-        self._entry = store.read_json_or(self._path, {})
+    def __init__(self, source: Path, key_options: OptionValues, identities: FileIdentities) -> None:
+        self._source, self._identities = source, identities
+        options = json.dumps(key_options)
+        sizes = json.dumps([list(identities.names), identities.sizes])
+        cache = store.cache_folder()
+        self._path = cache / "index" / f"{content_key(str(source), options)}.json"
+        self._path_by_sizes = cache / "sizes" / f"{content_key(sizes, options)}.json"
 
     def known_key(self) -> str | None:
-        """Return the cache key of the files, or None if a file is new, missing or changed."""
-        if self._entry.get("signature") != self._signature:
+        """Return the cache key of the files, or None if one is new, missing or perhaps changed."""
+        entry = store.read_json_or(self._path, {})
+        if not isinstance(entry, dict) or self._identities.unreliable_file_system:
             return None
-        return str(self._entry["key"])
+        if not entry.get("signature") or not isinstance(entry.get("key"), str):
+            return None
+        if entry["signature"] != self._identities.signature:
+            return None
+        return str(entry["key"])
+
+    def may_know_contents(self) -> bool:
+        """Return whether the cache has held files of these names and sizes, wherever they were."""
+        return self._path_by_sizes.exists()
 
     def remember(self, key: str) -> None:
         """Record the cache key of the files.
 
+        The identities are recorded only if a change from now on would alter them. Otherwise the
+        next start reads the files.
+
         Raises:
             ResourceError: The cache cannot be written.
         """
-        entry = {"source": str(self._source), "signature": self._signature, "key": key}
-        if entry != self._entry:
+        signature = self._identities.signature if self._identities.are_reliable else ""
+        entry = {"source": str(self._source), "signature": signature, "key": key}
+        if entry != store.read_json_or(self._path, {}):
             store.write_json(self._path, entry)
+        if not self._path_by_sizes.exists():
+            store.write_json(self._path_by_sizes, {"key": key})
 
 
-def hash_files(listing: Listing, title: str) -> str:
-    """Return the cache key of files: a digest of their names, their bytes and the options.
+def key_of_contents(listing: Listing, digests: Sequence[bytes]) -> str:
+    """Return the cache key of files: a digest of their names, their contents and the options.
+
+    Args:
+        listing: The files.
+        digests: Digests of their contents, from `hash_files`.
+    """
+    return content_key(json.dumps(listing.key_options), json.dumps(listing.files), *digests)
+
+
+def hash_files(listing: Listing, title: str) -> list[bytes]:
+    """Return the SHA-256 digests of all files of a listing.
 
     Args:
         listing: The files.
         title: Title of the progress bar.
     """
+    return _hash(listing, listing.files, title)
 
+
+def _hash(listing: Listing, names: Sequence[str], title: str) -> list[bytes]:
     def digest_of(name: str) -> bytes:
-        with (listing.root / name).open("rb") as file:
-            return hashlib.file_digest(file, "blake2b").digest()
+        try:
+            with (listing.root / name).open("rb") as file:
+                return hashlib.file_digest(file, "sha256").digest()
+        except OSError as error:
+            # Whether such a file is an error is up to the decoder.
+            return f"error {error.errno}".encode()
 
-    digests = map_in_threads(digest_of, listing.files, title, "files")
-    return content_key(json.dumps(listing.key_options), json.dumps(listing.files), *digests)
-
-
-def _signature(listing: Listing) -> str:
-    digest = hashlib.sha256()
-    for name in listing.files:
-        stat = (listing.root / name).stat()
-        digest.update(f"{name}\0{stat.st_size}\0{stat.st_mtime_ns}\0".encode())
-    return digest.hexdigest()
+    return map_in_threads(digest_of, names, title, "files")

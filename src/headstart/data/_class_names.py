@@ -7,23 +7,29 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
+from headstart import progress
 from headstart.data._types import PART_NAMES, TRAIN
 from headstart.errors import InputError
 
-# Pandas writes a 7 as "7.0" in a column that once had a missing value.
-INTEGER = re.compile(r"[+-]?\d+(\.0*)?$")
+# Pandas writes a 7 as "7.0" in a column that once had a missing value. Digits may be of any script.
+INTEGER = re.compile(r"[+-]?\d{1,300}(\.0*)?$")
+# Zero-width space, word joiner, byte-order mark and soft hyphen.
+_INVISIBLE = re.compile("[\u200b\u2060\ufeff\u00ad]")
 _NAMED_CLASSES = 5
 
 
 def encode_labels(labels: Sequence[str], source: str) -> tuple[NDArray[np.int64], tuple[str, ...]]:
-    """Number the classes.
+    """Number the classes. Their names are the labels as written.
 
-    Integer labels are sorted by value ("2" before "10"). All others are sorted by code point.
+    Integer labels are sorted by value ("2" before "10"), and those of one value by code point
+    ("007" before "7"). All others are sorted by code point. If some labels are integers and others
+    end in ".0", the latter are the same classes.
 
     Args:
         labels: N labels, none of them empty.
@@ -35,21 +41,55 @@ def encode_labels(labels: Sequence[str], source: str) -> tuple[NDArray[np.int64]
     Raises:
         InputError: There are fewer than two classes, or two class names look the same.
     """
-    distinct = set(labels)
-    if all(INTEGER.match(label) for label in distinct):
-        name_of_label = {label: str(int(label.partition(".")[0])) for label in distinct}
-        class_names = sorted(set(name_of_label.values()), key=int)
-    else:
-        name_of_label = {label: label for label in distinct}
-        class_names = sorted(distinct)
+    name_of_label = {label: label for label in set(labels)}
+    is_integer = all(INTEGER.match(label) for label in name_of_label)
+    if is_integer:
+        name_of_label = _merge_decimal_forms(name_of_label, source)
 
+    class_names = sorted(set(name_of_label.values()), key=_integer_order if is_integer else None)
+    if is_integer:
+        _say_equal_values(class_names, source)
     require_distinct_classes(class_names, source)
-    number_of_label = {label: class_names.index(name) for label, name in name_of_label.items()}
-    return np.array([number_of_label[label] for label in labels], np.int64), tuple(class_names)
+
+    number_of_name = {name: number for number, name in enumerate(class_names)}
+    numbers_of_labels = {label: number_of_name[name] for label, name in name_of_label.items()}
+    return np.array([numbers_of_labels[label] for label in labels], np.int64), tuple(class_names)
+
+
+def _merge_decimal_forms(labels: Iterable[str], source: str) -> dict[str, str]:
+    """Return the class name of each integer label. If only some end in ".0", these lose it."""
+    decimal = {label for label in labels if "." in label}
+    if not decimal or len(decimal) == len(set(labels)):
+        return {label: label for label in labels}
+
+    example = min(decimal, key=_integer_order)
+    progress.say(
+        f"{source}: some labels end in .0 and others do not, so both forms are one class "
+        f"('{example}' is '{example.partition('.')[0]}')"
+    )
+    return {label: label.partition(".")[0] for label in labels}
+
+
+def _integer_order(label: str) -> tuple[int, str]:
+    return int(label.partition(".")[0]), label
+
+
+def _say_equal_values(class_names: Sequence[str], source: str) -> None:
+    """Print the first two integer labels of one value that are written differently."""
+    for first, second in pairwise(class_names):
+        if _integer_order(first)[0] == _integer_order(second)[0]:
+            progress.say(
+                f"{source}: '{first}' and '{second}' are two classes, because they are written "
+                "differently"
+            )
+            return
 
 
 def require_distinct_classes(class_names: Sequence[str], source: str) -> None:
-    """Raise an error unless there are two classes, and no two class names look the same.
+    """Raise an error unless there are two classes, and no two names are spellings of one name.
+
+    Two names are spellings of one name if they differ only in case, blanks, underscores, invisible
+    characters or Unicode normal form. Single characters may differ in case.
 
     Args:
         class_names: The names, by class number.
@@ -65,9 +105,9 @@ def require_distinct_classes(class_names: Sequence[str], source: str) -> None:
             "Add images of another class.",
         )
 
-    number_of_name: dict[str, int] = {}
+    first_with_key: dict[str, int] = {}
     for number, name in enumerate(class_names):
-        first = number_of_name.setdefault(unicodedata.normalize("NFC", name), number)
+        first = first_with_key.setdefault(_spelling_key(name), number)
         if first == number:
             continue
         if class_names[first] == name:
@@ -75,11 +115,47 @@ def require_distinct_classes(class_names: Sequence[str], source: str) -> None:
                 f"{source} has the class '{name}' twice, as number {first} and {number}.",
                 "Give each class its own name.",
             )
-        raise InputError(
-            f"{source} has two classes '{name}' that look alike but are spelt differently: "
-            f"{class_names[first]!a} and {name!a}.",
-            "Merge them into one class, or rename one of them.",
+        raise _spelt_alike(class_names[first], name, source)
+
+
+def _spelling_key(name: str) -> str:
+    """Return what two spellings of one class name have in common.
+
+    Case, blanks at the ends, invisible characters, Unicode normal forms, and the choice and number
+    of blanks and underscores make no difference. Names of one character stay as they are: "a" and
+    "A" are two classes of handwritten letters, and "_" may be a symbol.
+    """
+    composed = unicodedata.normalize("NFC", name)
+    if len(composed) == 1:
+        return composed
+    visible = _INVISIBLE.sub("", composed).casefold()
+    words = unicodedata.normalize("NFC", visible).split()
+    return re.sub("_+", "_", "_".join(words)) or composed
+
+
+def _spelt_alike(first: str, second: str, source: str) -> InputError:
+    """Return the error about two spellings of one class name."""
+    composed, other = (unicodedata.normalize("NFC", name) for name in (first, second))
+    hint = "Merge them into one class, or rename one of them."
+    if composed == other:
+        return InputError(
+            f"{source} has two classes '{second}' that look alike but are spelt differently: "
+            f"{first!a} and {second!a}.",
+            hint,
         )
+
+    difference = "upper and lower case, blanks, underscores or invisible characters"
+    if composed.casefold() == other.casefold():
+        difference = "upper and lower case"
+    elif composed.strip() == other.strip():
+        difference = "blanks at the beginning or end"
+    elif composed.replace("_", " ") == other.replace("_", " "):
+        difference = "blanks and underscores"
+    # The representation shows invisible characters as escapes.
+    return InputError(
+        f"{source} has the classes {first!r} and {second!r}, which differ only in {difference}.",
+        hint,
+    )
 
 
 def require_training_classes(

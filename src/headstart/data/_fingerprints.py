@@ -21,6 +21,27 @@ def content_key(*parts: str | bytes) -> str:
     return _digest(str(CACHE_FORMAT), *parts)
 
 
+class PixelHash:
+    """BLAKE2b-128 of the shape and the bytes of images of one shape.
+
+    Args:
+        shape: Height, width and channels of the images.
+    """
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        self._start = hashlib.blake2b(repr(shape).encode(), digest_size=16)
+
+    def __call__(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Hash one image. Equal images have equal hashes.
+
+        Returns:
+            Uint8 array of shape (16,).
+        """
+        digest = self._start.copy()
+        digest.update(np.ascontiguousarray(image).data)
+        return np.frombuffer(digest.digest(), np.uint8)
+
+
 def hash_images(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Hash the shape and the bytes of each image with BLAKE2b-128.
 
@@ -30,13 +51,11 @@ def hash_images(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
     Returns:
         Uint8 array of shape (N, 16). Equal images have equal hashes.
     """
-    shape = repr(images.shape[1:]).encode()
+    hash_pixels = PixelHash(images.shape[1:])
     hashes = np.empty((len(images), 16), np.uint8)
     for start, block in blocks(images, "looking for equal images"):
         for row, image in enumerate(block, start):
-            digest = hashlib.blake2b(shape, digest_size=16)
-            digest.update(np.ascontiguousarray(image).data)
-            hashes[row] = np.frombuffer(digest.digest(), np.uint8)
+            hashes[row] = hash_pixels(image)
     return hashes
 
 

@@ -4,51 +4,85 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Unpack, get_args
 
 from headstart import progress
-from headstart.data._cache import FileIndex, as_dataset, hash_files, open_or_decode
+from headstart.data._apply_plan import apply_plan
+from headstart.data._cache import as_dataset, open_files
+from headstart.data._frames import (
+    DataFrame,
+    is_frame,
+    is_frame_of_parts,
+    name_frame_in_errors,
+    rows_with_images,
+    write_frame,
+)
+from headstart.data._python_objects import DatasetObject, load_object
 from headstart.data._resized import resize_dataset
-from headstart.data._types import Dataset, Resize
-from headstart.data.formats._arrays import read_arrays
-from headstart.data.formats._class_folders import ClassFolders
-from headstart.data.formats._idx_folder import IdxFolder
-from headstart.data.formats._npz import Npz
-from headstart.data.formats._path_csv import PathCsv
-from headstart.data.formats._pixel_csv import PixelCsv
-from headstart.data.formats._protocol import Format, Listing, LoadOptions
+from headstart.data._types import Dataset, LoadKeys, Resize
+from headstart.data._unpacked import Located, locate, name_archive_in_errors
+from headstart.data.formats._data_files import suggest_data_file
+from headstart.data.formats._file_signatures import (
+    ARCHIVE_NAME,
+    refuse_impostor,
+    unknown_format,
+)
+from headstart.data.formats._protocol import TABLE_OPTIONS, Format, Listing, LoadOptions
 from headstart.data.formats._reading import translate_read_errors
+from headstart.data.formats.arrays._arrays import read_arrays
+from headstart.data.formats.arrays._idx_folder import IdxFolder
+from headstart.data.formats.arrays._idx_sets import parse_idx_name
+from headstart.data.formats.arrays._npy_folder import NpyFolder
+from headstart.data.formats.arrays._npz import Npz
+from headstart.data.formats.folders._class_folders import ClassFolders
+from headstart.data.formats.folders._metadata_folder import MetadataFolder
+from headstart.data.formats.parquet._parquet import Parquet
+from headstart.data.formats.tables._path_csv import PathCsv
+from headstart.data.formats.tables._pixel_csv import PixelCsv
+from headstart.data.groups._with_groups import INFERRED, with_inferred_groups
 from headstart.data.named._fetch import catalogue, fetch_named
 from headstart.errors import InputError, suggest_name
 
 # A new format is added here. The first format that recognizes a path reads it. So a folder is an
 # IDX folder if it can be, and a CSV is a CSV of paths if it can be.
-FORMATS: tuple[Format, ...] = (IdxFolder(), ClassFolders(), PathCsv(), PixelCsv(), Npz())
+FORMATS: tuple[Format, ...] = (
+    IdxFolder(),
+    NpyFolder(),
+    Parquet(),
+    MetadataFolder(),
+    ClassFolders(),
+    PathCsv(),
+    PixelCsv(),
+    Npz(),
+)
+
+LOAD_KEYS = tuple(LoadKeys.__annotations__)
 
 ACCEPTED = (
-    f"a named dataset, {', '.join(form.accepted_as for form in FORMATS[:-1])}, "
-    f"or {FORMATS[-1].accepted_as}"
+    f"a named dataset, {', '.join(form.accepted_as for form in FORMATS)}, "
+    "or a zip or tar archive of one of these"
 )
 
 _WHY_IGNORED = {
     "pixel_max": "Its pixels have a scale already. Leave the option out.",
-    "group_by": "It has no columns. Give a CSV of path,label with a column for the group.",
+    "group_by": (
+        "It has no columns. Give a CSV of path,label with a column for the group. "
+        "Or let the groups be inferred: --group-by inferred"
+    ),
+    "label_column": "It has no columns. Leave the option out.",
+    "path_column": "It has no column of paths. Leave the option out.",
 }
 
 Arrays = tuple[Any, Any] | tuple[Any, Any, Any]
-_TABLE_SUFFIX = re.compile(r"\.(csv|csv\.gz|npz)$", re.IGNORECASE)
+Source = str | Path | Arrays | DatasetObject | DataFrame | Mapping[str, DataFrame]
+_TABLE_SUFFIX = re.compile(r"\.((csv|tsv|txt)(\.gz)?|npz|parquet|arrow)$", re.IGNORECASE)
 
 
-def load(
-    source: str | Path | Arrays,
-    *,
-    image_size: int | None = None,
-    resize: Resize = "pad",
-    pixel_max: float | None = None,
-    group_by: str | None = None,
-) -> Dataset:
+def load(source: Source, **keys: Unpack[LoadKeys]) -> Dataset:
     """Open a dataset, whatever its format.
 
     The name of a named dataset opens that dataset. To open a folder of the same name, write
@@ -63,35 +97,74 @@ def load(
         source: A name, a path, or a pair `(images, labels)` of arrays, which is not cached. See
             `read_arrays`. An optional third member holds the class names, and the labels are then
             indices into them. Of a memory map of uint8 that is larger than memory, only labels,
-            names and hashes are held in memory.
-        image_size: Height and width of all images, in pixels. None keeps images of one size (image
-            files: up to 256 pixels) and makes all others squares of 128 pixels.
-        resize: "pad" with black, "crop" around the centre, or "squish".
-        pixel_max: Value of full brightness in a pixel CSV, an .npz file or arrays. None for 255.
-        group_by: Column of a CSV. Images with equal values form a group, which no split divides.
+            names and hashes are held in memory. Or a map-style dataset of PyTorch, torchvision or
+            `datasets`, whose items are an image and a label; or a mapping of such datasets, as
+            `{"train": train_set, "test": test_set}`. These are read into memory. Or a data frame of
+            pandas with the columns of a table, or a mapping of parts to data frames. Its paths are
+            relative to the current folder, and a copy of the table is kept in the cache.
+        **keys: Options, each of which may be None for its default.
+
+            - image_size: Height and width of all images, in pixels. By default images of one size
+              keep it (image files: up to 256 pixels), and all others become squares of 128 pixels.
+            - resize: "pad" with black (the default), "crop" around the centre, or "squish".
+            - pixel_max: Value of full brightness, if it is not 255. In image files, that of pixels
+              of more than 8 bits; by default it is found from their largest value.
+            - group_by: Column of a CSV. Images with equal values form a group, which no split
+              divides. "inferred" infers the groups of any dataset, from file names, EXIF and near
+              duplicates, and prints what was found.
+            - label_column: Column of a CSV that holds the labels.
+            - path_column: Column of a CSV that holds the paths of the images.
+            - skip_bad: Leave out image files that cannot be decoded, and list them in
+              `Dataset.unreadable`. By default they are an error.
+            - plan: Path of a plan that `headstart audit --fix` wrote. Its images are dropped or
+              relabelled.
+            - cache: Whether decoded images may come from the cache. The default is True.
 
     Raises:
         InputError: The source does not exist, has an unknown format or invalid content, or an
             option does not apply to it.
         ResourceError: The cache cannot be written, or a named dataset cannot be downloaded.
     """
-    options = LoadOptions(image_size, resize, pixel_max, group_by)
-    _check_options(options)
+    options = _read_options(keys)
 
     if isinstance(source, tuple):
         dataset = _load_arrays(source, options)
     elif isinstance(source, str) and source in _known_names():
         dataset = _load_named(source, options)
-    else:
+    elif isinstance(source, str | Path):
         dataset = _load_path(source, options)
+    elif is_frame(source) or is_frame_of_parts(source):
+        dataset = _load_frame(source, options)
+    else:
+        dataset = load_object(source, options)
 
-    if image_size is None or dataset.image_shape[:2] == (image_size, image_size):
-        return dataset
-    return resize_dataset(dataset, image_size, resize)
+    size = options.image_size
+    if size is not None and dataset.image_shape[:2] != (size, size):
+        dataset = resize_dataset(dataset, size, options.resize)
+    if options.group_by == INFERRED:
+        dataset = with_inferred_groups(dataset, use_cache=options.cache)
+    return dataset if options.plan is None else apply_plan(dataset, Path(options.plan))
+
+
+def _read_options(keys: LoadKeys) -> LoadOptions:
+    """Return the options of `load` with their defaults.
+
+    Raises:
+        InputError: A key is unknown, or its value is invalid.
+    """
+    for key in keys:
+        if key not in LOAD_KEYS:
+            raise InputError(f"load has no option '{key}'.", suggest_name(key, LOAD_KEYS))
+
+    given = {key: value for key, value in keys.items() if value is not None}
+    options = LoadOptions(**given)  # type: ignore[arg-type]  # values of a TypedDict are objects
+    _check_options(options)
+    return options
 
 
 def _load_arrays(source: Arrays, options: LoadOptions) -> Dataset:
-    _refuse_options(options, ("group_by",), "a pair of arrays")
+    ignored = ("group_by", *TABLE_OPTIONS)
+    _refuse_options(_without_inferred(options), ignored, "a pair of arrays")
     if len(source) not in (2, 3):
         raise InputError(
             "invalid tuple of arrays: expected (images, labels) or (images, labels, class_names), "
@@ -104,47 +177,66 @@ def _load_arrays(source: Arrays, options: LoadOptions) -> Dataset:
 
 
 def _load_named(name: str, options: LoadOptions) -> Dataset:
-    _refuse_options(options, ("pixel_max", "group_by"), f"the named dataset {name}")
+    ignored = ("pixel_max", "group_by", *TABLE_OPTIONS)
+    _refuse_options(_without_inferred(options), ignored, f"the named dataset {name}")
     if Path(name).exists():
         progress.say(f"opening the named dataset {name}; for the folder {name}, write ./{name}")
     return replace(fetch_named(name), options=options.as_dict())
 
 
 def _load_path(source: str | Path, options: LoadOptions) -> Dataset:
-    path = _existing_path(source)
-    with translate_read_errors(path):
-        listing = _list_files(path, options)
-        index = FileIndex(path, listing)
-        key = index.known_key() or hash_files(listing, f"hashing {path.name}")
-        dataset = open_or_decode(
-            key,
-            listing.decode,
-            name=_TABLE_SUFFIX.sub("", path.name) or path.name,
-            source=str(path),
-            options=options.as_dict(),
-        )
-    index.remember(key)
-    return dataset
+    located = _locate(source)
+    with name_archive_in_errors(located), translate_read_errors(located.named):
+        listing = _list_files(located.place, _without_inferred(options))
+        return open_files(listing, located.named, _dataset_name(located), options)
 
 
-def _existing_path(source: str | Path) -> Path:
-    """Return the absolute path of an existing file or folder."""
+def _load_frame(source: DataFrame | Mapping[str, DataFrame], options: LoadOptions) -> Dataset:
+    rows = rows_with_images(source)
+    if rows is not None:
+        return load_object(rows, options)
+    table = write_frame(source, options)
+    with name_frame_in_errors(table):
+        return _load_path(table, options)
+
+
+def _without_inferred(options: LoadOptions) -> LoadOptions:
+    """Return the options that a format receives: inferred groups are added behind it."""
+    return replace(options, group_by=None) if options.group_by == INFERRED else options
+
+
+def _dataset_name(located: Located) -> str:
+    """Return the name of a dataset: that of its file without the suffix, or of its folder."""
+    path = located.named
+    idx_name = None if path.is_dir() else parse_idx_name(path.name)
+    if idx_name is not None:
+        return idx_name.set_name or path.parent.name
+    stem = path.name if located.archive is None else ARCHIVE_NAME.sub("", path.name)
+    return _TABLE_SUFFIX.sub("", stem) or path.name
+
+
+def _locate(source: str | Path) -> Located:
+    """Find an existing file or folder, and unpack it if it is an archive."""
     if isinstance(source, str) and not source.strip():
         raise InputError("no data given: the name of the data is empty.", f"Accepted: {ACCEPTED}.")
 
     path = Path(source).expanduser()
     with translate_read_errors(path):
-        if not path.exists():
-            if len(path.parts) > 1:
-                suggestion = f"named datasets: {', '.join(_known_names())}"
-            else:
-                suggestion = suggest_name(str(source), _known_names())
-            raise InputError(
-                f"{source} does not exist: it is not a file, a folder or a named dataset "
-                f"({suggestion}).",
-                f"Accepted: {ACCEPTED}.",
-            )
-        return path.resolve() if ".." in path.parts else path.absolute()
+        path = path.resolve() if ".." in path.parts else path.absolute()
+        if path.is_file():
+            refuse_impostor(path)
+        located = locate(path)
+    if located is not None:
+        return located
+
+    if len(Path(source).parts) > 1:
+        suggestion = f"named datasets: {', '.join(_known_names())}"
+    else:
+        suggestion = suggest_name(str(source), _known_names())
+    raise InputError(
+        f"{source} does not exist: it is not a file, a folder or a named dataset ({suggestion}).",
+        f"Accepted: {ACCEPTED}.",
+    )
 
 
 def _list_files(path: Path, options: LoadOptions) -> Listing:
@@ -152,8 +244,23 @@ def _list_files(path: Path, options: LoadOptions) -> Listing:
     for form in FORMATS:
         if form.recognizes(path):
             _refuse_options(options, form.ignored_options, f"{path}, {form.name}")
-            return form.list(path, options)
-    raise InputError(f"{path} has an unknown format.", f"Accepted: {ACCEPTED}.")
+            if not path.is_dir():
+                return form.list(path, options)
+            with _suggest_file_in_errors(path):
+                return form.list(path, options)
+    raise unknown_format(path, ACCEPTED)
+
+
+@contextmanager
+def _suggest_file_in_errors(folder: Path) -> Iterator[None]:
+    """Add to the hints of errors in the block which file of the folder may be the data."""
+    try:
+        yield
+    except InputError as error:
+        suggestion = suggest_data_file(folder)
+        if not suggestion or str(folder) not in error.message:
+            raise
+        raise type(error)(error.message, f"{suggestion} {error.hint}") from error
 
 
 def _refuse_options(options: LoadOptions, ignored: tuple[str, ...], source: str) -> None:

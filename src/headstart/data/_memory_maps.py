@@ -5,6 +5,7 @@ The pages of a large map do not stay resident.
 
 from __future__ import annotations
 
+import io
 import mmap
 from collections.abc import Iterator
 from contextlib import nullcontext
@@ -17,6 +18,7 @@ from numpy.lib.array_utils import byte_bounds
 from numpy.typing import NDArray
 
 from headstart import progress, store
+from headstart.data._types import Indices
 
 IMAGES_FILE = "images.npy"
 # The part of a map that may be resident. The system manages the pages of smaller maps.
@@ -52,6 +54,65 @@ def create_map(folder: Path, count: int, shape: tuple[int, int, int]) -> NDArray
     images = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=(count, *shape))
     store.allocate(path)
     return images
+
+
+def open_or_create_map(
+    folder: Path, count: int, shape: tuple[int, int, int]
+) -> tuple[NDArray[np.uint8], bool]:
+    """Open the writable memory map that an interrupted reader left, or create it.
+
+    Returns:
+        The map, see `create_map`, and whether it is new.
+
+    Raises:
+        ResourceError: The disk is full.
+    """
+    path = folder / IMAGES_FILE
+    try:
+        images = np.lib.format.open_memmap(path, mode="r+")
+        if images.shape == (count, *shape) and images.dtype == np.uint8:
+            return images, False
+    except (OSError, ValueError):
+        pass  # There is none, or its header is damaged.
+    store.remove_file(path)
+    return create_map(folder, count, shape), True
+
+
+def compact(folder: Path, images: NDArray[np.uint8], kept: Indices) -> NDArray[np.uint8]:
+    """Keep only some images of a map of `create_map`, in place.
+
+    Args:
+        folder: The folder of the file.
+        images: The map. It must not be used afterwards.
+        kept: Rows to keep, int64 of shape (n,), ascending.
+
+    Returns:
+        The smaller map.
+    """
+    for row, source in enumerate(kept.tolist()):
+        if row != source:
+            put(images, row, np.array(images[source]))
+    shape = (len(kept), *images.shape[1:])
+    offset = images.offset if isinstance(images, np.memmap) else 0
+    size = offset + int(np.prod(shape))
+    path = folder / IMAGES_FILE
+    header = _map_header(shape, offset)
+    del images
+    with path.open("r+b") as file:
+        file.write(header)
+        file.truncate(size)
+    return np.lib.format.open_memmap(path, mode="r+")
+
+
+def _map_header(shape: tuple[int, ...], size: int) -> bytes:
+    """Return the header of an .npy file of uint8 images. NumPy pads it, so it keeps its size."""
+    content = io.BytesIO()
+    about = {"descr": "|u1", "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(content, about)
+    header = content.getvalue()
+    if len(header) != size:
+        raise ValueError(f"invalid header: expected {size} bytes, got {len(header)}.")
+    return header
 
 
 def take(images: NDArray[Scalar], rows: NDArray[np.int64]) -> NDArray[Scalar]:
@@ -113,9 +174,9 @@ def blocks(images: NDArray[Scalar], title: str) -> Iterator[tuple[int, NDArray[S
                 task.advance(len(block))
 
 
-def put(images: NDArray[Scalar], row: int, pixels: NDArray[Scalar]) -> None:
-    """Set `images[row] = pixels`. The pages written to a large map do not stay resident."""
-    images[row] = pixels
+def put(images: NDArray[Scalar], rows: int | slice, pixels: NDArray[Scalar]) -> None:
+    """Set `images[rows] = pixels`. The pages written to a large map do not stay resident."""
+    images[rows] = pixels
     pages = _large_map_of(images)
     if pages is not None:
         _release_pages(pages, pixels.nbytes)

@@ -13,7 +13,7 @@ from headstart.data._fingerprints import content_key
 from headstart.data._memory_maps import create_map, is_large_map, put, take
 from headstart.data._threads import map_in_threads
 from headstart.data._types import Dataset, DecodedImages, Resize
-from headstart.data.formats._resize import resize_pixels
+from headstart.data.formats.images._resize import resize_pixels
 
 
 def resize_dataset(dataset: Dataset, image_size: int, resize: Resize) -> Dataset:
@@ -44,7 +44,12 @@ def resize_dataset(dataset: Dataset, image_size: int, resize: Resize) -> Dataset
         options=dataset.options,
     )
     # The fingerprint covers neither the names of the images nor their groups.
-    return replace(cached, image_names=dataset.image_names, groups=dataset.groups)
+    return replace(
+        cached,
+        image_names=dataset.image_names,
+        groups=dataset.groups,
+        unreadable=dataset.unreadable,
+    )
 
 
 def _resize_into(images: NDArray[np.uint8], dataset: Dataset, resize: Resize) -> DecodedImages:

@@ -5,6 +5,9 @@ A split is made once, stratified by class, and shared by all contenders.
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import get_args
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,6 +21,7 @@ from headstart.data._types import (
     UNASSIGNED,
     VALIDATION,
     Dataset,
+    EvaluateOn,
     Indices,
     Split,
     SplitDataset,
@@ -41,6 +45,7 @@ def make_split(
     test: float | None = None,
     train_images: int | None = None,
     seed: int = DEFAULT_SPLIT_SEED,
+    evaluate_on: EvaluateOn | None = None,
 ) -> Split:
     """Divide a dataset into training, validation and test images.
 
@@ -59,13 +64,20 @@ def make_split(
         train_images: Number of training images to keep, stratified, at least one per class. With
             the same seed, fewer images are a subset of more. None keeps all.
         seed: Seed of all random choices. NumPy's global state is not used.
+        evaluate_on: "validation" makes the dataset's own validation images the test images, and
+            validation images are drawn from its training images. It suits data with train and val
+            folders, whose val is the exam. "test" or None draws the missing test images from the
+            training images. None also prints which images evaluate.
 
     Raises:
         InputError: A fraction is outside [0, 1), leaves no training images or rounds to no image.
             Or it is given for a part that the dataset defines itself. Or a class has no training
-            images, a group is in two parts, or `train_images` is out of range.
+            images, a group is in two parts, or `train_images` is out of range. Or `evaluate_on` is
+            "validation", but the dataset has no such part, or has test images of its own.
     """
     _check_seed(seed)
+    own_validation = np.flatnonzero(dataset.parts == VALIDATION)
+    dataset = _with_evaluation(dataset, evaluate_on, test)
     fractions = {
         TEST: _fraction(dataset, TEST, test),
         VALIDATION: _fraction(dataset, VALIDATION, validation),
@@ -99,9 +111,63 @@ def make_split(
 
     parts = (train, held_out[VALIDATION], held_out[TEST])
     split = Split(*parts, seed, duplicates_removed, split_fingerprint(dataset, parts))
+    if len(own_validation) and test is None and evaluate_on != "test":
+        _say_what_evaluates(dataset, split, own_validation)
     for sentence in split_warnings(SplitDataset(dataset, split)):
         progress.say(sentence)
     return split
+
+
+def _with_evaluation(
+    dataset: Dataset, evaluate_on: EvaluateOn | None, test: float | None
+) -> Dataset:
+    """Return the dataset with its own validation images as test images, if these are to evaluate.
+
+    Raises:
+        InputError: There are no such images, or other test images are there or asked for.
+    """
+    if evaluate_on not in (None, *get_args(EvaluateOn)):
+        raise InputError(
+            f"invalid evaluate_on: expected test or validation, got '{evaluate_on}'.",
+            "For example: --evaluate-on validation",
+        )
+    if evaluate_on != "validation":
+        return dataset
+
+    is_validation = dataset.parts == VALIDATION
+    if not is_validation.any():
+        raise InputError(
+            f"{dataset.name} has no validation images of its own to evaluate on.",
+            "Leave --evaluate-on out. Test images are then drawn.",
+        )
+    if (dataset.parts == TEST).any():
+        raise InputError(
+            f"{dataset.name} has its own test images, which evaluate.",
+            "Leave --evaluate-on out, or move the test images elsewhere.",
+        )
+    if test is not None:
+        raise InputError(
+            f"--evaluate-on validation does not go with --test {test:g}: the validation images of "
+            f"{dataset.name} become its test images.",
+            "Leave one of them out.",
+        )
+    parts = np.where(is_validation, TEST, dataset.parts).astype(np.uint8)
+    return replace(dataset, parts=parts)
+
+
+def _say_what_evaluates(dataset: Dataset, split: Split, own_validation: Indices) -> None:
+    """Print which images evaluate where a dataset brings validation images, but no test images."""
+    if np.array_equal(split.test, own_validation):
+        progress.say(
+            f"{dataset.name}: evaluated on its own {len(split.test):,} validation images; "
+            f"{len(split.validation):,} images for validation are drawn from its training images"
+        )
+    elif not (dataset.parts == TEST).any():
+        progress.say(
+            f"{dataset.name} brings validation images, but no test images. It is evaluated on "
+            f"{len(split.test):,} images drawn from its training images. To evaluate on its own "
+            f"{len(own_validation):,} validation images, add --evaluate-on validation"
+        )
 
 
 def _check_seed(seed: int) -> None:

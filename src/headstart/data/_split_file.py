@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +25,8 @@ def write_split(data: SplitDataset, folder: Path) -> None:
     split = data.split
     parts = {"train": split.train, "validation": split.validation, "test": split.test}
     hashes = {f"{name}_hashes": data.dataset.hashes[indices] for name, indices in parts.items()}
+    if split.cross_validated is not None:
+        parts["cross_validated"] = split.cross_validated
 
     content = io.BytesIO()
     np.savez(
@@ -52,15 +54,18 @@ def read_split(folder: Path, dataset: Dataset) -> Split:
     """
     path = folder / FILE_NAME
     try:
-        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
+        with store.open_npz(path, store.read_verified(path)) as file:
             parts = (file["train"], file["validation"], file["test"])
             part_hashes = [file["train_hashes"], file["validation_hashes"], file["test_hashes"]]
             hashes = np.concatenate(part_hashes)
             seed, duplicates_removed = int(file["seed"]), int(file["duplicates_removed"])
-            split = Split(*parts, seed, duplicates_removed, str(file["fingerprint"]))
+            fingerprint = str(file["fingerprint"])
+            split = Split(*parts, seed, duplicates_removed, fingerprint)
+            if "cross_validated" in file.names:
+                split = replace(split, cross_validated=file["cross_validated"])
     except FileNotFoundError:
         raise InputError(f"{path} does not exist.", f"Is {folder} the folder of a run?") from None
-    except (ValueError, OSError, EOFError, KeyError, TypeError, zipfile.BadZipFile) as error:
+    except (ValueError, OSError, TypeError, IndexError) as error:
         raise InputError(
             f"{path} cannot be read: {error}.",
             "It may be damaged. Move the folder away and run the command again.",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from headstart.data._types import Dataset, SplitDataset, class_counts
+from headstart.data._types import PART_NAMES, Dataset, SplitDataset, class_counts
 from headstart.data._warnings import split_warnings
 
 _NAMED_CLASSES = 10
@@ -28,6 +28,8 @@ def summary_line(data: SplitDataset) -> str:
     unused = len(data.dataset) - sum(parts.values())
     if unused:
         used += f"; {unused:,} unused"
+    if data.dataset.unreadable:
+        used += f"; {len(data.dataset.unreadable):,} unreadable left out"
 
     return f"{data.dataset.name}: {len(data.dataset):,} images ({used}); {_classes(data.dataset)}"
 
@@ -69,8 +71,13 @@ def describe(data: SplitDataset) -> dict[str, object]:
             }
             for name, indices in parts.items()
         },
+        "plan": None if dataset.plan is None else dataset.plan._asdict(),
         "duplicates_removed": split.duplicates_removed,
         "split_seed": split.seed,
         "split_fingerprint": split.fingerprint,
         "warnings": split_warnings(data),
+        "unreadable": [
+            {"name": file.name, "reason": file.reason, "part": PART_NAMES.get(file.part)}
+            for file in dataset.unreadable
+        ],
     }

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,8 +12,54 @@ from numpy.typing import NDArray
 UNASSIGNED, TRAIN, VALIDATION, TEST = 0, 1, 2, 3
 PART_NAMES = {TRAIN: "train", VALIDATION: "validation", TEST: "test"}
 Resize = Literal["pad", "crop", "squish"]
+EvaluateOn = Literal["test", "validation"]
 Indices = NDArray[np.int64]
-OptionValues = dict[str, str | int | float | None]
+OptionValues = dict[str, str | int | float | bool | None]
+
+
+class LoadKeys(TypedDict, total=False):
+    """Keyword keys of `load`, which documents them. None stands for the default."""
+
+    image_size: int | None
+    resize: Resize | None
+    pixel_max: float | None
+    group_by: str | None
+    label_column: str | None
+    path_column: str | None
+    skip_bad: bool | None
+    plan: str | None
+    cache: bool | None
+
+
+class UnreadableFile(NamedTuple):
+    """An image file that was left out because it cannot be decoded.
+
+    Attributes:
+        name: Name of the image, such as "cats/a.jpg".
+        reason: What is wrong with it. The text fits after the name: "is empty (0 bytes)".
+        part: TRAIN, VALIDATION or TEST where the source assigns the image to a part, else
+            UNASSIGNED.
+    """
+
+    name: str
+    reason: str
+    part: int
+
+
+class AppliedPlan(NamedTuple):
+    """A plan that dropped and relabelled images of a dataset.
+
+    Attributes:
+        file: Absolute path of the plan.
+        sha256: Hexadecimal SHA-256 of its content.
+        dropped: Number of images that it dropped.
+        relabelled: Number of images that it relabelled.
+    """
+
+    file: str
+    sha256: str
+    dropped: int
+    relabelled: int
 
 
 @dataclass(frozen=True)
@@ -28,6 +75,12 @@ class DecodedImages:
         parts: Uint8 array of shape (N,), or None if the source does not divide its images.
         image_names: N names, or None for numbers.
         groups: Int64 array of shape (N,), or None if no groups are known.
+        hashes: Uint8 array of shape (N, 16), or None if the images have not been hashed. See
+            `Dataset`.
+        file_digests: SHA-256 digests of files by name, as they were decoded; empty if the files
+            have not been hashed.
+        unreadable: Images that were left out.
+        pixel_max: Value of full brightness that was found in pixels of more than 8 bits, or None.
     """
 
     images: NDArray[np.uint8]
@@ -36,6 +89,10 @@ class DecodedImages:
     parts: NDArray[np.uint8] | None = None
     image_names: tuple[str, ...] | None = None
     groups: NDArray[np.int64] | None = None
+    hashes: NDArray[np.uint8] | None = None
+    file_digests: dict[str, bytes] = field(default_factory=dict)
+    unreadable: tuple[UnreadableFile, ...] = ()
+    pixel_max: float | None = None
 
 
 @dataclass(frozen=True, repr=False)
@@ -57,8 +114,10 @@ class Dataset:
         fingerprint: Hexadecimal SHA-256 of everything above that training uses.
         groups: Int64 array of shape (N,) with the group of each image, or None if no groups are
             known.
-        options: Options that the dataset was opened with (image_size, resize, pixel_max,
-            group_by). The same options open the same dataset again.
+        options: Options of `load` that the dataset was opened with. The same options open the same
+            dataset again.
+        unreadable: Image files that `skip_bad` left out.
+        plan: The plan that was applied, or None.
     """
 
     name: str
@@ -72,6 +131,8 @@ class Dataset:
     fingerprint: str
     groups: NDArray[np.int64] | None = None
     options: OptionValues = field(default_factory=dict)
+    unreadable: tuple[UnreadableFile, ...] = ()
+    plan: AppliedPlan | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -110,6 +171,9 @@ class Split:
         duplicates_removed: Number of training images that were removed because an exact copy is a
             validation or test image.
         fingerprint: Hexadecimal SHA-256 of the content hashes and labels of the three parts.
+        cross_validated: Indices of all images of the cross-validation that this split is a fold of;
+            None for other splits. What uses no labels, such as the statistics of a backbone with
+            random weights, may be computed from them once for all folds.
     """
 
     train: Indices
@@ -118,6 +182,7 @@ class Split:
     seed: int
     duplicates_removed: int
     fingerprint: str
+    cross_validated: Indices | None = None
 
     def __repr__(self) -> str:
         return (
@@ -147,6 +212,38 @@ class SplitDataset:
     def image_shape(self) -> tuple[int, int, int]:
         """Height, width and channels of an image; the first two in pixels."""
         return self.dataset.image_shape
+
+    def groups_of(self, part: str) -> NDArray[np.int64] | None:
+        """Return the group of each image of a part, or None if no groups are known.
+
+        Args:
+            part: "train", "validation" or "test".
+
+        Returns:
+            Int64 array of shape (n,), in the order of the split.
+        """
+        if self.dataset.groups is None:
+            return None
+        parts = {
+            "train": self.split.train,
+            "validation": self.split.validation,
+            "test": self.split.test,
+        }
+        return self.dataset.groups[parts[part]]
+
+    @property
+    def groups_digest(self) -> str:
+        """SHA-256 of which images belong together, hexadecimal; "" if none do.
+
+        Groups with other numbers but the same images have the same digest.
+        """
+        groups = self.dataset.groups
+        if groups is None:
+            return ""
+        _, first, group_of_image = np.unique(groups, return_index=True, return_inverse=True)
+        if len(first) == len(groups):
+            return ""
+        return hashlib.sha256(first[group_of_image].astype(np.int64).tobytes()).hexdigest()
 
     @property
     def train_labels(self) -> NDArray[np.int64]:

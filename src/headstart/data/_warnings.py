@@ -5,22 +5,62 @@ from __future__ import annotations
 import numpy as np
 
 from headstart.data._class_names import quote_names
-from headstart.data._types import Dataset, SplitDataset, class_counts
+from headstart.data._types import (
+    PART_NAMES,
+    TEST,
+    TRAIN,
+    UNASSIGNED,
+    VALIDATION,
+    Dataset,
+    SplitDataset,
+    class_counts,
+)
+from headstart.formatting import counted
+
+_NAMED_IMAGES = 3  # data.json names all of them.
 
 
 def split_warnings(data: SplitDataset) -> list[str]:
     """Return a sentence for each fault that affects how far a score can be trusted.
 
-    These are classes that a part lacks, copies that were removed from training, and images with
-    more than one label.
+    These are images that could not be read, classes that a part lacks, copies that were removed
+    from training, and images with more than one label.
     """
     sentences = [
+        *_unreadable_images(data.dataset),
         _missing_classes(data, "test"),
         _missing_classes(data, "validation"),
         _removed_copies(data.split.duplicates_removed),
         _images_with_two_labels(data.dataset),
     ]
     return [sentence for sentence in sentences if sentence]
+
+
+def count_unreadable(dataset: Dataset, part: str) -> int:
+    """Return how many images of a part that the data assign could not be read.
+
+    Args:
+        dataset: The dataset.
+        part: "train", "validation" or "test".
+    """
+    return sum(PART_NAMES.get(file.part) == part for file in dataset.unreadable)
+
+
+def _unreadable_images(dataset: Dataset) -> list[str]:
+    """Return a sentence for each part that lost images, the most important part first."""
+    sentences = []
+    for part in (TEST, VALIDATION, TRAIN, UNASSIGNED):
+        files = [file for file in dataset.unreadable if file.part == part]
+        if not files:
+            continue
+        count, kind = len(files), PART_NAMES.get(part, "")
+        images = counted(count, f"{kind} image".strip())
+        are = "is" if count == 1 else "are"
+        names = ", ".join(file.name for file in files[:_NAMED_IMAGES])
+        if count > _NAMED_IMAGES:
+            names += f" and {count - _NAMED_IMAGES:,} more"
+        sentences.append(f"{images} could not be read and {are} not counted: {names}.")
+    return sentences
 
 
 def _missing_classes(data: SplitDataset, part: str) -> str:

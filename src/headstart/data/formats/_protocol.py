@@ -9,6 +9,9 @@ from typing import Protocol
 
 from headstart.data._types import DecodedImages, OptionValues, Resize
 
+TABLE_OPTIONS = ("label_column", "path_column")  # They do not apply to data without columns.
+_ALWAYS_RECORDED = ("image_size", "resize", "pixel_max", "group_by")
+
 
 @dataclass(frozen=True)
 class LoadOptions:
@@ -18,10 +21,21 @@ class LoadOptions:
     resize: Resize = "pad"
     pixel_max: float | None = None
     group_by: str | None = None
+    label_column: str | None = None
+    path_column: str | None = None
+    skip_bad: bool = False
+    plan: str | None = None
+    cache: bool = True
 
     def as_dict(self) -> OptionValues:
-        """Return the options by name."""
-        return asdict(self)
+        """Return the options by name, as they are recorded.
+
+        Options that came after version 0.1 are left out where they have their default. `cache` is
+        left out always: it changes how a dataset is read, but not what is in it.
+        """
+        values: OptionValues = asdict(self)
+        del values["cache"]
+        return {key: value for key, value in values.items() if key in _ALWAYS_RECORDED or value}
 
 
 class Listing(Protocol):

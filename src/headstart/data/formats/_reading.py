@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from headstart import store
 from headstart.errors import InputError
 
 GZIP_MAGIC = b"\x1f\x8b"
@@ -18,8 +19,10 @@ def translate_read_errors(path: Path) -> Iterator[None]:
     """Replace errors of the block, which reads `path` or files below it, by an InputError.
 
     Raises:
-        InputError: A file cannot be read or decompressed, or its name is not UTF-8.
+        InputError: A file cannot be read or decompressed, or its name is not UTF-8. Or the path is
+            a FIFO, a socket or a device, which is not opened.
     """
+    store.require_regular(path)
     try:
         yield
     except UnicodeEncodeError as error:

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from headstart.data.formats._idx_file import read_idx
 from headstart.data.formats._reading import translate_read_errors
+from headstart.data.formats.arrays._idx_file import read_idx
 from headstart.errors import InputError
 
 Chunk = tuple[NDArray[np.uint8], NDArray[np.uint8]]  # images (n, H, W, C) and labels (n,)

@@ -1,0 +1,134 @@
+"""Images that belong to no class: placeholders, blank and near-constant images, text."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from headstart.audit._duplicates import Duplicates
+from headstart.audit._pixel_statistics import PixelStatistics, measure_pixels
+from headstart.data import Dataset
+
+OddReason = Literal["placeholder", "blank", "near-constant", "text"]
+
+# A picture counts as a placeholder from so many copies on, or from so many classes that share it.
+PLACEHOLDER_COPIES, PLACEHOLDER_CLASSES = 5, 3
+BLANK_CONTRAST, NEAR_CONSTANT_CONTRAST = 0.5 / 255, 4 / 255
+# A drawing or text: this share of exactly flat pixels, with few colours, one of which dominates.
+TEXT_FLAT_SHARE, TEXT_DOMINANT_SHARE, TEXT_COLOURS = 0.6, 0.5, 24
+# If more than this share of the images look so, it is the nature of the dataset.
+LARGEST_SHARE = 0.02
+
+
+@dataclass(frozen=True)
+class OddImages:
+    """Images that probably show nothing of any class, most certain first.
+
+    Attributes:
+        indices: Int64 array of shape (M,). No image is listed twice.
+        score: Float64 array of shape (M,), in (0, 1]; descending. It only ranks.
+        reason: M words: "placeholder" (one picture repeated under many names), "blank" (one
+            colour), "near-constant" (hardly any contrast) or "text" (text or a drawing on a plain
+            ground).
+        detail: M short texts with the evidence, such as "the same picture as 40 others".
+    """
+
+    indices: NDArray[np.int64]
+    score: NDArray[np.float64]
+    reason: tuple[OddReason, ...]
+    detail: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+
+def find_odd_images(
+    dataset: Dataset,
+    duplicates: Duplicates | None = None,
+    statistics: PixelStatistics | None = None,
+) -> OddImages:
+    """Find images that probably belong to no class.
+
+    A kind that more than 2% of the images have is the nature of the dataset, and is not listed.
+    Placeholders are: their copies are evidence enough.
+
+    Args:
+        dataset: The dataset.
+        duplicates: Its duplicates, in which placeholders are looked for. None looks for none.
+        statistics: Statistics of its pixels. None measures them.
+    """
+    if statistics is None:
+        statistics = measure_pixels(dataset)
+    evidence_of: dict[int, tuple[float, OddReason, str]] = {}
+    for finding in (
+        _blank_images(statistics),
+        _text_images(statistics),
+        {} if duplicates is None else _placeholders(dataset, duplicates),
+    ):
+        for row, evidence in finding.items():
+            if row not in evidence_of or evidence[0] > evidence_of[row][0]:
+                evidence_of[row] = evidence
+
+    rows = sorted(evidence_of, key=lambda row: (-evidence_of[row][0], row))
+    return OddImages(
+        indices=np.array(rows, np.int64),
+        score=np.array([evidence_of[row][0] for row in rows], np.float64),
+        reason=tuple(evidence_of[row][1] for row in rows),
+        detail=tuple(evidence_of[row][2] for row in rows),
+    )
+
+
+def _blank_images(statistics: PixelStatistics) -> dict[int, tuple[float, OddReason, str]]:
+    contrast = statistics.contrast
+    is_blank = contrast < BLANK_CONTRAST
+    is_near_constant = ~is_blank & (contrast < NEAR_CONSTANT_CONTRAST)
+    evidence: dict[int, tuple[float, OddReason, str]] = {}
+    for row in np.flatnonzero(is_blank):
+        level = 255 * statistics.brightness[row]
+        evidence[int(row)] = (1.0, "blank", f"one colour, brightness {level:.0f} of 255")
+    if is_near_constant.mean() <= LARGEST_SHARE:
+        for row in np.flatnonzero(is_near_constant):
+            deviation = 255 * contrast[row]
+            score = 0.9 - 0.2 * contrast[row] / NEAR_CONSTANT_CONTRAST
+            detail = f"brightness varies by {deviation:.1f} of 255 only"
+            evidence[int(row)] = (float(score), "near-constant", detail)
+    return evidence
+
+
+def _text_images(statistics: PixelStatistics) -> dict[int, tuple[float, OddReason, str]]:
+    is_text = (
+        (statistics.flat_share >= TEXT_FLAT_SHARE)
+        & (statistics.dominant_share >= TEXT_DOMINANT_SHARE)
+        & (statistics.colours <= TEXT_COLOURS)
+        & (statistics.contrast >= NEAR_CONSTANT_CONTRAST)
+    )
+    if is_text.mean() > LARGEST_SHARE:
+        return {}
+    evidence: dict[int, tuple[float, OddReason, str]] = {}
+    for row in np.flatnonzero(is_text):
+        share, colours = statistics.dominant_share[row], int(statistics.colours[row])
+        score = 0.4 + 0.2 * share + 0.2 * (1 - colours / TEXT_COLOURS)
+        detail = f"{colours} colours, one of which covers {100 * share:.0f}%"
+        evidence[int(row)] = (float(score), "text", detail)
+    return evidence
+
+
+def _placeholders(
+    dataset: Dataset, duplicates: Duplicates
+) -> dict[int, tuple[float, OddReason, str]]:
+    """Return the images of each picture that occurs often, or in several classes."""
+    evidence: dict[int, tuple[float, OddReason, str]] = {}
+    for members in duplicates.clusters():
+        classes = len(np.unique(dataset.labels[members]))
+        if len(members) < PLACEHOLDER_COPIES and classes < PLACEHOLDER_CLASSES:
+            continue
+        score = 1 - 0.5 / classes - 0.5 / len(members)
+        others = len(members) - 1
+        detail = f"the same picture as {others:,} others, in {classes:,} class"
+        detail += "es" if classes > 1 else ""
+        for row in members.tolist():
+            evidence[row] = (float(score), "placeholder", detail)
+    return evidence

@@ -1,0 +1,55 @@
+"""The command `headstart audit`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from headstart.cli import _app
+from headstart.cli._app import app
+
+
+@app.command()
+@_app.shared(_app.data_options)
+def audit(
+    data: _app.DataArgument,
+    fix: Annotated[
+        str | None,
+        typer.Option(
+            "--fix",
+            metavar="FILE.csv",
+            help="Write a plan: which images to drop or relabel. Commands read it with --plan.",
+        ),
+    ] = None,
+    review: Annotated[
+        bool,
+        typer.Option(
+            "--review",
+            help="Open the page on this machine, where keys decide and the plan is saved.",
+        ),
+    ] = False,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Leave out suspect labels, which need training.")
+    ] = False,
+    out: _app.Out = None,
+    as_json: _app.AsJson = False,
+    quiet: _app.Quiet = False,
+    **given: Any,
+) -> None:
+    """Report what is wrong with DATA: leaks, wrong labels, copies, shortcuts, unreadable files.
+
+    The exit status is 0 whatever was found. Your files are never changed.
+
+    Example: headstart audit photos/ --fix plan.csv
+    """
+    from headstart import api
+
+    _app.start(quiet)
+    if not quick:
+        _app.load_torch()
+    given["resize"] = given["resize"].value
+    result = api.audit(data, fix=fix, review=review, quick=quick, out=out, **given)
+    _app.show(result, as_json, lambda printed: printed.table())
+    if not as_json:
+        print(f"Report: {result.finding.report}")

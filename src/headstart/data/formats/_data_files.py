@@ -1,0 +1,44 @@
+"""Files in a folder that are data themselves, for the error about a folder that is none."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from headstart.data.formats._file_signatures import ARCHIVE_NAME
+from headstart.data.formats.folders._file_tree import folders_in, visible_paths
+from headstart.data.formats.parquet._files import is_row_file
+from headstart.data.formats.tables._csv_table import is_plain_text, is_table
+
+_WITHOUT_LABELS = re.compile(r"sample|submission|test", re.IGNORECASE)
+_LISTED = 5
+
+
+def suggest_data_file(folder: Path) -> str:
+    """Return what to type if a folder holds a table, an archive or arrays, or else nothing.
+
+    The folders of downloads are such: `train.zip`, `test.zip` and `sample_submission.csv`.
+    """
+    files = [path for path in visible_paths(folder) if _is_data_file(path)]
+    for child in folders_in(folder):
+        if not files:
+            files = [path for path in visible_paths(child) if _is_data_file(path)]
+    if not files:
+        return ""
+
+    labelled = [path for path in files if not _WITHOUT_LABELS.search(path.name)]
+    chosen = (labelled or files)[0]
+    names = ", ".join(path.name for path in files[:_LISTED])
+    if len(files) > _LISTED:
+        names += f" and {len(files) - _LISTED:,} more"
+    if len(files) == 1:
+        return f"It holds {names}. To read that file, give its path: {chosen}."
+    return f"It holds {names}. To read one of them, give its path, such as {chosen}."
+
+
+def _is_data_file(path: Path) -> bool:
+    if not path.is_file():
+        return False
+    is_archive = ARCHIVE_NAME.search(path.name) is not None
+    is_csv = is_table(path) and not is_plain_text(path)
+    return is_archive or is_csv or is_row_file(path) or path.suffix.lower() == ".npz"

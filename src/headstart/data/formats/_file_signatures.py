@@ -1,0 +1,184 @@
+"""First bytes of files: archives, and things that are not the data."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import lzma
+import re
+import tarfile
+import zlib
+from pathlib import Path
+from typing import IO
+
+from headstart.data.formats._reading import GZIP_MAGIC, translate_read_errors
+from headstart.errors import InputError
+
+HEAD_BYTES = 1024
+ZIP, TAR = "zip", "tar"
+ARCHIVE_NAME = re.compile(r"\.(zip|tar|tgz|tbz2?|txz|tar\.(gz|bz2|xz|z))$", re.IGNORECASE)
+_ZIP_MAGIC = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
+_BZIP2_MAGIC, _XZ_MAGIC = b"BZh", b"\xfd7zXZ\x00"
+_HTML = re.compile(rb"^(\xef\xbb\xbf)?\s*<(!doctype\s+html|html|head|body)\b", re.IGNORECASE)
+_LFS_POINTER = b"version https://git-lfs.github.com/spec/"
+_UNFINISHED = (".part", ".crdownload", ".download", ".aria2", ".partial", ".filepart")
+
+_UNPACK = "Unpack it, and give the folder: "
+_PICKLE_HINT = (
+    "Opening a pickle can run code, so Headstart never does. In Python, load it yourself, and pass "
+    "the arrays: headstart.train((images, labels))."
+)
+_ARRAYS_HINT = "In Python, read the arrays and pass them, or save them with numpy.savez: "
+# What a file is, and what to do with it, by its suffix.
+_UNSUPPORTED = {
+    ".rar": ("a RAR archive", _UNPACK + "unrar x {name}"),
+    ".7z": ("a 7-Zip archive", _UNPACK + "7z x {name}"),
+    ".zst": ("compressed with Zstandard", _UNPACK + "tar --zstd -xf {name}"),
+    ".lz4": ("compressed with LZ4", _UNPACK + "lz4 -d {name}"),
+    ".pkl": ("a pickle", _PICKLE_HINT),
+    ".pickle": ("a pickle", _PICKLE_HINT),
+    ".pt": ("a file of PyTorch, which may hold a pickle", _PICKLE_HINT),
+    ".pth": ("a file of PyTorch, which may hold a pickle", _PICKLE_HINT),
+    ".joblib": ("a pickle", _PICKLE_HINT),
+    ".mat": ("a MATLAB file", _ARRAYS_HINT + "scipy.io.loadmat('{name}')."),
+    ".h5": ("an HDF5 file", _ARRAYS_HINT + "h5py.File('{name}')."),
+    ".hdf5": ("an HDF5 file", _ARRAYS_HINT + "h5py.File('{name}')."),
+    ".tfrecord": (
+        "a TFRecord file",
+        "Export it as image files: one folder per class. In Python, tensorflow_datasets.as_numpy "
+        "gives the arrays.",
+    ),
+    ".tfrecords": ("a TFRecord file", "Export it as image files: one folder per class."),
+    ".npy": (
+        "a single NumPy array",
+        "Give the folder that holds images.npy and labels.npy, or save both with numpy.savez.",
+    ),
+    ".xlsx": ("a spreadsheet", "Save it as CSV."),
+    ".json": ("a JSON file", "Give a folder of class folders, or a CSV of path,label."),
+    ".jsonl": ("a JSON Lines file", "Name it metadata.jsonl, and give the folder of the images."),
+    ".lmdb": ("an LMDB database", "Export it as image files: one folder per class."),
+    ".mdb": ("an LMDB database", "Export it as image files: one folder per class."),
+    ".gz": ("a single file compressed with gzip", "Unpack it: gunzip {name}"),
+    ".bz2": ("a single file compressed with bzip2", "Unpack it: bunzip2 {name}"),
+    ".xz": ("a single file compressed with xz", "Unpack it: unxz {name}"),
+    ".pdf": ("a PDF document", "Give a folder of class folders."),
+}
+_SUFFIX_OF_MAGIC = {
+    b"Rar!\x1a\x07": ".rar",
+    b"7z\xbc\xaf\x27\x1c": ".7z",
+    b"\x28\xb5\x2f\xfd": ".zst",
+    b"\x89HDF\r\n\x1a\n": ".h5",
+    b"MATLAB 5.0": ".mat",
+    b"\x93NUMPY": ".npy",
+    b"%PDF": ".pdf",
+    GZIP_MAGIC: ".gz",
+    _BZIP2_MAGIC: ".bz2",
+    _XZ_MAGIC: ".xz",
+}
+
+
+def read_head(path: Path) -> bytes:
+    """Return the first bytes of a file."""
+    with translate_read_errors(path), path.open("rb") as file:
+        return file.read(HEAD_BYTES)
+
+
+def refuse_impostor(path: Path) -> None:
+    """Raise an error if a file is not what its name says, but what a failed download leaves.
+
+    Raises:
+        InputError: It is a web page, a Git LFS pointer, or a download that is not finished.
+    """
+    head = read_head(path)
+    if _HTML.match(head):
+        raise InputError(
+            f"{path} is a web page (HTML), not the data itself.",
+            "The link leads to a page, perhaps one that asks you to sign in. Open it in a browser, "
+            "and download the file from there.",
+        )
+    if head.startswith(_LFS_POINTER):
+        raise InputError(
+            f"{path} is a Git LFS pointer ({len(head):,} bytes), not the data itself.",
+            f"Fetch the data in that repository: git lfs pull --include {path.name}",
+        )
+    if path.suffix.lower() in _UNFINISHED:
+        raise InputError(
+            f"{path} is a download that is not finished.", "Wait for its end, or download it again."
+        )
+
+
+def archive_kind(path: Path) -> str | None:
+    """Return ZIP or TAR if a file is such an archive by its content, or None.
+
+    Other files that are zip archives inside, such as `.npz`, are not archives by their name.
+    """
+    head = read_head(path)
+    is_named_otherwise = path.suffix.lower() in _UNSUPPORTED and not ARCHIVE_NAME.search(path.name)
+    if head.startswith(_ZIP_MAGIC):
+        return None if is_named_otherwise or path.suffix.lower() == ".npz" else ZIP
+    if ARCHIVE_NAME.search(path.name) or not is_named_otherwise:
+        return TAR if _is_tar(path, head) else None
+    return None
+
+
+def refuse_named_archive(path: Path) -> None:
+    """Raise an error if a file has the name of an archive, but is none."""
+    if ARCHIVE_NAME.search(path.name) is None:
+        return
+    size = path.stat().st_size
+    head = read_head(path)
+    if head.startswith((GZIP_MAGIC, _BZIP2_MAGIC, _XZ_MAGIC)):
+        raise InputError(
+            f"{path} is a truncated or damaged archive ({size:,} bytes), or a single compressed "
+            "file.",
+            "Download it again, and compare its size with that of the source.",
+        )
+    text = "is empty (0 bytes)" if size == 0 else f"is not an archive: it has {size:,} bytes and "
+    if size:
+        text += f"starts with {_describe_head(head)}"
+    raise InputError(f"{path} {text}.", "Download it again, or give a folder of class folders.")
+
+
+def unknown_format(path: Path, accepted: str) -> InputError:
+    """Return the error about a file of no accepted format. It names what the file is, if known."""
+    suffix = path.suffix.lower()
+    if suffix not in _UNSUPPORTED:
+        head = read_head(path)
+        for magic, known in _SUFFIX_OF_MAGIC.items():
+            if head.startswith(magic):
+                suffix = known
+    if suffix in _UNSUPPORTED:
+        kind, hint = _UNSUPPORTED[suffix]
+        return InputError(
+            f"{path} is {kind}, which is not supported.", hint.replace("{name}", path.name)
+        )
+    return InputError(f"{path} has an unknown format.", f"Accepted: {accepted}.")
+
+
+def _describe_head(head: bytes) -> str:
+    start = head[:16]
+    if start.isascii() and start.decode("ascii").isprintable():
+        return f"'{start.decode('ascii')}'"
+    return start.hex(" ")
+
+
+def _is_tar(path: Path, head: bytes) -> bool:
+    """Return whether a file is a tar archive, plain or compressed, by its first header."""
+    with translate_read_errors(path), path.open("rb") as raw:
+        try:
+            block = _plain_stream(raw, head).read(tarfile.BLOCKSIZE)
+            tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
+        except (tarfile.TarError, EOFError, OSError, lzma.LZMAError, zlib.error, ValueError):
+            return False
+    return True
+
+
+def _plain_stream(raw: IO[bytes], head: bytes) -> IO[bytes] | io.BufferedIOBase:
+    if head.startswith(GZIP_MAGIC):
+        return gzip.GzipFile(fileobj=raw)
+    if head.startswith(_BZIP2_MAGIC):
+        return bz2.BZ2File(raw)
+    if head.startswith(_XZ_MAGIC):
+        return lzma.LZMAFile(raw)
+    return raw

@@ -1,0 +1,132 @@
+"""The labels of arrays: one per image, as integers, names, or one column per class."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from headstart import progress
+from headstart.data._class_names import INTEGER, require_distinct_classes
+from headstart.errors import InputError
+
+_MEASUREMENT_HINT = (
+    "Correct the labels. If these are measurements to estimate: Headstart learns classes only."
+)
+
+
+def label_texts(labels: NDArray[Any], count: int, source: str) -> list[str]:
+    """Check the labels of images, and return them as text.
+
+    Args:
+        labels: Array of shape (N,) or (N, 1), of integers or names. Or of shape (N, K) with a
+            single 1 per row, whose column is the class.
+        count: Number of the images, N.
+        source: Where the labels come from, for error messages.
+
+    Raises:
+        InputError: There are several labels per image, or none, or the numbers differ.
+    """
+    column = _label_column(labels, count, source)
+    if len(column) != count:
+        raise InputError(
+            f"{source} has {count:,} images but {len(column):,} labels.",
+            "Give one label per image, in the same order.",
+        )
+
+    kind = column.dtype.kind
+    texts = [_as_text(label) for label in column.tolist()]
+    invalid = [text for text in texts if not text or (kind == "f" and not INTEGER.match(text))]
+    if invalid or kind not in "buifUOS":
+        actual = f"'{invalid[0]}'" if invalid else f"type {column.dtype}"
+        raise InputError(
+            f"invalid label of {source}: expected integers or names, got {actual}.",
+            _MEASUREMENT_HINT if invalid and invalid[0] else "Correct the labels.",
+        )
+    return texts
+
+
+def use_class_names(
+    texts: Sequence[str], class_names: NDArray[Any], source: str
+) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+    """Check that the labels are indices into `class_names`, and return both.
+
+    Raises:
+        InputError: A label is not an index, or two names look the same.
+    """
+    names = tuple(str(name) for name in class_names.ravel().tolist())
+    known = {str(number) for number in range(len(names))}
+    unknown = sorted(set(texts) - known)
+    if unknown:
+        raise InputError(
+            f"{source} has the label {unknown[0]}, but class_names has {len(names)} names, for "
+            f"labels 0 to {len(names) - 1}.",
+            "Give every class a name, in the order of the labels.",
+        )
+    require_distinct_classes(names, source)
+    return np.array(texts, np.int64), names
+
+
+def _as_text(label: Any) -> str:
+    """Return a label as text: 7.0 becomes 7, and bytes are UTF-8."""
+    if isinstance(label, float) and label.is_integer():
+        return str(int(label))
+    if isinstance(label, bytes):
+        return label.decode("utf-8", "replace").strip()
+    return str(label).strip()
+
+
+def _label_column(labels: NDArray[Any], count: int, source: str) -> NDArray[Any]:
+    if labels.ndim == 2 and labels.shape[1] == 1:
+        return labels[:, 0]
+    if labels.ndim == 1:
+        return labels
+    if labels.ndim == 2 and labels.dtype.kind in "buif" and len(labels):
+        return _column_of_ones(labels, count, source)
+    raise InputError(
+        f"invalid shape of the labels of {source}: expected one label per image, ({count},), "
+        f"got {labels.shape}.",
+        "Give the class of each image.",
+    )
+
+
+def _column_of_ones(labels: NDArray[Any], count: int, source: str) -> NDArray[Any]:
+    """Return the classes of one-hot labels: the column of the only 1 in each row.
+
+    Raises:
+        InputError: A row has several ones or none, or the labels are other numbers.
+    """
+    if not np.isin(labels, (0, 1)).all():
+        rows = labels.sum(axis=1)
+        hint = "Give the class of each image."
+        if labels.dtype.kind == "f" and np.allclose(rows, 1, atol=1e-3):
+            hint = "If they are probabilities of classes, give labels.argmax(axis=1)."
+        raise InputError(
+            f"invalid shape of the labels of {source}: expected one label per image, ({count},), "
+            f"or a single 1 per row, got {labels.shape} with other numbers.",
+            hint,
+        )
+
+    ones = labels.astype(bool).sum(axis=1)
+    several, none = int((ones > 1).sum()), int((ones == 0).sum())
+    if several:
+        row = int(np.argmax(ones > 1))
+        raise InputError(
+            f"multi-label is not supported: {several:,} of {len(labels):,} rows in the labels of "
+            f"{source} have several ones (row {row} has {ones[row]}), and {none:,} have none.",
+            "Give one class per image, for example one column of the labels, or leave out images "
+            "that have several.",
+        )
+    if none:
+        raise InputError(
+            f"{none:,} of {len(labels):,} rows in the labels of {source} have no 1: expected a "
+            "single 1 per row.",
+            "If these images form a class of their own, add a column for it.",
+        )
+    progress.say(
+        f"{source}: labels of shape {labels.shape} are one-hot; the column of the 1 is the class"
+    )
+    classes: NDArray[np.int64] = labels.argmax(axis=1)
+    return classes

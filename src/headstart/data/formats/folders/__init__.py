@@ -1,0 +1,1 @@
+"""Folders of images: which folders are parts and classes, and which are never data."""

@@ -1,0 +1,148 @@
+"""Errors about folders of images that cannot be read, or only by a guess."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from headstart.data.formats.folders._clutter import some_names
+from headstart.data.formats.folders._file_tree import SUFFIXES_TEXT, Folder
+from headstart.data.formats.images._identify_file import identify_file
+from headstart.errors import InputError
+
+_NAMED_FOLDERS = 5
+_USUAL_SUFFIXES = {"JPEG": ".jpg", "PNG": ".png", "GIF": ".gif", "WebP": ".webp", "BMP": ".bmp"}
+_UNLABELLED_TABLE = re.compile("sample|submission|test")
+
+
+def no_class_folders(root: Folder, top: Folder) -> InputError:
+    """Return the error about a folder without class folders."""
+    name = root.name
+    hint = (
+        f"Put the images of each class into a folder named after it: {name}/cats/1.jpg, "
+        f"{name}/dogs/1.jpg. Read as images: {SUFFIXES_TEXT}."
+    )
+    if tables := _tables_in(root, top):
+        hint = f"If {tables[0]} has the labels, give that file instead. {hint}"
+    elif kind := _kind_of_others(root):
+        hint = f"{kind} {hint}"
+    elif root.images:
+        hint = f"If {root.path} is one class, give the folder above it: {root.path.parent}. {hint}"
+    return InputError(
+        f"{root.path} holds no class folders with images: it has {root.describe()}.", hint
+    )
+
+
+def _kind_of_others(root: Folder) -> str:
+    """Describe the first file whose suffix is not that of an image, if its content is known."""
+    for folder in root.folders:
+        for name in folder.others:
+            kind = identify_file(folder.path / name)
+            if kind.name in _USUAL_SUFFIXES:
+                suffix = _USUAL_SUFFIXES[kind.name]
+                return (
+                    f"Give each file its suffix: {name} is {kind.name}, so name it {name}{suffix}."
+                )
+            return f"{name} {kind.reason}." if kind.name else ""
+    return ""
+
+
+def part_without_classes(root: Folder, top: Folder, folder: Folder) -> InputError:
+    """Return the error about a folder of training images without labels."""
+    hint = (
+        "Put the images of each class into a folder named after it, such as "
+        f"{folder.path}/cats; or give a CSV of path,label."
+    )
+    if tables := _tables_in(root, top):
+        hint = f"If {tables[0]} has the labels, give that file instead. {hint}"
+    return InputError(f"{folder.path} has no class folders: it has {folder.describe()}.", hint)
+
+
+def _tables_in(root: Folder, top: Folder) -> list[Path]:
+    """Return the tables that may hold the labels of images, the likeliest first."""
+    tables: list[Path] = []
+    for folder in (root, top, *root.folders):
+        for name in folder.others:
+            is_table = name.lower().endswith((".csv", ".csv.gz", ".tsv"))
+            if is_table and not _UNLABELLED_TABLE.search(name.lower()):
+                tables.append(folder.path / name)
+    return sorted(dict.fromkeys(tables), key=lambda path: "label" not in path.name.lower())
+
+
+def no_training_folder(top: Folder, names: Sequence[str]) -> InputError:
+    """Return the error about parts among which there are no training images."""
+    return InputError(
+        f"{top.path} has {some_names(names)}, but no class folders of training images.",
+        "Name the folder of training images train. To split one of the folders, give its path.",
+    )
+
+
+def numbered_parts(top: Folder, names: Sequence[str]) -> InputError:
+    """Return the error about folders such as fold1 and fold2, which have class folders."""
+    return InputError(
+        f"the folders of {top.path} look like parts of the data, not like classes: "
+        f"{some_names(names)}.",
+        "Name them train, validation and test; or give a CSV of path,label with a column split.",
+    )
+
+
+def ambiguous_part(top: Folder, name: str, others: Sequence[str]) -> InputError:
+    """Return the error about a folder that may be a part or a class."""
+    return InputError(
+        f"{top.path / name} may be a part of the data or a class: its name is that of a part, "
+        f"but it lies beside {some_names(others)}.",
+        "If it is a part, move it elsewhere, or give every class a folder in it. If it is a class, "
+        f"rename it, such as to {name}_class.",
+    )
+
+
+def divided_classes(top: Folder, divided: Sequence[str], undivided: Sequence[str]) -> InputError:
+    """Return the error about classes of which only some are divided into parts."""
+    return InputError(
+        f"{top.path} has class folders that are divided into train and test, such as "
+        f"{divided[0]}, and others with images outside these: {some_names(undivided)}.",
+        "Divide every class folder, or none.",
+    )
+
+
+def extra_folder(path: Path) -> InputError:
+    """Return the error about class folders next to the folders of parts."""
+    return InputError(
+        f"{path} is next to a train folder, but its name is not one of train, validation, test.",
+        "Rename it, or move it elsewhere.",
+    )
+
+
+def second_folder(path: Path, part_name: str, top: Path) -> InputError:
+    """Return the error about two folders of one part."""
+    return InputError(
+        f"{path} is a second folder of {part_name} images in {top}.", "Merge the two folders."
+    )
+
+
+def empty_classes(folders: Sequence[Folder]) -> InputError:
+    """Return the error about class folders without images. It names up to five of them."""
+    first = folders[0]
+    if len(folders) == 1:
+        return InputError(
+            f"the class folder {first.path} has no images: it has {first.describe()}.",
+            "Remove the folder, or put its images there.",
+        )
+    lines = [f"{folder.path}: {folder.describe()}" for folder in folders[:_NAMED_FOLDERS]]
+    if len(folders) > _NAMED_FOLDERS:
+        lines.append(f"and {len(folders) - _NAMED_FOLDERS:,} more")
+    listing = "\n    ".join(lines)
+    return InputError(
+        f"{len(folders):,} class folders have no images:\n    {listing}",
+        "Remove the folders, or put their images there.",
+    )
+
+
+def other_task(path: Path, names: Sequence[str]) -> InputError:
+    """Return the error about the folders of detection or segmentation data."""
+    return InputError(
+        f"{path} looks like detection or segmentation data, which are not supported: it has the "
+        f"folders {some_names(names)}.",
+        "Put the images of each class into a folder named after it.",
+    )

@@ -1,0 +1,293 @@
+"""The layouts of a folder of images: which of its folders are parts, and which are classes.
+
+A name alone decides little: `train` is a class among `bus` and `car`. So the layouts are tried in
+a fixed order, and each asks for what lies in the folders as well. What was decided is printed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from headstart import progress
+from headstart.data._types import PART_NAMES, TEST, TRAIN, UNASSIGNED, VALIDATION
+from headstart.data.formats.folders._classes import (
+    ClassFolder,
+    classes_in_file_names,
+    read_class,
+    read_classes,
+    read_parts,
+    require_images,
+)
+from headstart.data.formats.folders._clutter import count_of, some_names
+from headstart.data.formats.folders._errors import (
+    ambiguous_part,
+    divided_classes,
+    extra_folder,
+    no_class_folders,
+    no_training_folder,
+    numbered_parts,
+    other_task,
+    part_without_classes,
+    second_folder,
+)
+from headstart.data.formats.folders._file_tree import Folder
+from headstart.data.formats.folders._names import (
+    class_level,
+    has_annotations,
+    is_numbered_part,
+    is_placeholder,
+    name_parts,
+    skip_wrappers,
+)
+from headstart.data.formats.folders._notices import (
+    say_beside_wrapped,
+    say_evaluation,
+    say_nested,
+    say_outside,
+    say_without_classes,
+    say_wrapper,
+)
+from headstart.data.formats.folders._part_words import EVALUATION, part_of_name
+
+# Words of parts that are a thing or a property of one, and so may be classes.
+_MAYBE_CLASSES = frozenset({"train", "trains", "training", "valid"})
+
+
+def find_class_folders(root: Folder) -> list[ClassFolder]:
+    """Find the images of every class in every part.
+
+    Returns:
+        One item per class and part, in the order of the folders' names. The only part of data that
+        come without training images or without other parts is UNASSIGNED.
+
+    Raises:
+        InputError: There are no class folders, a class is empty, or the folders may be read in more
+            than one way.
+    """
+    top = skip_wrappers(root)
+    say_wrapper(root, top)
+
+    children = class_level(top)
+    class_folders = _parts_above_classes(root, top, children)
+    if class_folders is None:
+        class_folders = _read_classes_at(top, children)
+    if not class_folders:
+        class_folders = classes_in_file_names(UNASSIGNED, top)
+    if not class_folders:
+        raise no_class_folders(root, top)
+    say_nested(root, class_folders)
+    return class_folders
+
+
+def _read_classes_at(top: Folder, children: Sequence[Folder]) -> list[ClassFolder]:
+    """Read folders that are classes, or whose names or contents combine classes and parts."""
+    if children and all(child.folders and is_numbered_part(child.name) for child in children):
+        raise numbered_parts(top, [child.name for child in children])
+    class_folders = _parts_in_names(top, children)
+    if class_folders is None:
+        class_folders = _parts_below_classes(top, children)
+    if class_folders is None:
+        class_folders = read_classes(UNASSIGNED, children)
+    if class_folders:
+        say_outside(top)
+    return class_folders
+
+
+def _parts_above_classes(
+    root: Folder, top: Folder, children: Sequence[Folder]
+) -> list[ClassFolder] | None:
+    """Read folders such as train/cats and test/cats, or return None if these are not there."""
+    parts = name_parts(children)
+    if not parts:
+        return None
+
+    plain = [child for child in children if child.name not in parts]
+    unwrapped = {child.name: skip_wrappers(child) for child in children}
+    with_classes = [name for name in parts if class_level(unwrapped[name])]
+    if not with_classes:
+        return _flat_parts(root, top, children, parts)
+
+    train_names = [name for name in with_classes if parts[name] == TRAIN]
+    plain_images = [child for child in plain if child.image_count]
+    if not train_names:
+        if not plain_images:
+            raise no_training_folder(top, list(parts))
+        return _parts_beside_classes(top, plain_images, parts, unwrapped)
+    flat = [child.name for child in plain_images if not child.folders]
+    if len(parts) == 1 and len(flat) > 1:
+        raise ambiguous_part(top, train_names[0], flat)
+
+    say_outside(top)
+    train_classes = {child.name for child in class_level(unwrapped[train_names[0]])}
+    folder_of_part: dict[int, Folder] = {}
+    for child in children:
+        folder = unwrapped[child.name]
+        if not class_level(folder) or is_placeholder(folder, train_classes):
+            say_without_classes(folder)
+            continue
+        say_beside_wrapped(child, folder)
+        say_outside(folder)
+        if child.name not in parts:
+            raise extra_folder(child.path)
+        part = parts[child.name]
+        if part in folder_of_part:
+            raise second_folder(child.path, PART_NAMES[part], top.path)
+        folder_of_part[part] = folder
+    say_evaluation(top, parts)
+    if len(folder_of_part) == 1:
+        return read_classes(UNASSIGNED, class_level(unwrapped[train_names[0]]))
+    return read_parts(folder_of_part)
+
+
+def _flat_parts(
+    root: Folder, top: Folder, children: Sequence[Folder], parts: dict[str, int]
+) -> list[ClassFolder] | None:
+    """Read folders of images whose names look like parts, but which have no class folders."""
+    plain = [child for child in children if child.name not in parts and child.image_count]
+    flat = [child for child in children if child.name in parts and child.image_count]
+    if not flat and plain:
+        return None
+    if not plain:
+        return _flat_parts_by_file_name(root, top, flat, parts)
+
+    may_be_class = len(flat) == 1 and flat[0].name.casefold() in _MAYBE_CLASSES
+    if may_be_class:
+        progress.say(
+            f"{top.path}: '{flat[0].name}' is read as a class, because it lies beside "
+            f"{some_names([child.name for child in plain])} and has no class folders"
+        )
+        return None
+    if len(plain) < 2 or len(flat) > 1:
+        raise ambiguous_part(top, flat[0].name, [child.name for child in plain])
+    progress.say(
+        f"{flat[0].path}: left out {count_of(flat[0].image_count, 'image')} without labels: its "
+        "name is that of a part, not of a class. If it is a class, rename the folder"
+    )
+    return _read_classes_at(top, [child for child in children if child is not flat[0]])
+
+
+def _flat_parts_by_file_name(
+    root: Folder, top: Folder, flat: Sequence[Folder], parts: dict[str, int]
+) -> list[ClassFolder]:
+    """Read Kaggle's train/cat.0.jpg. Parts without class names in their files are left out."""
+    class_folders: list[ClassFolder] = []
+    unlabelled: list[Folder] = []
+    for folder in flat:
+        classes = classes_in_file_names(parts[folder.name], skip_wrappers(folder))
+        class_folders += classes
+        if not classes:
+            unlabelled.append(folder)
+
+    read_parts = {item.part for item in class_folders}
+    if TRAIN not in read_parts:
+        if has_annotations(root) or has_annotations(top):
+            raise other_task(root.path, [child.name for child in root.folders])
+        in_order = sorted(flat, key=lambda folder: parts[folder.name])
+        raise part_without_classes(root, top, in_order[0] if flat else top)
+    for folder in unlabelled:
+        say_without_classes(folder)
+    if len(read_parts) == 1:
+        for item in class_folders:
+            item.part = UNASSIGNED
+    return class_folders
+
+
+def _parts_beside_classes(
+    top: Folder, plain: Sequence[Folder], parts: dict[str, int], unwrapped: dict[str, Folder]
+) -> list[ClassFolder]:
+    """Read class folders with a test folder beside them, which has the same class folders."""
+    class_names = {child.name for child in plain}
+    folder_of_part: dict[int, Folder] = {}
+    for name, part in parts.items():
+        folder = unwrapped[name]
+        classes = class_level(folder)
+        if not classes:
+            say_without_classes(folder)
+            continue
+        if part in folder_of_part:
+            raise second_folder(top.path / name, PART_NAMES[part], top.path)
+        if not {child.name for child in classes} <= class_names:
+            raise ambiguous_part(top, name, sorted(class_names))
+        folder_of_part[part] = folder
+
+    say_outside(top)
+    names = some_names([name for name in parts if unwrapped[name] in folder_of_part.values()])
+    progress.say(
+        f"{top.path}: the class folders beside {names} are the training images, because {names} "
+        "has the same class folders"
+    )
+    return [*read_classes(TRAIN, plain), *read_parts(folder_of_part)]
+
+
+def _parts_in_names(top: Folder, children: Sequence[Folder]) -> list[ClassFolder] | None:
+    """Read folders such as train_cats and test_cats, or return None if these are not there."""
+    named = {child.name: part_of_name(child.name) for child in children}
+    combined = {name: mention for name, mention in named.items() if mention and mention.rest}
+    if not combined:
+        return None
+
+    other = VALIDATION if TEST in {mention.part for mention in combined.values()} else TEST
+    part_of = {
+        name: other if mention.part == EVALUATION else mention.part
+        for name, mention in combined.items()
+    }
+    rests = {
+        part: {
+            mention.rest.casefold() for name, mention in combined.items() if part_of[name] == part
+        }
+        for part in set(part_of.values())
+    }
+    is_combined = TRAIN in rests and any(
+        rests[TRAIN] & rests[part] for part in rests if part != TRAIN
+    )
+    if not is_combined:
+        progress.say(
+            f"{top.path}: read as classes, although their names mention a part: "
+            f"{some_names(list(combined))}"
+        )
+        return None
+    if len(combined) < len(named):
+        raise ambiguous_part(
+            top, next(iter(combined)), [name for name in named if name not in combined]
+        )
+
+    example = next(iter(combined))
+    progress.say(
+        f"{top.path}: read part and class from the folder names: {example} is class "
+        f"'{combined[example].rest}' of {PART_NAMES[part_of[example]]}"
+    )
+    require_images(children)
+    class_folders = [
+        read_class(part_of[child.name], combined[child.name].rest, child) for child in children
+    ]
+    return sorted(class_folders, key=lambda item: (item.part, item.class_name))
+
+
+def _parts_below_classes(top: Folder, children: Sequence[Folder]) -> list[ClassFolder] | None:
+    """Read folders such as cats/train and cats/test, or return None if these are not there."""
+    with_images = [child for child in children if child.image_count]
+    parts_of = {child.name: name_parts(child.folders) for child in with_images}
+    if not any(len(set(parts.values())) > 1 for parts in parts_of.values()):
+        return None
+
+    class_folders: list[ClassFolder] = []
+    undivided: list[str] = []
+    for child in with_images:
+        parts = parts_of[child.name]
+        if child.images or len(parts) < len(child.folders):
+            undivided.append(child.name)
+        for folder in child.folders:
+            if folder.name in parts:
+                class_folders.append(read_class(parts[folder.name], child.name, folder))
+    if undivided:
+        divided = [child.name for child in with_images if len(set(parts_of[child.name].values()))]
+        raise divided_classes(top, divided, undivided)
+
+    progress.say(
+        f"{top.path}: the classes are {some_names([child.name for child in with_images])}, each "
+        f"divided into {some_names(sorted(parts_of[with_images[0].name]))}"
+    )
+    require_images(children)
+    for child in children:
+        require_images(child.folders)
+    return sorted(class_folders, key=lambda item: (item.part, item.class_name))

@@ -1,0 +1,84 @@
+"""Lines about what was left out of a folder of images, and what was decided."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from headstart import progress
+from headstart.data._types import PART_NAMES, TRAIN
+from headstart.data.formats.folders._classes import ClassFolder
+from headstart.data.formats.folders._clutter import count_of, some_names
+from headstart.data.formats.folders._file_tree import Folder
+from headstart.data.formats.folders._names import IMAGE_FOLDERS, is_companion, is_unlabelled
+from headstart.data.formats.folders._part_words import EVALUATION, PartName, part_of_name
+
+
+def say_wrapper(root: Folder, top: Folder) -> None:
+    """Print which part the only folder is, or which folder is taken for the wrapper of classes."""
+    words = top.prefix.rstrip("/").split("/") if top.prefix else []
+    mentions = [part_of_name(word) for word in words]
+    is_part = [mention is not None and not mention.rest for mention in mentions]
+    if not all(is_part):
+        progress.say(f"{root.path}: the class folders are those in {top.prefix.rstrip('/')}")
+
+    for word, mention in zip(words, mentions, strict=True):
+        if mention and not mention.rest and mention.part != TRAIN:
+            progress.say(
+                f"{root.path} has only the part '{word}': its images are split again into "
+                "training, validation and test"
+            )
+            break
+    say_beside_wrapped(root, top)
+
+
+def say_beside_wrapped(folder: Folder, wrapped: Folder) -> None:
+    """Print what is left out beside a folder that others wrap."""
+    while folder is not wrapped:
+        say_outside(folder)
+        folder = next(child for child in folder.folders if wrapped.prefix.startswith(child.prefix))
+
+
+def say_outside(folder: Folder) -> None:
+    if folder.images:
+        progress.say(
+            f"{folder.path}: ignored {len(folder.images):,} images outside every class folder, "
+            "which have no label"
+        )
+    for child in folder.folders:
+        if is_unlabelled(child):
+            say_without_classes(child)
+    companions = [child for child in folder.folders if is_companion(child)]
+    if companions:
+        names = some_names([child.name for child in companions])
+        progress.say(f"{folder.path}: ignored folders without images: {names}")
+
+
+def say_without_classes(folder: Folder) -> None:
+    if folder.image_count:
+        progress.say(
+            f"{folder.path}: ignored {count_of(folder.image_count, 'image')} outside every class "
+            "folder, which have no label. To predict them, give the folder to headstart submit"
+        )
+    else:
+        progress.say(f"{folder.path}: ignored, because it has no images")
+
+
+def say_evaluation(top: Folder, parts: dict[str, int]) -> None:
+    """Print what a word such as "eval" was taken for."""
+    for name, part in parts.items():
+        mention: PartName | None = part_of_name(name)
+        if mention and mention.part == EVALUATION:
+            progress.say(f"{top.path / name}: read as the {PART_NAMES[part]} images")
+
+
+def say_nested(root: Folder, class_folders: Iterable[ClassFolder]) -> None:
+    """Print that folders in class folders are not classes of their own."""
+    nested: list[str] = []
+    for item in class_folders:
+        usual = {item.class_name.casefold(), *IMAGE_FOLDERS}
+        nested += [name for name in item.nested if name.rpartition("/")[2].casefold() not in usual]
+    if nested:
+        progress.say(
+            f"{root.path}: images in folders of a class folder belong to that class: "
+            f"{some_names(nested)}. To make these folders classes, move them up"
+        )

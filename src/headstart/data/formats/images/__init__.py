@@ -1,0 +1,1 @@
+"""Image files: which files are images, how one is opened and decoded, and many at once."""

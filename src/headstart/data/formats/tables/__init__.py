@@ -1,0 +1,1 @@
+"""Tables: image paths with labels, or pixels with labels, as people write them."""

@@ -1,0 +1,91 @@
+"""Check that the labels of a table are classes, and not measurements or lists of labels."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from headstart import progress
+from headstart.data.formats.tables._multi_label import (
+    labels_that_combine_others,
+    may_be_names,
+)
+from headstart.data.formats.tables._numbers import finite_number
+from headstart.errors import InputError
+
+# A measurement has nearly as many values as there are images. The limits let pass what exists as
+# classes: 230 species of three images, doses of 0.5 and 1.5, ratings of nine steps from 1 to 5.
+_MOST_DECIMAL_CLASSES = 20
+_FEWEST_DECIMALS = 5  # fewer distinct values are classes, however few images there are
+_FEWEST_INTEGERS = 15
+_IMAGES_PER_DECIMAL = 3.0
+_IMAGES_PER_INTEGER = 2.0
+# Columns with these names hold measurements when they have more than a few distinct numbers.
+_MEASURE = re.compile(
+    r"(age|boneage|price|weight|height|width|length|size|area|volume|temperature|bmi|distance"
+    r"|angle|year|count|counts|value|score|pawpularity|steering|speed|calories|salary)"
+    r"(s|years|months|cm|mm|kg|g|m)?"
+)
+_DECIMAL_COMMA = re.compile(r"^([+-]?\d+),(\d+)$")
+_MOST_MEASURE_CLASSES = 20
+_SHOWN = 4
+
+
+def require_classes(labels: Sequence[str], table: str, column: str) -> None:
+    """Raise an error if labels are not classes.
+
+    One or two labels that may be lists or names are printed, and read as classes.
+
+    Args:
+        labels: N labels, none of them empty.
+        table: Name of the table, for messages.
+        column: Plain name of the column of labels.
+
+    Raises:
+        InputError: They look like measurements, or some are lists of several labels.
+    """
+    distinct = list(dict.fromkeys(labels))
+    values = [_number_of(label) for label in distinct]
+    if all(value is not None for value in values):
+        if _are_measurements([value for value in values if value is not None], labels, column):
+            shown = ", ".join(distinct[:_SHOWN])
+            raise InputError(
+                f"invalid labels of {table}: expected classes, got {len(distinct):,} different "
+                f"numbers in {len(labels):,} rows ({shown}, …). These look like measurements; "
+                "regression is not supported.",
+                "Divide them into a few classes, such as young and old. If each number is a "
+                "class, write it with a letter: c23 instead of 23.",
+            )
+        return
+
+    combined = labels_that_combine_others(distinct)
+    if combined and may_be_names(combined):
+        names = " and ".join(f"'{label}'" for label in combined)
+        progress.say(
+            f"{table}: {names} {'is' if len(combined) == 1 else 'are each'} read as one class, "
+            "although its words are labels as well; multi-label is not supported"
+        )
+    elif combined:
+        shown = ", ".join(f"'{label}'" for label in combined[:_SHOWN])
+        joined = re.sub(r"[^\w]+", "_", combined[0]).strip("_")
+        raise InputError(
+            f"invalid labels of {table}: expected one class per image, got {len(combined):,} "
+            f"labels that look like several in one cell ({shown}); multi-label is not supported.",
+            f"Keep one label per image. If each of these is one class, join its words: {joined}.",
+        )
+
+
+def _are_measurements(values: Sequence[float], labels: Sequence[str], column: str) -> bool:
+    """Return whether distinct numbers look like values to be estimated."""
+    images_per_value = len(labels) / len(values)
+    if _MEASURE.fullmatch(column) and len(values) > _MOST_MEASURE_CLASSES:
+        return True
+    if any(not value.is_integer() for value in values):
+        is_scarce = len(values) >= _FEWEST_DECIMALS and images_per_value < _IMAGES_PER_DECIMAL
+        return is_scarce or len(values) > _MOST_DECIMAL_CLASSES
+    return len(values) >= _FEWEST_INTEGERS and images_per_value < _IMAGES_PER_INTEGER
+
+
+def _number_of(label: str) -> float | None:
+    """Return the number that a label is, with a decimal point or comma, or None."""
+    return finite_number(_DECIMAL_COMMA.sub(r"\1.\2", label))

@@ -1,0 +1,149 @@
+"""The labels of a table: one column of texts, or one-hot columns of zeros and ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import chain
+
+from headstart import progress
+from headstart.data._class_names import quote_names
+from headstart.data.formats.tables._columns import named_label_columns, no_label_column
+from headstart.data.formats.tables._csv_table import Table, shorten_columns
+from headstart.data.formats.tables._numbers import is_number
+from headstart.data.formats.tables._rows import TableRows
+from headstart.errors import InputError
+
+# What pandas, R, databases and spreadsheets write for a missing value. "None" and "NA" are not
+# among them: both are words that people use as labels.
+MISSING_LABELS = frozenset({"", "nan", "null", "<na>", "#n/a"})
+_ON = frozenset({"1", "1.0", "true"})
+_OFF = frozenset({"0", "0.0", "false"})
+
+
+def label_problem(label: str, column: str) -> tuple[str, str, str] | None:
+    """Return what is wrong with a label, what to do and the kind of problem; or None.
+
+    Args:
+        label: The label without blanks around it.
+        column: Name of its column.
+    """
+    if label.lower() not in MISSING_LABELS:
+        return None
+    kind = "lines have no label"
+    if not label:
+        return f"the label ({column}) is empty", "Fill it in, or remove the row.", kind
+    return (
+        f"the label ({column}) is empty: '{label}' stands for a missing value",
+        f"Fill it in, or remove the row. If it is a class, rename it: {label}-class, for example.",
+        kind,
+    )
+
+
+def read_labels(table: Table, rows: TableRows, columns: Sequence[int]) -> list[str]:
+    """Return the label of each row. Missing labels are added to the problems of the table.
+
+    Args:
+        table: The open table.
+        rows: Its N rows.
+        columns: The column of labels, or columns that may be one-hot.
+
+    Raises:
+        InputError: There is no column of labels, or several labels apply to one image.
+    """
+    if len(columns) != 1:
+        return _read_one_hot(table, rows, columns)
+
+    (column,) = columns
+    labels = rows.fields[column]
+    for line, label in zip(rows.lines, labels, strict=True):
+        problem = label_problem(label, table.columns[column])
+        if problem:
+            table.problems.add(line, *problem)
+    say_merged_blanks(table, rows.spellings)
+    return labels
+
+
+def say_merged_blanks(table: Table, spellings: Mapping[str, set[str]]) -> None:
+    """Print which labels differed only in the blanks around them.
+
+    Args:
+        table: The open table.
+        spellings: Each label without blanks around it, with its forms as written.
+    """
+    merged = [label for label, forms in spellings.items() if len(forms) > 1]
+    if merged:
+        progress.say(
+            f"{table.name}: blanks around labels were removed, which merged the spellings of "
+            f"{quote_names(merged)}"
+        )
+
+
+def _read_one_hot(table: Table, rows: TableRows, columns: Sequence[int]) -> list[str]:
+    """Return the name of the column with a 1 for each row."""
+    one_hot = [
+        column
+        for column in columns
+        if {text.lower() for text in set(rows.fields[column])} <= _ON | _OFF
+    ]
+    if len(one_hot) < 2:
+        raise _undecided(table, rows, columns)
+
+    names = [table.columns[column] for column in one_hot]
+    labels: list[str] = []
+    several: list[int] = []
+    for index, line in enumerate(rows.lines):
+        true = [
+            name
+            for name, column in zip(names, one_hot, strict=True)
+            if rows.fields[column][index].lower() in _ON
+        ]
+        if len(true) > 1:
+            several.append(line)
+        if not true:
+            table.problems.add(
+                line,
+                f"none of the one-hot columns ({shorten_columns(names)}) is 1",
+                "Mark one class, or remove the row.",
+                "lines have no label",
+            )
+        labels.append(true[0] if true else "")
+
+    if several:
+        raise InputError(
+            f"line {several[0]:,} of {table.name}: more than one of the columns "
+            f"{shorten_columns(names)} is 1, and so on {len(several):,} of {len(rows.lines):,} "
+            "lines; multi-label is not supported.",
+            "Keep one class per image. If these columns are not classes, name the column of "
+            "labels: --label-column NAME.",
+        )
+    _say_one_hot(table, names, labels, [table.columns[column] for column in columns])
+    return labels
+
+
+def _say_one_hot(
+    table: Table, names: Sequence[str], labels: Sequence[str], columns: Sequence[str]
+) -> None:
+    empty = [name for name in names if name not in set(labels)]
+    ignored = [name for name in columns if name not in names]
+    text = f"{table.name}: read {len(names):,} one-hot columns as classes"
+    if empty:
+        text += f"; no row has the class {quote_names(empty)}, so it is left out"
+    if ignored:
+        text += f"; ignored the other columns ({shorten_columns(ignored)})"
+    progress.say(text)
+
+
+def _undecided(table: Table, rows: TableRows, columns: Sequence[int]) -> InputError:
+    """Return the error about several columns of which none is the column of labels."""
+    names = [table.columns[column] for column in columns]
+    texts = set(chain.from_iterable(rows.fields[column] for column in columns))
+    is_numeric = all(is_number(text) for text in texts)
+    if len(columns) > 1 and is_numeric:
+        return InputError(
+            f"{table.name} has no label column, but {len(names):,} columns of numbers: "
+            f"{shorten_columns(names)}. These look like measurements or probabilities, which are "
+            "not supported.",
+            f"If one of them holds classes, name it, for example: --label-column {names[0]}",
+        )
+    usual = named_label_columns(table, columns)
+    return no_label_column(table, usual if len(usual) > 1 else columns)

@@ -1,0 +1,164 @@
+"""The layout of a table of images: which columns hold paths, labels, parts and groups."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
+from pathlib import Path
+
+from headstart import progress
+from headstart.data.formats._protocol import LoadOptions
+from headstart.data.formats.folders._file_tree import is_image
+from headstart.data.formats.tables._columns import (
+    LABEL_NAMES,
+    PART_NAMES,
+    PATH_NAMES,
+    find_columns,
+    index_columns,
+    named_label_columns,
+    no_label_column,
+    quoted,
+    remaining_columns,
+)
+from headstart.data.formats.tables._csv_table import Table, shorten_columns
+from headstart.data.formats.tables._images import ImageFinder
+from headstart.errors import InputError
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Indices of columns.
+
+    Attributes:
+        path: The column of paths.
+        labels: The column of labels. Several columns may be one-hot, one for each class.
+        parts: The columns that may name parts. The first whose values are such names counts.
+        group: The column of groups, or None.
+    """
+
+    path: int
+    labels: tuple[int, ...]
+    parts: tuple[int, ...]
+    group: int | None
+
+    def used(self) -> list[int]:
+        """Return the indices of all columns that are read."""
+        columns = [self.path, *self.labels, *self.parts]
+        return columns if self.group is None else [*columns, self.group]
+
+
+def peek_row(table: Table) -> tuple[Table, list[str] | None]:
+    """Return a table that still has all its rows, and the fields of the first row, if any."""
+    row = next(table.rows, None)
+    if row is None:
+        return table, None
+    return replace(table, rows=chain([row], table.rows)), row[1]
+
+
+def find_layout(
+    table: Table, first_row: Sequence[str], finder: ImageFinder, options: LoadOptions
+) -> Layout:
+    """Find the columns of a labelled table, and print which ones were chosen by a guess.
+
+    Args:
+        table: The open table.
+        first_row: Fields of its first row.
+        finder: Look-ups of image files near the table.
+        options: The options of `load`, among them `path_column`, `label_column` and `group_by`.
+
+    Raises:
+        InputError: A column that was named is missing, or there is no column of paths or labels.
+    """
+    path = find_path_column(table, first_row, finder, options.path_column)
+    group = None
+    if options.group_by is not None:
+        group = table.column(options.group_by, "group_by")
+
+    labels: tuple[int, ...] = ()
+    if options.label_column is not None:
+        labels = (table.column(options.label_column, "label_column"),)
+    parts = [index for index in find_columns(table, PART_NAMES) if index not in (path, *labels)]
+    if not labels:
+        labels = find_label_columns(table, remaining_columns(table, {path, group, *parts}))
+    _say_choice(table, path, labels, options)
+    return Layout(path, labels, tuple(parts), group)
+
+
+def find_path_column(
+    table: Table, first_row: Sequence[str], finder: ImageFinder, path_column: str | None = None
+) -> int:
+    """Return the index of the column of paths.
+
+    Of several columns with usual names, it is the first one whose first value leads to a file.
+
+    Args:
+        table: The open table.
+        first_row: Fields of its first row.
+        finder: Look-ups of image files near the table.
+        path_column: The column that the user named, or None.
+
+    Raises:
+        InputError: There is no such column.
+    """
+    if path_column is not None:
+        return table.column(path_column, "path_column")
+
+    candidates = find_columns(table, PATH_NAMES)
+    if not candidates:
+        candidates = [index for index, text in enumerate(first_row) if is_image(Path(text.strip()))]
+    if not candidates:
+        raise InputError(
+            f"{table.name} has neither pixel columns nor a column of paths; it has "
+            f"{shorten_columns(table.columns)}.",
+            "Name the column of paths with --path-column. "
+            "The names of pixel columns end in a number (pixel0, pixel1, …).",
+        )
+    for index in candidates:
+        if len(candidates) > 1 and finder.finds(first_row[index].strip()):
+            return index
+    return candidates[0]
+
+
+def find_label_columns(table: Table, candidates: Sequence[int]) -> tuple[int, ...]:
+    """Return the column of labels, or several that may be one-hot.
+
+    Args:
+        table: The open table.
+        candidates: Indices of the columns that have no other meaning.
+
+    Raises:
+        InputError: There is no candidate.
+    """
+    usual = [index for index in find_columns(table, LABEL_NAMES) if index in candidates]
+    if usual:
+        return (usual[0],)
+    named = named_label_columns(table, candidates)
+    if len(named) == 1:
+        return (named[0],)
+    if not candidates:
+        raise no_label_column(table, candidates)
+    return tuple(candidates)
+
+
+def _say_choice(table: Table, path: int, labels: tuple[int, ...], options: LoadOptions) -> None:
+    """Print the columns that were chosen without a usual name or an option."""
+    if not table.has_header:
+        progress.say(
+            f"{table.name}: line 1 names an image, so the file has no header; "
+            "each line is read as a path and a label"
+        )
+        return
+
+    ignored = [quoted(table, index) for index in index_columns(table) if index not in labels]
+    if ignored:
+        progress.say(f"{table.name}: ignored the index column {', '.join(ignored)}")
+    if len(labels) != 1 or options.label_column is not None:
+        return
+    others = [index for index in find_columns(table, LABEL_NAMES) if index not in (*labels, path)]
+    is_usual = labels[0] in find_columns(table, LABEL_NAMES)
+    if not is_usual or others:
+        progress.say(
+            f"{table.name}: labels are in the column {quoted(table, labels[0])}, paths in "
+            f"{quoted(table, path)}; --label-column and --path-column choose others"
+        )

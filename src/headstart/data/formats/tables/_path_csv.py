@@ -1,0 +1,188 @@
+"""A table whose rows name image files and their labels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from headstart.data._class_names import encode_labels, require_training_classes
+from headstart.data._types import PART_NAMES
+from headstart.data.formats._protocol import LoadOptions
+from headstart.data.formats.folders._file_tree import is_image
+from headstart.data.formats.images._image_files import ImageFiles
+from headstart.data.formats.tables._columns import (
+    ID_NAMES,
+    PATH_NAMES,
+    PIXEL_CELL_NAMES,
+    find_column,
+    find_columns,
+    plain_name,
+)
+from headstart.data.formats.tables._csv_table import Table, is_table, open_table
+from headstart.data.formats.tables._images import ImageFinder, find_images
+from headstart.data.formats.tables._label_meaning import require_classes
+from headstart.data.formats.tables._labels import read_labels
+from headstart.data.formats.tables._layout import Layout, find_layout, find_path_column, peek_row
+from headstart.data.formats.tables._other_tasks import refuse_other_tasks
+from headstart.data.formats.tables._parts import parts_of_words
+from headstart.data.formats.tables._repeated_paths import ImageRow, first_rows_of_images
+from headstart.data.formats.tables._rows import TableRows, group_numbers, read_rows, require_filled
+
+
+class PathCsv:
+    """The format of a table of image paths, relative to its own folder, and labels.
+
+    The columns of paths and labels are recognized by their names, or named by `path_column` and
+    `label_column`. A column such as split holds train, validation or test. Other columns are
+    ignored. See docs/data.md.
+    """
+
+    name = "a CSV of image files"
+    accepted_as = "a CSV of path,label"
+    ignored_options = ()
+
+    def recognizes(self, path: Path) -> bool:
+        """Return whether the path is a table that lists image files."""
+        if not is_table(path):
+            return False
+        with open_table(path) as table:
+            return lists_paths(*peek_row(table))
+
+    def list(self, path: Path, options: LoadOptions) -> ImageFiles:
+        """Read the paths, labels, parts and groups.
+
+        Raises:
+            InputError: An image does not exist, a field is empty, or a split is unknown, each with
+                its line. The rows are boxes, masks, measurements or have several labels. Or there
+                is only one class.
+        """
+        finder = ImageFinder(path)
+        with open_table(path) as opened:
+            refuse_other_tasks(opened, options.label_column)
+            table, first_row = peek_row(opened)
+            layout = find_layout(table, first_row or [""] * len(table.columns), finder, options)
+            label = layout.labels[0] if len(layout.labels) == 1 else None
+            rows = read_rows(table, layout.used(), label)
+            labels = read_labels(table, rows, layout.labels)
+            parts = _read_parts(table, rows, layout.parts)
+            paths = _read_paths(table, rows, layout, finder)
+
+        kept = _distinct_images(table, rows, paths, labels, parts, layout.group)
+        labels = [labels[row] for row in kept]
+        if label is not None:
+            require_classes(labels, path.name, plain_name(table.columns[label]))
+        codes, class_names = encode_labels(labels, path.name)
+
+        if parts is not None:
+            parts = parts[kept]
+            require_training_classes(codes, parts, class_names, path.name)
+        groups = None
+        if layout.group is not None:
+            groups = group_numbers([rows.fields[layout.group][row] for row in kept])
+        names = tuple(paths[row] for row in kept)
+        return ImageFiles(
+            path.parent, names, codes, class_names, options, parts, groups, table=path.name
+        )
+
+
+class UnlabelledImages(NamedTuple):
+    """The image files of a table without labels.
+
+    Attributes:
+        paths: The N files.
+        names: The N texts of the column of paths, as written.
+        ids: The N texts of the column of ids. They are `names` where there is no such column.
+    """
+
+    paths: list[Path]
+    names: list[str]
+    ids: list[str]
+
+
+def list_unlabelled(path: Path, path_column: str | None = None) -> UnlabelledImages | None:
+    """List the image files of a table without labels.
+
+    Args:
+        path: The table.
+        path_column: The column of paths, or None to recognize it.
+
+    Returns:
+        The files with their names and ids, or None if the table holds pixels.
+
+    Raises:
+        InputError: An image does not exist, with its line. Or the table has no rows.
+    """
+    finder = ImageFinder(path)
+    with open_table(path) as opened:
+        table, first_row = peek_row(opened)
+        if path_column is None and not lists_paths(table, first_row):
+            return None
+        column = find_path_column(
+            table, first_row or [""] * len(table.columns), finder, path_column
+        )
+        ids = [index for index in find_columns(table, ID_NAMES) if index != column]
+        rows = read_rows(table, [column, *ids[:1]])
+        require_filled(table, rows, column)
+        table.problems.require_none()
+        names = rows.fields[column]
+        paths = find_images(finder, names, rows.lines, table.problems)
+    return UnlabelledImages(
+        [path.parent / name for name in paths], names, rows.fields[ids[0]] if ids else names
+    )
+
+
+def lists_paths(table: Table, first_row: Sequence[str] | None) -> bool:
+    """Return whether a table lists image files, and does not hold pixels.
+
+    Tables of pixels have one column of all pixels, or many columns whose names end in a digit.
+    They may have a column such as id as well. A table whose first row names an image file lists
+    image files, whatever the names of its other columns.
+    """
+    if find_column(table, PIXEL_CELL_NAMES) is not None:
+        return False
+    named = find_columns(table, PATH_NAMES)
+    images = [index for index, text in enumerate(first_row or ()) if is_image(Path(text.strip()))]
+    pixel_columns = sum(column[-1:].isdigit() for column in table.columns)
+    if pixel_columns < len(table.columns) / 2:
+        return bool(named or images)
+    return not set(named).isdisjoint(images)
+
+
+def _read_parts(table: Table, rows: TableRows, columns: Sequence[int]) -> NDArray[np.uint8] | None:
+    """Return the parts that the first column with names of parts assigns, or None."""
+    for column in columns:
+        words = rows.fields[column]
+        parts = parts_of_words(table.columns[column], rows.lines, words, table.problems)
+        if parts is not None:
+            return parts
+    return None
+
+
+def _read_paths(table: Table, rows: TableRows, layout: Layout, finder: ImageFinder) -> list[str]:
+    """Return the path of each row's image. Empty fields and missing files are problems."""
+    require_filled(table, rows, layout.path)
+    if layout.group is not None:
+        require_filled(table, rows, layout.group)
+    table.problems.require_none()
+    return find_images(finder, rows.fields[layout.path], rows.lines, table.problems)
+
+
+def _distinct_images(
+    table: Table,
+    rows: TableRows,
+    paths: Sequence[str],
+    labels: Sequence[str],
+    parts: NDArray[np.uint8] | None,
+    group: int | None,
+) -> list[int]:
+    """Return the rows without those that repeat an image."""
+    part_names = [None] * len(paths) if parts is None else [PART_NAMES[part] for part in parts]
+    groups = [None] * len(paths) if group is None else rows.fields[group]
+    images = [ImageRow(*values) for values in zip(paths, labels, part_names, groups, strict=True)]
+    kept = first_rows_of_images(table.name, rows.lines, images, table.problems)
+    table.problems.require_none()
+    return kept

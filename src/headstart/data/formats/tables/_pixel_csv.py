@@ -1,0 +1,270 @@
+"""A table of pixels: one image per row, one pixel per column or all pixels in one cell."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from headstart import progress
+from headstart.data._class_names import encode_labels, require_training_classes
+from headstart.data._growing_map import GrowingMap
+from headstart.data._types import DecodedImages, OptionValues
+from headstart.data.formats._protocol import Listing, LoadOptions
+from headstart.data.formats.tables._columns import (
+    ID_NAMES,
+    LABEL_NAMES,
+    OTHER_LABEL_NAMES,
+    PART_NAMES,
+    PATH_NAMES,
+    PIXEL_CELL_NAMES,
+    find_column,
+    find_columns,
+    no_label_column,
+    plain_name,
+    quoted,
+    remaining_columns,
+)
+from headstart.data.formats.tables._csv_table import Table, is_plain_text, is_table, open_table
+from headstart.data.formats.tables._label_meaning import require_classes
+from headstart.data.formats.tables._labels import label_problem, say_merged_blanks
+from headstart.data.formats.tables._layout import find_label_columns, peek_row
+from headstart.data.formats.tables._parts import parts_of_words
+from headstart.data.formats.tables._path_csv import PathCsv
+from headstart.data.formats.tables._pixel_layout import find_pixels, has_pixels, no_pixels
+from headstart.data.formats.tables._pixel_rows import PixelRows
+from headstart.data.formats.tables._rows import group_numbers
+
+_READER = 3  # Raise this when the same file is read in another way.
+
+
+class PixelCsv:
+    """The format of a table with one image per row: a label column, and the pixels of a square.
+
+    The names of pixel columns end in a number. Where these numbers have no gap, they order the
+    pixels, row by row from the top left, whatever the order of the columns. Three times a square is
+    a colour image with the pixels R, G, B, R, G, B, …: 3072 pixels are 32x32. Instead, one column
+    called pixels may hold all pixels of an image, separated by blanks.
+    """
+
+    name = "a CSV of pixels"
+    accepted_as = "a pixel CSV (label,pixel0,…)"
+    ignored_options = ()
+
+    def recognizes(self, path: Path) -> bool:
+        """Return whether the path is a table. One named .txt must have columns of pixels."""
+        if not is_table(path):
+            return False
+        if not is_plain_text(path):
+            return True
+        with open_table(path) as table:
+            return has_pixels(table)
+
+    def list(self, path: Path, options: LoadOptions) -> Listing:
+        """Return the file, not read yet. A column of paths that the user named is used instead."""
+        if options.path_column is not None:
+            return PathCsv().list(path, options)
+        return PixelCsvFile(path, options.pixel_max, options.group_by, options.label_column)
+
+
+@dataclass(frozen=True)
+class PixelCsvFile:
+    """A table of pixels, not read yet.
+
+    Attributes:
+        path: The file.
+        pixel_max: Value of full brightness. None for integers from 0 to 255.
+        group_by: Name of the column that ties images together, or None.
+        label_column: Name of the column of labels, or None to recognize it.
+    """
+
+    path: Path
+    pixel_max: float | None
+    group_by: str | None
+    label_column: str | None = None
+
+    @property
+    def root(self) -> Path:
+        """Folder of the file."""
+        return self.path.parent
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Name of the file."""
+        return (self.path.name,)
+
+    @property
+    def key_options(self) -> OptionValues:
+        """The scale of the pixels and the columns of labels and groups."""
+        options: OptionValues = {
+            "kind": "read_pixel_csv",
+            "reader": _READER,
+            "pixel_max": self.pixel_max,
+            "group_by": self.group_by,
+        }
+        if self.label_column is not None:
+            options["label_column"] = self.label_column
+        return options
+
+    def decode(self, building: Path) -> DecodedImages:
+        """Read the file into a map. Memory use grows with the number of labels only.
+
+        Args:
+            building: Folder of the map.
+
+        Raises:
+            InputError: A value is not a pixel (with its line and column), a label is missing (with
+                its line), the number of pixels is not a square, or there is only one class.
+        """
+        with open_table(self.path) as opened:
+            table, first_row = peek_row(opened)
+            columns = _find_columns(table, self.label_column, self.group_by)
+            layout = find_pixels(table, columns.known())
+            rows = PixelRows(table, first_row, layout, self.pixel_max)
+            collected = _Collected()
+            with GrowingMap(building, rows.shape) as images:
+                for line, fields, pixels in rows:
+                    images.append(pixels)
+                    collected.add(table, line, fields, columns)
+                table.problems.require_none()
+                pixels_map = images.finish()
+            parts = _parts(table, columns, collected)
+            table.problems.require_none()
+            say_merged_blanks(table, collected.spellings)
+
+        require_classes(collected.labels, self.path.name, plain_name(table.columns[columns.label]))
+        codes, class_names = encode_labels(collected.labels, self.path.name)
+        if parts is not None:
+            require_training_classes(codes, parts, class_names, self.path.name)
+        groups = None if columns.group is None else group_numbers(collected.groups)
+        return DecodedImages(pixels_map, codes, class_names, parts=parts, groups=groups)
+
+
+class _Columns(NamedTuple):
+    """Indices of the columns besides pixels: label, group or None, part or None."""
+
+    label: int
+    group: int | None
+    part: int | None
+
+    def known(self) -> set[int | None]:
+        return {self.label, self.group, self.part}
+
+
+@dataclass
+class _Collected:
+    """The fields of the rows besides pixels. Equal texts are one object in memory."""
+
+    labels: list[str] = field(default_factory=list)
+    groups: list[str] = field(default_factory=list)
+    words: list[str] = field(default_factory=list)
+    lines: list[int] = field(default_factory=list)
+    spellings: dict[str, set[str]] = field(default_factory=dict)
+    _texts: dict[str, str] = field(default_factory=dict)
+
+    def add(self, table: Table, line: int, fields: Sequence[str], columns: _Columns) -> None:
+        label = fields[columns.label].strip()
+        problem = label_problem(label, table.columns[columns.label])
+        if problem:
+            table.problems.add(line, *problem)
+        self.labels.append(self._texts.setdefault(label, label))
+        self.spellings.setdefault(label, set()).add(fields[columns.label])
+        if columns.group is not None:
+            group = fields[columns.group].strip()
+            if not group:
+                table.problems.add(
+                    line,
+                    f"{table.columns[columns.group]} is empty",
+                    "Fill it in, or remove the row.",
+                    "lines have empty fields",
+                )
+            self.groups.append(self._texts.setdefault(group, group))
+        if columns.part is not None:
+            word = fields[columns.part].strip()
+            self.words.append(self._texts.setdefault(word, word))
+            self.lines.append(line)
+
+
+def _find_columns(table: Table, label_column: str | None, group_by: str | None) -> _Columns:
+    """Find the columns besides the pixels, and print a label column that was guessed.
+
+    Raises:
+        InputError: A column that was named is missing, or no column holds labels.
+    """
+    if not has_pixels(table):
+        raise no_pixels(table)
+    group = None if group_by is None else table.column(group_by, "group_by")
+    if label_column is not None:
+        label = table.column(label_column, "label_column")
+        return _Columns(label, group, find_column(table, PART_NAMES, {label, group}))
+
+    usual = find_columns(table, LABEL_NAMES)
+    part = find_column(table, PART_NAMES, {group, *usual})
+    if usual:
+        return _Columns(usual[0], group, part)
+
+    known = {group, part, *find_columns(table, (*PATH_NAMES, *PIXEL_CELL_NAMES))}
+    candidates = [
+        index
+        for index in remaining_columns(table, known)
+        if not table.columns[index][-1:].isdigit()
+    ]
+    labels = find_label_columns(table, candidates)
+    if len(labels) > 1:
+        raise no_label_column(table, labels)
+    progress.say(
+        f"{table.name}: labels are in the column {quoted(table, labels[0])}; "
+        "--label-column chooses another"
+    )
+    return _Columns(labels[0], group, part)
+
+
+def _parts(table: Table, columns: _Columns, rows: _Collected) -> NDArray[np.uint8] | None:
+    """Return the part that each row names, or None if no column names parts."""
+    if columns.part is None:
+        return None
+    column = table.columns[columns.part]
+    parts = parts_of_words(column, rows.lines, rows.words, table.problems)
+    if parts is None:
+        progress.say(
+            f"{table.name}: ignored the column {quoted(table, columns.part)}, whose values name "
+            "no parts"
+        )
+    return parts
+
+
+def read_unlabelled_csv(
+    path: Path, pixel_max: float | None = None
+) -> tuple[NDArray[np.uint8], list[str] | None]:
+    """Read a table of pixels whose labels are missing or do not matter.
+
+    Args:
+        path: The file. See `PixelCsv`.
+        pixel_max: Value of full brightness. None for integers from 0 to 255.
+
+    Returns:
+        Uint8 array of shape (N, H, W, C), and the N texts of the column id, image_id or ImageId.
+        The latter is None if the column is missing.
+
+    Raises:
+        InputError: A value is not a pixel, or the number of pixels is not a square.
+    """
+    ids: list[str] = []
+    values = bytearray()
+    with open_table(path) as opened:
+        table, first_row = peek_row(opened)
+        id_column = find_column(table, ID_NAMES)
+        others = find_columns(table, (*LABEL_NAMES, *OTHER_LABEL_NAMES, *PART_NAMES))
+        layout = find_pixels(table, {id_column, *others})
+        rows = PixelRows(table, first_row, layout, pixel_max)
+        for _, fields, pixels in rows:
+            values += pixels
+            if id_column is not None:
+                ids.append(fields[id_column].strip())
+
+    images = np.frombuffer(values, np.uint8).reshape(-1, *rows.shape)
+    return images, None if id_column is None else ids

@@ -1,0 +1,240 @@
+"""The text of a table: compression, encoding and separators."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import re
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import chain, islice
+from pathlib import Path
+from typing import NamedTuple
+
+from headstart import progress, store
+from headstart.data.formats._reading import GZIP_MAGIC
+from headstart.errors import InputError
+
+_HEAD_BYTES = 4096
+_LINES_BETWEEN_PROGRESS = 500
+LONGEST_LINE = 1 << 25  # characters; a line of 1000x1000 colour pixels has 12 million
+_SEPARATORS = (",", ";", "\t", "|")
+_SEPARATOR_LINE = re.compile(r'"?sep=(.)"?\s*$', re.IGNORECASE)  # Excel writes it above a header.
+_LINE_END = re.compile(rb"\r\n|\r|\n")
+_NOT_TABLES = (
+    (b"PK\x03\x04", "an Excel workbook or another zip archive", "Save the sheet as CSV in UTF-8."),
+    (b"\xd0\xcf\x11\xe0", "an old Excel workbook", "Save the sheet as CSV in UTF-8."),
+    (
+        b"version https://git-lfs",
+        "a Git LFS pointer, not the file itself",
+        "Fetch the file: git lfs pull.",
+    ),
+    (b"<!doctype html", "a web page", "Download the file itself, not the page that shows it."),
+    (b"<html", "a web page", "Download the file itself, not the page that shows it."),
+    (b"sqlite format 3", "a SQLite database", "Export its table as CSV in UTF-8."),
+    (b"\x89hdf", "an HDF5 file", "Save its table as CSV in UTF-8."),
+    (b"par1", "a Parquet file", "Give it its own suffix, .parquet."),
+)
+
+
+class TableLines:
+    """The lines of a table. Those that were taken can be given back.
+
+    Attributes:
+        passed: Number of lines that were read and not given back.
+
+    Args:
+        lines: The lines with their ends.
+    """
+
+    def __init__(self, lines: Iterator[str]) -> None:
+        self._lines = lines
+        self._returned: deque[str] = deque()
+        self.passed = 0
+
+    def __iter__(self) -> TableLines:
+        return self
+
+    def __next__(self) -> str:
+        line = self._returned.popleft() if self._returned else next(self._lines)
+        self.passed += 1
+        return line
+
+    def take(self, count: int) -> list[str]:
+        """Return the next lines, at most `count`, or none as long as lines were given back."""
+        if self._returned:
+            return []
+        lines = list(islice(self._lines, count))
+        self.passed += len(lines)
+        return lines
+
+    def give_back(self, lines: Sequence[str]) -> None:
+        """Let these lines be the next ones."""
+        self._returned.extendleft(reversed(lines))
+        self.passed -= len(lines)
+
+
+class TableText(NamedTuple):
+    """The lines of a table and how its fields are separated.
+
+    Attributes:
+        lines: The lines with their ends, from the first that is neither blank nor a comment.
+        separator: Character between two fields.
+        skipped: Number of lines before the first one.
+    """
+
+    lines: TableLines
+    separator: str
+    skipped: int
+
+
+@contextmanager
+def open_text(
+    path: Path, raw: io.BufferedReader, task: progress.Task | None = None
+) -> Iterator[TableText]:
+    """Read the lines of a table, plain or gzipped.
+
+    The text is UTF-8, or UTF-16 as spreadsheets save it. The separator is that of the first line:
+    a comma, a semicolon, a tab or a vertical bar. A gzipped text expands at most as far as
+    `store.expansion_limit` allows, and no line is longer than `LONGEST_LINE`.
+
+    Args:
+        path: The file, for messages and for its suffix.
+        raw: The open file.
+        task: The progress of the work, in MB.
+
+    Raises:
+        InputError: The file is not a table, exceeds a limit, or a gzip file has the wrong suffix.
+        UnicodeDecodeError: The text has another encoding. See `undecodable_text`.
+    """
+    stream = _plain_stream(path, raw)
+    head = stream.peek(_HEAD_BYTES)[:_HEAD_BYTES]
+    for start, kind, hint in _NOT_TABLES:
+        if head.lstrip()[: len(start)].lower() == start.lower():
+            raise InputError(f"{path.name} is {kind}.", hint)
+
+    with io.TextIOWrapper(stream, encoding=_encoding(head), newline="") as text:
+        lines = _bounded_lines(path, text)
+        if task is not None:
+            lines = _count_progress(lines, raw, task)
+        first, skipped = next(lines, ""), 0
+        while first and (not first.strip() or _is_comment(first)):
+            first, skipped = next(lines, ""), skipped + 1
+        named = _SEPARATOR_LINE.match(first)
+        if named:
+            first, skipped = next(lines, ""), skipped + 1
+        separator = named.group(1) if named else _separator_of(first)
+        yield TableText(TableLines(chain([first], lines)), separator, skipped)
+
+
+def _is_comment(line: str) -> bool:
+    """Return whether a line above the header is a comment: `#` and text without separators."""
+    return line.startswith("#") and not any(separator in line for separator in _SEPARATORS)
+
+
+def _bounded_lines(path: Path, text: io.TextIOWrapper) -> Iterator[str]:
+    """Yield the lines of a text within limits, so that memory and time are bounded."""
+    size = path.stat().st_size
+    allowed = store.expansion_limit(size) if path.suffix.lower() == ".gz" else None
+    position = 0
+    for number, line in enumerate(iter(lambda: text.readline(LONGEST_LINE + 1), ""), 1):
+        if len(line) > LONGEST_LINE:
+            raise InputError(
+                f"line {number:,} of {path.name} is too long: expected at most {LONGEST_LINE:,} "
+                "characters.",
+                "Is it a table? Give large images as files, in one folder per class.",
+            )
+        position += len(line)
+        if allowed is not None and position > allowed:
+            raise InputError(
+                f"{path.name} expands to more than {allowed / 1e6:,.0f} MB, "
+                f"{store.LARGEST_RATIO} times its own size.",
+                "If you trust it, unpack it yourself: gunzip",
+            )
+        yield line
+
+
+def _count_progress(
+    lines: Iterator[str], raw: io.BufferedReader, task: progress.Task
+) -> Iterator[str]:
+    position = 0
+    for count, line in enumerate(lines):
+        if count % _LINES_BETWEEN_PROGRESS == 0:
+            task.advance((raw.tell() - position) / 1e6)
+            position = raw.tell()
+        yield line
+
+
+def undecodable_text(path: Path, error: UnicodeDecodeError) -> InputError:
+    """Return the error about the first line that cannot be decoded."""
+    name = path.name
+    if error.encoding.lower().replace("_", "-") not in ("utf-8", "utf8"):
+        return InputError(
+            f"{name} is not valid {error.encoding} text: {error.reason}.",
+            "Save it as CSV in UTF-8.",
+        )
+
+    with path.open("rb") as raw:
+        lines_before = 0
+        stream = _plain_stream(path, raw)
+        for content in iter(lambda: stream.readline(LONGEST_LINE), b""):
+            try:
+                content.decode("utf-8")
+            except UnicodeDecodeError as fault:
+                line = lines_before + 1 + len(_LINE_END.findall(content[: fault.start]))
+                word = _word_at(content, fault.start)
+                byte = content[fault.start]
+                break
+            lines_before += len(_LINE_END.findall(content))
+        else:
+            return InputError(f"{name} is not UTF-8 text.", "Save it as CSV in UTF-8.")
+
+    return InputError(
+        f"line {line:,} of {name} is not UTF-8 text: byte 0x{byte:02X}. "
+        f"In Windows-1252 it would read '{word}'.",
+        f"Save it as CSV in UTF-8. If that reading is right: "
+        f"iconv -f WINDOWS-1252 -t UTF-8 {name} > utf8-{name}",
+    )
+
+
+def _word_at(content: bytes, position: int) -> str:
+    """Return the word around a byte, read as Windows-1252."""
+    text = content.decode("cp1252", errors="replace")
+    before = re.search(r"[\w ]{0,20}$", text[:position])
+    after = re.match(r"[\w ]{0,20}", text[position + 1 :])
+    start = before.group() if before else ""
+    end = after.group() if after else ""
+    return (start + text[position] + end).strip()
+
+
+def _plain_stream(path: Path, raw: io.BufferedReader) -> gzip.GzipFile | io.BufferedReader:
+    if path.suffix.lower() == ".gz":
+        return gzip.GzipFile(fileobj=raw)
+    if raw.peek(2)[:2] == GZIP_MAGIC:
+        raise InputError(
+            f"{path} is compressed with gzip, but its name does not end in .gz.",
+            f"Name it {path.name}.gz.",
+        )
+    return raw
+
+
+def _encoding(head: bytes) -> str:
+    """Return the encoding that the first bytes of a file show: UTF-8, UTF-16 or UTF-32."""
+    if head.startswith((b"\xff\xfe\0\0", b"\0\0\xfe\xff")):
+        return "utf-32"
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return "utf-16"
+    # Without a byte-order mark, every second byte of the first columns' names is zero.
+    start = head[:8]
+    if len(start) >= 4 and not any(start[1::2]):
+        return "utf-16-le"
+    if len(start) >= 4 and not any(start[::2]):
+        return "utf-16-be"
+    return "utf-8-sig"
+
+
+def _separator_of(header: str) -> str:
+    """Return the separator that divides a header into most fields, outside of quotation marks."""
+    unquoted = re.sub(r'"[^"]*"', "", header)
+    return max(_SEPARATORS, key=unquoted.count)

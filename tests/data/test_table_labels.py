@@ -1,0 +1,240 @@
+"""Labels of tables: exactly as written, and refused if they are not classes."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+from table_helpers import error_of, labels_of, load_and_listen, write_images, write_table
+
+from headstart.data import load
+from headstart.data.formats.tables._label_meaning import require_classes
+from headstart.data.formats.tables._multi_label import labels_that_combine_others
+from headstart.errors import InputError
+
+
+def table_of(folder: Path, labels: list[str], header: str = "path,label") -> Path:
+    """Write a table with one image per label."""
+    names = [f"{number}.png" for number in range(len(labels))]
+    write_images(folder, names)
+    with (folder / "t.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(header.split(","))
+        writer.writerows(zip(names, labels, strict=True))
+    return folder / "t.csv"
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        ["001", "002", "010"],
+        ["007", "7", "8"],
+        ["1.0", "2.0", "10.0"],
+        ["\u09e7", "\u09e8"],  # Bengali digits
+        ["\u0661", "\u0662", "\u0661\u0660"],  # Arabic-Indic digits
+        ["+1", "2"],
+        ["-1", "0", "2", "10"],
+        ["1e3", "2"],
+        ["FALSE", "TRUE"],
+        ["NA", "None", "none of them"],
+        ["=1+1", "@x", "a,b;c"],
+        ["..", "<script>", "CON", "\U0001f600"],
+        ["two\nlines", "x"],
+    ],
+)
+def test_labels_come_back_exactly_as_written(tmp_path: Path, labels: list[str]) -> None:
+    data = load(table_of(tmp_path, labels))
+    assert data.class_names == tuple(labels)
+    assert [data.class_names[label] for label in data.labels] == labels
+
+    pixels = ["label,p0", *(f'"{label}",{number}' for number, label in enumerate(labels))]
+    assert load(write_table(tmp_path / "p.csv", *pixels)).class_names == tuple(labels)
+
+
+def test_different_spellings_of_one_number_are_printed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data, said = load_and_listen(capsys, table_of(tmp_path, ["7", "007", "8"]))
+    assert data.class_names == ("007", "7", "8")
+    assert "t.csv: '007' and '7' are two classes" in said
+
+    data, said = load_and_listen(capsys, table_of(tmp_path, ["7", "7.0", "10.0"]))
+    assert data.class_names == ("7", "10")
+    assert data.labels.tolist() == [0, 0, 1]
+    assert "some labels end in .0 and others do not" in said
+
+
+def test_only_blanks_around_labels_are_removed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data, said = load_and_listen(capsys, table_of(tmp_path, [" cat", "cat", "big  dog "]))
+    assert data.class_names == ("big  dog", "cat")
+    assert "blanks around labels were removed, which merged the spellings of 'cat'" in said
+    _, said = load_and_listen(capsys, table_of(tmp_path, [" cat", " dog"]))
+    assert "blanks" not in said
+
+
+@pytest.mark.parametrize("label", ["nan", "NaN", "null", "NULL", "<NA>", "#N/A", "", "  "])
+def test_a_missing_label_is_an_error_with_its_line(tmp_path: Path, label: str) -> None:
+    text = error_of(table_of(tmp_path, ["cat", label, "dog"]))
+    assert "line 3 of t.csv: the label (label) is empty" in text
+    assert ("rename it" in text) == bool(label.strip())
+    lines = ["label,p0", "cat,1", f'"{label}",2', "dog,3"]
+    assert "line 3 of p.csv: the label (label) is empty" in error_of(
+        write_table(tmp_path / "p.csv", *lines)
+    )
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        ["scab", "rust", "spot", "scab rust", "rust spot", "scab spot"],
+        ["scab frog_eye_leaf_spot", "scab", "healthy", "frog_eye_leaf_spot", "rust"],
+        ["Effusion|Mass", "Effusion", "Mass|Nodule"],
+        ["a;b", "b;c"],
+        ["a,b", "a", "b", "c"],
+        ["cat+dog", "cat", "dog"],
+        ["cat / dog", "cat", "dog"],
+        ["['cat', 'dog']", "['cat']"],
+        ["[0, 1]", "[1, 2]"],
+        # tags of satellite images: few of them alone, many lists
+        [
+            *("agriculture clear primary", "clear primary", "clear primary water", "clear water"),
+            *("agriculture clear", "clear primary road", "clear road water", "agriculture road"),
+            *("primary water", "agriculture clear water", "cloudy"),
+        ],
+    ],
+)
+def test_several_labels_in_one_cell_are_an_error(tmp_path: Path, labels: list[str]) -> None:
+    text = error_of(table_of(tmp_path, labels * 2))
+    assert "invalid labels of t.csv: expected one class per image" in text
+    assert "multi-label is not supported" in text
+    assert "If each of these is one class, join its words: " in text
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        ["polar bear", "grizzly bear", "brown bear"],
+        ["golden retriever", "labrador retriever", "pug"],
+        ["cat", "wild cat", "dog", "wild dog"],
+        # Quick, Draw! has one name that is made of two others, among many that are not.
+        ["baseball", "bat", "baseball bat", "ice cream", "hot dog", "school bus", "wine glass"],
+        ["tench, Tinca tinca", "ear, spike, capitulum", "corn", "missile", "projectile, missile"],
+        ["black dress", "blue dress", "black shoes", "blue shoes", "red dress", "red shoes"],
+        ["Black footed Albatross", "Laysan Albatross", "Sooty Albatross", "Groove billed Ani"],
+        ["T-shirt/top", "Trouser", "Ankle boot"],
+        ["A", "B", "space", "nothing", "del"],
+        ["+", "-", ",", "/", "|", ";", "[", "]"],
+        ["New York", "New Orleans", "York"],
+        ["0-9", "10-19", "20+"],
+        ["rock & roll", "blues", "hip hop"],
+        ["[a]", "[b]"],
+    ],
+)
+def test_ordinary_names_of_several_words_are_classes(labels: list[str]) -> None:
+    assert labels_that_combine_others(labels) == []
+
+
+def test_measurements_are_an_error_that_says_what_to_do(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    ages = [f"{age:.1f}" for age in rng.uniform(18, 80, 40)]
+    text = error_of(table_of(tmp_path, ages))
+    assert "These look like measurements; regression is not supported." in text
+    assert "c23 instead of 23" in text
+    commas = [age.replace(".", ",") for age in ages]
+    assert "look like measurements" in error_of(table_of(tmp_path, commas))
+    pixels = ["label,p0", *(f"{age},7" for age in ages)]
+    assert "look like measurements" in error_of(write_table(tmp_path / "p.csv", *pixels))
+
+
+@pytest.mark.parametrize(
+    ("labels", "column"),
+    [
+        ([f"{0.37 * n:.2f}" for n in range(30)], "label"),
+        ([f"{n / 10}" for n in range(50)] * 10, "y"),  # 50 values to one decimal, ten images each
+        ([str(n * 7) for n in range(40)], "target"),  # integers, each once
+        ([str(n) for n in range(30)] * 40, "age"),
+        ([str(n) for n in range(1, 26)] * 9, "boneage"),
+        ([f"{1.5**n:e}" for n in range(20)], "label"),
+        ([f"-{n}.25" for n in range(9)], "label"),
+    ],
+)
+def test_numbers_to_estimate_are_refused(labels: list[str], column: str) -> None:
+    with pytest.raises(InputError, match="look like measurements"):
+        require_classes(labels, "t.csv", column)
+
+
+@pytest.mark.parametrize(
+    ("labels", "column"),
+    [
+        ([str(n) for n in range(10)], "label"),  # the ten digits, one image each
+        ([str(n) for n in range(230)] * 3, "label"),
+        (["0.5", "1.0", "1.5"] * 20, "dose"),
+        (["1", "1.5", "2", "2.5", "3", "3.5", "4", "4.5", "5"] * 20, "score"),
+        (["1.0", "2.0", "3.0"], "label"),
+        ([f"c{n}" for n in range(60)], "label"),
+        (["0", "1"], "age"),
+        ([f"{n:04d}" for n in range(14)], "label"),
+    ],
+)
+def test_numbers_that_are_classes_are_kept(labels: list[str], column: str) -> None:
+    require_classes(labels, "t.csv", column)
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        "xmin,ymin,xmax,ymax",
+        "XMin,XMax,YMin,YMax",
+        "x,y,w,h",
+        "bbox_x1,bbox_y1,bbox_x2,bbox_y2",
+        "Roi.X1,Roi.Y1,Roi.X2,Roi.Y2",
+        "bbox",
+        "x_center,y_center,width,height",
+        "PredictionString",
+    ],
+)
+def test_boxes_are_refused_unless_the_label_column_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], columns: str
+) -> None:
+    write_images(tmp_path, ["a.png", "b.png"])
+    cells = ",".join("1" for _ in columns.split(","))
+    head, rows = f"filename,class,{columns}", [f"a.png,cat,{cells}", f"b.png,dog,{cells}"]
+    table = write_table(tmp_path / "t.csv", head, *rows)
+    text = error_of(table)
+    assert "t.csv has boxes (" in text and "detection is not supported" in text
+    assert "--label-column NAME" in text
+
+    data, said = load_and_listen(capsys, table, label_column="class")
+    assert labels_of(data) == {"a.png": "cat", "b.png": "dog"}
+    assert "ignored the boxes (" in said
+
+    table = write_table(tmp_path / "t.csv", head, *rows, f"a.png,dog,{cells}")
+    assert "a.png has the label 'dog', but 'cat' on line 2" in error_of(table, label_column="class")
+
+
+@pytest.mark.parametrize("column", ["EncodedPixels", "rle", "segmentation", "mask_path"])
+def test_masks_are_refused(tmp_path: Path, column: str) -> None:
+    write_images(tmp_path, ["a.png"])
+    table = write_table(tmp_path / "t.csv", f"ImageId,ClassId,{column}", "a.png,1,1 3 10 5")
+    text = error_of(table)
+    assert f"t.csv has masks ({column}); segmentation is not supported." in text
+
+
+def test_a_table_without_paths_or_with_width_and_height_is_not_one_of_boxes(tmp_path: Path) -> None:
+    write_images(tmp_path, ["a.png", "b.png"])
+    table = write_table(tmp_path / "t.csv", "path,width,height,label", "a.png,4,4,x", "b.png,4,4,y")
+    assert load(table).class_names == ("x", "y")
+
+
+@pytest.mark.parametrize("label", ["sea lion", "sea & lion"])
+def test_a_name_of_two_words_that_are_classes_is_one_class(
+    tmp_path: Path, label: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = table_of(tmp_path, ["sea", "lion", label] * 2)
+    dataset, said = load_and_listen(capsys, table)
+    assert dataset.class_names == ("lion", "sea", label)
+    assert f"'{label}' is read as one class" in said
