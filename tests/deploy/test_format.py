@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from headstart import __version__
-from headstart.classifier import load_classifier, save_classifier
+from headstart.classifier import load_classifier, load_network, save_classifier
 from headstart.data import Dataset, Split, SplitDataset, make_split
 from headstart.deploy import open_model
 from headstart.errors import InputError
@@ -50,6 +50,7 @@ def own(run: Path, tmp_path: Path) -> Path:
 def change(run: Path, **values: Any) -> None:
     path = run / "classifier.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), **values}))
+    (run / "manifest.json").unlink(missing_ok=True)
 
 
 @pytest.mark.parametrize("name", list(RECORDED))
@@ -58,7 +59,7 @@ def test_a_classifier_of_version_0_1_predicts_exactly_what_it_did(
 ) -> None:
     """Formats 2 and 3, recorded by version 0.1.0 in float32 on the first three digits."""
     recorded = {key: np.array(values) for key, values in RECORDED[name].items()}
-    classifier = load_classifier(REPOSITORY / name)
+    classifier = load_network(REPOSITORY / name)
     classifier.recipe = classifier.recipe.model_copy(update={"precision": "float32"})
     images = digits.images[:3]
 
@@ -83,7 +84,7 @@ def test_a_run_of_version_0_1_is_calibrated_and_a_classifier_of_format_2_is_not(
 
 def test_a_classifier_is_written_as_version_0_1_wrote_it(tmp_path: Path) -> None:
     run = REPOSITORY / "tests/assets/version-0.1/run"
-    save_classifier(load_classifier(run), tmp_path)
+    save_classifier(load_network(run), tmp_path)
     content = (tmp_path / "classifier.json").read_text()
     earlier = content.replace(f'"headstart": "{__version__}"', '"headstart": "0.1.0"')
     assert earlier == (run / "classifier.json").read_text()
@@ -114,8 +115,8 @@ def test_one_validation_image_in_a_hundred_is_out_of_distribution_and_noise_is(
     noise = np.random.default_rng(0).integers(0, 256, (100, 8, 8, 1)).astype(np.uint8)
     noise_flags = model.predict(noise).is_out_of_distribution
     assert flagged is not None and noise_flags is not None
-    assert flagged.sum() == 3  # of 270
-    assert noise_flags.mean() > 0.3
+    assert flagged.sum() in (2, 3)  # of 270
+    assert noise_flags.all()
 
 
 def test_without_validation_images_there_is_no_calibration_and_no_ood_threshold(
@@ -136,7 +137,10 @@ def test_without_validation_images_there_is_no_calibration_and_no_ood_threshold(
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"format": 4}, "format is '4': this version of Headstart reads the formats 2 and 3"),
+        (
+            {"format": 4},
+            "format is '4': this version of Headstart reads the formats 2, 3 and ensemble",
+        ),
         ({"format": 1}, "format is '1'"),
         ({"import": "os.system"}, "import is 'os.system': Extra inputs are not permitted"),
         ({"class_names": ["a"] * 10}, "a class name occurs twice"),
@@ -144,6 +148,10 @@ def test_without_validation_images_there_is_no_calibration_and_no_ood_threshold(
         ({"mirror": "maybe"}, "mirror is 'maybe'"),
         ({"model": "cnn"}, "model is cnn, but its recipe is for mlp"),
         ({"recipe": {"model": "os.system", "net": {}}}, "recipe is"),
+        (
+            {"model": "timm/resnet18", "recipe": {"model": "timm/resnet18", "net": {}}},
+            "a backbone needs an image size",
+        ),
         (
             {"calibration": {"temperature": 0, "images": 1, "loss": 0, "calibrated_loss": 0}},
             "calibration.temperature is '0'",
@@ -170,6 +178,7 @@ def test_a_description_of_a_giant_network_gets_no_memory(own: Path) -> None:
 
 
 def test_weights_of_another_run_are_refused(own: Path) -> None:
+    (own / "manifest.json").unlink()
     shutil.copy(FORMAT_2 / "model.safetensors", own / "model.safetensors")
     with pytest.raises(InputError, match=r"cannot load .*model\.safetensors"):
         load_classifier(own)

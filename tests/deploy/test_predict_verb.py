@@ -16,6 +16,7 @@ from PIL import Image
 
 import headstart as package
 from headstart.data import Dataset, Split, SplitDataset
+from headstart.deploy import open_model
 from headstart.errors import InputError
 from headstart.models.recipes import make_recipe
 from headstart.training import TrainingJob, train
@@ -92,7 +93,7 @@ def test_an_image_is_read_from_standard_input(
         assert drawn.height > 300
 
 
-def test_a_csv_holds_all_classes_and_no_formula(
+def test_a_csv_holds_all_classes_and_a_formula_only_without_safe_cells(
     run: Path, headstart: Command, tmp_path: Path
 ) -> None:
     assert headstart("predict", run, "shown", "--csv", "result.csv")[0] == 0
@@ -103,7 +104,41 @@ def test_a_csv_holds_all_classes_and_no_formula(
     hostile = "=HYPERLINK(A1).png"
     sorted((tmp_path / "shown").iterdir())[0].rename(tmp_path / hostile)
     assert headstart("predict", run, hostile, "--csv", "bare.csv")[0] == 0
-    assert Path("bare.csv").read_text().splitlines()[1].startswith("'=HYPERLINK(A1).png,0,")
+    assert Path("bare.csv").read_text().splitlines()[1].startswith("=HYPERLINK(A1).png,0,")
+    assert headstart("predict", run, hostile, "--csv", "safe.csv", "--safe-cells")[0] == 0
+    assert Path("safe.csv").read_text().splitlines()[1].startswith("'=HYPERLINK(A1).png,0,")
+
+
+def test_inverted_images_are_flagged_and_ordinary_ones_are_not(
+    run: Path, digits: Dataset, digits_split: Split
+) -> None:
+    model = open_model(run)
+    images = digits.images[digits_split.test]
+    ordinary, inverted = model.predict(images), model.predict(255 - images)
+    assert ordinary.has_odd_brightness is not None and inverted.has_odd_brightness is not None
+    assert ordinary.has_odd_brightness.mean() < 0.01
+    assert inverted.has_odd_brightness.mean() > 0.95
+    assert inverted.is_out_of_distribution is not None
+    assert (inverted.is_out_of_distribution >= inverted.has_odd_brightness).all()
+
+
+def test_outputs_never_replace_inputs(run: Path, headstart: Command, tmp_path: Path) -> None:
+    image = sorted((tmp_path / "shown").iterdir())[0]
+    before = image.read_bytes()
+    for option in ("--csv", "--figure"):
+        status, _, err = headstart("predict", run, "shown", option, image)
+        assert status == 2 and f"invalid {option}: {image} is an input" in err
+    status, _, err = headstart("predict", run, "shown", "--csv", run / "predictions.csv")
+    assert status == 2 and "is a file of a run or study and would be overwritten" in err
+    assert image.read_bytes() == before
+
+
+def test_a_table_or_a_pattern_is_answered_with_the_next_step(run: Path, headstart: Command) -> None:
+    Path("test.csv").write_text("path\nshown/a.png\n")
+    status, _, err = headstart("predict", run, "test.csv")
+    assert status == 2 and "headstart submit RUN test.csv" in err
+    status, _, err = headstart("predict", run, "shown/*.png")
+    assert status == 2 and "it is a pattern" in err and "give the folder: shown" in err
 
 
 @pytest.mark.parametrize(
@@ -167,3 +202,71 @@ def test_pixels_on_another_scale_are_refused(run: Path, digits: Dataset) -> None
             package.load_classifier(run).probabilities(images)
     with pytest.raises(InputError, match="no images given"):
         package.predict(run, digits.images[:0])
+
+
+def test_coverage_adds_a_set_of_classes_to_each_prediction(run: Path, headstart: Command) -> None:
+    status, out, err = headstart("predict", run, "shown", "--coverage", 0.95, "--json")
+    result = json.loads(out)
+    assert status == 0, err
+    assert (result["coverage"], result["calibration"]["images"]) == (0.95, 270)
+    assert result["calibration"]["groups"] is None
+    thresholds = result["calibration"]["thresholds"]
+    assert list(thresholds) == [str(number) for number in range(10)]
+    for row in result["predictions"]:
+        probabilities = row["probabilities"]
+        likely = {name for name, value in probabilities.items() if value >= thresholds[name]}
+        assert set(row["set"]) == likely | {row["label"]} and row["set"][0] == row["label"]
+        assert row["uncertain"] == (len(row["set"]) > 1 or row["unfamiliar"])
+
+
+def test_a_higher_coverage_gives_larger_sets_and_more_uncertain_images(
+    run: Path, headstart: Command
+) -> None:
+    sizes = []
+    for coverage in (0.9, 0.99, 0.996):
+        predictions = package.predict(run, "shown", coverage=coverage)["predictions"]
+        sizes.append(sum(len(row["set"]) for row in predictions))
+    assert 30 <= sizes[0] <= sizes[1] < sizes[2]
+    _, out, _ = headstart("predict", run, "shown", "--coverage", 0.996, "--csv", "sets.csv")
+    words = " ".join(out.split())
+    assert "99.6% set" in words and "images like the 270 validation images" in words
+    assert "Uncertain, with several classes in the set" in words
+    with Path("sets.csv").open() as file:
+        rows = list(csv.reader(file))
+    assert rows[0][:5] == ["image", "label", "unfamiliar", "set", "uncertain"]
+    assert any(" | " in row[3] and row[4] == "yes" for row in rows[1:])
+
+
+@pytest.mark.parametrize(
+    ("coverage", "message"),
+    [
+        (95, "expected a number from 0.5 to below 1, got 95.0"),
+        (1, "expected a number from 0.5 to below 1, got 1.0"),
+        ("nan", "expected a number from 0.5 to below 1, got nan"),
+        (0.999, "expected a run with 999 validation images or more, got 270."),
+        (0.9999, "\n  Use --coverage 0.996 or less"),
+    ],
+)
+def test_a_coverage_that_the_run_does_not_support_is_refused(
+    run: Path, headstart: Command, coverage: object, message: str
+) -> None:
+    status, out, err = headstart("predict", run, "shown", "--coverage", coverage)
+    assert (status, out) == (2, "") and message in err
+
+
+def test_the_sets_of_an_earlier_classifier_come_from_its_predictions(
+    run: Path, headstart: Command
+) -> None:
+    new = package.predict(run, "shown", coverage=0.95)["calibration"]["thresholds"]
+    path = run / "classifier.json"
+    content = json.loads(path.read_text())
+    del content["set_scores"]
+    path.write_text(json.dumps(content))
+    (run / "manifest.json").unlink()  # earlier versions wrote no seal
+    old = package.predict(run, "shown", coverage=0.95)["calibration"]["thresholds"]
+    assert old == pytest.approx(new, abs=1e-4)
+
+    (run / "predictions.csv").unlink()
+    status, _, err = headstart("predict", run, "shown", "--coverage", 0.95)
+    assert status == 2 and "needs the scores of validation images" in err
+    assert "headstart train --repeat" in err

@@ -229,7 +229,7 @@ def test_a_photo_can_be_chosen_or_pasted_and_an_invalid_one_is_reported(
     assert page.locator("#tab-photo").get_attribute("aria-selected") == "true"
     (tmp_path / "bad.png").write_bytes(b"no image")
     page.set_input_files("#file", tmp_path / "bad.png")
-    page.get_by_text("the file is not an image. Send a JPEG").wait_for()
+    page.get_by_text("the file is not an image: it is a text file").wait_for()
     assert page.locator("#answer b").count() == 0
     page.evaluate(
         """async (numbers) => {

@@ -1,4 +1,4 @@
-"""Submissions: the columns of Kaggle or of a sample, all rows, and no formulas."""
+"""Submissions: the columns of Kaggle or of a sample, all rows, and texts as they are."""
 
 from __future__ import annotations
 
@@ -117,7 +117,98 @@ def test_a_table_of_image_files_uses_its_paths_as_ids(
     assert read()[1:] == [[f"{number}.png", labels[number]] for number in range(5)]
 
 
-def test_a_formula_among_the_ids_becomes_text(run: Path, table: Path, headstart: Command) -> None:
+@pytest.fixture
+def photos(digits: Dataset, tmp_path: Path) -> Path:
+    """A flat folder with the first five digits as img0.png to img4.png."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for number in range(5):
+        Image.fromarray(digits.images[number, :, :, 0]).save(folder / f"img{number}.png")
+    return folder
+
+
+def test_a_folder_of_images_has_the_names_of_its_files_as_ids(
+    run: Path, photos: Path, labels: list[str], headstart: Command
+) -> None:
+    assert headstart("submit", run, photos)[0] == 0
+    assert read()[1:] == [[f"img{number}", labels[number]] for number in range(5)]
+
+
+@pytest.mark.parametrize("pattern", ["img{}", "img{}.png"])
+def test_ids_of_a_sample_find_the_files_of_a_folder(
+    pattern: str, run: Path, photos: Path, labels: list[str], headstart: Command
+) -> None:
+    ids = [pattern.format(number) for number in (3, 0, 4)]
+    write(Path("sample.csv"), [["id", "label"], *([key, "0"] for key in ids)])
+    status, _, err = headstart("submit", run, photos, "--sample", "sample.csv")
+    assert status == 0, err
+    assert read()[1:] == [[ids[0], labels[3]], [ids[1], labels[0]], [ids[2], labels[4]]]
+    assert "2 images of photos left out: sample.csv lists no such id" in err
+
+
+def test_ids_of_a_sample_find_paths_of_a_table(
+    run: Path, photos: Path, labels: list[str], headstart: Command
+) -> None:
+    paths = [f"photos/img{number}.png" for number in range(5)]
+    write(Path("test.csv"), [["path"], *([path] for path in paths)])
+    write(Path("sample.csv"), [["id", "label"], *([f"img{row}", "0"] for row in range(5))])
+    assert headstart("submit", run, "test.csv", "--sample", "sample.csv")[0] == 0
+    assert read()[1:] == [[f"img{row}", labels[row]] for row in range(5)]
+
+
+def test_an_id_column_beside_the_paths_is_used(
+    run: Path, photos: Path, labels: list[str], headstart: Command
+) -> None:
+    rows = [[f"case{number}", f"photos/img{number}.png"] for number in range(5)]
+    write(Path("test.csv"), [["id", "path"], *rows])
+    assert headstart("submit", run, "test.csv")[0] == 0
+    assert read()[1:] == [[f"case{row}", labels[row]] for row in range(5)]
+
+
+def test_a_sample_of_fractions_gets_the_probability_of_the_given_class(
+    run: Path, photos: Path, digits: Dataset, headstart: Command
+) -> None:
+    write(Path("sample.csv"), [["id", "target"], *([f"img{row}", "0.5"] for row in range(5))])
+    words = ("submit", run, photos, "--sample", "sample.csv")
+    status, _, err = headstart(*words)
+    assert status == 2 and "It is unclear whose probability is wanted" in err
+
+    status, out, _ = headstart(*words, "--probability-of", "7", "--json")
+    assert status == 0 and json.loads(out)["probability_of"] == "7"
+    expected = open_model(run).predict(digits.images[:5]).probabilities[:, 7]
+    assert np.abs(np.array([row[1] for row in read()[1:]], float) - expected).max() < 1e-5
+
+
+def test_an_earlier_submission_is_kept(run: Path, photos: Path, headstart: Command) -> None:
+    for number, text in enumerate(("first", "second"), 1):
+        Path("submission.csv").write_text(text)
+        _, _, err = headstart("submit", run, photos)
+        assert f"kept the earlier submission.csv as submission-{number}.csv" in err
+    assert Path("submission-1.csv").read_text() == "first"
+    assert Path("submission-2.csv").read_text() == "second"
+    assert len(read()) == 6
+
+
+def test_a_submission_never_replaces_an_input(run: Path, table: Path, headstart: Command) -> None:
+    before = table.read_bytes()
+    status, _, err = headstart(
+        "submit", run, "test.csv", "-o", "../" + table.parent.name + "/test.csv"
+    )
+    assert status == 2 and "is an input of this command and would be overwritten" in err
+    write(Path("sample.csv"), [["id", "label"], *([str(row), "0"] for row in range(ROWS))])
+    for out, reason in (
+        ("sample.csv", "is an input of this command"),
+        (run / "predictions.csv", "is a file of a run or study"),
+        (run, "expected a file, got the folder"),
+    ):
+        status, _, err = headstart("submit", run, "test.csv", "--sample", "sample.csv", "-o", out)
+        assert status == 2 and reason in err
+    assert table.read_bytes() == before and len(read("sample.csv")) == ROWS + 1
+
+
+def test_cells_are_safe_for_spreadsheets_on_request(
+    run: Path, table: Path, headstart: Command
+) -> None:
     write(
         Path("sample.csv"),
         [
@@ -127,14 +218,17 @@ def test_a_formula_among_the_ids_becomes_text(run: Path, table: Path, headstart:
             *([f"x{number}", "0"] for number in range(ROWS - 2)),
         ],
     )
-    assert headstart("submit", run, table, "--sample", "sample.csv")[0] == 0
+    words = ("submit", run, table, "--sample", "sample.csv")
+    assert headstart(*words)[0] == 0
+    assert [row[0] for row in read()[1:4]] == ["=1+1", "-5", "x0"]
+    assert headstart(*words, "--safe-cells")[0] == 0
     assert [row[0] for row in read()[1:4]] == ["'=1+1", "-5", "x0"]
 
 
 @pytest.mark.parametrize(
     ("sample", "message"),
     [
-        ([["id", "label"], ["1", "0"]], "sample.csv has 1 rows, but with-ids.csv has 60 images"),
+        ([["id", "label"], ["1", "0"]], "asks for the id '1', which with-ids.csv does not have"),
         (
             [["id", "label"], *([str(number), "0"] for number in range(101, 161))],
             "asks for the id '160', which with-ids.csv",
@@ -156,6 +250,14 @@ def test_a_sample_that_does_not_match_writes_nothing(
     assert status == 2
     assert message in err
     assert not Path("submission.csv").exists()
+
+
+def test_without_ids_a_sample_needs_as_many_rows_as_there_are_images(
+    run: Path, table: Path, headstart: Command
+) -> None:
+    write(Path("sample.csv"), [["id", "label"], ["1", "0"]])
+    status, _, err = headstart("submit", run, "test.csv", "--sample", "sample.csv")
+    assert status == 2 and "sample.csv has 1 row, but test.csv has 60 images" in err
 
 
 def test_a_table_with_pixels_missing_or_of_another_size_is_refused(

@@ -14,7 +14,7 @@ from headstart.data import Dataset
 from headstart.deploy import _worst_errors
 
 
-def _compared(dataset: Dataset, out: Path) -> ComparisonResult:
+def _compared(dataset: Dataset, out: Path, epochs: float = 8) -> ComparisonResult:
     """Compare `cnn` with `mlp` on 1,200 digits.
 
     Every twelfth digit has the label of the next class, about 15 of them in the test set.
@@ -23,7 +23,12 @@ def _compared(dataset: Dataset, out: Path) -> ComparisonResult:
     labels[::12] = (labels[::12] + 1) % 10
     models = ["cnn", "mlp"]
     return headstart.compare(
-        (dataset.images[:1200], labels), models=models, seeds=1, time_limit=None, epochs=8, out=out
+        (dataset.images[:1200], labels),
+        models=models,
+        seeds=1,
+        time_limit=None,
+        epochs=epochs,
+        out=out,
     )
 
 
@@ -60,7 +65,7 @@ def test_without_captum_the_report_has_no_worst_errors(
     digits: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, page_only: None
 ) -> None:
     monkeypatch.setitem(sys.modules, "captum", None)
-    finding = _compared(digits, tmp_path / "study")
+    finding = _compared(digits, tmp_path / "study", epochs=1)
     assert not (tmp_path / "study" / "errors.npz").exists()
     assert "The worst errors" not in Path(finding["report"]).read_text(encoding="utf-8")
 
@@ -76,7 +81,7 @@ def test_an_explanation_that_fails_costs_its_figure_not_the_report(
         raise RuntimeError("no gradient reaches the layer")
 
     monkeypatch.setattr(_worst_errors, "evidence", fail)
-    finding = _compared(digits, tmp_path / "study")
+    finding = _compared(digits, tmp_path / "study", epochs=1)
     assert (
         "explaining them failed: RuntimeError: no gradient reaches the layer"
         in capsys.readouterr().err

@@ -19,6 +19,8 @@ LONG: dict[str, Any] = {"epochs": 10000}  # longer than any test waits
 
 def job(folder: Path, name: str = "run", seed: int = 0, model: str = "mlp", **values: Any) -> Job:
     """A job whose run lies at `folder / name`."""
+    if model == "mlp":
+        values = {"nodes": 32, **values}
     return Job(name, make_recipe(model, {"epochs": 1, **values}), seed, folder / name)
 
 

@@ -99,9 +99,9 @@ from headstart.models.recipes import make_recipe
 
 print("begins")
 dataset = headstart.load("digits")
-split = headstart.split(dataset, train_images=400)
+split = headstart.split(dataset, train_images=100)
 epochs = float(sys.argv[2])
-recipe, folder = make_recipe("mlp", {"epochs": epochs}), Path(sys.argv[1])
+recipe, folder = make_recipe("mlp", {"epochs": epochs, "nodes": 32}), Path(sys.argv[1])
 jobs = [Job(f"r{seed}", recipe, seed, folder / f"r{seed}") for seed in (0, 1)]
 try:
     with open_executor(Where(workers=2), SplitDataset(dataset, split)) as executor:
@@ -153,21 +153,20 @@ def test_workers_of_a_killed_study_end_and_free_their_folders(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
 def test_a_stopped_study_saves_its_runs_and_goes_on_from_there(
-    signum: signal.Signals, script: Script, tmp_path: Path
+    script: Script, tmp_path: Path
 ) -> None:
     runs = [tmp_path / "runs" / f"r{seed}" for seed in (0, 1)]
-    with script(60) as study:
+    with script(300) as study:
         workers = [
             wait_for(lambda run=run: (run / "checkpoint").exists() and trainer(run))  # type: ignore[misc]
             for run in runs
         ]
-        study.send_signal(signum)
+        study.send_signal(signal.SIGTERM)
         _, err = study.communicate(timeout=120)
-    assert err.startswith(f"{128 + signum}: stopped with 2 runs in progress")
+    assert err.startswith("143: stopped with 2 runs in progress")
     assert not any(map(is_alive, workers))
-    again, _ = script(60).communicate(timeout=120)
+    again, _ = script(300).communicate(timeout=120)
     assert sorted(again.splitlines()[1:]) == ["r0 None True", "r1 None True"]
 
 

@@ -3,6 +3,11 @@
 import errno
 import hashlib
 import os
+import subprocess
+import sys
+import threading
+import time
+from contextlib import AbstractContextManager
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -86,20 +91,71 @@ def test_the_error_about_a_folder_in_use_names_its_owner(tmp_path: Path) -> None
         pass
 
 
+def test_a_folder_whose_owner_is_about_to_end_is_not_refused(tmp_path: Path) -> None:
+    is_claimed = threading.Event()
+
+    def own() -> None:
+        with store.claim(tmp_path):
+            is_claimed.set()
+            time.sleep(0.3)
+
+    owner = threading.Thread(target=own)
+    owner.start()
+    is_claimed.wait()
+    with store.claim(tmp_path):
+        pass
+    owner.join()
+
+
 def test_damaged_json_is_named(tmp_path: Path) -> None:
     (tmp_path / "recipe.json").write_text("{")
     with pytest.raises(InputError, match=r"recipe.json cannot be read as JSON"):
         store.read_json(tmp_path / "recipe.json")
 
 
-def test_old_debris_of_killed_processes_is_removed(tmp_path: Path) -> None:
-    old, young = tmp_path / ".entry.killed", tmp_path / ".entry.running"
-    for debris in (old, young):
-        debris.mkdir()
-    os.utime(old, (0, 0))
-    with store.new_folder(tmp_path / "entry"):
+def test_a_killed_process_leaves_nothing_behind_for_long(tmp_path: Path) -> None:
+    code = (
+        "import os, sys; from pathlib import Path; from headstart import store\n"
+        "root = Path(sys.argv[1])\n"
+        "with store.new_folder(root / 'entry') as building:\n"
+        "    (building / 'half').write_text('half')\n"
+        "    os.fsync = lambda _: os._exit(9)\n"
+        "    store.write_text(root / 'a.txt', 'a')\n"
+    )
+    killed = subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=False)
+    assert killed.returncode == 9
+    assert store.has_debris(tmp_path) and len(list(tmp_path.iterdir())) == 2
+    with store.new_folder(tmp_path / "another entry"):
         pass
-    assert {entry.name for entry in tmp_path.iterdir()} == {"entry", ".entry.running"}
+    assert [entry.name for entry in tmp_path.iterdir()] == ["another entry"]
+
+
+def test_a_folder_that_another_process_fills_stays_whatever_the_clock_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    week = 8 * 24 * 3600
+    now = time.time()
+    with store.new_folder(tmp_path / "entry") as building:
+        os.utime(building, (0, 0))
+        monkeypatch.setattr(time, "time", lambda: now + week)
+        with store.new_folder(tmp_path / "entry"):
+            pass
+        store.clear_debris(tmp_path)
+        assert building.exists()
+
+    def use(name: str) -> AbstractContextManager[Path]:
+        return store.unfinished_folder(
+            tmp_path / "unfinished" / name,
+            is_worth_keeping=lambda _: True,
+            on_wait=lambda: None,
+        )
+
+    with use("slow") as slow:
+        os.utime(slow, (0, 0))
+        monkeypatch.setattr(time, "time", lambda: now + 2 * week)
+        with use("other"):
+            pass
+        assert slow.exists()
 
 
 def test_any_change_of_a_sealed_folder_is_damage(tmp_path: Path) -> None:
@@ -112,13 +168,13 @@ def test_any_change_of_a_sealed_folder_is_damage(tmp_path: Path) -> None:
     store.write_bytes(tmp_path / "a", b"123")
     assert store.find_damage(tmp_path) == "a has 3 bytes, not 5"
     (tmp_path / "a").unlink()
-    assert "a cannot be read" in str(store.find_damage(tmp_path))
+    assert store.find_damage(tmp_path) == "a is missing"
     store.write_bytes(tmp_path / "a", b"12345")
     for content in (b"", b"[]", b"{}", b'{"a": 3}', b"\xff"):
         store.write_bytes(tmp_path / "manifest.json", content)
         assert "manifest.json" in str(store.find_damage(tmp_path))
     (tmp_path / "manifest.json").unlink()
-    assert store.find_damage(tmp_path) == "manifest.json is missing or damaged"
+    assert store.find_damage(tmp_path) == "manifest.json is missing"
 
 
 def test_a_manifest_cannot_point_outside_its_folder(tmp_path: Path) -> None:
@@ -165,3 +221,15 @@ def test_an_anonymous_file_holds_its_content_and_leaves_nothing(
     monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=0))
     with pytest.raises(ResourceError, match="are free there"):
         store.anonymous_file(b"twelve bytes")
+
+
+def test_a_folder_that_is_resumed_leaves_out_what_the_killed_process_had_begun(
+    tmp_path: Path,
+) -> None:
+    with store.unfinished_folder(
+        tmp_path / "unfinished" / "entry", is_worth_keeping=lambda _: True, on_wait=lambda: None
+    ) as filled:
+        (filled / "images.npy").touch()
+        (filled / ".about.json.7wiq8abe").touch()
+        store.publish_folder(filled, tmp_path / "entry")
+    assert [path.name for path in (tmp_path / "entry").iterdir()] == ["images.npy"]

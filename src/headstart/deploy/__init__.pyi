@@ -12,10 +12,21 @@ from ._model import (
     need_classifier as need_classifier,
     open_model as open_model,
 )
+from ._output_files import (
+    check_output as check_output,
+    keep_earlier as keep_earlier,
+)
 from ._predict import (
     predict as predict,
     predict_pixels as predict_pixels,
     write_predictions as write_predictions,
+)
+from ._prediction_sets import (
+    PredictionSets as PredictionSets,
+    calibrate_sets as calibrate_sets,
+)
+from ._resolve_run import (
+    resolve_run as resolve_run,
 )
 from ._submit import (
     submit as submit,

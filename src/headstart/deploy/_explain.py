@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from pydantic import JsonValue
 
-from headstart.classifier import Classifier, Standardise, as_floats
+from headstart.classifier import BaseClassifier, Classifier, Ensemble, Standardise, as_floats
 from headstart.deploy._attributions import Heatmap, grad_cam, occlusion
 from headstart.errors import InputError, suggest_name
+from headstart.results import JsonObject
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,8 @@ class Explanation:
         label: The class that is explained.
         probability: Its calibrated probability.
         predicted: The most probable class.
-        grad_cam: None if the network has no feature map with a spatial resolution, such as an mlp.
+        grad_cam: None if the network has no feature map with a spatial resolution, such as an mlp,
+            and for an ensemble: its members have different feature maps.
         occlusion: Log-odds lost where the image is covered with the mean colour of the training
             images.
     """
@@ -33,7 +35,7 @@ class Explanation:
     grad_cam: Heatmap | None
     occlusion: Heatmap
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> JsonObject:
         """Return the explanation as plain values, with four decimals in the maps."""
         return {
             "label": self.label,
@@ -44,14 +46,16 @@ class Explanation:
         }
 
 
-def _heatmap_as_json(attribution: Heatmap) -> dict[str, Any]:
+def _heatmap_as_json(attribution: Heatmap) -> JsonObject:
     layer = {"layer": attribution.layer} if attribution.layer else {}
-    values = [[round(float(value), 4) for value in row] for row in attribution.values]
+    values: list[JsonValue] = [
+        [round(float(value), 4) for value in row] for row in attribution.values
+    ]
     return {**layer, "unit": attribution.unit, "values": values}
 
 
 def explain(
-    classifier: Classifier, image: NDArray[np.uint8], label: str | None = None
+    classifier: BaseClassifier, image: NDArray[np.uint8], label: str | None = None
 ) -> Explanation:
     """Explain the prediction for one image, or the evidence for another class.
 
@@ -90,7 +94,7 @@ class Evidence:
     Attributes:
         label: The most probable class.
         probability: Its probability as in `predictions.csv`, not calibrated.
-        attribution: Grad-CAM, or occlusion for a network without feature maps.
+        attribution: Grad-CAM, or occlusion for an ensemble and a network without feature maps.
     """
 
     label: str
@@ -98,7 +102,7 @@ class Evidence:
     attribution: Heatmap
 
 
-def evidence(classifier: Classifier, image: NDArray[np.uint8]) -> Evidence:
+def evidence(classifier: BaseClassifier, image: NDArray[np.uint8]) -> Evidence:
     """Explain the prediction for an image `(H, W, C)` quickly, with one map."""
     probabilities = classifier.probabilities(image[None], calibrated=False)[0]
     best = int(probabilities.argmax())
@@ -106,25 +110,31 @@ def evidence(classifier: Classifier, image: NDArray[np.uint8]) -> Evidence:
     return Evidence(classifier.class_names[best], float(probabilities[best]), attribution)
 
 
-def _grad_cam(classifier: Classifier, image: NDArray[np.uint8], target: int) -> Heatmap | None:
+def _grad_cam(classifier: BaseClassifier, image: NDArray[np.uint8], target: int) -> Heatmap | None:
+    if isinstance(classifier, Ensemble):
+        return None
     return grad_cam(classifier, _as_batch(classifier, image), target, mirror=classifier.mirror)
 
 
-def _occlusion(classifier: Classifier, image: NDArray[np.uint8], target: int) -> Heatmap:
+def _occlusion(classifier: BaseClassifier, image: NDArray[np.uint8], target: int) -> Heatmap:
     batch = _as_batch(classifier, image)
     cover = _mean_colour(classifier).to(batch)
     return occlusion(classifier, batch, target, cover, mirror=classifier.mirror)
 
 
-def _as_batch(classifier: Classifier, image: NDArray[np.uint8]) -> torch.Tensor:
-    return as_floats(np.array(image[None]), next(classifier.net.parameters()).device)
+def _as_batch(classifier: BaseClassifier, image: NDArray[np.uint8]) -> torch.Tensor:
+    return as_floats(np.array(image[None]), classifier.device)
 
 
-def _mean_colour(classifier: Classifier) -> torch.Tensor:
+def _mean_colour(classifier: BaseClassifier) -> torch.Tensor:
     """Return the mean colour `(1, C, 1, 1)`, from 0 to 255.
 
-    It is that of the training images, or for a backbone that of the images of its pretraining.
+    It is that of the training images, or for a backbone that of the images of its pretraining. An
+    ensemble has the colour of its member with the largest weight.
     """
+    if isinstance(classifier, Ensemble):
+        return _mean_colour(classifier.classifiers[0])
+    assert isinstance(classifier, Classifier)
     front = classifier.front
     if isinstance(front, Standardise):
         return front.mean

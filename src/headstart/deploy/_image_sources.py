@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,9 +11,11 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
+from headstart import store
 from headstart.data import (
     LARGEST_FILE_BYTES,
     ImageSource,
+    ReadingNotes,
     UnreadableImage,
     list_images,
     read_images,
@@ -22,6 +25,9 @@ from headstart.deploy._model import Model
 from headstart.errors import InputError
 
 _WHAT_TO_GIVE = "Give image files, folders of images, or - for an image on standard input."
+
+_PATTERN = re.compile(r"[*?\[]")
+_TABLE = re.compile(r"\.(csv|tsv|txt|parquet)(\.gz)?$", re.IGNORECASE)
 
 
 def named_sources(given: Sequence[str | ImageSource]) -> tuple[list[str], list[ImageSource]]:
@@ -70,7 +76,18 @@ def _image_paths(path: Path) -> list[Path]:
     if path.is_dir():
         return list_images(path)
     if not path.exists():
+        if _PATTERN.search(path.name):
+            raise InputError(
+                f"{path} does not exist: it is a pattern, and patterns are not expanded here.",
+                f"Remove the quotation marks, or give the folder: {path.parent}",
+            )
         raise InputError(f"{path} does not exist.", _WHAT_TO_GIVE)
+    store.require_regular(path)
+    if _TABLE.search(path.name):
+        raise InputError(
+            f"{path} is a table, not an image.",
+            f"Predict the images that it lists with: headstart submit RUN {path}",
+        )
     return [path]
 
 
@@ -80,8 +97,8 @@ def open_images(
     """Open images of any size as the model accepts them.
 
     The pixels are bit-identical to those that training would have used. Only the formats of a
-    dataset are opened, and of an animation the first frame. Files may have up to 268 MB, and images
-    up to Pillow's limit of 89 million pixels.
+    dataset are opened, and of an animation the first frame. Files may have up to 268 MB. Images may
+    have up to 89 million pixels, Pillow's limit. Larger JPEGs are decoded at a reduced scale.
 
     Args:
         sources: Paths, contents of files, or open files.
@@ -102,12 +119,27 @@ def open_images(
 
 
 def open_readable(
-    sources: Sequence[ImageSource], names: Sequence[str], model: Model
+    sources: Sequence[ImageSource],
+    names: Sequence[str],
+    model: Model,
+    notes: ReadingNotes | None = None,
 ) -> tuple[NDArray[np.uint8], list[str]]:
-    """Open the images that can be read, and return name and reason of each of the others."""
+    """Open the images that can be read, and return name and reason of each of the others.
+
+    Args:
+        sources: Paths, contents of files, or open files.
+        names: Names of the images in messages.
+        model: The model that will predict them.
+        notes: Takes what is converted or guessed. Without it, that is printed at once.
+    """
+    own_notes = notes or ReadingNotes()
     images: list[NDArray[np.uint8]] = []
     failures: list[str] = []
-    results = read_images(sources, model.image_shape, model.preprocessing.resize)
+    how = model.preprocessing
+    takers = [own_notes.of(name) for name in names]
+    results = read_images(sources, model.image_shape, how.resize, how.pixel_max, takers)
+    if notes is None:
+        own_notes.say()
     for name, result in zip(names, results, strict=True):
         if isinstance(result, UnreadableImage):
             failures.append(f"{name} {result}")
@@ -127,6 +159,7 @@ def unreadable(failures: list[str], images: int) -> InputError:
     if images == 1:
         return InputError(
             f"{failures[0]}.",
-            "Give an image in one of the formats JPEG, PNG, BMP, GIF, WebP, TIFF, PPM.",
+            "Give an image in one of the formats JPEG, PNG, BMP, GIF, WebP, TIFF, PPM, AVIF or "
+            "JPEG 2000.",
         )
     return unreadable_images(failures, images)

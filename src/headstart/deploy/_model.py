@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from headstart import store
 from headstart.classifier import Predictions
 from headstart.errors import InputError
 
 if TYPE_CHECKING:
-    from headstart.classifier import Preprocessing
+    from headstart.classifier import Preprocessing, SetScores
 
 Form = Literal["onnx", "torch"]  # of an exported file
 
@@ -32,6 +33,10 @@ class Model(Protocol):
     @property
     def preprocessing(self) -> Preprocessing:
         """How images of another shape become images of `image_shape`."""
+
+    @property
+    def set_scores(self) -> SetScores | None:
+        """The scores that calibrate prediction sets; None without validation images."""
 
     def predict(self, images: NDArray[np.uint8]) -> Predictions:
         """Predict images `(N, H, W, C)` uint8 of `image_shape`, with calibrated probabilities.
@@ -56,6 +61,7 @@ def open_model(run: str | Path) -> Model:
     from headstart.classifier import load_classifier
 
     need_classifier(path)
+    store.note_if_unsealed(path)
     return load_classifier(path)
 
 
@@ -89,5 +95,5 @@ def _no_classifier(run: Path) -> InputError:
         )
     return InputError(
         f"{run} is not a run folder: it holds no classifier.json.",
-        "If it is a study, name one of its runs. `headstart runs` lists them.",
+        "List the runs with `headstart runs`, or create one with `headstart train`.",
     )

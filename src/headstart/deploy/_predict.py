@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 
 from headstart import progress
 from headstart.classifier import Predictions, concatenate_predictions
-from headstart.data import ImageSource
+from headstart.data import ImageSource, ReadingNotes, probability_columns
+from headstart.deploy._csv_output import write_cells
 from headstart.deploy._image_sources import open_readable, unreadable
 from headstart.deploy._model import Model
-from headstart.deploy._spreadsheet_cells import write_cells
+from headstart.deploy._prediction_sets import ImageSet, set_cells
 from headstart.errors import InputError
 
 _PIXELS_PER_BATCH = 1 << 24  # of opened images held at a time: 48 MB in colour
@@ -34,14 +35,16 @@ def predict(model: Model, sources: Sequence[ImageSource], names: Sequence[str]) 
     batch_size = _batch_size(model)
     batches: list[Predictions] = []
     failures: list[str] = []
+    notes = ReadingNotes()
     with progress.task("predicting", len(sources), "images") as task:
         for start in range(0, len(sources), batch_size):
             batch = slice(start, start + batch_size)
-            images, unread = open_readable(sources[batch], names[batch], model)
+            images, unread = open_readable(sources[batch], names[batch], model, notes)
             failures += unread
             if not failures:
                 batches.append(model.predict(images))
             task.advance(len(sources[batch]))
+    notes.say()
     if failures:
         raise unreadable(failures, len(sources))
     return concatenate_predictions(batches)
@@ -69,20 +72,42 @@ def _batch_size(model: Model) -> int:
     return max(_SMALLEST_BATCH, _PIXELS_PER_BATCH // (height * width))
 
 
-def write_predictions(path: Path, predictions: Predictions, names: Sequence[str]) -> None:
+def write_predictions(
+    path: Path,
+    predictions: Predictions,
+    names: Sequence[str],
+    *,
+    sets: Sequence[ImageSet] | None = None,
+    safe_cells: bool = False,
+) -> None:
     """Write predictions as a CSV with one row per image.
 
     The columns are `image`, `label`, `unfamiliar` and one per class. `unfamiliar` is yes or no for
-    out-of-distribution images, and empty if it is unknown.
+    out-of-distribution images, and empty if it is unknown. If a class has the name of another
+    column, the columns of all classes begin with "probability:". With prediction sets, there are
+    also `set`, with " | " between its classes, and `uncertain`, which is yes or no.
+
+    Args:
+        path: The CSV.
+        predictions: Predictions for N images.
+        names: Names of the N images.
+        sets: `PredictionSets.describe` of the N images.
+        safe_cells: Whether texts that a spreadsheet would evaluate get an apostrophe.
     """
     is_ood = predictions.is_out_of_distribution
     if is_ood is None:
         flags = [""] * len(names)
     else:
         flags = ["yes" if flag else "no" for flag in is_ood]
+    set_columns: tuple[str, ...] = ()
+    set_rows: list[tuple[str, ...]] = [()] * len(names)
+    if sets is not None:
+        set_columns, set_rows = ("set", "uncertain"), [*set_cells(sets)]
     rows = []
-    for name, label, flag, probabilities in zip(
-        names, predictions.labels, flags, predictions.probabilities.tolist(), strict=True
+    for name, label, flag, cells, probabilities in zip(
+        names, predictions.labels, flags, set_rows, predictions.probabilities.tolist(), strict=True
     ):
-        rows.append([name, label, flag, *(f"{value:.6g}" for value in probabilities)])
-    write_cells(path, ["image", "label", "unfamiliar", *predictions.class_names], rows)
+        rows.append([name, label, flag, *cells, *(f"{value:.6g}" for value in probabilities)])
+    fixed = ("image", "label", "unfamiliar", *set_columns)
+    columns = [*fixed, *probability_columns(predictions.class_names, fixed)]
+    write_cells(path, columns, rows, safe_cells=safe_cells)

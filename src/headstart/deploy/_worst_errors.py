@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headstart import progress, store
-from headstart.classifier import Classifier, load_classifier
+from headstart.classifier import BaseClassifier, load_classifier
 from headstart.data import Dataset
 from headstart.deploy._explain import Evidence, evidence
 from headstart.training import read_correct, read_losses
@@ -82,7 +82,7 @@ def _worst_rows(runs: Sequence[Path], rows: NDArray[np.int64], part: str) -> NDA
 
 
 def _explain_in_time(
-    classifiers: Sequence[Classifier], images: NDArray[np.uint8]
+    classifiers: Sequence[BaseClassifier], images: NDArray[np.uint8]
 ) -> list[list[Evidence]]:
     """Return the evidence of each classifier per image, for at least one image."""
     explained: list[list[Evidence]] = []

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
+from headstart import signals
 from headstart.data import SplitDataset
 from headstart.execution._job import Executor, Job, Outcome, Where, attempt
 
@@ -58,10 +59,11 @@ def open_executor(where: Where, data: SplitDataset) -> Iterator[Executor]:
 def run_all(executor: Executor, jobs: Iterable[Job]) -> Iterator[Outcome]:
     """Yield the outcomes of all jobs as they end.
 
-    The next job is taken from `jobs` only when a slot is free.
+    The next job is taken from `jobs` only when a slot is free, and no signal ends the command.
     """
     waiting, running = iter(jobs), 0
     while True:
+        signals.raise_if_stopped()
         while running < executor.slots:
             job = next(waiting, None)
             if job is None:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headstart import progress
-from headstart.data import SplitDataset, with_train, without_test
+from headstart.data import Split, SplitDataset, with_train, without_test
 from headstart.errors import InputError, ResourceError, RunFailed, Stopped, TooLittleMemory
 from headstart.models.recipes import Recipe
 from headstart.results import RunSummary
@@ -35,6 +35,7 @@ class Job:
         reads_test: Whether test images are read. Runs that serve selection must not read them.
         train: int64 dataset indices of the training images that this run uses; None for all of the
             split.
+        split: The split of this run, such as that of a fold; None for that of the study.
         precision: What the recipe's precision stands for in this study. None until the job is sent
             to a worker; see `with_decided_precision`.
     """
@@ -46,9 +47,12 @@ class Job:
     reads_test: bool = True
     train: NDArray[np.int64] | None = None
     precision: DecidedPrecision | None = None
+    split: Split | None = None
 
     def visible_data(self, data: SplitDataset) -> SplitDataset:
         """Return what this run may see of the data that all jobs share."""
+        if self.split is not None:
+            data = replace(data, split=self.split)
         if self.train is not None:
             data = with_train(data, self.train)
         return data if self.reads_test else without_test(data)
@@ -176,9 +180,10 @@ def known_outcome(job: Job, data: SplitDataset) -> Outcome | None:
 
     Its run is already finished, or its folder holds something else.
     """
-    identity = run_identity(job.recipe, job.visible_data(data), job.seed)
+    visible = job.visible_data(data)
+    identity = run_identity(job.recipe, visible, job.seed)
     try:
-        metrics = load_finished_run(job.folder, identity)
+        metrics = load_finished_run(job.folder, identity, visible)
     except InputError as error:
         return Outcome(job, None, "input", str(error))
     if metrics is None:

@@ -43,7 +43,7 @@ _POLL_SECONDS = 0.2
 _OBJECT_STORE_BYTES = 256 << 20
 
 # Written last: its presence means that a run is finished.
-_METRICS = "metrics.json"
+_METRICS, _SEAL = "metrics.json", "manifest.json"
 
 Files = dict[str, bytes]
 
@@ -260,7 +260,9 @@ def _write_files(files: Files, folder: Path) -> None:
     """Write a run folder, over what an earlier, unfinished attempt left there."""
     with store.claim(folder):
         store.clear_debris(folder)
-        for name in sorted(files, key=lambda name: name == _METRICS):
+        store.unseal(folder)
+        # The seal last: a sealed run without metrics counts as damaged.
+        for name in sorted(files, key=lambda name: (name == _SEAL, name == _METRICS)):
             store.write_bytes(folder / name, files[name])
         # The checkpoints of an earlier attempt.
         shutil.rmtree(folder / "checkpoint", ignore_errors=True)

@@ -1,29 +1,86 @@
+from ._digest_file import (
+    read_with_digest as read_with_digest,
+    write_with_digest as write_with_digest,
+)
 from ._files import (
     allocate as allocate,
     anonymous_file as anonymous_file,
+    append_line as append_line,
     cache_folder as cache_folder,
-    copy_folder as copy_folder,
     ensure_folder as ensure_folder,
-    new_folder as new_folder,
-    read_json as read_json,
-    read_json_or as read_json_or,
+    is_cache_temporary as is_cache_temporary,
+    json_bytes as json_bytes,
     remove_file as remove_file,
-    remove_folder as remove_folder,
-    rename_folder as rename_folder,
     require_space as require_space,
     without_sync as without_sync,
+    write_at as write_at,
     write_bytes as write_bytes,
     write_json as write_json,
     write_text as write_text,
 )
+from ._folders import (
+    clear_cache_debris as clear_cache_debris,
+    copy_folder as copy_folder,
+    link_folder as link_folder,
+    new_folder as new_folder,
+    remove_folder as remove_folder,
+    rename as rename,
+)
+from ._growing_file import (
+    GrowingFile as GrowingFile,
+)
+from ._json import (
+    read_json as read_json,
+    read_json_or as read_json_or,
+)
+from ._limits import (
+    ALWAYS_ALLOWED_BYTES as ALWAYS_ALLOWED_BYTES,
+    LARGEST_RATIO as LARGEST_RATIO,
+    LARGEST_TEXT_BYTES as LARGEST_TEXT_BYTES,
+    expansion_limit as expansion_limit,
+    name_damage as name_damage,
+    read_file as read_file,
+    require_regular as require_regular,
+    special_kind as special_kind,
+)
 from ._locks import (
     claim as claim,
+    lock_owner as lock_owner,
 )
 from ._manifest import (
-    clear_debris as clear_debris,
-    find_damage as find_damage,
-    seal as seal,
+    DamagedFile as DamagedFile,
+    FileProblem as FileProblem,
+    find_problems as find_problems,
+)
+from ._npz import (
+    NpzFile as NpzFile,
+    open_npy as open_npy,
+    open_npz as open_npz,
+)
+from ._own_folders import (
+    is_own_folder as is_own_folder,
 )
 from ._rows import (
     RowStore as RowStore,
+)
+from ._seal import (
+    find_damage as find_damage,
+    is_sealed as is_sealed,
+    note_if_unsealed as note_if_unsealed,
+    read_verified as read_verified,
+    remove_sealed as remove_sealed,
+    replace_sealed as replace_sealed,
+    require_intact as require_intact,
+    seal as seal,
+    unseal as unseal,
+    verified_content as verified_content,
+)
+from ._temporary import (
+    clear_debris as clear_debris,
+    has_debris as has_debris,
+    list_debris as list_debris,
+)
+from ._unfinished import (
+    publish_folder as publish_folder,
+    unfinished_folder as unfinished_folder,
 )

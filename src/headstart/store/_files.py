@@ -1,4 +1,4 @@
-"""Files and folders that are either complete or absent.
+"""Files that are either complete or absent.
 
 They are written under a temporary name in the same folder, synced to disk and renamed.
 """
@@ -6,22 +6,21 @@ They are written under a temporary name in the same folder, synced to disk and r
 from __future__ import annotations
 
 import errno
-import glob
+import fcntl
 import json
 import os
 import shutil
+import stat
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from io import FileIO
 from pathlib import Path
-from typing import Any
 
 from headstart.errors import InputError, ResourceError
+from headstart.store._temporary import temporary_file
 
 SPACE_MARGIN_BYTES = 64 << 20
-DEBRIS_AGE_SECONDS = 24 * 3600  # Filling a folder never takes longer.
 _DISK_IS_FULL = (errno.ENOSPC, errno.EDQUOT)
 _NO_PERMISSION = (errno.EACCES, errno.EPERM, errno.EROFS)
 _FILE_OR_FOLDER = (errno.ENOTDIR, errno.EEXIST, errno.EISDIR)
@@ -55,7 +54,28 @@ def translate_os_errors(path: Path) -> Iterator[None]:
                 f"cannot write {path}: a file exists where a folder is needed, or the reverse.",
                 "Choose another --out.",
             ) from error
-        raise ResourceError(f"cannot write {path}: {error.strerror or error}.") from error
+        raise ResourceError(
+            f"cannot write {path}: {error.strerror or error}.",
+            "Choose a folder on another disk with --out (results) or XDG_CACHE_HOME (cache).",
+        ) from error
+
+
+@contextmanager
+def translate_disk_full(path: Path) -> Iterator[None]:
+    """Replace an OSError of a full disk by an error with a next step.
+
+    Other errors belong to the block itself, such as a file that it could not read.
+
+    Raises:
+        ResourceError: The disk is full.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _DISK_IS_FULL:
+            with translate_os_errors(path):
+                raise
+        raise
 
 
 def _existing_parent(path: Path) -> Path:
@@ -88,7 +108,8 @@ def sync_handle(handle: int) -> None:
         os.fsync(handle)
 
 
-def _sync_folder(path: Path) -> None:
+def sync_folder(path: Path) -> None:
+    """Flush the names in a folder to disk, unless syncing is disabled."""
     handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
         sync_handle(handle)
@@ -99,13 +120,35 @@ def _sync_folder(path: Path) -> None:
 def cache_folder() -> Path:
     """Return the path of the cache: `$XDG_CACHE_HOME/headstart`, or `~/.cache/headstart`.
 
-    The folder is not created.
+    A container may run as a user without a home that can be written. The cache is then a folder of
+    this user among the temporary files. The folder is not created.
 
     References:
         XDG Base Directory Specification.
     """
     base = os.environ.get("XDG_CACHE_HOME", "")
-    return (Path(base) if base else Path.home() / ".cache") / "headstart"
+    if base:
+        return Path(base) / "headstart"
+    try:
+        folder = Path.home() / ".cache" / "headstart"
+    except RuntimeError:  # Neither HOME nor the table of users names a home.
+        return _temporary_cache()
+    return folder if _may_be_created(folder) else _temporary_cache()
+
+
+def is_cache_temporary() -> bool:
+    """Return whether the cache is among the temporary files, for want of a home."""
+    return cache_folder() == _temporary_cache()
+
+
+def _temporary_cache() -> Path:
+    return Path(tempfile.gettempdir()) / f"headstart-cache-{os.getuid()}"
+
+
+def _may_be_created(folder: Path) -> bool:
+    """Return whether a folder exists or can be created, and can be written, as far as is known."""
+    parent = _existing_parent(folder)
+    return parent.is_dir() and os.access(parent, os.W_OK | os.X_OK)
 
 
 def ensure_folder(path: Path) -> Path:
@@ -116,8 +159,22 @@ def ensure_folder(path: Path) -> Path:
         InputError: A file has the name of the folder.
     """
     with translate_os_errors(path):
-        path.mkdir(parents=True, exist_ok=True)
+        _create_folder(path)
     return path
+
+
+def _create_folder(path: Path) -> None:
+    if path.is_relative_to(_temporary_cache()):
+        _require_own(_temporary_cache())
+    path.mkdir(parents=True, exist_ok=True)
+
+
+def _require_own(folder: Path) -> None:
+    """Create a private folder, or raise an error if another user was faster."""
+    folder.mkdir(mode=0o700, exist_ok=True)
+    status = folder.lstat()
+    if status.st_uid != os.getuid() or not stat.S_ISDIR(status.st_mode):
+        raise PermissionError(errno.EACCES, "belongs to another user", str(folder))
 
 
 def require_space(path: Path, size_bytes: int) -> None:
@@ -160,19 +217,59 @@ def write_bytes(path: Path, content: bytes) -> None:
         ResourceError: The disk is full, or writing is not permitted. No partial file remains.
     """
     with translate_os_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        _create_folder(path.parent)
+        with temporary_file(path) as (file, temporary):
+            file.write(content)
+            file.flush()
+            os.fchmod(file.fileno(), 0o644)
+            sync_handle(file.fileno())
+            temporary.replace(path)
+        sync_folder(path.parent)
+
+
+def write_at(path: Path, content: bytes, offset: int) -> None:
+    """Write to a file from an offset on, cut off what follows, and sync it to disk.
+
+    It suits files that only grow, whose reader can tell where the complete part ends.
+
+    Raises:
+        ResourceError: The disk is full, or writing is not permitted.
+    """
+    with translate_os_errors(path):
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
         try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fchmod(file.fileno(), 0o644)
-                sync_handle(file.fileno())
-            Path(name).replace(path)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
-        _sync_folder(path.parent)
+            os.ftruncate(handle, offset)
+            os.lseek(handle, offset, os.SEEK_SET)
+            remaining = memoryview(content)
+            while remaining:
+                remaining = remaining[os.write(handle, remaining) :]
+            sync_handle(handle)
+        finally:
+            os.close(handle)
+
+
+def append_line(path: Path, line: str) -> None:
+    """Append a line to a text file, as a whole, while other processes may append too.
+
+    If a killed process has left the last line unfinished, the new line does not continue it.
+
+    Raises:
+        ResourceError: The disk is full, or writing is not permitted.
+    """
+    with translate_os_errors(path):
+        _create_folder(path.parent)
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+        try:
+            with suppress(OSError):  # Some network mounts have no locks.
+                fcntl.flock(handle, fcntl.LOCK_EX)
+            size = os.fstat(handle).st_size
+            is_cut_off = size > 0 and os.pread(handle, 1, size - 1) != b"\n"
+            start = "\n" if is_cut_off else ""
+            content = f"{start}{line}\n".encode()
+            os.write(handle, content)
+            sync_handle(handle)
+        finally:
+            os.close(handle)
 
 
 def anonymous_file(content: bytes | memoryview = b"") -> FileIO:
@@ -211,117 +308,20 @@ def write_json(path: Path, content: object) -> None:
     Raises:
         ValueError: The content includes NaN or infinity, which JSON does not have.
     """
-    write_text(path, json.dumps(content, indent=2, allow_nan=False, ensure_ascii=False) + "\n")
+    write_bytes(path, json_bytes(content))
 
 
-def read_json(path: Path) -> Any:
-    """Return the content of a JSON file that Headstart wrote.
+def json_bytes(content: object) -> bytes:
+    """Return the bytes that `write_json` writes.
 
     Raises:
-        InputError: The file is missing or is not JSON.
+        ValueError: The content includes NaN or infinity, which JSON does not have.
     """
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(
-            f"{path} does not exist.", f"Is {path.parent} a folder that Headstart made?"
-        ) from None
-    except (OSError, ValueError) as error:
-        raise InputError(
-            f"{path} cannot be read as JSON: {error}.",
-            "It may be damaged. Move the folder away and run the command again.",
-        ) from error
-
-
-def read_json_or(path: Path, default: Any) -> Any:
-    """Return the content of a JSON file, or `default` if the file is missing or damaged.
-
-    It suits files that can be recreated.
-    """
-    try:
-        return read_json(path)
-    except InputError:
-        return default
+    text = json.dumps(content, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
+    return text.encode("utf-8")
 
 
 def remove_file(path: Path) -> None:
     """Remove a file if it exists."""
     with translate_os_errors(path):
         path.unlink(missing_ok=True)
-
-
-def remove_folder(path: Path) -> None:
-    """Remove a folder of the cache.
-
-    The folder is renamed first, so other processes never find a part of it under its name.
-    """
-    with translate_os_errors(path):
-        hidden = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
-        path.rename(hidden / "removed")
-    shutil.rmtree(hidden, ignore_errors=True)
-
-
-def rename_folder(old: Path, new: Path) -> None:
-    """Rename a folder within its parent, in one step that survives a crash."""
-    with translate_os_errors(new):
-        old.rename(new)
-        _sync_folder(new.parent)
-
-
-def _remove_old_debris(path: Path) -> None:
-    """Remove what killed processes left while they filled `path`."""
-    for debris in path.parent.glob(f".{glob.escape(path.name)}.*"):
-        with suppress(OSError):
-            if time.time() - debris.stat().st_mtime > DEBRIS_AGE_SECONDS:
-                shutil.rmtree(debris, ignore_errors=True)
-
-
-@contextmanager
-def new_folder(path: Path) -> Iterator[Path]:
-    """Create a folder that appears under its name only when the block succeeds.
-
-    If `path` exists by then, because another process was faster, that folder stays.
-
-    Yields:
-        A temporary folder to fill. It is synced and renamed at the end. It is removed if the block
-        raises an exception.
-
-    Raises:
-        ResourceError: The disk is full, or writing is not permitted.
-    """
-    ensure_folder(path.parent)
-    _remove_old_debris(path)
-    with translate_os_errors(path):
-        building = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
-        building.chmod(0o755)
-
-    try:
-        try:
-            yield building
-        except OSError as error:
-            # Other errors belong to the block itself, such as a file that it could not read.
-            if error.errno in _DISK_IS_FULL:
-                with translate_os_errors(path):
-                    raise
-            raise
-        with translate_os_errors(path):
-            _publish(building, path)
-    finally:
-        shutil.rmtree(building, ignore_errors=True)
-
-
-def copy_folder(old: Path, new: Path) -> None:
-    """Copy a folder to `new`, which is complete or absent. Hidden files are not copied."""
-    with new_folder(new) as building:
-        shutil.copytree(old, building, ignore=shutil.ignore_patterns(".*"), dirs_exist_ok=True)
-
-
-def _publish(building: Path, path: Path) -> None:
-    for file in building.rglob("*"):
-        if file.is_file():
-            with file.open("rb") as handle:
-                sync_handle(handle.fileno())
-    _sync_folder(building)
-    if not path.exists():
-        building.rename(path)
-        _sync_folder(path.parent)

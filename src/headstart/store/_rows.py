@@ -5,7 +5,6 @@ The rows that a killed process has committed survive it.
 
 from __future__ import annotations
 
-import os
 import time
 import zlib
 from pathlib import Path
@@ -16,20 +15,21 @@ from numpy.typing import NDArray
 from headstart.store._files import (
     ensure_folder,
     require_space,
-    sync_handle,
-    translate_os_errors,
+    write_at,
 )
 
 KEY_BYTES = 16
 _ENTRY = np.dtype([("key", "u1", (KEY_BYTES,)), ("seconds", "<f4"), ("checksum", "<u4")])
 _SECONDS_BETWEEN_COMMITS = 2.0
 _ROWS_PER_CHECK = 4096
+_CHECKED_BYTES = KEY_BYTES + 4  # the fields before the checksum
 
 
 class RowStore:
     """float16 rows of one length in `values.f16`, with their entries in `index.bin`.
 
-    An entry holds the key of a row, its cost in seconds and its checksum, in the order of the rows.
+    An entry holds the key of a row, its cost in seconds, and a checksum of both and of the row, in
+    the order of the rows.
     A row counts once its entry is complete, and entries are written after their rows are on disk.
     So a process that dies leaves complete rows, perhaps followed by bytes that the next process
     overwrites. Only a process that has claimed the folder may add rows. Committed rows never
@@ -96,7 +96,8 @@ class RowStore:
         values, intact = self.values(), np.ones(len(places), bool)
         for start in range(0, len(places), _ROWS_PER_CHECK):
             block = places[start : start + _ROWS_PER_CHECK]
-            are_equal = _checksums(values[block]) == self._entries["checksum"][block]
+            entries = self._entries[block]
+            are_equal = _checksums(entries, values[block]) == entries["checksum"]
             intact[start : start + len(block)] = are_equal
         return intact
 
@@ -121,31 +122,17 @@ class RowStore:
         if self._pending:
             values, keys = np.concatenate(self._pending), np.concatenate(self._keys)
             entries = np.zeros(len(keys), _ENTRY)
-            entries["key"], entries["checksum"] = keys, _checksums(values)
-            entries["seconds"] = (now - self._committed) / len(keys)
+            entries["key"], entries["seconds"] = keys, (now - self._committed) / len(keys)
+            entries["checksum"] = _checksums(entries, values)
 
             ensure_folder(self.folder)
             require_space(self.folder, values.nbytes)
-            self._write(self._values, values.tobytes(), len(self) * 2 * self.size)
-            self._write(self._index, entries.tobytes(), len(self) * _ENTRY.itemsize)
+            write_at(self._values, values.tobytes(), len(self) * 2 * self.size)
+            write_at(self._index, entries.tobytes(), len(self) * _ENTRY.itemsize)
 
             self._pending, self._keys = [], []
             self._read_index()
         self._committed = now
-
-    @staticmethod
-    def _write(path: Path, content: bytes, offset: int) -> None:
-        with translate_os_errors(path):
-            handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-            try:
-                os.ftruncate(handle, offset)
-                os.lseek(handle, offset, os.SEEK_SET)
-                remaining = memoryview(content)
-                while remaining:
-                    remaining = remaining[os.write(handle, remaining) :]
-                sync_handle(handle)
-            finally:
-                os.close(handle)
 
 
 def _key_prefixes(keys: NDArray[np.uint8]) -> NDArray[np.uint64]:
@@ -156,5 +143,10 @@ def _key_prefixes(keys: NDArray[np.uint8]) -> NDArray[np.uint64]:
     return np.ascontiguousarray(keys[:, :8]).view(np.uint64)[:, 0]
 
 
-def _checksums(values: NDArray[np.float16]) -> NDArray[np.uint32]:
-    return np.array([zlib.crc32(row) for row in np.ascontiguousarray(values)], np.uint32)
+def _checksums(entries: NDArray[np.void], values: NDArray[np.float16]) -> NDArray[np.uint32]:
+    """Return the checksum of each row together with the other fields of its entry."""
+    checksums = np.empty(len(entries), np.uint32)
+    rows = np.ascontiguousarray(values)
+    for place, (entry, row) in enumerate(zip(entries, rows, strict=True)):
+        checksums[place] = zlib.crc32(row, zlib.crc32(entry.tobytes()[:_CHECKED_BYTES]))
+    return checksums

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from headstart import progress, store
-from headstart.classifier import load_classifier
+from headstart.classifier import BaseClassifier, Classifier, Ensemble, load_classifier
 from headstart.data import SplitDataset, take
 from headstart.deploy._model import Form
 from headstart.deploy.export._int8 import CALIBRATION_IMAGES, quantise
@@ -30,12 +29,14 @@ from headstart.deploy.export._serialise import (
     to_onnx,
     to_torch,
 )
+from headstart.errors import InputError
+from headstart.results import JsonObject
 
 
 def export(
     run: Path, data: SplitDataset, out: Path, form: Form = "onnx", *, int8: bool = False
-) -> dict[str, Any]:
-    """Write the classifier of a run as one file.
+) -> JsonObject:
+    """Write the classifier of a run as one file, with its SHA-256 beside it.
 
     The file maps uint8 images `(N, H, W, C)` to calibrated `probabilities` `(N, K)` and energy
     scores `(N,)`. The latter are called `familiarity` in the file. Preprocessing, the average over
@@ -55,11 +56,16 @@ def export(
 
     Raises:
         RunFailed: The file does not reproduce the run. Nothing is written.
+        InputError: int8 is asked for an ensemble.
         ResourceError: Packages are missing.
     """
-    classifier = load_classifier(run).cpu().float()
-    # Both sides of the comparison compute in float32, as the file does.
-    classifier.recipe = classifier.recipe.model_copy(update={"precision": "float32"})
+    store.note_if_unsealed(run)
+    classifier = _in_float32(load_classifier(run))
+    if int8 and isinstance(classifier, Ensemble):
+        raise InputError(
+            "--int8 needs a run of one network, and this one is an ensemble.",
+            "Leave out --int8, or export one of the runs that the ensemble consists of.",
+        )
     part, rows = choose_images(data)
     images = take(data.dataset.images, rows)
     expected = predict_with_run(classifier, images)
@@ -71,7 +77,7 @@ def export(
         content = to_torch(classifier)
         predict = predict_with_torch(content)
     parity = check_parity(expected, predict, images, part)
-    store.write_bytes(out, content)
+    store.write_with_digest(out, content)
 
     int8_report = None
     if int8:
@@ -90,6 +96,15 @@ def export(
     }
 
 
+def _in_float32(classifier: BaseClassifier) -> BaseClassifier:
+    """Let a classifier compute in float32, as an exported file does."""
+    parts = classifier.classifiers if isinstance(classifier, Ensemble) else [classifier]
+    for part in parts:
+        assert isinstance(part, Classifier)
+        part.recipe = part.recipe.model_copy(update={"precision": "float32"})
+    return classifier.cpu().float()
+
+
 @dataclass(frozen=True)
 class _Reference:
     """The images on which an int8 file is compared, and the float32 results for them."""
@@ -102,13 +117,13 @@ class _Reference:
 
 def _write_int8(
     content: bytes, path: Path, calibration: NDArray[np.uint8], reference: _Reference
-) -> dict[str, Any]:
+) -> JsonObject:
     """Write the int8 file; return its accuracy, size and speed beside those of the float32 file."""
     progress.say(f"measuring int8 ranges on {len(calibration):,} training images")
     quantised = quantise(content, calibration)
     predict = predict_with_onnx(quantised, path.name)
     outputs = predict_in_batches(predict, reference.images, "checking the int8 file")
-    store.write_bytes(path, quantised)
+    store.write_with_digest(path, quantised)
 
     predicted = outputs.probabilities.argmax(1)
     expected = reference.expected.probabilities.argmax(1)
@@ -123,6 +138,6 @@ def _write_int8(
     }
 
 
-def _measure_speed(predict: PredictFunction, images: NDArray[np.uint8]) -> dict[str, float]:
+def _measure_speed(predict: PredictFunction, images: NDArray[np.uint8]) -> JsonObject:
     """Return milliseconds per image by batch size."""
     return {str(size): round(measure_ms_per_image(predict, images, size), 4) for size in (1, 64)}

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.fx.experimental.proxy_tensor import make_fx
@@ -9,6 +12,7 @@ from torch.nn import functional
 
 from headstart.classifier import (
     Classifier,
+    Ensemble,
     Standardise,
     StandardisedBackbone,
     average_over_mirror,
@@ -43,6 +47,73 @@ class Network(nn.Module):
     def _probabilities_and_energy(self, x: Tensor) -> tuple[Tensor, Tensor]:
         logits = self.net(self.front(x))
         return to_probabilities(logits), energy_score(logits)
+
+
+class EnsembleNetwork(nn.Module):
+    """The same for an ensemble. Members on one frozen backbone share one pass over it."""
+
+    def __init__(self, ensemble: Ensemble) -> None:
+        super().__init__()
+        members = ensemble.classifiers
+        self.passes = nn.ModuleList(
+            _Pass([members[place] for place in places]) for places in ensemble.passes
+        )
+        self.places = list(itertools.chain.from_iterable(ensemble.passes))
+        # Not a part of this module: its weights belong to the passes.
+        self._ensemble = (ensemble,)
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        x = images.permute(0, 3, 1, 2).float()
+        outputs: list[tuple[Tensor, Tensor]] = []
+        for shared_pass in self.passes:
+            outputs += shared_pass(x)
+
+        (ensemble,) = self._ensemble
+        in_order = [outputs[self.places.index(place)] for place in range(len(outputs))]
+        probabilities, energy_scores = ensemble.combine(in_order)
+        return apply_temperature(probabilities, ensemble.metadata.temperature), energy_scores
+
+
+class _Pass(nn.Module):
+    """Members that share a pass over a frozen backbone, or one member alone.
+
+    Maps images `(N, C, H, W)` to calibrated probabilities and energy scores of each member.
+    """
+
+    def __init__(self, members: Sequence[Classifier]) -> None:
+        super().__init__()
+        self.resize, front = _resizing(members[0]), members[0].front
+        if isinstance(front, StandardisedBackbone):
+            front = StandardisedBackbone(front.backbone)  # which changes no features
+        self.front = _exportable(front)
+        self.heads = nn.ModuleList(_head(member) for member in members)
+        self.mirrors = [member.mirror for member in members]
+        self.temperatures = [member.metadata.temperature for member in members]
+
+    def forward(self, images: Tensor) -> list[tuple[Tensor, Tensor]]:
+        x, n = self.resize(images), images.shape[0]
+        inputs = self.front(torch.cat([x, x.flip(3)]) if any(self.mirrors) else x)
+        outputs: list[tuple[Tensor, Tensor]] = []
+        for head, mirror, temperature in zip(
+            self.heads, self.mirrors, self.temperatures, strict=True
+        ):
+            logits = head(inputs if mirror else inputs[:n])
+            probabilities, energy_scores = to_probabilities(logits), energy_score(logits)
+            if mirror:
+                probabilities = (probabilities[:n] + probabilities[n:]) / 2
+                energy_scores = (energy_scores[:n] + energy_scores[n:]) / 2
+            outputs.append((apply_temperature(probabilities, temperature), energy_scores))
+        return outputs
+
+
+def _head(member: Classifier) -> nn.Module:
+    """Return what follows the shared part of a pass: standardisation of features, and network."""
+    net = _exportable(member.net)
+    if not isinstance(member.front, StandardisedBackbone):
+        return net
+    standardise = Standardise(1)
+    standardise.mean, standardise.std = member.front.mean, member.front.std
+    return nn.Sequential(standardise, net)
 
 
 def _exportable(module: nn.Module) -> nn.Module:

@@ -10,13 +10,22 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from headstart.classifier import Predictions, Preprocessing
+from headstart import store
+from headstart.classifier import (
+    OOD_QUANTILE,
+    OodThreshold,
+    Predictions,
+    Preprocessing,
+    SetScores,
+    find_odd_brightness,
+)
 from headstart.data import check_pixels
 from headstart.errors import InputError, ResourceError
 from headstart.machine import usable_cores
 
 # Names in the file. `familiarity` is the energy score; programs rely on the name.
 INPUT, OUTPUTS = "images", ("probabilities", "familiarity")
+_LARGEST_BYTES = 2 << 30  # of a file of protocol buffers
 _HOW_TO_EXPORT = "Export one: headstart export RUN -o model.onnx"
 
 
@@ -31,7 +40,12 @@ class OnnxModel:
             height, width, channels = json.loads(metadata["image_shape"])
             self.image_shape: tuple[int, int, int] = (height, width, channels)
             self.preprocessing = Preprocessing.model_validate_json(metadata["preprocessing"])
-            self.ood_threshold: float | None = json.loads(metadata["unfamiliar_below"])
+            self.ood = _read_ood_threshold(metadata)
+            costs = json.loads(metadata.get("costs", "null"))
+            self.costs = None if costs is None else np.array(costs, np.float64)
+            # Files that were exported before prediction sets were added have no such entry.
+            scores = json.loads(metadata.get("prediction_sets", "null"))
+            self.set_scores: SetScores | None = scores and SetScores.model_validate(scores)
         except (KeyError, TypeError, ValueError, ValidationError) as error:
             raise InputError(
                 f"{name} is an ONNX file that Headstart did not export: invalid metadata {error}.",
@@ -44,7 +58,30 @@ class OnnxModel:
         probabilities, energy_scores = self.session.run(
             list(OUTPUTS), {INPUT: np.ascontiguousarray(images)}
         )
-        return Predictions(self.class_names, probabilities, energy_scores, self.ood_threshold)
+        if self.ood is None:
+            return Predictions(self.class_names, probabilities, energy_scores, costs=self.costs)
+        return Predictions(
+            self.class_names,
+            probabilities,
+            energy_scores,
+            self.ood.threshold,
+            find_odd_brightness(images, self.ood.brightness),
+            self.ood.scores(energy_scores, images),
+            self.costs,
+        )
+
+
+def _read_ood_threshold(metadata: dict[str, str]) -> OodThreshold | None:
+    """Return the limits that the metadata of a file hold; None if they hold none."""
+    if "unfamiliar_limits" in metadata:
+        return OodThreshold.model_validate_json(metadata["unfamiliar_limits"])
+
+    # Files of earlier versions. The first ones have no brightness.
+    threshold = json.loads(metadata["unfamiliar_below"])
+    if threshold is None:
+        return None
+    brightness = json.loads(metadata.get("unfamiliar_outside_brightness", "null"))
+    return OodThreshold(threshold=threshold, quantile=OOD_QUANTILE, images=0, brightness=brightness)
 
 
 def open_onnx(path: Path) -> OnnxModel:
@@ -54,11 +91,11 @@ def open_onnx(path: Path) -> OnnxModel:
     files.
 
     Raises:
-        InputError: There is no such file, or Headstart did not export it.
+        InputError: There is no such file, Headstart did not export it, or it has changed since.
         ResourceError: ONNX Runtime is not installed.
     """
     try:
-        return OnnxModel(path.read_bytes(), str(path))
+        return OnnxModel(store.read_with_digest(path, _LARGEST_BYTES), str(path))
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}.", _HOW_TO_EXPORT) from error
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from headstart import progress
-from headstart.classifier import Classifier
+from headstart.classifier import BaseClassifier
 from headstart.data import Dataset, SplitDataset, take
 from headstart.errors import RunFailed
+from headstart.results import JsonObject
 
 # Float32 sums in another order differ by 1e-6. Features of a backbone, rounded to 16 bits, differ
 # by up to 1e-3.
@@ -59,7 +60,7 @@ class Parity:
     n: int
     part: str
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> JsonObject:
         """Return the fields by name. The energy score is called `familiarity`, as in the file."""
         return {
             "top1_agreement": self.top1_agreement,
@@ -87,7 +88,7 @@ def sample_images(dataset: Dataset, rows: NDArray[np.int64], count: int) -> NDAr
     return take(dataset.images, np.sort(np.random.default_rng(1).permutation(rows)[:count]))
 
 
-def predict_with_run(classifier: Classifier, images: NDArray[np.uint8]) -> Outputs:
+def predict_with_run(classifier: BaseClassifier, images: NDArray[np.uint8]) -> Outputs:
     """Return the outputs of the classifier itself."""
     predictions = classifier.predict(images, calibrated=True)
     return Outputs(predictions.probabilities, predictions.energy_scores)

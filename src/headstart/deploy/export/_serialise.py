@@ -13,18 +13,19 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 from torch.export import Dim
 
-from headstart import progress
-from headstart.classifier import Classifier, describe_classifier
-from headstart.deploy.export._network import Network
+from headstart import __version__, progress
+from headstart.classifier import ENSEMBLE_FORMAT, FORMAT, BaseClassifier, Classifier, Ensemble
+from headstart.deploy.export._network import EnsembleNetwork, Network
 from headstart.deploy.export._onnx import INPUT, OUTPUTS, missing_packages, open_session
 from headstart.deploy.export._parity import Outputs, PredictFunction
 
 OPSET = 20
 
 
-def to_onnx(classifier: Classifier) -> bytes:
+def to_onnx(classifier: BaseClassifier) -> bytes:
     """Return the content of an ONNX file.
 
     Raises:
@@ -55,7 +56,7 @@ def to_onnx(classifier: Classifier) -> bytes:
     return content
 
 
-def to_torch(classifier: Classifier) -> bytes:
+def to_torch(classifier: BaseClassifier) -> bytes:
     """Return the content of a `torch.export` program."""
     program = _program(classifier)
     program.example_inputs = None  # torch would write them as a pickle
@@ -90,13 +91,19 @@ def predict_with_torch(content: bytes) -> PredictFunction:
     return predict
 
 
-def _program(classifier: Classifier) -> torch.export.ExportedProgram:
+def _program(classifier: BaseClassifier) -> torch.export.ExportedProgram:
     """Return the classifier as a graph that accepts any number of images."""
     height, width, channels = classifier.image_shape
     images = torch.zeros(2, height, width, channels, dtype=torch.uint8)
+    network: nn.Module
+    if isinstance(classifier, Ensemble):
+        network = EnsembleNetwork(classifier)
+    else:
+        assert isinstance(classifier, Classifier)
+        network = Network(classifier)
     with torch.no_grad():
         program = torch.export.export(
-            Network(classifier).eval(), (images,), dynamic_shapes={"images": {0: Dim("batch")}}
+            network.eval(), (images,), dynamic_shapes={"images": {0: Dim("batch")}}
         )
     for node in program.graph.nodes:
         node.meta.pop("stack_trace", None)  # it names files of this machine
@@ -113,20 +120,25 @@ def _remove_notes(graph: Any) -> None:
         value.type.tensor_type.shape.dim[0].dim_param = "batch"
 
 
-def _metadata(classifier: Classifier) -> dict[str, str]:
+def _metadata(classifier: BaseClassifier) -> dict[str, str]:
     """Return what a program needs besides the network; values are JSON or plain text."""
-    description = describe_classifier(classifier)
-    ood = classifier.metadata.ood_threshold
-    training = description.training
+    metadata = classifier.metadata
+    ood, set_scores, training = metadata.ood_threshold, metadata.set_scores, metadata.training
+    optional = {} if ood is None else {"unfamiliar_limits": ood.model_dump_json()}
+    if classifier.costs is not None:
+        optional["costs"] = json.dumps(classifier.costs.tolist())
     return {
-        "headstart": description.headstart,
-        "format": str(description.format),
-        "model": description.model,
-        "class_names": json.dumps(description.class_names, ensure_ascii=False),
-        "image_shape": json.dumps(description.image_shape),
-        "preprocessing": description.preprocessing.model_dump_json(),
-        "temperature": json.dumps(classifier.metadata.temperature),
+        **optional,
+        "headstart": __version__,
+        "format": str(ENSEMBLE_FORMAT if isinstance(classifier, Ensemble) else FORMAT),
+        "model": classifier.model_name,
+        "class_names": json.dumps(classifier.class_names, ensure_ascii=False),
+        "image_shape": json.dumps(classifier.image_shape),
+        "preprocessing": metadata.preprocessing.model_dump_json(),
+        "temperature": json.dumps(metadata.temperature),
         "unfamiliar_below": json.dumps(None if ood is None else ood.threshold),
+        "unfamiliar_outside_brightness": json.dumps(None if ood is None else ood.brightness),
+        "prediction_sets": "null" if set_scores is None else set_scores.model_dump_json(),
         "training": "null" if training is None else training.model_dump_json(),
     }
 

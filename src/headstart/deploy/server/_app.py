@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.resources
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
@@ -20,6 +19,7 @@ from headstart.deploy.server._batching import QueueFull
 from headstart.deploy.server._body import BUSY, Limits, RequestError
 from headstart.deploy.server._service import Service
 from headstart.errors import HeadstartError, InputError
+from headstart.results import JsonObject
 
 _PAGE = {
     "/": ("index.html", "text/html"),
@@ -68,7 +68,7 @@ _ERRORS = (
 
 
 def make_app(
-    model: Model, card: dict[str, Any], access: Access | None = None, limits: Limits | None = None
+    model: Model, card: JsonObject, access: Access | None = None, limits: Limits | None = None
 ) -> ASGIApp:
     """Return the server as an ASGI application.
 

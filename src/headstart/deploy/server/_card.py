@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import importlib.util
 from pathlib import Path
-from typing import Any
 
 from headstart import store
-from headstart.classifier import Classifier
+from headstart.classifier import BaseClassifier
 from headstart.deploy._model import Model
 from headstart.deploy.server._drawing import SMALLEST_WITH_MARGIN_PX, accepts_drawings
 from headstart.models.recipes import are_characters
+from headstart.results import JsonObject
 
 
-def model_card(run: Path, model: Model) -> dict[str, Any]:
+def model_card(run: Path, model: Model) -> JsonObject:
     """Return the card as plain values.
 
     Facts that are not in the run folder are null, for example if only the classifier was copied.
 
     Returns:
         `run`, `model`, `classes`, `image_shape`, `resize`, `parameters`, `seed`, `epochs`, `data`
-        (`name`, `train_images`), `test` and `validation` (`accuracy`, `interval`, `n`), `drawing`
-        ("mnist", "box" or null), `explains`.
+        (`name`, `train_images`), `test` and `validation` (`accuracy`, `interval`, `n`, `groups`),
+        `drawing` ("mnist", "box" or null), `explains`.
     """
     metrics, data = {}, {}
     if run.is_dir():
@@ -34,8 +34,8 @@ def model_card(run: Path, model: Model) -> dict[str, Any]:
     test_accuracy = validation_accuracy = None
 
     # A classifier knows its own training, also without the rest of its run.
-    if isinstance(model, Classifier):
-        name = model.recipe.model
+    if isinstance(model, BaseClassifier):
+        name = model.model_name
         training = model.metadata.training
         if training is not None:
             epochs = training.epochs
@@ -56,7 +56,7 @@ def model_card(run: Path, model: Model) -> dict[str, Any]:
         "test": _scores(metrics.get("test"), test_accuracy),
         "validation": _scores(metrics.get("validation"), validation_accuracy),
         "drawing": _drawing_kind(model),
-        "explains": isinstance(model, Classifier) and _is_captum_installed(),
+        "explains": isinstance(model, BaseClassifier) and _is_captum_installed(),
     }
 
 
@@ -72,9 +72,9 @@ def _drawing_kind(model: Model) -> str | None:
     return "mnist" if has_margin and are_characters(model.class_names) else "box"
 
 
-def _scores(metrics: dict[str, Any] | None, accuracy: float | None) -> dict[str, Any] | None:
+def _scores(metrics: JsonObject | None, accuracy: float | None) -> JsonObject | None:
     """Return the scores of a split, or only its accuracy if there are no metrics."""
     if metrics is None and accuracy is None:
         return None
     scores = metrics or {"accuracy": accuracy}
-    return {key: scores.get(key) for key in ("accuracy", "interval", "n")}
+    return {key: scores.get(key) for key in ("accuracy", "interval", "n", "groups")}

@@ -13,7 +13,6 @@ import socket
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -25,6 +24,7 @@ from headstart.deploy.server._access import LOOPBACK_NAMES, Access
 from headstart.deploy.server._app import make_app
 from headstart.deploy.server._card import model_card
 from headstart.errors import InputError, ResourceError, Stopped
+from headstart.results import JsonObject
 from headstart.signals import deferred_signals
 
 # Time for the head of a request. Idle connections are kept as long.
@@ -149,7 +149,7 @@ def uvicorn_config(app: ASGIApp) -> uvicorn.Config:
 def _announce(run: Path, address: Address, as_json: bool) -> None:
     page = f"{address.url}?token={address.token}" if address.token else address.url
     if as_json:
-        content: dict[str, Any] = {
+        content: JsonObject = {
             "run": str(run),
             "url": address.url,
             "token": address.token,

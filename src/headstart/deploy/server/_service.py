@@ -6,13 +6,13 @@ import asyncio
 import copy
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 from fastapi import Request
 from numpy.typing import NDArray
 
-from headstart.classifier import Classifier
+from headstart.classifier import BaseClassifier
 from headstart.data import count_untrusted_pixels, data_uri, read_untrusted_image
 from headstart.deploy._explain import explain
 from headstart.deploy._model import Model
@@ -20,6 +20,7 @@ from headstart.deploy.server._batching import BatchWorker, QueueFull
 from headstart.deploy.server._body import BodyReader, Limits, RequestError, SentImage, parse_image
 from headstart.deploy.server._drawing import place_drawing
 from headstart.machine import usable_cores
+from headstart.results import JsonObject
 
 LARGEST_BATCH = 32  # images per prediction
 _MOST_DECODERS = 4
@@ -41,17 +42,17 @@ class Service:
             model cannot be explained. It uses a copy of the model, so that predictions do not wait.
     """
 
-    predictions: BatchWorker[Pixels, dict[str, Any]]
-    explanations: BatchWorker[tuple[Pixels, str | None], dict[str, Any]] | None
+    predictions: BatchWorker[Pixels, JsonObject]
+    explanations: BatchWorker[tuple[Pixels, str | None], JsonObject] | None
 
-    def __init__(self, model: Model, card: dict[str, Any], limits: Limits) -> None:
+    def __init__(self, model: Model, card: JsonObject, limits: Limits) -> None:
         self.model, self.card, self.limits = model, card, limits
         self._bodies = BodyReader(limits)
         self._decoders = ThreadPoolExecutor(min(_MOST_DECODERS, usable_cores()))
         self._decoding = 0
 
         self.explanations = None
-        if card["explains"] and isinstance(model, Classifier):
+        if card["explains"] and isinstance(model, BaseClassifier):
             explain_batch = _explain_function(copy.deepcopy(model))
             self.explanations = BatchWorker(explain_batch, 1, limits.explaining)
 
@@ -112,6 +113,7 @@ class Service:
             self.model.image_shape,
             self.model.preprocessing.resize,
             self.limits.image,
+            self.model.preprocessing.pixel_max,
         )
 
     def _decode_drawing(self, content: bytes) -> Pixels:
@@ -130,8 +132,8 @@ class Service:
         return drawing
 
 
-def _predict_function(model: Model) -> Callable[[list[Pixels]], list[dict[str, Any]]]:
-    def predict_batch(images: list[Pixels]) -> list[dict[str, Any]]:
+def _predict_function(model: Model) -> Callable[[list[Pixels]], list[JsonObject]]:
+    def predict_batch(images: list[Pixels]) -> list[JsonObject]:
         rows = model.predict(np.stack(images)).as_json([""] * len(images))
         for row in rows:
             del row["image"]  # a request has no name for its image
@@ -141,9 +143,9 @@ def _predict_function(model: Model) -> Callable[[list[Pixels]], list[dict[str, A
 
 
 def _explain_function(
-    classifier: Classifier,
-) -> Callable[[list[tuple[Pixels, str | None]]], list[dict[str, Any]]]:
-    def explain_batch(items: list[tuple[Pixels, str | None]]) -> list[dict[str, Any]]:
+    classifier: BaseClassifier,
+) -> Callable[[list[tuple[Pixels, str | None]]], list[JsonObject]]:
+    def explain_batch(items: list[tuple[Pixels, str | None]]) -> list[JsonObject]:
         rows = []
         for image, label in items:
             explanation = explain(classifier, image, label)

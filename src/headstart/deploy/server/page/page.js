@@ -26,7 +26,8 @@ function formatScores(scores) {
   if (!scores || scores.accuracy === null) return null;
   const interval = scores.interval ? ` (95% interval ${scores.interval.map(percent).join(" to ")})` : "";
   const images = scores.n ? ` on ${count(scores.n)} images` : "";
-  return `${percent(scores.accuracy)}${interval}${images}`;
+  const groups = scores.groups ? ` in ${count(scores.groups)} groups` : "";
+  return `${percent(scores.accuracy)}${interval}${images}${groups}`;
 }
 
 function showCard() {

@@ -1,4 +1,4 @@
-"""CSV files that are safe to open in a spreadsheet: no cell is a formula."""
+"""CSV files for other programs: texts exactly as they are, or safe to open in a spreadsheet."""
 
 from __future__ import annotations
 
@@ -27,10 +27,24 @@ def safe_cell(text: str) -> str:
     return text
 
 
-def write_cells(path: Path, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Write a CSV file atomically."""
+def write_cells(
+    path: Path,
+    columns: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    *,
+    safe_cells: bool = False,
+) -> None:
+    """Write a CSV file atomically.
+
+    Args:
+        path: The file.
+        columns: Names of the columns.
+        rows: Texts of each row.
+        safe_cells: Whether texts that a spreadsheet would evaluate get an apostrophe. Other
+            programs then read another text than the one that was meant.
+    """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(map(safe_cell, columns))
-    writer.writerows(map(safe_cell, row) for row in rows)
+    for row in (columns, *rows):
+        writer.writerow(map(safe_cell, row) if safe_cells else row)
     store.write_text(path, text.getvalue())

@@ -1,0 +1,27 @@
+"""The short form of `make faults`: a sample of the faults, which must find no problem."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SCRIPT = Path(__file__).with_name("run_faults.py")
+
+
+def run(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, str(SCRIPT), *words], capture_output=True, text=True, check=False
+    )
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the paths of open files are read from /proc")
+def test_a_sample_of_kills_io_errors_and_power_losses_loses_nothing() -> None:
+    ended = run(
+        *("--modes", "kill", "eio", "enospc-forever"),
+        *("--every", "29", "--states", "2000", "--most", "8"),
+    )
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert "power loss, distinct and resumed" in ended.stdout
