@@ -6,7 +6,7 @@ from scipy.stats import norm
 
 from headstart.evaluation import (
     accuracy_interval,
-    exact_mcnemar,
+    mid_p_mcnemar,
     minimum_detectable_effect,
     paired_bootstrap,
     recipe_test,
@@ -83,7 +83,7 @@ def test_the_minimum_detectable_effect_is_detected_with_a_power_of_about_80_perc
         a, b = two_recipes(rng, seeds, 1000, (0.9, 0.86))
         discordant = int((a[0] != b[0]).sum())
         effects.append(
-            minimum_detectable_effect(discordant, 1000)
+            minimum_detectable_effect(discordant, 1000, form="mid-p")
             if seeds == 1
             else recipe_test(a, b).smallest_detectable
         )
@@ -92,7 +92,7 @@ def test_the_minimum_detectable_effect_is_detected_with_a_power_of_about_80_perc
     for _ in range(200):
         a, b = two_recipes(rng, seeds, 1000, (0.9, 0.9 - difference))
         significant += (
-            exact_mcnemar(a[0], b[0]) if seeds == 1 else recipe_test(a, b)
+            mid_p_mcnemar(a[0], b[0]) if seeds == 1 else recipe_test(a, b)
         ).p_value <= 0.05
     assert 0.70 <= significant / 200 <= 0.90
 
@@ -108,9 +108,10 @@ def test_a_recipe_is_rarely_significantly_better_than_itself(
         for _ in range(200)
     ]
     p_values = [
-        (exact_mcnemar(a[0], b[0]) if seeds == 1 else recipe_test(a, b)).p_value for a, b in pairs
+        (mid_p_mcnemar(a[0], b[0]) if seeds == 1 else recipe_test(a, b)).p_value for a, b in pairs
     ]
-    assert np.mean(np.array(p_values) <= 0.05) <= 0.05
+    # The mid-p form is close to its level: 0.05 and two standard errors of 200 pairs.
+    assert np.mean(np.array(p_values) <= 0.05) <= (0.08 if seeds == 1 else 0.05)
     for index in np.argsort(p_values)[:4]:  # the pairs that come closest to a winner
         a, b = pairs[index]
         assert (verdict({"cnn": a, "cnn again": b}).winner is not None) == (p_values[index] <= 0.05)

@@ -8,6 +8,7 @@ from headstart.errors import InputError
 from headstart.evaluation import (
     PairedTest,
     exact_mcnemar,
+    mid_p_mcnemar,
     minimum_detectable_effect,
     paired_bootstrap,
 )
@@ -136,3 +137,28 @@ def test_no_difference_of_five_images_can_be_significant() -> None:
 def test_more_discordant_images_than_test_images_are_refused() -> None:
     with pytest.raises(InputError, match="discordant between 0 and n, got n=5 and discordant=7"):
         minimum_detectable_effect(7, 5)
+
+
+def test_the_mid_p_form_holds_its_level_and_is_less_conservative() -> None:
+    """With 270 images of which 5% are discordant, the exact form rejects in 2.5%."""
+    rng = np.random.default_rng(0)
+    rejected = {exact_mcnemar: 0, mid_p_mcnemar: 0}
+    for _ in range(1000):
+        discordant = rng.binomial(270, 0.05)
+        only_a = int(rng.binomial(discordant, 0.5))
+        pair = models(only_a, int(discordant) - only_a, both=200, neither=20)
+        for test, count in rejected.items():
+            rejected[test] = count + (test(*pair).p_value <= 0.05)
+    assert rejected[mid_p_mcnemar] <= 60
+    assert rejected[mid_p_mcnemar] >= rejected[exact_mcnemar] + 5
+
+
+def test_the_mid_p_form_counts_the_observed_outcome_half() -> None:
+    pair = models(8, 3, both=50, neither=7)
+    test = mid_p_mcnemar(*pair)
+    assert (test.only_a, test.only_b, test.form) == (8, 3, "mid-p")
+    assert test.p_value == pytest.approx(exact_mcnemar(*pair).p_value - 165 / 2**11)
+    same = np.ones(9, dtype=bool)
+    assert mid_p_mcnemar(same, same).p_value == 1.0
+    assert minimum_detectable_effect(30, 1000, form="mid-p") <= minimum_detectable_effect(30, 1000)
+    assert minimum_detectable_effect(5, 5, form="mid-p") < 1.0

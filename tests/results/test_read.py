@@ -26,6 +26,9 @@ from headstart.results import (
 OLD = Path(__file__).parents[1] / "assets" / "version-0.1"
 OLD_RUNS = sorted(path.parent for path in OLD.rglob("metrics.json"))
 
+# Version 0.1 had neither audit nor fit.
+STUDIES_OF_0_1 = [study for study in FINDINGS if study not in ("audit", "fit")]
+
 
 @pytest.fixture
 def run(tmp_path: Path) -> Path:
@@ -61,10 +64,13 @@ def test_metrics_of_version_0_1_keep_their_values(folder: Path) -> None:
     for part in ("validation", "test"):
         if old[part] is not None:
             old[part]["class_names"] = old[part].pop("classes")
+            old[part]["unreadable"] = 0  # no image could be left out in version 0.1
+            old[part] |= {"groups": None, "interval_over_images": None}  # groups did not count then
+            old[part]["cost"] = None  # recipes had no costs
         assert metrics[part] == old[part]
 
 
-@pytest.mark.parametrize("study", FINDINGS)
+@pytest.mark.parametrize("study", STUDIES_OF_0_1)
 def test_findings_of_version_0_1_open_as_the_model_of_their_study(study: str) -> None:
     old = json.loads((OLD / study / "finding.json").read_text())
     finding = read_finding(OLD / study)
@@ -75,23 +81,56 @@ def test_findings_of_version_0_1_open_as_the_model_of_their_study(study: str) ->
     assert finding.test_reads == old["test_reads"]
 
 
-@pytest.mark.parametrize("study", FINDINGS)
+@pytest.mark.parametrize("study", STUDIES_OF_0_1)
 def test_a_finding_that_was_written_reads_back_equal(study: str, tmp_path: Path) -> None:
     finding = read_finding(OLD / study)
     (tmp_path / "finding.json").write_text(json.dumps(finding.as_json()))
     assert read_finding(tmp_path) == finding
 
 
+def assert_keeps(old: Any, new: Any) -> None:
+    """Require that every value of an older file is still there; new keys are allowed."""
+    if isinstance(old, dict):
+        for key, value in old.items():
+            assert_keeps(value, new[key])
+    elif isinstance(old, list):
+        assert len(new) == len(old)
+        for old_item, new_item in zip(old, new, strict=True):
+            assert_keeps(old_item, new_item)
+    else:
+        assert new == old
+
+
 def test_an_upgraded_comparison_keeps_its_numbers() -> None:
     old = json.loads((OLD / "compare" / "finding.json").read_text())
     finding = read_finding(OLD / "compare")
     assert isinstance(finding, Comparison)
-    assert finding.verdict.as_json() == old["verdict"]
+    verdict = finding.verdict
+    assert_keeps(old["verdict"], verdict.as_json())
+    expected = "undecided" if old["verdict"]["winner"] is None else "better"
+    assert (verdict.outcome, verdict.equivalence_margin) == (expected, None)
+    for pair in verdict.pairs:
+        assert (pair.outcome == "better") == (pair.p_adjusted <= 0.05)
     assert [baseline.as_json() for baseline in finding.baselines] == old["floors"]
     contender = finding.contenders[0]
     assert contender.recipe_digest == old["contenders"][0]["recipe_hash"]
     assert contender.test is not None
-    assert contender.test.as_json() == old["contenders"][0]["test"]
+    assert_keeps(old["contenders"][0]["test"], contender.test.as_json())
+
+
+def test_the_outcome_of_an_older_verdict_follows_from_its_winner(tmp_path: Path) -> None:
+    content = read_finding(OLD / "compare").as_json()
+    path = tmp_path / "finding.json"
+    for winner, outcome in (("cnn", "better"), (None, "undecided")):
+        verdict = {**content["verdict"], "winner": winner}  # type: ignore[dict-item]
+        del verdict["outcome"]
+        path.write_text(json.dumps({**content, "verdict": verdict}))
+        finding = read_finding(tmp_path)
+        assert isinstance(finding, Comparison)
+        assert finding.verdict.outcome == outcome
+    path.write_text(json.dumps({**content, "verdict": {**verdict, "pairs": 3}}))
+    with pytest.raises(InputError, match=r"invalid verdict\.pairs"):
+        read_finding(tmp_path)
 
 
 def test_an_upgraded_study_of_rates_knows_which_seeds_learned_nothing() -> None:

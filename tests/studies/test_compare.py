@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from headstart import store
 from headstart.data import Dataset, Split, SplitDataset, make_split
 from headstart.errors import InputError, RunFailed
 from headstart.models.recipes import make_recipe
 from headstart.results import FailedContender, read_finding
 from headstart.studies import ComparisonConfig, run_study
 from headstart.studies._contenders import make_contenders
-from headstart.training import TrainingJob, train
+from headstart.training import RunCost, RunTimer, TrainingJob, train
 
-TRAIN = "headstart.studies._compare.train"
+TRAIN = "headstart.studies._training_rounds.train"
 
 
 def quick(*models: str, seeds: int = 2, **values: Any) -> ComparisonConfig:
@@ -150,51 +152,94 @@ def test_a_contender_that_diverges_does_not_stop_the_others(
     assert [len(contender.runs) for contender in finding.contenders] == [2, 1]
     failure = "seed 1 failed: the loss became nan in batch 3 of epoch 1"
     assert finding.failed == (FailedContender(name="cnn", failures=(failure,)),)
-    assert "cnn failed with 1 of 2 seeds. Only its other runs count." in finding.verdict.notes
-    assert finding.verdict.about == "models"
+    assert "cnn failed with 1 of 2 seeds. The verdict leaves it out." in finding.verdict.notes
+    assert (finding.verdict.winner, finding.verdict.pairs) == (None, ())
+    assert "cnn is left out, because not all of its runs finished" in finding.verdict.sentence
 
 
-def test_every_contender_gets_the_same_time_and_the_limit_is_kept(
+def test_the_equivalence_margin_is_fixed_before_the_runs_and_recorded(
     data: SplitDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # 4 s have passed when the time is divided, and 8 s are kept for the report.
-    clock = [4.0]
-    limits: dict[str, float | None] = {}
+    config = replace(quick("mlp"), margin=0.02)
+    folder = tmp_path / "study"
+    finding = run_study(config, data, folder)
+    assert finding.verdict.equivalence_margin == 0.02
+    assert json.loads((folder / "study.json").read_text())["equivalence_margin"] == 0.02
+    monkeypatch.setattr(TRAIN, lambda *_: pytest.fail("trained again"))
+    with pytest.raises(
+        InputError, match=r"a different equivalence margin: it has 0\.02, not 0\.005"
+    ):
+        run_study(quick("mlp"), data, folder)
 
-    def prepare(recipe: Any, *_: Any) -> tuple[Any, float]:
-        clock[0] += 3.0
-        return recipe, 3.0
 
-    def record(job: TrainingJob) -> None:
-        limits[job.folder.name] = job.recipe.time_limit
-        raise RunFailed("only its time was wanted")
+def test_a_study_that_was_recorded_without_a_margin_has_the_default_one(
+    data: SplitDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = run_study(quick("mlp"), data, tmp_path)
+    recorded = json.loads((tmp_path / "study.json").read_text())
+    del recorded["equivalence_margin"]
+    (tmp_path / "study.json").write_text(json.dumps(recorded))
+    store.unseal(tmp_path)  # a study of that time has no seal
+    monkeypatch.setattr(TRAIN, lambda *_: pytest.fail("trained again"))
+    assert run_study(quick("mlp"), data, tmp_path) == first
+    with pytest.raises(InputError, match="a different equivalence margin"):
+        run_study(replace(quick("mlp"), margin=0.02), data, tmp_path)
+
+
+def test_a_control_that_does_not_fit_is_left_out_and_the_verdict_says_so(
+    data: SplitDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = [2.0]
+
+    def prepare(recipe: Any, _data: Any, _seed: int, seconds: float | None) -> tuple[Any, float]:
+        if seconds is not None and seconds < 10:
+            raise InputError("its features take longer")
+        clock[0] += 10.0
+        return recipe, 10.0
 
     fake_time = SimpleNamespace(perf_counter=lambda: clock[0])
     monkeypatch.setattr("headstart.studies._study.time", fake_time)
-    monkeypatch.setattr("headstart.studies._compare.warm_up", lambda *_: None)
-    monkeypatch.setattr("headstart.studies._compare.prepare_features", prepare)
-    monkeypatch.setattr(TRAIN, record)
-    config = ComparisonConfig(("cnn", "efficientnet-lite0"), (0, 1), 36.0, {"epochs": 3000})
-    with pytest.raises(RunFailed, match="no contender finished"):
-        run_study(config, data, tmp_path / "study", started=0.0)
-    budget = json.loads((tmp_path / "study" / "budget.json").read_text())["entries"]
-    # Each of the three has 8 of 24 s.
-    assert {name: (entry["prepare"], entry["run"]) for name, entry in budget.items()} == {
-        "cnn": (0, 4.0),
-        "efficientnet-lite0": (3.0, 2.5),
-        "efficientnet-lite0 (random weights)": (3.0, 5.0),
-    }
-    assert limits == {
-        "cnn-seed0": 4.0,
-        "cnn-seed1": 4.0,
-        "efficientnet-lite0-seed0": 2.5,
-        "efficientnet-lite0-seed1": 2.5,
-        "efficientnet-lite0-random-weights-seed0": 5.0,
-    }
+    monkeypatch.setattr("headstart.studies._comparison_schedule.warm_up", lambda *_: None)
+    monkeypatch.setattr("headstart.studies._comparison_schedule.prepare_features", prepare)
+    config = ComparisonConfig(("efficientnet-lite0",), (0, 1), 24.0, {"input_px": 32})
+    finding = run_study(config, data, tmp_path / "study", started=0.0)
+    assert [contender.name for contender in finding.contenders] == ["efficientnet-lite0"]
+    assert finding.contenders[0].seeds == (0, 1)
+    assert (
+        "The time limit left no time for efficientnet-lite0 (random weights)."
+        in finding.verdict.notes
+    )
+
+
+def test_no_winner_is_claimed_from_runs_that_the_limit_left_undertrained(
+    data: SplitDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps = {"mlp": 0.001, "cnn": 1.0}
+
+    class SlowTimer(RunTimer):
+        @property
+        def cost(self) -> RunCost:
+            return RunCost(0.5, steps[self.recipe.model], 0.0, steps_per_epoch=18)
+
+    monkeypatch.setattr("headstart.studies._comparison_schedule.RunTimer", SlowTimer)
+    monkeypatch.setattr("headstart.studies._training_rounds._CORRECTIONS", 0)
+    command = "headstart compare digits --models mlp,cnn --time-limit 20s --out study"
+    config = ComparisonConfig(("mlp", "cnn"), (0, 1), 20.0)
+    finding = run_study(config, data, tmp_path / "study", command=command)
+    verdict = finding.verdict
+    assert (verdict.winner, verdict.too_short) == (None, ("cnn",))
+    assert verdict.needed_time_limit is not None
+    assert verdict.sentence.startswith(
+        "No verdict: the time limit is too short. cnn trained for 0."
+    )
+    limit = verdict.needed_time_limit
+    answer = f"Run this instead: headstart compare digits --models mlp,cnn --time-limit {limit}"
+    assert verdict.sentence.endswith(answer)
+    assert finding.budget.seeds == (0,)
 
 
 def test_a_time_limit_that_is_too_short_is_refused(data: SplitDataset, tmp_path: Path) -> None:
-    message = r"a time limit of 1 s leaves less than 1 s for each run"
+    message = r"a time limit of 1 s leaves less than 0\.2 s for each run"
     with pytest.raises(InputError, match=message):
         run_study(ComparisonConfig(("mlp",), (0,), 1.0), data, tmp_path / "study")
 
@@ -225,6 +270,7 @@ def test_without_test_images_validation_evaluates_and_the_sentence_says_so(
         (ComparisonConfig(("cnn", "resnet"), (0,), None), "unknown model 'resnet'"),
         (ComparisonConfig(("cnn", "mlp"), (0,), None, {"input_px": 64}), "input_px"),
         (ComparisonConfig(("cnn", "mlp"), (0,), None, {"epochs": -1}), "epochs"),
+        (ComparisonConfig(("cnn",), (0,), None, margin=0.0), "invalid equivalence margin"),
     ],
 )
 def test_an_invalid_configuration_is_refused_before_any_work(

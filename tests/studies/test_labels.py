@@ -23,6 +23,7 @@ from headstart.data import (
 )
 from headstart.errors import InputError
 from headstart.execution import Job, Outcome
+from headstart.formatting import points
 from headstart.models.recipes import make_recipe
 from headstart.results import LabelComparison, LabelMatch, read_finding, read_metrics
 from headstart.studies import LabelCurvesConfig, StudyContext, run_study
@@ -189,6 +190,7 @@ def test_a_head_that_is_solved_for_is_not_shortened_with_the_iterative_runs(
 ) -> None:
     monkeypatch.setattr("headstart.studies._grid.expected_seconds", lambda *_: 10.0)
     monkeypatch.setattr("headstart.studies._grid._REPORT_SECONDS", 0.0)
+    monkeypatch.setattr("headstart.studies._time_limit._SECONDS_PER_PREDICTION", 0.0)
     fake_time = SimpleNamespace(perf_counter=lambda: 0.0)
     monkeypatch.setattr("headstart.studies._study.time", fake_time)
     head = Variant("head", make_recipe("efficientnet-lite0"))
@@ -199,13 +201,13 @@ def test_a_head_that_is_solved_for_is_not_shortened_with_the_iterative_runs(
         grid = plan_grid(Grid(list(variants), (0,)), context, limit, slots=1)
         return {variant.name: variant.recipe.epochs for variant in grid.variants}
 
-    assert planned("both", 15 / 0.9, head, net) == {"head": 1.0, "net": 4.0}
+    assert planned("both", 15 / 0.95, head, net) == {"head": 1.0, "net": 4.0}
     plan = store.read_json(tmp_path / "both" / "budget.json")
     assert plan["seconds"] == {"head": 10.0, "net": 5.0}
     message = r"leaves 0.8 epochs for each of 1 runs.\n.*--time-limit 13s"
     with pytest.raises(InputError, match=message):
-        planned("short", 11 / 0.9, head, net)
-    message = r"leaves too little time for the runs.\n.*--time-limit 12s"
+        planned("short", 11 / 0.95, head, net)
+    message = r"leaves too little time for the runs.\n.*--time-limit 11s"
     with pytest.raises(InputError, match=message):
         planned("head", 9.0, head)
 
@@ -401,9 +403,14 @@ def test_the_sentence_claims_nothing_beyond_the_range() -> None:
     }
 
     same = compare_lines(one=(0.1, 0.2), other=(0.1, 0.2))
+    largest = 0.0
+    for difference in same.comparisons[0].differences:
+        largest = max(largest, *map(abs, difference.interval))
+    assert largest > 0.001
     assert (
         same.sentence
-        == "No significant difference between other and one with 10 to 1,000 labels per class."
+        == "No significant difference between other and one with 10 to 1,000 labels per class: "
+        f"at most {points(largest)} points either way (95% intervals)."
     )
     assert same.comparisons[0].crossing is None
     assert same.comparisons[0].leader is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,7 @@ def test_the_grid_always_holds_the_published_rates_and_the_recipes_own() -> None
 def test_the_best_rate_is_selected_on_validation_and_the_others_are_tested_against_it(
     data: SplitDataset, tmp_path: Path
 ) -> None:
-    finding = run_study(quick(1e-5, 1e-2, 2e-2), data, tmp_path / "study")
+    finding = run_study(quick(3e-4, 1e-2, 2e-2, seeds=3), data, tmp_path / "study")
     assert finding == read_finding(tmp_path / "study")
     losses = [rate.validation.loss.mean for rate in finding.rates if rate.validation]
     assert finding.best == finding.rates[losses.index(min(losses))].lr
@@ -60,17 +61,27 @@ def test_the_best_rate_is_selected_on_validation_and_the_others_are_tested_again
     assert low.difference is not None
     assert not low.as_good
     assert low.difference.difference < -0.2
+    assert low.difference.p_adjusted is not None
     assert low.difference.p_adjusted < 0.05
+    assert low.difference.interval[1] < 0
     assert middle.as_good
     assert high.as_good
-    assert finding.good == LearningRateRange(low=0.01, high=0.02, decades=0.3)
-    assert "Rates from 0.01 to 0.02 are as good (0.3 decades)." in finding.sentence
+    assert finding.good is not None
+    assert (finding.good.low, finding.good.high, finding.good.decades) == (0.01, 0.02, 0.3)
+    assert finding.good.largest_loss is not None
+    assert "Rates from 0.01 to 0.02 are not shown to be worse (0.3 decades): " in finding.sentence
+    assert re.search(r"they lose at most [\d.]+ points \(95%\)", finding.sentence)
+    assert re.search(r"95% interval [\d.]+ to [\d.]+%, corrected for", finding.sentence)
+    assert finding.best_interval is not None
+    best = middle if middle.is_best else high
+    assert best.test is not None
+    assert finding.best_interval[0] < best.test.accuracy.mean < finding.best_interval[1]
 
     assert low.test is not None
     accuracy = low.test.accuracy
-    assert len(accuracy.per_seed) == 2
+    assert len(accuracy.per_seed) == 3
     assert accuracy.low <= accuracy.mean <= accuracy.high
-    assert finding.test_reads == 6
+    assert finding.test_reads == 9
     assert f"is {finding.best:g}" in finding.sentence
     assert finding.range_test is not None
     assert len(finding.range_test.repeats) == 3
@@ -139,9 +150,9 @@ def test_a_suggestion_beyond_the_grid_is_said_to_be_beyond_it(
 @pytest.mark.parametrize(
     ("steepest", "agrees", "position"),
     [
-        (1.1e-2, True, "among the rates that are as good as the best"),
-        (1e-3, False, "below the rates that are as good as the best"),
-        (1e-1, False, "above the rates that are as good as the best"),
+        (1.1e-2, True, "among the rates that are not shown to be worse"),
+        (1e-3, False, "below the rates that are not shown to be worse"),
+        (1e-1, False, "above the rates that are not shown to be worse"),
         (2e-1, False, "beyond the rates of this study (0.001 to 0.1)"),
         (1e-4, False, "beyond the rates of this study (0.001 to 0.1)"),
     ],
@@ -241,6 +252,11 @@ def test_validation_images_evaluate_where_there_are_no_test_images(
     assert (finding.evaluated_on, finding.test_reads) == ("validation", 0)
     assert finding.rates[0].test is None
     assert any("One seed" in note for note in finding.notes)
+    # The same images selected the best rate, so there is no valid p-value.
+    differences = [rate.difference for rate in finding.rates if rate.difference is not None]
+    assert [difference.p_adjusted for difference in differences] == [None]
+    assert any("no p-values are given" in note for note in finding.notes)
+    assert finding.reuse is None
 
 
 def test_a_study_that_replaces_one_without_results_makes_its_own_plan(

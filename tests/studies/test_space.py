@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -77,7 +78,7 @@ def test_a_bad_space_is_refused_before_any_work(given: dict[str, object], messag
 def test_every_model_has_a_space_of_its_own_that_holds_what_the_usual_notebooks_vary(
     model: str,
 ) -> None:
-    space = default_space(with_depth(make_iterative_recipe(model), (28, 28, 1)))
+    space: dict[str, Any] = default_space(with_depth(make_iterative_recipe(model), (28, 28, 1)))
     make_space(model, space, {})
     assert space["lr"]["low"] <= 1e-4 and space["lr"]["high"] >= 1e-1
     assert {"adam", "sgd", "rmsprop"} <= set(space["optimizer"])
@@ -97,9 +98,7 @@ def test_the_models_own_space_holds_the_very_recipe_that_the_search_starts_from(
 ) -> None:
     if preset != "balanced" and model.startswith("cnn-"):
         pytest.skip("published networks have no presets")
-    recipe = with_depth(
-        resolve(make_iterative_recipe(model, None, preset), 50_000, ("1", "2")), (28, 28, 1)
-    )
+    recipe = with_depth(resolve(make_iterative_recipe(model, None, preset), 50_000), (28, 28, 1))
     extras = () if model == "efficientnet-lite0" else ("augmentation", "label_smoothing")
     space, defaults = make_space(model, default_space(recipe, extras), {}), DefaultSampler(recipe)
     assert space.draw(defaults) == {key: recipe.flat()[key] for key in defaults.drawn}

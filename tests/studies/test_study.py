@@ -15,9 +15,10 @@ from pydantic import Field
 
 from headstart import api
 from headstart.data import Dataset, Split, SplitDataset
-from headstart.errors import InputError
+from headstart.errors import InputError, RunFailed
 from headstart.results import FINDINGS, Finding, JsonObject, read_finding
 from headstart.studies import Study, StudyContext, run_study
+from headstart.studies._study import to_json
 
 Command = Callable[..., tuple[int, str, str]]
 ASSETS = Path(__file__).parents[1] / "assets" / "version-0.1"
@@ -137,6 +138,104 @@ def test_an_interrupted_study_leaves_no_finding_and_runs_again(
     assert not (tmp_path / "study" / "finding.json").exists()
     # Without results, another configuration may use the folder.
     assert run_study(ClassSizesConfig(2), data, tmp_path / "study").largest > 0
+
+
+@dataclass(frozen=True)
+class KeyedConfig(ClassSizesConfig):
+    """The toy study with keys in its identity that others leave out."""
+
+    keys: tuple[tuple[str, object], ...] = ()
+    seeds: int = 1
+
+    def identity(self) -> JsonObject:
+        return {**self.as_json(), **to_json(dict(self.keys)), "seeds": list(range(self.seeds))}
+
+    def extends(self, recorded: JsonObject, identity: JsonObject, folder: Path) -> bool:
+        return len(str(identity["seeds"])) > len(str(recorded["seeds"]))
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("folds", 5, "a different folds: it has 5, not None"),
+        ("until_decided", True, "seeds were added until it was decided"),
+        ("without_plan", "a1b2", r"a different without plan\."),
+    ],
+)
+def test_a_key_that_is_left_out_has_its_default_value(
+    data: SplitDataset, registered: None, tmp_path: Path, key: str, value: object, message: str
+) -> None:
+    given, left_out = KeyedConfig(3, ((key, value),)), KeyedConfig(3)
+    first = run_study(given, data, tmp_path / "given")
+    with pytest.raises(InputError, match=message):
+        run_study(left_out, data, tmp_path / "given")
+    assert run_study(given, data, tmp_path / "given") == first
+
+    run_study(left_out, data, tmp_path / "left_out")
+    with pytest.raises(InputError, match="holds a study"):
+        run_study(given, data, tmp_path / "left_out")
+
+
+def test_a_finished_study_with_all_its_runs_answers_one_that_could_lose_some(
+    data: SplitDataset, registered: None, tmp_path: Path
+) -> None:
+    lengthen, shorten = KeyedConfig(3, (("when_slow", "lengthen"),)), KeyedConfig(3)
+    first = run_study(lengthen, data, tmp_path / "long")
+    assert run_study(shorten, data, tmp_path / "long") == first
+    run_study(shorten, data, tmp_path / "short")
+    with pytest.raises(InputError, match="different when slow: it has shorten, not lengthen"):
+        run_study(lengthen, data, tmp_path / "short")
+    # An unfinished one follows another plan.
+    (tmp_path / "long" / "finding.json").unlink()
+    (tmp_path / "long" / "runs" / "a").mkdir(parents=True)
+    (tmp_path / "long" / "runs" / "a" / "metrics.json").write_text("{}")
+    with pytest.raises(InputError, match="different when slow: it has lengthen, not shorten"):
+        run_study(shorten, data, tmp_path / "long")
+
+
+def test_a_study_is_as_it_was_if_the_runs_that_extend_it_fail(
+    data: SplitDataset, registered: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = run_study(KeyedConfig(3), data, tmp_path)
+    (tmp_path / "budget.json").write_text('{"seeds": 1}')
+    (tmp_path / "report.html").write_text("of the first study")
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
+
+    def fail(_: object, context: StudyContext) -> None:
+        (context.folder / "looks.json").write_text('{"looks": []}')
+        raise RunFailed("out of memory")
+
+    with monkeypatch.context() as patch, pytest.raises(RunFailed):
+        patch.setattr(KeyedConfig, "run", fail)
+        run_study(KeyedConfig(3, seeds=2), data, tmp_path)
+    after = {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
+    assert {name: json.loads(after[name]) for name in after if name.endswith(".json")} == {
+        name: json.loads(before[name]) for name in before if name.endswith(".json")
+    }
+    assert after["report.html"] == before["report.html"]
+    assert run_study(KeyedConfig(3), data, tmp_path) == first
+
+    run_study(KeyedConfig(3, seeds=2), data, tmp_path)
+    assert json.loads((tmp_path / "study.json").read_text())["seeds"] == [0, 1]
+    assert not (tmp_path / "report.html").exists()
+    assert not (tmp_path / "finding.previous.json").exists()
+
+
+def test_a_count_that_fails_does_not_cost_the_finding(
+    data: SplitDataset,
+    registered: None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def fail(*_: object) -> None:
+        raise AttributeError("no such attribute")
+
+    monkeypatch.setattr("headstart.studies._study.count_study", fail)
+    finding = run_study(ClassSizesConfig(3), data, tmp_path)
+    assert finding.reuse is None
+    assert read_finding(tmp_path) == finding
+    assert "counting them failed: AttributeError: no such attribute" in capsys.readouterr().err
 
 
 SPLIT = ("--train-images", "100", "--validation", "0.03", "--test", "0.03")

@@ -41,9 +41,7 @@ def test_the_trials_of_a_dead_machine_are_taken_over_and_count_once(
     time.sleep(0.3)  # and now it is silent
     (adopted,) = two.generation(2, 4)
     assert (adopted.number, adopted.values) == (1, begun[1].values)
-    two.done(adopted, 0.25, {"by": "two"})
-    one.done(
-        begun[1], 0.75, {"by": "one"}
-    )  # it was not dead, after all: what was noted first stays
+    two.done(adopted, 0.25, {"run": "two"})
+    one.done(begun[1], 0.75, {"run": "one"})  # It was not dead. The first result stays.
     assert [trial.number for trial in two.all()] == [0, 1, 2, 3]
     assert two.all()[1].facts["loss"] == 0.25

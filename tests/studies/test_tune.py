@@ -20,7 +20,7 @@ from headstart.errors import InputError, ResourceError, RunFailed
 from headstart.execution import Job, Outcome, Where
 from headstart.models.recipes import make_recipe, resolve
 from headstart.studies import Draw, TuningConfig, TuningStudy, _study as study_module, run_study
-from headstart.studies.tune import _successive_halving
+from headstart.studies.tune import _finding, _search_plan, _successive_halving
 from headstart.studies.tune._budget import within_budget
 
 SPACE = {
@@ -88,7 +88,11 @@ def test_validation_chooses_and_test_images_are_read_by_the_retrained_only(
     whole = [trial for trial in reference["trials"] if len(trial["rungs"]) == 2]
     best = next(trial for trial in reference["trials"] if trial["is_best"])
     assert best["rungs"][1]["loss"] == min(trial["rungs"][1]["loss"] for trial in whole)
-    assert reference["best"] == best["values"] and best["is_tie"]
+    assert best["is_tie"]
+    # The defaults are kept unless the retrained recipe beats them.
+    is_default_kept = reference["best"] == reference["defaults"]
+    assert is_default_kept or reference["best"] == best["values"]
+    chosen = reference["trials"][0] if is_default_kept else best
     for run in (folder / "runs").glob("trial-*"):
         metrics = json.loads((run / "metrics.json").read_text())
         assert metrics["test"] is None and metrics["validation"]["n"] == len(small.validation)
@@ -97,8 +101,13 @@ def test_validation_chooses_and_test_images_are_read_by_the_retrained_only(
         "seeds that chose nothing"
     )
     assert reference["optimism"]["gap"] == pytest.approx(
-        best["rungs"][1]["accuracy"] - reference["test"]["accuracy"]
+        chosen["rungs"][1]["accuracy"] - reference["test"]["accuracy"]
     )
+    low, high = reference["optimism"]["interval"]
+    assert low < reference["optimism"]["gap"] < high
+    sentences = " ".join(reference["sentences"])
+    assert f"Of 6 recipes, {len(whole)} had a full run." in sentences
+    assert "points (95% interval" in sentences
 
 
 def test_the_default_recipe_is_the_first_trial_and_gets_a_whole_run_at_once(
@@ -247,7 +256,7 @@ def test_a_diverging_recipe_is_a_failed_trial(
         tmp_path / "study",
     )
     failed = [trial for trial in finding["trials"] if trial["state"] == "failed"]
-    assert finding["best"]["lr"] == 0.05
+    assert finding["best"]["lr"] in (0.05, finding["defaults"]["lr"])
     assert (
         all(trial["values"]["lr"] == 90.0 and trial["reason"] == "not finite" for trial in failed)
         and failed
@@ -302,7 +311,7 @@ def test_what_makes_a_recipe_dearer_shortens_it(
     digits: Dataset, small: Split, change: dict[str, Any]
 ) -> None:
     usual = {"optimizer": "adam", "batch": 64, "nodes": 256, "epochs": 8.0}
-    defaults = resolve(make_recipe("mlp", usual), len(small.train), digits.class_names)
+    defaults = resolve(make_recipe("mlp", usual), len(small.train))
     same, dearer = (
         within_budget(
             make_recipe("mlp", {**usual, **more}), defaults, 8, SplitDataset(digits, small)
@@ -322,7 +331,7 @@ def test_what_makes_a_recipe_dearer_shortens_it(
     )
 
 
-def test_a_time_limit_is_kept_and_shortens_runs_before_it_drops_the_retraining(
+def test_a_time_limit_is_kept_and_is_the_default_recipes_first(
     digits: Dataset, small: Split, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from headstart.execution._job import attempt as real
@@ -339,19 +348,34 @@ def test_a_time_limit_is_kept_and_shortens_runs_before_it_drops_the_retraining(
         SimpleNamespace(perf_counter=lambda: clock[0]),
     )
     monkeypatch.setattr(
-        _successive_halving,
+        _search_plan,
         "expected_seconds",
         lambda recipe, *_: an_epoch * recipe.epochs,
     )
     monkeypatch.setattr("headstart.execution._executors.attempt", attempt)
-    asked = quick(trials=None, time_limit=12.0, rungs=(0.5, 1.0), values={"batch": 32})
-    finding = tune(asked, SplitDataset(digits, small), tmp_path / "study", started=0.0)
-    assert len(finding["contenders"][0]["runs"]) == 2
-    assert 6 < finding["seconds"]["total"] <= 12
-    assert (
-        finding["rungs"][1]["epochs"] < 3
-        and "For the time limit, a full run has" in finding["sentences"][-1]
-    )
+    data = SplitDataset(digits, small)
+    asked = quick(trials=None, time_limit=20.0, rungs=(0.5, 1.0), seeds=3)
+    finding = tune(asked, data, tmp_path / "study", started=0.0)
+    assert 1 <= len(finding["contenders"][0]["runs"]) <= 3
+    assert finding["rungs"][1]["epochs"] == 2, "as long as the default recipe's"
+    assert 6 < finding["seconds"]["total"] <= 20
+
+    clock[0] = 0.0
+    finding = tune(quick(trials=None, time_limit=1.0), data, tmp_path / "short", started=0.0)
+    assert [contender["name"] for contender in finding["contenders"]] == ["defaults"]
+    assert finding["best"] == finding["defaults"] and len(finding["trials"]) == 1
+    assert finding["seconds"]["total"] <= 1.0
+    assert "too short for a search" in finding["verdict"]["sentence"]
+
+
+def test_the_defaults_are_kept_unless_validation_images_show_a_better_recipe(
+    digits: Dataset, small: Split, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_finding, "_retrained_scores", lambda *_: {"defaults": 0.9, "tuned": 0.8})
+    finding = tune(quick(seeds=1), SplitDataset(digits, small), tmp_path / "study")
+    assert Path(finding["run"]).name.startswith("defaults")
+    assert finding["best"] == finding["defaults"]
+    assert finding["verdict"]["sentence"].startswith(("The defaults are kept", "Of the"))
 
 
 def test_a_best_recipe_that_fails_when_it_is_retrained_is_no_finding(
@@ -430,3 +454,27 @@ def test_two_machines_share_one_search_and_no_trial_counts_twice(
         sorted(path.name for path in (folder / "runs").glob("trial-*-rung0")) for folder in folders
     ]
     assert len(made[0]) + len(made[1]) == 8 and not set(made[0]) & set(made[1])
+
+
+def test_another_metric_selects_the_recipe_and_the_finding_says_which(
+    digits: Dataset, small: Split, tmp_path: Path
+) -> None:
+    (tmp_path / "worst.py").write_text(
+        "def score(labels, probabilities):\n"
+        "    return -(probabilities.argmax(1) == labels).mean()\n"
+    )
+    metric = f"{tmp_path / 'worst.py'}:score"
+    config = quick(trials=4, seeds=1, values={"epochs": 2.0, "batch": 32, "metric": metric})
+    finding = tune(config, SplitDataset(digits, small), tmp_path / "study")
+
+    last = [trial["rungs"][-1] for trial in finding["trials"] if len(trial["rungs"]) == 2]
+    best = next(trial for trial in finding["trials"] if trial["is_best"])["rungs"][-1]
+    assert best["accuracy"] == min(rung["accuracy"] for rung in last)
+    assert best["score"] == -best["accuracy"]
+    assert finding["metric"] == metric
+    assert f"highest validation {metric} {best['score']:.4g}" in finding["sentences"][0]
+
+
+def test_an_unknown_metric_is_refused_before_the_search(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="did you mean 'macro-f1'"):
+        quick(values={"metric": "makro-f1"}).check()

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from headstart.data import stratified_subset
 from headstart.errors import InputError
+from headstart.evaluation._fold_tests import fold_test
 from headstart.evaluation._nearest_neighbour import find_nearest, reduced_shape
 from headstart.evaluation._paired_tests import BoolArray, as_paired_runs, exact_mcnemar
 from headstart.evaluation._seed_aware_tests import accuracy_difference
@@ -121,6 +122,9 @@ def baseline_sentence(
     baseline: BaselineResult,
     level: float = 0.05,
     part: str = "test",
+    groups: IntArray | None = None,
+    *,
+    fold_of: IntArray | None = None,
 ) -> str | None:
     """Report that a contender is not significantly better than a baseline.
 
@@ -134,6 +138,9 @@ def baseline_sentence(
         baseline: Result of the baseline.
         level: Significance level of the two-sided test.
         part: Name of the images in the sentence, "test" or "validation".
+        groups: Int64 array of shape (N,) with the group of each image, or None.
+        fold_of: Folds of a cross-validation, int64 of shape (S, N), for `fold_test`. Groups are
+            then whole in each fold, and not needed.
 
     Returns:
         A sentence, or None if the contender is significantly better.
@@ -142,10 +149,12 @@ def baseline_sentence(
         InputError: The array is not boolean, or the numbers of images differ.
     """
     runs, fixed = as_paired_runs(correct, baseline.correct)
-    if len(runs) == 1:
-        p = exact_mcnemar(runs[0], fixed[0]).p_value
+    if fold_of is not None:
+        p = fold_test(runs, np.broadcast_to(fixed, runs.shape), fold_of, level).p_value
+    elif len(runs) == 1:
+        p = exact_mcnemar(runs[0], fixed[0], groups).p_value
     else:
-        p = accuracy_difference(runs, fixed, level).p_value
+        p = accuracy_difference(runs, fixed, level, groups=groups).p_value
 
     accuracy = float(runs.mean())
     is_significant = p <= level

@@ -7,20 +7,44 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Literal
 
+import numpy as np
+
+from headstart.evaluation._equivalence import (
+    DEFAULT_MARGIN,
+    model_equivalence_interval,
+    model_equivalence_p_value,
+    recipe_equivalence_p_value,
+)
+from headstart.evaluation._fold_tests import fold_test
+from headstart.evaluation._grouped_images import (
+    IntArray,
+    design_of_difference,
+    groups_to_resample,
+)
+from headstart.evaluation._grouped_tests import grouped_detectable_effect
+from headstart.evaluation._looks import Levels
+from headstart.evaluation._needed_evidence import (
+    ErrorParts,
+    parts_of_models,
+    parts_of_recipes,
+)
 from headstart.evaluation._paired_tests import (
+    POWER,
     BoolArray,
     PairedTest,
-    exact_mcnemar,
+    mid_p_mcnemar,
     minimum_detectable_effect,
     paired_bootstrap,
 )
 from headstart.evaluation._seed_aware_tests import (
+    AccuracyDifference,
     SeedVariance,
     pooled_seed_variance,
     recipe_test,
 )
 
 About = Literal["recipes", "models"]
+Outcome = Literal["better", "equivalent", "undecided"]
 Runs = Mapping[str, BoolArray]
 
 
@@ -38,7 +62,12 @@ class PairedComparison:
         p_adjusted: Two-sided p-value after Holm's correction over all comparisons.
         smallest_detectable: Minimum detectable effect of this test, a fraction: the true
             difference that it detects with a power of 80%, at level / (number of comparisons).
-        mcnemar: Exact tests of the trained models, row i of a against row i of b. Set by
+        equivalence_interval: Confidence interval at confidence 1 - 2 * level. Two one-sided tests
+            show equivalence if it lies within the margin.
+        p_equivalent: P-value of two one-sided tests, before correction.
+        p_equivalent_adjusted: The same after Holm's correction over all comparisons.
+        parts: The squared standard error of the difference, by its causes.
+        mcnemar: Tests of the trained models, row i of a against row i of b. Set by
             `all_pairs` only.
         bootstrap: Paired bootstrap interval of the difference of the trained models. Set by
             `all_pairs` only.
@@ -51,6 +80,10 @@ class PairedComparison:
     p_value: float
     p_adjusted: float
     smallest_detectable: float
+    equivalence_interval: tuple[float, float]
+    p_equivalent: float
+    p_equivalent_adjusted: float
+    parts: ErrorParts
     mcnemar: tuple[PairedTest, ...] = ()
     bootstrap: tuple[float, float] | None = None
 
@@ -58,15 +91,39 @@ class PairedComparison:
         """Return whether the corrected p-value is at most `level`."""
         return self.p_adjusted <= level
 
+    def is_equivalent(self, level: float) -> bool:
+        """Return whether the corrected p-value of equivalence is at most `level`."""
+        return self.p_equivalent_adjusted <= level
 
-def all_pairs(runs: Runs, level: float, about: About) -> tuple[PairedComparison, ...]:
+    def outcome(self, levels: Levels) -> Outcome:
+        """Return "better", "equivalent" or "undecided".
+
+        A significant difference is "better", even where it is shown to be smaller than the margin.
+        """
+        if self.is_significant(levels.better):
+            return "better"
+        return "equivalent" if self.is_equivalent(levels.equivalent) else "undecided"
+
+
+def all_pairs(
+    runs: Runs,
+    level: float,
+    about: About,
+    margin: float,
+    groups: IntArray | None = None,
+    fold_of: IntArray | None = None,
+) -> tuple[PairedComparison, ...]:
     """Compare all pairs of contenders.
 
     Args:
         runs: Contender name to Boolean array of shape (S, N). S is 1 if `about` is "models" and
             at least 2 if it is "recipes".
         level: Family-wise significance level of the two-sided tests.
-        about: The tests to use: exact McNemar for models, `recipe_test` for recipes.
+        about: The tests to use: mid-p McNemar for models, `recipe_test` for recipes.
+        margin: Equivalence margin, a fraction.
+        groups: Int64 array of shape (N,) with the group of each image, or None.
+        fold_of: Folds of a cross-validation, int64 of shape (S, N). Every pair is then compared
+            with `fold_test`. Groups are whole in each fold, and not needed.
 
     Returns:
         One comparison per pair, the contenders with the highest mean accuracy first. Contenders
@@ -74,14 +131,24 @@ def all_pairs(runs: Runs, level: float, about: About) -> tuple[PairedComparison,
     """
     order = sorted(runs, key=lambda name: -float(runs[name].mean()))
     pairs = list(combinations(order, 2))
-    tests = _Tests(runs, level, len(pairs))
+    tests = _Tests(runs, level, len(pairs), margin, groups=groups, fold_of=fold_of)
     compare = tests.recipes if about == "recipes" else tests.models
 
     comparisons = _with_holm([compare(a, b) for a, b in pairs])
-    return tuple(_with_tests_of_models(comparison, runs, level) for comparison in comparisons)
+    if fold_of is not None:
+        return tuple(comparisons)  # each repeat consists of several models: nothing for McNemar
+    return tuple(
+        _with_tests_of_models(comparison, runs, level, groups) for comparison in comparisons
+    )
 
 
-def comparisons_with(name: str, runs: Runs, level: float) -> dict[str, PairedComparison]:
+def comparisons_with(
+    name: str,
+    runs: Runs,
+    level: float,
+    groups: IntArray | None = None,
+    fold_of: IntArray | None = None,
+) -> dict[str, PairedComparison]:
     """Compare every other contender with one reference.
 
     The contenders are taken as variants of one recipe. The variance over seeds is therefore pooled
@@ -92,19 +159,39 @@ def comparisons_with(name: str, runs: Runs, level: float) -> dict[str, PairedCom
         runs: Contender name to Boolean array of shape (S, N). If any contender has a single run,
             the first runs are compared as trained models.
         level: Family-wise significance level of the two-sided tests.
+        groups: Int64 array of shape (N,) with the group of each image, or None.
+        fold_of: Folds of a cross-validation, int64 of shape (S, N). Every contender is then
+            compared with `fold_test`. Groups are whole in each fold, and not needed.
 
     Returns:
         Comparisons by the name of the other contender. `a` is that contender and `b` is the
         reference, so a difference is negative if the contender is less accurate.
     """
     others = [other for other in runs if other != name]
-    has_seeds = min(len(array) for array in runs.values()) >= 2
-    variance = pooled_seed_variance(list(runs.values())) if has_seeds else None
-    tests = _Tests(runs, level, len(others), variance)
+    has_seeds = fold_of is not None or min(len(array) for array in runs.values()) >= 2
+    variance = None
+    if has_seeds and fold_of is None:
+        variance = pooled_seed_variance(list(runs.values()))
+    tests = _Tests(runs, level, len(others), DEFAULT_MARGIN, variance, groups, fold_of)
     compare = tests.recipes if has_seeds else tests.models
 
     comparisons = _with_holm([compare(other, name) for other in others])
     return {comparison.a: comparison for comparison in comparisons}
+
+
+@dataclass(frozen=True)
+class _Equivalence:
+    """The test of equivalence of two trained models.
+
+    Attributes:
+        interval: Confidence interval at confidence 1 - 2 * level.
+        p_value: P-value of two one-sided tests.
+        parts: The squared standard error of the difference, by its causes.
+    """
+
+    interval: tuple[float, float]
+    p_value: float
+    parts: ErrorParts
 
 
 @dataclass(frozen=True)
@@ -114,14 +201,23 @@ class _Tests:
     runs: Runs
     level: float
     number: int
+    margin: float
     variance: SeedVariance | None = None
+    groups: IntArray | None = None
+    fold_of: IntArray | None = None
 
     def recipes(self, a: str, b: str) -> PairedComparison:
-        """Compare two recipes, over images and seeds."""
-        runs_a, runs_b = self.runs[a], self.runs[b]
-        test = recipe_test(runs_a, runs_b, self.level, self.variance)
+        """Compare two recipes, over images and seeds, or over folds."""
+        test = self._recipe_test(a, b, self.level)
         # The first step of Holm's procedure, which is the strictest.
-        strict = recipe_test(runs_a, runs_b, self.level / self.number, self.variance)
+        strict = self._recipe_test(a, b, self.level / self.number)
+        within = self._recipe_test(a, b, 2 * self.level)
+        p_equivalent = recipe_equivalence_p_value(
+            test.difference, test.standard_error, test.degrees_of_freedom, self.margin
+        )
+        parts = parts_of_recipes(self.runs[a], self.runs[b], test.standard_error)
+        if self.fold_of is not None:  # folds cannot tell images from training images and seeds
+            parts = ErrorParts(test.standard_error**2, 0.0, 0.0, 1, self.fold_of.shape[1])
         return PairedComparison(
             a,
             b,
@@ -130,42 +226,97 @@ class _Tests:
             p_value=test.p_value,
             p_adjusted=test.p_value,
             smallest_detectable=strict.smallest_detectable,
+            equivalence_interval=within.interval,
+            p_equivalent=p_equivalent,
+            p_equivalent_adjusted=p_equivalent,
+            parts=parts,
         )
+
+    def _recipe_test(self, a: str, b: str, level: float) -> AccuracyDifference:
+        if self.fold_of is not None:
+            return fold_test(self.runs[a], self.runs[b], self.fold_of, level)
+        return recipe_test(self.runs[a], self.runs[b], level, self.variance, self.groups)
 
     def models(self, a: str, b: str) -> PairedComparison:
         """Compare the first runs of two contenders as trained models, over images."""
         runs_a, runs_b = self.runs[a], self.runs[b]
         n = runs_a.shape[1]
-        test = exact_mcnemar(runs_a[0], runs_b[0])
-        discordant = test.only_a + test.only_b
+        test = mid_p_mcnemar(runs_a[0], runs_b[0], self.groups)
+        equivalence = self._equivalence_of_models(runs_a[0], runs_b[0], test)
         return PairedComparison(
             a,
             b,
             difference=(test.only_a - test.only_b) / n,
-            interval=paired_bootstrap(runs_a, runs_b, level=1 - self.level),
+            interval=paired_bootstrap(runs_a, runs_b, level=1 - self.level, groups=self.groups),
             p_value=test.p_value,
             p_adjusted=test.p_value,
-            smallest_detectable=minimum_detectable_effect(discordant, n, self.level / self.number),
+            smallest_detectable=self._detectable_by_models(runs_a[0], runs_b[0]),
+            equivalence_interval=equivalence.interval,
+            p_equivalent=equivalence.p_value,
+            p_equivalent_adjusted=equivalence.p_value,
+            parts=equivalence.parts,
         )
+
+    def _equivalence_of_models(
+        self, correct_a: BoolArray, correct_b: BoolArray, test: PairedTest
+    ) -> _Equivalence:
+        """Return whether two trained models are equivalent, over images or groups of them."""
+        n = len(correct_a)
+        parts = parts_of_models(test.only_a, test.only_b, n)
+        groups = groups_to_resample(self.groups, n)
+        if groups is None:
+            confidence = 1 - 2 * self.level
+            return _Equivalence(
+                model_equivalence_interval(test.only_a, test.only_b, n, confidence),
+                model_equivalence_p_value(test.only_a, test.only_b, n, self.margin),
+                parts,
+            )
+
+        from scipy.stats import t
+
+        differences = correct_a.astype(np.float64) - correct_b
+        design = design_of_difference(differences, groups)
+        parts = replace(parts, image_variance=parts.image_variance * design.effect)
+        difference, error = float(differences.mean()), parts.image_variance**0.5
+        reach = float(t.ppf(1 - self.level, design.degrees_of_freedom)) * error
+        return _Equivalence(
+            (max(-1.0, difference - reach), min(1.0, difference + reach)),
+            recipe_equivalence_p_value(difference, error, design.degrees_of_freedom, self.margin),
+            parts,
+        )
+
+    def _detectable_by_models(self, correct_a: BoolArray, correct_b: BoolArray) -> float:
+        """Return the minimum detectable effect of two trained models."""
+        level = self.level / self.number
+        groups = groups_to_resample(self.groups, len(correct_a))
+        if groups is not None:
+            differences = correct_a.astype(np.float64) - correct_b
+            return grouped_detectable_effect(differences, groups, level, POWER)
+
+        discordant = int((correct_a != correct_b).sum())
+        return minimum_detectable_effect(discordant, len(correct_a), level, "mid-p")
 
 
 def _with_tests_of_models(
-    comparison: PairedComparison, runs: Runs, level: float
+    comparison: PairedComparison, runs: Runs, level: float, groups: IntArray | None
 ) -> PairedComparison:
     """Add the McNemar tests of the single runs and the bootstrap interval over images."""
     a, b = runs[comparison.a], runs[comparison.b]
-    tests = tuple(exact_mcnemar(run_a, run_b) for run_a, run_b in zip(a, b, strict=False))
+    tests = tuple(mid_p_mcnemar(run_a, run_b, groups) for run_a, run_b in zip(a, b, strict=False))
 
     if len(a) == len(b) == 1:
         return replace(comparison, mcnemar=tests, bootstrap=comparison.interval)
-    return replace(comparison, mcnemar=tests, bootstrap=paired_bootstrap(a, b, level=1 - level))
+    bootstrap = paired_bootstrap(a, b, level=1 - level, groups=groups)
+    return replace(comparison, mcnemar=tests, bootstrap=bootstrap)
 
 
 def _with_holm(comparisons: Sequence[PairedComparison]) -> list[PairedComparison]:
-    adjusted = holm([comparison.p_value for comparison in comparisons])
+    """Correct the p-values of differences and, as a family of their own, those of equivalence."""
+    differences = holm([comparison.p_value for comparison in comparisons])
+    equivalences = holm([comparison.p_equivalent for comparison in comparisons])
     return [
-        replace(comparison, p_adjusted=p)
-        for comparison, p in zip(comparisons, adjusted, strict=True)
+        replace(comparison, p_adjusted=p, p_equivalent_adjusted=p_equivalent)
+        for comparison, p, p_equivalent in zip(comparisons, differences, equivalences, strict=True)
     ]
 
 

@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headstart.errors import InputError
+from headstart.evaluation._fold_tests import fold_deviations
+from headstart.evaluation._grouped_images import ImageGroups, IntArray, groups_to_resample
 from headstart.evaluation._paired_tests import BoolArray
 
 _RESAMPLES = 2000
@@ -72,11 +74,18 @@ class CurveComparison:
 
 
 def compare_curves(
-    labels: Sequence[int], a: BoolArray, b: BoolArray, seed: int = 0
+    labels: Sequence[int],
+    a: BoolArray,
+    b: BoolArray,
+    seed: int = 0,
+    groups: IntArray | None = None,
+    fold_of: IntArray | None = None,
 ) -> CurveComparison:
-    """Resample two learning curves over images and seeds.
+    """Resample two learning curves over images and seeds, or over folds.
 
-    Images are drawn with replacement, the same ones for all points of both curves.
+    Images are drawn with replacement, the same ones for all points of both curves. If groups are
+    known, whole groups are drawn. Ten to thirty groups vary too little when they are resampled,
+    which is corrected with G / (G - 1) and a t variable, as for seeds.
 
     Seeds are resampled with a multiplier bootstrap. The deviation of each seed from the mean, over
     both curves together, is multiplied by a normal variable. The sum is multiplied by the ratio of
@@ -86,6 +95,9 @@ def compare_curves(
     tests/evaluation/test_label_curves.py fails. `benchmarks/evidence.py crossing` measures the
     coverage.
 
+    With folds, the deviations are those of the folds, with the variance of `fold_test`. Subsets of
+    the training images overlap less than whole training sets do, so this variance is an upper one.
+
     Args:
         labels: Numbers of labels, ascending.
         a: Boolean array of shape (C, S, N). True where the first model, trained with `labels[c]`
@@ -93,6 +105,10 @@ def compare_curves(
         b: The same for the second model, with the same seeds (and therefore the same labelled
             images) and the same test images. With a single seed, only images are resampled.
         seed: Seed of the resampling. The same seed gives the same intervals.
+        groups: Int64 array of shape (N,) with the group of each image, or None. With ten groups or
+            more, groups are resampled instead of images.
+        fold_of: Folds of a repeated cross-validation, int64 of shape (S, N), or None. Groups are
+            whole in each fold, and not needed.
 
     Raises:
         InputError: The shapes differ or the labels are not ascending.
@@ -106,15 +122,21 @@ def compare_curves(
     both = np.stack([a, b])
     per_seed = both.mean(axis=3)
     means = per_seed.mean(axis=2)
-    draws = _resample_images(both.mean(axis=2), rng)
+    if fold_of is not None:
+        draws = means + _draw_over_folds(both, fold_of, rng)
+        return CurveComparison(np.asarray(labels, np.float64), means[0], means[1], draws)
+
+    resampled = groups_to_resample(groups, both.shape[3])
+    per_image = both.mean(axis=2)
+    if resampled is None:
+        draws = _resample_images(per_image, rng)
+    else:
+        draws = _resample_groups(per_image, resampled, rng)
 
     seeds = both.shape[2]
     if seeds > 1:
         deviations = (per_seed - means[..., None]) / (seeds * (seeds - 1)) ** 0.5
-        freedom = seeds - 1
-        normal = rng.normal(size=(_RESAMPLES, seeds))
-        t_ratio = np.sqrt(freedom / rng.chisquare(freedom, size=(_RESAMPLES, 1)))
-        draws = draws + np.einsum("kcs,rs->rkc", deviations, normal * t_ratio)
+        draws = draws + _multiply(deviations, rng)
     return CurveComparison(np.asarray(labels, np.float64), means[0], means[1], draws)
 
 
@@ -127,6 +149,43 @@ def _check(labels: Sequence[int], a: BoolArray, b: BoolArray) -> None:
         )
     if sorted(set(labels)) != list(labels):
         raise InputError(f"invalid labels: expected ascending numbers, got {list(labels)}.")
+
+
+def _multiply(deviations: Floats, rng: np.random.Generator) -> Floats:
+    """Draw errors of mean accuracies from the deviations of J seeds or folds.
+
+    Args:
+        deviations: Array of shape (2, C, J), divided so that its sum of squares over J estimates
+            the variance of the mean.
+        rng: Generator of the draws.
+
+    Returns:
+        Errors of shape (resamples, 2, C).
+    """
+    count = deviations.shape[2]
+    normal = rng.normal(size=(_RESAMPLES, count))
+    t_ratio = np.sqrt((count - 1) / rng.chisquare(count - 1, size=(_RESAMPLES, 1)))
+    return np.asarray(np.einsum("kcs,rs->rkc", deviations, normal * t_ratio))
+
+
+def _draw_over_folds(correct: BoolArray, fold_of: IntArray, rng: np.random.Generator) -> Floats:
+    """Draw errors of mean accuracies over folds, of shape (resamples, 2, C).
+
+    Args:
+        correct: Boolean array of shape (2, C, R, N).
+        fold_of: Int64 array of shape (R, N).
+        rng: Generator of the draws.
+
+    References:
+        Nadeau and Bengio (2003), as in `fold_test`.
+    """
+    curves = [
+        [fold_deviations(point.astype(np.float64), fold_of) for point in curve] for curve in correct
+    ]
+    deviations = np.array(curves)
+    folds, count = int(fold_of.max()) + 1, deviations.shape[2]
+    scale = (1 / count + 1 / (folds - 1)) / (count - 1)
+    return _multiply(deviations * scale**0.5, rng)
 
 
 def _resample_images(correct: Floats, rng: np.random.Generator) -> Floats:
@@ -147,6 +206,32 @@ def _resample_images(correct: Floats, rng: np.random.Generator) -> Floats:
         weights = np.bincount(rows, minlength=images).astype(np.float32)
         accuracies[resample] = weights @ flat / images
     return accuracies.reshape(_RESAMPLES, *correct.shape[:2])
+
+
+def _resample_groups(correct: Floats, groups: ImageGroups, rng: np.random.Generator) -> Floats:
+    """Return the mean accuracies of sets of images that are made of resampled groups.
+
+    Args:
+        correct: Shares of seeds with a correct prediction, of shape (2, C, N).
+        groups: The groups of the images.
+        rng: Generator of the resamples.
+
+    Returns:
+        Accuracies of shape (resamples, 2, C).
+    """
+    sums = groups.sums(correct).reshape(-1, groups.count).T
+    accuracies = np.empty((_RESAMPLES, sums.shape[1]))
+    for resample in range(_RESAMPLES):
+        rows = rng.integers(groups.count, size=groups.count)
+        weights = np.bincount(rows, minlength=groups.count).astype(np.float64)
+        accuracies[resample] = weights @ sums / (weights @ groups.sizes)
+
+    freedom = groups.count - 1
+    t_ratio = np.sqrt(freedom / rng.chisquare(freedom, size=(_RESAMPLES, 1)))
+    mean = correct.mean(axis=2).reshape(-1)
+    deviations = (accuracies - mean) * (groups.count / freedom) ** 0.5 * t_ratio
+    draws: Floats = (mean + deviations).reshape(_RESAMPLES, *correct.shape[:2])
+    return draws
 
 
 def _last_crossing(labels: Floats, lead: Floats) -> float:

@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headstart.errors import InputError
+from headstart.evaluation._grouped_images import count_groups, groups_to_resample
+from headstart.evaluation._grouped_tests import grouped_wilson_interval
 
 # A float32 softmax returns exactly 0 for a hopeless class. With this lower bound, such an image
 # costs 27.6 nats instead of infinity.
@@ -38,12 +40,15 @@ class Metrics:
 
     Attributes:
         accuracy: Share of images whose most probable class is their label, in [0, 1].
-        interval: 95% Wilson interval of the accuracy over images. It does not cover seeds: see
-            `accuracy_interval`.
+        interval: 95% Wilson interval of the accuracy over images, or over groups of images if they
+            are known. It does not cover seeds: see `accuracy_interval`.
         n: Number of images, N.
         loss: Mean cross-entropy per image, in nats.
         macro_f1: Mean F1 over the classes that occur among labels or predictions, in [0, 1]. This
             is scikit-learn's default.
+        groups: Number of groups of the images; None if no image shares its group with another.
+        interval_over_images: The Wilson interval over images where `interval` is one over groups,
+            else None.
         per_class: K entries in the order of the class numbers.
         confusion: Counts of shape (K, K), int64. Rows are true classes, columns are predictions.
     """
@@ -55,6 +60,8 @@ class Metrics:
     macro_f1: float
     per_class: tuple[ClassMetrics, ...]
     confusion: NDArray[np.int64]
+    groups: int | None = None
+    interval_over_images: tuple[float, float] | None = None
 
     def as_json(self) -> dict[str, object]:
         """Return the metrics as numbers, lists and dictionaries."""
@@ -64,6 +71,10 @@ class Metrics:
             "n": self.n,
             "loss": self.loss,
             "macro_f1": self.macro_f1,
+            "groups": self.groups,
+            "interval_over_images": (
+                None if self.interval_over_images is None else list(self.interval_over_images)
+            ),
             "per_class": [asdict(metrics) for metrics in self.per_class],
             "confusion": self.confusion.tolist(),
         }
@@ -114,7 +125,11 @@ def wilson_interval(correct: int, n: int, level: float = 0.95) -> tuple[float, f
     return float(interval.low), float(interval.high)
 
 
-def compute_metrics(labels: NDArray[np.int64], probabilities: NDArray[np.floating]) -> Metrics:
+def compute_metrics(
+    labels: NDArray[np.int64],
+    probabilities: NDArray[np.floating],
+    groups: NDArray[np.int64] | None = None,
+) -> Metrics:
     """Compute all metrics of one model on one set of images.
 
     The prediction is the most probable class. Of several equally probable classes, it is the one
@@ -123,6 +138,8 @@ def compute_metrics(labels: NDArray[np.int64], probabilities: NDArray[np.floatin
     Args:
         labels: True classes of shape (N,), int64 in [0, K).
         probabilities: Class probabilities of shape (N, K). Each row sums to 1.
+        groups: Int64 array of shape (N,) with the group of each image, or None. With ten groups or
+            more, the interval is one over groups.
 
     Raises:
         InputError: The arrays are empty, the shapes or labels do not match, or a row does not hold
@@ -132,7 +149,7 @@ def compute_metrics(labels: NDArray[np.int64], probabilities: NDArray[np.floatin
         The loss is -mean(log p[label]), with p clipped to at least 1e-12. Precision, recall and F1
         are scikit-learn's.
     """
-    _check(labels, probabilities)
+    check_predictions(labels, probabilities)
     from sklearn.metrics import precision_recall_fscore_support
 
     n, classes = probabilities.shape
@@ -149,21 +166,51 @@ def compute_metrics(labels: NDArray[np.int64], probabilities: NDArray[np.floatin
     )
     occurs = (confusion.sum(axis=0) + confusion.sum(axis=1)) > 0
 
-    true_probabilities = probabilities[np.arange(n), labels].astype(np.float64)
-    losses = -np.log(np.maximum(true_probabilities, MIN_PROBABILITY))
+    losses = cross_entropy(labels, probabilities)
     correct = int(np.trace(confusion))
+    over_images = wilson_interval(correct, n)
+    resampled = groups_to_resample(groups, n)
+    interval = over_images
+    if resampled is not None:
+        interval = grouped_wilson_interval(predicted == labels, resampled)
     return Metrics(
         accuracy=correct / n,
-        interval=wilson_interval(correct, n),
+        interval=interval,
         n=n,
         loss=float(losses.mean()),
         macro_f1=float(columns[2][occurs].mean()),
         per_class=per_class,
         confusion=confusion,
+        groups=count_groups(groups),
+        interval_over_images=None if resampled is None else over_images,
     )
 
 
-def _check(labels: NDArray[np.int64], probabilities: NDArray[np.floating]) -> None:
+def cross_entropy(
+    labels: NDArray[np.int64], probabilities: NDArray[np.floating]
+) -> NDArray[np.float64]:
+    """Return the cross-entropy of each image in nats, float64 of shape (N,).
+
+    Args:
+        labels: True classes of shape (N,).
+        probabilities: Class probabilities of shape (N, K), clipped to at least 1e-12.
+    """
+    true_probabilities = probabilities[np.arange(len(labels)), labels].astype(np.float64)
+    losses: NDArray[np.float64] = -np.log(np.maximum(true_probabilities, MIN_PROBABILITY))
+    return losses
+
+
+def check_predictions(labels: NDArray[np.int64], probabilities: NDArray[np.floating]) -> None:
+    """Check that labels and probabilities match.
+
+    Args:
+        labels: True classes of shape (N,).
+        probabilities: Class probabilities of shape (N, K).
+
+    Raises:
+        InputError: The arrays are empty, the shapes or labels do not match, or a row does not hold
+            probabilities.
+    """
     has_shapes = labels.ndim == 1 and probabilities.ndim == 2
     if not has_shapes or len(labels) != len(probabilities) or len(labels) == 0:
         raise InputError(

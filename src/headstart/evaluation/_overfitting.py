@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 # The thresholds are our own choice.
 _LOSS_INCREASE = 0.05  # relative; a smaller increase is noise with a few hundred validation images
-_WIDE_GAP = 0.02  # in accuracy; many standard errors with a few thousand images
-_NO_GAP = 0.0
+_WIDE_GAP = 0.02  # in accuracy; a smaller one matters little, however many images show it
+_STANDARD_ERRORS = 2.0  # a smaller gap is within the noise of the images
 _FITTED = 0.995  # training accuracy
 
 
@@ -18,46 +18,73 @@ class FitDiagnosis:
 
     Attributes:
         words: The diagnosis in words.
-        train_accuracy: Training accuracy of the last epoch, a fraction. It is measured during
-            training, with dropout and augmentation.
+        train_accuracy: Training accuracy of the last epoch, a fraction.
         validation_accuracy: Validation accuracy after the last epoch, a fraction.
         gap: Training accuracy minus validation accuracy.
+        standard_error: Standard error of the gap over images.
     """
 
     words: str
     train_accuracy: float
     validation_accuracy: float
     gap: float
+    standard_error: float
 
 
 def diagnose_fit(
     train_accuracy: Sequence[float],
     validation_accuracy: Sequence[float],
     validation_loss: Sequence[float],
+    *,
+    train_images: int,
+    validation_images: int,
+    is_clean: bool = False,
 ) -> FitDiagnosis:
     """Diagnose overfitting (high variance) or underfitting (high bias).
 
-    A model overfits if training accuracy is at least two points above validation accuracy, or if
-    the validation loss is at least 5% above its minimum. It underfits if it classifies training
-    images no better than validation images.
+    A model overfits if training accuracy is above validation accuracy by at least two points and
+    more than two standard errors, or if the validation loss is at least 5% above its minimum.
+
+    A model underfits if it classifies its training images no better than new ones, and not nearly
+    all of them correctly. Augmentation and dropout also lower the training accuracy that is
+    measured while they act. Underfitting is therefore diagnosed from a clean training accuracy
+    only.
 
     Args:
-        train_accuracy: One fraction per epoch.
+        train_accuracy: One fraction per epoch. The last one is diagnosed.
         validation_accuracy: One fraction per epoch.
         validation_loss: One loss per epoch.
+        train_images: Number of training images.
+        validation_images: Number of validation images.
+        is_clean: Whether the training accuracy was measured after training, without augmentation
+            and dropout.
+
+    References:
+        Standard error: Agresti and Caffo (2000), with one correct and one incorrect
+        pseudo-observation per accuracy. Otherwise it would be 0 at 100%.
     """
     train, validation = train_accuracy[-1], validation_accuracy[-1]
     gap = train - validation
+    variance = _variance(train, train_images) + _variance(validation, validation_images)
+    standard_error = variance**0.5
     lowest = min(validation_loss)
     accuracies = f"training accuracy {train:.1%}, validation accuracy {validation:.1%}"
 
     if validation_loss[-1] > (1 + _LOSS_INCREASE) * lowest:
         epoch = list(validation_loss).index(lowest) + 1
         words = f"overfits (variance): validation loss increased after epoch {epoch}; {accuracies}"
-    elif gap >= _WIDE_GAP:
+    elif gap >= _WIDE_GAP and gap > _STANDARD_ERRORS * standard_error:
         words = f"overfits (variance): {accuracies}"
-    elif gap <= _NO_GAP and train < _FITTED:
+    elif train >= _FITTED:
+        words = f"fits well: {accuracies}"
+    elif is_clean and gap <= 0:
         words = f"underfits (bias): {accuracies}"
     else:
-        words = f"fits well: {accuracies}"
-    return FitDiagnosis(words, train, validation, gap)
+        words = f"shows no sign of overfitting: {accuracies}"
+    return FitDiagnosis(words, train, validation, gap, standard_error)
+
+
+def _variance(accuracy: float, images: int) -> float:
+    """Return the variance of an accuracy over images, which is never 0."""
+    share = (accuracy * images + 1) / (images + 2)
+    return share * (1 - share) / (images + 2)

@@ -1,3 +1,25 @@
+from ._audit import (
+    AuditedImage as AuditedImage,
+    AuditReport as AuditReport,
+    ClassCount as ClassCount,
+    DuplicatePair as DuplicatePair,
+    ExpectedWrong as ExpectedWrong,
+    FileCounts as FileCounts,
+    GroupReport as GroupReport,
+    ImagePart as ImagePart,
+    InferredGroup as InferredGroup,
+    Leak as Leak,
+    LeakEffect as LeakEffect,
+    OddImage as OddImage,
+    PropertyScore as PropertyScore,
+    QualityIssue as QualityIssue,
+    ShortcutReport as ShortcutReport,
+    Suspect as Suspect,
+    UnreadableImage as UnreadableImage,
+)
+from ._augmentation import (
+    AugmentationCheck as AugmentationCheck,
+)
 from ._backbone_ranking import (
     BackboneCandidate as BackboneCandidate,
     BackboneRanking as BackboneRanking,
@@ -19,6 +41,7 @@ from ._comparison import (
     ContenderScores as ContenderScores,
     FailedContender as FailedContender,
     McNemarTest as McNemarTest,
+    MetricScores as MetricScores,
     Verdict as Verdict,
 )
 from ._effects import (
@@ -29,14 +52,26 @@ from ._effects import (
 )
 from ._finding import (
     Budget as Budget,
+    CrossValidation as CrossValidation,
     DatasetSummary as DatasetSummary,
     Difference as Difference,
+    EvaluationReuse as EvaluationReuse,
     Finding as Finding,
     PartSummary as PartSummary,
+    PlanSummary as PlanSummary,
     SeedFailure as SeedFailure,
     SeedScores as SeedScores,
     SeedSpread as SeedSpread,
     SplitParts as SplitParts,
+)
+from ._fit import (
+    FitChoice as FitChoice,
+    FitEstimate as FitEstimate,
+    FitFinding as FitFinding,
+    FitMember as FitMember,
+    FitProgress as FitProgress,
+    FitSeconds as FitSeconds,
+    TriedRung as TriedRung,
 )
 from ._label_curves import (
     LabelComparison as LabelComparison,
@@ -57,7 +92,9 @@ from ._learning_rates import (
 from ._metrics import (
     BackboneUse as BackboneUse,
     ClassScores as ClassScores,
+    CostScores as CostScores,
     LayerSummary as LayerSummary,
+    MemberRun as MemberRun,
     PartMetrics as PartMetrics,
     PartScores as PartScores,
     RunMetrics as RunMetrics,
@@ -69,10 +106,19 @@ from ._read import (
     read_finding as read_finding,
     read_metrics as read_metrics,
 )
+from ._robustness import (
+    Robustness as Robustness,
+    RobustnessCheck as RobustnessCheck,
+    SliceDifference as SliceDifference,
+    Slices as Slices,
+)
 from ._schemas import (
     FILES as FILES,
     schema_text as schema_text,
     write_schemas as write_schemas,
+)
+from ._starting_point import (
+    StartingPoint as StartingPoint,
 )
 from ._tuning import (
     Optimism as Optimism,

@@ -20,15 +20,15 @@ class BackboneCandidate(ResultModel):
     accuracy: Fraction = Field(
         description="Cross-validated accuracy of a linear probe on training images."
     )
-    interval: Interval = Field(description="95% interval of the accuracy.")
+    interval: Interval = Field(description="95% interval of the accuracy of this candidate alone.")
     loss: float = Field(description="Cross-validated mean cross-entropy per image, in nats.")
     l2: float = Field(description="Penalty of the linear probe, chosen by cross-validation.")
     images_per_second: float = Field(description="Images per second on this machine.")
     is_best: bool = Field(description="True for the most accurate candidate.")
     as_good: bool = Field(
-        description="True for candidates that are not significantly worse than the best."
+        description="True for the best candidate and those not significantly worse."
     )
-    is_recommended: bool = Field(description="True for the fastest of the candidates as good.")
+    is_recommended: bool = Field(description="True for the fastest candidate that is not worse.")
     difference: Difference | None = Field(
         description="Difference in accuracy from the best candidate; null for that one."
     )
@@ -39,6 +39,10 @@ class RecommendedBackbone(ResultModel):
 
     model: str = Field(description="Name of the backbone.")
     input_px: int = Field(description="Image size that the backbone receives, in pixels.")
+    interval: Interval | None = Field(
+        default=None,
+        description="95% interval of the accuracy of its probe, corrected for the selection.",
+    )
 
 
 class BackboneRanking(Finding):

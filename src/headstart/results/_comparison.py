@@ -9,6 +9,9 @@ from pydantic import Field
 from headstart.results._base import Fraction, Interval, JsonObject, ResultModel
 from headstart.results._finding import Finding
 from headstart.results._metrics import RunSeconds
+from headstart.results._robustness import Robustness, Slices
+
+Outcome = Literal["better", "equivalent", "undecided"]
 
 
 class ContenderScores(ResultModel):
@@ -18,10 +21,23 @@ class ContenderScores(ResultModel):
     interval: Interval | None = Field(
         description="95% interval of the accuracy over images and seeds; null if not evaluated."
     )
+    interval_over_images: Interval | None = Field(
+        default=None,
+        description="Interval that takes images as independent; null unless `interval` is one over "
+        "groups.",
+    )
     n: int = Field(description="Number of images.")
     loss: float = Field(description="Mean cross-entropy per image over seeds, in nats.")
     macro_f1: Fraction = Field(description="Mean over seeds of the macro-averaged F1.")
     per_seed: tuple[float, ...] = Field(description="Accuracy of each seed, as a fraction.")
+
+
+class MetricScores(ResultModel):
+    """Scores of a contender by the metric of its recipe, on the images that evaluate."""
+
+    name: str = Field(description="Name of the metric, such as macro-f1.")
+    score: float = Field(description="Mean score over runs; higher is better.")
+    per_seed: tuple[float, ...] = Field(description="Score of each run.")
 
 
 class Contender(ResultModel):
@@ -48,7 +64,12 @@ class Contender(ResultModel):
         description="Scores on the test images; null if there are none."
     )
     validation: ContenderScores | None = Field(
-        description="Scores on the validation images; null if there are none."
+        description="Scores on the validation images; null if there are none, and with folds, each "
+        "of which has others."
+    )
+    metric: MetricScores | None = Field(
+        default=None,
+        description="Scores by the metric of the recipe; null if that is the loss or the accuracy.",
     )
     runs: tuple[str, ...] = Field(
         description="Paths of the run folders, relative to the study folder."
@@ -82,11 +103,13 @@ class BaselineScore(ResultModel):
     accuracy: Fraction = Field(description="Accuracy, as a fraction.")
     n: int = Field(description="Number of images.")
     note: str = Field(description="Details of how the baseline predicts.")
-    interval: Interval = Field(description="95% Wilson interval of the accuracy.")
+    interval: Interval = Field(
+        description="95% Wilson interval of the accuracy over images, or over groups of images."
+    )
 
 
 class McNemarTest(ResultModel):
-    """Exact McNemar test of two trained models on the same images."""
+    """Test of two trained models: McNemar's, or a sign-flip test of groups of images."""
 
     only_a: int = Field(
         description="Number of images that only the first model classifies correctly."
@@ -95,6 +118,10 @@ class McNemarTest(ResultModel):
         description="Number of images that only the second model classifies correctly."
     )
     p_value: Fraction = Field(description="Two-sided p-value.")
+    form: Literal["exact", "mid-p", "sign-flip"] = Field(
+        default="exact",
+        description="Form of the test; 'sign-flip' if groups of images are the units.",
+    )
 
 
 class ContenderPair(ResultModel):
@@ -104,22 +131,53 @@ class ContenderPair(ResultModel):
     b: str = Field(description="Name of the other contender.")
     difference: float = Field(description="Accuracy of a minus accuracy of b, as a fraction.")
     interval: Interval = Field(description="95% interval of the difference, not corrected.")
+    interval_over_images: Interval | None = Field(
+        default=None,
+        description="Interval that takes images as independent; null unless `interval` is one over "
+        "groups.",
+    )
     p_value: Fraction = Field(description="Two-sided p-value before correction.")
     p_adjusted: Fraction = Field(description="Two-sided p-value after Holm's correction.")
     smallest_detectable: float = Field(
         description="Minimum detectable effect at 80% power, as a fraction."
     )
     mcnemar: tuple[McNemarTest, ...] = Field(
-        description="Exact tests of the trained models, one per pair of runs."
+        description="Tests of the trained models, one per pair of runs."
     )
     bootstrap: Interval | None = Field(
         description="Paired bootstrap interval of the difference of the trained models."
+    )
+    outcome: Outcome = Field(
+        default="undecided",
+        description="'better' if a is significantly better than b, 'equivalent' if the difference "
+        "is shown to be within the margin, 'undecided' otherwise.",
+    )
+    equivalence_interval: Interval | None = Field(
+        default=None,
+        description="90% interval of the difference, which shows equivalence if it lies within the "
+        "margin; null if it was not tested.",
+    )
+    p_equivalent: Fraction | None = Field(
+        default=None,
+        description="P-value of two one-sided tests of equivalence after Holm's correction; null "
+        "if it was not tested.",
+    )
+    image_share: Fraction | None = Field(
+        default=None,
+        description="Share of the squared standard error that more seeds cannot reduce; null if "
+        "unknown.",
     )
 
 
 class Verdict(ResultModel):
     """The conclusion of a comparison."""
 
+    outcome: Outcome = Field(
+        default="undecided",
+        description="'better' if one contender is significantly better than every other, "
+        "'equivalent' if the best one is better than or equivalent to every other, 'undecided' "
+        "otherwise.",
+    )
     winner: str | None = Field(
         description="Contender that is significantly better than every other; null if none is."
     )
@@ -133,12 +191,76 @@ class Verdict(ResultModel):
     smallest_detectable: float | None = Field(
         description="Minimum detectable effect of that test at 80% power, as a fraction."
     )
+    equivalence_margin: Fraction | None = Field(
+        default=None,
+        description="Largest difference that counts as equivalent, as a fraction, fixed before the "
+        "runs; null if equivalence was not tested.",
+    )
+    equivalent_to_best: tuple[str, ...] = Field(
+        default=(), description="Contenders that are shown to be equivalent to the best one."
+    )
+    limited_by: Literal["images", "seeds", "both"] | None = Field(
+        default=None,
+        description="What limits an undecided comparison: the number of images, the variance over "
+        "seeds, or both; null for another outcome.",
+    )
+    image_share: Fraction | None = Field(
+        default=None,
+        description="Share of the squared standard error of the undecided difference that more "
+        "seeds cannot reduce.",
+    )
+    seeds_to_decide: int | None = Field(
+        default=None,
+        description="Seeds per contender that would decide an undecided comparison at 80% power, "
+        "if the observed difference is the true one; null if seeds are not the limit.",
+    )
+    images_to_decide: int | None = Field(
+        default=None,
+        description="The same for the number of images; if both are numbers, both are needed.",
+    )
+    looks: tuple[int, ...] = Field(
+        default=(),
+        description="Numbers of seeds at which the comparison was looked at, this look included; "
+        "empty for a single look.",
+    )
+    is_planned_look: bool = Field(
+        default=True, description="False if seeds were added after the comparison had ended."
+    )
+    most_seeds: int | None = Field(
+        default=None,
+        description="Number of seeds at the last look that was planned; null for a single look.",
+    )
+    level: Fraction | None = Field(
+        default=None,
+        description="Level of the tests of a difference at this look; null in older findings.",
+    )
+    equivalence_level: Fraction | None = Field(
+        default=None,
+        description="Level of the tests of equivalence at this look; null in older findings.",
+    )
     sentence: str = Field(description="The verdict in words.")
     about: Literal["recipes", "models"] = Field(
         description="'recipes' if the variance over seeds counts, 'models' for single runs."
     )
     pairs: tuple[ContenderPair, ...] = Field(description="All pairs, best contenders first.")
     notes: tuple[str, ...] = Field(description="Further observations, one sentence each.")
+    too_short: tuple[str, ...] = Field(
+        default=(),
+        description="Contenders whose runs are too short because of the time limit; then there is "
+        "no winner.",
+    )
+    needed_time_limit: str | None = Field(
+        default=None,
+        description="Time limit with which all contenders reach their minimum epochs, such as 4m; "
+        "null if this one is long enough.",
+    )
+
+    @property
+    def equivalent_contenders(self) -> tuple[str, ...]:
+        """The best contender and those equivalent to it; empty unless the outcome is that."""
+        if self.outcome != "equivalent":
+            return ()
+        return (self.pairs[0].a, *self.equivalent_to_best)
 
 
 class ContenderFinding(Finding):
@@ -151,8 +273,19 @@ class ContenderFinding(Finding):
     )
     verdict: Verdict = Field(description="Conclusion of the comparison.")
 
+    def test_accuracies(self) -> tuple[float, ...]:
+        """Return the mean test accuracies of the contenders and controls."""
+        scores = [contender.test for contender in self.contenders]
+        return tuple(score.accuracy for score in scores if score is not None)
+
 
 class Comparison(ContenderFinding):
     """The finding of `headstart compare`."""
 
     study: Literal["compare"] = "compare"
+    robustness: Robustness | None = Field(
+        default=None, description="What the verdict depends on; null if it was not examined."
+    )
+    slices: Slices | None = Field(
+        default=None, description="Subgroups with other differences; null if none were searched."
+    )

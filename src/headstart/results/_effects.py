@@ -15,7 +15,8 @@ class FitDiagnosis(ResultModel):
 
     summary: str = Field(description="Diagnosis in words.")
     train_accuracy: float = Field(
-        description="Training accuracy of the last epoch, measured with dropout and augmentation."
+        description="Accuracy of the trained model on training images, without dropout and "
+        "augmentation."
     )
     validation_accuracy: float = Field(description="Validation accuracy after the last epoch.")
     gap: float = Field(description="Training accuracy minus validation accuracy, as a fraction.")
@@ -83,3 +84,10 @@ class Effects(Finding):
     effects: tuple[EffectResult, ...] = Field(description="Results of each change.")
     sentence: str = Field(description="The finding in words.")
     notes: tuple[str, ...] = Field(description="Further observations, one sentence each.")
+
+    def test_accuracies(self) -> tuple[float, ...]:
+        """Return the mean test accuracies of the unchanged and the changed recipes."""
+        if self.evaluated_on != "test":
+            return ()
+        spreads = [self.baseline.accuracy, *(effect.accuracy for effect in self.effects)]
+        return tuple(spread.mean for spread in spreads if spread is not None)

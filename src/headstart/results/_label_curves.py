@@ -136,3 +136,13 @@ class LabelCurves(Finding):
     )
     sentence: str = Field(description="The finding in words.")
     notes: tuple[str, ...] = Field(description="Further observations, one sentence each.")
+
+    def test_accuracies(self) -> tuple[float, ...]:
+        """Return the mean test accuracies of all points."""
+        if self.evaluated_on != "test":
+            return ()
+        accuracies: list[float] = []
+        for contender in self.contenders:
+            spreads = [point.accuracy for point in contender.points]
+            accuracies += [spread.mean for spread in spreads if spread is not None]
+        return tuple(accuracies)

@@ -1,4 +1,4 @@
-"""The finding of `lr`: learning rates, the range that is as good as the best, and range tests."""
+"""The finding of `lr`: learning rates, the range that is not worse, and range tests."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from headstart.results._base import ResultModel
+from headstart.results._base import Fraction, Interval, ResultModel
 from headstart.results._finding import Difference, Finding, SeedFailure, SeedScores
 
 
@@ -15,7 +15,8 @@ class LearningRateResult(ResultModel):
 
     lr: float = Field(description="Learning rate.")
     validation: SeedScores | None = Field(
-        description="Scores on the validation images; null if there are none or every run failed."
+        description="Scores on the validation images; null with folds, if there are none, or if "
+        "every run failed."
     )
     test: SeedScores | None = Field(
         description="Scores on the test images; null if there are none or every run failed."
@@ -27,14 +28,17 @@ class LearningRateResult(ResultModel):
         description="Runs that failed, such as by divergence."
     )
     diverged_seeds: tuple[int, ...] = Field(
-        description="Seeds that failed or ended with a loss above that of the class frequencies."
+        description="Seeds of the runs that failed or ended with a loss above that of the class "
+        "frequencies; one per run, so that a seed of several folds is repeated."
     )
     is_best: bool = Field(description="True for the rate with the lowest mean loss.")
     as_good: bool = Field(
-        description="True for the best rate and for rates that are not significantly worse."
+        description="True for the best rate, and for rates that are not significantly worse and do "
+        "not vary significantly more over seeds."
     )
     difference: Difference | None = Field(
-        description="Difference in accuracy from the best rate; null for the best rate itself."
+        description="Difference in accuracy from the best rate; null for the best rate itself, and "
+        "where training diverged."
     )
 
     @property
@@ -52,11 +56,16 @@ class LearningRateResult(ResultModel):
 
 
 class LearningRateRange(ResultModel):
-    """The neighbouring learning rates that are as good as the best one."""
+    """The neighbours of the best learning rate that are not shown to be worse."""
 
     low: float = Field(description="Lowest learning rate of the range.")
     high: float = Field(description="Highest learning rate of the range.")
     decades: float = Field(description="Width of the range in factors of ten.")
+    largest_loss: Fraction | None = Field(
+        default=None,
+        description="Largest loss of accuracy, compared with the best rate, that the 95% intervals "
+        "allow in the range; null for a range of one rate.",
+    )
 
 
 class RangeTestCurve(ResultModel):
@@ -76,7 +85,7 @@ class RangeTests(ResultModel):
         description="Geometric mean of the learning rates at which the loss falls most steeply."
     )
     agrees: bool = Field(
-        description="True if the nearest measured rate is as good as the best one."
+        description="True if the nearest measured rate is not shown to be worse than the best one."
     )
     beyond_grid: bool = Field(
         description="True if the suggestion lies outside the learning rates that were measured."
@@ -101,7 +110,12 @@ class LearningRates(Finding):
         description="Learning rate with the lowest mean loss; null if no rate learned anything."
     )
     good: LearningRateRange | None = Field(
-        description="Range around the best rate that is as good; null if no rate learned anything."
+        description="Range around the best rate that is not shown to be worse; null if no rate "
+        "learned anything."
+    )
+    best_interval: Interval | None = Field(
+        default=None,
+        description="95% interval of the accuracy of the best rate, corrected for its selection.",
     )
     diverges_from: float | None = Field(
         description="Lowest rate above the best at which any seed diverges; null if none does."
@@ -111,3 +125,8 @@ class LearningRates(Finding):
     )
     sentence: str = Field(description="The finding in words.")
     notes: tuple[str, ...] = Field(description="Further observations, one sentence each.")
+
+    def test_accuracies(self) -> tuple[float, ...]:
+        """Return the mean test accuracies of the learning rates."""
+        scores = [rate.test for rate in self.rates]
+        return tuple(score.accuracy.mean for score in scores if score is not None)

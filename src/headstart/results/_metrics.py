@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from headstart.results._augmentation import AugmentationCheck
 from headstart.results._base import Fraction, Interval, JsonObject, ResultModel, VersionedModel
+from headstart.results._starting_point import StartingPoint
 
 
 class ClassScores(ResultModel):
@@ -25,13 +27,42 @@ class PartScores(ResultModel):
 
     accuracy: Fraction = Field(description="Fraction of the images that are correctly classified.")
     interval: Interval = Field(
-        description="95% Wilson interval of the accuracy over images, as lower and upper end."
+        description="95% Wilson interval of the accuracy over images, or over groups of images if "
+        "there are ten or more, as lower and upper end."
+    )
+    groups: int | None = Field(
+        default=None,
+        description="Number of groups of the images; null if no images belong together.",
+    )
+    interval_over_images: Interval | None = Field(
+        default=None,
+        description="Interval that takes images as independent; null unless `interval` is one over "
+        "groups.",
     )
     n: int = Field(description="Number of images.")
+    unreadable: int = Field(
+        default=0,
+        description="Number of further images of this part that could not be read and do not "
+        "count: those that `skip_bad` left out.",
+    )
     loss: float = Field(description="Mean cross-entropy per image, in nats.")
     macro_f1: Fraction = Field(
         description="Mean F1 over the classes that occur among labels or predictions."
     )
+
+
+class CostScores(ResultModel):
+    """The cost of predictions that minimise the expected cost by calibrated probabilities."""
+
+    mean: float = Field(description="Mean cost per image, in the unit of the costs.")
+    interval: Interval | None = Field(
+        description="95% t interval of the mean over images, or over groups of images; null for "
+        "one image."
+    )
+    most_probable: float = Field(
+        description="Mean cost per image if the most probable class were predicted instead."
+    )
+    n: int = Field(description="Number of images.")
 
 
 class PartMetrics(PartScores):
@@ -44,6 +75,9 @@ class PartMetrics(PartScores):
         description="Numbers of images: one row per true class, one column per predicted class."
     )
     class_names: tuple[str, ...] = Field(description="Names of the classes.")
+    cost: CostScores | None = Field(
+        default=None, description="Cost of the predictions; null if the recipe has no costs."
+    )
 
     def scores(self) -> PartScores:
         """Return the scores without the tables."""
@@ -82,6 +116,19 @@ class LayerSummary(ResultModel):
     multiply_adds: int = Field(description="Number of multiply-adds per image.")
 
 
+class MemberRun(ResultModel):
+    """One run of an ensemble."""
+
+    run: str = Field(description="Name of the folder of the run.")
+    model: str = Field(description="Name of its model, such as cnn.")
+    seed: int = Field(description="Its seed.")
+    weight: Fraction = Field(description="Weight of its probabilities; all weights sum to 1.")
+    validation_accuracy: Fraction | None = Field(
+        description="Its own accuracy on the validation images; null if there are none."
+    )
+    recipe: JsonObject = Field(description="Its recipe with every open value decided.")
+
+
 class RunMetrics(VersionedModel):
     """The results of a finished run: the content of `metrics.json`."""
 
@@ -93,6 +140,11 @@ class RunMetrics(VersionedModel):
     recipe: JsonObject = Field(
         description="Recipe with every open value decided, as in `recipe.json`."
     )
+    members: tuple[MemberRun, ...] = Field(
+        default=(),
+        description="Runs of an ensemble, the largest weight first; empty for one network, and "
+        "otherwise epochs, steps and seconds are sums over them.",
+    )
     parameters: int = Field(description="Number of parameters, those of a backbone included.")
     trainable_parameters: int = Field(description="Number of parameters that are trained.")
     multiply_adds: int = Field(description="Number of multiply-adds per image.")
@@ -101,6 +153,14 @@ class RunMetrics(VersionedModel):
         description="Milliseconds per image of prediction; null if no image was predicted."
     )
     backbone: BackboneUse | None = Field(description="Backbone of the run; null if it has none.")
+    augmentation: AugmentationCheck | None = Field(
+        default=None,
+        description="Check that decided on mirror copies; null if the recipe did.",
+    )
+    start: StartingPoint | None = Field(
+        default=None,
+        description="Starting point of fine-tuning; null if training did not start from one.",
+    )
     stop_reason: str = Field(
         description="Reason why training ended; 'schedule done' if it took all planned steps."
     )

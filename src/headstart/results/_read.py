@@ -5,22 +5,24 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from pydantic import ValidationError
 
 from headstart import store
 from headstart.errors import InputError
+from headstart.results._audit import AuditReport
 from headstart.results._backbone_ranking import BackboneRanking
 from headstart.results._base import SCHEMA_VERSION, VersionedModel
 from headstart.results._comparison import Comparison
 from headstart.results._effects import Effects
 from headstart.results._finding import Finding
+from headstart.results._fit import FitFinding
 from headstart.results._label_curves import LabelCurves
 from headstart.results._learning_rates import LearningRates
 from headstart.results._metrics import RunMetrics
 from headstart.results._tuning import Tuning
-from headstart.results._upgrade import upgrade_finding, upgrade_metrics
+from headstart.results._upgrade import upgrade_finding, upgrade_metrics, with_outcomes
 
 Model = TypeVar("Model", bound=VersionedModel)
 _DAMAGED = "It may be damaged. Move its folder away and run the command again."
@@ -32,6 +34,8 @@ FINDINGS: dict[str, type[Finding]] = {
     "labels": LabelCurves,
     "effects": Effects,
     "backbones": BackboneRanking,
+    "audit": AuditReport,
+    "fit": FitFinding,
 }
 
 
@@ -55,8 +59,8 @@ def read_finding(folder: Path) -> Finding:
         folder: A study folder. Its `finding.json` may be of version 0.1.
 
     Returns:
-        The model of the study: `Comparison`, `Tuning`, `LearningRates`, `LabelCurves`, `Effects`
-        or `BackboneRanking`.
+        The model of the study: `Comparison`, `Tuning`, `LearningRates`, `LabelCurves`, `Effects`,
+        `BackboneRanking`, `AuditReport` or `FitFinding`.
 
     Raises:
         InputError: The file is missing, damaged, or written by a newer version.
@@ -69,10 +73,12 @@ def read_finding(folder: Path) -> Finding:
             f"{path}: invalid study: expected one of {', '.join(FINDINGS)}, got {study!r}.",
             _DAMAGED,
         )
-    return _validate(FINDINGS[study], content, path)
+    return _validate(FINDINGS[study], with_outcomes(content), path)
 
 
-def _read(path: Path, upgrade: Callable[[dict[str, Any]], dict[str, Any]]) -> dict[str, Any]:
+def _read(
+    path: Path, upgrade: Callable[[dict[str, object]], dict[str, object]]
+) -> dict[str, object]:
     """Return the content of a result file in the keys of the present version."""
     content = store.read_json(path)
     if not isinstance(content, dict):
@@ -98,7 +104,7 @@ def _read(path: Path, upgrade: Callable[[dict[str, Any]], dict[str, Any]]) -> di
         ) from error
 
 
-def _validate(model: type[Model], content: dict[str, Any], path: Path) -> Model:
+def _validate(model: type[Model], content: dict[str, object], path: Path) -> Model:
     try:
         # Strict JSON, not a strict dictionary: JSON has arrays where the models have tuples.
         return model.model_validate_json(json.dumps(content), strict=True)

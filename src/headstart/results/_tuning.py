@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from headstart.results._base import Fraction, JsonObject, ResultModel
+from headstart.results._base import Fraction, Interval, JsonObject, ResultModel
 from headstart.results._comparison import ContenderFinding, ContenderScores
 
 
@@ -25,6 +25,10 @@ class Optimism(ResultModel):
     )
     test: Fraction = Field(description="Test accuracy after retraining, as a fraction.")
     gap: float = Field(description="The first minus the second, as a fraction.")
+    interval: Interval | None = Field(
+        default=None,
+        description="95% interval of the gap, over validation images, test images and seeds.",
+    )
 
 
 class TrialRung(ResultModel):
@@ -33,6 +37,10 @@ class TrialRung(ResultModel):
     epochs: float = Field(description="Number of passes over the training images so far.")
     loss: float = Field(description="Validation loss: mean cross-entropy per image, in nats.")
     accuracy: Fraction = Field(description="Validation accuracy, as a fraction.")
+    score: float | None = Field(
+        default=None,
+        description="The metric of the search on the validation images; null if the loss selects.",
+    )
     seconds: float = Field(description="Seconds of training.")
     run: str = Field(description="Path of the run folder, relative to the study folder.")
 
@@ -47,9 +55,9 @@ class Trial(ResultModel):
     message: str = Field(description="Message of the failure; empty if the trial did not fail.")
     rungs: tuple[TrialRung, ...] = Field(description="Results at each rung that was reached.")
     is_tie: bool = Field(
-        description="True if the loss is not significantly above that of the best trial."
+        description="True if the trial was not shown to be worse than the best one."
     )
-    is_best: bool = Field(description="True for the trial with the lowest validation loss.")
+    is_best: bool = Field(description="True for the trial with the best validation metric.")
     is_default: bool = Field(description="True if the values are those of the default recipe.")
 
 
@@ -85,6 +93,7 @@ class Tuning(ContenderFinding):
 
     study: Literal["tune"] = "tune"
     model: str = Field(description="Name of the model, such as cnn.")
+    metric: str = Field(default="log-loss", description="The metric that selected the best recipe.")
     best: JsonObject = Field(description="Values of the best trial.")
     defaults: JsonObject = Field(description="Values of the default recipe for the same keys.")
     run: str = Field(

@@ -1,4 +1,4 @@
-"""The upgrade of results that Headstart 0.1 wrote, before they had a schema version."""
+"""The upgrade of results of earlier versions: of 0.1, and of verdicts without an outcome."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
+_LEVEL = 0.05  # of the corrected p-values in verdicts without an outcome
 _Old = dict[str, Any]  # a JSON object of an older version, which no model describes
 
 
@@ -25,6 +26,27 @@ def upgrade_finding(old: _Old) -> _Old:
     new = _renamed(old, {"judged_on": "evaluated_on"})
     new["dataset"] = _without(new["dataset"], "counts")
     return _STUDIES[new["study"]](new)
+
+
+def with_outcomes(finding: _Old) -> _Old:
+    """Return a finding whose verdict has an outcome, derived from its winner if it had none."""
+    verdict = finding.get("verdict")
+    if not isinstance(verdict, dict) or "outcome" in verdict:
+        return finding
+    outcome = "undecided" if verdict.get("winner") is None else "better"
+    pairs = verdict.get("pairs")
+    if isinstance(pairs, list):
+        pairs = [_pair_with_outcome(pair) for pair in pairs]
+    return {**finding, "verdict": {**verdict, "outcome": outcome, "pairs": pairs}}
+
+
+def _pair_with_outcome(pair: Any) -> Any:
+    """Return a pair with an outcome that follows from its p-value; unchanged if it is damaged."""
+    if not isinstance(pair, dict) or "outcome" in pair:
+        return pair
+    p = pair.get("p_adjusted")
+    is_better = isinstance(p, int | float) and p <= _LEVEL
+    return {**pair, "outcome": "better" if is_better else "undecided"}
 
 
 def _upgrade_contenders(finding: _Old) -> _Old:

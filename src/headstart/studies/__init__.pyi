@@ -1,11 +1,29 @@
+from ._audit import (
+    AuditConfig as AuditConfig,
+    audited_content as audited_content,
+)
 from ._backbones import (
     BackboneRankingConfig as BackboneRankingConfig,
 )
 from ._compare import (
     ComparisonConfig as ComparisonConfig,
 )
+from ._comparison_entries import (
+    CONTROL_SUFFIX as CONTROL_SUFFIX,
+    VerdictRules as VerdictRules,
+    verdict_from_predictions as verdict_from_predictions,
+)
 from ._effects import (
     EffectsConfig as EffectsConfig,
+)
+from ._folds import (
+    check_folds as check_folds,
+    fold_count as fold_count,
+)
+from ._gate import (
+    Gate as Gate,
+    check_gate as check_gate,
+    gate_of as gate_of,
 )
 from ._labels import (
     LabelCurvesConfig as LabelCurvesConfig,
@@ -17,6 +35,18 @@ from ._study import (
     Study as Study,
     StudyContext as StudyContext,
     run_study as run_study,
+)
+from ._test_reuse import (
+    count_run as count_run,
+)
+from ._time_limit import (
+    WhenSlow as WhenSlow,
+)
+from .fit._config import (
+    FitConfig as FitConfig,
+)
+from .fit._study import (
+    FitStudy as FitStudy,
 )
 from .tune._config import (
     TuningConfig as TuningConfig,

@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 from headstart import progress, store
 from headstart.data import SplitDataset, stratified_subset
 from headstart.errors import InputError
-from headstart.evaluation import PairedComparison, accuracy_interval, comparisons_with
+from headstart.evaluation import accuracy_interval, comparisons_with_selected
 from headstart.features import (
     compute_features,
     cross_validated_probe,
     seconds_per_image,
     usual_input_size,
 )
-from headstart.formatting import counted
+from headstart.formatting import counted, percent_interval
 from headstart.models import MODELS, installed_backbones, is_backbone
 from headstart.models.recipes import Recipe, make_recipe, with_net
 from headstart.results import (
@@ -30,6 +30,8 @@ from headstart.results import (
     RecommendedBackbone,
 )
 from headstart.studies._differences import LEVEL, difference_of, is_significantly_worse
+from headstart.studies._group_notes import group_notes
+from headstart.studies._knobs import value_of
 from headstart.studies._study import Study, StudyContext, given_values, to_json
 from headstart.training import check
 
@@ -181,7 +183,8 @@ class BackboneRankingConfig(Study[BackboneRanking]):
                 )
                 task.advance()
 
-        ranking = _rank_candidates(probed, len(sample.split.train))
+        groups = sample.groups_of("train")
+        ranking = _rank_candidates(probed, len(sample.split.train), groups)
         return BackboneRanking(
             **context.common_fields("train", 0, context.budget(self.time_limit, (0,))),
             images=len(sample.split.train),
@@ -190,6 +193,9 @@ class BackboneRankingConfig(Study[BackboneRanking]):
             recommended=ranking.recommended,
             sentence=ranking.sentence,
             notes=(
+                *group_notes(
+                    {probe.name: probe.correct[None] for probe in probed}, "train", groups
+                ),
                 *notes,
                 "Accuracies are of cross-validated linear probes on training images. They rank "
                 "backbones. They say little about fine-tuning or training on all images.",
@@ -327,33 +333,40 @@ def _probe(name: str, recipe: Recipe, sample: SplitDataset, seconds: float) -> _
         sample: The training images.
         seconds: Its seconds per image.
     """
-    input_px = recipe.flat()["input_px"]
+    input_px: int = value_of(recipe, "input_px")
+    groups = sample.groups_of("train")
     with progress.muted():
         features = compute_features(recipe, sample, 0, input_px)
-    probe = cross_validated_probe(features.select(sample.split.train), sample.train_labels)
+    probe = cross_validated_probe(
+        features.select(sample.split.train), sample.train_labels, groups=groups
+    )
     return _ProbedBackbone(
         name=name,
         model=recipe.model,
         input_px=input_px,
         features=features.backbone.num_features,
         correct=probe.correct,
-        interval=accuracy_interval(probe.correct),
+        interval=accuracy_interval(probe.correct, groups=groups),
         loss=probe.loss,
         l2=probe.l2,
         images_per_second=1 / seconds,
     )
 
 
-def _rank_candidates(probed: Sequence[_ProbedBackbone], images: int) -> _Ranking:
-    """Recommend the fastest candidate that is not significantly worse than the best one."""
-    best = max(probed, key=lambda probe: (probe.accuracy, probe.images_per_second))
-    comparisons: dict[str, PairedComparison] = {}
-    if len(probed) > 1:
-        correct = {probe.name: probe.correct[None] for probe in probed}
-        comparisons = comparisons_with(best.name, correct, LEVEL)
+def _rank_candidates(
+    probed: Sequence[_ProbedBackbone], images: int, groups: NDArray[np.int64] | None = None
+) -> _Ranking:
+    """Recommend the fastest candidate that is not significantly worse than the best one.
 
+    The same images select the best candidate and compare the others with it, so the tests are
+    corrected for all pairs.
+    """
+    best = max(probed, key=lambda probe: (probe.accuracy, probe.images_per_second))
+    correct = {probe.name: probe.correct[None] for probe in probed}
+    comparisons = comparisons_with_selected(best.name, correct, LEVEL, groups).comparisons
     as_good = [probe for probe in probed if not is_significantly_worse(comparisons.get(probe.name))]
     recommended = max(as_good, key=lambda probe: probe.images_per_second)
+    interval = comparisons_with_selected(recommended.name, correct, LEVEL, groups).interval
     return _Ranking(
         candidates=tuple(
             BackboneCandidate(
@@ -369,13 +382,15 @@ def _rank_candidates(probed: Sequence[_ProbedBackbone], images: int) -> _Ranking
                 is_best=probe is best,
                 as_good=probe in as_good,
                 is_recommended=probe is recommended,
-                difference=difference_of(comparisons.get(probe.name)),
+                difference=difference_of(comparisons.get(probe.name), "train"),
             )
             for probe in probed
         ),
         best=best.name,
-        recommended=RecommendedBackbone(model=recommended.model, input_px=recommended.input_px),
-        sentence=_sentence(probed, best, recommended, images),
+        recommended=RecommendedBackbone(
+            model=recommended.model, input_px=recommended.input_px, interval=interval
+        ),
+        sentence=_sentence(probed, best, recommended, interval, images),
     )
 
 
@@ -383,20 +398,22 @@ def _sentence(
     probed: Sequence[_ProbedBackbone],
     best: _ProbedBackbone,
     recommended: _ProbedBackbone,
+    interval: tuple[float, float],
     images: int,
 ) -> str:
-    low, high = recommended.interval
+    corrected = ", corrected for the selection" if len(probed) > 1 else ""
     text = (
         f"Use {recommended.model} at {recommended.input_px} pixels: a linear probe on it "
-        f"classifies {recommended.accuracy:.1%} ({low:.1%} to {high:.1%}) of {images:,} training "
-        f"images correctly, at {recommended.images_per_second:,.0f} images/s."
+        f"classifies {recommended.accuracy:.1%} of {images:,} training images correctly "
+        f"(95% interval {percent_interval(interval)}{corrected}), at "
+        f"{recommended.images_per_second:,.0f} images/s."
     )
     if len(probed) == 1:
         return f"{text} It was the only candidate."
     if recommended is not best:
         times = recommended.images_per_second / best.images_per_second
         return (
-            f"{text} {best.name} ({best.accuracy:.1%}) is not significantly better, "
+            f"{text} {best.name} ({best.accuracy:.1%}) is not shown to be better, "
             f"and {times:.1f} times as slow."
         )
 

@@ -1,34 +1,52 @@
-"""Compare contenders on the same split and seeds, with the same time for each."""
+"""Compare contenders on the same split and seeds, with the same time per run."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from headstart import progress, store
 from headstart.data import SplitDataset
-from headstart.errors import InputError, RunFailed
-from headstart.evaluation import BaselineResult, majority_class, nearest_neighbour
-from headstart.features import prepare_features, warm_up
-from headstart.models import is_backbone
+from headstart.errors import InputError
+from headstart.evaluation import (
+    DEFAULT_MARGIN,
+    BaselineResult,
+    check_margin,
+    majority_class,
+    nearest_neighbour,
+)
 from headstart.models.recipes import Recipe, make_recipe, with_net
 from headstart.results import Comparison, EvaluationPart, JsonObject
 from headstart.studies._comparison_entries import (
     CONTROL_SUFFIX,
+    WITHOUT_PLAN_SUFFIX,
     ComparisonEntry,
+    VerdictRules,
     compare_entries,
 )
-from headstart.studies._contenders import folder_name, make_contenders
+from headstart.studies._comparison_schedule import ComparisonSchedule
+from headstart.studies._contenders import make_contenders
+from headstart.studies._folds import (
+    StudyFolds,
+    keep_representative_weights,
+    require_no_folds,
+    study_folds,
+)
+from headstart.studies._looks import StudyLooks, extends
+from headstart.studies._robustness import examine_verdict
 from headstart.studies._study import Study, StudyContext, evaluation_part, to_json
-from headstart.training import TrainingJob, check, train
+from headstart.studies._time_limit import (
+    TimeLimit,
+    WhenSlow,
+    check_when_slow,
+    given_when_slow,
+)
+from headstart.studies._too_short import verdict_of_too_short_runs
+from headstart.studies._training_rounds import TrainingRounds
+from headstart.training import check
 
-# Part of the time limit that is kept for drawing the report. It took 2 to 4 s for two contenders on
-# 2 cores.
-REPORT_SECONDS = 8.0
-MIN_SECONDS_PER_RUN = 1.0
 _BASELINE_SHARE = 0.04  # of the time limit, for the nearest neighbour
 _MULTIPLY_ADDS_PER_SECOND = 5e10  # of the nearest neighbour on 2 cores
 _MAX_MULTIPLY_ADDS = 1.2e12
@@ -45,22 +63,60 @@ class ComparisonConfig(Study[Comparison]):
         time_limit: Seconds for everything, the report included; None for the epochs of the recipes.
         values: Recipe values for all contenders. A value that only some models have applies to
             those.
+        when_slow: What a machine that slows down costs; see `TimeLimit`.
+        without_plan: The same data without their plan, if the contenders are trained on both. See
+            `headstart.data.with_and_without_plan`.
+        margin: The largest difference that counts as equivalent, a fraction.
+        folds: Number of folds of a cross-validation, which has one repeat per seed; None for one
+            split.
+        until_decided: Whether seeds are added one by one until the comparison is decided. `seeds`
+            are then the most that are trained.
     """
 
     models: tuple[str, ...]
     seeds: tuple[int, ...]
     time_limit: float | None
     values: Mapping[str, Any] = field(default_factory=dict)
+    without_plan: SplitDataset | None = None
+    when_slow: WhenSlow = "shorten"
+    margin: float = DEFAULT_MARGIN
+    folds: int | None = None
+    until_decided: bool = False
 
     finding_type = Comparison
+
+    @property
+    def can_cross_validate(self) -> bool:
+        """False for finished runs, which have their split, and for a plan, which has two.
+
+        Also False if seeds are added until the comparison is decided: the sequential test is about
+        one split.
+        """
+        if self.without_plan is not None or self.until_decided:
+            return False
+        return not any(entry.runs for entry in self._entries())
 
     def check(self) -> None:
         """Check the contenders and their recipes.
 
         Raises:
-            InputError: A model or value is unknown or repeated, or there are no seeds.
+            InputError: A model or value is unknown or repeated, there are no seeds, the margin is
+                not between 0 and 1, or folds do not go with a plan or `until_decided`.
         """
+        check_when_slow(self.when_slow)
+        check_margin(self.margin)
+        if self.until_decided and self.folds is not None:
+            raise InputError(
+                "--seeds auto does not go with --folds: its test is about one split.",
+                "Give a number of seeds, or --folds none.",
+            )
         self._entries()
+        if self.folds is not None and self.without_plan is not None:
+            raise InputError(
+                f"--folds {self.folds} does not go with --plan: the two versions of the data have "
+                "different images.",
+                "Leave one of them out.",
+            )
 
     def check_data(self, data: SplitDataset) -> None:
         """Check that every recipe and every finished run suits the data.
@@ -68,7 +124,11 @@ class ComparisonConfig(Study[Comparison]):
         Raises:
             InputError: A recipe does not suit the data, or a run was trained on other data.
         """
-        evaluation_part(data)
+        folds = study_folds(data, self.folds, self.seeds)
+        if folds is None:
+            evaluation_part(data)
+        else:
+            data = folds.first_data
         for entry in self._entries():
             check(entry.recipe, data)
             for run in entry.runs.values():
@@ -76,19 +136,33 @@ class ComparisonConfig(Study[Comparison]):
 
     def as_json(self) -> JsonObject:
         """Return the configuration."""
-        return to_json(
-            {
-                "models": self.models,
-                "seeds": self.seeds,
-                "time_limit": self.time_limit,
-                "values": dict(self.values),
-            }
-        )
+        content: dict[str, Any] = {
+            "models": self.models,
+            "seeds": self.seeds,
+            "time_limit": self.time_limit,
+            "values": dict(self.values),
+        }
+        content |= given_when_slow(self.when_slow)
+        if self.without_plan is not None:
+            content["without_plan"] = self.without_plan.split.fingerprint
+        if self.margin != DEFAULT_MARGIN:
+            # Only then, so that the folders of earlier comparisons keep their names.
+            content["equivalence_margin"] = self.margin
+        if self.folds is not None:
+            content["folds"] = self.folds
+        if self.until_decided:
+            content["until_decided"] = True
+        return to_json(content)
 
     def identity(self) -> JsonObject:
         """Return the configuration and the recipes, because the files of recipes may change."""
         digests = [entry.recipe.digest for entry in self._entries()]
-        return to_json({**self.as_json(), "recipes": digests})
+        content = {**self.as_json(), "equivalence_margin": self.margin, "recipes": digests}
+        return to_json(content)
+
+    def extends(self, recorded: JsonObject, identity: JsonObject, folder: Path) -> bool:
+        """Return whether this study adds seeds to the finished one in the folder."""
+        return extends(recorded, identity, folder)
 
     def run(self, context: StudyContext) -> Comparison:
         """Train all contenders and controls, and compare them.
@@ -98,26 +172,65 @@ class ComparisonConfig(Study[Comparison]):
             RunFailed: No contender finished.
         """
         entries = self._entries()
-        part = evaluation_part(context.data)
-        baselines = _baselines(context.data, part, self.time_limit)
+        folds = study_folds(context.data, self.folds, self.seeds)
+        numbers_of_runs = self.seeds
+        if folds is None:
+            part = evaluation_part(context.data)
+        else:
+            part = "test"
+            context = context.with_data(folds.first_data)
+            numbers_of_runs = folds.run_numbers(self.seeds)
+            for entry in entries:
+                entry.seeds = folds.run_numbers(entry.seeds)
+        baselines = _baselines(context.data, part, self.time_limit, folds)
 
         waiting = [entry for entry in entries if not entry.runs]
+        limit = TimeLimit(self.time_limit, self.when_slow)
+        schedule = ComparisonSchedule(waiting, len(numbers_of_runs), limit, context, folds)
+        looks = StudyLooks(context.folder, self.until_decided, self.margin)
+        notes = []
         if waiting:
-            self._divide_time(waiting, context)
-            _train_all(waiting, context)
+            schedule.plan()
+            notes = _train(schedule, numbers_of_runs, looks, part)
 
-        results = compare_entries(entries, baselines, part, context.folder)
-        first = next((entry for entry in entries if entry.run_seconds is not None), entries[0])
-        budget = context.budget(self.time_limit, first.seeds).model_copy(
-            update={"seconds_per_contender": first.seconds}
-        )
+        groups = None if folds is not None else context.data.groups_of(part)
+        count = max(len(entry.runs) for entry in entries)
+        look = None if folds is not None else looks.at(count, schedule.planned_seeds)
+        rules = VerdictRules(self.margin, look)
+        results = compare_entries(entries, baselines, part, context.folder, groups, rules, folds)
+        if folds is None:
+            looks.record(count, results.verdict.outcome)
+        verdict = results.verdict.model_copy(update={"notes": (*results.verdict.notes, *notes)})
+        short = [entry for entry in waiting if entry.role == "contender" and entry.is_short]
+        robustness, slices = None, None
+        if short:
+            verdict = verdict_of_too_short_runs(
+                verdict, short, schedule.needed_seconds, context.command
+            )
+            notes = [] if folds is None else folds.notes_of_too_short_runs()
+            verdict = verdict.model_copy(update={"notes": (*verdict.notes, *notes)})
+        else:
+            robustness, slices = examine_verdict(entries, results, part, self.margin, context)
+        first = next((entry for entry in waiting if entry.role == "contender"), entries[0])
+        budget = context.budget(self.time_limit, tuple(first.runs) or first.seeds)
+        common_fields = context.common_fields(part, results.test_reads, budget)
+        if folds is not None:
+            seeds = max((contender.seeds for contender in results.contenders), key=len)
+            common_fields |= folds.finding_fields(common_fields, budget, seeds)
+            keep_representative_weights(results.contenders, context.folder)
         return Comparison(
-            **context.common_fields(part, results.test_reads, budget),
+            **common_fields,
             contenders=results.contenders,
             failed=results.failed,
             baselines=results.baselines,
-            verdict=results.verdict,
+            verdict=verdict,
+            robustness=robustness,
+            slices=slices,
         )
+
+    def contender_names(self) -> list[str]:
+        """Return the names of the contenders, without controls and those without the plan."""
+        return [contender.name for contender in make_contenders(self.models, self.values)]
 
     def _entries(self) -> list[ComparisonEntry]:
         """Return the contenders, followed by a control with one seed for each backbone."""
@@ -130,9 +243,17 @@ class ComparisonConfig(Study[Comparison]):
         for contender in make_contenders(self.models, self.values):
             entry = ComparisonEntry(contender.name, "contender", contender.recipe, self.seeds)
             if contender.run is not None:
+                require_no_folds(self.folds, contender.run.folder)
                 entry.seeds = (contender.run.seed,)
                 entry.runs = {contender.run.seed: contender.run.folder}
             contenders.append(entry)
+            if self.without_plan is not None and contender.run is None:
+                name = f"{contender.name}{WITHOUT_PLAN_SUFFIX}"
+                contenders.append(
+                    ComparisonEntry(
+                        name, "contender", contender.recipe, self.seeds, self.without_plan
+                    )
+                )
 
         # A contender that trains the backbone from random weights already is the control.
         controlled = {
@@ -140,62 +261,41 @@ class ComparisonConfig(Study[Comparison]):
         }
         controls = []
         for entry in contenders:
-            control = None if entry.runs else _control_recipe(entry.recipe)
+            is_variant = bool(entry.runs) or entry.data is not None
+            control = None if is_variant else _control_recipe(entry.recipe)
             if control is None or (not control.on_features and control.model in controlled):
                 continue
             name = f"{entry.name}{CONTROL_SUFFIX}"
             controls.append(ComparisonEntry(name, "control", control, self.seeds[:1]))
         return contenders + controls
 
-    def _divide_time(self, entries: list[ComparisonEntry], context: StudyContext) -> None:
-        """Give all entries the same time, features included, and all seeds their share.
 
-        The plan is kept in `budget.json`, so that a resumed study follows it.
-        """
-        backbones = {
-            entry.recipe.model: entry.recipe for entry in entries if is_backbone(entry.recipe.model)
-        }
-        for recipe in backbones.values():
-            warm_up(recipe)
+def _train(
+    schedule: ComparisonSchedule, seeds: Sequence[int], looks: StudyLooks, part: EvaluationPart
+) -> list[str]:
+    """Train seed by seed while the time allows and seeds are needed, and then the controls.
 
-        share = self._seconds_per_entry(len(entries), context)
-        plan = store.read_json_or(context.folder / "budget.json", {"entries": {}})["entries"]
-        # A control receives images of the same size as its backbone.
-        input_sizes: dict[str, JsonObject] = {}
-        for entry in entries:
-            contender = entry.name.removesuffix(CONTROL_SUFFIX)
-            if entry.name in plan:
-                entry.prepare_seconds = plan[entry.name]["prepare"]
-                entry.run_seconds = plan[entry.name]["run"]
-                entry.recipe = with_net(entry.recipe, **plan[entry.name]["net"])
-            else:
-                _prepare(entry, context.data, input_sizes.get(contender, {}), share)
-            input_sizes[contender] = entry.recipe.net.model_dump(include={"input_px"})
-            plan[entry.name] = {
-                "prepare": entry.prepare_seconds,
-                "run": entry.run_seconds,
-                "net": input_sizes[contender],
-            }
-        store.write_json(context.folder / "budget.json", {"entries": plan})
+    Args:
+        schedule: The schedule.
+        seeds: The seeds of the contenders, or the numbers of their runs with folds.
+        looks: The looks at the results.
+        part: The part of the split that evaluates.
 
-    def _seconds_per_entry(self, entries: int, context: StudyContext) -> float | None:
-        """Return the time that each entry may spend, in seconds; None without a limit.
-
-        Raises:
-            InputError: The time limit is too short.
-        """
-        if self.time_limit is None:
-            return None
-        share = (self.time_limit - context.seconds_spent() - REPORT_SECONDS) / entries
-        needed_share = MIN_SECONDS_PER_RUN * len(self.seeds)
-        if share >= needed_share:
-            return share
-        needed = needed_share * entries + self.time_limit - share * entries
-        raise InputError(
-            f"a time limit of {self.time_limit:g} s leaves less than "
-            f"{MIN_SECONDS_PER_RUN:g} s for each run.",
-            f"Give --time-limit {math.ceil(needed)}s or more, or fewer --seeds.",
-        )
+    Returns:
+        Sentences about what the time limit cost.
+    """
+    runs = schedule.planned_seeds * len(schedule.contenders)
+    runs += schedule.runs_per_seed * len(schedule.controls)
+    with progress.task("compare", runs, "runs") as task:
+        rounds = TrainingRounds(schedule, task.advance)
+        for seed in seeds:
+            if not rounds.fits() or not rounds.train_seed(seed):
+                break
+            data, most = schedule.context.data, schedule.planned_seeds
+            if looks.is_decided(schedule.contenders, most, data, part):
+                break
+        rounds.train_controls()
+    return rounds.notes()
 
 
 def _control_recipe(recipe: Recipe) -> Recipe | None:
@@ -227,51 +327,19 @@ def _check_same_images(run: Path, data: SplitDataset) -> None:
 
 
 def _baselines(
-    data: SplitDataset, part: EvaluationPart, time_limit: float | None
+    data: SplitDataset,
+    part: EvaluationPart,
+    time_limit: float | None,
+    folds: StudyFolds | None,
 ) -> list[BaselineResult]:
     limit = _MAX_MULTIPLY_ADDS
     if time_limit is not None:
         limit = min(limit, _BASELINE_SHARE * time_limit * _MULTIPLY_ADDS_PER_SECOND)
+    if folds is not None:
+        return folds.baselines(limit)
     dataset, train = data.dataset, data.split.train
     evaluated = data.split.test if part == "test" else data.split.validation
     return [
         majority_class(dataset.labels, train, evaluated, dataset.class_names),
         nearest_neighbour(dataset.images, dataset.labels, train, evaluated, limit=limit),
     ]
-
-
-def _prepare(
-    entry: ComparisonEntry, data: SplitDataset, input_size: JsonObject, share: float | None
-) -> None:
-    """Compute the features of an entry and divide the rest of its time among its seeds."""
-    if is_backbone(entry.recipe.model):
-        progress.say(f"{entry.name}: computing features once for all seeds")
-        recipe = with_net(entry.recipe, **input_size)
-        entry.recipe, entry.prepare_seconds = prepare_features(recipe, data, entry.seeds[0], share)
-    if share is not None:
-        left = (share - entry.prepare_seconds) / len(entry.seeds)
-        entry.run_seconds = max(MIN_SECONDS_PER_RUN, left)
-
-
-def _train_all(entries: list[ComparisonEntry], context: StudyContext) -> None:
-    """Train seed by seed, so that a machine that slows down affects all contenders alike."""
-    seeds: dict[int, None] = {}
-    for entry in entries:
-        seeds |= dict.fromkeys(entry.seeds)
-
-    jobs = []
-    for seed in seeds:
-        jobs += [(seed, entry) for entry in entries if seed in entry.seeds]
-
-    with progress.task("compare", len(jobs), "runs") as task:
-        for seed, entry in jobs:
-            folder = context.folder / "runs" / f"{folder_name(entry.name)}-seed{seed}"
-            recipe = entry.recipe.model_copy(update={"time_limit": entry.run_seconds})
-            try:
-                with progress.muted():
-                    train(TrainingJob(recipe, context.data, seed, folder))
-                entry.runs[seed] = folder
-            except RunFailed as error:
-                entry.failures.append(f"seed {seed} failed: {error.message}")
-                progress.say(f"{entry.name}, seed {seed}: {error}")
-            task.advance()

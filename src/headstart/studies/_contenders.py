@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from headstart import store
 from headstart.errors import InputError
 from headstart.models import MODELS, TRANSFER_MODES, is_backbone
 from headstart.models.recipes import Recipe, keys_of, make_recipe
@@ -100,6 +101,8 @@ def _make_contender(name: str, values: Mapping[str, Any], models: list[str]) -> 
             raise InputError(
                 f"the run in {path} is not finished.", "Finish it first, or enter its recipe.json."
             )
+        store.require_intact(path, "comparisons")
+        store.note_if_unsealed(path)
         return NamedContender(path.name, run.recipe, FinishedRun(path, run.seed))
 
     # The study decides how long its runs take, not the recipe of an earlier run.
@@ -108,7 +111,9 @@ def _make_contender(name: str, values: Mapping[str, Any], models: list[str]) -> 
     return NamedContender(parent or path.stem, recipe)
 
 
-def _applicable_values(name: str, values: Mapping[str, Any], models: list[str]) -> dict[str, Any]:
+def _applicable_values(
+    name: str, values: Mapping[str, Any], models: list[str]
+) -> dict[str, object]:
     """Return the values that this contender has.
 
     A key that no contender has is kept, so that `make_recipe` raises an error that names it.

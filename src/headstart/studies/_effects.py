@@ -11,8 +11,14 @@ import numpy as np
 from headstart import progress
 from headstart.data import SplitDataset
 from headstart.errors import InputError, RunFailed
-from headstart.evaluation import PairedComparison, comparisons_with, diagnose_fit
-from headstart.models.recipes import Recipe, make_iterative_recipe, resolve, with_depth
+from headstart.evaluation import (
+    PairedComparison,
+    comparisons_with,
+    describe_folds,
+    diagnose_fit,
+)
+from headstart.formatting import points
+from headstart.models.recipes import Recipe, make_iterative_recipe, with_depth
 from headstart.results import (
     EffectResult,
     Effects,
@@ -22,15 +28,15 @@ from headstart.results import (
     UnchangedRecipe,
 )
 from headstart.studies._differences import LEVEL
+from headstart.studies._folds import study_folds
 from headstart.studies._grid import (
     Grid,
     Variant,
-    grid_fields,
     plan_grid,
     run_grid,
-    seed_scores,
-    with_features,
 )
+from headstart.studies._grid_scores import grid_fields, seed_scores, with_features
+from headstart.studies._group_notes import group_notes
 from headstart.studies._knobs import (
     AUGMENTATION,
     Change,
@@ -46,9 +52,11 @@ from headstart.studies._study import (
     given_values,
     to_json,
 )
-from headstart.training import check, read_curves
+from headstart.studies._time_limit import WhenSlow, check_when_slow, given_when_slow
+from headstart.training import check, read_curves, resolve_recipe, training_correct
 
 _BASELINE = "baseline"
+_TRAINING_IMAGES = 2000  # that the diagnosis classifies per recipe, over all seeds
 _MAX_LISTED = 8  # labels in a sentence
 Outcome = Literal["helps", "hurts", "undecided", "failed"]
 
@@ -62,8 +70,11 @@ class EffectsConfig(Study[Effects]):
         hyperparameters: Names of the hyper-parameters to change; None for all usual ones.
         seeds: The number of runs per recipe.
         time_limit: Seconds for everything; None without a limit.
+        when_slow: What a machine that slows down costs; see `TimeLimit`.
         values: Values of the recipe.
         preset: The preset of the recipe.
+        folds: Number of folds of a cross-validation, which has one repeat per seed; None for one
+            split.
     """
 
     model: str
@@ -72,6 +83,8 @@ class EffectsConfig(Study[Effects]):
     time_limit: float | None = None
     values: Mapping[str, Any] = field(default_factory=dict)
     preset: str = "balanced"
+    when_slow: WhenSlow = "shorten"
+    folds: int | None = None
 
     finding_type = Effects
 
@@ -83,6 +96,7 @@ class EffectsConfig(Study[Effects]):
         """
         self.recipe()
         knobs_of(self.model, self.hyperparameters)
+        check_when_slow(self.when_slow)
         if self.seeds < 1:
             raise InputError(
                 f"invalid --seeds {self.seeds}: each recipe needs at least one seed.",
@@ -91,7 +105,11 @@ class EffectsConfig(Study[Effects]):
 
     def check_data(self, data: SplitDataset) -> None:
         """Check that the recipe suits the data and that something evaluates it."""
-        evaluation_part(data)
+        folds = study_folds(data, self.folds, tuple(range(self.seeds)))
+        if folds is None:
+            evaluation_part(data)
+        else:
+            data = folds.first_data
         check(self._resolved_recipe(data), data)
 
     def recipe(self) -> Recipe:
@@ -108,6 +126,8 @@ class EffectsConfig(Study[Effects]):
                 "time_limit": self.time_limit,
                 "values": given_values(self.values),
                 "preset": self.preset,
+                **given_when_slow(self.when_slow),
+                **given_values({"folds": self.folds}),
             }
         )
 
@@ -118,21 +138,33 @@ class EffectsConfig(Study[Effects]):
             InputError: The time limit is too short.
             RunFailed: The unchanged recipe failed.
         """
+        seeds = tuple(range(self.seeds))
+        folds = study_folds(context.data, self.folds, seeds)
+        if folds is not None:
+            context = context.with_data(folds.first_data)
+            seeds = folds.run_numbers(seeds)
         data, folder = context.data, context.folder
         part = evaluation_part(data)
         recipe = with_features(self._resolved_recipe(data), data)
         changes = self._changed_variants(recipe, data)
         variants = [Variant(_BASELINE, recipe), *(change.variant for change in changes)]
-        grid = Grid(variants, tuple(range(self.seeds)))
+        grid = Grid(variants, seeds, folds=folds)
         with context.open_executor() as executor:
-            grid = plan_grid(grid, context, self.time_limit, executor.slots)
+            grid = plan_grid(
+                grid,
+                context,
+                self.time_limit,
+                executor.slots,
+                when_slow=self.when_slow,
+            )
             run_grid(grid, executor, folder, "effects")
 
         baseline = grid.variants[0]
         if baseline.failures:
             reason = next(iter(baseline.failures.values()))
             raise RunFailed(f"the unchanged recipe failed: {reason}", "Try a lower --lr.")
-        scores = seed_scores(baseline, part)
+        groups = None if folds is not None else data.groups_of(part)
+        scores = seed_scores(baseline, part, groups, grid)
         assert scores is not None, "the unchanged recipe was evaluated"
 
         effects = _effect_results(grid, changes, part, context)
@@ -145,15 +177,15 @@ class EffectsConfig(Study[Effects]):
                 accuracy=scores.accuracy,
                 loss=scores.loss,
                 runs=baseline.relative_runs(folder),
-                fit=_diagnosis(baseline),
+                fit=_diagnosis(baseline, data),
             ),
             effects=tuple(effects),
             sentence=_sentence(effects, recipe, part),
-            notes=_notes(grid),
+            notes=(*group_notes(grid.correct_predictions(part), part, groups), *_notes(grid)),
         )
 
     def _resolved_recipe(self, data: SplitDataset) -> Recipe:
-        return resolve(self.recipe(), len(data.split.train), data.class_names)
+        return resolve_recipe(self.recipe(), data)
 
     def _changed_variants(self, base: Recipe, data: SplitDataset) -> list[_ChangedVariant]:
         """Return a variant for each change.
@@ -189,7 +221,7 @@ class _ChangedVariant:
     variant: Variant
 
 
-def _unchanged_net_values(base: Recipe, change: Change) -> dict[str, Any]:
+def _unchanged_net_values(base: Recipe, change: Change) -> dict[str, object]:
     """Return what was decided for the network, such as the image size, without what changes."""
     return {key: value for key, value in base.net.model_dump().items() if key not in change.keys}
 
@@ -204,13 +236,16 @@ def _effect_results(
     """Return the results of the changes that the grid still holds."""
     variants = {variant.name: variant for variant in grid.variants}
     correct = grid.correct_predictions(part)
-    comparisons = comparisons_with(_BASELINE, correct, LEVEL) if len(correct) > 1 else {}
+    groups = None if grid.folds is not None else context.data.groups_of(part)
+    comparisons: dict[str, PairedComparison] = {}
+    if len(correct) > 1:
+        comparisons = comparisons_with(_BASELINE, correct, LEVEL, groups, grid.fold_of)
     results = []
     for changed in changes:
         variant = variants.get(changed.variant.name)
         if variant is None:
             continue
-        scores = seed_scores(variant, part)
+        scores = seed_scores(variant, part, groups, grid)
         comparison = comparisons.get(variant.name)
         results.append(
             EffectResult(
@@ -226,8 +261,8 @@ def _effect_results(
                 smallest_detectable=None if comparison is None else comparison.smallest_detectable,
                 outcome=_outcome(comparison),
                 runs=variant.relative_runs(context.folder),
-                failures=variant.failure_sentences(),
-                fit=_diagnosis(variant) if variant.runs else None,
+                failures=variant.failure_sentences(grid.folds),
+                fit=_diagnosis(variant, context.data) if variant.runs else None,
             )
         )
     return results
@@ -241,20 +276,32 @@ def _outcome(comparison: PairedComparison | None) -> Outcome:
     return "helps" if comparison.difference > 0 else "hurts"
 
 
-def _diagnosis(variant: Variant) -> FitDiagnosis | None:
-    """Return overfitting or underfitting, from the mean curves over seeds.
+def _diagnosis(variant: Variant, data: SplitDataset) -> FitDiagnosis | None:
+    """Return overfitting or underfitting, from the mean validation curves over seeds.
 
-    The curves are read as far as the shortest one goes. Returns None without validation images.
+    The validation curves are read as far as the shortest one goes. The training accuracy is that of
+    the trained models on training images, without dropout and augmentation. Returns None without
+    validation images.
     """
     curves = [read_curves(run) for run in variant.runs.values()]
     epochs = min(len(curve["epoch"]) for curve in curves)
-    columns = ("train_accuracy", "validation_accuracy", "validation_loss")
+    columns = ("validation_accuracy", "validation_loss")
     means = [
         np.mean([curve[column][:epochs] for curve in curves], axis=0).tolist() for column in columns
     ]
     if np.isnan(means).any():
         return None
-    diagnosis = diagnose_fit(*means)
+
+    images = _TRAINING_IMAGES // len(variant.runs)
+    correct = [training_correct(run, data, seed, images) for seed, run in variant.runs.items()]
+    train_accuracy = float(np.mean([run.mean() for run in correct]))
+    diagnosis = diagnose_fit(
+        [train_accuracy],
+        *means,
+        train_images=sum(map(len, correct)),
+        validation_images=len(data.split.validation),
+        is_clean=True,
+    )
     return FitDiagnosis(
         summary=diagnosis.words,
         train_accuracy=diagnosis.train_accuracy,
@@ -292,16 +339,17 @@ def _undecided_clause(undecided: Sequence[EffectResult], *, is_rest: bool) -> st
         labels = ", ".join(effect.label for effect in undecided)
     else:
         labels = f"the {'other ' if is_rest else ''}{len(undecided)} changes"
-    detectable = [effect.smallest_detectable or 0.0 for effect in undecided]
-    size = 100 * float(np.median(detectable))
+    largest = max(max(map(abs, effect.interval or (-1.0, 1.0))) for effect in undecided)
     return (
         f"no significant effect of {labels} "
-        f"(an effect below about {size:.1f} points can go undetected)"
+        f"(95% intervals: at most {points(largest)} points, up or down)"
     )
 
 
 def _notes(grid: Grid) -> tuple[str, ...]:
     notes = list(grid.notes)
+    if grid.fold_of is not None:
+        notes.append(describe_folds(grid.fold_of))
     if grid.has_one_seed:
         notes.append(
             "One seed: differences are about these trained models, not about the hyper-parameters."

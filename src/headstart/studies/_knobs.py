@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from headstart.errors import InputError, did_you_mean
@@ -29,7 +30,7 @@ class Change(NamedTuple):
 
     label: str
     value: Any
-    keys: dict[str, Any]
+    keys: Mapping[str, object]
 
 
 def changes_of(recipe: Recipe, knob: str) -> list[Change]:
@@ -114,7 +115,7 @@ def _own_knobs(model: str) -> list[str]:
 
 
 def changed_recipe(
-    recipe: Recipe, change: dict[str, Any], given: dict[str, Any], preset: str
+    recipe: Recipe, change: Mapping[str, object], given: Mapping[str, object], preset: str
 ) -> Recipe:
     """Return the recipe with some keys changed and everything else as it was decided.
 

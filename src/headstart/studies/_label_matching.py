@@ -17,7 +17,7 @@ from headstart.evaluation import (
     comparisons_with,
     holm,
 )
-from headstart.formatting import counted, enumeration, interpolated_count, ratio
+from headstart.formatting import counted, enumeration, interpolated_count, points, ratio
 from headstart.results import (
     EvaluationPart,
     LabelComparison,
@@ -30,6 +30,19 @@ from headstart.studies._differences import LEVEL
 
 BoolArray = NDArray[np.bool_]
 _Curve = Mapping[int, BoolArray]
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How the evaluated images of a study were sampled.
+
+    Attributes:
+        groups: Int64 array of shape (N,) with the group of each image, or None.
+        fold_of: Folds of a repeated cross-validation, int64 of shape (R, N), or None.
+    """
+
+    groups: NDArray[np.int64] | None = None
+    fold_of: NDArray[np.int64] | None = None
 
 
 @dataclass(frozen=True)
@@ -54,6 +67,7 @@ def compare_label_curves(
     correct: Mapping[tuple[str, int], BoolArray],
     counts: Sequence[int],
     part: EvaluationPart,
+    sampling: Sampling | None = None,
 ) -> CurvesComparison:
     """Compare the curves of all contenders with the first one that is not pretrained.
 
@@ -63,12 +77,16 @@ def compare_label_curves(
             and the number of labels per class. Only where all seeds finished.
         counts: Numbers of labels per class, in ascending order.
         part: The part of the split that evaluates.
+        sampling: The groups or folds of the images; independent images by default.
     """
+    sampling = sampling or Sampling()
     reference = _reference(contenders)
     others = [contender.name for contender in contenders if contender.name != reference]
     curves = {contender.name: _curve(contender.name, correct, counts) for contender in contenders}
-    pairs = _paired_comparisons(reference, others, curves, counts)
-    comparisons = [_compare(name, reference, curves, pairs[name], part) for name in others]
+    pairs = _paired_comparisons(reference, others, curves, counts, sampling)
+    comparisons = [
+        _compare(name, reference, curves, pairs[name], part, sampling) for name in others
+    ]
     if not comparisons:
         sentence = _single_sentence(reference, curves[reference], part)
         return CurvesComparison(reference, (), None, sentence)
@@ -93,7 +111,11 @@ def _curve(
 
 
 def _paired_comparisons(
-    reference: str, others: Sequence[str], curves: Mapping[str, _Curve], counts: Sequence[int]
+    reference: str,
+    others: Sequence[str],
+    curves: Mapping[str, _Curve],
+    counts: Sequence[int],
+    sampling: Sampling,
 ) -> dict[str, dict[int, PairedComparison]]:
     """Compare each contender with the reference at each number of labels.
 
@@ -104,8 +126,10 @@ def _paired_comparisons(
     for count in counts:
         for name in others:
             if count in curves[name] and count in curves[reference]:
-                points = {reference: curves[reference][count], name: curves[name][count]}
-                tests[name, count] = comparisons_with(reference, points, LEVEL)[name]
+                runs = {reference: curves[reference][count], name: curves[name][count]}
+                tests[name, count] = comparisons_with(
+                    reference, runs, LEVEL, sampling.groups, sampling.fold_of
+                )[name]
 
     adjusted = holm([test.p_value for test in tests.values()])
     pairs: dict[str, dict[int, PairedComparison]] = {name: {} for name in others}
@@ -120,6 +144,7 @@ def _compare(
     curves: Mapping[str, _Curve],
     pairs: Mapping[int, PairedComparison],
     part: EvaluationPart,
+    sampling: Sampling,
 ) -> LabelComparison:
     """Compare one contender with the reference over all numbers of labels.
 
@@ -145,7 +170,9 @@ def _compare(
         if len(counts) > 1:
             above = np.stack([curves[leader][count] for count in counts])
             below = np.stack([curves[follower][count] for count in counts])
-            curve_pair = compare_curves(counts, above, below)
+            curve_pair = compare_curves(
+                counts, above, below, groups=sampling.groups, fold_of=sampling.fold_of
+            )
             matches = tuple(_match(curve_pair, at, counts) for at in range(len(counts)))
             comparison = comparison.model_copy(
                 update={
@@ -207,9 +234,13 @@ def _sentence(comparison: LabelComparison, part: EvaluationPart) -> str:
     if not counts:
         return f"Too many runs of {comparison.a} or {comparison.b} failed to compare them."
     if comparison.leader is None or comparison.follower is None:
+        largest = 0.0
+        for difference in comparison.differences:
+            largest = max(largest, *(abs(end) for end in difference.interval))
         return (
             f"No significant difference between {comparison.a} and {comparison.b} with "
-            f"{counts[0]:,} to {counts[-1]:,} labels per class."
+            f"{counts[0]:,} to {counts[-1]:,} labels per class: at most {points(largest)} points "
+            "either way (95% intervals)."
         )
     if comparison.match is None or comparison.crossing is None:
         return (

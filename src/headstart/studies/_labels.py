@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from headstart import progress
 from headstart.data import (
@@ -18,6 +19,7 @@ from headstart.data import (
     without_validation,
 )
 from headstart.errors import InputError
+from headstart.evaluation import describe_folds
 from headstart.features import seconds_per_image
 from headstart.formatting import counted, enumeration
 from headstart.models import BackboneOptions
@@ -31,18 +33,18 @@ from headstart.results import (
     read_metrics,
 )
 from headstart.studies._contenders import NamedContender, folder_name, make_contenders
+from headstart.studies._folds import StudyFolds, study_folds
 from headstart.studies._grid import (
     Grid,
     Variant,
     follow_plan,
-    grid_fields,
     plan_grid,
     run_grid,
-    seed_scores,
     shrink,
-    with_features,
 )
-from headstart.studies._label_matching import compare_label_curves
+from headstart.studies._grid_scores import grid_fields, seed_scores, with_features
+from headstart.studies._group_notes import group_notes
+from headstart.studies._label_matching import Sampling, compare_label_curves
 from headstart.studies._study import (
     Study,
     StudyContext,
@@ -50,10 +52,13 @@ from headstart.studies._study import (
     given_values,
     to_json,
 )
+from headstart.studies._time_limit import WhenSlow, check_when_slow, given_when_slow
 from headstart.training import check
 
 USUAL_PER_CLASS = (10, 30, 100, 300, 1000)
 FEW_PER_CLASS = (1, 3, 10)
+_NamedPredictions = dict[str, NDArray[np.bool_]]
+
 _FEATURE_SHARE = 0.6  # of a time limit, at most; the rest is for runs
 
 
@@ -68,8 +73,11 @@ class LabelCurvesConfig(Study[LabelCurves]):
         seeds: The number of runs per contender and number of labels. Each seed draws its own
             labelled images.
         time_limit: Seconds for everything; None without a limit.
+        when_slow: What a machine that slows down costs; see `TimeLimit`.
         values: Recipe values for all contenders. A value that only some models have applies to
             those.
+        folds: Number of folds of a cross-validation, which has one repeat per seed; None for one
+            split.
     """
 
     models: tuple[str, ...]
@@ -77,6 +85,8 @@ class LabelCurvesConfig(Study[LabelCurves]):
     seeds: int = 3
     time_limit: float | None = None
     values: Mapping[str, Any] = field(default_factory=dict)
+    when_slow: WhenSlow = "shorten"
+    folds: int | None = None
 
     finding_type = LabelCurves
 
@@ -87,6 +97,7 @@ class LabelCurvesConfig(Study[LabelCurves]):
             InputError: A model or value is unknown or repeated, there are fewer than two numbers of
                 labels, or no seeds.
         """
+        check_when_slow(self.when_slow)
         if self.seeds < 1:
             raise InputError(
                 f"invalid --seeds {self.seeds}: each point needs at least one seed.",
@@ -104,8 +115,10 @@ class LabelCurvesConfig(Study[LabelCurves]):
 
     def check_data(self, data: SplitDataset) -> None:
         """Check that the classes are large enough and that every recipe suits the data."""
+        folds = self._folds(data)
+        data = data if folds is None else folds.first_data
         part = evaluation_part(data)
-        counts, _ = self._label_counts(data)
+        counts, _ = self._label_counts(data, folds)
         smallest = with_train(_visible_data(data, part), draw_labelled_subset(data, counts[0], 0))
         for contender in self._contenders():
             check(contender.recipe, smallest)
@@ -119,6 +132,8 @@ class LabelCurvesConfig(Study[LabelCurves]):
                 "seeds": self.seeds,
                 "time_limit": self.time_limit,
                 "values": given_values(self.values),
+                **given_when_slow(self.when_slow),
+                **given_values({"folds": self.folds}),
             }
         )
 
@@ -133,34 +148,47 @@ class LabelCurvesConfig(Study[LabelCurves]):
         With the same seed, all contenders get the same labelled images, and fewer labels are a
         subset of more. All are evaluated on the same test images. Validation images are not used:
         a contender could select on labels that are not counted. They evaluate if there are no test
-        images.
+        images. With folds, labelled images are drawn from all images outside the tested fold.
 
         Raises:
             InputError: The time limit is too short.
             RunFailed: No run finished.
         """
+        folds = self._folds(context.data)
+        seeds = tuple(range(self.seeds))
+        if folds is not None:
+            context = context.with_data(folds.first_data)
+            seeds = folds.run_numbers(seeds)
         data = context.data
         part = evaluation_part(data)
         visible = _visible_data(data, part)
         contenders = self._contenders()
-        counts, notes = self._label_counts(data)
-        cells = self._cells(contenders, counts, data)
+        counts, notes = self._label_counts(data, folds)
+        cells = self._cells(contenders, counts, data, folds)
         visible_context = context.with_data(visible)
 
-        grid = Grid([cell.variant for cell in cells.values()], tuple(range(self.seeds)))
+        grid = Grid([cell.variant for cell in cells.values()], seeds, folds=folds)
         if follow_plan(grid, context.folder) is None and self.time_limit is not None:
             _fit_features_into_time(grid, contenders, visible_context, self.time_limit)
         _compute_features(grid, cells, contenders, visible)
         with visible_context.open_executor() as executor:
-            grid = plan_grid(grid, visible_context, self.time_limit, executor.slots)
+            grid = plan_grid(
+                grid,
+                visible_context,
+                self.time_limit,
+                executor.slots,
+                when_slow=self.when_slow,
+            )
             run_grid(grid, executor, context.folder, "labels")
 
         correct_by_name = grid.correct_predictions(part)
-        correct = {}
+        correct: dict[tuple[str, int], NDArray[np.bool_]] = {}
         for name, predictions in correct_by_name.items():
             correct[cells[name].contender, cells[name].per_class] = predictions
         per_class = sorted({cells[variant.name].per_class for variant in grid.variants})
-        comparison = compare_label_curves(contenders, correct, per_class, part)
+        groups = None if folds is not None else data.groups_of(part)
+        sampling = Sampling(groups, grid.fold_of)
+        comparison = compare_label_curves(contenders, correct, per_class, part, sampling)
         return LabelCurves(
             **grid_fields(grid, context, part, self.time_limit),
             classes=len(data.class_names),
@@ -172,19 +200,31 @@ class LabelCurvesConfig(Study[LabelCurves]):
             comparisons=comparison.comparisons,
             main=comparison.main,
             sentence=comparison.sentence,
-            notes=(*notes, *self._notes(grid, cells, data, part)),
+            notes=(
+                *group_notes(_named_curves(correct), part, groups),
+                *notes,
+                *self._notes(grid, cells, data, part),
+            ),
         )
+
+    def _folds(self, data: SplitDataset) -> StudyFolds | None:
+        return study_folds(data, self.folds, tuple(range(self.seeds)), has_validation=False)
 
     def _contenders(self) -> list[NamedContender]:
         return make_contenders(self.models, self.values)
 
-    def _label_counts(self, data: SplitDataset) -> tuple[list[int], list[str]]:
+    def _label_counts(
+        self, data: SplitDataset, folds: StudyFolds | None
+    ) -> tuple[list[int], list[str]]:
         """Return the numbers of labels per class that the data allow, and notes about the others.
 
         Raises:
             InputError: The data allow fewer than two.
         """
         most = max_labels_per_class(data)
+        if folds is not None:
+            runs = [folds.run(number) for number in folds.run_numbers(folds.seeds)]
+            most = min(max_labels_per_class(run.data) for run in runs)
         usual = USUAL_PER_CLASS if most >= USUAL_PER_CLASS[1] else FEW_PER_CLASS
         wanted = sorted(set(self.per_class or usual))
         counts = [count for count in wanted if count <= most]
@@ -204,7 +244,11 @@ class LabelCurvesConfig(Study[LabelCurves]):
         ]
 
     def _cells(
-        self, contenders: Sequence[NamedContender], counts: Sequence[int], data: SplitDataset
+        self,
+        contenders: Sequence[NamedContender],
+        counts: Sequence[int],
+        data: SplitDataset,
+        folds: StudyFolds | None,
     ) -> dict[str, _Cell]:
         """Return a variant for each contender and number of labels, by its name.
 
@@ -214,6 +258,12 @@ class LabelCurvesConfig(Study[LabelCurves]):
         cells = {}
         for place, count in enumerate(counts):
             indices = {seed: draw_labelled_subset(data, count, seed) for seed in range(self.seeds)}
+            if folds is not None:
+                runs = {number: folds.run(number) for number in folds.run_numbers(folds.seeds)}
+                indices = {
+                    number: draw_labelled_subset(run.data, count, run.seed)
+                    for number, run in runs.items()
+                }
             for contender in contenders:
                 name = f"{folder_name(contender.name)}-{count}"
                 variant = Variant(name, contender.recipe, max(0, place - 1), indices)
@@ -224,14 +274,16 @@ class LabelCurvesConfig(Study[LabelCurves]):
         self, grid: Grid, cells: Mapping[str, _Cell], data: SplitDataset, part: EvaluationPart
     ) -> list[str]:
         notes = list(grid.notes)
-        if self.seeds == 1:
+        if grid.fold_of is not None:
+            notes.append(describe_folds(grid.fold_of, are_training_images_drawn=True))
+        elif self.seeds == 1:
             notes.append(
                 "One seed: differences are about these trained models, not about the contenders."
             )
         notes += _validation_notes(data, part)
         for variant in grid.variants:
             if variant.failures:
-                notes.append(_failure_note(variant, cells[variant.name], len(grid.seeds)))
+                notes.append(_failure_note(variant, cells[variant.name], grid))
         return notes
 
 
@@ -242,6 +294,14 @@ class _Cell:
     contender: str
     per_class: int
     variant: Variant
+
+
+def _named_curves(correct: Mapping[tuple[str, int], NDArray[np.bool_]]) -> _NamedPredictions:
+    """Return predictions by names such as "cnn with 100 labels per class"."""
+    return {
+        f"{name} with {counted(count, 'label')} per class": predictions
+        for (name, count), predictions in correct.items()
+    }
 
 
 def _check_contender(contender: NamedContender) -> None:
@@ -270,6 +330,8 @@ def _listed(counts: Sequence[int]) -> str:
 
 def _all_images(grid: Grid, visible: SplitDataset) -> SplitDataset:
     """Return all images that any run of the grid sees, as one split."""
+    if grid.folds is not None:
+        return visible  # Every image is in the training or test part of every fold.
     indices = []
     for variant in grid.variants:
         indices += [variant.train_indices[seed] for seed in grid.seeds]
@@ -339,14 +401,14 @@ def _curve(
     for variant in grid.variants:
         cell = cells[variant.name]
         if cell.contender == contender.name:
-            points.append(_point(variant, cell.per_class, context, part))
+            points.append(_point(variant, cell.per_class, grid, context, part))
     return LabelContender(name=contender.name, model=contender.recipe.model, points=tuple(points))
 
 
 def _point(
-    variant: Variant, per_class: int, context: StudyContext, part: EvaluationPart
+    variant: Variant, per_class: int, grid: Grid, context: StudyContext, part: EvaluationPart
 ) -> LabelPoint:
-    scores = seed_scores(variant, part)
+    scores = seed_scores(variant, part, context.data.groups_of(part), grid)
     return LabelPoint(
         per_class=per_class,
         labels=per_class * len(context.data.class_names),
@@ -355,7 +417,7 @@ def _point(
         epochs=variant.recipe.epochs,
         seconds=_median_seconds(list(variant.runs.values())),
         runs=variant.relative_runs(context.folder),
-        failures=variant.failure_sentences(),
+        failures=variant.failure_sentences(grid.folds),
     )
 
 
@@ -381,9 +443,11 @@ def _validation_notes(data: SplitDataset, part: EvaluationPart) -> list[str]:
     ]
 
 
-def _failure_note(variant: Variant, cell: _Cell, seeds: int) -> str:
+def _failure_note(variant: Variant, cell: _Cell, grid: Grid) -> str:
+    what = "seed" if grid.folds is None else "run"
     note = (
         f"{cell.contender} with {cell.per_class:,} labels per class failed with "
-        f"{len(variant.failures)} of {seeds} seeds. It is left out of the tests"
+        f"{len(variant.failures)} of {counted(len(grid.seeds), what)}. It is left out of the tests"
     )
-    return f"{note}, and its point is of the other seeds." if variant.runs else f"{note}."
+    has_point = bool(variant.runs) and grid.folds is None
+    return f"{note}, and its point is of the other seeds." if has_point else f"{note}."

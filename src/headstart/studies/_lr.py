@@ -1,4 +1,4 @@
-"""Train at a grid of learning rates, and find the range that is as good as the best rate."""
+"""Train at a grid of learning rates, and find the best rate and those not shown to be worse."""
 
 from __future__ import annotations
 
@@ -12,10 +12,15 @@ import numpy as np
 from headstart import progress
 from headstart.data import SplitDataset
 from headstart.errors import InputError
-from headstart.evaluation import PairedComparison, accuracy_interval, comparisons_with
-from headstart.formatting import counted
+from headstart.evaluation import (
+    SelectedComparisons,
+    comparisons_with_selected,
+    describe_folds,
+)
+from headstart.formatting import counted, percent_interval, points
 from headstart.models.recipes import Recipe, make_iterative_recipe
 from headstart.results import (
+    Difference,
     EvaluationPart,
     JsonObject,
     LearningRateRange,
@@ -27,15 +32,15 @@ from headstart.results import (
     read_metrics,
 )
 from headstart.studies._differences import LEVEL, difference_of, is_significantly_worse
+from headstart.studies._folds import study_folds
 from headstart.studies._grid import (
     Grid,
     Variant,
-    grid_fields,
     plan_grid,
     run_grid,
-    seed_scores,
-    with_features,
 )
+from headstart.studies._grid_scores import grid_fields, seed_scores, with_features
+from headstart.studies._group_notes import group_notes
 from headstart.studies._study import (
     Study,
     StudyContext,
@@ -43,10 +48,11 @@ from headstart.studies._study import (
     given_values,
     to_json,
 )
+from headstart.studies._time_limit import WhenSlow, check_when_slow, given_when_slow
 from headstart.training import RangeTest, check, range_test
 
 PUBLISHED_RATES = (0.1, 0.01, 0.001, 0.0001)
-_RANGE_TESTS = 3
+_RANGE_TESTS, _STEPS_OF_RANGE_TEST = 3, 100
 _SAME_RATE_DECADES = 0.05  # rates that are nearer to each other count as one
 
 
@@ -60,8 +66,11 @@ class LearningRatesConfig(Study[LearningRates]):
             the recipe.
         seeds: The number of runs per learning rate.
         time_limit: Seconds for everything; None without a limit.
+        when_slow: What a machine that slows down costs; see `TimeLimit`.
         values: Values of the recipe.
         preset: The preset of the recipe.
+        folds: Number of folds of a cross-validation, which has one repeat per seed; None for one
+            split.
     """
 
     model: str
@@ -70,6 +79,8 @@ class LearningRatesConfig(Study[LearningRates]):
     time_limit: float | None = None
     values: Mapping[str, Any] = field(default_factory=dict)
     preset: str = "balanced"
+    when_slow: WhenSlow = "shorten"
+    folds: int | None = None
 
     finding_type = LearningRates
 
@@ -80,6 +91,7 @@ class LearningRatesConfig(Study[LearningRates]):
             InputError: A model, value or rate is invalid, there are fewer than two rates, or no
                 seeds.
         """
+        check_when_slow(self.when_slow)
         if self.seeds < 1:
             raise InputError(
                 f"invalid --seeds {self.seeds}: each learning rate needs at least one seed.",
@@ -96,7 +108,11 @@ class LearningRatesConfig(Study[LearningRates]):
 
     def check_data(self, data: SplitDataset) -> None:
         """Check that the recipe suits the data and that something evaluates it."""
-        evaluation_part(data)
+        folds = study_folds(data, self.folds, tuple(range(self.seeds)))
+        if folds is None:
+            evaluation_part(data)
+        else:
+            data = folds.first_data
         check(self.recipe(), data)
 
     def recipe(self, rate: float | None = None) -> Recipe:
@@ -126,18 +142,27 @@ class LearningRatesConfig(Study[LearningRates]):
                 "time_limit": self.time_limit,
                 "values": given_values(self.values),
                 "preset": self.preset,
+                **given_when_slow(self.when_slow),
+                **given_values({"folds": self.folds}),
             }
         )
 
     def run(self, context: StudyContext) -> LearningRates:
         """Train at every learning rate over seeds.
 
-        The best rate is selected on validation data. All rates are evaluated on test data.
+        The best rate is selected on validation data. All rates are evaluated on test data. With
+        folds, the validation images of one fold are test images of another one. The tests allow
+        for that: they hold however the best rate was selected.
 
         Raises:
             InputError: The time limit is too short.
             RunFailed: No run finished.
         """
+        seeds = tuple(range(self.seeds))
+        folds = study_folds(context.data, self.folds, seeds)
+        if folds is not None:
+            context = context.with_data(folds.first_data)
+            seeds = folds.run_numbers(seeds)
         data = context.data
         part = evaluation_part(data)
         recipe = with_features(self.recipe(), data)
@@ -146,18 +171,33 @@ class LearningRatesConfig(Study[LearningRates]):
                 Variant(f"lr-{rate:g}", recipe.model_copy(update={"lr": rate}), _rank(rate, recipe))
                 for rate in self.all_rates()
             ],
-            tuple(range(self.seeds)),
+            seeds,
+            folds=folds,
         )
         with context.open_executor() as executor:
-            grid = plan_grid(grid, context, self.time_limit, executor.slots)
+            grid = plan_grid(
+                grid,
+                context,
+                self.time_limit,
+                executor.slots,
+                when_slow=self.when_slow,
+                extra_steps=_RANGE_TESTS * _STEPS_OF_RANGE_TEST,
+            )
             run_grid(grid, executor, context.folder, "lr")
 
         progress.say(f"running {_RANGE_TESTS} range tests")
-        tests = [range_test(grid.variants[0].recipe, data, seed) for seed in range(_RANGE_TESTS)]
+        tests: list[RangeTest] = []
+        for seed in range(_RANGE_TESTS):
+            if tests and grid.clock is not None and grid.clock.left_seconds() <= 0:
+                break
+            tests.append(range_test(grid.variants[0].recipe, data, seed))
 
-        rates = _rate_results(grid, context, part)
+        selection = _select(grid, context.data, part)
+        rates = _rate_results(grid, selection, context, part)
         best = next((rate for rate in rates if rate.is_best), None)
         good = None if best is None else _good_range(rates, rates.index(best))
+        comparisons = selection.comparisons
+        best_interval = None if comparisons is None else comparisons.interval
         return LearningRates(
             **grid_fields(grid, context, part, self.time_limit),
             model=recipe.model,
@@ -166,10 +206,11 @@ class LearningRatesConfig(Study[LearningRates]):
             rates=tuple(rates),
             best=None if best is None else best.lr,
             good=good,
+            best_interval=best_interval,
             diverges_from=_lowest_diverging_rate(rates, best),
             range_test=None if good is None else _summarise_range_tests(tests, rates, good),
-            sentence=_sentence(rates, good, grid.variants[0].recipe, part),
-            notes=_notes(grid),
+            sentence=_sentence(rates, good, best_interval, grid, part),
+            notes=(*_group_notes(grid, data, part), *_notes(grid, part)),
         )
 
 
@@ -183,52 +224,85 @@ def _are_close(rate: float, other: float) -> bool:
     return abs(math.log10(rate / other)) <= _SAME_RATE_DECADES
 
 
-def _rate_results(
-    grid: Grid, context: StudyContext, part: EvaluationPart
-) -> list[LearningRateResult]:
-    """Return the results of each learning rate.
+@dataclass(frozen=True)
+class _Selection:
+    """The selected learning rate, and the comparisons of the others with it.
 
-    The best rate has the lowest mean validation loss of those at which every seed learned
-    something. A rate is as good if it is not significantly worse and its accuracy lies within the
-    interval of the best one. With few seeds, the first condition alone would hold for rates that
-    nobody would call as good.
+    Attributes:
+        best: Name of the variant with the lowest mean validation loss, of those that learned
+            something with every seed; None if there are none.
+        diverged: Seeds at which training diverged, or numbers of runs with folds, by the name of
+            the variant.
+        comparisons: Comparisons of the variants that learned something; None without a best one.
     """
-    chance_loss = _chance_loss(context.data)
+
+    best: str | None
+    diverged: Mapping[str, tuple[int, ...]]
+    comparisons: SelectedComparisons | None
+
+    def is_good(self, name: str) -> bool:
+        """Return True for the best rate, and for those that are not shown to be worse."""
+        if name == self.best:
+            return True
+        if self.comparisons is None or name not in self.comparisons.comparisons:
+            return False
+        is_worse = is_significantly_worse(self.comparisons.comparisons[name])
+        return not is_worse and name not in self.comparisons.more_variable
+
+    def difference(self, name: str, part: EvaluationPart) -> Difference | None:
+        """Return the difference from the best rate; None for itself and without a test."""
+        if self.comparisons is None:
+            return None
+        return difference_of(self.comparisons.comparisons.get(name), part)
+
+
+def _select(grid: Grid, data: SplitDataset, part: EvaluationPart) -> _Selection:
+    """Select the best learning rate, and compare the others with it.
+
+    Rates at which training diverges take no part in the tests. They would cost the others power.
+    """
+    chance_loss = _chance_loss(data)
     diverged = {variant.name: _diverged_seeds(variant, chance_loss) for variant in grid.variants}
     losses = {
         variant.name: _mean_loss(variant)
         for variant in grid.variants
         if variant.runs and not diverged[variant.name]
     }
-    best = min(losses, key=lambda name: losses[name]) if losses else None
+    if not losses:
+        return _Selection(None, diverged, None)
 
+    best = min(losses, key=lambda name: losses[name])
     correct = grid.correct_predictions(part)
-    comparisons: dict[str, PairedComparison] = {}
-    if best is not None and len(correct) > 1:
-        comparisons = comparisons_with(best, correct, LEVEL)
-    lowest_accuracy = 1.0 if best is None else accuracy_interval(correct[best])[0]
+    learned = {name: runs for name, runs in correct.items() if name in losses}
+    groups = None if grid.folds is not None else data.groups_of(part)
+    comparisons = comparisons_with_selected(best, learned, LEVEL, groups, grid.fold_of)
+    return _Selection(best, diverged, comparisons)
 
+
+def _rate_results(
+    grid: Grid, selection: _Selection, context: StudyContext, part: EvaluationPart
+) -> list[LearningRateResult]:
+    """Return the results of each learning rate."""
+    data, folds = context.data, grid.folds
     results = []
     for variant in grid.variants:
-        comparison = comparisons.get(variant.name)
-        accuracy = float(correct[variant.name].mean()) if variant.name in correct else 0.0
-        is_as_good = (
-            comparison is not None
-            and variant.name in losses
-            and not is_significantly_worse(comparison)
-            and accuracy >= lowest_accuracy
-        )
+        validation = None
+        if folds is None:  # Each fold has other validation images.
+            validation = seed_scores(variant, "validation", data.groups_of("validation"))
+        diverged = selection.diverged[variant.name]
+        if folds is not None:
+            diverged = tuple(folds.run(number).seed for number in diverged)
         results.append(
             LearningRateResult(
                 lr=variant.recipe.lr,
-                validation=seed_scores(variant, "validation"),
-                test=seed_scores(variant, "test"),
+                validation=validation,
+                test=seed_scores(variant, "test", data.groups_of("test"), grid),
                 runs=variant.relative_runs(context.folder),
-                failures=variant.seed_failures(),
-                diverged_seeds=diverged[variant.name],
-                is_best=variant.name == best,
-                as_good=variant.name == best or is_as_good,
-                difference=difference_of(comparison),
+                failures=variant.seed_failures(folds),
+                diverged_seeds=diverged,
+                is_best=variant.name == selection.best,
+                as_good=selection.is_good(variant.name),
+                difference=selection.difference(variant.name, part),
             )
         )
     return results
@@ -267,14 +341,21 @@ def _chance_loss(data: SplitDataset) -> float:
 
 
 def _good_range(rates: Sequence[LearningRateResult], best: int) -> LearningRateRange:
-    """Return the neighbours of the best rate that are as good, without a gap."""
+    """Return the neighbours of the best rate that are not shown to be worse, without a gap."""
     first, last = best, best
     while first > 0 and rates[first - 1].as_good:
         first -= 1
     while last + 1 < len(rates) and rates[last + 1].as_good:
         last += 1
     low, high = rates[first].lr, rates[last].lr
-    return LearningRateRange(low=low, high=high, decades=round(math.log10(high / low), 2))
+    differences = [rate.difference for rate in rates[first : last + 1]]
+    lowest = [difference.interval[0] for difference in differences if difference is not None]
+    return LearningRateRange(
+        low=low,
+        high=high,
+        decades=round(math.log10(high / low), 2),
+        largest_loss=max(0.0, -min(lowest)) if lowest else None,
+    )
 
 
 def _lowest_diverging_rate(
@@ -292,9 +373,11 @@ def _lowest_diverging_rate(
 def _sentence(
     rates: Sequence[LearningRateResult],
     good: LearningRateRange | None,
-    recipe: Recipe,
+    best_interval: tuple[float, float] | None,
+    grid: Grid,
     part: EvaluationPart,
 ) -> str:
+    recipe = grid.variants[0].recipe
     best = next((rate for rate in rates if rate.is_best), None)
     scores = None if best is None else best.part(part)
     if best is None or good is None or scores is None:
@@ -303,33 +386,46 @@ def _sentence(
             f"{len(rates)} learning rates from {rates[0].lr:g} to {rates[-1].lr:g}."
         )
 
+    interval = ""
+    if best_interval is not None:
+        corrected = ", corrected for the selection" if len(rates) > 1 else ""
+        interval = f"; 95% interval {percent_interval(best_interval)}{corrected}"
     sentences = [
         f"The best learning rate of {recipe.model} with {recipe.optimizer} over "
-        f"{recipe.epochs:.3g} epochs is {best.lr:g} ({scores.accuracy.mean:.1%} on {part} images)."
+        f"{recipe.epochs:.3g} epochs is {best.lr:g} "
+        f"({scores.accuracy.mean:.1%} on {part} images{interval}).",
+        _range_sentence(good),
     ]
-    if good.low == good.high:
-        sentences.append("No other rate of the grid is as good.")
-    else:
-        decades = "decade" if good.decades == 1 else "decades"
-        sentences.append(
-            f"Rates from {good.low:g} to {good.high:g} are as good ({good.decades:.2g} {decades})."
-        )
 
     border = _lowest_diverging_rate(rates, best)
     if border is not None:
         rate = next(rate for rate in rates if rate.lr == border)
-        sentences.append(_divergence_sentence(rate))
+        what = "seed" if grid.folds is None else "run"
+        sentences.append(_divergence_sentence(rate, what))
     if best in (rates[0], rates[-1]):
         sentences.append("The best rate is at the edge of the grid: give --values beyond it.")
     return " ".join(sentences)
 
 
-def _divergence_sentence(rate: LearningRateResult) -> str:
-    seeds = len(rate.runs) + len(rate.failures)
+def _range_sentence(good: LearningRateRange) -> str:
+    if good.low == good.high:
+        return "Its neighbours in the grid are worse, vary more, or diverge."
+    decades = "decade" if good.decades == 1 else "decades"
+    text = (
+        f"Rates from {good.low:g} to {good.high:g} are not shown to be worse "
+        f"({good.decades:.2g} {decades})"
+    )
+    if good.largest_loss is None:
+        return f"{text}."
+    return f"{text}: they lose at most {points(good.largest_loss)} points (95%)."
+
+
+def _divergence_sentence(rate: LearningRateResult, what: str = "seed") -> str:
+    runs = len(rate.runs) + len(rate.failures)
     if rate.diverged_everywhere:
-        who = "every seed" if seeds > 1 else "the only seed"
+        who = f"every {what}" if runs > 1 else f"the only {what}"
     else:
-        who = f"{len(rate.diverged_seeds)} of {counted(seeds, 'seed')}"
+        who = f"{len(rate.diverged_seeds)} of {counted(runs, what)}"
     return f"At {rate.lr:g}, training diverges with {who}."
 
 
@@ -338,7 +434,7 @@ def _summarise_range_tests(
 ) -> RangeTests:
     """Compare the suggestion of the range tests with the measured rates.
 
-    The suggestion agrees if the measured rate that is nearest to it is as good as the best one.
+    The suggestion agrees if the measured rate that is nearest to it is not shown to be worse.
     Beyond the grid nothing was measured, so it does not agree there.
     """
     suggestions = [test.steepest for test in tests]
@@ -350,7 +446,7 @@ def _summarise_range_tests(
     if beyond_grid:
         position = f"beyond the rates of this study ({lowest:g} to {highest:g})"
     else:
-        position = f"{_position(nearest, good)} the rates that are as good as the best"
+        position = f"{_position(nearest, good)} the rates that are not shown to be worse"
     spread = f"{min(suggestions):.2g} to {max(suggestions):.2g} over {len(tests)} repeats"
     return RangeTests(
         repeats=tuple(
@@ -378,8 +474,21 @@ def _position(nearest: LearningRateResult, good: LearningRateRange) -> str:
     return "below" if nearest.lr < good.low else "above"
 
 
-def _notes(grid: Grid) -> tuple[str, ...]:
+def _group_notes(grid: Grid, data: SplitDataset, part: EvaluationPart) -> list[str]:
+    if grid.folds is not None:
+        return []  # Folds keep groups whole.
+    return group_notes(grid.correct_predictions(part), part, data.groups_of(part))
+
+
+def _notes(grid: Grid, part: EvaluationPart) -> tuple[str, ...]:
     notes = list(grid.notes)
+    if grid.fold_of is not None:
+        notes.append(describe_folds(grid.fold_of))
+    if part == "validation":
+        notes.append(
+            "The validation images selected the best rate and evaluate it, so its accuracy is "
+            "optimistic, and no p-values are given."
+        )
     if grid.has_one_seed:
         notes.append(
             "One seed: differences are about these trained models, not about the learning rates."

@@ -35,7 +35,7 @@ def copy_finished_runs(jobs: Sequence[Job], data: SplitDataset, folder: Path) ->
         run = finished.get(
             _key(run_identity(job.recipe, job.visible_data(data), job.seed).as_json())
         )
-        if run is not None:
+        if run is not None and _is_intact(run):
             store.copy_folder(run, job.folder)
             copied += 1
     if copied:
@@ -51,6 +51,14 @@ def _finished_runs(folder: Path) -> dict[str, Path]:
             if (run / "metrics.json").exists() and (run / "model.safetensors").exists():
                 runs[_key(store.read_json_or(path, None))] = run
     return runs
+
+
+def _is_intact(run: Path) -> bool:
+    """Return whether a run is as it was sealed. A damaged one is reported, and trained again."""
+    problems = store.find_problems(run)
+    if problems:
+        progress.warn(f"WARNING: {run} is not reused, because its {problems[0]}.")
+    return not problems
 
 
 def _key(identity: object) -> str:

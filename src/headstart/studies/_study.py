@@ -9,21 +9,51 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from headstart import store
+from headstart import progress, store
 from headstart.data import SplitDataset, describe, write_split
 from headstart.errors import InputError
+from headstart.evaluation import DEFAULT_MARGIN, count_groups
 from headstart.execution import Executor, Where, open_executor
-from headstart.results import Budget, EvaluationPart, Finding, JsonObject, read_finding
+from headstart.results import (
+    Budget,
+    EvaluationPart,
+    EvaluationReuse,
+    Finding,
+    JsonObject,
+    read_finding,
+)
+from headstart.studies._test_reuse import count_study
 
 FindingT = TypeVar("FindingT", bound=Finding)
 FindingT_co = TypeVar("FindingT_co", bound=Finding, covariant=True)
+# Values of the studies that were recorded before these keys existed.
+_ADDED_LATER = {"equivalence_margin": DEFAULT_MARGIN}
+# Values of the keys that an identity has only if they differ from these.
+_LEFT_OUT: JsonObject = {
+    "groups": None,
+    "folds": None,
+    "until_decided": False,
+    "without_plan": None,
+    "when_slow": "shorten",
+}
+_FINGERPRINTS = ("dataset", "split", "without_plan")
+# The files of a study that its seal lists, and what needs them. Its runs have seals of their own.
+_SEALED = {
+    "finding.json": ("reports", "extensions"),
+    "study.json": ("extensions",),
+    "split.npz": ("extensions",),
+    "budget.json": ("extensions",),
+    "looks.json": ("extensions",),
+}
+# What a study that is extended keeps until the larger one has finished.
+_KEPT = ("study.json", "budget.json", "looks.json", "manifest.json")
 
 
 class Study(Protocol[FindingT_co]):
@@ -57,6 +87,16 @@ class Study(Protocol[FindingT_co]):
         content of recipe files.
         """
         return self.as_json()
+
+    def extends(self, recorded: JsonObject, identity: JsonObject, folder: Path) -> bool:
+        """Return whether this study continues the finished one in a folder, with more runs.
+
+        Args:
+            recorded: The full identity of the study in the folder.
+            identity: The full identity of this study.
+            folder: The study folder.
+        """
+        return False
 
     def run(self, context: StudyContext) -> FindingT_co:
         """Train the runs of the study and return its finding.
@@ -111,7 +151,7 @@ class StudyContext:
 
     def common_fields(
         self, evaluated_on: EvaluationPart, test_reads: int, budget: Budget
-    ) -> dict[str, Any]:
+    ) -> dict[str, object]:
         """Return the fields that the findings of all studies share, as keyword arguments.
 
         Args:
@@ -127,6 +167,7 @@ class StudyContext:
             "report": str(self.folder / "report.html"),
             "evaluated_on": evaluated_on,
             "test_reads": test_reads,
+            "evaluated_groups": count_groups(self.data.groups_of(evaluated_on)),
             "budget": budget,
         }
 
@@ -159,20 +200,28 @@ def run_study(
     study.check()
     study.check_data(data)
     identity = _full_identity(study, data)
-    if (finding := _load_finding(study, folder, identity)) is not None:
+    is_extended = _is_extended(study, folder, identity)
+    if not is_extended and (finding := _load_finding(study, folder, identity)) is not None:
         return finding
 
     with store.claim(folder):
+        is_extended = _is_extended(study, folder, identity)
         # Another process may have finished the study in the meantime.
-        if (finding := _load_finding(study, folder, identity)) is not None:
+        if not is_extended and (finding := _load_finding(study, folder, identity)) is not None:
             return finding
-        _begin(folder, identity, data)
         created = datetime.now(UTC).isoformat(timespec="seconds")
         context = StudyContext(data, folder, started, workers or Where(), command, created)
 
-        finding = study.run(context)
+        with _reopened(folder, identity) if is_extended else nullcontext():
+            _begin(folder, identity, data)
+            finding = study.run(context)
+            reuse = _count(finding, data, folder, identity)
+            finding = finding.model_copy(update={"reuse": reuse})
 
-        store.write_json(folder / "finding.json", finding.as_json())
+            if is_extended:
+                store.remove_file(folder / "report.html")  # of the earlier finding
+            content = store.json_bytes(finding.as_json())
+            store.seal(folder, _SEALED, final=("finding.json", content))
         return finding
 
 
@@ -198,15 +247,17 @@ def to_json(content: Mapping[str, Any]) -> JsonObject:
     return json_object
 
 
-def given_values(values: Mapping[str, Any]) -> dict[str, Any]:
+def given_values(values: Mapping[str, Any]) -> dict[str, object]:
     """Return the recipe values that are not None."""
     return {key: value for key, value in values.items() if value is not None}
 
 
 def _full_identity(study: Study[Finding], data: SplitDataset) -> JsonObject:
+    groups = {"groups": data.groups_digest} if data.groups_digest else {}
     return {
         "study": study.finding_type.study_name(),
         **study.identity(),
+        **groups,
         "dataset": data.dataset.fingerprint,
         "split": data.split.fingerprint,
     }
@@ -214,6 +265,8 @@ def _full_identity(study: Study[Finding], data: SplitDataset) -> JsonObject:
 
 def _begin(folder: Path, identity: JsonObject, data: SplitDataset) -> None:
     """Record what the study is, so that an interrupted study is recognised."""
+    store.clear_debris(folder)
+    store.unseal(folder)  # of a process that was killed before it wrote `finding.json`
     if store.read_json_or(folder / "study.json", None) != identity:
         # An interrupted study without results was here; its plan is not ours.
         store.remove_file(folder / "budget.json")
@@ -221,11 +274,64 @@ def _begin(folder: Path, identity: JsonObject, data: SplitDataset) -> None:
     write_split(data, folder)
 
 
+def _is_extended(study: Study[Finding], folder: Path, identity: JsonObject) -> bool:
+    if not (folder / "finding.json").exists() or not (folder / "study.json").exists():
+        return False
+    return study.extends(store.read_json(folder / "study.json"), identity, folder)
+
+
+@contextmanager
+def _reopened(folder: Path, identity: JsonObject) -> Iterator[None]:
+    """Open a finished study for more seeds. Its plan and its runs are kept.
+
+    The earlier finding waits in `finding.previous.json`. If the larger study fails, the study is
+    again as it was, with its finding.
+    """
+    store.require_intact(folder)
+    kept: dict[str, Any] = {name: store.read_json_or(folder / name, None) for name in _KEPT}
+    budget = kept["budget.json"]
+    seeds = identity["seeds"]
+    assert isinstance(seeds, list), "only studies over seeds are extended"
+    previous = folder / "finding.previous.json"
+    (folder / "finding.json").replace(previous)
+    store.unseal(folder)
+    try:
+        if budget is not None:
+            store.write_json(folder / "budget.json", {**budget, "seeds": len(seeds)})
+        store.write_json(folder / "study.json", identity)
+        yield
+    except BaseException:
+        for name, content in kept.items():
+            if content is None:
+                store.remove_file(folder / name)
+            else:
+                store.write_json(folder / name, content)
+        previous.replace(folder / "finding.json")
+        raise
+    store.remove_file(previous)
+
+
+def _count(
+    finding: Finding, data: SplitDataset, folder: Path, identity: JsonObject
+) -> EvaluationReuse | None:
+    """Count the study among those on the same test images; a failure ends no study."""
+    try:
+        return count_study(finding, data, folder, identity)
+    except Exception as error:
+        # The runs may have taken hours: the finding does not depend on this.
+        progress.warn(
+            "WARNING: the finding does not say how many studies used its test images, because "
+            f"counting them failed: {type(error).__name__}: {error}."
+        )
+        return None
+
+
 def _load_finding(study: Study[FindingT], folder: Path, identity: JsonObject) -> FindingT | None:
     """Return the finding in `folder`, or None if the study has not finished there.
 
     Raises:
         InputError: The folder holds results of another study, or files that are not of a study.
+        DamagedFile: A file of the finished study has changed or is missing.
     """
     if not (folder / "study.json").exists():
         _require_no_other_files(folder)
@@ -233,10 +339,12 @@ def _load_finding(study: Study[FindingT], folder: Path, identity: JsonObject) ->
 
     is_finished = (folder / "finding.json").exists()
     if is_finished or any((folder / "runs").glob("*/metrics.json")):
-        _require_same_study(folder, identity)
+        _require_same_study(folder, identity, is_finished=is_finished)
     if not is_finished:
         return None
 
+    store.require_intact(folder)
+    store.note_if_unsealed(folder)
     finding = read_finding(folder)
     if not isinstance(finding, study.finding_type):
         raise InputError(
@@ -258,13 +366,27 @@ def _require_no_other_files(folder: Path) -> None:
         )
 
 
-def _require_same_study(folder: Path, identity: JsonObject) -> None:
-    recorded = store.read_json(folder / "study.json")
-    for key, value in identity.items():
+def _require_same_study(folder: Path, identity: JsonObject, *, is_finished: bool) -> None:
+    recorded = {**_ADDED_LATER, **_LEFT_OUT, **store.read_json(folder / "study.json")}
+    if is_finished and recorded["when_slow"] == "lengthen":
+        # It has all its runs, so it also answers a study that could have lost some.
+        recorded["when_slow"] = identity.get("when_slow", _LEFT_OUT["when_slow"])
+    for key, value in {**_LEFT_OUT, **identity}.items():
         if recorded.get(key) == value:
             continue
+        if key == "groups":
+            raise InputError(
+                f"{folder} holds a study with other groups, or without groups.",
+                "Give the same --group-by, or choose another --out.",
+            )
+        if key == "until_decided":
+            ends = "added until it was decided" if recorded[key] else "fixed in number"
+            raise InputError(
+                f"{folder} holds a study whose seeds were {ends}.",
+                "Give the same --seeds, or choose another --out.",
+            )
         # Fingerprints say nothing to a reader.
-        values = "" if key in ("dataset", "split") else f": it has {recorded.get(key)}, not {value}"
+        values = "" if key in _FINGERPRINTS else f": it has {recorded.get(key)}, not {value}"
         raise InputError(
             f"{folder} holds a study with a different {key.replace('_', ' ')}{values}.",
             "Choose another --out, or remove that folder. A study in a neighbouring folder reuses "

@@ -38,7 +38,9 @@ def within_budget(
         InputError: The images are too small for this network.
     """
     images = len(data.split.train)
-    recipe = resolve(recipe, images, data.class_names)
+    recipe = resolve(recipe, images)
+    if recipe.flip is None:
+        recipe = recipe.model_copy(update={"flip": defaults.flip})
     step, validation = _costs(recipe, data)
     default_step, default_validation = _costs(defaults, data)
 

@@ -7,7 +7,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from headstart.errors import InputError
-from headstart.models.recipes import Recipe, default_space, make_iterative_recipe
+from headstart.evaluation import SelectionMetric, selection_metric
+from headstart.models.recipes import (
+    SELECTS_BY_LOSS,
+    Recipe,
+    default_space,
+    make_iterative_recipe,
+)
+from headstart.results import JsonObject
 from headstart.studies._study import to_json
 from headstart.studies.tune._space import Draw, SearchSpace, Values, make_space
 
@@ -54,6 +61,7 @@ class TuningConfig:
                 trials or seeds.
         """
         defaults = make_iterative_recipe(self.model, self.values, self.preset)
+        assert self.metric is None or self.metric.name  # reads the file of a user's metric
         for name in ("trials", "seeds", "together"):
             _check_count(name, getattr(self, name))
         if self.space is not None or self.extras:
@@ -70,14 +78,23 @@ class TuningConfig:
         free = {key: choice for key, choice in space.items() if self.values.get(key) is None}
         return make_space(self.model, free, self.values)
 
-    def as_json(self) -> dict[str, Any]:
+    @property
+    def metric(self) -> SelectionMetric | None:
+        """The metric that selects the best recipe; None for the validation loss."""
+        name = self.values.get("metric")
+        return None if name in (None, SELECTS_BY_LOSS) else selection_metric(name)
+
+    def as_json(self) -> JsonObject:
         """Return what defines the search. A function is represented by its name."""
         space: object = self.space
         if callable(space):
             space = f"function {getattr(space, '__qualname__', '')}"
         values = {key: value for key, value in self.values.items() if value is not None}
         fields = {key: value for key, value in vars(self).items() if key != "storage"}
-        return to_json({**fields, "space": space, "values": values})
+        content = {**fields, "space": space, "values": values}
+        if self.metric is not None and self.metric.digest:
+            content["metric_digest"] = self.metric.digest
+        return to_json(content)
 
 
 def _check_count(name: str, count: object) -> None:

@@ -5,14 +5,19 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Sequence
-from typing import Any, Literal
+from pathlib import Path
+from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from headstart.errors import RunFailed
-from headstart.evaluation import mean_interval
+from headstart.evaluation import gap_interval, mean_interval, selection_metric
+from headstart.formatting import counted, points, points_interval
+from headstart.models.recipes import SELECTS_BY_LOSS
 from headstart.results import (
     Contender,
+    ContenderScores,
     EvaluationPart,
     Optimism,
     Rung,
@@ -25,10 +30,12 @@ from headstart.results import (
     read_metrics,
 )
 from headstart.studies._comparison_entries import ComparisonEntry, EntryResults
+from headstart.studies._differences import LEVEL
+from headstart.studies._metric_scores import metric_scores
 from headstart.studies._study import StudyContext
-from headstart.studies.tune._storage import Trial as StoredTrial
+from headstart.studies.tune._storage import Trial as StoredTrial, TrialFacts
 from headstart.studies.tune._successive_halving import Search, values_text
-from headstart.training import read_losses
+from headstart.training import read_losses, read_probabilities
 
 _FEWEST_FOR_IMPORTANCE = 8  # trials; with less the forest behind it knows next to nothing
 
@@ -50,17 +57,15 @@ def tuning_finding(
     Raises:
         RunFailed: No run of the best recipe finished when it was retrained.
     """
-    best, ties = search.best(), _ties(search)
+    best, ties = search.best(), _ties(search, context.data.groups_of("validation"))
     winner = _retrained_best(search, entries, results)
+    is_default_kept = winner.name == "defaults"
+    chosen = search.default_trial() if is_default_kept else best
     assert winner.validation is not None, "a search needs validation images"
-    last = _last_result(search, best.number)
+    last = _last_result(search, chosen.number)
     optimism = None
     if winner.test is not None:
-        optimism = Optimism(
-            best_validation=last["accuracy"],
-            test=winner.test.accuracy,
-            gap=last["accuracy"] - winner.test.accuracy,
-        )
+        optimism = _optimism(last["accuracy"], winner.validation.n, winner.test)
 
     trials = [_trial(search, trial, ties, best) for trial in search.trials.all()]
     rungs = [
@@ -69,11 +74,13 @@ def tuning_finding(
     ]
     history = _history(search)
     verdict = results.verdict
-    if search.is_default(best):
-        sentence = f"No recipe of {len(trials)} had a lower validation loss than the defaults."
+    if is_default_kept:
+        scores = _retrained_scores(entries, results)
+        sentence = _default_sentence(search, best, scores, rungs[-1].trials)
         verdict = verdict.model_copy(update={"sentence": sentence})
 
     defaults = search.defaults.flat()
+    defaults_of_best = {key: defaults.get(key) for key in best.values}
     part: EvaluationPart = "validation" if winner.test is None else "test"
     budget = context.budget(search.config.time_limit, entries[0].seeds)
     return Tuning(
@@ -83,8 +90,9 @@ def tuning_finding(
         baselines=results.baselines,
         verdict=verdict,
         model=search.config.model,
-        best=best.values,
-        defaults={key: defaults.get(key) for key in best.values},
+        metric=SELECTS_BY_LOSS if search.metric is None else search.metric.name,
+        best=defaults_of_best if is_default_kept else best.values,
+        defaults=defaults_of_best,
         run=winner.representative_run,
         validation=ValidationScores(
             accuracy=winner.validation.accuracy, loss=winner.validation.loss
@@ -105,13 +113,37 @@ def tuning_finding(
     )
 
 
+def _optimism(best_validation: float, images: int, test: ContenderScores) -> Optimism:
+    """Return the gap between the score that selected the recipe and its test accuracy.
+
+    Args:
+        best_validation: Validation accuracy of the selected run.
+        images: Number of validation images.
+        test: Test scores of the retrained recipe, over new seeds.
+    """
+    test_interval = test.interval or (0.0, 1.0)
+    interval = gap_interval(
+        best_validation, images, test.accuracy, test_interval, np.asarray(test.per_seed)
+    )
+    gap = best_validation - test.accuracy
+    return Optimism(best_validation=best_validation, test=test.accuracy, gap=gap, interval=interval)
+
+
 def _retrained_best(
     search: Search, entries: Sequence[ComparisonEntry], results: EntryResults
 ) -> Contender:
-    name = "defaults" if search.is_default(search.best()) else "tuned"
-    for contender in results.contenders:
-        if contender.name == name:
-            return contender
+    """Return the retrained best recipe, or the defaults unless it beats them on validation data.
+
+    Raises:
+        RunFailed: No run of the best recipe finished when it was retrained.
+    """
+    has_tuned = search.plan["searches"] and not search.is_default(search.best())
+    name = "tuned" if has_tuned else "defaults"
+    retrained = {contender.name: contender for contender in results.contenders}
+    if name in retrained:
+        scores = _retrained_scores(entries, results)
+        is_better = scores[name] > scores.get("defaults", scores[name])
+        return retrained[name] if is_better else retrained.get("defaults", retrained[name])
     failures = []
     for entry in entries:
         if entry.name == name:
@@ -119,6 +151,49 @@ def _retrained_best(
     raise RunFailed(
         f"the best recipe failed with every seed that it was retrained with: {'; '.join(failures)}",
         "Try another --seed.",
+    )
+
+
+def _retrained_scores(
+    entries: Sequence[ComparisonEntry], results: EntryResults
+) -> dict[str, float]:
+    """Return the validation scores of the retrained recipes by name, as means over seeds.
+
+    It is the metric of the search; the accuracy, where the search selects by the loss.
+    """
+    by_name = {entry.name: entry for entry in entries}
+    scores = {}
+    for contender in results.contenders:
+        assert contender.validation is not None, "a search needs validation images"
+        of_metric = metric_scores(by_name[contender.name], "validation")
+        scores[contender.name] = (
+            contender.validation.accuracy if of_metric is None else of_metric.score
+        )
+    return scores
+
+
+def _default_sentence(
+    search: Search, best: StoredTrial, scores: dict[str, float], full: int
+) -> str:
+    """Return the sentence of a search that keeps the default recipe.
+
+    Args:
+        search: The search.
+        best: The best recipe of the search.
+        scores: The validation scores of the retrained recipes; see `_retrained_scores`.
+        full: Recipes with a full run.
+    """
+    if not search.plan["searches"]:
+        return "The time limit was too short for a search: the default recipe was trained."
+    if search.is_default(best):
+        return (
+            f"Of the {counted(full, 'recipe')} with a full run, none had a {_better(search)} "
+            f"than the defaults; {len(search.trials.all())} were tried."
+        )
+    metric = search.metric or selection_metric("accuracy")
+    return (
+        f"The defaults are kept: retrained, they have {metric.describe(scores['defaults'])} on "
+        f"validation images, and the best recipe of the search {metric.describe(scores['tuned'])}."
     )
 
 
@@ -130,7 +205,7 @@ def _total_seconds(entries: Sequence[ComparisonEntry]) -> float:
     return seconds
 
 
-def _last_result(search: Search, number: int) -> dict[str, Any]:
+def _last_result(search: Search, number: int) -> TrialFacts:
     """Return the facts of the longest finished run of a recipe."""
     return next(
         rung[number].facts
@@ -139,27 +214,59 @@ def _last_result(search: Search, number: int) -> dict[str, Any]:
     )
 
 
-def _ties(search: Search) -> set[int]:
-    """Return the recipes on the last rung whose loss is not significantly above the lowest.
+def _ties(search: Search, groups: NDArray[np.int64] | None) -> set[int]:
+    """Return the recipes on the last rung that are not significantly worse than the best.
 
-    The losses are compared image by image on the validation images, with a 95% interval each, for
-    one seed. The variance over seeds would only add ties.
+    With another metric than the loss or the accuracy, only an equal score is a tie: there is no
+    paired test for it. The losses, or the errors if accuracy selects, are compared image by image
+    on the validation images, for one seed. The variance over seeds would only add ties. The same
+    images selected the best recipe, so the level is corrected for all pairs (Bonferroni).
     """
     best = search.best().number
     losses = {}
-    for number, trial in _last_finished_rung(search).items():
+    rung = _last_finished_rung(search)
+    if search.metric is not None and search.metric.name != "accuracy":
+        score = rung[best].facts.get("score") if best in rung else None
+        equal = [number for number, trial in rung.items() if trial.facts.get("score") == score]
+        return {best, *equal} if score is not None else {best}
+    level = 1 - LEVEL / max(1, math.comb(len(rung), 2))
+    for number, trial in rung.items():
         run = search.folder / trial.facts.get("run", "")
         if trial.state == "done" and (run / "predictions.csv").exists():
-            losses[number] = read_losses(run, "validation")
+            losses[number] = _image_losses(search, run)
     if best not in losses:
         return {best}
 
     ties = {best}
     for number, loss in losses.items():
-        lower, _ = mean_interval(loss - losses[best])
+        lower, _ = mean_interval(loss - losses[best], level, groups=groups)
         if lower <= 0:
             ties.add(number)
     return ties
+
+
+def _image_losses(search: Search, run: Path) -> NDArray[np.float64]:
+    """Return the loss of each validation image, or 1 for each error if accuracy selects."""
+    if search.metric is None:
+        return read_losses(run, "validation")
+    labels, probabilities = read_probabilities(run, "validation", search.data.class_names)
+    errors: NDArray[np.float64] = (probabilities.argmax(1) != labels).astype(np.float64)
+    return errors
+
+
+def _better(search: Search) -> str:
+    """Return what a better recipe has, such as "higher validation macro-f1"."""
+    if search.metric is None:
+        return "lower validation loss"
+    return f"higher validation {search.metric.name}"
+
+
+def _selected(search: Search, best: Trial) -> str:
+    """Return what the best recipe has, such as "highest validation macro-f1 87.52%"."""
+    score = best.rungs[-1].score
+    if search.metric is None or score is None:
+        return "lowest validation loss"
+    return f"highest validation {search.metric.describe(score)}"
 
 
 def _last_finished_rung(search: Search) -> dict[int, StoredTrial]:
@@ -187,6 +294,7 @@ def _trial(search: Search, trial: StoredTrial, ties: set[int], best: StoredTrial
                 epochs=facts["epochs"],
                 loss=facts["loss"],
                 accuracy=facts["accuracy"],
+                score=facts.get("score"),
                 seconds=facts["seconds"],
                 run=facts["run"],
             )
@@ -252,21 +360,25 @@ def _sentences(
     search: Search, trials: Sequence[Trial], rungs: Sequence[Rung], optimism: Optimism | None
 ) -> list[str]:
     best = next(trial for trial in trials if trial.is_best)
-    sentences = [f"Best of {len(trials)} recipes by validation loss: {values_text(best.values)}."]
+    full = rungs[-1].trials
+    sentences = []
+    if search.plan["searches"]:
+        sentences.append(
+            f"Of {counted(len(trials), 'recipe')}, {full} had a full run. The one with the "
+            f"{_selected(search, best)}: {values_text(best.values)}."
+        )
 
     ties = [trial for trial in trials if trial.is_tie and not trial.is_best]
     if ties:
         verb = "is" if len(ties) == 1 else "are"
         usual = ", the defaults among them" if any(trial.is_default for trial in ties) else ""
-        sentences.append(
-            f"{len(ties)} of the {rungs[-1].trials} that reached the last rung {verb} not "
-            f"significantly worse{usual}."
-        )
+        sentences.append(f"{len(ties)} of these {full} {verb} not shown to be worse{usual}.")
     if optimism is not None:
         sentences.append(
             f"When it was selected, it had {optimism.best_validation:.2%} on validation images. "
-            f"Retrained, it has {optimism.test:.2%} on test images: "
-            f"{100 * optimism.gap:+.1f} points of optimism."
+            f"Retrained, it has {optimism.test:.2%} on test images. Validation minus test is "
+            f"{points(optimism.gap, signed=True)} points "
+            f"(95% interval {points_interval(optimism.interval)})."
         )
     else:
         sentences.append(

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from headstart import store
 from headstart.errors import InputError, did_you_mean
 from headstart.models.recipes import Recipe, keys_of, make_recipe
 
-Values = dict[str, Any]
+Values = dict[str, object]
 # All recipes of a search get the same budget, so the length of a run is not searched.
 _BUDGET_KEYS = ("epochs", "effort", "time_limit", "target", "patience")
 _RANGE_KEYS = {"low", "high", "log"}
@@ -41,10 +42,10 @@ class SearchSpace:
     """
 
     draw: Callable[[Draw], Values]
-    described: dict[str, Any]
+    described: dict[str, object]
 
 
-def read_space(path: Path) -> dict[str, Any]:
+def read_space(path: Path) -> dict[str, object]:
     """Read a search space from a TOML or YAML file.
 
     Raises:
@@ -60,12 +61,12 @@ def read_space(path: Path) -> dict[str, Any]:
             _EXAMPLE,
         )
     try:
-        text = path.read_text(encoding="utf-8")
+        text = store.read_file(path).decode("utf-8")
         space: Any = tomllib.loads(text) if suffix == ".toml" else yaml.safe_load(text)
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"cannot read {path}: {reason}.", _EXAMPLE) from None
-    except (tomllib.TOMLDecodeError, yaml.YAMLError) as error:
+    except (tomllib.TOMLDecodeError, yaml.YAMLError, ValueError, RecursionError) as error:
         reason = " ".join(str(error).split())
         raise InputError(f"cannot read {path}: {reason}.", _EXAMPLE) from None
     if not isinstance(space, dict) or not space:

@@ -21,7 +21,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import optuna
 from optuna.distributions import BaseDistribution
@@ -38,6 +38,33 @@ _TOO_LARGE = "too large"
 _CONNECTION_ATTEMPTS = 5
 
 
+class TrialFacts(TypedDict, total=False):
+    """The known facts about the result of a trial.
+
+    Attributes:
+        at: Seconds since the search started.
+        run: Run folder, relative to the study folder.
+        epochs: Epochs trained.
+        seconds: Seconds of training.
+        loss: Validation loss.
+        accuracy: Validation accuracy.
+        score: The metric of the search on the validation images; higher is better. Absent if the
+            search selects by the loss.
+        reason: One word for the kind of failure.
+        message: The failure as a sentence.
+    """
+
+    at: float
+    run: str
+    epochs: float
+    seconds: float
+    loss: float
+    accuracy: float
+    score: float
+    reason: str
+    message: str
+
+
 @dataclass(frozen=True)
 class Trial:
     """One recipe of the search and its result.
@@ -46,14 +73,13 @@ class Trial:
         number: Position in the search, from 0.
         values: The drawn hyper-parameters.
         state: "open", "done" or "failed".
-        facts: Of a finished trial: loss, accuracy, seconds, epochs, run, and at (seconds since the
-            search started). Of a failed trial: reason and message.
+        facts: Its result. A failed trial has a reason and a message instead of the scores.
     """
 
     number: int
     values: Values
     state: str
-    facts: dict[str, Any]
+    facts: TrialFacts
 
 
 class _SeededSampler(optuna.samplers.BaseSampler):
@@ -83,7 +109,7 @@ class _SeededSampler(optuna.samplers.BaseSampler):
 
     def sample_relative(
         self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
-    ) -> dict[str, Any]:
+    ) -> dict[str, object]:
         sampler = self._sampler(trial)
         # Fills the sampler's groups of parameters, which sample_relative needs.
         sampler.infer_relative_search_space(study, trial)
@@ -202,11 +228,15 @@ class Trials:
         self._own_numbers.discard(trial.number)
         self.study.tell(trial.number, state=TrialState.PRUNED, skip_if_finished=True)
 
-    def done(self, trial: Trial, loss: float, facts: dict[str, Any]) -> None:
-        """Store a result, unless another machine has stored one."""
-        self._tell(trial, TrialState.COMPLETE, loss, {**facts, "loss": loss})
+    def done(self, trial: Trial, loss: float, facts: TrialFacts) -> None:
+        """Store a result, unless another machine has stored one.
 
-    def failed(self, trial: Trial, reason: str, message: str, facts: dict[str, Any]) -> None:
+        Optuna minimises the loss, or the negated score of another metric.
+        """
+        objective = -facts["score"] if "score" in facts else loss
+        self._tell(trial, TrialState.COMPLETE, objective, {**facts, "loss": loss})
+
+    def failed(self, trial: Trial, reason: str, message: str, facts: TrialFacts) -> None:
         """Store a failure and its reason."""
         self._tell(trial, TrialState.FAIL, None, {**facts, "reason": reason, "message": message})
 
@@ -277,7 +307,7 @@ class Trials:
             _live_trial(self.study, frozen).set_user_attr(key, value)
 
     def _tell(
-        self, trial: Trial, state: TrialState, loss: float | None, facts: dict[str, Any]
+        self, trial: Trial, state: TrialState, loss: float | None, facts: dict[str, object]
     ) -> None:
         self._own_numbers.discard(trial.number)
         self._set_attribute(trial.number, "facts", facts)

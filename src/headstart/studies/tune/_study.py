@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from headstart import progress
 from headstart.data import SplitDataset
 from headstart.errors import InputError
-from headstart.formatting import approximate_duration
-from headstart.models.recipes import Recipe, make_iterative_recipe, resolve
+from headstart.formatting import approximate_duration, counted
+from headstart.models.recipes import Recipe, make_iterative_recipe
 from headstart.results import EvaluationPart, JsonObject, Tuning
 from headstart.studies._comparison_entries import ComparisonEntry, compare_entries
 from headstart.studies._grid import Grid, Variant, copy_finished_grid_runs, run_grid
@@ -21,7 +21,7 @@ from headstart.studies.tune._finding import tuning_finding
 from headstart.studies.tune._space import SearchSpace
 from headstart.studies.tune._storage import TrialStorage, open_storage
 from headstart.studies.tune._successive_halving import Search
-from headstart.training import check
+from headstart.training import check, resolve_recipe
 
 
 @dataclass(frozen=True)
@@ -83,14 +83,15 @@ class TuningStudy(Study[Tuning]):
 
             entries = _retrain(search, context)
             part: EvaluationPart = "test" if len(data.split.test) else "validation"
-            results = compare_entries(entries, [], part, folder)
+            groups = context.data.groups_of(part)
+            results = compare_entries(entries, [], part, folder, groups)
             finding = tuning_finding(search, entries, results, context)
             search.trials.remember("finding", finding.as_json())
             return finding
 
     def _defaults(self, data: SplitDataset) -> Recipe:
         recipe = make_iterative_recipe(self.config.model, self.config.values, self.config.preset)
-        return resolve(recipe, len(data.split.train), data.class_names)
+        return resolve_recipe(recipe, data)
 
     def _storage_name(self, data: SplitDataset) -> str:
         """Return the name under which machines that share a database find the same search."""
@@ -106,16 +107,20 @@ class TuningStudy(Study[Tuning]):
 def _retrain(search: Search, context: StudyContext) -> list[ComparisonEntry]:
     """Train the best recipe and the defaults over seeds that took no part in the selection."""
     config, best, epochs = search.config, search.best(), search.plan["epochs"]
-    variants = [Variant("defaults", search.defaults.model_copy(update={"epochs": epochs}))]
-    if not search.is_default(best):
+    seeds = search.trials.remember("seeds", search.trials.recall("seeds") or search.final_seeds())
+    changes: dict[str, object] = {"epochs": epochs}
+    if not search.plan["searches"]:  # its steps then follow the pace of the machine
+        changes = {"time_limit": search.time_left()}
+    variants = [Variant("defaults", search.defaults.model_copy(update=changes))]
+    if search.plan["searches"] and not search.is_default(best):
         tuned = search.recipe(best.values, epochs)
         assert tuned is not None, "the best recipe has been trained"
         variants.insert(0, Variant("tuned", tuned))
 
-    grid = Grid(variants, tuple(range(config.seed + 1, config.seed + 1 + config.seeds)))
+    grid = Grid(variants, tuple(range(config.seed + 1, config.seed + 1 + seeds)))
     seconds = search.plan["seconds"] * len(grid.seeds) * len(variants) / search.executor.slots
     progress.say(
-        f"retraining over {config.seeds} new seeds, about {approximate_duration(seconds)}."
+        f"retraining over {counted(seeds, 'new seed')}, about {approximate_duration(seconds)}."
     )
     copy_finished_grid_runs(grid, context.data, context.folder)
     run_grid(grid, search.executor, context.folder, "retraining")

@@ -7,18 +7,17 @@ References:
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from headstart import progress
 from headstart.data import SplitDataset, without_test
 from headstart.errors import InputError, RunFailed
 from headstart.execution import Executor, Job, Outcome, run_all
 from headstart.features import prepare_features
-from headstart.formatting import approximate_duration
 from headstart.models.recipes import (
     WITHOUT_MOMENTUM,
     Recipe,
@@ -28,17 +27,19 @@ from headstart.models.recipes import (
 )
 from headstart.studies.tune._budget import within_budget
 from headstart.studies.tune._config import TuningConfig
+from headstart.studies.tune._search_plan import (
+    SearchPlan,
+    has_converged,
+    plan_search,
+    report_plan,
+)
 from headstart.studies.tune._space import SearchSpace, Values
-from headstart.studies.tune._storage import Trial, Trials, TrialStorage
-from headstart.training import expected_seconds, keep_only_results
+from headstart.studies.tune._storage import Trial, TrialFacts, Trials, TrialStorage
+from headstart.studies.tune._time_plan import RESERVED, final_seconds
+from headstart.training import keep_only_results, read_probabilities
 
-DEFAULT_TRIALS = 24
 _MAX_TRIALS = 10_000
-_FULL_RUNS = 4  # recipes that reach the last rung
 _MAX_EQUAL_FAILURES = 3
-# Fractions of a time limit at which the first and the last rung end. The rest is for retraining.
-_FIRST_RUNG_ENDS = 0.5
-_LAST_RUNG_ENDS = 0.7
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,7 @@ class Search:
             stored with the trials.
         trials: The trials of the first rung.
         defaults: The recipe to start from, with everything decided.
+        metric: The metric that selects; None for the validation loss.
     """
 
     def __init__(
@@ -88,6 +90,7 @@ class Search:
         if defaults.net.is_backbone:
             defaults, _ = prepare_features(defaults, data, config.seed, None)
         self.defaults = with_depth(defaults, data.dataset.image_shape)
+        self.metric = config.metric
         self.space = config.make_space(self.defaults)
 
         self.trials = storage.trials("rung0", self.space, self.defaults, config.seed)
@@ -96,7 +99,9 @@ class Search:
             for level in range(1, len(config.rungs))
         ]
         self._started = started - self._seconds_before()
-        self.plan = self.trials.remember("plan", self.trials.recall("plan") or self._plan())
+        self.plan: SearchPlan = self.trials.remember(
+            "plan", self.trials.recall("plan") or self._plan()
+        )
 
     def clock(self) -> float:
         """Return the seconds of the search, without the time during which it was interrupted."""
@@ -109,7 +114,7 @@ class Search:
         rungs = [first]
         for rung in self._higher:
             closed = [trial for trial in rung.all() if trial.state != "open"]
-            rungs.append({trial.values["trial"]: trial for trial in closed})
+            rungs.append({_recipe_number(trial): trial for trial in closed})
         return rungs
 
     def recipe(self, values: Values, epochs: float) -> Recipe | None:
@@ -137,7 +142,7 @@ class Search:
         return within_budget(recipe, self.defaults, epochs, self.data)
 
     def best(self) -> Trial:
-        """Return the trial with the lowest validation loss on the highest rung that any reached.
+        """Return the trial with the best validation metric on the highest rung that any reached.
 
         Raises:
             RunFailed: No trial finished.
@@ -153,6 +158,10 @@ class Search:
             "Try a smaller search space: --space FILE.",
         )
 
+    def default_trial(self) -> Trial:
+        """Return the trial of the recipe that the search started from, which is the first."""
+        return self.rungs[0][0]
+
     def is_default(self, trial: Trial) -> bool:
         """Return whether a trial is the recipe that the search started from."""
         recipe = self.recipe(trial.values, self.plan["epochs"])
@@ -166,14 +175,18 @@ class Search:
         The first trial, the defaults, gets its full run first: a search that is interrupted early
         still has a result.
         """
-        self._report_plan()
+        report_plan(self.plan, self.config, self.defaults, self.executor.slots)
         generation = self._next_generation()
-        if self._higher:
+        if self._higher and self.plan["searches"]:
             self._promote(len(self._higher), [0], wait=False)
         self._run_first_rung(generation)
         for level in range(1, len(self.config.rungs)):
             promoted = self.plan["rungs"][level]["trials"]
             self._promote(level, _ranking(self.rungs[level - 1])[:promoted])
+
+    def _plan(self) -> SearchPlan:
+        elapsed, slots = self.clock(), self.executor.slots
+        return plan_search(self.config, self.defaults, self.data, elapsed, slots)
 
     def _seconds_before(self) -> float:
         """Return the seconds that the search had taken when it was interrupted."""
@@ -182,66 +195,22 @@ class Search:
             ends += [trial.facts.get("at", 0.0) for trial in rung.all()]
         return max(ends)
 
-    def _plan(self) -> dict[str, Any]:
-        """Plan the epochs and the number of recipes of each rung.
-
-        With a time limit, full runs are short enough for the last rung and for retraining.
-        """
-        config, epochs = self.config, self.defaults.epochs
-        assert epochs is not None
-        seconds = expected_seconds(self.defaults, self.data)
-        if config.time_limit is not None:
-            runs = (_FULL_RUNS + 1 + 2 * config.seeds) / self.executor.slots
-            affordable = (1 - _FIRST_RUNG_ENDS) * config.time_limit / max(1.0, runs)
-            shorter = epochs * min(1.0, affordable / seconds)
-            seconds, epochs = seconds * shorter / epochs, round(shorter, 2)
-
-        trials = config.trials or (DEFAULT_TRIALS if config.time_limit is None else None)
-        counts = [trials, *self._promoted_counts(trials or DEFAULT_TRIALS)]
-        rungs = [
-            {"epochs": round(fraction * epochs, 3), "trials": count}
-            for fraction, count in zip(config.rungs, counts, strict=True)
-        ]
-        return {"epochs": epochs, "seconds": round(seconds, 3), "rungs": rungs}
-
-    def _promoted_counts(self, trials: int) -> list[int]:
-        """Return the recipes per rung above the first, spaced evenly on a log scale."""
-        last = min(_FULL_RUNS, trials)
-        steps = len(self.config.rungs) - 1
-        ratios = [(last / trials) ** (step / steps) for step in range(1, steps + 1)]
-        return [max(1, round(trials * ratio)) for ratio in ratios]
-
-    def _report_plan(self) -> None:
-        rungs = self.plan["rungs"]
-        counts = [
-            f"{rung['trials'] or 'as many as fit'} x {rung['epochs']:.3g} epochs" for rung in rungs
-        ]
-        seconds, bound = self.config.time_limit, "at most"
-        if seconds is None:
-            epochs = sum(rung["trials"] * rung["epochs"] for rung in rungs)
-            full_runs = epochs / self.plan["epochs"] + 2 * self.config.seeds
-            seconds, bound = self.plan["seconds"] * full_runs / self.executor.slots, "about"
-        progress.say(
-            f"tune {self.config.model}: recipes {', then '.join(counts)}, "
-            f"then {self.config.seeds} seeds of the best and of the defaults; "
-            f"{bound} {approximate_duration(seconds)}."
-        )
-
     def _next_generation(self) -> list[Trial]:
         return self.trials.generation(self.config.together, self.plan["rungs"][0]["trials"])
 
     def _run_first_rung(self, generation: list[Trial]) -> None:
         """Draw and run recipes, generation by generation."""
-        rung = self.plan["rungs"][0]
-        total, unit = rung["trials"], "recipes"
-        if total is None:
-            total, unit = _FIRST_RUNG_ENDS * (self.config.time_limit or 0), "s"
+        rung, ends = self.plan["rungs"][0], self.plan["ends"]
+        total: float = rung["trials"] or 0
+        unit = "recipes"
+        if rung["trials"] is None and ends is not None:
+            total, unit = ends[0], "s"
         with progress.task("search", total, unit) as task:
             task.advance(self.clock() if unit == "s" else len(self.rungs[0]))
             while True:
                 pending = [_PendingTrial(trial, trial.number, trial.values) for trial in generation]
                 self._run(self.trials, pending, 0, task)
-                if self._is_late(0):
+                if self._is_late(0) or self._has_converged():
                     return
                 generation = self._next_generation()
                 if not generation and not self.trials.wait_for_others():
@@ -266,7 +235,7 @@ class Search:
                     return
                 pending = []
                 for trial in generation:
-                    number = trial.values["trial"]
+                    number = _recipe_number(trial)
                     pending.append(_PendingTrial(trial, number, values[number]))
                 self._run(rung, pending, level, task)
 
@@ -303,7 +272,7 @@ class Search:
             try:
                 recipe = self.recipe(item.values, self.plan["rungs"][level]["epochs"])
             except InputError as error:
-                facts = {"at": round(self.clock(), 2)}
+                facts: TrialFacts = {"at": round(self.clock(), 2)}
                 rung.failed(item.trial, "input", error.message, facts)
                 continue
             if recipe is None:
@@ -315,17 +284,58 @@ class Search:
         return jobs
 
     def _is_late(self, level: int) -> bool:
-        if self.config.time_limit is None:
+        """Return whether another run of this rung would end after the rung should."""
+        ends, rung = self.plan["ends"], self.plan["rungs"][level]
+        if ends is None:
             return False
-        end = _FIRST_RUNG_ENDS if level == 0 else _LAST_RUNG_ENDS
-        return self.clock() > self.config.time_limit * end
+        seconds = self.full_seconds() * rung["epochs"] / self.plan["epochs"]
+        return self.clock() + seconds > ends[0 if level == 0 else 1]
+
+    def full_seconds(self) -> float:
+        """Return the seconds of a full run: as planned, or as long as the default recipe took."""
+        taken = [0.0]
+        for rung in self._higher[-1:]:
+            taken += [trial.facts.get("seconds", 0.0) for trial in rung.all()[:1]]
+        return max(self.plan["seconds"], *taken)
+
+    def time_left(self) -> float | None:
+        """Return the seconds for training the default recipe where nothing is searched."""
+        limit = self.config.time_limit
+        if limit is None:
+            return None
+        waves = math.ceil(self.plan["seeds"] / self.executor.slots)
+        left = max(1.0, (1 - RESERVED) * limit - self.clock()) / waves
+        seconds: float = self.trials.remember("time left", round(left, 1))
+        return seconds
+
+    def final_seeds(self) -> int:
+        """Return the seeds of the final runs: as planned, or fewer if the machine was slower."""
+        planned, limit = self.plan["seeds"], self.config.time_limit
+        if limit is None or not self.plan["searches"]:
+            return planned
+        seconds, slots = self.full_seconds(), self.executor.slots
+        while planned > 1 and self.clock() + final_seconds(seconds, planned, slots) > limit:
+            planned -= 1
+        return planned
+
+    def _has_converged(self) -> bool:
+        """Return whether more recipes are unlikely to be better; a given number is always tried.
+
+        It is known for the accuracy only, so the search by another metric takes all its time.
+        """
+        if self.plan["rungs"][0]["trials"] is not None:
+            return False
+        if self.metric is not None and self.metric.name != "accuracy":
+            return False
+        done = [trial.facts["accuracy"] for trial in self.trials.all() if trial.state == "done"]
+        return has_converged(done, len(self.data.split.validation))
 
     def _store(self, rung: Trials, trial: Trial, outcome: Outcome) -> None:
         """Store the result of a run and report it."""
-        facts: dict[str, Any] = {
+        facts: TrialFacts = {
             "at": round(self.clock(), 2),
             "run": str(outcome.job.folder.relative_to(self.folder)),
-            "epochs": outcome.job.recipe.epochs,
+            "epochs": outcome.job.recipe.epochs or 0.0,
         }
         if outcome.summary is None or outcome.reason is not None:
             rung.failed(trial, outcome.reason or "error", outcome.message, facts)
@@ -337,13 +347,19 @@ class Search:
         facts["accuracy"] = scores.accuracy
         facts["seconds"] = outcome.summary.seconds.train
         facts["epochs"] = outcome.summary.epochs
+        metric, note = self.metric, ""
+        if metric is not None:
+            names = self.data.class_names
+            labels, probabilities = read_probabilities(outcome.job.folder, "validation", names)
+            facts["score"] = metric.score(labels, probabilities)
+            note = f"  {metric.describe(facts['score'])}"
         if rung is self.trials and self._higher:
             keep_only_results(outcome.job.folder)
         rung.done(trial, scores.loss, facts)
 
         values = trial.values if rung is self.trials else {}
         progress.say(
-            f"{outcome.job.name:>10}  loss {scores.loss:.4f}  accuracy {scores.accuracy:.2%}"
+            f"{outcome.job.name:>10}  loss {scores.loss:.4f}  accuracy {scores.accuracy:.2%}{note}"
             f"  {facts['epochs']:>5.3g} epochs  {facts['seconds']:>5.1f} s  {values_text(values)}"
         )
 
@@ -367,7 +383,14 @@ class Search:
             )
 
 
-def values_text(values: Values) -> str:
+def _recipe_number(trial: Trial) -> int:
+    """Return the number of the recipe that a trial of a higher rung runs."""
+    number = trial.values["trial"]
+    assert isinstance(number, int)
+    return number
+
+
+def values_text(values: Mapping[str, object]) -> str:
     """Return hyper-parameters as text, such as "lr 0.08, activation relu"."""
     words = []
     for key, value in values.items():
@@ -381,9 +404,13 @@ def _promotions() -> SearchSpace:
 
 
 def _ranking(rung: dict[int, Trial]) -> list[int]:
-    """Return the numbers of the finished recipes of a rung, lowest validation loss first."""
-    losses = []
+    """Return the numbers of the finished recipes of a rung, best first.
+
+    The best has the lowest validation loss, or the highest score of the metric of the search.
+    """
+    ranks = []
     for number, trial in rung.items():
         if trial.state == "done":
-            losses.append((trial.facts["loss"], number))
-    return [number for _, number in sorted(losses)]
+            score = trial.facts.get("score", -trial.facts["loss"])
+            ranks.append((-score, number))
+    return [number for _, number in sorted(ranks)]

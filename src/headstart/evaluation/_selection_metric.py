@@ -1,0 +1,116 @@
+"""The metric by which recipes, weights and ensembles are selected on validation images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from headstart.errors import InputError, did_you_mean
+from headstart.evaluation._metric_file import is_metric_file, load_metric_file
+from headstart.evaluation._metrics import check_predictions, cross_entropy
+
+Score = Callable[[NDArray[np.int64], NDArray[np.floating]], float]
+
+
+@dataclass(frozen=True)
+class SelectionMetric:
+    """A metric of class probabilities that selects the model with the highest score.
+
+    Attributes:
+        name: Its name, or `FILE.py:function` for a function of the user.
+        digest: SHA-256 of the user's file; empty for the metrics of Headstart. Studies store it, so
+            that one study is not continued with another function of the same name.
+    """
+
+    name: str
+    _score: Score = field(repr=False, compare=False)
+    digest: str = ""
+
+    def score(self, labels: NDArray[np.int64], probabilities: NDArray[np.floating]) -> float:
+        """Return the score of predictions; higher is better.
+
+        Args:
+            labels: True classes of shape (N,), int64 in [0, K).
+            probabilities: Class probabilities of shape (N, K). Each row sums to 1.
+
+        Raises:
+            InputError: The arrays do not match, or the user's function failed or did not return a
+                finite number.
+        """
+        check_predictions(labels, probabilities)
+        return self._score(labels, probabilities)
+
+    def describe(self, score: float) -> str:
+        """Return a score as text, such as "macro-f1 87.52%"."""
+        if self.name == "log-loss":
+            return f"log-loss {-score:.4f}"
+        return f"{self.name} {score:.2%}" if self.name in METRICS else f"{self.name} {score:.4g}"
+
+
+def selection_metric(name_or_file: str) -> SelectionMetric:
+    """Return the metric with this name, or the function of a user's file.
+
+    Args:
+        name_or_file: "accuracy", "macro-f1", "balanced-accuracy", "log-loss" (negated, so that
+            higher is better), or `FILE.py:function`. That function receives labels `(N,)` and
+            probabilities `(N, K)` and returns a number; higher is better. It runs in this process
+            with the rights of the user: nothing isolates it.
+
+    Raises:
+        InputError: The name is unknown, or the file cannot be imported or lacks the function.
+    """
+    if is_metric_file(name_or_file):
+        function, digest = load_metric_file(name_or_file)
+        return SelectionMetric(name_or_file, function, digest)
+    if name_or_file not in METRICS:
+        raise InputError(
+            f"unknown metric '{name_or_file}'{did_you_mean(name_or_file, list(METRICS))}",
+            f"Choose one of {', '.join(METRICS)}, or your own function: FILE.py:function",
+        )
+    return SelectionMetric(name_or_file, METRICS[name_or_file])
+
+
+def _accuracy(labels: NDArray[np.int64], probabilities: NDArray[np.floating]) -> float:
+    return float((probabilities.argmax(1) == labels).mean())
+
+
+def _macro_f1(labels: NDArray[np.int64], probabilities: NDArray[np.floating]) -> float:
+    """Return the mean F1 over the classes that occur among labels or predictions."""
+    correct, true, predicted = _count(labels, probabilities)
+    occurring = true + predicted > 0
+    return float((2 * correct[occurring] / (true + predicted)[occurring]).mean())
+
+
+def _balanced_accuracy(labels: NDArray[np.int64], probabilities: NDArray[np.floating]) -> float:
+    """Return the mean recall over the classes that occur among the labels."""
+    correct, true, _ = _count(labels, probabilities)
+    occurring = true > 0
+    return float((correct[occurring] / true[occurring]).mean())
+
+
+def _count(
+    labels: NDArray[np.int64], probabilities: NDArray[np.floating]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Return the numbers of correct, true and predicted images of each class.
+
+    An ensemble is selected with a thousand scores, and scikit-learn takes 5 ms for each.
+    """
+    classes, predicted = probabilities.shape[1], probabilities.argmax(1)
+    correct = np.bincount(labels[predicted == labels], minlength=classes)
+    true = np.bincount(labels, minlength=classes)
+    return correct, true, np.bincount(predicted, minlength=classes)
+
+
+def _negated_log_loss(labels: NDArray[np.int64], probabilities: NDArray[np.floating]) -> float:
+    return -float(cross_entropy(labels, probabilities).mean())
+
+
+METRICS: dict[str, Score] = {
+    "accuracy": _accuracy,
+    "macro-f1": _macro_f1,
+    "balanced-accuracy": _balanced_accuracy,
+    "log-loss": _negated_log_loss,
+}

@@ -1,0 +1,112 @@
+"""The finding of `fit`: what was tried within a time limit, and the classifier that was chosen."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from headstart.results._base import Fraction, ResultModel
+from headstart.results._finding import Finding
+from headstart.results._metrics import PartScores
+
+
+class FitMember(ResultModel):
+    """One classifier of the choice, and its weight."""
+
+    name: str = Field(description="Name of the rung that trained it, as in `tried`.")
+    weight: Fraction = Field(description="Weight of its probabilities; the weights sum to 1.")
+
+
+class FitChoice(ResultModel):
+    """The chosen classifier: one run, or several whose probabilities are averaged."""
+
+    kind: Literal["single", "ensemble"] = Field(description="One run, or an average of several.")
+    members: tuple[FitMember, ...] = Field(description="The runs, the largest weight first.")
+    sentence: str = Field(description="The choice and its reason in words.")
+
+
+class TriedRung(ResultModel):
+    """One rung of the ladder: a run, or the reason why it was not entered."""
+
+    name: str = Field(description="Name of the rung, such as 'cnn, short'.")
+    family: str = Field(description="What its rungs share, such as cnn or a frozen backbone.")
+    state: Literal["done", "failed", "not entered"] = Field(description="State of the rung.")
+    reason: str = Field(description="Why it was entered, failed or was not entered.")
+    run: str | None = Field(
+        default=None, description="Path of its run, relative to the study folder; null if none."
+    )
+    validation: PartScores | None = Field(
+        default=None, description="Scores on the validation images; null if there is no run."
+    )
+    score: float | None = Field(
+        default=None, description="Score by the metric of the selection; higher is better."
+    )
+    epochs: float | None = Field(default=None, description="Passes over the training images.")
+    seconds: float = Field(default=0.0, description="Seconds that it took.")
+    weight: Fraction = Field(default=0.0, description="Weight in the choice; 0 if not part of it.")
+
+    @property
+    def is_chosen(self) -> bool:
+        """True if the rung is part of the choice."""
+        return self.weight > 0
+
+
+class FitProgress(ResultModel):
+    """The best choice after one more rung."""
+
+    seconds: float = Field(description="Seconds since the start of the study.")
+    name: str = Field(description="Name of the rung that finished.")
+    score: float = Field(description="Its own score on the validation images.")
+    best: float = Field(description="Score of the best choice so far on the validation images.")
+
+
+class FitSeconds(ResultModel):
+    """The time of a fit."""
+
+    total: float = Field(description="Seconds of the whole study, interruptions left out.")
+    rungs: float = Field(description="Seconds of all rungs.")
+    final: float = Field(description="Seconds of the final evaluation and of writing the results.")
+
+
+class FitEstimate(ResultModel):
+    """An estimate of what more time would be likely to give."""
+
+    minutes: float = Field(description="Minutes of more time.")
+    gain: float = Field(description="Estimated gain in validation score.")
+    sentence: str = Field(description="The estimate, and how it was made.")
+
+
+class FitFinding(Finding):
+    """The finding of `headstart fit`."""
+
+    study: Literal["fit"] = "fit"
+    run: str = Field(description="Path of the folder of the chosen classifier.")
+    metric: str = Field(description="Metric by which the choice was selected.")
+    chosen: FitChoice = Field(description="The chosen classifier.")
+    validation: PartScores = Field(
+        description="Scores of the chosen classifier on the validation images that selected it."
+    )
+    validation_score: float = Field(description="Its score by the metric of the selection.")
+    test: PartScores | None = Field(
+        description="Scores of the chosen classifier on the test images; null if there are none."
+    )
+    test_score: float | None = Field(
+        default=None,
+        description="Its score on the test images by that metric; null if there are none.",
+    )
+    runs: tuple[str, ...] = Field(
+        description="Paths of the runs that read the test images, relative to the study folder."
+    )
+    tried: tuple[TriedRung, ...] = Field(description="All rungs, in the order of the ladder.")
+    history: tuple[FitProgress, ...] = Field(description="Progress after each finished rung.")
+    plan: tuple[str, ...] = Field(description="The plan as printed before the first rung.")
+    more_time: FitEstimate | None = Field(
+        default=None, description="What more time would be likely to give; null without evidence."
+    )
+    seconds: FitSeconds = Field(description="Time of the study.")
+    sentences: tuple[str, ...] = Field(description="The finding in words, one sentence each.")
+
+    def test_accuracies(self) -> tuple[float, ...]:
+        """Return the accuracy of the chosen classifier on the test images."""
+        return () if self.test is None else (self.test.accuracy,)

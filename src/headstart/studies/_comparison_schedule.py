@@ -1,0 +1,427 @@
+"""The schedule of a comparison: which runs fit into its time limit, and how long they are.
+
+It is planned once, before the first run, from steps that are timed several times. All seeds of a
+contender take the same steps. While the first run of a contender is in progress, its pace is
+watched, and the plan of all runs that have not ended is corrected together.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
+from statistics import median
+from typing import Any
+
+from headstart import progress, store
+from headstart.data import SplitDataset
+from headstart.errors import InputError
+from headstart.features import prepare_features, warm_up
+from headstart.models import is_backbone
+from headstart.models.recipes import Recipe, resolve, with_net
+from headstart.results import JsonObject
+from headstart.studies._comparison_entries import ComparisonEntry
+from headstart.studies._folds import FoldRun, StudyFolds
+from headstart.studies._study import StudyContext
+from headstart.studies._time_division import Demand, Division, divide, least_seconds
+from headstart.studies._time_limit import TimeLimit, prediction_seconds
+from headstart.studies._too_short import proposed_limit
+from headstart.training import RunCost, RunTimer, least_epochs
+
+# Reserved for the figures, the page and the explanations of errors.
+_REPORT_SECONDS, _REPORT_SECONDS_PER_CONTENDER = 3.0, 1.5
+_RESERVED_SHARE = 0.02  # of the time limit, for what was not measured
+
+# Steps are timed so often, unless this takes more than a share of the time limit.
+_TIMINGS, _TIMING_SHARE = 3, 0.05
+
+# Steps that were timed at a slow moment must not take all time from the features: these get at
+# least this fraction of an equal share.
+_LEAST_FEATURE_SHARE = 0.25
+
+_MIN_SECONDS_PER_RUN = 0.2
+_DIGITS = 3  # of a planned number of epochs
+_SMALL_CHANGE = 0.1  # of a number of epochs: not worth a restart
+_MARGIN = 1.2  # on the time limit that is proposed
+
+
+@dataclass
+class ComparisonSchedule:
+    """The runs of a comparison as planned, and the corrections of the plan.
+
+    Attributes:
+        entries: Contenders and controls that are trained here.
+        seeds: Number of seeds that the study asks for.
+        limit: The time limit.
+        context: The study, whose clock counts.
+        folds: The folds of the study, whose runs are numbered in the place of seeds; None for one
+            split.
+        planned_seeds: Number of seeds that fit.
+        has_controls: Whether the controls fit.
+        pace: Seconds per step of the run that was watched last, relative to the timed steps.
+        needed_seconds: A time limit with which every contender reaches its minimum number of
+            epochs, with all seeds; None if this one is long enough.
+    """
+
+    entries: Sequence[ComparisonEntry]
+    seeds: int
+    limit: TimeLimit
+    context: StudyContext
+    folds: StudyFolds | None = None
+    planned_seeds: int = 0
+    has_controls: bool = True
+    pace: float = 1.0
+    needed_seconds: float | None = None
+    _timers: dict[str, RunTimer] = field(default_factory=dict)
+    _costs: dict[str, RunCost] = field(default_factory=dict)
+
+    @property
+    def runs_per_seed(self) -> int:
+        """The number of runs that test all images: one, or one per fold."""
+        return 1 if self.folds is None else self.folds.folds.count
+
+    def fold_run(self, entry: ComparisonEntry, number: int) -> FoldRun:
+        """Return data, seed and name of a run of an entry, from its seed or number."""
+        if self.folds is None:
+            return FoldRun(self.data(entry), number, f"seed{number}")
+        return self.folds.run(number)
+
+    @property
+    def contenders(self) -> list[ComparisonEntry]:
+        """The contenders."""
+        return [entry for entry in self.entries if entry.role == "contender"]
+
+    @property
+    def controls(self) -> list[ComparisonEntry]:
+        """The controls that are trained."""
+        if not self.has_controls:
+            return []
+        return [entry for entry in self.entries if entry.role == "control"]
+
+    def plan(self) -> None:
+        """Prepare the contenders and decide which runs fit, or follow the plan in `budget.json`.
+
+        Raises:
+            InputError: The time limit is too short for any run.
+        """
+        backbones = {entry.recipe.model: entry.recipe for entry in self.entries}
+        for recipe in backbones.values():
+            if is_backbone(recipe.model):
+                warm_up(recipe)
+
+        self.planned_seeds = self.seeds
+        written: Any = store.read_json_or(self.context.folder / "budget.json", None)
+        if written is not None:
+            self._follow(written)
+        elif self.limit.seconds is None:
+            for entry in self.contenders:
+                self.prepare(entry, None)
+            self._write()
+        else:
+            self._prepare_in_time(self.limit.seconds)
+            self._require_time(self.limit.seconds)
+            self.divide()
+
+    def recipe(self, entry: ComparisonEntry) -> Recipe:
+        """Return the recipe of all runs of an entry, with the planned number of epochs."""
+        if entry.epochs is None:
+            return entry.recipe
+        return entry.recipe.model_copy(update={"epochs": entry.epochs})
+
+    def epochs(self, entry: ComparisonEntry) -> float:
+        """Return the number of epochs of the runs of an entry, as planned now."""
+        return entry.epochs or self._resolved(entry).epochs or 1.0
+
+    def data(self, entry: ComparisonEntry) -> SplitDataset:
+        """Return the data that an entry is trained on."""
+        return entry.data or self.context.data
+
+    def cost(self, entry: ComparisonEntry) -> RunCost | None:
+        """Return the cost of a run of an entry; None if it was not measured.
+
+        A control costs what its contender does: the same network with other weights.
+        """
+        return self._costs.get(entry.name) or self._costs.get(entry.model_name)
+
+    def expected_seconds(self, entry: ComparisonEntry) -> float:
+        """Return the seconds of the next run of an entry, from its runs or from timed steps."""
+        if entry.run_durations:
+            return median(entry.run_durations)
+        cost = self.cost(entry)
+        if cost is None:
+            return 0.0
+        return self._features_to_come(entry) + cost.seconds(self.epochs(entry))
+
+    def left_seconds(self) -> float:
+        """Return the seconds until the report must begin; infinite without a limit."""
+        if self.limit.seconds is None:
+            return math.inf
+        contenders = len(self.contenders)
+        report = _REPORT_SECONDS + _REPORT_SECONDS_PER_CONTENDER * contenders
+        report += prediction_seconds(self.context.data, self.planned_seeds * contenders)
+        reserve = report * max(1.0, self.pace) + _RESERVED_SHARE * self.limit.seconds
+        return self.limit.seconds - self.context.seconds_spent() - reserve
+
+    def prepare(self, entry: ComparisonEntry, seconds: float | None) -> None:
+        """Compute the features of an entry, and decide the image size of its backbone.
+
+        Args:
+            entry: A contender, or a control, which gets the image size of its contender.
+            seconds: Time limit for this; None without a limit.
+        """
+        if not is_backbone(entry.recipe.model):
+            return
+        progress.say(f"{entry.name}: computing features once for all seeds")
+        recipe = with_net(entry.recipe, **self._decided_size(entry))
+        prepared = prepare_features(recipe, self.data(entry), entry.seeds[0], seconds)
+        entry.recipe, entry.prepare_seconds = prepared
+        entry.is_prepared = True
+
+    def divide(self) -> None:
+        """Divide the time that is left between the runs that are left, and write the plan."""
+        division = self._division()
+        self.planned_seeds, self.has_controls = division.seeds, division.has_controls
+        for entry in self.entries:
+            planned = division.epochs.get(entry.name)
+            if planned is not None and not entry.is_decided and not entry.is_solved:
+                entry.epochs = self._rounded(entry, planned)
+
+        short = [entry for entry in self.contenders if entry.is_short]
+        self.needed_seconds = self._needed_seconds() if short else None
+        self._write()
+
+    def is_changed_by(self, entry: ComparisonEntry, pace: float) -> bool:
+        """Measure the costs again, and return whether the plan of an entry changes with them.
+
+        If so, its run in progress must restart, after `divide`.
+
+        Args:
+            entry: The contender whose first run is in progress.
+            pace: Its seconds per step, relative to the timed steps.
+        """
+        self.pace = pace
+        if self.left_seconds() <= 0:
+            return False
+        others = [
+            other
+            for other in self.contenders
+            if other is not entry and not other.is_decided and not other.is_solved
+        ]
+        timed = dict(self._costs)
+        for contender in (entry, *others):
+            self._costs[contender.name] = self._costs[contender.name].scaled(pace)
+        if not self._is_changed(entry):
+            self._costs = timed
+            return False
+
+        for other in others:
+            timer = self._timers.get(other.name)
+            if timer is not None:
+                timer.restart()
+                timer.measure()
+                self._costs[other.name] = timer.cost
+        return self._is_changed(entry)
+
+    def _is_changed(self, entry: ComparisonEntry) -> bool:
+        """Return whether the costs as known now lead to another number of epochs."""
+        planned = self._division().epochs[entry.name]
+        return abs(planned / self.epochs(entry) - 1) > _SMALL_CHANGE
+
+    def _prepare_in_time(self, limit: float) -> None:
+        """Time the contenders' steps and compute the features of frozen backbones.
+
+        Contenders that are trained by steps come first: what they need at least is not available
+        for features.
+        """
+        frozen = [entry for entry in self.contenders if entry.recipe.on_features]
+        for entry in self.contenders:
+            if entry not in frozen:
+                self.prepare(entry, None)
+                self._start_timer(entry)
+        for number, entry in enumerate(frozen):
+            self._prepare_frozen(entry, len(frozen) - number)
+            self._start_timer(entry)
+
+        started = self.context.seconds_spent()
+        for _ in range(_TIMINGS - 1):
+            for name, timer in self._timers.items():
+                timer.measure()
+                self._costs[name] = timer.cost
+            if self.context.seconds_spent() - started > _TIMING_SHARE * limit:
+                break
+
+    def _start_timer(self, entry: ComparisonEntry) -> None:
+        timer = RunTimer(entry.recipe, self.data(entry))
+        timer.measure()
+        self._timers[entry.name] = timer
+        self._costs[entry.name] = timer.cost
+        entry.is_solved = timer.recipe.optimizer == "lbfgs"
+        entry.least_epochs = least_epochs(timer.recipe)
+
+    def _prepare_frozen(self, entry: ComparisonEntry, waiting: int) -> None:
+        """Compute the features of a frozen contender within its share of the time.
+
+        Its control takes as long again. If even the smallest images are too slow for both, the
+        control is left out.
+
+        Args:
+            entry: The contender.
+            waiting: Number of frozen contenders without features, this one included.
+        """
+        left = self.left_seconds()
+        iterative = sum(
+            self._costs[other.name].seconds(other.least_epochs)
+            for other in self.contenders
+            if other.name in self._costs and not other.recipe.on_features
+        )
+        equal = left / len(self.contenders)
+        share = max(_LEAST_FEATURE_SHARE * equal, min(equal, (left - iterative) / waiting))
+        shares = [share, equal]
+        if any(other.model_name == entry.name for other in self.controls):
+            shares.insert(0, share / 2)
+        for number, seconds in enumerate(shares):
+            try:
+                self.prepare(entry, seconds)
+                return
+            except InputError:
+                if number == len(shares) - 1:
+                    raise
+                self.has_controls = False
+
+    def _division(self) -> Division:
+        """Return the division of the time that is left.
+
+        Once a run that the limit cut has ended, the other contenders keep the epochs that were
+        planned together with it as long as one seed fits: a slow moment must not cost one contender
+        more than another. Nor does a fast one give it more time than that run had.
+        """
+        demands, left = self._demands(), self.left_seconds()
+        cut = [entry for entry in self.contenders if entry.is_decided and entry.epochs is not None]
+        if not cut:
+            return divide(demands, self.seeds, left, self.runs_per_seed)
+
+        entries = {entry.name: entry for entry in self.entries}
+        longest = max(median(entry.run_durations) for entry in cut)
+        kept = []
+        for demand in demands:
+            planned = self.epochs(entries[demand.name])
+            most = max(planned, min(demand.epochs, demand.cost.epochs(longest)))
+            kept.append(replace(demand, least=planned, epochs=most))
+        division = divide(kept, self.seeds, left, self.runs_per_seed)
+        if division.fits:
+            return division
+        return divide(demands, self.seeds, left, self.runs_per_seed)
+
+    def _require_time(self, limit: float) -> None:
+        if self.left_seconds() >= _MIN_SECONDS_PER_RUN * len(self.contenders) * self.runs_per_seed:
+            return
+        raise InputError(
+            f"a time limit of {limit:g} s leaves less than {_MIN_SECONDS_PER_RUN:g} s for each "
+            "run.",
+            f"Give --time-limit {proposed_limit(self._needed_seconds())} or more.",
+        )
+
+    def _demands(self) -> list[Demand]:
+        """Return what contenders and controls need."""
+        demands = []
+        for entry in [*self.contenders, *self.controls]:
+            cost = self.cost(entry)
+            assert cost is not None, "contenders are timed first"
+            epochs = self._resolved(entry).epochs or 1.0
+            least = entry.least_epochs if entry.role == "contender" else epochs
+            if entry.is_decided:
+                cost = RunCost(median(entry.run_durations))
+                epochs = least = self.epochs(entry)
+            demands.append(
+                Demand(
+                    entry.name,
+                    cost,
+                    epochs,
+                    least,
+                    done=len(entry.run_durations),
+                    is_control=entry.role == "control",
+                    control_runs=self.runs_per_seed,
+                    extra=self._features_to_come(entry),
+                )
+            )
+        return demands
+
+    def _needed_seconds(self) -> float:
+        """Return a time limit that gives every contender its fewest epochs at all seeds."""
+        limit = self.limit.seconds
+        assert limit is not None, "there is no plan without a limit"
+        spent = limit - self.left_seconds()
+        demands = [replace(demand, done=0) for demand in self._demands()]
+        return _MARGIN * (spent + least_seconds(demands, self.seeds))
+
+    def _features_to_come(self, entry: ComparisonEntry) -> float:
+        """Return the expected seconds of features that are not computed yet."""
+        if entry.is_prepared or not entry.recipe.on_features:
+            return 0.0
+        contender = self._contender(entry)
+        return 0.0 if contender is None else contender.prepare_seconds
+
+    def _contender(self, entry: ComparisonEntry) -> ComparisonEntry | None:
+        for other in self.contenders:
+            if other.name == entry.model_name:
+                return other
+        return None
+
+    def _decided_size(self, entry: ComparisonEntry) -> JsonObject:
+        """Return the image size of the contender that an entry is a variant of, if it is known."""
+        contender = self._contender(entry)
+        if contender is None or contender is entry or not contender.is_prepared:
+            return {}
+        return contender.recipe.net.model_dump(include={"input_px"})
+
+    def _resolved(self, entry: ComparisonEntry) -> Recipe:
+        data = self.data(entry)
+        return resolve(entry.recipe, len(data.split.train))
+
+    def _rounded(self, entry: ComparisonEntry, epochs: float) -> float | None:
+        """Return a planned number of epochs, rounded down; None for all epochs of the recipe."""
+        if epochs >= (self._resolved(entry).epochs or 1.0):
+            return None
+        cost = self.cost(entry)
+        assert cost is not None, "it was timed"
+        one_step = 1 / cost.steps_per_epoch
+        unit = 10.0 ** (math.floor(math.log10(max(epochs, one_step))) + 1 - _DIGITS)
+        return max(one_step, round(math.floor(epochs / unit) * unit, 6))
+
+    def _write(self) -> None:
+        """Write `budget.json`, so that a resumed study follows the plan."""
+        entries = {}
+        for entry in self.entries:
+            cost = self._costs.get(entry.name)
+            entries[entry.name] = {
+                "prepare": entry.prepare_seconds,
+                "net": entry.recipe.net.model_dump(include={"input_px"}),
+                "epochs": entry.epochs,
+                "least_epochs": entry.least_epochs,
+                "is_solved": entry.is_solved,
+                "is_prepared": entry.is_prepared and entry.role == "contender",
+                "cost": None if cost is None else asdict(cost),
+            }
+        content = {
+            "entries": entries,
+            "seeds": self.planned_seeds,
+            "has_controls": self.has_controls,
+            "needed_seconds": self.needed_seconds,
+        }
+        store.write_json(self.context.folder / "budget.json", content)
+
+    def _follow(self, written: Any) -> None:
+        """Take over a plan that `_write` wrote."""
+        self.planned_seeds = written["seeds"]
+        self.has_controls = written["has_controls"]
+        self.needed_seconds = written["needed_seconds"]
+        for entry in self.entries:
+            values = written["entries"][entry.name]
+            entry.prepare_seconds = values["prepare"]
+            entry.recipe = with_net(entry.recipe, **values["net"])
+            entry.epochs = values["epochs"]
+            entry.least_epochs = values["least_epochs"]
+            entry.is_solved = values["is_solved"]
+            entry.is_prepared = values["is_prepared"]
+            if values["cost"] is not None:
+                self._costs[entry.name] = RunCost(**values["cost"])

@@ -1,0 +1,189 @@
+"""The gate: may the candidate replace the reference, without a loss that matters?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+from headstart.errors import InputError
+from headstart.formatting import margin as margin_text, points, points_interval
+from headstart.results import Comparison, ContenderPair, Interval, ResultModel
+
+Decision = Literal["better", "equivalent", "not worse", "worse", "undecided"]
+_LEVEL = 0.05
+_EXIT_STATUS: dict[Decision, int] = {
+    "better": 0,
+    "equivalent": 0,
+    "not worse": 0,
+    "worse": 1,
+    "undecided": 4,
+}
+
+
+class Gate(ResultModel):
+    """The decision about a candidate.
+
+    Attributes:
+        decision: "better", "equivalent", "not worse" (by the margin or more), "worse" or
+            "undecided".
+        passed: Whether the decision is "better", "equivalent" or "not worse".
+        exit_status: 0 passed, 1 worse, 4 undecided.
+        reference: Name of the contender that is in use.
+        candidate: Name of the contender that may replace it.
+        difference: Accuracy of the candidate minus that of the reference, a fraction. This and the
+            next three are None if nothing was compared.
+        interval: 95% interval of the difference.
+        test_interval: 90% interval of the difference, whose lower end decides.
+        p_value: Two-sided p-value of the difference. It is not corrected, because the pair was
+            chosen beforehand.
+        margin: The largest loss that does not matter, a fraction.
+        sentence: The decision in words.
+    """
+
+    decision: Decision
+    passed: bool
+    exit_status: int
+    reference: str
+    candidate: str
+    difference: float | None
+    interval: Interval | None
+    test_interval: Interval | None
+    p_value: float | None
+    margin: float
+    sentence: str
+
+
+def gate_of(finding: Comparison, names: Sequence[str], margin: float) -> Gate:
+    """Decide about a candidate: a test of non-inferiority.
+
+    The candidate passes if a loss of the margin or more is rejected at level 0.05, one-sided. That
+    is the case if the lower end of the 90% interval of the difference lies above minus the margin.
+    Two one-sided tests of equivalence contain this test, so "equivalent" passes as well. A
+    candidate that is significantly worse, but by less than the margin, passes too: such a loss was
+    declared not to matter.
+
+    Args:
+        finding: The comparison.
+        names: Names of the contenders. The first is the reference, the last is the candidate.
+        margin: The largest loss that does not matter, a fraction.
+
+    References:
+        Non-inferiority: Piaggio et al. (2012), CONSORT statement, JAMA 308(24); ICH E9 (1998).
+        Equivalence: Schuirmann (1987).
+    """
+    reference, candidate = names[0], names[-1]
+    verdict = finding.verdict
+    failed = {contender.name for contender in finding.failed}
+    too_short = [name for name in (reference, candidate) if name in verdict.too_short]
+    pair = _oriented_pair(verdict.pairs, candidate, reference)
+    decision: Decision = "undecided"
+    if candidate in failed:
+        decision = "worse"
+        reason = f"{candidate} does not pass: a run of it failed."
+    elif reference in failed:
+        reason = f"{candidate} and {reference} cannot be compared: {reference} has failed runs."
+    elif too_short:
+        reason = f"Undecided: the time limit is too short to train {' and '.join(too_short)}."
+    elif pair is None:
+        reason = f"{candidate} and {reference} cannot be compared: no run of both was evaluated."
+    else:
+        decision = _decide(pair, margin)
+        reason = _sentence(decision, pair, candidate, reference, margin)
+    return Gate(
+        decision=decision,
+        passed=_EXIT_STATUS[decision] == 0,
+        exit_status=_EXIT_STATUS[decision],
+        reference=reference,
+        candidate=candidate,
+        difference=None if pair is None else pair.difference,
+        interval=None if pair is None else pair.interval,
+        test_interval=None if pair is None else _test_interval(pair),
+        p_value=None if pair is None else pair.p_value,
+        margin=margin,
+        sentence=reason,
+    )
+
+
+def check_gate(names: Sequence[str], *, until_decided: bool) -> None:
+    """Check that a gate can be decided.
+
+    Args:
+        names: Names of the contenders.
+        until_decided: Whether seeds are added until the comparison is decided.
+
+    Raises:
+        InputError: There are no reference and candidate, or the number of seeds is not fixed.
+    """
+    if until_decided:
+        raise InputError(
+            "invalid --seeds for --gate: expected a number, got auto. The test of the gate is not "
+            "corrected for several looks.",
+            "Give a number of seeds, such as --seeds 5.",
+        )
+    if len(names) < 2:
+        raise InputError(
+            f"invalid --models for --gate: expected two contenders or more, got {len(names)}.",
+            "Name the reference first and the candidate last: --models runs/old,runs/new",
+        )
+
+
+def _oriented_pair(
+    pairs: Sequence[ContenderPair], candidate: str, reference: str
+) -> ContenderPair | None:
+    """Return the comparison of candidate and reference, with the candidate as `a`."""
+    for pair in pairs:
+        if (pair.a, pair.b) == (candidate, reference):
+            return pair
+        if (pair.a, pair.b) == (reference, candidate):
+            test_interval = pair.equivalence_interval
+            return pair.model_copy(
+                update={
+                    "a": candidate,
+                    "b": reference,
+                    "difference": -pair.difference,
+                    "interval": _negated(pair.interval),
+                    "equivalence_interval": test_interval and _negated(test_interval),
+                }
+            )
+    return None
+
+
+def _negated(interval: Interval) -> Interval:
+    low, high = interval
+    return (-high, -low)
+
+
+def _test_interval(pair: ContenderPair) -> Interval:
+    """Return the 90% interval; the wider 95% interval if an earlier version wrote the finding."""
+    return pair.equivalence_interval or pair.interval
+
+
+def _decide(pair: ContenderPair, margin: float) -> Decision:
+    low, high = _test_interval(pair)
+    is_significant = pair.p_value <= _LEVEL
+    if is_significant and pair.difference > 0:
+        return "better"
+    if low > -margin:
+        return "equivalent" if high < margin else "not worse"
+    return "worse" if is_significant else "undecided"
+
+
+def _sentence(
+    decision: Decision, pair: ContenderPair, candidate: str, reference: str, margin: float
+) -> str:
+    low, _ = _test_interval(pair)
+    size = margin_text(margin)
+    bound = f"the lower end of the 90% interval is {points(low, signed=True)} points"
+    words = {
+        "better": f"{candidate} is significantly better than {reference}",
+        "equivalent": f"{candidate} and {reference} are equivalent within {size}: {bound}",
+        "not worse": f"{candidate} is not worse than {reference} by {size} or more: {bound}",
+        "worse": f"{candidate} is significantly worse than {reference}",
+        "undecided": f"Undecided: {candidate} may be worse than {reference} by {size} or more; "
+        f"{bound}",
+    }
+    difference = points(pair.difference, signed=True)
+    return (
+        f"{words[decision]}. The difference is {difference} points "
+        f"(95% interval {points_interval(pair.interval)})."
+    )

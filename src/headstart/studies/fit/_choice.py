@@ -1,0 +1,134 @@
+"""The choice among finished rungs, on validation images, and its folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from headstart import store
+from headstart.evaluation import SelectionMetric, select_ensemble
+from headstart.studies.fit._rung import RungResult
+
+CLASSIFIER = "classifier"  # in the study folder
+
+
+@dataclass(frozen=True, eq=False)
+class Choice:
+    """One run, or several whose probabilities are averaged.
+
+    Attributes:
+        members: The results, the largest weight first.
+        weights: Their weights, which sum to 1.
+        score: Their score on the validation images by the metric of the selection.
+    """
+
+    members: tuple[RungResult, ...]
+    weights: tuple[float, ...]
+    score: float
+
+    @property
+    def is_single(self) -> bool:
+        """True if one run was chosen."""
+        return len(self.members) == 1
+
+    @property
+    def short_name(self) -> str:
+        """The choice in a few words."""
+        if self.is_single:
+            return self.members[0].rung.name
+        return f"an average of {len(self.members)} runs"
+
+    def weight_of(self, name: str) -> float:
+        """Return the weight of a rung; 0 if it is not part of the choice."""
+        for member, weight in zip(self.members, self.weights, strict=True):
+            if member.rung.name == name:
+                return weight
+        return 0.0
+
+
+def choose(
+    results: Sequence[RungResult],
+    labels: NDArray[np.int64],
+    metric: SelectionMetric,
+    *,
+    single: bool = False,
+    max_ms: float | None = None,
+) -> Choice:
+    """Choose on the validation images: the best run, or an average of several if it is better.
+
+    Args:
+        results: The finished rungs.
+        labels: Labels of the validation images, int64 of shape (N,).
+        metric: The metric of the selection. Among equal scores of runs, the loss decides.
+        single: Whether one run is wanted in any case.
+        max_ms: The most milliseconds per image; None without a bound. If no run is that fast, the
+            fastest is chosen. Members of an average count together.
+    """
+    results = within(results, max_ms)
+    best = best_result(results)
+    alone = Choice((best,), (1.0,), best.score)
+    if single or len(results) == 1:
+        return alone
+
+    stacked = np.stack([result.probabilities for result in results])
+    weights = select_ensemble(stacked, labels, metric.score)
+    order = sorted(np.flatnonzero(weights).tolist(), key=lambda place: -weights[place])
+    if len(order) == 1:
+        return alone
+    if max_ms is not None and sum(_ms_per_image(results[place]) for place in order) > max_ms:
+        return alone
+    mean = np.asarray(np.tensordot(weights, stacked, axes=1), np.float32)
+    return Choice(
+        tuple(results[place] for place in order),
+        tuple(float(weights[place]) for place in order),
+        metric.score(labels, mean),
+    )
+
+
+def best_result(results: Sequence[RungResult]) -> RungResult:
+    """Return the result with the highest score, and the lowest loss among equal scores."""
+    return max(results, key=lambda result: result.rank)
+
+
+def within(results: Sequence[RungResult], max_ms: float | None) -> list[RungResult]:
+    """Return the results of runs that predict fast enough; the fastest if there is none."""
+    if max_ms is None:
+        return list(results)
+    fast = [result for result in results if _ms_per_image(result) <= max_ms]
+    return fast or [min(results, key=_ms_per_image)]
+
+
+def _ms_per_image(result: RungResult) -> float:
+    return result.metrics.predict_ms_per_image or 0.0
+
+
+def keep_best_so_far(
+    results: Sequence[RungResult], study: Path, max_ms: float | None = None
+) -> None:
+    """Copy the best run into the study folder, in place of the earlier best one."""
+    best = best_result(within(results, max_ms))
+    if best is not results[-1] and (study / CLASSIFIER).exists():
+        return
+    with replaced_classifier(study) as folder:
+        store.copy_folder(best.folder, folder)
+
+
+@contextmanager
+def replaced_classifier(study: Path) -> Iterator[Path]:
+    """Replace the classifier of a study by the folder that the block fills.
+
+    Yields:
+        A path at which the block creates the folder. If the block fails, the earlier one stays.
+    """
+    folder, building = study / CLASSIFIER, study / f"{CLASSIFIER}-new"
+    if building.exists():
+        store.remove_folder(building)
+    yield building
+    if folder.exists():
+        store.remove_folder(folder)
+    store.rename(building, folder)

@@ -1,0 +1,77 @@
+"""The clock of a fit: what is left of its time limit, over interruptions."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from headstart import store
+from headstart.studies._study import StudyContext
+
+_FILE = "clock.json"
+_SECONDS_BETWEEN_WRITES = 5.0
+
+# Reserved for the figures and the page, and a share of the limit for what was not measured.
+_REPORT_SECONDS = 4.0
+_RESERVED_SHARE = 0.02
+# Of a short limit, the report and the final evaluation get at most this share.
+_MOST_RESERVED = 0.3
+# A busy machine makes what is reserved take longer, at most by this factor.
+_MOST_PACE = 3.0
+
+
+@dataclass
+class FitClock:
+    """Counts the seconds of a study, those before an interruption included.
+
+    Attributes:
+        limit: The time limit in seconds.
+        context: The study, whose own clock began with the command.
+        evaluation: Expected seconds of the final evaluation of the present choice.
+        pace: Seconds per second of work of this process, which other work on the machine raises.
+    """
+
+    limit: float
+    context: StudyContext
+    evaluation: float = 0.0
+    pace: float = 1.0
+
+    def __post_init__(self) -> None:
+        content: Any = store.read_json_or(self._path, {})
+        self._before = float(content.get("seconds", 0.0)) if isinstance(content, dict) else 0.0
+        self._written = time.monotonic()
+
+    @property
+    def _path(self) -> Path:
+        return self.context.folder / _FILE
+
+    def spent(self) -> float:
+        """Return the seconds spent so far."""
+        return self._before + self.context.seconds_spent()
+
+    def left(self) -> float:
+        """Return the seconds until the final evaluation must begin."""
+        reserve = self.pace * _REPORT_SECONDS + self.evaluation + _RESERVED_SHARE * self.limit
+        return self.limit - self.spent() - min(reserve, _MOST_RESERVED * self.limit)
+
+    def observe(self, seconds: float, worked: float) -> None:
+        """Take into account how busy the machine was.
+
+        Args:
+            seconds: Seconds that something took.
+            worked: Seconds of processor time that this process had in them, of all threads.
+        """
+        if worked > 0:
+            self.pace = min(_MOST_PACE, max(1.0, seconds / worked))
+
+    def write(self) -> None:
+        """Write the seconds spent, so that a killed study continues with what is left."""
+        store.write_json(self._path, {"seconds": round(self.spent(), 1)})
+        self._written = time.monotonic()
+
+    def tick(self, *_: object) -> None:
+        """Write the seconds spent if the last time is some seconds ago."""
+        if time.monotonic() - self._written > _SECONDS_BETWEEN_WRITES:
+            self.write()

@@ -1,0 +1,116 @@
+"""The costs of the rungs of a ladder on this machine, from a few timed images."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from headstart.data import SplitDataset
+from headstart.features import seconds_per_image, seconds_to_solve, usual_input_size
+from headstart.models import installed_backbones
+from headstart.models.recipes import make_recipe
+from headstart.results import JsonObject
+
+# The cost grows with the number of pixels, so one size is timed.
+TIMED_PX = 96
+SIZES_PX = (64, 96, 128, 160, 192, 224)
+
+# A step of fine-tuning against a forward pass of the folded backbone, per image. From 96 to 224
+# pixels on two cores with bfloat16 it was 3 to 4.
+_TRAINING_FACTOR = 3.5
+
+# The same where only the top stages learn. A part of a time limit is reserved there.
+_TOP_STAGES_FACTOR, _USED_SHARE = 2.0, 0.8
+
+# Multiply-adds of other backbones relative to efficientnet-lite0.
+_RELATIVE_COST = {"efficientnet-lite1": 1.5, "efficientnet-lite2": 2.2}
+_FEATURES = 1280
+
+
+@dataclass(frozen=True)
+class LadderCosts:
+    """The costs of backbones for one dataset.
+
+    Attributes:
+        backbones: The installed backbones, the usual one first.
+        seconds_per_image: Seconds per image of the first one at 96 pixels; 0 without backbones.
+        frozen_px: The usual image size of a frozen backbone for these images.
+        fine_tuned_px: The usual image size of fine-tuning.
+        train: Number of training images.
+        validation: Number of validation images.
+        test: Number of test images.
+        classes: Number of classes.
+    """
+
+    backbones: tuple[str, ...]
+    seconds_per_image: float
+    frozen_px: int
+    fine_tuned_px: int
+    train: int
+    validation: int
+    test: int
+    classes: int
+
+    def as_json(self) -> JsonObject:
+        """Return the costs as they are written to `ladder.json`."""
+        return {**asdict(self), "backbones": list(self.backbones)}
+
+    @classmethod
+    def from_json(cls, content: dict[str, Any]) -> LadderCosts:
+        """Return the costs that `as_json` described."""
+        return cls(**{**content, "backbones": tuple(content["backbones"])})
+
+    def forward(self, backbone: str, px: int) -> float:
+        """Return the seconds per image of a folded backbone at an image size in pixels."""
+        relative = _RELATIVE_COST.get(backbone, 1.0)
+        return relative * self.seconds_per_image * (px / TIMED_PX) ** 2
+
+    def frozen(self, backbone: str, px: int) -> float:
+        """Return the seconds of features and head of a frozen backbone, the test included."""
+        images = self.train + self.validation + self.test
+        return images * self.forward(backbone, px) + self.head()
+
+    def head(self) -> float:
+        """Return the seconds of solving a linear head."""
+        recipe = make_recipe(self.backbones[0])
+        return seconds_to_solve(self.train, _FEATURES, self.classes, recipe)
+
+    def start_of_fine_tuning(self, backbone: str, px: int) -> float:
+        """Return the seconds of the head that fine-tuning starts from."""
+        return (self.train + self.validation) * self.forward(backbone, px) + self.head()
+
+    def shortest_fine_tuning(self, backbone: str, px: int) -> float:
+        """Return the fewest seconds in which the top stages of a backbone learn for one pass.
+
+        `training` fits a head only in less.
+        """
+        images = _TOP_STAGES_FACTOR * self.train + self.validation
+        epoch = images * self.forward(backbone, px)
+        return (self.start_of_fine_tuning(backbone, px) + epoch) / _USED_SHARE
+
+    def epoch_of_fine_tuning(self, backbone: str, px: int) -> float:
+        """Return the seconds of one pass of fine-tuning, with its validation."""
+        images = _TRAINING_FACTOR * self.train + self.validation
+        return images * self.forward(backbone, px)
+
+
+def measure_costs(data: SplitDataset) -> LadderCosts:
+    """Time the first installed backbone on a few hundred images, at most."""
+    backbones = tuple(installed_backbones())
+    split, per_image, sizes = data.split, 0.0, (0, 0)
+    if backbones:
+        frozen = make_recipe(backbones[0], {"input_px": TIMED_PX})
+        per_image = seconds_per_image(frozen, data)
+        fine_tuned = make_recipe(backbones[0], {"transfer": "finetune"})
+        shape = data.image_shape
+        sizes = (usual_input_size(frozen, shape), usual_input_size(fine_tuned, shape))
+    return LadderCosts(
+        backbones=backbones,
+        seconds_per_image=per_image,
+        frozen_px=sizes[0],
+        fine_tuned_px=sizes[1],
+        train=len(split.train),
+        validation=len(split.validation),
+        test=len(split.test),
+        classes=len(data.class_names),
+    )

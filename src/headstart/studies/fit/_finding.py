@@ -1,0 +1,146 @@
+"""The finding of a fit: the choice, its scores, and what each rung gave."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from headstart.evaluation import apply_temperature
+from headstart.formatting import approximate_duration, counted, percent, percent_interval
+from headstart.results import (
+    FitChoice,
+    FitFinding,
+    FitMember,
+    FitSeconds,
+    RunMetrics,
+    TriedRung,
+)
+from headstart.studies._study import StudyContext, evaluation_part
+from headstart.studies.fit._choice import CLASSIFIER, Choice, best_result
+from headstart.studies.fit._climb import Climb, read_temperature
+from headstart.studies.fit._final import evaluate_choice
+from headstart.studies.fit._more_time import estimate_more_time
+from headstart.studies.fit._rung import FailedRung, RungResult
+from headstart.training import read_probabilities
+
+# A final evaluation that would end so much after the limit is that of one run only.
+_LATE_SHARE = 0.03
+
+
+def fit_finding(climb: Climb, context: StudyContext) -> FitFinding:
+    """Evaluate the choice of a climb on the test images, and return the finding."""
+    choice = climb.choice
+    assert choice is not None, "a climb ends with a choice or an error"
+    before = climb.clock.spent()
+    if not choice.is_single and climb.clock.left() < -_LATE_SHARE * climb.clock.limit:
+        # Several networks read the test images for longer than there is time.
+        choice = climb.choose_single()
+    metrics = evaluate_choice(choice, context.folder, context.data, context.command)
+    validation, test = metrics.validation, metrics.test
+    assert validation is not None, "fit needs validation images"
+
+    spent = climb.clock.spent()
+    part = evaluation_part(context.data)
+    budget = context.budget(climb.clock.limit, tuple({r.rung.seed for r in climb.results}))
+    return FitFinding(
+        **context.common_fields(part, int(test is not None), budget),
+        run=str(context.folder / CLASSIFIER),
+        metric=climb.metric.name,
+        chosen=_describe_choice(choice, climb),
+        validation=validation.scores(),
+        validation_score=choice.score,
+        test=None if test is None else test.scores(),
+        test_score=_test_score(climb, context),
+        runs=(CLASSIFIER,),
+        tried=tuple(_tried(climb, choice)),
+        history=tuple(climb.history),
+        plan=climb.plan,
+        more_time=estimate_more_time(climb),
+        seconds=FitSeconds(
+            total=round(spent, 1),
+            rungs=round(sum(result.seconds for result in climb.results), 1),
+            final=round(spent - before, 1),
+        ),
+        sentences=_sentences(choice, climb, metrics),
+    )
+
+
+def _describe_choice(choice: Choice, climb: Climb) -> FitChoice:
+    members = tuple(
+        FitMember(name=member.rung.name, weight=round(weight, 4))
+        for member, weight in zip(choice.members, choice.weights, strict=True)
+    )
+    tried = counted(len(climb.results), "run")
+    score = climb.metric.describe(choice.score)
+    if choice.is_single:
+        sentence = f"{choice.short_name} has the best of {tried} on the validation images: {score}."
+    else:
+        alone = climb.metric.describe(best_result(climb.results).score)
+        sentence = (
+            f"{choice.short_name} has a validation {score}, and the best of {tried} alone {alone}."
+        )
+    kind: Literal["single", "ensemble"] = "single" if choice.is_single else "ensemble"
+    return FitChoice(kind=kind, members=members, sentence=sentence)
+
+
+def _tried(climb: Climb, choice: Choice) -> list[TriedRung]:
+    """Return all rungs: those with a result in their order, then failures, then the others."""
+    rungs = [_finished(result, choice) for result in climb.results]
+    rungs += [_failed(failure) for failure in climb.failures]
+    for family, reason in climb.ladder.not_entered.items():
+        rungs.append(TriedRung(name=family, family=family, state="not entered", reason=reason))
+    return rungs
+
+
+def _finished(result: RungResult, choice: Choice) -> TriedRung:
+    validation = result.metrics.validation
+    assert validation is not None, "fit needs validation images"
+    return TriedRung(
+        name=result.rung.name,
+        family=result.family,
+        state="done",
+        reason=result.rung.reason,
+        run=f"runs/{result.folder.name}",
+        validation=validation.scores(),
+        score=result.score,
+        epochs=result.metrics.epochs,
+        seconds=result.seconds,
+        weight=round(choice.weight_of(result.rung.name), 4),
+    )
+
+
+def _failed(failure: FailedRung) -> TriedRung:
+    return TriedRung(
+        name=failure.rung.name,
+        family=failure.rung.family,
+        state="failed",
+        reason=failure.message,
+        seconds=round(failure.seconds, 2),
+    )
+
+
+def _test_score(climb: Climb, context: StudyContext) -> float | None:
+    """Return the score of the classifier on the test images by the metric of the selection."""
+    data, folder = context.data, context.folder / CLASSIFIER
+    if not len(data.split.test):
+        return None
+    labels, raw = read_probabilities(folder, "test", data.class_names)
+    return climb.metric.score(labels, apply_temperature(raw, read_temperature(folder)))
+
+
+def _sentences(choice: Choice, climb: Climb, metrics: RunMetrics) -> tuple[str, ...]:
+    assert metrics.validation is not None, "fit needs validation images"
+    sentences = [
+        f"The classifier is {choice.short_name}: validation "
+        f"{climb.metric.describe(choice.score)}, after "
+        f"{approximate_duration(climb.clock.spent())}."
+    ]
+    if metrics.test is not None:
+        test = metrics.test
+        sentences.append(
+            f"It classifies {percent(test.accuracy, test.n)} of {test.n:,} test images correctly "
+            f"(95% interval {percent_interval(test.interval, test.n)}), which were read once."
+        )
+    more_time = estimate_more_time(climb)
+    if more_time is not None:
+        sentences.append(more_time.sentence)
+    return tuple(sentences)

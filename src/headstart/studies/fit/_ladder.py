@@ -1,0 +1,379 @@
+"""The ladder: which rung to enter next, from measured costs and the results so far.
+
+Nothing is trained here, so every decision can be tested from numbers alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from headstart.evaluation import SelectionMetric
+from headstart.formatting import approximate_duration, percent
+from headstart.models.recipes import Recipe, keys_of, make_recipe
+from headstart.studies.fit._costs import SIZES_PX, LadderCosts
+from headstart.studies.fit._rung import (
+    CNN,
+    FINE_TUNED,
+    FROZEN,
+    FailedRung,
+    Rung,
+    RungResult,
+    full_epochs,
+    is_complete,
+)
+
+# Shares of the time for all rungs.
+_FROZEN_SHARE, _SHORT_SHARE, _ALONE_SHARE = 0.15, 0.1, 0.05
+# A frozen backbone at more pixels, or another backbone, once the long run has ended.
+_FURTHER_FROZEN_SHARE = 0.25
+# A long run gets at least so many times the seconds of the short one, or is not worth it.
+_LEAST_GROWTH = 1.3
+# Fewer passes of fine-tuning than this are not worth their time.
+_LEAST_FINE_TUNING_EPOCHS, _WANTED_FINE_TUNING_EPOCHS = 1.0, 3.0
+# Share of the remaining time of a long run whose rival is close.
+_SHARED = 0.55
+# A short fine-tuning that needs more than this share of the time is left out.
+_MOST_SHORT_SHARE = 0.2
+_LEAST_SECONDS = 1.0
+_MOST_SEEDS = 4
+_RESAMPLES = 40
+
+
+@dataclass
+class Ladder:
+    """Decides the next rung.
+
+    Attributes:
+        costs: Measured costs.
+        usable: Seconds for all rungs.
+        labels: Labels of the validation images, int64 of shape (N,).
+        class_names: Names of the classes.
+        metric: The metric of the selection.
+        values: Recipe values that the user fixed.
+        seed: Seed of the runs.
+        not_entered: Why a family was not entered, by its name.
+    """
+
+    costs: LadderCosts
+    usable: float
+    labels: NDArray[np.int64]
+    class_names: tuple[str, ...]
+    metric: SelectionMetric
+    values: Mapping[str, Any] = field(default_factory=dict)
+    seed: int = 0
+    not_entered: dict[str, str] = field(default_factory=dict)
+
+    def next(
+        self, results: Sequence[RungResult], failures: Sequence[FailedRung], left: float
+    ) -> Rung | None:
+        """Return the next rung; None if no further one is likely to pay.
+
+        Args:
+            results: The finished rungs, in their order.
+            failures: The failed ones.
+            left: Seconds until the final evaluation must begin.
+        """
+        if left < _LEAST_SECONDS:
+            return None
+        names = {result.rung.name for result in results}
+        names |= {failure.rung.name for failure in failures}
+        state = _State(results, {failure.rung.family for failure in failures}, names, left)
+        stages = (
+            self._frozen,
+            self._short_cnn,
+            self._short_fine_tuning,
+            self._long_run,
+            self._further_run,
+        )
+        for stage in stages:
+            rung = stage(state)
+            if rung is not None:
+                return rung
+        return None
+
+    def last_resort(self) -> Rung:
+        """Return a rung for when no time is left and nothing has finished: some steps of a cnn."""
+        recipe = make_recipe("cnn", self._own_values("cnn"))
+        reason = "the time limit is too short for anything else"
+        return self._timed("cnn, short", CNN, recipe, 2.0, reason)
+
+    def plan(self) -> tuple[str, ...]:
+        """Return the plan in a few lines, for the terminal and the report."""
+        lines = []
+        first = self._frozen(_State([], set(), set(), self.usable))
+        if first is not None:
+            lines.append(f"{first.name}: about {approximate_duration(first.seconds)}")
+        short = approximate_duration(self._short_seconds())
+        lines.append(f"cnn from random weights, short: {short}")
+        px = self._fine_tuning_px(self.usable)
+        if px is not None:
+            name = f"{self.costs.backbones[0]} fine-tuned at {px} pixels"
+            lines.append(f"{name}, short: {short}")
+        lines.append("then the family that validation images favour, with the time that is left")
+        lines += [f"not entered: {reason}" for reason in self.not_entered.values()]
+        return tuple(lines)
+
+    def _frozen(self, state: _State) -> Rung | None:
+        """Return the usual backbone, frozen, at the largest usual size that is cheap enough."""
+        if not self.costs.backbones or state.has_begun(FROZEN):
+            return None
+        backbone = self.costs.backbones[0]
+        budget = _FROZEN_SHARE * self.usable
+        for px in reversed([px for px in SIZES_PX if px <= self.costs.frozen_px]):
+            seconds = self.costs.frozen(backbone, px)
+            if seconds <= budget:
+                return self._frozen_rung(backbone, px, "a solved head on features costs little")
+        needed = approximate_duration(self.costs.frozen(backbone, SIZES_PX[0]))
+        self.not_entered[FROZEN] = (
+            f"a frozen backbone needs {needed} even at {SIZES_PX[0]} pixels, more than "
+            f"{percent(_FROZEN_SHARE)} of the time"
+        )
+        return None
+
+    def _short_cnn(self, state: _State) -> Rung | None:
+        if state.has_begun(CNN):
+            return None
+        return self._timed(
+            "cnn, short",
+            CNN,
+            make_recipe("cnn", self._own_values("cnn")),
+            min(self._short_seconds(), state.left),
+            "from random weights, which suits images unlike photographs",
+        )
+
+    def _short_fine_tuning(self, state: _State) -> Rung | None:
+        """Return a short fine-tuning, if a longer run could have enough passes."""
+        if state.has_begun(FINE_TUNED):
+            return None
+        rung = self._fine_tuning(state)
+        if rung is None or rung.seconds > _MOST_SHORT_SHARE * self.usable:
+            return None  # the head on frozen features stands for it
+        return rung
+
+    def _fine_tuning(self, state: _State) -> Rung | None:
+        """Return the shortest fine-tuning that is more than a head; None if there is no time."""
+        px = self._fine_tuning_px(state.left)
+        if px is None or not state.of(FROZEN) or FINE_TUNED in state.failed:
+            return None
+        backbone = self.costs.backbones[0]
+        return self._timed(
+            f"{backbone} fine-tuned at {px} px, short",
+            FINE_TUNED,
+            self._fine_tuning_recipe(backbone, px),
+            max(self._short_seconds(), self.costs.shortest_fine_tuning(backbone, px)),
+            "from the fitted head on",
+        )
+
+    def _long_run(self, state: _State) -> Rung | None:
+        """Return a run of the best family with the time that is left, shared with a close rival."""
+        ranked = self._long_families(state)
+        if not ranked:
+            return None
+        best = ranked[0]
+        seconds, reason = state.left, "the best family on the validation images"
+        rivals = [result for result in ranked[1:] if self._is_close(best, result)]
+        if rivals:
+            seconds *= _SHARED
+            reason = f"about as good as {rivals[0].family} so far, so they share the time"
+        elif len(ranked) == 1 and state.has_long():
+            reason = "the other family, with the time that is left"
+        return self._longer(best, seconds, reason)
+
+    def _long_families(self, state: _State) -> list[RungResult]:
+        """Return the best result of each family that more time could improve, best first."""
+        longest = []
+        for family in (CNN, FINE_TUNED):
+            runs = state.of(family)
+            if not runs or family in state.failed or state.has_long(family):
+                continue
+            if is_complete(runs[-1], self.costs.train, self.class_names):
+                continue
+            if state.left >= _LEAST_GROWTH * runs[-1].seconds:
+                longest.append(runs[-1])
+        untried = None if state.has_begun(FINE_TUNED) else self._fine_tuning(state)
+        if untried is not None and untried.seconds <= state.left:
+            longest.append(replace(state.of(FROZEN)[0], rung=untried))
+        # Fine-tuning starts from a head, so it is worth at least as much as the best frozen one.
+        heads = [result.rank for result in state.of(FROZEN)]
+
+        def promise(result: RungResult) -> tuple[float, float]:
+            return max([result.rank, *heads]) if result.family == FINE_TUNED else result.rank
+
+        return sorted(longest, key=promise, reverse=True)
+
+    def _longer(self, short: RungResult, seconds: float, reason: str) -> Rung:
+        name = short.rung.name.removesuffix(", short")
+        full = self._full_seconds(short)
+        if full < seconds:
+            reason += "; its whole schedule fits"
+        return self._timed(name, short.family, short.rung.recipe, min(seconds, 1.3 * full), reason)
+
+    def _further_run(self, state: _State) -> Rung | None:
+        """Return a run that pays after the long ones: more pixels, another backbone or seed."""
+        return self._further_frozen(state) or self._further_seed(state)
+
+    def _further_frozen(self, state: _State) -> Rung | None:
+        best = max(state.results, key=lambda result: result.rank, default=None)
+        if best is None or not state.of(FROZEN) or FROZEN in state.failed:
+            return None
+        first = state.of(FROZEN)[0]
+        if best.family == CNN and not self._is_close(best, first):
+            return None
+        px = first.rung.recipe.flat()["input_px"]
+        assert isinstance(px, int)
+        larger = [(self.costs.backbones[0], size) for size in SIZES_PX if size > px][-1:]
+        others = [(backbone, px) for backbone in self.costs.backbones[1:]]
+        for backbone, size in [*larger, *others]:
+            rung = self._frozen_rung(backbone, size, "another view of the same images")
+            budget = min(state.left, _FURTHER_FROZEN_SHARE * self.usable)
+            if rung.name not in state.names and rung.seconds <= budget:
+                return rung
+        return None
+
+    def _further_seed(self, state: _State) -> Rung | None:
+        """Return another seed of the best trained run, which an ensemble can average."""
+        trained = [result for result in state.results if result.family != FROZEN]
+        best = max(trained, key=lambda result: result.rank, default=None)
+        if best is None or best.family in state.failed:
+            return None
+        frozen = state.of(FROZEN)
+        if frozen and not self._is_close(frozen[0], best) and frozen[0].rank > best.rank:
+            return None
+        if state.left < 0.7 * best.seconds:
+            return None
+        seeds = 1 + max(result.rung.seed for result in trained) - self.seed
+        if seeds >= _MOST_SEEDS:
+            return None
+        base = best.rung.name.partition(", seed")[0].removesuffix(", short")
+        rung = self._timed(
+            f"{base}, seed {seeds}",
+            best.family,
+            best.rung.recipe,
+            min(state.left, 1.3 * self._full_seconds(best)),
+            "another seed of the best run, for an average",
+        )
+        return None if rung.name in state.names else replace(rung, seed=self.seed + seeds)
+
+    def _is_close(self, first: RungResult, second: RungResult) -> bool:
+        """Return whether two scores differ by less than one standard error, over images.
+
+        The standard error of the difference is that of a paired bootstrap.
+        """
+        return is_close(self.labels, self.metric, first.probabilities, second.probabilities)
+
+    def _full_seconds(self, result: RungResult) -> float:
+        """Return the seconds of the whole schedule of a recipe, at the pace of its run."""
+        if result.is_head_only:
+            return self._full_seconds_of_fine_tuning(result.rung.recipe)
+        seconds = result.metrics.seconds
+        epochs = full_epochs(result.rung.recipe, self.costs.train, self.class_names)
+        fixed = max(0.0, result.seconds - seconds.train)
+        return fixed + seconds.prepare + epochs * result.seconds_per_epoch
+
+    def _full_seconds_of_fine_tuning(self, recipe: Recipe) -> float:
+        """Return the seconds of a whole fine-tuning, from the cost of a forward pass."""
+        px = recipe.flat()["input_px"]
+        assert isinstance(px, int), "the ladder decides the image size"
+        start = self.costs.start_of_fine_tuning(recipe.model, px)
+        epochs = full_epochs(recipe, self.costs.train, self.class_names)
+        return start + epochs * self.costs.epoch_of_fine_tuning(recipe.model, px)
+
+    def _short_seconds(self) -> float:
+        is_alone = not self.costs.backbones or FROZEN in self.not_entered
+        return (_ALONE_SHARE if is_alone else _SHORT_SHARE) * self.usable
+
+    def _fine_tuning_px(self, left: float) -> int | None:
+        """Return the largest usual image size at which fine-tuning has enough passes.
+
+        None if even the smallest leaves less than one pass.
+        """
+        if not self.costs.backbones:
+            return None
+        backbone = self.costs.backbones[0]
+        sizes = [px for px in SIZES_PX if px <= self.costs.fine_tuned_px]
+        for epochs in (_WANTED_FINE_TUNING_EPOCHS, _LEAST_FINE_TUNING_EPOCHS):
+            for px in reversed(sizes):
+                epoch = self.costs.epoch_of_fine_tuning(backbone, px)
+                start = self.costs.start_of_fine_tuning(backbone, px)
+                if start + epochs * epoch <= 0.6 * left:
+                    self.not_entered.pop(FINE_TUNED, None)
+                    return px
+        self.not_entered[FINE_TUNED] = "fine-tuning would have less than one pass over the images"
+        return None
+
+    def _frozen_rung(self, backbone: str, px: int, reason: str) -> Rung:
+        values = self._own_values(backbone, transfer="frozen", input_px=px)
+        seconds = self.costs.frozen(backbone, px)
+        recipe = make_recipe(backbone, values)
+        name = f"{backbone} frozen at {px} px"
+        return Rung(name, FROZEN, recipe, seconds, reason, self.seed)
+
+    def _fine_tuning_recipe(self, backbone: str, px: int) -> Recipe:
+        return make_recipe(backbone, self._own_values(backbone, transfer="finetune", input_px=px))
+
+    def _timed(self, name: str, family: str, recipe: Recipe, seconds: float, reason: str) -> Rung:
+        seconds = round(seconds, 1)
+        timed = recipe.model_copy(update={"time_limit": seconds})
+        return Rung(name, family, timed, seconds, reason, self.seed)
+
+    def _own_values(self, model: str, **own: Any) -> dict[str, Any]:
+        """Return the values of a recipe: those of the user that the model has, and its own."""
+        keys = keys_of(model, own)
+        given = {key: value for key, value in self.values.items() if key in keys}
+        return {**given, **own}
+
+
+@dataclass(frozen=True)
+class _State:
+    """The state of the ladder before its next rung."""
+
+    results: Sequence[RungResult]
+    failed: set[str]
+    names: set[str]
+    left: float
+
+    def of(self, family: str) -> list[RungResult]:
+        """Return the results of a family, in their order."""
+        return [result for result in self.results if result.family == family]
+
+    def has_begun(self, family: str) -> bool:
+        """Return whether a family has a result or has failed."""
+        return bool(self.of(family)) or family in self.failed
+
+    def has_long(self, family: str | None = None) -> bool:
+        """Return whether a family, or any, has had a run that is not short."""
+        return any(
+            result.family in (CNN, FINE_TUNED)
+            and family in (None, result.family)
+            and not result.rung.name.endswith(", short")
+            for result in self.results
+        )
+
+
+def is_close(
+    labels: NDArray[np.int64],
+    metric: SelectionMetric,
+    first: NDArray[np.float32],
+    second: NDArray[np.float32],
+) -> bool:
+    """Return whether two scores differ by at most one standard error of their difference.
+
+    Args:
+        labels: Labels of N images.
+        metric: The metric.
+        first: Probabilities of shape (N, K).
+        second: The same of another classifier.
+    """
+    generator = np.random.default_rng(0)
+    differences = []
+    for _ in range(_RESAMPLES):
+        rows = generator.integers(0, len(labels), len(labels))
+        drawn = labels[rows]
+        differences.append(metric.score(drawn, first[rows]) - metric.score(drawn, second[rows]))
+    whole = metric.score(labels, first) - metric.score(labels, second)
+    return bool(abs(whole) <= np.std(differences))

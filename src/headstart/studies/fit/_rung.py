@@ -1,0 +1,123 @@
+"""A rung of the ladder: one run to train, and its result."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from headstart.models.recipes import Recipe, read_recipe, resolve
+from headstart.results import JsonObject, RunMetrics
+
+CNN = "cnn"
+FROZEN, FINE_TUNED = "frozen", "fine-tuned"
+
+
+@dataclass(frozen=True)
+class Rung:
+    """One run of the ladder.
+
+    Attributes:
+        name: Name for people, unique in the study.
+        family: "cnn", "frozen" or "fine-tuned".
+        recipe: How to train. Its time limit is the time that the rung may take.
+        seconds: Seconds that it is expected to take.
+        reason: Why it is entered.
+        seed: Seed of the run.
+    """
+
+    name: str
+    family: str
+    recipe: Recipe
+    seconds: float
+    reason: str
+    seed: int = 0
+
+    def as_json(self) -> JsonObject:
+        """Return the rung as it is written to `ladder.json`."""
+        return {**vars(self), "recipe": self.recipe.model_dump(mode="json")}
+
+    @classmethod
+    def from_json(cls, content: dict[str, Any]) -> Rung:
+        """Return the rung that `as_json` described."""
+        return cls(**{**content, "recipe": read_recipe(content["recipe"])})
+
+
+@dataclass(frozen=True, eq=False)
+class RungResult:
+    """The result of a finished rung.
+
+    Attributes:
+        rung: The rung.
+        folder: Its run folder.
+        metrics: The metrics of its run.
+        raw: Class probabilities of the validation images as the network gives them, float32 of
+            shape (N, K).
+        probabilities: The same, calibrated.
+        score: Its score by the metric of the selection; higher is better.
+        seconds: Seconds that it took.
+    """
+
+    rung: Rung
+    folder: Path
+    metrics: RunMetrics
+    raw: NDArray[np.float32]
+    probabilities: NDArray[np.float32]
+    score: float
+    seconds: float
+
+    @property
+    def family(self) -> str:
+        """The family of its rung."""
+        return self.rung.family
+
+    @property
+    def loss(self) -> float:
+        """Mean cross-entropy of the validation images, in nats."""
+        assert self.metrics.validation is not None, "fit needs validation images"
+        return self.metrics.validation.loss
+
+    @property
+    def rank(self) -> tuple[float, float]:
+        """The key that orders results: by score, and by loss among equal scores."""
+        return self.score, -self.loss
+
+    @property
+    def is_head_only(self) -> bool:
+        """True if the time of a fine-tuning allowed no more than a head on frozen features."""
+        return self.family == FINE_TUNED and self.metrics.recipe.get("optimizer") == "lbfgs"
+
+    @property
+    def seconds_per_epoch(self) -> float:
+        """Seconds of training per pass over the training images."""
+        seconds = self.metrics.seconds
+        return max(0.0, seconds.train - seconds.prepare) / max(self.metrics.epochs, 1e-9)
+
+
+@dataclass(frozen=True)
+class FailedRung:
+    """A rung whose run failed.
+
+    Attributes:
+        rung: The rung.
+        message: The reason.
+        seconds: Seconds that it took.
+    """
+
+    rung: Rung
+    message: str
+    seconds: float
+
+
+def full_epochs(recipe: Recipe, train_images: int, class_names: tuple[str, ...]) -> float:
+    """Return the epochs of a recipe without a time limit."""
+    return resolve(recipe, train_images).epochs or 1.0
+
+
+def is_complete(result: RungResult, train_images: int, class_names: tuple[str, ...]) -> bool:
+    """Return whether a run had all epochs of its recipe, so that more time changes nothing."""
+    epochs = full_epochs(result.rung.recipe, train_images, class_names)
+    return result.metrics.epochs >= 0.97 * epochs

@@ -1,0 +1,64 @@
+"""Find the best classifier within a time limit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from headstart.data import SplitDataset
+from headstart.errors import InputError
+from headstart.models.recipes import make_recipe
+from headstart.results import FitFinding, JsonObject
+from headstart.studies._study import Study, StudyContext
+from headstart.studies.fit._climb import Climb
+from headstart.studies.fit._config import FitConfig
+from headstart.studies.fit._finding import fit_finding
+from headstart.training import check
+
+
+@dataclass(frozen=True)
+class FitStudy(Study[FitFinding]):
+    """The search for the best classifier within a time limit.
+
+    Attributes:
+        config: Its configuration.
+    """
+
+    config: FitConfig
+
+    finding_type = FitFinding
+
+    def check(self) -> None:
+        """Check the configuration."""
+        self.config.check()
+
+    def check_data(self, data: SplitDataset) -> None:
+        """Check that there are validation images and that the data can be trained on.
+
+        Raises:
+            InputError: There are no validation images, or too few classes or images.
+        """
+        if not len(data.split.validation):
+            raise InputError(
+                "there are no validation images to select a classifier on.",
+                "Give --validation a fraction above 0.",
+            )
+        check(make_recipe("cnn", self.config.values), data)
+
+    def as_json(self) -> JsonObject:
+        """Return the configuration."""
+        return self.config.as_json()
+
+    def identity(self) -> JsonObject:
+        """Return the configuration and the digest of the user's metric."""
+        return self.config.identity()
+
+    def run(self, context: StudyContext) -> FitFinding:
+        """Climb the ladder, choose a classifier, and evaluate it once on the test images.
+
+        Raises:
+            RunFailed: No rung finished.
+            Stopped: A signal asked to stop. The best classifier so far is in the study folder.
+        """
+        climb = Climb(context, self.config)
+        climb.run()
+        return fit_finding(climb, context)

@@ -1,0 +1,283 @@
+"""The schedule of a comparison on machines that slow down, simulated with a clock of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from headstart.data import Dataset, Split, SplitDataset
+from headstart.errors import InputError
+from headstart.models.recipes import Recipe, make_recipe, resolve
+from headstart.studies._comparison_entries import ComparisonEntry
+from headstart.studies._comparison_schedule import ComparisonSchedule
+from headstart.studies._study import StudyContext
+from headstart.studies._time_limit import TimeLimit
+from headstart.studies._too_short import proposed_limit, with_time_limit
+from headstart.studies._training_rounds import TrainingRounds
+from headstart.training import RunCost, TrainingJob
+
+SECONDS_PER_STEP = {"mlp": 0.002, "cnn": 0.03}
+SETUP = 0.2
+SCHEDULE, ROUNDS = "headstart.studies._comparison_schedule", "headstart.studies._training_rounds"
+Pace = Callable[[float], float]
+
+
+def steady(_: float) -> float:
+    return 1.0
+
+
+@dataclass
+class Machine:
+    """A machine with a clock of its own.
+
+    Attributes:
+        data: The images of its runs.
+        pace: Seconds that one second of work takes at a moment.
+        clock: Seconds since the study began.
+        epochs: Epochs of each run that has ended, by its folder.
+        abandoned: Number of runs that were given up.
+    """
+
+    data: SplitDataset
+    pace: Pace = steady
+    clock: float = 2.0
+    epochs: dict[str, float] = field(default_factory=dict)
+    abandoned: int = 0
+
+    def work(self, seconds: float) -> None:
+        self.clock += seconds * self.pace(self.clock)
+
+    def steps_per_epoch(self, recipe: Recipe) -> int:
+        images = len(self.data.split.train)
+        return images // (resolve(recipe, images).batch or 1)
+
+    def train(self, job: TrainingJob) -> Any:
+        began = self.clock
+        self.work(SETUP)
+        recipe = resolve(job.recipe, len(self.data.split.train))
+        steps = max(1, round((recipe.epochs or 1) * self.steps_per_epoch(recipe)))
+        for done in range(1, steps + 1):
+            self.work(SECONDS_PER_STEP[recipe.model])
+            if job.watch is not None:
+                try:
+                    job.watch(done, self.clock - began)
+                except BaseException:
+                    self.abandoned += 1
+                    raise
+        self.epochs[job.folder.name] = recipe.epochs or 1
+        return SimpleNamespace(reused=False)
+
+    def timer(self, recipe: Recipe, data: SplitDataset) -> Any:
+        return Timer(self, resolve(recipe, len(data.split.train)))
+
+
+@dataclass
+class Timer:
+    """A timer of steps on the simulated machine; see `RunTimer`."""
+
+    machine: Machine
+    recipe: Recipe
+    times: list[float] = field(default_factory=list)
+
+    def restart(self) -> None:
+        self.times = []
+
+    def measure(self) -> None:
+        began = self.machine.clock
+        for _ in range(5):
+            self.machine.work(SECONDS_PER_STEP[self.recipe.model])
+        self.times.append((self.machine.clock - began) / 5)
+
+    @property
+    def cost(self) -> RunCost:
+        step = float(np.median(self.times))
+        return RunCost(SETUP, step, 0.0, self.machine.steps_per_epoch(self.recipe))
+
+
+@dataclass
+class Study:
+    """A simulated comparison."""
+
+    machine: Machine
+    schedule: ComparisonSchedule
+    rounds: TrainingRounds
+
+    def epochs_of(self, name: str) -> list[float]:
+        entry = next(entry for entry in self.schedule.entries if entry.name == name)
+        return [self.machine.epochs[run.name] for run in entry.runs.values()]
+
+    def seeds(self) -> list[tuple[int, ...]]:
+        return [tuple(entry.runs) for entry in self.schedule.contenders]
+
+
+@pytest.fixture
+def compare(
+    digits: Dataset, small: Split, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Study]:
+    """Return a function that compares models on a simulated machine."""
+    data = SplitDataset(digits, small)
+
+    def run(
+        limit: float, pace: Pace = steady, seeds: int = 3, when_slow: Any = "shorten", out: str = ""
+    ) -> Study:
+        machine = Machine(data, pace)
+        fake_time = SimpleNamespace(perf_counter=lambda: machine.clock)
+        monkeypatch.setattr("headstart.studies._study.time", fake_time)
+        monkeypatch.setattr(f"{SCHEDULE}.RunTimer", machine.timer)
+        monkeypatch.setattr(f"{ROUNDS}.train", machine.train)
+        monkeypatch.setattr(f"{ROUNDS}.store.remove_folder", lambda _: None)
+        entries = [
+            ComparisonEntry(name, "contender", make_recipe(name), tuple(range(seeds)))
+            for name in ("mlp", "cnn")
+        ]
+        context = StudyContext(data, tmp_path / out, 0.0)
+        schedule = ComparisonSchedule(entries, seeds, TimeLimit(limit, when_slow), context)
+        schedule.plan()
+        rounds = TrainingRounds(schedule)
+        for seed in range(seeds):
+            if not rounds.fits() or not rounds.train_seed(seed):
+                break
+        return Study(machine, schedule, rounds)
+
+    return run
+
+
+def slow_until(end: float, factor: float) -> Pace:
+    return lambda clock: factor if clock < end else 1.0
+
+
+def slow_from(start: float, factor: float) -> Pace:
+    return lambda clock: factor if clock >= start else 1.0
+
+
+def test_all_seeds_take_the_same_steps_and_the_time_is_spent(
+    compare: Callable[..., Study],
+) -> None:
+    study = compare(60.0)
+    assert study.seeds() == [(0, 1, 2), (0, 1, 2)]
+    assert study.epochs_of("mlp") == [40, 40, 40]
+    cnn = study.epochs_of("cnn")
+    assert cnn[0] < 40
+    assert len(set(cnn)) == 1
+    report = 6.0  # what is reserved for it
+    assert 0.9 * 60 <= study.machine.clock + report <= 60
+    assert study.rounds.notes() == []
+
+
+def test_with_enough_time_the_recipes_keep_their_epochs(compare: Callable[..., Study]) -> None:
+    study = compare(600.0)
+    assert study.epochs_of("cnn") == [40, 40, 40]
+    assert [entry.epochs for entry in study.schedule.entries] == [None, None]
+
+
+def test_a_slow_moment_while_steps_are_timed_does_not_decide(
+    compare: Callable[..., Study],
+) -> None:
+    quiet = compare(60.0, out="quiet")
+    study = compare(60.0, slow_until(2.9, 10.0), out="busy")
+    assert study.machine.abandoned == 0, "the median of three timings is that of the quiet machine"
+    assert study.epochs_of("cnn")[0] == pytest.approx(quiet.epochs_of("cnn")[0], rel=0.15)
+
+    study = compare(60.0, slow_until(8.0, 10.0), out="busier")
+    assert study.machine.abandoned >= 1, "its first run showed that the timing was wrong"
+    assert study.seeds() == [(0, 1, 2), (0, 1, 2)]
+    cnn = study.epochs_of("cnn")
+    assert len(set(cnn)) == 1
+    assert cnn[0] == pytest.approx(quiet.epochs_of("cnn")[0], rel=0.3)
+
+
+def test_a_machine_that_slows_down_shortens_all_seeds_alike(
+    compare: Callable[..., Study],
+) -> None:
+    quiet = compare(60.0, out="quiet")
+    study = compare(60.0, slow_from(2.7, 2.0), out="busy")
+    assert study.seeds() == [(0, 1, 2), (0, 1, 2)]
+    cnn = study.epochs_of("cnn")
+    assert len(set(cnn)) == 1
+    assert 0.25 < cnn[0] / quiet.epochs_of("cnn")[0] < 0.6
+    report = 2 * 6.0
+    assert 0.9 * 60 <= study.machine.clock + report <= 1.1 * 60
+
+
+def test_a_machine_that_slows_down_later_costs_the_last_seed_of_all(
+    compare: Callable[..., Study],
+) -> None:
+    study = compare(60.0, slow_from(38.0, 3.0))
+    assert study.seeds() == [(0, 1), (0, 1)]
+    assert study.machine.clock < 50, "the last run was given up as soon as its pace was known"
+    assert len(set(study.epochs_of("cnn"))) == 1
+    assert "The time limit left time for 2 of 3 seeds." in study.rounds.notes()
+
+
+def test_the_study_is_lengthened_on_request(compare: Callable[..., Study]) -> None:
+    quiet = compare(60.0, out="quiet")
+    study = compare(60.0, slow_from(2.7, 2.0), when_slow="lengthen", out="busy")
+    assert study.seeds() == [(0, 1, 2), (0, 1, 2)]
+    assert study.epochs_of("cnn") == quiet.epochs_of("cnn")
+    assert study.machine.clock > 80
+    slow, late = study.rounds.notes()
+    assert slow.startswith("The machine became slower: a run took 2.0 times as long")
+    assert late.startswith("The study took about ")
+
+
+def test_a_limit_that_is_too_short_for_all_seeds_costs_seeds_not_the_minimum_of_epochs(
+    compare: Callable[..., Study],
+) -> None:
+    study = compare(14.5)
+    cnn = next(entry for entry in study.schedule.entries if entry.name == "cnn")
+    assert len(cnn.runs) < 3
+    assert not cnn.is_short
+    assert study.epochs_of("cnn")[0] >= 0.99 * 40 / 6
+
+
+def test_runs_that_are_too_short_to_learn_are_known_with_the_limit_that_is_needed(
+    compare: Callable[..., Study],
+) -> None:
+    study = compare(11.0)
+    short = [entry.name for entry in study.schedule.entries if entry.is_short]
+    assert short == ["cnn"]
+    needed = study.schedule.needed_seconds
+    assert needed is not None
+    longer = compare(needed, out="longer")
+    assert longer.seeds() == [(0, 1, 2), (0, 1, 2)]
+    assert not any(entry.is_short for entry in longer.schedule.entries)
+
+
+def test_a_limit_without_time_for_runs_is_refused_with_one_that_has(
+    compare: Callable[..., Study],
+) -> None:
+    with pytest.raises(InputError, match="leaves less than") as refused:
+        compare(5.0)
+    assert "Give --time-limit " in str(refused.value)
+
+
+def test_a_resumed_study_follows_its_plan(compare: Callable[..., Study]) -> None:
+    first = compare(60.0)
+    again = compare(60.0, slow_until(100.0, 1.2))
+    assert again.epochs_of("cnn") == first.epochs_of("cnn")[: len(again.epochs_of("cnn"))]
+
+
+@pytest.mark.parametrize("number", range(12))
+def test_on_any_machine_all_seeds_take_the_same_steps_and_contenders_share_seeds(
+    compare: Callable[..., Study], number: int
+) -> None:
+    rng = np.random.default_rng(number)
+    factors = rng.choice([1.0, 1.0, 1.5, 3.0, 8.0], 100)
+    study = compare(45.0, lambda clock: float(factors[min(99, int(clock / 2))]))
+    for name in ("mlp", "cnn"):
+        assert len(set(study.epochs_of(name))) == 1
+    seeds = study.seeds()
+    assert seeds[0] == seeds[1]
+
+
+def test_the_proposed_command_has_another_limit_and_folder() -> None:
+    command = "headstart compare 'my data' --time-limit 30s --out 'a b' --seeds 3"
+    assert with_time_limit(command, "4m") == "headstart compare 'my data' --seeds 3 --time-limit 4m"
+    assert with_time_limit("", "4m") == ""
+    assert (proposed_limit(91), proposed_limit(121)) == ("100s", "3m")

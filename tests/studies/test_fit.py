@@ -1,0 +1,133 @@
+"""`fit` from data to classifier: chosen, evaluated once, stopped and continued."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+import headstart
+from headstart.classifier import load_classifier
+from headstart.data import Dataset
+from headstart.errors import InputError, Stopped
+from headstart.results import FitFinding, RunSummary, read_finding, read_metrics
+from headstart.studies.fit import _choice, _climb, _costs, _ladder
+from headstart.training import TrainingJob, train
+
+# One pass over few images: the ladder ends because more time changes nothing.
+SMALL: dict[str, Any] = {"train_images": 100, "epochs": 1, "layers": 1, "nodes": 4}
+
+
+@pytest.fixture
+def without_backbones(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the ladder have no installed backbones."""
+    monkeypatch.setattr(_costs, "installed_backbones", list)
+
+
+@pytest.fixture
+def one_small_backbone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the ladder have one backbone at its smallest size, and one seed."""
+    monkeypatch.setattr(_costs, "installed_backbones", lambda: ["efficientnet-lite0"])
+    monkeypatch.setattr(_ladder, "SIZES_PX", (32,))
+    monkeypatch.setattr(_ladder, "_MOST_SEEDS", 1)
+
+
+@pytest.mark.usefixtures("page_only", "one_small_backbone")
+def test_fit_leaves_a_classifier_that_read_the_test_images_once(
+    digits: Dataset, tmp_path: Path
+) -> None:
+    result = headstart.fit(digits, time_limit=600, out=tmp_path / "fit", **SMALL)
+    finding = result.finding
+    assert {rung.family for rung in finding.tried} == {"frozen", "cnn", "fine-tuned"}
+    assert sum(rung.weight for rung in finding.tried) == pytest.approx(1, abs=1e-3)
+    best = max(rung.score for rung in finding.tried if rung.score is not None)
+    assert finding.validation_score >= best
+    assert finding.test_reads == 1
+    for run in (tmp_path / "fit" / "runs").iterdir():
+        assert read_metrics(run).test is None
+
+    folder = Path(finding.run)
+    metrics = read_metrics(folder)
+    assert metrics.test is not None
+    assert finding.test is not None
+    assert metrics.test.accuracy == finding.test.accuracy
+    predictions = load_classifier(folder).predict(digits.images[:3])
+    assert predictions.probabilities.shape == (3, 10)
+    assert (tmp_path / "fit" / "report.html").exists()
+    again = headstart.fit(digits, time_limit=600, out=tmp_path / "fit", **SMALL)
+    assert again.finding == finding
+
+
+@pytest.mark.usefixtures("page_only", "without_backbones")
+def test_a_stopped_fit_keeps_the_best_so_far_and_continues(
+    digits: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[TrainingJob] = []
+
+    def stop_in_the_second_run(job: TrainingJob) -> RunSummary:
+        calls.append(job)
+        if len(calls) == 2:
+            raise Stopped(signal.SIGTERM, "stopped")
+        return train(job)
+
+    monkeypatch.setattr(_climb, "train", stop_in_the_second_run)
+    with pytest.raises(Stopped, match="best classifier so far is"):
+        headstart.fit(digits, time_limit=600, out=tmp_path / "fit", **SMALL)
+    load_classifier(tmp_path / "fit" / "classifier")
+
+    monkeypatch.setattr(_climb, "train", train)
+    result = headstart.fit(digits, time_limit=600, out=tmp_path / "fit", **SMALL)
+    assert len(result.finding.history) >= 2
+    assert isinstance(read_finding(tmp_path / "fit"), FitFinding)
+
+
+@pytest.mark.usefixtures("page_only", "without_backbones")
+def test_an_average_of_runs_is_one_classifier_that_every_verb_takes(
+    digits: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def both(members: NDArray[np.float32], *_: object) -> NDArray[np.float64]:
+        return np.array([0.25, 0.75] + [0.0] * (len(members) - 2))
+
+    monkeypatch.setattr(_choice, "select_ensemble", both)
+    result = headstart.fit(digits, time_limit=600, metric="macro-f1", out=tmp_path / "fit", **SMALL)
+    finding = result.finding
+    assert finding.chosen.kind == "ensemble"
+    assert [member.weight for member in finding.chosen.members] == [0.75, 0.25]
+    assert finding.metric == "macro-f1"
+    assert finding.test is not None
+    assert finding.test_score == pytest.approx(finding.test.macro_f1, abs=1e-6)
+    probabilities = result.classifier.predict(digits.images[:3]).probabilities
+    assert probabilities.sum(1) == pytest.approx(1, abs=1e-5)
+
+
+@pytest.mark.usefixtures("page_only", "without_backbones")
+def test_the_estimator_finds_a_model_by_itself(digits: Dataset) -> None:
+    model = headstart.ImageClassifier("auto", time_limit=600, epochs=1, layers=1, nodes=4)
+    model.fit(digits.images[:120], digits.labels[:120])
+    assert model.predict_proba(digits.images[:5]).shape == (5, 10)
+    assert "chosen" in model.run_
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ({"time_limit": 5}, "invalid --time-limit: expected at least 10 s, got 5 s"),
+        ({"time_limit": "soon"}, "invalid time limit: expected a positive duration"),
+        ({"validation": 0}, "there are no validation images to select a classifier on"),
+        ({"metric": "acuracy"}, "unknown metric 'acuracy': did you mean 'accuracy'"),
+        ({"transfer": "frozen"}, "fit decides transfer itself"),
+        ({"lerning": 1}, "'lerning'"),
+    ],
+)
+def test_bad_input_is_refused_before_anything_is_written(
+    digits: Dataset, tmp_path: Path, keys: dict[str, Any], message: str
+) -> None:
+    fit: Callable[..., object] = headstart.fit
+    with pytest.raises(InputError, match=message):
+        fit(digits, out=tmp_path / "fit", **keys)
+    assert not (tmp_path / "fit").exists()

@@ -1,0 +1,154 @@
+"""The ladder of `fit`: which rung comes next, from costs and results alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from headstart.evaluation import selection_metric
+from headstart.models.recipes import make_recipe
+from headstart.studies.fit._choice import choose
+from headstart.studies.fit._costs import LadderCosts
+from headstart.studies.fit._ladder import Ladder
+from headstart.studies.fit._rung import CNN, FINE_TUNED, FROZEN, FailedRung, Rung, RungResult
+
+IMAGES = 200
+LABELS = np.zeros(IMAGES, np.int64)
+
+
+def ladder(seconds_per_image: float = 0.002, train: int = 1000, usable: float = 100.0) -> Ladder:
+    """Return a ladder for images of 160 pixels; a frozen head costs about 7 s by default."""
+    costs = LadderCosts(
+        backbones=("efficientnet-lite0", "efficientnet-lite1"),
+        seconds_per_image=seconds_per_image,
+        frozen_px=160,
+        fine_tuned_px=160,
+        train=train,
+        validation=IMAGES,
+        test=IMAGES,
+        classes=4,
+    )
+    names = ("a b", "b c", "c d", "d e")
+    return Ladder(costs, usable, LABELS, names, selection_metric("accuracy"))
+
+
+def result(rung: Rung, accuracy: float, seconds: float = 10.0, epochs: float = 2.0) -> RungResult:
+    """Return the result of a rung whose first images are correctly classified."""
+    probabilities = np.full((IMAGES, 4), 0.1, np.float32)
+    correct = np.arange(IMAGES) < round(accuracy * IMAGES)
+    probabilities[np.arange(IMAGES), np.where(correct, 0, 1)] = 0.7
+    metrics: Any = SimpleNamespace(
+        epochs=epochs,
+        recipe={"optimizer": rung.recipe.optimizer},
+        seconds=SimpleNamespace(train=seconds, prepare=0.0),
+        validation=SimpleNamespace(loss=1 - accuracy),
+        predict_ms_per_image=1.0,
+    )
+    return RungResult(rung, Path(), metrics, probabilities, probabilities, accuracy, seconds)
+
+
+def climb(steps: Ladder, accuracies: dict[str, float], left: float = 100.0) -> list[Rung]:
+    """Return the rungs that are entered, with these accuracies by family."""
+    results: list[RungResult] = []
+    while len(results) < 12 and (rung := steps.next(results, [], left)) is not None:
+        results.append(result(rung, accuracies[rung.family], rung.seconds, epochs=1.0))
+        left -= rung.seconds
+    return [entry.rung for entry in results]
+
+
+def test_the_cheap_rungs_come_first_and_the_best_family_gets_the_rest() -> None:
+    rungs = climb(ladder(), {FROZEN: 0.8, CNN: 0.6, FINE_TUNED: 0.9})
+    assert [rung.family for rung in rungs[:4]] == [FROZEN, CNN, FINE_TUNED, FINE_TUNED]
+    assert rungs[3].seconds > 0.6 * 100
+    assert sum(rung.seconds for rung in rungs) <= 101
+
+
+def test_a_network_from_random_weights_gets_the_rest_where_it_is_better() -> None:
+    rungs = climb(ladder(), {FROZEN: 0.7, CNN: 0.95, FINE_TUNED: 0.75})
+    assert rungs[3].family == CNN
+    assert rungs[3].seconds > 60
+
+
+def test_close_families_share_the_time() -> None:
+    rungs = climb(ladder(), {FROZEN: 0.5, CNN: 0.9, FINE_TUNED: 0.9})
+    assert {rung.family for rung in rungs[3:5]} == {CNN, FINE_TUNED}
+    assert rungs[3].seconds < 50
+
+
+def test_fine_tuning_is_worth_at_least_the_head_that_it_starts_from() -> None:
+    rungs = climb(ladder(), {FROZEN: 0.9, CNN: 0.7, FINE_TUNED: 0.6})
+    assert rungs[3].family == FINE_TUNED
+
+
+def test_images_that_are_too_many_for_a_backbone_leave_the_time_to_the_cnn() -> None:
+    steps = ladder(train=60_000)
+    rungs = climb(steps, {CNN: 0.9})
+    assert {rung.family for rung in rungs} == {CNN}
+    assert rungs[0].seconds == 5
+    assert "frozen backbone needs" in steps.not_entered[FROZEN]
+    assert set(steps.not_entered) == {FROZEN, FINE_TUNED}
+
+
+def test_a_family_that_failed_is_not_entered_again() -> None:
+    steps = ladder()
+    frozen = steps.next([], [], 100)
+    assert frozen is not None
+    results = [result(frozen, 0.8)]
+    short = steps.next(results, [], 90)
+    assert short is not None
+    failures = [FailedRung(short, "the loss became nan", 1.0)]
+    following = steps.next(results, failures, 89)
+    assert following is not None
+    assert following.family == FINE_TUNED
+
+
+def test_nothing_is_entered_without_time() -> None:
+    assert ladder().next([], [], 0.5) is None
+
+
+def test_the_values_of_the_user_reach_every_rung_that_has_them() -> None:
+    steps = ladder()
+    steps.values = {"flip": False, "label_smoothing": 0.0}
+    for rung in climb(steps, {FROZEN: 0.8, CNN: 0.6, FINE_TUNED: 0.9}):
+        assert rung.recipe.flip is False
+
+
+def test_a_rung_is_read_again_as_it_was_written() -> None:
+    rung = Rung("cnn, short", CNN, make_recipe("cnn", {"lr": 0.1}), 3.0, "because", seed=2)
+    assert Rung.from_json(rung.as_json()) == rung
+
+
+def test_a_bound_on_milliseconds_excludes_slow_runs_and_averages() -> None:
+    metric = selection_metric("accuracy")
+    rung = Rung("cnn", CNN, make_recipe("cnn"), 1.0, "because")
+    slow, fast = result(rung, 0.9), result(rung, 0.8)
+    fast.metrics.predict_ms_per_image = 0.2  # type: ignore[misc]
+    assert choose([slow, fast], LABELS, metric).members[0] is slow
+    assert choose([slow, fast], LABELS, metric, max_ms=0.5).members == (fast,)
+    assert choose([slow, fast], LABELS, metric, max_ms=0.1).members == (fast,)
+
+
+def test_fine_tuning_that_is_too_expensive_to_try_is_ranked_by_its_head() -> None:
+    steps = ladder(0.006, usable=60)
+    rungs = climb(steps, {FROZEN: 0.9, CNN: 0.6, FINE_TUNED: 0.92}, left=60)
+    assert [rung.family for rung in rungs[:3]] == [FROZEN, CNN, FINE_TUNED]
+    assert rungs[2].seconds > 0.4 * 60
+
+
+def test_a_fine_tuning_that_was_a_head_only_is_planned_from_costs() -> None:
+    steps = ladder()
+    frozen = result(steps.next([], [], 100) or pytest.fail("no rung"), 0.9)
+    short = result(steps.next([frozen, cnn_result()], [], 80) or pytest.fail("no rung"), 0.9)
+    short.metrics.recipe["optimizer"] = "lbfgs"
+    following = steps.next([frozen, cnn_result(), short], [], 70)
+    assert following is not None
+    assert following.family == FINE_TUNED
+    assert following.seconds > 20
+
+
+def cnn_result() -> RungResult:
+    return result(Rung("cnn, short", CNN, make_recipe("cnn"), 10.0, "because"), 0.5)

@@ -1,0 +1,106 @@
+"""The gate: better, equivalent, not worse, worse or undecided, and its exit status."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from headstart.errors import InputError
+from headstart.report import gate_summary
+from headstart.results import Comparison, FailedContender, read_finding
+from headstart.studies import Gate, VerdictRules, check_gate, gate_of, verdict_from_predictions
+
+REAL = Path(__file__).parents[1] / "assets" / "version-0.1" / "compare"
+MARGIN = 0.01
+Bools = NDArray[np.bool_]
+
+
+def runs(rng: np.random.Generator, accuracies: tuple[float, float], n: int) -> tuple[Bools, Bools]:
+    """Simulate three runs of two recipes that find the same images difficult."""
+    ease = rng.random(n)
+    old, new = (ease < accuracy + rng.normal(0, 0.02, (3, n)) for accuracy in accuracies)
+    return old, new
+
+
+def decide(old: Bools, new: Bools, margin: float = MARGIN) -> Gate:
+    return gate_of(finding_of(old, new), ["old", "new"], margin)
+
+
+def finding_of(old: Bools, new: Bools) -> Comparison:
+    finding = read_finding(REAL)
+    assert isinstance(finding, Comparison)
+    verdict = verdict_from_predictions({"old": old, "new": new}, (), "test", VerdictRules(MARGIN))
+    contenders = [
+        contender.model_copy(update={"name": name})
+        for contender, name in zip(finding.contenders, ("old", "new"), strict=False)
+    ]
+    return finding.model_copy(
+        update={"verdict": verdict, "failed": (), "contenders": tuple(contenders)}
+    )
+
+
+@pytest.mark.parametrize(
+    ("accuracies", "n", "decision", "status"),
+    [
+        ((0.90, 0.93), 4000, "better", 0),
+        ((0.93, 0.90), 4000, "worse", 1),
+        ((0.90, 0.90), 20000, "equivalent", 0),
+        ((0.90, 0.893), 200000, "equivalent", 0),
+        ((0.90, 0.906), 700, "not worse", 0),
+        ((0.90, 0.895), 300, "undecided", 4),
+    ],
+)
+def test_the_decision_and_its_exit_status(
+    accuracies: tuple[float, float], n: int, decision: str, status: int
+) -> None:
+    gate = decide(*runs(np.random.default_rng(0), accuracies, n))
+    assert (gate.decision, gate.exit_status, gate.passed) == (decision, status, status == 0)
+    assert gate.reference == "old" and gate.candidate == "new"
+
+
+def test_the_difference_is_that_of_the_candidate_whichever_is_more_accurate() -> None:
+    old, new = runs(np.random.default_rng(1), (0.9, 0.93), 2000)
+    one, other = decide(old, new), decide(new, old)
+    assert one.difference == pytest.approx(new.mean() - old.mean())
+    assert other.difference == pytest.approx(-(new.mean() - old.mean()))
+    assert one.interval is not None and other.interval is not None
+    assert one.interval == pytest.approx((-other.interval[1], -other.interval[0]))
+
+
+def test_a_loss_of_the_margin_passes_in_at_most_5_percent() -> None:
+    rng = np.random.default_rng(2)
+    gates = [decide(*runs(rng, (0.9, 0.9 - MARGIN), 2000)) for _ in range(150)]
+    assert np.mean([gate.passed for gate in gates]) <= 0.05 + 2 * (0.05 * 0.95 / 150) ** 0.5
+
+
+def test_a_candidate_with_a_failed_run_does_not_pass() -> None:
+    finding = finding_of(*runs(np.random.default_rng(3), (0.9, 0.95), 1000))
+    for name, status in (("new", 1), ("old", 4)):
+        failed = FailedContender(name=name, failures=("seed 1 failed",))
+        gate = gate_of(finding.model_copy(update={"failed": (failed,)}), ["old", "new"], MARGIN)
+        assert gate.exit_status == status and "failed" in gate.sentence
+
+
+def test_the_summary_is_markdown_with_both_contenders_and_the_margin() -> None:
+    finding = finding_of(*runs(np.random.default_rng(4), (0.9, 0.895), 300))
+    gate = gate_of(finding, ["old", "new"], MARGIN)
+    summary = gate_summary(finding, gate)
+    assert summary.startswith("## Accuracy gate: undecided\n")
+    assert "reference: old" in summary and "candidate: new" in summary
+    assert "Non-inferiority margin: 1 point;" in summary and "The limit is " in summary
+
+    hostile = gate.model_copy(update={"candidate": "a|b<i>*", "sentence": "a|b<i>*"})
+    assert "a\\|b\\<i\\>\\*" in gate_summary(finding, hostile)
+
+
+def test_a_gate_needs_two_contenders() -> None:
+    with pytest.raises(InputError, match="expected two contenders or more, got 1"):
+        check_gate(["cnn"], until_decided=False)
+
+
+def test_a_gate_needs_a_fixed_number_of_seeds() -> None:
+    with pytest.raises(InputError, match="invalid --seeds for --gate: expected a number, got auto"):
+        check_gate(["old", "new"], until_decided=True)
