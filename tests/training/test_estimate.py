@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -16,9 +18,8 @@ def test_multiply_adds_are_those_of_the_network_that_learns(
     digits: Dataset, small: Split, model: str
 ) -> None:
     recipe = make_recipe(model)
-    assert count_work(recipe, digits).image == sum(
-        layer["multiply_adds"] for layer in network_layers(recipe, SplitDataset(digits, small))
-    )
+    layers: list[dict[str, Any]] = network_layers(recipe, SplitDataset(digits, small))
+    assert count_work(recipe, digits).image == sum(layer["multiply_adds"] for layer in layers)
 
 
 def test_muon_and_a_larger_network_make_a_step_dearer(digits: Dataset) -> None:

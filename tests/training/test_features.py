@@ -12,10 +12,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 
 from headstart import store
-from headstart.classifier import load_classifier
+from headstart.classifier import load_network
 from headstart.data import Dataset, SplitDataset, load, make_split
 from headstart.errors import RunFailed
 from headstart.features import _extract, _feature_cache
@@ -25,6 +26,8 @@ from headstart.results import read_metrics
 from headstart.training import TrainingJob, train
 
 FROZEN = make_recipe("efficientnet-lite0", {"input_px": 32})
+# Two processes that test bfloat16 on a busy machine may decide differently.
+FLOAT32 = make_recipe("efficientnet-lite0", {"input_px": 32, "precision": "float32"})
 
 
 @pytest.fixture
@@ -50,7 +53,7 @@ def test_the_published_inception_runs_with_random_weights_and_is_loaded_again(
         )
     )
     assert run.trainable_parameters == 768 * 4 * 4 * 16 + 16 + 16 * 16 + 16 + 16 * 3 + 3
-    classifier = load_classifier(tmp_path / "run")
+    classifier = load_network(tmp_path / "run")
     found = classifier.probabilities(scenes.images[:4])
     assert found.shape == (4, 3) and np.allclose(found.sum(1), 1, atol=1e-5)
     assert classifier.net.state_dict().keys() == {
@@ -71,7 +74,7 @@ def test_a_backbone_with_tables_that_no_file_holds_is_loaded_whole(
             tmp_path / "run",
         )
     )
-    classifier = load_classifier(tmp_path / "run")
+    classifier = load_network(tmp_path / "run")
     assert set(dict(classifier.named_buffers())) - set(classifier.state_dict())
     accuracy = (
         classifier.probabilities(scenes.images, split.test).argmax(1) == scenes.labels[split.test]
@@ -94,8 +97,9 @@ def test_batches_are_as_large_as_the_images_that_a_backbone_sees(
             tmp_path / "run",
         )
     )
-    classifier, seen = load_classifier(tmp_path / "run"), list[int]()
-    classifier.front.register_forward_pre_hook(lambda _, given: seen.append(len(given[0])))
+    classifier, seen = load_network(tmp_path / "run"), list[int]()
+    backbone = classifier.front.get_submodule("backbone")
+    backbone.register_forward_pre_hook(lambda _, given: seen.append(len(given[0])))
     classifier.probabilities(dataset.images)
     assert sum(seen) == 150 and max(seen) == 2**20 // 160**2
 
@@ -206,19 +210,36 @@ def test_what_a_failed_pass_had_done_is_kept(
     assert computed == [len(found.rows), len(found.rows) - 40]
 
 
+@pytest.mark.parametrize(
+    ("name", "place"), [("values.f16", 5000), ("index.bin", 3 * 24 + 2), ("index.bin", 3 * 24 + 17)]
+)
 def test_a_damaged_row_is_computed_again_and_no_other(
-    digits: Dataset, computed: list[int], own_cache: Path
+    name: str, place: int, digits: Dataset, computed: list[int], own_cache: Path
 ) -> None:
     split = make_split(digits, train_images=30)
     before = np.array(features_of(SplitDataset(digits, split)).select(split.train))
-    (values,) = own_cache.rglob("values.f16")
-    content = bytearray(values.read_bytes())
-    content[5000] ^= 255
-    values.write_bytes(content)
+    (path,) = own_cache.rglob(name)
+    content = bytearray(path.read_bytes())
+    content[place] ^= 255
+    path.write_bytes(content)
     assert np.array_equal(features_of(SplitDataset(digits, split)).select(split.train), before)
     assert computed[1:] == [1]
     features_of(SplitDataset(digits, split))
     assert computed[2:] == []
+
+
+def test_damaged_weights_of_a_cached_backbone_are_recreated(
+    digits: Dataset, own_cache: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = SplitDataset(digits, make_split(digits, train_images=30))
+    before = features_of(data).backbone.state_dict()
+    (path,) = own_cache.rglob("backbone.safetensors")
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    again = features_of(data).backbone.state_dict()
+    assert all(torch.equal(before[name], again[name]) for name in before)
+    assert "backbone.safetensors is damaged and is recreated" in capsys.readouterr().err
 
 
 KILLED = """
@@ -229,16 +250,16 @@ from headstart.models.recipes import make_recipe
 from headstart.store import _rows
 _rows._SECONDS_BETWEEN_COMMITS = 0.0
 _extract._PIXELS_PER_BATCH = 32 * 32 * 8
-write = _rows.RowStore._write
+write = _rows.write_at
 def dying(path, content, offset):
     if path.name == "index.bin" and offset > 40 * 20:
         write(path, content[: len(content) // 2 + 3], offset)
         os.kill(os.getpid(), signal.SIGKILL)
     write(path, content, offset)
-_rows.RowStore._write = staticmethod(dying)
+_rows.write_at = dying
 digits = load("digits")
 split = make_split(digits, train_images=200)
-recipe = make_recipe("efficientnet-lite0", {"input_px": 32})
+recipe = make_recipe("efficientnet-lite0", {"input_px": 32, "precision": "float32"})
 _feature_cache.compute_features(recipe, SplitDataset(digits, split), 0, 32)
 """
 
@@ -251,11 +272,11 @@ def test_a_pass_killed_in_the_middle_of_writing_goes_on_where_it_was(
     )
     assert done.returncode == -signal.SIGKILL
     split = make_split(digits, train_images=200)
-    found = features_of(SplitDataset(digits, split))
+    found = compute_features(FLOAT32, SplitDataset(digits, split), 0, 32)
     assert len(computed) == 1 and 0 < computed[0] <= len(found.rows) - 40
     killed = np.array(found.select(found.rows))
     store.remove_folder(own_cache / "headstart" / "features")
-    whole = features_of(SplitDataset(digits, split)).select(found.rows)
+    whole = compute_features(FLOAT32, SplitDataset(digits, split), 0, 32).select(found.rows)
     assert np.abs(killed.astype(np.float32) - whole).max() < 0.05 * np.abs(whole).max()
 
 

@@ -7,12 +7,20 @@ import time
 import pytest
 
 from headstart.models.recipes import make_recipe, resolve
-from headstart.training._plan import Cost, Plan, fit_to_time, plan_steps, relative_rate_at
+from headstart.training._plan import (
+    Cost,
+    Plan,
+    fit_to_time,
+    least_epochs,
+    plan_from_json,
+    plan_steps,
+    relative_rate_at,
+)
 
 
 def plan(**values: object) -> Plan:
     return plan_steps(
-        resolve(make_recipe("cnn", {"epochs": 10, "batch": 10, **values}), 1000, ("a",)), 1000
+        resolve(make_recipe("cnn", {"epochs": 10, "batch": 10, **values}), 1000), 1000
     )
 
 
@@ -73,6 +81,39 @@ def test_a_machine_that_slows_down_gets_a_shorter_but_whole_schedule(
     assert rates == sorted(rates, reverse=True) and rates[-1] < 0.01
 
 
+def test_a_machine_that_becomes_faster_gets_more_steps_up_to_those_of_the_recipe(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = [0.0]
+    monkeypatch.setattr(time, "perf_counter", lambda: clock[0])
+    one = plan(time_limit=100, schedule="linear", warmup=0)
+    fit_to_time(one, 0.0, Cost(4.0, 0.0, 0.0))  # timed at a slow moment
+    one.start()
+    assert one.steps == 24
+    rates = []
+    while one.done < one.steps:
+        rates.append(one.relative_rate())
+        clock[0] += 0.12
+        one.advance()
+    assert 90 <= clock[0] <= 97
+    extended = one.changes[0][0]
+    assert rates[extended] > 0.95, "the schedule begins as if it had been planned so"
+    assert rates[-1] < 0.01
+
+    quick = plan(time_limit=100)
+    fit_to_time(quick, clock[0], Cost(60.0, 0.0, 0.0))  # one step, so that it can be corrected
+    quick.start()
+    while quick.done < quick.steps:
+        clock[0] += 0.01
+        quick.advance()
+    assert quick.done == quick.most == 1000
+
+
+@pytest.mark.parametrize(("epochs", "least"), [(30, 5), (4, 1), (0.5, 0.5)])
+def test_the_fewest_epochs_are_a_sixth_of_the_recipes(epochs: float, least: float) -> None:
+    assert least_epochs(plan(epochs=epochs).recipe) == pytest.approx(least)
+
+
 def test_a_hiccup_at_the_start_does_not_cost_the_schedule(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = [0.0]
     monkeypatch.setattr(time, "perf_counter", lambda: clock[0])
@@ -84,3 +125,39 @@ def test_a_hiccup_at_the_start_does_not_cost_the_schedule(monkeypatch: pytest.Mo
         clock[0] += 0.08
         one.advance()
     assert one.done == 1000
+
+
+def test_a_prediction_timed_at_a_slow_moment_does_not_end_training_early(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = [0.0]
+    monkeypatch.setattr(time, "perf_counter", lambda: clock[0])
+    one = plan(time_limit=86)
+    fit_to_time(one, 0.0, Cost(0.5, 0.0, 60.0, end_images=100))
+    one.start()
+    while one.done < one.steps:
+        clock[0] += 0.1
+        one.advance()
+    assert 75 <= clock[0] <= 83
+
+
+def test_a_slow_moment_that_lasts_for_the_whole_first_plan_is_made_good(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = [0.0]
+    monkeypatch.setattr(time, "perf_counter", lambda: clock[0])
+    one = plan(time_limit=86, epochs=100)
+    fit_to_time(one, 0.0, Cost(6.0, 0.0, 0.0))
+    one.start()
+    while one.done < one.steps:
+        clock[0] += 4.0 if clock[0] < 20 else 0.05
+        one.advance()
+    assert 75 <= clock[0] <= 83 and one.done > 1000
+
+    again = plan_from_json(one.recipe, one.as_json())
+    rates = []
+    while again.done < again.steps:
+        rates.append(again.relative_rate())
+        again.advance()
+    assert again.done == one.done and again.position == pytest.approx(one.position)
+    assert rates[-1] < 0.01

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from headstart.classifier import DecidedPrecision, load_classifier
+from headstart.classifier import DecidedPrecision, load_network
 from headstart.data import Dataset, Split, SplitDataset
 from headstart.models.recipes import Recipe, make_recipe
 from headstart.training import TrainingJob, train
@@ -114,7 +114,7 @@ def test_results_keep_the_precision_that_was_requested(
 ) -> None:
     recipe = make_recipe("mlp", {"epochs": 1})
     train(TrainingJob(recipe, SplitDataset(digits, small), 0, tmp_path, precision="bfloat16"))
-    assert load_classifier(tmp_path).recipe.precision == "auto"
+    assert load_network(tmp_path).recipe.precision == "auto"
     assert read_recipe_precision(tmp_path / "recipe.json") == "auto"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from headstart.errors import InputError
-from headstart.models.recipes import PRESETS, are_characters, make_recipe, resolve, with_net
+from headstart.models.recipes import PRESETS, make_recipe, resolve, with_net
 
 
 def test_an_explicit_value_always_wins() -> None:
@@ -16,9 +16,7 @@ def test_an_explicit_value_always_wins() -> None:
         8,
         False,
     )
-    resolved = resolve(
-        make_recipe("cnn", {"batch": 7, "epochs": 0.5, "flip": True}), 50_000, ("0", "1")
-    )
+    resolved = resolve(make_recipe("cnn", {"batch": 7, "epochs": 0.5, "flip": True}), 50_000)
     assert (resolved.batch, resolved.epochs, resolved.flip) == (7, 0.5, True)
 
 
@@ -123,8 +121,7 @@ def test_a_changed_copy_has_its_own_digest() -> None:
 
 def test_a_preset_scales_the_effort_and_an_explicit_value_still_wins() -> None:
     fast, balanced, best = (
-        resolve(make_recipe("cnn", {}, name), 51_000, ("cat", "dog")).epochs or 0
-        for name in PRESETS
+        resolve(make_recipe("cnn", {}, name), 51_000).epochs or 0 for name in PRESETS
     )
     assert fast < 3 < balanced < best
     assert make_recipe("cnn", {"lr": 0.3, "nodes": 24}, "fast").lr == 0.3
@@ -137,26 +134,12 @@ def test_the_published_networks_have_no_presets() -> None:
 
 
 def test_little_data_means_small_batches_and_many_epochs() -> None:
-    small, large = (
-        resolve(make_recipe("cnn"), images, ("cat", "dog")) for images in (1_000, 51_000)
-    )
+    small, large = (resolve(make_recipe("cnn"), images) for images in (1_000, 51_000))
     assert (large.batch, large.epochs) == (512, 16)
     assert small.batch is not None and small.batch <= 64
     assert small.epochs == 40
 
 
-@pytest.mark.parametrize(
-    ("names", "expected"),
-    [(("0", "1"), True), (("a", "B"), True), (("cat", "dog"), False), (("1", "cat"), False)],
-)
-def test_only_digits_and_letters_are_never_mirrored(names: tuple[str, ...], expected: bool) -> None:
-    assert are_characters(names) is expected
-    assert resolve(make_recipe("cnn"), 100, names).flip is not expected
-
-
 def test_the_fast_preset_has_small_batches_where_there_are_few_images() -> None:
-    few, many = (
-        resolve(make_recipe("cnn", preset="fast"), images, ("cat", "dog"))
-        for images in (510, 51_000)
-    )
+    few, many = (resolve(make_recipe("cnn", preset="fast"), images) for images in (510, 51_000))
     assert (few.batch, many.batch) == (16, 384)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -92,7 +93,9 @@ def test_a_run_killed_in_the_middle_of_an_epoch_ends_with_the_same_weights(
 def test_early_stopping_goes_on_where_it_was(
     digits: Dataset, split: Split, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    recipe = make_recipe("mlp", {"epochs": 60, "patience": 2, "lr": 0.02, "schedule": "constant"})
+    recipe = make_recipe(
+        "mlp", {"epochs": 60, "nodes": 64, "patience": 2, "lr": 0.02, "schedule": "constant"}
+    )
     whole = train(TrainingJob(recipe, SplitDataset(digits, split), 0, tmp_path / "whole"))
     for _ in range(4):
         with monkeypatch.context() as patch, pytest.raises(Killed):
@@ -150,6 +153,27 @@ def test_all_checkpoints_damaged_means_a_fresh_start(
     summary = train(TrainingJob(recipe, SplitDataset(digits, split), 0, tmp_path / "run"))
     assert not summary.resumed
     assert weights(tmp_path / "run") == weights(tmp_path / "whole")
+
+
+def test_a_whole_checkpoint_of_another_run_is_not_resumed(
+    digits: Dataset,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    recipe = make_recipe("mlp", {"epochs": 2, "batch": 64, "nodes": 32})
+    data = SplitDataset(digits, make_split(digits, train_images=200))
+    for seed in (0, 1):
+        with monkeypatch.context() as patch, pytest.raises(Killed):
+            kill_after(3, patch)
+            train(TrainingJob(recipe, data, seed, tmp_path / f"run{seed}"))
+    shutil.rmtree(tmp_path / "run0" / "checkpoint")
+    shutil.copytree(tmp_path / "run1" / "checkpoint", tmp_path / "run0" / "checkpoint")
+
+    assert not train(TrainingJob(recipe, data, 0, tmp_path / "run0")).resumed
+    assert "00000003 belongs to another run" in capsys.readouterr().err
+    train(TrainingJob(recipe, data, 0, tmp_path / "whole"))
+    assert weights(tmp_path / "run0") == weights(tmp_path / "whole")
 
 
 def test_an_unfinished_run_is_not_overwritten_by_another(

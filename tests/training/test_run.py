@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,18 +12,19 @@ import numpy as np
 import pytest
 import torch
 
-from headstart.classifier import load_classifier
+from headstart.classifier import load_network
 from headstart.data import Dataset, Split, SplitDataset, load, make_split
 from headstart.errors import InputError, ResourceError, RunFailed, TooLittleMemory
 from headstart.models.recipes import make_recipe
 from headstart.results import read_metrics
 from headstart.store import claim
-from headstart.training import TrainingJob, list_runs, read_correct, train
-from headstart.training._step import CrossEntropy
+from headstart.training import TrainingJob, list_runs, read_correct, read_curves, train
+from headstart.training._step import CrossEntropy, describe_class_weights, make_loss
 
 WEIGHTS = {"model.safetensors", "classifier.json"}
 RESULTS = {"plan.json", "state", "curves.csv", "metrics.json", "predictions.csv", "gallery.npz"}
-FILES = {"recipe.json", "data.json", "split.npz", "environment.json", ".lock"} | WEIGHTS | RESULTS
+ABOUT = {"recipe.json", "data.json", "split.npz", "environment.json", "manifest.json", ".lock"}
+FILES = ABOUT | WEIGHTS | RESULTS
 
 
 def test_a_run_leaves_everything_and_learns_the_digits(
@@ -262,7 +264,9 @@ def test_a_target_stops_training(digits: Dataset, digits_split: Split, tmp_path:
 def test_patience_stops_and_takes_the_best_weights_back(
     digits: Dataset, digits_split: Split, tmp_path: Path
 ) -> None:
-    recipe = make_recipe("mlp", {"epochs": 60, "patience": 2, "lr": 0.02, "schedule": "constant"})
+    recipe = make_recipe(
+        "mlp", {"epochs": 60, "nodes": 64, "patience": 2, "lr": 0.02, "schedule": "constant"}
+    )
     summary = train(TrainingJob(recipe, SplitDataset(digits, digits_split), 0, tmp_path / "run"))
     with (tmp_path / "run" / "curves.csv").open() as file:
         losses = [float(row["validation_loss"]) for row in csv.DictReader(file)]
@@ -323,7 +327,7 @@ def test_two_classes_train_one_sigmoid_output(tmp_path: Path) -> None:
         ),
     )
     assert summary.test is not None and summary.test.accuracy > 0.95
-    classifier = load_classifier(tmp_path / "run")
+    classifier = load_network(tmp_path / "run")
     assert [layer for layer in classifier.net.modules() if isinstance(layer, torch.nn.Linear)][
         -1
     ].out_features == 1
@@ -348,7 +352,7 @@ def test_a_saved_classifier_predicts_what_the_run_predicted(
             make_recipe(model, {"epochs": 3}), SplitDataset(digits, split), 0, tmp_path / "run"
         )
     )
-    classifier = load_classifier(tmp_path / "run")
+    classifier = load_network(tmp_path / "run")
     guesses = classifier.probabilities(digits.images, split.test).argmax(1)
     agree = (
         (guesses == digits.labels[split.test]) == read_correct(tmp_path / "run", "test")
@@ -370,7 +374,7 @@ def test_a_classifier_refuses_images_of_another_shape(
         )
     )
     with pytest.raises(InputError, match=r"expected \(8, 8, 1\) .*, got \(9, 8, 1\)"):
-        load_classifier(tmp_path / "run").probabilities(np.zeros((1, 9, 8, 1), np.uint8))
+        load_network(tmp_path / "run").probabilities(np.zeros((1, 9, 8, 1), np.uint8))
 
 
 def test_a_damaged_classifier_is_named(
@@ -386,8 +390,11 @@ def test_a_damaged_classifier_is_named(
     )
     weights = tmp_path / "run" / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:1000])
+    with pytest.raises(InputError, match=r"model\.safetensors is damaged: it has 1,000 bytes"):
+        load_network(tmp_path / "run")
+    (tmp_path / "run" / "manifest.json").unlink()  # as in runs of earlier versions
     with pytest.raises(InputError, match=r"cannot load .*model\.safetensors"):
-        load_classifier(tmp_path / "run")
+        load_network(tmp_path / "run")
 
 
 def test_features_are_computed_once_for_all_seeds(
@@ -467,3 +474,41 @@ def test_validation_images_are_never_trained_on(
 def test_running_below_a_missing_folder_is_the_users_mistake(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"nowhere is not a folder"):
         list_runs(tmp_path / "nowhere")
+
+
+def test_auto_weighs_classes_where_they_are_imbalanced_and_the_metric_counts_them_alike(
+    digits: Dataset, small: Split
+) -> None:
+    data = SplitDataset(digits, small)
+    rare = np.flatnonzero(digits.labels[small.train] == 3)[1:]
+    imbalanced = SplitDataset(digits, replace(small, train=np.delete(small.train, rare)))
+    by_macro = make_recipe("mlp", {"metric": "macro-f1"})
+    by_accuracy = make_recipe("mlp", {"metric": "accuracy", "class_weights": "auto"})
+
+    assert by_macro.class_weights == "auto"
+    assert make_loss(by_macro, imbalanced).class_weights.max() > 2
+    assert (make_loss(by_macro, data).class_weights == 1).all()
+    assert (make_loss(by_accuracy, imbalanced).class_weights == 1).all()
+    note = describe_class_weights(by_macro, imbalanced)
+    assert note is not None and note.startswith("class weights: balanced.")
+    assert describe_class_weights(make_recipe("mlp"), data) is None
+
+
+def test_early_stopping_keeps_the_weights_with_the_best_score_of_the_metric(
+    digits: Dataset, small: Split, tmp_path: Path
+) -> None:
+    (tmp_path / "metric.py").write_text(
+        "scores = iter([0.5, 0.9, 0.7, 0.6])\ndef score(labels, probabilities):\n"
+        "    return next(scores)\n"
+    )
+    recipe = make_recipe(
+        "mlp",
+        {"epochs": 9, "nodes": 32, "patience": 2, "metric": f"{tmp_path / 'metric.py'}:score"},
+    )
+    summary = train(TrainingJob(recipe, SplitDataset(digits, small), 0, tmp_path / "run"))
+    assert summary.epochs == 4
+    metrics = read_metrics(tmp_path / "run")
+    assert "metric.py:score did not rise for 2 epochs" in metrics.stop_reason
+    assert metrics.validation is not None
+    curve = read_curves(tmp_path / "run")
+    assert curve["validation_loss"][1] == pytest.approx(metrics.validation.loss)

@@ -20,7 +20,8 @@ from headstart.features._feature_cache import compute_features
 from headstart.features._linear_probe import choose_penalty, fit
 from headstart.models import BackboneOptions, BackboneWithHead, load_backbone
 from headstart.models.recipes import make_recipe, resolve
-from headstart.training import TrainingJob, _inputs, train
+from headstart.results import read_metrics
+from headstart.training import TrainingJob, _depth, _inputs, train
 from headstart.training._inputs import prepare_training
 from headstart.training._optimizers import TowardsStart, make_optimizers, set_learning_rates
 
@@ -113,7 +114,7 @@ def test_fine_tuning_begins_with_the_solved_head_and_learns(
     frozen = train(
         TrainingJob(make_recipe(MODEL, SIDE), SplitDataset(digits, few), 0, tmp_path / "frozen")
     )
-    recipe = resolve(whole("finetune"), len(few.train), digits.class_names)
+    recipe = resolve(whole("finetune"), len(few.train))
     classifier, source = prepare_training(recipe, SplitDataset(digits, few), 0)
     begun = (
         source.probabilities(classifier.eval(), few.validation).argmax(1)
@@ -150,10 +151,60 @@ def test_fine_tuning_fits_its_head_at_the_side_at_which_it_learns(
     recipe = make_recipe(
         "timm/test_resnet", {"weights": str(resnet), "time_limit": 30.0}, "finetune"
     )
-    classifier, _ = prepare_training(
-        resolve(recipe, len(few.train), digits.class_names), SplitDataset(digits, few), 0
-    )
+    classifier, _ = prepare_training(resolve(recipe, len(few.train)), SplitDataset(digits, few), 0)
     assert sides == [classifier.input_px]
+
+
+def test_fine_tuning_that_spoils_its_head_keeps_it(
+    digits: Dataset, few: Split, tmp_path: Path
+) -> None:
+    data = SplitDataset(digits, few)
+    ruined = whole("finetune", epochs=1.0, lr=5.0)
+    train(TrainingJob(ruined, data, 0, tmp_path / "run"))
+
+    metrics = read_metrics(tmp_path / "run")
+    assert metrics.start is not None and metrics.start.is_kept and metrics.validation is not None
+    assert metrics.start.accuracy is not None and metrics.start.end_accuracy is not None
+    assert metrics.start.end_accuracy < metrics.start.accuracy
+    # Features of the cache are rounded to 16 bits.
+    assert metrics.validation.accuracy == pytest.approx(metrics.start.accuracy, abs=0.02)
+    assert any("starting point is kept" in warning for warning in metrics.warnings)
+
+
+@pytest.mark.parametrize(
+    ("seconds_per_image", "transfer", "stages"),
+    [(0.001, "finetune", None), (0.2, "finetune", _depth.TOP_STAGES), (5.0, "frozen", None)],
+)
+def test_a_short_time_limit_fine_tunes_fewer_stages_or_only_fits_the_head(
+    digits: Dataset,
+    few: Split,
+    monkeypatch: pytest.MonkeyPatch,
+    seconds_per_image: float,
+    transfer: str,
+    stages: int | None,
+) -> None:
+    def pace(recipe: object, data: object, input_px: int, top: int | None) -> _depth.Pace:
+        step = seconds_per_image * (1.0 if top is None else 0.3)
+        return _depth.Pace(forward=step / 10, step=step)
+
+    monkeypatch.setattr(_depth, "measure_pace", pace)
+    recipe = resolve(whole("finetune", time_limit=60.0, epochs=8.0), len(few.train))
+    depth = _depth.choose_depth(recipe, SplitDataset(digits, few))
+    assert isinstance(depth.recipe.net, BackboneOptions)
+    assert (depth.recipe.net.transfer, depth.stages) == (transfer, stages)
+    assert depth.recipe.net.input_px == 32 and depth.recipe.time_limit == 60
+
+
+def test_only_the_top_stages_learn_where_the_time_allows_no_more() -> None:
+    recipe = whole("finetune")
+    assert isinstance(recipe.net, BackboneOptions)
+    backbone = load_backbone(MODEL, recipe.net, 32, 0)
+    net = BackboneWithHead(backbone, torch.nn.Linear(1280, 10), trains_batch_norm=False)
+    all_weights = sum(weight.numel() for weight in net.parameters())
+    _depth.freeze_below(net, 2)
+    learning = sum(weight.numel() for weight in net.parameters() if weight.requires_grad)
+    assert len(net.groups()) == 3 and 0.1 * all_weights < learning < 0.9 * all_weights
+    assert len(make_optimizers(net, recipe)[0].param_groups) == 3
 
 
 def test_a_saved_fine_tuned_classifier_predicts_what_its_run_did(

@@ -1,3 +1,9 @@
+from ._average_weights import (
+    average_weights as average_weights,
+)
+from ._base_classifier import (
+    BaseClassifier as BaseClassifier,
+)
 from ._classifier import (
     Classifier as Classifier,
 )
@@ -5,18 +11,46 @@ from ._device import (
     best_device as best_device,
     prepare_process as prepare_process,
 )
+from ._ensemble import (
+    EnergyScale as EnergyScale,
+    Ensemble as Ensemble,
+    calibrated_outputs as calibrated_outputs,
+)
+from ._ensemble_files import (
+    choose_members as choose_members,
+    classifier_files as classifier_files,
+    is_ensemble as is_ensemble,
+    load_classifier as load_classifier,
+    member_manifests as member_manifests,
+    open_ensemble as open_ensemble,
+    save_ensemble as save_ensemble,
+)
 from ._file_format import (
+    ENSEMBLE_FORMAT as ENSEMBLE_FORMAT,
+    FORMAT as FORMAT,
     Calibration as Calibration,
+    ImageDistribution as ImageDistribution,
     InferenceMetadata as InferenceMetadata,
     OodThreshold as OodThreshold,
     Preprocessing as Preprocessing,
+    SetScores as SetScores,
     TrainingSummary as TrainingSummary,
+)
+from ._fit_ood import (
+    OOD_QUANTILE as OOD_QUANTILE,
+    fit_ood_threshold as fit_ood_threshold,
+)
+from ._image_statistics import (
+    image_statistics as image_statistics,
 )
 from ._input_transforms import (
     BackboneInput as BackboneInput,
     Standardise as Standardise,
     StandardisedBackbone as StandardisedBackbone,
     as_floats as as_floats,
+)
+from ._latency import (
+    measure_ms_per_image as measure_ms_per_image,
 )
 from ._logits import (
     average_over_mirror as average_over_mirror,
@@ -36,11 +70,13 @@ from ._precision import (
 from ._predictions import (
     Predictions as Predictions,
     concatenate_predictions as concatenate_predictions,
+    find_odd_brightness as find_odd_brightness,
+    mean_brightness as mean_brightness,
 )
 from ._save_load import (
     build_untrained as build_untrained,
     describe_classifier as describe_classifier,
-    load_classifier as load_classifier,
+    load_network as load_network,
     save_classifier as save_classifier,
 )
 from ._torch_module import (

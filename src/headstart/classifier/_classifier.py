@@ -1,38 +1,27 @@
-"""The classifier: from uint8 images to class probabilities, in one torch module."""
+"""One network as a classifier: input transform, network and recipe in one torch module."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from headstart import progress
-from headstart.classifier._file_format import InferenceMetadata, Preprocessing
+from headstart.classifier._base_classifier import BaseClassifier
 from headstart.classifier._input_transforms import (
     InputTransform,
     Standardise,
     StandardisedBackbone,
-    as_floats,
 )
-from headstart.classifier._logits import average_over_mirror, energy_score, to_probabilities
+from headstart.classifier._logits import energy_score, sum_tensors, to_probabilities
 from headstart.classifier._precision import use_bfloat16
-from headstart.classifier._predictions import Predictions
-from headstart.data import check_pixels, take
-from headstart.evaluation import apply_temperature
-from headstart.models.recipes import Recipe
-
-# Pixels at the size that the network sees. They bound the memory of a prediction: 1,000 images of
-# 32x32 per batch.
-_PIXELS_PER_BATCH = 1 << 20
-_SMALLEST_BATCH = 16
+from headstart.models.recipes import Recipe, cost_matrix
 
 
-class Classifier(nn.Module):
+class Classifier(BaseClassifier):
     """An input transform, the trained network, and what both need for predictions.
-
-    `predict` and `probabilities` are the one place that turns images into predictions. Each has a
-    flag for calibration.
 
     Attributes:
         front: The input transform: standardisation, or a backbone. The name is part of the weight
@@ -47,9 +36,7 @@ class Classifier(nn.Module):
     front: InputTransform
     net: nn.Module
     recipe: Recipe
-    class_names: tuple[str, ...]
-    image_shape: tuple[int, int, int]
-    mirror: bool
+    mirror: bool = False
 
     def __init__(
         self,
@@ -59,11 +46,25 @@ class Classifier(nn.Module):
         class_names: tuple[str, ...],
         image_shape: tuple[int, int, int],
     ) -> None:
-        super().__init__()
-        self.front, self.net = front, net
-        self.recipe, self.class_names, self.image_shape = recipe, class_names, image_shape
+        super().__init__(class_names, image_shape)
+        self.front, self.net, self.recipe = front, net, recipe
         self.mirror = bool(recipe.flip)
-        self.metadata = InferenceMetadata()
+
+    @property
+    def model_name(self) -> str:
+        """The name of the model, such as cnn."""
+        return self.recipe.model
+
+    @property
+    def costs(self) -> NDArray[np.float64] | None:
+        """The costs of the recipe."""
+        text = self.recipe.costs
+        return None if text is None else cost_matrix(text, self.class_names)
+
+    @property
+    def device(self) -> torch.device:
+        """The device of the trained weights."""
+        return next(self.net.parameters()).device
 
     @property
     def input_px(self) -> int | None:
@@ -71,9 +72,8 @@ class Classifier(nn.Module):
         return None if isinstance(self.front, Standardise) else self.front.backbone.input_px
 
     @property
-    def preprocessing(self) -> Preprocessing:
-        """How images of another shape become images of `image_shape`."""
-        return self.metadata.preprocessing
+    def _largest_input_px(self) -> int:
+        return self.input_px or 0
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the logits of images `(N, C, H, W)`, floats from 0 to 255."""
@@ -94,94 +94,40 @@ class Classifier(nn.Module):
             logits: Tensor = (wrapper or self.net)(inputs)
         return logits
 
-    def predict(
-        self,
-        images: NDArray[np.uint8],
-        rows: NDArray[np.int64] | None = None,
-        *,
-        calibrated: bool = True,
-    ) -> Predictions:
-        """Predict the classes of images.
-
-        Args:
-            images: uint8 `(N, H, W, C)` of `image_shape`.
-            rows: Indices of the images to predict; None for all.
-            calibrated: Scale the probabilities by the temperature that was fitted on the validation
-                images. This does not change which class is the most probable.
-
-        Raises:
-            InputError: The images have another shape than the training images, or are not uint8.
-        """
-        probabilities, energy_scores = self._predict_in_batches(images, rows)
-        if calibrated:
-            probabilities = apply_temperature(probabilities, self.metadata.temperature)
-        ood = self.metadata.ood_threshold
-        return Predictions(
-            self.class_names, probabilities, energy_scores, None if ood is None else ood.threshold
-        )
-
-    def probabilities(
-        self,
-        images: NDArray[np.uint8],
-        rows: NDArray[np.int64] | None = None,
-        *,
-        calibrated: bool = False,
-    ) -> NDArray[np.float32]:
-        """Return the class probabilities `(N, K)` of images.
-
-        Unlike `predict`, the default is not calibrated. These are the probabilities of the network
-        itself, as in `predictions.csv`, `metrics.json` and reports.
-
-        Args:
-            images: uint8 `(N, H, W, C)` of `image_shape`.
-            rows: Indices of the images to predict; None for all.
-            calibrated: As for `predict`.
-
-        Raises:
-            InputError: The images have another shape than the training images, or are not uint8.
-        """
-        return self.predict(images, rows, calibrated=calibrated).probabilities
-
-    @torch.inference_mode()
-    def _predict_in_batches(
-        self, images: NDArray[np.uint8], rows: NDArray[np.int64] | None
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def outputs(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return probabilities `(N, K)`, not calibrated, and energy scores `(N,)`."""
-        check_pixels(images, self.image_shape)
-        rows = np.arange(len(images)) if rows is None else rows
-        probabilities = np.empty((len(rows), len(self.class_names)), np.float32)
-        energy_scores = np.empty(len(rows), np.float32)
-        device = next(self.net.parameters()).device
-        batch_size = max(_SMALLEST_BATCH, _PIXELS_PER_BATCH // self._pixels_per_image())
+        views = [x, x.flip(3)] if self.mirror else [x]
+        with self.autocast():
+            return self.outputs_of([self.shared_inputs(view) for view in views])
+
+    def autocast(self) -> torch.autocast:
+        """Return the context in which this classifier predicts: bfloat16 or float32."""
         is_rounded = use_bfloat16(self.recipe.precision)
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=is_rounded)
 
-        # Walking through all layers would cost a third of the time of one small image.
-        was_training = self.training
-        if was_training:
-            self.eval()
+    def shared_inputs(self, x: Tensor) -> Tensor:
+        """Return what classifiers on the same frozen backbone have in common for images.
 
-        with (
-            progress.task("predicting", len(rows), "images") as task,
-            torch.autocast(device.type, torch.bfloat16, enabled=is_rounded),
-        ):
-            for start in range(0, len(rows), batch_size):
-                x = as_floats(take(images, rows[start : start + batch_size]), device)
-                outputs = average_over_mirror(self._probabilities_and_energy, x, mirror=self.mirror)
-                batch = slice(start, start + len(x))
-                probabilities[batch], energy_scores[batch] = (
-                    output.cpu().numpy() for output in outputs
-                )
-                task.advance(len(x))
+        It is the features of the backbone before they are standardised. For all other networks, it
+        is the output of `front`, which no other classifier shares.
+        """
+        if isinstance(self.front, StandardisedBackbone):
+            return self.front.rounded_features(x)
+        inputs: Tensor = self.front(x)
+        return inputs
 
-        if was_training:
-            self.train()
-        return probabilities, energy_scores
+    def outputs_of(self, views: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+        """Return probabilities and energy scores, averaged over views of the same images.
 
-    def _probabilities_and_energy(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        logits = self(x)
-        return to_probabilities(logits), energy_score(logits)
-
-    def _pixels_per_image(self) -> int:
-        """Return the pixels of one image, before or after resizing, whichever is more."""
-        height, width, _ = self.image_shape
-        return max(height * width, (self.input_px or 0) ** 2)
+        Args:
+            views: `shared_inputs` of the images, and of their mirror images if `mirror`.
+        """
+        probabilities, energy_scores = [], []
+        for inputs in views:
+            if isinstance(self.front, StandardisedBackbone):
+                inputs = self.front.standardise(inputs)
+            logits = self.logits(inputs)
+            probabilities.append(to_probabilities(logits))
+            energy_scores.append(energy_score(logits))
+        count = len(views)
+        return sum_tensors(probabilities) / count, sum_tensors(energy_scores) / count

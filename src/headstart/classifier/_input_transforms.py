@@ -60,9 +60,16 @@ class StandardisedBackbone(nn.Module):
         """Standardise raw features."""
         return (features - self.mean) / self.std
 
+    def rounded_features(self, x: Tensor) -> Tensor:
+        """Return the features of images `(N, C, H, W)` before standardisation.
+
+        They are rounded as in the feature cache: a saved classifier must reproduce its run.
+        """
+        features: Tensor = self.backbone(x)
+        return features.half().float()
+
     def forward(self, x: Tensor) -> Tensor:
-        # Rounded as in the feature cache: a saved classifier must reproduce its run.
-        return self.standardise(self.backbone(x).half().float())
+        return self.standardise(self.rounded_features(x))
 
 
 class BackboneInput(nn.Module):

@@ -5,7 +5,7 @@ A network for two classes has one output: the logit of the second class.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -54,6 +54,14 @@ def energy_score(logits: Tensor) -> Tensor:
         Liu et al. (2020), arXiv:2010.03759.
     """
     return expand_binary_logit(logits, centred=True).logsumexp(1)
+
+
+def sum_tensors(tensors: Sequence[Tensor]) -> Tensor:
+    """Return the sum of one or more tensors of the same shape."""
+    total = tensors[0]
+    for tensor in tensors[1:]:
+        total = total + tensor
+    return total
 
 
 def average_over_mirror(

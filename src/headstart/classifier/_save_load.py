@@ -1,8 +1,9 @@
-"""Writing a classifier to a run folder, and reading it back."""
+"""Writing a classifier of one network to a run folder, and reading it back."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any, TypeVar
 
 import torch
 from pydantic import ValidationError
@@ -10,7 +11,7 @@ from pydantic import ValidationError
 from headstart import __version__, store
 from headstart.classifier._classifier import Classifier
 from headstart.classifier._device import best_device, prepare_process
-from headstart.classifier._file_format import FORMAT, ClassifierFile
+from headstart.classifier._file_format import ENSEMBLE_FORMAT, FORMAT, ClassifierFile, EnsembleFile
 from headstart.classifier._input_transforms import (
     BackboneInput,
     InputTransform,
@@ -29,6 +30,8 @@ from headstart.models import (
 from headstart.models.recipes import Recipe
 
 WEIGHTS, DESCRIPTION = "model.safetensors", "classifier.json"
+_HEADER_BYTES = 16 << 20  # of a file of weights, beside the weights
+_Schema = TypeVar("_Schema", ClassifierFile, EnsembleFile)
 
 
 def describe_classifier(classifier: Classifier) -> ClassifierFile:
@@ -38,6 +41,7 @@ def describe_classifier(classifier: Classifier) -> ClassifierFile:
         preprocessing=metadata.preprocessing,
         calibration=metadata.calibration,
         familiarity=metadata.ood_threshold,
+        set_scores=metadata.set_scores,
         training=metadata.training,
         format=FORMAT,
         headstart=__version__,
@@ -58,28 +62,48 @@ def save_classifier(classifier: Classifier, folder: Path) -> None:
         name: tensor.detach().cpu().contiguous() for name, tensor in classifier.state_dict().items()
     }
     store.write_bytes(folder / WEIGHTS, save(weights))
-    store.write_json(folder / DESCRIPTION, describe_classifier(classifier).model_dump(mode="json"))
+    description = describe_classifier(classifier)
+    content = description.model_dump(mode="json", exclude=_absent_keys(description))
+    store.write_json(folder / DESCRIPTION, content)
 
 
-def load_classifier(folder: Path) -> Classifier:
-    """Load the classifier of a finished run.
+def _absent_keys(description: ClassifierFile) -> dict[str, Any]:
+    """Return what a file of an earlier version did not have, and still has not, written again."""
+    absent: dict[str, Any] = {}
+    if description.set_scores is None:
+        absent["set_scores"] = True
+    limits = description.familiarity
+    if limits is not None and limits.image_distribution is None:
+        absent["familiarity"] = {"energy_median", "image_distribution"}
+    return absent
+
+
+def load_network(folder: Path) -> Classifier:
+    """Load a classifier of one network, such as that of a finished run.
 
     Raises:
-        InputError: The folder holds no finished run, or its files are damaged or written by a newer
-            version.
+        InputError: As for `load_classifier`, or the folder holds an ensemble.
     """
     from safetensors import SafetensorError
     from safetensors.torch import load
 
-    description = _read_description(folder / DESCRIPTION)
+    content = store.read_json(folder / DESCRIPTION)
+    if isinstance(content, dict) and content.get("format") == ENSEMBLE_FORMAT:
+        raise InputError(
+            f"{folder} holds an ensemble: expected a classifier of one network.",
+            f"Name one of its members, such as {folder / 'members' / '01'}.",
+        )
+    description = read_description(folder / DESCRIPTION, ClassifierFile)
     path = folder / WEIGHTS
     try:
         prepare_process()
-        # On the meta device, a network needs no memory before its weights are known to fit.
+        # The meta device allocates no memory until the weights are known to match the network.
         with torch.device("meta"):
             classifier = _rebuild(description)
-        weights = load(path.read_bytes())
-        classifier.load_state_dict(weights, assign=True)
+        expected = sum(tensor.nbytes for tensor in classifier.state_dict().values())
+        with store.verified_content(path, 2 * expected + _HEADER_BYTES) as weights_file:
+            weights = load(weights_file)
+            classifier.load_state_dict(weights, assign=True)
 
         has_unsaved_tables = any(buffer.is_meta for buffer in classifier.buffers())
         if has_unsaved_tables:  # some backbones compute tables that are not in their state
@@ -99,7 +123,7 @@ def build_untrained(
     image_shape: tuple[int, int, int],
     input_px: int | None,
 ) -> Classifier:
-    """Build the network of a recipe without weights, also without those of a backbone.
+    """Build the network of a recipe without loading any weights, including backbone weights.
 
     Args:
         recipe: A recipe.
@@ -124,10 +148,19 @@ def build_untrained(
     return Classifier(front, net, recipe, class_names, image_shape)
 
 
-def _read_description(path: Path) -> ClassifierFile:
+def read_description(path: Path, schema: type[_Schema]) -> _Schema:
+    """Read a `classifier.json`.
+
+    Args:
+        path: The file.
+        schema: `ClassifierFile` or `EnsembleFile`.
+
+    Raises:
+        InputError: There is no such file, or its content does not follow the schema.
+    """
     content = store.read_json(path)
     try:
-        return ClassifierFile.model_validate(content)
+        return schema.model_validate(content)
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(map(str, first["loc"])) or "the content"

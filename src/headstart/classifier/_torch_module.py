@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from headstart.classifier._classifier import Classifier
+from headstart.classifier._base_classifier import BaseClassifier
 from headstart.classifier._logits import (
     average_over_mirror,
     expand_binary_logit,
@@ -21,7 +21,8 @@ class ImageModule(nn.Module):
 
     Preprocessing is inside, and so is the average over each image and its mirror image if the
     recipe has one. Gradients reach the pixels and all weights, also those of a frozen backbone. The
-    parameters of the part that was trained are `module.classifier.net.parameters()`.
+    parameters of the part that was trained are `module.classifier.net.parameters()`. An ensemble
+    has `module.classifier.members` instead of `net`.
 
     Attributes:
         classifier: The classifier with its weights.
@@ -29,7 +30,7 @@ class ImageModule(nn.Module):
         image_shape: (height, width, channels).
     """
 
-    def __init__(self, classifier: Classifier) -> None:
+    def __init__(self, classifier: BaseClassifier) -> None:
         super().__init__()
         self.classifier = classifier
         self.class_names: tuple[str, ...] = classifier.class_names

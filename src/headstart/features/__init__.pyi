@@ -1,3 +1,6 @@
+from ._augmentation import (
+    decide_augmentation as decide_augmentation,
+)
 from ._feature_cache import (
     Features as Features,
     compute_features as compute_features,

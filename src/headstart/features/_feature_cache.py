@@ -14,14 +14,14 @@ from numpy.typing import NDArray
 from headstart import progress, store
 from headstart.classifier import as_floats, best_device, prepare_process, use_bfloat16
 from headstart.data import Dataset, SplitDataset, content_key, take, without_test
-from headstart.errors import RunFailed
+from headstart.errors import InputError, RunFailed
 from headstart.features._extract import extract_features
 from headstart.features._input_size import backbone_options, choose_input_size
 from headstart.models import Backbone, load_backbone, weights_digest
 from headstart.models.recipes import Recipe, with_net
 
-# Version of the cache. Raise it when features would come out differently.
-_FORMAT = 5
+# Version of the cache. Raise it when features would come out differently, or are stored otherwise.
+_FORMAT = 6
 
 # Images that calibrate the batch norm of random weights: two moments per channel, over thousands of
 # pixels per image.
@@ -29,6 +29,7 @@ CALIBRATION_IMAGES = 256
 _CALIBRATION_BATCHES = 4
 
 _BYTES_PER_FEATURE = 2
+_BACKBONE_FILE = "backbone.safetensors"
 
 
 @dataclass(frozen=True)
@@ -139,22 +140,23 @@ def _load_cached_backbone(
 
     It is kept there, so that later runs do not need its origin.
     """
-    path = folder / "backbone.safetensors"
-    if path.exists():
+    path = folder / _BACKBONE_FILE
+    if path.exists() and store.is_sealed(folder):
         try:
-            weights = safetensors.torch.load(path.read_bytes())
+            weights = safetensors.torch.load(store.read_verified(path))
             options = backbone_options(recipe)
             backbone = load_backbone(recipe.model, options, input_px, 0, empty=True).fold()
             backbone.load_state_dict(weights)
             return backbone.to(best_device())
-        except (OSError, RuntimeError, safetensors.SafetensorError) as error:
-            progress.say(f"{path} is damaged and is recreated: {str(error).splitlines()[0]}")
+        except (OSError, RuntimeError, InputError, safetensors.SafetensorError) as error:
+            reason = str(error).splitlines()[0]
+            progress.warn(f"WARNING: {path} is damaged and is recreated: {reason}")
 
     backbone = _make_backbone(recipe, data, seed, input_px)
     weights = {}
     for name, tensor in backbone.state_dict().items():
         weights[name] = tensor.detach().cpu().contiguous()
-    store.write_bytes(path, safetensors.torch.save(weights))
+    store.seal(folder, final=(_BACKBONE_FILE, safetensors.torch.save(weights)), used_by={})
     return backbone
 
 
@@ -176,7 +178,10 @@ def _make_backbone(recipe: Recipe, data: SplitDataset, seed: int, input_px: int)
 def _calibration_rows(data: SplitDataset, seed: int) -> NDArray[np.int64]:
     # Not sorted: batch norm averages the variances within batches, and a batch of one class would
     # hide what distinguishes classes.
-    return np.random.default_rng(seed).permutation(data.split.train)[:CALIBRATION_IMAGES]
+    rows = data.split.train
+    if data.split.cross_validated is not None:  # no labels are used: all folds share the features
+        rows = data.split.cross_validated
+    return np.random.default_rng(seed).permutation(rows)[:CALIBRATION_IMAGES]
 
 
 def _find_missing(
@@ -195,6 +200,12 @@ def _find_missing(
     places = cache.find(keys)
     is_present = places >= 0
     is_present[is_present] = cache.are_intact(places[is_present])
+    damaged = int(((places >= 0) & ~is_present).sum())
+    if damaged:
+        progress.warn(
+            f"WARNING: {damaged:,} rows of the cache {cache.folder} are damaged; their features "
+            "are computed again."
+        )
     missing = np.flatnonzero(~is_present)
     _, first = np.unique(keys[missing], axis=0, return_index=True)
     return missing[np.sort(first)], np.unique(places[is_present])

@@ -11,6 +11,9 @@ from scipy.optimize import minimize
 from scipy.special import logsumexp
 from threadpoolctl import threadpool_limits
 
+from headstart.data import deal_folds
+from headstart.evaluation import count_groups
+
 # L2 penalties relative to the mean loss, on standardised features: from too small to far too large.
 # On CIFAR-10, 0.03 was best for 2,000 images and for 8,500 alike, and its neighbours lost up to 1.5
 # points.
@@ -45,7 +48,11 @@ class Probe:
 
 
 def cross_validated_probe(
-    features: NDArray[np.float16], labels: Labels, folds: int = 5, seed: int = 0
+    features: NDArray[np.float16],
+    labels: Labels,
+    folds: int = 5,
+    seed: int = 0,
+    groups: NDArray[np.int64] | None = None,
 ) -> Probe:
     """Evaluate softmax heads by cross-validation, for a path of penalties.
 
@@ -58,9 +65,12 @@ def cross_validated_probe(
         labels: int64 array of shape (n,), from 0.
         folds: Number of folds, each with about the same share of every class.
         seed: Seed of the assignment to folds.
+        groups: int64 array of shape (n,) with the group of each image, or None. A group is whole in
+            one fold, because its other images would give an image away.
     """
     inputs = _standardise(features)
-    fold_of = stratified_folds(labels, folds, seed)
+    fold_of = assign_folds(labels, groups, folds, seed)
+    folds = int(fold_of.max()) + 1
     losses = np.zeros((len(PENALTIES), len(labels)))
     correct = np.zeros((len(PENALTIES), len(labels)), bool)
     for number, in_fold, logits in _out_of_fold_logits(inputs, labels, fold_of):
@@ -137,6 +147,27 @@ def stratified_folds(labels: Labels, folds: int, seed: int) -> NDArray[np.int64]
     fold_of = np.empty(len(labels), np.int64)
     fold_of[order] = np.arange(len(labels)) % folds
     return fold_of
+
+
+def assign_folds(
+    labels: Labels, groups: NDArray[np.int64] | None, folds: int, seed: int
+) -> NDArray[np.int64]:
+    """Assign each image to a fold as `stratified_folds` does, or whole groups where there are any.
+
+    Args:
+        labels: int64 array of shape (n,), from 0.
+        groups: int64 array of shape (n,) with the group of each image, or None.
+        folds: Number of folds; fewer if there are fewer groups.
+        seed: Seed of the assignment.
+
+    Returns:
+        int64 array of shape (n,).
+    """
+    if groups is None or count_groups(groups) is None:
+        return stratified_folds(labels, folds, seed)
+    _, units = np.unique(groups, return_inverse=True)
+    folds = max(2, min(folds, int(units.max()) + 1))
+    return deal_folds(labels, units, folds, np.random.default_rng(seed))
 
 
 def _standardise(features: NDArray[np.float16]) -> Floats:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
 from headstart.models.fused import Conv3x3, FusedConv
+
+if TYPE_CHECKING:
+    from headstart.results import JsonObject
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,7 @@ class Layer:
     trainable: bool
     multiply_adds: int
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> JsonObject:
         return {**asdict(self), "output_shape": list(self.output_shape)}
 
 

@@ -24,9 +24,9 @@ class Range:
     high: float
     log: bool = False
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """Return the range as users write it in a space file."""
-        ends = {"low": self.low, "high": self.high}
+        ends: dict[str, object] = {"low": self.low, "high": self.high}
         return {**ends, "log": True} if self.log else ends
 
 

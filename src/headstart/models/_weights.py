@@ -17,6 +17,8 @@ from headstart.models._packaged import PACKAGED, installed_backbones, timm_name
 if TYPE_CHECKING:
     from torch import Tensor
 
+_LARGEST_BYTES = 8 << 30
+
 _SHA = "sha256:"
 _CONVERT = (
     "Convert the file once: from safetensors.torch import save_file; "
@@ -123,7 +125,7 @@ def read_weights(model: str, options: BackboneOptions) -> dict[str, Tensor]:
 
 def _read_checked(path: Path, sha256: str, hint: str) -> bytes:
     try:
-        content = path.read_bytes()
+        content = store.read_file(path, _LARGEST_BYTES)
     except OSError as error:
         raise ResourceError(f"cannot read the weights {path}: {error.strerror}.", hint) from error
     digest = hashlib.sha256(content).hexdigest()

@@ -1,7 +1,13 @@
 from ._check import (
     check as check,
 )
+from ._combined_run import (
+    build_average as build_average,
+    build_ensemble as build_ensemble,
+)
 from ._cost import (
+    RunCost as RunCost,
+    RunTimer as RunTimer,
     Work as Work,
     count_work as count_work,
     expected_seconds as expected_seconds,
@@ -17,6 +23,10 @@ from ._identity import (
 )
 from ._job import (
     TrainingJob as TrainingJob,
+    Watch as Watch,
+)
+from ._late_test import (
+    write_late_results as write_late_results,
 )
 from ._network_summary import (
     network_layers as network_layers,
@@ -27,6 +37,9 @@ from ._observe import (
     current_observer_factory as current_observer_factory,
     observing as observing,
 )
+from ._plan import (
+    least_epochs as least_epochs,
+)
 from ._range_test import (
     RangeTest as RangeTest,
     range_test as range_test,
@@ -34,13 +47,28 @@ from ._range_test import (
 from ._read_run import (
     RunDescription as RunDescription,
     keep_only_results as keep_only_results,
-    list_runs as list_runs,
     read_correct as read_correct,
     read_losses as read_losses,
+    read_predicted as read_predicted,
+    read_probabilities as read_probabilities,
     read_recipe_file as read_recipe_file,
     read_run as read_run,
     run_summary as run_summary,
 )
+from ._resolve import (
+    resolve_recipe as resolve_recipe,
+)
 from ._run import (
     train as train,
+)
+from ._run_condition import (
+    RunCondition as RunCondition,
+    check_run as check_run,
+    list_runs as list_runs,
+)
+from ._run_files import (
+    PartPredictions as PartPredictions,
+)
+from ._training_accuracy import (
+    training_correct as training_correct,
 )

@@ -8,8 +8,9 @@ import torch
 from headstart.classifier import outputs_for
 from headstart.data import SplitDataset
 from headstart.errors import InputError
+from headstart.evaluation import selection_metric
 from headstart.models import BackboneOptions, build_network, weights_digest
-from headstart.models.recipes import Recipe, resolve
+from headstart.models.recipes import Recipe, cost_matrix, resolve
 
 _LEAST_CLASSES = 2
 _LEAST_BATCH = 2  # batch norm needs two images
@@ -19,10 +20,14 @@ def check(recipe: Recipe, data: SplitDataset) -> None:
     """Check that a recipe can be trained on these data. Nothing is written, no feature computed.
 
     Raises:
-        InputError: There are too few classes or images, the images are too small for the network,
-            or `patience` or `target` is given without validation images.
+        InputError: The metric is unknown, the costs are of other classes, there are too few classes
+            or images, the images are too small for the network, or `patience` or `target` is given
+            without validation images.
     """
     _check_validation(recipe, data)
+    selection_metric(recipe.metric)
+    if recipe.costs is not None:
+        cost_matrix(recipe.costs, data.class_names)
     _check_classes(data)
     _check_batch(recipe, data)
     _check_optimizer(recipe)
@@ -58,7 +63,7 @@ def _check_classes(data: SplitDataset) -> None:
 
 def _check_batch(recipe: Recipe, data: SplitDataset) -> None:
     images = len(data.split.train)
-    batch = resolve(recipe, images, data.class_names).batch or 1
+    batch = resolve(recipe, images).batch or 1
     if recipe.model == "cnn" and min(batch, images) < _LEAST_BATCH:
         raise InputError(
             "model cnn normalises over a batch, which needs at least two images.",

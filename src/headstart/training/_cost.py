@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import copy
+import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -19,12 +20,13 @@ from headstart.classifier import (
 from headstart.data import Dataset, SplitDataset
 from headstart.features import seconds_to_solve, usual_input_size
 from headstart.models import BackboneOptions, summarise_layers
-from headstart.models.recipes import Recipe, resolve
+from headstart.models.recipes import Recipe
 from headstart.training import _distributed
 from headstart.training._inputs import TrainingInputs, prepare_training
 from headstart.training._optimizers import NEWTON_SCHULZ_STEPS, hidden_weights, make_optimizers
 from headstart.training._plan import Cost, Plan, plan_steps
 from headstart.training._random import RngKey
+from headstart.training._resolve import resolve_recipe
 from headstart.training._step import make_loss, shard_labels, training_step
 
 # Fraction of a time limit for timing steps, and the same for timing predictions. Without a limit
@@ -37,6 +39,7 @@ _LONG_STEP_SECONDS = 1.0
 
 _LEAST_STEPS, _MOST_STEPS, _ENOUGH_SECONDS = 3, 10, 1.0
 _WARM_UP_STEPS = 2
+_TIMINGS = 3  # of which the median counts
 _LEAST_PREDICTIONS, _MOST_PREDICTIONS = 16, 1000
 
 # Reserved for writing the results: seconds, or this fraction of the limit if that is less.
@@ -66,25 +69,110 @@ def measure_cost(
     if len(rows):
         prediction = _seconds_per_prediction(trial.eval(), inputs, rows, seconds)
 
+        if plan.recipe.optimizer != "lbfgs":
+            # Predicting an image takes less time than training on it, whatever one timing says.
+            prediction = min(prediction, step / plan.batch)
     per_image = prediction / _distributed.world_size()
     cost = Cost(
         step=step,
         validation=per_image * len(split.validation),
         end=per_image * len(split.test) + writing,
+        end_images=len(split.test),
     )
     return _distributed.broadcast(cost)
 
 
-def expected_seconds(recipe: Recipe, data: SplitDataset) -> float:
+@dataclass(frozen=True)
+class RunCost:
+    """The cost of a recipe on this machine, for any number of epochs.
+
+    Attributes:
+        fixed: Seconds of a run besides its epochs: preparation, final evaluation, writing.
+        step: Seconds per step; 0 for a head that is solved at once.
+        validation: Seconds per evaluation on the validation images.
+        steps_per_epoch: Steps per pass over the training images.
+    """
+
+    fixed: float
+    step: float = 0.0
+    validation: float = 0.0
+    steps_per_epoch: int = 1
+
+    @property
+    def epoch(self) -> float:
+        """Seconds per epoch, with its validation; 0 for a head that is solved at once."""
+        if not self.step:
+            return 0.0
+        return self.steps_per_epoch * self.step + self.validation
+
+    def seconds(self, epochs: float) -> float:
+        """Return the seconds of a run with so many epochs."""
+        return self.fixed + self.epoch * epochs
+
+    def epochs(self, seconds: float) -> float:
+        """Return the epochs that fit into so many seconds; infinite for a head that is solved."""
+        if not self.epoch:
+            return math.inf
+        return max(0.0, seconds - self.fixed) / self.epoch
+
+    def scaled(self, factor: float) -> RunCost:
+        """Return the cost on a machine that takes so many times as long for each step."""
+        return replace(self, step=self.step * factor, validation=self.validation * factor)
+
+
+class RunTimer:
+    """Times the steps of a recipe, as often as wanted, without training it.
+
+    Attributes:
+        recipe: The recipe with its open values decided.
+    """
+
+    def __init__(self, recipe: Recipe, data: SplitDataset) -> None:
+        prepare_process()
+        started = time.perf_counter()
+        self.recipe = resolve_recipe(recipe, data)
+        self._data = data
+        self._classifier, self._inputs = prepare_training(self.recipe, data, 0)
+        self._plan = plan_steps(self.recipe, len(data.split.train))
+        self._setup = time.perf_counter() - started
+        self._costs: list[Cost] = []
+
+    def restart(self) -> None:
+        """Forget all timings: the machine has changed its pace."""
+        self._costs = []
+
+    def measure(self) -> None:
+        """Time a few steps and predictions."""
+        self._costs.append(measure_cost(self._plan, self._classifier, self._inputs, self._data))
+
+    @property
+    def cost(self) -> RunCost:
+        """The median of all timings, so that one slow moment does not decide."""
+        step = float(np.median([cost.step for cost in self._costs]))
+        validation = float(np.median([cost.validation for cost in self._costs]))
+        end = float(np.median([cost.end for cost in self._costs]))
+        if self.recipe.optimizer == "lbfgs":
+            return RunCost(self._setup + step + validation + end)
+        # A last, incomplete epoch is evaluated like a complete one: half an evaluation more.
+        fixed = self._setup + 0.5 * validation + end
+        return RunCost(fixed, step, validation, self._plan.steps_per_epoch)
+
+
+def expected_seconds(recipe: Recipe, data: SplitDataset, timings: int = _TIMINGS) -> float:
     """Estimate the seconds of one run on this machine from a few timed steps and predictions.
 
     Features of a backbone are computed, and stay in the cache.
+
+    Args:
+        recipe: The recipe.
+        data: The images.
+        timings: How often steps and predictions are timed. The median counts.
     """
-    prepare_process()
-    recipe = resolve(recipe, len(data.split.train), data.class_names)
-    classifier, inputs = prepare_training(recipe, data, 0)
-    plan = plan_steps(recipe, len(data.split.train))
-    return measure_cost(plan, classifier, inputs, data).remaining_seconds(plan)
+    timer = RunTimer(recipe, data)
+    for _ in range(timings):
+        timer.measure()
+    assert timer.recipe.epochs is not None, "the timer resolves the recipe"
+    return timer.cost.seconds(timer.recipe.epochs)
 
 
 def _seconds_per_step(

@@ -43,9 +43,18 @@ def read_curves(folder: Path) -> dict[str, NDArray[np.float64]]:
     Returns:
         Float64 arrays of shape (epochs,); NaN where nothing was measured.
     """
-    with (folder / FILE_NAME).open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    return {name: np.array([float(row[name] or "nan") for row in rows]) for name in CURVE_COLUMNS}
+    path = folder / FILE_NAME
+    with store.name_damage(path):
+        text = store.read_verified(path).decode("utf-8")
+        table = csv.DictReader(io.StringIO(text, newline=""))
+        rows = list(table)
+        if not set(CURVE_COLUMNS) <= set(table.fieldnames or ()):
+            raise ValueError(f"expected the columns {', '.join(CURVE_COLUMNS)}")
+        if any(None in row.values() for row in rows):
+            raise ValueError("a row ends too early")
+        return {
+            name: np.array([float(row[name] or "nan") for row in rows]) for name in CURVE_COLUMNS
+        }
 
 
 def read_curve_rows(folder: Path) -> list[CurveRow]:

@@ -6,7 +6,6 @@ import platform
 import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -20,7 +19,7 @@ _PACKAGES = ("headstart", "torch", "timm", "numpy", "scikit-learn", "scipy", "pi
 _DECIDES_BITS = ("torch", "threads", "device", "cpu")
 
 
-def describe_environment() -> dict[str, Any]:
+def describe_environment() -> dict[str, object]:
     """Return the versions of packages and the settings of the machine."""
     bfloat16 = decide_bfloat16()
     return {
@@ -36,7 +35,7 @@ def describe_environment() -> dict[str, Any]:
     }
 
 
-def describe_changes(before: dict[str, Any], now: dict[str, Any]) -> str | None:
+def describe_changes(before: dict[str, object], now: dict[str, object]) -> str | None:
     """Describe the changes that may alter the last bits of a resumed run's weights.
 
     Args:

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 import numpy as np
 import sklearn.metrics  # noqa: F401  # takes a second at first use: here it is part of starting up
 from numpy.typing import NDArray
 
-from headstart import store
+from headstart import progress, store
 from headstart.classifier import Classifier, save_classifier
-from headstart.data import SplitDataset
+from headstart.data import SplitDataset, count_unreadable
 from headstart.errors import RunFailed
-from headstart.evaluation import compute_metrics
-from headstart.results import LayerSummary, PartMetrics, RunMetrics, RunSeconds
+from headstart.evaluation import (
+    apply_temperature,
+    compute_metrics,
+    expected_cost,
+    selection_metric,
+)
+from headstart.models.recipes import SELECTS_BY_LOSS
+from headstart.results import CostScores, LayerSummary, PartMetrics, RunMetrics, RunSeconds
 from headstart.training import _distributed
 from headstart.training._curve import write_curves
 from headstart.training._inference_metadata import collect_inference_metadata
@@ -23,7 +29,12 @@ from headstart.training._inputs import TrainingInputs
 from headstart.training._network_summary import describe_network
 from headstart.training._plan import Plan
 from headstart.training._planned_run import PlannedRun
-from headstart.training._run_files import PartPredictions, write_gallery, write_predictions
+from headstart.training._run_files import (
+    RUN_FILES,
+    PartPredictions,
+    write_gallery,
+    write_predictions,
+)
 from headstart.training._state import TrainingState
 
 # A run that exceeds its time limit by more than this factor gets a warning.
@@ -59,6 +70,19 @@ def evaluate_validation(
     state.predict_seconds = time.perf_counter() - before
     metrics = compute_metrics(data.validation_labels, state.validation)
     return metrics.loss, metrics.accuracy
+
+
+def selection_score(state: TrainingState, data: SplitDataset) -> float | None:
+    """Return the score of the recipe's metric on the validation images; higher is better.
+
+    It is None if nothing is selected by it: without validation images, without patience, or if the
+    metric is the loss, which is known.
+    """
+    recipe = state.plan.recipe
+    is_needed = recipe.patience is not None and recipe.metric != SELECTS_BY_LOSS
+    if state.validation is None or not is_needed:
+        return None
+    return selection_metric(recipe.metric).score(data.validation_labels, state.validation)
 
 
 def predict_probabilities(
@@ -105,6 +129,8 @@ def evaluate_and_save(run: PlannedRun, *, resumed: bool, warnings: Sequence[str]
             evaluation.metrics,
         )
 
+        _evaluate_costs(evaluation, classifier, data)
+
     metrics = _collect_metrics(run, evaluation, started, resumed=resumed, warnings=warnings)
     if _distributed.is_main_process():
         _write_results(run, evaluation, metrics)
@@ -128,11 +154,38 @@ def _evaluate_parts(
             probabilities = predict_probabilities(state.classifier, inputs, rows)
             seconds = time.perf_counter() - before
 
-        metrics = compute_metrics(data.dataset.labels[rows], probabilities).as_json()
-        evaluation.metrics[part] = PartMetrics(**metrics, class_names=data.class_names)
+        labels, groups = data.dataset.labels[rows], data.groups_of(part)
+        metrics = compute_metrics(labels, probabilities, groups).as_json()
+        evaluation.metrics[part] = PartMetrics(
+            **metrics,
+            class_names=data.class_names,
+            unreadable=count_unreadable(data.dataset, part),
+        )
         evaluation.predictions[part] = (rows, probabilities)
         evaluation.ms_per_image = inputs.ms_per_image(seconds, len(rows))
     return evaluation
+
+
+def _evaluate_costs(evaluation: _Evaluation, classifier: Classifier, data: SplitDataset) -> None:
+    """Add the cost of the decisions to the metrics of each part, and report it."""
+    costs = classifier.costs
+    if costs is None:
+        return
+    for part, (rows, probabilities) in evaluation.predictions.items():
+        metrics = evaluation.metrics[part]
+        assert metrics is not None, "a part with predictions has metrics"
+        calibrated = apply_temperature(probabilities, classifier.metadata.temperature)
+        labels, groups = data.dataset.labels[rows], data.groups_of(part)
+        cost = CostScores(**asdict(expected_cost(labels, calibrated, costs, groups)))
+        evaluation.metrics[part] = metrics.model_copy(update={"cost": cost})
+
+        interval = ""
+        if cost.interval is not None:
+            interval = f" (95% interval {cost.interval[0]:.4g} to {cost.interval[1]:.4g})"
+        progress.say(
+            f"{part}: the cost per image is {cost.mean:.4g}{interval}; with the most probable "
+            f"class it would be {cost.most_probable:.4g}."
+        )
 
 
 def _collect_metrics(
@@ -163,6 +216,8 @@ def _collect_metrics(
     train_seconds = state.seconds + state.reused_seconds
     evaluation_seconds = time.perf_counter() - started
     late_warnings = _warnings(plan, evaluation, state.seconds + evaluation_seconds)
+    if run.choice is not None and run.choice.is_kept:
+        late_warnings.append(f"{run.choice.reason}.")
     return RunMetrics(
         model=plan.recipe.model,
         command=run.job.command,
@@ -180,6 +235,8 @@ def _collect_metrics(
         ),
         predict_ms_per_image=None if ms_per_image is None else round(ms_per_image, 4),
         backbone=run.inputs.backbone_use,
+        augmentation=plan.augmentation,
+        start=run.choice,
         stop_reason=state.stopped or "schedule done",
         resumed=resumed,
         validation=evaluation.metrics["validation"],
@@ -214,7 +271,7 @@ def _warnings(plan: Plan, evaluation: _Evaluation, seconds: float) -> list[str]:
 
 
 def _write_results(run: PlannedRun, evaluation: _Evaluation, metrics: RunMetrics) -> None:
-    """Write all files of a finished run; `metrics.json` comes last."""
+    """Write all files of a finished run and its seal; `metrics.json` comes last."""
     folder, dataset, classifier = run.job.folder, run.job.data.dataset, run.state.classifier
     write_curves(folder, run.state.curve)
     write_predictions(folder, dataset, evaluation.predictions)
@@ -225,4 +282,4 @@ def _write_results(run: PlannedRun, evaluation: _Evaluation, metrics: RunMetrics
     # The classifier may be used on another machine, which decides the precision itself.
     classifier.recipe = run.state.plan.recipe
     save_classifier(classifier, folder)
-    store.write_json(folder / "metrics.json", metrics.as_json())
+    store.seal(folder, RUN_FILES, final=("metrics.json", store.json_bytes(metrics.as_json())))

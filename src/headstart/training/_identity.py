@@ -6,10 +6,9 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from headstart import store
-from headstart.data import SplitDataset
+from headstart.data import SplitDataset, describe_changes
 from headstart.errors import InputError
 from headstart.models.recipes import Recipe
 from headstart.results import RunMetrics, read_metrics
@@ -21,6 +20,7 @@ _COMPARED = {
     "dataset": "dataset",
     "split": "split",
     "after": "origin",
+    "ensemble": "set of members",
 }
 _MOST_DIFFERENCES = 3
 _MOST_FILES = 3
@@ -39,14 +39,14 @@ class RunIdentity:
         after: Digest of the weights that it continues from; None for most runs.
     """
 
-    recipe: dict[str, Any]
+    recipe: dict[str, object]
     digest: str
     seed: int
     dataset: str
     split: str
     after: str | None = None
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """Return the content of `recipe.json`."""
         origin = {} if self.after is None else {"after": self.after}
         return {
@@ -61,7 +61,7 @@ class RunIdentity:
     @property
     def key(self) -> str:
         """SHA-256 digest of the whole identity, hexadecimal."""
-        return hashlib.sha256(json.dumps(self.as_json(), sort_keys=True).encode()).hexdigest()
+        return _key(self.as_json())
 
 
 def run_identity(
@@ -77,7 +77,7 @@ def run_identity(
     """
     origin = None
     if after is not None:
-        origin = hashlib.sha256((after / "model.safetensors").read_bytes()).hexdigest()
+        origin = hashlib.sha256(store.read_verified(after / "model.safetensors")).hexdigest()
     return RunIdentity(
         recipe=recipe.model_dump(mode="json"),
         digest=recipe.digest,
@@ -88,12 +88,26 @@ def run_identity(
     )
 
 
-def load_finished_run(folder: Path, identity: RunIdentity) -> RunMetrics | None:
+def recorded_key(folder: Path) -> str:
+    """Return the key of the run in a folder, from its `recipe.json`.
+
+    Raises:
+        InputError: The file is missing or damaged.
+    """
+    return _key(store.read_json(folder / "recipe.json"))
+
+
+def _key(identity: object) -> str:
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+
+
+def load_finished_run(folder: Path, identity: RunIdentity, data: SplitDataset) -> RunMetrics | None:
     """Load the metrics of a run that is already finished.
 
     Args:
         folder: The run folder.
         identity: The run that is expected there.
+        data: Its data. A message about another dataset says how the two differ.
 
     Returns:
         The metrics; None if the folder holds no run, or an unfinished one of this identity.
@@ -101,6 +115,8 @@ def load_finished_run(folder: Path, identity: RunIdentity) -> RunMetrics | None:
     Raises:
         InputError: The folder holds another run, or something that is not a run. Neither is ever
             overwritten.
+        DamagedFile: The run was finished, and one of its files has changed or is missing. It is
+            not trained again.
     """
     if not (folder / "recipe.json").exists():
         _require_empty(folder)
@@ -108,10 +124,17 @@ def load_finished_run(folder: Path, identity: RunIdentity) -> RunMetrics | None:
 
     is_finished = (folder / "metrics.json").exists()
     if not is_finished and not (folder / "checkpoint").exists():
+        # A run keeps its checkpoints until its last file is written.
+        if store.is_sealed(folder):
+            store.require_intact(folder)
         return None  # stopped before its first checkpoint: there is nothing to lose
 
-    _require_same(folder, identity, is_finished=is_finished)
-    return read_metrics(folder) if is_finished else None
+    _require_same(folder, identity, data, is_finished=is_finished)
+    if not is_finished:
+        return None
+    store.require_intact(folder)
+    store.note_if_unsealed(folder)
+    return read_metrics(folder)
 
 
 def _require_empty(folder: Path) -> None:
@@ -126,12 +149,17 @@ def _require_empty(folder: Path) -> None:
         )
 
 
-def _require_same(folder: Path, identity: RunIdentity, *, is_finished: bool) -> None:
+def _require_same(
+    folder: Path, identity: RunIdentity, data: SplitDataset, *, is_finished: bool
+) -> None:
     """Raise InputError if the folder holds a run of another identity."""
     present, requested = store.read_json(folder / "recipe.json"), identity.as_json()
     for key, name in _COMPARED.items():
         if present.get(key) != requested.get(key):
             difference = _describe_difference(present.get(key), requested.get(key))
+            if key in {"dataset", "split"}:
+                changes = describe_changes(folder, data)
+                difference = f" ({changes})" if changes else ""
             article = "a" if is_finished else "an unfinished"
             raise InputError(
                 f"{folder} holds {article} run with another {name}{difference}.",

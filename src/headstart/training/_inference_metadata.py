@@ -12,18 +12,22 @@ from headstart.classifier import (
     InferenceMetadata,
     OodThreshold,
     Preprocessing,
+    SetScores,
     TrainingSummary,
+    fit_ood_threshold,
 )
 from headstart.data import SplitDataset
-from headstart.evaluation import apply_temperature, compute_metrics, fit_temperature
+from headstart.evaluation import (
+    SetCalibration,
+    apply_temperature,
+    compute_metrics,
+    fit_temperature,
+)
 from headstart.results import PartMetrics
 from headstart.training._inputs import TrainingInputs
 from headstart.training._state import TrainingState
 
-# The accepted false-alarm rate: the fraction of in-distribution images flagged as OOD.
-OOD_QUANTILE = 0.01
-
-# So many images fix that quantile well enough, in a time that nobody notices.
+# So many images fix the quantile of 1% well enough, in a time that nobody notices.
 _MOST_IMAGES = 1_000
 
 # Fewer images say nothing about one in a hundred.
@@ -47,20 +51,19 @@ def collect_inference_metadata(
             any.
         metrics: The metrics of "validation" and "test"; None where there are no images.
     """
-    options = data.dataset.options
     accuracies = {}
     for part, scores in metrics.items():
         accuracies[part] = None if scores is None else scores.accuracy
 
-    calibration = None
+    calibration = sets = None
     if validation is not None:
-        calibration = _fit_calibration(data.validation_labels, validation)
+        calibration = fit_calibration(data.validation_labels, validation)
+        sets = collect_set_scores(data, apply_temperature(validation, calibration.temperature))
     return InferenceMetadata(
-        preprocessing=Preprocessing(
-            **{key: options.get(key) for key in Preprocessing.model_fields}
-        ),
+        preprocessing=preprocessing_of(data),
         calibration=calibration,
         ood_threshold=_fit_ood_threshold(state, inputs, data),
+        set_scores=sets,
         training=TrainingSummary(
             dataset=data.dataset.name,
             train_images=len(data.split.train),
@@ -72,7 +75,14 @@ def collect_inference_metadata(
     )
 
 
-def _fit_calibration(labels: NDArray[np.int64], probabilities: NDArray[np.float32]) -> Calibration:
+def preprocessing_of(data: SplitDataset) -> Preprocessing:
+    """Return how the images of a dataset were prepared."""
+    options = data.dataset.options
+    return Preprocessing(**{key: options.get(key) for key in Preprocessing.model_fields})
+
+
+def fit_calibration(labels: NDArray[np.int64], probabilities: NDArray[np.float32]) -> Calibration:
+    """Fit the temperature of probabilities (n, K), which are not calibrated."""
     temperature = fit_temperature(labels, probabilities)
     calibrated = apply_temperature(probabilities, temperature)
     return Calibration(
@@ -83,14 +93,29 @@ def _fit_calibration(labels: NDArray[np.int64], probabilities: NDArray[np.float3
     )
 
 
+def collect_set_scores(data: SplitDataset, probabilities: NDArray[np.float32]) -> SetScores:
+    """Return the scores of the validation images, from their calibrated probabilities (n, K)."""
+    labels, groups = data.validation_labels, data.dataset.groups
+    if groups is not None:
+        _, groups = np.unique(groups[data.split.validation], return_inverse=True)
+    calibration = SetCalibration.from_predictions(labels, probabilities, groups)
+    return SetScores.from_calibration(calibration)
+
+
 def _fit_ood_threshold(
     state: TrainingState, inputs: TrainingInputs, data: SplitDataset
 ) -> OodThreshold | None:
-    """Return the energy score below which 1% of the validation images lie; None for few images."""
+    """Return the limits beyond which images are OOD; None for few validation images."""
+    rows = choose_ood_images(data)
+    if rows is None:
+        return None
+    scores = inputs.energy_scores(state.classifier, rows)
+    return fit_ood_threshold(scores, data.dataset.images, rows, data.split.train)
+
+
+def choose_ood_images(data: SplitDataset) -> NDArray[np.int64] | None:
+    """Return the validation images that decide the OOD limits; None if there are too few."""
     validation = data.split.validation
     if len(validation) < _LEAST_IMAGES:
         return None
-    rows = np.sort(np.random.default_rng(0).permutation(validation)[:_MOST_IMAGES])
-    scores = inputs.energy_scores(state.classifier, rows)
-    threshold = float(np.quantile(scores, OOD_QUANTILE))
-    return OodThreshold(threshold=threshold, quantile=OOD_QUANTILE, images=len(rows))
+    return np.sort(np.random.default_rng(0).permutation(validation)[:_MOST_IMAGES])

@@ -43,6 +43,8 @@ from headstart.results import BackboneUse
 from headstart.training import _distributed
 from headstart.training._augment import augment
 from headstart.training._random import RngKey
+from headstart.training._starting_point import StartingPoint
+from headstart.training._step import make_loss
 
 # Enough images to fix mean and standard deviation to three digits; fewer of large images.
 _STATISTICS_IMAGES = 20_000
@@ -71,6 +73,10 @@ class TrainingInputs(Protocol):
     @property
     def backbone_use(self) -> BackboneUse | None:
         """The backbone's weights and image size; None without a backbone."""
+
+    @property
+    def start(self) -> StartingPoint | None:
+        """The head that was fitted before training; None if none was."""
 
     def batch(self, rows: NDArray[np.int64], recipe: Recipe, rng_key: RngKey) -> Tensor:
         """Return this process's shard of a batch, augmented.
@@ -103,6 +109,7 @@ class ImageInputs:
     seconds: float = 0.0
     reused_seconds: float = 0.0
     backbone_use: BackboneUse | None = None
+    start: StartingPoint | None = None
 
     def batch(self, rows: NDArray[np.int64], recipe: Recipe, rng_key: RngKey) -> Tensor:
         """See `TrainingInputs`."""
@@ -132,6 +139,7 @@ class FeatureInputs:
     features: Features
     transform: StandardisedBackbone
     backbone_use: BackboneUse | None
+    start: None = None
 
     @property
     def seconds(self) -> float:
@@ -236,19 +244,20 @@ def _prepare_backbone(
     net = BackboneWithHead(backbone, head, trains_batch_norm=not options.pretrained)
 
     seconds, reused_seconds = 0.0, 0.0
+    start: StartingPoint | None = None
     if options.pretrained:
         # At the same image size: features of another one differ, and a time limit would choose its
         # own.
         frozen = options.model_copy(update={"transfer": "frozen", "input_px": input_px})
         probe = recipe.model_copy(update={"net": frozen, "l2": None})
         fitted, inputs = _prepare_features(probe, without_test(data), seed)
-        _start_from_probe(net, fitted.to(best_device()), inputs, data, probe)
+        start = _start_from_probe(net, fitted.to(best_device()), inputs, data, probe)
         seconds, reused_seconds = inputs.seconds, inputs.reused_seconds
 
     transform = BackboneInput(net)
     classifier = Classifier(transform, net, recipe, data.class_names, data.image_shape)
     use = describe_backbone_use(recipe, backbone, data.image_shape)
-    return classifier, ImageInputs(data.dataset, transform, seconds, reused_seconds, use)
+    return classifier, ImageInputs(data.dataset, transform, seconds, reused_seconds, use, start)
 
 
 def _start_from_probe(
@@ -257,17 +266,50 @@ def _start_from_probe(
     inputs: FeatureInputs,
     data: SplitDataset,
     recipe: Recipe,
-) -> None:
-    """Copy feature statistics, and the solved weights of a linear head, into `net`."""
-    transform = inputs.transform
-    transform.std.clamp_(min=_LEAST_RELATIVE_STD * transform.std.mean().item())
-    net.mean.copy_(transform.mean)
-    net.std.copy_(transform.std)
+) -> StartingPoint | None:
+    """Copy feature statistics, and the solved weights of a linear head, into `net`.
 
+    Returns:
+        The frozen backbone's own head, which is kept if training does not improve on it; None for a
+        head with hidden layers, which is not solved.
+    """
+    transform = inputs.transform
     assert isinstance(recipe.net, BackboneOptions)
+    start = None
     if recipe.net.head == "linear":
-        solve_head(probe, inputs.standardised(data.split.train), data.train_labels, recipe)
-        net.head.load_state_dict(probe.net.state_dict())
+        _solve_into(net, probe, inputs, data, recipe)
+        weights = {
+            name: tensor.clone()
+            for name, tensor in net.state_dict().items()
+            if not name.startswith("backbone.")
+        }
+        probe.eval()
+        start = StartingPoint(weights, inputs.probabilities(probe, data.split.validation))
+
+    # Training starts from larger scales; see `_LEAST_RELATIVE_STD`.
+    transform.std.clamp_(min=_LEAST_RELATIVE_STD * transform.std.mean().item())
+    if start is not None:
+        _solve_into(net, probe, inputs, data, recipe)
+    else:
+        net.mean.copy_(transform.mean)
+        net.std.copy_(transform.std)
+    return start
+
+
+def _solve_into(
+    net: BackboneWithHead,
+    probe: Classifier,
+    inputs: FeatureInputs,
+    data: SplitDataset,
+    recipe: Recipe,
+) -> None:
+    """Solve the head of the probe, and copy it and the statistics of its features into `net`."""
+    features = inputs.standardised(data.split.train)
+    weights = make_loss(recipe, data).class_weights
+    solve_head(probe, features, data.train_labels, recipe, weights)
+    net.mean.copy_(inputs.transform.mean)
+    net.std.copy_(inputs.transform.std)
+    net.head.load_state_dict(probe.net.state_dict())
 
 
 def _prepare_images(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +12,8 @@ from headstart.models.recipes import Recipe
 
 if TYPE_CHECKING:
     from headstart.classifier import DecidedPrecision
+
+Watch = Callable[[int, float], None]
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,8 @@ class TrainingJob:
         after: Folder of a finished run to continue with more epochs of the same recipe.
         precision: What precision "auto" stands for in the study that the run belongs to. None
             decides it on this machine. A run that is resumed or repeated follows its plan instead.
+        watch: Called after each step with the steps done and the seconds of training. What it
+            raises ends the run, which leaves its folder unfinished.
     """
 
     recipe: Recipe
@@ -38,3 +43,4 @@ class TrainingJob:
     repeat: Path | None = None
     after: Path | None = None
     precision: DecidedPrecision | None = None
+    watch: Watch | None = None

@@ -18,14 +18,20 @@ from headstart.features import solve_head
 from headstart.signals import deferred_signals
 from headstart.training import _distributed
 from headstart.training._curve import CurveRow
-from headstart.training._evaluate import evaluate_validation
+from headstart.training._evaluate import evaluate_validation, selection_score
 from headstart.training._inputs import FeatureInputs
 from headstart.training._observe import RunObserver
 from headstart.training._optimizers import set_learning_rates
 from headstart.training._plan import Plan
 from headstart.training._planned_run import PlannedRun
 from headstart.training._random import RngKey, derive_seed, make_generator
-from headstart.training._step import StepResult, make_loss, shard_labels, training_step
+from headstart.training._step import (
+    StepResult,
+    describe_class_weights,
+    make_loss,
+    shard_labels,
+    training_step,
+)
 
 
 def fit(run: PlannedRun, observer: RunObserver, started: float) -> None:
@@ -67,13 +73,16 @@ def fit(run: PlannedRun, observer: RunObserver, started: float) -> None:
             if plan.is_epoch_end:
                 scores = evaluate_validation(state, run.inputs, run.job.data)
                 state.seconds = clock.seconds()
-                row = state.end_epoch(plan.recipe.lr * relative_rate, scores)
+                score = selection_score(state, run.job.data)
+                row = state.end_epoch(plan.recipe.lr * relative_rate, scores, score)
                 task.note(_describe_epoch(row, plan, state.seconds))
                 with clock.paused():  # exclude observer callbacks from training time
                     observer.epoch(len(state.curve), row)
 
             task.advance(plan.batch)
             state.seconds = clock.seconds()
+            if run.job.watch is not None:
+                run.job.watch(plan.done, state.seconds)
             if _distributed.is_main_process():
                 checkpoints.save_if_due(state)
 
@@ -115,6 +124,9 @@ class _Steps:
         self._run = run
         self._state = run.state
         self._loss_function = make_loss(run.state.plan.recipe, run.job.data)
+        note = describe_class_weights(run.state.plan.recipe, run.job.data)
+        if note is not None:
+            progress.say(note)
         self._forward = functools.partial(run.state.classifier.logits, wrapper=run.model)
         self._epoch = -1
         self._order = np.empty(0, np.int64)

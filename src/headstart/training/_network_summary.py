@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
@@ -13,6 +12,7 @@ from headstart.data import Dataset, SplitDataset, take
 from headstart.features import choose_input_size
 from headstart.models import Layer, summarise_layers
 from headstart.models.recipes import Recipe, resolve
+from headstart.results import JsonObject
 
 _NETWORK_PREFIX = re.compile(r"^(net\.backbone\.net\.|net\.|front\.backbone\.net\.)")
 
@@ -28,9 +28,9 @@ def describe_network(classifier: Classifier, dataset: Dataset) -> list[Layer]:
     return layers
 
 
-def network_layers(recipe: Recipe, data: SplitDataset) -> list[dict[str, Any]]:
+def network_layers(recipe: Recipe, data: SplitDataset) -> list[JsonObject]:
     """Return the layers that a recipe trains on these data, as in `metrics.json`."""
-    recipe = resolve(recipe, len(data.split.train), data.class_names)
+    recipe = resolve(recipe, len(data.split.train))
     input_px = choose_input_size(recipe, data, None) if recipe.net.is_backbone else None
     classifier = build_untrained(recipe, data.class_names, data.image_shape, input_px)
     return [layer.as_json() for layer in describe_network(classifier, data.dataset)]

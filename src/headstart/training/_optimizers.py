@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
 
 import torch
 
@@ -111,7 +110,7 @@ def _make_muon(net: nn.Module, recipe: Recipe) -> list[torch.optim.Optimizer]:
     """Return Muon for hidden matrices, and SGD for the head and the vectors."""
     matrices = hidden_weights(net)
     vectors = [weight for weight in _body_weights(net) if weight.ndim == 1]
-    groups: list[dict[str, Any]] = [
+    groups: list[dict[str, object]] = [
         {
             "params": _head_weights(net),
             "lr": recipe.lr * MUON_HEAD_RATE,
@@ -134,7 +133,7 @@ class TowardsStart(torch.optim.Optimizer):
         L2-SP: Li, Grandvalet and Davoine (2018), arXiv:1802.01483.
     """
 
-    def __init__(self, params: Iterable[dict[str, Any]], strength: float) -> None:
+    def __init__(self, params: Iterable[dict[str, object]], strength: float) -> None:
         super().__init__(params, {"lr": 0.0, "strength": strength})
         for group in self.param_groups:
             for weight in group["params"]:
@@ -147,7 +146,7 @@ class TowardsStart(torch.optim.Optimizer):
                 weight.lerp_(self.state[weight]["start"], min(1.0, group["lr"] * group["strength"]))
 
 
-def _weight_groups(net: nn.Module, recipe: Recipe) -> list[dict[str, Any]]:
+def _weight_groups(net: nn.Module, recipe: Recipe) -> list[dict[str, object]]:
     """Return groups of weights with their learning rates.
 
     "begins" is the position in the run, 0 to 1, at which a group starts to learn. In a backbone
@@ -165,7 +164,7 @@ def _weight_groups(net: nn.Module, recipe: Recipe) -> list[dict[str, Any]]:
 
     assert isinstance(options, BackboneOptions)
     *stages, head = net.groups()
-    groups: list[dict[str, Any]] = []
+    groups: list[dict[str, object]] = []
     for depth, stage in enumerate(reversed(stages)):
         rate = recipe.lr * options.layer_decay**depth
         begins = options.unfreeze * (depth + 1) / len(stages)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from torch import nn
 
@@ -12,17 +13,23 @@ from headstart import progress
 from headstart.classifier import decide_bfloat16, decide_precision
 from headstart.errors import InputError
 from headstart.formatting import approximate_duration
-from headstart.models.recipes import resolve
+from headstart.results import StartingPoint as StartingPointResult
 from headstart.training import _distributed
 from headstart.training._checkpoints import Checkpoints, load_final_state
 from headstart.training._cost import measure_cost
+from headstart.training._depth import Depth, choose_depth, freeze_below
 from headstart.training._identity import RunIdentity
 from headstart.training._inputs import TrainingInputs, prepare_training
 from headstart.training._job import TrainingJob
 from headstart.training._optimizers import make_optimizers
-from headstart.training._plan import Cost, Plan, fit_to_time, plan_from_json, plan_steps
+from headstart.training._plan import Cost, Plan, fit_to_time, least_epochs, plan_steps
+from headstart.training._resolve import check_mirror, resolve_recipe
 from headstart.training._run_files import read_plan, write_plan
+from headstart.training._starting_point import StartingPoint, copy_starting_point
 from headstart.training._state import TrainingState
+
+if TYPE_CHECKING:
+    from headstart.classifier import DecidedPrecision
 
 # Shorter runs are not worth an announcement.
 ANNOUNCED_SECONDS = 2.0
@@ -39,6 +46,8 @@ class PlannedRun:
         model: The network as all processes train it; see `wrap_model`.
         inputs: What the network is trained on.
         checkpoints: Its checkpoints.
+        start: The network before fine-tuning; None if its head was not fitted before.
+        choice: Whether the run keeps it, decided after training.
     """
 
     job: TrainingJob
@@ -47,6 +56,8 @@ class PlannedRun:
     model: nn.Module
     inputs: TrainingInputs
     checkpoints: Checkpoints
+    start: StartingPoint | None = None
+    choice: StartingPointResult | None = None
 
     def write_plan(self) -> None:
         """Write `plan.json`."""
@@ -69,12 +80,21 @@ def plan_run(job: TrainingJob, identity: RunIdentity, started: float) -> Planned
     written = _distributed.broadcast(_written_plan(job, identity))
     train_images = len(job.data.split.train)
     if written is None:
-        plan = plan_steps(resolve(job.recipe, train_images, job.data.class_names), train_images)
+        depth = Depth(resolve_recipe(job.recipe, job.data))
+        if job.after is None:
+            depth = _distributed.broadcast(choose_depth(depth.recipe, job.data))
+        plan = plan_steps(depth.recipe, train_images)
+        plan.stages = depth.stages
+        plan.augmentation = check_mirror(job.recipe, job.data)
+        if plan.augmentation is not None:
+            progress.say(plan.augmentation.sentence)
     else:
-        plan = plan_from_json(written["recipe"], written)
+        plan = written
     plan.precision = _distributed.broadcast(_decide_precision(plan, job))
 
     classifier, inputs = prepare_training(plan.executed_recipe, job.data, job.seed)
+    freeze_below(classifier.net, plan.stages)
+    start = copy_starting_point(classifier, inputs.start)
     model = _distributed.wrap_model(classifier.net)
     state = TrainingState(classifier, make_optimizers(classifier.net, plan.recipe), plan)
     if job.after is not None:
@@ -86,8 +106,10 @@ def plan_run(job: TrainingJob, identity: RunIdentity, started: float) -> Planned
         if _distributed.world_size() > 1:
             plan.deadline = None  # each process has its own clock: the agreed steps stay
         _announce_cost(plan, cost, train_images)
+        _warn_if_short(plan)
 
-    run = PlannedRun(job, identity, state, model, inputs, Checkpoints(job.folder))
+    checkpoints = Checkpoints(job.folder, identity.key)
+    run = PlannedRun(job, identity, state, model, inputs, checkpoints, start)
     if _distributed.is_main_process():
         run.write_plan()
     return run
@@ -118,7 +140,7 @@ def resume(run: PlannedRun) -> bool:
     return True
 
 
-def _written_plan(job: TrainingJob, identity: RunIdentity) -> dict[str, Any] | None:
+def _written_plan(job: TrainingJob, identity: RunIdentity) -> Plan | None:
     """Return the plan of this run or of the run to repeat; None if there is neither."""
     plan = read_plan(job.folder, identity)
     if plan is not None or job.repeat is None:
@@ -134,7 +156,7 @@ def _written_plan(job: TrainingJob, identity: RunIdentity) -> dict[str, Any] | N
     return plan
 
 
-def _decide_precision(plan: Plan, job: TrainingJob) -> Any:
+def _decide_precision(plan: Plan, job: TrainingJob) -> DecidedPrecision:
     """Return the precision of the written plan, of the study, or of this machine, in this order."""
     if plan.precision is not None:
         return plan.precision
@@ -162,6 +184,19 @@ def _continue_from(run: Path, state: TrainingState) -> None:
     state.stopped, state.plan.steps = None, steps
     # The learning rate continues where it would be in the longer run.
     state.plan.position = state.plan.done / steps
+
+
+def _warn_if_short(plan: Plan) -> None:
+    """Warn before the first step if a time limit leaves fewer than the recipe's minimum epochs."""
+    limit = plan.recipe.time_limit
+    epochs, least = plan.steps / plan.steps_per_epoch, least_epochs(plan.recipe)
+    if limit is None or epochs >= least:
+        return
+    needed = math.ceil(limit * least / epochs / 10) * 10
+    progress.say(
+        f"WARNING: the time limit leaves {epochs:.2g} epochs, and this recipe needs at least "
+        f"{least:.2g} to learn. Give --time-limit {needed}s, or a smaller --preset or --epochs."
+    )
 
 
 def _announce_cost(plan: Plan, cost: Cost, train_images: int) -> None:

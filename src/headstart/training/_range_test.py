@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 
 from headstart.classifier import prepare_process
 from headstart.data import SplitDataset
-from headstart.models.recipes import Recipe, resolve
+from headstart.models.recipes import Recipe
 from headstart.training._inputs import prepare_training
 from headstart.training._optimizers import make_optimizers, set_learning_rates
 from headstart.training._plan import plan_steps
 from headstart.training._random import RngKey, derive_seed, make_generator
+from headstart.training._resolve import resolve_recipe
 from headstart.training._step import make_loss, shard_labels, training_step
 
 # Weight of the past in the running mean of the loss: about the last 20 steps, a fifth of the test.
@@ -69,7 +70,7 @@ def range_test(
     prepare_process()
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
         rates, losses = _train_with_rising_rate(
-            resolve(recipe, len(data.split.train), data.class_names),
+            resolve_recipe(recipe, data),
             data,
             seed,
             np.geomspace(lowest, highest, steps),

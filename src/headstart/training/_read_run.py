@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+import io
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from headstart import store
+from headstart.data import LoadKeys
 from headstart.errors import InputError
 from headstart.models.recipes import Recipe, read_recipe
-from headstart.results import RunMetrics, RunSummary, read_metrics
+from headstart.results import RunMetrics, RunSummary
 
 # predictions.csv holds six digits: smaller probabilities are read as 0.
 _LEAST_PROBABILITY = 1e-7
 
-_ONLY_FOR_USE = ("model.safetensors", "classifier.json", "gallery.npz", "predictions.csv")
+# Before the names of all classes, if one of them is the name of another column.
+_PROBABILITY = "probability:"
+
+_PREDICTIONS = "predictions.csv"
+_ONLY_FOR_USE = ("model.safetensors", "classifier.json", "gallery.npz", _PREDICTIONS)
 
 
 @dataclass(frozen=True)
@@ -31,12 +36,14 @@ class RunDescription:
         seed: Seed of the run.
         source: Where its images came from; "" for arrays.
         options: The options under which they were opened.
+        is_ensemble: Whether it is an ensemble. Then recipe and seed are those of its first member.
     """
 
     recipe: Recipe
     seed: int
     source: str
-    options: dict[str, Any]
+    options: LoadKeys
+    is_ensemble: bool = False
 
 
 def read_run(folder: Path) -> RunDescription:
@@ -48,7 +55,13 @@ def read_run(folder: Path) -> RunDescription:
     identity, data = store.read_json(folder / "recipe.json"), store.read_json(folder / "data.json")
     try:
         recipe = read_recipe(identity["recipe"])
-        return RunDescription(recipe, identity["seed"], data["source"] or "", data["options"])
+        return RunDescription(
+            recipe,
+            identity["seed"],
+            data["source"] or "",
+            data["options"],
+            is_ensemble="ensemble" in identity,
+        )
     except (KeyError, TypeError, ValueError) as error:
         raise _unusable(folder / "recipe.json", error) from error
 
@@ -60,7 +73,13 @@ def read_recipe_file(path: Path) -> Recipe:
         InputError: The file does not exist, or does not hold a recipe.
     """
     try:
-        return read_recipe(store.read_json(path)["recipe"])
+        content = store.read_json(path)
+        if "ensemble" in content:
+            raise InputError(
+                f"{path} cannot be used as a recipe: it describes an ensemble.",
+                "Name the recipe.json of one of its members, or the folder of the ensemble.",
+            )
+        return read_recipe(content["recipe"])
     except (KeyError, TypeError, ValueError) as error:
         raise _unusable(path, error) from error
 
@@ -88,6 +107,23 @@ def read_correct(folder: Path, part: str) -> NDArray[np.bool_]:
     return np.array([row["correct"] == "1" for row in _read_predictions(folder, part)], bool)
 
 
+def read_predicted(folder: Path, part: str) -> NDArray[np.int64]:
+    """Read the class that a run predicts for each image.
+
+    Args:
+        folder: Folder of a finished run.
+        part: "validation" or "test".
+
+    Returns:
+        Int64 array of shape (n,) of class numbers, in the order of the split.
+    """
+    predicted: list[int] = []
+    for row in _read_predictions(folder, part):
+        names = [column[1:] for column in row if column.startswith("=")]
+        predicted.append(names.index(row["predicted"]))
+    return np.array(predicted, np.int64)
+
+
 def read_losses(folder: Path, part: str) -> NDArray[np.float64]:
     """Read the cross-entropy of each image, in nats.
 
@@ -104,20 +140,47 @@ def read_losses(folder: Path, part: str) -> NDArray[np.float64]:
     return losses
 
 
+def read_probabilities(
+    folder: Path, part: str, class_names: Sequence[str]
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Read the labels and the probabilities of each image, which are not calibrated.
+
+    Args:
+        folder: Folder of a finished run.
+        part: "validation" or "test".
+        class_names: Names of the K classes of the run.
+
+    Returns:
+        Labels of shape (n,) and probabilities of shape (n, K), in the order of the split.
+    """
+    places = {name: place for place, name in enumerate(class_names)}
+    labels, probabilities = [], []
+    with store.name_damage(folder / _PREDICTIONS):
+        for row in _read_predictions(folder, part):
+            labels.append(places[row["label"]])
+            probabilities.append([float(row[f"={name}"]) for name in class_names])
+    shape = (len(labels), len(class_names))
+    return np.array(labels, np.int64), np.array(probabilities, np.float32).reshape(shape)
+
+
 def _read_predictions(folder: Path, part: str) -> Iterator[dict[str, str]]:
     """Read the rows of `predictions.csv` about a part.
 
     Probabilities have the names of their classes behind "=", which no other column starts with.
+    The file may have them behind "probability:"; see `data.probability_columns`.
     """
-    with (folder / "predictions.csv").open(encoding="utf-8", newline="") as file:
-        reader = csv.reader(file)
-        header = next(reader)
-        first_class = header.index("correct") + 1
-        names = header[:first_class] + [f"={name}" for name in header[first_class:]]
-        for cells in reader:
-            row = dict(zip(names, cells, strict=True))
-            if row["part"] == part:
-                yield row
+    text = store.read_verified(folder / _PREDICTIONS).decode("utf-8")
+    reader = csv.reader(io.StringIO(text, newline=""))
+    header = next(reader, [])
+    first_class = header.index("correct") + 1
+    classes = header[first_class:]
+    if all(name.startswith(_PROBABILITY) for name in classes):
+        classes = [name.removeprefix(_PROBABILITY) for name in classes]
+    names = header[:first_class] + [f"={name}" for name in classes]
+    for cells in reader:
+        row = dict(zip(names, cells, strict=True))
+        if row["part"] == part:
+            yield row
 
 
 def keep_only_results(folder: Path) -> None:
@@ -125,8 +188,7 @@ def keep_only_results(folder: Path) -> None:
 
     A search leaves hundreds of runs behind, of which one is used.
     """
-    for name in _ONLY_FOR_USE:
-        store.remove_file(folder / name)
+    store.remove_sealed(folder, _ONLY_FOR_USE)
     for name in ("checkpoint", "state"):
         if (folder / name).exists():
             store.remove_folder(folder / name)
@@ -141,44 +203,6 @@ def run_summary(folder: Path, metrics: RunMetrics, *, reused: bool) -> RunSummar
         reused: Whether the run was finished before.
     """
     data_warnings = store.read_json_or(folder / "data.json", {}).get("warnings", [])
-    return RunSummary.from_metrics(
-        metrics, str(folder), reused=reused, warnings=tuple(data_warnings)
-    )
-
-
-def list_runs(folder: Path) -> list[dict[str, Any]]:
-    """List every run below `folder` by path, finished or not.
-
-    Returns:
-        "run", "state" and "data" of each; of finished ones also the summary.
-
-    Raises:
-        InputError: There is no such folder.
-    """
-    if not folder.is_dir():
-        raise InputError(
-            f"{folder} is not a folder.",
-            "Name a folder with runs. `headstart train` and `headstart compare` make them under "
-            "runs/ or --out.",
-        )
-
-    runs: list[dict[str, Any]] = []
-    for path in sorted(folder.rglob("recipe.json")):
-        identity = store.read_json_or(path, {})
-        if isinstance(identity, dict) and {"digest", "recipe", "seed"} <= set(identity):
-            runs.append(_list_run(path.parent, identity))
-    return runs
-
-
-def _list_run(run: Path, identity: dict[str, Any]) -> dict[str, Any]:
-    data = store.read_json_or(run / "data.json", {}).get("name")
-    if (run / "metrics.json").exists():
-        summary = run_summary(run, read_metrics(run), reused=True)
-        return {"state": "finished", **summary.as_json(), "data": data}
-    return {
-        "state": "unfinished",
-        "run": str(run),
-        "model": identity["recipe"]["model"],
-        "seed": identity["seed"],
-        "data": data,
-    }
+    texts = data_warnings if isinstance(data_warnings, list) else []
+    warnings = tuple(text for text in texts if isinstance(text, str))
+    return RunSummary.from_metrics(metrics, str(folder), reused=reused, warnings=warnings)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 
+from headstart import store
 from headstart.classifier import prepare_process
 from headstart.errors import TooLittleMemory
 from headstart.results import RunMetrics, RunSummary
@@ -16,8 +17,10 @@ from headstart.training import _distributed
 from headstart.training._check import check
 from headstart.training._checkpoints import FOLDER, Checkpoints
 from headstart.training._evaluate import evaluate_and_save
+from headstart.training._group_intervals import with_group_intervals
 from headstart.training._identity import RunIdentity, load_finished_run, run_identity
 from headstart.training._job import TrainingJob
+from headstart.training._keep_better import keep_better
 from headstart.training._loop import fit
 from headstart.training._observe import RunObserver, observed_run
 from headstart.training._planned_run import plan_run, resume
@@ -52,9 +55,9 @@ def train(job: TrainingJob) -> RunSummary:
     """
     started = time.perf_counter()
     identity = run_identity(job.recipe, job.data, job.seed, job.after)
-    metrics = load_finished_run(job.folder, identity)
-    if metrics is not None and not (job.folder / FOLDER).exists():
-        return _report_finished_run(job.folder, metrics)
+    metrics = load_finished_run(job.folder, identity, job.data)
+    if metrics is not None and not _is_left_over(job.folder):
+        return _report_finished_run(job, metrics)
     check(job.recipe, job.data)
 
     with (
@@ -63,9 +66,9 @@ def train(job: TrainingJob) -> RunSummary:
         _translate_memory_errors(),
         _preserve_random_state(),
     ):
-        metrics = _finish_killed_run(job.folder, identity)
+        metrics = _finish_killed_run(job, identity)
         if metrics is not None:
-            return _report_finished_run(job.folder, metrics)
+            return _report_finished_run(job, metrics)
 
         prepare_process()
         warnings: list[str] = []
@@ -73,9 +76,12 @@ def train(job: TrainingJob) -> RunSummary:
             warnings = start_run_folder(job.folder, identity, job.data)
 
         run = plan_run(job, identity, started)  # written to disk before the first step
+        if _distributed.is_main_process():
+            run.checkpoints.require_space(run.state)
         resumed = resume(run)
         with observed_run(job.folder, run.state.curve) as observer:
             fit(run, observer, started)
+            run.choice = keep_better(run)
             warnings = (warnings if resumed else []) + observer.problems
             metrics = evaluate_and_save(run, resumed=resumed, warnings=warnings)
             if _distributed.is_main_process():
@@ -84,20 +90,30 @@ def train(job: TrainingJob) -> RunSummary:
         return _summarise(job.folder, metrics, observer, reused=False)
 
 
-def _finish_killed_run(folder: Path, identity: RunIdentity) -> RunMetrics | None:
+def _is_left_over(folder: Path) -> bool:
+    """Return whether the process that finished a run was killed before it had cleaned up."""
+    return (folder / FOLDER).exists() or store.has_debris(folder)
+
+
+def _finish_killed_run(job: TrainingJob, identity: RunIdentity) -> RunMetrics | None:
     """Return the metrics of a run that has been finished meanwhile; None if there is none.
 
     Another process finished it, or it was killed between its last result and the removal of its
     checkpoints, which this completes.
     """
-    metrics = load_finished_run(folder, identity) if _distributed.is_main_process() else None
+    metrics = None
+    if _distributed.is_main_process():
+        metrics = load_finished_run(job.folder, identity, job.data)
     if metrics is not None:
-        Checkpoints(folder).keep_final(folder)
+        store.clear_debris(job.folder)
+        Checkpoints(job.folder, identity.key).keep_final(job.folder)
     return _distributed.broadcast(metrics)
 
 
-def _report_finished_run(folder: Path, metrics: RunMetrics) -> RunSummary:
+def _report_finished_run(job: TrainingJob, metrics: RunMetrics) -> RunSummary:
     """Return the summary of a run that was finished before, and report it to its observer."""
+    folder = job.folder
+    metrics = with_group_intervals(folder, metrics, job.data)
     observer = RunObserver(folder)
     observer.report_finished_run(metrics)
     return _summarise(folder, metrics, observer, reused=True)

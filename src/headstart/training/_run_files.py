@@ -13,12 +13,37 @@ from numpy.typing import NDArray
 
 from headstart import progress, store
 from headstart.classifier import Classifier
-from headstart.data import Dataset, SplitDataset, describe, take, write_split
+from headstart.data import (
+    Dataset,
+    SplitDataset,
+    describe,
+    probability_columns,
+    take,
+    write_split,
+)
 from headstart.evaluation import choose_gallery
 from headstart.models.recipes import read_recipe, with_net
 from headstart.training._environment import describe_changes, describe_environment
 from headstart.training._identity import RunIdentity
-from headstart.training._plan import Plan
+from headstart.training._plan import Plan, plan_from_json
+
+_ALL = ("reports", "comparisons", "repetitions", "continuations")
+
+# The files of a run that its seal lists, and what needs them. The state for `--epochs +N` has a
+# seal of its own. Later files, such as figures and notes of trackers, can be recreated.
+RUN_FILES: Mapping[str, tuple[str, ...]] = {
+    "metrics.json": _ALL,
+    "recipe.json": _ALL,
+    "data.json": _ALL,
+    "model.safetensors": ("predictions", "continuations"),
+    "classifier.json": ("predictions", "continuations"),
+    "predictions.csv": ("reports", "comparisons"),
+    "curves.csv": ("reports",),
+    "gallery.npz": ("reports",),
+    "environment.json": ("reports",),
+    "plan.json": ("repetitions",),
+    "split.npz": ("repetitions",),
+}
 
 # The dataset indices of a part and their class probabilities, of shapes (n,) and (n, K).
 PartPredictions = tuple[NDArray[np.int64], NDArray[np.float32]]
@@ -32,6 +57,7 @@ def start_run_folder(folder: Path, identity: RunIdentity, data: SplitDataset) ->
         the last bits.
     """
     store.clear_debris(folder)
+    store.unseal(folder)  # of a process that was killed before it wrote `metrics.json`
     before, now = store.read_json_or(folder / "environment.json", {}), describe_environment()
     store.write_json(folder / "recipe.json", identity.as_json())
     store.write_json(folder / "data.json", describe(data))
@@ -57,20 +83,29 @@ def write_plan(folder: Path, identity: RunIdentity, plan: Plan, classifier: Clas
     store.write_json(folder / "plan.json", content)
 
 
-def read_plan(folder: Path, identity: RunIdentity) -> dict[str, Any] | None:
-    """Read `plan.json`; None if there is none, or that of another run.
+def read_plan(folder: Path, identity: RunIdentity) -> Plan | None:
+    """Read the plan of a run, at its beginning.
 
     Returns:
-        The content, with a `Recipe` at "recipe".
+        The plan; None if there is no `plan.json`, or it belongs to another run.
+
+    Raises:
+        DamagedFile: The run is finished, and the file has changed since.
     """
-    content = store.read_json_or(folder / "plan.json", None)
+    if store.is_sealed(folder):
+        store.require_intact(folder, "repetitions")
+    content: Any = store.read_json_or(folder / "plan.json", None)
     if not isinstance(content, dict) or content.get("run") != identity.key:
         return None
-    return {**content, "recipe": read_recipe(content["recipe"])}
+    values: Any = content
+    return plan_from_json(read_recipe(content["recipe"]), values)
 
 
 def write_predictions(folder: Path, dataset: Dataset, parts: Mapping[str, PartPredictions]) -> None:
     """Write `predictions.csv`: one row per validation and test image.
+
+    Where images belong together, the column `group` has the number of each image's group, so that
+    every interval of the run can be computed again from this file.
 
     Args:
         folder: The run folder.
@@ -80,7 +115,10 @@ def write_predictions(folder: Path, dataset: Dataset, parts: Mapping[str, PartPr
     names = dataset.class_names
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["index", "image", "part", "label", "predicted", "correct", *names])
+    groups = dataset.groups
+    group_column = () if groups is None else ("group",)
+    fixed = ("index", "image", "part", "label", "predicted", *group_column, "correct")
+    writer.writerow([*fixed, *probability_columns(names, fixed)])
     for part, (rows, probabilities) in parts.items():
         labels, predicted = dataset.labels[rows], probabilities.argmax(1)
         columns = zip(
@@ -88,7 +126,8 @@ def write_predictions(folder: Path, dataset: Dataset, parts: Mapping[str, PartPr
         )
         for row, label, guess, values in columns:
             image, correct = dataset.image_names[row], int(label == guess)
-            cells = [row, image, part, names[label], names[guess], correct]
+            group = [] if groups is None else [int(groups[row])]
+            cells = [row, image, part, names[label], names[guess], *group, correct]
             writer.writerow([*cells, *(f"{value:.6g}" for value in values)])
     store.write_text(folder / "predictions.csv", out.getvalue())
 

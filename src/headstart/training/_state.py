@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import NotRequired, TypedDict
 
 import numpy as np
 import torch
@@ -11,20 +11,44 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from headstart.classifier import Classifier
-from headstart.models.recipes import Recipe
+from headstart.models.recipes import SELECTS_BY_LOSS, Recipe
 from headstart.training._curve import CurveRow
 from headstart.training._plan import Plan
 from headstart.training._step import StepResult
 
 
+class StateValues(TypedDict):
+    """The numbers of a `TrainingState`, as a checkpoint holds them.
+
+    Its attributes and those of `Plan` and `BestWeights` say what they mean. `right` is
+    `TrainingState.correct`, and `run` is the key of the run's identity. `done`, `position` and
+    `steps` belong to the plan, and the last two to the best weights.
+    """
+
+    run: NotRequired[str]
+    done: int
+    position: float
+    steps: int
+    curve: list[CurveRow]
+    loss: float
+    right: int
+    count: int
+    seconds: float
+    reused_seconds: float
+    stopped: str | None
+    best_loss: float | None
+    epochs_since_best: int
+
+
 @dataclass
 class BestWeights:
-    """Early stopping: the weights of the epoch with the lowest validation loss.
+    """Early stopping: the weights of the epoch with the best validation metric.
 
     They are kept only if the recipe has a patience.
 
     Attributes:
-        loss: The lowest validation loss so far; None before the first epoch.
+        loss: The lowest validation loss so far, or the negated best score of another metric. None
+            before the first epoch.
         epochs_since: Epochs since it was reached.
         weights: The weights by name; None if none are kept.
     """
@@ -33,9 +57,20 @@ class BestWeights:
     epochs_since: int = 0
     weights: dict[str, Tensor] | None = None
 
-    def update(self, row: CurveRow, classifier: Classifier, recipe: Recipe) -> str | None:
-        """Take an epoch into account; return the reason to stop after it, or None."""
+    def update(
+        self, row: CurveRow, score: float | None, classifier: Classifier, recipe: Recipe
+    ) -> str | None:
+        """Take an epoch into account; return the reason to stop after it, or None.
+
+        Args:
+            row: The epoch.
+            score: The metric of the recipe on the validation images; higher is better.
+            classifier: The classifier, whose weights are copied if they are the best so far.
+            recipe: The recipe, with patience, target and metric.
+        """
         loss, accuracy = row["validation_loss"], row["validation_accuracy"]
+        if recipe.metric != SELECTS_BY_LOSS and score is not None:
+            loss = -score
         if loss is None or accuracy is None:
             return None
 
@@ -53,7 +88,10 @@ class BestWeights:
         self.epochs_since += 1
         if self.epochs_since < recipe.patience:
             return None
-        return f"validation loss did not fall for {self.epochs_since} epochs"
+        what = "loss did not fall"
+        if recipe.metric != SELECTS_BY_LOSS:
+            what = f"{recipe.metric} did not rise"
+        return f"validation {what} for {self.epochs_since} epochs"
 
     def restore(self, classifier: Classifier) -> bool:
         """Load the best weights into the classifier; return whether any were kept."""
@@ -112,12 +150,18 @@ class TrainingState:
         self.correct += result.correct
         self.count += result.count
 
-    def end_epoch(self, learning_rate: float, scores: tuple[float, float] | None) -> CurveRow:
+    def end_epoch(
+        self,
+        learning_rate: float,
+        scores: tuple[float, float] | None,
+        score: float | None = None,
+    ) -> CurveRow:
         """Close the epoch, and decide whether to stop.
 
         Args:
             learning_rate: Learning rate of the last step.
             scores: Loss and accuracy on the validation images, if there are any.
+            score: The metric of the recipe on the same images, if early stopping needs it.
 
         Returns:
             The row of the learning curve.
@@ -134,7 +178,7 @@ class TrainingState:
         }
         self.curve.append(row)
         self.loss, self.correct, self.count = 0.0, 0, 0
-        self.stopped = self.best.update(row, self.classifier, self.plan.recipe)
+        self.stopped = self.best.update(row, score, self.classifier, self.plan.recipe)
         return row
 
     def tensors(self) -> dict[str, Tensor]:
@@ -151,7 +195,7 @@ class TrainingState:
             tensors[f"best.{name}"] = tensor
         return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> StateValues:
         """Return all numbers, as JSON."""
         return {
             "done": self.plan.done,
@@ -168,7 +212,7 @@ class TrainingState:
             "epochs_since_best": self.best.epochs_since,
         }
 
-    def restore(self, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
+    def restore(self, tensors: dict[str, Tensor], values: StateValues) -> None:
         """Restore the state that `tensors` and `as_json` described.
 
         Raises:

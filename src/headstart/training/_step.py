@@ -13,8 +13,11 @@ from torch.nn import functional
 
 from headstart.classifier import best_device, expand_binary_logit
 from headstart.data import Dataset, SplitDataset
-from headstart.models.recipes import Recipe
+from headstart.models.recipes import COUNT_CLASSES_ALIKE, Recipe
 from headstart.training import _distributed
+
+# `class_weights="auto"` weighs classes whose training images differ by this factor or more.
+IMBALANCED_FROM = 1.5
 
 
 @dataclass(frozen=True)
@@ -58,11 +61,42 @@ def make_loss(recipe: Recipe, data: SplitDataset) -> CrossEntropy:
     """Return the loss of a recipe; balanced class weights follow from the training labels."""
     num_classes = len(data.class_names)
     weights = torch.ones(num_classes)
-    if recipe.class_weights == "balanced":  # as in scikit-learn: n / (classes * count)
-        counts = np.bincount(data.train_labels, minlength=num_classes)
+    counts = np.bincount(data.train_labels, minlength=num_classes)
+    if _uses_balanced_weights(recipe, counts):  # as in scikit-learn: n / (classes * count)
         balanced = counts.sum() / (np.count_nonzero(counts) * np.maximum(counts, 1))
         weights = torch.from_numpy(balanced).float()
     return CrossEntropy(weights, recipe.label_smoothing).to(best_device())
+
+
+def _uses_balanced_weights(recipe: Recipe, counts: NDArray[np.int64]) -> bool:
+    """Return whether classes are weighed by their inverse frequency.
+
+    Args:
+        recipe: The recipe.
+        counts: Number of training images of each class, int64 of shape (K,).
+    """
+    if recipe.class_weights != "auto":
+        return recipe.class_weights == "balanced"
+    is_imbalanced = _imbalance(counts) >= IMBALANCED_FROM
+    return is_imbalanced and recipe.metric in COUNT_CLASSES_ALIKE
+
+
+def _imbalance(counts: NDArray[np.int64]) -> float:
+    """Return how many times more images the largest class has than the smallest."""
+    present = counts[counts > 0]
+    return float(present.max() / present.min())
+
+
+def describe_class_weights(recipe: Recipe, data: SplitDataset) -> str | None:
+    """Return the sentence that says what `class_weights="auto"` decided; None for other values."""
+    if recipe.class_weights != "auto":
+        return None
+    counts = np.bincount(data.train_labels, minlength=len(data.class_names))
+    decision = "balanced" if _uses_balanced_weights(recipe, counts) else "none"
+    return (
+        f"class weights: {decision}. The largest class has {_imbalance(counts):.3g} times the "
+        f"training images of the smallest, and the metric is {recipe.metric}."
+    )
 
 
 def shard_labels(dataset: Dataset, rows: NDArray[np.int64]) -> Tensor:

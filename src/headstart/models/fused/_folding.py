@@ -73,7 +73,7 @@ def _replace_conv(
 
 
 def use_float32_depthwise(net: nn.Module) -> None:
-    """Train depthwise convolutions in float32, where their gradients are not slow.
+    """Replace depthwise convolutions with ones that compute gradients in float32, which is faster.
 
     Batch norms stay separate modules.
     """
@@ -108,7 +108,7 @@ class _ReadCounter(TorchDispatchMode):  # type: ignore[no-untyped-call]
         func: Callable[..., Any],
         types: object,
         args: tuple[Any, ...] = (),
-        kwargs: dict[str, Any] | None = None,
+        kwargs: dict[str, object] | None = None,
     ) -> Any:
         read: set[int] = set()
         for argument in (*args, *(kwargs or {}).values()):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import nullcontext
 from functools import cache
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -123,7 +122,7 @@ class FusedConv(nn.Module):
         packed = reorder(weight, [padding] * 2, self.stride, [1, 1], self.groups, list(x.shape))
         return packed, bias, padding
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> dict[str, object]:
         return {**self.__dict__, "_packed": {}}  # packed weights are recreated when needed
 
 

@@ -1,3 +1,6 @@
+from ._costs import (
+    cost_matrix as cost_matrix,
+)
 from ._defaults import (
     PRESETS as PRESETS,
     WITHOUT_MOMENTUM as WITHOUT_MOMENTUM,
@@ -16,11 +19,13 @@ from ._option_list import (
     recipe_options as recipe_options,
 )
 from ._recipe import (
+    SELECTS_BY_LOSS as SELECTS_BY_LOSS,
     Recipe as Recipe,
     read_recipe as read_recipe,
     with_net as with_net,
 )
 from ._resolve import (
+    COUNT_CLASSES_ALIKE as COUNT_CLASSES_ALIKE,
     are_characters as are_characters,
     keys_of as keys_of,
     make_iterative_recipe as make_iterative_recipe,

@@ -14,7 +14,7 @@ FROM_SCRATCH = "backbone from random weights"
 _TRANSFER_KINDS = {"finetune": FINE_TUNED, "scratch": FROM_SCRATCH}
 LEARNING_BACKBONES = tuple(_TRANSFER_KINDS.values())
 
-DEFAULTS: dict[str, dict[str, Any]] = {
+DEFAULTS: dict[str, dict[str, object]] = {
     # Chosen on validation images of four datasets, one seed each: 0.6 to 2.9 points above Adam at
     # 0.001 after as many epochs (benchmarks/tuning.md).
     "mlp": {
@@ -89,7 +89,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
 
 # A head that is trained iteratively: one with hidden layers, or one for which any of the keys below
 # is given.
-ITERATIVE_HEAD: dict[str, Any] = {
+ITERATIVE_HEAD: dict[str, object] = {
     "optimizer": "adam",
     "lr": 2e-3,
     "l2": 0.0,
@@ -112,7 +112,7 @@ ITERATIVE_KEYS = {
 # What a preset changes in a model's default recipe, which is `balanced` (benchmarks/cnn.md). The
 # published networks have no presets.
 PRESETS = ("fast", "balanced", "best")
-PRESET_CHANGES: dict[str, dict[str, dict[str, Any]]] = {
+PRESET_CHANGES: dict[str, dict[str, dict[str, object]]] = {
     "mlp": {
         "fast": {"effort": 0.25, "nodes": 256},
         "best": {"effort": 3.0, "nodes": 1024, "dropout": 0.4},

@@ -90,17 +90,32 @@ class FlagKeys(TypedDict, total=False):
             panel="Training",
         ),
     ]
-    class_weights: Annotated[
-        Literal["none", "balanced"] | None,
+    metric: Annotated[
+        str | None,
         Option(
-            help="none, or balanced: weigh classes by their inverse frequency.",
+            help="Metric of selection, such as macro-f1 or FILE.py:function; default: log-loss.",
+            panel="Training",
+            in_studies=True,
+        ),
+    ]
+    class_weights: Annotated[
+        Literal["none", "balanced", "auto"] | None,
+        Option(
+            help="none, auto, or balanced: weigh classes by their inverse frequency.",
+            panel="Training",
+        ),
+    ]
+    costs: Annotated[
+        str | None,
+        Option(
+            help="CSV of costs per true class (rows) and predicted class (columns).",
             panel="Training",
         ),
     ]
     flip: Annotated[
         bool | None,
         Option(
-            help="Mirror half of the images; cnn does, unless classes are digits or letters.",
+            help="Mirror half of the images; measured on the data where the recipe leaves it open.",
             panel="Augmentation (training images only)",
             flag="--flip/--no-flip",
         ),

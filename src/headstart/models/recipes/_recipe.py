@@ -7,7 +7,15 @@ import json
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SerializeAsAny,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+)
 
 from headstart.models import NetOptions, options_of
 from headstart.models._option_metadata import (
@@ -17,6 +25,7 @@ from headstart.models._option_metadata import (
     Option,
     Range,
 )
+from headstart.models.recipes._costs import read_costs
 
 OptimizerName = Literal["muon", "adam", "adamw", "sgd", "rmsprop", "lbfgs"]
 Schedule = Literal["constant", "cosine", "linear"]
@@ -31,6 +40,10 @@ _USUAL_OPTIMIZERS = ("adam", "sgd", "rmsprop")
 _L2 = (0.0, 1e-5, 1e-4, 1e-3)
 _SMALL_BATCHES = (32, 64, 128, 256)
 _LARGE_BATCHES = (64, 128, 256, 512)
+
+
+SELECTS_BY_LOSS = "log-loss"
+_LATER_KEYS = {"metric": SELECTS_BY_LOSS, "costs": None}
 
 
 class Recipe(BaseModel):
@@ -161,16 +174,32 @@ class Recipe(BaseModel):
         Annotated[float, Field(gt=0, le=1)] | None,
         Option("Stop at this validation accuracy, such as 0.97.", TRAINING),
     ] = None
+    # Early stopping, and the search of `tune`, select by it. Fields of earlier recipes have none.
+    metric: Annotated[
+        str,
+        Option(
+            "Metric of selection, such as macro-f1 or FILE.py:function; default: log-loss.",
+            TRAINING,
+            in_studies=True,
+        ),
+    ] = SELECTS_BY_LOSS
+    # auto: balanced where the metric counts classes alike and the training images do not.
     class_weights: Annotated[
-        Literal["none", "balanced"],
-        Option("none, or balanced: weigh classes by their inverse frequency.", TRAINING),
+        Literal["none", "balanced", "auto"],
+        Option("none, auto, or balanced: weigh classes by their inverse frequency.", TRAINING),
     ] = "none"
-    # Predictions are averaged over both mirror images. None: mirror unless classes are digits or
-    # letters.
+    # The content of the CSV. Predictions minimise the expected cost; training does not change.
+    costs: Annotated[
+        str | None,
+        BeforeValidator(read_costs),
+        Option("CSV of costs per true class (rows) and predicted class (columns).", TRAINING),
+    ] = None
+    # Predictions are averaged over both mirror images. None: measured on the training images, by
+    # `features.decide_augmentation`.
     flip: Annotated[
         bool | None,
         Option(
-            "Mirror half of the images; cnn does, unless classes are digits or letters.",
+            "Mirror half of the images; measured on the data where the recipe leaves it open.",
             AUGMENTATION,
             flag="--flip/--no-flip",
         ),
@@ -223,12 +252,21 @@ class Recipe(BaseModel):
         Option("auto, float32 or bfloat16.", TRAINING),
     ] = "auto"
 
+    @model_serializer(mode="wrap")
+    def _write(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave defaults of later keys out: recipes keep the digests that they had before."""
+        content: dict[str, Any] = write(self)
+        for key, default in _LATER_KEYS.items():
+            if content.get(key, default) == default:
+                content.pop(key, None)
+        return content
+
     def changes_from(self, other: Recipe) -> list[str]:
         """Return the keys, of the network as well, in which this recipe differs from another."""
         own, others = self.flat(), other.flat()
         return [key for key in {**own, **others} if own.get(key) != others.get(key)]
 
-    def flat(self) -> dict[str, Any]:
+    def flat(self) -> dict[str, object]:
         """Return all keys and values, of the network as well, in one mapping."""
         own = self.model_dump(mode="json", exclude={"net"})
         return {**own, **self.net.model_dump(mode="json")}

@@ -21,6 +21,9 @@ from headstart.models.recipes import _defaults as tables
 from headstart.models.recipes._defaults import PRESETS, WITHOUT_MOMENTUM, kind_of
 from headstart.models.recipes._recipe import Recipe, with_net
 
+# Metrics that are means over classes.
+COUNT_CLASSES_ALIKE = ("macro-f1", "balanced-accuracy")
+
 _AUGMENTATION_KEYS = {"flip", "rotation", "shift", "shear", "zoom", "cutout"}
 
 
@@ -42,6 +45,8 @@ def make_recipe(
         ResourceError: The weights of a backbone cannot be fetched from the hub.
     """
     given = {key: value for key, value in (values or {}).items() if value is not None}
+    if given.get("metric") in COUNT_CLASSES_ALIKE:
+        given = {"class_weights": "auto", **given}
     if preset in TRANSFER_MODES and is_backbone(model):
         given = {"transfer": preset, **given}
         preset = "balanced"
@@ -92,25 +97,23 @@ def with_depth(recipe: Recipe, image_shape: tuple[int, int, int]) -> Recipe:
     return with_net(recipe, layers=default_layers(image_shape))
 
 
-def resolve(recipe: Recipe, train_images: int, class_names: tuple[str, ...]) -> Recipe:
-    """Return the recipe with every open value decided by the data.
+def resolve(recipe: Recipe, train_images: int) -> Recipe:
+    """Return the recipe with the values decided that follow from the number of images.
 
-    These are batch, epochs, flip and a head's dropout.
+    These are batch, epochs and a head's dropout. `flip` stays open: `training.resolve_recipe`
+    measures whether mirror copies keep their labels.
 
     Args:
         train_images: number of training images.
-        class_names: names of the classes.
     """
     kind = kind_of(recipe.model, recipe.net.model_dump())
-    changes: dict[str, Any] = {}
+    changes: dict[str, object] = {}
     if recipe.batch is None:
         changes["batch"] = _batch_size(recipe, kind, train_images)
     if recipe.optimizer == "lbfgs":
         changes["epochs"] = 1.0
     elif recipe.epochs is None:
         changes["epochs"] = _epochs(recipe, kind, train_images)
-    if recipe.flip is None:
-        changes["flip"] = not are_characters(class_names)
     if isinstance(recipe.net, BackboneOptions) and recipe.net.dropout is None:
         dropout = _head_dropout(recipe, train_images)
         changes["net"] = recipe.net.model_copy(update={"dropout": dropout})
@@ -148,7 +151,7 @@ def _training_keys(kind: str) -> list[str]:
     return [name for name in Recipe.model_fields if name not in without]
 
 
-def _defaults_of(model: str, kind: str, given: Mapping[str, Any], preset: str) -> dict[str, Any]:
+def _defaults_of(model: str, kind: str, given: Mapping[str, Any], preset: str) -> dict[str, object]:
     """Return the defaults of recipe and network, for such given values and this preset."""
     defaults = {**tables.DEFAULTS[kind], **_preset_changes(preset, model, kind)}
     if defaults["optimizer"] == "lbfgs" and _trains_iteratively(given):
@@ -174,7 +177,7 @@ def _trains_iteratively(given: Mapping[str, Any]) -> bool:
     return bool(unused) or optimizer != "lbfgs"
 
 
-def _preset_changes(preset: str, model: str, kind: str) -> dict[str, Any]:
+def _preset_changes(preset: str, model: str, kind: str) -> dict[str, object]:
     """Return what a preset changes in the defaults of a model."""
     if preset not in PRESETS:
         raise InputError(
@@ -213,7 +216,7 @@ def _make_net(options: type[NetOptions], values: Mapping[str, Any]) -> NetOption
     return net
 
 
-def _training_values(defaults: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+def _training_values(defaults: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, object]:
     """Return the recipe's own values: defaults, then the optimizer's, then the given ones."""
     optimizer = given.get("optimizer", defaults["optimizer"])
     usual: Mapping[str, Any] = {}

@@ -34,7 +34,7 @@ _ORDER = (
 )
 
 
-def default_space(recipe: Recipe, extras: tuple[str, ...] = ()) -> dict[str, Any]:
+def default_space(recipe: Recipe, extras: tuple[str, ...] = ()) -> dict[str, object]:
     """Return what a search around this recipe varies by default.
 
     Choices include the recipe's own value.

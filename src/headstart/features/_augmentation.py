@@ -1,0 +1,289 @@
+"""Decide whether a change of images keeps their labels, measured on the training images.
+
+A quick probe is cross-validated on descriptors of shape and colour. A change such as mirroring is
+used if what separates the classes survives it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.linalg import solve
+from scipy.stats import binom, chi2
+from threadpoolctl import threadpool_limits
+from torch import Tensor
+from torch.nn import functional
+
+from headstart import store
+from headstart.data import SplitDataset, content_key
+from headstart.errors import ResourceError
+from headstart.features._linear_probe import assign_folds, stratified_folds
+from headstart.features._shape_descriptors import describe_shapes, shrink
+from headstart.formatting import counted
+from headstart.results import AugmentationCheck
+
+Change = Literal["mirror", "rotation", "shift"]
+
+# Raise this when decisions would be others. Old ones are then not reused.
+_VERSION = "5"
+
+_FOLDS = 3
+_MOST_IMAGES, _IMAGES_PER_CLASS, _MOST_OF_ALL = 600, 20, 1200
+# With fewer images per class, a pair of classes that are mirror images of each other is not found.
+_LEAST_PER_CLASS = 15
+
+# Half of what separates the classes must survive. Measured on seven real data sets: 0.15 to 0.41
+# where mirror images are not wanted, 0.68 or more where they are (benchmarks/augmentation.md).
+_LEAST_SKILL_KEPT = 0.5
+# A probe with less accuracy above chance says too little about what separates the classes.
+_LEAST_SKILL = 0.15
+_Z_KEPT, _Z_LOSS = 1.64, 2.0  # one-sided levels of 5 and 2.3%
+_LEVEL = 0.05
+_RIDGE = 0.05
+_ROTATION_DEGREES, _SHIFT_FRACTION = 15.0, 0.1
+
+
+@dataclass(frozen=True)
+class _Scores:
+    """Out-of-fold scores of the probe, each float64 of shape (n, K).
+
+    Attributes:
+        original: Scores of the images.
+        changed: Scores of the changed images, by the same probes.
+        with_copies: Scores of the images by probes that also learned changed copies.
+    """
+
+    original: NDArray[np.float64]
+    changed: NDArray[np.float64]
+    with_copies: NDArray[np.float64]
+
+
+def decide_augmentation(data: SplitDataset, change: Change = "mirror") -> AugmentationCheck:
+    """Decide whether changed training images keep their labels.
+
+    At most 1,200 training images are used. Neither validation nor test images are. The decision is
+    kept in the cache. If the images cannot tell, the change is not used.
+
+    Args:
+        data: The images.
+        change: "mirror" (left and right exchanged), "rotation" (15 degrees to either side) or
+            "shift" (a tenth of the image to either side, up and down).
+
+    Returns:
+        The decision, its reason, and the measurements behind it.
+    """
+    rows = data.split.train
+    key = content_key(
+        f"augmentation {_VERSION} {change}",
+        data.dataset.fingerprint,
+        data.groups_digest,
+        np.sort(rows).tobytes(),
+    )
+    path = store.cache_folder() / "augmentation" / f"{key}.json"
+    known = store.read_json_or(path, None)
+    if isinstance(known, dict):
+        return AugmentationCheck.model_validate(known)
+
+    check = measure_change(data, change)
+    with suppress(ResourceError):  # A cache that cannot be written ends no training.
+        store.write_json(path, check.model_dump(mode="json"))
+    return check
+
+
+def measure_change(data: SplitDataset, change: Change) -> AugmentationCheck:
+    """Measure what `decide_augmentation` decides, without its cache."""
+    rows = _sample(data.split.train, data.train_labels)
+    present, labels = np.unique(data.dataset.labels[rows], return_inverse=True)
+    counts = np.bincount(labels)
+    if len(counts) < 2 or np.median(counts) < _LEAST_PER_CLASS:
+        least = f"at least {_LEAST_PER_CLASS} images per class"
+        return _decision(change, "unknown", f"{least} are needed to tell", len(rows))
+
+    groups = data.dataset.groups
+    units = np.arange(len(rows))
+    if groups is not None:
+        _, units = np.unique(groups[rows], return_inverse=True)
+    images = shrink(data.dataset.images, rows)
+    folds = assign_folds(labels, None if groups is None else units, _FOLDS, seed=0)
+    with threadpool_limits(1):
+        scores = _cross_validate(images, _CHANGES[change](images), labels, folds)
+    names = [data.class_names[label] for label in present]
+    return _decide(change, scores, labels, units, names)
+
+
+def _sample(rows: NDArray[np.int64], labels: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return a stratified sample of the training rows, ascending."""
+    most = min(_MOST_OF_ALL, max(_MOST_IMAGES, _IMAGES_PER_CLASS * len(np.unique(labels))))
+    parts = -(-len(rows) // most)
+    return np.sort(rows[stratified_folds(labels, parts, 0) == 0])
+
+
+def _cross_validate(
+    images: Tensor, changed: Tensor, labels: NDArray[np.int64], folds: NDArray[np.int64]
+) -> _Scores:
+    """Return the out-of-fold scores of kernel ridge regressions with a Gaussian kernel."""
+    n, classes = len(labels), int(labels.max()) + 1
+    descriptors = describe_shapes(torch.cat([images, changed]))
+    kernel = _gaussian_kernel(descriptors)
+    targets = np.eye(classes)[labels] - 1 / classes
+
+    original, after, with_copies = (np.zeros((n, classes)) for _ in range(3))
+    for fold in range(int(folds.max()) + 1):
+        held_out = np.flatnonzero(folds == fold)
+        known = np.flatnonzero(folds != fold)
+        weights = _ridge(kernel, known, targets[known])
+        original[held_out] = kernel[np.ix_(held_out, known)] @ weights
+        after[held_out] = kernel[np.ix_(held_out + n, known)] @ weights
+
+        both = np.concatenate([known, known + n])
+        weights = _ridge(kernel, both, np.concatenate([targets[known]] * 2))
+        with_copies[held_out] = kernel[np.ix_(held_out, both)] @ weights
+    return _Scores(original, after, with_copies)
+
+
+def _gaussian_kernel(descriptors: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the kernel of all pairs; its width is the median distance."""
+    squares = (descriptors**2).sum(1)
+    distances = np.maximum(squares[:, None] + squares - 2 * descriptors @ descriptors.T, 0)
+    width = float(np.median(distances[distances > 0])) if distances.any() else 1.0
+    kernel: NDArray[np.float64] = np.exp(-distances / width)
+    return kernel
+
+
+def _ridge(
+    kernel: NDArray[np.float64], rows: NDArray[np.int64], targets: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    system = kernel[np.ix_(rows, rows)] + _RIDGE * np.eye(len(rows))
+    weights: NDArray[np.float64] = solve(system, targets, assume_a="pos")
+    return weights
+
+
+def _decide(
+    change: Change,
+    scores: _Scores,
+    labels: NDArray[np.int64],
+    units: NDArray[np.int64],
+    names: list[str],
+) -> AugmentationCheck:
+    correct = scores.original.argmax(1) == labels
+    correct_changed = scores.changed.argmax(1) == labels
+    correct_copies = scores.with_copies.argmax(1) == labels
+    chance = _agreement_by_chance(scores.original, labels)
+    skill = correct - chance
+    skill_changed = correct_changed - _agreement_by_chance(scores.changed, labels)
+    kept = float(skill_changed.mean() / skill.mean()) if skill.mean() > 0 else 0.0
+
+    is_skilled = _z(skill, units) > _Z_LOSS and skill.mean() > _LEAST_SKILL * (1 - chance)
+    z_kept = _z(skill_changed - _LEAST_SKILL_KEPT * skill, units)
+    z_loss = _z(correct.astype(float) - correct_copies, units)
+    accuracies = f"{correct.mean():.1%} of the images and {correct_changed.mean():.1%} of the"
+    measured = f"a probe classifies {accuracies} changed ones correctly"
+    pair = _exchanged_classes(scores, labels)
+
+    outcome: Literal["on", "off", "unknown"]
+    if pair is not None:
+        first, second = names[pair[0]], names[pair[1]]
+        outcome, reason = "off", f"it turns '{first}' and '{second}' into each other"
+    elif not is_skilled or abs(z_kept) < _Z_KEPT:
+        outcome, reason = "unknown", f"{counted(len(labels), 'image')} cannot tell; {measured}"
+    elif z_kept < 0:
+        outcome, reason = "off", f"what separates the classes does not survive; {measured}"
+    elif z_loss > _Z_LOSS:
+        accuracy = f"{correct_copies.mean():.1%} instead of {correct.mean():.1%}"
+        outcome, reason = "off", f"a probe that also learns changed copies has {accuracy}"
+    else:
+        outcome, reason = "on", f"what separates the classes survives; {measured}"
+    check = _decision(change, outcome, reason, len(labels))
+    return check.model_copy(
+        update={
+            "accuracy": float(correct.mean()),
+            "accuracy_changed": float(correct_changed.mean()),
+            "accuracy_with_copies": float(correct_copies.mean()),
+            "skill_kept": round(kept, 4),
+        }
+    )
+
+
+def _decision(
+    change: Change, outcome: Literal["on", "off", "unknown"], reason: str, images: int
+) -> AugmentationCheck:
+    return AugmentationCheck(
+        change=change, outcome=outcome, is_used=outcome == "on", reason=reason, images=images
+    )
+
+
+def _agreement_by_chance(scores: NDArray[np.float64], labels: NDArray[np.int64]) -> float:
+    """Return the accuracy of the same predictions in random order, as in Cohen's kappa (1960)."""
+    classes = scores.shape[1]
+    predicted = np.bincount(scores.argmax(1), minlength=classes) / len(labels)
+    return float(predicted @ (np.bincount(labels, minlength=classes) / len(labels)))
+
+
+def _z(values: NDArray[np.float64], units: NDArray[np.int64]) -> float:
+    """Return the mean of values in standard errors; images of one unit are dependent."""
+    sums, sizes = np.bincount(units, values), np.bincount(units)
+    error = float(np.sqrt(((sums - values.mean() * sizes) ** 2).sum()))
+    if error == 0:
+        return float(np.sign(values.sum()) * np.inf) if values.any() else 0.0
+    return float(values.sum()) / error
+
+
+def _exchanged_classes(scores: _Scores, labels: NDArray[np.int64]) -> tuple[int, int] | None:
+    """Return two classes that the change turns into each other; None if there are none.
+
+    Originals score higher for their own class, and most changed images for the other one, in both
+    directions. The two binomial p-values are combined (Fisher, 1925) and corrected for all pairs.
+    """
+    counts = np.bincount(labels)
+    before, after = _preferences(scores.original, labels), _preferences(scores.changed, labels)
+    is_exchanged = (before < 0.5) & (before.T < 0.5) & (after > 0.5) & (after.T > 0.5)
+    pairs = len(counts) * (len(counts) - 1) // 2
+    for first, second in np.argwhere(np.triu(is_exchanged)).tolist():
+        p_values = []
+        for own, other in ((first, second), (second, first)):
+            exchanged = round(after[own, other] * counts[own])
+            p_values.append(binom.sf(exchanged - 1, counts[own], 0.5))
+        if chi2.sf(-2 * np.log(p_values).sum(), 4) < _LEVEL / pairs:
+            return first, second
+    return None
+
+
+def _preferences(scores: NDArray[np.float64], labels: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return the fraction of each class's images that score higher for each other class, (K, K)."""
+    own = scores[np.arange(len(labels)), labels]
+    is_higher = scores > own[:, None]
+    return np.stack([is_higher[labels == label].mean(0) for label in range(scores.shape[1])])
+
+
+def _move(images: Tensor, maps: list[list[list[float]]]) -> Tensor:
+    """Apply affine maps in turn, from output to input coordinates, one per image."""
+    repeated = torch.tensor(maps, dtype=images.dtype)[torch.arange(len(images)) % len(maps)]
+    grid = functional.affine_grid(repeated, list(images.shape), align_corners=False)
+    return functional.grid_sample(images, grid, "bilinear", "reflection", align_corners=False)
+
+
+def _rotate(images: Tensor) -> Tensor:
+    maps = []
+    for degrees in (_ROTATION_DEGREES, -_ROTATION_DEGREES):
+        cos, sin = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+        maps.append([[cos, -sin, 0.0], [sin, cos, 0.0]])
+    return _move(images, maps)
+
+
+def _shift(images: Tensor) -> Tensor:
+    far = 2 * _SHIFT_FRACTION
+    directions = ((far, 0.0), (-far, 0.0), (0.0, far), (0.0, -far))
+    return _move(images, [[[1.0, 0.0, across], [0.0, 1.0, down]] for across, down in directions])
+
+
+_CHANGES: dict[Change, Callable[[Tensor], Tensor]] = {
+    "mirror": lambda images: images.flip(3),
+    "rotation": _rotate,
+    "shift": _shift,
+}
