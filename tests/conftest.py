@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -20,15 +21,28 @@ os.environ.setdefault(
 pytest_plugins = ["postgres"]
 # One cluster at a time: `auto` finds any cluster of this machine.
 _USE_RAY = ("test_ray", "test_contract", "test_one_precision")
+# Coverage is not measured while these and the slow tests run. Its tracer makes them take 40% more
+# time, and other tests execute the same lines.
+_NOT_MEASURED = ("test_every_page", "test_end_to_end", "test_docs", "test_golden")
+# These take longest. They start first, so that none of them runs alone at the end.
+_LONGEST = (
+    *_USE_RAY, "test_local", "test_end_to_end", "test_every_page", "test_tune", "test_cli",
+    "test_compare", "test_export", "test_docs", "test_serve", "test_golden", "test_verify",
+)  # fmt: skip
 _USERS_CACHE = os.environ.get("XDG_CACHE_HOME")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run the tests of one file in one process."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Run the tests of one file in one process, and measure the coverage of the fast ones."""
+    measures_coverage = config.pluginmanager.hasplugin("_cov")
     for item in items:
+        is_slow = item.get_closest_marker("slow") is not None
+        if measures_coverage and (is_slow or item.path.stem in _NOT_MEASURED):
+            item.add_marker("no_cover")
         item.add_marker(
             pytest.mark.xdist_group("ray" if item.path.stem in _USE_RAY else str(item.path))
         )
+    items.sort(key=lambda item: item.path.stem not in _LONGEST)
 
 
 @pytest.fixture(autouse=True)
@@ -120,7 +134,7 @@ def headstart(
     from headstart.cli import main
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("headstart.cli.signal.signal", lambda *_: None)
+    monkeypatch.setattr("headstart.cli.signals.end_on_signals", lambda _: nullcontext())
 
     def run(*words: object) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["headstart", *map(str, words)])

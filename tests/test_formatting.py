@@ -44,6 +44,13 @@ def test_p_values_keep_two_or_three_digits(p: float | None, named: str, number: 
     assert formatting.p_number(p) == number
 
 
+def test_places_in_an_order_have_their_endings() -> None:
+    numbers = (1, 2, 3, 4, 11, 12, 13, 21, 22, 101, 111, 1003)
+    assert " ".join(map(formatting.ordinal, numbers)) == (
+        "first 2nd 3rd 4th 11th 12th 13th 21st 22nd 101st 111th 1,003rd"
+    )
+
+
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [

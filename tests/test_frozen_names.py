@@ -14,14 +14,17 @@ import headstart
 PUBLIC_NAMES = {
     "ImageClassifier",
     "api",
+    "audit",
     "backbones",
     "compare",
     "data",
     "deploy",
+    "doctor",
     "effects",
     "errors",
     "explain",
     "export",
+    "fit",
     "labels",
     "load",
     "load_classifier",
@@ -36,17 +39,31 @@ PUBLIC_NAMES = {
     "submit",
     "train",
     "tune",
+    "verify",
 }
 # Help is instant because it needs only these few modules. A longer list needs a reason.
 START_UP = {
     "headstart",
     "headstart.cli",
     "headstart.cli._app",
+    "headstart.cli._streams",
     *(
         f"headstart.cli.{verb}"
         for verb in (
-            *("backbones", "compare", "data", "effects", "explain", "export", "labels", "lr"),
-            *("predict", "report", "runs", "serve", "submit", "train", "tune"),
+            *(
+                "audit",
+                "backbones",
+                "compare",
+                "data",
+                "doctor",
+                "effects",
+                "explain",
+                "export",
+                "fit",
+                "labels",
+                "lr",
+            ),
+            *("predict", "report", "runs", "serve", "submit", "train", "tune", "verify"),
         )
     ),
     "headstart.errors",
@@ -57,6 +74,7 @@ START_UP = {
     "headstart.models.recipes._flags",
     "headstart.models.recipes._keys",
     "headstart.progress",
+    "headstart.signals",
 }
 HEAVY = {
     *("torch", "torchvision", "timm", "numpy", "scipy", "sklearn", "pandas", "PIL", "matplotlib"),

@@ -13,9 +13,13 @@ import torch
 
 import headstart
 from headstart import api, progress
+from headstart.api._results import LearningRatesResult
 from headstart.data import take
 from headstart.errors import InputError
 from headstart.report import table_html
+from headstart.results import LearningRates, read_finding
+
+ASSETS = Path(__file__).parent / "assets" / "version-0.1"
 
 
 @pytest.fixture(scope="module")
@@ -108,12 +112,12 @@ def test_studies_have_their_tables_as_frames(page_only: None, tmp_path: Path) ->
     )
     assert comparison.folder == tmp_path / "compare"
     rates = headstart.lr(
-        "digits", model="mlp", values=[0.01, 0.1], seeds=1, out=tmp_path / "lr", **keys
+        "digits", model="mlp", values=[0.05, 0.1], seeds=1, out=tmp_path / "lr", **keys
     )
-    assert sorted(rates.rates["lr"]) == [0.01, 0.1]
+    assert sorted(rates.rates["lr"]) == [0.05, 0.1]
     assert "difference_difference" not in rates.rates
     assert rates.rates["difference"].notna().sum() == 1, "of the rate that is not the best"
-    assert rates.finding.rates[0].lr == rates["rates"][0]["lr"] == 0.01
+    assert rates.finding.rates[0].lr == rates["rates"][0]["lr"] == 0.05
     search = headstart.tune(
         "digits",
         model="mlp",
@@ -130,6 +134,16 @@ def test_studies_have_their_tables_as_frames(page_only: None, tmp_path: Path) ->
     assert set(effects.effects["hyperparameter"]) == {"l2"}
     for result in (comparison, rates, search, effects):
         assert "<pre" in result._repr_html_() and "mlp" in str(result)
+
+
+def test_frames_have_the_columns_of_fields_that_are_null() -> None:
+    finding = read_finding(ASSETS / "lr")
+    assert isinstance(finding, LearningRates)
+    full = LearningRatesResult(finding).rates
+    rates = [rate.model_copy(update={"difference": None}) for rate in finding.rates]
+    empty = LearningRatesResult(finding.model_copy(update={"rates": tuple(rates)})).rates
+    assert list(empty) == list(full)
+    assert full["difference"].notna().any() and not empty["difference"].notna().any()
 
 
 def test_without_pandas_a_frame_says_what_to_install(

@@ -25,10 +25,10 @@ __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 
 
 class _Package(ModuleType):
-    """A package whose `report` is the function, also after its room of that name was imported."""
+    """A package whose `audit` and `report` are functions, also after the rooms were imported."""
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if name == "report" and isinstance(value, ModuleType):
+        if name in ("audit", "report") and isinstance(value, ModuleType):
             return  # Python binds a submodule to its package when it is imported
         super().__setattr__(name, value)
 

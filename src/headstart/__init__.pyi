@@ -1,11 +1,14 @@
 from . import api as api, data as data, deploy as deploy, errors as errors, progress as progress
 from .api import (
     ImageClassifier as ImageClassifier,
+    audit as audit,
     backbones as backbones,
     compare as compare,
+    doctor as doctor,
     effects as effects,
     explain as explain,
     export as export,
+    fit as fit,
     labels as labels,
     load as load,
     load_classifier as load_classifier,
@@ -18,6 +21,7 @@ from .api import (
     submit as submit,
     train as train,
     tune as tune,
+    verify as verify,
 )
 from .report import report as report
 

@@ -50,6 +50,12 @@ def points(difference: float | None, *, signed: bool = False) -> str:
     return ("-" if difference < 0 else "") + text
 
 
+def margin(share: float) -> str:
+    """Return a margin that a user chose, in percentage points: `0.5 points`, `1 point`."""
+    size = f"{100 * share:g}"
+    return f"{size} point" if size == "1" else f"{size} points"
+
+
 def points_interval(interval: Sequence[float] | None) -> str:
     """Return an interval of differences in percentage points: `+2.6 to +3.6`."""
     if not interval:
@@ -112,6 +118,16 @@ def count(number: int | None) -> str:
 def counted(number: int, noun: str, plural: str = "") -> str:
     """Return a count with its noun: `1 image`, `10,000 images`, or `2 classes` with `plural`."""
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def ordinal(number: int) -> str:
+    """Return the place in an order: `first`, `2nd`, `11th`, `1,003rd`."""
+    if number == 1:
+        return "first"
+    endings = {1: "st", 2: "nd", 3: "rd"}
+    is_teen = number % 100 in (11, 12, 13)
+    ending = "th" if is_teen else endings.get(number % 10, "th")
+    return f"{number:,}{ending}"
 
 
 def compact_count(number: float | None) -> str:
@@ -186,6 +202,23 @@ def enumeration(names: Sequence[str]) -> str:
     if len(names) == 1:
         return names[0]
     return f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+_LINE_CONTROLS = "\x0b\x0c\r\x1c\x1d\x1e\x1f\x85\u2028\u2029"
+
+
+def printable(text: str) -> str:
+    """Return a text with escapes such as `\\x1b` in place of control characters.
+
+    File names and class names may hold codes that a terminal would obey. Line ends and tabs stay.
+    """
+    if text.isprintable():
+        return text
+    letters: list[str] = []
+    for letter in text:
+        is_kept = letter.isprintable() or (letter.isspace() and letter not in _LINE_CONTROLS)
+        letters.append(letter if is_kept else letter.encode("unicode_escape").decode("ascii"))
+    return "".join(letters)
 
 
 def one_line(name: object) -> str:

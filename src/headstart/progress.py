@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from headstart.formatting import approximate_duration
+from headstart.formatting import approximate_duration, printable
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -59,12 +59,12 @@ def on_advance(callback: Callable[[], None] | None) -> None:
 def say(text: str) -> None:
     """Print one line on stderr, unless quiet or muted."""
     if not _quiet and not _are_lines_muted:
-        print(text, file=sys.stderr, flush=True)
+        print(printable(text), file=sys.stderr, flush=True)
 
 
 def warn(text: str) -> None:
     """Print one line on stderr, even when quiet, about a problem that does not end the work."""
-    print(text, file=sys.stderr, flush=True)
+    print(printable(text), file=sys.stderr, flush=True)
 
 
 @contextmanager

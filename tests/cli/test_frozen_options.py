@@ -12,63 +12,98 @@ from headstart.cli import app
 DATA = (
     *("--validation", "--test", "--train-images", "--split-seed"),
     *("--image-size", "--resize", "--pixel-max", "--group-by"),
+    *("--label-column", "--path-column", "--skip-bad", "--plan", "--cache", "--no-cache"),
+    "--evaluate-on",
 )
 OUTPUT = ("--set", "--out", "-o", "--json", "--quiet", "-q")
-BUDGET = ("--epochs", "--batch")
+BUDGET = ("--epochs", "--batch", "--metric")
 EXECUTOR = ("--workers", "--ray")
 PRINTING = ("--json", "--quiet", "-q")
 MODEL = ("--model", "--preset")
 STUDY = ("--seeds", "--time-limit")
 
 OPTIONS: dict[str, tuple[str, ...]] = {
+    "audit": ("--fix", "--review", "--quick", *DATA, "--out", "-o", *PRINTING),
     "train": (
         *(*MODEL, "--seed", "--epochs", "--time-limit", "--lr", "--batch", "--optimizer"),
         *("--schedule", "--l2", "--label-smoothing", "--class-weights", "--patience", "--target"),
+        *("--metric", "--costs"),
         *("--precision", "--layers", "--nodes", "--activation", "--dropout", "--transfer"),
         *("--weights", "--cut", "--pool", "--head", "--flip", "--no-flip", "--rotation", "--shift"),
         *("--shear", "--zoom", "--cutout", "--summary", "--repeat"),
         *(*DATA, "--track", *OUTPUT),
     ),
-    "compare": ("--models", *STUDY, *BUDGET, *DATA, "--track", *OUTPUT),
+    "compare": (
+        "--models",
+        "--equivalence",
+        *STUDY,
+        "--folds",
+        "--when-slow",
+        "--gate",
+        *BUDGET,
+        *DATA,
+        "--track",
+        *OUTPUT,
+    ),
+    "fit": (
+        "--time-limit",
+        "--metric",
+        "--single",
+        "--seed",
+        "--max-ms",
+        "--epochs",
+        "--batch",
+        *DATA,
+        "--track",
+        *OUTPUT,
+    ),
     "tune": (
         *(*MODEL, *STUDY, "--space", "--also", "--trials", "--seed", "--together", "--storage"),
+        "--folds",
         *(*BUDGET, *DATA, *EXECUTOR, "--track", *OUTPUT),
     ),
     "lr": (
-        *(*MODEL, *STUDY, "--values", "--optimizer"),
+        *(*MODEL, *STUDY, "--folds", "--values", "--when-slow", "--optimizer"),
         *(*BUDGET, *DATA, *EXECUTOR, "--track", *OUTPUT),
     ),
     "labels": (
-        *("--models", "--per-class", *STUDY),
+        *("--models", "--per-class", *STUDY, "--folds", "--when-slow"),
         *(*BUDGET, *DATA, *EXECUTOR, "--track", *OUTPUT),
     ),
-    "effects": (*MODEL, "--of", *STUDY, *BUDGET, *DATA, *EXECUTOR, "--track", *OUTPUT),
+    "effects": (
+        *(*MODEL, "--of", *STUDY, "--folds", "--when-slow"),
+        *(*BUDGET, *DATA, *EXECUTOR, "--track", *OUTPUT),
+    ),
     "backbones": (
         *("--candidates", "--images", "--time-limit", "--weights", "--cut", "--pool"),
         *(*DATA, *OUTPUT),
     ),
-    "predict": ("--onnx", "--top", "--csv", "--figure", *PRINTING),
+    "predict": ("--onnx", "--top", "--coverage", "--csv", "--figure", "--safe-cells", *PRINTING),
     "explain": ("--against", "--class", "--out", "-o", *PRINTING),
-    "submit": ("--out", "-o", "--sample", *PRINTING),
+    "submit": ("--out", "-o", "--sample", "--probability-of", "--safe-cells", *PRINTING),
     "export": ("--out", "-o", "--format", "--int8", "--data", *PRINTING),
     "serve": ("--port", "--host", "--allow-host", *PRINTING),
     "data list": ("--json",),
     "data get": PRINTING,
     "runs": ("--json",),
     "report": PRINTING,
+    "verify": PRINTING,
+    "doctor": ("--cache", "--repair", "--self-test", *PRINTING),
 }
 ARGUMENTS: dict[str, tuple[str, ...]] = {
-    **dict.fromkeys(("train", "compare", "tune", "lr"), ("DATA",)),
+    **dict.fromkeys(("audit", "fit", "train", "compare", "tune", "lr"), ("DATA",)),
     **dict.fromkeys(("labels", "effects", "backbones"), ("DATA",)),
     "predict": ("RUN IMAGE",),
     "explain": ("RUN", "IMAGE"),
-    "submit": ("RUN", "TEST.CSV"),
+    "submit": ("RUN", "TEST"),
     "export": ("RUN",),
     "serve": ("RUN",),
     "data list": (),
     "data get": ("NAME",),
     "runs": ("DIR",),
     "report": ("STUDY",),
+    "verify": ("REPORT",),
+    "doctor": ("[PATH]...",),
 }
 
 

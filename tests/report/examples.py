@@ -15,6 +15,7 @@ from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+from robustness_examples import robustness, subgroups
 
 from headstart.evaluation import compute_metrics, wilson_interval
 from headstart.results import (
@@ -24,6 +25,7 @@ from headstart.results import (
     Budget,
     Comparison,
     Contender,
+    ContenderFinding,
     ContenderPair,
     ContenderScores,
     DatasetSummary,
@@ -161,6 +163,7 @@ class Built:
     seeds: int = 3
     winner: str | None = "cnn"
     is_compared: bool = True
+    is_equivalent: bool = False
 
 
 def build_comparison(folder: Path, built: Built | None = None) -> Path:
@@ -178,7 +181,7 @@ def build_comparison(folder: Path, built: Built | None = None) -> Path:
 
     verdict = _verdict(contenders, built) if built.is_compared else no_verdict()
     finding = Comparison(
-        **_common("compare", data, built.seeds),
+        **common_fields("compare", data, built.seeds),
         contenders=tuple(contenders),
         failed=(),
         baselines=(
@@ -186,11 +189,14 @@ def build_comparison(folder: Path, built: Built | None = None) -> Path:
             _baseline("nearest neighbour on pixels", 0.84, data.images),
         ),
         verdict=verdict,
+        robustness=robustness() if built.is_compared else None,
+        slices=subgroups() if built.is_compared else None,
     )
     return write_finding(folder, finding)
 
 
-def _common(study: str, data: Data, seeds: int) -> dict[str, object]:
+def common_fields(study: str, data: Data, seeds: int) -> dict[str, object]:
+    """Return the fields that the findings of all studies share."""
     return {
         "headstart": "0.2.0",
         "created": "2026-11-21T08:00:00+00:00",
@@ -422,9 +428,17 @@ def _verdict(contenders: Sequence[Contender], built: Built) -> Verdict:
             pairs.append(_pair(better, worse, built))
     first = pairs[0]
     sentence = f"{built.winner} is better than {first.b} by some points of accuracy."
+    outcome = "better"
     if built.winner is None:
         sentence = "The difference is not significant."
+        outcome = "undecided"
+    if built.is_equivalent:
+        sentence = "All contenders are equivalent."
+        outcome = "equivalent"
     return Verdict(
+        outcome=outcome,
+        equivalence_margin=0.05,
+        equivalent_to_best=tuple(pair.b for pair in pairs if pair.outcome == "equivalent"),
         winner=built.winner,
         difference=first.difference,
         interval=first.interval,
@@ -446,8 +460,15 @@ def _pair(better: Contender, worse: Contender, built: Built) -> ContenderPair:
     part, is_significant = built.data.part, built.winner is not None
     difference = _accuracy(better, part) - _accuracy(worse, part)
     half_width = 0.6 * difference if is_significant else difference + 0.01
+    if built.is_equivalent:
+        difference, half_width = 0.004, 0.02
     interval = (difference - half_width, difference + half_width)
+    outcome = "better" if is_significant else "undecided"
     return ContenderPair(
+        outcome="equivalent" if built.is_equivalent else outcome,
+        equivalence_interval=(difference - 0.84 * half_width, difference + 0.84 * half_width),
+        p_equivalent=0.01 if built.is_equivalent else 0.6,
+        image_share=0.4,
         a=better.name,
         b=worse.name,
         difference=difference,
@@ -481,7 +502,7 @@ def _spread(mean: float, half_width: float = 0.006, seeds: int = 3) -> SeedSprea
 
 
 def build_learning_rates(folder: Path, data: Data | None = None, *, seeds: int = 3) -> Path:
-    """Write a learning-rate study in which 0.003 is best and 0.001 is as good.
+    """Write a learning-rate study in which 0.003 is best and 0.001 is not shown to be worse.
 
     The first seed of 0.03 and all seeds of 0.1 diverge, so training diverges from 0.03 on.
     """
@@ -515,7 +536,7 @@ def build_learning_rates(folder: Path, data: Data | None = None, *, seeds: int =
             )
         )
     finding = LearningRates(
-        **_common("lr", data, seeds),
+        **common_fields("lr", data, seeds),
         seeds=tuple(range(seeds)),
         model="mlp",
         epochs=6.0,
@@ -557,7 +578,7 @@ def _range_tests() -> RangeTests:
         suggested=0.002,
         agrees=True,
         beyond_grid=False,
-        sentence="A range test suggests 0.002, which is as good.",
+        sentence="A range test suggests 0.002, which is not shown to be worse.",
     )
 
 
@@ -606,7 +627,7 @@ def build_effects(folder: Path, data: Data | None = None, *, seeds: int = 3) -> 
     for seed, run in enumerate(baseline_runs):
         write_run(folder / run, Example("mlp", 0.94), data, seed=seed, noise=seed)
     finding = Effects(
-        **_common("effects", data, seeds),
+        **common_fields("effects", data, seeds),
         seeds=tuple(range(seeds)),
         model="mlp",
         epochs=6.0,
@@ -685,7 +706,7 @@ def build_labels(folder: Path, data: Data | None = None, *, seeds: int = 3) -> P
         sentence="cnn needs 6.3 times as many labels.",
     )
     finding = LabelCurves(
-        **_common("labels", data, seeds),
+        **common_fields("labels", data, seeds),
         seeds=tuple(range(seeds)),
         classes=10,
         contenders=tuple(contenders),
@@ -742,7 +763,7 @@ def build_backbones(folder: Path, data: Data | None = None) -> Path:
         for input_px, accuracy, speed in results
     )
     finding = BackboneRanking(
-        **{**_common("backbones", data, 1), "evaluated_on": "train", "test_reads": 0},
+        **{**common_fields("backbones", data, 1), "evaluated_on": "train", "test_reads": 0},
         images=400,
         candidates=candidates,
         best="efficientnet-lite0@128",
@@ -774,9 +795,10 @@ def build_search(folder: Path, data: Data | None = None, *, seeds: int = 2) -> P
     trials = _trials()
     best = next(trial for trial in trials if trial.is_best)
     scores = comparison.contenders[0].test
+    shared = {name: getattr(comparison, name) for name in ContenderFinding.model_fields}
     finding = Tuning.model_validate(
         {
-            **dict(comparison),
+            **shared,
             "study": "tune",
             "baselines": (),
             "model": "mlp",
@@ -785,7 +807,12 @@ def build_search(folder: Path, data: Data | None = None, *, seeds: int = 2) -> P
             "run": comparison.contenders[0].runs[0],
             "validation": {"accuracy": 0.971, "loss": 0.2},
             "test": scores,
-            "optimism": {"best_validation": 0.971, "test": 0.968, "gap": 0.003},
+            "optimism": {
+                "best_validation": 0.971,
+                "test": 0.968,
+                "gap": 0.003,
+                "interval": [-0.012, 0.018],
+            },
             "trials": trials,
             "history": _history(trials),
             "importance": {"lr": 0.61, "nodes": 0.2, "layers": 0.12, "activation": 0.07},

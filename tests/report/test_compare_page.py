@@ -51,6 +51,8 @@ def test_the_sections_are_in_order(page: str) -> None:
     assert section_names(page) == [
         "differences",
         "results",
+        "robustness",
+        "subgroups",
         "curves",
         "confusion",
         "classes",
@@ -125,7 +127,7 @@ def test_the_command_and_its_conditions_are_named(page: str) -> None:
         "headstart compare digits --time-limit 5m --out demo",
         "12 training images removed as exact copies",
         "51,000",
-        "1 run evaluated on the test images",
+        "1 run of this study",
         "2.15.0",
     ):
         assert text in reproduce
@@ -167,7 +169,7 @@ def test_a_hundred_classes_and_six_contenders_stay_under_5_mb(tmp_path: Path) ->
     path = write_report(build_comparison(tmp_path, Built(contenders, data, 1, winner=None)))
     page = path.read_text(encoding="utf-8")
     assert path.stat().st_size < 5e6
-    assert "No single winner" in page
+    assert "Undecided on classes" in page
     assert page.count('class="heat"') == 6
     assert page.count('<table class="confusion"') == 0
     assert page.count('<table class="pairs"') == 6
@@ -208,9 +210,40 @@ def test_warnings_about_the_data_stand_with_the_results(tmp_path: Path) -> None:
 def test_an_insignificant_difference_is_not_a_win(tmp_path: Path) -> None:
     data = Data(images=100)
     page = page_text(build_comparison(tmp_path, Built(data=data, seeds=1, winner=None)))
-    assert "No significant difference on digits" in page
+    assert "Undecided on digits" in page
     assert "winner</span>" not in page
     assert 'class="pair c0 open"' in page
+
+
+@pytest.mark.usefixtures("page_only")
+def test_equivalent_contenders_are_named_and_the_margin_is_drawn(tmp_path: Path) -> None:
+    built = Built(data=Data(images=100), seeds=1, winner=None, is_equivalent=True)
+    page = page_text(build_comparison(tmp_path, built))
+    assert "cnn and efficientnet-lite0 are equivalent on digits</h1>" in page
+    assert section(page, "results").count('<span class="chip tie">equivalent</span>') == 2
+    differences = section(page, "differences")
+    assert differences.count('<i class="margin"') == 1
+    assert "The grey band is the equivalence margin of 5 points" in differences
+    assert 'class="band"' not in differences
+
+
+@pytest.mark.usefixtures("page_only")
+def test_a_contender_with_a_failed_run_is_marked_as_left_out(tmp_path: Path) -> None:
+    study = build_comparison(tmp_path, Built(data=Data(images=60), seeds=2, is_compared=False))
+    failed = FailedContender(name="cnn", failures=("seed 2 failed: the loss became infinite.",))
+    rewrite(study, failed=(failed,))
+    page = page_text(study)
+    assert section(page, "results").count('<span class="chip tie">left out</span>') == 1
+    assert "did not finish" not in page
+
+
+@pytest.mark.usefixtures("page_only")
+def test_a_finding_without_outcomes_is_drawn_as_before(tmp_path: Path) -> None:
+    page = page_text(copy_real("compare", tmp_path))
+    differences = section(page, "differences")
+    assert '<i class="margin"' not in differences
+    assert "The grey area is below the minimum detectable effect" in differences
+    assert "Equivalence margin</dt>" not in page
 
 
 @pytest.mark.parametrize(

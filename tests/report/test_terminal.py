@@ -132,6 +132,14 @@ def test_a_wide_comparison_has_the_cost_of_prediction(tmp_path: Path) -> None:
     assert "ms/image" in printed(compare_table(finding), 100)
 
 
+def test_equivalent_contenders_are_marked(tmp_path: Path) -> None:
+    built = Built(data=Data(images=60), winner=None, is_equivalent=True)
+    text = printed(compare_table(read_comparison(build_comparison(tmp_path, built))))
+    text = " ".join(text.split())
+    assert "≈ cnn" in text and "≈ efficientnet-lite0 " in text
+    assert "●" not in text
+
+
 def test_names_are_not_markup_of_rich(tmp_path: Path) -> None:
     finding = read_comparison(build_comparison(tmp_path, Built(data=Data(images=60))))
     winner = changed(finding.contenders[0], name="[red]cnn[/red]")

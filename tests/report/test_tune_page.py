@@ -20,7 +20,7 @@ def test_the_search_comes_before_the_comparison(tmp_path: Path) -> None:
         *("differences", "results", "curves", "confusion", "classes"),
     ]
     assert "The optimism is 0.3 points." in section(page, "best")
-    optimism = "<dt>Optimism</dt><dd><b>+0.3 points</b> validation 97.1%, test 96.8%"
+    optimism = "<dt>Validation minus test</dt><dd><b>+0.3 points</b> 95% interval −1.2 to +1.8</dd>"
     assert optimism in page
 
 

@@ -1,6 +1,10 @@
 from ._arguments import (
     seconds as seconds,
 )
+from ._audit import (
+    AuditResult as AuditResult,
+    audit as audit,
+)
 from ._data import (
     datasets as datasets,
     get_dataset as get_dataset,
@@ -14,13 +18,21 @@ from ._deploy import (
     serve as serve,
     submit as submit,
 )
+from ._doctor import (
+    DoctorResult as DoctorResult,
+    doctor as doctor,
+)
 from ._estimator import (
     ImageClassifier as ImageClassifier,
+)
+from ._fit import (
+    fit as fit,
 )
 from ._results import (
     BackboneRankingResult as BackboneRankingResult,
     ComparisonResult as ComparisonResult,
     EffectsResult as EffectsResult,
+    FitResult as FitResult,
     LabelCurvesResult as LabelCurvesResult,
     LearningRatesResult as LearningRatesResult,
     Run as Run,
@@ -42,4 +54,8 @@ from ._studies import (
     labels as labels,
     lr as lr,
     tune as tune,
+)
+from ._verify import (
+    VerificationResult as VerificationResult,
+    verify as verify,
 )

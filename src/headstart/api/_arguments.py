@@ -6,11 +6,12 @@ import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from headstart.api._keys import LOAD_KEYS, SPLIT_KEYS
-from headstart.data import SplitDataset
+from headstart.api._keys import SPLIT_KEYS
+from headstart.data import LOAD_KEYS, SplitDataset
 from headstart.errors import InputError
 
 _SECONDS_PER_UNIT = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
@@ -62,6 +63,52 @@ def check_seed(value: int) -> int:
     return value
 
 
+@dataclass(frozen=True)
+class SeedCount:
+    """The seeds of a comparison.
+
+    Attributes:
+        seeds: The seeds, 0, 1, ….
+        until_decided: Whether only as many are trained as the comparison needs.
+    """
+
+    seeds: tuple[int, ...]
+    until_decided: bool
+
+
+def seed_count(value: int | str, *, has_time_limit: bool) -> SeedCount:
+    """Return the seeds of a comparison.
+
+    Args:
+        value: A number of seeds, "auto" for up to 5 with a time limit and 8 without one, or
+            "auto:12" for up to 12.
+        has_time_limit: Whether the seeds share a time limit. The time of a run is planned for the
+            most seeds.
+
+    Raises:
+        InputError: The value is none of these, or fewer than 3 seeds are to decide a comparison.
+    """
+    from headstart.evaluation import FIRST_LOOK, MOST_SEEDS, MOST_SEEDS_IN_TIME
+
+    word, _, most = str(value).partition(":")
+    is_auto = word == "auto"
+    if is_auto:
+        most = most or str(MOST_SEEDS_IN_TIME if has_time_limit else MOST_SEEDS)
+    elif isinstance(value, str):
+        most = value
+    else:
+        return SeedCount(tuple(range(check_seed(value))), until_decided=False)
+
+    count = int(most) if most.isascii() and most.isdigit() else -1
+    if count < (FIRST_LOOK if is_auto else 0):
+        raise InputError(
+            f"invalid --seeds: expected a number, auto, or auto:N with N from {FIRST_LOOK}, "
+            f"got '{value}'.",
+            "Example: --seeds 3, or --seeds auto",
+        )
+    return SeedCount(tuple(range(check_seed(count))), is_auto)
+
+
 def tracking(track: str | None, *, with_files: bool) -> AbstractContextManager[None]:
     """Return a context in which runs are logged to a tracker, if one is named.
 
@@ -108,6 +155,9 @@ def default_folder(data: SplitDataset, title: str, digest: str, end: str = "") -
         end: last word of the name before the digest, such as "seed0".
     """
     defining = f"{digest} {data.dataset.fingerprint} {data.split.fingerprint}"
+    if data.groups_digest:
+        # Where the data have parts of their own, groups change intervals, but not the split.
+        defining += f" {data.groups_digest}"
     short_digest = hashlib.sha256(defining.encode()).hexdigest()[:6]
     dataset_name = re.sub(r"[^\w.-]+", "-", data.dataset.name)
     words = [dataset_name, title, end, short_digest]
@@ -118,3 +168,35 @@ def recipe_keys(keys: Mapping[str, Any]) -> dict[str, Any]:
     """Return the keys of recipe and network that have a value."""
     others = {*LOAD_KEYS, *SPLIT_KEYS}
     return {key: value for key, value in keys.items() if key not in others and value is not None}
+
+
+def learning_rate(word: str) -> float:
+    """Return a learning rate.
+
+    Raises:
+        InputError: The word is not a number above 0.
+    """
+    try:
+        rate = float(word)
+    except ValueError:
+        rate = 0.0
+    if not 0 < rate < float("inf"):
+        raise InputError(
+            f"invalid --values: expected learning rates above 0, got '{word}'.",
+            "Example: --values 1e-2,1e-3",
+        )
+    return rate
+
+
+def label_count(word: str) -> int:
+    """Return a number of labels.
+
+    Raises:
+        InputError: The word is not an integer from 1.
+    """
+    if not (word.isascii() and word.isdigit() and int(word) > 0):
+        raise InputError(
+            f"invalid --per-class: expected integers from 1, got '{word}'.",
+            "Example: --per-class 10,100,1000",
+        )
+    return int(word)

@@ -11,7 +11,13 @@ from headstart.api._data import Data
 from headstart.data import Dataset
 from headstart.models.recipes import key_options
 
-_DEFAULTS = {"split_seed": 0, "resize": "pad", "preset": "balanced"}
+_DEFAULTS = {
+    "split_seed": 0,
+    "resize": "pad",
+    "preset": "balanced",
+    "equivalence": 0.5,
+    "when_slow": "shorten",
+}
 
 
 def command_of(verb: str, data: Data, keys: Mapping[str, Any], out: str | Path | None) -> str:

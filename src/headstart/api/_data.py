@@ -4,22 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from headstart import progress
-from headstart.api._keys import LOAD_KEYS, SPLIT_KEYS
+from headstart.api._keys import SPLIT_KEYS
+from headstart.api._quick_audit import quick_audit
 from headstart.data import (
+    LOAD_KEYS,
     PART_NAMES,
     Dataset,
-    Resize,
+    EvaluateOn,
+    LoadKeys,
+    Source,
     Split,
     SplitDataset,
+    apply_plan,
     load as load_dataset,
     make_split,
     summary_line,
+    with_and_without_plan,
 )
 
-Data = str | Path | tuple[Any, Any] | tuple[Any, Any, Any] | Dataset
+Data = Source | Dataset
 
 # Image size and split of a published experiment, where user and dataset leave them open: 150x150
 # pixels, 70% training and 30% validation images.
@@ -28,24 +34,16 @@ _PUBLISHED_DATA: dict[str, dict[str, Any]] = {
 }
 
 
-def load(
-    data: Data,
-    *,
-    image_size: int | None = None,
-    resize: Resize = "pad",
-    pixel_max: float | None = None,
-    group_by: str | None = None,
-) -> Dataset:
-    """Open a dataset: a name, a folder, a CSV, an IDX folder, `.npz`, or arrays.
+def load(data: Data, **options: Unpack[LoadKeys]) -> Dataset:
+    """Open a dataset: a name, a path, arrays, a data frame, or a map-style dataset.
 
-    The arguments are those of `headstart.data.load`. A dataset that is open already is returned as
-    it is.
+    The options are those of `headstart.data.load`. A dataset that is open already is returned as
+    it is; a plan is applied to it, if it has none yet.
     """
-    if isinstance(data, Dataset):
-        return data
-    return load_dataset(
-        data, image_size=image_size, resize=resize, pixel_max=pixel_max, group_by=group_by
-    )
+    if not isinstance(data, Dataset):
+        return load_dataset(data, **options)
+    plan = options.get("plan")
+    return apply_plan(data, Path(plan)) if plan is not None and data.plan is None else data
 
 
 def split(
@@ -55,6 +53,7 @@ def split(
     test: float | None = None,
     train_images: int | None = None,
     split_seed: int = 0,
+    evaluate_on: EvaluateOn | None = None,
 ) -> Split:
     """Split a dataset into train, validation and test images.
 
@@ -62,7 +61,12 @@ def split(
     here.
     """
     return make_split(
-        dataset, validation=validation, test=test, train_images=train_images, seed=split_seed
+        dataset,
+        validation=validation,
+        test=test,
+        train_images=train_images,
+        seed=split_seed,
+        evaluate_on=evaluate_on,
     )
 
 
@@ -77,17 +81,45 @@ def open_data(data: Data, keys: Mapping[str, Any], model: str = "") -> SplitData
     """
     given = {key: value for key, value in keys.items() if value is not None}
     published = _PUBLISHED_DATA.get(model, {})
-    dataset = load(data, **_select(LOAD_KEYS, published, given))
+    dataset = load(data, **select_keys(LOAD_KEYS, published, given))
 
     own_parts = {name for part, name in PART_NAMES.items() if (dataset.parts == part).any()}
+    if given.get("evaluate_on") == "validation":
+        own_parts.add("test")
     published = {key: value for key, value in published.items() if key not in own_parts}
-    opened = SplitDataset(dataset, split(dataset, **_select(SPLIT_KEYS, published, given)))
+    opened = SplitDataset(dataset, split(dataset, **select_keys(SPLIT_KEYS, published, given)))
 
     progress.say(summary_line(opened))
+    for sentence in quick_audit(opened):
+        progress.say(sentence)
     return opened
 
 
-def _select(names: tuple[str, ...], *mappings: Mapping[str, Any]) -> dict[str, Any]:
+def open_with_and_without_plan(
+    data: Data, keys: Mapping[str, Any]
+) -> tuple[SplitDataset, SplitDataset | None]:
+    """Open and split the data of a comparison with a plan.
+
+    Args:
+        data: what `load` accepts.
+        keys: keys of the verb, among them `plan`.
+
+    Returns:
+        The data with the plan, and the same data without it. They have the same evaluation images,
+        which the plan leaves alone. The latter is None where the two cannot be compared: the plan
+        is applied already, or it removes a class.
+    """
+    if isinstance(data, Dataset) and data.plan is not None:
+        return open_data(data, keys), None
+    original = open_data(data, {**keys, "plan": None})
+    planned, without = with_and_without_plan(original, Path(keys["plan"]))
+    if planned.class_names == without.class_names:
+        return planned, without
+    progress.say("the plan removes a class, so only the data with the plan are compared")
+    return open_data(data, keys), None
+
+
+def select_keys(names: tuple[str, ...], *mappings: Mapping[str, Any]) -> dict[str, Any]:
     """Return the entries with these names; later mappings win."""
     selected: dict[str, Any] = {}
     for mapping in mappings:

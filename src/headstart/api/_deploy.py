@@ -28,29 +28,38 @@ def predict(
     images: str | ImageSource | Sequence[str | ImageSource] | NDArray[np.uint8],
     *,
     top: int | None = None,
+    coverage: float | None = None,
     csv: str | Path | None = None,
     figure: str | Path | None = None,
+    safe_cells: bool = False,
 ) -> dict[str, Any]:
     """Predict the classes of images.
 
     Args:
-        run: a run folder, an exported `.onnx` file, or a model that `headstart.deploy.open_model`
+        run: a run folder, the folder of a study (its best run on validation images, which is
+            printed), an exported `.onnx` file, or a model that `headstart.deploy.open_model`
             returned.
         images: a path, a folder, the bytes of an image, an open file, or a sequence of those; "-"
             is standard input. Or a uint8 array of shape (N, H, W, C) or (H, W, C), with the image
             shape of the model.
         top: number of classes per image. By default all of them, and three in table and figure.
+        coverage: share of images, such as 0.95, whose set of classes contains the true class. By
+            default there are no sets. The sets are calibrated on the run's validation images.
         csv: file for the predictions: one row per image, one column per class.
         figure: PNG or SVG file with the first 24 images and their probabilities as bars.
+        safe_cells: whether texts in the CSV that a spreadsheet would evaluate get an apostrophe.
 
     Returns:
         `run`, `top`, `predictions`, and the paths `csv` and `figure`. A prediction has `image`,
         `label`, `probabilities` by class name (most probable first) and `unfamiliar`. Probabilities
-        are calibrated on the run's validation images.
+        are calibrated on the run's validation images. With `coverage`, a prediction also has `set`
+        and `uncertain`, and the result has `coverage` and `calibration` (`images`, `groups`,
+        `thresholds` by class name). Without, the latter two are None.
 
     Raises:
-        InputError: The run is not finished, an image cannot be read, or an array is not uint8. Then
-            nothing is written.
+        InputError: The run is not finished, an image cannot be read, an array is not uint8, an
+            output would replace an input, or the run has too few validation images for `coverage`.
+            Then nothing is written.
     """
     from headstart import deploy
     from headstart.report import DEFAULT_TOP, MAX_IMAGES, check_figure_path, draw_predictions
@@ -61,19 +70,36 @@ def predict(
         )
     if figure is not None:
         check_figure_path(Path(figure))
-    model = deploy.open_model(run) if isinstance(run, str | Path) else run
+    if isinstance(run, str | Path):
+        run = deploy.resolve_run(run)
+    model = deploy.open_model(run) if isinstance(run, Path) else run
+    set_calibration = None
+    if coverage is not None:
+        folder = run if isinstance(run, Path) else None
+        set_calibration = deploy.calibrate_sets(model, folder, coverage)
 
+    sources: list[ImageSource] = []
     if isinstance(images, np.ndarray):
         pixels = images if images.ndim == 4 else images[None]
         names = [f"image {number}" for number in range(1, len(pixels) + 1)]
-        predictions = deploy.predict_pixels(model, pixels)
     else:
         names, sources = deploy.named_sources(_as_list(images))
+    for option, output in (("--csv", csv), ("--figure", figure)):
+        if output is not None:
+            deploy.check_output(Path(output), sources, option)
+
+    if isinstance(images, np.ndarray):
+        predictions = deploy.predict_pixels(model, pixels)
+    else:
         predictions = deploy.predict(model, sources, names)
-    entries = predictions.as_json(names, top)
+    entries: list[dict[str, Any]] = predictions.as_json(names, top)
+    sets = None
+    if set_calibration is not None:
+        sets = set_calibration.describe(predictions)
+        entries = [{**entry, **row} for entry, row in zip(entries, sets, strict=True)]
 
     if csv is not None:
-        deploy.write_predictions(Path(csv), predictions, names)
+        deploy.write_predictions(Path(csv), predictions, names, sets=sets, safe_cells=safe_cells)
     if figure is not None:
         drawn = slice(MAX_IMAGES)
         if isinstance(images, np.ndarray):
@@ -84,6 +110,8 @@ def predict(
     return {
         "run": _run_name(run),
         "top": top or DEFAULT_TOP,
+        "coverage": coverage,
+        "calibration": None if set_calibration is None else set_calibration.as_json(),
         "predictions": entries,
         "csv": None if csv is None else str(csv),
         "figure": None if figure is None else str(figure),
@@ -101,7 +129,7 @@ def explain(
     """Show on which pixels a prediction rests: Grad-CAM and occlusion, one row per classifier.
 
     Args:
-        run: folder of a finished run.
+        run: folder of a finished run, or of a study for its best run.
         image: an image file, or its content; "-" for standard input.
         against: further runs, which are drawn below.
         label: the class to explain. By default each classifier explains its own prediction.
@@ -118,31 +146,33 @@ def explain(
         ResourceError: Captum is not installed, or the disk is full.
     """
     from headstart import deploy
-    from headstart.classifier import Classifier
+    from headstart.classifier import BaseClassifier
     from headstart.report import write_explanation
 
-    folders = [run, *([against] if isinstance(against, str | Path) else against)]
+    paths = [run, *([against] if isinstance(against, str | Path) else against)]
     names, sources = deploy.named_sources([image])
     if len(sources) != 1:
         raise InputError(
             f"expected one image, got {len(sources)} images in {image!s}.", "Give one image file."
         )
     path = _explanation_path(out, names[0])
+    deploy.check_output(path, sources, "--out")
 
+    folders = [deploy.resolve_run(path) for path in paths]
     rows = []
     explanations = []
     with progress.task("explaining", len(folders), "classifiers") as task:
         for folder in folders:
             classifier = deploy.open_model(folder)
-            if not isinstance(classifier, Classifier):
+            if not isinstance(classifier, BaseClassifier):
                 raise InputError(
                     f"{folder} is not a run folder, which an explanation needs.",
                     "List the runs with: headstart runs",
                 )
             pixels = deploy.open_images(sources, names, classifier)[0]
             explanation = deploy.explain(classifier, pixels, label)
-            model = classifier.recipe.model
-            rows.append((f"{model} · {Path(folder).name}", pixels, explanation))
+            model = classifier.model_name
+            rows.append((f"{model} · {folder.name}", pixels, explanation))
             explanations.append({"run": str(folder), "model": model, **explanation.as_json()})
             task.advance()
     figure = write_explanation(path, rows)
@@ -155,20 +185,37 @@ def submit(
     *,
     out: str | Path = "submission.csv",
     sample: str | Path | None = None,
+    probability_of: str | None = None,
+    safe_cells: bool = False,
 ) -> dict[str, Any]:
-    """Write a competition's submission for its test table. See `headstart.deploy.submit`.
+    """Write a competition's submission for its test images. See `headstart.deploy.submit`.
 
     Args:
-        run: a run folder, an exported `.onnx` file, or an open model.
-        test: a pixel CSV, or a CSV with a column of image paths.
-        out: the CSV to write: ImageId,Label, or the columns of `sample`.
+        run: a run folder, the folder of a study for its best run, an exported `.onnx` file, or an
+            open model.
+        test: a pixel CSV, a CSV with a column of image paths, or a folder of images.
+        out: the CSV to write: ImageId,Label, or the columns of `sample`. An earlier file of the
+            same name is kept under another name.
         sample: the competition's sample submission.
+        probability_of: the class whose probability a sample of two columns asks for, where the
+            sample does not tell.
+        safe_cells: whether texts that a spreadsheet would evaluate get an apostrophe.
     """
     from headstart import deploy
 
-    model = deploy.open_model(run) if isinstance(run, str | Path) else run
+    if isinstance(run, str | Path):
+        run = deploy.resolve_run(run)
+    model = deploy.open_model(run) if isinstance(run, Path) else run
     sample_path = None if sample is None else Path(sample)
-    return {"run": _run_name(run), **deploy.submit(model, Path(test), Path(out), sample_path)}
+    written = deploy.submit(
+        model,
+        Path(test),
+        Path(out),
+        sample_path,
+        probability_of=probability_of,
+        safe_cells=safe_cells,
+    )
+    return {"run": _run_name(run), **written}
 
 
 def export(
@@ -182,7 +229,7 @@ def export(
     """Write a run's classifier as one file for other programs. See `headstart.deploy.export`.
 
     Args:
-        run: folder of a finished run.
+        run: folder of a finished run, or of a study for its best run.
         data: the dataset of the run, where its source cannot be opened again. The exported file is
             compared with the run on validation images.
         out: the file. By default `model.onnx` or `model.pt2` in the run folder.
@@ -201,15 +248,16 @@ def export(
             "--int8 writes an ONNX file, but --format is torch.", "Leave one of the two out."
         )
     suffix = _SUFFIXES[form]
-    path = Path(run) / f"model{suffix}" if out is None else Path(out)
+    folder = deploy.resolve_run(run)
+    path = folder / f"model{suffix}" if out is None else Path(out)
     if path.suffix.lower() != suffix:
         raise InputError(
             f"invalid --out: expected a name that ends in {suffix}, got {path.name}.",
             f"Write it as -o model{suffix}.",
         )
-    deploy.need_classifier(Path(run))
-    _, opened = reopen_run(Path(run), data)
-    return deploy.export(Path(run), opened, path, cast("deploy.Form", form), int8=int8)
+    deploy.need_classifier(folder)
+    _, opened = reopen_run(folder, data)
+    return deploy.export(folder, opened, path, cast("deploy.Form", form), int8=int8)
 
 
 def serve(
@@ -226,7 +274,8 @@ def serve(
     programs.
 
     Args:
-        run: folder of a finished run, or an exported `.onnx` file, which has no explanations.
+        run: folder of a finished run, or of a study for its best run, or an exported `.onnx` file,
+            which has no explanations.
         port: port to listen on; 0 for any free one.
         host: address to listen on. Beyond loopback, clients need a token: HEADSTART_TOKEN, or one
             that is generated and printed.
@@ -250,7 +299,13 @@ def serve(
             "the server needs FastAPI and Uvicorn, which are not installed.",
             "pip install 'headstart[serve]'",
         ) from error
-    serve_run(Path(run), host=host, port=port, allow_hosts=tuple(allow_hosts), as_json=as_json)
+    serve_run(
+        deploy.resolve_run(run),
+        host=host,
+        port=port,
+        allow_hosts=tuple(allow_hosts),
+        as_json=as_json,
+    )
 
 
 def _as_list(

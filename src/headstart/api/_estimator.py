@@ -20,15 +20,18 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from headstart import store
+from headstart.api._fit import fit
 from headstart.api._pixels import Range, Shape, as_uint8, range_of, shape_of
 from headstart.api._runs import train
 from headstart.errors import InputError, Stopped
+from headstart.evaluation import decide
 from headstart.models.recipes import FlagKeys, train_flags
 
-_FILES = ("classifier.json", "model.safetensors")  # what `load_classifier` reads
 # The recipe options among the parameters. `epochs` and `time_limit` are parameters of their own.
 _OPTIONS = {key: flag for key, flag in train_flags().items() if key in FlagKeys.__annotations__}
 _NOT_OF_TRAIN = ("pixel_range", "image_shape", "random_state", "settings", "validation", "out")
+
+AUTO_TIME_LIMIT = "1m"  # of model "auto"
 
 
 class RefusedInput(InputError, ValueError):
@@ -36,7 +39,7 @@ class RefusedInput(InputError, ValueError):
 
 
 if TYPE_CHECKING:
-    from headstart.classifier import Classifier
+    from headstart.classifier import BaseClassifier
 
     class _Estimator:
         """Types of what is inherited from scikit-learn, which has none."""
@@ -84,11 +87,12 @@ class ImageClassifier(_Estimator):
     `y` is `(N,)` labels of any type that scikit-learn accepts.
 
     Args:
-        model: mlp, cnn, cnn-fashion, cnn-fashion-small, cnn-scenes, efficientnet-lite0|1|2,
+        model: "auto" for `headstart.fit`, which finds the best classifier in `time_limit`; or mlp,
+            cnn, cnn-fashion, cnn-fashion-small, cnn-scenes, efficientnet-lite0|1|2,
             inception-mixed7 or timm/NAME.
         preset: fast (seconds), balanced, or best (as long as it pays).
         epochs: passes over the training images.
-        time_limit: seconds, or "90s", "5m".
+        time_limit: seconds, or "90s", "5m". With model "auto", None means one minute.
         options: every recipe option that has a flag of `headstart train`, by its key. None leaves
             it to the model's recipe.
         settings: other keys of the recipe or the network, by name: `{"momentum": 0.9}`.
@@ -177,14 +181,18 @@ class ImageClassifier(_Estimator):
 
             data = (self._to_uint8(pixels), class_numbers, _class_names(self.classes_))
             with _run_folder(self.out) as folder:
-                run = train(data, **self._train_keys(), out=folder)
-                self._keep(folder, run)
+                if self.model == "auto":
+                    result = fit(data, **self._fit_keys(), out=folder)
+                    self._keep(Path(result["run"]), folder / _largest_member(result), result)
+                else:
+                    run = train(data, **self._train_keys(), out=folder)
+                    self._keep(folder, folder, run)
         return self
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
-        """Return the most probable label of each image, `(N,)`."""
+        """Return the most probable label of each image, `(N,)`; with `costs`, the cheapest."""
         probabilities = self.predict_proba(X)
-        labels: NDArray[Any] = self.classes_[probabilities.argmax(1)]
+        labels: NDArray[Any] = self.classes_[decide(probabilities, self._classifier.costs)]
         return labels
 
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
@@ -249,18 +257,32 @@ class ImageClassifier(_Estimator):
             validation = 0.0
         return {**keys, "seed": self._seed(), "validation": validation, "test": 0.0}
 
+    def _fit_keys(self) -> dict[str, Any]:
+        """Return the parameters as keys of `headstart.fit`."""
+        keys = {key: value for key, value in self._train_keys().items() if value is not None}
+        del keys["model"], keys["preset"]
+        keys.setdefault("time_limit", AUTO_TIME_LIMIT)
+        return {**keys, "validation": self.validation}
+
     def _seed(self) -> int:
         if isinstance(self.random_state, int | np.integer):
             return int(self.random_state)
         return int(check_random_state(self.random_state).randint(2**31 - 1))
 
-    def _keep(self, folder: Path, run: Mapping[str, Any]) -> None:
-        """Keep what predictions need of a run folder that may be removed."""
+    def _keep(self, folder: Path, curves: Path, run: Mapping[str, Any]) -> None:
+        """Keep what predictions need of a run folder that may be removed.
+
+        Args:
+            folder: The folder of the classifier.
+            curves: The folder of the run whose learning curves are kept.
+            run: The summary of the run.
+        """
+        from headstart.classifier import classifier_files
         from headstart.training import read_curves
 
-        self._files = {name: (folder / name).read_bytes() for name in _FILES}
+        self._files = {str(path): (folder / path).read_bytes() for path in classifier_files(folder)}
         self._classifier = _open_classifier(self._files)
-        self.curves_ = read_curves(folder)
+        self.curves_ = read_curves(curves)
         is_kept = self.out is not None
         self.run_ = {key: value for key, value in run.items() if key != "run" or is_kept}
 
@@ -304,6 +326,12 @@ def _are_rows(X: ArrayLike) -> bool:
     return len(X.shape if hasattr(X, "shape") else np.asarray(X).shape) <= 2
 
 
+def _largest_member(result: Mapping[str, Any]) -> str:
+    """Return the run of the largest weight in a result of `fit`, relative to its folder."""
+    largest = max(result["tried"], key=lambda rung: float(rung["weight"]))
+    return str(largest["run"])
+
+
 def _class_names(classes: NDArray[Any]) -> list[str]:
     """Return a name for each label: its text, or its number where texts are empty or equal."""
     names = [str(label).strip() for label in classes.tolist()]
@@ -313,12 +341,13 @@ def _class_names(classes: NDArray[Any]) -> list[str]:
     return [f"class {number}" for number in range(len(names))]
 
 
-def _open_classifier(files: Mapping[str, bytes]) -> Classifier:
+def _open_classifier(files: Mapping[str, bytes]) -> BaseClassifier:
     """Return the classifier that these files describe."""
     from headstart.classifier import load_classifier
 
     with _run_folder(None) as folder:
         for name, content in files.items():
+            store.ensure_folder((folder / name).parent)
             store.write_bytes(folder / name, content)
         return load_classifier(folder)
 

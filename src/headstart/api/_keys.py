@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TypedDict
-
-from headstart.data import Resize
+from headstart.data import EvaluateOn, LoadKeys
 from headstart.models.recipes import RecipeKeys
 
 
-class DataKeys(TypedDict, total=False):
+class DataKeys(LoadKeys, total=False):
     """Keys of `load` and `split`. Further verbs that open data accept them as well."""
 
-    image_size: int | None
-    resize: Resize | None
-    pixel_max: float | None
-    group_by: str | None
     validation: float | None
     test: float | None
     train_images: int | None
     split_seed: int | None
+    evaluate_on: EvaluateOn | None
 
 
 class TrainKeys(RecipeKeys, DataKeys, total=False):
@@ -31,5 +26,4 @@ class StudyKeys(TrainKeys, total=False):
     epochs: float | None
 
 
-LOAD_KEYS = ("image_size", "resize", "pixel_max", "group_by")
-SPLIT_KEYS = ("validation", "test", "train_images", "split_seed")
+SPLIT_KEYS = ("validation", "test", "train_images", "split_seed", "evaluate_on")

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import io
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, get_args
 
+from headstart import store
 from headstart.errors import InputError
 from headstart.results import (
     BackboneRanking,
     Comparison,
     Effects,
     Finding,
+    FitFinding,
     LabelCurves,
     LearningRates,
     ResultModel,
@@ -25,7 +28,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from rich.console import RenderableType
 
-    from headstart.classifier import ImageModule
+    from headstart.classifier import Classifier, Ensemble, ImageModule
 
 FindingT = TypeVar("FindingT", bound=Finding)
 _TEXT_COLUMNS = ("image", "part", "label", "predicted")  # of predictions.csv
@@ -79,13 +82,13 @@ class Run(Result):
     @property
     def curves(self) -> pd.DataFrame:
         """Loss, accuracy, learning rate and seconds, one row per epoch. Needs pandas."""
-        return _pandas().read_csv(self.folder / "curves.csv")
+        return _pandas().read_csv(io.BytesIO(store.read_verified(self.folder / "curves.csv")))
 
     @property
     def predictions(self) -> pd.DataFrame:
         """Label, prediction and probabilities, one row per evaluated image. Needs pandas."""
         predictions = _pandas().read_csv(
-            self.folder / "predictions.csv",
+            io.BytesIO(store.read_verified(self.folder / "predictions.csv")),
             dtype=dict.fromkeys(_TEXT_COLUMNS, str),
             keep_default_na=False,
         )
@@ -128,6 +131,21 @@ class ComparisonResult(StudyResult[Comparison]):
         """Scores, intervals, seconds and parameters, one row per contender. Needs pandas."""
         return _frame(_rows(self.finding.contenders, without=("recipe", "warnings")))
 
+    def decide_gate(self, names: Sequence[str], margin: float) -> None:
+        """Add the key `gate`, and write `gate.md` into the study folder.
+
+        Args:
+            names: Names of the contenders. The first is the reference, the last is the candidate.
+            margin: The largest loss of accuracy that does not matter, a fraction.
+        """
+        from headstart.report import gate_summary
+        from headstart.studies import gate_of
+
+        gate = gate_of(self.finding, names, margin)
+        path = self.folder / "gate.md"
+        store.write_text(path, gate_summary(self.finding, gate))
+        self["gate"] = {**gate.as_json(), "summary": str(path)}
+
 
 class TuningResult(StudyResult[Tuning]):
     """The finding of `tune`."""
@@ -147,6 +165,28 @@ class TuningResult(StudyResult[Tuning]):
     def history(self) -> pd.DataFrame:
         """The best scores over seconds and epochs, one row per finished run. Needs pandas."""
         return _frame(_rows(self.finding.history))
+
+
+class FitResult(StudyResult[FitFinding]):
+    """The finding of `fit`."""
+
+    def table(self) -> RenderableType:
+        """Return the rungs and the chosen classifier as a table."""
+        from headstart.report import fit_table
+
+        return fit_table(self.finding)
+
+    @property
+    def tried(self) -> pd.DataFrame:
+        """Scores, seconds and weights, one row per rung. Needs pandas."""
+        return _frame(_rows(self.finding.tried))
+
+    @property
+    def classifier(self) -> Classifier | Ensemble:
+        """The chosen classifier, loaded at each access."""
+        from headstart.classifier import load_classifier
+
+        return load_classifier(Path(self.finding.run))
 
 
 class LearningRatesResult(StudyResult[LearningRates]):
@@ -225,10 +265,11 @@ def _row(model: ResultModel, without: tuple[str, ...] = ()) -> _Row:
     row: _Row = {}
     for name, field in type(model).model_fields.items():
         value = getattr(model, name)
-        if name in without or (value is None and _holds_models(field.annotation)):
+        if name in without:
             continue
-        if isinstance(value, ResultModel):
-            nested = _row(value)
+        empty = None if value is not None else _nested_model(field.annotation)
+        if isinstance(value, ResultModel) or empty is not None:
+            nested = _row(value) if empty is None else _empty_row(empty)
             # The difference of a difference is itself.
             row |= {name if key == name else f"{name}_{key}": cell for key, cell in nested.items()}
         elif isinstance(value, dict):
@@ -238,12 +279,24 @@ def _row(model: ResultModel, without: tuple[str, ...] = ()) -> _Row:
     return row
 
 
-def _holds_models(annotation: object) -> bool:
-    """Return True for an optional model, whose own fields are the columns."""
-    return any(
-        isinstance(choice, type) and issubclass(choice, ResultModel)
-        for choice in get_args(annotation)
-    )
+def _nested_model(annotation: object) -> type[ResultModel] | None:
+    """Return the model of an optional field, whose own fields are the columns; None for others."""
+    for choice in get_args(annotation):
+        if isinstance(choice, type) and issubclass(choice, ResultModel):
+            return choice
+    return None
+
+
+def _empty_row(model: type[ResultModel]) -> _Row:
+    """Return the columns of a model that is null, so that a frame has them in any case."""
+    row: _Row = {}
+    for name, field in model.model_fields.items():
+        nested = _nested_model(field.annotation)
+        if nested is None:
+            row[name] = None
+        else:
+            row |= {f"{name}_{key}": None for key in _empty_row(nested)}
+    return row
 
 
 def _frame(rows: Iterable[_Row]) -> pd.DataFrame:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Unpack
 
 from headstart import progress
 from headstart.api._arguments import (
@@ -18,13 +18,13 @@ from headstart.api._arguments import (
 )
 from headstart.api._command_line import command_of
 from headstart.api._data import Data, load, open_data
-from headstart.api._keys import LOAD_KEYS, StudyKeys, TrainKeys
+from headstart.api._keys import StudyKeys, TrainKeys
 from headstart.api._results import Run
 from headstart.data import SplitDataset, summary_line
 from headstart.errors import InputError
 
 if TYPE_CHECKING:
-    from headstart.classifier import Classifier
+    from headstart.classifier import Classifier, Ensemble
     from headstart.results import JsonObject, RunSummary
     from headstart.training import RunDescription, TrainingJob
 
@@ -74,6 +74,7 @@ def train(
         ResourceError: Disk space, memory or a lock is missing.
     """
     from headstart.models.recipes import make_recipe
+    from headstart.studies import count_run
     from headstart.training import TrainingJob, train as train_run
 
     more_epochs = _epochs_to_add(epochs)
@@ -100,6 +101,7 @@ def train(
     job = TrainingJob(recipe, opened, seed, folder, command_of("train", data, options, out))
     with tracker:
         summary = _extend(job, more_epochs) if more_epochs else train_run(job)
+    count_run(Path(summary.run), opened)
     if summary.reused:
         progress.say(f"{summary.run} is finished: its results are reused.")
     return Run(summary.as_json())
@@ -127,6 +129,11 @@ def repeat(run: str | Path, data: Data | None = None, *, out: str | Path | None 
 
     original = Path(run)
     about, opened = reopen_run(original, data)
+    if about.is_ensemble:
+        raise InputError(
+            f"{run} is an ensemble, which no single training makes.",
+            "Repeat the runs that it consists of, or the study that selected them.",
+        )
     folder = output_folder(out) or original.with_name(f"{original.name}-repeat")
     words = ["headstart", "train", "--repeat", str(run)]
     if out:
@@ -165,10 +172,7 @@ def reopen_run(run: Path, data: Data | None) -> tuple[RunDescription, SplitDatas
             f"{run} was trained on {about.source}, which does not exist any more.",
             "Give its present place with --data.",
         )
-    options: dict[str, Any] = {
-        key: value for key, value in about.options.items() if key in LOAD_KEYS and value is not None
-    }
-    dataset = load(about.source if data is None else data, **options)
+    dataset = load(about.source if data is None else data, **about.options)
     opened = SplitDataset(dataset, read_split(run, dataset))
     progress.say(summary_line(opened))
     return about, opened
@@ -231,7 +235,7 @@ def _extend(job: TrainingJob, more_epochs: float) -> RunSummary:
 
 def network(
     data: Data, *, model: str = "cnn", preset: str = "balanced", **keys: Unpack[StudyKeys]
-) -> list[dict[str, Any]]:
+) -> list[JsonObject]:
     """Return the layers that `train` would train.
 
     Args:
@@ -250,15 +254,15 @@ def network(
     return network_layers(recipe, open_data(data, keys, model))
 
 
-def runs(folder: str | Path = "runs") -> list[dict[str, Any]]:
+def runs(folder: str | Path = "runs") -> list[JsonObject]:
     """Return the summary of every run below a folder, finished or not."""
     from headstart.training import list_runs
 
     return list_runs(Path(folder))
 
 
-def load_classifier(run: str | Path) -> Classifier:
-    """Return the classifier of a finished run.
+def load_classifier(run: str | Path) -> Classifier | Ensemble:
+    """Return the classifier of a finished run: one network, or an ensemble of several.
 
     Its `probabilities(images)` accepts uint8 images of shape (N, H, W, C).
     """

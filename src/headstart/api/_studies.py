@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from importlib.util import find_spec
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
-from headstart import progress
+from headstart import progress, store
 from headstart.api._arguments import (
     check_seed,
-    default_folder,
+    label_count,
+    learning_rate,
     output_folder,
     recipe_keys,
     seconds_or_none,
+    seed_count,
     split_words,
     tracking,
 )
-from headstart.api._command_line import command_of
-from headstart.api._data import Data, open_data
+from headstart.api._data import Data, open_data, open_with_and_without_plan
 from headstart.api._keys import StudyKeys
 from headstart.api._results import (
     BackboneRankingResult,
@@ -32,14 +30,12 @@ from headstart.api._results import (
     LearningRatesResult,
     TuningResult,
 )
-from headstart.data import SplitDataset
+from headstart.api._study_calls import StudyCall, carry_out
 from headstart.errors import InputError
-from headstart.results import Comparison, Finding
 
 if TYPE_CHECKING:
-    from headstart.studies import Draw, Study
+    from headstart.studies import Draw, WhenSlow
 
-FindingT = TypeVar("FindingT", bound=Finding)
 DEFAULT_MODELS = ("cnn", "efficientnet-lite0")
 
 
@@ -47,41 +43,90 @@ def compare(
     data: Data,
     *,
     models: Sequence[str] | str = DEFAULT_MODELS,
-    seeds: int = 3,
+    seeds: int | str = 3,
+    folds: int | str | None = "auto",
     time_limit: str | float | None = "5m",
+    when_slow: WhenSlow = "shorten",
+    equivalence: float = 0.5,
+    gate: bool = False,
     track: str | None = None,
     out: str | Path | None = None,
     **keys: Unpack[StudyKeys],
 ) -> ComparisonResult:
     """Compare contenders on the same split and seeds, with the same time, and write a report.
 
+    With a plan, each contender is trained on the data with the plan and without it. All are
+    evaluated on the images that the plan leaves alone, so the verdict is about the plan as well.
+
     Args:
         data: A dataset, or anything that `load` opens.
         models: The contenders: models, `model:preset`, or paths of a `recipe.json` or of a finished
             run. A pretrained backbone adds its control, the same network with random weights.
-        seeds: The number of runs per contender, with seeds 0, 1, ….
+        seeds: The number of runs per contender, or of repeats with folds. "auto" adds seeds until
+            the comparison is decided, up to 5 with a time limit and 8 without; "auto:12" up to 12.
+        folds: The number of folds of a cross-validation, in which every image is tested once per
+            repeat. "auto" uses five folds for fewer than 1,000 images whose test part would have
+            fewer than 200, unless test images come with the data, or `test`, `train_images` or a
+            plan is given. A study in `out` keeps its folds. None uses one split.
         time_limit: Seconds for everything, or text such as "5m"; None for recipe epochs.
+        when_slow: If the machine slows down, "shorten" keeps the limit, "lengthen" the plan.
+        equivalence: The largest difference in accuracy that counts as equivalent, in percentage
+            points. Choose it before the results are known.
+        gate: Whether to decide if the last contender may replace the first one: whether it is
+            better, or not worse by `equivalence` points or more. A summary is written as `gate.md`.
         track: A tracker: tensorboard, mlflow or wandb.
         out: The study folder; by default one under `runs/`.
         keys: Recipe values for all contenders, and arguments of `load` and `split`.
 
     Returns:
-        The finding. Its keys are those that `headstart compare --json` prints.
+        The finding. Its keys are those that `headstart compare --json` prints. With `gate`, the key
+        `gate` has the decision.
 
     Raises:
         InputError: The data, the contenders or the folder cannot be used.
         ResourceError: Memory, disk space or a lock is missing.
         RunFailed: No contender finished.
     """
-    from headstart.studies import ComparisonConfig
+    from headstart.evaluation import check_margin
 
-    names = split_words(models)
-    options = {"models": names, "seeds": seeds, "time_limit": time_limit or "none"}
-    call = _StudyCall(data, keys, options, out, track)
+    started = time.perf_counter()  # importing torch takes seconds, which count
+    from headstart.studies import ComparisonConfig, check_gate
+
+    names, limit = split_words(models), seconds_or_none(time_limit)
+    count = seed_count(seeds, has_time_limit=limit is not None)
+    options = {
+        "models": names,
+        "seeds": seeds,
+        "time_limit": time_limit or "none",
+        "when_slow": when_slow,
+        "equivalence": equivalence,
+    }
+    if folds in (None, "none"):
+        options["folds"] = "none"
+    call = StudyCall(data, keys, options, out, track, started=started)
     config = ComparisonConfig(
-        names, tuple(range(check_seed(seeds))), seconds_or_none(time_limit), recipe_keys(keys)
+        names,
+        count.seeds,
+        limit,
+        recipe_keys(keys),
+        when_slow=when_slow,
+        margin=check_margin(equivalence / 100),
+        until_decided=count.until_decided,
     )
-    return ComparisonResult(_run(config, call))
+    if keys.get("plan") is not None:
+        config.check()
+        planned, original = open_with_and_without_plan(data, keys)
+        call = replace(call, opened=planned)
+        config = replace(config, without_plan=original)
+    config.check()
+    if gate:
+        check_gate(config.contender_names(), until_decided=config.until_decided)
+    folds = folds if config.can_cross_validate else _without_auto(folds)
+    call, number_of_folds = _open_folds(call, folds)
+    result = ComparisonResult(carry_out(replace(config, folds=number_of_folds), call))
+    if gate:
+        result.decide_gate(config.contender_names(), config.margin)
+    return result
 
 
 def tune(
@@ -95,6 +140,7 @@ def tune(
     time_limit: str | float | None = None,
     seed: int = 0,
     seeds: int = 3,
+    folds: int | str | None = None,
     together: int = 8,
     workers: int = 1,
     ray: str | None = None,
@@ -118,6 +164,8 @@ def tune(
         time_limit: Seconds for everything, or text such as "15m".
         seed: The seed of the search and its runs.
         seeds: The number of seeds, after `seed`, with which the best recipe is retrained.
+        folds: None or "none". A search is not cross-validated: the images that selected a recipe
+            would also test it.
         together: The number of recipes drawn at the same time, and the most that run in parallel.
         workers: Worker processes on this machine.
         ray: The address of a Ray cluster, or "auto".
@@ -135,8 +183,10 @@ def tune(
         ResourceError: Memory, disk space or a lock is missing.
         RunFailed: Three trials in a row failed for the same reason.
     """
+    started = time.perf_counter()  # importing torch takes seconds, which count
     from headstart.studies import TuningConfig, TuningStudy, read_space
 
+    _require_one_split(folds)
     options = {
         "model": model,
         "preset": preset,
@@ -148,7 +198,7 @@ def tune(
         "seeds": seeds,
         "together": together,
     }
-    call = _StudyCall(data, keys, options, out, track, workers, ray)
+    call = StudyCall(data, keys, options, out, track, workers, ray, started=started)
     config = TuningConfig(
         model,
         read_space(Path(space)) if isinstance(space, str | Path) else space,
@@ -162,7 +212,7 @@ def tune(
         together=together,
         storage=storage,
     )
-    return TuningResult(_run(TuningStudy(config), call))
+    return TuningResult(carry_out(TuningStudy(config), call))
 
 
 def lr(
@@ -172,7 +222,9 @@ def lr(
     preset: str = "balanced",
     values: Sequence[float] | str | None = None,
     seeds: int = 3,
+    folds: int | str | None = None,
     time_limit: str | float | None = None,
+    when_slow: WhenSlow = "shorten",
     workers: int = 1,
     ray: str | None = None,
     track: str | None = None,
@@ -187,9 +239,11 @@ def lr(
         preset: The preset of its recipe.
         values: The learning rates; by default half decades from 0.0001 to 0.1, and beyond the rate
             of the recipe.
-        seeds: The number of runs per learning rate.
+        seeds: The number of runs per learning rate. With folds, the number of repeats.
+        folds: The number of folds of a cross-validation, as in `effects`. None uses one split.
         time_limit: Seconds for everything, or text such as "15m". A short limit drops seeds first,
             then half decades, and then shortens the runs.
+        when_slow: If the machine slows down, "shorten" keeps the limit, "lengthen" the plan.
         workers: Worker processes on this machine.
         ray: The address of a Ray cluster, or "auto".
         track: A tracker: tensorboard, mlflow or wandb.
@@ -204,21 +258,31 @@ def lr(
         ResourceError: Memory, disk space or a lock is missing.
         RunFailed: No run finished.
     """
+    started = time.perf_counter()  # importing torch takes seconds, which count
     from headstart.studies import LearningRatesConfig
 
-    rates = None if values is None else tuple(_rate(word) for word in split_words(values))
+    rates = None if values is None else tuple(learning_rate(word) for word in split_words(values))
     options = {
         "model": model,
         "preset": preset,
         "values": rates,
         "seeds": seeds,
         "time_limit": time_limit,
+        "when_slow": when_slow,
     }
-    call = _StudyCall(data, keys, options, out, track, workers, ray)
+    call = StudyCall(data, keys, options, out, track, workers, ray, started=started)
     config = LearningRatesConfig(
-        model, rates, seeds, seconds_or_none(time_limit), recipe_keys(keys), preset
+        model,
+        rates,
+        seeds,
+        seconds_or_none(time_limit),
+        recipe_keys(keys),
+        preset,
+        when_slow=when_slow,
     )
-    return LearningRatesResult(_run(config, call))
+    config.check()
+    call, count = _open_folds(call, folds)
+    return LearningRatesResult(carry_out(replace(config, folds=count), call))
 
 
 def labels(
@@ -227,7 +291,9 @@ def labels(
     models: Sequence[str] | str = DEFAULT_MODELS,
     per_class: Sequence[int] | str | None = None,
     seeds: int = 3,
+    folds: int | str | None = None,
     time_limit: str | float | None = None,
+    when_slow: WhenSlow = "shorten",
     workers: int = 1,
     ray: str | None = None,
     track: str | None = None,
@@ -242,9 +308,11 @@ def labels(
         per_class: Numbers of labels per class; by default 10, 30, 100, 300 and 1,000, as far as
             there are images.
         seeds: The number of runs per contender and number of labels. Each seed draws its own
-            labelled images.
+            labelled images. With folds, the number of repeats.
+        folds: The number of folds of a cross-validation, as in `effects`. None uses one split.
         time_limit: Seconds for everything, or text such as "15m". A short limit drops seeds first,
             then the largest numbers of labels, and then shortens the runs.
+        when_slow: If the machine slows down, "shorten" keeps the limit, "lengthen" the plan.
         workers: Worker processes on this machine.
         ray: The address of a Ray cluster, or "auto".
         track: A tracker: tensorboard, mlflow or wandb.
@@ -259,18 +327,27 @@ def labels(
         ResourceError: Memory, disk space or a lock is missing.
         RunFailed: No run finished.
     """
+    started = time.perf_counter()  # importing torch takes seconds, which count
     from headstart.studies import LabelCurvesConfig
 
     names = split_words(models)
     counts = (
-        None if per_class is None else tuple(_label_count(word) for word in split_words(per_class))
+        None if per_class is None else tuple(label_count(word) for word in split_words(per_class))
     )
     options = {"models": names, "per_class": counts, "seeds": seeds, "time_limit": time_limit}
-    call = _StudyCall(data, keys, options, out, track, workers, ray)
+    options |= {"when_slow": when_slow}
+    call = StudyCall(data, keys, options, out, track, workers, ray, started=started)
     config = LabelCurvesConfig(
-        names, counts, check_seed(seeds), seconds_or_none(time_limit), recipe_keys(keys)
+        names,
+        counts,
+        check_seed(seeds),
+        seconds_or_none(time_limit),
+        recipe_keys(keys),
+        when_slow=when_slow,
     )
-    return LabelCurvesResult(_run(config, call))
+    config.check()
+    call, count = _open_folds(call, folds)
+    return LabelCurvesResult(carry_out(replace(config, folds=count), call))
 
 
 def effects(
@@ -280,7 +357,9 @@ def effects(
     preset: str = "balanced",
     of: Sequence[str] | str | None = None,
     seeds: int = 3,
+    folds: int | str | None = None,
     time_limit: str | float | None = None,
+    when_slow: WhenSlow = "shorten",
     workers: int = 1,
     ray: str | None = None,
     track: str | None = None,
@@ -296,9 +375,12 @@ def effects(
         of: The hyper-parameters: dropout, l2, layers, nodes, activation, batch, optimizer,
             augmentation, label_smoothing, schedule. By default all but the last two, as far as the
             model has them.
-        seeds: The number of runs per recipe.
+        seeds: The number of runs per recipe. With folds, the number of repeats.
+        folds: The number of folds of a cross-validation, in which every image is tested once per
+            repeat. "auto" decides as `compare` does. None uses one split.
         time_limit: Seconds for everything, or text such as "15m". A short limit drops seeds first,
             then the later values of each hyper-parameter, and then shortens the runs.
+        when_slow: If the machine slows down, "shorten" keeps the limit, "lengthen" the plan.
         workers: Worker processes on this machine.
         ray: The address of a Ray cluster, or "auto".
         track: A tracker: tensorboard, mlflow or wandb.
@@ -313,6 +395,7 @@ def effects(
         ResourceError: Memory, disk space or a lock is missing.
         RunFailed: The unchanged recipe failed.
     """
+    started = time.perf_counter()  # importing torch takes seconds, which count
     from headstart.studies import EffectsConfig
 
     names = None if of is None else _underscored(of)
@@ -322,12 +405,21 @@ def effects(
         "of": names,
         "seeds": seeds,
         "time_limit": time_limit,
+        "when_slow": when_slow,
     }
-    call = _StudyCall(data, keys, options, out, track, workers, ray)
+    call = StudyCall(data, keys, options, out, track, workers, ray, started=started)
     config = EffectsConfig(
-        model, names, seeds, seconds_or_none(time_limit), recipe_keys(keys), preset
+        model,
+        names,
+        seeds,
+        seconds_or_none(time_limit),
+        recipe_keys(keys),
+        preset,
+        when_slow=when_slow,
     )
-    return EffectsResult(_run(config, call))
+    config.check()
+    call, count = _open_folds(call, folds)
+    return EffectsResult(carry_out(replace(config, folds=count), call))
 
 
 def backbones(
@@ -358,128 +450,97 @@ def backbones(
         InputError: The candidates, the keys or the folder cannot be used.
         ResourceError: Weights, disk space or a lock are missing.
     """
+    started = time.perf_counter()  # importing torch takes seconds, which count
     from headstart.studies import BackboneRankingConfig
 
     names = None if candidates is None else split_words(candidates)
     options = {"candidates": names, "images": images, "time_limit": time_limit}
-    call = _StudyCall(data, keys, options, out)
+    call = StudyCall(data, keys, options, out, started=started)
     config = BackboneRankingConfig(names, images, seconds_or_none(time_limit), recipe_keys(keys))
-    return BackboneRankingResult(_run(config, call))
+    return BackboneRankingResult(carry_out(config, call))
 
 
-@dataclass(frozen=True)
-class _StudyCall:
-    """A call of a study function.
-
-    Attributes:
-        data: What the caller gave as data.
-        keys: Keys of the recipe, the dataset and the split.
-        options: The options of the command, under their names on the command line.
-        out: The study folder; None for one under `runs/`.
-        track: The name of a tracker; None for none.
-        workers: Worker processes on this machine.
-        ray: The address of a Ray cluster; None for none.
-        started: `time.perf_counter()` when the function was called.
-    """
-
-    data: Data
-    keys: StudyKeys
-    options: dict[str, Any]
-    out: str | Path | None
-    track: str | None = None
-    workers: int = 1
-    ray: str | None = None
-    started: float = field(default_factory=time.perf_counter)
+def _without_auto(folds: int | str | None) -> int | str | None:
+    return None if folds == "auto" else folds
 
 
-def _run(study: Study[FindingT], call: _StudyCall) -> FindingT:
-    """Carry out a study in its folder, and write its report.
+def _open_folds(call: StudyCall, folds: int | str | None) -> tuple[StudyCall, int | None]:
+    """Open the data of a study that may be cross-validated, and decide the number of folds.
 
     Args:
-        study: The configuration of the study.
-        call: The call, which names data and folder.
+        call: The call of the study.
+        folds: A number of folds; "auto"; None or "none" for one split.
+
+    Returns:
+        The call with its data, if they had to be opened; and the number of folds, None for one
+        split.
+
+    Raises:
+        InputError: The number is invalid, or a test part is asked for as well.
     """
-    from headstart.execution import Where
-    from headstart.report import write_report
-    from headstart.studies import run_study
+    from headstart.studies import check_folds, fold_count
 
-    study.check()
-    if call.track is not None and call.ray is not None:
-        raise InputError(
-            "--track follows runs on this machine: it cannot follow those on a Ray cluster.",
-            "Leave one of --track and --ray out.",
-        )
-    workers = Where(workers=call.workers, ray=call.ray)
-    verb = study.finding_type.study_name()
-    # Figures and models of single runs are not logged: a study has hundreds of runs.
-    with tracking(call.track, with_files=False):
-        data = open_data(call.data, call.keys)
-        content = json.dumps(study.as_json(), sort_keys=True)
-        digest = hashlib.sha256(content.encode()).hexdigest()
-        folder = output_folder(call.out) or default_folder(data, verb, digest, "")
-        options = {**call.options, "track": call.track, **call.keys}
-        finding = run_study(
-            study,
-            data,
-            folder,
-            workers=workers,
-            command=command_of(verb, call.data, options, call.out),
-            started=call.started,
-        )
-        if not (folder / "report.html").exists():
-            if isinstance(finding, Comparison):
-                _explain_errors(finding, data, folder)
-            write_report(folder)
-    return finding
+    test, train_images = call.keys.get("test"), call.keys.get("train_images")
+    if folds == "auto" and (test is not None or train_images is not None):
+        folds = None
+    if folds in (None, "none"):
+        return call, None
+    if folds != "auto":
+        folds = check_folds(folds)
+        if test:
+            raise InputError(
+                f"--folds {folds} does not go with --test {test:g}: folds test every image.",
+                "Leave one of them out.",
+            )
+        if train_images is not None:
+            raise InputError(
+                f"--folds {folds} does not go with --train-images {train_images}: folds train on "
+                "all images outside the tested fold.",
+                "Leave one of them out.",
+            )
+
+    tracking(call.track, with_files=False)  # an unknown tracker is an error before data are read
+    data = call.opened or open_data(call.data, call.keys)
+    count, sentence = fold_count(data, folds)
+    options = {**call.options, "folds": count}
+    recorded = _recorded_study(call.out) if folds == "auto" else None
+    if recorded is not None and count != recorded.get("folds"):
+        count = recorded.get("folds")
+        parts = f"{count} folds" if count else "one split"
+        sentence = f"{call.out} holds a study with {parts}, and --folds auto keeps to it"
+        options["folds"] = count or "none"
+    if sentence:
+        progress.say(sentence)
+    return replace(call, opened=data, options=options), count
 
 
-def _explain_errors(finding: Comparison, data: SplitDataset, folder: Path) -> None:
-    """Write `errors.npz` for the report: explanations of the worst errors. Needs Captum."""
-    from headstart.deploy import explain_errors
+def _require_one_split(folds: int | str | None) -> None:
+    """Raise an error if a search of recipes is to be cross-validated.
 
-    runs = {
-        contender.name: folder / contender.representative_run
-        for contender in finding.contenders
-        if contender.role == "contender"
-    }
-    has_classifiers = all((run / "classifier.json").exists() for run in runs.values())
-    if find_spec("captum") is None or not has_classifiers:
+    Raises:
+        InputError: There are folds.
+    """
+    if folds in (None, "none"):
         return
+    raise InputError(
+        f"--folds {folds} does not go with tune: the images that selected the recipe would be "
+        "tested as well, so its accuracy would be flattered.",
+        "Leave it out: tune tests the best recipe on images that took no part in the search.",
+    )
 
-    split = data.split
-    part, rows = ("test", split.test) if len(split.test) else ("validation", split.validation)
-    try:
-        explain_errors(runs, data.dataset, rows, part, folder / "errors.npz")
-    except Exception as error:
-        # The runs may have taken hours: their report does not depend on one figure.
-        progress.warn(
-            "WARNING: the report shows no worst errors, because explaining them failed: "
-            f"{type(error).__name__}: {error}."
-        )
+
+def _recorded_study(out: str | Path | None) -> dict[str, Any] | None:
+    """Return the identity of the study whose results are in a folder; None if there are none."""
+    folder = output_folder(out)
+    if folder is None:
+        return None
+    has_runs = any((folder / "runs").glob("*/metrics.json"))
+    if not has_runs and not (folder / "finding.json").exists():
+        return None
+    recorded = store.read_json_or(folder / "study.json", None)
+    return recorded if isinstance(recorded, dict) else None
 
 
 def _underscored(words: Sequence[str] | str) -> tuple[str, ...]:
     """Return words as keys: "label-smoothing" becomes "label_smoothing"."""
     return tuple(word.replace("-", "_") for word in split_words(words))
-
-
-def _rate(word: str) -> float:
-    try:
-        rate = float(word)
-    except ValueError:
-        rate = 0.0
-    if not 0 < rate < float("inf"):
-        raise InputError(
-            f"invalid --values: expected learning rates above 0, got '{word}'.",
-            "Example: --values 1e-2,1e-3",
-        )
-    return rate
-
-
-def _label_count(word: str) -> int:
-    if not (word.isascii() and word.isdigit() and int(word) > 0):
-        raise InputError(
-            f"invalid --per-class: expected integers from 1, got '{word}'.",
-            "Example: --per-class 10,100,1000",
-        )
-    return int(word)

@@ -6,27 +6,52 @@ Does not belong here: anything that decides, computes or writes.
 from __future__ import annotations
 
 import errno
-import signal
 import sys
-from types import FrameType
 from typing import NoReturn
 
+from headstart import progress, signals
 from headstart.cli._app import app
+from headstart.cli._streams import prepare_streams
 from headstart.errors import HeadstartError
+from headstart.formatting import printable
 
 __all__ = ["app", "main"]
 
 # Verbs that keep nothing from which a stopped command could resume.
-_NOT_RESUMABLE = {"predict", "explain", "submit", "export", "serve", "data", "runs", "report"}
+_NOT_RESUMABLE = {
+    *(
+        "predict",
+        "explain",
+        "submit",
+        "export",
+        "serve",
+        "data",
+        "runs",
+        "report",
+        "verify",
+        "doctor",
+    ),
+}
+# Messages of the dynamic linker, which loads torch and NumPy, and of Python's threads.
+_MEMORY_MESSAGES = (
+    *("failed to map segment", "cannot allocate memory", "Cannot allocate memory"),
+    "can't start new thread",
+)
 _OUTPUT_ERRORS = (errno.ENOSPC, errno.EIO, errno.EFBIG)
 
 
 def main() -> None:
     """Run the command line, and turn failures into a message and an exit status."""
-    for signum in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(signum, _stop)
-    # End quietly when the reader of the output is gone, as with `| head`.
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    prepare_streams()
+    with signals.end_on_signals(_announce_stop):
+        progress.on_advance(signals.raise_if_stopped)
+        try:
+            _run()
+        finally:
+            progress.on_advance(None)
+
+
+def _run() -> None:
     try:
         try:
             app()
@@ -34,10 +59,10 @@ def main() -> None:
             sys.stdout.flush()
     except HeadstartError as error:
         _end(str(error), error.exit_code)
-    except MemoryError:
-        _end("not enough memory.\n  Try a smaller --batch, --image-size or --train-images.", 3)
-    except OSError as error:
-        if error.errno not in _OUTPUT_ERRORS:
+    except (MemoryError, ImportError, OSError, RuntimeError) as error:
+        if _is_lack_of_memory(error):
+            _end("not enough memory.\n  Try a smaller --batch, --image-size or --train-images.", 3)
+        if not isinstance(error, OSError) or error.errno not in _OUTPUT_ERRORS:
             raise
         sys.stdout = None  # or the interpreter tries once more to flush it
         _end(
@@ -47,12 +72,21 @@ def main() -> None:
         )
 
 
+def _is_lack_of_memory(error: BaseException) -> bool:
+    """Return whether an error means that the process may not have more memory."""
+    if isinstance(error, MemoryError):
+        return True
+    if isinstance(error, OSError):
+        return error.errno == errno.ENOMEM
+    return any(text in str(error) for text in _MEMORY_MESSAGES)
+
+
 def _end(text: str, status: int) -> NoReturn:
-    print(f"headstart: {text}", file=sys.stderr)
+    print(f"headstart: {printable(text)}", file=sys.stderr)
     sys.exit(status)
 
 
-def _stop(signum: int, _: FrameType | None) -> None:
+def _announce_stop() -> None:
     text = "stopped."
     if _NOT_RESUMABLE.isdisjoint(sys.argv[1:2]):
         text += (
@@ -60,4 +94,3 @@ def _stop(signum: int, _: FrameType | None) -> None:
             "from its last checkpoint."
         )
     print(f"\nheadstart: {text}", file=sys.stderr)
-    sys.exit(128 + signum)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from headstart import __version__, progress
+from headstart.errors import ResourceError
 from headstart.models.recipes import key_options, train_flags
 
 if TYPE_CHECKING:
@@ -22,8 +23,26 @@ if TYPE_CHECKING:
 
     from headstart.api import StudyResult
 
+
+class _Verbs(typer.core.TyperGroup):
+    """The verbs, which end with a message when a connection is closed by the other side.
+
+    Typer would end quietly, as if the reader of the output were gone.
+    """
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:
+            raise ResourceError(
+                "a connection was closed by the other side, such as a database or a tracker.",
+                "Check that the other side runs. Then run the same command again.",
+            ) from error
+
+
 app: typer.Typer = typer.Typer(
     name="headstart",
+    cls=_Verbs,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -50,6 +69,8 @@ def _options(
 
 
 VERBS = (
+    "audit",
+    "fit",
     "train",
     "compare",
     "tune",
@@ -65,7 +86,16 @@ VERBS = (
     "data",
     "runs",
     "report",
+    "verify",
+    "doctor",
 )
+
+
+class WhenSlow(StrEnum):
+    """Ways to carry out a study on a machine that slows down."""
+
+    shorten = "shorten"
+    lengthen = "lengthen"
 
 
 class Resize(StrEnum):
@@ -80,9 +110,21 @@ _DATA, _OUTPUT, _TRAINING, _EXECUTOR = "Data", "Output", "Training", "Where runs
 
 _DATA_HELP = (
     "A named dataset (fashion-mnist, mnist, cifar10, digits), a folder of class folders, "
-    "a pixel CSV, a CSV of path,label, an IDX folder, or an .npz file."
+    "a pixel CSV, a CSV of path,label, an IDX folder, an .npz file, a Parquet file, a saved "
+    "Hugging Face dataset, or a zip or tar archive of one of these."
 )
 DataArgument = Annotated[str, typer.Argument(metavar="DATA", help=_DATA_HELP)]
+FoldsOption = Annotated[
+    str,
+    typer.Option(
+        "--folds",
+        metavar="K|auto|none",
+        help="Cross-validate with K folds: every image is tested once per repeat, and --seeds is "
+        "the number of repeats. 'auto', the default of compare, uses 5 folds for fewer than 1,000 "
+        "images, unless test images, --test, --train-images, --plan, a finished run or --seeds "
+        "auto is given; 'none' uses one test part.",
+    ),
+]
 OptionalData = Annotated[str | None, typer.Argument(metavar="DATA", help=_DATA_HELP)]
 ImageSize = Annotated[
     int | None,
@@ -102,7 +144,7 @@ PixelMax = Annotated[
     float | None,
     typer.Option(
         "--pixel-max",
-        help="Largest pixel value in a pixel CSV or .npz, if not 255.",
+        help="Value of full brightness in a CSV, .npz or 16-bit images.",
         rich_help_panel=_DATA,
     ),
 ]
@@ -110,7 +152,44 @@ GroupBy = Annotated[
     str | None,
     typer.Option(
         "--group-by",
-        help="CSV column of groups; the split never divides a group.",
+        help="CSV column of groups, or 'inferred'; the split never divides a group.",
+        rich_help_panel=_DATA,
+    ),
+]
+LabelColumn = Annotated[
+    str | None,
+    typer.Option(
+        "--label-column", metavar="NAME", help="CSV column of labels.", rich_help_panel=_DATA
+    ),
+]
+PathColumn = Annotated[
+    str | None,
+    typer.Option(
+        "--path-column", metavar="NAME", help="CSV column of image paths.", rich_help_panel=_DATA
+    ),
+]
+SkipBad = Annotated[
+    bool | None,
+    typer.Option(
+        "--skip-bad",
+        help="Leave out image files that cannot be decoded, and count them.",
+        rich_help_panel=_DATA,
+    ),
+]
+Plan = Annotated[
+    str | None,
+    typer.Option(
+        "--plan",
+        metavar="FILE",
+        help="CSV from headstart audit --fix: images to drop or relabel.",
+        rich_help_panel=_DATA,
+    ),
+]
+Cache = Annotated[
+    bool | None,
+    typer.Option(
+        "--cache/--no-cache",
+        help="Whether decoded images may come from the cache. Default: --cache.",
         rich_help_panel=_DATA,
     ),
 ]
@@ -127,6 +206,16 @@ Test = Annotated[
     typer.Option(
         "--test",
         help="Fraction of test images; 0 for none. Default: the dataset's own test set, or 0.15.",
+        rich_help_panel=_DATA,
+    ),
+]
+EvaluateOn = Annotated[
+    str | None,
+    typer.Option(
+        "--evaluate-on",
+        metavar="PART",
+        help="validation: the dataset's own validation images are the test set, such as val/ "
+        "beside train/. Default: test.",
         rich_help_panel=_DATA,
     ),
 ]
@@ -169,6 +258,14 @@ TimeLimit = Annotated[
         help="Time for the whole study, such as 90s, 15m or 1h; a short one reduces what is tried.",
     ),
 ]
+WhenSlowOption = Annotated[
+    WhenSlow,
+    typer.Option(
+        "--when-slow",
+        help="If the machine slows down: shorten keeps the time limit with fewer steps or seeds, "
+        "lengthen keeps the plan and takes longer. All seeds of a recipe take the same steps.",
+    ),
+]
 Workers = Annotated[
     int,
     typer.Option(
@@ -203,7 +300,17 @@ Out = Annotated[
         rich_help_panel=_OUTPUT,
     ),
 ]
-RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="Folder of a finished run.")]
+RunArgument = Annotated[
+    str, typer.Argument(metavar="RUN", help="Folder of a finished run or study.")
+]
+SafeCells = Annotated[
+    bool,
+    typer.Option(
+        "--safe-cells",
+        help="Put an apostrophe before texts in CSV files that a spreadsheet would evaluate.",
+        rich_help_panel=_OUTPUT,
+    ),
+]
 AsJson = Annotated[
     bool,
     typer.Option(
@@ -234,7 +341,7 @@ def recipe_options(*keys: str) -> list[Parameter]:
     return options
 
 
-training_options: list[Parameter] = recipe_options("epochs", "batch")
+training_options: list[Parameter] = recipe_options("epochs", "batch", "metric")
 
 
 def data_options(
@@ -246,6 +353,12 @@ def data_options(
     resize: ResizeOption = Resize.pad,
     pixel_max: PixelMax = None,
     group_by: GroupBy = None,
+    label_column: LabelColumn = None,
+    path_column: PathColumn = None,
+    skip_bad: SkipBad = None,
+    plan: Plan = None,
+    cache: Cache = None,
+    evaluate_on: EvaluateOn = None,
 ) -> None:
     """Declare how DATA is read and split."""
 
@@ -291,8 +404,8 @@ def shared(*blocks: Block) -> Callable[[Callable[..., None]], Callable[..., None
 
 def run_study(
     study: Callable[..., StudyResult[Any]], data: str, given: dict[str, Any], **own: Any
-) -> None:
-    """Call a study function of the API and print its finding.
+) -> StudyResult[Any]:
+    """Call a study function of the API, print its finding and return it.
 
     Args:
         study: The function, such as `headstart.api.compare`.
@@ -308,6 +421,9 @@ def run_study(
     show(result, output.as_json, lambda printed: printed.table())
     if not output.as_json:
         print(f"Report: {result.finding.report}")
+        if "gate" in result:
+            print(f"Gate: {result['gate']['sentence']}\nSummary: {result['gate']['summary']}")
+    return result
 
 
 class Output(NamedTuple):
@@ -337,7 +453,8 @@ def show(result: Any, as_json: bool, draw: Callable[[Any], RenderableType]) -> N
     if os.environ.get("RANK", "0") != "0":
         return
     if as_json:
-        json.dump(result, sys.stdout, indent=2, ensure_ascii=False, allow_nan=False)
+        is_ascii = not (sys.stdout.encoding or "").lower().startswith("utf")
+        json.dump(result, sys.stdout, indent=2, ensure_ascii=is_ascii, allow_nan=False)
         print()
         return
     from rich.console import Console

@@ -22,7 +22,17 @@ def compare(
             "folders of finished runs.",
         ),
     ] = "cnn,efficientnet-lite0",
-    seeds: Annotated[int, typer.Option("--seeds", help="Number of runs per contender.")] = 3,
+    seeds: Annotated[
+        str,
+        typer.Option(
+            "--seeds",
+            metavar="N|auto",
+            help="Number of runs per contender; with folds, the number of repeats. 'auto' uses one "
+            "split and adds seeds until the comparison is decided or more would hardly help, "
+            "up to 5 with a time limit and 8 without one (auto:12: up to 12).",
+        ),
+    ] = "3",
+    folds: _app.FoldsOption = "auto",
     time_limit: Annotated[
         str,
         typer.Option(
@@ -30,6 +40,23 @@ def compare(
             help="For everything, the report included; 'none' keeps the epochs of the recipes.",
         ),
     ] = "5m",
+    when_slow: _app.WhenSlowOption = _app.WhenSlow.shorten,
+    equivalence: Annotated[
+        float,
+        typer.Option(
+            "--equivalence",
+            help="Largest difference in accuracy that does not matter to you, in percentage "
+            "points. Contenders whose difference is shown to be smaller are equivalent.",
+        ),
+    ] = 0.5,
+    gate: Annotated[
+        bool,
+        typer.Option(
+            "--gate",
+            help="Exit with 0 if the last contender may replace the first one, 1 if it is worse, 4 "
+            "if the evidence does not decide.",
+        ),
+    ] = False,
     **given: Any,
 ) -> None:
     """Compare models on DATA with the same split, seeds and time, and write a report.
@@ -38,4 +65,17 @@ def compare(
     """
     from headstart import api
 
-    _app.run_study(api.compare, data, given, models=models, seeds=seeds, time_limit=time_limit)
+    result = _app.run_study(
+        api.compare,
+        data,
+        given,
+        models=models,
+        seeds=int(seeds) if seeds.isdecimal() else seeds,
+        folds=folds,
+        time_limit=time_limit,
+        when_slow=when_slow.value,
+        equivalence=equivalence,
+        gate=gate,
+    )
+    if gate and result["gate"]["exit_status"]:
+        raise typer.Exit(result["gate"]["exit_status"])

@@ -34,7 +34,7 @@ def get(
     as_json: _app.AsJson = False,
     quiet: _app.Quiet = False,
 ) -> None:
-    """Fetch and check a named dataset, and keep it decoded in the cache."""
+    """Download and verify a named dataset, and store it decoded in the cache."""
     from headstart import api
 
     _app.start(quiet)

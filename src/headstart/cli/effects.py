@@ -31,7 +31,9 @@ def effects(
         ),
     ] = None,
     seeds: _app.Seeds = 3,
+    folds: _app.FoldsOption = "none",
     time_limit: _app.TimeLimit = None,
+    when_slow: _app.WhenSlowOption = _app.WhenSlow.shorten,
     **given: Any,
 ) -> None:
     """Change one hyper-parameter of a recipe at a time on DATA, and test each change.
@@ -48,5 +50,7 @@ def effects(
         preset=preset,
         of=of,
         seeds=seeds,
+        folds=folds,
         time_limit=time_limit,
+        when_slow=when_slow.value,
     )

@@ -35,7 +35,9 @@ def labels(
         ),
     ] = None,
     seeds: _app.Seeds = 3,
+    folds: _app.FoldsOption = "none",
     time_limit: _app.TimeLimit = None,
+    when_slow: _app.WhenSlowOption = _app.WhenSlow.shorten,
     **given: Any,
 ) -> None:
     """Measure accuracy against the number of labels on DATA, and compare the curves of models.
@@ -51,5 +53,7 @@ def labels(
         models=models,
         per_class=per_class,
         seeds=seeds,
+        folds=folds,
         time_limit=time_limit,
+        when_slow=when_slow.value,
     )

@@ -31,10 +31,12 @@ def lr(
         ),
     ] = None,
     seeds: _app.Seeds = 3,
+    folds: _app.FoldsOption = "none",
     time_limit: _app.TimeLimit = None,
+    when_slow: _app.WhenSlowOption = _app.WhenSlow.shorten,
     **given: Any,
 ) -> None:
-    """Compare learning rates on DATA: the best one, the range as good, and where training diverges.
+    """Compare learning rates on DATA: the best, those not shown to be worse, where it diverges.
 
     Example: headstart lr fashion-mnist --model cnn-fashion-small --optimizer adam --epochs 5
     """
@@ -48,5 +50,7 @@ def lr(
         preset=preset,
         values=values,
         seeds=seeds,
+        folds=folds,
         time_limit=time_limit,
+        when_slow=when_slow.value,
     )

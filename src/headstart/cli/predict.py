@@ -17,8 +17,8 @@ def predict(
         list[str] | None,
         typer.Argument(
             metavar="RUN IMAGE",
-            help="Folder of a finished run, then image files, folders of images, or - for standard "
-            "input.",
+            help="Folder of a finished run or study, then image files, folders of images, or - for "
+            "standard input.",
         ),
     ] = None,
     onnx: Annotated[
@@ -33,6 +33,15 @@ def predict(
         int | None,
         typer.Option("--top", help="Classes per image. Default: 3, and all in JSON."),
     ] = None,
+    coverage: Annotated[
+        float | None,
+        typer.Option(
+            "--coverage",
+            metavar="SHARE",
+            help="Also give a set of classes that contains the true one for this share of images, "
+            "such as 0.95. Images whose set has several classes are uncertain.",
+        ),
+    ] = None,
     csv: Annotated[
         str | None,
         typer.Option("--csv", metavar="FILE", help="Write all probabilities to a CSV file."),
@@ -45,6 +54,7 @@ def predict(
             help="Draw the images and their probabilities: a .png or .svg file.",
         ),
     ] = None,
+    safe_cells: _app.SafeCells = False,
     as_json: _app.AsJson = False,
     quiet: _app.Quiet = False,
 ) -> None:
@@ -67,4 +77,7 @@ def predict(
             "RUN is missing.",
             "Give a run and images, such as: headstart predict runs/mine photo.jpg",
         )
-    _app.show(api.predict(run, images, top=top, csv=csv, figure=figure), as_json, predictions_table)
+    result = api.predict(
+        run, images, top=top, coverage=coverage, csv=csv, figure=figure, safe_cells=safe_cells
+    )
+    _app.show(result, as_json, predictions_table)

@@ -14,7 +14,7 @@ from headstart.cli._app import app
 def serve(
     run: Annotated[
         str,
-        typer.Argument(metavar="RUN", help="Folder of a finished run, or an exported .onnx file."),
+        typer.Argument(metavar="RUN", help="Folder of a finished run or study, or an .onnx file."),
     ],
     port: Annotated[
         int, typer.Option("--port", help="Port to listen on; 0 for any free one.")

@@ -16,7 +16,8 @@ def submit(
     test: Annotated[
         str,
         typer.Argument(
-            metavar="TEST.CSV", help="A pixel CSV without labels, or a CSV with a column of paths."
+            metavar="TEST",
+            help="A pixel CSV without labels, a CSV with a column of paths, or a folder of images.",
         ),
     ],
     out: Annotated[
@@ -27,9 +28,18 @@ def submit(
         typer.Option(
             "--sample",
             metavar="FILE",
-            help="The competition's sample submission: its columns, ids and order.",
+            help="The competition's sample submission: its columns, ids, order and kind of values.",
         ),
     ] = None,
+    probability_of: Annotated[
+        str | None,
+        typer.Option(
+            "--probability-of",
+            metavar="CLASS",
+            help="Class whose probability the sample asks for, where it does not tell.",
+        ),
+    ] = None,
+    safe_cells: _app.SafeCells = False,
     as_json: _app.AsJson = False,
     quiet: _app.Quiet = False,
 ) -> None:
@@ -41,4 +51,7 @@ def submit(
     from headstart.report import submission_table
 
     _app.start(quiet)
-    _app.show(api.submit(run, test, out=out, sample=sample), as_json, submission_table)
+    result = api.submit(
+        run, test, out=out, sample=sample, probability_of=probability_of, safe_cells=safe_cells
+    )
+    _app.show(result, as_json, submission_table)

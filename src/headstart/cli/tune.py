@@ -52,6 +52,9 @@ def tune(
         typer.Option("--storage", metavar="URL", help="Database that several machines share."),
     ] = None,
     seeds: _app.Seeds = 3,
+    folds: Annotated[
+        str, typer.Option("--folds", help="Only 'none': a search needs test images of its own.")
+    ] = "none",
     time_limit: _app.TimeLimit = None,
     **given: Any,
 ) -> None:
@@ -74,5 +77,6 @@ def tune(
         together=together,
         storage=storage,
         seeds=seeds,
+        folds=folds,
         time_limit=time_limit,
     )

@@ -1,3 +1,16 @@
+from ._audit_images import (
+    REVIEW_LIMITS as REVIEW_LIMITS,
+    has_audit_images as has_audit_images,
+    make_audit_images as make_audit_images,
+    write_audit_images as write_audit_images,
+)
+from ._gate_summary import (
+    gate_summary as gate_summary,
+)
+from ._verify import (
+    Verification as Verification,
+    verify as verify,
+)
 from .figures._explanation import (
     write_explanation as write_explanation,
 )
@@ -7,15 +20,22 @@ from .figures._predictions import (
     draw_predictions as draw_predictions,
 )
 from .pages._render import (
+    audit_page_html as audit_page_html,
     report as report,
     write_report as write_report,
     write_run_report as write_run_report,
+)
+from .terminal._audit_table import (
+    audit_table as audit_table,
 )
 from .terminal._backbones_table import (
     backbones_table as backbones_table,
 )
 from .terminal._comparison_table import (
     compare_table as compare_table,
+)
+from .terminal._doctor_text import (
+    doctor_lines as doctor_lines,
 )
 from .terminal._effects_table import (
     effects_table as effects_table,
@@ -25,6 +45,9 @@ from .terminal._explanation_text import (
 )
 from .terminal._export_table import (
     export_table as export_table,
+)
+from .terminal._fit_table import (
+    fit_table as fit_table,
 )
 from .terminal._labels_table import (
     labels_table as labels_table,
@@ -50,4 +73,7 @@ from .terminal._run_tables import (
 )
 from .terminal._tune_table import (
     tune_table as tune_table,
+)
+from .terminal._verification_text import (
+    verification_lines as verification_lines,
 )

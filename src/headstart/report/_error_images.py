@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from headstart import store
 from headstart.report._study import Entry
 from headstart.report.figures._evidence import evidence_overlay
 
@@ -62,10 +63,11 @@ def read_errors(study: Path, contenders: Sequence[Entry[object]]) -> list[ErrorI
     path = study / "errors.npz"
     if not path.is_file():
         return []
-    with np.load(path, allow_pickle=False) as file:
-        arrays = dict(file)
+    with store.open_npz(path) as file:
+        arrays = {name: file[name] for name in file.names}
 
-    return [_error_image(arrays, row, contenders) for row in range(len(arrays["images"]))]
+    with store.name_damage(path):
+        return [_error_image(arrays, row, contenders) for row in range(len(arrays["images"]))]
 
 
 def _error_image(

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+
+from headstart import store
 
 MAX_CLASSES_LISTED = 4
 _Row = tuple[list[str], list[str]]
@@ -51,15 +54,18 @@ def read_gallery(run: Path, class_names: Sequence[str]) -> Gallery | None:
     if not gallery_path.is_file() or not predictions_path.is_file():
         return None
 
-    with np.load(gallery_path, allow_pickle=False) as arrays:
+    with store.open_npz(gallery_path, store.read_verified(gallery_path)) as arrays:
         correct, incorrect, pixels = (arrays[name] for name in ("right", "wrong", "images"))
-    indices = [int(index) for index in [*correct, *incorrect]]
+    with store.name_damage(gallery_path):
+        indices = [int(index) for index in [*correct, *incorrect]]
+        shown = list(zip(pixels, indices, strict=True))
     rows = _read_predictions(predictions_path, set(indices))
 
     images: list[GalleryImage | None] = []
-    for image_pixels, index in zip(pixels, indices, strict=True):
-        row = rows.get(index)
-        images.append(None if row is None else _gallery_image(image_pixels, row, class_names))
+    with store.name_damage(predictions_path):
+        for image_pixels, index in shown:
+            row = rows.get(index)
+            images.append(None if row is None else _gallery_image(image_pixels, row, class_names))
     kept_correct = tuple(image for image in images[: len(correct)] if image is not None)
     kept_incorrect = tuple(image for image in images[len(correct) :] if image is not None)
     return Gallery(kept_correct, kept_incorrect)
@@ -68,8 +74,9 @@ def read_gallery(run: Path, class_names: Sequence[str]) -> Gallery | None:
 def _read_predictions(path: Path, indices: set[int]) -> dict[int, _Row]:
     """Return the rows of some images, each split before its probabilities."""
     rows: dict[int, _Row] = {}
-    with path.open(encoding="utf-8", newline="") as file:
-        lines = csv.reader(file)
+    with store.name_damage(path):
+        text = store.read_verified(path).decode("utf-8")
+        lines = csv.reader(io.StringIO(text, newline=""))
         first_class = next(lines).index("correct") + 1
         for line in lines:
             if int(line[0]) in indices:
@@ -80,7 +87,7 @@ def _read_predictions(path: Path, indices: set[int]) -> dict[int, _Row]:
 def _gallery_image(
     pixels: NDArray[np.uint8], row: _Row, class_names: Sequence[str]
 ) -> GalleryImage:
-    (_, name, _, label, predicted, _), texts = row
+    (_, name, _, label, predicted, *_), texts = row
     probabilities = [
         (class_name, float(text)) for class_name, text in zip(class_names, texts, strict=True)
     ]

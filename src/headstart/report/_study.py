@@ -10,6 +10,7 @@ from typing import Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from headstart import store
 from headstart.results import (
     Contender,
     ContenderScores,
@@ -72,8 +73,8 @@ class Score:
     per_seed: tuple[float, ...] = ()
 
     @classmethod
-    def of_contender(cls, scores: ContenderScores | None) -> Score:
-        """Return the score of a contender, empty for None."""
+    def from_result(cls, scores: ContenderScores | PartMetrics | None) -> Score:
+        """Return the score of a contender or of a single run, empty for None."""
         if scores is None:
             return cls()
         return cls(
@@ -82,20 +83,7 @@ class Score:
             scores.n,
             scores.macro_f1,
             scores.loss,
-            scores.per_seed,
-        )
-
-    @classmethod
-    def of_run(cls, scores: PartMetrics | None) -> Score:
-        """Return the score of a single run, empty for None."""
-        if scores is None:
-            return cls()
-        return cls(
-            scores.accuracy,
-            scores.interval,
-            scores.n,
-            scores.macro_f1,
-            scores.loss,
+            scores.per_seed if isinstance(scores, ContenderScores) else (),
         )
 
     @classmethod
@@ -125,6 +113,8 @@ class Entry(Generic[Result_co]):
         result: The part of the finding that the row shows.
         runs: The run folders that still exist.
         representative: The run that stands for all where only one can be drawn, if any exists.
+        fold_runs: With cross-validation, the runs of the first repeat, which together test every
+            image once; empty otherwise.
     """
 
     name: str
@@ -133,6 +123,7 @@ class Entry(Generic[Result_co]):
     result: Result_co
     runs: tuple[RunFolder, ...] = ()
     representative: RunFolder | None = None
+    fold_runs: tuple[RunFolder, ...] = ()
 
 
 Entries = Sequence[Entry[object]]
@@ -145,8 +136,9 @@ def open_run(folder: Path) -> RunFolder | None:
         The run, or None if the folder holds neither metrics nor curves.
 
     Raises:
-        InputError: `metrics.json` is damaged.
+        InputError: `metrics.json`, or another file that the report shows, is damaged.
     """
+    store.require_intact(folder, "reports")
     metrics = read_metrics(folder) if (folder / "metrics.json").is_file() else None
     curves = _read_curves(folder)
     return None if metrics is None and not curves else RunFolder(folder, metrics, curves)
@@ -171,20 +163,28 @@ def contender_entries(
             Entry(
                 contender.name,
                 place if is_contender else None,
-                Score.of_contender(contender.part(part)),
+                Score.from_result(contender.part(part)),
                 contender,
                 runs,
                 _representative(runs, study / contender.representative_run),
+                _fold_runs(runs, contender),
             )
         )
         place += is_contender
     return tuple(entries)
 
 
-def confusion_counts(run: RunFolder | None, part: str) -> NDArray[np.int64] | None:
-    """Return the confusion matrix of a run, `(K, K)`, one row per true class, or None."""
-    scores = None if run is None else run.scores(part)
-    return None if scores is None else np.asarray(scores.confusion, np.int64)
+def confusion_counts(entry: Entry[object], part: str) -> NDArray[np.int64] | None:
+    """Return the confusion matrix of an entry, `(K, K)`, one row per true class, or None.
+
+    It is that of the representative run, or of all folds together.
+    """
+    if entry.fold_runs:
+        scores = [run.scores(part) for run in entry.fold_runs]
+        matrices = [np.asarray(fold.confusion, np.int64) for fold in scores if fold is not None]
+        return np.sum(matrices, axis=0) if len(matrices) == len(scores) else None
+    run_scores = None if entry.representative is None else entry.representative.scores(part)
+    return None if run_scores is None else np.asarray(run_scores.confusion, np.int64)
 
 
 def image_count(dataset: DatasetSummary, part: EvaluationPart) -> int:
@@ -200,12 +200,24 @@ def image_count(dataset: DatasetSummary, part: EvaluationPart) -> int:
 def ranked_trials(trials: Iterable[Trial]) -> list[Trial]:
     """Return the trials that have a score, best first.
 
-    Trials with more epochs come first, then those with the lower validation loss.
+    Trials with more epochs come first, then those with the lower validation loss, or the higher
+    score of the metric of the search.
     """
     scored = [trial for trial in trials if trial.rungs and trial.state != "failed"]
-    return sorted(
-        scored, key=lambda trial: (-trial.rungs[-1].epochs, trial.rungs[-1].loss, trial.number)
-    )
+    return sorted(scored, key=_rank)
+
+
+def _rank(trial: Trial) -> tuple[float, float, int]:
+    last = trial.rungs[-1]
+    objective = last.loss if last.score is None else -last.score
+    return -last.epochs, objective, trial.number
+
+
+def _fold_runs(runs: tuple[RunFolder, ...], contender: Contender) -> tuple[RunFolder, ...]:
+    """Return the runs of the first repeat of a cross-validation, if there is one."""
+    folds = len(contender.runs) // max(len(contender.seeds), 1)
+    is_complete = len(runs) == len(contender.runs)
+    return runs[:folds] if folds > 1 and is_complete else ()
 
 
 def _representative(runs: Sequence[RunFolder], path: Path) -> RunFolder | None:

@@ -158,9 +158,9 @@ class TrackerObserver:
             if (self._folder / name).exists():
                 run.log_file(self._folder / name)
 
-    def _read_note(self) -> dict[str, Any]:
+    def _read_note(self) -> dict[str, object]:
         notes = store.read_json_or(self._folder / _NOTE, {})
-        note: dict[str, Any] = notes.get(self._tracker, {})
+        note: dict[str, object] = notes.get(self._tracker, {})
         return note
 
     def _write_note(self, run_id: str, *, ended: bool) -> None:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from headstart.formatting import points, shorten
+from headstart.formatting import margin as margin_text, points, shorten
 from headstart.report.figures._canvas import new_figure
 from headstart.report.figures._style import LIGHT
-from headstart.results import ContenderPair, Interval
+from headstart.results import Interval, Verdict
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,6 +29,7 @@ class DifferenceBar:
         detectable: Minimum detectable effect, if known.
         colour: Colour of the row.
         is_significant: False draws an open marker.
+        inner: Its 90% interval, if equivalence was tested.
     """
 
     label: str
@@ -37,13 +38,14 @@ class DifferenceBar:
     detectable: float | None
     colour: str
     is_significant: bool = True
+    inner: Interval | None = None
 
 
-def pairs_figure(pairs: Sequence[ContenderPair], places: Mapping[str, int]) -> Figure:
-    """Draw the differences of all pairs of contenders.
+def pairs_figure(verdict: Verdict, places: Mapping[str, int]) -> Figure:
+    """Draw the differences of all pairs of contenders, with the equivalence margin.
 
     Args:
-        pairs: The pairs of a verdict.
+        verdict: The verdict.
         places: Position of each contender among the accents.
     """
     bars = [
@@ -53,24 +55,33 @@ def pairs_figure(pairs: Sequence[ContenderPair], places: Mapping[str, int]) -> F
             pair.interval,
             pair.smallest_detectable,
             LIGHT.accent(places.get(pair.a)),
-            is_significant=pair.p_adjusted <= 0.05,
+            is_significant=pair.outcome == "better",
+            inner=pair.equivalence_interval,
         )
-        for pair in pairs
+        for pair in verdict.pairs
     ]
-    return differences_figure(bars)
+    return differences_figure(bars, margin=verdict.equivalence_margin)
 
 
-def differences_figure(bars: Sequence[DifferenceBar], reach: float = np.inf) -> Figure:
+def differences_figure(
+    bars: Sequence[DifferenceBar], reach: float = np.inf, margin: float | None = None
+) -> Figure:
     """Draw one row per difference, the first one on top.
 
     Args:
         bars: The rows.
         reach: End of the axis on either side of zero. What lies beyond it becomes an arrow.
+        margin: Equivalence margin, if equivalence was tested. Its band replaces those of the
+            minimum detectable effects.
     """
     figure = new_figure(7.2, 1.3 + 0.55 * len(bars))
     axes = figure.subplots()
     axes.use_sticky_edges = False  # arrows at the edge need room
+    if margin is not None:
+        axes.axvspan(-100 * margin, 100 * margin, color=LIGHT.line, alpha=0.7, linewidth=0)
     for row, bar in enumerate(bars):
+        if margin is None:
+            _draw_detectable(axes, row, bar, reach)
         _draw_bar(axes, row, bar, reach)
 
     axes.axvline(0, color=LIGHT.soft, linewidth=1)
@@ -79,6 +90,11 @@ def differences_figure(bars: Sequence[DifferenceBar], reach: float = np.inf) -> 
         "difference in accuracy in percentage points, with 95% confidence interval\n"
         "grey: below the minimum detectable effect at 80% power"
     )
+    if margin is not None:
+        label = (
+            "difference in accuracy in percentage points, with 95% and 90% (thick) confidence "
+            f"intervals\ngrey: the equivalence margin of {margin_text(margin)}"
+        )
     axes.set(ylim=(len(bars) - 0.4, -0.7), xlabel=label)
     axes.tick_params(length=0)
     axes.grid(axis="y", visible=False)
@@ -86,16 +102,22 @@ def differences_figure(bars: Sequence[DifferenceBar], reach: float = np.inf) -> 
     return figure
 
 
-def _draw_bar(axes: Axes, row: int, bar: DifferenceBar, reach: float) -> None:
+def _draw_detectable(axes: Axes, row: int, bar: DifferenceBar, reach: float) -> None:
     if bar.detectable is not None and bar.detectable < 1:
         half_width = 100 * min(bar.detectable, reach)
         axes.barh(row, 2 * half_width, left=-half_width, height=0.62, color=LIGHT.line, alpha=0.55)
 
+
+def _draw_bar(axes: Axes, row: int, bar: DifferenceBar, reach: float) -> None:
     low, middle, high = (
         100 * float(np.clip(end, -reach, reach))
         for end in (bar.interval[0], bar.difference, bar.interval[1])
     )
-    axes.plot([low, high], [row, row], color=bar.colour, linewidth=3, solid_capstyle="round")
+    width = 3 if bar.inner is None else 1.5
+    axes.plot([low, high], [row, row], color=bar.colour, linewidth=width, solid_capstyle="round")
+    if bar.inner is not None:
+        ends = [100 * float(np.clip(end, -reach, reach)) for end in bar.inner]
+        axes.plot(ends, [row, row], color=bar.colour, linewidth=4, solid_capstyle="butt")
 
     marker = "o"
     if abs(bar.difference) > reach:

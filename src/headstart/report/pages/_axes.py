@@ -87,12 +87,14 @@ class MeasuredDifference:
         interval: Its 95% interval, if known.
         detectable: Minimum detectable effect, if known.
         is_significant: True if the corrected p-value is at most 0.05.
+        equivalence_interval: Its 90% interval, if equivalence was tested.
     """
 
     difference: float
     interval: Interval | None
     detectable: float | None
     is_significant: bool
+    equivalence_interval: Interval | None = None
 
     @property
     def reach(self) -> float:
@@ -112,6 +114,7 @@ class DifferenceMarks:
         high: Upper end of its interval.
         band: Ends of the band below the minimum detectable effect, if there is one.
         beyond: Side on which the difference leaves the axis, if it does.
+        inner: Ends of the 90% interval, if equivalence was tested.
     """
 
     measured: MeasuredDifference
@@ -120,43 +123,59 @@ class DifferenceMarks:
     high: float
     band: tuple[float, float] | None
     beyond: Side | None
+    inner: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
 class DifferenceAxis:
-    """Differences on one axis around zero."""
+    """Differences on one axis around zero.
+
+    Attributes:
+        rows: The marks of the differences.
+        ticks: Positions of the ticks in percent of the width, with their texts.
+        zero: Position of zero.
+        margin: Ends of the equivalence margin, if equivalence was tested.
+    """
 
     rows: tuple[DifferenceMarks, ...]
     ticks: tuple[tuple[float, str], ...]
     zero: float
+    margin: tuple[float, float] | None = None
 
 
 def difference_axis(
-    differences: Sequence[MeasuredDifference], reach: float = np.inf
+    differences: Sequence[MeasuredDifference],
+    reach: float = np.inf,
+    margin: float | None = None,
 ) -> DifferenceAxis:
     """Return the positions of differences on one axis.
 
     Args:
         differences: The differences, one row each.
         reach: End of the axis on either side of zero. What lies beyond it becomes an arrow.
+        margin: Equivalence margin, if equivalence was tested. Its band replaces those of the
+            minimum detectable effects.
     """
-    ends = [0.0]
+    ends = [0.0] if margin is None else [-margin, margin]
     for measured in differences:
         ends += measured.interval or (measured.difference,)
-        if measured.detectable is not None and measured.detectable < 1:
+        if margin is None and measured.detectable is not None and measured.detectable < 1:
             ends += (-measured.detectable, measured.detectable)
     low, high = max(min(ends), -reach), min(max(ends), reach)
-    margin = 0.05 * ((high - low) or 0.01)
-    low, high = low - margin, high + margin
+    padding = 0.05 * ((high - low) or 0.01)
+    low, high = low - padding, high + padding
 
     def position(value: float) -> float:
         return round(100 * (min(max(value, low), high) - low) / (high - low), 2)
+
+    def positions(interval: Interval | None) -> tuple[float, float] | None:
+        return None if interval is None else (position(interval[0]), position(interval[1]))
 
     rows: list[DifferenceMarks] = []
     for measured in differences:
         start, end = measured.interval or (measured.difference, measured.difference)
         band = None
-        if measured.detectable is not None and measured.detectable < 1:
+        if margin is None and measured.detectable is not None and measured.detectable < 1:
             band = (position(-measured.detectable), position(measured.detectable))
         beyond: Side | None = None
         if measured.difference < low:
@@ -171,10 +190,12 @@ def difference_axis(
                 position(end),
                 band,
                 beyond,
+                positions(measured.equivalence_interval),
             )
         )
     ticks = tuple((position(tick / 100), _tick_text(tick)) for tick in _ticks(low, high))
-    return DifferenceAxis(tuple(rows), ticks, position(0.0))
+    band_of_margin = None if margin is None else positions((-margin, margin))
+    return DifferenceAxis(tuple(rows), ticks, position(0.0), band_of_margin)
 
 
 def _ticks(low: float, high: float) -> list[float]:

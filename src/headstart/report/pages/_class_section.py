@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from headstart.report._study import Entries, RunFolder
+from headstart.report._study import Entries, Entry, RunFolder, confusion_counts
 
 
 @dataclass(frozen=True)
 class MeanClassScores:
-    """Precision, recall and F1 of one class, as means over the seeds of an entry."""
+    """Precision, recall and F1 of one class, as means over the seeds or folds of an entry."""
 
     precision: float
     recall: float
@@ -51,7 +51,7 @@ def class_section(entries: Entries, part: str, class_names: Sequence[str]) -> Cl
 
     The classes on which the contenders differ most come first, then the weakest ones.
     """
-    tables = [_mean_scores(entry.runs, part) for entry in entries]
+    tables = [_class_scores(entry, part) for entry in entries]
     supports = _supports(entries, part)
     rows: list[ClassRow] = []
     for number, name in enumerate(class_names):
@@ -64,6 +64,18 @@ def class_section(entries: Entries, part: str, class_names: Sequence[str]) -> Cl
     # The axis starts at the tenth below the weakest class.
     lowest = min((row.lowest for row in rows), default=0.0)
     return ClassSection(tuple(rows), min(0.9, float(np.floor(10 * lowest)) / 10))
+
+
+def _class_scores(entry: Entry[object], part: str) -> list[MeanClassScores] | None:
+    """Return means over runs, or with cross-validation the scores of all folds together."""
+    counts = confusion_counts(entry, part) if entry.fold_runs else None
+    if counts is None:
+        return _mean_scores(entry.runs, part)
+    correct = np.diag(counts)
+    predicted, support = np.maximum(counts.sum(axis=0), 1), np.maximum(counts.sum(axis=1), 1)
+    f1 = 2 * correct / np.maximum(counts.sum(axis=0) + counts.sum(axis=1), 1)
+    columns = ((correct / predicted).tolist(), (correct / support).tolist(), f1.tolist())
+    return [MeanClassScores(*scores) for scores in zip(*columns, strict=True)]
 
 
 def _mean_scores(runs: Sequence[RunFolder], part: str) -> list[MeanClassScores] | None:
@@ -83,6 +95,9 @@ def _mean_scores(runs: Sequence[RunFolder], part: str) -> list[MeanClassScores] 
 
 def _supports(entries: Entries, part: str) -> list[int]:
     for entry in entries:
+        counts = confusion_counts(entry, part) if entry.fold_runs else None
+        if counts is not None:
+            return [int(count) for count in counts.sum(axis=1)]
         for run in entry.runs:
             scores = run.scores(part)
             if scores is not None:

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
-from headstart.formatting import percent
+from headstart.formatting import enumeration, percent
 from headstart.report._error_images import read_errors
 from headstart.report._study import Entry, Score, contender_entries, image_count
 from headstart.report.figures._difference_plot import pairs_figure
@@ -32,6 +32,7 @@ from headstart.report.pages._contender_sections import (
 from headstart.report.pages._curves_section import CurvesSection, curve_figures, curves_section
 from headstart.report.pages._errors_section import ErrorRow, error_rows
 from headstart.report.pages._page import DrawFigure, Page, Provenance, recipe_table
+from headstart.report.pages._robustness_section import RobustnessSection, robustness_section
 from headstart.results import (
     BaselineScore,
     Comparison,
@@ -42,8 +43,6 @@ from headstart.results import (
     FailedContender,
     Verdict,
 )
-
-_LEVEL = 0.05  # of the corrected p-values
 
 
 @dataclass(frozen=True)
@@ -60,12 +59,14 @@ class ComparisonSections:
         baselines: The baselines with their marks.
         below_baselines: One sentence per model that does not beat a baseline.
         failed: Contenders that did not finish.
+        left_out: Contenders that the verdict leaves out, because a run of theirs failed.
         curves: Learning curves.
         matrices: Confusion matrices.
         classes: Scores per class.
         networks: Networks of the contenders.
         examples: Example predictions of the contenders.
         errors: Images with the worst errors.
+        robustness: What the verdict depends on; None if it was not examined.
     """
 
     verdict: Verdict
@@ -77,12 +78,14 @@ class ComparisonSections:
     baselines: tuple[tuple[BaselineScore, AccuracyMarks], ...]
     below_baselines: tuple[str, ...]
     failed: tuple[FailedContender, ...]
+    left_out: frozenset[str]
     curves: CurvesSection
     matrices: tuple[ConfusionMatrix, ...]
     classes: ClassSection
     networks: tuple[Network, ...]
     examples: tuple[Examples, ...]
     errors: tuple[ErrorRow, ...]
+    robustness: RobustnessSection | None
 
     @property
     def entries(self) -> tuple[Entry[Contender], ...]:
@@ -112,7 +115,7 @@ def compare_page(folder: Path, finding: Comparison) -> ComparePage:
     entries = contender_entries(folder, finding.contenders, finding.evaluated_on)
     comparison, figures = comparison_sections(folder, finding, entries)
     return ComparePage(
-        headline=_headline(finding, len(comparison.contenders)),
+        headline=_headline(finding),
         lead=finding.verdict.sentence,
         part=finding.evaluated_on,
         images=image_count(finding.dataset, finding.evaluated_on),
@@ -143,7 +146,7 @@ def comparison_sections(
     sections = ComparisonSections(
         verdict=finding.verdict,
         pairs=finding.verdict.pairs,
-        differences=_pair_axis(finding.verdict.pairs),
+        differences=_pair_axis(finding.verdict),
         axis=axis,
         contenders=tuple((entry, axis.marks(entry.score)) for entry in contenders),
         controls=tuple((entry, axis.marks(entry.score)) for entry in controls),
@@ -152,18 +155,20 @@ def comparison_sections(
         ),
         below_baselines=tuple(below_baselines(entries, finding.baselines, finding.verdict.notes)),
         failed=_unfinished(finding.failed, entries),
+        left_out=_left_out(finding),
         curves=curves_section(entries, dataset),
         matrices=tuple(confusion_matrices(contenders, part, dataset.class_names)),
         classes=class_section(contenders, part, dataset.class_names),
         networks=networks(contenders, dataset),
         examples=examples(contenders, dataset.class_names),
         errors=error_rows(errors),
+        robustness=robustness_section(finding),
     )
 
     figures = curve_figures(entries, dataset)
     if finding.verdict.pairs:
         places = {entry.name: entry.place for entry in contenders if entry.place is not None}
-        figures["differences"] = partial(pairs_figure, finding.verdict.pairs, places)
+        figures["differences"] = partial(pairs_figure, finding.verdict, places)
     figures |= contender_figures(
         sections.matrices, sections.networks, sections.examples, dataset.class_names
     )
@@ -200,19 +205,22 @@ def part_suffix(part: EvaluationPart) -> str:
     return "" if part == "test" else f" ({part} images)"
 
 
-def _headline(finding: Comparison, contenders: int) -> str:
+def _headline(finding: Comparison) -> str:
     name, verdict = finding.dataset.name, finding.verdict
+    if verdict.too_short:
+        return f"No verdict on {name}: the time limit is too short"
+    suffix = part_suffix(finding.evaluated_on)
     if verdict.winner is not None:
-        return f"{verdict.winner} wins on {name}{part_suffix(finding.evaluated_on)}"
+        return f"{verdict.winner} wins on {name}{suffix}"
     if not verdict.pairs:
         return f"No verdict on {name}"
-    if contenders < 3:
-        return f"No significant difference on {name}"
-    return f"No single winner on {name}"
+    if verdict.outcome == "equivalent":
+        return f"{enumeration(verdict.equivalent_contenders)} are equivalent on {name}{suffix}"
+    return f"Undecided on {name}{suffix}"
 
 
-def _pair_axis(pairs: Sequence[ContenderPair]) -> DifferenceAxis | None:
-    if not pairs:
+def _pair_axis(verdict: Verdict) -> DifferenceAxis | None:
+    if not verdict.pairs:
         return None
     return difference_axis(
         [
@@ -220,15 +228,26 @@ def _pair_axis(pairs: Sequence[ContenderPair]) -> DifferenceAxis | None:
                 pair.difference,
                 pair.interval,
                 pair.smallest_detectable,
-                is_significant=pair.p_adjusted <= _LEVEL,
+                is_significant=pair.outcome == "better",
+                equivalence_interval=pair.equivalence_interval,
             )
-            for pair in pairs
-        ]
+            for pair in verdict.pairs
+        ],
+        margin=verdict.equivalence_margin,
     )
 
 
 def _baseline_score(baseline: BaselineScore) -> Score:
     return Score(baseline.accuracy, baseline.interval, baseline.n)
+
+
+def _left_out(finding: ContenderFinding) -> frozenset[str]:
+    """Return the contenders with failed runs that no pair of the verdict contains."""
+    compared = {pair.a for pair in finding.verdict.pairs}
+    compared |= {pair.b for pair in finding.verdict.pairs}
+    names = {contender.name for contender in finding.contenders if contender.role == "contender"}
+    failed = {contender.name for contender in finding.failed}
+    return frozenset((names & failed) - compared)
 
 
 def _unfinished(

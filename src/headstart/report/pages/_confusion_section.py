@@ -43,6 +43,7 @@ class ConfusionMatrix:
     Attributes:
         entry: The entry.
         seed: Seed of the run, if its metrics exist.
+        folds: Number of folds whose errors are added; 0 for those of one run.
         counts: Confusion matrix `(K, K)`, one row per true class.
         largest: The share of an error with the full colour.
         rows: The cells; empty for a matrix that is drawn as an image.
@@ -55,6 +56,7 @@ class ConfusionMatrix:
 
     entry: Entry[object]
     seed: int | None
+    folds: int
     counts: NDArray[np.int64]
     largest: float
     rows: tuple[tuple[ConfusionCell, ...], ...]
@@ -68,8 +70,8 @@ class ConfusionMatrix:
 def confusion_matrices(
     entries: Entries, part: str, class_names: Sequence[str]
 ) -> list[ConfusionMatrix]:
-    """Return the matrices of the representative runs, on one colour scale."""
-    all_counts = [(entry, confusion_counts(entry.representative, part)) for entry in entries]
+    """Return the matrices of the representative runs or of all folds, on one colour scale."""
+    all_counts = [(entry, confusion_counts(entry, part)) for entry in entries]
     matrices = [(entry, counts) for entry, counts in all_counts if counts is not None]
     largest = largest_error_share([counts for _, counts in matrices])
     return [_confusion_matrix(entry, counts, largest, class_names) for entry, counts in matrices]
@@ -87,6 +89,7 @@ def _confusion_matrix(
     return ConfusionMatrix(
         entry,
         representative_seed(entry.representative),
+        len(entry.fold_runs),
         counts,
         largest,
         rows=_cells(counts, largest) if has_numbers else (),

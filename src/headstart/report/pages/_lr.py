@@ -109,7 +109,7 @@ def learning_rates_page(folder: Path, finding: LearningRates) -> LearningRatesPa
         score_panels=_score_panels(finding) if has_scores else (),
         axis=axis,
         rows=tuple(RateRow(entry, axis.marks(entry.score)) for entry in entries),
-        parts=("test", "validation") if finding.evaluated_on == "test" else ("validation",),
+        parts=_parts(finding),
         failures=tuple(_failures(entries)),
         curves=tuple(
             small_panels(with_curves, metric, _curve_limits(finding, with_curves, metric), metric)
@@ -118,6 +118,12 @@ def learning_rates_page(folder: Path, finding: LearningRates) -> LearningRatesPa
         ),
         range_svg=range_svg,
     )
+
+
+def _parts(finding: LearningRates) -> tuple[EvaluationPart, ...]:
+    if finding.cross_validation is not None:
+        return ("test",)
+    return ("test", "validation") if finding.evaluated_on == "test" else ("validation",)
 
 
 def _entries(folder: Path, finding: LearningRates) -> tuple[Entry[LearningRateResult], ...]:

@@ -17,6 +17,7 @@ from headstart.results import (
     Budget,
     DatasetSummary,
     EvaluationPart,
+    EvaluationReuse,
     Finding,
     JsonObject,
     RunMetrics,
@@ -41,6 +42,7 @@ class Provenance:
         budget: Time and seeds.
         test_reads: Number of runs that were evaluated on the test images.
         environment: Versions and machine, flat and as text.
+        reuse: Use of the test images by this and earlier studies.
     """
 
     study: str
@@ -51,6 +53,7 @@ class Provenance:
     budget: Budget
     test_reads: int
     environment: Mapping[str, str]
+    reuse: EvaluationReuse | None = None
 
     @classmethod
     def of_finding(cls, finding: Finding, entries: Iterable[Entry[object]]) -> Provenance:
@@ -68,6 +71,7 @@ class Provenance:
             finding.budget,
             finding.test_reads,
             environment,
+            finding.reuse,
         )
 
     @classmethod

@@ -8,21 +8,27 @@ from typing import TYPE_CHECKING
 from headstart import formatting, store
 from headstart.errors import InputError
 from headstart.progress import task
+from headstart.report._audit_images import AuditImages, Limits
+from headstart.report._embedded_data import embed_data
 from headstart.report.figures._canvas import drawing_style, save_figure
 from headstart.report.figures._style import DARK, LIGHT
+from headstart.report.pages._audit import audit_page, read_audit_page
 from headstart.report.pages._backbones import backbones_page
 from headstart.report.pages._compare import compare_page
 from headstart.report.pages._effects import effects_page
+from headstart.report.pages._fit import fit_page
 from headstart.report.pages._labels import labels_page
 from headstart.report.pages._lr import learning_rates_page
 from headstart.report.pages._page import Page
 from headstart.report.pages._run import run_page
 from headstart.report.pages._tune import tune_page
 from headstart.results import (
+    AuditReport,
     BackboneRanking,
     Comparison,
     Effects,
     Finding,
+    FitFinding,
     LabelCurves,
     LearningRates,
     Tuning,
@@ -38,7 +44,9 @@ _FILTERS = (
     "duration",
     "epochs",
     "loss",
+    "margin",
     "one_line",
+    "ordinal",
     "p_number",
     "p_value",
     "percent",
@@ -83,7 +91,7 @@ def write_report(study: Path) -> Path:
     """
     finding = read_finding(study)
     with drawing_style():
-        return _write(study, _finding_page(study, finding))
+        return _write(study, _finding_page(study, finding), is_verifiable=is_verifiable(finding))
 
 
 def write_run_report(run: Path) -> Path:
@@ -100,13 +108,46 @@ def write_run_report(run: Path) -> Path:
         ResourceError: The files cannot be written.
     """
     with drawing_style():
-        return _write(run, run_page(run))
+        return _write(run, run_page(run), is_verifiable=True)
+
+
+def render_again(folder: Path) -> str:
+    """Return the page of a study or run folder as HTML, without figures and embedded data.
+
+    Raises:
+        InputError: A file of the folder is missing or damaged.
+    """
+    with drawing_style():
+        if (folder / "finding.json").exists():
+            return _as_html(_finding_page(folder, read_finding(folder)))
+        return _as_html(run_page(folder))
+
+
+def is_verifiable(finding: Finding) -> bool:
+    """Return whether a page holds the data to verify it. That of an audit has none."""
+    return not isinstance(finding, AuditReport)
+
+
+def audit_page_html(finding: AuditReport, images: AuditImages, limits: Limits, review: str) -> str:
+    """Return the page of an audit for its review, as HTML.
+
+    Args:
+        finding: The report of the audit.
+        images: Thumbnails of the images that the page shows.
+        limits: How many findings of each kind are shown.
+        review: The state of the review, for the script of the page.
+    """
+    return _as_html(audit_page(finding, images, limits, review))
 
 
 def _finding_page(study: Path, finding: Finding) -> Page:
     match finding:
+        case AuditReport():
+            return read_audit_page(study, finding)
         case Comparison():
             return compare_page(study, finding)
+        case FitFinding():
+            return fit_page(study, finding)
         case Tuning():
             return tune_page(study, finding)
         case LearningRates():
@@ -120,14 +161,21 @@ def _finding_page(study: Path, finding: Finding) -> Page:
     raise TypeError(f"no page for {type(finding).__name__}")
 
 
-def _write(folder: Path, page: Page) -> Path:
+def _write(folder: Path, page: Page, *, is_verifiable: bool) -> Path:
     _save_figures(folder / "figures", page)
     path = folder / "report.html"
-    store.write_text(path, _templates().get_template(page.template).render(page=page))
+    html = _as_html(page)
+    store.write_text(path, embed_data(html, folder) if is_verifiable else html)
     return path
 
 
+def _as_html(page: Page) -> str:
+    return _templates().get_template(page.template).render(page=page)
+
+
 def _save_figures(folder: Path, page: Page) -> None:
+    store.clear_debris(folder)
+    store.clear_debris(folder.parent)
     with task("Writing the report", len(page.figures), "figures") as progress:
         for name, draw in page.figures.items():
             save_figure(draw(), folder, name)

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+from headstart import store
 from headstart.formatting import percent
+from headstart.report._group_sentences import group_sentence
 from headstart.report._study import Entry, Score, image_count, open_run
 from headstart.report.pages._axes import AccuracyAxis, AccuracyMarks
 from headstart.report.pages._class_section import ClassSection, class_section
@@ -63,6 +65,28 @@ class RunPage(Page):
     networks: tuple[Network, ...]
     examples: tuple[Examples, ...]
 
+    @property
+    def unreadable(self) -> int:
+        """Number of images of the part that could not be read and do not count."""
+        scores = self.metrics.part(self.part)
+        return 0 if scores is None else scores.unreadable
+
+    @property
+    def group_sentences(self) -> list[str]:
+        """A sentence per part about the effect of groups on its interval."""
+        sentences = []
+        for row in self.parts:
+            scores = row.scores
+            sentence = group_sentence(
+                row.part,
+                images=scores.n,
+                groups=scores.groups,
+                interval=scores.interval,
+                over_images=scores.interval_over_images,
+            )
+            sentences += [] if sentence is None else [sentence]
+        return sentences
+
 
 def run_page(folder: Path) -> RunPage:
     """Return the page of a run.
@@ -70,11 +94,13 @@ def run_page(folder: Path) -> RunPage:
     Raises:
         InputError: `metrics.json` or `data.json` is missing or damaged.
     """
+    store.require_intact(folder, "reports")
+    store.note_if_unsealed(folder)
     metrics = read_metrics(folder)
     part: EvaluationPart = "validation" if metrics.test is None else "test"
     run = open_run(folder)
     runs = () if run is None else (run,)
-    entry = Entry(metrics.model, 0, Score.of_run(metrics.part(part)), metrics, runs, run)
+    entry = Entry(metrics.model, 0, Score.from_result(metrics.part(part)), metrics, runs, run)
 
     provenance = Provenance.of_run(folder, metrics)
     dataset = provenance.dataset
@@ -109,9 +135,9 @@ def run_page(folder: Path) -> RunPage:
 
 def _part_rows(metrics: RunMetrics) -> tuple[AccuracyAxis, tuple[PartRow, ...]]:
     measured = [(part, metrics.part(part)) for part in _PARTS]
-    axis = AccuracyAxis.around(Score.of_run(scores) for _, scores in measured)
+    axis = AccuracyAxis.around(Score.from_result(scores) for _, scores in measured)
     rows: list[PartRow] = []
     for part, scores in measured:
         if scores is not None:
-            rows.append(PartRow(part, scores, axis.marks(Score.of_run(scores))))
+            rows.append(PartRow(part, scores, axis.marks(Score.from_result(scores))))
     return axis, tuple(rows)

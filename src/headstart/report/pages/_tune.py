@@ -52,7 +52,7 @@ class SearchSections:
         failed: The failed trials.
         scored: Number of trials with a score.
         unfinished: Number of unfinished trials.
-        ties: Number of trials that are as good as the best one.
+        ties: Number of trials that are not shown to be worse than the best one.
         progress_svg: Figure of the progress, or None.
         trials_svg: Figure of all trials, or None.
     """

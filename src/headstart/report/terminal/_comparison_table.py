@@ -10,10 +10,11 @@ from headstart.report.terminal._tables import (
     ResponsiveTable,
     new_table,
     number,
+    reuse_sentences,
     sentences,
     text,
 )
-from headstart.results import Comparison, Contender, ContenderFinding
+from headstart.results import Comparison, Contender, ContenderFinding, Verdict
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -33,9 +34,17 @@ def _comparison_group(finding: Comparison, width: int) -> RenderableType:
     return Group(
         contenders_table(finding, width),
         *sentences([finding.verdict.sentence], "bold"),
+        *sentences(robustness_lines(finding), "dim"),
         *sentences(finding.verdict.notes, "dim"),
+        *reuse_sentences(finding),
         *sentences(finding.dataset.warnings, "yellow"),
     )
+
+
+def robustness_lines(finding: Comparison) -> list[str]:
+    """Return one line about what the verdict depends on, and one about subgroups."""
+    examined = [finding.robustness, finding.slices]
+    return [result.sentence for result in examined if result is not None]
 
 
 def contenders_table(finding: ContenderFinding, width: int) -> Table:
@@ -64,8 +73,7 @@ def contenders_table(finding: ContenderFinding, width: int) -> Table:
         for contender in finding.contenders:
             if contender.role != role:
                 continue
-            is_winner = contender.name == finding.verdict.winner
-            mark = Text("●" if is_winner else " ", style="green")
+            mark = Text(_mark(contender.name, finding.verdict), style="green")
             cells = _contender_cells(contender, finding.evaluated_on)[: len(headings)]
             table.add_row(mark, Text(shorten(contender.name, 60), style=style), *cells)
         table.add_section()
@@ -75,6 +83,15 @@ def contenders_table(finding: ContenderFinding, width: int) -> Table:
         interval = percent_interval(baseline.interval, baseline.n)
         table.add_row("", Text(shorten(baseline.name, 60)), accuracy, interval, style="dim")
     return table
+
+
+def _mark(name: str, verdict: Verdict) -> str:
+    """Return ● for the winner, and ≈ for contenders that are equivalent to the best one."""
+    if name == verdict.winner:
+        return "●"
+    if name in verdict.equivalent_contenders:
+        return "≈"
+    return " "
 
 
 def _contender_cells(contender: Contender, part: str) -> list[str]:

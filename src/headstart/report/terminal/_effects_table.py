@@ -16,6 +16,7 @@ from headstart.report.terminal._tables import (
     mean_text,
     new_table,
     number,
+    reuse_sentences,
     sentences,
     text,
 )
@@ -46,6 +47,7 @@ def _effects_group(finding: Effects, width: int) -> RenderableType:
         *sentences([finding.sentence], "bold"),
         *sentences([] if fit is None else [f"The baseline {fit.summary}"]),
         *sentences(finding.notes, "dim"),
+        *reuse_sentences(finding),
         *sentences(finding.dataset.warnings, "yellow"),
     )
 

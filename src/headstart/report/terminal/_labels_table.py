@@ -15,6 +15,7 @@ from headstart.report.terminal._tables import (
     mean_text,
     new_table,
     number,
+    reuse_sentences,
     sentences,
     text,
 )
@@ -47,6 +48,7 @@ def _labels_group(finding: LabelCurves) -> RenderableType:
         *sentences([finding.sentence], "bold"),
         *sentences(comparisons),
         *sentences(finding.notes, "dim"),
+        *reuse_sentences(finding),
         *sentences(finding.dataset.warnings, "yellow"),
     )
 

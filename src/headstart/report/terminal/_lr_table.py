@@ -18,6 +18,7 @@ from headstart.report.terminal._tables import (
     mean_text,
     new_table,
     number,
+    reuse_sentences,
     sentences,
     text,
 )
@@ -45,6 +46,7 @@ def _learning_rates_group(finding: LearningRates) -> RenderableType:
         *sentences([finding.sentence], "bold"),
         *sentences(range_test),
         *sentences(finding.notes, "dim"),
+        *reuse_sentences(finding),
         *sentences(finding.dataset.warnings, "yellow"),
     )
 
@@ -73,7 +75,7 @@ def _learning_rates_table(finding: LearningRates) -> Table:
             loss(None if scores is None else scores.loss.mean),
             points(None if difference is None else difference.difference, signed=True),
             points_interval(None if difference is None else difference.interval),
-            f"{diverged} of {len(finding.seeds)}" if diverged else "",
+            f"{diverged} of {len(rate.runs) + len(rate.failures)}" if diverged else "",
             style="bold" if rate.is_best else style,
         )
     return table

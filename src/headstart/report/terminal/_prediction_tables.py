@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 MAX_ROWS, BAR_WIDTH, DEFAULT_TOP = 40, 24, 3
+_BAR_WIDTH_WITH_SETS = 12
 
 
 def predictions_table(result: JsonMapping) -> RenderableType:
@@ -34,8 +35,11 @@ def predictions_table(result: JsonMapping) -> RenderableType:
 def _predictions_group(result: JsonMapping, width: int) -> RenderableType:
     from rich.console import Group
 
-    predictions = result["predictions"]
-    table = new_table(text("image", folds=True), text("class"), text(""), number("probability"))
+    predictions, coverage = result["predictions"], result.get("coverage")
+    columns = [text("image", folds=True), text("class"), text(""), number("probability")]
+    if coverage is not None:
+        columns.append(text(f"{100 * coverage:g}% set", folds=True))
+    table = new_table(*columns)
     for prediction in predictions[:MAX_ROWS]:
         _add_prediction(table, prediction, result["top"], width)
 
@@ -44,11 +48,28 @@ def _predictions_group(result: JsonMapping, width: int) -> RenderableType:
     if unfamiliar:
         images = f"{unfamiliar:,} of {counted(len(predictions), 'image')}"
         notes.append(f"(!) Images unlike the training data, less reliable: {images}.")
+    if coverage is not None:
+        notes += _set_notes(result)
     if len(predictions) > MAX_ROWS:
         hidden = counted(len(predictions) - MAX_ROWS, "more image")
         notes.append(f"{hidden}. For all of them: --csv FILE or --json")
     notes += [f"Written: {result[key]}" for key in ("csv", "figure") if result.get(key)]
     return Group(table, *sentences(notes, "yellow" if unfamiliar else "dim"))
+
+
+def _set_notes(result: JsonMapping) -> list[str]:
+    """Return what the sets mean, and how many images are uncertain."""
+    predictions, calibration = result["predictions"], result["calibration"]
+    calibrated_on = counted(calibration["images"], "validation image")
+    if calibration["groups"] is not None:
+        calibrated_on += f" in {counted(calibration['groups'], 'group')}"
+    uncertain = sum(prediction["uncertain"] for prediction in predictions)
+    images = f"{uncertain:,} of {counted(len(predictions), 'image')}"
+    return [
+        f"A set contains the true class for about {100 * result['coverage']:g}% of images like "
+        f"the {calibrated_on} that it is calibrated on.",
+        f"Uncertain, with several classes in the set or unlike the training data: {images}.",
+    ]
 
 
 def _add_prediction(table: Table, prediction: JsonMapping, top: int, width: int) -> None:
@@ -57,14 +78,20 @@ def _add_prediction(table: Table, prediction: JsonMapping, top: int, width: int)
     image = path_tail(one_line(prediction["image"]), width // 3)
     if prediction["unfamiliar"]:
         image += " (!)"
+    sets, bar_width = [], BAR_WIDTH
+    if "set" in prediction:
+        bar_width = _BAR_WIDTH_WITH_SETS
+        style = "yellow" if prediction["uncertain"] else ""
+        sets = [Text(shorten(", ".join(prediction["set"]), width // 3), style=style)]
     for rank, (name, probability) in enumerate(list(prediction["probabilities"].items())[:top]):
         style = "bold" if rank == 0 else "dim"
         bar_style = "cyan" if rank == 0 else "dim cyan"
         table.add_row(
             Text(image if rank == 0 else ""),
             Text(shorten(name, width // 4), style=style),
-            Text("█" * round(probability * BAR_WIDTH), style=bar_style),
+            Text("█" * round(probability * bar_width), style=bar_style),
             Text(percent(probability), style=style),
+            *(sets if rank == 0 else []),
         )
 
 

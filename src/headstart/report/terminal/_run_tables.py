@@ -16,6 +16,7 @@ from headstart.formatting import (
     percent_interval,
     shorten,
 )
+from headstart.report._group_sentences import group_sentence
 from headstart.report.terminal._tables import (
     WIDTH_FOR_ALL_COLUMNS,
     JsonMapping,
@@ -54,7 +55,11 @@ def _run_group(summary: JsonMapping, width: int) -> RenderableType:
     value_width = width - max(map(len, rows)) - _COLUMN_GAP - _EDGES
     for name, value in rows.items():
         table.add_row(name, Text(wrap_path(value, value_width) if name == "run" else value))
-    return Group(table, *sentences(summary.get("warnings") or [], "yellow"))
+    return Group(
+        table,
+        *sentences(_group_sentences(summary), "dim"),
+        *sentences(summary.get("warnings") or [], "yellow"),
+    )
 
 
 def _run_rows(summary: JsonMapping) -> dict[str, str]:
@@ -81,16 +86,42 @@ def _run_rows(summary: JsonMapping) -> dict[str, str]:
     return rows
 
 
+def _group_sentences(summary: JsonMapping) -> list[str]:
+    """Return a sentence per part about the effect of groups on its interval."""
+    group_lines = []
+    for part in ("test", "validation"):
+        scores = summary.get(part)
+        if scores and scores.get("groups"):
+            sentence = group_sentence(
+                part,
+                images=scores["n"],
+                groups=scores["groups"],
+                interval=scores["interval"],
+                over_images=scores.get("interval_over_images"),
+            )
+            group_lines += [] if sentence is None else [sentence]
+    return group_lines
+
+
 def _accuracy_text(scores: JsonMapping) -> str:
     images = scores.get("n")
     accuracy = percent(scores.get("accuracy"), images)
     if scores.get("interval"):
         accuracy += f"  ({percent_interval(scores['interval'], images)})"
-    return f"{accuracy}, {counted(images, 'image')}" if images else accuracy
+    if images:
+        accuracy += f", {counted(images, 'image')}"
+    if scores.get("groups"):
+        accuracy += f" in {counted(scores['groups'], 'group')}"
+    if scores.get("unreadable"):
+        accuracy += f"; {counted(scores['unreadable'], 'further image')} could not be read"
+    return accuracy
+
+
+_STATE_STYLES = {"unfinished": "dim", "damaged": "red"}
 
 
 def runs_table(runs: Sequence[JsonMapping]) -> RenderableType:
-    """Return a table of runs. Unfinished ones are dim.
+    """Return a table of runs. Unfinished ones are dim, and damaged ones red.
 
     Paths below the current folder are relative to it.
 
@@ -127,7 +158,7 @@ def _runs_table(runs: Sequence[JsonMapping], width: int) -> Table:
     table = new_table(text("run"), *columns)
     for run, cells in zip(runs, rows, strict=True):
         path = one_line(_relative_path(run["run"])) if run.get("run") else ABSENT
-        style = "dim" if cells[0] == "unfinished" else ""
+        style = _STATE_STYLES.get(cells[0], "")
         table.add_row(Text(wrap_path(path, path_width)), *map(Text, cells), style=style)
     return table
 
@@ -137,8 +168,8 @@ def _cells(run: JsonMapping) -> list[str]:
     is_finished = bool(test or validation)
     return [
         run.get("state") or ("finished" if is_finished else "unfinished"),
-        shorten(run.get("model", ABSENT), 20),
-        str(run.get("seed", ABSENT)),
+        shorten(run.get("model") or ABSENT, 20),
+        ABSENT if run.get("seed") is None else str(run["seed"]),
         percent(test.get("accuracy"), test.get("n")),
         percent(validation.get("accuracy"), validation.get("n")),
         duration(seconds.get("train")),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from headstart.formatting import one_line, percent, percent_interval
-from headstart.results import SeedSpread
+from headstart.results import Finding, SeedSpread
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 JsonMapping = Mapping[str, Any]  # an object of the JSON output
 
-MARKS_NOTE = "● best, ≈ as good as the best"
+MARKS_NOTE = "● best, ≈ not shown to be worse"
 MAX_WIDTH = 100  # lines over the whole of a wide screen are hard to read
 WIDTH_FOR_ALL_COLUMNS = 96
 
@@ -90,6 +90,11 @@ def sentences(texts: Iterable[str], style: str = "") -> Iterator[RenderableType]
         yield Padding(Text(one_line(sentence), style=style), (0, 1))
 
 
+def reuse_sentences(finding: Finding) -> Iterator[RenderableType]:
+    """Yield the sentence about the use of the test images, if the finding has one."""
+    return sentences([] if finding.reuse is None else [finding.reuse.sentence], "dim")
+
+
 def wrap_path(path: str, width: int) -> str:
     """Break a path into lines after `/`, `-` or `_`.
 
@@ -111,7 +116,7 @@ def path_tail(path: str, longest: int) -> str:
 
 
 def mark(*, is_best: bool, as_good: bool) -> Text:
-    """Return the mark of the best row, or of one that is as good."""
+    """Return the mark of the best row, or of one that is not shown to be worse."""
     from rich.text import Text
 
     if is_best:

@@ -20,6 +20,7 @@ from headstart.report.terminal._tables import (
     mark,
     new_table,
     number,
+    reuse_sentences,
     sentences,
     text,
 )
@@ -55,6 +56,7 @@ def _tuning_group(finding: Tuning, width: int) -> RenderableType:
         *sentences([MARKS_NOTE], "dim"),
         *sentences(words, "bold"),
         *sentences(finding.verdict.notes, "dim"),
+        *reuse_sentences(finding),
         *sentences(finding.dataset.warnings, "yellow"),
     )
 

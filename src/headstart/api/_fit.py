@@ -1,0 +1,68 @@
+"""The function `fit`: the best classifier within a time limit."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Unpack
+
+from headstart.api._arguments import check_seed, recipe_keys, seconds
+from headstart.api._data import Data
+from headstart.api._keys import StudyKeys
+from headstart.api._results import FitResult
+from headstart.api._study_calls import StudyCall, carry_out
+
+
+def fit(
+    data: Data,
+    *,
+    time_limit: str | float = "10m",
+    single: bool = False,
+    seed: int = 0,
+    max_ms: float | None = None,
+    track: str | None = None,
+    out: str | Path | None = None,
+    **keys: Unpack[StudyKeys],
+) -> FitResult:
+    """Find the best classifier within a time limit, evaluate it once, and write a report.
+
+    Frozen backbones with a solved head, a network from random weights and fine-tuning are tried
+    from cheap to expensive. Validation images decide what is trained longer and what is chosen.
+    An interrupted call keeps the best classifier so far, and continues when it is called again.
+
+    Args:
+        data: A dataset, or anything that `load` opens.
+        time_limit: Seconds for everything, or text such as "10m".
+        single: Whether the classifier shall be one network. Otherwise it may be an average of
+            several.
+        seed: Seed of the runs.
+        max_ms: The most milliseconds per image that the classifier may take on this machine.
+        track: A tracker: tensorboard, mlflow or wandb.
+        out: The study folder; by default one under `runs/`.
+        keys: Recipe values for all networks that have them, and arguments of `load` and `split`.
+            `metric` is what selects on the validation images: "accuracy", the default, "macro-f1",
+            "balanced-accuracy", "log-loss", or `FILE.py:function`.
+
+    Returns:
+        The finding. Its keys are those that `headstart fit --json` prints. The folder of the
+        classifier is `run`.
+
+    Raises:
+        InputError: The data, the keys or the folder cannot be used.
+        ResourceError: Memory, disk space or a lock is missing.
+        RunFailed: No network could be trained.
+    """
+    started = time.perf_counter()  # importing torch takes seconds, which count
+    from headstart.studies import FitConfig, FitStudy
+
+    options = {
+        "time_limit": time_limit,
+        "single": single or None,
+        "seed": seed or None,
+        "max_ms": max_ms,
+    }
+    call = StudyCall(data, keys, options, out, track, started=started)
+    limit, values = seconds(time_limit), recipe_keys(keys)
+    metric = values.pop("metric", "accuracy")
+    config = FitConfig(limit, metric, single, check_seed(seed), max_ms, values)
+    return FitResult(carry_out(FitStudy(config), call))

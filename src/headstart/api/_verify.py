@@ -1,0 +1,44 @@
+"""Verification of a report, as a function."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from headstart.api._results import Result
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+
+class VerificationResult(Result):
+    """The result of `verify`."""
+
+    def table(self) -> RenderableType:
+        """Return what was verified and what differs as text."""
+        from headstart.report import verification_lines
+
+        return verification_lines(self)
+
+
+def verify(report: str | Path) -> VerificationResult:
+    """Compute the numbers of a report again from the data inside it, and name what differs.
+
+    The page is written again from its data, and the accuracies, intervals, p-values and the verdict
+    are computed again from the predictions of each image. This finds mistakes and edits. It is not
+    a signature: someone who replaces the page and its predictions together is not found out.
+
+    Args:
+        report: a `report.html`, or the folder that holds it.
+
+    Returns:
+        `report`, `verified`, `headstart` (the version that wrote the report), `numbers` (of the
+        page), `values` (of the data that were computed again), `differences` (`where`, `shown`,
+        `expected`), `recomputed` and `not_recomputed` (in words).
+
+    Raises:
+        InputError: The file cannot be read, or it is not a report that holds its data.
+    """
+    from headstart.report import verify as verify_report
+
+    return VerificationResult(verify_report(report).as_json())

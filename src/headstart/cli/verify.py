@@ -1,0 +1,34 @@
+"""`headstart verify`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from headstart.cli import _app
+from headstart.cli._app import app
+
+
+@app.command()
+def verify(
+    report: Annotated[
+        str, typer.Argument(metavar="REPORT", help="A report.html, or the folder that holds it.")
+    ],
+    as_json: _app.AsJson = False,
+    quiet: _app.Quiet = False,
+) -> None:
+    """Compute the numbers of a report again from the data inside it, and name what differs.
+
+    The exit status is 0 if nothing differs, 1 if something does, and 2 if the file is not a report
+    that can be verified.
+
+    Example: headstart verify runs/compare-digits/report.html
+    """
+    from headstart import api
+
+    _app.start(quiet)
+    result = api.verify(report)
+    _app.show(result, as_json, lambda verified: verified.table())
+    if not result["verified"]:
+        raise typer.Exit(1)

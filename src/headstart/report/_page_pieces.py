@@ -1,0 +1,140 @@
+"""The pieces of a page, tags and texts, and how two pages differ."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from html.parser import HTMLParser
+
+_LONGEST = 80  # characters of a piece in a message
+_HEADINGS = ("h1", "h2", "h3")
+
+
+@dataclass(frozen=True)
+class Piece:
+    """One tag or text of a page.
+
+    Attributes:
+        content: The tag as it is written, or the text.
+        place: The heading above it, and the row of its table, for messages.
+    """
+
+    content: str
+    place: str
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Something that a report shows, and what it should be.
+
+    Attributes:
+        where: The heading and row on the page, or the field of the data.
+        shown: What the report has.
+        expected: What its data give.
+    """
+
+    where: str
+    shown: str
+    expected: str
+
+    def as_json(self) -> dict[str, str]:
+        """Return the three texts."""
+        return {"where": self.where, "shown": self.shown, "expected": self.expected}
+
+
+class _Reader(HTMLParser):
+    """A reader of pieces. Unlike a browser it keeps comments, and does not decode entities."""
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=False)
+        self.pieces: list[Piece] = []
+        self._heading = self._row = ""
+        self._open: str | None = None
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag == "tr":
+            self._row = ""
+        is_row_heading = tag == "th" and ("scope", "row") in attrs
+        if tag in _HEADINGS or is_row_heading:
+            self._open = tag
+            if tag == "th":
+                self._row = ""
+            else:
+                self._heading = self._row = ""
+        self._add(self.get_starttag_text() or tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == self._open:
+            self._open = None
+        self._add(f"</{tag}>")
+
+    def handle_data(self, data: str) -> None:
+        self._add_text(data)
+
+    def handle_entityref(self, name: str) -> None:
+        self._add_text(f"&{name};")
+
+    def handle_charref(self, name: str) -> None:
+        self._add_text(f"&#{name};")
+
+    def handle_comment(self, data: str) -> None:
+        self._add(f"<!--{data}-->")
+
+    def handle_decl(self, decl: str) -> None:
+        self._add(f"<!{decl}>")
+
+    def _add_text(self, text: str) -> None:
+        if self._open == "th":
+            self._row += text
+        elif self._open is not None:
+            self._heading += text
+        self._add(text)
+
+    def _add(self, content: str) -> None:
+        place = " › ".join(filter(None, (_short(self._heading), _short(self._row))))
+        self.pieces.append(Piece(content, place or "head of the page"))
+
+
+def count_numbers(page: str) -> int:
+    """Return the number of numbers in the visible text of a page."""
+    text = re.sub(r"<(script|style|svg)\b.*?</\1>|<[^>]*>", " ", page, flags=re.S)
+    return len(re.findall(r"\d+(?:[.,]\d+)*", text))
+
+
+def page_differences(shown: str, expected: str) -> Iterator[Difference]:
+    """Yield the pieces in which a page differs from the expected one."""
+    if shown == expected:
+        return
+    ours, theirs = _pieces(shown), _pieces(expected)
+    matcher = difflib.SequenceMatcher(
+        None, [piece.content for piece in ours], [piece.content for piece in theirs], autojunk=False
+    )
+    for kind, start, end, other_start, other_end in matcher.get_opcodes():
+        if kind == "equal":
+            continue
+        before = "".join(piece.content for piece in ours[start:end])
+        after = "".join(piece.content for piece in theirs[other_start:other_end])
+        place = (ours[start:end] or theirs[other_start:other_end])[0].place
+        yield Difference(place, *_around_first_difference(before, after))
+
+
+def _pieces(page: str) -> list[Piece]:
+    reader = _Reader()
+    reader.feed(page)
+    reader.close()
+    return reader.pieces
+
+
+def _around_first_difference(shown: str, expected: str) -> tuple[str, str]:
+    """Return two texts, shortened around the first character in which they differ."""
+    pairs = zip(shown, expected, strict=False)
+    place = next((place for place, (a, b) in enumerate(pairs) if a != b), 0)
+    start = max(0, place - _LONGEST // 2)
+    return _short(shown[start:]), _short(expected[start:])
+
+
+def _short(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 1]}…"

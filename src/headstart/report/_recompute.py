@@ -1,0 +1,266 @@
+"""The statistics of a report, computed again from the predictions inside it."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from headstart.evaluation import accuracy_interval, compute_metrics
+from headstart.formatting import enumeration
+from headstart.report._embedded_data import EmbeddedData, PartPredictions
+from headstart.report._page_pieces import Difference
+from headstart.results import (
+    Comparison,
+    Contender,
+    ContenderFinding,
+    Finding,
+    PartMetrics,
+    read_finding,
+    read_metrics,
+)
+from headstart.studies import CONTROL_SUFFIX, VerdictRules, verdict_from_predictions
+
+_TOLERANCE = 1e-9
+_NOT_FROM_PREDICTIONS = ("notes", "too_short", "needed_time_limit")
+
+
+class Recomputation:
+    """The comparison of recorded values with those from the predictions.
+
+    Attributes:
+        differences: The values that differ.
+        count: The number of values that were compared.
+        recomputed: What was computed again, in words.
+        not_recomputed: What was not, in words.
+    """
+
+    def __init__(self) -> None:
+        self.differences: list[Difference] = []
+        self.count = 0
+        self.recomputed: list[str] = []
+        self.not_recomputed: list[str] = []
+
+    def compare(self, where: str, recorded: object, computed: object) -> None:
+        """Compare a recorded value with a computed one, field by field."""
+        if isinstance(computed, Mapping):
+            for key, value in computed.items():
+                own = recorded.get(key) if isinstance(recorded, Mapping) else None
+                self.compare(f"{where}.{key}", own, value)
+        elif isinstance(computed, list | tuple):
+            own_values = recorded if isinstance(recorded, list | tuple) else ()
+            if len(own_values) != len(computed):
+                self._note(where, f"{len(own_values)} values", f"{len(computed)} values")
+                return
+            for place, (own, value) in enumerate(zip(own_values, computed, strict=True)):
+                self.compare(f"{where}[{place}]", own, value)
+        else:
+            self.count += 1
+            if not _is_same(recorded, computed):
+                self._note(where, recorded, computed)
+
+    def _note(self, where: str, recorded: object, computed: object) -> None:
+        self.differences.append(Difference(where, str(recorded), str(computed)))
+
+
+def recompute(study: Path, data: EmbeddedData) -> Recomputation:
+    """Compute the statistics of a report again.
+
+    Args:
+        study: The folder with the files of the report.
+        data: The data of the report.
+
+    Raises:
+        InputError: A file of the folder is missing or damaged.
+    """
+    result = Recomputation()
+    for (run, part), predictions in data.predictions.items():
+        _check_run(result, study, run, part, predictions)
+    if data.predictions:
+        result.recomputed.append("accuracy, interval, F1 and confusion matrix of each run")
+    result.not_recomputed.append("losses, learning curves, times and sizes: only their rounding")
+
+    if (study / "finding.json").exists():
+        finding = read_finding(study)
+        _list_examinations(result, finding)
+        if isinstance(finding, ContenderFinding):
+            _check_contenders(result, finding, data)
+        else:
+            _check_means(result, finding, data)
+    return result
+
+
+def _list_examinations(result: Recomputation, finding: Finding) -> None:
+    """List the parts of a finding that rest on more than the predictions."""
+    names: list[str] = []
+    if isinstance(finding, Comparison):
+        if finding.robustness is not None:
+            names.append("robustness of the verdict")
+        if finding.slices is not None:
+            names.append("subgroups")
+    if finding.reuse is not None:
+        names.append("earlier use of the test images")
+    if names:
+        result.not_recomputed.append(
+            f"{enumeration(names)}: only that the page shows those of its data"
+        )
+
+
+def _check_run(
+    result: Recomputation, study: Path, run: str, part: str, predictions: PartPredictions
+) -> None:
+    metrics = read_metrics(study / run).part(part)
+    where = f"{run or 'run'} › {part}"
+    if metrics is None:
+        result.compare(where, None, "metrics of this part")
+        return
+    result.compare(where, metrics.model_dump(mode="json"), _metrics(metrics, predictions))
+
+
+def _metrics(metrics: PartMetrics, predictions: PartPredictions) -> dict[str, object]:
+    """Return the metrics that rest on labels and predicted classes alone."""
+    certain = np.eye(len(metrics.class_names), dtype=np.float32)[predictions.predicted]
+    computed = compute_metrics(predictions.labels, certain, groups=predictions.groups).as_json()
+    return {key: value for key, value in computed.items() if key != "loss"}
+
+
+def _check_contenders(result: Recomputation, finding: ContenderFinding, data: EmbeddedData) -> None:
+    """Compute scores, differences, p-values and verdict of compared contenders again."""
+    if finding.cross_validation is not None:
+        result.not_recomputed.append(
+            "means and verdict of the cross-validation: only that the page shows those of its data"
+        )
+        return
+    part = finding.evaluated_on
+    correct: dict[str, NDArray[np.bool_]] = {}
+    groups = None
+    for contender in finding.contenders:
+        runs = [data.predictions.get((run, part)) for run in contender.runs]
+        known = [run for run in runs if run is not None]
+        if len(known) < len(runs):
+            result.not_recomputed.append(f"{contender.name}: its predictions are not in the report")
+            continue
+        if len({len(run.labels) for run in known}) != 1:
+            result.not_recomputed.append(f"{contender.name}: its runs have different images")
+            continue
+        groups = known[0].groups
+        correct[contender.name] = np.stack([run.labels == run.predicted for run in known])
+        _check_scores(result, contender, part, correct[contender.name], groups)
+
+    result.not_recomputed.append("baselines and notes: only that the page shows those of its data")
+    names = [entry.name for entry in finding.contenders if entry.role == "contender"]
+    if not names or not correct.keys() >= set(names):
+        return
+    contenders = {name: correct[name] for name in names}
+    if len({array.shape[1] for array in contenders.values()}) != 1:
+        result.not_recomputed.append("the verdict: contenders have different images")
+        return
+    _check_verdict(result, finding, data, contenders, groups)
+
+
+def _check_verdict(
+    result: Recomputation,
+    finding: ContenderFinding,
+    data: EmbeddedData,
+    contenders: Mapping[str, NDArray[np.bool_]],
+    groups: NDArray[np.int64] | None,
+) -> None:
+    # An earlier version wrote fewer fields, and other sentences.
+    recorded = json.loads(data.files["finding.json"])["verdict"]
+    # One that failed with every seed is not among the contenders, but the verdict names it.
+    failed = [entry.name for entry in finding.failed]
+    computed = verdict_from_predictions(
+        contenders,
+        [name for name in failed if not name.endswith(CONTROL_SUFFIX)],
+        finding.evaluated_on,
+        VerdictRules.of_verdict(finding.verdict),
+        groups=groups,
+    )
+    fields = _fields_of(computed.model_dump(mode="json"), recorded)
+    for name in _NOT_FROM_PREDICTIONS:
+        fields.pop(name, None)
+    if finding.verdict.too_short:
+        fields = {"pairs": fields["pairs"]}
+        result.not_recomputed.append("the verdict: some contenders had too little time")
+    if "outcome" not in recorded or not isinstance(finding, Comparison):
+        fields.pop("sentence", None)
+    result.compare("verdict", recorded, fields)
+    result.recomputed.append("accuracies, differences, intervals, p-values and the verdict")
+
+
+def _fields_of(computed: Any, recorded: object) -> Any:
+    """Return a computed value with only those fields that the recorded one has."""
+    if isinstance(computed, dict) and isinstance(recorded, Mapping):
+        return {
+            key: _fields_of(value, recorded[key])
+            for key, value in computed.items()
+            if key in recorded
+        }
+    if isinstance(computed, list) and isinstance(recorded, list) and recorded:
+        others = [*recorded, *[recorded[-1]] * len(computed)]
+        return [_fields_of(value, other) for value, other in zip(computed, others, strict=False)]
+    return computed
+
+
+def _check_scores(
+    result: Recomputation,
+    contender: Contender,
+    part: str,
+    correct: NDArray[np.bool_],
+    groups: NDArray[np.int64] | None,
+) -> None:
+    scores = contender.part(part)
+    per_seed = correct.mean(axis=1)
+    computed = {
+        "accuracy": float(per_seed.mean()),
+        "interval": accuracy_interval(correct, groups=groups),
+        "n": correct.shape[1],
+        "per_seed": per_seed.tolist(),
+    }
+    recorded = None if scores is None else scores.model_dump(mode="json")
+    result.compare(f"{contender.name} › {part}", recorded, computed)
+
+
+def _check_means(result: Recomputation, finding: Finding, data: EmbeddedData) -> None:
+    """Compare the accuracies of seeds and their means with those of the runs."""
+    before = result.count
+    for entry in _entries_with_runs(finding.model_dump(mode="json")):
+        for part in ("test", "validation"):
+            scores = entry.get(part)
+            accuracy = scores.get("accuracy") if isinstance(scores, Mapping) else None
+            if not isinstance(accuracy, Mapping) or "per_seed" not in accuracy:
+                continue
+            runs = [data.predictions.get((str(run), part)) for run in entry["runs"]]
+            if any(run is None for run in runs):
+                continue
+            per_seed = [float((run.labels == run.predicted).mean()) for run in runs if run]
+            computed = {"per_seed": per_seed, "mean": float(np.mean(per_seed))}
+            result.compare(f"{entry['runs'][0]} › {part}.accuracy", accuracy, computed)
+    if result.count > before:
+        result.recomputed.append("accuracies per seed and their means")
+    result.not_recomputed.append(
+        f"intervals, p-values and sentences of {finding.study}: only that the page shows those of "
+        "its data"
+    )
+
+
+def _entries_with_runs(content: object) -> Iterator[dict[str, Any]]:
+    if isinstance(content, list):
+        for item in content:
+            yield from _entries_with_runs(item)
+    elif isinstance(content, dict):
+        if content.get("runs"):
+            yield content
+        for value in content.values():
+            yield from _entries_with_runs(value)
+
+
+def _is_same(recorded: object, computed: object) -> bool:
+    if isinstance(recorded, int | float) and isinstance(computed, int | float):
+        return math.isclose(recorded, computed, rel_tol=_TOLERANCE, abs_tol=_TOLERANCE)
+    return recorded == computed

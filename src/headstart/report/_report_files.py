@@ -1,0 +1,135 @@
+"""The files of a study or run that its page is written from, without pixels."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from headstart import store
+
+_TEXT_FILES = ("metrics.json", "curves.csv", "environment.json")
+_STUDY_FILES = ("finding.json", "data.json", *_TEXT_FILES)
+_GALLERY, _ERRORS, _PREDICTIONS = "gallery.npz", "errors.npz", "predictions.csv"
+FILE_NAMES = {*_STUDY_FILES, _GALLERY, _ERRORS, _PREDICTIONS}
+
+_GROUP_PLACE = 5  # of the column `group` in predictions.csv, before `correct`
+
+
+def collect_files(folder: Path) -> dict[str, Any]:
+    """Return the files of a study or run folder.
+
+    Args:
+        folder: The folder, with `finding.json` or `metrics.json`.
+
+    Returns:
+        `files`, `arrays` and `predictions`, as in `EmbeddedData`.
+    """
+    files = {name: _read(folder / name) for name in _STUDY_FILES if (folder / name).is_file()}
+    arrays: dict[str, str] = {}
+    predictions: dict[str, Any] = {}
+    if (folder / _ERRORS).is_file():
+        arrays[_ERRORS] = _without_pixels(folder / _ERRORS)
+
+    finding = json.loads(files.get("finding.json", "{}"))
+    description = finding.get("dataset") or json.loads(files.get("data.json", "{}"))
+    class_names = description.get("class_names", [])
+    for name in dict.fromkeys(_run_names(finding)) if finding else [""]:
+        run, prefix = folder / name, f"{name}/" if name else ""
+        for file_name in _TEXT_FILES:
+            if (run / file_name).is_file():
+                files[prefix + file_name] = _read(run / file_name)
+        if not (run / _PREDICTIONS).is_file():
+            continue
+
+        shown: set[str] = set()
+        if (run / _GALLERY).is_file():
+            arrays[prefix + _GALLERY] = _without_pixels(run / _GALLERY)
+            with store.open_npz(run / _GALLERY) as gallery:
+                shown = {str(index) for index in [*gallery["right"], *gallery["wrong"]]}
+        files[prefix + _PREDICTIONS], parts = _read_predictions(
+            run / _PREDICTIONS, shown, class_names
+        )
+        predictions[name] = parts
+    return {"files": files, "arrays": arrays, "predictions": predictions}
+
+
+def _read(path: Path) -> str:
+    # Bytes, because newlines in names must stay as they are.
+    with store.name_damage(path):
+        return store.read_file(path).decode("utf-8")
+
+
+def _run_names(content: object) -> Iterator[str]:
+    """Yield the paths of runs that a finding names, relative to its folder."""
+    if isinstance(content, list):
+        for item in content:
+            yield from _run_names(item)
+    elif isinstance(content, dict):
+        for key, value in content.items():
+            if key == "runs" and isinstance(value, list):
+                yield from (name for name in value if isinstance(name, str))
+            else:
+                yield from _run_names(value)
+
+
+def _without_pixels(path: Path) -> str:
+    """Return a NumPy file with black images and empty maps, as base64."""
+    with store.open_npz(path) as file:
+        arrays: dict[str, Any] = {name: file[name] for name in file.names}
+    for name, values in arrays.items():
+        if name == "images" or name.startswith("heat-"):
+            arrays[name] = np.zeros_like(values)
+    out = io.BytesIO()
+    np.savez(out, **arrays)
+    return base64.b64encode(out.getvalue()).decode()
+
+
+def _read_predictions(
+    path: Path, shown: set[str], class_names: list[str]
+) -> tuple[str, dict[str, dict[str, str]]]:
+    """Read `predictions.csv`.
+
+    Args:
+        path: The file.
+        shown: Indices of the images that the page shows.
+        class_names: Names of the K classes.
+
+    Returns:
+        The file with the rows of these images only, and for each part the labels, predicted classes
+        and groups of all images.
+    """
+    places = {name: place for place, name in enumerate(class_names)}
+    columns: dict[str, dict[str, list[int]]] = {}
+    kept = io.StringIO()
+    writer = csv.writer(kept, lineterminator="\n")
+    with store.name_damage(path), path.open(encoding="utf-8", newline="") as file:
+        rows = csv.reader(file)
+        header = next(rows)
+        writer.writerow(header)
+        group_place = _GROUP_PLACE if header.index("correct") > _GROUP_PLACE else None
+        for row in rows:
+            index, _, part, label, predicted = row[:5]
+            if index in shown:
+                writer.writerow(row)
+            if label not in places or predicted not in places:
+                continue
+            values = {"labels": places[label], "predicted": places[predicted]}
+            if group_place is not None:
+                values["groups"] = int(row[group_place])
+            for name, value in values.items():
+                columns.setdefault(part, {}).setdefault(name, []).append(value)
+    packed = {}
+    for part, arrays in columns.items():
+        packed[part] = {name: _pack(values) for name, values in arrays.items()}
+    return kept.getvalue(), packed
+
+
+def _pack(values: list[int]) -> str:
+    return base64.b64encode(np.array(values, "<i4").tobytes()).decode()

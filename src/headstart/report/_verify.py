@@ -1,0 +1,155 @@
+"""Verification of a report: everything it shows, computed again from the data inside it."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+from headstart import __version__, store
+from headstart.errors import InputError
+from headstart.report._embedded_data import (
+    EmbeddedData,
+    drawing_digests,
+    page_digest,
+    read_data,
+    split_page,
+    without_drawings,
+    without_images,
+    write_files,
+)
+from headstart.report._page_pieces import Difference, count_numbers, page_differences
+from headstart.report._recompute import Recomputation, recompute
+from headstart.report.pages._render import render_again
+from headstart.results import JsonObject
+
+_LARGEST_REPORT = 1 << 28  # bytes
+
+
+@dataclass(frozen=True)
+class Verification:
+    """The result of a verification.
+
+    Attributes:
+        report: Path of the report.
+        headstart: Version of Headstart that wrote it; empty if its data cannot be read.
+        number_count: Numbers in the text of the page.
+        value_count: Values of the data that were computed again.
+        differences: What differs.
+        recomputed: What was computed again from predictions, in words.
+        not_recomputed: What was not, in words.
+    """
+
+    report: Path
+    headstart: str
+    number_count: int
+    value_count: int
+    differences: tuple[Difference, ...]
+    recomputed: tuple[str, ...]
+    not_recomputed: tuple[str, ...]
+
+    def as_json(self) -> JsonObject:
+        """Return what `headstart verify --json` prints."""
+        return {
+            "report": str(self.report),
+            "verified": not self.differences,
+            "headstart": self.headstart,
+            "numbers": self.number_count,
+            "values": self.value_count,
+            "differences": [dict(difference.as_json()) for difference in self.differences],
+            "recomputed": list(self.recomputed),
+            "not_recomputed": list(self.not_recomputed),
+        }
+
+
+def verify(report: str | Path) -> Verification:
+    """Verify a report.
+
+    Three things are compared: the page with the page that its data give, the pictures with their
+    recorded digests, and the statistics in the data with those of the predictions of each image.
+    This finds mistakes and edits. It is not a signature: someone who replaces page and predictions
+    together is not found out.
+
+    Args:
+        report: Path of a `report.html`.
+
+    Raises:
+        InputError: The file cannot be read, or holds no data to verify.
+    """
+    path = Path(report)
+    text = _read(path)
+    page, element = split_page(text)
+    try:
+        data = read_data(element)
+    except ValueError as error:
+        damage = Difference("data of the page", f"damaged data ({error})", "readable data")
+        return Verification(path, "", count_numbers(page), 0, (damage,), (), ())
+
+    differences: list[Difference] = []
+    statistics = Recomputation()
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            study = write_files(data, Path(folder))
+            differences += _compare_pages(page, render_again(study), data)
+            statistics = recompute(study, data)
+    except (InputError, ValueError, KeyError, IndexError, TypeError) as error:
+        reason = f"{type(error).__name__}: {error}"
+        differences.append(Difference("data of the page", reason, "data of a report"))
+
+    differences += statistics.differences
+    if not differences and page_digest(page) != data.page_digest:
+        differences.append(Difference("bytes of the page", page_digest(page), data.page_digest))
+    if not differences and not text.rstrip().endswith("</html>"):
+        differences.append(Difference("end of the page", "further text", "</html>"))
+    return Verification(
+        path,
+        data.headstart,
+        count_numbers(page),
+        statistics.count,
+        tuple(differences),
+        tuple(statistics.recomputed),
+        (*statistics.not_recomputed, *_version_notes(data)),
+    )
+
+
+def _read(path: Path) -> str:
+    try:
+        if path.is_dir():
+            path = path / "report.html"
+        return store.read_file(path, _LARGEST_REPORT).decode("utf-8")
+    except OSError as error:
+        raise InputError(
+            f"cannot read {path}: {error.strerror}.", "Give the path of a report.html."
+        ) from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is not a text file.", "Give a report.html.") from error
+
+
+def _compare_pages(page: str, expected: str, data: EmbeddedData) -> list[Difference]:
+    """Compare a page with the one that its data give, and its pictures with their digests."""
+    differences = list(page_differences(without_drawings(page), without_drawings(expected)))
+    digests = drawing_digests(page)
+    for number, (digest, recorded) in enumerate(zip(digests, data.drawings, strict=False), 1):
+        if digest != recorded:
+            where = f"picture {number} of {len(digests)}"
+            differences.append(Difference(where, f"SHA-256 {digest[:16]}", f"{recorded[:16]}"))
+    if len(digests) != len(data.drawings):
+        counts = (f"{len(digests)} pictures", f"{len(data.drawings)} pictures")
+        differences.append(Difference("pictures", *counts))
+
+    if not differences and data.matplotlib == version("matplotlib"):
+        differences += page_differences(without_images(page), without_images(expected))
+    return differences
+
+
+def _version_notes(data: EmbeddedData) -> list[str]:
+    notes = ["photographs and maps of evidence: only that they are those of their digests"]
+    if data.matplotlib != version("matplotlib"):
+        notes.append("curves: another version of Matplotlib drew them, so only their digests")
+    if data.headstart != __version__:
+        notes.append(
+            f"version {data.headstart} wrote the report, and this is {__version__}: differences "
+            "may come from the versions"
+        )
+    return notes

@@ -1,0 +1,107 @@
+"""The page of `fit`: the chosen classifier, and what each rung gave."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from headstart.formatting import percent
+from headstart.report._study import Entry, Score, image_count, open_run, open_runs
+from headstart.report.figures._canvas import inline_svg
+from headstart.report.figures._confusion_matrix import confusion_figure
+from headstart.report.figures._fit_progress import fit_progress_figure
+from headstart.report.pages._class_section import ClassSection, class_section
+from headstart.report.pages._confusion_section import ConfusionMatrix, confusion_matrices
+from headstart.report.pages._curves_section import CurvesSection, curve_figures, curves_section
+from headstart.report.pages._page import DrawFigure, Page, Provenance, recipe_table
+from headstart.results import FitFinding
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
+
+_CHOSEN = "classifier"
+
+
+@dataclass(frozen=True, kw_only=True)
+class FitPage(Page):
+    """The page of a fit.
+
+    Attributes:
+        finding: The finding.
+        progress_svg: Figure of the progress.
+        curves: Learning curves of the members that were trained by steps.
+        matrices: Confusion matrix of the classifier.
+        classes: Its scores per class.
+        entry: The classifier as a row.
+    """
+
+    template: ClassVar[str] = "fit.html.j2"
+
+    finding: FitFinding
+    progress_svg: Markup
+    curves: CurvesSection
+    matrices: tuple[ConfusionMatrix, ...]
+    classes: ClassSection
+    entry: Entry[object]
+
+
+def fit_page(folder: Path, finding: FitFinding) -> FitPage:
+    """Return the page of a fit."""
+    part = finding.evaluated_on
+    chosen = open_run(folder / finding.runs[0])
+    scores = None if chosen is None else chosen.scores(part)
+    runs = () if chosen is None else (chosen,)
+    entry: Entry[object] = Entry(_CHOSEN, 0, Score.from_result(scores), finding, runs, chosen)
+    members = _member_entries(folder, finding)
+
+    matrices = confusion_matrices([entry], part, finding.dataset.class_names)
+    figures: dict[str, DrawFigure] = {"progress": partial(fit_progress_figure, finding)}
+    figures |= curve_figures(members, finding.dataset)
+    for matrix in matrices:
+        figures["confusion"] = partial(
+            confusion_figure, entry, matrix.counts, finding.dataset.class_names, matrix.largest
+        )
+    return FitPage(
+        headline=_headline(finding),
+        lead=" ".join(finding.sentences[:2]),
+        part=part,
+        images=image_count(finding.dataset, part),
+        provenance=Provenance.of_finding(finding, [entry, *members]),
+        recipes=recipe_table(
+            [
+                (member, member.representative.metrics.recipe)
+                for member in members
+                if member.representative is not None and member.representative.metrics is not None
+            ]
+        ),
+        figures=figures,
+        winner=entry,
+        finding=finding,
+        progress_svg=inline_svg(fit_progress_figure(finding), "progress"),
+        curves=curves_section(members, finding.dataset),
+        matrices=tuple(matrices),
+        classes=class_section([entry], part, finding.dataset.class_names),
+        entry=entry,
+    )
+
+
+def _member_entries(folder: Path, finding: FitFinding) -> list[Entry[object]]:
+    """Return the runs that the classifier consists of as rows."""
+    runs = {rung.name: rung.run for rung in finding.tried}
+    entries: list[Entry[object]] = []
+    for place, member in enumerate(finding.chosen.members):
+        name = runs.get(member.name)
+        opened = open_runs(folder, [] if name is None else [name])
+        run = opened[0] if opened else None
+        scores = None if run is None else run.scores("validation")
+        entries.append(Entry(member.name, place, Score.from_result(scores), member, opened, run))
+    return entries
+
+
+def _headline(finding: FitFinding) -> str:
+    scores = finding.test or finding.validation
+    part = "test" if finding.test is not None else "validation"
+    accuracy = percent(scores.accuracy, scores.n)
+    return f"{finding.dataset.name}: {accuracy} of the {part} images, in the time that there was"

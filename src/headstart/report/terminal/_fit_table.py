@@ -1,0 +1,73 @@
+"""The terminal table of `fit`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from headstart.formatting import ABSENT, duration, epochs, one_line, percent
+from headstart.report.terminal._tables import (
+    ResponsiveTable,
+    mark,
+    new_table,
+    number,
+    reuse_sentences,
+    sentences,
+    text,
+)
+from headstart.results import FitFinding, TriedRung
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.table import Table
+
+
+def fit_table(finding: FitFinding) -> RenderableType:
+    """Return a table of the rungs, with the chosen classifier and the next commands below."""
+    return ResponsiveTable(lambda _: _fit_group(finding))
+
+
+def _fit_group(finding: FitFinding) -> RenderableType:
+    from rich.console import Group
+
+    return Group(
+        _rungs_table(finding),
+        *sentences(["● part of the classifier"], "dim"),
+        *sentences(finding.sentences, "bold"),
+        *sentences(_next_commands(finding), "dim"),
+        *reuse_sentences(finding),
+        *sentences(finding.dataset.warnings, "yellow"),
+    )
+
+
+def _rungs_table(finding: FitFinding) -> Table:
+    from rich.text import Text
+
+    table = new_table(
+        text(""),
+        text("rung", folds=True),
+        number("validation"),
+        number("epochs"),
+        number("time"),
+        number("weight"),
+    )
+    for rung in finding.tried:
+        if rung.state == "done":
+            dot = mark(is_best=rung.is_chosen, as_good=False)
+            style = "bold" if rung.is_chosen else ""
+            table.add_row(dot, Text(one_line(rung.name)), *_cells(rung), style=style)
+        else:
+            name = Text(one_line(f"{rung.name}: {rung.reason}"))
+            style = "yellow" if rung.state == "failed" else "dim"
+            table.add_row("", name, ABSENT, ABSENT, ABSENT, ABSENT, style=style)
+    return table
+
+
+def _cells(rung: TriedRung) -> tuple[str, str, str, str]:
+    validation = rung.validation
+    accuracy = ABSENT if validation is None else percent(validation.accuracy, validation.n)
+    length = ABSENT if rung.epochs is None else epochs([rung.epochs])
+    return accuracy, length, duration(rung.seconds), percent(rung.weight) if rung.weight else ""
+
+
+def _next_commands(finding: FitFinding) -> list[str]:
+    return [f"Classifier: {finding.run}", f"Use it: headstart predict {finding.run} IMAGE"]

@@ -1,0 +1,238 @@
+"""`headstart verify`: a report is computed again from the data inside it."""
+
+from __future__ import annotations
+
+import base64
+import json
+import lzma
+import re
+import shutil
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from examples import REAL_STUDIES, Data, build_backbones, copy_real
+
+import headstart as package
+from headstart import store
+from headstart.errors import InputError
+from headstart.report import verify, write_report
+from headstart.report._embedded_data import read_data, split_page, write_files
+from headstart.report._recompute import recompute
+from headstart.report.pages._render import write_run_report
+from headstart.results import Comparison, FailedContender, read_finding
+from headstart.studies import VerdictRules, verdict_from_predictions
+from headstart.testing import assert_not_worse
+from headstart.training import read_correct
+
+Command = Callable[..., tuple[int, str, str]]
+Json = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A comparison of two trained models with two seeds."""
+    folder = tmp_path_factory.mktemp("verify") / "study"
+    package.compare(
+        "digits",
+        models="mlp,mlp:fast",
+        seeds=2,
+        time_limit=None,
+        epochs=1,
+        train_images=100,
+        folds="none",
+        out=folder,
+    )
+    return folder
+
+
+@pytest.fixture
+def report(study: Path, tmp_path: Path) -> Path:
+    """A copy of its report alone."""
+    return Path(shutil.copy(study / "report.html", tmp_path))
+
+
+def forge(report: Path, change: Callable[[Json], None]) -> None:
+    """Change the data of a report, and write digests that fit."""
+    page, element = split_page(report.read_text(encoding="utf-8"))
+    outer = json.loads(element)
+    content = json.loads(lzma.decompress(base64.urlsafe_b64decode(outer["data"])))
+    change(content)
+    data = json.dumps(content).encode()
+    outer["sha256"] = sha256(data).hexdigest()
+    outer["data"] = base64.urlsafe_b64encode(lzma.compress(data)).decode()
+    script = f'<script type="application/json" id="headstart-data">{json.dumps(outer)}</script>\n'
+    report.write_text(page.replace("</body>", f"{script}</body>"), encoding="utf-8")
+
+
+def test_the_gate_of_a_finished_comparison(study: Path, headstart: Command) -> None:
+    words: tuple[object, ...] = ("compare", "digits", "--models", "mlp,mlp:fast")
+    words += (
+        "--seeds",
+        2,
+        "--epochs",
+        1,
+        "--time-limit",
+        "none",
+        "--train-images",
+        100,
+        "--out",
+        study,
+        "--folds",
+        "none",
+        "--gate",
+    )
+    status, out, err = headstart(*words, "--json")
+    gate = json.loads(out)["gate"]
+    assert status == gate["exit_status"], err
+    assert (gate["reference"], gate["candidate"], gate["margin"]) == ("mlp", "mlp:fast", 0.005)
+    assert Path(gate["summary"]).read_text(encoding="utf-8").startswith("## Accuracy gate")
+    assert gate["decision"] in headstart(*words)[1].lower()
+
+    options: Json = {"seeds": 2, "epochs": 1, "time_limit": None, "train_images": 100}
+    options |= {"folds": "none", "out": study}
+    if status == 0:
+        assert assert_not_worse("digits", "mlp", "mlp:fast", **options)["gate"]["passed"]
+    else:
+        with pytest.raises(AssertionError, match="interval"):
+            assert_not_worse("digits", "mlp", "mlp:fast", **options)
+
+
+def test_a_report_is_verified_without_its_study(report: Path, headstart: Command) -> None:
+    status, out, err = headstart("verify", report)
+    assert status == 0, out + err
+    assert "Verified: the " in out and "p-values and the verdict" in " ".join(out.split())
+    status, out, _ = headstart("verify", report.parent, "--json")
+    result = json.loads(out)
+    assert status == 0 and result["verified"] and result["differences"] == []
+    assert result["numbers"] > 300 and result["values"] > 500
+
+
+def test_an_edited_number_is_named_with_its_row(report: Path, headstart: Command) -> None:
+    text = report.read_text(encoding="utf-8")
+    accuracy = re.search(r"<td><b>(\d+\.\d)%</b>", text)
+    assert accuracy is not None
+    report.write_text(text.replace(accuracy[0], "<td><b>99.9%</b>", 1), encoding="utf-8")
+    status, out, _ = headstart("verify", report)
+    words = " ".join(out.split())
+    assert status == 1 and "NOT verified: 1 difference" in words
+    assert "Results and cost › mlp" in words
+    assert f"the report has '99.9%', its data give '{accuracy[1]}%'" in words
+
+
+def test_edits_of_single_digits_are_found(report: Path) -> None:
+    text = report.read_text(encoding="utf-8")
+    visible = re.sub(
+        r"<(script|style)\b.*?</\1>|<[^>]*>", lambda match: " " * len(match[0]), text, flags=re.S
+    )
+    places = [match.start() for match in re.finditer(r"\d", visible)]
+    element = text.index('id="headstart-data"')
+    places = [*np.random.default_rng(0).choice(places, 4), text.index('"data": "', element) + 200]
+    for place in map(int, places):
+        other = "1" if text[place] != "1" else "2"
+        report.write_text(text[:place] + other + text[place + 1 :], encoding="utf-8")
+        assert verify(report).differences
+
+
+@pytest.mark.parametrize(
+    ("change", "where"),
+    [
+        (lambda finding: finding["verdict"].update(p_value=0.04), "verdict.p_value"),
+        (lambda finding: finding["verdict"].update(winner="mlp"), "verdict.winner"),
+        (lambda finding: finding["contenders"][0]["test"].update(accuracy=0.9), "mlp › test"),
+    ],
+)
+def test_a_forged_finding_does_not_fit_the_predictions(
+    report: Path, study: Path, change: Callable[[Json], None], where: str, tmp_path: Path
+) -> None:
+    """The page is written from the forged finding, so only the statistics can tell."""
+    forged = Path(shutil.copytree(study, tmp_path / "forged"))
+    store.unseal(forged)  # a forger would
+    path = forged / "finding.json"
+    finding = json.loads(path.read_text())
+    change(finding)
+    path.write_text(json.dumps(finding))
+    differences = verify(write_report(forged)).differences
+    assert any(difference.where.startswith(where) for difference in differences)
+
+
+def test_a_contender_that_failed_with_every_seed_is_verified(
+    study: Path, report: Path, tmp_path: Path
+) -> None:
+    """The verdict names it as left out, and it has no runs. A control is not named."""
+    finding = read_finding(study)
+    assert isinstance(finding, Comparison)
+    correct = {
+        contender.name: np.stack([read_correct(study / run, "test") for run in contender.runs])
+        for contender in finding.contenders
+    }
+    rules = VerdictRules.of_verdict(finding.verdict)
+    verdict = verdict_from_predictions(correct, ["cnn"], "test", rules)
+    assert "cnn" in verdict.sentence
+    failed = [
+        FailedContender(name=name, failures=("the loss is not finite.",))
+        for name in ("cnn", "net (random weights)")
+    ]
+    changed = finding.model_copy(update={"verdict": verdict, "failed": tuple(failed)})
+    content = {"finding.json": json.dumps(changed.as_json())}
+    forge(report, lambda data: data["files"].update(content))
+    _, element = split_page(report.read_text(encoding="utf-8"))
+    data = read_data(element)
+    result = recompute(write_files(data, tmp_path / "root"), data)
+    assert result.differences == []
+    assert any("earlier use of the test images" in words for words in result.not_recomputed)
+
+
+def test_forged_data_do_not_fit_the_page(report: Path) -> None:
+    def change(content: Json) -> None:
+        path = next(path for path in content["files"] if path.endswith("metrics.json"))
+        metrics = json.loads(content["files"][path])
+        metrics["test"]["confusion"][0][0] += 1
+        content["files"][path] = json.dumps(metrics)
+
+    forge(report, change)
+    places = {difference.where for difference in verify(report).differences}
+    assert any("confusion" in place for place in places)
+
+
+@pytest.mark.parametrize(
+    "path", ["../" * 9 + "finding.json", "/etc/finding.json", "a/../x", "x.py"]
+)
+def test_no_path_of_a_report_leaves_its_folder(report: Path, tmp_path: Path, path: str) -> None:
+    forge(report, lambda content: content["files"].update({path: "{}"}))
+    _, element = split_page(report.read_text(encoding="utf-8"))
+    with pytest.raises(ValueError, match="is not the path of a file of a report"):
+        write_files(read_data(element), tmp_path / "root")
+    assert "is not the path of a file" in verify(report).differences[0].shown
+
+
+def test_the_pages_of_all_studies_are_verified(tmp_path: Path) -> None:
+    """Real studies of version 0.1, whose statistics are those of today where they are checked."""
+    for name in ("labels", "run"):
+        folder = copy_real(name, tmp_path)
+        result = verify((write_run_report if name == "run" else write_report)(folder))
+        assert result.differences == () and result.value_count > 200
+    assert verify(write_report(build_backbones(tmp_path / "ranking", Data()))).differences == ()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"<html>a page</html>", "holds no data to verify"),
+        (b"\xff\xfe\x00", "is not a text file"),
+        (None, "cannot read"),
+    ],
+)
+def test_other_files_are_refused(
+    tmp_path: Path, headstart: Command, content: bytes | None, message: str
+) -> None:
+    path = tmp_path / "page.html"
+    if content is not None:
+        path.write_bytes(content)
+    status, out, err = headstart("verify", path)
+    assert (status, out) == (2, "") and message in err
+    with pytest.raises(InputError):
+        package.verify(REAL_STUDIES)
