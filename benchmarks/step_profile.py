@@ -66,7 +66,6 @@ def main() -> None:
     recipe = resolve(
         make_recipe("cnn", {"precision": args.precision}, args.preset),
         len(split.train),
-        dataset.class_names,
     )
     data = SplitDataset(dataset, split)
     classifier, inputs = prepare_training(recipe, data, 0)

