@@ -9,6 +9,7 @@
   const token = new URLSearchParams(location.search).get("token") ?? "";
   const store = `headstart-plan-${meta("plan")}`;
   const decisions = new Map();
+  const saved = new Map();
   const order = [...new Set(items.map((item) => item.dataset.index))];
   const cardOf = new Map(items.map((item) => [item.dataset.index, item]).reverse());
 
@@ -51,6 +52,13 @@
     if (!answer.ok) throw new Error((await answer.json().catch(() => ({}))).error ?? answer.statusText);
     return answer.json();
   });
+  // One request at a time, because an undo that overtakes its decision would be lost.
+  let lastSent = Promise.resolve();
+  const sendInOrder = (address, content) => {
+    const answer = lastSent.then(() => send(address, content));
+    lastSent = answer.catch(() => {});
+    return answer;
+  };
 
   const show = (index) => {
     const decision = decisions.get(index);
@@ -72,22 +80,23 @@
       + `${number("relabel")} relabelled, ${number("drop")} dropped, ${number("keep")} kept`;
   };
 
+  const put = (map, index, decision) => (decision ? map.set(index, decision) : map.delete(index));
   const decide = (index, decision) => {
-    const before = decisions.get(index);
-    if (decision) decisions.set(index, decision);
-    else decisions.delete(index);
+    put(decisions, index, decision);
     show(index);
     problem.textContent = "";
-    if (live) {
-      send("decide", { index: Number(index), ...(decision ?? { action: "undo" }) }).catch((error) => {
-        if (before) decisions.set(index, before);
-        else decisions.delete(index);
+    if (!live) {
+      try { localStorage.setItem(store, JSON.stringify([...decisions])); } catch { /* not permitted */ }
+      return;
+    }
+    sendInOrder("decide", { index: Number(index), ...(decision ?? { action: "undo" }) })
+      .then(() => put(saved, index, decision))
+      .catch((error) => {
+        // A later decision about the image has its own answer.
+        if (decisions.get(index) === (decision ?? undefined)) put(decisions, index, saved.get(index));
         show(index);
         problem.textContent = `The last decision was not saved: ${error.message.replace(/\.$/, "")}. Is the command still running?`;
       });
-    } else {
-      try { localStorage.setItem(store, JSON.stringify([...decisions])); } catch { /* not permitted */ }
-    }
   };
 
   const focus = (item) => {
@@ -183,7 +192,7 @@
     link.click();
     setTimeout(() => URL.revokeObjectURL(link.href), 1000);
   };
-  const end = () => send("done", {}).then(() => {
+  const end = () => sendInOrder("done", {}).then(() => {
     bar.replaceChildren(Object.assign(document.createElement("span"), {
       textContent: "The plan is saved and the review has ended. This page can be closed.",
     }));
@@ -192,6 +201,7 @@
   let known = [];
   try { known = live ? live.decisions : JSON.parse(localStorage.getItem(store) ?? "[]"); } catch { /* not permitted */ }
   known.forEach(([index, decision]) => { if (cardOf.has(String(index))) decisions.set(String(index), decision); });
+  decisions.forEach((decision, index) => saved.set(index, decision));
   order.forEach(show);
   if (live) focus(items.find((item) => !decisions.has(item.dataset.index)) ?? items[0]);
 })();
