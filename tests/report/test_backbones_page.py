@@ -4,7 +4,8 @@ import re
 from pathlib import Path
 
 import pytest
-from examples import build_backbones, copy_real
+from backbones_example import build_backbones
+from examples import copy_real
 from pages import page_text, section
 
 

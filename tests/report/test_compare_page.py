@@ -5,17 +5,8 @@ import re
 from pathlib import Path
 
 import pytest
-from examples import (
-    DIGITS,
-    TWO_AND_A_CONTROL,
-    Built,
-    Data,
-    Example,
-    build_comparison,
-    changed,
-    copy_real,
-    rewrite,
-)
+from compare_example import TWO_AND_A_CONTROL, Built, build_comparison
+from examples import DIGITS, Data, Example, changed, copy_real, rewrite
 from pages import page_text, section, section_names
 
 from headstart.errors import InputError

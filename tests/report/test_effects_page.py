@@ -5,7 +5,8 @@ import shutil
 from pathlib import Path
 
 import pytest
-from examples import build_effects, changed, copy_real, rewrite
+from effects_example import build_effects
+from examples import changed, copy_real, rewrite
 from pages import page_text, section, section_names
 
 from headstart.report.pages._axes import MeasuredDifference

@@ -8,20 +8,15 @@ from xml.etree import ElementTree
 
 import pytest
 from audit_example import build_audit
-from examples import (
-    REAL_STUDIES,
-    Built,
-    Data,
-    build_backbones,
-    build_comparison,
-    build_effects,
-    build_labels,
-    build_learning_rates,
-    build_search,
-    copy_real,
-)
+from backbones_example import build_backbones
+from compare_example import Built, build_comparison
+from effects_example import build_effects
+from examples import REAL_STUDIES, Data, copy_real
 from fit_example import build_fit
+from labels_example import build_labels
+from lr_example import build_learning_rates
 from pages import NASTY_NAMES, Tags
+from tune_example import build_search
 
 from headstart.report import write_report, write_run_report
 

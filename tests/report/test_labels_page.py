@@ -3,7 +3,8 @@
 from pathlib import Path
 
 import pytest
-from examples import build_labels, changed, copy_real, rewrite
+from examples import changed, copy_real, rewrite
+from labels_example import build_labels
 from pages import page_text, section_names
 
 from headstart.report.pages._labels import headline

@@ -4,7 +4,8 @@ import re
 from pathlib import Path
 
 import pytest
-from examples import Data, build_learning_rates, changed, copy_real, rewrite, write_curves
+from examples import Data, changed, copy_real, rewrite, write_curves
+from lr_example import build_learning_rates
 from pages import page_text, section, section_names
 
 from headstart.results import LearningRates, SeedFailure, read_finding

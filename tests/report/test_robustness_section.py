@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from examples import Built, Data, build_comparison, rewrite
+from compare_example import Built, build_comparison
+from examples import Data, rewrite
 from pages import NASTY_NAMES, section
 from robustness_examples import robustness, subgroups
 

@@ -7,19 +7,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from examples import (
-    REAL_STUDIES,
-    Built,
-    Data,
-    build_backbones,
-    build_comparison,
-    build_effects,
-    build_labels,
-    build_learning_rates,
-    build_search,
-    changed,
-)
+from backbones_example import build_backbones
+from compare_example import Built, build_comparison
+from effects_example import build_effects
+from examples import REAL_STUDIES, Data, changed
+from labels_example import build_labels
+from lr_example import build_learning_rates
 from rich.console import Console, RenderableType
+from tune_example import build_search
 
 from headstart.formatting import percent
 from headstart.report import (

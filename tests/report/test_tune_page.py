@@ -3,8 +3,10 @@
 from pathlib import Path
 
 import pytest
-from examples import build_search, copy_real, no_verdict, rewrite
+from compare_example import no_verdict
+from examples import copy_real, rewrite
 from pages import page_text, section, section_names
+from tune_example import build_search
 
 from headstart.report._study import ranked_trials
 from headstart.report.figures._search import setting_axes

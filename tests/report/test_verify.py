@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from examples import REAL_STUDIES, Data, build_backbones, copy_real
+from backbones_example import build_backbones
+from examples import REAL_STUDIES, Data, copy_real
 
 import headstart as package
 from headstart import store
