@@ -10,8 +10,8 @@
     python benchmarks/evidence.py aa
 
 All but `aa`, which trains, simulate images and runs whose true accuracies are known. Each prints a
-Markdown table, and evidence.md holds the results. The first six are in evidence_intervals.py.
-`crossing` takes about five minutes on 2 cores.
+Markdown table, and evidence.md holds the results. The first four are in evidence_intervals.py, and
+the next two in evidence_calibration.py. `crossing` takes about five minutes on 2 cores.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import io
 import tempfile
 from pathlib import Path
 
+import evidence_calibration
 import evidence_intervals
 import numpy as np
 from evidence_intervals import DIFFERENT, NOISE
@@ -176,8 +177,8 @@ def main() -> None:
         "power": (evidence_intervals.power, 200),
         "pooling": (evidence_intervals.pooling, 400),
         "mcnemar": (evidence_intervals.mcnemar, 100_000),
-        "calibration": (evidence_intervals.calibration, 40),
-        "overfitting": (evidence_intervals.overfitting, 2000),
+        "calibration": (evidence_calibration.calibration, 40),
+        "overfitting": (evidence_calibration.overfitting, 2000),
         "crossing": (crossing, 300),
     }
     for verb, (_, experiments) in simulations.items():
