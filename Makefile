@@ -13,7 +13,7 @@ READY := .venv/ready
 # Tests of one file run in one process, because they share what is expensive to make. Many wait for
 # commands that they started, so there is one process more than cores.
 PROCESSES := $(shell $(PYTHON) -c "import os; print(min(4, os.cpu_count() + 1))")
-PARALLEL := --numprocesses $(PROCESSES) --dist loadgroup --no-loadscope-reorder
+PARALLEL := --numprocesses $(PROCESSES) --dist loadscope --no-loadscope-reorder
 # The measured coverage is 97%. The floor leaves room for branches that only other machines take.
 COVERAGE := --cov=headstart --cov-report=term:skip-covered --cov-fail-under=95
 # Tests start many processes, which share the compiled modules.

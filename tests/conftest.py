@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -33,16 +34,29 @@ _USERS_CACHE = os.environ.get("XDG_CACHE_HOME")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Run the tests of one file in one process, and measure the coverage of the fast ones."""
+    """Start the longest tests first, and measure the coverage of the fast ones."""
     measures_coverage = config.pluginmanager.hasplugin("_cov")
     for item in items:
         is_slow = item.get_closest_marker("slow") is not None
         if measures_coverage and (is_slow or item.path.stem in _NOT_MEASURED):
             item.add_marker("no_cover")
-        item.add_marker(
-            pytest.mark.xdist_group("ray" if item.path.stem in _USE_RAY else str(item.path))
-        )
     items.sort(key=lambda item: item.path.stem not in _LONGEST)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Run the tests of one file in one process, and all tests that use Ray in one.
+
+    Markers of groups would do the same, but pytest-xdist 3.8 ignores them with pytest 9.2.
+    """
+    from xdist.scheduler import LoadScopeScheduling
+
+    class OneProcessPerFile(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            path = Path(nodeid.split("::")[0])
+            return "ray" if path.stem in _USE_RAY else str(path)
+
+    return OneProcessPerFile(config, log)
 
 
 @pytest.fixture(autouse=True)
