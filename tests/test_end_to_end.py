@@ -47,7 +47,8 @@ def test_transfer_is_ahead_on_few_colour_photographs(subset: Subset, headstart: 
 def test_transfer_is_not_ahead_on_clothes(subset: Subset, headstart: Command) -> None:
     clothes = subset("fashion-mnist", 2000, 1000)
     status, out, err = headstart(
-        "compare", clothes, "--seeds", 2, "--time-limit", "80s", "--out", "clothes", "--json"
+        *("compare", clothes, "--seeds", 2, "--time-limit", "none", "--epochs", 6),
+        *("--set", "input_px=64", "--out", "clothes", "--json"),
     )
     assert status == 0, err
     finding = json.loads(out)

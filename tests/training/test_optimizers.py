@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+from headstart.classifier import Bfloat16Decision
 from headstart.models import CnnOptions, build_network
 from headstart.models.recipes import make_recipe
+from headstart.training import _optimizers
 from headstart.training._optimizers import Muon, make_optimizers, orthogonalise
 
 
@@ -21,6 +23,39 @@ def test_an_orthogonalised_matrix_has_singular_values_near_one(shape: tuple[int,
     assert (left @ right).flatten() @ found.flatten() > 0.9 * (
         left @ right
     ).norm() * found.norm()  # the same direction
+
+
+@pytest.mark.parametrize(
+    ("precision", "is_fast", "expected"),
+    [
+        ("float32", False, torch.float32),
+        ("auto", False, torch.float32),
+        ("auto", True, torch.bfloat16),
+        ("float32", True, torch.bfloat16),
+        ("bfloat16", False, torch.bfloat16),
+    ],
+)
+def test_muon_computes_in_bfloat16_only_where_the_machine_does(
+    monkeypatch: pytest.MonkeyPatch, precision: str, is_fast: bool, expected: torch.dtype
+) -> None:
+    decision = Bfloat16Decision(is_fast, "")
+    monkeypatch.setattr(_optimizers, "decide_bfloat16", lambda: decision)
+    net = nn.Sequential(nn.Linear(100, 80), nn.Linear(80, 10))
+    muon, _ = make_optimizers(net, make_recipe("mlp", {"precision": precision}))
+    assert isinstance(muon, Muon)
+    (weight,) = muon.param_groups[0]["params"]
+    weight.grad = torch.randn_like(weight)
+
+    types = []
+    multiply = torch.addmm
+
+    def addmm(*tensors: Tensor, **factors: float) -> Tensor:
+        types.append(tensors[0].dtype)
+        return multiply(*tensors, **factors)
+
+    monkeypatch.setattr(torch, "addmm", addmm)
+    muon.step()
+    assert set(types) == {expected}
 
 
 def test_muon_keeps_each_filter_banks_norm() -> None:

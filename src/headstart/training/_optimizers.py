@@ -10,6 +10,7 @@ import torch
 import torch._dynamo
 from torch import Tensor, nn
 
+from headstart.classifier import decide_bfloat16
 from headstart.models import BackboneOptions, BackboneWithHead
 from headstart.models.recipes import Recipe
 
@@ -20,6 +21,8 @@ MUON_REST_MOMENTUM = 0.85  # as in airbench
 NEWTON_SCHULZ_STEPS = 3
 
 # Matrices with at most so many rows or columns are faster in float32 on a CPU (benchmarks/cnn.md).
+# So are all matrices on a CPU without bfloat16 arithmetic: PyTorch's emulation made one step of an
+# mlp 100 times slower (AMD EPYC with AVX2).
 SMALL_DIMENSION = 64
 
 # Learning rate of a head that was solved, relative to the top stage's. It is near its optimum, and
@@ -28,15 +31,18 @@ SMALL_DIMENSION = 64
 SOLVED_HEAD_RATE = 0.1
 
 
-def orthogonalise(matrix: Tensor, steps: int = NEWTON_SCHULZ_STEPS) -> Tensor:
+def orthogonalise(
+    matrix: Tensor, steps: int = NEWTON_SCHULZ_STEPS, *, is_rounded: bool = True
+) -> Tensor:
     """Return roughly U V^T of the singular value decomposition of a matrix.
 
-    Uses Newton-Schulz steps; for large matrices in bfloat16. The singular values end between about
-    0.7 and 1.2. Three steps rather than five, as in the CIFAR-10 record of the same author.
+    Uses Newton-Schulz steps. The singular values end between about 0.7 and 1.2. Three steps rather
+    than five, as in the CIFAR-10 record of the same author.
 
     Args:
         matrix: Tensor of shape (m, n).
         steps: Number of Newton-Schulz steps.
+        is_rounded: Whether large matrices are computed in bfloat16, as by the author.
 
     References:
         Jordan (2024), "Muon: an optimizer for hidden layers". The coefficients of the quintic
@@ -44,7 +50,7 @@ def orthogonalise(matrix: Tensor, steps: int = NEWTON_SCHULZ_STEPS) -> Tensor:
     """
     a, b, c = 3.4445, -4.7750, 2.0315
     is_large = min(matrix.shape) > SMALL_DIMENSION or matrix.device.type != "cpu"
-    x = matrix.bfloat16() if is_large else matrix.float()
+    x = matrix.bfloat16() if is_large and is_rounded else matrix.float()
     x = x / (x.norm() + 1e-7)
     is_tall = x.shape[0] > x.shape[1]
     if is_tall:
@@ -64,12 +70,21 @@ class Muon(torch.optim.Optimizer):
 
     Weights are kept at norm sqrt(filters), as in the author's airbench networks for CIFAR-10.
 
+    Args:
+        params: Weights with at least two dimensions.
+        lr: Learning rate.
+        momentum: Momentum of the gradients.
+        is_rounded: Whether large matrices are orthogonalised in bfloat16.
+
     References:
         Jordan (2024), "Muon: an optimizer for hidden layers".
     """
 
-    def __init__(self, params: Iterable[Tensor], lr: float, momentum: float) -> None:
+    def __init__(
+        self, params: Iterable[Tensor], lr: float, momentum: float, *, is_rounded: bool = True
+    ) -> None:
         super().__init__(params, {"lr": lr, "momentum": momentum})
+        self._is_rounded = is_rounded
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]  # no closure is used here
@@ -84,7 +99,9 @@ class Muon(torch.optim.Optimizer):
                 state["momentum"].mul_(group["momentum"]).add_(weight.grad)
                 gradient = weight.grad.add(state["momentum"], alpha=group["momentum"])  # Nesterov
 
-                direction = orthogonalise(gradient.reshape(len(weight), -1)).view_as(weight)
+                direction = orthogonalise(
+                    gradient.reshape(len(weight), -1), is_rounded=self._is_rounded
+                ).view_as(weight)
                 weight.mul_(len(weight) ** 0.5 / weight.norm())
                 weight.add_(direction, alpha=-group["lr"])
 
@@ -120,7 +137,10 @@ def _make_muon(net: nn.Module, recipe: Recipe) -> list[torch.optim.Optimizer]:
     if vectors:
         groups.append({"params": vectors, "lr": recipe.lr * MUON_BIAS_RATE})
     rest = torch.optim.SGD(groups, momentum=MUON_REST_MOMENTUM, nesterov=True)
-    return [Muon(matrices, recipe.lr, recipe.momentum), rest] if matrices else [rest]
+    if not matrices:
+        return [rest]
+    is_rounded = recipe.precision == "bfloat16" or decide_bfloat16().is_used
+    return [Muon(matrices, recipe.lr, recipe.momentum, is_rounded=is_rounded), rest]
 
 
 class TowardsStart(torch.optim.Optimizer):
