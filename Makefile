@@ -3,6 +3,8 @@
 # make test     lint, types, import directions, all tests with coverage
 # make fast     the same without the tests that train for a long time
 # make faults   kill, fail and cut off the power of a small run in thousands of ways; an hour
+# make docs     build the site of the documentation in build/site; warnings are errors
+# make serve-docs   show the site at http://127.0.0.1:8080
 # make oldest   the fast tests with the oldest supported versions of the dependencies
 
 PYTHON ?= python3.11
@@ -19,7 +21,7 @@ COVERAGE := --cov=headstart --cov-report=term:skip-covered --cov-fail-under=95
 # Tests start many processes, which share the compiled modules.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: all demo test fast faults lint oldest clean
+.PHONY: all demo test fast faults lint docs serve-docs oldest clean
 all: $(READY)
 
 $(READY): pyproject.toml
@@ -32,8 +34,8 @@ demo: $(READY)
 	$(BIN)/headstart compare fashion-mnist --time-limit 5m --out demo
 
 lint: $(READY)
-	$(BIN)/ruff check src tests benchmarks
-	$(BIN)/ruff format --check src tests benchmarks
+	$(BIN)/ruff check src tests benchmarks docs
+	$(BIN)/ruff format --check src tests benchmarks docs
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
@@ -46,6 +48,19 @@ test: lint
 fast: lint
 	$(BIN)/python -m pytest $(PARALLEL) -m 'not slow'
 
+.venv-docs/ready: pyproject.toml
+	$(PYTHON) -m venv .venv-docs
+	.venv-docs/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
+	.venv-docs/bin/python -m pip install --quiet --group docs
+	touch .venv-docs/ready
+
+docs: .venv-docs/ready
+	PYTHONPATH=src .venv-docs/bin/python docs/command_pages.py --check
+	.venv-docs/bin/sphinx-build --quiet --fail-on-warning --nitpicky --conf-dir docs . build/site
+
+serve-docs: docs
+	.venv-docs/bin/python -m http.server --bind 127.0.0.1 --directory build/site 8080
+
 oldest:
 	$(PYTHON) -m venv .venv-oldest
 	.venv-oldest/bin/python -m pip install --quiet --upgrade pip
@@ -53,4 +68,4 @@ oldest:
 	.venv-oldest/bin/python -m pytest $(PARALLEL) -m 'not slow'
 
 clean:
-	rm -rf .venv .venv-oldest demo runs
+	rm -rf .venv .venv-docs .venv-oldest build demo runs

@@ -26,7 +26,7 @@ PYTHON_PAGE = ROOT / "docs" / "python.md"
 ARCHITECTURE = ROOT / "ARCHITECTURE.md"
 PAGES = [
     *sorted(ROOT.glob("*.md")),
-    *sorted((ROOT / "docs").glob("*.md")),
+    *sorted((ROOT / "docs").rglob("*.md")),
     *sorted((ROOT / "benchmarks").glob("*.md")),
 ]
 CODE_BLOCK = re.compile(r"^ *```.*?^ *```$", re.MULTILINE | re.DOTALL)

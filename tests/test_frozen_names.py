@@ -46,6 +46,7 @@ START_UP = {
     "headstart",
     "headstart.cli",
     "headstart.cli._app",
+    "headstart.cli._next_command",
     "headstart.cli._streams",
     *(
         f"headstart.cli.{verb}"

@@ -180,7 +180,7 @@ def test_runs_and_report_find_what_was_trained(headstart: Command) -> None:
     ]
     assert "here/run" in headstart("runs", "here")[1]
     status, out, _ = headstart("report", "here/run")
-    assert (status, out.strip()) == (0, "Report: here/run/report.html")
+    assert (status, out.splitlines()[-1]) == (0, "Report: here/run/report.html")
     assert Path("here/run/report.html").exists()
 
 

@@ -69,8 +69,8 @@ class LabelIssues:
         class_probabilities: Out-of-fold probabilities of the true class, float64 of shape (N, K).
         accuracy: Share of given labels that equal the most likely class, out of fold.
         shuffled_accuracy: The same share if labels had nothing to do with images.
-        is_better_than_chance: False if the labels cannot be told from shuffled ones. Then nothing
-            is suspected.
+        is_better_than_chance: False if the labels cannot be distinguished from shuffled ones.
+            Then nothing is suspected.
         renamed: Classes that look like another class in one part only, as with a class map in
             another order.
         few: Numbers of the classes with too few images to doubt their labels.

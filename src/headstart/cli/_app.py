@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from headstart import __version__, progress
+from headstart.cli._next_command import print_next
 from headstart.errors import ResourceError
 from headstart.models.recipes import key_options, train_flags
 
@@ -44,10 +45,12 @@ app: typer.Typer = typer.Typer(
     name="headstart",
     cls=_Verbs,
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="How well does a plain CNN do on my images, and what is a pretrained head start worth?",
+    epilog="New here? Type: headstart fit digits --time-limit 2m. With photos of your own, one "
+    "folder per class: headstart fit photos/. An example of each command: headstart COMMAND "
+    "--help",
 )
 
 
@@ -68,6 +71,19 @@ def _options(
 ) -> None: ...
 
 
+_START, _STUDY, _USE, _KEEP = (
+    "Start here",
+    "Train and compare",
+    "Use a model",
+    "Data, reports and repair",
+)
+# The verbs of each part of the help, in the order in which a user meets them.
+PANELS = {
+    _START: ("fit", "predict", "audit", "compare"),
+    _STUDY: ("train", "tune", "lr", "labels", "effects", "backbones"),
+    _USE: ("explain", "submit", "export", "serve"),
+    _KEEP: ("data", "runs", "report", "verify", "doctor"),
+}
 VERBS = (
     "audit",
     "fit",
@@ -110,8 +126,8 @@ _DATA, _OUTPUT, _TRAINING, _EXECUTOR = "Data", "Output", "Training", "Where runs
 
 _DATA_HELP = (
     "A named dataset (fashion-mnist, mnist, cifar10, digits), a folder of class folders, "
-    "a pixel CSV, a CSV of path,label, an IDX folder, an .npz file, a Parquet file, a saved "
-    "Hugging Face dataset, or a zip or tar archive of one of these."
+    "a pixel CSV or a CSV of path,label. An IDX folder, an .npz or Parquet file, a saved "
+    "Hugging Face dataset, or a zip or tar archive work as well."
 )
 DataArgument = Annotated[str, typer.Argument(metavar="DATA", help=_DATA_HELP)]
 FoldsOption = Annotated[
@@ -119,10 +135,10 @@ FoldsOption = Annotated[
     typer.Option(
         "--folds",
         metavar="K|auto|none",
-        help="Cross-validate with K folds: every image is tested once per repeat, and --seeds is "
-        "the number of repeats. 'auto', the default of compare, uses 5 folds for fewer than 1,000 "
-        "images, unless test images, --test, --train-images, --plan, a finished run or --seeds "
-        "auto is given; 'none' uses one test part.",
+        help="Cross-validate with K folds. Every image is tested once per repeat, and --seeds is "
+        "the number of repeats. The default of compare, auto, uses 5 folds for fewer than 1,000 "
+        "images. It uses one test part, as none does, if test images, --test, --train-images, "
+        "--plan, a finished run or --seeds auto is given.",
     ),
 ]
 OptionalData = Annotated[str | None, typer.Argument(metavar="DATA", help=_DATA_HELP)]
@@ -403,7 +419,11 @@ def shared(*blocks: Block) -> Callable[[Callable[..., None]], Callable[..., None
 
 
 def run_study(
-    study: Callable[..., StudyResult[Any]], data: str, given: dict[str, Any], **own: Any
+    study: Callable[..., StudyResult[Any]],
+    data: str,
+    given: dict[str, Any],
+    next_words: Callable[[Any], Sequence[object]],
+    **own: Any,
 ) -> StudyResult[Any]:
     """Call a study function of the API, print its finding and return it.
 
@@ -411,6 +431,7 @@ def run_study(
         study: The function, such as `headstart.api.compare`.
         data: The DATA argument.
         given: Values of the shared options.
+        next_words: Returns the words of the next command, given the finding.
         own: Values of the command's own options.
     """
     output = take_output(given)
@@ -419,6 +440,7 @@ def run_study(
     keys = with_settings({**own, **given}, output.settings)
     result = study(data, out=output.out, **keys)
     show(result, output.as_json, lambda printed: printed.table())
+    print_next(*next_words(result.finding), is_silent=output.as_json or output.quiet)
     if not output.as_json:
         print(f"Report: {result.finding.report}")
         if "gate" in result:
@@ -530,5 +552,24 @@ def number_or_text(text: str | None) -> Any:
     return text
 
 
-for _verb in VERBS:
-    import_module(f"headstart.cli.{_verb}")
+def _arrange_verbs() -> None:
+    """Import the verbs, and assign each one to its part of the help."""
+    for verb in VERBS:
+        import_module(f"headstart.cli.{verb}")
+
+    panels: dict[str, str] = {}
+    for panel, verbs in PANELS.items():
+        panels |= dict.fromkeys(verbs, panel)
+    entries = (*app.registered_commands, *app.registered_groups)
+    for entry in entries:
+        entry.rich_help_panel = panels[_name(entry)]
+    order = list(panels)
+    app.registered_commands.sort(key=lambda entry: order.index(_name(entry)))
+
+
+def _name(entry: Any) -> str:
+    """Return the name of a registered verb or group of verbs."""
+    return str(entry.name or entry.callback.__name__)
+
+
+_arrange_verbs()

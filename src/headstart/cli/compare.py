@@ -8,6 +8,7 @@ import typer
 
 from headstart.cli import _app
 from headstart.cli._app import app
+from headstart.cli._next_command import predict_with
 
 
 @app.command()
@@ -27,9 +28,9 @@ def compare(
         typer.Option(
             "--seeds",
             metavar="N|auto",
-            help="Number of runs per contender; with folds, the number of repeats. 'auto' uses one "
-            "split and adds seeds until the comparison is decided or more would hardly help, "
-            "up to 5 with a time limit and 8 without one (auto:12: up to 12).",
+            help="Number of runs per contender; with folds, the number of repeats. With auto, one "
+            "split is used, and seeds are added until the comparison is decided, or more would "
+            "hardly help: up to 5 with a time limit, 8 without one, and 12 with auto:12.",
         ),
     ] = "3",
     folds: _app.FoldsOption = "auto",
@@ -69,6 +70,7 @@ def compare(
         api.compare,
         data,
         given,
+        predict_with,
         models=models,
         seeds=int(seeds) if seeds.isdecimal() else seeds,
         folds=folds,

@@ -8,22 +8,28 @@ import typer
 
 from headstart.cli import _app
 from headstart.cli._app import app
+from headstart.cli._next_command import print_next
 
 commands: typer.Typer = typer.Typer(
-    no_args_is_help=True, help="List the named datasets, or get one."
+    no_args_is_help=True,
+    help="List the named datasets, or get one.\n\nExample: headstart data list",
 )
 app.add_typer(commands, name="data")
 
 
 @commands.command("list")
 def list_(as_json: _app.AsJson = False) -> None:
-    """List the named datasets, and show which are in the cache."""
+    """List the named datasets, and show which are in the cache.
+
+    Example: headstart data list
+    """
     from headstart import api
     from headstart.report import datasets_table
 
     _app.show(
         {"datasets": api.datasets()}, as_json, lambda result: datasets_table(result["datasets"])
     )
+    print_next("fit", "digits", "--time-limit", "2m", is_silent=as_json)
 
 
 @commands.command()
@@ -34,7 +40,10 @@ def get(
     as_json: _app.AsJson = False,
     quiet: _app.Quiet = False,
 ) -> None:
-    """Download and verify a named dataset, and store it decoded in the cache."""
+    """Download and verify a named dataset, and store it decoded in the cache.
+
+    Example: headstart data get fashion-mnist
+    """
     from headstart import api
 
     _app.start(quiet)
@@ -45,3 +54,4 @@ def get(
         return f"{dataset['name']}: {images}, {dataset['classes']} classes, from {dataset['from']}"
 
     _app.show(api.get_dataset(name), as_json, draw)
+    print_next("fit", name, is_silent=as_json or quiet)

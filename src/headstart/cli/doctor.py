@@ -8,6 +8,7 @@ import typer
 
 from headstart.cli import _app
 from headstart.cli._app import app
+from headstart.cli._next_command import after_diagnosis, print_next
 
 _DAMAGED = 2
 
@@ -49,5 +50,6 @@ def doctor(
     _app.start(quiet)
     result = api.doctor(*(paths or []), cache=cache, repair=repair, self_test=self_test)
     _app.show(result, as_json, lambda examined: examined.table())
+    print_next(*after_diagnosis(result, paths or []), is_silent=as_json or quiet)
     if not result["healthy"]:
         raise typer.Exit(_DAMAGED)

@@ -46,6 +46,7 @@ def effects(
         api.effects,
         data,
         given,
+        lambda _: ("tune", data, "--model", model),
         model=model,
         preset=preset,
         of=of,

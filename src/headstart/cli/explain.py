@@ -8,6 +8,7 @@ import typer
 
 from headstart.cli import _app
 from headstart.cli._app import app
+from headstart.cli._next_command import print_next
 
 
 @app.command()
@@ -53,3 +54,4 @@ def explain(
         as_json,
         explanation_lines,
     )
+    print_next("serve", run, is_silent=as_json or quiet)

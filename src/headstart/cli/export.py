@@ -9,6 +9,7 @@ import typer
 
 from headstart.cli import _app
 from headstart.cli._app import app
+from headstart.cli._next_command import print_next
 
 
 class _Form(StrEnum):
@@ -47,6 +48,9 @@ def export(
     from headstart.report import export_table
 
     _app.start(quiet)
-    _app.show(
-        api.export(run, data=data, out=out, form=form.value, int8=int8), as_json, export_table
-    )
+    result = api.export(run, data=data, out=out, form=form.value, int8=int8)
+    _app.show(result, as_json, export_table)
+    words = ("serve", run)
+    if result["onnx"]:
+        words = ("predict", "--onnx", result["onnx"], "IMAGE")
+    print_next(*words, is_silent=as_json or quiet)

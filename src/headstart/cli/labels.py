@@ -50,6 +50,7 @@ def labels(
         api.labels,
         data,
         given,
+        lambda _: ("fit", data),
         models=models,
         per_class=per_class,
         seeds=seeds,

@@ -8,6 +8,7 @@ import typer
 
 from headstart.cli import _app
 from headstart.cli._app import app
+from headstart.cli._next_command import train_at_best_rate
 
 
 @app.command()
@@ -46,6 +47,7 @@ def lr(
         api.lr,
         data,
         given,
+        lambda finding: train_at_best_rate(data, finding),
         model=model,
         preset=preset,
         values=values,

@@ -8,6 +8,7 @@ import typer
 
 from headstart.cli import _app
 from headstart.cli._app import app
+from headstart.cli._next_command import print_next
 
 
 @app.command()
@@ -18,10 +19,13 @@ def report(
     as_json: _app.AsJson = False,
     quiet: _app.Quiet = False,
 ) -> None:
-    """Write the report of a finished study or run."""
+    """Write the report of a finished study or run.
+
+    Example: headstart report runs/mine
+    """
     from headstart.report import report as draw_report
 
     _app.start(quiet)
-    _app.show(
-        {"report": str(draw_report(study))}, as_json, lambda result: f"Report: {result['report']}"
-    )
+    written = str(draw_report(study))
+    print_next("verify", written, is_silent=as_json or quiet)
+    _app.show({"report": written}, as_json, lambda result: f"Report: {result['report']}")

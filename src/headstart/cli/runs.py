@@ -8,6 +8,7 @@ import typer
 
 from headstart.cli import _app
 from headstart.cli._app import app
+from headstart.cli._next_command import after_listing, print_next
 
 
 @app.command()
@@ -17,8 +18,13 @@ def runs(
     ] = "runs",
     as_json: _app.AsJson = False,
 ) -> None:
-    """List finished and unfinished runs with their results."""
+    """List finished and unfinished runs with their results.
+
+    Example: headstart runs
+    """
     from headstart import api
     from headstart.report import runs_table
 
-    _app.show({"runs": api.runs(folder)}, as_json, lambda result: runs_table(result["runs"]))
+    listed = api.runs(folder)
+    _app.show({"runs": listed}, as_json, lambda result: runs_table(result["runs"]))
+    print_next(*after_listing(listed), is_silent=as_json)

@@ -8,6 +8,7 @@ import typer
 
 from headstart.cli import _app
 from headstart.cli._app import app
+from headstart.cli._next_command import print_next
 
 
 @app.command()
@@ -55,3 +56,4 @@ def submit(
         run, test, out=out, sample=sample, probability_of=probability_of, safe_cells=safe_cells
     )
     _app.show(result, as_json, submission_table)
+    print_next("explain", run, "IMAGE", is_silent=as_json or quiet)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from headstart.cli import _app
 from headstart.cli._app import app
+from headstart.cli._next_command import print_next
 from headstart.errors import InputError
 from headstart.models.recipes import train_flags
+
+if TYPE_CHECKING:
+    from headstart.api import Run
 
 _EPOCHS, _TIME_LIMIT, *_OTHERS = train_flags().values()
 
@@ -72,12 +76,11 @@ def train(
     budget = {"epochs": _app.number_or_text(epochs)}
     keys = _app.with_settings({**named, **budget, **given}, output.settings)
     from headstart import api
-    from headstart.report import run_table
 
     _app.start(output.quiet)
     _app.load_torch()
     if repeat is not None:
-        _app.show(api.repeat(repeat, data, out=output.out), output.as_json, run_table)
+        _show_run(api.repeat(repeat, data, out=output.out), output)
         return
     if data is None:
         raise InputError(
@@ -86,7 +89,15 @@ def train(
     if summary:
         _show_summary(data, keys, output.as_json)
         return
-    _app.show(api.train(data, out=output.out, **keys), output.as_json, run_table)
+    _show_run(api.train(data, out=output.out, **keys), output)
+
+
+def _show_run(run: Run, output: _app.Output) -> None:
+    """Print a finished run, the next command, and as the last line the folder of the run."""
+    from headstart.report import run_table
+
+    _app.show(run, output.as_json, run_table)
+    print_next("report", run["run"], is_silent=output.as_json or output.quiet)
 
 
 def _show_summary(data: str, keys: dict[str, Any], as_json: bool) -> None:

@@ -8,6 +8,7 @@ import typer
 
 from headstart.cli import _app
 from headstart.cli._app import app
+from headstart.cli._next_command import predict_with
 
 
 @app.command()
@@ -68,6 +69,7 @@ def tune(
         api.tune,
         data,
         given,
+        predict_with,
         model=model,
         preset=preset,
         space=space,

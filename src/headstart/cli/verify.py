@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from headstart.cli import _app
 from headstart.cli._app import app
+from headstart.cli._next_command import print_next
 
 
 @app.command()
@@ -30,5 +32,8 @@ def verify(
     _app.start(quiet)
     result = api.verify(report)
     _app.show(result, as_json, lambda verified: verified.table())
+    folder = Path(report).parent if report.endswith(".html") else Path(report)
+    verb = "doctor" if result["verified"] else "report"
+    print_next(verb, folder, is_silent=as_json or quiet)
     if not result["verified"]:
         raise typer.Exit(1)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def fit_table(finding: FitFinding) -> RenderableType:
-    """Return a table of the rungs, with the chosen classifier and the next commands below."""
+    """Return a table of the rungs, with the chosen classifier below."""
     return ResponsiveTable(lambda _: _fit_group(finding))
 
 
@@ -33,7 +33,7 @@ def _fit_group(finding: FitFinding) -> RenderableType:
         _rungs_table(finding),
         *sentences(["● part of the classifier"], "dim"),
         *sentences(finding.sentences, "bold"),
-        *sentences(_next_commands(finding), "dim"),
+        *sentences([f"Classifier: {finding.run}"], "dim"),
         *reuse_sentences(finding),
         *sentences(finding.dataset.warnings, "yellow"),
     )
@@ -67,7 +67,3 @@ def _cells(rung: TriedRung) -> tuple[str, str, str, str]:
     accuracy = ABSENT if validation is None else percent(validation.accuracy, validation.n)
     length = ABSENT if rung.epochs is None else epochs([rung.epochs])
     return accuracy, length, duration(rung.seconds), percent(rung.weight) if rung.weight else ""
-
-
-def _next_commands(finding: FitFinding) -> list[str]:
-    return [f"Classifier: {finding.run}", f"Use it: headstart predict {finding.run} IMAGE"]

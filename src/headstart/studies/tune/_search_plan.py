@@ -142,7 +142,7 @@ def has_converged(accuracies: Sequence[float], validation_images: int) -> bool:
 
     Among n recipes in random order, the best is equally likely to be any of them. So half as many
     recipes again would hold a better one with a probability of a third at most, and the model of
-    the search has had its chance to do better than random order.
+    the search has had time to do better than random order.
 
     Args:
         accuracies: Validation accuracy of each finished recipe, in their order.

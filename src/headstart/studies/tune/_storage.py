@@ -2,7 +2,7 @@
 
 One machine keeps them in an SQLite file of its own. Several machines share a database. Each trial
 is drawn once and counts once. A killed machine leaves its trials open: the same command resumes
-them, and machines that share a database take over the trials of a machine that no longer responds.
+them, and machines that share a database continue the trials of a machine that no longer responds.
 
 Optuna's own heartbeat marks the trials of a dead machine as failed and enqueues copies of them. We
 need the same trial to be finished under its own number instead, so that an interrupted search ends

@@ -38,7 +38,7 @@ def find_scale(source_of: SourceOf, rows: Sequence[int], title: str) -> float | 
         title: Name of the data, for messages.
 
     Returns:
-        The scale. None if the files state it, or if it cannot be told from the pixels.
+        The scale. None if the files state it, or if the pixels do not determine it.
     """
 
     def measure(row: int) -> WideRange | None:

@@ -60,7 +60,7 @@ def choose_scale(ranges: Sequence[WideRange]) -> float | None:
     get 1, as arrays do.
 
     Returns:
-        The scale. None if no image needs one, or if it cannot be told from the pixels.
+        The scale. None if no image needs one, or if the pixels do not determine it.
     """
     open_ranges = [item for item in ranges if not item.is_stated]
     if not open_ranges:

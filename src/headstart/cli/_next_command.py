@@ -1,0 +1,64 @@
+"""The last lines of a verb: the next command to type, and where the result is."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from headstart.results import BackboneRanking, Finding, LearningRates
+
+
+def print_next(*words: object, is_silent: bool) -> None:
+    """Print the command that a user would type next.
+
+    Of several processes under torchrun, only the first prints.
+
+    Args:
+        words: The words of the command after `headstart`.
+        is_silent: True with `--json` or `--quiet`. Then nothing is printed.
+    """
+    if is_silent or os.environ.get("RANK", "0") != "0":
+        return
+    print("Next: headstart", shlex.join(map(str, words)))
+
+
+def predict_with(finding: Finding) -> Sequence[object]:
+    """Return the words of a prediction with the best run of a study."""
+    return "predict", Path(finding.report).parent, "IMAGE"
+
+
+def train_at_best_rate(data: str, finding: LearningRates) -> Sequence[object]:
+    """Return the words of a training at the best learning rate. Without one, propose lower ones."""
+    if finding.best is None:
+        lowest = min(rate.lr for rate in finding.rates)
+        return "lr", data, "--model", finding.model, "--values", f"{lowest / 10:g}"
+    return (
+        *("train", data, "--model", finding.model),
+        *("--optimizer", finding.optimizer, "--lr", f"{finding.best:g}"),
+    )
+
+
+def train_recommended(data: str, finding: BackboneRanking) -> Sequence[object]:
+    """Return the words of a training of the recommended backbone at its image size."""
+    choice = finding.recommended
+    return "train", data, "--model", choice.model, "--set", f"input_px={choice.input_px}"
+
+
+def after_listing(runs: Sequence[dict[str, Any]]) -> Sequence[object]:
+    """Return the words that open the most accurate finished run, or that make a first one."""
+    finished = [run for run in runs if run.get("validation")]
+    if not finished:
+        return "fit", "DATA", "--time-limit", "10m"
+    best = max(finished, key=lambda run: run["validation"]["accuracy"])
+    return "report", best["run"]
+
+
+def after_diagnosis(result: dict[str, Any], paths: Sequence[str]) -> Sequence[object]:
+    """Return the words that repair what is damaged, or that list the runs."""
+    if result["healthy"]:
+        return ("runs",)
+    return "doctor", *paths, "--repair"

@@ -1,0 +1,67 @@
+"""The site of the documentation, without building it: `make docs` does that."""
+
+from __future__ import annotations
+
+import re
+import runpy
+import sys
+from pathlib import Path
+
+import pytest
+
+from headstart.cli._app import VERBS
+
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+INDEX = DOCS / "index.md"
+
+
+def test_the_navigation_lists_every_page_once() -> None:
+    listed = [page for entry in navigation() for page in pages(entry)]
+    expected = {*DOCS.rglob("*.md"), *(ROOT / "benchmarks").glob("*.md"), *ROOT.glob("*.md")}
+    assert sorted(listed) == sorted(expected - {INDEX})
+
+
+def test_the_navigation_has_two_levels() -> None:
+    """Only the first page has a table of contents, so no page is below another one."""
+    assert INDEX.read_text(encoding="utf-8").count("```{toctree}") > 5
+    others = set(DOCS.rglob("*.md")) - {INDEX}
+    assert not [page for page in others if "{toctree}" in page.read_text(encoding="utf-8")]
+
+
+def test_every_verb_has_a_page_with_an_example_and_its_output() -> None:
+    for verb in VERBS:
+        text = (DOCS / "commands" / f"{verb}.md").read_text(encoding="utf-8")
+        assert re.search(rf"^```\nheadstart {verb} ", text, re.MULTILINE), verb
+        assert re.search(r"^```text\n.*\S", text, re.MULTILINE) or verb == "serve", verb
+
+
+def test_the_pages_of_commands_have_the_options_of_the_program(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["command_pages.py", "--check"])
+    functions = runpy.run_path(str(DOCS / "command_pages.py"))
+    assert functions["main"]() == 0, capsys.readouterr().out
+
+
+def test_the_outputs_of_examples_fit_into_80_columns() -> None:
+    for page in (DOCS / "commands").glob("*.md"):
+        for output in re.findall(r"^```text\n(.*?)^```", page.read_text("utf-8"), re.M | re.S):
+            tables = [line for line in output.splitlines() if not line.startswith("Next: ")]
+            assert max(map(len, tables)) <= 80, page
+
+
+def navigation() -> list[str]:
+    """Return the entries of all tables of contents."""
+    blocks = re.findall(r"^```\{toctree\}\n(.*?)^```", INDEX.read_text("utf-8"), re.M | re.S)
+    lines = [line.strip() for block in blocks for line in block.splitlines()]
+    return [line for line in lines if line and not line.startswith(":")]
+
+
+def pages(entry: str) -> list[Path]:
+    """Return the files of an entry, which may be a pattern."""
+    target = (DOCS / f"{entry}.md").resolve()
+    if "*" in entry:
+        return sorted(target.parent.glob(target.name))
+    assert target.exists(), entry
+    return [target]
