@@ -25,7 +25,7 @@ def test_transfer_is_ahead_on_few_colour_photographs(subset: Subset, headstart: 
         "--time-limit",
         "none",
         "--set",
-        "input_px=96",
+        "input_px=64",
         "--out",
         "photos",
         "--json",
@@ -45,7 +45,7 @@ def test_transfer_is_ahead_on_few_colour_photographs(subset: Subset, headstart: 
 
 @pytest.mark.slow
 def test_transfer_is_not_ahead_on_clothes(subset: Subset, headstart: Command) -> None:
-    clothes = subset("fashion-mnist", 2000, 1000)
+    clothes = subset("fashion-mnist", 1500, 600)
     status, out, err = headstart(
         *("compare", clothes, "--seeds", 2, "--time-limit", "none", "--epochs", 6),
         *("--set", "input_px=64", "--out", "clothes", "--json"),
@@ -62,13 +62,13 @@ def test_transfer_is_not_ahead_on_clothes(subset: Subset, headstart: Command) ->
 def test_a_pixel_csv_of_digits_trains_both_nets(
     subset: Subset, headstart: Command, tmp_path: Path
 ) -> None:
-    with np.load(subset("mnist", 2500, 1), allow_pickle=False) as arrays:
-        rows = np.column_stack([arrays["y_train"], arrays["x_train"].reshape(2500, -1)])
+    with np.load(subset("mnist", 2000, 1), allow_pickle=False) as arrays:
+        rows = np.column_stack([arrays["y_train"], arrays["x_train"].reshape(2000, -1)])
     header = ",".join(["label", *(f"pixel{number}" for number in range(784))])
     np.savetxt(tmp_path / "train.csv", rows, "%d", ",", header=header, comments="")
     for model, least in (("mlp", 0.86), ("cnn", 0.93)):
         status, out, err = headstart(
-            "train", "train.csv", "--model", model, "--epochs", 8, "--json"
+            "train", "train.csv", "--model", model, "--epochs", 6, "--json"
         )
         assert status == 0, err
         assert json.loads(out)["test"]["accuracy"] > least

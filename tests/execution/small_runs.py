@@ -39,7 +39,7 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def wait_for(what: Callable[[], Any], seconds: float = 60) -> Any:
+def wait_for(what: Callable[[], Any], seconds: float = 300) -> Any:
     """The first value of `what` that is true."""
     deadline = time.monotonic() + seconds
     while not (found := what()):

@@ -66,7 +66,7 @@ def test_a_node_killed_in_the_middle_of_a_study_loses_nothing(
                 pid for pid in pids if pid is not None and is_alive(pid) and parent(pid) == raylet
             ]
 
-        victims.extend(wait_for(training_there, seconds=180))
+        victims.extend(wait_for(training_there))
         two_nodes.remove_node(doomed, allow_graceful=False)
 
     thread = threading.Thread(target=kill, daemon=True)
