@@ -29,8 +29,8 @@ def compare(
             "--seeds",
             metavar="N|auto",
             help="Number of runs per contender; with folds, the number of repeats. With auto, one "
-            "split is used, and seeds are added until the comparison is decided, or more would "
-            "hardly help: up to 5 with a time limit, 8 without one, and 12 with auto:12.",
+            "split is used, and seeds are added until the comparison is decided or more would "
+            "hardly help. At most 5 are trained with a time limit, 8 without, 12 with auto:12.",
         ),
     ] = "3",
     folds: _app.FoldsOption = "auto",
