@@ -8,6 +8,9 @@ from torch import Tensor, nn
 
 from headstart.models.fused._conv3x3 import Conv3x3
 
+CAPABILITIES = torch.cpu.get_capabilities()
+COMPUTES_IN_BFLOAT16 = any(CAPABILITIES.get(name) for name in ("avx512_bf16", "amx_bf16"))
+
 
 def _run(conv: nn.Conv2d, images: Tensor) -> list[Tensor]:
     """Return the output and the gradients of input and weights, in float32."""
@@ -18,6 +21,11 @@ def _run(conv: nn.Conv2d, images: Tensor) -> list[Tensor]:
     (y.float() * torch.arange(y.numel()).view_as(y).sin()).sum().backward()
     assert x.grad is not None and conv.weight.grad is not None
     return [y.float(), x.grad, conv.weight.grad.clone()]
+
+
+def relative_error(values: Tensor, expected: Tensor) -> float:
+    """Return the largest error relative to the largest value."""
+    return float((values - expected).abs().max() / expected.abs().max())
 
 
 @pytest.mark.parametrize(
@@ -34,10 +42,14 @@ def test_gradients_by_matrix_product_are_those_of_the_convolution(
     output, input_gradient, weight_gradient = _run(ours, x)
     expected_output, expected_input_gradient, expected_weight_gradient = _run(plain, x)
     assert torch.equal(output, expected_output)
-    assert torch.equal(input_gradient, expected_input_gradient)
-    # Two halves are rounded to bfloat16 separately.
-    error = (weight_gradient - expected_weight_gradient).abs().max()
-    assert error <= 0.01 * expected_weight_gradient.abs().max()
+    # Two halves of the weight gradient are rounded to bfloat16 separately.
+    largest_error = 0.01
+    if COMPUTES_IN_BFLOAT16:
+        assert torch.equal(input_gradient, expected_input_gradient)
+    else:  # emulation rounds sums at other places: up to 0.012 on an EPYC with AVX2
+        largest_error = 0.02
+        assert relative_error(input_gradient, expected_input_gradient) <= largest_error
+    assert relative_error(weight_gradient, expected_weight_gradient) <= largest_error
 
 
 def test_the_matrix_product_is_used_only_for_small_maps_in_training_in_bfloat16() -> None:

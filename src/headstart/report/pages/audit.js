@@ -52,7 +52,7 @@
     if (!answer.ok) throw new Error((await answer.json().catch(() => ({}))).error ?? answer.statusText);
     return answer.json();
   });
-  // One request at a time, because an undo that overtakes its decision would be lost.
+  /* One request at a time, because an undo that overtakes its decision would be lost. */
   let lastSent = Promise.resolve();
   const sendInOrder = (address, content) => {
     const answer = lastSent.then(() => send(address, content));
@@ -92,7 +92,7 @@
     sendInOrder("decide", { index: Number(index), ...(decision ?? { action: "undo" }) })
       .then(() => put(saved, index, decision))
       .catch((error) => {
-        // A later decision about the image has its own answer.
+        /* A later decision about the image has its own answer. */
         if (decisions.get(index) === (decision ?? undefined)) put(decisions, index, saved.get(index));
         show(index);
         problem.textContent = `The last decision was not saved: ${error.message.replace(/\.$/, "")}. Is the command still running?`;
