@@ -40,6 +40,7 @@ PUBLIC_NAMES = {
     "train",
     "tune",
     "verify",
+    "watch",
 }
 # Help is instant because it needs only these few modules. A longer list needs a reason.
 START_UP = {
@@ -65,6 +66,7 @@ START_UP = {
                 "lr",
             ),
             *("predict", "report", "runs", "serve", "submit", "train", "tune", "verify"),
+            "watch",
         )
     ),
     "headstart.errors",

@@ -22,6 +22,7 @@ from .api import (
     train as train,
     tune as tune,
     verify as verify,
+    watch as watch,
 )
 from .report import report as report
 

@@ -89,6 +89,7 @@ OPTIONS: dict[str, tuple[str, ...]] = {
     "report": PRINTING,
     "verify": PRINTING,
     "doctor": ("--cache", "--repair", "--self-test", *PRINTING),
+    "watch": ("--table", "--port", "--browser", "--no-browser", *PRINTING),
 }
 ARGUMENTS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("audit", "fit", "train", "compare", "tune", "lr"), ("DATA",)),
@@ -104,6 +105,7 @@ ARGUMENTS: dict[str, tuple[str, ...]] = {
     "report": ("STUDY",),
     "verify": ("REPORT",),
     "doctor": ("[PATH]...",),
+    "watch": ("DIR",),
 }
 
 

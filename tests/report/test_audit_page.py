@@ -342,9 +342,11 @@ def test_the_server_answers_its_own_page_only(server: ReviewServer) -> None:
     assert request(server, "GET", f"/other?token={server.token}")[0] == 404
 
     body = '{"index": 10, "action": "drop"}'
-    token = {"X-Headstart-Token": server.token}
+    token = {"X-Headstart-Token": server.token, "Content-Type": "application/json"}
     assert request(server, "POST", "/decide", body=body)[0] == 401
     assert request(server, "POST", f"/decide?token={server.token}", body=body)[0] == 401
+    form = {**token, "Content-Type": "text/plain"}
+    assert request(server, "POST", "/decide", body=body, **form)[0] == 415
     assert not server.plan.path.exists()
     assert request(server, "POST", "/decide", body=body, **token)[0] == 200
     assert request(server, "POST", "/decide", body="[]", **token)[0] == 422

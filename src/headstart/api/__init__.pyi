@@ -59,3 +59,8 @@ from ._verify import (
     VerificationResult as VerificationResult,
     verify as verify,
 )
+from ._watch import (
+    watch as watch,
+    watch_in_terminal as watch_in_terminal,
+    watch_snapshot as watch_snapshot,
+)

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import sys
-import threading
 import time
-import webbrowser
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,13 +36,11 @@ from headstart.data import (
 from headstart.errors import InputError
 from headstart.formatting import counted
 from headstart.results import AuditReport
-from headstart.signals import deferred_signals
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
 _PLAN = "plan.csv"
-_POLL_SECONDS = 0.1
 
 
 class AuditResult(StudyResult[AuditReport]):
@@ -232,7 +227,12 @@ def _review(
 ) -> None:
     """Serve the page until the review is done or Ctrl-C is pressed."""
     from headstart.audit import propose_plan
-    from headstart.report import REVIEW_LIMITS, audit_page_html, make_audit_images
+    from headstart.report import (
+        REVIEW_LIMITS,
+        audit_page_html,
+        make_audit_images,
+        serve_until_stopped,
+    )
 
     index_of: dict[tuple[str, str], int] = {}
     for number, (name, label) in enumerate(
@@ -250,20 +250,15 @@ def _review(
         state = {"decisions": plan.decisions(set(images.thumbnails))}
         return audit_page_html(report, images, REVIEW_LIMITS, json.dumps(state))
 
-    with ReviewServer(page, plan) as server, deferred_signals() as stop:
-        serving = threading.Thread(target=server.serve_forever, args=(_POLL_SECONDS,), daemon=True)
-        serving.start()
-        announce(server.address)
-        while serving.is_alive() and stop.signum is None:
-            serving.join(_POLL_SECONDS)
-        server.shutdown()
+    serve_until_stopped(ReviewServer(page, plan), announce)
     progress.say(f"{path}: {_summary(plan.rows)}")
 
 
 def _announce(address: str) -> None:
+    from headstart.report import open_browser
+
     progress.warn(f"Review: {address}\n  Every decision is saved. End with Done or Ctrl-C.")
-    if sys.stdin.isatty() and sys.stderr.isatty():
-        webbrowser.open(address)
+    open_browser(address)
 
 
 def _summary(rows: tuple[PlanRow, ...]) -> str:

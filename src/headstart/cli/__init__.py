@@ -26,6 +26,7 @@ _NOT_RESUMABLE = {
         "export",
         "serve",
         "data",
+        "watch",
         "runs",
         "report",
         "verify",

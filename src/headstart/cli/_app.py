@@ -82,7 +82,7 @@ PANELS = {
     _START: ("fit", "predict", "audit", "compare"),
     _STUDY: ("train", "tune", "lr", "labels", "effects", "backbones"),
     _USE: ("explain", "submit", "export", "serve"),
-    _KEEP: ("data", "runs", "report", "verify", "doctor"),
+    _KEEP: ("data", "watch", "runs", "report", "verify", "doctor"),
 }
 VERBS = (
     "audit",
@@ -100,6 +100,7 @@ VERBS = (
     "export",
     "serve",
     "data",
+    "watch",
     "runs",
     "report",
     "verify",

@@ -7,6 +7,13 @@ from ._audit_images import (
 from ._gate_summary import (
     gate_summary as gate_summary,
 )
+from ._local_server import (
+    HOST as HOST,
+    LocalHandler as LocalHandler,
+    LocalServer as LocalServer,
+    open_browser as open_browser,
+    serve_until_stopped as serve_until_stopped,
+)
 from ._verify import (
     Verification as Verification,
     verify as verify,
@@ -76,4 +83,14 @@ from .terminal._tune_table import (
 )
 from .terminal._verification_text import (
     verification_lines as verification_lines,
+)
+from .terminal._watch_table import (
+    watch_table as watch_table,
+)
+from .watch._server import (
+    WatchServer as WatchServer,
+)
+from .watch._watcher import (
+    Snapshot as Snapshot,
+    Watcher as Watcher,
 )

@@ -101,6 +101,14 @@ from ._metrics import (
     RunSeconds as RunSeconds,
     RunSummary as RunSummary,
 )
+from ._progress import (
+    PROGRESS_FILE as PROGRESS_FILE,
+    ListedRun as ListedRun,
+    ListedScores as ListedScores,
+    RunProgress as RunProgress,
+    read_listed_run as read_listed_run,
+    read_progress as read_progress,
+)
 from ._read import (
     FINDINGS as FINDINGS,
     read_finding as read_finding,

@@ -1,3 +1,10 @@
+from ._commands import (
+    COMMAND_FILE as COMMAND_FILE,
+    RecordedCommand as RecordedCommand,
+    forget_command as forget_command,
+    read_command as read_command,
+    record_command as record_command,
+)
 from ._digest_file import (
     read_with_digest as read_with_digest,
     write_with_digest as write_with_digest,
@@ -42,6 +49,12 @@ from ._limits import (
     read_file as read_file,
     require_regular as require_regular,
     special_kind as special_kind,
+)
+from ._lock_holder import (
+    LockHolder as LockHolder,
+    lock_holder as lock_holder,
+    may_stop as may_stop,
+    stop_holder as stop_holder,
 )
 from ._locks import (
     claim as claim,

@@ -124,8 +124,8 @@ def read_manifest(folder: Path) -> dict[str, Entry] | None:
 
 def _require_entry(name: str, entry: Entry) -> None:
     """Raise an exception unless an entry of a manifest has its values."""
-    path = Path(name)
-    if path.is_absolute() or ".." in path.parts:
+    # Not with Path: a list of 1,000 runs reads 22,000 names.
+    if name.startswith("/") or ".." in name.split("/"):
         raise ValueError("a manifest cannot point outside its folder")
     if not isinstance(entry["bytes"], int) or not isinstance(entry["sha256"], str):
         raise TypeError("invalid size or digest")

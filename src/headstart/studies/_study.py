@@ -214,6 +214,8 @@ def run_study(
 
         with _reopened(folder, identity) if is_extended else nullcontext():
             _begin(folder, identity, data)
+            if data.dataset.source:
+                store.record_command(folder, command)
             finding = study.run(context)
             reuse = _count(finding, data, folder, identity)
             finding = finding.model_copy(update={"reuse": reuse})
@@ -222,6 +224,7 @@ def run_study(
                 store.remove_file(folder / "report.html")  # of the earlier finding
             content = store.json_bytes(finding.as_json())
             store.seal(folder, _SEALED, final=("finding.json", content))
+            store.forget_command(folder)
         return finding
 
 

@@ -24,6 +24,7 @@ from headstart.training._observe import RunObserver
 from headstart.training._optimizers import set_learning_rates
 from headstart.training._plan import Plan
 from headstart.training._planned_run import PlannedRun
+from headstart.training._progress_file import ProgressFile
 from headstart.training._random import RngKey, derive_seed, make_generator
 from headstart.training._step import (
     StepResult,
@@ -51,6 +52,7 @@ def fit(run: PlannedRun, observer: RunObserver, started: float) -> None:
     """
     state, plan, checkpoints = run.state, run.state.plan, run.checkpoints
     steps = _Steps(run)
+    progress_file = ProgressFile(run.job.folder)
     clock = _Clock(started if not state.seconds else time.perf_counter(), state.seconds)
     title = f"{plan.recipe.model}, seed {run.job.seed}"
     plan.start()
@@ -85,11 +87,13 @@ def fit(run: PlannedRun, observer: RunObserver, started: float) -> None:
                 run.job.watch(plan.done, state.seconds)
             if _distributed.is_main_process():
                 checkpoints.save_if_due(state)
+                progress_file.write_if_due(state)
 
             signum = _distributed.any_signal(stop.signum)
             if signum:
                 if _distributed.is_main_process():
                     checkpoints.save(state)
+                    progress_file.write(state)
                 raise _stopped(signum, run)
 
     # With the last weights. The best ones, if others, are saved beside them.

@@ -24,6 +24,7 @@ from headstart.training._keep_better import keep_better
 from headstart.training._loop import fit
 from headstart.training._observe import RunObserver, observed_run
 from headstart.training._planned_run import plan_run, resume
+from headstart.training._progress_file import remove_progress
 from headstart.training._read_run import run_summary
 from headstart.training._run_files import start_run_folder
 
@@ -74,6 +75,7 @@ def train(job: TrainingJob) -> RunSummary:
         warnings: list[str] = []
         if _distributed.is_main_process():
             warnings = start_run_folder(job.folder, identity, job.data)
+            _record_command(job)
 
         run = plan_run(job, identity, started)  # written to disk before the first step
         if _distributed.is_main_process():
@@ -86,8 +88,21 @@ def train(job: TrainingJob) -> RunSummary:
             metrics = evaluate_and_save(run, resumed=resumed, warnings=warnings)
             if _distributed.is_main_process():
                 run.checkpoints.keep_final(job.folder)
+                _forget_progress(job.folder)
             observer.end(metrics)
         return _summarise(job.folder, metrics, observer, reused=False)
+
+
+def _record_command(job: TrainingJob) -> None:
+    """Record the command that resumes the run, if typing it once is all that it takes."""
+    if job.data.dataset.source and _distributed.world_size() == 1:
+        store.record_command(job.folder, job.command)
+
+
+def _forget_progress(folder: Path) -> None:
+    """Remove what only an unfinished run needs. The command is in its metrics."""
+    remove_progress(folder)
+    store.forget_command(folder)
 
 
 def _is_left_over(folder: Path) -> bool:
@@ -107,6 +122,7 @@ def _finish_killed_run(job: TrainingJob, identity: RunIdentity) -> RunMetrics | 
     if metrics is not None:
         store.clear_debris(job.folder)
         Checkpoints(job.folder, identity.key).keep_final(job.folder)
+        _forget_progress(job.folder)
     return _distributed.broadcast(metrics)
 
 

@@ -1,0 +1,52 @@
+"""`headstart watch`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from headstart.cli import _app
+from headstart.cli._app import app
+
+
+@app.command()
+def watch(
+    folder: Annotated[
+        str, typer.Argument(metavar="DIR", help="Folder to watch, subfolders included.")
+    ] = "runs",
+    table: Annotated[
+        bool, typer.Option("--table", help="Show a live table in the terminal, without a page.")
+    ] = False,
+    port: Annotated[
+        int, typer.Option("--port", min=0, max=65535, help="Port of the page; 0 for any free one.")
+    ] = 0,
+    browser: Annotated[
+        bool,
+        typer.Option("--browser/--no-browser", help="Whether the page is opened in the browser."),
+    ] = True,
+    as_json: Annotated[
+        bool,
+        typer.Option(
+            "--json",
+            help="Print the runs and studies as they are now as one JSON object, and end.",
+            rich_help_panel="Output",
+        ),
+    ] = False,
+    quiet: _app.Quiet = False,
+) -> None:
+    """Show runs and studies while they train: curves, trials, time left; stop and resume.
+
+    The page is served to this machine only, until Ctrl-C. Runs continue without it.
+
+    Example: headstart watch runs/
+    """
+    from headstart import api
+
+    _app.start(quiet)
+    if as_json:
+        _app.show(api.watch_snapshot(folder), as_json, str)
+    elif table:
+        api.watch_in_terminal(folder)
+    else:
+        api.watch(folder, port=port, browser=browser)
