@@ -25,6 +25,7 @@ import numpy as np
 import pytest
 import uvicorn
 from PIL import Image
+from pydantic import BaseModel
 
 import headstart
 from headstart.classifier import Classifier, Predictions
@@ -34,6 +35,13 @@ from headstart.deploy.server import _app, _serve, _service
 from headstart.deploy.server._access import Access
 from headstart.deploy.server._body import Limits
 from headstart.deploy.server._card import model_card
+from headstart.deploy.server._responses import (
+    Explanation,
+    Health,
+    ModelCard,
+    Prediction,
+    Problem,
+)
 
 Command = Callable[..., tuple[int, str, str]]
 PROGRAM = [sys.executable, "-m", "headstart"]
@@ -178,6 +186,26 @@ def test_model_health_and_openapi_are_served(server: str) -> None:
         "image/*",
         "application/json",
     }
+
+
+def test_openapi_describes_the_answers_of_the_server(server: str, digit: tuple[bytes, str]) -> None:
+    """Every key of an answer is described, and every answer is valid."""
+    with httpx.Client(base_url=server, timeout=120) as client:
+        answers: list[tuple[type[BaseModel], Any]] = [
+            (Prediction, client.post("predict", content=digit[0]).json()),
+            (Explanation, client.post("explain", content=digit[0]).json()),
+            (ModelCard, client.get("model").json()),
+            (Health, client.get("health").json()),
+            (Problem, client.post("predict", content=b"not an image").json()),
+        ]
+        description = client.get("openapi.json").json()
+    schemas = description["components"]["schemas"]
+    for kind, answer in answers:
+        kind.model_validate(answer)
+        assert set(answer) == set(schemas[kind.__name__]["properties"])
+    described = description["paths"]["/predict"]["post"]["responses"]["200"]["content"]
+    reference = described["application/json"]["schema"]["$ref"]
+    assert reference == "#/components/schemas/Prediction"
 
 
 def test_an_explanation_contains_the_image_as_the_model_saw_it(

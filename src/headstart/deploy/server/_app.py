@@ -17,6 +17,13 @@ from headstart.deploy._model import Model
 from headstart.deploy.server._access import Access, Guard
 from headstart.deploy.server._batching import QueueFull
 from headstart.deploy.server._body import BUSY, Limits, RequestError
+from headstart.deploy.server._responses import (
+    Explanation,
+    Health,
+    ModelCard,
+    Prediction,
+    responses,
+)
 from headstart.deploy.server._service import Service
 from headstart.errors import HeadstartError, InputError
 from headstart.results import JsonObject
@@ -109,6 +116,7 @@ def _add_routes(app: FastAPI, service: Service) -> None:
         "/predict",
         openapi_extra={"requestBody": _IMAGE_BODY, "parameters": [_DRAWING]},
         response_model=None,
+        responses=responses(Prediction, reads_image=True),
     )
     async def predict(request: Request) -> Response:
         """Predict the class of an image.
@@ -122,6 +130,7 @@ def _add_routes(app: FastAPI, service: Service) -> None:
         "/explain",
         openapi_extra={"requestBody": _IMAGE_BODY, "parameters": [_DRAWING, _CLASS]},
         response_model=None,
+        responses=responses(Explanation, reads_image=True),
     )
     async def explain(request: Request) -> Response:
         """Show which regions of an image are evidence for a class: Grad-CAM and occlusion."""
@@ -141,12 +150,12 @@ def _add_routes(app: FastAPI, service: Service) -> None:
             await service.answer(request, lambda pixels: explanations.submit((pixels, label)))
         )
 
-    @app.get("/model", response_model=None)
+    @app.get("/model", response_model=None, responses=responses(ModelCard))
     async def model() -> Response:
         """Describe the model: its classes, its images, its training data and its accuracy."""
         return JSONResponse(service.card)
 
-    @app.get("/health", response_model=None)
+    @app.get("/health", response_model=None, responses=responses(Health))
     async def health() -> Response:
         """Report that the server is running."""
         return JSONResponse({"status": "ok"})
