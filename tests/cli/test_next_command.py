@@ -42,9 +42,9 @@ def test_the_help_says_where_to_start() -> None:
 def test_every_verb_prints_the_next_command() -> None:
     """A verb either prints it itself, or hands it to `run_study`.
 
-    The last lines of `serve` are its address, and the audit's finding has its own next command.
+    `serve` and `watch` run until they are stopped. The audit's finding has its own next command.
     """
-    for verb in set(VERBS) - {"serve", "audit"}:
+    for verb in set(VERBS) - {"serve", "watch", "audit"}:
         source = Path(cli.__path__[0], f"{verb}.py").read_text(encoding="utf-8")
         assert "print_next(" in source or "_app.run_study(" in source, verb
 
