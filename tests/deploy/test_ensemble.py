@@ -21,20 +21,26 @@ from headstart.classifier import (
     open_ensemble,
     save_ensemble,
 )
-from headstart.data import Dataset, Split, SplitDataset
+from headstart.data import Dataset, Split, SplitDataset, with_all_for_training
 from headstart.deploy import explain, export, open_model
 from headstart.deploy.server._card import model_card
 from headstart.diagnosis import examine
 from headstart.errors import InputError
+from headstart.evaluation import apply_temperature
 from headstart.models.recipes import make_recipe
 from headstart.report import write_run_report
-from headstart.results import read_metrics
+from headstart.results import LastFit, read_metrics
 from headstart.training import (
+    HeldOut,
+    Refit,
     TrainingJob,
     build_average,
     build_ensemble,
     list_runs,
+    measure_last_fit,
     read_correct,
+    read_probabilities,
+    read_run,
     train,
 )
 
@@ -251,3 +257,41 @@ def test_a_damaged_member_is_named(built: Path, tmp_path: Path) -> None:
     assert (damage.state, damage.file) == ("damaged", "members/02/model.safetensors")
     with pytest.raises(InputError, match=r"model\.safetensors"):
         load_classifier(copy)
+
+
+def test_an_ensemble_of_last_fits_is_measured_by_models_that_had_not_seen_the_images(
+    members: list[Path], digits: Dataset, digits_split: Split, tmp_path: Path
+) -> None:
+    data = SplitDataset(digits, digits_split)
+    everything, rows = with_all_for_training(data), digits_split.validation
+    runs = [tmp_path / member.name for member in members]
+    mean = np.zeros((len(rows), 10), np.float32)
+    for member, run, weight in zip(members, runs, WEIGHTS, strict=True):
+        train(TrainingJob(read_run(member).recipe, everything, 0, run))
+        _, raw = read_probabilities(member, "validation", digits.class_names)
+        measure_last_fit(run, member, data, HeldOut(rows, raw))
+        before, after = load_network(member).metadata, load_network(run).metadata
+        assert after.temperature == pytest.approx(before.temperature, rel=1e-3)
+        assert after.ood_threshold == before.ood_threshold
+        mean += weight * apply_temperature(raw, before.temperature)
+
+    record = LastFit(images=len(everything.split.train), measured_by="earlier fit", sentence="All.")
+    refit = Refit(runs, HeldOut(rows, mean), record)
+    metrics = build_ensemble(tmp_path / "last", members, WEIGHTS, data, "", refit)
+    build_ensemble(tmp_path / "earlier", members, WEIGHTS, data)
+    assert metrics.last_fit == record
+    assert [member.run for member in metrics.members] == ["mirror", "mlp"]
+    _, written = read_probabilities(tmp_path / "last", "validation", digits.class_names)
+    assert np.abs(written - mean).max() < 1e-5
+
+    last, earlier = load_classifier(tmp_path / "last"), load_classifier(tmp_path / "earlier")
+    assert isinstance(last, Ensemble)
+    assert isinstance(earlier, Ensemble)
+    assert last.energy_scales == earlier.energy_scales
+    assert last.metadata.temperature == pytest.approx(earlier.metadata.temperature, rel=1e-3)
+    assert last.metadata.training is not None
+    assert last.metadata.training.train_images == record.images
+    own = open_ensemble(runs, WEIGHTS).probabilities(digits.images[:50])
+    assert np.abs(last.probabilities(digits.images[:50]) - own).max() < 1e-6
+    assert np.abs(earlier.probabilities(digits.images[:50]) - own).max() > 1e-3
+    assert {diagnosis.state for diagnosis in examine([tmp_path / "last"])} == {"healthy"}

@@ -28,7 +28,9 @@ def fit(
 
     Frozen backbones with a solved head, a network from random weights and fine-tuning are tried
     from cheap to expensive. Validation images decide what is trained longer and what is chosen.
-    An interrupted call keeps the best classifier so far, and continues when it is called again.
+    With few images, folds of the training and validation images choose. Where the time allows, the
+    chosen recipe is fitted a last time on both, which `last_fit` reports. An interrupted call keeps
+    the best classifier so far, and continues when it is called again.
 
     Args:
         data: A dataset, or anything that `load` opens.

@@ -77,6 +77,7 @@ from ._save_load import (
     build_untrained as build_untrained,
     describe_classifier as describe_classifier,
     load_network as load_network,
+    replace_metadata as replace_metadata,
     save_classifier as save_classifier,
 )
 from ._torch_module import (

@@ -11,7 +11,13 @@ from pydantic import ValidationError
 from headstart import __version__, store
 from headstart.classifier._classifier import Classifier
 from headstart.classifier._device import best_device, prepare_process
-from headstart.classifier._file_format import ENSEMBLE_FORMAT, FORMAT, ClassifierFile, EnsembleFile
+from headstart.classifier._file_format import (
+    ENSEMBLE_FORMAT,
+    FORMAT,
+    ClassifierFile,
+    EnsembleFile,
+    InferenceMetadata,
+)
 from headstart.classifier._input_transforms import (
     BackboneInput,
     InputTransform,
@@ -62,9 +68,24 @@ def save_classifier(classifier: Classifier, folder: Path) -> None:
         name: tensor.detach().cpu().contiguous() for name, tensor in classifier.state_dict().items()
     }
     store.write_bytes(folder / WEIGHTS, save(weights))
+    store.write_bytes(folder / DESCRIPTION, _description_bytes(classifier))
+
+
+def replace_metadata(folder: Path, metadata: InferenceMetadata) -> None:
+    """Replace what the classifier of a finished run has besides its network.
+
+    Args:
+        folder: The run folder, whose seal stays true.
+        metadata: Such as a calibration on images that are not among the training images.
+    """
+    classifier = load_network(folder)
+    classifier.metadata = metadata
+    store.replace_sealed(folder / DESCRIPTION, _description_bytes(classifier))
+
+
+def _description_bytes(classifier: Classifier) -> bytes:
     description = describe_classifier(classifier)
-    content = description.model_dump(mode="json", exclude=_absent_keys(description))
-    store.write_json(folder / DESCRIPTION, content)
+    return store.json_bytes(description.model_dump(mode="json", exclude=_absent_keys(description)))
 
 
 def _absent_keys(description: ClassifierFile) -> dict[str, Any]:

@@ -50,6 +50,7 @@ from ._split_file import (
 from ._split_subsets import (
     draw_labelled_subset as draw_labelled_subset,
     max_labels_per_class as max_labels_per_class,
+    with_all_for_training as with_all_for_training,
     with_train as with_train,
     without_test as without_test,
     without_validation as without_validation,

@@ -75,7 +75,12 @@ class Folds:
 
 
 def make_folds(
-    data: SplitDataset, folds: int, repeats: int, *, has_validation: bool = True
+    data: SplitDataset,
+    folds: int,
+    repeats: int,
+    *,
+    has_validation: bool = True,
+    images: Indices | None = None,
 ) -> Folds:
     """Divide the images of a dataset into stratified folds, several times.
 
@@ -89,6 +94,8 @@ def make_folds(
         repeats: Number of repeats, each with other folds.
         has_validation: Whether validation images are drawn. Without them, all images outside a fold
             are training images.
+        images: Int64 dataset indices of the images to divide, ascending, such as those of two parts
+            of the split. None for those of `fold_images`.
 
     Raises:
         InputError: There are too few images of a class, or too few groups of them, for so many
@@ -99,7 +106,9 @@ def make_folds(
             f"invalid folds: expected at least 2 folds and 1 repeat, got {folds} and {repeats}.",
             "For example: --folds 5 --seeds 3",
         )
-    images, kept_test = fold_images(data)
+    kept_test = 0
+    if images is None:
+        images, kept_test = fold_images(data)
     units = _undivided_units(data.dataset, images)
     _require_enough(data.dataset, images, units, folds)
 
@@ -144,9 +153,15 @@ def fold_images(data: SplitDataset) -> tuple[Indices, int]:
     return used, len(kept)
 
 
-def most_folds(data: SplitDataset) -> int:
-    """Return the largest number of folds that the smallest class allows."""
-    images, _ = fold_images(data)
+def most_folds(data: SplitDataset, images: Indices | None = None) -> int:
+    """Return the largest number of folds that the smallest class allows.
+
+    Args:
+        data: The dataset and its split.
+        images: The images to divide, as for `make_folds`.
+    """
+    if images is None:
+        images, _ = fold_images(data)
     units = _undivided_units(data.dataset, images)
     return int(_units_per_class(data.dataset, images, units).min())
 

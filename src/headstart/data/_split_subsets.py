@@ -1,4 +1,4 @@
-"""Parts of a split: fewer labelled training images, or no validation or test images."""
+"""Parts of a split: fewer or more training images, or no validation or test images."""
 
 from __future__ import annotations
 
@@ -67,6 +67,13 @@ def without_validation(data: SplitDataset) -> SplitDataset:
 def without_test(data: SplitDataset) -> SplitDataset:
     """Return the same data without test images, for runs that must not read them."""
     return _with_parts(data, (data.split.train, data.split.validation, data.split.test[:0]))
+
+
+def with_all_for_training(data: SplitDataset) -> SplitDataset:
+    """Return the same data with its validation images among the training images, without test."""
+    split = data.split
+    train = np.union1d(split.train, split.validation)
+    return _with_parts(data, (train, split.validation[:0], split.test[:0]))
 
 
 def _with_parts(data: SplitDataset, parts: tuple[Indices, Indices, Indices]) -> SplitDataset:

@@ -82,6 +82,9 @@ from ._label_curves import (
     LabelMatch as LabelMatch,
     LabelPoint as LabelPoint,
 )
+from ._last_fit import (
+    LastFit as LastFit,
+)
 from ._learning_rates import (
     LearningRateRange as LearningRateRange,
     LearningRateResult as LearningRateResult,

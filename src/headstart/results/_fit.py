@@ -8,6 +8,7 @@ from pydantic import Field
 
 from headstart.results._base import Fraction, ResultModel
 from headstart.results._finding import Finding
+from headstart.results._last_fit import LastFit
 from headstart.results._metrics import PartScores
 
 
@@ -38,6 +39,11 @@ class TriedRung(ResultModel):
     )
     validation: PartScores | None = Field(
         default=None, description="Scores on the validation images; null if there is no run."
+    )
+    cross_validated: PartScores | None = Field(
+        default=None,
+        description="Scores on the training and validation images together, each predicted by the "
+        "model of a fold that had not seen it; null if the rung was not cross-validated.",
     )
     score: float | None = Field(
         default=None, description="Score by the metric of the selection; higher is better."
@@ -87,7 +93,25 @@ class FitFinding(Finding):
     validation: PartScores = Field(
         description="Scores of the chosen classifier on the validation images that selected it."
     )
-    validation_score: float = Field(description="Its score by the metric of the selection.")
+    validation_score: float = Field(
+        description="Its score by the metric of the selection, on the images that selected it: "
+        "those of `cross_validated` if there are folds, else the validation images."
+    )
+    folds: int | None = Field(
+        default=None,
+        description="Number of folds of the training and validation images; null if the choice "
+        "rests on the validation images alone.",
+    )
+    cross_validated: PartScores | None = Field(
+        default=None,
+        description="Scores of the chosen classifier's recipe on the training and validation "
+        "images together, by models of folds; null without folds.",
+    )
+    last_fit: LastFit | None = Field(
+        default=None,
+        description="Last fit of the classifier, on training and validation images together; null "
+        "if it was trained on the training images alone.",
+    )
     test: PartScores | None = Field(
         description="Scores of the chosen classifier on the test images; null if there are none."
     )

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from headstart.results._augmentation import AugmentationCheck
 from headstart.results._base import Fraction, Interval, JsonObject, ResultModel, VersionedModel
+from headstart.results._last_fit import LastFit
 from headstart.results._starting_point import StartingPoint
 
 
@@ -160,6 +161,11 @@ class RunMetrics(VersionedModel):
     start: StartingPoint | None = Field(
         default=None,
         description="Starting point of fine-tuning; null if training did not start from one.",
+    )
+    last_fit: LastFit | None = Field(
+        default=None,
+        description="Last fit, on training and validation images together; null for a run that was "
+        "trained on the training images alone.",
     )
     stop_reason: str = Field(
         description="Reason why training ended; 'schedule done' if it took all planned steps."

@@ -44,7 +44,7 @@ AUTO_IMAGES, AUTO_TEST_IMAGES = 1000, 200
 AUTO_FOLDS = 5
 
 # What a run of a fold leaves for use. A hundred runs with a backbone would fill gigabytes.
-_WEIGHTS = ("model.safetensors", "classifier.json", "gallery.npz")
+FOLD_WEIGHTS = ("model.safetensors", "classifier.json", "gallery.npz")
 
 
 class FoldRun(NamedTuple):
@@ -383,7 +383,7 @@ def keep_representative_weights(contenders: Iterable[Contender], folder: Path) -
         run = metrics.parent
         if os.path.relpath(run, folder) in kept:
             continue
-        store.remove_sealed(run, _WEIGHTS)
+        store.remove_sealed(run, FOLD_WEIGHTS)
         for name in ("checkpoint", "state"):
             if (run / name).exists():
                 store.remove_folder(run / name)

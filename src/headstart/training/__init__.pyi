@@ -2,6 +2,7 @@ from ._check import (
     check as check,
 )
 from ._combined_run import (
+    Refit as Refit,
     build_average as build_average,
     build_ensemble as build_ensemble,
 )
@@ -15,6 +16,10 @@ from ._cost import (
 from ._curve import (
     CurveRow as CurveRow,
     read_curves as read_curves,
+)
+from ._held_out import (
+    HeldOut as HeldOut,
+    measure_last_fit as measure_last_fit,
 )
 from ._identity import (
     RunIdentity as RunIdentity,

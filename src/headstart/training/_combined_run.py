@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +30,7 @@ from headstart.evaluation import apply_temperature
 from headstart.models.recipes import read_recipe
 from headstart.results import (
     JsonObject,
+    LastFit,
     MemberRun,
     PartMetrics,
     RunMetrics,
@@ -36,6 +38,7 @@ from headstart.results import (
     read_metrics,
 )
 from headstart.training._environment import describe_environment
+from headstart.training._held_out import HeldOut, measure_on_held_out
 from headstart.training._inference_metadata import (
     choose_ood_images,
     collect_set_scores,
@@ -54,12 +57,29 @@ from headstart.training._run_files import (
 _LEAST_STD = 1e-3
 
 
+@dataclass(frozen=True)
+class Refit:
+    """The last fits of the members of an ensemble, on training and validation images together.
+
+    Attributes:
+        runs: Their folders, in the order of the members. Each is calibrated.
+        held_out: The mean of calibrated probabilities of the members, for images that the models
+            had not seen.
+        record: The last fit as it is recorded in the metrics.
+    """
+
+    runs: Sequence[Path]
+    held_out: HeldOut
+    record: LastFit
+
+
 def build_ensemble(
     folder: Path,
     members: Sequence[Path],
     weights: Sequence[float],
     data: SplitDataset,
     command: str = "",
+    refit: Refit | None = None,
 ) -> RunMetrics:
     """Write an ensemble of finished runs as a run folder of its own.
 
@@ -75,6 +95,9 @@ def build_ensemble(
             are left out.
         data: The data with the split of the runs, with validation images.
         command: The command line that does the same, for the record.
+        refit: The last fits of the members, which then form the ensemble. Validation scores,
+            temperature and prediction sets come from its held-out predictions. Energy scales and
+            OOD limits are those of `members`.
 
     Returns:
         The metrics, as in `metrics.json`, which is written last. `members` names the members.
@@ -83,21 +106,28 @@ def build_ensemble(
         InputError: The members have other classes or images, or the weights are invalid.
         ResourceError: The disk is full.
     """
-    ensemble = open_ensemble(members, weights)
+    ensemble, runs, known = open_ensemble(members, weights), members, None
+    if refit is not None:
+        _calibrate(ensemble, data)
+        earlier, runs = ensemble, refit.runs
+        ensemble = open_ensemble(runs, weights)
+        ensemble.energy_scales = earlier.energy_scales
+        ensemble.metadata = measure_on_held_out(earlier.metadata, data, refit.held_out)
+        known = refit.held_out.select(data.split.validation)
 
     def save(folder: Path) -> None:
         save_ensemble(
             folder,
-            members,
+            runs,
             weights,
             energy_scales=ensemble.energy_scales,
             metadata=ensemble.metadata,
         )
 
-    metrics = _collect_metrics(ensemble, choose_members(members, weights)).model_copy(
-        update={"command": command}
+    metrics = _collect_metrics(ensemble, choose_members(runs, weights)).model_copy(
+        update={"command": command, "last_fit": None if refit is None else refit.record}
     )
-    return _write_run(folder, ensemble, save, metrics, data)
+    return _write_run(folder, ensemble, save, metrics, data, known)
 
 
 def build_average(
@@ -146,23 +176,24 @@ def _write_run(
     save: Callable[[Path], None],
     metrics: RunMetrics,
     data: SplitDataset,
+    known: NDArray[np.float32] | None = None,
 ) -> RunMetrics:
-    """Calibrate and evaluate a classifier, and write its run folder; `metrics.json` comes last."""
+    """Calibrate and evaluate a classifier, and write its run folder; `metrics.json` comes last.
+
+    With `known` probabilities of the validation images, the classifier is calibrated already.
+    """
     started = time.perf_counter()
     validation, test = data.split.validation, data.split.test
-    predictions: dict[str, PartPredictions] = {
-        "validation": (validation, _calibrate(classifier, data))
-    }
-    last = len(validation)
+    probabilities = _calibrate(classifier, data) if known is None else known
+    predictions: dict[str, PartPredictions] = {"validation": (validation, probabilities)}
     before_test = time.perf_counter()
-    seconds = before_test - started
+    ms_per_image = None  # the known probabilities took no time
+    if known is None:
+        ms_per_image = round(1000 * (before_test - started) / len(validation), 4)
     if len(test):
         predictions["test"] = (test, classifier.probabilities(data.dataset.images, test))
-        seconds, last = time.perf_counter() - before_test, len(test)
-    parts = {
-        part: part_metrics(data, part, probabilities)
-        for part, (_, probabilities) in predictions.items()
-    }
+        ms_per_image = round(1000 * (time.perf_counter() - before_test) / len(test), 4)
+    parts = {part: part_metrics(data, part, of_part) for part, (_, of_part) in predictions.items()}
 
     classifier.metadata = classifier.metadata.model_copy(
         update={"training": _training_summary(data, metrics, parts)}
@@ -174,7 +205,7 @@ def _write_run(
     complete = metrics.model_copy(
         update={
             **parts,
-            "predict_ms_per_image": round(1000 * seconds / last, 4),
+            "predict_ms_per_image": ms_per_image,
             "seconds": metrics.seconds.model_copy(update={"total": total}),
         }
     )
@@ -231,10 +262,10 @@ def _predict_and_scale(
 def _training_summary(
     data: SplitDataset, metrics: RunMetrics, parts: dict[str, PartMetrics]
 ) -> TrainingSummary:
-    test = parts.get("test")
+    test, last_fit = parts.get("test"), metrics.last_fit
     return TrainingSummary(
         dataset=data.dataset.name,
-        train_images=len(data.split.train),
+        train_images=len(data.split.train) if last_fit is None else last_fit.images,
         epochs=metrics.epochs,
         seconds=metrics.seconds.train,
         validation_accuracy=parts["validation"].accuracy,

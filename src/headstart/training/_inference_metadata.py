@@ -93,11 +93,22 @@ def fit_calibration(labels: NDArray[np.int64], probabilities: NDArray[np.float32
     )
 
 
-def collect_set_scores(data: SplitDataset, probabilities: NDArray[np.float32]) -> SetScores:
-    """Return the scores of the validation images, from their calibrated probabilities (n, K)."""
-    labels, groups = data.validation_labels, data.dataset.groups
+def collect_set_scores(
+    data: SplitDataset,
+    probabilities: NDArray[np.float32],
+    rows: NDArray[np.int64] | None = None,
+) -> SetScores:
+    """Return the scores of images that trained nothing, from their calibrated probabilities (n, K).
+
+    Args:
+        data: The images.
+        probabilities: Calibrated probabilities.
+        rows: Their dataset indices of shape (n,); None for the validation images.
+    """
+    rows = data.split.validation if rows is None else rows
+    labels, groups = data.dataset.labels[rows], data.dataset.groups
     if groups is not None:
-        _, groups = np.unique(groups[data.split.validation], return_inverse=True)
+        _, groups = np.unique(groups[rows], return_inverse=True)
     calibration = SetCalibration.from_predictions(labels, probabilities, groups)
     return SetScores.from_calibration(calibration)
 

@@ -42,28 +42,34 @@ def _fit_group(finding: FitFinding) -> RenderableType:
 def _rungs_table(finding: FitFinding) -> Table:
     from rich.text import Text
 
-    table = new_table(
+    has_folds = any(rung.cross_validated is not None for rung in finding.tried)
+    columns = [
         text(""),
         text("rung", folds=True),
         number("validation"),
+        *([number("by folds")] if has_folds else []),
         number("epochs"),
         number("time"),
         number("weight"),
-    )
+    ]
+    table = new_table(*columns)
     for rung in finding.tried:
         if rung.state == "done":
             dot = mark(is_best=rung.is_chosen, as_good=False)
             style = "bold" if rung.is_chosen else ""
-            table.add_row(dot, Text(one_line(rung.name)), *_cells(rung), style=style)
+            cells = _cells(rung, has_folds=has_folds)
+            table.add_row(dot, Text(one_line(rung.name)), *cells, style=style)
         else:
             name = Text(one_line(f"{rung.name}: {rung.reason}"))
             style = "yellow" if rung.state == "failed" else "dim"
-            table.add_row("", name, ABSENT, ABSENT, ABSENT, ABSENT, style=style)
+            table.add_row("", name, *[ABSENT] * (len(columns) - 2), style=style)
     return table
 
 
-def _cells(rung: TriedRung) -> tuple[str, str, str, str]:
-    validation = rung.validation
-    accuracy = ABSENT if validation is None else percent(validation.accuracy, validation.n)
-    length = ABSENT if rung.epochs is None else epochs([rung.epochs])
-    return accuracy, length, duration(rung.seconds), percent(rung.weight) if rung.weight else ""
+def _cells(rung: TriedRung, *, has_folds: bool) -> list[str]:
+    accuracies = [rung.validation, rung.cross_validated] if has_folds else [rung.validation]
+    cells = [
+        ABSENT if scores is None else percent(scores.accuracy, scores.n) for scores in accuracies
+    ]
+    cells.append(ABSENT if rung.epochs is None else epochs([rung.epochs]))
+    return [*cells, duration(rung.seconds), percent(rung.weight) if rung.weight else ""]

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from headstart import store
 from headstart.evaluation import SelectionMetric, select_ensemble
+from headstart.studies.fit._folds import FitFolds
 from headstart.studies.fit._rung import RungResult
 
 CLASSIFIER = "classifier"  # in the study folder
@@ -24,12 +25,15 @@ class Choice:
     Attributes:
         members: The results, the largest weight first.
         weights: Their weights, which sum to 1.
-        score: Their score on the validation images by the metric of the selection.
+        score: Their score by the metric of the selection, on the validation images, or by folds.
+        is_demonstrated: Whether a paired test demonstrates that one run is better than the others,
+            which folds or the frozen head stand for.
     """
 
     members: tuple[RungResult, ...]
     weights: tuple[float, ...]
     score: float
+    is_demonstrated: bool = False
 
     @property
     def is_single(self) -> bool:
@@ -42,6 +46,38 @@ class Choice:
         if self.is_single:
             return self.members[0].rung.name
         return f"an average of {len(self.members)} runs"
+
+    @property
+    def is_cross_validated(self) -> bool:
+        """True if every member was predicted by folds."""
+        return all(member.folds is not None for member in self.members)
+
+    def out_of_fold(self) -> NDArray[np.float32] | None:
+        """Return the probabilities of all images by folds, of shape (N, K); None without folds.
+
+        Those of one run are not calibrated. An average is that of calibrated probabilities.
+        """
+        folds = [member.folds for member in self.members if member.folds is not None]
+        if len(folds) < len(self.members):
+            return None
+        if self.is_single:
+            return folds[0].raw
+        return self._mean([scores.probabilities for scores in folds])
+
+    def validation_probabilities(self, folds: FitFolds | None = None) -> NDArray[np.float32]:
+        """Return calibrated probabilities of the n validation images, of shape (n, K).
+
+        Args:
+            folds: The folds, whose predictions are preferred; None for those of the runs.
+        """
+        scores = [member.folds for member in self.members if member.folds is not None]
+        if folds is None or len(scores) < len(self.members):
+            return self._mean([member.probabilities for member in self.members])
+        return self._mean([own.probabilities for own in scores])[folds.validation_places]
+
+    def _mean(self, parts: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+        weights = np.asarray(self.weights, np.float32)
+        return np.asarray(np.tensordot(weights, np.stack(parts), axes=1), np.float32)
 
     def weight_of(self, name: str) -> float:
         """Return the weight of a rung; 0 if it is not part of the choice."""
@@ -72,16 +108,36 @@ def choose(
     results = within(results, max_ms)
     best = best_result(results)
     alone = Choice((best,), (1.0,), best.score)
-    if single or len(results) == 1:
+    if single:
         return alone
-
     stacked = np.stack([result.probabilities for result in results])
+    return average(results, stacked, labels, metric, max_ms) or alone
+
+
+def average(
+    results: Sequence[RungResult],
+    stacked: NDArray[np.float32],
+    labels: NDArray[np.int64],
+    metric: SelectionMetric,
+    max_ms: float | None,
+) -> Choice | None:
+    """Return an average of several results if it is better than one, and fast enough.
+
+    Args:
+        results: M results.
+        stacked: Their calibrated probabilities, float32 of shape (M, N, K).
+        labels: Labels of these images, int64 of shape (N,).
+        metric: The metric of the selection.
+        max_ms: The most milliseconds per image; None without a bound.
+    """
+    if len(results) == 1:
+        return None
     weights = select_ensemble(stacked, labels, metric.score)
     order = sorted(np.flatnonzero(weights).tolist(), key=lambda place: -weights[place])
     if len(order) == 1:
-        return alone
+        return None
     if max_ms is not None and sum(_ms_per_image(results[place]) for place in order) > max_ms:
-        return alone
+        return None
     mean = np.asarray(np.tensordot(weights, stacked, axes=1), np.float32)
     return Choice(
         tuple(results[place] for place in order),
@@ -107,12 +163,15 @@ def _ms_per_image(result: RungResult) -> float:
     return result.metrics.predict_ms_per_image or 0.0
 
 
-def keep_best_so_far(
-    results: Sequence[RungResult], study: Path, max_ms: float | None = None
-) -> None:
-    """Copy the best run into the study folder, in place of the earlier best one."""
-    best = best_result(within(results, max_ms))
-    if best is not results[-1] and (study / CLASSIFIER).exists():
+def keep_best_so_far(best: RungResult, study: Path, *, is_new: bool) -> None:
+    """Copy the best run into the study folder, in place of the earlier one.
+
+    Args:
+        best: The best run.
+        study: The study folder.
+        is_new: Whether another run was best before. If not, a copy that is there stays.
+    """
+    if not is_new and (study / CLASSIFIER).exists():
         return
     with replaced_classifier(study) as folder:
         store.copy_folder(best.folder, folder)

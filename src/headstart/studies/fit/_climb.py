@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +14,31 @@ from headstart.evaluation import apply_temperature, selection_metric
 from headstart.formatting import approximate_duration, duration, slug
 from headstart.results import FitProgress, read_metrics
 from headstart.studies._study import StudyContext
-from headstart.studies.fit._choice import CLASSIFIER, Choice, choose, keep_best_so_far
+from headstart.studies.fit._choice import (
+    CLASSIFIER,
+    Choice,
+    best_result,
+    choose,
+    keep_best_so_far,
+    within,
+)
+from headstart.studies.fit._choice_on_folds import choose_on_folds
 from headstart.studies.fit._clock import FitClock
 from headstart.studies.fit._config import FitConfig
 from headstart.studies.fit._costs import LadderCosts, measure_costs
+from headstart.studies.fit._fixed_recipe import can_train_again
+from headstart.studies.fit._folds import FOLDS, fit_folds
 from headstart.studies.fit._ladder import Ladder
-from headstart.studies.fit._rung import FailedRung, Rung, RungResult
+from headstart.studies.fit._last_fit import last_fit_seconds
+from headstart.studies.fit._rung import FROZEN, FailedRung, Rung, RungResult
 from headstart.training import TrainingJob, read_probabilities, train
 
 _FILE = "ladder.json"
+# What the file says about a rung besides the rung: seconds of its run and of its folds, as far as
+# they are finished, and whether its folds have begun.
+_NEW: dict[str, Any] = {"spent": None, "folds": False, "fold_seconds": None}
+# Runs without a time limit of their own end at most so much after that of the study.
+_LATE_SHARE = 0.03
 
 
 class Climb:
@@ -37,6 +54,7 @@ class Climb:
         results: The finished rungs, in order.
         failures: The failed ones.
         choice: The best choice so far; None before the first rung.
+        folds: The folds that evaluate rungs, for few images; None for others.
         history: Progress after each rung.
     """
 
@@ -49,7 +67,10 @@ class Climb:
         self.choice: Choice | None = None
         self.history: list[FitProgress] = []
         self._data = without_test(context.data)
+        self.folds = fit_folds(self._data, self.metric)
         self._begun: list[dict[str, Any]] = []
+        self._not_to_fold: set[str] = set()
+        self._kept: str | None = None
         self.ladder, self.plan = self._open_ladder()
 
     def run(self) -> None:
@@ -65,16 +86,20 @@ class Climb:
             self._show_time()
             for begun in list(self._begun):
                 self._repeat(begun)
-            while (rung := self._next()) is not None:
-                self._begin(rung)
-                self._train(rung)
+            while self._step():
+                pass
         if self.choice is None:
             raise self._nothing_finished()
 
     def choose_single(self) -> Choice:
         """Return the choice of one run, for when there is no time to evaluate several."""
+        return self._choose(single=True)
+
+    def _choose(self, *, single: bool) -> Choice:
         labels, max_ms = self._data.validation_labels, self._config.max_ms
-        return choose(self.results, labels, self.metric, single=True, max_ms=max_ms)
+        if self.folds is not None:
+            return choose_on_folds(self.results, self.folds, single=single, max_ms=max_ms)
+        return choose(self.results, labels, self.metric, single=single, max_ms=max_ms)
 
     def _open_ladder(self) -> tuple[Ladder, tuple[str, ...]]:
         """Plan the ladder from measured costs, or follow what an interrupted study wrote."""
@@ -89,6 +114,7 @@ class Climb:
             self._begun = written["rungs"]
         ladder = Ladder(costs, usable, data.validation_labels, data.class_names, self.metric)
         ladder.values, ladder.seed = self._config.rung_values(), self._config.seed
+        ladder.folds = None if self.folds is None else FOLDS
         plan = ladder.plan()
         progress.say(
             f"plan for {approximate_duration(self.clock.limit)}, of which "
@@ -98,15 +124,35 @@ class Climb:
             progress.say(f"  {line}")
         return ladder, plan
 
-    def _next(self) -> Rung | None:
+    def _step(self) -> bool:
+        """Train the next rung, or cross-validate a finished one; return whether anything paid."""
         rung = self.ladder.next(self.results, self.failures, self.clock.left())
         if rung is None and self.choice is None and not self.failures:
-            return self.ladder.last_resort()
-        return rung
+            rung = self.ladder.last_resort()
+        is_early = rung is not None and (rung.family == FROZEN or rung.is_short)
+        if not is_early:
+            result = self._next_to_cross_validate()
+            if result is not None:
+                result = self._cross_validate(result)
+                if result.folds is not None:
+                    self._record(result)
+                return True
+        if rung is None:
+            return False
+        self._begin(rung)
+        self._train(rung, self._begun[-1])
+        return True
+
+    def _next_to_cross_validate(self) -> RungResult | None:
+        for result in self.results:
+            if not can_train_again(result):
+                self._not_to_fold.add(result.rung.name)
+        left = self.clock.left()
+        return self.ladder.next_to_cross_validate(self.results, left, self._not_to_fold)
 
     def _begin(self, rung: Rung) -> None:
         """Write the rung down before it is trained."""
-        self._begun.append({**rung.as_json(), "spent": None})
+        self._begun.append({**rung.as_json(), **_NEW})
         self._write()
 
     def _write(self) -> None:
@@ -117,21 +163,25 @@ class Climb:
 
     def _repeat(self, begun: dict[str, Any]) -> None:
         """Read a rung that an interrupted study finished, or continue it."""
-        spent = begun["spent"]
-        rung = Rung.from_json({key: value for key, value in begun.items() if key != "spent"})
-        if spent is None and self.clock.left() <= 0 and self.choice is not None:
+        rung = Rung.from_json({key: begun[key] for key in begun if key not in _NEW})
+        if begun["spent"] is None and self.clock.left() <= 0 and self.choice is not None:
             return
-        self._train(rung, spent)
+        self._train(rung, begun)
 
-    def _train(self, rung: Rung, spent: float | None = None) -> None:
-        """Train a rung, or read it if it is finished; record its result."""
+    def _train(self, rung: Rung, begun: dict[str, Any]) -> None:
+        """Train a rung, or read it if it is finished; record its result.
+
+        Args:
+            rung: The rung.
+            begun: Its entry in `ladder.json`: whether it has been finished and cross-validated.
+        """
         folder = self.context.folder / "runs" / slug(rung.name)
         note = f"{rung.name}: about {approximate_duration(rung.seconds)}"
         if self.choice is not None:
             note += f"; best so far {self.metric.describe(self.choice.score)}"
         self._task.note(note)
         started, worked = time.perf_counter(), time.process_time()
-        job = TrainingJob(rung.recipe, self._data, rung.seed, folder, watch=self._watch)
+        job = TrainingJob(rung.recipe, self._data, rung.seed, folder, watch=self.watch)
         try:
             with progress.muted():
                 train(job)
@@ -141,16 +191,26 @@ class Climb:
             self._write()
             return
         except Stopped as stopped:
-            raise self._stopped(stopped) from stopped
+            raise self.stopped(stopped) from stopped
 
-        seconds = time.perf_counter() - started
+        seconds, spent = time.perf_counter() - started, begun["spent"]
         if spent is None:
             self.clock.observe(seconds, time.process_time() - worked)
         else:
             seconds = spent
-        self._record(rung, folder, seconds)
+        result = self._read(rung, folder, seconds)
+        begun["spent"] = result.seconds
+        is_cheap = rung.family == FROZEN and spent is None
+        wants_folds = is_cheap and self.ladder.affords_folds_of_head(self.clock.left())
+        if self.choice is None:  # a stop during its folds leaves a classifier
+            self.choice = Choice((result,), (1.0,), result.score)
+            self._keep(result)
+        if begun.get("folds") or (wants_folds and can_train_again(result)):
+            result = self._cross_validate(result)
+        self._record(result)
 
-    def _record(self, rung: Rung, folder: Path, seconds: float) -> None:
+    def _read(self, rung: Rung, folder: Path, seconds: float) -> RungResult:
+        """Read the results of a finished rung."""
         data = self._data
         _, raw = read_probabilities(folder, "validation", data.class_names)
         probabilities = apply_temperature(raw, read_temperature(folder))
@@ -159,36 +219,73 @@ class Climb:
         score = self.metric.score(data.validation_labels, probabilities)
         result = RungResult(rung, folder, metrics, raw, probabilities, score, round(seconds, 2))
         self.results.append(result)
-        self.choice = choose(
-            self.results,
-            data.validation_labels,
-            self.metric,
-            single=self._config.single,
-            max_ms=self._config.max_ms,
-        )
-        keep_best_so_far(self.results, self.context.folder, self._config.max_ms)
+        return result
+
+    def _cross_validate(self, result: RungResult) -> RungResult:
+        """Cross-validate a finished rung, as far as the time allows; return it with its scores."""
+        assert self.folds is not None, "only with folds"
+        name = result.rung.name
+        begun = next(entry for entry in self._begun if entry["name"] == name)
+        begun["folds"] = True
+        self._write()
+        self._task.note(f"{name}: {FOLDS} folds")
+        scores, problem = None, "no time is left for the other folds"
+        try:
+            scores = self.folds.evaluate(result, self.clock, self.watch_limit)
+        except (RunFailed, TooLittleMemory, InputError) as error:
+            problem = error.message
+        except Stopped as stopped:
+            raise self.stopped(stopped) from stopped
+        if scores is None:
+            progress.say(f"{name} was not cross-validated: {problem}")
+            self._not_to_fold.add(name)
+            begun["folds"] = False
+            return result
+        if begun.get("fold_seconds") is not None:  # of an interrupted study, which finished them
+            scores = replace(scores, seconds=begun["fold_seconds"])
+        begun["fold_seconds"] = scores.seconds
+        place = self.results.index(result)
+        self.results[place] = replace(result, folds=scores)
+        return self.results[place]
+
+    def _record(self, result: RungResult) -> None:
+        """Choose among all results so far, and write down the progress.
+
+        Args:
+            result: The rung that finished, or whose folds did.
+        """
+        self.choice = self._choose(single=self._config.single)
+        best = self.choice.members[0]
+        if self.folds is None:
+            best = best_result(within(self.results, self._config.max_ms))
+        self._keep(best)
         self.clock.evaluation = self._evaluation_seconds(self.choice)
+        self.clock.last_fit = last_fit_seconds(self.choice, self.folds) or 0.0
         self.history.append(
             FitProgress(
                 seconds=round(self.clock.spent(), 1),
-                name=rung.name,
-                score=score,
+                name=result.rung.name,
+                score=result.score if result.folds is None else result.folds.score,
                 best=self.choice.score,
             )
         )
-        for begun in self._begun:
-            if begun["name"] == rung.name:
-                begun["spent"] = result.seconds
         self._write()
         self._report(result)
+
+    def _keep(self, best: RungResult) -> None:
+        """Let the study folder hold the best run."""
+        keep_best_so_far(best, self.context.folder, is_new=best.rung.name != self._kept)
+        self._kept = best.rung.name
 
     def _report(self, result: RungResult) -> None:
         left = approximate_duration(max(0.0, self.clock.left()))
         assert self.choice is not None, "a rung finished"
+        score = f"validation {self.metric.describe(result.score)}"
+        if result.folds is not None:
+            score = f"{self.metric.describe(result.folds.score)} by {FOLDS} folds"
         progress.say(
-            f"{result.rung.name}: validation {self.metric.describe(result.score)} in "
-            f"{duration(result.seconds)}; best so far {self.metric.describe(self.choice.score)}, "
-            f"{self.choice.short_name}; {left} left"
+            f"{result.rung.name}: {score} in {duration(result.seconds_with_folds)}; best so far "
+            f"{self.metric.describe(self.choice.score)}, {self.choice.short_name}; {left} left"
         )
 
     def _evaluation_seconds(self, choice: Choice) -> float:
@@ -198,15 +295,26 @@ class Climb:
         per_image = sum(member.metrics.predict_ms_per_image or 0.0 for member in choice.members)
         return images * per_image / 1000
 
-    def _watch(self, *_: object) -> None:
+    def watch(self, *_: object) -> None:
+        """Show and write the time; for `TrainingJob.watch`."""
         self.clock.tick()
         self._show_time()
+
+    def watch_limit(self, *_: object) -> None:
+        """Do the same for a run without a time limit of its own, which ends with the study's.
+
+        Raises:
+            RunFailed: No time is left.
+        """
+        self.watch()
+        if self.clock.left() < -_LATE_SHARE * self.clock.limit:
+            raise RunFailed("no time is left.", "Give more --time-limit.")
 
     def _show_time(self) -> None:
         elapsed = min(self.clock.spent(), self.clock.limit)
         self._task.advance(elapsed - self._task.done)
 
-    def _stopped(self, stopped: Stopped) -> Stopped:
+    def stopped(self, stopped: Stopped) -> Stopped:
         """Return the stop with the place of the best classifier so far."""
         self.clock.write()
         text = "stopped before the first rung finished; what is trained is saved."

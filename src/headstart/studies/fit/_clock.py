@@ -30,12 +30,14 @@ class FitClock:
         limit: The time limit in seconds.
         context: The study, whose own clock began with the command.
         evaluation: Expected seconds of the final evaluation of the present choice.
+        last_fit: Expected seconds of its last fit, on training and validation images together.
         pace: Seconds per second of work of this process, which other work on the machine raises.
     """
 
     limit: float
     context: StudyContext
     evaluation: float = 0.0
+    last_fit: float = 0.0
     pace: float = 1.0
 
     def __post_init__(self) -> None:
@@ -52,9 +54,10 @@ class FitClock:
         return self._before + self.context.seconds_spent()
 
     def left(self) -> float:
-        """Return the seconds until the final evaluation must begin."""
+        """Return the seconds until the last fit, or else the final evaluation, must begin."""
         reserve = self.pace * _REPORT_SECONDS + self.evaluation + _RESERVED_SHARE * self.limit
-        return self.limit - self.spent() - min(reserve, _MOST_RESERVED * self.limit)
+        reserve = min(reserve, _MOST_RESERVED * self.limit)
+        return self.limit - self.spent() - reserve - self.last_fit
 
     def observe(self, seconds: float, worked: float) -> None:
         """Take into account how busy the machine was.

@@ -11,6 +11,7 @@ from headstart.results import (
     FitFinding,
     FitMember,
     FitSeconds,
+    PartScores,
     RunMetrics,
     TriedRung,
 )
@@ -18,8 +19,10 @@ from headstart.studies._study import StudyContext, evaluation_part
 from headstart.studies.fit._choice import CLASSIFIER, Choice, best_result
 from headstart.studies.fit._climb import Climb, read_temperature
 from headstart.studies.fit._final import evaluate_choice
+from headstart.studies.fit._folds import FOLDS
+from headstart.studies.fit._last_fit import fit_last
 from headstart.studies.fit._more_time import estimate_more_time
-from headstart.studies.fit._rung import FailedRung, RungResult
+from headstart.studies.fit._rung import FROZEN, FailedRung, RungResult
 from headstart.training import read_probabilities
 
 # A final evaluation that would end so much after the limit is that of one run only.
@@ -31,10 +34,12 @@ def fit_finding(climb: Climb, context: StudyContext) -> FitFinding:
     choice = climb.choice
     assert choice is not None, "a climb ends with a choice or an error"
     before = climb.clock.spent()
+    climb.clock.last_fit = 0.0  # its time has come, if there is enough
     if not choice.is_single and climb.clock.left() < -_LATE_SHARE * climb.clock.limit:
         # Several networks read the test images for longer than there is time.
         choice = climb.choose_single()
-    metrics = evaluate_choice(choice, context.folder, context.data, context.command)
+    refit = fit_last(choice, climb)
+    metrics = evaluate_choice(choice, context.folder, context.data, context.command, refit)
     validation, test = metrics.validation, metrics.test
     assert validation is not None, "fit needs validation images"
 
@@ -48,6 +53,9 @@ def fit_finding(climb: Climb, context: StudyContext) -> FitFinding:
         chosen=_describe_choice(choice, climb),
         validation=validation.scores(),
         validation_score=choice.score,
+        folds=FOLDS if climb.folds is not None and choice.is_cross_validated else None,
+        cross_validated=_cross_validated(choice, climb),
+        last_fit=None if refit is None else refit.record,
         test=None if test is None else test.scores(),
         test_score=_test_score(climb, context),
         runs=(CLASSIFIER,),
@@ -57,11 +65,19 @@ def fit_finding(climb: Climb, context: StudyContext) -> FitFinding:
         more_time=estimate_more_time(climb),
         seconds=FitSeconds(
             total=round(spent, 1),
-            rungs=round(sum(result.seconds for result in climb.results), 1),
+            rungs=round(sum(result.seconds_with_folds for result in climb.results), 1),
             final=round(spent - before, 1),
         ),
         sentences=_sentences(choice, climb, metrics),
     )
+
+
+def _cross_validated(choice: Choice, climb: Climb) -> PartScores | None:
+    """Return the scores of a choice on training and validation images, by folds."""
+    probabilities = choice.out_of_fold()
+    if probabilities is None or climb.folds is None:
+        return None
+    return climb.folds.scores_of(probabilities).scores()
 
 
 def _describe_choice(choice: Choice, climb: Climb) -> FitChoice:
@@ -69,17 +85,42 @@ def _describe_choice(choice: Choice, climb: Climb) -> FitChoice:
         FitMember(name=member.rung.name, weight=round(weight, 4))
         for member, weight in zip(choice.members, choice.weights, strict=True)
     )
-    tried = counted(len(climb.results), "run")
-    score = climb.metric.describe(choice.score)
-    if choice.is_single:
-        sentence = f"{choice.short_name} has the best of {tried} on the validation images: {score}."
-    else:
-        alone = climb.metric.describe(best_result(climb.results).score)
-        sentence = (
-            f"{choice.short_name} has a validation {score}, and the best of {tried} alone {alone}."
-        )
     kind: Literal["single", "ensemble"] = "single" if choice.is_single else "ensemble"
-    return FitChoice(kind=kind, members=members, sentence=sentence)
+    return FitChoice(kind=kind, members=members, sentence=_reason(choice, climb))
+
+
+def _reason(choice: Choice, climb: Climb) -> str:
+    """Return a choice and its reason in words."""
+    name, score = choice.short_name, climb.metric.describe(choice.score)
+    compared, part = climb.results, "on the validation images"
+    if choice.is_demonstrated:
+        return f"{name} has {score} {part}. They demonstrate that it is better than the others."
+    if choice.is_cross_validated and climb.folds is not None:
+        compared = [result for result in compared if result.folds is not None]
+        part = f"on {len(climb.folds.images):,} training and validation images, by {FOLDS} folds"
+    elif climb.folds is not None and choice.members[0].family == FROZEN:
+        compared = [result for result in compared if result.family == FROZEN]
+
+    tried = counted(len(compared), "run")
+    if choice.is_single:
+        sentence = f"{name} has the best of {tried} {part}: {score}."
+    else:
+        alone = climb.metric.describe(_best_alone(choice, climb))
+        sentence = f"{name} has {score} {part}, and the best of {tried} alone {alone}."
+    others = len(climb.results) - len(compared)
+    if others:
+        sentence += (
+            f" The validation images do not demonstrate that {counted(others, 'other run')} would "
+            "be better."
+        )
+    return sentence
+
+
+def _best_alone(choice: Choice, climb: Climb) -> float:
+    """Return the best score of one run, on the images that selected the choice."""
+    if choice.is_cross_validated and climb.folds is not None:
+        return max(result.folds.score for result in climb.results if result.folds is not None)
+    return best_result(climb.results).score
 
 
 def _tried(climb: Climb, choice: Choice) -> list[TriedRung]:
@@ -101,9 +142,10 @@ def _finished(result: RungResult, choice: Choice) -> TriedRung:
         reason=result.rung.reason,
         run=f"runs/{result.folder.name}",
         validation=validation.scores(),
-        score=result.score,
+        score=result.score if result.folds is None else result.folds.score,
+        cross_validated=None if result.folds is None else result.folds.parts,
         epochs=result.metrics.epochs,
-        seconds=result.seconds,
+        seconds=round(result.seconds_with_folds, 2),
         weight=round(choice.weight_of(result.rung.name), 4),
     )
 
@@ -129,17 +171,20 @@ def _test_score(climb: Climb, context: StudyContext) -> float | None:
 
 def _sentences(choice: Choice, climb: Climb, metrics: RunMetrics) -> tuple[str, ...]:
     assert metrics.validation is not None, "fit needs validation images"
-    sentences = [
-        f"The classifier is {choice.short_name}: validation "
-        f"{climb.metric.describe(choice.score)}, after "
-        f"{approximate_duration(climb.clock.spent())}."
-    ]
+    score, spent = climb.metric.describe(choice.score), approximate_duration(climb.clock.spent())
+    measured = f"validation {score}"
+    if choice.is_cross_validated and climb.folds is not None:
+        images = len(climb.folds.images)
+        measured = f"{score} on {images:,} training and validation images, by {FOLDS} folds"
+    sentences = [f"The classifier is {choice.short_name}: {measured}, after {spent}."]
     if metrics.test is not None:
         test = metrics.test
         sentences.append(
             f"It classifies {percent(test.accuracy, test.n)} of {test.n:,} test images correctly "
             f"(95% interval {percent_interval(test.interval, test.n)}), which were read once."
         )
+    if metrics.last_fit is not None:
+        sentences.append(metrics.last_fit.sentence)
     more_time = estimate_more_time(climb)
     if more_time is not None:
         sentences.append(more_time.sentence)

@@ -5,7 +5,7 @@ Nothing is trained here, so every decision can be tested from numbers alone.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -29,6 +29,8 @@ from headstart.studies.fit._rung import (
 
 # Shares of the time for all rungs.
 _FROZEN_SHARE, _SHORT_SHARE, _ALONE_SHARE = 0.15, 0.1, 0.05
+# With folds, a head on features of enough pixels is worth more than what else few images allow.
+_FROZEN_SHARE_WITH_FOLDS = 0.4
 # A frozen backbone at more pixels, or another backbone, once the long run has ended.
 _FURTHER_FROZEN_SHARE = 0.25
 # A long run gets at least so many times the seconds of the short one, or is not worth it.
@@ -40,6 +42,11 @@ _SHARED = 0.55
 # A short fine-tuning that needs more than this share of the time is left out.
 _MOST_SHORT_SHARE = 0.2
 _LEAST_SECONDS = 1.0
+# With folds: a run of fewer epochs than this share of its recipe's says little about the recipe.
+# Then all of the time goes to one long run, which a paired test evaluates.
+LEAST_SCHEDULE = 0.5
+# Starting and writing the run of a fold of a solved head.
+_SECONDS_PER_FOLD = 0.6
 _MOST_SEEDS = 4
 _RESAMPLES = 40
 
@@ -56,6 +63,7 @@ class Ladder:
         metric: The metric of the selection.
         values: Recipe values that the user fixed.
         seed: Seed of the runs.
+        folds: Number of folds that evaluate rungs; None if the validation images are enough.
         not_entered: Why a family was not entered, by its name.
     """
 
@@ -66,6 +74,7 @@ class Ladder:
     metric: SelectionMetric
     values: Mapping[str, Any] = field(default_factory=dict)
     seed: int = 0
+    folds: int | None = None
     not_entered: dict[str, str] = field(default_factory=dict)
 
     def next(
@@ -87,6 +96,7 @@ class Ladder:
             self._frozen,
             self._short_cnn,
             self._short_fine_tuning,
+            self._cheap_frozen,
             self._long_run,
             self._further_run,
         )
@@ -115,6 +125,11 @@ class Ladder:
             name = f"{self.costs.backbones[0]} fine-tuned at {px} pixels"
             lines.append(f"{name}, short: {short}")
         lines.append("then the family that validation images favour, with the time that is left")
+        if self.folds is not None:
+            lines.append(
+                f"few images: the choice rests on all training and validation images, by "
+                f"{self.folds} folds; the last fit uses them together"
+            )
         lines += [f"not entered: {reason}" for reason in self.not_entered.values()]
         return tuple(lines)
 
@@ -123,7 +138,8 @@ class Ladder:
         if not self.costs.backbones or state.has_begun(FROZEN):
             return None
         backbone = self.costs.backbones[0]
-        budget = _FROZEN_SHARE * self.usable
+        share = _FROZEN_SHARE if self.folds is None else _FROZEN_SHARE_WITH_FOLDS
+        budget = share * self.usable
         for px in reversed([px for px in SIZES_PX if px <= self.costs.frozen_px]):
             seconds = self.costs.frozen(backbone, px)
             if seconds <= budget:
@@ -131,7 +147,7 @@ class Ladder:
         needed = approximate_duration(self.costs.frozen(backbone, SIZES_PX[0]))
         self.not_entered[FROZEN] = (
             f"a frozen backbone needs {needed} even at {SIZES_PX[0]} pixels, more than "
-            f"{percent(_FROZEN_SHARE)} of the time"
+            f"{percent(share)} of the time"
         )
         return None
 
@@ -193,7 +209,10 @@ class Ladder:
                 continue
             if is_complete(runs[-1], self.costs.train, self.class_names):
                 continue
-            if state.left >= _LEAST_GROWTH * runs[-1].seconds:
+            left = state.left
+            if self.folds is not None and any(run.folds is not None for run in runs):
+                left = self.longest_with_folds(left)  # a longer run must be as well measured
+            if left >= _LEAST_GROWTH * runs[-1].seconds:
                 longest.append(runs[-1])
         untried = None if state.has_begun(FINE_TUNED) else self._fine_tuning(state)
         if untried is not None and untried.seconds <= state.left:
@@ -209,15 +228,26 @@ class Ladder:
     def _longer(self, short: RungResult, seconds: float, reason: str) -> Rung:
         name = short.rung.name.removesuffix(", short")
         full = self._full_seconds(short)
+        if self.folds is not None:
+            with_folds = self.longest_with_folds(seconds)
+            if with_folds >= max(_LEAST_GROWTH * short.seconds, LEAST_SCHEDULE * full):
+                seconds = with_folds
+                reason += "; short enough for folds"
         if full < seconds:
             reason += "; its whole schedule fits"
         return self._timed(name, short.family, short.rung.recipe, min(seconds, 1.3 * full), reason)
 
     def _further_run(self, state: _State) -> Rung | None:
         """Return a run that pays after the long ones: more pixels, another backbone or seed."""
-        return self._further_frozen(state) or self._further_seed(state)
+        further = self._further_frozen(state, _FURTHER_FROZEN_SHARE)
+        return further or self._further_seed(state)
 
-    def _further_frozen(self, state: _State) -> Rung | None:
+    def _cheap_frozen(self, state: _State) -> Rung | None:
+        """Return a further frozen backbone where folds can tell it from the first one."""
+        return None if self.folds is None else self._further_frozen(state, _SHORT_SHARE)
+
+    def _further_frozen(self, state: _State, share: float) -> Rung | None:
+        """Return a frozen backbone at more pixels, or another one, within a share of the time."""
         best = max(state.results, key=lambda result: result.rank, default=None)
         if best is None or not state.of(FROZEN) or FROZEN in state.failed:
             return None
@@ -230,7 +260,7 @@ class Ladder:
         others = [(backbone, px) for backbone in self.costs.backbones[1:]]
         for backbone, size in [*larger, *others]:
             rung = self._frozen_rung(backbone, size, "another view of the same images")
-            budget = min(state.left, _FURTHER_FROZEN_SHARE * self.usable)
+            budget = min(state.left, share * self.usable)
             if rung.name not in state.names and rung.seconds <= budget:
                 return rung
         return None
@@ -244,7 +274,10 @@ class Ladder:
         frozen = state.of(FROZEN)
         if frozen and not self._is_close(frozen[0], best) and frozen[0].rank > best.rank:
             return None
-        if state.left < 0.7 * best.seconds:
+        if self.folds is not None and best.folds is None:
+            return None  # without folds, no average of few images is trusted
+        runs = 1 if self.folds is None else self.folds + 2
+        if state.left < 0.7 * runs * best.seconds:
             return None
         seeds = 1 + max(result.rung.seed for result in trained) - self.seed
         if seeds >= _MOST_SEEDS:
@@ -258,6 +291,51 @@ class Ladder:
             "another seed of the best run, for an average",
         )
         return None if rung.name in state.names else replace(rung, seed=self.seed + seeds)
+
+    def longest_with_folds(self, left: float) -> float:
+        """Return the seconds of a run so that its folds and its last fit take no more than `left`.
+
+        The last fit is that on training and validation images together.
+        """
+        assert self.folds is not None, "only with folds"
+        return left / (self.folds + 2)
+
+    def next_to_cross_validate(
+        self, results: Sequence[RungResult], left: float, excluded: Collection[str]
+    ) -> RungResult | None:
+        """Return the trained run to evaluate by folds next, the best first; None if none pays.
+
+        It has at least half of the epochs of its recipe, its folds and its last fit fit into the
+        time, and on the validation images it is about as good as the best or better.
+
+        Args:
+            results: The finished rungs.
+            left: Seconds until the final evaluation must begin.
+            excluded: Names of rungs that cannot be trained again, or whose folds failed.
+        """
+        if self.folds is None or not results:
+            return None
+        ranked = sorted(results, key=lambda result: result.rank, reverse=True)
+        for result in ranked:
+            is_done = result.folds is not None or result.rung.name in excluded
+            if is_done or result.family == FROZEN:
+                continue
+            epochs = full_epochs(result.rung.recipe, self.costs.train, self.class_names)
+            is_long_enough = result.metrics.epochs >= LEAST_SCHEDULE * epochs
+            is_affordable = (self.folds + 1) * result.seconds <= left
+            if is_long_enough and is_affordable and self._is_promising(result, ranked[0]):
+                return result
+        return None
+
+    def affords_folds_of_head(self, left: float) -> bool:
+        """Return whether the folds and the last fit of a solved head are cheap enough."""
+        if self.folds is None:
+            return False
+        seconds = (self.folds + 1) * (self.costs.head() + _SECONDS_PER_FOLD)
+        return seconds <= min(left, _FROZEN_SHARE_WITH_FOLDS * self.usable)
+
+    def _is_promising(self, result: RungResult, best: RungResult) -> bool:
+        return result is best or self._is_close(best, result)
 
     def _is_close(self, first: RungResult, second: RungResult) -> bool:
         """Return whether two scores differ by less than one standard error, over images.
@@ -350,7 +428,7 @@ class _State:
         return any(
             result.family in (CNN, FINE_TUNED)
             and family in (None, result.family)
-            and not result.rung.name.endswith(", short")
+            and not result.rung.is_short
             for result in self.results
         )
 

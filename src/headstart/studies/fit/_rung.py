@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headstart.models.recipes import Recipe, read_recipe, resolve
-from headstart.results import JsonObject, RunMetrics
+from headstart.results import JsonObject, PartScores, RunMetrics
 
 CNN = "cnn"
 FROZEN, FINE_TUNED = "frozen", "fine-tuned"
@@ -36,6 +36,11 @@ class Rung:
     reason: str
     seed: int = 0
 
+    @property
+    def is_short(self) -> bool:
+        """True if it only tries a family."""
+        return self.name.endswith(", short")
+
     def as_json(self) -> JsonObject:
         """Return the rung as it is written to `ladder.json`."""
         return {**vars(self), "recipe": self.recipe.model_dump(mode="json")}
@@ -44,6 +49,34 @@ class Rung:
     def from_json(cls, content: dict[str, Any]) -> Rung:
         """Return the rung that `as_json` described."""
         return cls(**{**content, "recipe": read_recipe(content["recipe"])})
+
+
+@dataclass(frozen=True, eq=False)
+class FoldScores:
+    """The scores of a rung on the training and validation images together, from folds.
+
+    Each image is predicted by the model of the fold that had not seen it.
+
+    Attributes:
+        labels: Labels of these N images, int64 of shape (N,).
+        raw: Class probabilities as the networks give them, float32 of shape (N, K).
+        probabilities: The same, calibrated by one temperature.
+        score: The score by the metric of the selection; higher is better.
+        parts: Accuracy, interval and loss of the raw probabilities.
+        seconds: Seconds of all folds.
+    """
+
+    labels: NDArray[np.int64]
+    raw: NDArray[np.float32]
+    probabilities: NDArray[np.float32]
+    score: float
+    parts: PartScores
+    seconds: float
+
+    @property
+    def rank(self) -> tuple[float, float]:
+        """The key that orders results: by score, and by loss among equal scores."""
+        return self.score, -self.parts.loss
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +91,8 @@ class RungResult:
             shape (N, K).
         probabilities: The same, calibrated.
         score: Its score by the metric of the selection; higher is better.
-        seconds: Seconds that it took.
+        seconds: Seconds that it took, without folds.
+        folds: Its scores by cross-validation; None without folds.
     """
 
     rung: Rung
@@ -68,6 +102,7 @@ class RungResult:
     probabilities: NDArray[np.float32]
     score: float
     seconds: float
+    folds: FoldScores | None = None
 
     @property
     def family(self) -> str:
@@ -88,7 +123,17 @@ class RungResult:
     @property
     def is_head_only(self) -> bool:
         """True if the time of a fine-tuning allowed no more than a head on frozen features."""
-        return self.family == FINE_TUNED and self.metrics.recipe.get("optimizer") == "lbfgs"
+        return self.family == FINE_TUNED and self.is_solved
+
+    @property
+    def is_solved(self) -> bool:
+        """True if it is a head that was solved at once, on frozen features."""
+        return self.metrics.recipe.get("optimizer") == "lbfgs"
+
+    @property
+    def seconds_with_folds(self) -> float:
+        """Seconds that it took, folds included."""
+        return self.seconds + (0.0 if self.folds is None else self.folds.seconds)
 
     @property
     def seconds_per_epoch(self) -> float:

@@ -1,0 +1,67 @@
+"""The choice among finished rungs with few images: by folds, or by a paired test."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from headstart.studies.fit._choice import Choice, average, best_result, choose, within
+from headstart.studies.fit._folds import FitFolds
+from headstart.studies.fit._improvement import LEVEL, is_improvement
+from headstart.studies.fit._rung import FROZEN, RungResult
+
+
+def choose_on_folds(
+    results: Sequence[RungResult],
+    folds: FitFolds,
+    *,
+    single: bool = False,
+    max_ms: float | None = None,
+) -> Choice:
+    """Choose on all training and validation images, by folds; for few images.
+
+    Rungs with folds are compared on every image, and so are their averages. A rung without folds is
+    chosen only if the validation images demonstrate that it is better. Without any folds, it must
+    be better than the best frozen head.
+
+    Args:
+        results: The finished rungs.
+        folds: The folds of the study.
+        single: Whether one run is wanted in any case.
+        max_ms: As for `choose`.
+    """
+    data, metric = folds.data, folds.metric
+    labels = data.validation_labels
+    results = within(results, max_ms)
+    folded = [result for result in results if result.folds is not None]
+    heads = folded or [result for result in results if result.family == FROZEN]
+    if not heads:
+        return choose(results, labels, metric, single=single, max_ms=max_ms)
+
+    best = max(heads, key=_rank_on_folds)
+    choice = Choice((best,), (1.0,), best.score if best.folds is None else best.folds.score)
+    if folded and not single:
+        stacked = np.stack([result.folds.probabilities for result in folded if result.folds])
+        all_labels = data.dataset.labels[folds.images]
+        choice = average(folded, stacked, all_labels, metric, max_ms) or choice
+
+    others = [result for result in results if result not in heads]
+    if not others:
+        return choice
+    candidate = best_result(others)
+    is_better = is_improvement(
+        labels,
+        candidate.probabilities,
+        choice.validation_probabilities(folds),
+        metric,
+        level=LEVEL / len({result.family for result in others}),
+        groups=data.groups_of("validation"),
+    )
+    if not is_better:
+        return choice
+    return Choice((candidate,), (1.0,), candidate.score, is_demonstrated=True)
+
+
+def _rank_on_folds(result: RungResult) -> tuple[float, float]:
+    return result.rank if result.folds is None else result.folds.rank
