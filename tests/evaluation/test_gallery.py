@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from headstart.errors import InputError
-from headstart.evaluation._gallery import choose_gallery
+from headstart.evaluation._gallery import choose_gallery, choose_worst
 
 LABELS = np.arange(200) % 4
 PREDICTED = np.where(np.arange(200) < 150, LABELS, (LABELS + 1) % 4)
@@ -45,3 +45,23 @@ def test_labels_without_probabilities_are_refused() -> None:
         InputError, match=r"expected one row per label, got shape \(2, 4\) for 3 labels"
     ):
         choose_gallery(LABELS[:3], PROBABILITIES[:2], seed=0)
+
+
+def test_the_cells_of_a_confusion_matrix_take_turns_with_their_worst_images() -> None:
+    """Cell (0, 1) has three images, (1, 1) two, and (1, 0) and (0, 0) one each."""
+    labels = np.array([0, 0, 0, 1, 1, 1, 0])
+    true_class = np.array([0.3, 0.1, 0.2, 0.9, 0.6, 0.4, 0.7])
+    first = np.where(labels == 0, true_class, 1 - true_class)
+    probabilities = np.stack([first, 1 - first], axis=1)
+    assert choose_worst(labels, probabilities, 99).tolist() == [1, 4, 5, 6, 2, 3, 0]
+    assert choose_worst(labels, probabilities, 3).tolist() == [1, 4, 5]
+    with pytest.raises(InputError, match="expected one row per label"):
+        choose_worst(labels[:3], probabilities[:2], 9)
+
+
+def test_a_cell_has_at_most_48_errors_or_12_correct_predictions() -> None:
+    probabilities = np.tile([0.7, 0.3], (200, 1))
+    labels = np.repeat([0, 1], 100)
+    chosen = choose_worst(labels, probabilities, 200)
+    assert ((chosen < 100).sum(), (chosen >= 100).sum()) == (12, 48)
+    assert len(choose_worst(labels[:0], probabilities[:0], 9)) == 0

@@ -17,7 +17,8 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from headstart.evaluation import compute_metrics
+from headstart.data import pack_sheet
+from headstart.evaluation import choose_worst, compute_metrics
 from headstart.results import (
     Budget,
     DatasetSummary,
@@ -177,7 +178,7 @@ def write_run(
         (folder / f"{name}.json").write_text(json.dumps(content), encoding="utf-8")
     write_curves(folder, _curves(example.accuracy, rng))
     _write_predictions(folder, labels, probabilities, data)
-    _write_gallery(folder, pixels, probabilities.argmax(1) == labels, rng)
+    _write_gallery(folder, pixels, labels, probabilities, rng)
     return metrics
 
 
@@ -257,11 +258,26 @@ def _write_predictions(
 
 
 def _write_gallery(
-    folder: Path, pixels: NDArray[np.uint8], correct: NDArray[np.bool_], rng: np.random.Generator
+    folder: Path,
+    pixels: NDArray[np.uint8],
+    labels: NDArray[np.int64],
+    probabilities: NDArray[np.float64],
+    rng: np.random.Generator,
 ) -> None:
+    correct = probabilities.argmax(1) == labels
     right, wrong = (rng.permutation(np.flatnonzero(flags))[:9] for flags in (correct, ~correct))
     images = pixels[np.concatenate([right, wrong])]
-    np.savez(folder / "gallery.npz", right=right, wrong=wrong, images=images)
+    worst = choose_worst(labels, probabilities, 800)
+    sheet, shape = pack_sheet(pixels[worst], 56, 90)
+    np.savez(
+        folder / "gallery.npz",
+        right=right,
+        wrong=wrong,
+        images=images,
+        worst=worst,
+        sheet=np.frombuffer(sheet, np.uint8),
+        tile_shape=np.array(shape),
+    )
 
 
 def _layer(

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from audit_example import IMAGES, audit_report, audited_dataset, build_audit
+from browsers import needs_browser, open_page, start_browser
 from examples import Data
 from pages import Tags, page_text, section, section_names
 from rich.console import Console
@@ -28,16 +29,6 @@ from headstart.report import (
 )
 from headstart.report._audit_images import PAGE_LIMITS
 from headstart.results import AuditReport, ExpectedWrong, GroupReport
-
-CHROMIUM = next(
-    (
-        path
-        for path in (Path("/usr/bin/chromium"), Path("/usr/bin/chromium-browser"))
-        if path.exists()
-    ),
-    None,
-)
-needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium in /usr/bin")
 
 
 @pytest.fixture
@@ -194,21 +185,7 @@ def server(tmp_path: Path, report: AuditReport) -> Iterator[ReviewServer]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    """Headless Chromium."""
-    sync_api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
-    with sync_api.sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
-        yield started
-        started.close()
-
-
-def open_page(browser: Any, address: str, **options: Any) -> tuple[Any, list[str]]:
-    page = browser.new_page(**options)
-    problems: list[str] = []
-    page.on("pageerror", lambda error: problems.append(str(error)))
-    page.on("request", lambda request: problems.append(request.url) if "http" in request.url else 0)
-    page.goto(address)
-    return page, problems
+    yield from start_browser()
 
 
 def wait_until_saved(page: Any, plan: Path, expected: list[tuple[str, str, str]]) -> None:

@@ -11,9 +11,17 @@ from pages import page_text, section, section_names
 
 from headstart.errors import InputError
 from headstart.report import write_report
-from headstart.report._study import Entry, Score
+from headstart.report._study import Entry, Score, contender_entries
 from headstart.report.pages._compare import below_baselines
-from headstart.results import BaselineScore, Comparison, FailedContender, read_finding
+from headstart.report.pages._page import recipe_table
+from headstart.results import (
+    AugmentationCheck,
+    BaselineScore,
+    Comparison,
+    FailedContender,
+    RunMetrics,
+    read_finding,
+)
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +50,7 @@ def test_the_sections_are_in_order(page: str) -> None:
     assert section_names(page) == [
         "differences",
         "results",
+        "pairs",
         "robustness",
         "subgroups",
         "curves",
@@ -49,6 +58,7 @@ def test_the_sections_are_in_order(page: str) -> None:
         "classes",
         "networks",
         "examples",
+        "images",
         "reproduce",
         "glossary",
     ]
@@ -110,6 +120,37 @@ def test_notes_and_failed_contenders_are_named(tmp_path: Path) -> None:
     page = page_text(study)
     assert "cnn does not beat a baseline, &lt;majority&gt;." in page
     assert "<b>mlp did not finish:</b> the loss became infinite." in page
+
+
+def test_the_four_counts_of_a_pair_are_those_of_all_images(study: Path, page: str) -> None:
+    pairs = section(page, "pairs")
+    counts = [int(cell) for cell in re.findall(r"<td>(\d+)</td>", pairs)]
+    finding = read_comparison(study)
+    scores = finding.contenders[0].test
+    assert scores is not None
+    assert sum(counts[:4]) == scores.n and counts[1:3] == [31, 9]
+    assert counts[0] + counts[1] == round(scores.per_seed[0] * scores.n)
+    assert "McNemar" in pairs and "one test per seed" in pairs
+
+
+def test_the_decision_about_mirror_copies_is_named(tmp_path: Path) -> None:
+    study = build_comparison(tmp_path, Built(data=Data(images=60), seeds=1))
+    check = AugmentationCheck(
+        change="mirror", outcome="off", is_used=False, reason="digits <change>", images=60
+    )
+    for number in (0, 1):
+        path = study / f"runs/contender{number}-seed0/metrics.json"
+        metrics = RunMetrics.model_validate_json(path.read_text())
+        path.write_text(json.dumps(changed(metrics, augmentation=check).as_json()))
+    entries = contender_entries(study, read_comparison(study).contenders, "test")
+    sentence = "Mirror copies of the training images are not used: digits <change>."
+    recipes = [(entry, {"flip": True}) for entry in entries]
+    assert recipe_table(recipes[:2]).augmentation == (sentence,)
+    assert recipe_table(recipes).augmentation == (
+        f"cnn and efficientnet-lite0: {sentence}",
+        "efficientnet-lite0 (random weights): Mirror copies of the training images are used, as "
+        "the recipe says.",
+    )
 
 
 def test_the_command_and_its_conditions_are_named(page: str) -> None:

@@ -1,14 +1,17 @@
 """The properties of every page: one safe and complete file, with the same bytes each time."""
 
+import csv
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
 from audit_example import build_audit
 from backbones_example import build_backbones
+from browsers import needs_browser, open_page, start_browser
 from compare_example import Built, build_comparison
 from effects_example import build_effects
 from examples import REAL_STUDIES, Data, copy_real
@@ -57,7 +60,7 @@ def test_the_page_loads_nothing(page: str) -> None:
         assert reference.startswith(("#", "data:image/"))
     assert "@import" not in page
     assert not re.findall(r"url\((?!#)", page)
-    assert "//" not in re.sub(r"data:image/\w+;base64,[\w+/=]*|^// .*$", "", page, flags=re.M)
+    assert "//" not in re.sub(r"data:image/\w+;base64,[\w+/=]*|^ *// .*$", "", page, flags=re.M)
 
 
 def test_identifiers_are_unique_and_every_reference_has_one(page: str) -> None:
@@ -93,7 +96,7 @@ def test_no_value_is_written_as_python_writes_it(page: str) -> None:
     assert not re.search(r"\bNone\b|\bnan\b|\{'|\bMarkup\(|<object", text)
 
 
-def test_every_figure_is_a_png_and_an_svg(study: Path) -> None:
+def test_every_figure_is_a_png_and_an_svg_with_its_values(study: Path) -> None:
     names = {path.stem for path in (study / "figures").glob("*")}
     finding = study / "finding.json"
     kind = json.loads(finding.read_text())["study"] if finding.exists() else "run"
@@ -101,6 +104,10 @@ def test_every_figure_is_a_png_and_an_svg(study: Path) -> None:
     for name in names:
         assert (study / "figures" / f"{name}.png").read_bytes().startswith(b"\x89PNG")
         assert ElementTree.parse(study / "figures" / f"{name}.svg").getroot().tag.endswith("svg")
+        with (study / "figures" / f"{name}.csv").open(encoding="utf-8", newline="") as file:
+            header, *rows = csv.reader(file)
+        assert len(header) >= 2 and rows
+        assert all(len(row) == len(header) for row in rows)
 
 
 def test_the_same_study_gives_the_same_bytes(study: Path) -> None:
@@ -125,12 +132,43 @@ def test_no_name_or_value_becomes_markup(tmp_path: Path, kind: str) -> None:
     tags = Tags(page).tags
     scripts = [attributes for tag, attributes in tags if tag == "script"]
     kinds = [attributes.get("type") for attributes in scripts]
-    assert kinds == ([None] if kind == "audit" else [None, "application/json"])
+    data_of_images = ["application/json"] if kind in ("compare", "tune", "fit") else []
+    data_of_page = [] if kind == "audit" else ["application/json"]
+    assert kinds == [*data_of_images, None, *data_of_page]
     assert not [tag for tag, attributes in tags if tag == "i" and not attributes]
     assert not any(name.startswith("on") for _, attributes in tags for name in attributes)
     assert not [tag for tag, attributes in tags if attributes.get("src") == "x"]
     for svg in (study / "figures").glob("*.svg"):
         ElementTree.parse(svg)
+
+
+# Each page in one colour scheme and width. All combinations of all pages take a minute.
+VIEWS = [(scheme, width) for width in (360, 768, 1280) for scheme in ("light", "dark")]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    yield from start_browser()
+
+
+@needs_browser
+def test_axe_finds_nothing_and_no_page_scrolls_sideways(browser: Any, study: Path) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is missing")
+    finding = study / "finding.json"
+    is_real = finding.exists() and "schema_version" not in finding.read_text()
+    if is_real:
+        pytest.skip("a built study has the same template")
+    kind = json.loads(finding.read_text())["study"] if finding.exists() else "run"
+    scheme, width = VIEWS[sum(map(ord, kind)) % len(VIEWS)]
+    viewport = {"width": width, "height": 900}
+    page, problems = open_page(
+        browser, f"file://{study / 'report.html'}", color_scheme=scheme, viewport=viewport
+    )
+    assert page.evaluate("document.scrollingElement.scrollWidth") == width
+    found = axe.Axe().run(page, options={"resultTypes": ["violations"]})
+    assert found.violations_count == 0, found.generate_report()
+    assert problems == []
+    page.close()
 
 
 def test_the_real_studies_are_of_an_older_version() -> None:

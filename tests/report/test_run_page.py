@@ -24,6 +24,7 @@ def test_a_run_has_a_page_without_a_verdict(tmp_path: Path) -> None:
         "classes",
         "networks",
         "examples",
+        "images",
         "reproduce",
         "glossary",
     ]

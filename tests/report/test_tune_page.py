@@ -19,7 +19,7 @@ def test_the_search_comes_before_the_comparison(tmp_path: Path) -> None:
     assert '<h1 class="c0">Tuning improves mlp on digits</h1>' in page
     assert section_names(page)[:9] == [
         *("best", "progress", "importance", "trials"),
-        *("differences", "results", "curves", "confusion", "classes"),
+        *("differences", "results", "pairs", "curves", "confusion"),
     ]
     assert "The optimism is 0.3 points." in section(page, "best")
     optimism = "<dt>Validation minus test</dt><dd><b>+0.3 points</b> 95% interval −1.2 to +1.8</dd>"

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from headstart.classifier import load_network
-from headstart.data import Dataset, Split, SplitDataset, load, make_split
+from headstart.data import Dataset, Split, SplitDataset, load, make_split, unpack_sheet
 from headstart.errors import InputError, ResourceError, RunFailed, TooLittleMemory
 from headstart.models.recipes import make_recipe
 from headstart.results import read_metrics
@@ -43,7 +43,14 @@ def test_a_run_leaves_everything_and_learns_the_digits(
     assert summary.test.n == len(digits_split.test) == 270
     metrics = read_metrics(tmp_path / "run")
     assert metrics.test is not None and np.sum(metrics.test.confusion) == 270
-    assert read_correct(tmp_path / "run", "test").mean() == summary.test.accuracy
+    correct = read_correct(tmp_path / "run", "test")
+    assert correct.mean() == summary.test.accuracy
+    with np.load(tmp_path / "run" / "gallery.npz") as gallery:
+        worst = np.searchsorted(digits_split.test, np.sort(gallery["worst"]))
+        tiles = unpack_sheet(gallery["sheet"].tobytes(), len(worst), tuple(gallery["tile_shape"]))
+        first = digits.images[gallery["worst"][0]].astype(int)
+    assert set(np.flatnonzero(~correct)) <= set(worst), "every error is kept"
+    assert np.abs(tiles[0] - first).mean() < 8
     with (tmp_path / "run" / "curves.csv").open() as file:
         curve = list(csv.DictReader(file))
     assert [float(row["epoch"]) for row in curve] == [1, 2, 3, 4]

@@ -68,7 +68,10 @@ from ._threads import (
 from ._thumbnails import (
     check_pixels as check_pixels,
     data_uri as data_uri,
+    pack_sheet as pack_sheet,
+    sheet_columns as sheet_columns,
     to_pil_image as to_pil_image,
+    unpack_sheet as unpack_sheet,
 )
 from ._types import (
     PART_NAMES as PART_NAMES,

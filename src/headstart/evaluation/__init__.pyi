@@ -38,6 +38,7 @@ from ._fold_tests import (
 )
 from ._gallery import (
     choose_gallery as choose_gallery,
+    choose_worst as choose_worst,
 )
 from ._grouped_images import (
     FEWEST_GROUPS as FEWEST_GROUPS,

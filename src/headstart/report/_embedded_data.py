@@ -88,15 +88,16 @@ class EmbeddedData:
     matplotlib: str
 
 
-def embed_data(page: str, folder: Path) -> str:
+def embed_data(page: str, folder: Path, pooled: Mapping[Path, frozenset[int]] | None = None) -> str:
     """Return a page with the data that it was written from.
 
     Args:
         page: The page as HTML.
         folder: The study or run folder.
+        pooled: Dataset indices of the images behind the confusion matrices, by run folder.
     """
     content = {
-        **collect_files(folder),
+        **collect_files(folder, pooled),
         "drawings": drawing_digests(page),
         "matplotlib": version("matplotlib"),
     }

@@ -6,7 +6,7 @@ import base64
 import csv
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +22,14 @@ FILE_NAMES = {*_STUDY_FILES, _GALLERY, _ERRORS, _PREDICTIONS}
 _GROUP_PLACE = 5  # of the column `group` in predictions.csv, before `correct`
 
 
-def collect_files(folder: Path) -> dict[str, Any]:
+def collect_files(
+    folder: Path, pooled: Mapping[Path, frozenset[int]] | None = None
+) -> dict[str, Any]:
     """Return the files of a study or run folder.
 
     Args:
         folder: The folder, with `finding.json` or `metrics.json`.
+        pooled: Dataset indices of the images behind the confusion matrices, by run folder.
 
     Returns:
         `files`, `arrays` and `predictions`, as in `EmbeddedData`.
@@ -49,12 +52,13 @@ def collect_files(folder: Path) -> dict[str, Any]:
             continue
 
         shown: set[str] = set()
+        behind_cells = {str(index) for index in (pooled or {}).get(run, ())}
         if (run / _GALLERY).is_file():
             arrays[prefix + _GALLERY] = _without_pixels(run / _GALLERY)
             with store.open_npz(run / _GALLERY) as gallery:
                 shown = {str(index) for index in [*gallery["right"], *gallery["wrong"]]}
         files[prefix + _PREDICTIONS], parts = _read_predictions(
-            run / _PREDICTIONS, shown, class_names
+            run / _PREDICTIONS, shown, behind_cells, class_names
         )
         predictions[name] = parts
     return {"files": files, "arrays": arrays, "predictions": predictions}
@@ -86,24 +90,28 @@ def _without_pixels(path: Path) -> str:
     for name, values in arrays.items():
         if name == "images" or name.startswith("heat-"):
             arrays[name] = np.zeros_like(values)
+        elif name == "sheet":
+            arrays[name] = np.zeros(0, np.uint8)
     out = io.BytesIO()
     np.savez(out, **arrays)
     return base64.b64encode(out.getvalue()).decode()
 
 
 def _read_predictions(
-    path: Path, shown: set[str], class_names: list[str]
+    path: Path, shown: set[str], behind_cells: set[str], class_names: list[str]
 ) -> tuple[str, dict[str, dict[str, str]]]:
     """Read `predictions.csv`.
 
     Args:
         path: The file.
-        shown: Indices of the images that the page shows.
+        shown: Indices of the images that the page shows with the most probable classes.
+        behind_cells: Indices of the images that the page shows with two probabilities, those of the
+            true and of the predicted class.
         class_names: Names of the K classes.
 
     Returns:
-        The file with the rows of these images only, and for each part the labels, predicted classes
-        and groups of all images.
+        The file with the rows of these images only, other probabilities left empty, and for each
+        part the labels, predicted classes and groups of all images.
     """
     places = {name: place for place, name in enumerate(class_names)}
     columns: dict[str, dict[str, list[int]]] = {}
@@ -113,13 +121,22 @@ def _read_predictions(
         rows = csv.reader(file)
         header = next(rows)
         writer.writerow(header)
-        group_place = _GROUP_PLACE if header.index("correct") > _GROUP_PLACE else None
+        first_class = header.index("correct") + 1
+        group_place = _GROUP_PLACE if first_class > _GROUP_PLACE + 1 else None
         for row in rows:
             index, _, part, label, predicted = row[:5]
             if index in shown:
                 writer.writerow(row)
             if label not in places or predicted not in places:
                 continue
+            if index in behind_cells and index not in shown:
+                kept_places = {first_class + places[label], first_class + places[predicted]}
+                writer.writerow(
+                    [
+                        text if place < first_class or place in kept_places else ""
+                        for place, text in enumerate(row)
+                    ]
+                )
             values = {"labels": places[label], "predicted": places[predicted]}
             if group_place is not None:
                 values["groups"] = int(row[group_place])

@@ -43,8 +43,9 @@ BoolArray = NDArray[np.bool_]
 AUTO_IMAGES, AUTO_TEST_IMAGES = 1000, 200
 AUTO_FOLDS = 5
 
-# What a run of a fold leaves for use. A hundred runs with a backbone would fill gigabytes.
-FOLD_WEIGHTS = ("model.safetensors", "classifier.json", "gallery.npz")
+# What a run of a fold leaves for use. A hundred runs with a backbone would fill gigabytes. Its
+# `gallery.npz` stays, because the page shows the images behind the errors of all folds.
+FOLD_WEIGHTS = ("model.safetensors", "classifier.json")
 
 
 class FoldRun(NamedTuple):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +17,12 @@ from headstart.data import (
     Dataset,
     SplitDataset,
     describe,
+    pack_sheet,
     probability_columns,
     take,
     write_split,
 )
-from headstart.evaluation import choose_gallery
+from headstart.evaluation import choose_gallery, choose_worst
 from headstart.models.recipes import read_recipe, with_net
 from headstart.training._environment import describe_changes, describe_environment
 from headstart.training._identity import RunIdentity
@@ -44,6 +45,10 @@ RUN_FILES: Mapping[str, tuple[str, ...]] = {
     "plan.json": ("repetitions",),
     "split.npz": ("repetitions",),
 }
+
+# 800 thumbnails take about one megabyte. The images of all contenders share a page of five.
+_MOST_THUMBNAILS, _THUMBNAIL_PX, _THUMBNAIL_QUALITY = 800, 56, 90
+_IMAGES_AT_ONCE = 64
 
 # The dataset indices of a part and their class probabilities, of shapes (n,) and (n, K).
 PartPredictions = tuple[NDArray[np.int64], NDArray[np.float32]]
@@ -133,10 +138,29 @@ def write_predictions(folder: Path, dataset: Dataset, parts: Mapping[str, PartPr
 
 
 def write_gallery(folder: Path, dataset: Dataset, part: PartPredictions, seed: int) -> None:
-    """Write `gallery.npz`: nine correctly and nine incorrectly classified images, at random."""
+    """Write `gallery.npz`, the images that a report shows.
+
+    It has nine correctly and nine incorrectly classified images, drawn at random, and thumbnails of
+    the worst images behind each cell of the confusion matrix.
+    """
     rows, probabilities = part
     correct, incorrect = choose_gallery(dataset.labels[rows], probabilities, seed)
     images = take(dataset.images, rows[np.concatenate([correct, incorrect])])
+    arrays = {"right": rows[correct], "wrong": rows[incorrect], "images": images}
+    worst = rows[choose_worst(dataset.labels[rows], probabilities, _MOST_THUMBNAILS)]
+    if len(worst):
+        sheet, shape = pack_sheet(_in_order(dataset, worst), _THUMBNAIL_PX, _THUMBNAIL_QUALITY)
+        arrays |= {
+            "worst": worst,
+            "sheet": np.frombuffer(sheet, np.uint8),
+            "tile_shape": np.array(shape),
+        }
     out = io.BytesIO()
-    np.savez(out, right=rows[correct], wrong=rows[incorrect], images=images)
+    np.savez(out, **arrays)
     store.write_bytes(folder / "gallery.npz", out.getvalue())
+
+
+def _in_order(dataset: Dataset, rows: NDArray[np.int64]) -> Iterator[NDArray[np.uint8]]:
+    """Yield images one by one. At most a few are in memory, because photographs are large."""
+    for start in range(0, len(rows), _IMAGES_AT_ONCE):
+        yield from take(dataset.images, rows[start : start + _IMAGES_AT_ONCE])

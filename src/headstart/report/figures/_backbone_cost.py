@@ -9,6 +9,7 @@ import numpy as np
 
 from headstart.formatting import count, one_line
 from headstart.report.figures._canvas import new_figure
+from headstart.report.figures._line_values import name_line
 from headstart.report.figures._style import LIGHT
 from headstart.results import BackboneCandidate
 
@@ -24,13 +25,14 @@ def cost_figure(candidates: Sequence[BackboneCandidate]) -> Figure:
     for model in dict.fromkeys(candidate.model for candidate in candidates):
         same = [candidate for candidate in candidates if candidate.model == model]
         same.sort(key=lambda candidate: candidate.images_per_second)
-        axes.plot(
+        (line,) = axes.plot(
             [candidate.images_per_second for candidate in same],
             [candidate.accuracy for candidate in same],
             color=LIGHT.line,
             linewidth=1.2,
             zorder=1,
         )
+        name_line(line, model)
     for candidate in candidates:
         _draw_candidate(axes, candidate)
     _scale_axes(axes, [candidate.images_per_second for candidate in candidates])

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from headstart import store
+from headstart.report.figures._line_values import hover_data
 from headstart.report.figures._style import LIGHT
 
 if TYPE_CHECKING:
@@ -117,6 +118,8 @@ def save_figure(figure: Figure, folder: Path, name: str) -> None:
 def inline_svg(figure: Figure, prefix: str, accent: str = "") -> Markup:
     """Return a figure as an SVG element of a page: real text, in the fonts and colours of the page.
 
+    The values of its named lines are in the attribute `data-values`, for the script of the page.
+
     The element is safe to insert, because Matplotlib escapes texts.
 
     Args:
@@ -124,13 +127,16 @@ def inline_svg(figure: Figure, prefix: str, accent: str = "") -> Markup:
         prefix: Prefix of all identifiers in the element; unique on the page.
         accent: Colour that becomes `--accent`. Other accents become those of the page.
     """
-    from markupsafe import Markup
+    from markupsafe import Markup, escape
     from matplotlib import rc_context
 
     buffer = io.StringIO()
     with rc_context({"svg.fonttype": "none"}):
         figure.savefig(buffer, format="svg", transparent=True, metadata=_NO_SVG_METADATA)
     svg = _without_prolog(buffer.getvalue())
+    values = hover_data(figure)
+    if values:
+        svg = svg.replace("<svg ", f'<svg data-values="{escape(values)}" ', 1)
     svg = _with_prefix(svg, prefix)
     svg = _with_theme(svg, accent)
     return Markup(re.sub(r">\s+<", "><", svg).strip())

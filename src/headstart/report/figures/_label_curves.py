@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from headstart.formatting import count, interpolated_count, percent, ratio, shorten
 from headstart.report._study import Entry
 from headstart.report.figures._canvas import new_figure
+from headstart.report.figures._line_values import name_line
 from headstart.report.figures._style import LIGHT
 from headstart.results import (
     LabelComparison,
@@ -109,7 +110,7 @@ def _draw_curve(axes: Axes, curve: _Curve) -> None:
     mean = [accuracy.mean for accuracy in curve.accuracy]
     high = [accuracy.high for accuracy in curve.accuracy]
     axes.fill_between(curve.per_class, low, high, color=curve.colour, alpha=0.16, linewidth=0)
-    axes.plot(
+    (line,) = axes.plot(
         curve.per_class,
         mean,
         color=curve.colour,
@@ -119,6 +120,7 @@ def _draw_curve(axes: Axes, curve: _Curve) -> None:
         solid_capstyle="round",
         zorder=3,
     )
+    name_line(line, curve.label)
     for per_class, accuracy in zip(curve.per_class, curve.accuracy, strict=True):
         axes.plot(
             [per_class] * len(accuracy.per_seed),

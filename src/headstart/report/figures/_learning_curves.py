@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from headstart.formatting import shorten
+from headstart.formatting import loss, percent, shorten
 from headstart.report._study import Entries, Entry, RunFolder
 from headstart.report.figures._canvas import new_figure
+from headstart.report.figures._line_values import name_line
 from headstart.report.figures._style import LIGHT
 
 if TYPE_CHECKING:
@@ -97,6 +98,30 @@ def mean_curves(entry: Entry[object]) -> Entry[object]:
     return replace(entry, runs=(run,), representative=run)
 
 
+def curve_finding(entry: Entry[object], metric: Metric) -> str:
+    """Return in words how a metric changes, for the representative run or the first with curves."""
+    run = entry.representative
+    if run is None or not has_curve(run):
+        run = next((run for run in entry.runs if has_curve(run)), None)
+    if run is None:
+        return "no curve"
+    write = percent if metric == "accuracy" else loss
+    sentences: list[str] = []
+    for part, name in (("validation", "validation"), ("train", "training")):
+        values = _values(run, part, metric)
+        finite = np.flatnonzero(np.isfinite(values))
+        if not len(finite):
+            continue
+        first, last = float(values[finite[0]]), float(values[finite[-1]])
+        best = finite[values[finite].argmax() if metric == "accuracy" else values[finite].argmin()]
+        epoch = f"{run.curves['epoch'][best]:g}"
+        sentences.append(
+            f"{name} from {write(first)} to {write(last)}, best {write(float(values[best]))} "
+            f"at epoch {epoch}"
+        )
+    return "; ".join(sentences) or "no finite value"
+
+
 def draw_curves(axes: Axes, entry: Entry[object], metric: Metric, limits: AxisLimits) -> None:
     """Draw the training (dashed) and validation (solid) curves of every run of an entry.
 
@@ -116,7 +141,7 @@ def _draw_run(
         values = _values(run, part, metric)
         if not np.isfinite(values).any():
             continue
-        axes.plot(
+        (line,) = axes.plot(
             run.curves["epoch"],
             values,
             color=colour,
@@ -127,6 +152,10 @@ def _draw_run(
             alpha=1.0 if is_representative else 0.45,
             solid_capstyle="round",
         )
+        name = "training" if part == "train" else part
+        if not is_representative:
+            name += " of another run" if run.metrics is None else f", seed {run.metrics.seed}"
+        name_line(line, name)
 
 
 def _style_axes(axes: Axes, metric: Metric, limits: AxisLimits) -> None:
@@ -203,6 +232,7 @@ def draw_panel(
         draw_curves(axes, reference, metric, limits)
         for line in axes.lines:
             line.set(linewidth=4.5, alpha=0.3)
+            name_line(line, f"{str(line.get_label()).rpartition(':')[2]} of {reference.name}")
     draw_curves(axes, entry, metric, limits)
 
 

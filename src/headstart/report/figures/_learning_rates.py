@@ -10,6 +10,7 @@ import numpy as np
 from headstart.formatting import setting
 from headstart.report.figures._canvas import new_figure
 from headstart.report.figures._learning_curves import Limits, Metric
+from headstart.report.figures._line_values import name_line
 from headstart.report.figures._style import LIGHT
 from headstart.results import LearningRateRange, LearningRates, RangeTests, SeedSpread
 
@@ -78,7 +79,8 @@ def _draw_seeds(axes: Axes, measured: _Measured, limits: Limits) -> None:
     low = np.clip([score.low for _, score in measured], bottom, top)
     high = np.clip([score.high for _, score in measured], bottom, top)
     axes.fill_between(rates, low, high, color=LIGHT.soft, alpha=0.22, linewidth=0)
-    axes.plot(rates, mean, color=LIGHT.ink, linewidth=1.6, solid_capstyle="round")
+    (line,) = axes.plot(rates, mean, color=LIGHT.ink, linewidth=1.6, solid_capstyle="round")
+    name_line(line, "mean")
 
     for rate, score in measured:
         visible = [value for value in score.per_seed if bottom <= value <= top]
@@ -227,8 +229,9 @@ def range_test_figure(finding: LearningRates, tests: RangeTests) -> Figure:
     axes.set(ylim=(min(0.0, float(losses.min())), top), ylabel="training loss")
 
     _shade_good_range(axes, finding.good)
-    for curve in tests.repeats:
-        axes.plot(curve.rates, curve.losses, color=LIGHT.ink, linewidth=1.2, alpha=0.6)
+    for number, curve in enumerate(tests.repeats, 1):
+        (line,) = axes.plot(curve.rates, curve.losses, color=LIGHT.ink, linewidth=1.2, alpha=0.6)
+        name_line(line, f"test {number}")
     axes.axvline(tests.suggested, color=SUGGESTED_COLOUR, linewidth=1.8, linestyle=(0, (4, 2)))
     axes.text(
         tests.suggested,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -26,12 +26,21 @@ from headstart.report.pages._contender_sections import (
     Examples,
     Network,
     contender_figures,
+    contender_tables,
     examples,
     networks,
 )
-from headstart.report.pages._curves_section import CurvesSection, curve_figures, curves_section
+from headstart.report.pages._curves_section import (
+    CurvesSection,
+    curve_figures,
+    curve_tables,
+    curves_section,
+)
 from headstart.report.pages._errors_section import ErrorRow, error_rows
+from headstart.report.pages._figure_values import FigureTable, difference_table, error_table
+from headstart.report.pages._images_section import ImagesSection, images_section
 from headstart.report.pages._page import DrawFigure, Page, Provenance, recipe_table
+from headstart.report.pages._pair_section import PairDetails, pair_details
 from headstart.report.pages._robustness_section import RobustnessSection, robustness_section
 from headstart.results import (
     BaselineScore,
@@ -52,6 +61,7 @@ class ComparisonSections:
     Attributes:
         verdict: The verdict.
         pairs: The pairs of the verdict, in the order of the rows of `differences`.
+        details: The same pairs with the numbers of images that either classifies correctly.
         differences: Positions of their differences; None if nothing was compared.
         axis: Axis of the accuracies in the results table.
         contenders: The contenders with their marks.
@@ -66,11 +76,14 @@ class ComparisonSections:
         networks: Networks of the contenders.
         examples: Example predictions of the contenders.
         errors: Images with the worst errors.
+        images: The images behind the errors of each contender; None if no run kept any.
+        pooled: Dataset indices of these images, by run folder.
         robustness: What the verdict depends on; None if it was not examined.
     """
 
     verdict: Verdict
     pairs: tuple[ContenderPair, ...]
+    details: tuple[PairDetails, ...]
     differences: DifferenceAxis | None
     axis: AccuracyAxis
     contenders: tuple[tuple[Entry[Contender], AccuracyMarks], ...]
@@ -85,6 +98,8 @@ class ComparisonSections:
     networks: tuple[Network, ...]
     examples: tuple[Examples, ...]
     errors: tuple[ErrorRow, ...]
+    images: ImagesSection | None
+    pooled: Mapping[Path, frozenset[int]]
     robustness: RobustnessSection | None
 
     @property
@@ -123,6 +138,8 @@ def compare_page(folder: Path, finding: Comparison) -> ComparePage:
         recipes=recipe_table([(entry, entry.result.recipe) for entry in entries]),
         figures=figures,
         winner=comparison.winner,
+        pooled=comparison.pooled,
+        tables=comparison_tables(folder, finding, comparison, entries),
         comparison=comparison,
     )
 
@@ -142,10 +159,13 @@ def comparison_sections(
     controls = [entry for entry in entries if entry.place is None]
     axis = AccuracyAxis.around(entry.score for entry in contenders)
     errors = read_errors(folder, contenders)
+    matrices = tuple(confusion_matrices(contenders, part, dataset.class_names))
+    images, pooled = images_section(matrices, part, dataset.class_names)
 
     sections = ComparisonSections(
         verdict=finding.verdict,
         pairs=finding.verdict.pairs,
+        details=pair_details(finding.verdict, contenders, part),
         differences=_pair_axis(finding.verdict),
         axis=axis,
         contenders=tuple((entry, axis.marks(entry.score)) for entry in contenders),
@@ -157,11 +177,13 @@ def comparison_sections(
         failed=_unfinished(finding.failed, entries),
         left_out=_left_out(finding),
         curves=curves_section(entries, dataset),
-        matrices=tuple(confusion_matrices(contenders, part, dataset.class_names)),
+        matrices=matrices,
         classes=class_section(contenders, part, dataset.class_names),
         networks=networks(contenders, dataset),
         examples=examples(contenders, dataset.class_names),
         errors=error_rows(errors),
+        images=images,
+        pooled=pooled,
         robustness=robustness_section(finding),
     )
 
@@ -175,6 +197,22 @@ def comparison_sections(
     if errors:
         figures["worst-errors"] = partial(worst_errors_figure, errors)
     return sections, figures
+
+
+def comparison_tables(
+    folder: Path,
+    finding: ContenderFinding,
+    sections: ComparisonSections,
+    entries: Sequence[Entry[Contender]],
+) -> dict[str, FigureTable]:
+    """Return the values of the figures of these sections."""
+    tables = curve_tables(entries, finding.dataset)
+    tables["differences"] = difference_table(finding.verdict)
+    tables |= contender_tables(
+        sections.matrices, sections.networks, sections.examples, finding.dataset.class_names
+    )
+    tables["worst-errors"] = error_table(read_errors(folder, sections.entries))
+    return tables
 
 
 def below_baselines(

@@ -14,6 +14,12 @@ from headstart.report.figures._confusion_matrix import confusion_figure
 from headstart.report.figures._gallery import gallery_figure
 from headstart.report.figures._network_blocks import Block, network_blocks
 from headstart.report.pages._confusion_section import ConfusionMatrix
+from headstart.report.pages._figure_values import (
+    FigureTable,
+    block_table,
+    confusion_table,
+    gallery_table,
+)
 from headstart.report.pages._page import DrawFigure
 from headstart.report.pages._thumbnail import Thumbnail, thumbnail
 from headstart.results import DatasetSummary, RunMetrics
@@ -101,6 +107,26 @@ def contender_figures(
                 gallery_figure, example.entry, example.gallery
             )
     return figures
+
+
+def contender_tables(
+    matrices: Sequence[ConfusionMatrix],
+    networks: Sequence[Network],
+    examples: Sequence[Examples],
+    class_names: Sequence[str],
+) -> dict[str, FigureTable]:
+    """Return the values of the figures of these sections."""
+    names = file_names([network.entry.name for network in networks])
+    tables: dict[str, FigureTable] = {}
+    for matrix in matrices:
+        table = confusion_table(matrix.counts, class_names)
+        tables[f"confusion-{names[matrix.entry.name]}"] = table
+    for network in networks:
+        tables[f"architecture-{names[network.entry.name]}"] = block_table(network.blocks)
+    for example in examples:
+        if example.gallery is not None:
+            tables[f"gallery-{names[example.entry.name]}"] = gallery_table(example.gallery)
+    return tables
 
 
 def file_names(contenders: Sequence[str]) -> dict[str, str]:

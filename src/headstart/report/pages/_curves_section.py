@@ -24,6 +24,7 @@ from headstart.report.figures._learning_curves import (
 from headstart.report.figures._part_scores import PartScore, part_scores, part_scores_figure
 from headstart.report.figures._style import LIGHT
 from headstart.report.pages._axes import AccuracyAxis, AccuracyMarks
+from headstart.report.pages._figure_values import FigureTable, part_score_table
 from headstart.report.pages._page import DrawFigure
 from headstart.results import DatasetSummary
 
@@ -108,6 +109,12 @@ def curve_figures(entries: Entries, dataset: DatasetSummary) -> dict[str, DrawFi
     if scored := _scores_without_curves(entries, dataset):
         figures["accuracy-by-part"] = partial(part_scores_figure, scored)
     return figures
+
+
+def curve_tables(entries: Entries, dataset: DatasetSummary) -> dict[str, FigureTable]:
+    """Return the values of the figure of accuracies by part. Those of curves are in their lines."""
+    scored = _scores_without_curves(entries, dataset)
+    return {"accuracy-by-part": part_score_table(scored)} if scored else {}
 
 
 def small_panels(

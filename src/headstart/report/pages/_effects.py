@@ -28,6 +28,7 @@ from headstart.report.pages._axes import (
     difference_axis,
 )
 from headstart.report.pages._curves_section import PanelRow, small_panels
+from headstart.report.pages._figure_values import effect_table
 from headstart.report.pages._page import DrawFigure, Page, Provenance, recipe_table
 from headstart.results import EffectResult, Effects, UnchangedRecipe
 
@@ -107,6 +108,7 @@ def effects_page(folder: Path, finding: Effects) -> EffectsPage:
         provenance=Provenance.of_finding(finding, [baseline, *changes]),
         recipes=recipe_table([(baseline, finding.baseline.recipe)]),
         figures=_figures(baseline, changes, measured, limit),
+        tables={"effects": effect_table(finding.effects)},
         finding=finding,
         baseline=baseline,
         baseline_marks=axis.marks(baseline.score),

@@ -14,7 +14,14 @@ from headstart.report.figures._confusion_matrix import confusion_figure
 from headstart.report.figures._fit_progress import fit_progress_figure
 from headstart.report.pages._class_section import ClassSection, class_section
 from headstart.report.pages._confusion_section import ConfusionMatrix, confusion_matrices
-from headstart.report.pages._curves_section import CurvesSection, curve_figures, curves_section
+from headstart.report.pages._curves_section import (
+    CurvesSection,
+    curve_figures,
+    curve_tables,
+    curves_section,
+)
+from headstart.report.pages._figure_values import confusion_table
+from headstart.report.pages._images_section import ImagesSection, images_section
 from headstart.report.pages._page import DrawFigure, Page, Provenance, recipe_table
 from headstart.results import FitFinding
 
@@ -35,6 +42,7 @@ class FitPage(Page):
         matrices: Confusion matrix of the classifier.
         classes: Its scores per class.
         entry: The classifier as a row.
+        images_behind: The images behind its errors; None if its run kept none.
     """
 
     template: ClassVar[str] = "fit.html.j2"
@@ -45,6 +53,7 @@ class FitPage(Page):
     matrices: tuple[ConfusionMatrix, ...]
     classes: ClassSection
     entry: Entry[object]
+    images_behind: ImagesSection | None
 
 
 def fit_page(folder: Path, finding: FitFinding) -> FitPage:
@@ -57,12 +66,15 @@ def fit_page(folder: Path, finding: FitFinding) -> FitPage:
     members = _member_entries(folder, finding)
 
     matrices = confusion_matrices([entry], part, finding.dataset.class_names)
+    images, pooled = images_section(matrices, part, finding.dataset.class_names)
+    tables = curve_tables(members, finding.dataset)
     figures: dict[str, DrawFigure] = {"progress": partial(fit_progress_figure, finding)}
     figures |= curve_figures(members, finding.dataset)
     for matrix in matrices:
         figures["confusion"] = partial(
             confusion_figure, entry, matrix.counts, finding.dataset.class_names, matrix.largest
         )
+        tables["confusion"] = confusion_table(matrix.counts, finding.dataset.class_names)
     return FitPage(
         headline=_headline(finding),
         lead=" ".join(finding.sentences[:2]),
@@ -77,6 +89,9 @@ def fit_page(folder: Path, finding: FitFinding) -> FitPage:
             ]
         ),
         figures=figures,
+        tables=tables,
+        pooled=pooled,
+        images_behind=images,
         winner=entry,
         finding=finding,
         progress_svg=inline_svg(fit_progress_figure(finding), "progress"),

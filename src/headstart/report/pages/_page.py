@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -11,8 +11,9 @@ from pydantic import ValidationError
 
 from headstart import store
 from headstart.errors import InputError
-from headstart.formatting import ABSENT, flat_settings
+from headstart.formatting import ABSENT, enumeration, flat_settings
 from headstart.report._study import Entry, RunFolder
+from headstart.report.pages._figure_values import FigureTable
 from headstart.results import (
     Budget,
     DatasetSummary,
@@ -110,10 +111,17 @@ class SettingRow:
 
 @dataclass(frozen=True)
 class RecipeTable:
-    """The recipes of some entries side by side."""
+    """The recipes of some entries side by side.
+
+    Attributes:
+        entries: The entries.
+        rows: Their settings.
+        augmentation: One sentence per decision about mirror copies, with its reason.
+    """
 
     entries: tuple[Entry[object], ...]
     rows: tuple[SettingRow, ...]
+    augmentation: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,7 +136,9 @@ class Page:
         provenance: Origin of the results.
         recipes: Recipes of the entries.
         figures: Functions that draw the files of `figures/`, by file name without suffix.
+        tables: The values of figures that are not lines, by file name.
         winner: Entry whose accent the title has, if any.
+        pooled: Dataset indices of the images behind the confusion matrices, by run folder.
     """
 
     template: ClassVar[str]
@@ -140,7 +150,9 @@ class Page:
     provenance: Provenance
     recipes: RecipeTable
     figures: Mapping[str, DrawFigure]
+    tables: Mapping[str, FigureTable] = field(default_factory=dict)
     winner: Entry[object] | None = None
+    pooled: Mapping[Path, frozenset[int]] = field(default_factory=dict)
 
     @property
     def dataset(self) -> DatasetSummary:
@@ -161,7 +173,31 @@ def recipe_table(recipes: Sequence[tuple[Entry[object], JsonObject]]) -> RecipeT
         keys |= dict.fromkeys(column)
 
     rows = [SettingRow(key, tuple(column.get(key, ABSENT) for column in columns)) for key in keys]
-    return RecipeTable(tuple(entry for entry, _ in recipes), tuple(rows))
+    entries = tuple(entry for entry, _ in recipes)
+    return RecipeTable(entries, tuple(rows), _augmentation_sentences(recipes))
+
+
+def _augmentation_sentences(
+    recipes: Sequence[tuple[Entry[object], JsonObject]],
+) -> tuple[str, ...]:
+    """Return the decisions about mirror copies: one sentence if all entries share it."""
+    sentences: dict[str, list[str]] = {}
+    for entry, recipe in recipes:
+        run = entry.representative
+        metrics = None if run is None else run.metrics
+        if metrics is not None and metrics.augmentation is not None:
+            check = metrics.augmentation
+            use = "are used" if check.is_used else "are not used"
+            sentence = f"Mirror copies of the training images {use}: {check.reason}."
+        elif "flip" in recipe:
+            use = "are used" if recipe["flip"] else "are not used"
+            sentence = f"Mirror copies of the training images {use}, as the recipe says."
+        else:
+            continue
+        sentences.setdefault(sentence, []).append(entry.name)
+    if len(sentences) <= 1:
+        return tuple(sentences)
+    return tuple(f"{enumeration(names)}: {sentence}" for sentence, names in sentences.items())
 
 
 def representative_recipes(

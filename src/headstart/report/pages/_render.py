@@ -11,11 +11,13 @@ from headstart.progress import task
 from headstart.report._audit_images import AuditImages, Limits
 from headstart.report._embedded_data import embed_data
 from headstart.report.figures._canvas import drawing_style, save_figure
+from headstart.report.figures._learning_curves import curve_finding
 from headstart.report.figures._style import DARK, LIGHT
 from headstart.report.pages._audit import audit_page, read_audit_page
 from headstart.report.pages._backbones import backbones_page
 from headstart.report.pages._compare import compare_page
 from headstart.report.pages._effects import effects_page
+from headstart.report.pages._figure_values import figure_table
 from headstart.report.pages._fit import fit_page
 from headstart.report.pages._labels import labels_page
 from headstart.report.pages._lr import learning_rates_page
@@ -74,7 +76,7 @@ def report(study: str | Path) -> Path:
 
 
 def write_report(study: Path) -> Path:
-    """Write `report.html` and `figures/*.png|svg` of a study.
+    """Write `report.html` and `figures/*.png|svg|csv` of a study.
 
     The page is one file, loads nothing and needs no script. The same study gives the same bytes.
     The page notes what a run folder lacks, such as learning curves.
@@ -95,7 +97,7 @@ def write_report(study: Path) -> Path:
 
 
 def write_run_report(run: Path) -> Path:
-    """Write `report.html` and `figures/*.png|svg` of a single run.
+    """Write `report.html` and `figures/*.png|svg|csv` of a single run.
 
     Args:
         run: The run folder.
@@ -165,7 +167,7 @@ def _write(folder: Path, page: Page, *, is_verifiable: bool) -> Path:
     _save_figures(folder / "figures", page)
     path = folder / "report.html"
     html = _as_html(page)
-    store.write_text(path, embed_data(html, folder) if is_verifiable else html)
+    store.write_text(path, embed_data(html, folder, page.pooled) if is_verifiable else html)
     return path
 
 
@@ -178,7 +180,10 @@ def _save_figures(folder: Path, page: Page) -> None:
     store.clear_debris(folder.parent)
     with task("Writing the report", len(page.figures), "figures") as progress:
         for name, draw in page.figures.items():
-            save_figure(draw(), folder, name)
+            figure = draw()
+            save_figure(figure, folder, name)
+            table = figure_table(figure, name, page.tables)
+            store.write_text(folder / f"{name}.csv", table.as_csv())
             progress.advance()
 
 
@@ -194,6 +199,7 @@ def _templates() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {name: getattr(formatting, name) for name in _FILTERS}
+    environment.filters["curve_finding"] = curve_finding
     environment.globals |= {
         "absent": formatting.ABSENT,
         "counted": formatting.counted,

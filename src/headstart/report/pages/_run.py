@@ -18,10 +18,17 @@ from headstart.report.pages._contender_sections import (
     Examples,
     Network,
     contender_figures,
+    contender_tables,
     examples,
     networks,
 )
-from headstart.report.pages._curves_section import CurvesSection, curve_figures, curves_section
+from headstart.report.pages._curves_section import (
+    CurvesSection,
+    curve_figures,
+    curve_tables,
+    curves_section,
+)
+from headstart.report.pages._images_section import ImagesSection, images_section
 from headstart.report.pages._page import Page, Provenance, recipe_table
 from headstart.results import EvaluationPart, PartMetrics, RunMetrics, read_metrics
 
@@ -51,6 +58,7 @@ class RunPage(Page):
         classes: Scores per class.
         networks: The network.
         examples: Example predictions.
+        images_behind: The images behind the errors; None if the run kept none.
     """
 
     template: ClassVar[str] = "run.html.j2"
@@ -64,6 +72,7 @@ class RunPage(Page):
     classes: ClassSection
     networks: tuple[Network, ...]
     examples: tuple[Examples, ...]
+    images_behind: ImagesSection | None
 
     @property
     def unreadable(self) -> int:
@@ -109,6 +118,7 @@ def run_page(folder: Path) -> RunPage:
     run_networks = networks([entry], dataset)
     run_examples = examples([entry], dataset.class_names)
     axis, parts = _part_rows(metrics)
+    images_behind, pooled = images_section(matrices, part, dataset.class_names)
 
     accuracy = percent(entry.score.accuracy, entry.score.images)
     figures = curve_figures([entry], dataset)
@@ -130,6 +140,10 @@ def run_page(folder: Path) -> RunPage:
         classes=class_section([entry], part, dataset.class_names),
         networks=run_networks,
         examples=run_examples,
+        images_behind=images_behind,
+        pooled=pooled,
+        tables=curve_tables([entry], dataset)
+        | contender_tables(matrices, run_networks, run_examples, dataset.class_names),
     )
 
 

@@ -18,7 +18,13 @@ from headstart.report.figures._search import (
     setting_axes,
     trials_figure,
 )
-from headstart.report.pages._compare import ComparisonSections, comparison_sections, part_suffix
+from headstart.report.pages._compare import (
+    ComparisonSections,
+    comparison_sections,
+    comparison_tables,
+    part_suffix,
+)
+from headstart.report.pages._figure_values import importance_table, trial_table
 from headstart.report.pages._page import DrawFigure, Page, Provenance, SettingRow, recipe_table
 from headstart.results import Trial, Tuning
 
@@ -95,6 +101,12 @@ def tune_page(folder: Path, finding: Tuning) -> TunePage:
         recipes=recipe_table([(entry, entry.result.recipe) for entry in entries]),
         figures=_search_figures(finding) | comparison_figures,
         winner=comparison.winner,
+        pooled=comparison.pooled,
+        tables=comparison_tables(folder, finding, comparison, entries)
+        | {
+            "importance": importance_table(ranked_importance(finding)),
+            "trials": trial_table(finding),
+        },
         search=_search_sections(finding),
         comparison=comparison,
     )
