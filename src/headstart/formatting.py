@@ -207,6 +207,9 @@ def enumeration(names: Sequence[str]) -> str:
 _LINE_CONTROLS = "\x0b\x0c\r\x1c\x1d\x1e\x1f\x85\u2028\u2029"
 
 
+_JSON_ESCAPES = {code: f"\\u{code:04x}" for code in range(0x7F, 0xA0)}
+
+
 def printable(text: str) -> str:
     """Return a text with escapes such as `\\x1b` in place of control characters.
 
@@ -219,6 +222,14 @@ def printable(text: str) -> str:
         is_kept = letter.isprintable() or (letter.isspace() and letter not in _LINE_CONTROLS)
         letters.append(letter if is_kept else letter.encode("unicode_escape").decode("ascii"))
     return "".join(letters)
+
+
+def printable_json(text: str) -> str:
+    """Return JSON with escapes in place of the control characters that JSON allows in texts.
+
+    A terminal obeys U+0080 to U+009F as well. The values stay the same.
+    """
+    return text.translate(_JSON_ESCAPES)
 
 
 def one_line(name: object) -> str:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from headstart.formatting import approximate_duration, printable
+from headstart.formatting import approximate_duration, one_line, printable
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -128,13 +128,15 @@ class Task:
         is_inner: bool = False,
         notebook_bar: _NotebookBar | None = None,
     ) -> None:
-        self.title, self.total, self.unit = title, total, unit
+        self.title, self.total, self.unit = one_line(title), total, unit
         self.done = 0.0
         self.last_note = ""
         self._bar, self._notebook_bar = bar, notebook_bar
         self._id: TaskID | None = None
         if bar is not None:
-            self._id = bar.add_task(title, total=total, note="", unit=unit, visible=not is_inner)
+            self._id = bar.add_task(
+                self.title, total=total, note="", unit=unit, visible=not is_inner
+            )
         self._start = self._last_line = time.monotonic()
 
     def advance(self, amount: float = 1.0) -> None:
@@ -168,9 +170,9 @@ class Task:
 
     def note(self, text: str) -> None:
         """Show `text` below the bar, such as the loss and the accuracy."""
-        self.last_note = text
+        self.last_note = one_line(text)
         if self._bar is not None and self._id is not None:
-            self._bar.update(self._id, note=text)
+            self._bar.update(self._id, note=self.last_note)
 
     def as_line(self, time_left: str) -> str:
         """Describe the state of the work in one line."""
@@ -285,7 +287,12 @@ def _terminal_bars() -> Progress:
                     yield Text(f"  {bar.fields['note']}", no_wrap=True, overflow="ellipsis")
 
     return BarsAndNotes(
-        TextColumn("{task.description}", table_column=Column(no_wrap=True, overflow="ellipsis")),
+        # File names are not markup.
+        TextColumn(
+            "{task.description}",
+            markup=False,
+            table_column=Column(no_wrap=True, overflow="ellipsis"),
+        ),
         BarColumn(bar_width=20),
         MofNCompleteColumn(table_column=Column(no_wrap=True)),
         TextColumn("{task.fields[unit]}", table_column=Column(no_wrap=True)),

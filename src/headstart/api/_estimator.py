@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import signal
-import tempfile
 import unicodedata
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -358,8 +357,8 @@ def _run_folder(out: str | Path | None) -> Iterator[Path]:
     if out is not None:
         yield Path(out)
         return
-    with tempfile.TemporaryDirectory(prefix="headstart-") as place, store.without_sync():
-        yield Path(place) / "run"
+    with store.scratch_folder() as place, store.without_sync():
+        yield place / "run"
 
 
 @contextmanager

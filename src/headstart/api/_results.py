@@ -87,11 +87,17 @@ class Run(Result):
     @property
     def predictions(self) -> pd.DataFrame:
         """Label, prediction and probabilities, one row per evaluated image. Needs pandas."""
-        predictions = _pandas().read_csv(
-            io.BytesIO(store.read_verified(self.folder / "predictions.csv")),
-            dtype=dict.fromkeys(_TEXT_COLUMNS, str),
-            keep_default_na=False,
+        predictions = (
+            _pandas()
+            .read_csv(
+                io.BytesIO(store.read_verified(self.folder / "predictions.csv")),
+                dtype=dict.fromkeys(_TEXT_COLUMNS, str),
+                keep_default_na=False,
+            )
+            .rename(columns=store.bare_cell)
         )
+        for column in _TEXT_COLUMNS:
+            predictions[column] = predictions[column].map(store.bare_cell)
         return predictions.assign(correct=predictions["correct"] == 1)
 
 

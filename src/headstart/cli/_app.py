@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from enum import StrEnum
 from functools import wraps
 from importlib import import_module
@@ -17,10 +17,12 @@ import typer
 from headstart import __version__, progress
 from headstart.cli._next_command import print_next
 from headstart.errors import ResourceError
+from headstart.formatting import printable, printable_json
 from headstart.models.recipes import key_options, train_flags
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
+    from rich.console import ConsoleOptions, RenderableType
+    from rich.segment import Segment
 
     from headstart.api import StudyResult
 
@@ -443,9 +445,10 @@ def run_study(
     show(result, output.as_json, lambda printed: printed.table())
     print_next(*next_words(result.finding), is_silent=output.as_json or output.quiet)
     if not output.as_json:
-        print(f"Report: {result.finding.report}")
+        print(printable(f"Report: {result.finding.report}"))
         if "gate" in result:
-            print(f"Gate: {result['gate']['sentence']}\nSummary: {result['gate']['summary']}")
+            gate = result["gate"]
+            print(printable(f"Gate: {gate['sentence']}\nSummary: {gate['summary']}"))
     return result
 
 
@@ -477,12 +480,22 @@ def show(result: Any, as_json: bool, draw: Callable[[Any], RenderableType]) -> N
         return
     if as_json:
         is_ascii = not (sys.stdout.encoding or "").lower().startswith("utf")
-        json.dump(result, sys.stdout, indent=2, ensure_ascii=is_ascii, allow_nan=False)
-        print()
+        text = json.dumps(result, indent=2, ensure_ascii=is_ascii, allow_nan=False)
+        print(printable_json(text))
         return
     from rich.console import Console
 
-    Console().print(draw(result))
+    class SafeConsole(Console):
+        """Escapes control codes in the names that a table shows. Rich passes most of them on."""
+
+        def render(
+            self, renderable: RenderableType, options: ConsoleOptions | None = None
+        ) -> Iterator[Segment]:
+            for segment in super().render(renderable, options):
+                is_text = segment.control is None
+                yield segment._replace(text=printable(segment.text)) if is_text else segment
+
+    SafeConsole().print(draw(result))
 
 
 def load_torch() -> None:

@@ -8,6 +8,7 @@ import typer
 
 from headstart.cli import _app
 from headstart.cli._app import app
+from headstart.formatting import printable
 
 
 @app.command()
@@ -52,4 +53,4 @@ def audit(
     result = api.audit(data, fix=fix, review=review, quick=quick, out=out, **given)
     _app.show(result, as_json, lambda printed: printed.table())
     if not as_json:
-        print(f"Report: {result.finding.report}")
+        print(printable(f"Report: {result.finding.report}"))

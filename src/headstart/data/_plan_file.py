@@ -43,13 +43,18 @@ class PlanRow(NamedTuple):
 
 
 def plan_text(rows: Iterable[PlanRow]) -> str:
-    """Return the text of a plan, one line per row below a header."""
+    """Return the text of a plan, one line per row below a header.
+
+    Names that a spreadsheet would evaluate have an apostrophe before them, which `read_plan`
+    removes; see `store.guard_cell`.
+    """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(PLAN_COLUMNS)
     for row in rows:
         probability = "" if row.probability is None else f"{row.probability:.3f}"
-        writer.writerow([row.image, row.action, row.label, row.new_label, row.reason, probability])
+        texts = (row.image, row.action, row.label, row.new_label, row.reason)
+        writer.writerow([*map(store.guard_cell, texts), probability])
     return text.getvalue()
 
 
@@ -165,7 +170,7 @@ def _read_cells(path: Path) -> list[tuple[int, list[str]]]:
     try:
         for values in reader:
             if any(values):
-                cells.append((reader.line_num, values))
+                cells.append((reader.line_num, [store.bare_cell(value) for value in values]))
     except csv.Error as error:
         raise InputError(
             f"{path}, line {reader.line_num}: invalid CSV: {error}.", "Give the file of a plan."

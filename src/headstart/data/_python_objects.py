@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 
+from headstart import store
 from headstart.data._cache import as_dataset
 from headstart.data._types import Dataset
 from headstart.data.formats._protocol import LoadOptions
@@ -34,8 +33,8 @@ def load_object(source: object, options: LoadOptions) -> Dataset:
         InputError: The object is none of these, or its content is invalid.
     """
     _refuse_others(source)
-    with tempfile.TemporaryDirectory() as temporary:
-        decoded = read_items(source, options, Path(temporary))  # type: ignore[arg-type]
+    with store.scratch_folder() as temporary:
+        decoded = read_items(source, options, temporary)  # type: ignore[arg-type]
         in_memory = replace(decoded, images=np.array(decoded.images))
     return as_dataset(in_memory, "dataset", "", options.as_dict())
 

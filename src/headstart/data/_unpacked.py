@@ -114,7 +114,7 @@ def unpack(path: Path) -> Path:
         store.remove_folder(target)
     if not target.exists():
         with store.without_sync(), store.new_folder(target) as building:
-            (building / members.name).mkdir()
+            store.ensure_folder(building / members.name)
             count, size = _write_members(path, building / members.name)
             store.write_json(building / "members.json", {"files": count, "bytes": size})
         progress.say(f"{path.name}: unpacked {count:,} files, {size / 1e6:,.1f} MB, to {members}")

@@ -9,23 +9,6 @@ from pathlib import Path
 
 from headstart import store
 
-_FORMULA_PREFIXES = ("=", "+", "-", "@", "\t", "\r")
-
-
-def safe_cell(text: str) -> str:
-    """Prefix text with an apostrophe if a spreadsheet would evaluate it. Numbers stay.
-
-    References:
-        OWASP, CSV injection.
-    """
-    if not text.startswith(_FORMULA_PREFIXES):
-        return text
-    try:
-        float(text)
-    except ValueError:
-        return f"'{text}"
-    return text
-
 
 def write_cells(
     path: Path,
@@ -46,5 +29,5 @@ def write_cells(
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     for row in (columns, *rows):
-        writer.writerow(map(safe_cell, row) if safe_cells else row)
+        writer.writerow(map(store.guard_cell, row) if safe_cells else row)
     store.write_text(path, text.getvalue())

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import socket
-import tempfile
 import threading
 from collections import deque
 from collections.abc import Iterator
@@ -236,8 +234,8 @@ def _train_on_node(job: Job, data: SplitDataset) -> tuple[Outcome | ResourceErro
 
     torch.set_num_threads(min(torch.get_num_threads(), CORES_PER_RUN))
     # Without syncs: they took half of a tiny run.
-    with tempfile.TemporaryDirectory(prefix="headstart-") as place, store.without_sync():
-        folder = Path(place) / job.folder.name
+    with store.scratch_folder() as place, store.without_sync():
+        folder = place / job.folder.name
         try:
             outcome = attempt(replace(job, folder=folder), data)
         except (ResourceError, Stopped) as error:
@@ -265,4 +263,5 @@ def _write_files(files: Files, folder: Path) -> None:
         for name in sorted(files, key=lambda name: (name == _SEAL, name == _METRICS)):
             store.write_bytes(folder / name, files[name])
         # The checkpoints of an earlier attempt.
-        shutil.rmtree(folder / "checkpoint", ignore_errors=True)
+        if (folder / "checkpoint").exists():
+            store.remove_folder(folder / "checkpoint")

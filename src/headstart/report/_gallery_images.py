@@ -87,7 +87,8 @@ def _read_predictions(path: Path, indices: set[int]) -> dict[int, _Row]:
 def _gallery_image(
     pixels: NDArray[np.uint8], row: _Row, class_names: Sequence[str]
 ) -> GalleryImage:
-    (_, name, _, label, predicted, *_), texts = row
+    fixed, texts = row
+    name, label, predicted = (store.bare_cell(fixed[place]) for place in (1, 3, 4))
     probabilities = [
         (class_name, float(text)) for class_name, text in zip(class_names, texts, strict=True)
     ]

@@ -124,7 +124,8 @@ def _read_predictions(
         first_class = header.index("correct") + 1
         group_place = _GROUP_PLACE if first_class > _GROUP_PLACE + 1 else None
         for row in rows:
-            index, _, part, label, predicted = row[:5]
+            index, _, part = row[:3]
+            label, predicted = store.bare_cell(row[3]), store.bare_cell(row[4])
             if index in shown:
                 writer.writerow(row)
             if label not in places or predicted not in places:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -89,8 +88,8 @@ def verify(report: str | Path) -> Verification:
     differences: list[Difference] = []
     statistics = Recomputation()
     try:
-        with tempfile.TemporaryDirectory() as folder:
-            study = write_files(data, Path(folder))
+        with store.scratch_folder() as folder:
+            study = write_files(data, folder)
             differences += _compare_pages(page, render_again(study), data)
             statistics = recompute(study, data)
     except (InputError, ValueError, KeyError, IndexError, TypeError) as error:

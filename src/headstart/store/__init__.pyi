@@ -1,3 +1,7 @@
+from ._cells import (
+    bare_cell as bare_cell,
+    guard_cell as guard_cell,
+)
 from ._commands import (
     COMMAND_FILE as COMMAND_FILE,
     RecordedCommand as RecordedCommand,
@@ -92,6 +96,7 @@ from ._temporary import (
     clear_debris as clear_debris,
     has_debris as has_debris,
     list_debris as list_debris,
+    scratch_folder as scratch_folder,
 )
 from ._unfinished import (
     publish_folder as publish_folder,

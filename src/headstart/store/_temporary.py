@@ -20,6 +20,22 @@ _NAME = re.compile(r"\..+\.[a-z0-9_]{8}")  # names that `tempfile` makes from ou
 
 
 @contextmanager
+def scratch_folder(parent: Path | None = None) -> Iterator[Path]:
+    """Create an empty folder for files that nobody needs after the block, and remove it then.
+
+    Args:
+        parent: The folder to create it in, such as one that is thrown away if the process is
+            killed. None for that of the temporary files of the system.
+
+    Raises:
+        OSError: The folder cannot be created.
+    """
+    prefix = "files." if parent is not None else "headstart-"
+    with tempfile.TemporaryDirectory(dir=parent, prefix=prefix) as folder:
+        yield Path(folder)
+
+
+@contextmanager
 def temporary_folder(path: Path) -> Iterator[Path]:
     """Create an empty folder beside `path` for the block, and remove what is left of it.
 

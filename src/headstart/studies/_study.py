@@ -296,7 +296,7 @@ def _reopened(folder: Path, identity: JsonObject) -> Iterator[None]:
     seeds = identity["seeds"]
     assert isinstance(seeds, list), "only studies over seeds are extended"
     previous = folder / "finding.previous.json"
-    (folder / "finding.json").replace(previous)
+    store.rename(folder / "finding.json", previous)
     store.unseal(folder)
     try:
         if budget is not None:
@@ -309,7 +309,7 @@ def _reopened(folder: Path, identity: JsonObject) -> Iterator[None]:
                 store.remove_file(folder / name)
             else:
                 store.write_json(folder / name, content)
-        previous.replace(folder / "finding.json")
+        store.rename(previous, folder / "finding.json")
         raise
     store.remove_file(previous)
 

@@ -24,6 +24,7 @@ _LEAST_PROBABILITY = 1e-7
 _PROBABILITY = "probability:"
 
 _PREDICTIONS = "predictions.csv"
+_TEXT_COLUMNS = ("image", "part", "label", "predicted")
 _ONLY_FOR_USE = ("model.safetensors", "classifier.json", "gallery.npz", _PREDICTIONS)
 
 
@@ -118,9 +119,10 @@ def read_predicted(folder: Path, part: str) -> NDArray[np.int64]:
         Int64 array of shape (n,) of class numbers, in the order of the split.
     """
     predicted: list[int] = []
-    for row in _read_predictions(folder, part):
-        names = [column[1:] for column in row if column.startswith("=")]
-        predicted.append(names.index(row["predicted"]))
+    with store.name_damage(folder / _PREDICTIONS):
+        for row in _read_predictions(folder, part):
+            names = [column[1:] for column in row if column.startswith("=")]
+            predicted.append(names.index(row["predicted"]))
     return np.array(predicted, np.int64)
 
 
@@ -134,8 +136,9 @@ def read_losses(folder: Path, part: str) -> NDArray[np.float64]:
     Returns:
         Float64 array of shape (n,), in the order of the split.
     """
-    rows = _read_predictions(folder, part)
-    probabilities = np.array([float(row[f"={row['label']}"]) for row in rows])
+    with store.name_damage(folder / _PREDICTIONS):
+        rows = _read_predictions(folder, part)
+        probabilities = np.array([float(row[f"={row['label']}"]) for row in rows])
     losses: NDArray[np.float64] = -np.log(np.maximum(probabilities, _LEAST_PROBABILITY))
     return losses
 
@@ -169,18 +172,21 @@ def _read_predictions(folder: Path, part: str) -> Iterator[dict[str, str]]:
     Probabilities have the names of their classes behind "=", which no other column starts with.
     The file may have them behind "probability:"; see `data.probability_columns`.
     """
-    text = store.read_verified(folder / _PREDICTIONS).decode("utf-8")
-    reader = csv.reader(io.StringIO(text, newline=""))
-    header = next(reader, [])
-    first_class = header.index("correct") + 1
-    classes = header[first_class:]
-    if all(name.startswith(_PROBABILITY) for name in classes):
-        classes = [name.removeprefix(_PROBABILITY) for name in classes]
-    names = header[:first_class] + [f"={name}" for name in classes]
-    for cells in reader:
-        row = dict(zip(names, cells, strict=True))
-        if row["part"] == part:
-            yield row
+    with store.name_damage(folder / _PREDICTIONS):
+        text = store.read_verified(folder / _PREDICTIONS).decode("utf-8")
+        reader = csv.reader(io.StringIO(text, newline=""))
+        header = [store.bare_cell(name) for name in next(reader, [])]
+        first_class = header.index("correct") + 1
+        classes = header[first_class:]
+        if all(name.startswith(_PROBABILITY) for name in classes):
+            classes = [name.removeprefix(_PROBABILITY) for name in classes]
+        names = header[:first_class] + [f"={name}" for name in classes]
+        for cells in reader:
+            row = dict(zip(names, cells, strict=True))
+            for column in _TEXT_COLUMNS:
+                row[column] = store.bare_cell(row[column])
+            if row["part"] == part:
+                yield row
 
 
 def keep_only_results(folder: Path) -> None:

@@ -112,6 +112,8 @@ def write_predictions(folder: Path, dataset: Dataset, parts: Mapping[str, PartPr
     Where images belong together, the column `group` has the number of each image's group, so that
     every interval of the run can be computed again from this file.
 
+    Names that a spreadsheet would evaluate have an apostrophe before them; see `store.guard_cell`.
+
     Args:
         folder: The run folder.
         dataset: The images.
@@ -123,7 +125,8 @@ def write_predictions(folder: Path, dataset: Dataset, parts: Mapping[str, PartPr
     groups = dataset.groups
     group_column = () if groups is None else ("group",)
     fixed = ("index", "image", "part", "label", "predicted", *group_column, "correct")
-    writer.writerow([*fixed, *probability_columns(names, fixed)])
+    columns_of_classes = probability_columns(names, fixed)
+    writer.writerow([*fixed, *map(store.guard_cell, columns_of_classes)])
     for part, (rows, probabilities) in parts.items():
         labels, predicted = dataset.labels[rows], probabilities.argmax(1)
         columns = zip(
@@ -132,7 +135,8 @@ def write_predictions(folder: Path, dataset: Dataset, parts: Mapping[str, PartPr
         for row, label, guess, values in columns:
             image, correct = dataset.image_names[row], int(label == guess)
             group = [] if groups is None else [int(groups[row])]
-            cells = [row, image, part, names[label], names[guess], *group, correct]
+            texts = map(store.guard_cell, (image, part, names[label], names[guess]))
+            cells = [row, *texts, *group, correct]
             writer.writerow([*cells, *(f"{value:.6g}" for value in values)])
     store.write_text(folder / "predictions.csv", out.getvalue())
 

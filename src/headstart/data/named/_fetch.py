@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -173,8 +172,8 @@ def _try_sources(entry: NamedDataset, building: Path) -> DecodedImages:
 
 
 def _fetch_and_decode(entry: NamedDataset, source: Source, building: Path) -> DecodedImages:
-    with tempfile.TemporaryDirectory(dir=building, prefix="files.") as temporary:
-        folder = source.fetch(Path(temporary).resolve())
+    with store.scratch_folder(building) as temporary:
+        folder = source.fetch(temporary.resolve())
         for layout in entry.layouts:
             if not layout.missing(folder):
                 return _decode(_Files(entry, layout, folder), source.title, building)

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import logging
-import tempfile
 import warnings
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from headstart import store
 from headstart.deploy.export._onnx import INPUT, missing_packages
 
 CALIBRATION_IMAGES = 512
@@ -53,11 +52,11 @@ def quantise(content: bytes, images: NDArray[np.uint8]) -> bytes:
         raise missing_packages() from None
 
     # The quantiser only works with files. These are temporary.
-    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+    with store.scratch_folder() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        original = Path(folder) / "original.onnx"
-        prepared = Path(folder) / "prepared.onnx"
-        quantised = Path(folder) / "quantised.onnx"
+        original = folder / "original.onnx"
+        prepared = folder / "prepared.onnx"
+        quantised = folder / "quantised.onnx"
         onnx.save(onnx.load_from_string(content), original)
         logging.disable(logging.WARNING)
         try:

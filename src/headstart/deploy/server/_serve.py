@@ -24,6 +24,7 @@ from headstart.deploy.server._access import LOOPBACK_NAMES, Access
 from headstart.deploy.server._app import make_app
 from headstart.deploy.server._card import model_card
 from headstart.errors import InputError, ResourceError, Stopped
+from headstart.formatting import printable, printable_json
 from headstart.results import JsonObject
 from headstart.signals import deferred_signals
 
@@ -155,9 +156,9 @@ def _announce(run: Path, address: Address, as_json: bool) -> None:
             "token": address.token,
             "page": page,
         }
-        print(json.dumps(content, ensure_ascii=False), flush=True)
+        print(printable_json(json.dumps(content, ensure_ascii=False)), flush=True)
         return
-    print(f"Serving {run} at {page}", flush=True)
+    print(printable(f"Serving {run} at {page}"), flush=True)
     if address.token:
         print("Programs must send the header: Authorization: Bearer", address.token, flush=True)
     progress.say("Press Ctrl-C to stop the server.")
