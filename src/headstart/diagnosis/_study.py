@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
-import sqlite3
 from pathlib import Path
 
 from headstart import store
@@ -16,7 +14,6 @@ _DATABASE = "trials.db"
 _AGAIN = "Restore the file from a copy, or run the study again with another --out."
 _RESUME = "Run the same command again: it resumes, and reuses finished runs."
 _TOLERANCE = 1e-9
-_SQLITE_SECONDS = 5.0
 
 
 def check_study(folder: Path) -> list[Diagnosis]:
@@ -51,15 +48,9 @@ def check_database(path: Path) -> None:
     Raises:
         InputError: It is damaged, or it is not a database.
     """
-    store.require_regular(path)
-    uri = f"{path.resolve().as_uri()}?mode=ro"
-    try:
-        with contextlib.closing(sqlite3.connect(uri, uri=True, timeout=_SQLITE_SECONDS)) as open_db:
-            answers = open_db.execute("PRAGMA quick_check(1)").fetchall()
-    except sqlite3.DatabaseError as error:
-        raise InputError(f"SQLite cannot read it: {error}.") from error
-    if answers != [("ok",)]:
-        raise InputError(f"SQLite finds it damaged: {answers[0][0]}.")
+    reason = store.sqlite_damage(path)
+    if reason is not None:
+        raise InputError(f"{reason}.")
 
 
 def _check_finding(folder: Path) -> None:

@@ -92,6 +92,9 @@ from ._seal import (
     unseal as unseal,
     verified_content as verified_content,
 )
+from ._sqlite import (
+    sqlite_damage as sqlite_damage,
+)
 from ._temporary import (
     clear_debris as clear_debris,
     has_debris as has_debris,

@@ -18,10 +18,10 @@ import threading
 import time
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any, TypedDict, cast
 
 import optuna
 from optuna.distributions import BaseDistribution
@@ -30,11 +30,18 @@ from optuna.trial import FrozenTrial, TrialState
 from headstart.errors import InputError, ResourceError
 from headstart.models.recipes import Recipe
 from headstart.studies.tune._space import DefaultSampler, SearchSpace, Values
+from headstart.studies.tune._trial_schema import (
+    TOO_LARGE,
+    check_file,
+    check_trials,
+    name_database_errors,
+    read_facts,
+)
 
+_FILE = "trials.db"
 HEARTBEAT_SECONDS = 10.0
 DEAD_AFTER_SECONDS = 60.0  # without a new heartbeat
 _RANDOM_TRIALS = 8  # drawn before TPE models the results
-_TOO_LARGE = "too large"
 _CONNECTION_ATTEMPTS = 5
 
 
@@ -242,7 +249,7 @@ class Trials:
 
     def too_large(self, trial: Trial) -> None:
         """Set aside a trial that exceeds the budget. It does not count."""
-        self._tell(trial, TrialState.FAIL, None, {"reason": _TOO_LARGE})
+        self._tell(trial, TrialState.FAIL, None, {"reason": TOO_LARGE})
 
     def send_heartbeat(self) -> None:
         """Let other machines see that this one is working on its open trials."""
@@ -318,7 +325,7 @@ def _counts(frozen: FrozenTrial) -> bool:
     """Return whether a trial belongs to the search: it was not set aside, and it has started."""
     if frozen.state in (TrialState.PRUNED, TrialState.WAITING):
         return False
-    return bool(frozen.user_attrs.get("facts", {}).get("reason") != _TOO_LARGE)
+    return bool(read_facts(frozen).get("reason") != TOO_LARGE)
 
 
 def _live_trial(study: optuna.Study, frozen: FrozenTrial) -> optuna.Trial:
@@ -332,7 +339,7 @@ def _read(frozen: FrozenTrial) -> Trial:
         number=frozen.number,
         values=frozen.user_attrs.get("values", dict(frozen.params)),
         state=states.get(frozen.state, "open"),
-        facts=frozen.user_attrs.get("facts", {}),
+        facts=cast("TrialFacts", read_facts(frozen)),
     )
 
 
@@ -349,7 +356,7 @@ class TrialStorage:
         self.owner = f"{socket.gethostname()}:{folder.absolute()}"
         self.is_shared = url is not None
         self._name = name
-        self._storage = _sqlite_storage(folder) if url is None else _database_storage(url)
+        self._storage = _sqlite_storage(folder, name) if url is None else _database_storage(url)
         self._opened: list[Trials] = []
 
     def trials(self, rung: str, space: SearchSpace, defaults: Recipe, seed: int) -> Trials:
@@ -386,8 +393,9 @@ def open_storage(url: str | None, name: str, folder: Path) -> Iterator[TrialStor
         folder: The study's folder.
 
     Raises:
-        InputError: This kind of database is not supported.
-        ResourceError: The database does not answer.
+        InputError: This kind of database is not supported, or `trials.db` is damaged or holds
+            another search.
+        ResourceError: The database does not answer, or its disk is full.
     """
     storage = TrialStorage(url, name, folder)
     stop = threading.Event()
@@ -400,7 +408,8 @@ def open_storage(url: str | None, name: str, folder: Path) -> Iterator[TrialStor
     if storage.is_shared:
         heart.start()
     try:
-        yield storage
+        with nullcontext() if storage.is_shared else name_database_errors(folder / _FILE):
+            yield storage
     finally:
         stop.set()
         if storage.is_shared:
@@ -408,9 +417,15 @@ def open_storage(url: str | None, name: str, folder: Path) -> Iterator[TrialStor
         storage.close()
 
 
-def _sqlite_storage(folder: Path) -> optuna.storages.RDBStorage:
-    url = f"sqlite:///{folder.absolute() / 'trials.db'}"
-    return optuna.storages.RDBStorage(url, engine_kwargs={"connect_args": {"timeout": 60}})
+def _sqlite_storage(folder: Path, name: str) -> optuna.storages.RDBStorage:
+    """Open or create the database of one machine."""
+    path = folder / _FILE
+    check_file(path)
+    url = f"sqlite:///{path.absolute()}"
+    with name_database_errors(path):
+        storage = optuna.storages.RDBStorage(url, engine_kwargs={"connect_args": {"timeout": 60}})
+    check_trials(storage, path, name)
+    return storage
 
 
 def _database_storage(url: str) -> optuna.storages.RDBStorage:
