@@ -28,7 +28,8 @@ _NOT_MEASURED = ("test_every_page", "test_end_to_end", "test_docs", "test_golden
 # These take longest. They start first, so that none of them runs alone at the end.
 _LONGEST = (
     *_USE_RAY, "test_local", "test_end_to_end", "test_every_page", "test_tune", "test_cli",
-    "test_compare", "test_export", "test_docs", "test_serve", "test_golden", "test_verify",
+    "test_compare", "test_export", "test_docs", "test_serve", "test_serve_limits", "test_golden",
+    "test_verify",
 )  # fmt: skip
 _USERS_CACHE = os.environ.get("XDG_CACHE_HOME")
 

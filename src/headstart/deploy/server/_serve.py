@@ -34,6 +34,9 @@ HEAD_SECONDS = 10.0
 REQUEST_SECONDS = 60.0
 SHORTEST_TOKEN = 16  # characters
 _CONNECTIONS = 512
+# Connections that are accepted at once, and that wait in the system. Clients that connect and close
+# in a loop would otherwise fill the limit above before the server has seen that they are gone.
+_ACCEPTED_AT_ONCE = 64
 _GRACE_SECONDS = 10  # for responses in progress when the server is asked to stop
 
 
@@ -142,6 +145,7 @@ def uvicorn_config(app: ASGIApp) -> uvicorn.Config:
         access_log=False,
         server_header=False,
         limit_concurrency=_CONNECTIONS,
+        backlog=_ACCEPTED_AT_ONCE,
         timeout_keep_alive=int(HEAD_SECONDS),
         timeout_graceful_shutdown=_GRACE_SECONDS,
     )

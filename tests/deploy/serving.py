@@ -1,0 +1,101 @@
+"""Servers for the tests of `headstart serve`, and raw connections to them."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import uvicorn
+from PIL import Image
+
+from headstart.deploy import open_model
+from headstart.deploy.server import _app, _serve
+from headstart.deploy.server._access import Access
+from headstart.deploy.server._body import Limits
+from headstart.deploy.server._card import model_card
+
+Command = Callable[..., tuple[int, str, str]]
+PROGRAM = [sys.executable, "-m", "headstart"]
+
+
+@contextmanager
+def serving(
+    run: Path, *words: object, **environment: str
+) -> Iterator[tuple[subprocess.Popen[str], dict[str, Any]]]:
+    """A server on a free port, and the JSON that it printed when it was ready."""
+    command = [*PROGRAM, "serve", str(run), "--port", "0", "--json", "-q", *map(str, words)]
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
+    )
+    try:
+        assert process.stdout is not None
+        yield process, json.loads(process.stdout.readline())
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@contextmanager
+def serving_here(
+    run: Path, limits: Limits | None = None, access: Access | None = None
+) -> Iterator[str]:
+    """The address of a server in this process, with limits that a test can reach."""
+    model = open_model(run)
+    served = uvicorn.Server(
+        _serve.uvicorn_config(_app.make_app(model, model_card(run, model), access, limits))
+    )
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=served.run, args=([listener],))
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}/"
+        finally:
+            served.should_exit = served.force_exit = True
+            thread.join()
+
+
+def png_of(image: np.ndarray, kind: str = "PNG") -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, kind)
+    return buffer.getvalue()
+
+
+def connected(server: str) -> socket.socket:
+    url = httpx.URL(server)
+    return socket.create_connection((url.host, url.port or 0), timeout=30)
+
+
+def raw(server: str, *parts: bytes, pause: float = 0.0) -> bytes:
+    """Return the response on a raw connection, or nothing if the connection was closed.
+
+    A connection that hangs raises TimeoutError.
+    """
+    answer = b""
+    with connected(server) as connection:
+        try:
+            for part in parts:
+                connection.sendall(part)
+                time.sleep(pause)
+            while chunk := connection.recv(65536):
+                answer += chunk
+                if b'"hint"' in answer:
+                    break
+        except ConnectionError:
+            pass
+    return answer
