@@ -3,6 +3,7 @@
 # make test     lint, types, import directions, all tests with coverage
 # make fast     the same without the tests that train for a long time
 # make faults   kill, fail and cut off the power of a small run in thousands of ways; an hour
+# make mutations   remove one protection at a time; each must make a test fail; half an hour
 # make docs     build the site of the documentation in build/site; warnings are errors
 # make serve-docs   show the site at http://127.0.0.1:8080
 # make oldest   the fast tests with the oldest supported versions of the dependencies
@@ -21,7 +22,7 @@ COVERAGE := --cov=headstart --cov-report=term:skip-covered --cov-fail-under=95
 # Tests start many processes, which share the compiled modules.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: all demo test fast faults lint docs serve-docs oldest clean
+.PHONY: all demo test fast faults mutations lint docs serve-docs oldest clean
 all: $(READY)
 
 $(READY): pyproject.toml
@@ -41,6 +42,9 @@ lint: $(READY)
 
 faults: $(READY)
 	OMP_NUM_THREADS=1 $(BIN)/python tests/faults/run_faults.py
+
+mutations: $(READY)
+	$(BIN)/python tests/faults/run_mutations.py
 
 test: lint
 	$(BIN)/python -m pytest $(PARALLEL) $(COVERAGE)

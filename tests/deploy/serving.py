@@ -10,23 +10,24 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
 import numpy as np
+import pytest
 import uvicorn
 from PIL import Image
 
+import headstart
 from headstart.deploy import open_model
 from headstart.deploy.server import _app, _serve
 from headstart.deploy.server._access import Access
 from headstart.deploy.server._body import Limits
 from headstart.deploy.server._card import model_card
 
-Command = Callable[..., tuple[int, str, str]]
 PROGRAM = [sys.executable, "-m", "headstart"]
 
 
@@ -99,3 +100,28 @@ def raw(server: str, *parts: bytes, pause: float = 0.0) -> bytes:
         except ConnectionError:
             pass
     return answer
+
+
+@pytest.fixture(scope="module", name="run")
+def served_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A dense net trained on the packaged digits."""
+    folder = tmp_path_factory.mktemp("runs") / "digits"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        headstart.train("digits", model="mlp", epochs=8, out=folder)
+    return folder
+
+
+@pytest.fixture(scope="module", name="server")
+def served_server(run: Path) -> Iterator[str]:
+    """The address of a server."""
+    with serving(run) as (_, printed):
+        yield printed["url"]
+
+
+@pytest.fixture(scope="module", name="digit")
+def served_digit(run: Path) -> tuple[bytes, str]:
+    """A digit as PNG, and its predicted class."""
+    with np.load(run / "gallery.npz") as gallery:
+        image = gallery["images"][0][..., 0]
+    return png_of(image), headstart.predict(run, png_of(image))["predictions"][0]["label"]

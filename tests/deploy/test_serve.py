@@ -17,7 +17,14 @@ import numpy as np
 import pytest
 from PIL import Image
 from pydantic import BaseModel
-from serving import connected, png_of, serving
+from serving import (  # noqa: F401  # fixtures among them
+    connected,
+    png_of,
+    served_digit,
+    served_run,
+    served_server,
+    serving,
+)
 
 import headstart
 from headstart.deploy.server._responses import (

@@ -8,7 +8,14 @@ from pathlib import Path
 
 import httpx
 import pytest
-from serving import raw, serving, serving_here
+from serving import (  # noqa: F401  # fixtures among them
+    raw,
+    served_digit,
+    served_run,
+    served_server,
+    serving,
+    serving_here,
+)
 
 from headstart.deploy.server import _serve
 from headstart.deploy.server._access import Access

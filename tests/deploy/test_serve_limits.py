@@ -17,7 +17,16 @@ import httpx
 import numpy as np
 import pytest
 from PIL import Image
-from serving import connected, png_of, raw, serving, serving_here
+from serving import (  # noqa: F401  # fixtures among them
+    connected,
+    png_of,
+    raw,
+    served_digit,
+    served_run,
+    served_server,
+    serving,
+    serving_here,
+)
 
 from headstart.classifier import Classifier, Predictions
 from headstart.data import ImageLimits, read_untrusted_image

@@ -100,6 +100,22 @@ def test_a_replaced_file_stays_sealed_whenever_the_process_is_killed(
     assert store.find_problems(sealed) == ()
 
 
+def test_a_folder_that_looks_complete_is_sealed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "weights").write_bytes(b"weights")
+    real = Path.replace
+    seen: list[tuple[bool, bool]] = []
+
+    def look(self: Path, target: Path) -> Path:
+        seen.append((store.is_sealed(tmp_path), (tmp_path / "metrics").exists()))
+        return real(self, target)
+
+    monkeypatch.setattr(Path, "replace", look)
+    store.seal(tmp_path, {"weights": ()}, final=("metrics", b"{}"))
+    assert seen == [(False, False), (True, False)]  # before each of the two renames
+
+
 def test_removed_files_leave_the_seal_true(sealed: Path) -> None:
     store.remove_sealed(sealed, ("weights", "never-there"))
     assert not (sealed / "weights").exists()
