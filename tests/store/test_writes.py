@@ -36,13 +36,12 @@ EXCEPTIONS = {
     ("features/_feature_cache.py", "safetensors.torch.save"): _BYTES,
     ("training/_checkpoints.py", "self.save"): "the checkpoints, which write with store",
     ("training/_loop.py", "checkpoints.save"): "the checkpoints, which write with store",
-    ("diagnosis/_study.py", "import sqlite3"): "opens databases for reading only",
-    ("cli/_app.py", "json.dump"): "prints on standard output",
     ("cli/_streams.py", "os.open"): "the null device, in place of a closed standard output",
     ("execution/_local.py", "import subprocess"): "starts workers, whose writes are our own",
     ("execution/_ray.py", "import ray"): _PACKAGE,
     ("studies/tune/_finding.py", "import optuna"): "computes importances, and writes nothing",
     ("studies/tune/_storage.py", "import optuna"): "trials.db is written by SQLite's transactions",
+    ("studies/tune/_trial_schema.py", "import optuna"): "reads what a database holds",
     ("tracking/_mlflow.py", "import mlflow"): _PACKAGE,
     ("tracking/_tensorboard.py", "import tensorboard"): "reads what was logged before",
     ("tracking/_tensorboard.py", "import torch.utils.tensorboard"): _PACKAGE,
@@ -130,6 +129,8 @@ def _may_write(call: ast.Call, in_memory: set[str]) -> bool:
         return bool(holder) and len(call.args) == 1 and not call.keywords
     if function in _SAVERS and holder:
         return bool(call.args) and first not in in_memory
+    if function == "rename":  # that of a data frame has keywords
+        return bool(call.args)
     return function in _CHANGES_OF_PATHS and bool(holder)
 
 

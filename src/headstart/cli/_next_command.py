@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from headstart.formatting import printable
+
 if TYPE_CHECKING:
     from headstart.results import BackboneRanking, Finding, LearningRates
 
@@ -23,7 +25,7 @@ def print_next(*words: object, is_silent: bool) -> None:
     """
     if is_silent or os.environ.get("RANK", "0") != "0":
         return
-    print("Next: headstart", shlex.join(map(str, words)))
+    print(printable(f"Next: headstart {shlex.join(map(str, words))}"))
 
 
 def predict_with(finding: Finding) -> Sequence[object]:
