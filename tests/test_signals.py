@@ -95,7 +95,10 @@ try:
     else:
         signal.raise_signal(signal.SIGTERM)
 finally:
-    signal.raise_signal(signal.SIGTERM)
+    try:
+        signal.raise_signal(signal.SIGTERM)
+    except SystemExit:  # an exception is not at once
+        print("still here", flush=True)
     print("still here", flush=True)
 """
 

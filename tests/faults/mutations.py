@@ -76,7 +76,7 @@ MUTATIONS = (
     Mutation(
         "a manifest stays in its folder",
         "store/_manifest.py",
-        'if path.is_absolute() or ".." in path.parts:',
+        'if name.startswith("/") or ".." in name.split("/"):',
         "if False:",
         f"{_STORE}::test_a_manifest_cannot_point_outside_its_folder",
     ),
@@ -173,13 +173,6 @@ MUTATIONS = (
         "        if is_stopping():",
         "        if False:",
         f"{_IMAGES}::test_decoding_stops_when_the_command_is_stopped",
-    ),
-    Mutation(
-        "the pixel limit of untrusted images",
-        "data/formats/images/_open_image.py",
-        "if limits is not None and image.width * image.height > limits.pixels:",
-        "if False:",
-        f"{_IMAGES}::test_more_pixels_than_allowed_are_not_decoded",
     ),
     Mutation(
         "the number of scans of a JPEG",

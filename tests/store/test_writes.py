@@ -39,6 +39,7 @@ EXCEPTIONS = {
     ("cli/_streams.py", "os.open"): "the null device, in place of a closed standard output",
     ("execution/_local.py", "import subprocess"): "starts workers, whose writes are our own",
     ("execution/_ray.py", "import ray"): _PACKAGE,
+    ("report/watch/_resume.py", "import subprocess"): "starts our own command, which writes itself",
     ("studies/tune/_finding.py", "import optuna"): "computes importances, and writes nothing",
     ("studies/tune/_storage.py", "import optuna"): "trials.db is written by SQLite's transactions",
     ("studies/tune/_trial_schema.py", "import optuna"): "reads what a database holds",
