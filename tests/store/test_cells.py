@@ -49,11 +49,11 @@ def test_predictions_have_guarded_names_and_are_read_exactly(tmp_path: Path) -> 
         fingerprint="",
         images=np.zeros((count, 2, 2, 1), np.uint8),
         labels=np.arange(count) % 4,
-        class_names=list(names),
-        image_names=[f"{name}/{row}.png" for row, name in enumerate(names * 2)],
+        class_names=names,
+        image_names=tuple(f"{name}/{row}.png" for row, name in enumerate(names * 2)),
     )
-    rows = np.arange(count)
-    probabilities = np.eye(4)[dataset.labels] * 0.7 + 0.075
+    rows = np.arange(count, dtype=np.int64)
+    probabilities = (np.eye(4)[dataset.labels] * 0.7 + 0.075).astype(np.float32)
     write_predictions(tmp_path, dataset, {"test": (rows, probabilities)})
 
     text = (tmp_path / "predictions.csv").read_text()
@@ -69,7 +69,7 @@ def test_predictions_have_guarded_names_and_are_read_exactly(tmp_path: Path) -> 
     frame = Run({"run": str(tmp_path)}).predictions
     assert list(frame.columns[-4:]) == list(names)
     assert list(frame["label"]) == list(names) * 2
-    assert list(frame["image"]) == dataset.image_names
+    assert tuple(frame["image"]) == dataset.image_names
 
 
 def test_a_plan_has_guarded_names_and_is_read_exactly(tmp_path: Path) -> None:
