@@ -19,6 +19,7 @@ from headstart.results import (
     BaselineScore,
     Comparison,
     FailedContender,
+    JsonObject,
     RunMetrics,
     read_finding,
 )
@@ -144,7 +145,8 @@ def test_the_decision_about_mirror_copies_is_named(tmp_path: Path) -> None:
         path.write_text(json.dumps(changed(metrics, augmentation=check).as_json()))
     entries = contender_entries(study, read_comparison(study).contenders, "test")
     sentence = "Mirror copies of the training images are not used: digits <change>."
-    recipes = [(entry, {"flip": True}) for entry in entries]
+    recipe: JsonObject = {"flip": True}
+    recipes: list[tuple[Entry[object], JsonObject]] = [(entry, recipe) for entry in entries]
     assert recipe_table(recipes[:2]).augmentation == (sentence,)
     assert recipe_table(recipes).augmentation == (
         f"cnn and efficientnet-lite0: {sentence}",

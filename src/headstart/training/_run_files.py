@@ -150,7 +150,11 @@ def write_gallery(folder: Path, dataset: Dataset, part: PartPredictions, seed: i
     rows, probabilities = part
     correct, incorrect = choose_gallery(dataset.labels[rows], probabilities, seed)
     images = take(dataset.images, rows[np.concatenate([correct, incorrect])])
-    arrays = {"right": rows[correct], "wrong": rows[incorrect], "images": images}
+    arrays: dict[str, NDArray[Any]] = {
+        "right": rows[correct],
+        "wrong": rows[incorrect],
+        "images": images,
+    }
     worst = rows[choose_worst(dataset.labels[rows], probabilities, _MOST_THUMBNAILS)]
     if len(worst):
         sheet, shape = pack_sheet(_in_order(dataset, worst), _THUMBNAIL_PX, _THUMBNAIL_QUALITY)

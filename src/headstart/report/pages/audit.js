@@ -116,7 +116,7 @@
   items.forEach((item, place) => {
     const { index, suggested, action } = item.dataset;
     item.tabIndex = place === 0 ? 0 : -1;
-    item.setAttribute("role", "group");
+    if (item.tagName !== "LI") item.setAttribute("role", "group");
     item.setAttribute("aria-label", `${item.dataset.image}, labelled ${item.dataset.label}`);
     const box = document.createElement("div");
     box.className = "decide";
