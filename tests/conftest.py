@@ -50,9 +50,9 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
     Markers of groups would do the same, but pytest-xdist 3.8 ignores them with pytest 9.2.
     """
-    from xdist.scheduler import LoadScopeScheduling
+    from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
-    class OneProcessPerFile(LoadScopeScheduling):
+    class OneProcessPerFile(LoadScopeScheduling):  # type: ignore[misc]
         def _split_scope(self, nodeid: str) -> str:
             path = Path(nodeid.split("::")[0])
             return "ray" if path.stem in _USE_RAY else str(path)

@@ -71,7 +71,8 @@ def test_damage_leads_to_a_repair() -> None:
 
 
 def test_a_study_of_learning_rates_leads_to_a_training_at_the_best_one() -> None:
-    finding = LearningRates.model_construct(model="mlp", optimizer="adam", best=0.01)
+    values: dict[str, Any] = {"model": "mlp", "optimizer": "adam", "best": 0.01}
+    finding = LearningRates.model_construct(**values)
     words = train_at_best_rate("digits", finding)
     assert " ".join(map(str, words)) == "train digits --model mlp --optimizer adam --lr 0.01"
 
@@ -79,7 +80,8 @@ def test_a_study_of_learning_rates_leads_to_a_training_at_the_best_one() -> None
 def test_a_ranking_leads_to_a_training_of_the_recommended_backbone() -> None:
     recommended = {"model": "efficientnet-lite0", "input_px": 96}
     choice = BackboneRanking.model_fields["recommended"].annotation.model_construct(**recommended)  # type: ignore[union-attr]
-    finding = BackboneRanking.model_construct(recommended=choice)
+    values: dict[str, Any] = {"recommended": choice}
+    finding = BackboneRanking.model_construct(**values)
     words = train_recommended("photos/", finding)
     expected = "train photos/ --model efficientnet-lite0 --set input_px=96"
     assert " ".join(map(str, words)) == expected

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -47,7 +49,7 @@ def test_muon_computes_in_bfloat16_only_where_the_machine_does(
     weight.grad = torch.randn_like(weight)
 
     types = []
-    multiply = torch.addmm
+    multiply: Callable[..., Tensor] = torch.addmm
 
     def addmm(*tensors: Tensor, **factors: float) -> Tensor:
         types.append(tensors[0].dtype)

@@ -574,7 +574,7 @@ def _arrange_verbs() -> None:
     panels: dict[str, str] = {}
     for panel, verbs in PANELS.items():
         panels |= dict.fromkeys(verbs, panel)
-    entries = (*app.registered_commands, *app.registered_groups)
+    entries: list[Any] = [*app.registered_commands, *app.registered_groups]
     for entry in entries:
         entry.rich_help_panel = panels[_name(entry)]
     order = list(panels)

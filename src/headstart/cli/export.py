@@ -50,7 +50,7 @@ def export(
     _app.start(quiet)
     result = api.export(run, data=data, out=out, form=form.value, int8=int8)
     _app.show(result, as_json, export_table)
-    words = ("serve", run)
+    words: tuple[str, ...] = ("serve", run)
     if result["onnx"]:
         words = ("predict", "--onnx", result["onnx"], "IMAGE")
     print_next(*words, is_silent=as_json or quiet)
