@@ -1,4 +1,4 @@
-"""A damaged or foreign `trials.db` is named, and a search never goes on from it."""
+"""A damaged or foreign `trials.db` is named, and a search never continues from it."""
 
 from __future__ import annotations
 

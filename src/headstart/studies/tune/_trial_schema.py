@@ -1,4 +1,4 @@
-"""What `trials.db` must hold before a search goes on from it."""
+"""Checks of `trials.db` before a search continues from it."""
 
 from __future__ import annotations
 
@@ -110,8 +110,7 @@ def _check_plan(attributes: Mapping[str, Any]) -> None:
     if plan is not None and not (isinstance(plan, dict) and plan.keys() >= _PLAN_KEYS):
         raise ValueError("the plan of the search is incomplete")
     if plan is not None:
-        numbers = {key: plan[key] for key in ("epochs", "seconds", "seeds")}
-        _require_numbers(numbers, numbers.keys())
+        _require_numbers(plan, ("epochs", "seconds", "seeds"))
         if not isinstance(plan["rungs"], list) or not plan["rungs"]:
             raise ValueError("the plan of the search has no rungs")
     _require_numbers(attributes, ("seeds", "time left"))
