@@ -150,7 +150,7 @@ def write_gallery(folder: Path, dataset: Dataset, part: PartPredictions, seed: i
     rows, probabilities = part
     correct, incorrect = choose_gallery(dataset.labels[rows], probabilities, seed)
     images = take(dataset.images, rows[np.concatenate([correct, incorrect])])
-    arrays: dict[str, NDArray[Any]] = {
+    arrays: dict[str, Any] = {
         "right": rows[correct],
         "wrong": rows[incorrect],
         "images": images,
