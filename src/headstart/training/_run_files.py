@@ -164,7 +164,7 @@ def write_gallery(folder: Path, dataset: Dataset, part: PartPredictions, seed: i
             "tile_shape": np.array(shape),
         }
     out = io.BytesIO()
-    np.savez(out, **arrays)  # type: ignore[arg-type]  # its stub takes arrays for options
+    np.savez(out, **arrays)
     store.write_bytes(folder / "gallery.npz", out.getvalue())
 
 
