@@ -227,10 +227,13 @@ def test_a_photo_can_be_chosen_or_pasted_and_an_invalid_one_is_reported(
     sync_api.expect(page.locator("#answer b")).to_have_text("3")
     _wait_for_reasons(page)
     assert page.locator("#tab-photo").get_attribute("aria-selected") == "true"
+    with page.expect_file_chooser():
+        page.get_by_role("button", name="Choose another image").click()
     (tmp_path / "bad.png").write_bytes(b"no image")
     page.set_input_files("#file", tmp_path / "bad.png")
     page.get_by_text("the file is not an image: it is a text file").wait_for()
     assert page.locator("#answer b").count() == 0
+    assert page.locator("#another").is_hidden() and page.locator("#drop-text").is_visible()
     page.evaluate(
         """async (numbers) => {
             const transfer = new DataTransfer();
@@ -262,6 +265,21 @@ def test_everything_has_a_name_for_a_screen_reader(page: Page) -> None:
     page.keyboard.press("ArrowRight")
     assert page.get_by_role("tab", name="Photo").get_attribute("aria-selected") == "true"
     assert page.locator("#panel-photo").is_visible() and page.locator("#panel-draw").is_hidden()
+
+
+def test_no_choice_is_cut_at_any_width(page: Page) -> None:
+    for width_px in (320, 680, 690, 1001, 1100):
+        page.set_viewport_size({"width": width_px, "height": 900})
+        cut = page.evaluate(
+            """() => [...document.querySelectorAll(".choice button, .choice span")]
+                .filter((each) => each.offsetParent)
+                .filter((each) => each.scrollWidth > each.clientWidth
+                    || each.getBoundingClientRect().right
+                        > each.closest(".choice").getBoundingClientRect().right)
+                .map((each) => each.textContent)"""
+        )
+        assert cut == [], width_px
+        assert page.evaluate("document.documentElement.scrollWidth") == width_px
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -208,6 +208,11 @@ $("undo").addEventListener("click", () => edit(() => strokes.pop()));
 
 // ---- photographs: from a file, dropped or pasted
 
+function showPreview(isVisible) {
+  $("preview").hidden = $("another-row").hidden = !isVisible;
+  $("drop-text").hidden = isVisible;
+}
+
 function useFile(file) {
   if (!file) return;
   openTab("photo");
@@ -215,14 +220,11 @@ function useFile(file) {
   URL.revokeObjectURL(preview.src);
   preview.src = URL.createObjectURL(file);
   preview.alt = file.name ? `Your image ${file.name}` : "Your image";
-  preview.hidden = false;
-  $("drop-text").hidden = true;
+  showPreview(true);
   predict(file, false, true);
 }
-$("preview").addEventListener("error", () => {
-  $("preview").hidden = true;
-  $("drop-text").hidden = false;
-});
+$("preview").addEventListener("error", () => showPreview(false));
+$("another").addEventListener("click", () => $("file").click());
 $("file").addEventListener("change", (event) => {
   useFile(event.target.files[0]);
   event.target.value = "";
