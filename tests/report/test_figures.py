@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from examples import Data, Example, write_curves, write_run
 
+from headstart.report._layer_titles import layer_titles
 from headstart.report._study import Entry, RunFolder, Score, open_run
 from headstart.report.figures._canvas import drawing_style, save_figure
 from headstart.report.figures._confusion_matrix import (
@@ -76,6 +77,28 @@ def test_a_long_network_is_drawn_by_stage_even_if_it_is_trained() -> None:
     assert [(block.title, block.layers, block.state) for block in blocks] == [
         (f"stage.{number}", 10, "trained") for number in range(4)
     ]
+
+
+def test_numbered_layers_have_titles_and_a_flattened_map_keeps_its_shape() -> None:
+    shapes = [(32, 14, 14), (32, 7, 7), (32, 7, 7), (1568,), (64,), (64,), (10,)]
+    kinds = ("Conv2d", "ReLU", "MaxPool2d", "Flatten", "Linear", "Dropout", "Linear")
+    network = [
+        layer(str(place), kind, 0 if kind not in ("Conv2d", "Linear") else 10).model_copy(
+            update={"output_shape": shape}
+        )
+        for place, (kind, shape) in enumerate(zip(kinds, shapes, strict=True))
+    ]
+    blocks = network_blocks(network, (14, 14, 1))[1:]
+    assert [(block.title, block.output_shape) for block in blocks] == [
+        ("convolution", (32, 7, 7)),
+        ("dense 1", (64,)),
+        ("dense 2", (10,)),
+    ]
+
+
+def test_names_that_cut_accepts_stay() -> None:
+    layers = [("blocks.0.conv1", "Conv2d"), ("head.1", "Linear"), ("head.3", "Linear")]
+    assert layer_titles(layers) == ["blocks.0.conv1", "head dense 1", "head dense 2"]
 
 
 def test_errors_are_visible_next_to_a_strong_diagonal() -> None:

@@ -9,9 +9,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from math import log2
+from math import log2, prod
 from typing import Literal
 
+from headstart.report._layer_titles import layer_titles
 from headstart.results import LayerSummary
 
 # A drawing of more single blocks is unreadable. A stage of a backbone has about ten layers.
@@ -24,9 +25,10 @@ class Block:
     """One block of the drawing.
 
     Attributes:
-        title: Name of the first layer, or of the stage.
+        title: Title of the first layer, or name of the stage.
         kinds: Classes of the layers in order, such as ("Conv2d", "BatchNorm2d", "ReLU").
-        output_shape: (channels, height, width), or (features,).
+        output_shape: (channels, height, width), or (features,). Of a block that ends with
+            flattening, the shape before it.
         parameters: Number of parameters.
         multiply_adds: Number of multiply-adds per image.
         layers: Number of layers; 0 for the input.
@@ -67,11 +69,16 @@ def network_blocks(
     height, width, channels = image_shape
     blocks = [Block("image", ("input",), (channels, height, width), 0, 0, 0, "no parameters")]
     is_long = sum(map(_has_weights, architecture)) > MAX_SINGLE_BLOCKS
+    titles = layer_titles((layer.name, layer.kind) for layer in architecture)
+    title_of = {layer.name: title for layer, title in zip(architecture, titles, strict=True)}
 
     for is_frozen, layers in _stretches(architecture):
         by_stage = is_long or (is_frozen and sum(map(_has_weights, layers)) > 1)
         groups = _by_stage(layers) if by_stage else _by_weights(layers)
-        blocks += [_block(group, by_stage) for group in groups]
+        for group in groups:
+            first = group[0].name
+            title = _stage(first) if by_stage else title_of[first]
+            blocks.append(_block(group, title, by_stage))
     return blocks
 
 
@@ -115,7 +122,7 @@ def _stage(name: str) -> str:
     return numbered.group(1) if numbered else name.split(".")[0]
 
 
-def _block(layers: Sequence[LayerSummary], by_stage: bool) -> Block:
+def _block(layers: Sequence[LayerSummary], title: str, by_stage: bool) -> Block:
     parameters = sum(layer.parameters for layer in layers)
     kinds = tuple(kind for kind, _ in groupby(layer.kind for layer in layers))
     if by_stage and len(layers) > 1:
@@ -126,11 +133,26 @@ def _block(layers: Sequence[LayerSummary], by_stage: bool) -> Block:
         is_trained = any(layer.parameters and layer.trainable for layer in layers)
         state = "trained" if is_trained else "frozen"
     return Block(
-        title=_stage(layers[0].name) if by_stage else layers[0].name,
+        title=title,
         kinds=kinds,
-        output_shape=layers[-1].output_shape,
+        output_shape=_output_shape(layers),
         parameters=parameters,
         multiply_adds=sum(layer.multiply_adds for layer in layers),
         layers=len(layers),
         state=state,
     )
+
+
+def _output_shape(layers: Sequence[LayerSummary]) -> tuple[int, ...]:
+    """Return the output shape of a block, before it is flattened.
+
+    Height and width tell more than their product with the channels.
+    """
+    flat = layers[-1].output_shape
+    for layer in reversed(layers):
+        is_map = len(layer.output_shape) == 3
+        if is_map and prod(layer.output_shape) == prod(flat):
+            return layer.output_shape
+        if is_map or layer.parameters:
+            break
+    return flat

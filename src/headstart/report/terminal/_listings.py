@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from headstart.formatting import ABSENT, count, counted
+from headstart.formatting import ABSENT, count, counted, shape
+from headstart.report._layer_titles import layer_titles
 from headstart.report.terminal._tables import JsonMapping, new_table, number, text
 
 if TYPE_CHECKING:
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
 def layers_table(layers: Sequence[JsonMapping]) -> Table:
     """Return a table of the layers of a network, with the sums at the end. Frozen layers are dim.
+
+    Shapes are height x width x channels.
 
     Args:
         layers: The layers of `train --summary --json`.
@@ -25,12 +28,18 @@ def layers_table(layers: Sequence[JsonMapping]) -> Table:
         number("parameters"),
         number("multiply-adds"),
     )
-    for layer in layers:
+    titles = layer_titles((layer["name"], layer["kind"]) for layer in layers)
+    before: Sequence[int] = ()
+    for layer, title in zip(layers, titles, strict=True):
         is_frozen = layer["parameters"] and not layer["trainable"]
+        output_shape = shape(layer["output_shape"])
+        if layer["kind"] == "Flatten" and len(before) > 1:
+            output_shape = f"{shape(before)} = {output_shape}"
+        before = layer["output_shape"]
         table.add_row(
-            layer["name"],
+            title,
             layer["kind"],
-            " × ".join(map(str, layer["output_shape"])),
+            output_shape,
             count(layer["parameters"]),
             count(layer["multiply_adds"]),
             style="dim" if is_frozen else "",
