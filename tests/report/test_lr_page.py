@@ -41,7 +41,7 @@ def test_training_diverges_from_the_lowest_rate_at_which_any_seed_diverges(
     page = page_text(build_learning_rates(tmp_path))
     assert "<dt>Diverges from</dt><dd><b>0.03</b> at one or more seeds</dd>" in page
     assert "Hatched: from the lowest rate at which any seed diverges." in page
-    assert "every seed" not in page
+    assert "every seed" not in page and "varies more" not in page
 
 
 @pytest.mark.usefixtures("page_only")
@@ -51,6 +51,21 @@ def test_a_real_study_whose_lowest_rate_learned_nothing(tmp_path: Path) -> None:
     row = section(page, "results").partition("</i>0.01</span>")[2].partition("</tr>")[0]
     assert "<td>2 of 2 seeds</td>" in row
     assert "Hatched" not in page
+
+
+@pytest.mark.usefixtures("page_only")
+def test_a_rate_that_varies_more_says_so_beside_its_large_p_value(tmp_path: Path) -> None:
+    study = build_learning_rates(tmp_path, seeds=1)
+    rates = read_learning_rates(study).rates
+    difference = rates[2].difference
+    assert difference is not None
+    unsure = changed(
+        rates[2], as_good=False, difference=difference.model_copy(update={"p_adjusted": 0.54})
+    )
+    page = page_text(rewrite(study, rates=(*rates[:2], unsure, *rates[3:])))
+    row = section(page, "results").partition("</i>0.001</span>")[2].partition("</tr>")[0]
+    assert ">varies more</span>" in row and "p = 0.54" in row
+    assert "its accuracy varies significantly more over seeds" in section(page, "results")
 
 
 @pytest.mark.parametrize(

@@ -275,6 +275,30 @@ def test_an_export_names_its_parity_and_the_cost_of_8_bits() -> None:
     assert "ms/image, batch 1 0.5 (float: 0.7)" in text
 
 
+def test_a_flattened_map_is_listed_with_height_width_and_channels() -> None:
+    rest = {"parameters": 0, "multiply_adds": 0, "trainable": False}
+    layers = [
+        {"name": "0", "kind": "MaxPool2d", "output_shape": [64, 7, 7], **rest},
+        {"name": "1", "kind": "Flatten", "output_shape": [3136], **rest},
+    ]
+    text = " ".join(printed(layers_table(layers)).split())
+    assert "pooling MaxPool2d 7 × 7 × 64 0" in text
+    assert "flatten Flatten 7 × 7 × 64 = 3136" in text
+
+
+def test_a_rate_that_varies_more_over_seeds_has_a_mark(tmp_path: Path) -> None:
+    finding = read_finding(build_learning_rates(tmp_path))
+    assert isinstance(finding, LearningRates)
+    assert "~" not in printed(lr_table(finding))
+    best, close = finding.rates[3], finding.rates[2]
+    assert close.difference is not None
+    unsure = close.difference.model_copy(update={"p_adjusted": 0.54})
+    close = changed(close, as_good=False, difference=unsure)
+    text = printed(lr_table(changed(finding, rates=(close, best))))
+    assert "~ varies significantly more over seeds" in text
+    assert "~  0.001" in text
+
+
 def test_layers_and_datasets_are_listed_with_their_sums() -> None:
     layers = [
         {

@@ -9,6 +9,8 @@ from pydantic import Field
 from headstart.results._base import Fraction, Interval, ResultModel
 from headstart.results._finding import Difference, Finding, SeedFailure, SeedScores
 
+_LEVEL = 0.05  # of the tests of the study
+
 
 class LearningRateResult(ResultModel):
     """The results of one learning rate over seeds."""
@@ -45,6 +47,15 @@ class LearningRateResult(ResultModel):
     def diverged_everywhere(self) -> bool:
         """True if no seed learned anything at this rate."""
         return len(self.diverged_seeds) == len(self.runs) + len(self.failures)
+
+    @property
+    def varies_more(self) -> bool:
+        """True if only the second condition of `as_good` fails: the variation over seeds."""
+        if self.as_good or self.is_best or self.difference is None:
+            return False
+        if self.difference.p_adjusted is None:
+            return self.difference.interval[1] >= 0
+        return self.difference.p_adjusted > _LEVEL
 
     def part(self, name: str) -> SeedScores | None:
         """Return the scores on one part of the split.

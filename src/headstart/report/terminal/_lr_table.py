@@ -23,12 +23,14 @@ from headstart.report.terminal._tables import (
     text,
 )
 from headstart.results import (
+    LearningRateResult,
     LearningRates,
 )
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.table import Table
+    from rich.text import Text
 
 
 def lr_table(finding: LearningRates) -> RenderableType:
@@ -42,7 +44,7 @@ def _learning_rates_group(finding: LearningRates) -> RenderableType:
     range_test = [] if finding.range_test is None else [finding.range_test.sentence]
     return Group(
         _learning_rates_table(finding),
-        *sentences([MARKS_NOTE], "dim"),
+        *sentences([_marks_note(finding)], "dim"),
         *sentences([finding.sentence], "bold"),
         *sentences(range_test),
         *sentences(finding.notes, "dim"),
@@ -68,7 +70,7 @@ def _learning_rates_table(finding: LearningRates) -> Table:
         diverged = len(rate.diverged_seeds)
         style = "" if scores is not None else "dim"
         table.add_row(
-            mark(is_best=rate.is_best, as_good=rate.as_good),
+            _mark(rate),
             setting(rate.lr),
             mean_text(None if scores is None else scores.accuracy),
             interval_text(None if scores is None else scores.accuracy),
@@ -79,3 +81,17 @@ def _learning_rates_table(finding: LearningRates) -> Table:
             style="bold" if rate.is_best else style,
         )
     return table
+
+
+def _mark(rate: LearningRateResult) -> Text:
+    from rich.text import Text
+
+    if rate.varies_more:
+        return Text("~", style="yellow")
+    return mark(is_best=rate.is_best, as_good=rate.as_good)
+
+
+def _marks_note(finding: LearningRates) -> str:
+    if any(rate.varies_more for rate in finding.rates):
+        return f"{MARKS_NOTE}, ~ varies significantly more over seeds"
+    return MARKS_NOTE
