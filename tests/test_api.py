@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,10 @@ from typer.testing import CliRunner
 
 import headstart
 from headstart import api
+from headstart.api._arguments import default_folder
 from headstart.api._command_line import command_of
 from headstart.cli import app
+from headstart.data import SplitDataset
 from headstart.errors import InputError
 
 
@@ -31,6 +34,31 @@ def test_a_pair_of_arrays_is_trained_and_used(tmp_path: Path) -> None:
 def test_an_unknown_key_is_an_error_here_and_for_type_checkers(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="did you mean 'epochs'"):
         headstart.train("digits", model="mlp", epoch=3, out=tmp_path)  # type: ignore[call-arg]
+
+
+def test_default_folders_tell_the_tables_of_two_competitions_apart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    digits = headstart.load("digits")
+    split = headstart.split(digits)
+    folders = {}
+    for source in ("titanic/train.csv", "zoo/data/train.csv", "zoo/animals.csv"):
+        path = tmp_path / source
+        data = SplitDataset(replace(digits, name=path.stem, source=str(path)), split)
+        folders[source] = default_folder(data, "cnn", "a1b2c3", "seed0").name
+    digest = folders["titanic/train.csv"].rpartition("-")[2]
+    assert list(folders.values()) == [
+        f"titanic-train-cnn-seed0-{digest}",
+        f"zoo-train-cnn-seed0-{digest}",
+        f"animals-cnn-seed0-{digest}",
+    ]
+
+    earlier = Path("runs") / f"train-cnn-seed0-{digest}"
+    earlier.mkdir(parents=True)
+    path = tmp_path / "titanic/train.csv"
+    data = SplitDataset(replace(digits, name=path.stem, source=str(path)), split)
+    assert default_folder(data, "cnn", "a1b2c3", "seed0") == earlier, "the same run is found"
 
 
 @pytest.mark.parametrize(

@@ -11,10 +11,18 @@ from pathlib import Path
 from typing import Any
 
 from headstart.api._keys import SPLIT_KEYS
-from headstart.data import LOAD_KEYS, SplitDataset
+from headstart.data import LOAD_KEYS, Dataset, SplitDataset
 from headstart.errors import InputError
 
 _SECONDS_PER_UNIT = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
+# Files and folders that many projects have. The next folder above tells projects apart.
+_COMMON_NAMES = frozenset(
+    {
+        *("data", "dataset", "image", "images", "img", "imgs", "input", "labels", "metadata"),
+        *("train", "train_labels", "training", "trainlabels"),
+    }
+)
+_LONGEST_FOLDER_NAME = 40  # characters, so that the names of run folders stay readable
 
 
 def seconds(duration: str | float) -> float:
@@ -146,7 +154,8 @@ def output_folder(out: str | Path | None) -> Path | None:
 def default_folder(data: SplitDataset, title: str, digest: str, end: str = "") -> Path:
     """Return a folder under `runs/` that follows from what defines the result.
 
-    The same command finds its folder again.
+    The same command finds its folder again, also one that was made when names of data such as
+    "train" stood without the folder that they are in.
 
     Args:
         data: the dataset and its split.
@@ -159,9 +168,29 @@ def default_folder(data: SplitDataset, title: str, digest: str, end: str = "") -
         # Where the data have parts of their own, groups change intervals, but not the split.
         defining += f" {data.groups_digest}"
     short_digest = hashlib.sha256(defining.encode()).hexdigest()[:6]
-    dataset_name = re.sub(r"[^\w.-]+", "-", data.dataset.name)
-    words = [dataset_name, title, end, short_digest]
-    return Path("runs") / "-".join(word for word in words if word)
+    rest = "-".join(word for word in (title, end, short_digest) if word)
+    folder = _runs_folder(_telling_name(data.dataset), rest)
+    earlier = _runs_folder(data.dataset.name, rest)
+    return earlier if earlier.exists() and not folder.exists() else folder
+
+
+def _runs_folder(dataset_name: str, rest: str) -> Path:
+    name = re.sub(r"[^\w.-]+", "-", dataset_name)
+    return Path("runs") / f"{name}-{rest}"
+
+
+def _telling_name(dataset: Dataset) -> str:
+    """Return the name of a dataset, with the folder that it is in if its name tells little.
+
+    The runs of `titanic/train.csv` and of `digits/train.csv` are not both called "train".
+    """
+    source = Path(dataset.source)
+    if dataset.name.lower() not in _COMMON_NAMES or not source.is_absolute():
+        return dataset.name
+    for folder in source.parents:
+        if folder.name and folder.name.lower() not in _COMMON_NAMES:
+            return f"{folder.name[:_LONGEST_FOLDER_NAME]}-{dataset.name}"
+    return dataset.name
 
 
 def recipe_keys(keys: Mapping[str, Any]) -> dict[str, Any]:
