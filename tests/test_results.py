@@ -55,6 +55,28 @@ def test_curves_and_predictions_are_frames(run: api.Run) -> None:
     assert np.allclose(tested[["7", "<b>", "NA"]].sum(axis=1), 1, atol=1e-4)
 
 
+def test_a_notebook_shows_the_figures_of_a_run(run: api.Run) -> None:
+    figures = run.figures
+    assert list(figures) == ["curves", "confusion", "architecture", "gallery"]
+    assert repr(figures) == "<RunFigures: curves, confusion, architecture, gallery>"
+    html = figures._repr_html_()
+    assert html.count('src="data:image/png;base64,iVBOR') == len(figures) == 4
+    assert 'alt="Confusion matrix"' in html
+    assert repr(figures["gallery"]) == "<RunFigure: Example predictions>"
+    drawn = figures["confusion"].draw()
+    assert {"NA", "<b>", "7"} <= {text.get_text() for text in drawn.axes[0].get_xticklabels()}
+
+
+def test_the_summary_of_a_run_lists_the_layers_of_its_network(run: api.Run) -> None:
+    summary = run.summary()
+    assert summary.layers == run.metrics.architecture
+    total = sum(layer.parameters for layer in summary.layers)
+    assert run["parameters"] == total
+    for text in (str(summary), summary._repr_html_()):
+        assert "blocks.0.conv1" in text and f"{total:,}" in text
+    assert "\x1b" not in str(summary)
+
+
 @pytest.mark.parametrize(
     ("names", "channels", "flip"),
     [(["a", "b", "c"], 3, True), (["a", "b"], 1, False), (["a", "b"], 3, True)],

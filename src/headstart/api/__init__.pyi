@@ -39,6 +39,11 @@ from ._results import (
     StudyResult as StudyResult,
     TuningResult as TuningResult,
 )
+from ._run_views import (
+    NetworkSummary as NetworkSummary,
+    RunFigure as RunFigure,
+    RunFigures as RunFigures,
+)
 from ._runs import (
     load_classifier as load_classifier,
     network as network,

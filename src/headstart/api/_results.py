@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, get_args
 
 from headstart import store
+from headstart.api._run_views import NetworkSummary, RunFigures
 from headstart.errors import InputError
 from headstart.results import (
     BackboneRanking,
@@ -68,6 +69,17 @@ class Run(Result):
     def metrics(self) -> RunMetrics:
         """The metrics of the run, `metrics.json`, as a typed model."""
         return read_metrics(self.folder)
+
+    @property
+    def figures(self) -> RunFigures:
+        """Learning curves, confusion matrix, architecture and example predictions, by name."""
+        from headstart.report import run_figures
+
+        return RunFigures(run_figures(self.folder))
+
+    def summary(self) -> NetworkSummary:
+        """Return the layers of the network, with their shapes, parameters and multiply-adds."""
+        return NetworkSummary(self.metrics.architecture)
 
     @cached_property
     def module(self) -> ImageModule:

@@ -66,7 +66,8 @@ def train(
         keys: keys of the recipe (lr, batch, ...), of the network, and of `load` and `split`.
 
     Returns:
-        What `headstart train --json` prints, with `.module`, `.curves` and `.predictions`.
+        What `headstart train --json` prints, with `.figures`, `.summary()`, `.module`, `.curves`
+        and `.predictions`.
 
     Raises:
         InputError: Data, keys or folder cannot be used.

@@ -18,6 +18,10 @@ from ._verify import (
     Verification as Verification,
     verify as verify,
 )
+from .figures._canvas import (
+    draw_in_style as draw_in_style,
+    png_in_style as png_in_style,
+)
 from .figures._explanation import (
     write_explanation as write_explanation,
 )
@@ -31,6 +35,9 @@ from .pages._render import (
     report as report,
     write_report as write_report,
     write_run_report as write_run_report,
+)
+from .pages._run import (
+    run_figures as run_figures,
 )
 from .terminal._audit_table import (
     audit_table as audit_table,
@@ -68,6 +75,7 @@ from .terminal._lr_table import (
 )
 from .terminal._notebook import (
     table_html as table_html,
+    table_text as table_text,
 )
 from .terminal._prediction_tables import (
     DEFAULT_TOP as DEFAULT_TOP,

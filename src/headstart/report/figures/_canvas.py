@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -105,6 +105,18 @@ def figure_bytes(figure: Figure, suffix: str) -> bytes:
     buffer = io.BytesIO()
     figure.savefig(buffer, format=suffix, facecolor=LIGHT.paper, **options)
     return buffer.getvalue()
+
+
+def draw_in_style(draw: Callable[[], Figure]) -> Figure:
+    """Return what a function of a page draws, in the style of all figures."""
+    with drawing_style():
+        return draw()
+
+
+def png_in_style(draw: Callable[[], Figure]) -> bytes:
+    """Return what a function of a page draws, as the content of a PNG file."""
+    with drawing_style():
+        return figure_bytes(draw(), "png")
 
 
 def save_figure(figure: Figure, folder: Path, name: str) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from headstart import store
-from headstart.formatting import percent
+from headstart.formatting import percent, slug
 from headstart.report._group_sentences import group_sentence
 from headstart.report._study import Entry, Score, image_count, open_run
 from headstart.report.pages._axes import AccuracyAxis, AccuracyMarks
@@ -29,7 +29,7 @@ from headstart.report.pages._curves_section import (
     curves_section,
 )
 from headstart.report.pages._images_section import ImagesSection, images_section
-from headstart.report.pages._page import Page, Provenance, recipe_table
+from headstart.report.pages._page import DrawFigure, Page, Provenance, recipe_table
 from headstart.results import EvaluationPart, PartMetrics, RunMetrics, read_metrics
 
 _PARTS: tuple[EvaluationPart, ...] = ("test", "validation")
@@ -106,10 +106,8 @@ def run_page(folder: Path) -> RunPage:
     store.require_intact(folder, "reports")
     store.note_if_unsealed(folder)
     metrics = read_metrics(folder)
-    part: EvaluationPart = "validation" if metrics.test is None else "test"
-    run = open_run(folder)
-    runs = () if run is None else (run,)
-    entry = Entry(metrics.model, 0, Score.from_result(metrics.part(part)), metrics, runs, run)
+    part = _evaluation_part(metrics)
+    entry = _entry(folder, metrics)
 
     provenance = Provenance.of_run(folder, metrics)
     dataset = provenance.dataset
@@ -145,6 +143,45 @@ def run_page(folder: Path) -> RunPage:
         tables=curve_tables([entry], dataset)
         | contender_tables(matrices, run_networks, run_examples, dataset.class_names),
     )
+
+
+def run_figures(folder: Path) -> dict[str, DrawFigure]:
+    """Return the functions that draw the figures of a run, by name, in the order of its page.
+
+    The names are curves, accuracy-by-part, confusion, architecture and gallery. A figure without
+    data is left out.
+
+    Raises:
+        InputError: A file of the folder is missing or damaged.
+    """
+    store.require_intact(folder, "reports")
+    metrics = read_metrics(folder)
+    entry = _entry(folder, metrics)
+    dataset = Provenance.of_run(folder, metrics).dataset
+    class_names = dataset.class_names
+    by_contender = contender_figures(
+        confusion_matrices([entry], _evaluation_part(metrics), class_names),
+        networks([entry], dataset),
+        examples([entry], class_names),
+        class_names,
+    )
+    figures = curve_figures([entry], dataset)
+    suffix = f"-{slug(entry.name)}"
+    for name, draw in by_contender.items():
+        figures[name.removesuffix(suffix)] = draw
+    return figures
+
+
+def _evaluation_part(metrics: RunMetrics) -> EvaluationPart:
+    return "validation" if metrics.test is None else "test"
+
+
+def _entry(folder: Path, metrics: RunMetrics) -> Entry[RunMetrics]:
+    """Return the run as the only row of a page."""
+    run = open_run(folder)
+    runs = () if run is None else (run,)
+    score = Score.from_result(metrics.part(_evaluation_part(metrics)))
+    return Entry(metrics.model, 0, score, metrics, runs, run)
 
 
 def _part_rows(metrics: RunMetrics) -> tuple[AccuracyAxis, tuple[PartRow, ...]]:

@@ -1,4 +1,4 @@
-"""Terminal tables as HTML, for notebooks."""
+"""Terminal tables as HTML and as plain text, for notebooks and consoles of Python."""
 
 from __future__ import annotations
 
@@ -31,3 +31,12 @@ def table_html(table: RenderableType) -> str:
     )
     console.print(table)
     return console.export_html(inline_styles=True, code_format=_FRAME)
+
+
+def table_text(table: RenderableType) -> str:
+    """Return a terminal table as text without colours."""
+    from rich.console import Console
+
+    file = io.StringIO()
+    Console(file=file, width=MAX_WIDTH, color_system=None, force_jupyter=False).print(table)
+    return file.getvalue()
