@@ -264,6 +264,17 @@ _feature_cache.compute_features(recipe, SplitDataset(digits, split), 0, 32)
 """
 
 
+def test_features_of_a_gpu_and_of_a_cpu_are_not_mixed(
+    digits: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = SplitDataset(digits, make_split(digits, train_images=50))
+    keys = set()
+    for device in ("cpu", "cuda"):
+        monkeypatch.setattr(_feature_cache, "best_device", lambda name=device: torch.device(name))
+        keys.add(_feature_cache._cache_key(FLOAT32, data, 0, 32))
+    assert len(keys) == 2
+
+
 def test_a_pass_killed_in_the_middle_of_writing_goes_on_where_it_was(
     digits: Dataset, computed: list[int], own_cache: Path
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -193,6 +194,22 @@ def test_a_short_time_limit_fine_tunes_fewer_stages_or_only_fits_the_head(
     assert isinstance(depth.recipe.net, BackboneOptions)
     assert (depth.recipe.net.transfer, depth.stages) == (transfer, stages)
     assert depth.recipe.net.input_px == 32 and depth.recipe.time_limit == 60
+
+
+def test_the_pace_includes_work_that_a_gpu_has_not_finished(
+    digits: Dataset, few: Split, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Stand-in for a GPU: time passes only while Python waits for it."""
+    seconds = [0.0]
+
+    def wait() -> None:
+        seconds[0] += 1.0
+
+    monkeypatch.setattr(_depth, "wait_for_device", wait)
+    monkeypatch.setattr(_depth, "time", SimpleNamespace(perf_counter=lambda: seconds[0]))
+    recipe = resolve(whole("finetune"), len(few.train))
+    pace = _depth.measure_pace(recipe, SplitDataset(digits, few), 32, None)
+    assert (pace.forward, pace.step) == (1 / 16, 1 / 16)
 
 
 def test_only_the_top_stages_learn_where_the_time_allows_no_more() -> None:

@@ -120,12 +120,14 @@ def compute_features(recipe: Recipe, data: SplitDataset, seed: int, input_px: in
 
 
 def _cache_key(recipe: Recipe, data: SplitDataset, seed: int, input_px: int) -> str:
-    """Return a digest of everything that features depend on: weights, input size, precision."""
+    """Return a digest of everything that features depend on: weights, size, precision, device."""
     options = backbone_options(recipe)
     settings = (
         f"{recipe.model}, {input_px} px, cut {options.cut}, pool {options.pool}, "
         f"bf16 {use_bfloat16(recipe.precision)}"
     )
+    if best_device().type != "cpu":  # a GPU rounds in other places than the layers for CPUs
+        settings += f", on {best_device().type}"
     origin = [weights_digest(recipe.model, options)]
     if not options.pretrained:  # statistics of batch norm come from images, and their order
         calibration = data.dataset.hashes[_calibration_rows(data, seed)]

@@ -9,7 +9,13 @@ import torch
 from torch import nn
 
 from headstart import progress
-from headstart.classifier import best_device, outputs_for, prepare_process, use_bfloat16
+from headstart.classifier import (
+    best_device,
+    outputs_for,
+    prepare_process,
+    use_bfloat16,
+    wait_for_device,
+)
 from headstart.data import SplitDataset, take
 from headstart.features import usual_input_size
 from headstart.models import BackboneOptions, BackboneWithHead, build_head, load_backbone
@@ -118,11 +124,14 @@ def measure_pace(recipe: Recipe, data: SplitDataset, input_px: int, stages: int 
     forwards, steps = [], []
     with torch.autocast(device.type, torch.bfloat16, enabled=use_bfloat16(recipe.precision)):
         for _ in range(_TIMINGS):
+            wait_for_device()
             started = time.perf_counter()
             with torch.inference_mode():
                 net.eval()(backbone.standardise(pixels.float()))
+            wait_for_device()
             between = time.perf_counter()
             net.train()(backbone.standardise(pixels.float())).float().logsumexp(1).sum().backward()
+            wait_for_device()
             forwards.append(between - started)
             steps.append(time.perf_counter() - between)
     return Pace(min(forwards) / len(rows), min(steps) / len(rows))
