@@ -60,6 +60,7 @@ def test_the_onnx_example_resizes_as_predict_does(
     digits = headstart.load("digits", image_size=8, resize=resize)
     run = headstart.train(digits, model="mlp", epochs=1, out=tmp_path / "run")
     model = headstart.export(run.folder, data=digits, out=tmp_path / "model.onnx")["onnx"]
+    assert model is not None
     picture = tmp_path / "wide.png"
     pixels = np.random.default_rng(0).integers(0, 256, (12, 24)).astype(np.uint8)
     Image.fromarray(pixels).save(picture)

@@ -8,7 +8,7 @@ import re
 import subprocess
 import sys
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -50,14 +50,14 @@ def run(data: tuple[Dataset, Split], tmp_path_factory: pytest.TempPathFactory) -
 
 
 @pytest.fixture(scope="module")
-def exported(run: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+def exported(run: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Mapping[str, Any]]:
     """The ONNX file, with an int8 file beside it, and the result of `export`."""
     path = tmp_path_factory.mktemp("exported") / "model.onnx"
     return path, api.export(run, out=path, int8=True)
 
 
 def test_an_exported_file_reproduces_the_run(
-    exported: tuple[Path, dict[str, Any]], run: Path, digits: Dataset
+    exported: tuple[Path, Mapping[str, Any]], run: Path, digits: Dataset
 ) -> None:
     path, result = exported
     assert result["onnx"] == str(path) and result["bytes"] == path.stat().st_size
@@ -76,14 +76,14 @@ def test_an_exported_file_reproduces_the_run(
 
 
 def test_an_exported_file_refuses_pixels_on_another_scale(
-    exported: tuple[Path, dict[str, Any]], digits: Dataset
+    exported: tuple[Path, Mapping[str, Any]], digits: Dataset
 ) -> None:
     with pytest.raises(InputError, match="expected uint8 from 0 to 255, got float64"):
         api.predict(exported[0], digits.images[:2] / 255)  # type: ignore[arg-type]
 
 
 def test_the_file_is_self_contained_accepts_any_batch_and_names_its_classes(
-    exported: tuple[Path, dict[str, Any]],
+    exported: tuple[Path, Mapping[str, Any]],
 ) -> None:
     model = onnx.load(exported[0], load_external_data=False)
     (images,) = model.graph.input
@@ -102,7 +102,7 @@ def test_the_file_is_self_contained_accepts_any_batch_and_names_its_classes(
 
 
 def test_prediction_sets_of_the_file_are_those_of_the_run(
-    exported: tuple[Path, dict[str, Any]], run: Path, digits: Dataset
+    exported: tuple[Path, Mapping[str, Any]], run: Path, digits: Dataset
 ) -> None:
     results = [
         api.predict(model, digits.images[:50], coverage=0.95)["calibration"]
@@ -112,7 +112,7 @@ def test_prediction_sets_of_the_file_are_those_of_the_run(
 
 
 def test_the_int8_file_is_smaller_and_its_cost_is_reported(
-    exported: tuple[Path, dict[str, Any]], digits: Dataset
+    exported: tuple[Path, Mapping[str, Any]], digits: Dataset
 ) -> None:
     small = exported[1]["int8"]
     assert Path(small["onnx"]).name == "model-int8.onnx"
@@ -240,7 +240,7 @@ def test_an_invalid_export_is_reported(words: list[str], message: str, headstart
 
 
 def test_predict_with_an_onnx_file_imports_no_torch(
-    exported: tuple[Path, dict[str, Any]], digits: Dataset, tmp_path: Path
+    exported: tuple[Path, Mapping[str, Any]], digits: Dataset, tmp_path: Path
 ) -> None:
     Image.fromarray(digits.images[0, :, :, 0]).save(tmp_path / "0.png")
     script = (
@@ -278,7 +278,7 @@ def test_a_foreign_onnx_file_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_example_in_the_docs_needs_onnx_runtime_alone(
-    exported: tuple[Path, dict[str, Any]], digits: Dataset, tmp_path: Path
+    exported: tuple[Path, Mapping[str, Any]], digits: Dataset, tmp_path: Path
 ) -> None:
     (example,) = re.findall(
         r"```python\n(# with_onnx_alone\.py\n.*?)```", (DOCS / "use.md").read_text(), re.S

@@ -257,14 +257,18 @@ def test_a_coverage_that_the_run_does_not_support_is_refused(
 def test_the_sets_of_an_earlier_classifier_come_from_its_predictions(
     run: Path, headstart: Command
 ) -> None:
-    new = package.predict(run, "shown", coverage=0.95)["calibration"]["thresholds"]
+    def thresholds() -> dict[str, float]:
+        calibration = package.predict(run, "shown", coverage=0.95)["calibration"]
+        assert calibration is not None
+        return dict(calibration["thresholds"])
+
+    new = thresholds()
     path = run / "classifier.json"
     content = json.loads(path.read_text())
     del content["set_scores"]
     path.write_text(json.dumps(content))
     (run / "manifest.json").unlink()  # earlier versions wrote no seal
-    old = package.predict(run, "shown", coverage=0.95)["calibration"]["thresholds"]
-    assert old == pytest.approx(new, abs=1e-4)
+    assert thresholds() == pytest.approx(new, abs=1e-4)
 
     (run / "predictions.csv").unlink()
     status, _, err = headstart("predict", run, "shown", "--coverage", 0.95)

@@ -29,7 +29,7 @@ Data = Source | Dataset
 
 # Image size and split of a published experiment, where user and dataset leave them open: 150x150
 # pixels, 70% training and 30% validation images.
-_PUBLISHED_DATA: dict[str, dict[str, Any]] = {
+_PUBLISHED_DATA: dict[str, Mapping[str, float]] = {
     "cnn-scenes": {"image_size": 150, "validation": 0.3, "test": 0.0}
 }
 

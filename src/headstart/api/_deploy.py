@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast, get_args
+from typing import TYPE_CHECKING, cast, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,13 @@ from numpy.typing import NDArray
 from headstart import progress
 from headstart.api._arguments import check_seed
 from headstart.api._data import Data
+from headstart.api._deploy_results import (
+    ExplainResult,
+    ExportResult,
+    Prediction,
+    PredictResult,
+    SubmitResult,
+)
 from headstart.api._runs import reopen_run
 from headstart.errors import InputError, ResourceError, suggest_name
 
@@ -32,7 +39,7 @@ def predict(
     csv: str | Path | None = None,
     figure: str | Path | None = None,
     safe_cells: bool = False,
-) -> dict[str, Any]:
+) -> PredictResult:
     """Predict the classes of images.
 
     Args:
@@ -92,7 +99,7 @@ def predict(
         predictions = deploy.predict_pixels(model, pixels)
     else:
         predictions = deploy.predict(model, sources, names)
-    entries: list[dict[str, Any]] = predictions.as_json(names, top)
+    entries = cast("list[Prediction]", predictions.as_json(names, top))
     sets = None
     if set_calibration is not None:
         sets = set_calibration.describe(predictions)
@@ -125,7 +132,7 @@ def explain(
     against: str | Path | Sequence[str | Path] = (),
     label: str | None = None,
     out: str | Path | None = None,
-) -> dict[str, Any]:
+) -> ExplainResult:
     """Show on which pixels a prediction rests: Grad-CAM and occlusion, one row per classifier.
 
     Args:
@@ -187,7 +194,7 @@ def submit(
     sample: str | Path | None = None,
     probability_of: str | None = None,
     safe_cells: bool = False,
-) -> dict[str, Any]:
+) -> SubmitResult:
     """Write a competition's submission for its test images. See `headstart.deploy.submit`.
 
     Args:
@@ -215,7 +222,7 @@ def submit(
         probability_of=probability_of,
         safe_cells=safe_cells,
     )
-    return {"run": _run_name(run), **written}
+    return cast("SubmitResult", {"run": _run_name(run), **written})
 
 
 def export(
@@ -225,7 +232,7 @@ def export(
     out: str | Path | None = None,
     form: str = "onnx",
     int8: bool = False,
-) -> dict[str, Any]:
+) -> ExportResult:
     """Write a run's classifier as one file for other programs. See `headstart.deploy.export`.
 
     Args:
@@ -257,7 +264,8 @@ def export(
         )
     deploy.need_classifier(folder)
     _, opened = reopen_run(folder, data)
-    return deploy.export(folder, opened, path, cast("deploy.Form", form), int8=int8)
+    written = deploy.export(folder, opened, path, cast("deploy.Form", form), int8=int8)
+    return cast("ExportResult", written)
 
 
 def serve(

@@ -529,7 +529,7 @@ def _require_one_split(folds: int | str | None) -> None:
     )
 
 
-def _recorded_study(out: str | Path | None) -> dict[str, Any] | None:
+def _recorded_study(out: str | Path | None) -> Mapping[str, Any] | None:
     """Return the identity of the study whose results are in a folder; None if there are none."""
     folder = output_folder(out)
     if folder is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import torch
 from pydantic import ValidationError
@@ -88,9 +88,9 @@ def _description_bytes(classifier: Classifier) -> bytes:
     return store.json_bytes(description.model_dump(mode="json", exclude=_absent_keys(description)))
 
 
-def _absent_keys(description: ClassifierFile) -> dict[str, Any]:
+def _absent_keys(description: ClassifierFile) -> dict[str, bool | set[str]]:
     """Return what a file of an earlier version did not have, and still has not, written again."""
-    absent: dict[str, Any] = {}
+    absent: dict[str, bool | set[str]] = {}
     if description.set_scores is None:
         absent["set_scores"] = True
     limits = description.familiarity

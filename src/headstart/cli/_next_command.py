@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -50,7 +50,7 @@ def train_recommended(data: str, finding: BackboneRanking) -> Sequence[object]:
     return "train", data, "--model", choice.model, "--set", f"input_px={choice.input_px}"
 
 
-def after_listing(runs: Sequence[dict[str, Any]]) -> Sequence[object]:
+def after_listing(runs: Sequence[Mapping[str, Any]]) -> Sequence[object]:
     """Return the words that open the most accurate finished run, or that make a first one."""
     finished = [run for run in runs if run.get("validation")]
     if not finished:
@@ -59,7 +59,7 @@ def after_listing(runs: Sequence[dict[str, Any]]) -> Sequence[object]:
     return "report", best["run"]
 
 
-def after_diagnosis(result: dict[str, Any], paths: Sequence[str]) -> Sequence[object]:
+def after_diagnosis(result: Mapping[str, Any], paths: Sequence[str]) -> Sequence[object]:
     """Return the words that repair what is damaged, or that list the runs."""
     if result["healthy"]:
         return ("runs",)

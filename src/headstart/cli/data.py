@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
@@ -48,7 +49,7 @@ def get(
 
     _app.start(quiet)
 
-    def draw(dataset: dict[str, Any]) -> str:
+    def draw(dataset: Mapping[str, Any]) -> str:
         height, width, channels = dataset["image_shape"]
         images = f"{dataset['images']:,} images of {width}x{height}x{channels}"
         return f"{dataset['name']}: {images}, {dataset['classes']} classes, from {dataset['from']}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -100,7 +101,7 @@ def _show_run(run: Run, output: _app.Output) -> None:
     print_next("report", run["run"], is_silent=output.as_json or output.quiet)
 
 
-def _show_summary(data: str, keys: dict[str, Any], as_json: bool) -> None:
+def _show_summary(data: str, keys: Mapping[str, Any], as_json: bool) -> None:
     """Print the layers that `headstart train` would train."""
     from headstart import api
     from headstart.report import layers_table

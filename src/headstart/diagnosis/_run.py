@@ -7,13 +7,12 @@ import io
 import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 from headstart import store
 from headstart.diagnosis._types import Diagnosis, damage_of
 from headstart.errors import InputError
 from headstart.models.recipes import read_recipe
-from headstart.results import PartMetrics, RunMetrics, read_metrics
+from headstart.results import JsonObject, PartMetrics, RunMetrics, read_metrics
 from headstart.training import read_curves
 
 _AGAIN = "Restore the file from a copy, or run the command again with another --out."
@@ -94,7 +93,7 @@ def _check_files(folder: Path) -> list[Diagnosis]:
     return diagnoses
 
 
-def _require_object(path: Path) -> dict[str, Any]:
+def _require_object(path: Path) -> JsonObject:
     content = store.read_json(path)
     if not isinstance(content, dict):
         raise InputError(f"it holds a JSON {type(content).__name__}, not an object.")

@@ -11,7 +11,7 @@ import math
 import numbers
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -69,7 +69,7 @@ def load_metric_file(text: str) -> tuple[Callable[..., float], str]:
 
 
 @lru_cache(maxsize=32)  # a file is run once, however often its metric is looked up
-def _import(path: Path, digest: str) -> dict[str, Any]:
+def _import(path: Path, digest: str) -> Mapping[str, Any]:
     """Return the names that a file defines."""
     spec = importlib.util.spec_from_file_location(f"headstart_metric_{digest[:16]}", path)
     assert spec is not None and spec.loader is not None, "a .py file has a loader"

@@ -249,7 +249,7 @@ def _check_means(result: Recomputation, finding: Finding, data: EmbeddedData) ->
     )
 
 
-def _entries_with_runs(content: object) -> Iterator[dict[str, Any]]:
+def _entries_with_runs(content: object) -> Iterator[Mapping[str, Any]]:
     if isinstance(content, list):
         for item in content:
             yield from _entries_with_runs(item)

@@ -8,7 +8,7 @@ import io
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 
@@ -22,9 +22,17 @@ FILE_NAMES = {*_STUDY_FILES, _GALLERY, _ERRORS, _PREDICTIONS}
 _GROUP_PLACE = 5  # of the column `group` in predictions.csv, before `correct`
 
 
+class CollectedFiles(TypedDict):
+    """The files of a study or run, as in `EmbeddedData`."""
+
+    files: dict[str, str]
+    arrays: dict[str, str]
+    predictions: dict[str, object]
+
+
 def collect_files(
     folder: Path, pooled: Mapping[Path, frozenset[int]] | None = None
-) -> dict[str, Any]:
+) -> CollectedFiles:
     """Return the files of a study or run folder.
 
     Args:
@@ -36,7 +44,7 @@ def collect_files(
     """
     files = {name: _read(folder / name) for name in _STUDY_FILES if (folder / name).is_file()}
     arrays: dict[str, str] = {}
-    predictions: dict[str, Any] = {}
+    predictions: dict[str, object] = {}
     if (folder / _ERRORS).is_file():
         arrays[_ERRORS] = _without_pixels(folder / _ERRORS)
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from headstart.store._files import remove_file, write_json
 from headstart.store._json import read_json_or
@@ -50,7 +50,7 @@ def forget_command(folder: Path) -> None:
 
 def read_command(folder: Path) -> RecordedCommand | None:
     """Return the recorded command of a folder; None if none is recorded, or it is damaged."""
-    content: dict[str, Any] = read_json_or(folder / COMMAND_FILE, {})
+    content: Mapping[str, object] = read_json_or(folder / COMMAND_FILE, {})
     command, place = content.get("command"), content.get("folder")
     if not isinstance(command, str) or not isinstance(place, str) or not command:
         return None

@@ -136,7 +136,7 @@ class ComparisonConfig(Study[Comparison]):
 
     def as_json(self) -> JsonObject:
         """Return the configuration."""
-        content: dict[str, Any] = {
+        content: dict[str, object] = {
             "models": self.models,
             "seeds": self.seeds,
             "time_limit": self.time_limit,

@@ -291,7 +291,9 @@ def _reopened(folder: Path, identity: JsonObject) -> Iterator[None]:
     again as it was, with its finding.
     """
     store.require_intact(folder)
-    kept: dict[str, Any] = {name: store.read_json_or(folder / name, None) for name in _KEPT}
+    kept: dict[str, JsonObject | None] = {
+        name: store.read_json_or(folder / name, None) for name in _KEPT
+    }
     budget = kept["budget.json"]
     seeds = identity["seeds"]
     assert isinstance(seeds, list), "only studies over seeds are extended"

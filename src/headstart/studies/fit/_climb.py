@@ -5,14 +5,14 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from headstart import progress, store
 from headstart.data import without_test
 from headstart.errors import InputError, RunFailed, Stopped, TooLittleMemory
 from headstart.evaluation import apply_temperature, selection_metric
 from headstart.formatting import approximate_duration, duration, slug
-from headstart.results import FitProgress, read_metrics
+from headstart.results import FitProgress, JsonObject, read_metrics
 from headstart.studies._study import StudyContext
 from headstart.studies.fit._choice import (
     CLASSIFIER,
@@ -34,11 +34,24 @@ from headstart.studies.fit._rung import FROZEN, FailedRung, Rung, RungResult
 from headstart.training import TrainingJob, read_probabilities, train
 
 _FILE = "ladder.json"
-# What the file says about a rung besides the rung: seconds of its run and of its folds, as far as
-# they are finished, and whether its folds have begun.
-_NEW: dict[str, Any] = {"spent": None, "folds": False, "fold_seconds": None}
 # Runs without a time limit of their own end at most so much after that of the study.
 _LATE_SHARE = 0.03
+
+
+class _BegunRung(TypedDict):
+    """The entry of a rung in `ladder.json`.
+
+    Attributes:
+        rung: The rung.
+        spent: Seconds of its run; None until it is finished.
+        folds: Whether its folds have begun.
+        fold_seconds: Seconds of its folds; None until they are finished.
+    """
+
+    rung: JsonObject
+    spent: float | None
+    folds: bool
+    fold_seconds: float | None
 
 
 class Climb:
@@ -68,7 +81,7 @@ class Climb:
         self.history: list[FitProgress] = []
         self._data = without_test(context.data)
         self.folds = fit_folds(self._data, self.metric)
-        self._begun: list[dict[str, Any]] = []
+        self._begun: list[_BegunRung] = []
         self._not_to_fold: set[str] = set()
         self._kept: str | None = None
         self.ladder, self.plan = self._open_ladder()
@@ -152,7 +165,8 @@ class Climb:
 
     def _begin(self, rung: Rung) -> None:
         """Write the rung down before it is trained."""
-        self._begun.append({**rung.as_json(), **_NEW})
+        begun = _BegunRung(rung=rung.as_json(), spent=None, folds=False, fold_seconds=None)
+        self._begun.append(begun)
         self._write()
 
     def _write(self) -> None:
@@ -161,14 +175,14 @@ class Climb:
         store.write_json(self.context.folder / _FILE, content)
         self.clock.write()
 
-    def _repeat(self, begun: dict[str, Any]) -> None:
+    def _repeat(self, begun: _BegunRung) -> None:
         """Read a rung that an interrupted study finished, or continue it."""
-        rung = Rung.from_json({key: begun[key] for key in begun if key not in _NEW})
+        rung = Rung.from_json(begun["rung"])
         if begun["spent"] is None and self.clock.left() <= 0 and self.choice is not None:
             return
         self._train(rung, begun)
 
-    def _train(self, rung: Rung, begun: dict[str, Any]) -> None:
+    def _train(self, rung: Rung, begun: _BegunRung) -> None:
         """Train a rung, or read it if it is finished; record its result.
 
         Args:
@@ -205,7 +219,7 @@ class Climb:
         if self.choice is None:  # a stop during its folds leaves a classifier
             self.choice = Choice((result,), (1.0,), result.score)
             self._keep(result)
-        if begun.get("folds") or (wants_folds and can_train_again(result)):
+        if begun["folds"] or (wants_folds and can_train_again(result)):
             result = self._cross_validate(result)
         self._record(result)
 
@@ -225,7 +239,7 @@ class Climb:
         """Cross-validate a finished rung, as far as the time allows; return it with its scores."""
         assert self.folds is not None, "only with folds"
         name = result.rung.name
-        begun = next(entry for entry in self._begun if entry["name"] == name)
+        begun = next(entry for entry in self._begun if entry["rung"]["name"] == name)
         begun["folds"] = True
         self._write()
         self._task.note(f"{name}: {FOLDS} folds")
@@ -241,7 +255,7 @@ class Climb:
             self._not_to_fold.add(name)
             begun["folds"] = False
             return result
-        if begun.get("fold_seconds") is not None:  # of an interrupted study, which finished them
+        if begun["fold_seconds"] is not None:  # of an interrupted study, which finished them
             scores = replace(scores, seconds=begun["fold_seconds"])
         begun["fold_seconds"] = scores.seconds
         place = self.results.index(result)

@@ -63,7 +63,7 @@ class FitConfig:
                 )
         make_recipe("cnn", self.values)
 
-    def rung_values(self) -> dict[str, Any]:
+    def rung_values(self) -> Mapping[str, Any]:
         """Return the recipe values of the rungs.
 
         A metric other than accuracy also selects the weights of each run and its class weights.

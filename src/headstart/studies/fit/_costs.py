@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -56,7 +57,7 @@ class LadderCosts:
         return {**asdict(self), "backbones": list(self.backbones)}
 
     @classmethod
-    def from_json(cls, content: dict[str, Any]) -> LadderCosts:
+    def from_json(cls, content: Mapping[str, Any]) -> LadderCosts:
         """Return the costs that `as_json` described."""
         return cls(**{**content, "backbones": tuple(content["backbones"])})
 

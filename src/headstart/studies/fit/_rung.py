@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,7 +47,7 @@ class Rung:
         return {**vars(self), "recipe": self.recipe.model_dump(mode="json")}
 
     @classmethod
-    def from_json(cls, content: dict[str, Any]) -> Rung:
+    def from_json(cls, content: Mapping[str, Any]) -> Rung:
         """Return the rung that `as_json` described."""
         return cls(**{**content, "recipe": read_recipe(content["recipe"])})
 

@@ -88,7 +88,7 @@ def name_database_errors(path: Path) -> Iterator[None]:
         raise _damaged(path, str(error.__cause__ or error).splitlines()[0]) from error
 
 
-def read_facts(frozen: FrozenTrial) -> dict[str, Any]:
+def read_facts(frozen: FrozenTrial) -> dict[str, object]:
     """Return the known facts about a trial.
 
     Raises:
