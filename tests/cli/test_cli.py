@@ -16,13 +16,12 @@ import pytest
 from headstart import cli
 
 Command = Callable[..., tuple[int, str, str]]
+TRAIN = ("train", "digits", "--model", "mlp", "--nodes", 32)
 PROGRAM = [sys.executable, "-c", "from headstart.cli import main; main()"]
 
 
 def test_train_prints_one_json_object_with_the_promised_keys(headstart: Command) -> None:
-    status, out, _ = headstart(
-        "train", "digits", "--model", "mlp", "--epochs", 2, "--json", "--out", "run"
-    )
+    status, out, _ = headstart(*TRAIN, "--epochs", 2, "--json", "--out", "run")
     summary = json.loads(out)
     assert status == 0
     assert {
@@ -46,7 +45,7 @@ def test_train_prints_one_json_object_with_the_promised_keys(headstart: Command)
 
 
 def test_the_default_folder_is_found_again_by_the_same_command(headstart: Command) -> None:
-    words = ("train", "digits", "--model", "mlp", "--epochs", 1, "--json")
+    words = (*TRAIN, "--epochs", 1, "--json")
     first, again, other = (
         json.loads(headstart(*words, *more)[1]) for more in ((), (), ("--seed", 1))
     )
@@ -56,16 +55,14 @@ def test_the_default_folder_is_found_again_by_the_same_command(headstart: Comman
 
 
 def test_a_finished_run_is_extended_in_a_folder_of_its_own(headstart: Command) -> None:
-    words = ("train", "digits", "--model", "mlp", "--set", "effort=0.05", "--json")
+    words = (*TRAIN, "--set", "effort=0.05", "--json")
     first = json.loads(headstart(*words)[1])
     longer = json.loads(headstart(*words, "--epochs", "+3")[1])
     again = json.loads(headstart(*words, "--epochs", "+3")[1])
     assert longer["epochs"] == first["epochs"] + 3
     assert longer["run"] == f"{first['run']}-plus3"
     assert again["reused"] and again["run"] == longer["run"]
-    status, _, err = headstart(
-        "train", "digits", "--model", "mlp", "--lr", 0.1, "--epochs", "+3", "--out", first["run"]
-    )
+    status, _, err = headstart(*TRAIN, "--lr", 0.1, "--epochs", "+3", "--out", first["run"])
     assert status == 2 and "was trained with another lr" in err
 
 
@@ -99,7 +96,7 @@ def test_a_run_is_repeated_from_its_folder_alone(headstart: Command) -> None:
 
 def test_every_command_on_data_begins_with_a_line_about_them(headstart: Command) -> None:
     line = "digits: 1,797 images (train 1,257, validation 270, test 270); 10 classes: 0 (178), "
-    words = ("train", "digits", "--model", "mlp", "--epochs", 1, "--json")
+    words = (*TRAIN, "--epochs", 1, "--json")
     status, out, err = headstart(*words)
     assert status == 0 and json.loads(out)
     assert err.startswith(line)
@@ -107,13 +104,13 @@ def test_every_command_on_data_begins_with_a_line_about_them(headstart: Command)
 
 
 def test_a_finished_run_says_that_it_is_reused(headstart: Command) -> None:
-    words = ("train", "digits", "--model", "mlp", "--epochs", 1, "--out", "run")
+    words = (*TRAIN, "--epochs", 1, "--out", "run")
     assert "reused" not in headstart(*words)[2]
     assert "run is finished: its results are reused.\n" in headstart(*words)[2]
 
 
 def test_a_recipe_key_is_given_by_its_option_or_by_set_but_not_by_both(headstart: Command) -> None:
-    words = ("train", "digits", "--model", "mlp", "--epochs", 1, "--out", "run", "--set", "lr=0.5")
+    words = (*TRAIN, "--epochs", 1, "--out", "run", "--set", "lr=0.5")
     assert headstart(*words)[0] == 0
     recipe = json.loads(Path("run/recipe.json").read_text())["recipe"]
     assert recipe["lr"] == 0.5
@@ -127,7 +124,7 @@ def test_a_run_says_before_it_starts_what_it_will_cost(headstart: Command) -> No
 
 
 def test_train_shows_a_table_for_people(headstart: Command) -> None:
-    status, out, err = headstart("train", "digits", "--model", "mlp", "--epochs", 1, "-q")
+    status, out, err = headstart(*TRAIN, "--epochs", 1, "-q")
     assert status == 0
     assert "test accuracy" in out and "runs/digits-mlp-seed0-" in out.replace("\n", "")
     assert err == ""
@@ -173,7 +170,7 @@ def test_compare_prints_table_verdict_and_report(headstart: Command) -> None:
 
 
 def test_runs_and_report_find_what_was_trained(headstart: Command) -> None:
-    headstart("train", "digits", "--model", "mlp", "--epochs", 1, "--out", "here/run")
+    headstart(*TRAIN, "--epochs", 1, "--out", "here/run")
     runs = json.loads(headstart("runs", "here", "--json")[1])["runs"]
     assert [(run["run"], run["state"], run["data"]) for run in runs] == [
         ("here/run", "finished", "digits")

@@ -110,6 +110,7 @@ def test_every_figure_is_a_png_and_an_svg_with_its_values(study: Path) -> None:
         assert all(len(row) == len(header) for row in rows)
 
 
+@pytest.mark.parametrize("study", [f"built-{name}" for name in BUILDERS], indirect=True)
 def test_the_same_study_gives_the_same_bytes(study: Path) -> None:
     paths = [study / "report.html", *(study / "figures").glob("*")]
     before = {path: path.read_bytes() for path in paths}

@@ -23,7 +23,8 @@ TRAIN = "headstart.studies._training_rounds.train"
 
 
 def quick(*models: str, seeds: int = 2, **values: Any) -> ComparisonConfig:
-    return ComparisonConfig(models, tuple(range(seeds)), None, {"epochs": 4, **values})
+    size = {"nodes": 32} if set(models) <= {"mlp", "cnn"} else {}
+    return ComparisonConfig(models, tuple(range(seeds)), None, {"epochs": 4, **size, **values})
 
 
 @pytest.fixture
