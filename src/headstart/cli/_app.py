@@ -443,8 +443,8 @@ def run_study(
     keys = with_settings({**own, **given}, output.settings)
     result = study(data, out=output.out, **keys)
     show(result, output.as_json, lambda printed: printed.table())
-    print_next(*next_words(result.finding), is_silent=output.as_json or output.quiet)
     if not output.as_json:
+        print_next(*next_words(result.finding), is_silent=output.quiet)
         print(printable(f"Report: {result.finding.report}"))
         if "gate" in result:
             gate = result["gate"]
