@@ -94,10 +94,8 @@ def test_requests_without_the_token_are_refused(run: Path, digit: tuple[bytes, s
         assert httpx.get(url).status_code == 401 and "token" in httpx.get(url).text
         for wrong in ("Bearer", "Bearer x", f"Basic {token}", f"Bearer {token[:-1]}"):
             assert (
-                httpx.post(
-                    f"{url}predict", content=digit[0], headers={"authorization": wrong}
-                ).status_code
-                == 401
+                # Without a body: the server may close before it has read one.
+                httpx.post(f"{url}predict", headers={"authorization": wrong}).status_code == 401
             )
         assert (
             httpx.get(f"{url}health?token={token}").status_code == 401
