@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import hmac
 import ipaddress
 import json
@@ -30,6 +32,7 @@ HEADERS = [
     (b"permissions-policy", b"camera=(self), microphone=(), geolocation=()"),
     (b"cache-control", b"no-store"),
 ]
+_MOST_DISCARDED_BYTES, _DISCARD_SECONDS = 1 << 20, 1.0
 _TOKEN_FORM = """<!doctype html><html lang="en"><meta charset="utf-8">
 <meta name="viewport" content="width=device-width">
 <meta name="color-scheme" content="light dark"><title>Headstart</title>
@@ -80,8 +83,9 @@ class Guard:
             await self.app(scope, receive, send_with_headers)
             return
 
-        # The body is not read, so the connection cannot be used again.
+        # A larger body is not read to its end, so the connection cannot be used again.
         refusal.headers["connection"] = "close"
+        await _discard_body(receive)
         if scope["method"] == "HEAD":
             refusal.body = b""
         await refusal(scope, receive, send_with_headers)
@@ -142,6 +146,22 @@ class Guard:
     def _is_token(self, token: str) -> bool:
         expected = (self.access.token or "").encode()
         return hmac.compare_digest(token.encode(), expected) and bool(token)
+
+
+async def _discard_body(receive: Receive) -> None:
+    """Read a body of up to 1 MiB for up to a second, without keeping it.
+
+    If a connection is closed while bytes of the body are unread, the client may get a reset instead
+    of the answer.
+    """
+    unread = _MOST_DISCARDED_BYTES
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_DISCARD_SECONDS):
+            while unread > 0:
+                message = await receive()
+                if not message.get("more_body", False):  # also where the client has gone
+                    return
+                unread -= len(message["body"])
 
 
 def _error(status: int, error: str, hint: str) -> Response:
