@@ -207,9 +207,8 @@ def test_a_hundred_classes_and_six_contenders_stay_under_5_mb(tmp_path: Path) ->
     assert page.count('class="heat"') == 6
     assert page.count('<table class="confusion"') == 0
     assert page.count('<table class="pairs"') == 6
-    assert (
-        page.count("data:image/jpeg") == 6 * 18 + 1
-    )  # and the sheet of the thumbnails behind the cells
+    assert page.count('id="images-sheet"') == 1
+    assert page.count("data:image/jpeg") == 6 * 18 + 1
 
 
 @pytest.mark.usefixtures("page_only")

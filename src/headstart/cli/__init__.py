@@ -18,21 +18,12 @@ from headstart.formatting import printable
 __all__ = ["app", "main"]
 
 # Verbs that keep nothing from which a stopped command could resume.
-_NOT_RESUMABLE = {
-    *(
-        "predict",
-        "explain",
-        "submit",
-        "export",
-        "serve",
-        "data",
-        "watch",
-        "runs",
-        "report",
-        "verify",
-        "doctor",
-    ),
-}
+_NOT_RESUMABLE = frozenset(
+    (
+        *("predict", "explain", "submit", "export", "serve", "data"),
+        *("watch", "runs", "report", "verify", "doctor"),
+    )
+)
 # Messages of the dynamic linker, which loads torch and NumPy, and of Python's threads.
 _MEMORY_MESSAGES = (
     *("failed to map segment", "cannot allocate memory", "Cannot allocate memory"),
