@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 from headstart import store
 from headstart.diagnosis._types import Diagnosis, damage_of
 from headstart.errors import InputError
 from headstart.models.recipes import read_recipe
-from headstart.results import JsonObject, PartMetrics, RunMetrics, read_metrics
+from headstart.results import (
+    JsonObject,
+    PartMetrics,
+    RunMetrics,
+    read_metrics,
+    read_predictions_file,
+)
 from headstart.training import read_curves
 
 _AGAIN = "Restore the file from a copy, or run the command again with another --out."
@@ -180,8 +184,11 @@ def _check_class_names(folder: Path, metrics: RunMetrics) -> list[Diagnosis]:
 def _compare_predictions(path: Path, metrics: RunMetrics) -> None:
     """Compute the accuracies again from the predictions."""
     counts: dict[str, list[bool]] = {}
-    for part_name, is_correct in _read_correct(path):
-        counts.setdefault(part_name, []).append(is_correct)
+    for row in read_predictions_file(path).rows:
+        is_correct = row.label == row.predicted
+        if row.is_correct != is_correct:
+            raise ValueError(f"the row of image {row.index:,} contradicts itself")
+        counts.setdefault(row.part, []).append(is_correct)
     for name, part in _parts(metrics).items():
         correct = counts.get(name, [])
         if len(correct) != part.n:
@@ -192,18 +199,6 @@ def _compare_predictions(path: Path, metrics: RunMetrics) -> None:
                 f"its {name} accuracy is {accuracy:.4f}, and that of metrics.json "
                 f"{part.accuracy:.4f}"
             )
-
-
-def _read_correct(path: Path) -> Iterator[tuple[str, bool]]:
-    with store.name_damage(path):
-        reader = csv.reader(io.StringIO(store.read_verified(path).decode("utf-8"), newline=""))
-        header = next(reader, [])
-        part, label, predicted = (header.index(name) for name in ("part", "label", "predicted"))
-        correct = header.index("correct")
-        for row in reader:
-            if (row[correct] == "1") != (row[label] == row[predicted]):
-                raise ValueError(f"line {reader.line_num:,} contradicts itself")
-            yield row[part], row[label] == row[predicted]
 
 
 def _check_unfinished(folder: Path) -> list[Diagnosis]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headstart import store
+from headstart.results import PredictionRow, read_predictions_file
 
 MAX_CLASSES_LISTED = 4
-_Row = tuple[list[str], list[str]]
 
 
 @dataclass(frozen=True)
@@ -59,7 +57,12 @@ def read_gallery(run: Path, class_names: Sequence[str]) -> Gallery | None:
     with store.name_damage(gallery_path):
         indices = [int(index) for index in [*correct, *incorrect]]
         shown = list(zip(pixels, indices, strict=True))
-    rows = _read_predictions(predictions_path, set(indices))
+    chosen = set(indices)
+    rows = {
+        row.index: row
+        for row in read_predictions_file(predictions_path).rows
+        if row.index in chosen
+    }
 
     images: list[GalleryImage | None] = []
     with store.name_damage(predictions_path):
@@ -71,26 +74,13 @@ def read_gallery(run: Path, class_names: Sequence[str]) -> Gallery | None:
     return Gallery(kept_correct, kept_incorrect)
 
 
-def _read_predictions(path: Path, indices: set[int]) -> dict[int, _Row]:
-    """Return the rows of some images, each split before its probabilities."""
-    rows: dict[int, _Row] = {}
-    with store.name_damage(path):
-        text = store.read_verified(path).decode("utf-8")
-        lines = csv.reader(io.StringIO(text, newline=""))
-        first_class = next(lines).index("correct") + 1
-        for line in lines:
-            if int(line[0]) in indices:
-                rows[int(line[0])] = line[:first_class], line[first_class:]
-    return rows
-
-
 def _gallery_image(
-    pixels: NDArray[np.uint8], row: _Row, class_names: Sequence[str]
+    pixels: NDArray[np.uint8], row: PredictionRow, class_names: Sequence[str]
 ) -> GalleryImage:
-    fixed, texts = row
-    name, label, predicted = (store.bare_cell(fixed[place]) for place in (1, 3, 4))
     probabilities = [
-        (class_name, float(text)) for class_name, text in zip(class_names, texts, strict=True)
+        (class_name, float(text))
+        for class_name, text in zip(class_names, row.probabilities, strict=True)
     ]
     probabilities.sort(key=lambda item: -item[1])
-    return GalleryImage(pixels, name, label, predicted, tuple(probabilities[:MAX_CLASSES_LISTED]))
+    most_probable = tuple(probabilities[:MAX_CLASSES_LISTED])
+    return GalleryImage(pixels, row.image, row.label, row.predicted, most_probable)

@@ -5,8 +5,6 @@ Each run kept thumbnails of its worst images. The contenders of a page share one
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, zip_longest
@@ -18,10 +16,9 @@ from numpy.typing import NDArray
 from headstart import store
 from headstart.data import unpack_sheet
 from headstart.report._study import Entries, Entry, RunFolder
+from headstart.results import PredictionRow, read_predictions_file
 
 MAX_POOLED = 2000  # images on one page
-
-_Row = tuple[str, str, str, list[str]]  # name, label, prediction, probabilities as text
 
 
 @dataclass(frozen=True)
@@ -88,7 +85,7 @@ def read_image_pool(
         return None
 
     indices = frozenset(tiles)
-    rows: dict[str, dict[int, _Row]] = {}
+    rows: dict[str, dict[int, PredictionRow]] = {}
     for entry in entries:
         rows[entry.name] = {}
         for run in runs[entry.name]:
@@ -150,23 +147,15 @@ def _read_worst(run: Path) -> list[tuple[int, NDArray[np.uint8]]]:
         return [(int(index), tile) for index, tile in zip(worst, tiles, strict=True)]
 
 
-def _read_rows(path: Path, part: str, indices: frozenset[int]) -> dict[int, _Row]:
+def _read_rows(path: Path, part: str, indices: frozenset[int]) -> dict[int, PredictionRow]:
     if not path.is_file():
         return {}
-    rows: dict[int, _Row] = {}
-    with store.name_damage(path):
-        text = store.read_verified(path).decode("utf-8")
-        lines = csv.reader(io.StringIO(text, newline=""))
-        first_class = next(lines).index("correct") + 1
-        for line in lines:
-            index, name, row_part, label, predicted = line[:5]
-            if row_part == part and int(index) in indices:
-                rows[int(index)] = (name, label, predicted, line[first_class:])
-    return rows
+    rows = read_predictions_file(path).rows
+    return {row.index: row for row in rows if row.part == part and row.index in indices}
 
 
 def _pooled_image(
-    rows: Sequence[_Row | None], class_numbers: Mapping[str, int]
+    rows: Sequence[PredictionRow | None], class_numbers: Mapping[str, int]
 ) -> PooledImage | None:
     """Return an image with its predictions, or None if no entry evaluated it."""
     name: str | None = None
@@ -176,8 +165,8 @@ def _pooled_image(
         if row is None:
             predictions.append(None)
             continue
-        name, label, predicted, texts = row
-        true_class, predicted_class = class_numbers[label], class_numbers[predicted]
+        name, texts = row.image, row.probabilities
+        true_class, predicted_class = class_numbers[row.label], class_numbers[row.predicted]
         probability, true_probability = float(texts[predicted_class]), float(texts[true_class])
         predictions.append(PooledPrediction(predicted_class, probability, true_probability))
     return None if name is None else PooledImage(name, true_class, tuple(predictions))

@@ -13,13 +13,12 @@ from typing import Any, TypedDict
 import numpy as np
 
 from headstart import store
+from headstart.results import read_predictions_file
 
 _TEXT_FILES = ("metrics.json", "curves.csv", "environment.json")
 _STUDY_FILES = ("finding.json", "data.json", *_TEXT_FILES)
 _GALLERY, _ERRORS, _PREDICTIONS = "gallery.npz", "errors.npz", "predictions.csv"
 FILE_NAMES = {*_STUDY_FILES, _GALLERY, _ERRORS, _PREDICTIONS}
-
-_GROUP_PLACE = 5  # of the column `group` in predictions.csv, before `correct`
 
 
 class CollectedFiles(TypedDict):
@@ -59,12 +58,12 @@ def collect_files(
         if not (run / _PREDICTIONS).is_file():
             continue
 
-        shown: set[str] = set()
-        behind_cells = {str(index) for index in (pooled or {}).get(run, ())}
+        shown: set[int] = set()
+        behind_cells = set((pooled or {}).get(run, ()))
         if (run / _GALLERY).is_file():
             arrays[prefix + _GALLERY] = _without_pixels(run / _GALLERY)
             with store.open_npz(run / _GALLERY) as gallery:
-                shown = {str(index) for index in [*gallery["right"], *gallery["wrong"]]}
+                shown = {int(index) for index in [*gallery["right"], *gallery["wrong"]]}
         files[prefix + _PREDICTIONS], parts = _read_predictions(
             run / _PREDICTIONS, shown, behind_cells, class_names
         )
@@ -106,7 +105,7 @@ def _without_pixels(path: Path) -> str:
 
 
 def _read_predictions(
-    path: Path, shown: set[str], behind_cells: set[str], class_names: list[str]
+    path: Path, shown: set[int], behind_cells: set[int], class_names: list[str]
 ) -> tuple[str, dict[str, dict[str, str]]]:
     """Read `predictions.csv`.
 
@@ -125,32 +124,27 @@ def _read_predictions(
     columns: dict[str, dict[str, list[int]]] = {}
     kept = io.StringIO()
     writer = csv.writer(kept, lineterminator="\n")
-    with store.name_damage(path), path.open(encoding="utf-8", newline="") as file:
-        rows = csv.reader(file)
-        header = next(rows)
-        writer.writerow(header)
-        first_class = header.index("correct") + 1
-        group_place = _GROUP_PLACE if first_class > _GROUP_PLACE + 1 else None
-        for row in rows:
-            index, _, part = row[:3]
-            label, predicted = store.bare_cell(row[3]), store.bare_cell(row[4])
-            if index in shown:
-                writer.writerow(row)
-            if label not in places or predicted not in places:
-                continue
-            if index in behind_cells and index not in shown:
-                kept_places = {first_class + places[label], first_class + places[predicted]}
-                writer.writerow(
-                    [
-                        text if place < first_class or place in kept_places else ""
-                        for place, text in enumerate(row)
-                    ]
-                )
-            values = {"labels": places[label], "predicted": places[predicted]}
-            if group_place is not None:
-                values["groups"] = int(row[group_place])
-            for name, value in values.items():
-                columns.setdefault(part, {}).setdefault(name, []).append(value)
+    file = read_predictions_file(path)
+    writer.writerow(file.header)
+    first_class = len(file.header) - len(file.class_names)
+    for row in file.rows:
+        if row.index in shown:
+            writer.writerow(row.cells)
+        if row.label not in places or row.predicted not in places:
+            continue
+        if row.index in behind_cells and row.index not in shown:
+            kept_places = {first_class + places[row.label], first_class + places[row.predicted]}
+            writer.writerow(
+                [
+                    text if place < first_class or place in kept_places else ""
+                    for place, text in enumerate(row.cells)
+                ]
+            )
+        values = {"labels": places[row.label], "predicted": places[row.predicted]}
+        if row.group is not None:
+            values["groups"] = row.group
+        for name, value in values.items():
+            columns.setdefault(row.part, {}).setdefault(name, []).append(value)
     packed = {}
     for part, arrays in columns.items():
         packed[part] = {name: _pack(values) for name, values in arrays.items()}

@@ -104,6 +104,11 @@ from ._metrics import (
     RunSeconds as RunSeconds,
     RunSummary as RunSummary,
 )
+from ._predictions_file import (
+    PredictionRow as PredictionRow,
+    PredictionsFile as PredictionsFile,
+    read_predictions_file as read_predictions_file,
+)
 from ._progress import (
     PROGRESS_FILE as PROGRESS_FILE,
     ListedRun as ListedRun,

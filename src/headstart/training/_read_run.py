@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,16 +13,12 @@ from headstart import store
 from headstart.data import LoadKeys
 from headstart.errors import InputError
 from headstart.models.recipes import Recipe, read_recipe
-from headstart.results import RunMetrics, RunSummary
+from headstart.results import PredictionRow, RunMetrics, RunSummary, read_predictions_file
 
 # predictions.csv holds six digits: smaller probabilities are read as 0.
 _LEAST_PROBABILITY = 1e-7
 
-# Before the names of all classes, if one of them is the name of another column.
-_PROBABILITY = "probability:"
-
 _PREDICTIONS = "predictions.csv"
-_TEXT_COLUMNS = ("image", "part", "label", "predicted")
 _ONLY_FOR_USE = ("model.safetensors", "classifier.json", "gallery.npz", _PREDICTIONS)
 
 
@@ -45,6 +39,14 @@ class RunDescription:
     source: str
     options: LoadKeys
     is_ensemble: bool = False
+
+
+@dataclass(frozen=True)
+class _PartPredictions:
+    """The rows about one part, and the place of each class among their probabilities."""
+
+    places: dict[str, int]
+    rows: Iterator[PredictionRow]
 
 
 def read_run(folder: Path) -> RunDescription:
@@ -105,7 +107,7 @@ def read_correct(folder: Path, part: str) -> NDArray[np.bool_]:
     Returns:
         Boolean array of shape (n,), in the order of the split.
     """
-    return np.array([row["correct"] == "1" for row in _read_predictions(folder, part)], bool)
+    return np.array([row.is_correct for row in _read_part(folder, part).rows], bool)
 
 
 def read_predicted(folder: Path, part: str) -> NDArray[np.int64]:
@@ -118,11 +120,9 @@ def read_predicted(folder: Path, part: str) -> NDArray[np.int64]:
     Returns:
         Int64 array of shape (n,) of class numbers, in the order of the split.
     """
-    predicted: list[int] = []
+    predictions = _read_part(folder, part)
     with store.name_damage(folder / _PREDICTIONS):
-        for row in _read_predictions(folder, part):
-            names = [column[1:] for column in row if column.startswith("=")]
-            predicted.append(names.index(row["predicted"]))
+        predicted = [predictions.places[row.predicted] for row in predictions.rows]
     return np.array(predicted, np.int64)
 
 
@@ -136,9 +136,10 @@ def read_losses(folder: Path, part: str) -> NDArray[np.float64]:
     Returns:
         Float64 array of shape (n,), in the order of the split.
     """
+    predictions = _read_part(folder, part)
     with store.name_damage(folder / _PREDICTIONS):
-        rows = _read_predictions(folder, part)
-        probabilities = np.array([float(row[f"={row['label']}"]) for row in rows])
+        texts = [row.probabilities[predictions.places[row.label]] for row in predictions.rows]
+        probabilities = np.array([float(text) for text in texts])
     losses: NDArray[np.float64] = -np.log(np.maximum(probabilities, _LEAST_PROBABILITY))
     return losses
 
@@ -158,35 +159,20 @@ def read_probabilities(
     """
     places = {name: place for place, name in enumerate(class_names)}
     labels, probabilities = [], []
+    predictions = _read_part(folder, part)
     with store.name_damage(folder / _PREDICTIONS):
-        for row in _read_predictions(folder, part):
-            labels.append(places[row["label"]])
-            probabilities.append([float(row[f"={name}"]) for name in class_names])
+        order = [predictions.places[name] for name in class_names]
+        for row in predictions.rows:
+            labels.append(places[row.label])
+            probabilities.append([float(row.probabilities[place]) for place in order])
     shape = (len(labels), len(class_names))
     return np.array(labels, np.int64), np.array(probabilities, np.float32).reshape(shape)
 
 
-def _read_predictions(folder: Path, part: str) -> Iterator[dict[str, str]]:
-    """Read the rows of `predictions.csv` about a part.
-
-    Probabilities have the names of their classes behind "=", which no other column starts with.
-    The file may have them behind "probability:"; see `data.probability_columns`.
-    """
-    with store.name_damage(folder / _PREDICTIONS):
-        text = store.read_verified(folder / _PREDICTIONS).decode("utf-8")
-        reader = csv.reader(io.StringIO(text, newline=""))
-        header = [store.bare_cell(name) for name in next(reader, [])]
-        first_class = header.index("correct") + 1
-        classes = header[first_class:]
-        if all(name.startswith(_PROBABILITY) for name in classes):
-            classes = [name.removeprefix(_PROBABILITY) for name in classes]
-        names = header[:first_class] + [f"={name}" for name in classes]
-        for cells in reader:
-            row = dict(zip(names, cells, strict=True))
-            for column in _TEXT_COLUMNS:
-                row[column] = store.bare_cell(row[column])
-            if row["part"] == part:
-                yield row
+def _read_part(folder: Path, part: str) -> _PartPredictions:
+    file = read_predictions_file(folder / _PREDICTIONS)
+    places = {name: place for place, name in enumerate(file.class_names)}
+    return _PartPredictions(places, (row for row in file.rows if row.part == part))
 
 
 def keep_only_results(folder: Path) -> None:
