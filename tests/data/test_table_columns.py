@@ -131,6 +131,52 @@ def test_a_column_of_other_words_is_not_one_of_parts(images: Path) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("columns", "rows", "parts"),
+    [
+        ("is_valid", ["False", "False", "True", "False"], [TRAIN, TRAIN, VALIDATION, TRAIN]),
+        ("is_test", ["0", "0", "0", "1"], [TRAIN, TRAIN, TRAIN, TEST]),
+        ("is_training_image", ["1", "1", "0", "1"], [TRAIN, TRAIN, TEST, TRAIN]),
+        ("is_val,is_test", ["no,no", "n,0", "yes,no", "no,yes"], [TRAIN, TRAIN, VALIDATION, TEST]),
+        ("dataset", ["TRAIN", "TRAIN", "TEST", "TEST"], [TRAIN, TRAIN, TEST, TEST]),
+    ],
+)
+def test_parts_may_be_named_by_yes_and_no_or_in_any_column(
+    images: Path,
+    capsys: pytest.CaptureFixture[str],
+    columns: str,
+    rows: list[str],
+    parts: list[int],
+) -> None:
+    lines = [f"{name},{label},{row}" for name, label, row in zip(NAMES, "xyxy", rows, strict=True)]
+    data, said = load_and_listen(
+        capsys, write_table(images / "t.csv", f"path,label,{columns}", *lines)
+    )
+    assert data.parts.tolist() == parts
+    assert f"'{columns.partition(',')[0]}'" in said
+
+
+@pytest.mark.parametrize(
+    ("column", "words"),
+    [
+        ("fold", ["0", "1", "2", "0"]),
+        ("partition", ["0", "0", "1", "2"]),
+        ("is_valid", ["True", "True", "True", "False"]),  # which images are usable, perhaps
+    ],
+)
+def test_a_column_that_seems_to_name_parts_is_not_ignored_silently(
+    images: Path, capsys: pytest.CaptureFixture[str], column: str, words: list[str]
+) -> None:
+    rows = [
+        f"{name},{label},{word}" for name, label, word in zip(NAMES, "xyxy", words, strict=True)
+    ]
+    data, said = load_and_listen(
+        capsys, write_table(images / "t.csv", f"path,label,{column}", *rows)
+    )
+    assert set(data.parts.tolist()) == {0}
+    assert f"'{column}'" in said
+
+
 @pytest.mark.parametrize(("on", "off"), [("1", "0"), ("1.0", "0.0"), ("True", "False")])
 def test_one_hot_columns_of_one_class_are_read(
     images: Path, capsys: pytest.CaptureFixture[str], on: str, off: str

@@ -51,6 +51,11 @@ def test_a_separator_within_quotation_marks_or_named_by_excel_is_understood(imag
     )
 
 
+def test_blanks_before_a_quotation_mark_are_not_part_of_the_field(images: Path) -> None:
+    path = write_table(images / "t.csv", '"path", "label"', '"a.png", "cat"', '"b.png",  "a, b"')
+    assert labels_of(load(path)) == {"a.png": "cat", "b.png": "a, b"}
+
+
 def test_text_that_is_not_unicode_is_an_error_that_says_how_to_save_it(images: Path) -> None:
     path = images / "t.csv"
     for end in ("\r\n", "\r"):

@@ -20,9 +20,8 @@ from headstart.data.formats._reading import translate_read_errors
 from headstart.data.formats.folders._file_tree import folders_in, is_image, visible_paths
 from headstart.data.formats.folders._part_words import EVALUATION, part_of_name
 from headstart.data.formats.images._image_files import ImageFiles
-from headstart.data.formats.tables._columns import PART_NAMES as PART_COLUMNS, plain_name
 from headstart.data.formats.tables._csv_table import open_table
-from headstart.data.formats.tables._parts import parts_of_words
+from headstart.data.formats.tables._parts import is_part_word, may_name_parts, parts_of_columns
 from headstart.data.formats.tables._problems import TableProblems
 from headstart.data.formats.tables._repeated_paths import ImageRow, first_rows_of_images
 from headstart.data.formats.tables._rows import group_numbers
@@ -196,7 +195,7 @@ def _labelled_rows(root: Path, table: _Table, options: LoadOptions) -> list[_Lab
     problems = TableProblems(name)
     codes = None
     if table.part == UNASSIGNED:
-        codes = _named_parts(lines, rows, problems)
+        codes = _named_parts(name, lines, rows, problems, options.label_column)
     if codes is None:
         codes = np.full(len(rows), table.part, np.uint8)
     images = [
@@ -209,17 +208,21 @@ def _labelled_rows(root: Path, table: _Table, options: LoadOptions) -> list[_Lab
 
 
 def _named_parts(
-    lines: Sequence[int], rows: Sequence[Fields], problems: TableProblems
+    name: str,
+    lines: Sequence[int],
+    rows: Sequence[Fields],
+    problems: TableProblems,
+    label_column: str | None,
 ) -> NDArray[np.uint8] | None:
     """Return the parts that a field such as split names in every row, or None."""
-    for column in rows[0] if rows else ():
-        if plain_name(column) not in PART_COLUMNS:
+    first_row = rows[0] if rows else {}
+    texts: dict[str, list[str]] = {}
+    for column, value in first_row.items():
+        if column in (FILE_COLUMN, label_column) or column in LABEL_COLUMNS:
             continue
-        words = [str(fields.get(column, "")).strip() for fields in rows]
-        parts = parts_of_words(column, lines, words, problems)
-        if parts is not None:
-            return parts
-    return None
+        if may_name_parts(column) or is_part_word(str(value)):
+            texts[column] = [str(fields.get(column, "")).strip() for fields in rows]
+    return parts_of_columns(name, texts, lines, problems)
 
 
 def _labelled(

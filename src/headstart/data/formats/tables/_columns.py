@@ -25,6 +25,7 @@ OTHER_LABEL_NAMES = (
     *("groundtruth", "gt", "truth", "annotation"),
 )
 PART_NAMES = ("split", "subset", "set", "usage", "partition", "part", "phase")
+FOLD_NAMES = ("fold", "folds", "kfold", "cvfold", "foldid")
 PIXEL_CELL_NAMES = ("pixels", "pixelvalues")
 
 _INDEX_NAME = re.compile(r"(unnamed:? ?\d*(\.\d+|_level_\d+)?|index|level_\d+|row|rowid|rownum|#)$")

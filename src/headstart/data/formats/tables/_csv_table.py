@@ -152,7 +152,7 @@ def _read_records(name: str, text: TableText) -> Iterator[tuple[int, list[str]]]
             yield number, _split_list_line(line)
         return
 
-    counted = _CheckedLines(lines)
+    counted = _CheckedLines(lines, text.separator)
     reader = csv.reader(counted, delimiter=text.separator)
     start = 0
     try:
@@ -184,10 +184,14 @@ class _CheckedLines:
     """Lines, and whether an odd number of quotation marks was among those read.
 
     Lines between two quotation marks belong to one record, which is as long as a line may be.
+    Blanks between a separator and a quotation mark are removed, as in `a.png, "cat"`. The csv
+    module would take the marks for a part of the label.
     """
 
-    def __init__(self, lines: Iterator[str]) -> None:
+    def __init__(self, lines: Iterator[str], separator: str) -> None:
         self._lines = lines
+        self._separator = separator
+        self._blanks = re.compile(f'{re.escape(separator)} +"(?!")')
         self._length = 0
         self.is_open = False
 
@@ -199,7 +203,11 @@ class _CheckedLines:
         self._length = self._length + len(line) if self.is_open else len(line)
         if self._length > LONGEST_LINE:
             raise csv.Error(f"the record is longer than {LONGEST_LINE:,} characters")
-        if '"' in line and line.count('"') % 2:
+        if '"' not in line:
+            return line
+        if not self.is_open:
+            line = self._blanks.sub(f'{self._separator}"', line)
+        if line.count('"') % 2:
             self.is_open = not self.is_open
         return line
 

@@ -12,7 +12,6 @@ from headstart.data.formats._protocol import LoadOptions
 from headstart.data.formats.folders._file_tree import is_image
 from headstart.data.formats.tables._columns import (
     LABEL_NAMES,
-    PART_NAMES,
     PATH_NAMES,
     find_columns,
     index_columns,
@@ -23,6 +22,7 @@ from headstart.data.formats.tables._columns import (
 )
 from headstart.data.formats.tables._csv_table import Table, shorten_columns
 from headstart.data.formats.tables._images import ImageFinder
+from headstart.data.formats.tables._parts import is_part_word, may_name_parts
 from headstart.errors import InputError
 
 
@@ -33,7 +33,7 @@ class Layout:
     Attributes:
         path: The column of paths.
         labels: The column of labels. Several columns may be one-hot, one for each class.
-        parts: The columns that may name parts. The first whose values are such names counts.
+        parts: The columns that may name parts, by their name or their first value.
         group: The column of groups, or None.
     """
 
@@ -78,9 +78,18 @@ def find_layout(
     labels: tuple[int, ...] = ()
     if options.label_column is not None:
         labels = (table.column(options.label_column, "label_column"),)
-    parts = [index for index in find_columns(table, PART_NAMES) if index not in (path, *labels)]
+    parts = [
+        index
+        for index, column in enumerate(table.columns)
+        if may_name_parts(column) and index not in (path, *labels)
+    ]
     if not labels:
         labels = find_label_columns(table, remaining_columns(table, {path, group, *parts}))
+    parts += [
+        index
+        for index, text in enumerate(first_row)
+        if is_part_word(text) and index not in {path, group, *labels, *parts}
+    ]
     _say_choice(table, path, labels, options)
     return Layout(path, labels, tuple(parts), group)
 

@@ -28,7 +28,7 @@ from headstart.data.formats.tables._label_meaning import require_classes
 from headstart.data.formats.tables._labels import read_labels
 from headstart.data.formats.tables._layout import Layout, find_layout, find_path_column, peek_row
 from headstart.data.formats.tables._other_tasks import refuse_other_tasks
-from headstart.data.formats.tables._parts import parts_of_words
+from headstart.data.formats.tables._parts import parts_of_columns
 from headstart.data.formats.tables._repeated_paths import ImageRow, first_rows_of_images
 from headstart.data.formats.tables._rows import TableRows, group_numbers, read_rows, require_filled
 
@@ -153,13 +153,9 @@ def lists_paths(table: Table, first_row: Sequence[str] | None) -> bool:
 
 
 def _read_parts(table: Table, rows: TableRows, columns: Sequence[int]) -> NDArray[np.uint8] | None:
-    """Return the parts that the first column with names of parts assigns, or None."""
-    for column in columns:
-        words = rows.fields[column]
-        parts = parts_of_words(table.columns[column], rows.lines, words, table.problems)
-        if parts is not None:
-            return parts
-    return None
+    """Return the part that each row names, or None."""
+    texts = {table.columns[column]: rows.fields[column] for column in columns}
+    return parts_of_columns(table.name, texts, rows.lines, table.problems)
 
 
 def _read_paths(table: Table, rows: TableRows, layout: Layout, finder: ImageFinder) -> list[str]:

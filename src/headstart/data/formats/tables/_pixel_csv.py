@@ -19,7 +19,6 @@ from headstart.data.formats.tables._columns import (
     ID_NAMES,
     LABEL_NAMES,
     OTHER_LABEL_NAMES,
-    PART_NAMES,
     PATH_NAMES,
     PIXEL_CELL_NAMES,
     find_column,
@@ -33,7 +32,7 @@ from headstart.data.formats.tables._csv_table import Table, is_plain_text, is_ta
 from headstart.data.formats.tables._label_meaning import require_classes
 from headstart.data.formats.tables._labels import label_problem, say_merged_blanks
 from headstart.data.formats.tables._layout import find_label_columns, peek_row
-from headstart.data.formats.tables._parts import parts_of_words
+from headstart.data.formats.tables._parts import PART_COLUMN_NAMES, parts_of_columns
 from headstart.data.formats.tables._path_csv import PathCsv
 from headstart.data.formats.tables._pixel_layout import find_pixels, has_pixels, no_pixels
 from headstart.data.formats.tables._pixel_rows import PixelRows
@@ -200,10 +199,10 @@ def _find_columns(table: Table, label_column: str | None, group_by: str | None) 
     group = None if group_by is None else table.column(group_by, "group_by")
     if label_column is not None:
         label = table.column(label_column, "label_column")
-        return _Columns(label, group, find_column(table, PART_NAMES, {label, group}))
+        return _Columns(label, group, find_column(table, PART_COLUMN_NAMES, {label, group}))
 
     usual = find_columns(table, LABEL_NAMES)
-    part = find_column(table, PART_NAMES, {group, *usual})
+    part = find_column(table, PART_COLUMN_NAMES, {group, *usual})
     if usual:
         return _Columns(usual[0], group, part)
 
@@ -227,14 +226,8 @@ def _parts(table: Table, columns: _Columns, rows: _Collected) -> NDArray[np.uint
     """Return the part that each row names, or None if no column names parts."""
     if columns.part is None:
         return None
-    column = table.columns[columns.part]
-    parts = parts_of_words(column, rows.lines, rows.words, table.problems)
-    if parts is None:
-        progress.say(
-            f"{table.name}: ignored the column {quoted(table, columns.part)}, whose values name "
-            "no parts"
-        )
-    return parts
+    words = {table.columns[columns.part]: rows.words}
+    return parts_of_columns(table.name, words, rows.lines, table.problems)
 
 
 def read_unlabelled_csv(
@@ -258,7 +251,7 @@ def read_unlabelled_csv(
     with open_table(path) as opened:
         table, first_row = peek_row(opened)
         id_column = find_column(table, ID_NAMES)
-        others = find_columns(table, (*LABEL_NAMES, *OTHER_LABEL_NAMES, *PART_NAMES))
+        others = find_columns(table, (*LABEL_NAMES, *OTHER_LABEL_NAMES, *PART_COLUMN_NAMES))
         layout = find_pixels(table, {id_column, *others})
         rows = PixelRows(table, first_row, layout, pixel_max)
         for _, fields, pixels in rows:
