@@ -257,7 +257,7 @@ def _suggest_file_in_errors(folder: Path) -> Iterator[None]:
     try:
         yield
     except InputError as error:
-        suggestion = suggest_data_file(folder)
+        suggestion = suggest_data_file(folder, error.hint)
         if not suggestion or str(folder) not in error.message:
             raise
         raise type(error)(error.message, f"{suggestion} {error.hint}") from error

@@ -14,10 +14,14 @@ _WITHOUT_LABELS = re.compile(r"sample|submission|test", re.IGNORECASE)
 _LISTED = 5
 
 
-def suggest_data_file(folder: Path) -> str:
+def suggest_data_file(folder: Path, hint: str) -> str:
     """Return what to type if a folder holds a table, an archive or arrays, or else nothing.
 
     The folders of downloads are such: `train.zip`, `test.zip` and `sample_submission.csv`.
+
+    Args:
+        folder: The folder.
+        hint: The hint of the error so far. If it names another of the files, none is suggested.
     """
     files = [path for path in visible_paths(folder) if _is_data_file(path)]
     for child in folders_in(folder):
@@ -28,6 +32,9 @@ def suggest_data_file(folder: Path) -> str:
 
     labelled = [path for path in files if not _WITHOUT_LABELS.search(path.name)]
     chosen = (labelled or files)[0]
+    named = [path for path in files if str(path) in hint]
+    if named and chosen not in named:
+        return ""
     names = ", ".join(path.name for path in files[:_LISTED])
     if len(files) > _LISTED:
         names += f" and {len(files) - _LISTED:,} more"

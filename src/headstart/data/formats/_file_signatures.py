@@ -29,6 +29,7 @@ _PICKLE_HINT = (
     "Opening a pickle can run code, so Headstart never does. In Python, load it yourself, and pass "
     "the arrays: headstart.train((images, labels))."
 )
+_EXPORT = "Export it as image files: one folder per class."
 _ARRAYS_HINT = "In Python, read the arrays and pass them, or save them with numpy.savez: "
 # What a file is, and what to do with it, by its suffix.
 _UNSUPPORTED = {
@@ -46,24 +47,32 @@ _UNSUPPORTED = {
     ".hdf5": ("an HDF5 file", _ARRAYS_HINT + "h5py.File('{name}')."),
     ".tfrecord": (
         "a TFRecord file",
-        "Export it as image files: one folder per class. In Python, tensorflow_datasets.as_numpy "
-        "gives the arrays.",
+        f"{_EXPORT} In Python, tensorflow_datasets.as_numpy gives the arrays.",
     ),
-    ".tfrecords": ("a TFRecord file", "Export it as image files: one folder per class."),
+    ".tfrecords": ("a TFRecord file", _EXPORT),
+    ".rec": ("a RecordIO file of MXNet", _EXPORT),
+    ".beton": ("a file of FFCV", _EXPORT),
+    ".sqlite": ("an SQLite database", _EXPORT),
+    ".arff": ("an ARFF file", "Save it as CSV: label,pixel0,pixel1,…"),
     ".npy": (
         "a single NumPy array",
         "Give the folder that holds images.npy and labels.npy, or save both with numpy.savez.",
     ),
     ".xlsx": ("a spreadsheet", "Save it as CSV."),
     ".json": ("a JSON file", "Give a folder of class folders, or a CSV of path,label."),
-    ".jsonl": ("a JSON Lines file", "Name it metadata.jsonl, and give the folder of the images."),
-    ".lmdb": ("an LMDB database", "Export it as image files: one folder per class."),
-    ".mdb": ("an LMDB database", "Export it as image files: one folder per class."),
+    ".jsonl": (
+        "a JSON Lines file",
+        "Name it metadata.jsonl, call its fields file_name and label, and give the folder of the "
+        "images.",
+    ),
+    ".lmdb": ("an LMDB database", _EXPORT),
+    ".mdb": ("an LMDB database", _EXPORT),
     ".gz": ("a single file compressed with gzip", "Unpack it: gunzip {name}"),
     ".bz2": ("a single file compressed with bzip2", "Unpack it: bunzip2 {name}"),
     ".xz": ("a single file compressed with xz", "Unpack it: unxz {name}"),
     ".pdf": ("a PDF document", "Give a folder of class folders."),
 }
+_SHARD = re.compile(r"(?P<suffix>\.tfrecords?)-\d+-of-\d+$", re.IGNORECASE)
 _SUFFIX_OF_MAGIC = {
     b"Rar!\x1a\x07": ".rar",
     b"7z\xbc\xaf\x27\x1c": ".7z",
@@ -72,6 +81,7 @@ _SUFFIX_OF_MAGIC = {
     b"MATLAB 5.0": ".mat",
     b"\x93NUMPY": ".npy",
     b"%PDF": ".pdf",
+    b"SQLite format 3\x00": ".sqlite",
     GZIP_MAGIC: ".gz",
     _BZIP2_MAGIC: ".bz2",
     _XZ_MAGIC: ".xz",
@@ -142,18 +152,31 @@ def refuse_named_archive(path: Path) -> None:
 
 def unknown_format(path: Path, accepted: str) -> InputError:
     """Return the error about a file of no accepted format. It names what the file is, if known."""
-    suffix = path.suffix.lower()
-    if suffix not in _UNSUPPORTED:
+    described = describe_unsupported(path, use_content=True)
+    if described is not None:
+        kind, hint = described
+        return InputError(f"{path} is {kind}, which is not supported.", hint)
+    return InputError(f"{path} has an unknown format.", f"Accepted: {accepted}.")
+
+
+def describe_unsupported(path: Path, *, use_content: bool = False) -> tuple[str, str] | None:
+    """Return what a file of an unsupported format is, and what to do, or None if it is unknown.
+
+    Args:
+        path: The file.
+        use_content: Whether its first bytes decide if its suffix does not.
+    """
+    shard = _SHARD.search(path.name)
+    suffix = (shard["suffix"] if shard else path.suffix).lower()
+    if suffix not in _UNSUPPORTED and use_content:
         head = read_head(path)
         for magic, known in _SUFFIX_OF_MAGIC.items():
             if head.startswith(magic):
                 suffix = known
-    if suffix in _UNSUPPORTED:
-        kind, hint = _UNSUPPORTED[suffix]
-        return InputError(
-            f"{path} is {kind}, which is not supported.", hint.replace("{name}", path.name)
-        )
-    return InputError(f"{path} has an unknown format.", f"Accepted: {accepted}.")
+    if suffix not in _UNSUPPORTED:
+        return None
+    kind, hint = _UNSUPPORTED[suffix]
+    return kind, hint.replace("{name}", path.name)
 
 
 def _describe_head(head: bytes) -> str:

@@ -26,8 +26,9 @@ def translate_read_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except UnicodeEncodeError as error:
+        name = error.object.partition("\0")[0]  # what is hashed may have more behind it
         raise InputError(
-            f"a file in {path} has a name that is not UTF-8: {error.object!a}.", "Rename it."
+            f"a file in {path} has a name that is not UTF-8: {name!a}.", "Rename it."
         ) from error
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise InputError(

@@ -13,6 +13,7 @@ from headstart.data.formats.folders._classes import ClassFolder
 from headstart.data.formats.folders._clutter import some_names
 from headstart.data.formats.folders._file_tree import SUFFIXES_TEXT, describe_kinds, scan_folder
 from headstart.data.formats.folders._layouts import find_class_folders
+from headstart.data.formats.folders._masks import leave_out_masks
 from headstart.data.formats.images._image_files import ImageFiles
 
 
@@ -32,13 +33,14 @@ class ClassFolders:
 
         Classes are numbered by name, code point by code point, and files are sorted by path. The
         order on disk plays no part. What is left out or could be read in another way is printed on
-        stderr: see `scan_folder` and `find_class_folders`.
+        stderr: see `scan_folder`, `leave_out_masks` and `find_class_folders`.
 
         Raises:
             InputError: The folder has no images, only one class or an empty class, training lacks
                 a class, or the folders may be read in more than one way.
         """
         root = scan_folder(path, skip_bad=options.skip_bad)
+        leave_out_masks(root)
         class_folders = find_class_folders(root)
         _say_other_files(path, class_folders)
         class_names = tuple(sorted({folder.class_name for folder in class_folders}))

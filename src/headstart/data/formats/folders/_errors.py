@@ -6,55 +6,59 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from headstart.data.formats.folders._clutter import some_names
-from headstart.data.formats.folders._file_tree import SUFFIXES_TEXT, Folder
+from headstart.data.formats.folders._clutter import count_of, some_names
+from headstart.data.formats.folders._file_tree import SUFFIXES_TEXT, Folder, folders_in
+from headstart.data.formats.folders._foreign_files import (
+    describe_foreign_files,
+    find_annotations,
+    suggest_labels_in_names,
+)
 from headstart.data.formats.images._identify_file import identify_file
 from headstart.errors import InputError
 
 _NAMED_FOLDERS = 5
-_USUAL_SUFFIXES = {"JPEG": ".jpg", "PNG": ".png", "GIF": ".gif", "WebP": ".webp", "BMP": ".bmp"}
 _UNLABELLED_TABLE = re.compile("sample|submission|test")
 
 
 def no_class_folders(root: Folder, top: Folder) -> InputError:
     """Return the error about a folder without class folders."""
+    annotations = find_annotations(top) or find_annotations(root)
+    if annotations:
+        return annotated_objects(top, annotations)
+
     name = root.name
     hint = (
         f"Put the images of each class into a folder named after it: {name}/cats/1.jpg, "
-        f"{name}/dogs/1.jpg. Read as images: {SUFFIXES_TEXT}."
+        f"{name}/dogs/1.jpg."
     )
-    if tables := _tables_in(root, top):
+    foreign = describe_foreign_files(root)
+    tables = _tables_in(root, top)
+    if tables:
         hint = f"If {tables[0]} has the labels, give that file instead. {hint}"
-    elif kind := _kind_of_others(root):
-        hint = f"{kind} {hint}"
-    elif root.images:
+    elif foreign:
+        hint = f"{foreign} {hint}"
+    elif in_names := suggest_labels_in_names(top):
+        hint = f"{in_names} {hint}"
+    elif root.images and len(folders_in(root.path.parent)) > 1:
         hint = f"If {root.path} is one class, give the folder above it: {root.path.parent}. {hint}"
+    if not (root.image_count or foreign or tables):
+        hint += f" Read as images: {SUFFIXES_TEXT}."
     return InputError(
         f"{root.path} holds no class folders with images: it has {root.describe()}.", hint
     )
 
 
-def _kind_of_others(root: Folder) -> str:
-    """Describe the first file whose suffix is not that of an image, if its content is known."""
-    for folder in root.folders:
-        for name in folder.others:
-            kind = identify_file(folder.path / name)
-            if kind.name in _USUAL_SUFFIXES:
-                suffix = _USUAL_SUFFIXES[kind.name]
-                return (
-                    f"Give each file its suffix: {name} is {kind.name}, so name it {name}{suffix}."
-                )
-            return f"{name} {kind.reason}." if kind.name else ""
-    return ""
-
-
 def part_without_classes(root: Folder, top: Folder, folder: Folder) -> InputError:
     """Return the error about a folder of training images without labels."""
+    annotations = find_annotations(folder)
+    if annotations:
+        return annotated_objects(folder, annotations)
     hint = (
         "Put the images of each class into a folder named after it, such as "
         f"{folder.path}/cats; or give a CSV of path,label."
     )
-    if tables := _tables_in(root, top):
+    tables = _tables_in(folder, folder) or _tables_in(root, top)
+    if tables:
         hint = f"If {tables[0]} has the labels, give that file instead. {hint}"
     return InputError(f"{folder.path} has no class folders: it has {folder.describe()}.", hint)
 
@@ -106,6 +110,16 @@ def divided_classes(top: Folder, divided: Sequence[str], undivided: Sequence[str
     )
 
 
+def several_datasets(top: Folder, names: Sequence[str]) -> InputError:
+    """Return the error about folders that each have parts with the same class folders."""
+    return InputError(
+        f"{top.path} holds {len(names):,} datasets: {some_names(names)} each have folders of parts "
+        "with class folders in them.",
+        f"Give one of them, such as {top.path / names[0]}. To train on all, merge their class "
+        "folders.",
+    )
+
+
 def extra_folder(path: Path) -> InputError:
     """Return the error about class folders next to the folders of parts."""
     return InputError(
@@ -127,7 +141,7 @@ def empty_classes(folders: Sequence[Folder]) -> InputError:
     if len(folders) == 1:
         return InputError(
             f"the class folder {first.path} has no images: it has {first.describe()}.",
-            "Remove the folder, or put its images there.",
+            f"{_kind_of_files(first)}Remove the folder, or put its images there.",
         )
     lines = [f"{folder.path}: {folder.describe()}" for folder in folders[:_NAMED_FOLDERS]]
     if len(folders) > _NAMED_FOLDERS:
@@ -136,6 +150,23 @@ def empty_classes(folders: Sequence[Folder]) -> InputError:
     return InputError(
         f"{len(folders):,} class folders have no images:\n    {listing}",
         "Remove the folders, or put their images there.",
+    )
+
+
+def _kind_of_files(folder: Folder) -> str:
+    """Return a sentence about the first file of a class folder, if its content is known."""
+    for name in folder.others:
+        kind = identify_file(folder.path / name)
+        return f"{name} {kind.reason}. " if kind.name else ""
+    return ""
+
+
+def annotated_objects(folder: Folder, name: str) -> InputError:
+    """Return the error about images with annotations of objects, such as boxes."""
+    return InputError(
+        f"{folder.path} looks like detection or segmentation data, which are not supported: "
+        f"{name} annotates objects in its {count_of(len(folder.images), 'image')}.",
+        "Whole images are classified. If each image has one label, write a CSV of path,label.",
     )
 
 

@@ -29,6 +29,7 @@ from headstart.data.formats.folders._errors import (
     other_task,
     part_without_classes,
     second_folder,
+    several_datasets,
 )
 from headstart.data.formats.folders._file_tree import Folder
 from headstart.data.formats.folders._names import (
@@ -279,6 +280,9 @@ def _parts_below_classes(top: Folder, children: Sequence[Folder]) -> list[ClassF
         for folder in child.folders:
             if folder.name in parts:
                 class_folders.append(read_class(parts[folder.name], child.name, folder))
+    datasets = [child.name for child in with_images if _has_same_classes_in_parts(child)]
+    if len(datasets) > 1:
+        raise several_datasets(top, datasets)
     if undivided:
         divided = [child.name for child in with_images if len(set(parts_of[child.name].values()))]
         raise divided_classes(top, divided, undivided)
@@ -291,3 +295,14 @@ def _parts_below_classes(top: Folder, children: Sequence[Folder]) -> list[ClassF
     for child in children:
         require_images(child.folders)
     return sorted(class_folders, key=lambda item: (item.part, item.class_name))
+
+
+def _has_same_classes_in_parts(folder: Folder) -> bool:
+    """Return whether a folder is a dataset of its own, as with A/train/cat and A/test/cat."""
+    parts = name_parts(folder.folders)
+    class_names = [
+        {child.name for child in child_of_part.folders if child.image_count}
+        for child_of_part in folder.folders
+        if child_of_part.name in parts and child_of_part.image_count
+    ]
+    return len(class_names) > 1 and len(set.intersection(*class_names)) > 1

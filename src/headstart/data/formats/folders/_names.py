@@ -49,10 +49,14 @@ def skip_wrappers(folder: Folder) -> Folder:
     """Return the first folder below `folder` that holds more than one wrapped folder.
 
     A wrapper holds nothing but a folder of folders, or a folder of its own name, as in
-    seg_train/seg_train, or a folder named like "images".
+    seg_train/seg_train, or a folder named like "images". Folders without images beside one named
+    "images" are ignored: CUB-200 has attributes and parts there.
     """
     while True:
         children = class_level(folder)
+        with_images = [child for child in children if child.image_count]
+        if len(with_images) == 1 and _holds_image_folders(with_images[0]):
+            children = with_images
         if len(children) != 1 or folder.images:
             return folder
         child = children[0]
@@ -60,6 +64,12 @@ def skip_wrappers(folder: Folder) -> Folder:
         if not child.folders and is_class:
             return folder
         folder = child
+
+
+def _holds_image_folders(folder: Folder) -> bool:
+    """Return whether a folder is named like "images", and has several folders of images."""
+    is_usual = folder.name.casefold() in IMAGE_FOLDERS
+    return is_usual and sum(child.image_count > 0 for child in folder.folders) > 1
 
 
 def name_parts(children: Sequence[Folder]) -> dict[str, int]:

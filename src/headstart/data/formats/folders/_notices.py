@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from headstart import progress
 from headstart.data._types import PART_NAMES, TRAIN
@@ -34,11 +34,17 @@ def say_wrapper(root: Folder, top: Folder) -> None:
 def say_beside_wrapped(folder: Folder, wrapped: Folder) -> None:
     """Print what is left out beside a folder that others wrap."""
     while folder is not wrapped:
-        say_outside(folder)
+        say_outside(folder, [child for child in folder.folders if not child.image_count])
         folder = next(child for child in folder.folders if wrapped.prefix.startswith(child.prefix))
 
 
-def say_outside(folder: Folder) -> None:
+def say_outside(folder: Folder, ignored: Sequence[Folder] | None = None) -> None:
+    """Print what is left out in a folder of class folders, or of one folder that wraps them.
+
+    Args:
+        folder: The folder.
+        ignored: The folders in it that are left out. By default those of annotations.
+    """
     if folder.images:
         progress.say(
             f"{folder.path}: ignored {len(folder.images):,} images outside every class folder, "
@@ -47,9 +53,10 @@ def say_outside(folder: Folder) -> None:
     for child in folder.folders:
         if is_unlabelled(child):
             say_without_classes(child)
-    companions = [child for child in folder.folders if is_companion(child)]
-    if companions:
-        names = some_names([child.name for child in companions])
+    if ignored is None:
+        ignored = [child for child in folder.folders if is_companion(child)]
+    if ignored:
+        names = some_names([child.name for child in ignored])
         progress.say(f"{folder.path}: ignored folders without images: {names}")
 
 
