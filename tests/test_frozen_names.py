@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -112,6 +113,16 @@ def test_report_is_a_function_also_after_its_room_was_imported() -> None:
 def test_the_command_line_starts_with_these_modules() -> None:
     modules = modules_after("import headstart.cli")
     assert {name for name in modules if name.partition(".")[0] == "headstart"} == START_UP
+
+
+def test_a_training_imports_no_compiler(tmp_path: Path) -> None:
+    code = (
+        "import headstart\n"
+        f"headstart.train('digits', model='mlp', epochs=1, train_images=60, out={str(tmp_path)!r})"
+    )
+    modules = modules_after(code)
+    assert "torch" in modules
+    assert not modules & {"torch._dynamo", "torchvision", "timm", "matplotlib"}
 
 
 @pytest.mark.parametrize("words", [("--help",), ("--version",)])

@@ -1,12 +1,14 @@
 """Class names that are formulas, quotes or columns survive every verb that reads a run."""
 
 import csv
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
-from tests.conftest import Command
+
+Command = Callable[..., tuple[int, str, str]]
 
 NAMES = ["=", "+", "'=", "''+", "@b", "-1", "correct", "probability:a", "[", ","]
 

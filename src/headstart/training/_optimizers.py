@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 import torch
-
-# Every optimizer imports it when it is made, which takes a second. Here it is part of starting up.
-import torch._dynamo
 from torch import Tensor, nn
 
 from headstart.classifier import decide_bfloat16
 from headstart.models import BackboneOptions, BackboneWithHead
 from headstart.models.recipes import Recipe
+from headstart.training import _eager_optimizers as eager
 
 # Learning rates of what Muon does not orthogonalise, relative to Muon's. Found with lr 0.2 on the
 # validation images of Fashion-MNIST.
@@ -65,7 +63,7 @@ def orthogonalise(
     return result
 
 
-class Muon(torch.optim.Optimizer):
+class Muon(eager.Optimizer):
     """Momentum, then an orthogonalised step. For convolutions and hidden dense layers.
 
     Weights are kept at norm sqrt(filters), as in the author's airbench networks for CIFAR-10.
@@ -136,14 +134,14 @@ def _make_muon(net: nn.Module, recipe: Recipe) -> list[torch.optim.Optimizer]:
     ]
     if vectors:
         groups.append({"params": vectors, "lr": recipe.lr * MUON_BIAS_RATE})
-    rest = torch.optim.SGD(groups, momentum=MUON_REST_MOMENTUM, nesterov=True)
+    rest = eager.SGD(groups, momentum=MUON_REST_MOMENTUM, nesterov=True)
     if not matrices:
         return [rest]
     is_rounded = recipe.precision == "bfloat16" or decide_bfloat16().is_used
     return [Muon(matrices, recipe.lr, recipe.momentum, is_rounded=is_rounded), rest]
 
 
-class TowardsStart(torch.optim.Optimizer):
+class TowardsStart(eager.Optimizer):
     """Decay of weights towards their values at the time when this optimizer was made.
 
     Each step moves them by the learning rate times `strength` of the way. Like AdamW's decay, it is
@@ -205,17 +203,17 @@ def make_optimizers(net: nn.Module, recipe: Recipe) -> list[torch.optim.Optimize
         case "muon":
             optimizers = _make_muon(net, recipe)
         case "adam":
-            optimizers = [torch.optim.Adam(groups, lr, weight_decay=l2)]
+            optimizers = [eager.Adam(groups, lr, weight_decay=l2)]
         case "adamw":
-            optimizers = [torch.optim.AdamW(groups, lr, weight_decay=l2)]
+            optimizers = [eager.AdamW(groups, lr, weight_decay=l2)]
         case "lbfgs":
             optimizers = []
         case "sgd":
             nesterov = recipe.momentum > 0
-            sgd = torch.optim.SGD(groups, lr, recipe.momentum, weight_decay=l2, nesterov=nesterov)
+            sgd = eager.SGD(groups, lr, recipe.momentum, weight_decay=l2, nesterov=nesterov)
             optimizers = [sgd]
         case "rmsprop":  # alpha and eps as in Keras, where the presets come from
-            rmsprop = torch.optim.RMSprop(
+            rmsprop = eager.RMSprop(
                 groups, lr, alpha=0.9, eps=1e-7, weight_decay=l2, momentum=recipe.momentum
             )
             optimizers = [rmsprop]
