@@ -148,6 +148,7 @@ def test_a_table_or_a_pattern_is_answered_with_the_next_step(run: Path, headstar
         ([], "RUN is missing"),
         (["run"], "no images given"),
         (["run", "gone.png"], "gone.png does not exist"),
+        (["run", "https://a.org/1.png"], "https://a.org/1.png is a URL, and URLs are not"),
         (
             ["run", "shown", "--top", "0"],
             "invalid --top: expected a number of classes from 1, got 0",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -144,6 +145,34 @@ def test_ids_of_a_sample_find_the_files_of_a_folder(
     assert status == 0, err
     assert read()[1:] == [[ids[0], labels[3]], [ids[1], labels[0]], [ids[2], labels[4]]]
     assert "2 images of photos left out: sample.csv lists no such id" in err
+
+
+@pytest.mark.parametrize("pattern", ["photos/img{}.png", "img{}.jpg", "C:\\test\\img{}.JPG"])
+def test_ids_of_a_sample_may_have_other_folders_and_suffixes(
+    pattern: str, run: Path, photos: Path, labels: list[str], headstart: Command
+) -> None:
+    ids = [pattern.format(number) for number in range(5)]
+    write(Path("sample.csv"), [["id", "label"], *([key, "0"] for key in ids)])
+    status, _, err = headstart("submit", run, photos, "--sample", "sample.csv")
+    assert status == 0, err
+    assert read()[1:] == [[key, label] for key, label in zip(ids, labels, strict=False)]
+    assert "sample.csv names other folders or suffixes than photos; for example, '" in err
+
+
+def test_an_id_of_two_images_is_an_error(run: Path, photos: Path, headstart: Command) -> None:
+    shutil.copy(photos / "img0.png", photos / "img0.jpg")
+    write(Path("sample.csv"), [["id", "label"], ["img0", "0"], ["img1", "0"]])
+    status, _, err = headstart("submit", run, photos, "--sample", "sample.csv")
+    assert status == 2
+    assert "id 'img0', which stands for 2 images of photos: img0.jpg and img0.png." in err
+
+
+def test_an_archive_of_test_images_is_read(
+    run: Path, photos: Path, labels: list[str], headstart: Command
+) -> None:
+    archive = shutil.make_archive("test", "zip", photos.parent, photos.name)
+    assert headstart("submit", run, archive)[0] == 0
+    assert read()[1:] == [[f"img{number}", labels[number]] for number in range(5)]
 
 
 def test_ids_of_a_sample_find_paths_of_a_table(

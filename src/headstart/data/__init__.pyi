@@ -88,10 +88,18 @@ from ._types import (
     SplitDataset as SplitDataset,
     UnreadableFile as UnreadableFile,
 )
+from ._unpacked import (
+    locate as locate,
+    name_archive_in_errors as name_archive_in_errors,
+)
 from ._warnings import (
     count_unreadable as count_unreadable,
 )
+from .formats._reading import (
+    refuse_url as refuse_url,
+)
 from .formats.folders._file_tree import (
+    is_image as is_image,
     list_images as list_images,
 )
 from .formats.images._image_files import (

@@ -32,7 +32,7 @@ from headstart.data.formats._file_signatures import (
     unknown_format,
 )
 from headstart.data.formats._protocol import TABLE_OPTIONS, Format, Listing, LoadOptions
-from headstart.data.formats._reading import translate_read_errors
+from headstart.data.formats._reading import refuse_url, translate_read_errors
 from headstart.data.formats.arrays._arrays import read_arrays
 from headstart.data.formats.arrays._idx_folder import IdxFolder
 from headstart.data.formats.arrays._idx_sets import parse_idx_name
@@ -220,6 +220,7 @@ def _locate(source: str | Path) -> Located:
     if isinstance(source, str) and not source.strip():
         raise InputError("no data given: the name of the data is empty.", f"Accepted: {ACCEPTED}.")
 
+    refuse_url(str(source))
     path = Path(source).expanduser()
     with translate_read_errors(path):
         path = path.resolve() if ".." in path.parts else path.absolute()

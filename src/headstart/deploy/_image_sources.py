@@ -19,6 +19,7 @@ from headstart.data import (
     UnreadableImage,
     list_images,
     read_images,
+    refuse_url,
     unreadable_images,
 )
 from headstart.deploy._model import Model
@@ -51,6 +52,7 @@ def named_sources(given: Sequence[str | ImageSource]) -> tuple[list[str], list[I
             names.append("standard input")
             sources.append(sys.stdin.buffer.read(LARGEST_FILE_BYTES + 1))
         else:
+            refuse_url(str(item))
             paths = _image_paths(Path(item))
             names += map(str, paths)
             sources += paths

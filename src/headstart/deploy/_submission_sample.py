@@ -69,7 +69,7 @@ def read_sample(
         rows = [fields for _, fields in table.rows]
     ids = [row[0].strip() for row in rows]
     _check_columns(path, columns, class_names)
-    _check_ids(path, ids)
+    _check_ids(path, columns[0], ids)
 
     if len(columns) != 2:
         return Sample(path.name, columns, tuple(ids))
@@ -89,7 +89,7 @@ def _check_columns(path: Path, columns: Sequence[str], class_names: Sequence[str
         )
 
 
-def _check_ids(path: Path, ids: Sequence[str]) -> None:
+def _check_ids(path: Path, column: str, ids: Sequence[str]) -> None:
     if not ids:
         raise InputError(
             f"{path.name} has a header but no rows.",
@@ -98,8 +98,8 @@ def _check_ids(path: Path, ids: Sequence[str]) -> None:
     repeated = [key for key, count in Counter(ids).items() if count > 1]
     if repeated:
         raise InputError(
-            f"{path.name} has the id '{repeated[0]}' more than once.",
-            "Give the sample submission as it was published.",
+            f"{path.name} has the id '{repeated[0]}' more than once in its first column, {column}.",
+            "Give the sample submission as it was published. Its first column holds the ids.",
         )
 
 

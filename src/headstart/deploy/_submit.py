@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 from numpy.typing import NDArray
 
 from headstart import progress
 from headstart.classifier import Predictions
+from headstart.data import is_image
 from headstart.deploy._csv_output import write_cells
 from headstart.deploy._model import Model
 from headstart.deploy._output_files import check_output, keep_earlier
@@ -107,26 +109,51 @@ def _match_ids(sample: Sample, images: TestImages) -> NDArray[np.int64]:
         return np.arange(len(images))
 
     missing: list[str] = []
-    for ids in images.ids:
+    for keys, ids in itertools.product(_spellings(sample.ids), images.ids):
         index_of_id = {key: index for index, key in enumerate(ids)}
-        lacking = [key for key in sample.ids if key not in index_of_id]
+        lacking = [key for key in keys if key not in index_of_id]
         if not lacking:
             break
         if not missing or len(lacking) < len(missing):
             missing = lacking
     else:
-        raise InputError(
-            f"{sample.name} asks for the id '{missing[0]}', which {images.name} does not have. "
-            f"Missing: {counted(len(missing), 'id')}.",
-            f"{_SAME_COMPETITION}.",
-        )
+        raise _missing_ids(sample, images, missing)
 
+    if keys[0] != sample.ids[0]:
+        progress.say(
+            f"{sample.name} names other folders or suffixes than {images.name}; for example, "
+            f"'{sample.ids[0]}' is the image '{images.ids[-1][index_of_id[keys[0]]]}'"
+        )
     unused = len(images) - len(sample.ids)
     if unused:
         progress.say(
             f"{counted(unused, 'image')} of {images.name} left out: {sample.name} lists no such id"
         )
-    return np.array([index_of_id[key] for key in sample.ids], np.int64)
+    return np.array([index_of_id[key] for key in keys], np.int64)
+
+
+def _spellings(ids: Sequence[str]) -> list[Sequence[str]]:
+    """Return the ids of a sample as written, without folders, and without suffixes of images."""
+    names = [PurePosixPath(key.replace("\\", "/")).name for key in ids]
+    stems = [PurePosixPath(name).stem if is_image(name) else name for name in names]
+    return [keys for keys in (ids, names, stems) if len(set(keys)) == len(ids)]
+
+
+def _missing_ids(sample: Sample, images: TestImages, missing: Sequence[str]) -> InputError:
+    """Return the error about ids of a sample for which there is no image, or more than one."""
+    for key in sample.ids:
+        if key in images.ambiguous:
+            shared = images.ambiguous[key]
+            return InputError(
+                f"{sample.name} asks for the id '{key}', which stands for {len(shared):,} images "
+                f"of {images.name}: {shared[0]} and {shared[1]}.",
+                "Remove one of them, or give a table with the columns id and path.",
+            )
+    return InputError(
+        f"{sample.name} asks for the id '{missing[0]}', which {images.name} does not have. "
+        f"Missing: {counted(len(missing), 'id')}.",
+        f"{_SAME_COMPETITION}.",
+    )
 
 
 def _submission_rows(

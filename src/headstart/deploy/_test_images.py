@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -13,6 +13,8 @@ from headstart.classifier import Predictions
 from headstart.data import (
     list_images,
     list_unlabelled,
+    locate,
+    name_archive_in_errors,
     read_unlabelled_csv,
     resize_pixels,
 )
@@ -29,6 +31,7 @@ class TestImages:
         name: Name of the table or folder, for messages.
         predictions: Predictions for N images.
         ids: Sequences of N ids, in order of preference. Empty if rows have no ids.
+        ambiguous: The images that share an id, such as "1" for 1.jpg and 1.png.
     """
 
     __test__ = False  # It is not a test of pytest.
@@ -36,6 +39,7 @@ class TestImages:
     name: str
     predictions: Predictions
     ids: tuple[tuple[str, ...], ...]
+    ambiguous: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.predictions.labels)
@@ -46,18 +50,26 @@ def predict_test_images(model: Model, test: Path) -> TestImages:
 
     Args:
         model: The model that predicts.
-        test: A table of pixels or of image paths, or a folder of images.
+        test: A table of pixels or of image paths, a folder of images, or an archive of one of
+            these.
 
     Raises:
         InputError: The path does not exist or is an image, or its images cannot be read.
+        ResourceError: An archive cannot be unpacked into the cache.
     """
-    if not test.exists():
+    located = locate(test.absolute())
+    if located is None:
         raise InputError(
             f"{test} does not exist.",
             "Give the test table, or the folder of test images.",
         )
-    if test.is_dir():
-        return _predict_folder(model, test)
+    with name_archive_in_errors(located):
+        if located.place.is_dir():
+            return _predict_folder(model, located.place)
+        return _predict_table(model, located.place)
+
+
+def _predict_table(model: Model, test: Path) -> TestImages:
     listed = list_unlabelled(test)
     if listed is None:
         images, ids = read_unlabelled_csv(test, model.preprocessing.pixel_max)
@@ -66,7 +78,7 @@ def predict_test_images(model: Model, test: Path) -> TestImages:
 
     predictions = predict(model, listed.paths, listed.names)
     candidates = [listed.ids, listed.names, _file_names(listed.names), _stems(listed.names)]
-    return TestImages(test.name, predictions, _distinct(candidates))
+    return _with_ids(test.name, predictions, listed.names, candidates)
 
 
 def _predict_folder(model: Model, folder: Path) -> TestImages:
@@ -75,12 +87,27 @@ def _predict_folder(model: Model, folder: Path) -> TestImages:
     predictions = predict(model, paths, names)
     without_suffix = [str(PurePosixPath(name).with_suffix("")) for name in names]
     candidates = [_stems(names), _file_names(names), without_suffix, names]
-    return TestImages(folder.name, predictions, _distinct(candidates))
+    return _with_ids(folder.name, predictions, names, candidates)
 
 
-def _distinct(candidates: Sequence[Sequence[str]]) -> tuple[tuple[str, ...], ...]:
-    """Return the sequences that name every image differently."""
-    return tuple(tuple(ids) for ids in candidates if len(set(ids)) == len(ids))
+def _with_ids(
+    name: str,
+    predictions: Predictions,
+    images: Sequence[str],
+    candidates: Sequence[Sequence[str]],
+) -> TestImages:
+    """Return test images with the sequences of ids that name every image differently."""
+    ids: list[tuple[str, ...]] = []
+    ambiguous: dict[str, list[str]] = {}
+    for candidate in candidates:
+        if len(set(candidate)) == len(candidate):
+            ids.append(tuple(candidate))
+            continue
+        images_of: dict[str, list[str]] = {}
+        for key, image in zip(candidate, images, strict=True):
+            images_of.setdefault(key, []).append(image)
+        ambiguous |= {key: shared for key, shared in images_of.items() if len(shared) > 1}
+    return TestImages(name, predictions, tuple(ids), ambiguous)
 
 
 def _file_names(names: Sequence[str]) -> list[str]:

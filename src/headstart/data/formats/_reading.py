@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +13,16 @@ from headstart import store
 from headstart.errors import InputError
 
 GZIP_MAGIC = b"\x1f\x8b"
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/{1,2}[^/]")  # a drive of Windows has one letter
+
+
+def refuse_url(source: str) -> None:
+    """Raise an error if the name of a file is a URL, which nothing here downloads."""
+    if _URL.match(source) and not Path(source).exists():
+        raise InputError(
+            f"{source} is a URL, and URLs are not downloaded.",
+            "Download it first, and give the path of the file.",
+        )
 
 
 @contextmanager
