@@ -239,14 +239,15 @@ def test_an_invalid_export_is_reported(words: list[str], message: str, headstart
     assert status == 2 and message in err
 
 
-def test_predict_with_an_onnx_file_imports_no_torch(
+def test_predict_with_an_onnx_file_imports_no_large_library(
     exported: tuple[Path, Mapping[str, Any]], digits: Dataset, tmp_path: Path
 ) -> None:
     Image.fromarray(digits.images[0, :, :, 0]).save(tmp_path / "0.png")
     script = (
         "import sys\n"
         "sys.argv = ['headstart', 'predict', '--onnx', sys.argv[1], sys.argv[2], '--json']\n"
-        "from headstart.cli import main; main(); assert 'torch' not in sys.modules"
+        "from headstart.cli import main; main()\n"
+        "assert not {'torch', 'scipy', 'sklearn'} & {*sys.modules}"
     )
     done = subprocess.run(
         [sys.executable, "-c", script, exported[0], tmp_path / "0.png"],
@@ -256,6 +257,16 @@ def test_predict_with_an_onnx_file_imports_no_torch(
     )
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["predictions"][0]["label"] == "0"
+
+
+def test_the_next_command_of_an_exported_file_takes_such_a_file(
+    exported: tuple[Path, Mapping[str, Any]], digits: Dataset, tmp_path: Path, headstart: Command
+) -> None:
+    Image.fromarray(digits.images[0, :, :, 0]).save(tmp_path / "0.png")
+    for words in ([exported[0]], ["--onnx", exported[0]]):
+        status, out, err = headstart("predict", *words, "0.png")
+        assert status == 0, err
+        assert out.splitlines()[-1] == f"Next: headstart serve {exported[0]}"
 
 
 def test_a_foreign_onnx_file_is_refused(tmp_path: Path) -> None:

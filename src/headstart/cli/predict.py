@@ -82,8 +82,8 @@ def predict(
         run, images, top=top, coverage=coverage, csv=csv, figure=figure, safe_cells=safe_cells
     )
     _app.show(result, as_json, predictions_table)
-    if onnx is not None:
-        print_next("serve", onnx, is_silent=as_json or quiet)
+    if str(run).lower().endswith(".onnx"):
+        print_next("serve", run, is_silent=as_json or quiet)
     else:
         first = result["predictions"][0]["image"]
         print_next("explain", run, first, is_silent=as_json or quiet)
