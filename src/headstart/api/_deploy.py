@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, cast, get_args
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from headstart.data import ImageSource
     from headstart.deploy import Model
 
-_SUFFIXES = {"onnx": ".onnx", "torch": ".pt2"}
+_SUFFIXES = {"onnx": ".onnx", "torch": ".pt2", "page": ".html"}
+_FORMS = ("onnx", "torch")  # of --format
 
 
 def predict(
@@ -232,6 +233,8 @@ def export(
     out: str | Path | None = None,
     form: str = "onnx",
     int8: bool = False,
+    page: bool = False,
+    runtime: str | Path | None = None,
 ) -> ExportResult:
     """Write a run's classifier as one file for other programs. See `headstart.deploy.export`.
 
@@ -239,21 +242,32 @@ def export(
         run: folder of a finished run, or of a study for its best run.
         data: the dataset of the run, where its source cannot be opened again. The exported file is
             compared with the run on validation images.
-        out: the file. By default `model.onnx` or `model.pt2` in the run folder.
+        out: the file. By default `model.onnx`, `model.pt2` or `model.html` in the run folder.
         form: onnx or torch.
         int8: whether to write an 8-bit ONNX file as well.
+        page: whether to write a web page that classifies in the browser, instead of an ONNX file.
+        runtime: for a page, ONNX Runtime Web as the archive of `npm pack` or as a folder. By
+            default it is fetched from the npm registry of this machine, once.
     """
     from headstart import deploy
 
-    if form not in get_args(deploy.Form):
+    if form not in _FORMS:
         raise InputError(
-            f"invalid --format: expected onnx or torch, got '{form}'.",
-            suggest_name(form, get_args(deploy.Form)),
+            f"invalid --format: expected onnx or torch, got '{form}'.", suggest_name(form, _FORMS)
         )
     if int8 and form != "onnx":
         raise InputError(
             "--int8 writes an ONNX file, but --format is torch.", "Leave one of the two out."
         )
+    if page and (int8 or form != "onnx"):
+        other = "--int8" if int8 else "--format torch"
+        raise InputError(
+            f"--page and {other} write different files.", "Run the command once for each."
+        )
+    if runtime is not None and not page:
+        raise InputError("--runtime is for a page.", "Add --page, or leave out --runtime.")
+    if page:
+        form = "page"
     suffix = _SUFFIXES[form]
     folder = deploy.resolve_run(run)
     path = folder / f"model{suffix}" if out is None else Path(out)
@@ -264,7 +278,14 @@ def export(
         )
     deploy.need_classifier(folder)
     _, opened = reopen_run(folder, data)
-    written = deploy.export(folder, opened, path, cast("deploy.Form", form), int8=int8)
+    written = deploy.export(
+        folder,
+        opened,
+        path,
+        cast("deploy.Form", form),
+        int8=int8,
+        runtime=None if runtime is None else Path(runtime),
+    )
     return cast("ExportResult", written)
 
 

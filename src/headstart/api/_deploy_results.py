@@ -108,8 +108,9 @@ class ExportResult(TypedDict):
 
     Attributes:
         run: The run.
-        onnx: Path of the ONNX file; None for a torch program.
-        torch: Path of the torch program; None for an ONNX file.
+        onnx: Path of the ONNX file, or None.
+        torch: Path of the torch program, or None.
+        page: Path of the web page, or None.
         bytes: Size of the file.
         parity: Agreement with the run.
         int8: Accuracy, size and speed of the 8-bit file; None without one.
@@ -118,6 +119,7 @@ class ExportResult(TypedDict):
     run: str
     onnx: str | None
     torch: str | None
+    page: str | None
     bytes: int
     parity: Parity
     int8: Mapping[str, Any] | None

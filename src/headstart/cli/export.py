@@ -33,6 +33,21 @@ def export(
         bool,
         typer.Option("--int8", help="Write an 8-bit ONNX file as well, and report what it costs."),
     ] = False,
+    page: Annotated[
+        bool,
+        typer.Option(
+            "--page",
+            help="Write a web page that classifies photos, camera pictures and drawings offline.",
+        ),
+    ] = False,
+    runtime: Annotated[
+        str | None,
+        typer.Option(
+            "--runtime",
+            metavar="PATH",
+            help="For --page without a registry: onnxruntime-web as an archive or a folder.",
+        ),
+    ] = None,
     data: Annotated[
         str | None,
         typer.Option("--data", metavar="DATA", help="The run's dataset, if it moved."),
@@ -48,7 +63,9 @@ def export(
     from headstart.report import export_table
 
     _app.start(quiet)
-    result = api.export(run, data=data, out=out, form=form.value, int8=int8)
+    result = api.export(
+        run, data=data, out=out, form=form.value, int8=int8, page=page, runtime=runtime
+    )
     _app.show(result, as_json, export_table)
     words: tuple[str, ...] = ("serve", run)
     if result["onnx"]:

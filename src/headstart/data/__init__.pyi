@@ -160,10 +160,16 @@ from .groups._with_groups import (
 from .named._catalogue import (
     NamedDataset as NamedDataset,
 )
+from .named._download import (
+    SourceFailed as SourceFailed,
+)
 from .named._fetch import (
     available_edition as available_edition,
     catalogue as catalogue,
     fetch_named as fetch_named,
     is_cached as is_cached,
     source_of as source_of,
+)
+from .named._packages import (
+    NpmPackage as NpmPackage,
 )

@@ -16,7 +16,7 @@ from headstart.errors import InputError
 if TYPE_CHECKING:
     from headstart.classifier import Preprocessing, SetScores
 
-Form = Literal["onnx", "torch"]  # of an exported file
+Form = Literal["onnx", "torch", "page"]  # of an exported file
 
 
 class Model(Protocol):

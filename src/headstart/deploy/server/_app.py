@@ -14,6 +14,7 @@ from starlette.types import ASGIApp
 
 from headstart.data import UnreadableImage
 from headstart.deploy._model import Model
+from headstart.deploy._page import fill_page, shared_file
 from headstart.deploy.server._access import Access, Guard
 from headstart.deploy.server._batching import QueueFull
 from headstart.deploy.server._body import BUSY, Limits, RequestError
@@ -28,11 +29,9 @@ from headstart.deploy.server._service import Service
 from headstart.errors import HeadstartError, InputError
 from headstart.results import JsonObject
 
-_PAGE = {
-    "/": ("index.html", "text/html"),
-    "/page.css": ("page.css", "text/css"),
-    "/page.js": ("page.js", "text/javascript"),
-}
+_HEAD = """<link rel="stylesheet" href="page.css">
+<script src="shared.js" defer></script>
+<script src="page.js" defer></script>"""
 _IMAGE_BODY = {
     "description": "The bytes of an image file (JPEG, PNG, WebP or BMP), or JSON with base64.",
     "required": True,
@@ -162,16 +161,24 @@ def _add_routes(app: FastAPI, service: Service) -> None:
 
 
 def _add_page(app: FastAPI) -> None:
-    folder = importlib.resources.files("headstart.deploy.server") / "page"
-
-    def add(path: str, content: bytes, kind: str) -> None:
+    def add(path: str, content: str, kind: str) -> None:
         async def file() -> Response:
             return Response(content, media_type=kind)
 
         app.add_api_route(path, file, include_in_schema=False, response_model=None)
 
-    for path, (name, kind) in _PAGE.items():
-        add(path, (folder / name).read_bytes(), kind)
+    folder = importlib.resources.files("headstart.deploy.server") / "page"
+    page = fill_page(
+        head=_HEAD,
+        privacy="Images are sent only to this server and are not stored.",
+        without_scripts="Programs can use POST /predict, as described in /openapi.json.",
+        aside=(folder / "explanation.html").read_text("utf-8"),
+        use=(folder / "use.html").read_text("utf-8"),
+    )
+    add("/", page, "text/html")
+    add("/page.css", shared_file("page.css"), "text/css")
+    add("/shared.js", shared_file("shared.js"), "text/javascript")
+    add("/page.js", (folder / "page.js").read_text("utf-8"), "text/javascript")
 
 
 async def _error_response(_: Request, error: Exception) -> Response:
