@@ -33,7 +33,7 @@ def _export_table(result: JsonMapping) -> Table:
     table = new_table(text(""), text("", folds=True))
     parity = result["parity"]
     images = counted(parity["n"], f"{parity['part']} image")
-    table.add_row("written", Text(one_line(result["page"] or result["onnx"] or result["torch"])))
+    table.add_row("written", Text(one_line(result["onnx"] or result["torch"] or result["page"])))
     table.add_row("size", f"{compact_count(result['bytes'])}B")
     table.add_row("same class as the run", f"{percent(parity['top1_agreement'])} of {images}")
     table.add_row("largest difference", f"{parity['max_difference']:.2g} of a probability")
