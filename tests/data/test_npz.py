@@ -161,6 +161,7 @@ def test_rows_of_square_images_are_read(lines: list[str]) -> None:
         ((6, 1, 28, 28, 28), "These look like volumes, which are not supported"),
         ((6, 28, 28, 4), "Drop the alpha channel: images[..., :3]."),
         ((6, 28, 28, 5), "Choose one or three of the channels."),
+        ((28, 28, 3, 6), "numbers the images: numpy.moveaxis(images, -1, 0)."),
         ((6,), "got (6,)."),
     ],
 )

@@ -12,6 +12,7 @@ from table_helpers import error_of, load_and_listen, write_table
 
 from headstart.data import TEST, TRAIN, VALIDATION, load, read_unlabelled_csv
 from headstart.data._growing_map import GrowingMap
+from headstart.errors import InputError
 
 HEADER = "label,pixel0,pixel1,pixel2,pixel3"
 
@@ -182,3 +183,40 @@ def test_a_group_needs_a_name_and_blanks_around_it_do_not_count(tmp_path: Path) 
     assert groups is not None and groups.tolist() == [0, 0, 1, 1]
     path = write_table(tmp_path / "t.csv", "label,patient,p0", "a,x,1", "b, ,2", "a,y,3")
     assert "line 3 of t.csv: patient is empty" in error_of(path, group_by="patient")
+
+
+def colour_table(path: Path, names: list[str], *, planes: bool) -> np.ndarray:
+    """Write smooth colour images of 8x8 pixels, and return them as (N, H, W, C)."""
+    row, column = np.mgrid[0:8, 0:8]
+    images = [
+        np.stack([20 * row + n, 20 * column + 2 * n, 200 - 10 * row - 10 * column], axis=-1)
+        for n in range(6)
+    ]
+    values = [image.transpose(2, 0, 1) if planes else image for image in images]
+    lines = [
+        ",".join(map(str, [number % 2, *pixels.reshape(-1).tolist()]))
+        for number, pixels in enumerate(values)
+    ]
+    write_table(path, ",".join(["label", *names]), *lines)
+    return np.stack(images)
+
+
+def test_colours_one_after_the_other_are_refused(tmp_path: Path) -> None:
+    names = [f"pixel{number}" for number in range(192)]
+    images = colour_table(tmp_path / "together.csv", names, planes=False)
+    assert (load(tmp_path / "together.csv").images == images).all()
+    colour_table(tmp_path / "planes.csv", names, planes=True)
+    text = "expected red, green and blue of each pixel together, got all of red"
+    assert text in error_of(tmp_path / "planes.csv")
+    with pytest.raises(InputError, match=r"invalid order of the pixels of planes\.csv"):
+        read_unlabelled_csv(tmp_path / "planes.csv")
+
+
+@pytest.mark.parametrize("prefixes", [("R", "G", "B"), ("red_", "green_", "blue_")])
+def test_columns_may_name_their_colours(tmp_path: Path, prefixes: tuple[str, ...]) -> None:
+    names = [f"{prefix}{number}" for prefix in prefixes for number in range(64)]
+    images = colour_table(tmp_path / "planes.csv", names, planes=True)
+    assert (load(tmp_path / "planes.csv").images == images).all()
+    names = [f"{prefix}{number}" for number in range(64) for prefix in prefixes]
+    images = colour_table(tmp_path / "together.csv", names, planes=False)
+    assert (load(tmp_path / "together.csv").images == images).all()

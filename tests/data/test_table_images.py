@@ -160,3 +160,13 @@ def test_a_table_without_a_header_may_have_the_label_first(tmp_path: Path) -> No
     assert labels_of(dataset) == {"0.png": "cat", "1.png": "dog"}
     text = error_of(write_table(tmp_path / "u.csv", "0,0.png,cat", "1,1.png,dog"))
     assert "expected the names of the columns, got those of an image (0.png)" in text
+
+
+@pytest.mark.parametrize(
+    "cell",
+    ["iVBORw0KGgoAAAANSUhEUgAAACAAA" + "A" * 400, "data:image/png;base64,iVBO", "b'\\x89PNG\\r'"],
+)
+def test_an_image_in_a_cell_is_named(tmp_path: Path, cell: str) -> None:
+    write_images(tmp_path, ["a.png"])
+    path = write_table(tmp_path / "t.csv", "image,label", f'"{cell}",cat', "a.png,dog")
+    assert "line 2 of t.csv: expected the path of an image, got the image itself" in error_of(path)

@@ -28,7 +28,8 @@ def channels_last(images: NDArray[Any], source: str) -> NDArray[Any]:
         InputError: The shape is another one, such as that of volumes.
     """
     if 0 in images.shape:
-        raise _invalid_shape(images, source, "Reshape them first.")
+        hint = "Give at least one image." if images.shape[0] == 0 else "Reshape them first."
+        raise _invalid_shape(images, source, hint)
     if images.ndim == 2:
         return _squares(images, source)
     if images.ndim == 3:
@@ -69,6 +70,8 @@ def _hint(images: NDArray[Any]) -> str:
         return "These look like volumes, which are not supported: give one slice of each."
     if images.ndim == 4 and images.shape[3] in (2, 4):
         return f"Drop the alpha channel: images[..., :{images.shape[3] - 1}]."
+    if images.ndim == 4 and images.shape[2] in (1, 3):
+        return "If the last dimension numbers the images: numpy.moveaxis(images, -1, 0)."
     if images.ndim == 4:
         return "Choose one or three of the channels."
     return "Reshape them first."

@@ -17,6 +17,7 @@ from headstart.data._types import PART_NAMES, UNASSIGNED
 from headstart.data.formats.arrays._labels import label_texts
 from headstart.data.formats.parquet._columns import RowColumns
 from headstart.data.formats.parquet._files import read_batches
+from headstart.data.formats.tables._images import holds_image
 from headstart.data.formats.tables._rows import group_numbers
 from headstart.errors import InputError
 
@@ -262,6 +263,11 @@ def _image_of(value: Any, folder: Path, place: str) -> bytes | Path:
         raise InputError(
             f"{place}: {path} is a URL, and URLs are not downloaded.",
             "Download the images first, and give their files.",
+        )
+    if holds_image(path):
+        raise InputError(
+            f"{place}: expected the bytes or the path of an image, got text in base64.",
+            "Decode it first, in Python: base64.b64decode(text).",
         )
     file = folder / str(path)
     if not file.is_file():

@@ -19,6 +19,15 @@ from headstart.data.formats.folders._file_tree import is_image
 from headstart.data.formats.tables._problems import TableProblems
 
 _MISSING = "files are missing"
+# Base64 of a PNG, JPEG or GIF, a data URL, and bytes as Python prints them.
+_IMAGE_TEXT = re.compile(
+    r"(iVBORw0KGgo|/9j/[A-Za-z0-9+/]{8}|R0lGOD[A-Za-z0-9+/]{8})|data:image/"
+    r"|b['\"](\\x89PNG|\\xff\\xd8|GIF8)"
+)
+_EMBEDDED = (
+    "expected the path of an image, got the image itself as text (base64 or bytes)",
+    "Write each image to a file, and its path to the table.",
+)
 _MOST_FOLDERS = 10_000  # folders below that of the table that are searched
 _NEAR_DEPTH = 2
 _ANCESTORS = 2
@@ -80,6 +89,10 @@ def find_images(
     first_name_of: dict[str, tuple[str, bool]] = {}
     looked_up: dict[str, str] = {}
     for line, name in zip(lines, names, strict=True):
+        if holds_image(name):
+            problems.add(line, *_EMBEDDED, _MISSING)
+            paths.append(name)
+            continue
         if (table.parent / name).is_file():
             paths.append(name)
             continue
@@ -111,6 +124,11 @@ def find_images(
     return paths
 
 
+def holds_image(text: str) -> bool:
+    """Return whether a text is not the name of an image, but the image itself."""
+    return _IMAGE_TEXT.match(text) is not None
+
+
 class ImageFinder:
     """Look-ups in the folders near one table. Each folder is listed once.
 
@@ -127,6 +145,8 @@ class ImageFinder:
 
     def finds(self, name: str) -> bool:
         """Return whether a name leads to an image file."""
+        if holds_image(name):
+            return True
         return (self._folder / name).is_file() or bool(self.find(name).files)
 
     def find(self, name: str) -> _Match:

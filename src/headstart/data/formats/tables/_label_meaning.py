@@ -67,10 +67,13 @@ def require_classes(labels: Sequence[str], table: str, column: str) -> None:
         )
     elif combined:
         shown = ", ".join(f"'{label}'" for label in combined[:_SHOWN])
+        look = "1 label that looks"
+        if len(combined) > 1:
+            look = f"{len(combined):,} labels that look"
         joined = re.sub(r"[^\w]+", "_", combined[0]).strip("_")
         raise InputError(
-            f"invalid labels of {table}: expected one class per image, got {len(combined):,} "
-            f"labels that look like several in one cell ({shown}); multi-label is not supported.",
+            f"invalid labels of {table}: expected one class per image, got {look} like several in "
+            f"one cell ({shown}); multi-label is not supported.",
             f"Keep one label per image. If each of these is one class, join its words: {joined}.",
         )
 

@@ -34,11 +34,16 @@ from headstart.data.formats.tables._labels import label_problem, say_merged_blan
 from headstart.data.formats.tables._layout import find_label_columns, peek_row
 from headstart.data.formats.tables._parts import PART_COLUMN_NAMES, parts_of_columns
 from headstart.data.formats.tables._path_csv import PathCsv
-from headstart.data.formats.tables._pixel_layout import find_pixels, has_pixels, no_pixels
+from headstart.data.formats.tables._pixel_layout import (
+    find_pixels,
+    has_pixels,
+    no_pixels,
+    require_colour_order,
+)
 from headstart.data.formats.tables._pixel_rows import PixelRows
 from headstart.data.formats.tables._rows import group_numbers
 
-_READER = 3  # Raise this when the same file is read in another way.
+_READER = 4  # Raise this when the same file is read in another way.
 
 
 class PixelCsv:
@@ -131,6 +136,7 @@ class PixelCsvFile:
                     collected.add(table, line, fields, columns)
                 table.problems.require_none()
                 pixels_map = images.finish()
+            require_colour_order(pixels_map, table.name, layout)
             parts = _parts(table, columns, collected)
             table.problems.require_none()
             say_merged_blanks(table, collected.spellings)
@@ -244,7 +250,8 @@ def read_unlabelled_csv(
         The latter is None if the column is missing.
 
     Raises:
-        InputError: A value is not a pixel, or the number of pixels is not a square.
+        InputError: A value is not a pixel, the number of pixels is not a square, or the colours of
+            each image come one after the other.
     """
     ids: list[str] = []
     values = bytearray()
@@ -260,4 +267,5 @@ def read_unlabelled_csv(
                 ids.append(fields[id_column].strip())
 
     images = np.frombuffer(values, np.uint8).reshape(-1, *rows.shape)
+    require_colour_order(images, path.name, layout)
     return images, None if id_column is None else ids
