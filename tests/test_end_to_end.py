@@ -45,7 +45,7 @@ def test_transfer_is_ahead_on_few_colour_photographs(subset: Subset, headstart: 
 
 @pytest.mark.slow
 def test_transfer_is_not_ahead_on_clothes(subset: Subset, headstart: Command) -> None:
-    clothes = subset("fashion-mnist", 1500, 600)
+    clothes = subset("fashion-mnist", 800, 600)
     status, out, err = headstart(
         *("compare", clothes, "--seeds", 2, "--time-limit", "none", "--epochs", 6),
         *("--set", "input_px=64", "--out", "clothes", "--json"),

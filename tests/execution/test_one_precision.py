@@ -69,9 +69,9 @@ def test_contradictory_decisions_under_load_give_the_same_weights(
     monkeypatch.setattr("headstart.classifier.decide_precision", decide, raising=False)
     jobs = [job(tmp_path, f"r{seed}", seed, "cnn", nodes=8) for seed in (0, 1)]
     with (
-        busy_processes(1),
         one_thread(),
         open_executor(where, SplitDataset(*data)) as executor,
+        busy_processes(1),
     ):
         outcomes = list(run_all(executor, jobs))
         assert [outcome.reason for outcome in outcomes] == [None, None]
