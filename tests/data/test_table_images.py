@@ -170,3 +170,30 @@ def test_an_image_in_a_cell_is_named(tmp_path: Path, cell: str) -> None:
     write_images(tmp_path, ["a.png"])
     path = write_table(tmp_path / "t.csv", "image,label", f'"{cell}",cat', "a.png,dog")
     assert "line 2 of t.csv: expected the path of an image, got the image itself" in error_of(path)
+
+
+@pytest.mark.parametrize(
+    ("files", "ids"),
+    [
+        (["00007.png", "00012.png"], ["7", "12"]),  # pandas removed the zeros
+        (["007.png", "012.png"], ["7.0", "12.0"]),  # and made numbers of a column with a gap
+        (["caf\u00e9.png", "th\u00e9.png"], ["cafe\u0301.png", "the\u0301"]),  # macOS, then Linux
+        (["a.png", "b.png"], ["file:///data/im/a.png", "file:///data/im/b.png"]),
+    ],
+)
+def test_ids_find_their_files_without_zeros_and_in_another_normal_form(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], files: list[str], ids: list[str]
+) -> None:
+    write_images(tmp_path / "im", files)
+    rows = [f"{key},{label}" for key, label in zip(ids, "xy", strict=True)]
+    data, said = load_and_listen(capsys, write_table(tmp_path / "t.csv", "id,label", *rows))
+    assert labels_of(data) == {f"im/{files[0]}": "x", f"im/{files[1]}": "y"}
+    assert "2 images were found by another path than the written one" in said
+
+
+def test_ids_that_may_be_two_files_are_refused(tmp_path: Path) -> None:
+    write_images(tmp_path / "im", ["07.png", "007.png", "12.png"])
+    text = error_of(write_table(tmp_path / "t.csv", "id,label", "7,x", "12,y"))
+    assert "line 2 of t.csv: '7' matches 2 files: im/007.png and im/07.png" in text
+    text = error_of(write_table(tmp_path / "t.csv", "id,label", "7.0,x", "0012,x", "12.0,y"))
+    assert "'12.0' and '0012' do not exist, and both would be im/12.png" in text

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from table_helpers import error_of, labels_of, load_and_listen, write_images, write_table
 
-from headstart.data import load
+from headstart.data import load, make_split
 from headstart.data.formats.tables._label_meaning import require_classes
 from headstart.data.formats.tables._multi_label import labels_that_combine_others
 from headstart.errors import InputError
@@ -238,3 +238,9 @@ def test_a_name_of_two_words_that_are_classes_is_one_class(
     dataset, said = load_and_listen(capsys, table)
     assert dataset.class_names == ("lion", "sea", label)
     assert f"'{label}' is read as one class" in said
+
+
+def test_classes_of_one_image_each_are_named(tmp_path: Path) -> None:
+    data = load(table_of(tmp_path, ["12", "31", "45", "58"]))
+    with pytest.raises(InputError, match="each of the 4 classes has only one image"):
+        make_split(data)

@@ -139,6 +139,13 @@ def _empty_part(
             f"{name} would be empty: {fraction:g} of {len(pool):,} images rounds to none.",
             f"Add images, give a larger --{name}, or give 0 for no {name} images.",
         )
+    class_count = len(np.unique(dataset.labels[pool]))
+    if class_count == len(pool) and dataset.groups is None:
+        return InputError(
+            f"{name} would be empty: each of the {class_count:,} classes has only one image.",
+            "Give each class more images. If the labels are measurements or names of the images: "
+            "only classes that several images share can be learned.",
+        )
     if dataset.groups is None:
         return InputError(
             f"{name} would be empty: every class needs its images for training.",

@@ -1,13 +1,15 @@
 """The image files that a table names, as people write such names.
 
-A name may lack its suffix, use the separators of Windows, differ from the file in case, begin with
-folders of another machine, or name a file in a folder of images near the table.
+A name may lack its suffix or leading zeros, use the separators of Windows, differ from the file in
+case or Unicode normal form, begin with folders of another machine, or name a file in a folder of
+images near the table.
 """
 
 from __future__ import annotations
 
 import os
 import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import chain
@@ -36,6 +38,9 @@ _IMAGE_WORD = re.compile(
     r"|val(id(ation)?)?|data(set)?|input|files|raw|all|set|part"
 )
 _FOLDER_WORD = re.compile(r"images?|imgs?|photos?|pictures?|jpe?gs?|pngs?|part")
+# Ids whose zeros a spreadsheet or pandas removed, or which became real numbers.
+_LONGEST_NUMBER = 30  # digits
+_NUMBER = re.compile(rf"(\d{{1,{_LONGEST_NUMBER}}})(\.0)?")
 # What the name of a table says besides the folder that its images are in.
 _TABLE_WORD = re.compile(
     r"labels?|meta(data)?|annotations?|lists?|data|info|classes|ground ?truth|csvs?|tables?|df"
@@ -50,11 +55,13 @@ class _Names:
     Attributes:
         files: Names of files by their folded name.
         stems: Names of image files by their folded name without the suffix.
+        numbered: Names of image files by the number that they are, such as 7 for 0007.png.
         folders: Names of folders by their folded name.
     """
 
     files: dict[str, list[str]] = field(default_factory=dict)
     stems: dict[str, list[str]] = field(default_factory=dict)
+    numbered: dict[int, list[str]] = field(default_factory=dict)
     folders: dict[str, list[str]] = field(default_factory=dict)
 
 
@@ -93,8 +100,8 @@ def find_images(
             problems.add(line, *_EMBEDDED, _MISSING)
             paths.append(name)
             continue
-        if (table.parent / name).is_file():
-            paths.append(name)
+        if (table.parent / name.removeprefix("file://")).is_file():
+            paths.append(name.removeprefix("file://"))
             continue
         match = finder.find(name)
         if len(match.files) != 1:
@@ -104,7 +111,8 @@ def find_images(
 
         path = os.path.relpath(match.files[0], table.parent).replace(os.sep, "/")
         other, is_shortened = first_name_of.setdefault(path, (name, match.is_shortened))
-        if other != name and (is_shortened or match.is_shortened):
+        is_number = _NUMBER.fullmatch(name) is not None
+        if other != name and (is_shortened or match.is_shortened or is_number):
             problems.add(
                 line,
                 f"'{name}' and '{other}' do not exist, and both would be {path}",
@@ -151,6 +159,7 @@ class ImageFinder:
 
     def find(self, name: str) -> _Match:
         """Find the files that a name may stand for. The nearest place that has any decides."""
+        name = name.removeprefix("file://")
         if "://" in name:
             return _Match(())
         parts = _parts_of(name)
@@ -196,7 +205,7 @@ class ImageFinder:
                 if part == "..":
                     below.append(parent.parent)
                 else:
-                    children = self._list(parent).folders.get(part.casefold(), [])
+                    children = self._list(parent).folders.get(_fold(part), [])
                     below += [parent / child for child in _exact_first(children, part)]
             folders = below
         return folders
@@ -246,7 +255,7 @@ def _list_names(folder: Path) -> _Names:
     except OSError:
         return names
     for entry in entries:
-        folded = entry.name.casefold()
+        folded = _fold(entry.name)
         if is_clutter(entry.name):
             continue
         if entry.is_dir():
@@ -256,17 +265,27 @@ def _list_names(folder: Path) -> _Names:
         if is_image(entry.name):
             stem = Path(folded).stem
             names.stems.setdefault(stem, []).append(entry.name)
+            if stem.isdecimal() and len(stem) <= _LONGEST_NUMBER:
+                names.numbered.setdefault(int(stem), []).append(entry.name)
     return names
 
 
 def _files_named(names: _Names, leaf: str) -> list[str]:
     """Return the files that a last part may stand for: as written, in another case or suffix."""
-    folded = leaf.casefold()
+    folded = _fold(leaf)
     if folded in names.files:
         return _exact_first(names.files[folded], leaf)
     if is_image(leaf):
         folded = Path(folded).stem
-    return names.stems.get(folded, [])
+    if folded in names.stems:
+        return names.stems[folded]
+    number = _NUMBER.fullmatch(folded)
+    return [] if number is None else names.numbered.get(int(number[1]), [])
+
+
+def _fold(name: str) -> str:
+    """Return what spellings of one name share: macOS decomposes letters with accents."""
+    return unicodedata.normalize("NFC", name).casefold()
 
 
 def _exact_first(names: list[str], written: str) -> list[str]:
