@@ -233,3 +233,17 @@ def test_large_arrays_are_mapped_and_give_the_same_dataset(
     content[200] ^= 1  # a pixel of the first array
     (tmp_path / "b.npz").write_bytes(content)
     assert "is damaged or incomplete" in fails(tmp_path / "b.npz", pixel_max=4095)
+
+
+def test_pairs_of_keras_are_the_parts() -> None:
+    train, test = (IMAGES, LABELS), (IMAGES[:4] // 2, LABELS[:4, None])
+    data = load((train, test))
+    assert data.parts.tolist() == [TRAIN] * 6 + [TEST] * 4
+    assert (data.images[6:, ..., 0] == IMAGES[:4] // 2).all()
+    assert load((train, test, test)).parts.tolist() == [TRAIN] * 6 + [VALIDATION] * 4 + [TEST] * 4
+
+
+def test_pictures_of_several_sizes_in_a_list_are_refused() -> None:
+    pictures = [np.zeros((2, 2), np.uint8), np.zeros((3, 3), np.uint8)]
+    text = fails((pictures, ["cat", "dog"]))
+    assert "invalid images of the pair of arrays: expected one shape for all, got several." in text

@@ -33,7 +33,7 @@ from headstart.data.formats._file_signatures import (
 )
 from headstart.data.formats._protocol import TABLE_OPTIONS, Format, Listing, LoadOptions
 from headstart.data.formats._reading import refuse_url, translate_read_errors
-from headstart.data.formats.arrays._arrays import read_arrays
+from headstart.data.formats.arrays._arrays import has_pairs, read_arrays, read_pairs
 from headstart.data.formats.arrays._idx_folder import IdxFolder
 from headstart.data.formats.arrays._idx_sets import parse_idx_name
 from headstart.data.formats.arrays._npy_folder import NpyFolder
@@ -97,7 +97,8 @@ def load(source: Source, **keys: Unpack[LoadKeys]) -> Dataset:
         source: A name, a path, or a pair `(images, labels)` of arrays, which is not cached. See
             `read_arrays`. An optional third member holds the class names, and the labels are then
             indices into them. Of a memory map of uint8 that is larger than memory, only labels,
-            names and hashes are held in memory. Or a map-style dataset of PyTorch, torchvision or
+            names and hashes are held in memory. Or a tuple of such pairs, one for the training and
+            one for the test images, as the `load_data` of Keras returns. Or a map-style dataset of PyTorch, torchvision or
             `datasets`, whose items are an image and a label; or a mapping of such datasets, as
             `{"train": train_set, "test": test_set}`. These are read into memory. Or a data frame of
             pandas with the columns of a table, or a mapping of parts to data frames. Its paths are
@@ -171,6 +172,9 @@ def _load_arrays(source: Arrays, options: LoadOptions) -> Dataset:
             f"got {len(source)} members.",
             "See the help of load.",
         )
+    if has_pairs(source):
+        decoded = read_pairs(source, options.pixel_max)
+        return as_dataset(decoded, "arrays", "", options.as_dict())
     images, labels, *class_names = source
     decoded = read_arrays(images, labels, options.pixel_max, *class_names)
     return as_dataset(decoded, "arrays", "", options.as_dict())

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from headstart.data._class_names import encode_labels, require_training_classes
 from headstart.data._memory_maps import blocks, create_map, put
-from headstart.data._types import PART_NAMES, TRAIN, DecodedImages
+from headstart.data._types import PART_NAMES, TEST, TRAIN, VALIDATION, DecodedImages
 from headstart.data.formats.arrays._labels import label_texts, use_class_names
 from headstart.data.formats.arrays._shapes import channels_last
 from headstart.data.formats.images._pixel_scales import smallest_scale
@@ -21,6 +21,7 @@ from headstart.errors import InputError
 _PATHS_HINT = (
     "If they are paths, give a data frame: pandas.DataFrame({'path': paths, 'label': labels})"
 )
+_PARTS_OF_PAIRS = {2: (TRAIN, TEST), 3: (TRAIN, VALIDATION, TEST)}
 
 
 class ArrayPart(NamedTuple):
@@ -57,9 +58,54 @@ def read_arrays(
         InputError: The shapes or numbers differ, values are outside the scale, or there is only
             one class.
     """
-    part = ArrayPart(TRAIN, np.asarray(images), np.asarray(labels))
-    names = None if class_names is None else np.asarray(class_names)
-    return decode_arrays([part], "the pair of arrays", pixel_max, names)
+    source = "the pair of arrays"
+    part = ArrayPart(TRAIN, _as_array(images, "images", source), _as_array(labels, "labels", source))
+    names = None if class_names is None else _as_array(class_names, "class names", source)
+    return decode_arrays([part], source, pixel_max, names)
+
+
+def has_pairs(source: tuple[Any, ...]) -> bool:
+    """Return whether a tuple holds pairs of images and labels, as Keras' `load_data` returns."""
+    return len(source) in _PARTS_OF_PAIRS and all(map(_is_pair, source))
+
+
+def read_pairs(pairs: Sequence[tuple[Any, Any]], pixel_max: float | None = None) -> DecodedImages:
+    """Check pairs of arrays of images and labels, one for each part, and convert them.
+
+    Args:
+        pairs: Those of training and test images, or of training, validation and test images. See
+            `read_arrays`.
+        pixel_max: Value of full brightness.
+
+    Raises:
+        InputError: As in `read_arrays`. Or the parts differ in shape.
+    """
+    source = "the pairs of arrays"
+    parts = [
+        ArrayPart(code, _as_array(images, "images", source), _as_array(labels, "labels", source))
+        for code, (images, labels) in zip(_PARTS_OF_PAIRS[len(pairs)], pairs, strict=True)
+    ]
+    return decode_arrays(parts, source, pixel_max)
+
+
+def _is_pair(item: Any) -> bool:
+    """Return whether an item is a tuple of an array of images and as many labels."""
+    if not isinstance(item, tuple) or len(item) != 2:
+        return False
+    images, labels = item
+    if not (hasattr(images, "shape") and hasattr(labels, "shape")):
+        return False
+    return len(images.shape) >= 2 and len(labels.shape) in (1, 2) and len(images) == len(labels)
+
+
+def _as_array(values: Any, what: str, source: str) -> NDArray[Any]:
+    try:
+        return np.asarray(values)
+    except ValueError as error:  # NumPy's words: "inhomogeneous shape"
+        raise InputError(
+            f"invalid {what} of {source}: expected one shape for all, got several.",
+            "Make all images the same size and mode first, then stack them with numpy.stack.",
+        ) from error
 
 
 def decode_arrays(
