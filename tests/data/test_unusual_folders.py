@@ -153,3 +153,18 @@ def test_a_name_that_is_not_utf_8_is_shown_alone(tmp_path: Path) -> None:
     fill(tmp_path / "photos", ["cat/1.png", "dog/2.png"])
     (tmp_path / "photos/cat/1.png").rename(tmp_path / "photos/cat" / os.fsdecode(b"\xff.png"))
     assert "has a name that is not UTF-8: 'cat/\\udcff.png'." in error_of(tmp_path / "photos")
+
+
+def test_versions_of_one_dataset_are_questioned(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = [
+        f"{version}/{kind}/{version}{kind}{n}.png"
+        for version in ("color", "segmented")
+        for kind in ("apple", "grape")
+        for n in range(2)
+    ]
+    data, said = load_and_listen(capsys, fill(tmp_path / "plants", names))
+    assert data.class_names == ("color", "segmented")
+    assert "If apple, grape are the classes, give one of the former: " in said
+    assert f"{tmp_path}/plants/color" in said

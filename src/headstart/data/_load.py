@@ -98,11 +98,12 @@ def load(source: Source, **keys: Unpack[LoadKeys]) -> Dataset:
             `read_arrays`. An optional third member holds the class names, and the labels are then
             indices into them. Of a memory map of uint8 that is larger than memory, only labels,
             names and hashes are held in memory. Or a tuple of such pairs, one for the training and
-            one for the test images, as the `load_data` of Keras returns. Or a map-style dataset of PyTorch, torchvision or
-            `datasets`, whose items are an image and a label; or a mapping of such datasets, as
-            `{"train": train_set, "test": test_set}`. These are read into memory. Or a data frame of
-            pandas with the columns of a table, or a mapping of parts to data frames. Its paths are
-            relative to the current folder, and a copy of the table is kept in the cache.
+            one for the test images, as the `load_data` of Keras returns. Or a map-style dataset of
+            PyTorch, torchvision or `datasets`, whose items are an image and a label; or a mapping
+            of such datasets, as `{"train": train_set, "test": test_set}`. These are read into
+            memory. Or a data frame of pandas with the columns of a table, or a mapping of parts to
+            data frames. Its paths are relative to the current folder, and a copy of the table is
+            kept in the cache.
         **keys: Options, each of which may be None for its default.
 
             - image_size: Height and width of all images, in pixels. By default images of one size

@@ -59,9 +59,9 @@ def read_arrays(
             one class.
     """
     source = "the pair of arrays"
-    part = ArrayPart(TRAIN, _as_array(images, "images", source), _as_array(labels, "labels", source))
+    pair = _as_array(images, "images", source), _as_array(labels, "labels", source)
     names = None if class_names is None else _as_array(class_names, "class names", source)
-    return decode_arrays([part], source, pixel_max, names)
+    return decode_arrays([ArrayPart(TRAIN, *pair)], source, pixel_max, names)
 
 
 def has_pairs(source: tuple[Any, ...]) -> bool:

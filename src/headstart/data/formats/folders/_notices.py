@@ -81,11 +81,24 @@ def say_evaluation(top: Folder, parts: dict[str, int]) -> None:
 def say_nested(root: Folder, class_folders: Iterable[ClassFolder]) -> None:
     """Print that folders in class folders are not classes of their own."""
     nested: list[str] = []
+    inner_names: dict[str, set[str]] = {}
     for item in class_folders:
         usual = {item.class_name.casefold(), *IMAGE_FOLDERS}
-        nested += [name for name in item.nested if name.rpartition("/")[2].casefold() not in usual]
-    if nested:
+        inner = [name for name in item.nested if name.rpartition("/")[2].casefold() not in usual]
+        nested += inner
+        names = inner_names.setdefault(item.class_name, set())
+        names.update(name.rpartition("/")[2] for name in inner)
+    if not nested:
+        return
+
+    progress.say(
+        f"{root.path}: images in folders of a class folder belong to that class: "
+        f"{some_names(nested)}. To make these folders classes, move them up"
+    )
+    shared = set.intersection(*inner_names.values())
+    if len(inner_names) > 1 and len(shared) > 1 and set.union(*inner_names.values()) == shared:
         progress.say(
-            f"{root.path}: images in folders of a class folder belong to that class: "
-            f"{some_names(nested)}. To make these folders classes, move them up"
+            f"{root.path}: {some_names(list(inner_names))} have the same folders. If "
+            f"{some_names(sorted(shared))} are the classes, give one of the former: "
+            f"{root.path / nested[0].rpartition('/')[0]}"
         )
