@@ -322,10 +322,12 @@ def test_a_class_name_cannot_end_its_element(
     assert page.locator("img[src=x]").count() == 0
 
 
-def test_short_class_names_are_not_cut(page: Any) -> None:
+def test_short_class_names_and_probabilities_are_not_cut(page: Any) -> None:
     page.evaluate("showPrediction({ label: 'mmmmmmm', probabilities: { mmmmmmm: 0.9, il: 0.1 } })")
-    cut = "[...document.querySelectorAll('.name')].map((e) => e.scrollWidth > e.clientWidth)"
-    assert page.evaluate(cut) == [False, False]
+    cut = (
+        "[...document.querySelectorAll('.name, .share')].map((e) => e.scrollWidth > e.clientWidth)"
+    )
+    assert page.evaluate(cut) == [False] * 4
     fills = "[...document.querySelectorAll('.track')].map((e) => e.getBoundingClientRect().left)"
     assert len(set(page.evaluate(fills))) == 1
 

@@ -172,6 +172,22 @@ def test_axe_finds_nothing_and_no_page_scrolls_sideways(browser: Any, study: Pat
     page.close()
 
 
+@needs_browser
+def test_no_figure_is_shrunk_below_seven_pixels_on_a_phone(browser: Any, study: Path) -> None:
+    viewport = {"width": 360, "height": 740}
+    page, _ = open_page(browser, f"file://{study / 'report.html'}", viewport=viewport)
+    sizes = page.evaluate(
+        """() => [...document.querySelectorAll("figure svg text")]
+            .filter((text) => text.getClientRects().length)
+            .map((text) => {
+                const { a, b } = text.getScreenCTM(); // of a rotated text, a is 0
+                return parseFloat(getComputedStyle(text).fontSize) * Math.hypot(a, b);
+            })"""
+    )
+    page.close()
+    assert min(sizes, default=7) >= 7
+
+
 def test_the_real_studies_are_of_an_older_version() -> None:
     for name in REAL[:-1]:
         assert '"schema_version"' not in (REAL_STUDIES / name / "finding.json").read_text()

@@ -51,7 +51,7 @@ function showCard() {
   addFact("Other shapes", resizing[card.resize]);
   addFact("Parameters", card.parameters && count(card.parameters));
   const seed = card.seed === null ? "" : `, seed ${card.seed}`;
-  addFact("Training", card.epochs && `${+card.epochs.toFixed(1)} epochs${seed}`);
+  addFact("Training", card.epochs && `${+card.epochs.toFixed(1)} epoch${+card.epochs.toFixed(1) === 1 ? "" : "s"}${seed}`);
   $("classes").replaceChildren(...card.classes.map((name) => make("li", { textContent: name })));
   const notes = {
     mnist: "The drawing is cropped, scaled to 20 of 28 pixels and centred by mass, like the digits of MNIST.",

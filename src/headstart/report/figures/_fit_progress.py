@@ -12,10 +12,13 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _LEAST_SPAN = 0.02
+_SHARES = ("accuracy", "balanced-accuracy", "macro-f1")  # metrics that are shown in percent
 
 
 def fit_progress_figure(finding: FitFinding) -> Figure:
     """Draw the best score so far against seconds, with one mark per rung."""
+    from matplotlib.ticker import PercentFormatter
+
     figure = new_figure(7.2, 3.4)
     axes = figure.subplots()
     history = finding.history
@@ -45,6 +48,8 @@ def fit_progress_figure(finding: FitFinding) -> Figure:
         xlabel="seconds",
         ylabel=f"validation {finding.metric}",
     )
+    if finding.metric in _SHARES:
+        axes.yaxis.set_major_formatter(PercentFormatter(1.0))
     axes.tick_params(length=0)
     figure.legend(
         loc="outside lower center", ncols=3, frameon=False, fontsize=8, labelcolor=LIGHT.soft
