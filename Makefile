@@ -5,6 +5,7 @@
 # make faults   kill, fail and cut off the power of a small run in thousands of ways; an hour
 # make mutations   remove one protection at a time; each must make a test fail; half an hour
 # make docs     build the site of the documentation in build/site; warnings are errors
+# make notebooks    execute the tutorials again and keep their output; tens of minutes
 # make serve-docs   show the site at http://127.0.0.1:8080
 # make oldest   the fast tests with the oldest supported versions of the dependencies
 
@@ -22,7 +23,7 @@ COVERAGE := --cov=headstart --cov-report=term:skip-covered --cov-fail-under=95
 # Tests start many processes, which share the compiled modules.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: all demo test fast faults mutations lint docs serve-docs oldest clean
+.PHONY: all demo test fast faults mutations lint docs notebooks serve-docs oldest clean
 all: $(READY)
 
 $(READY): pyproject.toml
@@ -61,6 +62,10 @@ fast: lint
 docs: .venv-docs/ready
 	PYTHONPATH=src .venv-docs/bin/python docs/command_pages.py --check
 	.venv-docs/bin/sphinx-build --quiet --fail-on-warning --nitpicky --conf-dir docs . build/site
+
+notebooks: $(READY)
+	$(BIN)/python -m pip install --quiet --group notebooks
+	$(BIN)/python docs/notebooks.py
 
 serve-docs: docs
 	.venv-docs/bin/python -m http.server --bind 127.0.0.1 --directory build/site 8080

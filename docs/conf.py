@@ -17,20 +17,22 @@ author = "The Headstart authors"
 copyright = "The Headstart authors. Apache-2.0"
 
 extensions = [
-    "myst_parser",
+    "myst_nb",
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
     "sphinx_copybutton",
     "sphinx_llms_txt",
 ]
 root_doc = "docs/index"
-include_patterns = ["docs/**.md", "benchmarks/*.md", "*.md"]
+include_patterns = ["docs/**.md", "docs/tutorials/*.ipynb", "benchmarks/*.md", "*.md"]
 # Folders that Sphinx need not search.
 exclude_patterns = [".*", "build", "constraints", "demo", "runs", "src", "tests"]
 templates_path = ["_templates"]
 
 myst_heading_anchors = 4  # a link to page.md#heading works as on a code host
 myst_enable_extensions = ["attrs_inline"]
+# The notebooks hold the output of real runs. `make notebooks` executes them, and the tests do.
+nb_execution_mode = "off"
 
 # The reference needs the signatures and docstrings, not the libraries that compute.
 autodoc_mock_imports = [
@@ -49,6 +51,7 @@ nitpick_ignore_regex = [("py:.*", ".*")]
 default_role = "code"  # single backquotes in docstrings
 toc_object_entries_show_parents = "hide"
 
+highlight_language = "none"  # blocks without a language are commands and their output
 html_theme = "furo"
 html_title = "Headstart"
 html_static_path = ["_static"]

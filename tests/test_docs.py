@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import pkgutil
 import re
 import subprocess
@@ -28,6 +29,7 @@ PAGES = [
     *sorted(ROOT.glob("*.md")),
     *sorted((ROOT / "docs").rglob("*.md")),
     *sorted((ROOT / "benchmarks").glob("*.md")),
+    *sorted((ROOT / "docs").rglob("*.ipynb")),
 ]
 CODE_BLOCK = re.compile(r"^ *```.*?^ *```$", re.MULTILINE | re.DOTALL)
 COMMAND = r"^(?:cat .*\| |torchrun .*--no-python )?(headstart [a-z].*)$"
@@ -79,7 +81,7 @@ def test_the_onnx_example_resizes_as_predict_does(
 
 @each_page
 def test_relative_links_lead_to_files_and_headings(page: Path) -> None:
-    text = page.read_text(encoding="utf-8")
+    text = page_text(page)
     for path, anchor in re.findall(r"\]\(([^)#\s]*)(?:#([^)\s]*))?\)", text):
         if path.startswith(("http://", "https://")):
             continue
@@ -91,7 +93,7 @@ def test_relative_links_lead_to_files_and_headings(page: Path) -> None:
 
 @each_page
 def test_commands_have_verbs_and_options_that_exist(page: Path) -> None:
-    for command in commands(page.read_text(encoding="utf-8")):
+    for command in commands(page_text(page)):
         verb, *words = command.split()[1:]
         assert verb in VERBS, command
         unknown = [word for word in words if is_option(word) and word not in VERBS[verb]]
@@ -100,7 +102,7 @@ def test_commands_have_verbs_and_options_that_exist(page: Path) -> None:
 
 @each_page
 def test_prose_is_wrapped(page: Path) -> None:
-    prose = CODE_BLOCK.sub("", page.read_text(encoding="utf-8"))
+    prose = CODE_BLOCK.sub("", page_text(page))
     too_long = [
         line
         for line in prose.splitlines()
@@ -111,7 +113,7 @@ def test_prose_is_wrapped(page: Path) -> None:
 
 @each_page
 def test_sentences_are_short(page: Path) -> None:
-    text = page.read_text(encoding="utf-8")
+    text = page_text(page)
     too_long = [sentence for sentence in sentences(text) if len(sentence.split()) > MOST_WORDS]
     assert not too_long
 
@@ -140,6 +142,15 @@ def test_the_architecture_lists_the_rooms_from_the_highest_to_the_lowest() -> No
 
     modules = {name for layer in layers for name in layer.split(" | ")} - set(rooms)
     assert modules == set(re.findall(r"`(\w+)\.py`", " ".join(room_rows(text))))
+
+
+def page_text(page: Path) -> str:
+    """Return the Markdown of a page, or the text cells of a notebook."""
+    text = page.read_text(encoding="utf-8")
+    if page.suffix != ".ipynb":
+        return text
+    cells = json.loads(text)["cells"]
+    return "\n\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] != "code")
 
 
 def room_rows(text: str) -> list[str]:

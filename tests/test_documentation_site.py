@@ -19,6 +19,7 @@ INDEX = DOCS / "index.md"
 def test_the_navigation_lists_every_page_once() -> None:
     listed = [page for entry in navigation() for page in pages(entry)]
     expected = {*DOCS.rglob("*.md"), *(ROOT / "benchmarks").glob("*.md"), *ROOT.glob("*.md")}
+    expected |= set(DOCS.rglob("*.ipynb"))
     assert sorted(listed) == sorted(expected - {INDEX})
 
 
@@ -63,5 +64,7 @@ def pages(entry: str) -> list[Path]:
     target = (DOCS / f"{entry}.md").resolve()
     if "*" in entry:
         return sorted(target.parent.glob(target.name))
+    if not target.exists():
+        target = target.with_suffix(".ipynb")
     assert target.exists(), entry
     return [target]

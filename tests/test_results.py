@@ -158,6 +158,28 @@ def test_studies_have_their_tables_as_frames(page_only: None, tmp_path: Path) ->
         assert "<pre" in result._repr_html_() and "mlp" in str(result)
 
 
+def test_a_notebook_shows_the_figures_of_a_study(tmp_path: Path) -> None:
+    study = headstart.lr(
+        "digits",
+        model="mlp",
+        values=[0.05, 0.1],
+        seeds=1,
+        train_images=100,
+        epochs=1,
+        nodes=8,
+        out=tmp_path / "lr",
+    )
+    figures = study.figures
+    assert list(figures) == ["learning-rates"]  # a range test needs more steps
+    assert repr(figures) == "<StudyFigures: learning-rates>"
+    figure = figures["learning-rates"]
+    assert repr(figure) == "<StudyFigure: Learning rates>"
+    assert figure._repr_png_() == figure.path.read_bytes()
+    html = figures._repr_html_()
+    assert html.count('src="data:image/png;base64,iVBOR') == len(figures) == 1
+    assert 'alt="Learning rates"' in html
+
+
 def test_frames_have_the_columns_of_fields_that_are_null() -> None:
     finding = read_finding(ASSETS / "lr")
     assert isinstance(finding, LearningRates)

@@ -298,7 +298,7 @@ def test_several_datasets_in_one_folder_are_listed(tmp_path: Path) -> None:
 def test_files_of_unknown_parts_are_listed(tmp_path: Path) -> None:
     for name in ("train", "test", "unsupervised"):
         parquet(tmp_path / f"{name}-00000-of-00001.parquet", rows(), features())
-    assert "whose part cannot be told: 'unsupervised-00000-of-00001.parquet'" in fails(tmp_path)
+    assert "whose part is unclear: 'unsupervised-00000-of-00001.parquet'" in fails(tmp_path)
 
 
 def test_files_with_other_columns_are_an_error(tmp_path: Path) -> None:

@@ -43,6 +43,8 @@ from ._run_views import (
     NetworkSummary as NetworkSummary,
     RunFigure as RunFigure,
     RunFigures as RunFigures,
+    StudyFigure as StudyFigure,
+    StudyFigures as StudyFigures,
 )
 from ._runs import (
     load_classifier as load_classifier,

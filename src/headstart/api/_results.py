@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, get_args
 
 from headstart import store
-from headstart.api._run_views import NetworkSummary, RunFigures
+from headstart.api._run_views import NetworkSummary, RunFigures, StudyFigures
 from headstart.errors import InputError
 from headstart.results import (
     BackboneRanking,
@@ -133,6 +133,11 @@ class StudyResult(Result, Generic[FindingT]):
     def folder(self) -> Path:
         """The study folder."""
         return Path(self._finding.report).parent
+
+    @property
+    def figures(self) -> StudyFigures:
+        """The figures of the report, by name."""
+        return StudyFigures(self.folder)
 
 
 class ComparisonResult(StudyResult[Comparison]):

@@ -1,11 +1,14 @@
-"""Views of a run for notebooks: its figures, and the layers of its network."""
+"""Views for notebooks: the figures of runs and studies, and the layers of a network."""
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from html import escape
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from headstart import store
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -72,16 +75,72 @@ class RunFigures(Mapping[str, RunFigure]):
         return f"<RunFigures: {', '.join(self)}>"
 
     def _repr_html_(self) -> str:
-        elements = []
-        for figure in self.values():
-            title = escape(figure.title)
-            image = base64.b64encode(figure._repr_png_()).decode("ascii")
-            elements.append(
-                f"<figure><figcaption>{title}</figcaption>"
-                f'<img src="data:image/png;base64,{image}" alt="{title}" style="max-width: 100%">'
-                "</figure>"
-            )
-        return "\n".join(elements)
+        return _figures_html(self.values())
+
+
+class StudyFigure:
+    """One figure of a study. A notebook displays it at the end of a cell.
+
+    Attributes:
+        title: The name of the figure in words, such as "Learning rates".
+        path: The PNG file in the study folder. An SVG and a CSV file are beside it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.title = path.stem.replace("-", " ").capitalize()
+
+    def __repr__(self) -> str:
+        return f"<StudyFigure: {self.title}>"
+
+    def _repr_png_(self) -> bytes:
+        return store.read_file(self.path)
+
+
+class StudyFigures(Mapping[str, StudyFigure]):
+    """The figures of a study by name. A notebook displays all of them at the end of a cell.
+
+    They are the PNG files in `figures/` of the study folder, by the names of the files.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        paths = sorted((folder / "figures").glob("*.png"))
+        self._figures = {path.stem: StudyFigure(path) for path in paths}
+
+    def __getitem__(self, name: str) -> StudyFigure:
+        return self._figures[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._figures)
+
+    def __len__(self) -> int:
+        return len(self._figures)
+
+    def __repr__(self) -> str:
+        return f"<StudyFigures: {', '.join(self)}>"
+
+    def _repr_html_(self) -> str:
+        return _figures_html(self.values())
+
+
+class _Figure(Protocol):
+    title: str
+
+    def _repr_png_(self) -> bytes: ...
+
+
+def _figures_html(figures: Iterable[_Figure]) -> str:
+    """Return the figures below each other, each with its title."""
+    elements = []
+    for figure in figures:
+        title = escape(figure.title)
+        image = base64.b64encode(figure._repr_png_()).decode("ascii")
+        elements.append(
+            f"<figure><figcaption>{title}</figcaption>"
+            f'<img src="data:image/png;base64,{image}" alt="{title}" style="max-width: 100%">'
+            "</figure>"
+        )
+    return "\n".join(elements)
 
 
 class NetworkSummary:

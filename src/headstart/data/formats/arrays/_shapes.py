@@ -54,7 +54,7 @@ def _squares(images: NDArray[Any], source: str) -> NDArray[Any]:
         colour_size = math.isqrt(pixels // 3)
         if colour_size * colour_size * 3 == pixels:
             hint = (
-                "Reshape them first: the order of the channels cannot be told from rows. "
+                "Reshape them first: rows do not show the order of the channels. "
                 f"As in CIFAR-10: images.reshape(-1, 3, {colour_size}, {colour_size}). "
                 f"With the channels last: images.reshape(-1, {colour_size}, {colour_size}, 3)."
             )

@@ -12,7 +12,7 @@ _NAMED = 3
 
 
 class NoteKind(NamedTuple):
-    """One thing that may be said of an image. The text follows the names of the images.
+    """One kind of note about an image. The text follows the names of the images.
 
     Attributes:
         of_one: Text about one image.

@@ -58,7 +58,7 @@ class Parquet:
         """Read labels, names, parts and groups.
 
         Raises:
-            InputError: A column or a label is missing, a file is damaged, parts cannot be told, or
+            InputError: A column or a label is missing, a file is damaged, a part is unclear, or
                 there is only one class.
             ResourceError: PyArrow is not installed.
         """
@@ -122,8 +122,7 @@ def _find_files(path: Path) -> list[RowFile]:
     if known and None in parts.values():
         unknown = [name for name, part in parts.items() if part is None]
         raise InputError(
-            f"{path} has files of parts, and others whose part cannot be told: "
-            f"{quote_names(unknown)}.",
+            f"{path} has files of parts, and others whose part is unclear: {quote_names(unknown)}.",
             "Rename them after train, validation or test, or move them elsewhere.",
         )
     if TRAIN not in known or len(known) == 1:
