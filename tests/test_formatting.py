@@ -138,5 +138,8 @@ def test_names_are_joined_as_in_a_sentence(names: list[str], phrase: str) -> Non
 def test_names_are_cut_to_one_line() -> None:
     assert formatting.one_line("line\nbreak\x0b") == "line break"
     assert formatting.shorten("x" * 30, 10) == "x" * 9 + "…"
+    assert formatting.display_name("big  dog 🐶") == "big  dog 🐶"
+    assert formatting.display_name("line\nbreak") == "line\\nbreak"
+    assert formatting.display_name("x" * 90) == "x" * 79 + "…"
     assert formatting.slug("EfficientNet (random weights)") == "efficientnet-random-weights"
     assert formatting.slug("猫") == "contender"

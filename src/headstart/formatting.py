@@ -238,6 +238,21 @@ def one_line(name: object) -> str:
     return re.sub(r"\s+", " ", printable).strip()
 
 
+def display_name(name: str, longest: int = 80) -> str:
+    """Return a name on one line, with escapes such as `\\n`, and cut with an ellipsis.
+
+    Args:
+        name: The name of a file or class.
+        longest: Characters that are shown.
+    """
+    letters = [
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode("ascii")
+        for letter in name
+    ]
+    text = "".join(letters)
+    return text if len(text) <= longest else text[: longest - 1] + "…"
+
+
 def shorten(name: object, longest: int = 18) -> str:
     """Return a name on one line, cut to `longest` characters with an ellipsis."""
     text = one_line(name)

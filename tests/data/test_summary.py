@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from headstart.data import Dataset, SplitDataset, load, make_split, summary_line
+from headstart.data import Dataset, SplitDataset, describe, load, make_split, summary_line
 
 
 def dataset_of(counts: list[int]) -> Dataset:
@@ -39,3 +39,13 @@ def test_a_large_dataset_and_its_split_have_short_representations() -> None:
     split = make_split(dataset)
     assert repr(dataset) == "<Dataset arrays: 5,000 images of 2x2 pixels, grey; 2 classes>"
     assert repr(split) == "<Split: train 3,500, validation 750, test 750; seed 0>"
+
+
+def test_a_name_never_breaks_the_line() -> None:
+    images = np.zeros((12, 2, 2), np.uint8)
+    dataset = load((images, np.array(["a\nb", "x" * 500] * 6)))
+    line = summary_line(SplitDataset(dataset, make_split(dataset, validation=0, test=0)))
+    assert "a\\nb (6)" in line and "\n" not in line
+    assert len(line) < 200
+    described = describe(SplitDataset(dataset, make_split(dataset, validation=0, test=0)))
+    assert "('a\\\\nb')" in str(described["warnings"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from headstart.data._types import PART_NAMES, Dataset, SplitDataset, class_counts
 from headstart.data._warnings import split_warnings
+from headstart.formatting import display_name
 
 _NAMED_CLASSES = 10
 
@@ -37,7 +38,7 @@ def summary_line(data: SplitDataset) -> str:
 def _classes(dataset: Dataset) -> str:
     counts = class_counts(dataset).tolist()
     named = [
-        f"{name} ({count:,})"
+        f"{display_name(name)} ({count:,})"
         for name, count in zip(dataset.class_names[:_NAMED_CLASSES], counts, strict=False)
     ]
     text = f"{len(counts):,} classes: {', '.join(named)}"

@@ -15,7 +15,7 @@ from headstart.data._types import (
     SplitDataset,
     class_counts,
 )
-from headstart.formatting import counted
+from headstart.formatting import counted, display_name
 
 _NAMED_IMAGES = 3  # data.json names all of them.
 
@@ -99,7 +99,8 @@ def _images_with_two_labels(dataset: Dataset) -> str:
 
     count = len(np.unique(np.cumsum(~is_copy)[conflicts]))
     first, second = (
-        f"{dataset.image_names[row]} ('{dataset.class_names[dataset.labels[row]]}')"
+        f"{display_name(dataset.image_names[row])} "
+        f"('{display_name(dataset.class_names[dataset.labels[row]])}')"
         for row in order[[conflicts[0], conflicts[0] + 1]]
     )
     if count == 1:

@@ -140,7 +140,10 @@ def count_of(count: int, noun: str) -> str:
 
 def some_names(names: Collection[str]) -> str:
     """Return the first names, and how many more there are."""
-    shown = [repr(name) if name != name.strip() else name for name in list(names)[:_NAMED]]
+    shown = [
+        name if name == name.strip() and name.isprintable() else repr(name)
+        for name in list(names)[:_NAMED]
+    ]
     if len(names) > _NAMED:
         return f"{', '.join(shown)} and {len(names) - _NAMED:,} more"
     return ", ".join(shown)
