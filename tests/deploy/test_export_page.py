@@ -332,6 +332,28 @@ def test_short_class_names_and_probabilities_are_not_cut(page: Any) -> None:
     assert len(set(page.evaluate(fills))) == 1
 
 
+def test_an_image_that_arrives_before_the_model_waits_for_it(
+    browser: Any, exported: Exported
+) -> None:
+    context = browser.new_context()
+    page = context.new_page()
+    page.add_init_script(
+        """const hold = new Promise((release) => (window.release = release));
+        Response.prototype.arrayBuffer = ((original) => async function () {
+            await hold;
+            return original.call(this);
+        })(Response.prototype.arrayBuffer);"""
+    )
+    page.goto(exported.page.as_uri())
+    pixel = encode(Image.new("RGB", (30, 30), "green"), "PNG")
+    file = {"name": "green.png", "mimeType": "image/png", "buffer": pixel}
+    page.set_input_files("#file", files=[file])
+    page.get_by_text("Starting the model").wait_for()
+    page.evaluate("release()")
+    assert prediction_of(page)["label"] in NAMES
+    context.close()
+
+
 def test_a_file_that_is_not_an_image_is_reported(page: Any, tmp_path: Path) -> None:
     (tmp_path / "bad.png").write_bytes(b"no image")
     page.set_input_files("#file", tmp_path / "bad.png")

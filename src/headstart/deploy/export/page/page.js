@@ -1,7 +1,7 @@
 // The page of `headstart export --page`: classifies images in the browser, without a network.
 // shared.js has the drawing area, the camera and the bars. The network and ONNX Runtime Web are in
 // the last elements of the page, compressed with gzip and written in base64.
-let network = null, ort = null, latest = 0;
+let network = null, isReady = false, ort = null, latest = 0;
 
 // ---- what is packed in the page
 
@@ -71,6 +71,7 @@ async function predict(blob, isDrawing) {
   }
   await previous;
   if (isOld()) return;
+  if (!isReady) $("answer").replaceChildren(make("span", { className: "soft", textContent: "Starting the model …" }));
   if (image === null) return reset();
 
   previous = classify(image).then((prediction) => {
@@ -115,6 +116,6 @@ function start() {
   addFact("Unfamiliar images", card.unfamiliar_limits ? "flagged" : "not flagged: too few validation images");
   reset();
   network = openNetwork();
-  network.catch(showFailure);
+  network.then(() => (isReady = true), showFailure);
 }
 start();
