@@ -18,6 +18,7 @@ from headstart.studies._grid import Grid, Variant
 from headstart.studies._lr import (
     PUBLISHED_RATES,
     _divergence_sentence,
+    _range_sentence,
     _summarise_range_tests,
 )
 from headstart.training import RangeTest
@@ -166,6 +167,18 @@ def test_a_suggestion_is_placed_against_the_good_range(
     summary = _summarise_range_tests(tests, rates, good)
     assert summary.agrees is agrees
     assert summary.sentence.endswith(f": {position}.")
+
+
+@pytest.mark.parametrize(
+    ("loss", "expected"),
+    [
+        (0.008, "not shown to be worse (0.48 decades): they lose at most 0.8 points (95%)."),
+        (0.762, "(0.48 decades), but a loss of up to 76.2 points cannot be excluded (95%)."),
+    ],
+)
+def test_few_runs_promise_nothing_about_the_other_good_rates(loss: float, expected: str) -> None:
+    good = LearningRateRange(low=1e-3, high=3e-3, decades=0.48, largest_loss=loss)
+    assert _range_sentence(good).endswith(expected)
 
 
 def test_the_divergence_of_one_seed_of_one_is_said_plainly() -> None:

@@ -53,6 +53,7 @@ from headstart.training import RangeTest, check, range_test
 
 PUBLISHED_RATES = (0.1, 0.01, 0.001, 0.0001)
 _RANGE_TESTS, _STEPS_OF_RANGE_TEST = 3, 100
+_LARGE_LOSS = 0.05  # of accuracy; a limit above it says that there are too few runs
 _SAME_RATE_DECADES = 0.05  # rates that are nearer to each other count as one
 
 
@@ -417,7 +418,10 @@ def _range_sentence(good: LearningRateRange) -> str:
     )
     if good.largest_loss is None:
         return f"{text}."
-    return f"{text}: they lose at most {points(good.largest_loss)} points (95%)."
+    loss = points(good.largest_loss)
+    if good.largest_loss > _LARGE_LOSS:
+        return f"{text}, but a loss of up to {loss} points cannot be excluded (95%)."
+    return f"{text}: they lose at most {loss} points (95%)."
 
 
 def _divergence_sentence(rate: LearningRateResult, what: str = "seed") -> str:
