@@ -62,9 +62,13 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return an empty cache folder for this test."""
+    """Return a cache folder for this test, empty but for the precision of this process."""
     folder = tmp_path_factory.mktemp("cache")
     monkeypatch.setenv("XDG_CACHE_HOME", str(folder))
+    if "torch" in sys.modules:
+        from precision import keep_precision
+
+        keep_precision()
     return folder
 
 

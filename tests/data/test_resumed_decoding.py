@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import signal
@@ -238,6 +239,11 @@ def test_a_stopped_process_leaves_what_it_has_decoded(
         for _ in range(20):
             assert process.stdout.readline()
         stopped = time.monotonic()
+        process.send_signal(signum)
+        # An interrupt that arrives in a callback of the garbage collector is lost: Python prints it
+        # and goes on. It happened once in the suite, and in none of 62 runs on a busy machine.
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=12)
         process.send_signal(signum)
         process.wait(timeout=60)
         assert time.monotonic() - stopped < 20

@@ -12,25 +12,22 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import httpx
 import numpy as np
 import pytest
-import torch
 import uvicorn
 from PIL import Image
 
 import headstart
-from headstart import store
-from headstart.classifier import _precision
 from headstart.deploy import open_model
 from headstart.deploy.server import _app, _serve
 from headstart.deploy.server._access import Access
 from headstart.deploy.server._body import Limits
 from headstart.deploy.server._card import model_card
+from precision import keep_precision
 
 PROGRAM = [sys.executable, "-m", "headstart"]
 
@@ -41,7 +38,7 @@ def serving(
 ) -> Iterator[tuple[subprocess.Popen[str], dict[str, Any]]]:
     """A server on a free port, and the JSON that it printed when it was ready."""
     command = [*PROGRAM, "serve", str(run), "--port", "0", "--json", "-q", *map(str, words)]
-    _share_precision()
+    keep_precision()  # of this process, which compares with the server
     process = subprocess.Popen(
         command,
         stdout=subprocess.PIPE,
@@ -55,18 +52,6 @@ def serving(
     finally:
         process.kill()
         process.communicate()
-
-
-def _share_precision() -> None:
-    """Keep the precision of this process in the cache, where the server finds it.
-
-    A server that decides for itself on a busy machine may compute in another one.
-    """
-    capabilities = torch.cpu.get_capabilities()
-    units = [name for key, name in _precision._BFLOAT16_UNITS if capabilities.get(key)]
-    if units:
-        decision = asdict(_precision.decide_bfloat16())
-        store.write_json(_precision._decision_file(units), decision)
 
 
 @contextmanager

@@ -45,3 +45,24 @@ def test_the_trials_of_a_dead_machine_are_taken_over_and_count_once(
     one.done(begun[1], 0.75, {"run": "one"})  # It was not dead. The first result stays.
     assert [trial.number for trial in two.all()] == [0, 1, 2, 3]
     assert two.all()[1].facts["loss"] == 0.25
+
+
+def test_a_machine_that_comes_too_late_runs_no_trial_that_nobody_added(tmp_path: Path) -> None:
+    """Optuna draws a trial if the last one that waited was taken at the same moment."""
+    url = f"sqlite:///{tmp_path / 'shared.db'}"
+    one, two = (_search(url, tmp_path / name) for name in ("one", "two"))
+    for nodes in (16, 32):
+        one.add({"nodes": nodes})
+    drawn_by_two: list[int] = []
+
+    def take_what_waits() -> bool:
+        is_one_waiting = type(two)._is_one_waiting(two)
+        if len(drawn_by_two) == 0:
+            drawn_by_two.extend(trial.number for trial in one.take_added())
+        return is_one_waiting
+
+    two._is_one_waiting = take_what_waits  # type: ignore[method-assign]
+    assert two.take_added() == []
+    assert drawn_by_two == [0, 1]
+    assert [trial.values["nodes"] for trial in two.all()] == [16, 32]
+    assert one.take_added() == []

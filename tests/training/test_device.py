@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -21,8 +22,11 @@ Convolve = Callable[..., tuple[list[torch.Tensor], float]]
 
 
 @pytest.fixture(autouse=True)
-def undecided() -> None:
-    """A process that has not decided yet."""
+def undecided(own_cache: Path) -> Iterator[None]:
+    """A process and a machine that have not decided yet."""
+    shutil.rmtree(own_cache / "headstart", ignore_errors=True)
+    decide_bfloat16.cache_clear()
+    yield
     decide_bfloat16.cache_clear()
 
 

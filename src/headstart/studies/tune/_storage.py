@@ -218,10 +218,30 @@ class Trials:
         """Enqueue a trial with these values unless it exists."""
         self.study.enqueue_trial(values, skip_if_exists=True)
 
-    def queued(self) -> list[FrozenTrial]:
-        """Return the trials that count or wait to run."""
+    def take_added(self) -> list[Trial]:
+        """Return the trials to run now, of those that `add` has enqueued; none is drawn.
+
+        These are own open ones, those of dead machines, and all that wait.
+        """
+        trials = []
+        for frozen in self._counted():
+            if frozen.state == TrialState.RUNNING and self._may_adopt(frozen):
+                if _was_added(frozen):
+                    trials.append(self._adopt(frozen))
+                else:  # its machine was killed before it set it aside, see below
+                    self.study.tell(frozen.number, state=TrialState.PRUNED, skip_if_finished=True)
+        while self._is_one_waiting():
+            trial = self.study.ask()
+            if not _was_added(self.study.get_trials(deepcopy=False)[trial.number]):
+                # Another machine took the last one at the same moment, so Optuna drew one.
+                self.study.tell(trial.number, state=TrialState.PRUNED)
+                break
+            trials.append(self._claim(trial))
+        return trials
+
+    def _is_one_waiting(self) -> bool:
         trials = self.study.get_trials(deepcopy=False)
-        return [frozen for frozen in trials if frozen.state != TrialState.PRUNED]
+        return any(frozen.state == TrialState.WAITING for frozen in trials)
 
     def wait_for_others(self) -> bool:
         """Return whether trials of other machines are open, after a second of waiting if so."""
@@ -319,6 +339,11 @@ class Trials:
         self._own_numbers.discard(trial.number)
         self._set_attribute(trial.number, "facts", facts)
         self.study.tell(trial.number, loss, state=state, skip_if_finished=True)
+
+
+def _was_added(frozen: FrozenTrial) -> bool:
+    """Return whether a trial was enqueued. Optuna keeps the values that it was enqueued with."""
+    return "fixed_params" in frozen.system_attrs
 
 
 def _counts(frozen: FrozenTrial) -> bool:

@@ -225,14 +225,15 @@ class Search:
             wait: Whether to wait for recipes that other machines are running.
         """
         rung = self._higher[level - 1]
-        values = {trial.number: trial.values for trial in self.trials.all()}
         for number in recipe_numbers:
             rung.add({"trial": number})
         with progress.task(f"rung {level + 1}", len(recipe_numbers), "recipes") as task:
             while True:
-                generation = rung.generation(len(recipe_numbers), len(rung.queued()))
+                generation = rung.take_added()
                 if not generation and not (wait and rung.wait_for_others()):
                     return
+                # Read now: another machine may have drawn and added a recipe in the meantime.
+                values = {trial.number: trial.values for trial in self.trials.all()}
                 pending = []
                 for trial in generation:
                     number = _recipe_number(trial)
