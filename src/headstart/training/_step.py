@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +16,8 @@ from headstart.classifier import best_device, expand_binary_logit
 from headstart.data import Dataset, SplitDataset
 from headstart.models.recipes import COUNT_CLASSES_ALIKE, Recipe
 from headstart.training import _distributed
+
+_DENORMAL = 1e-40  # of float32
 
 # `class_weights="auto"` weighs classes whose training images differ by this factor or more.
 IMBALANCED_FROM = 1.5
@@ -104,6 +107,23 @@ def shard_labels(dataset: Dataset, rows: NDArray[np.int64]) -> Tensor:
     return torch.from_numpy(dataset.labels[_distributed.shard(rows)]).to(best_device())
 
 
+@contextmanager
+def without_denormals() -> Iterator[None]:
+    """Treat numbers below 1e-38 as zero on the CPU, as long as the block runs.
+
+    The momentum of weights that get no gradient any more shrinks to such numbers, and processors
+    take a hundred times as long to compute with them. Outside of training the mode is left as it
+    is, because NumPy warns about it.
+    """
+    is_set = torch.tensor(_DENORMAL).item() == 0
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(is_set)
+
+
+@without_denormals()
 def training_step(
     forward: Callable[[Tensor], Tensor],
     inputs: Tensor,
