@@ -67,7 +67,8 @@ def test_contradictory_decisions_under_load_give_the_same_weights(
     keep_decision(OTHER[precision])
     monkeypatch.setattr(_precision, "decide_precision", decide)
     monkeypatch.setattr("headstart.classifier.decide_precision", decide, raising=False)
-    jobs = [job(tmp_path, f"r{seed}", seed, "cnn", nodes=8) for seed in (0, 1)]
+    # The optimizer of the mlp rounds matrices of this size where bfloat16 is used.
+    jobs = [job(tmp_path, "r0", 0, "cnn", nodes=8), job(tmp_path, "r1", 1, "mlp", nodes=128)]
     with (
         one_thread(),
         open_executor(where, SplitDataset(*data)) as executor,

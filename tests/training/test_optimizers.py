@@ -28,22 +28,29 @@ def test_an_orthogonalised_matrix_has_singular_values_near_one(shape: tuple[int,
 
 
 @pytest.mark.parametrize(
-    ("precision", "is_fast", "expected"),
+    ("precision", "is_fast", "planned", "expected"),
     [
-        ("float32", False, torch.float32),
-        ("auto", False, torch.float32),
-        ("auto", True, torch.bfloat16),
-        ("float32", True, torch.bfloat16),
-        ("bfloat16", False, torch.bfloat16),
+        ("float32", False, None, torch.float32),
+        ("auto", False, None, torch.float32),
+        ("auto", True, None, torch.bfloat16),
+        ("float32", True, None, torch.bfloat16),
+        ("bfloat16", False, None, torch.bfloat16),
+        ("auto", False, True, torch.bfloat16),
+        ("auto", True, False, torch.float32),
     ],
 )
-def test_muon_computes_in_bfloat16_only_where_the_machine_does(
-    monkeypatch: pytest.MonkeyPatch, precision: str, is_fast: bool, expected: torch.dtype
+def test_muon_computes_in_bfloat16_where_the_plan_or_else_the_machine_does(
+    monkeypatch: pytest.MonkeyPatch,
+    precision: str,
+    is_fast: bool,
+    planned: bool | None,
+    expected: torch.dtype,
 ) -> None:
     decision = Bfloat16Decision(is_fast, "")
     monkeypatch.setattr(_optimizers, "decide_bfloat16", lambda: decision)
     net = nn.Sequential(nn.Linear(100, 80), nn.Linear(80, 10))
-    muon, _ = make_optimizers(net, make_recipe("mlp", {"precision": precision}))
+    recipe = make_recipe("mlp", {"precision": precision})
+    muon, _ = make_optimizers(net, recipe, is_rounded=planned)
     assert isinstance(muon, Muon)
     (weight,) = muon.param_groups[0]["params"]
     weight.grad = torch.randn_like(weight)

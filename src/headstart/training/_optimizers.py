@@ -121,7 +121,9 @@ def _body_weights(net: nn.Module) -> list[Tensor]:
     return [weight for weight in weights if id(weight) not in head_ids]
 
 
-def _make_muon(net: nn.Module, recipe: Recipe) -> list[torch.optim.Optimizer]:
+def _make_muon(
+    net: nn.Module, recipe: Recipe, is_rounded: bool | None
+) -> list[torch.optim.Optimizer]:
     """Return Muon for hidden matrices, and SGD for the head and the vectors."""
     matrices = hidden_weights(net)
     vectors = [weight for weight in _body_weights(net) if weight.ndim == 1]
@@ -137,7 +139,8 @@ def _make_muon(net: nn.Module, recipe: Recipe) -> list[torch.optim.Optimizer]:
     rest = eager.SGD(groups, momentum=MUON_REST_MOMENTUM, nesterov=True)
     if not matrices:
         return [rest]
-    is_rounded = recipe.precision == "bfloat16" or decide_bfloat16().is_used
+    if is_rounded is None:
+        is_rounded = recipe.precision == "bfloat16" or decide_bfloat16().is_used
     return [Muon(matrices, recipe.lr, recipe.momentum, is_rounded=is_rounded), rest]
 
 
@@ -191,17 +194,25 @@ def _weight_groups(net: nn.Module, recipe: Recipe) -> list[dict[str, object]]:
     return [*reversed(groups), {"params": head, "lr": recipe.lr * head_rate}]
 
 
-def make_optimizers(net: nn.Module, recipe: Recipe) -> list[torch.optim.Optimizer]:
+def make_optimizers(
+    net: nn.Module, recipe: Recipe, *, is_rounded: bool | None = None
+) -> list[torch.optim.Optimizer]:
     """Return the optimizers of a recipe over all trainable weights of `net`.
 
     Each group keeps its peak learning rate as "peak_lr". A head that is solved needs no optimizer.
+
+    Args:
+        net: The network.
+        recipe: The recipe.
+        is_rounded: Whether Muon computes large matrices in bfloat16. None means: if the recipe
+            says so, or if bfloat16 is faster on this machine.
     """
     groups = _weight_groups(net, recipe)
     lr, l2 = recipe.lr, recipe.l2 or 0.0
     optimizers: list[torch.optim.Optimizer]
     match recipe.optimizer:
         case "muon":
-            optimizers = _make_muon(net, recipe)
+            optimizers = _make_muon(net, recipe, is_rounded)
         case "adam":
             optimizers = [eager.Adam(groups, lr, weight_decay=l2)]
         case "adamw":

@@ -96,7 +96,10 @@ def plan_run(job: TrainingJob, identity: RunIdentity, started: float) -> Planned
     freeze_below(classifier.net, plan.stages)
     start = copy_starting_point(classifier, inputs.start)
     model = _distributed.wrap_model(classifier.net)
-    state = TrainingState(classifier, make_optimizers(classifier.net, plan.recipe), plan)
+    # With "auto", the plan decides for Muon as well: two machines may measure different speeds.
+    is_rounded = plan.precision == "bfloat16" if plan.recipe.precision == "auto" else None
+    optimizers = make_optimizers(classifier.net, plan.recipe, is_rounded=is_rounded)
+    state = TrainingState(classifier, optimizers, plan)
     if job.after is not None:
         _continue_from(job.after, state)
 
