@@ -62,14 +62,18 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return a cache folder for this test, empty but for the precision of this process."""
+    """Return an empty cache folder for this test."""
     folder = tmp_path_factory.mktemp("cache")
     monkeypatch.setenv("XDG_CACHE_HOME", str(folder))
-    if "torch" in sys.modules:
-        from precision import keep_precision
-
-        keep_precision()
     return folder
+
+
+@pytest.fixture
+def same_precision(own_cache: Path) -> None:
+    """Let processes that a test starts compute in the precision of the test's process."""
+    from precision import keep_precision
+
+    keep_precision()
 
 
 @pytest.fixture(autouse=True)

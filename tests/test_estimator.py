@@ -25,6 +25,7 @@ from headstart import ImageClassifier
 from headstart.api import _estimator
 from headstart.errors import InputError, Stopped
 
+pytestmark = pytest.mark.usefixtures("same_precision")  # scikit-learn starts processes
 Images = NDArray[np.uint8]
 
 

@@ -32,7 +32,7 @@ def test_the_trials_are_listed_with_their_marks(tmp_path: Path) -> None:
     assert trials.count('<tr class="c0">') == 15
     for mark in ("best", "tie", "defaults"):
         assert trials.count(f">{mark}</span>") == (0 if mark == "defaults" else 1)
-    assert "not finite<small>infinite at step 40 &lt;b&gt;</small>" in trials
+    assert "not finite <small>infinite at step 40 &lt;b&gt;</small>" in trials
     assert "The best 15 of 22 trials with a score." in trials
 
 

@@ -23,6 +23,9 @@ from headstart.studies import Draw, TuningConfig, TuningStudy, _study as study_m
 from headstart.studies.tune import _finding, _search_plan, _successive_halving
 from headstart.studies.tune._budget import within_budget
 
+# Searches in processes of their own are compared with one in this process.
+pytestmark = pytest.mark.usefixtures("same_precision")
+
 SPACE = {
     "lr": {"low": 1e-4, "high": 1e-1, "log": True},
     "nodes": [16, 32],

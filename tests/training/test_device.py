@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -22,9 +21,8 @@ Convolve = Callable[..., tuple[list[torch.Tensor], float]]
 
 
 @pytest.fixture(autouse=True)
-def undecided(own_cache: Path) -> Iterator[None]:
-    """A process and a machine that have not decided yet."""
-    shutil.rmtree(own_cache / "headstart", ignore_errors=True)
+def undecided() -> Iterator[None]:
+    """A process that has not decided yet."""
     decide_bfloat16.cache_clear()
     yield
     decide_bfloat16.cache_clear()
