@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from headstart import store
 
@@ -22,6 +22,46 @@ _TITLES = {
     "architecture": "Network architecture",
     "gallery": "Example predictions",
 }
+
+
+class _Figure(Protocol):
+    title: str
+
+    def _repr_png_(self) -> bytes: ...
+
+
+_FigureT = TypeVar("_FigureT", bound=_Figure)
+
+
+class _Figures(Mapping[str, _FigureT]):
+    """Figures by name, which a notebook displays below each other, each with its title."""
+
+    def __init__(self, figures: Mapping[str, _FigureT]) -> None:
+        self._figures = figures
+
+    def __getitem__(self, name: str) -> _FigureT:
+        return self._figures[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._figures)
+
+    def __len__(self) -> int:
+        return len(self._figures)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: {', '.join(self)}>"
+
+    def _repr_html_(self) -> str:
+        elements = []
+        for figure in self.values():
+            title = escape(figure.title)
+            image = base64.b64encode(figure._repr_png_()).decode("ascii")
+            elements.append(
+                f"<figure><figcaption>{title}</figcaption>"
+                f'<img src="data:image/png;base64,{image}" alt="{title}" style="max-width: 100%">'
+                "</figure>"
+            )
+        return "\n".join(elements)
 
 
 class RunFigure:
@@ -50,7 +90,7 @@ class RunFigure:
         return png_in_style(self._draw)
 
 
-class RunFigures(Mapping[str, RunFigure]):
+class RunFigures(_Figures[RunFigure]):
     """The figures of a run by name. A notebook displays all of them at the end of a cell.
 
     The names are `curves` (`accuracy-by-part` for a head that was solved without epochs),
@@ -58,24 +98,9 @@ class RunFigures(Mapping[str, RunFigure]):
     """
 
     def __init__(self, draw_by_name: Mapping[str, Callable[[], Figure]]) -> None:
-        self._figures = {
-            name: RunFigure(_TITLES.get(name, name), draw) for name, draw in draw_by_name.items()
-        }
-
-    def __getitem__(self, name: str) -> RunFigure:
-        return self._figures[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._figures)
-
-    def __len__(self) -> int:
-        return len(self._figures)
-
-    def __repr__(self) -> str:
-        return f"<RunFigures: {', '.join(self)}>"
-
-    def _repr_html_(self) -> str:
-        return _figures_html(self.values())
+        super().__init__(
+            {name: RunFigure(_TITLES.get(name, name), draw) for name, draw in draw_by_name.items()}
+        )
 
 
 class StudyFigure:
@@ -97,7 +122,7 @@ class StudyFigure:
         return store.read_file(self.path)
 
 
-class StudyFigures(Mapping[str, StudyFigure]):
+class StudyFigures(_Figures[StudyFigure]):
     """The figures of a study by name. A notebook displays all of them at the end of a cell.
 
     They are the PNG files in `figures/` of the study folder, by the names of the files.
@@ -105,42 +130,7 @@ class StudyFigures(Mapping[str, StudyFigure]):
 
     def __init__(self, folder: Path) -> None:
         paths = sorted((folder / "figures").glob("*.png"))
-        self._figures = {path.stem: StudyFigure(path) for path in paths}
-
-    def __getitem__(self, name: str) -> StudyFigure:
-        return self._figures[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._figures)
-
-    def __len__(self) -> int:
-        return len(self._figures)
-
-    def __repr__(self) -> str:
-        return f"<StudyFigures: {', '.join(self)}>"
-
-    def _repr_html_(self) -> str:
-        return _figures_html(self.values())
-
-
-class _Figure(Protocol):
-    title: str
-
-    def _repr_png_(self) -> bytes: ...
-
-
-def _figures_html(figures: Iterable[_Figure]) -> str:
-    """Return the figures below each other, each with its title."""
-    elements = []
-    for figure in figures:
-        title = escape(figure.title)
-        image = base64.b64encode(figure._repr_png_()).decode("ascii")
-        elements.append(
-            f"<figure><figcaption>{title}</figcaption>"
-            f'<img src="data:image/png;base64,{image}" alt="{title}" style="max-width: 100%">'
-            "</figure>"
-        )
-    return "\n".join(elements)
+        super().__init__({path.stem: StudyFigure(path) for path in paths})
 
 
 class NetworkSummary:
