@@ -47,22 +47,25 @@ def test_the_trials_of_a_dead_machine_are_taken_over_and_count_once(
     assert two.all()[1].facts["loss"] == 0.25
 
 
-def test_a_machine_that_comes_too_late_runs_no_trial_that_nobody_added(tmp_path: Path) -> None:
+def test_a_machine_that_comes_too_late_runs_no_trial_that_nobody_added(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Optuna draws a trial if the last one that waited was taken at the same moment."""
     url = f"sqlite:///{tmp_path / 'shared.db'}"
     one, two = (_search(url, tmp_path / name) for name in ("one", "two"))
     for nodes in (16, 32):
         one.add({"nodes": nodes})
-    drawn_by_two: list[int] = []
+    taken_by_one: list[int] = []
 
-    def take_what_waits() -> bool:
-        is_one_waiting = type(two)._is_one_waiting(two)
-        if len(drawn_by_two) == 0:
-            drawn_by_two.extend(trial.number for trial in one.take_added())
+    look = two._is_one_waiting
+
+    def look_before_the_other_takes_all() -> bool:
+        is_one_waiting = look()
+        taken_by_one.extend(trial.number for trial in one.take_added())
         return is_one_waiting
 
-    two._is_one_waiting = take_what_waits  # type: ignore[method-assign]
+    monkeypatch.setattr(two, "_is_one_waiting", look_before_the_other_takes_all)
     assert two.take_added() == []
-    assert drawn_by_two == [0, 1]
+    assert taken_by_one == [0, 1]
     assert [trial.values["nodes"] for trial in two.all()] == [16, 32]
     assert one.take_added() == []

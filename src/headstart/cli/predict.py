@@ -82,7 +82,7 @@ def predict(
         run, images, top=top, coverage=coverage, csv=csv, figure=figure, safe_cells=safe_cells
     )
     _app.show(result, as_json, predictions_table)
-    if str(run).lower().endswith(".onnx"):
+    if run.lower().endswith(".onnx"):
         print_next("serve", run, is_silent=as_json or quiet)
     else:
         first = result["predictions"][0]["image"]
