@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from headstart.training._step import CrossEntropy, training_step, without_denormals
+from headstart.classifier import without_denormals
+from headstart.training._step import CrossEntropy, training_step
 
 
 def are_flushed() -> bool:

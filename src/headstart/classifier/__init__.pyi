@@ -11,6 +11,7 @@ from ._device import (
     best_device as best_device,
     prepare_process as prepare_process,
     wait_for_device as wait_for_device,
+    without_denormals as without_denormals,
 )
 from ._ensemble import (
     EnergyScale as EnergyScale,

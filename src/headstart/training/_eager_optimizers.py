@@ -1,7 +1,7 @@
 """PyTorch's optimizers without PyTorch's compiler.
 
 Methods of `torch.optim` import `torch._dynamo` when they are first called: 1.4 s of processor time
-of every process (PyTorch 2.15, 2 cores of a Xeon). Nothing here is compiled, so these classes use
+of every process (PyTorch 2.14, 2 cores of a Xeon). Nothing here is compiled, so these classes use
 the methods below those wrappers. `inspect.unwrap` returns a method without a wrapper as it is.
 """
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,12 +11,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from headstart.classifier import best_device, expand_binary_logit
+from headstart.classifier import best_device, expand_binary_logit, without_denormals
 from headstart.data import Dataset, SplitDataset
 from headstart.models.recipes import COUNT_CLASSES_ALIKE, Recipe
 from headstart.training import _distributed
-
-_DENORMAL = 1e-40  # of float32
 
 # `class_weights="auto"` weighs classes whose training images differ by this factor or more.
 IMBALANCED_FROM = 1.5
@@ -105,22 +102,6 @@ def describe_class_weights(recipe: Recipe, data: SplitDataset) -> str | None:
 def shard_labels(dataset: Dataset, rows: NDArray[np.int64]) -> Tensor:
     """Return the labels of this process's shard of a batch, on the device."""
     return torch.from_numpy(dataset.labels[_distributed.shard(rows)]).to(best_device())
-
-
-@contextmanager
-def without_denormals() -> Iterator[None]:
-    """Treat numbers below 1e-38 as zero on the CPU, as long as the block runs.
-
-    The momentum of weights that get no gradient any more shrinks to such numbers, and processors
-    take a hundred times as long to compute with them. Outside of training the mode is left as it
-    is, because NumPy warns about it.
-    """
-    is_set = torch.tensor(_DENORMAL).item() == 0
-    torch.set_flush_denormal(True)
-    try:
-        yield
-    finally:
-        torch.set_flush_denormal(is_set)
 
 
 @without_denormals()
