@@ -143,6 +143,10 @@ def test_a_table_is_resized_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     forbid(monkeypatch, _resized, "resize_pixels")
     assert are_equal(large, load(tmp_path / "t.csv", image_size=16))
 
+    monkeypatch.setattr("PIL.__version__", "99.0")
+    with pytest.raises(AssertionError, match="read again"):  # resized by another version of Pillow
+        load(tmp_path / "t.csv", image_size=16)
+
 
 def test_resized_tables_keep_their_own_groups(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"

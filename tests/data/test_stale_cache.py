@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from importlib import metadata
 from pathlib import Path
 
 import numpy as np
+import pyarrow
 import pytest
-from PIL import Image
+from PIL import Image, features
+from pyarrow import parquet
 
 from headstart.data import Dataset, _cache, _file_identity, load
-from headstart.data.formats.images import _decode, _image_files
+from headstart.data.formats.images import _decode, _decoder_identity, _image_files
 from headstart.errors import InputError
 
 LONG_AGO = 315_532_800  # 1 January 1980, which deterministic archives write
@@ -324,3 +328,73 @@ def test_a_file_that_changes_while_others_are_decoded_is_an_error_with_its_path(
         assert error.value.exit_code == 2
         picture(12).save(victim)
     assert not list((own_cache / "headstart").rglob("*.npy"))
+
+
+@pytest.fixture
+def fresh_identity() -> Iterator[None]:
+    """Let the versions of decoders be asked again, in this test and after it."""
+    _decoder_identity.decoder_identity.cache_clear()
+    yield
+    _decoder_identity.decoder_identity.cache_clear()
+
+
+def upgrade(monkeypatch: pytest.MonkeyPatch, library: str) -> None:
+    """Change the version of Pillow, of a library in it, or of a plug-in."""
+    version, installed = features.version, metadata.version
+
+    def version_of(name: str) -> str | None:
+        return "99.0" if name == library else version(name)
+
+    def version_of_package(name: str) -> str:
+        return "99.0" if name == library else installed(name)
+
+    if library == "pillow":
+        monkeypatch.setattr("PIL.__version__", "99.0")
+    monkeypatch.setattr(features, "version", version_of)
+    monkeypatch.setattr(metadata, "version", version_of_package)
+    _decoder_identity.decoder_identity.cache_clear()
+
+
+def folder_data(root: Path) -> Path:
+    return folder_of(root)
+
+
+def parquet_data(root: Path) -> Path:
+    content = io.BytesIO()
+    picture(7).save(content, "PNG")
+    root.mkdir()
+    columns = {"image": [content.getvalue()] * 2, "label": ["cat", "dog"]}
+    parquet.write_table(pyarrow.table(columns), root / "pets.parquet")
+    return root / "pets.parquet"
+
+
+@pytest.mark.usefixtures("fresh_identity")
+@pytest.mark.parametrize("make", [folder_data, parquet_data])
+@pytest.mark.parametrize("library", ["pillow", "libjpeg_turbo", "webp", "pillow-heif"])
+def test_another_version_of_a_decoder_decodes_again(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    own_cache: Path,
+    make: Callable[[Path], Path],
+    library: str,
+) -> None:
+    data = make(tmp_path / "pets")
+    settle()
+    load(data)
+    load(data)
+    entries = own_cache / "headstart/decoded"
+    assert len(list(entries.iterdir())) == 1
+    upgrade(monkeypatch, library)
+    load(data)
+    assert len(list(entries.iterdir())) == 2
+
+
+@pytest.mark.usefixtures("fresh_identity")
+def test_another_version_of_zlib_keeps_what_was_decoded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, own_cache: Path
+) -> None:
+    data = folder_data(tmp_path / "pets")
+    load(data)
+    upgrade(monkeypatch, "zlib")
+    load(data)
+    assert len(list((own_cache / "headstart/decoded").iterdir())) == 1

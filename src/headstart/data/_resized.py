@@ -13,6 +13,7 @@ from headstart.data._fingerprints import content_key
 from headstart.data._memory_maps import create_map, is_large_map, put, take
 from headstart.data._threads import map_in_threads
 from headstart.data._types import Dataset, DecodedImages, Resize
+from headstart.data.formats.images._decoder_identity import pillow_version
 from headstart.data.formats.images._resize import resize_pixels
 
 
@@ -37,7 +38,7 @@ def resize_dataset(dataset: Dataset, image_size: int, resize: Resize) -> Dataset
         return _resize_into(create_map(building, len(dataset), shape), dataset, resize)
 
     cached = open_or_decode(
-        content_key("resized", dataset.fingerprint, str(image_size), resize),
+        content_key("resized", pillow_version(), dataset.fingerprint, str(image_size), resize),
         decode,
         name=dataset.name,
         source=dataset.source,

@@ -18,6 +18,7 @@ from headstart.data._types import DecodedImages, OptionValues
 from headstart.data.formats._protocol import LoadOptions
 from headstart.data.formats.images._dataset_scale import find_scale, require_wide
 from headstart.data.formats.images._decode import PIXEL_RULES, Header, read_header, read_image
+from headstart.data.formats.images._decoder_identity import decoder_identity
 from headstart.data.formats.images._image_files import common_shape, unreadable_images
 from headstart.data.formats.images._open_image import (
     ImageSource,
@@ -63,6 +64,7 @@ class EncodedImages:
         return {
             "kind": self.kind,
             "pixel_rules": PIXEL_RULES,
+            "decoders": decoder_identity(),
             "image_size": self.options.image_size,
             "resize": self.options.resize,
             "pixel_max": self.options.pixel_max,

@@ -25,6 +25,7 @@ from headstart.data.formats.images._decode import (
     read_image,
 )
 from headstart.data.formats.images._decode_rows import RowDecoder, RowReader
+from headstart.data.formats.images._decoder_identity import decoder_identity
 from headstart.data.formats.images._open_image import (
     ImageSource,
     UnreadableImage,
@@ -77,6 +78,7 @@ class ImageFiles:
         options: OptionValues = {
             "kind": "files",
             "pixel_rules": PIXEL_RULES,
+            "decoders": decoder_identity(),
             "image_size": self.options.image_size,
             "resize": self.options.resize,
             "group_by": self.options.group_by,
