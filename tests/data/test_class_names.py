@@ -7,6 +7,7 @@ import pytest
 
 from headstart.data import load
 from headstart.data._class_names import require_distinct_classes
+from headstart.data._similar_names import similar_class_names, similar_names_sentence
 from headstart.errors import InputError
 
 
@@ -56,3 +57,52 @@ def test_arrays_are_checked_as_well() -> None:
     images = np.zeros((2, 4, 4), np.uint8)
     with pytest.raises(InputError, match="differ only in upper and lower case"):
         load((images, np.array([0, 1]), ["Cat", "cat"]))
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("hot dog", "hot-dog"),
+        ("hotdog", "hot_dog"),
+        ("HotDog", "hot dog"),
+        ("Cat", "cats"),
+        ("box", "boxes"),
+        ("Berry", "berries"),
+        ("hot-dogs", "Hot Dog"),
+        ("St. Bernard", "st-bernard"),
+        ("\uff23\uff41\uff54", "cat"),  # wide letters
+        ("type-2", "type 2"),
+    ],
+)
+def test_names_that_are_nearly_the_same_are_reported_and_stay_two_classes(
+    first: str, second: str
+) -> None:
+    names = sorted([first, "owl", second])
+    require_distinct_classes(names, "photos")
+    assert similar_class_names(names) == [tuple(name for name in names if name != "owl")]
+    sentence = similar_names_sentence(names)
+    assert f"'{first}'" in sentence and f"'{second}'" in sentence
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("A", "a", "as"),  # handwriting
+        ("1", "-1", "10", "1.0", "1-0"),
+        ("room 1", "room -1", "room 11"),
+        ("A", "A+", "A-", "AA", "AA-"),  # grades
+        ("=", "+", "_", "-", "<=", ">="),
+        ("cat", "car", "cart"),
+        ("bus", "boss", "bos taurus"),
+        ("2023_1", "202_31"),
+    ],
+)
+def test_names_of_different_things_are_not_reported(names: tuple[str, ...]) -> None:
+    assert similar_class_names(names) == []
+    assert similar_names_sentence(names) == ""
+
+
+def test_several_pairs_are_counted() -> None:
+    names = ("cat", "cats", "dog", "dogs")
+    assert similar_class_names(names) == [("cat", "cats"), ("dog", "dogs")]
+    assert "2 pairs of class names are nearly the same" in similar_names_sentence(names)

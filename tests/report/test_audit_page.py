@@ -102,6 +102,26 @@ def test_a_page_without_findings_says_what_was_looked_for(
     assert section_names(page) == ["summary", "imbalance", "reproduce", "glossary"]
 
 
+def test_class_names_that_are_nearly_the_same_are_a_finding(
+    tmp_path: Path, report: AuditReport
+) -> None:
+    clean = without_findings(report)
+    first, second, *others = clean.class_counts
+    counts = (
+        first.model_copy(update={"name": "hot dog"}),
+        second.model_copy(update={"name": "hot-dog"}),
+        *others,
+    )
+    similar = clean.model_copy(update={"class_counts": counts})
+    assert "Class names  1 pair is nearly the same" in table_text(similar)
+
+    folder = build_audit(tmp_path, Data())
+    (folder / "finding.json").write_text(json.dumps(similar.as_json()))
+    page = page_text(folder)
+    assert "hot dog and hot-dog are nearly the same" in section(page, "class-names")
+    assert "Not found: class names" not in page
+
+
 def test_a_page_of_thousands_of_photographs_stays_small(tmp_path: Path) -> None:
     data = Data()
     dataset = audited_dataset(data, image_px=160)  # noise, the worst case for JPEG

@@ -38,6 +38,9 @@ from ._python_objects import (
 from ._recorded_data import (
     describe_changes as describe_changes,
 )
+from ._similar_names import (
+    similar_class_names as similar_class_names,
+)
 from ._split import (
     DEFAULT_FRACTION as DEFAULT_FRACTION,
     DEFAULT_SPLIT_SEED as DEFAULT_SPLIT_SEED,

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from headstart.audit import propose_plan
+from headstart.data import similar_class_names
 from headstart.formatting import (
     counted,
     enumeration,
@@ -52,6 +53,7 @@ def audit_lines(report: AuditReport) -> list[AuditLine]:
         _groups(report),
         _copies(report),
         _quality(report),
+        _class_names(report),
         _imbalance(report),
     ]
     return [line for line in lines if line is not None]
@@ -70,6 +72,7 @@ def absent_findings(report: AuditReport) -> str:
         "groups": "divided groups",
         "copies": "repeated images",
         "quality": "images of poor quality",
+        "class-names": "class names that are nearly the same",
         "imbalance": "strong imbalance of classes",
     }
     unchecked = {"shortcuts"} if report.shortcuts is None else set()
@@ -262,6 +265,24 @@ def _quality(report: AuditReport) -> AuditLine | None:
         ", ".join(kinds),
         f"{', '.join(kinds)}; such as {_names(issue.image for issue in report.quality)}",
         "keep what people can classify",
+    )
+
+
+def _class_names(report: AuditReport) -> AuditLine | None:
+    pairs = similar_class_names([count.name for count in report.class_counts])
+    if not pairs:
+        return None
+    named = [f"{shorten(first)} and {shorten(second)}" for first, second in pairs]
+    text = f"{named[0]} are nearly the same"
+    if len(named) > 1:
+        text = f"{len(named):,} pairs are nearly the same: {'; '.join(named[:_NAMES_SHOWN])}"
+        text += "; …" if len(named) > _NAMES_SHOWN else ""
+    return AuditLine(
+        "class-names",
+        "Class names",
+        counted(len(pairs), "pair is nearly the same", "pairs are nearly the same"),
+        text,
+        "if they mean one class, give both one name",
     )
 
 
