@@ -70,6 +70,15 @@ def metadata_folder(folder: Path) -> Path:
     return folder
 
 
+def part_tables(folder: Path) -> Path:
+    (folder / "train").mkdir(parents=True)
+    for number in range(2):
+        Image.new("RGB", (4, 4)).save(folder / "train" / f"{number}.png")
+    lines = "filename, cat, dog\n0.png, 1, 0\n1.png, 0, 1\n"
+    (folder / "train/_classes.csv").write_text(lines)
+    return folder
+
+
 def idx_folder(folder: Path) -> Path:
     folder.mkdir()
     header = bytes([0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 1])
@@ -83,6 +92,7 @@ EXAMPLES: list[tuple[str, Callable[[Path], Path]]] = [
     ("NpyFolder", npy_folder),
     ("Parquet", parquet),
     ("MetadataFolder", metadata_folder),
+    ("PartTables", part_tables),
     ("ClassFolders", class_folders),
     ("PathCsv", path_csv),
     ("PixelCsv", pixel_csv),

@@ -40,6 +40,7 @@ from headstart.data.formats.arrays._npy_folder import NpyFolder
 from headstart.data.formats.arrays._npz import Npz
 from headstart.data.formats.folders._class_folders import ClassFolders
 from headstart.data.formats.folders._metadata_folder import MetadataFolder
+from headstart.data.formats.folders._part_tables import PartTables
 from headstart.data.formats.parquet._parquet import Parquet
 from headstart.data.formats.tables._path_csv import PathCsv
 from headstart.data.formats.tables._pixel_csv import PixelCsv
@@ -54,6 +55,7 @@ FORMATS: tuple[Format, ...] = (
     NpyFolder(),
     Parquet(),
     MetadataFolder(),
+    PartTables(),
     ClassFolders(),
     PathCsv(),
     PixelCsv(),

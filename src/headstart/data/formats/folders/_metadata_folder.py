@@ -51,7 +51,7 @@ class MetadataFolder:
         if not path.is_dir():
             return False
         tables = _find_tables(path)
-        if any(_has_class_folders(table.path.parent) for table in tables):
+        if any(has_class_folders(table.path.parent) for table in tables):
             return False
         return any(_names_files_and_labels(table.path) for table in tables)
 
@@ -135,7 +135,8 @@ def _find_tables(folder: Path) -> list[_Table]:
     return tables
 
 
-def _has_class_folders(folder: Path) -> bool:
+def has_class_folders(folder: Path) -> bool:
+    """Return whether several folders in a folder have images."""
     with_images = [
         child for child in folders_in(folder) if any(map(is_image, visible_paths(child)))
     ]

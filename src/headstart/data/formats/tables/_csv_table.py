@@ -98,7 +98,7 @@ def shorten_columns(names: Sequence[str]) -> str:
 
 
 @contextmanager
-def open_table(path: Path) -> Iterator[Table]:
+def open_table(path: Path, name: str | None = None) -> Iterator[Table]:
     """Open a table whose first line names the columns.
 
     The text is UTF-8 or UTF-16. Fields are separated by commas, semicolons, tabs or vertical bars.
@@ -106,11 +106,15 @@ def open_table(path: Path) -> Iterator[Table]:
     its columns are called path and label, and blanks may separate them. The label may also come
     first. Columns at the end that have no name must be empty.
 
+    Args:
+        path: The table.
+        name: Its name in messages. By default that of the file.
+
     Raises:
         InputError: The header is missing, a column name appears twice, rows have another length,
             the text cannot be decoded, or a gzip file is damaged or has the wrong suffix.
     """
-    name = path.name
+    name = name or path.name
     try:
         with (
             translate_read_errors(path),

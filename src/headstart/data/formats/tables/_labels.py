@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import chain
+from typing import NamedTuple
 
 from headstart import progress
 from headstart.data._class_names import quote_names
@@ -39,7 +40,19 @@ def label_problem(label: str, column: str) -> tuple[str, str, str] | None:
     )
 
 
-def read_labels(table: Table, rows: TableRows, columns: Sequence[int]) -> list[str]:
+class TableLabels(NamedTuple):
+    """The labels of the rows of a table.
+
+    Attributes:
+        names: The N labels.
+        classes: Names of the one-hot columns. Empty if there is a column of labels.
+    """
+
+    names: list[str]
+    classes: tuple[str, ...] = ()
+
+
+def read_labels(table: Table, rows: TableRows, columns: Sequence[int]) -> TableLabels:
     """Return the label of each row. Missing labels are added to the problems of the table.
 
     Args:
@@ -60,7 +73,7 @@ def read_labels(table: Table, rows: TableRows, columns: Sequence[int]) -> list[s
         if problem:
             table.problems.add(line, *problem)
     say_merged_blanks(table, rows.spellings)
-    return labels
+    return TableLabels(labels)
 
 
 def say_merged_blanks(table: Table, spellings: Mapping[str, set[str]]) -> None:
@@ -78,13 +91,9 @@ def say_merged_blanks(table: Table, spellings: Mapping[str, set[str]]) -> None:
         )
 
 
-def _read_one_hot(table: Table, rows: TableRows, columns: Sequence[int]) -> list[str]:
+def _read_one_hot(table: Table, rows: TableRows, columns: Sequence[int]) -> TableLabels:
     """Return the name of the column with a 1 for each row."""
-    one_hot = [
-        column
-        for column in columns
-        if {text.lower() for text in set(rows.fields[column])} <= _ON | _OFF
-    ]
+    one_hot = [column for column in columns if _is_one_hot(rows.fields[column])]
     if len(one_hot) < 2:
         raise _undecided(table, rows, columns)
 
@@ -97,9 +106,21 @@ def _read_one_hot(table: Table, rows: TableRows, columns: Sequence[int]) -> list
             for name, column in zip(names, one_hot, strict=True)
             if rows.fields[column][index].lower() in _ON
         ]
+        empty = [
+            name
+            for name, column in zip(names, one_hot, strict=True)
+            if not rows.fields[column][index]
+        ]
         if len(true) > 1:
             several.append(line)
-        if not true:
+        if empty:
+            table.problems.add(
+                line,
+                f"the one-hot column {empty[0]} is empty",
+                "Write 0 or 1, or remove the row.",
+                "lines have empty fields",
+            )
+        elif not true:
             table.problems.add(
                 line,
                 f"none of the one-hot columns ({shorten_columns(names)}) is 1",
@@ -116,18 +137,36 @@ def _read_one_hot(table: Table, rows: TableRows, columns: Sequence[int]) -> list
             "Keep one class per image. If these columns are not classes, name the column of "
             "labels: --label-column NAME.",
         )
-    _say_one_hot(table, names, labels, [table.columns[column] for column in columns])
-    return labels
+    _say_one_hot(table, names, [table.columns[column] for column in columns])
+    return TableLabels(labels, tuple(names))
 
 
-def _say_one_hot(
-    table: Table, names: Sequence[str], labels: Sequence[str], columns: Sequence[str]
-) -> None:
-    empty = [name for name in names if name not in set(labels)]
+def _is_one_hot(texts: Sequence[str]) -> bool:
+    """Return whether a column holds zeros and ones. Some fields may be empty, by mistake."""
+    values = {text.lower() for text in set(texts)} - {""}
+    return bool(values) and values <= _ON | _OFF
+
+
+def say_absent_classes(table: str, classes: Sequence[str], labels: Sequence[str]) -> None:
+    """Print which one-hot columns are 0 in every row, and so are left out.
+
+    Args:
+        table: Name of the table.
+        classes: Names of the one-hot columns.
+        labels: The labels of all rows.
+    """
+    present = set(labels)
+    absent = [name for name in classes if name not in present]
+    if not absent:
+        return
+    classes_are = "class" if len(absent) == 1 else "classes"
+    is_left_out = "it is left out" if len(absent) == 1 else "they are left out"
+    progress.say(f"{table}: no row has the {classes_are} {quote_names(absent)}, so {is_left_out}")
+
+
+def _say_one_hot(table: Table, names: Sequence[str], columns: Sequence[str]) -> None:
     ignored = [name for name in columns if name not in names]
     text = f"{table.name}: read {len(names):,} one-hot columns as classes"
-    if empty:
-        text += f"; no row has the class {quote_names(empty)}, so it is left out"
     if ignored:
         text += f"; ignored the other columns ({shorten_columns(ignored)})"
     progress.say(text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,7 +26,7 @@ from headstart.data.formats.tables._columns import (
 from headstart.data.formats.tables._csv_table import Table, is_table, open_table
 from headstart.data.formats.tables._images import ImageFinder, find_images
 from headstart.data.formats.tables._label_meaning import require_classes
-from headstart.data.formats.tables._labels import read_labels
+from headstart.data.formats.tables._labels import read_labels, say_absent_classes
 from headstart.data.formats.tables._layout import Layout, find_layout, find_path_column, peek_row
 from headstart.data.formats.tables._other_tasks import refuse_other_tasks
 from headstart.data.formats.tables._parts import parts_of_columns
@@ -60,33 +61,90 @@ class PathCsv:
                 its line. The rows are boxes, masks, measurements or have several labels. Or there
                 is only one class.
         """
-        finder = ImageFinder(path)
-        with open_table(path) as opened:
-            refuse_other_tasks(opened, options.label_column)
-            table, first_row = peek_row(opened)
-            layout = find_layout(table, first_row or [""] * len(table.columns), finder, options)
-            label = layout.labels[0] if len(layout.labels) == 1 else None
-            rows = read_rows(table, layout.used(), label)
-            labels = read_labels(table, rows, layout.labels)
-            parts = _read_parts(table, rows, layout.parts)
-            paths = _read_paths(table, rows, layout, finder)
-
-        kept = _distinct_images(table, rows, paths, labels, parts, layout.group)
-        labels = [labels[row] for row in kept]
-        if label is not None:
-            require_classes(labels, path.name, plain_name(table.columns[label]))
-        codes, class_names = encode_labels(labels, path.name)
-
-        if parts is not None:
-            parts = parts[kept]
-            require_training_classes(codes, parts, class_names, path.name)
-        groups = None
-        if layout.group is not None:
-            groups = group_numbers([rows.fields[layout.group][row] for row in kept])
-        names = tuple(paths[row] for row in kept)
+        table = read_labelled_table(path, options)
+        table.require_classes(table.labels, path.name)
+        say_absent_classes(path.name, table.classes, table.labels)
+        codes, class_names = encode_labels(table.labels, path.name)
+        if table.parts is not None:
+            require_training_classes(codes, table.parts, class_names, path.name)
+        groups = None if table.groups is None else group_numbers(table.groups)
         return ImageFiles(
-            path.parent, names, codes, class_names, options, parts, groups, table=path.name
+            path.parent,
+            tuple(table.paths),
+            codes,
+            class_names,
+            options,
+            table.parts,
+            groups,
+            table=path.name,
         )
+
+
+@dataclass(frozen=True)
+class LabelledTable:
+    """The distinct images of a table, as written.
+
+    Attributes:
+        paths: N paths, relative to the folder of the table.
+        labels: N labels.
+        parts: Uint8 array of shape (N,), or None if no column names parts.
+        groups: N names of groups, or None.
+        label_column: Name of the column of labels, or None if columns are one-hot.
+        classes: Names of the one-hot columns. Empty if there is a column of labels.
+    """
+
+    paths: list[str]
+    labels: list[str]
+    parts: NDArray[np.uint8] | None
+    groups: list[str] | None
+    label_column: str | None
+    classes: tuple[str, ...]
+
+    def require_classes(self, labels: Sequence[str], name: str) -> None:
+        """Raise an error if labels are measurements or lists of labels. See `require_classes`.
+
+        Args:
+            labels: Labels of this table, or of several that have the same columns.
+            name: Name of the table, for messages.
+        """
+        if self.label_column is not None:
+            require_classes(labels, name, plain_name(self.label_column))
+
+
+def read_labelled_table(path: Path, options: LoadOptions, name: str | None = None) -> LabelledTable:
+    """Read the paths, labels, parts and groups of a table.
+
+    Args:
+        path: The table.
+        options: The options of `load`, among them `path_column`, `label_column` and `group_by`.
+        name: Name of the table, for messages. By default that of the file.
+
+    Raises:
+        InputError: See `PathCsv.list`. The number of classes is not checked.
+    """
+    finder = ImageFinder(path)
+    with open_table(path, name) as opened:
+        refuse_other_tasks(opened, options.label_column)
+        table, first_row = peek_row(opened)
+        layout = find_layout(table, first_row or [""] * len(table.columns), finder, options)
+        label = layout.labels[0] if len(layout.labels) == 1 else None
+        rows = read_rows(table, layout.used(), label)
+        labels = read_labels(table, rows, layout.labels)
+        parts = _read_parts(table, rows, layout.parts)
+        paths = _read_paths(table, rows, layout, finder)
+
+    kept = _distinct_images(table, rows, paths, labels.names, parts, layout.group)
+    groups = None
+    if layout.group is not None:
+        groups = [rows.fields[layout.group][row] for row in kept]
+    return LabelledTable(
+        paths=[paths[row] for row in kept],
+        labels=[labels.names[row] for row in kept],
+        parts=None if parts is None else parts[kept],
+        groups=groups,
+        label_column=None if label is None else table.columns[label],
+        classes=labels.classes,
+    )
 
 
 class UnlabelledImages(NamedTuple):
