@@ -7,8 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from sklearn.covariance import LedoitWolf
 
 from headstart.classifier import OodThreshold, fit_ood_threshold, image_statistics
+from headstart.classifier._fit_ood import shrink_covariance
 
 RNG = np.random.default_rng(0)
 
@@ -54,6 +56,15 @@ def test_statistics_do_not_depend_on_the_other_images() -> None:
     alone = np.concatenate([image_statistics(image[None]) for image in images[:5]])
     assert np.allclose(image_statistics(images)[:5], alone, atol=1e-4)
     assert image_statistics(images[:0]).shape == (0, alone.shape[1])
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(1000, 22), (30, 22), (5, 62), (1, 3)])
+@pytest.mark.filterwarnings("ignore:Only one sample available")
+def test_the_covariance_is_shrunk_as_in_scikit_learn(rows: int, columns: int) -> None:
+    rng = np.random.default_rng(0)
+    statistics = rng.normal(size=(rows, columns)) @ rng.normal(size=(columns, columns))
+    expected = LedoitWolf(assume_centered=True).fit(statistics).covariance_
+    assert np.allclose(shrink_covariance(statistics), expected, rtol=1e-9)
 
 
 def test_one_validation_image_in_a_hundred_is_beyond_one_of_the_limits(

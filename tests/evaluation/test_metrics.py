@@ -4,7 +4,8 @@ import json
 
 import numpy as np
 import pytest
-from sklearn.metrics import f1_score, log_loss
+from scipy.stats import binomtest
+from sklearn.metrics import f1_score, log_loss, precision_recall_fscore_support
 
 from headstart.errors import InputError
 from headstart.evaluation import Confusion, compute_metrics, most_confused, wilson_interval
@@ -23,6 +24,16 @@ def test_the_wilson_interval_has_the_published_values() -> None:
     assert wilson_interval(15, 148) == pytest.approx((0.0624, 0.1605), abs=5e-5)
     assert wilson_interval(0, 20) == pytest.approx((0.0, 0.1611), abs=5e-5)
     assert wilson_interval(1, 29) == pytest.approx((0.0061, 0.1718), abs=5e-5)
+
+
+@pytest.mark.parametrize("n", [1, 7, 270, 9999])
+def test_the_wilson_interval_is_the_one_of_scipy(n: int) -> None:
+    for correct in {0, 1, n // 3, n - 1, n}:
+        for level in (0.8, 0.95):
+            expected = binomtest(correct, n).proportion_ci(level, method="wilson")
+            assert wilson_interval(correct, n, level) == pytest.approx(
+                (expected.low, expected.high), abs=1e-12
+            )
 
 
 def test_the_wilson_interval_of_a_perfect_model_has_a_positive_width() -> None:
@@ -64,6 +75,11 @@ def test_metrics_agree_with_scikit_learn_on_random_predictions() -> None:
     assert metrics.macro_f1 == pytest.approx(
         f1_score(labels, probabilities.argmax(axis=1), average="macro", zero_division=0)
     )
+    columns = precision_recall_fscore_support(
+        labels, probabilities.argmax(axis=1), labels=np.arange(7), zero_division=0
+    )
+    per_class = [(m.precision, m.recall, m.f1, m.support) for m in metrics.per_class]
+    assert np.array(per_class) == pytest.approx(np.column_stack(columns))
     clipped = np.maximum(probabilities, 1e-12)
     assert metrics.loss == pytest.approx(
         log_loss(labels, clipped / clipped.sum(axis=1, keepdims=True), labels=range(7))

@@ -74,16 +74,11 @@ def _fit_distribution(images: NDArray[np.uint8], train: NDArray[np.int64]) -> Im
     """Return the normal distribution of image statistics, without limits.
 
     The covariance is shrunk towards a multiple of the identity, so that few images suffice.
-
-    References:
-        Ledoit and Wolf (2004), as in scikit-learn.
     """
-    from sklearn.covariance import LedoitWolf
-
     rows = np.sort(np.random.default_rng(0).permutation(train)[:_TRAINING_IMAGES])
     statistics = image_statistics(take(images, rows)).astype(np.float64)
     mean, std = statistics.mean(0), statistics.std(0) + _LEAST_STD
-    covariance = LedoitWolf(assume_centered=True).fit((statistics - mean) / std).covariance_
+    covariance = shrink_covariance((statistics - mean) / std)
     precision = np.linalg.inv(covariance + _LEAST_VARIANCE * np.eye(len(mean)))
     whitening = np.linalg.cholesky(precision) / std[:, None]
     return ImageDistribution(
@@ -93,6 +88,37 @@ def _fit_distribution(images: NDArray[np.uint8], train: NDArray[np.int64]) -> Im
         median=0.0,
         limit=0.0,
     )
+
+
+def shrink_covariance(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return a covariance that is shrunk towards a multiple of the identity.
+
+    scikit-learn has the same function, but takes a second to import, and every run needs this one.
+
+    Args:
+        rows: Float64 array of shape (n, p), with n images and p statistics of mean 0.
+
+    Returns:
+        Float64 array of shape (p, p).
+
+    References:
+        Ledoit and Wolf (2004), as in scikit-learn's `LedoitWolf`.
+    """
+    n, p = rows.shape
+    products, squares = rows.T @ rows, rows**2
+    covariance = products / n
+    mean_variance = np.trace(covariance) / p
+
+    # Names as in the paper: beta is the error of the covariance, delta its distance from the
+    # multiple of the identity.
+    squared_norm = np.sum(products**2) / n**2
+    beta = (np.sum(squares.T @ squares) / n - squared_norm) / (p * n)
+    delta = (squared_norm - p * mean_variance**2) / p
+    beta = min(beta, delta)
+    shrinkage = 0.0 if beta == 0 else beta / delta
+    shrunk: NDArray[np.float64] = (1 - shrinkage) * covariance
+    shrunk[np.diag_indices(p)] += shrinkage * mean_variance
+    return shrunk
 
 
 def _joint_level(*oddities: NDArray[np.float64]) -> float:

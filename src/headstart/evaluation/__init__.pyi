@@ -68,6 +68,7 @@ from ._metrics import (
     Confusion as Confusion,
     Metrics as Metrics,
     compute_metrics as compute_metrics,
+    cross_entropy as cross_entropy,
     most_confused as most_confused,
     wilson_interval as wilson_interval,
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -112,17 +113,24 @@ def wilson_interval(correct: int, n: int, level: float = 0.95) -> tuple[float, f
         InputError: `n` is below 1, or `correct` is not between 0 and `n`.
 
     References:
-        Wilson (1927), without continuity correction.
+        Wilson (1927), without continuity correction, as in Newcombe (1998), method 3.
     """
     if n < 1 or not 0 <= correct <= n:
         raise InputError(
             "invalid counts: expected n of at least 1 and correct between 0 and n, "
             f"got n={n} and correct={correct}."
         )
-    from scipy.stats import binomtest
+    # The rest of SciPy's statistics takes a second to import, and every run needs this.
+    from scipy.special import ndtri
 
-    interval = binomtest(int(correct), int(n)).proportion_ci(level, method="wilson")
-    return float(interval.low), float(interval.high)
+    share = correct / n
+    z = float(ndtri(0.5 + 0.5 * level))
+    denominator = 2 * (n + z**2)
+    centre = (2 * n * share + z**2) / denominator
+    half_width = z / denominator * math.sqrt(4 * n * share * (1 - share) + z**2)
+    low = 0.0 if correct == 0 else centre - half_width
+    high = 1.0 if correct == n else centre + half_width
+    return low, high
 
 
 def compute_metrics(
@@ -147,24 +155,17 @@ def compute_metrics(
 
     References:
         The loss is -mean(log p[label]), with p clipped to at least 1e-12. Precision, recall and F1
-        are scikit-learn's.
+        are defined as in scikit-learn.
     """
     check_predictions(labels, probabilities)
-    from sklearn.metrics import precision_recall_fscore_support
-
     n, classes = probabilities.shape
     predicted = probabilities.argmax(axis=1)
     cells = np.bincount(labels * classes + predicted, minlength=classes * classes)
     confusion = cells.reshape(classes, classes)
 
-    columns = precision_recall_fscore_support(
-        labels, predicted, labels=np.arange(classes), zero_division=0
-    )
-    per_class = tuple(
-        ClassMetrics(float(precision), float(recall), float(f1), int(support))
-        for precision, recall, f1, support in zip(*columns, strict=True)
-    )
+    per_class = _class_metrics(confusion)
     occurs = (confusion.sum(axis=0) + confusion.sum(axis=1)) > 0
+    f1 = np.array([metrics.f1 for metrics in per_class])
 
     losses = cross_entropy(labels, probabilities)
     correct = int(np.trace(confusion))
@@ -178,12 +179,30 @@ def compute_metrics(
         interval=interval,
         n=n,
         loss=float(losses.mean()),
-        macro_f1=float(columns[2][occurs].mean()),
+        macro_f1=float(f1[occurs].mean()),
         per_class=per_class,
         confusion=confusion,
         groups=count_groups(groups),
         interval_over_images=None if resampled is None else over_images,
     )
+
+
+def _class_metrics(confusion: NDArray[np.int64]) -> tuple[ClassMetrics, ...]:
+    """Return the metrics of each class from counts (K, K) with true classes as rows."""
+    hits, predicted, support = np.diag(confusion), confusion.sum(axis=0), confusion.sum(axis=1)
+    columns = (
+        _ratios(hits, predicted),
+        _ratios(hits, support),
+        _ratios(2 * hits, predicted + support),
+        support.tolist(),
+    )
+    return tuple(ClassMetrics(*values) for values in zip(*columns, strict=True))
+
+
+def _ratios(counts: NDArray[np.int64], totals: NDArray[np.int64]) -> list[float]:
+    """Return counts divided by totals, and 0 where the total is 0."""
+    ratios: list[float] = (counts / np.maximum(totals, 1)).tolist()
+    return ratios
 
 
 def cross_entropy(

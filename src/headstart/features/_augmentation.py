@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.linalg import solve
-from scipy.stats import binom, chi2
+from scipy.special import bdtrc, chdtrc
 from threadpoolctl import threadpool_limits
 from torch import Tensor
 from torch.nn import functional
@@ -248,8 +248,8 @@ def _exchanged_classes(scores: _Scores, labels: NDArray[np.int64]) -> tuple[int,
         p_values = []
         for own, other in ((first, second), (second, first)):
             exchanged = round(after[own, other] * counts[own])
-            p_values.append(binom.sf(exchanged - 1, counts[own], 0.5))
-        if chi2.sf(-2 * np.log(p_values).sum(), 4) < _LEVEL / pairs:
+            p_values.append(bdtrc(exchanged - 1, counts[own], 0.5))
+        if chdtrc(4, -2 * np.log(p_values).sum()) < _LEVEL / pairs:
             return first, second
     return None
 

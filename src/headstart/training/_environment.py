@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import sys
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -58,6 +59,7 @@ def describe_changes(before: dict[str, object], now: dict[str, object]) -> str |
     )
 
 
+@cache  # reading the metadata of seven packages takes as long as fifty small steps
 def _version(package: str) -> str:
     try:
         return version(package)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 
 import numpy as np
-import sklearn.metrics  # noqa: F401  # takes a second at first use: here it is part of starting up
+import scipy.optimize  # noqa: F401  # for calibration; imported here, it is part of starting up
 from numpy.typing import NDArray
 
 from headstart import progress, store

@@ -20,7 +20,7 @@ from headstart.data import SplitDataset
 from headstart.evaluation import (
     SetCalibration,
     apply_temperature,
-    compute_metrics,
+    cross_entropy,
     fit_temperature,
 )
 from headstart.results import PartMetrics
@@ -88,8 +88,8 @@ def fit_calibration(labels: NDArray[np.int64], probabilities: NDArray[np.float32
     return Calibration(
         temperature=temperature,
         images=len(labels),
-        loss=compute_metrics(labels, probabilities).loss,
-        calibrated_loss=compute_metrics(labels, calibrated).loss,
+        loss=float(cross_entropy(labels, probabilities).mean()),
+        calibrated_loss=float(cross_entropy(labels, calibrated).mean()),
     )
 
 

@@ -25,7 +25,7 @@ from headstart.training._optimizers import set_learning_rates
 from headstart.training._plan import Plan
 from headstart.training._planned_run import PlannedRun
 from headstart.training._progress_file import ProgressFile
-from headstart.training._random import RngKey, derive_seed, make_generator
+from headstart.training._random import RngKey, make_generator, seed_step
 from headstart.training._step import (
     StepResult,
     describe_class_weights,
@@ -141,7 +141,7 @@ class _Steps:
         rows = self._rows()
         set_learning_rates(state.optimizers, relative_rate, plan.position)
         state.classifier.train()
-        torch.manual_seed(derive_seed(run.job.seed, "dropout", plan.done))
+        seed_step(run.job.seed, plan.done)
         if plan.recipe.optimizer == "lbfgs":
             return self._solve(np.sort(rows))  # sorted, so that the seed does not matter
 

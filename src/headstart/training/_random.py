@@ -8,6 +8,8 @@ from typing import Literal
 import numpy as np
 import torch
 
+from headstart.classifier import best_device
+
 Purpose = Literal["order", "augmentation", "dropout", "flip"]
 _PURPOSES = ("order", "augmentation", "dropout", "flip")
 
@@ -42,3 +44,16 @@ def derive_seed(seed: int, purpose: Purpose, index: int) -> int:
 def make_generator(seed: int, purpose: Purpose, index: int) -> torch.Generator:
     """Return a CPU generator for one purpose at one index; see `derive_seed`."""
     return torch.Generator().manual_seed(derive_seed(seed, purpose, index))
+
+
+def seed_step(seed: int, step: int) -> None:
+    """Seed what the layers of a network draw in one step.
+
+    Without a GPU, only the generator of the CPU is seeded. `torch.manual_seed` also leaves a seed
+    for every other kind of device, which takes longer than a small step.
+    """
+    derived = derive_seed(seed, "dropout", step)
+    if best_device().type == "cpu":
+        torch.default_generator.manual_seed(derived)
+    else:
+        torch.manual_seed(derived)

@@ -14,7 +14,7 @@ from headstart.models.recipes import Recipe
 from headstart.training._inputs import prepare_training
 from headstart.training._optimizers import make_optimizers, set_learning_rates
 from headstart.training._plan import plan_steps
-from headstart.training._random import RngKey, derive_seed, make_generator
+from headstart.training._random import RngKey, make_generator, seed_step
 from headstart.training._resolve import resolve_recipe
 from headstart.training._step import make_loss, shard_labels, training_step
 
@@ -107,7 +107,7 @@ def _train_with_rising_rate(
         rows = train_rows[order[start : start + plan.batch]]
 
         set_learning_rates(optimizers, rate / recipe.lr, position=1.0)
-        torch.manual_seed(derive_seed(seed, "dropout", step))
+        seed_step(seed, step)
         batch = inputs.batch(rows, recipe, RngKey(seed, step, epoch))
         labels = shard_labels(data.dataset, rows)
         result = training_step(classifier.logits, batch, labels, loss_function, optimizers)
