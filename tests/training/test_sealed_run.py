@@ -163,5 +163,26 @@ def test_an_exported_file_is_compared_with_the_digest_beside_it(tmp_path: Path) 
     path.write_bytes(b"weightz")
     with pytest.raises(InputError, match=r"model\.onnx is damaged"):
         store.read_with_digest(path, 1000)
-    (tmp_path / "model.onnx.sha256").unlink()
+    (tmp_path / "model.sha256").unlink()
     assert store.read_with_digest(path, 1000) == b"weightz"
+
+
+def test_nothing_beside_an_exported_file_looks_like_a_part_of_it(tmp_path: Path) -> None:
+    path, other = tmp_path / "model.onnx", tmp_path / "model.pt2"
+    former = tmp_path / "model.onnx.sha256"
+    former.write_text(f"{64 * '0'}  model.onnx\n")  # of an earlier version
+    path.write_bytes(b"old")
+    with pytest.raises(InputError, match=r"model\.onnx is damaged"):
+        store.read_with_digest(path, 1000)
+
+    store.write_with_digest(path, b"weights")
+    store.write_with_digest(other, b"program")
+    store.write_with_digest(path, b"better weights")
+    assert sorted(path.name for path in tmp_path.glob("model.onnx*")) == ["model.onnx"]
+    lines = (tmp_path / "model.sha256").read_text().splitlines()
+    assert sorted(line.split()[1] for line in lines) == ["model.onnx", "model.pt2"]
+    assert store.read_with_digest(path, 1000) == b"better weights"
+    assert store.read_with_digest(other, 1000) == b"program"
+    other.write_bytes(b"another program")
+    with pytest.raises(InputError, match=r"model\.pt2 is damaged"):
+        store.read_with_digest(other, 1000)

@@ -9,17 +9,22 @@ from headstart.errors import InputError
 from headstart.store._files import remove_file, write_bytes, write_text
 from headstart.store._limits import read_file
 
+_LARGEST_LIST_BYTES = 1 << 20
+
 
 def write_with_digest(path: Path, content: bytes) -> None:
-    """Write a file that leaves its folder, such as an export, and `PATH.sha256`.
+    """Write a file that leaves its folder, such as an export, and its digest.
+
+    The digest of `model.onnx` is a line of `model.sha256`. The name does not begin with
+    `model.onnx`, so nobody takes it for external data of the model. Files that differ only in their
+    suffix share the list.
 
     Raises:
         ResourceError: The disk is full, or writing is not permitted.
     """
-    digest_path = _digest_path(path)
-    remove_file(digest_path)  # a process may be killed in between: no digest is not a wrong one
+    _write_digest(path, None)  # a process may be killed in between: no digest is not a wrong one
     write_bytes(path, content)
-    write_text(digest_path, f"{hashlib.sha256(content).hexdigest()}  {path.name}\n")
+    _write_digest(path, hashlib.sha256(content).hexdigest())
 
 
 def read_with_digest(path: Path, most_bytes: int) -> bytes:
@@ -34,17 +39,56 @@ def read_with_digest(path: Path, most_bytes: int) -> bytes:
         OSError: The file cannot be read.
     """
     content = read_file(path, most_bytes)
-    try:
-        recorded = _digest_path(path).read_text(encoding="utf-8").split()[:1]
-    except (OSError, ValueError):
-        return content
-    if recorded != [hashlib.sha256(content).hexdigest()]:
+    for digest_path in (_digest_path(path), _former_digest_path(path)):
+        recorded = _digest_of(_lines_of(digest_path), path.name)
+        if recorded is None or recorded == hashlib.sha256(content).hexdigest():
+            continue
         raise InputError(
-            f"{path} is damaged: it is not the file whose SHA-256 is in {_digest_path(path)}.",
-            f"Export it again, or remove {_digest_path(path).name} if you changed it on purpose.",
+            f"{path} is damaged: it is not the file whose SHA-256 is in {digest_path}.",
+            f"Export it again, or remove that line of {digest_path.name} if you changed the file "
+            "on purpose.",
         )
     return content
 
 
+def _write_digest(path: Path, digest: str | None) -> None:
+    """Replace the line of a file in its list of digests. Without lines, there is no list."""
+    remove_file(_former_digest_path(path))
+    digest_path = _digest_path(path)
+    lines = [line for line in _lines_of(digest_path) if _name_in(line) != path.name]
+    if digest is not None:
+        lines.append(f"{digest}  {path.name}")
+    if lines:
+        write_text(digest_path, "".join(f"{line}\n" for line in lines))
+    else:
+        remove_file(digest_path)
+
+
+def _lines_of(path: Path) -> list[str]:
+    try:
+        return read_file(path, _LARGEST_LIST_BYTES).decode("utf-8").splitlines()
+    except (OSError, ValueError, InputError):
+        return []
+
+
+def _digest_of(lines: list[str], name: str) -> str | None:
+    """Return the digest that a list has of a file, or None."""
+    for line in lines:
+        if _name_in(line) == name:
+            return line.split()[0]
+    return None
+
+
+def _name_in(line: str) -> str:
+    """Return the name in a line of a list, which is marked with `*` for a binary file."""
+    return line.partition(" ")[2].removeprefix(" ").removeprefix("*")
+
+
 def _digest_path(path: Path) -> Path:
+    digest_path = path.with_suffix(".sha256")
+    return digest_path if digest_path != path else _former_digest_path(path)
+
+
+def _former_digest_path(path: Path) -> Path:
+    """Return where version 0.1 wrote the digest before it was finished."""
     return path.with_name(f"{path.name}.sha256")
