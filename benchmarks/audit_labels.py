@@ -5,6 +5,7 @@ Wrong labels are planted here. The results are in benchmarks/data.md.
     python benchmarks/audit_labels.py rank fashion-mnist --images 10000 --seeds 3
     python benchmarks/audit_labels.py rank cifar10 --seeds 3
     python benchmarks/audit_labels.py rank photos/sign-digits --seeds 3
+    python benchmarks/audit_labels.py small photos/sign-digits --seeds 3 --rate 0.1
     python benchmarks/audit_labels.py coverage digits --audits 100
     python benchmarks/audit_labels.py summarise digits.jsonl photos.jsonl
     python benchmarks/audit_labels.py mnist votes.json
@@ -12,6 +13,7 @@ Wrong labels are planted here. The results are in benchmarks/data.md.
 `rank` compares with cleanlab on the same probabilities, where it is installed. `coverage` reduces
 the evidence to 128 principal components per source, so that an audit costs about a second.
 `--ranking-only` leaves out the calibration, which does not change the ranking.
+`small` audits subsets of 50 to 200 images, as they are and with planted errors.
 `summarise` reads what it printed. The file of `mnist` holds human votes about MNIST's test images,
 as published with the paper of Northcutt et al. (2021), "Pervasive label errors in test sets".
 """
@@ -30,6 +32,7 @@ from scipy.stats import binomtest
 
 from headstart.audit import LabelIssues, find_label_issues
 from headstart.audit._evidence import gather_evidence
+from headstart.audit._label_issues import LEAST_PROBABILITY
 from headstart.audit._patch_features import patch_features
 from headstart.data import TEST, Dataset, load
 from headstart.progress import show_progress
@@ -41,6 +44,8 @@ Evidence = dict[str, NDArray[np.float16]]
 KINDS = ("uniform", "similar")
 _COVERAGE_RATES = (0.02, 0.05, 0.1)
 _COMPONENTS = 128
+_SMALL_SIZES = (50, 100, 200)
+_MOST_DOUBTFUL = 50  # images that the audit lists although they are no suspects
 
 
 def plant(
@@ -152,6 +157,38 @@ def rank(dataset: Dataset, seeds: int, rate: float, calibrated: bool) -> None:
             print(json.dumps(row), flush=True)
 
 
+def small(dataset: Dataset, seeds: int, rate: float) -> None:
+    """Print how many images are listed in small subsets, and how many of them are planted errors.
+
+    "all above the limit" is the rule of before: every image that is wrong with a probability of at
+    least 10%. "doubtful only" is the present rule.
+    """
+    evidence = gather_evidence(dataset, 0)
+    classes = len(dataset.class_names)
+    for size in _SMALL_SIZES:
+        for seed in range(seeds):
+            rng = np.random.default_rng([seed, size])
+            of_class = [np.flatnonzero(dataset.labels == label) for label in range(classes)]
+            chosen = [rng.choice(rows, size // classes, replace=False) for rows in of_class]
+            rows = np.sort(np.concatenate(chosen))
+            subset = take_rows(dataset, rows)
+            of_subset = {name: features[rows] for name, features in evidence.items()}
+            for planted in (0.0, rate):
+                labels, is_wrong = plant(subset.labels, classes, planted, rng, None)
+                noisy = dataclasses.replace(subset, labels=labels)
+                issues = find_label_issues(noisy, evidence=of_subset, seed=seed)
+                doubtful = int((issues.class_probabilities.argmax(1) != labels).sum())
+                above = int((issues.probabilities >= LEAST_PROBABILITY).sum())
+                row = {"images": size, "seed": seed, "planted": int(is_wrong.sum())}
+                for name, count in (
+                    ("all above the limit", above),
+                    ("doubtful only", issues.count),
+                ):
+                    listed = max(count, min(doubtful, _MOST_DOUBTFUL))
+                    row[name] = [listed, int(is_wrong[issues.ranked[:listed]].sum())]
+                print(json.dumps(row), flush=True)
+
+
 def principal_components(features: NDArray[np.float16], count: int) -> NDArray[np.float16]:
     """Return standardised features on their first principal components, float16 (N, count)."""
     values = features.astype(np.float32)
@@ -241,7 +278,7 @@ def known_errors(votes: Path, calibrated: bool, test_only: bool) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=("rank", "coverage", "summarise", "mnist"))
+    parser.add_argument("what", choices=("rank", "small", "coverage", "summarise", "mnist"))
     parser.add_argument("data", nargs="+")
     parser.add_argument("--images", type=int)
     parser.add_argument("--correct", nargs="*", default=[], help="labels corrected by hand")
@@ -264,6 +301,8 @@ def main() -> None:
     dataset = first_images(dataset, options.images)
     if options.what == "rank":
         rank(dataset, options.seeds, options.rate, not options.ranking_only)
+    elif options.what == "small":
+        small(dataset, options.seeds, options.rate)
     else:
         coverage(dataset, options.audits, options.first)
 

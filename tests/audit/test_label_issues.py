@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from headstart.audit import LabelIssues, _half_networks, find_label_issues
 from headstart.audit._folds import assign_folds, join_clusters
 from headstart.audit._half_networks import HalfNetworks, suits_networks
+from headstart.audit._label_issues import LEAST_PROBABILITY
 from headstart.audit._noise_model import fit_noise_model
 from headstart.audit._out_of_fold import OutOfFoldRidge, _standardise
 from headstart.audit._patch_features import patch_features
@@ -109,6 +110,22 @@ def test_right_labels_are_hardly_suspected() -> None:
     assert issues.is_better_than_chance
     assert issues.count <= 2
     assert issues.expected_wrong(50).high <= 5
+
+
+@pytest.mark.parametrize("count", [0, 6])
+def test_of_few_images_only_those_of_another_predicted_class_are_suspects(count: int) -> None:
+    dataset, features = clouds(images=60, classes=2, spread=4.0)
+    noisy, rows = flip(dataset.labels, 2, count)
+    issues = audit(with_labels(dataset, noisy), features)
+    assert issues.is_better_than_chance
+    # The mean probability is above the limit, and so is that of every image.
+    assert (issues.probabilities >= LEAST_PROBABILITY).all()
+
+    doubtful = np.flatnonzero(issues.class_probabilities.argmax(1) != noisy)
+    assert set(issues.suspects.tolist()) == set(doubtful.tolist())
+    assert len(doubtful) < 30
+    wrong = issues.expected_wrong()
+    assert wrong.low <= np.isin(issues.suspects, rows).sum() <= wrong.high
 
 
 def test_the_same_seed_gives_the_same_audit() -> None:

@@ -43,7 +43,7 @@ from headstart.results import AuditReport, EvaluationPart, JsonObject
 from headstart.studies._study import Study, StudyContext, to_json
 
 # Raise this when the checks find other things in the same data. Old reports are then not reused.
-_CHECKS = 2
+_CHECKS = 3
 
 
 @dataclass(frozen=True)
