@@ -45,7 +45,7 @@ KINDS = ("uniform", "similar")
 _COVERAGE_RATES = (0.02, 0.05, 0.1)
 _COMPONENTS = 128
 _SMALL_SIZES = (50, 100, 200)
-_MOST_DOUBTFUL = 50  # images that the audit lists although they are no suspects
+_MOST_DOUBTFUL = 50  # images that the audit lists beside the suspects
 
 
 def plant(
