@@ -135,9 +135,21 @@ def test_names_are_joined_as_in_a_sentence(names: list[str], phrase: str) -> Non
     assert formatting.enumeration(names) == phrase
 
 
+def test_only_a_name_from_right_to_left_is_isolated() -> None:
+    assert formatting.isolate("cat & 猫") == "cat & 猫"
+    assert formatting.isolate("חתול") == "\u2068חתול\u2069"
+    assert formatting.isolate("قط 3") == "\u2068قط 3\u2069"
+
+
 def test_names_are_cut_to_one_line() -> None:
     assert formatting.one_line("line\nbreak\x0b") == "line break"
     assert formatting.shorten("x" * 30, 10) == "x" * 9 + "…"
+    assert formatting.shorten("猫" * 30, 10) == "猫" * 4 + "…"  # a letter as wide as two
+    assert formatting.shorten("猫" * 5, 10) == "猫" * 5
+    assert (
+        formatting.shorten("e\N{COMBINING ACUTE ACCENT}" * 5, 5)
+        == "e\N{COMBINING ACUTE ACCENT}" * 5
+    )
     assert formatting.display_name("big  dog 🐶") == "big  dog 🐶"
     assert formatting.display_name("line\nbreak") == "line\\nbreak"
     assert formatting.display_name("x" * 90) == "x" * 79 + "…"

@@ -7,6 +7,7 @@ markup and colours. An absent value, None, becomes a dash.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -254,9 +255,34 @@ def display_name(name: str, longest: int = 80) -> str:
 
 
 def shorten(name: object, longest: int = 18) -> str:
-    """Return a name on one line, cut to `longest` characters with an ellipsis."""
+    """Return a name on one line, cut to the width of `longest` letters with an ellipsis.
+
+    A Chinese, Japanese or Korean letter is as wide as two others. Marks above a letter have no
+    width.
+    """
     text = one_line(name)
-    return text if len(text) <= longest else text[: longest - 1].rstrip() + "…"
+    widths = [_letter_width(letter) for letter in text]
+    if sum(widths) <= longest:
+        return text
+    end = next(end for end in range(1, len(text) + 1) if sum(widths[:end]) > longest - 1) - 1
+    return text[:end].rstrip() + "…"
+
+
+def _letter_width(letter: str) -> int:
+    if unicodedata.combining(letter):
+        return 0
+    return 2 if unicodedata.east_asian_width(letter) in "WF" else 1
+
+
+def isolate(name: object) -> str:
+    """Return a name so that text around it keeps its order, also if the name runs from the right.
+
+    Without this, a number after a Hebrew or Arabic name moves to its other side.
+    """
+    text = str(name)
+    if any(unicodedata.bidirectional(letter) in ("R", "AL") for letter in text):
+        return f"\N{FIRST STRONG ISOLATE}{text}\N{POP DIRECTIONAL ISOLATE}"
+    return text
 
 
 def slug(name: str) -> str:

@@ -52,6 +52,11 @@ print(json.dumps({
 """
 
 
+def test_whole_numbers_of_a_command_are_written_as_they_were_typed() -> None:
+    command = command_of("lr", "digits", {"epochs": 3.0, "values": [0.01, 1.0]}, None)
+    assert command == "headstart lr digits --epochs 3 --values 0.01,1"
+
+
 def test_the_typed_keys_are_generated_from_the_fields() -> None:
     assert KEYS_FILE.read_text(encoding="utf-8") == keys_source(), (
         "an option changed: run `python -m headstart.models.recipes`"

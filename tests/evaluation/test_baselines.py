@@ -128,14 +128,14 @@ def test_a_contender_that_beats_the_baseline_needs_no_sentence() -> None:
 
 def test_a_contender_below_the_baseline_is_reported() -> None:
     assert baseline_sentence("cnn", np.arange(1000) < 400, baseline(500)) == (
-        "cnn is significantly worse than the majority class baseline: its accuracy is 40.0% "
+        'cnn is significantly worse than the baseline "majority class": 40.0% '
         "against 50.0% on 1,000 test images (p < 0.001)."
     )
 
 
 def test_a_contender_as_good_as_the_baseline_is_not_significantly_better() -> None:
     assert baseline_sentence("cnn", np.arange(1000) < 503, baseline(500)) == (
-        "cnn is not significantly better than the majority class baseline: its accuracy is 50.3% "
+        'cnn is not significantly better than the baseline "majority class": 50.3% '
         "against 50.0% on 1,000 test images (p = 0.25)."
     )
 
@@ -143,5 +143,5 @@ def test_a_contender_as_good_as_the_baseline_is_not_significantly_better() -> No
 def test_a_large_variance_over_seeds_does_not_beat_the_baseline() -> None:
     runs = np.stack([np.arange(1000) < correct for correct in (900, 400, 500)])
     assert str(baseline_sentence("cnn", runs, baseline(500))).startswith(
-        "cnn is not significantly better than the majority class baseline"
+        'cnn is not significantly better than the baseline "majority class"'
     )

@@ -12,19 +12,31 @@ from examples import Data, Example, write_curves, write_run
 
 from headstart.report._layer_titles import layer_titles
 from headstart.report._study import Entry, RunFolder, Score, open_run
-from headstart.report.figures._canvas import drawing_style, save_figure
+from headstart.report.figures._canvas import (
+    drawing_style,
+    new_figure,
+    percent_axis,
+    percent_tick,
+    save_figure,
+)
 from headstart.report.figures._confusion_matrix import (
     confusion_figure,
     labelled_classes,
     largest_error_share,
     matrix_pixels,
 )
-from headstart.report.figures._learning_curves import entries_with_curves, epoch_limits
+from headstart.report.figures._learning_curves import (
+    entries_with_curves,
+    epoch_limits,
+    value_limits,
+)
 from headstart.report.figures._network_blocks import network_blocks
 from headstart.report.figures._part_scores import part_scores
+from headstart.report.figures._search import _epoch_labels, _similar_epochs
 from headstart.report.figures._style import DARK, LIGHT, Theme
 from headstart.report.pages._class_section import class_section
 from headstart.report.pages._confusion_section import listed_pairs
+from headstart.report.pages._sentence import sentence
 from headstart.results import LayerSummary
 
 
@@ -158,6 +170,46 @@ def test_entries_share_an_epoch_axis_unless_one_curve_would_be_a_dot() -> None:
     far = epoch_limits([entry_with_epochs("a", 6), entry_with_epochs("b", 90)])
     assert near["a"] == near["b"]
     assert far["a"] != far["b"]
+
+
+@pytest.mark.parametrize(("low", "high"), [(0.78, 0.98), (0.953, 0.999), (0.0, 1.0), (0.91, 0.915)])
+def test_ticks_in_percent_say_where_they_are(low: float, high: float) -> None:
+    axes = new_figure(3, 3).subplots()
+    axes.set(ylim=(low, high))
+    percent_axis(axes.yaxis)
+    ticks = axes.get_yticks()
+    texts = [text.get_text() for text in axes.get_yticklabels()]
+    assert len(set(texts)) == len(texts) >= 3
+    for tick, text in zip(ticks, texts, strict=True):
+        assert float(text.rstrip("%")) == pytest.approx(100 * tick)
+
+
+def test_all_ticks_have_the_decimals_that_one_of_them_needs() -> None:
+    assert [percent_tick(value, (0.95, 0.975)) for value in (0.95, 0.975)] == ["95.0%", "97.5%"]
+    assert percent_tick(0.95, (0.95, 0.96)) == "95%"
+
+
+def test_the_first_loss_is_cut_only_if_it_is_far_above_the_others(tmp_path: Path) -> None:
+    for first, is_shown in ((0.55, True), (60.0, False)):
+        losses = np.array([first, *np.linspace(0.3, 0.1, 199)])
+        curves = {"epoch": np.arange(1.0, 201), "train_loss": losses}
+        run = RunFolder(tmp_path, None, curves)
+        entry = Entry("mlp", 0, Score(0.9, (0.8, 1.0), 100), None, (run,), run)
+        assert (value_limits([entry], "loss")[1] >= first) is is_shown
+
+
+def test_similar_numbers_of_epochs_share_a_mark_and_a_label() -> None:
+    groups = _similar_epochs([0.44, 0.51, 0.53, 3])
+    assert groups == [[0.44, 0.51, 0.53], [3]]
+    assert _epoch_labels(groups) == ["after 0.44 to 0.53 epochs", "after 3 epochs"]
+    many = _epoch_labels([[1], [2], [4], [8], [16]])
+    assert many == ["after fewer epochs", None, None, None, "after 16 epochs"]
+
+
+def test_sentences_have_minus_signs_and_options_that_stay_on_one_line() -> None:
+    text = sentence("From -2.6 to 3.7 & 2026-11-29; see --group-by.")
+    option = '<code class="nowrap">--group-by</code>'
+    assert text == f"From −2.6 to 3.7 &amp; 2026-11-29; see {option}."
 
 
 def test_a_single_epoch_is_not_a_curve() -> None:

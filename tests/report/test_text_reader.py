@@ -31,7 +31,7 @@ QUESTIONS = {
     "which class is confused with which, how often": r"^\| 0 \| 1 \| 3 \| 5\.0%$",
     "how many twos are found": r"^\| 2 \| \| \| 57 95% \| 2 3\.3% \|",
     "which class is hardest": r"^\| 1 \| 60 \| \| 94\.0% \| 92\.6% \| 1\.4$",
-    "how sure was a wrong prediction": r"^\| 1 \| \| 83$",
+    "how sure was a wrong prediction": r"^\| 1 \| \| 83%$",
     "which hyper-parameters differ": r"^\| lr \| 0\.05 \| 0\.001 \| 0\.001$",
     "how can it be repeated": r"^headstart compare digits --time-limit 5m --out demo$",
 }

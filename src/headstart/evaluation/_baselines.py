@@ -165,7 +165,7 @@ def baseline_sentence(
     relation = "is significantly worse than" if is_worse else "is not significantly better than"
     images = counted(runs.shape[1], f"{part} image")
     return (
-        f"{name} {relation} the {baseline.name} baseline: its accuracy is {accuracy:.1%} against "
+        f'{name} {relation} the baseline "{baseline.name}": {accuracy:.1%} against '
         f"{baseline.accuracy:.1%} on {images} ({p_value(p)})."
     )
 

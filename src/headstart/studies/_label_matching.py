@@ -296,13 +296,13 @@ def _crossing_sentence(
         earlier = _follower_ahead(comparison)
         if earlier:
             return f"{earlier} With {most}, {comparison.leader} is better by {by}."
-        possible = ""
         if low is not None and low < counts[-1]:
-            possible = f", though they may from {interpolated_count(low)} labels per class"
-        return (
-            f"The curves do not cross{possible}: with {most}, {comparison.leader} is still better "
-            f"by {by}."
-        )
+            return (
+                "The measured curves do not cross, but a crossing from "
+                f"{interpolated_count(low)} labels per class on cannot be excluded (95%). "
+                f"With {most}, {comparison.leader} is better by {by}."
+            )
+        return f"The curves do not cross: with {most}, {comparison.leader} is still better by {by}."
 
     lowest = interpolated_count(low) if low else f"fewer than {counts[0]:,}"
     highest = interpolated_count(high) if high else f"more than {counts[-1]:,}"

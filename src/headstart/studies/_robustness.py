@@ -243,8 +243,8 @@ def _not_checked(
     audit = f"headstart audit {data.dataset.source or 'DATA'}"
     if evidence.pictures is None:
         sentences.append(
-            "Near copies of training images were not looked for: more than 2,000 images, or "
-            f"images below 24 pixels, need {audit} before the comparison."
+            "Near copies of training images are not known, because there are more than 2,000 "
+            f"images, or images below 24 pixels. To find them, run {audit} before the comparison."
         )
     if evidence.suspects is None:
         sentences.append(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from headstart.formatting import count, one_line
-from headstart.report.figures._canvas import new_figure
+from headstart.report.figures._canvas import new_figure, percent_axis
 from headstart.report.figures._line_values import name_line
 from headstart.report.figures._style import LIGHT
 from headstart.results import BackboneCandidate
@@ -61,7 +61,7 @@ def _draw_candidate(axes: Axes, candidate: BackboneCandidate) -> None:
 
 
 def _scale_axes(axes: Axes, speeds: Sequence[float]) -> None:
-    from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, PercentFormatter
+    from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter
 
     axes.set_xscale("log")
     axes.set(
@@ -74,7 +74,7 @@ def _scale_axes(axes: Axes, speeds: Sequence[float]) -> None:
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: _speed(value)))
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.tick_params(which="minor", length=0)
-    axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+    percent_axis(axes.yaxis)
 
 
 def _speed(value: float) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import re
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,9 +17,12 @@ from headstart.report.figures._style import LIGHT
 if TYPE_CHECKING:
     from markupsafe import Markup
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
 PNG_DPI = 160
+PROGRESS_SIZES = {"wide": (7.2, 3.4), "narrow": (3.7, 3.4)}  # inches
+_MAX_DECIMALS = 3  # of a tick in percent
 # parse_math is off because a class called "$5 note" is not a formula.
 # The salt is fixed because SVG identifiers are random otherwise.
 # Any, because Matplotlib lists each of its parameters in the type.
@@ -91,6 +94,30 @@ def new_drawing(width: float, height: float) -> tuple[Figure, Axes]:
     return figure, axes
 
 
+def percent_axis(axis: Axis, most_ticks: int = 5) -> None:
+    """Give an axis of fractions ticks in percent, with as few decimals as they need.
+
+    Args:
+        axis: The axis.
+        most_ticks: The largest number of intervals between ticks.
+    """
+    from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+    def tick_text(value: float, _: object) -> str:
+        return percent_tick(value, axis.get_majorticklocs())
+
+    axis.set_major_locator(MaxNLocator(most_ticks, steps=[1, 2, 5, 10]))
+    axis.set_major_formatter(FuncFormatter(tick_text))
+
+
+def percent_tick(value: float, ticks: Iterable[float]) -> str:
+    """Return the text of one tick of an axis of fractions, with the decimals that all need."""
+    for decimals in range(_MAX_DECIMALS):
+        if all(abs(round(100 * tick, decimals) - 100 * tick) < 1e-6 for tick in ticks):
+            return f"{100 * value:.{decimals}f}%"
+    return f"{100 * value:.{_MAX_DECIMALS}f}%"
+
+
 def figure_bytes(figure: Figure, suffix: str) -> bytes:
     """Return the content of a PNG or SVG file on a white background.
 
@@ -105,6 +132,15 @@ def figure_bytes(figure: Figure, suffix: str) -> bytes:
     buffer = io.BytesIO()
     figure.savefig(buffer, format=suffix, facecolor=LIGHT.paper, **options)
     return buffer.getvalue()
+
+
+def inline_progress(
+    draw: Callable[[tuple[float, float]], Figure],
+) -> tuple[tuple[str, Markup], ...]:
+    """Return a figure of a search as SVG elements, "wide" for a screen and "narrow" for a phone."""
+    return tuple(
+        (name, inline_svg(draw(size), f"progress-{name}")) for name, size in PROGRESS_SIZES.items()
+    )
 
 
 def draw_in_style(draw: Callable[[], Figure]) -> Figure:

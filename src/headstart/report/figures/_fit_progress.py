@@ -1,10 +1,10 @@
-"""The figure of a fit: the score of each rung, and the best choice so far, against time."""
+"""The figure of a fit: the score of each candidate, and the best choice so far, against time."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from headstart.report.figures._canvas import new_figure
+from headstart.report.figures._canvas import PROGRESS_SIZES, new_figure, percent_axis
 from headstart.report.figures._style import LIGHT
 from headstart.results import FitFinding
 
@@ -15,11 +15,11 @@ _LEAST_SPAN = 0.02
 _SHARES = ("accuracy", "balanced-accuracy", "macro-f1")  # metrics that are shown in percent
 
 
-def fit_progress_figure(finding: FitFinding) -> Figure:
-    """Draw the best score so far against seconds, with one mark per rung."""
-    from matplotlib.ticker import PercentFormatter
-
-    figure = new_figure(7.2, 3.4)
+def fit_progress_figure(
+    finding: FitFinding, size: tuple[float, float] = PROGRESS_SIZES["wide"]
+) -> Figure:
+    """Draw the best score so far against seconds, with one mark per candidate."""
+    figure = new_figure(*size)
     axes = figure.subplots()
     history = finding.history
     seconds = [step.seconds for step in history]
@@ -27,7 +27,7 @@ def fit_progress_figure(finding: FitFinding) -> Figure:
     chosen = {member.name for member in finding.chosen.members}
 
     axes.step(seconds, best, where="post", color=LIGHT.ink, linewidth=1.8, label="best so far")
-    for is_part, label in ((True, "part of the classifier"), (False, "other rungs")):
+    for is_part, label in ((True, "part of the classifier"), (False, "other candidates")):
         steps = [step for step in history if (step.name in chosen) is is_part]
         if steps:
             axes.plot(
@@ -49,9 +49,10 @@ def fit_progress_figure(finding: FitFinding) -> Figure:
         ylabel=f"validation {finding.metric}",
     )
     if finding.metric in _SHARES:
-        axes.yaxis.set_major_formatter(PercentFormatter(1.0))
+        percent_axis(axes.yaxis)
     axes.tick_params(length=0)
+    columns = 3 if size == PROGRESS_SIZES["wide"] else 2
     figure.legend(
-        loc="outside lower center", ncols=3, frameon=False, fontsize=8, labelcolor=LIGHT.soft
+        loc="outside lower center", ncols=columns, frameon=False, fontsize=8, labelcolor=LIGHT.soft
     )
     return figure

@@ -55,6 +55,9 @@ def _draw_images(axes: Axes, top: float, images: Sequence[GalleryImage]) -> None
         )
         _, probability = image.probabilities[0]
         true = f"true: {shorten(image.label, 13)}"
-        predicted = f"pred.: {shorten(image.predicted, 13)} {100 * probability:.0f}%"
-        axes.text(left, top + 1.12, true, fontsize=6.2, va="center")
-        axes.text(left, top + 1.27, predicted, fontsize=6.2, va="center", color=LIGHT.soft)
+        predicted = f"pred.: {shorten(image.predicted, 13)}"
+        lines = (true, predicted, f"probability {100 * probability:.0f}%")
+        for number, line in enumerate(lines):
+            colour = LIGHT.soft if number else LIGHT.ink
+            height = top + 1.12 + 0.14 * number
+            axes.text(left, height, line, fontsize=6.2, va="center", color=colour)

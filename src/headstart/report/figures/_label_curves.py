@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from headstart.formatting import count, interpolated_count, percent, ratio, shorten
 from headstart.report._study import Entry
-from headstart.report.figures._canvas import new_figure
+from headstart.report.figures._canvas import new_figure, percent_axis
 from headstart.report.figures._line_values import name_line
 from headstart.report.figures._style import LIGHT
 from headstart.results import (
@@ -135,7 +135,7 @@ def _draw_curve(axes: Axes, curve: _Curve) -> None:
 
 def _scale_axes(axes: Axes, finding: LabelCurves, curves: Sequence[_Curve]) -> None:
     """Use a logarithmic axis whose ticks are the measured numbers of labels."""
-    from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator, PercentFormatter
+    from matplotlib.ticker import FixedLocator, NullLocator
 
     counts = finding.per_class
     axes.set_xscale("log")
@@ -156,8 +156,7 @@ def _scale_axes(axes: Axes, finding: LabelCurves, curves: Sequence[_Curve]) -> N
     high = max((spread.high for spread in spreads), default=1.0)
     margin = 0.08 * (high - low) or 0.05
     axes.set_ylim(max(0.0, low - margin), min(1.0, high + margin))
-    axes.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
-    axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0 if high - low > 0.05 else 1))
+    percent_axis(axes.yaxis, 6)
 
 
 def _draw_match(
@@ -173,6 +172,8 @@ def _draw_match(
     if comparison.match is None:
         return
     match = comparison.matches[comparison.match]
+    if not is_bounded(match, counts):
+        return  # an arrow that starts at the edge has no length, and covers the names of the curves
     start, level = match.per_class, match.accuracy
     end = match.needs.per_class
     if end is None:
@@ -210,6 +211,13 @@ def _draw_match(
             markeredgewidth=1.8,
             zorder=5,
         )
+
+
+def is_bounded(match: LabelMatch, counts: Sequence[int]) -> bool:
+    """Return False if all that is known is "more" or "fewer" labels than those of the leader."""
+    if match.factor is not None:
+        return True
+    return match.per_class != (counts[-1] if match.needs.where == "above" else counts[0])
 
 
 def _factor_text(match: LabelMatch, counts: Sequence[int]) -> str:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from headstart.formatting import loss, percent, shorten
 from headstart.report._study import Entries, Entry, RunFolder
-from headstart.report.figures._canvas import new_figure
+from headstart.report.figures._canvas import new_figure, percent_axis
 from headstart.report.figures._line_values import name_line
 from headstart.report.figures._style import LIGHT
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 # the shortest, whose curve would shrink to a dot.
 MAX_EPOCH_RATIO = 3
 MAX_PANELS_PER_ROW = 4
+_MAX_EXCESS = 2.0  # of the largest loss over the 99% quantile, on one axis
 LEAST_EPOCHS = 2  # a curve through one point shows nothing
 METRICS: tuple[Metric, ...] = ("loss", "accuracy")
 
@@ -51,7 +52,9 @@ def entries_with_curves(entries: Entries) -> tuple[Entry[object], ...]:
 def value_limits(entries: Entries, metric: Metric) -> Limits:
     """Return the vertical axis that all panels of a metric share.
 
-    An axis of losses ends at their 99% quantile, because the first losses can be very large.
+    The first losses can be very large. An axis of losses ends at their 99% quantile if the largest
+    one is more than twice as large. Few losses have a quantile just below the largest one, and
+    ending there would cut a curve without gain.
     """
     measured = [np.empty(0)]
     for entry in entries:
@@ -63,7 +66,10 @@ def value_limits(entries: Entries, metric: Metric) -> Limits:
         return 0.0, 1.0
 
     low = float(values.min())
-    high = float(values.max() if metric == "accuracy" else np.quantile(values, 0.99))
+    high = float(values.max())
+    if metric == "loss":
+        quantile = float(np.quantile(values, 0.99))
+        high = high if high <= _MAX_EXCESS * quantile else quantile
     margin = 0.06 * (high - low) or 0.05
     top = min(1.0, high + margin) if metric == "accuracy" else high + margin
     return max(0.0, low - margin), top
@@ -159,16 +165,14 @@ def _draw_run(
 
 
 def _style_axes(axes: Axes, metric: Metric, limits: AxisLimits) -> None:
-    from matplotlib.ticker import MaxNLocator, PercentFormatter
+    from matplotlib.ticker import MaxNLocator
 
-    low, high = limits.values
     axes.set(xlim=limits.epochs, ylim=limits.values, xlabel="epoch", ylabel=metric)
     axes.xaxis.set_major_locator(MaxNLocator(6, integer=True, min_n_ticks=1))
-    axes.yaxis.set_major_locator(MaxNLocator(5))
     if metric == "accuracy":
-        axes.yaxis.set_major_formatter(
-            PercentFormatter(1.0, decimals=0 if high - low > 0.05 else 1)
-        )
+        percent_axis(axes.yaxis)
+    else:
+        axes.yaxis.set_major_locator(MaxNLocator(5))
     axes.tick_params(length=0)
 
 
@@ -185,7 +189,9 @@ def curves_figure(entries: Entries) -> Figure:
 
     for axes, entry in zip(panels[0], entries, strict=True):
         axes.set_title(shorten(entry.name, 34), color=LIGHT.accent(entry.place))
-    legend = "solid: validation, dashed: training; thick: representative run, thin: other seeds"
+    legend = "solid: validation, dashed: training"
+    if any(len(entry.runs) > 1 for entry in entries):
+        legend += "; thick: representative run, thin: other seeds"
     figure.supxlabel(legend, fontsize=8, color=LIGHT.soft)
     return figure
 
@@ -240,7 +246,7 @@ def curve_panel(
     entry: Entry[object], metric: Metric, limits: AxisLimits, panels_per_row: int
 ) -> Figure:
     """Draw one panel of a page. It is smaller in long rows, so that its text keeps its size."""
-    figure = new_figure(4.6, 2.6) if panels_per_row < 3 else new_figure(3.3, 2.2)
+    figure = new_figure(3.8, 2.3) if panels_per_row < 3 else new_figure(3.3, 2.2)
     draw_curves(figure.subplots(), entry, metric, limits)
     return figure
 

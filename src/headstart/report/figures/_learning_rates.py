@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from headstart.formatting import setting
-from headstart.report.figures._canvas import new_figure
+from headstart.report.figures._canvas import new_figure, percent_axis
 from headstart.report.figures._learning_curves import Limits, Metric
 from headstart.report.figures._line_values import name_line
 from headstart.report.figures._style import LIGHT
@@ -35,7 +35,7 @@ def scores_figure(finding: LearningRates) -> Figure:
 
 def score_panel(finding: LearningRates, metric: Metric) -> Figure:
     """Draw accuracy or loss for the page."""
-    figure = new_figure(4.6, 3.1)
+    figure = new_figure(3.9, 2.8)
     _draw_scores(figure.subplots(), finding, metric)
     return figure
 
@@ -146,9 +146,7 @@ def _scale_scores(axes: Axes, metric: Metric, limits: Limits) -> None:
     from matplotlib.ticker import (
         FixedLocator,
         FuncFormatter,
-        MaxNLocator,
         NullLocator,
-        PercentFormatter,
     )
 
     if metric == "loss":
@@ -158,9 +156,7 @@ def _scale_scores(axes: Axes, metric: Metric, limits: Limits) -> None:
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axes.yaxis.set_minor_locator(NullLocator())
         return
-    decimals = 0 if limits[1] - limits[0] > 0.05 else 1
-    axes.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
-    axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=decimals))
+    percent_axis(axes.yaxis, 6)
 
 
 def _scale_rates(axes: Axes, limits: Limits) -> None:
@@ -222,7 +218,7 @@ def range_test_figure(finding: LearningRates, tests: RangeTests) -> Figure:
     """
     rates = np.concatenate([curve.rates for curve in tests.repeats])
     losses = np.concatenate([curve.losses for curve in tests.repeats])
-    figure = new_figure(4.6, 3.1)
+    figure = new_figure(3.9, 2.8)
     axes = figure.subplots()
     _scale_rates(axes, (float(rates.min()), float(rates.max())))
     top = min(float(losses.max()), largest_loss_shown(finding))

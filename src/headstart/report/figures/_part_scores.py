@@ -11,7 +11,7 @@ import numpy as np
 from headstart.evaluation import wilson_interval
 from headstart.formatting import percent, shorten
 from headstart.report._study import Entry, RunFolder
-from headstart.report.figures._canvas import new_figure
+from headstart.report.figures._canvas import new_figure, percent_axis
 from headstart.report.figures._style import LIGHT
 from headstart.results import DatasetSummary, Interval
 
@@ -60,8 +60,6 @@ def part_scores_figure(
     entries: Sequence[tuple[Entry[object], Sequence[PartScore]]],
 ) -> Figure:
     """Draw the accuracies with their 95% confidence intervals, one row per entry and part."""
-    from matplotlib.ticker import PercentFormatter
-
     rows: list[tuple[Entry[object], PartScore]] = []
     for entry, scores in entries:
         rows += [(entry, score) for score in scores]
@@ -87,7 +85,7 @@ def part_scores_figure(
     labels = [f"{shorten(entry.name, 26)}: {score.part}" for entry, score in rows]
     axes.set_yticks(range(len(rows)), labels)
     axes.set(ylim=(len(rows) - 0.4, -0.8), xlabel="accuracy, with 95% confidence interval")
-    axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+    percent_axis(axes.xaxis)
     axes.tick_params(length=0)
     axes.grid(axis="y", visible=False)
     axes.grid(axis="x", visible=True)

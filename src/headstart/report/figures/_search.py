@@ -11,7 +11,7 @@ from pydantic import JsonValue
 
 from headstart.formatting import setting, shorten
 from headstart.report._study import ranked_trials
-from headstart.report.figures._canvas import new_figure
+from headstart.report.figures._canvas import PROGRESS_SIZES, new_figure, percent_axis
 from headstart.report.figures._style import LIGHT
 from headstart.results import Trial, Tuning
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 MAX_SETTINGS = 9  # axes of the figure of all trials
 _MAX_INTEGER_TICKS = 7
 _MAX_EPOCH_LABELS = 4
+_SIMILAR_EPOCHS = 1.5  # the largest ratio within a group
 # At most this share of the trials, from the worst, may lie below the axis of the progress figure.
 # They would flatten the rest.
 _SHARE_BELOW_AXIS = 0.2
@@ -31,20 +32,20 @@ _MARKERS = ("o", "s", "D", "^", "v", "P")
 _Dots = list[tuple[float, float]]  # seconds and accuracy
 
 
-def progress_figure(finding: Tuning) -> Figure:
+def progress_figure(finding: Tuning, size: tuple[float, float] = PROGRESS_SIZES["wide"]) -> Figure:
     """Draw the best validation accuracy against seconds, with one dot per finished rung."""
-    from matplotlib.ticker import PercentFormatter
-
-    figure = new_figure(7.2, 3.4)
+    figure = new_figure(*size)
     axes = figure.subplots()
     seconds = [progress.seconds for progress in finding.history]
     best = [progress.best_validation for progress in finding.history]
     dots = _dots_by_epochs(finding)
     bottom, top = _accuracy_limits(dots, best)
 
-    labels = _epoch_labels(list(dots))
-    for number, (epochs, points) in enumerate(dots.items()):
-        is_last = epochs == max(dots)
+    groups = _similar_epochs(list(dots))
+    labels = _epoch_labels(groups)
+    for number, (group, label) in enumerate(zip(groups, labels, strict=True)):
+        is_last = number == len(groups) - 1
+        points = sum((dots[epochs] for epochs in group), _Dots())
         style: dict[str, Any] = {
             "color": _BEST if is_last else LIGHT.soft,
             "markeredgewidth": 0,
@@ -58,7 +59,7 @@ def progress_figure(finding: Tuning) -> Figure:
             [accuracy for _, accuracy in visible],
             marker=_MARKERS[number % len(_MARKERS)],
             markersize=5.5,
-            label=labels.get(epochs),
+            label=label,
             **style,
         )
         if below:  # an empty line outside the axes would take space in the layout
@@ -74,10 +75,9 @@ def progress_figure(finding: Tuning) -> Figure:
         xlabel="seconds",
         ylabel="validation accuracy",
     )
-    decimals = 0 if top - bottom > 0.05 else 1
-    axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=decimals))
+    percent_axis(axes.yaxis)
     axes.tick_params(length=0)
-    _legend_below(figure, columns=4)
+    _legend_below(figure, columns=4 if size == PROGRESS_SIZES["wide"] else 2)
     return figure
 
 
@@ -99,12 +99,29 @@ def _dots_by_epochs(finding: Tuning) -> dict[float, _Dots]:
     return dict(sorted(dots.items()))
 
 
-def _epoch_labels(epochs: Sequence[float]) -> dict[float, str]:
-    """Return the labels of the legend. Many numbers of epochs below the largest share one label."""
-    labels = {number: f"after {setting(float(number))} epochs" for number in epochs}
-    if len(epochs) <= _MAX_EPOCH_LABELS:
+def _similar_epochs(epochs: Sequence[float]) -> list[list[float]]:
+    """Return sorted numbers of epochs in groups of similar ones.
+
+    The short runs of a search cost the same, so that their epochs differ a little.
+    """
+    groups: list[list[float]] = []
+    for number in epochs:
+        if groups and number <= _SIMILAR_EPOCHS * groups[-1][0]:
+            groups[-1].append(number)
+        else:
+            groups.append([number])
+    return groups
+
+
+def _epoch_labels(groups: Sequence[Sequence[float]]) -> list[str | None]:
+    """Return the labels of the legend. Many groups below the last one share one label."""
+    labels: list[str | None] = []
+    for group in groups:
+        ends = dict.fromkeys(setting(float(end)) for end in (group[0], group[-1]))
+        labels.append(f"after {' to '.join(ends)} epochs")
+    if len(groups) <= _MAX_EPOCH_LABELS:
         return labels
-    return {epochs[0]: "after fewer epochs", epochs[-1]: labels[epochs[-1]]}
+    return ["after fewer epochs", *[None] * (len(groups) - 2), labels[-1]]
 
 
 def _accuracy_limits(dots: dict[float, _Dots], best: Sequence[float]) -> tuple[float, float]:
@@ -119,15 +136,13 @@ def _accuracy_limits(dots: dict[float, _Dots], best: Sequence[float]) -> tuple[f
 
 def importance_figure(finding: Tuning) -> Figure:
     """Draw the importance of each hyper-parameter, the largest on top."""
-    from matplotlib.ticker import PercentFormatter
-
     shares = ranked_importance(finding)
     figure = new_figure(5.0, 0.9 + 0.32 * len(shares))
     axes = figure.subplots()
     axes.barh(range(len(shares)), [share for _, share in shares], color=_BEST, height=0.62)
     axes.set_yticks(range(len(shares)), [shorten(key, 24) for key, _ in shares])
     axes.set(ylim=(len(shares) - 0.4, -0.6), xlabel="fraction of the variance between trials")
-    axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+    percent_axis(axes.xaxis)
     axes.tick_params(length=0)
     axes.grid(axis="y", visible=False)
     return figure

@@ -1,4 +1,4 @@
-"""The page of `fit`: the chosen classifier, and what each rung gave."""
+"""The page of `fit`: the chosen classifier, and the score of each candidate."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from headstart.formatting import percent
+from headstart.formatting import duration, percent
 from headstart.report._study import Entry, Score, image_count, open_run, open_runs
-from headstart.report.figures._canvas import inline_svg
+from headstart.report.figures._canvas import inline_progress
 from headstart.report.figures._confusion_matrix import confusion_figure
 from headstart.report.figures._fit_progress import fit_progress_figure
 from headstart.report.pages._class_section import ClassSection, class_section
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from markupsafe import Markup
 
 _CHOSEN = "classifier"
+_LEAD = 2  # sentences of the finding below the title
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,22 +38,24 @@ class FitPage(Page):
 
     Attributes:
         finding: The finding.
-        progress_svg: Figure of the progress.
+        progress_svgs: Figures of the progress, by width.
         curves: Learning curves of the members that were trained by steps.
         matrices: Confusion matrix of the classifier.
         classes: Its scores per class.
         entry: The classifier as a row.
+        notes: The sentences of the finding that follow those of the lead.
         images_behind: The images behind its errors; None if its run kept none.
     """
 
     template: ClassVar[str] = "fit.html.j2"
 
     finding: FitFinding
-    progress_svg: Markup
+    progress_svgs: tuple[tuple[str, Markup], ...]
     curves: CurvesSection
     matrices: tuple[ConfusionMatrix, ...]
     classes: ClassSection
     entry: Entry[object]
+    notes: tuple[str, ...]
     images_behind: ImagesSection | None
 
 
@@ -77,7 +80,7 @@ def fit_page(folder: Path, finding: FitFinding) -> FitPage:
         tables["confusion"] = confusion_table(matrix.counts, finding.dataset.class_names)
     return FitPage(
         headline=_headline(finding),
-        lead=" ".join(finding.sentences[:2]),
+        lead=" ".join(finding.sentences[:_LEAD]),
         part=part,
         images=image_count(finding.dataset, part),
         provenance=Provenance.of_finding(finding, [entry, *members]),
@@ -94,11 +97,12 @@ def fit_page(folder: Path, finding: FitFinding) -> FitPage:
         images_behind=images,
         winner=entry,
         finding=finding,
-        progress_svg=inline_svg(fit_progress_figure(finding), "progress"),
+        progress_svgs=inline_progress(partial(fit_progress_figure, finding)),
         curves=curves_section(members, finding.dataset),
         matrices=tuple(matrices),
         classes=class_section([entry], part, finding.dataset.class_names),
         entry=entry,
+        notes=tuple(finding.sentences[_LEAD:]),
     )
 
 
@@ -119,4 +123,5 @@ def _headline(finding: FitFinding) -> str:
     scores = finding.test or finding.validation
     part = "test" if finding.test is not None else "validation"
     accuracy = percent(scores.accuracy, scores.n)
-    return f"{finding.dataset.name}: {accuracy} of the {part} images, in the time that there was"
+    seconds = duration(finding.budget.seconds_spent)
+    return f"{accuracy} of the {part} images of {finding.dataset.name} correct, after {seconds}"

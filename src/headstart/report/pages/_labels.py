@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ClassVar
 from headstart.formatting import ABSENT, count, counted, interpolated_count, ratio
 from headstart.report._study import Entry, Score, image_count, open_runs
 from headstart.report.figures._canvas import inline_svg
-from headstart.report.figures._label_curves import label_curves_figure
+from headstart.report.figures._label_curves import is_bounded, label_curves_figure
 from headstart.report.pages._page import Page, Provenance, recipe_table, representative_recipes
 from headstart.results import (
     LabelComparison,
@@ -65,6 +65,7 @@ class MainMatch:
         follower: The other contender.
         match: The first significant difference.
         factor: Ratio of the labels that the follower needs.
+        is_bounded: False if only "more" or "fewer" labels are known.
         crossing: Number of labels at which the curves cross.
         crossing_interval: 95% interval of that number; may be empty.
     """
@@ -73,6 +74,7 @@ class MainMatch:
     follower: str
     match: LabelMatch
     factor: str
+    is_bounded: bool
     crossing: str
     crossing_interval: str
 
@@ -147,6 +149,9 @@ def headline(finding: LabelCurves) -> str:
 
     match = comparison.matches[comparison.match]
     labels = f"{counted(match.per_class, 'label')} per class with {comparison.leader}"
+    if not is_bounded(match, finding.per_class):
+        more = "more" if match.needs.where == "above" else "fewer"
+        return f"On {name}, {comparison.follower} needs {more} labels than {comparison.leader}"
     worth = _labels_text(match.needs, finding.per_class)
     return f"On {name}, {labels} are worth {worth} with {comparison.follower}"
 
@@ -176,6 +181,7 @@ def _main_match(finding: LabelCurves) -> MainMatch | None:
         comparison.follower,
         match,
         _factor_text(match, finding.per_class),
+        is_bounded(match, finding.per_class),
         crossing,
         interval,
     )
@@ -192,6 +198,8 @@ def _labels_text(needs: LabelEstimate, counts: Sequence[int]) -> str:
 def _factor_text(match: LabelMatch, counts: Sequence[int]) -> str:
     if match.factor is not None:
         return ratio(match.factor)
+    if not is_bounded(match, counts):
+        return "more" if match.needs.where == "above" else "less"
     if match.needs.where == "above":
         return f"more than {ratio(counts[-1] / match.per_class)}"
     return f"less than {ratio(counts[0] / match.per_class)}"

@@ -28,6 +28,15 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 DrawFigure = Callable[[], "Figure"]
+_MACHINE_WORDS = {
+    "python": "Python",
+    "headstart": "Headstart",
+    "platform": "System",
+    "cpu": "Processor",
+    "threads": "Threads",
+    "device": "Device",
+    "executable": "Started with",
+}
 
 
 @dataclass(frozen=True)
@@ -94,6 +103,15 @@ class Provenance:
             0,
             environment,
         )
+
+    @property
+    def machine(self) -> dict[str, str]:
+        """Versions and machine with the words of a page; keys of one fact are joined."""
+        facts = dict(self.environment)
+        reason = facts.pop("bfloat16_because", "")
+        if reason and "bfloat16" in facts:
+            facts["bfloat16"] += f": {reason}"
+        return {_MACHINE_WORDS.get(key, key.replace("_", " ")): text for key, text in facts.items()}
 
 
 @dataclass(frozen=True)

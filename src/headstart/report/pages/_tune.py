@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from headstart.formatting import setting
 from headstart.report._study import contender_entries, image_count, ranked_trials
-from headstart.report.figures._canvas import inline_svg
+from headstart.report.figures._canvas import inline_progress, inline_svg
 from headstart.report.figures._search import (
     MAX_SETTINGS,
     importance_figure,
@@ -59,7 +59,7 @@ class SearchSections:
         scored: Number of trials with a score.
         unfinished: Number of unfinished trials.
         ties: Number of trials that are not shown to be worse than the best one.
-        progress_svg: Figure of the progress, or None.
+        progress_svgs: Figures of the progress, by width; empty without a history.
         trials_svg: Figure of all trials, or None.
     """
 
@@ -74,7 +74,7 @@ class SearchSections:
     scored: int
     unfinished: int
     ties: int
-    progress_svg: Markup | None
+    progress_svgs: tuple[tuple[str, Markup], ...]
     trials_svg: Markup | None
 
 
@@ -147,7 +147,9 @@ def _search_sections(finding: Tuning) -> SearchSections:
         scored=len(ranked),
         unfinished=sum(trial.state == "unfinished" for trial in finding.trials),
         ties=sum(trial.is_tie and not trial.is_best for trial in ranked),
-        progress_svg=_drawn(figures.get("progress"), "progress"),
+        progress_svgs=(
+            inline_progress(partial(progress_figure, finding)) if "progress" in figures else ()
+        ),
         trials_svg=_drawn(figures.get("trials"), "trials"),
     )
 

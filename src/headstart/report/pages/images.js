@@ -3,6 +3,9 @@
   const source = document.getElementById("images-data");
   if (!source) return;
   const data = JSON.parse(source.textContent);
+  // A number after a name that runs from the right would move to its other side.
+  const isolate = (name) => (/[\u0590-\u08ff\ufb1d-\ufefc]/.test(name) ? `\u2068${name}\u2069` : name);
+  data.classes = data.classes.map(isolate);
   const sheet = document.getElementById("images-sheet");
   const byId = (name) => document.getElementById(name);
   const PAGE = 48;

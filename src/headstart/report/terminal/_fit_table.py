@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def fit_table(finding: FitFinding) -> RenderableType:
-    """Return a table of the rungs, with the chosen classifier below."""
+    """Return a table of the candidates, with the chosen classifier below."""
     return ResponsiveTable(lambda _: _fit_group(finding))
 
 
@@ -45,7 +45,7 @@ def _rungs_table(finding: FitFinding) -> Table:
     has_folds = any(rung.cross_validated is not None for rung in finding.tried)
     columns = [
         text(""),
-        text("rung", folds=True),
+        text("candidate", folds=True),
         number("validation"),
         *([number("by folds")] if has_folds else []),
         number("epochs"),

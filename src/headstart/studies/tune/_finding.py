@@ -186,9 +186,11 @@ def _default_sentence(
     if not search.plan["searches"]:
         return "The time limit was too short for a search: the default recipe was trained."
     if search.is_default(best):
+        tried = len(search.trials.all())
+        part = "" if tried == full else f", of which {full} had a full run"
         return (
-            f"Of the {counted(full, 'recipe')} with a full run, none had a {_better(search)} "
-            f"than the defaults; {len(search.trials.all())} were tried."
+            f"The search tried {counted(tried, 'recipe')}{part}. None had a {_better(search)} than "
+            "the defaults."
         )
     metric = search.metric or selection_metric("accuracy")
     return (
@@ -370,13 +372,13 @@ def _sentences(
 
     ties = [trial for trial in trials if trial.is_tie and not trial.is_best]
     if ties:
-        verb = "is" if len(ties) == 1 else "are"
+        others = "other is" if len(ties) == 1 else "others are"
         usual = ", the defaults among them" if any(trial.is_default for trial in ties) else ""
-        sentences.append(f"{len(ties)} of these {full} {verb} not shown to be worse{usual}.")
+        sentences.append(f"{len(ties)} {others} not shown to be worse{usual}.")
     if optimism is not None:
         sentences.append(
-            f"When it was selected, it had {optimism.best_validation:.2%} on validation images. "
-            f"Retrained, it has {optimism.test:.2%} on test images. Validation minus test is "
+            f"Its validation accuracy was {optimism.best_validation:.2%} when it was selected. "
+            f"Retrained, its test accuracy is {optimism.test:.2%}. Validation minus test is "
             f"{points(optimism.gap, signed=True)} points "
             f"(95% interval {points_interval(optimism.interval)})."
         )
