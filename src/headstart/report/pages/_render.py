@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -189,6 +190,7 @@ def _save_figures(folder: Path, page: Page) -> None:
             progress.advance()
 
 
+@cache  # compiling the templates takes a tenth of the time of a page
 def _templates() -> Environment:
     """Return the templates. A name that a page does not have is an error, not an empty text."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
