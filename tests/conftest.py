@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
+import itertools
 import os
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
@@ -44,6 +47,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items.sort(key=lambda item: item.path.stem not in _LONGEST)
 
 
+def pytest_collection_finish() -> None:
+    """Spare the garbage collector the modules and tests, which stay until the end."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """Run the tests of one file in one process, and all tests that use Ray in one.
@@ -60,12 +69,41 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     return OneProcessPerFile(config, log)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def no_waiting_for_the_disk() -> Iterator[None]:
+    """Let `os.fsync` only check its argument in the process of the tests.
+
+    A small run calls it fifty times, and nothing but a power loss would show a difference. Tests of
+    syncing replace it themselves, and the processes that tests start wait for the disk.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", os.fstat)
+        yield
+
+
+@pytest.fixture(scope="session")
+def caches(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Return new folders. `mktemp` would look through thousands of names for each."""
+    root = tmp_path_factory.mktemp("caches")
+    return (root / str(number) for number in itertools.count())
+
+
 @pytest.fixture(autouse=True)
-def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+def own_cache(caches: Iterator[Path], monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return an empty cache folder for this test."""
-    folder = tmp_path_factory.mktemp("cache")
+    folder = next(caches)
+    folder.mkdir()
     monkeypatch.setenv("XDG_CACHE_HOME", str(folder))
     return folder
+
+
+@pytest.fixture
+def decoded_digits(own_cache: Path, digits_cache: Path) -> None:
+    """Put the digits into the cache of this test.
+
+    Decoding them imports scikit-learn, which takes a second in every process that a test starts.
+    """
+    shutil.copytree(digits_cache, own_cache, dirs_exist_ok=True)
 
 
 @pytest.fixture
@@ -92,10 +130,20 @@ def page_only(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="session")
-def digits(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+def digits_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a cache folder that holds the decoded digits and nothing else."""
+    folder = tmp_path_factory.mktemp("digits")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(folder))
+        load("digits")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def digits(digits_cache: Path) -> Dataset:
     """Return the 1,797 digits of 8x8 pixels, decoded once for all tests."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("digits")))
+        patch.setenv("XDG_CACHE_HOME", str(digits_cache))
         return load("digits")
 
 
@@ -148,7 +196,10 @@ Command = Callable[..., tuple[int, str, str]]
 
 @pytest.fixture
 def headstart(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    decoded_digits: None,
 ) -> Command:
     """Return a function that runs the command line in this process, in an empty folder.
 
@@ -174,10 +225,11 @@ def headstart(
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Dataset, Split]]:
+def data(
+    digits: Dataset, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Dataset, Split]]:
     """Return the digits with 400 training images, for the tests of one file."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         patch.setenv("OMP_NUM_THREADS", "1")
-        dataset = load("digits")
-        yield dataset, make_split(dataset, train_images=400)
+        yield digits, make_split(digits, train_images=400)

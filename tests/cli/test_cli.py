@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -181,7 +182,8 @@ def test_runs_and_report_find_what_was_trained(headstart: Command) -> None:
     assert Path("here/run/report.html").exists()
 
 
-def test_data_lists_and_gets_the_named_datasets(headstart: Command) -> None:
+def test_data_lists_and_gets_the_named_datasets(headstart: Command, own_cache: Path) -> None:
+    shutil.rmtree(own_cache / "headstart")
     rows = json.loads(headstart("data", "list", "--json")[1])["datasets"]
     listed = {row["name"]: row for row in rows}
     assert set(listed) == {"fashion-mnist", "mnist", "cifar10", "digits"}

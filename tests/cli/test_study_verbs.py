@@ -12,7 +12,9 @@ Command = Callable[..., tuple[int, str, str]]
 SMALL = ("digits", "--model", "mlp", "--epochs", 1, "--train-images", 200)
 
 
-def test_tune_prints_what_scripts_rely_on_and_answers_again(headstart: Command) -> None:
+def test_tune_prints_what_scripts_rely_on_and_answers_again(
+    headstart: Command, page_only: None
+) -> None:
     words = ("tune", *SMALL, "--trials", 3, "--seeds", 1, "--out", "study", "--json")
     status, out, err = headstart(*words)
     assert status == 0, err

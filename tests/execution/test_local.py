@@ -113,7 +113,7 @@ except headstart.errors.Stopped as stopped:
 
 
 @pytest.fixture
-def script(tmp_path: Path) -> Script:
+def script(tmp_path: Path, decoded_digits: None) -> Script:
     """Starts the script, with this many epochs a run, in runs/."""
     (tmp_path / "script.py").write_text(SCRIPT)
 

@@ -24,7 +24,7 @@ from headstart.studies.tune import _finding, _search_plan, _successive_halving
 from headstart.studies.tune._budget import within_budget
 
 # Searches in processes of their own are compared with one in this process.
-pytestmark = pytest.mark.usefixtures("same_precision")
+pytestmark = pytest.mark.usefixtures("same_precision", "decoded_digits")
 
 SPACE = {
     "lr": {"low": 1e-4, "high": 1e-1, "log": True},
@@ -339,7 +339,7 @@ def test_a_time_limit_is_kept_and_is_the_default_recipes_first(
 ) -> None:
     from headstart.execution._job import attempt as real
 
-    clock, an_epoch = [0.0], 0.3  # seconds
+    clock, an_epoch = [0.0], 0.7  # seconds
 
     def attempt(job: Job, data: SplitDataset) -> Outcome:
         clock[0] += an_epoch * (job.recipe.epochs or 0)
