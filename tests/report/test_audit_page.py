@@ -78,7 +78,7 @@ def test_the_page_shows_suspects_first_and_every_kind_of_finding(tmp_path: Path)
     page = page_text(build_audit(tmp_path, Data()))
     assert section_names(page)[:2] == ["summary", "suspects"]
     assert "Of these 4 suspects, 2 to 4 are wrong (95% interval)." in section(page, "suspects")
-    assert "that looks like 7" in section(page, "suspects")
+    assert "predicted 7" in section(page, "suspects")
     assert "91.0% of all 270 test images correctly" in section(page, "leaks")
     assert "90.9% of the 269 without a leak" in section(page, "leaks")
     assert section(page, "conflicts").count("<img") == 2

@@ -156,7 +156,7 @@ def _suspects(report: AuditReport) -> AuditLine | None:
     if not text:
         text = counted(len(report.suspects), "label is suspect", "labels are suspect")
     if count > 1:
-        text += f"; most often {shorten(label)} that looks like {shorten(suggested)} ({count:,})"
+        text += f"; most often label {shorten(label)}, predicted {shorten(suggested)} ({count:,})"
     brief = counted(len(report.suspects), "suspect")
     interval = report.expected_wrong.interval
     if interval is not None:

@@ -31,7 +31,10 @@
     return made;
   };
 
-  const thumbnail = (image) => {
+  // The sheet is decoded once: decoding it for each cell takes longer than everything else.
+  const bitmap = sheet.decode().then(() => createImageBitmap(sheet));
+
+  const thumbnail = (image, pixels) => {
     const { width, height, columns } = data.tile;
     const canvas = element("canvas", { width, height });
     const words = image.predictions.map((said, entry) => (said
@@ -40,11 +43,11 @@
     canvas.setAttribute("aria-label", `${image.name}, true class ${data.classes[image.label]}. ${words.join("; ")}`);
     if (data.tile.pixelated) canvas.className = "tiny";
     const left = (image.tile % columns) * width, top = Math.floor(image.tile / columns) * height;
-    canvas.getContext("2d").drawImage(sheet, left, top, width, height, 0, 0, width, height);
+    canvas.getContext("2d").drawImage(pixels, left, top, width, height, 0, 0, width, height);
     return canvas;
   };
 
-  const item = (image) => {
+  const item = (image, pixels) => {
     const text = element("div", {}, element("p", { className: "truth" }, data.classes[image.label],
       element("span", {}, image.name)));
     image.predictions.forEach((said, entry) => {
@@ -59,11 +62,11 @@
       if (!isCorrect) line.append(element("small", {}, ` true class ${percent(said[2])}`));
       text.append(line);
     });
-    return element("li", {}, thumbnail(image), text);
+    return element("li", {}, thumbnail(image, pixels), text);
   };
 
   // The sheet may not be decoded yet when the first cell is opened.
-  const fill = (list, shown) => sheet.decode().then(() => list.append(...shown.map(item)));
+  const fill = (list, shown) => bitmap.then((pixels) => list.append(...shown.map((image) => item(image, pixels))));
 
   // ---- The gallery ----
   const filters = byId("images-filters"), list = byId("images-list"), more = byId("images-more");

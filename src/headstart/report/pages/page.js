@@ -1,10 +1,15 @@
 // Optional: buttons that copy the command, and tables that sort. The page is complete without them.
 document.querySelectorAll(".command").forEach((box) => {
+  // An option is not broken after its hyphens.
+  const code = box.querySelector("code");
+  const words = code.textContent.split(/(--[a-z][\w-]*)/);
+  code.replaceChildren(...words.map((word) => (word.startsWith("--")
+    ? Object.assign(document.createElement("span"), { className: "nowrap", textContent: word }) : word)));
   if (!navigator.clipboard) return;
   const button = document.createElement("button");
   button.type = "button";
   button.textContent = "Copy";
-  button.addEventListener("click", () => navigator.clipboard.writeText(box.querySelector("code").textContent)
+  button.addEventListener("click", () => navigator.clipboard.writeText(code.textContent)
     .then(() => { button.textContent = "Copied"; setTimeout(() => { button.textContent = "Copy"; }, 1500); }));
   box.append(button);
 });
