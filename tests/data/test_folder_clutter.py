@@ -77,8 +77,10 @@ def test_a_class_called_runs_is_read(tmp_path: Path) -> None:
 
 def test_a_run_given_as_data_is_refused(tmp_path: Path) -> None:
     fill(tmp_path, ["figures/1.png", "more/2.png"])
-    write(tmp_path, "recipe.json", "data.json")
-    assert "is a run or a study of Headstart, not data" in fails(tmp_path)
+    write(tmp_path, "recipe.json", "data.json", "curves.csv")
+    error = fails(tmp_path)
+    assert "is a run or a study of Headstart, not data" in error
+    assert "curves.csv" not in error  # a table, but not of images
 
 
 def test_outputs_of_other_tools_are_never_data(tmp_path: Path, notices: list[str]) -> None:

@@ -1,5 +1,6 @@
 """`load`: the format, the options, and the cache."""
 
+import errno
 import os
 import re
 import threading
@@ -13,6 +14,7 @@ from PIL import Image
 
 from headstart import machine, store
 from headstart.data import Dataset, _cache, _resized, load
+from headstart.data.formats._reading import translate_read_errors
 from headstart.data.formats.folders import _class_folders
 from headstart.data.formats.folders._file_tree import Folder, scan_folder
 from headstart.data.formats.images import _decode, _image_files
@@ -181,7 +183,7 @@ def test_a_name_that_does_not_exist_gets_the_closest_dataset(tmp_path: Path) -> 
     assert "an IDX folder" in text
 
 
-@pytest.mark.parametrize("name", ["t.xyz", "t.txt", "photo.jpg"])
+@pytest.mark.parametrize("name", ["t.xyz", "t.txt", "photo.jpg.bak"])
 def test_the_error_about_an_unknown_format_lists_what_is_accepted(
     tmp_path: Path, name: str
 ) -> None:
@@ -189,6 +191,19 @@ def test_the_error_about_an_unknown_format_lists_what_is_accepted(
     text = fails(tmp_path / name)
     assert f"{name} has an unknown format" in text
     assert "a pixel CSV" in text
+
+
+def test_a_full_disk_of_the_cache_is_not_a_file_that_cannot_be_read(tmp_path: Path) -> None:
+    with pytest.raises(ResourceError) as error, translate_read_errors(tmp_path):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert f"no space left while writing {store.cache_folder()}" in str(error.value)
+    assert "XDG_CACHE_HOME" in str(error.value)
+
+
+def test_an_image_is_named_as_one(tmp_path: Path) -> None:
+    (tmp_path / "cat.JPG").write_bytes(b"x")
+    text = fails(tmp_path / "cat.JPG")
+    assert "cat.JPG is one image, not a dataset" in text and "headstart predict RUN" in text
 
 
 @pytest.mark.parametrize(

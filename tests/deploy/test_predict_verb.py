@@ -153,6 +153,10 @@ def test_a_table_or_a_pattern_is_answered_with_the_next_step(run: Path, headstar
             ["run", "shown", "--top", "0"],
             "invalid --top: expected a number of classes from 1, got 0",
         ),
+        (
+            ["run", "shown", "--top", "-3"],
+            "invalid --top: expected a number of classes from 1, got -3",
+        ),
         (["run", "shown", "--figure", "a.doc"], "ends in .png or .svg"),
         (["--onnx", "run", "shown"], "invalid --onnx: expected an .onnx file, got run"),
         (["shown", "shown"], "holds no classifier.json"),

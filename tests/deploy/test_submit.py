@@ -309,3 +309,7 @@ def test_a_table_with_pixels_missing_or_of_another_size_is_refused(
         in headstart("submit", run, "bright.csv")[2]
     )
     assert "gone.csv does not exist" in headstart("submit", run, "gone.csv")[2]
+    Path("photo.png").write_bytes(b"\x89PNG")
+    assert "photo.png is one image; expected a table" in headstart("submit", run, "photo.png")[2]
+    Path("model.onnx").write_bytes(b"\x08\x0a\xff\0\0")
+    assert "model.onnx is not a table" in headstart("submit", run, "model.onnx")[2]

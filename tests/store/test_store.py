@@ -91,6 +91,20 @@ def test_the_error_about_a_folder_in_use_names_its_owner(tmp_path: Path) -> None
         pass
 
 
+def test_a_lock_on_a_full_disk_is_an_error_that_names_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "write", fail)
+    with pytest.raises(ResourceError, match="no space left while"), store.claim(tmp_path / "run"):
+        pass
+    monkeypatch.undo()
+    with store.claim(tmp_path / "run"):  # The failed call holds no lock.
+        pass
+
+
 def test_a_folder_whose_owner_is_about_to_end_is_not_refused(tmp_path: Path) -> None:
     is_claimed = threading.Event()
 

@@ -131,3 +131,12 @@ def test_bad_input_is_refused_before_anything_is_written(
     with pytest.raises(InputError, match=message):
         fit(digits, out=tmp_path / "fit", **keys)
     assert not (tmp_path / "fit").exists()
+
+
+def test_too_few_images_for_validation_are_not_answered_with_an_option_alone(
+    tmp_path: Path,
+) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (3, 8, 8, 1), np.uint8)
+    with pytest.raises(InputError, match="no validation images") as error:
+        headstart.fit((images, np.arange(3)), out=tmp_path / "fit", validation=0, test=0)
+    assert error.value.hint.startswith("Add images: 3 images of 3 classes leave none")

@@ -56,17 +56,20 @@ def split_words(words: Sequence[Any] | str) -> tuple[str, ...]:
     return tuple(part for part in stripped if part)
 
 
-def check_seed(value: int) -> int:
+def check_seed(value: int, option: str = "seed") -> int:
     """Return a seed, or a number of seeds, that numpy and torch accept.
+
+    Args:
+        value: The value.
+        option: Name of the option that it was given for: "seed" or "seeds".
 
     Raises:
         InputError: The value is not an integer from 0 to 2**32 - 1.
     """
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**32:
         raise InputError(
-            "invalid seed or number of seeds: expected an integer from 0 to 2**32 - 1, "
-            f"got {value!r}.",
-            "Write it as --seed 0.",
+            f"invalid --{option}: expected an integer from 0 to 2**32 - 1, got {value!r}.",
+            f"Write it as --{option} {3 if option == 'seeds' else 0}.",
         )
     return value
 
@@ -105,7 +108,7 @@ def seed_count(value: int | str, *, has_time_limit: bool) -> SeedCount:
     elif isinstance(value, str):
         most = value
     else:
-        return SeedCount(tuple(range(check_seed(value))), until_decided=False)
+        return SeedCount(tuple(range(check_seed(value, "seeds"))), until_decided=False)
 
     count = int(most) if most.isascii() and most.isdigit() else -1
     if count < (FIRST_LOOK if is_auto else 0):
@@ -114,7 +117,7 @@ def seed_count(value: int | str, *, has_time_limit: bool) -> SeedCount:
             f"got '{value}'.",
             "Example: --seeds 3, or --seeds auto",
         )
-    return SeedCount(tuple(range(check_seed(count))), is_auto)
+    return SeedCount(tuple(range(check_seed(count, "seeds"))), is_auto)
 
 
 def tracking(track: str | None, *, with_files: bool) -> AbstractContextManager[None]:

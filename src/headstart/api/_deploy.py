@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headstart import progress
-from headstart.api._arguments import check_seed
 from headstart.api._data import Data
 from headstart.api._deploy_results import (
     ExplainResult,
@@ -72,9 +71,10 @@ def predict(
     from headstart import deploy
     from headstart.report import DEFAULT_TOP, MAX_IMAGES, check_figure_path, draw_predictions
 
-    if top is not None and check_seed(top) < 1:
+    if top is not None and (isinstance(top, bool) or not isinstance(top, int) or top < 1):
         raise InputError(
-            "invalid --top: expected a number of classes from 1, got 0.", "Write it as --top 3."
+            f"invalid --top: expected a number of classes from 1, got {top!r}.",
+            "Write it as --top 3.",
         )
     if figure is not None:
         check_figure_path(Path(figure))

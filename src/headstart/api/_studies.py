@@ -340,7 +340,7 @@ def labels(
     config = LabelCurvesConfig(
         names,
         counts,
-        check_seed(seeds),
+        check_seed(seeds, "seeds"),
         seconds_or_none(time_limit),
         recipe_keys(keys),
         when_slow=when_slow,

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Unpack, get_args
 
-from headstart import progress
+from headstart import progress, store
 from headstart.data._apply_plan import apply_plan
 from headstart.data._cache import as_dataset, open_files
 from headstart.data._frames import (
@@ -39,6 +39,7 @@ from headstart.data.formats.arrays._idx_sets import parse_idx_name
 from headstart.data.formats.arrays._npy_folder import NpyFolder
 from headstart.data.formats.arrays._npz import Npz
 from headstart.data.formats.folders._class_folders import ClassFolders
+from headstart.data.formats.folders._file_tree import visible_paths
 from headstart.data.formats.folders._metadata_folder import MetadataFolder
 from headstart.data.formats.folders._part_tables import PartTables
 from headstart.data.formats.parquet._parquet import Parquet
@@ -266,7 +267,8 @@ def _suggest_file_in_errors(folder: Path) -> Iterator[None]:
         yield
     except InputError as error:
         suggestion = suggest_data_file(folder, error.hint)
-        if not suggestion or str(folder) not in error.message:
+        is_own = store.is_own_folder([path.name for path in visible_paths(folder)])
+        if not suggestion or is_own or str(folder) not in error.message:
             raise
         raise type(error)(error.message, f"{suggestion} {error.hint}") from error
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from headstart.classifier import Predictions
 from headstart.data import (
+    is_image,
     list_images,
     list_unlabelled,
     locate,
@@ -70,6 +71,11 @@ def predict_test_images(model: Model, test: Path) -> TestImages:
 
 
 def _predict_table(model: Model, test: Path) -> TestImages:
+    if is_image(test):
+        raise InputError(
+            f"{test} is one image; expected a table, a folder or an archive of test images.",
+            f"Give the folder that holds it. To classify it alone: headstart predict RUN {test}",
+        )
     listed = list_unlabelled(test)
     if listed is None:
         images, ids = read_unlabelled_csv(test, model.preprocessing.pixel_max)

@@ -23,6 +23,7 @@ from ._files import (
     json_bytes as json_bytes,
     remove_file as remove_file,
     require_space as require_space,
+    translate_disk_full as translate_disk_full,
     without_sync as without_sync,
     write_at as write_at,
     write_bytes as write_bytes,

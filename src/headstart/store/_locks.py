@@ -46,7 +46,7 @@ def claim(
 
     Raises:
         ResourceError: Another process holds the lock and keeps it for two seconds. The message
-            names its pid, host and start.
+            names its pid, host and start. Or the disk is full.
     """
     handle = _open_lock(folder)
     try:
@@ -56,7 +56,8 @@ def claim(
             os.close(handle)
             handle = _open_lock(folder)
             _lock(folder, handle, wait, None)
-        _write_owner(handle)
+        with translate_os_errors(folder / LOCK_FILE):
+            _write_owner(handle)
         yield
     finally:
         os.close(handle)

@@ -21,6 +21,7 @@ from headstart.data import SplitDataset, describe, write_split
 from headstart.errors import InputError
 from headstart.evaluation import DEFAULT_MARGIN, count_groups
 from headstart.execution import Executor, Where, open_executor
+from headstart.formatting import counted
 from headstart.results import (
     Budget,
     EvaluationPart,
@@ -33,6 +34,8 @@ from headstart.studies._test_reuse import count_study
 
 FindingT = TypeVar("FindingT", bound=Finding)
 FindingT_co = TypeVar("FindingT_co", bound=Finding, covariant=True)
+# With fewer images of a class on average, a class may have none to spare for validation.
+_LEAST_IMAGES_PER_CLASS = 4
 # Values of the studies that were recorded before these keys existed.
 _ADDED_LATER = {"equivalence_margin": DEFAULT_MARGIN}
 # Values of the keys that an identity has only if they differ from these.
@@ -242,6 +245,23 @@ def evaluation_part(data: SplitDataset) -> EvaluationPart:
         "the split has neither test nor validation images, so nothing can be evaluated.",
         "Give --test or --validation a fraction above 0.",
     )
+
+
+def no_validation_images(data: SplitDataset, chosen: str) -> InputError:
+    """Return the error about a study that selects on validation images, of which there are none.
+
+    Args:
+        data: The dataset and its split.
+        chosen: What the study selects, with its article.
+    """
+    hint = "Give --validation a fraction above 0."
+    images, classes = len(data.dataset), len(data.class_names)
+    if images < _LEAST_IMAGES_PER_CLASS * classes:
+        hint = (
+            f"Add images: {counted(images, 'image')} of {counted(classes, 'class', 'classes')} "
+            f"leave none for validation. Then give --validation a fraction above 0."
+        )
+    return InputError(f"there are no validation images to select {chosen} on.", hint)
 
 
 def to_json(content: Mapping[str, Any]) -> JsonObject:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO
 
 from headstart.data.formats._reading import GZIP_MAGIC, translate_read_errors
+from headstart.data.formats.images._suffixes import IMAGE_SUFFIXES
 from headstart.errors import InputError
 
 HEAD_BYTES = 1024
@@ -152,6 +153,12 @@ def refuse_named_archive(path: Path) -> None:
 
 def unknown_format(path: Path, accepted: str) -> InputError:
     """Return the error about a file of no accepted format. It names what the file is, if known."""
+    if path.suffix.lower() in IMAGE_SUFFIXES:
+        return InputError(
+            f"{path} is one image, not a dataset.",
+            "Give the folder above the class folders. To classify the image with a run: headstart "
+            f"predict RUN {path.name}",
+        )
     described = describe_unsupported(path, use_content=True)
     if described is not None:
         kind, hint = described

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import re
 import zlib
@@ -12,6 +13,7 @@ from pathlib import Path
 from headstart import store
 from headstart.errors import InputError
 
+_DISK_IS_FULL = (errno.ENOSPC, errno.EDQUOT)
 GZIP_MAGIC = b"\x1f\x8b"
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/{1,2}[^/]")  # a drive of Windows has one letter
 
@@ -32,6 +34,7 @@ def translate_read_errors(path: Path) -> Iterator[None]:
     Raises:
         InputError: A file cannot be read or decompressed, or its name is not UTF-8. Or the path is
             a FIFO, a socket or a device, which is not opened.
+        ResourceError: The disk of the cache is full.
     """
     store.require_regular(path)
     try:
@@ -47,6 +50,9 @@ def translate_read_errors(path: Path) -> Iterator[None]:
             "It is damaged or incomplete. Download or compress it again.",
         ) from error
     except OSError as error:
+        with store.translate_disk_full(store.cache_folder()):  # Nothing else is written meanwhile.
+            if error.errno in _DISK_IS_FULL:
+                raise
         raise InputError(
             f"{error.filename or path} cannot be read: {error.strerror or error}.",
             "Restore the file or the permission to read it, or remove it.",

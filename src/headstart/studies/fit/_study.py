@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from headstart.data import SplitDataset
-from headstart.errors import InputError
 from headstart.models.recipes import make_recipe
 from headstart.results import FitFinding, JsonObject
-from headstart.studies._study import Study, StudyContext
+from headstart.studies._study import Study, StudyContext, no_validation_images
 from headstart.studies.fit._climb import Climb
 from headstart.studies.fit._config import FitConfig
 from headstart.studies.fit._finding import fit_finding
@@ -38,10 +37,7 @@ class FitStudy(Study[FitFinding]):
             InputError: There are no validation images, or too few classes or images.
         """
         if not len(data.split.validation):
-            raise InputError(
-                "there are no validation images to select a classifier on.",
-                "Give --validation a fraction above 0.",
-            )
+            raise no_validation_images(data, "a classifier")
         check(make_recipe("cnn", self.config.values), data)
 
     def as_json(self) -> JsonObject:

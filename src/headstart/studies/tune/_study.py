@@ -9,13 +9,12 @@ from dataclasses import dataclass
 
 from headstart import progress
 from headstart.data import SplitDataset
-from headstart.errors import InputError
 from headstart.formatting import approximate_duration, counted
 from headstart.models.recipes import Recipe, make_iterative_recipe
 from headstart.results import EvaluationPart, JsonObject, Tuning
 from headstart.studies._comparison_entries import ComparisonEntry, compare_entries
 from headstart.studies._grid import Grid, Variant, copy_finished_grid_runs, run_grid
-from headstart.studies._study import Study, StudyContext
+from headstart.studies._study import Study, StudyContext, no_validation_images
 from headstart.studies.tune._config import TuningConfig
 from headstart.studies.tune._finding import tuning_finding
 from headstart.studies.tune._space import SearchSpace
@@ -47,10 +46,7 @@ class TuningStudy(Study[Tuning]):
             InputError: There are no validation images, or the recipe does not suit the data.
         """
         if not len(data.split.validation):
-            raise InputError(
-                "there are no validation images to select a recipe on.",
-                "Give --validation a fraction above 0.",
-            )
+            raise no_validation_images(data, "a recipe")
         check(self._defaults(data), data)
 
     def as_json(self) -> JsonObject:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from headstart.data.formats.images._plugins import PACKAGES
 from headstart.data.formats.images._tiff_kind import Content, describe_tiff, raw_kind, raw_photo
+from headstart.formatting import counted
 
 HEAD_BYTES = 4096  # of a file that are looked at
 
@@ -235,7 +236,7 @@ def _text(head: bytes, _tail: bytes, size: int) -> FileKind | None:
     if re.match(r"data:image/|iVBORw0KGgo|/9j/", start):
         return FileKind("base64", "is text, an image in base64; decode it: base64 -d IN > OUT")
     return FileKind(
-        "text", f"is not an image: it is a text file of {size:,} bytes: {_shorten(start)}"
+        "text", f"is not an image: it is a text file of {counted(size, 'byte')}: {_shorten(start)}"
     )
 
 

@@ -178,6 +178,11 @@ def undecodable_text(path: Path, error: UnicodeDecodeError) -> InputError:
     with path.open("rb") as raw:
         lines_before = 0
         stream = _plain_stream(path, raw)
+        if b"\0" in stream.peek(_HEAD_BYTES)[:_HEAD_BYTES]:
+            return InputError(
+                f"{name} is not a table: expected text, got a file with zero bytes.",
+                "Save the table as CSV in UTF-8, and give that file.",
+            )
         for content in iter(lambda: stream.readline(LONGEST_LINE), b""):
             try:
                 content.decode("utf-8")
