@@ -49,6 +49,7 @@ START_UP = {
     "headstart.cli",
     "headstart.cli._app",
     "headstart.cli._next_command",
+    "headstart.cli._verbs",
     "headstart.cli._streams",
     *(
         f"headstart.cli.{verb}"

@@ -153,7 +153,7 @@ class Task:
             self._notebook_bar.draw(self)
         elif not _quiet and time.monotonic() - self._last_line > PLAIN_LINE_EVERY_SECONDS:
             self._last_line = time.monotonic()
-            say(self.as_line(f"{self.seconds_left:.0f} s"))
+            say(self.as_line(approximate_duration(self.seconds_left)))
 
     @property
     def seconds_left(self) -> float:

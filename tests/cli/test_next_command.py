@@ -17,6 +17,7 @@ from headstart.cli._next_command import (
     after_diagnosis,
     after_listing,
     print_next,
+    print_next_step,
     train_at_best_rate,
     train_recommended,
 )
@@ -31,6 +32,19 @@ def test_every_verb_has_a_part_of_the_help_and_an_example() -> None:
     assert sorted(in_panels) == sorted(VERBS) == sorted(COMMANDS)
     for verb, command in COMMANDS.items():
         assert f"Example: headstart {verb}" in command.help
+
+
+@pytest.mark.parametrize("words", [(), ("train",), ("audit",)])
+def test_a_flag_shows_no_type_because_it_takes_no_value(words: tuple[str, ...]) -> None:
+    text = CliRunner().invoke(app, [*words, "--help"]).stdout
+    assert "--help" in text
+    assert "bool" not in text.lower()
+
+
+def test_the_last_line_of_a_page_says_to_open_it(capsys: pytest.CaptureFixture[str]) -> None:
+    print_next_step("open model.html in a browser", is_silent=False)
+    print_next_step("open model.html in a browser", is_silent=True)
+    assert capsys.readouterr().out == "Next: open model.html in a browser\n"
 
 
 def test_the_help_says_where_to_start() -> None:

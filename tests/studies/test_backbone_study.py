@@ -125,7 +125,7 @@ def test_candidates_are_ranked_on_training_images_alone(
 
     assert run_study(config, data, tmp_path / "study") == finding
     assert len(seen) == 400
-    with pytest.raises(InputError, match="holds a study with a different candidates"):
+    with pytest.raises(InputError, match="holds a study with a different value of candidates"):
         run_study(BackboneRankingConfig(QUICK[:1], images=200), data, tmp_path / "study")
 
 

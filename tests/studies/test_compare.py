@@ -102,11 +102,11 @@ def test_a_finished_study_is_not_repeated_and_another_is_refused(
     first = run_study(quick("mlp"), data, tmp_path / "study")
     monkeypatch.setattr(TRAIN, lambda *_: pytest.fail("trained again"))
     assert run_study(quick("mlp"), data, tmp_path / "study") == first
-    message = r"holds a study with a different models: it has \['mlp'\], not \['cnn'\]"
+    message = r"holds a study with a different value of models: it has \['mlp'\], not \['cnn'\]"
     with pytest.raises(InputError, match=message):
         run_study(quick("cnn"), data, tmp_path / "study")
     other = SplitDataset(data.dataset, make_split(data.dataset))
-    with pytest.raises(InputError, match=r"holds a study with a different split\."):
+    with pytest.raises(InputError, match=r"holds a study with a different value of split\."):
         run_study(quick("mlp"), other, tmp_path / "study")
 
 

@@ -85,9 +85,9 @@ def test_more_seeds_in_the_same_folder_are_a_second_look(
     assert not (tmp_path / "report.html").exists(), "it is of the first look"
     assert len(list((tmp_path / "runs").glob("mlp-seed*"))) == 3
 
-    with pytest.raises(InputError, match="holds a study with a different seeds"):
+    with pytest.raises(InputError, match="holds a study with a different value of seeds"):
         run(config(2, until_decided=False), data, tmp_path)
-    with pytest.raises(InputError, match="different equivalence margin"):
+    with pytest.raises(InputError, match="different value of equivalence margin"):
         run(replace(config(3, until_decided=False), margin=0.02), data, tmp_path)
 
 

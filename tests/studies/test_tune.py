@@ -144,7 +144,9 @@ def test_a_finished_study_answers_at_once_and_another_is_refused(
     folder = Path(reference["report"]).parent
     monkeypatch.setattr(study_module, "open_executor", lambda *_: pytest.fail("opened again"))
     assert tune(quick(), SplitDataset(digits, small), folder) == reference
-    with pytest.raises(InputError, match=r"holds a study with a different trials: it has 6, not 7"):
+    with pytest.raises(
+        InputError, match=r"holds a study with a different value of trials: it has 6, not 7"
+    ):
         tune(quick(trials=7), SplitDataset(digits, small), folder)
 
 

@@ -16,7 +16,7 @@ import typer
 
 from headstart import __version__, progress
 from headstart.cli._next_command import print_next
-from headstart.errors import ResourceError
+from headstart.cli._verbs import Verbs
 from headstart.formatting import printable, printable_json
 from headstart.models.recipes import key_options, train_flags
 
@@ -27,25 +27,9 @@ if TYPE_CHECKING:
     from headstart.api import StudyResult
 
 
-class _Verbs(typer.core.TyperGroup):
-    """The verbs, which end with a message when a connection is closed by the other side.
-
-    Typer would end quietly, as if the reader of the output were gone.
-    """
-
-    def invoke(self, ctx: Any) -> Any:
-        try:
-            return super().invoke(ctx)
-        except BrokenPipeError as error:
-            raise ResourceError(
-                "a connection was closed by the other side, such as a database or a tracker.",
-                "Check that the other side runs. Then run the same command again.",
-            ) from error
-
-
 app: typer.Typer = typer.Typer(
     name="headstart",
-    cls=_Verbs,
+    cls=Verbs,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -267,13 +251,17 @@ Model = Annotated[
     ),
 ]
 Preset = Annotated[
-    str, typer.Option("--preset", help="fast (seconds), balanced, or best (as long as it pays).")
+    str,
+    typer.Option(
+        "--preset", help="fast (seconds), balanced (a minute or two), or best (much longer)."
+    ),
 ]
 Seeds = Annotated[int, typer.Option("--seeds", help="Runs per recipe, with seeds 0, 1, ....")]
 TimeLimit = Annotated[
     str | None,
     typer.Option(
         "--time-limit",
+        metavar="TIME",
         help="Time for the whole study, such as 90s, 15m or 1h; a short one reduces what is tried.",
     ),
 ]
@@ -315,6 +303,7 @@ Out = Annotated[
     typer.Option(
         "--out",
         "-o",
+        metavar="FOLDER",
         help="Folder for the results. Default: one under runs/.",
         rich_help_panel=_OUTPUT,
     ),

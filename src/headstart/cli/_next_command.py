@@ -23,9 +23,14 @@ def print_next(*words: object, is_silent: bool) -> None:
         words: The words of the command after `headstart`.
         is_silent: True with `--json` or `--quiet`. Then nothing is printed.
     """
+    print_next_step(f"headstart {shlex.join(map(str, words))}", is_silent=is_silent)
+
+
+def print_next_step(step: str, *, is_silent: bool) -> None:
+    """Print what a user would do next, such as a command to type or a file to open."""
     if is_silent or os.environ.get("RANK", "0") != "0":
         return
-    print(printable(f"Next: headstart {shlex.join(map(str, words))}"))
+    print(printable(f"Next: {step}"))
 
 
 def predict_with(finding: Finding) -> Sequence[object]:

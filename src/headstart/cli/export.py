@@ -9,7 +9,7 @@ import typer
 
 from headstart.cli import _app
 from headstart.cli._app import app
-from headstart.cli._next_command import print_next
+from headstart.cli._next_command import print_next, print_next_step
 
 
 class _Form(StrEnum):
@@ -67,6 +67,10 @@ def export(
         run, data=data, out=out, form=form.value, int8=int8, page=page, runtime=runtime
     )
     _app.show(result, as_json, export_table)
+    if result["page"]:
+        print_next_step(f"open {result['page']} in a browser", is_silent=as_json or quiet)
+        return
+
     words: tuple[str, ...] = ("serve", run)
     if result["onnx"]:
         words = ("predict", "--onnx", result["onnx"], "IMAGE")

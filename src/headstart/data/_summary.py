@@ -7,6 +7,7 @@ from headstart.data._warnings import split_warnings
 from headstart.formatting import display_name
 
 _NAMED_CLASSES = 10
+_LONGEST_NAME = 24  # letters of a class name on the line
 
 
 def summary_line(data: SplitDataset) -> str:
@@ -38,7 +39,7 @@ def summary_line(data: SplitDataset) -> str:
 def _classes(dataset: Dataset) -> str:
     counts = class_counts(dataset).tolist()
     named = [
-        f"{display_name(name)} ({count:,})"
+        f"{display_name(name, _LONGEST_NAME)} ({count:,})"
         for name, count in zip(dataset.class_names[:_NAMED_CLASSES], counts, strict=False)
     ]
     text = f"{len(counts):,} classes: {', '.join(named)}"

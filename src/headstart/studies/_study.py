@@ -413,7 +413,7 @@ def _require_same_study(folder: Path, identity: JsonObject, *, is_finished: bool
         # Fingerprints say nothing to a reader.
         values = "" if key in _FINGERPRINTS else f": it has {recorded.get(key)}, not {value}"
         raise InputError(
-            f"{folder} holds a study with a different {key.replace('_', ' ')}{values}.",
+            f"{folder} holds a study with a different value of {key.replace('_', ' ')}{values}.",
             "Choose another --out, or remove that folder. A study in a neighbouring folder reuses "
             "finished runs that match.",
         )

@@ -77,7 +77,8 @@ def network_blocks(
         groups = _by_stage(layers) if by_stage else _by_weights(layers)
         for group in groups:
             first = group[0].name
-            title = _stage(first) if by_stage else title_of[first]
+            stage = _stage(first)
+            title = stage if by_stage and not stage.isdigit() else title_of[first]
             blocks.append(_block(group, title, by_stage))
     return blocks
 

@@ -147,7 +147,7 @@ function describe({ label }, method, heat) {
     const most = Math.exp(Math.max(0, ...heat.values.flat()));
     caption.append(swatch("is-for"), `Evidence for “${label}”: covering it lowers the probability. `);
     caption.append(swatch("is-against"), "Evidence against it. ");
-    const factor = most < 1000 ? most.toPrecision(2) : "more than 1,000";
+    const factor = most < 1000 ? Number(most.toPrecision(2)) : "more than 1,000";
     const region = strongestRegion(heat.values);
     caption.append(`The strongest evidence is in the ${region}: covering it divides the odds by ${factor}.`);
   } else {
