@@ -113,6 +113,8 @@ def test_a_folder_without_metrics_is_refused(tmp_path: Path) -> None:
         write_run_report(tmp_path)
     with pytest.raises(InputError, match="holds no finished study or run"):
         report(tmp_path)
+    with pytest.raises(InputError, match="nowhere does not exist"):
+        report(tmp_path / "nowhere")
 
 
 def test_damaged_data_are_refused(tmp_path: Path) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +14,7 @@ import pytest
 
 import headstart
 from headstart import api, store
-from headstart.errors import InputError
+from headstart.errors import InputError, ResourceError
 from headstart.training import check_run, list_runs, read_correct
 from headstart.training._checkpoints import load_final_state
 from headstart.training._run_files import RUN_FILES
@@ -186,3 +188,17 @@ def test_nothing_beside_an_exported_file_looks_like_a_part_of_it(tmp_path: Path)
     other.write_bytes(b"another program")
     with pytest.raises(InputError, match=r"model\.pt2 is damaged"):
         store.read_with_digest(other, 1000)
+
+
+def test_an_export_that_cannot_be_written_is_named_and_not_its_digest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path, *_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system", str(path))
+
+    for function in ("unlink", "mkdir", "open"):
+        monkeypatch.setattr(Path, function, refuse)
+    monkeypatch.setattr(os, "open", refuse)
+    with pytest.raises(ResourceError) as error:
+        store.write_with_digest(tmp_path / "model.onnx", b"weights")
+    assert error.value.message == f"no permission to write {tmp_path / 'model.onnx'}."

@@ -53,14 +53,17 @@ def read_with_digest(path: Path, most_bytes: int) -> bytes:
 
 def _write_digest(path: Path, digest: str | None) -> None:
     """Replace the line of a file in its list of digests. Without lines, there is no list."""
-    remove_file(_former_digest_path(path))
+    # On a file system that is read-only, removing a file that is not there fails as well, and the
+    # error would name a digest instead of the file.
+    if _former_digest_path(path).exists():
+        remove_file(_former_digest_path(path))
     digest_path = _digest_path(path)
     lines = [line for line in _lines_of(digest_path) if _name_in(line) != path.name]
     if digest is not None:
         lines.append(f"{digest}  {path.name}")
     if lines:
         write_text(digest_path, "".join(f"{line}\n" for line in lines))
-    else:
+    elif digest_path.exists():
         remove_file(digest_path)
 
 

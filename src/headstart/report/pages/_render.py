@@ -68,13 +68,15 @@ def report(study: str | Path) -> Path:
     """Write the report of a finished study or run again, and return its path.
 
     Raises:
-        InputError: The folder holds no finished study or run.
+        InputError: The folder does not exist, or holds no finished study or run.
     """
     folder = Path(study)
     if (folder / "finding.json").exists():
         return write_report(folder)
     if (folder / "metrics.json").exists():
         return write_run_report(folder)
+    if not folder.exists():
+        raise InputError(f"{folder} does not exist.", "List the runs: headstart runs")
     raise InputError(f"{folder} holds no finished study or run.", "List the runs: headstart runs")
 
 
