@@ -110,7 +110,7 @@ def _smoothed(labels: NDArray[np.int64], probabilities: NDArray[np.float32]) -> 
 
 
 def overfitting(experiments: int) -> None:
-    """Print how often curves without any gap are said to overfit."""
+    """Print how often curves without any gap are reported to overfit."""
     print("| validation images | accuracy | before | now |\n|---|---|---|---|")
     rng = np.random.default_rng(0)
     for images, accuracy in product((150, 270, 1000, 5000), (0.7, 0.9)):

@@ -71,7 +71,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Bench:
-    """What the sections share.
+    """The values that the sections share.
 
     Attributes:
         sizes: How much they compute.

@@ -30,7 +30,7 @@ def weights(run: Path) -> bytes:
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """As many as the workers of these tests have."""
+    """Use as many threads as the workers of these tests have."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

@@ -114,7 +114,7 @@ except headstart.errors.Stopped as stopped:
 
 @pytest.fixture
 def script(tmp_path: Path, decoded_digits: None) -> Script:
-    """Starts the script, with this many epochs a run, in runs/."""
+    """Start the script, with this many epochs per run, in runs/."""
     (tmp_path / "script.py").write_text(SCRIPT)
 
     def start(epochs: float) -> subprocess.Popen[str]:

@@ -3,7 +3,7 @@
     python tests/faults/run_faults.py --every 1 --states 10000 --seed 0
 
 Kills, full disks and I/O errors hit every k-th write boundary. Power losses are replayed from a
-recording; equal states of the disk are tried once. After each fault the same call is made again. It
+recording; equal states of the disk are tried once. After each fault the same call is repeated. It
 must end with the weights and predictions of an undisturbed run, and leave no debris.
 """
 

@@ -30,7 +30,7 @@ from headstart.training import (
 )
 
 NAMES = tuple("0123456789")
-# Written for people, and made again by `headstart report`; or a lock.
+# Written for people, and recreated by `headstart report`; or a lock.
 NOT_READ = ("report.html", ".lock")
 
 Readers = dict[str, Callable[[], object]]

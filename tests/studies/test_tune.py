@@ -1,4 +1,4 @@
-"""Tune: choosing on validation, judging on test; kills, failures, executors, shared storage."""
+"""Tune: selection on validation, evaluation on test; kills, failures, executors, storage."""
 
 from __future__ import annotations
 
