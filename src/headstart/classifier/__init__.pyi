@@ -10,6 +10,7 @@ from ._classifier import (
 from ._device import (
     best_device as best_device,
     prepare_process as prepare_process,
+    to_device as to_device,
     wait_for_device as wait_for_device,
     without_denormals as without_denormals,
 )

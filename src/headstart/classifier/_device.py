@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from functools import cache
 
 import torch
+from torch import Tensor
 
 from headstart.machine import usable_cores
 
@@ -64,6 +65,11 @@ def best_device() -> torch.device:
     if torch.cuda.is_available():
         return torch.device("cuda")
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+
+
+def to_device(tensor: Tensor) -> Tensor:
+    """Return a CPU tensor on the device, without waiting for what a GPU is doing meanwhile."""
+    return tensor.to(best_device(), non_blocking=True)
 
 
 def wait_for_device() -> None:

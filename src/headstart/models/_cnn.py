@@ -40,7 +40,8 @@ class Whitening(nn.Conv2d):
         """Set the filters.
 
         Args:
-            images: Standardised images of shape (N, C, H, W), float32. A few thousand suffice.
+            images: Standardised images of shape (N, C, H, W), float32, on any device. A few
+                thousand suffice.
         """
         values, vectors = torch.linalg.eigh(self._covariance(images))  # ascending eigenvalues
         keep = self.weight.shape[0] // 2
@@ -59,14 +60,14 @@ class Whitening(nn.Conv2d):
         """Return the second moments of all patches, float64."""
         patch, stride = self.kernel_size[0], self.stride[0]
         size = images.shape[1] * patch * patch
-        products = torch.zeros(size, size, dtype=torch.double)
+        products = torch.zeros(size, size, dtype=torch.double, device=images.device)
         count = 0
         for batch in torch.split(images, FIT_BATCH):
             patches = batch.unfold(2, patch, stride).unfold(3, patch, stride)
             rows = patches.permute(0, 2, 3, 1, 4, 5).reshape(-1, size).double()
             products += rows.T @ rows
             count += len(rows)
-        return products / count
+        return products.cpu() / count
 
 
 class ConvBlock(nn.Module):

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from headstart.classifier import to_device
 from headstart.models.recipes import Recipe
 from headstart.training._random import RngKey, derive_seed, make_generator
 
@@ -40,25 +41,24 @@ def augment(
     Returns:
         Standardised float tensor of shape (n, C, H, W).
     """
-    device = images.device
     generator = make_generator(rng_key.seed, "augmentation", rng_key.step)
     batch_size, (height, width) = len(rows), images.shape[2:]
 
     if recipe.flip:
-        is_flipped = _choose_flipped(rows[shard], rng_key).view(-1, 1, 1, 1).to(device)
+        is_flipped = to_device(_choose_flipped(rows[shard], rng_key)).view(-1, 1, 1, 1)
         images = torch.where(is_flipped, images.flip(3), images)
 
     pixels = images.float()
     if recipe.rotation or recipe.shift or recipe.shear or recipe.zoom:
-        maps = _affine_maps(batch_size, height, width, recipe, generator)[shard].to(device)
+        maps = to_device(_affine_maps(batch_size, height, width, recipe, generator)[shard])
         grid = functional.affine_grid(maps, list(images.shape), align_corners=False)
         pixels = functional.grid_sample(pixels, grid, "bilinear", "reflection", align_corners=False)
 
     inputs = standardise(pixels)
     if recipe.cutout:
-        height, width = inputs.shape[2:]
-        squares = _cutout_masks(batch_size, height, width, recipe.cutout, generator)
-        inputs = inputs.masked_fill(squares[shard].to(device), 0)
+        inputs = inputs.masked_fill(
+            _cutout_masks(batch_size, inputs, recipe.cutout, shard, generator), 0
+        )
     return inputs
 
 
@@ -109,28 +109,31 @@ def _affine_maps(
 
 
 def _cutout_masks(
-    count: int, height: int, width: int, fraction: float, generator: torch.Generator
+    count: int, images: Tensor, fraction: float, shard: slice, generator: torch.Generator
 ) -> Tensor:
     """Draw one square per image, its centre anywhere, so that it may reach over the border.
 
     Args:
-        count: Number of images.
-        height: Height of an image in pixels.
-        width: Width of an image in pixels.
+        count: Number of images in the whole batch.
+        images: Tensor of shape (n, C, H, W): this process's shard of the batch.
         fraction: Edge of the square, relative to the shorter edge of the image.
+        shard: Place of `images` in the batch.
         generator: Source of the random centres.
 
     Returns:
-        Boolean tensor of shape (N, 1, H, W), True inside the square.
+        Boolean tensor of shape (n, 1, H, W), True inside the square, on the device.
 
     References:
         DeVries and Taylor (2017), arXiv:1708.04552.
     """
+    height, width = images.shape[2:]
     edge = max(1, round(fraction * min(height, width)))
     tops = torch.randint(height, (count, 1), generator=generator) - edge // 2
     lefts = torch.randint(width, (count, 1), generator=generator) - edge // 2
+    tops, lefts = to_device(tops[shard]), to_device(lefts[shard])
 
-    y, x = torch.arange(height), torch.arange(width)
+    y = torch.arange(height, device=tops.device)
+    x = torch.arange(width, device=tops.device)
     in_rows = (y >= tops) & (y < tops + edge)
     in_columns = (x >= lefts) & (x < lefts + edge)
     return (in_rows[:, :, None] & in_columns[:, None, :])[:, None]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -20,6 +21,7 @@ from headstart.classifier import (
     best_device,
     energy_score,
     outputs_for,
+    to_device,
     to_probabilities,
 )
 from headstart.data import Dataset, SplitDataset, take, without_test
@@ -57,6 +59,9 @@ _WHITENING_IMAGES = 5_000
 _LEAST_RELATIVE_STD = 0.5
 
 _ROWS_PER_PREDICTION = 4096
+
+# Of the free memory of a GPU: the largest part that images may take for a whole run.
+_FRACTION_OF_GPU_MEMORY = 0.25
 
 
 class TrainingInputs(Protocol):
@@ -113,8 +118,7 @@ class ImageInputs:
 
     def batch(self, rows: NDArray[np.int64], recipe: Recipe, rng_key: RngKey) -> Tensor:
         """See `TrainingInputs`."""
-        pixels = take(self.dataset.images, _distributed.shard(rows))
-        images = torch.from_numpy(pixels).to(best_device()).permute(0, 3, 1, 2)
+        images = self._take(_distributed.shard(rows)).permute(0, 3, 1, 2)
         shard = _distributed.shard_slice(len(rows))
         inputs = augment(images, self.transform, recipe, rows, shard, rng_key)
         return inputs.contiguous(memory_format=torch.channels_last)
@@ -130,6 +134,26 @@ class ImageInputs:
     def ms_per_image(self, seconds: float, images: int) -> float:
         """See `TrainingInputs`."""
         return 1000 * seconds / images
+
+    def _take(self, rows: NDArray[np.int64]) -> Tensor:
+        """Return images, uint8 of shape (n, H, W, C), on the device."""
+        if self._images_on_gpu is not None:
+            return self._images_on_gpu[to_device(torch.from_numpy(rows))]
+        return to_device(torch.from_numpy(take(self.dataset.images, rows)))
+
+    @cached_property
+    def _images_on_gpu(self) -> Tensor | None:
+        """All images, if the device is a GPU and has room for them; else None.
+
+        Copying a batch to the GPU takes longer than a small network takes to train on it.
+        """
+        images = self.dataset.images
+        if best_device().type != "cuda":
+            return None
+        free_bytes, _ = torch.cuda.mem_get_info()
+        if images.nbytes > _FRACTION_OF_GPU_MEMORY * free_bytes:
+            return None
+        return to_device(torch.from_numpy(take(images, np.arange(len(images)))))
 
 
 @dataclass
@@ -153,7 +177,7 @@ class FeatureInputs:
 
     def standardised(self, rows: NDArray[np.int64]) -> Tensor:
         """Return the standardised features of these dataset indices, shape (n, features)."""
-        values = torch.from_numpy(self.features.select(rows)).to(best_device())
+        values = to_device(torch.from_numpy(self.features.select(rows)))
         return self.transform.standardise(values.float())
 
     def batch(self, rows: NDArray[np.int64], recipe: Recipe, rng_key: RngKey) -> Tensor:
@@ -328,7 +352,7 @@ def _prepare_images(
         affordable = max(_LEAST_STATISTICS_IMAGES, count // 4)
         rows = np.sort(drawn[: min(_WHITENING_IMAGES, affordable)])
         images = as_floats(take(data.dataset.images, rows), torch.device("cpu"))
-        net.whitening.fit(transform(images))
+        net.whitening.fit(to_device(transform(images)))
 
     classifier = Classifier(transform, net, recipe, data.class_names, data.image_shape)
     return classifier, ImageInputs(data.dataset, transform)

@@ -17,6 +17,7 @@ from headstart.errors import RunFailed, Stopped
 from headstart.features import solve_head
 from headstart.signals import deferred_signals
 from headstart.training import _distributed
+from headstart.training._cuda_graph import make_step
 from headstart.training._curve import CurveRow
 from headstart.training._evaluate import evaluate_validation, selection_score
 from headstart.training._inputs import FeatureInputs
@@ -31,7 +32,6 @@ from headstart.training._step import (
     describe_class_weights,
     make_loss,
     shard_labels,
-    training_step,
 )
 
 
@@ -131,7 +131,8 @@ class _Steps:
         note = describe_class_weights(run.state.plan.recipe, run.job.data)
         if note is not None:
             progress.say(note)
-        self._forward = functools.partial(run.state.classifier.logits, wrapper=run.model)
+        forward = functools.partial(run.state.classifier.logits, wrapper=run.model)
+        self._step = make_step(forward, self._loss_function, run.state.optimizers)
         self._epoch = -1
         self._order = np.empty(0, np.int64)
 
@@ -147,8 +148,7 @@ class _Steps:
 
         rng_key = RngKey(run.job.seed, plan.done, plan.epoch)
         batch = run.inputs.batch(rows, plan.recipe, rng_key)
-        labels = shard_labels(run.job.data.dataset, rows)
-        return training_step(self._forward, batch, labels, self._loss_function, state.optimizers)
+        return self._step(batch, shard_labels(run.job.data.dataset, rows))
 
     def _rows(self) -> NDArray[np.int64]:
         """Return the dataset indices of the next batch."""

@@ -101,7 +101,10 @@ class Muon(eager.Optimizer):
                     gradient.reshape(len(weight), -1), is_rounded=self._is_rounded
                 ).view_as(weight)
                 weight.mul_(len(weight) ** 0.5 / weight.norm())
-                weight.add_(direction, alpha=-group["lr"])
+                if isinstance(group["lr"], Tensor):
+                    weight.addcmul_(direction, group["lr"], value=-1)
+                else:
+                    weight.add_(direction, alpha=-group["lr"])
 
 
 def hidden_weights(net: nn.Module) -> list[Tensor]:
@@ -136,7 +139,9 @@ def _make_muon(
     ]
     if vectors:
         groups.append({"params": vectors, "lr": recipe.lr * MUON_BIAS_RATE})
-    rest = eager.SGD(groups, momentum=MUON_REST_MOMENTUM, nesterov=True)
+    rest = eager.SGD(
+        groups, momentum=MUON_REST_MOMENTUM, nesterov=True, fused=_is_on_gpu(net) or None
+    )
     if not matrices:
         return [rest]
     if is_rounded is None:
@@ -164,7 +169,9 @@ class TowardsStart(eager.Optimizer):
     def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]  # no closure is used here
         for group in self.param_groups:
             for weight in group["params"]:
-                weight.lerp_(self.state[weight]["start"], min(1.0, group["lr"] * group["strength"]))
+                share = group["lr"] * group["strength"]
+                share = share.clamp(max=1.0) if isinstance(share, Tensor) else min(1.0, share)
+                weight.lerp_(self.state[weight]["start"], share)
 
 
 def _weight_groups(net: nn.Module, recipe: Recipe) -> list[dict[str, object]]:
@@ -209,19 +216,31 @@ def make_optimizers(
     """
     groups = _weight_groups(net, recipe)
     lr, l2 = recipe.lr, recipe.l2 or 0.0
+    on_gpu = _is_on_gpu(net)
     optimizers: list[torch.optim.Optimizer]
     match recipe.optimizer:
         case "muon":
             optimizers = _make_muon(net, recipe, is_rounded)
         case "adam":
-            optimizers = [eager.Adam(groups, lr, weight_decay=l2)]
+            optimizers = [
+                eager.Adam(groups, lr, weight_decay=l2, fused=on_gpu or None, capturable=on_gpu)
+            ]
         case "adamw":
-            optimizers = [eager.AdamW(groups, lr, weight_decay=l2)]
+            optimizers = [
+                eager.AdamW(groups, lr, weight_decay=l2, fused=on_gpu or None, capturable=on_gpu)
+            ]
         case "lbfgs":
             optimizers = []
         case "sgd":
             nesterov = recipe.momentum > 0
-            sgd = eager.SGD(groups, lr, recipe.momentum, weight_decay=l2, nesterov=nesterov)
+            sgd = eager.SGD(
+                groups,
+                lr,
+                recipe.momentum,
+                weight_decay=l2,
+                nesterov=nesterov,
+                fused=on_gpu or None,
+            )
             optimizers = [sgd]
         case "rmsprop":  # alpha and eps as in Keras, where the presets come from
             rmsprop = eager.RMSprop(
@@ -240,6 +259,16 @@ def make_optimizers(
     return optimizers
 
 
+def _is_on_gpu(net: nn.Module) -> bool:
+    return next(net.parameters()).device.type == "cuda"
+
+
+def can_be_graphed(optimizers: list[torch.optim.Optimizer]) -> bool:
+    """Return whether a CUDA graph can hold the updates of these optimizers."""
+    kinds = (Muon, eager.SGD, eager.Adam, eager.AdamW, TowardsStart)
+    return bool(optimizers) and all(isinstance(optimizer, kinds) for optimizer in optimizers)
+
+
 def set_learning_rates(
     optimizers: list[torch.optim.Optimizer], relative_rate: float, position: float
 ) -> None:
@@ -253,4 +282,8 @@ def set_learning_rates(
     for optimizer in optimizers:
         for group in optimizer.param_groups:
             has_begun = position >= group.get("begins", 0.0)
-            group["lr"] = relative_rate * group["peak_lr"] if has_begun else 0.0
+            rate = relative_rate * group["peak_lr"] if has_begun else 0.0
+            if isinstance(group["lr"], Tensor):
+                group["lr"].fill_(rate)  # a CUDA graph reads this tensor
+            else:
+                group["lr"] = rate

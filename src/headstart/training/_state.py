@@ -246,7 +246,8 @@ def _restore_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tens
         # In the memory layout of the weight, as the optimizer made it. Sums over it then come out
         # the same to the bit.
         like = weight if value.shape == weight.shape else value
-        optimizer.state[weight][key] = torch.empty_like(like).copy_(value)
+        device = weight.device if optimizer.defaults.get("fused") else like.device
+        optimizer.state[weight][key] = torch.empty_like(like, device=device).copy_(value)
 
 
 def _weights(optimizer: torch.optim.Optimizer) -> list[Tensor]:

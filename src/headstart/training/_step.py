@@ -11,7 +11,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from headstart.classifier import best_device, expand_binary_logit, without_denormals
+from headstart.classifier import (
+    best_device,
+    expand_binary_logit,
+    to_device,
+    without_denormals,
+)
 from headstart.data import Dataset, SplitDataset
 from headstart.models.recipes import COUNT_CLASSES_ALIKE, Recipe
 from headstart.training import _distributed
@@ -28,13 +33,19 @@ class StepResult:
         loss: Cross-entropy summed over the batch, without label smoothing and class weights.
         correct: Number of correctly classified images.
         count: Number of images.
-        is_finite: Whether loss and gradient are finite. If not, no weight was updated.
+        is_finite: Whether loss and gradient are finite.
     """
 
     loss: float
     correct: int
     count: int
     is_finite: bool
+
+    @classmethod
+    def read(cls, outcome: Tensor) -> StepResult:
+        """Wait for what `compute_gradients` returned, and read it."""
+        total, correct, count, is_finite = outcome.tolist()
+        return cls(total, int(correct), int(count), bool(is_finite))
 
 
 class CrossEntropy(nn.Module):
@@ -51,10 +62,18 @@ class CrossEntropy(nn.Module):
 
     def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Return the loss of logits of shape (N, K), or (N, 1) for two classes."""
+        weight = self.class_weights[labels].sum()
+        # With smoothed labels, PyTorch's own mean waits for the GPU, and no CUDA graph can hold
+        # that. On a CPU it is used, because the other way rounds differently.
+        is_summed = logits.device.type == "cuda"
         loss = functional.cross_entropy(
-            expand_binary_logit(logits), labels, self.class_weights, label_smoothing=self.smoothing
+            expand_binary_logit(logits),
+            labels,
+            self.class_weights,
+            reduction="sum" if is_summed else "mean",
+            label_smoothing=self.smoothing,
         )
-        return loss * _distributed.mean_scale(self.class_weights[labels].sum())
+        return (loss / weight if is_summed else loss) * _distributed.mean_scale(weight)
 
 
 def make_loss(recipe: Recipe, data: SplitDataset) -> CrossEntropy:
@@ -101,7 +120,7 @@ def describe_class_weights(recipe: Recipe, data: SplitDataset) -> str | None:
 
 def shard_labels(dataset: Dataset, rows: NDArray[np.int64]) -> Tensor:
     """Return the labels of this process's shard of a batch, on the device."""
-    return torch.from_numpy(dataset.labels[_distributed.shard(rows)]).to(best_device())
+    return to_device(torch.from_numpy(dataset.labels[_distributed.shard(rows)]))
 
 
 @without_denormals()
@@ -114,12 +133,34 @@ def training_step(
 ) -> StepResult:
     """Update the weights on one batch; not if the loss or its gradient is not finite.
 
+    The arguments are those of `compute_gradients`.
+    """
+    result = StepResult.read(compute_gradients(forward, inputs, labels, loss_function, optimizers))
+    if result.is_finite:
+        for optimizer in optimizers:
+            optimizer.step()
+    return result
+
+
+def compute_gradients(
+    forward: Callable[[Tensor], Tensor],
+    inputs: Tensor,
+    labels: Tensor,
+    loss_function: nn.Module,
+    optimizers: list[torch.optim.Optimizer],
+) -> Tensor:
+    """Compute the gradients of all weights on one batch.
+
     Args:
         forward: Maps inputs to logits.
         inputs: Tensor of shape (n, ...): this process's shard of the batch.
         labels: int64 tensor of shape (n,).
         loss_function: Maps logits and labels to a scalar.
         optimizers: Optimizers that together update all weights.
+
+    Returns:
+        The four numbers of a `StepResult`, float32 of shape (4,), on the device. One tensor,
+        because each copy to the CPU would wait for the device.
     """
     logits = forward(inputs)
     loss = loss_function(logits, labels)
@@ -137,14 +178,6 @@ def training_step(
         scores = expand_binary_logit(logits)
         plain_loss = functional.cross_entropy(scores, labels, reduction="sum")
         correct = (scores.argmax(1) == labels).sum()
-        counts = torch.stack([plain_loss, correct, plain_loss.new_tensor(len(labels))])
+        counts = torch.stack([plain_loss, correct, torch.full_like(plain_loss, len(labels))])
         is_finite = torch.isfinite(loss * norm).float()[None]
-        # One copy to the CPU for all four numbers: each would wait for the device.
-        total, num_correct, count, finite = torch.cat(
-            [_distributed.all_reduce_sum(counts), is_finite]
-        ).tolist()
-
-    if finite:
-        for optimizer in optimizers:
-            optimizer.step()
-    return StepResult(total, int(num_correct), int(count), bool(finite))
+        return torch.cat([_distributed.all_reduce_sum(counts), is_finite])
