@@ -73,6 +73,7 @@ START_UP = {
     ),
     "headstart.errors",
     "headstart.formatting",
+    "headstart.machine",
     "headstart.models",
     "headstart.models._option_metadata",
     "headstart.models.recipes",

@@ -14,11 +14,15 @@ from typing import Any
 
 import lazy_loader
 
+from headstart.machine import limit_waiting_of_threads
+
 if sys.platform == "win32":
     raise ImportError(
         "Headstart needs Linux or macOS: its locks and worker limits use fcntl and resource, "
         "which Windows lacks. On Windows, install it in the Windows Subsystem for Linux (WSL)."
     )
+
+limit_waiting_of_threads()
 
 __version__ = "0.1.0"
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

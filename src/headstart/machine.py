@@ -29,6 +29,19 @@ def usable_cores() -> int:
     return max(1, cores)
 
 
+def limit_waiting_of_threads() -> None:
+    """Let the threads of OpenMP wait for each other briefly before they sleep.
+
+    Its own limit is 300,000 turns of a loop. On a busy machine, a thread then wastes the core that
+    the other thread needs, and a small network trains several times more slowly. With 10,000 turns,
+    neither a busy nor a quiet machine loses much: see benchmarks/threads.md. Results do not change.
+
+    The variable is read once, when PyTorch is imported. Variables that the user has set decide.
+    """
+    if not {"GOMP_SPINCOUNT", "OMP_WAIT_POLICY"} & set(os.environ):
+        os.environ["GOMP_SPINCOUNT"] = "10000"
+
+
 def usable_memory_bytes() -> int | None:
     """Return the memory that is available without swapping, in bytes; None except on Linux.
 

@@ -15,7 +15,7 @@ import torch
 from headstart import store
 from headstart.classifier import _precision
 from headstart.classifier._precision import decide_bfloat16, decide_precision, use_bfloat16
-from headstart.machine import usable_cores
+from headstart.machine import limit_waiting_of_threads, usable_cores
 
 Convolve = Callable[..., tuple[list[torch.Tensor], float]]
 
@@ -199,3 +199,32 @@ def test_a_quota_or_a_mask_of_the_scheduler_lowers_the_threads(
     ):
         monkeypatch.setattr(Path, "read_text", lambda *_, text=text, **__: text)
         assert usable_cores() == cores
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({}, {"GOMP_SPINCOUNT": "10000"}),
+        ({"GOMP_SPINCOUNT": "5"}, {"GOMP_SPINCOUNT": "5"}),
+        ({"OMP_WAIT_POLICY": "ACTIVE"}, {"OMP_WAIT_POLICY": "ACTIVE"}),
+    ],
+)
+def test_waiting_threads_soon_sleep_unless_the_user_decides(
+    monkeypatch: pytest.MonkeyPatch, given: dict[str, str], expected: dict[str, str]
+) -> None:
+    for name in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    limit_waiting_of_threads()
+    assert {name: os.environ[name] for name in expected} == expected
+    assert len({"GOMP_SPINCOUNT", "OMP_WAIT_POLICY"} & set(os.environ)) == 1
+
+
+def test_the_waiting_of_threads_is_limited_before_torch_is_imported() -> None:
+    code = "import headstart, os, sys; print(os.environ['GOMP_SPINCOUNT'], 'torch' in sys.modules)"
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("GOMP")}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=kept, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["10000", "False"]

@@ -1,0 +1,85 @@
+"""Time a small training with one and two threads, alone and beside busy processes.
+
+    python benchmarks/threads.py [--repeats 3] [--busy 2]
+
+"Turns" are those of the loop in which a thread of OpenMP waits before it sleeps. Each run is a
+process of its own, because the settings of OpenMP are read once. The table has the median seconds
+of training `mlp` on the digits for five epochs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+COMMAND = [sys.executable, "-m", "headstart", "train", "digits", "--model", "mlp", "--epochs", "5"]
+SETTINGS = {
+    "one thread": {"OMP_NUM_THREADS": "1"},
+    "two threads that sleep at once": {"OMP_NUM_THREADS": "2", "OMP_WAIT_POLICY": "PASSIVE"},
+    **{
+        f"two threads, {turns:,} turns": {"OMP_NUM_THREADS": "2", "GOMP_SPINCOUNT": str(turns)}
+        for turns in (3_000, 6_000, 10_000, 20_000, 300_000)
+    },
+}
+
+
+@contextmanager
+def busy_processes(count: int) -> Iterator[None]:
+    """Let so many processes compute during the block."""
+    processes = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(count)]
+    try:
+        yield
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
+
+
+def train_seconds(setting: dict[str, str]) -> float:
+    """Train in a process with these variables; return the seconds of training."""
+    kept = {
+        name: value for name, value in os.environ.items() if not name.startswith(("OMP", "GOMP"))
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder, "run")
+        subprocess.run(
+            [*COMMAND, "--out", str(out), "-q"],
+            env={**kept, **setting},
+            check=True,
+            capture_output=True,
+        )
+        metrics = json.loads((out / "metrics.json").read_text(encoding="utf-8"))
+    return float(metrics["seconds"]["train"])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--busy", type=int, default=2, help="busy processes beside the training")
+    args = parser.parse_args()
+    found: dict[str, list[float]] = {name: [] for name in SETTINGS}
+    for busy in (0, args.busy):
+        with busy_processes(busy):
+            seconds: dict[str, list[float]] = {name: [] for name in SETTINGS}
+            for _ in range(args.repeats):
+                for name, setting in SETTINGS.items():
+                    seconds[name].append(train_seconds(setting))
+        for name, values in seconds.items():
+            found[name].append(statistics.median(values))
+
+    print(f"| | alone | beside {args.busy} busy processes |")
+    print("|---|---|---|")
+    for name, (alone, beside) in found.items():
+        print(f"| {name} | {alone:.1f} s | {beside:.1f} s |")
+
+
+if __name__ == "__main__":
+    main()
