@@ -231,7 +231,7 @@ def test_data_lists_and_gets_the_named_datasets(headstart: Command, own_cache: P
         (("train", "digits", "--seed", "-3"), 2, "seed"),
         (("compare", "digits", "--models", "cnn,cnn"), 2, "each contender must appear once"),
         (("compare", "digits", "--seeds", "0"), 2, "at least one seed"),
-        (("report", "nowhere"), 2, "no finished study or run"),
+        (("report", "nowhere"), 2, "nowhere does not exist"),
         (("data", "get", "mnits"), 2, "did you mean 'mnist'?"),
         (("tarin", "digits"), 2, "train"),
     ],

@@ -168,7 +168,7 @@ def test_the_equivalence_margin_is_fixed_before_the_runs_and_recorded(
     assert json.loads((folder / "study.json").read_text())["equivalence_margin"] == 0.02
     monkeypatch.setattr(TRAIN, lambda *_: pytest.fail("trained again"))
     with pytest.raises(
-        InputError, match=r"a different equivalence margin: it has 0\.02, not 0\.005"
+        InputError, match=r"a different value of equivalence margin: it has 0\.02, not 0\.005"
     ):
         run_study(quick("mlp"), data, folder)
 
@@ -183,7 +183,7 @@ def test_a_study_that_was_recorded_without_a_margin_has_the_default_one(
     store.unseal(tmp_path)  # a study of that time has no seal
     monkeypatch.setattr(TRAIN, lambda *_: pytest.fail("trained again"))
     assert run_study(quick("mlp"), data, tmp_path) == first
-    with pytest.raises(InputError, match="a different equivalence margin"):
+    with pytest.raises(InputError, match="a different value of equivalence margin"):
         run_study(replace(quick("mlp"), margin=0.02), data, tmp_path)
 
 

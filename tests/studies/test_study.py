@@ -111,7 +111,7 @@ def test_a_study_with_results_is_never_overwritten(
     data: SplitDataset, registered: None, tmp_path: Path
 ) -> None:
     run_study(ClassSizesConfig(3), data, tmp_path / "study")
-    with pytest.raises(InputError, match="a different classes: it has 3, not 4"):
+    with pytest.raises(InputError, match="a different value of classes: it has 3, not 4"):
         run_study(ClassSizesConfig(4), data, tmp_path / "study")
 
 
@@ -157,9 +157,9 @@ class KeyedConfig(ClassSizesConfig):
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [
-        ("folds", 5, "a different folds: it has 5, not None"),
+        ("folds", 5, "a different value of folds: it has 5, not None"),
         ("until_decided", True, "seeds were added until it was decided"),
-        ("without_plan", "a1b2", r"a different without plan\."),
+        ("without_plan", "a1b2", r"a different value of without plan\."),
     ],
 )
 def test_a_key_that_is_left_out_has_its_default_value(
@@ -183,13 +183,13 @@ def test_a_finished_study_with_all_its_runs_answers_one_that_could_lose_some(
     first = run_study(lengthen, data, tmp_path / "long")
     assert run_study(shorten, data, tmp_path / "long") == first
     run_study(shorten, data, tmp_path / "short")
-    with pytest.raises(InputError, match="different when slow: it has shorten, not lengthen"):
+    with pytest.raises(InputError, match="value of when slow: it has shorten, not lengthen"):
         run_study(lengthen, data, tmp_path / "short")
     # An unfinished one follows another plan.
     (tmp_path / "long" / "finding.json").unlink()
     (tmp_path / "long" / "runs" / "a").mkdir(parents=True)
     (tmp_path / "long" / "runs" / "a" / "metrics.json").write_text("{}")
-    with pytest.raises(InputError, match="different when slow: it has lengthen, not shorten"):
+    with pytest.raises(InputError, match="value of when slow: it has lengthen, not shorten"):
         run_study(shorten, data, tmp_path / "long")
 
 
