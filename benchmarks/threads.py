@@ -20,6 +20,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+# Ends with the process that started it, also if that is killed.
+BUSY = "import os; parent = os.getppid()\nwhile os.getppid() == parent: pass"
 COMMAND = [sys.executable, "-m", "headstart", "train", "digits", "--model", "mlp", "--epochs", "5"]
 SETTINGS = {
     "one thread": {"OMP_NUM_THREADS": "1"},
@@ -34,7 +36,7 @@ SETTINGS = {
 @contextmanager
 def busy_processes(count: int) -> Iterator[None]:
     """Let so many processes compute during the block."""
-    processes = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(count)]
+    processes = [subprocess.Popen([sys.executable, "-c", BUSY]) for _ in range(count)]
     try:
         yield
     finally:
