@@ -190,7 +190,7 @@ def _not_finite(loss: float, plan: Plan, relative_rate: float) -> RunFailed:
         hint += ", or --precision float32"
     return RunFailed(
         f"{problem} in batch {plan.done % plan.steps_per_epoch + 1} of epoch {plan.epoch + 1} "
-        f"(learning rate {recipe.lr * relative_rate:.3g}); its update was not made.",
+        f"(learning rate {recipe.lr * relative_rate:.3g}).",
         f"{hint}.",
     )
 

@@ -216,7 +216,7 @@ def make_optimizers(
     """
     groups = _weight_groups(net, recipe)
     lr, l2 = recipe.lr, recipe.l2 or 0.0
-    on_gpu = _is_on_gpu(net)
+    on_gpu = _is_on_gpu(net)  # fused and capturable: their state is where a CUDA graph finds it
     optimizers: list[torch.optim.Optimizer]
     match recipe.optimizer:
         case "muon":
