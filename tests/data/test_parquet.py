@@ -385,3 +385,12 @@ def test_images_of_twelve_bits_share_a_scale_that_may_be_given(tmp_path: Path) -
 def test_a_scale_of_images_of_eight_bits_is_refused(tmp_path: Path) -> None:
     path = parquet(tmp_path / "a.parquet", rows())
     assert "pixel_max does not apply" in fails(path, pixel_max=4095)
+
+
+def test_a_column_whose_name_is_not_utf8_is_an_error_of_the_file(tmp_path: Path) -> None:
+    path = parquet(tmp_path / "rows.parquet", rows(label=["a", "b", "c"] * 2))
+    content = path.read_bytes()
+    assert b"label" in content
+    path.write_bytes(content.replace(b"label", b"l\xecbel"))
+    with pytest.raises(InputError, match=r"rows\.parquet cannot be read .* can't decode byte"):
+        load(path)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from headstart.errors import InputError
-from headstart.models.recipes import PRESETS, make_recipe, resolve, with_net
+from headstart.models.recipes import PRESETS, make_recipe, read_recipe, resolve, with_net
 
 
 def test_an_explicit_value_always_wins() -> None:
@@ -143,3 +143,10 @@ def test_little_data_means_small_batches_and_many_epochs() -> None:
 def test_the_fast_preset_has_small_batches_where_there_are_few_images() -> None:
     few, many = (resolve(make_recipe("cnn", preset="fast"), images) for images in (510, 51_000))
     assert (few.batch, many.batch) == (16, 384)
+
+
+@pytest.mark.parametrize("model", [None, True, 3, {}, ["mlp"]])
+def test_a_written_recipe_whose_model_is_no_text_is_refused(model: object) -> None:
+    written = {**make_recipe("mlp").model_dump(mode="json"), "model": model}
+    with pytest.raises(InputError, match="invalid model of a recipe: expected a name"):
+        read_recipe(written)

@@ -17,6 +17,7 @@ from pydantic import (
     model_serializer,
 )
 
+from headstart.errors import InputError
 from headstart.models import NetOptions, options_of
 from headstart.models._option_metadata import (
     AUGMENTATION,
@@ -287,10 +288,13 @@ def read_recipe(written: Mapping[str, Any]) -> Recipe:
     """Return the recipe that `Recipe.model_dump` wrote.
 
     Raises:
-        InputError: The model is unknown.
+        InputError: The model is unknown, or its name is not text.
         ValidationError: A key is unknown, or a value is out of its range.
     """
-    net = options_of(written["model"])(**written["net"])
+    model = written["model"]
+    if not isinstance(model, str):
+        raise InputError(f"invalid model of a recipe: expected a name, got {model!r:.60}.")
+    net = options_of(model)(**written["net"])
     return Recipe(**{**written, "net": net})
 
 

@@ -103,7 +103,7 @@ def _translate_arrow_errors(path: Path, arrow: Any) -> Iterator[None]:
     store.require_regular(path)
     try:
         yield
-    except (arrow.ArrowException, OSError) as error:
+    except (arrow.ArrowException, OSError, UnicodeDecodeError) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise
         reason = str(error).splitlines()[0][:200].rstrip(".")
