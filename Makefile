@@ -2,7 +2,7 @@
 # make demo     compare a basic CNN with transfer learning on Fashion-MNIST; writes demo/report.html
 # make test     lint, types, import directions, all tests with coverage
 # make fast     the same without the tests that train for a long time
-# make faults   kill, fail and cut off the power of a small run in thousands of ways; an hour
+# make faults   kill, fail and cut off the power of small commands in thousands of ways; hours
 # make mutations   remove one protection at a time; each must make a test fail; half an hour
 # make docs     build the site of the documentation in build/site; warnings are errors
 # make notebooks    execute the tutorials again and keep their output; tens of minutes
@@ -43,6 +43,7 @@ lint: $(READY)
 
 faults: $(READY)
 	OMP_NUM_THREADS=1 $(BIN)/python tests/faults/run_faults.py
+	OMP_NUM_THREADS=1 $(BIN)/python tests/faults/shared_folder.py
 
 mutations: $(READY)
 	$(BIN)/python tests/faults/run_mutations.py

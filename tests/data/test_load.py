@@ -200,6 +200,17 @@ def test_a_full_disk_of_the_cache_is_not_a_file_that_cannot_be_read(tmp_path: Pa
     assert "XDG_CACHE_HOME" in str(error.value)
 
 
+def test_an_error_in_the_cache_is_not_a_file_that_cannot_be_read(tmp_path: Path) -> None:
+    path = store.cache_folder() / "decoded" / "images.npy"
+    text = "Input/output error"
+    with pytest.raises(ResourceError, match=f"cannot write .*: {text}"):  # noqa: SIM117
+        with translate_read_errors(tmp_path):
+            raise OSError(errno.EIO, text, str(path))
+    with pytest.raises(InputError, match=f"cannot be read: {text}"):  # noqa: SIM117
+        with translate_read_errors(tmp_path):
+            raise OSError(errno.EIO, text, str(tmp_path / "train.csv"))
+
+
 def test_an_image_is_named_as_one(tmp_path: Path) -> None:
     (tmp_path / "cat.JPG").write_bytes(b"x")
     text = fails(tmp_path / "cat.JPG")

@@ -394,3 +394,11 @@ def test_a_column_whose_name_is_not_utf8_is_an_error_of_the_file(tmp_path: Path)
     path.write_bytes(content.replace(b"label", b"l\xecbel"))
     with pytest.raises(InputError, match=r"rows\.parquet cannot be read .* can't decode byte"):
         load(path)
+
+
+def test_a_label_that_is_not_utf8_is_an_error_of_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "rows.parquet"
+    labels = pa.array([b"a", b"\xff", b"c"] * 2, pa.binary()).view(pa.string())
+    pq.write_table(table(rows(label=labels)), path)
+    with pytest.raises(InputError, match=r"rows\.parquet cannot be read .* can't decode byte"):
+        load(path)

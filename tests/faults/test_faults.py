@@ -18,10 +18,12 @@ def run(*words: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the paths of open files are read from /proc")
-def test_a_sample_of_kills_io_errors_and_power_losses_loses_nothing() -> None:
+def test_a_sample_of_the_faults_loses_nothing() -> None:
     ended = run(
-        *("--modes", "kill", "eio", "enospc-forever"),
-        *("--every", "29", "--states", "2000", "--most", "8"),
+        *("--workloads", "train", "download"),
+        *("--modes", "kill", "term-twice", "eio", "enospc-forever", "short-write", "file-size"),
+        *("--every", "50", "--states", "2000", "--most", "5"),
     )
     assert ended.returncode == 0, ended.stdout + ended.stderr
-    assert "power loss, distinct and resumed" in ended.stdout
+    assert "train: short-write" in ended.stdout
+    assert "download: power loss, distinct and resumed" in ended.stdout

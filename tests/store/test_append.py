@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,18 @@ def test_a_line_that_a_killed_process_left_unfinished_does_not_damage_the_next(
     path.write_text("complete\ncut o")
     store.append_line(path, "next")
     assert path.read_text() == "complete\ncut o\nnext\n"
+
+
+def test_a_line_of_which_the_system_accepts_only_a_part_at_a_time_is_complete(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = os.write
+    monkeypatch.setattr(os, "write", lambda handle, content: write(handle, content[:3]))
+    path = tmp_path / "lines.txt"
+    store.append_line(path, "eleven words")
+    store.write_at(tmp_path / "rows.bin", b"0123456789", 0)
+    assert path.read_text() == "eleven words\n"
+    assert (tmp_path / "rows.bin").read_bytes() == b"0123456789"
 
 
 def test_a_folder_that_is_a_file_is_named(tmp_path: Path) -> None:

@@ -126,17 +126,17 @@ def _open_or_remove(
 
 def _write(dataset: Dataset, building: Path) -> None:
     images_path = building / IMAGES_FILE
-    if not images_path.exists():
-        store.require_space(building, dataset.images.nbytes)
-        np.save(images_path, dataset.images)
-
-    np.savez(
-        building / "arrays.npz",
-        labels=dataset.labels,
-        parts=dataset.parts,
-        hashes=dataset.hashes,
-        groups=np.empty(0, np.int64) if dataset.groups is None else dataset.groups,
-    )
+    with store.translate_os_errors(building):
+        if not images_path.exists():
+            store.require_space(building, dataset.images.nbytes)
+            np.save(images_path, dataset.images)
+        np.savez(
+            building / "arrays.npz",
+            labels=dataset.labels,
+            parts=dataset.parts,
+            hashes=dataset.hashes,
+            groups=np.empty(0, np.int64) if dataset.groups is None else dataset.groups,
+        )
     about = {
         "class_names": dataset.class_names,
         "image_names": dataset.image_names,

@@ -47,11 +47,12 @@ def create_map(folder: Path, count: int, shape: tuple[int, int, int]) -> NDArray
         Uint8 array of shape (count, *shape).
 
     Raises:
-        ResourceError: The disk is full.
+        ResourceError: The disk is full, or writing failed.
     """
     store.require_space(folder, count * int(np.prod(shape)))
     path = folder / IMAGES_FILE
-    images = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=(count, *shape))
+    with store.translate_os_errors(path):
+        images = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=(count, *shape))
     store.allocate(path)
     return images
 

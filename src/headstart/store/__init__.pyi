@@ -24,6 +24,7 @@ from ._files import (
     remove_file as remove_file,
     require_space as require_space,
     translate_disk_full as translate_disk_full,
+    translate_os_errors as translate_os_errors,
     without_sync as without_sync,
     write_at as write_at,
     write_bytes as write_bytes,

@@ -240,12 +240,17 @@ def write_at(path: Path, content: bytes, offset: int) -> None:
         try:
             os.ftruncate(handle, offset)
             os.lseek(handle, offset, os.SEEK_SET)
-            remaining = memoryview(content)
-            while remaining:
-                remaining = remaining[os.write(handle, remaining) :]
+            _write_all(handle, content)
             sync_handle(handle)
         finally:
             os.close(handle)
+
+
+def _write_all(handle: int, content: bytes) -> None:
+    """Write content to an open file. The system may accept only a part of it at a time."""
+    remaining = memoryview(content)
+    while remaining:
+        remaining = remaining[os.write(handle, remaining) :]
 
 
 def append_line(path: Path, line: str) -> None:
@@ -265,8 +270,7 @@ def append_line(path: Path, line: str) -> None:
             size = os.fstat(handle).st_size
             is_cut_off = size > 0 and os.pread(handle, 1, size - 1) != b"\n"
             start = "\n" if is_cut_off else ""
-            content = f"{start}{line}\n".encode()
-            os.write(handle, content)
+            _write_all(handle, f"{start}{line}\n".encode())
             sync_handle(handle)
         finally:
             os.close(handle)

@@ -13,7 +13,7 @@ from pathlib import Path
 from headstart import store
 from headstart.errors import InputError
 
-_DISK_IS_FULL = (errno.ENOSPC, errno.EDQUOT)
+_WRITE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 GZIP_MAGIC = b"\x1f\x8b"
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/{1,2}[^/]")  # a drive of Windows has one letter
 
@@ -34,7 +34,7 @@ def translate_read_errors(path: Path) -> Iterator[None]:
     Raises:
         InputError: A file cannot be read or decompressed, or its name is not UTF-8. Or the path is
             a FIFO, a socket or a device, which is not opened.
-        ResourceError: The disk of the cache is full.
+        ResourceError: The cache cannot be written.
     """
     store.require_regular(path)
     try:
@@ -50,10 +50,16 @@ def translate_read_errors(path: Path) -> Iterator[None]:
             "It is damaged or incomplete. Download or compress it again.",
         ) from error
     except OSError as error:
-        with store.translate_disk_full(store.cache_folder()):  # Nothing else is written meanwhile.
-            if error.errno in _DISK_IS_FULL:
+        if _is_of_cache(error):
+            with store.translate_os_errors(store.cache_folder()):
                 raise
         raise InputError(
             f"{error.filename or path} cannot be read: {error.strerror or error}.",
             "Restore the file or the permission to read it, or remove it.",
         ) from error
+
+
+def _is_of_cache(error: OSError) -> bool:
+    """Return whether an error concerns the cache: nothing else is written meanwhile."""
+    cache = str(store.cache_folder())
+    return error.errno in _WRITE_ERRORS or str(error.filename or "").startswith(cache)

@@ -47,7 +47,7 @@ def read_schema(path: Path) -> Any:
         ResourceError: PyArrow is not installed.
     """
     arrow = import_pyarrow()
-    with _translate_arrow_errors(path, arrow):
+    with translate_arrow_errors(path):
         if path.suffix.lower() in PARQUET_SUFFIXES:
             with arrow.parquet.ParquetFile(path) as file:
                 return file.schema_arrow
@@ -67,7 +67,7 @@ def read_batches(path: Path, columns: Sequence[str]) -> Iterator[Any]:
         ResourceError: PyArrow is not installed.
     """
     arrow = import_pyarrow()
-    with _translate_arrow_errors(path, arrow):
+    with translate_arrow_errors(path):
         if path.suffix.lower() in PARQUET_SUFFIXES:
             options = {"buffer_size": _READ_BUFFER_BYTES, "pre_buffer": False}
             with arrow.parquet.ParquetFile(path, **options) as file:
@@ -99,7 +99,13 @@ def _arrow_batches(reader: Any) -> Iterator[Any]:
 
 
 @contextmanager
-def _translate_arrow_errors(path: Path, arrow: Any) -> Iterator[None]:
+def translate_arrow_errors(path: Path) -> Iterator[None]:
+    """Replace errors of the block, which reads a file with PyArrow, by an InputError.
+
+    Raises:
+        InputError: The file is damaged or incomplete, or text in it is not UTF-8.
+    """
+    arrow = import_pyarrow()
     store.require_regular(path)
     try:
         yield

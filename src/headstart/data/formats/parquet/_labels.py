@@ -16,7 +16,7 @@ from headstart.data._class_names import encode_labels, quote_names, require_dist
 from headstart.data._types import PART_NAMES, UNASSIGNED
 from headstart.data.formats.arrays._labels import label_texts
 from headstart.data.formats.parquet._columns import RowColumns
-from headstart.data.formats.parquet._files import read_batches
+from headstart.data.formats.parquet._files import read_batches, translate_arrow_errors
 from headstart.data.formats.tables._images import holds_image
 from headstart.data.formats.tables._rows import group_numbers
 from headstart.errors import InputError
@@ -67,23 +67,30 @@ def read_table(root: Path, files: Sequence[RowFile], columns: RowColumns) -> Row
 
     table = RowTable()
     for file in files:
-        row = 0
-        for batch in read_batches(root / file.name, column_names):
-            table.labels += [plain_label(label) for label in _values(batch, columns.label)]
-            table.paths += _paths(batch, columns)
-            if columns.group is not None:
-                groups = [plain_group(group) for group in _values(batch, columns.group)]
-                if None in groups:
-                    raise InputError(
-                        f"row {row + groups.index(None) + 1:,} of {file.name}: "
-                        f"{columns.group} is empty.",
-                        "Fill it in, or leave out --group-by.",
-                    )
-                table.groups += [str(group) for group in groups]
-            table.parts += [file.part] * batch.num_rows
-            table.places += [(file.name, row + number) for number in range(batch.num_rows)]
-            row += batch.num_rows
+        with translate_arrow_errors(root / file.name):
+            _add_rows(table, root, file, columns, column_names)
     return table
+
+
+def _add_rows(
+    table: RowTable, root: Path, file: RowFile, columns: RowColumns, column_names: list[str]
+) -> None:
+    row = 0
+    for batch in read_batches(root / file.name, column_names):
+        table.labels += [plain_label(label) for label in _values(batch, columns.label)]
+        table.paths += _paths(batch, columns)
+        if columns.group is not None:
+            groups = [plain_group(group) for group in _values(batch, columns.group)]
+            if None in groups:
+                raise InputError(
+                    f"row {row + groups.index(None) + 1:,} of {file.name}: "
+                    f"{columns.group} is empty.",
+                    "Fill it in, or leave out --group-by.",
+                )
+            table.groups += [str(group) for group in groups]
+        table.parts += [file.part] * batch.num_rows
+        table.places += [(file.name, row + number) for number in range(batch.num_rows)]
+        row += batch.num_rows
 
 
 def read_images(root: Path, file: RowFile, columns: RowColumns) -> Iterator[bytes | Path]:
@@ -94,8 +101,11 @@ def read_images(root: Path, file: RowFile, columns: RowColumns) -> Iterator[byte
     """
     folder = (root / file.name).parent
     row = 0
-    for batch in read_batches(root / file.name, [columns.image]):
-        for value in _values(batch, columns.image):
+    path = root / file.name
+    for batch in read_batches(path, [columns.image]):
+        with translate_arrow_errors(path):
+            values = _values(batch, columns.image)
+        for value in values:
             yield _image_of(value, folder, f"row {row} of {file.name}")
             row += 1
 
