@@ -63,6 +63,7 @@ class SharedFolder:
         self._clear()
         self._killed.unlink(missing_ok=True)
         gate, opened = os.pipe()
+        ready, started = os.pipe()
 
         def before(number: int, _: str, __: str) -> None:
             if is_slow:
@@ -74,6 +75,7 @@ class SharedFolder:
 
         def disturb() -> None:
             os.close(opened)
+            os.write(started, b"x")
             os.read(gate, 1)  # until every process has closed its end
             injection.Boundaries(self.root, before)
 
@@ -82,10 +84,13 @@ class SharedFolder:
 
         with ThreadPoolExecutor(PROCESSES) as pool:
             children = [pool.submit(start, number) for number in range(PROCESSES)]
-            time.sleep(0.5)  # the forks take less
+            waiting = 0
+            while waiting < PROCESSES:
+                waiting += len(os.read(ready, PROCESSES))
             os.close(opened)
             ends = [self._end(*child.result()) for child in children]
-        os.close(gate)
+        for handle in (gate, ready, started):
+            os.close(handle)
         self.ends.update(ends)
         self._check(Counter(ends), f"killed at {killed_at}, slow: {is_slow}")
 

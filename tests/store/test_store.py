@@ -15,6 +15,7 @@ import pytest
 
 from headstart import store
 from headstart.errors import InputError, ResourceError
+from headstart.store._temporary import temporary_file
 
 
 def test_a_failed_write_leaves_the_old_content_and_no_debris(
@@ -209,6 +210,16 @@ def test_only_the_debris_of_a_killed_process_is_cleared(tmp_path: Path) -> None:
     store.clear_debris(tmp_path)
     store.clear_debris(tmp_path / "nowhere")
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(keep)
+
+
+def test_writing_a_file_again_removes_what_a_killed_process_left_for_it(tmp_path: Path) -> None:
+    plan, others = tmp_path / "plan.csv", [".plan.csv", ".other.csv.k2_8xyz1", "plan.csv.k2_8xyz1"]
+    for name in (*others, ".plan.csv.k2_8xyz1"):
+        (tmp_path / name).touch()
+    with temporary_file(plan) as (_, used):  # a living process holds this one
+        store.write_text(plan, "new")
+        assert used.exists()
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*others, "plan.csv"])
 
 
 def test_nothing_is_synced_while_syncing_is_disabled(

@@ -56,9 +56,13 @@ def temporary_folder(path: Path) -> Iterator[Path]:
 def temporary_file(path: Path) -> Iterator[tuple[BufferedWriter, Path]]:
     """Create an empty file beside `path` for the block, and remove it if it is still there.
 
+    Files that killed processes have left in this way, for the same `path`, are removed too: nothing
+    else looks into a folder of the user.
+
     Yields:
         The open file, and its path. The block may rename it.
     """
+    _clear_debris_of(path)
     handle = None
     while handle is None:
         created, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
@@ -111,6 +115,13 @@ def clear_debris(folder: Path) -> None:
     for path in folder.iterdir():
         if _NAME.fullmatch(path.name):
             _remove_unlocked(path)
+
+
+def _clear_debris_of(path: Path) -> None:
+    """Remove the temporary files of one path that killed processes left beside it."""
+    for name in os.listdir(path.parent):  # noqa: PTH208  # most folders hold many other files
+        if name.startswith(f".{path.name}.") and _NAME.fullmatch(name):
+            _remove_unlocked(path.with_name(name))
 
 
 def _remove_unlocked(path: Path) -> None:
