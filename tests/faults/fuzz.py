@@ -200,7 +200,8 @@ def _target(name: str, path: Path, content: bytes, data: Path | None = None) -> 
     return Target(name, path, content, lambda: load(data or path), _mutator_of(path))
 
 
-def _picture(format: str, seed: int = 0) -> bytes:
+def picture(format: str, seed: int = 0) -> bytes:
+    """Return a small image of noise, encoded in a format of Pillow."""
     pixels = np.random.default_rng(seed).integers(0, 255, (24, 24, 3), np.uint8)
     file = io.BytesIO()
     options = {"progressive": True} if format == "JPEG" else {}
@@ -210,7 +211,7 @@ def _picture(format: str, seed: int = 0) -> bytes:
 
 def _images(folder: Path) -> Iterator[Target]:
     for format in _FORMATS:
-        content = _picture(format)
+        content = picture(format)
         path = folder / f"a.{format.lower()}"
         target = _target(f"image {format}", path, content)
 
@@ -230,14 +231,14 @@ def _tables(folder: Path) -> Iterator[Target]:
     beside = folder / "paths"
     beside.mkdir(parents=True)
     for row in range(4):
-        (beside / f"{row}.png").write_bytes(_picture("PNG", row))
+        (beside / f"{row}.png").write_bytes(picture("PNG", row))
     paths = "\n".join(["path,label", *(f"{row}.png,{'ab'[row % 2]}" for row in range(4))])
     yield _target("path csv", beside / "labels.csv", paths.encode())
 
     beside = folder / "metadata"
     beside.mkdir()
     for row in range(4):
-        (beside / f"{row}.png").write_bytes(_picture("PNG", row))
+        (beside / f"{row}.png").write_bytes(picture("PNG", row))
     lines = [json.dumps({"file_name": f"{row}.png", "label": "ab"[row % 2]}) for row in range(4)]
     yield _target("jsonl", beside / "metadata.jsonl", "\n".join(lines).encode(), beside)
 
@@ -275,7 +276,7 @@ def _parquet(images: np.ndarray) -> bytes | None:
         from pyarrow import parquet
     except ImportError:
         return None
-    cells = [{"bytes": _picture("PNG", row), "path": None} for row in range(len(images))]
+    cells = [{"bytes": picture("PNG", row), "path": None} for row in range(len(images))]
     table = pyarrow.table({"image": cells, "label": ["a", "b"] * 4})
     file = io.BytesIO()
     parquet.write_table(table, file)
@@ -283,7 +284,7 @@ def _parquet(images: np.ndarray) -> bytes | None:
 
 
 def _archives(folder: Path) -> Iterator[Target]:
-    members = {f"{'ab'[row % 2]}/{row}.png": _picture("PNG", row) for row in range(4)}
+    members = {f"{'ab'[row % 2]}/{row}.png": picture("PNG", row) for row in range(4)}
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in members.items():

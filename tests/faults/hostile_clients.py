@@ -21,8 +21,8 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -131,7 +131,7 @@ def besiege(server: Server, is_over: Callable[[int], bool], good: int = GOOD_CLI
         done = 0
         while not is_over(done):
             done += 1
-            problem = _predict(server)
+            problem = predict(server)
             with lock:
                 if problem:
                     outcome.errors.append(problem)
@@ -159,7 +159,7 @@ def besiege(server: Server, is_over: Callable[[int], bool], good: int = GOOD_CLI
     return outcome
 
 
-def _predict(server: Server) -> str:
+def predict(server: Server) -> str:
     """Ask for a prediction; return what is wrong with the answer, or an empty text."""
     connection = http.client.HTTPConnection(server.host, server.port, timeout=120)
     try:
@@ -176,11 +176,39 @@ def _predict(server: Server) -> str:
     return "" if label == server.label else f"{label} instead of {server.label}"
 
 
-def _resident_megabytes(pid: int) -> float:
+def resident_megabytes(pid: int) -> float:
+    """Return the memory that a process holds."""
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
         if line.startswith("VmRSS:"):
             return int(line.split()[1]) / 1024
     return 0.0
+
+
+@contextmanager
+def serve_digits(place: Path) -> Iterator[tuple[Server, subprocess.Popen[str]]]:
+    """Train a small classifier of digits, and serve it in a process of its own.
+
+    Args:
+        place: An empty folder.
+    """
+    import numpy as np
+
+    import headstart
+
+    os.environ["XDG_CACHE_HOME"] = str(place / "cache")
+    run = place / "run"
+    headstart.train("digits", model="mlp", epochs=4, out=run)
+    image = _first_image(np.load(run / "gallery.npz")["images"][0])
+    label = headstart.predict(run, image)["predictions"][0]["label"]
+    command = [sys.executable, "-m", "headstart", "serve", str(run), "--port", "0", "--json"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        port = int(json.loads(process.stdout.readline())["url"].rsplit(":", 1)[1].strip("/"))
+        yield Server("127.0.0.1", port, image, label), process
+    finally:
+        process.kill()
+        process.wait()
 
 
 def main() -> int:
@@ -188,33 +216,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=600)
     options = parser.parse_args()
-
-    import numpy as np
-
-    import headstart
-
-    with tempfile.TemporaryDirectory() as place:
-        os.environ["XDG_CACHE_HOME"] = str(Path(place) / "cache")
-        run = Path(place) / "run"
-        headstart.train("digits", model="mlp", epochs=4, out=run)
-        image = _first_image(np.load(run / "gallery.npz")["images"][0])
-        label = headstart.predict(run, image)["predictions"][0]["label"]
-        command = [sys.executable, "-m", "headstart", "serve", str(run), "--port", "0", "--json"]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        try:
-            assert process.stdout is not None
-            port = int(json.loads(process.stdout.readline())["url"].rsplit(":", 1)[1].strip("/"))
-            server = Server("127.0.0.1", port, image, label)
-            # The first requests fill caches and threads.
-            warm = besiege(server, lambda done: done >= 20)
-            before = _resident_megabytes(process.pid)
-            end = time.monotonic() + options.seconds
-            outcome = besiege(server, lambda _: time.monotonic() > end)
-            after = _resident_megabytes(process.pid)
-            is_alive = process.poll() is None
-        finally:
-            process.kill()
-            process.wait()
+    with tempfile.TemporaryDirectory() as place, serve_digits(Path(place)) as (server, process):
+        # The first requests fill caches and threads.
+        warm = besiege(server, lambda done: done >= 20)
+        before = resident_megabytes(process.pid)
+        end = time.monotonic() + options.seconds
+        outcome = besiege(server, lambda _: time.monotonic() > end)
+        after = resident_megabytes(process.pid)
+        is_alive = process.poll() is None
 
     errors = warm.errors + outcome.errors
     for name, count in outcome.counts.items():

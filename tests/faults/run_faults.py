@@ -144,8 +144,8 @@ class Faults:
     def _repeat(self, what: str) -> None:
         """Examine what a fault left, and run the command again."""
         for diagnosis in workloads.examine(self.root):
-            if diagnosis.state == "damaged" and not (diagnosis.file and diagnosis.reason):
-                self._report(f"{what}: damage without a name", repr(diagnosis))
+            if diagnosis.state == "damaged" and not diagnosis.reason:
+                self._report(f"{what}: damage without a reason", repr(diagnosis))
         shutil.rmtree(self.base / "outside/tmp")  # a killed process cannot remove its files
         (self.base / "outside/tmp").mkdir()
         self._check(what, *workloads.run(self.words, self.root))
