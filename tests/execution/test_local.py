@@ -18,6 +18,7 @@ from small_runs import LONG, is_alive, job, one_thread, trainer, wait_for, weigh
 from headstart.data import Dataset, Split, SplitDataset
 from headstart.execution import Executor, Outcome, Where, _local as local, open_executor, run_all
 from headstart.execution._shared_images import share_images
+from headstart.formatting import counted
 from headstart.store import claim, read_json
 from headstart.training import TrainingJob, train
 
@@ -164,10 +165,14 @@ def test_a_stopped_study_saves_its_runs_and_goes_on_from_there(
         ]
         study.send_signal(signal.SIGTERM)
         _, err = study.communicate(timeout=120)
-    assert err.startswith("143: stopped with 2 runs in progress")
+    # On a busy machine, one run may end before the other is saved for the first time.
+    is_stopped = [not (run / "metrics.json").exists() for run in runs]
+    assert any(is_stopped)
+    assert err.startswith(f"143: stopped with {counted(sum(is_stopped), 'run')} in progress")
     assert not any(map(is_alive, workers))
     again, _ = script(300).communicate(timeout=120)
-    assert sorted(again.splitlines()[1:]) == ["r0 None True", "r1 None True"]
+    expected = [f"r{number} None {is_resumed}" for number, is_resumed in enumerate(is_stopped)]
+    assert sorted(again.splitlines()[1:]) == expected
 
 
 def test_images_in_memory_are_shared_without_a_name(data: Data, tmp_path: Path) -> None:
