@@ -196,6 +196,27 @@ def test_a_click_on_a_bar_does_not_drop_the_request_in_progress(page: Page, tmp_
     page.get_by_text("Evidence for “2”").wait_for()
 
 
+def test_the_box_of_the_explanation_says_why_it_is_empty(page: Page) -> None:
+    ghost = page.locator("#heat-ghost")
+    assert ghost.inner_text() == "The explanation appears here"
+    held: list[Any] = []
+
+    def hold(route: Any) -> None:
+        held.append(route)
+
+    page.route("**/explain*", hold)
+    _draw(page, SEVEN)
+    sync_api.expect(ghost).to_have_text("Computing the explanation …")
+    while not held:
+        page.wait_for_timeout(20)
+    held[-1].continue_()
+    _wait_for_reasons(page)
+    assert ghost.is_hidden()
+    page.unroute("**/explain*")
+    page.get_by_role("button", name="Clear").click()
+    sync_api.expect(ghost).to_have_text("The explanation appears here")
+
+
 def test_the_keyboard_draws(page: Page) -> None:
     page.locator("#pad").focus()
     stroke = ["ArrowRight"] * 14 + ["ArrowDown", "ArrowDown", "ArrowDown", "ArrowLeft"] * 8

@@ -7,6 +7,7 @@ const make = (tag, properties) => Object.assign(document.createElement(tag), pro
 const count = (number) => number.toLocaleString("en");
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 const FEW_BARS = 10;
+const NO_IMAGE = "No image yet. The most probable classes of your image appear here.";
 let card, shown = null, chosenClass = null, showsAll = false;
 
 function percent(share) {
@@ -279,6 +280,7 @@ function showPrediction(prediction) {
   const { label, probabilities, unfamiliar } = prediction;
   shown = prediction;
   $("problem").hidden = true;
+  $("answer").hidden = false;
   const name = make("b", { textContent: label });
   name.classList.toggle("long", label.length > 14);
   const share = make("span", { className: "soft", textContent: percent(probabilities[label]) });
@@ -318,14 +320,17 @@ $("more").addEventListener("click", () => {
 });
 
 function showProblem(text, hint = "") {
-  $("problem").textContent = `${text} ${hint ?? ""}`;
+  const words = `${text} ${hint ?? ""}`.trim();
+  $("problem").textContent = words.charAt(0).toUpperCase() + words.slice(1);
   $("problem").hidden = false;
+  $("answer").hidden = !shown;
 }
 
 function clearPrediction() {
   shown = chosenClass = null;
   $("problem").hidden = $("remark").hidden = $("more").hidden = true;
-  $("answer").replaceChildren(make("span", { className: "soft", textContent: "No image yet." }));
+  $("answer").hidden = false;
+  $("answer").replaceChildren(make("span", { className: "soft hint", textContent: NO_IMAGE }));
   $("bars").replaceChildren();
 }
 

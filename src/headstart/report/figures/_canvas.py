@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import re
 import warnings
 from collections.abc import Callable, Iterable, Iterator
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from headstart import store
+from headstart.report.figures._fonts import BUNDLED, use_fallback_fonts
 from headstart.report.figures._line_values import hover_data
 from headstart.report.figures._style import LIGHT
 
@@ -27,7 +29,7 @@ _MAX_DECIMALS = 3  # of a tick in percent
 # The salt is fixed because SVG identifiers are random otherwise.
 # Any, because Matplotlib lists each of its parameters in the type.
 _RC_PARAMS: Any = {
-    "font.family": ["DejaVu Sans"],
+    "font.family": [BUNDLED],
     "font.size": 9,
     "text.parse_math": False,
     "text.color": LIGHT.ink,
@@ -59,13 +61,20 @@ _NO_SVG_METADATA = {"Date": None, "Creator": None}
 def drawing_style() -> Iterator[None]:
     """Apply the style of all figures, for drawing and for saving.
 
-    Warnings about letters that the bundled fonts lack are silenced. Such letters appear as boxes.
+    Matplotlib's warnings about letters without a font are silenced, because `figure_bytes` names
+    these letters once. So are those about fallback fonts that have no bold face.
     """
     from matplotlib import rc_context
 
+    fonts = logging.getLogger("matplotlib.font_manager")
+    level = fonts.level
     with rc_context(_RC_PARAMS), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=r"(Glyph|Matplotlib currently does not support)")
-        yield
+        fonts.setLevel(logging.ERROR)
+        try:
+            yield
+        finally:
+            fonts.setLevel(level)
 
 
 def new_figure(width: float, height: float) -> Figure:
@@ -129,6 +138,7 @@ def figure_bytes(figure: Figure, suffix: str) -> bytes:
     if suffix == "png":
         options = {"dpi": PNG_DPI}
 
+    use_fallback_fonts(figure)
     buffer = io.BytesIO()
     figure.savefig(buffer, format=suffix, facecolor=LIGHT.paper, **options)
     return buffer.getvalue()

@@ -25,8 +25,9 @@ const charts = (() => {
   };
 
   /* One figure. Each series has a name, a colour (0 or 1), and points {x, y, label}; y is null where nothing was measured.
-     A series is a line, or dots. The axis of y stays within `bounds`, and `isWhole` says that x counts. */
-  function figure({ title, xName, series, format, bounds, isWhole = false, element }) {
+     A series is a line, or dots. The axis of y stays within `bounds`. Where x counts, as runs and whole epochs do, its ticks are whole
+     and its axis starts at the first value. Fractions of an epoch have an axis from 0. */
+  function figure({ title, xName, series, format, bounds, element }) {
     const W = Math.min(560, Math.max(280, document.documentElement.clientWidth - 34)); // text keeps its size on a phone
     const drawn = series.map((one) => ({ ...one, points: one.points.filter((point) => point.y !== null) })).filter((one) => one.points.length);
     const node = element("figure", {}, element("figcaption", {}, title));
@@ -38,7 +39,8 @@ const charts = (() => {
     let [low, high] = [Math.min(...all.map((point) => point.y)), Math.max(...all.map((point) => point.y))];
     const pad = (high - low || Math.abs(high) || 1) * 0.08;
     [low, high] = [Math.max(bounds[0], low - pad), Math.min(bounds[1], high + pad)];
-    let [first, last] = [Math.min(0, ...all.map((point) => point.x)), Math.max(...all.map((point) => point.x))];
+    const isWhole = all.every((point) => Number.isInteger(point.x));
+    let [first, last] = [Math.min(...(isWhole ? [] : [0]), ...all.map((point) => point.x)), Math.max(...all.map((point) => point.x))];
     if (last === first) last = first + 1;
     const toX = (x) => LEFT + ((x - first) / (last - first)) * (W - LEFT - RIGHT);
     const toY = (y) => TOP + ((high - y) / (high - low)) * (H - TOP - BOTTOM);

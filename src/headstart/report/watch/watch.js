@@ -1,7 +1,7 @@
 // The live page: asks for a snapshot every two seconds, and draws what has changed.
 "use strict";
 (() => {
-  const POLL_MS = 2000, FIRST_ROWS = 200;
+  const POLL_MS = 2000, FIRST_ROWS = 200, SHORT_NAME = 28;
   const token = document.querySelector("meta[name=headstart-token]").content;
   const byId = (id) => document.getElementById(id);
   let entries = new Map(), state = "", chosen = [], isAll = false, shownView = null;
@@ -127,7 +127,7 @@
       element("h3", {}, opens(entry)),
       element("p", { class: "soft" }, [kindOf(entry), entry.model, entry.data].filter(Boolean).join(" · ")),
       progressBar(entry),
-      element("p", {}, element("b", {}, facts || "starting")),
+      element("p", {}, element("b", {}, facts || (entry.validation ? "in progress" : "starting"))),
       element("p", {}, entry.progress),
       entry.validation ? element("p", {}, `${accuracy(entry.validation)} validation accuracy ${entry.kind === "study" ? "of the best run" : "so far"}`) : null,
       entry.problem ? element("p", { class: "problem" }, entry.problem) : null,
@@ -254,7 +254,7 @@
     const head = ["Run", "State", "Validation", "Test", "Time", ...keys];
     const body = ordered.slice(0, 500).map((run) => element("tr", {},
       element("td", {}, tick(run)),
-      element("th", { scope: "row" }, opens(run, short(run))),
+      element("th", { scope: "row", class: short(run).length <= SHORT_NAME ? "nowrap" : null }, opens(run, short(run))),
       element("td", { class: "nowrap" }, element("span", { class: `state ${run.state}` }, STATES[run.state]), run.state === "running" ? element("small", {}, element("br"), [run.progress, left(run)].filter(Boolean).join(" · ")) : ""),
       element("td", { class: "number" }, accuracy(run.validation)), element("td", { class: "number" }, accuracy(run.test)), element("td", { class: "number" }, duration(run.seconds)),
       ...keys.map((key) => element("td", { class: "nowrap" }, detail.settings[run.id]?.[key] ?? "–"))));
@@ -262,7 +262,7 @@
       entry.problem ? element("p", { class: "problem" }, entry.problem) : null,
       entry.state === "running" ? progressBar(entry) : null,
       element("p", { class: "buttons" }, ...actions(entry), reportLink(entry)), ...toType(entry), facts(entry),
-      done.length > 1 ? charts.figure({ title: "Validation accuracy of the runs, in the order in which they finished", xName: "run", format: share, bounds: [0, 1], isWhole: true, element,
+      done.length > 1 ? charts.figure({ title: "Validation accuracy of the runs, in the order in which they finished", xName: "run", format: share, bounds: [0, 1], element,
         series: [{ name: "best so far", colour: 0, points: climb }, { name: "run", colour: 1, dots: true, points: dots }] }) : null,
       element("h3", {}, `Runs (${runs.length.toLocaleString("en")})`),
       element("div", { class: "scroll", role: "region", tabindex: "0", "aria-label": "Runs of this study" },
@@ -276,7 +276,9 @@
     const [table] = pairs("Results", rows, names);
     table.open = true;
     const tests = pair.every((entry) => entry.test);
-    return [tests ? element("p", { class: "soft" }, "Two accuracies alone do not show which run is better. For a test on the same images: headstart compare") : null,
+    const command = `headstart compare DATA --models ${pair.map((entry) => `${byId("folder").textContent}/${entry.id}`).join(",")}`;
+    return [tests ? element("p", { class: "soft" }, "Two accuracies alone do not show which run is better. For a test on the same images, type:") : null,
+      tests ? element("pre", { tabindex: "0" }, command) : null,
       element("h3", {}, "Results"), table.querySelector(".scroll"),
       element("h3", {}, "Curves"), curveFigures(pair.map((entry, place) => ({ name: `${names[place]}, `, curves: details[place].curves }))),
       element("h3", {}, "Details"), ...pairs("Settings", details.map((detail) => detail.settings), names), ...pairs("Environment", details.map((detail) => detail.environment), names)];

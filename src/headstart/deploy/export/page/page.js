@@ -97,6 +97,7 @@ function showSeen(image) {
   const canvas = $("seen"), [height, width] = card.image_shape;
   [canvas.width, canvas.height] = [width, height];
   canvas.hidden = image === null;
+  $("seen-ghost").hidden = image !== null;
   if (image === null) return;
   const shown = canvas.getContext("2d").createImageData(width, height);
   for (let place = 0; place < width * height; place++)

@@ -2,7 +2,7 @@
 // shared.js has everything else.
 const NO_EXPLANATION =
   "This shows the image as the model sees it, and the regions that are evidence for its prediction.";
-let sent = null, latestRequest = 0, explanation = null;
+let sent = null, latestRequest = 0, explanation = null, waitingFor = "";
 
 // ---- requests
 
@@ -21,6 +21,7 @@ function showError(error) {
 function reset() {
   latestRequest++;
   sent = explanation = null;
+  waitingFor = "";
   clearPrediction();
   showExplanation();
 }
@@ -29,6 +30,7 @@ async function predict(blob, isDrawing, isDone) {
   const request = ++latestRequest;
   sent = { blob, query: isDrawing ? { drawing: "true" } : {} };
   chosenClass = null;
+  if (card.explains) waitForExplanation(isDone); // that of the image before would be wrong beside this one
   try {
     const prediction = await post("predict", sent.query);
     if (request !== latestRequest) return;
@@ -53,6 +55,7 @@ async function explain(request) {
   } catch (error) {
     if (request !== latestRequest) return;
     explanation = null; // the prediction stays: it does not depend on its explanation
+    waitingFor = "No explanation";
     showExplanation();
     showError(error);
   }
@@ -60,19 +63,29 @@ async function explain(request) {
 
 // ---- explanation
 
+function waitForExplanation(isDone) {
+  explanation = null;
+  waitingFor = isDone ? "Computing the explanation …" : "Explained when the pen is up";
+  showExplanation();
+}
+
 function choose(name) {
   chosenClass = name;
   for (const button of $("bars").querySelectorAll("button"))
     button.setAttribute("aria-pressed", button.querySelector(".name").textContent === name);
-  if (sent?.prediction) explain(++latestRequest); // else its prediction is under way, and this class is explained next
+  if (!sent?.prediction) return;
+  waitForExplanation(true);
+  explain(++latestRequest);
 }
 
 async function showExplanation() {
   const canvas = $("heat"), context = canvas.getContext("2d");
   const method = document.querySelector("[name=method]:checked").value;
+  $("heat-ghost").hidden = explanation !== null;
+  $("heat-ghost").textContent = waitingFor || "The explanation appears here";
   if (!explanation) {
     context.clearRect(0, 0, canvas.width, canvas.height);
-    canvas.setAttribute("aria-label", "No explanation yet");
+    canvas.setAttribute("aria-label", waitingFor || "No explanation yet");
     $("caption").textContent = NO_EXPLANATION;
     return;
   }

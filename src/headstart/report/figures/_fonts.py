@@ -1,0 +1,107 @@
+"""Fonts for letters that the bundled font lacks, such as Chinese class names in figure files.
+
+A page needs none of this: its reader's browser finds the fonts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cache
+from typing import TYPE_CHECKING
+
+from headstart.progress import warn
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+BUNDLED = "DejaVu Sans"
+_FIRST_LETTER = 0x250  # DejaVu Sans has all letters below, so most texts are not looked at
+# Letters without a picture: variation selectors, joiners, marks of direction.
+_INVISIBLE = frozenset([*range(0x200B, 0x2010), *range(0x2060, 0x2070), *range(0xFE00, 0xFE10)])
+_LISTED_LETTERS = 12
+_said: set[str] = set()
+
+
+def use_fallback_fonts(figure: Figure) -> None:
+    """Give the texts of a figure a font of this machine for each letter that the bundled one lacks.
+
+    Letters that no installed font has are named in a warning, once per process. They become boxes.
+
+    Args:
+        figure: A figure whose texts are complete.
+    """
+    from matplotlib.text import Text
+
+    texts = [text for text in figure.findobj(Text) if isinstance(text, Text)]
+    for axes in figure.axes:
+        texts += [*axes.get_xticklabels(), *axes.get_yticklabels()]
+    missing = _missing_letters(text.get_text() for text in texts)
+    if not missing:
+        return
+
+    families, boxes = fallback_fonts(frozenset(missing))
+    for text in texts:
+        text.set_fontfamily([BUNDLED, *families])
+    _warn_once(boxes)
+
+
+@cache
+def fallback_fonts(letters: frozenset[str]) -> tuple[tuple[str, ...], frozenset[str]]:
+    """Return installed fonts that have some letters, fewest first, and the letters that none has.
+
+    Args:
+        letters: Letters that the bundled font lacks.
+    """
+    from matplotlib import font_manager
+    from matplotlib.ft2font import FT2Font
+
+    having: dict[str, set[str]] = {}
+    for path in sorted(font_manager.findSystemFonts()):
+        try:
+            font = FT2Font(path)
+            found = {letter for letter in letters if font.get_char_index(ord(letter))}
+            # Fonts of colour bitmaps cannot be drawn. Another DejaVu Sans would replace the bundled
+            # one in all figures.
+            if not found or not font.scalable or font.family_name == BUNDLED:
+                continue
+            font_manager.fontManager.addfont(path)
+        except (OSError, RuntimeError, ValueError):
+            continue  # a damaged font
+        having.setdefault(font.family_name, set()).update(found)
+
+    left = set(letters)
+    families: list[str] = []
+    while having and left:
+        best = max(sorted(having), key=lambda family: len(having[family] & left))
+        if not having[best] & left:
+            break
+        families.append(best)
+        left -= having.pop(best)
+    return tuple(families), frozenset(left)
+
+
+def _missing_letters(texts: Iterable[str]) -> set[str]:
+    letters = {letter for text in texts for letter in text if ord(letter) >= _FIRST_LETTER}
+    bundled = _bundled_letters() if letters else frozenset()
+    return {letter for letter in letters if ord(letter) not in bundled | _INVISIBLE}
+
+
+@cache
+def _bundled_letters() -> frozenset[int]:
+    from matplotlib import font_manager
+
+    path = font_manager.findfont(BUNDLED)
+    return frozenset(font_manager.get_font(path).get_charmap())
+
+
+def _warn_once(letters: frozenset[str]) -> None:
+    new = sorted(letters - _said)
+    if not new:
+        return
+    _said.update(new)
+    listed = " ".join(new[:_LISTED_LETTERS])
+    more = f" and {len(new) - _LISTED_LETTERS} more" if len(new) > _LISTED_LETTERS else ""
+    warn(
+        f"WARNING: no installed font has {listed}{more}: PNG and SVG figures show boxes instead. "
+        "Install a font that has them, such as Noto Sans CJK, and write the figures again."
+    )

@@ -1,0 +1,51 @@
+"""The axes of the curves of `headstart watch`."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from browsers import needs_browser, start_browser
+
+import headstart
+
+CHART = Path(headstart.__path__[0], "report", "watch", "chart.js")
+DRAW = """
+(places) => {
+  const element = (tag, attributes, ...children) => {
+    const node = document.createElement(tag);
+    Object.entries(attributes).forEach(([key, value]) => node.setAttribute(key, value));
+    node.append(...children);
+    return node;
+  };
+  const points = places.map((x) => ({ x, y: 0.5 }));
+  const figure = charts.figure({ title: "Loss", xName: "epoch", format: String, bounds: [0, 1],
+    series: [{ name: "validation", colour: 0, points }], element });
+  return [...figure.querySelectorAll("svg text[text-anchor=middle]")].map((tick) => tick.textContent);
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def page() -> Iterator[Any]:
+    for browser in start_browser():
+        opened = browser.new_page()
+        opened.set_content("<title>Charts</title>")
+        opened.add_script_tag(path=str(CHART))
+        yield opened
+
+
+@needs_browser
+@pytest.mark.parametrize(
+    ("epochs", "ticks"),
+    [
+        ([1], ["1", "2"]),
+        ([1, 2], ["1", "2"]),
+        ([1, 2, 3], ["1", "2", "3"]),
+        ([0.25, 0.5], ["0", "0.1", "0.2", "0.3", "0.4", "0.5"]),
+    ],
+)
+def test_only_fractions_of_an_epoch_have_fractional_ticks(
+    page: Any, epochs: list[float], ticks: list[str]
+) -> None:
+    assert page.evaluate(DRAW, epochs) == ticks
