@@ -268,6 +268,62 @@ def shorten(name: object, longest: int = 18) -> str:
     return text[:end].rstrip() + "…"
 
 
+def cut_middle(name: object, longest: int) -> str:
+    """Return a name on one line, cut in its middle: names that begin alike often end differently.
+
+    Args:
+        name: The name.
+        longest: The largest width in letters, with the ellipsis.
+    """
+    text = one_line(name)
+    if name_width(text) <= longest:
+        return text
+    head = shorten(text, (longest + 1) // 2)[:-1]
+    tail = text
+    while name_width(tail) > longest - 1 - name_width(head):
+        tail = tail[1:]
+    return f"{head.rstrip()}…{tail.lstrip()}"
+
+
+def wrap_name(name: object, width: int, lines: int = 3, longest: int = 48) -> str:
+    """Return a name in a few lines that are as short as possible, joined by line breaks.
+
+    A line breaks after a space, hyphen, underscore or slash, or within a word that is too long.
+
+    Args:
+        name: The name. Only one that is wider than `longest` is cut.
+        width: The width in letters that the lines have at least room for.
+        lines: The largest number of lines.
+        longest: The largest width of the whole name.
+    """
+    text = cut_middle(name, longest)
+    parts = re.findall(r"[^\s_/-]*[\s_/-]*", text)
+    while True:
+        wrapped = _fill_lines(parts, width)
+        if len(wrapped) <= lines:
+            return "\n".join(wrapped)
+        width += 1
+
+
+def _fill_lines(parts: Sequence[str], width: int) -> list[str]:
+    filled = [""]
+    for part in parts:
+        rest = part
+        if name_width(filled[-1] + rest.rstrip()) > width and filled[-1]:
+            filled.append("")
+        while name_width(rest.rstrip()) > width:
+            end = max(1, len(shorten(rest, width + 1)) - 1)
+            filled[-1:] = [rest[:end], ""]
+            rest = rest[end:]
+        filled[-1] += rest
+    return [line.strip() for line in filled if line.strip()] or [""]
+
+
+def name_width(name: str) -> int:
+    """Return the width of a name in letters; a Chinese, Japanese or Korean letter has two."""
+    return sum(map(_letter_width, name))
+
+
 def _letter_width(letter: str) -> int:
     if unicodedata.combining(letter):
         return 0

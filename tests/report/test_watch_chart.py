@@ -21,7 +21,8 @@ DRAW = """
   const points = places.map((x) => ({ x, y: 0.5 }));
   const figure = charts.figure({ title: "Loss", xName: "epoch", format: String, bounds: [0, 1],
     series: [{ name: "validation", colour: 0, points }], element });
-  return [...figure.querySelectorAll("svg text[text-anchor=middle]")].map((tick) => tick.textContent);
+  const texts = figure.querySelectorAll("svg text[text-anchor=middle]");
+  return [...texts].map((tick) => tick.textContent);
 }
 """
 

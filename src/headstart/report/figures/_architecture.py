@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from headstart.formatting import compact_count, shape, shorten
+from headstart.formatting import compact_count, shape, shorten, wrap_name
 from headstart.report._study import Entry
 from headstart.report.figures._canvas import new_drawing
 from headstart.report.figures._network_blocks import Block
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 MAX_BLOCKS_PER_ROW = 10
 # In inches.
-_COLUMN, _TALLEST, _TEXT = 1.12, 1.2, 0.95
+_COLUMN, _TALLEST, _TEXT, _LINE = 1.12, 1.2, 0.8, 0.155
 
 
 def architecture_figure(entry: Entry[object], blocks: Sequence[Block]) -> Figure:
@@ -33,14 +33,16 @@ def architecture_figure(entry: Entry[object], blocks: Sequence[Block]) -> Figure
     scale = _TALLEST / max(block.height for block in blocks)
     heights = [scale * max(block.height for block in row) for row in rows]
     width = _COLUMN * len(rows[0]) + 0.3
-    figure, axes = new_drawing(width, 0.5 + sum(heights) + _TEXT * len(rows))
+    texts = [_TEXT + _LINE * max(len(_kinds(block).split("\n")) for block in row) for row in rows]
+    figure, axes = new_drawing(width, 0.5 + sum(heights) + sum(texts))
 
     accent = LIGHT.accent(entry.place)
     title = shorten(entry.name, 60)
     axes.text(0.15, 0.22, title, weight="bold", color=accent, va="center", fontsize=10)
-    base = 0.5 - _TEXT
-    for row, height in zip(rows, heights, strict=True):
-        base += height + _TEXT
+    top = 0.5
+    for row, height, text in zip(rows, heights, texts, strict=True):
+        base = top + height
+        top = base + text
         for column, block in enumerate(row):
             middle = 0.15 + _COLUMN * (column + 0.5)
             _draw_block(axes, block, (middle, base), scale * block.height, accent)
@@ -74,10 +76,15 @@ def _draw_block(
     axes.text(middle, bottom + 0.12, title, ha="center", va="center", fontsize=7, weight="bold")
     unit = "frozen" if block.state == "frozen" else "parameters"
     details = [
-        shorten(" ".join(block.kinds), 20),
+        *_kinds(block).split("\n"),
         shape(block.output_shape),
         f"{compact_count(block.parameters)} {unit}" if block.parameters else "",
     ]
     for line, text in enumerate(details):
-        y = bottom + 0.275 + 0.155 * line
+        y = bottom + 0.275 + _LINE * line
         axes.text(middle, y, text, ha="center", va="center", fontsize=6, color=LIGHT.soft)
+
+
+def _kinds(block: Block) -> str:
+    """Return the kinds of layers of a block, in lines."""
+    return wrap_name(" ".join(block.kinds), 20, lines=4, longest=78)

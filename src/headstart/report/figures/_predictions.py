@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from headstart import store
 from headstart.errors import InputError
-from headstart.formatting import one_line, percent, shorten
+from headstart.formatting import one_line, percent, wrap_name
 from headstart.report.figures._canvas import drawing_style, figure_bytes, new_figure
 from headstart.report.figures._style import LIGHT
 
@@ -110,7 +110,7 @@ def _draw_bars(axes: Axes, probabilities: Sequence[tuple[str, float]]) -> None:
             color=LIGHT.paper if is_inside else LIGHT.ink,
         )
     axes.set(xlim=(0, 1), ylim=(len(rows) - 0.4, -0.6), xticks=[])
-    names = [shorten(name, 14) for name, _ in probabilities]
-    axes.set_yticks(rows, names, fontsize=7, color=LIGHT.ink)
+    names = [wrap_name(name, 14, lines=2) for name, _ in probabilities]
+    axes.set_yticks(rows, names, fontsize=6.5, linespacing=0.95, color=LIGHT.ink)
     axes.spines[["left", "bottom"]].set_visible(False)
     axes.tick_params(length=0)
