@@ -155,3 +155,39 @@ def test_names_are_cut_to_one_line() -> None:
     assert formatting.display_name("x" * 90) == "x" * 79 + "…"
     assert formatting.slug("EfficientNet (random weights)") == "efficientnet-random-weights"
     assert formatting.slug("猫") == "contender"
+
+
+@pytest.mark.parametrize(
+    ("name", "cut"),
+    [
+        ("cat", "cat"),
+        ("class number 17", "class…umber 17"),
+        ("猫" * 10, "猫猫猫…猫猫猫"),
+        ("x" * 15, "xxxxxx…xxxxxxx"),
+    ],
+)
+def test_a_name_that_is_cut_keeps_its_end(name: str, cut: str) -> None:
+    assert formatting.cut_middle(name, 14) == cut
+    assert formatting.name_width(cut) <= 14
+
+
+@pytest.mark.parametrize(
+    ("name", "lines"),
+    [
+        ("cat", ["cat"]),
+        ("", [""]),
+        ("a name of five words", ["a name of five", "words"]),
+        ("Dendroica_pensylvanica_female", ["Dendroica_", "pensylvanica_", "female"]),
+        ("x" * 20, ["x" * 14, "x" * 6]),
+        ("forty letters in three lines, and no dots", None),
+        ("y" * 300, None),
+    ],
+)
+def test_a_name_is_wrapped_in_a_few_lines(name: str, lines: list[str] | None) -> None:
+    wrapped = formatting.wrap_name(name, 14).split("\n")
+    assert lines is None or wrapped == lines
+    assert len(wrapped) <= 3
+    kept = "".join(wrapped).replace(" ", "")
+    assert ("…" in kept) is (len(name) > 48)
+    if len(name) <= 48:
+        assert kept == name.replace(" ", "")

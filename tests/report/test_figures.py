@@ -154,7 +154,7 @@ def test_a_matrix_of_a_hundred_classes_is_drawn_without_numbers(tmp_path: Path) 
         assert len(axes.texts) == 0
         for axis in (axes.xaxis, axes.yaxis):
             labels = [label.get_text() for label in axis.get_ticklabels()]
-            assert labels[:2] == ["class number…", "class number…"]
+            assert labels[:2] == ["class number 0\nof a hundred", "class number 9\nof a hundred"]
             assert list(axis.get_ticklocs()) == list(range(0, 100, 9))
         save_figure(figure, tmp_path, "matrix")
     assert (tmp_path / "matrix.svg").stat().st_size < 2e5
@@ -328,3 +328,28 @@ def test_the_room_is_imported_without_heavy_libraries() -> None:
     command = [sys.executable, "-c", code]
     result = subprocess.run(command, capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "set()"
+
+
+@pytest.mark.parametrize("classes", [10, 100])
+@pytest.mark.parametrize(
+    "pattern",
+    ["{0:02d} a kind of bird with quite a long name", "Genus_species_of_bird_number_{0:02d}_w"],
+)
+def test_names_of_forty_letters_are_neither_cut_nor_overlap(classes: int, pattern: str) -> None:
+    names = [pattern.format(number).ljust(40, "x")[:40] for number in range(classes)]
+    entry = Entry("cnn", 0, Score(), None)
+    with drawing_style():
+        figure = confusion_figure(entry, np.eye(classes, dtype=np.int64), names, 1.0)
+        figure.draw_without_rendering()
+        axes = figure.axes[0]
+        for axis in (axes.xaxis, axes.yaxis):
+            labels = axis.get_ticklabels()
+            shown = [label.get_text().replace("\n", "").replace(" ", "") for label in labels]
+            ticks = labelled_classes(classes)
+            assert shown == [names[tick].replace(" ", "") for tick in ticks]
+            boxes = [label.get_window_extent() for label in labels]
+            assert not [pair for pair in combinations(boxes, 2) if pair[0].overlaps(pair[1])]
+            assert all(
+                figure.bbox.containsx(box.x0) and figure.bbox.containsy(box.y0) for box in boxes
+            )
+        assert axes.get_window_extent().width > 0.4 * figure.bbox.width

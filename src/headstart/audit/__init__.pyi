@@ -10,6 +10,8 @@ from ._as_results import (
     unreadable_images as unreadable_images,
 )
 from ._copies_of_training import (
+    LEAST_PX as LEAST_PX,
+    MOST_IMAGES as MOST_IMAGES,
     copies_of_training as copies_of_training,
     picture_numbers as picture_numbers,
 )

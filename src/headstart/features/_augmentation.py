@@ -189,7 +189,7 @@ def _decide(
     outcome: Literal["on", "off", "unknown"]
     if pair is not None:
         first, second = names[pair[0]], names[pair[1]]
-        outcome, reason = "off", f"it turns '{first}' and '{second}' into each other"
+        outcome, reason = "off", f"mirroring turns '{first}' and '{second}' into each other"
     elif not is_skilled or abs(z_kept) < _Z_KEPT:
         outcome, reason = "unknown", f"{counted(len(labels), 'image')} cannot tell; {measured}"
     elif z_kept < 0:

@@ -302,6 +302,6 @@ def _imbalance(report: AuditReport) -> AuditLine | None:
 
 
 def _names(names: Iterable[str]) -> str:
-    listed: Sequence[str] = list(names)
+    listed: Sequence[str] = list(dict.fromkeys(names))
     shown = ", ".join(shorten(name, 40) for name in listed[:_NAMES_SHOWN])
     return f"{shown}, …" if len(listed) > _NAMES_SHOWN else shown

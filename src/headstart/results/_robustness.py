@@ -40,6 +40,8 @@ class RobustnessCheck(ResultModel):
         """The check in words, such as "without class cat (20 images)"."""
         images = counted(self.images, "image")
         if self.name == "near copies":
+            if not self.images:
+                return "without near copies of training images (there are none)"
             copies = counted(self.images, "near copy", "near copies")
             return f"without {copies} of training images"
         if self.name == "without suspects":

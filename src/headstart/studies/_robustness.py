@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headstart import progress
+from headstart.audit import LEAST_PX, MOST_IMAGES
 from headstart.data import SplitDataset
 from headstart.evaluation import (
     SMALLEST_SLICE,
@@ -242,14 +243,17 @@ def _not_checked(
     sentences = []
     audit = f"headstart audit {data.dataset.source or 'DATA'}"
     if evidence.pictures is None:
+        reason = f"the images are below {LEAST_PX} pixels"
+        if len(data.dataset) > MOST_IMAGES:
+            reason = f"there are more than {MOST_IMAGES:,} images"
         sentences.append(
-            "Near copies of training images are not known, because there are more than 2,000 "
-            f"images, or images below 24 pixels. To find them, run {audit} before the comparison."
+            f"Near copies of training images are not known, because {reason}. "
+            f"To find them, run this before the comparison: {audit}"
         )
     if evidence.suspects is None:
         sentences.append(
-            f"Suspected wrong labels are not known. To find them, run {audit} before the "
-            "comparison."
+            "Suspected wrong labels are not known. To find them, run this before the comparison: "
+            f"{audit}"
         )
     if data.dataset.groups is None:
         sentences.append("No group was left out, because no groups are known. See --group-by.")

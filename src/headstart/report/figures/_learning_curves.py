@@ -157,6 +157,7 @@ def _draw_run(
             linewidth=width,
             alpha=1.0 if is_representative else 0.45,
             solid_capstyle="round",
+            clip_on=metric == "loss",  # a line at 100% would lose its upper half
         )
         name = "training" if part == "train" else part
         if not is_representative:

@@ -11,6 +11,7 @@ import numpy as np
 from headstart.report._study import Score
 from headstart.results import Interval
 
+_TICK_MARGIN = 0.02
 Side = Literal["left", "right"]
 
 
@@ -203,7 +204,8 @@ def _ticks(low: float, high: float) -> list[float]:
     from matplotlib.ticker import MaxNLocator
 
     ticks = MaxNLocator(6, steps=[1, 2, 5, 10]).tick_values(100 * low, 100 * high)
-    return [float(tick) for tick in ticks if low <= tick / 100 <= high]
+    edge = _TICK_MARGIN * (high - low)  # a text at the very end of the axis would leave the page
+    return [float(tick) for tick in ticks if low + edge <= tick / 100 <= high - edge]
 
 
 def _tick_text(tick: float) -> str:

@@ -67,7 +67,7 @@ class ComparisonSections:
         contenders: The contenders with their marks.
         controls: The controls with their marks.
         baselines: The baselines with their marks.
-        below_baselines: One sentence per model that does not beat a baseline.
+        below_baselines: One sentence per contender that does not beat a baseline.
         failed: Contenders that did not finish.
         left_out: Contenders that the verdict leaves out, because a run of theirs failed.
         curves: Learning curves.
@@ -173,7 +173,9 @@ def comparison_sections(
         baselines=tuple(
             (baseline, axis.marks(_baseline_score(baseline))) for baseline in finding.baselines
         ),
-        below_baselines=tuple(below_baselines(entries, finding.baselines, finding.verdict.notes)),
+        below_baselines=tuple(
+            below_baselines(contenders, finding.baselines, finding.verdict.notes)
+        ),
         failed=_unfinished(finding.failed, entries),
         left_out=_left_out(finding),
         curves=curves_section(entries, dataset),
@@ -218,7 +220,7 @@ def comparison_tables(
 def below_baselines(
     entries: Iterable[Entry[object]], baselines: Iterable[BaselineScore], notes: Iterable[str]
 ) -> list[str]:
-    """Return a sentence for each model that does not beat a baseline.
+    """Return a sentence for each contender that does not beat a baseline.
 
     A model is left out if a note, which rests on a test, already says so.
     """

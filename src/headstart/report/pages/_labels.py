@@ -217,8 +217,8 @@ def _crossing_text(crossing: LabelEstimate | None, counts: Sequence[int]) -> tup
     if crossing.where == "below" or crossing.per_class is None:
         return f"below {count(counts[0])}", ""
 
-    start = f"below {count(counts[0])}" if low is None else interpolated_count(low)
-    end = f"above {count(counts[-1])}" if high is None else interpolated_count(high)
+    start = f"fewer than {count(counts[0])}" if low is None else interpolated_count(low)
+    end = f"more than {count(counts[-1])}" if high is None else interpolated_count(high)
     return interpolated_count(crossing.per_class), f"{start} to {end}"
 
 

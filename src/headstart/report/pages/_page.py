@@ -14,6 +14,7 @@ from headstart.errors import InputError
 from headstart.formatting import ABSENT, enumeration, flat_settings
 from headstart.report._study import Entry, RunFolder
 from headstart.report.pages._figure_values import FigureTable
+from headstart.report.pages._next_step import AFTER_RUN, next_command
 from headstart.results import (
     Budget,
     DatasetSummary,
@@ -35,7 +36,6 @@ _MACHINE_WORDS = {
     "cpu": "Processor",
     "threads": "Threads",
     "device": "Device",
-    "executable": "Started with",
 }
 
 
@@ -53,6 +53,7 @@ class Provenance:
         test_reads: Number of runs that were evaluated on the test images.
         environment: Versions and machine, flat and as text.
         reuse: Use of the test images by this and earlier studies.
+        next_command: What a reader would type next, or an empty text.
     """
 
     study: str
@@ -64,6 +65,7 @@ class Provenance:
     test_reads: int
     environment: Mapping[str, str]
     reuse: EvaluationReuse | None = None
+    next_command: str = ""
 
     @classmethod
     def of_finding(cls, finding: Finding, entries: Iterable[Entry[object]]) -> Provenance:
@@ -82,6 +84,7 @@ class Provenance:
             finding.test_reads,
             environment,
             finding.reuse,
+            next_command(finding),
         )
 
     @classmethod
@@ -102,12 +105,14 @@ class Provenance:
             budget,
             0,
             environment,
+            next_command=AFTER_RUN,
         )
 
     @property
     def machine(self) -> dict[str, str]:
         """Versions and machine with the words of a page; keys of one fact are joined."""
         facts = dict(self.environment)
+        facts.pop("executable", None)  # the name of the program, such as python, tells nothing
         reason = facts.pop("bfloat16_because", "")
         if reason and "bfloat16" in facts:
             facts["bfloat16"] += f": {reason}"

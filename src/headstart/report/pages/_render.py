@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 _FILTERS = (
     "compact_count",
     "count",
+    "cut_middle",
     "duration",
     "epochs",
     "isolate",

@@ -56,7 +56,7 @@
       const mark = element("i", { className: "mark" });
       mark.setAttribute("aria-hidden", "true");
       const isCorrect = said[0] === image.label;
-      const words = `${isCorrect ? "correct" : data.classes[said[0]]}, ${percent(said[1])}`;
+      const words = `${isCorrect ? "correct" : data.classes[said[0]]},\u00a0${percent(said[1])}`;
       const line = element("p", { className: `said name c${place % 6}` }, mark, words);
       if (data.entries.length > 1) line.title = name;
       if (!isCorrect) line.append(element("small", {}, ` true class ${percent(said[2])}`));
