@@ -118,6 +118,28 @@ MUTATIONS = (
         "_the_next",
     ),
     Mutation(
+        "a line is written completely",
+        "store/_files.py",
+        "        remaining = remaining[os.write(handle, remaining) :]",
+        "        remaining = remaining[os.write(handle, remaining) :][:0]",
+        "store/test_append.py::test_a_line_of_which_the_system_accepts_only_a_part_at_a_time_is"
+        "_complete",
+    ),
+    Mutation(
+        "what a killed process left for a file",
+        "store/_temporary.py",
+        "    _clear_debris_of(path)\n",
+        "",
+        f"{_STORE}::test_writing_a_file_again_removes_what_a_killed_process_left_for_it",
+    ),
+    Mutation(
+        "errors of the cache are named as such",
+        "data/formats/_reading.py",
+        "        if _is_of_cache(error):",
+        "        if False:",
+        "data/test_load.py::test_an_error_in_the_cache_is_not_a_file_that_cannot_be_read",
+    ),
+    Mutation(
         "apostrophes before formulas",
         "store/_cells.py",
         'f"{_APOSTROPHE}{text}" if _is_formula(text) else text',
