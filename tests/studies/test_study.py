@@ -107,6 +107,20 @@ def test_a_finished_study_is_not_run_again(
     assert run_study(ClassSizesConfig(3), data, tmp_path / "study") == first
 
 
+def test_a_finished_study_leaves_no_checkpoint_whose_removal_failed(
+    data: SplitDataset, registered: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left, count = tmp_path / "study" / "runs" / "cnn" / ".checkpoint.k2_8xyz1", ClassSizesConfig.run
+
+    def leave(config: ClassSizesConfig, context: StudyContext) -> ClassSizes:
+        left.mkdir(parents=True)
+        return count(config, context)
+
+    monkeypatch.setattr(ClassSizesConfig, "run", leave)
+    run_study(ClassSizesConfig(3), data, tmp_path / "study")
+    assert not left.exists() and left.parent.exists()
+
+
 def test_a_study_with_results_is_never_overwritten(
     data: SplitDataset, registered: None, tmp_path: Path
 ) -> None:

@@ -336,6 +336,33 @@ def test_what_makes_a_recipe_dearer_shortens_it(
     )
 
 
+def test_a_search_whose_short_runs_have_less_than_one_step_is_refused(
+    digits: Dataset, small: Split, tmp_path: Path
+) -> None:
+    config = quick(values={"epochs": 1.0, "batch": 256})
+    with pytest.raises(InputError, match="less than one training step of 256 images"):
+        tune(config, SplitDataset(digits, small), tmp_path / "study")
+
+
+def test_a_search_ends_when_the_space_seems_to_hold_nothing_that_fits_the_budget(
+    digits: Dataset, small: Split, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_successive_halving, "_MAX_TOO_LARGE", 1)
+    config = quick(space={"nodes": [8192], "layers": [4]}, seeds=1)
+    with pytest.raises(RunFailed, match="too large for the budget of this search"):
+        tune(config, SplitDataset(digits, small), tmp_path / "study")
+
+
+@pytest.mark.parametrize("drawn", [49, 50])
+def test_a_search_with_results_draws_no_more_after_fifty_recipes_that_are_too_large(
+    drawn: int,
+) -> None:
+    finished = SimpleNamespace(state="done", facts={"loss": 0.5})
+    plan = {"rungs": [{"epochs": 0.5}]}
+    search: Any = SimpleNamespace(_too_large=drawn, plan=plan, rungs=[{0: finished}])
+    assert _successive_halving.Search._finds_nothing_small(search) == (drawn == 50)
+
+
 def test_a_time_limit_is_kept_and_is_the_default_recipes_first(
     digits: Dataset, small: Split, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -220,6 +220,8 @@ def run_study(
             if data.dataset.source:
                 store.record_command(folder, command)
             finding = study.run(context)
+            for run in (folder / "runs").glob("*"):
+                store.clear_debris(run)  # an I/O error may have kept the removal of checkpoints
             reuse = _count(finding, data, folder, identity)
             finding = finding.model_copy(update={"reuse": reuse})
 

@@ -40,6 +40,7 @@ from headstart.training import keep_only_results, read_probabilities
 
 _MAX_TRIALS = 10_000
 _MAX_EQUAL_FAILURES = 3
+_MAX_TOO_LARGE = 50  # recipes in a row that the budget is too small for
 
 
 @dataclass(frozen=True)
@@ -98,6 +99,7 @@ class Search:
             storage.trials(f"rung{level}", _promotions(), self.defaults, 0)
             for level in range(1, len(config.rungs))
         ]
+        self._too_large = 0  # recipes of the first rung in a row that exceeded the budget
         self._started = started - self._seconds_before()
         self.plan: SearchPlan = self.trials.remember(
             "plan", self.trials.recall("plan") or self._plan()
@@ -186,7 +188,18 @@ class Search:
 
     def _plan(self) -> SearchPlan:
         elapsed, slots = self.clock(), self.executor.slots
-        return plan_search(self.config, self.defaults, self.data, elapsed, slots)
+        plan = plan_search(self.config, self.defaults, self.data, elapsed, slots)
+        epochs = plan["rungs"][0]["epochs"]
+        if (
+            plan["searches"]
+            and within_budget(self.defaults, self.defaults, epochs, self.data) is None
+        ):
+            raise InputError(
+                f"the short runs of this search would have {epochs:.3g} epochs, which is less than "
+                f"one training step of {self.defaults.batch} images.",
+                "Choose more --epochs, or a smaller --batch, and another --out.",
+            )
+        return plan
 
     def _seconds_before(self) -> float:
         """Return the seconds that the search had taken when it was interrupted."""
@@ -210,7 +223,7 @@ class Search:
             while True:
                 pending = [_PendingTrial(trial, trial.number, trial.values) for trial in generation]
                 self._run(self.trials, pending, 0, task)
-                if self._is_late(0) or self._has_converged():
+                if self._is_late(0) or self._has_converged() or self._finds_nothing_small():
                     return
                 generation = self._next_generation()
                 if not generation and not self.trials.wait_for_others():
@@ -278,7 +291,9 @@ class Search:
                 continue
             if recipe is None:
                 rung.too_large(item.trial)
+                self._too_large += 1
                 continue
+            self._too_large = 0
             path = self.folder / "runs" / f"trial-{item.number:04d}-rung{level}"
             job = Job(f"trial {item.number}", recipe, self.config.seed, path, reads_test=False)
             jobs[path.name] = (item.trial, job)
@@ -318,6 +333,23 @@ class Search:
         while planned > 1 and self.clock() + final_seconds(seconds, planned, slots) > limit:
             planned -= 1
         return planned
+
+    def _finds_nothing_small(self) -> bool:
+        """Return whether the space seems to hold no other recipe that fits the budget.
+
+        Raises:
+            RunFailed: It seems to hold none at all.
+        """
+        if self._too_large < _MAX_TOO_LARGE:
+            return False
+        message = (
+            f"the last {self._too_large} recipes that were drawn are too large for the budget of "
+            f"this search, {self.plan['rungs'][0]['epochs']:.3g} epochs of the default recipe."
+        )
+        if not _ranking(self.rungs[0]):
+            raise RunFailed(message, "Choose a --space of smaller networks, and another --out.")
+        progress.warn(f"WARNING: {message} No more are drawn.")
+        return True
 
     def _has_converged(self) -> bool:
         """Return whether more recipes are unlikely to be better; a given number is always tried.
