@@ -61,5 +61,8 @@ def translate_read_errors(path: Path) -> Iterator[None]:
 
 def _is_of_cache(error: OSError) -> bool:
     """Return whether an error concerns the cache: nothing else is written meanwhile."""
-    cache = str(store.cache_folder())
-    return error.errno in _WRITE_ERRORS or str(error.filename or "").startswith(cache)
+    if error.errno in _WRITE_ERRORS:
+        return True
+    return isinstance(error.filename, str) and Path(error.filename).is_relative_to(
+        store.cache_folder()
+    )
