@@ -113,8 +113,8 @@ WORKLOADS = (
     ),
     Workload(
         "tune",
-        f"tune DATA/images.npz --model mlp --trials 2 --seeds 1 --epochs 1 {_STEADY_STUDY} "
-        "--out ROOT/study",
+        "tune DATA/images.npz --model mlp --trials 2 --seeds 1 --epochs 1 --batch 8 "
+        f"{_STEADY_STUDY} --out ROOT/study",
         _ALL_RUNS,
         is_recorded=False,
     ),
