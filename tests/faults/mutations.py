@@ -118,6 +118,13 @@ MUTATIONS = (
         "_the_next",
     ),
     Mutation(
+        "fsync of the names of new folders",
+        "store/_files.py",
+        "            sync_folder(parent)",
+        "            pass",
+        f"{_STORE}::test_the_names_of_new_folders_are_synced",
+    ),
+    Mutation(
         "a line is written completely",
         "store/_files.py",
         "        remaining = remaining[os.write(handle, remaining) :]",

@@ -236,6 +236,22 @@ def test_nothing_is_synced_while_syncing_is_disabled(
     assert len(synced) == 2
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="the paths of open files are read from /proc")
+def test_the_names_of_new_folders_are_synced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[str] = []
+
+    def sync(handle: int) -> None:
+        synced.append(str(Path(f"/proc/self/fd/{handle}").readlink()))
+
+    monkeypatch.setattr(os, "fsync", sync)
+    store.ensure_folder(tmp_path / "study" / "runs" / "run")
+    assert synced == [str(tmp_path / "study" / "runs"), str(tmp_path / "study"), str(tmp_path)]
+    store.ensure_folder(tmp_path / "study" / "runs" / "run")
+    assert len(synced) == 3
+
+
 def test_an_anonymous_file_holds_its_content_and_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -154,6 +154,9 @@ def _may_be_created(folder: Path) -> bool:
 def ensure_folder(path: Path) -> Path:
     """Create a folder and its parents if they are missing, and return its path.
 
+    The names of new folders are synced to disk: a power loss that keeps a finding must not lose the
+    folders of its runs.
+
     Raises:
         ResourceError: The disk is full, or writing is not permitted.
         InputError: A file has the name of the folder.
@@ -166,7 +169,14 @@ def ensure_folder(path: Path) -> Path:
 def _create_folder(path: Path) -> None:
     if path.is_relative_to(_temporary_cache()):
         _require_own(_temporary_cache())
+    parents, folder = [], path
+    while not folder.exists():
+        folder = folder.parent
+        parents.append(folder)
     path.mkdir(parents=True, exist_ok=True)
+    for parent in parents:
+        with suppress(PermissionError):  # a folder that may be written, but not listed
+            sync_folder(parent)
 
 
 def _require_own(folder: Path) -> None:
