@@ -14,7 +14,7 @@ from types import SimpleNamespace
 import pytest
 
 from headstart import store
-from headstart.errors import InputError, ResourceError
+from headstart.errors import HeadstartError, InputError, ResourceError
 from headstart.store._temporary import temporary_file
 
 
@@ -274,3 +274,27 @@ def test_a_folder_that_is_resumed_leaves_out_what_the_killed_process_had_begun(
         (filled / ".about.json.7wiq8abe").touch()
         store.publish_folder(filled, tmp_path / "entry")
     assert [path.name for path in (tmp_path / "entry").iterdir()] == ["images.npy"]
+
+
+@pytest.mark.parametrize(
+    ("code", "advice"),
+    [
+        (errno.ENOSPC, "name another place with --csv. Then run"),
+        (errno.EACCES, "Choose a folder you own with --csv."),
+        (errno.EISDIR, "Choose another --csv."),
+        (errno.EIO, "Choose a folder on another disk with --csv."),
+    ],
+)
+def test_a_failed_write_names_the_option_that_was_given(
+    tmp_path: Path, code: int, advice: str
+) -> None:
+    def fail() -> None:
+        with store.translate_os_errors(tmp_path / "scores.csv"):
+            raise OSError(code, "failed")
+
+    with pytest.raises(HeadstartError) as named, store.named_by("--csv"):
+        fail()
+    assert advice in named.value.hint and "--out" not in named.value.hint
+    with pytest.raises(HeadstartError) as unnamed:
+        fail()
+    assert "--out" in unnamed.value.hint

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 
-from headstart import progress
+from headstart import progress, store
 from headstart.api._arguments import default_folder, output_folder
 from headstart.api._command_line import command_of
 from headstart.api._data import Data, load, select_keys, split
@@ -109,7 +109,8 @@ def audit(
     if review:
         _review(report, opened.dataset, plan, on_review or _announce)
     elif fix is not None:
-        _write_proposals(report, plan)
+        with store.named_by("--fix"):
+            _write_proposals(report, plan)
     if plan.exists():
         report = report.model_copy(
             update={"plan": str(plan), "next_command": request.command("compare", plan=plan)}

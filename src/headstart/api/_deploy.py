@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from headstart import progress
+from headstart import progress, store
 from headstart.api._data import Data
 from headstart.api._deploy_results import (
     ExplainResult,
@@ -107,14 +107,18 @@ def predict(
         entries = [{**entry, **row} for entry, row in zip(entries, sets, strict=True)]
 
     if csv is not None:
-        deploy.write_predictions(Path(csv), predictions, names, sets=sets, safe_cells=safe_cells)
+        with store.named_by("--csv"):
+            deploy.write_predictions(
+                Path(csv), predictions, names, sets=sets, safe_cells=safe_cells
+            )
     if figure is not None:
         drawn = slice(MAX_IMAGES)
         if isinstance(images, np.ndarray):
             opened = pixels[drawn]
         else:
             opened = deploy.open_images(sources[drawn], names[drawn], model)
-        draw_predictions(Path(figure), entries[drawn], opened, top or DEFAULT_TOP)
+        with store.named_by("--figure"):
+            draw_predictions(Path(figure), entries[drawn], opened, top or DEFAULT_TOP)
     return {
         "run": _run_name(run),
         "top": top or DEFAULT_TOP,

@@ -21,6 +21,7 @@ from ._files import (
     ensure_folder as ensure_folder,
     is_cache_temporary as is_cache_temporary,
     json_bytes as json_bytes,
+    named_by as named_by,
     remove_file as remove_file,
     require_space as require_space,
     translate_disk_full as translate_disk_full,

@@ -14,6 +14,7 @@ import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from io import FileIO
 from pathlib import Path
 
@@ -24,6 +25,25 @@ SPACE_MARGIN_BYTES = 64 << 20
 _DISK_IS_FULL = (errno.ENOSPC, errno.EDQUOT)
 _NO_PERMISSION = (errno.EACCES, errno.EPERM, errno.EROFS)
 _FILE_OR_FOLDER = (errno.ENOTDIR, errno.EEXIST, errno.EISDIR)
+
+
+_option_of_file: ContextVar[str] = ContextVar("option_of_file", default="")
+
+
+@contextmanager
+def named_by(option: str) -> Iterator[None]:
+    """Say in the errors of the block's writes which option names the file.
+
+    Without it, they propose another folder with --out.
+
+    Args:
+        option: The option, such as --figure.
+    """
+    token = _option_of_file.set(option)
+    try:
+        yield
+    finally:
+        _option_of_file.reset(token)
 
 
 @contextmanager
@@ -41,23 +61,30 @@ def translate_os_errors(path: Path) -> Iterator[None]:
             free = shutil.disk_usage(_existing_parent(path)).free
             raise ResourceError(
                 f"no space left while writing {path}: {free / 1e6:,.0f} MB are free there.",
-                "Free some space, or name another place with --out or XDG_CACHE_HOME. "
-                "Then run the command again.",
+                f"Free some space, or {_place('name another place')}. Then run the command again.",
             ) from error
         if error.errno in _NO_PERMISSION:
             raise ResourceError(
                 f"no permission to write {path}.",
-                "Choose a folder you own with --out (results) or XDG_CACHE_HOME (cache).",
+                f"{_place('Choose a folder you own')}.",
             ) from error
         if error.errno in _FILE_OR_FOLDER:
             raise InputError(
                 f"cannot write {path}: a file exists where a folder is needed, or the reverse.",
-                "Choose another --out.",
+                f"Choose another {_option_of_file.get() or '--out'}.",
             ) from error
         raise ResourceError(
             f"cannot write {path}: {error.strerror or error}.",
-            "Choose a folder on another disk with --out (results) or XDG_CACHE_HOME (cache).",
+            f"{_place('Choose a folder on another disk')}.",
         ) from error
+
+
+def _place(advice: str) -> str:
+    """Return the advice to write elsewhere, with the option that says where."""
+    option = _option_of_file.get()
+    if option:
+        return f"{advice} with {option}"
+    return f"{advice} with --out (results) or XDG_CACHE_HOME (cache)"
 
 
 @contextmanager
