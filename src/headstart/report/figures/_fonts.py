@@ -59,15 +59,15 @@ def fallback_fonts(letters: frozenset[str]) -> tuple[tuple[str, ...], frozenset[
     for path in sorted(font_manager.findSystemFonts()):
         try:
             font = FT2Font(path)
-            found = {letter for letter in letters if font.get_char_index(ord(letter))}
+            drawable = {letter for letter in letters if font.get_char_index(ord(letter))}
             # Fonts of colour bitmaps cannot be drawn. Another DejaVu Sans would replace the bundled
             # one in all figures.
-            if not found or not font.scalable or font.family_name == BUNDLED:
+            if not drawable or not font.scalable or font.family_name == BUNDLED:
                 continue
             font_manager.fontManager.addfont(path)
         except (OSError, RuntimeError, ValueError):
             continue  # a damaged font
-        having.setdefault(font.family_name, set()).update(found)
+        having.setdefault(font.family_name, set()).update(drawable)
 
     left = set(letters)
     families: list[str] = []
@@ -81,9 +81,11 @@ def fallback_fonts(letters: frozenset[str]) -> tuple[tuple[str, ...], frozenset[
 
 
 def _missing_letters(texts: Iterable[str]) -> set[str]:
-    letters = {letter for text in texts for letter in text if ord(letter) >= _FIRST_LETTER}
-    bundled = _bundled_letters() if letters else frozenset()
-    return {letter for letter in letters if ord(letter) not in bundled | _INVISIBLE}
+    letters = {letter for letter in "".join(texts) if ord(letter) >= _FIRST_LETTER}
+    if not letters:
+        return set()
+    known = _bundled_letters() | _INVISIBLE
+    return {letter for letter in letters if ord(letter) not in known}
 
 
 @cache
