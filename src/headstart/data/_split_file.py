@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from headstart import store
 from headstart.data._fingerprints import split_fingerprint
@@ -28,17 +29,14 @@ def write_split(data: SplitDataset, folder: Path) -> None:
     if split.cross_validated is not None:
         parts["cross_validated"] = split.cross_validated
 
-    content = io.BytesIO()
-    np.savez(
-        content,
-        allow_pickle=False,
+    arrays: dict[str, NDArray[Any]] = {
         **parts,
         **hashes,
-        seed=np.array(split.seed),
-        duplicates_removed=np.array(split.duplicates_removed),
-        fingerprint=np.array(split.fingerprint),
-    )
-    store.write_bytes(folder / FILE_NAME, content.getvalue())
+        "seed": np.array(split.seed),
+        "duplicates_removed": np.array(split.duplicates_removed),
+        "fingerprint": np.array(split.fingerprint),
+    }
+    store.write_bytes(folder / FILE_NAME, store.npz_bytes(arrays))
 
 
 def read_split(folder: Path, dataset: Dataset) -> Split:

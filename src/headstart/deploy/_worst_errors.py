@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import io
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,7 +53,7 @@ def explain_errors(
 
     shown = worst[: len(explained)].tolist()
     kinds = ["Grad-CAM" if item.attribution.layer else "occlusion" for item in explained[0]]
-    arrays: dict[str, Any] = {
+    arrays = {
         "names": np.array([dataset.image_names[row] for row in shown]),
         "labels": np.array([dataset.class_names[dataset.labels[row]] for row in shown]),
         "images": images[: len(explained)],
@@ -68,9 +66,7 @@ def explain_errors(
         maps = [items[contender].attribution.values for items in explained]
         arrays[f"heat-{contender}"] = np.array([_scale_to_one(values) for values in maps])
 
-    content = io.BytesIO()
-    np.savez(content, **arrays)
-    store.write_bytes(path, content.getvalue())
+    store.write_bytes(path, store.npz_bytes(arrays))
 
 
 def _worst_rows(runs: Sequence[Path], rows: NDArray[np.int64], part: str) -> NDArray[np.int64]:

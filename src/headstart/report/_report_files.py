@@ -8,7 +8,7 @@ import io
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import TypedDict
 
 import numpy as np
 
@@ -93,15 +93,13 @@ def _run_names(content: object) -> Iterator[str]:
 def _without_pixels(path: Path) -> str:
     """Return a NumPy file with black images and empty maps, as base64."""
     with store.open_npz(path) as file:
-        arrays: dict[str, Any] = {name: file[name] for name in file.names}
+        arrays = {name: file[name] for name in file.names}
     for name, values in arrays.items():
         if name == "images" or name.startswith("heat-"):
             arrays[name] = np.zeros_like(values)
         elif name == "sheet":
             arrays[name] = np.zeros(0, np.uint8)
-    out = io.BytesIO()
-    np.savez(out, **arrays)
-    return base64.b64encode(out.getvalue()).decode()
+    return base64.b64encode(store.npz_bytes(arrays)).decode()
 
 
 def _read_predictions(

@@ -74,6 +74,7 @@ from ._manifest import (
 )
 from ._npz import (
     NpzFile as NpzFile,
+    npz_bytes as npz_bytes,
     open_npy as open_npy,
     open_npz as open_npz,
 )

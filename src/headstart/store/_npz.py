@@ -1,4 +1,4 @@
-"""Reading of `.npz` and `.npy` files: what is asked for, checked before memory is taken."""
+"""`.npz` and `.npy` files. What is asked of them is checked before memory is taken."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import math
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, NamedTuple
@@ -158,6 +158,17 @@ def open_npz(path: Path, content: bytes | None = None) -> Iterator[NpzFile]:
         raise InputError(f"{path} does not exist.", "Restore it.") from None
     except _DAMAGE as error:
         raise InputError(f"{path} cannot be read as .npz: {error}.", _DAMAGED_HINT) from error
+
+
+def npz_bytes(arrays: Mapping[str, NDArray[Any]]) -> bytes:
+    """Return the content of an `.npz` file, without compression.
+
+    Args:
+        arrays: Arrays by name. None of them holds Python objects.
+    """
+    content = io.BytesIO()
+    np.savez(content, allow_pickle=False, **arrays)
+    return content.getvalue()
 
 
 def open_npy(path: Path) -> NDArray[Any]:

@@ -150,7 +150,7 @@ def write_gallery(folder: Path, dataset: Dataset, part: PartPredictions, seed: i
     rows, probabilities = part
     correct, incorrect = choose_gallery(dataset.labels[rows], probabilities, seed)
     images = take(dataset.images, rows[np.concatenate([correct, incorrect])])
-    arrays: dict[str, Any] = {
+    arrays: dict[str, NDArray[Any]] = {
         "right": rows[correct],
         "wrong": rows[incorrect],
         "images": images,
@@ -163,9 +163,7 @@ def write_gallery(folder: Path, dataset: Dataset, part: PartPredictions, seed: i
             "sheet": np.frombuffer(sheet, np.uint8),
             "tile_shape": np.array(shape),
         }
-    out = io.BytesIO()
-    np.savez(out, **arrays)
-    store.write_bytes(folder / "gallery.npz", out.getvalue())
+    store.write_bytes(folder / "gallery.npz", store.npz_bytes(arrays))
 
 
 def _in_order(dataset: Dataset, rows: NDArray[np.int64]) -> Iterator[NDArray[np.uint8]]:
