@@ -359,3 +359,15 @@ def test_an_unknown_kind_of_study_is_refused(tmp_path: Path) -> None:
     (study / "finding.json").write_text(json.dumps(finding))
     with pytest.raises(InputError, match="colours"):
         write_report(study)
+
+
+@pytest.mark.usefixtures("page_only")
+def test_a_page_names_the_next_command_and_explains_no_table_that_it_lacks(tmp_path: Path) -> None:
+    study = build_comparison(tmp_path, Built(seeds=1))
+    finding = read_comparison(study)
+    with_tests = page_text(study)
+    assert "Next: <code>headstart predict demo IMAGE</code>" in with_tests
+    assert "two middle columns" in with_tests
+    pairs = tuple(changed(pair, mcnemar=()) for pair in finding.verdict.pairs)
+    rewrite(study, verdict=changed(finding.verdict, pairs=pairs))
+    assert "two middle columns" not in page_text(study)

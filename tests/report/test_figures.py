@@ -212,6 +212,14 @@ def test_sentences_have_minus_signs_and_options_that_stay_on_one_line() -> None:
     assert text == f"From −2.6 to 3.7 &amp; 2026-11-29; see {option}."
 
 
+def test_a_command_at_the_end_of_a_sentence_is_code_and_keeps_its_hyphens() -> None:
+    text = sentence('No "near copies" (p = 0.57). Find them: headstart audit photos-2 --quick')
+    assert text == (
+        "No “near copies” (p\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}0.57). Find them: "
+        "<code>headstart audit photos-2 --quick</code>"
+    )
+
+
 def test_a_single_epoch_is_not_a_curve() -> None:
     entries = [entry_with_epochs("one", 1), entry_with_epochs("two", 2)]
     assert [entry.name for entry in entries_with_curves(entries)] == ["two"]

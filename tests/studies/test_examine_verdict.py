@@ -192,7 +192,7 @@ def test_a_subgroup_is_reported_with_both_accuracies(data: SplitDataset, tmp_pat
     first = slices.significant[0]
     assert (first.kind, first.name, first.images) == ("class", "cat", IMAGES // 4)
     assert (first.accuracy_a, first.accuracy_b) == (1.0, 0.0)
-    assert "but +100.0 in the subgroup cat (class)" in slices.sentence
+    assert "but +100.0 in class cat" in slices.sentence
 
 
 def test_sizes_of_files_are_subgroups(tmp_path: Path) -> None:

@@ -111,4 +111,7 @@ def slices_sentence(a: str, b: str, result: SliceComparison) -> str:
 
 
 def _describe_slice(item: SliceDifference) -> str:
-    return f"{points(item.difference, signed=True)} in the subgroup {item.name} ({item.kind})"
+    where = f"{item.kind} {item.name}"
+    if item.name.endswith("fifth"):
+        where = f"the {item.name} ({item.kind})"
+    return f"{points(item.difference, signed=True)} in {where}"
