@@ -48,8 +48,9 @@ class Workload:
         before: A command whose results it needs, which is never disturbed.
         values: Keys of the JSON files in `findings` that must be equal too.
         findings: Pattern of JSON files below ROOT.
-        is_recorded: Whether all writes are seen, so that power losses can be replayed. The writes
-            of SQLite are not.
+        is_recorded: Whether power losses can be replayed: all writes are seen, which those of
+            SQLite are not, and the command is the same each time.
+        stride: The number of boundaries of which one is hit, where a command takes seconds.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Workload:
     values: tuple[str, ...] = ()
     findings: str = "study/finding.json"
     is_recorded: bool = True
+    stride: int = 1
 
     def words(self, data: Path, root: Path) -> list[str]:
         """Return the words of the command."""
@@ -103,6 +105,7 @@ WORKLOADS = (
         "compare DATA/images.npz --models mlp,mlp:fast --folds 2 --seeds 1 --time-limit none "
         f"--epochs 1 {_STEADY_STUDY} --out ROOT/study",
         _ALL_RUNS,
+        stride=20,
     ),
     Workload(
         "fit",
@@ -110,6 +113,8 @@ WORKLOADS = (
         "fit DATA/images.npz --time-limit 10s --out ROOT/study",
         (),
         values=("schema_version",),
+        is_recorded=False,
+        stride=100,
     ),
     Workload(
         "tune",
@@ -117,6 +122,7 @@ WORKLOADS = (
         f"{_STEADY_STUDY} --out ROOT/study",
         _ALL_RUNS,
         is_recorded=False,
+        stride=30,
     ),
     Workload(
         "audit",

@@ -1,11 +1,12 @@
 """Inject faults into small commands, and check that nothing is lost and nothing differs.
 
     python tests/faults/run_faults.py --every 1 --states 10000 --seed 0
-    python tests/faults/run_faults.py --workloads compare --modes kill eio --every 7 --states 0
+    python tests/faults/run_faults.py --workloads compare --modes kill eio --every 2 --states 0
 
 Kills, stop signals, full disks, I/O errors and short writes hit every k-th write boundary. Power
-losses are replayed from a recording; equal states of the disk are tried once. After each fault the
-same command is repeated. It must end with the results of an undisturbed one, and leave no debris.
+losses are replayed from a recording; equal states of the disk are tried once. Of commands that take
+seconds, k is multiplied by a stride. After each fault the same command is repeated. It must end
+with the results of an undisturbed one, and leave no debris.
 """
 
 from __future__ import annotations
@@ -212,7 +213,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--workloads", nargs="*", default=[])
     parser.add_argument("--modes", nargs="*", default=list(injection.MODES))
-    parser.add_argument("--every", type=int, default=1, help="a fault at every k-th boundary")
+    parser.add_argument("--every", type=int, default=1, help="k; see above")
     parser.add_argument("--states", type=int, default=10_000, help="states after a power loss")
     parser.add_argument("--most", type=int, default=10_000, help="distinct states to try")
     parser.add_argument("--seed", type=int, default=0)
@@ -227,9 +228,10 @@ def main() -> None:
             faults = Faults(workload, base, findings)
             print(f"{workload.name}: {len(faults.kinds) - 1} write boundaries", flush=True)
             for mode in options.modes:
-                faults.inject(mode, options.every)
+                faults.inject(mode, options.every * workload.stride)
             if workload.is_recorded and options.states:
-                faults.lose_power(options.states, options.seed, options.most)
+                most = max(1, options.most // workload.stride)
+                faults.lose_power(options.states, options.seed, most)
             _print(workload.name, findings)
         os.chdir("/")
     seconds = time.perf_counter() - started
