@@ -70,18 +70,16 @@ class Workload:
         """Return the words of the command before it."""
         return _words(self.before, data, root)
 
-    def result(self, root: Path) -> str:
-        """Return the digest of the results; "" if there are none."""
-        digest = hashlib.sha256()
-        names = []
-        for path in _files(root, self.results):
-            names.append(path.name)
-            digest.update(str(path.relative_to(root)).encode() + b"\0" + path.read_bytes())
+    def result(self, root: Path) -> dict[str, str]:
+        """Return the digests of the results, by their paths."""
+        contents = {path: path.read_bytes() for path in _files(root, self.results)}
         for path in _files(root, (self.findings,)):
             finding = json.loads(path.read_text(encoding="utf-8"))
-            names.append(path.name)
-            digest.update(json.dumps({key: finding[key] for key in self.values}).encode())
-        return digest.hexdigest() if names else ""
+            contents[path] = json.dumps({key: finding[key] for key in self.values}).encode()
+        return {
+            str(path.relative_to(root)): hashlib.sha256(content).hexdigest()
+            for path, content in contents.items()
+        }
 
 
 _RUN = ("run/model.safetensors", "run/predictions.csv", "run/split.npz")

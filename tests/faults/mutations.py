@@ -125,6 +125,13 @@ MUTATIONS = (
         f"{_STORE}::test_the_names_of_new_folders_are_synced",
     ),
     Mutation(
+        "fsync before a removed folder's content goes",
+        "store/_folders.py",
+        '        path.rename(hidden / "removed")\n        sync_folder(path.parent)',
+        '        path.rename(hidden / "removed")',
+        f"{_STORE}::test_the_name_of_a_folder_is_gone_from_the_disk_before_its_content_is_removed",
+    ),
+    Mutation(
         "a line is written completely",
         "store/_files.py",
         "        remaining = remaining[os.write(handle, remaining) :]",

@@ -252,6 +252,23 @@ def test_the_names_of_new_folders_are_synced(
     assert len(synced) == 3
 
 
+def test_the_name_of_a_folder_is_gone_from_the_disk_before_its_content_is_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state" / "manifest.json").touch()
+    synced: list[tuple[bool, int]] = []
+
+    def sync(_: int) -> None:
+        content = list(tmp_path.rglob("manifest.json"))
+        synced.append(((tmp_path / "state").exists(), len(content)))
+
+    monkeypatch.setattr(os, "fsync", sync)
+    store.remove_folder(tmp_path / "state")
+    assert synced == [(False, 1)]
+    assert not list(tmp_path.iterdir())
+
+
 def test_an_anonymous_file_holds_its_content_and_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

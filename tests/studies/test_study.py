@@ -119,6 +119,9 @@ def test_a_finished_study_leaves_no_checkpoint_whose_removal_failed(
     monkeypatch.setattr(ClassSizesConfig, "run", leave)
     run_study(ClassSizesConfig(3), data, tmp_path / "study")
     assert not left.exists() and left.parent.exists()
+    left.mkdir()
+    run_study(ClassSizesConfig(3), data, tmp_path / "study")
+    assert not left.exists()
 
 
 def test_a_study_with_results_is_never_overwritten(

@@ -96,10 +96,12 @@ def copy_folder(old: Path, new: Path) -> None:
 def remove_folder(path: Path) -> None:
     """Remove a folder.
 
-    The folder is renamed first, so other processes never find a part of it under its name.
+    The folder is renamed first, so other processes never find a part of it under its name. The new
+    name is synced before the content is removed, so a power loss does not leave a part either.
     """
     with translate_os_errors(path), temporary_folder(path) as hidden:
         path.rename(hidden / "removed")
+        sync_folder(path.parent)
 
 
 def rename(old: Path, new: Path) -> None:

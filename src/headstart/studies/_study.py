@@ -205,6 +205,7 @@ def run_study(
     identity = _full_identity(study, data)
     is_extended = _is_extended(study, folder, identity)
     if not is_extended and (finding := _load_finding(study, folder, identity)) is not None:
+        _clear_runs(folder)
         return finding
 
     with store.claim(folder):
@@ -220,8 +221,7 @@ def run_study(
             if data.dataset.source:
                 store.record_command(folder, command)
             finding = study.run(context)
-            for run in (folder / "runs").glob("*"):
-                store.clear_debris(run)  # an I/O error may have kept the removal of checkpoints
+            _clear_runs(folder)
             reuse = _count(finding, data, folder, identity)
             finding = finding.model_copy(update={"reuse": reuse})
 
@@ -297,6 +297,12 @@ def _begin(folder: Path, identity: JsonObject, data: SplitDataset) -> None:
         store.remove_file(folder / "budget.json")
     store.write_json(folder / "study.json", identity)
     write_split(data, folder)
+
+
+def _clear_runs(folder: Path) -> None:
+    """Remove what is left of checkpoints, whose removal an I/O error or a power loss undid."""
+    for run in (folder / "runs").glob("*"):
+        store.clear_debris(run)
 
 
 def _is_extended(study: Study[Finding], folder: Path, identity: JsonObject) -> bool:
