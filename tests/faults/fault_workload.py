@@ -204,7 +204,7 @@ def prepare(workloads: Sequence[Workload], base: Path) -> None:
     torch.set_num_threads(1)
     _checkpoints._COST_FRACTION = 1e9  # every epoch is saved
     os.environ.pop("HEADSTART_DATA", None)
-    data = base / "data"
+    data, tempfile.tempdir = base / "data", str(base)  # some packages leave folders there
     data.mkdir()
     write_data(data)
     _offer_download(data / "served")
