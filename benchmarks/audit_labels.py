@@ -273,7 +273,7 @@ def known_errors(votes: Path, calibrated: bool, test_only: bool) -> None:
         int(image - test[0]): int(np.flatnonzero(ranked_test == image)[0]) + 1 for image in clear
     }
     print(json.dumps({"ranks": ranks, "suspects": issues.count, "seconds": seconds}))
-    print(issues.sentence)
+    print(issues.describe())
 
 
 def main() -> None:

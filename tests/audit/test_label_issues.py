@@ -13,6 +13,7 @@ from headstart.audit._label_issues import LEAST_PROBABILITY
 from headstart.audit._noise_model import fit_noise_model
 from headstart.audit._out_of_fold import OutOfFoldRidge, _standardise
 from headstart.audit._patch_features import patch_features
+from headstart.audit._planted_errors import Calibration
 from headstart.data import TEST, TRAIN, UNASSIGNED, Dataset
 
 Indices = NDArray[np.int64]
@@ -90,7 +91,7 @@ def test_the_interval_holds_the_number_of_planted_errors() -> None:
         assert wrong.low <= wrong.number <= wrong.high
     everything = issues.expected_wrong()
     assert everything.suspects == issues.count == len(issues.suspects)
-    assert f"{everything.low:,} to {everything.high:,}" in issues.sentence
+    assert f"{everything.low:,} to {everything.high:,}" in issues.describe()
 
 
 def test_probabilities_are_calibrated() -> None:
@@ -153,7 +154,7 @@ def test_labels_unrelated_to_images_are_no_better_than_chance(damage: str) -> No
     assert issues.count == 0
     assert len(issues.suspects) == 0
     assert issues.expected_wrong(20).number == 0
-    assert "no better than chance" in issues.sentence
+    assert "no better than chance" in issues.describe()
 
 
 def test_labels_off_by_one_everywhere_are_consistent_and_nothing_is_suspected() -> None:
@@ -245,6 +246,30 @@ def test_the_noise_model_finds_the_rate_of_wrong_labels(rate: float) -> None:
     model = fit_noise_model([scores], noisy)
     assert abs(model.rate - rate) < 0.25 * rate
     assert np.allclose(model.probabilities.sum(1), 1)
+
+
+def calibration(images: int, planted: float) -> Calibration:
+    """Return what copies of this many images say, if all of them were as expected."""
+    lengths = np.array([10, 50, 100])
+    return Calibration(1.0, 0.0, lengths, np.zeros((24, 3)), 0.001 * images, planted)
+
+
+def test_so_few_errors_that_they_look_like_odd_images_have_a_wide_interval() -> None:
+    below, above = calibration(70_000, planted=10).deviation_interval(50)
+    assert below <= -50 and above > 40
+    below, above = calibration(2000, planted=40).deviation_interval(50)
+    assert below == -2 and above < 0.5
+
+
+def test_the_sentence_says_when_only_a_person_can_decide() -> None:
+    dataset, features = clouds()
+    labels, _ = flip(dataset.labels, 4, 30)
+    issues = find_label_issues(with_labels(dataset, labels), evidence={"clouds": features})
+    assert "only a person" not in issues.describe()
+    rare = dataclasses.replace(issues, calibration=calibration(70_000, planted=10))
+    assert rare.describe().endswith("only a person can tell them from odd images.")
+    unknown = dataclasses.replace(issues, calibration=None)
+    assert unknown.describe().endswith("How many are wrong was not estimated.")
 
 
 def test_planted_errors_in_real_digits_are_found(digits: Dataset) -> None:

@@ -37,6 +37,9 @@ LEAST_PROBABILITY = 0.1
 # Classes with fewer images cannot be learnt well enough to doubt their labels.
 FEW_IMAGES = 10
 
+# The sentence says so where at least this share of what looks wrong may be right.
+_MOSTLY = 0.5
+
 # Standard errors by which the agreement must exceed that of unrelated labels.
 _ERRORS_ABOVE_CHANCE = 3.5
 
@@ -115,22 +118,30 @@ class LabelIssues:
         high = round(float(np.clip(number + above, 0, length)))
         return WrongLabels(length, float(np.clip(number, low, high)), low, high)
 
-    @property
-    def sentence(self) -> str:
-        """Describe the suspects in one or two plain sentences."""
+    def describe(self, first: int | None = None) -> str:
+        """Describe the suspects in one or two plain sentences.
+
+        Args:
+            first: Number of suspects, from the top. None means all of them.
+        """
         if not self.is_better_than_chance:
             return (
                 f"The labels are no better than chance: {self.accuracy:.1%} of them follow from "
                 f"the images, where shuffled labels give {self.shuffled_accuracy:.1%}. No single "
                 "label is suspected: check how labels and images were matched."
             )
-        if not self.count:
+        wrong = self.expected_wrong(first)
+        if not wrong.suspects:
             return "No label is suspected to be wrong."
-        wrong = self.expected_wrong()
-        return (
-            f"Of {counted(self.count, 'suspect')}, {wrong.low:,} to {wrong.high:,} are expected to "
-            "have a wrong label."
+        if self.calibration is None:
+            return f"{counted(wrong.suspects, 'suspect')}. How many are wrong was not estimated."
+        sentence = (
+            f"Of {counted(wrong.suspects, 'suspect')}, {wrong.low:,} to {wrong.high:,} are expected "
+            "to have a wrong label."
         )
+        if self.calibration.undecidable_share > _MOSTLY:
+            sentence += " So few labels are wrong that only a person can tell them from odd images."
+        return sentence
 
 
 def find_label_issues(

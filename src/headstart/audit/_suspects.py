@@ -113,21 +113,15 @@ def _expected_wrong(issues: LabelIssues, count: int) -> ExpectedWrong:
     calibration = issues.calibration
     if calibration is None:
         return ExpectedWrong(
-            number=None, interval=None, suspects=count, copies=0, sentence=issues.sentence
+            number=None, interval=None, suspects=count, copies=0, sentence=issues.describe()
         )
     wrong = issues.expected_wrong(count)
-    sentence = issues.sentence
-    if count > issues.count:
-        sentence = (
-            f"Of {counted(count, 'suspect')}, {wrong.low:,} to {wrong.high:,} are expected to have "
-            "a wrong label."
-        )
     return ExpectedWrong(
         number=wrong.number,
         interval=(float(wrong.low), float(wrong.high)),
         suspects=wrong.suspects,
         copies=len(calibration.deviations),
-        sentence=sentence,
+        sentence=issues.describe(count),
     )
 
 
