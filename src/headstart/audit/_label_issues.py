@@ -136,8 +136,8 @@ class LabelIssues:
         if self.calibration is None:
             return f"{counted(wrong.suspects, 'suspect')}. How many are wrong was not estimated."
         sentence = (
-            f"Of {counted(wrong.suspects, 'suspect')}, {wrong.low:,} to {wrong.high:,} are expected "
-            "to have a wrong label."
+            f"Of {counted(wrong.suspects, 'suspect')}, {wrong.low:,} to {wrong.high:,} are "
+            "expected to have a wrong label."
         )
         if self.calibration.undecidable_share > _MOSTLY:
             sentence += " So few labels are wrong that only a person can tell them from odd images."
