@@ -59,7 +59,7 @@
       const words = `${isCorrect ? "correct" : data.classes[said[0]]},\u00a0${percent(said[1])}`;
       const line = element("p", { className: `said name c${place % 6}` }, mark, words);
       if (data.entries.length > 1) line.title = name;
-      if (!isCorrect) line.append(" ", element("small", {}, `true class ${percent(said[2])}`)); // breaks before it
+      if (!isCorrect) line.append(" ", element("small", {}, `true class ${percent(said[2])}`));
       text.append(line);
     });
     return element("li", {}, thumbnail(image, pixels), text);
