@@ -48,6 +48,32 @@ def test_blank_placeholder_and_text_images_are_listed_with_their_reason() -> Non
     assert (np.diff(odd.score) <= 0).all()
 
 
+def _with_series(picture: Images, *, every_image_is_drawn: bool = False) -> Dataset:
+    """Return a dataset of two classes, in one of which a picture occurs six times."""
+    images = _photographs(200)
+    if every_image_is_drawn:
+        images[:, :, :20] = 255
+    images[:12:2] = picture
+    return load((images, np.arange(200) % 2))
+
+
+def test_a_series_in_one_class_is_a_placeholder_only_if_it_is_drawn() -> None:
+    card = Image.new("RGB", (32, 32), "white")
+    ImageDraw.Draw(card).text((1, 10), "no pic", fill="black")
+    drawn, photograph = np.asarray(card), _photographs(1, seed=1)[0]
+    for picture, is_placeholder in ((drawn, True), (photograph, False)):
+        dataset = _with_series(picture)
+        odd = find_odd_images(dataset, find_duplicates(dataset))
+        assert ("placeholder" in odd.reason) == is_placeholder
+
+
+def test_a_series_of_drawings_is_no_placeholder_where_all_images_look_drawn() -> None:
+    shape = _photographs(1, seed=1)[0]
+    shape[:, :20] = 255
+    dataset = _with_series(shape, every_image_is_drawn=True)
+    assert "placeholder" not in find_odd_images(dataset, find_duplicates(dataset)).reason
+
+
 def test_drawings_are_not_odd_where_every_image_is_a_drawing() -> None:
     images = np.full((60, 32, 32, 3), 255, np.uint8)
     for row in range(60):

@@ -15,6 +15,8 @@ from headstart.data import Dataset
 OddReason = Literal["placeholder", "blank", "near-constant", "text"]
 
 # A picture counts as a placeholder from so many copies on, or from so many classes that share it.
+# Many copies in one class may be a series of photographs: CIFAR-10 has one car 21 times. They count
+# only if the picture looks drawn.
 PLACEHOLDER_COPIES, PLACEHOLDER_CLASSES = 5, 3
 BLANK_CONTRAST, NEAR_CONSTANT_CONTRAST = 0.5 / 255, 4 / 255
 # A drawing or text: this share of exactly flat pixels, with few colours, one of which dominates.
@@ -66,7 +68,7 @@ def find_odd_images(
     for finding in (
         _blank_images(statistics),
         _text_images(statistics),
-        {} if duplicates is None else _placeholders(dataset, duplicates),
+        {} if duplicates is None else _placeholders(dataset, duplicates, statistics),
     ):
         for row, evidence in finding.items():
             if row not in evidence_of or evidence[0] > evidence_of[row][0]:
@@ -100,8 +102,7 @@ def _blank_images(statistics: PixelStatistics) -> dict[int, tuple[float, OddReas
 
 def _text_images(statistics: PixelStatistics) -> dict[int, tuple[float, OddReason, str]]:
     is_text = (
-        (statistics.flat_share >= TEXT_FLAT_SHARE)
-        & (statistics.dominant_share >= TEXT_DOMINANT_SHARE)
+        _looks_drawn(statistics)
         & (statistics.colours <= TEXT_COLOURS)
         & (statistics.contrast >= NEAR_CONSTANT_CONTRAST)
     )
@@ -116,14 +117,37 @@ def _text_images(statistics: PixelStatistics) -> dict[int, tuple[float, OddReaso
     return evidence
 
 
+def _looks_drawn(statistics: PixelStatistics) -> NDArray[np.bool_]:
+    """Return which images have a plain ground, with exactly equal pixels. Photographs have noise.
+
+    Shape (N,).
+    """
+    return (statistics.flat_share >= TEXT_FLAT_SHARE) & (
+        statistics.dominant_share >= TEXT_DOMINANT_SHARE
+    )
+
+
 def _placeholders(
-    dataset: Dataset, duplicates: Duplicates
+    dataset: Dataset, duplicates: Duplicates, statistics: PixelStatistics
 ) -> dict[int, tuple[float, OddReason, str]]:
-    """Return the images of each picture that occurs often, or in several classes."""
+    """Return the images of each picture that is in several classes, or is drawn and occurs often.
+
+    Where single images look drawn as well, that is the nature of the dataset, and says nothing.
+    """
+    clusters = duplicates.clusters()
+    is_drawn = _looks_drawn(statistics)
+    is_single = np.ones(len(dataset), bool)
+    for members in clusters:
+        is_single[members] = False
+    if is_single.any() and is_drawn[is_single].mean() > LARGEST_SHARE:
+        is_drawn[:] = False
+
     evidence: dict[int, tuple[float, OddReason, str]] = {}
-    for members in duplicates.clusters():
+    for members in clusters:
         classes = len(np.unique(dataset.labels[members]))
-        if len(members) < PLACEHOLDER_COPIES and classes < PLACEHOLDER_CLASSES:
+        is_frequent = len(members) >= PLACEHOLDER_COPIES
+        is_drawing = is_drawn[members].mean() > 0.5
+        if classes < PLACEHOLDER_CLASSES and not (is_frequent and (classes > 1 or is_drawing)):
             continue
         score = 1 - 0.5 / classes - 0.5 / len(members)
         others = len(members) - 1
