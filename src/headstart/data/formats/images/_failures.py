@@ -28,7 +28,7 @@ _PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
 
 def explain_failure(
     error: Exception,
-    file: Path | memoryview,
+    file: Path | bytes,
     image: Image | None,
     accepted: tuple[str, ...],
     limit: int | None,
@@ -68,7 +68,7 @@ def explain_failure(
     return UnreadableImage(f"is a damaged {format_name(image.format)}: {error}")
 
 
-def _incomplete(file: Path | memoryview, image: Image) -> str:
+def _incomplete(file: Path | bytes, image: Image) -> str:
     size = file.stat().st_size if isinstance(file, Path) else len(file)
     reason = f"is a truncated {format_name(image.format)}: {size:,} bytes are there"
     share = _share_decoded(image)
@@ -86,8 +86,8 @@ def _share_decoded(image: Image) -> float:
     return box[3] / image.height if box else 0.0
 
 
-def _is_png(file: Path | memoryview) -> bool:
+def _is_png(file: Path | bytes) -> bool:
     if isinstance(file, Path):
         with file.open("rb") as stream:
             return stream.read(8) == _PNG_MAGIC
-    return bytes(file[:8]) == _PNG_MAGIC
+    return file[:8] == _PNG_MAGIC

@@ -178,8 +178,10 @@ def _open_untrusted(file: Path | _TimedBytes, limits: ImageLimits) -> ImageFile:
     return image
 
 
-def _content_of(file: Path | _TimedBytes) -> Path | memoryview:
-    return file if isinstance(file, Path) else file.getbuffer()
+def _content_of(file: Path | _TimedBytes) -> Path | bytes:
+    # No view of the buffer: Python 3.13 complains when the file is collected before the view. The
+    # bytes are those that the file was made of, without a copy.
+    return file if isinstance(file, Path) else file.getvalue()
 
 
 def _check_kind(image: ImageFile, limits: ImageLimits | None) -> None:
