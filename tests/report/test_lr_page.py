@@ -49,7 +49,7 @@ def test_a_real_study_whose_lowest_rate_learned_nothing(tmp_path: Path) -> None:
     page = page_text(copy_real("lr", tmp_path))
     assert "<dt>Diverges from</dt><dd><b>none</b> of these rates</dd>" in page
     row = section(page, "results").partition("</i>0.01</span>")[2].partition("</tr>")[0]
-    assert "<td>2 of 2 seeds</td>" in row
+    assert "<td>2 of 2 seeds learned nothing: the rate is too low</td>" in row
     assert "Hatched" not in page
 
 

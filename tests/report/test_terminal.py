@@ -299,6 +299,16 @@ def test_a_rate_that_varies_more_over_seeds_has_a_mark(tmp_path: Path) -> None:
     assert "~  0.001" in text
 
 
+def test_a_rate_below_the_best_is_too_low_and_does_not_diverge(tmp_path: Path) -> None:
+    finding = read_finding(build_learning_rates(tmp_path))
+    assert isinstance(finding, LearningRates)
+    low = changed(finding.rates[0], diverged_seeds=(0, 1, 2))
+    text = printed(lr_table(changed(finding, rates=(low, *finding.rates[1:]))))
+    rows = {line.split()[0]: line for line in text.splitlines() if line.strip()[:2] == "0."}
+    assert rows[f"{low.lr:g}"].rstrip().endswith("too low")
+    assert rows[f"{finding.rates[-1].lr:g}"].rstrip().endswith("3 of 3")
+
+
 def test_layers_and_datasets_are_listed_with_their_sums() -> None:
     layers = [
         {

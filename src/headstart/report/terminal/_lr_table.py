@@ -67,7 +67,6 @@ def _learning_rates_table(finding: LearningRates) -> Table:
     for rate in finding.rates:
         scores = rate.part(finding.evaluated_on)
         difference = rate.difference
-        diverged = len(rate.diverged_seeds)
         style = "" if scores is not None else "dim"
         table.add_row(
             _mark(rate),
@@ -77,10 +76,20 @@ def _learning_rates_table(finding: LearningRates) -> Table:
             loss(None if scores is None else scores.loss.mean),
             points(None if difference is None else difference.difference, signed=True),
             points_interval(None if difference is None else difference.interval),
-            f"{diverged} of {len(rate.runs) + len(rate.failures)}" if diverged else "",
+            _divergence(rate, finding.best),
             style="bold" if rate.is_best else style,
         )
     return table
+
+
+def _divergence(rate: LearningRateResult, best: float | None) -> str:
+    """Return at how many seeds training diverged. A rate below the best one is too low for that."""
+    diverged = len(rate.diverged_seeds)
+    if not diverged:
+        return ""
+    if best is not None and rate.lr < best:
+        return "too low"
+    return f"{diverged} of {len(rate.runs) + len(rate.failures)}"
 
 
 def _mark(rate: LearningRateResult) -> Text:
