@@ -332,4 +332,18 @@ MUTATIONS = (
         "    needed",
         "studies/test_trial_files.py::test_a_damaged_database_is_named_and_stays",
     ),
+    Mutation(
+        "weights stay where a step is not finite",
+        "training/_step.py",
+        "    if result.is_finite:",
+        "    if True:",
+        "training/test_nonfinite_step.py::test_the_weights_and_the_optimizer_stay",
+    ),
+    Mutation(
+        "an exported file is compared with its run",
+        "deploy/export/_parity.py",
+        "    if not is_same_class.all() or not is_close:",
+        "    if False:",
+        "deploy/test_export.py::test_a_file_that_does_not_reproduce_its_run_is_not_written",
+    ),
 )
