@@ -20,6 +20,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from PIL import Image
 
 import headstart
 from headstart.data import SplitDataset
+from headstart.machine import processor_name
 
 HERE = Path(__file__).parent
 RESULTS, TABLE = HERE / "results" / "fit.json", HERE / "fit.md"
@@ -124,7 +126,8 @@ def measure(name: str, limit: int, seed: int, method: str, fastai: str | None) -
             measured = run_sklearn(name)
         else:
             measured = run_headstart(name, limit, seed, method, Path(place))
-    rows.append({**cell, **measured})
+    where = {"processor": processor_name(), "date": date.today().isoformat()}
+    rows.append({**cell, **measured, **where})
     RESULTS.parent.mkdir(exist_ok=True)
     RESULTS.write_text(json.dumps(rows, indent=0) + "\n", encoding="utf-8")
     print({key: value for key, value in rows[-1].items() if key != "correct"}, flush=True)
@@ -261,6 +264,8 @@ def write_table() -> None:
         others = [mean for method, mean in means.items() if method != "fit"]
         gain = f"{100 * (means['fit'] - max(others)):+.1f}" if "fit" in means and others else ""
         lines.append(f"| {name} | {limit} s | {' | '.join(cells)} | {gain} |")
+    machines = sorted({f"{row['processor']}, {row['date']}" for row in rows})
+    lines += ["", f"Measured on: {'; '.join(machines)}."]
     TABLE.write_text(HEAD + "\n".join(lines) + "\n", encoding="utf-8")
 
 
