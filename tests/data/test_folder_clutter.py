@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from folder_helpers import fails, fill, write
@@ -124,18 +126,24 @@ def test_a_pipe_is_not_opened(tmp_path: Path, notices: list[str]) -> None:
     assert any("1 file of a special kind, such as a pipe: cat/pipe.png" in line for line in notices)
 
 
+def _for_the_permitted(list_folder: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Return a function that lists folders as a user does who is not root."""
+
+    def list_permitted(path: str | Path) -> Any:
+        if stat.S_IMODE(Path(path).stat().st_mode) == 0:
+            raise PermissionError(13, "Permission denied", str(path))
+        return list_folder(path)
+
+    return list_permitted
+
+
 def test_folders_without_permission_are_all_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fill(tmp_path, [*CLASSES, "owl/3.png"])
-    scandir = os.scandir
-
-    def scan(path: str | Path) -> object:  # The tests may run as root, who may read everything.
-        if stat.S_IMODE(os.stat(path).st_mode) == 0:
-            raise PermissionError(13, "Permission denied", str(path))
-        return scandir(path)
-
-    monkeypatch.setattr(os, "scandir", scan)
+    # The tests may run as root, who may read every folder.
+    for name in ("scandir", "listdir"):
+        monkeypatch.setattr(os, name, _for_the_permitted(getattr(os, name)))
     for name in ("dog", "owl"):
         (tmp_path / name).chmod(0)
     try:

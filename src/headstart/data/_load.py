@@ -39,7 +39,11 @@ from headstart.data.formats.arrays._idx_sets import parse_idx_name
 from headstart.data.formats.arrays._npy_folder import NpyFolder
 from headstart.data.formats.arrays._npz import Npz
 from headstart.data.formats.folders._class_folders import ClassFolders
-from headstart.data.formats.folders._file_tree import visible_paths
+from headstart.data.formats.folders._file_tree import (
+    UnreadableFolder,
+    scan_folder,
+    visible_paths,
+)
 from headstart.data.formats.folders._metadata_folder import MetadataFolder
 from headstart.data.formats.folders._part_tables import PartTables
 from headstart.data.formats.parquet._parquet import Parquet
@@ -250,6 +254,14 @@ def _locate(source: str | Path) -> Located:
 
 def _list_files(path: Path, options: LoadOptions) -> Listing:
     """Recognize the format of a path and list its files."""
+    try:
+        return _list_in_format(path, options)
+    except UnreadableFolder:
+        scan_folder(path)  # Its error names all folders that cannot be read, not only the first.
+        raise
+
+
+def _list_in_format(path: Path, options: LoadOptions) -> Listing:
     for form in FORMATS:
         if form.recognizes(path):
             _refuse_options(options, form.ignored_options, f"{path}, {form.name}")

@@ -24,6 +24,10 @@ SUFFIXES_TEXT = ", ".join(sorted(IMAGE_SUFFIXES))
 _SUFFIXES = tuple(sorted(IMAGE_SUFFIXES))
 
 
+class UnreadableFolder(InputError):
+    """A folder cannot be listed."""
+
+
 @dataclass(eq=False)
 class Folder:
     """A folder and everything below it, without what is never data.
@@ -215,10 +219,13 @@ def visible_paths(folder: Path) -> list[Path]:
     """List the files and folders directly in a folder, sorted by name, without hidden ones.
 
     Raises:
-        InputError: The folder cannot be read.
+        UnreadableFolder: The folder cannot be listed.
     """
-    with translate_read_errors(folder):
-        paths = sorted(folder.iterdir())
+    try:
+        with translate_read_errors(folder):
+            paths = sorted(folder.iterdir())
+    except InputError as error:
+        raise UnreadableFolder(error.message, error.hint) from error
     return [path for path in paths if not is_clutter(path.name)]
 
 
