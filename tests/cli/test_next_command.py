@@ -18,9 +18,8 @@ from headstart.cli._next_command import (
     after_listing,
     print_next,
     print_next_step,
-    train_at_best_rate,
-    train_recommended,
 )
+from headstart.report import next_words
 from headstart.results import BackboneRanking, LearningRates
 
 Command = Callable[..., tuple[int, str, str]]
@@ -87,7 +86,7 @@ def test_damage_leads_to_a_repair() -> None:
 def test_a_study_of_learning_rates_leads_to_a_training_at_the_best_one() -> None:
     values: dict[str, Any] = {"model": "mlp", "optimizer": "adam", "best": 0.01}
     finding = LearningRates.model_construct(**values)
-    words = train_at_best_rate("digits", finding)
+    words = next_words(finding, "digits")
     assert " ".join(map(str, words)) == "train digits --model mlp --optimizer adam --lr 0.01"
 
 
@@ -96,7 +95,7 @@ def test_a_ranking_leads_to_a_training_of_the_recommended_backbone() -> None:
     choice = BackboneRanking.model_fields["recommended"].annotation.model_construct(**recommended)  # type: ignore[union-attr]
     values: dict[str, Any] = {"recommended": choice}
     finding = BackboneRanking.model_construct(**values)
-    words = train_recommended("photos/", finding)
+    words = next_words(finding, "photos/")
     expected = "train photos/ --model efficientnet-lite0 --set input_px=96"
     assert " ".join(map(str, words)) == expected
 

@@ -414,7 +414,6 @@ def run_study(
     study: Callable[..., StudyResult[Any]],
     data: str,
     given: dict[str, Any],
-    next_words: Callable[[Any], Sequence[object]],
     **own: Any,
 ) -> StudyResult[Any]:
     """Call a study function of the API, print its finding and return it.
@@ -423,7 +422,6 @@ def run_study(
         study: The function, such as `headstart.api.compare`.
         data: The DATA argument.
         given: Values of the shared options.
-        next_words: Returns the words of the next command, given the finding.
         own: Values of the command's own options.
     """
     output = take_output(given)
@@ -433,7 +431,9 @@ def run_study(
     result = study(data, out=output.out, **keys)
     show(result, output.as_json, lambda printed: printed.table())
     if not output.as_json:
-        print_next(*next_words(result.finding), is_silent=output.quiet)
+        from headstart.report import next_words
+
+        print_next(*next_words(result.finding, data), is_silent=output.quiet)
         print(printable(f"Report: {result.finding.report}"))
         if "gate" in result:
             gate = result["gate"]

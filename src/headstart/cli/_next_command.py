@@ -5,13 +5,9 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from headstart.formatting import printable
-
-if TYPE_CHECKING:
-    from headstart.results import BackboneRanking, Finding, LearningRates
 
 
 def print_next(*words: object, is_silent: bool) -> None:
@@ -31,28 +27,6 @@ def print_next_step(step: str, *, is_silent: bool) -> None:
     if is_silent or os.environ.get("RANK", "0") != "0":
         return
     print(printable(f"Next: {step}"))
-
-
-def predict_with(finding: Finding) -> Sequence[object]:
-    """Return the words of a prediction with the best run of a study."""
-    return "predict", Path(finding.report).parent, "IMAGE"
-
-
-def train_at_best_rate(data: str, finding: LearningRates) -> Sequence[object]:
-    """Return the words of a training at the best learning rate. Without one, propose lower ones."""
-    if finding.best is None:
-        lowest = min(rate.lr for rate in finding.rates)
-        return "lr", data, "--model", finding.model, "--values", f"{lowest / 10:g}"
-    return (
-        *("train", data, "--model", finding.model),
-        *("--optimizer", finding.optimizer, "--lr", f"{finding.best:g}"),
-    )
-
-
-def train_recommended(data: str, finding: BackboneRanking) -> Sequence[object]:
-    """Return the words of a training of the recommended backbone at its image size."""
-    choice = finding.recommended
-    return "train", data, "--model", choice.model, "--set", f"input_px={choice.input_px}"
 
 
 def after_listing(runs: Sequence[Mapping[str, Any]]) -> Sequence[object]:

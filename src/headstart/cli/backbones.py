@@ -8,7 +8,6 @@ import typer
 
 from headstart.cli import _app
 from headstart.cli._app import app
-from headstart.cli._next_command import train_recommended
 
 
 @app.command()
@@ -42,7 +41,6 @@ def backbones(
         api.backbones,
         data,
         given,
-        lambda finding: train_recommended(data, finding),
         candidates=candidates,
         images=images,
         time_limit=time_limit,

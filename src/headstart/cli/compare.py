@@ -8,7 +8,6 @@ import typer
 
 from headstart.cli import _app
 from headstart.cli._app import app
-from headstart.cli._next_command import predict_with
 
 
 @app.command()
@@ -70,7 +69,6 @@ def compare(
         api.compare,
         data,
         given,
-        predict_with,
         models=models,
         seeds=int(seeds) if seeds.isdecimal() else seeds,
         folds=folds,

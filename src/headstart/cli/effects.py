@@ -46,7 +46,6 @@ def effects(
         api.effects,
         data,
         given,
-        lambda _: ("tune", data, "--model", model),
         model=model,
         preset=preset,
         of=of,

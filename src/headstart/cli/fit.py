@@ -8,7 +8,6 @@ import typer
 
 from headstart.cli import _app
 from headstart.cli._app import app
-from headstart.cli._next_command import predict_with
 
 
 @app.command()
@@ -57,7 +56,6 @@ def fit(
         api.fit,
         data,
         given,
-        predict_with,
         time_limit=time_limit,
         metric=metric,
         single=single,

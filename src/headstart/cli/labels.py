@@ -50,7 +50,6 @@ def labels(
         api.labels,
         data,
         given,
-        lambda _: ("fit", data),
         models=models,
         per_class=per_class,
         seeds=seeds,

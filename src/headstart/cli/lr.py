@@ -8,7 +8,6 @@ import typer
 
 from headstart.cli import _app
 from headstart.cli._app import app
-from headstart.cli._next_command import train_at_best_rate
 
 
 @app.command()
@@ -47,7 +46,6 @@ def lr(
         api.lr,
         data,
         given,
-        lambda finding: train_at_best_rate(data, finding),
         model=model,
         preset=preset,
         values=values,

@@ -8,7 +8,6 @@ import typer
 
 from headstart.cli import _app
 from headstart.cli._app import app
-from headstart.cli._next_command import predict_with
 
 
 @app.command()
@@ -69,7 +68,6 @@ def tune(
         api.tune,
         data,
         given,
-        predict_with,
         model=model,
         preset=preset,
         space=space,

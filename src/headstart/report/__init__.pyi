@@ -30,6 +30,9 @@ from .figures._predictions import (
     check_figure_path as check_figure_path,
     draw_predictions as draw_predictions,
 )
+from .pages._next_step import (
+    next_words as next_words,
+)
 from .pages._render import (
     audit_page_html as audit_page_html,
     report as report,

@@ -19,28 +19,37 @@ from headstart.results import (
 AFTER_RUN = "headstart predict RUN IMAGE"
 
 
-def next_command(finding: Finding) -> str:
-    """Return the command that uses a finding; empty if there is none, or if its page has one.
+def next_words(finding: Finding, data: str) -> tuple[object, ...]:
+    """Return the words of the command that uses a finding, without `headstart`.
+
+    Empty if there is none, or if the finding names one itself.
 
     Args:
         finding: The finding of a study.
+        data: The DATA argument of the study.
     """
-    data = finding.dataset.source or finding.dataset.name
-    words: tuple[object, ...]
     match finding:
         case Comparison() | Tuning() | FitFinding():
-            words = ("predict", Path(finding.report).parent, "IMAGE")
-        case LearningRates() if finding.best is not None:
-            words = ("train", data, "--model", finding.model, "--lr", f"{finding.best:g}")
-            words += ("--optimizer", finding.optimizer)
+            return "predict", Path(finding.report).parent, "IMAGE"
+        case LearningRates() if finding.best is None:  # nothing was learned: propose a lower rate
+            lowest = min(rate.lr for rate in finding.rates)
+            return "lr", data, "--model", finding.model, "--values", f"{lowest / 10:g}"
+        case LearningRates():
+            return (
+                *("train", data, "--model", finding.model),
+                *("--optimizer", finding.optimizer, "--lr", f"{finding.best:g}"),
+            )
         case BackboneRanking():
             choice = finding.recommended
-            words = ("train", data, "--model", choice.model)
-            words += ("--set", f"input_px={choice.input_px}")
+            return "train", data, "--model", choice.model, "--set", f"input_px={choice.input_px}"
         case LabelCurves():
-            words = ("fit", data)
+            return "fit", data
         case Effects():
-            words = ("tune", data, "--model", finding.model)
-        case _:
-            return ""
-    return f"headstart {shlex.join(map(str, words))}"
+            return "tune", data, "--model", finding.model
+    return ()
+
+
+def next_command(finding: Finding) -> str:
+    """Return the command that uses a finding; empty if there is none, or if its page has one."""
+    words = next_words(finding, finding.dataset.source or finding.dataset.name)
+    return f"headstart {shlex.join(map(str, words))}" if words else ""
