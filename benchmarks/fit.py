@@ -274,7 +274,7 @@ HEAD = """# `headstart fit` against single trainings, scikit-learn and fastai
 `python benchmarks/fit.py run` writes this table. A cell is the mean test accuracy, the number of
 seeds and the mean seconds of the whole command. The column of scikit-learn is the best of logistic
 regression, SVC and random forest on pixels, by validation accuracy and without a time limit. The
-column of fastai has the same weights as ours.
+column of fastai has the same weights as ours, and trains for at most 15 epochs.
 
 The last column is in percentage points. The goal is at least -0.5 in every row. A row with one seed
 is a first look: on 150 to 300 test images, a point is one to three images.

@@ -37,8 +37,8 @@ LEAST_PROBABILITY = 0.1
 # Classes with fewer images cannot be learnt well enough to doubt their labels.
 FEW_IMAGES = 10
 
-# The sentence says so where at least this share of what looks wrong may be right.
-_MOSTLY = 0.5
+# Above this share of misleading images, the sentence says that a person has to decide.
+_MOST_UNDECIDABLE = 0.5
 
 # Standard errors by which the agreement must exceed that of unrelated labels.
 _ERRORS_ABOVE_CHANCE = 3.5
@@ -139,7 +139,7 @@ class LabelIssues:
             f"Of {counted(wrong.suspects, 'suspect')}, {wrong.low:,} to {wrong.high:,} are "
             "expected to have a wrong label."
         )
-        if self.calibration.undecidable_share > _MOSTLY:
+        if self.calibration.undecidable_share > _MOST_UNDECIDABLE:
             sentence += " So few labels are wrong that only a person can tell them from odd images."
         return sentence
 

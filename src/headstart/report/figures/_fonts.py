@@ -47,7 +47,7 @@ def use_fallback_fonts(figure: Figure) -> None:
 
 @cache
 def fallback_fonts(letters: frozenset[str]) -> tuple[tuple[str, ...], frozenset[str]]:
-    """Return installed fonts that have some letters, fewest first, and the letters that none has.
+    """Return a few installed fonts that have these letters, and the letters that none has.
 
     Args:
         letters: Letters that the bundled font lacks.
