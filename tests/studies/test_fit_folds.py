@@ -214,8 +214,10 @@ def test_with_folds_cheap_heads_come_before_the_long_run(few: SplitDataset) -> N
         make_result("cnn, short", CNN, few, wrong=20),
         make_result("efficientnet-lite0 fine-tuned at 64 px, short", FINE_TUNED, few, wrong=12),
     ]
-    frozen = make_recipe("efficientnet-lite0", {"transfer": "frozen", "input_px": 64})
-    started[0] = replace(started[0], rung=replace(started[0].rung, recipe=frozen))
+    for place, transfer in ((0, "frozen"), (2, "finetune")):
+        recipe = make_recipe("efficientnet-lite0", {"transfer": transfer, "input_px": 64})
+        rung = replace(started[place].rung, recipe=recipe)
+        started[place] = replace(started[place], rung=rung)
     without_folds = ladder.next(started, [], 400.0)
     ladder.folds = FOLDS
     with_folds = ladder.next(started, [], 400.0)

@@ -20,7 +20,9 @@ IMAGES = 200
 LABELS = np.zeros(IMAGES, np.int64)
 
 
-def ladder(seconds_per_image: float = 0.002, train: int = 1000, usable: float = 100.0) -> Ladder:
+def ladder(
+    seconds_per_image: float = 0.002, train: int = 1000, usable: float = 100.0, test: int = IMAGES
+) -> Ladder:
     """Return a ladder for images of 160 pixels; a frozen head costs about 7 s by default."""
     costs = LadderCosts(
         backbones=("efficientnet-lite0", "efficientnet-lite1"),
@@ -29,7 +31,7 @@ def ladder(seconds_per_image: float = 0.002, train: int = 1000, usable: float = 
         fine_tuned_px=160,
         train=train,
         validation=IMAGES,
-        test=IMAGES,
+        test=test,
         classes=4,
     )
     names = ("a b", "b c", "c d", "d e")
@@ -152,3 +154,60 @@ def test_a_fine_tuning_that_was_a_head_only_is_planned_from_costs() -> None:
 
 def cnn_result() -> RungResult:
     return result(Rung("cnn, short", CNN, make_recipe("cnn"), 10.0, "because"), 0.5)
+
+
+def test_many_test_images_count_only_in_the_final_evaluation() -> None:
+    few, many = ladder(), ladder(test=8000)
+    first = few.next([], [], 100) or pytest.fail("no rung")
+    assert first.name == "efficientnet-lite0 frozen at 160 px"
+    frozen = many.next([], [], 100) or pytest.fail("no rung")
+    assert frozen.name == "efficientnet-lite0 frozen at 128 px"  # 4 s, and 28 s of evaluation
+    assert frozen.seconds < 10
+    assert many.costs.evaluation("efficientnet-lite0", 160) > 40
+
+
+def test_an_evaluation_is_left_out_of_the_time_of_the_runs_that_need_it() -> None:
+    few, many = ladder(), ladder(test=6000)
+    done: list[RungResult] = []
+    for accuracy in (0.8, 0.6, 0.9):
+        done.append(result(few.next(done, [], 100) or pytest.fail("no rung"), accuracy))
+    long_few, long_many = (steps.next(done, [], 70) for steps in (few, many))
+    assert long_few is not None and long_many is not None
+    assert long_few.name == long_many.name == "efficientnet-lite0 fine-tuned at 128 px"
+    added = many.costs.evaluation("efficientnet-lite0", 128)
+    added -= few.costs.evaluation("efficientnet-lite0", 128)
+    assert long_few.seconds - long_many.seconds == pytest.approx(added, abs=0.1)
+
+
+def test_what_is_reserved_already_is_not_left_out_twice() -> None:
+    steps = ladder(test=6000)
+    first = steps.next([], [], 100) or pytest.fail("no rung")
+    done = [result(first, 0.8), cnn_result()]
+    reserved = steps.costs.evaluation("efficientnet-lite0", 160)
+    before = steps.next(done, [], 80) or pytest.fail("no rung")
+    after = steps.next(done, [], 80 - reserved, reserved) or pytest.fail("no rung")
+    assert before.name == after.name
+
+
+def test_a_frozen_backbone_that_leads_gets_more_pixels_where_nothing_else_fits() -> None:
+    steps = ladder(0.02, usable=90)
+    rungs = climb(steps, {FROZEN: 0.8, CNN: 0.3}, left=90)
+    assert FINE_TUNED in steps.not_entered
+    assert [rung.name for rung in rungs[::2]][:2] == [
+        "efficientnet-lite0 frozen at 64 px",
+        "efficientnet-lite0 frozen at 128 px",
+    ]
+
+
+def test_a_frozen_backbone_is_entered_late_where_the_cnn_starves_as_well() -> None:
+    steps = ladder(0.02, usable=30)
+    rungs = climb(steps, {FROZEN: 0.8, CNN: 0.3}, left=30)
+    assert [rung.family for rung in rungs[:2]] == [CNN, FROZEN]
+    assert FROZEN not in steps.not_entered
+
+
+def test_after_the_long_run_the_largest_affordable_size_is_tried() -> None:
+    steps = ladder(0.0063)
+    names = [rung.name for rung in climb(steps, {FROZEN: 0.9, CNN: 0.5, FINE_TUNED: 0.5})]
+    assert names[0] == "efficientnet-lite0 frozen at 128 px"
+    assert "efficientnet-lite0 frozen at 160 px" in names  # 224 px would cost 43 s

@@ -139,7 +139,8 @@ class Climb:
 
     def _step(self) -> bool:
         """Train the next rung, or cross-validate a finished one; return whether anything paid."""
-        rung = self.ladder.next(self.results, self.failures, self.clock.left())
+        left, reserved = self.clock.left(), self.clock.evaluation
+        rung = self.ladder.next(self.results, self.failures, left, reserved)
         if rung is None and self.choice is None and not self.failures:
             rung = self.ladder.last_resort()
         is_early = rung is not None and (rung.family == FROZEN or rung.is_short)

@@ -16,7 +16,7 @@ _SECONDS_BETWEEN_WRITES = 5.0
 # Reserved for the figures and the page, and a share of the limit for what was not measured.
 _REPORT_SECONDS = 4.0
 _RESERVED_SHARE = 0.02
-# Of a short limit, the report and the final evaluation get at most this share.
+# Of a short limit, the report gets at most this share.
 _MOST_RESERVED = 0.3
 # A busy machine makes what is reserved take longer, at most by this factor.
 _MOST_PACE = 3.0
@@ -55,8 +55,8 @@ class FitClock:
 
     def left(self) -> float:
         """Return the seconds until the last fit, or else the final evaluation, must begin."""
-        reserve = self.pace * _REPORT_SECONDS + self.evaluation + _RESERVED_SHARE * self.limit
-        reserve = min(reserve, _MOST_RESERVED * self.limit)
+        reserve = self.pace * _REPORT_SECONDS + _RESERVED_SHARE * self.limit
+        reserve = min(reserve, _MOST_RESERVED * self.limit) + self.evaluation
         return self.limit - self.spent() - reserve - self.last_fit
 
     def observe(self, seconds: float, worked: float) -> None:

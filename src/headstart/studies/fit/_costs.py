@@ -67,27 +67,26 @@ class LadderCosts:
         return relative * self.seconds_per_image * (px / TIMED_PX) ** 2
 
     def frozen(self, backbone: str, px: int) -> float:
-        """Return the seconds of features and head of a frozen backbone, the test included."""
-        images = self.train + self.validation + self.test
-        return images * self.forward(backbone, px) + self.head()
+        """Return the seconds of features and head of a frozen backbone, without the test images."""
+        return (self.train + self.validation) * self.forward(backbone, px) + self.head()
+
+    def evaluation(self, backbone: str, px: int) -> float:
+        """Return the seconds of classifying the test images with a backbone, once it is chosen."""
+        return self.test * self.forward(backbone, px)
 
     def head(self) -> float:
         """Return the seconds of solving a linear head."""
         recipe = make_recipe(self.backbones[0])
         return seconds_to_solve(self.train, _FEATURES, self.classes, recipe)
 
-    def start_of_fine_tuning(self, backbone: str, px: int) -> float:
-        """Return the seconds of the head that fine-tuning starts from."""
-        return (self.train + self.validation) * self.forward(backbone, px) + self.head()
-
     def shortest_fine_tuning(self, backbone: str, px: int) -> float:
         """Return the fewest seconds in which the top stages of a backbone learn for one pass.
 
-        `training` fits a head only in less.
+        They start from the head of the frozen backbone. `training` fits a head only in less.
         """
         images = _TOP_STAGES_FACTOR * self.train + self.validation
         epoch = images * self.forward(backbone, px)
-        return (self.start_of_fine_tuning(backbone, px) + epoch) / _USED_SHARE
+        return (self.frozen(backbone, px) + epoch) / _USED_SHARE
 
     def epoch_of_fine_tuning(self, backbone: str, px: int) -> float:
         """Return the seconds of one pass of fine-tuning, with its validation."""

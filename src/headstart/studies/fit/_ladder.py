@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headstart.evaluation import SelectionMetric
-from headstart.formatting import approximate_duration, percent
+from headstart.formatting import approximate_duration
 from headstart.models.recipes import Recipe, keys_of, make_recipe
 from headstart.studies.fit._costs import SIZES_PX, LadderCosts
 from headstart.studies.fit._rung import (
@@ -31,8 +31,12 @@ from headstart.studies.fit._rung import (
 _FROZEN_SHARE, _SHORT_SHARE, _ALONE_SHARE = 0.15, 0.1, 0.05
 # With folds, a head on features of enough pixels is worth more than what else few images allow.
 _FROZEN_SHARE_WITH_FOLDS = 0.4
-# A frozen backbone at more pixels, or another backbone, once the long run has ended.
+# The same with the final evaluation of the test images, which is reserved while it is the best.
+_EVALUATED_FROZEN_SHARE = 0.4
+# A frozen backbone at more pixels, or another backbone, after the long run.
 _FURTHER_FROZEN_SHARE = 0.25
+# More pixels before the long run, with what their evaluation adds, of the time that is left then.
+_HALF = 0.5
 # A long run gets at least so many times the seconds of the short one, or is not worth it.
 _LEAST_GROWTH = 1.3
 # Fewer passes of fine-tuning than this are not worth their time.
@@ -78,7 +82,11 @@ class Ladder:
     not_entered: dict[str, str] = field(default_factory=dict)
 
     def next(
-        self, results: Sequence[RungResult], failures: Sequence[FailedRung], left: float
+        self,
+        results: Sequence[RungResult],
+        failures: Sequence[FailedRung],
+        left: float,
+        reserved: float = 0.0,
     ) -> Rung | None:
         """Return the next rung; None if no further one is likely to pay.
 
@@ -86,17 +94,21 @@ class Ladder:
             results: The finished rungs, in their order.
             failures: The failed ones.
             left: Seconds until the final evaluation must begin.
+            reserved: Seconds of the final evaluation that were subtracted for it.
         """
         if left < _LEAST_SECONDS:
             return None
         names = {result.rung.name for result in results}
         names |= {failure.rung.name for failure in failures}
-        state = _State(results, {failure.rung.family for failure in failures}, names, left)
+        failed = {failure.rung.family for failure in failures}
+        state = _State(results, failed, names, left, reserved)
         stages = (
             self._frozen,
             self._short_cnn,
+            self._late_frozen,
             self._short_fine_tuning,
             self._cheap_frozen,
+            self._larger_frozen,
             self._long_run,
             self._further_run,
         )
@@ -115,12 +127,12 @@ class Ladder:
     def plan(self) -> tuple[str, ...]:
         """Return the plan in a few lines, for the terminal and the report."""
         lines = []
-        first = self._frozen(_State([], set(), set(), self.usable))
+        first = self._frozen(_State([], set(), set(), self.usable, 0.0))
         if first is not None:
             lines.append(f"{first.name}: about {approximate_duration(first.seconds)}")
         short = approximate_duration(self._short_seconds())
         lines.append(f"cnn from random weights, short: {short}")
-        px = self._fine_tuning_px(self.usable)
+        px = self._fine_tuning_px(_State([], set(), set(), self.usable, 0.0))
         if px is not None:
             name = f"{self.costs.backbones[0]} fine-tuned at {px} pixels"
             lines.append(f"{name}, short: {short}")
@@ -137,19 +149,38 @@ class Ladder:
         """Return the usual backbone, frozen, at the largest usual size that is cheap enough."""
         if not self.costs.backbones or state.has_begun(FROZEN):
             return None
-        backbone = self.costs.backbones[0]
         share = _FROZEN_SHARE if self.folds is None else _FROZEN_SHARE_WITH_FOLDS
-        budget = share * self.usable
-        for px in reversed([px for px in SIZES_PX if px <= self.costs.frozen_px]):
-            seconds = self.costs.frozen(backbone, px)
-            if seconds <= budget:
-                return self._frozen_rung(backbone, px, "a solved head on features costs little")
-        needed = approximate_duration(self.costs.frozen(backbone, SIZES_PX[0]))
-        self.not_entered[FROZEN] = (
-            f"a frozen backbone needs {needed} even at {SIZES_PX[0]} pixels, more than "
-            f"{percent(share)} of the time"
+        whole = _EVALUATED_FROZEN_SHARE * self.usable
+        rung = self._first_frozen(state, share * self.usable, whole)
+        if rung is None:
+            self.not_entered[FROZEN] = self._why_not_frozen(share)
+        return rung
+
+    def _late_frozen(self, state: _State) -> Rung | None:
+        """Return a frozen backbone for most of the time, if the cnn has too little of it anyway."""
+        if not self.costs.backbones or state.has_begun(FROZEN) or not self._starves(CNN, state):
+            return None
+        rung = self._first_frozen(state, state.left, state.left)
+        if rung is not None:
+            self.not_entered.pop(FROZEN, None)
+        return rung
+
+    def _first_frozen(self, state: _State, seconds: float, whole: float) -> Rung | None:
+        sizes = [px for px in SIZES_PX if px <= self.costs.frozen_px]
+        reason = "a solved head on features costs little"
+        return self._largest_frozen(state, self.costs.backbones[0], sizes, seconds, whole, reason)
+
+    def _why_not_frozen(self, share: float) -> str:
+        """Return the reason why a frozen backbone is too expensive even with the fewest pixels."""
+        backbone, px = self.costs.backbones[0], SIZES_PX[0]
+        seconds, work = self.costs.frozen(backbone, px), ""
+        if seconds <= share * self.usable:
+            seconds += self.costs.evaluation(backbone, px)
+            share, work = _EVALUATED_FROZEN_SHARE, ", with the test images"
+        return (
+            f"a frozen backbone needs {approximate_duration(seconds)} even at {px} pixels{work}, "
+            f"more than {share:.0%} of the time"
         )
-        return None
 
     def _short_cnn(self, state: _State) -> Rung | None:
         if state.has_begun(CNN):
@@ -173,7 +204,7 @@ class Ladder:
 
     def _fine_tuning(self, state: _State) -> Rung | None:
         """Return the shortest fine-tuning that is more than a head; None if there is no time."""
-        px = self._fine_tuning_px(state.left)
+        px = self._fine_tuning_px(state)
         if px is None or not state.of(FROZEN) or FINE_TUNED in state.failed:
             return None
         backbone = self.costs.backbones[0]
@@ -185,13 +216,36 @@ class Ladder:
             "from the fitted head on",
         )
 
+    def _larger_frozen(self, state: _State) -> Rung | None:
+        """Return the frozen backbone at more pixels, if it leads.
+
+        From 96 to 128 pixels it gained 4 points on CIFAR-10 (docs/backbones.md), more than other
+        families gain in a few seconds. Before a long run, it gets up to its usual image size.
+        """
+        best = max(state.results, key=lambda result: result.rank, default=None)
+        if best is None or best.family != FROZEN:
+            return None
+        if state.has_long():
+            seconds = _FURTHER_FROZEN_SHARE * self.usable
+            return self._more_pixels(state, SIZES_PX[-1], seconds, state.left)
+        if FINE_TUNED in self.not_entered and self._starves(CNN, state):
+            return self._more_pixels(state, self.costs.frozen_px, state.left, state.left)
+        seconds, whole = _FROZEN_SHARE * self.usable, _HALF * state.left
+        return self._more_pixels(state, self.costs.frozen_px, seconds, whole)
+
+    def _starves(self, family: str, state: _State) -> bool:
+        """Return whether the time allows less than half of the schedule of a family."""
+        runs = state.of(family)
+        return not runs or LEAST_SCHEDULE * self._full_seconds(runs[-1]) > state.left
+
     def _long_run(self, state: _State) -> Rung | None:
         """Return a run of the best family with the time that is left, shared with a close rival."""
         ranked = self._long_families(state)
         if not ranked:
             return None
         best = ranked[0]
-        seconds, reason = state.left, "the best family on the validation images"
+        seconds = state.left_for(self._evaluation(best.rung))
+        reason = "the best family on the validation images"
         rivals = [result for result in ranked[1:] if self._is_close(best, result)]
         if rivals:
             seconds *= _SHARED
@@ -209,13 +263,13 @@ class Ladder:
                 continue
             if is_complete(runs[-1], self.costs.train, self.class_names):
                 continue
-            left = state.left
+            left = state.left_for(self._evaluation(runs[-1].rung))
             if self.folds is not None and any(run.folds is not None for run in runs):
                 left = self.longest_with_folds(left)  # a longer run must be as well measured
             if left >= _LEAST_GROWTH * runs[-1].seconds:
                 longest.append(runs[-1])
         untried = None if state.has_begun(FINE_TUNED) else self._fine_tuning(state)
-        if untried is not None and untried.seconds <= state.left:
+        if untried is not None and untried.seconds <= state.left_for(self._evaluation(untried)):
             longest.append(replace(state.of(FROZEN)[0], rung=untried))
         # Fine-tuning starts from a head, so it is worth at least as much as the best frozen one.
         heads = [result.rank for result in state.of(FROZEN)]
@@ -224,6 +278,12 @@ class Ladder:
             return max([result.rank, *heads]) if result.family == FINE_TUNED else result.rank
 
         return sorted(longest, key=promise, reverse=True)
+
+    def _evaluation(self, rung: Rung) -> float:
+        """Return the seconds of classifying the test images; next to none without a backbone."""
+        if rung.family == CNN:
+            return 0.0
+        return self.costs.evaluation(rung.recipe.model, _input_px(rung.recipe))
 
     def _longer(self, short: RungResult, seconds: float, reason: str) -> Rung:
         name = short.rung.name.removesuffix(", short")
@@ -248,20 +308,60 @@ class Ladder:
 
     def _further_frozen(self, state: _State, share: float) -> Rung | None:
         """Return a frozen backbone at more pixels, or another one, within a share of the time."""
-        best = max(state.results, key=lambda result: result.rank, default=None)
-        if best is None or not state.of(FROZEN) or FROZEN in state.failed:
+        heads = state.of(FROZEN)
+        if not heads or FROZEN in state.failed:
             return None
-        first = state.of(FROZEN)[0]
-        if best.family == CNN and not self._is_close(best, first):
+        best = max(state.results, key=lambda result: result.rank)
+        head = max(heads, key=lambda result: result.rank)
+        if best.family == CNN and not self._is_close(best, head):
             return None
-        px = first.rung.recipe.flat()["input_px"]
-        assert isinstance(px, int)
-        larger = [(self.costs.backbones[0], size) for size in SIZES_PX if size > px][-1:]
-        others = [(backbone, px) for backbone in self.costs.backbones[1:]]
-        for backbone, size in [*larger, *others]:
-            rung = self._frozen_rung(backbone, size, "another view of the same images")
-            budget = min(state.left, share * self.usable)
-            if rung.name not in state.names and rung.seconds <= budget:
+        seconds = share * self.usable
+        rung = self._more_pixels(state, SIZES_PX[-1], seconds, state.left)
+        if rung is not None:
+            return rung
+        sizes = [_input_px(head.rung.recipe)]
+        for backbone in self.costs.backbones[1:]:
+            rung = self._largest_frozen(state, backbone, sizes, seconds, state.left)
+            if rung is not None:
+                return rung
+        return None
+
+    def _more_pixels(
+        self, state: _State, largest: int, seconds: float, whole: float
+    ) -> Rung | None:
+        """Return the usual backbone at more pixels than before, at most `largest`."""
+        if not state.of(FROZEN) or FROZEN in state.failed:
+            return None
+        usual = self.costs.backbones[0]
+        recipes = [result.rung.recipe for result in state.of(FROZEN)]
+        tried = max(_input_px(recipe) for recipe in recipes if recipe.model == usual)
+        sizes = [px for px in SIZES_PX if tried < px <= largest]
+        return self._largest_frozen(state, usual, sizes, seconds, whole)
+
+    def _largest_frozen(
+        self,
+        state: _State,
+        backbone: str,
+        sizes: Sequence[int],
+        seconds: float,
+        whole: float,
+        reason: str = "another view of the same images",
+    ) -> Rung | None:
+        """Return a frozen backbone at the largest affordable size; None if all cost too much.
+
+        Args:
+            state: The state of the ladder.
+            backbone: The backbone.
+            sizes: Image sizes in pixels, ascending.
+            seconds: The most seconds for the rung.
+            whole: The most seconds for the rung and what its final evaluation adds.
+            reason: Why it is entered.
+        """
+        for px in reversed(sizes):
+            rung = self._frozen_rung(backbone, px, reason)
+            added = state.left - state.left_for(self.costs.evaluation(backbone, px))
+            is_affordable = rung.seconds <= seconds and rung.seconds + added <= whole
+            if is_affordable and rung.name not in state.names:
                 return rung
         return None
 
@@ -277,7 +377,8 @@ class Ladder:
         if self.folds is not None and best.folds is None:
             return None  # without folds, no average of few images is trusted
         runs = 1 if self.folds is None else self.folds + 2
-        if state.left < 0.7 * runs * best.seconds:
+        left = state.left_for(self._evaluation(best.rung))
+        if left < 0.7 * runs * best.seconds:
             return None
         seeds = 1 + max(result.rung.seed for result in trained) - self.seed
         if seeds >= _MOST_SEEDS:
@@ -287,7 +388,7 @@ class Ladder:
             f"{base}, seed {seeds}",
             best.family,
             best.rung.recipe,
-            min(state.left, 1.3 * self._full_seconds(best)),
+            min(left, 1.3 * self._full_seconds(best)),
             "another seed of the best run, for an average",
         )
         return None if rung.name in state.names else replace(rung, seed=self.seed + seeds)
@@ -355,9 +456,8 @@ class Ladder:
 
     def _full_seconds_of_fine_tuning(self, recipe: Recipe) -> float:
         """Return the seconds of a whole fine-tuning, from the cost of a forward pass."""
-        px = recipe.flat()["input_px"]
-        assert isinstance(px, int), "the ladder decides the image size"
-        start = self.costs.start_of_fine_tuning(recipe.model, px)
+        px = _input_px(recipe)
+        start = self.costs.frozen(recipe.model, px)
         epochs = full_epochs(recipe, self.costs.train, self.class_names)
         return start + epochs * self.costs.epoch_of_fine_tuning(recipe.model, px)
 
@@ -365,7 +465,7 @@ class Ladder:
         is_alone = not self.costs.backbones or FROZEN in self.not_entered
         return (_ALONE_SHARE if is_alone else _SHORT_SHARE) * self.usable
 
-    def _fine_tuning_px(self, left: float) -> int | None:
+    def _fine_tuning_px(self, state: _State) -> int | None:
         """Return the largest usual image size at which fine-tuning has enough passes.
 
         None if even the smallest leaves less than one pass.
@@ -377,7 +477,8 @@ class Ladder:
         for epochs in (_WANTED_FINE_TUNING_EPOCHS, _LEAST_FINE_TUNING_EPOCHS):
             for px in reversed(sizes):
                 epoch = self.costs.epoch_of_fine_tuning(backbone, px)
-                start = self.costs.start_of_fine_tuning(backbone, px)
+                start = self.costs.frozen(backbone, px)
+                left = state.left_for(self.costs.evaluation(backbone, px))
                 if start + epochs * epoch <= 0.6 * left:
                     self.not_entered.pop(FINE_TUNED, None)
                     return px
@@ -406,6 +507,12 @@ class Ladder:
         return {**given, **own}
 
 
+def _input_px(recipe: Recipe) -> int:
+    px = recipe.flat()["input_px"]
+    assert isinstance(px, int), "the ladder decides the image size"
+    return px
+
+
 @dataclass(frozen=True)
 class _State:
     """The state of the ladder before its next rung."""
@@ -414,6 +521,11 @@ class _State:
     failed: set[str]
     names: set[str]
     left: float
+    reserved: float
+
+    def left_for(self, evaluation: float) -> float:
+        """Return the seconds for a rung whose final evaluation takes so many seconds."""
+        return self.left - max(0.0, evaluation - self.reserved)
 
     def of(self, family: str) -> list[RungResult]:
         """Return the results of a family, in their order."""
