@@ -7,7 +7,7 @@
 `run` measures one cell after the other and appends it to `results/fit.json`. A cell that is there
 is not measured again, so a stopped run continues. Each cell is a process of its own with an empty
 cache, and gets the same split, test images and seconds. HEADSTART_DATA names the folder with
-`sign-digits/` and `ants-bees/`. `table` writes fit.md.
+`sign-digits/` and `ants-bees/`. `table` writes fit.md, with one table per kind of processor.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from PIL import Image
 
 import headstart
@@ -33,6 +34,7 @@ from headstart.machine import processor_name
 
 HERE = Path(__file__).parent
 RESULTS, TABLE = HERE / "results" / "fit.json", HERE / "fit.md"
+UNITS = {"amx_bf16": "AMX", "avx512_bf16": "AVX512-BF16", "avx512_f": "AVX512", "avx2": "AVX2"}
 LITE0 = "efficientnet-lite0"
 # Name: source and options. A relative source is looked for in HEADSTART_DATA.
 DATA: dict[str, tuple[str, dict[str, Any]]] = {
@@ -113,7 +115,9 @@ def main() -> None:
 
 def measure(name: str, limit: int, seed: int, method: str, fastai: str | None) -> None:
     """Measure one cell unless it is there."""
-    cell = {"data": name, "limit": limit, "seed": seed, "method": method}
+    if method == "scikit-learn":
+        seed = limit = 0  # it has neither
+    cell = {"data": name, "limit": limit, "seed": seed, "method": method, "processor": processor()}
     rows = read_rows()
     if any(all(row[key] == value for key, value in cell.items()) for row in rows):
         return
@@ -126,11 +130,17 @@ def measure(name: str, limit: int, seed: int, method: str, fastai: str | None) -
             measured = run_sklearn(name)
         else:
             measured = run_headstart(name, limit, seed, method, Path(place))
-    where = {"processor": processor_name(), "date": date.today().isoformat()}
-    rows.append({**cell, **measured, **where})
+    rows.append({**cell, **measured, "date": date.today().isoformat()})
     RESULTS.parent.mkdir(exist_ok=True)
     RESULTS.write_text(json.dumps(rows, indent=0) + "\n", encoding="utf-8")
     print({key: value for key, value in rows[-1].items() if key != "correct"}, flush=True)
+
+
+def processor() -> str:
+    """Return the name of the processor and its widest unit, such as "AMD EPYC with AVX2"."""
+    has = torch.cpu.get_capabilities()
+    units = [name for key, name in UNITS.items() if has.get(key)]
+    return " with ".join([processor_name(), *units[:1]])
 
 
 def read_rows() -> list[dict[str, Any]]:
@@ -243,42 +253,53 @@ def run_fastai(name: str, limit: int, seed: int, python: str, place: Path) -> di
 
 
 def write_table() -> None:
-    """Write the mean accuracy over seeds, and fit against the best of the others."""
+    """Write a table for each kind of processor."""
     rows = read_rows()
-    keys = sorted(
-        {(row["data"], row["limit"]) for row in rows}, key=lambda key: (str(key[0]), key[1])
-    )
-    lines = [f"| data | limit | {' | '.join(METHODS)} | fit minus the best other |"]
-    lines.append("|---|---|" + "---|" * (len(METHODS) + 1))
-    for name, limit in keys:
+    parts = [HEAD]
+    for machine in sorted({row["processor"] for row in rows}):
+        own = [row for row in rows if row["processor"] == machine]
+        dates = sorted({row["date"] for row in own})
+        days = dates[0] if len(dates) == 1 else f"{dates[0]} to {dates[-1]}"
+        parts += [f"\n## {machine}\n\n", *table_of(own), f"\nMeasured on {days}.\n"]
+    TABLE.write_text("".join(parts), encoding="utf-8")
+
+
+def table_of(rows: list[dict[str, Any]]) -> list[str]:
+    """Return the mean accuracy over seeds, and fit against the best of the others."""
+    timed = [row for row in rows if row["method"] != "scikit-learn"]
+    lines = [f"| data | limit | {' | '.join(METHODS)} | fit minus the best other |\n"]
+    lines.append("|---|---|" + "---|" * (len(METHODS) + 1) + "\n")
+    for name, limit in sorted({(row["data"], row["limit"]) for row in timed}):
         cells, means = [], {}
         for method in METHODS:
-            own = [r for r in rows if (r["data"], r["limit"], r["method"]) == (name, limit, method)]
-            scores = [row["accuracy"] for row in own if row["accuracy"] is not None]
-            if not scores:
+            limits = (0,) if method == "scikit-learn" else (limit,)
+            own = [r for r in rows if r["data"] == name and r["method"] == method]
+            own = [r for r in own if r["limit"] in limits]
+            done = [row for row in own if row["accuracy"] is not None]
+            if not done:
                 cells.append("failed" if own else "")
                 continue
+            scores = [100 * row["accuracy"] for row in done]
             means[method] = float(np.mean(scores))
-            seconds = np.mean([row["seconds"] for row in own if row["accuracy"] is not None])
-            cells.append(f"{100 * means[method]:.1f}% ({len(scores)}, {seconds:.0f} s)")
+            spread = f" ± {np.std(scores, ddof=1):.1f}" if len(scores) > 1 else ""
+            seconds = np.mean([row["seconds"] for row in done])
+            cells.append(f"{means[method]:.1f}%{spread} ({len(scores)}, {seconds:.0f} s)")
         others = [mean for method, mean in means.items() if method != "fit"]
-        gain = f"{100 * (means['fit'] - max(others)):+.1f}" if "fit" in means and others else ""
-        lines.append(f"| {name} | {limit} s | {' | '.join(cells)} | {gain} |")
-    machines = sorted({f"{row['processor']}, {row['date']}" for row in rows})
-    lines += ["", f"Measured on: {'; '.join(machines)}."]
-    TABLE.write_text(HEAD + "\n".join(lines) + "\n", encoding="utf-8")
+        gain = f"{means['fit'] - max(others):+.1f}" if "fit" in means and others else ""
+        lines.append(f"| {name} | {limit} s | {' | '.join(cells)} | {gain} |\n")
+    return lines
 
 
 HEAD = """# `headstart fit` against single trainings, scikit-learn and fastai
 
-`python benchmarks/fit.py run` writes this table. A cell is the mean test accuracy, the number of
-seeds and the mean seconds of the whole command. The column of scikit-learn is the best of logistic
-regression, SVC and random forest on pixels, by validation accuracy and without a time limit. The
-column of fastai has the same weights as ours, and trains for at most 15 epochs.
+`python benchmarks/fit.py run` writes these tables. A cell is the mean test accuracy, its standard
+deviation over seeds, the number of seeds, and the mean seconds of the whole command. The column of
+scikit-learn is the best of logistic regression, SVC and random forest on pixels, by validation
+accuracy and without a time limit. The column of fastai has the same weights as ours, and trains for
+at most 15 epochs.
 
 The last column is in percentage points. The goal is at least -0.5 in every row. A row with one seed
 is a first look: on 150 to 300 test images, a point is one to three images.
-
 """
 
 
