@@ -31,7 +31,6 @@ from headstart.studies.fit import _costs, _folds, _ladder, _last_fit
 from headstart.studies.fit._choice_on_folds import choose_on_folds
 from headstart.studies.fit._costs import LadderCosts
 from headstart.studies.fit._folds import FOLDS, FitFolds, fit_folds
-from headstart.studies.fit._improvement import is_improvement
 from headstart.studies.fit._ladder import Ladder
 from headstart.studies.fit._rung import CNN, FINE_TUNED, FROZEN, FoldScores, Rung, RungResult
 from headstart.training import HeldOut, TrainingJob, read_probabilities, train
@@ -131,34 +130,6 @@ def test_only_some_images_can_be_divided(few: SplitDataset) -> None:
     assert folds.kept_test == 0
 
 
-@pytest.mark.parametrize(
-    ("gains", "losses", "is_better"), [(4, 0, False), (5, 0, True), (8, 3, False), (9, 1, True)]
-)
-def test_an_improvement_on_few_images_must_pass_an_exact_test(
-    gains: int, losses: int, is_better: bool
-) -> None:
-    labels, place = np.arange(37) % 10, np.arange(37)
-    best = predict(labels, place >= gains)
-    candidate = predict(labels, place < 37 - losses)
-    assert is_improvement(labels, candidate, best, ACCURACY) is is_better
-    assert not is_improvement(labels, best, candidate, ACCURACY)
-
-
-def test_an_improvement_in_two_groups_is_no_evidence() -> None:
-    labels, place = np.arange(40) % 10, np.arange(40)
-    best, candidate = predict(labels, place >= 8), predict(labels, place >= 0)
-    assert is_improvement(labels, candidate, best, ACCURACY)
-    assert not is_improvement(labels, candidate, best, ACCURACY, groups=place // 4)
-
-
-def test_an_improvement_by_another_metric_is_resampled() -> None:
-    labels, place = np.arange(40) % 10, np.arange(40)
-    loss = selection_metric("log-loss")
-    best, candidate = predict(labels, place >= 8), predict(labels, place >= 0)
-    assert is_improvement(labels, candidate, best, loss)
-    assert not is_improvement(labels, predict(labels, place >= 7), best, loss)
-
-
 def test_folds_decide_between_candidates_and_not_the_few_validation_images(
     few: SplitDataset,
 ) -> None:
@@ -171,21 +142,26 @@ def test_folds_decide_between_candidates_and_not_the_few_validation_images(
     assert choice.score == better.folds.score
 
 
-def test_a_candidate_without_folds_must_demonstrate_that_it_is_better(few: SplitDataset) -> None:
+def test_a_candidate_without_folds_must_be_better_on_validation_images(few: SplitDataset) -> None:
     head = make_result("head", FROZEN, few, wrong=12, wrong_by_folds=25)
     folds = open_folds(few)
     places = folds.validation_places
     wrong = int((places < 25).sum())  # of the validation images, by folds
-    little = make_result("cnn", CNN, few, wrong=wrong - 1)
-    assert choose_on_folds([head, little], folds).members == (head,)
-    much = make_result("cnn", CNN, few, wrong=0)
-    assert choose_on_folds([head, much], folds).members == (much,)
+    equal = make_result("cnn", CNN, few, wrong=wrong)
+    assert choose_on_folds([head, equal], folds).members == (head,)
+    better = make_result("cnn", CNN, few, wrong=wrong - 1)
+    choice = choose_on_folds([head, better], folds)
+    assert choice.members == (better,)
+    assert choice.beaten is not None
+    assert choice.beaten.name == "head"
+    assert choice.beaten.score == pytest.approx(1 - wrong / len(places))
 
 
 def test_without_time_for_folds_the_head_must_be_beaten_as_well(few: SplitDataset) -> None:
     head = make_result("head", FROZEN, few, wrong=12)
-    little = make_result("cnn", CNN, few, wrong=11)
-    assert choose_on_folds([head, little], open_folds(few)).members == (head,)
+    for wrong, chosen in ((13, "head"), (12, "head"), (11, "cnn")):
+        rival = make_result("cnn", CNN, few, wrong=wrong)
+        assert choose_on_folds([head, rival], open_folds(few)).short_name == chosen
 
 
 def test_a_trained_run_is_cross_validated_if_it_is_promising_and_the_time_suffices(

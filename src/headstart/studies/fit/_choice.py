@@ -18,6 +18,19 @@ from headstart.studies.fit._rung import RungResult
 CLASSIFIER = "classifier"  # in the study folder
 
 
+@dataclass(frozen=True)
+class Beaten:
+    """The best choice by folds, or the best frozen head, which a run without folds exceeds.
+
+    Attributes:
+        name: Its short name.
+        score: Its score by the metric of the selection, on the validation images.
+    """
+
+    name: str
+    score: float
+
+
 @dataclass(frozen=True, eq=False)
 class Choice:
     """One run, or several whose probabilities are averaged.
@@ -26,14 +39,13 @@ class Choice:
         members: The results, the largest weight first.
         weights: Their weights, which sum to 1.
         score: Their score by the metric of the selection, on the validation images, or by folds.
-        is_demonstrated: Whether a paired test demonstrates that one run is better than the others,
-            which folds or the frozen head stand for.
+        beaten: What a run without folds was compared with; None in all other cases.
     """
 
     members: tuple[RungResult, ...]
     weights: tuple[float, ...]
     score: float
-    is_demonstrated: bool = False
+    beaten: Beaten | None = None
 
     @property
     def is_single(self) -> bool:

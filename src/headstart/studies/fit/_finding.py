@@ -22,7 +22,7 @@ from headstart.studies.fit._final import evaluate_choice
 from headstart.studies.fit._folds import FOLDS
 from headstart.studies.fit._last_fit import fit_last
 from headstart.studies.fit._more_time import estimate_more_time
-from headstart.studies.fit._rung import FROZEN, FailedRung, RungResult
+from headstart.studies.fit._rung import FailedRung, RungResult
 from headstart.training import read_probabilities
 
 # A final evaluation that would end so much after the limit is that of one run only.
@@ -93,13 +93,12 @@ def _reason(choice: Choice, climb: Climb) -> str:
     """Return a choice and its reason in words."""
     name, score = choice.short_name, climb.metric.describe(choice.score)
     compared, part = climb.results, "on the validation images"
-    if choice.is_demonstrated:
-        return f"{name} has {score} {part}. They demonstrate that it is better than the others."
+    if choice.beaten is not None:
+        beaten = f"{choice.beaten.name} {climb.metric.describe(choice.beaten.score)}"
+        return f"{name} has {score} {part}, and {beaten}. The time did not allow folds for {name}."
     if choice.is_cross_validated and climb.folds is not None:
         compared = [result for result in compared if result.folds is not None]
         part = f"on {len(climb.folds.images):,} training and validation images, by {FOLDS} folds"
-    elif climb.folds is not None and choice.members[0].family == FROZEN:
-        compared = [result for result in compared if result.family == FROZEN]
 
     tried = counted(len(compared), "run")
     if choice.is_single:
@@ -109,9 +108,9 @@ def _reason(choice: Choice, climb: Climb) -> str:
         sentence = f"{name} has {score} {part}, and the best of {tried} alone {alone}."
     others = len(climb.results) - len(compared)
     if others:
+        verb = "is" if others == 1 else "are"
         sentence += (
-            f" The validation images do not demonstrate that {counted(others, 'other run')} would "
-            "be better."
+            f" {counted(others, 'run')} without folds {verb} not better on validation images."
         )
     return sentence
 
