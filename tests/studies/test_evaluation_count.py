@@ -11,7 +11,7 @@ import pytest
 from headstart.data import Dataset, Split, SplitDataset, make_split
 from headstart.results import EvaluationReuse, Finding, JsonObject, read_finding
 from headstart.studies import LearningRatesConfig, run_study
-from headstart.studies._test_reuse import _neighbours, _run_names, count_run, count_study
+from headstart.studies._test_reuse import _neighbours, _run_names, _sentence, count_run, count_study
 
 ASSETS = Path(__file__).parents[1] / "assets" / "version-0.1"
 TWO_RATES = LearningRatesConfig(
@@ -55,6 +55,12 @@ def test_studies_count_and_the_same_study_counts_once(
     assert second.optimism_with_feedback > second.optimism
     assert "This is the 2nd study" in second.sentence
     assert count(finding, data, tmp_path).studies == 2, "carried out again"
+
+
+def test_one_model_on_one_image_is_described_in_the_singular() -> None:
+    sentence = _sentence([1], 1, 0.95, 0.95)
+    assert "evaluated on this test image, with 1 model so far. It may score up to" in sentence
+    assert "The best of them" in _sentence([2], 30, 0.1, 0.1)
 
 
 def test_other_training_images_make_no_other_test_images(

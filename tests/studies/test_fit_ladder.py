@@ -200,7 +200,7 @@ def test_a_frozen_backbone_that_leads_gets_more_pixels_where_nothing_else_fits()
 
 
 def test_a_frozen_backbone_is_entered_late_where_the_cnn_starves_as_well() -> None:
-    steps = ladder(0.02, usable=30)
+    steps = ladder(0.004, train=6000, usable=30)
     rungs = climb(steps, {FROZEN: 0.8, CNN: 0.3}, left=30)
     assert [rung.family for rung in rungs[:2]] == [CNN, FROZEN]
     assert FROZEN not in steps.not_entered
@@ -211,3 +211,18 @@ def test_after_the_long_run_the_largest_affordable_size_is_tried() -> None:
     names = [rung.name for rung in climb(steps, {FROZEN: 0.9, CNN: 0.5, FINE_TUNED: 0.5})]
     assert names[0] == "efficientnet-lite0 frozen at 128 px"
     assert "efficientnet-lite0 frozen at 160 px" in names  # 224 px would cost 43 s
+
+
+def test_few_images_get_a_head_first_even_if_it_takes_most_of_a_short_time() -> None:
+    steps = ladder(0.02, usable=18)
+    rungs = climb(steps, {FROZEN: 0.8, CNN: 0.3}, left=18)
+    names = [rung.name for rung in rungs[:2]]
+    assert names == ["efficientnet-lite0 frozen at 64 px", "cnn, short"]
+    assert 0.15 * 18 < rungs[0].seconds < 0.8 * 18
+    many = ladder(0.0004, train=60_000, usable=18)
+    assert (many.next([], [], 18) or pytest.fail("no rung")).family == CNN
+
+
+def test_the_last_resort_is_a_head_if_that_takes_seconds() -> None:
+    assert ladder(0.001, usable=1).last_resort().family == FROZEN
+    assert ladder(0.02, usable=1).last_resort().family == CNN

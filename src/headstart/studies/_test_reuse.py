@@ -239,19 +239,17 @@ def _run_names(content: object) -> Iterator[str]:
 
 
 def _sentence(distinct: Sequence[int], images: int, selection: float, feedback: float) -> str:
-    tested = counted(images, "test image")
-    models = counted(sum(distinct), "model")
+    tested = f"these {images:,} test images" if images > 1 else "this test image"
+    models = sum(distinct)
+    best = "The best of them" if models > 1 else "It"
     text = (
-        f"This is the {ordinal(len(distinct))} study or single run evaluated on these {tested}, "
-        f"with {models} so far."
+        f"This is the {ordinal(len(distinct))} study or single run evaluated on {tested}, "
+        f"with {counted(models, 'model')} so far. {best} may score up to {points(selection)} "
+        "points above its true accuracy by chance (95%)"
     )
     if len(distinct) == 1:
-        return (
-            f"{text} The best of them may score up to {points(selection)} points above its true "
-            "accuracy by chance (95%)."
-        )
+        return f"{text}."
     return (
-        f"{text} The best of them may score up to {points(selection)} points above its true "
-        f"accuracy by chance (95%), and up to {points(feedback)} if each study was planned with "
-        "the scores of the earlier ones."
+        f"{text}, and up to {points(feedback)} if each study was planned with the scores of the "
+        "earlier ones."
     )

@@ -33,6 +33,9 @@ _FROZEN_SHARE, _SHORT_SHARE, _ALONE_SHARE = 0.15, 0.1, 0.05
 _FROZEN_SHARE_WITH_FOLDS = 0.4
 # The same with the final evaluation of the test images, which is reserved while it is the best.
 _EVALUATED_FROZEN_SHARE = 0.4
+# So few images train no cnn in the time of a solved head. It then gets the fewest pixels in most of
+# a short time, and at least some seconds.
+_FEW_IMAGES, _MOST_FOR_FEW, _LEAST_FOR_FEW = 5000, 0.8, 2.0
 # A frozen backbone at more pixels, or another backbone, after the long run.
 _FURTHER_FROZEN_SHARE = 0.25
 # More pixels before the long run, with what their evaluation adds, of the time that is left then.
@@ -119,7 +122,14 @@ class Ladder:
         return None
 
     def last_resort(self) -> Rung:
-        """Return a rung for when no time is left and nothing has finished: some steps of a cnn."""
+        """Return a rung for when no time is left and nothing has finished.
+
+        It is a frozen backbone if a few seconds suffice for it, and otherwise some steps of a cnn.
+        """
+        if self.costs.backbones:
+            rung = self._cheapest_frozen(_State([], set(), set(), 0.0, 0.0), 0.0)
+            if rung is not None:
+                return rung
         recipe = make_recipe("cnn", self._own_values("cnn"))
         reason = "the time limit is too short for anything else"
         return self._timed("cnn, short", CNN, recipe, 2.0, reason)
@@ -152,9 +162,16 @@ class Ladder:
         share = _FROZEN_SHARE if self.folds is None else _FROZEN_SHARE_WITH_FOLDS
         whole = _EVALUATED_FROZEN_SHARE * self.usable
         rung = self._first_frozen(state, share * self.usable, whole)
+        if rung is None and self.costs.train <= _FEW_IMAGES:
+            rung = self._cheapest_frozen(state, _MOST_FOR_FEW * self.usable)
         if rung is None:
             self.not_entered[FROZEN] = self._why_not_frozen(share)
         return rung
+
+    def _cheapest_frozen(self, state: _State, seconds: float) -> Rung | None:
+        most = max(seconds, _LEAST_FOR_FEW)
+        backbone, reason = self.costs.backbones[0], "nothing else learns in so little time"
+        return self._largest_frozen(state, backbone, SIZES_PX[:1], most, most, reason)
 
     def _late_frozen(self, state: _State) -> Rung | None:
         """Return a frozen backbone for most of the time, if the cnn has too little of it anyway."""
