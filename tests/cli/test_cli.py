@@ -200,6 +200,11 @@ def test_data_lists_and_gets_the_named_datasets(headstart: Command, own_cache: P
         (("train", "digits", "--model", "cnm"), 2, "did you mean 'cnn'?"),
         (("train", "digits", "--modle", "cnn"), 2, "--model"),
         (
+            ("fit", "digits", "--set", "lr=0"),
+            2,
+            "Give lr another value, as in --set lr=VALUE.",
+        ),
+        (
             ("train", "digits", "--lr", "-1"),
             2,
             "invalid lr: expected a value greater than 0, got -1",
