@@ -13,7 +13,7 @@ import pytest
 from headstart import store
 from headstart.data import Dataset, Split, SplitDataset, make_split
 from headstart.errors import InputError, RunFailed
-from headstart.models.recipes import make_recipe
+from headstart.models.recipes import make_recipe, with_net
 from headstart.results import FailedContender, read_finding
 from headstart.studies import ComparisonConfig, run_study
 from headstart.studies._contenders import make_contenders
@@ -192,7 +192,9 @@ def test_a_control_that_does_not_fit_is_left_out_and_the_verdict_says_so(
 ) -> None:
     clock = [2.0]
 
-    def prepare(recipe: Any, _data: Any, _seed: int, seconds: float | None) -> tuple[Any, float]:
+    def prepare(
+        recipe: Any, _data: Any, _seed: int, seconds: float | None, *_: Any
+    ) -> tuple[Any, float]:
         if seconds is not None and seconds < 10:
             raise InputError("its features take longer")
         clock[0] += 10.0
@@ -210,6 +212,63 @@ def test_a_control_that_does_not_fit_is_left_out_and_the_verdict_says_so(
         "The time limit left no time for efficientnet-lite0 (random weights)."
         in finding.verdict.notes
     )
+
+
+class SlowFeatures:
+    """A machine on which features take a fixed time at the smallest size."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+        self.clock, self.needed, self.timed = 2.0, seconds, 0
+        fake_time = SimpleNamespace(perf_counter=lambda: self.clock)
+        module = "headstart.studies._comparison_schedule"
+        monkeypatch.setattr("headstart.studies._study.time", fake_time)
+        monkeypatch.setattr(f"{module}.warm_up", lambda *_: None)
+        monkeypatch.setattr(f"{module}.prepare_features", self.prepare)
+        monkeypatch.setattr(f"{module}.FeatureTimer", self.timer)
+        # Steps cost the same on any machine that runs this test.
+        monkeypatch.setattr(RunTimer, "cost", RunCost(0.5, 0.01, 0.0, steps_per_epoch=18))
+
+    def timer(self, *_: Any) -> Any:
+        self.timed += 1
+        return SimpleNamespace(least_seconds=lambda: self.needed)
+
+    def prepare(
+        self, recipe: Any, _data: Any, _seed: int, seconds: float, _timer: Any, fraction: float
+    ) -> tuple[Any, float]:
+        if fraction * seconds < self.needed:
+            raise InputError("its features take longer")
+        self.clock += self.needed
+        return with_net(recipe, input_px=32), self.needed
+
+
+def test_on_a_busy_machine_features_take_what_the_other_contenders_do_not_need(
+    data: SplitDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine = SlowFeatures(monkeypatch, 40.0)
+    config = ComparisonConfig(("mlp", "efficientnet-lite0"), (0,), 60.0)
+    finding = run_study(config, data, tmp_path / "study", started=0.0)
+    names = [contender.name for contender in finding.contenders]
+    assert names == ["mlp", "efficientnet-lite0"], "an equal share of 25 s would not be enough"
+    assert finding.verdict.outcome in ("better", "equivalent", "undecided")
+    assert machine.timed == 1
+    assert (
+        "The time limit left no time for efficientnet-lite0 (random weights)."
+        in finding.verdict.notes
+    )
+
+
+def test_a_limit_too_short_for_features_is_refused_with_one_that_is_long_enough(
+    data: SplitDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    SlowFeatures(monkeypatch, 100.0)
+    config = ComparisonConfig(("mlp", "efficientnet-lite0"), (0,), 60.0)
+    with pytest.raises(InputError, match="its features take longer") as refused:
+        run_study(config, data, tmp_path / "study", started=0.0)
+    assert refused.value.hint == "Give --time-limit 3m or more, or fewer --train-images."
+
+    longer = ComparisonConfig(("mlp", "efficientnet-lite0"), (0,), 180.0)
+    finding = run_study(longer, data, tmp_path / "longer", started=0.0)
+    assert len(finding.contenders) == 2
 
 
 def test_no_winner_is_claimed_from_runs_that_the_limit_left_undertrained(

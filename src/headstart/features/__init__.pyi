@@ -7,6 +7,8 @@ from ._feature_cache import (
     prepare_features as prepare_features,
 )
 from ._input_size import (
+    FEATURES_FRACTION as FEATURES_FRACTION,
+    FeatureTimer as FeatureTimer,
     choose_input_size as choose_input_size,
     describe_backbone_use as describe_backbone_use,
     seconds_per_image as seconds_per_image,

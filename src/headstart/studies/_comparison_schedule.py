@@ -16,7 +16,7 @@ from typing import Any
 from headstart import progress, store
 from headstart.data import SplitDataset
 from headstart.errors import InputError
-from headstart.features import prepare_features, warm_up
+from headstart.features import FEATURES_FRACTION, FeatureTimer, prepare_features, warm_up
 from headstart.models import is_backbone
 from headstart.models.recipes import Recipe, resolve, with_net
 from headstart.results import JsonObject
@@ -38,6 +38,9 @@ _TIMINGS, _TIMING_SHARE = 3, 0.05
 # Steps that were timed at a slow moment must not take all time from the features: these get at
 # least this fraction of an equal share.
 _LEAST_FEATURE_SHARE = 0.25
+# Of the time that the others leave, if the smallest images do not fit into an equal share. Three of
+# three `make demo` ended without a result there (benchmarks/time_limits.md).
+_LARGEST_FEATURES_FRACTION = 0.95
 
 _MIN_SECONDS_PER_RUN = 0.2
 _DIGITS = 3  # of a planned number of epochs
@@ -162,18 +165,30 @@ class ComparisonSchedule:
         reserve = report * max(1.0, self.pace) + _RESERVED_SHARE * self.limit.seconds
         return self.limit.seconds - self.context.seconds_spent() - reserve
 
-    def prepare(self, entry: ComparisonEntry, seconds: float | None) -> None:
+    def prepare(
+        self,
+        entry: ComparisonEntry,
+        seconds: float | None,
+        timer: FeatureTimer | None = None,
+        fraction: float = FEATURES_FRACTION,
+    ) -> None:
         """Compute the features of an entry, and decide the image size of its backbone.
 
         Args:
             entry: A contender, or a control, which gets the image size of its contender.
             seconds: Time limit for this; None without a limit.
+            timer: What was timed before, which is not timed again. None if nothing was.
+            fraction: Fraction of the time limit for features.
+
+        Raises:
+            InputError: Not even the smallest size fits into the time.
         """
         if not is_backbone(entry.recipe.model):
             return
         progress.say(f"{entry.name}: computing features once for all seeds")
         recipe = with_net(entry.recipe, **self._decided_size(entry))
-        prepared = prepare_features(recipe, self.data(entry), entry.seeds[0], seconds)
+        data, seed = self.data(entry), entry.seeds[0]
+        prepared = prepare_features(recipe, data, seed, seconds, timer, fraction)
         entry.recipe, entry.prepare_seconds = prepared
         entry.is_prepared = True
 
@@ -239,7 +254,7 @@ class ComparisonSchedule:
                 self.prepare(entry, None)
                 self._start_timer(entry)
         for number, entry in enumerate(frozen):
-            self._prepare_frozen(entry, len(frozen) - number)
+            self._prepare_frozen(entry, len(frozen) - number, limit)
             self._start_timer(entry)
 
         started = self.context.seconds_spent()
@@ -258,15 +273,20 @@ class ComparisonSchedule:
         entry.is_solved = timer.recipe.optimizer == "lbfgs"
         entry.least_epochs = least_epochs(timer.recipe)
 
-    def _prepare_frozen(self, entry: ComparisonEntry, waiting: int) -> None:
+    def _prepare_frozen(self, entry: ComparisonEntry, waiting: int, limit: float) -> None:
         """Compute the features of a frozen contender within its share of the time.
 
         Its control takes as long again. If even the smallest images are too slow for both, the
-        control is left out.
+        control is left out. If they are too slow for an equal share, on a busy machine, the others
+        keep what they need at least, and the features may take all the rest.
 
         Args:
             entry: The contender.
             waiting: Number of frozen contenders without features, this one included.
+            limit: Seconds of the whole study.
+
+        Raises:
+            InputError: Even then, there is not enough time.
         """
         left = self.left_seconds()
         iterative = sum(
@@ -274,19 +294,34 @@ class ComparisonSchedule:
             for other in self.contenders
             if other.name in self._costs and not other.recipe.on_features
         )
-        equal = left / len(self.contenders)
-        share = max(_LEAST_FEATURE_SHARE * equal, min(equal, (left - iterative) / waiting))
-        shares = [share, equal]
+        equal, rest = left / len(self.contenders), (left - iterative) / waiting
+        share = max(_LEAST_FEATURE_SHARE * equal, min(equal, rest))
+        attempts = [
+            (share, FEATURES_FRACTION),
+            (equal, FEATURES_FRACTION),
+            (max(equal, rest), _LARGEST_FEATURES_FRACTION),
+        ]
         if any(other.model_name == entry.name for other in self.controls):
-            shares.insert(0, share / 2)
-        for number, seconds in enumerate(shares):
+            attempts.insert(0, (share / 2, FEATURES_FRACTION))
+
+        is_given = entry.recipe.net.model_dump(include={"input_px"})["input_px"] is not None
+        timer = None if is_given else FeatureTimer(entry.recipe, self.data(entry))
+        for number, (seconds, fraction) in enumerate(attempts):
             try:
-                self.prepare(entry, seconds)
+                self.prepare(entry, seconds, timer, fraction)
                 return
-            except InputError:
-                if number == len(shares) - 1:
-                    raise
+            except InputError as error:
                 self.has_controls = False
+                if number < len(attempts) - 1:
+                    continue
+                if timer is None:
+                    raise
+                needed = limit - left + iterative + waiting * timer.least_seconds()
+                raise InputError(
+                    error.message,
+                    f"Give --time-limit {proposed_limit(_MARGIN * needed)} or more, or fewer "
+                    "--train-images.",
+                ) from error
 
     def _division(self) -> Division:
         """Return the division of the time that is left.
