@@ -13,7 +13,7 @@ import pytest
 from headstart import store
 from headstart.data import Dataset, Split, SplitDataset, make_split
 from headstart.errors import InputError, RunFailed
-from headstart.models.recipes import make_recipe, with_net
+from headstart.models.recipes import make_recipe
 from headstart.results import FailedContender, read_finding
 from headstart.studies import ComparisonConfig, run_study
 from headstart.studies._contenders import make_contenders
@@ -187,88 +187,86 @@ def test_a_study_that_was_recorded_without_a_margin_has_the_default_one(
         run_study(replace(quick("mlp"), margin=0.02), data, tmp_path)
 
 
-def test_a_control_that_does_not_fit_is_left_out_and_the_verdict_says_so(
-    data: SplitDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    clock = [2.0]
-
-    def prepare(
-        recipe: Any, _data: Any, _seed: int, seconds: float | None, *_: Any
-    ) -> tuple[Any, float]:
-        if seconds is not None and seconds < 10:
-            raise InputError("its features take longer")
-        clock[0] += 10.0
-        return recipe, 10.0
-
-    fake_time = SimpleNamespace(perf_counter=lambda: clock[0])
-    monkeypatch.setattr("headstart.studies._study.time", fake_time)
-    monkeypatch.setattr("headstart.studies._comparison_schedule.warm_up", lambda *_: None)
-    monkeypatch.setattr("headstart.studies._comparison_schedule.prepare_features", prepare)
-    config = ComparisonConfig(("efficientnet-lite0",), (0, 1), 24.0, {"input_px": 32})
-    finding = run_study(config, data, tmp_path / "study", started=0.0)
-    assert [contender.name for contender in finding.contenders] == ["efficientnet-lite0"]
-    assert finding.contenders[0].seeds == (0, 1)
-    assert (
-        "The time limit left no time for efficientnet-lite0 (random weights)."
-        in finding.verdict.notes
-    )
-
-
 class SlowFeatures:
-    """A machine on which features take a fixed time at the smallest size."""
+    """A machine on which features take a fixed time, at the only size that it has."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
-        self.clock, self.needed, self.timed = 2.0, seconds, 0
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, seconds: float, step: float = 0.01) -> None:
+        self.clock, self.least_seconds = 2.0, seconds
+        self.prepared: list[int] = []
         fake_time = SimpleNamespace(perf_counter=lambda: self.clock)
         module = "headstart.studies._comparison_schedule"
         monkeypatch.setattr("headstart.studies._study.time", fake_time)
         monkeypatch.setattr(f"{module}.warm_up", lambda *_: None)
         monkeypatch.setattr(f"{module}.prepare_features", self.prepare)
-        monkeypatch.setattr(f"{module}.FeatureTimer", self.timer)
+        monkeypatch.setattr(f"{module}.FeatureTimer", lambda *_: self)
         # Steps cost the same on any machine that runs this test.
-        monkeypatch.setattr(RunTimer, "cost", RunCost(0.5, 0.01, 0.0, steps_per_epoch=18))
+        monkeypatch.setattr(RunTimer, "cost", RunCost(0.5, step, 0.0, steps_per_epoch=18))
+        monkeypatch.setattr("headstart.studies._training_rounds._CORRECTIONS", 0)
 
-    def timer(self, *_: Any) -> Any:
-        self.timed += 1
-        return SimpleNamespace(least_seconds=lambda: self.needed)
+    def largest_size(self, seconds: float) -> int | None:
+        return 32 if self.least_seconds <= seconds else None
 
-    def prepare(
-        self, recipe: Any, _data: Any, _seed: int, seconds: float, _timer: Any, fraction: float
-    ) -> tuple[Any, float]:
-        if fraction * seconds < self.needed:
-            raise InputError("its features take longer")
-        self.clock += self.needed
-        return with_net(recipe, input_px=32), self.needed
+    def describe_excess(self, seconds: float) -> str:
+        return f"its features take longer than {seconds:.0f} s"
+
+    def prepare(self, recipe: Any, *_: Any) -> tuple[Any, float]:
+        self.clock += self.least_seconds
+        self.prepared.append(recipe.net.input_px)
+        return recipe, self.least_seconds
+
+
+BACKBONE_AND_MLP = ("mlp", "efficientnet-lite0")
+WITHOUT_CONTROL = "The time limit left no time for efficientnet-lite0 (random weights)."
+
+
+def test_a_control_that_does_not_fit_is_left_out_and_the_verdict_says_so(
+    data: SplitDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine = SlowFeatures(monkeypatch, 10.0)
+    config = ComparisonConfig(("efficientnet-lite0",), (0, 1), 28.0)
+    finding = run_study(config, data, tmp_path / "study", started=0.0)
+    assert [contender.name for contender in finding.contenders] == ["efficientnet-lite0"]
+    assert finding.contenders[0].seeds == (0, 1)
+    assert WITHOUT_CONTROL in finding.verdict.notes
+    assert machine.prepared == [32]
 
 
 def test_on_a_busy_machine_features_take_what_the_other_contenders_do_not_need(
     data: SplitDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    machine = SlowFeatures(monkeypatch, 40.0)
-    config = ComparisonConfig(("mlp", "efficientnet-lite0"), (0,), 60.0)
+    machine = SlowFeatures(monkeypatch, 40.0)  # an equal share is 25 s
+    config = ComparisonConfig(BACKBONE_AND_MLP, (0,), 60.0)
     finding = run_study(config, data, tmp_path / "study", started=0.0)
-    names = [contender.name for contender in finding.contenders]
-    assert names == ["mlp", "efficientnet-lite0"], "an equal share of 25 s would not be enough"
-    assert finding.verdict.outcome in ("better", "equivalent", "undecided")
-    assert machine.timed == 1
-    assert (
-        "The time limit left no time for efficientnet-lite0 (random weights)."
-        in finding.verdict.notes
-    )
+    assert [contender.name for contender in finding.contenders] == list(BACKBONE_AND_MLP)
+    assert finding.verdict.too_short == ()
+    assert WITHOUT_CONTROL in finding.verdict.notes
+    assert machine.prepared == [32]
+
+
+def test_features_that_leave_another_contender_too_little_end_without_a_verdict(
+    data: SplitDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    SlowFeatures(monkeypatch, 32.0, step=1.0)  # 6 epochs of the mlp take 120 s
+    config = ComparisonConfig(BACKBONE_AND_MLP, (0,), 60.0)
+    finding = run_study(config, data, tmp_path / "study", started=0.0)
+    assert finding.verdict.too_short == ("mlp",)
+    assert finding.verdict.winner is None
+    assert finding.verdict.needed_time_limit is not None
 
 
 def test_a_limit_too_short_for_features_is_refused_with_one_that_is_long_enough(
     data: SplitDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     SlowFeatures(monkeypatch, 100.0)
-    config = ComparisonConfig(("mlp", "efficientnet-lite0"), (0,), 60.0)
-    with pytest.raises(InputError, match="its features take longer") as refused:
-        run_study(config, data, tmp_path / "study", started=0.0)
+    with pytest.raises(InputError, match="its features take longer than 51 s") as refused:
+        run_study(
+            ComparisonConfig(BACKBONE_AND_MLP, (0,), 60.0), data, tmp_path / "study", started=0.0
+        )
     assert refused.value.hint == "Give --time-limit 3m or more, or fewer --train-images."
 
-    longer = ComparisonConfig(("mlp", "efficientnet-lite0"), (0,), 180.0)
+    longer = ComparisonConfig(BACKBONE_AND_MLP, (0,), 180.0)
     finding = run_study(longer, data, tmp_path / "longer", started=0.0)
-    assert len(finding.contenders) == 2
+    assert finding.verdict.too_short == ()
 
 
 def test_no_winner_is_claimed_from_runs_that_the_limit_left_undertrained(

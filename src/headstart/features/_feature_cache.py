@@ -16,12 +16,7 @@ from headstart.classifier import as_floats, best_device, prepare_process, use_bf
 from headstart.data import Dataset, SplitDataset, content_key, take, without_test
 from headstart.errors import InputError, RunFailed
 from headstart.features._extract import extract_features
-from headstart.features._input_size import (
-    FEATURES_FRACTION,
-    FeatureTimer,
-    backbone_options,
-    choose_input_size,
-)
+from headstart.features._input_size import backbone_options, choose_input_size
 from headstart.models import Backbone, load_backbone, weights_digest
 from headstart.models.recipes import Recipe, with_net
 
@@ -64,12 +59,7 @@ class Features:
 
 
 def prepare_features(
-    recipe: Recipe,
-    data: SplitDataset,
-    seed: int,
-    seconds: float | None,
-    timer: FeatureTimer | None = None,
-    fraction: float = FEATURES_FRACTION,
+    recipe: Recipe, data: SplitDataset, seed: int, seconds: float | None
 ) -> tuple[Recipe, float]:
     """Compute a backbone's features ahead of its runs.
 
@@ -78,8 +68,6 @@ def prepare_features(
         data: The images.
         seed: Seed of the random weights of the control; without effect on a pretrained backbone.
         seconds: The time limit; None if there is none.
-        timer: What was timed before, which is not timed again. None if nothing was.
-        fraction: Fraction of the time limit for features.
 
     Returns:
         The recipe with its input size fixed, so that every run of it finds these features in the
@@ -88,7 +76,7 @@ def prepare_features(
     """
     prepare_process()
     started = time.perf_counter()
-    input_px = choose_input_size(recipe, data, seconds, timer, fraction)
+    input_px = choose_input_size(recipe, data, seconds)
     decided = with_net(recipe, input_px=input_px)
     if not recipe.on_features and not backbone_options(recipe).pretrained:
         return decided, time.perf_counter() - started

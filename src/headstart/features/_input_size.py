@@ -80,17 +80,10 @@ def possible_input_sizes(recipe: Recipe) -> tuple[int, ...]:
     return tuple(sizes)
 
 
-def choose_input_size(
-    recipe: Recipe,
-    data: SplitDataset,
-    seconds: float | None,
-    timer: FeatureTimer | None = None,
-    fraction: float = FEATURES_FRACTION,
-) -> int:
+def choose_input_size(recipe: Recipe, data: SplitDataset, seconds: float | None) -> int:
     """Choose the input size in pixels: the recipe's, or the usual one.
 
-    With a time limit, it is the largest size whose features are ready in 70% of the time.
-    Candidates are timed on a few thousand images before the first feature is computed. For a
+    With a time limit, it is the largest size whose features are ready in 70% of the time. For a
     backbone that is fine-tuned the time limit does not matter here, because training must fit in as
     well.
 
@@ -98,8 +91,6 @@ def choose_input_size(
         recipe: A recipe with a backbone.
         data: The images.
         seconds: The time limit; None if there is none.
-        timer: What was timed before, which is not timed again. None if nothing was.
-        fraction: Fraction of the time limit for features.
 
     Raises:
         InputError: Not even the smallest size fits into the time.
@@ -110,69 +101,64 @@ def choose_input_size(
     if seconds is None or options.learns_end_to_end:
         return usual_input_size(recipe, data.image_shape)
 
-    deadline = time.perf_counter() + fraction * seconds
-    if timer is None:
-        timer = FeatureTimer(recipe, data)
-    size = timer.largest_size(deadline)
-    if size is not None:
-        return size
-    raise InputError(
-        f"{recipe.model} has {seconds:.0f} s, but its features of {timer.images:,} images take "
-        f"about {timer.least_seconds():.0f} s even at {timer.sizes[0]} pixels.",
-        "Give a longer --time-limit, or fewer --train-images.",
-    )
+    timer = FeatureTimer(recipe, data)
+    size = timer.largest_size(FEATURES_FRACTION * seconds)
+    if size is None:
+        raise InputError(
+            timer.describe_excess(seconds), "Give a longer --time-limit, or fewer --train-images."
+        )
+    return size
 
 
 class FeatureTimer:
     """Times the features of all images of a split, each image size at most once.
 
     The computation of a few batches is timed, and nothing is kept.
-
-    Attributes:
-        sizes: The input sizes in pixels that the backbone accepts, ascending.
-        images: Number of images of the split.
     """
 
-    sizes: tuple[int, ...]
-    images: int
-
     def __init__(self, recipe: Recipe, data: SplitDataset) -> None:
-        self.sizes = possible_input_sizes(recipe)
+        self._sizes = possible_input_sizes(recipe)
         self._recipe, self._dataset = recipe, data.dataset
         split = data.split
         self._rows = np.concatenate([split.train, split.validation, split.test])
-        self.images = len(self._rows)
         self._backbone: Backbone | None = None
         self._measured: dict[int, float] = {}
 
-    def seconds(self, size: int) -> float:
-        """Return the seconds that the features of all images take at an input size in pixels."""
-        if size not in self._measured:
-            if self._backbone is None:
-                self._backbone = _load_for_timing(self._recipe, self.sizes[0])
-            self._backbone = self._backbone.set_input_size(size)
-            per_image = _seconds_per_image(self._backbone, self._recipe, self._dataset, self._rows)
-            self._measured[size] = self.images * per_image
-        return self._measured[size]
-
+    @property
     def least_seconds(self) -> float:
-        """Return the seconds that the features take at the smallest size."""
-        return self.seconds(self.sizes[0])
+        """The seconds that the features take at the smallest size."""
+        return self._seconds(self._sizes[0])
 
-    def largest_size(self, deadline: float) -> int | None:
-        """Return the largest size whose features are ready in time; None if there is none.
+    def largest_size(self, seconds: float) -> int | None:
+        """Return the largest input size in pixels whose features are ready in so many seconds.
 
-        Args:
-            deadline: The end of the time, by `time.perf_counter`.
+        The time of timing counts. None if not even the smallest size is fast enough.
         """
-        cheapest = self.least_seconds()
-        for size in reversed(self.sizes):
+        deadline = time.perf_counter() + seconds
+        cheapest = self.least_seconds
+        for size in reversed(self._sizes):
             left = deadline - time.perf_counter()
-            if _LEAST_GROWTH * cheapest * (size / self.sizes[0]) ** 2 > left:
+            if _LEAST_GROWTH * cheapest * (size / self._sizes[0]) ** 2 > left:
                 continue
-            if self.seconds(size) <= deadline - time.perf_counter():
+            if self._seconds(size) <= deadline - time.perf_counter():
                 return size
         return None
+
+    def describe_excess(self, seconds: float) -> str:
+        """Return a sentence that says how far the smallest size exceeds so many seconds."""
+        return (
+            f"{self._recipe.model} has {seconds:.0f} s, but its features of {len(self._rows):,} "
+            f"images take about {self.least_seconds:.0f} s even at {self._sizes[0]} pixels."
+        )
+
+    def _seconds(self, size: int) -> float:
+        if size not in self._measured:
+            if self._backbone is None:
+                self._backbone = _load_for_timing(self._recipe, self._sizes[0])
+            self._backbone = self._backbone.set_input_size(size)
+            per_image = _seconds_per_image(self._backbone, self._recipe, self._dataset, self._rows)
+            self._measured[size] = len(self._rows) * per_image
+        return self._measured[size]
 
 
 def seconds_per_image(recipe: Recipe, data: SplitDataset) -> float:

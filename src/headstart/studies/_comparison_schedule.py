@@ -118,7 +118,7 @@ class ComparisonSchedule:
             self._follow(written)
         elif self.limit.seconds is None:
             for entry in self.contenders:
-                self.prepare(entry, None)
+                self.prepare(entry)
             self._write()
         else:
             self._prepare_in_time(self.limit.seconds)
@@ -165,30 +165,17 @@ class ComparisonSchedule:
         reserve = report * max(1.0, self.pace) + _RESERVED_SHARE * self.limit.seconds
         return self.limit.seconds - self.context.seconds_spent() - reserve
 
-    def prepare(
-        self,
-        entry: ComparisonEntry,
-        seconds: float | None,
-        timer: FeatureTimer | None = None,
-        fraction: float = FEATURES_FRACTION,
-    ) -> None:
-        """Compute the features of an entry, and decide the image size of its backbone.
+    def prepare(self, entry: ComparisonEntry) -> None:
+        """Compute the features of an entry, at the decided or usual image size.
 
         Args:
             entry: A contender, or a control, which gets the image size of its contender.
-            seconds: Time limit for this; None without a limit.
-            timer: What was timed before, which is not timed again. None if nothing was.
-            fraction: Fraction of the time limit for features.
-
-        Raises:
-            InputError: Not even the smallest size fits into the time.
         """
         if not is_backbone(entry.recipe.model):
             return
         progress.say(f"{entry.name}: computing features once for all seeds")
         recipe = with_net(entry.recipe, **self._decided_size(entry))
-        data, seed = self.data(entry), entry.seeds[0]
-        prepared = prepare_features(recipe, data, seed, seconds, timer, fraction)
+        prepared = prepare_features(recipe, self.data(entry), entry.seeds[0], None)
         entry.recipe, entry.prepare_seconds = prepared
         entry.is_prepared = True
 
@@ -251,7 +238,7 @@ class ComparisonSchedule:
         frozen = [entry for entry in self.contenders if entry.recipe.on_features]
         for entry in self.contenders:
             if entry not in frozen:
-                self.prepare(entry, None)
+                self.prepare(entry)
                 self._start_timer(entry)
         for number, entry in enumerate(frozen):
             self._prepare_frozen(entry, len(frozen) - number, limit)
@@ -274,11 +261,26 @@ class ComparisonSchedule:
         entry.least_epochs = least_epochs(timer.recipe)
 
     def _prepare_frozen(self, entry: ComparisonEntry, waiting: int, limit: float) -> None:
-        """Compute the features of a frozen contender within its share of the time.
+        """Compute the features of a frozen contender, at a size that fits into the time.
+
+        Args:
+            entry: The contender.
+            waiting: Number of frozen contenders without features, this one included.
+            limit: Seconds of the whole study.
+        """
+        chosen = entry.recipe.net.model_dump(include={"input_px"})
+        if chosen["input_px"] is None:
+            chosen["input_px"] = self._affordable_size(entry, waiting, limit)
+            entry.recipe = with_net(entry.recipe, **chosen)
+        self.prepare(entry)
+
+    def _affordable_size(self, entry: ComparisonEntry, waiting: int, limit: float) -> int:
+        """Return the image size whose features fit into the time of a frozen contender.
 
         Its control takes as long again. If even the smallest images are too slow for both, the
         control is left out. If they are too slow for an equal share, on a busy machine, the others
-        keep what they need at least, and the features may take all the rest.
+        keep what they need at least, and the features may take all the rest. If the others cannot
+        have that much, there will be no verdict, and the features may take most of the time.
 
         Args:
             entry: The contender.
@@ -296,32 +298,25 @@ class ComparisonSchedule:
         )
         equal, rest = left / len(self.contenders), (left - iterative) / waiting
         share = max(_LEAST_FEATURE_SHARE * equal, min(equal, rest))
-        attempts = [
-            (share, FEATURES_FRACTION),
-            (equal, FEATURES_FRACTION),
-            (max(equal, rest), _LARGEST_FEATURES_FRACTION),
-        ]
+        choices = [FEATURES_FRACTION * share, FEATURES_FRACTION * equal]
+        choices += [_LARGEST_FEATURES_FRACTION * rest, FEATURES_FRACTION * left / waiting]
         if any(other.model_name == entry.name for other in self.controls):
-            attempts.insert(0, (share / 2, FEATURES_FRACTION))
+            choices.insert(0, choices[0] / 2)
 
-        is_given = entry.recipe.net.model_dump(include={"input_px"})["input_px"] is not None
-        timer = None if is_given else FeatureTimer(entry.recipe, self.data(entry))
-        for number, (seconds, fraction) in enumerate(attempts):
-            try:
-                self.prepare(entry, seconds, timer, fraction)
-                return
-            except InputError as error:
-                self.has_controls = False
-                if number < len(attempts) - 1:
-                    continue
-                if timer is None:
-                    raise
-                needed = limit - left + iterative + waiting * timer.least_seconds()
-                raise InputError(
-                    error.message,
-                    f"Give --time-limit {proposed_limit(_MARGIN * needed)} or more, or fewer "
-                    "--train-images.",
-                ) from error
+        progress.say(f"{entry.name}: timing its features")
+        timer = FeatureTimer(entry.recipe, self.data(entry))
+        for seconds in choices:
+            size = timer.largest_size(seconds)
+            if size is not None:
+                return size
+            self.has_controls = False
+
+        needed = limit - left + iterative + waiting * timer.least_seconds
+        raise InputError(
+            timer.describe_excess(left / waiting),
+            f"Give --time-limit {proposed_limit(_MARGIN * needed)} or more, or fewer "
+            "--train-images.",
+        )
 
     def _division(self) -> Division:
         """Return the division of the time that is left.

@@ -94,7 +94,7 @@ class TrainingRounds:
             runs = entry.seeds[: schedule.runs_per_seed]
             if is_affordable or self._end_in_time([entry] * len(runs), _LATE_SHARE):
                 if not entry.is_prepared:
-                    schedule.prepare(entry, None)
+                    schedule.prepare(entry)
                 for run in runs:
                     self._train(entry, run, [])
 
