@@ -27,6 +27,7 @@ from headstart.evaluation import (
     class_thresholds,
     fit_temperature,
     prediction_sets,
+    set_scores,
 )
 
 try:
@@ -158,21 +159,25 @@ def ours(probabilities: Floats, labels: Labels, new: Floats, coverage: float) ->
     return prediction_sets(new, class_thresholds(calibration, coverage))
 
 
-def mixture_of(pooled: float, expected: float) -> Method:
-    """Return the method with other weights in the mixture of a class, in images."""
+def prior_of(*candidates: float) -> Method:
+    """Return the method with other candidates for the weight of the prior, in images."""
 
     def method(probabilities: Floats, labels: Labels, new: Floats, coverage: float) -> Bools:
-        names = ("_POOLED_IMAGES", "_EXPECTED_IMAGES")
-        before = [getattr(_prediction_sets, name) for name in names]
+        before = _prediction_sets._PRIOR_IMAGES
         try:
-            for name, value in zip(names, (pooled, expected), strict=True):
-                setattr(_prediction_sets, name, value)
+            _prediction_sets._PRIOR_IMAGES = candidates
             return ours(probabilities, labels, new, coverage)
         finally:
-            for name, value in zip(names, before, strict=True):
-                setattr(_prediction_sets, name, value)
+            _prediction_sets._PRIOR_IMAGES = before
 
     return method
+
+
+def one_threshold(probabilities: Floats, labels: Labels, new: Floats, coverage: float) -> Bools:
+    """Return sets with the same threshold for all classes."""
+    scores = np.sort(set_scores(probabilities)[np.arange(len(labels)), labels])
+    place = int((1 - coverage) * (len(labels) + 1) + 1e-9) - 1
+    return prediction_sets(new, np.full(probabilities.shape[1], scores[place]))
 
 
 class Recorded(ClassifierMixin, BaseEstimator):
@@ -254,12 +259,9 @@ def print_heading(*columns: str) -> None:
     print("|---" * len(columns) + "|")
 
 
-ONE_THRESHOLD = mixture_of(1e9, 0)
-
-
 def coverage_table(repetitions: int) -> None:
     """Print coverage and size of our sets, of one threshold for all classes, and of MAPIE."""
-    methods: dict[str, Method] = {"ours": ours, "one threshold": ONE_THRESHOLD}
+    methods: dict[str, Method] = {"ours": ours, "one threshold": one_threshold}
     if SplitConformalClassifier is not None:
         methods["MAPIE RAPS"] = mapie_raps
         methods["MAPIE RAPS, randomized"] = mapie_randomized
@@ -282,10 +284,12 @@ def coverage_table(repetitions: int) -> None:
 
 
 def pooling_table(repetitions: int) -> None:
-    """Print what the weights in the mixture of a class change."""
-    weights = ((0.5, 0), (10, 0), (20, 0), (0, 20), (10, 10), (20, 20), (40, 40), (1e9, 0))
-    methods = {f"{pooled:g} + {other:g}": mixture_of(pooled, other) for pooled, other in weights}
-    columns = ("images", "all classes + expected", "coverage", "worst class")
+    """Print what the weight of the prior in the mixture of a class changes."""
+    methods: dict[str, Method] = {f"{weight:g}": prior_of(weight) for weight in (0.5, 5, 20, 40)}
+    methods["chosen, 1 to 20"] = ours
+    methods["chosen, 1 to 40"] = prior_of(1, 2.5, 5, 10, 20, 40)
+    methods["one threshold"] = one_threshold
+    columns = ("images", "weight of the prior", "coverage", "worst class")
     print_heading(*columns, "worst per repetition", "size")
     for pool in pools():
         for name, result in measure(pool, methods, repetitions).items():

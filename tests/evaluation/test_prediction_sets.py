@@ -14,6 +14,7 @@ from headstart.evaluation import (
     prediction_sets,
     set_scores,
 )
+from headstart.evaluation._prediction_sets import _prior_weight
 
 Floats = NDArray[np.float32]
 Labels = NDArray[np.int64]
@@ -99,6 +100,38 @@ def test_sets_of_200_calibration_images_cover_95_percent_and_the_worst_class_90_
         covered.append([is_covered[labels[new] == label].mean() for label in range(10)])
     assert 0.94 <= np.mean(covered) <= 0.96
     assert np.mean(covered, axis=0).min() >= 0.9
+
+
+def test_classes_that_the_probabilities_describe_wrongly_are_covered_as_well() -> None:
+    """With a prior of 20 images whatever the classes are like, the worst class has 86%."""
+    rng = np.random.default_rng(6)
+    probabilities, labels = simulated(rng, 20_000)
+    is_misjudged = np.isin(labels, (8, 9))
+    own = (is_misjudged, labels[is_misjudged])
+    probabilities[own] = 0.2 * probabilities[own] ** 0.1
+    probabilities[is_misjudged, :8] += 20 * rng.dirichlet(np.ones(8), is_misjudged.sum())
+    probabilities /= probabilities.sum(1, keepdims=True)
+    covered, priors = [], []
+    for _ in range(40):
+        order = rng.permutation(len(labels))
+        used, new = order[:200], order[200:]
+        calibration = calibration_of(labels[used], probabilities[used])
+        sets = prediction_sets(probabilities[new], class_thresholds(calibration, 0.95))
+        is_covered = sets[np.arange(len(new)), labels[new]]
+        covered.append([is_covered[labels[new] == label].mean() for label in range(10)])
+        priors.append(_prior_weight(calibration, np.ones(200)))
+    assert np.mean(priors) < 5
+    assert np.mean(covered, axis=0).min() >= 0.9
+    assert np.mean(covered) == pytest.approx(0.95, abs=0.01)
+
+
+def test_the_prior_counts_fully_where_the_classes_are_as_it_says() -> None:
+    rng = np.random.default_rng(7)
+    weights = []
+    for _ in range(20):
+        probabilities, labels = simulated(rng, 400)
+        weights.append(_prior_weight(calibration_of(labels, probabilities), np.ones(400)))
+    assert np.mean(weights) > 15
 
 
 def test_groups_count_as_one_image_each() -> None:
