@@ -31,11 +31,16 @@ class Measured(NamedTuple):
 
 
 def listed_commands() -> list[str]:
-    """Return the commands of all pages, without those whose parts are listed."""
+    """Return the commands of all pages, without this one and those whose parts are listed."""
     commands: list[str] = []
     for page in sorted(HERE.glob("evidence*.md")):
         commands += [match.strip() for match in COMMAND.findall(page.read_text(encoding="utf-8"))]
-    return [command for command in commands if not _has_parts(command, commands)]
+    this = f"benchmarks/{Path(__file__).name}"
+    return [
+        command
+        for command in commands
+        if not command.startswith(this) and not _has_parts(command, commands)
+    ]
 
 
 def _has_parts(command: str, commands: list[str]) -> bool:

@@ -1,5 +1,8 @@
 """Coverage, power and error rates by simulation: a small version of benchmarks/evidence.md."""
 
+import importlib
+from pathlib import Path
+
 import numpy as np
 import pytest
 from scipy.stats import norm
@@ -13,6 +16,8 @@ from headstart.evaluation import (
     verdict,
 )
 from headstart.evaluation._paired_tests import BoolArray
+
+ROOT = Path(__file__).parents[2]
 
 
 def two_recipes(
@@ -115,3 +120,16 @@ def test_a_recipe_is_rarely_significantly_better_than_itself(
     for index in np.argsort(p_values)[:4]:  # the pairs that come closest to a winner
         a, b = pairs[index]
         assert (verdict({"cnn": a, "cnn again": b}).winner is not None) == (p_values[index] <= 0.05)
+
+
+def test_the_evidence_suite_runs_every_script_of_its_pages_and_not_itself(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    scripts = {
+        command.split()[0]
+        for command in importlib.import_module("evidence_suite").listed_commands()
+    }
+    assert {"benchmarks/evidence.py", "benchmarks/evidence_sets.py"} < scripts
+    assert "benchmarks/evidence_suite.py" not in scripts, "it would start itself without end"
+    assert all((ROOT / script).is_file() for script in scripts)
