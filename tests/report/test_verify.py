@@ -106,6 +106,7 @@ def test_a_report_is_verified_without_its_study(report: Path, headstart: Command
     status, out, err = headstart("verify", report)
     assert status == 0, out + err
     assert "Verified: the " in out and "p-values and the verdict" in " ".join(out.split())
+    assert out.splitlines()[-1] == "Next: open the page", "its study is not here"
     status, out, _ = headstart("verify", report.parent, "--json")
     result = json.loads(out)
     assert status == 0 and result["verified"] and result["differences"] == []
@@ -122,6 +123,7 @@ def test_an_edited_number_is_named_with_its_row(report: Path, headstart: Command
     assert status == 1 and "NOT verified: 1 difference" in words
     assert "Results and cost › mlp" in words
     assert f"the report has '99.9%', its data give '{accuracy[1]}%'" in words
+    assert words.endswith("write it from its folder: headstart report STUDY")
 
 
 def test_edits_of_single_digits_are_found(report: Path) -> None:

@@ -9,7 +9,9 @@ import typer
 
 from headstart.cli import _app
 from headstart.cli._app import app
-from headstart.cli._next_command import print_next
+from headstart.cli._next_command import print_next, print_next_step
+
+_ASK = "ask for the page again, or write it from its folder: headstart report STUDY"
 
 
 @app.command()
@@ -32,8 +34,12 @@ def verify(
     _app.start(quiet)
     result = api.verify(report)
     _app.show(result, as_json, lambda verified: verified.table())
+    is_silent = as_json or quiet
     folder = Path(report).parent if report.endswith(".html") else Path(report)
-    verb = "doctor" if result["verified"] else "report"
-    print_next(verb, folder, is_silent=as_json or quiet)
+    if not any((folder / name).exists() for name in ("finding.json", "metrics.json")):
+        # A page that was sent or copied: nothing here can write it again.
+        print_next_step("open the page" if result["verified"] else _ASK, is_silent=is_silent)
+    else:
+        print_next("doctor" if result["verified"] else "report", folder, is_silent=is_silent)
     if not result["verified"]:
         raise typer.Exit(1)
