@@ -101,11 +101,11 @@ def choose_input_size(recipe: Recipe, data: SplitDataset, seconds: float | None)
     if seconds is None or options.learns_end_to_end:
         return usual_input_size(recipe, data.image_shape)
 
-    timer = FeatureTimer(recipe, data)
-    size = timer.largest_size(FEATURES_FRACTION * seconds)
+    timer, available = FeatureTimer(recipe, data), FEATURES_FRACTION * seconds
+    size = timer.largest_size(available)
     if size is None:
         raise InputError(
-            timer.describe_excess(seconds), "Give a longer --time-limit, or fewer --train-images."
+            timer.describe_excess(available), "Give a longer --time-limit, or fewer --train-images."
         )
     return size
 
@@ -147,8 +147,9 @@ class FeatureTimer:
     def describe_excess(self, seconds: float) -> str:
         """Return a sentence that says how far the smallest size exceeds so many seconds."""
         return (
-            f"{self._recipe.model} has {seconds:.0f} s, but its features of {len(self._rows):,} "
-            f"images take about {self.least_seconds:.0f} s even at {self._sizes[0]} pixels."
+            f"the features of {len(self._rows):,} images with {self._recipe.model} take about "
+            f"{self.least_seconds:.0f} s even at {self._sizes[0]} pixels. There are "
+            f"{seconds:.0f} s for them."
         )
 
     def _seconds(self, size: int) -> float:

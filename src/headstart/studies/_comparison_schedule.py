@@ -313,7 +313,7 @@ class ComparisonSchedule:
 
         needed = limit - left + iterative + waiting * timer.least_seconds
         raise InputError(
-            timer.describe_excess(left / waiting),
+            timer.describe_excess(choices[-1]),
             f"Give --time-limit {proposed_limit(_MARGIN * needed)} or more, or fewer "
             "--train-images.",
         )
