@@ -20,7 +20,12 @@ from headstart.evaluation import (
     wilson_interval,
 )
 from headstart.evaluation._baselines import BaselineResult
-from headstart.evaluation._grouped_images import ImageGroups, design_of_mean, index_groups
+from headstart.evaluation._grouped_images import (
+    ImageGroups,
+    design_of_difference,
+    design_of_mean,
+    index_groups,
+)
 from headstart.evaluation._grouped_tests import sign_flip_p_value
 from headstart.evaluation._paired_tests import BoolArray
 
@@ -155,6 +160,35 @@ def test_the_variance_and_its_degrees_of_freedom_are_those_of_the_matrices() -> 
 def test_groups_of_one_size_have_one_degree_of_freedom_less_than_groups() -> None:
     design = design_of_mean(runs(0)[0].astype(float), indexed(np.arange(200) // 10))
     assert design.degrees_of_freedom == pytest.approx(19)
+
+
+def test_a_difference_has_the_degrees_of_freedom_of_the_effective_number_of_groups() -> None:
+    """Those of unequal variances are fewer: they ignore that large groups move both alike."""
+    sizes = np.array([40, 40, *[5] * 40])
+    groups = indexed(np.repeat(np.arange(42), sizes))
+    effects = np.random.default_rng(0).choice([-1.0, 1.0], 42)[np.repeat(np.arange(42), sizes)]
+    effective = 280**2 / (2 * 40**2 + 40 * 5**2)
+    assert design_of_difference(effects, groups).degrees_of_freedom == pytest.approx(effective - 1)
+    assert design_of_mean(effects, groups).degrees_of_freedom < 0.5 * (effective - 1)
+
+
+def test_two_groups_with_nearly_all_images_leave_few_degrees_of_freedom() -> None:
+    sizes = np.array([400, 400, *[2] * 20])
+    groups = indexed(np.repeat(np.arange(22), sizes))
+    effects = np.random.default_rng(1).choice([-1.0, 1.0], 22)[np.repeat(np.arange(22), sizes)]
+    assert design_of_difference(effects, groups).degrees_of_freedom < 2
+
+
+def test_unequal_groups_cover_a_difference_without_intervals_that_are_too_wide() -> None:
+    """Before, 98.2% of these were covered. The standard error of 95% is 1.1 points."""
+    rng = np.random.default_rng(8)
+    sizes = np.maximum(1, np.rint(10 * rng.lognormal(-0.5, 1, 50))).astype(np.int64)
+    covered = 0
+    for _ in range(400):
+        groups, a, b = grouped_runs(rng, 3, sizes)
+        low, high = recipe_test(a, b, groups=groups).interval
+        covered += low <= 0 <= high
+    assert 0.93 <= covered / 400 <= 0.98
 
 
 def test_images_that_are_all_correct_count_once_per_group() -> None:

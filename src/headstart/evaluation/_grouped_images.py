@@ -177,12 +177,25 @@ def design_of_accuracy(shares: Floats, groups: ImageGroups) -> GroupDesign:
 def design_of_difference(differences: Floats, groups: ImageGroups) -> GroupDesign:
     """Compare the variance of a difference over groups with that over independent images.
 
+    The degrees of freedom are those of `design_of_mean`, or one less than the effective number of
+    groups (Kish 1965), if that is more. The former assume that a variance from few large groups is
+    independent of the difference. But a large group with a large difference adds to both, and where
+    neither model is better, its sign is random: then the ratio of the two depends little on the
+    sizes of the groups.
+
     Args:
         differences: Float array of shape (N,): difference per image, from -1 to 1.
         groups: The groups of the images.
+
+    References:
+        t statistics of symmetric variables of unequal variance: Efron (1969), "Student's t-test
+        under symmetry conditions". benchmarks/evidence_groups.md measures the coverage.
     """
+    design = design_of_mean(differences, groups)
+    effective = groups.images**2 / float((groups.sizes.astype(np.float64) ** 2).sum())
+    design = GroupDesign(design.effect, max(design.degrees_of_freedom, effective - 1))
     informative = int((groups.sums(np.abs(differences)) > 0).sum())
-    return _limited(design_of_mean(differences, groups), informative, groups)
+    return _limited(design, informative, groups)
 
 
 def _limited(design: GroupDesign, informative: int, groups: ImageGroups) -> GroupDesign:
