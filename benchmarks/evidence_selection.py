@@ -336,9 +336,9 @@ def reuse(experiments: int) -> None:
     for (name, (analyst, uses_scores)), n in product(ANALYSTS.items(), (300, 1000, 10_000)):
         rng = np.random.default_rng(4)
         # The analysts that use scores take most of the time.
-        count = experiments // 5 if uses_scores else experiments
+        count = max(1, experiments // 5) if uses_scores else experiments
         if analyst is boosting and n == max(SHAPES)[0]:
-            count = experiments // 20
+            count = max(1, experiments // 20)
         outcomes = np.array([analyst(rng, n) for _ in range(count)])
         for place, k in enumerate(READS):
             optimism = outcomes[:, place, 0] - outcomes[:, place, 1]
