@@ -119,7 +119,8 @@ def test_a_folder_with_other_files_is_refused(data: SplitDataset, tmp_path: Path
 def test_an_interrupted_study_reuses_its_finished_runs(
     data: SplitDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    config = ComparisonConfig(("mlp",), (0, 1, 2), 30.0, {"epochs": 2})
+    # Long enough for three seeds on a machine that is busy with other tests.
+    config = ComparisonConfig(("mlp",), (0, 1, 2), 900.0, {"epochs": 2})
 
     def stop_at_the_third(job: TrainingJob) -> Any:
         if job.seed == 2:

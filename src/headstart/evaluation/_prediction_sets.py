@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 # the images of all classes, half what the probabilities predict for the class. With 40 as a further
 # candidate, sets are smaller, but the worst of 50 classes is covered in 89.7% of images
 # (benchmarks/evidence_sets.md).
-_PRIOR_IMAGES = (1, 2, 5, 10, 20)
+_PRIOR_IMAGES: tuple[float, ...] = (1, 2, 5, 10, 20)
 # Scores are compared with the prior in bins that end at these shares of it. Low scores decide.
 _BIN_ENDS = (0.05, 0.1, 0.2, 0.4)
 _LEAST_SHARE = 1e-3  # of a bin: a prior of 0 would rule out what was observed
@@ -242,7 +242,7 @@ def _binned(
     shares = np.maximum(np.diff(prior[ends], prepend=0.0, append=1.0), _LEAST_SHARE)
     bins = np.searchsorted(steps[ends], scores[images])
     counts = np.bincount(bins, weights[images], len(shares))
-    return shares / shares.sum(), counts
+    return shares / shares.sum(), np.asarray(counts, np.float64)
 
 
 def _left_out_p_values(
