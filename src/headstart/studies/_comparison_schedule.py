@@ -280,7 +280,7 @@ class ComparisonSchedule:
         Its control takes as long again. If even the smallest images are too slow for both, the
         control is left out. If they are too slow for an equal share, on a busy machine, the others
         keep what they need at least, and the features may take all the rest. If the others cannot
-        have that much, there will be no verdict, and the features may take most of the time.
+        have that much, no verdict is possible, and the features may take most of the time.
 
         Args:
             entry: The contender.
