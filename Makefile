@@ -23,7 +23,7 @@ COVERAGE := --cov=headstart --cov-report=term:skip-covered --cov-fail-under=95
 # Tests start many processes, which share the compiled modules.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: all demo test fast faults mutations lint docs notebooks serve-docs oldest clean
+.PHONY: all demo test fast faults mutations lint docs notebooks tables serve-docs oldest clean
 all: $(READY)
 
 $(READY): pyproject.toml
@@ -67,6 +67,9 @@ docs: .venv-docs/ready
 notebooks: $(READY)
 	$(BIN)/python -m pip install --quiet --group notebooks
 	$(BIN)/python docs/notebooks.py
+
+tables: $(READY)
+	$(BIN)/python benchmarks/fit.py table
 
 serve-docs: docs
 	.venv-docs/bin/python -m http.server --bind 127.0.0.1 --directory build/site 8080

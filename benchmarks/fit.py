@@ -253,15 +253,18 @@ def run_fastai(name: str, limit: int, seed: int, python: str, place: Path) -> di
 
 
 def write_table() -> None:
-    """Write a table for each kind of processor."""
-    rows = read_rows()
+    TABLE.write_text(page(read_rows()), encoding="utf-8")
+
+
+def page(rows: list[dict[str, Any]]) -> str:
+    """Return the page, with a table for each kind of processor."""
     parts = [HEAD]
     for machine in sorted({row["processor"] for row in rows}):
         own = [row for row in rows if row["processor"] == machine]
         dates = sorted({row["date"] for row in own})
         days = dates[0] if len(dates) == 1 else f"{dates[0]} to {dates[-1]}"
         parts += [f"\n## {machine}\n\n", *table_of(own), f"\nMeasured on {days}.\n"]
-    TABLE.write_text("".join(parts), encoding="utf-8")
+    return "".join(parts)
 
 
 def table_of(rows: list[dict[str, Any]]) -> list[str]:
