@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -73,7 +74,11 @@ def test_the_names_that_people_give_to_parts_are_known(names: list[str], part: i
 
 
 @pytest.mark.parametrize(
-    "name", ["cats", "trainer", "contest", "testimony", "strain", "latest", "devil", "invalid", "7"]
+    "name",
+    [
+        *("cats", "trainer", "contest", "testimony", "strain", "latest", "devil", "invalid", "7"),
+        *("detest", "provence", "essay", "learn", "テント", "हिन्दी", "тесто", "lernout"),
+    ],
 )
 def test_other_words_are_no_parts(name: str) -> None:
     assert part_of_name(name) is None
@@ -94,3 +99,47 @@ def test_a_training_and_a_test_folder_are_parts(tmp_path: Path, train: str, test
         f"{train}/dog/2.png": TRAIN,
         f"{test}/cat/3.png": TEST,
     }
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("Trainingsdaten", "Validierungsdaten", "Testdaten"),
+        ("Lernen", "Validierung", "Prüfung"),
+        ("Trainingsbilder", "valset", "Test-Bilder"),
+        ("apprentissage", "validation", "test"),
+        ("données d'entraînement", "jeu de validation", "jeu de test"),
+        ("entrenamiento", "validación", "prueba"),
+        ("conjunto de treino", "VALIDACAO", "teste"),
+        ("addestramento", "convalida", "prova"),
+        ("обучающая выборка", "валидационная выборка", "тестовая выборка"),
+        ("навчання", "валідація", "тест"),
+        ("学習用", "検証用", "テスト用"),
+        ("訓練用データ", "検証データ", "テスト画像"),
+        ("训练图片", "验证图片", "测试图片"),
+        ("訓練集", "驗證集", "測試集"),
+        ("훈련", "검증", "테스트"),
+        ("학습 데이터", "검증데이터", "시험 데이터"),
+        ("trainingsset", "validatieset", "testset"),
+        ("treningowe", "walidacyjne", "testowe"),
+        ("EĞİTİM", "doğrulama", "test"),
+        ("egitim", "dogrulama", "test"),
+        ("träning", "validering", "test"),
+        ("trénovací", "validační", "testovací"),
+        ("huấn luyện", "xác thực", "kiểm tra"),
+        ("pelatihan", "validasi", "pengujian"),
+        ("εκπαίδευση", "επικύρωση", "δοκιμή"),
+        ("प्रशिक्षण", "सत्यापन", "परीक्षण"),
+        ("تدريب", "التحقق", "اختبار"),
+        ("אימון", "אימות", "בדיקה"),
+        ("antrenare", "validare", "testare"),
+    ],
+)
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_parts_are_known_in_other_languages(names: tuple[str, ...], form: str) -> None:
+    written = [unicodedata.normalize(form, name) for name in names]
+    assert [part_of_name(name) for name in written] == [
+        (TRAIN, ""),
+        (VALIDATION, ""),
+        (TEST, ""),
+    ]

@@ -19,8 +19,9 @@ from headstart.errors import InputError
 
 # Pandas writes a 7 as "7.0" in a column that once had a missing value. Digits may be of any script.
 INTEGER = re.compile(r"[+-]?\d{1,300}(\.0*)?$")
-# Zero-width space, word joiner, byte-order mark and soft hyphen.
-_INVISIBLE = re.compile("[\u200b\u2060\ufeff\u00ad]")
+# Zero-width spaces, marks of direction, word joiners, byte-order mark and soft hyphen. Not the
+# joiners U+200C and U+200D, which change letters and emoji.
+_INVISIBLE = re.compile("[\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff\u00ad\u180e]")
 _NAMED_CLASSES = 5
 
 

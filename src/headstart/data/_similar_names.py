@@ -14,7 +14,7 @@ from headstart.formatting import display_name
 
 _SEPARATORS = re.compile(r"(?<=[^\s_])[\s_\-\u2010-\u2015\u2212.'\u2019]+(?=[^\s_])")
 _MINUS = re.compile(r"\s[-\u2212]$")
-_INVISIBLE = re.compile("[\u200b\u2060\ufeff\u00ad]")
+_INVISIBLE = re.compile("[\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff\u00ad\u180e]")
 _SHORTEST = 2  # characters. Single ones, such as "a" and "A", are classes of handwriting.
 _SHORTEST_SINGULAR = 3
 

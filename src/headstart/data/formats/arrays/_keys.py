@@ -120,7 +120,7 @@ def choose_arrays(keys: Sequence[str], source: str) -> ArrayKeys:
 
     names_key = chosen.pop((UNASSIGNED, CLASS_NAMES), None)
     parts = sorted({part for part, _ in chosen})
-    _require_pairs(chosen, source)
+    _require_pairs(chosen, keys, source)
     is_undivided = parts == [UNASSIGNED]
     has_parts = TRAIN in parts and UNASSIGNED not in parts
     if not (is_undivided or has_parts):
@@ -172,14 +172,18 @@ def _words(key: str) -> list[str]:
     return [word for word in _SEPARATOR.split(key) if word]
 
 
-def _require_pairs(chosen: Mapping[tuple[int, str], str], source: str) -> None:
+def _require_pairs(
+    chosen: Mapping[tuple[int, str], str], keys: Sequence[str], source: str
+) -> None:
     """Raise an error if images have no labels or the reverse, unless no part is a pair."""
     paired = {part for part, _ in chosen if {(part, IMAGES), (part, LABELS)} <= set(chosen)}
     for (part, role), key in chosen.items():
         if part in paired or role == CLASS_NAMES:
             continue
+        others = [name for name in keys if name not in chosen.values()]
+        beside = f" Other arrays: {', '.join(others)}." if others else ""
         raise InputError(
-            f"{source} has {key}, but no {_counterpart(key)}.",
+            f"{source} has {key}, but no {_counterpart(key)}.{beside}",
             f"Save images and their labels in pairs{_of_part(part)}.",
         )
 

@@ -37,6 +37,7 @@ def label_texts(labels: NDArray[Any], count: int, source: str) -> list[str]:
         )
 
     kind = column.dtype.kind
+    _require_present(column, source)
     texts = [_as_text(label) for label in column.tolist()]
     invalid = [text for text in texts if not text or (kind == "f" and not INTEGER.match(text))]
     if invalid or kind not in "buifUOS":
@@ -48,6 +49,23 @@ def label_texts(labels: NDArray[Any], count: int, source: str) -> list[str]:
     return texts
 
 
+def _require_present(column: NDArray[Any], source: str) -> None:
+    """Raise an error if labels are missing: None, NaN, or the text that NumPy makes of NaN."""
+    missing = [index for index, label in enumerate(column.tolist()) if _is_missing(label)]
+    if missing:
+        raise InputError(
+            f"{len(missing):,} of {len(column):,} labels of {source} are missing: label "
+            f"{missing[0]:,} is {column[missing[0]]}.",
+            "Give every image a label, or leave these images out.",
+        )
+
+
+def _is_missing(label: Any) -> bool:
+    if label is None or label != label:  # noqa: PLR0124  # NaN and NaT alone differ from themselves
+        return True
+    return isinstance(label, str) and label.strip().lower() in ("nan", "<na>")
+
+
 def use_class_names(
     texts: Sequence[str], class_names: NDArray[Any], source: str
 ) -> tuple[NDArray[np.int64], tuple[str, ...]]:
@@ -56,7 +74,7 @@ def use_class_names(
     Raises:
         InputError: A label is not an index, or two names look the same.
     """
-    names = tuple(str(name) for name in class_names.ravel().tolist())
+    names = tuple(_as_text(name) for name in class_names.ravel().tolist())
     known = {str(number) for number in range(len(names))}
     unknown = sorted(set(texts) - known)
     if unknown:

@@ -100,5 +100,6 @@ def say_nested(root: Folder, class_folders: Iterable[ClassFolder]) -> None:
         progress.say(
             f"{root.path}: {some_names(list(inner_names))} have the same folders. If "
             f"{some_names(sorted(shared))} are the classes, give one of the former: "
-            f"{root.path / nested[0].rpartition('/')[0]}"
+            f"{root.path / nested[0].rpartition('/')[0]}. If the former are parts of the data, "
+            "name them train, validation and test"
         )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import chain
 from typing import NamedTuple
@@ -13,10 +15,14 @@ from headstart.data.formats.tables._csv_table import Table, shorten_columns
 from headstart.data.formats.tables._numbers import is_number
 from headstart.data.formats.tables._rows import TableRows
 from headstart.errors import InputError
+from headstart.formatting import counted
 
 # What pandas, R, databases and spreadsheets write for a missing value. "None" and "NA" are not
 # among them: both are words that people use as labels.
-MISSING_LABELS = frozenset({"", "nan", "null", "<na>", "#n/a"})
+MISSING_LABELS = frozenset({"", "nan", "null", "<na>", "#n/a", "#n/v", "#nv"})
+# What a formula leaves in a cell of a spreadsheet that it cannot compute.
+_FORMULA_ERROR = re.compile(r"#(ref|value|name|null|num|bezug|wert|zahl|valeur|nombre)[!?]|#div/0!")
+_MAYBE_MISSING = frozenset({"na", "n/a", "n.a.", "none", "-", "?"})
 _ON = frozenset({"1", "1.0", "true"})
 _OFF = frozenset({"0", "0.0", "false"})
 
@@ -28,9 +34,15 @@ def label_problem(label: str, column: str) -> tuple[str, str, str] | None:
         label: The label without blanks around it.
         column: Name of its column.
     """
+    kind = "lines have no label"
+    if _FORMULA_ERROR.fullmatch(label.lower()):
+        return (
+            f"the label ({column}) is '{label}', an error of a spreadsheet's formula",
+            "Correct the formula, and save the table again.",
+            kind,
+        )
     if label.lower() not in MISSING_LABELS:
         return None
-    kind = "lines have no label"
     if not label:
         return f"the label ({column}) is empty", "Fill it in, or remove the row.", kind
     return (
@@ -73,6 +85,7 @@ def read_labels(table: Table, rows: TableRows, columns: Sequence[int]) -> TableL
         if problem:
             table.problems.add(line, *problem)
     say_merged_blanks(table, rows.spellings)
+    say_maybe_missing(table, labels)
     return TableLabels(labels)
 
 
@@ -88,6 +101,16 @@ def say_merged_blanks(table: Table, spellings: Mapping[str, set[str]]) -> None:
         progress.say(
             f"{table.name}: blanks around labels were removed, which merged the spellings of "
             f"{quote_names(merged)}"
+        )
+
+
+def say_maybe_missing(table: Table, labels: Sequence[str]) -> None:
+    """Print which classes may stand for missing labels, such as "NA" or "?"."""
+    counts = Counter(label for label in labels if label.lower() in _MAYBE_MISSING)
+    for label, count in sorted(counts.items()):
+        progress.say(
+            f"{table.name}: '{label}' is read as a class of {counted(count, 'image')}, not as a "
+            "missing label"
         )
 
 

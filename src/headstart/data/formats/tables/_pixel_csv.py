@@ -30,7 +30,11 @@ from headstart.data.formats.tables._columns import (
 )
 from headstart.data.formats.tables._csv_table import Table, is_plain_text, is_table, open_table
 from headstart.data.formats.tables._label_meaning import require_classes
-from headstart.data.formats.tables._labels import label_problem, say_merged_blanks
+from headstart.data.formats.tables._labels import (
+    label_problem,
+    say_maybe_missing,
+    say_merged_blanks,
+)
 from headstart.data.formats.tables._layout import find_label_columns, peek_row
 from headstart.data.formats.tables._parts import PART_COLUMN_NAMES, parts_of_columns
 from headstart.data.formats.tables._path_csv import PathCsv
@@ -140,6 +144,7 @@ class PixelCsvFile:
             parts = _parts(table, columns, collected)
             table.problems.require_none()
             say_merged_blanks(table, collected.spellings)
+            say_maybe_missing(table, collected.labels)
 
         require_classes(collected.labels, self.path.name, plain_name(table.columns[columns.label]))
         codes, class_names = encode_labels(collected.labels, self.path.name)

@@ -21,6 +21,8 @@ _LINES_BETWEEN_PROGRESS = 500
 LONGEST_LINE = 1 << 25  # characters; a line of 1000x1000 colour pixels has 12 million
 _SEPARATORS = (",", ";", "\t", "|")
 _SEPARATOR_LINE = re.compile(r'"?sep=(.)"?\s*$', re.IGNORECASE)  # Excel writes it above a header.
+_TSV = re.compile(r"\.tsv(\.gz)?$", re.IGNORECASE)
+_QUOTED = re.compile(r'"[^"]*"')
 _LINE_END = re.compile(rb"\r\n|\r|\n")
 _NOT_TABLES = (
     (b"PK\x03\x04", "an Excel workbook or another zip archive", "Save the sheet as CSV in UTF-8."),
@@ -95,8 +97,8 @@ def open_text(
 ) -> Iterator[TableText]:
     """Read the lines of a table, plain or gzipped.
 
-    The text is UTF-8, or UTF-16 as spreadsheets save it. The separator is that of the first line:
-    a comma, a semicolon, a tab or a vertical bar. A gzipped text expands at most as far as
+    The text is UTF-8, or UTF-16 as spreadsheets save it. The separator is a comma, a semicolon, a
+    tab or a vertical bar: see `_separator_of`. A gzipped text expands at most as far as
     `store.expansion_limit` allows, and no line is longer than `LONGEST_LINE`.
 
     Args:
@@ -124,8 +126,10 @@ def open_text(
         named = _SEPARATOR_LINE.match(first)
         if named:
             first, skipped = next(lines, ""), skipped + 1
-        separator = named.group(1) if named else _separator_of(first)
-        yield TableText(TableLines(chain([first], lines)), separator, skipped)
+        second = next(lines, "")
+        separator = named.group(1) if named else _separator_of(first, second, path)
+        head_lines = [line for line in (first, second) if line]
+        yield TableText(TableLines(chain(head_lines, lines)), separator, skipped)
 
 
 def _is_comment(line: str) -> bool:
@@ -239,7 +243,19 @@ def _encoding(head: bytes) -> str:
     return "utf-8-sig"
 
 
-def _separator_of(header: str) -> str:
-    """Return the separator that divides a header into most fields, outside of quotation marks."""
-    unquoted = re.sub(r'"[^"]*"', "", header)
-    return max(_SEPARATORS, key=unquoted.count)
+def _separator_of(header: str, row: str, path: Path) -> str:
+    """Return the separator of a table.
+
+    It is a tab in a header of a `.tsv` file that has one. Otherwise it is the separator that
+    divides the header into most fields, outside of quotation marks. One that divides the first row
+    into as many fields goes before the others: a name of a column may have commas in it.
+    """
+    if _TSV.search(path.name) and "\t" in header:
+        return "\t"
+    in_header, in_row = (_QUOTED.sub("", line) for line in (header, row))
+
+    def rank(separator: str) -> tuple[bool, int]:
+        count = in_header.count(separator)
+        return 0 < count == in_row.count(separator), count
+
+    return max(_SEPARATORS, key=rank)
