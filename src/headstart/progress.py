@@ -23,6 +23,7 @@ PLAIN_LINE_EVERY_SECONDS = 10.0
 INNER_BAR_AFTER_SECONDS = 0.5
 _REDRAW_SECONDS = 0.2  # Every redraw of a notebook's bar is a message to the page.
 _are_lines_muted = False
+_renamed: dict[str, str] = {}  # what lines show, by the path that they would show
 
 
 def in_notebook() -> bool:
@@ -59,12 +60,29 @@ def on_advance(callback: Callable[[], None] | None) -> None:
 def say(text: str) -> None:
     """Print one line on stderr, unless quiet or muted."""
     if not _quiet and not _are_lines_muted:
+        for path, name in _renamed.items():
+            text = text.replace(path, name)
         print(printable(text), file=sys.stderr, flush=True)
 
 
 def warn(text: str) -> None:
     """Print one line on stderr, even when quiet, about a problem that does not end the work."""
     print(printable(text), file=sys.stderr, flush=True)
+
+
+@contextmanager
+def renamed(path: str, name: str) -> Iterator[None]:
+    """Let the lines that the block says show a name where they would show a path.
+
+    Args:
+        path: A path that means nothing to the user, such as one in the cache.
+        name: What the user calls it.
+    """
+    _renamed[path] = name
+    try:
+        yield
+    finally:
+        del _renamed[path]
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from PIL import Image
@@ -136,7 +137,9 @@ def test_a_training_and_a_test_folder_are_parts(tmp_path: Path, train: str, test
     ],
 )
 @pytest.mark.parametrize("form", ["NFC", "NFD"])
-def test_parts_are_known_in_other_languages(names: tuple[str, ...], form: str) -> None:
+def test_parts_are_known_in_other_languages(
+    names: tuple[str, ...], form: Literal["NFC", "NFD"]
+) -> None:
     written = [unicodedata.normalize(form, name) for name in names]
     assert [part_of_name(name) for name in written] == [
         (TRAIN, ""),

@@ -25,6 +25,7 @@ from headstart.data.formats._file_signatures import (
     ZIP,
     archive_kind,
     refuse_named_archive,
+    refuse_office_document,
 )
 from headstart.data.formats.folders._file_tree import describe_contents, files_below, is_image
 from headstart.errors import InputError
@@ -72,6 +73,7 @@ def locate(path: Path) -> Located | None:
         if archive_kind(path) is None:
             refuse_named_archive(path)
             return Located(path, path)
+        refuse_office_document(path)
         folder = unpack(path)
         return Located(path, _only_file_or_folder(folder, path), path, folder)
 
@@ -83,9 +85,13 @@ def locate(path: Path) -> Located | None:
 
 @contextmanager
 def name_archive_in_errors(located: Located) -> Iterator[None]:
-    """Replace the folder of the cache by the archive in the messages of errors in the block."""
+    """Replace the folder of the cache by the archive in errors and printed lines of the block."""
     try:
-        yield
+        if located.archive is None or located.unpacked is None:
+            yield
+            return
+        with progress.renamed(str(located.unpacked), str(located.archive)):
+            yield
     except InputError as error:
         if located.archive is None or located.unpacked is None:
             raise
@@ -117,7 +123,7 @@ def unpack(path: Path) -> Path:
             store.ensure_folder(building / members.name)
             count, size = _write_members(path, building / members.name)
             store.write_json(building / "members.json", {"files": count, "bytes": size})
-        progress.say(f"{path.name}: unpacked {count:,} files, {size / 1e6:,.1f} MB, to {members}")
+        progress.say(f"{path.name}: unpacked {count:,} files, {size / 1e6:,.1f} MB, to the cache")
 
     name = ARCHIVE_NAME.sub("", path.name).strip(".") or path.name
     return store.link_folder(target / "named" / name, members)

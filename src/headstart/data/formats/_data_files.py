@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from headstart.data.formats._file_signatures import ARCHIVE_NAME
+from headstart.data.formats.arrays._idx_sets import parse_idx_name
 from headstart.data.formats.folders._file_tree import folders_in, visible_paths
+from headstart.data.formats.folders._part_words import part_of_name
 from headstart.data.formats.parquet._files import is_row_file
 from headstart.data.formats.tables._csv_table import is_plain_text, is_table
 
 _WITHOUT_LABELS = re.compile(r"sample|submission|test", re.IGNORECASE)
+_NUMBER = re.compile(r"\d+")
 _LISTED = 5
 
 
@@ -40,7 +44,30 @@ def suggest_data_file(folder: Path, hint: str) -> str:
         names += f" and {len(files) - _LISTED:,} more"
     if len(files) == 1:
         return f"It holds {names}. To read that file, give its path: {chosen}."
+    advice = _unpack_advice(files)
+    if advice:
+        return f"It holds {names}. {advice}"
     return f"It holds {names}. To read one of them, give its path, such as {chosen}."
+
+
+def _unpack_advice(files: Sequence[Path]) -> str:
+    """Return what to do with archives that belong together: shards, IDX files or classes."""
+    if not all(ARCHIVE_NAME.search(path.name) for path in files):
+        return ""
+    stems = [ARCHIVE_NAME.sub("", path.name) for path in files]
+    if len({_NUMBER.sub("", stem) for stem in stems}) == 1:
+        return (
+            "These are parts of one dataset, such as the shards of a WebDataset. Unpack all of them"
+            " into one folder, and give that."
+        )
+    if all(parse_idx_name(stem) for stem in stems):
+        return "Unpack all of them into one folder, and give that."
+    if not any(part_of_name(stem) or _WITHOUT_LABELS.search(stem) for stem in stems):
+        return (
+            "If each is a class, unpack each into a folder of its name, and give the folder above. "
+            f"To read one of them, give its path, such as {files[0]}."
+        )
+    return ""
 
 
 def _is_data_file(path: Path) -> bool:

@@ -8,10 +8,12 @@ import io
 import lzma
 import re
 import tarfile
+import zipfile
 import zlib
 from pathlib import Path
 from typing import IO
 
+from headstart.data.formats._json_files import describe_json
 from headstart.data.formats._reading import GZIP_MAGIC, translate_read_errors
 from headstart.data.formats.images._suffixes import IMAGE_SUFFIXES
 from headstart.errors import InputError
@@ -59,8 +61,11 @@ _UNSUPPORTED = {
         "a single NumPy array",
         "Give the folder that holds images.npy and labels.npy, or save both with numpy.savez.",
     ),
-    ".xlsx": ("a spreadsheet", "Save it as CSV."),
-    ".json": ("a JSON file", "Give a folder of class folders, or a CSV of path,label."),
+    **dict.fromkeys(
+        (".xlsx", ".xls", ".xlsm", ".xlsb", ".ods", ".numbers"),
+        ("a spreadsheet", "Save the sheet as CSV in UTF-8, and give that file."),
+    ),
+    ".json": ("a JSON file", ""),  # `describe_json` looks at its content.
     ".jsonl": (
         "a JSON Lines file",
         "Name it metadata.jsonl, call its fields file_name and label, and give the folder of the "
@@ -116,6 +121,28 @@ def refuse_impostor(path: Path) -> None:
     if path.suffix.lower() in _UNFINISHED:
         raise InputError(
             f"{path} is a download that is not finished.", "Wait for its end, or download it again."
+        )
+
+
+def refuse_office_document(path: Path) -> None:
+    """Raise an error if a zip archive is a document of an office program, whatever its name says.
+
+    Raises:
+        InputError: It is a workbook, or another document of Microsoft Office or OpenDocument.
+    """
+    if path.suffix.lower() == ".zip":
+        return
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = set(archive.namelist())
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+        return  # Whoever unpacks it reports the error.
+    is_sheet = any(name.startswith("xl/") for name in names) or "content.xml" in names
+    if "[Content_Types].xml" in names or {"mimetype", "content.xml"} <= names:
+        kind = "a spreadsheet" if is_sheet else "a document of an office program"
+        raise InputError(
+            f"{path} is {kind}, which is not supported.",
+            "Save the sheet as CSV in UTF-8, and give that file.",
         )
 
 
@@ -182,7 +209,7 @@ def describe_unsupported(path: Path, *, use_content: bool = False) -> tuple[str,
                 suffix = known
     if suffix not in _UNSUPPORTED:
         return None
-    kind, hint = _UNSUPPORTED[suffix]
+    kind, hint = describe_json(path) if suffix == ".json" else _UNSUPPORTED[suffix]
     return kind, hint.replace("{name}", path.name)
 
 

@@ -172,9 +172,7 @@ def _words(key: str) -> list[str]:
     return [word for word in _SEPARATOR.split(key) if word]
 
 
-def _require_pairs(
-    chosen: Mapping[tuple[int, str], str], keys: Sequence[str], source: str
-) -> None:
+def _require_pairs(chosen: Mapping[tuple[int, str], str], keys: Sequence[str], source: str) -> None:
     """Raise an error if images have no labels or the reverse, unless no part is a pair."""
     paired = {part for part, _ in chosen if {(part, IMAGES), (part, LABELS)} <= set(chosen)}
     for (part, role), key in chosen.items():

@@ -61,7 +61,7 @@ def _require_present(column: NDArray[Any], source: str) -> None:
 
 
 def _is_missing(label: Any) -> bool:
-    if label is None or label != label:  # noqa: PLR0124  # NaN and NaT alone differ from themselves
+    if label is None or label != label:  # NaN and NaT alone differ from themselves
         return True
     return isinstance(label, str) and label.strip().lower() in ("nan", "<na>")
 

@@ -14,6 +14,7 @@ from headstart.data.formats.folders._clutter import some_names
 from headstart.data.formats.folders._file_tree import SUFFIXES_TEXT, describe_kinds, scan_folder
 from headstart.data.formats.folders._layouts import find_class_folders
 from headstart.data.formats.folders._masks import leave_out_masks
+from headstart.data.formats.folders._unread_pictures import require_most_pictures
 from headstart.data.formats.images._image_files import ImageFiles
 
 
@@ -37,11 +38,14 @@ class ClassFolders:
 
         Raises:
             InputError: The folder has no images, only one class or an empty class, training lacks
-                a class, or the folders may be read in more than one way.
+                a class, half of a class would not be read, or the folders may be read in more than
+                one way.
         """
         root = scan_folder(path, skip_bad=options.skip_bad)
         leave_out_masks(root)
         class_folders = find_class_folders(root)
+        if not options.skip_bad:
+            require_most_pictures(path, class_folders)
         _say_other_files(path, class_folders)
         class_names = tuple(sorted({folder.class_name for folder in class_folders}))
         require_distinct_classes(class_names, str(path))

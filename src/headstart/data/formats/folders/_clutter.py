@@ -93,6 +93,7 @@ class LeftOut:
         loops: Links to a folder that contains them.
         special: Pipes, sockets and devices.
         broken_links: Links to nothing that are named like images.
+        other_broken_links: Links to nothing with other names, perhaps of folders.
         unreadable: Folders that may not be read, with the reason.
     """
 
@@ -103,6 +104,7 @@ class LeftOut:
     loops: list[str] = field(default_factory=list)
     special: list[str] = field(default_factory=list)
     broken_links: list[str] = field(default_factory=list)
+    other_broken_links: list[str] = field(default_factory=list)
     unreadable: list[str] = field(default_factory=list)
 
     def say(self, source: str) -> None:
@@ -125,6 +127,7 @@ class LeftOut:
             ("folder that another program wrote", self.tools),
             ("link to a folder that contains it", self.loops),
             ("file of a special kind, such as a pipe", self.special),
+            ("link to nothing", self.other_broken_links),
         ):
             if paths:
                 progress.say(

@@ -197,7 +197,7 @@ def _add_file(folder: Folder, entry: os.DirEntry[str], left_out: LeftOut) -> Non
     elif is_image_name:
         left_out.broken_links.append(folder.prefix + entry.name)
     else:
-        folder.others.append(entry.name)
+        left_out.other_broken_links.append(folder.prefix + entry.name)
 
 
 def _require_readable(path: Path, left_out: LeftOut, skip_bad: bool) -> None:

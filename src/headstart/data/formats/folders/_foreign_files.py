@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
-from pathlib import PurePath
+from pathlib import Path, PurePath
 
 from headstart.data.formats._file_signatures import describe_unsupported
-from headstart.data.formats.folders._file_tree import Folder
+from headstart.data.formats._json_files import annotates_objects, read_json
+from headstart.data.formats.folders._clutter import some_names
+from headstart.data.formats.folders._file_tree import Folder, describe_kinds
+from headstart.data.formats.images._conversions import conversion_of
 from headstart.data.formats.images._identify_file import identify_file
 
 _ANNOTATION_FILE = re.compile(
@@ -17,6 +21,7 @@ _BOX_LINE = re.compile(r"\d+(\s+-?\d*\.?\d+){4,}\s*")
 _CIFAR_BATCH = re.compile(r"(data|test)_batch(_\d)?(\.bin)?")
 _NUMBERED = re.compile(r"(?P<name>.*[^\W\d_].*?)[ _.-]*\(?\d+\)?", re.DOTALL)
 _USUAL_SUFFIXES = {"JPEG": ".jpg", "PNG": ".png", "GIF": ".gif", "WebP": ".webp", "BMP": ".bmp"}
+_LONGEST_LINE = 1 << 20
 _LARGEST_TEXT = 1000  # characters of an annotation that are looked at
 
 
@@ -24,7 +29,8 @@ def find_annotations(folder: Folder) -> str:
     """Return the name of a file that annotates objects in the images of a folder, or "".
 
     It is one for all images, as COCO has it, or one beside each image, as those of Pascal VOC,
-    LabelMe and YOLO. A text of words beside each image may be a caption, so it does not count.
+    LabelMe and YOLO. A text of words beside each image may be a caption, so it does not count. Nor
+    does JSON without fields of objects, as img2dataset writes it.
     """
     for name in folder.others:
         if _ANNOTATION_FILE.fullmatch(name):
@@ -34,7 +40,11 @@ def find_annotations(folder: Folder) -> str:
     if len(beside) * 2 < len(stems) or not beside:
         return ""
     suffix = PurePath(beside[0]).suffix.lower()
-    if suffix in (".xml", ".json"):
+    if suffix == ".json":
+        content = read_json(folder.path / beside[0])
+        is_caption = isinstance(content, dict) and content and not annotates_objects(content)
+        return "" if is_caption else beside[0]
+    if suffix == ".xml":
         return beside[0]
     return beside[0] if suffix == ".txt" and _has_boxes(folder, beside[0]) else ""
 
@@ -58,19 +68,48 @@ def describe_foreign_files(root: Folder) -> str:
                     "This looks like a WebDataset, with the number of the class in a .cls file for "
                     "each image. Write these numbers to a CSV of path,label, and give that file."
                 )
+            if name.endswith(".json") and _is_beside_image(folder, name):
+                return (
+                    f"There is a JSON file beside each image, as in a WebDataset: {name} has the "
+                    f"fields {_fields_of(read_json(folder.path / name))}. If one of them is the "
+                    "class, write it to a CSV of path,label, and give that file."
+                )
             if name == "metadata.jsonl":
-                return "Each line of metadata.jsonl needs the fields file_name and label."
+                return _advise_metadata(folder.path / name)
             described = describe_unsupported(folder.path / name)
             if described is not None:
                 return f"{name} is {described[0]}. {described[1]}"
     return _kind_of_nested_file(root)
 
 
+def _is_beside_image(folder: Folder, name: str) -> bool:
+    stem = PurePath(name).stem
+    return any(PurePath(image).stem == stem for image in folder.images)
+
+
+def _advise_metadata(path: Path) -> str:
+    """Say which fields a metadata.jsonl needs, and which ones its first line has."""
+    text = "Each line of metadata.jsonl needs the fields file_name and label."
+    try:
+        with path.open(encoding="utf-8-sig", errors="replace") as file:
+            fields = json.loads(file.readline(_LONGEST_LINE))
+    except (OSError, ValueError, RecursionError):
+        return text
+    return f"{text} Line 1 has {_fields_of(fields)}." if isinstance(fields, dict) else text
+
+
+def _fields_of(content: object) -> str:
+    return some_names(list(content)) if isinstance(content, dict) and content else "none"
+
+
 def _kind_of_nested_file(root: Folder) -> str:
     """Describe the first file whose suffix is not that of an image, if its content is known."""
     for folder in root.folders:
         for name in folder.others:
+            conversion = conversion_of(PurePath(name).suffix)
             kind = identify_file(folder.path / name)
+            if conversion and not kind.name:
+                return f"{describe_kinds(folder.others)}: not read as images. {conversion}"
             if kind.name in _USUAL_SUFFIXES:
                 suffix = _USUAL_SUFFIXES[kind.name]
                 return (

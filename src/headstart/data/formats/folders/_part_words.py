@@ -38,8 +38,9 @@ _WORDS_OF_PART = {
     ),
     VALIDATION: (
         "val vali valid validation validate validating dev devel development validacion "
-        "validación validació validação validierung validierungs validazione convalida validatie walidacja "
-        "walidacyjne walidacyjny walidacyjna validace validační validering validare validáció "
+        "validación validació validação validierung validierungs validazione convalida validatie "
+        "walidacja walidacyjne walidacyjny walidacyjna validace validační validering validare "
+        "validáció "
         "validointi doğrulama validasi xácthực валидация валидационная валидационный "
         "валидационные валідація валідаційна επικύρωση التحقق אימות सत्यापन 验证 驗證 検証 검증"
     ),
@@ -63,12 +64,12 @@ _FILLER_WORDS = (
     "my our of for bilder fotos foto datos dados dati données donnees gegevens dane dados veri "
     "imágenes imagenes imagens immagini beelden afbeeldingen obrazy zdjęcia görüntü snímky kép "
     "conjunto conjuntos ensemble jeu insieme zbiór zestaw sada satz sammlung sarja halmaz küme "
-    "seti для выборка набор данные данных изображения фото "
-    "בסיס سیت داده‌ها بيانات डेटा 数据 數據 データ 데이터 资料 資料 图片 图像 圖片 圖像 画像 写真 이미지 사진 "
+    "seti для выборка набор данные данных изображения фото بيانات डेटा "
+    "数据 數據 データ 데이터 资料 資料 图片 图像 圖片 圖像 画像 写真 이미지 사진 "
     "集 用 セット 셋 세트 용"
 )
 # Small words between the others. They are never a part of a word: "contest" is not "con test".
-_SMALL_WORDS = frozenset("de du des di do da del della dei con".split())
+_SMALL_WORDS = frozenset(["de", "du", "des", "di", "do", "da", "del", "della", "dei", "con"])
 # Words of several words, which are joined, and a French or Italian article before a vowel.
 _PHRASES = ("huấn luyện", "kiểm tra", "kiểm thử", "xác thực")
 _ARTICLE = re.compile(r"\b(d|l|dell)['\u2019](?=\w)", re.IGNORECASE)

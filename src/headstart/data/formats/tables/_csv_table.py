@@ -34,6 +34,7 @@ TABLE_SUFFIX = re.compile(r"\.(csv|tsv|txt)(\.gz)?$", re.IGNORECASE)
 MOST_COLUMNS = 1 << 20  # the pixels of 1024x1024 grey images
 LONGEST_NAME = 1000  # characters of the name of a column
 _SHOWN_COLUMNS = 8
+_SHOWN_CHARACTERS = 60
 _LIST_COLUMNS = ("path", "label")
 _SUFFIX = "|".join(re.escape(suffix) for suffix in sorted(IMAGE_SUFFIXES))
 _LIST_LINE = re.compile(rf"(.+?(?:{_SUFFIX}))\s+(.+)", re.IGNORECASE)
@@ -92,9 +93,12 @@ def is_plain_text(path: Path) -> bool:
 
 def shorten_columns(names: Sequence[str]) -> str:
     """Return column names for a message: all of a few, the first and last of many."""
+    shown = [
+        name if len(name) <= _SHOWN_CHARACTERS else f"{name[:_SHOWN_CHARACTERS]}…" for name in names
+    ]
     if len(names) <= _SHOWN_COLUMNS:
-        return ", ".join(names) or "no columns"
-    return f"{', '.join(names[:3])}, …, {names[-1]} ({len(names):,} columns)"
+        return ", ".join(shown) or "no columns"
+    return f"{', '.join(shown[:3])}, …, {shown[-1]} ({len(names):,} columns)"
 
 
 @contextmanager

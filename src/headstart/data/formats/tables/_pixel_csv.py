@@ -29,6 +29,7 @@ from headstart.data.formats.tables._columns import (
     remaining_columns,
 )
 from headstart.data.formats.tables._csv_table import Table, is_plain_text, is_table, open_table
+from headstart.data.formats.tables._images import ImageFinder
 from headstart.data.formats.tables._label_meaning import require_classes
 from headstart.data.formats.tables._labels import (
     label_problem,
@@ -46,7 +47,9 @@ from headstart.data.formats.tables._pixel_layout import (
 )
 from headstart.data.formats.tables._pixel_rows import PixelRows
 from headstart.data.formats.tables._rows import group_numbers
+from headstart.errors import InputError
 
+_MOST_COLUMNS_OF_IDS = 4  # of a table without a header
 _READER = 4  # Raise this when the same file is read in another way.
 
 
@@ -130,6 +133,7 @@ class PixelCsvFile:
         """
         with open_table(self.path) as opened:
             table, first_row = peek_row(opened)
+            _require_header(table, self.path)
             columns = _find_columns(table, self.label_column, self.group_by)
             layout = find_pixels(table, columns.known())
             rows = PixelRows(table, first_row, layout, self.pixel_max)
@@ -152,6 +156,20 @@ class PixelCsvFile:
             require_training_classes(codes, parts, class_names, self.path.name)
         groups = None if columns.group is None else group_numbers(collected.groups)
         return DecodedImages(pixels_map, codes, class_names, parts=parts, groups=groups)
+
+
+def _require_header(table: Table, path: Path) -> None:
+    """Raise an error if line 1 has the id of an image, such as `cat0` where cat0.png lies near."""
+    if len(table.columns) > _MOST_COLUMNS_OF_IDS:
+        return
+    finder = ImageFinder(path)
+    for column in table.columns:
+        if column and finder.finds(column):
+            raise InputError(
+                f"invalid line 1 of {table.name}: expected the names of the columns, got the id of "
+                f"an image ({column}).",
+                "Add a header line, for example: path,label",
+            )
 
 
 class _Columns(NamedTuple):
