@@ -27,9 +27,9 @@ def gather_evidence(dataset: Dataset, seed: int) -> dict[str, NDArray[np.float16
         seed: Seed of the patches that are sampled.
 
     Returns:
-        Float16 arrays of shape (N, features).
+        Float16 arrays of shape (N, features): the square roots of the features.
     """
-    evidence = {"patches": patch_features(dataset, seed)}
+    evidence = {"patches": _compress(patch_features(dataset, seed))}
     backbones = installed_backbones()
     if not backbones:
         progress.say(
@@ -47,5 +47,16 @@ def gather_evidence(dataset: Dataset, seed: int) -> dict[str, NDArray[np.float16
     rows = np.arange(len(dataset))
     everything = SplitDataset(dataset, Split(rows, rows[:0], rows[:0], seed, 0, ""))
     features = compute_features(recipe, everything, seed, input_px)
-    evidence[f"{backbones[0]} at {input_px} px"] = features.select(rows)
+    evidence[f"{backbones[0]} at {input_px} px"] = _compress(features.select(rows))
     return evidence
+
+
+def _compress(features: NDArray[np.float16]) -> NDArray[np.float16]:
+    """Return the square roots of features, with their signs.
+
+    Pooled responses are often small and rarely large. The few large ones would decide a linear fit.
+    In 10,000 images of CIFAR-10 with 5% wrong labels, 1.8 points more of the first suspects are
+    wrong (seed 0, on which this was chosen; benchmarks/data.md has the others).
+    """
+    compressed: NDArray[np.float16] = np.copysign(np.sqrt(np.abs(features)), features)
+    return compressed

@@ -50,6 +50,7 @@ from headstart.data.formats.tables._rows import group_numbers
 from headstart.errors import InputError
 
 _MOST_COLUMNS_OF_IDS = 4  # of a table without a header
+_LONGEST_ID = 200  # characters
 _READER = 4  # Raise this when the same file is read in another way.
 
 
@@ -164,7 +165,7 @@ def _require_header(table: Table, path: Path) -> None:
         return
     finder = ImageFinder(path)
     for column in table.columns:
-        if column and finder.finds(column):
+        if 0 < len(column) <= _LONGEST_ID and finder.finds(column):
             raise InputError(
                 f"invalid line 1 of {table.name}: expected the names of the columns, got the id of "
                 f"an image ({column}).",
