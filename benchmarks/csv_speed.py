@@ -8,8 +8,8 @@ The file has a label and 784 pixels per row, of random values. Each reader runs 
 own. Megabytes per second of processor time are printed, because they depend little on what else
 the machine does. Of the peak memory, "private" is what is not a page of a mapped file.
 `--gigabytes` writes a large file quickly: the same 2,000 rows again and again, where the first four
-pixels number the row, so that all images differ. `headstart` also checks every value, hashes the images and writes the cache. The
-others hold the whole table in memory.
+pixels number the row, so that all images differ. `headstart` also checks every value, hashes the
+images and writes the cache. The others hold the whole table in memory.
 """
 
 from __future__ import annotations

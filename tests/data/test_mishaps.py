@@ -357,7 +357,31 @@ def test_the_orientation_is_heeded_in_every_format_that_has_it(tmp_path: Path, s
     assert image[-2, 5:7].max() < 60
 
 
-def test_an_empty_part_of_two_is_not_lost(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("size", "resize", "is_named"),
+    [
+        ((1, 4000), "pad", True),
+        ((4000, 1), "crop", True),
+        ((4000, 1), "squish", False),
+        ((100, 2000), "pad", False),
+        ((1, 100), "pad", False),
+    ],
+)
+def test_images_that_are_very_long_are_named(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    size: tuple[int, int],
+    resize: Any,
+    is_named: bool,
+) -> None:
+    fill(tmp_path, CLASSES)
+    Image.new("RGB", size, "red").save(tmp_path / "cat" / "long.png")
+    data, said = load_and_listen(capsys, tmp_path, resize=resize)
+    assert len(data) == len(CLASSES) + 1
+    assert ("is more than 20 times as long as wide" in said) is is_named
+
+
+def test_parts_named_in_russian_hold_the_classes(tmp_path: Path) -> None:
     fill(tmp_path, [f"обучение/{name}" for name in CLASSES] + [f"тест/{name}" for name in CLASSES])
     data = load(tmp_path)
     assert data.class_names == ("cat", "dog")

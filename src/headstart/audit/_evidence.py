@@ -27,9 +27,12 @@ def gather_evidence(dataset: Dataset, seed: int) -> dict[str, NDArray[np.float16
         seed: Seed of the patches that are sampled.
 
     Returns:
-        Float16 arrays of shape (N, features): the square roots of the features.
+        Float16 arrays of shape (N, features). Those of colour images are square roots.
     """
-    evidence = {"patches": _compress(patch_features(dataset, seed))}
+    height, width, channels = dataset.image_shape
+    is_grey = channels == 1
+    patches = patch_features(dataset, seed)
+    evidence = {"patches": patches if is_grey else _compress(patches)}
     backbones = installed_backbones()
     if not backbones:
         progress.say(
@@ -39,15 +42,15 @@ def gather_evidence(dataset: Dataset, seed: int) -> dict[str, NDArray[np.float16
         return evidence
 
     recipe = make_recipe(backbones[0], {})
-    height, width, channels = dataset.image_shape
     input_px = usual_input_size(recipe, dataset.image_shape)
-    if channels == 1 and max(height, width) <= _SMALL_GREY_PX:
+    if is_grey and max(height, width) <= _SMALL_GREY_PX:
         input_px = _SMALL_GREY_INPUT_PX
 
     rows = np.arange(len(dataset))
     everything = SplitDataset(dataset, Split(rows, rows[:0], rows[:0], seed, 0, ""))
     features = compute_features(recipe, everything, seed, input_px)
-    evidence[f"{backbones[0]} at {input_px} px"] = _compress(features.select(rows))
+    values = features.select(rows)
+    evidence[f"{backbones[0]} at {input_px} px"] = values if is_grey else _compress(values)
     return evidence
 
 
@@ -56,7 +59,8 @@ def _compress(features: NDArray[np.float16]) -> NDArray[np.float16]:
 
     Pooled responses are often small and rarely large. The few large ones would decide a linear fit.
     In 10,000 images of CIFAR-10 with 5% wrong labels, 1.8 points more of the first suspects are
-    wrong (seed 0, on which this was chosen; benchmarks/data.md has the others).
+    wrong (seed 0, on which this was chosen; benchmarks/data.md has the others). Grey images rank
+    well enough without it, and were not tried.
     """
     compressed: NDArray[np.float16] = np.copysign(np.sqrt(np.abs(features)), features)
     return compressed

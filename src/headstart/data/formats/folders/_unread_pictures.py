@@ -12,6 +12,7 @@ from headstart.data.formats.images._conversions import conversion_of
 from headstart.data.formats.images._identify_file import identify_file
 from headstart.errors import InputError
 
+_FEWEST_UNREAD = 2  # One may be the draft of a drawing.
 _SUFFIX_OF_KIND = {"JPEG": ".jpg", "PNG": ".png", "GIF": ".gif", "WebP": ".webp", "BMP": ".bmp"}
 
 
@@ -37,7 +38,7 @@ def require_most_pictures(root: Path, class_folders: Sequence[ClassFolder]) -> N
             if reading is not None:
                 unread.append(name)
                 advice = advice or reading
-        if unread and len(unread) >= len(folder.images):
+        if len(unread) >= max(_FEWEST_UNREAD, len(folder.images)):
             raise InputError(
                 f"{len(unread):,} of {len(unread) + len(folder.images):,} pictures of the class "
                 f"'{folder.class_name}' in {root} are not read: {describe_kinds(unread)} "

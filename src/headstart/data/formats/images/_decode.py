@@ -43,6 +43,7 @@ from headstart.data.formats.images._reading_notes import (
     REDUCED_SCALE,
     SEVERAL_FRAMES,
     UNREADABLE_METADATA,
+    VERY_LONG,
     WIDE_PIXELS,
     ImageNotes,
     NoteKind,
@@ -66,6 +67,7 @@ if TYPE_CHECKING:
 PIXEL_RULES = 2
 # A JPEG is decoded at 2 to 4 times the needed size, so resizing still averages over pixels.
 DRAFT_MARGIN = 2
+MOST_TIMES_AS_LONG = 20  # At 128 pixels, 6 are left of the other edge.
 UNDECIDED = -1.0  # as `pixel_max`: the scale of the dataset is not known yet
 
 
@@ -164,6 +166,7 @@ def _read_image(
     height, width, channels = shape
     with open_image(source, limits) as image:
         _note_kind(image, notes)
+        _note_length(image, shape, resize, notes)
         _reduce(image, shape, resize, limits, notes)
         is_grey = _is_grey(image)
         if is_wide(image):
@@ -238,6 +241,16 @@ def _note_kind(image: ImageFile, notes: ImageNotes | None) -> None:
     formats = FORMATS_OF_SUFFIX.get(Path(notes.name).suffix.lower())
     if formats is not None and image.format not in formats:
         notes.add(other_suffix(format_name(image.format)))
+
+
+def _note_length(
+    image: ImageFile, shape: tuple[int, int, int], resize: Resize, notes: ImageNotes | None
+) -> None:
+    """Note an image that is so long that fitting it leaves little, such as 1x10000 pixels."""
+    longest, shortest = max(image.size), min(image.size)
+    is_fitted = resize != "squish" and longest > max(shape[:2])
+    if is_fitted and longest > MOST_TIMES_AS_LONG * shortest:
+        _note(notes, VERY_LONG)
 
 
 def _reduce(

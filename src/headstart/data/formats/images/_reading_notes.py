@@ -51,6 +51,12 @@ WIDE_PIXELS = NoteKind(
     "has 16 bits or more per channel; they are scaled to 8",
     "have 16 bits or more per channel; they are scaled to 8",
 )
+VERY_LONG = NoteKind(
+    "is more than 20 times as long as wide, so little of it is left; cut it into pieces, or try "
+    "--resize squish",
+    "are more than 20 times as long as wide, so little of them is left; cut them into pieces, or "
+    "try --resize squish",
+)
 DARK_WIDE_PIXELS = NoteKind(
     "uses less than a sixteenth of its 16 bits per channel, so it is nearly black; nothing states "
     "another scale for it",
