@@ -80,6 +80,7 @@ def plant(dataset: Dataset, seed: int) -> tuple[NDArray[np.uint8], NDArray[np.in
 def measure_planted(source: str, seeds: int, images: int | None) -> None:
     """Print the recall of planted near duplicates, and the other pairs per 1,000 images."""
     dataset = load(source)
+    name = dataset.name
     if images is not None:
         rows = np.sort(np.random.default_rng(0).choice(len(dataset), images, replace=False))
         dataset = load((dataset.images[rows], dataset.labels[rows]))
@@ -100,7 +101,7 @@ def measure_planted(source: str, seeds: int, images: int | None) -> None:
         exact = sum(word == "exact" for word in pairs.relation)
         near = int(is_own.sum()) - exact
         print(
-            f"{dataset.name}, {count:,} images, seed {seed}: "
+            f"{name}, {count:,} images, seed {seed}: "
             f"found {len(recalled) / len(originals):.1%} ({words}); "
             f"own pairs: {exact:,} exact, {near:,} near, {1000 * near / count:.2f} per 1,000 "
             f"images; {seconds:.0f} s",
