@@ -1,4 +1,4 @@
-"""What a JSON file holds: annotations of objects, or the labels of images, and what to do."""
+"""The content of a JSON file, described: annotations of objects, or the labels of images."""
 
 from __future__ import annotations
 
