@@ -58,16 +58,13 @@ class Features:
         return take(self.values, self.places[np.searchsorted(self.rows, rows)])
 
 
-def prepare_features(
-    recipe: Recipe, data: SplitDataset, seed: int, seconds: float | None
-) -> tuple[Recipe, float]:
+def prepare_features(recipe: Recipe, data: SplitDataset, seed: int) -> tuple[Recipe, float]:
     """Compute a backbone's features ahead of its runs.
 
     Args:
         recipe: A recipe with a backbone.
         data: The images.
         seed: Seed of the random weights of the control; without effect on a pretrained backbone.
-        seconds: The time limit; None if there is none.
 
     Returns:
         The recipe with its input size fixed, so that every run of it finds these features in the
@@ -76,7 +73,7 @@ def prepare_features(
     """
     prepare_process()
     started = time.perf_counter()
-    input_px = choose_input_size(recipe, data, seconds)
+    input_px = choose_input_size(recipe, data, None)
     decided = with_net(recipe, input_px=input_px)
     if not recipe.on_features and not backbone_options(recipe).pretrained:
         return decided, time.perf_counter() - started

@@ -175,7 +175,7 @@ class ComparisonSchedule:
             return
         progress.say(f"{entry.name}: computing features once for all seeds")
         recipe = with_net(entry.recipe, **self._decided_size(entry))
-        prepared = prepare_features(recipe, self.data(entry), entry.seeds[0], None)
+        prepared = prepare_features(recipe, self.data(entry), entry.seeds[0])
         entry.recipe, entry.prepare_seconds = prepared
         entry.is_prepared = True
 

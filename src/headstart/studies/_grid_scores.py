@@ -107,5 +107,5 @@ def with_features(recipe: Recipe, data: SplitDataset) -> Recipe:
     """
     if not is_backbone(recipe.model):
         return recipe
-    prepared, _ = prepare_features(recipe, data, 0, None)
+    prepared, _ = prepare_features(recipe, data, 0)
     return prepared

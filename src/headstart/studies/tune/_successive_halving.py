@@ -89,7 +89,7 @@ class Search:
         self.executor = executor
         self.data = without_test(data)
         if defaults.net.is_backbone:
-            defaults, _ = prepare_features(defaults, data, config.seed, None)
+            defaults, _ = prepare_features(defaults, data, config.seed)
         self.defaults = with_depth(defaults, data.dataset.image_shape)
         self.metric = config.metric
         self.space = config.make_space(self.defaults)
