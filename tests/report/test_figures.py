@@ -2,13 +2,15 @@
 
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 import pytest
 from examples import Data, Example, write_curves, write_run
+from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from headstart.report._layer_titles import layer_titles
 from headstart.report._study import Entry, RunFolder, Score, open_run
@@ -19,8 +21,8 @@ from headstart.report.figures._canvas import (
     percent_tick,
     save_figure,
 )
+from headstart.report.figures._confusion_figure import COLUMN, PAGE, confusion_figure, spread
 from headstart.report.figures._confusion_matrix import (
-    confusion_figure,
     labelled_classes,
     largest_error_share,
     matrix_pixels,
@@ -145,19 +147,115 @@ def test_no_axis_names_more_than_twelve_of_many_classes(classes: int) -> None:
     assert len(labelled_classes(20)) == 20
 
 
-def test_a_matrix_of_a_hundred_classes_is_drawn_without_numbers(tmp_path: Path) -> None:
-    names = [f"class number {number} of a hundred" for number in range(100)]
-    entry = Entry("cnn", 0, Score(), None)
+def confused(classes: int, images: int = 60) -> np.ndarray[tuple[int, int], np.dtype[np.int64]]:
+    """Return a confusion matrix in which neighbouring classes in the middle are confused."""
+    counts = np.diag(np.full(classes, images, np.int64))
+    middle = classes // 2
+    for step in range(min(4, middle)):
+        counts[middle, middle - step - 1] = images // 3 - step
+        counts[middle - step, classes - 1 - step // 2] += images // 6
+    return counts
+
+
+def drawn_matrix(
+    counts: np.ndarray[tuple[int, int], np.dtype[np.int64]], names: Sequence[str]
+) -> Figure:
+    """Return a figure of a matrix with the layout of its file."""
+    entry = Entry("efficientnet-lite0", 0, Score(), None)
+    pairs, _ = listed_pairs(counts)
+    figure = confusion_figure(entry, counts, names, largest_error_share([counts]), pairs)
+    figure.draw_without_rendering()
+    return figure
+
+
+def shown_texts(figure: Figure) -> list[Text]:
+    found = [artist for artist in figure.findobj(Text) if isinstance(artist, Text)]
+    return [text for text in found if text.get_text() and text.get_visible()]
+
+
+NAMES: dict[str, Callable[[int], str]] = {
+    "digits": str,
+    "words": lambda number: f"class {number}",
+    "a sentence": lambda number: f"{number:03d} a kind of bird with quite a long nam",
+    "a species": lambda number: f"Genus_species_of_bird_number_{number:03d}_wwwwwww",
+    "capitals": lambda number: f"WWWWWWWWW MMMMMMMMMM WWWWWWWWW MMMMM {number:03d}",
+    "Chinese": lambda number: f"鸟{number:03d}",
+}
+
+
+@pytest.mark.parametrize("kind", NAMES)
+@pytest.mark.parametrize("classes", [2, 10, 20, 21, 100])
+def test_a_printed_matrix_has_letters_of_six_points_and_no_cut_or_overlapping_text(
+    classes: int, kind: str
+) -> None:
+    names = [NAMES[kind](number) for number in range(classes)]
     with drawing_style():
-        figure = confusion_figure(entry, np.eye(100, dtype=np.int64), names, 1.0)
+        figure = drawn_matrix(confused(classes), names)
+        texts = shown_texts(figure)
+        width = figure.get_figwidth()
+        # A figure that is wider than its place is printed smaller, and so are its letters.
+        # More than 20 classes fit a column, unless all letters of long names are capitals.
+        place = COLUMN if width <= COLUMN or (classes > 20 and kind != "capitals") else PAGE
+        shrunk = min(1.0, place / width)
+        assert min(float(text.get_fontsize()) for text in texts) * shrunk >= 6.0
+
+        boxes = [(text.get_text(), text.get_window_extent()) for text in texts]
+        for (first, box), (second, other) in combinations(boxes, 2):
+            # Line boxes have air above and below their letters. A point of it may be shared.
+            point = figure.dpi / 72
+            shared_x = min(box.x1, other.x1) - max(box.x0, other.x0)
+            shared_y = min(box.y1, other.y1) - max(box.y0, other.y0)
+            assert min(shared_x, shared_y) <= point, (first, second)
+        for text, box in boxes:
+            assert figure.bbox.x0 - 1 <= box.x0 and box.x1 <= figure.bbox.x1 + 1, text
+            assert figure.bbox.y0 - 1 <= box.y0 and box.y1 <= figure.bbox.y1 + 1, text
+
+
+def test_a_matrix_of_ten_classes_fits_a_column_and_one_of_a_hundred_too() -> None:
+    with drawing_style():
+        for classes in (10, 100):
+            names = [f"class {number}" for number in range(classes)]
+            assert drawn_matrix(confused(classes), names).get_figwidth() <= COLUMN
+
+
+def test_a_matrix_of_many_classes_names_and_lists_the_confused_ones(tmp_path: Path) -> None:
+    names = [f"kind {number}" for number in range(100)]
+    counts = np.diag(np.full(100, 50, np.int64))
+    counts[7, 93], counts[40, 41], counts[41, 40] = 20, 10, 5
+    with drawing_style():
+        figure = drawn_matrix(counts, names)
         axes = figure.axes[0]
-        assert len(axes.texts) == 0
-        for axis in (axes.xaxis, axes.yaxis):
-            labels = [label.get_text() for label in axis.get_ticklabels()]
-            assert labels[:2] == ["class number 0\nof a hundred", "class number 9\nof a hundred"]
-            assert list(axis.get_ticklocs()) == list(range(0, 100, 9))
+        labels = [text.get_text() for text in axes.get_yticklabels()]
+        assert labels == ["kind 7", "kind 40", "kind 41"]
+        labels = [text.get_text() for text in axes.get_xticklabels()]
+        assert labels == ["kind 40", "kind 41", "kind 93"]
+        assert figure.get_supxlabel().splitlines()[1:] == [
+            "kind 7 → kind 93: 20 (29%)",
+            "kind 40 → kind 41: 10 (17%)",
+            "kind 41 → kind 40: 5 (9.1%)",
+        ]
+        rings = np.asarray(axes.lines[0].get_xydata())
+        assert rings.tolist() == [[93, 7], [41, 40], [40, 41]]
+        box = axes.get_window_extent()
+        assert box.width == pytest.approx(box.height, rel=0.02)
         save_figure(figure, tmp_path, "matrix")
     assert (tmp_path / "matrix.svg").stat().st_size < 2e5
+
+
+def test_a_matrix_of_many_classes_without_errors_names_its_ends() -> None:
+    with drawing_style():
+        figure = drawn_matrix(np.eye(30, dtype=np.int64), [f"kind {n}" for n in range(30)])
+        labels = [text.get_text() for text in figure.axes[0].get_yticklabels()]
+        assert labels == ["kind 0", "kind 29"]
+        assert figure.get_supxlabel() == "30 classes, no errors"
+
+
+def test_labels_are_spread_as_little_as_possible() -> None:
+    assert spread([1, 5, 9], 2, 0, 10) == [1, 5, 9]
+    assert spread([4, 5, 6], 2, 0, 10) == [3, 5, 7]
+    assert spread([0, 1, 1], 2, 0, 10) == pytest.approx([0, 2, 4])
+    assert spread([9, 10], 2, 0, 10) == [8, 10]
+    assert spread([], 2, 0, 10) == []
 
 
 def entry_with_epochs(name: str, epochs: int) -> Entry[None]:
@@ -339,25 +437,15 @@ def test_the_room_is_imported_without_heavy_libraries() -> None:
 
 
 @pytest.mark.parametrize("classes", [10, 100])
-@pytest.mark.parametrize(
-    "pattern",
-    ["{0:02d} a kind of bird with quite a long name", "Genus_species_of_bird_number_{0:02d}_w"],
-)
-def test_names_of_forty_letters_are_neither_cut_nor_overlap(classes: int, pattern: str) -> None:
-    names = [pattern.format(number).ljust(40, "x")[:40] for number in range(classes)]
-    entry = Entry("cnn", 0, Score(), None)
+@pytest.mark.parametrize("kind", ["a sentence", "a species"])
+def test_names_of_forty_letters_are_complete_and_leave_room(classes: int, kind: str) -> None:
+    names = [NAMES[kind](number) for number in range(classes)]
+    complete = {name.replace(" ", "") for name in names}
+    assert all(len(name) == 40 for name in names)
     with drawing_style():
-        figure = confusion_figure(entry, np.eye(classes, dtype=np.int64), names, 1.0)
-        figure.draw_without_rendering()
-        axes = figure.axes[0]
+        axes = drawn_matrix(confused(classes), names).axes[0]
         for axis in (axes.xaxis, axes.yaxis):
-            labels = axis.get_ticklabels()
-            shown = [label.get_text().replace("\n", "").replace(" ", "") for label in labels]
-            ticks = labelled_classes(classes)
-            assert shown == [names[tick].replace(" ", "") for tick in ticks]
-            boxes = [label.get_window_extent() for label in labels]
-            assert not [pair for pair in combinations(boxes, 2) if pair[0].overlaps(pair[1])]
-            assert all(
-                figure.bbox.containsx(box.x0) and figure.bbox.containsy(box.y0) for box in boxes
-            )
-        assert axes.get_window_extent().width > 0.4 * figure.bbox.width
+            labels = [label.get_text() for label in axis.get_ticklabels()]
+            shown = {label.replace("\n", "").replace(" ", "") for label in labels}
+            assert 3 <= len(shown) == len(labels) and shown <= complete
+        assert axes.get_window_extent().width > 0.4 * axes.figure.bbox.width

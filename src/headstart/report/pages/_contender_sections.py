@@ -10,7 +10,7 @@ from headstart.formatting import slug
 from headstart.report._gallery_images import Gallery, GalleryImage, read_gallery
 from headstart.report._study import Entries, Entry
 from headstart.report.figures._architecture import architecture_figure
-from headstart.report.figures._confusion_matrix import confusion_figure
+from headstart.report.figures._confusion_figure import confusion_figure
 from headstart.report.figures._gallery import gallery_figure
 from headstart.report.figures._network_blocks import Block, network_blocks
 from headstart.report.pages._confusion_section import ConfusionMatrix
@@ -94,7 +94,12 @@ def contender_figures(
     figures: dict[str, DrawFigure] = {}
     for matrix in matrices:
         figures[f"confusion-{names[matrix.entry.name]}"] = partial(
-            confusion_figure, matrix.entry, matrix.counts, class_names, matrix.largest
+            confusion_figure,
+            matrix.entry,
+            matrix.counts,
+            class_names,
+            matrix.largest,
+            matrix.pairs,
         )
     for network in networks:
         if network.blocks:

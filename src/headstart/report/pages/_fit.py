@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 from headstart.formatting import duration, percent
 from headstart.report._study import Entry, Score, image_count, open_run, open_runs
 from headstart.report.figures._canvas import inline_progress
-from headstart.report.figures._confusion_matrix import confusion_figure
+from headstart.report.figures._confusion_figure import confusion_figure
 from headstart.report.figures._fit_progress import fit_progress_figure
 from headstart.report.pages._class_section import ClassSection, class_section
 from headstart.report.pages._confusion_section import ConfusionMatrix, confusion_matrices
@@ -75,7 +75,12 @@ def fit_page(folder: Path, finding: FitFinding) -> FitPage:
     figures |= curve_figures(members, finding.dataset)
     for matrix in matrices:
         figures["confusion"] = partial(
-            confusion_figure, entry, matrix.counts, finding.dataset.class_names, matrix.largest
+            confusion_figure,
+            entry,
+            matrix.counts,
+            finding.dataset.class_names,
+            matrix.largest,
+            matrix.pairs,
         )
         tables["confusion"] = confusion_table(matrix.counts, finding.dataset.class_names)
     return FitPage(
