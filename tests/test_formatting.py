@@ -68,10 +68,27 @@ def test_durations_read_like_speech(seconds: float | None, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "text"), [(12.4, "12 s"), (99.4, "99 s"), (180, "3 min"), (6100, "1.7 h")]
+    ("seconds", "text"),
+    [
+        (0.37, "0.4 s"),
+        (0.97, "1 s"),
+        (0.0, "0 s"),
+        (12.4, "12 s"),
+        (99.4, "99 s"),
+        (180, "3 min"),
+        (6100, "1.7 h"),
+    ],
 )
 def test_estimated_durations_have_one_unit(seconds: float, text: str) -> None:
     assert formatting.approximate_duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("probability", "text"),
+    [(0.0, "under 1%"), (0.004, "under 1%"), (0.37, "37%"), (0.99, "99%"), (1.0, "over 99%")],
+)
+def test_an_estimated_probability_is_never_certain(probability: float, text: str) -> None:
+    assert formatting.certainty(probability) == text
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,13 @@ def percent(share: float | None, images: int | None = None) -> str:
     return f"{100 * share:.{decimals}f}%"
 
 
+def certainty(probability: float) -> str:
+    """Return an estimated probability in percent, which is never certain: `under 1%`, `40%`."""
+    if probability < 0.01:
+        return "under 1%"
+    return "over 99%" if probability > 0.99 else f"{100 * probability:.0f}%"
+
+
 def percent_interval(interval: Sequence[float] | None, images: int | None = None) -> str:
     """Return an interval of shares in percent: `91.6 to 92.7%`."""
     if not interval:
@@ -104,7 +111,9 @@ def duration(seconds: float | None) -> str:
 
 
 def approximate_duration(seconds: float) -> str:
-    """Return an estimated time: `12 s`, `3 min`, `1.5 h`."""
+    """Return an estimated time: `0.4 s`, `12 s`, `3 min`, `1.5 h`."""
+    if 0.05 <= seconds < 0.95:
+        return f"{seconds:.1f} s"
     if seconds < 100:
         return f"{seconds:.0f} s"
     minutes = seconds / 60

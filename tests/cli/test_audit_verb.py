@@ -184,6 +184,23 @@ def test_data_that_cannot_be_split_are_audited(headstart: Command, tmp_path: Pat
     assert any("fewer" in note or "at least 50 images" in note for note in report["notes"])
 
 
+def test_an_audit_without_images_to_decide_about_proposes_a_fit(
+    headstart: Command, tmp_path: Path
+) -> None:
+    rng = np.random.default_rng(0)
+    for label in ("disc", "square"):
+        (tmp_path / "photos" / label).mkdir(parents=True)
+        for number in range(8):
+            image = Image.fromarray(disc_or_square(rng, label))
+            image.save(tmp_path / "photos" / label / f"{number}.png")
+    status, printed, err = headstart("audit", tmp_path / "photos", "--quick", "--json")
+    assert status == 0, err
+    report = json.loads(printed)
+    lists = ("duplicates", "leaks", "label_conflicts", "suspects", "no_class", "quality")
+    assert [name for name in lists if report[name]] == []
+    assert report["next_command"] == f"headstart fit {tmp_path / 'photos'}"
+
+
 def test_nothing_but_unreadable_files_is_an_error(headstart: Command, tmp_path: Path) -> None:
     for label in ("a", "b"):
         (tmp_path / "bad" / label).mkdir(parents=True)

@@ -9,7 +9,14 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from headstart.data import INFERRED, divided_groups, infer_groups, load, make_split
+from headstart.data import (
+    INFERRED,
+    divided_groups,
+    infer_groups,
+    load,
+    make_split,
+    read_file_facts,
+)
 
 CLASSES = ("cat", "dog", "fox")
 
@@ -148,3 +155,30 @@ def test_groups_end_at_the_parts_that_come_with_the_data(
     for group in np.unique(data.groups):
         assert len(np.unique(data.parts[data.groups == group])) == 1
     make_split(data)
+
+
+@pytest.mark.parametrize(
+    ("maker", "model", "name"),
+    [
+        ("Canon", "Canon EOS 550D", "Canon EOS 550D"),
+        ("NIKON CORPORATION", "NIKON D90", "NIKON D90"),
+        ("Apple", "iPhone 7", "Apple iPhone 7"),
+        ("SONY\0", "DSC-F828 ", "SONY DSC-F828"),
+        ("Canon", None, "Canon"),
+        (None, "EOS 550D", "EOS 550D"),
+        (None, None, ""),
+    ],
+)
+def test_a_camera_has_the_name_of_its_maker_once(
+    tmp_path: Path, maker: str | None, model: str | None, name: str
+) -> None:
+    exif = Image.Exif()
+    for tag, value in ((0x010F, maker), (0x0110, model)):
+        if value is not None:
+            exif[tag] = value
+    for number, label in enumerate(CLASSES[:2]):
+        (tmp_path / label).mkdir()
+        image = Image.new("RGB", (16, 16), (200, 90 * number, 0))
+        image.save(tmp_path / label / "photo.jpg", exif=exif)
+    facts = read_file_facts(load(tmp_path))
+    assert facts is not None and facts.camera == (name, name)

@@ -1,5 +1,6 @@
 """The values behind figures and sections: blocks, matrices, axes and colours."""
 
+import json
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -9,11 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from examples import Data, Example, write_curves, write_run
+from fit_example import build_fit
 from matplotlib.figure import Figure
 from matplotlib.text import Text
+from matplotlib.transforms import Bbox
 
 from headstart.report._layer_titles import layer_titles
 from headstart.report._study import Entry, RunFolder, Score, open_run
+from headstart.report.figures._backbone_cost import cost_figure
 from headstart.report.figures._canvas import (
     drawing_style,
     new_figure,
@@ -27,6 +31,7 @@ from headstart.report.figures._confusion_matrix import (
     largest_error_share,
     matrix_pixels,
 )
+from headstart.report.figures._fit_progress import fit_progress_figure
 from headstart.report.figures._learning_curves import (
     entries_with_curves,
     epoch_limits,
@@ -39,7 +44,7 @@ from headstart.report.figures._style import DARK, LIGHT, Theme
 from headstart.report.pages._class_section import class_section
 from headstart.report.pages._confusion_section import listed_pairs
 from headstart.report.pages._sentence import sentence
-from headstart.results import LayerSummary
+from headstart.results import BackboneCandidate, FitFinding, LayerSummary, read_finding
 
 
 def layer(
@@ -449,3 +454,88 @@ def test_names_of_forty_letters_are_complete_and_leave_room(classes: int, kind: 
             shown = {label.replace("\n", "").replace(" ", "") for label in labels}
             assert 3 <= len(shown) == len(labels) and shown <= complete
         assert axes.get_window_extent().width > 0.4 * axes.figure.bbox.width
+
+
+SPEEDS = {
+    "apart": (30.0, 90.0, 250.0),
+    "close": (80.0, 84.0, 92.0),
+    "equal": (80.0, 80.0, 80.0),
+    "at the ends": (5.0, 5.5, 4000.0),
+}
+
+
+@pytest.mark.parametrize("speeds", SPEEDS.values(), ids=SPEEDS)
+@pytest.mark.parametrize("accuracies", [(0.60, 0.75, 0.90), (0.88, 0.89, 0.90)])
+def test_no_name_of_a_backbone_covers_an_interval_or_another_name(
+    accuracies: Sequence[float], speeds: Sequence[float]
+) -> None:
+    if accuracies[0] > 0.8 and len(set(speeds)) == 1:
+        pytest.skip("marks at one place leave no room for three names")
+    candidates = [
+        BackboneCandidate(
+            name=f"efficientnet-lite{number}@{32 * (number + 1)}",
+            model=f"efficientnet-lite{number}",
+            input_px=32 * (number + 1),
+            features=1280,
+            accuracy=accuracy,
+            interval=(accuracy - 0.04, accuracy + 0.04),
+            loss=1.0,
+            l2=0.01,
+            images_per_second=speed,
+            is_best=number == 2,
+            as_good=number == 2,
+            is_recommended=number == 1,
+            difference=None,
+        )
+        for number, (accuracy, speed) in enumerate(zip(accuracies, speeds, strict=True))
+    ]
+    with drawing_style():
+        figure = cost_figure(candidates)
+        figure.draw_without_rendering()
+        axes = figure.axes[0]
+        texts = {text.get_text(): text.get_window_extent() for text in axes.texts}
+        assert set(texts) == {candidate.name for candidate in candidates}
+        for first, second in combinations(texts.values(), 2):
+            assert not first.overlaps(second)
+        for candidate in candidates:
+            speed, (low, high) = candidate.images_per_second, candidate.interval
+            ends = axes.transData.transform([(speed, low), (speed, high)])
+            interval = Bbox(ends).padded(2)
+            for text, box in texts.items():
+                assert not box.overlaps(interval), text
+        for text, box in texts.items():
+            assert box.x0 >= axes.bbox.x0 - 1 and box.x1 <= axes.bbox.x1 + 1, text
+
+
+@pytest.mark.parametrize("score", [0.0, 0.5, 1.0])
+def test_the_axis_of_a_fit_has_no_share_below_zero_or_above_one(
+    tmp_path: Path, score: float
+) -> None:
+    finding = read_finding(build_fit(tmp_path))
+    assert isinstance(finding, FitFinding)
+    step = finding.history[0].model_copy(update={"score": score, "best": score})
+    finding = finding.model_copy(update={"history": (step,), "metric": "accuracy"})
+    with drawing_style():
+        axes = fit_progress_figure(finding).axes[0]
+        low, high = axes.get_ylim()
+        ticks = [tick for tick in axes.get_yticks() if low <= tick <= high]
+        assert -0.01 < low < score < high < 1.01
+        assert len(ticks) >= 2 and min(ticks) >= -1e-9 and max(ticks) <= 1 + 1e-9
+
+
+def test_a_class_without_images_has_no_scores_and_comes_last(tmp_path: Path) -> None:
+    data = Data(class_names=("x", "y", "z"), images=300)
+    entries = entries_with_f1(tmp_path, (0.7,), data)
+    scores = entries[0].runs[0].scores("test")
+    assert scores is not None
+    empty = scores.per_class[0].model_copy(
+        update={"support": 0, "precision": 0.0, "recall": 0.0, "f1": 0.0}
+    )
+    metrics = json.loads((tmp_path / "0" / "metrics.json").read_text())
+    metrics["test"]["per_class"][0] = json.loads(empty.model_dump_json())
+    (tmp_path / "0" / "metrics.json").write_text(json.dumps(metrics))
+    run = open_run(tmp_path / "0")
+    assert run is not None
+    section = class_section([Entry("cnn", 0, Score(), None, (run,), run)], "test", data.class_names)
+    assert section.rows[-1].name == "x" and section.rows[-1].support == 0
+    assert section.axis_start > 0

@@ -1,13 +1,15 @@
 """The page of a search."""
 
+import re
 from pathlib import Path
 
 import pytest
 from compare_example import no_verdict
 from examples import copy_real, rewrite
 from pages import page_text, section, section_names
-from tune_example import build_search
+from tune_example import DEFAULTS, build_search
 
+from headstart.formatting import setting
 from headstart.report._study import ranked_trials
 from headstart.report.figures._search import setting_axes
 from headstart.results import Trial, TrialRung, Tuning, read_finding
@@ -44,10 +46,24 @@ def test_a_real_search_without_better_settings_says_so(tmp_path: Path) -> None:
     assert "There are too few trials to estimate the importance" in section(page, "importance")
 
 
+@pytest.mark.usefixtures("page_only")
+def test_the_table_shows_the_best_of_the_search_where_the_defaults_are_kept(
+    tmp_path: Path,
+) -> None:
+    folder = build_search(tmp_path, seeds=1)
+    finding = read_finding(folder)
+    assert isinstance(finding, Tuning)
+    best = next(trial for trial in finding.trials if trial.is_best)
+    table = section(page_text(rewrite(folder, best=DEFAULTS)), "best")
+    rows = re.findall(r'<td class="text">(.*?)</td><td class="text">(.*?)</td>', table)
+    assert rows == [(setting(best.values[key]), setting(DEFAULTS[key])) for key in best.values]
+    assert "Settings that differ are in bold. The defaults are kept." in table
+
+
 @pytest.mark.parametrize(
     ("changes", "text"),
     [
-        ({"best": {}}, "No trial finished, so the best settings are unknown."),
+        ({"best": {}, "trials": ()}, "No trial finished, so the best settings are unknown."),
         ({"history": ()}, "The finding contains no history of the search."),
         ({"importance": {}}, "There are too few trials to estimate the importance"),
         ({"trials": (), "space": {}}, "No trial finished, so there is nothing to draw."),

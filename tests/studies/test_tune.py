@@ -19,6 +19,7 @@ from headstart.data import Dataset, Split, SplitDataset, make_split
 from headstart.errors import InputError, ResourceError, RunFailed
 from headstart.execution import Job, Outcome, Where
 from headstart.models.recipes import make_recipe, resolve
+from headstart.results import Trial
 from headstart.studies import Draw, TuningConfig, TuningStudy, _study as study_module, run_study
 from headstart.studies.tune import _finding, _search_plan, _successive_halving
 from headstart.studies.tune._budget import within_budget
@@ -510,3 +511,32 @@ def test_another_metric_selects_the_recipe_and_the_finding_says_which(
 def test_an_unknown_metric_is_refused_before_the_search(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="did you mean 'macro-f1'"):
         quick(values={"metric": "makro-f1"}).check()
+
+
+@pytest.mark.parametrize(
+    ("defaults", "sentence"),
+    [
+        ([False], "1 other is not shown to be worse."),
+        ([True], "The defaults are not shown to be worse."),
+        ([False, False], "2 others are not shown to be worse."),
+        ([False, True], "2 others are not shown to be worse, the defaults among them."),
+    ],
+)
+def test_recipes_not_shown_to_be_worse_are_counted_in_a_sentence(
+    defaults: list[bool], sentence: str
+) -> None:
+    ties = [
+        Trial(
+            number=number,
+            values={},
+            state="done",
+            reason=None,
+            message="",
+            rungs=(),
+            is_tie=True,
+            is_best=False,
+            is_default=is_default,
+        )
+        for number, is_default in enumerate(defaults)
+    ]
+    assert _finding._ties_sentence(ties) == sentence

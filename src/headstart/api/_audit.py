@@ -189,6 +189,7 @@ def _carry_out(request: _Request, notes: tuple[str, ...], started: float) -> Aud
         request.quick,
         audited_content(opened.dataset),
         request.command("audit", review=True, quick=request.quick or None),
+        request.command("fit"),
         notes,
     )
     digest = hashlib.sha256(json.dumps(config.as_json(), sort_keys=True).encode()).hexdigest()

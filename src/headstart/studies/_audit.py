@@ -53,13 +53,15 @@ class AuditConfig(Study[AuditReport]):
     Attributes:
         quick: Whether to leave out what needs training: suspect labels and the effect of leaks.
         seen: Digest of what is audited besides the images and labels; see `audited_content`.
-        next_command: The command that the report recommends.
+        next_command: The command that the report recommends, if it lists images to decide about.
+        next_without_images: The command that it recommends otherwise.
         notes: Sentences about what happened before the audit.
     """
 
     quick: bool = False
     seen: str = ""
     next_command: str = ""
+    next_without_images: str = ""
     notes: tuple[str, ...] = ()
 
     finding_type = AuditReport
@@ -97,6 +99,9 @@ class AuditConfig(Study[AuditReport]):
         conflicts = tuple(pair for pair in pairs if pair.images[0].label != pair.images[1].label)
         counts = count_images(dataset, facts)
         labels = [suspect.label for suspect in suspects.suspects]
+        unclassified, poor = odd_images(odd, names), quality_issues(quality, names)
+        # A leak is a pair of duplicates.
+        has_images = bool(pairs or suspects.suspects or unclassified or poor)
         return AuditReport(
             **context.common_fields(_evaluation_part(data), 0, context.budget(None, ())),
             images=len(dataset),
@@ -108,15 +113,15 @@ class AuditConfig(Study[AuditReport]):
             label_conflicts=conflicts,
             suspects=suspects.suspects,
             expected_wrong=suspects.expected_wrong,
-            no_class=odd_images(odd, names),
+            no_class=unclassified,
             shortcuts=shortcut_report(shortcuts),
-            quality=quality_issues(quality, names),
+            quality=poor,
             groups=group_report(given, inferred, names),
             class_counts=class_counts(data, labels),
             imbalance=counts.imbalance,
             files=file_counts(counts),
             plan=None,
-            next_command=self.next_command,
+            next_command=self.next_command if has_images else self.next_without_images,
             notes=(*self.notes, *suspects.notes),
         )
 

@@ -155,14 +155,20 @@ def _camera_and_time(image: Image) -> tuple[str, float]:
     try:
         exif = image.getexif()
         details = exif.get_ifd(_EXIF_FOLDER)
-        words = [exif.get(_MAKE), exif.get(_MODEL), details.get(_SERIAL)]
-        camera = " ".join(str(word).strip("\0 ") for word in words if word)
+        values = [exif.get(_MAKE), exif.get(_MODEL), details.get(_SERIAL)]
+        camera = _camera_name(*(str(value or "").strip("\0 ") for value in values))
         # The time of the last change is that of an editor. It serves where nothing else is known.
         moment = details.get(_TAKEN) or exif.get(_CHANGED)
         return camera, _seconds(moment, details.get(_FRACTION))
     except Exception:
         # Pillow raises many kinds of exceptions for damaged EXIF. The pixels are not affected.
         return "", float("nan")
+
+
+def _camera_name(maker: str, model: str, serial: str) -> str:
+    """Return maker, model and serial number. Many models name their maker: "Canon EOS 550D"."""
+    names_maker = maker and model.casefold().startswith(maker.split()[0].casefold())
+    return " ".join(word for word in ("" if names_maker else maker, model, serial) if word)
 
 
 def _seconds(moment: object, fraction: object) -> float:

@@ -7,7 +7,6 @@ names their classes on the axes, and lists them in words.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -24,7 +23,7 @@ from headstart.report.figures._confusion_matrix import (
     matrix_pixels,
     row_shares,
 )
-from headstart.report.figures._fonts import BUNDLED
+from headstart.report.figures._fonts import text_width
 from headstart.report.figures._style import LIGHT
 
 if TYPE_CHECKING:
@@ -39,8 +38,6 @@ _MAX_HORIZONTAL_LABEL = 4  # letters; longer labels of columns are vertical
 _LINE = 0.105
 _DIGIT, _SHARE, _AIR = 0.058, 0.257, 0.02
 _LONGEST_TITLE, _MARGINS = 36, 0.15  # letters, and inches
-_POINTS_PER_INCH = 72
-_HINTING = 1.03  # a PNG draws a line up to 3% wider than its outlines are
 _BESIDE, _BELOW = 0.36, 0.55  # the name of an axis, the title and the margins
 _WIDEST_CELL = 0.42
 _SMALLEST_WHOLE = 0.0995  # a smaller share has a decimal, as on the page
@@ -98,7 +95,7 @@ def _figure_with_numbers(
     labels = [wrap_name(name, _LABEL_WIDTH, _LABEL_LINES) for name in class_names]
     is_short = _are_short(labels)
     layout = _layout(counts, labels)
-    title = _MARGINS + _text_width(shorten(entry.name, _LONGEST_TITLE), _TITLE_SIZE, "bold")
+    title = _MARGINS + text_width(shorten(entry.name, _LONGEST_TITLE), _TITLE_SIZE, "bold")
     below = _BELOW + (_LINE if is_short else _longest_line(labels))
     width = max(layout.width, title)
     figure = new_figure(width, below + _HEIGHT_OF_CELL[layout.has_shares] * classes)
@@ -215,7 +212,7 @@ def _pairs_in_words(pairs: Sequence[Confusion], class_names: Sequence[str], widt
             cut_middle(class_names[number], _LONGEST_NAME) for number in (pair.true, pair.predicted)
         )
         line = f"{true} → {predicted}: {count(pair.count)} ({_short_share(pair.rate)})"
-        if _text_width(line, _LABEL_SIZE) > width - _MARGINS:
+        if text_width(line, _LABEL_SIZE) > width - _MARGINS:
             line = line.replace(" → ", _NEW_LINE, 1)
         lines.append(line)
     return "\n".join(lines)
@@ -331,20 +328,4 @@ def _are_short(labels: Sequence[str]) -> bool:
 def _longest_line(labels: Sequence[str]) -> float:
     """Return the width of the longest line of all labels in inches."""
     lines = [line for label in labels for line in label.split("\n")]
-    return max(_text_width(line, _LABEL_SIZE) for line in lines)
-
-
-def _text_width(line: str, size: float, weight: str = "normal") -> float:
-    """Return the width of a line in inches.
-
-    A letter that the bundled font lacks has the width of half an em, or of one em if it is Chinese,
-    Japanese or Korean.
-    """
-    from matplotlib.font_manager import FontProperties
-    from matplotlib.textpath import text_to_path
-
-    font = FontProperties(family=BUNDLED, weight=weight, size=size)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph")
-        width, _, _ = text_to_path.get_text_width_height_descent(line, font, ismath=False)
-    return float(max(_HINTING * width, 0.5 * size * name_width(line))) / _POINTS_PER_INCH
+    return max(text_width(line, _LABEL_SIZE) for line in lines)

@@ -11,7 +11,8 @@ from headstart.results import FitFinding
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_LEAST_SPAN = 0.02
+_LEAST_SPAN = 0.02  # at least this far from the middle of the scores to both ends of the axis
+_MARK = 0.004  # half the height of a mark at the end of an axis of the least span
 _SHARES = ("accuracy", "balanced-accuracy", "macro-f1")  # metrics that are shown in percent
 
 
@@ -41,9 +42,12 @@ def fit_progress_figure(
                 label=label,
             )
     low, high = min(scores), max([*scores, *best])
-    margin = 0.1 * max(high - low, _LEAST_SPAN)
+    margin = max(0.1 * (high - low), _LEAST_SPAN - (high - low) / 2)
+    limits = (low - margin, high + margin)
+    if finding.metric in _SHARES:  # no tick below 0% or above 100%, but marks there stay whole
+        limits = (max(limits[0], -_MARK), min(limits[1], 1 + _MARK))
     axes.set(
-        ylim=(low - margin, high + margin),
+        ylim=limits,
         xlim=(0, 1.05 * max(seconds)),
         xlabel="seconds",
         ylabel=f"validation {finding.metric}",

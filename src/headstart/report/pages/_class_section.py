@@ -60,9 +60,10 @@ def class_section(entries: Entries, part: str, class_names: Sequence[str]) -> Cl
         if f1:
             rows.append(ClassRow(name, supports[number], scores, min(f1), max(f1) - min(f1)))
 
-    rows.sort(key=lambda row: (-row.gap, row.lowest))
+    # Scores of a class without images are 0 by convention: they say nothing, and come last.
+    rows.sort(key=lambda row: (row.support == 0, -row.gap, row.lowest))
     # The axis starts at the tenth below the weakest class.
-    lowest = min((row.lowest for row in rows), default=0.0)
+    lowest = min((row.lowest for row in rows if row.support), default=0.0)
     return ClassSection(tuple(rows), min(0.9, float(np.floor(10 * lowest)) / 10))
 
 

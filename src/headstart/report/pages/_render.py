@@ -55,6 +55,7 @@ _FILTERS = (
     "ordinal",
     "p_number",
     "p_value",
+    "certainty",
     "percent",
     "percent_interval",
     "points",

@@ -26,7 +26,7 @@ from headstart.report.pages._compare import (
 )
 from headstart.report.pages._figure_values import importance_table, trial_table
 from headstart.report.pages._page import DrawFigure, Page, Provenance, SettingRow, recipe_table
-from headstart.results import Trial, Tuning
+from headstart.results import JsonObject, Trial, Tuning
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -51,6 +51,7 @@ class SearchSections:
         finding: The finding.
         sentences: The finding in words, without the sentence of the verdict.
         best: Each hyper-parameter with the best and the default value.
+        are_defaults_kept: True if the classifier to use is that of the defaults.
         keys: The hyper-parameters, the most important first.
         importance: Their importance.
         hidden_settings: Number of hyper-parameters that the figure of all trials leaves out.
@@ -66,6 +67,7 @@ class SearchSections:
     finding: Tuning
     sentences: tuple[str, ...]
     best: tuple[SettingRow, ...]
+    are_defaults_kept: bool
     keys: tuple[str, ...]
     importance: tuple[ImportanceRow, ...]
     hidden_settings: int
@@ -137,8 +139,9 @@ def _search_sections(finding: Tuning) -> SearchSections:
         ),
         best=tuple(
             SettingRow(key, (setting(value), setting(finding.defaults.get(key))))
-            for key, value in finding.best.items()
+            for key, value in _best_of_search(finding).items()
         ),
+        are_defaults_kept=finding.best == finding.defaults,
         keys=tuple(dict.fromkeys([*(axis.key for axis in axes), *finding.best])),
         importance=tuple(ImportanceRow(key, share, share / largest) for key, share in importance),
         hidden_settings=len(axes[MAX_SETTINGS:]),
@@ -152,6 +155,15 @@ def _search_sections(finding: Tuning) -> SearchSections:
         ),
         trials_svg=_drawn(figures.get("trials"), "trials"),
     )
+
+
+def _best_of_search(finding: Tuning) -> JsonObject:
+    """Return the values of the best trial, which are retrained as "tuned".
+
+    `finding.best` has the values to use. They are the defaults if these win after retraining.
+    """
+    best = [trial.values for trial in finding.trials if trial.is_best]
+    return best[0] if best else finding.best
 
 
 def _drawn(draw: DrawFigure | None, prefix: str) -> Markup | None:

@@ -45,7 +45,7 @@ def _tuning_group(finding: Tuning, width: int) -> RenderableType:
     from rich.console import Group
 
     tables = [_trials_table(finding)]
-    if finding.best:
+    if finding.best and finding.best != finding.defaults:
         tables.append(_settings_table(finding))
     if finding.contenders:
         tables.append(contenders_table(finding, width))

@@ -109,7 +109,9 @@ def tuning_finding(
             search=history[-1].seconds if history else 0.0,
             final=round(_total_seconds(entries), 1),
         ),
-        sentences=tuple(_sentences(search, trials, rungs, optimism)),
+        sentences=tuple(
+            _sentences(search, trials, rungs, optimism, is_default_kept=is_default_kept)
+        ),
     )
 
 
@@ -359,7 +361,12 @@ def _importance(search: Search) -> dict[str, float]:
 
 
 def _sentences(
-    search: Search, trials: Sequence[Trial], rungs: Sequence[Rung], optimism: Optimism | None
+    search: Search,
+    trials: Sequence[Trial],
+    rungs: Sequence[Rung],
+    optimism: Optimism | None,
+    *,
+    is_default_kept: bool,
 ) -> list[str]:
     best = next(trial for trial in trials if trial.is_best)
     full = rungs[-1].trials
@@ -372,13 +379,19 @@ def _sentences(
 
     ties = [trial for trial in trials if trial.is_tie and not trial.is_best]
     if ties:
-        others = "other is" if len(ties) == 1 else "others are"
-        usual = ", the defaults among them" if any(trial.is_default for trial in ties) else ""
-        sentences.append(f"{len(ties)} {others} not shown to be worse{usual}.")
+        sentences.append(_ties_sentence(ties))
     if optimism is not None:
+        selected = f"validation accuracy {optimism.best_validation:.2%}"
+        if is_default_kept:
+            words = (
+                f"In the search, the defaults had {selected}. Retrained, their test accuracy is "
+            )
+        else:
+            words = (
+                f"The best recipe had {selected} in the search. Retrained, its test accuracy is "
+            )
         sentences.append(
-            f"Its validation accuracy was {optimism.best_validation:.2%} when it was selected. "
-            f"Retrained, its test accuracy is {optimism.test:.2%}. Validation minus test is "
+            f"{words}{optimism.test:.2%}. Validation minus test is "
             f"{points(optimism.gap, signed=True)} points "
             f"(95% interval {points_interval(optimism.interval)})."
         )
@@ -397,3 +410,13 @@ def _sentences(
             f"{search.defaults.epochs:.3g}. The finding is about runs of this length."
         )
     return sentences
+
+
+def _ties_sentence(ties: Sequence[Trial]) -> str:
+    """Return how many recipes are not shown to be worse than the best, and if a default is one."""
+    has_default = any(trial.is_default for trial in ties)
+    if len(ties) == 1:
+        return f"{'The defaults are' if has_default else '1 other is'} not shown to be worse."
+    return f"{len(ties)} others are not shown to be worse" + (
+        ", the defaults among them." if has_default else "."
+    )
