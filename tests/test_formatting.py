@@ -152,6 +152,11 @@ def test_names_are_joined_as_in_a_sentence(names: list[str], phrase: str) -> Non
     assert formatting.enumeration(names) == phrase
 
 
+def test_each_part_of_a_path_is_isolated() -> None:
+    assert formatting.isolate_parts("cat/19.jpg") == "cat/19.jpg"
+    assert formatting.isolate_parts("חתול/19.jpg") == "\u2068חתול\u2069/19.jpg"
+
+
 def test_only_a_name_from_right_to_left_is_isolated() -> None:
     assert formatting.isolate("cat & 猫") == "cat & 猫"
     assert formatting.isolate("חתול") == "\u2068חתול\u2069"

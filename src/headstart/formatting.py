@@ -350,6 +350,14 @@ def isolate(name: object) -> str:
     return text
 
 
+def isolate_parts(path: object) -> str:
+    """Return a path whose parts keep their order, also if the name of a folder runs from the right.
+
+    Without this, the folder in `نملة/19.jpg` stands behind the number of the file.
+    """
+    return "/".join(map(isolate, str(path).split("/")))
+
+
 def slug(name: str) -> str:
     """Return a name for a file: lower-case letters, digits and single hyphens; never empty."""
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "contender"

@@ -33,6 +33,8 @@ from headstart.report.figures._confusion_matrix import (
 )
 from headstart.report.figures._fit_progress import fit_progress_figure
 from headstart.report.figures._learning_curves import (
+    AxisLimits,
+    curve_panel,
     entries_with_curves,
     epoch_limits,
     value_limits,
@@ -519,7 +521,7 @@ def test_the_axis_of_a_fit_has_no_share_below_zero_or_above_one(
         axes = fit_progress_figure(finding).axes[0]
         low, high = axes.get_ylim()
         ticks = [tick for tick in axes.get_yticks() if low <= tick <= high]
-        assert -0.01 < low < score < high < 1.01
+        assert 0 <= low <= score <= high <= 1 and low < high
         assert len(ticks) >= 2 and min(ticks) >= -1e-9 and max(ticks) <= 1 + 1e-9
 
 
@@ -539,3 +541,14 @@ def test_a_class_without_images_has_no_scores_and_comes_last(tmp_path: Path) -> 
     section = class_section([Entry("cnn", 0, Score(), None, (run,), run)], "test", data.class_names)
     assert section.rows[-1].name == "x" and section.rows[-1].support == 0
     assert section.axis_start > 0
+
+
+@pytest.mark.parametrize(
+    ("losses", "words"), [([0.9, 0.4], []), ([80.0, 50.0], ["all above 2"]), ([], ["not measured"])]
+)
+def test_a_panel_without_a_visible_curve_says_why(losses: list[float], words: list[str]) -> None:
+    curves = {"epoch": np.arange(1.0, 3.0), "validation_loss": np.array(losses)}
+    run = RunFolder(Path("run"), None, curves)
+    entry = Entry("mlp", 0, Score(), None, (run,), run)
+    figure = curve_panel(entry, "loss", AxisLimits((1, 2), (0.0, 2.0)), 1)
+    assert [text.get_text() for text in figure.axes[0].texts] == words

@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _LEAST_SPAN = 0.02  # at least this far from the middle of the scores to both ends of the axis
-_MARK = 0.004  # half the height of a mark at the end of an axis of the least span
 _SHARES = ("accuracy", "balanced-accuracy", "macro-f1")  # metrics that are shown in percent
 
 
@@ -38,14 +37,15 @@ def fit_progress_figure(
                 marker="o" if is_part else "D",
                 markersize=6,
                 markeredgewidth=0,
+                clip_on=False,  # a mark at 0% or 100% would lose half of itself
                 color=LIGHT.accent(0) if is_part else LIGHT.soft,
                 label=label,
             )
     low, high = min(scores), max([*scores, *best])
     margin = max(0.1 * (high - low), _LEAST_SPAN - (high - low) / 2)
     limits = (low - margin, high + margin)
-    if finding.metric in _SHARES:  # no tick below 0% or above 100%, but marks there stay whole
-        limits = (max(limits[0], -_MARK), min(limits[1], 1 + _MARK))
+    if finding.metric in _SHARES:
+        limits = (max(limits[0], 0.0), min(limits[1], 1.0))
     axes.set(
         ylim=limits,
         xlim=(0, 1.05 * max(seconds)),

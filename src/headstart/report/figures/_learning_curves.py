@@ -136,6 +136,25 @@ def draw_curves(axes: Axes, entry: Entry[object], metric: Metric, limits: AxisLi
     for run in sorted(entry.runs, key=lambda run: run is entry.representative):
         _draw_run(axes, run, metric, LIGHT.accent(entry.place), run is entry.representative)
     _style_axes(axes, metric, limits)
+    if not _has_visible_value(axes, limits.values):
+        axes.text(
+            *(0.5, 0.5),
+            f"all above {loss(limits.values[1])}" if axes.lines else "not measured",
+            transform=axes.transAxes,
+            ha="center",
+            va="center",
+            color=LIGHT.soft,
+        )
+
+
+def _has_visible_value(axes: Axes, limits: Limits) -> bool:
+    """Return True if a point of any curve lies within the limits of the vertical axis."""
+    low, high = limits
+    for line in axes.lines:
+        values = np.asarray(line.get_ydata(), np.float64)
+        if ((values >= low) & (values <= high)).any():
+            return True
+    return False
 
 
 def _draw_run(

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from headstart.data import pack_sheet, sheet_columns
-from headstart.formatting import one_line, shorten
+from headstart.formatting import isolate_parts, one_line, shorten
 from headstart.report._image_pool import ImagePool, PooledImage, PooledPrediction, read_image_pool
 from headstart.report._study import Entries
 from headstart.report.pages._confusion_section import ConfusionMatrix
@@ -117,7 +117,7 @@ def _cell_counts(matrix: ConfusionMatrix) -> list[list[int]]:
 
 def _image_values(image: PooledImage) -> list[object]:
     return [
-        shorten(image.name, _LONGEST_NAME),
+        isolate_parts(shorten(image.name, _LONGEST_NAME)),
         image.label,
         [_prediction_values(prediction) for prediction in image.predictions],
     ]

@@ -49,6 +49,7 @@ _FILTERS = (
     "duration",
     "epochs",
     "isolate",
+    "isolate_parts",
     "loss",
     "margin",
     "one_line",
