@@ -327,5 +327,5 @@ def _are_short(labels: Sequence[str]) -> bool:
 
 def _longest_line(labels: Sequence[str]) -> float:
     """Return the width of the longest line of all labels in inches."""
-    lines = [line for label in labels for line in label.split("\n")]
+    lines = "\n".join(labels).split("\n")
     return max(text_width(line, _LABEL_SIZE) for line in lines)
