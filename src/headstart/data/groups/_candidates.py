@@ -11,6 +11,7 @@ from threadpoolctl import threadpool_limits
 from headstart.data._threads import map_in_threads
 
 _ROWS = 256  # of a block of similarities: 60 MB for 60,000 images
+_BLOCK_VALUES = 16_000_000  # at most, per thread
 _CHUNK = 64  # columns, whose maxima tell which similarities of a row may be the largest
 
 FloatArray = NDArray[np.float32]
@@ -80,9 +81,10 @@ def _nearest(
     padded = np.zeros((-(-count // _CHUNK) * _CHUNK, altered.shape[1]), np.float32)
     padded[:count] = altered
     per_row = min(per_image, len(padded) // _CHUNK)
+    rows_per_block = max(1, min(_ROWS, _BLOCK_VALUES // len(padded)))
 
     def search(start: int) -> tuple[NDArray[np.int64], NDArray[np.int64], FloatArray]:
-        similarity = vectors[start : start + _ROWS] @ padded.T
+        similarity = vectors[start : start + rows_per_block] @ padded.T
         rows = np.arange(len(similarity))
         similarity[rows, rows + start] = -1
         # The k largest maxima of chunks are at most the k largest values.
@@ -95,7 +97,7 @@ def _nearest(
     # Each thread multiplies on its own core.
     with threadpool_limits(1, "blas"):
         blocks = map_in_threads(
-            search, range(0, count, _ROWS), "looking for near duplicates", "blocks"
+            search, range(0, count, rows_per_block), "looking for near duplicates", "blocks"
         )
     row, column, similarity = (np.concatenate(part) for part in zip(*blocks, strict=True))
     return row, column, similarity
