@@ -6,6 +6,7 @@
 # make mutations   remove one protection at a time; each must make a test fail; half an hour
 # make docs     build the site of the documentation in build/site; warnings are errors
 # make notebooks    execute the tutorials again and keep their output; tens of minutes
+# make tables   write the tables of benchmarks again from their result files
 # make serve-docs   show the site at http://127.0.0.1:8080
 # make oldest   the fast tests with the oldest supported versions of the dependencies
 

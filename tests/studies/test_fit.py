@@ -13,10 +13,12 @@ from numpy.typing import NDArray
 
 import headstart
 from headstart.classifier import load_classifier
-from headstart.data import Dataset
+from headstart.data import Dataset, Split, SplitDataset
 from headstart.errors import InputError, Stopped
-from headstart.results import FitFinding, RunSummary, read_finding, read_metrics
+from headstart.evaluation import compute_metrics
+from headstart.results import FitFinding, PartMetrics, RunSummary, read_finding, read_metrics
 from headstart.studies.fit import _choice, _climb, _costs, _ladder
+from headstart.studies.fit._finding import _no_better_than_guessing
 from headstart.training import TrainingJob, train
 
 # One pass over few images: the ladder ends because more time changes nothing.
@@ -140,3 +142,20 @@ def test_too_few_images_for_validation_are_not_answered_with_an_option_alone(
     with pytest.raises(InputError, match="no validation images") as error:
         headstart.fit((images, np.arange(3)), out=tmp_path / "fit", validation=0, test=0)
     assert error.value.hint.startswith("Add images: 3 images of 3 classes leave none")
+
+
+def test_a_classifier_that_is_no_better_than_one_class_is_named(
+    digits: Dataset, digits_split: Split
+) -> None:
+    data = SplitDataset(digits, digits_split)
+    labels = data.dataset.labels[data.split.test]
+    always, correct = np.zeros((2, len(labels), 10), np.float32)
+    always[:, 0] = 1
+    correct[np.arange(len(labels)), labels] = 1
+    sentences = []
+    for probabilities in (always, correct):
+        metrics = compute_metrics(labels, probabilities).as_json()
+        part = PartMetrics(**metrics, class_names=data.class_names)
+        sentences.append(_no_better_than_guessing(part, data))
+    assert "not shown to be better than one class for every image" in sentences[0][0]
+    assert sentences[1] == []

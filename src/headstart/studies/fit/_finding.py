@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import Literal
 
-from headstart.evaluation import apply_temperature
+from headstart.data import SplitDataset
+from headstart.evaluation import apply_temperature, majority_class
 from headstart.formatting import approximate_duration, counted, percent, percent_interval
 from headstart.results import (
     FitChoice,
     FitFinding,
     FitMember,
     FitSeconds,
+    PartMetrics,
     PartScores,
     RunMetrics,
     TriedRung,
@@ -168,6 +170,18 @@ def _test_score(climb: Climb, context: StudyContext) -> float | None:
     return climb.metric.score(labels, apply_temperature(raw, read_temperature(folder)))
 
 
+def _no_better_than_guessing(test: PartMetrics, data: SplitDataset) -> list[str]:
+    """Return a sentence if the test does not show that the classifier learned anything."""
+    split = data.split
+    guess = majority_class(data.dataset.labels, split.train, split.test, data.class_names)
+    if test.interval[0] > guess.accuracy:
+        return []
+    return [
+        f"That is not shown to be better than one class for every image, "
+        f"{percent(guess.accuracy, test.n)}. A longer --time-limit may help."
+    ]
+
+
 def _sentences(choice: Choice, climb: Climb, metrics: RunMetrics) -> tuple[str, ...]:
     assert metrics.validation is not None, "fit needs validation images"
     score, spent = climb.metric.describe(choice.score), approximate_duration(climb.clock.spent())
@@ -182,6 +196,7 @@ def _sentences(choice: Choice, climb: Climb, metrics: RunMetrics) -> tuple[str, 
             f"It classifies {percent(test.accuracy, test.n)} of {test.n:,} test images correctly "
             f"(95% interval {percent_interval(test.interval, test.n)}), which were read once."
         )
+        sentences += _no_better_than_guessing(test, climb.context.data)
     if metrics.last_fit is not None:
         sentences.append(metrics.last_fit.sentence)
     more_time = estimate_more_time(climb)
