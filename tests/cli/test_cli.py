@@ -202,7 +202,7 @@ def test_data_lists_and_gets_the_named_datasets(headstart: Command, own_cache: P
         (
             ("fit", "digits", "--set", "lr=0"),
             2,
-            "Give lr another value, as in --set lr=VALUE.",
+            "Give another value with --lr, or with --set lr=VALUE.",
         ),
         (
             ("train", "digits", "--lr", "-1"),

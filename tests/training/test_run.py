@@ -300,7 +300,8 @@ def test_a_time_limit_is_kept_by_a_shorter_schedule(
     assert 1 < plan["steps"] < 10_000 * plan["steps_per_epoch"]
     with (tmp_path / "run" / "curves.csv").open() as file:
         rates = [float(row["learning_rate"]) for row in csv.DictReader(file)]
-    assert rates[-1] < 0.02 < max(rates)  # the schedule ran to its end
+    # The schedule from 0.08 ran to its end. A slow machine has two epochs, with rates below 0.02.
+    assert rates[-1] < min(0.02, max(rates))
 
 
 @pytest.mark.parametrize("key", ["target", "patience"])

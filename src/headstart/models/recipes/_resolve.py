@@ -246,7 +246,8 @@ def _value_hint(key: str, value: object) -> str:
     if key == "target" and isinstance(value, int | float) and 1 < value <= 100:
         return f"Write it as a fraction: --target {value / 100:g}."
     # Not every command has an option of its own for each value, but all of them have --set.
-    return f"Give {key} another value, as in --set {key}=VALUE."
+    option = f"--{key.replace('_', '-')}"
+    return f"Give another value with {option}, or with --set {key}=VALUE."
 
 
 def _batch_size(recipe: Recipe, kind: str, train_images: int) -> int:

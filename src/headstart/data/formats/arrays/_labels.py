@@ -38,7 +38,7 @@ def label_texts(labels: NDArray[Any], count: int, source: str) -> list[str]:
 
     kind = column.dtype.kind
     _require_present(column, source)
-    texts = [_as_text(label) for label in column.tolist()]
+    texts = [_as_text(label).strip() for label in column.tolist()]
     invalid = [text for text in texts if not text or (kind == "f" and not INTEGER.match(text))]
     if invalid or kind not in "buifUOS":
         actual = f"'{invalid[0]}'" if invalid else f"type {column.dtype}"
@@ -88,12 +88,12 @@ def use_class_names(
 
 
 def _as_text(label: Any) -> str:
-    """Return a label as text: 7.0 becomes 7, and bytes are UTF-8."""
+    """Return a label or a name as text: 7.0 becomes 7, and bytes are UTF-8."""
     if isinstance(label, float) and label.is_integer():
         return str(int(label))
     if isinstance(label, bytes):
-        return label.decode("utf-8", "replace").strip()
-    return str(label).strip()
+        return label.decode("utf-8", "replace")
+    return str(label)
 
 
 def _label_column(labels: NDArray[Any], count: int, source: str) -> NDArray[Any]:
