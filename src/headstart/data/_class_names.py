@@ -21,7 +21,7 @@ from headstart.errors import InputError
 INTEGER = re.compile(r"[+-]?\d{1,300}(\.0*)?$")
 # Zero-width spaces, marks of direction, word joiners, byte-order mark and soft hyphen. Not the
 # joiners U+200C and U+200D, which change letters and emoji.
-_INVISIBLE = re.compile("[\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff\u00ad\u180e]")
+INVISIBLE = re.compile("[\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff\u00ad\u180e]")
 _NAMED_CLASSES = 5
 
 
@@ -129,7 +129,7 @@ def _spelling_key(name: str) -> str:
     composed = unicodedata.normalize("NFC", name)
     if len(composed) == 1:
         return composed
-    visible = _INVISIBLE.sub("", composed).casefold()
+    visible = INVISIBLE.sub("", composed).casefold()
     words = unicodedata.normalize("NFC", visible).split()
     return re.sub("_+", "_", "_".join(words)) or composed
 

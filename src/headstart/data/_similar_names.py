@@ -10,11 +10,11 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
+from headstart.data._class_names import INVISIBLE
 from headstart.formatting import display_name
 
 _SEPARATORS = re.compile(r"(?<=[^\s_])[\s_\-\u2010-\u2015\u2212.'\u2019]+(?=[^\s_])")
 _MINUS = re.compile(r"\s[-\u2212]$")
-_INVISIBLE = re.compile("[\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff\u00ad\u180e]")
 _SHORTEST = 2  # characters. Single ones, such as "a" and "A", are classes of handwriting.
 _SHORTEST_SINGULAR = 3
 
@@ -66,7 +66,7 @@ def similar_names_sentence(names: Sequence[str]) -> str:
 
 def _plain_form(name: str) -> str:
     """Return a name without case and separators."""
-    text = _INVISIBLE.sub("", unicodedata.normalize("NFKC", name)).casefold().strip()
+    text = INVISIBLE.sub("", unicodedata.normalize("NFKC", name)).casefold().strip()
 
     def join(match: re.Match[str]) -> str:
         before, after = text[match.start() - 1], text[match.end()]

@@ -175,7 +175,7 @@ class Ladder:
 
     def _late_frozen(self, state: _State) -> Rung | None:
         """Return a frozen backbone for most of the time, if the cnn has too little of it anyway."""
-        if not self.costs.backbones or state.has_begun(FROZEN) or not self._starves(CNN, state):
+        if not self.costs.backbones or state.has_begun(FROZEN) or not self._starves_cnn(state):
             return None
         rung = self._first_frozen(state, state.left, state.left)
         if rung is not None:
@@ -236,8 +236,9 @@ class Ladder:
     def _larger_frozen(self, state: _State) -> Rung | None:
         """Return the frozen backbone at more pixels, if it leads.
 
-        From 96 to 128 pixels it gained 4 points on CIFAR-10 (docs/backbones.md), more than other
-        families gain in a few seconds. Before a long run, it gets up to its usual image size.
+        From 96 to 128 pixels it gained 4 points on CIFAR-10 (docs/backbones.md). That others gain
+        less in these seconds is a guess, which hand signs in one minute contradict
+        (benchmarks/fit.md). Before a long run, it gets up to its usual image size.
         """
         best = max(state.results, key=lambda result: result.rank, default=None)
         if best is None or best.family != FROZEN:
@@ -245,14 +246,14 @@ class Ladder:
         if state.has_long():
             seconds = _FURTHER_FROZEN_SHARE * self.usable
             return self._more_pixels(state, SIZES_PX[-1], seconds, state.left)
-        if FINE_TUNED in self.not_entered and self._starves(CNN, state):
+        if FINE_TUNED in self.not_entered and self._starves_cnn(state):
             return self._more_pixels(state, self.costs.frozen_px, state.left, state.left)
         seconds, whole = _FROZEN_SHARE * self.usable, _HALF * state.left
         return self._more_pixels(state, self.costs.frozen_px, seconds, whole)
 
-    def _starves(self, family: str, state: _State) -> bool:
-        """Return whether the time allows less than half of the schedule of a family."""
-        runs = state.of(family)
+    def _starves_cnn(self, state: _State) -> bool:
+        """Return whether the time allows less than half of the schedule of the cnn."""
+        runs = state.of(CNN)
         return not runs or LEAST_SCHEDULE * self._full_seconds(runs[-1]) > state.left
 
     def _long_run(self, state: _State) -> Rung | None:
