@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import headstart
@@ -115,6 +116,16 @@ def test_report_is_a_function_also_after_its_room_was_imported() -> None:
 def test_the_command_line_starts_with_these_modules() -> None:
     modules = modules_after("import headstart.cli")
     assert {name for name in modules if name.partition(".")[0] == "headstart"} == START_UP
+
+
+def test_a_quick_audit_imports_no_torch(tmp_path: Path) -> None:
+    # With its libraries, torch takes 500 MB.
+    rng = np.random.default_rng(0)
+    path = tmp_path / "a.npz"
+    np.savez(path, images=rng.integers(0, 256, (80, 16, 16), np.uint8), labels=np.arange(80) % 2)
+    out = str(tmp_path / "out")
+    code = f"import headstart\nheadstart.audit({str(path)!r}, quick=True, out={out!r}, quiet=True)"
+    assert "torch" not in modules_after(code)
 
 
 def test_a_training_imports_no_compiler(tmp_path: Path) -> None:

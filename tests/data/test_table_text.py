@@ -62,8 +62,8 @@ def test_text_that_is_not_unicode_is_an_error_that_says_how_to_save_it(images: P
         path.write_bytes(end.join(LINES).encode("cp1252"))
         text = error_of(path)
         assert "line 3 of t.csv is not UTF-8 text: byte 0xFC." in text
-        assert "In Windows-1252 it would read 'hund \u00fc'." in text
-        assert "iconv -f WINDOWS-1252 -t UTF-8 t.csv > utf8-t.csv" in text
+        assert "It would read 'hund \u00fc' in Windows-1252" in text
+        assert "iconv -f CP1252 -t UTF-8 t.csv > utf8-t.csv" in text
     path.write_bytes("\n".join(LINES).encode("utf-16")[:-1])
     assert "t.csv is not valid utf-16" in error_of(path)
 

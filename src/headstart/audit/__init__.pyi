@@ -58,7 +58,9 @@ from ._shortcuts import (
     Shortcuts as Shortcuts,
     find_shortcuts as find_shortcuts,
 )
-from ._suspects import (
+from ._suspect_report import (
     SuspectReport as SuspectReport,
+)
+from ._suspects import (
     suspect_report as suspect_report,
 )

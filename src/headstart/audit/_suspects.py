@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,6 +11,7 @@ from headstart.audit._evidence import gather_evidence
 from headstart.audit._label_issues import FEW_IMAGES, LabelIssues, find_label_issues
 from headstart.audit._leak_free_accuracy import accuracy_without_leaks
 from headstart.audit._out_of_fold import OutOfFoldRidge
+from headstart.audit._suspect_report import SuspectReport
 from headstart.data import SplitDataset
 from headstart.formatting import counted, shorten
 from headstart.results import ExpectedWrong, ImagePart, LeakEffect, Suspect
@@ -27,27 +26,9 @@ _NAMED_CLASSES = 5
 _LARGEST_CLUSTER_SHARE = 0.02
 # So many of the most suspicious images are listed also where each is probably right.
 _MOST_DOUBTFUL = 50
-_NOTHING = ExpectedWrong(number=None, interval=None, suspects=0, copies=0, sentence="")
 
 Features = NDArray[np.float16]
 Indices = NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class SuspectReport:
-    """The evidence of predictions of images that were not trained on about their labels.
-
-    Attributes:
-        suspects: Probably wrong labels, the most probable first.
-        expected_wrong: How many of them are wrong.
-        leak_effect: Accuracy with and without leaks, or None.
-        notes: Sentences about what was left out.
-    """
-
-    suspects: tuple[Suspect, ...] = ()
-    expected_wrong: ExpectedWrong = _NOTHING
-    leak_effect: LeakEffect | None = None
-    notes: tuple[str, ...] = ()
 
 
 def suspect_report(

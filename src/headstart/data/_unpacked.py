@@ -33,6 +33,7 @@ from headstart.errors import InputError
 # A bound against archives that are made to fill a disk. ImageNet's 1.3 million files are beyond it.
 # Its 138 GB are within `store.expansion_limit`.
 MOST_MEMBERS = 500_000
+_NAMES_VERSION = 2  # Raise this when members get other names.
 _CHUNK_BYTES = 1 << 20
 _SETTLED_AFTER_NS = 2_000_000_000
 _SPACE_CHECK_BYTES = 256 << 20
@@ -112,7 +113,7 @@ def unpack(path: Path) -> Path:
         InputError: The archive is damaged, encrypted, unsafe or too large.
         ResourceError: The cache cannot be written.
     """
-    target = store.cache_folder() / "unpacked" / _content_key(path)
+    target = store.cache_folder() / "unpacked" / f"{_content_key(path)}-{_NAMES_VERSION}"
     members = target / "members"
 
     if target.exists() and not _is_complete(target):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from headstart.data._class_names import quote_names
+from headstart.data._damaged_names import damaged_names_sentence
 from headstart.data._similar_names import similar_names_sentence
 from headstart.data._types import (
     PART_NAMES,
@@ -24,12 +25,14 @@ _NAMED_IMAGES = 3  # data.json names all of them.
 def split_warnings(data: SplitDataset) -> list[str]:
     """Return a sentence for each fault that affects how far a score can be trusted.
 
-    These are images that could not be read, class names that are nearly the same, classes that a
-    part lacks, copies that were removed from training, and images with more than one label.
+    These are images that could not be read, class names that are nearly the same or damaged,
+    classes that a part lacks, copies that were removed from training, and images with more than one
+    label.
     """
     sentences = [
         *_unreadable_images(data.dataset),
         similar_names_sentence(data.class_names),
+        damaged_names_sentence(data.class_names),
         _missing_classes(data, "test"),
         _missing_classes(data, "validation"),
         _removed_copies(data.split.duplicates_removed),

@@ -27,7 +27,6 @@ from headstart.audit import (
     odd_images,
     quality_issues,
     shortcut_report,
-    suspect_report,
     unreadable_images,
 )
 from headstart.data import (
@@ -92,6 +91,9 @@ class AuditConfig(Study[AuditReport]):
         shortcuts = find_shortcuts(dataset, facts, statistics)
         suspects = SuspectReport()
         if not self.quick:
+            # Imported here: torch takes 500 MB, and a quick audit does not need it.
+            from headstart.audit import suspect_report
+
             clusters = _clusters(dataset, duplicates, inferred)
             suspects = suspect_report(data, duplicates, clusters, names)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import lzma
 import re
+import shlex
+import struct
 import tarfile
 import zipfile
 import zlib
@@ -12,7 +14,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, NamedTuple
 
-from headstart import store
+from headstart import progress, store
+from headstart.data.formats._text_encodings import (
+    ZIP_ENCODINGS,
+    plausible_readings,
+    readings_sentence,
+)
 from headstart.errors import InputError
 
 _READ_ERRORS = (
@@ -38,6 +45,8 @@ _WHOLE_HEADERS = (
 _LARGEST_HEADER_BYTES = 1 << 20
 _FILE_TYPE, _LINK_TYPE, _REGULAR_TYPE = 0o170000, 0o120000, 0o100000  # of Unix file modes
 _DRIVE = re.compile(r"[A-Za-z]:[/\\]")
+_EXTRA_HEADER, _UNICODE_HEADER = struct.Struct("<HH"), struct.Struct("<BL")
+_UNICODE_PATH = 0x7075
 _BY_HAND = "If you trust the archive, unpack it yourself, and give the folder."
 
 
@@ -85,9 +94,10 @@ def read_zip(path: Path) -> Iterator[Member]:
         InputError: The archive is encrypted, or a member is a link or leads outside.
     """
     with zipfile.ZipFile(path) as archive:
-        for info in archive.infolist():
+        infos = archive.infolist()
+        for info, name in zip(infos, _zip_names(path, infos), strict=True):
             _check_zip_member(path, info)
-            parts = _safe_parts(path, _zip_name(info).replace("\\", "/"))
+            parts = _safe_parts(path, name.replace("\\", "/"))
             if info.is_dir() or info.filename.endswith("\\"):
                 yield Member(parts, None, None)
                 continue
@@ -148,14 +158,62 @@ def _check_zip_member(path: Path, info: zipfile.ZipInfo) -> None:
         raise _not_a_file(path, info.filename, kind == _LINK_TYPE)
 
 
-def _zip_name(info: zipfile.ZipInfo) -> str:
-    """Return the name of a member. macOS and others write UTF-8 without marking it as such."""
-    if info.flag_bits & _ZIP_NAME_IS_UTF8:
-        return info.filename
+def _zip_names(path: Path, infos: list[zipfile.ZipInfo]) -> list[str]:
+    """Return the names of the members.
+
+    macOS and others write UTF-8 without marking it as such, or only in an extra field. The format
+    itself demands CP437. But Windows in East Asia and Eastern Europe writes its own encoding, which
+    cannot be told apart from it for certain.
+
+    Raises:
+        InputError: The names may have another encoding than CP437.
+    """
+    names, doubtful = [], []
+    for info in infos:
+        raw = b"" if info.flag_bits & _ZIP_NAME_IS_UTF8 else info.orig_filename.encode("cp437")
+        name = info.filename if raw.isascii() else _unicode_path(info, raw) or _as_utf_8(raw)
+        if name is None:
+            doubtful.append(raw)
+        names.append(name or info.filename)
+    if not doubtful:
+        return names
+
+    readings = plausible_readings(b"\n".join(doubtful), ZIP_ENCODINGS)
+    example = doubtful[0].decode("cp437")
+    if [reading.codec for reading in readings] == ["CP437"]:
+        progress.say(
+            f"{path}: {len(doubtful):,} names of members are not UTF-8 and read as CP437, such as "
+            f"'{example}'"
+        )
+        return names
+    codec = readings[0].codec if readings else "ENCODING"
+    raise InputError(
+        f"{path} holds names that are not UTF-8, such as '{example}' in CP437."
+        + readings_sentence(readings),
+        "Unpack it with the encoding that is right, and give the folder. For example: "
+        f"python -m zipfile --metadata-encoding {codec} -e {shlex.quote(path.name)} "
+        f"{shlex.quote(path.stem)}",
+    )
+
+
+def _as_utf_8(raw: bytes) -> str | None:
     try:
-        return info.filename.encode("cp437").decode("utf-8")
-    except UnicodeError:
-        return info.filename
+        return raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return None
+
+
+def _unicode_path(info: zipfile.ZipInfo, raw: bytes) -> str | None:
+    """Return the name in Info-ZIP's extra field "Unicode Path" if it belongs to this name."""
+    extra = info.extra
+    while len(extra) >= _EXTRA_HEADER.size:
+        kind, size = _EXTRA_HEADER.unpack_from(extra)
+        field, extra = extra[_EXTRA_HEADER.size :][:size], extra[_EXTRA_HEADER.size + size :]
+        if kind == _UNICODE_PATH and len(field) >= _UNICODE_HEADER.size:
+            version, checksum = _UNICODE_HEADER.unpack_from(field)
+            if version == 1 and checksum == zlib.crc32(raw):
+                return _as_utf_8(field[_UNICODE_HEADER.size :])
+    return None
 
 
 def _safe_parts(path: Path, name: str) -> tuple[str, ...]:
@@ -170,8 +228,10 @@ def _safe_parts(path: Path, name: str) -> tuple[str, ...]:
     try:
         name.encode("utf-8")
     except UnicodeEncodeError:
+        readings = plausible_readings(name.encode("utf-8", "surrogateescape"))
         raise InputError(
-            f"{path} holds a name that is not UTF-8: {name[:100]!a}.", _BY_HAND
+            f"{path} holds a name that is not UTF-8: {name[:100]!a}." + readings_sentence(readings),
+            _BY_HAND,
         ) from None
     return parts
 

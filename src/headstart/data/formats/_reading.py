@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import errno
 import gzip
+import os
 import re
+import shlex
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from headstart import store
+from headstart.data.formats._text_encodings import plausible_readings, readings_sentence
 from headstart.errors import InputError
 
 _WRITE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -41,9 +44,7 @@ def translate_read_errors(path: Path) -> Iterator[None]:
         yield
     except UnicodeEncodeError as error:
         name = error.object.partition("\0")[0]  # what is hashed may have more behind it
-        raise InputError(
-            f"a file in {path} has a name that is not UTF-8: {name!a}.", "Rename it."
-        ) from error
+        raise _undecodable_name(path, name) from error
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise InputError(
             f"{path} cannot be decompressed: {error}.",
@@ -57,6 +58,18 @@ def translate_read_errors(path: Path) -> Iterator[None]:
             f"{error.filename or path} cannot be read: {error.strerror or error}.",
             "Restore the file or the permission to read it, or remove it.",
         ) from error
+
+
+def _undecodable_name(path: Path, name: str) -> InputError:
+    """Return the error about a file whose name is not UTF-8."""
+    readings = plausible_readings(os.fsencode(name))
+    codec = readings[0].codec if readings else "ENCODING"
+    folder = path if path.is_dir() else path.parent
+    return InputError(
+        f"a file in {path} has a name that is not UTF-8: {name!a}." + readings_sentence(readings),
+        "Rename it. To rename all of them from the encoding that is right, for example: "
+        f"convmv -f {codec} -t UTF-8 -r --notest {shlex.quote(str(folder))}",
+    )
 
 
 def _is_of_cache(error: OSError) -> bool:

@@ -136,6 +136,11 @@ class Whitening:
         ridge = ridge_share(len(sample)) * max(float(variances.mean()), 1e-6)
         self._matrix = (directions / np.sqrt(np.maximum(variances, 0) + ridge)).astype(np.float32)
 
+    @property
+    def components(self) -> int:
+        """Number of components, at most COMPONENTS."""
+        return int(self._matrix.shape[1])
+
     def apply(self, vectors: FloatArray) -> FloatArray:
         """Return whitened vectors of length 1, float32 of shape (N, at most COMPONENTS)."""
         whitened = (vectors - self._mean) @ self._matrix

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from headstart import progress
 from headstart.data._class_names import INTEGER, require_distinct_classes
+from headstart.data.formats._text_encodings import plausible_readings, readings_sentence
 from headstart.errors import InputError
 
 _MEASUREMENT_HINT = (
@@ -88,11 +89,22 @@ def use_class_names(
 
 
 def _as_text(label: Any) -> str:
-    """Return a label or a name as text: 7.0 becomes 7, and bytes are UTF-8."""
+    """Return a label or a name as text: 7.0 becomes 7, and bytes are UTF-8.
+
+    Raises:
+        InputError: Bytes have another encoding.
+    """
     if isinstance(label, float) and label.is_integer():
         return str(int(label))
     if isinstance(label, bytes):
-        return label.decode("utf-8", "replace")
+        try:
+            return label.decode("utf-8")
+        except UnicodeDecodeError:
+            sentence = readings_sentence(plausible_readings(label))
+            raise InputError(
+                f"the label {label!r} is not UTF-8.{sentence}",
+                "Save the labels as text, such as: np.char.decode(labels, 'cp1252')",
+            ) from None
     return str(label)
 
 

@@ -14,9 +14,11 @@ from typing import NamedTuple
 
 from headstart import progress, store
 from headstart.data.formats._reading import GZIP_MAGIC
+from headstart.data.formats._text_encodings import plausible_readings, readings_sentence
 from headstart.errors import InputError
 
 _HEAD_BYTES = 4096
+_SAMPLE_BYTES = 1 << 16  # of lines that are not UTF-8, from which encodings are guessed
 _LINES_BETWEEN_PROGRESS = 500
 LONGEST_LINE = 1 << 25  # characters; a line of 1000x1000 colour pixels has 12 million
 _SEPARATORS = (",", ";", "\t", "|")
@@ -149,6 +151,12 @@ def _bounded_lines(path: Path, text: io.TextIOWrapper) -> Iterator[str]:
                 "characters.",
                 "Is it a table? Give large images as files, in one folder per class.",
             )
+        if "\x1b" in line:
+            raise InputError(
+                f"line {number:,} of {path.name} has escape sequences, as in ISO-2022-JP.",
+                "Save it as CSV in UTF-8, or convert it from the encoding that is right, such as: "
+                f"iconv -f ISO-2022-JP -t UTF-8 {path.name} > utf8-{path.name}",
+            )
         position += len(line)
         if allowed is not None and position > allowed:
             raise InputError(
@@ -187,34 +195,38 @@ def undecodable_text(path: Path, error: UnicodeDecodeError) -> InputError:
                 f"{name} is not a table: expected text, got a file with zero bytes.",
                 "Save the table as CSV in UTF-8, and give that file.",
             )
+        sample = b""
         for content in iter(lambda: stream.readline(LONGEST_LINE), b""):
-            try:
-                content.decode("utf-8")
-            except UnicodeDecodeError as fault:
-                line = lines_before + 1 + len(_LINE_END.findall(content[: fault.start]))
-                word = _word_at(content, fault.start)
-                byte = content[fault.start]
+            if not sample:
+                fault = _first_fault(content)
+                if fault is None:
+                    lines_before += len(_LINE_END.findall(content))
+                    continue
+                line = lines_before + 1 + len(_LINE_END.findall(content[:fault]))
+                byte = content[fault]
+            if len(sample) > _SAMPLE_BYTES:
                 break
-            lines_before += len(_LINE_END.findall(content))
-        else:
+            sample += content if content.endswith((b"\n", b"\r")) else content + b"\n"
+        if not sample:
             return InputError(f"{name} is not UTF-8 text.", "Save it as CSV in UTF-8.")
 
+    readings = plausible_readings(sample)
+    codec = readings[0].codec if readings else "ENCODING"
     return InputError(
-        f"line {line:,} of {name} is not UTF-8 text: byte 0x{byte:02X}. "
-        f"In Windows-1252 it would read '{word}'.",
-        f"Save it as CSV in UTF-8. If that reading is right: "
-        f"iconv -f WINDOWS-1252 -t UTF-8 {name} > utf8-{name}",
+        f"line {line:,} of {name} is not UTF-8 text: byte 0x{byte:02X}."
+        + readings_sentence(readings),
+        "Save it as CSV in UTF-8, or convert it from the encoding that is right, such as: "
+        f"iconv -f {codec} -t UTF-8 {name} > utf8-{name}",
     )
 
 
-def _word_at(content: bytes, position: int) -> str:
-    """Return the word around a byte, read as Windows-1252."""
-    text = content.decode("cp1252", errors="replace")
-    before = re.search(r"[\w ]{0,20}$", text[:position])
-    after = re.match(r"[\w ]{0,20}", text[position + 1 :])
-    start = before.group() if before else ""
-    end = after.group() if after else ""
-    return (start + text[position] + end).strip()
+def _first_fault(content: bytes) -> int | None:
+    """Return the position of the first byte that is not UTF-8, or None."""
+    try:
+        content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        return error.start
+    return None
 
 
 def _plain_stream(path: Path, raw: io.BufferedReader) -> gzip.GzipFile | io.BufferedReader:
@@ -234,12 +246,14 @@ def _encoding(head: bytes) -> str:
         return "utf-32"
     if head.startswith((b"\xff\xfe", b"\xfe\xff")):
         return "utf-16"
-    # Without a byte-order mark, every second byte of the first columns' names is zero.
-    start = head[:8]
-    if len(start) >= 4 and not any(start[1::2]):
-        return "utf-16-le"
-    if len(start) >= 4 and not any(start[::2]):
-        return "utf-16-be"
+    if b"\0" not in head:
+        return "utf-8-sig"
+    # Without a byte-order mark, the separators and line ends of the header tell.
+    whole = head[: len(head) // 4 * 4]
+    for encoding in ("utf-32-le", "utf-32-be", "utf-16-le", "utf-16-be"):
+        header = re.split("[\r\n]", whole.decode(encoding, "replace"), maxsplit=1)[0]
+        if header.isprintable() and "\ufffd" not in header and re.search("[,;|a-zA-Z]", header):
+            return encoding
     return "utf-8-sig"
 
 
