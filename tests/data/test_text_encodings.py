@@ -72,7 +72,7 @@ def test_the_right_encoding_is_among_the_readings(encoding: str) -> None:
     assert len(readings) <= 3
 
 
-def test_bytes_that_are_no_words_have_no_reading() -> None:
+def test_bytes_that_are_not_words_have_no_reading() -> None:
     assert plausible_readings(b"plain ASCII") == []
     assert plausible_readings(bytes(range(0x80, 0x100))) == []
 

@@ -8,8 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from headstart.data import take
 from headstart.evaluation import decide
 from headstart.results import JsonObject
+
+_ROWS_PER_READ = 256
 
 
 @dataclass(frozen=True)
@@ -110,8 +113,13 @@ def mean_brightness(
     Returns:
         Float64 array of shape (n,).
     """
-    chosen = range(len(images)) if rows is None else rows
-    return np.array([images[row].mean() / 255 for row in chosen], np.float64)
+    chosen = np.arange(len(images)) if rows is None else rows
+    means: list[float] = []
+    for start in range(0, len(chosen), _ROWS_PER_READ):
+        # Single rows of a large memory map would make up to 2 MB resident each.
+        block = take(images, chosen[start : start + _ROWS_PER_READ])
+        means += [float(image.mean()) / 255 for image in block]
+    return np.array(means, np.float64)
 
 
 def find_odd_brightness(

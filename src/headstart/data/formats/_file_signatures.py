@@ -53,6 +53,17 @@ _UNSUPPORTED = {
         f"{_EXPORT} In Python, tensorflow_datasets.as_numpy gives the arrays.",
     ),
     ".tfrecords": ("a TFRecord file", _EXPORT),
+    ".tfrec": ("a TFRecord file", _EXPORT),
+    ".bin": (
+        "a binary file without a header",
+        "CIFAR and STL-10 come as such files. In Python, read the arrays with "
+        "numpy.fromfile('{name}', 'u1'), and pass them: headstart.train((images, labels)). Or use "
+        "a dataset of torchvision.",
+    ),
+    **dict.fromkeys(
+        (".yaml", ".yml"),
+        ("a YAML file", "Give a folder of class folders. Object detection is not supported."),
+    ),
     ".rec": ("a RecordIO file of MXNet", _EXPORT),
     ".beton": ("a file of FFCV", _EXPORT),
     ".sqlite": ("an SQLite database", _EXPORT),
@@ -87,6 +98,7 @@ _SUFFIX_OF_MAGIC = {
     b"MATLAB 5.0": ".mat",
     b"\x93NUMPY": ".npy",
     b"%PDF": ".pdf",
+    **{b"\x80" + bytes([protocol]): ".pkl" for protocol in range(2, 6)},
     b"SQLite format 3\x00": ".sqlite",
     GZIP_MAGIC: ".gz",
     _BZIP2_MAGIC: ".bz2",

@@ -11,6 +11,7 @@ from headstart.data._class_names import require_distinct_classes, require_traini
 from headstart.data.formats._protocol import TABLE_OPTIONS, LoadOptions
 from headstart.data.formats.folders._classes import ClassFolder
 from headstart.data.formats.folders._clutter import some_names
+from headstart.data.formats.folders._errors import only_class
 from headstart.data.formats.folders._file_tree import SUFFIXES_TEXT, describe_kinds, scan_folder
 from headstart.data.formats.folders._layouts import find_class_folders
 from headstart.data.formats.folders._masks import leave_out_masks
@@ -48,6 +49,8 @@ class ClassFolders:
             require_most_pictures(path, class_folders)
         _say_other_files(path, class_folders)
         class_names = tuple(sorted({folder.class_name for folder in class_folders}))
+        if len(class_names) == 1:
+            raise only_class(root, class_names[0])
         require_distinct_classes(class_names, str(path))
 
         names: list[str] = []

@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from headstart import progress
+from headstart.data._types import TRAIN
 from headstart.data.formats.folders._clutter import some_names
 from headstart.data.formats.folders._errors import empty_classes
 from headstart.data.formats.folders._file_tree import Folder
+from headstart.data.formats.folders._label_lists import read_label_list
 from headstart.data.formats.folders._names import class_level
 
 _CLASS_IN_NAME = re.compile(r"(?P<name>.*[^\W\d_].*)\.(?P<number>\d+)", re.DOTALL)
@@ -83,3 +85,17 @@ def classes_in_file_names(part: int, folder: Folder) -> list[ClassFolder]:
         f"{some_names(sorted(images_of))}"
     )
     return [ClassFolder(part, name, images_of[name]) for name in sorted(images_of)]
+
+
+def listed_classes(part: int, folder: Folder, class_names: set[str]) -> list[ClassFolder]:
+    """Read a folder of images whose classes are in a text file, or return nothing."""
+    if part == TRAIN:
+        return []
+    labels = read_label_list(folder, class_names)
+    if labels is None:
+        return []
+    progress.say(f"{folder.path}: read the classes of its images from {labels.path}")
+    return [
+        ClassFolder(part, name, [folder.prefix + image for image in images])
+        for name, images in sorted(labels.images_of_class.items())
+    ]

@@ -13,6 +13,7 @@ from headstart.data.formats.folders._foreign_files import (
     find_annotations,
     suggest_labels_in_names,
 )
+from headstart.data.formats.folders._label_lists import lists_in
 from headstart.data.formats.images._identify_file import identify_file
 from headstart.errors import InputError
 
@@ -65,7 +66,7 @@ def part_without_classes(root: Folder, top: Folder, folder: Folder) -> InputErro
 
 def _tables_in(root: Folder, top: Folder) -> list[Path]:
     """Return the tables that may hold the labels of images, the likeliest first."""
-    tables: list[Path] = []
+    tables: list[Path] = lists_in(root)
     for folder in (root, top, *root.folders):
         for name in folder.others:
             is_table = name.lower().endswith((".csv", ".csv.gz", ".tsv"))
@@ -170,10 +171,28 @@ def annotated_objects(folder: Folder, name: str) -> InputError:
     )
 
 
-def other_task(path: Path, names: Sequence[str]) -> InputError:
+def other_task(folder: Folder) -> InputError:
     """Return the error about the folders of detection or segmentation data."""
+    hint = "Put the images of each class into a folder named after it."
+    lists = lists_in(folder)
+    if lists:
+        hint = f"If {lists[0]} has one label per image, write a CSV of path,label from it. {hint}"
     return InputError(
-        f"{path} looks like detection or segmentation data, which are not supported: it has the "
-        f"folders {some_names(names)}.",
-        "Put the images of each class into a folder named after it.",
+        f"{folder.path} looks like detection or segmentation data, which are not supported: it has "
+        f"the folders {some_names([child.name for child in folder.folders])}.",
+        hint,
+    )
+
+
+def only_class(root: Folder, name: str) -> InputError:
+    """Return the error about a folder with one class, and which files may have the labels."""
+    foreign = describe_foreign_files(root)
+    tables = _tables_in(root, root)
+    hint = "Add images of another class."
+    if tables:
+        hint = f"If {tables[0]} has the labels, write a CSV of path,label from it. {hint}"
+    elif foreign:
+        hint = f"{foreign} {hint}"
+    return InputError(
+        f"{root.path} has only one class, '{name}'; classification needs at least two.", hint
     )

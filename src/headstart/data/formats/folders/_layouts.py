@@ -7,12 +7,14 @@ a fixed order, and each asks for what lies in the folders as well. What was deci
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 
 from headstart import progress
 from headstart.data._types import PART_NAMES, TEST, TRAIN, UNASSIGNED, VALIDATION
 from headstart.data.formats.folders._classes import (
     ClassFolder,
     classes_in_file_names,
+    listed_classes,
     read_class,
     read_classes,
     read_parts,
@@ -45,6 +47,7 @@ from headstart.data.formats.folders._notices import (
     say_evaluation,
     say_nested,
     say_outside,
+    say_published,
     say_without_classes,
     say_wrapper,
 )
@@ -77,6 +80,7 @@ def find_class_folders(root: Folder) -> list[ClassFolder]:
     if not class_folders:
         raise no_class_folders(root, top)
     say_nested(root, class_folders)
+    say_published(root, class_folders)
     return class_folders
 
 
@@ -121,23 +125,30 @@ def _parts_above_classes(
     say_outside(top)
     train_classes = {child.name for child in class_level(unwrapped[train_names[0]])}
     folder_of_part: dict[int, Folder] = {}
+    listed: dict[int, list[ClassFolder]] = {}
     for child in children:
         folder = unwrapped[child.name]
         if not class_level(folder) or is_placeholder(folder, train_classes):
-            say_without_classes(folder)
+            classes = listed_classes(parts.get(child.name, TRAIN), folder, train_classes)
+            if not classes:
+                say_without_classes(folder)
+            elif parts[child.name] in {*folder_of_part, *listed}:
+                raise second_folder(child.path, PART_NAMES[parts[child.name]], top.path)
+            else:
+                listed[parts[child.name]] = classes
             continue
         say_beside_wrapped(child, folder)
         say_outside(folder)
         if child.name not in parts:
             raise extra_folder(child.path)
         part = parts[child.name]
-        if part in folder_of_part:
+        if part in {*folder_of_part, *listed}:
             raise second_folder(child.path, PART_NAMES[part], top.path)
         folder_of_part[part] = folder
     say_evaluation(top, parts)
-    if len(folder_of_part) == 1:
+    if len(folder_of_part) + len(listed) == 1:
         return read_classes(UNASSIGNED, class_level(unwrapped[train_names[0]]))
-    return read_parts(folder_of_part)
+    return [*read_parts(folder_of_part), *chain.from_iterable(listed.values())]
 
 
 def _flat_parts(
@@ -182,7 +193,7 @@ def _flat_parts_by_file_name(
     read_parts = {item.part for item in class_folders}
     if TRAIN not in read_parts:
         if has_annotations(root) or has_annotations(top):
-            raise other_task(root.path, [child.name for child in root.folders])
+            raise other_task(root)
         in_order = sorted(flat, key=lambda folder: parts[folder.name])
         raise part_without_classes(root, top, in_order[0] if flat else top)
     for folder in unlabelled:

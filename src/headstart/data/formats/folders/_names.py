@@ -41,7 +41,7 @@ def class_level(folder: Folder) -> list[Folder]:
     is_masks = names <= _COMPANIONS | IMAGE_FOLDERS and bool(names & _COMPANIONS)
     is_boxes = len(children) == 1 and not children[0].folders and has_annotations(folder)
     if names & IMAGE_FOLDERS and (is_masks or is_boxes):
-        raise other_task(folder.path, [child.name for child in folder.folders])
+        raise other_task(folder)
     return children
 
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 
 from headstart import progress
-from headstart.data._types import PART_NAMES, TRAIN
+from headstart.data._types import PART_NAMES, TRAIN, UNASSIGNED
 from headstart.data.formats.folders._classes import ClassFolder
 from headstart.data.formats.folders._clutter import count_of, some_names
 from headstart.data.formats.folders._file_tree import Folder
+from headstart.data.formats.folders._label_lists import find_list_of_images, published_splits
 from headstart.data.formats.folders._names import IMAGE_FOLDERS, is_companion, is_unlabelled
 from headstart.data.formats.folders._part_words import EVALUATION, PartName, part_of_name
+
+_NO_CLASS = re.compile(r"BACKGROUND_Google|\d+\.clutter")
 
 
 def say_wrapper(root: Folder, top: Folder) -> None:
@@ -61,13 +65,38 @@ def say_outside(folder: Folder, ignored: Sequence[Folder] | None = None) -> None
 
 
 def say_without_classes(folder: Folder) -> None:
-    if folder.image_count:
-        progress.say(
-            f"{folder.path}: ignored {count_of(folder.image_count, 'image')} outside every class "
-            "folder, which have no label. To predict them, give the folder to headstart submit"
-        )
-    else:
+    """Print that a folder is left out, and which file may have the labels of its images."""
+    if not folder.image_count:
         progress.say(f"{folder.path}: ignored, because it has no images")
+        return
+    ignored = f"{folder.path}: ignored {count_of(folder.image_count, 'image')} outside every class"
+    listed = find_list_of_images(folder)
+    if listed is None:
+        progress.say(
+            f"{ignored} folder, which have no label. To predict them, give the folder to headstart "
+            "submit"
+        )
+        return
+    progress.say(
+        f"{ignored} folder. {listed} names them. If it has their labels, move each image into a "
+        "folder of its class, or write a CSV of path,label,split for all images"
+    )
+
+
+def say_published(root: Folder, class_folders: Sequence[ClassFolder]) -> None:
+    """Print what a published dataset has besides class folders: its own split, and no class."""
+    for name in {item.class_name for item in class_folders}:
+        if _NO_CLASS.fullmatch(name):
+            progress.say(
+                f"{root.path}: '{name}' is read as a class. If its images belong to no class, as "
+                "those of Caltech, move the folder elsewhere"
+            )
+    splits = published_splits(root)
+    if splits and all(item.part == UNASSIGNED for item in class_folders):
+        progress.say(
+            f"{root.path}: the split in {some_names(splits)} is not read, and another one is "
+            "drawn. To use it, write a CSV of path,label,split"
+        )
 
 
 def say_evaluation(top: Folder, parts: dict[str, int]) -> None:
