@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from headstart.errors import InputError
 from headstart.evaluation import (
     Alteration,
+    Looks,
     Robustness,
     Verdict,
     check_robustness,
@@ -65,6 +66,32 @@ def test_with_several_seeds_and_contenders_the_nearest_rival_counts() -> None:
     assert result.labels_to_overturn is not None
     assert alone.labels_to_overturn is not None
     assert 20 < result.labels_to_overturn <= alone.labels_to_overturn < 100
+
+
+def test_the_level_of_a_look_decides_how_many_labels_overturn_it() -> None:
+    rng = np.random.default_rng(1)
+    noise = rng.random((3, 2000))
+    correct = {"a": noise < 0.95, "b": noise[:, ::-1] < 0.85}
+    looks = Looks((3,), 8)
+    conclusion = verdict(correct, looks)
+    level = conclusion.levels.better
+    assert level < 0.03
+
+    def conclude_look(runs: Mapping[str, BoolArray], _: NDArray[np.int64]) -> Verdict:
+        return verdict(runs, looks)
+
+    result = check_robustness(correct, conclusion, conclude_look, [], is_complete=True)
+    count = result.labels_to_overturn
+    assert count is not None
+    gains = correct["a"].mean(axis=0) - correct["b"].mean(axis=0)
+    order = np.argsort(-gains, kind="stable")
+    p_values = []
+    for changed in (count - 1, count):
+        a, b = correct["a"].copy(), correct["b"].copy()
+        rows = order[:changed]
+        a[:, rows], b[:, rows] = b[:, rows], a[:, rows]
+        p_values.append(verdict({"a": a, "b": b}, looks).pairs[0].p_value)
+    assert p_values[0] <= level < p_values[1]
 
 
 def test_a_strong_verdict_that_passes_every_check_is_robust() -> None:

@@ -83,10 +83,24 @@ def test_equivalence_is_corrected_for_the_number_of_pairs() -> None:
     assert [pair.p_equivalent_adjusted for pair in pairs] == holm(raw)
 
 
-def test_a_head_that_no_seed_changes_is_called_one_model() -> None:
+def test_a_contender_that_no_seed_changes_is_named_without_a_claim_about_its_models() -> None:
     result = verdict({"cnn": runs(800, 801, 799), "lite0": runs(920, 920, 920)})
     assert result.sentence.endswith(
-        "recipes on these training images. lite0 is one model: seeds change nothing."
+        "recipes on these training images. lite0 classifies the same images correctly with every "
+        "seed."
+    )
+    perfect = verdict({"cnn": runs(1000, 1000), "lite0": runs(1000, 1000)})
+    assert perfect.sentence.endswith(
+        " cnn and lite0 each classify the same images correctly with every seed."
+    )
+
+
+def test_two_contenders_at_the_top_are_not_ranked() -> None:
+    a, b, c = np.arange(20) < 15, np.arange(20) >= 5, np.arange(20) < 14
+    sentence = verdict({"a": a, "b": b, "c": c}).sentence
+    assert sentence.startswith(
+        "Undecided: no contender has a higher test accuracy than a. Neither a difference nor "
+        "equivalence within 0.5 points is shown between it and b (0.0 points, "
     )
 
 

@@ -159,6 +159,13 @@ def test_without_a_winner_the_sentence_says_what_was_tried(
     result = examine(entered, data, AuditEvidence(pictures, None), monkeypatch)
     assert result.sentence.endswith("and no image had to be left out or relabelled.")
 
+    all_copies = SplitDataset(data.dataset, replace(data.split, train=np.arange(IMAGES)))
+    result = examine(entered, all_copies, AuditEvidence(pictures, None), monkeypatch)
+    assert result.sentence == (
+        "The verdict depends on the images: no image is left without 240 near copies of training "
+        "images."
+    )
+
     for copied, sentence in (
         (30, "The verdict is also undecided without 30 near copies of training images."),
         (
@@ -270,6 +277,39 @@ def test_folds_keep_their_test_and_read_every_prediction(
     assert not any("split" in sentence for sentence in result.not_checked)
     slices = robustness._slices(entered, data)
     assert slices.significant[0].name == "cat"
+
+
+@pytest.mark.parametrize(
+    ("fold_of_group", "checks"),
+    [
+        (((0, 1, 2, 3), (3, 2, 1, 0)), ["class", "group"]),  # each group is a fold of its own
+        (((0, 0, 1, 1), (0, 1, 1, 2)), ["class", "group"]),  # one repeat keeps more folds
+        (((1, 0, 0, 0), (1, 0, 0, 0)), ["class"]),  # one fold would be left
+    ],
+)
+def test_a_fold_that_holds_only_the_group_that_is_left_out_ends_no_examination(
+    fold_of_group: tuple[tuple[int, ...], ...],
+    checks: list[str],
+    data: SplitDataset,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rows = np.arange(IMAGES)
+    group_of = rows // 60
+    fold_of = np.array(fold_of_group)[:, group_of]
+    count = int(fold_of.max()) + 1
+    folds = StudyFolds(Folds(data.dataset, rows, fold_of, ((data.split,) * count,) * 2, 0), (0, 1))
+    # The lead is largest in the first group, in every fold.
+    ahead, behind = np.ones((2, IMAGES), bool), np.ones((2, IMAGES), bool)
+    behind[:, rows % 10 > 0] = False
+    behind[:, :60] = False
+    over_folds = FoldResults(folds, {"cnn": ahead, "mlp": behind}, (0, 1), 0)
+    entered = robustness._Contenders(
+        over_folds.correct, {}, "test", 0.005, rows, group_of, over_folds
+    )
+    result = examine(entered, data, AuditEvidence(None, None), monkeypatch)
+    assert [check.name for check in result.checks] == checks
+    fewer = [sentence for sentence in result.not_checked if "in one fold only" in sentence]
+    assert len(fewer) == 2 - len(checks)
 
 
 def test_an_audit_beside_the_study_tells_copies_and_suspects(

@@ -435,6 +435,16 @@ def test_curves_that_cross_before_the_first_significant_difference_are_not_said_
     assert "do not cross" not in result.sentence
 
 
+def test_one_label_per_class_is_one_label() -> None:
+    counts = (1, 10, 100)
+    ahead = compare_curves(counts, slow=(0.505, 0.60, 0.65), quick=(0.50, 0.70, 0.80))
+    assert "With 1 label per class, slow is ahead" in ahead.sentence
+    alone = compare_curves((1,), slow=(0.5,), quick=(0.9,))
+    assert alone.sentence == "quick is better than slow with 1 label per class."
+    same = compare_curves((1,), slow=(0.5,), quick=(0.5,))
+    assert " between quick and slow with 1 label per class: at most " in same.sentence
+
+
 def test_an_end_of_an_interval_outside_the_measured_numbers_is_not_made_up() -> None:
     result = compare_curves((10, 30, 100), slow=(0.549, 0.56, 0.70), quick=(0.50, 0.62, 0.90))
     match = main_match(result.comparisons[0])

@@ -167,7 +167,7 @@ def test_a_suggestion_is_placed_against_the_good_range(
     tests = [RangeTest([steepest], [1.0], steepest, steepest)]
     summary = _summarise_range_tests(tests, rates, good)
     assert summary.agrees is agrees
-    assert summary.sentence.endswith(f": {position}.")
+    assert summary.sentence.endswith(f" (one repeat): {position}.")
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,6 @@ Conclude = Callable[[Mapping[str, BoolArray], Indices], Verdict]
 # 0.05 has another order on a fresh sample, and one in thirty of those that pass at 0.005
 # (benchmarks/evidence_robust.md). The threshold is that of Benjamin et al. (2018).
 STRONG_EVIDENCE = 0.005
-LEVEL = 0.05
 
 
 @dataclass(frozen=True)
@@ -215,7 +214,8 @@ def count_labels_to_overturn(
         max(pairs, key=lambda pair: pair.p_adjusted),
         min(pairs, key=lambda pair: pair.difference),
     )
-    levels = {pair.b: LEVEL / _correction(pair, len(conclusion.pairs)) for pair in rivals}
+    level = conclusion.levels.better
+    levels = {pair.b: level / _correction(pair, len(conclusion.pairs)) for pair in rivals}
     return min(
         _labels_against_rival(
             {name: _rows_used(correct[name], conclusion) for name in (conclusion.winner, rival)},

@@ -121,8 +121,11 @@ def _undecided(pairs: Sequence[PairedComparison], wording: Wording) -> str:
     rivals = [
         f"{pair.b} ({points(pair.difference)} points, {_evidence(pair, wording)})" for pair in pairs
     ]
+    best = f"{pairs[0].a} has the highest {wording.part} accuracy"
+    if pairs[0].difference == 0:
+        best = f"no contender has a higher {wording.part} accuracy than {pairs[0].a}"
     return (
-        f"Undecided: {pairs[0].a} has the highest {wording.part} accuracy. Neither a difference "
+        f"Undecided: {best}. Neither a difference "
         f"nor equivalence {wording.within} is shown between it and {enumeration(rivals)}."
     )
 
@@ -179,8 +182,9 @@ def describe_looks(looks: Looks, levels: Levels, *, is_futile: bool) -> str:
             f"This comparison was tested before, with {earlier} seeds. Corrected for that, "
             f"{needed}."
         )
+    which = "interim look" if looks.seeds[-1] < looks.most else "the last one"
     text = (
-        f"This is test {len(looks.seeds)} (interim look) of a comparison with up to {looks.most} "
+        f"This is test {len(looks.seeds)} ({which}) of a comparison with up to {looks.most} "
         f"seeds. To keep all tests together at level {looks.level:g}, {needed}."
     )
     if is_futile:
@@ -218,8 +222,9 @@ def describe_scope(
             "recipes on these training images."
         )
         if unvaried:
-            verb = "is" if len(unvaried) == 1 else "are each"
-            text += f" {enumeration(unvaried)} {verb} one model: seeds change nothing."
+            # A network whose seeds are all correct varies as well: this does not make it one model.
+            verb = "classifies" if len(unvaried) == 1 else "each classify"
+            text += f" {enumeration(unvaried)} {verb} the same images correctly with every seed."
         return text
     runs = "one run per contender" if max(seeds) == 1 else "the first run of each contender"
     reason = "" if max(seeds) == 1 else " (some have only one)"

@@ -237,15 +237,16 @@ def _sentence(comparison: LabelComparison, part: EvaluationPart) -> str:
         largest = 0.0
         for difference in comparison.differences:
             largest = max(largest, *(abs(end) for end in difference.interval))
+        numbers = [f"{count:,}" for count in dict.fromkeys((counts[0], counts[-1]))]
         return (
             f"No significant difference between {comparison.a} and {comparison.b} with "
-            f"{counts[0]:,} to {counts[-1]:,} labels per class: at most {points(largest)} points "
-            "either way (95% intervals)."
+            f"{_per_class(' to '.join(numbers))}: at most {points(largest)} points either way (95% "
+            "intervals)."
         )
     if comparison.match is None or comparison.crossing is None:
         return (
-            f"{comparison.leader} is better than {comparison.follower} with {counts[0]:,} labels "
-            "per class."
+            f"{comparison.leader} is better than {comparison.follower} with "
+            f"{_per_class(f'{counts[0]:,}')}."
         )
     match = comparison.matches[comparison.match]
     return (
@@ -299,7 +300,7 @@ def _crossing_sentence(
         if low is not None and low < counts[-1]:
             return (
                 "The measured curves do not cross, but a crossing from "
-                f"{interpolated_count(low)} labels per class on cannot be excluded (95%). "
+                f"{_per_class(interpolated_count(low))} on cannot be excluded (95%). "
                 f"With {most}, {comparison.leader} is better by {by}."
             )
         return f"The curves do not cross: with {most}, {comparison.leader} is still better by {by}."
@@ -308,7 +309,7 @@ def _crossing_sentence(
     highest = interpolated_count(high) if high else f"more than {counts[-1]:,}"
     at = interpolated_count(crossing.per_class or counts[0])
     return (
-        f"The curves cross at about {at} labels per class (95% interval {lowest} to {highest}). "
+        f"The curves cross at about {_per_class(at)} (95% interval {lowest} to {highest}). "
         f"With {most}, {comparison.follower} is better by {by}."
     )
 
@@ -324,7 +325,12 @@ def _follower_ahead(comparison: LabelComparison) -> str:
     is_significant = any(difference.is_significant for difference in ahead)
     counts = enumeration([f"{difference.per_class:,}" for difference in ahead])
     significance = "" if is_significant else ", which is not significant"
-    return f"With {counts} labels per class, {comparison.follower} is ahead{significance}."
+    return f"With {_per_class(counts)}, {comparison.follower} is ahead{significance}."
+
+
+def _per_class(number: str) -> str:
+    """Return a number as text with its unit: "1 label per class", "10 to 30 labels per class"."""
+    return f"{number} {'label' if number == '1' else 'labels'} per class"
 
 
 def _single_sentence(name: str, curve: _Curve, part: EvaluationPart) -> str:

@@ -446,7 +446,7 @@ def _validation_notes(data: SplitDataset, part: EvaluationPart) -> list[str]:
 def _failure_note(variant: Variant, cell: _Cell, grid: Grid) -> str:
     what = "seed" if grid.folds is None else "run"
     note = (
-        f"{cell.contender} with {cell.per_class:,} labels per class failed with "
+        f"{cell.contender} with {counted(cell.per_class, 'label')} per class failed with "
         f"{len(variant.failures)} of {counted(len(grid.seeds), what)}. It is left out of the tests"
     )
     has_point = bool(variant.runs) and grid.folds is None

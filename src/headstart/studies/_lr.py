@@ -452,6 +452,8 @@ def _summarise_range_tests(
     else:
         position = f"{_position(nearest, good)} the rates that are not shown to be worse"
     spread = f"{min(suggestions):.2g} to {max(suggestions):.2g} over {len(tests)} repeats"
+    if len(tests) == 1:
+        spread = "one repeat"
     return RangeTests(
         repeats=tuple(
             RangeTestCurve(

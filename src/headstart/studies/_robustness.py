@@ -90,6 +90,13 @@ class _Contenders:
                 predicted[row, fold_of[row] == fold] = read_predicted(runs[number], self.part)
         return predicted
 
+    def can_conclude(self, alteration: Alteration) -> bool:
+        """Return whether enough folds are left for a test of the images that are left."""
+        if self.fold_of is None or not len(alteration.kept):
+            return True
+        _, fold_of = _without_empty_folds(self.fold_of[:, alteration.kept])
+        return bool(fold_of.max() > 0)
+
     def conclude(self, correct: Mapping[str, BoolArray], kept: Indices) -> Verdict:
         """Compute a verdict about some of the images.
 
@@ -99,10 +106,27 @@ class _Contenders:
         """
         groups, fold_of = self.groups, self.fold_of
         if fold_of is not None:  # Folds keep groups whole.
-            return verdict(correct, part=self.part, margin=self.margin, fold_of=fold_of[:, kept])
+            repeats, fold_of = _without_empty_folds(fold_of[:, kept])
+            correct = {name: runs[repeats] for name, runs in correct.items()}
+            return verdict(correct, part=self.part, margin=self.margin, fold_of=fold_of)
         kept_groups = None if groups is None else groups[kept]
         level = 0.05 if self.looks is None else self.looks
         return verdict(correct, level, part=self.part, margin=self.margin, groups=kept_groups)
+
+
+def _without_empty_folds(fold_of: Indices) -> tuple[Indices, Indices]:
+    """Renumber the folds where all images of a fold were left out, such as its only group.
+
+    Args:
+        fold_of: Int64 array of shape (R, M), the fold of each image that is left in each repeat.
+
+    Returns:
+        The repeats with the most folds, and their folds: int64 arrays of shapes (K,) and (K, M).
+    """
+    counts = np.array([len(np.unique(folds)) for folds in fold_of])
+    repeats = np.flatnonzero(counts == counts.max())
+    numbered = [np.unique(folds, return_inverse=True)[1] for folds in fold_of[repeats]]
+    return repeats, np.stack(numbered).astype(np.int64)
 
 
 def examine_verdict(
@@ -154,11 +178,16 @@ def examine_verdict(
 def _robustness(contenders: _Contenders, data: SplitDataset, folder: Path) -> Robustness:
     conclusion = contenders.conclude(contenders.correct, np.arange(len(contenders.rows)))
     evidence = audit_evidence(data.dataset, folder)
-    alterations = [
+    wanted = [
         *_without_copies(contenders, evidence, data.split.train),
         *_without_suspects(contenders, evidence),
         *_without_class_or_group(contenders, conclusion, data),
     ]
+    alterations = [item for item in wanted if contenders.can_conclude(item)]
+    not_checked = list(_not_checked(contenders, evidence, data))
+    if len(alterations) < len(wanted):
+        left_out = counted(len(wanted) - len(alterations), "check")
+        not_checked.append(f"{left_out} would leave images in one fold only, which allows no test.")
     result = check_robustness(
         contenders.correct,
         conclusion,
@@ -172,7 +201,7 @@ def _robustness(contenders: _Contenders, data: SplitDataset, folder: Path) -> Ro
         is_robust=result.is_robust,
         is_strong=result.is_strong,
         checks=checks,
-        not_checked=_not_checked(contenders, evidence, data),
+        not_checked=tuple(not_checked),
         labels_to_overturn=result.labels_to_overturn,
         sentence=robustness_sentence(result, checks, conclusion, evaluated),
     )

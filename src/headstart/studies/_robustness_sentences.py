@@ -48,9 +48,10 @@ def _with_winner(
         changes = [f"{check.phrase} ({_new_result(check)})" for check in broken]
         return f"Not robust: {winner} is not significantly better {enumeration(changes)}."
     if not result.is_strong:
+        wins = f"{winner} wins in every check, but the" if checks else f"{winner} wins, but the"
         return (
-            f"Not robust: {winner} wins in every check, but the p-value is above 0.005. More seeds "
-            "or images would give stronger evidence."
+            f"Not robust: {wins} p-value is above 0.005. More seeds or images would give stronger "
+            "evidence."
         )
     weak = [check.phrase for check in checks if not check.is_strong]
     if weak:
@@ -79,6 +80,8 @@ def _without_winner(
     changes = []
     for check in broken:
         result = f"{check.winner} wins" if check.winner else f"the verdict is {check.outcome}"
+        if check.outcome is None:
+            result = "no image is left"
         changes.append(f"{result} {check.phrase}")
     return f"The verdict depends on the images: {enumeration(changes)}."
 
@@ -99,7 +102,7 @@ def slices_sentence(a: str, b: str, result: SliceComparison) -> str:
     if not significant:
         return (
             f"No subgroup of the images has a significantly different result: {tested} of at least "
-            f"{SMALLEST_SLICE} images were compared."
+            f"{SMALLEST_SLICE} images {'was' if len(result.slices) == 1 else 'were'} compared."
         )
     named = [_describe_slice(item) for item in significant[:_MOST_NAMED]]
     more = len(significant) - len(named)
