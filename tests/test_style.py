@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -42,7 +43,25 @@ def test_no_expression_does_too_much(find: object) -> None:
     assert not places, "write a loop or an if statement:\n" + "\n".join(places)
 
 
+def own_percentages(tree: ast.Module) -> Iterator[int]:
+    """Yield the lines that choose the decimals of a percentage themselves."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FormattedValue):
+            spec = "" if node.format_spec is None else ast.unparse(node.format_spec)
+            if re.search(r"[1-9]%", spec):
+                yield node.lineno
+
+
+def test_one_function_chooses_the_decimals_of_a_percentage() -> None:
+    places = []
+    for path in SOURCES:
+        for line in own_percentages(ast.parse(path.read_text(encoding="utf-8"))):
+            places.append(f"{path.relative_to(ROOT)}:{line}")
+    assert not places, "write formatting.percent(share, images):\n" + "\n".join(places)
+
+
 def test_the_checks_can_fail() -> None:
+    assert list(own_percentages(ast.parse("f'{a:.0%}'\nf'{a:.2%}'"))) == [2]
     nested = ast.parse("a if b else (c if d else e)")
     dense = ast.parse("[y for x in a for y in x]\n[z for x in a if (z := x)]")
     assert list(nested_conditionals(nested)) == [1]

@@ -297,7 +297,8 @@ def cut_middle(name: object, longest: int) -> str:
 def wrap_name(name: object, width: int, lines: int = 3, longest: int = 48) -> str:
     """Return a name in a few lines that are as short as possible, joined by line breaks.
 
-    A line breaks after a space, hyphen, underscore or slash, or within a word that is too long.
+    A line breaks after a space, hyphen, underscore or slash, before a letter after a dot, or within
+    a word that is too long.
 
     Args:
         name: The name. Only one that is wider than `longest` is cut.
@@ -306,7 +307,7 @@ def wrap_name(name: object, width: int, lines: int = 3, longest: int = 48) -> st
         longest: The largest width of the whole name.
     """
     text = cut_middle(name, longest)
-    parts = re.findall(r"[^\s_/-]*[\s_/-]*", text)
+    parts = re.split(r"(?<=[\s_/-])(?![\s_/-])|(?<=\.)(?=[^\W\d_])", text)
     while True:
         wrapped = _fill_lines(parts, width)
         if len(wrapped) <= lines:

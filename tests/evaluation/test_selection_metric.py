@@ -82,3 +82,10 @@ def test_a_failing_function_is_named_with_file_and_line(
 def test_a_missing_file_or_function_is_refused(name: str) -> None:
     with pytest.raises(InputError, match="metric"):
         selection_metric(name)
+
+
+def test_a_score_has_the_digits_that_its_images_carry(tmp_path: Path) -> None:
+    assert selection_metric("accuracy").describe(8 / 9, images=9) == "accuracy 88.9%"
+    assert selection_metric("macro-f1").describe(0.87521, images=2000) == "macro-f1 87.52%"
+    own = selection_metric(write(tmp_path, "def score(y, p):\n    return 1.0\n"))
+    assert own.describe(12.34567, images=9).endswith(":score 12.35")

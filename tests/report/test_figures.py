@@ -19,13 +19,15 @@ from headstart.report._layer_titles import layer_titles
 from headstart.report._study import Entry, RunFolder, Score, open_run
 from headstart.report.figures._backbone_cost import cost_figure
 from headstart.report.figures._canvas import (
+    COLUMN,
+    PAGE,
     drawing_style,
     new_figure,
     percent_axis,
     percent_tick,
     save_figure,
 )
-from headstart.report.figures._confusion_figure import COLUMN, PAGE, confusion_figure, spread
+from headstart.report.figures._confusion_figure import confusion_figure, spread
 from headstart.report.figures._confusion_matrix import (
     labelled_classes,
     largest_error_share,

@@ -18,7 +18,7 @@ from headstart.audit._out_of_fold import OutOfFoldRidge, Source
 from headstart.audit._planted_errors import Calibration, calibrate
 from headstart.audit._renamed_classes import RenamedClass, find_renamed_classes
 from headstart.data import Dataset
-from headstart.formatting import counted
+from headstart.formatting import counted, percent
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
@@ -125,9 +125,11 @@ class LabelIssues:
             first: Number of suspects, from the top. None means all of them.
         """
         if not self.is_better_than_chance:
+            images = len(self.probabilities)
             return (
-                f"The labels are no better than chance: {self.accuracy:.1%} of them follow from "
-                f"the images, where shuffled labels give {self.shuffled_accuracy:.1%}. No single "
+                f"The labels are no better than chance: {percent(self.accuracy, images)} of them "
+                f"follow from the images, where shuffled labels give "
+                f"{percent(self.shuffled_accuracy, images)}. No single "
                 "label is suspected: check how labels and images were matched."
             )
         wrong = self.expected_wrong(first)

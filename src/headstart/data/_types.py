@@ -190,6 +190,11 @@ class Split:
             f"test {len(self.test):,}; seed {self.seed}>"
         )
 
+    def indices(self, part: str) -> Indices:
+        """Return the indices of a part: "train", "validation" or "test"."""
+        parts = {"train": self.train, "validation": self.validation, "test": self.test}
+        return parts[part]
+
 
 @dataclass(frozen=True)
 class SplitDataset:
@@ -224,12 +229,7 @@ class SplitDataset:
         """
         if self.dataset.groups is None:
             return None
-        parts = {
-            "train": self.split.train,
-            "validation": self.split.validation,
-            "test": self.split.test,
-        }
-        return self.dataset.groups[parts[part]]
+        return self.dataset.groups[self.split.indices(part)]
 
     @property
     def groups_digest(self) -> str:

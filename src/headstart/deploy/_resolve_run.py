@@ -10,6 +10,7 @@ from pathlib import Path
 
 from headstart import progress
 from headstart.errors import InputError
+from headstart.formatting import percent
 from headstart.results import Comparison, Finding, JsonObject, Tuning, read_finding
 
 _CLASSIFIER = "classifier.json"
@@ -74,11 +75,9 @@ def _choose(study: Path) -> Path:
             "Train the recipe that you want: headstart train DATA --model NAME",
         )
     best = max(usable, key=_rank)
-    accuracy = _rank(best)[0]
+    accuracy = percent(_rank(best)[0], _validation_images(best))
     run = Path(str(best["run"]))
-    progress.say(
-        f"Using {run}, the best of {len(usable)} runs on validation images ({accuracy:.1%})."
-    )
+    progress.say(f"Using {run}, the best of {len(usable)} runs on validation images ({accuracy}).")
     return run
 
 
@@ -127,6 +126,15 @@ def _rank(row: JsonObject) -> tuple[float, float]:
     accuracy, loss = validation["accuracy"], validation["loss"]
     assert isinstance(accuracy, int | float) and isinstance(loss, int | float)
     return float(accuracy), -float(loss)
+
+
+def _validation_images(row: JsonObject) -> int:
+    """Return the number of validation images of a run that has some."""
+    validation = row["validation"]
+    assert isinstance(validation, dict)
+    images = validation["n"]
+    assert isinstance(images, int)
+    return images
 
 
 def _list(rows: Sequence[JsonObject]) -> str:

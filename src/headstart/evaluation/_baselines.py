@@ -14,7 +14,7 @@ from headstart.evaluation._fold_tests import fold_test
 from headstart.evaluation._nearest_neighbour import find_nearest, reduced_shape
 from headstart.evaluation._paired_tests import BoolArray, as_paired_runs, exact_mcnemar
 from headstart.evaluation._seed_aware_tests import accuracy_difference
-from headstart.formatting import counted, p_value
+from headstart.formatting import counted, p_value, percent
 
 IntArray = NDArray[np.int64]
 
@@ -163,10 +163,11 @@ def baseline_sentence(
 
     is_worse = is_significant and accuracy < baseline.accuracy
     relation = "is significantly worse than" if is_worse else "is not significantly better than"
-    images = counted(runs.shape[1], f"{part} image")
+    images = runs.shape[1]
+    accuracies = f"{percent(accuracy, images)} against {percent(baseline.accuracy, images)}"
     return (
-        f'{name} {relation} the baseline "{baseline.name}": {accuracy:.1%} against '
-        f"{baseline.accuracy:.1%} on {images} ({p_value(p)})."
+        f'{name} {relation} the baseline "{baseline.name}": {accuracies} '
+        f"on {counted(images, f'{part} image')} ({p_value(p)})."
     )
 
 

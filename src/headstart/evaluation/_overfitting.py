@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from headstart.formatting import percent
+
 # The thresholds are our own choice.
 _LOSS_INCREASE = 0.05  # relative; a smaller increase is noise with a few hundred validation images
 _WIDE_GAP = 0.02  # in accuracy; a smaller one matters little, however many images show it
@@ -68,7 +70,11 @@ def diagnose_fit(
     variance = _variance(train, train_images) + _variance(validation, validation_images)
     standard_error = variance**0.5
     lowest = min(validation_loss)
-    accuracies = f"training accuracy {train:.1%}, validation accuracy {validation:.1%}"
+    fewer = min(train_images, validation_images)  # two scores side by side have the same decimals
+    accuracies = (
+        f"training accuracy {percent(train, fewer)}, "
+        f"validation accuracy {percent(validation, fewer)}"
+    )
 
     if validation_loss[-1] > (1 + _LOSS_INCREASE) * lowest:
         epoch = list(validation_loss).index(lowest) + 1

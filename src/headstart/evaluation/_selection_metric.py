@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from headstart.errors import InputError, did_you_mean
 from headstart.evaluation._metric_file import is_metric_file, load_metric_file
 from headstart.evaluation._metrics import check_predictions, cross_entropy
+from headstart.formatting import percent
 
 Score = Callable[[NDArray[np.int64], NDArray[np.floating]], float]
 
@@ -43,11 +44,12 @@ class SelectionMetric:
         check_predictions(labels, probabilities)
         return self._score(labels, probabilities)
 
-    def describe(self, score: float) -> str:
-        """Return a score as text, such as "macro-f1 87.52%"."""
+    def describe(self, score: float, images: int) -> str:
+        """Return a score on some images as text, such as "macro-f1 87.5%"."""
         if self.name == "log-loss":
             return f"log-loss {-score:.4f}"
-        return f"{self.name} {score:.2%}" if self.name in METRICS else f"{self.name} {score:.4g}"
+        text = percent(score, images) if self.name in METRICS else f"{score:.4g}"
+        return f"{self.name} {text}"
 
 
 def selection_metric(name_or_file: str) -> SelectionMetric:

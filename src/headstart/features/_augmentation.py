@@ -25,7 +25,7 @@ from headstart.data import SplitDataset, content_key
 from headstart.errors import ResourceError
 from headstart.features._linear_probe import assign_folds, stratified_folds
 from headstart.features._shape_descriptors import describe_shapes, shrink
-from headstart.formatting import counted
+from headstart.formatting import counted, percent
 from headstart.results import AugmentationCheck
 
 Change = Literal["mirror", "rotation", "shift"]
@@ -182,7 +182,10 @@ def _decide(
     is_skilled = _z(skill, units) > _Z_LOSS and skill.mean() > _LEAST_SKILL * (1 - chance)
     z_kept = _z(skill_changed - _LEAST_SKILL_KEPT * skill, units)
     z_loss = _z(correct.astype(float) - correct_copies, units)
-    accuracies = f"{correct.mean():.1%} of the images and {correct_changed.mean():.1%} of the"
+    accuracy, accuracy_changed, accuracy_with_copies = (
+        percent(rows.mean(), len(labels)) for rows in (correct, correct_changed, correct_copies)
+    )
+    accuracies = f"{accuracy} of the images and {accuracy_changed} of the"
     measured = f"a probe classifies {accuracies} changed ones correctly"
     pair = _exchanged_classes(scores, labels)
 
@@ -195,8 +198,8 @@ def _decide(
     elif z_kept < 0:
         outcome, reason = "off", f"what separates the classes does not survive; {measured}"
     elif z_loss > _Z_LOSS:
-        accuracy = f"{correct_copies.mean():.1%} instead of {correct.mean():.1%}"
-        outcome, reason = "off", f"a probe that also learns changed copies has {accuracy}"
+        accuracies = f"{accuracy_with_copies} instead of {accuracy}"
+        outcome, reason = "off", f"a probe that also learns changed copies has {accuracies}"
     else:
         outcome, reason = "on", f"what separates the classes survives; {measured}"
     check = _decision(change, outcome, reason, len(labels))

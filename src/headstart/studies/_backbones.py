@@ -20,7 +20,7 @@ from headstart.features import (
     seconds_per_image,
     usual_input_size,
 )
-from headstart.formatting import counted, percent_interval
+from headstart.formatting import counted, percent, percent_interval, points
 from headstart.models import MODELS, installed_backbones, is_backbone
 from headstart.models.recipes import Recipe, make_recipe, with_net
 from headstart.results import (
@@ -179,7 +179,8 @@ class BackboneRankingConfig(Study[BackboneRanking]):
                 candidate = _probe(name, recipe, sample, seconds[name])
                 probed.append(candidate)
                 task.note(
-                    f"{name}: {candidate.accuracy:.1%}, {candidate.images_per_second:,.0f} images/s"
+                    f"{name}: {percent(candidate.accuracy, len(sample.split.train))}, "
+                    f"{candidate.images_per_second:,.0f} images/s"
                 )
                 task.advance()
 
@@ -404,8 +405,8 @@ def _sentence(
     corrected = ", corrected for the selection" if len(probed) > 1 else ""
     text = (
         f"Use {recommended.model} at {recommended.input_px} pixels: a linear probe on it "
-        f"classifies {recommended.accuracy:.1%} of {images:,} training images correctly "
-        f"(95% interval {percent_interval(interval)}{corrected}), at "
+        f"classifies {percent(recommended.accuracy, images)} of {images:,} training images "
+        f"correctly (95% interval {percent_interval(interval, images)}{corrected}), at "
         f"{recommended.images_per_second:,.0f} images/s."
     )
     if len(probed) == 1:
@@ -413,7 +414,7 @@ def _sentence(
     if recommended is not best:
         times = recommended.images_per_second / best.images_per_second
         return (
-            f"{text} {best.name} ({best.accuracy:.1%}) is not shown to be better, "
+            f"{text} {best.name} ({percent(best.accuracy, images)}) is not shown to be better, "
             f"and {times:.1f} times as slow."
         )
 
@@ -423,5 +424,5 @@ def _sentence(
         return f"{text} No candidate is more accurate or clearly faster."
     other = max(faster, key=lambda probe: probe.accuracy)
     times = other.images_per_second / recommended.images_per_second
-    points = 100 * (recommended.accuracy - other.accuracy)
-    return f"{text} {other.name} is {times:.1f} times as fast, and {points:.1f} points worse."
+    worse = points(recommended.accuracy - other.accuracy)
+    return f"{text} {other.name} is {times:.1f} times as fast, and {worse} points worse."

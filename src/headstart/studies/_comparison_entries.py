@@ -27,7 +27,7 @@ from headstart.evaluation import (
     groups_to_resample,
     verdict as compute_verdict,
 )
-from headstart.formatting import enumeration, points_interval
+from headstart.formatting import enumeration, points, points_interval
 from headstart.models.recipes import Recipe
 from headstart.results import (
     BaselineScore,
@@ -199,7 +199,7 @@ def compare_entries(
         *_baseline_notes(contenders, baselines, part, groups, fold_of),
         *_pretraining_notes(entries, correct, groups, fold_of),
         *_plan_notes(finished, part),
-        *metric_notes(finished, part),
+        *metric_notes(finished, part, next(iter(contenders.values())).shape[1]),
         *_run_notes(finished),
     ]
     if over_folds is not None:
@@ -528,7 +528,6 @@ def _pretraining_notes(
             result = accuracy_difference(a, b, 0.05, groups=groups)
         else:  # the control has the first repeat only
             result = fold_test(a[:1], b, fold_of[:1])
-        low, high = result.interval
         backbone = (
             "the same frozen backbone"
             if control.recipe.on_features
@@ -536,8 +535,8 @@ def _pretraining_notes(
         )
         notes.append(
             f"ImageNet weights against one set of random weights in {backbone}: "
-            f"{100 * result.difference:+.1f} points "
-            f"(95% interval {100 * low:+.1f} to {100 * high:+.1f})."
+            f"{points(result.difference, signed=True)} points "
+            f"(95% interval {points_interval(result.interval)})."
         )
     return notes
 

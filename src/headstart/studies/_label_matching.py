@@ -17,7 +17,7 @@ from headstart.evaluation import (
     comparisons_with,
     holm,
 )
-from headstart.formatting import counted, enumeration, interpolated_count, points, ratio
+from headstart.formatting import counted, enumeration, interpolated_count, percent, points, ratio
 from headstart.results import (
     EvaluationPart,
     LabelComparison,
@@ -181,7 +181,8 @@ def _compare(
                     "match": counts.index(first),
                 }
             )
-    return comparison.model_copy(update={"sentence": _sentence(comparison, part)})
+    images = 0 if first is None else curves[name][first].shape[1]
+    return comparison.model_copy(update={"sentence": _sentence(comparison, part, images)})
 
 
 def _difference(count: int, pair: PairedComparison) -> LabelDifference:
@@ -229,7 +230,7 @@ def _estimate(estimate: EvaluationEstimate, counts: Sequence[int]) -> LabelEstim
     )
 
 
-def _sentence(comparison: LabelComparison, part: EvaluationPart) -> str:
+def _sentence(comparison: LabelComparison, part: EvaluationPart, images: int) -> str:
     counts = [difference.per_class for difference in comparison.differences]
     if not counts:
         return f"Too many runs of {comparison.a} or {comparison.b} failed to compare them."
@@ -251,7 +252,7 @@ def _sentence(comparison: LabelComparison, part: EvaluationPart) -> str:
     match = comparison.matches[comparison.match]
     return (
         f"With {counted(match.per_class, 'label')} per class, {comparison.leader} classifies "
-        f"{match.accuracy:.1%} of {part} images correctly. "
+        f"{percent(match.accuracy, images)} of {part} images correctly. "
         f"{_needs_sentence(match, comparison.follower, counts)} "
         f"{_crossing_sentence(comparison, comparison.crossing, counts)}"
     )
@@ -291,7 +292,7 @@ def _crossing_sentence(
     if not last.is_significant:
         return f"With {most}, the difference is no longer significant."
 
-    by = f"{100 * abs(last.difference):.1f} points"
+    by = f"{points(abs(last.difference))} points"
     low, high = crossing.interval
     if crossing.where == "above":
         earlier = _follower_ahead(comparison)
@@ -337,7 +338,8 @@ def _single_sentence(name: str, curve: _Curve, part: EvaluationPart) -> str:
     if not curve:
         return f"Too many runs of {name} failed."
     ends = [
-        f"{curve[count].mean():.1%} with {counted(count, 'label')} per class"
+        f"{percent(curve[count].mean(), curve[count].shape[1])} "
+        f"with {counted(count, 'label')} per class"
         for count in dict.fromkeys((min(curve), max(curve)))
     ]
     return f"{name} classifies {' and '.join(ends)} of {part} images correctly."

@@ -17,7 +17,7 @@ from headstart.evaluation import (
     comparisons_with_selected,
     describe_folds,
 )
-from headstart.formatting import counted, percent_interval, points
+from headstart.formatting import counted, percent, percent_interval, points
 from headstart.models.recipes import Recipe, make_iterative_recipe
 from headstart.results import (
     Difference,
@@ -199,6 +199,7 @@ class LearningRatesConfig(Study[LearningRates]):
         good = None if best is None else _good_range(rates, rates.index(best))
         comparisons = selection.comparisons
         best_interval = None if comparisons is None else comparisons.interval
+        images = len(data.split.indices(part))
         return LearningRates(
             **grid_fields(grid, context, part, self.time_limit),
             model=recipe.model,
@@ -210,7 +211,7 @@ class LearningRatesConfig(Study[LearningRates]):
             best_interval=best_interval,
             diverges_from=_lowest_diverging_rate(rates, best),
             range_test=None if good is None else _summarise_range_tests(tests, rates, good),
-            sentence=_sentence(rates, good, best_interval, grid, part),
+            sentence=_sentence(rates, good, best_interval, grid, part, images),
             notes=(*_group_notes(grid, data, part), *_notes(grid, part)),
         )
 
@@ -377,6 +378,7 @@ def _sentence(
     best_interval: tuple[float, float] | None,
     grid: Grid,
     part: EvaluationPart,
+    images: int,
 ) -> str:
     recipe = grid.variants[0].recipe
     best = next((rate for rate in rates if rate.is_best), None)
@@ -390,11 +392,11 @@ def _sentence(
     interval = ""
     if best_interval is not None:
         corrected = ", corrected for the selection" if len(rates) > 1 else ""
-        interval = f"; 95% interval {percent_interval(best_interval)}{corrected}"
+        interval = f"; 95% interval {percent_interval(best_interval, images)}{corrected}"
     sentences = [
         f"The best learning rate of {recipe.model} with {recipe.optimizer} over "
         f"{recipe.epochs:.3g} epochs is {best.lr:g} "
-        f"({scores.accuracy.mean:.1%} on {part} images{interval}).",
+        f"({percent(scores.accuracy.mean, images)} on {part} images{interval}).",
         _range_sentence(good),
     ]
 

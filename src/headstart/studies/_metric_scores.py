@@ -32,14 +32,22 @@ def metric_scores(entry: ComparisonEntry, part: EvaluationPart) -> MetricScores 
     return MetricScores(name=name, score=float(np.mean(per_seed)), per_seed=per_seed)
 
 
-def metric_notes(entries: Sequence[ComparisonEntry], part: EvaluationPart) -> list[str]:
-    """Return a sentence with the scores of all contenders by their metric, if they have one."""
+def metric_notes(
+    entries: Sequence[ComparisonEntry], part: EvaluationPart, images: int
+) -> list[str]:
+    """Return a sentence with the scores of all contenders by their metric, if they have one.
+
+    Args:
+        entries: The contenders with their finished runs.
+        part: The part of the split that evaluates.
+        images: Number of images that evaluate.
+    """
     texts, names = [], []
     for entry in entries:
         scores = metric_scores(entry, part)
         if scores is None:
             continue
-        described = selection_metric(scores.name).describe(scores.score)
+        described = selection_metric(scores.name).describe(scores.score, images)
         texts.append(f"{entry.name} {described.removeprefix(scores.name).strip()}")
         names.append(scores.name)
     if not texts:

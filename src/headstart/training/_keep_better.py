@@ -6,6 +6,7 @@ import numpy as np
 
 from headstart import progress
 from headstart.evaluation import mean_interval, selection_metric
+from headstart.formatting import percent
 from headstart.models.recipes import SELECTS_BY_LOSS
 from headstart.results import StartingPoint as StartingPointResult
 from headstart.training._evaluate import predict_probabilities
@@ -69,7 +70,8 @@ def _compare(run: PlannedRun, start: StartingPoint) -> StartingPointResult:
     if state.plan.recipe.metric not in (SELECTS_BY_LOSS, "accuracy"):
         score = selection_metric(state.plan.recipe.metric).score
         is_better = score(labels, state.validation) > score(labels, start.validation)
-    accuracies = f"{after.mean():.2%} of the validation images instead of {before.mean():.2%}"
+    after_text, before_text = (percent(correct.mean(), len(labels)) for correct in (after, before))
+    accuracies = f"{after_text} of the validation images instead of {before_text}"
     if is_better:
         reason = f"fine-tuning classifies {accuracies} correctly"
     else:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from headstart import progress
 from headstart.errors import RunFailed, Stopped
 from headstart.features import solve_head
+from headstart.formatting import percent
 from headstart.signals import deferred_signals
 from headstart.training import _distributed
 from headstart.training._cuda_graph import make_step
@@ -77,7 +78,7 @@ def fit(run: PlannedRun, observer: RunObserver, started: float) -> None:
                 state.seconds = clock.seconds()
                 score = selection_score(state, run.job.data)
                 row = state.end_epoch(plan.recipe.lr * relative_rate, scores, score)
-                task.note(_describe_epoch(row, plan, state.seconds))
+                task.note(_describe_epoch(row, run, state.seconds))
                 with clock.paused():  # exclude observer callbacks from training time
                     observer.epoch(len(state.curve), row)
 
@@ -171,14 +172,18 @@ class _Steps:
         return StepResult(solved.loss, solved.correct, len(rows), math.isfinite(solved.loss))
 
 
-def _describe_epoch(row: CurveRow, plan: Plan, seconds: float) -> str:
+def _describe_epoch(row: CurveRow, run: PlannedRun, seconds: float) -> str:
     """Return the line of an epoch for the progress bar."""
-    validation_accuracy = row["validation_accuracy"]
-    validation = "" if validation_accuracy is None else f", validation {validation_accuracy:.2%}"
+    plan, split = run.state.plan, run.job.data.split
+    images, validation_accuracy, validation = len(split.train), row["validation_accuracy"], ""
+    if validation_accuracy is not None:
+        images = min(images, len(split.validation))
+        validation = f", validation {percent(validation_accuracy, images)}"
     speed = plan.done * plan.batch / seconds
     return (
         f"epoch {row['epoch']:g}: loss {row['train_loss']:.3f}, "
-        f"accuracy {row['train_accuracy']:.2%}{validation}, {speed:,.0f} images/s"
+        f"accuracy {percent(row['train_accuracy'], images)}{validation}, "
+        f"{speed:,.0f} images/s"
     )
 
 

@@ -18,6 +18,9 @@ function percent(share) {
 
 // ---- model card
 
+// The rule of formatting.py: a second decimal needs 2,000 images.
+const accuracy = (share, images) => `${(100 * share).toFixed(images >= 2000 ? 2 : 1)}%`;
+
 function addFact(name, value) {
   if (value === null || value === undefined || value === "") return;
   $("facts").append(make("dt", { textContent: name }), make("dd", { textContent: value }));
@@ -25,10 +28,10 @@ function addFact(name, value) {
 
 function formatScores(scores) {
   if (!scores || scores.accuracy === null) return null;
-  const interval = scores.interval ? ` (95% interval ${scores.interval.map(percent).join(" to ")})` : "";
+  const interval = scores.interval ? ` (95% interval ${scores.interval.map((end) => accuracy(end, scores.n)).join(" to ")})` : "";
   const images = scores.n ? ` on ${count(scores.n)} images` : "";
   const groups = scores.groups ? ` in ${count(scores.groups)} groups` : "";
-  return `${percent(scores.accuracy)}${interval}${images}${groups}`;
+  return `${accuracy(scores.accuracy, scores.n)}${interval}${images}${groups}`;
 }
 
 function showCard() {
@@ -38,10 +41,10 @@ function showCard() {
   $("title").textContent = data ? `${model} on ${data}` : card.run;
   $("run").textContent = `· run ${card.run}`;
   const scores = card.test ?? card.validation;
-  let accuracy = "";
+  let known = "";
   if (scores && scores.accuracy !== null)
-    accuracy = ` ${card.test ? "Test" : "Validation"} accuracy: ${percent(scores.accuracy)}.`;
-  $("lead").textContent = `Classifies images into ${count(card.classes.length)} classes.${accuracy}`;
+    known = ` ${card.test ? "Test" : "Validation"} accuracy: ${accuracy(scores.accuracy, scores.n)}.`;
+  $("lead").textContent = `Classifies images into ${count(card.classes.length)} classes.${known}`;
   addFact("Model", card.model);
   const images = card.data.train_images ? `, ${count(card.data.train_images)} images` : "";
   addFact("Trained on", data && `${data}${images}`);

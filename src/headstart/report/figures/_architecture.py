@@ -1,13 +1,15 @@
-"""The figure of a network: blocks from left to right, in rows."""
+"""The figure of a network: blocks from left to right, in rows as wide as columns of a paper."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from math import ceil
+from typing import TYPE_CHECKING, Any
 
-from headstart.formatting import compact_count, shape, shorten, wrap_name
+from headstart.formatting import compact_count, shape
 from headstart.report._study import Entry
-from headstart.report.figures._canvas import new_drawing
+from headstart.report.figures._canvas import COLUMN, PAGE, new_drawing
+from headstart.report.figures._fonts import cut_to_width, wrap_to_width
 from headstart.report.figures._network_blocks import Block
 from headstart.report.figures._style import LIGHT
 
@@ -15,9 +17,13 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-MAX_BLOCKS_PER_ROW = 10
+_BLOCKS_IN_COLUMN, _BLOCKS_IN_PAGE = 3, 6  # per row
+_MOST_ROWS_IN_COLUMN = 2
 # In inches.
-_COLUMN, _TALLEST, _TEXT, _LINE = 1.12, 1.2, 0.8, 0.155
+_TALLEST, _TEXT, _LINE, _MARGIN, _TITLE = 1.0, 0.66, 0.13, 0.1, 0.4
+_GAP = 0.06  # between the texts of two blocks
+_TITLE_SIZE, _BLOCK_SIZE, _SIZE = 8.0, 6.5, 6.0  # points
+_LONGEST_KINDS = 78  # letters
 
 
 def architecture_figure(entry: Entry[object], blocks: Sequence[Block]) -> Figure:
@@ -26,26 +32,29 @@ def architecture_figure(entry: Entry[object], blocks: Sequence[Block]) -> Figure
     The height of a block is the size of its feature map and its width the number of channels, both
     on a logarithmic scale.
     """
-    rows = [
-        blocks[start : start + MAX_BLOCKS_PER_ROW]
-        for start in range(0, len(blocks), MAX_BLOCKS_PER_ROW)
-    ]
+    width, most = COLUMN, _BLOCKS_IN_COLUMN
+    if len(blocks) > _MOST_ROWS_IN_COLUMN * most:
+        width, most = PAGE, _BLOCKS_IN_PAGE
+    per_row = ceil(len(blocks) / ceil(len(blocks) / most))
+    rows = [blocks[start : start + per_row] for start in range(0, len(blocks), per_row)]
     scale = _TALLEST / max(block.height for block in blocks)
     heights = [scale * max(block.height for block in row) for row in rows]
-    width = _COLUMN * len(rows[0]) + 0.3
-    texts = [_TEXT + _LINE * max(len(_kinds(block).split("\n")) for block in row) for row in rows]
-    figure, axes = new_drawing(width, 0.5 + sum(heights) + sum(texts))
+    column_width = (width - 2 * _MARGIN) / per_row
+    kinds = {block: _kinds(block, column_width) for block in blocks}
+    texts = [_TEXT + _LINE * max(len(kinds[block]) for block in row) for row in rows]
+    figure, axes = new_drawing(width, _TITLE + sum(heights) + sum(texts))
 
     accent = LIGHT.accent(entry.place)
-    title = shorten(entry.name, 60)
-    axes.text(0.15, 0.22, title, weight="bold", color=accent, va="center", fontsize=10)
-    top = 0.5
+    title = cut_to_width(entry.name, width - 2 * _MARGIN, _TITLE_SIZE, "bold")
+    axes.text(_MARGIN, 0.2, title, weight="bold", color=accent, va="center", fontsize=_TITLE_SIZE)
+    top = _TITLE
     for row, height, text in zip(rows, heights, texts, strict=True):
         base = top + height
         top = base + text
         for column, block in enumerate(row):
-            middle = 0.15 + _COLUMN * (column + 0.5)
+            middle = _MARGIN + column_width * (column + 0.5)
             _draw_block(axes, block, (middle, base), scale * block.height, accent)
+            _write_texts(axes, block, (middle, base), kinds[block], column_width)
     return figure
 
 
@@ -72,19 +81,27 @@ def _draw_block(
     )
     axes.add_patch(patch)
 
-    title = shorten(block.title, 16)
-    axes.text(middle, bottom + 0.12, title, ha="center", va="center", fontsize=7, weight="bold")
+
+def _write_texts(
+    axes: Axes, block: Block, base: tuple[float, float], kinds: Sequence[str], width: float
+) -> None:
+    """Write the title of a block, its kinds of layers, its output and its parameters below it."""
+    middle, bottom = base
+    style: dict[str, Any] = {"ha": "center", "va": "center"}
+    title = cut_to_width(block.title, width - _GAP, _BLOCK_SIZE, "bold")
+    axes.text(middle, bottom + 0.12, title, fontsize=_BLOCK_SIZE, weight="bold", **style)
     unit = "frozen" if block.state == "frozen" else "parameters"
     details = [
-        *_kinds(block).split("\n"),
+        *kinds,
         shape(block.output_shape),
         f"{compact_count(block.parameters)} {unit}" if block.parameters else "",
     ]
     for line, text in enumerate(details):
-        y = bottom + 0.275 + _LINE * line
-        axes.text(middle, y, text, ha="center", va="center", fontsize=6, color=LIGHT.soft)
+        y = bottom + 0.26 + _LINE * line
+        axes.text(middle, y, text, fontsize=_SIZE, color=LIGHT.soft, **style)
 
 
-def _kinds(block: Block) -> str:
-    """Return the kinds of layers of a block, in lines."""
-    return wrap_name(" ".join(block.kinds), 20, lines=4, longest=78)
+def _kinds(block: Block, width: float) -> list[str]:
+    """Return the kinds of layers of a block, in lines that fit its column."""
+    kinds = " ".join(block.kinds)
+    return wrap_to_width(kinds, width - _GAP, _SIZE, longest=_LONGEST_KINDS).split("\n")

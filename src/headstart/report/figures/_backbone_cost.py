@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from headstart.formatting import count, one_line
-from headstart.report.figures._canvas import new_figure, percent_axis
+from headstart.report.figures._canvas import PAGE, new_figure, percent_axis
 from headstart.report.figures._fonts import POINTS_PER_INCH, text_width
 from headstart.report.figures._line_values import name_line
 from headstart.report.figures._style import LIGHT
@@ -26,7 +26,7 @@ _GAP, _MARK, _AIR = 8, 5, 3  # pixels: beside a mark, half a mark, beside an int
 
 def cost_figure(candidates: Sequence[BackboneCandidate]) -> Figure:
     """Draw each candidate with its 95% interval. Lines join the image sizes of one backbone."""
-    figure = new_figure(7.2, 3.8)
+    figure = new_figure(PAGE, 3.8)
     axes = figure.subplots()
     for model in dict.fromkeys(candidate.model for candidate in candidates):
         same = [candidate for candidate in candidates if candidate.model == model]

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 PNG_DPI = 160
-PROGRESS_SIZES = {"wide": (7.2, 3.4), "narrow": (3.7, 3.4)}  # inches
+COLUMN, PAGE = 3.3, 7.0  # inches: one column of a paper, and two with the gap between them
+PROGRESS_SIZES = {"wide": (PAGE, 3.4), "narrow": (3.7, 3.4)}  # inches
 _MAX_DECIMALS = 3  # of a tick in percent
 # parse_math is off because a class called "$5 note" is not a formula.
 # The salt is fixed because SVG identifiers are random otherwise.

@@ -16,7 +16,7 @@ import numpy as np
 from headstart.evaluation import Confusion
 from headstart.formatting import count, counted, cut_middle, name_width, percent, shorten, wrap_name
 from headstart.report._study import Entry
-from headstart.report.figures._canvas import new_figure
+from headstart.report.figures._canvas import COLUMN, PAGE, new_figure
 from headstart.report.figures._confusion_matrix import (
     MAX_CLASSES_WITH_NUMBERS,
     IntArray,
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-COLUMN, PAGE = 3.3, 7.0  # inches: one column of a paper, and two with the gap between them
 _LABEL_SIZE, _NUMBER_SIZE, _TITLE_SIZE = 6.5, 6.0, 8.0  # points
 _LABEL_WIDTH, _LABEL_LINES = 14, 2  # in letters, if the name is short enough
 _MAX_HORIZONTAL_LABEL = 4  # letters; longer labels of columns are vertical

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from headstart.formatting import margin as margin_text, points, shorten
-from headstart.report.figures._canvas import new_figure
+from headstart.report.figures._canvas import PAGE, new_figure
 from headstart.report.figures._style import LIGHT
 from headstart.results import Interval, Verdict
 
@@ -74,7 +74,7 @@ def differences_figure(
         margin: Equivalence margin, if equivalence was tested. Its band replaces those of the
             minimum detectable effects.
     """
-    figure = new_figure(7.2, 1.3 + 0.55 * len(bars))
+    figure = new_figure(PAGE, 1.3 + 0.55 * len(bars))
     axes = figure.subplots()
     axes.use_sticky_edges = False  # arrows at the edge need room
     if margin is not None:

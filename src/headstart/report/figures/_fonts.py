@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from functools import cache
 from typing import TYPE_CHECKING
 
-from headstart.formatting import name_width
+from headstart.formatting import cut_middle, name_width, wrap_name
 from headstart.progress import warn
 
 if TYPE_CHECKING:
@@ -132,3 +132,38 @@ def text_width(line: str, size: float, weight: str = "normal") -> float:
         warnings.filterwarnings("ignore", message="Glyph")
         width, _, _ = text_to_path.get_text_width_height_descent(line, font, ismath=False)
     return float(max(_HINTING * width, 0.5 * size * name_width(line))) / POINTS_PER_INCH
+
+
+def wrap_to_width(
+    text: str, width: float, size: float, weight: str = "normal", longest: int = 48
+) -> str:
+    """Return a text in as few lines as fit a width, joined by line breaks.
+
+    Args:
+        text: The text, such as the name of a class. It breaks as in `wrap_name`.
+        width: The largest width of a line in inches.
+        size: Size of the font in points.
+        weight: "normal" or "bold".
+        longest: The largest width of the whole text in letters. A longer text is cut.
+    """
+    narrow_letter = 0.4 * size / POINTS_PER_INCH
+    for letters in range(max(2, int(width / narrow_letter)), 1, -1):
+        wrapped = wrap_name(text, letters, lines=longest, longest=longest)
+        if all(text_width(line, size, weight) <= width for line in wrapped.split("\n")):
+            break
+    return wrapped
+
+
+def cut_to_width(text: str, width: float, size: float, weight: str = "normal") -> str:
+    """Return a text on one line, cut in its middle if it is wider than a width.
+
+    Args:
+        text: The text, such as the name of an image.
+        width: The largest width in inches.
+        size: Size of the font in points.
+        weight: "normal" or "bold".
+    """
+    longest = name_width(text)
+    while longest > 2 and text_width(cut_middle(text, longest), size, weight) > width:
+        longest -= 1
+    return cut_middle(text, longest)

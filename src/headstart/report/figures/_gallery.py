@@ -1,30 +1,34 @@
-"""The figure of example predictions: correct ones above, incorrect ones below."""
+"""The figure of example predictions: correct ones above, incorrect ones below.
+
+It is as wide as one or two columns of a paper, and meant to be printed at its own size.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from headstart.formatting import shorten, wrap_name
 from headstart.report._gallery_images import Gallery, GalleryImage
 from headstart.report._study import Entry
-from headstart.report.figures._canvas import new_drawing
+from headstart.report.figures._canvas import COLUMN, PAGE, new_drawing
+from headstart.report.figures._fonts import cut_to_width, wrap_to_width
 from headstart.report.figures._style import LIGHT
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# In inches.
-_COLUMN, _MARGIN, _IMAGE, _LINE = 1.15, 0.15, 1.0, 0.115
-_TITLE, _HEADING = 0.5, 0.3
-_LETTERS = 20  # in a column
+# In inches. A page has nine columns, as many as a gallery has images of a kind.
+_COLUMN, _MARGIN, _IMAGE, _LINE = 0.76, 0.1, 0.7, 0.11
+_TITLE, _HEADING = 0.4, 0.22
+_COLUMNS_IN_COLUMN = 4
+_TITLE_SIZE, _SIZE = 8.0, 6.0  # points
 _LONGEST_TEXT = 55  # a name of 48 letters after "pred.: "
 
 
 def gallery_figure(entry: Entry[object], gallery: Gallery) -> Figure:
     """Draw the correct and the incorrect predictions of an entry, one row each."""
-    columns = max(len(gallery.correct), len(gallery.incorrect), 4)
+    columns = max(len(gallery.correct), len(gallery.incorrect))
     rows = [
         (heading, images, max(len(_description(image).split("\n")) for image in images))
         for heading, images in (
@@ -33,16 +37,17 @@ def gallery_figure(entry: Entry[object], gallery: Gallery) -> Figure:
         )
         if images
     ]
-    heights = [_HEADING + _IMAGE + 0.1 + _LINE * lines for _, _, lines in rows]
-    width, height = _COLUMN * columns + 0.2, _TITLE + sum(heights) + 0.1
+    heights = [_HEADING + _IMAGE + 0.13 + _LINE * lines for _, _, lines in rows]
+    width = COLUMN if columns <= _COLUMNS_IN_COLUMN else PAGE
+    height = _TITLE + sum(heights)
     figure, axes = new_drawing(width, height)
     accent = LIGHT.accent(entry.place)
-    title = shorten(entry.name, 60)
-    axes.text(_MARGIN, 0.25, title, weight="bold", color=accent, va="center", fontsize=10)
+    title = cut_to_width(entry.name, width - 2 * _MARGIN, _TITLE_SIZE, "bold")
+    axes.text(_MARGIN, 0.2, title, weight="bold", color=accent, va="center", fontsize=_TITLE_SIZE)
 
     top = _TITLE
     for (heading, images, _), row_height in zip(rows, heights, strict=True):
-        axes.text(_MARGIN, top + 0.12, heading, fontsize=7.5, color=LIGHT.soft, va="center")
+        axes.text(_MARGIN, top + 0.08, heading, fontsize=7, color=LIGHT.soft, va="center")
         _draw_images(axes, top + _HEADING, images)
         top += row_height
     axes.set(xlim=(0, width), ylim=(height, 0))  # imshow moves the limits
@@ -51,9 +56,11 @@ def gallery_figure(entry: Entry[object], gallery: Gallery) -> Figure:
 
 def _description(image: GalleryImage) -> str:
     _, probability = image.probabilities[0]
-    true = wrap_name(f"true: {image.label}", _LETTERS, longest=_LONGEST_TEXT)
-    predicted = wrap_name(f"pred.: {image.predicted}", _LETTERS, longest=_LONGEST_TEXT)
-    return f"{true}\n{predicted}\nprobability {100 * probability:.0f}%"
+    true, predicted = (
+        wrap_to_width(text, _IMAGE, _SIZE, longest=_LONGEST_TEXT)
+        for text in (f"true: {image.label}", f"pred.: {image.predicted}")
+    )
+    return f"{true}\n{predicted}\nprob. {100 * probability:.0f}%"
 
 
 def _draw_images(axes: Axes, top: float, images: Sequence[GalleryImage]) -> None:
@@ -70,8 +77,8 @@ def _draw_images(axes: Axes, top: float, images: Sequence[GalleryImage]) -> None
             extent=(left, left + _IMAGE, top + _IMAGE, top),
         )
         true, _, rest = _description(image).partition("\npred.:")
-        height = top + _IMAGE + 0.06
-        style: dict[str, Any] = {"fontsize": 6.2, "va": "top", "linespacing": 1.15}
+        height = top + _IMAGE + 0.05
+        style: dict[str, Any] = {"fontsize": _SIZE, "va": "top", "linespacing": 1.1}
         axes.text(left, height, true, color=LIGHT.ink, **style)
         lines = len(true.split("\n"))
         axes.text(left, height + _LINE * lines, f"pred.:{rest}", color=LIGHT.soft, **style)

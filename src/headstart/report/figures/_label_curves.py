@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from headstart.formatting import count, interpolated_count, percent, ratio, shorten
-from headstart.report._study import Entry
+from headstart.report._study import Entry, image_count
 from headstart.report.figures._canvas import new_figure, percent_axis
 from headstart.report.figures._line_values import name_line
 from headstart.report.figures._style import LIGHT
@@ -42,6 +42,7 @@ class _Curve:
     colour: str
     per_class: tuple[int, ...]
     accuracy: tuple[SeedSpread, ...]
+    images: int  # that evaluate it
 
     @property
     def last(self) -> float:
@@ -49,7 +50,7 @@ class _Curve:
 
     @property
     def label(self) -> str:
-        return f"{shorten(self.name, _MAX_NAME)}  {percent(self.last)}"
+        return f"{shorten(self.name, _MAX_NAME)}  {percent(self.last, self.images)}"
 
 
 def label_curves_figure(
@@ -71,7 +72,9 @@ def label_curves_figure(
     width, height = size
     figure = new_figure(width, height)
     axes = figure.subplots()
-    curves = [curve for curve in map(_measured_curve, entries) if curve.accuracy]
+    images = image_count(finding.dataset, finding.evaluated_on)
+    measured = [_measured_curve(entry, images) for entry in entries]
+    curves = [curve for curve in measured if curve.accuracy]
     for curve in curves:
         _draw_curve(axes, curve)
     _scale_axes(axes, finding, curves)
@@ -92,7 +95,7 @@ def label_curves_figure(
     return figure
 
 
-def _measured_curve(entry: Entry[LabelContender]) -> _Curve:
+def _measured_curve(entry: Entry[LabelContender], images: int) -> _Curve:
     measured: list[tuple[LabelPoint, SeedSpread]] = []
     for point in entry.result.points:
         if point.accuracy is not None:
@@ -102,6 +105,7 @@ def _measured_curve(entry: Entry[LabelContender]) -> _Curve:
         LIGHT.accent(entry.place),
         tuple(point.per_class for point, _ in measured),
         tuple(accuracy for _, accuracy in measured),
+        images,
     )
 
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from headstart.formatting import loss, percent, shorten
+from headstart.formatting import loss, percent, wrap_name
 from headstart.report._study import Entries, Entry, RunFolder
-from headstart.report.figures._canvas import new_figure, percent_axis
+from headstart.report.figures._canvas import PAGE, new_figure, percent_axis
 from headstart.report.figures._line_values import name_line
 from headstart.report.figures._style import LIGHT
 
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 # Rows share an epoch axis unless the longest training has more than this many times the epochs of
 # the shortest, whose curve would shrink to a dot.
 MAX_EPOCH_RATIO = 3
-MAX_PANELS_PER_ROW = 4
+_PANELS_PER_ROW = 3  # of a figure file, which is as wide as two columns of a paper
+_TITLE_LETTERS = 66  # of all panels of a row together
 _MAX_EXCESS = 2.0  # of the largest loss over the 99% quantile, on one axis
 LEAST_EPOCHS = 2  # a curve through one point shows nothing
 METRICS: tuple[Metric, ...] = ("loss", "accuracy")
@@ -197,18 +198,24 @@ def _style_axes(axes: Axes, metric: Metric, limits: AxisLimits) -> None:
 
 
 def curves_figure(entries: Entries) -> Figure:
-    """Draw all panels: one column per entry, loss above accuracy."""
-    figure = new_figure(max(5.0, 3.3 * len(entries)), 5.2)
-    panels = figure.subplots(2, len(entries), squeeze=False)
+    """Draw all panels: one column per entry, loss above accuracy, in bands of a few entries."""
+    columns = min(len(entries), _PANELS_PER_ROW)
+    bands = -(-len(entries) // columns)
+    figure = new_figure(PAGE if columns > 1 else 5.0, 4.6 * bands + 0.3)
+    panels = figure.subplots(2 * bands, columns, squeeze=False)
     epochs = epoch_limits(entries)
     for row, metric in enumerate(METRICS):
         values = value_limits(entries, metric)
-        for column, entry in enumerate(entries):
+        for place, entry in enumerate(entries):
+            band, column = divmod(place, columns)
             limits = AxisLimits(epochs[entry.name], values)
-            draw_curves(panels[row][column], entry, metric, limits)
-
-    for axes, entry in zip(panels[0], entries, strict=True):
-        axes.set_title(shorten(entry.name, 34), color=LIGHT.accent(entry.place))
+            axes = panels[2 * band + row][column]
+            draw_curves(axes, entry, metric, limits)
+            if row == 0:
+                _name_panel(axes, entry, columns)
+    for column in range(columns - (columns * bands - len(entries)), columns):
+        for axes in panels[-2:, column]:
+            axes.set_axis_off()
     legend = "solid: validation, dashed: training"
     if any(len(entry.runs) > 1 for entry in entries):
         legend += "; thick: representative run, thin: other seeds"
@@ -227,15 +234,15 @@ def curve_grid(
         values: Limits of the vertical axis.
         reference: An entry whose curves are drawn wide and pale in every panel.
     """
-    columns = min(len(entries), MAX_PANELS_PER_ROW)
+    columns = min(len(entries), _PANELS_PER_ROW)
     rows = -(-len(entries) // columns)
-    figure = new_figure(max(5.0, 2.5 * columns), 2.1 * rows + 0.3)
+    figure = new_figure(PAGE if columns > 1 else 5.0, 2.1 * rows + 0.3)
     panels = list(figure.subplots(rows, columns, squeeze=False).flat)
 
     epochs = epoch_limits(_with_reference(entries, reference))
     for axes, entry in zip(panels, entries, strict=False):
         draw_panel(axes, entry, metric, AxisLimits(epochs[entry.name], values), reference)
-        axes.set_title(shorten(entry.name, 26), color=LIGHT.accent(entry.place))
+        _name_panel(axes, entry, columns)
     for axes in panels[len(entries) :]:
         axes.set_axis_off()
 
@@ -244,6 +251,11 @@ def curve_grid(
         legend += f"; wide and pale: {reference.name}"
     figure.supxlabel(legend, fontsize=8, color=LIGHT.soft)
     return figure
+
+
+def _name_panel(axes: Axes, entry: Entry[object], columns: int) -> None:
+    title = wrap_name(entry.name, _TITLE_LETTERS // columns, lines=2)
+    axes.set_title(title, color=LIGHT.accent(entry.place), fontsize=8)
 
 
 def draw_panel(

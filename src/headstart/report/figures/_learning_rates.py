@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from headstart.formatting import setting
-from headstart.report.figures._canvas import new_figure, percent_axis
+from headstart.report.figures._canvas import PAGE, new_figure, percent_axis
 from headstart.report.figures._learning_curves import Limits, Metric
 from headstart.report.figures._line_values import name_line
 from headstart.report.figures._style import LIGHT
@@ -26,7 +26,7 @@ _Measured = list[tuple[float, SeedSpread]]  # learning rate and score
 
 def scores_figure(finding: LearningRates) -> Figure:
     """Draw accuracy and loss side by side."""
-    figure = new_figure(10.0, 3.6)
+    figure = new_figure(PAGE, 2.8)
     left, right = figure.subplots(1, 2)
     _draw_scores(left, finding, "accuracy")
     _draw_scores(right, finding, "loss")

@@ -11,7 +11,7 @@ import numpy as np
 from headstart.evaluation import wilson_interval
 from headstart.formatting import percent, shorten
 from headstart.report._study import Entry, RunFolder
-from headstart.report.figures._canvas import new_figure, percent_axis
+from headstart.report.figures._canvas import PAGE, new_figure, percent_axis
 from headstart.report.figures._style import LIGHT
 from headstart.results import DatasetSummary, Interval
 
@@ -64,7 +64,7 @@ def part_scores_figure(
     for entry, scores in entries:
         rows += [(entry, score) for score in scores]
 
-    figure = new_figure(7.2, 0.9 + 0.42 * len(rows))
+    figure = new_figure(PAGE, 0.9 + 0.42 * len(rows))
     axes = figure.subplots()
     for row, (entry, score) in enumerate(rows):
         colour = LIGHT.accent(entry.place)

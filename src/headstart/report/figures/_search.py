@@ -11,7 +11,8 @@ from pydantic import JsonValue
 
 from headstart.formatting import setting, shorten
 from headstart.report._study import ranked_trials
-from headstart.report.figures._canvas import PROGRESS_SIZES, new_figure, percent_axis
+from headstart.report.figures._canvas import PAGE, PROGRESS_SIZES, new_figure, percent_axis
+from headstart.report.figures._fonts import cut_to_width, wrap_to_width
 from headstart.report.figures._style import LIGHT
 from headstart.results import Trial, Tuning
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MAX_SETTINGS = 9  # axes of the figure of all trials
+_TRIAL_COLUMN, _TRIAL_MARGIN = 1.1, 0.4  # inches
+_KEY_SIZE, _TICK_SIZE = 7.0, 6.5  # points
 _MAX_INTEGER_TICKS = 7
 _MAX_EPOCH_LABELS = 4
 _SIMILAR_EPOCHS = 1.5  # the largest ratio within a group
@@ -194,7 +197,7 @@ class SettingAxis:
     def ticks(self) -> list[tuple[float, str]]:
         """Positions and labels: all choices, powers of ten, a few integers, or both ends."""
         if self.choices:
-            return [(self._choice_position(choice), shorten(choice, 12)) for choice in self.choices]
+            return [(self._choice_position(choice), choice) for choice in self.choices]
         return [(self.position(value), setting(float(value))) for value in self._tick_values()]
 
     def _tick_values(self) -> list[float]:
@@ -256,7 +259,9 @@ def trials_figure(finding: Tuning) -> Figure:
     highest = max([*losses, min(losses) * 10**0.05])
     loss_axis = SettingAxis("validation loss", min(losses), highest, is_log=True)
 
-    figure = new_figure(1.15 * (len(setting_columns) + 1) + 0.4, 3.4)
+    columns = len(setting_columns) + 1
+    column_width = min(_TRIAL_COLUMN, (PAGE - _TRIAL_MARGIN) / columns)
+    figure = new_figure(column_width * columns + _TRIAL_MARGIN, 3.4)
     axes = figure.subplots()
     for rank in reversed(range(len(trials))):
         trial = trials[rank]
@@ -265,7 +270,7 @@ def trials_figure(finding: Tuning) -> Figure:
         axes.plot(range(len(heights)), heights, **_line_style(trial, quality))
 
     for column, axis in enumerate([*setting_columns, loss_axis]):
-        _draw_axis(axes, column, axis)
+        _draw_axis(axes, column, axis, column_width)
     axes.set(xlim=(-0.15, len(setting_columns) + 0.6), ylim=(-0.08, 1.08))
     axes.set_axis_off()
     if axes.get_legend_handles_labels()[0]:
@@ -304,14 +309,20 @@ def _line_style(trial: Trial, quality: float) -> dict[str, Any]:
     return {"color": _BEST, "linewidth": 1.3, "alpha": 0.1 + 0.55 * quality**2}
 
 
-def _draw_axis(axes: Axes, column: int, axis: SettingAxis) -> None:
+def _draw_axis(axes: Axes, column: int, axis: SettingAxis, width: float) -> None:
     axes.axvline(column, 0.04, 0.96, color=LIGHT.soft, linewidth=0.9, zorder=2)
-    name = shorten(axis.key, 16)
-    axes.text(column, 1.1, name, ha="center", va="bottom", fontsize=8.5, weight="bold")
+    name = wrap_to_width(axis.key, width - 0.05, _KEY_SIZE, "bold")
+    axes.text(column, 1.1, name, ha="center", va="bottom", fontsize=_KEY_SIZE, weight="bold")
     background = {"facecolor": LIGHT.paper, "alpha": 0.75, "edgecolor": "none", "pad": 0.6}
     for height, label in axis.ticks:
         text = axes.text(
-            column + 0.06, height, label, fontsize=7.5, va="center", color=LIGHT.ink, zorder=6
+            column + 0.06,
+            height,
+            cut_to_width(label, 0.9 * width, _TICK_SIZE),
+            fontsize=_TICK_SIZE,
+            va="center",
+            color=LIGHT.ink,
+            zorder=6,
         )
         text.set_bbox(background)
 

@@ -234,8 +234,8 @@ def below_baselines(
             if accuracy is None or accuracy > baseline.accuracy or is_noted:
                 continue
             sentences.append(
-                f"{entry.name} ({percent(accuracy)}) does not beat the baseline "
-                f"“{baseline.name}” ({percent(baseline.accuracy)})."
+                f"{entry.name} ({percent(accuracy, baseline.n)}) does not beat the baseline "
+                f"“{baseline.name}” ({percent(baseline.accuracy, baseline.n)})."
             )
     return sentences
 

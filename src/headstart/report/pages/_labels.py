@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from headstart.formatting import ABSENT, count, counted, interpolated_count, ratio
 from headstart.report._study import Entry, Score, image_count, open_runs
-from headstart.report.figures._canvas import inline_svg
+from headstart.report.figures._canvas import PAGE, inline_svg
 from headstart.report.figures._label_curves import is_bounded, label_curves_figure
 from headstart.report.pages._page import Page, Provenance, recipe_table, representative_recipes
 from headstart.results import (
@@ -26,7 +26,7 @@ from headstart.results import (
 if TYPE_CHECKING:
     from markupsafe import Markup
 
-_WIDE, _NARROW = (7.6, 4.3), (3.7, 4.0)  # inches: for a screen, and for a phone
+_WIDE, _NARROW = (PAGE, 4.1), (3.7, 4.0)  # inches: for a screen, and for a phone
 
 
 @dataclass(frozen=True)

@@ -62,8 +62,8 @@ def _backbones_table(finding: BackboneRanking) -> Table:
         table.add_row(
             mark(is_best=candidate.is_recommended, as_good=candidate.as_good),
             Text(one_line(candidate.name)),
-            percent(candidate.accuracy),
-            percent_interval(candidate.interval),
+            percent(candidate.accuracy, finding.images),
+            percent_interval(candidate.interval, finding.images),
             points(None if difference is None else difference.difference, signed=True),
             count(round(candidate.images_per_second)),
             count(candidate.features),

@@ -10,6 +10,7 @@ from headstart.formatting import (
     points_interval,
     shorten,
 )
+from headstart.report._study import image_count
 from headstart.report.terminal._tables import (
     WIDTH_FOR_ALL_COLUMNS,
     ResponsiveTable,
@@ -65,7 +66,8 @@ def _effects_table(finding: Effects, width: int) -> Table:
     if width < WIDTH_FOR_ALL_COLUMNS:
         columns.pop()
     table = new_table(text("change", folds=True), *columns)
-    baseline = mean_text(finding.baseline.accuracy)
+    images = image_count(finding.dataset, finding.evaluated_on)
+    baseline = mean_text(finding.baseline.accuracy, images)
     table.add_row("baseline", baseline, *[""] * (len(columns) - 1), style="bold")
 
     previous = None
@@ -73,16 +75,16 @@ def _effects_table(finding: Effects, width: int) -> Table:
         if effect.hyperparameter != previous:
             table.add_section()
         previous = effect.hyperparameter
-        cells = _effect_cells(effect)[: len(columns)]
+        cells = _effect_cells(effect, images)[: len(columns)]
         table.add_row(Text(shorten(effect.label, 60)), *cells)
     return table
 
 
-def _effect_cells(effect: EffectResult) -> list[str | Text]:
+def _effect_cells(effect: EffectResult, images: int) -> list[str | Text]:
     from rich.text import Text
 
     return [
-        mean_text(effect.accuracy),
+        mean_text(effect.accuracy, images),
         points(effect.difference, signed=True),
         points_interval(effect.interval),
         Text(effect.outcome, style=_OUTCOME_STYLES[effect.outcome]),

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from headstart.formatting import (
-    IMAGES_FOR_TWO_DECIMALS,
     compact_count,
     counted,
     one_line,
@@ -38,15 +37,15 @@ def _export_table(result: JsonMapping) -> Table:
     table.add_row("same class as the run", f"{percent(parity['top1_agreement'])} of {images}")
     table.add_row("largest difference", f"{parity['max_difference']:.2g} of a probability")
     if result["int8"]:
-        _add_int8(table, result["int8"])
+        _add_int8(table, result["int8"], parity["n"])
     return table
 
 
-def _add_int8(table: Table, int8: JsonMapping) -> None:
+def _add_int8(table: Table, int8: JsonMapping, images: int) -> None:
     from rich.text import Text
 
     accuracy, float_accuracy = (
-        percent(int8[key], IMAGES_FOR_TWO_DECIMALS) for key in ("accuracy", "float_accuracy")
+        percent(int8[key], images) for key in ("accuracy", "float_accuracy")
     )
     table.add_section()
     table.add_row("8-bit model", Text(one_line(int8["onnx"])))

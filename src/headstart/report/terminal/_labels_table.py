@@ -9,6 +9,7 @@ from headstart.formatting import (
     points,
     shorten,
 )
+from headstart.report._study import image_count
 from headstart.report.terminal._tables import (
     ResponsiveTable,
     interval_text,
@@ -70,6 +71,7 @@ def _labels_table(finding: LabelCurves) -> Table:
         for difference in comparison.differences:
             differences[comparison.a, difference.per_class] = difference
 
+    images = image_count(finding.dataset, finding.evaluated_on)
     for contender in finding.contenders:
         table.add_section()
         for row, point in enumerate(contender.points):
@@ -79,8 +81,8 @@ def _labels_table(finding: LabelCurves) -> Table:
                 Text(name, style="bold"),
                 count(point.per_class),
                 count(point.labels),
-                mean_text(point.accuracy),
-                interval_text(point.accuracy),
+                mean_text(point.accuracy, images),
+                interval_text(point.accuracy, images),
                 *_difference_cells(difference_there),
             )
     return table

@@ -10,6 +10,7 @@ from headstart.formatting import (
     points_interval,
     setting,
 )
+from headstart.report._study import image_count
 from headstart.report.terminal._tables import (
     MARKS_NOTE,
     ResponsiveTable,
@@ -64,15 +65,16 @@ def _learning_rates_table(finding: LearningRates) -> Table:
         number("95% interval"),
         number("diverged"),
     )
+    images = image_count(finding.dataset, finding.evaluated_on)
     for rate in finding.rates:
         scores = rate.part(finding.evaluated_on)
-        difference = rate.difference
+        accuracy, difference = None if scores is None else scores.accuracy, rate.difference
         style = "" if scores is not None else "dim"
         table.add_row(
             _mark(rate),
             setting(rate.lr),
-            mean_text(None if scores is None else scores.accuracy),
-            interval_text(None if scores is None else scores.accuracy),
+            mean_text(accuracy, images),
+            interval_text(accuracy, images),
             loss(None if scores is None else scores.loss.mean),
             points(None if difference is None else difference.difference, signed=True),
             points_interval(None if difference is None else difference.interval),

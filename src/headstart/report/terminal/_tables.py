@@ -124,11 +124,11 @@ def mark(*, is_best: bool, as_good: bool) -> Text:
     return Text("≈" if as_good else " ", style="green")
 
 
-def mean_text(spread: SeedSpread | None) -> str:
+def mean_text(spread: SeedSpread | None, images: int) -> str:
     """Return the mean accuracy over seeds in percent."""
-    return percent(None if spread is None else spread.mean)
+    return percent(None if spread is None else spread.mean, images)
 
 
-def interval_text(spread: SeedSpread | None) -> str:
+def interval_text(spread: SeedSpread | None, images: int) -> str:
     """Return the 95% interval of an accuracy over seeds in percent."""
-    return percent_interval(None if spread is None else (spread.low, spread.high))
+    return percent_interval(None if spread is None else (spread.low, spread.high), images)

@@ -12,7 +12,7 @@ from headstart.formatting import (
     setting,
     shorten,
 )
-from headstart.report._study import ranked_trials
+from headstart.report._study import image_count, ranked_trials
 from headstart.report.terminal._comparison_table import contenders_table
 from headstart.report.terminal._tables import (
     MARKS_NOTE,
@@ -72,6 +72,7 @@ def _trials_table(finding: Tuning) -> Table:
         number("validation"),
         text("settings other than the defaults", folds=True),
     )
+    images = image_count(finding.dataset, "validation")
     ranked = ranked_trials(finding.trials)
     for trial in ranked[:MAX_TRIALS]:
         last = trial.rungs[-1]
@@ -80,7 +81,7 @@ def _trials_table(finding: Tuning) -> Table:
             str(trial.number),
             setting(float(last.epochs)),
             loss(last.loss),
-            percent(last.accuracy),
+            percent(last.accuracy, images),
             Text(_changed_settings(trial, finding)),
         )
     hidden = len(ranked) - MAX_TRIALS

@@ -16,9 +16,11 @@
     const minutes = Math.round(seconds / 60);
     return minutes < 100 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${String(minutes % 60).padStart(2, "0")} min`;
   };
-  const percent = (share, decimals = 1) => `${(100 * share).toFixed(decimals)}%`;
-  const accuracy = (score) => (score ? percent(score.accuracy, (score.n ?? 0) >= 2000 ? 2 : 1) : "–");
-  const interval = (score) => (score?.interval ? `95%: ${percent(score.interval[0])} to ${percent(score.interval[1])}` : "");
+  const percent = (share, digits) => `${(100 * share).toFixed(digits)}%`;
+  // The rule of formatting.py: a second decimal needs 2,000 images.
+  const decimals = (score) => ((score.n ?? 0) >= 2000 ? 2 : 1);
+  const accuracy = (score) => (score ? percent(score.accuracy, decimals(score)) : "–");
+  const interval = (score) => (score?.interval ? `95%: ${score.interval.map((end) => percent(end, decimals(score))).join(" to ")}` : "");
   const ago = (time) => {
     const seconds = Math.max(0, Date.now() / 1000 - time);
     if (seconds < 60) return "just now";
@@ -212,7 +214,7 @@
   }
   const points = (curves, column) => (curves[column] ?? []).map((y, place) => ({ x: curves.epoch[place], y }));
   const loss = (value, isShort) => (isShort ? String(Number(value.toPrecision(2))) : value.toFixed(4));
-  const share = (value, isShort) => percent(value, isShort ? (value > 0.98 && value < 1 ? 1 : 0) : 2);
+  const share = (value, isShort) => percent(value, isShort ? (value > 0.98 && value < 1 ? 1 : 0) : 1);
   function curveFigures(named) {
     const series = (part) => named.flatMap(({ name, curves }, colour) => [
       { name: `${name}validation`, colour, points: points(curves, `validation_${part}`) },

@@ -183,6 +183,23 @@ class Climb:
             return
         self._train(rung, begun)
 
+    def describe_score(self, score: float, *, is_by_folds: bool = False) -> str:
+        """Return a score by the metric of the selection as text, such as "accuracy 87.5%".
+
+        Args:
+            score: The score.
+            is_by_folds: Whether it is on all training and validation images, instead of on the
+                validation images.
+        """
+        images = self._data.split.validation
+        if is_by_folds and self.folds is not None:
+            images = self.folds.images
+        return self.metric.describe(score, len(images))
+
+    def describe_choice(self, choice: Choice) -> str:
+        """Return the score of a choice, on the images that selected it, as text."""
+        return self.describe_score(choice.score, is_by_folds=choice.is_cross_validated)
+
     def _train(self, rung: Rung, begun: _BegunRung) -> None:
         """Train a rung, or read it if it is finished; record its result.
 
@@ -193,7 +210,7 @@ class Climb:
         folder = self.context.folder / "runs" / slug(rung.name)
         note = f"{rung.name}: about {approximate_duration(rung.seconds)}"
         if self.choice is not None:
-            note += f"; best so far {self.metric.describe(self.choice.score)}"
+            note += f"; best so far {self.describe_choice(self.choice)}"
         self._task.note(note)
         started, worked = time.perf_counter(), time.process_time()
         job = TrainingJob(rung.recipe, self._data, rung.seed, folder, watch=self.watch)
@@ -295,12 +312,13 @@ class Climb:
     def _report(self, result: RungResult) -> None:
         left = approximate_duration(max(0.0, self.clock.left()))
         assert self.choice is not None, "a rung finished"
-        score = f"validation {self.metric.describe(result.score)}"
+        score = f"validation {self.describe_score(result.score)}"
         if result.folds is not None:
-            score = f"{self.metric.describe(result.folds.score)} by {FOLDS} folds"
+            by_folds = self.describe_score(result.folds.score, is_by_folds=True)
+            score = f"{by_folds} by {FOLDS} folds"
         progress.say(
             f"{result.rung.name}: {score} in {duration(result.seconds_with_folds)}; best so far "
-            f"{self.metric.describe(self.choice.score)}, {self.choice.short_name}; {left} left"
+            f"{self.describe_choice(self.choice)}, {self.choice.short_name}; {left} left"
         )
 
     def _evaluation_seconds(self, choice: Choice) -> float:

@@ -93,10 +93,10 @@ def _describe_choice(choice: Choice, climb: Climb) -> FitChoice:
 
 def _reason(choice: Choice, climb: Climb) -> str:
     """Return a choice and its reason in words."""
-    name, score = choice.short_name, climb.metric.describe(choice.score)
+    name, score = choice.short_name, climb.describe_choice(choice)
     compared, part = climb.results, "on the validation images"
     if choice.beaten is not None:
-        beaten = f"{choice.beaten.name} {climb.metric.describe(choice.beaten.score)}"
+        beaten = f"{choice.beaten.name} {climb.describe_score(choice.beaten.score)}"
         return f"{name} has {score} {part}, and {beaten}. The time did not allow folds for {name}."
     if choice.is_cross_validated and climb.folds is not None:
         compared = [result for result in compared if result.folds is not None]
@@ -106,7 +106,9 @@ def _reason(choice: Choice, climb: Climb) -> str:
     if choice.is_single:
         sentence = f"{name} has the best of {tried} {part}: {score}."
     else:
-        alone = climb.metric.describe(_best_alone(choice, climb))
+        alone = climb.describe_score(
+            _best_alone(choice, climb), is_by_folds=choice.is_cross_validated
+        )
         sentence = f"{name} has {score} {part}, and the best of {tried} alone {alone}."
     others = len(climb.results) - len(compared)
     if others:
@@ -184,7 +186,7 @@ def _no_better_than_guessing(test: PartMetrics, data: SplitDataset) -> list[str]
 
 def _sentences(choice: Choice, climb: Climb, metrics: RunMetrics) -> tuple[str, ...]:
     assert metrics.validation is not None, "fit needs validation images"
-    score, spent = climb.metric.describe(choice.score), approximate_duration(climb.clock.spent())
+    score, spent = climb.describe_choice(choice), approximate_duration(climb.clock.spent())
     measured = f"validation {score}"
     if choice.is_cross_validated and climb.folds is not None:
         images = len(climb.folds.images)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from headstart.formatting import duration
+from headstart.formatting import duration, points
 from headstart.results import FitEstimate
 from headstart.studies.fit._climb import Climb
 from headstart.studies.fit._ladder import is_close
@@ -46,7 +46,7 @@ def estimate_more_time(climb: Climb) -> FitEstimate | None:
         minutes=_MINUTES,
         gain=round(gain, 4),
         sentence=(
-            f"Ten more minutes would give up to {100 * gain:.1f} points more on validation images. "
+            f"Ten more minutes would give up to {points(gain)} points more on validation images. "
             f"This estimate continues the gain of {long.family} from {duration(short.seconds)} "
             f"to {duration(long.seconds)} of training at the same rate per doubling."
         ),

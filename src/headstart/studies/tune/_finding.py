@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from headstart.errors import RunFailed
 from headstart.evaluation import gap_interval, mean_interval, selection_metric
-from headstart.formatting import counted, points, points_interval
+from headstart.formatting import counted, percent, points, points_interval
 from headstart.models.recipes import SELECTS_BY_LOSS
 from headstart.results import (
     Contender,
@@ -195,9 +195,11 @@ def _default_sentence(
             "the defaults."
         )
     metric = search.metric or selection_metric("accuracy")
+    images = len(search.data.split.validation)
+    defaults, tuned = (metric.describe(scores[name], images) for name in ("defaults", "tuned"))
     return (
-        f"The defaults are kept: retrained, they have {metric.describe(scores['defaults'])} on "
-        f"validation images, and the best recipe of the search {metric.describe(scores['tuned'])}."
+        f"The defaults are kept: retrained, they have {defaults} on validation images, "
+        f"and the best recipe of the search {tuned}."
     )
 
 
@@ -270,7 +272,7 @@ def _selected(search: Search, best: Trial) -> str:
     score = best.rungs[-1].score
     if search.metric is None or score is None:
         return "lowest validation loss"
-    return f"highest validation {search.metric.describe(score)}"
+    return f"highest validation {search.metric.describe(score, len(search.data.split.validation))}"
 
 
 def _last_finished_rung(search: Search) -> dict[int, StoredTrial]:
@@ -368,6 +370,7 @@ def _sentences(
     *,
     is_default_kept: bool,
 ) -> list[str]:
+    split = search.data.split
     best = next(trial for trial in trials if trial.is_best)
     full = rungs[-1].trials
     sentences = []
@@ -381,7 +384,7 @@ def _sentences(
     if ties:
         sentences.append(_ties_sentence(ties))
     if optimism is not None:
-        selected = f"validation accuracy {optimism.best_validation:.2%}"
+        selected = f"validation accuracy {percent(optimism.best_validation, len(split.validation))}"
         if is_default_kept:
             words = (
                 f"In the search, the defaults had {selected}. Retrained, their test accuracy is "
@@ -391,7 +394,7 @@ def _sentences(
                 f"The best recipe had {selected} in the search. Retrained, its test accuracy is "
             )
         sentences.append(
-            f"{words}{optimism.test:.2%}. Validation minus test is "
+            f"{words}{percent(optimism.test, len(split.test))}. Validation minus test is "
             f"{points(optimism.gap, signed=True)} points "
             f"(95% interval {points_interval(optimism.interval)})."
         )

@@ -18,6 +18,7 @@ from headstart.data import SplitDataset, without_test
 from headstart.errors import InputError, RunFailed
 from headstart.execution import Executor, Job, Outcome, run_all
 from headstart.features import prepare_features
+from headstart.formatting import percent
 from headstart.models.recipes import (
     WITHOUT_MOMENTUM,
     Recipe,
@@ -385,14 +386,15 @@ class Search:
             names = self.data.class_names
             labels, probabilities = read_probabilities(outcome.job.folder, "validation", names)
             facts["score"] = metric.score(labels, probabilities)
-            note = f"  {metric.describe(facts['score'])}"
+            note = f"  {metric.describe(facts['score'], scores.n)}"
         if rung is self.trials and self._higher:
             keep_only_results(outcome.job.folder)
         rung.done(trial, scores.loss, facts)
 
         values = trial.values if rung is self.trials else {}
+        accuracy = percent(scores.accuracy, scores.n)
         progress.say(
-            f"{outcome.job.name:>10}  loss {scores.loss:.4f}  accuracy {scores.accuracy:.2%}{note}"
+            f"{outcome.job.name:>10}  loss {scores.loss:.4f}  accuracy {accuracy}{note}"
             f"  {facts['epochs']:>5.3g} epochs  {facts['seconds']:>5.1f} s  {values_text(values)}"
         )
 
@@ -401,7 +403,9 @@ class Search:
         for rung in self.rungs:
             done = [trial for trial in rung.values() if trial.state == "done"]
             accuracies += [trial.facts["accuracy"] for trial in done]
-        return f"best validation {max(accuracies):.2%}" if accuracies else ""
+        if not accuracies:
+            return ""
+        return f"best validation {percent(max(accuracies), len(self.data.split.validation))}"
 
     def _stop_after_equal_failures(self, rung: Trials) -> None:
         """Stop the search when the last three recipes failed for the same reason."""
