@@ -68,6 +68,14 @@ def test_durations_read_like_speech(seconds: float | None, text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("value", "text"),
+    [(12.345, "12.35"), (0.21, "0.21"), (0.0987, "0.10"), (0.0031, "0.0031"), (None, "–")],
+)
+def test_no_measured_time_is_zero_milliseconds(value: float | None, text: str) -> None:
+    assert formatting.milliseconds(value) == text
+
+
+@pytest.mark.parametrize(
     ("seconds", "text"),
     [
         (0.37, "0.4 s"),

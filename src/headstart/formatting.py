@@ -110,6 +110,13 @@ def duration(seconds: float | None) -> str:
     return f"{minutes} min {rest:02d} s" if rest else f"{minutes} min"
 
 
+def milliseconds(value: float | None) -> str:
+    """Return a measured time in milliseconds, with two significant digits below 0.1."""
+    if value is None:
+        return ABSENT
+    return f"{value:.2f}" if value >= 0.095 else f"{value:.2g}"
+
+
 def approximate_duration(seconds: float) -> str:
     """Return an estimated time: `0.4 s`, `12 s`, `3 min`, `1.5 h`."""
     if 0.05 <= seconds < 0.95:

@@ -8,6 +8,7 @@ from headstart.formatting import (
     compact_count,
     duration,
     margin,
+    milliseconds,
     one_line,
     p_number,
     percent,
@@ -73,7 +74,7 @@ def _cells(contender: Contender | None, part: str) -> list[str]:
     return [
         f"{percent(scores.accuracy, scores.n)} ({interval})",
         duration(contender.seconds.train),
-        f"{contender.predict_ms_per_image:.2f} ms",
+        f"{milliseconds(contender.predict_ms_per_image)} ms",
         compact_count(contender.parameters),
     ]
 

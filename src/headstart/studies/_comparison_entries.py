@@ -27,7 +27,7 @@ from headstart.evaluation import (
     groups_to_resample,
     verdict as compute_verdict,
 )
-from headstart.formatting import enumeration, points, points_interval
+from headstart.formatting import enumeration, points_interval
 from headstart.models.recipes import Recipe
 from headstart.results import (
     BaselineScore,
@@ -528,6 +528,7 @@ def _pretraining_notes(
             result = accuracy_difference(a, b, 0.05, groups=groups)
         else:  # the control has the first repeat only
             result = fold_test(a[:1], b, fold_of[:1])
+        low, high = result.interval
         backbone = (
             "the same frozen backbone"
             if control.recipe.on_features
@@ -535,8 +536,8 @@ def _pretraining_notes(
         )
         notes.append(
             f"ImageNet weights against one set of random weights in {backbone}: "
-            f"{points(result.difference, signed=True)} points "
-            f"(95% interval {points_interval(result.interval)})."
+            f"{100 * result.difference:+.1f} points "
+            f"(95% interval {100 * low:+.1f} to {100 * high:+.1f})."
         )
     return notes
 

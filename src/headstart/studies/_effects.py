@@ -318,7 +318,7 @@ def _sentence(effects: Sequence[EffectResult], recipe: Recipe, part: EvaluationP
         significant.sort(key=lambda effect: -abs(effect.difference or 0.0))
         if significant:
             labels = [
-                f"{effect.label} ({points(effect.difference or 0.0, signed=True)} points)"
+                f"{effect.label} ({100 * (effect.difference or 0.0):+.1f} points)"
                 for effect in significant
             ]
             verb = singular if len(significant) == 1 else plural

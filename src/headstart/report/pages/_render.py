@@ -57,6 +57,7 @@ _FILTERS = (
     "p_number",
     "p_value",
     "certainty",
+    "milliseconds",
     "percent",
     "percent_interval",
     "points",

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from headstart.formatting import compact_count, duration, percent, percent_interval, shorten
+from headstart.formatting import (
+    compact_count,
+    duration,
+    milliseconds,
+    percent,
+    percent_interval,
+    shorten,
+)
 from headstart.report.terminal._tables import (
     WIDTH_FOR_ALL_COLUMNS,
     ResponsiveTable,
@@ -103,5 +110,5 @@ def _contender_cells(contender: Contender, part: str) -> list[str]:
         duration(contender.seconds.train),
         compact_count(contender.parameters),
         compact_count(contender.multiply_adds),
-        f"{contender.predict_ms_per_image:.2f}",
+        milliseconds(contender.predict_ms_per_image),
     ]

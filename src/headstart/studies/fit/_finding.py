@@ -147,7 +147,7 @@ def _finished(result: RungResult, choice: Choice) -> TriedRung:
         validation=validation.scores(),
         score=result.score if result.folds is None else result.folds.score,
         cross_validated=None if result.folds is None else result.folds.parts,
-        epochs=result.metrics.epochs,
+        epochs=None if result.is_solved else result.metrics.epochs,
         seconds=round(result.seconds_with_folds, 2),
         weight=round(choice.weight_of(result.rung.name), 4),
     )
@@ -172,16 +172,16 @@ def _test_score(climb: Climb, context: StudyContext) -> float | None:
     return climb.metric.score(labels, apply_temperature(raw, read_temperature(folder)))
 
 
-def _no_better_than_guessing(test: PartMetrics, data: SplitDataset) -> list[str]:
-    """Return a sentence if the test does not show that the classifier learned anything."""
+def _no_better_than_guessing(test: PartMetrics, data: SplitDataset) -> str:
+    """Return a further sentence if the test does not show that the classifier learned anything."""
     split = data.split
     guess = majority_class(data.dataset.labels, split.train, split.test, data.class_names)
     if test.interval[0] > guess.accuracy:
-        return []
-    return [
-        f"That is not shown to be better than one class for every image, "
+        return ""
+    return (
+        f" That is not shown to be better than one class for every image, "
         f"{percent(guess.accuracy, test.n)}. A longer --time-limit may help."
-    ]
+    )
 
 
 def _sentences(choice: Choice, climb: Climb, metrics: RunMetrics) -> tuple[str, ...]:
@@ -191,14 +191,14 @@ def _sentences(choice: Choice, climb: Climb, metrics: RunMetrics) -> tuple[str, 
     if choice.is_cross_validated and climb.folds is not None:
         images = len(climb.folds.images)
         measured = f"{score} on {images:,} training and validation images, by {FOLDS} folds"
-    sentences = [f"The classifier is {choice.short_name}: {measured}, after {spent}."]
+    sentences = [f"The classifier is {choice.short_name}: {measured}, after about {spent}."]
     if metrics.test is not None:
         test = metrics.test
         sentences.append(
             f"It classifies {percent(test.accuracy, test.n)} of {test.n:,} test images correctly "
             f"(95% interval {percent_interval(test.interval, test.n)}), which were read once."
+            f"{_no_better_than_guessing(test, climb.context.data)}"
         )
-        sentences += _no_better_than_guessing(test, climb.context.data)
     if metrics.last_fit is not None:
         sentences.append(metrics.last_fit.sentence)
     more_time = estimate_more_time(climb)
