@@ -27,6 +27,7 @@ from headstart.data import Dataset, Split, SplitDataset, load, make_split
 from headstart.deploy import open_images, open_model
 from headstart.deploy.export import _serialise
 from headstart.deploy.export._network import Network
+from headstart.deploy.export._onnx import open_onnx
 from headstart.errors import InputError, RunFailed
 from headstart.models.recipes import make_recipe
 from headstart.training import TrainingJob, train
@@ -99,6 +100,30 @@ def test_the_file_is_self_contained_accepts_any_batch_and_names_its_classes(
     about = {entry.key: entry.value for entry in model.metadata_props}
     assert json.loads(about["class_names"]) == [str(number) for number in range(10)]
     assert about["headstart"] == "0.1.0" and about["format"] == "3"
+
+
+def test_many_images_pass_through_an_exported_file_in_small_batches(
+    exported: tuple[Path, Mapping[str, Any]], digits: Dataset
+) -> None:
+    class Recorder:
+        """The session of a file, which records how many images each call has."""
+
+        def __init__(self, session: Any) -> None:
+            self.session = session
+            self.sizes: list[int] = []
+
+        def run(self, outputs: list[str], inputs: dict[str, Any]) -> Any:
+            self.sizes.append(len(inputs["images"]))
+            return self.session.run(outputs, inputs)
+
+    model = open_onnx(exported[0])
+    expected = [model.predict(digits.images[row : row + 1]) for row in range(0, 1000, 111)]
+    recorder = Recorder(model.session)
+    model.session = recorder
+    predictions = api.predict(model, digits.images[:1000])["predictions"]
+    assert max(recorder.sizes) == 64 and sum(recorder.sizes) == 1000
+    for alone, together in zip(expected, predictions[::111], strict=True):
+        assert alone.as_json([together["image"]])[0]["label"] == together["label"]
 
 
 def test_prediction_sets_of_the_file_are_those_of_the_run(

@@ -26,6 +26,9 @@ from headstart.machine import usable_cores
 # Names in the file. `familiarity` is the energy score; programs rely on the name.
 INPUT, OUTPUTS = "images", ("probabilities", "familiarity")
 _LARGEST_BYTES = 2 << 30  # of a file of protocol buffers
+# Images per call of ONNX Runtime. All activations of a call are in memory at the same time, and the
+# file does not tell how large they are: a backbone enlarges its images inside the network.
+_BATCH_SIZE = 64
 _HOW_TO_EXPORT = "Export one: headstart export RUN -o model.onnx"
 
 
@@ -55,9 +58,7 @@ class OnnxModel:
     def predict(self, images: NDArray[np.uint8]) -> Predictions:
         """Predict images `(N, H, W, C)` uint8; the file calibrates the probabilities."""
         check_pixels(images, self.image_shape)
-        probabilities, energy_scores = self.session.run(
-            list(OUTPUTS), {INPUT: np.ascontiguousarray(images)}
-        )
+        probabilities, energy_scores = self._run_in_batches(images)
         if self.ood is None:
             return Predictions(self.class_names, probabilities, energy_scores, costs=self.costs)
         return Predictions(
@@ -69,6 +70,19 @@ class OnnxModel:
             self.ood.scores(energy_scores, images),
             self.costs,
         )
+
+    def _run_in_batches(
+        self, images: NDArray[np.uint8]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return probabilities `(N, K)` and energy scores `(N,)`."""
+        probabilities = np.empty((len(images), len(self.class_names)), np.float32)
+        energy_scores = np.empty(len(images), np.float32)
+        for start in range(0, len(images), _BATCH_SIZE):
+            batch = slice(start, start + _BATCH_SIZE)
+            probabilities[batch], energy_scores[batch] = self.session.run(
+                list(OUTPUTS), {INPUT: np.ascontiguousarray(images[batch])}
+            )
+        return probabilities, energy_scores
 
 
 def _read_ood_threshold(metadata: dict[str, str]) -> OodThreshold | None:
