@@ -90,6 +90,32 @@ def test_the_type_and_shape_of_the_images_do_not_matter() -> None:
     assert fitted.n_features_in_ == 36 and fitted.feature_names_in_[35] == "pixel35"
 
 
+def test_images_with_the_channels_first_are_fitted_and_predicted() -> None:
+    X, y = bright_and_dark(channels=3)
+    expected = quick().fit(X, y)
+    first = quick().fit(np.moveaxis(X, -1, 1), y)
+    assert first.image_shape_ == (6, 6, 3)
+    probabilities = expected.predict_proba(X)
+    for model in (expected, first):
+        assert np.array_equal(model.predict_proba(X), probabilities)
+        assert np.array_equal(model.predict_proba(np.moveaxis(X, -1, 1)), probabilities)
+
+
+@pytest.mark.parametrize("shape", [(4, 9), (2, 3, 6), (9, 4, 1)])
+def test_images_of_another_shape_with_as_many_pixels_are_refused(shape: tuple[int, ...]) -> None:
+    X, y = bright_and_dark()
+    model = quick(epochs=1).fit(X, y)
+    with pytest.raises(ValueError, match=r"invalid shape of the images: expected \(6, 6, 1\)"):
+        model.predict(X.reshape(len(X), *shape))
+
+
+@pytest.mark.parametrize("shape", [(6, 6, 8), (2, 3, 6)])
+def test_images_with_another_number_of_channels_cannot_be_fitted(shape: tuple[int, ...]) -> None:
+    X = np.zeros((30, *shape), np.uint8)
+    with pytest.raises(ValueError, match=r"invalid shape of X: expected \(N, height, width\)"):
+        quick().fit(X, np.arange(30) % 2)
+
+
 def test_columns_count_only_where_x_is_rows() -> None:
     X, y = bright_and_dark()
     model = quick().fit(X.reshape(len(X), -1), y)
@@ -271,6 +297,25 @@ def test_validation_images_are_set_aside_only_where_they_are_used() -> None:
 def test_an_option_without_a_flag_is_a_setting() -> None:
     with pytest.raises(TypeError, match="no parameter 'momentum'; see `settings`"):
         ImageClassifier(momentum=0.9)  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"settings": {"seed": 3}}, "seed is not a key of recipe or network"),
+        ({"settings": {"test": 0.3}}, "test is not a key of recipe or network"),
+        ({"settings": {"image_size": 4}}, "image_size is not a key of recipe or network"),
+        ({"settings": {"validation": 0.3}}, "Use the parameter validation"),
+        ({"settings": {"epochs": 2}}, "epochs has a value already"),
+        ({"model": "auto", "preset": "best"}, "model 'auto' has no preset, got 'best'"),
+    ],
+)
+def test_a_parameter_that_would_be_ignored_is_refused(
+    parameters: dict[str, Any], message: str
+) -> None:
+    X, y = bright_and_dark()
+    with pytest.raises(ValueError, match=message):
+        ImageClassifier(**{"model": "mlp", "epochs": 1, **parameters}).fit(X, y)
 
 
 def test_a_seed_repeats_and_a_random_state_draws_one() -> None:

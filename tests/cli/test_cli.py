@@ -142,6 +142,9 @@ def test_a_summary_lists_layers_and_trains_nothing(headstart: Command) -> None:
     ]
     assert not Path("runs").exists()
     assert "301,066" in headstart("train", "digits", "--model", "mlp", "--summary")[1]
+    for budget in (("--time-limit", "1m"), ("--epochs", "+3"), ("--epochs", "3")):
+        status, out, err = headstart("train", "digits", "--model", "mlp", "--summary", *budget)
+        assert status == 0 and "301,066" in out, err
 
 
 def test_compare_prints_table_verdict_and_report(headstart: Command) -> None:
@@ -223,6 +226,11 @@ def test_data_lists_and_gets_the_named_datasets(headstart: Command, own_cache: P
         (("train", "digits", "--epochs", "+0"), 2, "Write it as --epochs +10"),
         (("train", "digits", "--epochs", "+3"), 2, "does not hold a finished run to extend"),
         (("train", "--repeat", "nowhere"), 2, "nowhere/recipe.json does not exist"),
+        (("train", "--repeat", "nowhere", "--summary"), 2, "summary does not go with --repeat"),
+        (("train", "--repeat", "nowhere", "--lr", "0.1"), 2, "lr does not go with --repeat"),
+        (("train", "--repeat", "nowhere", "--set", "momentum=0.5"), 2, "momentum does not go"),
+        (("train", "--repeat", "nowhere", "--test", "0.2"), 2, "test does not go with --repeat"),
+        (("train", "--repeat", "nowhere", "--track", "tensorbord"), 2, "tensorboard"),
         (("train",), 2, "DATA is missing"),
         (("train", "digits", "--lr", "fast"), 2, "--lr"),
         (("train", "digits", "--set", "momentom=0.5"), 2, "did you mean 'momentum'?"),

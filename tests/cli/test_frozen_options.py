@@ -80,7 +80,10 @@ OPTIONS: dict[str, tuple[str, ...]] = {
     ),
     "predict": ("--onnx", "--top", "--coverage", "--csv", "--figure", "--safe-cells", *PRINTING),
     "explain": ("--against", "--class", "--out", "-o", *PRINTING),
-    "submit": ("--out", "-o", "--sample", "--probability-of", "--safe-cells", *PRINTING),
+    "submit": (
+        *("--out", "-o", "--sample", "--probability-of", "--path-column", "--safe-cells"),
+        *PRINTING,
+    ),
     "export": ("--out", "-o", "--format", "--int8", "--page", "--runtime", "--data", *PRINTING),
     "serve": ("--port", "--host", "--allow-host", *PRINTING),
     "data list": ("--json",),

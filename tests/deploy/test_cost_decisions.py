@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 
 from headstart import api
+from headstart.classifier import load_classifier
 from headstart.data import Dataset, Split, SplitDataset
-from headstart.deploy import open_model
+from headstart.deploy import explain, open_model
 from headstart.errors import InputError
 from headstart.models.recipes import make_recipe
+from headstart.report import predictions_table, table_text
 from headstart.results import read_metrics
 from headstart.training import TrainingJob, check, train
 
@@ -39,6 +41,18 @@ def test_predictions_of_a_run_and_of_its_exported_file_cost_least(
     assert predictions.labels == [digits.class_names[k] for k in expected.argmin(1)]
     most_probable = [digits.class_names[k] for k in predictions.probabilities.argmax(1)]
     assert predictions.labels.count("8") > most_probable.count("8")
+
+    row = next(row for row in range(len(images)) if predictions.labels[row] != most_probable[row])
+    explanation = explain(load_classifier(tmp_path / "run"), images[row])
+    assert explanation.label == explanation.predicted == predictions.labels[row]
+
+    for top in (1, 2, None):
+        result = api.predict(tmp_path / "run", images[row : row + 1], top=top)
+        (prediction,) = result["predictions"]
+        assert prediction["label"] in prediction["probabilities"]
+        assert len(prediction["probabilities"]) == (top or 10)
+        table = table_text(predictions_table({**result, "top": 1}))
+        assert f" {prediction['label']} " in table
 
     test = read_metrics(tmp_path / "run").test
     assert test is not None and test.cost is not None and test.cost.interval is not None

@@ -247,6 +247,8 @@ def test_the_error_for_missing_data_names_the_option(tmp_path: Path, headstart: 
     (tmp_path / "d.npz").rename(tmp_path / "moved.npz")
     status, _, err = headstart("export", "run")
     assert status == 2 and "d.npz, which does not exist any more" in err and "--data" in err
+    status, _, err = headstart("train", "--repeat", "run")
+    assert status == 2 and "headstart train --repeat run DATA" in err
     _, data = reopen_run(Path("run"), "moved.npz")
     assert len(data.dataset) == 60 and len(data.split.train)
 
@@ -262,6 +264,18 @@ def test_the_error_for_missing_data_names_the_option(tmp_path: Path, headstart: 
 def test_an_invalid_export_is_reported(words: list[str], message: str, headstart: Command) -> None:
     status, _, err = headstart("export", *words)
     assert status == 2 and message in err
+
+
+def test_an_export_replaces_neither_a_report_nor_a_folder(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    run.mkdir()
+    for name in ("recipe.json", "classifier.json", "report.html"):
+        (run / name).write_text("{}")
+    with pytest.raises(InputError, match=r"report\.html is a file of a run or study"):
+        api.export(run, out=run / "report.html", page=True)
+    (tmp_path / "model.onnx").mkdir()
+    with pytest.raises(InputError, match="expected a file, got the folder"):
+        api.export(run, out=tmp_path / "model.onnx")
 
 
 def test_predict_with_an_onnx_file_imports_no_large_library(

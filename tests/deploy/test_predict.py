@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -149,6 +149,14 @@ def test_the_error_for_arrays_and_pictures_names_another_way(given: Any) -> None
     ) as caught:
         named_sources([b"", given])
     assert "numpy" in caught.value.hint
+
+
+def test_a_file_that_is_open_for_text_is_refused(photos: Path) -> None:
+    path = next(photos.rglob("*.png"))
+    for file in (path.open(), io.StringIO("text")):
+        with file, pytest.raises(InputError, match="open for text") as caught:
+            named_sources([cast("Any", file)])
+        assert 'open(path, "rb")' in caught.value.hint
 
 
 @pytest.mark.parametrize("given", [[], ["nowhere.png"]])

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from headstart import progress
+import headstart
+from headstart import classifier, progress
 from headstart.deploy import resolve_run
 from headstart.errors import InputError
 
@@ -45,6 +46,29 @@ def test_a_comparison_stands_for_its_best_run_on_validation_images(
     set_validation(best, 0.99)
     assert resolve_run(study) == best
     assert said == [f"Using {best}, the best of 4 runs on validation images (99.0%)."]
+
+
+def test_the_classifier_of_a_study_is_that_of_its_best_run(
+    study: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[Path] = []
+    monkeypatch.setattr(classifier, "load_classifier", opened.append)
+    headstart.load_classifier(study)
+    assert opened == [resolve_run(study)]
+
+
+@pytest.mark.parametrize("name", ["nowhere", "unfinished", "model.onnx"])
+def test_load_classifier_says_what_it_was_given(name: str, tmp_path: Path) -> None:
+    (tmp_path / "unfinished").mkdir()
+    (tmp_path / "unfinished/recipe.json").touch()
+    (tmp_path / "model.onnx").touch()
+    problems = {
+        "nowhere": "it does not exist",
+        "unfinished": "a run that is not finished",
+        "model.onnx": "expected a run folder, got a file",
+    }
+    with pytest.raises(InputError, match=problems[name]):
+        headstart.load_classifier(tmp_path / name)
 
 
 def test_a_run_without_weights_is_not_chosen(study: Path) -> None:

@@ -72,6 +72,16 @@ def test_a_body_without_an_image_is_refused_with_a_message(
     assert result.json()["hint"]
 
 
+@pytest.mark.parametrize(("flag", "status"), [("maybe", 400), ("yes", 400), ("0", 200), ("", 200)])
+def test_a_flag_that_is_neither_true_nor_false_is_refused(
+    server: str, digit: tuple[bytes, str], flag: str, status: int
+) -> None:
+    result = httpx.post(f"{server}predict?drawing={flag}", content=digit[0])
+    assert result.status_code == status, result.text
+    if status == 400:
+        assert f"expected true or false, got '{flag}'" in result.json()["error"]
+
+
 def test_decompression_bombs_are_refused_before_they_are_decoded(run: Path) -> None:
     buffer = io.BytesIO()
     Image.new("L", (3600, 3600), 128).save(

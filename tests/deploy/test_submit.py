@@ -118,6 +118,24 @@ def test_a_table_of_image_files_uses_its_paths_as_ids(
     assert read()[1:] == [[f"{number}.png", labels[number]] for number in range(5)]
 
 
+def test_a_column_of_paths_with_any_name_can_be_named(
+    run: Path, digits: Dataset, labels: list[str], headstart: Command
+) -> None:
+    for number in range(3):
+        Image.fromarray(digits.images[number, :, :, 0]).save(f"{number}.png")
+    rows = [[str(9 - number), f"{number}.png", "elsewhere.png"] for number in range(3)]
+    write(Path("scans.csv"), [["id", "scan", "image"], *rows])
+    status, _, err = headstart("submit", run, "scans.csv")
+    assert status == 2 and "elsewhere.png" in err
+    assert headstart("submit", run, "scans.csv", "--path-column", "scan")[0] == 0
+    assert read()[1:] == [[str(9 - number), labels[number]] for number in range(3)]
+
+    status, _, err = headstart("submit", run, "scans.csv", "--path-column", "scam")
+    assert status == 2 and "did you mean 'scan'" in err
+    status, _, err = headstart("submit", run, ".", "--path-column", "scan")
+    assert status == 2 and "is a folder of images" in err
+
+
 @pytest.fixture
 def photos(digits: Dataset, tmp_path: Path) -> Path:
     """A flat folder with the first five digits as img0.png to img4.png."""

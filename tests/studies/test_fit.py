@@ -64,6 +64,11 @@ def test_fit_leaves_a_classifier_that_read_the_test_images_once(
     again = headstart.fit(digits, time_limit=600, out=tmp_path / "fit", **SMALL)
     assert again.finding == finding
 
+    (tmp_path / "fit").rename(tmp_path / "moved")
+    moved = headstart.fit(digits, time_limit=600, out=tmp_path / "moved", **SMALL)
+    assert moved.finding.run == str(tmp_path / "moved" / folder.name)
+    assert moved.classifier.class_names == digits.class_names
+
 
 @pytest.mark.usefixtures("page_only", "without_backbones")
 def test_a_stopped_fit_keeps_the_best_so_far_and_continues(

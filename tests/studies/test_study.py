@@ -107,6 +107,16 @@ def test_a_finished_study_is_not_run_again(
     assert run_study(ClassSizesConfig(3), data, tmp_path / "study") == first
 
 
+def test_a_study_that_was_moved_names_its_present_folder(
+    data: SplitDataset, registered: None, tmp_path: Path
+) -> None:
+    run_study(ClassSizesConfig(3), data, tmp_path / "first")
+    (tmp_path / "first").rename(tmp_path / "second")
+    again = api.StudyResult(run_study(ClassSizesConfig(3), data, tmp_path / "second"))
+    assert again.folder == tmp_path / "second"
+    assert again["report"] == str(tmp_path / "second" / "report.html")
+
+
 def test_a_finished_study_leaves_no_checkpoint_whose_removal_failed(
     data: SplitDataset, registered: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

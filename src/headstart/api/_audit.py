@@ -201,8 +201,7 @@ def _carry_out(request: _Request, notes: tuple[str, ...], started: float) -> Aud
     if not has_audit_images(folder) or not (folder / "report.html").exists():
         write_audit_images(folder, make_audit_images(report, opened.dataset))
         write_report(folder)
-    # The folder may have been moved since.
-    return report.model_copy(update={"report": str(folder / "report.html")})
+    return report
 
 
 def _write_proposals(report: AuditReport, path: Path) -> None:

@@ -198,6 +198,7 @@ def submit(
     out: str | Path = "submission.csv",
     sample: str | Path | None = None,
     probability_of: str | None = None,
+    path_column: str | None = None,
     safe_cells: bool = False,
 ) -> SubmitResult:
     """Write a competition's submission for its test images. See `headstart.deploy.submit`.
@@ -211,6 +212,8 @@ def submit(
         sample: the competition's sample submission.
         probability_of: the class whose probability a sample of two columns asks for, where the
             sample does not tell.
+        path_column: the column of image paths in a table of test images, where its name does not
+            tell.
         safe_cells: whether texts that a spreadsheet would evaluate get an apostrophe.
     """
     from headstart import deploy
@@ -225,6 +228,7 @@ def submit(
         Path(out),
         sample_path,
         probability_of=probability_of,
+        path_column=path_column,
         safe_cells=safe_cells,
     )
     return cast("SubmitResult", {"run": _run_name(run), **written})
@@ -280,6 +284,7 @@ def export(
             f"invalid --out: expected a name that ends in {suffix}, got {path.name}.",
             f"Write it as -o model{suffix}.",
         )
+    deploy.check_export(path, "--out")
     deploy.need_classifier(folder)
     _, opened = reopen_run(folder, data)
     written = deploy.export(

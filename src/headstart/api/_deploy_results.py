@@ -11,7 +11,7 @@ class Prediction(TypedDict):
 
     Attributes:
         image: Name of the image.
-        label: The most probable class.
+        label: The predicted class: the most probable one, or with costs the cheapest one.
         probabilities: Calibrated probabilities by class name, most probable first.
         unfamiliar: Whether the image is out-of-distribution; None if that is unknown.
         set: The classes that contain the true one with the coverage asked for.

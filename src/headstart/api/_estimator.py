@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import signal
 import unicodedata
 from collections.abc import Iterator, Mapping
@@ -20,14 +19,18 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from headstart import store
 from headstart.api._fit import fit
-from headstart.api._pixels import Range, Shape, as_uint8, range_of, shape_of
+from headstart.api._keys import SPLIT_KEYS
+from headstart.api._pixels import Range, Shape, as_uint8, images_of, range_of, shape_of
 from headstart.api._runs import train
+from headstart.data import LOAD_KEYS, channels_last
 from headstart.errors import InputError, Stopped
 from headstart.evaluation import decide
-from headstart.models.recipes import FlagKeys, train_flags
+from headstart.models.recipes import FlagKeys, key_options, train_flags
 
 # The recipe options among the parameters. `epochs` and `time_limit` are parameters of their own.
 _OPTIONS = {key: flag for key, flag in train_flags().items() if key in FlagKeys.__annotations__}
+# Arguments of `headstart.train` that neither the recipe nor the estimator has.
+_NO_SETTINGS = (*LOAD_KEYS, *SPLIT_KEYS, "data", "seed", "track")
 _NOT_OF_TRAIN = ("pixel_range", "image_shape", "random_state", "settings", "validation", "out")
 
 AUTO_TIME_LIMIT = "1m"  # of model "auto"
@@ -70,7 +73,7 @@ class ImageClassifier(_Estimator):
 
     `X` is one of:
 
-    - `(N, H, W)` or `(N, H, W, C)` images, C = 1 or 3;
+    - `(N, H, W)`, `(N, H, W, C)` or `(N, C, H, W)` images, C = 1 or 3;
     - `(N, H * W * C)` rows of pixels, as in a data frame: see `image_shape`.
 
     uint8 means 0 to 255. The scale of other numbers follows from the training images: 0 to 1 if all
@@ -89,7 +92,7 @@ class ImageClassifier(_Estimator):
         model: "auto" for `headstart.fit`, which finds the best classifier in `time_limit`; or mlp,
             cnn, cnn-fashion, cnn-fashion-small, cnn-scenes, efficientnet-lite0|1|2,
             inception-mixed7 or timm/NAME.
-        preset: fast (seconds), balanced, or best (as long as it pays).
+        preset: fast (seconds), balanced, or best (as long as it pays). Not with model "auto".
         epochs: passes over the training images.
         time_limit: seconds, or "90s", "5m". With model "auto", None means one minute.
         options: every recipe option that has a flag of `headstart train`, by its key. None leaves
@@ -173,8 +176,8 @@ class ImageClassifier(_Estimator):
             if pixels.ndim == 2:
                 shape = shape_of(pixels.shape[1], self.image_shape, self.model)
                 pixels = pixels.reshape(len(pixels), *shape)
-            if pixels.ndim == 3:
-                pixels = pixels[..., None]
+            else:
+                pixels = channels_last(pixels, "X")
             self.image_shape_ = pixels.shape[1:]
             self.pixel_range_ = range_of(pixels, self.pixel_range)
 
@@ -208,11 +211,7 @@ class ImageClassifier(_Estimator):
         """
         check_is_fitted(self)
         with _errors_of_scikit_learn():
-            pixels = self._check_images(X)
-            if math.prod(pixels.shape[1:]) == math.prod(self.image_shape_):
-                pixels = pixels.reshape(len(pixels), *self.image_shape_)
-            if pixels.ndim == 3:
-                pixels = pixels[..., None]
+            pixels = images_of(self._check_images(X), self.image_shape_)
             predictions = self._classifier.predict(self._to_uint8(pixels), calibrated=True)
 
         probabilities = predictions.probabilities.astype(np.float64)
@@ -248,6 +247,7 @@ class ImageClassifier(_Estimator):
     def _train_keys(self) -> dict[str, Any]:
         """Return the parameters as keys of `headstart.train`."""
         parameters = self.get_params(deep=False)
+        _check_settings(self.settings or {}, parameters)
         keys = {key: value for key, value in parameters.items() if key not in _NOT_OF_TRAIN}
         keys.update(self.settings or {})
 
@@ -258,6 +258,11 @@ class ImageClassifier(_Estimator):
 
     def _fit_keys(self) -> dict[str, Any]:
         """Return the parameters as keys of `headstart.fit`."""
+        if self.preset != "balanced":
+            raise InputError(
+                f"model 'auto' has no preset, got '{self.preset}': it tries several models.",
+                "Leave preset out, or name a model. time_limit decides how long 'auto' searches.",
+            )
         keys = {key: value for key, value in self._train_keys().items() if value is not None}
         del keys["model"], keys["preset"]
         keys.setdefault("time_limit", AUTO_TIME_LIMIT)
@@ -329,6 +334,26 @@ def _largest_member(result: Mapping[str, Any]) -> str:
     """Return the run of the largest weight in a result of `fit`, relative to its folder."""
     largest = max(result["tried"], key=lambda rung: float(rung["weight"]))
     return str(largest["run"])
+
+
+def _check_settings(settings: Mapping[str, Any], parameters: Mapping[str, Any]) -> None:
+    """Raise an error about a setting that would be ignored, or that would replace a parameter.
+
+    Unknown keys are left to the recipe, which names the nearest one.
+    """
+    for key in settings:
+        if key in key_options():
+            if parameters.get(key) is not None:
+                raise InputError(
+                    f"{key} has a value already.", "Give it once: as a parameter or in settings."
+                )
+        elif key in parameters or key in _NO_SETTINGS:
+            raise InputError(
+                f"{key} is not a key of recipe or network, so settings cannot give it.",
+                f"Use the parameter {key}."
+                if key in parameters
+                else "X and y are the images to train on: prepare them before.",
+            )
 
 
 def _class_names(classes: NDArray[Any]) -> list[str]:

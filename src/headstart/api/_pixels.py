@@ -55,6 +55,36 @@ def shape_of(columns: int, image_shape: tuple[int, ...] | None, model: str) -> S
     )
 
 
+def images_of(pixels: NDArray[Any], shape: Shape) -> NDArray[Any]:
+    """Return the images that a fitted classifier is given as an array (N, height, width, channels).
+
+    Only rows are reshaped. An image of another shape with as many values, such as one that is
+    turned, would become another picture.
+
+    Args:
+        pixels: rows (N, height * width * channels), or images (N, H, W), (N, H, W, C) or
+            (N, C, H, W).
+        shape: (height, width, channels) of the training images.
+
+    Raises:
+        InputError: The images have another shape.
+    """
+    height, width, channels = shape
+    if pixels.ndim == 2 and pixels.shape[1] == math.prod(shape):
+        return pixels.reshape(len(pixels), *shape)
+
+    images = pixels[..., None] if pixels.ndim == 3 else pixels
+    if images.shape[1:] == shape:
+        return images
+    if images.shape[1:] == (channels, height, width):
+        return np.moveaxis(images, 1, -1)
+    raise InputError(
+        f"invalid shape of the images: expected {shape} (height, width, channels), as in fit, "
+        f"got {images.shape[1:]}.",
+        "Give images of that height and width, or rows of their pixels.",
+    )
+
+
 def range_of(pixels: NDArray[Any], pixel_range: Range | None) -> Range:
     """Return the values that mean black and white.
 

@@ -108,7 +108,13 @@ def train(
     return Run(summary.as_json())
 
 
-def repeat(run: str | Path, data: Data | None = None, *, out: str | Path | None = None) -> Run:
+def repeat(
+    run: str | Path,
+    data: Data | None = None,
+    *,
+    track: str | None = None,
+    out: str | Path | None = None,
+) -> Run:
     """Repeat a run: the same recipe, data, split and seed, and the same steps.
 
     The steps are the same also where a time limit decided them.
@@ -117,6 +123,7 @@ def repeat(run: str | Path, data: Data | None = None, *, out: str | Path | None 
         run: a run folder.
         data: the dataset, where the run's source cannot be opened again: arrays, or a folder that
             moved.
+        track: tensorboard, mlflow or wandb, as for `train`.
         out: the new run folder. By default the old name with "-repeat".
 
     Returns:
@@ -129,7 +136,9 @@ def repeat(run: str | Path, data: Data | None = None, *, out: str | Path | None 
     from headstart.training import TrainingJob, train as train_run
 
     original = Path(run)
-    about, opened = reopen_run(original, data)
+    tracker = tracking(track, with_files=True)
+    again = shlex.join(["headstart", "train", "--repeat", str(run), "DATA"])
+    about, opened = reopen_run(original, data, f"Give its present place: {again}")
     if about.is_ensemble:
         raise InputError(
             f"{run} is an ensemble, which no single training makes.",
@@ -137,24 +146,30 @@ def repeat(run: str | Path, data: Data | None = None, *, out: str | Path | None 
         )
     folder = output_folder(out) or original.with_name(f"{original.name}-repeat")
     words = ["headstart", "train", "--repeat", str(run)]
+    if track:
+        words += ["--track", track]
     if out:
         words += ["--out", str(out)]
 
     job = TrainingJob(
         about.recipe, opened, about.seed, folder, command=shlex.join(words), repeat=original
     )
-    summary = train_run(job)
+    with tracker:
+        summary = train_run(job)
     repeats: JsonObject = {"run": str(run), "identical": _has_same_weights(original, folder)}
     return Run({**summary.as_json(), "repeats": repeats})
 
 
-def reopen_run(run: Path, data: Data | None) -> tuple[RunDescription, SplitDataset]:
+def reopen_run(
+    run: Path, data: Data | None, hint_if_moved: str = "Give its present place with --data."
+) -> tuple[RunDescription, SplitDataset]:
     """Return the facts of a run, and its dataset with its split.
 
     Args:
         run: a run folder.
         data: the dataset, where the run's source cannot be opened again: arrays, or a folder that
             moved.
+        hint_if_moved: what to do if the source does not exist any more.
 
     Raises:
         InputError: The folder does not hold a run, or its data are missing or have changed.
@@ -171,7 +186,7 @@ def reopen_run(run: Path, data: Data | None) -> tuple[RunDescription, SplitDatas
     if data is None and Path(about.source).is_absolute() and not Path(about.source).exists():
         raise InputError(
             f"{run} was trained on {about.source}, which does not exist any more.",
-            "Give its present place with --data.",
+            hint_if_moved,
         )
     dataset = load(about.source if data is None else data, **about.options)
     opened = SplitDataset(dataset, read_split(run, dataset))
@@ -266,7 +281,20 @@ def load_classifier(run: str | Path) -> Classifier | Ensemble:
     """Return the classifier of a finished run: one network, or an ensemble of several.
 
     Its `probabilities(images)` accepts uint8 images of shape (N, H, W, C).
-    """
-    from headstart import classifier
 
-    return classifier.load_classifier(Path(run))
+    Args:
+        run: a run folder, or the folder of a study for its best run.
+
+    Raises:
+        InputError: The folder holds no finished run, or its files are damaged.
+    """
+    from headstart import classifier, deploy
+
+    folder = deploy.resolve_run(run)
+    if folder.is_file():
+        raise InputError(
+            f"invalid run {run}: expected a run folder, got a file.",
+            "Open an exported file with: headstart.deploy.open_model",
+        )
+    deploy.need_classifier(folder)
+    return classifier.load_classifier(folder)

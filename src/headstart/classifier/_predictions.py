@@ -68,15 +68,20 @@ class Predictions:
 
         Args:
             names: Names of the N images.
-            top: Number of classes per image; None for all.
+            top: Number of classes per image; None for all. The predicted class is always among
+                them: with costs, it need not be one of the most probable ones.
         """
         is_ood = self.is_out_of_distribution
         flags = [None] * len(names) if is_ood is None else is_ood.tolist()
         rows = []
-        for name, label, row, flag in zip(
-            names, self.labels, self.probabilities, flags, strict=True
+        decided = decide(self.probabilities, self.costs)
+        for name, predicted, row, flag in zip(
+            names, decided, self.probabilities, flags, strict=True
         ):
+            label = self.class_names[predicted]
             order = np.argsort(-row, kind="stable")[:top]
+            if predicted not in order:
+                order[-1] = predicted
             probabilities = {
                 self.class_names[index]: round(float(row[index]), 6) for index in order
             }

@@ -40,6 +40,10 @@ def submit(
             help="Class whose probability the sample asks for, where it does not tell.",
         ),
     ] = None,
+    path_column: Annotated[
+        str | None,
+        typer.Option("--path-column", metavar="NAME", help="Column of image paths in TEST."),
+    ] = None,
     safe_cells: _app.SafeCells = False,
     as_json: _app.AsJson = False,
     quiet: _app.Quiet = False,
@@ -53,7 +57,13 @@ def submit(
 
     _app.start(quiet)
     result = api.submit(
-        run, test, out=out, sample=sample, probability_of=probability_of, safe_cells=safe_cells
+        run,
+        test,
+        out=out,
+        sample=sample,
+        probability_of=probability_of,
+        path_column=path_column,
+        safe_cells=safe_cells,
     )
     _app.show(result, as_json, submission_table)
     print_next("explain", run, "IMAGE", is_silent=as_json or quiet)

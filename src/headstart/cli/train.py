@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from headstart.api import Run
 
 _EPOCHS, _TIME_LIMIT, *_OTHERS = train_flags().values()
+# Values of options that are not given, apart from None.
+_DEFAULTS = {"model": "cnn", "preset": "balanced", "seed": 0, "resize": "pad", "split_seed": 0}
 
 
 @app.command()
@@ -63,7 +65,7 @@ def train(
         typer.Option(
             "--repeat",
             metavar="RUN",
-            help="Repeat this run step by step; recipe options are ignored.",
+            help="Repeat this run step by step. Recipe, split and seed are those of the run.",
         ),
     ] = None,
     **given: Any,
@@ -81,7 +83,9 @@ def train(
     _app.start(output.quiet)
     _app.load_torch()
     if repeat is not None:
-        _show_run(api.repeat(repeat, data, out=output.out), output)
+        track = keys.pop("track")
+        _refuse_options_of_repeat({**keys, "summary": summary or None})
+        _show_run(api.repeat(repeat, data, track=track, out=output.out), output)
         return
     if data is None:
         raise InputError(
@@ -91,6 +95,17 @@ def train(
         _show_summary(data, keys, output.as_json)
         return
     _show_run(api.train(data, out=output.out, **keys), output)
+
+
+def _refuse_options_of_repeat(keys: Mapping[str, Any]) -> None:
+    """Raise InputError for an option that a repeated run would ignore."""
+    for key, value in keys.items():
+        if value is not None and value != _DEFAULTS.get(key):
+            raise InputError(
+                f"{key} does not go with --repeat: a repeated run has the recipe, the split and "
+                "the seed of the first one.",
+                "Leave one of them out.",
+            )
 
 
 def _show_run(run: Run, output: _app.Output) -> None:
@@ -106,7 +121,7 @@ def _show_summary(data: str, keys: Mapping[str, Any], as_json: bool) -> None:
     from headstart import api
     from headstart.report import layers_table
 
-    ignored = ("seed", "track")
+    ignored = ("seed", "track", "epochs", "time_limit")  # none of them changes a layer
     layers = api.network(data, **{key: keys[key] for key in keys if key not in ignored})
     _app.show(
         {"model": keys["model"], "layers": layers},

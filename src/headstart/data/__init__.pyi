@@ -101,6 +101,9 @@ from ._warnings import (
 from .formats._reading import (
     refuse_url as refuse_url,
 )
+from .formats.arrays._shapes import (
+    channels_last as channels_last,
+)
 from .formats.folders._file_tree import (
     is_image as is_image,
     list_images as list_images,

@@ -22,7 +22,7 @@ class Explanation:
     Attributes:
         label: The class that is explained.
         probability: Its calibrated probability.
-        predicted: The most probable class.
+        predicted: The predicted class: the most probable one, or with costs the cheapest one.
         grad_cam: None if the network has no feature map with a spatial resolution, such as an mlp,
             and for an ensemble: its members have different feature maps.
         occlusion: Log-odds lost where the image is covered with the mean colour of the training
@@ -62,26 +62,26 @@ def explain(
     Args:
         classifier: The classifier that predicts.
         image: `(H, W, C)` uint8, of the shape that the classifier accepts.
-        label: Name of the class to explain; by default the most probable one.
+        label: Name of the class to explain; by default the predicted one.
 
     Raises:
         InputError: The class is unknown, or the image has another shape.
         ResourceError: Captum is not installed.
     """
     names = classifier.class_names
-    probabilities = classifier.predict(image[None]).probabilities[0]
+    predictions = classifier.predict(image[None])
     if label is not None and label not in names:
         raise InputError(
             f"unknown class '{label}': {suggest_name(label, names)}",
             "Give the name of one of the classes.",
         )
 
-    best = int(probabilities.argmax())
-    target = best if label is None else names.index(label)
+    predicted = predictions.labels[0]
+    target = names.index(predicted if label is None else label)
     return Explanation(
         label=names[target],
-        probability=float(probabilities[target]),
-        predicted=names[best],
+        probability=float(predictions.probabilities[0, target]),
+        predicted=predicted,
         grad_cam=_grad_cam(classifier, image, target),
         occlusion=_occlusion(classifier, image, target),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 import sys
 from collections.abc import Sequence
@@ -71,7 +72,15 @@ def _content(item: bytes | IO[bytes], number: int) -> bytes:
             "Give arrays as one array, numpy.stack(images), and an opened picture as "
             "numpy.asarray(picture).",
         )
-    return item.read(LARGEST_FILE_BYTES + 1)
+    is_text = isinstance(item, io.TextIOBase)
+    content: object = None if is_text else item.read(LARGEST_FILE_BYTES + 1)
+    if not isinstance(content, bytes):
+        raise InputError(
+            f"invalid image {number}: expected a file that is open for bytes, got one that is "
+            "open for text.",
+            'Open it with open(path, "rb"), or give the path itself.',
+        )
+    return content
 
 
 def _image_paths(path: Path) -> list[Path]:

@@ -9,6 +9,8 @@ from headstart import progress, store
 from headstart.errors import InputError
 
 _RUN_FILES = ("recipe.json", "finding.json")
+_REPORT = "report.html"
+_CHOOSE = "Choose another file name."
 
 
 def check_output(path: Path, inputs: Iterable[object], option: str) -> None:
@@ -22,9 +24,7 @@ def check_output(path: Path, inputs: Iterable[object], option: str) -> None:
     Raises:
         InputError: The file is an input, an existing file of a run or study, or a folder.
     """
-    if path.is_dir():
-        raise InputError(f"invalid {option}: expected a file, got the folder {path}.", _CHOOSE)
-
+    _refuse_folder(path, option)
     resolved = path.resolve()
     for source in inputs:
         if isinstance(source, str | Path) and Path(source).resolve() == resolved:
@@ -33,15 +33,40 @@ def check_output(path: Path, inputs: Iterable[object], option: str) -> None:
                 _CHOOSE,
             )
 
-    is_in_run = any((path.parent / name).is_file() for name in _RUN_FILES)
-    if path.exists() and is_in_run:
-        raise InputError(
-            f"invalid {option}: {path} is a file of a run or study and would be overwritten.",
-            _CHOOSE,
-        )
+    if path.exists() and _is_in_run(path):
+        raise _would_be_overwritten(path, option)
 
 
-_CHOOSE = "Choose another file name."
+def check_export(path: Path, option: str) -> None:
+    """Raise an error if an exported file would replace something else than an earlier export.
+
+    Exports may lie in a run folder. Of the files there, only the report has the suffix of one.
+
+    Args:
+        path: The file to write.
+        option: The option that names the file, for the message.
+
+    Raises:
+        InputError: The file is the report of a run or study, or a folder.
+    """
+    _refuse_folder(path, option)
+    if path.name == _REPORT and path.exists() and _is_in_run(path):
+        raise _would_be_overwritten(path, option)
+
+
+def _refuse_folder(path: Path, option: str) -> None:
+    if path.is_dir():
+        raise InputError(f"invalid {option}: expected a file, got the folder {path}.", _CHOOSE)
+
+
+def _is_in_run(path: Path) -> bool:
+    return any((path.parent / name).is_file() for name in _RUN_FILES)
+
+
+def _would_be_overwritten(path: Path, option: str) -> InputError:
+    return InputError(
+        f"invalid {option}: {path} is a file of a run or study and would be overwritten.", _CHOOSE
+    )
 
 
 def keep_earlier(path: Path) -> None:

@@ -83,7 +83,7 @@ def check_coverage(coverage: float) -> None:
     """Raise InputError unless a coverage lies from 0.5 to below 1."""
     if not isinstance(coverage, int | float) or not _LOWEST_COVERAGE <= coverage < 1:
         raise InputError(
-            f"invalid --coverage: expected a number from 0.5 to below 1, got {coverage}.",
+            f"invalid --coverage: expected a number from 0.5 to below 1, got {coverage!r}.",
             "Write the share of sets that contain the true class, such as --coverage 0.95",
         )
 

@@ -33,6 +33,7 @@ def submit(
     sample: Path | None = None,
     *,
     probability_of: str | None = None,
+    path_column: str | None = None,
     safe_cells: bool = False,
 ) -> JsonObject:
     """Predict every test image of a competition and write the submission.
@@ -48,6 +49,7 @@ def submit(
             it has one column for the label, one for the probability of a class, or one per class.
         probability_of: The class whose probability the second of two columns holds. By default
             the sample decides.
+        path_column: The column of image paths in a table. By default its name decides.
         safe_cells: Whether texts that a spreadsheet would evaluate get an apostrophe.
 
     Returns:
@@ -67,7 +69,7 @@ def submit(
     required = None
     if sample is not None:
         required = read_sample(sample, model.class_names, probability_of)
-    images = predict_test_images(model, test)
+    images = predict_test_images(model, test, path_column)
 
     if required is None:
         ids = _own_ids(images)

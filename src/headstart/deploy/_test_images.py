@@ -46,16 +46,18 @@ class TestImages:
         return len(self.predictions.labels)
 
 
-def predict_test_images(model: Model, test: Path) -> TestImages:
+def predict_test_images(model: Model, test: Path, path_column: str | None = None) -> TestImages:
     """Predict the images of a table or folder without labels.
 
     Args:
         model: The model that predicts.
         test: A table of pixels or of image paths, a folder of images, or an archive of one of
             these.
+        path_column: The column of paths in a table; None to recognize it.
 
     Raises:
-        InputError: The path does not exist or is an image, or its images cannot be read.
+        InputError: The path does not exist or is an image, or its images cannot be read. Or there
+            is no such column.
         ResourceError: An archive cannot be unpacked into the cache.
     """
     located = locate(test.absolute())
@@ -66,17 +68,22 @@ def predict_test_images(model: Model, test: Path) -> TestImages:
         )
     with name_archive_in_errors(located):
         if located.place.is_dir():
+            if path_column is not None:
+                raise InputError(
+                    f"--path-column names a column of a table, but {test} is a folder of images.",
+                    "Leave it out, or give the table of test images.",
+                )
             return _predict_folder(model, located.place)
-        return _predict_table(model, located.place)
+        return _predict_table(model, located.place, path_column)
 
 
-def _predict_table(model: Model, test: Path) -> TestImages:
+def _predict_table(model: Model, test: Path, path_column: str | None) -> TestImages:
     if is_image(test):
         raise InputError(
             f"{test} is one image; expected a table, a folder or an archive of test images.",
             f"Give the folder that holds it. To classify it alone: headstart predict RUN {test}",
         )
-    listed = list_unlabelled(test)
+    listed = list_unlabelled(test, path_column)
     if listed is None:
         images, ids = read_unlabelled_csv(test, model.preprocessing.pixel_max)
         predictions = predict_pixels(model, _resize_as_in_training(images, model, test.name))

@@ -27,6 +27,7 @@ from headstart.results import (
     EvaluationPart,
     EvaluationReuse,
     Finding,
+    FitFinding,
     JsonObject,
     read_finding,
 )
@@ -385,7 +386,17 @@ def _load_finding(study: Study[FindingT], folder: Path, identity: JsonObject) ->
             f"{study.finding_type.study_name()}, got {finding.study}.",
             "Choose another --out, or remove that folder.",
         )
-    return finding
+    return _at_its_place(finding, folder)
+
+
+def _at_its_place(finding: FindingT, folder: Path) -> FindingT:
+    """Return a finding whose paths lead into its folder, which may have been moved since."""
+    paths = {"report": str(folder / "report.html")}
+    if isinstance(finding, FitFinding):
+        classifier = folder / Path(finding.run).name
+        if classifier.exists():
+            paths["run"] = str(classifier)
+    return finding.model_copy(update=paths)
 
 
 def _require_no_other_files(folder: Path) -> None:

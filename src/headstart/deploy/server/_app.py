@@ -60,7 +60,7 @@ _CLASS = {
     "name": "class",
     "in": "query",
     "schema": {"type": "string"},
-    "description": "Name of the class to explain. By default, the most probable class.",
+    "description": "Name of the class to explain. By default, the predicted class.",
 }
 _ERRORS = (
     RequestError,

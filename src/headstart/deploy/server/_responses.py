@@ -34,7 +34,7 @@ class Explanation(BaseModel):
 
     label: str = Field(description="Class that is explained.")
     probability: float = Field(description="Its calibrated probability, from 0 to 1.")
-    predicted: str = Field(description="Most probable class.")
+    predicted: str = Field(description="Predicted class.")
     grad_cam: EvidenceMap | None = Field(
         description="Grad-CAM; null if the network has no feature map."
     )

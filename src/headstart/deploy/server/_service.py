@@ -79,7 +79,7 @@ class Service:
             QueueFull: Too many requests are waiting.
             TimeoutError: The answer took too long.
         """
-        is_drawing = request.query_params.get("drawing", "").lower() in ("1", "true")
+        is_drawing = _read_flag(request.query_params.get("drawing", ""))
         content_type = request.headers.get("content-type", "")
         async with asyncio.timeout(None) as deadline:
             async with self._bodies.read(request) as body:
@@ -130,6 +130,24 @@ class Service:
         if drawing is None:
             raise RequestError(400, "the drawing is empty.", "Draw with dark ink on white.")
         return drawing
+
+
+def _read_flag(text: str) -> bool:
+    """Return the value of `drawing` in an address.
+
+    Raises:
+        RequestError: It is neither true nor false.
+    """
+    if text.lower() in ("1", "true"):
+        return True
+    if text.lower() in ("", "0", "false"):
+        return False
+    raise RequestError(
+        400,
+        f"invalid drawing: expected true or false, got {text!r}.",
+        "Send /predict?drawing=true, or leave it out.",
+        closes=True,
+    )
 
 
 def _predict_function(model: Model) -> Callable[[list[Pixels]], list[JsonObject]]:

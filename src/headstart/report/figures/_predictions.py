@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from headstart import store
 from headstart.errors import InputError
 from headstart.formatting import one_line, percent, wrap_name
+from headstart.report._shown_classes import shown_classes
 from headstart.report.figures._canvas import drawing_style, figure_bytes, new_figure
 from headstart.report.figures._style import LIGHT
 
@@ -68,8 +69,8 @@ def _predictions_figure(
     for number, (prediction, image) in enumerate(zip(predictions, images, strict=True)):
         row, column = divmod(number, IMAGES_PER_ROW)
         _draw_image(cells[2 * row, column], prediction, image)
-        probabilities = list(prediction["probabilities"].items())[:top]
-        _draw_bars(cells[2 * row + 1, column], probabilities)
+        probabilities = shown_classes(prediction, top)
+        _draw_bars(cells[2 * row + 1, column], probabilities, prediction["label"])
     return figure
 
 
@@ -91,11 +92,11 @@ def _draw_image(axes: Axes, prediction: Mapping[str, Any], image: NDArray[np.uin
         )
 
 
-def _draw_bars(axes: Axes, probabilities: Sequence[tuple[str, float]]) -> None:
+def _draw_bars(axes: Axes, probabilities: Sequence[tuple[str, float]], predicted: str) -> None:
     axes.set_axis_on()
     axes.grid(visible=False)
     rows = list(range(len(probabilities)))
-    colours = [LIGHT.accent(0), *[LIGHT.soft] * (len(rows) - 1)]
+    colours = [LIGHT.accent(0) if name == predicted else LIGHT.soft for name, _ in probabilities]
     axes.barh(rows, [value for _, value in probabilities], color=colours, height=0.72)
 
     for row, (_, probability) in zip(rows, probabilities, strict=True):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from headstart.formatting import counted, one_line, percent, shorten
+from headstart.report._shown_classes import shown_classes
 from headstart.report.terminal._tables import (
     JsonMapping,
     ResponsiveTable,
@@ -24,7 +25,7 @@ _BAR_WIDTH_WITH_SETS = 12
 
 
 def predictions_table(result: JsonMapping) -> RenderableType:
-    """Return a table of images with their most probable classes as bars.
+    """Return a table of images with their most probable classes as bars, the predicted one in bold.
 
     Args:
         result: The JSON of `predict`.
@@ -83,9 +84,10 @@ def _add_prediction(table: Table, prediction: JsonMapping, top: int, width: int)
         bar_width = _BAR_WIDTH_WITH_SETS
         style = "yellow" if prediction["uncertain"] else ""
         sets = [Text(shorten(", ".join(prediction["set"]), width // 3), style=style)]
-    for rank, (name, probability) in enumerate(list(prediction["probabilities"].items())[:top]):
-        style = "bold" if rank == 0 else "dim"
-        bar_style = "cyan" if rank == 0 else "dim cyan"
+    for rank, (name, probability) in enumerate(shown_classes(prediction, top)):
+        is_predicted = name == prediction["label"]
+        style = "bold" if is_predicted else "dim"
+        bar_style = "cyan" if is_predicted else "dim cyan"
         table.add_row(
             Text(image if rank == 0 else ""),
             Text(shorten(name, width // 4), style=style),
