@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import headstart
 
@@ -149,13 +150,80 @@ def test_the_help_of_a_verb_imports_only_what_typer_needs(verb: str) -> None:
     assert not packages_after(verb, "--help") & HEAVY
 
 
-def packages_after(*words: str) -> set[str]:
-    """Return the packages that this command imports."""
-    modules = modules_after(
-        "import sys\n"
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("train", "nowhere"),
+        ("train", "digits", "--model", "nonsense"),
+        ("train", "digits", "--model", "efficientnet-lite0", "--lr", "-1"),
+        ("train", "digits", "--set", "nonsense=1"),
+        ("train", "digits", "--summary", "--set", "nonsense=1"),
+        ("train", "--repeat", "nowhere"),
+        ("compare", "nowhere"),
+        ("compare", "digits", "--models", "nonsense,cnn"),
+        ("fit", "nowhere"),
+        ("tune", "digits", "--model", "nonsense"),
+        ("lr", "nowhere"),
+        ("lr", "digits", "--values", "nonsense"),
+        ("labels", "nowhere"),
+        ("labels", "digits", "--per-class", "nonsense"),
+        ("effects", "digits", "--model", "nonsense"),
+        ("backbones", "nowhere"),
+        ("audit", "nowhere"),
+        ("predict", "nowhere", "photo.jpg"),
+        ("predict", "--onnx", "nowhere.onnx", "photo.jpg"),
+        ("explain", "nowhere", "photo.jpg"),
+        ("submit", "nowhere", "test.csv"),
+        ("export", "nowhere"),
+        ("serve", "nowhere"),
+        ("report", "nowhere"),
+        ("verify", "nowhere"),
+        ("data", "get", "nonsense"),
+    ],
+    ids=" ".join,
+)
+def test_a_wrong_command_ends_before_a_large_library_is_imported(words: tuple[str, ...]) -> None:
+    large = HEAVY - {"numpy"}
+    assert not packages_after(*words, status=2) & large
+
+
+def test_a_prediction_imports_neither_training_nor_a_compiler(digits_run: Path) -> None:
+    image = digits_run.parent / "black.png"
+    Image.new("L", (8, 8)).save(image)
+    modules = modules_of("predict", str(digits_run), str(image))
+    assert "torch" in modules
+    unused = {"scipy", "sklearn", "timm", "torchvision", "torch._dynamo", "matplotlib", "optuna"}
+    assert not modules & unused
+    assert not {name for name in modules if name.startswith("headstart.training")}
+
+
+def test_a_prediction_without_its_image_imports_no_torch(digits_run: Path) -> None:
+    assert "torch" not in packages_after("predict", str(digits_run), "nowhere.png", status=2)
+
+
+@pytest.fixture(scope="module")
+def digits_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of a small finished run."""
+    folder = tmp_path_factory.mktemp("start-up") / "run"
+    headstart.train("digits", model="mlp", epochs=1, train_images=60, out=folder)
+    return folder
+
+
+def packages_after(*words: str, status: int = 0) -> set[str]:
+    """Return the packages that this command imports, which ends with this status."""
+    return {name.partition(".")[0] for name in modules_of(*words, status=status)}
+
+
+def modules_of(*words: str, status: int = 0) -> set[str]:
+    """Return the modules that this command imports, which ends with this status."""
+    return modules_after(
+        "import os, sys\n"
         f"sys.argv = ['headstart', *{words}]\n"
         "from headstart.cli import main\n"
+        "messages, sys.stderr = sys.stderr, open(os.devnull, 'w')\n"
+        "ended = 0\n"
         "try: main()\n"
-        "except SystemExit as end: assert not end.code\n"
+        "except SystemExit as end: ended = end.code or 0\n"
+        "sys.stderr = messages\n"
+        f"assert ended == {status}, ended"
     )
-    return {name.partition(".")[0] for name in modules}

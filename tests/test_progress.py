@@ -88,16 +88,17 @@ def test_a_line_says_what_the_program_waits_for_and_is_erased() -> None:
     assert terminal_output(code, columns=80) == f"loading …\r{' ' * 9}\rloaded\r\n"
 
 
-def test_a_study_says_that_it_loads_pytorch_before_anything_else() -> None:
+def test_a_study_says_that_it_loads_pytorch_before_it_reads_data() -> None:
+    words = ["headstart", "lr", "digits", "--folds", "3", "--test", "0.2"]
     code = (
-        "import sys; from headstart.cli import main; sys.argv = ['headstart', 'lr', 'nowhere']\n"
+        f"import sys; from headstart.cli import main; sys.argv = {words}\n"
         "try:\n"
         "    main()\n"
         "except SystemExit as end:\n"
         "    assert end.code == 2\n"
     )
     shown = terminal_output(code, columns=80)
-    assert shown.startswith("loading PyTorch …\r") and "nowhere does not exist" in shown
+    assert shown.startswith("loading PyTorch …\r") and "folds test every image" in shown
 
 
 def test_the_registered_function_is_called_whenever_work_advances() -> None:

@@ -15,7 +15,7 @@ import numpy as np
 from headstart import progress, store
 from headstart.api._arguments import default_folder, output_folder
 from headstart.api._command_line import command_of
-from headstart.api._data import Data, load, select_keys, split
+from headstart.api._data import Data, load, load_torch, select_keys, split
 from headstart.api._keys import SPLIT_KEYS, DataKeys
 from headstart.api._results import StudyResult
 from headstart.api._review import PlanInReview, ReviewServer, is_reviewed
@@ -100,6 +100,8 @@ def audit(
         )
     if fix is not None:
         check_plan_path(Path(fix))
+    if not quick:
+        load_torch(data, keys)
     opened, notes = _open(data, keys)
     request = _Request(data, keys, quick, out, opened)
     report = _carry_out(request, notes, started)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
-from typing import Any, Unpack
+from typing import Any, Unpack, cast
 
 from headstart import progress
 from headstart.api._keys import SPLIT_KEYS
@@ -19,6 +20,7 @@ from headstart.data import (
     Split,
     SplitDataset,
     apply_plan,
+    check_source,
     load as load_dataset,
     make_split,
     summary_line,
@@ -44,6 +46,26 @@ def load(data: Data, **options: Unpack[LoadKeys]) -> Dataset:
         return load_dataset(data, **options)
     plan = options.get("plan")
     return apply_plan(data, Path(plan)) if plan is not None and data.plan is None else data
+
+
+def load_torch(data: Data, keys: Mapping[str, Any]) -> None:
+    """Check that data exist, then import PyTorch. A line on the terminal says so meanwhile.
+
+    The import takes seconds. A verb calls this after its own checks, and before it imports a module
+    that needs PyTorch, so that a wrong command ends at once.
+
+    Args:
+        data: What `load` accepts.
+        keys: Keys of the verb. Those of `load` are checked.
+
+    Raises:
+        InputError: The path does not exist, or a key of `load` is invalid.
+    """
+    if not isinstance(data, Dataset):
+        given = {key: value for key, value in keys.items() if value is not None}
+        check_source(data, cast("LoadKeys", select_keys(LOAD_KEYS, given)))
+    with progress.waiting("loading PyTorch"):
+        import_module("torch")
 
 
 def split(

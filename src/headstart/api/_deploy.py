@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headstart import progress, store
-from headstart.api._data import Data
 from headstart.api._deploy_results import (
     ExplainResult,
     ExportResult,
@@ -19,10 +18,10 @@ from headstart.api._deploy_results import (
     PredictResult,
     SubmitResult,
 )
-from headstart.api._runs import reopen_run
 from headstart.errors import InputError, ResourceError, suggest_name
 
 if TYPE_CHECKING:
+    from headstart.api._data import Data
     from headstart.data import ImageSource
     from headstart.deploy import Model
 
@@ -80,11 +79,7 @@ def predict(
         check_figure_path(Path(figure))
     if isinstance(run, str | Path):
         run = deploy.resolve_run(run)
-    model = deploy.open_model(run) if isinstance(run, Path) else run
-    set_calibration = None
-    if coverage is not None:
-        folder = run if isinstance(run, Path) else None
-        set_calibration = deploy.calibrate_sets(model, folder, coverage)
+        deploy.need_model(run)
 
     sources: list[ImageSource] = []
     if isinstance(images, np.ndarray):
@@ -95,6 +90,12 @@ def predict(
     for option, output in (("--csv", csv), ("--figure", figure)):
         if output is not None:
             deploy.check_output(Path(output), sources, option)
+
+    model = deploy.open_model(run) if isinstance(run, Path) else run
+    set_calibration = None
+    if coverage is not None:
+        folder = run if isinstance(run, Path) else None
+        set_calibration = deploy.calibrate_sets(model, folder, coverage)
 
     if isinstance(images, np.ndarray):
         predictions = deploy.predict_pixels(model, pixels)
@@ -158,8 +159,6 @@ def explain(
         ResourceError: Captum is not installed, or the disk is full.
     """
     from headstart import deploy
-    from headstart.classifier import BaseClassifier
-    from headstart.report import write_explanation
 
     paths = [run, *([against] if isinstance(against, str | Path) else against)]
     names, sources = deploy.named_sources([image])
@@ -171,6 +170,11 @@ def explain(
     deploy.check_output(path, sources, "--out")
 
     folders = [deploy.resolve_run(path) for path in paths]
+    for folder in folders:
+        deploy.need_model(folder)
+    from headstart.classifier import BaseClassifier
+    from headstart.report import write_explanation
+
     rows = []
     explanations = []
     with progress.task("explaining", len(folders), "classifiers") as task:
@@ -220,6 +224,7 @@ def submit(
 
     if isinstance(run, str | Path):
         run = deploy.resolve_run(run)
+        deploy.need_model(run)
     model = deploy.open_model(run) if isinstance(run, Path) else run
     sample_path = None if sample is None else Path(sample)
     written = deploy.submit(
@@ -286,6 +291,8 @@ def export(
         )
     deploy.check_export(path, "--out")
     deploy.need_classifier(folder)
+    from headstart.api._runs import reopen_run
+
     _, opened = reopen_run(folder, data)
     written = deploy.export(
         folder,
@@ -328,6 +335,8 @@ def serve(
     """
     from headstart import deploy
 
+    folder = deploy.resolve_run(run)
+    deploy.need_model(folder)
     try:
         serve_run = deploy.serve
     except ModuleNotFoundError as error:
@@ -338,7 +347,7 @@ def serve(
             "pip install 'headstart[serve]'",
         ) from error
     serve_run(
-        deploy.resolve_run(run),
+        folder,
         host=host,
         port=port,
         allow_hosts=tuple(allow_hosts),

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Unpack
 
 from headstart.api._arguments import check_seed, recipe_keys, seconds
-from headstart.api._data import Data
+from headstart.api._data import Data, load_torch
 from headstart.api._keys import StudyKeys
 from headstart.api._results import FitResult
 from headstart.api._study_calls import StudyCall, carry_out
@@ -55,6 +55,9 @@ def fit(
         RunFailed: No network could be trained.
     """
     started = time.perf_counter()  # importing torch takes seconds, which count
+    limit, values = seconds(time_limit), recipe_keys(keys)
+    load_torch(data, keys)
+
     from headstart.studies import FitConfig, FitStudy
 
     options = {
@@ -64,7 +67,6 @@ def fit(
         "max_ms": max_ms,
     }
     call = StudyCall(data, keys, options, out, track, started=started)
-    limit, values = seconds(time_limit), recipe_keys(keys)
     metric = values.pop("metric", "accuracy")
     config = FitConfig(limit, metric, single, check_seed(seed), max_ms, values)
     return FitResult(carry_out(FitStudy(config), call))

@@ -17,7 +17,7 @@ from headstart.api._arguments import (
     tracking,
 )
 from headstart.api._command_line import command_of
-from headstart.api._data import Data, load, open_data
+from headstart.api._data import Data, load, load_torch, open_data
 from headstart.api._keys import StudyKeys, TrainKeys
 from headstart.api._results import Run
 from headstart.data import SplitDataset, summary_line
@@ -75,20 +75,22 @@ def train(
         ResourceError: Disk space, memory or a lock is missing.
     """
     from headstart.models.recipes import make_recipe
-    from headstart.studies import count_run
-    from headstart.training import TrainingJob, train as train_run
 
     more_epochs = _epochs_to_add(epochs)
-    tracker = tracking(track, with_files=True)
     values = {
         **recipe_keys(keys),
         "epochs": None if more_epochs else epochs,
         "time_limit": seconds_or_none(time_limit),
     }
     recipe = make_recipe(model, values, preset)
-    opened = open_data(data, keys, model)
-
     end = f"seed{check_seed(seed)}"
+    load_torch(data, keys)
+
+    from headstart.studies import count_run
+    from headstart.training import TrainingJob, train as train_run
+
+    tracker = tracking(track, with_files=True)
+    opened = open_data(data, keys, model)
     folder = output_folder(out) or default_folder(opened, model, recipe.digest, end)
     options = {
         "model": model,
@@ -133,8 +135,6 @@ def repeat(
     Raises:
         InputError: The folder does not hold a run, or its data have changed.
     """
-    from headstart.training import TrainingJob, train as train_run
-
     original = Path(run)
     tracker = tracking(track, with_files=True)
     again = shlex.join(["headstart", "train", "--repeat", str(run), "DATA"])
@@ -144,6 +144,8 @@ def repeat(
             f"{run} is an ensemble, which no single training makes.",
             "Repeat the runs that it consists of, or the study that selected them.",
         )
+    from headstart.training import TrainingJob, train as train_run
+
     folder = output_folder(out) or original.with_name(f"{original.name}-repeat")
     words = ["headstart", "train", "--repeat", str(run)]
     if track:
@@ -264,9 +266,12 @@ def network(
         One entry per layer: name, kind, output shape, parameters and multiply-adds.
     """
     from headstart.models.recipes import make_recipe
-    from headstart.training import network_layers
 
     recipe = make_recipe(model, recipe_keys(keys), preset)
+    load_torch(data, keys)
+
+    from headstart.training import network_layers
+
     return network_layers(recipe, open_data(data, keys, model))
 
 

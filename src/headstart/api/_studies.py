@@ -20,7 +20,7 @@ from headstart.api._arguments import (
     split_words,
     tracking,
 )
-from headstart.api._data import Data, open_data, open_with_and_without_plan
+from headstart.api._data import Data, load_torch, open_data, open_with_and_without_plan
 from headstart.api._keys import StudyKeys
 from headstart.api._results import (
     BackboneRankingResult,
@@ -88,11 +88,15 @@ def compare(
         RunFailed: No contender finished.
     """
     from headstart.evaluation import check_margin
+    from headstart.studies import check_models
 
     started = time.perf_counter()  # importing torch takes seconds, which count
+    names, limit = split_words(models), seconds_or_none(time_limit)
+    check_models(names, recipe_keys(keys))
+    load_torch(data, keys)
+
     from headstart.studies import ComparisonConfig, check_gate
 
-    names, limit = split_words(models), seconds_or_none(time_limit)
     count = seed_count(seeds, has_time_limit=limit is not None)
     options = {
         "models": names,
@@ -184,9 +188,15 @@ def tune(
         RunFailed: Three trials in a row failed for the same reason.
     """
     started = time.perf_counter()  # importing torch takes seconds, which count
-    from headstart.studies import TuningConfig, TuningStudy, read_space
+    from headstart.models.recipes import make_recipe
 
     _require_one_split(folds)
+    limit = seconds_or_none(time_limit)
+    make_recipe(model, recipe_keys(keys), preset)
+    load_torch(data, keys)
+
+    from headstart.studies import TuningConfig, TuningStudy, read_space
+
     options = {
         "model": model,
         "preset": preset,
@@ -204,7 +214,7 @@ def tune(
         read_space(Path(space)) if isinstance(space, str | Path) else space,
         _underscored(also),
         trials,
-        seconds_or_none(time_limit),
+        limit,
         recipe_keys(keys),
         preset,
         check_seed(seed),
@@ -259,9 +269,15 @@ def lr(
         RunFailed: No run finished.
     """
     started = time.perf_counter()  # importing torch takes seconds, which count
-    from headstart.studies import LearningRatesConfig
+    from headstart.models.recipes import make_recipe
 
     rates = None if values is None else tuple(learning_rate(word) for word in split_words(values))
+    limit = seconds_or_none(time_limit)
+    make_recipe(model, recipe_keys(keys), preset)
+    load_torch(data, keys)
+
+    from headstart.studies import LearningRatesConfig
+
     options = {
         "model": model,
         "preset": preset,
@@ -275,7 +291,7 @@ def lr(
         model,
         rates,
         seeds,
-        seconds_or_none(time_limit),
+        limit,
         recipe_keys(keys),
         preset,
         when_slow=when_slow,
@@ -328,12 +344,18 @@ def labels(
         RunFailed: No run finished.
     """
     started = time.perf_counter()  # importing torch takes seconds, which count
-    from headstart.studies import LabelCurvesConfig
+    from headstart.studies import check_models
 
     names = split_words(models)
     counts = (
         None if per_class is None else tuple(label_count(word) for word in split_words(per_class))
     )
+    limit = seconds_or_none(time_limit)
+    check_models(names, recipe_keys(keys))
+    load_torch(data, keys)
+
+    from headstart.studies import LabelCurvesConfig
+
     options = {"models": names, "per_class": counts, "seeds": seeds, "time_limit": time_limit}
     options |= {"when_slow": when_slow}
     call = StudyCall(data, keys, options, out, track, workers, ray, started=started)
@@ -341,7 +363,7 @@ def labels(
         names,
         counts,
         check_seed(seeds, "seeds"),
-        seconds_or_none(time_limit),
+        limit,
         recipe_keys(keys),
         when_slow=when_slow,
     )
@@ -396,6 +418,11 @@ def effects(
         RunFailed: The unchanged recipe failed.
     """
     started = time.perf_counter()  # importing torch takes seconds, which count
+    from headstart.models.recipes import make_recipe
+
+    make_recipe(model, recipe_keys(keys), preset)
+    load_torch(data, keys)
+
     from headstart.studies import EffectsConfig
 
     names = None if of is None else _underscored(of)
@@ -451,6 +478,8 @@ def backbones(
         ResourceError: Weights, disk space or a lock are missing.
     """
     started = time.perf_counter()  # importing torch takes seconds, which count
+    load_torch(data, keys)
+
     from headstart.studies import BackboneRankingConfig
 
     names = None if candidates is None else split_words(candidates)

@@ -5,7 +5,9 @@ Does not belong here: anything that decides, computes or writes.
 
 from __future__ import annotations
 
+import atexit
 import errno
+import gc
 import sys
 from typing import NoReturn
 
@@ -29,11 +31,17 @@ _MEMORY_MESSAGES = (
     *("failed to map segment", "cannot allocate memory", "Cannot allocate memory"),
     "can't start new thread",
 )
+# Importing PyTorch makes 290,000 objects, none of which is garbage. With Python's threshold of 700,
+# the collector took 0.2 of 1.6 s of processor time, and 0.3 s more at exit (busy machine).
+_OBJECTS_PER_COLLECTION = 50_000
 _OUTPUT_ERRORS = (errno.ENOSPC, errno.EIO, errno.EFBIG)
 
 
 def main() -> None:
     """Run the command line, and turn failures into a message and an exit status."""
+    thresholds = gc.get_threshold()
+    gc.set_threshold(_OBJECTS_PER_COLLECTION)
+    atexit.register(gc.freeze)  # what a process still holds at its end is not searched for garbage
     prepare_streams()
     with signals.end_on_signals(_announce_stop):
         progress.on_advance(signals.raise_if_stopped)
@@ -41,6 +49,7 @@ def main() -> None:
             _run()
         finally:
             progress.on_advance(None)
+            gc.set_threshold(*thresholds)
 
 
 def _run() -> None:

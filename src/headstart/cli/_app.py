@@ -426,7 +426,6 @@ def run_study(
     """
     output = take_output(given)
     start(output.quiet)
-    load_torch()
     keys = with_settings({**own, **given}, output.settings)
     result = study(data, out=output.out, **keys)
     show(result, output.as_json, lambda printed: printed.table())
@@ -485,12 +484,6 @@ def show(result: Any, as_json: bool, draw: Callable[[Any], RenderableType]) -> N
                 yield segment._replace(text=printable(segment.text)) if is_text else segment
 
     SafeConsole().print(draw(result))
-
-
-def load_torch() -> None:
-    """Import PyTorch, which takes seconds. A line on the terminal says so meanwhile."""
-    with progress.waiting("loading PyTorch"):
-        import_module("torch")
 
 
 def start(quiet: bool) -> None:

@@ -47,8 +47,6 @@ def audit(
     from headstart import api
 
     _app.start(quiet)
-    if not quick:
-        _app.load_torch()
     given["resize"] = given["resize"].value
     result = api.audit(data, fix=fix, review=review, quick=quick, out=out, **given)
     _app.show(result, as_json, lambda printed: printed.table())

@@ -81,7 +81,6 @@ def train(
     from headstart import api
 
     _app.start(output.quiet)
-    _app.load_torch()
     if repeat is not None:
         track = keys.pop("track")
         _refuse_options_of_repeat({**keys, "summary": summary or None})

@@ -16,6 +16,7 @@ from ._folds import (
 from ._load import (
     LOAD_KEYS as LOAD_KEYS,
     Source as Source,
+    check_source as check_source,
     load as load,
 )
 from ._memory_maps import (

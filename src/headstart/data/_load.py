@@ -155,6 +155,23 @@ def load(source: Source, **keys: Unpack[LoadKeys]) -> Dataset:
     return dataset if options.plan is None else apply_plan(dataset, Path(options.plan))
 
 
+def check_source(source: Source, keys: LoadKeys) -> None:
+    """Check what can be checked without reading data: that a path exists, and the options.
+
+    Args:
+        source: What `load` accepts.
+        keys: Options of `load`.
+
+    Raises:
+        InputError: The path does not exist, or an option is invalid.
+    """
+    _read_options(keys)
+    if not isinstance(source, str | Path) or source in _known_names():
+        return
+    if not Path(source).expanduser().exists():
+        _locate(source)
+
+
 def _read_options(keys: LoadKeys) -> LoadOptions:
     """Return the options of `load` with their defaults.
 

@@ -10,6 +10,7 @@ from ._model import (
     Form as Form,
     Model as Model,
     need_classifier as need_classifier,
+    need_model as need_model,
     open_model as open_model,
 )
 from ._output_files import (

@@ -53,22 +53,37 @@ def open_model(run: str | Path) -> Model:
         ResourceError: ONNX Runtime is not installed.
     """
     path = Path(run)
-    if path.suffix.lower() == ".onnx" and not path.is_dir():
+    need_model(path)
+    if _is_exported(path):
         from headstart.deploy.export._onnx import open_onnx
 
         return open_onnx(path)
 
     from headstart.classifier import load_classifier
 
-    need_classifier(path)
     store.note_if_unsealed(path)
     return load_classifier(path)
+
+
+def need_model(path: Path) -> None:
+    """Raise InputError unless a path can be a model. Imports neither PyTorch nor ONNX Runtime.
+
+    Args:
+        path: A folder, which must hold a finished run with its weights; or an `.onnx` file, which
+            `open_model` checks.
+    """
+    if not _is_exported(path):
+        need_classifier(path)
 
 
 def need_classifier(run: Path) -> None:
     """Raise InputError unless the folder holds a finished run with its weights."""
     if not (run / "classifier.json").exists():
         raise _no_classifier(run)
+
+
+def _is_exported(path: Path) -> bool:
+    return path.suffix.lower() == ".onnx" and not path.is_dir()
 
 
 def _no_classifier(run: Path) -> InputError:

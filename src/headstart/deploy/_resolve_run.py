@@ -7,11 +7,14 @@ import os
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from headstart import progress
 from headstart.errors import InputError
 from headstart.formatting import percent
-from headstart.results import Comparison, Finding, JsonObject, Tuning, read_finding
+
+if TYPE_CHECKING:
+    from headstart.results import Comparison, Finding, JsonObject
 
 _CLASSIFIER = "classifier.json"
 _MOST_LISTED = 8
@@ -57,6 +60,8 @@ def resolve_run(path: str | Path) -> Path:
 
 def _choose(study: Path) -> Path:
     """Return the best run of a finished study, and print it."""
+    from headstart.results import Comparison, read_finding
+
     finding = read_finding(study)
     verb = finding.study_name()
     chosen = _chosen_by(finding, study)
@@ -97,6 +102,8 @@ def _chosen_by(finding: Finding, study: Path) -> Path | None:
 
 
 def _names_its_run(finding: Finding) -> bool:
+    from headstart.results import Tuning
+
     return isinstance(finding, Tuning) or finding.study_name() == "fit"
 
 

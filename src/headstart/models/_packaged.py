@@ -85,10 +85,11 @@ def timm_name(model: str) -> str:
     Raises:
         InputError: timm has no such network or no such weights. The message names similar ones.
     """
-    import timm
-
     if not model.startswith(TIMM):
         return _TIMM_NAMES[model]
+
+    import timm
+
     name = model.removeprefix(TIMM)
     if not timm.is_model(name):
         raise InputError(

@@ -13,6 +13,9 @@ from ._comparison_entries import (
     VerdictRules as VerdictRules,
     verdict_from_predictions as verdict_from_predictions,
 )
+from ._contenders import (
+    check_models as check_models,
+)
 from ._effects import (
     EffectsConfig as EffectsConfig,
 )

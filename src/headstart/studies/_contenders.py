@@ -72,6 +72,21 @@ def make_contenders(names: Sequence[str], values: Mapping[str, Any]) -> list[Nam
     return contenders
 
 
+def check_models(names: Sequence[str], values: Mapping[str, Any]) -> None:
+    """Check the names of models and the recipe values, without reading a file or a run.
+
+    Args:
+        names: Names of contenders, as `make_contenders` takes them. Paths are left to it.
+        values: Recipe values for all contenders.
+
+    Raises:
+        InputError: A model is unknown, or a value is invalid.
+    """
+    models = [name for name in names if _is_model(name)]
+    for name in models:
+        _make_contender(name, values, models)
+
+
 def folder_name(name: str) -> str:
     """Return the name of a contender in a form that is valid as a file name."""
     return re.sub(r"[^a-zA-Z0-9._-]+", "-", name).strip("-")

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import http.client
 import io
 import tarfile
-import urllib.error
-import urllib.request
 import zlib
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from headstart import progress, store
+
+if TYPE_CHECKING:
+    from http.client import HTTPResponse
 
 ANSWER_SECONDS = 10.0  # to connect, and between two pieces of an answer
 MAX_SIZE_RATIO = 4  # A download may not exceed its expected size by more than this factor.
@@ -32,6 +33,11 @@ def download(url: str, size_bytes: int) -> bytes:
         SourceFailed: The server did not answer in 10 seconds, or the answer is not the file, is
             incomplete or far too large.
     """
+    # They import OpenSSL, and most commands download nothing.
+    import urllib.error
+    import urllib.request
+    from http.client import HTTPException
+
     if not url.startswith(("http://", "https://")):
         raise SourceFailed(f"{url} is not an http or https address")
 
@@ -48,7 +54,7 @@ def download(url: str, size_bytes: int) -> bytes:
     except urllib.error.HTTPError as error:
         error.close()  # It holds the connection.
         raise SourceFailed(f"{name}: {error}") from error
-    except (OSError, http.client.HTTPException, ValueError) as error:
+    except (OSError, HTTPException, ValueError) as error:
         raise SourceFailed(f"{name}: {getattr(error, 'reason', error)}") from error
 
     if announced and len(content) != announced:
@@ -56,9 +62,7 @@ def download(url: str, size_bytes: int) -> bytes:
     return content
 
 
-def _receive(
-    answer: http.client.HTTPResponse, name: str, expected_bytes: int, max_bytes: int
-) -> bytes:
+def _receive(answer: HTTPResponse, name: str, expected_bytes: int, max_bytes: int) -> bytes:
     content = io.BytesIO()
     with progress.task(f"downloading {name}", expected_bytes / 1e6, "MB") as task:
         while piece := answer.read(_PIECE_BYTES):
