@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -34,6 +35,13 @@ def test_a_pair_of_arrays_is_trained_and_used(tmp_path: Path) -> None:
 def test_an_unknown_key_is_an_error_here_and_for_type_checkers(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="did you mean 'epochs'"):
         headstart.train("digits", model="mlp", epoch=3, out=tmp_path)  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize("verb", ["tune", "lr", "labels", "effects"])
+@pytest.mark.parametrize("seeds", ["3", 1.5, True, -1])
+def test_a_number_of_seeds_that_is_none_is_refused(verb: str, seeds: Any) -> None:
+    with pytest.raises(InputError, match="invalid --seeds: expected an integer from 0"):
+        getattr(headstart, verb)("digits", seeds=seeds)
 
 
 def test_default_folders_tell_the_tables_of_two_competitions_apart(

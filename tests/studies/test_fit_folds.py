@@ -168,7 +168,7 @@ def test_a_trained_run_is_cross_validated_if_it_is_promising_and_the_time_suffic
     few: SplitDataset,
 ) -> None:
     costs = LadderCosts(("efficientnet-lite0",), 0.001, 64, 64, 60, 54, 100, 10)
-    ladder = Ladder(costs, 600.0, few.validation_labels, few.class_names, ACCURACY, folds=FOLDS)
+    ladder = Ladder(costs, 600.0, few.validation_labels, ACCURACY, folds=FOLDS)
     head = make_result("head", FROZEN, few, wrong=12, wrong_by_folds=25)
     good, bad = (make_result("cnn", CNN, few, wrong=wrong) for wrong in (11, 50))
     good.metrics.epochs = bad.metrics.epochs = 1e6  # type: ignore[misc]
@@ -184,7 +184,7 @@ def test_with_folds_cheap_heads_come_before_the_long_run(few: SplitDataset) -> N
     costs = LadderCosts(
         ("efficientnet-lite0", "efficientnet-lite1"), 0.001, 64, 64, 60, 54, 100, 10
     )
-    ladder = Ladder(costs, 600.0, few.validation_labels, few.class_names, ACCURACY)
+    ladder = Ladder(costs, 600.0, few.validation_labels, ACCURACY)
     started = [
         make_result("efficientnet-lite0 frozen at 64 px", FROZEN, few, 12, wrong_by_folds=25),
         make_result("cnn, short", CNN, few, wrong=20),

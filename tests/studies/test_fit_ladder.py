@@ -34,8 +34,7 @@ def ladder(
         test=test,
         classes=4,
     )
-    names = ("a b", "b c", "c d", "d e")
-    return Ladder(costs, usable, LABELS, names, selection_metric("accuracy"))
+    return Ladder(costs, usable, LABELS, selection_metric("accuracy"))
 
 
 def result(rung: Rung, accuracy: float, seconds: float = 10.0, epochs: float = 2.0) -> RungResult:

@@ -218,7 +218,7 @@ def tune(
         recipe_keys(keys),
         preset,
         check_seed(seed),
-        seeds,
+        check_seed(seeds, "seeds"),
         together=together,
         storage=storage,
     )
@@ -290,7 +290,7 @@ def lr(
     config = LearningRatesConfig(
         model,
         rates,
-        seeds,
+        check_seed(seeds, "seeds"),
         limit,
         recipe_keys(keys),
         preset,
@@ -438,7 +438,7 @@ def effects(
     config = EffectsConfig(
         model,
         names,
-        seeds,
+        check_seed(seeds, "seeds"),
         seconds_or_none(time_limit),
         recipe_keys(keys),
         preset,

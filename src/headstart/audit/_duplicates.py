@@ -50,15 +50,6 @@ class Duplicates:
     leak_partner: Indices
     leak_distance: NDArray[np.float64]
 
-    @property
-    def redundant(self) -> Indices:
-        """Return the later image of every pair with equal labels in the same part, ascending.
-
-        Without them, each picture of a class is there once per part.
-        """
-        is_repeated = ~self.is_conflict & (self.parts[:, 0] == self.parts[:, 1])
-        return np.unique(self.pairs.second[is_repeated])
-
     def clusters(self) -> list[Indices]:
         """Return the images of each picture that occurs more than once, ascending, largest first.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -12,8 +11,6 @@ from torch import Tensor
 from torch.nn import functional
 
 from headstart.data import take
-
-Transform = Callable[[Tensor], Tensor]
 
 _SIZE = 32
 _ORIENTATIONS = 8

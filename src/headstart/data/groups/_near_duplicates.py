@@ -31,7 +31,6 @@ from headstart.data.groups._descriptors import (
 )
 
 Relation = Literal["exact", "same", "flipped", "cropped", "flipped and cropped"]
-RELATIONS: tuple[Relation, ...] = ("exact", "same", "flipped", "cropped", "flipped and cropped")
 
 LEAST_SIMILARITY = 0.45
 CANDIDATES_PER_IMAGE = 3

@@ -63,7 +63,7 @@ def _draw_scores(axes: Axes, finding: LearningRates, metric: Metric) -> None:
     x_limits = (finding.rates[0].lr / 1.6, finding.rates[-1].lr * 1.6)
 
     _scale_rates(axes, x_limits)
-    _scale_scores(axes, metric, limits)
+    _scale_scores(axes, metric)
     axes.set(ylim=limits, ylabel=f"{finding.evaluated_on} {metric}")
     _shade_good_range(axes, finding.good)
     _hatch_divergence(axes, finding, x_limits)
@@ -142,7 +142,7 @@ def _score_limits(scores: Sequence[SeedSpread], metric: Metric, largest_loss: fl
     return max(0.0, low - 0.06 * room), high + 0.16 * room  # the best one is named above its point
 
 
-def _scale_scores(axes: Axes, metric: Metric, limits: Limits) -> None:
+def _scale_scores(axes: Axes, metric: Metric) -> None:
     from matplotlib.ticker import (
         FixedLocator,
         FuncFormatter,

@@ -125,7 +125,7 @@ class Climb:
         else:
             costs, usable = LadderCosts.from_json(written["costs"]), written["usable"]
             self._begun = written["rungs"]
-        ladder = Ladder(costs, usable, data.validation_labels, data.class_names, self.metric)
+        ladder = Ladder(costs, usable, data.validation_labels, self.metric)
         ladder.values, ladder.seed = self._config.rung_values(), self._config.seed
         ladder.folds = None if self.folds is None else FOLDS
         plan = ladder.plan()

@@ -66,7 +66,6 @@ class Ladder:
         costs: Measured costs.
         usable: Seconds for all rungs.
         labels: Labels of the validation images, int64 of shape (N,).
-        class_names: Names of the classes.
         metric: The metric of the selection.
         values: Recipe values that the user fixed.
         seed: Seed of the runs.
@@ -77,7 +76,6 @@ class Ladder:
     costs: LadderCosts
     usable: float
     labels: NDArray[np.int64]
-    class_names: tuple[str, ...]
     metric: SelectionMetric
     values: Mapping[str, Any] = field(default_factory=dict)
     seed: int = 0
@@ -279,7 +277,7 @@ class Ladder:
             runs = state.of(family)
             if not runs or family in state.failed or state.has_long(family):
                 continue
-            if is_complete(runs[-1], self.costs.train, self.class_names):
+            if is_complete(runs[-1], self.costs.train):
                 continue
             left = state.left_for(self._evaluation(runs[-1].rung))
             if self.folds is not None and any(run.folds is not None for run in runs):
@@ -439,7 +437,7 @@ class Ladder:
             is_done = result.folds is not None or result.rung.name in excluded
             if is_done or result.family == FROZEN:
                 continue
-            epochs = full_epochs(result.rung.recipe, self.costs.train, self.class_names)
+            epochs = full_epochs(result.rung.recipe, self.costs.train)
             is_long_enough = result.metrics.epochs >= LEAST_SCHEDULE * epochs
             is_affordable = (self.folds + 1) * result.seconds <= left
             if is_long_enough and is_affordable and self._is_promising(result, ranked[0]):
@@ -468,7 +466,7 @@ class Ladder:
         if result.is_head_only:
             return self._full_seconds_of_fine_tuning(result.rung.recipe)
         seconds = result.metrics.seconds
-        epochs = full_epochs(result.rung.recipe, self.costs.train, self.class_names)
+        epochs = full_epochs(result.rung.recipe, self.costs.train)
         fixed = max(0.0, result.seconds - seconds.train)
         return fixed + seconds.prepare + epochs * result.seconds_per_epoch
 
@@ -476,7 +474,7 @@ class Ladder:
         """Return the seconds of a whole fine-tuning, from the cost of a forward pass."""
         px = _input_px(recipe)
         start = self.costs.frozen(recipe.model, px)
-        epochs = full_epochs(recipe, self.costs.train, self.class_names)
+        epochs = full_epochs(recipe, self.costs.train)
         return start + epochs * self.costs.epoch_of_fine_tuning(recipe.model, px)
 
     def _short_seconds(self) -> float:

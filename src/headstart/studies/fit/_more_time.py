@@ -30,7 +30,7 @@ def estimate_more_time(climb: Climb) -> FitEstimate | None:
         return None
     short, long = pair
     data = climb.context.data
-    if is_complete(long, len(data.split.train), data.class_names) or short.score >= long.score:
+    if is_complete(long, len(data.split.train)) or short.score >= long.score:
         return None
     labels = data.validation_labels
     if is_close(labels, climb.metric, short.probabilities, long.probabilities):

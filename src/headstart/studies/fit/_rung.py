@@ -158,12 +158,12 @@ class FailedRung:
     seconds: float
 
 
-def full_epochs(recipe: Recipe, train_images: int, class_names: tuple[str, ...]) -> float:
+def full_epochs(recipe: Recipe, train_images: int) -> float:
     """Return the epochs of a recipe without a time limit."""
     return resolve(recipe, train_images).epochs or 1.0
 
 
-def is_complete(result: RungResult, train_images: int, class_names: tuple[str, ...]) -> bool:
+def is_complete(result: RungResult, train_images: int) -> bool:
     """Return whether a run had all epochs of its recipe, so that more time changes nothing."""
-    epochs = full_epochs(result.rung.recipe, train_images, class_names)
+    epochs = full_epochs(result.rung.recipe, train_images)
     return result.metrics.epochs >= 0.97 * epochs

@@ -307,9 +307,7 @@ def _folder_key(name: str, words: re.Pattern[str]) -> str:
 
 
 def _key_of(folder: Path) -> str:
-    key = _folder_key(
-        folder.name, re.compile(r"images?|imgs?|photos?|pictures?|jpe?gs?|pngs?|part")
-    )
+    key = _folder_key(folder.name, _FOLDER_WORD)
     return re.sub(r"(images?|imgs?|photos?|pictures?)$", "", key)
 
 
