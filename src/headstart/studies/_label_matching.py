@@ -238,10 +238,12 @@ def _sentence(comparison: LabelComparison, part: EvaluationPart, images: int) ->
         largest = 0.0
         for difference in comparison.differences:
             largest = max(largest, *(abs(end) for end in difference.interval))
-        numbers = [f"{count:,}" for count in dict.fromkeys((counts[0], counts[-1]))]
+        measured_range = " to ".join(
+            f"{count:,}" for count in dict.fromkeys((counts[0], counts[-1]))
+        )
         return (
             f"No significant difference between {comparison.a} and {comparison.b} with "
-            f"{_per_class(' to '.join(numbers))}: at most {points(largest)} points either way (95% "
+            f"{_per_class(measured_range)}: at most {points(largest)} points either way (95% "
             "intervals)."
         )
     if comparison.match is None or comparison.crossing is None:
