@@ -75,3 +75,11 @@ def test_a_large_spread_on_few_images_needs_both_and_an_impossible_case_neither(
     halfway = ErrorParts(5e-5, noise_variance=0.0, seed_variance=2e-3, seeds=2, n=300)
     needed = needed_evidence(0.0025, halfway, 0.005, 0.05)
     assert (needed.seeds, needed.images) == (None, None)
+
+
+@pytest.mark.parametrize("seeds", [29, 30, 40])
+def test_images_still_help_a_study_with_thirty_seeds_or_more(seeds: int) -> None:
+    needed = needed_evidence(0.0045, ErrorParts(4e-6, 1e-7, 2e-6, seeds, 2000), 0.005, 0.05)
+    assert needed.seeds == max(30, seeds)
+    assert needed.images is not None
+    assert 10_000 < needed.images < 1_000_000

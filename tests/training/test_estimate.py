@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from headstart.data import Dataset, Split, SplitDataset
 from headstart.models.recipes import make_recipe
-from headstart.training import count_work, expected_seconds, network_layers, range_test
+from headstart.training import (
+    RunTimer,
+    count_work,
+    expected_seconds,
+    network_layers,
+    range_test,
+)
+
+IntArray = NDArray[np.int64]
 
 
 @pytest.mark.parametrize("model", ["mlp", "cnn", "cnn-fashion-small"])
@@ -38,6 +48,23 @@ def test_a_longer_run_is_expected_to_take_longer(digits: Dataset, small: Split) 
         for epochs in (5, 500)
     )
     assert 0 < short < long
+
+
+def test_predictions_are_timed_on_a_whole_batch_also_where_a_few_images_are_slow(
+    digits: Dataset, small: Split, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A call takes 0.1 s whatever it holds, as on a busy machine."""
+    timer = RunTimer(make_recipe("mlp", {"batch": 64}), SplitDataset(digits, small))
+    sizes = []
+
+    def slow(_: object, classifier: object, rows: IntArray) -> None:
+        sizes.append(len(rows))
+        time.sleep(0.1)
+
+    monkeypatch.setattr(type(timer._inputs), "probabilities", slow)
+    timer.measure()
+    assert len(small.validation) + len(small.test) >= 64
+    assert sizes == [16, 64]
 
 
 def test_a_range_test_ends_where_the_loss_explodes_and_leaves_random_numbers_alone(

@@ -151,9 +151,13 @@ def needed_evidence(
 def _more_of_both(
     parts: ErrorParts, decides: Callable[[int, int], bool], limit: Limit
 ) -> NeededEvidence:
-    """Return the smallest product of seeds and images that decides; neither if there is none."""
+    """Return the smallest product of seeds and images that decides; neither if there is none.
+
+    A study that already has 30 seeds or more keeps them.
+    """
     best: tuple[int, int] | None = None
-    for seeds in range(parts.seeds + 1, MOST_SEEDS + 1):
+    most = max(MOST_SEEDS, parts.seeds)
+    for seeds in range(min(parts.seeds + 1, most), most + 1):
         images = _first(partial(decides, seeds), parts.n + 1, MOST_IMAGES)
         if images is not None and (best is None or seeds * images < best[0] * best[1]):
             best = (seeds, images)
