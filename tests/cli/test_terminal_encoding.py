@@ -71,3 +71,35 @@ def test_an_error_names_a_path_as_far_as_the_terminal_can(
 ) -> None:
     status, _, err = run(monkeypatch, "ascii", "train", "\u72d7")
     assert status == 2 and b"? does not exist" in err
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse names that are not UTF-8")
+def test_names_that_are_not_utf_8_are_refused_in_outputs(
+    photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train = ("train", "photos", "--model", "mlp", "--epochs", "1", "--out")
+    status, _, err = run(monkeypatch, "utf-8", *train, "run-\udce4")
+    assert status == 2 and rb"the name 'run-\udce4' is not UTF-8" in err
+    assert not Path("run-\udce4").exists()
+
+    assert run(monkeypatch, "utf-8", *train, "run")[0] == 0
+    unnamed = Path("images")
+    unnamed.mkdir()
+    Image.new("L", (8, 8)).save(unnamed / "B\udce4r.png")
+    status, _, err = run(monkeypatch, "utf-8", "submit", "run", "images", "--out", "s.csv")
+    assert status == 2 and rb"'B\udce4r' is not UTF-8, so it cannot be written" in err
+    assert run(monkeypatch, "ascii", "predict", "run", "images")[0] == 0
+    status, _, err = run(monkeypatch, "utf-8", "export", "run", "--out", "\udce4.onnx")
+    assert status == 2 and rb"the name '\udce4.onnx' is not UTF-8" in err
+    assert not Path("\udce4.onnx").exists()
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "iso8859-1"])
+def test_a_locale_without_utf_8_never_changes_class_names(
+    encoding: str, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.getfilesystemencoding", lambda: encoding)
+    status, _, err = run(monkeypatch, "utf-8", "train", "photos", "--out", "run")
+    assert status == 2
+    assert f"this locale reads them as {encoding} instead of UTF-8.".encode() in err
+    assert b"PYTHONUTF8=1 headstart" in err

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from headstart import store
 from headstart.api._keys import SPLIT_KEYS
 from headstart.data import LOAD_KEYS, Dataset, SplitDataset
 from headstart.errors import InputError
@@ -142,7 +143,7 @@ def output_folder(out: str | Path | None) -> Path | None:
     """Return the folder that `out` names; None where it names none.
 
     Raises:
-        InputError: The name is empty.
+        InputError: The name is empty, or not UTF-8.
     """
     if out is None:
         return None
@@ -151,6 +152,7 @@ def output_folder(out: str | Path | None) -> Path | None:
             "invalid --out: expected a folder, got an empty name.",
             "Leave it out for a folder under runs/.",
         )
+    store.encode_text(str(out))
     return Path(out)
 
 

@@ -22,8 +22,10 @@ def check_output(path: Path, inputs: Iterable[object], option: str) -> None:
         option: The option that names the file, for the message.
 
     Raises:
-        InputError: The file is an input, an existing file of a run or study, or a folder.
+        InputError: The file is an input, an existing file of a run or study, or a folder, or its
+            name is not UTF-8.
     """
+    store.encode_text(str(path))
     _refuse_folder(path, option)
     resolved = path.resolve()
     for source in inputs:

@@ -105,6 +105,9 @@ from ._temporary import (
     list_debris as list_debris,
     scratch_folder as scratch_folder,
 )
+from ._text import (
+    encode_text as encode_text,
+)
 from ._unfinished import (
     publish_folder as publish_folder,
     unfinished_folder as unfinished_folder,

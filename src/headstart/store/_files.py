@@ -20,6 +20,7 @@ from pathlib import Path
 
 from headstart.errors import InputError, ResourceError
 from headstart.store._temporary import temporary_file
+from headstart.store._text import encode_text
 
 SPACE_MARGIN_BYTES = 64 << 20
 _DISK_IS_FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -339,8 +340,12 @@ def anonymous_file(content: bytes | memoryview = b"") -> FileIO:
 
 
 def write_text(path: Path, content: str) -> None:
-    """Write UTF-8 text atomically. See `write_bytes`."""
-    write_bytes(path, content.encode("utf-8"))
+    """Write UTF-8 text atomically. See `write_bytes`.
+
+    Raises:
+        InputError: The content includes the name of a file that is not UTF-8.
+    """
+    write_bytes(path, encode_text(content))
 
 
 def write_json(path: Path, content: object) -> None:
@@ -356,10 +361,11 @@ def json_bytes(content: object) -> bytes:
     """Return the bytes that `write_json` writes.
 
     Raises:
+        InputError: The content includes the name of a file that is not UTF-8.
         ValueError: The content includes NaN or infinity, which JSON does not have.
     """
     text = json.dumps(content, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
-    return text.encode("utf-8")
+    return encode_text(text)
 
 
 def remove_file(path: Path) -> None:

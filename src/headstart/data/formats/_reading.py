@@ -7,8 +7,9 @@ import gzip
 import os
 import re
 import shlex
+import sys
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -62,6 +63,8 @@ def translate_read_errors(path: Path) -> Iterator[None]:
 
 def _undecodable_name(path: Path, name: str) -> InputError:
     """Return the error about a file whose name is not UTF-8."""
+    if not _reads_names_as_utf_8():
+        return _other_locale(path)
     readings = plausible_readings(os.fsencode(name))
     codec = readings[0].codec if readings else "ENCODING"
     folder = path if path.is_dir() else path.parent
@@ -69,6 +72,30 @@ def _undecodable_name(path: Path, name: str) -> InputError:
         f"a file in {path} has a name that is not UTF-8: {name!a}." + readings_sentence(readings),
         "Rename it. To rename all of them from the encoding that is right, for example: "
         f"convmv -f {codec} -t UTF-8 -r --notest {shlex.quote(str(folder))}",
+    )
+
+
+def require_readable_names(path: Path, names: Sequence[str]) -> None:
+    """Raise an error if this locale reads names of files in another encoding than UTF-8.
+
+    Args:
+        path: The folder that the user named.
+        names: The names of the files in it.
+    """
+    if not _reads_names_as_utf_8() and not all(map(str.isascii, names)):
+        raise _other_locale(path)
+
+
+def _reads_names_as_utf_8() -> bool:
+    """Return whether Python reads the names of files as UTF-8. A locale may decide otherwise."""
+    return sys.getfilesystemencoding().lower() == "utf-8"
+
+
+def _other_locale(path: Path) -> InputError:
+    return InputError(
+        f"files in {path} have names that are not ASCII, and this locale reads them as "
+        f"{sys.getfilesystemencoding()} instead of UTF-8.",
+        "Set PYTHONUTF8=1 before the command: PYTHONUTF8=1 headstart ...",
     )
 
 

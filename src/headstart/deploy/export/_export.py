@@ -67,9 +67,11 @@ def export(
 
     Raises:
         RunFailed: The file does not reproduce the run. Nothing is written.
-        InputError: int8 is asked for an ensemble, or `runtime` is another version.
+        InputError: int8 is asked for an ensemble, `runtime` is another version, or the name of
+            `out` is not UTF-8.
         ResourceError: Packages are missing, or ONNX Runtime Web cannot be fetched.
     """
+    store.encode_text(str(out))  # The digest beside the file names it.
     store.note_if_unsealed(run)
     web_runtime = open_runtime(runtime) if form == "page" else None
     classifier = _in_float32(load_classifier(run))

@@ -9,6 +9,7 @@ import numpy as np
 from headstart import progress
 from headstart.data._class_names import require_distinct_classes, require_training_classes
 from headstart.data.formats._protocol import TABLE_OPTIONS, LoadOptions
+from headstart.data.formats._reading import require_readable_names
 from headstart.data.formats.folders._classes import ClassFolder
 from headstart.data.formats.folders._clutter import some_names
 from headstart.data.formats.folders._errors import only_class
@@ -56,6 +57,7 @@ class ClassFolders:
         names: list[str] = []
         for folder in class_folders:
             names += folder.images
+        require_readable_names(path, names)
         counts = [len(folder.images) for folder in class_folders]
         number_of_class = {name: number for number, name in enumerate(class_names)}
         class_numbers = [number_of_class[folder.class_name] for folder in class_folders]
