@@ -100,6 +100,14 @@ def test_an_estimated_probability_is_never_certain(probability: float, text: str
 
 
 @pytest.mark.parametrize(
+    ("share", "text"),
+    [(1.0, ">99.9%"), (0.9994, "99.9%"), (0.58, "58.0%"), (0.0004, "<0.1%"), (0.0, "<0.1%")],
+)
+def test_the_probability_of_a_class_is_never_certain(share: float, text: str) -> None:
+    assert formatting.probability(share) == text
+
+
+@pytest.mark.parametrize(
     ("number", "text"),
     [
         (999, "999"),

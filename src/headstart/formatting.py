@@ -25,6 +25,13 @@ def percent(share: float | None, images: int | None = None) -> str:
     return f"{100 * share:.{decimals}f}%"
 
 
+def probability(share: float) -> str:
+    """Return the probability of a class in percent, never certain: `>99.9%`, `40.0%`, `<0.1%`."""
+    if share >= 0.9995:
+        return ">99.9%"
+    return "<0.1%" if share < 0.0005 else f"{100 * share:.1f}%"
+
+
 def certainty(probability: float) -> str:
     """Return an estimated probability in percent, which is never certain: `under 1%`, `40%`."""
     if probability < 0.01:

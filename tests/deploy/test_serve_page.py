@@ -304,6 +304,18 @@ def test_no_choice_is_cut_at_any_width(page: Page) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing(browser: Any, address: str, scheme: str) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is missing")
+    context = browser.new_context(color_scheme=scheme, bypass_csp=True)
+    opened = context.new_page()
+    opened.goto(address)
+    opened.locator("#facts dt").first.wait_for()
+    answer = axe.Axe().run(opened, options={"resultTypes": ["violations"]})
+    assert [each["id"] for each in answer.response["violations"]] == []
+    context.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_page_fits_a_phone(browser: Any, address: str, scheme: str) -> None:
     context = browser.new_context(
         viewport={"width": 360, "height": 740}, color_scheme=scheme, has_touch=True, is_mobile=True

@@ -385,6 +385,13 @@ def test_a_command_that_fails_says_why_on_the_page(root: Path, server: WatchServ
     assert "missing-photos" in entry()["problem"]
 
 
+def require_no_violations(page: Any) -> None:
+    """Fail if axe finds a violation in the page as it is now."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is missing")
+    found = axe.Axe().run(page, options={"resultTypes": ["violations"]})
+    assert found.violations_count == 0, found.generate_report()
+
+
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium in /usr/bin")
 def test_the_page_shows_compares_and_stops_runs(
     root: Path, server: WatchServer, monkeypatch: pytest.MonkeyPatch
@@ -405,6 +412,7 @@ def test_the_page_shows_compares_and_stops_runs(
         card = page.locator("#cards li")
         assert "step 240 of 800" in card.inner_text() and "left" in card.inner_text()
         assert page.evaluate("document.documentElement.scrollWidth") == 360
+        require_no_violations(page)
 
         # The curve grows while the page is open.
         page.get_by_role("button", name="growing", exact=True).first.click()
@@ -416,6 +424,7 @@ def test_the_page_shows_compares_and_stops_runs(
         chart.focus()
         page.keyboard.press("Home")
         assert "epoch 1:" in page.locator("figure output").first.inner_text()
+        require_no_violations(page)
 
         page.get_by_role("button", name="Stop growing").click()
         page.get_by_role("dialog").get_by_role("button", name="Stop").click()
@@ -430,5 +439,6 @@ def test_the_page_shows_compares_and_stops_runs(
         table = page.get_by_role("region", name="Results").inner_text()
         assert "in progress" in table and "finished" in table
         assert page.evaluate("document.documentElement.scrollWidth") == 360
+        require_no_violations(page)
         assert problems == []
         browser.close()

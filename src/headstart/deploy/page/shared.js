@@ -11,8 +11,8 @@ const NO_IMAGE = "No image yet. The most probable classes of your image appear h
 let card, shown = null, chosenClass = null, showsAll = false;
 
 function percent(share) {
-  if (share > 0.9995 && share < 1) return ">99.9%";
-  if (share < 0.0005 && share > 0) return "<0.1%";
+  if (share >= 0.9995) return ">99.9%";
+  if (share < 0.0005) return "<0.1%";
   return `${(100 * share).toFixed(1)}%`;
 }
 

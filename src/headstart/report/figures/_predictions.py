@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from headstart import store
 from headstart.errors import InputError
-from headstart.formatting import one_line, percent, wrap_name
+from headstart.formatting import one_line, probability, wrap_name
 from headstart.report._shown_classes import shown_classes
 from headstart.report.figures._canvas import drawing_style, figure_bytes, new_figure
 from headstart.report.figures._style import LIGHT
@@ -99,12 +99,12 @@ def _draw_bars(axes: Axes, probabilities: Sequence[tuple[str, float]], predicted
     colours = [LIGHT.accent(0) if name == predicted else LIGHT.soft for name, _ in probabilities]
     axes.barh(rows, [value for _, value in probabilities], color=colours, height=0.72)
 
-    for row, (_, probability) in zip(rows, probabilities, strict=True):
-        is_inside = probability > _LONG_BAR
+    for row, (_, share) in zip(rows, probabilities, strict=True):
+        is_inside = share > _LONG_BAR
         axes.text(
-            probability - 0.02 if is_inside else probability + 0.02,
+            share - 0.02 if is_inside else share + 0.02,
             row,
-            percent(probability),
+            probability(share),
             ha="right" if is_inside else "left",
             va="center",
             fontsize=6.5,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from headstart.formatting import percent
+from headstart.formatting import probability
 from headstart.report.terminal._tables import JsonMapping
 
 
@@ -17,7 +17,7 @@ def explanation_lines(result: JsonMapping) -> str:
     """
     lines: list[str] = []
     for explanation in result["explanations"]:
-        prediction = f"{explanation['label']}, {percent(explanation['probability'])}"
+        prediction = f"{explanation['label']}, {probability(explanation['probability'])}"
         if explanation["label"] != explanation["predicted"]:
             prediction += f" (predicted: {explanation['predicted']})"
         place = evidence_place(np.array(explanation["occlusion"]["values"]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from headstart.formatting import counted, one_line, percent, shorten
+from headstart.formatting import counted, one_line, probability, shorten
 from headstart.report._shown_classes import shown_classes
 from headstart.report.terminal._tables import (
     JsonMapping,
@@ -84,15 +84,15 @@ def _add_prediction(table: Table, prediction: JsonMapping, top: int, width: int)
         bar_width = _BAR_WIDTH_WITH_SETS
         style = "yellow" if prediction["uncertain"] else ""
         sets = [Text(shorten(", ".join(prediction["set"]), width // 3), style=style)]
-    for rank, (name, probability) in enumerate(shown_classes(prediction, top)):
+    for rank, (name, share) in enumerate(shown_classes(prediction, top)):
         is_predicted = name == prediction["label"]
         style = "bold" if is_predicted else "dim"
         bar_style = "cyan" if is_predicted else "dim cyan"
         table.add_row(
             Text(image if rank == 0 else ""),
             Text(shorten(name, width // 4), style=style),
-            Text("█" * round(probability * bar_width), style=bar_style),
-            Text(percent(probability), style=style),
+            Text("█" * round(share * bar_width), style=bar_style),
+            Text(probability(share), style=style),
             *(sets if rank == 0 else []),
         )
 

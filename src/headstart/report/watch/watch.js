@@ -227,7 +227,7 @@
   function pairs(title, columns, names) {
     const keys = [...new Set(columns.flatMap((column) => Object.keys(column)))];
     if (!keys.length) return [];
-    const head = columns.length > 1 ? element("thead", {}, element("tr", {}, element("th", { scope: "col" }, ""), ...names.map((name, place) => element("th", { scope: "col", class: `c${place}` }, name)))) : "";
+    const head = columns.length > 1 ? element("thead", {}, element("tr", {}, element("th", { scope: "col" }, element("span", { class: "unseen" }, "Name")), ...names.map((name, place) => element("th", { scope: "col", class: `c${place}` }, name)))) : "";
     const body = keys.map((key) => {
       const values = columns.map((column) => column[key] ?? "–");
       return element("tr", { class: new Set(values).size > 1 ? "differs" : null }, element("th", { scope: "row" }, key), ...values.map((value) => element("td", {}, value)));
@@ -241,8 +241,8 @@
       entry.problem ? element("p", { class: "problem" }, entry.problem, " See what still works: headstart doctor") : null,
       entry.state === "running" ? progressBar(entry) : null,
       element("p", { class: "buttons" }, ...actions(entry), reportLink(entry)), ...toType(entry),
-      facts(entry), element("h3", {}, "Curves"), curveFigures([{ name: "", curves: detail.curves }]),
-      element("h3", {}, "Details"), ...pairs("Settings", [detail.settings]), ...pairs("Environment", [detail.environment])];
+      facts(entry), element("h2", { class: "part" }, "Curves"), curveFigures([{ name: "", curves: detail.curves }]),
+      element("h2", { class: "part" }, "Details"), ...pairs("Settings", [detail.settings]), ...pairs("Environment", [detail.environment])];
   }
   function drawStudy(entry, detail) {
     const runs = [...entries.values()].filter((other) => other.parent === entry.id && other.kind === "run");
@@ -266,7 +266,7 @@
       element("p", { class: "buttons" }, ...actions(entry), reportLink(entry)), ...toType(entry), facts(entry),
       done.length > 1 ? charts.figure({ title: "Validation accuracy of the runs, in the order in which they finished", xName: "run", format: share, bounds: [0, 1], element,
         series: [{ name: "best so far", colour: 0, points: climb }, { name: "run", colour: 1, dots: true, points: dots }] }) : null,
-      element("h3", {}, `Runs (${runs.length.toLocaleString("en")})`),
+      element("h2", { class: "part" }, `Runs (${runs.length.toLocaleString("en")})`),
       element("div", { class: "scroll", role: "region", tabindex: "0", "aria-label": "Runs of this study" },
         element("table", {}, element("thead", {}, element("tr", {}, element("th", { scope: "col" }, element("span", { class: "unseen" }, "Compare")),
           ...head.map((name, place) => element("th", { scope: "col", class: place > 1 && place < 5 ? "number" : null }, name)))), element("tbody", {}, ...body))),
@@ -281,9 +281,9 @@
     const command = `headstart compare DATA --models ${pair.map((entry) => `${byId("folder").textContent}/${entry.id}`).join(",")}`;
     return [tests ? element("p", { class: "soft" }, "Two accuracies alone do not show which run is better. For a test on the same images, type:") : null,
       tests ? element("pre", { tabindex: "0" }, command) : null,
-      element("h3", {}, "Results"), table.querySelector(".scroll"),
-      element("h3", {}, "Curves"), curveFigures(pair.map((entry, place) => ({ name: `${names[place]}, `, curves: details[place].curves }))),
-      element("h3", {}, "Details"), ...pairs("Settings", details.map((detail) => detail.settings), names), ...pairs("Environment", details.map((detail) => detail.environment), names)];
+      element("h2", { class: "part" }, "Results"), table.querySelector(".scroll"),
+      element("h2", { class: "part" }, "Curves"), curveFigures(pair.map((entry, place) => ({ name: `${names[place]}, `, curves: details[place].curves }))),
+      element("h2", { class: "part" }, "Details"), ...pairs("Settings", details.map((detail) => detail.settings), names), ...pairs("Environment", details.map((detail) => detail.environment), names)];
   }
 
   /* ---- views, by the part of the address behind # ---- */

@@ -179,8 +179,8 @@ def _no_better_than_guessing(test: PartMetrics, data: SplitDataset) -> str:
     if test.interval[0] > guess.accuracy:
         return ""
     return (
-        f" That is not shown to be better than one class for every image, "
-        f"{percent(guess.accuracy, test.n)}. A longer --time-limit may help."
+        " That is not shown to be better than always answering with the most frequent class "
+        f"({percent(guess.accuracy, test.n)}). More images or a longer --time-limit may help."
     )
 
 

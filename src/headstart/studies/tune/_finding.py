@@ -11,6 +11,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from headstart.data import Split
 from headstart.errors import RunFailed
 from headstart.evaluation import gap_interval, mean_interval, selection_metric
 from headstart.formatting import counted, percent, points, points_interval
@@ -110,7 +111,14 @@ def tuning_finding(
             final=round(_total_seconds(entries), 1),
         ),
         sentences=tuple(
-            _sentences(search, trials, rungs, optimism, is_default_kept=is_default_kept)
+            _sentences(
+                search,
+                trials,
+                rungs,
+                optimism,
+                context.data.split,
+                is_default_kept=is_default_kept,
+            )
         ),
     )
 
@@ -367,10 +375,10 @@ def _sentences(
     trials: Sequence[Trial],
     rungs: Sequence[Rung],
     optimism: Optimism | None,
+    split: Split,
     *,
     is_default_kept: bool,
 ) -> list[str]:
-    split = search.data.split
     best = next(trial for trial in trials if trial.is_best)
     full = rungs[-1].trials
     sentences = []
