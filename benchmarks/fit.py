@@ -306,10 +306,11 @@ is a first look: on 150 to 300 test images, a point is one to three images. The 
 covers the whole command. Some single trainings exceed theirs, as their seconds show.
 
 **Missed**, all in 60 s: hand signs on the slower processor, where 35 s are left for training. The
-short `cnn` sees a tenth of an epoch there, so nothing shows that it would reach 100%. In 120 s,
-`fit` does. CIFAR-10 on the faster one was measured before test images left the cost of a frozen
-backbone. On the slower one, single runs of earlier code, which are not in the results file, had
-61.0%, and 65.3% after that change. Images of 80 pixels brought it to 71.0%.
+short `cnn` saw a tenth of an epoch there, so nothing showed that it would reach 100%. In 120 s,
+`fit` does. A short `cnn` has had at least one epoch since then ([fit_plan.md](fit_plan.md)), and
+the rows wait for a quiet machine. CIFAR-10 on the faster one was measured before test images left
+the cost of a frozen backbone. On the slower one, single runs of earlier code, which are not in the
+results file, had 61.0%, and 65.3% after that change. Images of 80 pixels brought it to 71.0%.
 """
 
 

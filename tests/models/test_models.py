@@ -116,6 +116,16 @@ def test_whitening_makes_the_patches_uncorrelated_and_stays_frozen() -> None:
     assert not net.whitening.weight.requires_grad
 
 
+def test_whitening_needs_fewer_of_large_images() -> None:
+    enough = []
+    for px in (32, 112, 128, 224):
+        net = build_network("cnn", CnnOptions(), (px, px, 3), 2, 0)
+        assert isinstance(net, Cnn)
+        enough.append(net.whitening.enough_images(px, px))
+    assert enough[0] > 5000  # more than are ever used
+    assert enough[1] > 1000 > enough[2] > enough[3] >= 64
+
+
 def test_an_unknown_model_names_the_nearest() -> None:
     with pytest.raises(InputError, match="did you mean 'cnn'"):
         options_of("cnm")

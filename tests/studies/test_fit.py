@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -14,10 +15,12 @@ from numpy.typing import NDArray
 import headstart
 from headstart.classifier import load_classifier
 from headstart.data import Dataset, Split, SplitDataset
-from headstart.errors import InputError, Stopped
+from headstart.errors import InputError, Stopped, TooLittleMemory
 from headstart.evaluation import compute_metrics
+from headstart.models.recipes import make_recipe
 from headstart.results import FitFinding, PartMetrics, RunSummary, read_finding, read_metrics
 from headstart.studies.fit import _choice, _climb, _costs, _ladder
+from headstart.studies.fit._costs import LadderCosts
 from headstart.studies.fit._finding import _no_better_than_guessing
 from headstart.training import TrainingJob, train
 
@@ -50,6 +53,11 @@ def test_fit_leaves_a_classifier_that_read_the_test_images_once(
     best = max(rung.score for rung in finding.tried if rung.score is not None)
     assert finding.validation_score >= best
     assert finding.test_reads == 1
+    costs = LadderCosts.from_json(
+        json.loads((tmp_path / "fit" / "ladder.json").read_text())["costs"]
+    )
+    assert costs.cnn_start > 0
+    assert costs.cnn_pass > 0
     for run in (tmp_path / "fit" / "runs").iterdir():
         assert read_metrics(run).test is None
 
@@ -68,6 +76,20 @@ def test_fit_leaves_a_classifier_that_read_the_test_images_once(
     moved = headstart.fit(digits, time_limit=600, out=tmp_path / "moved", **SMALL)
     assert moved.finding.run == str(tmp_path / "moved" / folder.name)
     assert moved.classifier.class_names == digits.class_names
+
+
+def test_a_cnn_that_does_not_fit_into_memory_is_left_to_its_run(
+    digits: Dataset, digits_split: Split, monkeypatch: pytest.MonkeyPatch, without_backbones: None
+) -> None:
+    def full(*_: object) -> None:
+        raise TooLittleMemory("there is not enough memory for this run.")
+
+    monkeypatch.setattr(_costs, "RunTimer", full)
+    data = SplitDataset(digits, digits_split)
+    costs = _costs.measure_costs(data, make_recipe("cnn", {"flip": False}), 60.0)
+    assert (costs.cnn_start, costs.cnn_pass) == (0.0, 0.0)
+    earlier = {key: value for key, value in costs.as_json().items() if "cnn" not in key}
+    assert LadderCosts.from_json(earlier) == costs  # of a study that an earlier version began
 
 
 @pytest.mark.usefixtures("page_only", "without_backbones")
@@ -125,6 +147,8 @@ def test_the_estimator_finds_a_model_by_itself(digits: Dataset) -> None:
     [
         ({"time_limit": 5}, "invalid --time-limit: expected at least 10 s, got 5 s"),
         ({"time_limit": "soon"}, "invalid time limit: expected a positive duration"),
+        ({"max_ms": 0}, "invalid --max-ms: expected a finite number above 0, got 0"),
+        ({"max_ms": float("inf")}, "invalid --max-ms: expected a finite number above 0, got inf"),
         ({"validation": 0}, "there are no validation images to select a classifier on"),
         ({"metric": "acuracy"}, "unknown metric 'acuracy': did you mean 'accuracy'"),
         ({"transfer": "frozen"}, "fit decides transfer itself"),

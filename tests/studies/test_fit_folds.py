@@ -52,6 +52,7 @@ def one_frozen_head(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_costs, "installed_backbones", lambda: ["efficientnet-lite0"])
     monkeypatch.setattr(_ladder, "SIZES_PX", (32,))
     monkeypatch.setattr(_ladder.Ladder, "_short_cnn", lambda *_: None)
+    monkeypatch.setattr(_ladder.Ladder, "_late_cnn", lambda *_: None)
     monkeypatch.setattr(_ladder.Ladder, "_fine_tuning_px", lambda *_: None)
 
 

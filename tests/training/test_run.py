@@ -18,7 +18,14 @@ from headstart.errors import InputError, ResourceError, RunFailed, TooLittleMemo
 from headstart.models.recipes import make_recipe
 from headstart.results import read_metrics
 from headstart.store import claim
-from headstart.training import TrainingJob, list_runs, read_correct, read_curves, train
+from headstart.training import (
+    RunTimer,
+    TrainingJob,
+    list_runs,
+    read_correct,
+    read_curves,
+    train,
+)
 from headstart.training._step import CrossEntropy, describe_class_weights, make_loss
 
 WEIGHTS = {"model.safetensors", "classifier.json"}
@@ -128,16 +135,13 @@ def test_too_little_memory_is_said_in_one_way(
     def full(*_: object) -> None:
         raise error
 
+    recipe, data = make_recipe("mlp", {"epochs": 1}), SplitDataset(digits, digits_split)
     monkeypatch.setattr("headstart.training._planned_run.prepare_training", full)
+    monkeypatch.setattr("headstart.training._cost.prepare_training", full)
     with pytest.raises(TooLittleMemory, match="smaller --batch"):
-        train(
-            TrainingJob(
-                make_recipe("mlp", {"epochs": 1}),
-                SplitDataset(digits, digits_split),
-                0,
-                tmp_path / "run",
-            )
-        )
+        train(TrainingJob(recipe, data, 0, tmp_path / "run"))
+    with pytest.raises(TooLittleMemory, match="smaller --batch"):
+        RunTimer(recipe, data)
 
 
 def test_training_leaves_the_callers_random_numbers_alone(

@@ -32,7 +32,12 @@ def batch_size(backbone: Backbone) -> int:
 
 
 def extract_features(
-    backbone: Backbone, dataset: Dataset, rows: Rows, precision: Precision, title: str = ""
+    backbone: Backbone,
+    dataset: Dataset,
+    rows: Rows,
+    precision: Precision,
+    title: str = "",
+    batch: int | None = None,
 ) -> Iterator[FeatureValues]:
     """Yield the features of images, batch by batch, in their order.
 
@@ -46,12 +51,13 @@ def extract_features(
         rows: int64 dataset indices of shape (n,).
         precision: Precision of the arithmetic.
         title: Title of the progress bar.
+        batch: Images per batch; None for what `batch_size` returns.
 
     Yields:
         Float16 arrays of shape (batch, features).
     """
     device, threads = best_device(), torch.get_num_threads()
-    size = batch_size(backbone)
+    size = batch or batch_size(backbone)
     batches = [rows[start : start + size] for start in range(0, len(rows), size)]
     is_rounded = use_bfloat16(precision)
 

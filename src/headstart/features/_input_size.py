@@ -162,15 +162,21 @@ class FeatureTimer:
         return self._measured[size]
 
 
-def seconds_per_image(recipe: Recipe, data: SplitDataset) -> float:
+def seconds_per_image(recipe: Recipe, data: SplitDataset, seconds: float | None = None) -> float:
     """Return the seconds per image of computing features on this machine.
 
     Timed on a few hundred training images at the recipe's input size; nothing is kept.
+
+    Args:
+        recipe: A recipe with a backbone.
+        data: The images.
+        seconds: The seconds that timing should take at most, where this leaves some images; None
+            for all of them.
     """
     prepare_process()
     size = backbone_options(recipe).input_px or usual_input_size(recipe, data.image_shape)
     backbone = _load_for_timing(recipe, size)
-    return _seconds_per_image(backbone, recipe, data.dataset, data.split.train)
+    return _seconds_per_image(backbone, recipe, data.dataset, data.split.train, seconds)
 
 
 def warm_up(recipe: Recipe) -> None:
@@ -221,17 +227,34 @@ def _load_for_timing(recipe: Recipe, size: int) -> Backbone:
 
 
 def _seconds_per_image(
-    backbone: Backbone, recipe: Recipe, dataset: Dataset, rows: NDArray[np.int64]
+    backbone: Backbone,
+    recipe: Recipe,
+    dataset: Dataset,
+    rows: NDArray[np.int64],
+    seconds: float | None = None,
 ) -> float:
-    """Time the backbone on a random sample of two batches per thread."""
-    batches = 2 * torch.get_num_threads()
-    count = min(len(rows), batches * batch_size(backbone))
-    sample = np.sort(np.random.default_rng(0).permutation(rows)[:count])
-    warm_up_rows = sample[: max(_LEAST_WARM_UP_IMAGES, count // batches)]
-    for _ in extract_features(backbone, dataset, warm_up_rows, recipe.precision, "warming up"):
-        pass
+    """Time the backbone on a random sample of two batches per thread.
 
-    started = time.perf_counter()
-    for _ in extract_features(backbone, dataset, sample, recipe.precision, "timing the backbone"):
-        pass
-    return (time.perf_counter() - started) / len(sample)
+    Where `seconds` are too few for it, the batches become smaller, so that all threads work.
+    """
+    threads = torch.get_num_threads()
+    batches, size = 2 * threads, batch_size(backbone)
+    sample = np.random.default_rng(0).permutation(rows)[: batches * size]
+
+    def compute(images: NDArray[np.int64], title: str) -> float:
+        started = time.perf_counter()
+        images = np.sort(images)
+        for _ in extract_features(backbone, dataset, images, recipe.precision, title, size):
+            pass
+        return (time.perf_counter() - started) / len(images)
+
+    if seconds is not None:
+        whole, size = size, _LEAST_WARM_UP_IMAGES
+        few = sample[: size * threads]
+        compute(few, "warming up")
+        affordable = max(len(few), int(seconds / compute(few, "warming up")))
+        sample = sample[:affordable]
+        size = min(whole, -(-len(sample) // batches))
+
+    compute(sample[: max(_LEAST_WARM_UP_IMAGES, len(sample) // batches)], "warming up")
+    return compute(sample, "timing the backbone")

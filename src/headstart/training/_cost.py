@@ -23,6 +23,7 @@ from headstart.models import BackboneOptions, summarise_layers
 from headstart.models.recipes import Recipe
 from headstart.training import _distributed
 from headstart.training._inputs import TrainingInputs, prepare_training
+from headstart.training._memory_errors import translate_memory_errors
 from headstart.training._optimizers import NEWTON_SCHULZ_STEPS, hidden_weights, make_optimizers
 from headstart.training._plan import Cost, Plan, plan_steps
 from headstart.training._random import RngKey
@@ -127,6 +128,8 @@ class RunCost:
 class RunTimer:
     """Times the steps of a recipe, as often as wanted, without training it.
 
+    Raises TooLittleMemory where a run would.
+
     Attributes:
         recipe: The recipe with its open values decided.
     """
@@ -136,7 +139,8 @@ class RunTimer:
         started = time.perf_counter()
         self.recipe = resolve_recipe(recipe, data)
         self._data = data
-        self._classifier, self._inputs = prepare_training(self.recipe, data, 0)
+        with translate_memory_errors():
+            self._classifier, self._inputs = prepare_training(self.recipe, data, 0)
         self._plan = plan_steps(self.recipe, len(data.split.train))
         self._setup = time.perf_counter() - started
         self._costs: list[Cost] = []
@@ -147,7 +151,9 @@ class RunTimer:
 
     def measure(self) -> None:
         """Time a few steps and predictions."""
-        self._costs.append(measure_cost(self._plan, self._classifier, self._inputs, self._data))
+        with translate_memory_errors():
+            cost = measure_cost(self._plan, self._classifier, self._inputs, self._data)
+        self._costs.append(cost)
 
     @property
     def cost(self) -> RunCost:

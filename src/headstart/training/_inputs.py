@@ -350,7 +350,8 @@ def _prepare_images(
     net = build_network(recipe.model, recipe.net, data.image_shape, outputs, seed)
     if isinstance(net, Cnn):
         affordable = max(_LEAST_STATISTICS_IMAGES, count // 4)
-        rows = np.sort(drawn[: min(_WHITENING_IMAGES, affordable)])
+        enough = net.whitening.enough_images(*data.image_shape[:2])
+        rows = np.sort(drawn[: min(_WHITENING_IMAGES, affordable, enough)])
         images = as_floats(take(data.dataset.images, rows), torch.device("cpu"))
         net.whitening.fit(to_device(transform(images)))
 

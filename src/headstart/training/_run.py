@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import torch
 
 from headstart import store
 from headstart.classifier import prepare_process
-from headstart.errors import TooLittleMemory
 from headstart.results import RunMetrics, RunSummary
 from headstart.training import _distributed
 from headstart.training._check import check
@@ -22,15 +20,12 @@ from headstart.training._identity import RunIdentity, load_finished_run, run_ide
 from headstart.training._job import TrainingJob
 from headstart.training._keep_better import keep_better
 from headstart.training._loop import fit
+from headstart.training._memory_errors import translate_memory_errors
 from headstart.training._observe import RunObserver, observed_run
 from headstart.training._planned_run import plan_run, resume
 from headstart.training._progress_file import remove_progress
 from headstart.training._read_run import run_summary
 from headstart.training._run_files import start_run_folder
-
-# Messages of torch's allocator, its C++ parts and oneDNN. The last was seen in processes limited to
-# less than 1 GB.
-_MEMORY_MESSAGES = ("can't allocate memory", "bad_alloc", "could not create a primitive")
 
 
 def train(job: TrainingJob) -> RunSummary:
@@ -64,7 +59,7 @@ def train(job: TrainingJob) -> RunSummary:
     with (
         _distributed.process_group(),
         _distributed.claim_folder(job.folder),
-        _translate_memory_errors(),
+        translate_memory_errors(),
         _preserve_random_state(),
     ):
         metrics = _finish_killed_run(job, identity)
@@ -148,18 +143,3 @@ def _summarise(
 def _preserve_random_state() -> AbstractContextManager[None]:
     """Restore the caller's random state when the block ends."""
     return torch.random.fork_rng(devices=range(torch.cuda.device_count()))
-
-
-@contextmanager
-def _translate_memory_errors() -> Iterator[None]:
-    """Raise TooLittleMemory for the several errors of torch and numpy that mean it."""
-    try:
-        yield
-    except (RuntimeError, MemoryError) as error:
-        is_memory_error = isinstance(error, torch.OutOfMemoryError | MemoryError)
-        if is_memory_error or any(text in str(error) for text in _MEMORY_MESSAGES):
-            raise TooLittleMemory(
-                "there is not enough memory for this run.",
-                "Try a smaller --batch or --image-size, or a smaller network.",
-            ) from error
-        raise

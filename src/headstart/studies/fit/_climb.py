@@ -12,6 +12,7 @@ from headstart.data import without_test
 from headstart.errors import InputError, RunFailed, Stopped, TooLittleMemory
 from headstart.evaluation import apply_temperature, selection_metric
 from headstart.formatting import approximate_duration, duration, slug
+from headstart.models.recipes import make_recipe
 from headstart.results import FitProgress, JsonObject, read_metrics
 from headstart.studies._study import StudyContext
 from headstart.studies.fit._choice import (
@@ -120,7 +121,8 @@ class Climb:
         written: Any = store.read_json_or(self.context.folder / _FILE, None)
         if written is None:
             with progress.waiting("timing a few images"):
-                costs = measure_costs(self.context.data)
+                cnn = make_recipe("cnn", self._config.rung_values())
+                costs = measure_costs(self.context.data, cnn, self.clock.limit)
             usable = max(1.0, self.clock.left())
         else:
             costs, usable = LadderCosts.from_json(written["costs"]), written["usable"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -50,9 +51,9 @@ class FitConfig:
                 f"{self.time_limit:g} s.",
                 "Loading, evaluation and the report alone take seconds. Example: --time-limit 2m",
             )
-        if self.max_ms is not None and not self.max_ms > 0:
+        if self.max_ms is not None and not 0 < self.max_ms < math.inf:
             raise InputError(
-                f"invalid --max-ms: expected a number above 0, got {self.max_ms:g}.",
+                f"invalid --max-ms: expected a finite number above 0, got {self.max_ms:g}.",
                 "Example: --max-ms 5",
             )
         selection_metric(self.metric)

@@ -6,11 +6,13 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from headstart.data import SplitDataset
+from headstart.data import SplitDataset, without_test
+from headstart.errors import TooLittleMemory
 from headstart.features import seconds_per_image, seconds_to_solve, usual_input_size
 from headstart.models import installed_backbones
-from headstart.models.recipes import make_recipe
+from headstart.models.recipes import Recipe, make_recipe
 from headstart.results import JsonObject
+from headstart.training import RunTimer, resolve_recipe
 
 # The cost grows with the number of pixels, so one size is timed.
 TIMED_PX = 96
@@ -23,6 +25,10 @@ _TRAINING_FACTOR = 3.5
 # The same where only the top stages learn. A part of a time limit is reserved there.
 _TOP_STAGES_FACTOR, _USED_SHARE = 2.0, 0.8
 
+# Timing the backbone may take this share of the time limit. On an AVX2 processor, two batches per
+# thread took longer than the features of the first rung.
+_TIMING_SHARE = 0.02
+
 # Multiply-adds of other backbones relative to efficientnet-lite0.
 _RELATIVE_COST = {"efficientnet-lite1": 1.5, "efficientnet-lite2": 2.2}
 _FEATURES = 1280
@@ -30,7 +36,7 @@ _FEATURES = 1280
 
 @dataclass(frozen=True)
 class LadderCosts:
-    """The costs of backbones for one dataset.
+    """The costs of the cnn and of backbones for one dataset.
 
     Attributes:
         backbones: The installed backbones, the usual one first.
@@ -41,6 +47,9 @@ class LadderCosts:
         validation: Number of validation images.
         test: Number of test images.
         classes: Number of classes.
+        cnn_start: Seconds until the cnn takes its first step.
+        cnn_pass: Seconds of one pass of the cnn over the training images, with its validation; 0 in
+            files that do not know it.
     """
 
     backbones: tuple[str, ...]
@@ -51,6 +60,8 @@ class LadderCosts:
     validation: int
     test: int
     classes: int
+    cnn_start: float = 0.0
+    cnn_pass: float = 0.0
 
     def as_json(self) -> JsonObject:
         """Return the costs as they are written to `ladder.json`."""
@@ -94,16 +105,23 @@ class LadderCosts:
         return images * self.forward(backbone, px)
 
 
-def measure_costs(data: SplitDataset) -> LadderCosts:
-    """Time the first installed backbone on a few hundred images, at most."""
+def measure_costs(data: SplitDataset, cnn: Recipe, time_limit: float) -> LadderCosts:
+    """Time a few steps of the cnn, and the first installed backbone on a few hundred images.
+
+    Args:
+        data: The images.
+        cnn: The recipe of the cnn.
+        time_limit: Seconds of the study, of which timing takes a small share.
+    """
     backbones = tuple(installed_backbones())
     split, per_image, sizes = data.split, 0.0, (0, 0)
     if backbones:
         frozen = make_recipe(backbones[0], {"input_px": TIMED_PX})
-        per_image = seconds_per_image(frozen, data)
+        per_image = seconds_per_image(frozen, data, _TIMING_SHARE * time_limit)
         fine_tuned = make_recipe(backbones[0], {"transfer": "finetune"})
         shape = data.image_shape
         sizes = (usual_input_size(frozen, shape), usual_input_size(fine_tuned, shape))
+    start, one_pass = _measure_cnn(without_test(data), cnn)
     return LadderCosts(
         backbones=backbones,
         seconds_per_image=per_image,
@@ -113,4 +131,20 @@ def measure_costs(data: SplitDataset) -> LadderCosts:
         validation=len(split.validation),
         test=len(split.test),
         classes=len(data.class_names),
+        cnn_start=start,
+        cnn_pass=one_pass,
     )
+
+
+def _measure_cnn(data: SplitDataset, recipe: Recipe) -> tuple[float, float]:
+    """Return the seconds until the first step of the cnn, and those of one pass.
+
+    Both are 0 if there is not enough memory for it. Its run then fails, and the study continues.
+    """
+    try:
+        # Resolved before the timer starts: the check of mirror copies takes seconds only once.
+        timer = RunTimer(resolve_recipe(recipe, data), data)
+        timer.measure()
+    except TooLittleMemory:
+        return 0.0, 0.0
+    return round(timer.cost.fixed, 3), round(timer.cost.epoch, 3)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from headstart.evaluation import SelectionMetric
 from headstart.formatting import approximate_duration
-from headstart.models.recipes import Recipe, keys_of, make_recipe
+from headstart.models.recipes import Recipe, keys_of, make_recipe, resolve
 from headstart.studies.fit._costs import SIZES_PX, LadderCosts
 from headstart.studies.fit._rung import (
     CNN,
@@ -26,6 +26,7 @@ from headstart.studies.fit._rung import (
     full_epochs,
     is_complete,
 )
+from headstart.training import least_epochs
 
 # Shares of the time for all rungs.
 _FROZEN_SHARE, _SHORT_SHARE, _ALONE_SHARE = 0.15, 0.1, 0.05
@@ -48,6 +49,12 @@ _LEAST_FINE_TUNING_EPOCHS, _WANTED_FINE_TUNING_EPOCHS = 1.0, 3.0
 _SHARED = 0.55
 # A short fine-tuning that needs more than this share of the time is left out.
 _MOST_SHORT_SHARE = 0.2
+# A short cnn sees every image once, or takes so many steps. After less it was far from what it can
+# learn (benchmarks/fit_plan.md). It is left out if that needs more than this share of the time: a
+# third cost a frozen backbone its larger image size on simulated scenes.
+_TRIAL_STEPS, _MOST_TRIAL_SHARE = 40, 0.25
+# The last seconds of a run are reserved, so its steps get more than they are expected to take.
+_TRIAL_MARGIN = 1.15
 _LEAST_SECONDS = 1.0
 # With folds: a run of fewer epochs than this share of its recipe's says little about the recipe.
 # Then all of the time goes to one long run, which a paired test evaluates.
@@ -112,6 +119,7 @@ class Ladder:
             self._larger_frozen,
             self._long_run,
             self._further_run,
+            self._late_cnn,
         )
         for stage in stages:
             rung = stage(state)
@@ -128,9 +136,8 @@ class Ladder:
             rung = self._cheapest_frozen(_State([], set(), set(), 0.0, 0.0), 0.0)
             if rung is not None:
                 return rung
-        recipe = make_recipe("cnn", self._own_values("cnn"))
         reason = "the time limit is too short for anything else"
-        return self._timed("cnn, short", CNN, recipe, 2.0, reason)
+        return self._timed("cnn, short", CNN, self._cnn_recipe(), 2.0, reason)
 
     def plan(self) -> tuple[str, ...]:
         """Return the plan in a few lines, for the terminal and the report."""
@@ -138,12 +145,14 @@ class Ladder:
         first = self._frozen(_State([], set(), set(), self.usable, 0.0))
         if first is not None:
             lines.append(f"{first.name}: about {approximate_duration(first.seconds)}")
-        short = approximate_duration(self._short_seconds())
-        lines.append(f"cnn from random weights, short: {short}")
+        if first is None or not self._is_trial_too_long():
+            seconds = approximate_duration(self._seconds_of_short_cnn())
+            lines.append(f"cnn from random weights, short: {seconds}")
         px = self._fine_tuning_px(_State([], set(), set(), self.usable, 0.0))
         if px is not None:
             name = f"{self.costs.backbones[0]} fine-tuned at {px} pixels"
-            lines.append(f"{name}, short: {short}")
+            short = self._seconds_of_short_fine_tuning(self.costs.backbones[0], px)
+            lines.append(f"{name}, short: {approximate_duration(short)}")
         lines.append("then the family that validation images favour, with the time that is left")
         if self.folds is not None:
             lines.append(
@@ -198,15 +207,53 @@ class Ladder:
         )
 
     def _short_cnn(self, state: _State) -> Rung | None:
+        """Return a short cnn that is long enough to say something; None if that costs too much."""
         if state.has_begun(CNN):
+            return None
+        seconds = self._seconds_of_short_cnn()
+        if state.of(FROZEN) and self._is_trial_too_long():
             return None
         return self._timed(
             "cnn, short",
             CNN,
-            make_recipe("cnn", self._own_values("cnn")),
-            min(self._short_seconds(), state.left),
+            self._cnn_recipe(),
+            min(seconds, state.left),
             "from random weights, which suits images unlike photographs",
         )
+
+    def _late_cnn(self, state: _State) -> Rung | None:
+        """Return a cnn that was not tried, with the time that is left."""
+        if state.has_begun(CNN) or self._seconds_of_short_cnn() > state.left:
+            return None
+        self.not_entered.pop(CNN, None)
+        reason = "the other family, with the time that is left"
+        return self._timed("cnn", CNN, self._cnn_recipe(), state.left, reason)
+
+    def _is_trial_too_long(self) -> bool:
+        """Return whether a short cnn costs too much of the time; if so, note it."""
+        seconds = self._seconds_of_short_cnn()
+        if seconds <= _MOST_TRIAL_SHARE * self.usable:
+            return False
+        self.not_entered[CNN] = (
+            f"a cnn needs {approximate_duration(seconds)} to show what it can learn, more than "
+            f"{_MOST_TRIAL_SHARE:.0%} of the time"
+        )
+        return True
+
+    def _seconds_of_short_cnn(self) -> float:
+        """Return the seconds of a short cnn: the usual share, or a trial if that takes longer.
+
+        Without a frozen backbone there is nothing to compare it with, and the share is enough.
+        """
+        if self._is_alone():
+            return self._short_seconds()
+        batch = resolve(self._cnn_recipe(), self.costs.train).batch or 1
+        passes = min(1.0, _TRIAL_STEPS * batch / self.costs.train)
+        trial = self.costs.cnn_start + _TRIAL_MARGIN * passes * self.costs.cnn_pass
+        return max(self._short_seconds(), trial)
+
+    def _cnn_recipe(self) -> Recipe:
+        return make_recipe("cnn", self._own_values("cnn"))
 
     def _short_fine_tuning(self, state: _State) -> Rung | None:
         """Return a short fine-tuning, if a longer run could have enough passes."""
@@ -215,7 +262,16 @@ class Ladder:
         rung = self._fine_tuning(state)
         if rung is None or rung.seconds > _MOST_SHORT_SHARE * self.usable:
             return None  # the head on frozen features stands for it
-        return rung
+        return None if self._starves_leading_cnn(state, rung.seconds) else rung
+
+    def _starves_leading_cnn(self, state: _State, seconds: float) -> bool:
+        """Return whether a cnn that is clearly ahead would lack the time for its least epochs."""
+        heads, runs = state.of(FROZEN), state.of(CNN)
+        if not heads or not runs:
+            return False
+        head = max(heads, key=lambda result: result.rank)
+        is_ahead = runs[-1].rank > head.rank and not self._is_close(runs[-1], head)
+        return is_ahead and state.left - seconds < self._least_seconds(runs[-1])
 
     def _fine_tuning(self, state: _State) -> Rung | None:
         """Return the shortest fine-tuning that is more than a head; None if there is no time."""
@@ -227,9 +283,12 @@ class Ladder:
             f"{backbone} fine-tuned at {px} px, short",
             FINE_TUNED,
             self._fine_tuning_recipe(backbone, px),
-            max(self._short_seconds(), self.costs.shortest_fine_tuning(backbone, px)),
+            self._seconds_of_short_fine_tuning(backbone, px),
             "from the fitted head on",
         )
+
+    def _seconds_of_short_fine_tuning(self, backbone: str, px: int) -> float:
+        return max(self._short_seconds(), self.costs.shortest_fine_tuning(backbone, px))
 
     def _larger_frozen(self, state: _State) -> Rung | None:
         """Return the frozen backbone at more pixels, if it leads.
@@ -263,12 +322,16 @@ class Ladder:
         seconds = state.left_for(self._evaluation(best.rung))
         reason = "the best family on the validation images"
         rivals = [result for result in ranked[1:] if self._is_close(best, result)]
-        if rivals:
+        if rivals and self._can_share(best, seconds):
             seconds *= _SHARED
             reason = f"about as good as {rivals[0].family} so far, so they share the time"
         elif len(ranked) == 1 and state.has_long():
             reason = "the other family, with the time that is left"
         return self._longer(best, seconds, reason)
+
+    def _can_share(self, best: RungResult, seconds: float) -> bool:
+        """Return whether a part of the time has the least epochs too, or not even all of it has."""
+        return not _SHARED * seconds < self._least_seconds(best) <= seconds
 
     def _long_families(self, state: _State) -> list[RungResult]:
         """Return the best result of each family that more time could improve, best first."""
@@ -467,8 +530,24 @@ class Ladder:
             return self._full_seconds_of_fine_tuning(result.rung.recipe)
         seconds = result.metrics.seconds
         epochs = full_epochs(result.rung.recipe, self.costs.train)
-        fixed = max(0.0, result.seconds - seconds.train)
-        return fixed + seconds.prepare + epochs * result.seconds_per_epoch
+        start, one_pass = self._seconds_of_pass(result)
+        return max(0.0, result.seconds - seconds.train) + start + epochs * one_pass
+
+    def _least_seconds(self, result: RungResult) -> float:
+        """Return the seconds of the least number of epochs of a recipe, see `least_epochs`."""
+        recipe = resolve(result.rung.recipe, self.costs.train)
+        share = least_epochs(recipe) / full_epochs(recipe, self.costs.train)
+        return share * self._full_seconds(result)
+
+    def _seconds_of_pass(self, result: RungResult) -> tuple[float, float]:
+        """Return the seconds of a run before its first step, and those of one pass."""
+        seconds, epochs = result.metrics.seconds, result.metrics.epochs
+        if result.family != CNN or not self.costs.cnn_pass:
+            return seconds.prepare, result.seconds_per_epoch
+        start = self.costs.cnn_start
+        if epochs < 1:  # such a run is hardly more than its start
+            return start, self.costs.cnn_pass
+        return start, max(0.0, seconds.train - start) / epochs
 
     def _full_seconds_of_fine_tuning(self, recipe: Recipe) -> float:
         """Return the seconds of a whole fine-tuning, from the cost of a forward pass."""
@@ -478,8 +557,11 @@ class Ladder:
         return start + epochs * self.costs.epoch_of_fine_tuning(recipe.model, px)
 
     def _short_seconds(self) -> float:
-        is_alone = not self.costs.backbones or FROZEN in self.not_entered
-        return (_ALONE_SHARE if is_alone else _SHORT_SHARE) * self.usable
+        return (_ALONE_SHARE if self._is_alone() else _SHORT_SHARE) * self.usable
+
+    def _is_alone(self) -> bool:
+        """Return whether no frozen backbone is affordable beside the cnn."""
+        return not self.costs.backbones or FROZEN in self.not_entered
 
     def _fine_tuning_px(self, state: _State) -> int | None:
         """Return the largest usual image size at which fine-tuning has enough passes.
