@@ -10,7 +10,7 @@ from headstart.data import SplitDataset, without_test
 from headstart.errors import TooLittleMemory
 from headstart.features import seconds_per_image, seconds_to_solve, usual_input_size
 from headstart.models import installed_backbones
-from headstart.models.recipes import Recipe, make_recipe
+from headstart.models.recipes import Recipe, make_recipe, resolve
 from headstart.results import JsonObject
 from headstart.training import RunTimer, resolve_recipe
 
@@ -24,6 +24,10 @@ _TRAINING_FACTOR = 3.5
 
 # The same where only the top stages learn. A part of a time limit is reserved there.
 _TOP_STAGES_FACTOR, _USED_SHARE = 2.0, 0.8
+
+# A cnn sees every image once, or takes so many steps: after less it was far from what it can learn
+# (benchmarks/fit_plan.md). The last seconds of a run are reserved, so the steps get more of them.
+_TRIAL_STEPS, _TRIAL_MARGIN = 40, 1.15
 
 # Timing the backbone may take this share of the time limit. On an AVX2 processor, two batches per
 # thread took longer than the features of the first rung.
@@ -84,6 +88,12 @@ class LadderCosts:
     def evaluation(self, backbone: str, px: int) -> float:
         """Return the seconds of classifying the test images with a backbone, once it is chosen."""
         return self.test * self.forward(backbone, px)
+
+    def trial_of_cnn(self, recipe: Recipe) -> float:
+        """Return the fewest seconds in which a cnn shows what it can learn."""
+        batch = resolve(recipe, self.train).batch or 1
+        passes = min(1.0, _TRIAL_STEPS * batch / self.train)
+        return self.cnn_start + _TRIAL_MARGIN * passes * self.cnn_pass
 
     def head(self) -> float:
         """Return the seconds of solving a linear head."""

@@ -24,8 +24,10 @@ from headstart.studies.fit._rung import (
     Rung,
     RungResult,
     full_epochs,
+    input_px_of,
     is_complete,
 )
+from headstart.studies.fit._state import LadderState, is_close
 from headstart.training import least_epochs
 
 # Shares of the time for all rungs.
@@ -49,12 +51,9 @@ _LEAST_FINE_TUNING_EPOCHS, _WANTED_FINE_TUNING_EPOCHS = 1.0, 3.0
 _SHARED = 0.55
 # A short fine-tuning that needs more than this share of the time is left out.
 _MOST_SHORT_SHARE = 0.2
-# A short cnn sees every image once, or takes so many steps. After less it was far from what it can
-# learn (benchmarks/fit_plan.md). It is left out if that needs more than this share of the time: a
-# third cost a frozen backbone its larger image size on simulated scenes.
-_TRIAL_STEPS, _MOST_TRIAL_SHARE = 40, 0.25
-# The last seconds of a run are reserved, so its steps get more than they are expected to take.
-_TRIAL_MARGIN = 1.15
+# A trial of the cnn that needs more than this share is left out: a third cost a frozen backbone its
+# larger image size on simulated scenes (benchmarks/fit_plan.md).
+_MOST_TRIAL_SHARE = 0.25
 _LEAST_SECONDS = 1.0
 # With folds: a run of fewer epochs than this share of its recipe's says little about the recipe.
 # Then all of the time goes to one long run, which a paired test evaluates.
@@ -62,7 +61,6 @@ LEAST_SCHEDULE = 0.5
 # Starting and writing the run of a fold of a solved head.
 _SECONDS_PER_FOLD = 0.6
 _MOST_SEEDS = 4
-_RESAMPLES = 40
 
 
 @dataclass
@@ -109,7 +107,7 @@ class Ladder:
         names = {result.rung.name for result in results}
         names |= {failure.rung.name for failure in failures}
         failed = {failure.rung.family for failure in failures}
-        state = _State(results, failed, names, left, reserved)
+        state = LadderState(results, failed, names, left, reserved)
         stages = (
             self._frozen,
             self._short_cnn,
@@ -133,7 +131,7 @@ class Ladder:
         It is a frozen backbone if a few seconds suffice for it, and otherwise some steps of a cnn.
         """
         if self.costs.backbones:
-            rung = self._cheapest_frozen(_State([], set(), set(), 0.0, 0.0), 0.0)
+            rung = self._cheapest_frozen(LadderState([], set(), set(), 0.0, 0.0), 0.0)
             if rung is not None:
                 return rung
         reason = "the time limit is too short for anything else"
@@ -142,13 +140,13 @@ class Ladder:
     def plan(self) -> tuple[str, ...]:
         """Return the plan in a few lines, for the terminal and the report."""
         lines = []
-        first = self._frozen(_State([], set(), set(), self.usable, 0.0))
+        first = self._frozen(LadderState([], set(), set(), self.usable, 0.0))
         if first is not None:
             lines.append(f"{first.name}: about {approximate_duration(first.seconds)}")
         if first is None or not self._is_trial_too_long():
             seconds = approximate_duration(self._seconds_of_short_cnn())
             lines.append(f"cnn from random weights, short: {seconds}")
-        px = self._fine_tuning_px(_State([], set(), set(), self.usable, 0.0))
+        px = self._fine_tuning_px(LadderState([], set(), set(), self.usable, 0.0))
         if px is not None:
             name = f"{self.costs.backbones[0]} fine-tuned at {px} pixels"
             short = self._seconds_of_short_fine_tuning(self.costs.backbones[0], px)
@@ -162,7 +160,7 @@ class Ladder:
         lines += [f"not entered: {reason}" for reason in self.not_entered.values()]
         return tuple(lines)
 
-    def _frozen(self, state: _State) -> Rung | None:
+    def _frozen(self, state: LadderState) -> Rung | None:
         """Return the usual backbone, frozen, at the largest usual size that is cheap enough."""
         if not self.costs.backbones or state.has_begun(FROZEN):
             return None
@@ -175,12 +173,12 @@ class Ladder:
             self.not_entered[FROZEN] = self._why_not_frozen(share)
         return rung
 
-    def _cheapest_frozen(self, state: _State, seconds: float) -> Rung | None:
+    def _cheapest_frozen(self, state: LadderState, seconds: float) -> Rung | None:
         most = max(seconds, _LEAST_FOR_FEW)
         backbone, reason = self.costs.backbones[0], "nothing else learns in so little time"
         return self._largest_frozen(state, backbone, SIZES_PX[:1], most, most, reason)
 
-    def _late_frozen(self, state: _State) -> Rung | None:
+    def _late_frozen(self, state: LadderState) -> Rung | None:
         """Return a frozen backbone for most of the time, if the cnn has too little of it anyway."""
         if not self.costs.backbones or state.has_begun(FROZEN) or not self._starves_cnn(state):
             return None
@@ -189,7 +187,7 @@ class Ladder:
             self.not_entered.pop(FROZEN, None)
         return rung
 
-    def _first_frozen(self, state: _State, seconds: float, whole: float) -> Rung | None:
+    def _first_frozen(self, state: LadderState, seconds: float, whole: float) -> Rung | None:
         sizes = [px for px in SIZES_PX if px <= self.costs.frozen_px]
         reason = "a solved head on features costs little"
         return self._largest_frozen(state, self.costs.backbones[0], sizes, seconds, whole, reason)
@@ -206,22 +204,21 @@ class Ladder:
             f"more than {share:.0%} of the time"
         )
 
-    def _short_cnn(self, state: _State) -> Rung | None:
+    def _short_cnn(self, state: LadderState) -> Rung | None:
         """Return a short cnn that is long enough to say something; None if that costs too much."""
         if state.has_begun(CNN):
             return None
-        seconds = self._seconds_of_short_cnn()
         if state.of(FROZEN) and self._is_trial_too_long():
             return None
         return self._timed(
             "cnn, short",
             CNN,
             self._cnn_recipe(),
-            min(seconds, state.left),
+            min(self._seconds_of_short_cnn(), state.left),
             "from random weights, which suits images unlike photographs",
         )
 
-    def _late_cnn(self, state: _State) -> Rung | None:
+    def _late_cnn(self, state: LadderState) -> Rung | None:
         """Return a cnn that was not tried, with the time that is left."""
         if state.has_begun(CNN) or self._seconds_of_short_cnn() > state.left:
             return None
@@ -247,15 +244,12 @@ class Ladder:
         """
         if self._is_alone():
             return self._short_seconds()
-        batch = resolve(self._cnn_recipe(), self.costs.train).batch or 1
-        passes = min(1.0, _TRIAL_STEPS * batch / self.costs.train)
-        trial = self.costs.cnn_start + _TRIAL_MARGIN * passes * self.costs.cnn_pass
-        return max(self._short_seconds(), trial)
+        return max(self._short_seconds(), self.costs.trial_of_cnn(self._cnn_recipe()))
 
     def _cnn_recipe(self) -> Recipe:
         return make_recipe("cnn", self._own_values("cnn"))
 
-    def _short_fine_tuning(self, state: _State) -> Rung | None:
+    def _short_fine_tuning(self, state: LadderState) -> Rung | None:
         """Return a short fine-tuning, if a longer run could have enough passes."""
         if state.has_begun(FINE_TUNED):
             return None
@@ -264,7 +258,7 @@ class Ladder:
             return None  # the head on frozen features stands for it
         return None if self._starves_leading_cnn(state, rung.seconds) else rung
 
-    def _starves_leading_cnn(self, state: _State, seconds: float) -> bool:
+    def _starves_leading_cnn(self, state: LadderState, seconds: float) -> bool:
         """Return whether a cnn that is clearly ahead would lack the time for its least epochs."""
         heads, runs = state.of(FROZEN), state.of(CNN)
         if not heads or not runs:
@@ -273,7 +267,7 @@ class Ladder:
         is_ahead = runs[-1].rank > head.rank and not self._is_close(runs[-1], head)
         return is_ahead and state.left - seconds < self._least_seconds(runs[-1])
 
-    def _fine_tuning(self, state: _State) -> Rung | None:
+    def _fine_tuning(self, state: LadderState) -> Rung | None:
         """Return the shortest fine-tuning that is more than a head; None if there is no time."""
         px = self._fine_tuning_px(state)
         if px is None or not state.of(FROZEN) or FINE_TUNED in state.failed:
@@ -290,7 +284,7 @@ class Ladder:
     def _seconds_of_short_fine_tuning(self, backbone: str, px: int) -> float:
         return max(self._short_seconds(), self.costs.shortest_fine_tuning(backbone, px))
 
-    def _larger_frozen(self, state: _State) -> Rung | None:
+    def _larger_frozen(self, state: LadderState) -> Rung | None:
         """Return the frozen backbone at more pixels, if it leads.
 
         From 96 to 128 pixels it gained 4 points on CIFAR-10 (docs/backbones.md). That others gain
@@ -308,12 +302,12 @@ class Ladder:
         seconds, whole = _FROZEN_SHARE * self.usable, _HALF * state.left
         return self._more_pixels(state, self.costs.frozen_px, seconds, whole)
 
-    def _starves_cnn(self, state: _State) -> bool:
+    def _starves_cnn(self, state: LadderState) -> bool:
         """Return whether the time allows less than half of the schedule of the cnn."""
         runs = state.of(CNN)
         return not runs or LEAST_SCHEDULE * self._full_seconds(runs[-1]) > state.left
 
-    def _long_run(self, state: _State) -> Rung | None:
+    def _long_run(self, state: LadderState) -> Rung | None:
         """Return a run of the best family with the time that is left, shared with a close rival."""
         ranked = self._long_families(state)
         if not ranked:
@@ -333,7 +327,7 @@ class Ladder:
         """Return whether a part of the time has the least epochs too, or not even all of it has."""
         return not _SHARED * seconds < self._least_seconds(best) <= seconds
 
-    def _long_families(self, state: _State) -> list[RungResult]:
+    def _long_families(self, state: LadderState) -> list[RungResult]:
         """Return the best result of each family that more time could improve, best first."""
         longest = []
         for family in (CNN, FINE_TUNED):
@@ -362,7 +356,7 @@ class Ladder:
         """Return the seconds of classifying the test images; next to none without a backbone."""
         if rung.family == CNN:
             return 0.0
-        return self.costs.evaluation(rung.recipe.model, _input_px(rung.recipe))
+        return self.costs.evaluation(rung.recipe.model, input_px_of(rung.recipe))
 
     def _longer(self, short: RungResult, seconds: float, reason: str) -> Rung:
         name = short.rung.name.removesuffix(", short")
@@ -376,16 +370,16 @@ class Ladder:
             reason += "; its whole schedule fits"
         return self._timed(name, short.family, short.rung.recipe, min(seconds, 1.3 * full), reason)
 
-    def _further_run(self, state: _State) -> Rung | None:
+    def _further_run(self, state: LadderState) -> Rung | None:
         """Return a run that pays after the long ones: more pixels, another backbone or seed."""
         further = self._further_frozen(state, _FURTHER_FROZEN_SHARE)
         return further or self._further_seed(state)
 
-    def _cheap_frozen(self, state: _State) -> Rung | None:
+    def _cheap_frozen(self, state: LadderState) -> Rung | None:
         """Return a further frozen backbone where folds can tell it from the first one."""
         return None if self.folds is None else self._further_frozen(state, _SHORT_SHARE)
 
-    def _further_frozen(self, state: _State, share: float) -> Rung | None:
+    def _further_frozen(self, state: LadderState, share: float) -> Rung | None:
         """Return a frozen backbone at more pixels, or another one, within a share of the time."""
         heads = state.of(FROZEN)
         if not heads or FROZEN in state.failed:
@@ -398,7 +392,7 @@ class Ladder:
         rung = self._more_pixels(state, SIZES_PX[-1], seconds, state.left)
         if rung is not None:
             return rung
-        sizes = [_input_px(head.rung.recipe)]
+        sizes = [input_px_of(head.rung.recipe)]
         for backbone in self.costs.backbones[1:]:
             rung = self._largest_frozen(state, backbone, sizes, seconds, state.left)
             if rung is not None:
@@ -406,20 +400,20 @@ class Ladder:
         return None
 
     def _more_pixels(
-        self, state: _State, largest: int, seconds: float, whole: float
+        self, state: LadderState, largest: int, seconds: float, whole: float
     ) -> Rung | None:
         """Return the usual backbone at more pixels than before, at most `largest`."""
         if not state.of(FROZEN) or FROZEN in state.failed:
             return None
         usual = self.costs.backbones[0]
         recipes = [result.rung.recipe for result in state.of(FROZEN)]
-        tried = max(_input_px(recipe) for recipe in recipes if recipe.model == usual)
+        tried = max(input_px_of(recipe) for recipe in recipes if recipe.model == usual)
         sizes = [px for px in SIZES_PX if tried < px <= largest]
         return self._largest_frozen(state, usual, sizes, seconds, whole)
 
     def _largest_frozen(
         self,
-        state: _State,
+        state: LadderState,
         backbone: str,
         sizes: Sequence[int],
         seconds: float,
@@ -444,7 +438,7 @@ class Ladder:
                 return rung
         return None
 
-    def _further_seed(self, state: _State) -> Rung | None:
+    def _further_seed(self, state: LadderState) -> Rung | None:
         """Return another seed of the best trained run, which an ensemble can average."""
         trained = [result for result in state.results if result.family != FROZEN]
         best = max(trained, key=lambda result: result.rank, default=None)
@@ -503,7 +497,11 @@ class Ladder:
             epochs = full_epochs(result.rung.recipe, self.costs.train)
             is_long_enough = result.metrics.epochs >= LEAST_SCHEDULE * epochs
             is_affordable = (self.folds + 1) * result.seconds <= left
-            if is_long_enough and is_affordable and self._is_promising(result, ranked[0]):
+            if (
+                is_long_enough
+                and is_affordable
+                and (result is ranked[0] or self._is_close(ranked[0], result))
+            ):
                 return result
         return None
 
@@ -513,9 +511,6 @@ class Ladder:
             return False
         seconds = (self.folds + 1) * (self.costs.head() + _SECONDS_PER_FOLD)
         return seconds <= min(left, _FROZEN_SHARE_WITH_FOLDS * self.usable)
-
-    def _is_promising(self, result: RungResult, best: RungResult) -> bool:
-        return result is best or self._is_close(best, result)
 
     def _is_close(self, first: RungResult, second: RungResult) -> bool:
         """Return whether two scores differ by less than one standard error, over images.
@@ -551,7 +546,7 @@ class Ladder:
 
     def _full_seconds_of_fine_tuning(self, recipe: Recipe) -> float:
         """Return the seconds of a whole fine-tuning, from the cost of a forward pass."""
-        px = _input_px(recipe)
+        px = input_px_of(recipe)
         start = self.costs.frozen(recipe.model, px)
         epochs = full_epochs(recipe, self.costs.train)
         return start + epochs * self.costs.epoch_of_fine_tuning(recipe.model, px)
@@ -563,7 +558,7 @@ class Ladder:
         """Return whether no frozen backbone is affordable beside the cnn."""
         return not self.costs.backbones or FROZEN in self.not_entered
 
-    def _fine_tuning_px(self, state: _State) -> int | None:
+    def _fine_tuning_px(self, state: LadderState) -> int | None:
         """Return the largest usual image size at which fine-tuning has enough passes.
 
         None if even the smallest leaves less than one pass.
@@ -603,65 +598,3 @@ class Ladder:
         keys = keys_of(model, own)
         given = {key: value for key, value in self.values.items() if key in keys}
         return {**given, **own}
-
-
-def _input_px(recipe: Recipe) -> int:
-    px = recipe.flat()["input_px"]
-    assert isinstance(px, int), "the ladder decides the image size"
-    return px
-
-
-@dataclass(frozen=True)
-class _State:
-    """The state of the ladder before its next rung."""
-
-    results: Sequence[RungResult]
-    failed: set[str]
-    names: set[str]
-    left: float
-    reserved: float
-
-    def left_for(self, evaluation: float) -> float:
-        """Return the seconds for a rung whose final evaluation takes so many seconds."""
-        return self.left - max(0.0, evaluation - self.reserved)
-
-    def of(self, family: str) -> list[RungResult]:
-        """Return the results of a family, in their order."""
-        return [result for result in self.results if result.family == family]
-
-    def has_begun(self, family: str) -> bool:
-        """Return whether a family has a result or has failed."""
-        return bool(self.of(family)) or family in self.failed
-
-    def has_long(self, family: str | None = None) -> bool:
-        """Return whether a family, or any, has had a run that is not short."""
-        return any(
-            result.family in (CNN, FINE_TUNED)
-            and family in (None, result.family)
-            and not result.rung.is_short
-            for result in self.results
-        )
-
-
-def is_close(
-    labels: NDArray[np.int64],
-    metric: SelectionMetric,
-    first: NDArray[np.float32],
-    second: NDArray[np.float32],
-) -> bool:
-    """Return whether two scores differ by at most one standard error of their difference.
-
-    Args:
-        labels: Labels of N images.
-        metric: The metric.
-        first: Probabilities of shape (N, K).
-        second: The same of another classifier.
-    """
-    generator = np.random.default_rng(0)
-    differences = []
-    for _ in range(_RESAMPLES):
-        rows = generator.integers(0, len(labels), len(labels))
-        drawn = labels[rows]
-        differences.append(metric.score(drawn, first[rows]) - metric.score(drawn, second[rows]))
-    whole = metric.score(labels, first) - metric.score(labels, second)
-    return bool(abs(whole) <= np.std(differences))

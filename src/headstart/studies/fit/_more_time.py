@@ -7,8 +7,8 @@ import math
 from headstart.formatting import duration, points
 from headstart.results import FitEstimate
 from headstart.studies.fit._climb import Climb
-from headstart.studies.fit._ladder import is_close
 from headstart.studies.fit._rung import RungResult, is_complete
+from headstart.studies.fit._state import is_close
 
 _MINUTES = 10.0
 _LEAST_GAIN = 0.0005

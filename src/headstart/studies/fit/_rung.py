@@ -158,6 +158,13 @@ class FailedRung:
     seconds: float
 
 
+def input_px_of(recipe: Recipe) -> int:
+    """Return the image size of a backbone's recipe in pixels, which the ladder decided."""
+    px = recipe.flat()["input_px"]
+    assert isinstance(px, int), "the ladder decides the image size"
+    return px
+
+
 def full_epochs(recipe: Recipe, train_images: int) -> float:
     """Return the epochs of a recipe without a time limit."""
     return resolve(recipe, train_images).epochs or 1.0

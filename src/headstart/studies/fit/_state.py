@@ -1,0 +1,70 @@
+"""The state of a ladder before its next rung, and whether two of its results are about as good."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from headstart.evaluation import SelectionMetric
+from headstart.studies.fit._rung import CNN, FINE_TUNED, RungResult
+
+_RESAMPLES = 40
+
+
+@dataclass(frozen=True)
+class LadderState:
+    """The state of the ladder before its next rung."""
+
+    results: Sequence[RungResult]
+    failed: set[str]
+    names: set[str]
+    left: float
+    reserved: float
+
+    def left_for(self, evaluation: float) -> float:
+        """Return the seconds for a rung whose final evaluation takes so many seconds."""
+        return self.left - max(0.0, evaluation - self.reserved)
+
+    def of(self, family: str) -> list[RungResult]:
+        """Return the results of a family, in their order."""
+        return [result for result in self.results if result.family == family]
+
+    def has_begun(self, family: str) -> bool:
+        """Return whether a family has a result or has failed."""
+        return bool(self.of(family)) or family in self.failed
+
+    def has_long(self, family: str | None = None) -> bool:
+        """Return whether a family, or any, has had a run that is not short."""
+        return any(
+            result.family in (CNN, FINE_TUNED)
+            and family in (None, result.family)
+            and not result.rung.is_short
+            for result in self.results
+        )
+
+
+def is_close(
+    labels: NDArray[np.int64],
+    metric: SelectionMetric,
+    first: NDArray[np.float32],
+    second: NDArray[np.float32],
+) -> bool:
+    """Return whether two scores differ by at most one standard error of their difference.
+
+    Args:
+        labels: Labels of N images.
+        metric: The metric.
+        first: Probabilities of shape (N, K).
+        second: The same of another classifier.
+    """
+    generator = np.random.default_rng(0)
+    differences = []
+    for _ in range(_RESAMPLES):
+        rows = generator.integers(0, len(labels), len(labels))
+        drawn = labels[rows]
+        differences.append(metric.score(drawn, first[rows]) - metric.score(drawn, second[rows]))
+    whole = metric.score(labels, first) - metric.score(labels, second)
+    return bool(abs(whole) <= np.std(differences))
