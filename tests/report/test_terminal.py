@@ -232,8 +232,18 @@ def test_the_list_of_runs_breaks_paths_between_their_parts() -> None:
 
 def test_predictions_are_marked_if_they_are_unlike_the_training_data() -> None:
     predictions = [
-        {"image": "a.png", "probabilities": {"cat": 0.75, "dog": 0.25}, "unfamiliar": True},
-        {"image": "b.png", "probabilities": {"dog": 0.9, "cat": 0.1}, "unfamiliar": False},
+        {
+            "image": "a.png",
+            "label": "cat",
+            "probabilities": {"cat": 0.75, "dog": 0.25},
+            "unfamiliar": True,
+        },
+        {
+            "image": "b.png",
+            "label": "dog",
+            "probabilities": {"dog": 0.9, "cat": 0.1},
+            "unfamiliar": False,
+        },
     ]
     result = {"predictions": predictions, "top": 1, "csv": "out.csv", "figure": None}
     text = " ".join(printed(predictions_table(result)).split())
