@@ -147,6 +147,12 @@ def test_the_sentence_says_what_each_change_does() -> None:
     )
 
 
+def test_the_sentence_says_that_nothing_was_changed() -> None:
+    assert _effects._sentence([], make_recipe("mlp"), "test") == (
+        "The time limit left no time for a change of the mlp recipe."
+    )
+
+
 def effect_result(
     label: str,
     outcome: Literal["helps", "hurts", "undecided", "failed"],

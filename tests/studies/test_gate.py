@@ -11,7 +11,14 @@ from numpy.typing import NDArray
 from headstart.errors import InputError
 from headstart.report import gate_summary
 from headstart.results import Comparison, FailedContender, read_finding
-from headstart.studies import Gate, VerdictRules, check_gate, gate_of, verdict_from_predictions
+from headstart.studies import (
+    Gate,
+    VerdictRules,
+    _gate,
+    check_gate,
+    gate_of,
+    verdict_from_predictions,
+)
 
 REAL = Path(__file__).parents[1] / "assets" / "version-0.1" / "compare"
 MARGIN = 0.01
@@ -104,3 +111,17 @@ def test_a_gate_needs_two_contenders() -> None:
 def test_a_gate_needs_a_fixed_number_of_seeds() -> None:
     with pytest.raises(InputError, match="invalid --seeds for --gate: expected a number, got auto"):
         check_gate(["old", "new"], until_decided=True)
+
+
+@pytest.mark.parametrize(
+    ("low", "shown"),
+    [
+        (-0.0048, "−0.48"),
+        (-0.0052, "−0.5"),
+        (-0.005, "−0.5"),
+        (-0.00496, "−0.496"),
+        (0.01, "+1.0"),
+    ],
+)
+def test_a_bound_is_shown_on_its_side_of_the_margin(low: float, shown: str) -> None:
+    assert _gate._bound(low, margin=0.005) == shown

@@ -198,7 +198,7 @@ def test_wandb_without_a_key_is_an_error_before_anything_starts(
     monkeypatch.setenv("HOME", str(tmp_path))
     for name in ("WANDB_MODE", "WANDB_API_KEY", "NETRC"):
         monkeypatch.delenv(name, raising=False)
-    status, _, err = headstart("train", "nowhere", "--track", "wandb")
+    status, _, err = headstart("train", "digits", "--track", "wandb")
     assert status == 2 and "has no key" in err and "WANDB_MODE=offline" in err
 
 
@@ -266,7 +266,7 @@ def test_a_tracker_that_is_not_installed_is_an_error_before_anything_starts(
 ) -> None:
     monkeypatch.setattr(_track, "find_spec", lambda _: None)
     for verb in ("train", "compare", "tune", "lr", "effects"):
-        status, _, err = headstart(verb, "nowhere", "--track", tracker)
+        status, _, err = headstart(verb, "digits", "--track", tracker)
         assert status == 2
         assert "which is not installed" in err and f"pip install 'headstart[{tracker}]'" in err
     assert not list(Path().iterdir())

@@ -331,6 +331,8 @@ def _sentence(effects: Sequence[EffectResult], recipe: Recipe, part: EvaluationP
     failed = [effect.label for effect in effects if effect.outcome == "failed"]
     if failed:
         clauses.append(f"{', '.join(failed)} failed")
+    if not clauses:
+        return f"The time limit left no time for a change of the {recipe.model} recipe."
     return f"Changes of the {recipe.model} recipe, on {part} images: {'; '.join(clauses)}."
 
 

@@ -168,12 +168,23 @@ def _decide(pair: ContenderPair, margin: float) -> Decision:
     return "worse" if is_significant else "undecided"
 
 
+def _bound(low: float, margin: float) -> str:
+    """Return the lower end in points, with as many decimals as show on which side it is."""
+    text = points(low, signed=True)
+    for decimals in (2, 3, 4):
+        shown = float(text.replace("−", "-"))
+        if (shown > -100 * margin) == (low > -margin):
+            break
+        text = f"{100 * low:+.{decimals}f}".replace("-", "−")
+    return text
+
+
 def _sentence(
     decision: Decision, pair: ContenderPair, candidate: str, reference: str, margin: float
 ) -> str:
     low, _ = _test_interval(pair)
     size = margin_text(margin)
-    bound = f"the lower end of the 90% interval is {points(low, signed=True)} points"
+    bound = f"the lower end of the 90% interval is {_bound(low, margin)} points"
     words = {
         "better": f"{candidate} is significantly better than {reference}",
         "equivalent": f"{candidate} and {reference} are equivalent within {size}: {bound}",
