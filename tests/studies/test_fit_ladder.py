@@ -201,6 +201,20 @@ def test_a_frozen_backbone_that_leads_gets_more_pixels_where_nothing_else_fits()
     ]
 
 
+def test_few_images_get_more_pixels_where_fine_tuning_would_take_their_place() -> None:
+    def third_rung(left: float) -> Rung:
+        steps = ladder(0.001, usable=47, test=10_000)
+        steps.costs = replace(steps.costs, frozen_px=128, fine_tuned_px=96, validation=1500)
+        first = steps.next([], [], 40) or pytest.fail("no rung")
+        assert first.name == "efficientnet-lite0 frozen at 96 px"
+        reserved = steps.costs.evaluation("efficientnet-lite0", 96)
+        done = [result(first, 0.75), cnn_result()]
+        return steps.next(done, [], left, reserved) or pytest.fail("no rung")
+
+    assert third_rung(22).name == "efficientnet-lite0 frozen at 128 px"
+    assert third_rung(60).family == FINE_TUNED  # both fit
+
+
 def test_a_frozen_backbone_is_entered_late_where_the_cnn_starves_as_well() -> None:
     steps = ladder(0.004, train=6000, usable=30)
     rungs = climb(steps, {FROZEN: 0.8, CNN: 0.3}, left=30)

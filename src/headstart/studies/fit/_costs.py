@@ -9,6 +9,7 @@ from typing import Any
 from headstart.data import SplitDataset, without_test
 from headstart.errors import TooLittleMemory
 from headstart.features import seconds_per_image, seconds_to_solve, usual_input_size
+from headstart.formatting import approximate_duration
 from headstart.models import installed_backbones
 from headstart.models.recipes import Recipe, make_recipe, resolve
 from headstart.results import JsonObject
@@ -88,6 +89,24 @@ class LadderCosts:
     def evaluation(self, backbone: str, px: int) -> float:
         """Return the seconds of classifying the test images with a backbone, once it is chosen."""
         return self.test * self.forward(backbone, px)
+
+    def why_not_frozen(self, usable: float, share: float, evaluated_share: float) -> str:
+        """Return why a frozen backbone is too expensive even with the fewest pixels.
+
+        Args:
+            usable: Seconds for all rungs.
+            share: The share of them that it may take.
+            evaluated_share: The share that it may take together with the test images.
+        """
+        backbone, px = self.backbones[0], SIZES_PX[0]
+        seconds, work = self.frozen(backbone, px), ""
+        if seconds <= share * usable:
+            seconds += self.evaluation(backbone, px)
+            share, work = evaluated_share, ", with the test images"
+        return (
+            f"a frozen backbone needs {approximate_duration(seconds)} even at {px} pixels{work}, "
+            f"more than {share:.0%} of the time"
+        )
 
     def trial_of_cnn(self, recipe: Recipe) -> float:
         """Return the fewest seconds in which a cnn shows what it can learn."""

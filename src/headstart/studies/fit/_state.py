@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,11 @@ class LadderState:
     def left_for(self, evaluation: float) -> float:
         """Return the seconds for a rung whose final evaluation takes so many seconds."""
         return self.left - max(0.0, evaluation - self.reserved)
+
+    def reserving(self, evaluation: float) -> LadderState:
+        """Return the state in which at least so many seconds are reserved for the evaluation."""
+        reserved = max(evaluation, self.reserved)
+        return replace(self, left=self.left_for(evaluation), reserved=reserved)
 
     def of(self, family: str) -> list[RungResult]:
         """Return the results of a family, in their order."""
