@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import importlib.util
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+from benchmark_scripts import BENCHMARKS, load_benchmark
 
 
 @pytest.fixture(scope="module")
 def benchmark() -> Any:
     """Return the module of the benchmark."""
-    spec = importlib.util.spec_from_file_location("fit_benchmark", BENCHMARKS / "fit.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_benchmark("fit")
 
 
 def test_the_page_is_made_from_the_committed_results(benchmark: Any) -> None:

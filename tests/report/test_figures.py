@@ -3,7 +3,7 @@
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import combinations
 from pathlib import Path
 
@@ -12,8 +12,8 @@ import pytest
 from examples import Data, Example, write_curves, write_run
 from fit_example import build_fit
 from matplotlib.figure import Figure
-from matplotlib.text import Text
 from matplotlib.transforms import Bbox
+from printed_texts import NAMES, require_clear_texts, smallest_printed
 
 from headstart.report._layer_titles import layer_titles
 from headstart.report._study import Entry, RunFolder, Score, open_run
@@ -177,21 +177,6 @@ def drawn_matrix(
     return figure
 
 
-def shown_texts(figure: Figure) -> list[Text]:
-    found = [artist for artist in figure.findobj(Text) if isinstance(artist, Text)]
-    return [text for text in found if text.get_text() and text.get_visible()]
-
-
-NAMES: dict[str, Callable[[int], str]] = {
-    "digits": str,
-    "words": lambda number: f"class {number}",
-    "a sentence": lambda number: f"{number:03d} a kind of bird with quite a long nam",
-    "a species": lambda number: f"Genus_species_of_bird_number_{number:03d}_wwwwwww",
-    "capitals": lambda number: f"WWWWWWWWW MMMMMMMMMM WWWWWWWWW MMMMM {number:03d}",
-    "Chinese": lambda number: f"鸟{number:03d}",
-}
-
-
 @pytest.mark.parametrize("kind", NAMES)
 @pytest.mark.parametrize("classes", [2, 10, 20, 21, 100])
 def test_a_printed_matrix_has_letters_of_six_points_and_no_cut_or_overlapping_text(
@@ -200,24 +185,12 @@ def test_a_printed_matrix_has_letters_of_six_points_and_no_cut_or_overlapping_te
     names = [NAMES[kind](number) for number in range(classes)]
     with drawing_style():
         figure = drawn_matrix(confused(classes), names)
-        texts = shown_texts(figure)
         width = figure.get_figwidth()
         # A figure that is wider than its place is printed smaller, and so are its letters.
         # More than 20 classes fit a column, unless all letters of long names are capitals.
         place = COLUMN if width <= COLUMN or (classes > 20 and kind != "capitals") else PAGE
-        shrunk = min(1.0, place / width)
-        assert min(float(text.get_fontsize()) for text in texts) * shrunk >= 6.0
-
-        boxes = [(text.get_text(), text.get_window_extent()) for text in texts]
-        for (first, box), (second, other) in combinations(boxes, 2):
-            # Line boxes have air above and below their letters. A point of it may be shared.
-            point = figure.dpi / 72
-            shared_x = min(box.x1, other.x1) - max(box.x0, other.x0)
-            shared_y = min(box.y1, other.y1) - max(box.y0, other.y0)
-            assert min(shared_x, shared_y) <= point, (first, second)
-        for text, box in boxes:
-            assert figure.bbox.x0 - 1 <= box.x0 and box.x1 <= figure.bbox.x1 + 1, text
-            assert figure.bbox.y0 - 1 <= box.y0 and box.y1 <= figure.bbox.y1 + 1, text
+        assert smallest_printed(figure, place) >= 6.0
+        require_clear_texts(figure)
 
 
 def test_a_matrix_of_ten_classes_fits_a_column_and_one_of_a_hundred_too() -> None:
