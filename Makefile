@@ -71,6 +71,7 @@ notebooks: $(READY)
 
 tables: $(READY)
 	$(BIN)/python benchmarks/fit.py table
+	$(BIN)/python benchmarks/startup.py table
 
 serve-docs: docs
 	.venv-docs/bin/python -m http.server --bind 127.0.0.1 --directory build/site 8080

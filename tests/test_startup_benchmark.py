@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import importlib.util
+import json
 import os
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-SCRIPT = Path(__file__).parents[1] / "benchmarks" / "startup.py"
+from benchmark_scripts import BENCHMARKS, load_benchmark
 
 
 @pytest.fixture(scope="module")
 def benchmark() -> Any:
     """Return the module of the benchmark."""
-    spec = importlib.util.spec_from_file_location("startup_benchmark", SCRIPT)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_benchmark("startup")
+
+
+def test_the_page_is_made_from_the_committed_results(benchmark: Any) -> None:
+    written = (BENCHMARKS / "startup.md").read_text(encoding="utf-8")
+    result = json.loads((BENCHMARKS / "results" / "startup.json").read_text(encoding="utf-8"))
+    assert benchmark.page(result) == written
 
 
 def test_a_row_has_the_ratio_to_pytorch_and_the_target(benchmark: Any) -> None:
