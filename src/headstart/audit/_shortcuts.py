@@ -27,7 +27,7 @@ _LEVEL = 0.05
 # of night scenes is dark. So they are reported only where they nearly decide the class.
 FILE_SKILL, PIXEL_SKILL = 0.1, 0.4
 # The binomial noise of a fixed rule understates that of a cross-validated tree: at a level of 5%, 7
-# to 12% of random properties passed (10 to 400 images, 2 to 10 classes, 900 properties each). So
+# to 12% of 900 random properties passed (16 to 400 images, 2 to 10 classes; a temporary script). So
 # what passes is compared with shuffled labels, unless it is so far above guessing that this cannot
 # matter.
 _SHUFFLES, _BEYOND_DOUBT = 60, 1e-15

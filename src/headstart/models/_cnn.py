@@ -15,8 +15,9 @@ BATCH_NORM_MOMENTUM = 0.3
 # Images per step of the whitening fit. In float64, the patches of 222 images of 224 pixels take
 # 1 GB.
 FIT_BATCH = 16
-# Images of more work are left out. Up to 112 pixels, none are. At 128 pixels, 682
-# images took 4 s on one core, and the run of a ladder that had 4 s trained for 0.09 epochs.
+# The whitening fit leaves out images beyond so much work. Up to 112 pixels, it leaves out none. At
+# 128 pixels, 682 images took 4 s on one core, and a run of `fit` that had 4 s trained for 0.09
+# epochs.
 _WHITENING_MULTIPLY_ADDS = 8e9
 WHITENING_EPS = 5e-4  # added to the eigenvalues, as in airbench; pixels are standardised
 _MAX_DIRECTIONS = 32
