@@ -124,7 +124,12 @@ def compare(
     data = SplitDataset(digits, small)
 
     def run(
-        limit: float, pace: Pace = steady, seeds: int = 3, when_slow: Any = "shorten", out: str = ""
+        limit: float,
+        pace: Pace = steady,
+        seeds: int = 3,
+        when_slow: Any = "shorten",
+        out: str = "",
+        names: tuple[str, ...] = ("mlp", "cnn"),
     ) -> Study:
         machine = Machine(data, pace)
         fake_time = SimpleNamespace(perf_counter=lambda: machine.clock)
@@ -134,7 +139,7 @@ def compare(
         monkeypatch.setattr(f"{ROUNDS}.store.remove_folder", lambda _: None)
         entries = [
             ComparisonEntry(name, "contender", make_recipe(name), tuple(range(seeds)))
-            for name in ("mlp", "cnn")
+            for name in names
         ]
         context = StudyContext(data, tmp_path / out, 0.0)
         schedule = ComparisonSchedule(entries, seeds, TimeLimit(limit, when_slow), context)
@@ -190,6 +195,33 @@ def test_a_slow_moment_while_steps_are_timed_does_not_decide(
     cnn = study.epochs_of("cnn")
     assert len(set(cnn)) == 1
     assert cnn[0] == pytest.approx(quiet.epochs_of("cnn")[0], rel=0.3)
+
+
+@pytest.mark.parametrize("names", [("mlp", "cnn"), ("cnn", "mlp")])
+def test_a_slow_moment_that_ends_after_a_few_steps_does_not_decide(
+    compare: Callable[..., Study], names: tuple[str, ...]
+) -> None:
+    study = compare(60.0, slow_until(20.0, 100.0), names=names)
+    cnn = next(entry for entry in study.schedule.entries if entry.name == "cnn")
+    assert not cnn.is_short, "its first run had fewer steps than its pace can be known from"
+    assert study.schedule.needed_seconds is None
+    assert study.seeds() == [(0, 1, 2), (0, 1, 2)]
+    assert len(set(study.epochs_of("cnn"))) == 1
+    assert 0.85 * 60 <= study.machine.clock <= 60
+    assert study.rounds.notes() == []
+
+
+def test_where_the_machine_stays_slow_short_runs_stay_and_the_needed_limit_is_known(
+    compare: Callable[..., Study],
+) -> None:
+    study = compare(60.0, lambda _: 15.0)
+    assert [entry.name for entry in study.schedule.entries if entry.is_short] == ["cnn"]
+    needed = study.schedule.needed_seconds
+    assert needed is not None
+    longer = compare(needed, lambda _: 15.0, out="longer")
+    assert longer.schedule.planned_seeds == 3
+    assert not any(entry.is_short for entry in longer.schedule.entries)
+    assert needed < 1.5 * longer.machine.clock
 
 
 def test_a_machine_that_slows_down_shortens_all_seeds_alike(

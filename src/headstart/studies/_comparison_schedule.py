@@ -2,7 +2,8 @@
 
 It is planned once, before the first run, from steps that are timed several times. All seeds of a
 contender take the same steps. While the first run of a contender is in progress, its pace is
-watched, and the plan of all runs that have not ended is corrected together.
+watched, and the plan of all runs that have not ended is corrected together. Contenders whose first
+run was too short are timed again, because a slow moment may have decided its length.
 """
 
 from __future__ import annotations
@@ -224,6 +225,45 @@ class ComparisonSchedule:
                 self._costs[other.name] = timer.cost
         return self._is_changed(entry)
 
+    def plan_again(self) -> list[ComparisonEntry]:
+        """Time the contenders again whose runs the limit cut, if runs of some are too short.
+
+        A slow moment can leave a contender so few steps that its first run ends before its pace is
+        known. If all runs can now be long enough, they are planned again, and forgotten.
+
+        Returns:
+            The contenders whose first run must be repeated; empty if the plan stays.
+        """
+        limit = self.limit.seconds
+        cut = [
+            entry for entry in self.contenders if entry.epochs is not None and not entry.failures
+        ]
+        is_short = any(entry.is_short for entry in cut)
+        is_timed = all(entry.name in self._timers for entry in cut)
+        if limit is None or not is_short or not is_timed:
+            return []
+        if self.left_seconds() < _TIMING_SHARE * limit:
+            return []
+
+        for entry in cut:
+            timer = self._timers[entry.name]
+            timer.restart()
+            for _ in range(_TIMINGS):
+                timer.measure()
+            self._costs[entry.name] = timer.cost
+        durations = [entry.run_durations for entry in cut]
+        for entry in cut:
+            entry.run_durations = []
+        if self._division().fits:
+            self.divide()
+            return cut
+
+        for entry, seconds in zip(cut, durations, strict=True):
+            entry.run_durations = seconds
+        self.needed_seconds = self._needed_seconds()
+        self._write()
+        return []
+
     def _is_changed(self, entry: ComparisonEntry) -> bool:
         """Return whether the costs as known now lead to another number of epochs."""
         planned = self._division().epochs[entry.name]
@@ -351,15 +391,19 @@ class ComparisonSchedule:
             f"Give --time-limit {proposed_limit(self._needed_seconds())} or more.",
         )
 
-    def _demands(self) -> list[Demand]:
-        """Return what contenders and controls need."""
+    def _demands(self, *, keep_short: bool = True) -> list[Demand]:
+        """Return what contenders and controls need.
+
+        Args:
+            keep_short: Whether a contender whose first run was too short keeps that length.
+        """
         demands = []
         for entry in [*self.contenders, *self.controls]:
             cost = self.cost(entry)
             assert cost is not None, "contenders are timed first"
             epochs = self._resolved(entry).epochs or 1.0
             least = entry.least_epochs if entry.role == "contender" else epochs
-            if entry.is_decided:
+            if entry.is_decided and (keep_short or not entry.is_short):
                 cost = RunCost(median(entry.run_durations))
                 epochs = least = self.epochs(entry)
             demands.append(
@@ -380,8 +424,9 @@ class ComparisonSchedule:
         """Return a time limit that gives every contender its fewest epochs at all seeds."""
         limit = self.limit.seconds
         assert limit is not None, "there is no plan without a limit"
-        spent = limit - self.left_seconds()
-        demands = [replace(demand, done=0) for demand in self._demands()]
+        ended = sum(sum(entry.run_durations) for entry in self.contenders)
+        spent = limit - self.left_seconds() - ended
+        demands = [replace(demand, done=0) for demand in self._demands(keep_short=False)]
         return _MARGIN * (spent + least_seconds(demands, self.seeds))
 
     def _features_to_come(self, entry: ComparisonEntry) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from headstart import progress, store
 from headstart.errors import RunFailed
@@ -73,16 +74,14 @@ class TrainingRounds:
             True; False if the time ended on the way. Then the seed counts for no contender, so that
             all have the same seeds.
         """
-        waiting = list(self.schedule.contenders)
         try:
-            while waiting:
-                if not self._may_continue(waiting):
-                    raise OutOfTime
-                self._train(waiting.pop(0), seed, waiting)
+            self._train_all(self.schedule.contenders, seed)
         except OutOfTime:
             for entry in self.schedule.contenders:
                 entry.runs.pop(seed, None)
             return False
+        if not self.seeds:
+            self._train_all(self._forget_short_runs(seed), seed)
         self.seeds.append(seed)
         return True
 
@@ -154,6 +153,32 @@ class TrainingRounds:
         late_share = _LATE_SHARE_OF_ROUND - late_seconds / limit.seconds
         return self._end_in_time(waiting, late_share)
 
+    def _train_all(self, entries: Sequence[ComparisonEntry], seed: int) -> None:
+        """Train one run of each entry.
+
+        Raises:
+            OutOfTime: The seed would end too late.
+        """
+        waiting = list(entries)
+        while waiting:
+            if not self._may_continue(waiting):
+                raise OutOfTime
+            self._train(waiting.pop(0), seed, waiting)
+
+    def _forget_short_runs(self, seed: int) -> list[ComparisonEntry]:
+        """Return the contenders whose first run is repeated, because it can be long enough now."""
+        again = self.schedule.plan_again()
+        for entry in again:
+            entry.runs.pop(seed, None)
+            store.remove_folder(self._folder(entry, seed))
+        if again:
+            lengths = [f"{entry.name} with {_epochs_text(entry)}" for entry in again]
+            progress.say(
+                "the machine became faster, and runs were too short: these restart for every "
+                f"seed: {enumeration(lengths)}."
+            )
+        return again
+
     def _train(self, entry: ComparisonEntry, seed: int, waiting: Sequence[ComparisonEntry]) -> None:
         """Train one run, restart it if the plan is corrected meanwhile, and record it.
 
@@ -167,8 +192,7 @@ class TrainingRounds:
         """
         schedule = self.schedule
         run = schedule.fold_run(entry, seed)
-        folder = schedule.context.folder / "runs" / f"{folder_name(entry.name)}-{run.suffix}"
-        summary = None
+        folder, summary = self._folder(entry, seed), None
         while True:
             expected, started = schedule.expected_seconds(entry), schedule.context.seconds_spent()
             recipe, watch = schedule.recipe(entry), self._watch(entry, waiting)
@@ -193,6 +217,10 @@ class TrainingRounds:
         self._record(entry, seconds, expected, summary)
         self.advance()
 
+    def _folder(self, entry: ComparisonEntry, seed: int) -> Path:
+        run = self.schedule.fold_run(entry, seed)
+        return self.schedule.context.folder / "runs" / f"{folder_name(entry.name)}-{run.suffix}"
+
     def _record(
         self, entry: ComparisonEntry, seconds: float, expected: float, summary: RunSummary | None
     ) -> None:
@@ -208,11 +236,9 @@ class TrainingRounds:
         """Correct the plan of all runs that have not ended."""
         self._corrections[entry.name] = self._corrections.get(entry.name, 0) + 1
         self.schedule.divide()
-        epochs = self.schedule.recipe(entry).epochs
         progress.say(
             f"the machine became {'slower' if self.schedule.pace > 1 else 'faster'}: "
-            f"{entry.name} restarts with "
-            f"{'all' if epochs is None else format(epochs, 'g')} epochs for every seed."
+            f"{entry.name} restarts with {_epochs_text(entry)} for every seed."
         )
 
     def _watch(self, entry: ComparisonEntry, waiting: Sequence[ComparisonEntry]) -> Watch | None:
@@ -232,6 +258,11 @@ class TrainingRounds:
         if entry.is_solved or self._corrections.get(entry.name, 0) >= _CORRECTIONS:
             return None
         return _PaceWatch(schedule, entry, cost)
+
+
+def _epochs_text(entry: ComparisonEntry) -> str:
+    """Return the planned epochs of an entry in words."""
+    return "all epochs" if entry.epochs is None else f"{entry.epochs:g} epochs"
 
 
 class _PaceWatch:
