@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from table_helpers import write_images
 
-from headstart.data import TEST, TRAIN, Dataset, load
+from headstart.data import TEST, TRAIN, VALIDATION, Dataset, load
 from headstart.errors import InputError
 
 pandas = pytest.importorskip("pandas")
@@ -59,6 +59,8 @@ def test_frames_of_parts_are_read() -> None:
     frame["label"] = LABELS
     dataset = load({"train": frame[:4], "test": frame[4:]})
     assert dataset.parts.tolist() == [TRAIN] * 4 + [TEST] * 2
+    parts = load({"train": frame, "eval": frame, "test": frame}).parts
+    assert parts.tolist() == [TRAIN] * 6 + [VALIDATION] * 6 + [TEST] * 6
     with pytest.raises(InputError, match="invalid part 'cats' of the data"):
         load({"cats": frame})
 

@@ -105,6 +105,14 @@ def test_names_of_files_and_folders_tell_the_part(tmp_path: Path, layout: str) -
     assert dataset.image_names[0] == "train-000000" and dataset.image_names[-1] == "test-000002"
 
 
+def test_evaluation_files_are_validation_images_beside_a_test_file(tmp_path: Path) -> None:
+    for word, count in (("train", 6), ("eval", 3)):
+        parquet(tmp_path / f"{word}.parquet", rows(count), features())
+    assert load(tmp_path).parts.tolist() == [TRAIN] * 6 + [TEST] * 3
+    parquet(tmp_path / "test.parquet", rows(4), features())
+    assert load(tmp_path).parts.tolist() == [TRAIN] * 6 + [VALIDATION] * 3 + [TEST] * 4
+
+
 def test_shards_are_joined_in_the_order_of_their_names(tmp_path: Path, lines: list[str]) -> None:
     for shard, count in ((0, 5), (1, 4)):
         columns = rows(count)

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from headstart.data import TEST, TRAIN, VALIDATION, load
-from headstart.data.formats.folders._part_words import EVALUATION, part_of_name
+from headstart.data.formats.folders._part_words import EVALUATION, part_of_name, resolve_evaluation
 
 TRAIN_NAMES = [
     "train",
@@ -72,6 +72,12 @@ TEST_NAMES = [
 def test_the_names_that_people_give_to_parts_are_known(names: list[str], part: int) -> None:
     found = {name: part_of_name(name) for name in names}
     assert found == dict.fromkeys(names, (part, ""))
+
+
+def test_evaluation_images_are_the_test_images_unless_others_are() -> None:
+    assert resolve_evaluation({"a": TRAIN, "b": EVALUATION}) == {"a": TRAIN, "b": TEST}
+    beside = {"a": TRAIN, "b": EVALUATION, "c": TEST, "d": None}
+    assert resolve_evaluation(beside) == {**beside, "b": VALIDATION}
 
 
 @pytest.mark.parametrize(

@@ -138,6 +138,8 @@ def test_a_mapping_names_the_parts(kind: type[dict[str, Any]]) -> None:
     assert dataset.parts.tolist() == [TRAIN] * 8 + [VALIDATION] * 4 + [TEST] * 3
     assert dataset.image_names[0] == "train-000000"
     assert set(load(kind(train=Items(PIXELS))).parts.tolist()) == {UNASSIGNED}
+    beside = load(kind(train=Items(PIXELS), test=Items(PIXELS[:3]), eval=Items(PIXELS[:4])))
+    assert beside.parts.tolist() == dataset.parts.tolist()
     assert "invalid part 'extra' of the dataset" in fails(
         kind(train=Items(PIXELS), extra=Items(PIXELS))
     )

@@ -10,9 +10,9 @@ from typing import Any, Protocol, TypeGuard
 
 from headstart import store
 from headstart.data._fingerprints import content_key
-from headstart.data._types import PART_NAMES, TEST
+from headstart.data._types import PART_NAMES
 from headstart.data.formats._protocol import LoadOptions
-from headstart.data.formats.folders._part_words import EVALUATION, part_of_name
+from headstart.data.formats.folders._part_words import part_of_name, resolve_evaluation
 from headstart.data.formats.tables._csv_table import Table
 from headstart.data.formats.tables._images import ImageFinder
 from headstart.data.formats.tables._layout import find_path_column
@@ -112,16 +112,19 @@ def name_frame_in_errors(table: Path) -> Iterator[None]:
 
 def _join_parts(frames: Mapping[str, Any]) -> Any:
     """Return the rows of all parts, with a column of the names of their parts."""
-    parts = []
-    for name, frame in frames.items():
+    part_of: dict[str, int] = {}
+    for name in frames:
         mention = part_of_name(str(name))
         if mention is None:
             raise InputError(
                 f"invalid part '{name}' of the data: expected train, validation or test.",
                 "Give a mapping such as {'train': train_frame, 'test': test_frame}.",
             )
-        code = TEST if mention.part == EVALUATION else mention.part
-        parts.append(frame.assign(**{_PART_COLUMN: PART_NAMES[code]}))
+        part_of[name] = mention.part
+    part_of = resolve_evaluation(part_of)
+    parts = [
+        frame.assign(**{_PART_COLUMN: PART_NAMES[part_of[name]]}) for name, frame in frames.items()
+    ]
     return sys.modules["pandas"].concat(parts, ignore_index=True)
 
 

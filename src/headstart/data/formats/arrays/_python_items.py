@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from headstart import progress
 from headstart.data._class_names import require_training_classes
-from headstart.data._types import PART_NAMES, TEST, UNASSIGNED, DecodedImages
+from headstart.data._types import PART_NAMES, UNASSIGNED, DecodedImages
 from headstart.data.formats._protocol import LoadOptions
 from headstart.data.formats.arrays._arrays import to_uint8
-from headstart.data.formats.folders._part_words import EVALUATION, part_of_name
+from headstart.data.formats.folders._part_words import part_of_name, resolve_evaluation
 from headstart.data.formats.images._encoded_images import EncodedImages
 from headstart.data.formats.parquet._labels import (
     RowTable,
@@ -120,22 +120,24 @@ def read_items(
 def _datasets_by_part(source: Any) -> dict[int, Any]:
     if not isinstance(source, Mapping):
         return {UNASSIGNED: source}
-    datasets: dict[int, Any] = {}
-    for name, dataset in source.items():
-        part = part_of_name(str(name))
-        if part is None and len(source) > 1:
+    part_of: dict[Any, int] = {}
+    for name in source:
+        mention = part_of_name(str(name))
+        if mention is None and len(source) > 1:
             raise InputError(
                 f"invalid part '{name}' of the dataset: expected train, validation or test.",
                 "Give a mapping such as {'train': train_set, 'test': test_set}, without others.",
             )
-        code = UNASSIGNED if part is None else part.part
-        code = TEST if code == EVALUATION else code
-        if code in datasets:
+        part_of[name] = UNASSIGNED if mention is None else mention.part
+
+    datasets: dict[int, Any] = {}
+    for name, part in resolve_evaluation(part_of).items():
+        if part in datasets:
             raise InputError(
-                f"the dataset has two {PART_NAMES.get(code, 'undivided')} parts.",
+                f"the dataset has two {PART_NAMES.get(part, 'undivided')} parts.",
                 "Give each part once.",
             )
-        datasets[code] = dataset
+        datasets[part] = source[name]
     if len(datasets) == 1:
         return {UNASSIGNED: next(iter(datasets.values()))}
     return dict(sorted(datasets.items()))

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from itertools import chain
 
 from headstart import progress
-from headstart.data._types import PART_NAMES, TEST, TRAIN, UNASSIGNED, VALIDATION
+from headstart.data._types import PART_NAMES, TRAIN, UNASSIGNED
 from headstart.data.formats.folders._classes import (
     ClassFolder,
     classes_in_file_names,
@@ -51,7 +51,7 @@ from headstart.data.formats.folders._notices import (
     say_without_classes,
     say_wrapper,
 )
-from headstart.data.formats.folders._part_words import EVALUATION, part_of_name
+from headstart.data.formats.folders._part_words import part_of_name, resolve_evaluation
 
 # Words of parts that are a thing or a property of one, and so may be classes.
 _MAYBE_CLASSES = frozenset({"train", "trains", "training", "valid"})
@@ -238,11 +238,7 @@ def _parts_in_names(top: Folder, children: Sequence[Folder]) -> list[ClassFolder
     if not combined:
         return None
 
-    other = VALIDATION if TEST in {mention.part for mention in combined.values()} else TEST
-    part_of = {
-        name: other if mention.part == EVALUATION else mention.part
-        for name, mention in combined.items()
-    }
+    part_of = resolve_evaluation({name: mention.part for name, mention in combined.items()})
     rests = {
         part: {
             mention.rest.casefold() for name, mention in combined.items() if part_of[name] == part

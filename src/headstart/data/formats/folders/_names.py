@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from headstart.data._types import TEST, VALIDATION
 from headstart.data.formats.folders._errors import other_task
 from headstart.data.formats.folders._file_tree import Folder
-from headstart.data.formats.folders._part_words import EVALUATION, part_of_name
+from headstart.data.formats.folders._part_words import part_of_name, resolve_evaluation
 
 # Folders of these names hold what belongs to images. Without images in them they are not classes.
 _COMPANION_WORDS = (
@@ -86,9 +85,7 @@ def name_parts(children: Sequence[Folder]) -> dict[str, int]:
         candidates = {name: mention.part for name, mention in decorated.items()}
         if of_classes and len(set(candidates.values())) > 1:
             parts = candidates
-
-    other = VALIDATION if TEST in parts.values() else TEST
-    return {name: other if part == EVALUATION else part for name, part in parts.items()}
+    return resolve_evaluation(parts)
 
 
 def has_annotations(folder: Folder) -> bool:

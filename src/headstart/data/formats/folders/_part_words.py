@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from headstart.data._types import TEST, TRAIN, VALIDATION
 
-# "eval" and "holdout" evaluate: they are the test images, unless a test folder is there as well.
+# The part that "eval" and "holdout" name; see `resolve_evaluation`.
 EVALUATION = 4
 
 PART_OF_WORD = {
@@ -108,6 +108,10 @@ _FILLERS = frozenset(_spellings(_FILLER_WORDS))
 _JOINED_FILLERS = tuple(sorted(word for word in _FILLERS if len(word) > 2 or not word.isascii()))
 
 
+Key = TypeVar("Key")
+Part = TypeVar("Part", int, int | None)
+
+
 class PartName(NamedTuple):
     """A name with a word for a part in it.
 
@@ -148,6 +152,16 @@ def part_of_name(name: str) -> PartName | None:
     start, end, part = mentions[0]
     rest = "" if is_all_filler else _join(name[:start], name[end:])
     return PartName(part, rest)
+
+
+def resolve_evaluation(parts: Mapping[Key, Part]) -> dict[Key, Part]:
+    """Replace EVALUATION by TEST, or by VALIDATION where others are the test images.
+
+    Args:
+        parts: The part of each folder, file or word; None where it names none.
+    """
+    other = VALIDATION if TEST in parts.values() else TEST
+    return {key: other if part == EVALUATION else part for key, part in parts.items()}
 
 
 def _tokens(name: str) -> Iterator[tuple[int, int]]:

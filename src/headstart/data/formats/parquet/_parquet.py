@@ -11,10 +11,10 @@ import numpy as np
 
 from headstart import progress, store
 from headstart.data._class_names import quote_names, require_training_classes
-from headstart.data._types import TEST, TRAIN, UNASSIGNED
+from headstart.data._types import TRAIN, UNASSIGNED
 from headstart.data.formats._protocol import LoadOptions
 from headstart.data.formats.folders._file_tree import folders_in, is_image, visible_paths
-from headstart.data.formats.folders._part_words import EVALUATION, part_of_name
+from headstart.data.formats.folders._part_words import part_of_name, resolve_evaluation
 from headstart.data.formats.images._encoded_images import EncodedImages
 from headstart.data.formats.parquet._columns import RowColumns, choose_columns
 from headstart.data.formats.parquet._files import is_row_file, read_schema
@@ -117,7 +117,7 @@ def _find_files(path: Path) -> list[RowFile]:
     names = [file.relative_to(path).as_posix() for file in _row_files(path, 0)]
     names = _without_leftovers(path, names)
     _require_one_dataset(path, names)
-    parts = {name: _part_of_file(name) for name in names}
+    parts = resolve_evaluation({name: _part_of_file(name) for name in names})
     known = {part for part in parts.values() if part is not None}
     if known and None in parts.values():
         unknown = [name for name, part in parts.items() if part is None]
@@ -201,7 +201,7 @@ def _part_of_file(name: str) -> int | None:
     for word in (path.stem, *reversed(path.parent.parts)):
         part = part_of_name(word)
         if part is not None:
-            return TEST if part.part == EVALUATION else part.part
+            return part.part
     return None
 
 

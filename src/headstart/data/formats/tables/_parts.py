@@ -9,7 +9,11 @@ from numpy.typing import NDArray
 
 from headstart import progress
 from headstart.data._types import PART_NAMES as NAME_OF_PART, TEST, TRAIN, VALIDATION
-from headstart.data.formats.folders._part_words import EVALUATION, PART_OF_WORD, part_of_name
+from headstart.data.formats.folders._part_words import (
+    PART_OF_WORD,
+    part_of_name,
+    resolve_evaluation,
+)
 from headstart.data.formats.tables._columns import FOLD_NAMES, PART_NAMES, plain_name
 from headstart.data.formats.tables._problems import TableProblems
 from headstart.errors import suggest_name
@@ -163,6 +167,4 @@ def _codes_of(words: Set[str]) -> dict[str, int | None]:
         code_of[word] = _PART_OF_PLAIN_WORD.get(plain_name(word))
         if code_of[word] is None and named is not None and not named.rest:
             code_of[word] = named.part
-
-    other = VALIDATION if TEST in code_of.values() else TEST
-    return {word: other if code == EVALUATION else code for word, code in code_of.items()}
+    return resolve_evaluation(code_of)
