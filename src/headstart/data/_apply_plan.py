@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from headstart import progress
 from headstart.data._cache import open_or_decode
 from headstart.data._class_names import quote_names
-from headstart.data._fingerprints import content_key, dataset_fingerprint, split_fingerprint
+from headstart.data._fingerprints import content_key, dataset_fingerprint
 from headstart.data._memory_maps import create_map, is_large_map, put, take
 from headstart.data._plan_file import PlanRow, raise_problems, read_plan
+from headstart.data._split_subsets import with_parts
 from headstart.data._types import AppliedPlan, Dataset, DecodedImages, SplitDataset
 from headstart.errors import InputError, did_you_mean
 from headstart.formatting import one_line
@@ -165,25 +166,9 @@ def with_and_without_plan(original: SplitDataset, path: Path) -> tuple[SplitData
     with_plan = (new_places[train], new_places[validation], new_places[test])
     without_plan = (split.train, validation, test)
     return (
-        _with_parts(original, planned, with_plan),
-        _with_parts(original, original.dataset, without_plan),
+        with_parts(SplitDataset(planned, split), with_plan),
+        with_parts(original, without_plan),
     )
-
-
-def _with_parts(
-    original: SplitDataset,
-    dataset: Dataset,
-    parts: tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]],
-) -> SplitDataset:
-    train, validation, test = parts
-    split = replace(
-        original.split,
-        train=train,
-        validation=validation,
-        test=test,
-        fingerprint=split_fingerprint(dataset, parts),
-    )
-    return SplitDataset(dataset, split)
 
 
 def _matching_images(dataset: Dataset, row: PlanRow, places: list[int]) -> tuple[list[int], str]:

@@ -259,9 +259,7 @@ def _joined(count: int, labellings: list[NDArray[np.int64]]) -> NDArray[np.int64
         _, start, inverse = np.unique(labels, return_index=True, return_inverse=True)
         first.append(start[inverse.reshape(-1)].astype(np.int64))
         second.append(np.arange(count))
-    joined = connected_groups(count, np.concatenate(first), np.concatenate(second))
-    _, units = np.unique(joined, return_inverse=True)
-    return units.reshape(-1).astype(np.int64)
+    return connected_groups(count, np.concatenate(first), np.concatenate(second))
 
 
 def _units_per_class(dataset: Dataset, images: Indices, units: Indices) -> NDArray[np.int64]:

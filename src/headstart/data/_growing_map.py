@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 from types import TracebackType
 
@@ -10,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headstart import store
-from headstart.data._memory_maps import IMAGES_FILE
+from headstart.data._memory_maps import IMAGES_FILE, map_header
 
 _BLOCK_BYTES = 4 << 20
 
@@ -29,7 +28,7 @@ class GrowingMap:
         self._block = bytearray()
         self.count = 0
         self._file = store.GrowingFile(self._path)
-        self._file.append(self._header())
+        self._file.append(map_header((0, *shape)))
 
     def __enter__(self) -> GrowingMap:
         return self
@@ -57,16 +56,7 @@ class GrowingMap:
     def finish(self) -> NDArray[np.uint8]:
         """Close the file, and return its images as a read-only map of shape (count, H, W, C)."""
         self._file.append(self._block)
-        self._file.replace_start(self._header())
+        self._file.replace_start(map_header((self.count, *self._shape)))
         self._file.__exit__(None, None, None)
         images: NDArray[np.uint8] = np.load(self._path, mmap_mode="r", allow_pickle=False)
         return images
-
-    def _header(self) -> bytes:
-        # NumPy pads the header so that a larger first dimension needs no more bytes.
-        content = io.BytesIO()
-        np.lib.format.write_array_header_1_0(
-            content,
-            {"descr": "|u1", "fortran_order": False, "shape": (self.count, *self._shape)},
-        )
-        return content.getvalue()

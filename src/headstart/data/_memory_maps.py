@@ -97,7 +97,8 @@ def compact(folder: Path, images: NDArray[np.uint8], kept: Indices) -> NDArray[n
     offset = images.offset if isinstance(images, np.memmap) else 0
     size = offset + int(np.prod(shape))
     path = folder / IMAGES_FILE
-    header = _map_header(shape, offset)
+    header = map_header(shape)
+    assert len(header) == offset, "NumPy pads the header for any number of images"
     del images
     with path.open("r+b") as file:
         file.write(header)
@@ -105,15 +106,15 @@ def compact(folder: Path, images: NDArray[np.uint8], kept: Indices) -> NDArray[n
     return np.lib.format.open_memmap(path, mode="r+")
 
 
-def _map_header(shape: tuple[int, ...], size: int) -> bytes:
-    """Return the header of an .npy file of uint8 images. NumPy pads it, so it keeps its size."""
+def map_header(shape: tuple[int, ...]) -> bytes:
+    """Return the header of an .npy file of uint8 images.
+
+    NumPy pads it, so that it has the same size for any number of images.
+    """
     content = io.BytesIO()
     about = {"descr": "|u1", "fortran_order": False, "shape": shape}
     np.lib.format.write_array_header_1_0(content, about)
-    header = content.getvalue()
-    if len(header) != size:
-        raise ValueError(f"invalid header: expected {size} bytes, got {len(header)}.")
-    return header
+    return content.getvalue()
 
 
 def take(images: NDArray[Scalar], rows: NDArray[np.int64]) -> NDArray[Scalar]:

@@ -56,27 +56,28 @@ def draw_labelled_subset(data: SplitDataset, per_class: int, draw: int) -> Indic
 
 def with_train(data: SplitDataset, train: Indices) -> SplitDataset:
     """Return the same data with these of its training images only."""
-    return _with_parts(data, (train, data.split.validation, data.split.test))
+    return with_parts(data, (train, data.split.validation, data.split.test))
 
 
 def without_validation(data: SplitDataset) -> SplitDataset:
     """Return the same data without validation images, for runs that must not select on them."""
-    return _with_parts(data, (data.split.train, data.split.validation[:0], data.split.test))
+    return with_parts(data, (data.split.train, data.split.validation[:0], data.split.test))
 
 
 def without_test(data: SplitDataset) -> SplitDataset:
     """Return the same data without test images, for runs that must not read them."""
-    return _with_parts(data, (data.split.train, data.split.validation, data.split.test[:0]))
+    return with_parts(data, (data.split.train, data.split.validation, data.split.test[:0]))
 
 
 def with_all_for_training(data: SplitDataset) -> SplitDataset:
     """Return the same data with its validation images among the training images, without test."""
     split = data.split
     train = np.union1d(split.train, split.validation)
-    return _with_parts(data, (train, split.validation[:0], split.test[:0]))
+    return with_parts(data, (train, split.validation[:0], split.test[:0]))
 
 
-def _with_parts(data: SplitDataset, parts: tuple[Indices, Indices, Indices]) -> SplitDataset:
+def with_parts(data: SplitDataset, parts: tuple[Indices, Indices, Indices]) -> SplitDataset:
+    """Return the same data with these training, validation and test images."""
     train, validation, test = parts
     split = replace(
         data.split,

@@ -95,9 +95,8 @@ def _without_numbers(stem: str, count: int) -> str:
 
 
 def _has_identity(key: str) -> bool:
-    """Return whether a key can name one of many: by a number, or by several words or letters."""
-    tokens = _TOKEN.findall(key)
-    return len(tokens) > 0 and (any(token.isdigit() for token in tokens) or len(key) > 0)
+    """Return whether a key can name one of many: by a number or by letters."""
+    return _TOKEN.search(key) is not None
 
 
 def _proposals(keys: Sequence[str], labels: Groups) -> Iterator[Proposal]:

@@ -10,20 +10,11 @@ from pathlib import Path
 from headstart import progress
 from headstart.data._class_names import quote_names
 from headstart.data._types import PART_NAMES, TEST, TRAIN, UNASSIGNED, VALIDATION
+from headstart.data.formats.arrays._keys import PART_OF_WORD
 from headstart.data.formats.folders._file_tree import folders_in, visible_paths
 from headstart.errors import InputError
 
 IMAGES, LABELS = "images", "labels"
-PART_OF_WORD = {
-    "train": TRAIN,
-    "training": TRAIN,
-    "t10k": TEST,
-    "test": TEST,
-    "testing": TEST,
-    "val": VALIDATION,
-    "valid": VALIDATION,
-    "validation": VALIDATION,
-}
 WORD_OF_PART = {UNASSIGNED: "", TRAIN: "train", VALIDATION: "validation", TEST: "t10k"}
 # Archives wrap the files in up to three folders, such as FashionMNIST/raw/train-images-idx3-ubyte/.
 DEEPEST_WRAPPER = 3

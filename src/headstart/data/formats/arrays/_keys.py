@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from headstart import progress
 from headstart.data._class_names import quote_names
 from headstart.data._types import PART_NAMES, TEST, TRAIN, UNASSIGNED, VALIDATION
+from headstart.data.formats.folders._part_words import PART_OF_WORD as PART_OF_FOLDER_WORD
 from headstart.errors import InputError
 
 EXPECTED_KEYS = (
@@ -34,17 +35,7 @@ _ROLE_OF_WORD = {
     "target": LABELS,
     "targets": LABELS,
 }
-_PART_OF_WORD = {
-    "train": TRAIN,
-    "training": TRAIN,
-    "val": VALIDATION,
-    "valid": VALIDATION,
-    "validation": VALIDATION,
-    "dev": VALIDATION,
-    "test": TEST,
-    "testing": TEST,
-    "t10k": TEST,
-}
+PART_OF_WORD = {**PART_OF_FOLDER_WORD, "t10k": TEST}  # MNIST's word for its test images
 _CLASS_NAME_KEYS = frozenset(
     {"classnames", "classes", "labelnames", "targetnames", "names", "categories"}
 )
@@ -64,10 +55,9 @@ _COUNTERPARTS = {
     "targets": "data",
 }
 _SEPARATOR = re.compile(r"[_\-. ]+|(?<=[a-z0-9])(?=[A-Z])")
-_JOINED = re.compile(r"([xy])(train|training|val|valid|validation|dev|test)$", re.IGNORECASE)
-_JOINED_REVERSED = re.compile(
-    r"(train|training|val|valid|validation|dev|test)([xy])$", re.IGNORECASE
-)
+_PART = r"(train|training|val|valid|validation|dev|test)"
+_JOINED = re.compile(rf"([xy]){_PART}$", re.IGNORECASE)
+_JOINED_REVERSED = re.compile(rf"{_PART}([xy])$", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -146,10 +136,10 @@ def parse_key(key: str) -> tuple[int, str] | None:
     if "".join(words) in _CLASS_NAME_KEYS:
         return UNASSIGNED, CLASS_NAMES
     roles = [word for word in words if word in _ROLE_OF_WORD]
-    parts = [word for word in words if word in _PART_OF_WORD]
+    parts = [word for word in words if word in PART_OF_WORD]
     if len(roles) != 1 or len(parts) > 1 or len(roles) + len(parts) != len(words):
         return None
-    part = _PART_OF_WORD[parts[0]] if parts else UNASSIGNED
+    part = PART_OF_WORD[parts[0]] if parts else UNASSIGNED
     return part, _ROLE_OF_WORD[roles[0]]
 
 

@@ -13,6 +13,7 @@ from headstart.data.formats.folders._clutter import some_names
 from headstart.data.formats.folders._file_tree import Folder, describe_kinds
 from headstart.data.formats.images._conversions import conversion_of
 from headstart.data.formats.images._identify_file import identify_file
+from headstart.data.formats.images._suffixes import USUAL_SUFFIXES
 
 _ANNOTATION_FILE = re.compile(
     r"(.*[._-])?coco.*\.json|instances_.*\.json|via_.*\.json|data\.ya?ml", re.IGNORECASE
@@ -20,7 +21,6 @@ _ANNOTATION_FILE = re.compile(
 _BOX_LINE = re.compile(r"\d+(\s+-?\d*\.?\d+){4,}\s*")
 _CIFAR_BATCH = re.compile(r"(data|test)_batch(_\d)?(\.bin)?")
 _NUMBERED = re.compile(r"(?P<name>.*[^\W\d_].*?)[ _.-]*\(?\d+\)?", re.DOTALL)
-_USUAL_SUFFIXES = {"JPEG": ".jpg", "PNG": ".png", "GIF": ".gif", "WebP": ".webp", "BMP": ".bmp"}
 _LONGEST_LINE = 1 << 20
 _LARGEST_TEXT = 1000  # characters of an annotation that are looked at
 
@@ -110,8 +110,8 @@ def _kind_of_nested_file(root: Folder) -> str:
             kind = identify_file(folder.path / name)
             if conversion and not kind.name:
                 return f"{describe_kinds(folder.others)}: not read as images. {conversion}"
-            if kind.name in _USUAL_SUFFIXES:
-                suffix = _USUAL_SUFFIXES[kind.name]
+            if kind.name in USUAL_SUFFIXES:
+                suffix = USUAL_SUFFIXES[kind.name]
                 return (
                     f"Give each file its suffix: {name} is {kind.name}, so name it {name}{suffix}."
                 )

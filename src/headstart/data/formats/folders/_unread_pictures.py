@@ -10,10 +10,10 @@ from headstart.data.formats.folders._clutter import some_names
 from headstart.data.formats.folders._file_tree import describe_kinds
 from headstart.data.formats.images._conversions import conversion_of
 from headstart.data.formats.images._identify_file import identify_file
+from headstart.data.formats.images._suffixes import USUAL_SUFFIXES
 from headstart.errors import InputError
 
 _FEWEST_UNREAD = 2  # One may be the draft of a drawing.
-_SUFFIX_OF_KIND = {"JPEG": ".jpg", "PNG": ".png", "GIF": ".gif", "WebP": ".webp", "BMP": ".bmp"}
 
 
 def require_most_pictures(root: Path, class_folders: Sequence[ClassFolder]) -> None:
@@ -56,7 +56,7 @@ def _advise(root: Path, name: str) -> str | None:
     if suffix and "?" not in suffix:
         return None
     kind = identify_file(root / name).name
-    if kind not in _SUFFIX_OF_KIND:
+    if kind not in USUAL_SUFFIXES:
         return None
-    named = PurePath(name.partition("?")[0]).with_suffix(_SUFFIX_OF_KIND[kind]).name
+    named = PurePath(name.partition("?")[0]).with_suffix(USUAL_SUFFIXES[kind]).name
     return f"Give each file its suffix: {PurePath(name).name} is {kind}, so name it {named}."

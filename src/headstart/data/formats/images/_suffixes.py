@@ -35,6 +35,8 @@ FORMATS_OF_SUFFIX = {
     ".jxl": ("JXL",),
 }
 IMAGE_SUFFIXES = frozenset(FORMATS_OF_SUFFIX)
+# The suffix to give to a file without one, by the name of its format.
+USUAL_SUFFIXES = {"JPEG": ".jpg", "PNG": ".png", "GIF": ".gif", "WebP": ".webp", "BMP": ".bmp"}
 
 # The only decoders that a file may choose. A plug-in of the user adds HEIF or JXL.
 DECODERS = ("JPEG", "PNG", "BMP", "GIF", "WEBP", "TIFF", "PPM", "AVIF", "JPEG2000")

@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from headstart import progress
 from headstart.data.formats._reading import translate_read_errors
@@ -26,9 +25,6 @@ from headstart.data.formats.tables._text import (
     undecodable_text,
 )
 from headstart.errors import InputError, did_you_mean
-
-if TYPE_CHECKING:
-    pass
 
 TABLE_SUFFIX = re.compile(r"\.(csv|tsv|txt)(\.gz)?$", re.IGNORECASE)
 MOST_COLUMNS = 1 << 20  # the pixels of 1024x1024 grey images
