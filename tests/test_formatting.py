@@ -168,6 +168,14 @@ def test_names_are_joined_as_in_a_sentence(names: list[str], phrase: str) -> Non
     assert formatting.enumeration(names) == phrase
 
 
+def test_long_lists_say_how_many_more_there_are() -> None:
+    names = ["a", "b", "c"]
+    assert formatting.first_names(names, 3) == "a, b, c"
+    assert formatting.first_names(names, 1) == "a and 2 more"
+    assert formatting.listing(names, 3) == "\n    a\n    b\n    c"
+    assert formatting.listing(names, 2) == "\n    a\n    b\n    and 1 more"
+
+
 def test_each_part_of_a_path_is_isolated() -> None:
     assert formatting.isolate_parts("cat/19.jpg") == "cat/19.jpg"
     assert formatting.isolate_parts("חתול/19.jpg") == "\u2068חתול\u2069/19.jpg"

@@ -228,6 +228,20 @@ def enumeration(names: Sequence[str]) -> str:
     return f"{', '.join(names[:-1])} and {names[-1]}"
 
 
+def first_names(names: Sequence[str], most: int) -> str:
+    """Return the first names, and how many more there are: `a, b and 3 more`."""
+    shown = ", ".join(names[:most])
+    return shown if len(names) <= most else f"{shown} and {len(names) - most:,} more"
+
+
+def listing(lines: Sequence[str], most: int = 20) -> str:
+    """Return the first lines below a sentence, each indented, and how many more there are."""
+    shown = list(lines[:most])
+    if len(lines) > most:
+        shown.append(f"and {len(lines) - most:,} more")
+    return "".join(f"\n    {line}" for line in shown)
+
+
 _LINE_CONTROLS = "\x0b\x0c\r\x1c\x1d\x1e\x1f\x85\u2028\u2029"
 
 

@@ -111,7 +111,6 @@ from .formats.folders._file_tree import (
 )
 from .formats.images._image_files import (
     read_images as read_images,
-    unreadable_images as unreadable_images,
 )
 from .formats.images._open_image import (
     LARGEST_FILE_BYTES as LARGEST_FILE_BYTES,
@@ -124,6 +123,9 @@ from .formats.images._reading_notes import (
 )
 from .formats.images._resize import (
     resize_pixels as resize_pixels,
+)
+from .formats.images._unreadable import (
+    unreadable_images as unreadable_images,
 )
 from .formats.images._untrusted import (
     count_untrusted_pixels as count_untrusted_pixels,

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from headstart import progress
 from headstart.data._types import PART_NAMES, TRAIN
 from headstart.errors import InputError
+from headstart.formatting import first_names
 
 # Pandas writes a 7 as "7.0" in a column that once had a missing value. Digits may be of any script.
 INTEGER = re.compile(r"[+-]?\d{1,300}(\.0*)?$")
@@ -181,7 +182,4 @@ def require_training_classes(
 
 def quote_names(names: Sequence[str]) -> str:
     """Return up to five names in quotation marks, then how many more there are."""
-    quoted = ", ".join(f"'{name}'" for name in names[:_NAMED_CLASSES])
-    if len(names) > _NAMED_CLASSES:
-        quoted += f" and {len(names) - _NAMED_CLASSES:,} more"
-    return quoted
+    return first_names([f"'{name}'" for name in names], _NAMED_CLASSES)

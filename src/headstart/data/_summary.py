@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from headstart.data._types import PART_NAMES, Dataset, SplitDataset, class_counts
 from headstart.data._warnings import split_warnings
-from headstart.formatting import display_name
+from headstart.formatting import display_name, first_names
 
 _NAMED_CLASSES = 10
 _LONGEST_NAME = 24  # letters of a class name on the line
@@ -40,13 +40,9 @@ def _classes(dataset: Dataset) -> str:
     counts = class_counts(dataset).tolist()
     named = [
         f"{display_name(name, _LONGEST_NAME)} ({count:,})"
-        for name, count in zip(dataset.class_names[:_NAMED_CLASSES], counts, strict=False)
+        for name, count in zip(dataset.class_names, counts, strict=True)
     ]
-    text = f"{len(counts):,} classes: {', '.join(named)}"
-    if len(counts) > _NAMED_CLASSES:
-        text += f" and {len(counts) - _NAMED_CLASSES:,} more"
-
-    return text
+    return f"{len(counts):,} classes: {first_names(named, _NAMED_CLASSES)}"
 
 
 def describe(data: SplitDataset) -> dict[str, object]:

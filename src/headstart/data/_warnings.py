@@ -17,7 +17,7 @@ from headstart.data._types import (
     SplitDataset,
     class_counts,
 )
-from headstart.formatting import counted, display_name
+from headstart.formatting import counted, display_name, first_names
 
 _NAMED_IMAGES = 3  # data.json names all of them.
 
@@ -61,9 +61,7 @@ def _unreadable_images(dataset: Dataset) -> list[str]:
         count, kind = len(files), PART_NAMES.get(part, "")
         images = counted(count, f"{kind} image".strip())
         are = "is" if count == 1 else "are"
-        names = ", ".join(file.name for file in files[:_NAMED_IMAGES])
-        if count > _NAMED_IMAGES:
-            names += f" and {count - _NAMED_IMAGES:,} more"
+        names = first_names([file.name for file in files], _NAMED_IMAGES)
         sentences.append(f"{images} could not be read and {are} not counted: {names}.")
     return sentences
 

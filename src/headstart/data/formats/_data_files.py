@@ -12,6 +12,7 @@ from headstart.data.formats.folders._file_tree import folders_in, visible_paths
 from headstart.data.formats.folders._part_words import part_of_name
 from headstart.data.formats.parquet._files import is_row_file
 from headstart.data.formats.tables._csv_table import is_plain_text, is_table
+from headstart.formatting import first_names
 
 _WITHOUT_LABELS = re.compile(r"sample|submission|test", re.IGNORECASE)
 _NUMBER = re.compile(r"\d+")
@@ -39,9 +40,7 @@ def suggest_data_file(folder: Path, hint: str) -> str:
     named = [path for path in files if str(path) in hint]
     if named and chosen not in named:
         return ""
-    names = ", ".join(path.name for path in files[:_LISTED])
-    if len(files) > _LISTED:
-        names += f" and {len(files) - _LISTED:,} more"
+    names = first_names([path.name for path in files], _LISTED)
     if len(files) == 1:
         return f"It holds {names}. To read that file, give its path: {chosen}."
     advice = _unpack_advice(files)

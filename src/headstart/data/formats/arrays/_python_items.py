@@ -13,18 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headstart import progress
-from headstart.data._class_names import require_training_classes
 from headstart.data._types import PART_NAMES, UNASSIGNED, DecodedImages
 from headstart.data.formats._protocol import LoadOptions
 from headstart.data.formats.arrays._arrays import to_uint8
 from headstart.data.formats.folders._part_words import part_of_name, resolve_evaluation
 from headstart.data.formats.images._encoded_images import EncodedImages
 from headstart.data.formats.parquet._labels import (
+    LabelledRows,
     RowTable,
-    drop_unlabelled_parts,
-    group_rows,
-    name_images,
-    number_labels,
+    label_rows,
     plain_label,
 )
 from headstart.errors import InputError
@@ -98,23 +95,18 @@ def read_items(
         if not collected.table.labels:
             raise InputError("the dataset has no items.", "Give a dataset of images and labels.")
 
-        rows = drop_unlabelled_parts(collected.table, "the dataset", has_names=names is not None)
-        chosen = [collected.table.labels[row] for row in rows.tolist()]
-        labels, class_names = number_labels(chosen, names, "the dataset")
-        parts = np.array(collected.table.parts, np.uint8)[rows]
-        if len(np.unique(parts)) > 1:
-            require_training_classes(labels, parts, class_names, "the dataset")
-        described = DecodedImages(
-            images=_stack(collected, rows),
-            labels=labels,
-            class_names=class_names,
-            parts=parts if len(np.unique(parts)) > 1 else None,
-            image_names=name_images(collected.table, rows),
-            groups=group_rows(collected.table, rows),
+        labelled = label_rows(collected.table, names, "the dataset")
+        if not collected.pixels:
+            return _decode(labelled, collected, options, folder)
+        pixels = np.concatenate(collected.pixels)
+        return DecodedImages(
+            pixels if len(labelled.rows) == len(pixels) else pixels[labelled.rows],
+            labelled.labels,
+            labelled.class_names,
+            labelled.parts,
+            labelled.names,
+            labelled.groups,
         )
-        if collected.pixels:
-            return described
-        return _decode(described, collected, rows, options, folder)
 
 
 def _datasets_by_part(source: Any) -> dict[int, Any]:
@@ -293,26 +285,15 @@ def _png(image: Image) -> bytes:
     return file.getvalue()
 
 
-def _stack(collected: _Collected, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
-    if not collected.pixels:
-        return np.empty((len(rows), 0, 0, 1), np.uint8)
-    pixels = np.concatenate(collected.pixels)
-    return pixels if len(rows) == len(pixels) else pixels[rows]
-
-
 def _decode(
-    described: DecodedImages,
-    collected: _Collected,
-    rows: NDArray[np.int64],
-    options: LoadOptions,
-    folder: Path,
+    labelled: LabelledRows, collected: _Collected, options: LoadOptions, folder: Path
 ) -> DecodedImages:
     """Decode the collected Pillow images."""
 
     def contents() -> Iterator[bytes]:
         handle = collected.encoded.fileno()
         collected.encoded.flush()
-        for row in rows.tolist():
+        for row in labelled.rows.tolist():
             position, length = collected.places[row]
             yield os.pread(handle, length, position)
 
@@ -320,12 +301,12 @@ def _decode(
         root=Path("the dataset"),
         files=(),
         kind="items",
-        names=described.image_names or (),
-        labels=described.labels,
-        class_names=described.class_names,
+        names=labelled.names,
+        labels=labelled.labels,
+        class_names=labelled.class_names,
         options=options,
         contents=contents,
-        parts=described.parts,
-        groups=described.groups,
+        parts=labelled.parts,
+        groups=labelled.groups,
     )
     return encoded.decode(folder)

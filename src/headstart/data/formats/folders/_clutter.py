@@ -7,6 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from headstart import progress
+from headstart.formatting import counted, first_names
 
 # They are compared without case. Names that begin with a dot are hidden as well.
 _SYSTEM_NAMES = frozenset(
@@ -115,38 +116,26 @@ class LeftOut:
         """
         hidden = self.hidden_files + self.hidden_folders
         if hidden:
-            counts = [
-                count_of(self.hidden_files.total(), "file"),
-                count_of(self.hidden_folders.total(), "folder"),
-            ]
-            counted = " and ".join(count for count in counts if not count.startswith("0 "))
+            totals = {"file": self.hidden_files.total(), "folder": self.hidden_folders.total()}
+            counts = [counted(total, noun) for noun, total in totals.items() if total]
             names = some_names([name for name, _ in hidden.most_common()])
-            progress.say(f"{source}: left out {counted}, hidden or of the system: {names}")
-        for noun, paths in (
-            ("folder that Headstart wrote", self.own),
-            ("folder that another program wrote", self.tools),
-            ("link to a folder that contains it", self.loops),
-            ("file of a special kind, such as a pipe", self.special),
-            ("link to nothing", self.other_broken_links),
+            progress.say(
+                f"{source}: left out {' and '.join(counts)}, hidden or of the system: {names}"
+            )
+        for noun, kind, paths in (
+            ("folder", "that Headstart wrote", self.own),
+            ("folder", "that another program wrote", self.tools),
+            ("link", "to a folder that contains it", self.loops),
+            ("file", "of a special kind, such as a pipe", self.special),
+            ("link", "to nothing", self.other_broken_links),
         ):
             if paths:
                 progress.say(
-                    f"{source}: left out {count_of(len(paths), noun)}: {some_names(paths)}"
+                    f"{source}: left out {counted(len(paths), noun)} {kind}: {some_names(paths)}"
                 )
-
-
-def count_of(count: int, noun: str) -> str:
-    """Return a count with its noun, whose first word becomes plural: "2 folders of classes"."""
-    first, space, more = noun.partition(" ")
-    return f"{count:,} {first}{'s' * (count != 1)}{space}{more}"
 
 
 def some_names(names: Collection[str]) -> str:
     """Return the first names, and how many more there are."""
-    shown = [
-        name if name == name.strip() and name.isprintable() else repr(name)
-        for name in list(names)[:_NAMED]
-    ]
-    if len(names) > _NAMED:
-        return f"{', '.join(shown)} and {len(names) - _NAMED:,} more"
-    return ", ".join(shown)
+    shown = [name if name == name.strip() and name.isprintable() else repr(name) for name in names]
+    return first_names(shown, _NAMED)

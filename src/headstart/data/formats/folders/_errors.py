@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from headstart.data.formats.folders._clutter import count_of, some_names
+from headstart.data.formats.folders._clutter import some_names
 from headstart.data.formats.folders._file_tree import SUFFIXES_TEXT, Folder, folders_in
 from headstart.data.formats.folders._foreign_files import (
     describe_foreign_files,
@@ -16,6 +16,7 @@ from headstart.data.formats.folders._foreign_files import (
 from headstart.data.formats.folders._label_lists import lists_in
 from headstart.data.formats.images._identify_file import identify_file
 from headstart.errors import InputError
+from headstart.formatting import counted, listing
 
 _NAMED_FOLDERS = 5
 _UNLABELLED_TABLE = re.compile("sample|submission|test")
@@ -144,12 +145,9 @@ def empty_classes(folders: Sequence[Folder]) -> InputError:
             f"the class folder {first.path} has no images: it has {first.describe()}.",
             f"{_kind_of_files(first)}Remove the folder, or put its images there.",
         )
-    lines = [f"{folder.path}: {folder.describe()}" for folder in folders[:_NAMED_FOLDERS]]
-    if len(folders) > _NAMED_FOLDERS:
-        lines.append(f"and {len(folders) - _NAMED_FOLDERS:,} more")
-    listing = "\n    ".join(lines)
+    lines = [f"{folder.path}: {folder.describe()}" for folder in folders]
     return InputError(
-        f"{len(folders):,} class folders have no images:\n    {listing}",
+        f"{len(folders):,} class folders have no images:{listing(lines, _NAMED_FOLDERS)}",
         "Remove the folders, or put their images there.",
     )
 
@@ -166,7 +164,7 @@ def annotated_objects(folder: Folder, name: str) -> InputError:
     """Return the error about images with annotations of objects, such as boxes."""
     return InputError(
         f"{folder.path} looks like detection or segmentation data, which are not supported: "
-        f"{name} annotates objects in its {count_of(len(folder.images), 'image')}.",
+        f"{name} annotates objects in its {counted(len(folder.images), 'image')}.",
         "Whole images are classified. If each image has one label, write a CSV of path,label.",
     )
 

@@ -12,13 +12,13 @@ from headstart import store
 from headstart.data.formats._reading import translate_read_errors
 from headstart.data.formats.folders._clutter import (
     LeftOut,
-    count_of,
     is_clutter,
     is_tool_output,
     some_names,
 )
 from headstart.data.formats.images._open_image import IMAGE_SUFFIXES
 from headstart.errors import InputError
+from headstart.formatting import counted
 
 SUFFIXES_TEXT = ", ".join(sorted(IMAGE_SUFFIXES))
 _SUFFIXES = tuple(sorted(IMAGE_SUFFIXES))
@@ -203,13 +203,13 @@ def _add_file(folder: Folder, entry: os.DirEntry[str], left_out: LeftOut) -> Non
 def _require_readable(path: Path, left_out: LeftOut, skip_bad: bool) -> None:
     if left_out.unreadable:
         raise InputError(
-            f"{count_of(len(left_out.unreadable), 'folder')} in {path} cannot be read: "
+            f"{counted(len(left_out.unreadable), 'folder')} in {path} cannot be read: "
             f"{some_names(left_out.unreadable)}.",
             "Restore the permission to read them, or move them elsewhere.",
         )
     if left_out.broken_links and not skip_bad:
         raise InputError(
-            f"{count_of(len(left_out.broken_links), 'image')} in {path} cannot be used, because "
+            f"{counted(len(left_out.broken_links), 'image')} in {path} cannot be used, because "
             f"the target of the link is missing: {some_names(left_out.broken_links)}.",
             "Restore the targets, or remove the links.",
         )

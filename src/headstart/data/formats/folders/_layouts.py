@@ -20,7 +20,7 @@ from headstart.data.formats.folders._classes import (
     read_parts,
     require_images,
 )
-from headstart.data.formats.folders._clutter import count_of, some_names
+from headstart.data.formats.folders._clutter import some_names
 from headstart.data.formats.folders._errors import (
     ambiguous_part,
     divided_classes,
@@ -52,6 +52,7 @@ from headstart.data.formats.folders._notices import (
     say_wrapper,
 )
 from headstart.data.formats.folders._part_words import part_of_name, resolve_evaluation
+from headstart.formatting import counted
 
 # Words of parts that are a thing or a property of one, and so may be classes.
 _MAYBE_CLASSES = frozenset({"train", "trains", "training", "valid"})
@@ -172,7 +173,7 @@ def _flat_parts(
     if len(plain) < 2 or len(flat) > 1:
         raise ambiguous_part(top, flat[0].name, [child.name for child in plain])
     progress.say(
-        f"{flat[0].path}: left out {count_of(flat[0].image_count, 'image')} without labels: its "
+        f"{flat[0].path}: left out {counted(flat[0].image_count, 'image')} without labels: its "
         "name is that of a part, not of a class. If it is a class, rename the folder"
     )
     return _read_classes_at(top, [child for child in children if child is not flat[0]])

@@ -6,8 +6,9 @@ import re
 from collections.abc import Sequence
 
 from headstart import progress
-from headstart.data.formats.folders._clutter import count_of, some_names
+from headstart.data.formats.folders._clutter import some_names
 from headstart.data.formats.folders._file_tree import Folder
+from headstart.formatting import counted
 
 _MASK = re.compile(
     r"(?P<stem>.+)[ _.-]+(mask|segmentation|seg|groundtruth|ground_truth|gt|annotation|label)s?"
@@ -27,7 +28,7 @@ def leave_out_masks(root: Folder) -> None:
     masks = _remove_masks(root)
     if masks:
         progress.say(
-            f"{root.path}: left out {count_of(len(masks), 'mask')} that belong to other images, as "
+            f"{root.path}: left out {counted(len(masks), 'mask')} that belong to other images, as "
             f"in segmentation data: {some_names(masks)}. If they are photographs, rename them"
         )
 

@@ -8,11 +8,12 @@ from collections.abc import Iterable, Sequence
 from headstart import progress
 from headstart.data._types import PART_NAMES, TRAIN, UNASSIGNED
 from headstart.data.formats.folders._classes import ClassFolder
-from headstart.data.formats.folders._clutter import count_of, some_names
+from headstart.data.formats.folders._clutter import some_names
 from headstart.data.formats.folders._file_tree import Folder
 from headstart.data.formats.folders._label_lists import find_list_of_images, published_splits
 from headstart.data.formats.folders._names import IMAGE_FOLDERS, is_companion, is_unlabelled
 from headstart.data.formats.folders._part_words import EVALUATION, PartName, part_of_name
+from headstart.formatting import counted
 
 _NO_CLASS = re.compile(r"BACKGROUND_Google|\d+\.clutter")
 
@@ -69,7 +70,7 @@ def say_without_classes(folder: Folder) -> None:
     if not folder.image_count:
         progress.say(f"{folder.path}: ignored, because it has no images")
         return
-    ignored = f"{folder.path}: ignored {count_of(folder.image_count, 'image')} outside every class"
+    ignored = f"{folder.path}: ignored {counted(folder.image_count, 'image')} outside every class"
     listed = find_list_of_images(folder)
     if listed is None:
         progress.say(

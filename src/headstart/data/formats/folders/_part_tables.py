@@ -14,7 +14,6 @@ from headstart import progress
 from headstart.data._class_names import encode_labels, require_training_classes
 from headstart.data._types import PART_NAMES, TEST, TRAIN, UNASSIGNED, VALIDATION
 from headstart.data.formats._protocol import LoadOptions
-from headstart.data.formats.folders._clutter import count_of
 from headstart.data.formats.folders._file_tree import folders_in, is_image, visible_paths
 from headstart.data.formats.folders._metadata_folder import MetadataFiles, has_class_folders
 from headstart.data.formats.folders._part_words import EVALUATION, part_of_name
@@ -24,6 +23,7 @@ from headstart.data.formats.tables._layout import peek_row
 from headstart.data.formats.tables._path_csv import LabelledTable, lists_paths, read_labelled_table
 from headstart.data.formats.tables._rows import group_numbers
 from headstart.errors import InputError
+from headstart.formatting import counted
 
 ONE_HOT_FILE = "_classes.csv"  # of Roboflow's "Multi-Label Classification"
 
@@ -170,6 +170,6 @@ def _say_parts_without_tables(root: Path, places: Sequence[_Place]) -> None:
         count = sum(map(is_image, visible_paths(folder)))
         if folder not in read and count:
             progress.say(
-                f"{folder}: ignored {count_of(count, 'image')}, which no table in the folder "
+                f"{folder}: ignored {counted(count, 'image')}, which no table in the folder "
                 "labels. To predict them, give the folder to headstart submit"
             )

@@ -6,8 +6,7 @@ from pathlib import Path
 
 from headstart.data._file_identity import FileIdentities, identify_files
 from headstart.errors import InputError
-
-NAMED_FILES = 20
+from headstart.formatting import listing
 
 
 def require_unchanged(root: Path, before: FileIdentities) -> None:
@@ -28,14 +27,10 @@ def require_unchanged(root: Path, before: FileIdentities) -> None:
 
     size_now = dict(zip(now.names, now.sizes, strict=True))
     lines = [
-        f"{root / name} was {'removed' if size_now[name] < 0 else 'changed'}"
-        for name in changed[:NAMED_FILES]
+        f"{root / name} was {'removed' if size_now[name] < 0 else 'changed'}" for name in changed
     ]
-    if len(changed) > NAMED_FILES:
-        lines.append(f"and {len(changed) - NAMED_FILES:,} more")
-    listing = "\n    ".join(lines)
     raise InputError(
         f"{len(changed):,} of {len(now.names):,} files did not stay the same while they were "
-        f"read:\n    {listing}",
+        f"read:{listing(lines)}",
         "Run the command again once nothing else writes there.",
     )

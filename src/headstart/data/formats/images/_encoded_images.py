@@ -19,13 +19,13 @@ from headstart.data.formats._protocol import LoadOptions
 from headstart.data.formats.images._dataset_scale import find_scale, require_wide
 from headstart.data.formats.images._decode import PIXEL_RULES, Header, read_header, read_image
 from headstart.data.formats.images._decoder_identity import decoder_identity
-from headstart.data.formats.images._image_files import common_shape, unreadable_images
+from headstart.data.formats.images._image_files import common_shape
 from headstart.data.formats.images._open_image import (
     ImageSource,
     UnreadableImage,
     ignore_decoder_warnings,
 )
-from headstart.data.formats.images._skip_bad import leave_out
+from headstart.data.formats.images._skip_bad import without_unreadable
 
 SPOOL_FILE = "encoded.tmp"  # in the folder of the map, until the images are decoded
 
@@ -151,15 +151,8 @@ class EncodedImages:
             pixel_max=pixel_max,
         )
         failures = {row: error for row, error in enumerate(errors) if error is not None}
-        if not failures:
-            return decoded
-        if self.options.skip_bad:
-            return leave_out(decoded, failures, building, str(self.root))
-        raise unreadable_images(
-            [f"{self.names[row]} {error}" for row, error in failures.items()],
-            len(self.names),
-            f"images in {self.root}",
-            "Repair these images, or leave them out with --skip-bad.",
+        return without_unreadable(
+            decoded, failures, building, str(self.root), skip_bad=self.options.skip_bad
         )
 
     def _scale(self, headers: Sequence[Header | UnreadableImage], spool: _Spool) -> float | None:

@@ -32,14 +32,12 @@ from headstart.data.formats.images._open_image import (
     ignore_decoder_warnings,
 )
 from headstart.data.formats.images._reading_notes import ImageNotes, ReadingNotes
-from headstart.data.formats.images._skip_bad import leave_out
+from headstart.data.formats.images._skip_bad import without_unreadable
 from headstart.data.formats.images._unreadable import ScaleNeeded
-from headstart.errors import InputError
 
 LARGEST_KEPT_PX = 256  # Images of one size are kept as they are, up to this height and width.
 # Size of the square that all other images become. A guess at laptop speed that nobody has measured.
 DEFAULT_SIZE_PX = 128
-_NAMED_FAILURES = 20
 _HEADERS_PER_LOOK = 64
 
 
@@ -115,14 +113,6 @@ class ImageFiles:
         pixel_max = self._decode_rows(decoder, shape)
         require_unchanged(self.root, identities)
 
-        if decoder.errors and not self.options.skip_bad:
-            failures = [f"{self.names[row]} {error}" for row, error in decoder.errors.items()]
-            raise unreadable_images(
-                failures,
-                len(self.names),
-                f"images in {self.root}",
-                "Repair these images, or leave them out with --skip-bad.",
-            )
         decoded = DecodedImages(
             decoder.images,
             self.labels,
@@ -134,9 +124,9 @@ class ImageFiles:
             self._file_digests(decoder.rows),
             pixel_max=pixel_max,
         )
-        if not decoder.errors:
-            return decoded
-        return leave_out(decoded, decoder.errors, building, str(self.root))
+        return without_unreadable(
+            decoded, decoder.errors, building, str(self.root), skip_bad=self.options.skip_bad
+        )
 
     def _decode_rows(self, decoder: RowDecoder, shape: tuple[int, int, int]) -> float | None:
         """Decode all images, and return the scale of those with more than eight bits."""
@@ -195,30 +185,6 @@ class ImageFiles:
             return read_header(self.source_of(row))
         except UnreadableImage as error:
             return error
-
-
-def unreadable_images(
-    failures: Sequence[str],
-    count: int,
-    images: str = "images",
-    hint: str = "Repair these images, or leave them out.",
-) -> InputError:
-    """Return the error about images that cannot be read. It names up to twenty of them.
-
-    Args:
-        failures: Name and reason of each, such as "cat.jpg is empty (0 bytes)".
-        count: Number of all images.
-        images: Noun for them, with the place if that is not obvious.
-        hint: What the user can do.
-    """
-    lines = list(failures[:_NAMED_FAILURES])
-    if len(failures) > _NAMED_FAILURES:
-        lines.append(f"and {len(failures) - _NAMED_FAILURES:,} more")
-    listing = "\n    ".join(lines)
-    return InputError(
-        f"{len(failures):,} of {count:,} {images} cannot be used:\n    {listing}",
-        hint,
-    )
 
 
 def is_certain(headers: Sequence[Header], image_size: int | None) -> bool:

@@ -13,16 +13,22 @@ from headstart.data._class_names import require_training_classes
 from headstart.data._decode_journal import JOURNAL_FILE
 from headstart.data._memory_maps import compact
 from headstart.data._types import UNASSIGNED, DecodedImages, UnreadableFile
-from headstart.data.formats.images._unreadable import FileNotReadable, UnreadableImage
+from headstart.data.formats.images._unreadable import (
+    FileNotReadable,
+    UnreadableImage,
+    unreadable_images,
+)
 from headstart.errors import InputError, ResourceError
 from headstart.formatting import counted
 
 
-def leave_out(
+def without_unreadable(
     decoded: DecodedImages,
     errors: Mapping[int, UnreadableImage],
     building: Path,
     source: str,
+    *,
+    skip_bad: bool,
 ) -> DecodedImages:
     """Leave out the images that cannot be read. No other image takes their place.
 
@@ -31,13 +37,24 @@ def leave_out(
         errors: The reason by row.
         building: Folder of the map.
         source: Name of the source for messages.
+        skip_bad: Whether images may be left out.
 
     Raises:
-        InputError: A class has no readable image, or none to train on.
+        InputError: Images cannot be read and may not be left out. Or a class has no readable image,
+            or none to train on.
         ResourceError: The system could not read a file, which says nothing about the image in it.
     """
+    if not errors:
+        return decoded
     count = len(decoded.labels)
     names = decoded.image_names or tuple(str(row) for row in range(count))
+    if not skip_bad:
+        raise unreadable_images(
+            [f"{names[row]} {error}" for row, error in errors.items()],
+            count,
+            f"images in {source}",
+            "Repair these images, or leave them out with --skip-bad.",
+        )
     _require_readable_files(errors, names, source)
     parts = decoded.parts
     if parts is None:

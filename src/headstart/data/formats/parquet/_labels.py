@@ -12,7 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headstart import progress
-from headstart.data._class_names import encode_labels, quote_names, require_distinct_classes
+from headstart.data._class_names import (
+    encode_labels,
+    quote_names,
+    require_distinct_classes,
+    require_training_classes,
+)
 from headstart.data._types import PART_NAMES, UNASSIGNED
 from headstart.data.formats.arrays._labels import label_texts
 from headstart.data.formats.parquet._columns import RowColumns
@@ -119,7 +124,56 @@ def referenced_files(root: Path, table: RowTable) -> list[str]:
     return sorted(files)
 
 
-def drop_unlabelled_parts(table: RowTable, source: str, *, has_names: bool) -> NDArray[np.int64]:
+class LabelledRows(NamedTuple):
+    """The rows that are used, with labels.
+
+    Attributes:
+        rows: Int64 indices of the N rows.
+        labels: Int64 array of shape (N,).
+        class_names: Names of the K classes.
+        parts: Uint8 array of shape (N,), or None if there is one part.
+        names: N names of images.
+        groups: Int64 array of shape (N,), or None without groups.
+    """
+
+    rows: NDArray[np.int64]
+    labels: NDArray[np.int64]
+    class_names: tuple[str, ...]
+    parts: NDArray[np.uint8] | None
+    names: tuple[str, ...]
+    groups: NDArray[np.int64] | None
+
+
+def label_rows(table: RowTable, class_names: Sequence[str] | None, source: str) -> LabelledRows:
+    """Choose the labelled rows, and number their classes.
+
+    Args:
+        table: The rows.
+        class_names: Names by number, if the labels are numbers of classes.
+        source: Where the rows come from, for messages.
+
+    Raises:
+        InputError: A label is missing in a part that has others. Or a number has no name, training
+            lacks a class, or the labels are measurements or of one class.
+    """
+    rows = _drop_unlabelled_parts(table, source, has_names=class_names is not None)
+    chosen = [table.labels[row] for row in rows.tolist()]
+    labels, names = number_labels(chosen, class_names, source)
+    parts = np.array(table.parts, np.uint8)[rows]
+    has_parts = len(np.unique(parts)) > 1
+    if has_parts:
+        require_training_classes(labels, parts, names, source)
+    return LabelledRows(
+        rows,
+        labels,
+        names,
+        parts if has_parts else None,
+        _name_images(table, rows),
+        _group_rows(table, rows),
+    )
+
+
+def _drop_unlabelled_parts(table: RowTable, source: str, *, has_names: bool) -> NDArray[np.int64]:
     """Return the rows that are used: all but those of parts without a single label.
 
     The number -1 means a missing label where numbers have names, and in a part that holds nothing
@@ -200,7 +254,7 @@ def number_labels(
     return np.searchsorted(used, indices).astype(np.int64), names
 
 
-def name_images(table: RowTable, rows: NDArray[np.int64]) -> tuple[str, ...]:
+def _name_images(table: RowTable, rows: NDArray[np.int64]) -> tuple[str, ...]:
     """Return names of images: their paths where these differ, or else part and number."""
     named = []
     for row in rows.tolist():
@@ -221,7 +275,7 @@ def name_images(table: RowTable, rows: NDArray[np.int64]) -> tuple[str, ...]:
     return tuple(names)
 
 
-def group_rows(table: RowTable, rows: NDArray[np.int64]) -> NDArray[np.int64] | None:
+def _group_rows(table: RowTable, rows: NDArray[np.int64]) -> NDArray[np.int64] | None:
     """Return the number of the group of each row, or None without groups."""
     if not table.groups:
         return None

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from headstart import progress, store
-from headstart.data._class_names import quote_names, require_training_classes
+from headstart.data._class_names import quote_names
 from headstart.data._types import TRAIN, UNASSIGNED
 from headstart.data.formats._protocol import LoadOptions
 from headstart.data.formats.folders._file_tree import folders_in, is_image, visible_paths
@@ -20,10 +20,7 @@ from headstart.data.formats.parquet._columns import RowColumns, choose_columns
 from headstart.data.formats.parquet._files import is_row_file, read_schema
 from headstart.data.formats.parquet._labels import (
     RowFile,
-    drop_unlabelled_parts,
-    group_rows,
-    name_images,
-    number_labels,
+    label_rows,
     read_images,
     read_table,
     referenced_files,
@@ -68,28 +65,20 @@ class Parquet:
         table = read_table(root, files, columns)
         if not table.labels:
             raise InputError(f"{path} has no rows.", "Download it again, or write it again.")
-        rows = drop_unlabelled_parts(table, str(path), has_names=columns.class_names is not None)
-
-        labels, class_names = number_labels(
-            [table.labels[row] for row in rows.tolist()], columns.class_names, str(path)
-        )
-        parts = np.array(table.parts, np.uint8)[rows]
-        if len(np.unique(parts)) > 1:
-            require_training_classes(labels, parts, class_names, str(path))
-
+        labelled = label_rows(table, columns.class_names, str(path))
         used = np.zeros(len(table.labels), bool)
-        used[rows] = True
+        used[labelled.rows] = True
         return EncodedImages(
             root=root,
             files=(*_listed_names(root, files), *referenced_files(root, table)),
             kind="parquet",
-            names=name_images(table, rows),
-            labels=labels,
-            class_names=class_names,
+            names=labelled.names,
+            labels=labelled.labels,
+            class_names=labelled.class_names,
             options=options,
             contents=partial(_contents, root, files, columns, used),
-            parts=parts if len(np.unique(parts)) > 1 else None,
-            groups=group_rows(table, rows),
+            parts=labelled.parts,
+            groups=labelled.groups,
         )
 
 
