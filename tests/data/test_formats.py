@@ -91,8 +91,8 @@ EXAMPLES: list[tuple[str, Callable[[Path], Path]]] = [
     ("IdxFolder", idx_folder),
     ("NpyFolder", npy_folder),
     ("Parquet", parquet),
-    ("MetadataFolder", metadata_folder),
-    ("PartTables", part_tables),
+    ("TableFolder", metadata_folder),
+    ("TableFolder", part_tables),
     ("ClassFolders", class_folders),
     ("PathCsv", path_csv),
     ("PixelCsv", pixel_csv),
@@ -101,7 +101,8 @@ EXAMPLES: list[tuple[str, Callable[[Path], Path]]] = [
 
 
 def test_every_format_has_an_example_here() -> None:
-    assert [type(form).__name__ for form in _load.FORMATS] == [name for name, _ in EXAMPLES]
+    names = dict.fromkeys(name for name, _ in EXAMPLES)
+    assert [type(form).__name__ for form in _load.FORMATS] == list(names)
 
 
 @pytest.mark.parametrize(("name", "write"), EXAMPLES)

@@ -92,7 +92,10 @@ def test_another_column_may_be_chosen(tmp_path: Path) -> None:
     ("rows", "text"),
     [
         ([{"file_name": "9.png", "label": "a"}], "9.png does not exist"),
-        ([{"file_name": "0.png", "label": ""}], "line 1 of metadata.jsonl: label is empty"),
+        (
+            [{"file_name": "0.png", "label": ""}],
+            "line 1 of metadata.jsonl: the label (label) is empty",
+        ),
         ([{"file_name": "0.png", "label": ["a", "b"]}], "multi-label is not supported"),
         ([{"file_name": "0.png", "label": "a"}], "only one class, 'a'"),
     ],
@@ -183,4 +186,22 @@ def test_images_of_one_group_stay_together(tmp_path: Path, kind: str) -> None:
     write(tmp_path, rows, kind)
     groups = load(tmp_path, group_by="patient").groups
     assert groups is not None and groups.tolist() == [0, 0, 1, 1]
-    assert "film is empty" in fails(tmp_path, group_by="film")
+    assert f"metadata.{kind} has no column 'film' (group_by)" in fails(tmp_path, group_by="film")
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl"])
+def test_the_labels_have_the_rules_of_all_tables(tmp_path: Path, kind: str) -> None:
+    names = images(tmp_path)
+    write(tmp_path, [{"file_name": name, "label": "nan"} for name in names], kind)
+    assert "'nan' stands for a missing value" in fails(tmp_path)
+    write(tmp_path, [{"file_name": name, "label": 0.1 * int(name[0])} for name in names], kind)
+    assert len(load(tmp_path).class_names) == 4
+    rows = [{"file_name": name[:-4], "label": "ba"[n % 2]} for n, name in enumerate(names)]
+    write(tmp_path, rows, kind)
+    assert load(tmp_path).image_names == tuple(names)
+
+
+def test_a_list_of_one_label_is_that_label(tmp_path: Path) -> None:
+    rows = [{"file_name": name, "label": ["ab"[n % 2]]} for n, name in enumerate(images(tmp_path))]
+    write(tmp_path, rows, "jsonl")
+    assert load(tmp_path).class_names == ("a", "b")

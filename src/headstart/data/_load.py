@@ -44,8 +44,7 @@ from headstart.data.formats.folders._file_tree import (
     scan_folder,
     visible_paths,
 )
-from headstart.data.formats.folders._metadata_folder import MetadataFolder
-from headstart.data.formats.folders._part_tables import PartTables
+from headstart.data.formats.folders._table_folder import TableFolder
 from headstart.data.formats.parquet._parquet import Parquet
 from headstart.data.formats.tables._path_csv import PathCsv
 from headstart.data.formats.tables._pixel_csv import PixelCsv
@@ -59,8 +58,7 @@ FORMATS: tuple[Format, ...] = (
     IdxFolder(),
     NpyFolder(),
     Parquet(),
-    MetadataFolder(),
-    PartTables(),
+    TableFolder(),
     ClassFolders(),
     PathCsv(),
     PixelCsv(),

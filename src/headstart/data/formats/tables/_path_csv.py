@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -25,6 +26,7 @@ from headstart.data.formats.tables._columns import (
 )
 from headstart.data.formats.tables._csv_table import Table, is_table, open_table
 from headstart.data.formats.tables._images import ImageFinder, find_images
+from headstart.data.formats.tables._json_lines import open_json_lines
 from headstart.data.formats.tables._label_meaning import require_classes
 from headstart.data.formats.tables._labels import read_labels, say_absent_classes
 from headstart.data.formats.tables._layout import Layout, find_layout, find_path_column, peek_row
@@ -123,7 +125,7 @@ def read_labelled_table(path: Path, options: LoadOptions, name: str | None = Non
         InputError: See `PathCsv.list`. The number of classes is not checked.
     """
     finder = ImageFinder(path)
-    with open_table(path, name) as opened:
+    with open_any_table(path, name) as opened:
         refuse_other_tasks(opened, options.label_column)
         table, first_row = peek_row(opened)
         layout = find_layout(table, first_row or [""] * len(table.columns), finder, options)
@@ -145,6 +147,11 @@ def read_labelled_table(path: Path, options: LoadOptions, name: str | None = Non
         label_column=None if label is None else table.columns[label],
         classes=labels.classes,
     )
+
+
+def open_any_table(path: Path, name: str | None = None) -> AbstractContextManager[Table]:
+    """Open a table of separated fields or of JSON objects. See `open_table`."""
+    return open_json_lines(path, name) if path.suffix == ".jsonl" else open_table(path, name)
 
 
 class UnlabelledImages(NamedTuple):

@@ -1,9 +1,13 @@
-"""Folders of parts with a table of their images in each, as Roboflow exports `_classes.csv`."""
+"""Folders with a table of their images, or with one in each part.
+
+Hugging Face calls it `metadata.csv` or `metadata.jsonl`, and Roboflow `_classes.csv`.
+"""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,31 +16,42 @@ from numpy.typing import NDArray
 
 from headstart import progress
 from headstart.data._class_names import encode_labels, require_training_classes
-from headstart.data._types import PART_NAMES, TEST, TRAIN, UNASSIGNED, VALIDATION
+from headstart.data._types import PART_NAMES, TRAIN, UNASSIGNED, OptionValues
 from headstart.data.formats._protocol import LoadOptions
 from headstart.data.formats.folders._file_tree import folders_in, is_image, visible_paths
-from headstart.data.formats.folders._metadata_folder import MetadataFiles, has_class_folders
-from headstart.data.formats.folders._part_words import EVALUATION, part_of_name
-from headstart.data.formats.tables._csv_table import is_plain_text, is_table, open_table
+from headstart.data.formats.folders._part_words import part_of_name, resolve_evaluation
+from headstart.data.formats.images._image_files import ImageFiles
+from headstart.data.formats.tables._csv_table import is_plain_text, is_table
 from headstart.data.formats.tables._labels import say_absent_classes
 from headstart.data.formats.tables._layout import peek_row
-from headstart.data.formats.tables._path_csv import LabelledTable, lists_paths, read_labelled_table
+from headstart.data.formats.tables._path_csv import (
+    LabelledTable,
+    lists_paths,
+    open_any_table,
+    read_labelled_table,
+)
 from headstart.data.formats.tables._rows import group_numbers
 from headstart.errors import InputError
 from headstart.formatting import counted
 
-ONE_HOT_FILE = "_classes.csv"  # of Roboflow's "Multi-Label Classification"
+_METADATA_FILES = ("metadata.csv", "metadata.jsonl")  # of Hugging Face's `imagefolder`
+_METADATA_LABELS = frozenset({"label", "labels", "class", "category", "target", "y"})
+_ONE_HOT_FILE = "_classes.csv"  # of Roboflow's "Multi-Label Classification"
 
 
-class PartTables:
-    """The format of a folder of parts, such as `train/` and `valid/`, with a table in each.
+class TableFolder:
+    """The format of a folder with a table of its images, or of parts with a table in each.
 
-    Each part has its images and one table that names them, such as Roboflow's `_classes.csv` with
-    one-hot columns. One folder with its own `_classes.csv` is read as well.
+    A folder has `metadata.csv` or `metadata.jsonl` with file_name and label, or `_classes.csv` with
+    one-hot columns. Folders of parts, such as `train/` and `valid/`, may have any one table that
+    names the images beside it. Class folders beside a table are read instead of it.
     """
 
-    name = "a folder with a table in each part"
-    accepted_as = "a folder of train/, valid/ and test/ with a CSV of its images in each"
+    name = "a folder with a table of its images"
+    accepted_as = (
+        "a folder of images with metadata.csv (file_name,label) or metadata.jsonl, or of train/, "
+        "valid/ and test/ with a CSV of its images in each"
+    )
     ignored_options = ()
 
     def recognizes(self, path: Path) -> bool:
@@ -46,7 +61,7 @@ class PartTables:
         tables = _find_tables(path)
         return any(table.part in (TRAIN, UNASSIGNED) for table in tables)
 
-    def list(self, path: Path, options: LoadOptions) -> MetadataFiles:
+    def list(self, path: Path, options: LoadOptions) -> ListedFiles:
         """Read the paths and labels of every part.
 
         Raises:
@@ -62,7 +77,7 @@ class PartTables:
         columns: dict[str, None] = {}
         for place, table in zip(places, tables, strict=True):
             folder = place.path.parent.relative_to(path)
-            names += [_relative(folder / image) for image in table.paths]
+            names += [_relative(path / folder / image, path) for image in table.paths]
             labels += table.labels
             groups += table.groups or ()
             columns.update(dict.fromkeys(table.classes))
@@ -75,7 +90,7 @@ class PartTables:
         if parts is not None:
             require_training_classes(codes, parts, class_names, str(path))
         _say_parts_without_tables(path, places)
-        return MetadataFiles(
+        return ListedFiles(
             path,
             tuple(names),
             codes,
@@ -95,8 +110,29 @@ class _Place(NamedTuple):
     part: int
 
 
-def _relative(path: Path) -> str:
-    return os.path.normpath(path).replace(os.sep, "/")
+@dataclass(frozen=True)
+class ListedFiles(ImageFiles):
+    """Image files that several tables list.
+
+    Attributes:
+        tables: Names of the tables.
+    """
+
+    tables: tuple[str, ...] = ()
+
+    @property
+    def files(self) -> Sequence[str]:
+        """The tables, and the image files."""
+        return [*self.tables, *self.names]
+
+    @property
+    def key_options(self) -> OptionValues:
+        """The options that determine pixels and labels."""
+        return {**super().key_options, "label_column": self.options.label_column}
+
+
+def _relative(path: Path, root: Path) -> str:
+    return os.path.relpath(path, root).replace(os.sep, "/")
 
 
 def _parts_of_rows(
@@ -110,42 +146,68 @@ def _parts_of_rows(
 
 
 def _find_tables(folder: Path) -> list[_Place]:
-    """Find the `_classes.csv` of a folder, or else the one table of each part."""
-    own = folder / ONE_HOT_FILE
-    if own.is_file() and not has_class_folders(folder):
+    """Find the table of a folder, or else the one table of each part."""
+    own = _usual_table(folder)
+    if own is not None:
         return [_Place(own, own.name, UNASSIGNED)]
 
-    places = []
-    for child in _part_folders(folder):
+    tables: dict[Path, int] = {}
+    for child, part in _part_folders(folder).items():
         table = _table_in(child)
         if table is not None:
-            mention = part_of_name(child.name)
-            code = TRAIN if mention is None else mention.part
-            places.append(_Place(table, f"{child.name}/{table.name}", code))
-    codes = {place.part for place in places}
-    other = VALIDATION if TEST in codes else TEST
-    return [place._replace(part=other) if place.part == EVALUATION else place for place in places]
+            tables[table] = part
+    return [
+        _Place(table, _relative(table, folder), part)
+        for table, part in resolve_evaluation(tables).items()
+    ]
 
 
-def _part_folders(folder: Path) -> list[Path]:
-    """Return the folders in a folder whose names say nothing but a part."""
+def _part_folders(folder: Path) -> dict[Path, int]:
+    """Return the folders in a folder whose names say nothing but a part, with their parts."""
     mentions = {child: part_of_name(child.name) for child in folders_in(folder)}
-    return [child for child, mention in mentions.items() if mention and not mention.rest]
+    return {
+        child: mention.part for child, mention in mentions.items() if mention and not mention.rest
+    }
+
+
+def _usual_table(folder: Path) -> Path | None:
+    """Return the table of a usual name in a folder without class folders, or None."""
+    tables = [folder / name for name in (*_METADATA_FILES, _ONE_HOT_FILE)]
+    existing = [table for table in tables if table.is_file()]
+    if not existing or _has_class_folders(folder):
+        return None
+    return next((table for table in existing if _has_labels(table)), None)
+
+
+def _has_labels(path: Path) -> bool:
+    """Return whether a table of a usual name has labels: metadata may be captions as well."""
+    if path.name == _ONE_HOT_FILE:
+        return True
+    with open_any_table(path) as table:
+        return "file_name" in table.columns and not _METADATA_LABELS.isdisjoint(table.columns)
+
+
+def _has_class_folders(folder: Path) -> bool:
+    """Return whether several folders in a folder have images."""
+    with_images = [
+        child for child in folders_in(folder) if any(map(is_image, visible_paths(child)))
+    ]
+    return len(with_images) > 1
 
 
 def _table_in(folder: Path) -> Path | None:
     """Return the table that names the images in the same folder, or None if there is not one."""
-    if has_class_folders(folder):
+    if _has_class_folders(folder):
         return None
+    usual = _usual_table(folder)
+    if usual is not None:
+        return usual
     paths = visible_paths(folder)
-    named = [path for path in paths if path.name == ONE_HOT_FILE]
     tables = [path for path in paths if is_table(path) and not is_plain_text(path)]
-    if named:
-        return named[0]
     if len(tables) != 1 or not any(map(is_image, paths)):
         return None
     try:
-        with open_table(tables[0]) as table:
+        with open_any_table(tables[0]) as table:
             return tables[0] if lists_paths(*peek_row(table)) else None
     except InputError:
         return None  # Whatever it is, it does not list images.
