@@ -122,10 +122,9 @@ FoldsOption = Annotated[
     typer.Option(
         "--folds",
         metavar="K|auto|none",
-        help="Cross-validate with K folds. Every image is tested once per repeat, and --seeds is "
-        "the number of repeats. The default of compare, auto, uses 5 folds for fewer than 1,000 "
-        "images. It uses one test part, as none does, if test images, --test, --train-images, "
-        "--plan, a finished run or --seeds auto is given.",
+        help="Cross-validate with K folds: every image is tested once per repeat, and --seeds is "
+        "the number of repeats. none uses one test part. auto uses 5 folds for fewer than 1,000 "
+        "images, unless they come with a test part, or --test or --train-images is given.",
     ),
 ]
 OptionalData = Annotated[str | None, typer.Argument(metavar="DATA", help=_DATA_HELP)]
@@ -217,8 +216,8 @@ EvaluateOn = Annotated[
     typer.Option(
         "--evaluate-on",
         metavar="PART",
-        help="validation: the dataset's own validation images are the test set, such as val/ "
-        "beside train/. Default: test.",
+        help="validation uses the dataset's own validation images, such as val/, as the test set. "
+        "Default: test.",
         rich_help_panel=_DATA,
     ),
 ]
@@ -226,7 +225,7 @@ TrainImages = Annotated[
     int | None,
     typer.Option(
         "--train-images",
-        help="Number of training images to use, stratified.",
+        help="Number of training images to use, stratified by class.",
         rich_help_panel=_DATA,
     ),
 ]
@@ -238,7 +237,7 @@ Settings = Annotated[
     typer.Option(
         "--set",
         metavar="KEY=VALUE",
-        help="Any key of the recipe or the network; repeatable.",
+        help="Any key of the recipe or the network, such as momentum=0.9; repeatable.",
         rich_help_panel=_TRAINING,
     ),
 ]
@@ -253,7 +252,9 @@ Model = Annotated[
 Preset = Annotated[
     str,
     typer.Option(
-        "--preset", help="fast (seconds), balanced (a minute or two), or best (much longer)."
+        "--preset",
+        help="How long to train: fast (seconds), balanced (a minute or two), or best (much "
+        "longer).",
     ),
 ]
 Seeds = Annotated[int, typer.Option("--seeds", help="Runs per recipe, with seeds 0, 1, ....")]

@@ -27,7 +27,10 @@ def backbones(
     ] = 2000,
     time_limit: Annotated[
         str | None,
-        typer.Option("--time-limit", help="Such as 90s or 15m; a short limit uses fewer images."),
+        typer.Option(
+            "--time-limit",
+            help="Time for all probes, such as 90s or 15m; a short limit uses fewer images.",
+        ),
     ] = None,
     **given: Any,
 ) -> None:

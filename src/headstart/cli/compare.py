@@ -32,12 +32,23 @@ def compare(
             "hardly help. At most 5 are trained with a time limit, 8 without, 12 with auto:12.",
         ),
     ] = "3",
-    folds: _app.FoldsOption = "auto",
+    folds: Annotated[
+        str,
+        typer.Option(
+            "--folds",
+            metavar="K|auto|none",
+            help="Cross-validate with K folds: every image is tested once per repeat, and --seeds "
+            "is the number of repeats. none uses one test part. auto uses 5 folds for fewer than "
+            "1,000 images, unless they come with a test part, or --test, --train-images, --plan, "
+            "--seeds auto or a finished run is given.",
+        ),
+    ] = "auto",
     time_limit: Annotated[
         str,
         typer.Option(
             "--time-limit",
-            help="For everything, the report included; 'none' keeps the epochs of the recipes.",
+            help="Time for everything, the report included; 'none' keeps the epochs of the "
+            "recipes.",
         ),
     ] = "5m",
     when_slow: _app.WhenSlowOption = _app.WhenSlow.shorten,

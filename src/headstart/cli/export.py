@@ -45,7 +45,8 @@ def export(
         typer.Option(
             "--runtime",
             metavar="PATH",
-            help="For --page without a registry: onnxruntime-web as an archive or a folder.",
+            help="onnxruntime-web for --page, as an archive or a folder. Default: it is fetched "
+            "by npm.",
         ),
     ] = None,
     data: Annotated[

@@ -30,7 +30,7 @@ def fit(
         typer.Option(
             "--metric",
             metavar="NAME",
-            help="What selects on validation images: accuracy (the default), macro-f1, "
+            help="Metric that selects on validation images: accuracy (the default), macro-f1, "
             "balanced-accuracy, log-loss, or FILE.py:function.",
         ),
     ] = None,
@@ -41,7 +41,8 @@ def fit(
     max_ms: Annotated[
         float | None,
         typer.Option(
-            "--max-ms", help="Most milliseconds per image that the classifier may take here."
+            "--max-ms",
+            help="Most milliseconds per image that the classifier may take on this machine.",
         ),
     ] = None,
     **given: Any,

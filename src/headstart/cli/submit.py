@@ -37,7 +37,7 @@ def submit(
         typer.Option(
             "--probability-of",
             metavar="CLASS",
-            help="Class whose probability the sample asks for, where it does not tell.",
+            help="Class whose probability the sample asks for, if the sample does not name it.",
         ),
     ] = None,
     path_column: Annotated[

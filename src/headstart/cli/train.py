@@ -65,7 +65,7 @@ def train(
         typer.Option(
             "--repeat",
             metavar="RUN",
-            help="Repeat this run step by step. Recipe, split and seed are those of the run.",
+            help="Train this run again, with its recipe, split, seed and steps.",
         ),
     ] = None,
     **given: Any,

@@ -40,18 +40,25 @@ def tune(
     seed: Annotated[
         int,
         typer.Option(
-            "--seed", help="Seed of the search. The best recipe is retrained with the next seeds."
+            "--seed", help="Seed of the search. The seeds after it retrain the best recipe."
         ),
     ] = 0,
     together: Annotated[
         int,
-        typer.Option("--together", help="Recipes per generation, which can run in parallel."),
+        typer.Option("--together", help="Recipes drawn at a time; as many can run in parallel."),
     ] = 8,
     storage: Annotated[
         str | None,
-        typer.Option("--storage", metavar="URL", help="Database that several machines share."),
+        typer.Option(
+            "--storage",
+            metavar="URL",
+            help="Database through which several machines share one search.",
+        ),
     ] = None,
-    seeds: _app.Seeds = 3,
+    seeds: Annotated[
+        int,
+        typer.Option("--seeds", help="Runs of the best recipe, and of the defaults, at the end."),
+    ] = 3,
     folds: Annotated[
         str, typer.Option("--folds", help="Only 'none': a search needs test images of its own.")
     ] = "none",

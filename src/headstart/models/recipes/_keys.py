@@ -93,7 +93,7 @@ class FlagKeys(TypedDict, total=False):
     metric: Annotated[
         str | None,
         Option(
-            help="Metric of selection, such as macro-f1 or FILE.py:function; default: log-loss.",
+            help="Metric to select by, such as macro-f1 or FILE.py:function; default: log-loss.",
             panel="Training",
             in_studies=True,
         ),
@@ -101,7 +101,7 @@ class FlagKeys(TypedDict, total=False):
     class_weights: Annotated[
         Literal["none", "balanced", "auto"] | None,
         Option(
-            help="none, auto, or balanced: weigh classes by their inverse frequency.",
+            help="Weights of classes: none, balanced (by inverse frequency), or auto.",
             panel="Training",
         ),
     ]
@@ -115,7 +115,7 @@ class FlagKeys(TypedDict, total=False):
     flip: Annotated[
         bool | None,
         Option(
-            help="Mirror half of the images; measured on the data where the recipe leaves it open.",
+            help="Mirror half of the images; default: the recipe or a check of the data decides.",
             panel="Augmentation (training images only)",
             flag="--flip/--no-flip",
         ),
@@ -158,7 +158,7 @@ class FlagKeys(TypedDict, total=False):
     precision: Annotated[
         Literal["auto", "float32", "bfloat16"] | None,
         Option(
-            help="auto, float32 or bfloat16.",
+            help="Precision of the computation: auto, float32 or bfloat16.",
             panel="Training",
         ),
     ]

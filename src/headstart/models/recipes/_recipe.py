@@ -179,7 +179,7 @@ class Recipe(BaseModel):
     metric: Annotated[
         str,
         Option(
-            "Metric of selection, such as macro-f1 or FILE.py:function; default: log-loss.",
+            "Metric to select by, such as macro-f1 or FILE.py:function; default: log-loss.",
             TRAINING,
             in_studies=True,
         ),
@@ -187,7 +187,7 @@ class Recipe(BaseModel):
     # auto: balanced where the metric counts classes alike and the training images do not.
     class_weights: Annotated[
         Literal["none", "balanced", "auto"],
-        Option("none, auto, or balanced: weigh classes by their inverse frequency.", TRAINING),
+        Option("Weights of classes: none, balanced (by inverse frequency), or auto.", TRAINING),
     ] = "none"
     # The content of the CSV. Predictions minimise the expected cost; training does not change.
     costs: Annotated[
@@ -200,7 +200,7 @@ class Recipe(BaseModel):
     flip: Annotated[
         bool | None,
         Option(
-            "Mirror half of the images; measured on the data where the recipe leaves it open.",
+            "Mirror half of the images; default: the recipe or a check of the data decides.",
             AUGMENTATION,
             flag="--flip/--no-flip",
         ),
@@ -250,7 +250,7 @@ class Recipe(BaseModel):
     # auto: bfloat16 where the processor or GPU supports it and computes a convolution correctly.
     precision: Annotated[
         Literal["auto", "float32", "bfloat16"],
-        Option("auto, float32 or bfloat16.", TRAINING),
+        Option("Precision of the computation: auto, float32 or bfloat16.", TRAINING),
     ] = "auto"
 
     @model_serializer(mode="wrap")
