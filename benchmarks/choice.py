@@ -16,7 +16,7 @@ import tempfile
 from pathlib import Path
 
 import headstart
-from headstart.cli._app import settings
+from headstart.cli._app import with_settings
 from headstart.data import SplitDataset
 from headstart.models.recipes import make_recipe
 from headstart.training import TrainingJob, train
@@ -36,7 +36,7 @@ def main() -> None:
     dataset = headstart.load(args.dataset)
     split = headstart.split(dataset, test=0, train_images=args.train_images)
     for variant in args.variants:
-        recipe = make_recipe(args.model, settings(variant.split(), ()), args.preset)
+        recipe = make_recipe(args.model, with_settings({}, variant.split()), args.preset)
         scores, seconds = [], []
         for seed in range(args.seeds):
             with tempfile.TemporaryDirectory() as folder:
