@@ -50,6 +50,7 @@ START_UP = {
     "headstart",
     "headstart.cli",
     "headstart.cli._app",
+    "headstart.cli._options",
     "headstart.cli._next_command",
     "headstart.cli._verbs",
     "headstart.cli._streams",

@@ -24,14 +24,14 @@ def test_a_table_shows_escapes(capsys: pytest.CaptureFixture[str]) -> None:
         table.add_row(name, Text(name))
         return table
 
-    _app.show(HOSTILE, as_json=False, draw=draw)
+    _app.print_result(HOSTILE, as_json=False, draw=draw)
     out = capsys.readouterr().out
     assert "\\x1b]0;" in out
     assert not any(code in out for code in CODES)
 
 
 def test_json_has_escapes_and_the_same_value(capsys: pytest.CaptureFixture[str]) -> None:
-    _app.show({"label": HOSTILE + "ü"}, as_json=True, draw=str)
+    _app.print_result({"label": HOSTILE + "ü"}, as_json=True, draw=str)
     out = capsys.readouterr().out
     assert json.loads(out) == {"label": HOSTILE + "ü"}
     assert not any(code in out for code in CODES)

@@ -6,15 +6,15 @@ from typing import Annotated, Any
 
 import typer
 
-from headstart.cli import _app
+from headstart.cli import _app, _options
 from headstart.cli._app import app
 from headstart.formatting import printable
 
 
 @app.command()
-@_app.shared(_app.data_options)
+@_options.with_options(_options.data_options)
 def audit(
-    data: _app.DataArgument,
+    data: _options.DataArgument,
     fix: Annotated[
         str | None,
         typer.Option(
@@ -33,9 +33,9 @@ def audit(
     quick: Annotated[
         bool, typer.Option("--quick", help="Leave out suspect labels, which need training.")
     ] = False,
-    out: _app.Out = None,
-    as_json: _app.AsJson = False,
-    quiet: _app.Quiet = False,
+    out: _options.Out = None,
+    as_json: _options.AsJson = False,
+    quiet: _options.Quiet = False,
     **given: Any,
 ) -> None:
     """Report what is wrong with DATA: leaks, wrong labels, copies, shortcuts, unreadable files.
@@ -46,9 +46,9 @@ def audit(
     """
     from headstart import api
 
-    _app.start(quiet)
+    _app.set_quiet(quiet)
     given["resize"] = given["resize"].value
     result = api.audit(data, fix=fix, review=review, quick=quick, out=out, **given)
-    _app.show(result, as_json, lambda printed: printed.table())
+    _app.print_result(result, as_json, lambda printed: printed.table())
     if not as_json:
         print(printable(f"Report: {result.finding.report}"))

@@ -6,14 +6,18 @@ from typing import Annotated, Any
 
 import typer
 
-from headstart.cli import _app
+from headstart.cli import _app, _options
 from headstart.cli._app import app
 
 
 @app.command()
-@_app.shared(_app.recipe_options("weights", "cut", "pool"), _app.data_options, _app.output_options)
+@_options.with_options(
+    _options.recipe_options("weights", "cut", "pool"),
+    _options.data_options,
+    _options.output_options,
+)
 def backbones(
-    data: _app.DataArgument,
+    data: _options.DataArgument,
     candidates: Annotated[
         str | None,
         typer.Option(

@@ -6,14 +6,19 @@ from typing import Annotated, Any
 
 import typer
 
-from headstart.cli import _app
+from headstart.cli import _app, _options
 from headstart.cli._app import app
 
 
 @app.command()
-@_app.shared(_app.training_options, _app.data_options, _app.tracking_options, _app.output_options)
+@_options.with_options(
+    _options.training_options,
+    _options.data_options,
+    _options.tracking_options,
+    _options.output_options,
+)
 def compare(
-    data: _app.DataArgument,
+    data: _options.DataArgument,
     models: Annotated[
         str,
         typer.Option(
@@ -38,9 +43,9 @@ def compare(
             "--folds",
             metavar="K|auto|none",
             help="Cross-validate with K folds: every image is tested once per repeat, and --seeds "
-            "is the number of repeats. none uses one test part. auto uses 5 folds for fewer than "
-            "1,000 images, unless they come with a test part, or --test, --train-images, --plan, "
-            "--seeds auto or a finished run is given.",
+            "is the number of repeats. Without folds (none), there is one test part. With auto, 5 "
+            "folds are used for fewer than 1,000 images. Exceptions are data with a test part, "
+            "--test, --train-images, --plan, --seeds auto and finished runs.",
         ),
     ] = "auto",
     time_limit: Annotated[
@@ -51,7 +56,7 @@ def compare(
             "recipes.",
         ),
     ] = "5m",
-    when_slow: _app.WhenSlowOption = _app.WhenSlow.shorten,
+    when_slow: _options.WhenSlowOption = _options.WhenSlow.shorten,
     equivalence: Annotated[
         float,
         typer.Option(

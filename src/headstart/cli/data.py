@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from headstart.cli import _app
+from headstart.cli import _app, _options
 from headstart.cli._app import app
 from headstart.cli._next_command import print_next
 
@@ -19,7 +19,7 @@ app.add_typer(commands, name="data")
 
 
 @commands.command("list")
-def list_(as_json: _app.AsJson = False) -> None:
+def list_(as_json: _options.AsJson = False) -> None:
     """List the named datasets, and show which are in the cache.
 
     Example: headstart data list
@@ -27,7 +27,7 @@ def list_(as_json: _app.AsJson = False) -> None:
     from headstart import api
     from headstart.report import datasets_table
 
-    _app.show(
+    _app.print_result(
         {"datasets": api.datasets()}, as_json, lambda result: datasets_table(result["datasets"])
     )
     print_next("fit", "digits", "--time-limit", "2m", is_silent=as_json)
@@ -38,8 +38,8 @@ def get(
     name: Annotated[
         str, typer.Argument(metavar="NAME", help="fashion-mnist, mnist, cifar10 or digits.")
     ],
-    as_json: _app.AsJson = False,
-    quiet: _app.Quiet = False,
+    as_json: _options.AsJson = False,
+    quiet: _options.Quiet = False,
 ) -> None:
     """Download and verify a named dataset, and store it decoded in the cache.
 
@@ -47,12 +47,12 @@ def get(
     """
     from headstart import api
 
-    _app.start(quiet)
+    _app.set_quiet(quiet)
 
     def draw(dataset: Mapping[str, Any]) -> str:
         height, width, channels = dataset["image_shape"]
         images = f"{dataset['images']:,} images of {width}x{height}x{channels}"
         return f"{dataset['name']}: {images}, {dataset['classes']} classes, from {dataset['from']}"
 
-    _app.show(api.get_dataset(name), as_json, draw)
+    _app.print_result(api.get_dataset(name), as_json, draw)
     print_next("fit", name, is_silent=as_json or quiet)

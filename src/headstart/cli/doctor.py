@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from headstart.cli import _app
+from headstart.cli import _app, _options
 from headstart.cli._app import app
 from headstart.cli._next_command import after_diagnosis, print_next
 
@@ -35,8 +35,8 @@ def doctor(
     self_test: Annotated[
         bool, typer.Option("--self-test", help="Test bfloat16 on this machine now.")
     ] = False,
-    as_json: _app.AsJson = False,
-    quiet: _app.Quiet = False,
+    as_json: _options.AsJson = False,
+    quiet: _options.Quiet = False,
 ) -> None:
     """Examine runs, studies, the cache and the machine, and say what is damaged and what to do.
 
@@ -47,9 +47,9 @@ def doctor(
     """
     from headstart import api
 
-    _app.start(quiet)
+    _app.set_quiet(quiet)
     result = api.doctor(*(paths or []), cache=cache, repair=repair, self_test=self_test)
-    _app.show(result, as_json, lambda examined: examined.table())
+    _app.print_result(result, as_json, lambda examined: examined.table())
     print_next(*after_diagnosis(result, paths or []), is_silent=as_json or quiet)
     if not result["healthy"]:
         raise typer.Exit(_DAMAGED)

@@ -6,14 +6,14 @@ from typing import Annotated
 
 import typer
 
-from headstart.cli import _app
+from headstart.cli import _app, _options
 from headstart.cli._app import app
 from headstart.cli._next_command import print_next
 
 
 @app.command()
 def explain(
-    run: _app.RunArgument,
+    run: _options.RunArgument,
     image: Annotated[
         str, typer.Argument(metavar="IMAGE", help="An image file, or - for standard input.")
     ],
@@ -38,8 +38,8 @@ def explain(
             help="The figure. Default: explanation-IMAGE.png in the current folder.",
         ),
     ] = None,
-    as_json: _app.AsJson = False,
-    quiet: _app.Quiet = False,
+    as_json: _options.AsJson = False,
+    quiet: _options.Quiet = False,
 ) -> None:
     """Show on which pixels a prediction rests, by Grad-CAM and occlusion, for one or more runs.
 
@@ -48,8 +48,8 @@ def explain(
     from headstart import api
     from headstart.report import explanation_lines
 
-    _app.start(quiet)
-    _app.show(
+    _app.set_quiet(quiet)
+    _app.print_result(
         api.explain(run, image, against=against or (), label=label, out=out),
         as_json,
         explanation_lines,

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from headstart.cli import _app
+from headstart.cli import _app, _options
 from headstart.cli._app import app
 from headstart.cli._next_command import print_next, print_next_step
 
@@ -19,7 +19,7 @@ class _Form(StrEnum):
 
 @app.command()
 def export(
-    run: _app.RunArgument,
+    run: _options.RunArgument,
     out: Annotated[
         str | None,
         typer.Option(
@@ -53,8 +53,8 @@ def export(
         str | None,
         typer.Option("--data", metavar="DATA", help="The run's dataset, if it moved."),
     ] = None,
-    as_json: _app.AsJson = False,
-    quiet: _app.Quiet = False,
+    as_json: _options.AsJson = False,
+    quiet: _options.Quiet = False,
 ) -> None:
     """Write a run's classifier as one file for other programs, and check it on validation images.
 
@@ -63,11 +63,11 @@ def export(
     from headstart import api
     from headstart.report import export_table
 
-    _app.start(quiet)
+    _app.set_quiet(quiet)
     result = api.export(
         run, data=data, out=out, form=form.value, int8=int8, page=page, runtime=runtime
     )
-    _app.show(result, as_json, export_table)
+    _app.print_result(result, as_json, export_table)
     if result["page"]:
         print_next_step(f"open {result['page']} in a browser", is_silent=as_json or quiet)
         return

@@ -6,19 +6,19 @@ from typing import Annotated, Any
 
 import typer
 
-from headstart.cli import _app
+from headstart.cli import _app, _options
 from headstart.cli._app import app
 
 
 @app.command()
-@_app.shared(
-    _app.recipe_options("epochs", "batch"),
-    _app.data_options,
-    _app.tracking_options,
-    _app.output_options,
+@_options.with_options(
+    _options.recipe_options("epochs", "batch"),
+    _options.data_options,
+    _options.tracking_options,
+    _options.output_options,
 )
 def fit(
-    data: _app.DataArgument,
+    data: _options.DataArgument,
     time_limit: Annotated[
         str,
         typer.Option(

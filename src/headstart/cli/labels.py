@@ -6,20 +6,20 @@ from typing import Annotated, Any
 
 import typer
 
-from headstart.cli import _app
+from headstart.cli import _app, _options
 from headstart.cli._app import app
 
 
 @app.command()
-@_app.shared(
-    _app.training_options,
-    _app.data_options,
-    _app.executor_options,
-    _app.tracking_options,
-    _app.output_options,
+@_options.with_options(
+    _options.training_options,
+    _options.data_options,
+    _options.executor_options,
+    _options.tracking_options,
+    _options.output_options,
 )
 def labels(
-    data: _app.DataArgument,
+    data: _options.DataArgument,
     models: Annotated[
         str,
         typer.Option(
@@ -34,10 +34,10 @@ def labels(
             help="Numbers of labels per class; default: 10,30,100,300,1000 as far as possible.",
         ),
     ] = None,
-    seeds: _app.Seeds = 3,
-    folds: _app.FoldsOption = "none",
-    time_limit: _app.TimeLimit = None,
-    when_slow: _app.WhenSlowOption = _app.WhenSlow.shorten,
+    seeds: _options.Seeds = 3,
+    folds: _options.FoldsOption = "none",
+    time_limit: _options.TimeLimit = None,
+    when_slow: _options.WhenSlowOption = _options.WhenSlow.shorten,
     **given: Any,
 ) -> None:
     """Measure accuracy against the number of labels on DATA, and compare the curves of models.

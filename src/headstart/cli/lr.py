@@ -6,23 +6,23 @@ from typing import Annotated, Any
 
 import typer
 
-from headstart.cli import _app
+from headstart.cli import _app, _options
 from headstart.cli._app import app
 
 
 @app.command()
-@_app.shared(
-    _app.recipe_options("optimizer"),
-    _app.training_options,
-    _app.data_options,
-    _app.executor_options,
-    _app.tracking_options,
-    _app.output_options,
+@_options.with_options(
+    _options.recipe_options("optimizer"),
+    _options.training_options,
+    _options.data_options,
+    _options.executor_options,
+    _options.tracking_options,
+    _options.output_options,
 )
 def lr(
-    data: _app.DataArgument,
-    model: _app.Model = "cnn",
-    preset: _app.Preset = "balanced",
+    data: _options.DataArgument,
+    model: _options.Model = "cnn",
+    preset: _options.Preset = "balanced",
     values: Annotated[
         str | None,
         typer.Option(
@@ -30,10 +30,10 @@ def lr(
             help="Learning rates, separated by commas; default: half decades from 0.0001 up.",
         ),
     ] = None,
-    seeds: _app.Seeds = 3,
-    folds: _app.FoldsOption = "none",
-    time_limit: _app.TimeLimit = None,
-    when_slow: _app.WhenSlowOption = _app.WhenSlow.shorten,
+    seeds: _options.Seeds = 3,
+    folds: _options.FoldsOption = "none",
+    time_limit: _options.TimeLimit = None,
+    when_slow: _options.WhenSlowOption = _options.WhenSlow.shorten,
     **given: Any,
 ) -> None:
     """Compare learning rates on DATA: the best, those not shown to be worse, where it diverges.

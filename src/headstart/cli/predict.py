@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from headstart.cli import _app
+from headstart.cli import _app, _options
 from headstart.cli._app import app
 from headstart.cli._next_command import print_next
 from headstart.errors import InputError
@@ -55,9 +55,9 @@ def predict(
             help="Draw the images and their probabilities: a .png or .svg file.",
         ),
     ] = None,
-    safe_cells: _app.SafeCells = False,
-    as_json: _app.AsJson = False,
-    quiet: _app.Quiet = False,
+    safe_cells: _options.SafeCells = False,
+    as_json: _options.AsJson = False,
+    quiet: _options.Quiet = False,
 ) -> None:
     """Predict the classes of images.
 
@@ -66,7 +66,7 @@ def predict(
     from headstart import api
     from headstart.report import predictions_table
 
-    _app.start(quiet)
+    _app.set_quiet(quiet)
     if onnx is not None and not onnx.lower().endswith(".onnx"):
         raise InputError(
             f"invalid --onnx: expected an .onnx file, got {onnx}.",
@@ -81,7 +81,7 @@ def predict(
     result = api.predict(
         run, images, top=top, coverage=coverage, csv=csv, figure=figure, safe_cells=safe_cells
     )
-    _app.show(result, as_json, predictions_table)
+    _app.print_result(result, as_json, predictions_table)
     if run.lower().endswith(".onnx"):
         print_next("serve", run, is_silent=as_json or quiet)
     else:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from headstart.cli import _app
+from headstart.cli import _app, _options
 from headstart.cli._app import app
 from headstart.cli._next_command import after_listing, print_next
 
@@ -16,7 +16,7 @@ def runs(
     folder: Annotated[
         str, typer.Argument(metavar="DIR", help="Folder to search, subfolders included.")
     ] = "runs",
-    as_json: _app.AsJson = False,
+    as_json: _options.AsJson = False,
 ) -> None:
     """List finished and unfinished runs with their results.
 
@@ -26,5 +26,5 @@ def runs(
     from headstart.report import runs_table
 
     listed = api.runs(folder)
-    _app.show({"runs": listed}, as_json, lambda result: runs_table(result["runs"]))
+    _app.print_result({"runs": listed}, as_json, lambda result: runs_table(result["runs"]))
     print_next(*after_listing(listed), is_silent=as_json)

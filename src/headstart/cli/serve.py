@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from headstart.cli import _app
+from headstart.cli import _app, _options
 from headstart.cli._app import app
 
 
@@ -41,7 +41,7 @@ def serve(
             help="Print one JSON object on stdout once it listens: run, url, token, page.",
         ),
     ] = False,
-    quiet: _app.Quiet = False,
+    quiet: _options.Quiet = False,
 ) -> None:
     """Serve a run: a page to draw or drop an image on, and POST /predict for programs.
 
@@ -49,5 +49,5 @@ def serve(
     """
     from headstart import api
 
-    _app.start(quiet)
+    _app.set_quiet(quiet)
     api.serve(run, port=port, host=host, allow_hosts=allow_host or (), as_json=as_json)

@@ -6,14 +6,14 @@ from typing import Annotated
 
 import typer
 
-from headstart.cli import _app
+from headstart.cli import _app, _options
 from headstart.cli._app import app
 from headstart.cli._next_command import print_next
 
 
 @app.command()
 def submit(
-    run: _app.RunArgument,
+    run: _options.RunArgument,
     test: Annotated[
         str,
         typer.Argument(
@@ -44,9 +44,9 @@ def submit(
         str | None,
         typer.Option("--path-column", metavar="NAME", help="Column of image paths in TEST."),
     ] = None,
-    safe_cells: _app.SafeCells = False,
-    as_json: _app.AsJson = False,
-    quiet: _app.Quiet = False,
+    safe_cells: _options.SafeCells = False,
+    as_json: _options.AsJson = False,
+    quiet: _options.Quiet = False,
 ) -> None:
     """Write a competition's submission: ImageId,Label, or the columns of its sample.
 
@@ -55,7 +55,7 @@ def submit(
     from headstart import api
     from headstart.report import submission_table
 
-    _app.start(quiet)
+    _app.set_quiet(quiet)
     result = api.submit(
         run,
         test,
@@ -65,5 +65,5 @@ def submit(
         path_column=path_column,
         safe_cells=safe_cells,
     )
-    _app.show(result, as_json, submission_table)
+    _app.print_result(result, as_json, submission_table)
     print_next("explain", run, "IMAGE", is_silent=as_json or quiet)

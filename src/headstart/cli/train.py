@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from headstart.cli import _app
+from headstart.cli import _app, _options
 from headstart.cli._app import app
 from headstart.cli._next_command import print_next
 from headstart.errors import InputError
@@ -22,16 +22,16 @@ _DEFAULTS = {"model": "cnn", "preset": "balanced", "seed": 0, "resize": "pad", "
 
 
 @app.command()
-@_app.shared(
-    _app.recipe_options(*(flag.key for flag in _OTHERS)),
-    _app.data_options,
-    _app.tracking_options,
-    _app.output_options,
+@_options.with_options(
+    _options.recipe_options(*(flag.key for flag in _OTHERS)),
+    _options.data_options,
+    _options.tracking_options,
+    _options.output_options,
 )
 def train(
-    data: _app.OptionalData = None,
-    model: _app.Model = "cnn",
-    preset: _app.Preset = "balanced",
+    data: _options.OptionalData = None,
+    model: _options.Model = "cnn",
+    preset: _options.Preset = "balanced",
     seed: Annotated[
         int,
         typer.Option("--seed", help="Seed of initial weights, image order and augmentation."),
@@ -74,13 +74,13 @@ def train(
 
     Example: headstart train fashion-mnist --model cnn --epochs 8
     """
-    output = _app.take_output(given)
+    output = _app.pop_output_options(given)
     named = {"model": model, "preset": preset, "seed": seed, "time_limit": time_limit}
     budget = {"epochs": _app.number_or_text(epochs)}
     keys = _app.with_settings({**named, **budget, **given}, output.settings)
     from headstart import api
 
-    _app.start(output.quiet)
+    _app.set_quiet(output.quiet)
     if repeat is not None:
         track = keys.pop("track")
         _refuse_options_of_repeat({**keys, "summary": summary or None})
@@ -111,7 +111,7 @@ def _show_run(run: Run, output: _app.Output) -> None:
     """Print a finished run, the next command, and as the last line the folder of the run."""
     from headstart.report import run_table
 
-    _app.show(run, output.as_json, run_table)
+    _app.print_result(run, output.as_json, run_table)
     print_next("report", run["run"], is_silent=output.as_json or output.quiet)
 
 
@@ -122,7 +122,7 @@ def _show_summary(data: str, keys: Mapping[str, Any], as_json: bool) -> None:
 
     ignored = ("seed", "track", "epochs", "time_limit")  # none of them changes a layer
     layers = api.network(data, **{key: keys[key] for key in keys if key not in ignored})
-    _app.show(
+    _app.print_result(
         {"model": keys["model"], "layers": layers},
         as_json,
         lambda result: layers_table(result["layers"]),

@@ -6,22 +6,22 @@ from typing import Annotated, Any
 
 import typer
 
-from headstart.cli import _app
+from headstart.cli import _app, _options
 from headstart.cli._app import app
 
 
 @app.command()
-@_app.shared(
-    _app.training_options,
-    _app.data_options,
-    _app.executor_options,
-    _app.tracking_options,
-    _app.output_options,
+@_options.with_options(
+    _options.training_options,
+    _options.data_options,
+    _options.executor_options,
+    _options.tracking_options,
+    _options.output_options,
 )
 def tune(
-    data: _app.DataArgument,
-    model: _app.Model = "cnn",
-    preset: _app.Preset = "balanced",
+    data: _options.DataArgument,
+    model: _options.Model = "cnn",
+    preset: _options.Preset = "balanced",
     space: Annotated[
         str | None,
         typer.Option(
@@ -62,7 +62,7 @@ def tune(
     folds: Annotated[
         str, typer.Option("--folds", help="Only 'none': a search needs test images of its own.")
     ] = "none",
-    time_limit: _app.TimeLimit = None,
+    time_limit: _options.TimeLimit = None,
     **given: Any,
 ) -> None:
     """Search the hyper-parameters of a model on DATA, and evaluate the best recipe once.

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from headstart.cli import _app
+from headstart.cli import _app, _options
 from headstart.cli._app import app
 from headstart.cli._next_command import print_next, print_next_step
 
@@ -19,8 +19,8 @@ def verify(
     report: Annotated[
         str, typer.Argument(metavar="REPORT", help="A report.html, or the folder that holds it.")
     ],
-    as_json: _app.AsJson = False,
-    quiet: _app.Quiet = False,
+    as_json: _options.AsJson = False,
+    quiet: _options.Quiet = False,
 ) -> None:
     """Compute the numbers of a report again from the data inside it, and name what differs.
 
@@ -31,9 +31,9 @@ def verify(
     """
     from headstart import api
 
-    _app.start(quiet)
+    _app.set_quiet(quiet)
     result = api.verify(report)
-    _app.show(result, as_json, lambda verified: verified.table())
+    _app.print_result(result, as_json, lambda verified: verified.table())
     is_silent = as_json or quiet
     folder = Path(report).parent if report.endswith(".html") else Path(report)
     if not any((folder / name).exists() for name in ("finding.json", "metrics.json")):

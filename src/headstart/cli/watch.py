@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from headstart.cli import _app
+from headstart.cli import _app, _options
 from headstart.cli._app import app
 
 
@@ -33,7 +33,7 @@ def watch(
             rich_help_panel="Output",
         ),
     ] = False,
-    quiet: _app.Quiet = False,
+    quiet: _options.Quiet = False,
 ) -> None:
     """Show runs and studies while they train: curves, trials, time left; stop and resume.
 
@@ -43,9 +43,9 @@ def watch(
     """
     from headstart import api
 
-    _app.start(quiet)
+    _app.set_quiet(quiet)
     if as_json:
-        _app.show(api.watch_snapshot(folder), as_json, str)
+        _app.print_result(api.watch_snapshot(folder), as_json, str)
     elif table:
         api.watch_in_terminal(folder)
     else:
