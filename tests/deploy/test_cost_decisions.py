@@ -15,7 +15,7 @@ from headstart.errors import InputError
 from headstart.models.recipes import make_recipe
 from headstart.report import predictions_table, table_text
 from headstart.results import read_metrics
-from headstart.training import TrainingJob, check, train
+from headstart.training import TrainingJob, check_recipe, train
 
 
 def costs_of(names: tuple[str, ...], dear: str) -> str:
@@ -66,4 +66,4 @@ def test_predictions_of_a_run_and_of_its_exported_file_cost_least(
 def test_costs_of_other_classes_are_refused_before_training(digits: Dataset, small: Split) -> None:
     recipe = make_recipe("mlp", {"costs": costs_of(("cat", "dog"), "cat")})
     with pytest.raises(InputError, match="'cat', which is not a class"):
-        check(recipe, SplitDataset(digits, small))
+        check_recipe(recipe, SplitDataset(digits, small))

@@ -33,7 +33,7 @@ from headstart.studies._differences import LEVEL, difference_of, is_significantl
 from headstart.studies._group_notes import group_notes
 from headstart.studies._knobs import value_of
 from headstart.studies._study import Study, StudyContext, given_values, to_json
-from headstart.training import check
+from headstart.training import check_recipe
 
 _MAX_IMAGES = 2000
 _MIN_IMAGES = 100
@@ -98,7 +98,7 @@ class BackboneRankingConfig(Study[BackboneRanking]):
     def check_data(self, data: SplitDataset) -> None:
         """Check that there are enough training images and that every candidate suits them."""
         for recipe in self._recipes(data).values():
-            check(recipe, data)
+            check_recipe(recipe, data)
 
     def candidate_names(self, image_shape: tuple[int, int, int]) -> list[str]:
         """Return the names of the candidates.

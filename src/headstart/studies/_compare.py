@@ -45,7 +45,7 @@ from headstart.studies._time_limit import (
 )
 from headstart.studies._too_short import verdict_of_too_short_runs
 from headstart.studies._training_rounds import TrainingRounds
-from headstart.training import check
+from headstart.training import check_recipe
 
 _BASELINE_SHARE = 0.04  # of the time limit, for the nearest neighbour
 _MULTIPLY_ADDS_PER_SECOND = 5e10  # of the nearest neighbour on 2 cores
@@ -130,7 +130,7 @@ class ComparisonConfig(Study[Comparison]):
         else:
             data = folds.first_data
         for entry in self._entries():
-            check(entry.recipe, data)
+            check_recipe(entry.recipe, data)
             for run in entry.runs.values():
                 _check_same_images(run, data)
 
@@ -173,25 +173,25 @@ class ComparisonConfig(Study[Comparison]):
         """
         entries = self._entries()
         folds = study_folds(context.data, self.folds, self.seeds)
-        numbers_of_runs = self.seeds
+        run_numbers = self.seeds
         if folds is None:
             part = evaluation_part(context.data)
         else:
             part = "test"
             context = context.with_data(folds.first_data)
-            numbers_of_runs = folds.run_numbers(self.seeds)
+            run_numbers = folds.run_numbers(self.seeds)
             for entry in entries:
                 entry.seeds = folds.run_numbers(entry.seeds)
         baselines = _baselines(context.data, part, self.time_limit, folds)
 
         waiting = [entry for entry in entries if not entry.runs]
         limit = TimeLimit(self.time_limit, self.when_slow)
-        schedule = ComparisonSchedule(waiting, len(numbers_of_runs), limit, context, folds)
+        schedule = ComparisonSchedule(waiting, len(run_numbers), limit, context, folds)
         looks = StudyLooks(context.folder, self.until_decided, self.margin)
         notes = []
         if waiting:
             schedule.plan()
-            notes = _train(schedule, numbers_of_runs, looks, part)
+            notes = _train(schedule, run_numbers, looks, part)
 
         groups = None if folds is not None else context.data.groups_of(part)
         count = max(len(entry.runs) for entry in entries)
@@ -207,8 +207,9 @@ class ComparisonConfig(Study[Comparison]):
             verdict = verdict_of_too_short_runs(
                 verdict, short, schedule.needed_seconds, context.command
             )
-            notes = [] if folds is None else folds.notes_of_too_short_runs()
-            verdict = verdict.model_copy(update={"notes": (*verdict.notes, *notes)})
+            if folds is not None:
+                notes_of_folds = folds.notes_of_too_short_runs()
+                verdict = verdict.model_copy(update={"notes": (*verdict.notes, *notes_of_folds)})
         else:
             robustness, slices = examine_verdict(entries, results, part, self.margin, context)
         first = next((entry for entry in waiting if entry.role == "contender"), entries[0])

@@ -100,7 +100,7 @@ class ComparisonEntry:
         return self.name.removesuffix(CONTROL_SUFFIX).removesuffix(WITHOUT_PLAN_SUFFIX)
 
     @property
-    def is_decided(self) -> bool:
+    def has_ended_run(self) -> bool:
         """True if a run has ended. All others of this entry take the same steps."""
         return bool(self.run_durations)
 

@@ -186,7 +186,7 @@ class ComparisonSchedule:
         self.planned_seeds, self.has_controls = division.seeds, division.has_controls
         for entry in self.entries:
             planned = division.epochs.get(entry.name)
-            if planned is not None and not entry.is_decided and not entry.is_solved:
+            if planned is not None and not entry.has_ended_run and not entry.is_solved:
                 entry.epochs = self._rounded(entry, planned)
 
         short = [entry for entry in self.contenders if entry.is_short]
@@ -208,7 +208,7 @@ class ComparisonSchedule:
         others = [
             other
             for other in self.contenders
-            if other is not entry and not other.is_decided and not other.is_solved
+            if other is not entry and not other.has_ended_run and not other.is_solved
         ]
         timed = dict(self._costs)
         for contender in (entry, *others):
@@ -366,7 +366,9 @@ class ComparisonSchedule:
         more than another. Nor does a fast one give it more time than that run had.
         """
         demands, left = self._demands(), self.left_seconds()
-        cut = [entry for entry in self.contenders if entry.is_decided and entry.epochs is not None]
+        cut = [
+            entry for entry in self.contenders if entry.has_ended_run and entry.epochs is not None
+        ]
         if not cut:
             return divide(demands, self.seeds, left, self.runs_per_seed)
 
@@ -403,7 +405,7 @@ class ComparisonSchedule:
             assert cost is not None, "contenders are timed first"
             epochs = self._resolved(entry).epochs or 1.0
             least = entry.least_epochs if entry.role == "contender" else epochs
-            if entry.is_decided and (keep_short or not entry.is_short):
+            if entry.has_ended_run and (keep_short or not entry.is_short):
                 cost = RunCost(median(entry.run_durations))
                 epochs = least = self.epochs(entry)
             demands.append(

@@ -53,7 +53,7 @@ from headstart.studies._study import (
     to_json,
 )
 from headstart.studies._time_limit import WhenSlow, check_when_slow, given_when_slow
-from headstart.training import check, read_curves, resolve_recipe, training_correct
+from headstart.training import check_recipe, read_curves, resolve_recipe, training_correct
 
 _BASELINE = "baseline"
 _TRAINING_IMAGES = 2000  # that the diagnosis classifies per recipe, over all seeds
@@ -110,7 +110,7 @@ class EffectsConfig(Study[Effects]):
             evaluation_part(data)
         else:
             data = folds.first_data
-        check(self._resolved_recipe(data), data)
+        check_recipe(self._resolved_recipe(data), data)
 
     def recipe(self) -> Recipe:
         """Return the unchanged recipe. It always trains in steps."""
@@ -202,7 +202,7 @@ class EffectsConfig(Study[Effects]):
                 kept = _unchanged_net_values(base, change)
                 recipe = recipe.model_copy(update={"net": recipe.net.model_copy(update=kept)})
                 try:
-                    check(recipe, data)
+                    check_recipe(recipe, data)
                 except InputError as error:
                     progress.say(f"{change.label} is left out: {error.message}")
                     continue

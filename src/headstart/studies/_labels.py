@@ -53,7 +53,7 @@ from headstart.studies._study import (
     to_json,
 )
 from headstart.studies._time_limit import WhenSlow, check_when_slow, given_when_slow
-from headstart.training import check
+from headstart.training import check_recipe
 
 USUAL_PER_CLASS = (10, 30, 100, 300, 1000)
 FEW_PER_CLASS = (1, 3, 10)
@@ -121,7 +121,7 @@ class LabelCurvesConfig(Study[LabelCurves]):
         counts, _ = self._label_counts(data, folds)
         smallest = with_train(_visible_data(data, part), draw_labelled_subset(data, counts[0], 0))
         for contender in self._contenders():
-            check(contender.recipe, smallest)
+            check_recipe(contender.recipe, smallest)
 
     def as_json(self) -> JsonObject:
         """Return the configuration."""

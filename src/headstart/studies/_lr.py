@@ -49,7 +49,7 @@ from headstart.studies._study import (
     to_json,
 )
 from headstart.studies._time_limit import WhenSlow, check_when_slow, given_when_slow
-from headstart.training import RangeTest, check, range_test
+from headstart.training import RangeTest, check_recipe, range_test
 
 PUBLISHED_RATES = (0.1, 0.01, 0.001, 0.0001)
 _RANGE_TESTS, _STEPS_OF_RANGE_TEST = 3, 100
@@ -114,7 +114,7 @@ class LearningRatesConfig(Study[LearningRates]):
             evaluation_part(data)
         else:
             data = folds.first_data
-        check(self.recipe(), data)
+        check_recipe(self.recipe(), data)
 
     def recipe(self, rate: float | None = None) -> Recipe:
         """Return the recipe with a learning rate, or with its own. It always trains in steps."""

@@ -250,10 +250,10 @@ class TrainingRounds:
         cost = schedule.cost(entry)
         if schedule.limit.seconds is None or cost is None or entry.role == "control":
             return None
-        if entry.is_decided and not entry.is_solved:
+        if entry.has_ended_run and not entry.is_solved:
             steps = round(schedule.epochs(entry) * cost.steps_per_epoch)
             return _TimeWatch(steps, lambda seconds: self._may_continue(waiting, seconds))
-        if entry.is_decided:
+        if entry.has_ended_run:
             return None
         if entry.is_solved or self._corrections.get(entry.name, 0) >= _CORRECTIONS:
             return None

@@ -1,5 +1,5 @@
 from ._check import (
-    check as check,
+    check_recipe as check_recipe,
 )
 from ._combined_run import (
     Refit as Refit,

@@ -16,7 +16,7 @@ _LEAST_CLASSES = 2
 _LEAST_BATCH = 2  # batch norm needs two images
 
 
-def check(recipe: Recipe, data: SplitDataset) -> None:
+def check_recipe(recipe: Recipe, data: SplitDataset) -> None:
     """Check that a recipe can be trained on these data. Nothing is written, no feature computed.
 
     Raises:

@@ -12,7 +12,7 @@ from headstart import store
 from headstart.classifier import prepare_process
 from headstart.results import RunMetrics, RunSummary
 from headstart.training import _distributed
-from headstart.training._check import check
+from headstart.training._check import check_recipe
 from headstart.training._checkpoints import FOLDER, Checkpoints
 from headstart.training._evaluate import evaluate_and_save
 from headstart.training._group_intervals import with_group_intervals
@@ -54,7 +54,7 @@ def train(job: TrainingJob) -> RunSummary:
     metrics = load_finished_run(job.folder, identity, job.data)
     if metrics is not None and not _is_left_over(job.folder):
         return _report_finished_run(job, metrics)
-    check(job.recipe, job.data)
+    check_recipe(job.recipe, job.data)
 
     with (
         _distributed.process_group(),

@@ -11,7 +11,7 @@ from headstart.studies._study import Study, StudyContext, no_validation_images
 from headstart.studies.fit._climb import Climb
 from headstart.studies.fit._config import FitConfig
 from headstart.studies.fit._finding import fit_finding
-from headstart.training import check
+from headstart.training import check_recipe
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class FitStudy(Study[FitFinding]):
         """
         if not len(data.split.validation):
             raise no_validation_images(data, "a classifier")
-        check(make_recipe("cnn", self.config.values), data)
+        check_recipe(make_recipe("cnn", self.config.values), data)
 
     def as_json(self) -> JsonObject:
         """Return the configuration."""

@@ -20,7 +20,7 @@ from headstart.studies.tune._finding import tuning_finding
 from headstart.studies.tune._space import SearchSpace
 from headstart.studies.tune._storage import TrialStorage, open_storage
 from headstart.studies.tune._successive_halving import Search
-from headstart.training import check, resolve_recipe
+from headstart.training import check_recipe, resolve_recipe
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class TuningStudy(Study[Tuning]):
         """
         if not len(data.split.validation):
             raise no_validation_images(data, "a recipe")
-        check(self._defaults(data), data)
+        check_recipe(self._defaults(data), data)
 
     def as_json(self) -> JsonObject:
         """Return the configuration."""
