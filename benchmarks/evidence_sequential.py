@@ -5,10 +5,11 @@
     python benchmarks/evidence_sequential.py power
     python benchmarks/evidence_sequential.py equivalence
     python benchmarks/evidence_sequential.py second_look
+    python benchmarks/evidence_sequential.py second_gate
 
 `boundaries` prints the levels of the looks. The others simulate the population of `evidence.py` and
-print Markdown tables. evidence_sequential.md holds the results. All together take about two
-minutes on one core.
+print Markdown tables. evidence_sequential.md holds the results. All together take about
+three minutes on one core.
 """
 
 from __future__ import annotations
@@ -244,6 +245,37 @@ def second_look(experiments: int) -> None:
         print(f"| {n:,} | {spread:.1%} | {shares} |", flush=True)
 
 
+def second_gate(experiments: int) -> None:
+    """Print how often a candidate that loses the margin passes `--seeds 3`, then `--seeds 5`."""
+    print(
+        "| images | SD over seeds | 3 seeds: passes | 3, then 5: passes one of them "
+        "| the same without a correction |\n|---|---|---|---|---|"
+    )
+    for number, (n, spread) in enumerate(PLACES):
+        rng = np.random.default_rng([5, number])
+        counts = np.zeros(3)
+        for _ in range(experiments):
+            reference, candidate = simulate(rng, n, [0.9, 0.9 - MARGIN], [spread] * 2)
+            parts = parts_of_recipes(
+                reference[:5],
+                candidate[:5],
+                recipe_test(reference[:5], candidate[:5]).standard_error,
+            )
+            level = look_levels(Looks((3, 5), 5, is_planned=False), [parts]).equivalent
+            first = _passes(reference, candidate, 3, LEVEL)
+            corrected = first or _passes(reference, candidate, 5, level)
+            plain = first or _passes(reference, candidate, 5, LEVEL)
+            counts += [first, corrected, plain]
+        shares = " | ".join(f"{share:.1%}" for share in counts / experiments)
+        print(f"| {n:,} | {spread:.1%} | {shares} |", flush=True)
+
+
+def _passes(reference: Bools, candidate: Bools, seeds: int, level: float) -> bool:
+    """Return whether a loss of the margin is rejected, one-sided, with so many seeds."""
+    test = recipe_test(candidate[:seeds], reference[:seeds], 2 * level)
+    return test.interval[0] > -MARGIN
+
+
 def _share(endings: Sequence[Ending], outcome: str, best: int | None = None) -> str:
     hits = [
         ending.outcome == outcome and (best is None or ending.best == best) for ending in endings
@@ -267,6 +299,7 @@ def main() -> None:
         "power": (power, 100),
         "equivalence": (equivalence, 200),
         "second_look": (second_look, 600),
+        "second_gate": (second_gate, 600),
     }
     for verb, (_, experiments) in simulations.items():
         verbs.add_parser(verb).add_argument("--experiments", type=int, default=experiments)

@@ -32,6 +32,11 @@ def probability(share: float) -> str:
     return "<0.1%" if share < 0.0005 else f"{100 * share:.1f}%"
 
 
+def confidence(share: float) -> str:
+    """Return the confidence of an interval: `95%`, `96.4%`."""
+    return f"{100 * share:.3g}%"
+
+
 def certainty(probability: float) -> str:
     """Return an estimated probability in percent, which is never certain: `under 1%`, `40%`."""
     if probability < 0.01:

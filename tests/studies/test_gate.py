@@ -9,6 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from headstart.errors import InputError
+from headstart.evaluation import Looks
 from headstart.report import gate_summary
 from headstart.results import Comparison, FailedContender, read_finding
 from headstart.studies import (
@@ -36,10 +37,11 @@ def decide(old: Bools, new: Bools, margin: float = MARGIN) -> Gate:
     return gate_of(finding_of(old, new), ["old", "new"], margin)
 
 
-def finding_of(old: Bools, new: Bools) -> Comparison:
+def finding_of(old: Bools, new: Bools, looks: Looks | None = None) -> Comparison:
     finding = read_finding(REAL)
     assert isinstance(finding, Comparison)
-    verdict = verdict_from_predictions({"old": old, "new": new}, (), "test", VerdictRules(MARGIN))
+    rules = VerdictRules(MARGIN, looks)
+    verdict = verdict_from_predictions({"old": old, "new": new}, (), "test", rules)
     contenders = [
         contender.model_copy(update={"name": name})
         for contender, name in zip(finding.contenders, ("old", "new"), strict=False)
@@ -81,6 +83,27 @@ def test_a_loss_of_the_margin_passes_in_at_most_5_percent() -> None:
     rng = np.random.default_rng(2)
     gates = [decide(*runs(rng, (0.9, 0.9 - MARGIN), 2000)) for _ in range(150)]
     assert np.mean([gate.passed for gate in gates]) <= 0.05 + 2 * (0.05 * 0.95 / 150) ** 0.5
+
+
+def test_a_second_look_needs_more_evidence_and_says_so() -> None:
+    second = Looks((2, 3), 3, is_planned=False)
+    rng = np.random.default_rng(5)
+    lost = 0
+    for _ in range(20):
+        arrays = runs(rng, (0.9, 0.897), 3000)
+        finding = finding_of(*arrays, second)
+        once, again = decide(*arrays), gate_of(finding, ["old", "new"], MARGIN)
+        assert once.test_interval is not None and again.test_interval is not None
+        assert once.confidence == pytest.approx(0.9) and again.confidence > 0.91
+        assert again.test_interval[0] < once.test_interval[0], "the interval is wider"
+        assert once.passed or not again.passed
+        lost += once.passed and not again.passed
+        assert "tested before, with 2 seeds" in again.sentence
+        assert "tested before" not in once.sentence
+        if again.decision == "undecided":
+            assert f"{100 * again.confidence:.3g}% interval" in again.sentence
+            assert f"{100 * again.confidence:.3g}% interval" in gate_summary(finding, again)
+    assert lost > 0
 
 
 def test_a_candidate_with_a_failed_run_does_not_pass() -> None:

@@ -63,7 +63,8 @@ class PairedComparison:
         smallest_detectable: Minimum detectable effect of this test, a fraction: the true
             difference that it detects with a power of 80%, at level / (number of comparisons).
         equivalence_interval: Confidence interval at confidence 1 - 2 * level. Two one-sided tests
-            show equivalence if it lies within the margin.
+            show equivalence if it lies within the margin. If there are several looks, the level is
+            that of this look.
         p_equivalent: P-value of two one-sided tests, before correction.
         p_equivalent_adjusted: The same after Holm's correction over all comparisons.
         parts: The squared standard error of the difference, by its causes.
@@ -139,6 +140,29 @@ def all_pairs(
         return tuple(comparisons)  # each repeat consists of several models: nothing for McNemar
     return tuple(
         _with_tests_of_models(comparison, runs, level, groups) for comparison in comparisons
+    )
+
+
+def at_look(
+    pairs: Sequence[PairedComparison], runs: Runs, levels: Levels, groups: IntArray | None
+) -> tuple[PairedComparison, ...]:
+    """Return the comparisons of recipes with the intervals of equivalence at the level of a look.
+
+    Args:
+        pairs: The comparisons.
+        runs: Contender name to Boolean array of shape (S, N), with at least two seeds each.
+        levels: The levels of the look.
+        groups: Int64 array of shape (N,) with the group of each image, or None.
+    """
+    level = 2 * levels.equivalent
+    return tuple(
+        replace(
+            pair,
+            equivalence_interval=recipe_test(
+                runs[pair.a], runs[pair.b], level, groups=groups
+            ).interval,
+        )
+        for pair in pairs
     )
 
 

@@ -9,6 +9,7 @@ from headstart.evaluation._comparisons import About, PairedComparison
 from headstart.evaluation._looks import Levels, Looks
 from headstart.evaluation._needed_evidence import MOST_IMAGES, MOST_SEEDS, NeededEvidence
 from headstart.formatting import (
+    confidence,
     enumeration,
     interpolated_count,
     margin,
@@ -22,7 +23,7 @@ class Wording:
     """Level, images and margin of the sentences about pairs.
 
     Attributes:
-        level: Significance level of the intervals.
+        level: Significance level of the intervals of a difference.
         levels: Significance levels of the tests.
         part: Name of the images, "test" or "validation".
         margin: Equivalence margin, a fraction.
@@ -236,12 +237,12 @@ def describe_scope(
 
 def _evidence(pair: PairedComparison, wording: Wording) -> str:
     low, high = (points(bound) for bound in pair.interval)
-    confidence = f"{100 * (1 - wording.level):g}%"
-    return f"{confidence} confidence interval {low} to {high}, {p_value(pair.p_adjusted)}"
+    shown = confidence(1 - wording.level)
+    return f"{shown} confidence interval {low} to {high}, {p_value(pair.p_adjusted)}"
 
 
 def _equivalence_evidence(pair: PairedComparison, wording: Wording) -> str:
     low, high = (points(bound) for bound in pair.equivalence_interval)
-    confidence = f"{100 * (1 - 2 * wording.level):g}%"
+    shown = confidence(1 - 2 * wording.levels.equivalent)
     p = p_value(pair.p_equivalent_adjusted)
-    return f"{confidence} confidence interval {low} to {high}, {p} for equivalence"
+    return f"{shown} confidence interval {low} to {high}, {p} for equivalence"

@@ -9,7 +9,13 @@ import numpy as np
 
 from headstart.errors import InputError
 from headstart.evaluation import _sentences
-from headstart.evaluation._comparisons import About, Outcome, PairedComparison, all_pairs
+from headstart.evaluation._comparisons import (
+    About,
+    Outcome,
+    PairedComparison,
+    all_pairs,
+    at_look,
+)
 from headstart.evaluation._equivalence import DEFAULT_MARGIN, check_margin
 from headstart.evaluation._fold_sentences import describe_folds
 from headstart.evaluation._grouped_images import IntArray
@@ -91,7 +97,8 @@ def verdict(
     Both families of p-values, of differences and of equivalence, are corrected over all pairs. So
     the best contender may be chosen by the same data: its pairs are among those corrected for.
 
-    Intervals are those of single pairs and not corrected for the number of pairs. If an interval
+    Intervals are those of single pairs and not corrected for the number of pairs. Those of
+    equivalence are at the level of the look, if there are several. If an interval
     and a p-value disagree, at the border of significance, the p-value decides.
 
     Args:
@@ -143,11 +150,12 @@ def verdict(
         return _without_pairs(f"{reason} {scope}", about, margin)
 
     pairs = all_pairs(runs, level, about, margin, groups, fold_of)
-    best = pairs[0]
-    with_best = [pair for pair in pairs if pair.a == best.a]
     levels = Levels(level, level)
     if looks is not None:
         levels = look_levels(looks, [pair.parts for pair in pairs])
+        pairs = at_look(pairs, runs, levels, groups)
+    best = pairs[0]
+    with_best = [pair for pair in pairs if pair.a == best.a]
 
     undecided = [pair for pair in with_best if pair.outcome(levels) == "undecided"]
     needed, probability = None, None

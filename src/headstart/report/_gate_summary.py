@@ -6,11 +6,12 @@ import re
 
 from headstart.formatting import (
     compact_count,
+    confidence,
     duration,
     margin,
     milliseconds,
     one_line,
-    p_number,
+    p_value,
     percent,
     percent_interval,
     points,
@@ -44,17 +45,19 @@ def gate_summary(finding: Comparison, gate: Gate) -> str:
 
     lines.append("")
     if gate.interval is not None and gate.test_interval is not None:
+        shown = confidence(gate.confidence)
         lines += [
             f"- Difference: {points(gate.difference, signed=True)} points, 95% interval "
-            f"{points_interval(gate.interval)}, p = {p_number(gate.p_value)}",
-            f"- Non-inferiority margin: {margin(gate.margin)}; 90% interval "
+            f"{points_interval(gate.interval)}, {p_value(gate.p_value)}",
+            f"- Non-inferiority margin: {margin(gate.margin)}; {shown} interval "
             f"{points_interval(gate.test_interval)}",
         ]
     if gate.decision == "undecided" and len(finding.verdict.pairs) == 1:
         lines.append(f"- {_escaped(finding.verdict.sentence)}")  # it says what would decide
     lines += [f"- {_escaped(note)}" for note in finding.verdict.notes]
     if finding.command:
-        lines += ["", f"```\n{one_line(finding.command)}\n```"]
+        # The gate is no part of a study, so its command does not have the option.
+        lines += ["", f"```\n{one_line(finding.command)} --gate\n```"]
     return "\n".join(lines) + "\n"
 
 

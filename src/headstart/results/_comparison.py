@@ -13,6 +13,8 @@ from headstart.results._robustness import Robustness, Slices
 
 Outcome = Literal["better", "equivalent", "undecided"]
 
+_SINGLE_LOOK = 0.05  # the level of a test of equivalence without further looks
+
 
 class ContenderScores(ResultModel):
     """Scores of a contender on one part of the split, as means over seeds."""
@@ -154,8 +156,9 @@ class ContenderPair(ResultModel):
     )
     equivalence_interval: Interval | None = Field(
         default=None,
-        description="90% interval of the difference, which shows equivalence if it lies within the "
-        "margin; null if it was not tested.",
+        description="Interval of the difference, which shows equivalence if it lies within the "
+        "margin: a 90% interval, or with several looks one at confidence 1 - 2 * "
+        "verdict.equivalence_level; null if it was not tested.",
     )
     p_equivalent: Fraction | None = Field(
         default=None,
@@ -254,6 +257,12 @@ class Verdict(ResultModel):
         description="Time limit with which all contenders reach their minimum epochs, such as 4m; "
         "null if this one is long enough.",
     )
+
+    @property
+    def equivalence_confidence(self) -> float:
+        """Confidence of the intervals that show equivalence: 0.9 for a single look."""
+        level = _SINGLE_LOOK if self.equivalence_level is None else self.equivalence_level
+        return 1 - 2 * level
 
     @property
     def equivalent_contenders(self) -> tuple[str, ...]:

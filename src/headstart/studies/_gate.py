@@ -6,8 +6,14 @@ from collections.abc import Sequence
 from typing import Literal
 
 from headstart.errors import InputError
-from headstart.formatting import margin as margin_text, points, points_interval
-from headstart.results import Comparison, ContenderPair, Interval, ResultModel
+from headstart.formatting import (
+    confidence,
+    enumeration,
+    margin as margin_text,
+    points,
+    points_interval,
+)
+from headstart.results import Comparison, ContenderPair, Interval, ResultModel, Verdict
 
 Decision = Literal["better", "equivalent", "not worse", "worse", "undecided"]
 _LEVEL = 0.05
@@ -33,7 +39,9 @@ class Gate(ResultModel):
         difference: Accuracy of the candidate minus that of the reference, a fraction. This and the
             next three are None if nothing was compared.
         interval: 95% interval of the difference.
-        test_interval: 90% interval of the difference, whose lower end decides.
+        test_interval: Interval of the difference, whose lower end decides.
+        confidence: Confidence of `test_interval`: 0.9, or more if the comparison was tested before
+            with fewer seeds.
         p_value: Two-sided p-value of the difference. It is not corrected, because the pair was
             chosen beforehand.
         margin: The largest loss that does not matter, a fraction.
@@ -48,6 +56,7 @@ class Gate(ResultModel):
     difference: float | None
     interval: Interval | None
     test_interval: Interval | None
+    confidence: float
     p_value: float | None
     margin: float
     sentence: str
@@ -61,6 +70,9 @@ def gate_of(finding: Comparison, names: Sequence[str], margin: float) -> Gate:
     Two one-sided tests of equivalence contain this test, so "equivalent" passes as well. A
     candidate that is significantly worse, but by less than the margin, passes too: such a loss was
     declared not to matter.
+
+    If seeds were added to the study, this is a further look at it. Both levels are then those of
+    the look, as in its verdict.
 
     Args:
         finding: The comparison.
@@ -87,8 +99,8 @@ def gate_of(finding: Comparison, names: Sequence[str], margin: float) -> Gate:
     elif pair is None:
         reason = f"{candidate} and {reference} cannot be compared: no run of both was evaluated."
     else:
-        decision = _decide(pair, margin)
-        reason = _sentence(decision, pair, candidate, reference, margin)
+        decision = _decide(pair, margin, verdict)
+        reason = _sentence(decision, pair, margin, verdict)
     return Gate(
         decision=decision,
         passed=_EXIT_STATUS[decision] == 0,
@@ -98,6 +110,7 @@ def gate_of(finding: Comparison, names: Sequence[str], margin: float) -> Gate:
         difference=None if pair is None else pair.difference,
         interval=None if pair is None else pair.interval,
         test_interval=None if pair is None else _test_interval(pair),
+        confidence=verdict.equivalence_confidence,
         p_value=None if pair is None else pair.p_value,
         margin=margin,
         sentence=reason,
@@ -116,8 +129,8 @@ def check_gate(names: Sequence[str], *, until_decided: bool) -> None:
     """
     if until_decided:
         raise InputError(
-            "invalid --seeds for --gate: expected a number, got auto. The test of the gate is not "
-            "corrected for several looks.",
+            "invalid --seeds for --gate: expected a number, got auto. It ends when a difference or "
+            "equivalence is shown, which the gate does not need.",
             "Give a number of seeds, such as --seeds 5.",
         )
     if len(names) < 2:
@@ -154,13 +167,13 @@ def _negated(interval: Interval) -> Interval:
 
 
 def _test_interval(pair: ContenderPair) -> Interval:
-    """Return the 90% interval; the wider 95% interval if an earlier version wrote the finding."""
+    """Return the interval that decides; the 95% interval if version 0.1 wrote the finding."""
     return pair.equivalence_interval or pair.interval
 
 
-def _decide(pair: ContenderPair, margin: float) -> Decision:
+def _decide(pair: ContenderPair, margin: float, verdict: Verdict) -> Decision:
     low, high = _test_interval(pair)
-    is_significant = pair.p_value <= _LEVEL
+    is_significant = pair.p_value <= (_LEVEL if verdict.level is None else verdict.level)
     if is_significant and pair.difference > 0:
         return "better"
     if low > -margin:
@@ -179,12 +192,20 @@ def _bound(low: float, margin: float) -> str:
     return text
 
 
-def _sentence(
-    decision: Decision, pair: ContenderPair, candidate: str, reference: str, margin: float
-) -> str:
+def _sentence(decision: Decision, pair: ContenderPair, margin: float, verdict: Verdict) -> str:
+    """Return the decision in words.
+
+    Args:
+        decision: The decision.
+        pair: The comparison, with the candidate as `a`.
+        margin: The largest loss that does not matter, a fraction.
+        verdict: The verdict, whose looks set the level.
+    """
+    candidate, reference = pair.a, pair.b
     low, _ = _test_interval(pair)
     size = margin_text(margin)
-    bound = f"the lower end of the 90% interval is {_bound(low, margin)} points"
+    shown = confidence(verdict.equivalence_confidence)
+    bound = f"the lower end of the {shown} interval is {_bound(low, margin)} points"
     words = {
         "better": f"{candidate} is significantly better than {reference}",
         "equivalent": f"{candidate} and {reference} are equivalent within {size}: {bound}",
@@ -194,7 +215,11 @@ def _sentence(
         f"{bound}",
     }
     difference = points(pair.difference, signed=True)
-    return (
+    text = (
         f"{words[decision]}. The difference is {difference} points "
         f"(95% interval {points_interval(pair.interval)})."
     )
+    if len(verdict.looks) > 1:
+        earlier = enumeration([str(seeds) for seeds in verdict.looks[:-1]])
+        text += f" This was tested before, with {earlier} seeds, and the level allows for that."
+    return text

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from headstart.formatting import margin as margin_text, points, shorten
+from headstart.formatting import confidence, margin as margin_text, points, shorten
 from headstart.report.figures._canvas import PAGE, new_figure
 from headstart.report.figures._style import LIGHT
 from headstart.results import Interval, Verdict
@@ -29,7 +29,7 @@ class DifferenceBar:
         detectable: Minimum detectable effect, if known.
         colour: Colour of the row.
         is_significant: False draws an open marker.
-        inner: Its 90% interval, if equivalence was tested.
+        inner: The interval that shows equivalence, if that was tested.
     """
 
     label: str
@@ -60,11 +60,18 @@ def pairs_figure(verdict: Verdict, places: Mapping[str, int]) -> Figure:
         )
         for pair in verdict.pairs
     ]
-    return differences_figure(bars, margin=verdict.equivalence_margin)
+    return differences_figure(
+        bars,
+        margin=verdict.equivalence_margin,
+        inner_confidence=verdict.equivalence_confidence,
+    )
 
 
 def differences_figure(
-    bars: Sequence[DifferenceBar], reach: float = np.inf, margin: float | None = None
+    bars: Sequence[DifferenceBar],
+    reach: float = np.inf,
+    margin: float | None = None,
+    inner_confidence: float = 0.9,
 ) -> Figure:
     """Draw one row per difference, the first one on top.
 
@@ -73,6 +80,7 @@ def differences_figure(
         reach: End of the axis on either side of zero. What lies beyond it becomes an arrow.
         margin: Equivalence margin, if equivalence was tested. Its band replaces those of the
             minimum detectable effects.
+        inner_confidence: Confidence of the intervals that show equivalence.
     """
     figure = new_figure(PAGE, 1.3 + 0.55 * len(bars))
     axes = figure.subplots()
@@ -92,8 +100,9 @@ def differences_figure(
     )
     if margin is not None:
         label = (
-            "difference in accuracy in percentage points, with 95% and 90% (thick) confidence "
-            f"intervals\ngrey: the equivalence margin of {margin_text(margin)}"
+            "difference in accuracy in percentage points, with 95% and "
+            f"{confidence(inner_confidence)} (thick) confidence intervals\n"
+            f"grey: the equivalence margin of {margin_text(margin)}"
         )
     axes.set(ylim=(len(bars) - 0.4, -0.7), xlabel=label)
     axes.tick_params(length=0)

@@ -88,7 +88,8 @@ class MeasuredDifference:
         interval: Its 95% interval, if known.
         detectable: Minimum detectable effect, if known.
         is_significant: True if the corrected p-value is at most 0.05.
-        equivalence_interval: Its 90% interval, if equivalence was tested.
+        equivalence_interval: The interval that shows equivalence, if that was tested.
+        equivalence_confidence: Its confidence.
     """
 
     difference: float
@@ -96,6 +97,7 @@ class MeasuredDifference:
     detectable: float | None
     is_significant: bool
     equivalence_interval: Interval | None = None
+    equivalence_confidence: float = 0.9
 
     @property
     def reach(self) -> float:
@@ -115,7 +117,7 @@ class DifferenceMarks:
         high: Upper end of its interval.
         band: Ends of the band below the minimum detectable effect, if there is one.
         beyond: Side on which the difference leaves the axis, if it does.
-        inner: Ends of the 90% interval, if equivalence was tested.
+        inner: Ends of the interval that shows equivalence, if that was tested.
     """
 
     measured: MeasuredDifference

@@ -270,6 +270,7 @@ def _pair_axis(verdict: Verdict) -> DifferenceAxis | None:
                 pair.smallest_detectable,
                 is_significant=pair.outcome == "better",
                 equivalence_interval=pair.equivalence_interval,
+                equivalence_confidence=verdict.equivalence_confidence,
             )
             for pair in verdict.pairs
         ],

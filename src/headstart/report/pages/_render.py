@@ -57,6 +57,7 @@ _FILTERS = (
     "p_number",
     "p_value",
     "certainty",
+    "confidence",
     "milliseconds",
     "percent",
     "percent_interval",
