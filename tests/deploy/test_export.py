@@ -219,6 +219,28 @@ def test_other_networks_are_exported_too(
     assert result["parity"]["max_difference"] < 1e-4
 
 
+@pytest.mark.parametrize("is_seen_elsewhere", [False, True])
+def test_an_activation_in_place_is_replaced_where_nothing_else_sees_it(
+    is_seen_elsewhere: bool,
+) -> None:
+    class Net(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            doubled = 2 * x
+            input = doubled.view(-1, 1) if is_seen_elsewhere else doubled
+            limited = nn.functional.relu6(input, inplace=True)
+            return doubled + limited.flatten()
+
+    x = torch.linspace(-5, 5, 11)
+    expected = Net()(x.clone())
+    program = torch.export.export(Net(), (x,))
+    _serialise._replace_in_place(program)
+    activations = {str(node.target) for node in program.graph.nodes} & {
+        "aten.relu6.default", "aten.relu6_.default"
+    }  # fmt: skip
+    assert activations == {"aten.relu6_.default" if is_seen_elsewhere else "aten.relu6.default"}
+    assert torch.equal(program.module()(x.clone()), expected)
+
+
 def test_small_probabilities_of_two_classes_keep_their_logarithms_in_another_runtime() -> None:
     """Calibration takes logarithms, and the sigmoid of ONNX Runtime is 0 below -18."""
 

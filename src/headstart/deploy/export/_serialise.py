@@ -23,6 +23,14 @@ from headstart.deploy.export._onnx import INPUT, OUTPUTS, missing_packages, open
 from headstart.deploy.export._parity import Outputs, PredictFunction
 
 OPSET = 20
+_ATEN = torch.ops.aten
+_NOT_IN_PLACE = {
+    _ATEN.relu_.default: _ATEN.relu.default,
+    _ATEN.relu6_.default: _ATEN.relu6.default,
+    _ATEN.hardtanh_.default: _ATEN.hardtanh.default,
+    _ATEN.silu_.default: _ATEN.silu.default,
+    _ATEN.hardswish_.default: _ATEN.hardswish.default,
+}
 
 
 def to_onnx(classifier: BaseClassifier) -> bytes:
@@ -107,7 +115,26 @@ def _program(classifier: BaseClassifier) -> torch.export.ExportedProgram:
         )
     for node in program.graph.nodes:
         node.meta.pop("stack_trace", None)  # it names files of this machine
+    _replace_in_place(program)
     return program
+
+
+def _replace_in_place(program: torch.export.ExportedProgram) -> None:
+    """Replace activations that overwrite their input by those that do not.
+
+    The exporter takes long for the former: 19 seconds of processor time for EfficientNet-Lite0,
+    instead of 5.
+    """
+    for node in program.graph.nodes:
+        if node.target not in _NOT_IN_PLACE:
+            continue
+        source = node.args[0]
+        is_fresh = source.op == "call_function" and all(
+            returned.alias_info is None for returned in source.target._schema.returns
+        )
+        if is_fresh and len(source.users) == 1:  # nothing else would see the change
+            node.target = _NOT_IN_PLACE[node.target]
+    program.graph_module.recompile()
 
 
 def _remove_notes(graph: Any) -> None:
