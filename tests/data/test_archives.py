@@ -18,7 +18,7 @@ import pytest
 from PIL import Image
 
 from headstart import progress, store
-from headstart.data import TEST, TRAIN, _unpacked, load
+from headstart.data import TEST, TRAIN, _file_identity, _unpacked, load
 from headstart.errors import InputError, ResourceError
 from headstart.store import _limits
 
@@ -103,7 +103,7 @@ def test_an_archive_of_class_folders_is_read(
 def test_an_archive_that_has_not_changed_is_not_read_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_unpacked, "_SETTLED_AFTER_NS", 0)
+    monkeypatch.setattr(_file_identity, "SETTLED_NS", 0)
     path = pack(tmp_path / "a.zip", pictures())
     first = load(path)
     monkeypatch.setattr(_unpacked, "_hash_file", None)

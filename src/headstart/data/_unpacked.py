@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, NamedTuple
 
 from headstart import progress, store
+from headstart.data._file_identity import identify_files
 from headstart.data._fingerprints import content_key
 from headstart.data.formats._archive_members import (
     Member,
@@ -35,7 +35,6 @@ from headstart.errors import InputError
 MOST_MEMBERS = 500_000
 _NAMES_VERSION = 2  # Raise this when members get other names.
 _CHUNK_BYTES = 1 << 20
-_SETTLED_AFTER_NS = 2_000_000_000
 _SPACE_CHECK_BYTES = 256 << 20
 _BY_HAND = "If you trust the archive, unpack it yourself, and give the folder."
 
@@ -132,17 +131,17 @@ def unpack(path: Path) -> Path:
 
 def _content_key(path: Path) -> str:
     """Return the digest of an archive's content. It is read only if it may have changed."""
-    status = path.stat()
-    identity = [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino]
+    identities = identify_files(path.parent, [path.name])
     index = store.cache_folder() / "archives" / f"{content_key(str(path))}.json"
     entry = store.read_json_or(index, {})
-    if entry.get("identity") == identity:
+    is_known = entry.get("signature") == identities.signature
+    if is_known and not identities.unreliable_file_system:
         return str(entry["key"])
 
-    key = _hash_file(path, status.st_size)
-    # A file that was written a moment ago may be written again within the same tick of its clock.
-    if time.time_ns() - max(status.st_mtime_ns, status.st_ctime_ns) > _SETTLED_AFTER_NS:
-        store.write_json(index, {"archive": str(path), "identity": identity, "key": key})
+    key = _hash_file(path, identities.sizes[0])
+    if identities.are_reliable:
+        entry = {"archive": str(path), "signature": identities.signature, "key": key}
+        store.write_json(index, entry)
     return key
 
 

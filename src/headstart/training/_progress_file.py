@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from headstart.training._state import TrainingState
 
 # Seconds between two records: the first number, or more where the curve is long and the record
-# would take over half a percent of the time. A disk that is slow for a moment delays it to the
+# would take more than half a percent of the time. A disk that is slow for a moment delays it to the
 # second number at most.
 _SHORTEST_SECONDS, _LONGEST_SECONDS = 1.0, 10.0
 _COST_FRACTION = 0.005

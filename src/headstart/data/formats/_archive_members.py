@@ -163,7 +163,7 @@ def _zip_names(path: Path, infos: list[zipfile.ZipInfo]) -> list[str]:
 
     macOS and others write UTF-8 without marking it as such, or only in an extra field. The format
     itself demands CP437. But Windows in East Asia and Eastern Europe writes its own encoding, which
-    cannot be told apart from it for certain.
+    cannot be distinguished from it for certain.
 
     Raises:
         InputError: The names may have another encoding than CP437.
