@@ -140,7 +140,7 @@ def three_outcomes() -> Figure:
         axes.plot([low, high], [row, row], color=colour, linewidth=3, solid_capstyle="butt")
         axes.plot((low + high) / 2, row, "o", color=colour, markersize=5)
         axes.text(1.95, row, text, color=colour, va="center", fontsize=8)
-    axes.text(0, 3.75, "margin ±0.5", color=GREY, ha="center", fontsize=8)
+    axes.text(-0.55, 3.75, "margin ±0.5", color=GREY, ha="right", fontsize=8)
     axes.set(xlim=(-1.2, 4.4), ylim=(-0.6, 4.1), yticks=[], xticks=[-1, -0.5, 0, 0.5, 1, 1.5])
     axes.set_xlabel("accuracy of A minus accuracy of B, percentage points", loc="left")
     axes.spines["left"].set_visible(False)
@@ -170,9 +170,9 @@ def folds() -> Figure:
         start = ((row + 1) % 5) * wide
         axes.add_patch(_box(start, -row, 0.45, 0.8, ORANGE))
         axes.text(10.15, 0.4 - row, f"model {row + 1}", fontsize=8, va="center")
-    axes.text(0, -4.9, "all images", fontsize=8, color=GREY)
+    axes.text(0, -4.9, "grey: training images", fontsize=8, color=GREY)
     axes.text(
-        2.2,
+        3.2,
         -4.9,
         "orange: validation images, cut from the training images",
         fontsize=8,

@@ -143,6 +143,24 @@ def test_interpolated_counts_and_ratios_keep_two_digits() -> None:
     assert [formatting.ratio(number) for number in (0.12, 1.94, 12.4)] == ["0.1", "1.9", "12"]
 
 
+@pytest.mark.parametrize(
+    ("epochs", "solved_heads", "words"),
+    [
+        (1, 0, "1 epoch"),
+        (0.4213, 0, "0.421 epochs"),
+        (12.04, 0, "12 epochs"),
+        (3.4182, 0, "3.4 epochs"),
+        (1, 1, "head solved"),
+        (3, 3, "3 heads solved"),
+        (2, 1, "head solved, 1 epoch"),
+        (14.5, 2, "2 heads solved, 12.5 epochs"),
+        (0, 0, "0 epochs"),
+    ],
+)
+def test_a_solved_head_has_no_epochs(epochs: float, solved_heads: int, words: str) -> None:
+    assert formatting.training_length(epochs, solved_heads) == words
+
+
 def test_epochs_of_all_seeds_are_written_once() -> None:
     assert formatting.epochs([6, 6.0, 7]) == "6, 7"
     assert formatting.epochs([0.4213, None]) == "0.421"

@@ -192,6 +192,23 @@ def epochs(values: Sequence[float | None] | None) -> str:
     return ", ".join(dict.fromkeys(texts)) or ABSENT
 
 
+def training_length(epochs_done: float, solved_heads: int = 0) -> str:
+    """Return how long a training was: `1 epoch`, `head solved`, `2 heads solved, 12 epochs`.
+
+    Args:
+        epochs_done: Passes over the training images; a head that was solved for counts as one.
+        solved_heads: Number of those heads.
+    """
+    words = []
+    if solved_heads:
+        words.append("head solved" if solved_heads == 1 else f"{solved_heads} heads solved")
+    iterative = epochs_done - solved_heads
+    if iterative > 0 or not solved_heads:
+        text = f"{iterative:.3g}" if iterative < 1 else f"{round(iterative, 1):g}"
+        words.append(f"{text} {'epoch' if text == '1' else 'epochs'}")
+    return ", ".join(words)
+
+
 def shape(sizes: Sequence[int]) -> str:
     """Return an output shape with the channels last: `28 × 28 × 32` for `(32, 28, 28)`, or `64`."""
     ordered = [*sizes[1:], sizes[0]] if len(sizes) == 3 else list(sizes)

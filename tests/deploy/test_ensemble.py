@@ -183,6 +183,7 @@ def test_verbs_take_an_ensemble(built: Path, digits: Dataset, tmp_path: Path) ->
     assert explained.occlusion.values.shape == (8, 8)
     card = model_card(built, open_model(built))
     assert (card["model"], card["explains"]) == ("ensemble", True)
+    assert card["training"] == "2 epochs"
     with pytest.raises(InputError, match="is an ensemble, which no single training makes"):
         headstart.repeat(built, digits)
 

@@ -83,7 +83,7 @@ def test_a_solved_head_has_accuracies_instead_of_curves(tmp_path: Path) -> None:
         ("Validation", "600", accuracy),
         ("Test", "600", accuracy),
     ]
-    assert "Head solved with L-BFGS, " in section(page, "results")
+    assert "Head solved, " in section(page, "results")
     assert {path.stem for path in (tmp_path / "figures").iterdir()} == {
         "accuracy-by-part",
         "architecture-efficientnet-lite0",

@@ -182,6 +182,11 @@ def test_a_run_has_its_interval_and_number_of_images() -> None:
     assert "runs/b: weights NOT the same" in printed(run_table(repeated))
 
 
+def test_a_run_whose_head_was_solved_has_no_epochs() -> None:
+    text = " ".join(printed(run_table({**RUN, "epochs": 1, "solved_heads": 1})).split())
+    assert "training head solved" in text and "epochs" not in text
+
+
 def test_runs_are_listed_finished_or_not() -> None:
     unfinished = {"run": "runs/b", "state": "unfinished", "model": "cnn", "seed": 1}
     text = printed(runs_table([RUN, unfinished]))

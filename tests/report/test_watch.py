@@ -122,6 +122,20 @@ def test_the_snapshot_lists_runs_and_studies_in_every_state(root: Path) -> None:
     assert search.validation is not None and not entries["search/runs/trial-0004-rung0"].can_resume
 
 
+def test_heads_that_were_solved_have_no_epochs(root: Path) -> None:
+    path = root / "single" / "metrics.json"
+    content = json.loads(path.read_text())
+
+    def progress(**changes: object) -> str:
+        path.write_text(json.dumps({**content, **changes}))
+        return Watcher(root).snapshot().entries["single"].progress
+
+    solved, iterative = {"optimizer": "lbfgs"}, {"optimizer": "adam"}
+    assert progress(epochs=1, recipe=solved) == "head solved"
+    members = [{"recipe": recipe} for recipe in (solved, solved, iterative)]
+    assert progress(epochs=14, recipe=solved, members=members) == "2 heads solved, 12 epochs"
+
+
 def test_a_second_snapshot_of_1000_runs_reads_no_file(tmp_path: Path, reads: list[Path]) -> None:
     write_run(tmp_path / "run-0000", Example("cnn", 0.9), Data(images=20))
     for number in range(1, 1000):

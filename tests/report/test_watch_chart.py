@@ -1,5 +1,6 @@
 """The axes of the curves of `headstart watch`."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,31 @@ def page() -> Iterator[Any]:
         opened.set_content("<title>Charts</title>")
         opened.add_script_tag(path=str(CHART))
         yield opened
+
+
+STEPS = """
+(values) => {
+  const points = values.map((y, place) => ({ x: place + 1, y }));
+  const make = (tag, attributes, ...children) => {
+    const node = document.createElement(tag);
+    node.append(...children);
+    return node;
+  };
+  const figure = charts.figure({ title: "Best", xName: "run", format: String, bounds: [0, 1],
+    series: [{ name: "best so far", colour: 0, steps: true, points }], element: make });
+  return figure.querySelector("svg[role=img] path").getAttribute("d");
+}
+"""
+
+
+@needs_browser
+def test_the_best_so_far_rises_in_steps(page: Any) -> None:
+    path = page.evaluate(STEPS, [0.5, 0.5, 0.9])
+    corners = re.fullmatch(r"M([\d.]+) ([\d.]+)H([\d.]+)V([\d.]+)H([\d.]+)V([\d.]+)", path)
+    assert corners is not None, path
+    first, low, second, same, third, high = map(float, corners.groups())
+    assert first < second < third
+    assert low == same > high  # pixels count from the top
 
 
 @needs_browser

@@ -103,6 +103,7 @@ from ._metrics import (
     RunMetrics as RunMetrics,
     RunSeconds as RunSeconds,
     RunSummary as RunSummary,
+    count_solved_heads as count_solved_heads,
 )
 from ._predictions_file import (
     PredictionRow as PredictionRow,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pydantic import Field
 
 from headstart.results._augmentation import AugmentationCheck
@@ -130,6 +132,17 @@ class MemberRun(ResultModel):
     recipe: JsonObject = Field(description="Its recipe with every open value decided.")
 
 
+def count_solved_heads(recipe: JsonObject, members: Sequence[JsonObject] = ()) -> int:
+    """Return the number of heads that L-BFGS solved for, in one step that counts as one epoch.
+
+    Args:
+        recipe: The recipe of a run, with every open value decided.
+        members: The recipes of the runs of an ensemble, which replace `recipe`.
+    """
+    recipes = members or [recipe]
+    return sum(one_recipe.get("optimizer") == "lbfgs" for one_recipe in recipes)
+
+
 class RunMetrics(VersionedModel):
     """The results of a finished run: the content of `metrics.json`."""
 
@@ -184,6 +197,11 @@ class RunMetrics(VersionedModel):
     )
     warnings: tuple[str, ...] = Field(default=(), description="Warnings about the run.")
 
+    @property
+    def solved_heads(self) -> int:
+        """Number of heads that were solved for in one step, without epochs."""
+        return count_solved_heads(self.recipe, [member.recipe for member in self.members])
+
     def part(self, name: str) -> PartMetrics | None:
         """Return the metrics on one part of the split.
 
@@ -200,6 +218,11 @@ class RunSummary(VersionedModel):
     model: str = Field(description="Name of the model, such as cnn.")
     seed: int = Field(description="Seed of the initial weights, image order and augmentation.")
     epochs: int | float = Field(description="Number of passes over the training images.")
+    solved_heads: int = Field(
+        default=0,
+        description="Number of heads that were solved for in one step, each of which counts as one "
+        "epoch.",
+    )
     parameters: int = Field(description="Number of parameters, those of a backbone included.")
     trainable_parameters: int = Field(description="Number of parameters that are trained.")
     multiply_adds: int = Field(description="Number of multiply-adds per image.")
@@ -239,6 +262,7 @@ class RunSummary(VersionedModel):
             model=metrics.model,
             seed=metrics.seed,
             epochs=metrics.epochs,
+            solved_heads=metrics.solved_heads,
             parameters=metrics.parameters,
             trainable_parameters=metrics.trainable_parameters,
             multiply_adds=metrics.multiply_adds,

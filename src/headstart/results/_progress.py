@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from headstart import store
 from headstart.errors import InputError
 from headstart.results._base import Fraction, Interval, JsonObject, ResultModel
-from headstart.results._metrics import RunSeconds
+from headstart.results._metrics import RunSeconds, count_solved_heads
 from headstart.results._read import read_metrics
 
 PROGRESS_FILE = "progress.json"
@@ -46,6 +46,12 @@ class ListedScores(_ListModel):
     n: int
 
 
+class ListedMember(_ListModel):
+    """The part of a run of an ensemble that a list of runs needs."""
+
+    recipe: JsonObject
+
+
 class ListedRun(_ListModel):
     """The part of `metrics.json` that a list of runs shows."""
 
@@ -54,11 +60,17 @@ class ListedRun(_ListModel):
     seed: int
     epochs: int | float
     recipe: JsonObject
+    members: tuple[ListedMember, ...] = ()
     parameters: int
     seconds: RunSeconds
     stop_reason: str
     validation: ListedScores | None
     test: ListedScores | None
+
+    @property
+    def solved_heads(self) -> int:
+        """Number of heads that were solved for in one step, without epochs."""
+        return count_solved_heads(self.recipe, [member.recipe for member in self.members])
 
 
 def read_progress(folder: Path) -> RunProgress | None:

@@ -54,8 +54,7 @@ function showCard() {
   const resizing = { pad: "padded with black", crop: "cropped around the centre", squish: "stretched" };
   addFact("Other shapes", resizing[card.resize]);
   addFact("Parameters", card.parameters && count(card.parameters));
-  const seed = card.seed === null ? "" : `, seed ${card.seed}`;
-  addFact("Training", card.epochs && `${+card.epochs.toFixed(1)} epoch${+card.epochs.toFixed(1) === 1 ? "" : "s"}${seed}`);
+  addFact("Training", card.training);
   $("classes").replaceChildren(...card.classes.map((name) => make("li", { textContent: name })));
   const notes = {
     mnist: "The drawing is cropped, scaled to 20 of 28 pixels and centred by mass, like the digits of MNIST.",

@@ -9,8 +9,9 @@ from headstart import store
 from headstart.classifier import BaseClassifier
 from headstart.deploy._model import Model
 from headstart.deploy.server._drawing import SMALLEST_WITH_MARGIN_PX, accepts_drawings
+from headstart.formatting import training_length
 from headstart.models.recipes import are_characters
-from headstart.results import JsonObject
+from headstart.results import JsonObject, count_solved_heads
 
 
 def model_card(run: Path, model: Model) -> JsonObject:
@@ -19,9 +20,9 @@ def model_card(run: Path, model: Model) -> JsonObject:
     Facts that are not in the run folder are null, for example if only the classifier was copied.
 
     Returns:
-        `run`, `model`, `classes`, `image_shape`, `resize`, `parameters`, `seed`, `epochs`, `data`
-        (`name`, `train_images`), `test` and `validation` (`accuracy`, `interval`, `n`, `groups`),
-        `drawing` ("mnist", "box" or null), `explains`.
+        `run`, `model`, `classes`, `image_shape`, `resize`, `parameters`, `seed`, `epochs`,
+        `training` (the length in words), `data` (`name`, `train_images`), `test` and `validation`
+        (`accuracy`, `interval`, `n`, `groups`), `drawing` ("mnist", "box" or null), `explains`.
     """
     metrics, data = {}, {}
     if run.is_dir():
@@ -52,12 +53,24 @@ def model_card(run: Path, model: Model) -> JsonObject:
         "parameters": metrics.get("parameters"),
         "seed": metrics.get("seed"),
         "epochs": epochs,
+        "training": _training_words(epochs, metrics),
         "data": {"name": dataset, "train_images": train_images},
         "test": _scores(metrics.get("test"), test_accuracy),
         "validation": _scores(metrics.get("validation"), validation_accuracy),
         "drawing": _drawing_kind(model),
         "explains": isinstance(model, BaseClassifier) and _is_captum_installed(),
     }
+
+
+def _training_words(epochs: float | None, metrics: JsonObject) -> str | None:
+    """Return the length of training and the seed in words; an ensemble has no seed of its own."""
+    if epochs is None:
+        return None
+    members = metrics.get("members") or []
+    recipes = [member["recipe"] for member in members]
+    solved_heads = count_solved_heads(metrics.get("recipe") or {}, recipes)
+    length = training_length(epochs, solved_heads)
+    return length if members or metrics.get("seed") is None else f"{length}, seed {metrics['seed']}"
 
 
 def _is_captum_installed() -> bool:

@@ -69,6 +69,7 @@ class ModelCard(BaseModel):
     parameters: int | None = Field(description="Number of parameters.")
     seed: int | None = Field(description="Seed of the run.")
     epochs: float | None = Field(description="Epochs of training.")
+    training: str | None = Field(description="Length of training in words, with the seed of a run.")
     data: TrainingData = Field(description="The data that the model was trained on.")
     test: Scores | None = Field(description="Scores on test images.")
     validation: Scores | None = Field(description="Scores on validation images.")

@@ -66,6 +66,7 @@ _FILTERS = (
     "setting",
     "shape",
     "shorten",
+    "training_length",
 )
 
 

@@ -15,6 +15,7 @@ from headstart.formatting import (
     percent,
     percent_interval,
     shorten,
+    training_length,
 )
 from headstart.report._group_sentences import group_sentence
 from headstart.report.terminal._tables import (
@@ -73,7 +74,7 @@ def _run_rows(summary: JsonMapping) -> dict[str, str]:
     rows |= {
         "model": one_line(summary.get("model", ABSENT)),
         "seed": str(summary.get("seed", ABSENT)),
-        "epochs": str(summary.get("epochs", ABSENT)),
+        **_training_row(summary),
         "parameters": count(summary.get("parameters")),
         "training time": duration(seconds.get("train")),
         "total time": duration(seconds.get("total")),
@@ -84,6 +85,12 @@ def _run_rows(summary: JsonMapping) -> dict[str, str]:
         weights = "the same to the last bit" if repeats["identical"] else "NOT the same"
         rows["repeats"] = f"{one_line(repeats['run'])}: weights {weights}"
     return rows
+
+
+def _training_row(summary: JsonMapping) -> dict[str, str]:
+    if summary.get("solved_heads"):
+        return {"training": training_length(summary["epochs"], summary["solved_heads"])}
+    return {"epochs": str(summary.get("epochs", ABSENT))}
 
 
 def _group_sentences(summary: JsonMapping) -> list[str]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from headstart import store
 from headstart.errors import HeadstartError, InputError
-from headstart.formatting import flat_settings
+from headstart.formatting import flat_settings, training_length
 from headstart.report.watch._entry import Entry, Score
 from headstart.report.watch._resume import read_own_command
 from headstart.report.watch._scan import FolderOnDisk
@@ -101,7 +101,7 @@ def _read_run(folder: FolderOnDisk, entry: Entry) -> Reading:
         model=run.model,
         seed=run.seed,
         fraction=1.0,
-        progress=f"{run.epochs:g} epochs",
+        progress=training_length(run.epochs, run.solved_heads),
         seconds=run.seconds.train,
         validation=_score(run.validation),
         test=_score(run.test),

@@ -18,6 +18,7 @@ const charts = (() => {
   };
   const short = (value) => String(Number(value.toPrecision(3)));
   const path = (points) => points.map(([x, y], place) => `${place ? "L" : "M"}${x.toFixed(1)} ${y.toFixed(1)}`).join("");
+  const stairs = ([[x, y], ...points]) => `M${x.toFixed(1)} ${y.toFixed(1)}${points.map((point) => `H${point[0].toFixed(1)}V${point[1].toFixed(1)}`).join("")}`;
   const sample = (one) => {
     const mark = one.dots ? svg("circle", { class: `dot s${one.colour}`, cx: 15, cy: 4, r: 3.5 })
       : svg("path", { class: `curve s${one.colour}${one.dashed ? " dashed" : ""}`, d: "M0 4H30" });
@@ -25,7 +26,7 @@ const charts = (() => {
   };
 
   /* One figure. Each series has a name, a colour (0 or 1), and points {x, y, label}; y is null where nothing was measured.
-     A series is a line, or dots. The axis of y stays within `bounds`. Where x counts, as runs and whole epochs do, its ticks are whole
+     A series is a line, `steps` between values that last, or dots. The axis of y stays within `bounds`. Where x counts, as runs and whole epochs do, its ticks are whole
      and its axis starts at the first value. Fractions of an epoch have an axis from 0. */
   function figure({ title, xName, series, format, bounds, element }) {
     const W = Math.min(560, Math.max(280, document.documentElement.clientWidth - 34)); // text keeps its size on a phone
@@ -59,7 +60,7 @@ const charts = (() => {
     drawn.forEach((one) => {
       const style = `s${one.colour}${one.dashed ? " dashed" : ""}`;
       const points = one.points.map((point) => [toX(point.x), toY(point.y)]);
-      if (!one.dots) image.append(svg("path", { class: `curve ${style}`, d: path(points) }));
+      if (!one.dots) image.append(svg("path", { class: `curve ${style}`, d: one.steps ? stairs(points) : path(points) }));
       if (one.dots || points.length === 1) points.forEach(([x, y]) => image.append(svg("circle", { class: `dot ${style}`, cx: x, cy: y, r: 3.5 })));
     });
 

@@ -265,7 +265,7 @@
       entry.state === "running" ? progressBar(entry) : null,
       element("p", { class: "buttons" }, ...actions(entry), reportLink(entry)), ...toType(entry), facts(entry),
       done.length > 1 ? charts.figure({ title: "Validation accuracy of the runs, in the order in which they finished", xName: "run", format: share, bounds: [0, 1], element,
-        series: [{ name: "best so far", colour: 0, points: climb }, { name: "run", colour: 1, dots: true, points: dots }] }) : null,
+        series: [{ name: "best so far", colour: 0, steps: true, points: climb }, { name: "run", colour: 1, dots: true, points: dots }] }) : null,
       element("h2", { class: "part" }, `Runs (${runs.length.toLocaleString("en")})`),
       element("div", { class: "scroll", role: "region", tabindex: "0", "aria-label": "Runs of this study" },
         element("table", {}, element("thead", {}, element("tr", {}, element("th", { scope: "col" }, element("span", { class: "unseen" }, "Compare")),
