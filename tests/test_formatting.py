@@ -161,6 +161,14 @@ def test_a_solved_head_has_no_epochs(epochs: float, solved_heads: int, words: st
     assert formatting.training_length(epochs, solved_heads) == words
 
 
+@pytest.mark.parametrize(
+    ("share", "text"),
+    [(1.0, ">99%"), (0.995, ">99%"), (0.994, "99%"), (0.4, "40%"), (0.005, "<1%"), (0.0, "<1%")],
+)
+def test_no_probability_without_decimals_is_certain(share: float, text: str) -> None:
+    assert formatting.whole_probability(share) == text
+
+
 def test_epochs_of_all_seeds_are_written_once() -> None:
     assert formatting.epochs([6, 6.0, 7]) == "6, 7"
     assert formatting.epochs([0.4213, None]) == "0.421"

@@ -15,6 +15,7 @@ ABSENT = "–"
 # From here on a 95% interval of an accuracy is narrower than 5 points, so that a second decimal is
 # informative.
 IMAGES_FOR_TWO_DECIMALS = 2000
+_LONGEST_NAME = 80  # characters
 
 
 def percent(share: float | None, images: int | None = None) -> str:
@@ -35,6 +36,13 @@ def probability(share: float) -> str:
 def confidence(share: float) -> str:
     """Return the confidence of an interval: `95%`, `96.4%`."""
     return f"{100 * share:.3g}%"
+
+
+def whole_probability(share: float) -> str:
+    """Return the probability of a class without decimals, never certain: `>99%`, `40%`, `<1%`."""
+    if share >= 0.995:
+        return ">99%"
+    return "<1%" if share <= 0.005 else f"{100 * share:.0f}%"
 
 
 def certainty(probability: float) -> str:
@@ -298,19 +306,14 @@ def one_line(name: object) -> str:
     return re.sub(r"\s+", " ", printable).strip()
 
 
-def display_name(name: str, longest: int = 80) -> str:
-    """Return a name on one line, with escapes such as `\\n`, and cut with an ellipsis.
-
-    Args:
-        name: The name of a file or class.
-        longest: Characters that are shown.
-    """
+def display_name(name: str) -> str:
+    """Return a name on one line, with escapes such as `\\n`, and at most 80 characters."""
     letters = [
         letter if letter.isprintable() else letter.encode("unicode_escape").decode("ascii")
         for letter in name
     ]
     text = "".join(letters)
-    return text if len(text) <= longest else text[: longest - 1] + "…"
+    return text if len(text) <= _LONGEST_NAME else text[: _LONGEST_NAME - 1] + "…"
 
 
 def shorten(name: object, longest: int = 18) -> str:

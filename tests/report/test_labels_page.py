@@ -30,7 +30,7 @@ def test_the_page_says_what_labels_are_worth_and_where_the_curves_cross(tmp_path
     assert section_names(page)[:3] == ["curves", "match", "results"]
     assert "6.3× the labels" in page
     assert "cross at 220<" in page
-    assert "<b>220</b> labels per class, 95% interval 180 to 260" in page
+    assert "<b>from 220</b> labels per class, 95% interval 180 to 260" in page
 
 
 @pytest.mark.usefixtures("page_only")

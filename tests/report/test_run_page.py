@@ -57,6 +57,19 @@ def test_a_score_on_validation_images_is_marked(tmp_path: Path) -> None:
     assert ">Test</th>" not in page
 
 
+@pytest.mark.usefixtures("page_only")
+def test_a_run_without_an_evaluation_says_so(tmp_path: Path) -> None:
+    content = write_run(tmp_path, Example("cnn", 0.95), Data(has_test=False)).as_json()
+    (tmp_path / "metrics.json").write_text(json.dumps({**content, "validation": None}))
+    data = json.loads((tmp_path / "data.json").read_text())
+    data["parts"]["validation"] = {"images": 0, "per_class": [0] * 10}
+    (tmp_path / "data.json").write_text(json.dumps(data))
+    page = page_text(tmp_path)
+    assert "<h1>cnn on digits, without an evaluation</h1>" in page
+    assert "so this page has no scores" in page
+    assert "<table" not in section(page, "results") and "Validation accuracy</dt>" not in page
+
+
 def solved_run(folder: Path) -> RunMetrics:
     """Write a run whose head was solved for, as training writes it: one row of curves."""
     metrics = write_run(folder, Example("efficientnet-lite0", 0.8, is_frozen=True))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from headstart.data._types import PART_NAMES, Dataset, SplitDataset, class_counts
 from headstart.data._warnings import split_warnings
-from headstart.formatting import display_name, first_names
+from headstart.formatting import cut_middle, display_name, first_names
 
 _NAMED_CLASSES = 10
 _LONGEST_NAME = 24  # letters of a class name on the line
@@ -39,7 +39,7 @@ def summary_line(data: SplitDataset) -> str:
 def _classes(dataset: Dataset) -> str:
     counts = class_counts(dataset).tolist()
     named = [
-        f"{display_name(name, _LONGEST_NAME)} ({count:,})"
+        f"{cut_middle(display_name(name), _LONGEST_NAME)} ({count:,})"
         for name, count in zip(dataset.class_names, counts, strict=True)
     ]
     return f"{len(counts):,} classes: {first_names(named, _NAMED_CLASSES)}"

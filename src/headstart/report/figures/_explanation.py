@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from headstart import store
 from headstart.data import to_pil_image
-from headstart.formatting import probability, shorten
+from headstart.formatting import cut_middle, probability, shorten
 from headstart.report.figures._canvas import drawing_style, figure_bytes, new_drawing
 from headstart.report.figures._evidence import evidence_overlay, panel_size
 from headstart.report.figures._style import LIGHT
@@ -76,11 +76,11 @@ def _draw_row(axes: Axes, place: int, row: ExplainedImage, largest: float) -> No
 
 def _prediction_text(explanation: Explanation) -> str:
     if explanation.label == explanation.predicted:
-        label = shorten(explanation.label, 40)
+        label = cut_middle(explanation.label, 40)
         return f"prediction: {label}, {probability(explanation.probability)}"
     return (
-        f"prediction: {shorten(explanation.predicted, 30)}; "
-        f"evidence for {shorten(explanation.label, 30)}, {probability(explanation.probability)}"
+        f"prediction: {cut_middle(explanation.predicted, 30)}; "
+        f"evidence for {cut_middle(explanation.label, 30)}, {probability(explanation.probability)}"
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from headstart.formatting import whole_probability
 from headstart.report._gallery_images import Gallery, GalleryImage
 from headstart.report._study import Entry
 from headstart.report.figures._canvas import COLUMN, PAGE, new_drawing
@@ -60,7 +61,7 @@ def _description(image: GalleryImage) -> str:
         wrap_to_width(text, _IMAGE, _SIZE, longest=_LONGEST_TEXT)
         for text in (f"true: {image.label}", f"pred.: {image.predicted}")
     )
-    return f"{true}\n{predicted}\nprob. {100 * probability:.0f}%"
+    return f"{true}\n{predicted}\nprob. {whole_probability(probability)}"
 
 
 def _draw_images(axes: Axes, top: float, images: Sequence[GalleryImage]) -> None:

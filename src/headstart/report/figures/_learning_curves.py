@@ -247,6 +247,8 @@ def curve_grid(
         axes.set_axis_off()
 
     legend = "solid: validation, dashed: training"
+    if reference is None and any(len(entry.runs) > 1 for entry in entries):
+        legend += "; thick: representative run, thin: other seeds"
     if reference is not None:
         legend += f"; wide and pale: {reference.name}"
     figure.supxlabel(legend, fontsize=8, color=LIGHT.soft)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headstart.data import to_pil_image
-from headstart.formatting import cut_middle
+from headstart.formatting import cut_middle, whole_probability
 from headstart.report._error_images import ErrorImage
 from headstart.report.figures._canvas import COLUMN, new_drawing
 from headstart.report.figures._fonts import cut_to_width, wrap_to_width
@@ -55,7 +55,7 @@ def _texts(error: ErrorImage) -> list[tuple[str, str]]:
     true = _wrap(f"true: {error.label}")
     texts = [(true, _cut(error.name))]
     for prediction in error.predictions:
-        said = f"{cut_middle(prediction.predicted, 48)} {100 * prediction.probability:.0f}%"
+        said = f"{cut_middle(prediction.predicted, 48)} {whole_probability(prediction.probability)}"
         above = _wrap(said)
         texts.append((above, _cut(prediction.entry.name)))
     return texts

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from headstart.formatting import duration, percent
+from headstart.formatting import counted, duration, percent
 from headstart.report._study import Entry, Score, image_count, open_run, open_runs
 from headstart.report.figures._canvas import inline_progress
 from headstart.report.figures._confusion_figure import confusion_figure
@@ -57,6 +57,24 @@ class FitPage(Page):
     entry: Entry[object]
     notes: tuple[str, ...]
     images_behind: ImagesSection | None
+
+    @property
+    def selection_against_test(self) -> str:
+        """A sentence that compares the score of the selection with that of the test images."""
+        test = self.finding.test
+        if test is None:
+            return ""
+        selection = self.finding.cross_validated or self.finding.validation
+        place = "within"
+        if selection.accuracy > test.interval[1]:
+            place = "above"
+        elif selection.accuracy < test.interval[0]:
+            place = "below"
+        images = counted(test.n, "test image")
+        return (
+            f"The selection score of {percent(selection.accuracy, selection.n)} is {place} the 95% "
+            f"interval of the test accuracy, which rests on {images}."
+        )
 
 
 def fit_page(folder: Path, finding: FitFinding) -> FitPage:

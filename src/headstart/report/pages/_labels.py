@@ -213,13 +213,13 @@ def _crossing_text(crossing: LabelEstimate | None, counts: Sequence[int]) -> tup
     if crossing.where == "above":
         may_be_inside = low is not None and low < counts[-1]
         interval = f"perhaps from {interpolated_count(low)}" if low and may_be_inside else ""
-        return f"above {count(counts[-1])}", interval
+        return f"not up to {count(counts[-1])}", interval
     if crossing.where == "below" or crossing.per_class is None:
-        return f"below {count(counts[0])}", ""
+        return f"from fewer than {count(counts[0])}", ""
 
     start = f"fewer than {count(counts[0])}" if low is None else interpolated_count(low)
     end = f"more than {count(counts[-1])}" if high is None else interpolated_count(high)
-    return interpolated_count(crossing.per_class), f"{start} to {end}"
+    return f"from {interpolated_count(crossing.per_class)}", f"{start} to {end}"
 
 
 def _point_rows(finding: LabelCurves, entries: Sequence[Entry[LabelContender]]) -> list[PointRow]:

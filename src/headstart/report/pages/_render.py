@@ -67,6 +67,7 @@ _FILTERS = (
     "shape",
     "shorten",
     "training_length",
+    "whole_probability",
 )
 
 

@@ -122,7 +122,9 @@ def run_page(folder: Path) -> RunPage:
     figures = curve_figures([entry], dataset)
     figures |= contender_figures(matrices, run_networks, run_examples, dataset.class_names)
     return RunPage(
-        headline=f"{metrics.model} on {dataset.name}: {accuracy}{part_suffix(part)}",
+        headline=f"{metrics.model} on {dataset.name}: {accuracy}{part_suffix(part)}"
+        if parts
+        else f"{metrics.model} on {dataset.name}, without an evaluation",
         lead="",
         part=part,
         images=image_count(dataset, part),

@@ -11,7 +11,11 @@
   const PAGE = 48;
 
   const images = data.images.map(([name, label, predictions], tile) => ({ name, label, predictions, tile }));
-  const percent = (share) => `${Math.round(100 * share)}%`;
+  // No probability is certain: the rule of formatting.py.
+  const percent = (share) => {
+    if (share >= 0.995) return ">99%";
+    return share <= 0.005 ? "<1%" : `${Math.round(100 * share)}%`;
+  };
   const counted = (number) => `${number.toLocaleString("en")} ${number === 1 ? "image" : "images"}`;
   const known = (image) => image.predictions.filter(Boolean);
   const mean = (values) => values.reduce((sum, value) => sum + value, 0) / Math.max(values.length, 1);
