@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from pathlib import Path
+from typing import Any
 
 from headstart import store
 from headstart.classifier import BaseClassifier
@@ -24,7 +25,8 @@ def model_card(run: Path, model: Model) -> JsonObject:
         `training` (the length in words), `data` (`name`, `train_images`), `test` and `validation`
         (`accuracy`, `interval`, `n`, `groups`), `drawing` ("mnist", "box" or null), `explains`.
     """
-    metrics, data = {}, {}
+    metrics: dict[str, Any] = {}
+    data: dict[str, Any] = {}
     if run.is_dir():
         metrics = store.read_json_or(run / "metrics.json", {})
         data = store.read_json_or(run / "data.json", {})
@@ -62,7 +64,7 @@ def model_card(run: Path, model: Model) -> JsonObject:
     }
 
 
-def _training_words(epochs: float | None, metrics: JsonObject) -> str | None:
+def _training_words(epochs: float | None, metrics: dict[str, Any]) -> str | None:
     """Return the length of training and the seed in words; an ensemble has no seed of its own."""
     if epochs is None:
         return None

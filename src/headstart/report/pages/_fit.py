@@ -70,10 +70,12 @@ class FitPage(Page):
             place = "above"
         elif selection.accuracy < test.interval[0]:
             place = "below"
-        images = counted(test.n, "test image")
+        name = (
+            "validation accuracy" if self.finding.cross_validated is None else "accuracy by folds"
+        )
         return (
-            f"The selection score of {percent(selection.accuracy, selection.n)} is {place} the 95% "
-            f"interval of the test accuracy, which rests on {images}."
+            f"The {name} of {percent(selection.accuracy, selection.n)} is {place} the 95% interval "
+            f"of the test accuracy, which rests on {counted(test.n, 'test image')}."
         )
 
 
