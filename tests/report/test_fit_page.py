@@ -26,6 +26,7 @@ def test_the_page_compares_the_selection_with_the_test_images(
     tmp_path: Path, interval: tuple[float, float], place: str
 ) -> None:
     finding = read_fit(tmp_path)
+    assert finding.test is not None
     finding = changed(finding, test=changed(finding.test, interval=interval, n=9))
     sentence = fit_page(tmp_path, finding).selection_against_test
     assert sentence.startswith("The validation accuracy of 9")
@@ -36,7 +37,7 @@ def test_the_page_compares_the_selection_with_the_test_images(
 
 
 @pytest.mark.parametrize(("scores", "lines"), [(1, []), (2, ["best so far"])])
-def test_one_score_is_no_line(tmp_path: Path, scores: int, lines: list[str]) -> None:
+def test_one_score_is_drawn_without_a_line(tmp_path: Path, scores: int, lines: list[str]) -> None:
     finding = read_fit(tmp_path)
     finding = changed(finding, history=finding.history[:scores])
     with drawing_style():

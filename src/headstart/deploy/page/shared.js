@@ -19,7 +19,12 @@ function percent(share) {
 // ---- model card
 
 // The rule of formatting.py: a second decimal needs 2,000 images.
-const accuracy = (share, images) => `${(100 * share).toFixed(images >= 2000 ? 2 : 1)}%`;
+// A tie goes to the even digit, as in formatting.py: 76.25 is 76.2, where toFixed alone writes 76.3.
+const accuracy = (share, images) => {
+  const digits = images >= 2000 ? 2 : 1, value = 100 * share, scale = 10 ** digits, lower = Math.floor(value * scale);
+  const isTie = Number.isInteger(value * 2 ** (digits + 1)) && !Number.isInteger(value * 2 ** digits);
+  return `${(isTie && lower % 2 === 0 ? lower / scale : value).toFixed(digits)}%`;
+};
 
 function addFact(name, value) {
   if (value === null || value === undefined || value === "") return;

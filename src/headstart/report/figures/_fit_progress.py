@@ -26,7 +26,7 @@ def fit_progress_figure(
     scores, best = [step.score for step in history], [step.best for step in history]
     chosen = {member.name for member in finding.chosen.members}
 
-    if len(history) > 1:  # one score is no line
+    if len(history) > 1:  # otherwise the legend would name an invisible line
         axes.step(seconds, best, where="post", color=LIGHT.ink, linewidth=1.8, label="best so far")
     for is_part, label in ((True, "part of the classifier"), (False, "other candidates")):
         steps = [step for step in history if (step.name in chosen) is is_part]

@@ -16,7 +16,12 @@
     const minutes = Math.round(seconds / 60);
     return minutes < 100 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${String(minutes % 60).padStart(2, "0")} min`;
   };
-  const percent = (share, digits) => `${(100 * share).toFixed(digits)}%`;
+  // A tie goes to the even digit, as in formatting.py: 76.25 is 76.2, where toFixed alone writes 76.3.
+  const percent = (share, digits) => {
+    const value = 100 * share, scale = 10 ** digits, lower = Math.floor(value * scale);
+    const isTie = Number.isInteger(value * 2 ** (digits + 1)) && !Number.isInteger(value * 2 ** digits);
+    return `${(isTie && lower % 2 === 0 ? lower / scale : value).toFixed(digits)}%`;
+  };
   // The rule of formatting.py: a second decimal needs 2,000 images.
   const decimals = (score) => ((score.n ?? 0) >= 2000 ? 2 : 1);
   const accuracy = (score) => (score ? percent(score.accuracy, decimals(score)) : "–");
