@@ -6,6 +6,7 @@ import json
 import signal
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,9 @@ from headstart.models.recipes import make_recipe
 from headstart.results import FitFinding, PartMetrics, RunSummary, read_finding, read_metrics
 from headstart.studies.fit import _choice, _climb, _costs, _ladder
 from headstart.studies.fit._costs import LadderCosts
-from headstart.studies.fit._finding import _no_better_than_guessing
+from headstart.studies.fit._finding import _instead_of_fine_tuning, _no_better_than_guessing
+from headstart.studies.fit._ladder import INSTEAD_OF_FINE_TUNING
+from headstart.studies.fit._rung import FINE_TUNED, FROZEN, Rung
 from headstart.training import TrainingJob, train
 
 # One pass over few images: the ladder ends because more time changes nothing.
@@ -171,6 +174,25 @@ def test_too_few_images_for_validation_are_not_answered_with_an_option_alone(
     with pytest.raises(InputError, match="no validation images") as error:
         headstart.fit((images, np.arange(3)), out=tmp_path / "fit", validation=0, test=0)
     assert error.value.hint.startswith("Add images: 3 images of 3 classes leave none")
+
+
+def test_more_pixels_instead_of_fine_tuning_are_reported() -> None:
+    def finish(family: str, px: int, reason: str) -> Any:
+        recipe = make_recipe("efficientnet-lite0", {"input_px": px})
+        rung = Rung("a rung", family, recipe, 1.0, reason)
+        return SimpleNamespace(rung=rung, family=family)
+
+    first = finish(FROZEN, 96, "a solved head on features costs little")
+    second = finish(FROZEN, 160, INSTEAD_OF_FINE_TUNING)
+    tuned = finish(FINE_TUNED, 96, "from the fitted head on")
+    for results, expected in (
+        ([first], None),
+        ([first, second, tuned], None),
+        ([first, second], "so the frozen backbone got 160 pixels instead."),
+    ):
+        climb: Any = SimpleNamespace(results=results)
+        sentence = _instead_of_fine_tuning(climb)
+        assert sentence is None if expected is None else expected in str(sentence)
 
 
 def test_a_classifier_that_is_no_better_than_one_class_is_named(

@@ -30,6 +30,7 @@ from headstart.results import PartMetrics, RunSummary, read_metrics
 from headstart.studies.fit import _costs, _folds, _ladder, _last_fit
 from headstart.studies.fit._choice_on_folds import choose_on_folds
 from headstart.studies.fit._costs import LadderCosts
+from headstart.studies.fit._fold_time import next_to_cross_validate
 from headstart.studies.fit._folds import FOLDS, FitFolds, fit_folds
 from headstart.studies.fit._ladder import Ladder
 from headstart.studies.fit._rung import CNN, FINE_TUNED, FROZEN, FoldScores, Rung, RungResult
@@ -83,6 +84,7 @@ def make_result(
         epochs=20.0,
         recipe={"optimizer": "adam"},
         seconds=SimpleNamespace(train=10.0, prepare=0.0),
+        start=None,
         validation=SimpleNamespace(loss=wrong / 10),
         predict_ms_per_image=1.0,
     )
@@ -173,17 +175,17 @@ def test_a_trained_run_is_cross_validated_if_it_is_promising_and_the_time_suffic
     head = make_result("head", FROZEN, few, wrong=12, wrong_by_folds=25)
     good, bad = (make_result("cnn", CNN, few, wrong=wrong) for wrong in (11, 50))
     good.metrics.epochs = bad.metrics.epochs = 1e6  # type: ignore[misc]
-    assert ladder.next_to_cross_validate([head, good], 60.0, ()) is good
-    assert ladder.next_to_cross_validate([head, good], 59.0, ()) is None
-    assert ladder.next_to_cross_validate([head, good], 60.0, ["cnn"]) is None
-    assert ladder.next_to_cross_validate([head, bad], 60.0, ()) is None
+    assert next_to_cross_validate(ladder, [head, good], 60.0, ()) is good
+    assert next_to_cross_validate(ladder, [head, good], 59.0, ()) is None
+    assert next_to_cross_validate(ladder, [head, good], 60.0, ["cnn"]) is None
+    assert next_to_cross_validate(ladder, [head, bad], 60.0, ()) is None
     good.metrics.epochs = 1  # type: ignore[misc]
-    assert ladder.next_to_cross_validate([head, good], 60.0, ()) is None
+    assert next_to_cross_validate(ladder, [head, good], 60.0, ()) is None
 
 
 def test_with_folds_cheap_heads_come_before_the_long_run(few: SplitDataset) -> None:
     costs = LadderCosts(
-        ("efficientnet-lite0", "efficientnet-lite1"), 0.001, 64, 64, 60, 54, 100, 10
+        ("efficientnet-lite0", "efficientnet-lite1"), 0.001, 64, 64, 2000, 54, 100, 10
     )
     ladder = Ladder(costs, 600.0, few.validation_labels, ACCURACY)
     started = [

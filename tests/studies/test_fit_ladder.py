@@ -14,15 +14,18 @@ from headstart.evaluation import selection_metric
 from headstart.models.recipes import make_recipe
 from headstart.studies.fit._choice import choose
 from headstart.studies.fit._costs import LadderCosts
-from headstart.studies.fit._ladder import Ladder
+from headstart.studies.fit._ladder import INSTEAD_OF_FINE_TUNING, Ladder
 from headstart.studies.fit._rung import CNN, FINE_TUNED, FROZEN, FailedRung, Rung, RungResult
+from headstart.studies.fit._schedules import full_seconds
+from headstart.studies.fit._state import LadderState
 
 IMAGES = 200
 LABELS = np.zeros(IMAGES, np.int64)
+UNUSED = Rung("none", CNN, make_recipe("cnn"), 0.0, "no rung was entered")
 
 
 def ladder(
-    seconds_per_image: float = 0.002, train: int = 1000, usable: float = 100.0, test: int = IMAGES
+    seconds_per_image: float = 0.0005, train: int = 4000, usable: float = 100.0, test: int = IMAGES
 ) -> Ladder:
     """Return a ladder for images of 160 pixels; a frozen head costs about 7 s by default."""
     costs = LadderCosts(
@@ -47,6 +50,7 @@ def result(rung: Rung, accuracy: float, seconds: float = 10.0, epochs: float = 2
         epochs=epochs,
         recipe={"optimizer": rung.recipe.optimizer},
         seconds=SimpleNamespace(train=seconds, prepare=0.0),
+        start=None,
         validation=SimpleNamespace(loss=1 - accuracy),
         predict_ms_per_image=1.0,
     )
@@ -66,8 +70,10 @@ def climb(
 
 def test_the_cheap_rungs_come_first_and_the_best_family_gets_the_rest() -> None:
     rungs = climb(ladder(), {FROZEN: 0.8, CNN: 0.6, FINE_TUNED: 0.9})
-    assert [rung.family for rung in rungs[:4]] == [FROZEN, CNN, FINE_TUNED, FINE_TUNED]
-    assert rungs[3].seconds > 0.6 * 100
+    # A head leads, so fine-tuning gets the long run without a short one.
+    assert [rung.family for rung in rungs[:3]] == [FROZEN, CNN, FINE_TUNED]
+    assert not rungs[2].is_short
+    assert rungs[2].seconds > 0.7 * 100
     assert sum(rung.seconds for rung in rungs) <= 101
 
 
@@ -84,8 +90,11 @@ def test_close_families_share_the_time() -> None:
 
 
 def test_fine_tuning_is_worth_at_least_the_head_that_it_starts_from() -> None:
-    rungs = climb(ladder(), {FROZEN: 0.9, CNN: 0.7, FINE_TUNED: 0.6})
-    assert rungs[3].family == FINE_TUNED
+    steps = ladder()
+    frozen = result(steps.next([], [], 100) or pytest.fail("no rung"), 0.9)
+    short = result(steps._fine_tuning(LadderState([frozen], set(), set(), 90, 0)) or UNUSED, 0.6)
+    following = steps.next([frozen, cnn_result(0.7), short], [], 70) or UNUSED
+    assert (following.family, following.is_short) == (FINE_TUNED, False)
 
 
 def test_images_that_are_too_many_for_a_backbone_leave_the_time_to_the_cnn() -> None:
@@ -137,7 +146,7 @@ def test_a_bound_on_milliseconds_excludes_slow_runs_and_averages() -> None:
 
 
 def test_fine_tuning_that_is_too_expensive_to_try_is_ranked_by_its_head() -> None:
-    steps = ladder(0.006, usable=60)
+    steps = ladder(0.0015, usable=60)
     rungs = climb(steps, {FROZEN: 0.9, CNN: 0.6, FINE_TUNED: 0.92}, left=60)
     assert [rung.family for rung in rungs[:3]] == [FROZEN, CNN, FINE_TUNED]
     assert rungs[2].seconds > 0.4 * 60
@@ -145,21 +154,21 @@ def test_fine_tuning_that_is_too_expensive_to_try_is_ranked_by_its_head() -> Non
 
 def test_a_fine_tuning_that_was_a_head_only_is_planned_from_costs() -> None:
     steps = ladder()
-    frozen = result(steps.next([], [], 100) or pytest.fail("no rung"), 0.9)
-    short = result(steps.next([frozen, cnn_result()], [], 80) or pytest.fail("no rung"), 0.9)
+    frozen = result(steps.next([], [], 100) or UNUSED, 0.9)
+    short = result(steps._fine_tuning(LadderState([frozen], set(), set(), 90, 0)) or UNUSED, 0.9)
     short.metrics.recipe["optimizer"] = "lbfgs"
-    following = steps.next([frozen, cnn_result(), short], [], 70)
+    following = steps._long_run(LadderState([frozen, cnn_result(), short], set(), set(), 70, 0))
     assert following is not None
     assert following.family == FINE_TUNED
     assert following.seconds > 20
 
 
-def cnn_result() -> RungResult:
-    return result(Rung("cnn, short", CNN, make_recipe("cnn"), 10.0, "because"), 0.5)
+def cnn_result(accuracy: float = 0.5) -> RungResult:
+    return result(Rung("cnn, short", CNN, make_recipe("cnn"), 10.0, "because"), accuracy)
 
 
 def test_many_test_images_count_only_in_the_final_evaluation() -> None:
-    few, many = ladder(), ladder(test=8000)
+    few, many = ladder(), ladder(test=32_000)
     first = few.next([], [], 100) or pytest.fail("no rung")
     assert first.name == "efficientnet-lite0 frozen at 160 px"
     frozen = many.next([], [], 100) or pytest.fail("no rung")
@@ -169,9 +178,9 @@ def test_many_test_images_count_only_in_the_final_evaluation() -> None:
 
 
 def test_an_evaluation_is_left_out_of_the_time_of_the_runs_that_need_it() -> None:
-    few, many = ladder(), ladder(test=6000)
+    few, many = ladder(), ladder(test=24_000)
     done: list[RungResult] = []
-    for accuracy in (0.8, 0.6, 0.9):
+    for accuracy in (0.8, 0.8, 0.9):
         done.append(result(few.next(done, [], 100) or pytest.fail("no rung"), accuracy))
     long_few, long_many = (steps.next(done, [], 70) for steps in (few, many))
     assert long_few is not None and long_many is not None
@@ -182,7 +191,7 @@ def test_an_evaluation_is_left_out_of_the_time_of_the_runs_that_need_it() -> Non
 
 
 def test_what_is_reserved_already_is_not_left_out_twice() -> None:
-    steps = ladder(test=6000)
+    steps = ladder(test=24_000)
     first = steps.next([], [], 100) or pytest.fail("no rung")
     done = [result(first, 0.8), cnn_result()]
     reserved = steps.costs.evaluation("efficientnet-lite0", 160)
@@ -192,7 +201,7 @@ def test_what_is_reserved_already_is_not_left_out_twice() -> None:
 
 
 def test_a_frozen_backbone_that_leads_gets_more_pixels_where_nothing_else_fits() -> None:
-    steps = ladder(0.02, usable=90)
+    steps = ladder(0.02, 1000, usable=90)
     rungs = climb(steps, {FROZEN: 0.8, CNN: 0.3}, left=90)
     assert FINE_TUNED in steps.not_entered
     assert [rung.name for rung in rungs[::2]][:2] == [
@@ -203,7 +212,7 @@ def test_a_frozen_backbone_that_leads_gets_more_pixels_where_nothing_else_fits()
 
 def test_few_images_get_more_pixels_where_fine_tuning_would_take_their_place() -> None:
     def third_rung(left: float) -> Rung:
-        steps = ladder(0.001, usable=47, test=10_000)
+        steps = ladder(0.001, 1000, usable=47, test=10_000)
         steps.costs = replace(steps.costs, frozen_px=128, fine_tuned_px=96, validation=1500)
         first = steps.next([], [], 40) or pytest.fail("no rung")
         assert first.name == "efficientnet-lite0 frozen at 96 px"
@@ -212,7 +221,8 @@ def test_few_images_get_more_pixels_where_fine_tuning_would_take_their_place() -
         return steps.next(done, [], left, reserved) or pytest.fail("no rung")
 
     assert third_rung(22).name == "efficientnet-lite0 frozen at 128 px"
-    assert third_rung(60).family == FINE_TUNED  # both fit
+    assert third_rung(22).reason == INSTEAD_OF_FINE_TUNING
+    assert third_rung(60).reason != INSTEAD_OF_FINE_TUNING  # both fit
 
 
 def test_a_frozen_backbone_is_entered_late_where_the_cnn_starves_as_well() -> None:
@@ -223,14 +233,14 @@ def test_a_frozen_backbone_is_entered_late_where_the_cnn_starves_as_well() -> No
 
 
 def test_after_the_long_run_the_largest_affordable_size_is_tried() -> None:
-    steps = ladder(0.0063)
+    steps = ladder(0.0063, 1000)
     names = [rung.name for rung in climb(steps, {FROZEN: 0.9, CNN: 0.5, FINE_TUNED: 0.5})]
     assert names[0] == "efficientnet-lite0 frozen at 128 px"
     assert "efficientnet-lite0 frozen at 160 px" in names  # 224 px would cost 43 s
 
 
 def test_few_images_get_a_head_first_even_if_it_takes_most_of_a_short_time() -> None:
-    steps = ladder(0.02, usable=18)
+    steps = ladder(0.005, usable=18)
     rungs = climb(steps, {FROZEN: 0.8, CNN: 0.3}, left=18)
     names = [rung.name for rung in rungs[:2]]
     assert names == ["efficientnet-lite0 frozen at 64 px", "cnn, short"]
@@ -240,11 +250,11 @@ def test_few_images_get_a_head_first_even_if_it_takes_most_of_a_short_time() -> 
 
 
 def test_the_last_resort_is_a_head_if_that_takes_seconds() -> None:
-    assert ladder(0.001, usable=1).last_resort().family == FROZEN
-    assert ladder(0.02, usable=1).last_resort().family == CNN
+    assert ladder(0.001, 1000, usable=1).last_resort().family == FROZEN
+    assert ladder(0.005, usable=1).last_resort().family == CNN
 
 
-def timed_cnn(start: float, one_pass: float, usable: float = 100.0, train: int = 1000) -> Ladder:
+def timed_cnn(start: float, one_pass: float, usable: float = 100.0, train: int = 4000) -> Ladder:
     """Return a ladder whose cnn costs so many seconds until its first step, and per pass."""
     steps = ladder(train=train, usable=usable)
     steps.costs = replace(steps.costs, cnn_start=start, cnn_pass=one_pass)
@@ -268,6 +278,7 @@ def test_of_many_images_a_short_cnn_takes_forty_steps() -> None:
 
 def test_without_a_rival_a_short_cnn_is_only_a_start() -> None:
     steps = timed_cnn(1.0, 60.0, train=60_000)
+    steps.costs = replace(steps.costs, seconds_per_image=0.002)
     first = climb(steps, {CNN: 0.9})[0]
     assert FROZEN in steps.not_entered
     assert first.seconds == 5
@@ -312,7 +323,7 @@ def test_the_pace_of_a_run_that_hardly_began_comes_from_the_costs() -> None:
     short = replace(cnn_result(), seconds=10.0)
     for epochs, per_pass in ((0.1, 1.0), (4.0, (10.0 - 2.0) / 4)):
         short.metrics.epochs = epochs  # type: ignore[misc]
-        assert steps._full_seconds(short) == pytest.approx(2.0 + 40 * per_pass)
+        assert full_seconds(short, steps.costs) == pytest.approx(2.0 + 40 * per_pass)
 
 
 def test_a_cnn_that_is_clearly_ahead_gets_its_least_epochs_before_fine_tuning() -> None:
@@ -322,3 +333,99 @@ def test_a_cnn_that_is_clearly_ahead_gets_its_least_epochs_before_fine_tuning() 
         assert [rung.family for rung in rungs[:3]] == families
     rungs = climb(timed_cnn(1.0, 10.0), {**accuracies, FROZEN: 0.9})
     assert [rung.family for rung in rungs[:3]] == [FROZEN, CNN, FINE_TUNED]
+
+
+def test_fine_tuning_has_the_steps_in_which_it_can_improve_on_its_head() -> None:
+    for train, epochs in ((200, 20.0), (1000, 4.0), (4000, 1.0), (50_000, 1.0)):
+        costs = ladder(train=train).costs
+        values = {"transfer": "finetune", "input_px": 64}
+        recipe = make_recipe("efficientnet-lite0", values)
+        assert costs.least_fine_tuning_epochs(recipe) == epochs
+        shortest = costs.shortest_fine_tuning(recipe)
+        images = epochs * (2 * train + IMAGES)
+        trained = images * costs.forward("efficientnet-lite0", 64)
+        assert shortest == pytest.approx((costs.frozen("efficientnet-lite0", 64) + trained) / 0.8)
+        given = make_recipe("efficientnet-lite0", {**values, "epochs": 0.5})
+        assert costs.least_fine_tuning_epochs(given) == 0.5
+
+
+def test_a_short_fine_tuning_is_entered_only_where_it_can_decide() -> None:
+    for cnn, is_entered in ((0.5, False), (0.8, True)):
+        steps = ladder()
+        head = result(steps.next([], [], 100) or UNUSED, 0.8)
+        following = steps.next([head, cnn_result(cnn)], [], 80) or UNUSED
+        assert following.family == FINE_TUNED
+        assert following.is_short is is_entered
+
+
+def head_of_fine_tuning(px: int, accuracy: float, *, only: bool = False) -> RungResult:
+    """Return a fine-tuning that ended as a head on frozen features."""
+    values = {"transfer": "finetune", "input_px": px}
+    rung = Rung(f"tuned {px}", FINE_TUNED, make_recipe("efficientnet-lite0", values), 9.0, "why")
+    ended = result(rung, accuracy)
+    if only:
+        ended.metrics.recipe["optimizer"] = "lbfgs"
+    else:
+        ended.metrics.start = SimpleNamespace(is_kept=True)  # type: ignore[assignment, misc]
+    return ended
+
+
+def frozen_head(px: int, accuracy: float) -> RungResult:
+    values = {"transfer": "frozen", "input_px": px}
+    recipe = make_recipe("efficientnet-lite0", values)
+    return result(Rung(f"frozen {px}", FROZEN, recipe, 9.0, "why"), accuracy)
+
+
+@pytest.mark.parametrize("only", [True, False])
+def test_a_fine_tuning_that_ended_as_a_head_is_no_further_model(only: bool) -> None:
+    metric = selection_metric("accuracy")
+    same, other = head_of_fine_tuning(96, 0.81, only=only), head_of_fine_tuning(128, 0.9, only=only)
+    head = frozen_head(96, 0.8)
+    assert same.head_note.startswith("ended as a head on frozen features, because ")
+    assert head.head_note == ""
+    # It is the frozen head again, so it is not chosen in its place.
+    assert choose([head, same], LABELS, metric).members == (head,)
+    # A head at another image size is chosen if it is better, but is in no average.
+    chosen = choose([head, cnn_result(0.8), other], LABELS, metric)
+    assert chosen.members == (other,)
+    shifted = np.roll(head.probabilities, 40, axis=0)
+    rival = replace(cnn_result(0.8), raw=shifted, probabilities=shifted)
+    names = [
+        member.rung.name for member in choose([head, rival, same, other], LABELS, metric).members
+    ]
+    assert not {same.rung.name} & set(names)
+    assert names == [other.rung.name] or other.rung.name not in names
+
+
+def test_a_fine_tuning_that_ended_as_a_head_leaves_the_lead_to_frozen_backbones() -> None:
+    steps = ladder(0.0063, 1000)
+    done = [frozen_head(96, 0.8), cnn_result(0.5), head_of_fine_tuning(96, 0.81)]
+    names = {entry.rung.name for entry in done}
+    following = steps.next(done, [], 60) or UNUSED
+    assert following.family == FROZEN
+    assert following.name not in names
+
+
+def test_costs_follow_the_speed_of_the_frozen_rungs() -> None:
+    costs = ladder(0.002, 1000).costs
+    head = frozen_head(192, 0.8)
+    assert costs.corrected([head]) == costs  # its features took no time
+    head.metrics.seconds.prepare = 1200 * 0.004  # type: ignore[misc]
+    corrected = costs.corrected([cnn_result(), head, head_of_fine_tuning(96, 0.8)])
+    assert corrected.seconds_per_image == pytest.approx(0.001)
+    assert corrected.forward("efficientnet-lite0", 192) == pytest.approx(0.004)
+
+
+def test_a_head_of_few_images_may_take_all_of_the_time_if_the_cnn_could_learn_nothing() -> None:
+    for one_pass, family in ((0.1, CNN), (23.0, FROZEN)):
+        steps = ladder(0.0048, 1000, usable=34, test=10_000)
+        steps.costs = replace(steps.costs, cnn_start=4.5, cnn_pass=one_pass, validation=1500)
+        assert (steps.next([], [], 34) or UNUSED).family == family
+
+
+def test_a_trial_of_the_cnn_is_enough_for_few_images_without_time_for_its_schedule() -> None:
+    for one_pass, seconds in ((2.0, 10.0), (3.0, 1 + 1.15 * 3.0)):  # of 40 passes in 100 s
+        steps = timed_cnn(1.0, one_pass)
+        assert steps._seconds_of_short_cnn() == pytest.approx(seconds)
+    many = timed_cnn(1.0, 3.0, train=6000)
+    assert many._seconds_of_short_cnn() == 10.0

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from headstart import store
 from headstart.evaluation import SelectionMetric, select_ensemble
 from headstart.studies.fit._folds import FitFolds
-from headstart.studies.fit._rung import RungResult
+from headstart.studies.fit._rung import FROZEN, RungResult, input_px_of
 
 CLASSIFIER = "classifier"  # in the study folder
 
@@ -117,13 +117,17 @@ def choose(
         max_ms: The most milliseconds per image; None without a bound. If no run is that fast, the
             fastest is chosen. Members of an average count together.
     """
-    results = within(results, max_ms)
+    results = within(without_copies(results), max_ms)
     best = best_result(results)
     alone = Choice((best,), (1.0,), best.score)
-    if single:
+    members = [result for result in results if not result.ended_as_head]
+    if single or not members:
         return alone
-    stacked = np.stack([result.probabilities for result in results])
-    return average(results, stacked, labels, metric, max_ms) or alone
+    stacked = np.stack([result.probabilities for result in members])
+    averaged = average(members, stacked, labels, metric, max_ms)
+    if averaged is None or (best.ended_as_head and best.score >= averaged.score):
+        return alone
+    return averaged
 
 
 def average(
@@ -156,6 +160,25 @@ def average(
         tuple(float(weights[place]) for place in order),
         metric.score(labels, mean),
     )
+
+
+def without_copies(results: Sequence[RungResult]) -> list[RungResult]:
+    """Return the results without fine-tunings that ended as the head of a frozen rung.
+
+    Such a result is the classifier of that rung again: the same backbone at the same image size.
+    It averages over mirror images if the data have them, so it takes twice as long per image.
+    """
+    heads = [result for result in results if result.family == FROZEN and result.is_solved]
+    return [result for result in results if not _is_copy(result, heads)]
+
+
+def _is_copy(result: RungResult, heads: Sequence[RungResult]) -> bool:
+    """Return whether a fine-tuning ended as one of these heads."""
+    if not result.ended_as_head:
+        return False
+    recipes = [head.rung.recipe for head in heads]
+    pairs = [(recipe.model, input_px_of(recipe)) for recipe in recipes]
+    return (result.rung.recipe.model, input_px_of(result.rung.recipe)) in pairs
 
 
 def best_result(results: Sequence[RungResult]) -> RungResult:

@@ -6,7 +6,15 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from headstart.studies.fit._choice import Beaten, Choice, average, best_result, choose, within
+from headstart.studies.fit._choice import (
+    Beaten,
+    Choice,
+    average,
+    best_result,
+    choose,
+    within,
+    without_copies,
+)
 from headstart.studies.fit._folds import FitFolds
 from headstart.studies.fit._rung import FROZEN, RungResult
 
@@ -35,7 +43,7 @@ def choose_on_folds(
     """
     data, metric = folds.data, folds.metric
     labels = data.validation_labels
-    results = within(results, max_ms)
+    results = within(without_copies(results), max_ms)
     folded = [result for result in results if result.folds is not None]
     heads = folded or [result for result in results if result.family == FROZEN]
     if not heads:

@@ -15,19 +15,13 @@ from headstart.formatting import approximate_duration, duration, slug
 from headstart.models.recipes import make_recipe
 from headstart.results import FitProgress, JsonObject, read_metrics
 from headstart.studies._study import StudyContext
-from headstart.studies.fit._choice import (
-    CLASSIFIER,
-    Choice,
-    best_result,
-    choose,
-    keep_best_so_far,
-    within,
-)
+from headstart.studies.fit._choice import CLASSIFIER, Choice, choose, keep_best_so_far
 from headstart.studies.fit._choice_on_folds import choose_on_folds
 from headstart.studies.fit._clock import FitClock
 from headstart.studies.fit._config import FitConfig
 from headstart.studies.fit._costs import LadderCosts, measure_costs
 from headstart.studies.fit._fixed_recipe import can_train_again
+from headstart.studies.fit._fold_time import affords_folds_of_head, next_to_cross_validate
 from headstart.studies.fit._folds import FOLDS, fit_folds
 from headstart.studies.fit._ladder import Ladder
 from headstart.studies.fit._last_fit import last_fit_seconds
@@ -127,6 +121,7 @@ class Climb:
         else:
             costs, usable = LadderCosts.from_json(written["costs"]), written["usable"]
             self._begun = written["rungs"]
+        self._costs = costs
         ladder = Ladder(costs, usable, data.validation_labels, self.metric)
         ladder.values, ladder.seed = self._config.rung_values(), self._config.seed
         ladder.folds = None if self.folds is None else FOLDS
@@ -142,6 +137,7 @@ class Climb:
     def _step(self) -> bool:
         """Train the next rung, or cross-validate a finished one; return whether anything paid."""
         left, reserved = self.clock.left(), self.clock.evaluation
+        self.ladder.costs = self._costs.corrected(self.results)
         rung = self.ladder.next(self.results, self.failures, left, reserved)
         if rung is None and self.choice is None and not self.failures:
             rung = self.ladder.last_resort()
@@ -164,7 +160,7 @@ class Climb:
             if not can_train_again(result):
                 self._not_to_fold.add(result.rung.name)
         left = self.clock.left()
-        return self.ladder.next_to_cross_validate(self.results, left, self._not_to_fold)
+        return next_to_cross_validate(self.ladder, self.results, left, self._not_to_fold)
 
     def _begin(self, rung: Rung) -> None:
         """Write the rung down before it is trained."""
@@ -173,8 +169,8 @@ class Climb:
         self._write()
 
     def _write(self) -> None:
-        ladder = self.ladder
-        content = {"usable": ladder.usable, "costs": ladder.costs.as_json(), "rungs": self._begun}
+        usable, costs = self.ladder.usable, self._costs.as_json()
+        content = {"usable": usable, "costs": costs, "rungs": self._begun}
         store.write_json(self.context.folder / _FILE, content)
         self.clock.write()
 
@@ -235,7 +231,7 @@ class Climb:
         result = self._read(rung, folder, seconds)
         begun["spent"] = result.seconds
         is_cheap = rung.family == FROZEN and spent is None
-        wants_folds = is_cheap and self.ladder.affords_folds_of_head(self.clock.left())
+        wants_folds = is_cheap and affords_folds_of_head(self.ladder, self.clock.left())
         if self.choice is None:  # a stop during its folds leaves a classifier
             self.choice = Choice((result,), (1.0,), result.score)
             self._keep(result)
@@ -289,10 +285,8 @@ class Climb:
             result: The rung that finished, or whose folds did.
         """
         self.choice = self._choose(single=self._config.single)
-        best = self.choice.members[0]
-        if self.folds is None:
-            best = best_result(within(self.results, self._config.max_ms))
-        self._keep(best)
+        best = self.choice if self.folds is not None else self.choose_single()
+        self._keep(best.members[0])
         self.clock.evaluation = self._evaluation_seconds(self.choice)
         self.clock.last_fit = last_fit_seconds(self.choice, self.folds) or 0.0
         self.history.append(
@@ -318,6 +312,8 @@ class Climb:
         if result.folds is not None:
             by_folds = self.describe_score(result.folds.score, is_by_folds=True)
             score = f"{by_folds} by {FOLDS} folds"
+        if result.ended_as_head:
+            progress.say(f"{result.rung.name} {result.head_note}.")
         progress.say(
             f"{result.rung.name}: {score} in {duration(result.seconds_with_folds)}; best so far "
             f"{self.describe_choice(self.choice)}, {self.choice.short_name}; {left} left"

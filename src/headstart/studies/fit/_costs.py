@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from headstart.data import SplitDataset, without_test
@@ -13,6 +13,7 @@ from headstart.formatting import approximate_duration
 from headstart.models import installed_backbones
 from headstart.models.recipes import Recipe, make_recipe, resolve
 from headstart.results import JsonObject
+from headstart.studies.fit._rung import FROZEN, RungResult, full_epochs, input_px_of
 from headstart.training import RunTimer, resolve_recipe
 
 # The cost grows with the number of pixels, so one size is timed.
@@ -29,6 +30,10 @@ _TOP_STAGES_FACTOR, _USED_SHARE = 2.0, 0.8
 # A cnn sees every image once, or takes so many steps: after less it was far from what it can learn
 # (benchmarks/fit_plan.md). The last seconds of a run are reserved, so the steps get more of them.
 _TRIAL_STEPS, _TRIAL_MARGIN = 40, 1.15
+
+# Fine-tuning of fewer steps rarely improves on the head that it starts from
+# (benchmarks/never_below.md).
+_LEAST_FINE_TUNING_STEPS = 60
 
 # Timing the backbone may take this share of the time limit. On an AVX2 processor, two batches per
 # thread took longer than the features of the first rung.
@@ -77,6 +82,23 @@ class LadderCosts:
         """Return the costs that `as_json` described."""
         return cls(**{**content, "backbones": tuple(content["backbones"])})
 
+    def corrected(self, results: Sequence[RungResult]) -> LadderCosts:
+        """Return the costs with the speed of the last frozen rung of the first backbone.
+
+        A few images, timed at the start, were up to 2.4 times as slow as its features
+        (benchmarks/fit_plan.md).
+
+        Args:
+            results: The finished rungs, in their order.
+        """
+        for result in reversed(results):
+            recipe, seconds = result.rung.recipe, result.metrics.seconds.prepare
+            if result.family == FROZEN and recipe.model == self.backbones[0] and seconds:
+                per_image = seconds / (self.train + self.validation)
+                scale = (TIMED_PX / input_px_of(recipe)) ** 2
+                return replace(self, seconds_per_image=scale * per_image)
+        return self
+
     def forward(self, backbone: str, px: int) -> float:
         """Return the seconds per image of a folded backbone at an image size in pixels."""
         relative = _RELATIVE_COST.get(backbone, 1.0)
@@ -114,19 +136,33 @@ class LadderCosts:
         passes = min(1.0, _TRIAL_STEPS * batch / self.train)
         return self.cnn_start + _TRIAL_MARGIN * passes * self.cnn_pass
 
+    def cnn(self, recipe: Recipe, share: float) -> float:
+        """Return the seconds of a share of the epochs of a cnn."""
+        return self.cnn_start + share * full_epochs(recipe, self.train) * self.cnn_pass
+
     def head(self) -> float:
         """Return the seconds of solving a linear head."""
         recipe = make_recipe(self.backbones[0])
         return seconds_to_solve(self.train, _FEATURES, self.classes, recipe)
 
-    def shortest_fine_tuning(self, backbone: str, px: int) -> float:
-        """Return the fewest seconds in which the top stages of a backbone learn for one pass.
+    def least_fine_tuning_epochs(self, recipe: Recipe) -> float:
+        """Return the fewest epochs of fine-tuning that are likely to improve on its head."""
+        resolved = resolve(recipe, self.train)
+        steps_per_epoch = max(1, self.train // (resolved.batch or 1))
+        epochs = max(1.0, _LEAST_FINE_TUNING_STEPS / steps_per_epoch)
+        return min(epochs, resolved.epochs or epochs)
 
-        They start from the head of the frozen backbone. `training` fits a head only in less.
+    def shortest_fine_tuning(self, recipe: Recipe) -> float:
+        """Return the seconds in which the top stages of a backbone learn for the fewest epochs.
+
+        They start from the head of the frozen backbone. `training` fits a head only if there is
+        less time than for one epoch.
         """
+        backbone, px = recipe.model, input_px_of(recipe)
         images = _TOP_STAGES_FACTOR * self.train + self.validation
-        epoch = images * self.forward(backbone, px)
-        return (self.frozen(backbone, px) + epoch) / _USED_SHARE
+        epochs = self.least_fine_tuning_epochs(recipe)
+        seconds = self.frozen(backbone, px) + epochs * images * self.forward(backbone, px)
+        return seconds / _USED_SHARE
 
     def epoch_of_fine_tuning(self, backbone: str, px: int) -> float:
         """Return the seconds of one pass of fine-tuning, with its validation."""

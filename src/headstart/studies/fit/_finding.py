@@ -18,13 +18,14 @@ from headstart.results import (
     TriedRung,
 )
 from headstart.studies._study import StudyContext, evaluation_part
-from headstart.studies.fit._choice import CLASSIFIER, Choice, best_result
+from headstart.studies.fit._choice import CLASSIFIER, Choice, best_result, without_copies
 from headstart.studies.fit._climb import Climb, read_temperature
 from headstart.studies.fit._final import evaluate_choice
 from headstart.studies.fit._folds import FOLDS
+from headstart.studies.fit._ladder import INSTEAD_OF_FINE_TUNING
 from headstart.studies.fit._last_fit import fit_last
 from headstart.studies.fit._more_time import estimate_more_time
-from headstart.studies.fit._rung import FailedRung, RungResult
+from headstart.studies.fit._rung import FINE_TUNED, FailedRung, RungResult, input_px_of
 from headstart.training import read_probabilities
 
 # A final evaluation that would end so much after the limit is that of one run only.
@@ -94,12 +95,13 @@ def _describe_choice(choice: Choice, climb: Climb) -> FitChoice:
 def _reason(choice: Choice, climb: Climb) -> str:
     """Return a choice and its reason in words."""
     name, score = choice.short_name, climb.describe_choice(choice)
-    compared, part = climb.results, "on the validation images"
+    results = without_copies(climb.results)
+    compared, part = results, "on the validation images"
     if choice.beaten is not None:
         beaten = f"{choice.beaten.name} {climb.describe_score(choice.beaten.score)}"
         return f"{name} has {score} {part}, and {beaten}. The time did not allow folds for {name}."
     if choice.is_cross_validated and climb.folds is not None:
-        compared = [result for result in compared if result.folds is not None]
+        compared = [result for result in results if result.folds is not None]
         part = f"on {len(climb.folds.images):,} training and validation images, by {FOLDS} folds"
 
     tried = counted(len(compared), "run")
@@ -110,7 +112,7 @@ def _reason(choice: Choice, climb: Climb) -> str:
             _best_alone(choice, climb), is_by_folds=choice.is_cross_validated
         )
         sentence = f"{name} has {score} {part}, and the best of {tried} alone {alone}."
-    others = len(climb.results) - len(compared)
+    others = len(results) - len(compared)
     if others:
         verb = "is" if others == 1 else "are"
         sentence += (
@@ -123,7 +125,7 @@ def _best_alone(choice: Choice, climb: Climb) -> float:
     """Return the best score of one run, on the images that selected the choice."""
     if choice.is_cross_validated and climb.folds is not None:
         return max(result.folds.score for result in climb.results if result.folds is not None)
-    return best_result(climb.results).score
+    return best_result(without_copies(climb.results)).score
 
 
 def _tried(climb: Climb, choice: Choice) -> list[TriedRung]:
@@ -142,7 +144,7 @@ def _finished(result: RungResult, choice: Choice) -> TriedRung:
         name=result.rung.name,
         family=result.family,
         state="done",
-        reason=result.rung.reason,
+        reason="; ".join(filter(None, (result.rung.reason, result.head_note))),
         run=f"runs/{result.folder.name}",
         validation=validation.scores(),
         score=result.score if result.folds is None else result.folds.score,
@@ -184,6 +186,21 @@ def _no_better_than_guessing(test: PartMetrics, data: SplitDataset) -> str:
     )
 
 
+def _instead_of_fine_tuning(climb: Climb) -> str | None:
+    """Return a sentence if a frozen backbone got more pixels in place of fine-tuning."""
+    results = climb.results
+    if any(result.family == FINE_TUNED for result in results):
+        return None
+    instead = [result for result in results if result.rung.reason == INSTEAD_OF_FINE_TUNING]
+    if not instead:
+        return None
+    px = input_px_of(instead[-1].rung.recipe)
+    return (
+        f"The time did not suffice for fine-tuning as well, so the frozen backbone got {px} pixels "
+        "instead."
+    )
+
+
 def _sentences(choice: Choice, climb: Climb, metrics: RunMetrics) -> tuple[str, ...]:
     assert metrics.validation is not None, "fit needs validation images"
     score, spent = climb.describe_choice(choice), approximate_duration(climb.clock.spent())
@@ -201,6 +218,14 @@ def _sentences(choice: Choice, climb: Climb, metrics: RunMetrics) -> tuple[str, 
         )
     if metrics.last_fit is not None:
         sentences.append(metrics.last_fit.sentence)
+    sentences += [
+        f"{member.rung.name} {member.head_note}."
+        for member in choice.members
+        if member.ended_as_head
+    ]
+    instead = _instead_of_fine_tuning(climb)
+    if instead is not None:
+        sentences.append(instead)
     more_time = estimate_more_time(climb)
     if more_time is not None:
         sentences.append(more_time.sentence)

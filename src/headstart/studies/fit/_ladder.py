@@ -5,7 +5,8 @@ Nothing is trained here, so every decision can be tested from numbers alone.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -13,9 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headstart.evaluation import SelectionMetric
-from headstart.formatting import approximate_duration
-from headstart.models.recipes import Recipe, keys_of, make_recipe, resolve
+from headstart.formatting import approximate_duration, counted
+from headstart.models.recipes import Recipe, keys_of, make_recipe
 from headstart.studies.fit._costs import SIZES_PX, LadderCosts
+from headstart.studies.fit._fold_time import (
+    FROZEN_SHARE_WITH_FOLDS,
+    LEAST_SCHEDULE,
+    longest_with_folds,
+)
 from headstart.studies.fit._rung import (
     CNN,
     FINE_TUNED,
@@ -23,30 +29,34 @@ from headstart.studies.fit._rung import (
     FailedRung,
     Rung,
     RungResult,
-    full_epochs,
     input_px_of,
     is_complete,
 )
+from headstart.studies.fit._schedules import full_seconds, least_seconds
 from headstart.studies.fit._state import LadderState, is_close
-from headstart.training import least_epochs
 
 # Shares of the time for all rungs.
 _FROZEN_SHARE, _SHORT_SHARE, _ALONE_SHARE = 0.15, 0.1, 0.05
-# With folds, a head on features of enough pixels is worth more than what else few images allow.
-_FROZEN_SHARE_WITH_FOLDS = 0.4
 # The same with the final evaluation of the test images, which is reserved while it is the best.
 _EVALUATED_FROZEN_SHARE = 0.4
 # So few images train no cnn in the time of a solved head. It then gets the fewest pixels in most of
 # a short time, and at least some seconds.
 _FEW_IMAGES, _MOST_FOR_FEW, _LEAST_FOR_FEW = 5000, 0.8, 2.0
+# With so few, more pixels come before the long run. On 1,000 images of CIFAR-10, a head at 192
+# pixels had 84.6% (benchmarks/fit_plan.md), and a whole fine-tuning 84.5% (docs/labels.md). On
+# 2,000, three epochs of fine-tuning had 86.8% (benchmarks/finetune.md).
+_IMAGES_FOR_PIXELS = 1500
 # A frozen backbone at more pixels, or another backbone, after the long run.
 _FURTHER_FROZEN_SHARE = 0.25
 # More pixels before the long run, with what their evaluation adds, of the time that is left then.
 _HALF = 0.5
 # A long run gets at least so many times the seconds of the short one, or is not worth it.
 _LEAST_GROWTH = 1.3
-# Fewer passes of fine-tuning than this are not worth their time.
-_LEAST_FINE_TUNING_EPOCHS, _WANTED_FINE_TUNING_EPOCHS = 1.0, 3.0
+# Fine-tuning gets the largest image size at which so many passes fit, or else its fewest passes.
+_WANTED_FINE_TUNING_EPOCHS = 3.0
+_ANOTHER_VIEW = "another view of the same images"
+# Why a frozen backbone at more pixels is entered where the time does not suffice for fine-tuning.
+INSTEAD_OF_FINE_TUNING = "more pixels instead of fine-tuning, for which there is too little time"
 # Share of the remaining time of a long run whose rival is close.
 _SHARED = 0.55
 # A short fine-tuning that needs more than this share of the time is left out.
@@ -55,12 +65,9 @@ _MOST_SHORT_SHARE = 0.2
 # larger image size on simulated scenes (benchmarks/fit_plan.md).
 _MOST_TRIAL_SHARE = 0.25
 _LEAST_SECONDS = 1.0
-# With folds: a run of fewer epochs than this share of its recipe's says little about the recipe.
-# Then all of the time goes to one long run, which a paired test evaluates.
-LEAST_SCHEDULE = 0.5
-# Starting and writing the run of a fold of a solved head.
-_SECONDS_PER_FOLD = 0.6
 _MOST_SEEDS = 4
+# Share of the epochs of a cnn below which it cannot be what is chosen of few images.
+_LEAST_CNN_SCHEDULE = 1 / 6
 
 
 @dataclass
@@ -150,13 +157,14 @@ class Ladder:
         px = self._fine_tuning_px(LadderState([], set(), set(), self.usable, 0.0))
         if px is not None:
             name = f"{self.costs.backbones[0]} fine-tuned at {px} pixels"
-            short = self._seconds_of_short_fine_tuning(self.costs.backbones[0], px)
-            lines.append(f"{name}, short: {approximate_duration(short)}")
+            short = self._seconds_of_short_fine_tuning(self._fine_tuning_recipe(px))
+            if short <= _MOST_SHORT_SHARE * self.usable:
+                lines.append(f"{name}, short: {approximate_duration(short)}")
         lines.append("then the family that validation images favour, with the time that is left")
         if self.folds is not None:
             lines.append(
-                f"few images: the choice rests on all training and validation images, by "
-                f"{self.folds} folds; the last fit uses them together"
+                "few images: as far as the time allows, the choice rests on all training and "
+                f"validation images, by {self.folds} folds; the last fit uses them together"
             )
         lines += [f"not entered: {reason}" for reason in self.not_entered.values()]
         return tuple(lines)
@@ -165,16 +173,21 @@ class Ladder:
         """Return the usual backbone, frozen, at the largest usual size that is cheap enough."""
         if not self.costs.backbones or state.has_begun(FROZEN):
             return None
-        share = _FROZEN_SHARE if self.folds is None else _FROZEN_SHARE_WITH_FOLDS
+        share = _FROZEN_SHARE if self.folds is None else FROZEN_SHARE_WITH_FOLDS
         whole = _EVALUATED_FROZEN_SHARE * self.usable
         rung = self._first_frozen(state, share * self.usable, whole)
-        if rung is None and self.costs.train <= _FEW_IMAGES:
-            rung = self._cheapest_frozen(state, _MOST_FOR_FEW * self.usable)
+        if rung is None and self._is_few:
+            most = 1.0 if self._is_cnn_too_slow(_LEAST_CNN_SCHEDULE) else _MOST_FOR_FEW
+            rung = self._cheapest_frozen(state, most * self.usable)
         if rung is None:
             self.not_entered[FROZEN] = self.costs.why_not_frozen(
                 self.usable, share, _EVALUATED_FROZEN_SHARE
             )
         return rung
+
+    def _is_cnn_too_slow(self, share: float) -> bool:
+        """Return whether the time does not allow a share of the epochs of the cnn."""
+        return self.costs.cnn(self._cnn_recipe(), share) > self.usable
 
     def _cheapest_frozen(self, state: LadderState, seconds: float) -> Rung | None:
         most = max(seconds, _LEAST_FOR_FEW)
@@ -231,11 +244,18 @@ class Ladder:
     def _seconds_of_short_cnn(self) -> float:
         """Return the seconds of a short cnn: the usual share, or a trial if that takes longer.
 
+        A trial is enough for few images where the time does not allow all epochs. Of the
+        datasets whose cnn needs them to be better than a head, one looks worse after a trial. Its
+        epoch takes a tenth of a second (benchmarks/fit_plan.md).
+
         Without a frozen backbone there is nothing to compare it with, and the share is enough.
         """
         if self._is_alone():
             return self._short_seconds()
-        return max(self._short_seconds(), self.costs.trial_of_cnn(self._cnn_recipe()))
+        trial = self.costs.trial_of_cnn(self._cnn_recipe())
+        if trial and self._is_few and self._is_cnn_too_slow(1.0):
+            return trial
+        return max(self._short_seconds(), trial)
 
     def _cnn_recipe(self) -> Recipe:
         return make_recipe("cnn", self._own_values("cnn"))
@@ -245,53 +265,65 @@ class Ladder:
         if state.has_begun(FINE_TUNED):
             return None
         rung = self._fine_tuning(state)
-        if rung is None or rung.seconds > _MOST_SHORT_SHARE * self.usable:
-            return None  # the head on frozen features stands for it
-        return None if self._starves_leading_cnn(state, rung.seconds) else rung
+        if rung is None:
+            return None
+        leader, most = self._clear_leader(state), _MOST_SHORT_SHARE * self.usable
+        if leader is not None and leader.family == CNN:
+            # It must not lack the time for its least epochs.
+            most = min(most, state.left - least_seconds(leader, self.costs))
+        elif leader is not None:
+            # Fine-tuning gets the long run, whatever a short one shows.
+            most = self._short_seconds()
+        return rung if rung.seconds <= most else None
 
-    def _starves_leading_cnn(self, state: LadderState, seconds: float) -> bool:
-        """Return whether a cnn that is clearly ahead would lack the time for its least epochs."""
+    def _clear_leader(self, state: LadderState) -> RungResult | None:
+        """Return the best of heads and the cnn; None if the other is about as good, or missing."""
         heads, runs = state.of(FROZEN), state.of(CNN)
         if not heads or not runs:
-            return False
+            return None
         head = max(heads, key=lambda result: result.rank)
-        is_ahead = runs[-1].rank > head.rank and not self._is_close(runs[-1], head)
-        return is_ahead and state.left - seconds < self._least_seconds(runs[-1])
+        if self.is_close(runs[-1], head):
+            return None
+        return max(runs[-1], head, key=lambda result: result.rank)
 
     def _fine_tuning(self, state: LadderState) -> Rung | None:
         """Return the shortest fine-tuning that is more than a head; None if there is no time."""
         px = self._fine_tuning_px(state)
         if px is None or not state.of(FROZEN) or FINE_TUNED in state.failed:
             return None
-        backbone = self.costs.backbones[0]
+        recipe = self._fine_tuning_recipe(px)
         return self._timed(
-            f"{backbone} fine-tuned at {px} px, short",
+            f"{recipe.model} fine-tuned at {px} px, short",
             FINE_TUNED,
-            self._fine_tuning_recipe(backbone, px),
-            self._seconds_of_short_fine_tuning(backbone, px),
+            recipe,
+            self._seconds_of_short_fine_tuning(recipe),
             "from the fitted head on",
         )
 
-    def _seconds_of_short_fine_tuning(self, backbone: str, px: int) -> float:
-        return max(self._short_seconds(), self.costs.shortest_fine_tuning(backbone, px))
+    def _seconds_of_short_fine_tuning(self, recipe: Recipe) -> float:
+        return max(self._short_seconds(), self.costs.shortest_fine_tuning(recipe))
 
     def _larger_frozen(self, state: LadderState) -> Rung | None:
         """Return the frozen backbone at more pixels, if it leads.
 
         From 96 to 128 pixels it gained 4 points on CIFAR-10 (docs/backbones.md). That others gain
         less in these seconds is a guess, which hand signs in one minute contradict
-        (benchmarks/fit.md). Before a long run, it gets up to its usual image size.
+        (benchmarks/fit.md). Before a long run, it gets up to its usual image size, and up to the
+        largest one with few images.
         """
         best = max(state.results, key=lambda result: result.rank, default=None)
-        if best is None or best.family != FROZEN:
+        if best is None or not best.is_head:
             return None
         if state.has_long():
             seconds = _FURTHER_FROZEN_SHARE * self.usable
             return self._more_pixels(state, SIZES_PX[-1], seconds, state.left)
         if FINE_TUNED in self.not_entered and self._starves_cnn(state):
-            return self._more_pixels(state, self.costs.frozen_px, state.left, state.left)
+            instead = INSTEAD_OF_FINE_TUNING
+            return self._more_pixels(state, self.costs.frozen_px, state.left, state.left, instead)
+        is_largest = self.costs.train <= _IMAGES_FOR_PIXELS
+        largest = SIZES_PX[-1] if is_largest else self.costs.frozen_px
         seconds, whole = _FROZEN_SHARE * self.usable, _HALF * state.left
-        return self._more_pixels(state, self.costs.frozen_px, seconds, whole)
+        return self._more_pixels(state, largest, seconds, whole)
 
     def _pixels_instead_of_fine_tuning(self, state: LadderState) -> Rung | None:
         """Return the leading head of few images at more pixels, if a short time allows only it.
@@ -299,18 +331,19 @@ class Ladder:
         On 1,000 images of CIFAR-10 in a minute, a head had 81% at 128 pixels, and fine-tuning 67%.
         """
         best = max(state.results, key=lambda result: result.rank, default=None)
-        is_few = self.costs.train <= _FEW_IMAGES and not state.has_begun(FINE_TUNED)
+        is_few = self._is_few and not state.has_begun(FINE_TUNED)
         if best is None or best.family != FROZEN or not is_few or not self._starves_cnn(state):
             return None
         state = state.reserving(self._evaluation(best.rung))
         if self._more_pixels(state, SIZES_PX[-1], state.left, _HALF * state.left) is not None:
             return None
-        return self._more_pixels(state, SIZES_PX[-1], state.left, state.left)
+        instead = INSTEAD_OF_FINE_TUNING
+        return self._more_pixels(state, SIZES_PX[-1], state.left, state.left, instead)
 
     def _starves_cnn(self, state: LadderState) -> bool:
         """Return whether the time allows less than half of the schedule of the cnn."""
         runs = state.of(CNN)
-        return not runs or LEAST_SCHEDULE * self._full_seconds(runs[-1]) > state.left
+        return not runs or LEAST_SCHEDULE * full_seconds(runs[-1], self.costs) > state.left
 
     def _long_run(self, state: LadderState) -> Rung | None:
         """Return a run of the best family with the time that is left, shared with a close rival."""
@@ -320,7 +353,7 @@ class Ladder:
         best = ranked[0]
         seconds = state.left_for(self._evaluation(best.rung))
         reason = "the best family on the validation images"
-        rivals = [result for result in ranked[1:] if self._is_close(best, result)]
+        rivals = [result for result in ranked[1:] if self.is_close(best, result)]
         if rivals and self._can_share(best, seconds):
             seconds *= _SHARED
             reason = f"about as good as {rivals[0].family} so far, so they share the time"
@@ -330,7 +363,7 @@ class Ladder:
 
     def _can_share(self, best: RungResult, seconds: float) -> bool:
         """Return whether a part of the time has the least epochs too, or not even all of it has."""
-        return not _SHARED * seconds < self._least_seconds(best) <= seconds
+        return not _SHARED * seconds < least_seconds(best, self.costs) <= seconds
 
     def _long_families(self, state: LadderState) -> list[RungResult]:
         """Return the best result of each family that more time could improve, best first."""
@@ -343,7 +376,7 @@ class Ladder:
                 continue
             left = state.left_for(self._evaluation(runs[-1].rung))
             if self.folds is not None and any(run.folds is not None for run in runs):
-                left = self.longest_with_folds(left)  # a longer run must be as well measured
+                left = longest_with_folds(self.folds, left)  # a longer run must be as well measured
             if left >= _LEAST_GROWTH * runs[-1].seconds:
                 longest.append(runs[-1])
         untried = None if state.has_begun(FINE_TUNED) else self._fine_tuning(state)
@@ -365,9 +398,9 @@ class Ladder:
 
     def _longer(self, short: RungResult, seconds: float, reason: str) -> Rung:
         name = short.rung.name.removesuffix(", short")
-        full = self._full_seconds(short)
+        full = full_seconds(short, self.costs)
         if self.folds is not None:
-            with_folds = self.longest_with_folds(seconds)
+            with_folds = longest_with_folds(self.folds, seconds)
             if with_folds >= max(_LEAST_GROWTH * short.seconds, LEAST_SCHEDULE * full):
                 seconds = with_folds
                 reason += "; short enough for folds"
@@ -391,7 +424,7 @@ class Ladder:
             return None
         best = max(state.results, key=lambda result: result.rank)
         head = max(heads, key=lambda result: result.rank)
-        if best.family == CNN and not self._is_close(best, head):
+        if best.family == CNN and not self.is_close(best, head):
             return None
         seconds = share * self.usable
         rung = self._more_pixels(state, SIZES_PX[-1], seconds, state.left)
@@ -405,7 +438,12 @@ class Ladder:
         return None
 
     def _more_pixels(
-        self, state: LadderState, largest: int, seconds: float, whole: float
+        self,
+        state: LadderState,
+        largest: int,
+        seconds: float,
+        whole: float,
+        reason: str = _ANOTHER_VIEW,
     ) -> Rung | None:
         """Return the usual backbone at more pixels than before, at most `largest`."""
         if not state.of(FROZEN) or FROZEN in state.failed:
@@ -413,7 +451,7 @@ class Ladder:
         usual, recipes = self.costs.backbones[0], [run.rung.recipe for run in state.of(FROZEN)]
         tried = max(input_px_of(recipe) for recipe in recipes if recipe.model == usual)
         sizes = [px for px in SIZES_PX if tried < px <= largest]
-        return self._largest_frozen(state, usual, sizes, seconds, whole)
+        return self._largest_frozen(state, usual, sizes, seconds, whole, reason)
 
     def _largest_frozen(
         self,
@@ -422,7 +460,7 @@ class Ladder:
         sizes: Sequence[int],
         seconds: float,
         whole: float,
-        reason: str = "another view of the same images",
+        reason: str = _ANOTHER_VIEW,
     ) -> Rung | None:
         """Return a frozen backbone at the largest affordable size; None if all cost too much.
 
@@ -444,12 +482,12 @@ class Ladder:
 
     def _further_seed(self, state: LadderState) -> Rung | None:
         """Return another seed of the best trained run, which an ensemble can average."""
-        trained = [result for result in state.results if result.family != FROZEN]
+        trained = [result for result in state.results if not result.is_head]
         best = max(trained, key=lambda result: result.rank, default=None)
         if best is None or best.family in state.failed:
             return None
         frozen = state.of(FROZEN)
-        if frozen and not self._is_close(frozen[0], best) and frozen[0].rank > best.rank:
+        if frozen and not self.is_close(frozen[0], best) and frozen[0].rank > best.rank:
             return None
         if self.folds is not None and best.folds is None:
             return None  # without folds, no average of few images is trusted
@@ -465,96 +503,24 @@ class Ladder:
             f"{base}, seed {seeds}",
             best.family,
             best.rung.recipe,
-            min(left, 1.3 * self._full_seconds(best)),
+            min(left, 1.3 * full_seconds(best, self.costs)),
             "another seed of the best run, for an average",
         )
         return None if rung.name in state.names else replace(rung, seed=self.seed + seeds)
 
-    def longest_with_folds(self, left: float) -> float:
-        """Return the seconds of a run so that its folds and its last fit take no more than `left`.
-
-        The last fit is that on training and validation images together.
-        """
-        assert self.folds is not None, "only with folds"
-        return left / (self.folds + 2)
-
-    def next_to_cross_validate(
-        self, results: Sequence[RungResult], left: float, excluded: Collection[str]
-    ) -> RungResult | None:
-        """Return the trained run to evaluate by folds next, the best first; None if none pays.
-
-        It has at least half of the epochs of its recipe, its folds and its last fit fit into the
-        time, and on the validation images it is about as good as the best or better.
-
-        Args:
-            results: The finished rungs.
-            left: Seconds until the final evaluation must begin.
-            excluded: Names of rungs that cannot be trained again, or whose folds failed.
-        """
-        if self.folds is None or not results:
-            return None
-        ranked = sorted(results, key=lambda result: result.rank, reverse=True)
-        for result in ranked:
-            is_done = result.folds is not None or result.rung.name in excluded
-            if is_done or result.family == FROZEN:
-                continue
-            epochs = full_epochs(result.rung.recipe, self.costs.train)
-            is_long_enough = result.metrics.epochs >= LEAST_SCHEDULE * epochs
-            is_affordable = (self.folds + 1) * result.seconds <= left
-            if (
-                is_long_enough
-                and is_affordable
-                and (result is ranked[0] or self._is_close(ranked[0], result))
-            ):
-                return result
-        return None
-
-    def affords_folds_of_head(self, left: float) -> bool:
-        """Return whether the folds and the last fit of a solved head are cheap enough."""
-        if self.folds is None:
-            return False
-        seconds = (self.folds + 1) * (self.costs.head() + _SECONDS_PER_FOLD)
-        return seconds <= min(left, _FROZEN_SHARE_WITH_FOLDS * self.usable)
-
-    def _is_close(self, first: RungResult, second: RungResult) -> bool:
+    def is_close(self, first: RungResult, second: RungResult) -> bool:
         """Return whether two scores differ by less than one standard error, over images.
 
         The standard error of the difference is that of a paired bootstrap.
         """
         return is_close(self.labels, self.metric, first.probabilities, second.probabilities)
 
-    def _full_seconds(self, result: RungResult) -> float:
-        """Return the seconds of the whole schedule of a recipe, at the pace of its run."""
-        if result.is_head_only:
-            return self._full_seconds_of_fine_tuning(result.rung.recipe)
-        epochs = full_epochs(result.rung.recipe, self.costs.train)
-        start, one_pass = self._seconds_of_pass(result)
-        return max(0.0, result.seconds - result.metrics.seconds.train) + start + epochs * one_pass
-
-    def _least_seconds(self, result: RungResult) -> float:
-        """Return the seconds of the least number of epochs of a recipe, see `least_epochs`."""
-        recipe = resolve(result.rung.recipe, self.costs.train)
-        share = least_epochs(recipe) / full_epochs(recipe, self.costs.train)
-        return share * self._full_seconds(result)
-
-    def _seconds_of_pass(self, result: RungResult) -> tuple[float, float]:
-        """Return the seconds of a run before its first step, and those of one pass."""
-        seconds, epochs = result.metrics.seconds, result.metrics.epochs
-        if result.family != CNN or not self.costs.cnn_pass:
-            return seconds.prepare, result.seconds_per_epoch
-        start = self.costs.cnn_start
-        if epochs < 1:  # such a run is hardly more than its start
-            return start, self.costs.cnn_pass
-        return start, max(0.0, seconds.train - start) / epochs
-
-    def _full_seconds_of_fine_tuning(self, recipe: Recipe) -> float:
-        """Return the seconds of a whole fine-tuning, from the cost of a forward pass."""
-        px, epochs = input_px_of(recipe), full_epochs(recipe, self.costs.train)
-        epoch = self.costs.epoch_of_fine_tuning(recipe.model, px)
-        return self.costs.frozen(recipe.model, px) + epochs * epoch
-
     def _short_seconds(self) -> float:
         return (_ALONE_SHARE if self._is_alone() else _SHORT_SHARE) * self.usable
+
+    @property
+    def _is_few(self) -> bool:
+        return self.costs.train <= _FEW_IMAGES
 
     def _is_alone(self) -> bool:
         """Return whether no frozen backbone is affordable beside the cnn."""
@@ -563,20 +529,24 @@ class Ladder:
     def _fine_tuning_px(self, state: LadderState) -> int | None:
         """Return the largest usual image size at which fine-tuning has enough passes.
 
-        None if even the smallest leaves less than one pass.
+        None if even the smallest leaves too few.
         """
         if not self.costs.backbones:
             return None
         backbone = self.costs.backbones[0]
         sizes = [px for px in SIZES_PX if px <= self.costs.fine_tuned_px]
-        for epochs in (_WANTED_FINE_TUNING_EPOCHS, _LEAST_FINE_TUNING_EPOCHS):
+        least = self.costs.least_fine_tuning_epochs(self._fine_tuning_recipe(sizes[0]))
+        for epochs in (max(_WANTED_FINE_TUNING_EPOCHS, least), least):
             for px in reversed(sizes):
                 epoch = self.costs.epoch_of_fine_tuning(backbone, px)
                 left = state.left_for(self.costs.evaluation(backbone, px))
                 if self.costs.frozen(backbone, px) + epochs * epoch <= 0.6 * left:
                     self.not_entered.pop(FINE_TUNED, None)
                     return px
-        self.not_entered[FINE_TUNED] = "fine-tuning would have less than one pass over the images"
+        self.not_entered[FINE_TUNED] = (
+            f"fine-tuning would have fewer than {counted(math.ceil(least), 'pass', 'passes')} over "
+            "the images, too few to improve on the head that it starts from"
+        )
         return None
 
     def _frozen_rung(self, backbone: str, px: int, reason: str) -> Rung:
@@ -585,7 +555,8 @@ class Ladder:
         name = f"{backbone} frozen at {px} px"
         return Rung(name, FROZEN, recipe, seconds, reason, self.seed)
 
-    def _fine_tuning_recipe(self, backbone: str, px: int) -> Recipe:
+    def _fine_tuning_recipe(self, px: int) -> Recipe:
+        backbone = self.costs.backbones[0]
         return make_recipe(backbone, self._own_values(backbone, transfer="finetune", input_px=px))
 
     def _timed(self, name: str, family: str, recipe: Recipe, seconds: float, reason: str) -> Rung:

@@ -55,10 +55,11 @@ def estimate_more_time(climb: Climb) -> FitEstimate | None:
 
 def _two_lengths(climb: Climb) -> tuple[RungResult, RungResult] | None:
     """Return a short and a long run of the family of the best result that was trained by steps."""
-    best = max(climb.results, key=lambda result: result.rank)
+    results = [result for result in climb.results if not result.ended_as_head]
+    best = max(results, key=lambda result: result.rank)
     runs = [
         result
-        for result in climb.results
+        for result in results
         if result.family == best.family and result.rung.seed == best.rung.seed
     ]
     is_by_steps = best.rung.recipe.optimizer != "lbfgs"

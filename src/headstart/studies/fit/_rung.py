@@ -127,6 +127,30 @@ class RungResult:
         return self.family == FINE_TUNED and self.is_solved
 
     @property
+    def ended_as_head(self) -> bool:
+        """True if a fine-tuning is no more than a head on frozen features in the end.
+
+        Its time allowed no more, or its steps did not improve on the head that it started from.
+        """
+        start = self.metrics.start
+        return self.is_head_only or (start is not None and start.is_kept)
+
+    @property
+    def is_head(self) -> bool:
+        """True if it is a head on frozen features, of either family of a backbone."""
+        return self.family == FROZEN or self.ended_as_head
+
+    @property
+    def head_note(self) -> str:
+        """Words that follow the name of a fine-tuning that ended as a head; empty for others."""
+        if not self.ended_as_head:
+            return ""
+        why = "its steps did not improve on the head that it started from"
+        if self.is_head_only:
+            why = "less than one epoch fitted into its time"
+        return f"ended as a head on frozen features, because {why}; it is in no average"
+
+    @property
     def is_solved(self) -> bool:
         """True if it is a head that was solved at once, on frozen features."""
         return self.metrics.recipe.get("optimizer") == "lbfgs"
