@@ -35,6 +35,17 @@ def page(study: Path) -> str:
     return page_text(study)
 
 
+@pytest.mark.usefixtures("page_only")
+def test_a_contender_whose_head_was_solved_has_no_epochs(tmp_path: Path) -> None:
+    study = build_comparison(tmp_path, Built(contenders=TWO_AND_A_CONTROL, seeds=1))
+    cells = r"</td>\s*<td>([^<]+)</td>\s*<td>[\d.]+ [kMG]"
+    assert set(re.findall(cells, section(page_text(study), "results"))) == {"6"}
+    path = study / "runs" / "contender1-seed0" / "metrics.json"
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps({**content, "recipe": {"optimizer": "lbfgs"}, "epochs": 1}))
+    assert "–" in re.findall(cells, section(page_text(study), "results"))
+
+
 def read_comparison(study: Path) -> Comparison:
     finding = read_finding(study)
     assert isinstance(finding, Comparison)
