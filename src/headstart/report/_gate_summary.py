@@ -56,7 +56,7 @@ def gate_summary(finding: Comparison, gate: Gate) -> str:
         lines.append(f"- {_escaped(finding.verdict.sentence)}")  # it says what would decide
     lines += [f"- {_escaped(note)}" for note in finding.verdict.notes]
     if finding.command:
-        # The gate is no part of a study, so its command does not have the option.
+        # A study does not contain its gate, so its command lacks the option.
         lines += ["", f"```\n{one_line(finding.command)} --gate\n```"]
     return "\n".join(lines) + "\n"
 
