@@ -161,6 +161,8 @@ def test_a_file_that_is_not_a_plan_is_neither_read_nor_overwritten(tmp_path: Pat
         read_plan(tmp_path / "nowhere.csv")
     with pytest.raises(InputError, match="got the folder"):
         check_plan_path(tmp_path)
+    with pytest.raises(InputError, match="expected the name of a CSV file, got that of an image"):
+        check_plan_path(tmp_path / "new.png")
 
     plan = plan_file(tmp_path, "a.png,drop,,,,")
     write_plan(plan, [PlanRow("b.png", "drop")])

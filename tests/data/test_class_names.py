@@ -72,6 +72,12 @@ def test_arrays_are_checked_as_well() -> None:
         ("St. Bernard", "st-bernard"),
         ("\uff23\uff41\uff54", "cat"),  # wide letters
         ("type-2", "type 2"),
+        ("cat", "cat - Copy"),
+        ("cat", "cat (1)"),
+        ("cat", "cat copy 2"),
+        ("'cat'", "cat"),
+        ("caf\u00e9", "cafe"),
+        ("\u0441\u0430t", "cat"),  # two Cyrillic letters
     ],
 )
 def test_names_that_are_nearly_the_same_are_reported_and_stay_two_classes(
@@ -95,6 +101,9 @@ def test_names_that_are_nearly_the_same_are_reported_and_stay_two_classes(
         ("cat", "car", "cart"),
         ("bus", "boss", "bos taurus"),
         ("2023_1", "202_31"),
+        ("copy", "original", "copyright"),
+        ("C", "C#", "C++"),
+        ("\uc774\uac83", "\uc800\uac83"),
     ],
 )
 def test_names_of_different_things_are_not_reported(names: tuple[str, ...]) -> None:

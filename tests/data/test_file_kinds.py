@@ -110,7 +110,7 @@ def test_a_file_is_named_for_what_it_is(kind: str, tmp_path: Path) -> None:
 
 
 def test_the_suffixes_of_images() -> None:
-    suffixes = ".jfif .jpe .jif .mpo .apng .avif .jp2 .heic .heif .jxl .dib .pbm .tiff"
+    suffixes = ".jfif .jpe .jif .pjpeg .pjp .mpo .apng .avif .jp2 .heic .heif .jxl .dib .pbm .tiff"
     assert set(suffixes.split()) <= IMAGE_SUFFIXES
     assert not {".psd", ".svg", ".pdf", ".txt", ".nef", ".mp4"} & IMAGE_SUFFIXES
 

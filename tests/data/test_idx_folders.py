@@ -148,3 +148,10 @@ def test_errors_about_a_set_name_the_missing_file(tmp_path: Path) -> None:
     idx(tmp_path / "three" / "train-images-idx3-ubyte", PICTURES)
     idx(tmp_path / "three" / "images-idx3-ubyte", PICTURES)
     assert "others without a part: images-idx3-ubyte" in fails(tmp_path / "three")
+
+
+def test_a_second_download_of_a_browser_is_read(tmp_path: Path) -> None:
+    idx(tmp_path / "train-images-idx3-ubyte (1)", PICTURES)
+    idx(tmp_path / "train-labels-idx1-ubyte(2)", NUMBERS)
+    data = load(tmp_path)
+    assert [data.class_names[label] for label in data.labels] == [str(n) for n in NUMBERS]

@@ -195,3 +195,58 @@ def test_test_images_may_have_a_list_too(tmp_path: Path) -> None:
     write_lines(root / "test/labels.txt", *[f"test_{n}.JPEG {CLASSES[n]}" for n in range(2)])
     data = load(root)
     assert np.bincount(data.parts)[[TRAIN, VALIDATION, TEST]].tolist() == [6, 4, 2]
+
+
+GTSRB = "Filename;Width;Height;Roi.X1;Roi.Y1;Roi.X2;Roi.Y2;ClassId"
+
+
+@pytest.mark.parametrize("classes", [("00000", "00001"), ("0", "1")])
+def test_numbers_in_a_column_of_classes_are_classes(
+    tmp_path: Path, classes: tuple[str, str]
+) -> None:
+    root = tmp_path / "GTSRB"
+    fill(root, [f"Final_Training/Images/{c}/{c}_{n}.ppm" for c in classes for n in range(3)])
+    fill(root, [f"Final_Test/Images/{n:05d}.ppm" for n in range(4)])
+    rows = [f"{n:05d}.ppm;1;0;1;0;1;0;{n % 2}" for n in range(4)]
+    write_lines(root / "GT-final_test.csv", GTSRB, *rows)
+    data = load(root)
+    assert data.class_names == classes and data.parts is not None
+    assert np.bincount(data.parts).tolist() == [0, 6, 0, 4]
+    assert labels_of(data)["Final_Test/Images/00003.ppm"] == classes[1]
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [f"{n}.png,{n % 2}" for n in range(4)],  # no header says that these are classes
+        ["file,width", *[f"{n}.png,{n % 2}" for n in range(4)]],
+        ["file,label", *[f"{n}.png,{n % 2 + 1}" for n in range(4)]],  # 2 is no class of training
+    ],
+)
+def test_numbers_that_may_mean_something_else_are_not_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], rows: list[str]
+) -> None:
+    fill(tmp_path, [f"train/{c}/{n}.png" for c in "01" for n in range(3)])
+    fill(tmp_path, [f"test/{n}.png" for n in range(4)])
+    write_lines(tmp_path / "test.csv", *rows)
+    data, said = load_and_listen(capsys, tmp_path)
+    assert len(data) == 6 and "ignored 4 images outside every class folder" in said
+
+
+def test_two_classes_of_one_number_have_only_their_names(tmp_path: Path) -> None:
+    fill(tmp_path, [f"train/{c}/{n}.png" for c in ("7", "007", "8") for n in range(3)])
+    fill(tmp_path, [f"test/{n}.png" for n in range(3)])
+    write_lines(tmp_path / "test.csv", "file,label", "0.png,7", "1.png,007", "2.png,8")
+    labels = labels_of(load(tmp_path))
+    assert [labels[f"test/{n}.png"] for n in range(3)] == ["7", "007", "8"]
+
+
+def test_a_list_without_names_of_images_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = with_flat_validation(tmp_path / "imagenet")
+    write_lines(root / "validation_ground_truth.txt", "490", "361", "171", "822")
+    write(root, "devkit/data/meta.mat")
+    data, said = load_and_listen(capsys, root)
+    assert len(data) == 6 and f"{root}/devkit: ignored, because it has no images" in said
+    assert "validation_ground_truth.txt has as many lines, but does not name them." in said

@@ -205,3 +205,23 @@ def test_a_list_of_one_label_is_that_label(tmp_path: Path) -> None:
     rows = [{"file_name": name, "label": ["ab"[n % 2]]} for n, name in enumerate(images(tmp_path))]
     write(tmp_path, rows, "jsonl")
     assert load(tmp_path).class_names == ("a", "b")
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl"])
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (["a", "b", "c", "a b", "b c", "c a"] * 3, "3 labels that look like several in one cell"),
+        ([f"{number}.5" for number in range(18)], "18 different numbers in 18 rows"),
+    ],
+)
+def test_lists_of_labels_and_measurements_are_refused(
+    tmp_path: Path, kind: str, labels: list[str], message: str
+) -> None:
+    rows = []
+    for number, label in enumerate(labels):
+        Image.new("RGB", (4, 4), (number, 0, 0)).save(tmp_path / f"{number}.png")
+        rows.append({"file_name": f"{number}.png", "label": label})
+    write(tmp_path, rows, kind)
+    text = fails(tmp_path)
+    assert f"invalid labels of metadata.{kind}: expected" in text and message in text

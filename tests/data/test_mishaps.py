@@ -123,7 +123,7 @@ def pack_tar(path: Path, names: list[str]) -> None:
             ["train-images-idx3-ubyte.zip", "train-labels-idx1-ubyte.zip"],
             "Unpack all of them into one folder, and give that.",
         ),
-        (["cat.zip", "dog.zip"], "If each is a class, unpack each into a folder of its name"),
+        (["cat.zip", "dog.zip"], "If each is a class or a part, unpack each into a folder"),
         (["train.zip", "test.zip"], "To read one of them, give its path, such as"),
     ],
 )
@@ -184,6 +184,22 @@ def test_a_class_is_refused_if_half_of_its_pictures_are_not_read(
     assert len(load(tmp_path, skip_bad=True)) == len(CLASSES)
 
 
+def test_images_with_a_suffix_of_no_image_count_as_pictures(tmp_path: Path) -> None:
+    fill(tmp_path, CLASSES)
+    for number in range(4):
+        Image.new("RGB", (8, 8), (number, 0, 0)).save(tmp_path / f"cat/y{number}.jpg_large", "JPEG")
+    text = error_of(tmp_path)
+    assert "4 of 8 pictures of the class 'cat'" in text
+    assert "y0.jpg_large is JPEG, so name it y0.jpg" in text
+
+
+def test_backups_beside_their_images_are_no_pictures(tmp_path: Path) -> None:
+    fill(tmp_path, CLASSES)
+    for name in CLASSES:
+        (tmp_path / f"{name}.bak").write_bytes((tmp_path / name).read_bytes())
+    assert len(load(tmp_path)) == len(CLASSES)
+
+
 def test_images_without_a_suffix_count_as_pictures(tmp_path: Path) -> None:
     fill(tmp_path, CLASSES)
     for number in range(5):
@@ -223,12 +239,10 @@ def test_a_link_to_a_folder_that_is_gone_is_named(
     assert "left out 2 links to nothing: fox, self" in said
 
 
-def test_folders_with_the_same_folders_may_be_parts(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_folders_with_the_same_folders_may_be_parts(tmp_path: Path) -> None:
     fill(tmp_path, [f"{part}/{name}" for part in ("set_a", "set_b") for name in CLASSES])
-    _, said = load_and_listen(capsys, tmp_path)
-    assert "If the former are parts of the data, name them train, validation and test" in said
+    text = error_of(tmp_path)
+    assert f"such as {tmp_path}/set_a, or name these train, validation and test." in text
 
 
 # Tables

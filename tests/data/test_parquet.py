@@ -410,3 +410,12 @@ def test_a_label_that_is_not_utf8_is_an_error_of_the_file(tmp_path: Path) -> Non
     pq.write_table(table(rows(label=labels)), path)
     with pytest.raises(InputError, match=r"rows\.parquet cannot be read .* can't decode byte"):
         load(path)
+
+
+def test_lists_of_labels_and_measurements_are_refused(tmp_path: Path) -> None:
+    lists = ["a", "b", "c", "a b", "b c", "c a"]
+    text = fails(parquet(tmp_path / "lists.parquet", {**rows(6), "label": lists}))
+    assert "3 labels that look like several in one cell ('a b', 'b c', 'c a')" in text
+    ages = [f"{number} years" for number in range(20)]
+    text = fails(parquet(tmp_path / "ages.parquet", {**rows(20), "label": ages}))
+    assert "expected classes, got 20 different numbers in 20 rows" in text

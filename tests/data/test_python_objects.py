@@ -195,6 +195,7 @@ class Stream(IterableDataset[Any]):
         (Items(["a", "b"]), "invalid image of item 0 of the dataset: expected a Pillow image"),
         (Items(PIXELS, [torch.tensor([0, 1])] * 8), "has 2 labels: multi-label is not supported"),
         (Items(PIXELS, [0.5] * 8), "these are measurements"),
+        (Items(PIXELS, [0.5] * 8, ["cat", "dog"]), "these are measurements"),
         (Items(PIXELS, [0] * 8), "only one class"),
         (Items(PIXELS, [0, 1, None, 1, 0, 1, 0, 1]), "row 2 of the dataset: the label is missing"),
         (Items(PIXELS / 2), "the images of the dataset: expected"),

@@ -197,3 +197,9 @@ def test_ids_that_may_be_two_files_are_refused(tmp_path: Path) -> None:
     assert "line 2 of t.csv: '7' matches 2 files: im/007.png and im/07.png" in text
     text = error_of(write_table(tmp_path / "t.csv", "id,label", "7.0,x", "0012,x", "12.0,y"))
     assert "'12.0' and '0012' do not exist, and both would be im/12.png" in text
+
+
+def test_ids_find_files_in_nested_folders_and_near_ones_first(tmp_path: Path) -> None:
+    write_images(tmp_path / "train", ["0/1/2/012a.png", "0/1/3/013b.png", "013b.png"])
+    table = write_table(tmp_path / "t.csv", "id,label", "012a,x", "013b,y")
+    assert labels_of(load(table)) == {"train/0/1/2/012a.png": "x", "train/013b.png": "y"}

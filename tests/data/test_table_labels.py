@@ -244,3 +244,44 @@ def test_classes_of_one_image_each_are_named(tmp_path: Path) -> None:
     data = load(table_of(tmp_path, ["12", "31", "45", "58"]))
     with pytest.raises(InputError, match="each of the 4 classes has only one image"):
         make_split(data)
+
+
+@pytest.mark.parametrize("mark", ["_", "-", " and ", ":"])
+def test_joined_labels_are_classes_and_a_line_names_them(
+    tmp_path: Path, mark: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["scab", "rust", "spot"]
+    joined = [f"scab{mark}rust", f"rust{mark}spot", f"spot{mark}scab"]
+    dataset, said = load_and_listen(capsys, table_of(tmp_path, [*words, *joined] * 2))
+    assert set(dataset.class_names) == {*words, *joined}
+    assert (
+        f"'scab{mark}rust', 'rust{mark}spot', 'spot{mark}scab' are each read as one class" in said
+    )
+
+
+@pytest.mark.parametrize("form", ["{} years", "{}%", "${}.50", "{} kg", "{},5 cm"])
+def test_numbers_with_one_unit_are_measurements(tmp_path: Path, form: str) -> None:
+    labels = [form.format(number) for number in range(20, 50)]
+    text = error_of(table_of(tmp_path, labels))
+    assert "expected classes, got 30 different numbers in 30 rows" in text
+
+
+@pytest.mark.parametrize("form", ["person {}", "{}-inch pipe", "{}th", "c{}"])
+def test_numbers_in_names_and_few_numbers_with_a_unit_are_classes(
+    tmp_path: Path, form: str
+) -> None:
+    count = 3 if "th" in form else 30
+    labels = [form.format(number) for number in range(20, 20 + count)]
+    assert set(load(table_of(tmp_path, labels * 2)).class_names) == set(labels)
+
+
+def test_yes_and_no_in_one_column_per_class_are_one_hot(tmp_path: Path) -> None:
+    write_images(tmp_path, ["a.png", "b.png"])
+    table = write_table(tmp_path / "t.csv", "path,cat,dog", "a.png,Yes,No", "b.png,No,Yes")
+    assert labels_of(load(table)) == {"a.png": "cat", "b.png": "dog"}
+
+
+def test_a_column_that_counts_the_rows_is_not_proposed_for_the_labels(tmp_path: Path) -> None:
+    write_images(tmp_path, ["a.png", "b.png"])
+    table = write_table(tmp_path / "t.csv", "Nr,Datei,Klasse", "1,a.png,x", "2,b.png,y")
+    assert "for example: --label-column Klasse" in error_of(table)

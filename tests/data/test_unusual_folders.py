@@ -155,16 +155,53 @@ def test_a_name_that_is_not_utf_8_is_shown_alone(tmp_path: Path) -> None:
     assert "has a name that is not UTF-8: 'cat/\\udcff.png'." in error_of(tmp_path / "photos")
 
 
-def test_versions_of_one_dataset_are_questioned(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("outer", "inner"),
+    [
+        (["color", "segmented"], ["apple", "grape"]),  # PlantVillage
+        (["seen", "unseen"], ["cats", "dogs"]),
+        (["toets", "trein"], ["1 cat", "2 dog"]),  # parts in a language that is not known
+    ],
+)
+def test_class_folders_with_the_same_folders_in_them_are_refused(
+    tmp_path: Path, outer: list[str], inner: list[str]
 ) -> None:
-    names = [
-        f"{version}/{kind}/{version}{kind}{n}.png"
-        for version in ("color", "segmented")
-        for kind in ("apple", "grape")
-        for n in range(2)
-    ]
-    data, said = load_and_listen(capsys, fill(tmp_path / "plants", names))
-    assert data.class_names == ("color", "segmented")
-    assert "If apple, grape are the classes, give one of the former: " in said
-    assert f"{tmp_path}/plants/color" in said
+    names = [f"{top}/{kind}/{n}.png" for top in outer for kind in inner for n in range(2)]
+    text = error_of(fill(tmp_path / "plants", names))
+    same = f"{', '.join(outer)} have the same folders, {', '.join(inner)}"
+    assert f"the classes of {tmp_path}/plants are unclear: {same}." in text
+    assert f"give one of the outer folders, such as {tmp_path}/plants/{outer[0]}," in text
+
+
+@pytest.mark.parametrize("inner", [["40X", "100X"], ["2019", "2020"], ["day 1", "day 2"]])
+def test_a_numbered_series_in_each_class_folder_belongs_to_the_class(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], inner: list[str]
+) -> None:
+    names = [f"{c}/{part}/{n}.png" for c in ("benign", "malignant") for part in inner for n in "12"]
+    data, said = load_and_listen(capsys, fill(tmp_path, names))
+    assert data.class_names == ("benign", "malignant")
+    assert "images in folders of a class folder belong to that class" in said
+
+
+def test_a_folder_with_the_classes_beside_it_is_no_class(tmp_path: Path) -> None:
+    names = [f"{top}{c}/{n}.png" for top in ("", "masks/") for c in ("cat", "dog") for n in "12"]
+    text = error_of(fill(tmp_path / "pets", names))
+    assert f"{tmp_path}/pets/masks may be a class or not" in text
+    assert "has folders of the same names, cat, dog." in text
+
+
+def test_archives_of_parts_and_archives_in_class_folders_are_named(tmp_path: Path) -> None:
+    write(tmp_path / "parts", "train.zip", "test.zip")
+    text = error_of(tmp_path / "parts")
+    assert "If each is a class or a part, unpack each into a folder of its name" in text
+    assert f"To read one of them, give its path, such as {tmp_path}/parts/train.zip." in text
+    write(tmp_path / "classes", "cat/images.tar.gz", "dog/images.tar.gz")
+    text = error_of(tmp_path / "classes")
+    assert "To read that file, give its path" in text and "gunzip" not in text
+
+
+def test_files_of_a_run_are_not_proposed_as_data(tmp_path: Path) -> None:
+    fill(tmp_path, ["cat/1.png", "dog/2.png"])
+    write(tmp_path, "bird/notes.txt", "run/recipe.json", "run/data.json", "run/curves.csv")
+    text = error_of(tmp_path)
+    assert "the class folder" in text and "curves.csv" not in text

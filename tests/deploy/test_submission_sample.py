@@ -27,6 +27,7 @@ def sample(path: Path, column: str, value: str) -> Path:
         ("target", "0.5", ("no", "yes"), "yes"),
         ("target", "0", ("negative", "positive"), "positive"),
         ("dog", "0.5", ("cat", "dog"), "dog"),
+        ("dog", '"0,5"', ("cat", "dog"), "dog"),
         ("is_dog", "0", ("cat", "dog"), "dog"),
         ("p(Dog)", "0.5", ("Cat", "Dog"), "Dog"),
         ("melanoma_probability", "0.1", ("melanoma", "naevus", "other"), "melanoma"),
@@ -64,3 +65,10 @@ def test_the_class_can_be_given(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="expected a class of the run, got 'dgo'") as error:
         read_sample(path, ("cat", "dog"), "dgo")
     assert "dog" in error.value.hint
+
+
+def test_a_sample_that_is_no_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"invalid --sample: .* is a folder"):
+        read_sample(tmp_path, ("cat", "dog"))
+    with pytest.raises(InputError, match=r"invalid --sample: .*none.csv does not exist"):
+        read_sample(tmp_path / "none.csv", ("cat", "dog"))

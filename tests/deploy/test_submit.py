@@ -247,6 +247,7 @@ def test_a_submission_never_replaces_an_input(run: Path, table: Path, headstart:
         ("sample.csv", "is an input of this command"),
         (run / "predictions.csv", "is a file of a run or study"),
         (run, "expected a file, got the folder"),
+        ("photos/1.png", "expected the name of a CSV file, got that of an image"),
     ):
         status, _, err = headstart("submit", run, "test.csv", "--sample", "sample.csv", "-o", out)
         assert status == 2 and reason in err

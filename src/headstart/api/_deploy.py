@@ -87,9 +87,10 @@ def predict(
         names = [f"image {number}" for number in range(1, len(pixels) + 1)]
     else:
         names, sources = deploy.named_sources(_as_list(images))
-    for option, output in (("--csv", csv), ("--figure", figure)):
-        if output is not None:
-            deploy.check_output(Path(output), sources, option)
+    if csv is not None:
+        deploy.check_csv_output(Path(csv), sources, "--csv")
+    if figure is not None:
+        deploy.check_output(Path(figure), sources, "--figure")
 
     model = deploy.open_model(run) if isinstance(run, Path) else run
     set_calibration = None

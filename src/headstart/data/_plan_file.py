@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple, cast, get_args
 
 from headstart import store
+from headstart.data.formats.folders._file_tree import is_image
 from headstart.errors import InputError
 from headstart.formatting import one_line
 
@@ -74,9 +75,15 @@ def check_plan_path(path: Path) -> None:
     """Check that a plan may be written to this path.
 
     Raises:
-        InputError: The path is a folder, or an existing file that is not a plan.
+        InputError: The path is a folder, an existing file that is not a plan, or named like an
+            image.
     """
     if not path.exists():
+        if is_image(path):
+            raise InputError(
+                f"invalid plan: expected the name of a CSV file, got that of an image, {path}.",
+                f"For example: {path.with_suffix('.csv')}",
+            )
         return
     if path.is_dir():
         raise InputError(

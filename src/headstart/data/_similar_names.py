@@ -15,6 +15,12 @@ from headstart.formatting import display_name
 
 _SEPARATORS = re.compile(r"(?<=[^\s_])[\s_\-\u2010-\u2015\u2212.'\u2019]+(?=[^\s_])")
 _MINUS = re.compile(r"\s[-\u2212]$")
+_QUOTES = "'\"`\u2018\u2019\u201c\u201d\u00ab\u00bb"
+_ACCENTS = re.compile("[\u0300-\u036f]")
+# What file managers add to the name of a copy: "cat (1)", "cat - Copy", "cat copy 2".
+_COPY = re.compile(r"(?<=\w)([\s_-]+(copy|kopie|copie|copia)([\s_]*\(?\d+\)?)?|\s*\(\d+\))$")
+# Letters of Cyrillic and Greek that look like Latin ones.
+_LOOK_ALIKES = str.maketrans("авекмнорстухіјѕԁαορν", "abekmhopctyxijsdaopv")
 _SHORTEST = 2  # characters. Single ones, such as "a" and "A", are classes of handwriting.
 _SHORTEST_SINGULAR = 3
 
@@ -22,9 +28,10 @@ _SHORTEST_SINGULAR = 3
 def similar_class_names(names: Sequence[str]) -> list[tuple[str, str]]:
     """Return the pairs of class names that are nearly the same, in the order of the classes.
 
-    Case, separators such as blanks and hyphens within a name, wide forms of letters and an English
-    plural make no difference. Separators between digits and signs do: "1.0" is not "10", "-1" is
-    not "1", and "AA-" is not "AA".
+    Case, accents, separators such as blanks and hyphens within a name, quotation marks, wide forms
+    of letters, letters of other scripts that look the same, what a file manager adds to a copy, and
+    an English plural make no difference. Separators between digits and signs do: "1.0" is not "10",
+    "-1" is not "1", and "AA-" is not "AA".
 
     Args:
         names: The distinct names of the classes.
@@ -65,8 +72,10 @@ def similar_names_sentence(names: Sequence[str]) -> str:
 
 
 def _plain_form(name: str) -> str:
-    """Return a name without case and separators."""
+    """Return a name without case, accents, separators and the other differences."""
     text = INVISIBLE.sub("", unicodedata.normalize("NFKC", name)).casefold().strip()
+    text = _ACCENTS.sub("", unicodedata.normalize("NFKD", text)).translate(_LOOK_ALIKES)
+    text = _COPY.sub("", text.strip(_QUOTES))
 
     def join(match: re.Match[str]) -> str:
         before, after = text[match.start() - 1], text[match.end()]

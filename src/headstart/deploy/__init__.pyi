@@ -14,6 +14,7 @@ from ._model import (
     open_model as open_model,
 )
 from ._output_files import (
+    check_csv_output as check_csv_output,
     check_export as check_export,
     check_output as check_output,
     keep_earlier as keep_earlier,

@@ -39,6 +39,29 @@ def check_output(path: Path, inputs: Iterable[object], option: str) -> None:
         raise _would_be_overwritten(path, option)
 
 
+def check_csv_output(path: Path, inputs: Iterable[object], option: str) -> None:
+    """Raise an error if a CSV file would replace an input, a result of a run, or any image.
+
+    The images that a table lists or a folder holds are inputs as well.
+
+    Args:
+        path: The file to write.
+        inputs: Files that the command reads. Items that are not paths are ignored.
+        option: The option that names the file, for the message.
+
+    Raises:
+        InputError: See `check_output`. Or the file is named like an image.
+    """
+    from headstart.data import is_image
+
+    check_output(path, inputs, option)
+    if is_image(path):
+        raise InputError(
+            f"invalid {option}: expected the name of a CSV file, got that of an image, {path}.",
+            f"For example: {path.with_suffix('.csv')}",
+        )
+
+
 def check_export(path: Path, option: str) -> None:
     """Raise an error if an exported file would replace something else than an earlier export.
 

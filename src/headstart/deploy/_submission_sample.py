@@ -64,6 +64,12 @@ def read_sample(
             suggest_name(probability_of, tuple(class_names)),
         )
 
+    if not path.is_file():
+        problem = "is a folder" if path.is_dir() else "does not exist"
+        raise InputError(
+            f"invalid --sample: {path} {problem}.",
+            "Give the sample submission of the competition, a CSV.",
+        )
     with open_table(path) as table:
         columns = table.columns
         rows = [fields for _, fields in table.rows]
@@ -155,8 +161,9 @@ def _positive_class(class_names: Sequence[str]) -> str | None:
 
 
 def _number(text: str) -> float | None:
+    """Return the finite number that a text is, with a decimal point or comma, or None."""
     try:
-        number = float(text)
+        number = float(text.replace(",", "."))
     except ValueError:
         return None
     return number if math.isfinite(number) else None

@@ -15,7 +15,7 @@ from headstart.classifier import Predictions
 from headstart.data import is_image
 from headstart.deploy._csv_output import write_cells
 from headstart.deploy._model import Model
-from headstart.deploy._output_files import check_output, keep_earlier
+from headstart.deploy._output_files import check_csv_output, keep_earlier
 from headstart.deploy._submission_sample import Sample, read_sample
 from headstart.deploy._test_images import TestImages, predict_test_images
 from headstart.errors import InputError
@@ -60,7 +60,7 @@ def submit(
         InputError: A table cannot be read, its images have another size than the training images,
             ids and rows do not match, or the submission would replace an input. Nothing is written.
     """
-    check_output(submission, [test, sample], "--out")
+    check_csv_output(submission, [test, sample], "--out")
     if probability_of is not None and sample is None:
         raise InputError(
             "--probability-of needs the sample submission of the competition.",

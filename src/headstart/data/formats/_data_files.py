@@ -6,10 +6,10 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from headstart import store
 from headstart.data.formats._file_signatures import ARCHIVE_NAME
 from headstart.data.formats.arrays._idx_sets import parse_idx_name
 from headstart.data.formats.folders._file_tree import folders_in, visible_paths
-from headstart.data.formats.folders._part_words import part_of_name
 from headstart.data.formats.parquet._files import is_row_file
 from headstart.data.formats.tables._csv_table import is_plain_text, is_table
 from headstart.formatting import first_names
@@ -30,8 +30,9 @@ def suggest_data_file(folder: Path, hint: str) -> str:
     """
     files = [path for path in visible_paths(folder) if _is_data_file(path)]
     for child in folders_in(folder):
-        if not files:
-            files = [path for path in visible_paths(child) if _is_data_file(path)]
+        paths = visible_paths(child)
+        if not files and not store.is_own_folder([path.name for path in paths]):
+            files = [path for path in paths if _is_data_file(path)]
     if not files:
         return ""
 
@@ -43,13 +44,13 @@ def suggest_data_file(folder: Path, hint: str) -> str:
     names = first_names([path.name for path in files], _LISTED)
     if len(files) == 1:
         return f"It holds {names}. To read that file, give its path: {chosen}."
-    advice = _unpack_advice(files)
+    advice = _unpack_advice(files, chosen)
     if advice:
         return f"It holds {names}. {advice}"
     return f"It holds {names}. To read one of them, give its path, such as {chosen}."
 
 
-def _unpack_advice(files: Sequence[Path]) -> str:
+def _unpack_advice(files: Sequence[Path], chosen: Path) -> str:
     """Return what to do with archives that belong together: shards, IDX files or classes."""
     if not all(ARCHIVE_NAME.search(path.name) for path in files):
         return ""
@@ -61,12 +62,10 @@ def _unpack_advice(files: Sequence[Path]) -> str:
         )
     if all(parse_idx_name(stem) for stem in stems):
         return "Unpack all of them into one folder, and give that."
-    if not any(part_of_name(stem) or _WITHOUT_LABELS.search(stem) for stem in stems):
-        return (
-            "If each is a class, unpack each into a folder of its name, and give the folder above. "
-            f"To read one of them, give its path, such as {files[0]}."
-        )
-    return ""
+    return (
+        "If each is a class or a part, unpack each into a folder of its name, and give the folder "
+        f"above. To read one of them, give its path, such as {chosen}."
+    )
 
 
 def _is_data_file(path: Path) -> bool:

@@ -20,7 +20,8 @@ WORD_OF_PART = {UNASSIGNED: "", TRAIN: "train", VALIDATION: "validation", TEST: 
 DEEPEST_WRAPPER = 3
 MOST_IN_A_WRAPPER = 64  # files and folders; class folders hold more, and are not searched
 _NAME = re.compile(
-    r"(?P<stem>.*?)[-_.]?idx(?P<dimensions>[1-4])[-_.](?:ubyte|int)(?P<gzip>\.gz)?", re.IGNORECASE
+    r"(?P<stem>.*?)[-_.]?idx(?P<dimensions>[1-4])[-_.](?:ubyte|int)( ?\(\d+\))?(?P<gzip>\.gz)?",
+    re.IGNORECASE,
 )
 _ROLE = re.compile(r"(?:^|[-_.])(?P<role>images?|imgs?|labels?)$", re.IGNORECASE)
 

@@ -122,6 +122,30 @@ def several_datasets(top: Folder, names: Sequence[str]) -> InputError:
     )
 
 
+def same_folders_in_classes(
+    root: Folder, example: Path, outer: Sequence[str], inner: Sequence[str]
+) -> InputError:
+    """Return the error about folders of which either level may be the classes."""
+    outer_names, inner_names = some_names(outer), some_names(inner)
+    return InputError(
+        f"the classes of {root.path} are unclear: {outer_names} have the same folders, "
+        f"{inner_names}.",
+        f"If {inner_names} are the classes, give one of the outer folders, such as {example}, or "
+        f"name these train, validation and test. If {outer_names} are the classes, move the images "
+        "up into them, or write a CSV of path,label.",
+    )
+
+
+def classes_in_class(root: Folder, path: Path, inner: Sequence[str]) -> InputError:
+    """Return the error about a folder among class folders that has folders of the same names."""
+    return InputError(
+        f"{path} may be a class or not: it lies among the class folders of {root.path}, but has "
+        f"folders of the same names, {some_names(inner)}.",
+        "If it holds other images of these classes, merge the folders, or name it test. If it "
+        "holds masks or copies, move it elsewhere. If it is a class, move its images up into it.",
+    )
+
+
 def extra_folder(path: Path) -> InputError:
     """Return the error about class folders next to the folders of parts."""
     return InputError(

@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from pathlib import Path, PurePath
 
-from headstart.data.formats._file_signatures import describe_unsupported
+from headstart.data.formats._file_signatures import ARCHIVE_NAME, describe_unsupported
 from headstart.data.formats._json_files import annotates_objects, read_json
 from headstart.data.formats.folders._clutter import some_names
 from headstart.data.formats.folders._file_tree import Folder, describe_kinds
@@ -77,8 +77,8 @@ def describe_foreign_files(root: Folder) -> str:
             if name == "metadata.jsonl":
                 return _advise_metadata(folder.path / name)
             described = describe_unsupported(folder.path / name)
-            if described is not None:
-                return f"{name} is {described[0]}. {described[1]}"
+            if described is not None and not ARCHIVE_NAME.search(name):
+                return f"{name} is {described[0]}. {described[1].rstrip('.')}."
     return _kind_of_nested_file(root)
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path, PurePath
 from typing import NamedTuple
 
 from headstart.data.formats.folders._file_tree import Folder
+from headstart.data.formats.tables._columns import LABEL_NAMES, OTHER_LABEL_NAMES, plain_name
 
 _TEXT_SUFFIXES = (".txt", ".csv", ".tsv")
 # Samples of submissions and predictions name a class for each image as well, which is not its own.
@@ -40,15 +42,16 @@ def read_label_list(folder: Folder, class_names: set[str]) -> LabelList | None:
 
     Tiny ImageNet has val/val_annotations.txt, and ImageNet LOC_val_solution.csv. One column must
     name each image exactly once, and exactly one other one must hold a known class in all of these
-    lines. Classes that are numbers do not count: columns of sizes and boxes look like them.
+    lines. Classes that are numbers count only in a column with a usual name for labels, such as
+    ClassId of GTSRB: columns of sizes and boxes look like them.
 
     Args:
         folder: The folder, which has images and no folders.
         class_names: The classes of the training images.
     """
-    known = {name for name in class_names if not name.isdecimal()}
-    if folder.folders or not folder.images or not known:
+    if folder.folders or not folder.images:
         return None
+    words = {name: name for name in class_names if not name.isdecimal()}
     for path in _texts_above(folder):
         rows = list(_lines_of(path))
         rows_of_image = _rows_of_images(rows, folder.images)
@@ -56,14 +59,37 @@ def read_label_list(folder: Folder, class_names: set[str]) -> LabelList | None:
             continue
         fields_of = [rows[row] for row in rows_of_image]
         width = min(map(len, fields_of))
-        columns = zip(*(fields[:width] for fields in fields_of), strict=True)
-        labels = [column for column in columns if known.issuperset(column)]
+        labels: list[Sequence[str]] = []
+        for place, column in enumerate(zip(*(fields[:width] for fields in fields_of), strict=True)):
+            class_of = words
+            if _is_label_header(rows[0], place, width):
+                class_of = words | _classes_by_number(class_names)
+            if class_of.keys() >= set(column):
+                labels.append([class_of[text] for text in column])
         if len(labels) == 1 and len(set(labels[0])) > 1:
             images_of_class: dict[str, list[str]] = {}
             for image, label in zip(folder.images, labels[0], strict=True):
                 images_of_class.setdefault(label, []).append(image)
             return LabelList(path, images_of_class)
     return None
+
+
+def _is_label_header(header: Sequence[str], place: int, width: int) -> bool:
+    """Return whether a field of the first line names a column of labels."""
+    is_header = len(header) == width
+    return is_header and plain_name(header[place]) in (*LABEL_NAMES, *OTHER_LABEL_NAMES)
+
+
+def _classes_by_number(class_names: set[str]) -> dict[str, str]:
+    """Return the classes that are numbers by their name, and without its leading zeros.
+
+    GTSRB has folders such as 00007, and the number 7 in its table. Two classes of one number, such
+    as 7 and 007, have only their names.
+    """
+    numbers = [name for name in class_names if name.isdecimal()]
+    counts = Counter(map(int, numbers))
+    by_number = {str(int(name)): name for name in numbers if counts[int(name)] == 1}
+    return by_number | {name: name for name in numbers}
 
 
 def _rows_of_images(rows: list[list[str]], images: list[str]) -> list[int] | None:
@@ -97,6 +123,16 @@ def find_list_of_images(folder: Folder) -> Path | None:
     """Return the first text file in a folder, or above it, that names images of the folder."""
     stems = set(map(_stem, folder.walk_images()))
     return next((path for path in _texts_above(folder) if names_images(path, stems)), None)
+
+
+def find_lines_without_names(folder: Folder) -> Path | None:
+    """Return the first text in a folder, or above it, with as many lines as there are images."""
+    count = len(folder.images)
+    for path in _texts_above(folder) if count > 1 else ():
+        lines = [fields for fields in islice(_lines_of(path), count + 1) if fields]
+        if len(lines) == count:
+            return path
+    return None
 
 
 def lists_in(root: Folder) -> list[Path]:

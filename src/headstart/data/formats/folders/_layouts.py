@@ -129,6 +129,9 @@ def _parts_above_classes(
     listed: dict[int, list[ClassFolder]] = {}
     for child in children:
         folder = unwrapped[child.name]
+        if child.name not in parts and not child.image_count:  # the devkit of ImageNet
+            say_without_classes(child)
+            continue
         if not class_level(folder) or is_placeholder(folder, train_classes):
             classes = listed_classes(parts.get(child.name, TRAIN), folder, train_classes)
             if not classes:

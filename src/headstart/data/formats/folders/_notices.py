@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from headstart import progress
 from headstart.data._types import PART_NAMES, TRAIN, UNASSIGNED
 from headstart.data.formats.folders._classes import ClassFolder
 from headstart.data.formats.folders._clutter import some_names
+from headstart.data.formats.folders._errors import classes_in_class, same_folders_in_classes
 from headstart.data.formats.folders._file_tree import Folder
-from headstart.data.formats.folders._label_lists import find_list_of_images, published_splits
+from headstart.data.formats.folders._label_lists import (
+    find_lines_without_names,
+    find_list_of_images,
+    published_splits,
+)
 from headstart.data.formats.folders._names import IMAGE_FOLDERS, is_companion, is_unlabelled
 from headstart.data.formats.folders._part_words import EVALUATION, PartName, part_of_name
 from headstart.formatting import counted
 
+_DIGITS = re.compile(r"\d+")
 _NO_CLASS = re.compile(r"BACKGROUND_Google|\d+\.clutter")
 
 
@@ -72,15 +78,22 @@ def say_without_classes(folder: Folder) -> None:
         return
     ignored = f"{folder.path}: ignored {counted(folder.image_count, 'image')} outside every class"
     listed = find_list_of_images(folder)
-    if listed is None:
+    nameless = None if listed else find_lines_without_names(folder)
+    if listed is None and nameless is None:
         progress.say(
             f"{ignored} folder, which have no label. To predict them, give the folder to headstart "
             "submit"
         )
         return
+    found = f"{listed} names them. If it has their labels,"
+    if nameless is not None:
+        found = (
+            f"{nameless} has as many lines, but does not name them. If these are their labels in "
+            "the order of the file names, look up what they stand for:"
+        )
     progress.say(
-        f"{ignored} folder. {listed} names them. If it has their labels, move each image into a "
-        "folder of its class, or write a CSV of path,label,split for all images"
+        f"{ignored} folder. {found} move each image into a folder of its class, or write a CSV of "
+        "path,label,split for all images"
     )
 
 
@@ -108,28 +121,40 @@ def say_evaluation(top: Folder, parts: dict[str, int]) -> None:
             progress.say(f"{top.path / name}: read as the {PART_NAMES[part]} images")
 
 
-def say_nested(root: Folder, class_folders: Iterable[ClassFolder]) -> None:
-    """Print that folders in class folders are not classes of their own."""
+def say_nested(root: Folder, class_folders: Sequence[ClassFolder]) -> None:
+    """Print that folders in class folders are not classes of their own.
+
+    Raises:
+        InputError: Either level may be the classes: several class folders have the same folders in
+            them, as color, grayscale and segmented of PlantVillage have 38; or one has folders
+            named like the classes beside it, as masks/cat and masks/dog beside cat and dog.
+    """
     nested: list[str] = []
     inner_names: dict[str, set[str]] = {}
     for item in class_folders:
         usual = {item.class_name.casefold(), *IMAGE_FOLDERS}
         inner = [name for name in item.nested if name.rpartition("/")[2].casefold() not in usual]
-        nested += inner
         names = inner_names.setdefault(item.class_name, set())
         names.update(name.rpartition("/")[2] for name in inner)
+        nested += inner
+        if len(names) > 1 and names < {other.class_name for other in class_folders}:
+            raise classes_in_class(root, root.path / inner[0].rpartition("/")[0], sorted(names))
     if not nested:
         return
 
+    shared = set.intersection(*inner_names.values())
+    # Years, magnifications (40X, 100X) and numbered sessions are series of a class, not classes.
+    is_series = len({_DIGITS.sub("", name) for name in shared}) < 2
+    has_own_images = any(
+        not image.startswith(tuple(f"{folder}/" for folder in item.nested))
+        for item in class_folders
+        for image in item.images
+    )
+    are_alike = len(inner_names) > 1 and set.union(*inner_names.values()) == shared
+    if are_alike and not is_series and not has_own_images:
+        outer = root.path / nested[0].rpartition("/")[0]
+        raise same_folders_in_classes(root, outer, list(inner_names), sorted(shared))
     progress.say(
         f"{root.path}: images in folders of a class folder belong to that class: "
         f"{some_names(nested)}. To make these folders classes, move them up"
     )
-    shared = set.intersection(*inner_names.values())
-    if len(inner_names) > 1 and len(shared) > 1 and set.union(*inner_names.values()) == shared:
-        progress.say(
-            f"{root.path}: {some_names(list(inner_names))} have the same folders. If "
-            f"{some_names(sorted(shared))} are the classes, give one of the former: "
-            f"{root.path / nested[0].rpartition('/')[0]}. If the former are parts of the data, "
-            "name them train, validation and test"
-        )

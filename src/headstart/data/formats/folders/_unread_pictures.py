@@ -19,8 +19,9 @@ _FEWEST_UNREAD = 2  # One may be the draft of a drawing.
 def require_most_pictures(root: Path, class_folders: Sequence[ClassFolder]) -> None:
     """Raise an error if at least half of the pictures of a class would not be read.
 
-    Pictures are files of formats that are not read, and images without a suffix. A file beside an
-    image of the same name, such as a raw photo with its JPEG, is another form of that image.
+    Pictures are files of formats that are not read, and images with another suffix or without one.
+    A file beside an image of the same name, such as a raw photo with its JPEG or a backup, is
+    another form of that image.
 
     Args:
         root: The folder that the names of the files are relative to.
@@ -30,7 +31,10 @@ def require_most_pictures(root: Path, class_folders: Sequence[ClassFolder]) -> N
         InputError: A class would lose half of its pictures or more.
     """
     for folder in class_folders:
+        if len(folder.others) < max(_FEWEST_UNREAD, len(folder.images)):
+            continue  # Their contents need not be read.
         stems = {PurePath(name).with_suffix("") for name in folder.images}
+        stems.update(map(PurePath, folder.images))
         unread: list[str] = []
         advice = ""
         for name in folder.others:
@@ -49,12 +53,9 @@ def require_most_pictures(root: Path, class_folders: Sequence[ClassFolder]) -> N
 
 def _advise(root: Path, name: str) -> str | None:
     """Return what to do with a picture that is not read, or None for any other file."""
-    suffix = PurePath(name).suffix
-    conversion = conversion_of(suffix)
+    conversion = conversion_of(PurePath(name).suffix)
     if conversion is not None:
         return conversion
-    if suffix and "?" not in suffix:
-        return None
     kind = identify_file(root / name).name
     if kind not in USUAL_SUFFIXES:
         return None

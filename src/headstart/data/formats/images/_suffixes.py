@@ -9,6 +9,8 @@ FORMATS_OF_SUFFIX = {
     ".jif": ("JPEG", "MPO"),
     ".jfif": ("JPEG", "MPO"),
     ".jfi": ("JPEG", "MPO"),
+    ".pjpeg": ("JPEG", "MPO"),
+    ".pjp": ("JPEG", "MPO"),
     ".mpo": ("JPEG", "MPO"),
     ".png": ("PNG",),
     ".apng": ("PNG",),

@@ -23,6 +23,7 @@ from headstart.data.formats.arrays._labels import label_texts
 from headstart.data.formats.parquet._columns import RowColumns
 from headstart.data.formats.parquet._files import read_batches, translate_arrow_errors
 from headstart.data.formats.tables._images import holds_image
+from headstart.data.formats.tables._label_meaning import require_classes
 from headstart.data.formats.tables._rows import group_numbers
 from headstart.errors import InputError
 
@@ -231,14 +232,14 @@ def number_labels(
         Int64 array of shape (N,), and the K names of the classes that have images.
 
     Raises:
-        InputError: A number has no name, or the labels are measurements, or of one class.
+        InputError: A number has no name, or the labels are measurements, lists, or of one class.
     """
-    if class_names is None:
-        return encode_labels(label_texts(np.asarray(labels), len(labels), source), source)
-
     indices = np.asarray(labels)
-    if indices.dtype.kind not in "iu":
-        return encode_labels([str(label) for label in labels], source)
+    if class_names is None or indices.dtype.kind not in "iu":
+        texts = label_texts(indices, len(labels), source)
+        require_classes(texts, source, "label")
+        return encode_labels(texts, source)
+
     used = np.unique(indices)
     if len(used) and (used[0] < 0 or used[-1] >= len(class_names)):
         wrong = used[0] if used[0] < 0 else used[-1]

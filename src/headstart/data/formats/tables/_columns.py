@@ -27,6 +27,10 @@ OTHER_LABEL_NAMES = (
 PART_NAMES = ("split", "subset", "set", "usage", "partition", "part", "phase")
 FOLD_NAMES = ("fold", "folds", "kfold", "cvfold", "foldid")
 PIXEL_CELL_NAMES = ("pixels", "pixelvalues")
+TRUTHS = {
+    **dict.fromkeys(("true", "1", "1.0", "yes", "y", "t"), True),
+    **dict.fromkeys(("false", "0", "0.0", "no", "n", "f"), False),
+}
 
 _INDEX_NAME = re.compile(r"(unnamed:? ?\d*(\.\d+|_level_\d+)?|index|level_\d+|row|rowid|rownum|#)$")
 _URL_NAMES = frozenset({"url", "uri", "imageurl", "imgurl", "link", "href", "license", "licence"})

@@ -256,7 +256,8 @@ def _read_header(
         raise InputError(
             f"invalid line 1 of {name}: expected the names of the columns, got numbers "
             f"({shorten_columns(columns)}).",
-            "Add a header line, for example: label,pixel0,pixel1,…",
+            "Add a header line, for example: label,pixel0,pixel1,…. If the label comes first: "
+            f"(echo label,$(seq -s, -f pixel%g 0 {len(columns) - 2}); cat {name}) > new-{name}",
         )
 
     repeated = [column for column, count in Counter(columns).items() if count > 1]
@@ -293,7 +294,10 @@ def _check_lengths(
     Empty fields behind the last column are left out.
     """
     width = len(columns)
-    hint = "Each row needs one field per column. Was the file cut off, or a comma left unquoted?"
+    hint = (
+        "Each row needs one field per column. Was the file cut off, a comma left unquoted, or a "
+        "column left without a name?"
+    )
     for line, fields in rows:
         if len(fields) == width:
             if width > 1 or fields[0].strip():

@@ -32,6 +32,7 @@ _EMBEDDED = (
 )
 _MOST_FOLDERS = 10_000  # folders below that of the table that are searched
 _NEAR_DEPTH = 2
+_FAR_DEPTH = 4  # train/0/1/2/ of Google Landmarks, and one more
 _ANCESTORS = 2
 _IMAGE_WORD = re.compile(
     r"images?|imgs?|jpegimages|photos?|pictures?|pics?|jpe?gs?|pngs?|train(ing)?|test(ing)?"
@@ -214,7 +215,8 @@ class ImageFinder:
         """Return the folders near the table in tiers, the most likely first.
 
         These are folders that are named like the table, other folders with a usual name for images,
-        those beside a folder such as annotations/, and at last all other folders below the table.
+        those beside a folder such as annotations/, all other folders near the table, and at last
+        those far below it.
         """
         if self._tiers is None:
             below = self._folders_below(self._folder, _NEAR_DEPTH)
@@ -225,7 +227,8 @@ class ImageFinder:
                 siblings = self._folders_below(self._folder.parent, 1)
                 beside = [folder for folder in siblings if _is_usual(folder)]
             others = sorted(set(below) - {*alike, *usual})
-            self._tiers = [tier for tier in (alike, usual, beside, others) if tier]
+            far = sorted(set(self._folders_below(self._folder, _FAR_DEPTH)) - set(below))
+            self._tiers = [tier for tier in (alike, usual, beside, others, far) if tier]
         return self._tiers
 
     def _folders_below(self, folder: Path, depth: int) -> list[Path]:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 
 from headstart import progress
+from headstart.data._class_names import quote_names
 from headstart.data.formats.tables._multi_label import (
     labels_that_combine_others,
     may_be_names,
@@ -27,6 +28,8 @@ _MEASURE = re.compile(
     r"(s|years|months|cm|mm|kg|g|m)?"
 )
 _DECIMAL_COMMA = re.compile(r"^([+-]?\d+),(\d+)$")
+# "23 years", "45%" and "$12.50": a number with a unit. Names such as "3-inch pipe" have more words.
+_WITH_UNIT = re.compile(r"([$€£¥]?)\s*([+-]?\d+(?:[.,]\d+)?)\s*([^\W\d_]*|%|°C?)")
 _MOST_MEASURE_CLASSES = 20
 _SHOWN = 4
 
@@ -45,9 +48,9 @@ def require_classes(labels: Sequence[str], table: str, column: str) -> None:
         InputError: They look like measurements, or some are lists of several labels.
     """
     distinct = list(dict.fromkeys(labels))
-    values = [_number_of(label) for label in distinct]
-    if all(value is not None for value in values):
-        if _are_measurements([value for value in values if value is not None], labels, column):
+    values = _numbers_of(distinct)
+    if values is not None:
+        if _are_measurements(values, labels, column):
             shown = ", ".join(distinct[:_SHOWN])
             raise InputError(
                 f"invalid labels of {table}: expected classes, got {len(distinct):,} different "
@@ -60,10 +63,9 @@ def require_classes(labels: Sequence[str], table: str, column: str) -> None:
 
     combined = labels_that_combine_others(distinct)
     if combined and may_be_names(combined):
-        names = " and ".join(f"'{label}'" for label in combined)
         progress.say(
-            f"{table}: {names} {'is' if len(combined) == 1 else 'are each'} read as one class, "
-            "although its words are labels as well; multi-label is not supported"
+            f"{table}: {quote_names(combined)} {'is' if len(combined) == 1 else 'are each'} read "
+            "as one class, although the words are labels as well; multi-label is not supported"
         )
     elif combined:
         shown = ", ".join(f"'{label}'" for label in combined[:_SHOWN])
@@ -87,6 +89,17 @@ def _are_measurements(values: Sequence[float], labels: Sequence[str], column: st
         is_scarce = len(values) >= _FEWEST_DECIMALS and images_per_value < _IMAGES_PER_DECIMAL
         return is_scarce or len(values) > _MOST_DECIMAL_CLASSES
     return len(values) >= _FEWEST_INTEGERS and images_per_value < _IMAGES_PER_INTEGER
+
+
+def _numbers_of(labels: Sequence[str]) -> list[float] | None:
+    """Return the numbers that labels are, all without a unit or all with one. Else None."""
+    values = [_number_of(label) for label in labels]
+    matches = [_WITH_UNIT.fullmatch(label) for label in labels]
+    units = {None if match is None else match.group(1, 3) for match in matches}
+    if None in values and len(units) == 1 and None not in units:
+        values = [_number_of(match[2]) for match in matches if match is not None]
+    numbers = [value for value in values if value is not None]
+    return numbers if len(numbers) == len(labels) else None
 
 
 def _number_of(label: str) -> float | None:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from headstart import progress
 from headstart.data._class_names import quote_names
-from headstart.data.formats.tables._columns import named_label_columns, no_label_column
+from headstart.data.formats.tables._columns import TRUTHS, named_label_columns, no_label_column
 from headstart.data.formats.tables._csv_table import Table, shorten_columns
 from headstart.data.formats.tables._numbers import is_number
 from headstart.data.formats.tables._rows import TableRows
@@ -23,8 +23,6 @@ MISSING_LABELS = frozenset({"", "nan", "null", "<na>", "#n/a", "#n/v", "#nv"})
 # What a formula leaves in a cell of a spreadsheet that it cannot compute.
 _FORMULA_ERROR = re.compile(r"#(ref|value|name|null|num|bezug|wert|zahl|valeur|nombre)[!?]|#div/0!")
 _MAYBE_MISSING = frozenset({"na", "n/a", "n.a.", "none", "-", "?"})
-_ON = frozenset({"1", "1.0", "true"})
-_OFF = frozenset({"0", "0.0", "false"})
 
 
 def label_problem(label: str, column: str) -> tuple[str, str, str] | None:
@@ -127,7 +125,7 @@ def _read_one_hot(table: Table, rows: TableRows, columns: Sequence[int]) -> Tabl
         true = [
             name
             for name, column in zip(names, one_hot, strict=True)
-            if rows.fields[column][index].lower() in _ON
+            if TRUTHS.get(rows.fields[column][index].lower())
         ]
         empty = [
             name
@@ -165,9 +163,9 @@ def _read_one_hot(table: Table, rows: TableRows, columns: Sequence[int]) -> Tabl
 
 
 def _is_one_hot(texts: Sequence[str]) -> bool:
-    """Return whether a column holds zeros and ones. Some fields may be empty, by mistake."""
+    """Return whether a column holds yes or no, as 1 and 0. Some fields may be empty, by mistake."""
     values = {text.lower() for text in set(texts)} - {""}
-    return bool(values) and values <= _ON | _OFF
+    return bool(values) and values <= TRUTHS.keys()
 
 
 def say_absent_classes(table: str, classes: Sequence[str], labels: Sequence[str]) -> None:
@@ -208,4 +206,12 @@ def _undecided(table: Table, rows: TableRows, columns: Sequence[int]) -> InputEr
             f"If one of them holds classes, name it, for example: --label-column {names[0]}",
         )
     usual = named_label_columns(table, columns)
-    return no_label_column(table, usual if len(usual) > 1 else columns)
+    counters = [column for column in columns if _counts_rows(rows.fields[column])]
+    likely = [column for column in columns if column not in counters]
+    return no_label_column(table, usual if len(usual) > 1 else [*likely, *counters])
+
+
+def _counts_rows(texts: Sequence[str]) -> bool:
+    """Return whether a column numbers the rows, whatever its name."""
+    numbers = [int(text) if text.isdecimal() else -1 for text in texts]
+    return numbers in (list(range(len(numbers))), list(range(1, len(numbers) + 1)))

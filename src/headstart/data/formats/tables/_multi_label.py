@@ -9,12 +9,15 @@ from itertools import chain
 
 # Separators of lists, from the least to the most usual within ordinary names.
 _LIST_MARKS = ("|", ";")
+# Separators that are common in ordinary names. Lists with them are reported, but not refused.
+_NAME_MARKS = (" and ", "_", "-", ":")
 _SEPARATORS = (*_LIST_MARKS, ",", " + ", "+", " & ", "&", "/", " ")
 _BRACKETS = re.compile(r"[\[({](.*)[\])}]")
 # "sea lion" is a name, and "scab rust" two labels: so few of them do not tell which they are.
 # Where words of a name are joined by underscores, blanks separate labels.
 _MOST_NAMES = 2
 _NAME = re.compile(r"[^_|;,+/]+")
+_JOINED_NAME = re.compile(r"[^\s|;,+&/]+( and [^\s|;,+&/]+)*")
 
 
 def labels_that_combine_others(labels: Sequence[str]) -> list[str]:
@@ -60,15 +63,26 @@ def labels_that_combine_others(labels: Sequence[str]) -> list[str]:
             return combined
         if _recombines_few_parts(list(lists.values())):
             return list(lists)
+    for mark in _NAME_MARKS:
+        lists = {label: _split(label, mark) for label in labels if mark in label}
+        combined = [
+            label for label, parts in lists.items() if len(parts) > 1 and known.issuperset(parts)
+        ]
+        if combined and len(combined) * 2 >= len(lists):
+            return combined
     return []
 
 
 def may_be_names(combined: Sequence[str]) -> bool:
     """Return whether combined labels may be names, such as "sea lion" beside "sea" and "lion".
 
+    Any number of them may be names where the parts are joined as in "scab_rust" or "up-left".
+
     Args:
         combined: The labels that `labels_that_combine_others` returned.
     """
+    if all(_JOINED_NAME.fullmatch(label) for label in combined):
+        return True
     return len(combined) <= _MOST_NAMES and all(_NAME.fullmatch(label) for label in combined)
 
 

@@ -23,7 +23,10 @@ _CORNERS = (
     {"xcenter", "ycenter", "width", "height"},
     {"xcenter", "ycenter", "w", "h"},
 )
-_BOX_CELLS = {"bbox", "bboxes", "box", "boxes", "boundingbox", "boundingboxes", "predictionstring"}
+_BOX_CELLS = {
+    *("bbox", "bboxes", "box", "boxes", "boundingbox", "boundingboxes", "predictionstring"),
+    "regionshapeattributes",  # of the VGG Image Annotator
+}
 _MASK_CELLS = {
     *("encodedpixels", "encodedmask", "rle", "rlemask", "maskrle", "segmentation", "mask"),
     *("masks", "maskpath", "polygon", "polygons"),

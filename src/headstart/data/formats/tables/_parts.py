@@ -14,7 +14,7 @@ from headstart.data.formats.folders._part_words import (
     part_of_name,
     resolve_evaluation,
 )
-from headstart.data.formats.tables._columns import FOLD_NAMES, PART_NAMES, plain_name
+from headstart.data.formats.tables._columns import FOLD_NAMES, PART_NAMES, TRUTHS, plain_name
 from headstart.data.formats.tables._problems import TableProblems
 from headstart.errors import suggest_name
 
@@ -25,10 +25,6 @@ _PART_OF_FLAG = {
     **dict.fromkeys(("istrain", "istraining", "istrainingimage", "intrain"), TRAIN),
     **dict.fromkeys(("isvalid", "isval", "isvalidation", "isdev"), VALIDATION),
     **dict.fromkeys(("istest", "istesting", "isholdout"), TEST),
-}
-_TRUTHS = {
-    **dict.fromkeys(("true", "1", "1.0", "yes", "y", "t"), True),
-    **dict.fromkeys(("false", "0", "0.0", "no", "n", "f"), False),
 }
 PART_COLUMN_NAMES = (*PART_NAMES, *_PART_OF_FLAG)
 
@@ -99,7 +95,7 @@ def _parts_of_flags(
 ) -> NDArray[np.uint8] | None:
     """Return the part of each row by columns of yes and no, or None if these name no parts."""
     truths = {
-        column: [_TRUTHS.get(word.casefold()) for word in words] for column, words in flags.items()
+        column: [TRUTHS.get(word.casefold()) for word in words] for column, words in flags.items()
     }
     truths = {column: values for column, values in truths.items() if None not in values}
     if not truths:
