@@ -86,10 +86,10 @@ def _classes_by_number(class_names: set[str]) -> dict[str, str]:
     GTSRB has folders such as 00007, and the number 7 in its table. Two classes of one number, such
     as 7 and 007, have only their names.
     """
-    numbers = [name for name in class_names if name.isdecimal()]
-    counts = Counter(map(int, numbers))
-    by_number = {str(int(name)): name for name in numbers if counts[int(name)] == 1}
-    return by_number | {name: name for name in numbers}
+    numeric_names = [name for name in class_names if name.isdecimal()]
+    counts = Counter(map(int, numeric_names))
+    by_number = {str(int(name)): name for name in numeric_names if counts[int(name)] == 1}
+    return by_number | {name: name for name in numeric_names}
 
 
 def _rows_of_images(rows: list[list[str]], images: list[str]) -> list[int] | None:

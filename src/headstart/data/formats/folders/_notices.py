@@ -85,14 +85,14 @@ def say_without_classes(folder: Folder) -> None:
             "submit"
         )
         return
-    found = f"{listed} names them. If it has their labels,"
+    reason = f"{listed} names them. If it has their labels,"
     if nameless is not None:
-        found = (
+        reason = (
             f"{nameless} has as many lines, but does not name them. If these are their labels in "
             "the order of the file names, look up what they stand for:"
         )
     progress.say(
-        f"{ignored} folder. {found} move each image into a folder of its class, or write a CSV of "
+        f"{ignored} folder. {reason} move each image into a folder of its class, or write a CSV of "
         "path,label,split for all images"
     )
 
@@ -145,11 +145,7 @@ def say_nested(root: Folder, class_folders: Sequence[ClassFolder]) -> None:
     shared = set.intersection(*inner_names.values())
     # Years, magnifications (40X, 100X) and numbered sessions are series of a class, not classes.
     is_series = len({_DIGITS.sub("", name) for name in shared}) < 2
-    has_own_images = any(
-        not image.startswith(tuple(f"{folder}/" for folder in item.nested))
-        for item in class_folders
-        for image in item.images
-    )
+    has_own_images = any(map(_has_own_images, class_folders))
     are_alike = len(inner_names) > 1 and set.union(*inner_names.values()) == shared
     if are_alike and not is_series and not has_own_images:
         outer = root.path / nested[0].rpartition("/")[0]
@@ -158,3 +154,9 @@ def say_nested(root: Folder, class_folders: Sequence[ClassFolder]) -> None:
         f"{root.path}: images in folders of a class folder belong to that class: "
         f"{some_names(nested)}. To make these folders classes, move them up"
     )
+
+
+def _has_own_images(item: ClassFolder) -> bool:
+    """Return whether images lie directly in a class folder."""
+    nested = tuple(f"{folder}/" for folder in item.nested)
+    return any(not image.startswith(nested) for image in item.images)

@@ -98,8 +98,8 @@ def _numbers_of(labels: Sequence[str]) -> list[float] | None:
     units = {None if match is None else match.group(1, 3) for match in matches}
     if None in values and len(units) == 1 and None not in units:
         values = [_number_of(match[2]) for match in matches if match is not None]
-    numbers = [value for value in values if value is not None]
-    return numbers if len(numbers) == len(labels) else None
+    finite_values = [value for value in values if value is not None]
+    return finite_values if len(finite_values) == len(labels) else None
 
 
 def _number_of(label: str) -> float | None:

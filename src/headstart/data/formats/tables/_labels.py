@@ -213,5 +213,5 @@ def _undecided(table: Table, rows: TableRows, columns: Sequence[int]) -> InputEr
 
 def _counts_rows(texts: Sequence[str]) -> bool:
     """Return whether a column numbers the rows, whatever its name."""
-    numbers = [int(text) if text.isdecimal() else -1 for text in texts]
-    return numbers in (list(range(len(numbers))), list(range(1, len(numbers) + 1)))
+    values = [int(text) if text.isdecimal() else -1 for text in texts]
+    return values in (list(range(len(values))), list(range(1, len(values) + 1)))
