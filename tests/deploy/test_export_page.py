@@ -322,6 +322,20 @@ def test_a_class_name_cannot_end_its_element(
     assert page.locator("img[src=x]").count() == 0
 
 
+def test_long_class_names_are_shown_to_their_ends(page: Any) -> None:
+    names = [f"photograph-of-a-hand-that-shows-{number}" for number in ("seven", "eight")]
+    page.evaluate(
+        "(names) => showPrediction({ label: names[0], "
+        "probabilities: { [names[0]]: 0.9, [names[1]]: 0.1 } })",
+        names,
+    )
+    cut = (
+        "[...document.querySelectorAll('.bars .name')].map((e) => "
+        "e.scrollWidth > e.clientWidth || e.scrollHeight > e.clientHeight)"
+    )
+    assert page.evaluate(cut) == [False] * 2
+
+
 def test_short_class_names_and_probabilities_are_not_cut(page: Any) -> None:
     page.evaluate("showPrediction({ label: 'mmmmmmm', probabilities: { mmmmmmm: 0.9, il: 0.1 } })")
     cut = (
