@@ -17,7 +17,6 @@ _CLOCK_CALLS = ("time", "time_ns", "now", "utcnow", "today", "localtime")
 # The modules that read the wall clock, and why a jump of it does no harm.
 CLOCK_READERS = {
     "data/_file_identity.py": "a file that seems to be new, or from the future, is hashed",
-    "data/_unpacked.py": "an archive that seems to be new is hashed",
     "deploy/export/_page.py": "the date of a page, which is shown",
     "report/watch/_entry.py": "the time left, which is shown and never negative",
     "store/_locks.py": "the start of an owner, which is shown",
