@@ -22,7 +22,11 @@ from headstart.models.recipes import make_recipe
 from headstart.results import FitFinding, PartMetrics, RunSummary, read_finding, read_metrics
 from headstart.studies.fit import _choice, _climb, _costs, _ladder
 from headstart.studies.fit._costs import LadderCosts
-from headstart.studies.fit._finding import _instead_of_fine_tuning, _no_better_than_guessing
+from headstart.studies.fit._finding import (
+    _instead_of_fine_tuning,
+    _no_better_than_guessing,
+    _too_slow,
+)
 from headstart.studies.fit._ladder import INSTEAD_OF_FINE_TUNING
 from headstart.studies.fit._rung import FINE_TUNED, FROZEN, Rung
 from headstart.training import TrainingJob, train
@@ -193,6 +197,16 @@ def test_more_pixels_instead_of_fine_tuning_are_reported() -> None:
         climb: Any = SimpleNamespace(results=results)
         sentence = _instead_of_fine_tuning(climb)
         assert sentence is None if expected is None else expected in str(sentence)
+
+
+def test_a_bound_on_milliseconds_that_no_run_keeps_is_reported() -> None:
+    metrics = SimpleNamespace(predict_ms_per_image=2.5)
+    choice: Any = SimpleNamespace(members=[SimpleNamespace(metrics=metrics)])
+    assert _too_slow(choice, None) is None
+    assert _too_slow(choice, 2.5) is None
+    sentence = str(_too_slow(choice, 0.5))
+    assert "no run predicts an image within --max-ms 0.5" in sentence
+    assert "which takes 2.50 ms." in sentence
 
 
 def test_a_classifier_that_is_no_better_than_one_class_is_named(

@@ -99,6 +99,11 @@ class Climb:
         if self.choice is None:
             raise self._nothing_finished()
 
+    @property
+    def max_ms(self) -> float | None:
+        """The most milliseconds per image that the classifier may take; None without a bound."""
+        return self._config.max_ms
+
     def choose_single(self) -> Choice:
         """Return the choice of one run, for when there is no time to evaluate several."""
         return self._choose(single=True)

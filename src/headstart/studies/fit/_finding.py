@@ -6,7 +6,13 @@ from typing import Literal
 
 from headstart.data import SplitDataset
 from headstart.evaluation import apply_temperature, majority_class
-from headstart.formatting import approximate_duration, counted, percent, percent_interval
+from headstart.formatting import (
+    approximate_duration,
+    counted,
+    milliseconds,
+    percent,
+    percent_interval,
+)
 from headstart.results import (
     FitChoice,
     FitFinding,
@@ -186,6 +192,17 @@ def _no_better_than_guessing(test: PartMetrics, data: SplitDataset) -> str:
     )
 
 
+def _too_slow(choice: Choice, max_ms: float | None) -> str | None:
+    """Return a sentence if the choice takes more milliseconds per image than it may."""
+    taken = sum(member.metrics.predict_ms_per_image or 0.0 for member in choice.members)
+    if max_ms is None or taken <= max_ms:
+        return None
+    return (
+        f"WARNING: no run predicts an image within --max-ms {max_ms:g}. The fastest one is chosen, "
+        f"which takes {milliseconds(taken)} ms."
+    )
+
+
 def _instead_of_fine_tuning(climb: Climb) -> str | None:
     """Return a sentence if a frozen backbone got more pixels in place of fine-tuning."""
     results = climb.results
@@ -223,9 +240,8 @@ def _sentences(choice: Choice, climb: Climb, metrics: RunMetrics) -> tuple[str, 
         for member in choice.members
         if member.ended_as_head
     ]
-    instead = _instead_of_fine_tuning(climb)
-    if instead is not None:
-        sentences.append(instead)
+    notes = (_too_slow(choice, climb.max_ms), _instead_of_fine_tuning(climb))
+    sentences += [note for note in notes if note is not None]
     more_time = estimate_more_time(climb)
     if more_time is not None:
         sentences.append(more_time.sentence)
