@@ -26,6 +26,7 @@ from headstart.evaluation._grouped_images import (
     design_of_mean,
     index_groups,
 )
+from headstart.evaluation._grouped_sentences import describe_groups
 from headstart.evaluation._grouped_tests import sign_flip_p_value
 from headstart.evaluation._paired_tests import BoolArray
 
@@ -268,3 +269,18 @@ def test_intervals_cover_and_tests_keep_their_level(seeds: int, equal: bool) -> 
     assert 0.91 <= covered / 200 <= 0.99
     assert 0.91 <= equal_accuracies / 200 <= 0.99
     assert over_images / 200 < 0.8
+
+
+@pytest.mark.parametrize(
+    ("over_images", "expected"),
+    [
+        ("83.5 to 91.2%", "It would be the same if the images were independent."),
+        ("84.7 to 90.1%", "If the images were independent, it would be 84.7 to 90.1%."),
+    ],
+)
+def test_an_interval_that_groups_do_not_change_is_not_said_twice(
+    over_images: str, expected: str
+) -> None:
+    grouped = "the 95% interval of the accuracy is 83.5 to 91.2%"
+    sentence = describe_groups(80, "test", 14, grouped, over_images)
+    assert sentence == f"Over 14 groups of test images, {grouped}. {expected}"

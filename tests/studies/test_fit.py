@@ -137,6 +137,7 @@ def test_an_average_of_runs_is_one_classifier_that_every_verb_takes(
     assert finding.metric == "macro-f1"
     assert finding.test is not None
     assert finding.test_score == pytest.approx(finding.test.macro_f1, abs=1e-6)
+    assert "On them, it has macro-f1 " in " ".join(finding.sentences)
     probabilities = result.classifier.predict(digits.images[:3]).probabilities
     assert probabilities.sum(1) == pytest.approx(1, abs=1e-5)
 

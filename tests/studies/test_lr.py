@@ -175,6 +175,7 @@ def test_a_suggestion_is_placed_against_the_good_range(
     [
         (0.008, "not shown to be worse (0.48 decades): they lose at most 0.8 points (95%)."),
         (0.762, "(0.48 decades), but a loss of up to 76.2 points cannot be excluded (95%)."),
+        (1.0, "(0.48 decades), but so few runs exclude no loss (95%)."),
     ],
 )
 def test_few_runs_promise_nothing_about_the_other_good_rates(loss: float, expected: str) -> None:

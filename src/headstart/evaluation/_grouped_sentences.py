@@ -46,7 +46,7 @@ def describe_groups(
             f"least {FEWEST_GROUPS} groups to resample, so they take the images as independent. "
             "They hold for further images of these groups, not for other groups."
         )
-    return (
-        f"Over {number} of {part} images, {grouped}. If the images were independent, it would "
-        f"be {over_images}."
-    )
+    sentence = f"Over {number} of {part} images, {grouped}."
+    if grouped.endswith(over_images):
+        return f"{sentence} It would be the same if the images were independent."
+    return f"{sentence} If the images were independent, it would be {over_images}."

@@ -322,8 +322,8 @@ def _check_same_images(run: Path, data: SplitDataset) -> None:
         if recorded.get(key) != fingerprint:
             raise InputError(
                 f"{run} was trained on a different {key} than this comparison uses.",
-                "Give the data options that its data.json records, or enter its recipe: "
-                f"{run / 'recipe.json'}",
+                "Give the data options of that run, such as --validation, --test and --split-seed, "
+                f"which {run / 'data.json'} records; or enter its recipe: {run / 'recipe.json'}",
             )
 
 

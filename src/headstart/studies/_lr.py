@@ -421,6 +421,8 @@ def _range_sentence(good: LearningRateRange) -> str:
     if good.largest_loss is None:
         return f"{text}."
     loss = points(good.largest_loss)
+    if good.largest_loss > 1 - _LARGE_LOSS:
+        return f"{text}, but so few runs exclude no loss (95%)."
     if good.largest_loss > _LARGE_LOSS:
         return f"{text}, but a loss of up to {loss} points cannot be excluded (95%)."
     return f"{text}: they lose at most {loss} points (95%)."

@@ -180,6 +180,12 @@ def _test_score(climb: Climb, context: StudyContext) -> float | None:
     return climb.metric.score(labels, apply_temperature(raw, read_temperature(folder)))
 
 
+def _by_other_metric(climb: Climb, test: PartMetrics) -> str:
+    """Return a further sentence with the test score, if accuracy was not what selected."""
+    score = None if climb.metric.name == "accuracy" else _test_score(climb, climb.context)
+    return "" if score is None else f" On them, it has {climb.metric.describe(score, test.n)}."
+
+
 def _no_better_than_guessing(test: PartMetrics, data: SplitDataset) -> str:
     """Return a further sentence if the test does not show that the classifier learned anything."""
     split = data.split
@@ -231,6 +237,7 @@ def _sentences(choice: Choice, climb: Climb, metrics: RunMetrics) -> tuple[str, 
         sentences.append(
             f"It classifies {percent(test.accuracy, test.n)} of {test.n:,} test images correctly "
             f"(95% interval {percent_interval(test.interval, test.n)}), which were read once."
+            f"{_by_other_metric(climb, test)}"
             f"{_no_better_than_guessing(test, climb.context.data)}"
         )
     if metrics.last_fit is not None:
