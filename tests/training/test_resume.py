@@ -219,7 +219,7 @@ def test_a_signal_finishes_the_step_saves_and_says_how_to_go_on(
         monkeypatch.context() as patch,
         pytest.raises(Stopped, match="stopped after step 9 of 24") as caught,
     ):
-        patch.setattr("headstart.training._cuda_graph.training_step", interrupted)
+        patch.setattr("headstart.training._loop.training_step", interrupted)
         train(TrainingJob(recipe, SplitDataset(digits, split), 0, tmp_path / "run"))
     assert caught.value.exit_code == 143
     assert signal.getsignal(signal.SIGTERM) is before

@@ -11,34 +11,20 @@ from headstart import progress
 from headstart.classifier import best_device
 from headstart.training import _distributed
 from headstart.training._optimizers import can_be_graphed
-from headstart.training._step import StepResult, compute_gradients, training_step
+from headstart.training._step import StepResult, compute_gradients
 
 # Ordinary steps before the recording. They make what a graph cannot make: the state of the
 # optimizers, and what the libraries of the GPU allocate once.
 _ORDINARY_STEPS = 3
 
 
-def make_step(
-    forward: Callable[[Tensor], Tensor],
-    loss_function: nn.Module,
-    optimizers: list[torch.optim.Optimizer],
-) -> Callable[[Tensor, Tensor], StepResult]:
-    """Return a function that takes one training step on inputs and labels of fixed shapes.
-
-    It is `training_step`, on a CUDA GPU as a graph.
-
-    Args:
-        forward: Maps inputs to logits.
-        loss_function: Maps logits and labels to a scalar.
-        optimizers: Optimizers that together update all weights.
-    """
+def can_record_steps(optimizers: list[torch.optim.Optimizer]) -> bool:
+    """Return whether the steps of this process can be a CUDA graph: on one GPU that has one."""
     is_one_gpu = best_device().type == "cuda" and _distributed.world_size() == 1
-    if is_one_gpu and can_be_graphed(optimizers):
-        return _GraphedStep(forward, loss_function, optimizers)
-    return lambda inputs, labels: training_step(forward, inputs, labels, loss_function, optimizers)
+    return is_one_gpu and can_be_graphed(optimizers)
 
 
-class _GraphedStep:
+class GraphedStep:
     """A training step that is recorded once, and then replayed with other inputs and labels.
 
     A GPU computes a step of a small network in less time than Python takes to launch its hundreds
@@ -47,6 +33,11 @@ class _GraphedStep:
 
     A network that cannot be recorded, because something in it waits for the GPU, is trained in
     ordinary steps.
+
+    Args:
+        forward: Maps inputs to logits.
+        loss_function: Maps logits and labels to a scalar.
+        optimizers: Optimizers that together update all weights.
     """
 
     def __init__(

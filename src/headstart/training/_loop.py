@@ -5,12 +5,13 @@ from __future__ import annotations
 import functools
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor, nn
 
 from headstart import progress
 from headstart.errors import RunFailed, Stopped
@@ -18,7 +19,7 @@ from headstart.features import solve_head
 from headstart.formatting import percent
 from headstart.signals import deferred_signals
 from headstart.training import _distributed
-from headstart.training._cuda_graph import make_step
+from headstart.training._cuda_graph import GraphedStep, can_record_steps
 from headstart.training._curve import CurveRow
 from headstart.training._evaluate import evaluate_validation, selection_score
 from headstart.training._inputs import FeatureInputs
@@ -33,6 +34,7 @@ from headstart.training._step import (
     describe_class_weights,
     make_loss,
     shard_labels,
+    training_step,
 )
 
 
@@ -122,6 +124,17 @@ class _Clock:
         self._zero += time.perf_counter() - before
 
 
+def _make_step(
+    forward: Callable[[Tensor], Tensor],
+    loss_function: nn.Module,
+    optimizers: list[torch.optim.Optimizer],
+) -> Callable[[Tensor, Tensor], StepResult]:
+    """Return a function that takes one training step on inputs and labels of fixed shapes."""
+    if can_record_steps(optimizers):
+        return GraphedStep(forward, loss_function, optimizers)
+    return lambda inputs, labels: training_step(forward, inputs, labels, loss_function, optimizers)
+
+
 class _Steps:
     """The steps of a run, one at a time."""
 
@@ -133,7 +146,7 @@ class _Steps:
         if note is not None:
             progress.say(note)
         forward = functools.partial(run.state.classifier.logits, wrapper=run.model)
-        self._step = make_step(forward, self._loss_function, run.state.optimizers)
+        self._step = _make_step(forward, self._loss_function, run.state.optimizers)
         self._epoch = -1
         self._order = np.empty(0, np.int64)
 
