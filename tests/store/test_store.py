@@ -315,3 +315,30 @@ def test_a_failed_write_names_the_option_that_was_given(
     with pytest.raises(HeadstartError) as unnamed:
         fail()
     assert "--out" in unnamed.value.hint
+
+
+def test_a_fifo_is_written_to_and_stays_a_fifo(tmp_path: Path) -> None:
+    """A rename would put a file in its place; as root, in that of /dev/null as well."""
+    fifo = tmp_path / "rows"
+    os.mkfifo(fifo)
+    found: list[bytes] = []
+    reader = threading.Thread(target=lambda: found.append(fifo.read_bytes()), daemon=True)
+    reader.start()
+    store.write_text(fifo, "image,label\n")
+    reader.join(10)
+    assert found == [b"image,label\n"]
+    assert store.special_kind(fifo) == "a FIFO" and list(tmp_path.iterdir()) == [fifo]
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("/dev/null", True),
+        ("/dev/stdout", True),
+        ("/dev/fd/1", True),
+        ("/dev/shm/rows.csv", False),
+        ("rows.csv", False),
+    ],
+)
+def test_devices_and_standard_streams_are_no_files(path: str, expected: bool) -> None:
+    assert store.is_stream(Path(path)) is expected

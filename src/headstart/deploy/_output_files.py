@@ -72,9 +72,13 @@ def check_export(path: Path, option: str) -> None:
         option: The option that names the file, for the message.
 
     Raises:
-        InputError: The file is the report of a run or study, or a folder.
+        InputError: The file is the report of a run or study, or a folder, or a device.
     """
     _refuse_folder(path, option)
+    if store.is_stream(path):
+        raise InputError(
+            f"invalid {option}: expected a file, got {path}, which keeps nothing.", _CHOOSE
+        )
     if path.name == _REPORT and path.exists() and _is_in_run(path):
         raise _would_be_overwritten(path, option)
 
@@ -99,7 +103,7 @@ def keep_earlier(path: Path) -> None:
 
     `submission.csv` becomes `submission-1.csv`, or the next number that is free.
     """
-    if not path.exists():
+    if not path.exists() or store.is_stream(path):
         return
     number = 1
     while True:

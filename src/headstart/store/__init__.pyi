@@ -20,6 +20,7 @@ from ._files import (
     cache_folder as cache_folder,
     ensure_folder as ensure_folder,
     is_cache_temporary as is_cache_temporary,
+    is_stream as is_stream,
     json_bytes as json_bytes,
     named_by as named_by,
     remove_file as remove_file,

@@ -19,6 +19,7 @@ from io import FileIO
 from pathlib import Path
 
 from headstart.errors import InputError, ResourceError
+from headstart.store._limits import special_kind
 from headstart.store._temporary import temporary_file
 from headstart.store._text import encode_text
 
@@ -248,13 +249,29 @@ def allocate(path: Path) -> None:
         os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
 
 
+def is_stream(path: Path) -> bool:
+    """Return whether a path is a device, a FIFO or a standard stream, not a file in a folder.
+
+    A rename would put a file in its place, for all programs where the user may write to `/dev`, as
+    in a container. `/dev/stdout` is a stream even if the shell has redirected it to a file.
+    """
+    folder = os.path.realpath(path.parent)
+    return special_kind(path) is not None or folder == "/dev" or folder.startswith("/proc/")
+
+
 def write_bytes(path: Path, content: bytes) -> None:
     """Write a file atomically: readers see the old content or the new, even after a crash.
+
+    A stream, such as `/dev/stdout` or a FIFO, is written to.
 
     Raises:
         ResourceError: The disk is full, or writing is not permitted. No partial file remains.
     """
     with translate_os_errors(path):
+        if is_stream(path):
+            with path.open("ab") as stream:
+                stream.write(content)
+            return
         _create_folder(path.parent)
         with temporary_file(path) as (file, temporary):
             file.write(content)
