@@ -1,8 +1,8 @@
 # make          create .venv with all development dependencies
 # make demo     compare a basic CNN with transfer learning on Fashion-MNIST; writes demo/report.html
 # make test     lint, types, import directions, all tests
-# make coverage the same, and at least 95% of the lines are executed; takes a third longer
 # make fast     the same without the tests that train for a long time
+# make coverage all tests, and the share of executed lines: at least 95%; takes longer
 # make faults   kill, fail and cut off the power of small commands in thousands of ways; hours
 # make mutations   remove one protection at a time; each must make a test fail; half an hour
 # make docs     build the site of the documentation in build/site; warnings are errors

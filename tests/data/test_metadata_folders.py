@@ -141,6 +141,14 @@ def test_class_folders_are_read_beside_a_damaged_file(tmp_path: Path) -> None:
     assert load(tmp_path).class_names == ("cat", "dog")
 
 
+@pytest.mark.parametrize("text", ["", '{"file_name": "0.png", "text": "a cat"}\n{broken\n'])
+def test_captions_do_not_stand_in_the_way_of_parts(tmp_path: Path, text: str) -> None:
+    for folder in ("train/cat", "train/dog", "test/cat", "test/dog"):
+        images(tmp_path / folder)
+    (tmp_path / "metadata.jsonl").write_text(text)
+    assert load(tmp_path).class_names == ("cat", "dog")
+
+
 @pytest.mark.parametrize("kind", ["csv", "jsonl"])
 @pytest.mark.parametrize("column", ["split", "Set", "partition"])
 def test_a_field_may_name_the_parts(tmp_path: Path, kind: str, column: str) -> None:

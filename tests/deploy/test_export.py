@@ -241,6 +241,20 @@ def test_an_activation_in_place_is_replaced_where_nothing_else_sees_it(
     assert torch.equal(program.module()(x.clone()), expected)
 
 
+def test_an_activation_in_place_on_a_part_of_a_tensor_stays() -> None:
+    class Net(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            doubled = 2 * x
+            first, _ = doubled.chunk(2)
+            nn.functional.relu6(first, inplace=True)
+            return doubled
+
+    x = torch.linspace(-5, 5, 10)
+    program = torch.export.export(Net(), (x,))
+    _serialise._replace_in_place(program)
+    assert torch.equal(program.module()(x.clone()), Net()(x.clone()))
+
+
 def test_small_probabilities_of_two_classes_keep_their_logarithms_in_another_runtime() -> None:
     """Calibration takes logarithms, and the sigmoid of ONNX Runtime is 0 below -18."""
 

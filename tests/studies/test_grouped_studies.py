@@ -87,9 +87,10 @@ def test_a_comparison_resamples_the_groups_of_its_test_images(
 def test_page_and_terminal_show_both_intervals(study: Path, data: SplitDataset) -> None:
     write_report(study)
     page = (study / "report.html").read_text(encoding="utf-8")
-    assert "If the images were independent, it would be" in page
-    assert "If the images were independent, it would be" in printed(
-        compare_table(finding_of(study, data))
+    # Equal intervals, as these are after rounding, are not repeated.
+    assert "if the images were independent" in page.lower()
+    assert (
+        "if the images were independent" in printed(compare_table(finding_of(study, data))).lower()
     )
 
 

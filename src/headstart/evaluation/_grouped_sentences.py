@@ -20,7 +20,7 @@ def describe_images(images: int, part: str, groups: IntArray | None) -> str:
 
 
 def describe_groups(
-    images: int, part: str, groups: int | None, grouped: str, over_images: str | None
+    images: int, part: str, groups: int | None, what: str, grouped: str, over_images: str | None
 ) -> str | None:
     """Return how wide an interval is over groups, and how wide it would be over images.
 
@@ -28,8 +28,8 @@ def describe_groups(
         images: Number of images.
         part: Name of the images, "test" or "validation".
         groups: Number of their groups, or None if no images belong together.
-        grouped: What the interval is of and the interval over groups, such as
-            "the 95% interval of the accuracy of cnn is 81.0 to 90.2%".
+        what: What the interval is of, such as "the accuracy of cnn".
+        grouped: The 95% interval over groups, such as "81.0 to 90.2%".
         over_images: The interval over images, such as "84.1 to 87.3%". None if there are too few
             groups, so that `grouped` is over images itself.
 
@@ -46,7 +46,7 @@ def describe_groups(
             f"least {FEWEST_GROUPS} groups to resample, so they take the images as independent. "
             "They hold for further images of these groups, not for other groups."
         )
-    sentence = f"Over {number} of {part} images, {grouped}."
-    if grouped.endswith(over_images):
+    sentence = f"Over {number} of {part} images, the 95% interval of {what} is {grouped}."
+    if grouped == over_images:
         return f"{sentence} It would be the same if the images were independent."
     return f"{sentence} If the images were independent, it would be {over_images}."

@@ -25,5 +25,5 @@ def group_sentence(
         over_images: Interval over images; None if `interval` is that one.
     """
     beside = None if over_images is None else percent_interval(over_images, images)
-    subject = f"the 95% interval of the accuracy is {percent_interval(interval, images)}"
-    return describe_groups(images, part, groups, subject, beside)
+    grouped = percent_interval(interval, images)
+    return describe_groups(images, part, groups, "the accuracy", grouped, beside)

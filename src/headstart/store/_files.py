@@ -11,6 +11,7 @@ import json
 import os
 import shutil
 import stat
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -269,8 +270,7 @@ def write_bytes(path: Path, content: bytes) -> None:
     """
     with translate_os_errors(path):
         if is_stream(path):
-            with path.open("ab") as stream:
-                stream.write(content)
+            _write_stream(path, content)
             return
         _create_folder(path.parent)
         with temporary_file(path) as (file, temporary):
@@ -280,6 +280,17 @@ def write_bytes(path: Path, content: bytes) -> None:
             sync_handle(file.fileno())
             temporary.replace(path)
         sync_folder(path.parent)
+
+
+def _write_stream(path: Path, content: bytes) -> None:
+    """Write to a stream. Those of this process keep their position: a shell may redirect them."""
+    for handle in (1, 2):
+        if os.path.samestat(path.stat(), os.fstat(handle)):
+            sys.stdout.flush()
+            _write_all(handle, content)
+            return
+    with path.open("ab") as stream:
+        stream.write(content)
 
 
 def write_at(path: Path, content: bytes, offset: int) -> None:

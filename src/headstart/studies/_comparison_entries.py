@@ -376,15 +376,12 @@ def _group_notes(
         return group_notes(contenders, part, groups)
 
     first = pairs[0]
-    subject = (
-        f"the 95% interval of the difference between {first.a} and {first.b} is "
-        f"{points_interval(first.interval)} points"
-    )
-    over_images = None
+    what = f"the difference between {first.a} and {first.b}"
+    grouped, over_images = f"{points_interval(first.interval)} points", None
     if first.interval_over_images is not None:
-        over_images = points_interval(first.interval_over_images)
+        over_images = f"{points_interval(first.interval_over_images)} points"
     images = contenders[first.a].shape[1]
-    sentence = describe_groups(images, part, count_groups(groups), subject, over_images)
+    sentence = describe_groups(images, part, count_groups(groups), what, grouped, over_images)
     return [] if sentence is None else [sentence]
 
 

@@ -2,8 +2,8 @@
 
 It is planned once, before the first run, from steps that are timed several times. All seeds of a
 contender take the same steps. While the first run of a contender is in progress, its pace is
-watched, and the plan of all runs that have not ended is corrected together. Contenders whose first
-run was too short are timed again, because a slow moment may have decided its length.
+watched, and the plan of all runs that have not ended is corrected together. If a first run was too
+short, all contenders that the limit shortened are timed again: a slow moment may have decided.
 """
 
 from __future__ import annotations

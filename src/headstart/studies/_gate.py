@@ -110,7 +110,7 @@ def gate_of(finding: Comparison, names: Sequence[str], margin: float) -> Gate:
         difference=None if pair is None else pair.difference,
         interval=None if pair is None else pair.interval,
         test_interval=None if pair is None else _test_interval(pair),
-        confidence=verdict.equivalence_confidence,
+        confidence=_test_confidence(pair, verdict),
         p_value=None if pair is None else pair.p_value,
         margin=margin,
         sentence=reason,
@@ -129,8 +129,8 @@ def check_gate(names: Sequence[str], *, until_decided: bool) -> None:
     """
     if until_decided:
         raise InputError(
-            "invalid --seeds for --gate: expected a number, got auto. It ends when a difference or "
-            "equivalence is shown, which the gate does not need.",
+            "invalid --seeds for --gate: expected a number, got auto. With auto, seeds are added "
+            "until a verdict is decided, and a gate asks another question.",
             "Give a number of seeds, such as --seeds 5.",
         )
     if len(names) < 2:
@@ -169,6 +169,13 @@ def _negated(interval: Interval) -> Interval:
 def _test_interval(pair: ContenderPair) -> Interval:
     """Return the interval that decides; the 95% interval if version 0.1 wrote the finding."""
     return pair.equivalence_interval or pair.interval
+
+
+def _test_confidence(pair: ContenderPair | None, verdict: Verdict) -> float:
+    """Return the confidence of `_test_interval`."""
+    if pair is not None and pair.equivalence_interval is None:
+        return 0.95
+    return verdict.equivalence_confidence
 
 
 def _decide(pair: ContenderPair, margin: float, verdict: Verdict) -> Decision:

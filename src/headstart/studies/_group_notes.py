@@ -41,6 +41,6 @@ def group_notes(
         over_images = percent_interval(accuracy_interval(runs), images)
 
     grouped = percent_interval(accuracy_interval(runs, groups=groups), images)
-    subject = f"the 95% interval of the accuracy of {best} is {grouped}"
-    sentence = describe_groups(images, part, count_groups(groups), subject, over_images)
+    what, number = f"the accuracy of {best}", count_groups(groups)
+    sentence = describe_groups(images, part, number, what, grouped, over_images)
     return [] if sentence is None else [sentence]

@@ -174,7 +174,7 @@ class TrainingRounds:
         if again:
             lengths = [f"{entry.name} with {_epochs_text(entry)}" for entry in again]
             progress.say(
-                "the machine became faster, and runs were too short: these restart for every "
+                "runs were too short, and there is time for longer ones. These restart for every "
                 f"seed: {enumeration(lengths)}."
             )
         return again

@@ -129,7 +129,7 @@ def _replace_in_place(program: torch.export.ExportedProgram) -> None:
         if node.target not in _NOT_IN_PLACE:
             continue
         source = node.args[0]
-        is_fresh = source.op == "call_function" and all(
+        is_fresh = isinstance(source.target, torch._ops.OpOverload) and all(
             returned.alias_info is None for returned in source.target._schema.returns
         )
         if is_fresh and len(source.users) == 1:  # nothing else would see the change

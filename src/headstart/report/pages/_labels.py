@@ -213,7 +213,7 @@ def _crossing_text(crossing: LabelEstimate | None, counts: Sequence[int]) -> tup
     if crossing.where == "above":
         may_be_inside = low is not None and low < counts[-1]
         interval = f"perhaps from {interpolated_count(low)}" if low and may_be_inside else ""
-        return f"not up to {count(counts[-1])}", interval
+        return f"not with up to {count(counts[-1])}", interval
     if crossing.where == "below" or crossing.per_class is None:
         return f"from fewer than {count(counts[0])}", ""
 

@@ -11,10 +11,13 @@
   const PAGE = 48;
 
   const images = data.images.map(([name, label, predictions], tile) => ({ name, label, predictions, tile }));
-  // No probability is certain: the rule of formatting.py.
+  // No probability is certain, and ties go to the even number: the rules of formatting.py.
   const percent = (share) => {
     if (share >= 0.995) return ">99%";
-    return share <= 0.005 ? "<1%" : `${Math.round(100 * share)}%`;
+    if (share <= 0.005) return "<1%";
+    const below = Math.floor(100 * share), rest = 100 * share - below;
+    const isUp = rest > 0.5 || (rest === 0.5 && below % 2 === 1);
+    return `${below + (isUp ? 1 : 0)}%`;
   };
   const counted = (number) => `${number.toLocaleString("en")} ${number === 1 ? "image" : "images"}`;
   const known = (image) => image.predictions.filter(Boolean);

@@ -13,10 +13,10 @@ def can_train_again(result: RungResult) -> bool:
     They cannot if validation images decided when to stop, or which weights to keep, or if the time
     allowed only the top stages of a backbone.
     """
-    recipe, metrics = result.rung.recipe, result.metrics
+    recipe = result.rung.recipe
     if recipe.patience is not None or recipe.target is not None:
         return False
-    if result.is_head_only or (metrics.start is not None and metrics.start.is_kept):
+    if result.ended_as_head:
         return False
     return store.read_json(result.folder / "plan.json").get("stages") is None
 

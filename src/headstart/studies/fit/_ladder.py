@@ -66,7 +66,7 @@ _MOST_SHORT_SHARE = 0.2
 _MOST_TRIAL_SHARE = 0.25
 _LEAST_SECONDS = 1.0
 _MOST_SEEDS = 4
-# Share of the epochs of a cnn below which it cannot be what is chosen of few images.
+# With few images, a cnn of fewer epochs than this share of its recipe's is never chosen.
 _LEAST_CNN_SCHEDULE = 1 / 6
 
 
@@ -244,9 +244,9 @@ class Ladder:
     def _seconds_of_short_cnn(self) -> float:
         """Return the seconds of a short cnn: the usual share, or a trial if that takes longer.
 
-        A trial is enough for few images where the time does not allow all epochs. Of the
-        datasets whose cnn needs them to be better than a head, one looks worse after a trial. Its
-        epoch takes a tenth of a second (benchmarks/fit_plan.md).
+        A trial is enough for few images where the time does not allow all epochs. The datasets
+        whose cnn is better than a head after all epochs are recognised after a trial. The
+        exception is digits, whose whole schedule fits into seconds (benchmarks/fit_plan.md).
 
         Without a frozen backbone there is nothing to compare it with, and the share is enough.
         """
@@ -273,7 +273,7 @@ class Ladder:
             most = min(most, state.left - least_seconds(leader, self.costs))
         elif leader is not None:
             # Fine-tuning gets the long run, whatever a short one shows.
-            most = self._short_seconds()
+            most = round(self._short_seconds(), 1)  # as the seconds of a rung
         return rung if rung.seconds <= most else None
 
     def _clear_leader(self, state: LadderState) -> RungResult | None:

@@ -183,6 +183,8 @@ def _has_labels(path: Path) -> bool:
     """Return whether a table of a usual name has labels: metadata may be captions as well."""
     if path.name == _ONE_HOT_FILE:
         return True
+    if not path.stat().st_size:
+        return False
     with open_any_table(path) as table:
         return "file_name" in table.columns and not _METADATA_LABELS.isdisjoint(table.columns)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -32,16 +33,18 @@ def open_json_lines(path: Path, name: str | None = None) -> Iterator[Table]:
     """
     name = name or path.name
     with translate_read_errors(path):
-        objects = list(_read_objects(path))
-        if not objects:
+        objects = _read_objects(path)
+        first = next(objects, None)
+        if first is None:
             raise InputError(
                 f"{path} is empty; each line should be an object with file_name and label.",
                 'For example: {"file_name": "1.jpg", "label": "cat"}',
             )
-        columns = tuple(objects[0][1])
+        columns = tuple(first[1])
         problems = TableProblems(name)
         rows = (
-            (line, [_text_of(fields.get(column)) for column in columns]) for line, fields in objects
+            (line, [_text_of(fields.get(column)) for column in columns])
+            for line, fields in chain([first], objects)
         )
         yield Table(name, columns, rows, problems)
         problems.require_none()

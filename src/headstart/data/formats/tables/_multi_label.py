@@ -9,7 +9,7 @@ from itertools import chain
 
 # Separators of lists, from the least to the most usual within ordinary names.
 _LIST_MARKS = ("|", ";")
-# Separators that are common in ordinary names. Lists with them are reported, but not refused.
+# Separators that are common in ordinary names. A few lists with them are only reported.
 _NAME_MARKS = (" and ", "_", "-", ":")
 _SEPARATORS = (*_LIST_MARKS, ",", " + ", "+", " & ", "&", "/", " ")
 _BRACKETS = re.compile(r"[\[({](.*)[\])}]")
