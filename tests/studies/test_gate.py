@@ -106,6 +106,18 @@ def test_a_second_look_needs_more_evidence_and_says_so() -> None:
     assert lost > 0
 
 
+def test_a_finding_without_an_interval_of_equivalence_is_decided_by_its_95_percent_interval() -> (
+    None
+):
+    finding = finding_of(*runs(np.random.default_rng(4), (0.9, 0.895), 300))
+    (pair,) = finding.verdict.pairs
+    old = pair.model_copy(update={"equivalence_interval": None})
+    verdict = finding.verdict.model_copy(update={"pairs": (old,)})
+    gate = gate_of(finding.model_copy(update={"verdict": verdict}), ["old", "new"], MARGIN)
+    assert gate.decision == "undecided" and gate.confidence == 0.95
+    assert "the lower end of the 95% interval is" in gate.sentence
+
+
 def test_a_candidate_with_a_failed_run_does_not_pass() -> None:
     finding = finding_of(*runs(np.random.default_rng(3), (0.9, 0.95), 1000))
     for name, status in (("new", 1), ("old", 4)):

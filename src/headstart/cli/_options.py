@@ -43,7 +43,7 @@ FoldsOption = Annotated[
         metavar="K|auto|none",
         help="Cross-validate with K folds: every image is tested once per repeat, and --seeds is "
         "the number of repeats. Without folds (none), there is one test part. With auto, 5 folds "
-        "are used for fewer than 1,000 images. Exceptions are data with a test part, --test and "
+        "are used for most data of fewer than 1,000 images, but not with a test part, --test or "
         "--train-images.",
     ),
 ]

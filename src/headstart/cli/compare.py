@@ -44,8 +44,8 @@ def compare(
             metavar="K|auto|none",
             help="Cross-validate with K folds: every image is tested once per repeat, and --seeds "
             "is the number of repeats. Without folds (none), there is one test part. With auto, 5 "
-            "folds are used for fewer than 1,000 images. Exceptions are data with a test part, "
-            "--test, --train-images, --plan, --seeds auto and finished runs.",
+            "folds are used for most data of fewer than 1,000 images, but not with a test part, "
+            "--test, --train-images, --plan, --seeds auto or finished runs.",
         ),
     ] = "auto",
     time_limit: Annotated[

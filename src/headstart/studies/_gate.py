@@ -211,7 +211,7 @@ def _sentence(decision: Decision, pair: ContenderPair, margin: float, verdict: V
     candidate, reference = pair.a, pair.b
     low, _ = _test_interval(pair)
     size = margin_text(margin)
-    shown = confidence(verdict.equivalence_confidence)
+    shown = confidence(_test_confidence(pair, verdict))
     bound = f"the lower end of the {shown} interval is {_bound(low, margin)} points"
     words = {
         "better": f"{candidate} is significantly better than {reference}",

@@ -320,12 +320,12 @@ class Ladder:
         if FINE_TUNED in self.not_entered and self._starves_cnn(state):
             instead = INSTEAD_OF_FINE_TUNING
             return self._more_pixels(state, self.costs.frozen_px, state.left, state.left, instead)
-        is_largest = self.costs.train <= _IMAGES_FOR_PIXELS
-        largest = SIZES_PX[-1] if is_largest else self.costs.frozen_px
+        has_few_images = self.costs.train <= _IMAGES_FOR_PIXELS
+        largest = SIZES_PX[-1] if has_few_images else self.costs.frozen_px
         seconds = _FROZEN_SHARE * self.usable
         # With half of the time, 1,000 images of CIFAR-10 in a minute got fine-tuning at 64 pixels
         # instead, and lost 4 points (benchmarks/fit_plan.md).
-        whole = state.left if is_largest else _HALF * state.left
+        whole = state.left if has_few_images else _HALF * state.left
         return self._more_pixels(state, largest, seconds, whole)
 
     def _pixels_instead_of_fine_tuning(self, state: LadderState) -> Rung | None:
