@@ -9,8 +9,15 @@ import pytest
 from numpy.typing import NDArray
 from sklearn.covariance import LedoitWolf
 
-from headstart.classifier import OodThreshold, fit_ood_threshold, image_statistics
+from headstart.classifier import (
+    OodThreshold,
+    fit_ood_threshold,
+    image_statistics,
+    measure_images,
+)
 from headstart.classifier._fit_ood import shrink_covariance
+from headstart.data import Dataset, Split, SplitDataset
+from headstart.training._inference_metadata import fit_ood_limits
 
 RNG = np.random.default_rng(0)
 
@@ -37,7 +44,8 @@ def images() -> NDArray[np.uint8]:
 @pytest.fixture(scope="module")
 def limits(images: NDArray[np.uint8]) -> OodThreshold:
     energy = np.random.default_rng(1).normal(size=500).astype(np.float32)
-    return fit_ood_threshold(energy, images, np.arange(500), np.arange(500, 1200))
+    measured = measure_images(images, np.arange(500), np.arange(500, 1200))
+    return fit_ood_threshold(energy, measured)
 
 
 def test_statistics_have_one_number_per_image_for_each_property() -> None:
@@ -65,6 +73,20 @@ def test_the_covariance_is_shrunk_as_in_scikit_learn(rows: int, columns: int) ->
     statistics = rng.normal(size=(rows, columns)) @ rng.normal(size=(columns, columns))
     expected = LedoitWolf(assume_centered=True).fit(statistics).covariance_
     assert np.allclose(shrink_covariance(statistics), expected, rtol=1e-9)
+
+
+def test_limits_of_other_images_come_from_their_own_measurements(
+    digits: Dataset, digits_split: Split
+) -> None:
+    data = SplitDataset(digits, digits_split)
+    rows = digits_split.validation
+    scores = RNG.normal(size=len(rows)).astype(np.float32)
+
+    for part in (rows, rows[:100], rows[100:], rows):
+        fitted = fit_ood_limits(scores[: len(part)], part, data)
+        measured = measure_images(digits.images, part, digits_split.train)
+        assert fitted == fit_ood_threshold(scores[: len(part)], measured)
+        assert fitted.images == len(part)
 
 
 def test_one_validation_image_in_a_hundred_is_beyond_one_of_the_limits(

@@ -14,7 +14,7 @@ import pytest
 from numpy.typing import NDArray
 
 import headstart
-from headstart.classifier import load_classifier
+from headstart.classifier import MeasuredImages, load_classifier, measure_images
 from headstart.data import Dataset, Split, SplitDataset
 from headstart.errors import InputError, Stopped, TooLittleMemory
 from headstart.evaluation import compute_metrics
@@ -29,7 +29,7 @@ from headstart.studies.fit._finding import (
 )
 from headstart.studies.fit._ladder import INSTEAD_OF_FINE_TUNING
 from headstart.studies.fit._rung import FINE_TUNED, FROZEN, Rung
-from headstart.training import TrainingJob, train
+from headstart.training import TrainingJob, _inference_metadata, train
 
 # One pass over few images: the ladder ends because more time changes nothing.
 SMALL: dict[str, Any] = {"train_images": 100, "epochs": 1, "layers": 1, "nodes": 4}
@@ -83,6 +83,26 @@ def test_fit_leaves_a_classifier_that_read_the_test_images_once(
     moved = headstart.fit(digits, time_limit=600, out=tmp_path / "moved", **SMALL)
     assert moved.finding.run == str(tmp_path / "moved" / folder.name)
     assert moved.classifier.class_names == digits.class_names
+
+
+@pytest.mark.usefixtures("page_only", "without_backbones")
+def test_images_are_measured_once_for_the_limits_of_all_runs(
+    digits: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = []
+
+    def measure(*images: NDArray[Any]) -> MeasuredImages:
+        calls.append(images)
+        return measure_images(*images)
+
+    monkeypatch.setattr(_inference_metadata, "_measured", {})
+    monkeypatch.setattr(_inference_metadata, "measure_images", measure)
+    result = headstart.fit(digits, time_limit=600, out=tmp_path / "fit", **SMALL)
+    assert len(result.finding.history) >= 2
+    assert len(calls) == 1
+    limits = [load_classifier(run).metadata.ood_threshold for run in tmp_path.glob("fit/runs/*")]
+    assert len({limit.brightness for limit in limits if limit is not None}) == 1
+    assert result.classifier.metadata.ood_threshold is not None
 
 
 def test_a_cnn_that_does_not_fit_into_memory_is_left_to_its_run(

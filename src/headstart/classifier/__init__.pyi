@@ -41,7 +41,9 @@ from ._file_format import (
 )
 from ._fit_ood import (
     OOD_QUANTILE as OOD_QUANTILE,
+    MeasuredImages as MeasuredImages,
     fit_ood_threshold as fit_ood_threshold,
+    measure_images as measure_images,
 )
 from ._image_statistics import (
     image_statistics as image_statistics,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -31,12 +32,40 @@ _LEAST_STD = 0.01
 _LEAST_VARIANCE = 0.01
 
 
-def fit_ood_threshold(
-    energy_scores: NDArray[np.float32],
-    images: NDArray[np.uint8],
-    validation: NDArray[np.int64],
-    train: NDArray[np.int64],
-) -> OodThreshold:
+@dataclass(frozen=True, eq=False)
+class MeasuredImages:
+    """What is measured on images without a network, for the limits of any classifier of them.
+
+    Attributes:
+        distribution: The distribution of the statistics of the training images, without limits.
+        distances: Distances of the n validation images from it, float64 of shape (n,).
+        brightness: Lowest and highest usual brightness, from 0 to 1.
+    """
+
+    distribution: ImageDistribution
+    distances: NDArray[np.float64]
+    brightness: tuple[float, float]
+
+
+def measure_images(
+    images: NDArray[np.uint8], validation: NDArray[np.int64], train: NDArray[np.int64]
+) -> MeasuredImages:
+    """Measure what `fit_ood_threshold` needs of the images.
+
+    Args:
+        images: Uint8 array of shape (N, H, W, C).
+        validation: Indices of the n validation images.
+        train: Indices of the training images.
+    """
+    distribution = _fit_distribution(images, train)
+    return MeasuredImages(
+        distribution=distribution,
+        distances=distribution.distances(images, validation),
+        brightness=_brightness_limits(images, validation),
+    )
+
+
+def fit_ood_threshold(energy_scores: NDArray[np.float32], measured: MeasuredImages) -> OodThreshold:
     """Return the limits of energy score, image statistics and brightness.
 
     1% of the validation images are beyond the limit of the energy score or of the image statistics.
@@ -46,15 +75,11 @@ def fit_ood_threshold(
 
     Args:
         energy_scores: Energy scores of the validation images, float32 of shape (n,).
-        images: Uint8 array of shape (N, H, W, C).
-        validation: Indices of the n validation images.
-        train: Indices of the training images.
+        measured: What is measured on the same n images, and on the training images.
     """
-    distribution = _fit_distribution(images, train)
-    distances = distribution.distances(images, validation)
-
+    distances = measured.distances
     level = _joint_level(-energy_scores.astype(np.float64), distances)
-    distribution = distribution.model_copy(
+    distribution = measured.distribution.model_copy(
         update={
             "median": float(np.median(distances)),
             "limit": float(np.quantile(distances, 1 - level, method=_METHOD)),
@@ -63,8 +88,8 @@ def fit_ood_threshold(
     return OodThreshold(
         threshold=float(np.quantile(energy_scores, level, method=_METHOD)),
         quantile=OOD_QUANTILE,
-        images=len(validation),
-        brightness=_brightness_limits(images, validation),
+        images=len(distances),
+        brightness=measured.brightness,
         energy_median=float(np.median(energy_scores)),
         image_distribution=distribution,
     )

@@ -19,7 +19,6 @@ from headstart.classifier import (
     TrainingSummary,
     average_weights,
     choose_members,
-    fit_ood_threshold,
     member_manifests,
     open_ensemble,
     save_classifier,
@@ -43,6 +42,7 @@ from headstart.training._inference_metadata import (
     choose_ood_images,
     collect_set_scores,
     fit_calibration,
+    fit_ood_limits,
     preprocessing_of,
 )
 from headstart.training._late_test import part_metrics
@@ -232,9 +232,7 @@ def _calibrate(classifier: BaseClassifier, data: SplitDataset) -> NDArray[np.flo
     ood_rows, ood = choose_ood_images(data), None
     if ood_rows is not None:
         is_chosen = np.isin(rows, ood_rows)
-        ood = fit_ood_threshold(
-            scores[is_chosen], data.dataset.images, rows[is_chosen], data.split.train
-        )
+        ood = fit_ood_limits(scores[is_chosen], rows[is_chosen], data)
     classifier.metadata = InferenceMetadata(
         preprocessing=preprocessing_of(data),
         calibration=calibration,
