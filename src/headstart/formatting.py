@@ -1,7 +1,8 @@
 """Numbers and names as text, for pages, tables, figures and sentences.
 
 Belongs here: functions from a number or a name to a short text. Does not belong here: sentences,
-markup and colours. An absent value, None, becomes a dash.
+markup and colours. An absent value, None, becomes a dash. `formatting.js` has the rules that the
+scripts of pages need.
 """
 
 from __future__ import annotations
@@ -16,6 +17,13 @@ ABSENT = "–"
 # informative.
 IMAGES_FOR_TWO_DECIMALS = 2000
 _LONGEST_NAME = 80  # characters
+
+
+def script() -> str:
+    """Return `formatting.js`, for the scripts of a page."""
+    from importlib.resources import files
+
+    return (files("headstart") / "formatting.js").read_text("utf-8")
 
 
 def percent(share: float | None, images: int | None = None) -> str:

@@ -8,7 +8,7 @@ from examples import Data, changed, copy_real, rewrite, write_curves
 from lr_example import build_learning_rates
 from pages import page_text, section, section_names
 
-from headstart.results import LearningRates, SeedFailure, read_finding
+from headstart.results import LearningRateRange, LearningRates, SeedFailure, read_finding
 
 
 def read_learning_rates(study: Path) -> LearningRates:
@@ -66,6 +66,22 @@ def test_a_rate_that_varies_more_says_so_beside_its_large_p_value(tmp_path: Path
     row = section(page, "results").partition("</i>0.001</span>")[2].partition("</tr>")[0]
     assert ">varies more</span>" in row and "p = 0.54" in row
     assert "its accuracy varies significantly more over seeds" in section(page, "results")
+
+
+@pytest.mark.parametrize(
+    ("loss", "expected"),
+    [
+        (0.008, "0.5 decades, at most 0.8 points lower</dd>"),
+        (1.0, "0.5 decades, with too few runs to exclude any loss</dd>"),
+        (None, "0.5 decades</dd>"),
+    ],
+)
+def test_the_range_promises_only_what_its_runs_exclude(
+    tmp_path: Path, loss: float | None, expected: str
+) -> None:
+    study = build_learning_rates(tmp_path, seeds=1)
+    good = LearningRateRange(low=0.001, high=0.003, decades=0.48, largest_loss=loss)
+    assert expected in page_text(rewrite(study, good=good))
 
 
 @pytest.mark.parametrize(

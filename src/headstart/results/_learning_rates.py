@@ -10,6 +10,7 @@ from headstart.results._base import Fraction, Interval, ResultModel
 from headstart.results._finding import Difference, Finding, SeedFailure, SeedScores
 
 _LEVEL = 0.05  # of the tests of the study
+_NEARLY_ALL = 0.95  # of accuracy; an interval that allows such a loss says nothing
 
 
 class LearningRateResult(ResultModel):
@@ -77,6 +78,11 @@ class LearningRateRange(ResultModel):
         description="Largest loss of accuracy, compared with the best rate, that the 95% intervals "
         "allow in the range; null for a range of one rate.",
     )
+
+    @property
+    def excludes_no_loss(self) -> bool:
+        """True if the runs are too few to say how much worse another rate of the range may be."""
+        return self.largest_loss is not None and self.largest_loss > _NEARLY_ALL
 
 
 class RangeTestCurve(ResultModel):

@@ -421,7 +421,7 @@ def _range_sentence(good: LearningRateRange) -> str:
     if good.largest_loss is None:
         return f"{text}."
     loss = points(good.largest_loss)
-    if good.largest_loss > 1 - _LARGE_LOSS:
+    if good.excludes_no_loss:
         return f"{text}, but so few runs exclude no loss (95%)."
     if good.largest_loss > _LARGE_LOSS:
         return f"{text}, but a loss of up to {loss} points cannot be excluded (95%)."

@@ -9,6 +9,7 @@ import json
 from datetime import date
 from string import Template
 
+from headstart import formatting
 from headstart.classifier import BaseClassifier
 from headstart.deploy._page import fill_page, shared_file
 from headstart.deploy.export._runtime import PACKAGE, WebRuntime
@@ -52,6 +53,7 @@ def make_page(
         _data("network", "text/plain", _packed(content)),
         _data("runtime-code", "text/plain", _packed(runtime.code)),
         _data("runtime", "text/plain", _packed(runtime.binary)),
+        f"<script>\n{formatting.script()}</script>",
         f"<script>\n{shared_file('shared.js')}</script>",
         *(f"<script>\n{read[name]}</script>" for name in _SCRIPTS),
     ]

@@ -10,21 +10,7 @@ const FEW_BARS = 10;
 const NO_IMAGE = "No image yet. The most probable classes of your image appear here.";
 let card, shown = null, chosenClass = null, showsAll = false;
 
-function percent(share) {
-  if (share >= 0.9995) return ">99.9%";
-  if (share < 0.0005) return "<0.1%";
-  return `${(100 * share).toFixed(1)}%`;
-}
-
 // ---- model card
-
-// The rule of formatting.py: a second decimal needs 2,000 images.
-// A tie goes to the even digit, as in formatting.py: 76.25 is 76.2, where toFixed alone writes 76.3.
-const accuracy = (share, images) => {
-  const digits = images >= 2000 ? 2 : 1, value = 100 * share, scale = 10 ** digits, lower = Math.floor(value * scale);
-  const isTie = Number.isInteger(value * 2 ** (digits + 1)) && !Number.isInteger(value * 2 ** digits);
-  return `${(isTie && lower % 2 === 0 ? lower / scale : value).toFixed(digits)}%`;
-};
 
 function addFact(name, value) {
   if (value === null || value === undefined || value === "") return;
@@ -33,10 +19,10 @@ function addFact(name, value) {
 
 function formatScores(scores) {
   if (!scores || scores.accuracy === null) return null;
-  const interval = scores.interval ? ` (95% interval ${scores.interval.map((end) => accuracy(end, scores.n)).join(" to ")})` : "";
+  const interval = scores.interval ? ` (95% interval ${scores.interval.map((end) => percent(end, scores.n)).join(" to ")})` : "";
   const images = scores.n ? ` on ${count(scores.n)} images` : "";
   const groups = scores.groups ? ` in ${count(scores.groups)} groups` : "";
-  return `${accuracy(scores.accuracy, scores.n)}${interval}${images}${groups}`;
+  return `${percent(scores.accuracy, scores.n)}${interval}${images}${groups}`;
 }
 
 function showCard() {
@@ -48,7 +34,7 @@ function showCard() {
   const scores = card.test ?? card.validation;
   let known = "";
   if (scores && scores.accuracy !== null)
-    known = ` ${card.test ? "Test" : "Validation"} accuracy: ${accuracy(scores.accuracy, scores.n)}.`;
+    known = ` ${card.test ? "Test" : "Validation"} accuracy: ${percent(scores.accuracy, scores.n)}.`;
   $("lead").textContent = `Classifies images into ${count(card.classes.length)} classes.${known}`;
   addFact("Model", card.model);
   const images = card.data.train_images ? `, ${count(card.data.train_images)} images` : "";
@@ -290,24 +276,24 @@ function showPrediction(prediction) {
   $("answer").hidden = false;
   const name = make("b", { textContent: label });
   name.classList.toggle("long", label.length > 14);
-  const share = make("span", { className: "soft", textContent: percent(probabilities[label]) });
+  const share = make("span", { className: "soft", textContent: probability(probabilities[label]) });
   $("answer").replaceChildren(name, share);
   $("remark").hidden = !unfamiliar;
   const rows = Object.entries(probabilities).sort((a, b) => b[1] - a[1]);
   const visible = showsAll ? rows : rows.slice(0, FEW_BARS);
-  $("bars").replaceChildren(...visible.map(([each, probability]) => bar(each, probability, label)));
+  $("bars").replaceChildren(...visible.map(([each, share]) => bar(each, share, label)));
   $("more").hidden = rows.length <= FEW_BARS;
   $("more").textContent = showsAll ? `Show the ${FEW_BARS} most probable` : `Show all ${rows.length}`;
 }
 
-function bar(name, probability, best) {
+function bar(name, value, best) {
   const row = document.createElement("li");
   const line = make(card.explains ? "button" : "div", { className: "bar" });
   const [label, track, fill, share] = ["name", "track", "fill", "share"].map((kind) =>
     make("span", { className: kind }));
   label.textContent = label.title = name;
-  share.textContent = percent(probability);
-  fill.style.width = `${100 * probability}%`;
+  share.textContent = probability(value);
+  fill.style.width = `${100 * value}%`;
   track.append(fill);
   line.append(label, track, share);
   if (card.explains) {

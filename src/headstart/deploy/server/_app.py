@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp
 
+from headstart import formatting
 from headstart.data import UnreadableImage
 from headstart.deploy._model import Model
 from headstart.deploy._page import fill_page, shared_file
@@ -30,6 +31,7 @@ from headstart.errors import HeadstartError, InputError
 from headstart.results import JsonObject
 
 _HEAD = """<link rel="stylesheet" href="page.css">
+<script src="formatting.js" defer></script>
 <script src="shared.js" defer></script>
 <script src="page.js" defer></script>"""
 _IMAGE_BODY = {
@@ -177,6 +179,7 @@ def _add_page(app: FastAPI) -> None:
     )
     add("/", page, "text/html")
     add("/page.css", shared_file("page.css"), "text/css")
+    add("/formatting.js", formatting.script(), "text/javascript")
     add("/shared.js", shared_file("shared.js"), "text/javascript")
     add("/page.js", (folder / "page.js").read_text("utf-8"), "text/javascript")
 

@@ -217,6 +217,7 @@ def _templates() -> Environment:
     environment.globals |= {
         "absent": formatting.ABSENT,
         "counted": formatting.counted,
+        "formatting_script": formatting.script(),
         "light": LIGHT,
         "dark": DARK,
     }

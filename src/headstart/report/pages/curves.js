@@ -2,7 +2,7 @@
 (() => {
   const digits = (value) => value.toLocaleString("en", { maximumSignificantDigits: 4 });
   const shown = (value, label) => (/accuracy/.test(label) && value <= 1
-    ? `${(100 * value).toFixed(1)}%` : digits(value));
+    ? percent(value) : digits(value));
 
   document.querySelectorAll("svg[data-values]").forEach((svg) => {
     const plots = JSON.parse(svg.dataset.values);

@@ -11,14 +11,6 @@
   const PAGE = 48;
 
   const images = data.images.map(([name, label, predictions], tile) => ({ name, label, predictions, tile }));
-  // No probability is certain, and ties go to the even number: the rules of formatting.py.
-  const percent = (share) => {
-    if (share >= 0.995) return ">99%";
-    if (share <= 0.005) return "<1%";
-    const below = Math.floor(100 * share), rest = 100 * share - below;
-    const isUp = rest > 0.5 || (rest === 0.5 && below % 2 === 1);
-    return `${below + (isUp ? 1 : 0)}%`;
-  };
   const counted = (number) => `${number.toLocaleString("en")} ${number === 1 ? "image" : "images"}`;
   const known = (image) => image.predictions.filter(Boolean);
   const mean = (values) => values.reduce((sum, value) => sum + value, 0) / Math.max(values.length, 1);
@@ -45,7 +37,7 @@
     const { width, height, columns } = data.tile;
     const canvas = element("canvas", { width, height });
     const words = image.predictions.map((said, entry) => (said
-      ? `${data.entries[entry].name}: ${data.classes[said[0]]}, ${percent(said[1])}` : "")).filter(Boolean);
+      ? `${data.entries[entry].name}: ${data.classes[said[0]]}, ${wholeProbability(said[1])}` : "")).filter(Boolean);
     canvas.setAttribute("role", "img");
     canvas.setAttribute("aria-label", `${image.name}, true class ${data.classes[image.label]}. ${words.join("; ")}`);
     if (data.tile.pixelated) canvas.className = "tiny";
@@ -63,10 +55,10 @@
       const mark = element("i", { className: "mark" });
       mark.setAttribute("aria-hidden", "true");
       const isCorrect = said[0] === image.label;
-      const words = `${isCorrect ? "correct" : data.classes[said[0]]},\u00a0${percent(said[1])}`;
+      const words = `${isCorrect ? "correct" : data.classes[said[0]]},\u00a0${wholeProbability(said[1])}`;
       const line = element("p", { className: `said name c${place % 6}` }, mark, words);
       if (data.entries.length > 1) line.title = name;
-      if (!isCorrect) line.append(" ", element("small", {}, `true class ${percent(said[2])}`));
+      if (!isCorrect) line.append(" ", element("small", {}, `true class ${wholeProbability(said[2])}`));
       text.append(line);
     });
     return element("li", {}, thumbnail(image, pixels), text);

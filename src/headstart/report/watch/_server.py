@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult
 
-from headstart import store
+from headstart import formatting, store
 from headstart.errors import HeadstartError, InputError
 from headstart.report._local_server import LocalHandler, LocalServer
 from headstart.report.figures._style import DARK, LIGHT, Theme
@@ -132,6 +132,8 @@ class _Handler(LocalHandler):
                 self.send(200, page.encode(), "text/html; charset=utf-8")
             case "/watch.css" | "/watch.js" | "/chart.js":
                 self._send_file(address.path[1:])
+            case "/formatting.js":
+                self.send(200, formatting.script().encode(), _CONTENT_TYPES["js"])
             case "/snapshot":
                 self._send_snapshot(query.get("since", [""])[0])
             case "/entry":

@@ -16,16 +16,8 @@
     const minutes = Math.round(seconds / 60);
     return minutes < 100 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${String(minutes % 60).padStart(2, "0")} min`;
   };
-  // A tie goes to the even digit, as in formatting.py: 76.25 is 76.2, where toFixed alone writes 76.3.
-  const percent = (share, digits) => {
-    const value = 100 * share, scale = 10 ** digits, lower = Math.floor(value * scale);
-    const isTie = Number.isInteger(value * 2 ** (digits + 1)) && !Number.isInteger(value * 2 ** digits);
-    return `${(isTie && lower % 2 === 0 ? lower / scale : value).toFixed(digits)}%`;
-  };
-  // The rule of formatting.py: a second decimal needs 2,000 images.
-  const decimals = (score) => ((score.n ?? 0) >= 2000 ? 2 : 1);
-  const accuracy = (score) => (score ? percent(score.accuracy, decimals(score)) : "–");
-  const interval = (score) => (score?.interval ? `95%: ${score.interval.map((end) => percent(end, decimals(score))).join(" to ")}` : "");
+  const accuracy = (score) => (score ? percent(score.accuracy, score.n) : "–");
+  const interval = (score) => (score?.interval ? `95%: ${score.interval.map((end) => percent(end, score.n)).join(" to ")}` : "");
   const ago = (time) => {
     const seconds = Math.max(0, Date.now() / 1000 - time);
     if (seconds < 60) return "just now";
@@ -129,7 +121,7 @@
   }
   function card(entry) {
     const done = fraction(entry);
-    const facts = [done === null ? "" : percent(done, 0), left(entry)].filter(Boolean).join(" · ");
+    const facts = [done === null ? "" : `${fixed(100 * done, 0)}%`, left(entry)].filter(Boolean).join(" · ");
     return element("li", {},
       element("h3", {}, opens(entry)),
       element("p", { class: "soft" }, [kindOf(entry), entry.model, entry.data].filter(Boolean).join(" · ")),
@@ -219,7 +211,7 @@
   }
   const points = (curves, column) => (curves[column] ?? []).map((y, place) => ({ x: curves.epoch[place], y }));
   const loss = (value, isShort) => (isShort ? String(Number(value.toPrecision(2))) : value.toFixed(4));
-  const share = (value, isShort) => percent(value, isShort ? (value > 0.98 && value < 1 ? 1 : 0) : 1);
+  const share = (value, isShort) => `${fixed(100 * value, !isShort || (value > 0.98 && value < 1) ? 1 : 0)}%`;
   function curveFigures(named) {
     const series = (part) => named.flatMap(({ name, curves }, colour) => [
       { name: `${name}validation`, colour, points: points(curves, `validation_${part}`) },
