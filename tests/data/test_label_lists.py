@@ -241,12 +241,26 @@ def test_two_classes_of_one_number_have_only_their_names(tmp_path: Path) -> None
     assert [labels[f"test/{n}.png"] for n in range(3)] == ["7", "007", "8"]
 
 
+@pytest.mark.parametrize("place", ["", "devkit/data"])
 def test_a_list_without_names_of_images_is_named(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], place: str
 ) -> None:
     root = with_flat_validation(tmp_path / "imagenet")
-    write_lines(root / "validation_ground_truth.txt", "490", "361", "171", "822")
     write(root, "devkit/data/meta.mat")
+    write(root, "devkit/readme.txt")
+    write_lines(root / place / "validation_ground_truth.txt", "490", "361", "171", "822")
     data, said = load_and_listen(capsys, root)
-    assert len(data) == 6 and f"{root}/devkit: ignored, because it has no images" in said
+    assert len(data) == 6 and f"{root}: ignored folders without images: devkit" in said
     assert "validation_ground_truth.txt has as many lines, but does not name them." in said
+
+
+def test_a_devkit_beside_a_wrapper_is_no_class(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with_flat_validation(tmp_path / "ILSVRC/Data/CLS-LOC")
+    write_lines(
+        tmp_path / "ILSVRC/ILSVRC2012_devkit_t12/data/truth.txt", "490", "361", "171", "822"
+    )
+    data, said = load_and_listen(capsys, tmp_path / "ILSVRC")
+    assert len(data) == 6
+    assert "ILSVRC2012_devkit_t12/data/truth.txt has as many lines" in said

@@ -225,3 +225,59 @@ def test_the_ids_of_a_table_without_labels_are_as_written(images: Path) -> None:
     assert listed is not None
     assert (listed.ids, listed.names) == (["007", "1.0"], ["b.png", "a.png"])
     assert list_unlabelled(write_table(images / "p.csv", "id,pixel0", "1,2")) is None
+
+
+@pytest.mark.parametrize(
+    "header", ["image1,image2,label", "left,right,label", "anchor,positive,negative"]
+)
+def test_pairs_of_images_are_refused_unless_the_column_is_named(images: Path, header: str) -> None:
+    rows = ["a.png,b.png,c.png", "b.png,c.png,a.png"]
+    if header.endswith("label"):
+        rows = ["a.png,b.png,x", "b.png,c.png,y"]
+    table = write_table(images / "t.csv", header, *rows)
+    first = header.partition(",")[0]
+    text = error_of(table)
+    assert f"columns of images ({first}, " in text
+    assert "pairs of images are not supported" in text and f"--path-column {first}" in text
+    if header.endswith("label"):
+        data = load(table, path_column=first)
+        assert labels_of(data) == {"a.png": "x", "b.png": "y"}
+
+
+def test_a_second_column_of_images_beside_a_usual_one_is_named(
+    images: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = ["a.png,b.png,x", "b.png,c.png,y"]
+    table = write_table(images / "t.csv", "image,reference,label", *rows)
+    data, said = load_and_listen(capsys, table)
+    assert labels_of(data) == {"a.png": "x", "b.png": "y"}
+    assert "the images are those of the column 'image'; those of 'reference' are not read" in said
+
+    rows = ["a.png,thumbs/a.jpg,x", "b.png,thumbs/b.jpg,y"]
+    table = write_table(images / "t.csv", "image,reference,label", *rows)
+    assert load_and_listen(capsys, table)[1] == ""
+
+
+def test_ids_that_lead_nowhere_give_way_to_names_of_images(images: Path) -> None:
+    table = write_table(images / "t.csv", "id,picture_name,label", "1,a.png,x", "2,b.png,y")
+    assert labels_of(load(table)) == {"a.png": "x", "b.png": "y"}
+
+
+def test_a_column_of_ids_with_an_unusual_name_is_found_for_the_message(images: Path) -> None:
+    table = write_table(images / "t.csv", "visit,Patient Id,class", "x1,a,x", "x2,b,y")
+    text = error_of(table)
+    assert "a is an image, so name its column: --path-column 'Patient Id'" in text
+    assert labels_of(load(table, path_column="Patient Id")) == {"a.png": "x", "b.png": "y"}
+
+
+@pytest.mark.parametrize(
+    ("row", "header"),
+    [
+        ("TRAIN,a.png,cat", "column1,path,label"),
+        ("a.png,1,2,3,4,cat", "path,column2,column3,column4,column5,label"),
+    ],
+)
+def test_a_list_of_several_columns_is_told_which_header_it_needs(
+    images: Path, row: str, header: str
+) -> None:
+    assert f"for example: {header}" in error_of(write_table(images / "t.csv", row, row))

@@ -175,7 +175,8 @@ def test_numbers_to_estimate_are_refused(labels: list[str], column: str) -> None
         (["0.5", "1.0", "1.5"] * 20, "dose"),
         (["1", "1.5", "2", "2.5", "3", "3.5", "4", "4.5", "5"] * 20, "score"),
         (["1.0", "2.0", "3.0"], "label"),
-        ([f"c{n}" for n in range(60)], "label"),
+        ([f"c{n}" for n in range(60)] * 2, "label"),
+        ([f"c{n}" for n in range(9)], "label"),
         (["0", "1"], "age"),
         ([f"{n:04d}" for n in range(14)], "label"),
     ],
@@ -206,7 +207,7 @@ def test_boxes_are_refused_unless_the_label_column_is_named(
     table = write_table(tmp_path / "t.csv", head, *rows)
     text = error_of(table)
     assert "t.csv has boxes (" in text and "detection is not supported" in text
-    assert "--label-column NAME" in text
+    assert "name its column: --label-column class" in text
 
     data, said = load_and_listen(capsys, table, label_column="class")
     assert labels_of(data) == {"a.png": "cat", "b.png": "dog"}
@@ -214,6 +215,31 @@ def test_boxes_are_refused_unless_the_label_column_is_named(
 
     table = write_table(tmp_path / "t.csv", head, *rows, f"a.png,dog,{cells}")
     assert "a.png has the label 'dog', but 'cat' on line 2" in error_of(table, label_column="class")
+
+
+@pytest.mark.parametrize(
+    ("header", "hint"),
+    [
+        ("id,xmin,ymin,xmax,ymax,category name", "--label-column 'category name'"),
+        ("id,xmin,ymin,xmax,ymax,source", "--label-column NAME"),
+    ],
+)
+def test_a_table_of_boxes_names_the_column_that_may_hold_classes(
+    tmp_path: Path, header: str, hint: str
+) -> None:
+    write_images(tmp_path, ["a.png"])
+    assert hint in error_of(write_table(tmp_path / "t.csv", header, "a.png,1,2,3,4,cat"))
+
+
+def test_numbered_corners_of_boxes_are_not_pixels(tmp_path: Path) -> None:
+    write_images(tmp_path, ["a.png", "b.png"])
+    rows = ["a,1,2,3,4,cat", "b,1,2,3,4,dog"]
+    table = write_table(tmp_path / "t.csv", "patientId,x1,y1,x2,y2,class", *rows)
+    assert "t.csv has boxes (x1, y1, x2, y2)" in error_of(table)
+    text = error_of(table, label_column="class")
+    assert "a is an image, so name its column: --path-column patientId" in text
+    labels = labels_of(load(table, label_column="class", path_column="patientId"))
+    assert labels == {"a.png": "cat", "b.png": "dog"}
 
 
 @pytest.mark.parametrize("column", ["EncodedPixels", "rle", "segmentation", "mask_path"])
@@ -285,3 +311,54 @@ def test_a_column_that_counts_the_rows_is_not_proposed_for_the_labels(tmp_path: 
     write_images(tmp_path, ["a.png", "b.png"])
     table = write_table(tmp_path / "t.csv", "Nr,Datei,Klasse", "1,a.png,x", "2,b.png,y")
     assert "for example: --label-column Klasse" in error_of(table)
+
+
+@pytest.mark.parametrize(
+    "form", ["masks/{}.png", "{}_mask.PNG", "SegmentationClass/{}.tif", "{}.jpg 1"]
+)
+def test_labels_that_are_images_are_refused(tmp_path: Path, form: str) -> None:
+    labels = [form.format(number // 2) for number in range(6)]
+    text = error_of(table_of(tmp_path, labels))
+    assert f"invalid labels of t.csv: expected classes, got names of images ({labels[0]})." in text
+    assert "Masks (segmentation) and pairs of images are not supported." in text
+
+
+def test_a_list_of_pairs_of_images_is_refused(tmp_path: Path) -> None:
+    write_images(tmp_path, ["a.png", "b.png", "c.png"])
+    table = write_table(tmp_path / "pairs.txt", "a.png b.png 0", "b.png c.png 1", "c.png a.png 1")
+    assert "expected classes, got names of images (b.png 0)" in error_of(table)
+
+
+def test_labels_that_no_two_images_share_are_refused(tmp_path: Path) -> None:
+    captions = [f"a {animal} on a {thing}" for animal in ("cat", "dog") for thing in "abcdef"]
+    text = error_of(table_of(tmp_path, captions))
+    assert "expected classes that images share, got 12 different labels in 12 rows" in text
+    assert "('a cat on a a', 'a cat on a b', …)" in text
+    with pytest.raises(InputError, match="12 different labels in 13 rows"):
+        require_classes([*captions, captions[0]], "t.csv", "label")
+
+
+@pytest.mark.parametrize(
+    ("labels", "column"),
+    [
+        (["1", "2", "3", "4", "5"], "rating"),
+        (["0", "1", "2"], "level"),
+        (["1", "1.5", "2"], "label"),
+        (["0", "90", "180"], "angle"),
+    ],
+)
+def test_few_numbers_that_may_have_an_order_are_classes_and_a_line_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], labels: list[str], column: str
+) -> None:
+    table = table_of(tmp_path, labels * 4, f"path,{column}")
+    data, said = load_and_listen(capsys, table)
+    assert data.class_names == tuple(labels)
+    count = len(labels)
+    assert f"t.csv: the {count} different numbers are read as classes; their order" in said
+
+
+@pytest.mark.parametrize("labels", [["1", "2", "3"], ["0.0", "1.0"], ["low", "high"]])
+def test_numbers_that_only_name_classes_need_no_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], labels: list[str]
+) -> None:
+    assert load_and_listen(capsys, table_of(tmp_path, labels * 4))[1] == ""

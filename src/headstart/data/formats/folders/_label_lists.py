@@ -126,9 +126,15 @@ def find_list_of_images(folder: Folder) -> Path | None:
 
 
 def find_lines_without_names(folder: Folder) -> Path | None:
-    """Return the first text in a folder, or above it, with as many lines as there are images."""
+    """Return the first text in a folder, or above it, with as many lines as there are images.
+
+    Devkits above it count as well: that of ImageNet holds the list in its folder data.
+    """
     count = len(folder.images)
-    for path in _texts_above(folder) if count > 1 else ():
+    texts = _texts_above(folder)
+    for place in _places_above(folder):
+        texts += sorted(place.glob("*devkit*/data/*.txt"))
+    for path in texts if count > 1 else ():
         lines = [fields for fields in islice(_lines_of(path), count + 1) if fields]
         if len(lines) == count:
             return path
@@ -169,12 +175,15 @@ def _stem(name: str) -> str:
     return last.rpartition(".")[0] or last
 
 
+def _places_above(folder: Folder) -> list[Path]:
+    """Return a folder and those above it, up to the one the user named."""
+    return [folder.path, *folder.path.parents[: folder.prefix.count("/")]]
+
+
 def _texts_above(folder: Folder) -> list[Path]:
     """Return the text files in a folder and in those above it, up to the one the user named."""
-    depth = folder.prefix.count("/")
-    places = [folder.path, *folder.path.parents[:depth]]
     paths: list[Path] = []
-    for place in places:
+    for place in _places_above(folder):
         paths += sorted(path for path in place.iterdir() if _is_text(path) and path.is_file())
     return paths
 

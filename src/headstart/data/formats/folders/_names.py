@@ -101,7 +101,8 @@ def has_annotations(folder: Folder) -> bool:
 
 
 def is_companion(folder: Folder) -> bool:
-    return not folder.image_count and folder.name.casefold() in _COMPANIONS
+    name = folder.name.casefold()
+    return not folder.image_count and (name in _COMPANIONS or "devkit" in name)
 
 
 def is_numbered_part(name: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterable, Sequence
 
 from headstart.data.formats.tables._csv_table import Table, shorten_columns
@@ -97,7 +98,7 @@ def no_label_column(table: Table, candidates: Sequence[int]) -> InputError:
     return InputError(
         f"{table.name} has no label column, but {len(names):,} columns that may hold labels: "
         f"{shorten_columns(names)}.",
-        f"Name the column of labels, for example: --label-column {names[0]}",
+        f"Name the column of labels, for example: --label-column {shlex.quote(names[0])}",
     )
 
 

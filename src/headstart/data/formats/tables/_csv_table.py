@@ -278,10 +278,13 @@ def _name_columns(name: str, first_row: Sequence[str]) -> tuple[str, ...]:
     """Return names for the columns of a table without a header, whose first row has an image."""
     places = [place for place, text in enumerate(first_row) if is_image(Path(text))]
     if len(first_row) > len(_LIST_COLUMNS) or len(places) > 1:
+        columns = [f"column{number}" for number in range(1, len(first_row))] + ["label"]
+        columns[places[0]] = "path"
         raise InputError(
             f"invalid line 1 of {name}: expected the names of the columns, got those of an image "
             f"({first_row[places[0]]}).",
-            "Add a header line, for example: path,label",
+            "Add a header line that says which column is what, for example: "
+            f"{shorten_columns(columns).replace(', ', ',')}",
         )
     return _LIST_COLUMNS[: len(first_row)] if places == [0] else _LIST_COLUMNS[::-1]
 

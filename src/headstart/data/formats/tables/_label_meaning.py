@@ -7,12 +7,14 @@ from collections.abc import Sequence
 
 from headstart import progress
 from headstart.data._class_names import quote_names
+from headstart.data.formats.folders._file_tree import is_image
 from headstart.data.formats.tables._multi_label import (
     labels_that_combine_others,
     may_be_names,
 )
 from headstart.data.formats.tables._numbers import finite_number
 from headstart.errors import InputError
+from headstart.formatting import shorten
 
 # A measurement has nearly as many values as there are images. The limits let pass what exists as
 # classes: 230 species of three images, doses of 0.5 and 1.5, ratings of nine steps from 1 to 5.
@@ -30,14 +32,21 @@ _MEASURE = re.compile(
 _DECIMAL_COMMA = re.compile(r"^([+-]?\d+),(\d+)$")
 # "23 years", "45%" and "$12.50": a number with a unit. Names such as "3-inch pipe" have more words.
 _WITH_UNIT = re.compile(r"([$€£¥]?)\s*([+-]?\d+(?:[.,]\d+)?)\s*([^\W\d_]*|%|°C?)")
+# Numbers with an order that classes do not have, when they are few.
+_RATING = re.compile(r"(rating|star|grade|level|severity|stage|rank)s?")
 _MOST_MEASURE_CLASSES = 20
+# Captions, texts to be recognized and names of masks are different for each image.
+_FEWEST_UNIQUE = 10
+_UNIQUE = 0.9  # of all labels
 _SHOWN = 4
+_LONGEST_SHOWN = 40  # characters
 
 
 def require_classes(labels: Sequence[str], table: str, column: str) -> None:
     """Raise an error if labels are not classes.
 
-    One or two labels that may be lists or names are printed, and read as classes.
+    One or two labels that may be lists or names are printed, and read as classes. So are a few
+    numbers that may have an order, such as ratings.
 
     Args:
         labels: N labels, none of them empty.
@@ -45,9 +54,11 @@ def require_classes(labels: Sequence[str], table: str, column: str) -> None:
         column: Plain name of the column of labels.
 
     Raises:
-        InputError: They look like measurements, or some are lists of several labels.
+        InputError: They look like measurements, or some are lists of several labels. Or they are
+            names of images, or nearly all of them are different.
     """
     distinct = list(dict.fromkeys(labels))
+    _refuse_images(distinct, table)
     values = _numbers_of(distinct)
     if values is not None:
         if _are_measurements(values, labels, column):
@@ -59,8 +70,10 @@ def require_classes(labels: Sequence[str], table: str, column: str) -> None:
                 "Divide them into a few classes, such as young and old. If each number is a "
                 "class, write it with a letter: c23 instead of 23.",
             )
+        _say_order(values, table, column)
         return
 
+    _refuse_unique(distinct, labels, table)
     combined = labels_that_combine_others(distinct)
     if combined and may_be_names(combined):
         progress.say(
@@ -78,6 +91,40 @@ def require_classes(labels: Sequence[str], table: str, column: str) -> None:
             f"one cell ({shown}); multi-label is not supported.",
             f"Keep one label per image. If each of these is one class, join its words: {joined}.",
         )
+
+
+def _refuse_images(distinct: Sequence[str], table: str) -> None:
+    """Raise an error if half of the labels are names of image files, or contain one."""
+    images = [text for text in distinct if any(map(is_image, (text, *text.split())))]
+    if 2 * len(images) >= len(distinct):
+        raise InputError(
+            f"invalid labels of {table}: expected classes, got names of images ({images[0]}). "
+            "Masks (segmentation) and pairs of images are not supported.",
+            "If another column holds the classes, name it: --label-column NAME.",
+        )
+
+
+def _refuse_unique(distinct: Sequence[str], labels: Sequence[str], table: str) -> None:
+    """Raise an error if nearly every image has a label of its own."""
+    if len(distinct) >= _FEWEST_UNIQUE and len(distinct) > _UNIQUE * len(labels):
+        shown = ", ".join(f"'{shorten(label, _LONGEST_SHOWN)}'" for label in distinct[:2])
+        raise InputError(
+            f"invalid labels of {table}: expected classes that images share, got {len(distinct):,} "
+            f"different labels in {len(labels):,} rows ({shown}, …). Captions and the recognition "
+            "of text are not supported.",
+            "If another column holds the classes, name it: --label-column NAME.",
+        )
+
+
+def _say_order(values: Sequence[float], table: str, column: str) -> None:
+    """Print that numbers which may be ratings or measurements are read as classes."""
+    is_whole = all(value.is_integer() for value in values)
+    if is_whole and not _RATING.fullmatch(column) and not _MEASURE.fullmatch(column):
+        return
+    progress.say(
+        f"{table}: the {len(values):,} different numbers are read as classes; their order and "
+        "distance are not used"
+    )
 
 
 def _are_measurements(values: Sequence[float], labels: Sequence[str], column: str) -> bool:

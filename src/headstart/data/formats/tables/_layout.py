@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
 from headstart import progress
 from headstart.data.formats._protocol import LoadOptions
 from headstart.data.formats.folders._file_tree import is_image
 from headstart.data.formats.tables._columns import (
     LABEL_NAMES,
+    OTHER_LABEL_NAMES,
     PATH_NAMES,
     find_columns,
     index_columns,
@@ -91,6 +93,12 @@ def find_layout(
         if is_part_word(text) and index not in {path, group, *labels, *parts}
     ]
     _say_choice(table, path, labels, options)
+    others = [index for index in _other_images(first_row, path) if index not in labels]
+    if others and options.path_column is None:
+        progress.say(
+            f"{table.name}: the images are those of the column {quoted(table, path)}; those of "
+            f"{', '.join(quoted(table, index) for index in others)} are not read"
+        )
     return Layout(path, labels, tuple(parts), group)
 
 
@@ -99,7 +107,8 @@ def find_path_column(
 ) -> int:
     """Return the index of the column of paths.
 
-    Of several columns with usual names, it is the first one whose first value leads to a file.
+    Of several columns with usual names or names of images, it is the first one whose first value
+    leads to a file.
 
     Args:
         table: The open table.
@@ -108,14 +117,15 @@ def find_path_column(
         path_column: The column that the user named, or None.
 
     Raises:
-        InputError: There is no such column.
+        InputError: There is no such column, or there are several of equal rank: pairs of images.
     """
     if path_column is not None:
         return table.column(path_column, "path_column")
 
-    candidates = find_columns(table, PATH_NAMES)
-    if not candidates:
-        candidates = [index for index, text in enumerate(first_row) if is_image(Path(text.strip()))]
+    named = find_columns(table, PATH_NAMES)
+    images = [index for index, text in enumerate(first_row) if is_image(Path(text.strip()))]
+    labels = find_columns(table, (*LABEL_NAMES, *OTHER_LABEL_NAMES)) if named else ()
+    candidates = [*named, *(index for index in images if index not in {*named, *labels})]
     if not candidates:
         raise InputError(
             f"{table.name} has neither pixel columns nor a column of paths; it has "
@@ -123,10 +133,32 @@ def find_path_column(
             "Name the column of paths with --path-column. "
             "The names of pixel columns end in a number (pixel0, pixel1, …).",
         )
-    for index in candidates:
-        if len(candidates) > 1 and finder.finds(first_row[index].strip()):
-            return index
-    return candidates[0]
+    leading = (index for index in candidates if finder.finds(first_row[index].strip()))
+    path = candidates[0] if len(candidates) == 1 else next(leading, candidates[0])
+    others = _other_images(first_row, path)
+    if others and path not in named:
+        names = [table.columns[index] for index in (path, *others)]
+        raise InputError(
+            f"{table.name} has {len(names)} columns of images ({shorten_columns(names)}); pairs of "
+            "images are not supported.",
+            "One image per row is classified. To classify those of one column, name it: "
+            f"--path-column {shlex.quote(names[0])}",
+        )
+    return path
+
+
+def _other_images(first_row: Sequence[str], path: int) -> list[int]:
+    """Return the columns whose first value names another image than that of the column of paths."""
+    stem = _stem(first_row[path])
+    return [
+        index
+        for index, text in enumerate(first_row)
+        if is_image(Path(text.strip())) and "://" not in text and _stem(text) != stem
+    ]
+
+
+def _stem(text: str) -> str:
+    return PureWindowsPath(text.strip()).stem
 
 
 def find_label_columns(table: Table, candidates: Sequence[int]) -> tuple[int, ...]:

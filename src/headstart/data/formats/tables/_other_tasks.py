@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import re
+import shlex
 
 from headstart import progress
-from headstart.data.formats.tables._columns import plain_name
+from headstart.data.formats.tables._columns import (
+    LABEL_NAMES,
+    OTHER_LABEL_NAMES,
+    find_columns,
+    plain_name,
+)
 from headstart.data.formats.tables._csv_table import Table, shorten_columns
 from headstart.errors import InputError
 
@@ -61,8 +67,10 @@ def refuse_other_tasks(table: Table, label_column: str | None) -> None:
     if label_column is not None:
         progress.say(f"{table.name}: ignored the {what} ({columns}): whole images are classified")
         return
+    usual = find_columns(table, (*LABEL_NAMES, *OTHER_LABEL_NAMES))
+    label = shlex.quote(table.columns[usual[0]]) if usual else "NAME"
     raise InputError(
         f"{table.name} has {what} ({columns}); {task} is not supported.",
         "Whole images are classified. If each image has one label, name its column: "
-        "--label-column NAME.",
+        f"--label-column {label}",
     )

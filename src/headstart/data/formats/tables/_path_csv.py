@@ -205,7 +205,7 @@ def lists_paths(table: Table, first_row: Sequence[str] | None) -> bool:
 
     Tables of pixels have one column of all pixels, or many columns whose names end in a digit.
     They may have a column such as id as well. A table whose first row names an image file lists
-    image files, whatever the names of its other columns.
+    image files, whatever the names of its other columns; so do columns such as image1 and image2.
     """
     if find_column(table, PIXEL_CELL_NAMES) is not None:
         return False
@@ -214,7 +214,7 @@ def lists_paths(table: Table, first_row: Sequence[str] | None) -> bool:
     pixel_columns = sum(column[-1:].isdigit() for column in table.columns)
     if pixel_columns < len(table.columns) / 2:
         return bool(named or images)
-    return not set(named).isdisjoint(images)
+    return any(index in named or table.columns[index][-1:].isdigit() for index in images)
 
 
 def _read_parts(table: Table, rows: TableRows, columns: Sequence[int]) -> NDArray[np.uint8] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,7 +29,13 @@ from headstart.data.formats.tables._columns import (
     quoted,
     remaining_columns,
 )
-from headstart.data.formats.tables._csv_table import Table, is_plain_text, is_table, open_table
+from headstart.data.formats.tables._csv_table import (
+    Table,
+    is_plain_text,
+    is_table,
+    open_table,
+    shorten_columns,
+)
 from headstart.data.formats.tables._images import ImageFinder
 from headstart.data.formats.tables._label_meaning import require_classes
 from headstart.data.formats.tables._labels import (
@@ -37,6 +44,8 @@ from headstart.data.formats.tables._labels import (
     say_merged_blanks,
 )
 from headstart.data.formats.tables._layout import find_label_columns, peek_row
+from headstart.data.formats.tables._numbers import is_number
+from headstart.data.formats.tables._other_tasks import refuse_other_tasks
 from headstart.data.formats.tables._parts import PART_COLUMN_NAMES, parts_of_columns
 from headstart.data.formats.tables._path_csv import PathCsv
 from headstart.data.formats.tables._pixel_layout import (
@@ -49,7 +58,7 @@ from headstart.data.formats.tables._pixel_rows import PixelRows
 from headstart.data.formats.tables._rows import group_numbers
 from headstart.errors import InputError
 
-_MOST_COLUMNS_OF_IDS = 4  # of a table without a header
+_MOST_COLUMNS_OF_IDS = 12  # of a table of ids of images
 _LONGEST_ID = 200  # characters
 _READER = 4  # Raise this when the same file is read in another way.
 
@@ -134,7 +143,8 @@ class PixelCsvFile:
         """
         with open_table(self.path) as opened:
             table, first_row = peek_row(opened)
-            _require_header(table, self.path)
+            refuse_other_tasks(table, self.label_column)
+            _refuse_ids(table, first_row or (), self.path)
             columns = _find_columns(table, self.label_column, self.group_by)
             layout = find_pixels(table, columns.known())
             rows = PixelRows(table, first_row, layout, self.pixel_max)
@@ -159,8 +169,8 @@ class PixelCsvFile:
         return DecodedImages(pixels_map, codes, class_names, parts=parts, groups=groups)
 
 
-def _require_header(table: Table, path: Path) -> None:
-    """Raise an error if line 1 has the id of an image, such as `cat0` where cat0.png lies near."""
+def _refuse_ids(table: Table, first_row: Sequence[str], path: Path) -> None:
+    """Raise an error if line 1 or 2 has the id of an image, such as `cat0` where cat0.png lies."""
     if len(table.columns) > _MOST_COLUMNS_OF_IDS:
         return
     finder = ImageFinder(path)
@@ -170,6 +180,14 @@ def _require_header(table: Table, path: Path) -> None:
                 f"invalid line 1 of {table.name}: expected the names of the columns, got the id of "
                 f"an image ({column}).",
                 "Add a header line, for example: path,label",
+            )
+    for column, text in zip(table.columns, first_row, strict=False):
+        if not is_number(text) and 0 < len(text) <= _LONGEST_ID and finder.finds(text.strip()):
+            raise InputError(
+                f"{table.name} has no column with a usual name for paths; it has "
+                f"{shorten_columns(table.columns)}.",
+                f"{text.strip()} is an image, so name its column: "
+                f"--path-column {shlex.quote(column)}",
             )
 
 

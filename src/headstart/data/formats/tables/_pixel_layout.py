@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import re
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -88,12 +89,12 @@ def has_pixels(table: Table) -> bool:
 
 def no_pixels(table: Table) -> InputError:
     """Return the error about a table with neither pixels nor paths."""
+    example = shlex.quote(table.columns[0] or "NAME")
     return InputError(
         f"{table.name} has neither pixel columns nor a column of paths; it has "
         f"{shorten_columns(table.columns)}.",
-        "Name the column of paths, for example: --path-column "
-        f"{table.columns[0] or 'NAME'}. The names of pixel columns end in a number (pixel0, "
-        "pixel1, …).",
+        f"Name the column of paths, for example: --path-column {example}. "
+        "The names of pixel columns end in a number (pixel0, pixel1, …).",
     )
 
 
