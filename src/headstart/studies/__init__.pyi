@@ -10,6 +10,8 @@ from ._compare import (
 )
 from ._comparison_entries import (
     CONTROL_SUFFIX as CONTROL_SUFFIX,
+)
+from ._comparison_verdict import (
     VerdictRules as VerdictRules,
     verdict_from_predictions as verdict_from_predictions,
 )

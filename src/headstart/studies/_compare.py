@@ -23,10 +23,10 @@ from headstart.studies._comparison_entries import (
     CONTROL_SUFFIX,
     WITHOUT_PLAN_SUFFIX,
     ComparisonEntry,
-    VerdictRules,
-    compare_entries,
 )
+from headstart.studies._comparison_results import compare_entries
 from headstart.studies._comparison_schedule import ComparisonSchedule
+from headstart.studies._comparison_verdict import VerdictRules
 from headstart.studies._contenders import make_contenders
 from headstart.studies._folds import (
     StudyFolds,

@@ -6,16 +6,13 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from headstart.results import Contender, read_metrics
+from headstart.studies._comparison_entries import ComparisonEntry
 from headstart.studies._folds import BoolArray, StudyFolds
-
-if TYPE_CHECKING:
-    from headstart.studies._comparison_entries import ComparisonEntry
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,8 @@ from headstart import store
 from headstart.data import SplitDataset
 from headstart.evaluation import DEFAULT_MARGIN, FIRST_LOOK, FUTILE, Looks
 from headstart.results import EvaluationPart, JsonObject
-from headstart.studies._comparison_entries import (
-    ComparisonEntry,
-    VerdictRules,
-    correct_predictions,
-    current_verdict,
-)
+from headstart.studies._comparison_entries import ComparisonEntry, correct_predictions
+from headstart.studies._comparison_verdict import VerdictRules, current_verdict
 
 _FILE = "looks.json"
 # The keys of a study's identity that may change when seeds are added to it.

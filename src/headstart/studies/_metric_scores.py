@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from headstart.evaluation import SelectionMetric, selection_metric
 from headstart.models.recipes import SELECTS_BY_LOSS
 from headstart.results import EvaluationPart, MetricScores, read_metrics
+from headstart.studies._comparison_entries import ComparisonEntry
 from headstart.training import read_probabilities
-
-if TYPE_CHECKING:
-    from headstart.studies._comparison_entries import ComparisonEntry
 
 
 def metric_scores(entry: ComparisonEntry, part: EvaluationPart) -> MetricScores | None:

@@ -37,7 +37,9 @@ from headstart.studies._audit_evidence import (
     AuditEvidence,
     audit_evidence,
 )
-from headstart.studies._comparison_entries import ComparisonEntry, EntryResults, VerdictRules
+from headstart.studies._comparison_entries import ComparisonEntry
+from headstart.studies._comparison_results import EntryResults
+from headstart.studies._comparison_verdict import VerdictRules
 from headstart.studies._fold_results import FoldResults
 from headstart.studies._image_slices import image_slices
 from headstart.studies._robustness_sentences import robustness_sentence, slices_sentence

@@ -30,7 +30,8 @@ from headstart.results import (
     ValidationScores,
     read_metrics,
 )
-from headstart.studies._comparison_entries import ComparisonEntry, EntryResults
+from headstart.studies._comparison_entries import ComparisonEntry
+from headstart.studies._comparison_results import EntryResults
 from headstart.studies._differences import LEVEL
 from headstart.studies._metric_scores import metric_scores
 from headstart.studies._study import StudyContext

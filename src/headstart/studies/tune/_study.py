@@ -12,7 +12,8 @@ from headstart.data import SplitDataset
 from headstart.formatting import approximate_duration, counted
 from headstart.models.recipes import Recipe, make_iterative_recipe
 from headstart.results import EvaluationPart, JsonObject, Tuning
-from headstart.studies._comparison_entries import ComparisonEntry, compare_entries
+from headstart.studies._comparison_entries import ComparisonEntry
+from headstart.studies._comparison_results import compare_entries
 from headstart.studies._grid import Grid, Variant, copy_finished_grid_runs, run_grid
 from headstart.studies._study import Study, StudyContext, no_validation_images
 from headstart.studies.tune._config import TuningConfig
