@@ -12,7 +12,9 @@ import pytest
 from headstart.data import Dataset, Split, SplitDataset
 from headstart.errors import RunFailed
 from headstart.models.recipes import make_recipe
-from headstart.studies._grid import Grid, Variant, plan_grid, run_grid
+from headstart.studies._grid import Grid, Variant
+from headstart.studies._grid_plan import plan_grid
+from headstart.studies._grid_runs import run_grid
 from headstart.studies._study import StudyContext
 
 EPOCHS = 12.0
@@ -56,8 +58,8 @@ def train_grid(
         clock = [0.0]
         fake_time = SimpleNamespace(perf_counter=lambda: clock[0])
         monkeypatch.setattr("headstart.studies._study.time", fake_time)
-        monkeypatch.setattr("headstart.studies._grid.expected_seconds", lambda *_: timed)
-        monkeypatch.setattr("headstart.studies._grid.store.remove_folder", lambda _: None)
+        monkeypatch.setattr("headstart.studies._grid_plan.expected_seconds", lambda *_: timed)
+        monkeypatch.setattr("headstart.studies._grid_runs.store.remove_folder", lambda _: None)
         variants = [
             Variant(f"lr-{rate:g}", make_recipe("mlp", {"epochs": EPOCHS, "lr": rate}))
             for rate in (0.01, 0.02, 0.03)

@@ -28,7 +28,9 @@ from headstart.models.recipes import make_recipe
 from headstart.results import LabelComparison, LabelMatch, read_finding, read_metrics
 from headstart.studies import LabelCurvesConfig, StudyContext, run_study
 from headstart.studies._contenders import NamedContender
-from headstart.studies._grid import Grid, Variant, plan_grid, run_grid
+from headstart.studies._grid import Grid, Variant
+from headstart.studies._grid_plan import plan_grid
+from headstart.studies._grid_runs import run_grid
 from headstart.studies._label_matching import (
     CurvesComparison,
     _needs_sentence,
@@ -158,8 +160,8 @@ def test_runs_that_another_study_finished_are_not_in_the_time_that_is_announced(
 def test_a_time_limit_costs_seeds_first_then_the_most_labels_then_length(
     data: SplitDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("headstart.studies._grid.expected_seconds", lambda *_: 10.0)
-    monkeypatch.setattr("headstart.studies._grid._REPORT_SECONDS", 0.0)
+    monkeypatch.setattr("headstart.studies._grid_plan.expected_seconds", lambda *_: 10.0)
+    monkeypatch.setattr("headstart.studies._grid_plan._REPORT_SECONDS", 0.0)
     grids: list[Grid] = []
 
     def stop(grid: Grid, *_: Any) -> None:
@@ -188,8 +190,8 @@ def test_a_time_limit_costs_seeds_first_then_the_most_labels_then_length(
 def test_a_head_that_is_solved_for_is_not_shortened_with_the_iterative_runs(
     small_data: SplitDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("headstart.studies._grid.expected_seconds", lambda *_: 10.0)
-    monkeypatch.setattr("headstart.studies._grid._REPORT_SECONDS", 0.0)
+    monkeypatch.setattr("headstart.studies._grid_plan.expected_seconds", lambda *_: 10.0)
+    monkeypatch.setattr("headstart.studies._grid_plan._REPORT_SECONDS", 0.0)
     monkeypatch.setattr("headstart.studies._time_limit._SECONDS_PER_PREDICTION", 0.0)
     fake_time = SimpleNamespace(perf_counter=lambda: 0.0)
     monkeypatch.setattr("headstart.studies._study.time", fake_time)
@@ -270,7 +272,7 @@ def test_features_are_computed_once_for_all_runs_and_shrink_with_the_time(
         values={"epochs": 2.0, "input_px": 32},
     )
     monkeypatch.setattr("headstart.studies._labels.seconds_per_image", lambda *_: 1.9)
-    monkeypatch.setattr("headstart.studies._grid.expected_seconds", lambda *_: 0.1)
+    monkeypatch.setattr("headstart.studies._grid_plan.expected_seconds", lambda *_: 0.1)
     sizes: list[tuple[str, tuple[int, int, int]]] = []
 
     def record(recipe: Any, visible: SplitDataset) -> Any:

@@ -15,12 +15,9 @@ from headstart.errors import InputError, RunFailed
 from headstart.results import LearningRateRange, LearningRateResult, read_finding
 from headstart.studies import LearningRatesConfig, run_study
 from headstart.studies._grid import Grid, Variant
-from headstart.studies._lr import (
-    PUBLISHED_RATES,
-    _divergence_sentence,
-    _range_sentence,
-    _summarise_range_tests,
-)
+from headstart.studies._lr import PUBLISHED_RATES
+from headstart.studies._lr_range_tests import summarise_range_tests
+from headstart.studies._lr_sentences import _divergence_sentence, _range_sentence
 from headstart.training import RangeTest
 
 SMALL = {"epochs": 3.0, "batch": 32, "nodes": 64}
@@ -165,7 +162,7 @@ def test_a_suggestion_is_placed_against_the_good_range(
     rates = [rate_result(1e-3), rate_result(1e-2, as_good=True), rate_result(1e-1)]
     good = LearningRateRange(low=1e-2, high=1e-2, decades=0.0)
     tests = [RangeTest([steepest], [1.0], steepest, steepest)]
-    summary = _summarise_range_tests(tests, rates, good)
+    summary = summarise_range_tests(tests, rates, good)
     assert summary.agrees is agrees
     assert summary.sentence.endswith(f" (one repeat): {position}.")
 
@@ -216,8 +213,8 @@ def test_finished_runs_of_another_study_are_copied(data: SplitDataset, tmp_path:
 def test_a_time_limit_costs_seeds_first_then_half_decades_then_length(
     data: SplitDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("headstart.studies._grid.expected_seconds", lambda *_: 10.0)
-    monkeypatch.setattr("headstart.studies._grid._REPORT_SECONDS", 0.0)
+    monkeypatch.setattr("headstart.studies._grid_plan.expected_seconds", lambda *_: 10.0)
+    monkeypatch.setattr("headstart.studies._grid_plan._REPORT_SECONDS", 0.0)
     grids: list[Grid] = []
 
     def stop(grid: Grid, *_: Any) -> None:

@@ -29,12 +29,9 @@ from headstart.results import (
 )
 from headstart.studies._differences import LEVEL
 from headstart.studies._folds import study_folds
-from headstart.studies._grid import (
-    Grid,
-    Variant,
-    plan_grid,
-    run_grid,
-)
+from headstart.studies._grid import Grid, Variant
+from headstart.studies._grid_plan import plan_grid
+from headstart.studies._grid_runs import run_grid
 from headstart.studies._grid_scores import grid_fields, seed_scores, with_features
 from headstart.studies._group_notes import group_notes
 from headstart.studies._knobs import (

@@ -34,14 +34,9 @@ from headstart.results import (
 )
 from headstart.studies._contenders import NamedContender, folder_name, make_contenders
 from headstart.studies._folds import StudyFolds, study_folds
-from headstart.studies._grid import (
-    Grid,
-    Variant,
-    follow_plan,
-    plan_grid,
-    run_grid,
-    shrink,
-)
+from headstart.studies._grid import Grid, Variant
+from headstart.studies._grid_plan import follow_plan, plan_grid, shrink
+from headstart.studies._grid_runs import run_grid
 from headstart.studies._grid_scores import grid_fields, seed_scores, with_features
 from headstart.studies._group_notes import group_notes
 from headstart.studies._label_matching import Sampling, compare_label_curves

@@ -15,9 +15,7 @@ from headstart.errors import InputError
 from headstart.evaluation import (
     SelectedComparisons,
     comparisons_with_selected,
-    describe_folds,
 )
-from headstart.formatting import counted, percent, percent_interval, points
 from headstart.models.recipes import Recipe, make_iterative_recipe
 from headstart.results import (
     Difference,
@@ -27,20 +25,16 @@ from headstart.results import (
     LearningRateResult,
     LearningRates,
     PartMetrics,
-    RangeTestCurve,
-    RangeTests,
     read_metrics,
 )
 from headstart.studies._differences import LEVEL, difference_of, is_significantly_worse
 from headstart.studies._folds import study_folds
-from headstart.studies._grid import (
-    Grid,
-    Variant,
-    plan_grid,
-    run_grid,
-)
+from headstart.studies._grid import Grid, Variant
+from headstart.studies._grid_plan import plan_grid
+from headstart.studies._grid_runs import run_grid
 from headstart.studies._grid_scores import grid_fields, seed_scores, with_features
-from headstart.studies._group_notes import group_notes
+from headstart.studies._lr_range_tests import are_close, summarise_range_tests
+from headstart.studies._lr_sentences import learning_rates_notes, learning_rates_sentence
 from headstart.studies._study import (
     Study,
     StudyContext,
@@ -53,8 +47,6 @@ from headstart.training import RangeTest, check_recipe, range_test
 
 PUBLISHED_RATES = (0.1, 0.01, 0.001, 0.0001)
 _RANGE_TESTS, _STEPS_OF_RANGE_TEST = 3, 100
-_LARGE_LOSS = 0.05  # of accuracy; a limit above it says that there are too few runs
-_SAME_RATE_DECADES = 0.05  # rates that are nearer to each other count as one
 
 
 @dataclass(frozen=True)
@@ -129,7 +121,7 @@ class LearningRatesConfig(Study[LearningRates]):
         top = max(-1.0, 0.5 * math.ceil(2 * math.log10(own)) + 0.5)
         half_decades = [10 ** (0.5 * step) for step in range(-8, round(2 * top) + 1)]
         rates = [float(f"{rate:.3g}") for rate in half_decades]
-        if not any(_are_close(rate, own) for rate in rates):
+        if not any(are_close(rate, own) for rate in rates):
             rates.append(own)
         return sorted(rates)
 
@@ -197,6 +189,7 @@ class LearningRatesConfig(Study[LearningRates]):
         rates = _rate_results(grid, selection, context, part)
         best = next((rate for rate in rates if rate.is_best), None)
         good = None if best is None else _good_range(rates, rates.index(best))
+        diverges_from = _lowest_diverging_rate(rates, best)
         comparisons = selection.comparisons
         best_interval = None if comparisons is None else comparisons.interval
         images = len(data.split.indices(part))
@@ -209,21 +202,19 @@ class LearningRatesConfig(Study[LearningRates]):
             best=None if best is None else best.lr,
             good=good,
             best_interval=best_interval,
-            diverges_from=_lowest_diverging_rate(rates, best),
-            range_test=None if good is None else _summarise_range_tests(tests, rates, good),
-            sentence=_sentence(rates, good, best_interval, grid, part, images),
-            notes=(*_group_notes(grid, data, part), *_notes(grid, part)),
+            diverges_from=diverges_from,
+            range_test=None if good is None else summarise_range_tests(tests, rates, good),
+            sentence=learning_rates_sentence(
+                rates, good, best_interval, diverges_from, grid, part, images
+            ),
+            notes=learning_rates_notes(grid, data, part),
         )
 
 
 def _rank(rate: float, recipe: Recipe) -> int:
     """Return 0 for published rates and that of the recipe; half decades are dropped first."""
     kept = (*PUBLISHED_RATES, recipe.lr)
-    return 0 if any(_are_close(rate, other) for other in kept) else 1
-
-
-def _are_close(rate: float, other: float) -> bool:
-    return abs(math.log10(rate / other)) <= _SAME_RATE_DECADES
+    return 0 if any(are_close(rate, other) for other in kept) else 1
 
 
 @dataclass(frozen=True)
@@ -370,137 +361,3 @@ def _lowest_diverging_rate(
     if best is None:
         return None
     return next((rate.lr for rate in rates if rate.lr > best.lr and rate.diverged_seeds), None)
-
-
-def _sentence(
-    rates: Sequence[LearningRateResult],
-    good: LearningRateRange | None,
-    best_interval: tuple[float, float] | None,
-    grid: Grid,
-    part: EvaluationPart,
-    images: int,
-) -> str:
-    recipe = grid.variants[0].recipe
-    best = next((rate for rate in rates if rate.is_best), None)
-    scores = None if best is None else best.part(part)
-    if best is None or good is None or scores is None:
-        return (
-            f"{recipe.model} with {recipe.optimizer} learned nothing at any of the "
-            f"{len(rates)} learning rates from {rates[0].lr:g} to {rates[-1].lr:g}."
-        )
-
-    interval = ""
-    if best_interval is not None:
-        corrected = ", corrected for the selection" if len(rates) > 1 else ""
-        interval = f"; 95% interval {percent_interval(best_interval, images)}{corrected}"
-    sentences = [
-        f"The best learning rate of {recipe.model} with {recipe.optimizer} over "
-        f"{recipe.epochs:.3g} epochs is {best.lr:g} "
-        f"({percent(scores.accuracy.mean, images)} on {part} images{interval}).",
-        _range_sentence(good),
-    ]
-
-    border = _lowest_diverging_rate(rates, best)
-    if border is not None:
-        rate = next(rate for rate in rates if rate.lr == border)
-        what = "seed" if grid.folds is None else "run"
-        sentences.append(_divergence_sentence(rate, what))
-    if best in (rates[0], rates[-1]):
-        sentences.append("The best rate is at the edge of the grid: give --values beyond it.")
-    return " ".join(sentences)
-
-
-def _range_sentence(good: LearningRateRange) -> str:
-    if good.low == good.high:
-        return "Its neighbours in the grid are worse, vary more, or diverge."
-    decades = "decade" if good.decades == 1 else "decades"
-    text = (
-        f"Rates from {good.low:g} to {good.high:g} are not shown to be worse "
-        f"({good.decades:.2g} {decades})"
-    )
-    if good.largest_loss is None:
-        return f"{text}."
-    loss = points(good.largest_loss)
-    if good.excludes_no_loss:
-        return f"{text}, but so few runs exclude no loss (95%)."
-    if good.largest_loss > _LARGE_LOSS:
-        return f"{text}, but a loss of up to {loss} points cannot be excluded (95%)."
-    return f"{text}: they lose at most {loss} points (95%)."
-
-
-def _divergence_sentence(rate: LearningRateResult, what: str = "seed") -> str:
-    runs = len(rate.runs) + len(rate.failures)
-    if rate.diverged_everywhere:
-        who = f"every {what}" if runs > 1 else f"the only {what}"
-    else:
-        who = f"{len(rate.diverged_seeds)} of {counted(runs, what)}"
-    return f"At {rate.lr:g}, training diverges with {who}."
-
-
-def _summarise_range_tests(
-    tests: Sequence[RangeTest], rates: Sequence[LearningRateResult], good: LearningRateRange
-) -> RangeTests:
-    """Compare the suggestion of the range tests with the measured rates.
-
-    The suggestion agrees if the measured rate that is nearest to it is not shown to be worse.
-    Beyond the grid nothing was measured, so it does not agree there.
-    """
-    suggestions = [test.steepest for test in tests]
-    suggested = float(np.exp(np.mean(np.log(suggestions))))
-    nearest = min(rates, key=lambda rate: abs(math.log(rate.lr / suggested)))
-    lowest, highest = rates[0].lr, rates[-1].lr
-    beyond_grid = not lowest <= suggested <= highest and not _are_close(nearest.lr, suggested)
-
-    if beyond_grid:
-        position = f"beyond the rates of this study ({lowest:g} to {highest:g})"
-    else:
-        position = f"{_position(nearest, good)} the rates that are not shown to be worse"
-    spread = f"{min(suggestions):.2g} to {max(suggestions):.2g} over {len(tests)} repeats"
-    if len(tests) == 1:
-        spread = "one repeat"
-    return RangeTests(
-        repeats=tuple(
-            RangeTestCurve(
-                rates=tuple(test.rates),
-                losses=tuple(test.losses),
-                steepest=test.steepest,
-                minimum=test.minimum,
-            )
-            for test in tests
-        ),
-        suggested=suggested,
-        agrees=nearest.as_good and not beyond_grid,
-        beyond_grid=beyond_grid,
-        sentence=(
-            f"A range test, at the steepest descent of the loss, suggests {suggested:.2g} "
-            f"({spread}): {position}."
-        ),
-    )
-
-
-def _position(nearest: LearningRateResult, good: LearningRateRange) -> str:
-    if nearest.as_good:
-        return "among"
-    return "below" if nearest.lr < good.low else "above"
-
-
-def _group_notes(grid: Grid, data: SplitDataset, part: EvaluationPart) -> list[str]:
-    if grid.folds is not None:
-        return []  # Folds keep groups whole.
-    return group_notes(grid.correct_predictions(part), part, data.groups_of(part))
-
-
-def _notes(grid: Grid, part: EvaluationPart) -> tuple[str, ...]:
-    notes = list(grid.notes)
-    if grid.fold_of is not None:
-        notes.append(describe_folds(grid.fold_of))
-    if part == "validation":
-        notes.append(
-            "The validation images selected the best rate and evaluate it, so its accuracy is "
-            "optimistic, and no p-values are given."
-        )
-    if grid.has_one_seed:
-        notes.append(
-            "One seed: differences are about these trained models, not about the learning rates."
-        )
-    return tuple(notes)

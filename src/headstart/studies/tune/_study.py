@@ -14,7 +14,8 @@ from headstart.models.recipes import Recipe, make_iterative_recipe
 from headstart.results import EvaluationPart, JsonObject, Tuning
 from headstart.studies._comparison_entries import ComparisonEntry
 from headstart.studies._comparison_results import compare_entries
-from headstart.studies._grid import Grid, Variant, copy_finished_grid_runs, run_grid
+from headstart.studies._grid import Grid, Variant, copy_finished_grid_runs
+from headstart.studies._grid_runs import run_grid
 from headstart.studies._study import Study, StudyContext, no_validation_images
 from headstart.studies.tune._config import TuningConfig
 from headstart.studies.tune._finding import tuning_finding
