@@ -21,7 +21,7 @@ from headstart.execution import Job, Outcome, Where
 from headstart.models.recipes import make_recipe, resolve
 from headstart.results import Trial
 from headstart.studies import Draw, TuningConfig, TuningStudy, _study as study_module, run_study
-from headstart.studies.tune import _finding, _search_plan, _successive_halving
+from headstart.studies.tune import _finding, _finding_sentences, _search_plan, _successive_halving
 from headstart.studies.tune._budget import within_budget
 
 # Searches in processes of their own are compared with one in this process.
@@ -539,4 +539,4 @@ def test_recipes_not_shown_to_be_worse_are_counted_in_a_sentence(
         )
         for number, is_default in enumerate(defaults)
     ]
-    assert _finding._ties_sentence(ties) == sentence
+    assert _finding_sentences._ties_sentence(ties) == sentence

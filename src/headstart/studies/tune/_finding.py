@@ -11,10 +11,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from headstart.data import Split
 from headstart.errors import RunFailed
-from headstart.evaluation import gap_interval, mean_interval, selection_metric
-from headstart.formatting import counted, percent, points, points_interval
+from headstart.evaluation import gap_interval, mean_interval
 from headstart.models.recipes import SELECTS_BY_LOSS
 from headstart.results import (
     Contender,
@@ -35,8 +33,9 @@ from headstart.studies._comparison_results import EntryResults
 from headstart.studies._differences import LEVEL
 from headstart.studies._metric_scores import metric_scores
 from headstart.studies._study import StudyContext
+from headstart.studies.tune._finding_sentences import kept_defaults_sentence, search_sentences
 from headstart.studies.tune._storage import Trial as StoredTrial, TrialFacts
-from headstart.studies.tune._successive_halving import Search, values_text
+from headstart.studies.tune._successive_halving import Search
 from headstart.training import read_losses, read_probabilities
 
 _FEWEST_FOR_IMPORTANCE = 8  # trials; with less the forest behind it knows next to nothing
@@ -78,7 +77,7 @@ def tuning_finding(
     verdict = results.verdict
     if is_default_kept:
         scores = _retrained_scores(entries, results)
-        sentence = _default_sentence(search, best, scores, rungs[-1].trials)
+        sentence = kept_defaults_sentence(search, best, scores, rungs[-1].trials)
         verdict = verdict.model_copy(update={"sentence": sentence})
 
     defaults = search.defaults.flat()
@@ -112,7 +111,7 @@ def tuning_finding(
             final=round(_total_seconds(entries), 1),
         ),
         sentences=tuple(
-            _sentences(
+            search_sentences(
                 search,
                 trials,
                 rungs,
@@ -183,35 +182,6 @@ def _retrained_scores(
     return scores
 
 
-def _default_sentence(
-    search: Search, best: StoredTrial, scores: dict[str, float], full: int
-) -> str:
-    """Return the sentence of a search that keeps the default recipe.
-
-    Args:
-        search: The search.
-        best: The best recipe of the search.
-        scores: The validation scores of the retrained recipes; see `_retrained_scores`.
-        full: Recipes with a full run.
-    """
-    if not search.plan["searches"]:
-        return "The time limit was too short for a search: the default recipe was trained."
-    if search.is_default(best):
-        tried = len(search.trials.all())
-        part = "" if tried == full else f", of which {full} had a full run"
-        return (
-            f"The search tried {counted(tried, 'recipe')}{part}. None had a {_better(search)} than "
-            "the defaults."
-        )
-    metric = search.metric or selection_metric("accuracy")
-    images = len(search.data.split.validation)
-    defaults, tuned = (metric.describe(scores[name], images) for name in ("defaults", "tuned"))
-    return (
-        f"The defaults are kept: retrained, they have {defaults} on validation images, "
-        f"and the best recipe of the search {tuned}."
-    )
-
-
 def _total_seconds(entries: Sequence[ComparisonEntry]) -> float:
     """Return the seconds of all retrained runs."""
     seconds = 0.0
@@ -267,21 +237,6 @@ def _image_losses(search: Search, run: Path) -> NDArray[np.float64]:
     labels, probabilities = read_probabilities(run, "validation", search.data.class_names)
     errors: NDArray[np.float64] = (probabilities.argmax(1) != labels).astype(np.float64)
     return errors
-
-
-def _better(search: Search) -> str:
-    """Return what a better recipe has, such as "higher validation macro-f1"."""
-    if search.metric is None:
-        return "lower validation loss"
-    return f"higher validation {search.metric.name}"
-
-
-def _selected(search: Search, best: Trial) -> str:
-    """Return what the best recipe has, such as "highest validation macro-f1 87.52%"."""
-    score = best.rungs[-1].score
-    if search.metric is None or score is None:
-        return "lowest validation loss"
-    return f"highest validation {search.metric.describe(score, len(search.data.split.validation))}"
 
 
 def _last_finished_rung(search: Search) -> dict[int, StoredTrial]:
@@ -369,66 +324,3 @@ def _importance(search: Search) -> dict[str, float]:
             target=lambda trial: float(np.log(trial.user_attrs["facts"]["loss"])),
         )
     return {name: round(float(share), 4) for name, share in importances.items()}
-
-
-def _sentences(
-    search: Search,
-    trials: Sequence[Trial],
-    rungs: Sequence[Rung],
-    optimism: Optimism | None,
-    split: Split,
-    *,
-    is_default_kept: bool,
-) -> list[str]:
-    best = next(trial for trial in trials if trial.is_best)
-    full = rungs[-1].trials
-    sentences = []
-    if search.plan["searches"]:
-        sentences.append(
-            f"Of {counted(len(trials), 'recipe')}, {full} had a full run. The one with the "
-            f"{_selected(search, best)}: {values_text(best.values)}."
-        )
-
-    ties = [trial for trial in trials if trial.is_tie and not trial.is_best]
-    if ties:
-        sentences.append(_ties_sentence(ties))
-    if optimism is not None:
-        selected = f"validation accuracy {percent(optimism.best_validation, len(split.validation))}"
-        if is_default_kept:
-            words = (
-                f"In the search, the defaults had {selected}. Retrained, their test accuracy is "
-            )
-        else:
-            words = (
-                f"The best recipe had {selected} in the search. Retrained, its test accuracy is "
-            )
-        sentences.append(
-            f"{words}{percent(optimism.test, len(split.test))}. Validation minus test is "
-            f"{points(optimism.gap, signed=True)} points "
-            f"(95% interval {points_interval(optimism.interval)})."
-        )
-    else:
-        sentences.append(
-            "There are no test images. All scores are on the validation images that selected the "
-            "recipe, and are optimistic."
-        )
-
-    failed = sum(trial.state == "failed" for trial in trials)
-    if failed:
-        sentences.append(f"{failed} of {len(trials)} recipes failed.")
-    if search.plan["epochs"] < (search.defaults.epochs or 0):
-        sentences.append(
-            f"For the time limit, a full run has {search.plan['epochs']:.3g} epochs instead of "
-            f"{search.defaults.epochs:.3g}. The finding is about runs of this length."
-        )
-    return sentences
-
-
-def _ties_sentence(ties: Sequence[Trial]) -> str:
-    """Return how many recipes are not shown to be worse than the best, and if a default is one."""
-    has_default = any(trial.is_default for trial in ties)
-    if len(ties) == 1:
-        return f"{'The defaults are' if has_default else '1 other is'} not shown to be worse."
-    return f"{len(ties)} others are not shown to be worse" + (
-        ", the defaults among them." if has_default else "."
-    )
