@@ -146,9 +146,11 @@ from PIL import Image, ImageFile
 class Fake(ImageFile.ImageFile):
     format = "{decoder}"
     def _open(self):
-        self._size, self._mode = (8, 8), "RGB"
+        if len(self.fp.read()) < 50:
+            raise SyntaxError("too short")
+        self._size, self._mode = (8, 8), "{mode}"
     def load(self):
-        self.im = Image.new("RGB", (8, 8), (204, 51, 51)).im
+        self.im = Image.new("{mode}", (8, 8), {colour}).im
         return super(ImageFile.ImageFile, self).load()
 
 def register_heif_opener():
@@ -159,24 +161,35 @@ def register_heif_opener():
 
 
 @pytest.mark.parametrize(
-    ("module", "decoder", "call", "content"),
+    ("mode", "colour", "pixel"),
+    [("RGB", (204, 51, 51), [204, 51, 51]), ("I;16", 0xCCCC, [204, 204, 204])],
+)
+@pytest.mark.parametrize(
+    ("module", "decoder", "call", "kind"),
     [
-        ("pillow_heif", "HEIF", "", FILES["HEIC"][0]),
-        ("pillow_jxl", "JXL", "register_heif_opener()", FILES["JPEG XL"][0]),
+        ("pillow_heif", "HEIF", "", "HEIC"),
+        ("pillow_jxl", "JXL", "register_heif_opener()", "JPEG XL"),
     ],
 )
 def test_a_plugin_of_the_user_is_used(
     module: str,
     decoder: str,
     call: str,
-    content: bytes,
+    kind: str,
+    mode: str,
+    colour: tuple[int, int, int] | int,
+    pixel: list[int],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    (tmp_path / f"{module}.py").write_text(PLUGIN.format(decoder=decoder, call=call))
+    code = PLUGIN.format(decoder=decoder, call=call, mode=mode, colour=colour)
+    (tmp_path / f"{module}.py").write_text(code)
     monkeypatch.syspath_prepend(tmp_path)
+    content = FILES[kind][0] + b"\1" * 50
     try:
-        assert read_image(content, (8, 8, 3), "pad")[4, 4].tolist() == [204, 51, 51]
+        assert read_image(content, (8, 8, 3), "pad")[4, 4].tolist() == pixel
+        with pytest.raises(UnreadableImage, match=f"is a damaged or incomplete {kind} of 40 bytes"):
+            read_image(content[:40], (8, 8, 3), "pad")
     finally:
         sys.modules.pop(module, None)
         Image.OPEN.pop(decoder, None)

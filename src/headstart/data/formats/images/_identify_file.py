@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-from headstart.data.formats.images._plugins import PACKAGES
+from headstart.data.formats.images._plugins import PACKAGES, plugin_decoder
 from headstart.data.formats.images._tiff_kind import Content, describe_tiff, raw_kind, raw_photo
 from headstart.formatting import counted
 
@@ -94,7 +94,7 @@ def _picture(head: bytes, _tail: bytes, size: int) -> FileKind | None:
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return _damaged("WebP", size)
     if head.startswith(_JPEG_XL):
-        return _needs_plugin("JPEG XL", "djxl IN.jxl OUT.png")
+        return _needs_plugin("JPEG XL", "djxl IN.jxl OUT.png", size)
     if head[4:8] == b"ftyp":
         return _iso_container(head, size)
     for test, name, advice in _OTHER_PICTURES:
@@ -111,7 +111,9 @@ def _damaged(name: str, size: int) -> FileKind:
     )
 
 
-def _needs_plugin(name: str, convert: str) -> FileKind:
+def _needs_plugin(name: str, convert: str, size: int) -> FileKind:
+    if plugin_decoder(name) is not None:
+        return _damaged(name, size)
     what = "HEIC photo, as phones write them" if name == "HEIC" else f"{name} image"
     return FileKind(
         name,
@@ -129,7 +131,7 @@ def _iso_container(head: bytes, size: int) -> FileKind:
             "Pillow was built without AVIF; convert it: avifdec IN.avif OUT.png",
         )
     if any(brand in _HEIC_BRANDS for brand in brands):
-        return _needs_plugin("HEIC", "heif-convert IN.heic OUT.jpg")
+        return _needs_plugin("HEIC", "heif-convert IN.heic OUT.jpg", size)
     if brands[0] == b"crx ":
         return FileKind("raw photo", raw_photo("CR3"))
     name = "MOV video" if brands[0] == b"qt  " else "MP4 video"

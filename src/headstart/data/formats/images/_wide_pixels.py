@@ -86,7 +86,7 @@ def read_wide(image: ImageFile, reopen: Reopen) -> WidePixels:
             alpha = (values[..., 3] >> 8).astype(np.uint8)
             return WidePixels(values[..., :3], alpha, white_is_zero, has_scale)
     else:
-        if image.tile[0].codec_name == "libtiff":
+        if image.tile and image.tile[0].codec_name == "libtiff":  # plug-ins may have no tiles
             _set_raw_mode(image, _without_second_swap)
         values = np.asarray(image)
     return WidePixels(values, _transparent_value(image, values), white_is_zero, has_scale)
