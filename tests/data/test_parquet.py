@@ -16,7 +16,7 @@ from PIL import Image
 
 from headstart import progress
 from headstart.data import TEST, TRAIN, UNASSIGNED, VALIDATION, load
-from headstart.data.formats.images import _encoded_images
+from headstart.data.formats.images import _encoded_images, _image_files
 from headstart.data.formats.parquet import _files as _row_files
 from headstart.errors import InputError, ResourceError
 
@@ -238,7 +238,7 @@ def test_one_row_group_after_the_other_is_read(
             sizes.append(batch.num_rows)
             yield batch
 
-    monkeypatch.setattr("headstart.data.formats.parquet._labels.read_batches", count)
+    monkeypatch.setattr("headstart.data.formats.parquet._read_rows.read_batches", count)
     assert len(load(parquet(tmp_path / "a.parquet", rows(11), features()))) == 11
     assert max(sizes) <= 4 and sum(sizes) == 22  # once for the labels, once for the images
 
@@ -258,7 +258,7 @@ def test_no_encoded_image_stays_in_the_cache(tmp_path: Path, own_cache: Path) ->
 def test_the_second_start_reads_no_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = parquet(tmp_path / "a.parquet", rows())
     first = load(path)
-    monkeypatch.setattr(_encoded_images, "read_image", None)
+    monkeypatch.setattr(_image_files, "read_image", None)
     monkeypatch.setattr("headstart.data.formats.parquet._parquet.read_images", None)
     second = load(path)
     assert second.fingerprint == first.fingerprint

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headstart import progress
-from headstart.data._types import PART_NAMES, TRAIN
+from headstart.data._types import PART_NAMES, TRAIN, ImageLabels
 from headstart.errors import InputError
 from headstart.formatting import first_names
 
@@ -24,6 +24,39 @@ INTEGER = re.compile(r"[+-]?\d{1,300}(\.0*)?$")
 # joiners U+200C and U+200D, which change letters and emoji.
 INVISIBLE = re.compile("[\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff\u00ad\u180e]")
 _NAMED_CLASSES = 5
+
+
+def label_images(
+    names: Sequence[str],
+    labels: Sequence[str],
+    source: str,
+    parts: NDArray[np.uint8] | None = None,
+    groups: Sequence[str] | None = None,
+) -> ImageLabels:
+    """Number the classes and the groups of images. See `encode_labels`.
+
+    Args:
+        names: N names of images, or none.
+        labels: N labels, none of them empty.
+        source: Where the labels come from, for error messages.
+        parts: Uint8 array of shape (N,), or None if the source does not divide its images.
+        groups: N names of groups, or None. The groups are numbered in the order of these names.
+
+    Raises:
+        InputError: There are fewer than two classes, two class names look the same, or validation
+            or test images have a class that no training image has.
+    """
+    codes, class_names = encode_labels(labels, source)
+    if parts is not None:
+        require_training_classes(codes, parts, class_names, source)
+    return ImageLabels(tuple(names), codes, class_names, parts, number_groups(groups))
+
+
+def number_groups(names: Sequence[str] | None) -> NDArray[np.int64] | None:
+    """Return the number of each group in the order of the sorted names, or None without groups."""
+    if names is None:
+        return None
+    return np.unique(names, return_inverse=True)[1].astype(np.int64)
 
 
 def encode_labels(labels: Sequence[str], source: str) -> tuple[NDArray[np.int64], tuple[str, ...]]:

@@ -7,7 +7,7 @@ and not believed.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +47,11 @@ class DecodedRows:
         self.identities = np.zeros((count, IDENTITY_BYTES), np.uint8)
         self.file_digests = np.zeros((count, FILE_DIGEST_BYTES), np.uint8)
         self.hashes = np.zeros((count, HASH_BYTES), np.uint8)
+
+    def digests_of(self, names: Sequence[str]) -> dict[str, bytes]:
+        """Return the digests of the files that could be read, by their N names."""
+        digests = {name: self.file_digests[row].tobytes() for row, name in enumerate(names)}
+        return {name: digest for name, digest in digests.items() if any(digest)}
 
 
 class DecodeJournal:

@@ -63,6 +63,31 @@ class AppliedPlan(NamedTuple):
 
 
 @dataclass(frozen=True)
+class ImageLabels:
+    """The labels of images that are not decoded yet.
+
+    Attributes:
+        names: N names of images. Empty if they have numbers only.
+        labels: Int64 array of shape (N,), with values in [0, K).
+        class_names: K names.
+        parts: Uint8 array of shape (N,), or None if the source does not divide its images.
+        groups: Int64 array of shape (N,), or None if no groups are known.
+    """
+
+    names: tuple[str, ...]
+    labels: NDArray[np.int64]
+    class_names: tuple[str, ...]
+    parts: NDArray[np.uint8] | None = None
+    groups: NDArray[np.int64] | None = None
+
+    def with_pixels(self, images: NDArray[np.uint8]) -> DecodedImages:
+        """Return the images with these labels, where `images` has shape (N, H, W, C)."""
+        return DecodedImages(
+            images, self.labels, self.class_names, self.parts, self.names, self.groups
+        )
+
+
+@dataclass(frozen=True)
 class DecodedImages:
     """Images and labels as a reader returns them, before hashes and names are added.
 

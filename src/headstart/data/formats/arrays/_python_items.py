@@ -3,27 +3,22 @@
 from __future__ import annotations
 
 import io
-import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from headstart import progress
 from headstart.data._types import PART_NAMES, UNASSIGNED, DecodedImages
+from headstart.data.formats._labelled_rows import RowTable, label_rows, plain_label
 from headstart.data.formats._protocol import LoadOptions
 from headstart.data.formats.arrays._arrays import to_uint8
 from headstart.data.formats.folders._part_words import part_of_name, resolve_evaluation
-from headstart.data.formats.images._encoded_images import EncodedImages
-from headstart.data.formats.parquet._labels import (
-    LabelledRows,
-    RowTable,
-    label_rows,
-    plain_label,
-)
+from headstart.data.formats.images._encoded_images import Spool
+from headstart.data.formats.images._image_files import ImageSources, decode_images
 from headstart.errors import InputError
 
 if TYPE_CHECKING:
@@ -53,14 +48,12 @@ class _Collected:
     """Images and labels of all items so far.
 
     Attributes:
-        encoded: A temporary file of Pillow images, each encoded without loss.
-        places: Position and length of each image in the file.
-        pixels: Uint8 blocks of arrays. Either these or `places` are empty.
+        encoded: Pillow images, each encoded without loss.
+        pixels: Uint8 blocks of arrays. Either these or `encoded` are empty.
         table: Labels, groups and parts.
     """
 
-    encoded: IO[bytes]
-    places: list[tuple[int, int]] = field(default_factory=list)
+    encoded: Spool
     pixels: list[NDArray[np.uint8]] = field(default_factory=list)
     table: RowTable = field(default_factory=RowTable)
 
@@ -89,24 +82,20 @@ def read_items(
     datasets = _datasets_by_part(source)
     names = _class_names(next(iter(datasets.values())), options)
     with (folder / "items.tmp").open("w+b") as file:
-        collected = _Collected(file)
+        collected = _Collected(Spool(file))
         for part, dataset in datasets.items():
             _collect(dataset, part, options, collected)
         if not collected.table.labels:
             raise InputError("the dataset has no items.", "Give a dataset of images and labels.")
 
-        labelled = label_rows(collected.table, names, "the dataset")
-        if not collected.pixels:
-            return _decode(labelled, collected, options, folder)
-        pixels = np.concatenate(collected.pixels)
-        return DecodedImages(
-            pixels if len(labelled.rows) == len(pixels) else pixels[labelled.rows],
-            labelled.labels,
-            labelled.class_names,
-            labelled.parts,
-            labelled.names,
-            labelled.groups,
-        )
+        rows, labels = label_rows(collected.table, names, "the dataset")
+        if collected.pixels:
+            pixels = np.concatenate(collected.pixels)
+            return labels.with_pixels(pixels if len(rows) == len(pixels) else pixels[rows])
+        spool = collected.encoded
+        spool.flush()
+        sources = ImageSources(Path("the dataset"), lambda row: spool.source_of(int(rows[row])))
+        return decode_images(sources, labels, options, folder)
 
 
 def _datasets_by_part(source: Any) -> dict[int, Any]:
@@ -178,7 +167,7 @@ def _collect(dataset: Any, part: int, options: LoadOptions, collected: _Collecte
             task.advance()
     if arrays:
         _add_pixels(arrays, options, collected)
-    if collected.places and collected.pixels:
+    if len(collected.encoded) and collected.pixels:
         raise InputError(
             "the dataset mixes Pillow images with arrays or tensors.", "Return one kind of image."
         )
@@ -273,9 +262,7 @@ def _add_encoded(image: Any, index: int, collected: _Collected) -> None:
             f"an array, got {type(image).__name__}.",
             f"Give {_EXPECTED}.",
         )
-    position = collected.encoded.tell()
-    collected.encoded.write(content)
-    collected.places.append((position, len(content)))
+    collected.encoded.add(content)
 
 
 def _png(image: Image) -> bytes:
@@ -283,30 +270,3 @@ def _png(image: Image) -> bytes:
     encodable = image if image.mode in _PNG_MODES else image.convert("RGB")
     encodable.save(file, "PNG", compress_level=1)
     return file.getvalue()
-
-
-def _decode(
-    labelled: LabelledRows, collected: _Collected, options: LoadOptions, folder: Path
-) -> DecodedImages:
-    """Decode the collected Pillow images."""
-
-    def contents() -> Iterator[bytes]:
-        handle = collected.encoded.fileno()
-        collected.encoded.flush()
-        for row in labelled.rows.tolist():
-            position, length = collected.places[row]
-            yield os.pread(handle, length, position)
-
-    encoded = EncodedImages(
-        root=Path("the dataset"),
-        files=(),
-        kind="items",
-        names=labelled.names,
-        labels=labelled.labels,
-        class_names=labelled.class_names,
-        options=options,
-        contents=contents,
-        parts=labelled.parts,
-        groups=labelled.groups,
-    )
-    return encoded.decode(folder)

@@ -8,6 +8,7 @@ import numpy as np
 
 from headstart import progress
 from headstart.data._class_names import require_distinct_classes, require_training_classes
+from headstart.data._types import ImageLabels
 from headstart.data.formats._protocol import TABLE_OPTIONS, LoadOptions
 from headstart.data.formats._reading import require_readable_names
 from headstart.data.formats.folders._classes import ClassFolder
@@ -65,9 +66,9 @@ class ClassFolders:
         parts = np.repeat(np.array([folder.part for folder in class_folders], np.uint8), counts)
 
         if len(np.unique(parts)) == 1:
-            return ImageFiles(path, tuple(names), labels, class_names, options)
+            return ImageFiles(path, ImageLabels(tuple(names), labels, class_names), options)
         require_training_classes(labels, parts, class_names, str(path))
-        return ImageFiles(path, tuple(names), labels, class_names, options, parts)
+        return ImageFiles(path, ImageLabels(tuple(names), labels, class_names, parts), options)
 
 
 def _say_other_files(path: Path, class_folders: list[ClassFolder]) -> None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headstart import progress
-from headstart.data._class_names import encode_labels, require_training_classes
-from headstart.data._types import PART_NAMES, TRAIN, UNASSIGNED, OptionValues
+from headstart.data._class_names import label_images
+from headstart.data._types import PART_NAMES, TRAIN, UNASSIGNED
 from headstart.data.formats._protocol import LoadOptions
 from headstart.data.formats.folders._file_tree import folders_in, is_image, visible_paths
 from headstart.data.formats.folders._part_words import part_of_name, resolve_evaluation
@@ -30,7 +29,6 @@ from headstart.data.formats.tables._path_csv import (
     open_any_table,
     read_labelled_table,
 )
-from headstart.data.formats.tables._rows import group_numbers
 from headstart.errors import InputError
 from headstart.formatting import counted
 
@@ -61,7 +59,7 @@ class TableFolder:
         tables = _find_tables(path)
         return any(table.part in (TRAIN, UNASSIGNED) for table in tables)
 
-    def list(self, path: Path, options: LoadOptions) -> ListedFiles:
+    def list(self, path: Path, options: LoadOptions) -> ImageFiles:
         """Read the paths and labels of every part.
 
         Raises:
@@ -85,21 +83,10 @@ class TableFolder:
         for place, table in zip(places, tables, strict=True):
             table.require_classes(labels, place.name)
         say_absent_classes(str(path), tuple(columns), labels)
-        codes, class_names = encode_labels(labels, str(path))
         parts = _parts_of_rows(places, tables)
-        if parts is not None:
-            require_training_classes(codes, parts, class_names, str(path))
+        numbered = label_images(names, labels, str(path), parts, groups or None)
         _say_parts_without_tables(path, places)
-        return ListedFiles(
-            path,
-            tuple(names),
-            codes,
-            class_names,
-            options,
-            parts,
-            None if options.group_by is None else group_numbers(groups),
-            tables=tuple(place.name for place in places),
-        )
+        return ImageFiles(path, numbered, options, tables=tuple(place.name for place in places))
 
 
 class _Place(NamedTuple):
@@ -108,27 +95,6 @@ class _Place(NamedTuple):
     path: Path
     name: str
     part: int
-
-
-@dataclass(frozen=True)
-class ListedFiles(ImageFiles):
-    """Image files that several tables list.
-
-    Attributes:
-        tables: Names of the tables.
-    """
-
-    tables: tuple[str, ...] = ()
-
-    @property
-    def files(self) -> Sequence[str]:
-        """The tables, and the image files."""
-        return [*self.tables, *self.names]
-
-    @property
-    def key_options(self) -> OptionValues:
-        """The options that determine pixels and labels."""
-        return {**super().key_options, "label_column": self.options.label_column}
 
 
 def _relative(path: Path, root: Path) -> str:

@@ -38,6 +38,7 @@ class RowDecoder:
     of another identity and another content are decoded again.
 
     Attributes:
+        shape: Height, width and channels of the images.
         images: Writable uint8 map of shape (N, H, W, C). Rows that are not decoded are undefined.
         rows: Digests of the files and of the pixels.
         errors: The reason by row, for images that the last call of `decode` could not read.
@@ -45,7 +46,9 @@ class RowDecoder:
     Args:
         building: Folder of the map and its journal.
         source_of: Function that returns the path or the content of the image of a row.
-        identities: Identities of the N files, taken before any of them is read.
+        count: Number of images, N.
+        identities: Identities of the N files, taken before any of them is read. None if the images
+            are not files.
         shape: Height, width and channels of the images.
         title: Name of the data, for the progress bar.
 
@@ -61,11 +64,12 @@ class RowDecoder:
         self,
         building: Path,
         source_of: Callable[[int], ImageSource],
-        identities: FileIdentities,
+        count: int,
+        identities: FileIdentities | None,
         shape: tuple[int, int, int],
         title: str,
     ) -> None:
-        count = len(identities.names)
+        self.shape = shape
         self.images, is_new = open_or_create_map(building, count, shape)
         self.rows, self.errors = DecodedRows(count), {}
         self._source_of, self._title = source_of, title
@@ -77,7 +81,7 @@ class RowDecoder:
         if is_new:
             self._journal.remove()
         self._earlier = self._journal.read()
-        if identities.are_reliable:
+        if identities is not None and identities.are_reliable:
             is_file = np.array(identities.sizes) >= 0
             self.rows.identities[is_file] = identities.digests[is_file]
         self._take_over_unchanged_files()

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from headstart.data._decode_journal import DecodedRows
-from headstart.data._file_identity import identify_files
+from headstart.data._file_identity import FileIdentities, identify_files
 from headstart.data._fingerprints import content_key
 from headstart.data._threads import map_in_threads
-from headstart.data._types import DecodedImages, OptionValues, Resize
+from headstart.data._types import DecodedImages, ImageLabels, OptionValues, Resize
 from headstart.data.formats._protocol import LoadOptions
 from headstart.data.formats.images._changed_files import require_unchanged
 from headstart.data.formats.images._dataset_scale import find_scale, require_wide
@@ -46,145 +46,163 @@ class ImageFiles:
     """Labelled image files, none of them opened yet.
 
     Attributes:
-        root: Folder that `names` are relative to.
-        names: N paths with forward slashes, in a fixed order.
-        labels: Int64 array of shape (N,).
-        class_names: K names.
+        root: Folder that the names are relative to.
+        labels: The N images. Their names are paths with forward slashes, in a fixed order.
         options: The options of `load`.
-        parts: Uint8 array of shape (N,), or None if the source does not divide its images.
-        groups: Int64 array of shape (N,), or None if no groups are known.
-        table: Name of the CSV in `root` that lists the files, or None.
+        tables: Names of the tables below `root` that list the files.
     """
 
     root: Path
-    names: tuple[str, ...]
-    labels: NDArray[np.int64]
-    class_names: tuple[str, ...]
+    labels: ImageLabels
     options: LoadOptions
-    parts: NDArray[np.uint8] | None = None
-    groups: NDArray[np.int64] | None = None
-    table: str | None = None
+    tables: tuple[str, ...] = ()
 
     @property
     def files(self) -> Sequence[str]:
-        """The CSV, if there is one, and the image files."""
-        return list(self.names) if self.table is None else [self.table, *self.names]
+        """The tables and the image files."""
+        return [*self.tables, *self.labels.names]
 
     @property
     def key_options(self) -> OptionValues:
         """The options that determine the pixels and groups."""
-        options: OptionValues = {
-            "kind": "files",
-            "pixel_rules": PIXEL_RULES,
-            "decoders": decoder_identity(),
-            "image_size": self.options.image_size,
-            "resize": self.options.resize,
-            "group_by": self.options.group_by,
-            "pixel_max": self.options.pixel_max,
-        }
         # One table, or one folder, may be read in several ways: with another label_column, or by
         # another version of Headstart.
-        options["labels"] = self._labels_digest()
-        return options
+        return {**key_options("files", self.options), "labels": self._labels_digest()}
 
     def _labels_digest(self) -> str:
-        assigned = [self.labels, self.parts, self.groups]
+        assigned = [self.labels.labels, self.labels.parts, self.labels.groups]
         texts = [repr(None if array is None else array.tobytes()) for array in assigned]
-        return content_key(*self.class_names, *texts)
+        return content_key(*self.labels.class_names, *texts)
 
     def decode(self, building: Path) -> DecodedImages:
-        """Decode the image files into a memory map. Memory use does not grow with their number.
-
-        Headers are read until the common shape is certain. If all images have one size of at most
-        256 pixels, they keep it. Otherwise they become squares of `image_size` pixels (default
-        128). The map is grey only if every image is grey.
-
-        Args:
-            building: Folder of the map. What an interrupted call left there is continued.
+        """Decode the image files into a memory map. See `decode_images`.
 
         Raises:
-            InputError: Some images cannot be read, and `skip_bad` is not set. The message counts
-                them, and names up to twenty of them with the reason. Or a file was changed while
-                it was decoded.
+            InputError: Also if a file was changed while it was decoded.
         """
-        identities = identify_files(self.root, self.names)
-        shape = self._shape()
-        decoder = RowDecoder(building, self.source_of, identities, shape, self.root.name)
-        pixel_max = self._decode_rows(decoder, shape)
-        require_unchanged(self.root, identities)
+        names = self.labels.names
+        identities = identify_files(self.root, names)
+        sources = ImageSources(self.root, lambda row: self.root / names[row], identities)
+        return decode_images(sources, self.labels, self.options, building)
 
-        decoded = DecodedImages(
-            decoder.images,
-            self.labels,
-            self.class_names,
-            self.parts,
-            self.names,
-            self.groups,
-            decoder.rows.hashes,
-            self._file_digests(decoder.rows),
-            pixel_max=pixel_max,
+
+class ImageSources(NamedTuple):
+    """Where the content of images comes from.
+
+    Attributes:
+        root: The folder or the file of the data, for messages.
+        source_of: Function that returns the path or the content of the image of a row.
+        identities: Identities of the N files, if each image has one, before any of them is read.
+    """
+
+    root: Path
+    source_of: Callable[[int], ImageSource]
+    identities: FileIdentities | None = None
+
+
+def key_options(kind: str, options: LoadOptions) -> OptionValues:
+    """Return what determines the pixels and groups of images, besides their files.
+
+    Args:
+        kind: Kind of the source.
+        options: The options of `load`.
+    """
+    return {
+        "kind": kind,
+        "pixel_rules": PIXEL_RULES,
+        "decoders": decoder_identity(),
+        "image_size": options.image_size,
+        "resize": options.resize,
+        "group_by": options.group_by,
+        "pixel_max": options.pixel_max,
+    }
+
+
+def decode_images(
+    sources: ImageSources, labels: ImageLabels, options: LoadOptions, building: Path
+) -> DecodedImages:
+    """Decode labelled images into a memory map. Memory use does not grow with their number.
+
+    Headers are read until the common shape is certain. If all images have one size of at most 256
+    pixels, they keep it. Otherwise they become squares of `image_size` pixels (default 128). The
+    map is grey only if every image is grey.
+
+    Args:
+        sources: Where the content of the images comes from.
+        labels: The images.
+        options: The options of `load`.
+        building: Folder of the map. What an interrupted call left there is continued.
+
+    Raises:
+        InputError: Some images cannot be read, and `skip_bad` is not set. The message counts them,
+            and names up to twenty of them with the reason. Or a file was changed meanwhile.
+    """
+    title, count = sources.root.name, len(labels.labels)
+    shape = _find_shape(sources, count, options.image_size)
+    decoder = RowDecoder(building, sources.source_of, count, sources.identities, shape, title)
+    pixel_max = _decode_rows(decoder, sources, labels.names, options)
+
+    file_digests = {}
+    if sources.identities is not None:
+        require_unchanged(sources.root, sources.identities)
+        file_digests = decoder.rows.digests_of(labels.names)
+    decoded = replace(
+        labels.with_pixels(decoder.images),
+        hashes=decoder.rows.hashes,
+        file_digests=file_digests,
+        pixel_max=pixel_max,
+    )
+    return without_unreadable(
+        decoded, decoder.errors, building, str(sources.root), skip_bad=options.skip_bad
+    )
+
+
+def _decode_rows(
+    decoder: RowDecoder, sources: ImageSources, names: Sequence[str], options: LoadOptions
+) -> float | None:
+    """Decode all images, and return the scale of those with more than eight bits."""
+    notes = ReadingNotes()
+    pixel_max = options.pixel_max
+    if pixel_max is not None:
+        require_wide(sources.source_of, len(names), str(sources.root))
+
+    def reader(scale: float | None) -> RowReader:
+        return lambda row, content: read_image(
+            content,
+            decoder.shape,
+            options.resize,
+            pixel_max=scale,
+            notes=notes.of(names[row]),
         )
-        return without_unreadable(
-            decoded, decoder.errors, building, str(self.root), skip_bad=self.options.skip_bad
-        )
 
-    def _decode_rows(self, decoder: RowDecoder, shape: tuple[int, int, int]) -> float | None:
-        """Decode all images, and return the scale of those with more than eight bits."""
-        notes = ReadingNotes()
-        pixel_max = self.options.pixel_max
-        if pixel_max is not None:
-            require_wide(self.source_of, len(self.names), str(self.root))
+    decoder.decode(reader(UNDECIDED if pixel_max is None else pixel_max))
+    rows = [row for row, error in decoder.errors.items() if isinstance(error, ScaleNeeded)]
+    if rows:
+        pixel_max = find_scale(sources.source_of, rows, sources.root.name)
+        # Not recorded: another command may find another scale, if files change until then.
+        decoder.decode(reader(pixel_max), is_recorded=False)
+    notes.say()
+    return pixel_max
 
-        def reader(scale: float | None) -> RowReader:
-            return lambda row, source: read_image(
-                source,
-                shape,
-                self.options.resize,
-                pixel_max=scale,
-                notes=notes.of(self.names[row]),
-            )
 
-        decoder.decode(reader(UNDECIDED if pixel_max is None else pixel_max))
-        rows = [row for row, error in decoder.errors.items() if isinstance(error, ScaleNeeded)]
-        if rows:
-            pixel_max = find_scale(self.source_of, rows, self.root.name)
-            # Not recorded: another command may find another scale, if files change until then.
-            decoder.decode(reader(pixel_max), is_recorded=False)
-        notes.say()
-        return pixel_max
+def _find_shape(sources: ImageSources, count: int, image_size: int | None) -> tuple[int, int, int]:
+    """Read headers until the common shape is certain."""
 
-    def _shape(self) -> tuple[int, int, int]:
-        """Read headers until the common shape is certain."""
-        headers: list[Header] = []
-        rows = range(len(self.names))
-        with ignore_decoder_warnings():
-            for start in range(0, len(rows), _HEADERS_PER_LOOK):
-                block = rows[start : start + _HEADERS_PER_LOOK]
-                for header in map_in_threads(self._header, block, f"reading {self.root.name}"):
-                    if isinstance(header, Header):
-                        headers.append(header)
-                if is_certain(headers, self.options.image_size):
-                    break
-        return common_shape(headers, self.options.image_size)
-
-    def _file_digests(self, rows: DecodedRows) -> dict[str, bytes]:
-        """Return the digests of the files that could be read, by name."""
-        digests = {name: rows.file_digests[row].tobytes() for row, name in enumerate(self.names)}
-        return {name: digest for name, digest in digests.items() if any(digest)}
-
-    def source_of(self, row: int) -> ImageSource:
-        """Return what the decoder reads of an image: its path. A format may return bytes instead.
-
-        Args:
-            row: Index of the image in `names`.
-        """
-        return self.root / self.names[row]
-
-    def _header(self, row: int) -> Header | UnreadableImage:
+    def read(row: int) -> Header | None:
         try:
-            return read_header(self.source_of(row))
-        except UnreadableImage as error:
-            return error
+            return read_header(sources.source_of(row))
+        except UnreadableImage:
+            return None  # The error is reported when the image is decoded.
+
+    headers: list[Header] = []
+    with ignore_decoder_warnings():
+        for start in range(0, count, _HEADERS_PER_LOOK):
+            block = range(start, min(start + _HEADERS_PER_LOOK, count))
+            found = map_in_threads(read, block, f"reading {sources.root.name}")
+            headers += [header for header in found if header is not None]
+            if is_certain(headers, image_size):
+                break
+    return common_shape(headers, image_size)
 
 
 def is_certain(headers: Sequence[Header], image_size: int | None) -> bool:

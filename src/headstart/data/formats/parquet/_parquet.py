@@ -12,15 +12,15 @@ import numpy as np
 from headstart import progress, store
 from headstart.data._class_names import quote_names
 from headstart.data._types import TRAIN, UNASSIGNED
+from headstart.data.formats._labelled_rows import label_rows
 from headstart.data.formats._protocol import LoadOptions
 from headstart.data.formats.folders._file_tree import folders_in, is_image, visible_paths
 from headstart.data.formats.folders._part_words import part_of_name, resolve_evaluation
 from headstart.data.formats.images._encoded_images import EncodedImages
 from headstart.data.formats.parquet._columns import RowColumns, choose_columns
 from headstart.data.formats.parquet._files import is_row_file, read_schema
-from headstart.data.formats.parquet._labels import (
+from headstart.data.formats.parquet._read_rows import (
     RowFile,
-    label_rows,
     read_images,
     read_table,
     referenced_files,
@@ -65,20 +65,16 @@ class Parquet:
         table = read_table(root, files, columns)
         if not table.labels:
             raise InputError(f"{path} has no rows.", "Download it again, or write it again.")
-        labelled = label_rows(table, columns.class_names, str(path))
+        rows, labels = label_rows(table, columns.class_names, str(path))
         used = np.zeros(len(table.labels), bool)
-        used[labelled.rows] = True
+        used[rows] = True
         return EncodedImages(
             root=root,
             files=(*_listed_names(root, files), *referenced_files(root, table)),
             kind="parquet",
-            names=labelled.names,
-            labels=labelled.labels,
-            class_names=labelled.class_names,
+            labels=labels,
             options=options,
             contents=partial(_contents, root, files, columns, used),
-            parts=labelled.parts,
-            groups=labelled.groups,
         )
 
 

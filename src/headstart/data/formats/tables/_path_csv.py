@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from headstart.data._class_names import encode_labels, require_training_classes
+from headstart.data._class_names import label_images
 from headstart.data._types import PART_NAMES
 from headstart.data.formats._protocol import LoadOptions
 from headstart.data.formats.folders._file_tree import is_image
@@ -33,7 +33,7 @@ from headstart.data.formats.tables._layout import Layout, find_layout, find_path
 from headstart.data.formats.tables._other_tasks import refuse_other_tasks
 from headstart.data.formats.tables._parts import parts_of_columns
 from headstart.data.formats.tables._repeated_paths import ImageRow, first_rows_of_images
-from headstart.data.formats.tables._rows import TableRows, group_numbers, read_rows, require_filled
+from headstart.data.formats.tables._rows import TableRows, read_rows, require_filled
 
 
 class PathCsv:
@@ -66,20 +66,8 @@ class PathCsv:
         table = read_labelled_table(path, options)
         table.require_classes(table.labels, path.name)
         say_absent_classes(path.name, table.classes, table.labels)
-        codes, class_names = encode_labels(table.labels, path.name)
-        if table.parts is not None:
-            require_training_classes(codes, table.parts, class_names, path.name)
-        groups = None if table.groups is None else group_numbers(table.groups)
-        return ImageFiles(
-            path.parent,
-            tuple(table.paths),
-            codes,
-            class_names,
-            options,
-            table.parts,
-            groups,
-            table=path.name,
-        )
+        labels = label_images(table.paths, table.labels, path.name, table.parts, table.groups)
+        return ImageFiles(path.parent, labels, options, tables=(path.name,))
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headstart import progress
-from headstart.data._class_names import encode_labels, require_training_classes
+from headstart.data._class_names import label_images
 from headstart.data._growing_map import GrowingMap
 from headstart.data._types import DecodedImages, OptionValues
 from headstart.data.formats._protocol import Listing, LoadOptions
@@ -55,7 +55,6 @@ from headstart.data.formats.tables._pixel_layout import (
     require_colour_order,
 )
 from headstart.data.formats.tables._pixel_rows import PixelRows
-from headstart.data.formats.tables._rows import group_numbers
 from headstart.errors import InputError
 
 _MOST_COLUMNS_OF_IDS = 12  # of a table of ids of images
@@ -162,11 +161,9 @@ class PixelCsvFile:
             say_maybe_missing(table, collected.labels)
 
         require_classes(collected.labels, self.path.name, plain_name(table.columns[columns.label]))
-        codes, class_names = encode_labels(collected.labels, self.path.name)
-        if parts is not None:
-            require_training_classes(codes, parts, class_names, self.path.name)
-        groups = None if columns.group is None else group_numbers(collected.groups)
-        return DecodedImages(pixels_map, codes, class_names, parts=parts, groups=groups)
+        groups = None if columns.group is None else collected.groups
+        labels = label_images((), collected.labels, self.path.name, parts, groups)
+        return labels.with_pixels(pixels_map)
 
 
 def _refuse_ids(table: Table, first_row: Sequence[str], path: Path) -> None:

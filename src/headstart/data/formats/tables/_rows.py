@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
 from headstart.data.formats.tables._csv_table import Table
 from headstart.errors import InputError
 
@@ -66,16 +63,3 @@ def require_filled(table: Table, rows: TableRows, column: int) -> None:
                 "Fill it in, or remove the row.",
                 "lines have empty fields",
             )
-
-
-def group_numbers(names: Sequence[str]) -> NDArray[np.int64]:
-    """Number the groups in the order of their sorted names.
-
-    Args:
-        names: N names of groups.
-
-    Returns:
-        Int64 array of shape (N,).
-    """
-    _, groups = np.unique(names, return_inverse=True)
-    return groups.astype(np.int64)
