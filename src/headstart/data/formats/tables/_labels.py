@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import chain
@@ -17,37 +16,7 @@ from headstart.data.formats.tables._rows import TableRows
 from headstart.errors import InputError
 from headstart.formatting import counted
 
-# What pandas, R, databases and spreadsheets write for a missing value. "None" and "NA" are not
-# among them: both are words that people use as labels.
-MISSING_LABELS = frozenset({"", "nan", "null", "<na>", "#n/a", "#n/v", "#nv"})
-# What a formula leaves in a cell of a spreadsheet that it cannot compute.
-_FORMULA_ERROR = re.compile(r"#(ref|value|name|null|num|bezug|wert|zahl|valeur|nombre)[!?]|#div/0!")
 _MAYBE_MISSING = frozenset({"na", "n/a", "n.a.", "none", "-", "?"})
-
-
-def label_problem(label: str, column: str) -> tuple[str, str, str] | None:
-    """Return what is wrong with a label, what to do and the kind of problem; or None.
-
-    Args:
-        label: The label without blanks around it.
-        column: Name of its column.
-    """
-    kind = "lines have no label"
-    if _FORMULA_ERROR.fullmatch(label.lower()):
-        return (
-            f"the label ({column}) is '{label}', an error of a spreadsheet's formula",
-            "Correct the formula, and save the table again.",
-            kind,
-        )
-    if label.lower() not in MISSING_LABELS:
-        return None
-    if not label:
-        return f"the label ({column}) is empty", "Fill it in, or remove the row.", kind
-    return (
-        f"the label ({column}) is empty: '{label}' stands for a missing value",
-        f"Fill it in, or remove the row. If it is a class, rename it: {label}-class, for example.",
-        kind,
-    )
 
 
 class TableLabels(NamedTuple):
@@ -63,7 +32,7 @@ class TableLabels(NamedTuple):
 
 
 def read_labels(table: Table, rows: TableRows, columns: Sequence[int]) -> TableLabels:
-    """Return the label of each row. Missing labels are added to the problems of the table.
+    """Return the label of each row.
 
     Args:
         table: The open table.
@@ -78,22 +47,13 @@ def read_labels(table: Table, rows: TableRows, columns: Sequence[int]) -> TableL
 
     (column,) = columns
     labels = rows.fields[column]
-    for line, label in zip(rows.lines, labels, strict=True):
-        problem = label_problem(label, table.columns[column])
-        if problem:
-            table.problems.add(line, *problem)
-    say_merged_blanks(table, rows.spellings)
-    say_maybe_missing(table, labels)
+    _say_merged_blanks(table, rows.spellings)
+    _say_maybe_missing(table, labels)
     return TableLabels(labels)
 
 
-def say_merged_blanks(table: Table, spellings: Mapping[str, set[str]]) -> None:
-    """Print which labels differed only in the blanks around them.
-
-    Args:
-        table: The open table.
-        spellings: Each label without blanks around it, with its forms as written.
-    """
+def _say_merged_blanks(table: Table, spellings: Mapping[str, set[str]]) -> None:
+    """Print which labels differed only in the blanks around them."""
     merged = [label for label, forms in spellings.items() if len(forms) > 1]
     if merged:
         progress.say(
@@ -102,7 +62,7 @@ def say_merged_blanks(table: Table, spellings: Mapping[str, set[str]]) -> None:
         )
 
 
-def say_maybe_missing(table: Table, labels: Sequence[str]) -> None:
+def _say_maybe_missing(table: Table, labels: Sequence[str]) -> None:
     """Print which classes may stand for missing labels, such as "NA" or "?"."""
     counts = Counter(label for label in labels if label.lower() in _MAYBE_MISSING)
     for label, count in sorted(counts.items()):

@@ -44,10 +44,9 @@ class Layout:
     parts: tuple[int, ...]
     group: int | None
 
-    def used(self) -> list[int]:
+    def used(self) -> list[int | None]:
         """Return the indices of all columns that are read."""
-        columns = [self.path, *self.labels, *self.parts]
-        return columns if self.group is None else [*columns, self.group]
+        return [self.path, *self.labels, *self.parts, self.group]
 
 
 def peek_row(table: Table) -> tuple[Table, list[str] | None]:

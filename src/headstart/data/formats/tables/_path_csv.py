@@ -29,11 +29,11 @@ from headstart.data.formats.tables._images import ImageFinder, find_images
 from headstart.data.formats.tables._json_lines import open_json_lines
 from headstart.data.formats.tables._label_meaning import require_classes
 from headstart.data.formats.tables._labels import read_labels, say_absent_classes
-from headstart.data.formats.tables._layout import Layout, find_layout, find_path_column, peek_row
+from headstart.data.formats.tables._layout import find_layout, find_path_column, peek_row
 from headstart.data.formats.tables._other_tasks import refuse_other_tasks
 from headstart.data.formats.tables._parts import parts_of_columns
 from headstart.data.formats.tables._repeated_paths import ImageRow, first_rows_of_images
-from headstart.data.formats.tables._rows import TableRows, read_rows, require_filled
+from headstart.data.formats.tables._rows import TableRows, read_rows
 
 
 class PathCsv:
@@ -118,10 +118,11 @@ def read_labelled_table(path: Path, options: LoadOptions, name: str | None = Non
         table, first_row = peek_row(opened)
         layout = find_layout(table, first_row or [""] * len(table.columns), finder, options)
         label = layout.labels[0] if len(layout.labels) == 1 else None
-        rows = read_rows(table, layout.used(), label)
+        rows = read_rows(table, layout.used(), label, filled=(layout.path, layout.group))
         labels = read_labels(table, rows, layout.labels)
         parts = _read_parts(table, rows, layout.parts)
-        paths = _read_paths(table, rows, layout, finder)
+        table.problems.require_none()
+        paths = find_images(finder, rows.fields[layout.path], rows.lines, table.problems)
 
     kept = _distinct_images(table, rows, paths, labels.names, parts, layout.group)
     groups = None
@@ -178,8 +179,7 @@ def list_unlabelled(path: Path, path_column: str | None = None) -> UnlabelledIma
             table, first_row or [""] * len(table.columns), finder, path_column
         )
         ids = [index for index in find_columns(table, ID_NAMES) if index != column]
-        rows = read_rows(table, [column, *ids[:1]])
-        require_filled(table, rows, column)
+        rows = read_rows(table, [column, *ids[:1]], filled=[column])
         table.problems.require_none()
         names = rows.fields[column]
         paths = find_images(finder, names, rows.lines, table.problems)
@@ -209,15 +209,6 @@ def _read_parts(table: Table, rows: TableRows, columns: Sequence[int]) -> NDArra
     """Return the part that each row names, or None."""
     texts = {table.columns[column]: rows.fields[column] for column in columns}
     return parts_of_columns(table.name, texts, rows.lines, table.problems)
-
-
-def _read_paths(table: Table, rows: TableRows, layout: Layout, finder: ImageFinder) -> list[str]:
-    """Return the path of each row's image. Empty fields and missing files are problems."""
-    require_filled(table, rows, layout.path)
-    if layout.group is not None:
-        require_filled(table, rows, layout.group)
-    table.problems.require_none()
-    return find_images(finder, rows.fields[layout.path], rows.lines, table.problems)
 
 
 def _distinct_images(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -38,11 +38,7 @@ from headstart.data.formats.tables._csv_table import (
 )
 from headstart.data.formats.tables._images import ImageFinder
 from headstart.data.formats.tables._label_meaning import require_classes
-from headstart.data.formats.tables._labels import (
-    label_problem,
-    say_maybe_missing,
-    say_merged_blanks,
-)
+from headstart.data.formats.tables._labels import read_labels
 from headstart.data.formats.tables._layout import find_label_columns, peek_row
 from headstart.data.formats.tables._numbers import is_number
 from headstart.data.formats.tables._other_tasks import refuse_other_tasks
@@ -55,6 +51,7 @@ from headstart.data.formats.tables._pixel_layout import (
     require_colour_order,
 )
 from headstart.data.formats.tables._pixel_rows import PixelRows
+from headstart.data.formats.tables._rows import TableRows
 from headstart.errors import InputError
 
 _MOST_COLUMNS_OF_IDS = 12  # of a table of ids of images
@@ -145,25 +142,23 @@ class PixelCsvFile:
             refuse_other_tasks(table, self.label_column)
             _refuse_ids(table, first_row or (), self.path)
             columns = _find_columns(table, self.label_column, self.group_by)
-            layout = find_pixels(table, columns.known())
+            layout = find_pixels(table, columns)
             rows = PixelRows(table, first_row, layout, self.pixel_max)
-            collected = _Collected()
+            others = TableRows(table, columns, columns.label, filled=[columns.group])
             with GrowingMap(building, rows.shape) as images:
                 for line, fields, pixels in rows:
                     images.append(pixels)
-                    collected.add(table, line, fields, columns)
+                    others.add(line, fields)
                 table.problems.require_none()
                 pixels_map = images.finish()
             require_colour_order(pixels_map, table.name, layout)
-            parts = _parts(table, columns, collected)
+            parts = _parts(table, columns, others)
             table.problems.require_none()
-            say_merged_blanks(table, collected.spellings)
-            say_maybe_missing(table, collected.labels)
+            labels = read_labels(table, others, [columns.label]).names
 
-        require_classes(collected.labels, self.path.name, plain_name(table.columns[columns.label]))
-        groups = None if columns.group is None else collected.groups
-        labels = label_images((), collected.labels, self.path.name, parts, groups)
-        return labels.with_pixels(pixels_map)
+        require_classes(labels, self.path.name, plain_name(table.columns[columns.label]))
+        groups = None if columns.group is None else others.fields[columns.group]
+        return label_images((), labels, self.path.name, parts, groups).with_pixels(pixels_map)
 
 
 def _refuse_ids(table: Table, first_row: Sequence[str], path: Path) -> None:
@@ -194,43 +189,6 @@ class _Columns(NamedTuple):
     label: int
     group: int | None
     part: int | None
-
-    def known(self) -> set[int | None]:
-        return {self.label, self.group, self.part}
-
-
-@dataclass
-class _Collected:
-    """The fields of the rows besides pixels. Equal texts are one object in memory."""
-
-    labels: list[str] = field(default_factory=list)
-    groups: list[str] = field(default_factory=list)
-    words: list[str] = field(default_factory=list)
-    lines: list[int] = field(default_factory=list)
-    spellings: dict[str, set[str]] = field(default_factory=dict)
-    _texts: dict[str, str] = field(default_factory=dict)
-
-    def add(self, table: Table, line: int, fields: Sequence[str], columns: _Columns) -> None:
-        label = fields[columns.label].strip()
-        problem = label_problem(label, table.columns[columns.label])
-        if problem:
-            table.problems.add(line, *problem)
-        self.labels.append(self._texts.setdefault(label, label))
-        self.spellings.setdefault(label, set()).add(fields[columns.label])
-        if columns.group is not None:
-            group = fields[columns.group].strip()
-            if not group:
-                table.problems.add(
-                    line,
-                    f"{table.columns[columns.group]} is empty",
-                    "Fill it in, or remove the row.",
-                    "lines have empty fields",
-                )
-            self.groups.append(self._texts.setdefault(group, group))
-        if columns.part is not None:
-            word = fields[columns.part].strip()
-            self.words.append(self._texts.setdefault(word, word))
-            self.lines.append(line)
 
 
 def _find_columns(table: Table, label_column: str | None, group_by: str | None) -> _Columns:
@@ -267,11 +225,11 @@ def _find_columns(table: Table, label_column: str | None, group_by: str | None) 
     return _Columns(labels[0], group, part)
 
 
-def _parts(table: Table, columns: _Columns, rows: _Collected) -> NDArray[np.uint8] | None:
+def _parts(table: Table, columns: _Columns, rows: TableRows) -> NDArray[np.uint8] | None:
     """Return the part that each row names, or None if no column names parts."""
     if columns.part is None:
         return None
-    words = {table.columns[columns.part]: rows.words}
+    words = {table.columns[columns.part]: rows.fields[columns.part]}
     return parts_of_columns(table.name, words, rows.lines, table.problems)
 
 

@@ -12,7 +12,7 @@ from headstart.data.formats.tables._pixel_values import (
     PixelOfText,
     question_dark_pixels,
 )
-from headstart.errors import InputError
+from headstart.data.formats.tables._rows import no_rows
 
 _CELL_HINT = "Give every image the same number of pixels, separated by blanks."
 
@@ -38,9 +38,7 @@ class PixelRows:
         pixel_max: float | None,
     ) -> None:
         if first_row is None:
-            raise InputError(
-                f"{table.name} has a header but no rows.", "Add one line per image below it."
-            )
+            raise no_rows(table)
         self._table, self._layout = table, layout
         self._pixel_of_text = PixelOfText(pixel_max)
         self._count = len(layout.columns)
