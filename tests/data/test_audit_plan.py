@@ -136,6 +136,28 @@ def test_an_invalid_row_is_an_error(tmp_path: Path, line: str, message: str) -> 
         read_plan(plan_file(tmp_path, line))
 
 
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("ant/1.png", ": did you mean 'bee/1.png'?"),  # moved by hand
+        ("bee\\2.png", ": did you mean 'bee/2.png'?"),
+        ("photos/bee/2.png", ": did you mean 'bee/2.png'?"),
+        ("BEE/2.PNG", ": did you mean 'bee/2.png'?"),
+        ("cow/2.png", "."),  # ant/2.png or bee/2.png
+        ("ant/9.png", "."),
+    ],
+)
+def test_a_moved_image_is_found_for_the_message(tmp_path: Path, written: str, meant: str) -> None:
+    data = tmp_path / "photos"
+    for number, name in enumerate(["ant/2.png", "ant/3.png", "bee/1.png", "bee/2.png"]):
+        (data / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (8, 8), (number, 0, 0)).save(data / name)
+    with pytest.raises(InputError) as failure:
+        load(data, plan=str(plan_file(tmp_path, f"{written},drop,,,,")))
+    assert failure.value.message.endswith(f"line 2: no image is named '{written}'{meant}")
+    assert "remove those of files that you moved or deleted" in failure.value.hint
+
+
 def test_at_most_20_rows_are_listed_and_all_are_counted(dataset: Dataset, tmp_path: Path) -> None:
     path = plan_file(tmp_path, *[f"missing-{number},drop,,,," for number in range(33)])
     with pytest.raises(InputError) as failure:

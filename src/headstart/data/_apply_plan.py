@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
 import numpy as np
 from numpy.typing import NDArray
@@ -98,6 +99,8 @@ def planned_changes(dataset: Dataset, rows: Sequence[PlanRow], path: Path) -> Pl
     for place, name in enumerate(dataset.image_names):
         if name in needed:
             places[name].append(place)
+    is_complete = all(places.values())
+    moved = {} if is_complete else _names_by_file(dataset)
 
     unreadable = {file.name for file in dataset.unreadable}
     label_of = {name: number for number, name in enumerate(dataset.class_names)}
@@ -108,7 +111,7 @@ def planned_changes(dataset: Dataset, rows: Sequence[PlanRow], path: Path) -> Pl
     for row in rows:
         if row.image in unreadable and row.action != "relabel":
             continue  # left out already
-        matching, problem = _matching_images(dataset, row, places[row.image])
+        matching, problem = _matching_images(dataset, row, places[row.image], moved)
         if not problem and row.action == "relabel" and row.new_label not in label_of:
             suggestion = did_you_mean(row.new_label, dataset.class_names).removesuffix(".")
             problem = f"line {row.line}: '{one_line(row.new_label)}' is not a class{suggestion}"
@@ -171,10 +174,41 @@ def with_and_without_plan(original: SplitDataset, path: Path) -> tuple[SplitData
     )
 
 
-def _matching_images(dataset: Dataset, row: PlanRow, places: list[int]) -> tuple[list[int], str]:
-    """Return the images of a row, or why there are none."""
+def _names_by_file(dataset: Dataset) -> dict[str, list[str]]:
+    """Return the names of all images by the name of their file, in lower case."""
+    names: defaultdict[str, list[str]] = defaultdict(list)
+    for name in dataset.image_names:
+        names[_file_of(name)].append(name)
+    return names
+
+
+def _similar_names(written: str, names: Sequence[str]) -> Sequence[str]:
+    """Return the names that differ from a written one only in their first folders, or all names."""
+    path = written.replace("\\", "/").lower()
+    return [name for name in names if path.endswith(name.lower())] or names
+
+
+def _file_of(name: str) -> str:
+    return PureWindowsPath(name).name.lower()
+
+
+def _matching_images(
+    dataset: Dataset, row: PlanRow, places: list[int], moved: Mapping[str, list[str]]
+) -> tuple[list[int], str]:
+    """Return the images of a row, or why there are none.
+
+    Args:
+        dataset: The dataset.
+        row: The row.
+        places: The images of its name.
+        moved: The names of all images by their file, where some names of the plan do not exist.
+    """
     if not places:
-        return [], f"line {row.line}: no image is named '{one_line(row.image)}'"
+        problem = f"line {row.line}: no image is named '{one_line(row.image)}'"
+        similar = _similar_names(row.image, moved.get(_file_of(row.image), []))
+        if len(similar) == 1:
+            problem += f": did you mean '{one_line(similar[0])}'?"
+        return [], problem
     if not row.label:
         return places, ""
     labels = [dataset.class_names[dataset.labels[place]] for place in places]

@@ -146,13 +146,17 @@ def raise_problems(path: Path, problems: Sequence[str]) -> None:
     """Raise an InputError that lists the first problems of a plan, if there are any."""
     if not problems:
         return
-    shown = [f"  {problem}." for problem in problems[:PROBLEMS_LISTED]]
+    shown = [
+        f"  {problem}" if problem.endswith("?") else f"  {problem}."
+        for problem in problems[:PROBLEMS_LISTED]
+    ]
     if len(problems) > PROBLEMS_LISTED:
         shown.append(f"  … and {len(problems) - PROBLEMS_LISTED:,} more.")
     rows = "1 row" if len(problems) == 1 else f"{len(problems):,} rows"
     raise InputError(
         "\n".join([f"{path}: the plan does not fit the data in {rows}:", *shown]),
-        "Correct these rows, or write the plan again: headstart audit DATA --fix plan.csv",
+        "Correct these rows, and remove those of files that you moved or deleted. Or write the "
+        "plan again: headstart audit DATA --fix plan.csv",
     )
 
 
