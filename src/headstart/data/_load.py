@@ -26,13 +26,13 @@ from headstart.data._resized import resize_dataset
 from headstart.data._types import Dataset, LoadKeys, Resize
 from headstart.data._unpacked import Located, locate, name_archive_in_errors
 from headstart.data.formats._data_files import suggest_data_file
-from headstart.data.formats._file_signatures import (
+from headstart.data.formats._protocol import TABLE_OPTIONS, Format, Listing, LoadOptions
+from headstart.data.formats._reading import refuse_url, translate_read_errors
+from headstart.data.formats._unsupported_files import (
     ARCHIVE_NAME,
     refuse_impostor,
     unknown_format,
 )
-from headstart.data.formats._protocol import TABLE_OPTIONS, Format, Listing, LoadOptions
-from headstart.data.formats._reading import refuse_url, translate_read_errors
 from headstart.data.formats.arrays._arrays import has_pairs, read_arrays, read_pairs
 from headstart.data.formats.arrays._idx_folder import IdxFolder
 from headstart.data.formats.arrays._idx_sets import parse_idx_name

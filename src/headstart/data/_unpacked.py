@@ -20,7 +20,7 @@ from headstart.data.formats._archive_members import (
     translate_archive_errors,
     zip_size,
 )
-from headstart.data.formats._file_signatures import (
+from headstart.data.formats._unsupported_files import (
     ARCHIVE_NAME,
     ZIP,
     archive_kind,

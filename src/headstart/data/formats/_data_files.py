@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from headstart import store
-from headstart.data.formats._file_signatures import ARCHIVE_NAME
+from headstart.data.formats._unsupported_files import ARCHIVE_NAME
 from headstart.data.formats.arrays._idx_sets import parse_idx_name
 from headstart.data.formats.folders._file_tree import folders_in, visible_paths
 from headstart.data.formats.parquet._files import is_row_file

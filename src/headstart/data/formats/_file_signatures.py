@@ -1,253 +1,103 @@
-"""First bytes of files: archives, and things that are not the data."""
+"""What the first bytes of a file say about it. No other module compares such bytes."""
 
 from __future__ import annotations
 
-import bz2
-import gzip
-import io
-import lzma
 import re
-import tarfile
-import zipfile
-import zlib
-from pathlib import Path
-from typing import IO
+from typing import NamedTuple
 
-from headstart.data.formats._json_files import describe_json
-from headstart.data.formats._reading import GZIP_MAGIC, translate_read_errors
-from headstart.data.formats.images._suffixes import IMAGE_SUFFIXES
-from headstart.errors import InputError
+HEAD_BYTES = 4096  # of a file that are looked at
+HTML = re.compile(rb"(\xef\xbb\xbf)?\s*<(!doctype\s+html|html|head|body)\b", re.IGNORECASE)
+LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 
-HEAD_BYTES = 1024
-ZIP, TAR = "zip", "tar"
-ARCHIVE_NAME = re.compile(r"\.(zip|tar|tgz|tbz2?|txz|tar\.(gz|bz2|xz|z))$", re.IGNORECASE)
-_ZIP_MAGIC = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
-_BZIP2_MAGIC, _XZ_MAGIC = b"BZh", b"\xfd7zXZ\x00"
-_HTML = re.compile(rb"^(\xef\xbb\xbf)?\s*<(!doctype\s+html|html|head|body)\b", re.IGNORECASE)
-_LFS_POINTER = b"version https://git-lfs.github.com/spec/"
-_UNFINISHED = (".part", ".crdownload", ".download", ".aria2", ".partial", ".filepart")
+_AS_PNG = "convert it: magick IN OUT.png"
+_DEVELOP = "develop it to JPEG or 16-bit TIFF"
+_TAKE_IMAGES = "take images from it with ffmpeg"
 
-_UNPACK = "Unpack it, and give the folder: "
-_PICKLE_HINT = (
-    "Opening a pickle can run code, so Headstart never does. In Python, load it yourself, and pass "
-    "the arrays: headstart.train((images, labels))."
+
+class Signature(NamedTuple):
+    """First bytes of a kind of file.
+
+    Attributes:
+        name: The kind, such as "JPEG" or "zip archive".
+        pattern: Its first bytes.
+        advice: What to do with such a file where an image is expected. Empty for pictures that
+            Pillow or a plug-in reads, and for containers of several kinds.
+        suffix: Its usual suffix, for kinds of archives and of data that have one.
+    """
+
+    name: str
+    pattern: re.Pattern[bytes]
+    advice: str = ""
+    suffix: str = ""
+
+
+def _signature(name: str, pattern: bytes, advice: str = "", suffix: str = "") -> Signature:
+    return Signature(name, re.compile(pattern, re.DOTALL), advice, suffix)
+
+
+# The first one that matches counts.
+PICTURES = (
+    _signature("JPEG", rb"\xff\xd8\xff"),
+    _signature("PNG", rb"\x89PNG\r\n\x1a\n"),
+    _signature("GIF", rb"GIF8"),
+    _signature("BMP", rb"BM"),
+    _signature("JPEG 2000", rb"\x00\x00\x00\x0cjP  \r\n\x87\n|\xff\x4f\xff\x51"),
+    _signature("PPM", rb"P[1-6f]"),
+    _signature("WebP", rb"RIFF.{4}WEBP"),
+    _signature("TIFF", rb"II[*+]\x00|MM\x00[*+]"),
+    _signature("JPEG XL", rb"\xff\x0a|\x00\x00\x00\x0cJXL \r\n\x87\n"),
+    _signature("ISO container", rb".{4}ftyp"),  # of HEIC, AVIF, CR3 and videos
+    _signature("Photoshop file (PSD)", rb"8BPS", _AS_PNG),
+    _signature("DICOM file", rb".{128}DICM", "convert it: dcm2pnm +on2 IN OUT.png"),
+    _signature("raw photo (ORF, RW2)", rb"IIRO|IIRS|IIU\x00", _DEVELOP),
+    _signature("raw photo (RAF)", rb"FUJIFILMCCD-RAW", _DEVELOP),
+    _signature("GIMP file (XCF)", rb"gimp xcf", _AS_PNG),
+    _signature("Windows icon", rb"\x00\x00[\x01\x02]\x00[\x01-\x40]\x00", _AS_PNG),
+    _signature("OpenEXR image", rb"v/1\x01", _AS_PNG),
+    _signature("Radiance HDR image", rb"#\?RADIANCE", _AS_PNG),
+    _signature("FITS image", rb"SIMPLE  =", "convert it to 16-bit PNG or TIFF"),
+    _signature("BPG image", rb"BPG\xfb", "convert it: bpgdec -o OUT.png IN"),
+    _signature("QOI image", rb"qoif", _AS_PNG),
 )
-_EXPORT = "Export it as image files: one folder per class."
-_ARRAYS_HINT = "In Python, read the arrays and pass them, or save them with numpy.savez: "
-# What a file is, and what to do with it, by its suffix.
-_UNSUPPORTED = {
-    ".rar": ("a RAR archive", _UNPACK + "unrar x {name}"),
-    ".7z": ("a 7-Zip archive", _UNPACK + "7z x {name}"),
-    ".zst": ("compressed with Zstandard", _UNPACK + "tar --zstd -xf {name}"),
-    ".lz4": ("compressed with LZ4", _UNPACK + "lz4 -d {name}"),
-    ".pkl": ("a pickle", _PICKLE_HINT),
-    ".pickle": ("a pickle", _PICKLE_HINT),
-    ".pt": ("a file of PyTorch, which may hold a pickle", _PICKLE_HINT),
-    ".pth": ("a file of PyTorch, which may hold a pickle", _PICKLE_HINT),
-    ".joblib": ("a pickle", _PICKLE_HINT),
-    ".mat": ("a MATLAB file", _ARRAYS_HINT + "scipy.io.loadmat('{name}')."),
-    ".h5": ("an HDF5 file", _ARRAYS_HINT + "h5py.File('{name}')."),
-    ".hdf5": ("an HDF5 file", _ARRAYS_HINT + "h5py.File('{name}')."),
-    ".tfrecord": (
-        "a TFRecord file",
-        f"{_EXPORT} In Python, tensorflow_datasets.as_numpy gives the arrays.",
+OTHER_FILES = (
+    _signature("PostScript file", rb"%!PS|\xc5\xd0\xd3\xc6", _AS_PNG),
+    _signature("zip archive", rb"PK(\x03\x04|\x05\x06|\x07\x08)", "unpack it", ".zip"),
+    _signature("compressed file", rb"\x1f\x8b", "unpack it", ".gz"),
+    _signature("compressed file", rb"BZh", "unpack it", ".bz2"),
+    _signature("compressed file", rb"\xfd7zXZ\x00", "unpack it", ".xz"),
+    _signature("compressed file", rb"\x28\xb5\x2f\xfd", "unpack it", ".zst"),
+    _signature("RAR archive", rb"Rar!\x1a\x07", "unpack it", ".rar"),
+    _signature("7z archive", rb"7z\xbc\xaf\x27\x1c", "unpack it", ".7z"),
+    _signature("tar archive", rb".{257}ustar", "unpack it"),
+    _signature("PDF", rb"%PDF", "take images from it: pdftoppm -png IN OUT", ".pdf"),
+    _signature("video (MKV, WebM)", rb"\x1a\x45\xdf\xa3", _TAKE_IMAGES),
+    _signature("video (AVI)", rb"RIFF.{4}AVI ", _TAKE_IMAGES),
+    _signature("video", rb"\x00\x00\x01[\xba\xb3]|FLV\x01", _TAKE_IMAGES),
+    _signature("sound file", rb"RIFF.{4}WAVE|ID3|OggS|fLaC", "leave it out"),
+    _signature(
+        "NumPy array", rb"\x93NUMPY", "give it as .npz with labels, or save it as PNG", ".npy"
     ),
-    ".tfrecords": ("a TFRecord file", _EXPORT),
-    ".tfrec": ("a TFRecord file", _EXPORT),
-    ".bin": (
-        "a binary file without a header",
-        "CIFAR and STL-10 come as such files. In Python, read the arrays with "
-        "numpy.fromfile('{name}', 'u1'), and pass them: headstart.train((images, labels)). Or use "
-        "a dataset of torchvision.",
+    _signature("HDF5 file", rb"\x89HDF", "save its images as PNG", ".h5"),
+    _signature("MATLAB file", rb"MATLAB 5\.0", "save its images as PNG", ".mat"),
+    _signature("Parquet file", rb"PAR1", "give it its own suffix, .parquet"),
+    _signature(
+        "Python pickle", rb"\x80[\x02-\x05]", "it is never opened; save images as PNG", ".pkl"
     ),
-    **dict.fromkeys(
-        (".yaml", ".yml"),
-        ("a YAML file", "Give a folder of class folders. Object detection is not supported."),
-    ),
-    ".rec": ("a RecordIO file of MXNet", _EXPORT),
-    ".beton": ("a file of FFCV", _EXPORT),
-    ".sqlite": ("an SQLite database", _EXPORT),
-    ".arff": ("an ARFF file", "Save it as CSV: label,pixel0,pixel1,…"),
-    ".npy": (
-        "a single NumPy array",
-        "Give the folder that holds images.npy and labels.npy, or save both with numpy.savez.",
-    ),
-    **dict.fromkeys(
-        (".xlsx", ".xls", ".xlsm", ".xlsb", ".ods", ".numbers"),
-        ("a spreadsheet", "Save the sheet as CSV in UTF-8, and give that file."),
-    ),
-    ".json": ("a JSON file", ""),  # `describe_json` looks at its content.
-    ".jsonl": (
-        "a JSON Lines file",
-        "Name it metadata.jsonl, call its fields file_name and label, and give the folder of the "
-        "images.",
-    ),
-    ".lmdb": ("an LMDB database", _EXPORT),
-    ".mdb": ("an LMDB database", _EXPORT),
-    ".gz": ("a single file compressed with gzip", "Unpack it: gunzip {name}"),
-    ".bz2": ("a single file compressed with bzip2", "Unpack it: bunzip2 {name}"),
-    ".xz": ("a single file compressed with xz", "Unpack it: unxz {name}"),
-    ".pdf": ("a PDF document", "Give a folder of class folders."),
-}
-_SHARD = re.compile(r"(?P<suffix>\.tfrecords?)-\d+-of-\d+$", re.IGNORECASE)
-_SUFFIX_OF_MAGIC = {
-    b"Rar!\x1a\x07": ".rar",
-    b"7z\xbc\xaf\x27\x1c": ".7z",
-    b"\x28\xb5\x2f\xfd": ".zst",
-    b"\x89HDF\r\n\x1a\n": ".h5",
-    b"MATLAB 5.0": ".mat",
-    b"\x93NUMPY": ".npy",
-    b"%PDF": ".pdf",
-    **{b"\x80" + bytes([protocol]): ".pkl" for protocol in range(2, 6)},
-    b"SQLite format 3\x00": ".sqlite",
-    GZIP_MAGIC: ".gz",
-    _BZIP2_MAGIC: ".bz2",
-    _XZ_MAGIC: ".xz",
-}
+    _signature("SQLite database", rb"SQLite format 3", "leave it out", ".sqlite"),
+    _signature("program", rb"MZ|\x7fELF|\xcf\xfa\xed\xfe", "leave it out"),
+    _signature("macOS attribute file", rb"\x00\x05\x16[\x07\x00]", "leave it out"),
+    _signature("Office document or Thumbs.db", rb"\xd0\xcf\x11\xe0", "leave it out"),
+    _signature("encrypted file", rb"Salted__", "decrypt it first"),
+)
 
 
-def read_head(path: Path) -> bytes:
-    """Return the first bytes of a file."""
-    with translate_read_errors(path), path.open("rb") as file:
-        return file.read(HEAD_BYTES)
-
-
-def refuse_impostor(path: Path) -> None:
-    """Raise an error if a file is not what its name says, but what a failed download leaves.
-
-    Raises:
-        InputError: It is a web page, a Git LFS pointer, or a download that is not finished.
-    """
-    head = read_head(path)
-    if _HTML.match(head):
-        raise InputError(
-            f"{path} is a web page (HTML), not the data itself.",
-            "The link leads to a page, perhaps one that asks you to sign in. Open it in a browser, "
-            "and download the file from there.",
-        )
-    if head.startswith(_LFS_POINTER):
-        raise InputError(
-            f"{path} is a Git LFS pointer ({len(head):,} bytes), not the data itself.",
-            f"Fetch the data in that repository: git lfs pull --include {path.name}",
-        )
-    if path.suffix.lower() in _UNFINISHED:
-        raise InputError(
-            f"{path} is a download that is not finished.", "Wait for its end, or download it again."
-        )
-
-
-def refuse_office_document(path: Path) -> None:
-    """Raise an error if a zip archive is a document of an office program, whatever its name says.
-
-    Raises:
-        InputError: It is a workbook, or another document of Microsoft Office or OpenDocument.
-    """
-    if path.suffix.lower() == ".zip":
-        return
-    try:
-        with zipfile.ZipFile(path) as archive:
-            names = set(archive.namelist())
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
-        return  # Whoever unpacks it reports the error.
-    is_sheet = any(name.startswith("xl/") for name in names) or "content.xml" in names
-    if "[Content_Types].xml" in names or {"mimetype", "content.xml"} <= names:
-        kind = "a spreadsheet" if is_sheet else "a document of an office program"
-        raise InputError(
-            f"{path} is {kind}, which is not supported.",
-            "Save the sheet as CSV in UTF-8, and give that file.",
-        )
-
-
-def archive_kind(path: Path) -> str | None:
-    """Return ZIP or TAR if a file is such an archive by its content, or None.
-
-    Other files that are zip archives inside, such as `.npz`, are not archives by their name.
-    """
-    head = read_head(path)
-    is_named_otherwise = path.suffix.lower() in _UNSUPPORTED and not ARCHIVE_NAME.search(path.name)
-    if head.startswith(_ZIP_MAGIC):
-        return None if is_named_otherwise or path.suffix.lower() == ".npz" else ZIP
-    if ARCHIVE_NAME.search(path.name) or not is_named_otherwise:
-        return TAR if _is_tar(path, head) else None
-    return None
-
-
-def refuse_named_archive(path: Path) -> None:
-    """Raise an error if a file has the name of an archive, but is none."""
-    if ARCHIVE_NAME.search(path.name) is None:
-        return
-    size = path.stat().st_size
-    head = read_head(path)
-    if head.startswith((GZIP_MAGIC, _BZIP2_MAGIC, _XZ_MAGIC)):
-        raise InputError(
-            f"{path} is a truncated or damaged archive ({size:,} bytes), or a single compressed "
-            "file.",
-            "Download it again, and compare its size with that of the source.",
-        )
-    text = "is empty (0 bytes)" if size == 0 else f"is not an archive: it has {size:,} bytes and "
-    if size:
-        text += f"starts with {_describe_head(head)}"
-    raise InputError(f"{path} {text}.", "Download it again, or give a folder of class folders.")
-
-
-def unknown_format(path: Path, accepted: str) -> InputError:
-    """Return the error about a file of no accepted format. It names what the file is, if known."""
-    if path.suffix.lower() in IMAGE_SUFFIXES:
-        return InputError(
-            f"{path} is one image, not a dataset.",
-            "Give the folder above the class folders. To classify the image with a run: headstart "
-            f"predict RUN {path.name}",
-        )
-    described = describe_unsupported(path, use_content=True)
-    if described is not None:
-        kind, hint = described
-        return InputError(f"{path} is {kind}, which is not supported.", hint)
-    return InputError(f"{path} has an unknown format.", f"Accepted: {accepted}.")
-
-
-def describe_unsupported(path: Path, *, use_content: bool = False) -> tuple[str, str] | None:
-    """Return what a file of an unsupported format is, and what to do, or None if it is unknown.
+def signature_of(head: bytes) -> Signature | None:
+    """Return the signature that the first bytes of a file have, or None.
 
     Args:
-        path: The file.
-        use_content: Whether its first bytes decide if its suffix does not.
+        head: The first `HEAD_BYTES` of the file, or fewer.
     """
-    shard = _SHARD.search(path.name)
-    suffix = (shard["suffix"] if shard else path.suffix).lower()
-    if suffix not in _UNSUPPORTED and use_content:
-        head = read_head(path)
-        for magic, known in _SUFFIX_OF_MAGIC.items():
-            if head.startswith(magic):
-                suffix = known
-    if suffix not in _UNSUPPORTED:
-        return None
-    kind, hint = describe_json(path) if suffix == ".json" else _UNSUPPORTED[suffix]
-    return kind, hint.replace("{name}", path.name)
-
-
-def _describe_head(head: bytes) -> str:
-    start = head[:16]
-    if start.isascii() and start.decode("ascii").isprintable():
-        return f"'{start.decode('ascii')}'"
-    return start.hex(" ")
-
-
-def _is_tar(path: Path, head: bytes) -> bool:
-    """Return whether a file is a tar archive, plain or compressed, by its first header."""
-    with translate_read_errors(path), path.open("rb") as raw:
-        try:
-            block = _plain_stream(raw, head).read(tarfile.BLOCKSIZE)
-            tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
-        except (tarfile.TarError, EOFError, OSError, lzma.LZMAError, zlib.error, ValueError):
-            return False
-    return True
-
-
-def _plain_stream(raw: IO[bytes], head: bytes) -> IO[bytes] | io.BufferedIOBase:
-    if head.startswith(GZIP_MAGIC):
-        return gzip.GzipFile(fileobj=raw)
-    if head.startswith(_BZIP2_MAGIC):
-        return bz2.BZ2File(raw)
-    if head.startswith(_XZ_MAGIC):
-        return lzma.LZMAFile(raw)
-    return raw
+    for signature in (*PICTURES, *OTHER_FILES):
+        if signature.pattern.match(head):
+            return signature
+    return None

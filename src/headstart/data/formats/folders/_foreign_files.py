@@ -7,8 +7,8 @@ import re
 from collections import Counter
 from pathlib import Path, PurePath
 
-from headstart.data.formats._file_signatures import ARCHIVE_NAME, describe_unsupported
 from headstart.data.formats._json_files import annotates_objects, read_json
+from headstart.data.formats._unsupported_files import ARCHIVE_NAME, describe_unsupported
 from headstart.data.formats.folders._clutter import some_names
 from headstart.data.formats.folders._file_tree import Folder, describe_kinds
 from headstart.data.formats.images._conversions import conversion_of

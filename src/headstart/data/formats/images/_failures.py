@@ -23,7 +23,6 @@ _METADATA_WORDS = ("MAX_TEXT_CHUNK", "MAX_TEXT_MEMORY", "Unknown compression met
 _INCOMPLETE_WORDS = ("truncated", "unexpected end", "premature end", "not enough image data")
 # The formats that Pillow reads, by the name that `identify_file` gives them.
 _DECODER_OF_NAME = {format_name(decoder): decoder for decoder in DECODERS}
-_PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
 
 
 def explain_failure(
@@ -58,12 +57,12 @@ def explain_failure(
         is_refused = kind.name in _DECODER_OF_NAME and _DECODER_OF_NAME[kind.name] not in accepted
         if is_refused:
             return UnreadableImage(f"is not an image of an accepted format: it is {kind.name}")
-        if isinstance(error, UnidentifiedImageError) and _is_png(file):
+        if isinstance(error, UnidentifiedImageError) and kind.name == "PNG":
             return UnreadableMetadata(kind.reason)
         return UnreadableImage(kind.reason)
     if isinstance(error, EOFError) or any(w in str(error).lower() for w in _INCOMPLETE_WORDS):
         return UnreadableImage(_incomplete(file, image))
-    if _is_png(file):
+    if image.format == "PNG":
         return UnreadableMetadata(f"is a damaged PNG: {error}")
     return UnreadableImage(f"is a damaged {format_name(image.format)}: {error}")
 
@@ -84,10 +83,3 @@ def _share_decoded(image: Image) -> float:
     except (AttributeError, AssertionError, ValueError):
         return 0.0  # Nothing was decoded. Pillow asserts it for AVIF.
     return box[3] / image.height if box else 0.0
-
-
-def _is_png(file: Path | bytes) -> bool:
-    if isinstance(file, Path):
-        with file.open("rb") as stream:
-            return stream.read(8) == _PNG_MAGIC
-    return file[:8] == _PNG_MAGIC

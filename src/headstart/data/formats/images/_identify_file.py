@@ -7,11 +7,16 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
+from headstart.data.formats._file_signatures import (
+    HEAD_BYTES,
+    LFS_POINTER,
+    PICTURES,
+    Signature,
+    signature_of,
+)
 from headstart.data.formats.images._plugins import PACKAGES, plugin_decoder
 from headstart.data.formats.images._tiff_kind import Content, describe_tiff, raw_kind, raw_photo
 from headstart.formatting import counted
-
-HEAD_BYTES = 4096  # of a file that are looked at
 
 
 class FileKind(NamedTuple):
@@ -33,13 +38,30 @@ def identify_file(file: Path | Content) -> FileKind:
         file: Its path or its content.
     """
     head, tail, size = _ends(file)
-    if head.startswith(_TIFF):
+    blank = _blank(head, tail, size)
+    if blank is not None:
+        return blank
+    signature = signature_of(head)
+    if signature is not None:
+        return _of_signature(signature, file, head, size)
+    unknown = FileKind("", f"is not an image: its first bytes are {head[:8].hex(' ')}")
+    return _text(head, size) or unknown
+
+
+def _of_signature(signature: Signature, file: Path | Content, head: bytes, size: int) -> FileKind:
+    name = signature.name
+    if name == "TIFF":
         return _tiff(file)
-    for identify in (_empty, _picture, _other_binary, _text):
-        kind = identify(head, tail, size)
-        if kind is not None:
-            return kind
-    return FileKind("", f"is not an image: its first bytes are {head[:8].hex(' ')}")
+    if name == "ISO container":
+        return _iso_container(head, size)
+    if name == "JPEG XL":
+        return _needs_plugin(name, "djxl IN.jxl OUT.png", size)
+    if not signature.advice:
+        return _damaged(name, size)
+    a_name = f"{_article(name)} {name}"
+    if signature in PICTURES:
+        return FileKind(name, f"is {a_name}, which is not read; {signature.advice}")
+    return FileKind(name, f"is not an image: it is {a_name}; {signature.advice}")
 
 
 def _ends(file: Path | Content) -> tuple[bytes, bytes, int]:
@@ -53,7 +75,7 @@ def _ends(file: Path | Content) -> tuple[bytes, bytes, int]:
         return head, stream.read(HEAD_BYTES), size
 
 
-def _empty(head: bytes, tail: bytes, size: int) -> FileKind | None:
+def _blank(head: bytes, tail: bytes, size: int) -> FileKind | None:
     if not size:
         return FileKind("nothing", "is empty (0 bytes)")
     if not head.strip(b"\0") and not tail.strip(b"\0"):
@@ -68,39 +90,9 @@ def _empty(head: bytes, tail: bytes, size: int) -> FileKind | None:
     return None
 
 
-# Formats that Pillow reads. A file that begins like one, and is refused all the same, is damaged.
-_READ_BY_PILLOW = {
-    b"\xff\xd8\xff": "JPEG",
-    b"\x89PNG\r\n\x1a\n": "PNG",
-    b"GIF8": "GIF",
-    b"BM": "BMP",
-    b"\x00\x00\x00\x0cjP  \r\n\x87\n": "JPEG 2000",
-    b"\xff\x4f\xff\x51": "JPEG 2000",
-    **{b"P%d" % number: "PPM" for number in range(1, 7)},
-    b"Pf": "PPM",
-}
-_JPEG_XL = (b"\xff\x0a", b"\x00\x00\x00\x0cJXL \r\n\x87\n")
-_TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-
 # Brands of the ISO container that HEIC, AVIF, videos and others share.
 _HEIC_BRANDS = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1")
 _AVIF_BRANDS = (b"avif", b"avis")
-
-
-def _picture(head: bytes, _tail: bytes, size: int) -> FileKind | None:
-    for magic, name in _READ_BY_PILLOW.items():
-        if head.startswith(magic):
-            return _damaged(name, size)
-    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
-        return _damaged("WebP", size)
-    if head.startswith(_JPEG_XL):
-        return _needs_plugin("JPEG XL", "djxl IN.jxl OUT.png", size)
-    if head[4:8] == b"ftyp":
-        return _iso_container(head, size)
-    for test, name, advice in _OTHER_PICTURES:
-        if test.match(head):
-            return FileKind(name, f"is {_article(name)} {name}, which is not read; {advice}")
-    return None
 
 
 def _damaged(name: str, size: int) -> FileKind:
@@ -153,64 +145,19 @@ def _describe_tiff(content: Content) -> FileKind:
     return FileKind("TIFF", describe_tiff(content))
 
 
-_AS_PNG = "convert it: magick IN OUT.png"
-_OTHER_PICTURES = (
-    (re.compile(rb"8BPS"), "Photoshop file (PSD)", _AS_PNG),
-    (re.compile(rb"(?s).{128}DICM"), "DICOM file", "convert it: dcm2pnm +on2 IN OUT.png"),
-    (re.compile(rb"IIRO|IIRS|IIU\0"), "raw photo (ORF, RW2)", "develop it to JPEG or 16-bit TIFF"),
-    (re.compile(rb"FUJIFILMCCD-RAW"), "raw photo (RAF)", "develop it to JPEG or 16-bit TIFF"),
-    (re.compile(rb"gimp xcf"), "GIMP file (XCF)", _AS_PNG),
-    (re.compile(rb"\x00\x00[\x01\x02]\x00[\x01-\x40]\x00"), "Windows icon", _AS_PNG),
-    (re.compile(rb"v/1\x01"), "OpenEXR image", _AS_PNG),
-    (re.compile(rb"#\?RADIANCE"), "Radiance HDR image", _AS_PNG),
-    (re.compile(rb"SIMPLE  ="), "FITS image", "convert it to 16-bit PNG or TIFF"),
-    (re.compile(rb"BPG\xfb"), "BPG image", "convert it: bpgdec -o OUT.png IN"),
-    (re.compile(rb"(?s)qoif"), "QOI image", _AS_PNG),
-)
-
-_OTHER_FILES = (
-    (re.compile(rb"%!PS|\xc5\xd0\xd3\xc6"), "PostScript file", _AS_PNG),
-    (re.compile(rb"PK[\x03\x05\x07][\x04\x06\x08]"), "zip archive", "unpack it"),
-    (re.compile(rb"\x1f\x8b|BZh|\xfd7zXZ|\x28\xb5\x2f\xfd"), "compressed file", "unpack it"),
-    (re.compile(rb"Rar!|7z\xbc\xaf"), "RAR or 7z archive", "unpack it"),
-    (re.compile(rb"(?s).{257}ustar"), "tar archive", "unpack it"),
-    (re.compile(rb"%PDF"), "PDF", "take images from it: pdftoppm -png IN OUT"),
-    (re.compile(rb"\x1a\x45\xdf\xa3"), "video (MKV, WebM)", "take images from it with ffmpeg"),
-    (re.compile(rb"(?s)RIFF.{4}AVI "), "video (AVI)", "take images from it with ffmpeg"),
-    (re.compile(rb"\x00\x00\x01[\xba\xb3]|FLV\x01"), "video", "take images from it with ffmpeg"),
-    (re.compile(rb"(?s)RIFF.{4}WAVE|ID3|OggS|fLaC"), "sound file", "leave it out"),
-    (re.compile(rb"\x93NUMPY"), "NumPy array", "give it as .npz with labels, or save it as PNG"),
-    (re.compile(rb"\x89HDF"), "HDF5 file", "save its images as PNG"),
-    (re.compile(rb"\x80[\x02-\x05]"), "Python pickle", "it is never opened; save images as PNG"),
-    (re.compile(rb"SQLite format 3"), "SQLite database", "leave it out"),
-    (re.compile(rb"MZ|\x7fELF|\xcf\xfa\xed\xfe"), "program", "leave it out"),
-    (re.compile(rb"\x00\x05\x16[\x07\x00]"), "macOS attribute file", "leave it out"),
-    (re.compile(rb"\xd0\xcf\x11\xe0"), "Office document or Thumbs.db", "leave it out"),
-    (re.compile(rb"Salted__"), "encrypted file", "decrypt it first"),
-)
-
-
-def _other_binary(head: bytes, _tail: bytes, _size: int) -> FileKind | None:
-    for test, name, advice in _OTHER_FILES:
-        if test.match(head):
-            return FileKind(name, f"is not an image: it is {_article(name)} {name}; {advice}")
-    return None
-
-
 _HTML = re.compile(r"<!doctype html|<html|<head|<body|<script", re.IGNORECASE)
 _SVG = re.compile(r"<svg[\s>]", re.IGNORECASE)
 _TITLE = re.compile(r"<title[^>]*>\s*([^<]{1,60})", re.IGNORECASE)
-_GIT_LFS = "version https://git-lfs.github.com/spec"
 _ANNEX = re.compile(r"/annex/objects/|^\.\./.*\.git/annex")
 _MOST_TEXT_SHOWN = 40
 
 
-def _text(head: bytes, _tail: bytes, size: int) -> FileKind | None:
+def _text(head: bytes, size: int) -> FileKind | None:
     text = _as_text(head)
     if text is None:
         return None
     start = text.lstrip("\ufeff \t\r\n")
-    if start.startswith(_GIT_LFS):
+    if start.startswith(LFS_POINTER.decode()):
         return FileKind(
             "Git LFS pointer", "is not an image: it is a Git LFS pointer; run: git lfs pull"
         )

@@ -6,6 +6,7 @@ import io
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from headstart.data.formats._file_signatures import HEAD_BYTES, signature_of
 from headstart.data.formats.images._unreadable import UnreadableImage
 
 if TYPE_CHECKING:
@@ -13,7 +14,6 @@ if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile
 
 REDUCTIONS = (1, 2, 4, 8)  # of width and height, which a JPEG decoder can apply while it decodes
-_JPEG_MAGIC = b"\xff\xd8\xff"
 
 
 def open_large_jpeg(file: Path | io.BytesIO) -> ImageFile | None:
@@ -22,9 +22,9 @@ def open_large_jpeg(file: Path | io.BytesIO) -> ImageFile | None:
 
     stream = file.open("rb") if isinstance(file, Path) else file
     stream.seek(0)
-    is_jpeg = stream.read(3) == _JPEG_MAGIC
+    signature = signature_of(stream.read(HEAD_BYTES))
     stream.seek(0)
-    if is_jpeg:
+    if signature is not None and signature.name == "JPEG":
         return JpegImageFile(stream)
     if isinstance(file, Path):
         stream.close()

@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from headstart import progress, store
+from headstart.data.formats._file_signatures import HEAD_BYTES, signature_of
 from headstart.data.formats._reading import GZIP_MAGIC
 from headstart.data.formats._text_encodings import plausible_readings, readings_sentence
+from headstart.data.formats._unsupported_files import refuse_web_page_or_pointer
 from headstart.errors import InputError
 
-_HEAD_BYTES = 4096
 _SAMPLE_BYTES = 1 << 16  # of lines that are not UTF-8, from which encodings are guessed
 _LINES_BETWEEN_PROGRESS = 500
 LONGEST_LINE = 1 << 25  # characters; a line of 1000x1000 colour pixels has 12 million
@@ -26,20 +27,14 @@ _SEPARATOR_LINE = re.compile(r'"?sep=(.)"?\s*$', re.IGNORECASE)  # Excel writes 
 _TSV = re.compile(r"\.tsv(\.gz)?$", re.IGNORECASE)
 _QUOTED = re.compile(r'"[^"]*"')
 _LINE_END = re.compile(rb"\r\n|\r|\n")
-_NOT_TABLES = (
-    (b"PK\x03\x04", "an Excel workbook or another zip archive", "Save the sheet as CSV in UTF-8."),
-    (b"\xd0\xcf\x11\xe0", "an old Excel workbook", "Save the sheet as CSV in UTF-8."),
-    (
-        b"version https://git-lfs",
-        "a Git LFS pointer, not the file itself",
-        "Fetch the file: git lfs pull.",
-    ),
-    (b"<!doctype html", "a web page", "Download the file itself, not the page that shows it."),
-    (b"<html", "a web page", "Download the file itself, not the page that shows it."),
-    (b"sqlite format 3", "a SQLite database", "Export its table as CSV in UTF-8."),
-    (b"\x89hdf", "an HDF5 file", "Save its table as CSV in UTF-8."),
-    (b"par1", "a Parquet file", "Give it its own suffix, .parquet."),
-)
+# By the name of the signature, what the file is and what to do with it.
+_NOT_TABLES = {
+    "zip archive": ("an Excel workbook or another zip archive", "Save the sheet as CSV in UTF-8."),
+    "Office document or Thumbs.db": ("an old Excel workbook", "Save the sheet as CSV in UTF-8."),
+    "SQLite database": ("a SQLite database", "Export its table as CSV in UTF-8."),
+    "HDF5 file": ("an HDF5 file", "Save its table as CSV in UTF-8."),
+    "Parquet file": ("a Parquet file", "Give it its own suffix, .parquet."),
+}
 
 
 class TableLines:
@@ -113,10 +108,12 @@ def open_text(
         UnicodeDecodeError: The text has another encoding. See `undecodable_text`.
     """
     stream = _plain_stream(path, raw)
-    head = stream.peek(_HEAD_BYTES)[:_HEAD_BYTES]
-    for start, kind, hint in _NOT_TABLES:
-        if head.lstrip()[: len(start)].lower() == start.lower():
-            raise InputError(f"{path.name} is {kind}.", hint)
+    head = stream.peek(HEAD_BYTES)[:HEAD_BYTES]
+    refuse_web_page_or_pointer(path, head)
+    signature = signature_of(head)
+    if signature is not None and signature.name in _NOT_TABLES:
+        kind, hint = _NOT_TABLES[signature.name]
+        raise InputError(f"{path.name} is {kind}.", hint)
 
     with io.TextIOWrapper(stream, encoding=_encoding(head), newline="") as text:
         lines = _bounded_lines(path, text)
@@ -190,7 +187,7 @@ def undecodable_text(path: Path, error: UnicodeDecodeError) -> InputError:
     with path.open("rb") as raw:
         lines_before = 0
         stream = _plain_stream(path, raw)
-        if b"\0" in stream.peek(_HEAD_BYTES)[:_HEAD_BYTES]:
+        if b"\0" in stream.peek(HEAD_BYTES)[:HEAD_BYTES]:
             return InputError(
                 f"{name} is not a table: expected text, got a file with zero bytes.",
                 "Save the table as CSV in UTF-8, and give that file.",
