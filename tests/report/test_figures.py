@@ -17,7 +17,7 @@ from printed_texts import NAMES, require_clear_texts, smallest_printed
 
 from headstart.report._layer_titles import layer_titles
 from headstart.report._study import Entry, RunFolder, Score, open_run
-from headstart.report.figures._backbone_cost import cost_figure
+from headstart.report.figures._backbone_cost import COST_SIZES, cost_figure
 from headstart.report.figures._canvas import (
     COLUMN,
     PAGE,
@@ -441,10 +441,11 @@ SPEEDS = {
 }
 
 
+@pytest.mark.parametrize("size", COST_SIZES.values(), ids=COST_SIZES)
 @pytest.mark.parametrize("speeds", SPEEDS.values(), ids=SPEEDS)
 @pytest.mark.parametrize("accuracies", [(0.60, 0.75, 0.90), (0.88, 0.89, 0.90)])
 def test_no_name_of_a_backbone_covers_an_interval_or_another_name(
-    accuracies: Sequence[float], speeds: Sequence[float]
+    accuracies: Sequence[float], speeds: Sequence[float], size: tuple[float, float]
 ) -> None:
     if accuracies[0] > 0.8 and len(set(speeds)) == 1:
         pytest.skip("marks at one place leave no room for three names")
@@ -467,7 +468,7 @@ def test_no_name_of_a_backbone_covers_an_interval_or_another_name(
         for number, (accuracy, speed) in enumerate(zip(accuracies, speeds, strict=True))
     ]
     with drawing_style():
-        figure = cost_figure(candidates)
+        figure = cost_figure(candidates, size)
         figure.draw_without_rendering()
         axes = figure.axes[0]
         texts = {text.get_text(): text.get_window_extent() for text in axes.texts}

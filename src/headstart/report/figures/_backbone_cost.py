@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from headstart.formatting import count, one_line
-from headstart.report.figures._canvas import PAGE, new_figure, percent_axis
+from headstart.report.figures._canvas import PAGE, PHONE, new_figure, percent_axis
 from headstart.report.figures._fonts import POINTS_PER_INCH, text_width
 from headstart.report.figures._line_values import name_line
 from headstart.report.figures._style import LIGHT
@@ -19,14 +19,17 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.transforms import Bbox, BboxBase
 
+COST_SIZES = {"wide": (PAGE, 3.8), "narrow": (PHONE, 3.8)}  # inches
 _NAME_SIZE = 8  # points
 _LINES = 3  # above and below an interval
 _GAP, _MARK, _AIR = 8, 5, 3  # pixels: beside a mark, half a mark, beside an interval
 
 
-def cost_figure(candidates: Sequence[BackboneCandidate]) -> Figure:
+def cost_figure(
+    candidates: Sequence[BackboneCandidate], size: tuple[float, float] = COST_SIZES["wide"]
+) -> Figure:
     """Draw each candidate with its 95% interval. Lines join the image sizes of one backbone."""
-    figure = new_figure(PAGE, 3.8)
+    figure = new_figure(*size)
     axes = figure.subplots()
     for model in dict.fromkeys(candidate.model for candidate in candidates):
         same = [candidate for candidate in candidates if candidate.model == model]
@@ -101,6 +104,7 @@ def _write_names(axes: Axes, candidates: Sequence[BackboneCandidate], pixels: fl
             (candidate.images_per_second, candidate.accuracy),
             ((best.x0 - x) / pixels, (best.y0 - middle) / pixels),
             textcoords="offset points",
+            va="bottom",  # on the baseline, "@" would reach below the box
             fontsize=_NAME_SIZE,
             color=_colour(candidate),
             weight=weight,

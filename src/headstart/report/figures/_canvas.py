@@ -6,7 +6,7 @@ import io
 import logging
 import re
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 PNG_DPI = 160
 COLUMN, PAGE = 3.3, 7.0  # inches: one column of a paper, and two with the gap between them
-PROGRESS_SIZES = {"wide": (PAGE, 3.4), "narrow": (3.7, 3.4)}  # inches
+PHONE = 3.7  # inches: the width of a figure for a phone
+PROGRESS_SIZES = {"wide": (PAGE, 3.4), "narrow": (PHONE, 3.4)}  # inches
 _MAX_DECIMALS = 3  # of a tick in percent
 # parse_math is off because a class called "$5 note" is not a formula.
 # The salt is fixed because SVG identifiers are random otherwise.
@@ -145,12 +146,20 @@ def figure_bytes(figure: Figure, suffix: str) -> bytes:
     return buffer.getvalue()
 
 
-def inline_progress(
+def inline_by_width(
     draw: Callable[[tuple[float, float]], Figure],
+    name: str,
+    sizes: Mapping[str, tuple[float, float]] = PROGRESS_SIZES,
 ) -> tuple[tuple[str, Markup], ...]:
-    """Return a figure of a search as SVG elements, "wide" for a screen and "narrow" for a phone."""
+    """Return a figure as SVG elements, "wide" for a screen and "narrow" for a phone.
+
+    Args:
+        draw: Draws the figure in a size in inches.
+        name: Begins the identifiers in the elements.
+        sizes: The size of each element, by the words "wide" and "narrow".
+    """
     return tuple(
-        (name, inline_svg(draw(size), f"progress-{name}")) for name, size in PROGRESS_SIZES.items()
+        (width, inline_svg(draw(size), f"{name}-{width}")) for width, size in sizes.items()
     )
 
 

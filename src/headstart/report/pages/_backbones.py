@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
-from headstart.report.figures._backbone_cost import cost_figure
-from headstart.report.figures._canvas import inline_svg
+from headstart.report.figures._backbone_cost import COST_SIZES, cost_figure
+from headstart.report.figures._canvas import inline_by_width
 from headstart.report.pages._page import Page, Provenance, recipe_table
 from headstart.results import BackboneCandidate, BackboneRanking
 
@@ -23,7 +23,7 @@ class BackbonesPage(Page):
         finding: The finding.
         rows: The candidates, the most accurate first.
         recommended: The recommended candidate.
-        cost_svg: Figure of accuracy against speed.
+        cost_svgs: Figures of accuracy against speed, by width.
     """
 
     template: ClassVar[str] = "backbones.html.j2"
@@ -31,7 +31,7 @@ class BackbonesPage(Page):
     finding: BackboneRanking
     rows: tuple[BackboneCandidate, ...]
     recommended: BackboneCandidate
-    cost_svg: Markup
+    cost_svgs: tuple[tuple[str, Markup], ...]
 
 
 def backbones_page(finding: BackboneRanking) -> BackbonesPage:
@@ -50,5 +50,5 @@ def backbones_page(finding: BackboneRanking) -> BackbonesPage:
         finding=finding,
         rows=tuple(rows),
         recommended=recommended,
-        cost_svg=inline_svg(cost_figure(finding.candidates), "cost"),
+        cost_svgs=inline_by_width(partial(cost_figure, finding.candidates), "cost", COST_SIZES),
     )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from headstart.formatting import counted, duration, percent
 from headstart.report._study import Entry, Score, image_count, open_run, open_runs
-from headstart.report.figures._canvas import inline_progress
+from headstart.report.figures._canvas import inline_by_width
 from headstart.report.figures._confusion_figure import confusion_figure
 from headstart.report.figures._fit_progress import fit_progress_figure
 from headstart.report.pages._class_section import ClassSection, class_section
@@ -122,7 +122,7 @@ def fit_page(folder: Path, finding: FitFinding) -> FitPage:
         images_behind=images,
         winner=entry,
         finding=finding,
-        progress_svgs=inline_progress(partial(fit_progress_figure, finding)),
+        progress_svgs=inline_by_width(partial(fit_progress_figure, finding), "progress"),
         curves=curves_section(members, finding.dataset),
         matrices=tuple(matrices),
         classes=class_section([entry], part, finding.dataset.class_names),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from headstart.formatting import ABSENT, count, counted, interpolated_count, ratio
 from headstart.report._study import Entry, Score, image_count, open_runs
-from headstart.report.figures._canvas import PAGE, inline_svg
+from headstart.report.figures._canvas import PAGE, PHONE, inline_by_width
 from headstart.report.figures._label_curves import is_bounded, label_curves_figure
 from headstart.report.pages._page import Page, Provenance, recipe_table, representative_recipes
 from headstart.results import (
@@ -26,7 +26,7 @@ from headstart.results import (
 if TYPE_CHECKING:
     from markupsafe import Markup
 
-_WIDE, _NARROW = (PAGE, 4.1), (3.7, 4.0)  # inches: for a screen, and for a phone
+_SIZES = {"wide": (PAGE, 4.1), "narrow": (PHONE, 4.0)}  # inches
 
 
 @dataclass(frozen=True)
@@ -107,10 +107,7 @@ def labels_page(folder: Path, finding: LabelCurves) -> LabelsPage:
     entries = _entries(folder, finding)
     main = _main_match(finding)
     winner = next((entry for entry in entries if main and entry.name == main.leader), None)
-    svgs = tuple(
-        (name, inline_svg(label_curves_figure(finding, entries, size), f"curves-{name}"))
-        for name, size in (("wide", _WIDE), ("narrow", _NARROW))
-    )
+    svgs = inline_by_width(partial(label_curves_figure, finding, entries), "curves", _SIZES)
     title = headline(finding)
     return LabelsPage(
         headline=title,
@@ -119,7 +116,7 @@ def labels_page(folder: Path, finding: LabelCurves) -> LabelsPage:
         images=image_count(finding.dataset, finding.evaluated_on),
         provenance=Provenance.of_finding(finding, entries),
         recipes=recipe_table(representative_recipes(entries)),
-        figures={"labels": partial(label_curves_figure, finding, entries, _WIDE, title)},
+        figures={"labels": partial(label_curves_figure, finding, entries, _SIZES["wide"], title)},
         winner=winner,
         finding=finding,
         svgs=svgs,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from headstart.formatting import setting
 from headstart.report._study import contender_entries, image_count, ranked_trials
-from headstart.report.figures._canvas import inline_progress, inline_svg
+from headstart.report.figures._canvas import inline_by_width, inline_svg
 from headstart.report.figures._search import (
     MAX_SETTINGS,
     importance_figure,
@@ -151,7 +151,9 @@ def _search_sections(finding: Tuning) -> SearchSections:
         unfinished=sum(trial.state == "unfinished" for trial in finding.trials),
         ties=sum(trial.is_tie and not trial.is_best for trial in ranked),
         progress_svgs=(
-            inline_progress(partial(progress_figure, finding)) if "progress" in figures else ()
+            inline_by_width(partial(progress_figure, finding), "progress")
+            if "progress" in figures
+            else ()
         ),
         trials_svg=_drawn(figures.get("trials"), "trials"),
     )
