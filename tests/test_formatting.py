@@ -244,6 +244,32 @@ def test_a_name_that_is_cut_keeps_its_end(name: str, cut: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("names", "cut"),
+    [
+        (("cat", "class number 17"), ["cat", "class…umber 17"]),
+        (("kind 0a of numeral", "kind 0b of numeral"), ["kind 0a of nu…", "kind 0b of nu…"]),
+        (
+            ("long" * 9 + "b" + "tail" * 9, "long" * 9 + "c" + "tail" * 9),
+            ["…btailtailtai…", "…ctailtailtai…"],
+        ),
+        (("golden retriever", "golden labrador retriever"), ["…retriever", "…labrador ret…"]),
+    ],
+)
+def test_names_that_would_look_alike_are_cut_where_they_differ(
+    names: tuple[str, ...], cut: list[str]
+) -> None:
+    assert list(formatting.cut_names(names, 14).values()) == cut
+    assert max(map(formatting.name_width, cut)) <= 14
+
+
+def test_names_that_differ_at_both_ends_still_fit() -> None:
+    names = ("a" + "x" * 40 + "bcd", "b" + "x" * 40 + "bcd", "a" + "x" * 40 + "bce")
+    shown = formatting.cut_names(names, 5)
+    assert list(shown) == list(names)
+    assert max(map(formatting.name_width, shown.values())) <= 5
+
+
+@pytest.mark.parametrize(
     ("name", "lines"),
     [
         ("cat", ["cat"]),

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
+from itertools import takewhile
 from typing import Any
 
 ABSENT = "–"
@@ -353,6 +354,46 @@ def cut_middle(name: object, longest: int) -> str:
     while name_width(tail) > longest - 1 - name_width(head):
         tail = tail[1:]
     return f"{head.rstrip()}…{tail.lstrip()}"
+
+
+def cut_names(names: Sequence[str], longest: int) -> dict[str, str]:
+    """Return the names of a set on one line each, cut so that they still differ.
+
+    A name is cut in its middle. Names that then look alike, such as "kind 1 of stone" and "kind 2
+    of stone", are cut around the letters in which they differ. If these letters are too many, some
+    still look alike.
+
+    Args:
+        names: The names, such as those of all classes.
+        longest: The largest width in letters, with each ellipsis.
+    """
+    cut = {name: cut_middle(name, longest) for name in names}
+    alike: dict[str, list[str]] = {}
+    for name, text in cut.items():
+        alike.setdefault(text, []).append(name)
+    for same in alike.values():
+        if len(same) > 1:
+            cut |= _cut_around_difference(same, longest)
+    return cut
+
+
+def _cut_around_difference(names: Sequence[str], longest: int) -> dict[str, str]:
+    texts = [one_line(name) for name in names]
+    head = _shared_start(texts)
+    tail = _shared_start([text[:head:-1] for text in texts])
+    widest = max(name_width(text[head : len(text) - tail]) for text in texts)
+    if name_width(texts[0][:head]) + widest < longest:
+        return {name: shorten(text, longest) for name, text in zip(names, texts, strict=True)}
+    return {
+        name: "…" + shorten(text[head:], longest - 1)
+        for name, text in zip(names, texts, strict=True)
+    }
+
+
+def _shared_start(texts: Sequence[str]) -> int:
+    """Return the number of letters with which all texts begin."""
+    columns = zip(*texts, strict=False)
+    return sum(1 for _ in takewhile(lambda letters: len(set(letters)) == 1, columns))
 
 
 def wrap_name(name: object, width: int, lines: int = 3, longest: int = 48) -> str:

@@ -209,6 +209,19 @@ def test_contenders_whose_names_differ_by_case_have_files_of_their_own(tmp_path:
 
 
 @pytest.mark.usefixtures("page_only")
+@pytest.mark.parametrize("classes", [10, 30])
+def test_no_two_names_of_classes_are_cut_to_the_same_text(tmp_path: Path, classes: int) -> None:
+    names = [f"the kind {number:02} of numeral" for number in range(classes)]
+    page = page_text(build_comparison(tmp_path, Built(data=Data("many", names, images=300))))
+    shown: dict[str, set[str]] = {}
+    for cell in (r"<th scope=\"\w+\" ", r"<span style=\"\w+:[\d.]+%\" "):
+        for name, text in re.findall(cell + r'title="([^"]*)">(?:<span>)?([^<]*)<', page):
+            shown.setdefault(text, set()).add(name)
+    assert "the kind 03 o…" in shown
+    assert [same for same in shown.values() if len(same) > 1] == []
+
+
+@pytest.mark.usefixtures("page_only")
 def test_a_hundred_classes_and_six_contenders_stay_under_5_mb(tmp_path: Path) -> None:
     names = [f"class number {number} of a hundred" for number in range(100)]
     contenders = [

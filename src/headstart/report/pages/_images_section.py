@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from headstart.data import pack_sheet, sheet_columns
-from headstart.formatting import isolate_parts, one_line, shorten
+from headstart.formatting import cut_middle, cut_names, isolate_parts, one_line
 from headstart.report._image_pool import ImagePool, PooledImage, PooledPrediction, read_image_pool
 from headstart.report._study import Entries
 from headstart.report.pages._confusion_section import ConfusionMatrix
@@ -82,8 +82,9 @@ def _as_json(
     from markupsafe import Markup
 
     height, width = pool.tiles.shape[1:3]
+    short = cut_names(class_names, _LONGEST_NAME)
     content = {
-        "classes": [shorten(name, _LONGEST_NAME) for name in class_names],
+        "classes": [short[name] for name in class_names],
         "entries": [
             {
                 "name": one_line(matrix.entry.name),
@@ -117,7 +118,7 @@ def _cell_counts(matrix: ConfusionMatrix) -> list[list[int]]:
 
 def _image_values(image: PooledImage) -> list[object]:
     return [
-        isolate_parts(shorten(image.name, _LONGEST_NAME)),
+        isolate_parts(cut_middle(image.name, _LONGEST_NAME)),
         image.label,
         [_prediction_values(prediction) for prediction in image.predictions],
     ]

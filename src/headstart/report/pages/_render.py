@@ -46,6 +46,7 @@ _FILTERS = (
     "compact_count",
     "count",
     "cut_middle",
+    "cut_names",
     "duration",
     "epochs",
     "isolate",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from headstart.formatting import counted, cut_middle, one_line, probability, shorten
+from headstart.formatting import counted, cut_names, one_line, probability, shorten
 from headstart.report._shown_classes import shown_classes
 from headstart.report.terminal._tables import (
     JsonMapping,
@@ -83,15 +83,17 @@ def _add_prediction(table: Table, prediction: JsonMapping, top: int, width: int)
     if "set" in prediction:
         bar_width = _BAR_WIDTH_WITH_SETS
         style = "yellow" if prediction["uncertain"] else ""
-        names = ", ".join(cut_middle(name, width // 5) for name in prediction["set"])
+        short = cut_names(list(prediction["probabilities"]), width // 5)
+        names = ", ".join(short[name] for name in prediction["set"])
         sets = [Text(shorten(names, width // 2), style=style)]
+    short = cut_names(list(prediction["probabilities"]), width // 4)
     for rank, (name, share) in enumerate(shown_classes(prediction, top)):
         is_predicted = name == prediction["label"]
         style = "bold" if is_predicted else "dim"
         bar_style = "cyan" if is_predicted else "dim cyan"
         table.add_row(
             Text(image if rank == 0 else ""),
-            Text(cut_middle(name, width // 4), style=style),
+            Text(short[name], style=style),
             Text("█" * round(share * bar_width), style=bar_style),
             Text(probability(share), style=style),
             *(sets if rank == 0 else []),
@@ -113,9 +115,10 @@ def _submission_group(result: JsonMapping, width: int) -> RenderableType:
 
     table = new_table(text("predicted class"), text(""), number("rows"))
     largest = max(result["labels"].values())
+    short = cut_names(list(result["labels"]), width // 3)
     for name, rows in list(result["labels"].items())[:MAX_ROWS]:
         bar = Text("█" * round(rows / largest * BAR_WIDTH), style="cyan")
-        table.add_row(Text(cut_middle(name, width // 3)), bar, f"{rows:,}")
+        table.add_row(Text(short[name]), bar, f"{rows:,}")
 
     warnings: list[str] = []
     if result["unfamiliar"]:
