@@ -237,10 +237,12 @@ def test_options_are_checked(options: dict[str, Any], text: str) -> None:
 def test_a_cache_that_cannot_be_written_is_a_resource_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "file").write_text("in the way")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
-    with pytest.raises((ResourceError, InputError), match=re.escape(str(tmp_path / "file"))):
+    file = str(tmp_path / "file")
+    Path(file).write_text("in the way")
+    monkeypatch.setenv("XDG_CACHE_HOME", file)
+    with pytest.raises((ResourceError, InputError), match=re.escape(file)) as error:
         load(csv_of(tmp_path / "t.csv"))
+    assert error.value.hint == "Choose another path with the variable XDG_CACHE_HOME."
 
 
 def test_no_space_is_a_resource_error_and_leaves_nothing(

@@ -1,6 +1,9 @@
 """Figure files show class names in any script, or say which letters they cannot show."""
 
 import io
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -67,3 +70,16 @@ def test_letters_without_any_font_are_named_once(
 def test_names_that_the_bundled_font_has_look_for_no_font(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("matplotlib.font_manager.findSystemFonts", lambda: 1 / 0)
     picture("naïve café, Ελληνικά, кошка, عربي")
+
+
+def test_a_home_that_cannot_be_written_is_no_concern_of_figures() -> None:
+    """Matplotlib writes about it when it is first imported."""
+    code = (
+        "from headstart.report.figures._canvas import drawing_style, figure_bytes, new_figure\n"
+        "with drawing_style():\n"
+        "    assert figure_bytes(new_figure(1, 1), 'png')\n"
+    )
+    environment = {**os.environ, "HOME": "/dev/null", "MPLCONFIGDIR": "/dev/null/x"}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, check=False, env=environment, capture_output=True)
+    assert (done.returncode, done.stderr) == (0, b"")

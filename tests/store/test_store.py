@@ -298,7 +298,7 @@ def test_a_folder_that_is_resumed_leaves_out_what_the_killed_process_had_begun(
     [
         (errno.ENOSPC, "name another place with --csv. Then run"),
         (errno.EACCES, "Choose a folder you own with --csv."),
-        (errno.EISDIR, "Choose another --csv."),
+        (errno.EISDIR, "Choose another path with --csv."),
         (errno.EIO, "Choose a folder on another disk with --csv."),
     ],
 )
@@ -314,7 +314,11 @@ def test_a_failed_write_names_the_option_that_was_given(
     assert advice in named.value.hint and "--out" not in named.value.hint
     with pytest.raises(HeadstartError) as unnamed:
         fail()
-    assert "--out" in unnamed.value.hint
+    assert advice.replace("--csv", "--out") in unnamed.value.hint
+
+    with pytest.raises(HeadstartError) as in_cache, store.translate_os_errors(store.cache_folder()):
+        raise OSError(code, "failed")
+    assert advice.replace("--csv", "the variable XDG_CACHE_HOME") in in_cache.value.hint
 
 
 def test_a_fifo_is_written_to_and_stays_a_fifo(tmp_path: Path) -> None:

@@ -64,30 +64,30 @@ def translate_os_errors(path: Path) -> Iterator[None]:
             free = shutil.disk_usage(_existing_parent(path)).free
             raise ResourceError(
                 f"no space left while writing {path}: {free / 1e6:,.0f} MB are free there.",
-                f"Free some space, or {_place('name another place')}. Then run the command again.",
+                f"Free some space, or {_place('name another place', path)}. Then run the command "
+                "again.",
             ) from error
         if error.errno in _NO_PERMISSION:
             raise ResourceError(
                 f"no permission to write {path}.",
-                f"{_place('Choose a folder you own')}.",
+                f"{_place('Choose a folder you own', path)}.",
             ) from error
         if error.errno in _FILE_OR_FOLDER:
             raise InputError(
                 f"cannot write {path}: a file exists where a folder is needed, or the reverse.",
-                f"Choose another {_option_of_file.get() or '--out'}.",
+                f"{_place('Choose another path', path)}.",
             ) from error
         raise ResourceError(
             f"cannot write {path}: {error.strerror or error}.",
-            f"{_place('Choose a folder on another disk')}.",
+            f"{_place('Choose a folder on another disk', path)}.",
         ) from error
 
 
-def _place(advice: str) -> str:
-    """Return the advice to write elsewhere, with the option that says where."""
-    option = _option_of_file.get()
-    if option:
-        return f"{advice} with {option}"
-    return f"{advice} with --out (results) or XDG_CACHE_HOME (cache)"
+def _place(advice: str, path: Path) -> str:
+    """Return the advice to write elsewhere, with the option or variable that says where."""
+    if path.is_relative_to(cache_folder()):
+        return f"{advice} with the variable XDG_CACHE_HOME"
+    return f"{advice} with {_option_of_file.get() or '--out'}"
 
 
 @contextmanager

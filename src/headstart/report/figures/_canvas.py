@@ -64,19 +64,20 @@ def drawing_style() -> Iterator[None]:
     """Apply the style of all figures, for drawing and for saving.
 
     Matplotlib's warnings about letters without a font are silenced, because `figure_bytes` names
-    these letters once. So are those about fallback fonts that have no bold face.
+    these letters once. So are those about fallback fonts that have no bold face, and about a home
+    folder that cannot be written.
     """
-    from matplotlib import rc_context
+    logger = logging.getLogger("matplotlib")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        from matplotlib import rc_context
 
-    fonts = logging.getLogger("matplotlib.font_manager")
-    level = fonts.level
-    with rc_context(_RC_PARAMS), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=r"(Glyph|Matplotlib currently does not support)")
-        fonts.setLevel(logging.ERROR)
-        try:
+        with rc_context(_RC_PARAMS), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "(Glyph|Matplotlib currently does not support)")
             yield
-        finally:
-            fonts.setLevel(level)
+    finally:
+        logger.setLevel(level)
 
 
 def new_figure(width: float, height: float) -> Figure:
