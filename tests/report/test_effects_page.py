@@ -37,6 +37,17 @@ def test_changes_are_grouped_by_hyperparameter_with_their_outcome(tmp_path: Path
 
 
 @pytest.mark.usefixtures("page_only")
+def test_a_change_of_augmentation_is_named_in_words(tmp_path: Path) -> None:
+    study = build_effects(tmp_path)
+    finding = read_effects(study)
+    mirrored = {"hyperparameter": "augmentation", "value": True, "label": "mirrored"}
+    effects = [changed(finding.effects[0], **mirrored), *finding.effects[1:]]
+    shown = section(page_text(rewrite(study, effects=effects)), "effects")
+    assert "<b>mirrored</b> helps" in shown and "<b>0.5</b> hurts" in shown
+    assert "<b>yes</b>" not in shown
+
+
+@pytest.mark.usefixtures("page_only")
 def test_a_change_to_guessing_is_an_arrow(tmp_path: Path) -> None:
     effects = section(page_text(build_effects(tmp_path)), "effects")
     assert effects.count('class="off left"') == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -145,6 +146,27 @@ def test_the_sentence_says_what_each_change_does() -> None:
         "dropout 0.5 (-8.0 points) hurts; no significant effect of l2 0.1, l2 0.2 (95% intervals: "
         "at most 2.3 points, up or down); batch 8 failed."
     )
+
+
+@pytest.mark.parametrize(
+    ("intervals", "note"),
+    [
+        ([(-0.009, 0.011), (-0.02, 0.0)], []),
+        ([(-0.051, -0.0007), (-0.02, 0.0)], ["l2 0 is undecided"]),
+        ([(-0.051, -0.0007), (0.001, 0.02)], ["l2 0 and l2 1 are undecided"]),
+    ],
+)
+def test_an_undecided_change_without_zero_in_its_interval_is_explained(
+    intervals: Sequence[tuple[float, float]], note: Sequence[str]
+) -> None:
+    effects = [
+        effect_result(f"l2 {number}", "undecided", 0.01, interval)
+        for number, interval in enumerate(intervals)
+    ]
+    effects.append(effect_result("batch 8", "failed", None))
+    notes = _effects._correction_note(effects)
+    assert [text.partition(",")[0] for text in notes] == note
+    assert all(text.endswith("corrected for all 3 changes.") for text in notes)
 
 
 def test_the_sentence_says_that_nothing_was_changed() -> None:

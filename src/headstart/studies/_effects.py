@@ -17,7 +17,7 @@ from headstart.evaluation import (
     describe_folds,
     diagnose_fit,
 )
-from headstart.formatting import points
+from headstart.formatting import enumeration, points
 from headstart.models.recipes import Recipe, make_iterative_recipe, with_depth
 from headstart.results import (
     EffectResult,
@@ -178,7 +178,10 @@ class EffectsConfig(Study[Effects]):
             ),
             effects=tuple(effects),
             sentence=_sentence(effects, recipe, part),
-            notes=(*group_notes(grid.correct_predictions(part), part, groups), *_notes(grid)),
+            notes=(
+                *group_notes(grid.correct_predictions(part), part, groups),
+                *_notes(grid, effects),
+            ),
         )
 
     def _resolved_recipe(self, data: SplitDataset) -> Recipe:
@@ -333,6 +336,24 @@ def _sentence(effects: Sequence[EffectResult], recipe: Recipe, part: EvaluationP
     return f"Changes of the {recipe.model} recipe, on {part} images: {'; '.join(clauses)}."
 
 
+def _correction_note(effects: Sequence[EffectResult]) -> list[str]:
+    """Return why changes are undecided whose own interval does not contain zero."""
+    apart = [
+        effect.label
+        for effect in effects
+        if effect.outcome == "undecided"
+        and effect.interval is not None
+        and not effect.interval[0] <= 0 <= effect.interval[1]
+    ]
+    if not apart:
+        return []
+    verb = "is" if len(apart) == 1 else "are"
+    return [
+        f"{enumeration(apart)} {verb} undecided, although zero is not in the interval. An interval "
+        f"is of one change alone, and the p-values are corrected for all {len(effects)} changes."
+    ]
+
+
 def _undecided_clause(undecided: Sequence[EffectResult], *, is_rest: bool) -> str:
     if len(undecided) <= _MAX_LISTED:
         labels = ", ".join(effect.label for effect in undecided)
@@ -345,8 +366,8 @@ def _undecided_clause(undecided: Sequence[EffectResult], *, is_rest: bool) -> st
     )
 
 
-def _notes(grid: Grid) -> tuple[str, ...]:
-    notes = list(grid.notes)
+def _notes(grid: Grid, effects: Sequence[EffectResult]) -> tuple[str, ...]:
+    notes = [*grid.notes, *_correction_note(effects)]
     if grid.fold_of is not None:
         notes.append(describe_folds(grid.fold_of))
     if grid.has_one_seed:

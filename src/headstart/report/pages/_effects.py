@@ -52,6 +52,12 @@ class ChangeRow:
     marks: AccuracyMarks
     difference: DifferenceMarks | None
 
+    @property
+    def words(self) -> str:
+        """The change in words, below the name of its hyper-parameter: "0.5", "mirrored"."""
+        effect = self.entry.result
+        return effect.label.removeprefix(f"{effect.hyperparameter} ")
+
 
 @dataclass(frozen=True)
 class ChangeGroup:
