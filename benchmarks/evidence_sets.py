@@ -383,11 +383,12 @@ def abstention_table(repetitions: int) -> None:
                 sets = ours(pool.probabilities[used], pool.labels[used], probabilities, coverage)
                 is_single = sets.sum(1) == 1
                 single.append(is_single.mean())
-                correct.append((probabilities.argmax(1) == labels)[is_single].mean())
+                if is_single.any():
+                    correct.append((probabilities.argmax(1) == labels)[is_single].mean())
                 covered.append(sets[np.arange(len(new)), labels].mean())
             print(
                 f"| {pool.name} | {pool.accuracy:.1%} | {coverage:.0%} | {np.mean(covered):.1%} "
-                f"| {np.mean(single):.0%} | {np.nanmean(correct):.1%} |",
+                f"| {np.mean(single):.0%} | {np.mean(correct):.1%} |",
                 flush=True,
             )
 
