@@ -132,16 +132,16 @@ def test_every_test_in_the_architecture_exists() -> None:
     assert not [name for name in names if f"def {name}(" not in "\n".join(sources)]
 
 
-def test_the_architecture_lists_the_rooms_from_the_highest_to_the_lowest() -> None:
-    """Rooms that stand in the same layer of pyproject.toml may have any order."""
+def test_the_architecture_lists_the_subpackages_from_the_highest_to_the_lowest() -> None:
+    """Subpackages in the same layer of pyproject.toml may have any order."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     layers = project["tool"]["importlinter"]["contracts"][0]["layers"]
-    rooms = [layer for layer in layers if (PACKAGE / layer).is_dir()]
+    subpackages = [layer for layer in layers if (PACKAGE / layer).is_dir()]
     text = ARCHITECTURE.read_text(encoding="utf-8")
-    assert re.findall(r"^\| `(\w+)/` \|", text, re.MULTILINE) == rooms
+    assert re.findall(r"^\| `(\w+)/` \|", text, re.MULTILINE) == subpackages
 
-    modules = {name for layer in layers for name in layer.split(" | ")} - set(rooms)
-    assert modules == set(re.findall(r"`(\w+)\.py`", " ".join(room_rows(text))))
+    modules = {name for layer in layers for name in layer.split(" | ")} - set(subpackages)
+    assert modules == set(re.findall(r"`(\w+)\.py`", " ".join(module_rows(text))))
 
 
 def page_text(page: Path) -> str:
@@ -153,8 +153,8 @@ def page_text(page: Path) -> str:
     return "\n\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] != "code")
 
 
-def room_rows(text: str) -> list[str]:
-    """Return the first cells of the rows of the table of rooms that name modules."""
+def module_rows(text: str) -> list[str]:
+    """Return the first cells of the rows of the table of subpackages that name modules."""
     return re.findall(r"^\| (`\w+\.py`[^|]*) \|", text, re.MULTILINE)
 
 

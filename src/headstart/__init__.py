@@ -29,7 +29,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 
 
 class _Package(ModuleType):
-    """A package whose `audit` and `report` are functions, also after the rooms were imported."""
+    """A package whose `audit` and `report` stay functions when the subpackages are imported."""
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name in ("audit", "report") and isinstance(value, ModuleType):

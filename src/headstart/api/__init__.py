@@ -1,7 +1,7 @@
-"""The verbs as Python functions: the same words, keys and results as `--json` of the command line.
+"""The commands as Python functions, with the results that `--json` prints.
 
-Belongs here: opening data, naming folders, and calling the room that does the work. Does not belong
-here: any decision about what a verb means.
+Belongs here: opening data, naming folders, and calling the subpackage that does the work. Does not
+belong here: any decision about what a command means.
 """
 
 import lazy_loader

@@ -1,4 +1,4 @@
-"""The two nouns of this room, a dataset and a split, and what a reader returns."""
+"""The two main types of this subpackage, a dataset and a split, and the result of a reader."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The reader of `predictions.csv`, which every other room uses."""
+"""The reader of `predictions.csv`, which all other subpackages use."""
 
 from __future__ import annotations
 

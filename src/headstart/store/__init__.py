@@ -1,7 +1,7 @@
 """Run folders, atomic writes, manifests and locks.
 
-Every byte that Headstart writes goes through this room. The meaning of the bytes does not belong
-here. No other room calls `open(..., "w")`, `mkdir` or `rename`.
+Every byte that Headstart writes goes through this subpackage. The meaning of the bytes does not
+belong here. No other code calls `open(..., "w")`, `mkdir` or `rename`.
 """
 
 import lazy_loader

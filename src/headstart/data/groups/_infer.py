@@ -116,7 +116,7 @@ def infer_groups(
 
 def connected_groups(count: int, first: Groups, second: Groups) -> Groups:
     """Number the connected components of `count` images, in the order of their first images."""
-    # Imported here: it takes 0.2 s, and this room is imported to predict.
+    # Imported here: it takes 0.2 s, and this subpackage is imported to predict.
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
