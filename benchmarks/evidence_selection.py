@@ -100,7 +100,7 @@ def good_before(best: str, runs: dict[str, Bools]) -> set[str]:
 
 
 def good_after(best: str, runs: dict[str, Bools]) -> set[str]:
-    """Return the rates that are not shown to be worse than the best one."""
+    """Return the rates that are not significantly worse than the best one."""
     result = comparisons_with_selected(best, runs, LEVEL)
     good = {best}
     for name, comparison in result.comparisons.items():

@@ -124,7 +124,7 @@ def measure(name: str, limit: int, seed: int, method: str, fastai: str | None) -
     with tempfile.TemporaryDirectory() as place:
         if method == "fastai":
             if fastai is None:
-                raise SystemExit("Give --fastai-python, an interpreter that has fastai.")
+                raise SystemExit("Pass --fastai-python, an interpreter that has fastai.")
             measured = run_fastai(name, limit, seed, fastai, Path(place))
         elif method == "scikit-learn":
             measured = run_sklearn(name)

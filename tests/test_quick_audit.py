@@ -44,7 +44,7 @@ def test_a_line_per_problem_and_what_to_do(
     progress.show_progress(True)
     open_data(faulty, {})
     lines = capsys.readouterr().err.splitlines()
-    assert lines[-3].startswith("1 image of hardly more than one colour: 000005.")
+    assert lines[-3].startswith("1 nearly uniform image: 000005.")
     assert lines[-2] == "1 test image of 20 has a near copy among the training images."
     assert lines[-1] == f"See them with: headstart audit {faulty}"
 

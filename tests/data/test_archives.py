@@ -417,7 +417,7 @@ def test_the_content_decides_whether_a_file_is_an_archive(tmp_path: Path) -> Non
         ("a.pkl", b"\x80\x04.", "Opening a pickle can run code, so Headstart never does."),
         ("a.h5", b"\x89HDF\r\n\x1a\n", "h5py.File('a.h5')"),
         ("data", b"\x89HDF\r\n\x1a\n", "is an HDF5 file, which is not supported."),
-        ("a.npy", b"\x93NUMPY", "Give the folder that holds images.npy and labels.npy"),
+        ("a.npy", b"\x93NUMPY", "Pass the folder that holds images.npy and labels.npy"),
         ("mnist.pkl.gz", gzip.compress(b"\x80\x04.", mtime=0), "gunzip mnist.pkl.gz"),
         ("a.bz2", bz2.compress(b"text"), "is a single file compressed with bzip2"),
         ("a.jsonl", b"{}", "Name it metadata.jsonl"),
@@ -480,12 +480,12 @@ def test_permissions_of_members_are_not_taken_over(tmp_path: Path) -> None:
 def test_the_error_about_a_folder_says_which_of_its_files_to_give(tmp_path: Path) -> None:
     pack(tmp_path / "train.zip", pictures())
     text = fails(tmp_path)
-    assert f"It holds train.zip. To read that file, give its path: {tmp_path}/train.zip." in text
+    assert f"It holds train.zip. To read that file, pass its path: {tmp_path}/train.zip." in text
     pack(tmp_path / "a-test.zip", pictures())
     (tmp_path / "sample_submission.csv").write_text("id,label\n1,a\n")
     text = fails(tmp_path)
     assert "It holds a-test.zip, sample_submission.csv, train.zip." in text
-    assert f"give its path, such as {tmp_path}/train.zip." in text
+    assert f"pass its path, such as {tmp_path}/train.zip." in text
     assert len(load(tmp_path / "train.zip")) == 6
 
 
@@ -495,7 +495,7 @@ def test_the_table_beside_a_folder_of_images_is_named(tmp_path: Path) -> None:
         (tmp_path / "images" / f"{number}.png").write_bytes(picture(number))
     rows = "".join(f"images/{number}.png,{'ab'[number % 2]}\n" for number in range(4))
     (tmp_path / "labels.csv").write_text("path,label\n" + rows)
-    assert f"give its path: {tmp_path}/labels.csv." in fails(tmp_path)
+    assert f"pass its path: {tmp_path}/labels.csv." in fails(tmp_path)
     assert load(tmp_path / "labels.csv").class_names == ("a", "b")
 
 
@@ -503,5 +503,5 @@ def test_tables_and_arrays_in_an_archive_are_named_by_paths_into_it(tmp_path: Pa
     table = b"path,label\n" + b"".join(b"%d.png,%c\n" % (n, b"ab"[n % 2]) for n in range(4))
     members = {f"{number}.png": picture(number) for number in range(4)}
     path = pack(tmp_path / "a.zip", members | {"labels.csv": table})
-    assert f"give its path: {path}/labels.csv." in fails(path)
+    assert f"pass its path: {path}/labels.csv." in fails(path)
     assert load(path / "labels.csv").class_names == ("a", "b")

@@ -17,12 +17,12 @@ from headstart.errors import InputError
         ("Cat", "cat", "upper and lower case"),
         ("STRASSE", "stra\u00dfe", "upper and lower case"),
         ("Pedestrian", "pedestrian", "upper and lower case"),
-        ("cat", "cat ", "blanks at the beginning or end"),
-        ("\u00a0cat", "cat", "blanks at the beginning or end"),
-        ("hot dog", "hot_dog", "blanks and underscores"),
-        ("Hot___dog", "Hot_dog", "upper and lower case, blanks, underscores"),
+        ("cat", "cat ", "spaces at the beginning or end"),
+        ("\u00a0cat", "cat", "spaces at the beginning or end"),
+        ("hot dog", "hot_dog", "spaces and underscores"),
+        ("Hot___dog", "Hot_dog", "upper and lower case, spaces, underscores"),
         ("cat", "cat\u200b", "invisible characters"),
-        ("Hot Dog", "hot_dog ", "upper and lower case, blanks, underscores"),
+        ("Hot Dog", "hot_dog ", "upper and lower case, spaces, underscores"),
     ],
 )
 def test_two_spellings_of_one_class_are_an_error_that_names_both(

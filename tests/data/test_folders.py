@@ -143,7 +143,7 @@ def test_images_without_class_folders_are_an_error(tmp_path: Path) -> None:
 
 def test_the_hint_for_a_single_class_folder_is_the_folder_above(tmp_path: Path) -> None:
     fill(tmp_path / "two", ["cat/1.png", "dog/1.png"])
-    assert f"give the folder above it: {tmp_path / 'two'}." in fails(tmp_path / "two/cat")
+    assert f"pass the folder above it: {tmp_path / 'two'}." in fails(tmp_path / "two/cat")
 
 
 def test_class_folders_that_look_alike_are_an_error_that_names_both(tmp_path: Path) -> None:
@@ -462,11 +462,11 @@ REFUSED: dict[str, tuple[list[str], str]] = {
     ),
     "a table beside flat parts": (
         ["train/a1.png", "test/b2.png", "labels.csv", "sample_submission.csv"],
-        "labels.csv has the labels, give that file instead",
+        "labels.csv has the labels, pass that file instead",
     ),
     "a table beside images": (
         ["images/a1.png", "images/b2.png", "annotations.csv"],
-        "annotations.csv has the labels, give that file instead",
+        "annotations.csv has the labels, pass that file instead",
     ),
     "numbered photographs": (
         ["IMG.0001.jpg", "IMG.0002.jpg", "IMG.0003.jpg"],

@@ -121,10 +121,10 @@ def pack_tar(path: Path, names: list[str]) -> None:
         ),
         (
             ["train-images-idx3-ubyte.zip", "train-labels-idx1-ubyte.zip"],
-            "Unpack all of them into one folder, and give that.",
+            "Unpack all of them into one folder, and pass that.",
         ),
         (["cat.zip", "dog.zip"], "If each is a class or a part, unpack each into a folder"),
-        (["train.zip", "test.zip"], "To read one of them, give its path, such as"),
+        (["train.zip", "test.zip"], "To read one of them, pass its path, such as"),
     ],
 )
 def test_several_archives_in_a_folder_are_unpacked_together(
@@ -134,7 +134,7 @@ def test_several_archives_in_a_folder_are_unpacked_together(
         pack_tar(tmp_path / name, ["a/1.png"])
     text = error_of(tmp_path)
     assert advice in text, text
-    assert "Unpack all" not in text or "give its path" not in text
+    assert "Unpack all" not in text or "pass its path" not in text
 
 
 @pytest.mark.parametrize("name", ["t.csv", "t.ods", "labels", "t.txt"])

@@ -299,7 +299,7 @@ def test_several_datasets_in_one_folder_are_listed(tmp_path: Path) -> None:
             parquet(tmp_path / config / f"{part}-00000-of-00001.parquet", rows(), features())
     text = fails(tmp_path)
     assert "several datasets in folders: expected one, got cropped_digits (2), full_numbers" in text
-    assert f"Give the folder of one: {tmp_path}/cropped_digits" in text
+    assert f"Pass the folder of one: {tmp_path}/cropped_digits" in text
     assert len(load(tmp_path / "full_numbers")) == 12
 
 

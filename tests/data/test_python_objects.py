@@ -211,7 +211,7 @@ def test_errors_about_objects_name_the_item(source: Any, text: str) -> None:
 
 def test_a_column_and_other_frames_are_errors_that_say_what_to_do() -> None:
     pandas, pyarrow = pytest.importorskip("pandas"), pytest.importorskip("pyarrow")
-    assert "Give a pair: (images, labels)." in fails(pandas.Series([1, 2]))
+    assert "Pass a pair: (images, labels)." in fails(pandas.Series([1, 2]))
     assert "Convert it: data.to_pandas()" in fails(pyarrow.table({"label": [1, 2]}))
 
 

@@ -108,7 +108,7 @@ def test_what_evaluates_is_said_where_data_bring_validation_images_only(
     monkeypatch.setattr(progress, "say", lines.append)
     make_split(with_own_validation())
     assert lines == [
-        "toy brings validation images, but no test images. It is evaluated on 24 images drawn from "
+        "toy has validation images, but no test images. It is evaluated on 24 images drawn from "
         "its training images. To evaluate on its own 40 validation images, add --evaluate-on "
         "validation"
     ]
@@ -140,11 +140,11 @@ def test_evaluating_on_validation_images_needs_them_and_no_others() -> None:
     part = np.full(200, TRAIN, np.uint8)
     part[100:150], part[150:] = VALIDATION, TEST
     text = fails(dataset([100, 100], part), evaluate_on="validation")
-    assert "toy has its own test images, which evaluate." in text
+    assert "toy has its own test images, which are used for the evaluation." in text
     text = fails(dataset([100, 100]), evaluate_on="validation")
     assert "toy has no validation images of its own to evaluate on." in text
     text = fails(with_own_validation(), evaluate_on="validation", test=0.2)
-    assert "--evaluate-on validation does not go with --test 0.2" in text
+    assert "--evaluate-on validation cannot be combined with --test 0.2" in text
     text = fails(with_own_validation(), evaluate_on="train")
     assert "invalid evaluate_on: expected test or validation, got 'train'." in text
 

@@ -71,7 +71,7 @@ def test_only_blanks_around_labels_are_removed(
 ) -> None:
     data, said = load_and_listen(capsys, table_of(tmp_path, [" cat", "cat", "big  dog "]))
     assert data.class_names == ("big  dog", "cat")
-    assert "blanks around labels were removed, which merged the spellings of 'cat'" in said
+    assert "spaces around labels were removed, which merged the spellings of 'cat'" in said
     _, said = load_and_listen(capsys, table_of(tmp_path, [" cat", " dog"]))
     assert "blanks" not in said
 

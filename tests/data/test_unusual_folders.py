@@ -194,10 +194,10 @@ def test_archives_of_parts_and_archives_in_class_folders_are_named(tmp_path: Pat
     write(tmp_path / "parts", "train.zip", "test.zip")
     text = error_of(tmp_path / "parts")
     assert "If each is a class or a part, unpack each into a folder of its name" in text
-    assert f"To read one of them, give its path, such as {tmp_path}/parts/train.zip." in text
+    assert f"To read one of them, pass its path, such as {tmp_path}/parts/train.zip." in text
     write(tmp_path / "classes", "cat/images.tar.gz", "dog/images.tar.gz")
     text = error_of(tmp_path / "classes")
-    assert "To read that file, give its path" in text and "gunzip" not in text
+    assert "To read that file, pass its path" in text and "gunzip" not in text
 
 
 def test_files_of_a_run_are_not_proposed_as_data(tmp_path: Path) -> None:

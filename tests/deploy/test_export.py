@@ -282,7 +282,7 @@ def test_the_error_for_missing_data_names_the_option(tmp_path: Path, headstart: 
     assert headstart("train", "d.npz", "--model", "mlp", "--epochs", 1, "--out", "run")[0] == 0
     (tmp_path / "d.npz").rename(tmp_path / "moved.npz")
     status, _, err = headstart("export", "run")
-    assert status == 2 and "d.npz, which does not exist any more" in err and "--data" in err
+    assert status == 2 and "d.npz, which no longer exists" in err and "--data" in err
     status, _, err = headstart("train", "--repeat", "run")
     assert status == 2 and "headstart train --repeat run DATA" in err
     _, data = reopen_run(Path("run"), "moved.npz")

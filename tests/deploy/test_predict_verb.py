@@ -138,7 +138,7 @@ def test_a_table_or_a_pattern_is_answered_with_the_next_step(run: Path, headstar
     status, _, err = headstart("predict", run, "test.csv")
     assert status == 2 and "headstart submit RUN test.csv" in err
     status, _, err = headstart("predict", run, "shown/*.png")
-    assert status == 2 and "it is a pattern" in err and "give the folder: shown" in err
+    assert status == 2 and "it is a pattern" in err and "pass the folder: shown" in err
 
 
 @pytest.mark.parametrize(

@@ -82,7 +82,7 @@ def test_a_search_stands_for_the_run_that_it_chose_also_after_it_was_moved(tmp_p
     folder = tmp_path / "moved"
     shutil.copytree(ASSETS / "tune", folder)
     chosen = folder / json.loads((folder / "finding.json").read_text())["run"]
-    with pytest.raises(InputError, match="which has no weights any more"):
+    with pytest.raises(InputError, match="which no longer has weights"):
         resolve_run(folder)
     chosen.mkdir(parents=True, exist_ok=True)
     (chosen / "classifier.json").touch()

@@ -27,7 +27,7 @@ from headstart.results import (
 
 
 def build_learning_rates(folder: Path, data: Data | None = None, *, seeds: int = 3) -> Path:
-    """Write a learning-rate study in which 0.003 is best and 0.001 is not shown to be worse.
+    """Write a learning-rate study in which 0.003 is best and 0.001 is not significantly worse.
 
     The first seed of 0.03 and all seeds of 0.1 diverge, so training diverges from 0.03 on.
     """
@@ -95,5 +95,5 @@ def _range_tests() -> RangeTests:
         suggested=0.002,
         agrees=True,
         beyond_grid=False,
-        sentence="A range test suggests 0.002, which is not shown to be worse.",
+        sentence="A range test suggests 0.002, which is not significantly worse.",
     )

@@ -27,7 +27,9 @@ def test_the_rates_are_listed_with_the_best_and_those_that_diverge(tmp_path: Pat
     assert re.findall(r"</i>([\d.]+)</span>", results) == [
         *("0.0001", "0.0003", "0.001", "0.003", "0.01", "0.03", "0.1"),
     ]
-    assert results.count(">best</span>") == 1 and results.count(">not shown worse</span>") == 1
+    assert (
+        results.count(">best</span>") == 1 and results.count(">not significantly worse</span>") == 1
+    )
     assert "<td>1 of 3 seeds</td>" in results and "<td>3 of 3 seeds</td>" in results
     assert "<b>0.1, seeds 0, 1, 2:</b> the loss became &lt;infinite&gt;." in page
     for rate in ("0.0001", "0.001", "0.01", "0.1"):

@@ -1,4 +1,4 @@
-"""`headstart verify`: a report is computed again from the data inside it."""
+"""`headstart verify`: a report is recomputed from the data inside it."""
 
 from __future__ import annotations
 

@@ -84,7 +84,9 @@ def test_the_fastest_of_the_ties_is_recommended_and_the_sentence_says_so() -> No
     ranking = _rank_candidates([probed("small@96", 0.80, 900), probed("large@224", 0.81, 90)], 400)
     assert ranking.recommended.model == "small"
     assert ranking.best == "large@224"
-    assert "large@224 (81.0%) is not shown to be better, and 10.0 times as slow" in ranking.sentence
+    assert (
+        "large@224 (81.0%) is not significantly better, and 10.0 times as slow" in ranking.sentence
+    )
 
 
 def test_a_significantly_better_one_is_recommended_at_its_price() -> None:

@@ -91,7 +91,7 @@ def test_a_contender_below_a_baseline_is_named(data: SplitDataset, tmp_path: Pat
     notes = finding.verdict.notes
     assert any("nearest neighbour on pixels" in note and "worse" in note for note in notes)
     assert (
-        "mlp trained for less than one epoch in its time. "
+        "mlp trained for less than one epoch within its time. "
         "Its accuracy says little about the model." in notes
     )
 
@@ -263,7 +263,7 @@ def test_a_limit_too_short_for_features_is_refused_with_one_that_is_long_enough(
         run_study(
             ComparisonConfig(BACKBONE_AND_MLP, (0,), 60.0), data, tmp_path / "study", started=0.0
         )
-    assert refused.value.hint == "Give --time-limit 3m or more, or fewer --train-images."
+    assert refused.value.hint == "Pass --time-limit 3m or more, or fewer --train-images."
 
     longer = ComparisonConfig(BACKBONE_AND_MLP, (0,), 180.0)
     finding = run_study(longer, data, tmp_path / "longer", started=0.0)

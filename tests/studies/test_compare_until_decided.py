@@ -93,7 +93,7 @@ def test_more_seeds_in_the_same_folder_are_a_second_look(
 
 def test_folds_have_a_fixed_number_of_repeats() -> None:
     assert not config().can_cross_validate
-    with pytest.raises(InputError, match="--seeds auto does not go with --folds"):
+    with pytest.raises(InputError, match="--seeds auto cannot be combined with --folds"):
         replace(config(), folds=5).check()
 
 

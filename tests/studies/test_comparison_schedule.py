@@ -286,7 +286,7 @@ def test_a_limit_without_time_for_runs_is_refused_with_one_that_has(
 ) -> None:
     with pytest.raises(InputError, match="leaves less than") as refused:
         compare(5.0)
-    assert "Give --time-limit " in str(refused.value)
+    assert "Pass --time-limit " in str(refused.value)
 
 
 def test_a_resumed_study_follows_its_plan(compare: Callable[..., Study]) -> None:

@@ -140,7 +140,7 @@ def test_a_finished_run_and_a_class_that_is_too_small_are_refused(
 ) -> None:
     first = run_study(quick("mlp", folds=None, seeds=1), data, tmp_path / "study")
     run = tmp_path / "study" / first.contenders[0].runs[0]
-    with pytest.raises(InputError, match=r"--folds 3 does not go with .*mlp-seed0"):
+    with pytest.raises(InputError, match=r"--folds 3 cannot be combined with .*mlp-seed0"):
         quick(str(run)).check()
     with pytest.raises(InputError, match="expected at least 30 images of each class"):
         run_study(quick("mlp", folds=30), data, tmp_path / "other")
@@ -251,10 +251,10 @@ def test_large_data_are_not(digits: Dataset) -> None:
             "invalid --folds: expected auto, none or an integer from 2, got 'many'",
         ),
         ({"folds": 1}, "invalid --folds"),
-        ({"folds": 5, "test": 0.2}, "--folds 5 does not go with --test 0.2"),
+        ({"folds": 5, "test": 0.2}, "--folds 5 cannot be combined with --test 0.2"),
         (
             {"folds": 5, "train_images": 12},
-            "--folds 5 does not go with --train-images 12: folds train on all images",
+            "--folds 5 cannot be combined with --train-images 12: folds train on all images",
         ),
         ({"folds": -3}, "invalid --folds"),
         ({"folds": 2.5}, "invalid --folds"),
@@ -327,5 +327,7 @@ def test_label_curves_are_tested_over_folds(data: SplitDataset, tmp_path: Path) 
 
 
 def test_a_search_is_not_cross_validated() -> None:
-    with pytest.raises(InputError, match="--folds 5 does not go with tune: the images that sel"):
+    with pytest.raises(
+        InputError, match="--folds 5 cannot be combined with tune: the images that sel"
+    ):
         headstart.tune(stripes(), model="mlp", folds=5)

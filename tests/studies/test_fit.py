@@ -243,5 +243,5 @@ def test_a_classifier_that_is_no_better_than_one_class_is_named(
         metrics = compute_metrics(labels, probabilities).as_json()
         part = PartMetrics(**metrics, class_names=data.class_names)
         sentences.append(_no_better_than_guessing(part, data))
-    assert "not shown to be better than always answering with" in sentences[0]
+    assert "not significantly better than always answering with" in sentences[0]
     assert sentences[1] == ""

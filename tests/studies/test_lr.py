@@ -67,7 +67,7 @@ def test_the_best_rate_is_selected_on_validation_and_the_others_are_tested_again
     assert finding.good is not None
     assert (finding.good.low, finding.good.high, finding.good.decades) == (0.01, 0.02, 0.3)
     assert finding.good.largest_loss is not None
-    assert "Rates from 0.01 to 0.02 are not shown to be worse (0.3 decades)" in finding.sentence
+    assert "Rates from 0.01 to 0.02 are not significantly worse (0.3 decades)" in finding.sentence
     loss = r"(they lose at most|a loss of up to) [\d.]+ points (cannot be excluded )?\(95%\)"
     assert re.search(loss, finding.sentence)
     assert re.search(r"95% interval [\d.]+ to [\d.]+%, corrected for", finding.sentence)
@@ -149,9 +149,9 @@ def test_a_suggestion_beyond_the_grid_is_said_to_be_beyond_it(
 @pytest.mark.parametrize(
     ("steepest", "agrees", "position"),
     [
-        (1.1e-2, True, "among the rates that are not shown to be worse"),
-        (1e-3, False, "below the rates that are not shown to be worse"),
-        (1e-1, False, "above the rates that are not shown to be worse"),
+        (1.1e-2, True, "among the rates that are not significantly worse"),
+        (1e-3, False, "below the rates that are not significantly worse"),
+        (1e-1, False, "above the rates that are not significantly worse"),
         (2e-1, False, "beyond the rates of this study (0.001 to 0.1)"),
         (1e-4, False, "beyond the rates of this study (0.001 to 0.1)"),
     ],
@@ -170,7 +170,7 @@ def test_a_suggestion_is_placed_against_the_good_range(
 @pytest.mark.parametrize(
     ("loss", "expected"),
     [
-        (0.008, "not shown to be worse (0.48 decades): they lose at most 0.8 points (95%)."),
+        (0.008, "not significantly worse (0.48 decades): they lose at most 0.8 points (95%)."),
         (0.762, "(0.48 decades), but a loss of up to 76.2 points cannot be excluded (95%)."),
         (1.0, "(0.48 decades), but so few runs exclude no loss (95%)."),
     ],

@@ -516,10 +516,10 @@ def test_an_unknown_metric_is_refused_before_the_search(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("defaults", "sentence"),
     [
-        ([False], "1 other is not shown to be worse."),
-        ([True], "The defaults are not shown to be worse."),
-        ([False, False], "2 others are not shown to be worse."),
-        ([False, True], "2 others are not shown to be worse, the defaults among them."),
+        ([False], "1 other is not significantly worse."),
+        ([True], "The defaults are not significantly worse."),
+        ([False, False], "2 others are not significantly worse."),
+        ([False, True], "2 others are not significantly worse, including the defaults."),
     ],
 )
 def test_recipes_not_shown_to_be_worse_are_counted_in_a_sentence(

@@ -36,7 +36,7 @@ def doctor(
     """Examine runs, studies, the cache and the machine, and say what is damaged and what to do.
 
     Everything is read only, unless `repair` is set. Of each sealed folder, the SHA-256 of every
-    file is compared. Accuracies are computed again from the predictions, class names are compared
+    file is compared. Accuracies are recomputed from the predictions, class names are compared
     between files, and SQLite checks its databases.
 
     Args:

@@ -75,8 +75,8 @@ def _odd_images(dataset: Dataset) -> str:
         return ""
     names = [shorten(dataset.image_names[index], 40) for index in certain[:_NAMES_SHOWN]]
     more = ", …" if len(certain) > _NAMES_SHOWN else ""
-    images = counted(len(certain), "image")
-    return f"{images} of hardly more than one colour: {', '.join(names)}{more}."
+    images = counted(len(certain), "nearly uniform image")
+    return f"{images}: {', '.join(names)}{more}."
 
 
 def _related_images(data: SplitDataset) -> list[str]:

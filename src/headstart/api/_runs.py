@@ -171,7 +171,7 @@ def reopen_run(
         run: a run folder.
         data: the dataset, where the run's source cannot be opened again: arrays, or a folder that
             moved.
-        hint_if_moved: what to do if the source does not exist any more.
+        hint_if_moved: what to do if the source no longer exists.
 
     Raises:
         InputError: The folder does not hold a run, or its data are missing or have changed.
@@ -187,7 +187,7 @@ def reopen_run(
         )
     if data is None and Path(about.source).is_absolute() and not Path(about.source).exists():
         raise InputError(
-            f"{run} was trained on {about.source}, which does not exist any more.",
+            f"{run} was trained on {about.source}, which no longer exists.",
             hint_if_moved,
         )
     dataset = load(about.source if data is None else data, **about.options)

@@ -518,13 +518,13 @@ def _open_folds(call: StudyCall, folds: int | str | None) -> tuple[StudyCall, in
         folds = check_folds(folds)
         if test:
             raise InputError(
-                f"--folds {folds} does not go with --test {test:g}: folds test every image.",
+                f"--folds {folds} cannot be combined with --test {test:g}: folds test every image.",
                 "Leave one of them out.",
             )
         if train_images is not None:
             raise InputError(
-                f"--folds {folds} does not go with --train-images {train_images}: folds train on "
-                "all images outside the tested fold.",
+                f"--folds {folds} cannot be combined with --train-images {train_images}: folds "
+                "train on all images outside the tested fold.",
                 "Leave one of them out.",
             )
 
@@ -552,9 +552,9 @@ def _require_one_split(folds: int | str | None) -> None:
     if folds in (None, "none"):
         return
     raise InputError(
-        f"--folds {folds} does not go with tune: the images that selected the recipe would be "
-        "tested as well, so its accuracy would be flattered.",
-        "Leave it out: tune tests the best recipe on images that took no part in the search.",
+        f"--folds {folds} cannot be combined with tune: the images that selected the recipe would "
+        "also test it, so its accuracy would be optimistic.",
+        "Leave it out: tune tests the best recipe on images that were not used in the search.",
     )
 
 

@@ -25,7 +25,7 @@ def verify(report: str | Path) -> VerificationResult:
     """Compute the numbers of a report again from the data inside it, and name what differs.
 
     The page is written again from its data, and the accuracies, intervals, p-values and the verdict
-    are computed again from the predictions of each image. This finds mistakes and edits. It is not
+    are recomputed from the predictions of each image. This finds mistakes and edits. It is not
     a signature: someone who replaces the page and its predictions together is not found out.
 
     Args:

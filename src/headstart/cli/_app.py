@@ -31,7 +31,7 @@ app: typer.Typer = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-    help="How well does a plain CNN do on my images, and what is a pretrained head start worth?",
+    help="How well does a plain CNN do on my images, and what is a pretrained network worth?",
     epilog="New here? Type: headstart fit digits --time-limit 2m. With photos of your own, one "
     "folder per class: headstart fit photos/. An example of each command: headstart COMMAND "
     "--help",

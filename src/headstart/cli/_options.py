@@ -59,7 +59,7 @@ ImageSize = Annotated[
 ResizeOption = Annotated[
     Resize,
     typer.Option(
-        "--resize", help="How images of other shapes become square.", rich_help_panel=_DATA
+        "--resize", help="How to make images square: pad, crop or squish.", rich_help_panel=_DATA
     ),
 ]
 PixelMax = Annotated[
@@ -94,7 +94,7 @@ SkipBad = Annotated[
     bool | None,
     typer.Option(
         "--skip-bad",
-        help="Leave out image files that cannot be decoded, and count them.",
+        help="Skip image files that cannot be decoded, and count them.",
         rich_help_panel=_DATA,
     ),
 ]
@@ -111,7 +111,7 @@ Cache = Annotated[
     bool | None,
     typer.Option(
         "--cache/--no-cache",
-        help="Whether decoded images may come from the cache. Default: --cache.",
+        help="Whether to use decoded images from the cache. Default: --cache.",
         rich_help_panel=_DATA,
     ),
 ]
@@ -236,7 +236,7 @@ SafeCells = Annotated[
     bool,
     typer.Option(
         "--safe-cells",
-        help="Put an apostrophe before texts in CSV files that a spreadsheet would evaluate.",
+        help="Put an apostrophe before CSV cells that a spreadsheet would evaluate as formulas.",
         rich_help_panel=_OUTPUT,
     ),
 ]
@@ -249,7 +249,7 @@ AsJson = Annotated[
     ),
 ]
 Quiet = Annotated[
-    bool, typer.Option("--quiet", "-q", help="Print no progress.", rich_help_panel=_OUTPUT)
+    bool, typer.Option("--quiet", "-q", help="Do not print progress.", rich_help_panel=_OUTPUT)
 ]
 
 Block = Callable[..., None] | Sequence[Parameter]

@@ -20,27 +20,28 @@ def audit(
         typer.Option(
             "--fix",
             metavar="FILE.csv",
-            help="Write a plan: which images to drop or relabel. Commands read it with --plan.",
+            help="Write a plan: images to drop or relabel. Other commands apply it with --plan.",
         ),
     ] = None,
     review: Annotated[
         bool,
         typer.Option(
             "--review",
-            help="Open the page on this machine, where keys decide and the plan is saved.",
+            help="Open the page in a browser, decide on each image with a key, and save the plan.",
         ),
     ] = False,
     quick: Annotated[
-        bool, typer.Option("--quick", help="Leave out suspect labels, which need training.")
+        bool,
+        typer.Option("--quick", help="Skip the search for wrong labels, which needs training."),
     ] = False,
     out: _options.Out = None,
     as_json: _options.AsJson = False,
     quiet: _options.Quiet = False,
     **given: Any,
 ) -> None:
-    """Report what is wrong with DATA: leaks, wrong labels, copies, shortcuts, unreadable files.
+    """Report problems in DATA: leaks, wrong labels, copies, shortcuts, unreadable files.
 
-    The exit status is 0 whatever was found. Your files are never changed.
+    The exit status is 0 even if problems are found. Your files are never changed.
 
     Example: headstart audit photos/ --fix plan.csv
     """

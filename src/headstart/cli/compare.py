@@ -52,7 +52,7 @@ def compare(
         str,
         typer.Option(
             "--time-limit",
-            help="Time for everything, the report included; 'none' keeps the epochs of the "
+            help="Time for everything, including the report; 'none' keeps the epochs of the "
             "recipes.",
         ),
     ] = "5m",

@@ -23,7 +23,7 @@ def doctor(
             show_default=False,
         ),
     ] = None,
-    cache: Annotated[bool, typer.Option("--cache", help="Examine the cache too.")] = False,
+    cache: Annotated[bool, typer.Option("--cache", help="Check the cache too.")] = False,
     repair: Annotated[
         bool,
         typer.Option(
@@ -38,9 +38,9 @@ def doctor(
     as_json: _options.AsJson = False,
     quiet: _options.Quiet = False,
 ) -> None:
-    """Examine runs, studies, the cache and the machine, and say what is damaged and what to do.
+    """Check runs, studies, the cache and the machine: what is damaged, and what to do.
 
-    Reads only, unless --repair is given. The exit status is 0 if everything is healthy, 2 if
+    Nothing is changed unless --repair is given. The exit status is 0 if everything is healthy, 2 if
     something is damaged, and 3 if a folder cannot be examined.
 
     Example: headstart doctor runs/ --cache

@@ -41,7 +41,7 @@ def explain(
     as_json: _options.AsJson = False,
     quiet: _options.Quiet = False,
 ) -> None:
-    """Show on which pixels a prediction rests, by Grad-CAM and occlusion, for one or more runs.
+    """Show which pixels a prediction depends on, by Grad-CAM and occlusion, for one or more runs.
 
     Example: headstart explain runs/cnn photo.jpg --against runs/transfer
     """

@@ -22,7 +22,7 @@ def fit(
     time_limit: Annotated[
         str,
         typer.Option(
-            "--time-limit", help="Time for everything, the report included: 90s, 10m or 1h."
+            "--time-limit", help="Time for everything, including the report: 90s, 10m or 1h."
         ),
     ] = "10m",
     metric: Annotated[
@@ -30,7 +30,7 @@ def fit(
         typer.Option(
             "--metric",
             metavar="NAME",
-            help="Metric that selects on validation images: accuracy (the default), macro-f1, "
+            help="Metric for the selection on validation images: accuracy (the default), macro-f1, "
             "balanced-accuracy, log-loss, or FILE.py:function.",
         ),
     ] = None,
@@ -42,7 +42,7 @@ def fit(
         float | None,
         typer.Option(
             "--max-ms",
-            help="Most milliseconds per image that the classifier may take on this machine.",
+            help="Longest time per image on this machine, in milliseconds.",
         ),
     ] = None,
     **given: Any,

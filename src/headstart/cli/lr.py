@@ -36,7 +36,7 @@ def lr(
     when_slow: _options.WhenSlowOption = _options.WhenSlow.shorten,
     **given: Any,
 ) -> None:
-    """Compare learning rates on DATA: the best, those not shown to be worse, where it diverges.
+    """Compare learning rates on DATA: the best, those not significantly worse, where it diverges.
 
     Example: headstart lr fashion-mnist --model cnn-fashion-small --optimizer adam --epochs 5
     """

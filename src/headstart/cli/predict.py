@@ -27,12 +27,14 @@ def predict(
         typer.Option(
             "--onnx",
             metavar="FILE",
-            help="An exported model instead of RUN; it starts in under a second.",
+            help="An exported .onnx file instead of RUN; it starts in under a second.",
         ),
     ] = None,
     top: Annotated[
         int | None,
-        typer.Option("--top", help="Classes per image. Default: 3, and all in JSON."),
+        typer.Option(
+            "--top", help="Number of classes to print per image. Default: 3; JSON has all."
+        ),
     ] = None,
     coverage: Annotated[
         float | None,

@@ -14,7 +14,7 @@ from headstart.cli._next_command import after_listing, print_next
 @app.command()
 def runs(
     folder: Annotated[
-        str, typer.Argument(metavar="DIR", help="Folder to search, subfolders included.")
+        str, typer.Argument(metavar="DIR", help="Folder to search, including subfolders.")
     ] = "runs",
     as_json: _options.AsJson = False,
 ) -> None:

@@ -48,7 +48,7 @@ def submit(
     as_json: _options.AsJson = False,
     quiet: _options.Quiet = False,
 ) -> None:
-    """Write a competition's submission: ImageId,Label, or the columns of its sample.
+    """Write a competition's submission: ImageId,Label, or the columns of its sample submission.
 
     Example: headstart submit runs/mine test.csv -o submission.csv
     """

@@ -101,8 +101,8 @@ def _refuse_options_of_repeat(keys: Mapping[str, Any]) -> None:
     for key, value in keys.items():
         if value is not None and value != _DEFAULTS.get(key):
             raise InputError(
-                f"{key} does not go with --repeat: a repeated run has the recipe, the split and "
-                "the seed of the first one.",
+                f"{key} cannot be combined with --repeat: a repeated run has the recipe, the split "
+                "and the seed of the first one.",
                 "Leave one of them out.",
             )
 

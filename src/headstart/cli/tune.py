@@ -31,21 +31,30 @@ def tune(
         ),
     ] = None,
     also: Annotated[
-        str, typer.Option("--also", help="Groups to search as well: augmentation, label-smoothing.")
+        str,
+        typer.Option(
+            "--also", help="Further hyper-parameters to search: augmentation, label-smoothing."
+        ),
     ] = "",
     trials: Annotated[
         int | None,
-        typer.Option("--trials", help="Number of recipes; default: 24, or as many as fit."),
+        typer.Option(
+            "--trials",
+            help="Number of recipes; default: 24, or as many as fit into the time limit.",
+        ),
     ] = None,
     seed: Annotated[
         int,
         typer.Option(
-            "--seed", help="Seed of the search. The seeds after it retrain the best recipe."
+            "--seed",
+            help="Seed of the search. The best recipe is retrained with the seeds that follow.",
         ),
     ] = 0,
     together: Annotated[
         int,
-        typer.Option("--together", help="Recipes drawn at a time; as many can run in parallel."),
+        typer.Option(
+            "--together", help="Number of recipes proposed at a time, which can run in parallel."
+        ),
     ] = 8,
     storage: Annotated[
         str | None,
@@ -57,7 +66,9 @@ def tune(
     ] = None,
     seeds: Annotated[
         int,
-        typer.Option("--seeds", help="Runs of the best recipe, and of the defaults, at the end."),
+        typer.Option(
+            "--seeds", help="Number of final runs of the best recipe and of the defaults."
+        ),
     ] = 3,
     folds: Annotated[
         str, typer.Option("--folds", help="Only 'none': a search needs test images of its own.")

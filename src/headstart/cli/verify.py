@@ -22,7 +22,7 @@ def verify(
     as_json: _options.AsJson = False,
     quiet: _options.Quiet = False,
 ) -> None:
-    """Compute the numbers of a report again from the data inside it, and name what differs.
+    """Recompute the numbers of a report from the data inside it, and list the differences.
 
     The exit status is 0 if nothing differs, 1 if something does, and 2 if the file is not a report
     that can be verified.

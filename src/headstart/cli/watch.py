@@ -13,7 +13,7 @@ from headstart.cli._app import app
 @app.command()
 def watch(
     folder: Annotated[
-        str, typer.Argument(metavar="DIR", help="Folder to watch, subfolders included.")
+        str, typer.Argument(metavar="DIR", help="Folder to watch, including subfolders.")
     ] = "runs",
     table: Annotated[
         bool, typer.Option("--table", help="Show a live table in the terminal, without a page.")
@@ -23,13 +23,13 @@ def watch(
     ] = 0,
     browser: Annotated[
         bool,
-        typer.Option("--browser/--no-browser", help="Whether the page is opened in the browser."),
+        typer.Option("--browser/--no-browser", help="Whether to open the page in the browser."),
     ] = True,
     as_json: Annotated[
         bool,
         typer.Option(
             "--json",
-            help="Print the runs and studies as they are now as one JSON object, and end.",
+            help="Print the current runs and studies as one JSON object, and exit.",
             rich_help_panel="Output",
         ),
     ] = False,

@@ -157,7 +157,7 @@ def _spelling_key(name: str) -> str:
     """Return what two spellings of one class name have in common.
 
     Case, blanks at the ends, invisible characters, Unicode normal forms, and the choice and number
-    of blanks and underscores make no difference. Names of one character stay as they are: "a" and
+    of spaces and underscores make no difference. Names of one character stay as they are: "a" and
     "A" are two classes of handwritten letters, and "_" may be a symbol.
     """
     composed = unicodedata.normalize("NFC", name)
@@ -179,13 +179,13 @@ def _spelt_alike(first: str, second: str, source: str) -> InputError:
             hint,
         )
 
-    difference = "upper and lower case, blanks, underscores or invisible characters"
+    difference = "upper and lower case, spaces, underscores or invisible characters"
     if composed.casefold() == other.casefold():
         difference = "upper and lower case"
     elif composed.strip() == other.strip():
-        difference = "blanks at the beginning or end"
+        difference = "spaces at the beginning or end"
     elif composed.replace("_", " ") == other.replace("_", " "):
-        difference = "blanks and underscores"
+        difference = "spaces and underscores"
     # The representation shows invisible characters as escapes.
     return InputError(
         f"{source} has the classes {first!r} and {second!r}, which differ only in {difference}.",

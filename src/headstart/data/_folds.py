@@ -283,7 +283,7 @@ def _require_enough(dataset: Dataset, images: Indices, units: Indices, folds: in
         what += f" in {counted(fewest, 'group')} of related images, which stay together"
     others = quote_names([other for other in small if other != name][:_NAMED_CLASSES])
     too = f" Too small as well: {others}." if others else ""
-    fewer = f"Give --folds {fewest} or fewer, add" if fewest >= 2 else "Add"
+    fewer = f"Pass --folds {fewest} or fewer, add" if fewest >= 2 else "Add"
     raise InputError(
         f"invalid --folds {folds}: expected at least {folds} images of each class, but '{name}' "
         f"has {what}.{too}",

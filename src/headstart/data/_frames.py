@@ -118,7 +118,7 @@ def _join_parts(frames: Mapping[str, Any]) -> Any:
         if mention is None:
             raise InputError(
                 f"invalid part '{name}' of the data: expected train, validation or test.",
-                "Give a mapping such as {'train': train_frame, 'test': test_frame}.",
+                "Pass a mapping such as {'train': train_frame, 'test': test_frame}.",
             )
         part_of[name] = mention.part
     part_of = resolve_evaluation(part_of)

@@ -75,7 +75,7 @@ ACCEPTED = (
 _WHY_IGNORED = {
     "pixel_max": "Its pixels have a scale already. Leave the option out.",
     "group_by": (
-        "It has no columns. Give a CSV of path,label with a column for the group. "
+        "It has no columns. Pass a CSV of path,label with a column for the group. "
         "Or let the groups be inferred: --group-by inferred"
     ),
     "label_column": "It has no columns. Leave the option out.",

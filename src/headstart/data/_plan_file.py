@@ -171,7 +171,7 @@ def _read_cells(path: Path) -> list[tuple[int, list[str]]]:
         ) from None
     except OSError as error:
         raise InputError(
-            f"{path} cannot be read: {error.strerror}.", "Give the CSV file of a plan."
+            f"{path} cannot be read: {error.strerror}.", "Pass the CSV file of a plan."
         ) from error
 
     header = text.partition("\n")[0]
@@ -184,7 +184,7 @@ def _read_cells(path: Path) -> list[tuple[int, list[str]]]:
                 cells.append((reader.line_num, [store.bare_cell(value) for value in values]))
     except csv.Error as error:
         raise InputError(
-            f"{path}, line {reader.line_num}: invalid CSV: {error}.", "Give the file of a plan."
+            f"{path}, line {reader.line_num}: invalid CSV: {error}.", "Pass the file of a plan."
         ) from error
     if cells:
         cells[0] = (cells[0][0], [name.strip().lower() for name in cells[0][1]])

@@ -16,7 +16,7 @@ from headstart.errors import InputError
 
 DatasetObject = ImageDataset | Mapping[str, ImageDataset]
 _GIVE = (
-    "Give a path, a pair (images, labels) of arrays, a dataset whose items are (image, label), or "
+    "Pass a path, a pair (images, labels) of arrays, a dataset whose items are (image, label), or "
     "a mapping such as {'train': train_set, 'test': test_set}."
 )
 
@@ -44,7 +44,7 @@ def _refuse_others(source: object) -> None:
     name = type(source).__name__
     is_column = hasattr(source, "to_frame") and not hasattr(source, "columns")
     if isinstance(source, np.ndarray) or hasattr(source, "detach") or is_column:
-        raise InputError("a single array has no labels.", "Give a pair: (images, labels).")
+        raise InputError("a single array has no labels.", "Pass a pair: (images, labels).")
     if hasattr(source, "to_pandas") and not hasattr(source, "features"):
         raise InputError(
             f"a {name} cannot be read as data: expected a data frame of pandas.",

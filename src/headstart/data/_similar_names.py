@@ -68,7 +68,10 @@ def similar_names_sentence(names: Sequence[str]) -> str:
             f"{len(pairs):,} pairs of class names are nearly the same, such as {first} and "
             f"{second}."
         )
-    return f"{text} They are read as different classes; if they mean one, give both one name."
+    return (
+        f"{text} They are read as different classes; if they mean the same class, give both the "
+        "same name."
+    )
 
 
 def _plain_form(name: str) -> str:

@@ -142,13 +142,13 @@ def _with_evaluation(
         )
     if (dataset.parts == TEST).any():
         raise InputError(
-            f"{dataset.name} has its own test images, which evaluate.",
+            f"{dataset.name} has its own test images, which are used for the evaluation.",
             "Leave --evaluate-on out, or move the test images elsewhere.",
         )
     if test is not None:
         raise InputError(
-            f"--evaluate-on validation does not go with --test {test:g}: the validation images of "
-            f"{dataset.name} become its test images.",
+            f"--evaluate-on validation cannot be combined with --test {test:g}: the validation "
+            f"images of {dataset.name} become its test images.",
             "Leave one of them out.",
         )
     parts = np.where(is_validation, TEST, dataset.parts).astype(np.uint8)
@@ -156,7 +156,7 @@ def _with_evaluation(
 
 
 def _say_what_evaluates(dataset: Dataset, split: Split, own_validation: Indices) -> None:
-    """Print which images evaluate where a dataset brings validation images, but no test images."""
+    """Print which images evaluate where a dataset has validation images, but no test images."""
     if np.array_equal(split.test, own_validation):
         progress.say(
             f"{dataset.name}: evaluated on its own {len(split.test):,} validation images; "
@@ -164,7 +164,7 @@ def _say_what_evaluates(dataset: Dataset, split: Split, own_validation: Indices)
         )
     elif not (dataset.parts == TEST).any():
         progress.say(
-            f"{dataset.name} brings validation images, but no test images. It is evaluated on "
+            f"{dataset.name} has validation images, but no test images. It is evaluated on "
             f"{len(split.test):,} images drawn from its training images. To evaluate on its own "
             f"{len(own_validation):,} validation images, add --evaluate-on validation"
         )

@@ -149,7 +149,7 @@ def _empty_part(
     if dataset.groups is None:
         return InputError(
             f"{name} would be empty: every class needs its images for training.",
-            f"Add images, or give --{name} 0 for no {name} images.",
+            f"Add images, or pass --{name} 0 for no {name} images.",
         )
 
     groups = len(np.unique(dataset.groups[remaining]))
@@ -157,7 +157,7 @@ def _empty_part(
         f"{name} would be empty: {groups:,} group{'s' * (groups > 1)} of {len(remaining):,} "
         f"images, which stay together, cannot give about {target:,} image{'s' * (target > 1)} "
         f"to {name}.",
-        f"Name a finer column with --group-by, or give --{name} 0 for no {name} images.",
+        f"Name a finer column with --group-by, or pass --{name} 0 for no {name} images.",
     )
 
 

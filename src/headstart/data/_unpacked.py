@@ -36,7 +36,7 @@ MOST_MEMBERS = 500_000
 _NAMES_VERSION = 2  # Raise this when members get other names.
 _CHUNK_BYTES = 1 << 20
 _SPACE_CHECK_BYTES = 256 << 20
-_BY_HAND = "If you trust the archive, unpack it yourself, and give the folder."
+_BY_HAND = "If you trust the archive, unpack it yourself, and pass the folder."
 
 
 class Located(NamedTuple):
@@ -259,7 +259,7 @@ class _Writer:
                 raise InputError(
                     f"{self._path} holds two members that would be one file here: "
                     f"'{'/'.join(member.parts)}' exists already, perhaps in another case.",
-                    "Rename one of them, or unpack the archive yourself, and give the folder.",
+                    "Rename one of them, or unpack the archive yourself, and pass the folder.",
                 ) from None
             except OSError as error:
                 if error.errno != errno.ENAMETOOLONG:

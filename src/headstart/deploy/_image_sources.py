@@ -78,7 +78,7 @@ def _content(item: bytes | IO[bytes], number: int) -> bytes:
         raise InputError(
             f"invalid image {number}: expected a file that is open for bytes, got one that is "
             "open for text.",
-            'Open it with open(path, "rb"), or give the path itself.',
+            'Open it with open(path, "rb"), or pass the path itself.',
         )
     return content
 
@@ -90,7 +90,7 @@ def _image_paths(path: Path) -> list[Path]:
         if _PATTERN.search(path.name):
             raise InputError(
                 f"{path} does not exist: it is a pattern, and patterns are not expanded here.",
-                f"Remove the quotation marks, or give the folder: {path.parent}",
+                f"Remove the quotation marks, or pass the folder: {path.parent}",
             )
         raise InputError(f"{path} does not exist.", _WHAT_TO_GIVE)
     store.require_regular(path)

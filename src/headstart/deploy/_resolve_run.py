@@ -96,7 +96,7 @@ def _chosen_by(finding: Finding, study: Path) -> Path | None:
         if (candidate / _CLASSIFIER).exists():
             return candidate
     raise InputError(
-        f"{study} chose {name}, which has no weights any more.",
+        f"{study} chose {name}, which no longer has weights.",
         "Run the study again in another folder: with --out.",
     )
 

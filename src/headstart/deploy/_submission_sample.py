@@ -68,7 +68,7 @@ def read_sample(
         problem = "is a folder" if path.is_dir() else "does not exist"
         raise InputError(
             f"invalid --sample: {path} {problem}.",
-            "Give the sample submission of the competition, a CSV.",
+            "Pass the sample submission of the competition, a CSV.",
         )
     with open_table(path) as table:
         columns = table.columns
@@ -91,7 +91,7 @@ def _check_columns(path: Path, columns: Sequence[str], class_names: Sequence[str
             f"invalid columns of {path.name}: expected an id and one column for the label, "
             f"or an id and one column for each of the {len(class_names)} classes, "
             f"got {_listing(columns)}.",
-            f"Give the sample submission of these classes: {_listing(class_names)}.",
+            f"Pass the sample submission of these classes: {_listing(class_names)}.",
         )
 
 
@@ -99,13 +99,13 @@ def _check_ids(path: Path, column: str, ids: Sequence[str]) -> None:
     if not ids:
         raise InputError(
             f"{path.name} has a header but no rows.",
-            "Give the sample submission of the competition.",
+            "Pass the sample submission of the competition.",
         )
     repeated = [key for key, count in Counter(ids).items() if count > 1]
     if repeated:
         raise InputError(
             f"{path.name} has the id '{repeated[0]}' more than once in its first column, {column}.",
-            "Give the sample submission as it was published. Its first column holds the ids.",
+            "Pass the sample submission as it was published. Its first column holds the ids.",
         )
 
 
@@ -132,7 +132,7 @@ def _choose_class(
     if is_probability and named is not None:
         progress.say(
             f"{path.name} has numbers in its column {column}: the probability of '{named}' is "
-            "written; for another class, give --probability-of"
+            "written; for another class, pass --probability-of"
         )
         return named
     raise InputError(

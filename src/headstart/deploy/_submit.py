@@ -23,7 +23,7 @@ from headstart.formatting import counted
 from headstart.results import JsonObject
 
 KAGGLE_COLUMNS = ("ImageId", "Label")
-_SAME_COMPETITION = "Give the test images and the sample submission of the same competition"
+_SAME_COMPETITION = "Pass the test images and the sample submission of the same competition"
 
 
 def submit(
@@ -149,7 +149,7 @@ def _missing_ids(sample: Sample, images: TestImages, missing: Sequence[str]) -> 
             return InputError(
                 f"{sample.name} asks for the id '{key}', which stands for {len(shared):,} images "
                 f"of {images.name}: {shared[0]} and {shared[1]}.",
-                "Remove one of them, or give a table with the columns id and path.",
+                "Remove one of them, or pass a table with the columns id and path.",
             )
     return InputError(
         f"{sample.name} asks for the id '{missing[0]}', which {images.name} does not have. "

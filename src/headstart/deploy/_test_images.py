@@ -64,7 +64,7 @@ def predict_test_images(model: Model, test: Path, path_column: str | None = None
     if located is None:
         raise InputError(
             f"{test} does not exist.",
-            "Give the test table, or the folder of test images.",
+            "Pass the test table, or the folder of test images.",
         )
     with name_archive_in_errors(located):
         if located.place.is_dir():
@@ -81,7 +81,7 @@ def _predict_table(model: Model, test: Path, path_column: str | None) -> TestIma
     if is_image(test):
         raise InputError(
             f"{test} is one image; expected a table, a folder or an archive of test images.",
-            f"Give the folder that holds it. To classify it alone: headstart predict RUN {test}",
+            f"Pass the folder that holds it. To classify it alone: headstart predict RUN {test}",
         )
     listed = list_unlabelled(test, path_column)
     if listed is None:

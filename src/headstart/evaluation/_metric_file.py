@@ -81,7 +81,7 @@ def _import(path: Path, digest: str) -> Mapping[str, Any]:
         del sys.modules[spec.name]
         raise InputError(
             f"{_place(error, path)}: the metric file failed: {_words(error)}.",
-            "Mend the file. It must be importable without side effects.",
+            "Fix the file. It must be importable without side effects.",
         ) from error
     return vars(module)
 
@@ -105,7 +105,7 @@ class _Guarded:
         except (Exception, SystemExit) as error:
             raise InputError(
                 f"{_place(error, self._path)}: the metric '{self._name}' failed: {_words(error)}.",
-                f"Mend the function. It receives labels {labels.shape} and probabilities "
+                f"Fix the function. It receives labels {labels.shape} and probabilities "
                 f"{probabilities.shape} as NumPy arrays.",
             ) from error
         if isinstance(score, np.ndarray) and score.ndim == 0:

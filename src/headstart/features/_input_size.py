@@ -105,7 +105,7 @@ def choose_input_size(recipe: Recipe, data: SplitDataset, seconds: float | None)
     size = timer.largest_size(available)
     if size is None:
         raise InputError(
-            timer.describe_excess(available), "Give a longer --time-limit, or fewer --train-images."
+            timer.describe_excess(available), "Pass a longer --time-limit, or fewer --train-images."
         )
     return size
 

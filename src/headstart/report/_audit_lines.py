@@ -205,7 +205,7 @@ def _shortcuts(report: AuditReport) -> AuditLine | None:
         text += f"; so {'does' if len(others) == 1 else 'do'} {enumeration(others)}"
     brief = f"{best.name} predicts {percent(best.accuracy)} (guessing "
     brief += f"{percent(report.shortcuts.guessing)})"
-    return AuditLine("shortcuts", "Shortcuts", brief, text, "make all classes alike in it")
+    return AuditLine("shortcuts", "Shortcuts", brief, text, "make it alike in all classes")
 
 
 def _groups(report: AuditReport) -> AuditLine | None:
@@ -282,7 +282,7 @@ def _class_names(report: AuditReport) -> AuditLine | None:
         "Class names",
         counted(len(pairs), "pair is nearly the same", "pairs are nearly the same"),
         text,
-        "if they mean one class, give both one name",
+        "if they mean the same class, give both the same name",
     )
 
 
@@ -297,7 +297,7 @@ def _imbalance(report: AuditReport) -> AuditLine | None:
         f"{shorten(most.name)} {most.images:,}, {shorten(least.name)} {least.images:,}",
         f"{shorten(most.name)} has {counted(most.images, 'image')}, "
         f"{shorten(least.name)} has {least.images:,}",
-        "read macro F1 beside accuracy",
+        "report macro F1 as well as accuracy",
     )
 
 

@@ -1,4 +1,4 @@
-"""The statistics of a report, computed again from the predictions inside it."""
+"""The statistics of a report, recomputed from the predictions inside it."""
 
 from __future__ import annotations
 
@@ -83,7 +83,9 @@ def recompute(study: Path, data: EmbeddedData) -> Recomputation:
         _check_run(result, study, run, part, predictions)
     if data.predictions:
         result.recomputed.append("accuracy, interval, F1 and confusion matrix of each run")
-    result.not_recomputed.append("losses, learning curves, times and sizes: only their rounding")
+    result.not_recomputed.append(
+        "losses, learning curves, times and sizes (only their rounding is checked)"
+    )
 
     if (study / "finding.json").exists():
         finding = read_finding(study)
@@ -96,7 +98,7 @@ def recompute(study: Path, data: EmbeddedData) -> Recomputation:
 
 
 def _list_examinations(result: Recomputation, finding: Finding) -> None:
-    """List the parts of a finding that rest on more than the predictions."""
+    """List the parts of a finding that depend on more than the predictions."""
     names: list[str] = []
     if isinstance(finding, Comparison):
         if finding.robustness is not None:
@@ -106,9 +108,7 @@ def _list_examinations(result: Recomputation, finding: Finding) -> None:
     if finding.reuse is not None:
         names.append("earlier use of the test images")
     if names:
-        result.not_recomputed.append(
-            f"{enumeration(names)}: only that the page shows those of its data"
-        )
+        result.not_recomputed.append(f"{enumeration(names)} (only compared with the data)")
 
 
 def _check_run(
@@ -133,7 +133,7 @@ def _check_contenders(result: Recomputation, finding: ContenderFinding, data: Em
     """Compute scores, differences, p-values and verdict of compared contenders again."""
     if finding.cross_validation is not None:
         result.not_recomputed.append(
-            "means and verdict of the cross-validation: only that the page shows those of its data"
+            "means and verdict of the cross-validation (only compared with the data)"
         )
         return
     part = finding.evaluated_on
@@ -152,7 +152,7 @@ def _check_contenders(result: Recomputation, finding: ContenderFinding, data: Em
         correct[contender.name] = np.stack([run.labels == run.predicted for run in known])
         _check_scores(result, contender, part, correct[contender.name], groups)
 
-    result.not_recomputed.append("baselines and notes: only that the page shows those of its data")
+    result.not_recomputed.append("baselines and notes (only compared with the data)")
     names = [entry.name for entry in finding.contenders if entry.role == "contender"]
     if not names or not correct.keys() >= set(names):
         return
@@ -244,8 +244,7 @@ def _check_means(result: Recomputation, finding: Finding, data: EmbeddedData) ->
     if result.count > before:
         result.recomputed.append("accuracies per seed and their means")
     result.not_recomputed.append(
-        f"intervals, p-values and sentences of {finding.study}: only that the page shows those of "
-        "its data"
+        f"intervals, p-values and sentences of {finding.study} (only compared with the data)"
     )
 
 

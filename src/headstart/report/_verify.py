@@ -1,4 +1,4 @@
-"""Verification of a report: everything it shows, computed again from the data inside it."""
+"""Verification of a report: everything it shows, recomputed from the data inside it."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Verification:
         number_count: Numbers in the text of the page.
         value_count: Values of the data that were computed again.
         differences: What differs.
-        recomputed: What was computed again from predictions, in words.
+        recomputed: What was recomputed from predictions, in words.
         not_recomputed: What was not, in words.
     """
 
@@ -119,7 +119,7 @@ def _read(path: Path) -> str:
         return store.read_file(path, _LARGEST_REPORT).decode("utf-8")
     except OSError as error:
         raise InputError(
-            f"cannot read {path}: {error.strerror}.", "Give the path of a report.html."
+            f"cannot read {path}: {error.strerror}.", "Pass the path of a report.html."
         ) from error
     except UnicodeDecodeError as error:
         raise InputError(f"{path} is not a text file.", "Give a report.html.") from error
@@ -143,12 +143,14 @@ def _compare_pages(page: str, expected: str, data: EmbeddedData) -> list[Differe
 
 
 def _version_notes(data: EmbeddedData) -> list[str]:
-    notes = ["photographs and maps of evidence: only that they are those of their digests"]
+    notes = ["photographs and explanation maps (only their digests are checked)"]
     if data.matplotlib != version("matplotlib"):
-        notes.append("curves: another version of Matplotlib drew them, so only their digests")
+        notes.append(
+            "curves (another version of Matplotlib drew them, so only their digests are checked)"
+        )
     if data.headstart != __version__:
         notes.append(
-            f"version {data.headstart} wrote the report, and this is {__version__}: differences "
-            "may come from the versions"
+            f"version {data.headstart} wrote the report, and this is version {__version__}, which "
+            "may explain differences"
         )
     return notes

@@ -27,6 +27,4 @@ class ResultModel(BaseModel):
 class VersionedModel(ResultModel):
     """A result model that is the content of a whole file."""
 
-    schema_version: Literal[1] = Field(
-        default=1, description="Version of this schema; 1 since Headstart 0.2."
-    )
+    schema_version: Literal[1] = Field(default=1, description="Version of this schema.")

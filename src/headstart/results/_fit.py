@@ -15,7 +15,7 @@ from headstart.results._metrics import PartScores
 class FitMember(ResultModel):
     """One classifier of the choice, and its weight."""
 
-    name: str = Field(description="Name of the rung that trained it, as in `tried`.")
+    name: str = Field(description="Name of the candidate, as in `tried`.")
     weight: Fraction = Field(description="Weight of its probabilities; the weights sum to 1.")
 
 
@@ -24,16 +24,16 @@ class FitChoice(ResultModel):
 
     kind: Literal["single", "ensemble"] = Field(description="One run, or an average of several.")
     members: tuple[FitMember, ...] = Field(description="The runs, the largest weight first.")
-    sentence: str = Field(description="The choice and its reason in words.")
+    sentence: str = Field(description="The choice and the reason for it.")
 
 
 class TriedRung(ResultModel):
     """One rung of the ladder: a run, or the reason why it was not entered."""
 
-    name: str = Field(description="Name of the rung, such as 'cnn, short'.")
-    family: str = Field(description="What its rungs share, such as cnn or a frozen backbone.")
-    state: Literal["done", "failed", "not entered"] = Field(description="State of the rung.")
-    reason: str = Field(description="Why it was entered, failed or was not entered.")
+    name: str = Field(description="Name of the candidate, such as 'cnn, short'.")
+    family: str = Field(description="Family of the candidate, such as cnn or frozen.")
+    state: Literal["done", "failed", "not entered"] = Field(description="State of the candidate.")
+    reason: str = Field(description="Why it was trained, failed or was skipped.")
     run: str | None = Field(
         default=None, description="Path of its run, relative to the study folder; null if none."
     )
@@ -43,7 +43,7 @@ class TriedRung(ResultModel):
     cross_validated: PartScores | None = Field(
         default=None,
         description="Scores on the training and validation images together, each predicted by the "
-        "model of a fold that had not seen it; null if the rung was not cross-validated.",
+        "model of a fold that had not seen it; null if it was not cross-validated.",
     )
     score: float | None = Field(
         default=None, description="Score by the metric of the selection; higher is better."
@@ -62,7 +62,7 @@ class FitProgress(ResultModel):
     """The best choice after one more rung."""
 
     seconds: float = Field(description="Seconds since the start of the study.")
-    name: str = Field(description="Name of the rung that finished.")
+    name: str = Field(description="Name of the candidate that finished.")
     score: float = Field(description="Its own score on the validation images.")
     best: float = Field(description="Score of the best choice so far on the validation images.")
 
@@ -70,8 +70,8 @@ class FitProgress(ResultModel):
 class FitSeconds(ResultModel):
     """The time of a fit."""
 
-    total: float = Field(description="Seconds of the whole study, interruptions left out.")
-    rungs: float = Field(description="Seconds of all rungs.")
+    total: float = Field(description="Seconds of the whole study, without interruptions.")
+    rungs: float = Field(description="Seconds of all candidates.")
     final: float = Field(description="Seconds of the final evaluation and of writing the results.")
 
 
@@ -80,7 +80,7 @@ class FitEstimate(ResultModel):
 
     minutes: float = Field(description="Minutes of more time.")
     gain: float = Field(description="Estimated gain in validation score.")
-    sentence: str = Field(description="The estimate, and how it was made.")
+    sentence: str = Field(description="The estimate and its assumptions.")
 
 
 class FitFinding(Finding):
@@ -122,9 +122,11 @@ class FitFinding(Finding):
     runs: tuple[str, ...] = Field(
         description="Paths of the runs that read the test images, relative to the study folder."
     )
-    tried: tuple[TriedRung, ...] = Field(description="All rungs, in the order of the ladder.")
-    history: tuple[FitProgress, ...] = Field(description="Progress after each finished rung.")
-    plan: tuple[str, ...] = Field(description="The plan as printed before the first rung.")
+    tried: tuple[TriedRung, ...] = Field(
+        description="All candidates, in the order in which they were considered."
+    )
+    history: tuple[FitProgress, ...] = Field(description="Progress after each finished candidate.")
+    plan: tuple[str, ...] = Field(description="The plan as printed before the first run.")
     more_time: FitEstimate | None = Field(
         default=None, description="What more time would be likely to give; null without evidence."
     )

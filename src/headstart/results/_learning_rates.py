@@ -68,7 +68,7 @@ class LearningRateResult(ResultModel):
 
 
 class LearningRateRange(ResultModel):
-    """The neighbours of the best learning rate that are not shown to be worse."""
+    """The neighbours of the best learning rate that are not significantly worse."""
 
     low: float = Field(description="Lowest learning rate of the range.")
     high: float = Field(description="Highest learning rate of the range.")
@@ -102,7 +102,7 @@ class RangeTests(ResultModel):
         description="Geometric mean of the learning rates at which the loss falls most steeply."
     )
     agrees: bool = Field(
-        description="True if the nearest measured rate is not shown to be worse than the best one."
+        description="True if the nearest measured rate is not significantly worse than the best."
     )
     beyond_grid: bool = Field(
         description="True if the suggestion lies outside the learning rates that were measured."
@@ -127,7 +127,7 @@ class LearningRates(Finding):
         description="Learning rate with the lowest mean loss; null if no rate learned anything."
     )
     good: LearningRateRange | None = Field(
-        description="Range around the best rate that is not shown to be worse; null if no rate "
+        description="Range around the best rate that is not significantly worse; null if no rate "
         "learned anything."
     )
     best_interval: Interval | None = Field(

@@ -55,7 +55,7 @@ class Trial(ResultModel):
     message: str = Field(description="Message of the failure; empty if the trial did not fail.")
     rungs: tuple[TrialRung, ...] = Field(description="Results at each rung that was reached.")
     is_tie: bool = Field(
-        description="True if the trial was not shown to be worse than the best one."
+        description="True if the trial was not significantly worse than the best one."
     )
     is_best: bool = Field(description="True for the trial with the best validation metric.")
     is_default: bool = Field(description="True if the values are those of the default recipe.")

@@ -56,7 +56,7 @@ def require_regular(path: Path) -> None:
     kind = special_kind(path)
     if kind is not None:
         raise InputError(
-            f"{path} is {kind}, which is never read.", "Save its content to a file, and give that."
+            f"{path} is {kind}, which is never read.", "Save its content to a file, and pass that."
         )
 
 

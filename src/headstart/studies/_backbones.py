@@ -321,7 +321,7 @@ def _affordable_images(costs: Mapping[str, float], time_limit: float, started: f
         f"a time limit of {time_limit:g} s leaves {counted(max(0, images), 'image')} for each "
         f"candidate: a probe needs at least {_MIN_IMAGES}. The slowest candidate is {slowest}, "
         f"with {1 / costs[slowest]:,.0f} images/s.",
-        f"Give --time-limit {needed:.0f}s, or fewer --candidates.",
+        f"Pass --time-limit {needed:.0f}s, or fewer --candidates.",
     )
 
 
@@ -414,7 +414,7 @@ def _sentence(
     if recommended is not best:
         times = recommended.images_per_second / best.images_per_second
         return (
-            f"{text} {best.name} ({percent(best.accuracy, images)}) is not shown to be better, "
+            f"{text} {best.name} ({percent(best.accuracy, images)}) is not significantly better, "
             f"and {times:.1f} times as slow."
         )
 

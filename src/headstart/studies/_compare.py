@@ -101,20 +101,20 @@ class ComparisonConfig(Study[Comparison]):
 
         Raises:
             InputError: A model or value is unknown or repeated, there are no seeds, the margin is
-                not between 0 and 1, or folds do not go with a plan or `until_decided`.
+                not between 0 and 1, or folds cannot be combined with a plan or `until_decided`.
         """
         check_when_slow(self.when_slow)
         check_margin(self.margin)
         if self.until_decided and self.folds is not None:
             raise InputError(
-                "--seeds auto does not go with --folds: its test is about one split.",
+                "--seeds auto cannot be combined with --folds: its test is about one split.",
                 "Give a number of seeds, or --folds none.",
             )
         self._entries()
         if self.folds is not None and self.without_plan is not None:
             raise InputError(
-                f"--folds {self.folds} does not go with --plan: the two versions of the data have "
-                "different images.",
+                f"--folds {self.folds} cannot be combined with --plan: the two versions of the "
+                "data have different images.",
                 "Leave one of them out.",
             )
 

@@ -80,7 +80,7 @@ def plan_notes(finished: Sequence[ComparisonEntry], part: EvaluationPart) -> lis
         return []
     return [
         f"{enumeration(names)} trained on the images and labels as they were. All contenders are "
-        f"evaluated on the {part} images that the plan leaves alone."
+        f"evaluated on the {part} images that the plan does not change."
     ]
 
 
@@ -91,7 +91,7 @@ def run_notes(finished: Sequence[ComparisonEntry]) -> list[str]:
         epochs = [read_metrics(run).epochs for run in entry.runs.values()]
         if entry.role == "contender" and min(epochs) < 1:
             notes.append(
-                f"{entry.name} trained for less than one epoch in its time. "
+                f"{entry.name} trained for less than one epoch within its time. "
                 "Its accuracy says little about the model."
             )
     for entry in finished:

@@ -354,7 +354,7 @@ class ComparisonSchedule:
         needed = limit - left + iterative + waiting * timer.least_seconds
         raise InputError(
             timer.describe_excess(choices[-1]),
-            f"Give --time-limit {proposed_limit(_MARGIN * needed)} or more, or fewer "
+            f"Pass --time-limit {proposed_limit(_MARGIN * needed)} or more, or fewer "
             "--train-images.",
         )
 
@@ -390,7 +390,7 @@ class ComparisonSchedule:
         raise InputError(
             f"a time limit of {limit:g} s leaves less than {_MIN_SECONDS_PER_RUN:g} s for each "
             "run.",
-            f"Give --time-limit {proposed_limit(self._needed_seconds())} or more.",
+            f"Pass --time-limit {proposed_limit(self._needed_seconds())} or more.",
         )
 
     def _demands(self, *, keep_short: bool = True) -> list[Demand]:

@@ -364,8 +364,8 @@ def require_no_folds(folds: int | None, run: Path) -> None:
     if folds is None:
         return
     raise InputError(
-        f"--folds {folds} does not go with {run}: a finished run was trained on one split.",
-        f"Enter its recipe, {run / 'recipe.json'}, or give --folds none.",
+        f"--folds {folds} cannot be combined with {run}: a finished run was trained on one split.",
+        f"Enter its recipe, {run / 'recipe.json'}, or pass --folds none.",
     )
 
 

@@ -260,7 +260,7 @@ def _fitting_length(
     needed = time_limit + shortage / (1 - _RESERVED_SHARE)
     raise InputError(
         f"a time limit of {time_limit:g} s leaves {remainder}.",
-        f"Give --time-limit {math.ceil(needed)}s or more.",
+        f"Pass --time-limit {math.ceil(needed)}s or more.",
     )
 
 

@@ -228,7 +228,7 @@ class LabelCurvesConfig(Study[LabelCurves]):
                 f"the smallest class of {data.dataset.name} has "
                 f"{counted(most, 'distinct training image')}: a curve through "
                 f"{_listed(wanted)} labels per class needs more.",
-                f"Give --per-class at least two numbers up to {most:,}, or add images.",
+                f"Set --per-class to at least two numbers up to {most:,}, or add images.",
             )
         dropped = wanted[len(counts) :]
         if not dropped:
@@ -361,7 +361,7 @@ def _fit_features_into_time(
         raise InputError(
             f"a time limit of {time_limit:g} s leaves {max(0.0, available):.0f} s for features "
             f"that take about {seconds:.0f} s.",
-            f"Give --time-limit {needed:.0f}s or more.",
+            f"Pass --time-limit {needed:.0f}s or more.",
         )
 
 

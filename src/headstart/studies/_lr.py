@@ -1,4 +1,4 @@
-"""Train at a grid of learning rates, and find the best rate and those not shown to be worse."""
+"""Train at a grid of learning rates, and find the best rate and those not significantly worse."""
 
 from __future__ import annotations
 
@@ -234,7 +234,7 @@ class _Selection:
     comparisons: SelectedComparisons | None
 
     def is_good(self, name: str) -> bool:
-        """Return True for the best rate, and for those that are not shown to be worse."""
+        """Return True for the best rate, and for those that are not significantly worse."""
         if name == self.best:
             return True
         if self.comparisons is None or name not in self.comparisons.comparisons:
@@ -334,7 +334,7 @@ def _chance_loss(data: SplitDataset) -> float:
 
 
 def _good_range(rates: Sequence[LearningRateResult], best: int) -> LearningRateRange:
-    """Return the neighbours of the best rate that are not shown to be worse, without a gap."""
+    """Return the neighbours of the best rate that are not significantly worse, without a gap."""
     first, last = best, best
     while first > 0 and rates[first - 1].as_good:
         first -= 1

@@ -28,7 +28,7 @@ def summarise_range_tests(
 ) -> RangeTests:
     """Compare the suggestion of the range tests with the measured rates.
 
-    The suggestion agrees if the measured rate that is nearest to it is not shown to be worse.
+    The suggestion agrees if the measured rate that is nearest to it is not significantly worse.
     Beyond the grid nothing was measured, so it does not agree there.
     """
     suggestions = [test.steepest for test in tests]
@@ -40,7 +40,7 @@ def summarise_range_tests(
     if beyond_grid:
         position = f"beyond the rates of this study ({lowest:g} to {highest:g})"
     else:
-        position = f"{_position(nearest, good)} the rates that are not shown to be worse"
+        position = f"{_position(nearest, good)} the rates that are not significantly worse"
     spread = f"{min(suggestions):.2g} to {max(suggestions):.2g} over {len(tests)} repeats"
     if len(tests) == 1:
         spread = "one repeat"

@@ -33,7 +33,7 @@ def learning_rates_sentence(
 
     Args:
         rates: The results of all rates, in ascending order.
-        good: The rates that are not shown to be worse than the best one; None without a best one.
+        good: The rates that are not significantly worse than the best one; None without a best one.
         best_interval: 95% interval of the accuracy of the best rate, corrected for the selection.
         diverges_from: The lowest rate above the best at which a run diverges; None for none.
         grid: The grid.
@@ -65,7 +65,7 @@ def learning_rates_sentence(
         what = "seed" if grid.folds is None else "run"
         sentences.append(_divergence_sentence(rate, what))
     if best in (rates[0], rates[-1]):
-        sentences.append("The best rate is at the edge of the grid: give --values beyond it.")
+        sentences.append("The best rate is at the edge of the grid: pass --values beyond it.")
     return " ".join(sentences)
 
 
@@ -74,7 +74,7 @@ def _range_sentence(good: LearningRateRange) -> str:
         return "Its neighbours in the grid are worse, vary more, or diverge."
     decades = "decade" if good.decades == 1 else "decades"
     text = (
-        f"Rates from {good.low:g} to {good.high:g} are not shown to be worse "
+        f"Rates from {good.low:g} to {good.high:g} are not significantly worse "
         f"({good.decades:.2g} {decades})"
     )
     if good.largest_loss is None:

@@ -246,7 +246,7 @@ def evaluation_part(data: SplitDataset) -> EvaluationPart:
         return "validation"
     raise InputError(
         "the split has neither test nor validation images, so nothing can be evaluated.",
-        "Give --test or --validation a fraction above 0.",
+        "Set --test or --validation to a fraction above 0.",
     )
 
 
@@ -257,12 +257,12 @@ def no_validation_images(data: SplitDataset, chosen: str) -> InputError:
         data: The dataset and its split.
         chosen: What the study selects, with its article.
     """
-    hint = "Give --validation a fraction above 0."
+    hint = "Pass --validation FRACTION, a number above 0."
     images, classes = len(data.dataset), len(data.class_names)
     if images < _LEAST_IMAGES_PER_CLASS * classes:
         hint = (
             f"Add images: {counted(images, 'image')} of {counted(classes, 'class', 'classes')} "
-            f"leave none for validation. Then give --validation a fraction above 0."
+            f"leave none for validation. Then pass --validation FRACTION, a number above 0."
         )
     return InputError(f"there are no validation images to select {chosen} on.", hint)
 

@@ -38,7 +38,7 @@ def verdict_of_too_short_runs(
     if needed_seconds is not None:
         limit = proposed_limit(needed_seconds)
         answer = with_time_limit(command, limit)
-        sentence += f" Run this instead: {answer}" if answer else f" Give --time-limit {limit}."
+        sentence += f" Run this instead: {answer}" if answer else f" Pass --time-limit {limit}."
     changes = {
         "outcome": "undecided",
         "winner": None,

@@ -46,7 +46,7 @@ def _check_validation(recipe: Recipe, data: SplitDataset) -> None:
         if getattr(recipe, key) is not None and not len(data.split.validation):
             raise InputError(
                 f"--{key} needs validation images, but the split has none.",
-                "Give --validation a fraction above 0, such as 0.15.",
+                "Pass --validation FRACTION, a number above 0, such as 0.15.",
             )
 
 
@@ -67,7 +67,7 @@ def _check_batch(recipe: Recipe, data: SplitDataset) -> None:
     if recipe.model == "cnn" and min(batch, images) < _LEAST_BATCH:
         raise InputError(
             "model cnn normalises over a batch, which needs at least two images.",
-            "Give --batch 2 or more.",
+            "Pass --batch 2 or more.",
         )
 
 

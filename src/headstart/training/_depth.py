@@ -94,7 +94,7 @@ def choose_depth(recipe: Recipe, data: SplitDataset) -> Depth:
         return Depth(with_net(recipe, input_px=frozen_size), TOP_STAGES)
     progress.warn(
         f"WARNING: the time limit leaves less than an epoch of fine-tuning: only the head of "
-        f"{recipe.model} is fitted, on frozen features. Give a longer --time-limit."
+        f"{recipe.model} is fitted, on frozen features. Pass a longer --time-limit."
     )
     return Depth(frozen)
 

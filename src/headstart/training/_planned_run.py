@@ -198,7 +198,7 @@ def _warn_if_short(plan: Plan) -> None:
     needed = math.ceil(limit * least / epochs / 10) * 10
     progress.say(
         f"WARNING: the time limit leaves {epochs:.2g} epochs, and this recipe needs at least "
-        f"{least:.2g} to learn. Give --time-limit {needed}s, or a smaller --preset or --epochs."
+        f"{least:.2g} to learn. Pass --time-limit {needed}s, or a smaller --preset or --epochs."
     )
 
 

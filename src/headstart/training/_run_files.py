@@ -110,7 +110,7 @@ def write_predictions(folder: Path, dataset: Dataset, parts: Mapping[str, PartPr
     """Write `predictions.csv`: one row per validation and test image.
 
     Where images belong together, the column `group` has the number of each image's group, so that
-    every interval of the run can be computed again from this file.
+    every interval of the run can be recomputed from this file.
 
     Names that a spreadsheet would evaluate have an apostrophe before them; see `store.guard_cell`.
 

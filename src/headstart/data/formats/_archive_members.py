@@ -47,7 +47,7 @@ _FILE_TYPE, _LINK_TYPE, _REGULAR_TYPE = 0o170000, 0o120000, 0o100000  # of Unix 
 _DRIVE = re.compile(r"[A-Za-z]:[/\\]")
 _EXTRA_HEADER, _UNICODE_HEADER = struct.Struct("<HH"), struct.Struct("<BL")
 _UNICODE_PATH = 0x7075
-_BY_HAND = "If you trust the archive, unpack it yourself, and give the folder."
+_BY_HAND = "If you trust the archive, unpack it yourself, and pass the folder."
 
 
 class Member(NamedTuple):
@@ -146,12 +146,12 @@ def _check_zip_member(path: Path, info: zipfile.ZipInfo) -> None:
     if info.flag_bits & _ZIP_IS_ENCRYPTED:
         raise InputError(
             f"{path} is encrypted: '{info.filename}' needs a password.",
-            "Unpack it with the password, and give the folder.",
+            "Unpack it with the password, and pass the folder.",
         )
     if info.compress_type not in _ZIP_METHODS:
         raise InputError(
             f"{path} is compressed with method {info.compress_type}, which is not supported.",
-            "Unpack it with another program, and give the folder.",
+            "Unpack it with another program, and pass the folder.",
         )
     kind = (info.external_attr >> 16) & _FILE_TYPE
     if kind not in (0, _REGULAR_TYPE) and not info.is_dir():
@@ -190,7 +190,7 @@ def _zip_names(path: Path, infos: list[zipfile.ZipInfo]) -> list[str]:
     raise InputError(
         f"{path} holds names that are not UTF-8, such as '{example}' in CP437."
         + readings_sentence(readings),
-        "Unpack it with the encoding that is right, and give the folder. For example: "
+        "Unpack it with the encoding that is right, and pass the folder. For example: "
         f"python -m zipfile --metadata-encoding {codec} -e {shlex.quote(path.name)} "
         f"{shlex.quote(path.stem)}",
     )

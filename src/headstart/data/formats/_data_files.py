@@ -43,11 +43,11 @@ def suggest_data_file(folder: Path, hint: str) -> str:
         return ""
     names = first_names([path.name for path in files], _LISTED)
     if len(files) == 1:
-        return f"It holds {names}. To read that file, give its path: {chosen}."
+        return f"It holds {names}. To read that file, pass its path: {chosen}."
     advice = _unpack_advice(files, chosen)
     if advice:
         return f"It holds {names}. {advice}"
-    return f"It holds {names}. To read one of them, give its path, such as {chosen}."
+    return f"It holds {names}. To read one of them, pass its path, such as {chosen}."
 
 
 def _unpack_advice(files: Sequence[Path], chosen: Path) -> str:
@@ -58,13 +58,13 @@ def _unpack_advice(files: Sequence[Path], chosen: Path) -> str:
     if len({_NUMBER.sub("", stem) for stem in stems}) == 1:
         return (
             "These are parts of one dataset, such as the shards of a WebDataset. Unpack all of them"
-            " into one folder, and give that."
+            " into one folder, and pass that."
         )
     if all(parse_idx_name(stem) for stem in stems):
-        return "Unpack all of them into one folder, and give that."
+        return "Unpack all of them into one folder, and pass that."
     return (
-        "If each is a class or a part, unpack each into a folder of its name, and give the folder "
-        f"above. To read one of them, give its path, such as {chosen}."
+        "If each is a class or a part, unpack each into a folder of its name, and pass the folder "
+        f"above. To read one of them, pass its path, such as {chosen}."
     )
 
 

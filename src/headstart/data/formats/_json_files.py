@@ -18,7 +18,7 @@ _BOX_FIELDS = frozenset(
     | {"polygons", "regions", "segmentation", "shapes"}
 )
 _ONE_LABEL = "Whole images are classified. If each image has one label, write a CSV of path,label."
-_CLASS_FOLDERS = "Give a folder of class folders, or a CSV of path,label."
+_CLASS_FOLDERS = "Pass a folder of class folders, or a CSV of path,label."
 
 
 def describe_json(path: Path) -> tuple[str, str]:

@@ -27,7 +27,7 @@ def refuse_url(source: str) -> None:
     if _URL.match(source) and not Path(source).exists():
         raise InputError(
             f"{source} is a URL, and URLs are not downloaded.",
-            "Download it first, and give the path of the file.",
+            "Download it first, and pass the path of the file.",
         )
 
 

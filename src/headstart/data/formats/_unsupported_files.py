@@ -24,7 +24,7 @@ ARCHIVE_NAME = re.compile(r"\.(zip|tar|tgz|tbz2?|txz|tar\.(gz|bz2|xz|z))$", re.I
 _OPENERS: dict[str, Callable[..., Any]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 _UNFINISHED = (".part", ".crdownload", ".download", ".aria2", ".partial", ".filepart")
 
-_UNPACK = "Unpack it, and give the folder: "
+_UNPACK = "Unpack it, and pass the folder: "
 _PICKLE_HINT = (
     "Opening a pickle can run code, so Headstart never does. In Python, load it yourself, and pass "
     "the arrays: headstart.train((images, labels))."
@@ -59,7 +59,7 @@ _UNSUPPORTED = {
     ),
     **dict.fromkeys(
         (".yaml", ".yml"),
-        ("a YAML file", "Give a folder of class folders. Object detection is not supported."),
+        ("a YAML file", "Pass a folder of class folders. Object detection is not supported."),
     ),
     ".rec": ("a RecordIO file of MXNet", _EXPORT),
     ".beton": ("a file of FFCV", _EXPORT),
@@ -67,16 +67,16 @@ _UNSUPPORTED = {
     ".arff": ("an ARFF file", "Save it as CSV: label,pixel0,pixel1,…"),
     ".npy": (
         "a single NumPy array",
-        "Give the folder that holds images.npy and labels.npy, or save both with numpy.savez.",
+        "Pass the folder that holds images.npy and labels.npy, or save both with numpy.savez.",
     ),
     **dict.fromkeys(
         (".xlsx", ".xls", ".xlsm", ".xlsb", ".ods", ".numbers"),
-        ("a spreadsheet", "Save the sheet as CSV in UTF-8, and give that file."),
+        ("a spreadsheet", "Save the sheet as CSV in UTF-8, and pass that file."),
     ),
     ".json": ("a JSON file", ""),  # `describe_json` looks at its content.
     ".jsonl": (
         "a JSON Lines file",
-        "Name it metadata.jsonl, call its fields file_name and label, and give the folder of the "
+        "Name it metadata.jsonl, call its fields file_name and label, and pass the folder of the "
         "images.",
     ),
     ".lmdb": ("an LMDB database", _EXPORT),
@@ -84,7 +84,7 @@ _UNSUPPORTED = {
     ".gz": ("a single file compressed with gzip", "Unpack it: gunzip {name}"),
     ".bz2": ("a single file compressed with bzip2", "Unpack it: bunzip2 {name}"),
     ".xz": ("a single file compressed with xz", "Unpack it: unxz {name}"),
-    ".pdf": ("a PDF document", "Give a folder of class folders."),
+    ".pdf": ("a PDF document", "Pass a folder of class folders."),
 }
 _SHARD = re.compile(r"(?P<suffix>\.tfrecords?)-\d+-of-\d+$", re.IGNORECASE)
 
@@ -142,7 +142,7 @@ def refuse_office_document(path: Path) -> None:
         kind = "a spreadsheet" if is_sheet else "a document of an office program"
         raise InputError(
             f"{path} is {kind}, which is not supported.",
-            "Save the sheet as CSV in UTF-8, and give that file.",
+            "Save the sheet as CSV in UTF-8, and pass that file.",
         )
 
 
@@ -175,7 +175,7 @@ def refuse_named_archive(path: Path) -> None:
     text = "is empty (0 bytes)" if size == 0 else f"is not an archive: it has {size:,} bytes and "
     if size:
         text += f"starts with {_describe_head(head)}"
-    raise InputError(f"{path} {text}.", "Download it again, or give a folder of class folders.")
+    raise InputError(f"{path} {text}.", "Download it again, or pass a folder of class folders.")
 
 
 def unknown_format(path: Path, accepted: str) -> InputError:
@@ -183,7 +183,7 @@ def unknown_format(path: Path, accepted: str) -> InputError:
     if path.suffix.lower() in IMAGE_SUFFIXES:
         return InputError(
             f"{path} is one image, not a dataset.",
-            "Give the folder above the class folders. To classify the image with a run: headstart "
+            "Pass the folder above the class folders. To classify the image with a run: headstart "
             f"predict RUN {path.name}",
         )
     described = describe_unsupported(path, use_content=True)

@@ -49,7 +49,7 @@ def look_up(name: str) -> NamedDataset:
         if entry.name == name:
             return entry
     suggestion = suggest_name(name, tuple(entry.name for entry in catalogue()))
-    raise InputError(f"no dataset is named '{name}': {suggestion}", "Give a path for your images.")
+    raise InputError(f"no dataset is named '{name}': {suggestion}", "Pass a path for your images.")
 
 
 def fetch_named(name: str) -> Dataset:

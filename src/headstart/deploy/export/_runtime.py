@@ -72,7 +72,7 @@ def open_runtime(path: Path | None = None) -> WebRuntime:
             raise ResourceError(
                 f"the npm registry did not provide {_NAME}: {failure}.",
                 f"On a machine that reaches it: npm pack {PACKAGE.package}@{PACKAGE.version}. "
-                "Then give the archive: --runtime FILE",
+                "Then pass the archive: --runtime FILE",
             ) from failure
         store.write_bytes(building / _CODE, runtime.code)
         store.write_bytes(building / _BINARY, runtime.binary)

@@ -39,7 +39,7 @@ def read_costs(value: object) -> object:
         reason = getattr(error, "strerror", None) or "it is not a text file"
         raise InputError(
             f"cannot read the costs {value}: {reason.lower()}.",
-            "Give --costs the path of a CSV file.",
+            "Set --costs to the path of a CSV file.",
         ) from error
     return _canonical(content, str(value))
 

@@ -71,11 +71,13 @@ class FitPage(Page):
         elif selection.accuracy < test.interval[0]:
             place = "below"
         name = (
-            "validation accuracy" if self.finding.cross_validated is None else "accuracy by folds"
+            "validation accuracy"
+            if self.finding.cross_validated is None
+            else "cross-validated accuracy"
         )
         return (
             f"The {name} of {percent(selection.accuracy, selection.n)} is {place} the 95% interval "
-            f"of the test accuracy, which rests on {counted(test.n, 'test image')}."
+            f"of the test accuracy, which is based on {counted(test.n, 'test image')}."
         )
 
 

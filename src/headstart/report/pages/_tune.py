@@ -59,7 +59,7 @@ class SearchSections:
         failed: The failed trials.
         scored: Number of trials with a score.
         unfinished: Number of unfinished trials.
-        ties: Number of trials that are not shown to be worse than the best one.
+        ties: Number of trials that are not significantly worse than the best one.
         progress_svgs: Figures of the progress, by width; empty without a history.
         trials_svg: Figure of all trials, or None.
     """

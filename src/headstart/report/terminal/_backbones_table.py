@@ -38,7 +38,7 @@ def _backbones_group(finding: BackboneRanking) -> RenderableType:
 
     return Group(
         _backbones_table(finding),
-        *sentences(["● recommended, ≈ not shown to be worse than the most accurate"], "dim"),
+        *sentences(["● recommended, ≈ not significantly worse than the most accurate"], "dim"),
         *sentences([finding.sentence], "bold"),
         *sentences(finding.notes, "dim"),
         *sentences(finding.dataset.warnings, "yellow"),

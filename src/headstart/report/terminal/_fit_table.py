@@ -47,7 +47,7 @@ def _rungs_table(finding: FitFinding) -> Table:
         text(""),
         text("candidate", folds=True),
         number("validation"),
-        *([number("by folds")] if has_folds else []),
+        *([number("cross-val.")] if has_folds else []),
         number("epochs"),
         number("time"),
         number("weight"),

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 JsonMapping = Mapping[str, Any]  # an object of the JSON output
 
-MARKS_NOTE = "● best, ≈ not shown to be worse"
+MARKS_NOTE = "● best, ≈ not significantly worse"
 MAX_WIDTH = 100  # lines over the whole of a wide screen are hard to read
 WIDTH_FOR_ALL_COLUMNS = 96
 
@@ -116,7 +116,7 @@ def path_tail(path: str, longest: int) -> str:
 
 
 def mark(*, is_best: bool, as_good: bool) -> Text:
-    """Return the mark of the best row, or of one that is not shown to be worse."""
+    """Return the mark of the best row, or of one that is not significantly worse."""
     from rich.text import Text
 
     if is_best:

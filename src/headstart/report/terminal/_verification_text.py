@@ -26,8 +26,8 @@ def verification_lines(result: JsonMapping) -> RenderableType:
     value_words = counted(result["values"], "value")
     if not differences:
         head = (
-            f"Verified: the {number_words} on the page are those of its data. Of the data, "
-            f"{value_words} are those of the predictions."
+            f"Verified: {number_words} on the page match its data, and {value_words} of the data "
+            "match the predictions."
         )
     else:
         head = f"NOT verified: {counted(len(differences), 'difference')}."
@@ -35,15 +35,15 @@ def verification_lines(result: JsonMapping) -> RenderableType:
     lines = []
     for difference in differences[:_MOST_DIFFERENCES]:
         where, shown, expected = (one_line(difference[key]) for key in _KEYS)
-        lines.append(f"{where}: the report has {shown!r}, its data give {expected!r}.")
+        lines.append(f"{where}: the report has {shown!r}, but its data give {expected!r}.")
     if len(differences) > _MOST_DIFFERENCES:
-        lines.append(f"{len(differences) - _MOST_DIFFERENCES:,} more. For all of them: --json")
+        lines.append(f"{len(differences) - _MOST_DIFFERENCES:,} more. To list all of them: --json")
 
     notes = []
     if result["recomputed"]:
-        notes.append(f"Computed again: {'; '.join(result['recomputed'])}.")
+        notes.append(f"Recomputed: {'; '.join(result['recomputed'])}.")
     if result["not_recomputed"]:
-        notes.append(f"Not computed again: {'; '.join(result['not_recomputed'])}.")
+        notes.append(f"Not recomputed: {'; '.join(result['not_recomputed'])}.")
     style = "green" if not differences else "bold red"
     return Group(*sentences([head], style), *sentences(lines), *sentences(notes, "dim"))
 

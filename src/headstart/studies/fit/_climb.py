@@ -316,7 +316,7 @@ class Climb:
         score = f"validation {self.describe_score(result.score)}"
         if result.folds is not None:
             by_folds = self.describe_score(result.folds.score, is_by_folds=True)
-            score = f"{by_folds} by {FOLDS} folds"
+            score = f"{by_folds} ({FOLDS}-fold cross-validation)"
         if result.ended_as_head:
             progress.say(f"{result.rung.name} {result.head_note}.")
         progress.say(
@@ -344,7 +344,7 @@ class Climb:
         """
         self.watch()
         if self.clock.left() < -_LATE_SHARE * self.clock.limit:
-            raise RunFailed("no time is left.", "Give more --time-limit.")
+            raise RunFailed("no time is left.", "Set a longer --time-limit.")
 
     def _show_time(self) -> None:
         elapsed = min(self.clock.spent(), self.clock.limit)
@@ -353,15 +353,17 @@ class Climb:
     def stopped(self, stopped: Stopped) -> Stopped:
         """Return the stop with the place of the best classifier so far."""
         self.clock.write()
-        text = "stopped before the first rung finished; what is trained is saved."
+        text = "stopped before the first candidate finished; its state is saved."
         if self.choice is not None:
             text = f"stopped. The best classifier so far is {self.context.folder / CLASSIFIER}."
-        hint = "Run the same command again to continue with the time that is left."
+        hint = "Run the same command again to continue with the remaining time."
         return Stopped(stopped.signum, text, hint)
 
     def _nothing_finished(self) -> RunFailed:
         reasons = [f"{failure.rung.name}: {failure.message}" for failure in self.failures]
-        return RunFailed("no rung finished.", "\n  ".join(reasons) or "Give more --time-limit.")
+        return RunFailed(
+            "no candidate finished.", "\n  ".join(reasons) or "Set a longer --time-limit."
+        )
 
 
 def read_temperature(run: Path) -> float:

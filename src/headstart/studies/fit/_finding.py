@@ -105,10 +105,12 @@ def _reason(choice: Choice, climb: Climb) -> str:
     compared, part = results, "on the validation images"
     if choice.beaten is not None:
         beaten = f"{choice.beaten.name} {climb.describe_score(choice.beaten.score)}"
-        return f"{name} has {score} {part}, and {beaten}. The time did not allow folds for {name}."
+        return (
+            f"{name} has {score} {part}, and {beaten}. There was no time to cross-validate {name}."
+        )
     if choice.is_cross_validated and climb.folds is not None:
         compared = [result for result in results if result.folds is not None]
-        part = f"on {len(climb.folds.images):,} training and validation images, by {FOLDS} folds"
+        part = f"in {FOLDS}-fold cross-validation of {len(climb.folds.images):,} images"
 
     tried = counted(len(compared), "run")
     if choice.is_single:
@@ -122,7 +124,7 @@ def _reason(choice: Choice, climb: Climb) -> str:
     if others:
         verb = "is" if others == 1 else "are"
         sentence += (
-            f" {counted(others, 'run')} without folds {verb} not better on validation images."
+            f" {counted(others, 'run')} without folds {verb} not better on the validation images."
         )
     return sentence
 
@@ -193,7 +195,7 @@ def _no_better_than_guessing(test: PartMetrics, data: SplitDataset) -> str:
     if test.interval[0] > guess.accuracy:
         return ""
     return (
-        " That is not shown to be better than always answering with the most frequent class "
+        " That is not significantly better than always answering with the most frequent class "
         f"({percent(guess.accuracy, test.n)}). More images or a longer --time-limit may help."
     )
 
@@ -230,13 +232,13 @@ def _sentences(choice: Choice, climb: Climb, metrics: RunMetrics) -> tuple[str, 
     measured = f"validation {score}"
     if choice.is_cross_validated and climb.folds is not None:
         images = len(climb.folds.images)
-        measured = f"{score} on {images:,} training and validation images, by {FOLDS} folds"
+        measured = f"{score} in {FOLDS}-fold cross-validation of {images:,} images"
     sentences = [f"The classifier is {choice.short_name}: {measured}, after about {spent}."]
     if metrics.test is not None:
         test = metrics.test
         sentences.append(
             f"It classifies {percent(test.accuracy, test.n)} of {test.n:,} test images correctly "
-            f"(95% interval {percent_interval(test.interval, test.n)}), which were read once."
+            f"(95% interval {percent_interval(test.interval, test.n)}). They were used once."
             f"{_by_other_metric(climb, test)}"
             f"{_no_better_than_guessing(test, climb.context.data)}"
         )

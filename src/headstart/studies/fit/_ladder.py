@@ -160,13 +160,14 @@ class Ladder:
             short = self._seconds_of_short_fine_tuning(self._fine_tuning_recipe(px))
             if short <= _MOST_SHORT_SHARE * self.usable:
                 lines.append(f"{name}, short: {approximate_duration(short)}")
-        lines.append("then the family that validation images favour, with the time that is left")
+        lines.append("then the family with the best validation score, with the remaining time")
         if self.folds is not None:
             lines.append(
-                "few images: as far as the time allows, the choice rests on all training and "
-                f"validation images, by {self.folds} folds; the last fit uses them together"
+                "few images: if there is time, the choice is made by "
+                f"{self.folds}-fold cross-validation; the last fit uses training and validation "
+                "images together"
             )
-        lines += [f"not entered: {reason}" for reason in self.not_entered.values()]
+        lines += [f"skipped: {reason}" for reason in self.not_entered.values()]
         return tuple(lines)
 
     def _frozen(self, state: LadderState) -> Rung | None:
@@ -227,7 +228,7 @@ class Ladder:
         if state.has_begun(CNN) or self._seconds_of_short_cnn() > state.left:
             return None
         self.not_entered.pop(CNN, None)
-        reason = "the other family, with the time that is left"
+        reason = "the other family, with the remaining time"
         return self._timed("cnn", CNN, self._cnn_recipe(), state.left, reason)
 
     def _is_trial_too_long(self) -> bool:
@@ -361,7 +362,7 @@ class Ladder:
             seconds *= _SHARED
             reason = f"about as good as {rivals[0].family} so far, so they share the time"
         elif len(ranked) == 1 and state.has_long():
-            reason = "the other family, with the time that is left"
+            reason = "the other family, with the remaining time"
         return self._longer(best, seconds, reason)
 
     def _can_share(self, best: RungResult, seconds: float) -> bool:

@@ -124,10 +124,10 @@ def search_sentences(
 
 
 def _ties_sentence(ties: Sequence[Trial]) -> str:
-    """Return how many recipes are not shown to be worse than the best, and if a default is one."""
+    """Return how many recipes are not significantly worse than the best."""
     has_default = any(trial.is_default for trial in ties)
     if len(ties) == 1:
-        return f"{'The defaults are' if has_default else '1 other is'} not shown to be worse."
-    return f"{len(ties)} others are not shown to be worse" + (
-        ", the defaults among them." if has_default else "."
+        return f"{'The defaults are' if has_default else '1 other is'} not significantly worse."
+    return f"{len(ties)} others are not significantly worse" + (
+        ", including the defaults." if has_default else "."
     )

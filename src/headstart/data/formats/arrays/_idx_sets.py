@@ -130,7 +130,7 @@ def require_one_set(sets: Sequence[IdxSet], folder: Path) -> IdxSet:
     example = min(sets[0].files.items())[1]
     raise InputError(
         f"{folder} holds {len(sets)} sets of IDX files: expected one, got {_list_sets(sets)}.",
-        f"Name a file of the set, such as {folder / example}; or give a folder of one set.",
+        f"Name a file of the set, such as {folder / example}; or pass a folder of one set.",
     )
 
 

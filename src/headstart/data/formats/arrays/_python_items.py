@@ -107,7 +107,7 @@ def _datasets_by_part(source: Any) -> dict[int, Any]:
         if mention is None and len(source) > 1:
             raise InputError(
                 f"invalid part '{name}' of the dataset: expected train, validation or test.",
-                "Give a mapping such as {'train': train_set, 'test': test_set}, without others.",
+                "Pass a mapping such as {'train': train_set, 'test': test_set}, without others.",
             )
         part_of[name] = UNASSIGNED if mention is None else mention.part
 

@@ -36,13 +36,13 @@ def no_class_folders(root: Folder, top: Folder) -> InputError:
     foreign = describe_foreign_files(root)
     tables = _tables_in(root, top)
     if tables:
-        hint = f"If {tables[0]} has the labels, give that file instead. {hint}"
+        hint = f"If {tables[0]} has the labels, pass that file instead. {hint}"
     elif foreign:
         hint = f"{foreign} {hint}"
     elif in_names := suggest_labels_in_names(top):
         hint = f"{in_names} {hint}"
     elif root.images and len(folders_in(root.path.parent)) > 1:
-        hint = f"If {root.path} is one class, give the folder above it: {root.path.parent}. {hint}"
+        hint = f"If {root.path} is one class, pass the folder above it: {root.path.parent}. {hint}"
     if not (root.image_count or foreign or tables):
         hint += f" Read as images: {SUFFIXES_TEXT}."
     return InputError(
@@ -57,11 +57,11 @@ def part_without_classes(root: Folder, top: Folder, folder: Folder) -> InputErro
         return annotated_objects(folder, annotations)
     hint = (
         "Put the images of each class into a folder named after it, such as "
-        f"{folder.path}/cats; or give a CSV of path,label."
+        f"{folder.path}/cats; or pass a CSV of path,label."
     )
     tables = _tables_in(folder, folder) or _tables_in(root, top)
     if tables:
-        hint = f"If {tables[0]} has the labels, give that file instead. {hint}"
+        hint = f"If {tables[0]} has the labels, pass that file instead. {hint}"
     return InputError(f"{folder.path} has no class folders: it has {folder.describe()}.", hint)
 
 
@@ -80,7 +80,7 @@ def no_training_folder(top: Folder, names: Sequence[str]) -> InputError:
     """Return the error about parts among which there are no training images."""
     return InputError(
         f"{top.path} has {some_names(names)}, but no class folders of training images.",
-        "Name the folder of training images train. To split one of the folders, give its path.",
+        "Name the folder of training images train. To split one of the folders, pass its path.",
     )
 
 
@@ -89,7 +89,7 @@ def numbered_parts(top: Folder, names: Sequence[str]) -> InputError:
     return InputError(
         f"the folders of {top.path} look like parts of the data, not like classes: "
         f"{some_names(names)}.",
-        "Name them train, validation and test; or give a CSV of path,label with a column split.",
+        "Name them train, validation and test; or pass a CSV of path,label with a column split.",
     )
 
 
@@ -117,7 +117,7 @@ def several_datasets(top: Folder, names: Sequence[str]) -> InputError:
     return InputError(
         f"{top.path} holds {len(names):,} datasets: {some_names(names)} each have folders of parts "
         "with class folders in them.",
-        f"Give one of them, such as {top.path / names[0]}. To train on all, merge their class "
+        f"Pass one of them, such as {top.path / names[0]}. To train on all, merge their class "
         "folders.",
     )
 

@@ -66,13 +66,13 @@ def describe_foreign_files(root: Folder) -> str:
             if name.endswith(".cls") and folder.images:
                 return (
                     "This looks like a WebDataset, with the number of the class in a .cls file for "
-                    "each image. Write these numbers to a CSV of path,label, and give that file."
+                    "each image. Write these numbers to a CSV of path,label, and pass that file."
                 )
             if name.endswith(".json") and _is_beside_image(folder, name):
                 return (
                     f"There is a JSON file beside each image, as in a WebDataset: {name} has the "
                     f"fields {_fields_of(read_json(folder.path / name))}. If one of them is the "
-                    "class, write it to a CSV of path,label, and give that file."
+                    "class, write it to a CSV of path,label, and pass that file."
                 )
             if name == "metadata.jsonl":
                 return _advise_metadata(folder.path / name)

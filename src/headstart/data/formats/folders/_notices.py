@@ -81,7 +81,7 @@ def say_without_classes(folder: Folder) -> None:
     nameless = None if listed else find_lines_without_names(folder)
     if listed is None and nameless is None:
         progress.say(
-            f"{ignored} folder, which have no label. To predict them, give the folder to headstart "
+            f"{ignored} folder, which have no label. To predict them, pass the folder to headstart "
             "submit"
         )
         return

@@ -201,5 +201,5 @@ def _say_parts_without_tables(root: Path, places: Sequence[_Place]) -> None:
         if folder not in read and count:
             progress.say(
                 f"{folder}: ignored {counted(count, 'image')}, which no table in the folder "
-                "labels. To predict them, give the folder to headstart submit"
+                "labels. To predict them, pass the folder to headstart submit"
             )

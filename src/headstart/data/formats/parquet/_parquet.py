@@ -171,7 +171,7 @@ def _require_one_dataset(path: Path, names: Sequence[str]) -> None:
         first = next(folder for folder in sorted(folders) if folder)
         raise InputError(
             f"{path} holds several datasets in folders: expected one, got {listed}.",
-            f"Give the folder of one: {path / first}",
+            f"Pass the folder of one: {path / first}",
         )
 
 
@@ -218,7 +218,7 @@ def _common_columns(
             raise InputError(
                 f"{file.name} and {files[0].name} have different columns, or different names of "
                 "classes.",
-                "Give the folder or the file of one dataset.",
+                "Pass the folder or the file of one dataset.",
             )
     return chosen[0]
 

@@ -340,7 +340,7 @@ def _problem(table: Path, name: str, match: _Match, finder: ImageFinder) -> tupl
     if image.is_dir():
         return (
             f"expected an image file, but {image} is a folder",
-            "Write one line per image. Or give the folder of the class folders instead of the CSV.",
+            "Write one line per image. Or pass the folder of the class folders instead of the CSV.",
         )
     return f"{image} does not exist", _relative_hint(table, finder.searched())
 

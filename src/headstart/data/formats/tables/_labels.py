@@ -57,7 +57,7 @@ def _say_merged_blanks(table: Table, spellings: Mapping[str, set[str]]) -> None:
     merged = [label for label, forms in spellings.items() if len(forms) > 1]
     if merged:
         progress.say(
-            f"{table.name}: blanks around labels were removed, which merged the spellings of "
+            f"{table.name}: spaces around labels were removed, which merged the spellings of "
             f"{quote_names(merged)}"
         )
 

@@ -65,7 +65,7 @@ class PixelCsv:
     The names of pixel columns end in a number. Where these numbers have no gap, they order the
     pixels, row by row from the top left, whatever the order of the columns. Three times a square is
     a colour image with the pixels R, G, B, R, G, B, …: 3072 pixels are 32x32. Instead, one column
-    called pixels may hold all pixels of an image, separated by blanks.
+    called pixels may hold all pixels of an image, separated by spaces.
     """
 
     name = "a CSV of pixels"

@@ -37,7 +37,7 @@ class PixelLayout:
 
     Attributes:
         columns: The columns, in the order of the pixels. A single one may hold all pixels of an
-            image, separated by blanks.
+            image, separated by spaces.
         in_one_cell: Whether it does.
         has_colours: Whether the names of the columns say which colour each one holds.
     """

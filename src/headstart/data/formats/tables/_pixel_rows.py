@@ -14,7 +14,7 @@ from headstart.data.formats.tables._pixel_values import (
 )
 from headstart.data.formats.tables._rows import no_rows
 
-_CELL_HINT = "Give every image the same number of pixels, separated by blanks."
+_CELL_HINT = "Give every image the same number of pixels, separated by spaces."
 
 
 class PixelRows:

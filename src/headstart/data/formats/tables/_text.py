@@ -190,7 +190,7 @@ def undecodable_text(path: Path, error: UnicodeDecodeError) -> InputError:
         if b"\0" in stream.peek(HEAD_BYTES)[:HEAD_BYTES]:
             return InputError(
                 f"{name} is not a table: expected text, got a file with zero bytes.",
-                "Save the table as CSV in UTF-8, and give that file.",
+                "Save the table as CSV in UTF-8, and pass that file.",
             )
         sample = b""
         for content in iter(lambda: stream.readline(LONGEST_LINE), b""):
