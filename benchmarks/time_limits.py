@@ -35,7 +35,7 @@ from headstart.training import RunCost, RunTimer, TrainingJob
 MODELS = ("mlp", "cnn")
 STEP_SECONDS = {"mlp": 0.002, "cnn": 0.03}
 SETUP_SECONDS, REPORT_SECONDS, SEEDS = 0.2, 4.0, 3
-OLD_RESERVE = 8.0  # for the report, under the old rule
+EQUAL_TIME_RESERVE = 8.0  # for the report, under the rule of equal time
 WINDOW_SECONDS = 2.0  # the pace changes so often
 # Beside other work a step takes so many times as long, each equally probable.
 PACES = {"quiet": (1.0,), "noisy": (1.0, 1.0, 1.0, 1.5, 3.0), "busy": (1.0, 2.0, 4.0, 8.0)}
@@ -94,7 +94,7 @@ class Timer:
         return RunCost(SETUP_SECONDS, float(np.median(self.times)), 0.0, steps_per_epoch)
 
 
-def present_rule(machine: Machine, limit: float) -> None:
+def equal_steps_rule(machine: Machine, limit: float) -> None:
     """Carry out a comparison as `compare` does."""
     studies = "headstart.studies."
     clock = SimpleNamespace(perf_counter=lambda: machine.clock)
@@ -120,9 +120,9 @@ def present_rule(machine: Machine, limit: float) -> None:
     machine.work(REPORT_SECONDS)
 
 
-def old_rule(machine: Machine, limit: float) -> None:
+def equal_time_rule(machine: Machine, limit: float) -> None:
     """Give each run an equal share, in which it takes as many steps as the machine allows."""
-    share = (limit - machine.clock - OLD_RESERVE) / len(MODELS) / SEEDS
+    share = (limit - machine.clock - EQUAL_TIME_RESERVE) / len(MODELS) / SEEDS
     for _ in range(SEEDS):
         for name in MODELS:
             recipe = machine.resolved(make_recipe(name))
@@ -144,7 +144,10 @@ def simulate(machines: int, limit: float) -> None:
     full = 40.0
     print("| machine | rule | unequal steps | seeds | `cnn` too short | time spent, 5 to 95% |")
     print("|---|---|---|---|---|---|")
-    rules: dict[str, Callable[[Machine, float], None]] = {"old": old_rule, "now": present_rule}
+    rules: dict[str, Callable[[Machine, float], None]] = {
+        "equal time": equal_time_rule,
+        "equal steps": equal_steps_rule,
+    }
     for kind, paces in PACES.items():
         for name, rule in rules.items():
             unequal, seeds, short, spent = [], [], [], []
