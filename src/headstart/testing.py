@@ -29,7 +29,7 @@ def assert_not_worse(
         old: The reference: a model, a `recipe.json` or the folder of a finished run.
         new: The candidate.
         equivalence: The largest loss of accuracy that does not matter, in percentage points.
-        undecided: What happens if the evidence does not decide: the test fails, or pytest skips it.
+        undecided: What happens if the gate is undecided: the test fails, or pytest skips it.
         options: Further arguments of `headstart.compare`, such as `seeds`, `time_limit`, `out`, and
             those of `headstart.load` and `headstart.split`.
 
@@ -37,7 +37,7 @@ def assert_not_worse(
         The comparison, if the candidate passes.
 
     Raises:
-        AssertionError: The candidate is worse, or the evidence does not decide.
+        AssertionError: The candidate is worse, or the gate is undecided.
     """
     __tracebackhide__ = True  # pytest shows the line of the test
     from headstart.api import compare

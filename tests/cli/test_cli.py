@@ -232,7 +232,11 @@ def test_data_lists_and_gets_the_named_datasets(headstart: Command, own_cache: P
             "summary cannot be combined with --repeat",
         ),
         (("train", "--repeat", "nowhere", "--lr", "0.1"), 2, "lr cannot be combined with --repeat"),
-        (("train", "--repeat", "nowhere", "--set", "momentum=0.5"), 2, "momentum cannot be combined"),
+        (
+            ("train", "--repeat", "nowhere", "--set", "momentum=0.5"),
+            2,
+            "momentum cannot be combined",
+        ),
         (
             ("train", "--repeat", "nowhere", "--test", "0.2"),
             2,

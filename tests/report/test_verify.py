@@ -122,7 +122,7 @@ def test_an_edited_number_is_named_with_its_row(report: Path, headstart: Command
     words = " ".join(out.split())
     assert status == 1 and "NOT verified: 1 difference" in words
     assert "Results and cost › mlp" in words
-    assert f"the report has '99.9%', its data give '{accuracy[1]}%'" in words
+    assert f"the report has '99.9%', but its data give '{accuracy[1]}%'" in words
     assert words.endswith("write it from its folder: headstart report STUDY")
 
 

@@ -144,7 +144,7 @@ def test_the_sentence_says_what_each_change_does() -> None:
     assert _effects._sentence(effects, make_recipe("mlp"), "test") == (
         "Changes of the mlp recipe, on test images: nodes 16 (+3.0 points) helps; "
         "dropout 0.5 (-8.0 points) hurts; no significant effect of l2 0.1, l2 0.2 (95% intervals: "
-        "at most 2.3 points, up or down); batch 8 failed."
+        "at most 2.3 points in either direction); batch 8 failed."
     )
 
 

@@ -140,7 +140,7 @@ def test_a_suggestion_beyond_the_grid_is_said_to_be_beyond_it(
     assert finding.range_test is not None
     assert finding.range_test.beyond_grid
     assert not finding.range_test.agrees
-    assert "suggests 0.21 (0.21 to 0.21 over 3 repeats): beyond the rates of this study " in (
+    assert "falls most steeply. This is beyond the rates of this study " in (
         finding.range_test.sentence
     )
     assert "(0.001 to 0.01)" in finding.range_test.sentence

@@ -46,7 +46,7 @@ _PLAN = "plan.csv"
 class AuditResult(StudyResult[AuditReport]):
     """The report of `audit`.
 
-    The keys are those that `headstart audit --json` prints. `finding` is the same with types.
+    The keys are those that `headstart audit --json` prints. `finding` is the typed form.
     """
 
     def table(self) -> RenderableType:
@@ -66,19 +66,19 @@ def audit(
     on_review: Callable[[str], None] | None = None,
     **keys: Unpack[DataKeys],
 ) -> AuditResult:
-    """Report what is wrong with a dataset, and how certain that is.
+    """Report problems in a dataset, and how certain they are.
 
     Unreadable files, copies and near copies, leaks between the parts of the split, the same picture
     under two labels, suspect labels, images of no class, shortcuts, poor quality, and groups. The
-    data are never changed. An audit that is finished is reused.
+    data are never changed. A finished audit is reused.
 
     Args:
         data: A dataset, or anything that `load` opens.
         fix: A CSV file for the plan: which images to drop or relabel. `load` reads it as `plan`.
-            Decisions of a review that the file holds already stay.
+            Decisions of an earlier review in this file are kept.
         review: Serve the page on this machine, where every decision is saved in the plan, until
             it is done or Ctrl-C is pressed. The plan is `fix`, or `plan.csv` in the folder.
-        quick: Leave out suspect labels and the effect of leaks, which need training.
+        quick: Skip suspect labels and the effect of leaks, which need training.
         out: The folder of the report; by default one under `runs/`.
         on_review: Function that receives the address of the page when it is served. By default the
             address is printed on stderr.

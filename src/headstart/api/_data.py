@@ -128,8 +128,8 @@ def open_with_and_without_plan(
 
     Returns:
         The data with the plan, and the same data without it. They have the same evaluation images,
-        which the plan leaves alone. The latter is None where the two cannot be compared: the plan
-        is applied already, or it removes a class.
+        which the plan does not change. The latter is None if the two cannot be compared: the plan
+        is already applied, or it removes a class.
     """
     if isinstance(data, Dataset) and data.plan is not None:
         return open_data(data, keys), None

@@ -48,12 +48,12 @@ def predict(
         images: a path, a folder, the bytes of an image, an open file, or a sequence of those; "-"
             is standard input. Or a uint8 array of shape (N, H, W, C) or (H, W, C), with the image
             shape of the model.
-        top: number of classes per image. By default all of them, and three in table and figure.
-        coverage: share of images, such as 0.95, whose set of classes contains the true class. By
-            default there are no sets. The sets are calibrated on the run's validation images.
+        top: number of classes per image. By default all of them, but three in table and figure.
+        coverage: fraction of images, such as 0.95, whose set of classes contains the true class.
+            By default there are no sets. They are calibrated on the run's validation images.
         csv: file for the predictions: one row per image, one column per class.
         figure: PNG or SVG file with the first 24 images and their probabilities as bars.
-        safe_cells: whether texts in the CSV that a spreadsheet would evaluate get an apostrophe.
+        safe_cells: whether CSV cells that a spreadsheet would evaluate get an apostrophe.
 
     Returns:
         `run`, `top`, `predictions`, and the paths `csv` and `figure`. A prediction has `image`,
@@ -140,7 +140,7 @@ def explain(
     label: str | None = None,
     out: str | Path | None = None,
 ) -> ExplainResult:
-    """Show on which pixels a prediction rests: Grad-CAM and occlusion, one row per classifier.
+    """Show which pixels a prediction depends on: Grad-CAM and occlusion, one row per classifier.
 
     Args:
         run: folder of a finished run, or of a study for its best run.
@@ -215,11 +215,10 @@ def submit(
         out: the CSV to write: ImageId,Label, or the columns of `sample`. An earlier file of the
             same name is kept under another name.
         sample: the competition's sample submission.
-        probability_of: the class whose probability a sample of two columns asks for, where the
-            sample does not tell.
-        path_column: the column of image paths in a table of test images, where its name does not
-            tell.
-        safe_cells: whether texts that a spreadsheet would evaluate get an apostrophe.
+        probability_of: the class whose probability is written, if the sample asks for one
+            probability and does not name the class.
+        path_column: the column of image paths in a table of test images, if its name is unusual.
+        safe_cells: whether cells that a spreadsheet would evaluate get an apostrophe.
     """
     from headstart import deploy
 

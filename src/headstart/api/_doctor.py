@@ -33,10 +33,10 @@ class DoctorResult(Result):
 def doctor(
     *paths: str | Path, cache: bool = False, repair: bool = False, self_test: bool = False
 ) -> DoctorResult:
-    """Examine runs, studies, the cache and the machine, and say what is damaged and what to do.
+    """Check runs, studies, the cache and the machine: what is damaged, and what to do.
 
-    Everything is read only, unless `repair` is set. Of each sealed folder, the SHA-256 of every
-    file is compared. Accuracies are recomputed from the predictions, class names are compared
+    Nothing is changed unless `repair` is set. In each sealed folder, the SHA-256 of every file is
+    compared. Accuracies are recomputed from the predictions, class names are compared
     between files, and SQLite checks its databases.
 
     Args:

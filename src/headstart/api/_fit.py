@@ -26,24 +26,23 @@ def fit(
 ) -> FitResult:
     """Find the best classifier within a time limit, evaluate it once, and write a report.
 
-    Frozen backbones with a solved head, a network from random weights and fine-tuning are tried
-    from cheap to expensive. Validation images decide what is trained longer and what is chosen.
-    With few images, folds of the training and validation images choose. Where the time allows, the
-    chosen recipe is fitted a last time on both, which `last_fit` reports. An interrupted call keeps
-    the best classifier so far, and continues when it is called again.
+    Frozen backbones with a linear head, a network trained from scratch and fine-tuning are tried,
+    the cheapest first. Validation images select what is trained longer and what is chosen. With few
+    images, cross-validation on training and validation images selects instead. If there is time,
+    the chosen recipe is trained once more on both, which `last_fit` reports. An interrupted call
+    keeps the best classifier so far, and continues when it is called again.
 
     Args:
         data: A dataset, or anything that `load` opens.
         time_limit: Seconds for everything, or text such as "10m".
-        single: Whether the classifier shall be one network. Otherwise it may be an average of
-            several.
+        single: Whether to choose a single network. Otherwise it may be an average of several.
         seed: Seed of the runs.
-        max_ms: The most milliseconds per image that the classifier may take on this machine.
+        max_ms: The longest time per image on this machine, in milliseconds.
         track: A tracker: tensorboard, mlflow or wandb.
         out: The study folder; by default one under `runs/`.
         keys: Recipe values for all networks that have them, and arguments of `load` and `split`.
-            `metric` is what selects on the validation images: "accuracy", the default, "macro-f1",
-            "balanced-accuracy", "log-loss", or `FILE.py:function`.
+            `metric` is used for the selection on validation images: "accuracy" (the default),
+            "macro-f1", "balanced-accuracy", "log-loss", or `FILE.py:function`.
 
     Returns:
         The finding. Its keys are those that `headstart fit --json` prints. The folder of the

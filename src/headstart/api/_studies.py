@@ -56,7 +56,7 @@ def compare(
     """Compare contenders on the same split and seeds, with the same time, and write a report.
 
     With a plan, each contender is trained on the data with the plan and without it. All are
-    evaluated on the images that the plan leaves alone, so the verdict is about the plan as well.
+    evaluated on the images that the plan does not change, so the verdict is about the plan as well.
 
     Args:
         data: A dataset, or anything that `load` opens.
@@ -65,15 +65,16 @@ def compare(
         seeds: The number of runs per contender, or of repeats with folds. "auto" adds seeds until
             the comparison is decided, up to 5 with a time limit and 8 without; "auto:12" up to 12.
         folds: The number of folds of a cross-validation, in which every image is tested once per
-            repeat. "auto" uses five folds for fewer than 1,000 images whose test part would have
-            fewer than 200, unless test images come with the data, or `test`, `train_images` or a
-            plan is given. A study in `out` keeps its folds. None uses one split.
+            repeat. "auto" uses five folds for fewer than 1,000 images, if fewer than 200 of them
+            would be test images. It uses none if the data have a test set, or if `test`,
+            `train_images` or a plan is given. A study in `out` keeps its folds. None uses one
+            split.
         time_limit: Seconds for everything, or text such as "5m"; None for recipe epochs.
         when_slow: If the machine slows down, "shorten" keeps the limit, "lengthen" the plan.
         equivalence: The largest difference in accuracy that counts as equivalent, in percentage
             points. Choose it before the results are known.
-        gate: Whether to decide if the last contender may replace the first one: whether it is
-            better, or not worse by `equivalence` points or more. A summary is written as `gate.md`.
+        gate: Whether to decide if the last contender may replace the first one. It may if it is
+            better, or not worse by `equivalence` points or more. `gate.md` is a summary.
         track: A tracker: tensorboard, mlflow or wandb.
         out: The study folder; by default one under `runs/`.
         keys: Recipe values for all contenders, and arguments of `load` and `split`.
@@ -170,7 +171,7 @@ def tune(
         seeds: The number of seeds, after `seed`, with which the best recipe is retrained.
         folds: None or "none". A search is not cross-validated: the images that selected a recipe
             would also test it.
-        together: The number of recipes drawn at the same time, and the most that run in parallel.
+        together: The number of recipes proposed at a time, which can run in parallel.
         workers: Worker processes on this machine.
         ray: The address of a Ray cluster, or "auto".
         storage: The URL of a database, such as PostgreSQL. Machines that make the same call share
@@ -395,8 +396,8 @@ def effects(
         model: The model whose recipe is changed.
         preset: The preset of its recipe.
         of: The hyper-parameters: dropout, l2, layers, nodes, activation, batch, optimizer,
-            augmentation, label_smoothing, schedule. By default all but the last two, as far as the
-            model has them.
+            augmentation, label_smoothing, schedule. By default, those of the first eight that the
+            model has.
         seeds: The number of runs per recipe. With folds, the number of repeats.
         folds: The number of folds of a cross-validation, in which every image is tested once per
             repeat. "auto" decides as `compare` does. None uses one split.

@@ -22,22 +22,22 @@ class VerificationResult(Result):
 
 
 def verify(report: str | Path) -> VerificationResult:
-    """Compute the numbers of a report again from the data inside it, and name what differs.
+    """Recompute the numbers of a report from the data inside it, and list the differences.
 
     The page is written again from its data, and the accuracies, intervals, p-values and the verdict
     are recomputed from the predictions of each image. This finds mistakes and edits. It is not
-    a signature: someone who replaces the page and its predictions together is not found out.
+    a signature: it does not detect that page and predictions were replaced together.
 
     Args:
         report: a `report.html`, or the folder that holds it.
 
     Returns:
         `report`, `verified`, `headstart` (the version that wrote the report), `numbers` (of the
-        page), `values` (of the data that were computed again), `differences` (`where`, `shown`,
+        page), `values` (of the data that were recomputed), `differences` (`where`, `shown`,
         `expected`), `recomputed` and `not_recomputed` (in words).
 
     Raises:
-        InputError: The file cannot be read, or it is not a report that holds its data.
+        InputError: The file cannot be read, or it is not a report that contains its data.
     """
     from headstart.report import verify as verify_report
 

@@ -28,13 +28,14 @@ def watch(
 ) -> None:
     """Serve a live page of the runs and studies in a folder, until Ctrl-C is pressed.
 
-    The page shows curves that grow, the trials of a search and the time left. It compares two runs,
-    and stops and resumes commands. Only this machine reaches it, with the token in its address.
+    The page shows live curves, the trials of a search and the time left. It compares two runs, and
+    stops and resumes commands. It can be reached from this machine only, with the token in its
+    address.
 
     Args:
-        folder: the folder, subfolders included.
+        folder: the folder, including subfolders.
         port: the port; 0 for a free one.
-        browser: whether the page is opened in the browser, if a person sits at the terminal.
+        browser: whether to open the page in the browser, if the command runs in a terminal.
         on_address: function that receives the address of the page when it is served. By default
             the address is printed on stderr.
 
@@ -56,7 +57,7 @@ def watch_snapshot(folder: str | Path = "runs") -> JsonObject:
     """Return the runs and studies in a folder now, in progress and finished.
 
     Args:
-        folder: the folder, subfolders included.
+        folder: the folder, including subfolders.
 
     Returns:
         `folder`, and `runs` with one object per run or study: `id` (its path in the folder),
@@ -79,7 +80,7 @@ def watch_in_terminal(folder: str | Path = "runs") -> None:
     If the output is not a terminal, the table is printed once.
 
     Args:
-        folder: the folder, subfolders included.
+        folder: the folder, including subfolders.
 
     Raises:
         InputError: There is no such folder.

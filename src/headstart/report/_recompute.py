@@ -36,7 +36,7 @@ class Recomputation:
     Attributes:
         differences: The values that differ.
         count: The number of values that were compared.
-        recomputed: What was computed again, in words.
+        recomputed: What was recomputed, in words.
         not_recomputed: What was not, in words.
     """
 

@@ -34,7 +34,7 @@ class Verification:
         report: Path of the report.
         headstart: Version of Headstart that wrote it; empty if its data cannot be read.
         number_count: Numbers in the text of the page.
-        value_count: Values of the data that were computed again.
+        value_count: Values of the data that were recomputed.
         differences: What differs.
         recomputed: What was recomputed from predictions, in words.
         not_recomputed: What was not, in words.

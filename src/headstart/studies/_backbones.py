@@ -198,8 +198,8 @@ class BackboneRankingConfig(Study[BackboneRanking]):
                     {probe.name: probe.correct[None] for probe in probed}, "train", groups
                 ),
                 *notes,
-                "Accuracies are of cross-validated linear probes on training images. They rank "
-                "backbones. They say little about fine-tuning or training on all images.",
+                "Accuracies are those of cross-validated linear probes on training images. They "
+                "rank backbones, but say little about fine-tuning or training on all images.",
             ),
         )
 

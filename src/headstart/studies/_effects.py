@@ -362,7 +362,7 @@ def _undecided_clause(undecided: Sequence[EffectResult], *, is_rest: bool) -> st
     largest = max(max(map(abs, effect.interval or (-1.0, 1.0))) for effect in undecided)
     return (
         f"no significant effect of {labels} "
-        f"(95% intervals: at most {points(largest)} points, up or down)"
+        f"(95% intervals: at most {points(largest)} points in either direction)"
     )
 
 

@@ -58,8 +58,8 @@ def summarise_range_tests(
         agrees=nearest.as_good and not beyond_grid,
         beyond_grid=beyond_grid,
         sentence=(
-            f"A range test, at the steepest descent of the loss, suggests {suggested:.2g} "
-            f"({spread}): {position}."
+            f"A range test suggests {suggested:.2g} ({spread}), where the loss falls most steeply. "
+            f"This is {position}."
         ),
     )
 

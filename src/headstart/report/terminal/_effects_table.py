@@ -46,7 +46,7 @@ def _effects_group(finding: Effects, width: int) -> RenderableType:
     return Group(
         _effects_table(finding, width),
         *sentences([finding.sentence], "bold"),
-        *sentences([] if fit is None else [f"The baseline {fit.summary}"]),
+        *sentences([] if fit is None else [f"The baseline {fit.summary}."]),
         *sentences(finding.notes, "dim"),
         *reuse_sentences(finding),
         *sentences(finding.dataset.warnings, "yellow"),

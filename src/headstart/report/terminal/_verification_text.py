@@ -26,7 +26,7 @@ def verification_lines(result: JsonMapping) -> RenderableType:
     value_words = counted(result["values"], "value")
     if not differences:
         head = (
-            f"Verified: {number_words} on the page match its data, and {value_words} of the data "
+            f"Verified: the {number_words} on the page match its data. Of the data, {value_words} "
             "match the predictions."
         )
     else:

@@ -238,7 +238,8 @@ def _sentences(choice: Choice, climb: Climb, metrics: RunMetrics) -> tuple[str, 
         test = metrics.test
         sentences.append(
             f"It classifies {percent(test.accuracy, test.n)} of {test.n:,} test images correctly "
-            f"(95% interval {percent_interval(test.interval, test.n)}). They were used once."
+            f"(95% interval {percent_interval(test.interval, test.n)}). The test images were used "
+            "once."
             f"{_by_other_metric(climb, test)}"
             f"{_no_better_than_guessing(test, climb.context.data)}"
         )
