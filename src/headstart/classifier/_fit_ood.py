@@ -34,7 +34,7 @@ _LEAST_VARIANCE = 0.01
 
 @dataclass(frozen=True, eq=False)
 class MeasuredImages:
-    """What is measured on images without a network, for the limits of any classifier of them.
+    """Image statistics that need no network, for the limits of any classifier of these images.
 
     Attributes:
         distribution: The distribution of the statistics of the training images, without limits.

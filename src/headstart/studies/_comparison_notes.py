@@ -1,4 +1,4 @@
-"""What a comparison notes about its contenders, one sentence each."""
+"""Notes of a comparison about its contenders, one sentence each."""
 
 from __future__ import annotations
 

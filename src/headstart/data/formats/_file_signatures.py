@@ -1,4 +1,4 @@
-"""What the first bytes of a file say about it. No other module compares such bytes."""
+"""Signatures: file types by their first bytes. No other module compares such bytes."""
 
 from __future__ import annotations
 

@@ -198,8 +198,8 @@ def _find_shape(sources: ImageSources, count: int, image_size: int | None) -> tu
     with ignore_decoder_warnings():
         for start in range(0, count, _HEADERS_PER_LOOK):
             block = range(start, min(start + _HEADERS_PER_LOOK, count))
-            found = map_in_threads(read, block, f"reading {sources.root.name}")
-            headers += [header for header in found if header is not None]
+            block_headers = map_in_threads(read, block, f"reading {sources.root.name}")
+            headers += [header for header in block_headers if header is not None]
             if is_certain(headers, image_size):
                 break
     return common_shape(headers, image_size)
