@@ -292,7 +292,7 @@ def test_the_error_for_missing_data_names_the_option(tmp_path: Path, headstart: 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["nowhere"], "nowhere is not a run folder"),
+        (["nowhere"], "nowhere does not exist"),
         (["run", "-o", "model.pb"], "ends in .onnx"),
         (["run", "--format", "torch", "--int8"], "--int8 writes an ONNX file"),
     ],

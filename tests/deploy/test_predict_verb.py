@@ -144,7 +144,7 @@ def test_a_table_or_a_pattern_is_answered_with_the_next_step(run: Path, headstar
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["nowhere", "a.png"], "nowhere is not a run folder"),
+        (["nowhere", "a.png"], "nowhere does not exist"),
         ([], "RUN is missing"),
         (["run"], "no images given"),
         (["run", "gone.png"], "gone.png does not exist"),

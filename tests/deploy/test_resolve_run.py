@@ -63,7 +63,7 @@ def test_load_classifier_says_what_it_was_given(name: str, tmp_path: Path) -> No
     (tmp_path / "unfinished/recipe.json").touch()
     (tmp_path / "model.onnx").touch()
     problems = {
-        "nowhere": "it does not exist",
+        "nowhere": "does not exist",
         "unfinished": "a run that is not finished",
         "model.onnx": "expected a run folder, got a file",
     }

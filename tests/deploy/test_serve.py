@@ -179,7 +179,7 @@ def test_a_used_port_is_reported_with_an_alternative(run: Path, headstart: Comma
 @pytest.mark.parametrize(
     ("words", "status", "expected"),
     [
-        (["nowhere"], 2, "nowhere is not a run folder"),
+        (["nowhere"], 2, "nowhere does not exist"),
         (["RUN", "--port", 70000], 2, "from 0 to 65535"),
         (
             ["RUN", "--host", "no.such.host.invalid"],

@@ -31,7 +31,7 @@ def test_the_page_compares_the_selection_with_the_test_images(
     sentence = fit_page(tmp_path, finding).selection_against_test
     assert sentence.startswith("The validation accuracy of 9")
     assert f" is {place} the 95% interval of the test accuracy" in sentence
-    assert sentence.endswith("which rests on 9 test images.")
+    assert sentence.endswith("which is based on 9 test images.")
     without = changed(finding, test=None)
     assert fit_page(tmp_path, without).selection_against_test == ""
 

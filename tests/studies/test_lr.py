@@ -164,7 +164,7 @@ def test_a_suggestion_is_placed_against_the_good_range(
     tests = [RangeTest([steepest], [1.0], steepest, steepest)]
     summary = summarise_range_tests(tests, rates, good)
     assert summary.agrees is agrees
-    assert summary.sentence.endswith(f" (one repeat): {position}.")
+    assert summary.sentence.endswith(f"falls most steeply. This is {position}.")
 
 
 @pytest.mark.parametrize(

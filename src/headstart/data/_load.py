@@ -263,7 +263,7 @@ def _locate(source: str | Path) -> Located:
         suggestion = suggest_name(str(source), _known_names())
     raise InputError(
         f"{source} does not exist: it is not a file, a folder or a named dataset ({suggestion}).",
-        f"Accepted: {ACCEPTED}.",
+        "Check the path. The help lists what DATA may be: headstart train --help",
     )
 
 

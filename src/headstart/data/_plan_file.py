@@ -166,7 +166,7 @@ def _read_cells(path: Path) -> list[tuple[int, list[str]]]:
         text = store.read_file(path, _LARGEST_PLAN_BYTES).decode("utf-8-sig", "surrogateescape")
     except FileNotFoundError:
         raise InputError(
-            f"{path} does not exist: it should be a plan.",
+            f"the plan {path} does not exist.",
             "Write one with: headstart audit DATA --fix plan.csv",
         ) from None
     except OSError as error:

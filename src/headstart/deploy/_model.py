@@ -89,7 +89,7 @@ def _is_exported(path: Path) -> bool:
 def _no_classifier(run: Path) -> InputError:
     if not run.exists():
         return InputError(
-            f"{run} is not a run folder: it does not exist.",
+            f"{run} does not exist.",
             "List the runs with `headstart runs`, or create one with `headstart train`.",
         )
     if not run.is_dir():

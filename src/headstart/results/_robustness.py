@@ -55,7 +55,7 @@ class Robustness(ResultModel):
     """Checks of a verdict on other images, and the number of labels it depends on."""
 
     is_robust: bool | None = Field(
-        description="Whether the evidence for the winner is strong, also in every check; null "
+        description="Whether the evidence for the winner is strong, including in every check; null "
         "without a winner, or if copies or suspected labels are not known."
     )
     is_strong: bool | None = Field(

@@ -219,5 +219,5 @@ def _stopped(signum: int, run: PlannedRun) -> Stopped:
         signum,
         f"stopped after step {plan.done:,} of {plan.steps:,}; everything is saved in "
         f"{run.job.folder}.",
-        f"Resume with: {command}" if command else "Run it again to resume.",
+        f"Resume with: {command}" if command else "Run the same command again to resume.",
     )

@@ -87,7 +87,7 @@
     const isStop = verb === "stop";
     const text = isStop
       ? "It finishes its step, saves everything, and can be resumed. A study keeps its finished runs."
-      : "This command runs on this machine until it is done, also if this page is closed:";
+      : "This command runs on this machine until it is done, even if this page is closed:";
     const title = `${isStop ? "Stop" : "Resume"} ${nameOf(entry)}?`;
     if (!await confirm(title, text, isStop ? "" : entry.command, isStop ? "Stop" : "Resume")) return;
     try {
