@@ -7,7 +7,7 @@ import pytest
 
 from headstart.data import load
 from headstart.data._class_names import require_distinct_classes
-from headstart.data._similar_names import similar_class_names, similar_names_sentence
+from headstart.data._doubtful_names import similar_class_names, similar_names_sentence
 from headstart.errors import InputError
 
 

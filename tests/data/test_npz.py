@@ -9,7 +9,7 @@ import pytest
 
 from headstart import progress, store
 from headstart.data import TEST, TRAIN, UNASSIGNED, VALIDATION, load
-from headstart.data.formats.arrays import _npz_members
+from headstart.data.formats.arrays import _array_files
 from headstart.errors import InputError
 
 IMAGES = np.arange(6 * 8 * 8, dtype=np.uint16).astype(np.uint8).reshape(6, 8, 8)
@@ -224,7 +224,7 @@ def test_large_arrays_are_mapped_and_give_the_same_dataset(
     }
     write(tmp_path / "a.npz", **arrays)
     expected = load(tmp_path / "a.npz", pixel_max=4095)
-    monkeypatch.setattr(_npz_members, "IN_MEMORY_BYTES", 0)
+    monkeypatch.setattr(_array_files, "IN_MEMORY_BYTES", 0)
     mapped = load(tmp_path / "a.npz", pixel_max=4095, cache=False)
     assert mapped.fingerprint == expected.fingerprint
     assert not list(store.cache_folder().rglob("*.spool"))

@@ -11,7 +11,7 @@ import pytest
 from table_helpers import error_of, load_and_listen, write_table
 
 from headstart.data import TEST, TRAIN, VALIDATION, load, read_unlabelled_csv
-from headstart.data._growing_map import GrowingMap
+from headstart.data._memory_maps import GrowingMap
 from headstart.errors import InputError
 
 HEADER = "label,pixel0,pixel1,pixel2,pixel3"

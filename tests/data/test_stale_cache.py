@@ -17,7 +17,7 @@ from PIL import Image, features
 from pyarrow import parquet
 
 from headstart.data import Dataset, _cache, _file_identity, load
-from headstart.data.formats.images import _decode, _decoder_identity, _image_files
+from headstart.data.formats.images import _decode, _decoders, _image_files
 from headstart.errors import InputError
 
 LONG_AGO = 315_532_800  # 1 January 1980, which deterministic archives write
@@ -333,9 +333,9 @@ def test_a_file_that_changes_while_others_are_decoded_is_an_error_with_its_path(
 @pytest.fixture
 def fresh_identity() -> Iterator[None]:
     """Let the versions of decoders be asked again, in this test and after it."""
-    _decoder_identity.decoder_identity.cache_clear()
+    _decoders.decoder_identity.cache_clear()
     yield
-    _decoder_identity.decoder_identity.cache_clear()
+    _decoders.decoder_identity.cache_clear()
 
 
 def upgrade(monkeypatch: pytest.MonkeyPatch, library: str) -> None:
@@ -352,7 +352,7 @@ def upgrade(monkeypatch: pytest.MonkeyPatch, library: str) -> None:
         monkeypatch.setattr("PIL.__version__", "99.0")
     monkeypatch.setattr(features, "version", version_of)
     monkeypatch.setattr(metadata, "version", version_of_package)
-    _decoder_identity.decoder_identity.cache_clear()
+    _decoders.decoder_identity.cache_clear()
 
 
 def folder_data(root: Path) -> Path:

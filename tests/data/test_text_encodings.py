@@ -17,7 +17,7 @@ from PIL import Image
 from table_helpers import error_of, labels_of, load_and_listen, write_images
 
 from headstart.data import load
-from headstart.data._damaged_names import damaged_names_sentence
+from headstart.data._doubtful_names import damaged_names_sentence
 from headstart.data.formats._text_encodings import ZIP_ENCODINGS, plausible_readings
 
 WORDS = {

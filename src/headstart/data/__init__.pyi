@@ -2,6 +2,9 @@ from ._apply_plan import (
     apply_plan as apply_plan,
     with_and_without_plan as with_and_without_plan,
 )
+from ._doubtful_names import (
+    similar_class_names as similar_class_names,
+)
 from ._fingerprints import (
     content_key as content_key,
     split_fingerprint as split_fingerprint,
@@ -38,9 +41,6 @@ from ._python_objects import (
 )
 from ._recorded_data import (
     describe_changes as describe_changes,
-)
-from ._similar_names import (
-    similar_class_names as similar_class_names,
 )
 from ._split import (
     DEFAULT_FRACTION as DEFAULT_FRACTION,

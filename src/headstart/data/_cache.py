@@ -18,7 +18,7 @@ import numpy as np
 from headstart import progress, store
 from headstart.data._cache_check import require_intact_entry, seal_entry
 from headstart.data._decode_journal import JOURNAL_FILE
-from headstart.data._file_identity import FileIdentities, identify_files
+from headstart.data._file_identity import FileIdentities, identify_files, require_unchanged
 from headstart.data._fingerprints import content_key, dataset_fingerprint, hash_images
 from headstart.data._memory_maps import IMAGES_FILE
 from headstart.data._threads import map_in_threads
@@ -30,7 +30,6 @@ from headstart.data._types import (
     UnreadableFile,
 )
 from headstart.data.formats._protocol import Listing, LoadOptions
-from headstart.data.formats.images._changed_files import require_unchanged
 from headstart.data.formats.images._dataset_scale import describe_scale, question_dark_images
 from headstart.errors import InputError
 from headstart.formatting import listing

@@ -15,6 +15,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from headstart.errors import InputError
+from headstart.formatting import listing
+
 IDENTITY_BYTES = 16
 # A file that changed shortly before it was examined can change again without another time stamp:
 # Linux updates the clock of its file systems every 1 to 10 ms.
@@ -119,6 +122,33 @@ def identify_files(root: Path, names: Sequence[str]) -> FileIdentities:
         tuple(sizes),
         is_settled=newest_ns < now - settled_ns,
         unreliable_file_system=unreliable[0] if unreliable else "",
+    )
+
+
+def require_unchanged(root: Path, before: FileIdentities) -> None:
+    """Raise an error if files have another identity than before they were read.
+
+    Args:
+        root: Folder of the files.
+        before: Their identities before they were read.
+
+    Raises:
+        InputError: Files were changed, replaced or removed meanwhile. The message names up to
+            twenty of them.
+    """
+    now = identify_files(root, before.names)
+    changed = now.changed_since(before)
+    if not changed:
+        return
+
+    size_now = dict(zip(now.names, now.sizes, strict=True))
+    lines = [
+        f"{root / name} was {'removed' if size_now[name] < 0 else 'changed'}" for name in changed
+    ]
+    raise InputError(
+        f"{len(changed):,} of {len(now.names):,} files did not stay the same while they were "
+        f"read:{listing(lines)}",
+        "Run the command again once nothing else writes there.",
     )
 
 

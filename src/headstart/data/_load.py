@@ -33,11 +33,10 @@ from headstart.data.formats._unsupported_files import (
     refuse_impostor,
     unknown_format,
 )
+from headstart.data.formats.arrays._array_files import NpyFolder, Npz
 from headstart.data.formats.arrays._arrays import has_pairs, read_arrays, read_pairs
 from headstart.data.formats.arrays._idx_folder import IdxFolder
 from headstart.data.formats.arrays._idx_sets import parse_idx_name
-from headstart.data.formats.arrays._npy_folder import NpyFolder
-from headstart.data.formats.arrays._npz import Npz
 from headstart.data.formats.folders._class_folders import ClassFolders
 from headstart.data.formats.folders._file_tree import (
     UnreadableFolder,

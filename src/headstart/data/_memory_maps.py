@@ -10,6 +10,7 @@ import mmap
 from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
+from types import TracebackType
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -27,6 +28,7 @@ KEPT_BYTES = 256 << 20
 # a huge page.
 FAULT_BYTES = 2 << 20
 BLOCK_BYTES = 32 << 20
+_WRITTEN_BYTES = 4 << 20  # of a growing map, at a time
 # A pass over more than this may take two seconds: hashing reads 0.4 to 0.7 GB/s.
 LONG_PASS_BYTES = 1 << 30
 
@@ -115,6 +117,56 @@ def map_header(shape: tuple[int, ...]) -> bytes:
     about = {"descr": "|u1", "fortran_order": False, "shape": shape}
     np.lib.format.write_array_header_1_0(content, about)
     return content.getvalue()
+
+
+class GrowingMap:
+    """The file `images.npy` of images whose number is known only at the end, such as rows of a CSV.
+
+    It is written image by image, in bounded memory.
+
+    Args:
+        folder: Folder of the file.
+        shape: Height, width and channels of an image.
+    """
+
+    def __init__(self, folder: Path, shape: tuple[int, int, int]) -> None:
+        self._path = folder / IMAGES_FILE
+        self._shape = shape
+        self._block = bytearray()
+        self.count = 0
+        self._file = store.GrowingFile(self._path)
+        self._file.append(map_header((0, *shape)))
+
+    def __enter__(self) -> GrowingMap:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._file.__exit__(kind, error, traceback)
+
+    def append(self, pixels: bytes) -> None:
+        """Add an image.
+
+        Args:
+            pixels: Its H * W * C bytes, row by row, with the channels last.
+        """
+        self._block += pixels
+        self.count += 1
+        if len(self._block) >= _WRITTEN_BYTES:
+            self._file.append(self._block)
+            self._block.clear()
+
+    def finish(self) -> NDArray[np.uint8]:
+        """Close the file, and return its images as a read-only map of shape (count, H, W, C)."""
+        self._file.append(self._block)
+        self._file.replace_start(map_header((self.count, *self._shape)))
+        self._file.__exit__(None, None, None)
+        images: NDArray[np.uint8] = np.load(self._path, mmap_mode="r", allow_pickle=False)
+        return images
 
 
 def take(images: NDArray[Scalar], rows: NDArray[np.int64]) -> NDArray[Scalar]:

@@ -13,7 +13,7 @@ from headstart.data._fingerprints import content_key
 from headstart.data._memory_maps import create_map, is_large_map, put, take
 from headstart.data._threads import map_in_threads
 from headstart.data._types import Dataset, DecodedImages, Resize
-from headstart.data.formats.images._decoder_identity import pillow_version
+from headstart.data.formats.images._decoders import pillow_version
 from headstart.data.formats.images._resize import resize_pixels
 
 

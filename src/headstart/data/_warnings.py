@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from headstart.data._class_names import quote_names
-from headstart.data._damaged_names import damaged_names_sentence
-from headstart.data._similar_names import similar_names_sentence
+from headstart.data._doubtful_names import damaged_names_sentence, similar_names_sentence
 from headstart.data._types import (
     PART_NAMES,
     TEST,

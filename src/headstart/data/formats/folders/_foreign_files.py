@@ -11,9 +11,8 @@ from headstart.data.formats._json_files import annotates_objects, read_json
 from headstart.data.formats._unsupported_files import ARCHIVE_NAME, describe_unsupported
 from headstart.data.formats.folders._clutter import some_names
 from headstart.data.formats.folders._file_tree import Folder, describe_kinds
-from headstart.data.formats.images._conversions import conversion_of
 from headstart.data.formats.images._identify_file import identify_file
-from headstart.data.formats.images._suffixes import USUAL_SUFFIXES
+from headstart.data.formats.images._suffixes import USUAL_SUFFIXES, conversion_of
 
 _ANNOTATION_FILE = re.compile(
     r"(.*[._-])?coco.*\.json|instances_.*\.json|via_.*\.json|data\.ya?ml", re.IGNORECASE

@@ -8,9 +8,8 @@ from pathlib import Path, PurePath
 from headstart.data.formats.folders._classes import ClassFolder
 from headstart.data.formats.folders._clutter import some_names
 from headstart.data.formats.folders._file_tree import describe_kinds
-from headstart.data.formats.images._conversions import conversion_of
 from headstart.data.formats.images._identify_file import identify_file
-from headstart.data.formats.images._suffixes import USUAL_SUFFIXES
+from headstart.data.formats.images._suffixes import USUAL_SUFFIXES, conversion_of
 from headstart.errors import InputError
 
 _FEWEST_UNREAD = 2  # One may be the draft of a drawing.

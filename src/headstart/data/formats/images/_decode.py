@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from headstart.data._types import Resize
 from headstart.data.formats.images._colour_profiles import convert_to_srgb, srgb_transform
-from headstart.data.formats.images._large_images import least_reduction
+from headstart.data.formats.images._costly_images import least_reduction
 from headstart.data.formats.images._open_image import (
     LARGEST_FILE_BYTES,
     ImageLimits,

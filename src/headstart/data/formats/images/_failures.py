@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from headstart.data.formats.images._costly_images import too_many_pixels
 from headstart.data.formats.images._identify_file import identify_file
-from headstart.data.formats.images._large_images import too_many_pixels
 from headstart.data.formats.images._suffixes import DECODERS, format_name
 from headstart.data.formats.images._unreadable import (
     FileNotReadable,

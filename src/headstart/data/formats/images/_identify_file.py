@@ -14,7 +14,7 @@ from headstart.data.formats._file_signatures import (
     Signature,
     signature_of,
 )
-from headstart.data.formats.images._plugins import PACKAGES, plugin_decoder
+from headstart.data.formats.images._decoders import PACKAGES, plugin_decoder
 from headstart.data.formats.images._tiff_kind import Content, describe_tiff, raw_kind, raw_photo
 from headstart.formatting import counted
 

@@ -10,12 +10,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from headstart.data._file_identity import FileIdentities, identify_files
+from headstart.data._file_identity import FileIdentities, identify_files, require_unchanged
 from headstart.data._fingerprints import content_key
 from headstart.data._threads import map_in_threads
 from headstart.data._types import DecodedImages, ImageLabels, OptionValues, Resize
 from headstart.data.formats._protocol import LoadOptions
-from headstart.data.formats.images._changed_files import require_unchanged
 from headstart.data.formats.images._dataset_scale import find_scale, require_wide
 from headstart.data.formats.images._decode import (
     PIXEL_RULES,
@@ -25,7 +24,7 @@ from headstart.data.formats.images._decode import (
     read_image,
 )
 from headstart.data.formats.images._decode_rows import RowDecoder, RowReader
-from headstart.data.formats.images._decoder_identity import decoder_identity
+from headstart.data.formats.images._decoders import decoder_identity
 from headstart.data.formats.images._open_image import (
     ImageSource,
     UnreadableImage,

@@ -14,15 +14,15 @@ from typing import IO, TYPE_CHECKING
 
 from headstart import store
 from headstart.data._threads import is_stopping
-from headstart.data.formats.images._failures import explain_failure
-from headstart.data.formats.images._identify_file import identify_file
-from headstart.data.formats.images._large_images import (
+from headstart.data.formats.images._costly_images import (
     least_reduction,
     open_large_jpeg,
+    require_few_scans,
     too_many_pixels,
 )
-from headstart.data.formats.images._plugins import plugin_decoder
-from headstart.data.formats.images._scans import require_few_scans
+from headstart.data.formats.images._decoders import plugin_decoder
+from headstart.data.formats.images._failures import explain_failure
+from headstart.data.formats.images._identify_file import identify_file
 from headstart.data.formats.images._suffixes import DECODERS, IMAGE_SUFFIXES as IMAGE_SUFFIXES
 from headstart.data.formats.images._tiff_kind import raw_kind, raw_photo
 from headstart.data.formats.images._unreadable import (

@@ -1,39 +1,19 @@
-"""The suffixes of image files, and the formats that they stand for."""
+"""The suffixes of image files and other pictures, and the formats that they stand for."""
 
 # Decoders by suffix. HEIC and JPEG XL are listed although they need a plug-in: a photo that cannot
 # be read must not be missing from its class with nothing but a line on stderr.
 FORMATS_OF_SUFFIX = {
-    ".jpg": ("JPEG", "MPO"),
-    ".jpeg": ("JPEG", "MPO"),
-    ".jpe": ("JPEG", "MPO"),
-    ".jif": ("JPEG", "MPO"),
-    ".jfif": ("JPEG", "MPO"),
-    ".jfi": ("JPEG", "MPO"),
-    ".pjpeg": ("JPEG", "MPO"),
-    ".pjp": ("JPEG", "MPO"),
-    ".mpo": ("JPEG", "MPO"),
-    ".png": ("PNG",),
-    ".apng": ("PNG",),
-    ".bmp": ("BMP",),
-    ".dib": ("BMP",),
+    **dict.fromkeys((".jpg", ".jpeg", ".jpe", ".jif", ".jfif", ".jfi"), ("JPEG", "MPO")),
+    **dict.fromkeys((".pjpeg", ".pjp", ".mpo"), ("JPEG", "MPO")),
+    **dict.fromkeys((".png", ".apng"), ("PNG",)),
+    **dict.fromkeys((".bmp", ".dib"), ("BMP",)),
     ".gif": ("GIF",),
     ".webp": ("WEBP",),
-    ".tif": ("TIFF",),
-    ".tiff": ("TIFF",),
-    ".ppm": ("PPM",),
-    ".pgm": ("PPM",),
-    ".pbm": ("PPM",),
-    ".pnm": ("PPM",),
-    ".pfm": ("PPM",),
-    ".avif": ("AVIF",),
-    ".avifs": ("AVIF",),
-    ".jp2": ("JPEG2000",),
-    ".j2k": ("JPEG2000",),
-    ".jpf": ("JPEG2000",),
-    ".jpx": ("JPEG2000",),
-    ".heic": ("HEIF",),
-    ".heif": ("HEIF",),
-    ".hif": ("HEIF",),
+    **dict.fromkeys((".tif", ".tiff"), ("TIFF",)),
+    **dict.fromkeys((".ppm", ".pgm", ".pbm", ".pnm", ".pfm"), ("PPM",)),
+    **dict.fromkeys((".avif", ".avifs"), ("AVIF",)),
+    **dict.fromkeys((".jp2", ".j2k", ".jpf", ".jpx"), ("JPEG2000",)),
+    **dict.fromkeys((".heic", ".heif", ".hif"), ("HEIF",)),
     ".jxl": ("JXL",),
 }
 IMAGE_SUFFIXES = frozenset(FORMATS_OF_SUFFIX)
@@ -51,7 +31,26 @@ _SHOWN_NAMES = {
     "JXL": "JPEG XL",
 }
 
+# Programs that convert pictures of formats that are not read.
+_MAGICK = "magick mogrify -format png *{suffix}"
+_DEVELOP = "develop them to JPEG or 16-bit TIFF"
+_PROGRAM_OF_SUFFIX = {
+    **dict.fromkeys((".tga", ".ico", ".psd", ".pcx", ".sgi", ".dds", ".exr", ".hdr"), _MAGICK),
+    **dict.fromkeys((".xcf", ".eps", ".qoi", ".xpm", ".xbm"), _MAGICK),
+    **dict.fromkeys((".cr2", ".cr3", ".nef", ".arw", ".dng", ".orf", ".rw2", ".raf"), _DEVELOP),
+    **dict.fromkeys((".dcm", ".dicom"), "dcm2pnm +on2 IN OUT.png"),
+    ".svg": "rsvg-convert IN.svg -o OUT.png",
+}
+
 
 def format_name(decoder: str | None) -> str:
     """Return the name of a format as people write it, such as "WebP"."""
     return _SHOWN_NAMES.get(decoder or "", decoder or "image")
+
+
+def conversion_of(suffix: str) -> str | None:
+    """Return a sentence that converts pictures with this suffix, or None for any other file."""
+    program = _PROGRAM_OF_SUFFIX.get(suffix.lower())
+    if program is None:
+        return None
+    return f"Convert them: {program.replace('{suffix}', suffix)}."

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from headstart import progress
 from headstart.data._class_names import label_images
-from headstart.data._growing_map import GrowingMap
+from headstart.data._memory_maps import GrowingMap
 from headstart.data._types import DecodedImages, OptionValues
 from headstart.data.formats._protocol import Listing, LoadOptions
 from headstart.data.formats.tables._columns import (

@@ -1,7 +1,8 @@
-"""Class names that are nearly the same, such as "hot dog" and "hot-dog", or "Cat" and "cats".
+"""Class names that may be mistakes: two that are nearly the same, or one that a program damaged.
 
-They may be one class or two. So they are reported, and never merged. Names that differ in case or
-blanks alone are refused: see `_class_names.require_distinct_classes`.
+"hot dog" and "hot-dog", or "Cat" and "cats", may be one class or two. So they are reported, and
+never merged. Names that differ in case or blanks alone are refused: see
+`_class_names.require_distinct_classes`. A damaged name was decoded with a wrong encoding.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ _COPY = re.compile(r"(?<=\w)([\s_-]+(copy|kopie|copie|copia)([\s_]*\(?\d+\)?)?|\
 _LOOK_ALIKES = str.maketrans("авекмнорстухіјѕԁαορν", "abekmhopctyxijsdaopv")
 _SHORTEST = 2  # characters. Single ones, such as "a" and "A", are classes of handwriting.
 _SHORTEST_SINGULAR = 3
+_REPLACEMENT = "\ufffd"
+_WRONG_ENCODINGS = ("cp1252", "latin-1", "mac_roman", "cp437")
 
 
 def similar_class_names(names: Sequence[str]) -> list[tuple[str, str]]:
@@ -98,3 +101,42 @@ def _singulars(form: str) -> list[str]:
     if form.endswith("ies"):
         singulars.append(f"{form[:-3]}y")
     return [singular for singular in singulars if len(singular) >= _SHORTEST_SINGULAR]
+
+
+def damaged_names_sentence(names: Sequence[str]) -> str:
+    """Return a sentence about class names that are not what somebody typed, or an empty text.
+
+    They are used as they are: what was lost cannot be known.
+
+    Args:
+        names: The names of the classes.
+    """
+    lost = [name for name in names if _REPLACEMENT in name]
+    if lost:
+        return (
+            f"The class name '{display_name(lost[0])}' has lost characters (U+FFFD): an earlier "
+            "program read it with a wrong encoding. Names that differed in them may be one class "
+            "now."
+        )
+    for name in names:
+        original = _undo_wrong_decoding(name)
+        if original is not None:
+            return (
+                f"The class name '{display_name(name)}' looks like '{display_name(original)}', "
+                "read with a wrong encoding by an earlier program. It is used as it is."
+            )
+    return ""
+
+
+def _undo_wrong_decoding(name: str) -> str | None:
+    """Return the UTF-8 text that became this name in a wrong encoding, or None."""
+    if name.isascii():
+        return None
+    for encoding in _WRONG_ENCODINGS:
+        try:
+            original = name.encode(encoding).decode("utf-8")
+        except UnicodeError:
+            continue
+        if original.isprintable():
+            return original
+    return None
