@@ -279,7 +279,7 @@ class _KnownFiles:
         """
         if not any(index.may_know_contents() for index in self._indices):
             return None
-        digests = hash_files(self._listing, f"hashing {self._source.name}")
+        digests = self._hash(self._listing.files)
         for index, key in zip(self._indices, self._keys(digests), strict=False):
             dataset = self._open(key)
             if dataset is not None:
@@ -317,15 +317,20 @@ class _KnownFiles:
         """Return the digests of all files: of those that were decoded, the digests of then."""
         known = decoded.file_digests
         others = [name for name in self._listing.files if name not in known]
-        title = f"hashing {self._source.name}"
-        known = {**known, **dict(zip(others, _hash(self._listing, others, title), strict=True))}
+        known = {**known, **dict(zip(others, self._hash(others), strict=True))}
         return [known[name] for name in self._listing.files]
 
+    def _hash(self, names: Sequence[str]) -> list[bytes]:
+        return hash_files(self._listing.root, names, f"hashing {self._source.name}")
+
     def _keys(self, digests: Sequence[bytes]) -> tuple[str, str]:
-        """Return the keys without and with images left out."""
+        """Return the keys without and with images left out.
+
+        They are digests of the options, of the names of the files and of their contents.
+        """
         files = json.dumps(self._listing.files)
-        skipping = content_key(json.dumps(self._skipping), files, *digests)
-        return key_of_contents(self._listing, digests), skipping
+        strict = content_key(json.dumps(self._listing.key_options), files, *digests)
+        return strict, content_key(json.dumps(self._skipping), files, *digests)
 
     def _open(self, key: str) -> Dataset | None:
         """Open an entry, or return None if there is none. A damaged entry is removed."""
@@ -390,30 +395,18 @@ class FileIndex:
             store.write_json(self._path_by_sizes, {"key": key})
 
 
-def key_of_contents(listing: Listing, digests: Sequence[bytes]) -> str:
-    """Return the cache key of files: a digest of their names, their contents and the options.
+def hash_files(root: Path, names: Sequence[str], title: str) -> list[bytes]:
+    """Return the SHA-256 digests of files.
 
     Args:
-        listing: The files.
-        digests: Digests of their contents, from `hash_files`.
-    """
-    return content_key(json.dumps(listing.key_options), json.dumps(listing.files), *digests)
-
-
-def hash_files(listing: Listing, title: str) -> list[bytes]:
-    """Return the SHA-256 digests of all files of a listing.
-
-    Args:
-        listing: The files.
+        root: Folder of the files.
+        names: Their names.
         title: Title of the progress bar.
     """
-    return _hash(listing, listing.files, title)
 
-
-def _hash(listing: Listing, names: Sequence[str], title: str) -> list[bytes]:
     def digest_of(name: str) -> bytes:
         try:
-            with (listing.root / name).open("rb") as file:
+            with (root / name).open("rb") as file:
                 return hashlib.file_digest(file, "sha256").digest()
         except OSError as error:
             # Whether such a file is an error is up to the decoder.

@@ -196,9 +196,9 @@ def _load_arrays(source: Arrays, options: LoadOptions) -> Dataset:
         )
     if has_pairs(source):
         decoded = read_pairs(source, options.pixel_max)
-        return as_dataset(decoded, "arrays", "", options.as_dict())
-    images, labels, *class_names = source
-    decoded = read_arrays(images, labels, options.pixel_max, *class_names)
+    else:
+        images, labels, *class_names = source
+        decoded = read_arrays(images, labels, options.pixel_max, *class_names)
     return as_dataset(decoded, "arrays", "", options.as_dict())
 
 

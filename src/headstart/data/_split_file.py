@@ -24,7 +24,7 @@ def write_split(data: SplitDataset, folder: Path) -> None:
         ResourceError: The disk is full, or writing is not permitted.
     """
     split = data.split
-    parts = {"train": split.train, "validation": split.validation, "test": split.test}
+    parts = split.parts
     hashes = {f"{name}_hashes": data.dataset.hashes[indices] for name, indices in parts.items()}
     if split.cross_validated is not None:
         parts["cross_validated"] = split.cross_validated

@@ -21,11 +21,7 @@ def summary_line(data: SplitDataset) -> str:
         1 (182), ...". The counts of the classes are those of the whole dataset. At most ten
         classes are named, in the order of their labels.
     """
-    parts = {
-        "train": len(data.split.train),
-        "validation": len(data.split.validation),
-        "test": len(data.split.test),
-    }
+    parts = {part: len(indices) for part, indices in data.split.parts.items()}
     used = ", ".join(f"{part} {count:,}" for part, count in parts.items())
     unused = len(data.dataset) - sum(parts.values())
     if unused:
@@ -52,7 +48,6 @@ def describe(data: SplitDataset) -> dict[str, object]:
     Its "warnings" are sentences; see `split_warnings`.
     """
     dataset, split = data.dataset, data.split
-    parts = {"train": split.train, "validation": split.validation, "test": split.test}
     return {
         "name": dataset.name,
         "source": dataset.source,
@@ -67,7 +62,7 @@ def describe(data: SplitDataset) -> dict[str, object]:
                 "images": len(indices),
                 "per_class": class_counts(dataset, indices).tolist(),
             }
-            for name, indices in parts.items()
+            for name, indices in split.parts.items()
         },
         "plan": None if dataset.plan is None else dataset.plan._asdict(),
         "duplicates_removed": split.duplicates_removed,

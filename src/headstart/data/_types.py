@@ -215,10 +215,14 @@ class Split:
             f"test {len(self.test):,}; seed {self.seed}>"
         )
 
+    @property
+    def parts(self) -> dict[str, Indices]:
+        """The indices of "train", "validation" and "test"."""
+        return {"train": self.train, "validation": self.validation, "test": self.test}
+
     def indices(self, part: str) -> Indices:
         """Return the indices of a part: "train", "validation" or "test"."""
-        parts = {"train": self.train, "validation": self.validation, "test": self.test}
-        return parts[part]
+        return self.parts[part]
 
 
 @dataclass(frozen=True)

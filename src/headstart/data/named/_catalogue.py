@@ -82,16 +82,8 @@ FASHION_MNIST = NamedDataset(
     title="Fashion-MNIST",
     image_shape=(28, 28, 1),
     class_names=(
-        "T-shirt/top",
-        "Trouser",
-        "Pullover",
-        "Dress",
-        "Coat",
-        "Sandal",
-        "Shirt",
-        "Sneaker",
-        "Bag",
-        "Ankle boot",
+        *("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat"),
+        *("Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),
     ),
     parts=(
         Part(
@@ -178,16 +170,8 @@ CIFAR10 = NamedDataset(
     title="CIFAR-10",
     image_shape=(32, 32, 3),
     class_names=(
-        "airplane",
-        "automobile",
-        "bird",
-        "cat",
-        "deer",
-        "dog",
-        "frog",
-        "horse",
-        "ship",
-        "truck",
+        *("airplane", "automobile", "bird", "cat", "deer"),
+        *("dog", "frog", "horse", "ship", "truck"),
     ),
     parts=(
         Part(

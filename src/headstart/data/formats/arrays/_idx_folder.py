@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
-
-from numpy.typing import NDArray
 
 from headstart import progress, store
 from headstart.data._types import (
@@ -128,12 +125,7 @@ class IdxFiles:
             )
 
         decoded = decode_arrays(parts, str(self.root), building=building)
-        return DecodedImages(
-            decoded.images,
-            decoded.labels,
-            self._name_classes(decoded.class_names),
-            decoded.parts,
-        )
+        return replace(decoded, class_names=self._name_classes(decoded.class_names))
 
     def _read_part(self, code: int) -> ArrayPart:
         for present, missing in ((IMAGES, LABELS), (LABELS, IMAGES)):
@@ -149,9 +141,10 @@ class IdxFiles:
             if images.ndim != 3:
                 raise InputError(f"invalid images of {self.root}: expected 3 dimensions.")
             images = images.swapaxes(1, 2)
-        return ArrayPart(
-            code or TRAIN, images, _first_column(read_idx_numbers(self._path(code, LABELS)))
-        )
+        labels = read_idx_numbers(self._path(code, LABELS))
+        if labels.ndim == 2:  # QMNIST has further columns behind the label.
+            labels = labels[:, 0]
+        return ArrayPart(code or TRAIN, images, labels)
 
     def _path(self, code: int, role: str) -> Path:
         return self.root / self.idx_set.files[code, role]
@@ -200,11 +193,6 @@ def _listed(idx_files: IdxFiles) -> IdxFiles:
             "To keep them as they are, remove 'emnist' from the file names."
         )
     return idx_files
-
-
-def _first_column(labels: NDArray[Any]) -> NDArray[Any]:
-    """Return the labels of a file with several columns, such as QMNIST's: the first column."""
-    return labels[:, 0] if labels.ndim == 2 else labels
 
 
 def _read_mapping(path: Path) -> dict[str, str]:

@@ -21,19 +21,8 @@ ALSO_READ = (
 )
 IMAGES, LABELS, CLASS_NAMES = "images", "labels", "class_names"
 _ROLE_OF_WORD = {
-    "x": IMAGES,
-    "image": IMAGES,
-    "images": IMAGES,
-    "img": IMAGES,
-    "imgs": IMAGES,
-    "data": IMAGES,
-    "pixels": IMAGES,
-    "features": IMAGES,
-    "y": LABELS,
-    "label": LABELS,
-    "labels": LABELS,
-    "target": LABELS,
-    "targets": LABELS,
+    **dict.fromkeys(("x", "image", "images", "img", "imgs", "data", "pixels", "features"), IMAGES),
+    **dict.fromkeys(("y", "label", "labels", "target", "targets"), LABELS),
 }
 PART_OF_WORD = {**PART_OF_FOLDER_WORD, "t10k": TEST}  # MNIST's word for its test images
 _CLASS_NAME_KEYS = frozenset(
@@ -41,14 +30,12 @@ _CLASS_NAME_KEYS = frozenset(
 )
 _COUNTERPARTS = {
     "x": "y",
-    "y": "x",
     "image": "label",
     "images": "labels",
     "img": "label",
     "imgs": "labels",
-    "data": "labels",
-    "pixels": "labels",
-    "features": "labels",
+    **dict.fromkeys(("data", "pixels", "features"), "labels"),
+    "y": "x",
     "label": "image",
     "labels": "images",
     "target": "data",

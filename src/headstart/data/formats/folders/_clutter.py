@@ -11,22 +11,11 @@ from headstart.formatting import counted, first_names
 
 # They are compared without case. Names that begin with a dot are hidden as well.
 _SYSTEM_NAMES = frozenset(
-    {
-        "__macosx",
-        "icon\r",
-        "network trash folder",
-        "temporary items",
-        "thumbs.db",
-        "thumbs.db:encryptable",
-        "ehthumbs.db",
-        "ehthumbs_vista.db",
-        "desktop.ini",
-        "$recycle.bin",
-        "recycler",
-        "recycled",
-        "system volume information",
-        "found.000",
-        "lost+found",
+    {"__macosx", "icon\r", "network trash folder", "temporary items"}  # of macOS
+    | {"thumbs.db", "thumbs.db:encryptable", "ehthumbs.db", "ehthumbs_vista.db", "desktop.ini"}
+    | {"$recycle.bin", "recycler", "recycled", "system volume information", "found.000"}
+    | {"lost+found", "__pycache__", "node_modules", "site-packages", "cvs"}
+    | {
         "@eadir",
         "@tmp",
         "@recycle",
@@ -34,15 +23,8 @@ _SYSTEM_NAMES = frozenset(
         "@snapshot",
         "@__thumb",
         "@__qini",
-        "@sharebin",
-        "#recycle",
-        "#snapshot",
-        "_gsdata_",
-        "__pycache__",
-        "node_modules",
-        "site-packages",
-        "cvs",
     }
+    | {"@sharebin", "#recycle", "#snapshot", "_gsdata_"}  # of network storage
 )
 # Folders of these names without images of their own are outputs of experiment trackers.
 _TOOL_NAMES = frozenset(
