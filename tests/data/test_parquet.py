@@ -419,3 +419,18 @@ def test_lists_of_labels_and_measurements_are_refused(tmp_path: Path) -> None:
     ages = [f"{number} years" for number in range(20)]
     text = fails(parquet(tmp_path / "ages.parquet", {**rows(20), "label": ages}))
     assert "expected classes, got 20 different numbers in 20 rows" in text
+
+
+def test_what_is_converted_in_images_is_printed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(progress, "say", said.append)
+    file = io.BytesIO()
+    Image.fromarray(np.full((6, 6), 4000, np.uint16)).save(file, "PNG")
+    columns = {"image": [file.getvalue()] * 2, "label": ["cat", "dog"]}
+    data = load(parquet(tmp_path / "a.parquet", columns))
+    assert (
+        "000000 and 1 more (000001) have 16 bits or more per channel; they are scaled to 8" in said
+    )
+    assert data.images.max() == round(4000 / 4095 * 255)

@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
+from pyarrow import parquet
 
 from headstart import progress
 from headstart.data import load
@@ -101,6 +103,28 @@ def test_finished_images_are_not_decoded_again(
     expected = fresh(root, monkeypatch, tmp_path / "other")
     assert np.array_equal(data.images, expected.images)
     assert data.fingerprint == expected.fingerprint
+
+
+def test_finished_images_of_a_parquet_file_are_not_decoded_again(
+    tmp_path: Path, interrupt_after: Callable[[int], list[int]]
+) -> None:
+    root = folder_of(tmp_path / "pets")
+    files = sorted(root.rglob("*.png"))
+    columns = {
+        "image": [file.read_bytes() for file in files],
+        "label": [file.parent.name for file in files],
+    }
+    path = tmp_path / "pets.parquet"
+    parquet.write_table(pyarrow.table(columns), path)
+    interrupt_after(25)
+    with pytest.raises(Interrupted):
+        load(path)
+    decoded = interrupt_after(COUNT)
+    data = load(path)
+    assert len(decoded) == COUNT - 25
+
+    interrupt_after(COUNT)
+    assert np.array_equal(data.images, load(root).images)
 
 
 def test_an_image_that_was_edited_meanwhile_is_decoded_again(
