@@ -184,7 +184,9 @@ def test_verbs_take_an_ensemble(built: Path, digits: Dataset, tmp_path: Path) ->
     card = model_card(built, open_model(built))
     assert (card["model"], card["explains"]) == ("ensemble", True)
     assert card["training"] == "2 epochs"
-    with pytest.raises(InputError, match="is an ensemble, which no single training makes"):
+    with pytest.raises(
+        InputError, match="is an ensemble, which cannot be repeated as one training"
+    ):
         headstart.repeat(built, digits)
 
 

@@ -1,4 +1,4 @@
-"""Mirror copies are used where what separates the classes survives them."""
+"""Images are mirrored where that keeps what distinguishes the classes."""
 
 from __future__ import annotations
 
@@ -38,7 +38,10 @@ def drawn(kind: str, images: int = 120) -> SplitDataset:
 
 @pytest.mark.parametrize(
     ("kind", "outcome", "reason"),
-    [("arrows", "off", "'first' and 'second' into each other"), ("sizes", "on", "survives")],
+    [
+        ("arrows", "off", "'first' and 'second' into each other"),
+        ("sizes", "on", "it keeps what distinguishes the classes"),
+    ],
 )
 def test_sided_classes_are_not_mirrored_and_others_are(
     kind: str, outcome: str, reason: str

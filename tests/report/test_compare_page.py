@@ -159,14 +159,14 @@ def test_the_decision_about_mirror_copies_is_named(tmp_path: Path) -> None:
         metrics = RunMetrics.model_validate_json(path.read_text())
         path.write_text(json.dumps(changed(metrics, augmentation=check).as_json()))
     entries = contender_entries(study, read_comparison(study).contenders, "test")
-    sentence = "Mirror copies of the training images are not used: digits <change>."
+    sentence = "Training images are not flipped horizontally: digits <change>."
     recipe: JsonObject = {"flip": True}
     recipes: list[tuple[Entry[object], JsonObject]] = [(entry, recipe) for entry in entries]
     assert recipe_table(recipes[:2]).augmentation == (sentence,)
     assert recipe_table(recipes).augmentation == (
         f"cnn and efficientnet-lite0: {sentence}",
-        "efficientnet-lite0 (random weights): Mirror copies of the training images are used, as "
-        "the recipe says.",
+        "efficientnet-lite0 (random weights): Training images are flipped horizontally, as set in "
+        "the recipe.",
     )
 
 

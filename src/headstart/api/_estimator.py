@@ -352,7 +352,7 @@ def _check_settings(settings: Mapping[str, Any], parameters: Mapping[str, Any]) 
                 f"{key} is not a key of recipe or network, so settings cannot give it.",
                 f"Use the parameter {key}."
                 if key in parameters
-                else "X and y are the images to train on: prepare them before.",
+                else "X and y are the training data: prepare them before fit.",
             )
 
 

@@ -138,10 +138,10 @@ def repeat(
     original = Path(run)
     tracker = tracking(track, with_files=True)
     again = shlex.join(["headstart", "train", "--repeat", str(run), "DATA"])
-    about, opened = reopen_run(original, data, f"Give its present place: {again}")
+    about, opened = reopen_run(original, data, f"Pass its current location: {again}")
     if about.is_ensemble:
         raise InputError(
-            f"{run} is an ensemble, which no single training makes.",
+            f"{run} is an ensemble, which cannot be repeated as one training.",
             "Repeat the runs that it consists of, or the study that selected them.",
         )
     from headstart.training import TrainingJob, train as train_run
@@ -163,7 +163,7 @@ def repeat(
 
 
 def reopen_run(
-    run: Path, data: Data | None, hint_if_moved: str = "Give its present place with --data."
+    run: Path, data: Data | None, hint_if_moved: str = "Pass its current location with --data."
 ) -> tuple[RunDescription, SplitDataset]:
     """Return the facts of a run, and its dataset with its split.
 

@@ -32,7 +32,7 @@ class Verbs(typer.core.TyperGroup):
         except BrokenPipeError as error:
             raise ResourceError(
                 "a connection was closed by the other side, such as a database or a tracker.",
-                "Check that the other side runs. Then run the same command again.",
+                "Check that it is running. Then run the same command again.",
             ) from error
 
 

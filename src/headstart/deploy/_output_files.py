@@ -77,7 +77,7 @@ def check_export(path: Path, option: str) -> None:
     _refuse_folder(path, option)
     if store.is_stream(path):
         raise InputError(
-            f"invalid {option}: expected a file, got {path}, which keeps nothing.", _CHOOSE
+            f"invalid {option}: expected a file, got {path}, which discards its input.", _CHOOSE
         )
     if path.name == _REPORT and path.exists() and _is_in_run(path):
         raise _would_be_overwritten(path, option)

@@ -1,7 +1,7 @@
 """Decide whether a change of images keeps their labels, measured on the training images.
 
 A quick probe is cross-validated on descriptors of shape and colour. A change such as mirroring is
-used if what separates the classes survives it.
+used if it keeps what distinguishes the classes.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from headstart.data import SplitDataset, content_key
 from headstart.errors import ResourceError
 from headstart.features._linear_probe import assign_folds, stratified_folds
 from headstart.features._shape_descriptors import describe_shapes, shrink
-from headstart.formatting import counted, percent
+from headstart.formatting import percent
 from headstart.results import AugmentationCheck
 
 Change = Literal["mirror", "rotation", "shift"]
@@ -68,7 +68,7 @@ def decide_augmentation(data: SplitDataset, change: Change = "mirror") -> Augmen
     """Decide whether changed training images keep their labels.
 
     At most 1,200 training images are used. Neither validation nor test images are. The decision is
-    kept in the cache. If the images cannot tell, the change is not used.
+    kept in the cache. If the evidence is not sufficient, the change is not used.
 
     Args:
         data: The images.
@@ -185,8 +185,8 @@ def _decide(
     accuracy, accuracy_changed, accuracy_with_copies = (
         percent(rows.mean(), len(labels)) for rows in (correct, correct_changed, correct_copies)
     )
-    accuracies = f"{accuracy} of the images and {accuracy_changed} of the"
-    measured = f"a probe classifies {accuracies} changed ones correctly"
+    accuracies = f"{accuracy} of the original and {accuracy_changed} of the changed images"
+    measured = f"a probe classifies {accuracies} correctly"
     pair = _exchanged_classes(scores, labels)
 
     outcome: Literal["on", "off", "unknown"]
@@ -194,14 +194,14 @@ def _decide(
         first, second = names[pair[0]], names[pair[1]]
         outcome, reason = "off", f"mirroring turns '{first}' and '{second}' into each other"
     elif not is_skilled or abs(z_kept) < _Z_KEPT:
-        outcome, reason = "unknown", f"{counted(len(labels), 'image')} cannot tell; {measured}"
+        outcome, reason = "unknown", f"the evidence is not sufficient; {measured}"
     elif z_kept < 0:
-        outcome, reason = "off", f"what separates the classes does not survive; {measured}"
+        outcome, reason = "off", f"it removes what distinguishes the classes; {measured}"
     elif z_loss > _Z_LOSS:
         accuracies = f"{accuracy_with_copies} instead of {accuracy}"
         outcome, reason = "off", f"a probe that also learns changed copies has {accuracies}"
     else:
-        outcome, reason = "on", f"what separates the classes survives; {measured}"
+        outcome, reason = "on", f"it keeps what distinguishes the classes; {measured}"
     check = _decision(change, outcome, reason, len(labels))
     return check.model_copy(
         update={

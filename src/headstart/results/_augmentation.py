@@ -14,7 +14,7 @@ class AugmentationCheck(ResultModel):
 
     change: str = Field(description="The change: mirror, rotation or shift.")
     outcome: Literal["on", "off", "unknown"] = Field(
-        description="'unknown' if the images cannot tell; the change is then not used."
+        description="'unknown' if the evidence is not sufficient; the change is then not used."
     )
     is_used: bool = Field(description="True if training uses the change.")
     reason: str = Field(description="Reason for the outcome, in words.")

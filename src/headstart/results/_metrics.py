@@ -169,7 +169,7 @@ class RunMetrics(VersionedModel):
     backbone: BackboneUse | None = Field(description="Backbone of the run; null if it has none.")
     augmentation: AugmentationCheck | None = Field(
         default=None,
-        description="Check that decided on mirror copies; null if the recipe did.",
+        description="Check that decided on horizontal flips; null if the recipe did.",
     )
     start: StartingPoint | None = Field(
         default=None,

@@ -266,7 +266,7 @@ def _warnings(plan: Plan, evaluation: _Evaluation, seconds: float) -> list[str]:
             "limit."
         )
     if evaluation.metrics["validation"] is None:
-        warnings.append("the split has no validation images: nothing monitored this run.")
+        warnings.append("the split has no validation images, so this run was not monitored.")
     return warnings
 
 

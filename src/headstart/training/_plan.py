@@ -60,7 +60,7 @@ class PlanValues(TypedDict):
         steps: Steps of the whole run as first planned.
         changes: Pairs (steps done, steps of the whole run), one per later change.
         precision: The decided precision. Version 0.1 wrote none.
-        augmentation: The check that decided on mirror copies, if the recipe left them open.
+        augmentation: The check that decided on horizontal flips, if the recipe left them open.
         stages: Stages of a backbone that learn, from the top; None for all.
     """
 
@@ -106,7 +106,7 @@ class Plan:
         steps_per_epoch: Steps per pass over the training images.
         steps: Steps of the whole run.
         precision: What the recipe's precision stands for in this run; None until it is decided.
-        augmentation: The check that decided on mirror copies; None if the recipe did.
+        augmentation: The check that decided on horizontal flips; None if the recipe did.
         stages: Stages of a backbone that learn, from the top; None for all.
         deadline: `time.perf_counter()` by which the run should end. None without a time limit, and
             for a run that follows a plan already written.

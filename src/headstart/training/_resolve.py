@@ -10,7 +10,7 @@ from headstart.training import _distributed
 
 
 def resolve_recipe(recipe: Recipe, data: SplitDataset) -> Recipe:
-    """Return the recipe with every open value decided, mirror copies included.
+    """Return the recipe with every open value decided, horizontal flips included.
 
     Args:
         recipe: The recipe. Its `flip` is None where the data decide.
@@ -23,7 +23,7 @@ def resolve_recipe(recipe: Recipe, data: SplitDataset) -> Recipe:
 
 
 def check_mirror(recipe: Recipe, data: SplitDataset) -> AugmentationCheck | None:
-    """Return the check of mirror copies; None for a recipe that already says whether to use them.
+    """Return the check of horizontal flips; None if the recipe says whether to use them.
 
     The first check of a dataset takes seconds. Later ones are found in the cache.
     """

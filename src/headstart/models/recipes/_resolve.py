@@ -101,7 +101,7 @@ def resolve(recipe: Recipe, train_images: int) -> Recipe:
     """Return the recipe with the values decided that follow from the number of images.
 
     These are batch, epochs and a head's dropout. `flip` stays open: `training.resolve_recipe`
-    measures whether mirror copies keep their labels.
+    measures whether mirrored images keep their labels.
 
     Args:
         train_images: number of training images.

@@ -139,7 +139,7 @@ class RecipeTable:
     Attributes:
         entries: The entries.
         rows: Their settings.
-        augmentation: One sentence per decision about mirror copies, with its reason.
+        augmentation: One sentence per decision about horizontal flips, with its reason.
     """
 
     entries: tuple[Entry[object], ...]
@@ -203,18 +203,18 @@ def recipe_table(recipes: Sequence[tuple[Entry[object], JsonObject]]) -> RecipeT
 def _augmentation_sentences(
     recipes: Sequence[tuple[Entry[object], JsonObject]],
 ) -> tuple[str, ...]:
-    """Return the decisions about mirror copies: one sentence if all entries share it."""
+    """Return the decisions about horizontal flips: one sentence if all entries share it."""
     sentences: dict[str, list[str]] = {}
     for entry, recipe in recipes:
         run = entry.representative
         metrics = None if run is None else run.metrics
         if metrics is not None and metrics.augmentation is not None:
             check = metrics.augmentation
-            use = "are used" if check.is_used else "are not used"
-            sentence = f"Mirror copies of the training images {use}: {check.reason}."
+            use = "are" if check.is_used else "are not"
+            sentence = f"Training images {use} flipped horizontally: {check.reason}."
         elif "flip" in recipe:
-            use = "are used" if recipe["flip"] else "are not used"
-            sentence = f"Mirror copies of the training images {use}, as the recipe says."
+            use = "are" if recipe["flip"] else "are not"
+            sentence = f"Training images {use} flipped horizontally, as set in the recipe."
         else:
             continue
         sentences.setdefault(sentence, []).append(entry.name)

@@ -207,7 +207,7 @@ def _measure_cnn(data: SplitDataset, recipe: Recipe) -> tuple[float, float]:
     Both are 0 if there is not enough memory for it. Its run then fails, and the study continues.
     """
     try:
-        # Resolved before the timer starts: the check of mirror copies takes seconds only once.
+        # Resolved before the timer starts: the check of horizontal flips takes seconds only once.
         timer = RunTimer(resolve_recipe(recipe, data), data)
         timer.measure()
     except TooLittleMemory:
