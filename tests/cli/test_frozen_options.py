@@ -59,7 +59,6 @@ OPTIONS: dict[str, tuple[str, ...]] = {
     ),
     "tune": (
         *(*MODEL, *STUDY, "--space", "--also", "--trials", "--seed", "--together", "--storage"),
-        "--folds",
         *(*BUDGET, *DATA, *EXECUTOR, "--track", *OUTPUT),
     ),
     "lr": (

@@ -8,19 +8,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
-from headstart import progress, store
 from headstart.api._arguments import (
     check_seed,
     label_count,
     learning_rate,
-    output_folder,
     recipe_keys,
     seconds_or_none,
     seed_count,
     split_words,
-    tracking,
 )
-from headstart.api._data import Data, load_torch, open_data, open_with_and_without_plan
+from headstart.api._data import Data, load_torch, open_with_and_without_plan
 from headstart.api._keys import StudyKeys
 from headstart.api._results import (
     BackboneRankingResult,
@@ -31,7 +28,7 @@ from headstart.api._results import (
     TuningResult,
 )
 from headstart.api._study_calls import StudyCall, carry_out
-from headstart.errors import InputError
+from headstart.api._study_folds import open_folds
 
 if TYPE_CHECKING:
     from headstart.studies import Draw, WhenSlow
@@ -126,8 +123,9 @@ def compare(
     config.check()
     if gate:
         check_gate(config.contender_names(), until_decided=config.until_decided)
-    folds = folds if config.can_cross_validate else _without_auto(folds)
-    call, number_of_folds = _open_folds(call, folds)
+    if folds == "auto" and not config.can_cross_validate:
+        folds = None
+    call, number_of_folds = open_folds(call, folds)
     result = ComparisonResult(carry_out(replace(config, folds=number_of_folds), call))
     if gate:
         result.decide_gate(config.contender_names(), config.margin)
@@ -145,7 +143,6 @@ def tune(
     time_limit: str | float | None = None,
     seed: int = 0,
     seeds: int = 3,
-    folds: int | str | None = None,
     together: int = 8,
     workers: int = 1,
     ray: str | None = None,
@@ -169,8 +166,6 @@ def tune(
         time_limit: Seconds for everything, or text such as "15m".
         seed: The seed of the search and its runs.
         seeds: The number of seeds, after `seed`, with which the best recipe is retrained.
-        folds: None or "none". A search is not cross-validated: the images that selected a recipe
-            would also test it.
         together: The number of recipes proposed at a time, which can run in parallel.
         workers: Worker processes on this machine.
         ray: The address of a Ray cluster, or "auto".
@@ -191,7 +186,6 @@ def tune(
     started = time.perf_counter()  # importing torch takes seconds, which count
     from headstart.models.recipes import make_recipe
 
-    _require_one_split(folds)
     limit = seconds_or_none(time_limit)
     make_recipe(model, recipe_keys(keys), preset)
     load_torch(data, keys)
@@ -298,7 +292,7 @@ def lr(
         when_slow=when_slow,
     )
     config.check()
-    call, count = _open_folds(call, folds)
+    call, count = open_folds(call, folds)
     return LearningRatesResult(carry_out(replace(config, folds=count), call))
 
 
@@ -369,7 +363,7 @@ def labels(
         when_slow=when_slow,
     )
     config.check()
-    call, count = _open_folds(call, folds)
+    call, count = open_folds(call, folds)
     return LabelCurvesResult(carry_out(replace(config, folds=count), call))
 
 
@@ -446,7 +440,7 @@ def effects(
         when_slow=when_slow,
     )
     config.check()
-    call, count = _open_folds(call, folds)
+    call, count = open_folds(call, folds)
     return EffectsResult(carry_out(replace(config, folds=count), call))
 
 
@@ -488,87 +482,6 @@ def backbones(
     call = StudyCall(data, keys, options, out, started=started)
     config = BackboneRankingConfig(names, images, seconds_or_none(time_limit), recipe_keys(keys))
     return BackboneRankingResult(carry_out(config, call))
-
-
-def _without_auto(folds: int | str | None) -> int | str | None:
-    return None if folds == "auto" else folds
-
-
-def _open_folds(call: StudyCall, folds: int | str | None) -> tuple[StudyCall, int | None]:
-    """Open the data of a study that may be cross-validated, and decide the number of folds.
-
-    Args:
-        call: The call of the study.
-        folds: A number of folds; "auto"; None or "none" for one split.
-
-    Returns:
-        The call with its data, if they had to be opened; and the number of folds, None for one
-        split.
-
-    Raises:
-        InputError: The number is invalid, or a test part is asked for as well.
-    """
-    from headstart.studies import check_folds, fold_count
-
-    test, train_images = call.keys.get("test"), call.keys.get("train_images")
-    if folds == "auto" and (test is not None or train_images is not None):
-        folds = None
-    if folds in (None, "none"):
-        return call, None
-    if folds != "auto":
-        folds = check_folds(folds)
-        if test:
-            raise InputError(
-                f"--folds {folds} cannot be combined with --test {test:g}: folds test every image.",
-                "Leave one of them out.",
-            )
-        if train_images is not None:
-            raise InputError(
-                f"--folds {folds} cannot be combined with --train-images {train_images}: folds "
-                "train on all images outside the tested fold.",
-                "Leave one of them out.",
-            )
-
-    tracking(call.track, with_files=False)  # an unknown tracker is an error before data are read
-    data = call.opened or open_data(call.data, call.keys)
-    count, sentence = fold_count(data, folds)
-    options = {**call.options, "folds": count}
-    recorded = _recorded_study(call.out) if folds == "auto" else None
-    if recorded is not None and count != recorded.get("folds"):
-        count = recorded.get("folds")
-        parts = f"{count} folds" if count else "one split"
-        sentence = f"{call.out} holds a study with {parts}, and --folds auto keeps to it"
-        options["folds"] = count or "none"
-    if sentence:
-        progress.say(sentence)
-    return replace(call, opened=data, options=options), count
-
-
-def _require_one_split(folds: int | str | None) -> None:
-    """Raise an error if a search of recipes is to be cross-validated.
-
-    Raises:
-        InputError: There are folds.
-    """
-    if folds in (None, "none"):
-        return
-    raise InputError(
-        f"--folds {folds} cannot be combined with tune: the images that selected the recipe would "
-        "also test it, so its accuracy would be optimistic.",
-        "Leave it out: tune tests the best recipe on images that were not used in the search.",
-    )
-
-
-def _recorded_study(out: str | Path | None) -> Mapping[str, Any] | None:
-    """Return the identity of the study whose results are in a folder; None if there are none."""
-    folder = output_folder(out)
-    if folder is None:
-        return None
-    has_runs = any((folder / "runs").glob("*/metrics.json"))
-    if not has_runs and not (folder / "finding.json").exists():
-        return None
-    recorded = store.read_json_or(folder / "study.json", None)
-    return recorded if isinstance(recorded, dict) else None
 
 
 def _underscored(words: Sequence[str] | str) -> tuple[str, ...]:
