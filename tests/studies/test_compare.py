@@ -150,8 +150,9 @@ def test_a_contender_that_diverges_does_not_stop_the_others(
         return train(job)
 
     monkeypatch.setattr(TRAIN, fail_cnn)
-    finding = run_study(quick("mlp", "cnn"), data, tmp_path / "study")
-    assert [len(contender.runs) for contender in finding.contenders] == [2, 1]
+    finding = run_study(quick("cnn", "mlp"), data, tmp_path / "study")
+    assert [len(contender.runs) for contender in finding.contenders] == [1, 2]
+    assert finding.budget.seeds == (0, 1), "also that of the failed run"
     failure = "seed 1 failed: the loss became nan in batch 3 of epoch 1"
     assert finding.failed == (FailedContender(name="cnn", failures=(failure,)),)
     assert "cnn failed with 1 of 2 seeds. The verdict leaves it out." in finding.verdict.notes

@@ -12,9 +12,10 @@ import pytest
 
 from headstart.api._arguments import seed_count
 from headstart.data import Dataset, Split, SplitDataset
-from headstart.errors import InputError
-from headstart.results import Comparison
+from headstart.errors import InputError, RunFailed
+from headstart.results import Comparison, RunSummary
 from headstart.studies import ComparisonConfig, run_study
+from headstart.training import TrainingJob, train
 
 Command = Callable[..., tuple[int, str, str]]
 READ = "headstart.studies._comparison_entries.read_correct"
@@ -67,6 +68,26 @@ def test_a_clear_difference_ends_at_the_first_look(
     assert [contender.seeds for contender in finding.contenders] == [(0, 1, 2)] * 2
     assert looks_of(tmp_path) == [(3, "better")]
     assert run(config(), data, tmp_path) == finding, "the finished study is not extended"
+
+
+def test_a_contender_that_diverges_with_one_seed_leaves_nothing_to_decide(
+    data: SplitDataset,
+    tmp_path: Path,
+    accuracies: dict[str, float],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail_cnn(job: TrainingJob) -> RunSummary:
+        if job.recipe.model == "cnn" and job.seed == 1:
+            raise RunFailed("the gradient is not finite.")
+        return train(job)
+
+    accuracies["mlp"] = 0.7
+    monkeypatch.setattr("headstart.studies._training_rounds.train", fail_cnn)
+    finding = run(config(), data, tmp_path)
+    assert (finding.verdict.outcome, finding.verdict.winner) == ("undecided", None)
+    assert [contender.seeds for contender in finding.contenders] == [(0, 1, 2), (0, 2)]
+    assert finding.budget.seeds == (0, 1, 2)
+    assert "cnn failed with 1 of 3 seeds. The verdict leaves it out." in finding.verdict.notes
 
 
 def test_more_seeds_in_the_same_folder_are_a_second_look(

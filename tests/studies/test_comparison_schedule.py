@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from headstart.data import Dataset, Split, SplitDataset
-from headstart.errors import InputError
+from headstart.errors import InputError, RunFailed
 from headstart.models.recipes import Recipe, make_recipe, resolve
 from headstart.studies._comparison_entries import ComparisonEntry
 from headstart.studies._comparison_schedule import ComparisonSchedule
@@ -40,6 +40,7 @@ class Machine:
         data: The images of its runs.
         pace: Seconds that one second of work takes at a moment.
         clock: Seconds since the study began.
+        failing: Models and seeds whose runs diverge in their third step.
         epochs: Epochs of each run that has ended, by its folder.
         abandoned: Number of runs that were given up.
     """
@@ -47,6 +48,7 @@ class Machine:
     data: SplitDataset
     pace: Pace = steady
     clock: float = 2.0
+    failing: tuple[tuple[str, int], ...] = ()
     epochs: dict[str, float] = field(default_factory=dict)
     abandoned: int = 0
 
@@ -64,6 +66,8 @@ class Machine:
         steps = max(1, round((recipe.epochs or 1) * self.steps_per_epoch(recipe)))
         for done in range(1, steps + 1):
             self.work(SECONDS_PER_STEP[recipe.model])
+            if done == 3 and (recipe.model, job.seed) in self.failing:
+                raise RunFailed("the gradient is not finite.")
             if job.watch is not None:
                 try:
                     job.watch(done, self.clock - began)
@@ -130,8 +134,10 @@ def compare(
         when_slow: Any = "shorten",
         out: str = "",
         names: tuple[str, ...] = ("mlp", "cnn"),
+        failing: tuple[tuple[str, int], ...] = (),
+        trained_seeds: int | None = None,
     ) -> Study:
-        machine = Machine(data, pace)
+        machine = Machine(data, pace, failing=failing)
         fake_time = SimpleNamespace(perf_counter=lambda: machine.clock)
         monkeypatch.setattr("headstart.studies._study.time", fake_time)
         monkeypatch.setattr(f"{SCHEDULE}.RunTimer", machine.timer)
@@ -145,8 +151,8 @@ def compare(
         schedule = ComparisonSchedule(entries, seeds, TimeLimit(limit, when_slow), context)
         schedule.plan()
         rounds = TrainingRounds(schedule)
-        for seed in range(seeds):
-            if not rounds.fits() or not rounds.train_seed(seed):
+        for seed in range(seeds if trained_seeds is None else trained_seeds):
+            if not rounds.train_seed(seed):
                 break
         return Study(machine, schedule, rounds)
 
@@ -172,6 +178,31 @@ def test_all_seeds_take_the_same_steps_and_the_time_is_spent(
     assert len(set(cnn)) == 1
     report = 6.0  # what is reserved for it
     assert 0.9 * 60 <= study.machine.clock + report <= 60
+    assert study.rounds.notes() == []
+
+
+def test_a_run_that_fails_early_is_not_taken_for_a_cheap_one(
+    compare: Callable[..., Study],
+) -> None:
+    planned = compare(60.0, trained_seeds=0, out="planned").schedule
+    study = compare(60.0, failing=(("cnn", 0),), trained_seeds=1)
+    for before, entry in zip(planned.entries, study.schedule.entries, strict=True):
+        seconds = study.schedule.expected_seconds(entry)
+        assert seconds == pytest.approx(planned.expected_seconds(before), rel=0.01)
+    assert study.seeds() == [(0,), ()]
+    assert "seed 0 failed" in study.schedule.contenders[1].failures[0]
+
+    study = compare(60.0, failing=(("cnn", 0),), out="all")
+    assert study.seeds() == [(0, 1, 2), (1, 2)]
+    assert study.schedule.contenders[1].ended_seeds == [0, 1, 2]
+    assert study.machine.clock <= 60
+
+
+def test_seeds_that_are_not_needed_are_not_blamed_on_the_time_limit(
+    compare: Callable[..., Study],
+) -> None:
+    study = compare(60.0, seeds=3, trained_seeds=2)
+    assert study.seeds() == [(0, 1), (0, 1)]
     assert study.rounds.notes() == []
 
 

@@ -411,6 +411,22 @@ def test_the_defaults_are_kept_unless_validation_images_show_a_better_recipe(
     assert finding["verdict"]["sentence"].startswith(("The defaults are kept", "Of the"))
 
 
+def test_a_best_recipe_that_fails_with_one_seed_does_not_replace_the_defaults(
+    digits: Dataset, small: Split, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_finding, "_retrained_scores", lambda *_: {"defaults": 0.8, "tuned": 0.9})
+    fail({"tuned, seed 1": "the gradient is not finite."}, monkeypatch)
+    finding = tune(quick(), SplitDataset(digits, small), tmp_path / "study")
+    assert Path(finding["run"]).name.startswith("defaults")
+    assert finding["verdict"]["sentence"] == (
+        "The defaults are kept: retrained, the best recipe of the search failed with 1 of 2 seeds."
+    )
+    assert (
+        "tuned failed with 1 of 2 seeds. The verdict leaves it out."
+        in (finding["verdict"]["notes"])
+    )
+
+
 def test_a_best_recipe_that_fails_when_it_is_retrained_is_no_finding(
     digits: Dataset, small: Split, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -212,8 +212,10 @@ class ComparisonConfig(Study[Comparison]):
                 verdict = verdict.model_copy(update={"notes": (*verdict.notes, *notes_of_folds)})
         else:
             robustness, slices = examine_verdict(entries, results, part, self.margin, context)
-        first = next((entry for entry in waiting if entry.role == "contender"), entries[0])
-        budget = context.budget(self.time_limit, tuple(first.runs) or first.seeds)
+        ended = set[int]()
+        for entry in waiting or entries[:1]:
+            ended.update(entry.ended_seeds)
+        budget = context.budget(self.time_limit, tuple(sorted(ended)))
         common_fields = context.common_fields(part, results.test_reads, budget)
         if folds is not None:
             seeds = max((contender.seeds for contender in results.contenders), key=len)
@@ -290,7 +292,7 @@ def _train(
     with progress.task("compare", runs, "runs") as task:
         rounds = TrainingRounds(schedule, task.advance)
         for seed in seeds:
-            if not rounds.fits() or not rounds.train_seed(seed):
+            if not rounds.train_seed(seed):
                 break
             data, most = schedule.context.data, schedule.planned_seeds
             if looks.is_decided(schedule.contenders, most, data, part):

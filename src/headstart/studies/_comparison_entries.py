@@ -44,7 +44,7 @@ class ComparisonEntry:
         prepare_seconds: Seconds that the features took.
         runs: Folders of the finished runs, by seed.
         run_durations: Seconds of each run that has ended, in the order of the runs.
-        failures: One sentence per failed run.
+        failures: One sentence per failed run, by seed.
     """
 
     name: str
@@ -59,12 +59,17 @@ class ComparisonEntry:
     prepare_seconds: float = 0.0
     runs: dict[int, Path] = field(default_factory=dict)
     run_durations: list[float] = field(default_factory=list)
-    failures: list[str] = field(default_factory=list)
+    failures: dict[int, str] = field(default_factory=dict)
 
     @property
     def model_name(self) -> str:
         """The name of the contender that it is a variant of, or its own name."""
         return self.name.removesuffix(CONTROL_SUFFIX).removesuffix(WITHOUT_PLAN_SUFFIX)
+
+    @property
+    def ended_seeds(self) -> list[int]:
+        """The seeds whose run has finished or failed."""
+        return sorted({*self.runs, *self.failures})
 
     @property
     def has_ended_run(self) -> bool:

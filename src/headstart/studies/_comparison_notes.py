@@ -96,7 +96,9 @@ def run_notes(finished: Sequence[ComparisonEntry]) -> list[str]:
             )
     for entry in finished:
         if entry.failures:
-            failed = f"{entry.name} failed with {len(entry.failures)} of {len(entry.seeds)} seeds."
+            failed = (
+                f"{entry.name} failed with {len(entry.failures)} of {len(entry.ended_seeds)} seeds."
+            )
             is_contender = entry.role == "contender"
             use = "The verdict leaves it out." if is_contender else "Only its other runs count."
             notes.append(f"{failed} {use}")

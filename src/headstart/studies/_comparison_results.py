@@ -108,9 +108,9 @@ def compare_entries(
         entry.name: correct[entry.name] for entry in finished if entry.role == "contender"
     }
     if not contenders:
-        failures = []
+        failures: list[str] = []
         for entry in entries:
-            failures += entry.failures
+            failures += entry.failures.values()
         raise RunFailed(f"no contender finished: {'; '.join(failures)}")
 
     notes = [
@@ -139,7 +139,7 @@ def compare_entries(
     return EntryResults(
         contenders=tuple(results),
         failed=tuple(
-            FailedContender(name=entry.name, failures=tuple(entry.failures))
+            FailedContender(name=entry.name, failures=tuple(entry.failures.values()))
             for entry in entries
             if entry.failures
         ),
@@ -221,7 +221,7 @@ def _contender(
         runs=tuple(runs),
         representative_run=runs[_median_run(metrics, part)],
         seeds=tuple(entry.runs),
-        warnings=(*sorted(warnings), *entry.failures),
+        warnings=(*sorted(warnings), *entry.failures.values()),
     )
 
 

@@ -46,6 +46,7 @@ class TrainingRounds:
         schedule: The schedule, whose entries receive the runs.
         advance: Called after each run.
         seeds: The seeds that all contenders have.
+        is_out_of_time: True if a further seed would have ended too late.
         slowest: The longest time of a run, relative to what was expected before it.
     """
 
@@ -53,9 +54,10 @@ class TrainingRounds:
     advance: Callable[[], None] = lambda: None
     seeds: list[int] = field(default_factory=list)
     slowest: float = 1.0
+    is_out_of_time: bool = False
     _corrections: dict[str, int] = field(default_factory=dict)
 
-    def fits(self) -> bool:
+    def _fits(self) -> bool:
         """Return whether the time allows one more seed of all contenders."""
         schedule = self.schedule
         limit = schedule.limit
@@ -68,15 +70,18 @@ class TrainingRounds:
         return self._end_in_time(schedule.contenders * runs, _LATE_SHARE)
 
     def train_seed(self, seed: int) -> bool:
-        """Train all contenders with one more seed.
+        """Train all contenders with one more seed, if it ends in time.
 
         Returns:
-            True; False if the time ended on the way. Then the seed counts for no contender, so that
-            all have the same seeds.
+            True; False if there is no time for it, or the time ended on the way. Then the seed
+            counts for no contender, so that all have the same seeds.
         """
         try:
+            if not self._fits():
+                raise OutOfTime
             self._train_all(self.schedule.contenders, seed)
         except OutOfTime:
+            self.is_out_of_time = True
             for entry in self.schedule.contenders:
                 entry.runs.pop(seed, None)
             return False
@@ -106,7 +111,7 @@ class TrainingRounds:
         notes = []
         runs_per_seed = schedule.runs_per_seed
         finished, requested = len(self.seeds) // runs_per_seed, schedule.seeds // runs_per_seed
-        if finished < requested:
+        if self.is_out_of_time:
             seeds = counted(requested, "seed" if schedule.folds is None else "repeat")
             notes.append(f"The time limit left time for {finished} of {seeds}.")
         left_out = [
@@ -202,7 +207,7 @@ class TrainingRounds:
                     summary = train(job)
                 entry.runs[seed] = folder
             except RunFailed as error:
-                entry.failures.append(f"{run.name} failed: {error.message}")
+                entry.failures[seed] = f"{run.name} failed: {error.message}"
                 progress.say(f"{entry.name}, {run.name}: {error}")
             except PaceChanged:
                 self._restart(entry)
@@ -225,7 +230,9 @@ class TrainingRounds:
         self, entry: ComparisonEntry, seconds: float, expected: float, summary: RunSummary | None
     ) -> None:
         """Record how long a run took: the costs of the next runs."""
-        if summary is not None and summary.reused:
+        if summary is None:  # It failed early: with another seed, a run takes its full time.
+            seconds = max(seconds, expected)
+        elif summary.reused:
             seconds = summary.seconds.total - summary.seconds.prepare
         elif expected >= _NOTED_SECONDS and entry.role == "contender":
             self.schedule.pace = seconds / expected

@@ -77,7 +77,7 @@ def tuning_finding(
     verdict = results.verdict
     if is_default_kept:
         scores = _retrained_scores(entries, results)
-        sentence = kept_defaults_sentence(search, best, scores, rungs[-1].trials)
+        sentence = kept_defaults_sentence(search, best, entries, scores, rungs[-1].trials)
         verdict = verdict.model_copy(update={"sentence": sentence})
 
     defaults = search.defaults.flat()
@@ -144,6 +144,8 @@ def _retrained_best(
 ) -> Contender:
     """Return the retrained best recipe, or the defaults unless it beats them on validation data.
 
+    A recipe of which a run failed comes after one whose runs all finished.
+
     Raises:
         RunFailed: No run of the best recipe finished when it was retrained.
     """
@@ -151,13 +153,15 @@ def _retrained_best(
     name = "tuned" if has_tuned else "defaults"
     retrained = {contender.name: contender for contender in results.contenders}
     if name in retrained:
+        candidates = [retrained[key] for key in ("defaults", name) if key in retrained]
         scores = _retrained_scores(entries, results)
-        is_better = scores[name] > scores.get("defaults", scores[name])
-        return retrained[name] if is_better else retrained.get("defaults", retrained[name])
-    failures = []
+        failed = {entry.name for entry in entries if entry.failures}
+        # A recipe that diverges with one seed of three must not win by the other two.
+        return max(candidates, key=lambda recipe: (recipe.name not in failed, scores[recipe.name]))
+    failures: list[str] = []
     for entry in entries:
         if entry.name == name:
-            failures += entry.failures
+            failures += entry.failures.values()
     raise RunFailed(
         f"the best recipe failed with every seed that it was retrained with: {'; '.join(failures)}",
         "Try another --seed.",

@@ -12,18 +12,24 @@ from headstart.results import (
     Rung,
     Trial,
 )
+from headstart.studies._comparison_entries import ComparisonEntry
 from headstart.studies.tune._storage import Trial as StoredTrial
 from headstart.studies.tune._successive_halving import Search, values_text
 
 
 def kept_defaults_sentence(
-    search: Search, best: StoredTrial, scores: dict[str, float], full: int
+    search: Search,
+    best: StoredTrial,
+    entries: Sequence[ComparisonEntry],
+    scores: dict[str, float],
+    full: int,
 ) -> str:
     """Return the sentence of a search that keeps the default recipe.
 
     Args:
         search: The search.
         best: The best recipe of the search.
+        entries: The retrained recipes.
         scores: The validation scores of the retrained recipes; see `_retrained_scores`.
         full: Recipes with a full run.
     """
@@ -35,6 +41,12 @@ def kept_defaults_sentence(
         return (
             f"The search tried {counted(tried, 'recipe')}{part}. None had a {_better(search)} than "
             "the defaults."
+        )
+    retrained = next(entry for entry in entries if entry.name == "tuned")
+    if retrained.failures:
+        return (
+            "The defaults are kept: retrained, the best recipe of the search failed with "
+            f"{len(retrained.failures)} of {counted(len(retrained.ended_seeds), 'seed')}."
         )
     metric = search.metric or selection_metric("accuracy")
     images = len(search.data.split.validation)

@@ -129,7 +129,9 @@ def _retrain(search: Search, context: StudyContext) -> list[ComparisonEntry]:
             variant.recipe,
             grid.seeds,
             runs=variant.runs,
-            failures=[f"seed {seed} failed: {reason}" for seed, reason in variant.failures.items()],
+            failures={
+                seed: f"seed {seed} failed: {reason}" for seed, reason in variant.failures.items()
+            },
         )
         for variant in variants
     ]
