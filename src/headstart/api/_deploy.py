@@ -18,6 +18,7 @@ from headstart.api._deploy_results import (
     PredictResult,
     SubmitResult,
 )
+from headstart.api._input_images import InputImages
 from headstart.errors import InputError, ResourceError, suggest_name
 
 if TYPE_CHECKING:
@@ -69,62 +70,44 @@ def predict(
     from headstart import deploy
     from headstart.report import DEFAULT_TOP, MAX_IMAGES, check_figure_path, draw_predictions
 
-    if top is not None and (isinstance(top, bool) or not isinstance(top, int) or top < 1):
-        raise InputError(
-            f"invalid --top: expected a number of classes from 1, got {top!r}.",
-            "Write it as --top 3.",
-        )
+    _check_top(top)
     if figure is not None:
         check_figure_path(Path(figure))
-    if isinstance(run, str | Path):
-        run = deploy.resolve_run(run)
-        deploy.need_model(run)
+    found = _find_model(run)
 
-    sources: list[ImageSource] = []
-    if isinstance(images, np.ndarray):
-        pixels = images if images.ndim == 4 else images[None]
-        names = [f"image {number}" for number in range(1, len(pixels) + 1)]
-    else:
-        names, sources = deploy.named_sources(_as_list(images))
+    given = InputImages.of(images)
     if csv is not None:
-        deploy.check_csv_output(Path(csv), sources, "--csv")
+        deploy.check_csv_output(Path(csv), given.sources, "--csv")
     if figure is not None:
-        deploy.check_output(Path(figure), sources, "--figure")
+        deploy.check_output(Path(figure), given.sources, "--figure")
 
-    model = deploy.open_model(run) if isinstance(run, Path) else run
-    set_calibration = None
+    model = _open_model(found)
+    calibration = None
     if coverage is not None:
-        folder = run if isinstance(run, Path) else None
-        set_calibration = deploy.calibrate_sets(model, folder, coverage)
+        folder = found if isinstance(found, Path) else None
+        calibration = deploy.calibrate_sets(model, folder, coverage)
 
-    if isinstance(images, np.ndarray):
-        predictions = deploy.predict_pixels(model, pixels)
-    else:
-        predictions = deploy.predict(model, sources, names)
-    entries = cast("list[Prediction]", predictions.as_json(names, top))
+    predictions = given.predict(model)
+    entries = cast("list[Prediction]", predictions.as_json(given.names, top))
     sets = None
-    if set_calibration is not None:
-        sets = set_calibration.describe(predictions)
+    if calibration is not None:
+        sets = calibration.describe(predictions)
         entries = [{**entry, **row} for entry, row in zip(entries, sets, strict=True)]
 
     if csv is not None:
         with store.named_by("--csv"):
             deploy.write_predictions(
-                Path(csv), predictions, names, sets=sets, safe_cells=safe_cells
+                Path(csv), predictions, given.names, sets=sets, safe_cells=safe_cells
             )
     if figure is not None:
-        drawn = slice(MAX_IMAGES)
-        if isinstance(images, np.ndarray):
-            opened = pixels[drawn]
-        else:
-            opened = deploy.open_images(sources[drawn], names[drawn], model)
+        drawn = given.first(MAX_IMAGES, model)
         with store.named_by("--figure"):
-            draw_predictions(Path(figure), entries[drawn], opened, top or DEFAULT_TOP)
+            draw_predictions(Path(figure), entries[:MAX_IMAGES], drawn, top or DEFAULT_TOP)
     return {
-        "run": _run_name(run),
+        "run": _run_name(found),
         "top": top or DEFAULT_TOP,
         "coverage": coverage,
-        "calibration": None if set_calibration is None else set_calibration.as_json(),
+        "calibration": None if calibration is None else calibration.as_json(),
         "predictions": entries,
         "csv": None if csv is None else str(csv),
         "figure": None if figure is None else str(figure),
@@ -169,9 +152,7 @@ def explain(
     path = _explanation_path(out, names[0])
     deploy.check_output(path, sources, "--out")
 
-    folders = [deploy.resolve_run(path) for path in paths]
-    for folder in folders:
-        deploy.need_model(folder)
+    folders = [_find_run(path) for path in paths]
     from headstart.classifier import BaseClassifier
     from headstart.report import write_explanation
 
@@ -221,21 +202,17 @@ def submit(
     """
     from headstart import deploy
 
-    if isinstance(run, str | Path):
-        run = deploy.resolve_run(run)
-        deploy.need_model(run)
-    model = deploy.open_model(run) if isinstance(run, Path) else run
-    sample_path = None if sample is None else Path(sample)
+    found = _find_model(run)
     written = deploy.submit(
-        model,
+        _open_model(found),
         Path(test),
         Path(out),
-        sample_path,
+        None if sample is None else Path(sample),
         probability_of=probability_of,
         path_column=path_column,
         safe_cells=safe_cells,
     )
-    return cast("SubmitResult", {"run": _run_name(run), **written})
+    return cast("SubmitResult", {"run": _run_name(found), **written})
 
 
 def export(
@@ -316,8 +293,7 @@ def serve(
     """
     from headstart import deploy
 
-    folder = deploy.resolve_run(run)
-    deploy.need_model(folder)
+    folder = _find_run(run)
     try:
         serve_run = deploy.serve
     except ModuleNotFoundError as error:
@@ -356,18 +332,40 @@ def _suffix(form: Form, *, int8: bool, has_runtime: bool) -> str:
     return _SUFFIXES[form]
 
 
-def _as_list(
-    images: str | ImageSource | Sequence[str | ImageSource],
-) -> Sequence[str | ImageSource]:
-    """Return one image, or several, as a sequence."""
-    if isinstance(images, Sequence) and not isinstance(images, str | bytes):
-        return images
-    return [images]
+def _check_top(top: int | None) -> None:
+    if top is not None and (isinstance(top, bool) or not isinstance(top, int) or top < 1):
+        raise InputError(
+            f"invalid --top: expected a number of classes from 1, got {top!r}.",
+            "Write it as --top 3.",
+        )
 
 
-def _run_name(run: str | Path | Model) -> str | None:
+def _find_run(run: str | Path) -> Path:
+    """Return the folder or file of a model, without opening it.
+
+    Raises:
+        InputError: There is no finished run or exported file.
+    """
+    from headstart import deploy
+
+    folder = deploy.resolve_run(run)
+    deploy.need_model(folder)
+    return folder
+
+
+def _find_model(run: str | Path | Model) -> Path | Model:
+    return _find_run(run) if isinstance(run, str | Path) else run
+
+
+def _open_model(found: Path | Model) -> Model:
+    from headstart import deploy
+
+    return deploy.open_model(found) if isinstance(found, Path) else found
+
+
+def _run_name(found: Path | Model) -> str | None:
     """Return the path of a run as text; None for a model that is open already."""
-    return str(run) if isinstance(run, str | Path) else None
+    return str(found) if isinstance(found, Path) else None
 
 
 def _explanation_path(out: str | Path | None, image: str) -> Path:
