@@ -21,6 +21,7 @@ from headstart.studies._comparison_entries import (
     CorrectByName,
     Groups,
 )
+from headstart.studies._metric_scores import metric_notes
 
 
 def baseline_notes(
@@ -73,7 +74,22 @@ def pretraining_notes(
     return notes
 
 
-def plan_notes(finished: Sequence[ComparisonEntry], part: EvaluationPart) -> list[str]:
+def run_notes(finished: Sequence[ComparisonEntry], part: EvaluationPart, images: int) -> list[str]:
+    """Return sentences about plans, metrics, very short runs and failed runs.
+
+    Args:
+        finished: The entries with finished runs.
+        part: The part of the split that evaluates.
+        images: Number of images that evaluate.
+    """
+    return [
+        *_plan_notes(finished, part),
+        *metric_notes(finished, part, images),
+        *_short_and_failed_notes(finished),
+    ]
+
+
+def _plan_notes(finished: Sequence[ComparisonEntry], part: EvaluationPart) -> list[str]:
     """Return a sentence about contenders that were trained without the plan."""
     names = [entry.name for entry in finished if entry.data is not None]
     if not names:
@@ -84,7 +100,7 @@ def plan_notes(finished: Sequence[ComparisonEntry], part: EvaluationPart) -> lis
     ]
 
 
-def run_notes(finished: Sequence[ComparisonEntry]) -> list[str]:
+def _short_and_failed_notes(finished: Sequence[ComparisonEntry]) -> list[str]:
     """Return a sentence for each contender with very short runs, and for each failed entry."""
     notes = []
     for entry in finished:

@@ -36,7 +36,6 @@ from headstart.studies._comparison_entries import (
 )
 from headstart.studies._comparison_notes import (
     baseline_notes,
-    plan_notes,
     pretraining_notes,
     run_notes,
 )
@@ -47,7 +46,7 @@ from headstart.studies._comparison_verdict import (
 )
 from headstart.studies._fold_results import FoldResults, read_fold_results
 from headstart.studies._folds import StudyFolds
-from headstart.studies._metric_scores import metric_notes, metric_scores
+from headstart.studies._metric_scores import metric_scores
 
 
 @dataclass(frozen=True)
@@ -113,29 +112,25 @@ def compare_entries(
             failures += entry.failures.values()
         raise RunFailed(f"no contender finished: {'; '.join(failures)}")
 
+    images = next(iter(contenders.values())).shape[1]
     notes = [
         *baseline_notes(contenders, baselines, part, groups, fold_of),
         *pretraining_notes(entries, correct, groups, fold_of),
-        *plan_notes(finished, part),
-        *metric_notes(finished, part, next(iter(contenders.values())).shape[1]),
-        *run_notes(finished),
+        *run_notes(finished, part, images),
     ]
-    if over_folds is not None:
+    evaluations = sum(len(entry.runs) for entry in entries)
+    if over_folds is None:
+        results = [
+            _contender(entry, correct[entry.name], part, folder, groups) for entry in finished
+        ]
+    else:
         notes += over_folds.folds.notes(over_folds.representative)
+        evaluations = over_folds.evaluations
+        results = [_contender_over_folds(entry, over_folds, folder) for entry in finished]
     if part == "validation":
         notes.append("Evaluated on validation images, because the split has no test images.")
 
-    evaluations = sum(len(entry.runs) for entry in entries)
-    counting = finished
-    if over_folds is not None:
-        counting = [replace(entry, runs=over_folds.runs_that_count(entry)) for entry in finished]
-    results = [_contender(entry, correct[entry.name], part, folder, groups) for entry in counting]
-    if over_folds is not None:
-        evaluations = over_folds.evaluations
-        results = [
-            over_folds.update_contender(result, entry, folder)
-            for result, entry in zip(results, counting, strict=True)
-        ]
+    left_out = _left_out(entries)
     return EntryResults(
         contenders=tuple(results),
         failed=tuple(
@@ -147,12 +142,10 @@ def compare_entries(
             _baseline_score(baseline, groups if folds is None else folds.groups)
             for baseline in baselines
         ),
-        verdict=verdict_from_predictions(
-            contenders, _left_out(entries), part, rules, notes, groups, fold_of
-        ),
+        verdict=verdict_from_predictions(contenders, left_out, part, rules, notes, groups, fold_of),
         test_reads=evaluations if part == "test" else 0,
         over_folds=over_folds,
-        correct=without_failed(contenders, _left_out(entries)),
+        correct=without_failed(contenders, left_out),
     )
 
 
@@ -223,6 +216,15 @@ def _contender(
         seeds=tuple(entry.runs),
         warnings=(*sorted(warnings), *entry.failures.values()),
     )
+
+
+def _contender_over_folds(
+    entry: ComparisonEntry, over_folds: FoldResults, folder: Path
+) -> Contender:
+    """Return the result of an entry from the repeats that count."""
+    counting = replace(entry, runs=over_folds.runs_that_count(entry))
+    contender = _contender(counting, over_folds.correct[entry.name], "test", folder, None)
+    return over_folds.update_contender(contender, counting, folder)
 
 
 def _seconds(prepare_seconds: float, metrics: Sequence[RunMetrics]) -> RunSeconds:
