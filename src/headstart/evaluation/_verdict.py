@@ -154,15 +154,34 @@ def verdict(
     if looks is not None:
         levels = look_levels(looks, [pair.parts for pair in pairs])
         pairs = at_look(pairs, runs, levels, groups)
+    return _conclude(pairs, _sentences.Wording(level, levels, part, margin), looks, about, scope)
+
+
+def _conclude(
+    pairs: tuple[PairedComparison, ...],
+    wording: _sentences.Wording,
+    looks: Looks | None,
+    about: About,
+    scope: str,
+) -> Verdict:
+    """Return the verdict about the best contender, from its comparisons with the others.
+
+    Args:
+        pairs: All pairs, the contenders with the highest accuracy first.
+        wording: Levels, part and margin.
+        looks: The looks; None for a single one.
+        about: Whether the pairs compare recipes or models.
+        scope: The sentences about what the verdict rests on.
+    """
+    levels, margin = wording.levels, wording.margin
     best = pairs[0]
     with_best = [pair for pair in pairs if pair.a == best.a]
 
     undecided = [pair for pair in with_best if pair.outcome(levels) == "undecided"]
     needed, probability = None, None
     if undecided:
-        needed = _hardest(undecided, margin, level / len(pairs))
+        needed = _hardest(undecided, margin, wording.level / len(pairs))
         probability = _smallest_probability(undecided, looks, margin, len(pairs))
-    wording = _sentences.Wording(level, levels, part, margin)
     sentences = [_sentences.describe_pairs(with_best, wording, needed)]
     if looks is not None:
         is_futile = probability is not None and probability < FUTILE

@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 
 from headstart.evaluation import (
     DEFAULT_MARGIN,
+    Levels,
     Looks,
+    PairedComparison,
     Verdict as ComputedVerdict,
     count_groups,
     describe_groups,
@@ -104,27 +106,7 @@ def verdict_from_predictions(
     computed = current_verdict(contenders, left_out, part, rules or VerdictRules(), groups, fold_of)
     over_images = _intervals_over_images(without_failed(contenders, left_out), part, groups)
     pairs = [
-        ContenderPair(
-            a=pair.a,
-            b=pair.b,
-            difference=pair.difference,
-            interval=pair.interval,
-            interval_over_images=over_images.get((pair.a, pair.b)),
-            p_value=pair.p_value,
-            p_adjusted=pair.p_adjusted,
-            smallest_detectable=pair.smallest_detectable,
-            mcnemar=tuple(
-                McNemarTest(
-                    only_a=test.only_a, only_b=test.only_b, p_value=test.p_value, form=test.form
-                )
-                for test in pair.mcnemar
-            ),
-            bootstrap=pair.bootstrap,
-            outcome=pair.outcome(computed.levels),
-            equivalence_interval=pair.equivalence_interval,
-            p_equivalent=pair.p_equivalent_adjusted,
-            image_share=pair.parts.image_share,
-        )
+        _contender_pair(pair, computed.levels, over_images.get((pair.a, pair.b)))
         for pair in computed.pairs
     ]
     needed = computed.needed
@@ -150,6 +132,39 @@ def verdict_from_predictions(
         about=computed.about,
         pairs=tuple(pairs),
         notes=(*_group_notes(contenders, pairs, part, groups), *notes),
+    )
+
+
+def _contender_pair(
+    pair: PairedComparison, levels: Levels, over_images: tuple[float, float] | None
+) -> ContenderPair:
+    """Return a pair of contenders as a finding records it.
+
+    Args:
+        pair: The comparison.
+        levels: Significance levels of the tests.
+        over_images: The interval over independent images; None without groups.
+    """
+    return ContenderPair(
+        a=pair.a,
+        b=pair.b,
+        difference=pair.difference,
+        interval=pair.interval,
+        interval_over_images=over_images,
+        p_value=pair.p_value,
+        p_adjusted=pair.p_adjusted,
+        smallest_detectable=pair.smallest_detectable,
+        mcnemar=tuple(
+            McNemarTest(
+                only_a=test.only_a, only_b=test.only_b, p_value=test.p_value, form=test.form
+            )
+            for test in pair.mcnemar
+        ),
+        bootstrap=pair.bootstrap,
+        outcome=pair.outcome(levels),
+        equivalence_interval=pair.equivalence_interval,
+        p_equivalent=pair.p_equivalent_adjusted,
+        image_share=pair.parts.image_share,
     )
 
 
