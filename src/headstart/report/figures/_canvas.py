@@ -11,6 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from headstart import store
 from headstart.report.figures._fonts import BUNDLED, use_fallback_fonts
 from headstart.report.figures._line_values import hover_data
@@ -104,6 +107,27 @@ def new_drawing(width: float, height: float) -> tuple[Figure, Axes]:
     axes.set(xlim=(0, width), ylim=(height, 0))
     axes.set_axis_off()
     return figure, axes
+
+
+def draw_pixels(
+    axes: Axes, pixels: NDArray[np.uint8], extent: tuple[float, float, float, float]
+) -> None:
+    """Draw an image without smoothing, in grey levels if it has one channel.
+
+    Args:
+        axes: Where to draw.
+        pixels: uint8 array of shape (H, W), (H, W, 1) or (H, W, 3).
+        extent: Its left, right, bottom and top in data coordinates.
+    """
+    axes.imshow(
+        pixels[..., 0] if pixels.shape[2:] == (1,) else pixels,
+        cmap="gray",
+        vmin=0,
+        vmax=255,
+        interpolation="nearest",
+        aspect="auto",
+        extent=extent,
+    )
 
 
 def percent_axis(axis: Axis, most_ticks: int = 5) -> None:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from headstart import store
 from headstart.data import to_pil_image
 from headstart.formatting import cut_middle, probability, shorten
-from headstart.report.figures._canvas import drawing_style, figure_bytes, new_drawing
+from headstart.report.figures._canvas import draw_pixels, drawing_style, figure_bytes, new_drawing
 from headstart.report.figures._evidence import evidence_overlay, panel_size
 from headstart.report.figures._style import LIGHT
 
@@ -111,14 +111,8 @@ def _draw_panel(axes: Axes, column: int, top: float, title: str, pixels: NDArray
     _write_title(axes, left, top, title)
     width, height = panel_size(pixels)
     wide, tall = (_PANEL * size / max(width, height) for size in (width, height))
-    axes.imshow(
-        pixels,
-        cmap="gray",
-        vmin=0,
-        vmax=255,
-        interpolation="nearest",
-        aspect="auto",
-        extent=(left, left + wide, top + (_PANEL + tall) / 2, top + (_PANEL - tall) / 2),
+    draw_pixels(
+        axes, pixels, (left, left + wide, top + (_PANEL + tall) / 2, top + (_PANEL - tall) / 2)
     )
 
 

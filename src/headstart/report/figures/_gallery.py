@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from headstart.formatting import whole_probability
 from headstart.report._gallery_images import Gallery, GalleryImage
 from headstart.report._study import Entry
-from headstart.report.figures._canvas import COLUMN, PAGE, new_drawing
+from headstart.report.figures._canvas import COLUMN, PAGE, draw_pixels, new_drawing
 from headstart.report.figures._fonts import cut_to_width, wrap_to_width
 from headstart.report.figures._style import LIGHT
 
@@ -67,16 +67,7 @@ def _description(image: GalleryImage) -> str:
 def _draw_images(axes: Axes, top: float, images: Sequence[GalleryImage]) -> None:
     for column, image in enumerate(images):
         left = _MARGIN + _COLUMN * column
-        pixels = image.pixels
-        axes.imshow(
-            pixels[..., 0] if pixels.shape[-1] == 1 else pixels,
-            cmap="gray",
-            vmin=0,
-            vmax=255,
-            interpolation="nearest",
-            aspect="auto",
-            extent=(left, left + _IMAGE, top + _IMAGE, top),
-        )
+        draw_pixels(axes, image.pixels, (left, left + _IMAGE, top + _IMAGE, top))
         true, _, rest = _description(image).partition("\npred.:")
         height = top + _IMAGE + 0.05
         style: dict[str, Any] = {"fontsize": _SIZE, "va": "top", "linespacing": 1.1}

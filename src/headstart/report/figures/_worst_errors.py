@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from headstart.data import to_pil_image
 from headstart.formatting import cut_middle, whole_probability
 from headstart.report._error_images import ErrorImage
-from headstart.report.figures._canvas import COLUMN, new_drawing
+from headstart.report.figures._canvas import COLUMN, draw_pixels, new_drawing
 from headstart.report.figures._fonts import cut_to_width, wrap_to_width
 from headstart.report.figures._style import LIGHT
 
@@ -95,13 +95,5 @@ def _draw_image(
         va="bottom",
         linespacing=1.05,
     )
-    axes.imshow(
-        pixels,
-        cmap="gray",
-        vmin=0,
-        vmax=255,
-        interpolation="nearest",
-        aspect="auto",
-        extent=(left, left + _IMAGE, top + _IMAGE, top),
-    )
+    draw_pixels(axes, pixels, (left, left + _IMAGE, top + _IMAGE, top))
     axes.text(left, top + 0.09 + _IMAGE, below, fontsize=_SIZE_BELOW, color=LIGHT.soft, va="center")

@@ -13,6 +13,7 @@ from headstart.formatting import (
 )
 from headstart.report.terminal._tables import (
     ResponsiveTable,
+    finding_group,
     mark,
     new_table,
     number,
@@ -34,14 +35,12 @@ def backbones_table(finding: BackboneRanking) -> RenderableType:
 
 
 def _backbones_group(finding: BackboneRanking) -> RenderableType:
-    from rich.console import Group
-
-    return Group(
+    return finding_group(
+        finding,
         _backbones_table(finding),
         *sentences(["● recommended, ≈ not significantly worse than the most accurate"], "dim"),
         *sentences([finding.sentence], "bold"),
-        *sentences(finding.notes, "dim"),
-        *sentences(finding.dataset.warnings, "yellow"),
+        notes=finding.notes,
     )
 
 

@@ -15,9 +15,9 @@ from headstart.formatting import (
 from headstart.report.terminal._tables import (
     WIDTH_FOR_ALL_COLUMNS,
     ResponsiveTable,
+    finding_group,
     new_table,
     number,
-    reuse_sentences,
     sentences,
     text,
 )
@@ -36,15 +36,12 @@ def compare_table(finding: Comparison) -> RenderableType:
 
 
 def _comparison_group(finding: Comparison, width: int) -> RenderableType:
-    from rich.console import Group
-
-    return Group(
+    return finding_group(
+        finding,
         contenders_table(finding, width),
         *sentences([finding.verdict.sentence], "bold"),
         *sentences(robustness_lines(finding), "dim"),
-        *sentences(finding.verdict.notes, "dim"),
-        *reuse_sentences(finding),
-        *sentences(finding.dataset.warnings, "yellow"),
+        notes=finding.verdict.notes,
     )
 
 

@@ -14,10 +14,10 @@ from headstart.report._study import image_count
 from headstart.report.terminal._tables import (
     WIDTH_FOR_ALL_COLUMNS,
     ResponsiveTable,
+    finding_group,
     mean_text,
     new_table,
     number,
-    reuse_sentences,
     sentences,
     text,
 )
@@ -40,16 +40,13 @@ def effects_table(finding: Effects) -> RenderableType:
 
 
 def _effects_group(finding: Effects, width: int) -> RenderableType:
-    from rich.console import Group
-
     fit = finding.baseline.fit
-    return Group(
+    return finding_group(
+        finding,
         _effects_table(finding, width),
         *sentences([finding.sentence], "bold"),
         *sentences([] if fit is None else [f"The baseline {fit.summary}."]),
-        *sentences(finding.notes, "dim"),
-        *reuse_sentences(finding),
-        *sentences(finding.dataset.warnings, "yellow"),
+        notes=finding.notes,
     )
 
 

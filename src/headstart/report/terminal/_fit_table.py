@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from headstart.formatting import ABSENT, duration, epochs, one_line, percent
 from headstart.report.terminal._tables import (
     ResponsiveTable,
+    finding_group,
     mark,
     new_table,
     number,
-    reuse_sentences,
     sentences,
     text,
 )
@@ -27,15 +27,12 @@ def fit_table(finding: FitFinding) -> RenderableType:
 
 
 def _fit_group(finding: FitFinding) -> RenderableType:
-    from rich.console import Group
-
-    return Group(
+    return finding_group(
+        finding,
         _rungs_table(finding),
         *sentences(["● part of the classifier"], "dim"),
         *sentences(finding.sentences, "bold"),
         *sentences([f"Classifier: {finding.run}"], "dim"),
-        *reuse_sentences(finding),
-        *sentences(finding.dataset.warnings, "yellow"),
     )
 
 

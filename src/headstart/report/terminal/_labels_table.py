@@ -12,11 +12,11 @@ from headstart.formatting import (
 from headstart.report._study import image_count
 from headstart.report.terminal._tables import (
     ResponsiveTable,
+    finding_group,
     interval_text,
     mean_text,
     new_table,
     number,
-    reuse_sentences,
     sentences,
     text,
 )
@@ -37,20 +37,17 @@ def labels_table(finding: LabelCurves) -> RenderableType:
 
 
 def _labels_group(finding: LabelCurves) -> RenderableType:
-    from rich.console import Group
-
     comparisons = [
         comparison.sentence
         for comparison in finding.comparisons
         if comparison.sentence != finding.sentence
     ]
-    return Group(
+    return finding_group(
+        finding,
         _labels_table(finding),
         *sentences([finding.sentence], "bold"),
         *sentences(comparisons),
-        *sentences(finding.notes, "dim"),
-        *reuse_sentences(finding),
-        *sentences(finding.dataset.warnings, "yellow"),
+        notes=finding.notes,
     )
 
 

@@ -14,12 +14,12 @@ from headstart.report._study import image_count
 from headstart.report.terminal._tables import (
     MARKS_NOTE,
     ResponsiveTable,
+    finding_group,
     interval_text,
     mark,
     mean_text,
     new_table,
     number,
-    reuse_sentences,
     sentences,
     text,
 )
@@ -40,17 +40,14 @@ def lr_table(finding: LearningRates) -> RenderableType:
 
 
 def _learning_rates_group(finding: LearningRates) -> RenderableType:
-    from rich.console import Group
-
     range_test = [] if finding.range_test is None else [finding.range_test.sentence]
-    return Group(
+    return finding_group(
+        finding,
         _learning_rates_table(finding),
         *sentences([_marks_note(finding)], "dim"),
         *sentences([finding.sentence], "bold"),
         *sentences(range_test),
-        *sentences(finding.notes, "dim"),
-        *reuse_sentences(finding),
-        *sentences(finding.dataset.warnings, "yellow"),
+        notes=finding.notes,
     )
 
 

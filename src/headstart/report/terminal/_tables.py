@@ -90,9 +90,22 @@ def sentences(texts: Iterable[str], style: str = "") -> Iterator[RenderableType]
         yield Padding(Text(one_line(sentence), style=style), (0, 1))
 
 
-def reuse_sentences(finding: Finding) -> Iterator[RenderableType]:
-    """Yield the sentence about the use of the test images, if the finding has one."""
-    return sentences([] if finding.reuse is None else [finding.reuse.sentence], "dim")
+def finding_group(
+    finding: Finding, *parts: RenderableType, notes: Iterable[str] = ()
+) -> RenderableType:
+    """Return parts below each other, with what follows in the tables of all studies.
+
+    Args:
+        finding: The finding, for the use of its test images and the warnings about its data.
+        parts: Tables and sentences.
+        notes: Further observations.
+    """
+    from rich.console import Group
+
+    reuse = [] if finding.reuse is None else [finding.reuse.sentence]
+    return Group(
+        *parts, *sentences([*notes, *reuse], "dim"), *sentences(finding.dataset.warnings, "yellow")
+    )
 
 
 def wrap_path(path: str, width: int) -> str:

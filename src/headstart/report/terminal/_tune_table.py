@@ -17,10 +17,10 @@ from headstart.report.terminal._comparison_table import contenders_table
 from headstart.report.terminal._tables import (
     MARKS_NOTE,
     ResponsiveTable,
+    finding_group,
     mark,
     new_table,
     number,
-    reuse_sentences,
     sentences,
     text,
 )
@@ -42,8 +42,6 @@ def tune_table(finding: Tuning) -> RenderableType:
 
 
 def _tuning_group(finding: Tuning, width: int) -> RenderableType:
-    from rich.console import Group
-
     tables = [_trials_table(finding)]
     if finding.best and finding.best != finding.defaults:
         tables.append(_settings_table(finding))
@@ -51,13 +49,12 @@ def _tuning_group(finding: Tuning, width: int) -> RenderableType:
         tables.append(contenders_table(finding, width))
 
     words = dict.fromkeys([*finding.sentences, finding.verdict.sentence])
-    return Group(
+    return finding_group(
+        finding,
         *tables,
         *sentences([MARKS_NOTE], "dim"),
         *sentences(words, "bold"),
-        *sentences(finding.verdict.notes, "dim"),
-        *reuse_sentences(finding),
-        *sentences(finding.dataset.warnings, "yellow"),
+        notes=finding.verdict.notes,
     )
 
 
