@@ -18,7 +18,7 @@ from headstart.data import unpack_sheet
 from headstart.report._study import Entries, Entry, RunFolder
 from headstart.results import PredictionRow, read_predictions_file
 
-MAX_POOLED = 2000  # images on one page
+_MAX_POOLED = 2000  # images on one page
 
 
 @dataclass(frozen=True)
@@ -62,25 +62,22 @@ class ImagePool:
     rows: Mapping[Path, frozenset[int]]
 
 
-def read_image_pool(
-    entries: Entries, part: str, class_names: Sequence[str], limit: int = MAX_POOLED
-) -> ImagePool | None:
+def read_image_pool(entries: Entries, part: str, class_names: Sequence[str]) -> ImagePool | None:
     """Read the worst images of all entries, and their predictions by each.
 
-    The entries take turns, so that each has about as many images if there are more than `limit`.
+    The entries take turns, so that each has about as many images if there are more than 2,000.
 
     Args:
         entries: The entries.
         part: Part of the split that evaluates them.
         class_names: Names of the classes.
-        limit: Number of images.
 
     Returns:
         The pool; None if no run kept such images.
     """
     runs = {entry.name: _evaluated_runs(entry) for entry in entries}
     all_runs = list(chain.from_iterable(runs.values()))
-    tiles = _choose_tiles(all_runs, limit)
+    tiles = _choose_tiles(all_runs)
     if not tiles:
         return None
 
@@ -114,13 +111,13 @@ def _evaluated_runs(entry: Entry[object]) -> tuple[RunFolder, ...]:
     return () if entry.representative is None else (entry.representative,)
 
 
-def _choose_tiles(runs: Iterable[RunFolder], limit: int) -> dict[int, NDArray[np.uint8]]:
+def _choose_tiles(runs: Iterable[RunFolder]) -> dict[int, NDArray[np.uint8]]:
     """Return thumbnails by the index of their image, the first of each run before the second."""
     kept = [_read_worst(run.path) for run in runs]
     chosen: dict[int, NDArray[np.uint8]] = {}
     for turn in zip_longest(*kept):
         for item in turn:
-            if item is None or len(chosen) == limit:
+            if item is None or len(chosen) == _MAX_POOLED:
                 continue
             index, tile = item
             first = next(iter(chosen.values()), tile)

@@ -31,7 +31,16 @@ def baseline_notes(
     groups: Groups,
     fold_of: Groups,
 ) -> list[str]:
-    """Return a sentence for each contender that does not beat a baseline."""
+    """Return a sentence for each contender that does not beat a baseline.
+
+    Args:
+        contenders: Contender name to Boolean array of shape (S, N). True where the prediction of
+            image n with seed s is correct.
+        baselines: Baselines on the same images.
+        part: The part of the split that evaluates.
+        groups: Int64 array of shape (N,) with the group of each image, or None.
+        fold_of: Folds of a repeated cross-validation, int64 of shape (S, N), or None.
+    """
     notes = []
     for name, correct in contenders.items():
         for baseline in baselines:
@@ -49,7 +58,14 @@ def pretraining_notes(
     groups: Groups,
     fold_of: Groups,
 ) -> list[str]:
-    """Return a sentence for each control: what pretrained weights add over random ones."""
+    """Return a sentence for each control: what pretrained weights add over random ones.
+
+    Args:
+        entries: Contenders and controls.
+        correct: Boolean arrays as in `baseline_notes`, by the name of the entry.
+        groups: Int64 array of shape (N,) with the group of each image, or None.
+        fold_of: Folds of a repeated cross-validation, int64 of shape (S, N), or None.
+    """
     notes = []
     for control in entries:
         name = control.name.removesuffix(CONTROL_SUFFIX)

@@ -55,6 +55,7 @@ class VerdictRules:
 
 
 def without_failed(correct: CorrectByName, left_out: Sequence[str]) -> dict[str, NDArray[np.bool_]]:
+    """Return the predictions of the contenders whose runs all finished."""
     return {name: array for name, array in correct.items() if name not in left_out}
 
 

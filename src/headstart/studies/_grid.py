@@ -164,7 +164,7 @@ def grid_jobs(grid: Grid, folder: Path) -> dict[str, tuple[Variant, int, Job]]:
     """Return all runs of a grid by the names of their folders, seed by seed.
 
     Returns:
-        The variant, the seed or number of the run, and its job.
+        The variant, the seed of the run, or its number with folds, and its job.
     """
     jobs = {}
     for seed in grid.seeds:
@@ -175,6 +175,14 @@ def grid_jobs(grid: Grid, folder: Path) -> dict[str, tuple[Variant, int, Job]]:
 
 
 def grid_job(grid: Grid, variant: Variant, seed: int, folder: Path) -> Job:
+    """Return the job of one run.
+
+    Args:
+        grid: The grid.
+        variant: The variant.
+        seed: The seed of the run, or its number with folds.
+        folder: The study folder.
+    """
     if grid.folds is not None:
         run = grid.folds.run(seed)
         path = folder / "runs" / f"{variant.name}-{run.suffix}"

@@ -43,10 +43,10 @@ from headstart.studies._study import (
     to_json,
 )
 from headstart.studies._time_limit import WhenSlow, check_when_slow, given_when_slow
-from headstart.training import RangeTest, check_recipe, range_test
+from headstart.training import RANGE_TEST_STEPS, RangeTest, check_recipe, range_test
 
 PUBLISHED_RATES = (0.1, 0.01, 0.001, 0.0001)
-_RANGE_TESTS, _STEPS_OF_RANGE_TEST = 3, 100
+_RANGE_TESTS = 3
 
 
 @dataclass(frozen=True)
@@ -174,17 +174,11 @@ class LearningRatesConfig(Study[LearningRates]):
                 self.time_limit,
                 executor.slots,
                 when_slow=self.when_slow,
-                extra_steps=_RANGE_TESTS * _STEPS_OF_RANGE_TEST,
+                extra_steps=_RANGE_TESTS * RANGE_TEST_STEPS,
             )
             run_grid(grid, executor, context.folder, "lr")
 
-        progress.say(f"running {_RANGE_TESTS} range tests")
-        tests: list[RangeTest] = []
-        for seed in range(_RANGE_TESTS):
-            if tests and grid.clock is not None and grid.clock.left_seconds() <= 0:
-                break
-            tests.append(range_test(grid.variants[0].recipe, data, seed))
-
+        tests = _range_tests(grid, data)
         selection = _select(grid, context.data, part)
         rates = _rate_results(grid, selection, context, part)
         best = next((rate for rate in rates if rate.is_best), None)
@@ -209,6 +203,17 @@ class LearningRatesConfig(Study[LearningRates]):
             ),
             notes=learning_rates_notes(grid, data, part),
         )
+
+
+def _range_tests(grid: Grid, data: SplitDataset) -> list[RangeTest]:
+    """Repeat the range test with other seeds, at least once, while there is time."""
+    progress.say(f"running {_RANGE_TESTS} range tests")
+    tests: list[RangeTest] = []
+    for seed in range(_RANGE_TESTS):
+        if tests and grid.clock is not None and grid.clock.left_seconds() <= 0:
+            break
+        tests.append(range_test(grid.variants[0].recipe, data, seed))
+    return tests
 
 
 def _rank(rate: float, recipe: Recipe) -> int:

@@ -46,6 +46,7 @@ from ._plan import (
     least_epochs as least_epochs,
 )
 from ._range_test import (
+    RANGE_TEST_STEPS as RANGE_TEST_STEPS,
     RangeTest as RangeTest,
     range_test as range_test,
 )

@@ -18,6 +18,9 @@ from headstart.training._random import RngKey, make_generator, seed_step
 from headstart.training._resolve import resolve_recipe
 from headstart.training._step import make_loss, shard_labels, training_step
 
+_LOWEST_RATE, _HIGHEST_RATE = 1e-6, 10.0
+RANGE_TEST_STEPS = 100
+
 # Weight of the past in the running mean of the loss: about the last 20 steps, a fifth of the test.
 _SMOOTHING = 0.95
 
@@ -42,16 +45,8 @@ class RangeTest:
     minimum: float
 
 
-def range_test(
-    recipe: Recipe,
-    data: SplitDataset,
-    seed: int,
-    *,
-    lowest: float = 1e-6,
-    highest: float = 10.0,
-    steps: int = 100,
-) -> RangeTest:
-    """Train a new network for some steps while the learning rate rises; keep nothing.
+def range_test(recipe: Recipe, data: SplitDataset, seed: int) -> RangeTest:
+    """Train a new network for 100 steps, with learning rates from 1e-6 to 10; keep nothing.
 
     The test ends early when the loss explodes. The caller's random numbers are not changed.
 
@@ -59,9 +54,6 @@ def range_test(
         recipe: The recipe; its learning rate does not matter.
         data: The images. Only training images are used.
         seed: Seed of the weights, the order of images and dropout.
-        lowest: Learning rate of the first step.
-        highest: Learning rate of the last step.
-        steps: Number of steps.
 
     References:
         Smith (2017), "Cyclical learning rates for training neural networks". Exponential rise and
@@ -73,7 +65,7 @@ def range_test(
             resolve_recipe(recipe, data),
             data,
             seed,
-            np.geomspace(lowest, highest, steps),
+            np.geomspace(_LOWEST_RATE, _HIGHEST_RATE, RANGE_TEST_STEPS),
         )
 
     best = int(np.argmin(losses))
