@@ -66,6 +66,31 @@ def test_the_default_content_type_of_curl_is_accepted(
     )
 
 
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda image: base64.encodebytes(image).decode(),
+        lambda image: base64.urlsafe_b64encode(image).decode().rstrip("="),
+        lambda image: f"DATA:image/png;BASE64,{base64.b64encode(image).decode()}",
+    ],
+)
+def test_base64_is_read_as_programs_write_it(
+    server: str, digit: tuple[bytes, str], write: Callable[[bytes], str]
+) -> None:
+    answer = httpx.post(f"{server}predict", json={"image": write(digit[0])})
+    assert answer.json()["label"] == digit[1], answer.text
+
+
+def test_an_image_that_curl_changed_is_answered_with_the_right_option(
+    server: str, digit: tuple[bytes, str]
+) -> None:
+    kind = {"content-type": "application/x-www-form-urlencoded"}
+    without_line_ends = digit[0].replace(b"\r", b"").replace(b"\n", b"")
+    answer = httpx.post(f"{server}predict", content=without_line_ends, headers=kind)
+    assert answer.status_code == 422
+    assert "curl --data-binary @image.png (-d and --data change them)" in answer.json()["hint"]
+
+
 def test_model_health_and_openapi_are_served(server: str) -> None:
     card = httpx.get(f"{server}model").json()
     assert (

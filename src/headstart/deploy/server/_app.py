@@ -18,7 +18,7 @@ from headstart.deploy._model import Model
 from headstart.deploy._page import fill_page, shared_file
 from headstart.deploy.server._access import Access, Guard
 from headstart.deploy.server._batching import QueueFull
-from headstart.deploy.server._body import BUSY, Limits, RequestError
+from headstart.deploy.server._body import BUSY, SEND_BYTES, Limits, RequestError
 from headstart.deploy.server._responses import (
     Explanation,
     Health,
@@ -51,6 +51,8 @@ _IMAGE_BODY = {
         },
     },
 }
+# curl sends it with --data-binary, and with -d, which removes line ends.
+_CURL_DEFAULT = "application/x-www-form-urlencoded"
 _DRAWING = {
     "name": "drawing",
     "in": "query",
@@ -184,7 +186,7 @@ def _add_page(app: FastAPI) -> None:
     add("/page.js", (folder / "page.js").read_text("utf-8"), "text/javascript")
 
 
-async def _error_response(_: Request, error: Exception) -> Response:
+async def _error_response(request: Request, error: Exception) -> Response:
     """Return the JSON response to an error, with the keys `error` and `hint`."""
     headers: dict[str, str] = {}
     match error:
@@ -195,6 +197,8 @@ async def _error_response(_: Request, error: Exception) -> Response:
         case UnreadableImage():
             status, message = 422, f"the file {error}."
             hint = "Send a JPEG, PNG, WebP or BMP file of a usual size."
+            if request.headers.get("content-type", "").startswith(_CURL_DEFAULT):
+                hint = f"{SEND_BYTES} (-d and --data change them)"
         case HeadstartError():
             status = 400 if isinstance(error, InputError) else 503
             message, hint = error.message, error.hint

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 BUSY = ("the server is busy.", "Try again in a second.")
 _MOST_COMMAS = 2  # in JSON: one between its keys, one in the data: address of the image
 _JSON_EXAMPLE = 'Send {"image": "<base64>"}.'
+SEND_BYTES = "Send the bytes of the image file as the body: curl --data-binary @image.png"
+_URL_SAFE = str.maketrans("-_", "+/")
 
 
 @dataclass(frozen=True)
@@ -140,7 +142,7 @@ def parse_image(body: bytes, content_type: str) -> SentImage:
         raise RequestError(
             415,
             "forms are not supported.",
-            "Send the bytes of the image file as the body: curl --data-binary @image.png",
+            SEND_BYTES,
         )
     if kind != "application/json":
         return SentImage(body, is_drawing=False)
@@ -170,10 +172,20 @@ def _parse_json(body: bytes) -> SentImage:
     if not isinstance(is_drawing, bool):
         raise RequestError(400, "invalid drawing: expected true or false.", _JSON_EXAMPLE)
 
-    text = content["image"]
-    if text.startswith("data:"):
-        text = text.partition(",")[2]
     try:
-        return SentImage(base64.b64decode(text, validate=True), is_drawing)
+        return SentImage(_decode_base64(content["image"]), is_drawing)
     except (binascii.Error, ValueError):
         raise RequestError(400, "invalid image: expected base64.", _JSON_EXAMPLE) from None
+
+
+def _decode_base64(text: str) -> bytes:
+    """Decode base64 as programs write it: as a data: address, in lines, URL-safe or unpadded.
+
+    Raises:
+        binascii.Error: The text is not base64.
+        ValueError: The text has letters outside ASCII.
+    """
+    if text[:5].lower() == "data:":
+        text = text.partition(",")[2]
+    digits = "".join(text.split()).translate(_URL_SAFE).rstrip("=")
+    return base64.b64decode(digits + "=" * (-len(digits) % 4), validate=True)
