@@ -225,6 +225,10 @@ def test_keys_decide_and_every_decision_is_saved_at_once(
     page, _ = open_page(browser, server.address)
     plan = server.plan.path
     assert page.evaluate("document.activeElement.dataset.index") == "10"
+    for action, text in (("drop", "→ Drop"), ("relabel", "→ 7")):
+        proposed = page.locator(f".item[data-action={action}] button", has_text=text)
+        assert proposed.count() > 0, "Enter does what the button with an arrow says"
+    assert page.locator(".item:not([data-action=drop]) button", has_text="→ Drop").count() == 0
 
     page.keyboard.press("Enter")
     wait_until_saved(page, plan, [("000010", "relabel", "7")])

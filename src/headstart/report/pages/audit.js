@@ -32,7 +32,7 @@
   const finish = button(live ? "Done" : "Download plan.csv", () => (live ? end() : download()));
   const keys = document.createElement("span");
   keys.className = "keys";
-  for (const [key, what] of [["Enter", "as proposed"], ["C", "choose a class"], ["D", "drop"],
+  for (const [key, what] of [["Enter", "as proposed (→)"], ["C", "choose a class"], ["D", "drop"],
     ["K", "keep"], ["← →", "move"], ["U", "undo"]]) {
     const mark = document.createElement("kbd");
     mark.textContent = key;
@@ -129,7 +129,7 @@
     };
     if (action === "relabel") add(`→ ${suggested}`, { action, new_label: suggested });
     add("Keep", { action: "keep", new_label: "" });
-    add("Drop", { action: "drop", new_label: "" });
+    add(action === "drop" ? "→ Drop" : "Drop", { action: "drop", new_label: "" });
     const other = document.createElement("select");
     other.setAttribute("aria-label", `Another class for ${item.dataset.image}`);
     other.append(new Option("Other…", ""));
