@@ -131,7 +131,7 @@ def test_a_part_that_loses_images_is_named_beside_its_scores(tmp_path: Path) -> 
     assert test == (
         "2 test images could not be read and are not counted: test/cat/1.jpg, test/dog/2.jpg."
     )
-    assert train == "1 train image could not be read and is not counted: train/cat/0.jpg."
+    assert train == "1 training image could not be read and is not counted: train/cat/0.jpg."
     assert "3 unreadable left out" in summary_line(data)
 
 

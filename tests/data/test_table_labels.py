@@ -329,6 +329,22 @@ def test_a_list_of_pairs_of_images_is_refused(tmp_path: Path) -> None:
     assert "expected classes, got names of images (b.png 0)" in error_of(table)
 
 
+def test_a_list_of_images_and_masks_is_refused(tmp_path: Path) -> None:
+    write_images(tmp_path, ["images/a b.png", "images/c.png"])
+    lines = ["images/a b.png masks/a b.png", "images/c.png masks/c.png"]
+    text = error_of(write_table(tmp_path / "train.txt", *lines))
+    assert "expected classes, got names of images (masks/a b.png)" in text
+
+
+def test_a_list_separated_by_blanks_is_told_what_it_needs(tmp_path: Path) -> None:
+    write_images(tmp_path, ["a.png", "b.png"])
+    text = error_of(write_table(tmp_path / "cat_train.txt", "a  1", "b -1"))
+    assert "Separate the fields by commas, and name them in line 1" in text
+    text = error_of(write_table(tmp_path / "list_attr.txt", "2", "Smiling Male", "a.png 1 -1"))
+    assert "got numbers (2)" in text and "Write path,label instead" in text
+    assert "seq" not in text
+
+
 def test_labels_that_no_two_images_share_are_refused(tmp_path: Path) -> None:
     captions = [f"a {animal} on a {thing}" for animal in ("cat", "dog") for thing in "abcdef"]
     text = error_of(table_of(tmp_path, captions))

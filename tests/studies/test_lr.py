@@ -127,8 +127,10 @@ def test_where_no_rate_learns_none_is_said_to_diverge(data: SplitDataset, tmp_pa
 
 def test_where_every_run_fails_the_study_fails(data: SplitDataset, tmp_path: Path) -> None:
     values = {"epochs": 3.0, "optimizer": "sgd", "momentum": 0.99, "batch": 16}
-    with pytest.raises(RunFailed, match="no run of the study finished"):
+    with pytest.raises(RunFailed, match=r"study finished: the .* finite") as error:
         run_study(quick(99.0, 100.0, seeds=1, values=values), data, tmp_path / "study")
+    assert "\n" not in error.value.message
+    assert error.value.hint.startswith("Try a lower learning rate")
 
 
 def test_a_suggestion_beyond_the_grid_is_said_to_be_beyond_it(

@@ -57,7 +57,8 @@ def _unreadable_images(dataset: Dataset) -> list[str]:
         files = [file for file in dataset.unreadable if file.part == part]
         if not files:
             continue
-        count, kind = len(files), PART_NAMES.get(part, "")
+        count = len(files)
+        kind = "training" if part == TRAIN else PART_NAMES.get(part, "")
         images = counted(count, f"{kind} image".strip())
         are = "is" if count == 1 else "are"
         names = first_names([file.name for file in files], _NAMED_IMAGES)

@@ -14,6 +14,7 @@ from headstart.studies._grid_plan import fit_into_time
 
 # The plan is corrected if the first run takes so many times as long as expected.
 _SLOWER, _FASTER = 1.33, 0.75
+_SHOWN_REASONS = 3
 
 
 def run_grid(grid: Grid, executor: Executor, folder: Path, title: str) -> None:
@@ -57,10 +58,19 @@ def run_grid(grid: Grid, executor: Executor, folder: Path, title: str) -> None:
     if grid.clock is not None:
         grid.notes += grid.clock.notes()
     if not any(variant.runs for variant in grid.variants):
-        reasons = set[str]()
-        for variant in grid.variants:
-            reasons.update(variant.failures.values())
-        raise RunFailed(f"no run of the study finished: {'; '.join(sorted(reasons)[:3])}")
+        raise _no_run(grid)
+
+
+def _no_run(grid: Grid) -> RunFailed:
+    """Return the error of a study without a finished run: its reasons, and what to do."""
+    hint_of: dict[str, str] = {}
+    for variant in grid.variants:
+        for text in variant.failures.values():
+            reason, _, hint = text.partition("\n")
+            hint_of.setdefault(reason, hint.strip())
+    reasons = sorted(hint_of)[:_SHOWN_REASONS]
+    hint = hint_of[reasons[0]] if reasons else ""
+    return RunFailed(f"no run of the study finished: {' '.join(reasons)}", hint)
 
 
 def _affordable_jobs(grid: Grid, folder: Path) -> Iterator[Job]:

@@ -89,10 +89,14 @@ def named_label_columns(table: Table, candidates: Sequence[int]) -> list[int]:
 def no_label_column(table: Table, candidates: Sequence[int]) -> InputError:
     """Return the error about a table in which no column, or more than one, may hold the labels."""
     if not candidates:
-        return InputError(
-            f"{table.name} has no label column; it has {shorten_columns(table.columns)}.",
+        hint = (
             f"Name the column of labels one of: {', '.join(LABEL_NAMES)}. "
-            "A file without labels, such as a competition's test file, cannot be trained on.",
+            "A file without labels, such as a competition's test file, cannot be trained on."
+        )
+        if len(table.columns) == 1 and " " in table.columns[0]:
+            hint = "Separate the fields by commas, and name them in line 1, for example: path,label"
+        return InputError(
+            f"{table.name} has no label column; it has {shorten_columns(table.columns)}.", hint
         )
     names = [table.columns[index] for index in candidates]
     return InputError(

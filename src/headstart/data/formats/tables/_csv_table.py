@@ -223,10 +223,10 @@ def _is_list_line(line: str, separator: str) -> bool:
 
 def _split_list_line(line: str) -> list[str]:
     text = line.strip()
-    if not text or is_image(Path(text)):
-        return [text]
     match = _LIST_LINE.fullmatch(text)
-    return list(match.groups()) if match else text.rsplit(None, 1)
+    if match:
+        return list(match.groups())
+    return [text] if not text or is_image(Path(text)) else text.rsplit(None, 1)
 
 
 def _read_header(
@@ -253,11 +253,16 @@ def _read_header(
     if any(is_image(Path(column)) for column in columns):
         return _name_columns(name, columns), [(text.skipped + 1, fields)]
     if all(is_number(column) for column in columns):
+        hint = (
+            "Add a header line, for example: label,pixel0,pixel1,…. If the label comes first: "
+            f"(echo label,$(seq -s, -f pixel%g 0 {len(columns) - 2}); cat {name}) > new-{name}"
+        )
+        if len(columns) == 1:
+            hint = "Write path,label instead, and separate the fields of each line by a comma."
         raise InputError(
             f"invalid line 1 of {name}: expected the names of the columns, got numbers "
             f"({shorten_columns(columns)}).",
-            "Add a header line, for example: label,pixel0,pixel1,…. If the label comes first: "
-            f"(echo label,$(seq -s, -f pixel%g 0 {len(columns) - 2}); cat {name}) > new-{name}",
+            hint,
         )
 
     repeated = [column for column, count in Counter(columns).items() if count > 1]
@@ -277,7 +282,7 @@ def _read_header(
 def _name_columns(name: str, first_row: Sequence[str]) -> tuple[str, ...]:
     """Return names for the columns of a table without a header, whose first row has an image."""
     places = [place for place, text in enumerate(first_row) if is_image(Path(text))]
-    if len(first_row) > len(_LIST_COLUMNS) or len(places) > 1:
+    if len(first_row) > len(_LIST_COLUMNS):
         columns = [f"column{number}" for number in range(1, len(first_row))] + ["label"]
         columns[places[0]] = "path"
         raise InputError(
@@ -286,7 +291,7 @@ def _name_columns(name: str, first_row: Sequence[str]) -> tuple[str, ...]:
             "Add a header line that says which column is what, for example: "
             f"{shorten_columns(columns).replace(', ', ',')}",
         )
-    return _LIST_COLUMNS[: len(first_row)] if places == [0] else _LIST_COLUMNS[::-1]
+    return _LIST_COLUMNS[: len(first_row)] if places[0] == 0 else _LIST_COLUMNS[::-1]
 
 
 def _check_lengths(
