@@ -442,6 +442,14 @@ REFUSED: dict[str, tuple[list[str], str]] = {
         ["fold1/cat/1.png", "fold1/dog/2.png", "fold2/cat/3.png", "fold2/dog/4.png"],
         "look like parts of the data, not like classes: fold1, fold2",
     ),
+    "numbered parts beside a table": (
+        ["HAM_images_part_1/1.png", "HAM_images_part_2/2.png", "HAM_metadata.csv"],
+        "It holds HAM_metadata.csv. To read that file, pass its path",
+    ),
+    "numbered folders beside a table": (
+        ["images_001/images/1.png", "images_002/images/2.png", "Data_Entry_2017.csv"],
+        "look like parts of the data, not like classes: images_001, images_002",
+    ),
     "segmentation": (["images/1.png", "masks/1.png"], "looks like detection or segmentation data"),
     "segmentation in parts": (
         ["train/Images/1.png", "train/Masks/1.png", "val/Images/1.png", "val/Masks/1.png"],
@@ -505,3 +513,16 @@ def test_a_layout_that_is_a_guess_is_refused(tmp_path: Path, case: str) -> None:
     fill(tmp_path, [name for name in names if name.endswith(("png", "jpg"))])
     write(tmp_path, *(name for name in names if not name.endswith(("png", "jpg"))))
     assert message in fails(tmp_path)
+
+
+@pytest.mark.parametrize("names", [("part1", "part2"), ("images_1", "images_2")])
+def test_numbered_folders_without_a_table_are_classes_and_a_line_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], names: tuple[str, str]
+) -> None:
+    fill(tmp_path, [f"{name}/{number}.png" for name in names for number in range(2)])
+    progress.show_progress(True)
+    data = load(tmp_path)
+    progress.show_progress(False)
+    assert data.class_names == names
+    said = capsys.readouterr().err
+    assert f"{names[0]}, {names[1]} are read as classes, although such names are often" in said

@@ -34,7 +34,7 @@ def no_class_folders(root: Folder, top: Folder) -> InputError:
         f"{name}/dogs/1.jpg."
     )
     foreign = describe_foreign_files(root)
-    tables = _tables_in(root, top)
+    tables = tables_in(root, top)
     if tables:
         hint = f"If {tables[0]} has the labels, pass that file instead. {hint}"
     elif foreign:
@@ -59,13 +59,13 @@ def part_without_classes(root: Folder, top: Folder, folder: Folder) -> InputErro
         "Put the images of each class into a folder named after it, such as "
         f"{folder.path}/cats; or pass a CSV of path,label."
     )
-    tables = _tables_in(folder, folder) or _tables_in(root, top)
+    tables = tables_in(folder, folder) or tables_in(root, top)
     if tables:
         hint = f"If {tables[0]} has the labels, pass that file instead. {hint}"
     return InputError(f"{folder.path} has no class folders: it has {folder.describe()}.", hint)
 
 
-def _tables_in(root: Folder, top: Folder) -> list[Path]:
+def tables_in(root: Folder, top: Folder) -> list[Path]:
     """Return the tables that may hold the labels of images, the likeliest first."""
     tables: list[Path] = lists_in(root)
     for folder in (root, top, *root.folders):
@@ -85,7 +85,7 @@ def no_training_folder(top: Folder, names: Sequence[str]) -> InputError:
 
 
 def numbered_parts(top: Folder, names: Sequence[str]) -> InputError:
-    """Return the error about folders such as fold1 and fold2, which have class folders."""
+    """Return the error about folders such as fold1 and fold2, or images_1 and images_2."""
     return InputError(
         f"the folders of {top.path} look like parts of the data, not like classes: "
         f"{some_names(names)}.",
@@ -209,7 +209,7 @@ def other_task(folder: Folder) -> InputError:
 def only_class(root: Folder, name: str) -> InputError:
     """Return the error about a folder with one class, and which files may have the labels."""
     foreign = describe_foreign_files(root)
-    tables = _tables_in(root, root)
+    tables = tables_in(root, root)
     hint = "Add images of another class."
     if tables:
         hint = f"If {tables[0]} has the labels, write a CSV of path,label from it. {hint}"

@@ -32,6 +32,7 @@ from headstart.data.formats.folders._errors import (
     part_without_classes,
     second_folder,
     several_datasets,
+    tables_in,
 )
 from headstart.data.formats.folders._file_tree import Folder
 from headstart.data.formats.folders._names import (
@@ -87,8 +88,14 @@ def find_class_folders(root: Folder) -> list[ClassFolder]:
 
 def _read_classes_at(top: Folder, children: Sequence[Folder]) -> list[ClassFolder]:
     """Read folders that are classes, or whose names or contents combine classes and parts."""
-    if children and all(child.folders and is_numbered_part(child.name) for child in children):
-        raise numbered_parts(top, [child.name for child in children])
+    if children and all(is_numbered_part(child.name) for child in children):
+        names = [child.name for child in children]
+        if tables_in(top, top) or all(child.folders for child in children):
+            raise numbered_parts(top, names)
+        progress.say(
+            f"{top.path}: {some_names(names)} are read as classes, although such names are often "
+            "those of parts of one set of images"
+        )
     class_folders = _parts_in_names(top, children)
     if class_folders is None:
         class_folders = _parts_below_classes(top, children)

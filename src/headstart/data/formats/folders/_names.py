@@ -21,7 +21,9 @@ IMAGE_FOLDERS = frozenset(
 )
 _ANNOTATION_FOLDERS = frozenset({"annotation", "annotations", "labels", "bboxes", "xml", "xmls"})
 _UNLABELLED = re.compile(r"(?<![^\W\d_])unlabell?ed(?![^\W\d_])", re.IGNORECASE)
-_NUMBERED_PART = re.compile(r"(cv|fold|split|part|batch|set|chunk|shard)[\W_]*\d+", re.IGNORECASE)
+_NUMBERED_PART = re.compile(
+    r"(.*[\W_])?(cv|fold|split|part|batch|set|chunk|shard|images?)[\W_]*\d+", re.IGNORECASE
+)
 _PLACEHOLDERS = frozenset({"unknown", "unclassified", "unsorted", "all", "all_classes", "none"})
 
 
@@ -106,7 +108,7 @@ def is_companion(folder: Folder) -> bool:
 
 
 def is_numbered_part(name: str) -> bool:
-    """Return whether a name is that of one of several parts, such as "fold 1"."""
+    """Return whether a name is that of one of several parts, such as "fold 1" or "images_001"."""
     return _NUMBERED_PART.fullmatch(name) is not None
 
 

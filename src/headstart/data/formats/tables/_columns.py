@@ -15,7 +15,7 @@ PATH_NAMES = (
     *("path", "image", "filename", "file", "imagepath", "id"),
     *("filepath", "imagefile", "imagefilename", "imagename", "img", "imgpath", "imgname"),
     *("imgfile", "fname", "fpath", "images", "filenames", "files", "paths", "photo", "picture"),
-    *("imageid", "imgid", "imageindex", "photoid", "pictureid", "fileid", "uuid", "guid"),
+    *("imageid", "imgid", "imageindex", "photoid", "pictureid", "fileid", "idcode", "uuid", "guid"),
 )
 ID_NAMES = ("id", "imageid")  # of images whose pixels are in the row
 LABEL_NAMES = ("label", "class", "target", "y")
