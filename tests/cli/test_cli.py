@@ -205,7 +205,7 @@ def test_data_lists_and_gets_the_named_datasets(headstart: Command, own_cache: P
         (
             ("fit", "digits", "--set", "lr=0"),
             2,
-            "Give another value with --lr, or with --set lr=VALUE.",
+            "Pass another value with --lr, or with --set lr=VALUE.",
         ),
         (
             ("train", "digits", "--lr", "-1"),
@@ -248,7 +248,7 @@ def test_data_lists_and_gets_the_named_datasets(headstart: Command, own_cache: P
         (("train", "digits", "--set", "momentom=0.5"), 2, "did you mean 'momentum'?"),
         (("train", "digits", "--set", "momentum"), 2, "KEY=VALUE"),
         (("train", "digits", "--set", "out=run"), 2, "Use --out."),
-        (("train", "digits", "--set", "data=mnist"), 2, "Give DATA as an argument."),
+        (("train", "digits", "--set", "data=mnist"), 2, "Pass DATA as an argument."),
         (("train", "digits", "--set", "seed=3"), 2, "Use --seed."),
         (("train", "digits", "--time-limit", "soon"), 2, "5m"),
         (("train", "digits", "--validation", "1.5"), 2, "validation"),

@@ -82,7 +82,7 @@ def test_a_frame_whose_cells_are_images_is_read(folder: Path, kind: str) -> None
 
 
 def test_a_pair_of_paths_and_labels_is_an_error_with_the_frame_to_give() -> None:
-    with pytest.raises(InputError, match="give a data frame: pandas"):
+    with pytest.raises(InputError, match="pass a data frame: pandas"):
         load((NAMES, LABELS))
 
 

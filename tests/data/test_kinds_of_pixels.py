@@ -182,7 +182,7 @@ def test_every_value_of_16_bits_is_rounded_to_the_nearest_level() -> None:
     [
         (tiff(array([-1024], np.int16)), "has negative pixels, down to -1,024"),
         (tiff(array([70000], np.int32)), "has integers up to 70,000 as pixels, of an unknown"),
-        (tiff(array([180.5], np.float32)), "give the value of full brightness: --pixel-max 255"),
+        (tiff(array([180.5], np.float32)), "pass the value of full brightness: --pixel-max 255"),
         (tiff(array([np.nan], np.float32)), "has pixels that are not finite"),
         (tiff(array([1, 2, 3]), planar=2), "16-bit RGB TIFF with one plane per channel"),
         (tiff(array([1, 2, 3]), ">", True, planar=2), "16-bit RGB TIFF with one plane per channel"),

@@ -127,7 +127,7 @@ def test_other_columns_of_labels_are_refused() -> None:
     empty[2, 2] = 0
     assert "1 of 6 rows in the labels of the pair of arrays have no 1" in fails((IMAGES, empty))
     soft = np.full((6, 4), 0.25)
-    assert "give labels.argmax(axis=1)" in fails((IMAGES, soft))
+    assert "pass labels.argmax(axis=1)" in fails((IMAGES, soft))
     fine_and_coarse = np.stack([LABELS, LABELS], axis=1)
     assert "expected one label per image, (6,), or a single 1 per row" in fails(
         (IMAGES, fine_and_coarse)

@@ -184,7 +184,7 @@ class Stream(IterableDataset[Any]):
 @pytest.mark.parametrize(
     ("source", "text"),
     [
-        (DataLoader(Items(PIXELS)), "give the dataset behind it, loader.dataset"),
+        (DataLoader(Items(PIXELS)), "pass the dataset behind it, loader.dataset"),
         (Stream(), "cannot be read as data"),
         (3, "a int cannot be read as data"),
         (None, "a NoneType cannot be read as data"),

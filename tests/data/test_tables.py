@@ -104,7 +104,7 @@ def test_a_pixel_of_300_names_its_line(tmp_path: Path) -> None:
         ("40000", "--pixel-max 65535"),
         ("0.25", "Round the pixels to integers"),
         ("153.50", "Round the pixels to integers, or let --pixel-max 255 round them."),
-        ("70000", "give the value of full brightness with --pixel-max."),
+        ("70000", "pass the value of full brightness with --pixel-max."),
     ],
 )
 def test_the_error_about_an_invalid_pixel_names_it(tmp_path: Path, value: str, text: str) -> None:
@@ -421,7 +421,7 @@ def test_real_numbers_from_0_to_1_are_scaled_and_others_need_a_scale() -> None:
             "If it is 1023: --pixel-max 1023 (pixel_max=1023 in Python).",
         ),
         (IMAGES.astype(np.uint16) * 8, LABELS, "--pixel-max 65535 "),
-        (IMAGES / 1e-9, LABELS, "Give the value of full brightness with --pixel-max."),
+        (IMAGES / 1e-9, LABELS, "Pass the value of full brightness with --pixel-max."),
         (np.where(IMAGES == 3, np.inf, 0.5), LABELS, "not finite"),
         (
             np.where(IMAGES == 3, np.nan, 0.5),

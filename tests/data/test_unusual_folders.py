@@ -170,7 +170,7 @@ def test_class_folders_with_the_same_folders_in_them_are_refused(
     text = error_of(fill(tmp_path / "plants", names))
     same = f"{', '.join(outer)} have the same folders, {', '.join(inner)}"
     assert f"the classes of {tmp_path}/plants are unclear: {same}." in text
-    assert f"give one of the outer folders, such as {tmp_path}/plants/{outer[0]}," in text
+    assert f"pass one of the outer folders, such as {tmp_path}/plants/{outer[0]}," in text
 
 
 @pytest.mark.parametrize("inner", [["40X", "100X"], ["2019", "2020"], ["day 1", "day 2"]])

@@ -147,7 +147,7 @@ def explain(
     names, sources = deploy.named_sources([image])
     if len(sources) != 1:
         raise InputError(
-            f"expected one image, got {len(sources)} images in {image!s}.", "Give one image file."
+            f"expected one image, got {len(sources)} images in {image!s}.", "Pass one image file."
         )
     path = _explanation_path(out, names[0])
     deploy.check_output(path, sources, "--out")

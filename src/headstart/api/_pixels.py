@@ -39,7 +39,7 @@ def shape_of(columns: int, image_shape: tuple[int, ...] | None, model: str) -> S
             raise InputError(
                 f"image_shape is {tuple(image_shape)}, which is {math.prod(shape):,} values per "
                 f"image, but X has {columns:,} columns.",
-                "Give (height, width) or (height, width, channels).",
+                "Pass (height, width) or (height, width, channels).",
             )
         return shape[0], shape[1], shape[2]
 
@@ -51,7 +51,7 @@ def shape_of(columns: int, image_shape: tuple[int, ...] | None, model: str) -> S
         return 1, columns, 1
     raise InputError(
         f"X has {columns:,} columns, which fit no square image, grey or RGB.",
-        "Give image_shape=(height, width[, channels]).",
+        "Pass image_shape=(height, width[, channels]).",
     )
 
 
@@ -81,7 +81,7 @@ def images_of(pixels: NDArray[Any], shape: Shape) -> NDArray[Any]:
     raise InputError(
         f"invalid shape of the images: expected {shape} (height, width, channels), as in fit, "
         f"got {images.shape[1:]}.",
-        "Give images of that height and width, or rows of their pixels.",
+        "Pass images of that height and width, or rows of their pixels.",
     )
 
 

@@ -242,7 +242,7 @@ def _extend(job: TrainingJob, more_epochs: float) -> RunSummary:
     if changed:
         raise InputError(
             f"{run} was trained with another {changed[0]}, so it cannot be extended.",
-            "Give the same options as for that run, and --epochs +N.",
+            "Pass the same options as for that run, and --epochs +N.",
         )
 
     epochs = read_metrics(run).epochs + more_epochs

@@ -184,7 +184,7 @@ def with_settings(keys: Mapping[str, Any], pairs: list[str] | None) -> dict[str,
         if is_argument and key not in recipe_keys:
             raise InputError(
                 f"{key} is not a key of recipes, so --set cannot give it.",
-                "Give DATA as an argument." if key == "data" else f"Use {flag}.",
+                "Pass DATA as an argument." if key == "data" else f"Use {flag}.",
             )
         if key in seen or keys.get(key) is not None:
             raise InputError(f"{key} has a value already.", f"Give it once, with {flag} or --set.")

@@ -78,7 +78,7 @@ def predict(
     if not run:
         raise InputError(
             "RUN is missing.",
-            "Give a run and images, such as: headstart predict runs/mine photo.jpg",
+            "Pass a run and images, such as: headstart predict runs/mine photo.jpg",
         )
     result = api.predict(
         run, images, top=top, coverage=coverage, csv=csv, figure=figure, safe_cells=safe_cells

@@ -88,7 +88,7 @@ def train(
         return
     if data is None:
         raise InputError(
-            "DATA is missing.", "Give a dataset, such as: headstart train fashion-mnist"
+            "DATA is missing.", "Pass a dataset, such as: headstart train fashion-mnist"
         )
     if summary:
         _show_summary(data, keys, output.as_json)

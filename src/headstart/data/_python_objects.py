@@ -54,7 +54,7 @@ def _refuse_others(source: object) -> None:
         return
     hint = _GIVE
     if hasattr(source, "batch_size") and hasattr(source, "dataset"):
-        hint = "A loader returns batches: give the dataset behind it, loader.dataset."
+        hint = "A loader returns batches: pass the dataset behind it, loader.dataset."
     elif hasattr(source, "__iter__"):
         hint = f"Iterables without a length are not supported. {_GIVE}"
     raise InputError(f"a {name} cannot be read as data.", hint)

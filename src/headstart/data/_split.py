@@ -190,7 +190,7 @@ def _fraction(dataset: Dataset, part: int, option: float | None) -> float:
     if own and option:
         raise InputError(
             f"{name} is {option:g}, but {dataset.name} has its own {own:,} {name} images.",
-            f"Leave --{name} out to use them, or give 0 to use none.",
+            f"Leave --{name} out to use them, or pass 0 to use none.",
         )
 
     if own or option == 0:
@@ -203,7 +203,7 @@ def _require_training_fraction(fractions: dict[int, float]) -> None:
         raise InputError(
             f"validation {fractions[VALIDATION]:g} and test {fractions[TEST]:g} leave no training "
             "images.",
-            "Give fractions that add up to less than 1.",
+            "Pass fractions that add up to less than 1.",
         )
 
 
@@ -255,7 +255,7 @@ def _require_every_class(dataset: Dataset, with_copies: Indices, train: Indices)
         )
     raise InputError(
         f"{start} none is left for training.",
-        "Add images of that class, remove the class, or give smaller --validation and --test.",
+        "Add images of that class, remove the class, or pass smaller --validation and --test.",
     )
 
 

@@ -48,7 +48,7 @@ def draw_labelled_subset(data: SplitDataset, per_class: int, draw: int) -> Indic
             raise InputError(
                 f"cannot draw {per_class:,} training images per class: '{name}' has "
                 f"{len(members):,} distinct ones.",
-                f"Give an integer from 1 to {max_labels_per_class(data):,}.",
+                f"Pass an integer from 1 to {max_labels_per_class(data):,}.",
             )
         drawn.append(members[:per_class])
     return np.sort(np.concatenate(drawn))

@@ -137,7 +137,7 @@ def _empty_part(
     if target == 0:
         return InputError(
             f"{name} would be empty: {fraction:g} of {len(pool):,} images rounds to none.",
-            f"Add images, give a larger --{name}, or give 0 for no {name} images.",
+            f"Add images, pass a larger --{name}, or pass 0 for no {name} images.",
         )
     class_count = len(np.unique(dataset.labels[pool]))
     if class_count == len(pool) and dataset.groups is None:

@@ -40,7 +40,7 @@ def check_pixels(images: NDArray[np.uint8], shape: tuple[int, int, int]) -> None
         raise InputError(
             f"invalid shape of the images: expected {shape} (height, width, channels), "
             f"got {images.shape[1:]}.",
-            "Give image files, which are resized as in training. "
+            "Pass image files, which are resized as in training. "
             "Or open the images with the same --image-size and --resize.",
         )
 

@@ -73,7 +73,7 @@ def explain(
     if label is not None and label not in names:
         raise InputError(
             f"unknown class '{label}': {suggest_name(label, names)}",
-            "Give the name of one of the classes.",
+            "Pass the name of one of the classes.",
         )
 
     predicted = predictions.labels[0]

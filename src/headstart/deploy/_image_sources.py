@@ -26,7 +26,7 @@ from headstart.data import (
 from headstart.deploy._model import Model
 from headstart.errors import InputError
 
-_WHAT_TO_GIVE = "Give image files, folders of images, or - for an image on standard input."
+_WHAT_TO_GIVE = "Pass image files, folders of images, or - for an image on standard input."
 
 _PATTERN = re.compile(r"[*?\[]")
 _TABLE = re.compile(r"\.(csv|tsv|txt|parquet)(\.gz)?$", re.IGNORECASE)
@@ -69,7 +69,7 @@ def _content(item: bytes | IO[bytes], number: int) -> bytes:
         raise InputError(
             f"invalid image {number}: expected a path, the bytes of an image file, or an open "
             f"file, got {type(item).__name__}.",
-            "Give arrays as one array, numpy.stack(images), and an opened picture as "
+            "Pass arrays as one array, numpy.stack(images), and an opened picture as "
             "numpy.asarray(picture).",
         )
     is_text = isinstance(item, io.TextIOBase)
@@ -170,7 +170,7 @@ def unreadable(failures: list[str], images: int) -> InputError:
     if images == 1:
         return InputError(
             f"{failures[0]}.",
-            "Give an image in one of the formats JPEG, PNG, BMP, GIF, WebP, TIFF, PPM, AVIF or "
+            "Pass an image in one of the formats JPEG, PNG, BMP, GIF, WebP, TIFF, PPM, AVIF or "
             "JPEG 2000.",
         )
     return unreadable_images(failures, images)

@@ -58,7 +58,7 @@ def predict_pixels(model: Model, images: NDArray[np.uint8]) -> Predictions:
     """
     if not len(images):
         raise InputError(
-            "no images given.", "Give an array (N, height, width, channels) with N of 1 or more."
+            "no images given.", "Pass an array (N, height, width, channels) with N of 1 or more."
         )
     batch_size = _batch_size(model)
     starts = range(0, len(images), batch_size)

@@ -138,7 +138,7 @@ def _choose_class(
     raise InputError(
         f"{path.name} has numbers such as {unknown[0]} in its column {column}, but the classes of "
         f"the run are {_listing(class_names)}. It is unclear whose probability is wanted.",
-        f"Give the class, for example --probability-of '{class_names[-1]}'. If the numbers stand "
+        f"Pass the class, for example --probability-of '{class_names[-1]}'. If the numbers stand "
         "for classes, train on a table that has these numbers as labels.",
     )
 

@@ -71,7 +71,7 @@ def predict_test_images(model: Model, test: Path, path_column: str | None = None
             if path_column is not None:
                 raise InputError(
                     f"--path-column names a column of a table, but {test} is a folder of images.",
-                    "Leave it out, or give the table of test images.",
+                    "Leave it out, or pass the table of test images.",
                 )
             return _predict_folder(model, located.place)
         return _predict_table(model, located.place, path_column)

@@ -187,7 +187,7 @@ def _check_folds(values: Floats, fold_of: IntArray) -> int:
         raise InputError(
             f"invalid fold_of: expected shape {values.shape} with at least two folds from 0, got "
             f"shape {fold_of.shape} with {folds}.",
-            "Give the fold of each image in each repeat.",
+            "Pass the fold of each image in each repeat.",
         )
     return folds
 

@@ -88,7 +88,7 @@ def index_groups(groups: IntArray | None, images: int) -> ImageGroups | None:
         raise InputError(
             f"invalid groups: expected integers of shape ({images},), "
             f"got {group_ids.dtype} of shape {group_ids.shape}.",
-            "Give the number of its group for each image, in the order of the images.",
+            "Pass the number of its group for each image, in the order of the images.",
         )
 
     order = np.argsort(group_ids, kind="stable")

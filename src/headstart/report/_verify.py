@@ -122,7 +122,7 @@ def _read(path: Path) -> str:
             f"cannot read {path}: {error.strerror}.", "Pass the path of a report.html."
         ) from error
     except UnicodeDecodeError as error:
-        raise InputError(f"{path} is not a text file.", "Give a report.html.") from error
+        raise InputError(f"{path} is not a text file.", "Pass a report.html.") from error
 
 
 def _compare_pages(page: str, expected: str, data: EmbeddedData) -> list[Difference]:

@@ -108,7 +108,7 @@ class ComparisonConfig(Study[Comparison]):
         if self.until_decided and self.folds is not None:
             raise InputError(
                 "--seeds auto cannot be combined with --folds: its test is about one split.",
-                "Give a number of seeds, or --folds none.",
+                "Pass a number of seeds, or --folds none.",
             )
         self._entries()
         if self.folds is not None and self.without_plan is not None:
@@ -324,7 +324,7 @@ def _check_same_images(run: Path, data: SplitDataset) -> None:
         if recorded.get(key) != fingerprint:
             raise InputError(
                 f"{run} was trained on a different {key} than this comparison uses.",
-                "Give the data options of that run, such as --validation, --test and --split-seed, "
+                "Pass the data options of that run, such as --validation, --test and --split-seed, "
                 f"which {run / 'data.json'} records; or enter its recipe: {run / 'recipe.json'}",
             )
 

@@ -131,7 +131,7 @@ def check_gate(names: Sequence[str], *, until_decided: bool) -> None:
         raise InputError(
             "invalid --seeds for --gate: expected a number, got auto. With auto, seeds are added "
             "until a verdict is decided, and a gate asks another question.",
-            "Give a number of seeds, such as --seeds 5.",
+            "Pass a number of seeds, such as --seeds 5.",
         )
     if len(names) < 2:
         raise InputError(

@@ -421,13 +421,13 @@ def _require_same_study(folder: Path, identity: JsonObject, *, is_finished: bool
         if key == "groups":
             raise InputError(
                 f"{folder} holds a study with other groups, or without groups.",
-                "Give the same --group-by, or choose another --out.",
+                "Pass the same --group-by, or choose another --out.",
             )
         if key == "until_decided":
             ends = "added until it was decided" if recorded[key] else "fixed in number"
             raise InputError(
                 f"{folder} holds a study whose seeds were {ends}.",
-                "Give the same --seeds, or choose another --out.",
+                "Pass the same --seeds, or choose another --out.",
             )
         # Fingerprints say nothing to a reader.
         values = "" if key in _FINGERPRINTS else f": it has {recorded.get(key)}, not {value}"

@@ -57,7 +57,7 @@ def _check_classes(data: SplitDataset) -> None:
         raise InputError(
             f"the training images of {data.dataset.name} belong to {present} {classes}: expected "
             f"at least {_LEAST_CLASSES}.",
-            "Give a dataset with at least two classes, or a larger --train-images.",
+            "Pass a dataset with at least two classes, or a larger --train-images.",
         )
 
 

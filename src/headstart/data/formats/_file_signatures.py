@@ -75,7 +75,7 @@ OTHER_FILES = (
     _signature("video", rb"\x00\x00\x01[\xba\xb3]|FLV\x01", _TAKE_IMAGES),
     _signature("sound file", rb"RIFF.{4}WAVE|ID3|OggS|fLaC", "leave it out"),
     _signature(
-        "NumPy array", rb"\x93NUMPY", "give it as .npz with labels, or save it as PNG", ".npy"
+        "NumPy array", rb"\x93NUMPY", "pass it as .npz with labels, or save it as PNG", ".npy"
     ),
     _signature("HDF5 file", rb"\x89HDF", "save its images as PNG", ".h5"),
     _signature("MATLAB file", rb"MATLAB 5\.0", "save its images as PNG", ".mat"),

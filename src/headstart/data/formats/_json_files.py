@@ -76,4 +76,4 @@ def _is_label(value: Any) -> bool:
 
 
 def _as_table(code: str) -> str:
-    return f'Write it as a table, and give that: python -c "import csv, json; {code}"'
+    return f'Write it as a table, and pass that: python -c "import csv, json; {code}"'

@@ -247,7 +247,7 @@ def _value_hint(key: str, value: object) -> str:
         return f"Write it as a fraction: --target {value / 100:g}."
     # Not every command has an option of its own for each value, but all of them have --set.
     option = f"--{key.replace('_', '-')}"
-    return f"Give another value with {option}, or with --set {key}=VALUE."
+    return f"Pass another value with {option}, or with --set {key}=VALUE."
 
 
 def _batch_size(recipe: Recipe, kind: str, train_images: int) -> int:

@@ -19,7 +19,7 @@ from headstart.data.formats.images._pixel_scales import smallest_scale
 from headstart.errors import InputError
 
 _PATHS_HINT = (
-    "If they are paths, give a data frame: pandas.DataFrame({'path': paths, 'label': labels})"
+    "If they are paths, pass a data frame: pandas.DataFrame({'path': paths, 'label': labels})"
 )
 _PARTS_OF_PAIRS = {2: (TRAIN, TEST), 3: (TRAIN, VALIDATION, TEST)}
 
@@ -262,8 +262,8 @@ def _count_non_finite(images: NDArray[Any]) -> int:
 def _scale_hint(dtype: np.dtype[Any], high: float) -> str:
     scale = smallest_scale(65535 if dtype == np.uint16 else high)
     if scale is None:
-        return "Give the value of full brightness with --pixel-max."
+        return "Pass the value of full brightness with --pixel-max."
     return (
-        "Give the value of full brightness. "
+        "Pass the value of full brightness. "
         f"If it is {scale}: --pixel-max {scale} (pixel_max={scale} in Python)."
     )

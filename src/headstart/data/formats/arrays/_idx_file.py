@@ -135,7 +135,7 @@ def _read_header(
         raise InputError(
             f"{path} is too large: expected at most {MAX_BYTES:,} bytes, "
             f"got {' x '.join(map(str, shape))} = {math.prod(shape):,}.",
-            "Divide it, or give the images as a folder.",
+            "Divide it, or pass the images as a folder.",
         )
     return dtype, shape
 

@@ -104,7 +104,7 @@ def choose_arrays(keys: Sequence[str], source: str) -> ArrayKeys:
         raise InputError(
             f"invalid keys of {source}: expected {EXPECTED_KEYS}, "
             f"got {', '.join(sorted(keys)) or 'none'}.",
-            f"Rename the arrays, or load them in Python and give them as a pair. {ALSO_READ}",
+            f"Rename the arrays, or load them in Python and pass them as a pair. {ALSO_READ}",
         )
 
     ignored = [key for key, meaning in meanings.items() if meaning is None]

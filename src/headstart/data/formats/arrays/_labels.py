@@ -118,7 +118,7 @@ def _label_column(labels: NDArray[Any], count: int, source: str) -> NDArray[Any]
     raise InputError(
         f"invalid shape of the labels of {source}: expected one label per image, ({count},), "
         f"got {labels.shape}.",
-        "Give the class of each image.",
+        "Pass the class of each image.",
     )
 
 
@@ -130,9 +130,9 @@ def _column_of_ones(labels: NDArray[Any], count: int, source: str) -> NDArray[An
     """
     if not np.isin(labels, (0, 1)).all():
         rows = labels.sum(axis=1)
-        hint = "Give the class of each image."
+        hint = "Pass the class of each image."
         if labels.dtype.kind == "f" and np.allclose(rows, 1, atol=1e-3):
-            hint = "If they are probabilities of classes, give labels.argmax(axis=1)."
+            hint = "If they are probabilities of classes, pass labels.argmax(axis=1)."
         raise InputError(
             f"invalid shape of the labels of {source}: expected one label per image, ({count},), "
             f"or a single 1 per row, got {labels.shape} with other numbers.",

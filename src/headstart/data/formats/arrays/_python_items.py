@@ -86,7 +86,7 @@ def read_items(
         for part, dataset in datasets.items():
             _collect(dataset, part, options, collected)
         if not collected.table.labels:
-            raise InputError("the dataset has no items.", "Give a dataset of images and labels.")
+            raise InputError("the dataset has no items.", "Pass a dataset of images and labels.")
 
         rows, labels = label_rows(collected.table, names, "the dataset")
         if collected.pixels:
@@ -193,7 +193,7 @@ def _split_item(item: Any, options: LoadOptions, index: int) -> tuple[Any, Any, 
         raise InputError(
             f"invalid item {index} of the dataset: expected (image, label), got "
             f"{type(item).__name__}.",
-            f"Give {_EXPECTED}; or a pair of arrays, (images, labels).",
+            f"Pass {_EXPECTED}; or a pair of arrays, (images, labels).",
         )
     return item[0], item[1], None
 
@@ -260,7 +260,7 @@ def _add_encoded(image: Any, index: int, collected: _Collected) -> None:
         raise InputError(
             f"invalid image of item {index} of the dataset: expected a Pillow image, a tensor or "
             f"an array, got {type(image).__name__}.",
-            f"Give {_EXPECTED}.",
+            f"Pass {_EXPECTED}.",
         )
     collected.encoded.add(content)
 

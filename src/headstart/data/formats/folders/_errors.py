@@ -130,7 +130,7 @@ def same_folders_in_classes(
     return InputError(
         f"the classes of {root.path} are unclear: {outer_names} have the same folders, "
         f"{inner_names}.",
-        f"If {inner_names} are the classes, give one of the outer folders, such as {example}, or "
+        f"If {inner_names} are the classes, pass one of the outer folders, such as {example}, or "
         f"name these train, validation and test. If {outer_names} are the classes, move the images "
         "up into them, or write a CSV of path,label.",
     )

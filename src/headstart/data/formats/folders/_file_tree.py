@@ -98,7 +98,7 @@ def scan_folder(path: Path, *, skip_bad: bool = False) -> Folder:
     if store.is_own_folder(root.others):
         raise InputError(
             f"{path} is a run or a study of Headstart, not data.",
-            "Give the data that it was made from.",
+            "Pass the data that it was made from.",
         )
     _require_readable(path, left_out, skip_bad)
     left_out.say(str(path))

@@ -125,7 +125,7 @@ def _require_known_scale(values: NDArray[Any], high: float) -> None:
     limit, kind = (1.0, "real numbers") if values.dtype.kind == "f" else (FULL_SCALE, "integers")
     if high > limit:
         raise UnreadableImage(
-            f"has {kind} up to {high:,g} as pixels, of an unknown scale; give the value of full "
+            f"has {kind} up to {high:,g} as pixels, of an unknown scale; pass the value of full "
             f"brightness: --pixel-max {smallest_scale(high) or math.ceil(high)}"
         )
 

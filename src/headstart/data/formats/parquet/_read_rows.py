@@ -119,7 +119,7 @@ def _image_of(value: Any, folder: Path, place: str) -> bytes | Path:
     if "://" in path:
         raise InputError(
             f"{place}: {path} is a URL, and URLs are not downloaded.",
-            "Download the images first, and give their files.",
+            "Download the images first, and pass their files.",
         )
     if holds_image(path):
         raise InputError(

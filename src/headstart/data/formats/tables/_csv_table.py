@@ -72,7 +72,7 @@ class Table:
             raise InputError(
                 f"{self.name} has no column '{name}' ({option}); it has "
                 f"{shorten_columns(self.columns)}.",
-                "Give the exact name of a column." if suggestion == "." else suggestion,
+                "Pass the exact name of a column." if suggestion == "." else suggestion,
             )
         return self.columns.index(name)
 

@@ -180,7 +180,7 @@ def require_colour_order(images: NDArray[np.uint8], table: str, layout: PixelLay
         raise InputError(
             f"invalid order of the pixels of {table}: expected red, green and blue of each pixel "
             "together, got all of red, then all of green and of blue.",
-            "Name the columns R0, R1, …, G0, …, B0, …. Or give arrays in Python: "
+            "Name the columns R0, R1, …, G0, …, B0, …. Or pass arrays in Python: "
             "pixels.reshape(-1, 3, height, width).",
         )
 

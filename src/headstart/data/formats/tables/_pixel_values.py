@@ -95,7 +95,7 @@ class InvalidPixels:
         largest = max([self._largest, *(number for number in valid if number is not None)])
         scale = smallest_scale(largest)
         if scale is None:
-            return "Correct the value, or give the value of full brightness with --pixel-max."
+            return "Correct the value, or pass the value of full brightness with --pixel-max."
         if scale == 255:
             return "Round the pixels to integers, or let --pixel-max 255 round them."
         return f"If the file uses another scale, pass it: --pixel-max {scale}"
