@@ -73,7 +73,7 @@ def predict(
     _check_top(top)
     if figure is not None:
         check_figure_path(Path(figure))
-    found = _find_model(run)
+    located = _find_model(run)
 
     given = InputImages.of(images)
     if csv is not None:
@@ -81,10 +81,10 @@ def predict(
     if figure is not None:
         deploy.check_output(Path(figure), given.sources, "--figure")
 
-    model = _open_model(found)
+    model = _open_model(located)
     calibration = None
     if coverage is not None:
-        folder = found if isinstance(found, Path) else None
+        folder = located if isinstance(located, Path) else None
         calibration = deploy.calibrate_sets(model, folder, coverage)
 
     predictions = given.predict(model)
@@ -104,7 +104,7 @@ def predict(
         with store.named_by("--figure"):
             draw_predictions(Path(figure), entries[:MAX_IMAGES], drawn, top or DEFAULT_TOP)
     return {
-        "run": _run_name(found),
+        "run": _run_name(located),
         "top": top or DEFAULT_TOP,
         "coverage": coverage,
         "calibration": None if calibration is None else calibration.as_json(),
@@ -202,9 +202,9 @@ def submit(
     """
     from headstart import deploy
 
-    found = _find_model(run)
+    located = _find_model(run)
     written = deploy.submit(
-        _open_model(found),
+        _open_model(located),
         Path(test),
         Path(out),
         None if sample is None else Path(sample),
@@ -212,7 +212,7 @@ def submit(
         path_column=path_column,
         safe_cells=safe_cells,
     )
-    return cast("SubmitResult", {"run": _run_name(found), **written})
+    return cast("SubmitResult", {"run": _run_name(located), **written})
 
 
 def export(
@@ -357,15 +357,15 @@ def _find_model(run: str | Path | Model) -> Path | Model:
     return _find_run(run) if isinstance(run, str | Path) else run
 
 
-def _open_model(found: Path | Model) -> Model:
+def _open_model(located: Path | Model) -> Model:
     from headstart import deploy
 
-    return deploy.open_model(found) if isinstance(found, Path) else found
+    return deploy.open_model(located) if isinstance(located, Path) else located
 
 
-def _run_name(found: Path | Model) -> str | None:
+def _run_name(located: Path | Model) -> str | None:
     """Return the path of a run as text; None for a model that is open already."""
-    return str(found) if isinstance(found, Path) else None
+    return str(located) if isinstance(located, Path) else None
 
 
 def _explanation_path(out: str | Path | None, image: str) -> Path:
