@@ -188,6 +188,25 @@ def test_no_label_of_a_figure_is_below_nine_pixels_on_a_phone(browser: Any, stud
     assert min(sizes, default=9) > 8.8
 
 
+@needs_browser
+def test_paper_has_no_closed_tables_and_only_long_figures_are_divided(
+    browser: Any, study: Path
+) -> None:
+    page, _ = open_page(browser, f"file://{study / 'report.html'}")
+    page.emulate_media(media="print")
+    shown = page.evaluate(
+        "[...document.querySelectorAll('details.values')].filter((table) => table.offsetHeight)"
+    )
+    divided = page.evaluate(
+        """[...document.querySelectorAll("figure")]
+            .filter((figure) => getComputedStyle(figure).breakInside !== "avoid")
+            .map((figure) => figure.className)"""
+    )
+    page.close()
+    assert shown == []
+    assert set(divided) <= {"forest rows"}  # its rows are kept whole
+
+
 def test_the_real_studies_are_of_an_older_version() -> None:
     for name in REAL[:-1]:
         assert '"schema_version"' not in (REAL_STUDIES / name / "finding.json").read_text()

@@ -33,6 +33,7 @@ from headstart.report.figures._confusion_matrix import (
     largest_error_share,
     matrix_pixels,
 )
+from headstart.report.figures._difference_plot import DifferenceBar, differences_figure
 from headstart.report.figures._fit_progress import fit_progress_figure
 from headstart.report.figures._learning_curves import (
     AxisLimits,
@@ -528,3 +529,21 @@ def test_a_panel_without_a_visible_curve_says_why(losses: list[float], words: li
     entry = Entry("mlp", 0, Score(), None, (run,), run)
     figure = curve_panel(entry, "loss", AxisLimits((1, 2), (0.0, 2.0)), 1)
     assert [text.get_text() for text in figure.axes[0].texts] == words
+
+
+@pytest.mark.parametrize("margin", [None, 0.005])
+def test_the_line_at_zero_crosses_no_number(margin: float | None) -> None:
+    differences = (0.0, 0.001, -0.001, 0.004, -0.02, 0.3, -0.3)
+    bars = [
+        DifferenceBar("row", value, (value - 0.01, value + 0.01), 0.01, LIGHT.ink)
+        for value in differences
+    ]
+    with drawing_style():
+        figure = differences_figure(bars, reach=0.05, margin=margin)
+        figure.draw_without_rendering()
+        axes = figure.axes[0]
+        zero = axes.transData.transform((0.0, 0.0))[0]
+        boxes = [text.get_window_extent() for text in axes.texts]
+        assert len(boxes) == len(differences)
+        assert all(box.x0 > zero or box.x1 < zero for box in boxes)
+        assert all(axes.bbox.x0 - 1 <= box.x0 and box.x1 <= axes.bbox.x1 + 1 for box in boxes)

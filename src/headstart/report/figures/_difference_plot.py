@@ -128,17 +128,18 @@ def _draw_bar(axes: Axes, row: int, bar: DifferenceBar, reach: float) -> None:
         ends = [100 * float(np.clip(end, -reach, reach)) for end in bar.inner]
         axes.plot(ends, [row, row], color=bar.colour, linewidth=4, solid_capstyle="butt")
 
-    marker = "o"
+    # The number stands on the side away from zero, whose line would cross it.
+    marker, side, shift = ("o", "left", 3) if middle >= 0 else ("o", "right", -3)
     if abs(bar.difference) > reach:
-        marker = "<" if middle < 0 else ">"
+        marker, side, shift = ("<" if middle < 0 else ">"), "center", 0
     face, edge = (bar.colour, LIGHT.paper) if bar.is_significant else (LIGHT.paper, bar.colour)
     axes.plot([middle], [row], marker, color=face, markersize=8, markeredgecolor=edge)
     axes.annotate(
         points(bar.difference, signed=True),
         (middle, row),
-        (0, 9),
+        (shift, 9),
         textcoords="offset points",
-        ha="center",
+        ha=side,
         fontsize=8.5,
         color=bar.colour,
         weight="bold",

@@ -221,8 +221,8 @@ def _instead_of_fine_tuning(climb: Climb) -> str | None:
         return None
     px = input_px_of(instead[-1].rung.recipe)
     return (
-        f"The time did not suffice for fine-tuning as well, so the frozen backbone got {px} pixels "
-        "instead."
+        f"The time did not suffice for fine-tuning as well, so the frozen backbone was tried at "
+        f"{px} pixels instead."
     )
 
 
