@@ -74,8 +74,12 @@ notebooks: $(READY)
 	$(BIN)/python docs/notebooks.py
 
 tables: $(READY)
+	$(BIN)/python benchmarks/features.py table
 	$(BIN)/python benchmarks/fit.py table
+	$(BIN)/python benchmarks/serve.py table
 	$(BIN)/python benchmarks/startup.py table
+	$(BIN)/python benchmarks/time_to_accuracy.py table
+	$(BIN)/python benchmarks/time_to_tune.py table
 
 serve-docs: docs
 	.venv-docs/bin/python -m http.server --bind 127.0.0.1 --directory build/site 8080

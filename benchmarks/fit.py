@@ -7,7 +7,7 @@
 `run` measures one cell after the other and appends it to `results/fit.json`. A cell that is there
 is not measured again, so a stopped run continues. Each cell is a process of its own with an empty
 cache, and gets the same split, test images and seconds. HEADSTART_DATA names the folder with
-`sign-digits/` and `ants-bees/`. `table` writes fit.md, with one table per kind of processor.
+`sign-digits/` and `ants-bees/`. `table` writes the tables of fit.md, one per kind of processor.
 """
 
 from __future__ import annotations
@@ -20,21 +20,17 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from datetime import date
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from PIL import Image
+from result_files import Page, Row, facts
 
 import headstart
 from headstart.data import SplitDataset
-from headstart.machine import processor_name
 
-HERE = Path(__file__).parent
-RESULTS, TABLE = HERE / "results" / "fit.json", HERE / "fit.md"
-UNITS = {"amx_bf16": "AMX", "avx512_bf16": "AVX512-BF16", "avx512_f": "AVX512", "avx2": "AVX2"}
+PACKAGES = ("torch", "timm", "scikit-learn", "headstart")
 LITE0 = "efficientnet-lite0"
 # Name: source and options. A relative source is looked for in HEADSTART_DATA.
 DATA: dict[str, tuple[str, dict[str, Any]]] = {
@@ -110,17 +106,17 @@ def main() -> None:
                 for seed in range(args.seeds):
                     for method in args.methods.split(","):
                         measure(name, limit, seed, method, args.fastai_python)
-    write_table()
+    PAGE.write()
 
 
 def measure(name: str, limit: int, seed: int, method: str, fastai: str | None) -> None:
     """Measure one cell unless it is there."""
     if method == "scikit-learn":
         seed = limit = 0  # it has neither
-    cell = {"data": name, "limit": limit, "seed": seed, "method": method, "processor": processor()}
-    rows = read_rows()
-    if any(all(row[key] == value for key, value in cell.items()) for row in rows):
+    cell = {"data": name, "limit": limit, "seed": seed, "method": method}
+    if PAGE.results.find(**cell) is not None:
         return
+    before = facts(*PACKAGES)
     with tempfile.TemporaryDirectory() as place:
         if method == "fastai":
             if fastai is None:
@@ -130,24 +126,8 @@ def measure(name: str, limit: int, seed: int, method: str, fastai: str | None) -
             measured = run_sklearn(name)
         else:
             measured = run_headstart(name, limit, seed, method, Path(place))
-    rows.append({**cell, **measured, "date": date.today().isoformat()})
-    RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(json.dumps(rows, indent=0) + "\n", encoding="utf-8")
-    print({key: value for key, value in rows[-1].items() if key != "correct"}, flush=True)
-
-
-def processor() -> str:
-    """Return the name of the processor and its widest unit, such as "AMD EPYC with AVX2"."""
-    has = torch.cpu.get_capabilities()
-    units = [name for key, name in UNITS.items() if has.get(key)]
-    return " with ".join([processor_name(), *units[:1]])
-
-
-def read_rows() -> list[dict[str, Any]]:
-    if not RESULTS.exists():
-        return []
-    rows: list[dict[str, Any]] = json.loads(RESULTS.read_text(encoding="utf-8"))
-    return rows
+    PAGE.results.add({**cell, **measured, **before})
+    print({**cell, **{key: measured[key] for key in ("seconds", "accuracy")}}, flush=True)
 
 
 def source_of(name: str) -> tuple[str, dict[str, Any]]:
@@ -252,22 +232,7 @@ def run_fastai(name: str, limit: int, seed: int, python: str, place: Path) -> di
     return summary(found["correct"], found["seconds"])
 
 
-def write_table() -> None:
-    TABLE.write_text(page(read_rows()), encoding="utf-8")
-
-
-def page(rows: list[dict[str, Any]]) -> str:
-    """Return the page, with a table for each kind of processor."""
-    parts = [HEAD]
-    for machine in sorted({row["processor"] for row in rows}):
-        own = [row for row in rows if row["processor"] == machine]
-        dates = sorted({row["date"] for row in own})
-        days = dates[0] if len(dates) == 1 else f"{dates[0]} to {dates[-1]}"
-        parts += [f"\n## {machine}\n\n", *table_of(own), f"\nMeasured on {days}.\n"]
-    return "".join(parts)
-
-
-def table_of(rows: list[dict[str, Any]]) -> list[str]:
+def table_of(rows: list[Row]) -> list[str]:
     """Return the mean accuracy over seeds, and fit against the best of the others."""
     timed = [row for row in rows if row["method"] != "scikit-learn"]
     lines = [f"| data | limit | {' | '.join(METHODS)} | fit minus the best other |\n"]
@@ -293,29 +258,7 @@ def table_of(rows: list[dict[str, Any]]) -> list[str]:
     return lines
 
 
-HEAD = """# `headstart fit` against single trainings, scikit-learn and fastai
-
-`python benchmarks/fit.py run` writes these tables. A cell is the mean test accuracy, its standard
-deviation over seeds, the number of seeds, and the mean seconds of the whole command. The column of
-scikit-learn is the best of logistic regression, SVC and random forest on pixels, by validation
-accuracy and without a time limit. The column of fastai has the same weights as ours, and trains for
-at most 15 epochs.
-
-The last column is in percentage points. The goal is at least -0.5 in every row. In a row without
-single trainings, it only says how far scikit-learn is behind. A row with one seed is a first look:
-on 150 to 300 test images, a point is one to three images. The time limit of `fit` covers the whole
-command. Some single trainings exceed theirs, as their seconds show.
-
-**Missed**, all in 60 s:
-
-- CIFAR-10 on the faster processor, three points below the head at 160 pixels of a single training.
-  That size did not fit beside 10,000 test images, with an empty cache. By hand, with the images in
-  the cache, it did: 83.7% (one run). In 120 s, both have 224 pixels and 85.5%.
-- Hand signs on the slower processor, where 35 s are left for training. The short `cnn` saw a tenth
-  of an epoch there, so nothing showed that it would reach 100%. In 120 s, `fit` does. A short `cnn`
-  has had at least one epoch since then ([fit_plan.md](fit_plan.md)). These rows wait for a quiet
-  machine of that kind.
-"""
+PAGE = Page("fit", "fit.md", ("data", "limit", "seed", "method"), table_of)
 
 
 if __name__ == "__main__":

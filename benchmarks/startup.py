@@ -23,18 +23,16 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
+from result_files import HERE, facts
 
 from headstart import api
-from headstart.machine import processor_name, usable_cores
 
-HERE = Path(__file__).parent
+PACKAGES = ("torch", "timm", "numpy", "onnxruntime")
 RESULTS, PAGE = HERE / "results" / "startup.json", HERE / "startup.md"
 MARK = "<!-- made by: python benchmarks/startup.py table -->"
 TORCH, TIMM = "import torch", "import torchvision, timm"
@@ -126,15 +124,7 @@ def run(repeats: int) -> dict[str, Any]:
         walls, cpus = zip(*pairs, strict=True)
         row = {"command": name, "wall": statistics.median(walls), "cpu": statistics.median(cpus)}
         rows.append({**row, "lowest_wall": min(walls), "lowest_cpu": min(cpus)})
-    return {
-        "date": datetime.now(UTC).date().isoformat(),
-        "processor": processor_name(),
-        "cores": usable_cores(),
-        "load": load,
-        "repeats": repeats,
-        "versions": {name: version(name) for name in ("torch", "timm", "numpy", "onnxruntime")},
-        "rows": rows,
-    }
+    return {**facts(*PACKAGES, load=load), "repeats": repeats, "rows": rows}
 
 
 def page(result: dict[str, Any]) -> str:

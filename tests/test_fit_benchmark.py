@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from benchmark_scripts import BENCHMARKS, load_benchmark
+from benchmark_scripts import load_benchmark
 
 
 @pytest.fixture(scope="module")
@@ -16,8 +16,7 @@ def benchmark() -> Any:
 
 
 def test_the_page_is_made_from_the_committed_results(benchmark: Any) -> None:
-    written = (BENCHMARKS / "fit.md").read_text(encoding="utf-8")
-    assert benchmark.page(benchmark.read_rows()) == written
+    assert benchmark.PAGE.text() == benchmark.PAGE.path.read_text(encoding="utf-8")
 
 
 def test_a_row_has_means_spreads_and_the_gain_over_the_best_other(benchmark: Any) -> None:
