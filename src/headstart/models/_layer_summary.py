@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from headstart.models.fused import Conv3x3, FusedConv
+from headstart.models.fused import Conv3x3, FusedConv, FusedLinear
 
 if TYPE_CHECKING:
     from headstart.results import JsonObject
@@ -89,6 +89,6 @@ def _describe(name: str, module: nn.Module, output: Tensor) -> Layer:
 def _multiply_adds(module: nn.Module, output: Tensor) -> int:
     if isinstance(module, nn.Conv2d | FusedConv):
         return output[0].numel() * module.weight[0].numel()
-    if isinstance(module, nn.Linear):
-        return module.in_features * module.out_features
+    if isinstance(module, nn.Linear | FusedLinear):
+        return module.weight.numel()
     return 0

@@ -7,6 +7,7 @@ from ._folding import (
 )
 from ._fused_conv import (
     FusedConv as FusedConv,
+    FusedLinear as FusedLinear,
     can_fuse as can_fuse,
     fused_ops_work as fused_ops_work,
     round_weights as round_weights,

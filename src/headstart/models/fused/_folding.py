@@ -9,13 +9,23 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from headstart.models.fused._fused_conv import ACTIVATIONS, NO_ACTIVATION, FusedConv
+from headstart.models.fused._fused_conv import (
+    NO_ACTIVATION,
+    FusedConv,
+    FusedLinear,
+    activation_of,
+)
+from headstart.models.fused._squeeze_excite import use_fast_squeeze_excite
+
+# Modules whose only reader may be merged into them.
+_PRODUCERS = (nn.Conv2d, nn.BatchNorm2d, nn.Linear)
 
 
 def fold_and_fuse(net: nn.Module, run: Callable[[], object]) -> None:
     """Fold each batch norm, and the activation after it, into the convolution before it.
 
-    The network computes the same function in evaluation mode.
+    Linear layers are fused with their activations as well. The network computes the same function
+    in evaluation mode.
 
     The order of the modules is found from the tensors they pass on while the network runs once.
     Modules that run more than once are left alone. So are outputs that something else reads as
@@ -30,6 +40,9 @@ def fold_and_fuse(net: nn.Module, run: Callable[[], object]) -> None:
     for conv, follower in followers.items():
         if isinstance(conv, nn.Conv2d):
             _replace_conv(net, names, conv, follower, followers)
+        elif type(conv) is nn.Linear:
+            _replace_linear(net, names, conv, follower)
+    use_fast_squeeze_excite(net)
 
 
 def _replace_conv(
@@ -51,14 +64,15 @@ def _replace_conv(
         activation = getattr(follower, "act", activation)
         has_own_activation = not isinstance(activation, nn.Identity)
         follower = None if has_own_activation else followers.get(follower)
-    if follower is not None and type(follower) in ACTIVATIONS and _can_replace(conv):
+    if follower is not None and activation_of(follower) and _can_replace(conv):
         activation = follower
         absorbed.append(follower)
 
     replacement: nn.Module
     if _can_replace(conv):
-        replacement = FusedConv(folded, ACTIVATIONS.get(type(activation), NO_ACTIVATION))
-        is_included = type(activation) in (*ACTIVATIONS, nn.Identity)
+        known = activation_of(activation)
+        replacement = FusedConv(folded, known or NO_ACTIVATION)
+        is_included = known is not None or isinstance(activation, nn.Identity)
     elif absorbed:
         replacement = folded
         is_included = isinstance(activation, nn.Identity)
@@ -70,6 +84,16 @@ def _replace_conv(
     _set_submodule(net, names[conv], replacement)
     for module in absorbed:
         _set_submodule(net, names[module], nn.Identity())
+
+
+def _replace_linear(
+    net: nn.Module, names: dict[nn.Module, str], linear: nn.Linear, follower: nn.Module | None
+) -> None:
+    """Replace one linear layer and the activation that follows it, if there is one."""
+    activation = None if follower is None else activation_of(follower)
+    _set_submodule(net, names[linear], FusedLinear(linear, activation or NO_ACTIVATION))
+    if follower is not None and activation is not None:
+        _set_submodule(net, names[follower], nn.Identity())
 
 
 def use_float32_depthwise(net: nn.Module) -> None:
@@ -142,28 +166,30 @@ class _Recorder:
             # Overwritten in place: later reads are of the new content.
             if tensor is output and producer not in self.overwritten:
                 self.overwritten[producer] = self.reads.counts[id(tensor)]
-        if isinstance(module, nn.Conv2d | nn.BatchNorm2d):
+        if isinstance(module, _PRODUCERS):
             self.outputs.append((output, module))
             self.reads.counts[id(output)] = 0
 
     def read_counts(self) -> dict[nn.Module, int]:
-        """Return how many operators read the output of each convolution and batch norm."""
+        """Return how many operators read the output of each of the producers."""
         counts = {producer: self.reads.counts[id(tensor)] for tensor, producer in self.outputs}
         return counts | self.overwritten
 
 
 def _find_followers(net: nn.Module, run: Callable[[], object]) -> dict[nn.Module, nn.Module | None]:
-    """Find the module that alone reads the output of each convolution and batch norm.
+    """Find the module that alone reads the output of each convolution, batch norm or linear layer.
 
     Returns:
-        The modules that run exactly once, in the order in which they run. The value is the
-        convolution, batch norm or activation that reads the output, or None if there is none or
-        the output has other readers.
+        The modules that run exactly once, in the order in which they run. The value is the watched
+        module that reads the output, or None if there is none or the output has other readers.
     """
     reads = _ReadCounter()
     recorder = _Recorder(reads)
-    kinds = (nn.Conv2d, nn.BatchNorm2d, *ACTIVATIONS)
-    watched = [module for module in net.modules() if isinstance(module, kinds)]
+    watched = [
+        module
+        for module in net.modules()
+        if isinstance(module, _PRODUCERS) or activation_of(module) is not None
+    ]
     hooks = [module.register_forward_pre_hook(recorder.enter) for module in watched]
     hooks += [module.register_forward_hook(recorder.leave) for module in watched]
     try:
@@ -177,7 +203,7 @@ def _find_followers(net: nn.Module, run: Callable[[], object]) -> dict[nn.Module
     once = [module for module, count in recorder.calls.items() if count == 1]
     followers: dict[nn.Module, nn.Module | None] = {}
     for module in once:
-        if isinstance(module, nn.Conv2d | nn.BatchNorm2d):
+        if isinstance(module, _PRODUCERS):
             readers = recorder.readers.get(module, [])
             is_only_reader = len(readers) == 1 and readers[0] in once and read_counts[module] == 1
             followers[module] = readers[0] if is_only_reader else None

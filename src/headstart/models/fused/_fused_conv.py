@@ -1,4 +1,4 @@
-"""A convolution with bias and activation in one pass over memory, for inference on a CPU."""
+"""A convolution or linear layer with its activation in one pass, for inference on a CPU."""
 
 from __future__ import annotations
 
@@ -18,8 +18,37 @@ NO_ACTIVATION: Activation = ("none", [])
 ACTIVATIONS: dict[type[nn.Module], Activation] = {
     nn.ReLU: ("relu", []),
     nn.ReLU6: ("hardtanh", [0.0, 6.0]),
+    nn.Hardswish: ("hardswish", []),
+    nn.SiLU: ("swish", []),
+    nn.GELU: ("gelu", []),
 }
 _TOLERANCE = 2e-2  # relative to the largest value; bfloat16 has 8 bits, so one rounding is 4e-3
+
+
+def activation_of(module: nn.Module) -> Activation | None:
+    """Return the name of an activation in oneDNN, or None if oneDNN has no equal one."""
+    # timm has a class of its own with this name.
+    if type(module).__name__ == "GELU":
+        is_exact = getattr(module, "approximate", "none") == "none"
+        return ACTIVATIONS[nn.GELU] if is_exact else None
+    return ACTIVATIONS.get(type(module))
+
+
+def activate(x: Tensor, activation: Activation) -> Tensor:
+    """Apply an activation with torch's public functions, in place where that is possible."""
+    match activation[0]:
+        case "relu":
+            return x.relu_()
+        case "hardtanh":
+            return functional.relu6(x, inplace=True)
+        case "hardswish":
+            return functional.hardswish(x, inplace=not torch.is_grad_enabled())
+        case "swish":
+            return functional.silu(x, inplace=not torch.is_grad_enabled())
+        case "gelu":
+            return functional.gelu(x)
+        case _:
+            return x
 
 
 class FusedConv(nn.Module):
@@ -70,14 +99,8 @@ class FusedConv(nn.Module):
             )
 
     def activate(self, x: Tensor) -> Tensor:
-        """Apply the activation in place."""
-        match self.activation[0]:
-            case "relu":
-                return x.relu_()
-            case "hardtanh":
-                return functional.relu6(x, inplace=True)
-            case _:
-                return x
+        """Apply the activation, in place where that is possible."""
+        return activate(x, self.activation)
 
     @property
     def version(self) -> tuple[int, int]:
@@ -93,10 +116,7 @@ class FusedConv(nn.Module):
             self._packed = {key: self._pack(x)}
 
         weight, bias, padding = self._packed[key]
-        run: Callable[..., Tensor] = torch.ops.mkldnn._convolution_pointwise
-        return run(
-            x, weight, bias, [padding] * 2, self.stride, [1, 1], self.groups, *self.activation, ""
-        )
+        return _convolve(x, weight, bias, padding, self.stride, self.groups, self.activation)
 
     def _pack(self, x: Tensor) -> tuple[Tensor, Tensor | None, int]:
         """Return the weight in oneDNN's layout for such an input, the bias, and the padding.
@@ -117,13 +137,79 @@ class FusedConv(nn.Module):
         else:
             padding = int(self.padding[0])
 
-        reorder: Callable[..., Tensor] = torch.ops.mkldnn._reorder_convolution_weight
-        weight = weight.contiguous(memory_format=torch.channels_last)
-        packed = reorder(weight, [padding] * 2, self.stride, [1, 1], self.groups, list(x.shape))
-        return packed, bias, padding
+        return _reorder(weight, x, padding, self.stride, self.groups), bias, padding
 
     def __getstate__(self) -> dict[str, object]:
         return {**self.__dict__, "_packed": {}}  # packed weights are recreated when needed
+
+
+class FusedLinear(nn.Module):
+    """A linear layer with its activation.
+
+    Its parameters have the names `weight` and `bias`, as in the layer that it replaces.
+
+    In bfloat16 on a CPU without gradients, oneDNN computes it as a convolution of 1x1 pixels, which
+    keeps its weights packed (benchmarks/features.md). In all other cases, it computes the same as
+    the two separate modules.
+    """
+
+    def __init__(self, linear: nn.Linear, activation: Activation = NO_ACTIVATION) -> None:
+        super().__init__()
+        self.weight, self.bias, self.activation = linear.weight, linear.bias, activation
+        self._packed: dict[tuple[object, ...], tuple[Tensor, Tensor | None]] = {}
+
+    def forward(self, x: Tensor) -> Tensor:
+        if can_fuse(x):
+            return self.fused(x)
+        return activate(functional.linear(x, self.weight, self.bias), self.activation)
+
+    def fused(self, x: Tensor) -> Tensor:
+        """Compute the layer and the activation with oneDNN, in one pass.
+
+        Args:
+            x: Vectors of shape (N, ..., inputs).
+
+        Returns:
+            Vectors of shape (N, ..., outputs), bfloat16.
+        """
+        maps = x.bfloat16().reshape(len(x), -1, 1, x.shape[-1]).permute(0, 3, 1, 2)
+        key = (self.weight._version, self.weight.data_ptr(), maps.shape[1:])
+        if key not in self._packed:
+            rounded = self.weight.detach().bfloat16()[:, :, None, None]
+            exact_bias = None if self.bias is None else self.bias.detach().float()
+            self._packed = {key: (_reorder(rounded, maps, 0, (1, 1), 1), exact_bias)}
+
+        weight, bias = self._packed[key]
+        outputs = _convolve(maps, weight, bias, 0, (1, 1), 1, self.activation)
+        return outputs.permute(0, 2, 3, 1).reshape(*x.shape[:-1], -1)
+
+    def __getstate__(self) -> dict[str, object]:
+        return {**self.__dict__, "_packed": {}}  # packed weights are recreated when needed
+
+
+def _reorder(
+    weight: Tensor, x: Tensor, padding: int, stride: tuple[int, ...], groups: int
+) -> Tensor:
+    """Return the weight in oneDNN's layout for inputs of the shape of `x`."""
+    reorder: Callable[..., Tensor] = torch.ops.mkldnn._reorder_convolution_weight
+    weight = weight.contiguous(memory_format=torch.channels_last)
+    return reorder(weight, [padding] * 2, stride, [1, 1], groups, list(x.shape))
+
+
+def _convolve(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    padding: int,
+    stride: tuple[int, ...],
+    groups: int,
+    activation: Activation,
+) -> Tensor:
+    """Convolve with a weight in oneDNN's layout, and apply the activation."""
+    run: Callable[..., Tensor] = torch.ops.mkldnn._convolution_pointwise
+    name, scalars = activation
+    algorithm = "none" if name == "gelu" else ""  # of GELU: exact, not tanh
+    return run(x, weight, bias, [padding] * 2, stride, [1, 1], groups, name, scalars, algorithm)
 
 
 def round_weights(weight: Tensor) -> Tensor:
@@ -163,11 +249,14 @@ def can_fuse(x: Tensor) -> bool:
 def fused_ops_work() -> bool:
     """Return whether oneDNN's operators exist and agree with torch's public functions.
 
-    Tests two small layers once per process. The operators are private to torch, so another version
-    or another processor may lack them or compute something else.
+    Tests small layers with each activation once per process. The operators are private to torch, so
+    another version or another processor may lack them or compute something else.
     """
     try:
-        agrees = _agrees_with_plain(groups=1) and _agrees_with_plain(groups=8)
+        agrees = True
+        for activation in ACTIVATIONS.values():
+            agrees = agrees and _agrees_with_plain(1, activation)
+            agrees = agrees and _agrees_with_plain(8, activation)
     except (AttributeError, NotImplementedError, RuntimeError, TypeError):
         agrees = False
     if not agrees:
@@ -177,7 +266,7 @@ def fused_ops_work() -> bool:
     return agrees
 
 
-def _agrees_with_plain(groups: int) -> bool:
+def _agrees_with_plain(groups: int, activation: Activation) -> bool:
     # No random numbers here: the check can run in the middle of a random computation.
     with torch.inference_mode(False), torch.no_grad(), torch.autocast("cpu", enabled=False):
         empty = nn.Conv2d(8, 8, 3, stride=2, padding=1, groups=groups, device="meta")
@@ -187,7 +276,7 @@ def _agrees_with_plain(groups: int) -> bool:
 
         wave = 3 * torch.arange(2.0 * 8 * 9 * 9).cos()
         x = wave.view(2, 8, 9, 9).contiguous(memory_format=torch.channels_last)
-        layer = FusedConv(conv, ACTIVATIONS[nn.ReLU6])
+        layer = FusedConv(conv, activation)
         plain, fused = layer.plain(x), layer.fused(x).float()
     if fused.shape != plain.shape:
         return False
