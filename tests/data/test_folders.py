@@ -526,3 +526,21 @@ def test_numbered_folders_without_a_table_are_classes_and_a_line_says_so(
     assert data.class_names == names
     said = capsys.readouterr().err
     assert f"{names[0]}, {names[1]} are read as classes, although such names are often" in said
+
+
+def test_masks_in_a_folder_of_their_own_are_left_out_of_their_class(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kinds = ("images", "masks")
+    names = [f"{name}/{kind}/{n}.png" for name in ("flu", "well") for kind in kinds for n in "12"]
+    fill(tmp_path, names)
+    progress.show_progress(True)
+    data = load(tmp_path)
+    progress.show_progress(False)
+    said = capsys.readouterr().err
+    expected = ["flu/images/1.png", "flu/images/2.png", "well/images/1.png", "well/images/2.png"]
+    assert list(data.image_names) == expected
+    assert "flu/masks: left out 2 masks that belong to other images" in said
+
+    fill(tmp_path, ["carnival/masks/a.png", "carnival/hats/b.png"])
+    assert "carnival/masks/a.png" in load(tmp_path).image_names

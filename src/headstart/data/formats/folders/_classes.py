@@ -12,7 +12,9 @@ from headstart.data.formats.folders._clutter import some_names
 from headstart.data.formats.folders._errors import empty_classes
 from headstart.data.formats.folders._file_tree import Folder
 from headstart.data.formats.folders._label_lists import read_label_list
+from headstart.data.formats.folders._masks import find_mask_folders
 from headstart.data.formats.folders._names import class_level
+from headstart.formatting import counted
 
 _CLASS_IN_NAME = re.compile(r"(?P<name>.*[^\W\d_].*)\.(?P<number>\d+)", re.DOTALL)
 _MOST_CLASSES_IN_NAMES = 50
@@ -53,8 +55,22 @@ def read_classes(part: int, folders: Sequence[Folder]) -> list[ClassFolder]:
 
 
 def read_class(part: int, class_name: str, folder: Folder) -> ClassFolder:
-    nested = [child.prefix.rstrip("/") for child in folder.folders if child.image_count]
-    images, others = list(folder.walk_images()), list(folder.walk_others())
+    """Read a folder as a class, without the folders of masks in it."""
+    masks = find_mask_folders(folder)
+    left_out: set[str] = set()
+    for child in masks:
+        left_out.update(child.walk_images())
+        progress.say(
+            f"{child.path}: left out {counted(child.image_count, 'mask')} that belong to other "
+            "images, as in segmentation data. If they are photographs, rename the folder"
+        )
+    images = [name for name in folder.walk_images() if name not in left_out]
+    nested = [
+        child.prefix.rstrip("/")
+        for child in folder.folders
+        if child.image_count and child not in masks
+    ]
+    others = list(folder.walk_others())
     return ClassFolder(part, class_name, images, others, nested)
 
 

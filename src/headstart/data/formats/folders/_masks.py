@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from pathlib import PurePosixPath
 
 from headstart import progress
 from headstart.data.formats.folders._clutter import some_names
@@ -15,6 +16,7 @@ _MASK = re.compile(
     r"([ _.-]?\d+)?",
     re.IGNORECASE | re.DOTALL,
 )
+_MASK_FOLDER = re.compile(r"masks?|segmentations?|segmented|ground[ _-]?truths?", re.IGNORECASE)
 _LEAST_PAIRED = 0.5  # of a folder's images without masks; a single pair may be two photographs
 
 
@@ -43,6 +45,26 @@ def _remove_masks(folder: Folder) -> list[str]:
         removed += _remove_masks(child)
     folder.image_count -= len(removed)
     return removed
+
+
+def find_mask_folders(folder: Folder) -> list[Folder]:
+    """Return the folders of masks in a class folder, such as cat/masks beside cat/images.
+
+    At least half of their images have the name of an image elsewhere in the class folder.
+    """
+    candidates = [child for child in folder.folders if _MASK_FOLDER.fullmatch(child.name)]
+    if not candidates:
+        return []
+    stems = {_stem(name) for name in folder.images}
+    for child in folder.folders:
+        if child not in candidates:
+            stems |= {_stem(PurePosixPath(name).name) for name in child.walk_images()}
+    masks = []
+    for child in candidates:
+        names = [_stem(PurePosixPath(name).name) for name in child.walk_images()]
+        if names and sum(name in stems for name in names) >= _LEAST_PAIRED * len(names):
+            masks.append(child)
+    return masks
 
 
 def _masks_among(images: Sequence[str]) -> list[str]:
