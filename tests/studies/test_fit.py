@@ -21,6 +21,7 @@ from headstart.evaluation import compute_metrics
 from headstart.models.recipes import make_recipe
 from headstart.results import FitFinding, PartMetrics, RunSummary, read_finding, read_metrics
 from headstart.studies.fit import _choice, _climb, _costs, _ladder
+from headstart.studies.fit._climb import Climb
 from headstart.studies.fit._costs import LadderCosts
 from headstart.studies.fit._finding import (
     _instead_of_fine_tuning,
@@ -160,6 +161,28 @@ def test_an_average_of_runs_is_one_classifier_that_every_verb_takes(
     assert "On them, it has macro-f1 " in " ".join(finding.sentences)
     probabilities = result.classifier.predict(digits.images[:3]).probabilities
     assert probabilities.sum(1) == pytest.approx(1, abs=1e-5)
+
+
+@pytest.mark.usefixtures("page_only", "without_backbones")
+def test_an_average_that_cannot_be_evaluated_in_time_is_reported_and_left_out(
+    digits: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def first_two(members: NDArray[np.float32], *_: object) -> NDArray[np.float64]:
+        return np.array([0.5, 0.5] + [0.0] * (len(members) - 2))
+
+    monkeypatch.setattr(_choice, "select_ensemble", first_two)
+
+    def of_an_average(_: Climb, choice: _choice.Choice) -> float:
+        return 0.0 if choice.is_single else 9e3
+
+    monkeypatch.setattr(Climb, "_evaluation_seconds", of_an_average)
+    monkeypatch.setattr(_choice, "_ms_per_image", lambda _: 1e4)
+    result = headstart.fit(digits, time_limit=600, out=tmp_path / "fit", **SMALL)
+    chosen = result.finding.chosen
+    assert chosen.kind == "single"
+    sentences = " ".join(result.finding.sentences)
+    assert "An average of 2 runs scored better (accuracy " in sentences
+    assert "too little time was left to evaluate it" in sentences
 
 
 @pytest.mark.usefixtures("page_only", "without_backbones")

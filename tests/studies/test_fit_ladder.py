@@ -145,6 +145,30 @@ def test_a_bound_on_milliseconds_excludes_slow_runs_and_averages() -> None:
     assert choose([slow, fast], LABELS, metric, max_ms=0.1).members == (fast,)
 
 
+def test_of_an_average_that_is_too_slow_the_members_that_are_fast_enough_are_kept() -> None:
+    metric, rung = selection_metric("accuracy"), Rung("1", CNN, make_recipe("cnn"), 1.0, "because")
+    results = []
+    for number, ms in enumerate((5.0, 3.0, 2.0)):  # each errs on another fifth of the images
+        member = result(replace(rung, name=str(number)), 1.0)
+        probabilities = np.roll(result(rung, 0.8).probabilities, 60 * number, axis=0)
+        metrics: Any = SimpleNamespace(**{**vars(member.metrics), "predict_ms_per_image": ms})
+        results.append(
+            replace(member, metrics=metrics, probabilities=probabilities, score=0.8 - number / 1e4)
+        )
+
+    def names(average_ms: float | None) -> set[str]:
+        choice = choose(results, LABELS, metric, average_ms=average_ms)
+        return {member.rung.name for member in choice.members}
+
+    assert names(None) == names(10.0) == {"0", "1", "2"}
+    assert len(names(9.0)) == 2
+    assert names(5.0) == {"1", "2"}
+    assert names(4.0) == names(-1.0) == {"0"}  # a run alone is not bound
+    bounded = choose(results, LABELS, metric, max_ms=5.0)
+    assert {member.rung.name for member in bounded.members} == {"1", "2"}
+    assert [m.rung.name for m in choose(results, LABELS, metric, max_ms=4.0).members] == ["1"]
+
+
 def test_fine_tuning_that_is_too_expensive_to_try_is_ranked_by_its_head() -> None:
     steps = ladder(0.0015, usable=60)
     rungs = climb(steps, {FROZEN: 0.9, CNN: 0.6, FINE_TUNED: 0.92}, left=60)

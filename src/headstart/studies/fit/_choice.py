@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -106,6 +107,7 @@ def choose(
     *,
     single: bool = False,
     max_ms: float | None = None,
+    average_ms: float | None = None,
 ) -> Choice:
     """Choose on the validation images: the best run, or an average of several if it is better.
 
@@ -116,6 +118,7 @@ def choose(
         single: Whether one run is wanted in any case.
         max_ms: The most milliseconds per image; None without a bound. If no run is that fast, the
             fastest is chosen. Members of an average count together.
+        average_ms: The same for averages only, where less time is left to evaluate one.
     """
     results = within(without_copies(results), max_ms)
     best = best_result(results)
@@ -124,7 +127,7 @@ def choose(
     if single or not members:
         return alone
     stacked = np.stack([result.probabilities for result in members])
-    averaged = average(members, stacked, labels, metric, max_ms)
+    averaged = average(members, stacked, labels, metric, least_bound(max_ms, average_ms))
     if averaged is None or (best.ended_as_head and best.score >= averaged.score):
         return alone
     return averaged
@@ -137,29 +140,62 @@ def average(
     metric: SelectionMetric,
     max_ms: float | None,
 ) -> Choice | None:
-    """Return an average of several results if it is better than one, and fast enough.
+    """Return an average of several results that is better than one; None if there is none.
+
+    If it is too slow, as many of its members as are fast enough together are averaged instead.
 
     Args:
         results: M results.
         stacked: Their calibrated probabilities, float32 of shape (M, N, K).
         labels: Labels of these images, int64 of shape (N,).
         metric: The metric of the selection.
-        max_ms: The most milliseconds per image; None without a bound.
+        max_ms: The most milliseconds per image of all members together; None without a bound.
     """
-    if len(results) == 1:
+    members = range(len(results))
+    chosen = _average_of(members, results, stacked, labels, metric)
+    if chosen is None or max_ms is None or _ms_together(chosen.members) <= max_ms:
+        return chosen
+
+    places = [place for place in members if chosen.weight_of(results[place].rung.name)]
+    best = max(metric.score(labels, stacked[place]) for place in members)
+    for size in range(len(places) - 1, 1, -1):
+        averages = []
+        for part in combinations(places, size):
+            if _ms_together([results[place] for place in part]) <= max_ms:
+                averages.append(_average_of(part, results, stacked, labels, metric))
+        better = [smaller for smaller in averages if smaller is not None and smaller.score > best]
+        if better:
+            return max(better, key=lambda smaller: smaller.score)
+    return None
+
+
+def _average_of(
+    places: Sequence[int],
+    results: Sequence[RungResult],
+    stacked: NDArray[np.float32],
+    labels: NDArray[np.int64],
+    metric: SelectionMetric,
+) -> Choice | None:
+    """Return an average of the results at these places; None if one alone is as good."""
+    if len(places) == 1:
         return None
-    weights = select_ensemble(stacked, labels, metric.score)
+    probabilities = stacked[list(places)]
+    weights = select_ensemble(probabilities, labels, metric.score)
     order = sorted(np.flatnonzero(weights).tolist(), key=lambda place: -weights[place])
     if len(order) == 1:
         return None
-    if max_ms is not None and sum(_ms_per_image(results[place]) for place in order) > max_ms:
-        return None
-    mean = np.asarray(np.tensordot(weights, stacked, axes=1), np.float32)
+    mean = np.asarray(np.tensordot(weights, probabilities, axes=1), np.float32)
     return Choice(
-        tuple(results[place] for place in order),
+        tuple(results[places[place]] for place in order),
         tuple(float(weights[place]) for place in order),
         metric.score(labels, mean),
     )
+
+
+def least_bound(first: float | None, second: float | None) -> float | None:
+    """Return the lower of two bounds, of which each may be None."""
+    bounds = [bound for bound in (first, second) if bound is not None]
+    return min(bounds, default=None)
 
 
 def without_copies(results: Sequence[RungResult]) -> list[RungResult]:
@@ -196,6 +232,10 @@ def within(results: Sequence[RungResult], max_ms: float | None) -> list[RungResu
 
 def _ms_per_image(result: RungResult) -> float:
     return result.metrics.predict_ms_per_image or 0.0
+
+
+def _ms_together(results: Sequence[RungResult]) -> float:
+    return sum(_ms_per_image(result) for result in results)
 
 
 def keep_best_so_far(best: RungResult, study: Path, *, is_new: bool) -> None:

@@ -12,6 +12,7 @@ from headstart.studies.fit._choice import (
     average,
     best_result,
     choose,
+    least_bound,
     within,
     without_copies,
 )
@@ -25,6 +26,7 @@ def choose_on_folds(
     *,
     single: bool = False,
     max_ms: float | None = None,
+    average_ms: float | None = None,
 ) -> Choice:
     """Choose on all training and validation images, by folds; for few images.
 
@@ -40,6 +42,7 @@ def choose_on_folds(
         folds: The folds of the study.
         single: Whether one run is wanted in any case.
         max_ms: As for `choose`.
+        average_ms: As for `choose`.
     """
     data, metric = folds.data, folds.metric
     labels = data.validation_labels
@@ -47,14 +50,16 @@ def choose_on_folds(
     folded = [result for result in results if result.folds is not None]
     heads = folded or [result for result in results if result.family == FROZEN]
     if not heads:
-        return choose(results, labels, metric, single=single, max_ms=max_ms)
+        bounds = {"max_ms": max_ms, "average_ms": average_ms}
+        return choose(results, labels, metric, single=single, **bounds)
 
     best = max(heads, key=_rank_on_folds)
     choice = Choice((best,), (1.0,), best.score if best.folds is None else best.folds.score)
     if folded and not single:
         stacked = np.stack([result.folds.probabilities for result in folded if result.folds])
         all_labels = data.dataset.labels[folds.images]
-        choice = average(folded, stacked, all_labels, metric, max_ms) or choice
+        bound = least_bound(max_ms, average_ms)
+        choice = average(folded, stacked, all_labels, metric, bound) or choice
 
     others = [result for result in results if result not in heads]
     if not others:

@@ -29,7 +29,8 @@ from headstart.studies.fit._rung import FROZEN, FailedRung, Rung, RungResult
 from headstart.training import TrainingJob, read_probabilities, train
 
 _FILE = "ladder.json"
-# Runs without a time limit of their own end at most so much after that of the study.
+# What has no time limit of its own, such as a fold or the final evaluation of an average, ends at
+# most so much after that of the study.
 _LATE_SHARE = 0.03
 
 
@@ -104,15 +105,24 @@ class Climb:
         """The most milliseconds per image that the classifier may take; None without a bound."""
         return self._config.max_ms
 
-    def choose_single(self) -> Choice:
-        """Return the choice of one run, for when there is no time to evaluate several."""
-        return self._choose(single=True)
+    def choose_in_time(self, choice: Choice) -> Choice:
+        """Return a choice, or one of fewer runs if there is too little time to evaluate it.
 
-    def _choose(self, *, single: bool) -> Choice:
-        labels, max_ms = self._data.validation_labels, self._config.max_ms
+        Several networks read the test images for longer than one does.
+        """
+        clock, split = self.clock, self.context.data.split
+        seconds = clock.left() + clock.evaluation + _LATE_SHARE * clock.limit
+        if choice.is_single or self._evaluation_seconds(choice) <= seconds:
+            return choice
+        images = len(split.test) + len(split.validation)
+        return self._choose(single=self._config.single, average_ms=1000 * seconds / images)
+
+    def _choose(self, *, single: bool, average_ms: float | None = None) -> Choice:
+        bounds = {"max_ms": self._config.max_ms, "average_ms": average_ms}
         if self.folds is not None:
-            return choose_on_folds(self.results, self.folds, single=single, max_ms=max_ms)
-        return choose(self.results, labels, self.metric, single=single, max_ms=max_ms)
+            return choose_on_folds(self.results, self.folds, single=single, **bounds)
+        labels = self._data.validation_labels
+        return choose(self.results, labels, self.metric, single=single, **bounds)
 
     def _open_ladder(self) -> tuple[Ladder, tuple[str, ...]]:
         """Plan the ladder from measured costs, or follow what an interrupted study wrote."""
@@ -290,7 +300,7 @@ class Climb:
             result: The rung that finished, or whose folds did.
         """
         self.choice = self._choose(single=self._config.single)
-        best = self.choice if self.folds is not None else self.choose_single()
+        best = self.choice if self.folds is not None else self._choose(single=True)
         self._keep(best.members[0])
         self.clock.evaluation = self._evaluation_seconds(self.choice)
         self.clock.last_fit = last_fit_seconds(self.choice, self.folds) or 0.0

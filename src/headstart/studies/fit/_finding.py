@@ -34,19 +34,13 @@ from headstart.studies.fit._more_time import estimate_more_time
 from headstart.studies.fit._rung import FINE_TUNED, FailedRung, RungResult, input_px_of
 from headstart.training import read_probabilities
 
-# A final evaluation that would end so much after the limit is that of one run only.
-_LATE_SHARE = 0.03
-
 
 def fit_finding(climb: Climb, context: StudyContext) -> FitFinding:
     """Evaluate the choice of a climb on the test images, and return the finding."""
-    choice = climb.choice
-    assert choice is not None, "a climb ends with a choice or an error"
+    assert climb.choice is not None, "a climb ends with a choice or an error"
     before = climb.clock.spent()
     climb.clock.last_fit = 0.0  # its time has come, if there is enough
-    if not choice.is_single and climb.clock.left() < -_LATE_SHARE * climb.clock.limit:
-        # Several networks read the test images for longer than there is time.
-        choice = climb.choose_single()
+    choice = climb.choose_in_time(climb.choice)
     refit = fit_last(choice, climb)
     metrics = evaluate_choice(choice, context.folder, context.data, context.command, refit)
     validation, test = metrics.validation, metrics.test
@@ -211,6 +205,17 @@ def _too_slow(choice: Choice, max_ms: float | None) -> str | None:
     )
 
 
+def _too_long_to_evaluate(choice: Choice, climb: Climb) -> str | None:
+    """Return a sentence if the best average was left out because of the time."""
+    best = climb.choice
+    if best is None or best is choice:
+        return None
+    return (
+        f"{best.short_name.capitalize()} scored better ({climb.describe_choice(best)}), but too "
+        "little time was left to evaluate it. Give more --time-limit to get it."
+    )
+
+
 def _instead_of_fine_tuning(climb: Climb) -> str | None:
     """Return a sentence if a frozen backbone got more pixels in place of fine-tuning."""
     results = climb.results
@@ -250,7 +255,11 @@ def _sentences(choice: Choice, climb: Climb, metrics: RunMetrics) -> tuple[str, 
         for member in choice.members
         if member.ended_as_head
     ]
-    notes = (_too_slow(choice, climb.max_ms), _instead_of_fine_tuning(climb))
+    notes = (
+        _too_slow(choice, climb.max_ms),
+        _too_long_to_evaluate(choice, climb),
+        _instead_of_fine_tuning(climb),
+    )
     sentences += [note for note in notes if note is not None]
     more_time = estimate_more_time(climb)
     if more_time is not None:
