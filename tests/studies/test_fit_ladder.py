@@ -249,6 +249,20 @@ def test_few_images_get_more_pixels_where_fine_tuning_would_take_their_place() -
     assert third_rung(60).reason != INSTEAD_OF_FINE_TUNING  # both fit
 
 
+def test_a_leading_head_of_few_images_gets_the_most_pixels_that_fit_at_once() -> None:
+    # 1,000 images of CIFAR-10 in a minute, with an empty cache (benchmarks/fit_plan.md).
+    steps = ladder(0.00095, 1000, usable=44.5, test=10_000)
+    steps.costs = replace(steps.costs, frozen_px=128, fine_tuned_px=96, validation=1500, classes=10)
+    steps.costs = replace(steps.costs, cnn_start=0.9, cnn_pass=1.5)
+    done = [frozen_head(96, 0.8), cnn_result(0.5)]
+    reserved = steps.costs.evaluation("efficientnet-lite0", 96)
+    following = steps.next(done, [], 38 - reserved, reserved) or UNUSED
+    assert following.name == "efficientnet-lite0 frozen at 160 px"
+    assert 0.15 * 44.5 < following.seconds < 0.3 * 44.5
+    slow = steps.next(done, [], 30 - reserved, reserved) or UNUSED
+    assert slow.name == "efficientnet-lite0 frozen at 128 px"
+
+
 def test_a_frozen_backbone_is_entered_late_where_the_cnn_starves_as_well() -> None:
     steps = ladder(0.004, train=6000, usable=30)
     rungs = climb(steps, {FROZEN: 0.8, CNN: 0.3}, left=30)
@@ -434,10 +448,12 @@ def test_costs_follow_the_speed_of_the_frozen_rungs() -> None:
     costs = ladder(0.002, 1000).costs
     head = frozen_head(192, 0.8)
     assert costs.corrected([head]) == costs  # its features took no time
-    head.metrics.seconds.prepare = 1200 * 0.004  # type: ignore[misc]
+    head.metrics.seconds.prepare = 0.4 + 1200 * 0.004  # type: ignore[misc]
     corrected = costs.corrected([cnn_result(), head, head_of_fine_tuning(96, 0.8)])
     assert corrected.seconds_per_image == pytest.approx(0.001)
     assert corrected.forward("efficientnet-lite0", 192) == pytest.approx(0.004)
+    head.metrics.seconds.prepare = 0.6  # type: ignore[misc]
+    assert costs.corrected([head]).forward("efficientnet-lite0", 192) == pytest.approx(0.45 / 1200)
 
 
 def test_a_head_of_few_images_may_take_all_of_the_time_if_the_cnn_could_learn_nothing() -> None:

@@ -39,6 +39,10 @@ _LEAST_FINE_TUNING_STEPS = 60
 # thread took longer than the features of the first rung.
 _TIMING_SHARE = 0.02
 
+# The first batch of features took so much longer than the others: 0.35 s at 96 pixels and 0.8 s at
+# 160 in processor time, whose other batches grow with the number of pixels (benchmarks/fit_plan.md).
+_WARM_UP_SECONDS, _LEAST_STEADY = 0.4, 0.75
+
 # Multiply-adds of other backbones relative to efficientnet-lite0.
 _RELATIVE_COST = {"efficientnet-lite1": 1.5, "efficientnet-lite2": 2.2}
 _FEATURES = 1280
@@ -94,7 +98,8 @@ class LadderCosts:
         for result in reversed(results):
             recipe, seconds = result.rung.recipe, result.metrics.seconds.prepare
             if result.family == FROZEN and recipe.model == self.backbones[0] and seconds:
-                per_image = seconds / (self.train + self.validation)
+                steady = max(seconds - _WARM_UP_SECONDS, _LEAST_STEADY * seconds)
+                per_image = steady / (self.train + self.validation)
                 scale = (TIMED_PX / input_px_of(recipe)) ** 2
                 return replace(self, seconds_per_image=scale * per_image)
         return self

@@ -45,7 +45,7 @@ _FEW_IMAGES, _MOST_FOR_FEW, _LEAST_FOR_FEW = 5000, 0.8, 2.0
 # With so few, more pixels come before the long run. On 1,000 images of CIFAR-10, a head at 192
 # pixels had 84.6% (benchmarks/fit_plan.md), and a whole fine-tuning 84.5% (docs/labels.md). On
 # 2,000, three epochs of fine-tuning had 86.8% (benchmarks/finetune.md).
-_IMAGES_FOR_PIXELS = 1500
+_IMAGES_FOR_PIXELS, _PIXELS_SHARE = 1500, 0.3
 # A frozen backbone at more pixels, or another backbone, after the long run.
 _FURTHER_FROZEN_SHARE = 0.25
 # More pixels before the long run, with what their evaluation adds, of the time that is left then.
@@ -321,13 +321,13 @@ class Ladder:
         if FINE_TUNED in self.not_entered and self._starves_cnn(state):
             instead = INSTEAD_OF_FINE_TUNING
             return self._more_pixels(state, self.costs.frozen_px, state.left, state.left, instead)
-        has_few_images = self.costs.train <= _IMAGES_FOR_PIXELS
-        largest = SIZES_PX[-1] if has_few_images else self.costs.frozen_px
-        seconds = _FROZEN_SHARE * self.usable
+        if self.costs.train > _IMAGES_FOR_PIXELS:
+            seconds = _FROZEN_SHARE * self.usable
+            return self._more_pixels(state, self.costs.frozen_px, seconds, _HALF * state.left)
         # With half of the time, 1,000 images of CIFAR-10 in a minute got fine-tuning at 64 pixels
         # instead, and lost 4 points (benchmarks/fit_plan.md).
-        whole = state.left if has_few_images else _HALF * state.left
-        return self._more_pixels(state, largest, seconds, whole)
+        seconds = _PIXELS_SHARE * self.usable
+        return self._more_pixels(state, SIZES_PX[-1], seconds, state.left)
 
     def _pixels_instead_of_fine_tuning(self, state: LadderState) -> Rung | None:
         """Return the leading head of few images at more pixels, if a short time allows only it.
