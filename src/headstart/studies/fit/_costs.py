@@ -39,8 +39,8 @@ _LEAST_FINE_TUNING_STEPS = 60
 # thread took longer than the features of the first rung.
 _TIMING_SHARE = 0.02
 
-# The first batch of features took so much longer than the others: 0.35 s at 96 pixels and 0.8 s at
-# 160 in processor time, whose other batches grow with the number of pixels (benchmarks/fit_plan.md).
+# The first batch of features takes longer than the others: by 0.35 s of processor time at 96 pixels
+# and 0.8 s at 160. The time of the others grows with the pixels (benchmarks/fit_plan.md).
 _WARM_UP_SECONDS, _LEAST_STEADY = 0.4, 0.75
 
 # Multiply-adds of other backbones relative to efficientnet-lite0.
