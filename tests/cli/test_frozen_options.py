@@ -83,7 +83,7 @@ OPTIONS: dict[str, tuple[str, ...]] = {
         *("--out", "-o", "--sample", "--probability-of", "--path-column", "--safe-cells"),
         *PRINTING,
     ),
-    "export": ("--out", "-o", "--format", "--int8", "--runtime", "--data", *PRINTING),
+    "export": ("--out", "-o", "--format", "--int8", "--page", "--runtime", "--data", *PRINTING),
     "serve": ("--port", "--host", "--allow-host", *PRINTING),
     "data list": ("--json",),
     "data get": PRINTING,

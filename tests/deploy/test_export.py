@@ -308,7 +308,7 @@ def test_an_export_replaces_neither_a_report_nor_a_folder(tmp_path: Path) -> Non
     for name in ("recipe.json", "classifier.json", "report.html"):
         (run / name).write_text("{}")
     with pytest.raises(InputError, match=r"report\.html is a file of a run or study"):
-        api.export(run, out=run / "report.html", form="page")
+        api.export(run, out=run / "report.html", page=True)
     (tmp_path / "model.onnx").mkdir()
     with pytest.raises(InputError, match="expected a file, got the folder"):
         api.export(run, out=tmp_path / "model.onnx")

@@ -1,4 +1,4 @@
-"""The page of `export --format page`: it classifies in a real browser without a network."""
+"""The page of `headstart export --page`: it classifies in a real browser without a network."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def exported(
         patch.setenv("OMP_NUM_THREADS", "1")
         api.train(data, model="cnn", nodes=8, epochs=3, out=run)
         api.export(run, data=data, out=onnx)
-        result = api.export(run, data=data, out=page, form="page", runtime=runtime)
+        result = api.export(run, data=data, out=page, page=True, runtime=runtime)
     return Exported(run, onnx, page, result)
 
 
@@ -101,7 +101,7 @@ def digits_page(runtime: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
         patch.setenv("OMP_NUM_THREADS", "1")
         api.train("digits", model="mlp", epochs=4, out=folder / "run")
         api.export(folder / "run", out=folder / "page.onnx")
-        api.export(folder / "run", out=folder / "page.html", form="page", runtime=runtime)
+        api.export(folder / "run", out=folder / "page.html", page=True, runtime=runtime)
     return folder / "page.html"
 
 
@@ -464,18 +464,16 @@ def test_without_a_registry_the_error_names_the_option(
     assert "npm pack onnxruntime-web@" in raised.value.hint and "--runtime" in raised.value.hint
 
 
-PAGE = ("--format", "page")
-
-
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--runtime", "missing.tgz", *PAGE], "No such file"),
-        (["--runtime", "other.tgz", *PAGE], "invalid SHA-512 of onnxruntime-web"),
-        (["--runtime", "folder", *PAGE], "ort.wasm.bundle.min.mjs has the SHA-256"),
+        (["--runtime", "missing.tgz", "--page"], "No such file"),
+        (["--runtime", "other.tgz", "--page"], "invalid SHA-512 of onnxruntime-web"),
+        (["--runtime", "folder", "--page"], "ort.wasm.bundle.min.mjs has the SHA-256"),
         (["--runtime", "folder"], "--runtime is for a page"),
-        ([*PAGE, "--int8"], "--int8 writes an ONNX file, but --format is page"),
-        ([*PAGE, "-o", "model.onnx"], "expected a name that ends in .html"),
+        (["--page", "--int8"], "--page and --int8 write different files"),
+        (["--page", "--format", "torch"], "--page and --format torch write different files"),
+        (["--page", "-o", "model.onnx"], "expected a name that ends in .html"),
     ],
 )
 def test_invalid_words_are_reported(

@@ -24,9 +24,10 @@ from headstart.errors import InputError, ResourceError, suggest_name
 if TYPE_CHECKING:
     from headstart.api._data import Data
     from headstart.data import ImageSource
-    from headstart.deploy import Form, Model
+    from headstart.deploy import Model
 
-_SUFFIXES: dict[Form, str] = {"onnx": ".onnx", "torch": ".pt2", "page": ".html"}
+_SUFFIXES = {"onnx": ".onnx", "torch": ".pt2", "page": ".html"}
+_FORMS = ("onnx", "torch")  # of --format
 
 
 def predict(
@@ -220,8 +221,9 @@ def export(
     *,
     data: Data | None = None,
     out: str | Path | None = None,
-    form: Form = "onnx",
+    form: str = "onnx",
     int8: bool = False,
+    page: bool = False,
     runtime: str | Path | None = None,
 ) -> ExportResult:
     """Write a run's classifier as one file for other programs. See `headstart.deploy.export`.
@@ -231,15 +233,32 @@ def export(
         data: the dataset of the run, where its source cannot be opened again. The exported file is
             compared with the run on validation images.
         out: the file. By default `model.onnx`, `model.pt2` or `model.html` in the run folder.
-        form: onnx, torch for a program of `torch.export`, or page for a web page that classifies in
-            the browser.
+        form: onnx or torch.
         int8: whether to write an 8-bit ONNX file as well.
+        page: whether to write a web page that classifies in the browser, instead of an ONNX file.
         runtime: for a page, ONNX Runtime Web as the archive of `npm pack` or as a folder. By
             default it is fetched from the npm registry of this machine, once.
     """
     from headstart import deploy
 
-    suffix = _suffix(form, int8=int8, has_runtime=runtime is not None)
+    if form not in _FORMS:
+        raise InputError(
+            f"invalid --format: expected onnx or torch, got '{form}'.", suggest_name(form, _FORMS)
+        )
+    if int8 and form != "onnx":
+        raise InputError(
+            "--int8 writes an ONNX file, but --format is torch.", "Leave one of the two out."
+        )
+    if page and (int8 or form != "onnx"):
+        other = "--int8" if int8 else "--format torch"
+        raise InputError(
+            f"--page and {other} write different files.", "Run the command once for each."
+        )
+    if runtime is not None and not page:
+        raise InputError("--runtime is for a page.", "Add --page, or leave out --runtime.")
+    if page:
+        form = "page"
+    suffix = _SUFFIXES[form]
     folder = deploy.resolve_run(run)
     path = folder / f"model{suffix}" if out is None else Path(out)
     if path.suffix.lower() != suffix:
@@ -256,7 +275,7 @@ def export(
         folder,
         opened,
         path,
-        form,
+        cast("deploy.Form", form),
         int8=int8,
         runtime=None if runtime is None else Path(runtime),
     )
@@ -310,26 +329,6 @@ def serve(
         allow_hosts=tuple(allow_hosts),
         as_json=as_json,
     )
-
-
-def _suffix(form: Form, *, int8: bool, has_runtime: bool) -> str:
-    """Return the suffix of an exported file.
-
-    Raises:
-        InputError: The form is unknown, or an option belongs to another form.
-    """
-    if form not in _SUFFIXES:
-        raise InputError(
-            f"invalid --format: expected onnx, torch or page, got '{form}'.",
-            suggest_name(form, tuple(_SUFFIXES)),
-        )
-    if int8 and form != "onnx":
-        raise InputError(
-            f"--int8 writes an ONNX file, but --format is {form}.", "Leave one of the two out."
-        )
-    if has_runtime and form != "page":
-        raise InputError("--runtime is for a page.", "Add --format page, or leave out --runtime.")
-    return _SUFFIXES[form]
 
 
 def _check_top(top: int | None) -> None:

@@ -15,7 +15,6 @@ from headstart.cli._next_command import print_next, print_next_step
 class _Form(StrEnum):
     onnx = "onnx"
     torch = "torch"
-    page = "page"
 
 
 @app.command()
@@ -28,23 +27,25 @@ def export(
         ),
     ] = None,
     form: Annotated[
-        _Form,
-        typer.Option(
-            "--format",
-            help="onnx, torch for a program of torch.export, or page for a web page that "
-            "classifies photos, camera pictures and drawings offline.",
-        ),
+        _Form, typer.Option("--format", help="onnx, or torch for a program of torch.export.")
     ] = _Form.onnx,
     int8: Annotated[
         bool,
         typer.Option("--int8", help="Write an 8-bit ONNX file as well, and report what it costs."),
+    ] = False,
+    page: Annotated[
+        bool,
+        typer.Option(
+            "--page",
+            help="Write a web page that classifies photos, camera pictures and drawings offline.",
+        ),
     ] = False,
     runtime: Annotated[
         str | None,
         typer.Option(
             "--runtime",
             metavar="PATH",
-            help="onnxruntime-web for a page, as an archive or a folder. Default: it is fetched "
+            help="onnxruntime-web for --page, as an archive or a folder. Default: it is fetched "
             "by npm.",
         ),
     ] = None,
@@ -63,7 +64,9 @@ def export(
     from headstart.report import export_table
 
     _app.set_quiet(quiet)
-    result = api.export(run, data=data, out=out, form=form.value, int8=int8, runtime=runtime)
+    result = api.export(
+        run, data=data, out=out, form=form.value, int8=int8, page=page, runtime=runtime
+    )
     _app.print_result(result, as_json, export_table)
     if result["page"]:
         print_next_step(f"open {result['page']} in a browser", is_silent=as_json or quiet)

@@ -1,4 +1,4 @@
-"""The page that `serve` and `export --format page` share, filled for one of them."""
+"""The page that `headstart serve` and `headstart export --page` share, filled for one of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-// What the pages of `headstart serve` and `headstart export --format page` share: the image, as a
+// What the page of `headstart serve` and the page of `headstart export --page` share: the image, as a
 // drawing, a photograph or a picture of the camera, and the bars. The script of each page defines
 // predict(blob, isDrawing, isDone), reset() and, if its model is explained, choose(name).
 // No library, and no build step.

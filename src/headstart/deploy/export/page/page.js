@@ -1,4 +1,4 @@
-// The page of `headstart export --format page`: classifies images in the browser, without a network.
+// The page of `headstart export --page`: classifies images in the browser, without a network.
 // shared.js has the drawing area, the camera and the bars. The network and ONNX Runtime Web are in
 // the last elements of the page, compressed with gzip and written in base64.
 let network = null, isReady = false, ort = null, latest = 0;
