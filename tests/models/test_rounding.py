@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from headstart.models import BackboneOptions, _backbone, load_backbone
 from headstart.models._backbone import Backbone
+from headstart.models._options import TimmOptions
 from headstart.models.fused._fused_conv import FusedConv, fused_ops_work, round_weights
 from headstart.models.fused._rounding import correct_rounding, dead_leaves_images
 
@@ -33,6 +34,20 @@ def backbone() -> Backbone:
     if not fused_ops_work():
         pytest.skip("this processor has no fused convolutions in bfloat16, so nothing is rounded")
     return load_backbone("efficientnet-lite0", BackboneOptions(), 96, 0).fold()
+
+
+def test_networks_on_which_the_correction_was_not_measured_are_not_corrected() -> None:
+    if not fused_ops_work():
+        pytest.skip("this processor has no fused convolutions in bfloat16, so nothing is rounded")
+    images = _images()
+    net = load_backbone("timm/efficientnet_b0", TimmOptions(pretrained=False), 64, 0)
+    net.calibrate_batch_norm([images])
+    net.fold()
+    with torch.no_grad():
+        exact = net(images)
+    similarity = nn.functional.cosine_similarity(exact, _in_bfloat16(net, images))
+    assert similarity.mean() > 0.99  # 0.34 with the correction
+    assert not net.corrects_rounding
 
 
 def test_the_rounding_errors_of_a_kernel_sum_to_almost_zero() -> None:

@@ -69,6 +69,10 @@ class Backbone(nn.Module):
         cut: Name of the module whose output is used. None: the whole network.
         pool: How a feature map becomes a vector: avg, max or flatten. None: as the network does.
         interpolation: Resampling filter, "bicubic" or "bilinear".
+        corrects_rounding: Whether the mean shift that bfloat16 causes in features is corrected. It
+            is for the packaged networks, where that was measured. Features of EfficientNet-B0 and
+            MobileNetV3 with random weights came out less similar to those of float32 with it
+            (benchmarks/features.md).
     """
 
     net: nn.Module
@@ -76,6 +80,7 @@ class Backbone(nn.Module):
     num_features: int
     mean: Tensor
     std: Tensor
+    corrects_rounding = False
 
     def __init__(
         self,
@@ -214,7 +219,7 @@ class Backbone(nn.Module):
 
     def _correct_rounding(self, x: Tensor) -> None:
         """Correct rounding before the first features in bfloat16 and after weights have changed."""
-        if not can_fuse(x):
+        if not (self.corrects_rounding and can_fuse(x)):
             return
         with _CORRECTING:
             layers = [layer for layer in self.net.modules() if isinstance(layer, FusedConv)]

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from headstart.errors import InputError, ResourceError
 from headstart.models._backbone import Backbone, Preprocessing
 from headstart.models._options import BackboneOptions
-from headstart.models._packaged import timm_name
+from headstart.models._packaged import PACKAGED, timm_name
 from headstart.models._weights import read_weights
 
 _USUAL_INPUT_PX = 224
@@ -54,6 +54,7 @@ def load_backbone(
         else:
             _copy_by_name(tensors, net, model)
     backbone = Backbone(net, _preprocessing(name), input_px, options.cut, options.pool)
+    backbone.corrects_rounding = model in PACKAGED
     return backbone.to(memory_format=torch.channels_last)
 
 
