@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import html
 import json
 import lzma
 import re
@@ -92,6 +93,17 @@ def test_the_gate_of_a_finished_comparison(study: Path, headstart: Command) -> N
     assert (gate["reference"], gate["candidate"], gate["margin"]) == ("mlp", "mlp:fast", 0.005)
     assert Path(gate["summary"]).read_text(encoding="utf-8").startswith("## Accuracy gate")
     assert gate["decision"] in headstart(*words)[1].lower()
+
+    report = study / "report.html"
+    page = report.read_text(encoding="utf-8")
+    assert '<h2 id="gate">' in page and gate["sentence"] in html.unescape(page)
+    assert headstart("report", study)[0] == 0
+    assert report.read_text(encoding="utf-8") == page
+    assert headstart("verify", report)[0] == 0
+    changed = page.replace("above −0.5 points, the largest", "above −0.6 points, the largest")
+    report.write_text(changed, encoding="utf-8")
+    assert headstart("verify", report)[0] == 1
+    report.write_text(page, encoding="utf-8")
 
     options: Json = {"seeds": 2, "epochs": 1, "time_limit": None, "train_images": 100}
     options |= {"folds": "none", "out": study}

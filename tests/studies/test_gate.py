@@ -16,13 +16,14 @@ from headstart.studies import (
     Gate,
     VerdictRules,
     _gate,
-    check_gate,
     gate_of,
+    gate_question,
     verdict_from_predictions,
 )
 
 REAL = Path(__file__).parents[1] / "assets" / "version-0.1" / "compare"
 MARGIN = 0.01
+QUESTION = gate_question(["old", "new"], MARGIN, until_decided=False)
 Bools = NDArray[np.bool_]
 
 
@@ -34,7 +35,7 @@ def runs(rng: np.random.Generator, accuracies: tuple[float, float], n: int) -> t
 
 
 def decide(old: Bools, new: Bools, margin: float = MARGIN) -> Gate:
-    return gate_of(finding_of(old, new), ["old", "new"], margin)
+    return gate_of(finding_of(old, new), gate_question(["old", "new"], margin, until_decided=False))
 
 
 def finding_of(old: Bools, new: Bools, looks: Looks | None = None) -> Comparison:
@@ -92,7 +93,7 @@ def test_a_second_look_needs_more_evidence_and_says_so() -> None:
     for _ in range(20):
         arrays = runs(rng, (0.9, 0.897), 3000)
         finding = finding_of(*arrays, second)
-        once, again = decide(*arrays), gate_of(finding, ["old", "new"], MARGIN)
+        once, again = decide(*arrays), gate_of(finding, QUESTION)
         assert once.test_interval is not None and again.test_interval is not None
         assert once.confidence == pytest.approx(0.9) and again.confidence > 0.91
         assert again.test_interval[0] < once.test_interval[0], "the interval is wider"
@@ -113,7 +114,7 @@ def test_a_finding_without_an_interval_of_equivalence_is_decided_by_its_95_perce
     (pair,) = finding.verdict.pairs
     old = pair.model_copy(update={"equivalence_interval": None})
     verdict = finding.verdict.model_copy(update={"pairs": (old,)})
-    gate = gate_of(finding.model_copy(update={"verdict": verdict}), ["old", "new"], MARGIN)
+    gate = gate_of(finding.model_copy(update={"verdict": verdict}), QUESTION)
     assert gate.decision == "undecided" and gate.confidence == 0.95
     assert "the lower end of the 95% interval is" in gate.sentence
 
@@ -122,13 +123,13 @@ def test_a_candidate_with_a_failed_run_does_not_pass() -> None:
     finding = finding_of(*runs(np.random.default_rng(3), (0.9, 0.95), 1000))
     for name, status in (("new", 1), ("old", 4)):
         failed = FailedContender(name=name, failures=("seed 1 failed",))
-        gate = gate_of(finding.model_copy(update={"failed": (failed,)}), ["old", "new"], MARGIN)
+        gate = gate_of(finding.model_copy(update={"failed": (failed,)}), QUESTION)
         assert gate.exit_status == status and "failed" in gate.sentence
 
 
 def test_the_summary_is_markdown_with_both_contenders_and_the_margin() -> None:
     finding = finding_of(*runs(np.random.default_rng(4), (0.9, 0.895), 300))
-    gate = gate_of(finding, ["old", "new"], MARGIN)
+    gate = gate_of(finding, QUESTION)
     summary = gate_summary(finding, gate)
     assert summary.startswith("## Accuracy gate: undecided\n")
     assert "reference: old" in summary and "candidate: new" in summary
@@ -140,12 +141,12 @@ def test_the_summary_is_markdown_with_both_contenders_and_the_margin() -> None:
 
 def test_a_gate_needs_two_contenders() -> None:
     with pytest.raises(InputError, match="expected two contenders or more, got 1"):
-        check_gate(["cnn"], until_decided=False)
+        gate_question(["cnn"], MARGIN, until_decided=False)
 
 
 def test_a_gate_needs_a_fixed_number_of_seeds() -> None:
     with pytest.raises(InputError, match="invalid --seeds for --gate: expected a number, got auto"):
-        check_gate(["old", "new"], until_decided=True)
+        gate_question(["old", "new"], MARGIN, until_decided=True)
 
 
 @pytest.mark.parametrize(

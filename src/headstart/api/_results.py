@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, get_args
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from headstart.classifier import Classifier, Ensemble, ImageModule
+    from headstart.studies import GateQuestion
 
 FindingT = TypeVar("FindingT", bound=Finding)
 _TEXT_COLUMNS = ("image", "part", "label", "predicted")  # of predictions.csv
@@ -154,17 +155,12 @@ class ComparisonResult(StudyResult[Comparison]):
         """Scores, intervals, seconds and parameters, one row per contender. Needs pandas."""
         return _frame(_rows(self.finding.contenders, without=("recipe", "warnings")))
 
-    def decide_gate(self, names: Sequence[str], margin: float) -> None:
-        """Add the key `gate`, and write `gate.md` into the study folder.
-
-        Args:
-            names: Names of the contenders. The first is the reference, the last is the candidate.
-            margin: The largest loss of accuracy that does not matter, a fraction.
-        """
+    def decide_gate(self, question: GateQuestion) -> None:
+        """Add the key `gate`, and write `gate.md` into the study folder."""
         from headstart.report import gate_summary
         from headstart.studies import gate_of
 
-        gate = gate_of(self.finding, names, margin)
+        gate = gate_of(self.finding, question)
         path = self.folder / "gate.md"
         store.write_text(path, gate_summary(self.finding, gate))
         self["gate"] = {**gate.as_json(), "summary": str(path)}

@@ -93,7 +93,7 @@ def compare(
     check_models(names, recipe_keys(keys))
     load_torch(data, keys)
 
-    from headstart.studies import ComparisonConfig, check_gate
+    from headstart.studies import ComparisonConfig, gate_question
 
     count = seed_count(seeds, has_time_limit=limit is not None)
     options = {
@@ -121,14 +121,16 @@ def compare(
         call = replace(call, opened=planned)
         config = replace(config, without_plan=original)
     config.check()
+    question = None
     if gate:
-        check_gate(config.contender_names(), until_decided=config.until_decided)
+        names = config.contender_names()
+        question = gate_question(names, config.margin, until_decided=config.until_decided)
     if folds == "auto" and not config.can_cross_validate:
         folds = None
     call, number_of_folds = open_folds(call, folds)
-    result = ComparisonResult(carry_out(replace(config, folds=number_of_folds), call))
-    if gate:
-        result.decide_gate(config.contender_names(), config.margin)
+    result = ComparisonResult(carry_out(replace(config, folds=number_of_folds), call, question))
+    if question is not None:
+        result.decide_gate(question)
     return result
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from headstart import store
 from headstart.api._arguments import default_folder, output_folder, tracking
 from headstart.api._command_line import command_of
 from headstart.api._data import Data, open_data
@@ -19,7 +20,7 @@ from headstart.errors import InputError
 from headstart.results import Comparison, Finding
 
 if TYPE_CHECKING:
-    from headstart.studies import Study
+    from headstart.studies import GateQuestion, Study
 
 FindingT = TypeVar("FindingT", bound=Finding)
 
@@ -51,12 +52,15 @@ class StudyCall:
     started: float = field(default_factory=time.perf_counter)
 
 
-def carry_out(study: Study[FindingT], call: StudyCall) -> FindingT:
+def carry_out(
+    study: Study[FindingT], call: StudyCall, gate: GateQuestion | None = None
+) -> FindingT:
     """Carry out a study in its folder, and write its report.
 
     Args:
         study: The configuration of the study.
         call: The call, which names data and folder.
+        gate: What the report decides about two contenders, if anything.
     """
     from headstart.execution import Where
     from headstart.report import write_report
@@ -85,8 +89,19 @@ def carry_out(study: Study[FindingT], call: StudyCall) -> FindingT:
             command=command_of(verb, call.data, options, call.out),
             started=call.started,
         )
+        if gate is not None:
+            _record_gate(folder, gate)
         if not (folder / "report.html").exists():
             if isinstance(finding, Comparison):
                 explain_worst_errors(finding, data, folder)
             write_report(folder)
     return finding
+
+
+def _record_gate(folder: Path, gate: GateQuestion) -> None:
+    """Write the question of a gate. A report without it is drawn again."""
+    from headstart.studies import GATE_FILE, GateQuestion
+
+    if GateQuestion.read(folder) != gate:
+        store.write_json(folder / GATE_FILE, gate.as_json())
+        store.remove_file(folder / "report.html")

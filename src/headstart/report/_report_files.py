@@ -16,7 +16,7 @@ from headstart import store
 from headstart.results import read_predictions_file
 
 _TEXT_FILES = ("metrics.json", "curves.csv", "environment.json")
-_STUDY_FILES = ("finding.json", "data.json", *_TEXT_FILES)
+_STUDY_FILES = ("finding.json", "data.json", "gate.json", *_TEXT_FILES)
 _GALLERY, _ERRORS, _PREDICTIONS = "gallery.npz", "errors.npz", "predictions.csv"
 FILE_NAMES = {*_STUDY_FILES, _GALLERY, _ERRORS, _PREDICTIONS}
 

@@ -26,9 +26,11 @@ from ._folds import (
     fold_count as fold_count,
 )
 from ._gate import (
+    GATE_FILE as GATE_FILE,
     Gate as Gate,
-    check_gate as check_gate,
+    GateQuestion as GateQuestion,
     gate_of as gate_of,
+    gate_question as gate_question,
 )
 from ._labels import (
     LabelCurvesConfig as LabelCurvesConfig,

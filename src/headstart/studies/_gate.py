@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Literal
 
+from pydantic import ValidationError
+
+from headstart import store
 from headstart.errors import InputError
 from headstart.formatting import (
     confidence,
@@ -16,6 +20,7 @@ from headstart.formatting import (
 from headstart.results import Comparison, ContenderPair, Interval, ResultModel, Verdict
 
 Decision = Literal["better", "equivalent", "not worse", "worse", "undecided"]
+GATE_FILE = "gate.json"
 _LEVEL = 0.05
 _EXIT_STATUS: dict[Decision, int] = {
     "better": 0,
@@ -24,6 +29,29 @@ _EXIT_STATUS: dict[Decision, int] = {
     "worse": 1,
     "undecided": 4,
 }
+
+
+class GateQuestion(ResultModel):
+    """What a gate decides: the content of `gate.json` in a study folder.
+
+    Attributes:
+        reference: Name of the contender that is in use.
+        candidate: Name of the contender that may replace it.
+        margin: The largest loss of accuracy that does not matter, a fraction.
+    """
+
+    reference: str
+    candidate: str
+    margin: float
+
+    @classmethod
+    def read(cls, folder: Path) -> GateQuestion | None:
+        """Return the question of a study folder. None if there is none, or it is not valid."""
+        content = store.read_json_or(folder / GATE_FILE, {})
+        try:
+            return cls.model_validate(content)
+        except ValidationError:
+            return None
 
 
 class Gate(ResultModel):
@@ -62,7 +90,7 @@ class Gate(ResultModel):
     sentence: str
 
 
-def gate_of(finding: Comparison, names: Sequence[str], margin: float) -> Gate:
+def gate_of(finding: Comparison, question: GateQuestion) -> Gate:
     """Decide about a candidate: a test of non-inferiority.
 
     The candidate passes if a loss of the margin or more is rejected at level 0.05, one-sided. That
@@ -76,14 +104,13 @@ def gate_of(finding: Comparison, names: Sequence[str], margin: float) -> Gate:
 
     Args:
         finding: The comparison.
-        names: Names of the contenders. The first is the reference, the last is the candidate.
-        margin: The largest loss that does not matter, a fraction.
+        question: The reference, the candidate and the margin.
 
     References:
         Non-inferiority: Piaggio et al. (2012), CONSORT statement, JAMA 308(24); ICH E9 (1998).
         Equivalence: Schuirmann (1987).
     """
-    reference, candidate = names[0], names[-1]
+    reference, candidate, margin = question.reference, question.candidate, question.margin
     verdict = finding.verdict
     failed = {contender.name for contender in finding.failed}
     too_short = [name for name in (reference, candidate) if name in verdict.too_short]
@@ -117,11 +144,12 @@ def gate_of(finding: Comparison, names: Sequence[str], margin: float) -> Gate:
     )
 
 
-def check_gate(names: Sequence[str], *, until_decided: bool) -> None:
-    """Check that a gate can be decided.
+def gate_question(names: Sequence[str], margin: float, *, until_decided: bool) -> GateQuestion:
+    """Return the question of a gate: may the last contender replace the first?
 
     Args:
         names: Names of the contenders.
+        margin: The largest loss of accuracy that does not matter, a fraction.
         until_decided: Whether seeds are added until the comparison is decided.
 
     Raises:
@@ -138,6 +166,7 @@ def check_gate(names: Sequence[str], *, until_decided: bool) -> None:
             f"invalid --models for --gate: expected two contenders or more, got {len(names)}.",
             "Name the reference first and the candidate last: --models runs/old,runs/new",
         )
+    return GateQuestion(reference=names[0], candidate=names[-1], margin=margin)
 
 
 def _oriented_pair(

@@ -52,6 +52,7 @@ from headstart.results import (
     FailedContender,
     Verdict,
 )
+from headstart.studies import Gate, GateQuestion, gate_of
 
 
 @dataclass(frozen=True)
@@ -123,12 +124,14 @@ class ComparePage(Page):
     template: ClassVar[str] = "compare.html.j2"
 
     comparison: ComparisonSections
+    gate: Gate | None
 
 
 def compare_page(folder: Path, finding: Comparison) -> ComparePage:
     """Return the page of a comparison."""
     entries = contender_entries(folder, finding.contenders, finding.evaluated_on)
     comparison, figures = comparison_sections(folder, finding, entries)
+    question = GateQuestion.read(folder)
     return ComparePage(
         headline=_headline(finding),
         lead=finding.verdict.sentence,
@@ -141,6 +144,7 @@ def compare_page(folder: Path, finding: Comparison) -> ComparePage:
         pooled=comparison.pooled,
         tables=comparison_tables(folder, finding, comparison, entries),
         comparison=comparison,
+        gate=None if question is None else gate_of(finding, question),
     )
 
 
