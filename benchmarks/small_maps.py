@@ -18,7 +18,7 @@ import torch
 from torch import nn
 
 from headstart.classifier import prepare_process
-from headstart.models import _conv
+from headstart.models.fused import _conv3x3
 
 # Images, input channels, filters, map size, stride. These are the layers of the presets at 28 to 32
 # pixels, and larger ones.
@@ -59,10 +59,10 @@ def main() -> None:
         times = []
         for limit in (0, size**2):
             with (
-                mock.patch.object(_conv, "SMALL_MAP", limit),
+                mock.patch.object(_conv3x3, "SMALL_MAP", limit),
                 torch.autocast("cpu", torch.bfloat16),
             ):
-                conv = _conv.Conv3x3(inputs, filters, stride)
+                conv = _conv3x3.Conv3x3(inputs, filters, stride)
                 conv.weight = nn.Parameter(weight)
                 output = conv(x)  # the input does not need a gradient
             gradient = torch.randn_like(output)

@@ -112,7 +112,7 @@ def equal_steps_rule(machine: Machine, limit: float) -> None:
         schedule.plan()
         rounds = TrainingRounds(schedule)
         for seed in seeds:
-            if not rounds.fits() or not rounds.train_seed(seed):
+            if not rounds.train_seed(seed):
                 break
         for entry in entries:
             epochs = entry.epochs or machine.resolved(entry.recipe).epochs or 1.0

@@ -59,6 +59,7 @@ OPTIONS: dict[str, tuple[str, ...]] = {
     ),
     "tune": (
         *(*MODEL, *STUDY, "--space", "--also", "--trials", "--seed", "--together", "--storage"),
+        "--folds",
         *(*BUDGET, *DATA, *EXECUTOR, "--track", *OUTPUT),
     ),
     "lr": (

@@ -520,6 +520,7 @@ def test_numbered_folders_without_a_table_are_classes_and_a_line_says_so(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], names: tuple[str, str]
 ) -> None:
     fill(tmp_path, [f"{name}/{number}.png" for name in names for number in range(2)])
+    write(tmp_path, f"{names[0]}/notes.csv")  # in a class folder, so it labels nothing
     progress.show_progress(True)
     data = load(tmp_path)
     progress.show_progress(False)
@@ -540,7 +541,7 @@ def test_masks_in_a_folder_of_their_own_are_left_out_of_their_class(
     said = capsys.readouterr().err
     expected = ["flu/images/1.png", "flu/images/2.png", "well/images/1.png", "well/images/2.png"]
     assert list(data.image_names) == expected
-    assert "flu/masks: left out 2 masks that belong to other images" in said
+    assert "flu/masks: left out 2 masks of other images" in said
 
     fill(tmp_path, ["carnival/masks/a.png", "carnival/hats/b.png"])
     assert "carnival/masks/a.png" in load(tmp_path).image_names

@@ -224,6 +224,12 @@ def test_coverage_adds_a_set_of_classes_to_each_prediction(run: Path, headstart:
         assert row["uncertain"] == (len(row["set"]) > 1 or row["unfamiliar"])
 
 
+def test_a_set_may_have_more_classes_than_the_table_shows(run: Path, headstart: Command) -> None:
+    status, out, err = headstart("predict", run, "shown", "--coverage", 0.996, "--top", 1)
+    assert status == 0, err
+    assert ", " in out, "a set with several classes"
+
+
 def test_a_higher_coverage_gives_larger_sets_and_more_uncertain_images(
     run: Path, headstart: Command
 ) -> None:

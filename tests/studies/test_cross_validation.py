@@ -324,3 +324,10 @@ def test_label_curves_are_tested_over_folds(data: SplitDataset, tmp_path: Path) 
     assert tested == [20, 20, 20]
     assert point.accuracy is not None and len(point.accuracy.per_seed) == 1
     assert any("drawn from the other folds" in note for note in finding.notes)
+
+
+def test_a_search_is_not_cross_validated() -> None:
+    with pytest.raises(
+        InputError, match="--folds 5 cannot be combined with tune: the images that sel"
+    ):
+        headstart.tune(stripes(), model="mlp", folds=5)

@@ -236,7 +236,7 @@ def test_more_pixels_instead_of_fine_tuning_are_reported() -> None:
     for results, expected in (
         ([first], None),
         ([first, second, tuned], None),
-        ([first, second], "so the frozen backbone got 160 pixels instead."),
+        ([first, second], "so the frozen backbone was tried at 160 pixels instead."),
     ):
         climb: Any = SimpleNamespace(results=results)
         sentence = _instead_of_fine_tuning(climb)

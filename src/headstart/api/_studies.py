@@ -28,7 +28,7 @@ from headstart.api._results import (
     TuningResult,
 )
 from headstart.api._study_calls import StudyCall, carry_out
-from headstart.api._study_folds import open_folds
+from headstart.api._study_folds import open_folds, require_one_split
 
 if TYPE_CHECKING:
     from headstart.studies import Draw, WhenSlow
@@ -123,8 +123,9 @@ def compare(
     config.check()
     question = None
     if gate:
-        names = config.contender_names()
-        question = gate_question(names, config.margin, until_decided=config.until_decided)
+        question = gate_question(
+            config.contender_names(), config.margin, until_decided=config.until_decided
+        )
     if folds == "auto" and not config.can_cross_validate:
         folds = None
     call, number_of_folds = open_folds(call, folds)
@@ -145,6 +146,7 @@ def tune(
     time_limit: str | float | None = None,
     seed: int = 0,
     seeds: int = 3,
+    folds: int | str | None = None,
     together: int = 8,
     workers: int = 1,
     ray: str | None = None,
@@ -168,6 +170,8 @@ def tune(
         time_limit: Seconds for everything, or text such as "15m".
         seed: The seed of the search and its runs.
         seeds: The number of seeds, after `seed`, with which the best recipe is retrained.
+        folds: None or "none". A search is not cross-validated: the images that selected a recipe
+            cannot test it.
         together: The number of recipes proposed at a time, which can run in parallel.
         workers: Worker processes on this machine.
         ray: The address of a Ray cluster, or "auto".
@@ -186,6 +190,7 @@ def tune(
         RunFailed: Three trials in a row failed for the same reason.
     """
     started = time.perf_counter()  # importing torch takes seconds, which count
+    require_one_split(folds)
     from headstart.models.recipes import make_recipe
 
     limit = seconds_or_none(time_limit)

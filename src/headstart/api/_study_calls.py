@@ -99,7 +99,7 @@ def carry_out(
 
 
 def _record_gate(folder: Path, gate: GateQuestion) -> None:
-    """Write the question of a gate. A report without it is drawn again."""
+    """Write the question of a gate, and remove a report that lacks it."""
     from headstart.studies import GATE_FILE, GateQuestion
 
     if GateQuestion.read(folder) != gate:

@@ -70,6 +70,9 @@ def tune(
             "--seeds", help="Number of final runs of the best recipe and of the defaults."
         ),
     ] = 3,
+    folds: Annotated[
+        str, typer.Option("--folds", help="Only 'none': a search needs test images of its own.")
+    ] = "none",
     time_limit: _options.TimeLimit = None,
     **given: Any,
 ) -> None:
@@ -92,5 +95,6 @@ def tune(
         together=together,
         storage=storage,
         seeds=seeds,
+        folds=folds,
         time_limit=time_limit,
     )

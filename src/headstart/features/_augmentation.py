@@ -25,7 +25,7 @@ from headstart.data import SplitDataset, content_key
 from headstart.errors import ResourceError
 from headstart.features._linear_probe import assign_folds, stratified_folds
 from headstart.features._shape_descriptors import describe_shapes, shrink
-from headstart.formatting import percent
+from headstart.formatting import counted, percent
 from headstart.results import AugmentationCheck
 
 Change = Literal["mirror", "rotation", "shift"]
@@ -194,7 +194,10 @@ def _decide(
         first, second = names[pair[0]], names[pair[1]]
         outcome, reason = "off", f"mirroring turns '{first}' and '{second}' into each other"
     elif not is_skilled or abs(z_kept) < _Z_KEPT:
-        outcome, reason = "unknown", f"the evidence is not sufficient; {measured}"
+        outcome, reason = (
+            "unknown",
+            f"{counted(len(labels), 'image')} are too little evidence; {measured}",
+        )
     elif z_kept < 0:
         outcome, reason = "off", f"it removes what distinguishes the classes; {measured}"
     elif z_loss > _Z_LOSS:

@@ -28,11 +28,13 @@ class FitChoice(ResultModel):
 
 
 class TriedRung(ResultModel):
-    """One rung of the ladder: a run, or the reason why it was not entered."""
+    """One candidate: a run, or the reason why there is none."""
 
     name: str = Field(description="Name of the candidate, such as 'cnn, short'.")
     family: str = Field(description="Family of the candidate, such as cnn or frozen.")
-    state: Literal["done", "failed", "not entered"] = Field(description="State of the candidate.")
+    state: Literal["done", "failed", "not entered"] = Field(
+        description="State of the candidate; 'not entered' if it was skipped."
+    )
     reason: str = Field(description="Why it was trained, failed or was skipped.")
     run: str | None = Field(
         default=None, description="Path of its run, relative to the study folder; null if none."

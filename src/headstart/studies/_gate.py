@@ -32,7 +32,7 @@ _EXIT_STATUS: dict[Decision, int] = {
 
 
 class GateQuestion(ResultModel):
-    """What a gate decides: the content of `gate.json` in a study folder.
+    """The question that a gate decides: the content of `gate.json` in a study folder.
 
     Attributes:
         reference: Name of the contender that is in use.

@@ -84,6 +84,7 @@ class TrainingRounds:
             self.is_out_of_time = True
             for entry in self.schedule.contenders:
                 entry.runs.pop(seed, None)
+                entry.failures.pop(seed, None)
             return False
         if not self.seeds:
             self._train_all(self._forget_short_runs(seed), seed)

@@ -153,12 +153,12 @@ def _measure_images(rows: NDArray[np.int64], data: SplitDataset) -> MeasuredImag
         digest.update(hashlib.sha256(part.tobytes()).digest())
     key = digest.hexdigest()
 
-    if key not in _measured:
+    measured = _measured.get(key)
+    if measured is None:
         measured = measure_images(data.dataset.images, rows, train)
         _measured.clear()
         _measured[key] = measured
-        return measured
-    return _measured[key]
+    return measured
 
 
 def choose_ood_images(data: SplitDataset) -> NDArray[np.int64] | None:

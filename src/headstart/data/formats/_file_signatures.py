@@ -1,4 +1,4 @@
-"""Signatures: file types by their first bytes. No other module compares such bytes."""
+"""Signatures: file types by their first bytes."""
 
 from __future__ import annotations
 

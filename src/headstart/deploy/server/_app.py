@@ -198,7 +198,7 @@ async def _error_response(request: Request, error: Exception) -> Response:
             status, message = 422, f"the file {error}."
             hint = "Send a JPEG, PNG, WebP or BMP file of a usual size."
             if request.headers.get("content-type", "").startswith(_CURL_DEFAULT):
-                hint = f"{SEND_BYTES} (-d and --data change them)"
+                hint += f" {SEND_BYTES} (-d and --data change them)"
         case HeadstartError():
             status = 400 if isinstance(error, InputError) else 503
             message, hint = error.message, error.hint

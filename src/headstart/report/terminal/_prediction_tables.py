@@ -83,7 +83,7 @@ def _add_prediction(table: Table, prediction: JsonMapping, top: int, width: int)
     if "set" in prediction:
         bar_width = _BAR_WIDTH_WITH_SETS
         style = "yellow" if prediction["uncertain"] else ""
-        short = cut_names(list(prediction["probabilities"]), width // 5)
+        short = cut_names(prediction["set"], width // 5)
         names = ", ".join(short[name] for name in prediction["set"])
         sets = [Text(shorten(names, width // 2), style=style)]
     short = cut_names(list(prediction["probabilities"]), width // 4)

@@ -212,7 +212,7 @@ def _too_long_to_evaluate(choice: Choice, climb: Climb) -> str | None:
         return None
     return (
         f"{best.short_name.capitalize()} scored better ({climb.describe_choice(best)}), but too "
-        "little time was left to evaluate it. Give more --time-limit to get it."
+        "little time was left to evaluate it. Set a longer --time-limit to get it."
     )
 
 

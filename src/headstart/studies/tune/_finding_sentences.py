@@ -42,8 +42,10 @@ def kept_defaults_sentence(
             f"The search tried {counted(tried, 'recipe')}{part}. None had a {_better(search)} than "
             "the defaults."
         )
-    retrained = next(entry for entry in entries if entry.name == "tuned")
-    if retrained.failures:
+    retrained, kept = (
+        next(entry for entry in entries if entry.name == name) for name in ("tuned", "defaults")
+    )
+    if retrained.failures and not kept.failures:
         return (
             "The defaults are kept: retrained, the best recipe of the search failed with "
             f"{len(retrained.failures)} of {counted(len(retrained.ended_seeds), 'seed')}."

@@ -61,8 +61,8 @@ def read_class(part: int, class_name: str, folder: Folder) -> ClassFolder:
     for child in masks:
         left_out.update(child.walk_images())
         progress.say(
-            f"{child.path}: left out {counted(child.image_count, 'mask')} that belong to other "
-            "images, as in segmentation data. If they are photographs, rename the folder"
+            f"{child.path}: left out {counted(child.image_count, 'mask')} of other images, as in "
+            "segmentation data. If they are photographs, rename the folder"
         )
     images = [name for name in folder.walk_images() if name not in left_out]
     nested = [

@@ -90,7 +90,8 @@ def _read_classes_at(top: Folder, children: Sequence[Folder]) -> list[ClassFolde
     """Read folders that are classes, or whose names or contents combine classes and parts."""
     if children and all(is_numbered_part(child.name) for child in children):
         names = [child.name for child in children]
-        if tables_in(top, top) or all(child.folders for child in children):
+        has_table = any(path.parent == top.path for path in tables_in(top, top))
+        if has_table or all(child.folders for child in children):
             raise numbered_parts(top, names)
         progress.say(
             f"{top.path}: {some_names(names)} are read as classes, although such names are often "

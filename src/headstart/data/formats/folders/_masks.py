@@ -30,8 +30,8 @@ def leave_out_masks(root: Folder) -> None:
     masks = _remove_masks(root)
     if masks:
         progress.say(
-            f"{root.path}: left out {counted(len(masks), 'mask')} that belong to other images, as "
-            f"in segmentation data: {some_names(masks)}. If they are photographs, rename them"
+            f"{root.path}: left out {counted(len(masks), 'mask')} of other images, as in "
+            f"segmentation data: {some_names(masks)}. If they are photographs, rename them"
         )
 
 
