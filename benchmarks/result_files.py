@@ -12,6 +12,7 @@ import json
 import os
 import subprocess
 import sys
+import textwrap
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,6 +24,7 @@ from headstart.machine import processor_name, usable_cores
 
 HERE = Path(__file__).parent
 UNITS = {"amx_bf16": "AMX", "avx512_bf16": "AVX512-BF16", "avx512_f": "AVX512", "avx2": "AVX2"}
+_COLUMNS = 100
 END = "<!-- end of the table -->"
 VERSIONS_SCRIPT = """
 import json, sys
@@ -111,7 +113,15 @@ def sections(rows: list[Row], table_of: Callable[[list[Row]], list[str]]) -> str
     for machine in sorted({row["processor"] for row in rows}):
         own = [row for row in rows if row["processor"] == machine]
         parts.append(f"\n### {machine}\n\n{''.join(table_of(own))}\n{_describe(own)}\n")
-    return "".join(parts)
+    return "".join(map(_wrapped, "".join(parts).splitlines(keepends=True)))
+
+
+def _wrapped(line: str) -> str:
+    """Return a line of text in several lines of at most 100 columns. Rows of tables stay whole."""
+    if line.startswith(("|", "#")) or len(line) <= _COLUMNS:
+        return line
+    indent = "  " if line.startswith("- ") else ""
+    return textwrap.fill(line, _COLUMNS, subsequent_indent=indent, break_on_hyphens=False) + "\n"
 
 
 def _describe(rows: list[Row]) -> str:
