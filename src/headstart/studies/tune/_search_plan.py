@@ -117,7 +117,7 @@ def report_plan(plan: SearchPlan, config: TuningConfig, defaults: Recipe, slots:
         needed = math.ceil(_FULL_RUNS_TO_SEARCH * full_run)
         progress.say(
             f"tune {config.model}: the time limit is too short for a search. The default recipe is "
-            f"trained for all of it. A search needs about --time-limit {needed}s."
+            f"trained instead. A search needs about --time-limit {needed}s."
         )
         return
 

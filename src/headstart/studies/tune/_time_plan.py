@@ -40,7 +40,7 @@ def divide_time(
 
     A search must not end below the default recipe in the same time. So full runs are as long as
     the default recipe's, and a short limit costs seeds first. If it leaves too little time for the
-    search, the default recipe has all of it.
+    search, the default recipe is trained instead.
 
     Args:
         limit: The time limit in seconds.
