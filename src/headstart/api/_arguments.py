@@ -29,6 +29,9 @@ _LONGEST_FOLDER_NAME = 40  # characters, so that the names of run folders stay r
 def seconds(duration: str | float) -> float:
     """Return the seconds of a duration such as "90", "90s", "5m" or "1.5h".
 
+    Args:
+        duration: A positive number of seconds, or text with the unit s, m or h.
+
     Raises:
         InputError: The text is not a duration, or is zero.
     """
@@ -126,7 +129,7 @@ def tracking(track: str | None, *, with_files: bool) -> AbstractContextManager[N
 
     Args:
         track: tensorboard, mlflow, wandb, or None.
-        with_files: whether the tracker receives figures and files as well.
+        with_files: Whether the tracker receives figures and files as well.
 
     Raises:
         InputError: The tracker is unknown or not installed. It is raised before the context begins.
@@ -163,10 +166,10 @@ def default_folder(data: SplitDataset, title: str, digest: str, end: str = "") -
     "train" stood without the folder that they are in.
 
     Args:
-        data: the dataset and its split.
-        title: model or study.
-        digest: digest of the recipe or of the study's question.
-        end: last word of the name before the digest, such as "seed0".
+        data: The dataset and its split.
+        title: Model or study.
+        digest: Digest of the recipe or of the study's question.
+        end: Last word of the name before the digest, such as "seed0".
     """
     defining = f"{digest} {data.dataset.fingerprint} {data.split.fingerprint}"
     if data.groups_digest:

@@ -24,11 +24,11 @@ def command_of(verb: str, data: Data, keys: Mapping[str, Any], out: str | Path |
     """Return the command line that does the same as a call of a verb; defaults are left out.
 
     Args:
-        verb: the verb.
-        data: its data. Arrays are written as DATA.
-        keys: values of its options and of recipe keys. A recipe key for which the verb has no flag
+        verb: The verb.
+        data: Its data. Arrays are written as DATA.
+        keys: Values of its options and of recipe keys. A recipe key for which the verb has no flag
             is written with `--set`.
-        out: its output folder.
+        out: Its output folder.
     """
     source: object = data.source if isinstance(data, Dataset) else data
     if not isinstance(source, str | Path):

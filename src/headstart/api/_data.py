@@ -39,8 +39,22 @@ _PUBLISHED_DATA: dict[str, Mapping[str, float]] = {
 def load(data: Data, **options: Unpack[LoadKeys]) -> Dataset:
     """Open a dataset: a name, a path, arrays, a data frame, or a map-style dataset.
 
-    The options are those of `headstart.data.load`. A dataset that is open already is returned as
-    it is; a plan is applied to it, if it has none yet.
+    A dataset that is open already is returned as it is; a plan is applied to it, if it has none
+    yet.
+
+    Args:
+        data: A name, a path, arrays, a data frame, a map-style dataset, or an open dataset.
+        options: Options of `headstart.data.load`: image_size, resize, pixel_max, group_by,
+            label_column, path_column, skip_bad, plan and cache.
+
+    Returns:
+        The dataset: uint8 images of shape (N, H, W, C), int64 labels of shape (N,), class names and
+        groups.
+
+    Raises:
+        InputError: The source does not exist, has an unknown format or invalid content, or an
+            option does not apply to it.
+        ResourceError: The cache cannot be written, or a named dataset cannot be downloaded.
     """
     if not isinstance(data, Dataset):
         return load_dataset(data, **options)
@@ -79,8 +93,24 @@ def split(
 ) -> Split:
     """Split a dataset into train, validation and test images.
 
-    The arguments are those of `headstart.data.make_split`, whose `seed` is called `split_seed`
-    here.
+    `headstart.data.make_split` documents the rules; its `seed` is called `split_seed` here.
+
+    Args:
+        dataset: A dataset that `load` opened.
+        validation: Fraction of the images for validation, in [0, 1). By default the dataset's own
+            validation images, or 0.15.
+        test: The same for the test images.
+        train_images: Number of training images to keep, stratified by class. None keeps all.
+        split_seed: Seed of the random choices.
+        evaluate_on: "validation" evaluates on the dataset's own validation images, and draws others
+            for validation. "test" or None draws test images if the dataset has none.
+
+    Returns:
+        Indices of the training, validation and test images.
+
+    Raises:
+        InputError: A fraction or a number is out of range, contradicts the dataset's own parts, or
+            leaves a class without training images.
     """
     return make_split(
         dataset,
@@ -96,10 +126,16 @@ def open_data(data: Data, keys: Mapping[str, Any], model: str = "") -> SplitData
     """Open and split the data of a verb, and print their summary on stderr.
 
     Args:
-        data: what `load` accepts.
-        keys: keys of the verb. Those of `load` and `split` are used.
-        model: name of the model. A published experiment brings its own image size and split, which
+        data: What `load` accepts.
+        keys: Keys of the verb. Those of `load` and `split` are used.
+        model: Name of the model. A published experiment brings its own image size and split, which
             explicit keys and the dataset's own parts replace.
+
+    Returns:
+        The dataset and its split.
+
+    Raises:
+        InputError: The data cannot be opened or split as asked.
     """
     given = {key: value for key, value in keys.items() if value is not None}
     published = _PUBLISHED_DATA.get(model, {})
@@ -123,8 +159,8 @@ def open_with_and_without_plan(
     """Open and split the data of a comparison with a plan.
 
     Args:
-        data: what `load` accepts.
-        keys: keys of the verb, among them `plan`.
+        data: What `load` accepts.
+        keys: Keys of the verb, among them `plan`.
 
     Returns:
         The data with the plan, and the same data without it. They have the same evaluation images,
@@ -150,7 +186,12 @@ def select_keys(names: tuple[str, ...], *mappings: Mapping[str, Any]) -> dict[st
 
 
 def datasets() -> list[dict[str, Any]]:
-    """Return the named datasets: size, image shape, licence, and where each would come from."""
+    """Return the named datasets: size, image shape, licence, and where each would come from.
+
+    Returns:
+        One object per dataset: `name`, `title`, numbers of images `train`, `test` and `images`,
+        `classes`, `image_shape` (height, width, channels), `cached`, `from` and `licence`.
+    """
     from headstart.data import available_edition, catalogue, is_cached, source_of
 
     rows = []
@@ -175,6 +216,13 @@ def datasets() -> list[dict[str, Any]]:
 
 def get_dataset(name: str) -> dict[str, Any]:
     """Fetch a named dataset into the cache and describe it.
+
+    Args:
+        name: A name that `datasets` lists.
+
+    Returns:
+        `name`, `images`, `classes`, `class_names`, `image_shape` (height, width, channels),
+        `fingerprint` and `from`.
 
     Raises:
         InputError: The name is unknown.

@@ -43,18 +43,18 @@ def predict(
     """Predict the classes of images.
 
     Args:
-        run: a run folder, the folder of a study (its best run on validation images, which is
+        run: A run folder, the folder of a study (its best run on validation images, which is
             printed), an exported `.onnx` file, or a model that `headstart.deploy.open_model`
             returned.
-        images: a path, a folder, the bytes of an image, an open file, or a sequence of those; "-"
+        images: A path, a folder, the bytes of an image, an open file, or a sequence of those; "-"
             is standard input. Or a uint8 array of shape (N, H, W, C) or (H, W, C), with the image
             shape of the model.
-        top: number of classes per image. By default all of them, but three in table and figure.
-        coverage: fraction of images, such as 0.95, whose set of classes contains the true class.
+        top: Number of classes per image. By default all of them, but three in table and figure.
+        coverage: Fraction of images, such as 0.95, whose set of classes contains the true class.
             By default there are no sets. They are calibrated on the run's validation images.
-        csv: file for the predictions: one row per image, one column per class.
+        csv: File for the predictions: one row per image, one column per class.
         figure: PNG or SVG file with the first 24 images and their probabilities as bars.
-        safe_cells: whether CSV cells that a spreadsheet would evaluate get an apostrophe.
+        safe_cells: Whether CSV cells that a spreadsheet would evaluate get an apostrophe.
 
     Returns:
         `run`, `top`, `predictions`, and the paths `csv` and `figure`. A prediction has `image`,
@@ -126,11 +126,11 @@ def explain(
     """Show which pixels a prediction depends on: Grad-CAM and occlusion, one row per classifier.
 
     Args:
-        run: folder of a finished run, or of a study for its best run.
-        image: an image file, or its content; "-" for standard input.
-        against: further runs, which are drawn below.
-        label: the class to explain. By default each classifier explains its own prediction.
-        out: the figure, a PNG file. By default `explanation-IMAGE.png` in the current folder.
+        run: Folder of a finished run, or of a study for its best run.
+        image: An image file, or its content; "-" for standard input.
+        against: Further runs, which are drawn below.
+        label: The class to explain. By default each classifier explains its own prediction.
+        out: The figure, a PNG file. By default `explanation-IMAGE.png` in the current folder.
 
     Returns:
         What `headstart explain --json` prints: `image`, `figure` and `explanations`. An explanation
@@ -190,16 +190,24 @@ def submit(
     """Write a competition's submission for its test images. See `headstart.deploy.submit`.
 
     Args:
-        run: a run folder, the folder of a study for its best run, an exported `.onnx` file, or an
+        run: A run folder, the folder of a study for its best run, an exported `.onnx` file, or an
             open model.
-        test: a pixel CSV, a CSV with a column of image paths, or a folder of images.
-        out: the CSV to write: ImageId,Label, or the columns of `sample`. An earlier file of the
+        test: A pixel CSV, a CSV with a column of image paths, or a folder of images.
+        out: The CSV to write: ImageId,Label, or the columns of `sample`. An earlier file of the
             same name is kept under another name.
-        sample: the competition's sample submission.
-        probability_of: the class whose probability is written, if the sample asks for one
+        sample: The competition's sample submission.
+        probability_of: The class whose probability is written, if the sample asks for one
             probability and does not name the class.
-        path_column: the column of image paths in a table of test images, if its name is unusual.
-        safe_cells: whether cells that a spreadsheet would evaluate get an apostrophe.
+        path_column: The column of image paths in a table of test images, if its name is unusual.
+        safe_cells: Whether cells that a spreadsheet would evaluate get an apostrophe.
+
+    Returns:
+        `run`, `submission` (a path), `rows`, `columns`, `probability_of`, `labels` (images per
+        predicted class) and `unfamiliar` (the number of out-of-distribution images, or None).
+
+    Raises:
+        InputError: The run is not finished, a table or an image cannot be read, ids and rows do not
+            match, or the submission would replace an input. Then nothing is written.
     """
     from headstart import deploy
 
@@ -229,15 +237,25 @@ def export(
     """Write a run's classifier as one file for other programs. See `headstart.deploy.export`.
 
     Args:
-        run: folder of a finished run, or of a study for its best run.
-        data: the dataset of the run, where its source cannot be opened again. The exported file is
+        run: Folder of a finished run, or of a study for its best run.
+        data: The dataset of the run, where its source cannot be opened again. The exported file is
             compared with the run on validation images.
-        out: the file. By default `model.onnx`, `model.pt2` or `model.html` in the run folder.
+        out: The file. By default `model.onnx`, `model.pt2` or `model.html` in the run folder.
         form: onnx or torch.
-        int8: whether to write an 8-bit ONNX file as well.
-        page: whether to write a web page that classifies in the browser, instead of an ONNX file.
-        runtime: for a page, ONNX Runtime Web as the archive of `npm pack` or as a folder. By
+        int8: Whether to write an 8-bit ONNX file as well.
+        page: Whether to write a web page that classifies in the browser, instead of an ONNX file.
+        runtime: For a page, ONNX Runtime Web as the archive of `npm pack` or as a folder. By
             default it is fetched from the npm registry of this machine, once.
+
+    Returns:
+        `run`, the paths `onnx`, `torch` and `page` (None for those not written), `bytes`, `parity`
+        with the run, and `int8` (accuracy, size and speed of the 8-bit file, or None).
+
+    Raises:
+        InputError: The run is not finished, its data have changed, or options contradict each
+            other.
+        RunFailed: The file does not reproduce the run. Then nothing is written.
+        ResourceError: A package is missing, or ONNX Runtime Web cannot be fetched.
     """
     from headstart import deploy
 
@@ -296,14 +314,14 @@ def serve(
     programs.
 
     Args:
-        run: folder of a finished run, or of a study for its best run, or an exported `.onnx` file,
+        run: Folder of a finished run, or of a study for its best run, or an exported `.onnx` file,
             which has no explanations.
-        port: port to listen on; 0 for any free one.
-        host: address to listen on. Beyond loopback, clients need a token: HEADSTART_TOKEN, or one
+        port: Port to listen on; 0 for any free one.
+        host: Address to listen on. Beyond loopback, clients need a token: HEADSTART_TOKEN, or one
             that is generated and printed.
-        allow_hosts: further names by which clients address the server. With any, clients need a
+        allow_hosts: Further names by which clients address the server. With any, clients need a
             token as well.
-        as_json: whether to print the address as one JSON object.
+        as_json: Whether to print the address as one JSON object.
 
     Raises:
         Stopped: A signal stopped the server, which is how it ends.

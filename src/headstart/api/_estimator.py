@@ -93,28 +93,28 @@ class ImageClassifier(_Estimator):
             cnn, cnn-fashion, cnn-fashion-small, cnn-scenes, efficientnet-lite0|1|2,
             inception-mixed7 or timm/NAME.
         preset: fast (seconds), balanced, or best (as long as it pays). Not with model "auto".
-        epochs: passes over the training images.
-        time_limit: seconds, or "90s", "5m". With model "auto", None means one minute.
-        options: every recipe option that has a flag of `headstart train`, by its key. None leaves
+        epochs: Passes over the training images.
+        time_limit: Seconds, or "90s", "5m". With model "auto", None means one minute.
+        options: Every recipe option that has a flag of `headstart train`, by its key. None leaves
             it to the model's recipe.
-        settings: other keys of the recipe or the network, by name: `{"momentum": 0.9}`.
-        validation: fraction of the training images that is set aside to watch training, stratified
+        settings: Other keys of the recipe or the network, by name: `{"momentum": 0.9}`.
+        validation: Fraction of the training images that is set aside to watch training, stratified
             by class. None: 0.15 where `patience` or `target` needs it, otherwise none.
         image_shape: (height, width) or (height, width, channels) of rows of pixels. None: a grey
             square where one fits, otherwise a square of three channels. `mlp` accepts any row.
-        pixel_range: the values that mean black and white. None: as above.
-        random_state: an integer is the seed of `headstart.train`; results on a CPU repeat bit for
+        pixel_range: The values that mean black and white. None: as above.
+        random_state: An integer is the seed of `headstart.train`; results on a CPU repeat bit for
             bit. None or a `RandomState` draws a seed.
-        out: the run folder to keep, for reports, resuming and `headstart predict`. None keeps
+        out: The run folder to keep, for reports, resuming and `headstart predict`. None keeps
             nothing. A folder holds one run, so give it for one `fit` only.
 
     Attributes:
         classes_: `(K,)` the labels, sorted, in the order of `predict_proba`'s columns.
         image_shape_: (height, width, channels).
         pixel_range_: (black, white).
-        n_features_in_: columns of X, where it was rows. Absent where it was images.
-        run_: what `headstart.train` returned: epochs, seconds, parameters, validation, warnings.
-        curves_: loss and accuracy per epoch, one array per column of `curves.csv`.
+        n_features_in_: Columns of X, where it was rows. Absent where it was images.
+        run_: What `headstart.train` returned: epochs, seconds, parameters, validation, warnings.
+        curves_: Loss and accuracy per epoch, one array per column of `curves.csv`.
     """
 
     __module__ = "headstart"  # where pickles look for it
@@ -159,6 +159,13 @@ class ImageClassifier(_Estimator):
     def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
         """Train on images and their labels.
 
+        Args:
+            X: N images, or N rows of pixels; see the class.
+            y: Labels of shape (N,), of two classes or more.
+
+        Returns:
+            The estimator itself.
+
         Raises:
             ValueError: Images, labels or parameters cannot be used, or `out` holds another run. The
                 exception is an `InputError` as well.
@@ -192,7 +199,19 @@ class ImageClassifier(_Estimator):
         return self
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
-        """Return the most probable label of each image, `(N,)`; with `costs`, the cheapest."""
+        """Predict the label of each image: the most probable one, or with `costs` the cheapest.
+
+        Args:
+            X: N images or rows of pixels, of the shape and scale of `fit`.
+
+        Returns:
+            Labels of shape (N,), of the type of `y`.
+
+        Raises:
+            NotFittedError: `fit` was not called.
+            ValueError: The images have another shape or scale than those of `fit`. The exception is
+                an `InputError` as well.
+        """
         probabilities = self.predict_proba(X)
         labels: NDArray[Any] = self.classes_[decide(probabilities, self._classifier.costs)]
         return labels
@@ -203,6 +222,9 @@ class ImageClassifier(_Estimator):
         They are calibrated by the temperature that was fitted on the validation images. Without
         `validation`, `patience` and `target` there are none, and the probabilities are those of the
         network itself.
+
+        Args:
+            X: N images or rows of pixels, of the shape and scale of `fit`.
 
         Raises:
             NotFittedError: `fit` was not called.

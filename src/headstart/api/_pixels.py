@@ -24,11 +24,11 @@ def shape_of(columns: int, image_shape: tuple[int, ...] | None, model: str) -> S
     """Return the (height, width, channels) of images that are given as rows of pixels.
 
     Args:
-        columns: pixels per row, channels included.
-        image_shape: the estimator's `image_shape`. None: a grey square if one fits, otherwise a
+        columns: Pixels per row, channels included.
+        image_shape: The estimator's `image_shape`. None: a grey square if one fits, otherwise a
             square of three channels. For `mlp`, to which the arrangement of pixels means nothing,
             any other row is one line of pixels.
-        model: name of the model.
+        model: Name of the model.
 
     Raises:
         InputError: `image_shape` has another number of values, or no square fits.
@@ -62,7 +62,7 @@ def images_of(pixels: NDArray[Any], shape: Shape) -> NDArray[Any]:
     turned, would become another picture.
 
     Args:
-        pixels: rows (N, height * width * channels), or images (N, H, W), (N, H, W, C) or
+        pixels: Rows (N, height * width * channels), or images (N, H, W), (N, H, W, C) or
             (N, C, H, W).
         shape: (height, width, channels) of the training images.
 
@@ -93,8 +93,8 @@ def range_of(pixels: NDArray[Any], pixel_range: Range | None) -> Range:
     lowest and the highest value.
 
     Args:
-        pixels: the training images.
-        pixel_range: the estimator's `pixel_range`, which decides if it is given.
+        pixels: The training images.
+        pixel_range: The estimator's `pixel_range`, which decides if it is given.
 
     Raises:
         InputError: `pixel_range` is not two finite numbers, the lower first.
@@ -124,9 +124,9 @@ def as_uint8(pixels: NDArray[Any], scale: Range, *, is_measured: bool) -> NDArra
     uint8 images on the scale 0 to 255 or 0 to 1 are returned as they are.
 
     Args:
-        pixels: images of shape (N, ...).
-        scale: the values that mean black and white.
-        is_measured: whether the scale is only the range of the training images. Then images may lie
+        pixels: Images of shape (N, ...).
+        scale: The values that mean black and white.
+        is_measured: Whether the scale is only the range of the training images. Then images may lie
             beyond it.
 
     Raises:

@@ -156,7 +156,14 @@ class ComparisonResult(StudyResult[Comparison]):
         return _frame(_rows(self.finding.contenders, without=("recipe", "warnings")))
 
     def decide_gate(self, question: GateQuestion) -> None:
-        """Add the key `gate`, and write `gate.md` into the study folder."""
+        """Add the key `gate`, and write `gate.md` into the study folder.
+
+        Args:
+            question: What the gate decides about two contenders.
+
+        Raises:
+            ResourceError: The file cannot be written.
+        """
         from headstart.report import gate_summary
         from headstart.studies import gate_of
 

@@ -50,20 +50,20 @@ def train(
     A run that was interrupted resumes. A finished run is reused.
 
     Args:
-        data: what `load` accepts.
+        data: What `load` accepts.
         model: mlp, cnn, cnn-fashion, cnn-fashion-small, cnn-scenes, efficientnet-lite0, -lite1,
             -lite2, inception-mixed7, or timm/NAME.
         preset: fast (seconds), balanced, or best (as long as it pays).
-        seed: seed of initial weights, image order and augmentation.
-        epochs: passes over the training images. "+10" extends a finished run by ten epochs, in a
+        seed: Seed of initial weights, image order and augmentation.
+        epochs: Passes over the training images. "+10" extends a finished run by ten epochs, in a
             new folder beside it. That run is the one in `out`, or the one that the same call
             without `epochs` made.
-        time_limit: seconds, or "90s", "5m", "1h". The schedule is planned to end in time.
+        time_limit: Seconds, or "90s", "5m", "1h". The schedule is planned to end in time.
         track: tensorboard, mlflow or wandb, which receives each epoch, and at the end the metrics,
             figures and files.
-        out: the run folder. By default it is under `runs/`, and its name follows from data, recipe
+        out: The run folder. By default it is under `runs/`, and its name follows from data, recipe
             and seed.
-        keys: keys of the recipe (lr, batch, ...), of the network, and of `load` and `split`.
+        keys: Keys of the recipe (lr, batch, ...), of the network, and of `load` and `split`.
 
     Returns:
         What `headstart train --json` prints, with `.figures`, `.summary()`, `.module`, `.curves`
@@ -122,11 +122,11 @@ def repeat(
     The steps are the same also where a time limit decided them.
 
     Args:
-        run: a run folder.
-        data: the dataset, where the run's source cannot be opened again: arrays, or a folder that
+        run: A run folder.
+        data: The dataset, where the run's source cannot be opened again: arrays, or a folder that
             moved.
         track: tensorboard, mlflow or wandb, as for `train`.
-        out: the new run folder. By default the old name with "-repeat".
+        out: The new run folder. By default the old name with "-repeat".
 
     Returns:
         What `train` returns, and `repeats`: the run, and whether the weights are identical bit for
@@ -168,10 +168,10 @@ def reopen_run(
     """Return the facts of a run, and its dataset with its split.
 
     Args:
-        run: a run folder.
-        data: the dataset, where the run's source cannot be opened again: arrays, or a folder that
+        run: A run folder.
+        data: The dataset, where the run's source cannot be opened again: arrays, or a folder that
             moved.
-        hint_if_moved: what to do if the source no longer exists.
+        hint_if_moved: What to do if the source no longer exists.
 
     Raises:
         InputError: The folder does not hold a run, or its data are missing or have changed.
@@ -257,13 +257,16 @@ def network(
     """Return the layers that `train` would train.
 
     Args:
-        data: what `load` accepts.
-        model: name of the model.
+        data: What `load` accepts.
+        model: Name of the model.
         preset: fast, balanced or best.
-        keys: keys of the recipe, of the network, and of `load` and `split`.
+        keys: Keys of the recipe, of the network, and of `load` and `split`.
 
     Returns:
         One entry per layer: name, kind, output shape, parameters and multiply-adds.
+
+    Raises:
+        InputError: The data or the keys cannot be used.
     """
     from headstart.models.recipes import make_recipe
 
@@ -276,7 +279,18 @@ def network(
 
 
 def runs(folder: str | Path = "runs") -> list[JsonObject]:
-    """Return the summary of every run below a folder, finished or not."""
+    """Return the summary of every run below a folder, finished or not.
+
+    Args:
+        folder: A folder, including its subfolders.
+
+    Returns:
+        One object per run, sorted by path: `run`, `state` ("finished", "unfinished" or "damaged")
+        and `data`; of a finished run also what `train` returned, and of a damaged one `problem`.
+
+    Raises:
+        InputError: There is no such folder.
+    """
     from headstart.training import list_runs
 
     return list_runs(Path(folder))
@@ -288,7 +302,10 @@ def load_classifier(run: str | Path) -> Classifier | Ensemble:
     Its `probabilities(images)` accepts uint8 images of shape (N, H, W, C).
 
     Args:
-        run: a run folder, or the folder of a study for its best run.
+        run: A run folder, or the folder of a study for its best run.
+
+    Returns:
+        A `torch.nn.Module` with `class_names`, `image_shape`, `predict` and `probabilities`.
 
     Raises:
         InputError: The folder holds no finished run, or its files are damaged.

@@ -29,7 +29,7 @@ def verify(report: str | Path) -> VerificationResult:
     a signature: it does not detect that page and predictions were replaced together.
 
     Args:
-        report: a `report.html`, or the folder that holds it.
+        report: A `report.html`, or the folder that holds it.
 
     Returns:
         `report`, `verified`, `headstart` (the version that wrote the report), `numbers` (of the

@@ -33,10 +33,10 @@ def watch(
     address.
 
     Args:
-        folder: the folder, including subfolders.
-        port: the port; 0 for a free one.
-        browser: whether to open the page in the browser, if the command runs in a terminal.
-        on_address: function that receives the address of the page when it is served. By default
+        folder: The folder, including subfolders.
+        port: The port; 0 for a free one.
+        browser: Whether to open the page in the browser, if the command runs in a terminal.
+        on_address: Function that receives the address of the page when it is served. By default
             the address is printed on stderr.
 
     Raises:
@@ -57,7 +57,7 @@ def watch_snapshot(folder: str | Path = "runs") -> JsonObject:
     """Return the runs and studies in a folder now, in progress and finished.
 
     Args:
-        folder: the folder, including subfolders.
+        folder: The folder, including subfolders.
 
     Returns:
         `folder`, and `runs` with one object per run or study: `id` (its path in the folder),
@@ -80,7 +80,7 @@ def watch_in_terminal(folder: str | Path = "runs") -> None:
     If the output is not a terminal, the table is printed once.
 
     Args:
-        folder: the folder, including subfolders.
+        folder: The folder, including subfolders.
 
     Raises:
         InputError: There is no such folder.

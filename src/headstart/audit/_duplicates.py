@@ -77,6 +77,9 @@ def find_duplicates(
         dataset: The dataset.
         split: The split whose parts count. None takes the parts that the data came with.
         pairs: Pairs from `find_near_duplicates`, if they are known already.
+
+    Returns:
+        The pairs, which of them are exact or have conflicting labels, and the images that leaked.
     """
     if pairs is None:
         pairs = find_near_duplicates(dataset.images, dataset.hashes)

@@ -45,6 +45,9 @@ def accuracy_without_leaks(
         leaked: Indices of leaked images, as in `Duplicates.leaked`. Others than test images are
             ignored.
 
+    Returns:
+        Both accuracies, with their 95% intervals and numbers of images.
+
     Raises:
         InputError: The arrays have different lengths or are empty.
     """

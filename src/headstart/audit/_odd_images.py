@@ -61,6 +61,9 @@ def find_odd_images(
         dataset: The dataset.
         duplicates: Its duplicates, in which placeholders are looked for. None looks for none.
         statistics: Statistics of its pixels. None measures them.
+
+    Returns:
+        The images, each with a reason and its evidence, the most certain first.
     """
     if statistics is None:
         statistics = measure_pixels(dataset)

@@ -44,6 +44,9 @@ def measure_pixels(dataset: Dataset, facts: FileFacts | None = None) -> PixelSta
     Args:
         dataset: The dataset.
         facts: Headers of its files, which tell how much of an image is padding.
+
+    Returns:
+        Brightness, contrast, sharpness and other statistics, one value per image.
     """
     boxes = _content_boxes(dataset, facts)
     measured: list[PixelStatistics] = []

@@ -76,6 +76,9 @@ def find_quality_issues(
         dataset: The dataset.
         facts: Headers of its files. None leaves out "tiny" and "odd shape".
         statistics: Statistics of its pixels. None measures them.
+
+    Returns:
+        The images, each with its problem, its value and the limit.
     """
     if statistics is None:
         statistics = measure_pixels(dataset, facts)

@@ -56,7 +56,14 @@ class BaseClassifier(nn.Module):
 
     @abstractmethod
     def forward(self, x: Tensor) -> Tensor:
-        """Return the logits of images `(N, C, H, W)`, floats from 0 to 255."""
+        """Return the logits of images.
+
+        Args:
+            x: Float tensor of shape (N, C, H, W), from 0 to 255.
+
+        Returns:
+            Float tensor of shape (N, K).
+        """
 
     @abstractmethod
     def outputs(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -105,6 +112,10 @@ class BaseClassifier(nn.Module):
             rows: Indices of the images to predict; None for all.
             calibrated: Scale the probabilities by the temperature that was fitted on the validation
                 images. This does not change which class is the most probable.
+
+        Returns:
+            Class names, probabilities of shape (N, K) and energy scores of shape (N,). If the run
+            has an OOD threshold, also which images are out-of-distribution.
 
         Raises:
             InputError: The images have another shape than the training images, or are not uint8.

@@ -32,6 +32,9 @@ def open_ensemble(members: Sequence[Path], weights: Sequence[float]) -> Ensemble
         weights: The weight of each, 0 or more. They are divided by their sum. Members of weight 0
             are left out, and the others are ordered by weight.
 
+    Returns:
+        The ensemble, in evaluation mode.
+
     Raises:
         InputError: The members have other classes or images, or the weights are invalid.
     """
@@ -101,6 +104,12 @@ def save_ensemble(
 def load_classifier(folder: Path) -> Classifier | Ensemble:
     """Load the classifier of a finished run: one network or an ensemble.
 
+    Args:
+        folder: A run folder, or another folder that holds `classifier.json` and weights.
+
+    Returns:
+        The classifier, in evaluation mode on the best device.
+
     Raises:
         InputError: The folder holds no finished run, or its files are damaged or written by a newer
             version.
@@ -148,6 +157,10 @@ def member_manifests(folder: Path) -> list[str]:
 
 def choose_members(members: Sequence[Path], weights: Sequence[float]) -> list[tuple[Path, float]]:
     """Return the members of positive weight and their weights, from the largest on.
+
+    Args:
+        members: Folders of finished runs.
+        weights: The weight of each, 0 or more.
 
     Raises:
         InputError: A weight is negative, all are 0, or there is not one per member.

@@ -97,9 +97,16 @@ InputTransform = Standardise | StandardisedBackbone | BackboneInput
 
 
 def as_floats(images: NDArray[np.uint8], device: torch.device) -> Tensor:
-    """Convert uint8 images `(N, H, W, C)` to floats `(N, C, H, W)` from 0 to 255.
+    """Convert images to floats from 0 to 255.
 
     The memory layout stays channels-last.
+
+    Args:
+        images: uint8 array of shape (N, H, W, C).
+        device: Where the tensor is needed.
+
+    Returns:
+        Float tensor of shape (N, C, H, W).
     """
     return torch.from_numpy(images).to(device).permute(0, 3, 1, 2).float()
 

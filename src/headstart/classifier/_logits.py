@@ -36,19 +36,31 @@ def expand_binary_logit(logits: Tensor, *, centred: bool = False) -> Tensor:
 
 
 def to_probabilities(logits: Tensor) -> Tensor:
-    """Return class probabilities `(N, K)` float32.
+    """Return class probabilities.
 
     They are the softmax of the logits, also for the single output of two classes. Calibration takes
     logarithms, and one minus a sigmoid rounds to 0. The sigmoid of ONNX Runtime is 0 below -18.
+
+    Args:
+        logits: Float tensor of shape (N, K), or (N, 1) for two classes.
+
+    Returns:
+        Float32 tensor of shape (N, K).
     """
     return expand_binary_logit(logits, centred=True).softmax(1)
 
 
 def energy_score(logits: Tensor) -> Tensor:
-    """Return the energy score `(N,)`: the logsumexp of the logits of each image.
+    """Return the energy score of each image: the logsumexp of its logits.
 
     A low score means that the image is unlike the training images. The sign is that of the negative
     energy.
+
+    Args:
+        logits: Float tensor of shape (N, K).
+
+    Returns:
+        Float tensor of shape (N,).
 
     References:
         Liu et al. (2020), arXiv:2010.03759.

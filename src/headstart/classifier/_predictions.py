@@ -92,7 +92,14 @@ class Predictions:
 
 
 def concatenate_predictions(batches: Sequence[Predictions]) -> Predictions:
-    """Join the predictions of one or more batches of the same model."""
+    """Join the predictions of one or more batches of the same model.
+
+    Args:
+        batches: Predictions of the same model, at least one.
+
+    Returns:
+        The predictions of all images, in the same order.
+    """
     odd = [batch.has_odd_brightness for batch in batches if batch.has_odd_brightness is not None]
     scores = [batch.ood_scores for batch in batches if batch.ood_scores is not None]
     return Predictions(

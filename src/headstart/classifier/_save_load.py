@@ -61,7 +61,12 @@ def describe_classifier(classifier: Classifier) -> ClassifierFile:
 
 
 def save_classifier(classifier: Classifier, folder: Path) -> None:
-    """Write `model.safetensors` with the weights, and `classifier.json` with everything else."""
+    """Write `model.safetensors` with the weights, and `classifier.json` with everything else.
+
+    Args:
+        classifier: The classifier.
+        folder: An existing folder.
+    """
     from safetensors.torch import save
 
     weights = {
@@ -101,6 +106,12 @@ def _absent_keys(description: ClassifierFile) -> dict[str, bool | set[str]]:
 
 def load_network(folder: Path) -> Classifier:
     """Load a classifier of one network, such as that of a finished run.
+
+    Args:
+        folder: The folder, which holds `classifier.json` and `model.safetensors`.
+
+    Returns:
+        The classifier, in evaluation mode on the best device.
 
     Raises:
         InputError: As for `load_classifier`, or the folder holds an ensemble.

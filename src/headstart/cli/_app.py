@@ -160,8 +160,8 @@ def with_settings(keys: Mapping[str, Any], pairs: list[str] | None) -> dict[str,
     """Return keys and values together with those of `--set KEY=VALUE`.
 
     Args:
-        keys: values of the verb's options; None where an option is not given.
-        pairs: texts KEY=VALUE. Values are numbers, true, false, lists separated by commas, or
+        keys: Values of the verb's options; None where an option is not given.
+        pairs: Texts KEY=VALUE. Values are numbers, true, false, lists separated by commas, or
             words.
 
     Raises:

@@ -70,7 +70,12 @@ def dataset_fingerprint(
 
 
 def split_fingerprint(dataset: Dataset, parts: Sequence[Indices]) -> str:
-    """Return the hexadecimal SHA-256 of the images and labels of the parts, in order."""
+    """Return the hexadecimal SHA-256 of the images and labels of the parts, in order.
+
+    Args:
+        dataset: The dataset.
+        parts: Int64 indices of the training, validation and test images.
+    """
     digest = hashlib.sha256()
     for indices in parts:
         digest.update(len(indices).to_bytes(8, "little"))

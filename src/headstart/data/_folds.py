@@ -97,6 +97,9 @@ def make_folds(
         images: Int64 dataset indices of the images to divide, ascending, such as those of two parts
             of the split. None for those of `fold_images`.
 
+    Returns:
+        The splits of all folds of all repeats.
+
     Raises:
         InputError: There are too few images of a class, or too few groups of them, for so many
             folds. Or `folds` or `repeats` is out of range.

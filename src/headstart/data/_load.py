@@ -126,6 +126,10 @@ def load(source: Source, **keys: Unpack[LoadKeys]) -> Dataset:
               relabelled.
             - cache: Whether decoded images may come from the cache. The default is True.
 
+    Returns:
+        The dataset: uint8 images of shape (N, H, W, C), in memory or as a read-only memory map,
+        int64 labels of shape (N,), class names, parts and groups.
+
     Raises:
         InputError: The source does not exist, has an unknown format or invalid content, or an
             option does not apply to it.

@@ -62,6 +62,10 @@ def plan_text(rows: Iterable[PlanRow]) -> str:
 def write_plan(path: Path, rows: Iterable[PlanRow]) -> None:
     """Write a plan atomically. An existing plan is replaced.
 
+    Args:
+        path: The CSV file.
+        rows: The rows of the plan.
+
     Raises:
         InputError: The path is a folder, or an existing file that is not a plan.
         ResourceError: The disk is full, or writing is not permitted.
@@ -73,6 +77,9 @@ def write_plan(path: Path, rows: Iterable[PlanRow]) -> None:
 
 def check_plan_path(path: Path) -> None:
     """Check that a plan may be written to this path.
+
+    Args:
+        path: The CSV file that is to be written.
 
     Raises:
         InputError: The path is a folder, an existing file that is not a plan, or named like an
@@ -109,6 +116,9 @@ def read_plan(path: Path) -> tuple[PlanRow, ...]:
 
     Args:
         path: The CSV file.
+
+    Returns:
+        The rows of the plan, in the order of the file.
 
     Raises:
         InputError: The file is missing or not a plan, or rows of it are invalid. At most 20 of

@@ -69,6 +69,9 @@ def make_split(
             folders, whose val is the exam. "test" or None draws the missing test images from the
             training images. None also prints which images evaluate.
 
+    Returns:
+        Indices of the training, validation and test images, int64 and ascending.
+
     Raises:
         InputError: A fraction is outside [0, 1), leaves no training images or rounds to no image.
             Or it is given for a part that the dataset defines itself. Or a class has no training

@@ -20,6 +20,10 @@ FILE_NAME = "split.npz"
 def write_split(data: SplitDataset, folder: Path) -> None:
     """Write `folder/split.npz`: the indices of each part, and the hashes of its images.
 
+    Args:
+        data: The dataset and its split.
+        folder: The folder of a run or study.
+
     Raises:
         ResourceError: The disk is full, or writing is not permitted.
     """
@@ -45,6 +49,9 @@ def read_split(folder: Path, dataset: Dataset) -> Split:
     Args:
         folder: The folder of a run.
         dataset: The dataset that the split was made for.
+
+    Returns:
+        The split.
 
     Raises:
         InputError: The file is missing or damaged. Or images or labels have changed since. The

@@ -55,7 +55,12 @@ def draw_labelled_subset(data: SplitDataset, per_class: int, draw: int) -> Indic
 
 
 def with_train(data: SplitDataset, train: Indices) -> SplitDataset:
-    """Return the same data with these of its training images only."""
+    """Return the same data with these of its training images only.
+
+    Args:
+        data: The dataset and its split.
+        train: Int64 dataset indices of the training images to keep, ascending.
+    """
     return with_parts(data, (train, data.split.validation, data.split.test))
 
 

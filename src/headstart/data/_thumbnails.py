@@ -46,7 +46,11 @@ def check_pixels(images: NDArray[np.uint8], shape: tuple[int, int, int]) -> None
 
 
 def to_pil_image(pixels: NDArray[np.uint8]) -> PilImage:
-    """Convert an array of shape (H, W, 1 or 3) to a Pillow image, grey or RGB."""
+    """Convert pixels to a Pillow image, grey or RGB.
+
+    Args:
+        pixels: uint8 array of shape (H, W, 1 or 3).
+    """
     from PIL import Image
 
     plane = pixels[..., 0] if pixels.shape[2] == 1 else pixels
@@ -62,6 +66,9 @@ def data_uri(
         pixels: Uint8 array of shape (H, W, 1 or 3).
         largest_px: Length in pixels to which the longer edge is reduced. None keeps the size.
         jpeg_quality: Quality of a JPEG, 1 to 95. None makes a lossless PNG.
+
+    Returns:
+        Text that begins with `data:image/`.
     """
     image, file = to_pil_image(pixels), io.BytesIO()
     if largest_px is not None:

@@ -64,6 +64,9 @@ def explain(
         image: `(H, W, C)` uint8, of the shape that the classifier accepts.
         label: Name of the class to explain; by default the predicted one.
 
+    Returns:
+        The probability of the class, with its maps from Grad-CAM and occlusion.
+
     Raises:
         InputError: The class is unknown, or the image has another shape.
         ResourceError: Captum is not installed.

@@ -39,6 +39,9 @@ def named_sources(given: Sequence[str | ImageSource]) -> tuple[list[str], list[I
         given: Paths of images, folders, "-" for an image on standard input, contents of image
             files, or open files. A folder stands for every image in it, at any depth.
 
+    Returns:
+        The names, and the sources in the same order.
+
     Raises:
         InputError: Nothing is given, a path does not exist, a folder holds no images, or an item
             has another type.

@@ -39,14 +39,29 @@ class Model(Protocol):
         """The scores that calibrate prediction sets; None without validation images."""
 
     def predict(self, images: NDArray[np.uint8]) -> Predictions:
-        """Predict images `(N, H, W, C)` uint8 of `image_shape`, with calibrated probabilities.
+        """Predict images, with calibrated probabilities.
 
         Not safe for several threads.
+
+        Args:
+            images: uint8 array of shape (N, H, W, C), of `image_shape`.
+
+        Returns:
+            Class names, probabilities of shape (N, K) and energy scores of shape (N,).
+
+        Raises:
+            InputError: The images have another shape, or are not uint8.
         """
 
 
 def open_model(run: str | Path) -> Model:
     """Open the classifier of a finished run, or an `.onnx` file that was exported from one.
+
+    Args:
+        run: A run folder, or the path of an `.onnx` file.
+
+    Returns:
+        The model, which predicts one batch at a time.
 
     Raises:
         InputError: The path holds neither, or its files are damaged.
@@ -77,7 +92,14 @@ def need_model(path: Path) -> None:
 
 
 def need_classifier(run: Path) -> None:
-    """Raise InputError unless the folder holds a finished run with its weights."""
+    """Raise InputError unless the folder holds a finished run with its weights.
+
+    Args:
+        run: A folder.
+
+    Raises:
+        InputError: Something else is there. The message says what, and the next command.
+    """
     if not (run / "classifier.json").exists():
         raise _no_classifier(run)
 

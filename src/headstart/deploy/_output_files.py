@@ -102,6 +102,9 @@ def keep_earlier(path: Path) -> None:
     """Rename an existing file, so that a new one may take its name. The new name is reported.
 
     `submission.csv` becomes `submission-1.csv`, or the next number that is free.
+
+    Args:
+        path: The name of the new file.
     """
     if not path.exists() or store.is_stream(path):
         return

@@ -29,6 +29,9 @@ def predict(model: Model, sources: Sequence[ImageSource], names: Sequence[str]) 
         sources: Paths, contents of files, or open files.
         names: Names of the images in messages.
 
+    Returns:
+        Predictions for the N images, in their order.
+
     Raises:
         InputError: Some images cannot be read. All are tried first, so that one message names them.
     """
@@ -52,6 +55,13 @@ def predict(model: Model, sources: Sequence[ImageSource], names: Sequence[str]) 
 
 def predict_pixels(model: Model, images: NDArray[np.uint8]) -> Predictions:
     """Predict the classes of images `(N, H, W, C)` uint8 of the model's shape, in batches.
+
+    Args:
+        model: The model that predicts.
+        images: uint8 array of shape (N, H, W, C), of the model's shape.
+
+    Returns:
+        Predictions for the N images, in their order.
 
     Raises:
         InputError: The array is empty, or has another shape or type.

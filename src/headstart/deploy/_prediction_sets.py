@@ -67,6 +67,9 @@ class PredictionSets:
 
         The most probable class of a set comes first. An image is uncertain if its set has several
         classes, or if it is out-of-distribution: the coverage does not hold for such images.
+
+        Args:
+            predictions: Predictions for N images.
         """
         is_ood = predictions.is_out_of_distribution
         flags = [False] * len(predictions.labels) if is_ood is None else is_ood.tolist()
@@ -96,6 +99,9 @@ def calibrate_sets(model: Model, run: Path | None, coverage: float) -> Predictio
         run: Its run folder or exported file, if it was opened from one. The `predictions.csv` of a
             run replaces scores that an earlier version did not store with the classifier.
         coverage: The wanted share of sets that contain the true class.
+
+    Returns:
+        The thresholds of the sets, with the number of images behind them.
 
     Raises:
         InputError: The coverage is invalid, or there are no or too few validation images for it.

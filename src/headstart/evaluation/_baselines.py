@@ -56,6 +56,9 @@ def majority_class(
         test: Row numbers of the test images.
         class_names: K names, for the note.
 
+    Returns:
+        Which test images that classifies correctly.
+
     Raises:
         InputError: The training images or the test images are missing.
     """
@@ -93,6 +96,9 @@ def nearest_neighbour(
         test: Row numbers of the test images.
         limit: Maximum number of multiply-adds. Two CPU cores do about 6e10 per second.
         seed: Seed of the choice of training images.
+
+    Returns:
+        Which test images that classifies correctly, and how many training images it used.
 
     Raises:
         InputError: The training images or the test images are missing.

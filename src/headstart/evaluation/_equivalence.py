@@ -16,6 +16,9 @@ DEFAULT_MARGIN = 0.005  # half a percentage point
 def check_margin(margin: float) -> float:
     """Return the margin, a fraction.
 
+    Args:
+        margin: The largest difference in accuracy that counts as equivalent, a fraction.
+
     Raises:
         InputError: It is not between 0 and 1.
     """

@@ -52,6 +52,10 @@ def fold_test(
             K - 1, with K of at least 2.
         level: Significance level of the two-sided test.
 
+    Returns:
+        The difference in accuracy, a minus b, with its interval, p-value and minimum detectable
+        effect.
+
     Raises:
         InputError: The shapes differ, an array is not boolean, or a repeat has fewer than two
             folds or an empty one.

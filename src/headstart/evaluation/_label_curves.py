@@ -110,6 +110,9 @@ def compare_curves(
         fold_of: Folds of a repeated cross-validation, int64 of shape (S, N), or None. Groups are
             whole in each fold, and not needed.
 
+    Returns:
+        Both curves and their resampled draws, from which intervals are computed.
+
     Raises:
         InputError: The shapes differ or the labels are not ascending.
 

@@ -149,6 +149,9 @@ def compute_metrics(
         groups: Int64 array of shape (N,) with the group of each image, or None. With ten groups or
             more, the interval is one over groups.
 
+    Returns:
+        Accuracy with its interval, loss, macro F1, confusion matrix, and the metrics per class.
+
     Raises:
         InputError: The arrays are empty, the shapes or labels do not match, or a row does not hold
             probabilities.

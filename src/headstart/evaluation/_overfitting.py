@@ -61,6 +61,9 @@ def diagnose_fit(
         is_clean: Whether the training accuracy was measured after training, without augmentation
             and dropout.
 
+    Returns:
+        The diagnosis, and a sentence with the numbers behind it.
+
     References:
         Standard error: Agresti and Caffo (2000), with one correct and one incorrect
         pseudo-observation per accuracy. Otherwise it would be 0 at 100%.

@@ -60,6 +60,9 @@ class SetCalibration:
             labels: True classes, int64 of shape (n,).
             probabilities: Calibrated class probabilities of shape (n, K).
             groups: Group of each image, int64 of shape (n,); None if they are independent.
+
+        Returns:
+            The calibration, for `class_thresholds`.
         """
         scores = set_scores(probabilities)
         weights = _image_weights(groups, len(labels))[:, None] * probabilities.astype(np.float64)
@@ -106,6 +109,9 @@ def least_calibration_images(coverage: float) -> int:
 
     With n images, the set leaves out a class if fewer than (1 - coverage) (n + 1) images have a
     lower score. That number must be at least 1.
+
+    Args:
+        coverage: The wanted share of sets that contain the true class, between 0 and 1.
     """
     return math.ceil(coverage / (1 - coverage) - _ROUNDING)
 

@@ -54,6 +54,9 @@ def reuse_optimism(
         models: Number of models that each study evaluated, in the order of the studies.
         level: Probability with which a bound may fail.
 
+    Returns:
+        The bounds, as fractions: of choosing the best model, and of feedback.
+
     Raises:
         InputError: The accuracy is outside [0, 1], or there are no images, no studies, or studies
             without models.

@@ -112,6 +112,10 @@ def check_robustness(
         alterations: Other evaluated images.
         is_complete: Whether copies and suspected labels are known, and among the alterations.
             Otherwise no verdict is called robust.
+
+    Returns:
+        The verdict under each alteration, whether it is robust, and the number of labels that would
+        overturn it.
     """
     checks = tuple(_check(conclusion, conclude, alteration) for alteration in alterations)
     if conclusion.winner is None:

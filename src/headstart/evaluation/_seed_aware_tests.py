@@ -43,7 +43,7 @@ class AccuracyDifference:
 
     Attributes:
         difference: Difference of the mean accuracies over seeds, a fraction in [-1, 1].
-        interval: t interval at confidence 1 - level, within [-1, 1].
+        interval: The t interval at confidence 1 - level, within [-1, 1].
         p_value: Two-sided p-value.
         standard_error: Standard error over images and seeds. It is never 0.
         degrees_of_freedom: Degrees of freedom of the t distribution.
@@ -101,6 +101,10 @@ def recipe_test(
             the variance of these runs. A recipe whose own variance is larger keeps its own.
         groups: Int64 array of shape (N,) with the group of each image, or None. With ten groups or
             more, the part for images is one for groups, and the conclusion covers other groups.
+
+    Returns:
+        The difference in accuracy, a minus b, with its interval, p-value and minimum detectable
+        effect.
 
     Raises:
         InputError: A recipe has fewer than two seeds, an array is not boolean, or the numbers of

@@ -45,7 +45,12 @@ class SelectionMetric:
         return self._score(labels, probabilities)
 
     def describe(self, score: float, images: int) -> str:
-        """Return a score on some images as text, such as "macro-f1 87.5%"."""
+        """Return a score on some images as text, such as "macro-f1 87.5%".
+
+        Args:
+            score: A score of this metric.
+            images: Number of images behind it, which decides the number of decimals.
+        """
         if self.name == "log-loss":
             return f"log-loss {-score:.4f}"
         text = percent(score, images) if self.name in METRICS else f"{score:.4g}"

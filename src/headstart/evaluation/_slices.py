@@ -115,6 +115,9 @@ def compare_slices(
             1 + K / (K - 1).
         seed: Seed of the random signs.
 
+    Returns:
+        The difference inside and outside each subgroup, with corrected p-values.
+
     Raises:
         InputError: An array is not boolean, or the numbers of images differ.
 

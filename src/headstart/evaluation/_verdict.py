@@ -117,6 +117,9 @@ def verdict(
             then holds the out-of-fold predictions of repeat s, and pairs are compared with
             `fold_test`. Groups are whole in each fold, and not needed.
 
+    Returns:
+        The outcome, its winner if there is one, all comparisons of pairs, and the outcome in words.
+
     Raises:
         InputError: `correct` and `left_out` are empty, an array is not boolean, the numbers of
             images differ, or the margin is not between 0 and 1.

@@ -47,16 +47,16 @@ class Option:
     """Metadata of one option, written in its field's annotation.
 
     Attributes:
-        help: one sentence for the command line and the estimator.
-        panel: heading of `headstart train --help` under which the option has a flag. None: it has
+        help: One sentence for the command line and the estimator.
+        panel: Heading of `headstart train --help` under which the option has a flag. None: it has
             no flag and is given with `--set KEY=VALUE`.
-        flag: spelling of the flag, where it is not the key with hyphens.
-        in_studies: whether the studies of runs have the flag as well.
-        search: what `headstart tune` varies by default. A mapping gives a space per kind of model:
+        flag: Spelling of the flag, where it is not the key with hyphens.
+        in_studies: Whether the studies of runs have the flag as well.
+        search: What `headstart tune` varies by default. A mapping gives a space per kind of model:
             mlp, cnn, head (on a frozen backbone), finetune, scratch or published. A function maps
             the recipe's own value to a space, or to None.
-        also: group of `headstart tune --also`, and what the group varies.
-        effects: the values to which `headstart effects` changes the option.
+        also: Group of `headstart tune --also`, and what the group varies.
+        effects: The values to which `headstart effects` changes the option.
     """
 
     help: str

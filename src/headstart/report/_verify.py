@@ -73,6 +73,10 @@ def verify(report: str | Path) -> Verification:
     Args:
         report: Path of a `report.html`.
 
+    Returns:
+        How many numbers and values were compared, the differences, and what was and was not
+        recomputed.
+
     Raises:
         InputError: The file cannot be read, or holds no data to verify.
     """

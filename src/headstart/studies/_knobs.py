@@ -37,8 +37,8 @@ def changes_of(recipe: Recipe, knob: str) -> list[Change]:
     """Return the changes of one hyper-parameter around a recipe.
 
     Args:
-        recipe: the recipe, with everything decided.
-        knob: a name that `knobs_of` returned for its model.
+        recipe: The recipe, with everything decided.
+        knob: A name that `knobs_of` returned for its model.
     """
     if knob == AUGMENTATION:
         return _augmentation(recipe)
@@ -122,10 +122,10 @@ def changed_recipe(
     Another optimizer comes with its own usual learning rate.
 
     Args:
-        recipe: the recipe, with everything decided.
-        change: the keys that change, and their values.
-        given: the values that the user gave.
-        preset: the preset that the user gave.
+        recipe: The recipe, with everything decided.
+        change: The keys that change, and their values.
+        given: The values that the user gave.
+        preset: The preset that the user gave.
     """
     decided = {"batch": recipe.batch, "epochs": recipe.epochs, "flip": recipe.flip}
     explicit = {key: value for key, value in given.items() if value is not None}

@@ -177,6 +177,9 @@ def expected_seconds(recipe: Recipe, data: SplitDataset, timings: int = _TIMINGS
         recipe: The recipe.
         data: The images.
         timings: How often steps and predictions are timed. The median counts.
+
+    Returns:
+        The seconds of the whole run, without computing features.
     """
     timer = RunTimer(recipe, data)
     for _ in range(timings):

@@ -29,7 +29,12 @@ def describe_network(classifier: Classifier, dataset: Dataset) -> list[Layer]:
 
 
 def network_layers(recipe: Recipe, data: SplitDataset) -> list[JsonObject]:
-    """Return the layers that a recipe trains on these data, as in `metrics.json`."""
+    """Return the layers that a recipe trains on these data, as in `metrics.json`.
+
+    Args:
+        recipe: The recipe.
+        data: The dataset and its split.
+    """
     recipe = resolve(recipe, len(data.split.train))
     input_px = choose_input_size(recipe, data, None) if recipe.net.is_backbone else None
     classifier = build_untrained(recipe, data.class_names, data.image_shape, input_px)

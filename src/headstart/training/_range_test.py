@@ -55,6 +55,9 @@ def range_test(recipe: Recipe, data: SplitDataset, seed: int) -> RangeTest:
         data: The images. Only training images are used.
         seed: Seed of the weights, the order of images and dropout.
 
+    Returns:
+        Learning rates and losses of all steps, and the two rates that they suggest.
+
     References:
         Smith (2017), "Cyclical learning rates for training neural networks". Exponential rise and
         smoothing as in fastai.

@@ -52,6 +52,12 @@ class _PartPredictions:
 def read_run(folder: Path) -> RunDescription:
     """Read what the run in `folder` was asked to do, finished or not.
 
+    Args:
+        folder: A run folder.
+
+    Returns:
+        Recipe, seed, source of the data and options of `load`.
+
     Raises:
         InputError: The folder does not hold a run, or its files are damaged.
     """
@@ -71,6 +77,12 @@ def read_run(folder: Path) -> RunDescription:
 
 def read_recipe_file(path: Path) -> Recipe:
     """Read the recipe in a file such as a run's `recipe.json`, whatever its name and place.
+
+    Args:
+        path: The JSON file.
+
+    Returns:
+        The recipe.
 
     Raises:
         InputError: The file does not exist, or does not hold a recipe.

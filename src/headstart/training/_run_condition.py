@@ -92,6 +92,9 @@ def list_runs(folder: Path) -> list[JsonObject]:
 
     Weights are not read. `check_run` checks them too.
 
+    Args:
+        folder: A folder, including its subfolders.
+
     Returns:
         "run", "state" and "data" of each; of finished ones also the summary, and of damaged ones
         "problem".

@@ -87,6 +87,9 @@ def infer_groups(
         dataset: The dataset.
         pairs: Its near duplicates, if they are known already.
         facts: Headers of its files, if they are known already.
+
+    Returns:
+        The group of each image, and the evidence for the groups in words.
     """
     if facts is None:
         facts = read_file_facts(dataset)
@@ -115,7 +118,16 @@ def infer_groups(
 
 
 def connected_groups(count: int, first: Groups, second: Groups) -> Groups:
-    """Number the connected components of `count` images, in the order of their first images."""
+    """Number the connected components of `count` images, in the order of their first images.
+
+    Args:
+        count: Number of images.
+        first: Int64 array of shape (P,): one image of each pair.
+        second: Int64 array of shape (P,): the other image of each pair.
+
+    Returns:
+        Int64 array of shape (count,), the group of each image.
+    """
     # Imported here: it takes 0.2 s, and this subpackage is imported to predict.
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
@@ -130,7 +142,15 @@ def connected_groups(count: int, first: Groups, second: Groups) -> Groups:
 
 
 def divided_groups(groups: Groups, split: Split) -> int:
-    """Count the groups with images in more than one part of a split."""
+    """Count the groups with images in more than one part of a split.
+
+    Args:
+        groups: Int64 array of shape (N,), the group of each image of the dataset.
+        split: The split of the dataset.
+
+    Returns:
+        The number of groups.
+    """
     parts = np.zeros(len(groups), np.int64)
     for number, rows in enumerate((split.train, split.validation, split.test), 1):
         parts[rows] = number

@@ -93,6 +93,9 @@ def find_near_duplicates(
         hashes: Uint8 array of shape (N, 16), the content hashes of a dataset. None computes them.
         largest_distance: Distance up to which a pair is listed. None chooses it, within 0.01 and
             0.2: 0.3 times the distance that one image in 50 has from its third most similar one.
+
+    Returns:
+        The pairs: exact ones first, then the others from the most similar on.
     """
     if hashes is None:
         hashes = hash_images(images)

@@ -55,6 +55,12 @@ def look_up(name: str) -> NamedDataset:
 def fetch_named(name: str) -> Dataset:
     """Open a named dataset. The first call finds or downloads it and decodes it into the cache.
 
+    Args:
+        name: A name in the catalogue, such as "fashion-mnist".
+
+    Returns:
+        The dataset, whose images are a read-only memory map.
+
     Raises:
         InputError: The name is unknown, or a folder in HEADSTART_DATA holds files of the dataset
             that are damaged or different.
@@ -86,6 +92,9 @@ def available_edition(name: str) -> NamedDataset:
     """Return the entry that `fetch_named` would open.
 
     It is a smaller edition if a folder in HEADSTART_DATA holds no more.
+
+    Args:
+        name: A name in the catalogue.
     """
     entry = look_up(name)
     user_files = _find_user_files(entry)
@@ -102,6 +111,9 @@ def source_of(name: str) -> str:
 
     It is the source that the cached dataset came from, or the folder in HEADSTART_DATA that holds
     its files, or empty if there is neither.
+
+    Args:
+        name: A name in the catalogue.
     """
     origin = cache_entry(_key(available_edition(name))) / "origin.json"
     if origin.is_file():

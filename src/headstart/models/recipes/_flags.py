@@ -15,11 +15,11 @@ class Flag(NamedTuple):
     """A recipe key with a flag of its own.
 
     Attributes:
-        key: the key, such as label_smoothing.
-        spelling: the flag, such as --label-smoothing.
-        type: the type to which its text is converted; words are checked with the recipe.
-        help: one sentence.
-        panel: heading of the help under which it stands.
+        key: The key, such as label_smoothing.
+        spelling: The flag, such as --label-smoothing.
+        type: The type to which its text is converted; words are checked with the recipe.
+        help: One sentence.
+        panel: Heading of the help under which it stands.
     """
 
     key: str

@@ -33,8 +33,8 @@ def make_recipe(
     """Return a model's recipe with the given values over its defaults.
 
     Args:
-        model: a name of `headstart.models.MODELS`, or timm/NAME.
-        values: fields of the recipe and options of the network, in one flat mapping. None values
+        model: A name of `headstart.models.MODELS`, or timm/NAME.
+        values: Fields of the recipe and options of the network, in one flat mapping. None values
             are left at the default.
         preset: fast (seconds), balanced (the default recipe) or best (as long as it pays). For a
             backbone also how it is used: frozen, finetune or scratch.
@@ -104,7 +104,7 @@ def resolve(recipe: Recipe, train_images: int) -> Recipe:
     measures whether mirrored images keep their labels.
 
     Args:
-        train_images: number of training images.
+        train_images: Number of training images.
     """
     kind = kind_of(recipe.model, recipe.net.model_dump())
     changes: dict[str, object] = {}

@@ -40,9 +40,9 @@ def default_space(recipe: Recipe, extras: tuple[str, ...] = ()) -> dict[str, obj
     Choices include the recipe's own value.
 
     Args:
-        recipe: the recipe to start from. A depth that it leaves open is not varied: see
+        recipe: The recipe to start from. A depth that it leaves open is not varied: see
             `with_depth`.
-        extras: groups that are varied on request: "augmentation", "label_smoothing".
+        extras: Groups that are varied on request: "augmentation", "label_smoothing".
 
     Raises:
         InputError: An extra is unknown, or the model does not have its options.

@@ -75,6 +75,12 @@ _FILTERS = (
 def report(study: str | Path) -> Path:
     """Write the report of a finished study or run again, and return its path.
 
+    Args:
+        study: The folder of a study or a run.
+
+    Returns:
+        The path of `report.html`. Figures are in `figures/` beside it.
+
     Raises:
         InputError: The folder does not exist, or holds no finished study or run.
     """

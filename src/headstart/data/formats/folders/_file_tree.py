@@ -253,6 +253,9 @@ def list_images(folder: Path) -> list[Path]:
 
     Hidden and system files, and folders that Headstart wrote, are left out. See `scan_folder`.
 
+    Args:
+        folder: The folder.
+
     Raises:
         InputError: The folder holds no image, or a folder cannot be read.
     """
