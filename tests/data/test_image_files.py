@@ -208,15 +208,17 @@ def test_unreadable_images_are_all_listed_with_reasons(tmp_path: Path) -> None:
     assert not list((tmp_path / "cache").rglob("images.npy"))
 
 
-def test_the_error_about_many_unreadable_images_names_twenty(tmp_path: Path) -> None:
+def test_the_error_about_many_unreadable_images_states_each_kind_once(tmp_path: Path) -> None:
     fill(tmp_path, ["a/ok.png", "b/ok.png"])
     for number in range(23):
         (tmp_path / f"a/{number:02d}.png").write_bytes(b"")
+        (tmp_path / f"b/{number:02d}.jpg").write_bytes(b"\0" * (100 + number))
     text = fails(tmp_path)
-    assert "23 of 25 images" in text
-    assert "a/19.png" in text
-    assert "a/20.png" not in text
-    assert "and 3 more" in text
+    assert "46 of 48 images" in text
+    assert "a/00.png is empty (0 bytes)\n" in text
+    assert "and 22 more images of this kind: a/01.png, a/02.png, a/03.png, a/04.png, …\n" in text
+    assert "b/00.jpg holds 100 zero bytes" in text
+    assert "and 22 more images of this kind: b/01.jpg, b/02.jpg, b/03.jpg, b/04.jpg, …\n" in text
     assert "--skip-bad" in text
 
 

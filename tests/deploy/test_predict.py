@@ -85,7 +85,7 @@ def test_predictions_of_files_are_those_of_the_run_after_calibration(
     with (run / "predictions.csv").open() as file:
         rows = list(csv.DictReader(file))
     paths = [photos / row["image"] for row in rows]
-    result = predict(open_model(run), paths, [row["image"] for row in rows])
+    result = predict(open_model(run), paths, [row["image"] for row in rows]).predictions
     expected = np.array([[float(row[name]) for name in result.class_names] for row in rows])
     temperature = load_classifier(run).metadata.temperature
     assert len(rows) == 24

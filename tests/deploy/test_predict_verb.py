@@ -16,8 +16,8 @@ from PIL import Image
 
 import headstart as package
 from headstart.data import Dataset, Split, SplitDataset
-from headstart.deploy import open_model
-from headstart.errors import InputError
+from headstart.deploy import open_model, predict
+from headstart.errors import InputError, ResourceError
 from headstart.models.recipes import make_recipe
 from headstart.training import TrainingJob, train
 
@@ -107,6 +107,41 @@ def test_a_csv_holds_all_classes_and_a_formula_only_without_safe_cells(
     assert Path("bare.csv").read_text().splitlines()[1].startswith("=HYPERLINK(A1).png,0,")
     assert headstart("predict", run, hostile, "--csv", "safe.csv", "--safe-cells")[0] == 0
     assert Path("safe.csv").read_text().splitlines()[1].startswith("'=HYPERLINK(A1).png,0,")
+
+
+def test_skip_bad_predicts_the_other_images_and_counts_the_damaged_ones(
+    run: Path, headstart: Command, tmp_path: Path
+) -> None:
+    paths = sorted((tmp_path / "shown").iterdir())
+    expected = json.loads(headstart("predict", run, "shown", "--json")[1])["predictions"]
+    for path in (paths[0], paths[7]):
+        path.write_bytes(b"")
+    status, _, err = headstart("predict", run, "shown")
+    assert status == 2 and "2 of 30 images cannot be used" in err and "--skip-bad" in err
+
+    options = ("--csv", "some.csv", "--figure", "some.png")
+    status, out, err = headstart("predict", run, "shown", "--skip-bad", "--json", *options)
+    result = json.loads(out)
+    assert status == 0 and "left out 2 of 30 images, which cannot be read:" in err
+    assert result["predictions"] == [row for row in expected if expected.index(row) not in (0, 7)]
+    assert result["unreadable"] == [
+        {"image": f"shown/{path.name}", "reason": "is empty (0 bytes)"}
+        for path in (paths[0], paths[7])
+    ]
+    assert len(Path("some.csv").read_text().splitlines()) == 29
+    out = headstart("predict", run, "shown", "--skip-bad")[1]
+    assert "cannot be read: 2 further images." in " ".join(out.split())
+    status, _, err = headstart("predict", run, paths[0], "--skip-bad")
+    assert status == 2 and "is empty" in err
+
+
+def test_skip_bad_does_not_leave_out_files_that_the_system_cannot_read(
+    run: Path, tmp_path: Path
+) -> None:
+    good = next((tmp_path / "shown").iterdir())
+    sources = [good, tmp_path / "gone.png"]
+    with pytest.raises(ResourceError, match=r"gone.png cannot be read.* damaged images only"):
+        predict(open_model(run), sources, ["good.png", "gone.png"], skip_bad=True)
 
 
 def test_inverted_images_are_flagged_and_ordinary_ones_are_not(

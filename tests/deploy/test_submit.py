@@ -236,6 +236,33 @@ def test_an_earlier_submission_is_kept(run: Path, photos: Path, headstart: Comma
     assert len(read()) == 6
 
 
+def test_a_damaged_image_is_refused_or_gets_the_mean_probabilities(
+    run: Path, photos: Path, labels: list[str], headstart: Command
+) -> None:
+    for name in ("img1.png", "img4.png"):
+        (photos / name).write_bytes((photos / name).read_bytes()[:60])
+    status, _, err = headstart("submit", run, photos)
+    assert status == 2 and "2 of 5 images cannot be used" in err and "--skip-bad" in err
+    assert not Path("submission.csv").exists()
+
+    status, out, err = headstart("submit", run, photos, "--skip-bad", "--json")
+    assert status == 0, err
+    assert "photos: 2 of 5 images cannot be read; their rows have the mean prob" in err
+    result = json.loads(out)
+    assert [row["image"] for row in result["unreadable"]] == ["img1.png", "img4.png"]
+    assert (result["rows"], result["unfamiliar"]) == (5, 0)
+    rows = read()[1:]
+    assert [row[0] for row in rows] == [f"img{number}" for number in range(5)]
+    assert [rows[number][1] for number in (0, 2, 3)] == [labels[number] for number in (0, 2, 3)]
+
+    classes = [str(number) for number in range(10)]
+    ids = ("img4", "img0", "img2", "img3")
+    write(Path("sample.csv"), [["id", *classes], *([key, *["0.1"] * 10] for key in ids)])
+    assert headstart("submit", run, photos, "--sample", "sample.csv", "--skip-bad")[0] == 0
+    shares = np.array([row[1:] for row in read()[1:]], float)
+    assert np.abs(shares[0] - shares[1:].mean(axis=0)).max() < 1e-5
+
+
 def test_a_submission_never_replaces_an_input(run: Path, table: Path, headstart: Command) -> None:
     before = table.read_bytes()
     status, _, err = headstart(

@@ -39,6 +39,7 @@ def predict(
     csv: str | Path | None = None,
     figure: str | Path | None = None,
     safe_cells: bool = False,
+    skip_bad: bool = False,
 ) -> PredictResult:
     """Predict the classes of images.
 
@@ -55,11 +56,14 @@ def predict(
         csv: File for the predictions: one row per image, one column per class.
         figure: PNG or SVG file with the first 24 images and their probabilities as bars.
         safe_cells: Whether CSV cells that a spreadsheet would evaluate get an apostrophe.
+        skip_bad: Whether image files may be damaged. They are counted and named, and have no
+            prediction. By default they are an error.
 
     Returns:
-        `run`, `top`, `predictions`, and the paths `csv` and `figure`. A prediction has `image`,
-        `label`, `probabilities` by class name (most probable first) and `unfamiliar`. Probabilities
-        are calibrated on the run's validation images. With `coverage`, a prediction also has `set`
+        `run`, `top`, `predictions`, `unreadable` (`image` and `reason` of each image without a
+        prediction), and the paths `csv` and `figure`. A prediction has `image`, `label`,
+        `probabilities` by class name (most probable first) and `unfamiliar`. Probabilities are
+        calibrated on the run's validation images. With `coverage`, a prediction also has `set`
         and `uncertain`, and the result has `coverage` and `calibration` (`images`, `groups`,
         `thresholds` by class name). Without, the latter two are None.
 
@@ -69,6 +73,7 @@ def predict(
             Then nothing is written.
     """
     from headstart import deploy
+    from headstart.data import list_failures
     from headstart.report import DEFAULT_TOP, MAX_IMAGES, check_figure_path, draw_predictions
 
     _check_top(top)
@@ -88,7 +93,14 @@ def predict(
         folder = located if isinstance(located, Path) else None
         calibration = deploy.calibrate_sets(model, folder, coverage)
 
-    predictions = given.predict(model)
+    predictions, errors = given.predict(model, skip_bad=skip_bad)
+    failures = [(given.names[row], str(error)) for row, error in errors.items()]
+    if failures:
+        progress.say(
+            f"left out {len(failures):,} of {len(given.names):,} images, which cannot be "
+            f"read:{list_failures(failures)}"
+        )
+        given = given.without(errors)
     entries = cast("list[Prediction]", predictions.as_json(given.names, top))
     sets = None
     if calibration is not None:
@@ -110,6 +122,7 @@ def predict(
         "coverage": coverage,
         "calibration": None if calibration is None else calibration.as_json(),
         "predictions": entries,
+        "unreadable": [{"image": name, "reason": reason} for name, reason in failures],
         "csv": None if csv is None else str(csv),
         "figure": None if figure is None else str(figure),
     }
@@ -186,6 +199,7 @@ def submit(
     probability_of: str | None = None,
     path_column: str | None = None,
     safe_cells: bool = False,
+    skip_bad: bool = False,
 ) -> SubmitResult:
     """Write a competition's submission for its test images. See `headstart.deploy.submit`.
 
@@ -200,10 +214,13 @@ def submit(
             probability and does not name the class.
         path_column: The column of image paths in a table of test images, if its name is unusual.
         safe_cells: Whether cells that a spreadsheet would evaluate get an apostrophe.
+        skip_bad: Whether images may be damaged. They are counted and named. A competition requires
+            their rows, which have the mean probabilities of the others.
 
     Returns:
         `run`, `submission` (a path), `rows`, `columns`, `probability_of`, `labels` (images per
-        predicted class) and `unfamiliar` (the number of out-of-distribution images, or None).
+        predicted class), `unfamiliar` (the number of out-of-distribution images, or None), and
+        `unreadable` (`image` and `reason` of each damaged image).
 
     Raises:
         InputError: The run is not finished, a table or an image cannot be read, ids and rows do not
@@ -214,11 +231,10 @@ def submit(
     located = _find_model(run)
     written = deploy.submit(
         _open_model(located),
-        Path(test),
+        deploy.CompetitionImages(Path(test), path_column, skip_bad),
         Path(out),
         None if sample is None else Path(sample),
         probability_of=probability_of,
-        path_column=path_column,
         safe_cells=safe_cells,
     )
     return cast("SubmitResult", {"run": _run_name(located), **written})

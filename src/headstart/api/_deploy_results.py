@@ -26,6 +26,18 @@ class Prediction(TypedDict):
     uncertain: NotRequired[bool]
 
 
+class UnreadableFile(TypedDict):
+    """An image file without a prediction.
+
+    Attributes:
+        image: Name of the image.
+        reason: What is wrong with the file.
+    """
+
+    image: str
+    reason: str
+
+
 class PredictResult(TypedDict):
     """The result of `headstart.predict`.
 
@@ -35,6 +47,7 @@ class PredictResult(TypedDict):
         coverage: The coverage of the sets; None without sets.
         calibration: Images, groups and thresholds by which the sets were calibrated.
         predictions: One entry per image.
+        unreadable: Images that `skip_bad` left out.
         csv: Path of the table; None without one.
         figure: Path of the figure; None without one.
     """
@@ -44,6 +57,7 @@ class PredictResult(TypedDict):
     coverage: float | None
     calibration: Mapping[str, Any] | None
     predictions: list[Prediction]
+    unreadable: list[UnreadableFile]
     csv: str | None
     figure: str | None
 
@@ -74,6 +88,8 @@ class SubmitResult(TypedDict):
         probability_of: The class whose probability it holds; None if it holds classes.
         labels: Number of images by predicted class, most frequent first.
         unfamiliar: Number of images that are out-of-distribution; None if that is unknown.
+        unreadable: Images that cannot be read. Their rows have the mean probabilities of the
+            others.
     """
 
     run: str | None
@@ -83,6 +99,7 @@ class SubmitResult(TypedDict):
     probability_of: str | None
     labels: dict[str, int]
     unfamiliar: int | None
+    unreadable: list[UnreadableFile]
 
 
 class Parity(TypedDict):

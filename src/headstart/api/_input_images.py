@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,9 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from headstart.classifier import Predictions
     from headstart.data import ImageSource
-    from headstart.deploy import Model
+    from headstart.deploy import Model, PredictedFiles
 
 
 @dataclass(frozen=True)
@@ -48,17 +47,23 @@ class InputImages:
             images = [images]
         return cls(*named_sources(images))
 
-    def predict(self, model: Model) -> Predictions:
+    def predict(self, model: Model, *, skip_bad: bool = False) -> PredictedFiles:
         """Predict their classes.
 
         Raises:
             InputError: An image cannot be read, or the pixels have another shape or type.
         """
-        from headstart.deploy import predict, predict_pixels
+        from headstart.deploy import PredictedFiles, predict, predict_pixels
 
         if self.pixels is not None:
-            return predict_pixels(model, self.pixels)
-        return predict(model, self.sources, self.names)
+            return PredictedFiles(predict_pixels(model, self.pixels), {})
+        return predict(model, self.sources, self.names, skip_bad=skip_bad)
+
+    def without(self, rows: Container[int]) -> InputImages:
+        """Return the images that are not in these rows of files."""
+        kept = [row for row in range(len(self.names)) if row not in rows]
+        sources = [self.sources[row] for row in kept if self.sources]
+        return InputImages([self.names[row] for row in kept], sources, self.pixels)
 
     def first(self, count: int, model: Model) -> NDArray[np.uint8]:
         """Return the first images as the model receives them, uint8 of shape (N, H, W, C)."""

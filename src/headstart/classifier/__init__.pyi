@@ -77,6 +77,7 @@ from ._predictions import (
     concatenate_predictions as concatenate_predictions,
     find_odd_brightness as find_odd_brightness,
     mean_brightness as mean_brightness,
+    with_mean_rows as with_mean_rows,
 )
 from ._save_load import (
     build_untrained as build_untrained,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -110,6 +110,25 @@ def concatenate_predictions(batches: Sequence[Predictions]) -> Predictions:
         np.concatenate(odd) if odd else None,
         np.concatenate(scores) if scores else None,
         batches[0].costs,
+    )
+
+
+def with_mean_rows(predictions: Predictions, rows: Sequence[int]) -> Predictions:
+    """Insert rows for images without a prediction, with the mean probabilities of the others.
+
+    Args:
+        predictions: Predictions for N images, at least one.
+        rows: Where the K new rows are among the N + K, ascending. They are not out-of-distribution.
+    """
+    places = np.array(rows) - np.arange(len(rows))
+    mean = predictions.probabilities.mean(axis=0, dtype=np.float64).astype(np.float32)
+    odd, scores = predictions.has_odd_brightness, predictions.ood_scores
+    return replace(
+        predictions,
+        probabilities=np.insert(predictions.probabilities, places, mean, axis=0),
+        energy_scores=np.insert(predictions.energy_scores, places, np.inf),
+        has_odd_brightness=None if odd is None else np.insert(odd, places, False),
+        ood_scores=None if scores is None else np.insert(scores, places, 0.0),
     )
 
 

@@ -232,6 +232,13 @@ Out = Annotated[
 RunArgument = Annotated[
     str, typer.Argument(metavar="RUN", help="Folder of a finished run or study.")
 ]
+SkipBadImages = Annotated[
+    bool,
+    typer.Option(
+        "--skip-bad",
+        help="Predict the other images if some cannot be decoded; those are counted and named.",
+    ),
+]
 SafeCells = Annotated[
     bool,
     typer.Option(

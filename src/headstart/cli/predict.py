@@ -58,6 +58,7 @@ def predict(
         ),
     ] = None,
     safe_cells: _options.SafeCells = False,
+    skip_bad: _options.SkipBadImages = False,
     as_json: _options.AsJson = False,
     quiet: _options.Quiet = False,
 ) -> None:
@@ -81,7 +82,14 @@ def predict(
             "Pass a run and images, such as: headstart predict runs/mine photo.jpg",
         )
     result = api.predict(
-        run, images, top=top, coverage=coverage, csv=csv, figure=figure, safe_cells=safe_cells
+        run,
+        images,
+        top=top,
+        coverage=coverage,
+        csv=csv,
+        figure=figure,
+        safe_cells=safe_cells,
+        skip_bad=skip_bad,
     )
     _app.print_result(result, as_json, predictions_table)
     if run.lower().endswith(".onnx"):

@@ -45,6 +45,7 @@ def submit(
         typer.Option("--path-column", metavar="NAME", help="Column of image paths in TEST."),
     ] = None,
     safe_cells: _options.SafeCells = False,
+    skip_bad: _options.SkipBadImages = False,
     as_json: _options.AsJson = False,
     quiet: _options.Quiet = False,
 ) -> None:
@@ -64,6 +65,7 @@ def submit(
         probability_of=probability_of,
         path_column=path_column,
         safe_cells=safe_cells,
+        skip_bad=skip_bad,
     )
     _app.print_result(result, as_json, submission_table)
     print_next("explain", run, "IMAGE", is_silent=as_json or quiet)

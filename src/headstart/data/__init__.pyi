@@ -124,7 +124,11 @@ from .formats.images._reading_notes import (
 from .formats.images._resize import (
     resize_pixels as resize_pixels,
 )
+from .formats.images._skip_bad import (
+    require_readable_files as require_readable_files,
+)
 from .formats.images._unreadable import (
+    list_failures as list_failures,
     unreadable_images as unreadable_images,
 )
 from .formats.images._untrusted import (

@@ -31,8 +31,8 @@ from headstart.data._types import (
 )
 from headstart.data.formats._protocol import Listing, LoadOptions
 from headstart.data.formats.images._dataset_scale import describe_scale, question_dark_images
+from headstart.data.formats.images._unreadable import list_failures
 from headstart.errors import InputError
-from headstart.formatting import listing
 
 _LARGEST_ABOUT_BYTES = 1 << 30  # names of millions of images
 _PIXEL_CSV = "read_pixel_csv"  # which asks the question about dark pixels itself
@@ -231,10 +231,10 @@ def _say_what_is_left_out(dataset: Dataset) -> None:
     if not dataset.unreadable:
         return
     count = len(dataset.unreadable)
-    lines = [f"{file.name} {file.reason}" for file in dataset.unreadable]
+    failures = [(file.name, file.reason) for file in dataset.unreadable]
     progress.say(
         f"{dataset.name}: left out {count:,} of {count + len(dataset):,} images, which cannot be "
-        f"read:{listing(lines)}"
+        f"read:{list_failures(failures)}"
     )
 
 

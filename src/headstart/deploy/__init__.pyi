@@ -20,6 +20,7 @@ from ._output_files import (
     keep_earlier as keep_earlier,
 )
 from ._predict import (
+    PredictedFiles as PredictedFiles,
     predict as predict,
     predict_pixels as predict_pixels,
     write_predictions as write_predictions,
@@ -33,6 +34,9 @@ from ._resolve_run import (
 )
 from ._submit import (
     submit as submit,
+)
+from ._test_images import (
+    CompetitionImages as CompetitionImages,
 )
 from ._worst_errors import (
     explain_errors as explain_errors,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -126,9 +126,9 @@ def open_images(
         InputError: Some images cannot be read. The message counts them, and names up to five with
         the reason.
     """
-    images, failures = open_readable(sources, names, model)
-    if failures:
-        raise unreadable(failures, len(sources))
+    images, errors = open_readable(sources, names, model)
+    if errors:
+        raise unreadable(errors, names)
     return images
 
 
@@ -137,8 +137,8 @@ def open_readable(
     names: Sequence[str],
     model: Model,
     notes: ReadingNotes | None = None,
-) -> tuple[NDArray[np.uint8], list[str]]:
-    """Open the images that can be read, and return name and reason of each of the others.
+) -> tuple[NDArray[np.uint8], dict[int, UnreadableImage]]:
+    """Open the images that can be read, and return the error of each other one by its row.
 
     Args:
         sources: Paths, contents of files, or open files.
@@ -148,32 +148,38 @@ def open_readable(
     """
     own_notes = notes or ReadingNotes()
     images: list[NDArray[np.uint8]] = []
-    failures: list[str] = []
+    errors: dict[int, UnreadableImage] = {}
     how = model.preprocessing
     takers = [own_notes.of(name) for name in names]
     results = read_images(sources, model.image_shape, how.resize, how.pixel_max, takers)
     if notes is None:
         own_notes.say()
-    for name, result in zip(names, results, strict=True):
+    for row, result in enumerate(results):
         if isinstance(result, UnreadableImage):
-            failures.append(f"{name} {result}")
+            errors[row] = result
         else:
             images.append(result)
     empty = np.empty((0, *model.image_shape), np.uint8)
-    return np.stack(images) if images else empty, failures
+    return np.stack(images) if images else empty, errors
 
 
-def unreadable(failures: list[str], images: int) -> InputError:
+def unreadable(
+    errors: Mapping[int, UnreadableImage],
+    names: Sequence[str],
+    hint: str = "Repair these images, or leave them out.",
+) -> InputError:
     """Return the error for images that cannot be read.
 
     Args:
-        failures: Name and reason of each.
-        images: Number of images that were given.
+        errors: The error of each by its row.
+        names: Names of all images that were given.
+        hint: What the user can do with one of several images.
     """
-    if images == 1:
+    failures = [(names[row], str(error)) for row, error in errors.items()]
+    if len(names) == 1:
         return InputError(
-            f"{failures[0]}.",
+            f"{names[0]} {errors[0]}.",
             "Pass an image in one of the formats JPEG, PNG, BMP, GIF, WebP, TIFF, PPM, AVIF or "
             "JPEG 2000.",
         )
-    return unreadable_images(failures, images)
+    return unreadable_images(failures, len(names), hint=hint)

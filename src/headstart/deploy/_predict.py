@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from headstart import progress
 from headstart.classifier import Predictions, concatenate_predictions
-from headstart.data import ImageSource, ReadingNotes, probability_columns
+from headstart.data import (
+    ImageSource,
+    ReadingNotes,
+    UnreadableImage,
+    probability_columns,
+    require_readable_files,
+)
 from headstart.deploy._csv_output import write_cells
 from headstart.deploy._image_sources import open_readable, unreadable
 from headstart.deploy._model import Model
@@ -21,36 +28,56 @@ _PIXELS_PER_BATCH = 1 << 24  # of opened images held at a time: 48 MB in colour
 _SMALLEST_BATCH = 16
 
 
-def predict(model: Model, sources: Sequence[ImageSource], names: Sequence[str]) -> Predictions:
+class PredictedFiles(NamedTuple):
+    """The predictions for image files.
+
+    Attributes:
+        predictions: Predictions for the files that can be read, in order.
+        errors: The error of each other file by its row.
+    """
+
+    predictions: Predictions
+    errors: dict[int, UnreadableImage]
+
+
+def predict(
+    model: Model, sources: Sequence[ImageSource], names: Sequence[str], *, skip_bad: bool = False
+) -> PredictedFiles:
     """Predict the classes of image files.
 
     Args:
         model: The model that predicts.
         sources: Paths, contents of files, or open files.
         names: Names of the images in messages.
+        skip_bad: Whether images may be damaged. They then have no prediction.
 
     Returns:
         Predictions for the N images, in their order.
 
     Raises:
         InputError: Some images cannot be read. All are tried first, so that one message names them.
+            With `skip_bad`: no image can be read.
+        ResourceError: With `skip_bad`, the system could not read a file. It may be a good image.
     """
     batch_size = _batch_size(model)
     batches: list[Predictions] = []
-    failures: list[str] = []
+    errors: dict[int, UnreadableImage] = {}
     notes = ReadingNotes()
     with progress.task("predicting", len(sources), "images") as task:
         for start in range(0, len(sources), batch_size):
             batch = slice(start, start + batch_size)
             images, unread = open_readable(sources[batch], names[batch], model, notes)
-            failures += unread
-            if not failures:
+            errors |= {start + row: error for row, error in unread.items()}
+            if len(images) and (skip_bad or not errors):
                 batches.append(model.predict(images))
             task.advance(len(sources[batch]))
     notes.say()
-    if failures:
-        raise unreadable(failures, len(sources))
-    return concatenate_predictions(batches)
+    if errors and not skip_bad:
+        raise unreadable(errors, names, "Repair these images, or leave them out with --skip-bad.")
+    require_readable_files(errors, names)
+    if not batches:
+        raise unreadable(errors, names)
+    return PredictedFiles(concatenate_predictions(batches), errors)
 
 
 def predict_pixels(model: Model, images: NDArray[np.uint8]) -> Predictions:

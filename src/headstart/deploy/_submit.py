@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from headstart import progress
 from headstart.classifier import Predictions
-from headstart.data import is_image
+from headstart.data import is_image, list_failures
 from headstart.deploy._csv_output import write_cells
 from headstart.deploy._model import Model
 from headstart.deploy._output_files import check_csv_output, keep_earlier
 from headstart.deploy._submission_sample import Sample, read_sample
-from headstart.deploy._test_images import TestImages, predict_test_images
+from headstart.deploy._test_images import CompetitionImages, TestImages, predict_test_images
 from headstart.errors import InputError
 from headstart.formatting import counted
 from headstart.results import JsonObject
@@ -28,12 +28,11 @@ _SAME_COMPETITION = "Pass the test images and the sample submission of the same 
 
 def submit(
     model: Model,
-    test: Path,
+    test: CompetitionImages,
     submission: Path,
     sample: Path | None = None,
     *,
     probability_of: str | None = None,
-    path_column: str | None = None,
     safe_cells: bool = False,
 ) -> JsonObject:
     """Predict every test image of a competition and write the submission.
@@ -42,25 +41,27 @@ def submit(
 
     Args:
         model: The model that predicts.
-        test: A pixel CSV, a CSV of image paths, or a folder of images. Labels are ignored.
+        test: Where the test images are. A competition requires a row for every image, so the row
+            of a damaged one has the mean probabilities of the others, or the class that follows
+            from them.
         submission: The CSV to write. Without a sample it has the columns ImageId and Label. The ids
             are those of the table, the names of a folder's files without suffix, or 1, 2, ….
         sample: A sample submission that determines columns, ids, order and values. Besides the id
             it has one column for the label, one for the probability of a class, or one per class.
         probability_of: The class whose probability the second of two columns holds. By default
             the sample decides.
-        path_column: The column of image paths in a table. By default its name decides.
         safe_cells: Whether texts that a spreadsheet would evaluate get an apostrophe.
 
     Returns:
         `submission`, `rows`, `columns`, `probability_of` (a class or None), `labels` (number of
-        predictions per class), and `unfamiliar` (number of out-of-distribution images, or None).
+        predictions per class), `unfamiliar` (number of out-of-distribution images, or None), and
+        `unreadable` (`image` and `reason` of each damaged image).
 
     Raises:
         InputError: A table cannot be read, its images have another size than the training images,
             ids and rows do not match, or the submission would replace an input. Nothing is written.
     """
-    check_csv_output(submission, [test, sample], "--out")
+    check_csv_output(submission, [test.path, sample], "--out")
     if probability_of is not None and sample is None:
         raise InputError(
             "--probability-of needs the sample submission of the competition.",
@@ -69,7 +70,7 @@ def submit(
     required = None
     if sample is not None:
         required = read_sample(sample, model.class_names, probability_of)
-    images = predict_test_images(model, test, path_column)
+    images = predict_test_images(model, test)
 
     if required is None:
         ids = _own_ids(images)
@@ -78,6 +79,7 @@ def submit(
     else:
         order = _match_ids(required, images)
     rows = _submission_rows(images.predictions, required, order)
+    _say_unreadable(images)
     keep_earlier(submission)
     write_cells(submission, required.columns, rows, safe_cells=safe_cells)
 
@@ -90,7 +92,18 @@ def submit(
         "probability_of": required.probability_of,
         "labels": dict(labels.most_common()),
         "unfamiliar": None if is_ood is None else int(is_ood[order].sum()),
+        "unreadable": [{"image": name, "reason": reason} for name, reason in images.unreadable],
     }
+
+
+def _say_unreadable(images: TestImages) -> None:
+    """Print which images cannot be read, and what their rows have instead."""
+    if images.unreadable:
+        progress.say(
+            f"{images.name}: {len(images.unreadable):,} of {counted(len(images), 'image')} cannot "
+            "be read; their rows have the mean probabilities of the others, or the class that "
+            f"follows from them:{list_failures(images.unreadable)}"
+        )
 
 
 def _own_ids(images: TestImages) -> Sequence[str]:

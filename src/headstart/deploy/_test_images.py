@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from headstart.classifier import Predictions
+from headstart.classifier import Predictions, with_mean_rows
 from headstart.data import (
     is_image,
     list_images,
@@ -20,7 +21,7 @@ from headstart.data import (
     resize_pixels,
 )
 from headstart.deploy._model import Model
-from headstart.deploy._predict import predict, predict_pixels
+from headstart.deploy._predict import PredictedFiles, predict, predict_pixels
 from headstart.errors import InputError
 
 
@@ -30,9 +31,11 @@ class TestImages:
 
     Attributes:
         name: Name of the table or folder, for messages.
-        predictions: Predictions for N images.
+        predictions: Predictions for N images. An image that cannot be read has the mean
+            probabilities of the others.
         ids: Sequences of N ids, in order of preference. Empty if rows have no ids.
         ambiguous: The images that share an id, such as "1" for 1.jpg and 1.png.
+        unreadable: Name and reason of each image that cannot be read.
     """
 
     __test__ = False  # It is not a test of pytest.
@@ -41,25 +44,40 @@ class TestImages:
     predictions: Predictions
     ids: tuple[tuple[str, ...], ...]
     ambiguous: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    unreadable: Sequence[tuple[str, str]] = ()
 
     def __len__(self) -> int:
         return len(self.predictions.labels)
 
 
-def predict_test_images(model: Model, test: Path, path_column: str | None = None) -> TestImages:
+class CompetitionImages(NamedTuple):
+    """Where the test images of a competition are.
+
+    Attributes:
+        path: A table of pixels or of image paths, a folder of images, or an archive of one of
+            these. Labels are ignored.
+        path_column: The column of paths in a table; None to recognize it.
+        skip_bad: Whether images may be damaged.
+    """
+
+    path: Path
+    path_column: str | None = None
+    skip_bad: bool = False
+
+
+def predict_test_images(model: Model, source: CompetitionImages) -> TestImages:
     """Predict the images of a table or folder without labels.
 
     Args:
         model: The model that predicts.
-        test: A table of pixels or of image paths, a folder of images, or an archive of one of
-            these.
-        path_column: The column of paths in a table; None to recognize it.
+        source: Where the images are.
 
     Raises:
         InputError: The path does not exist or is an image, or its images cannot be read. Or there
             is no such column.
         ResourceError: An archive cannot be unpacked into the cache.
     """
+    test, path_column, skip_bad = source
     located = locate(test.absolute())
     if located is None:
         raise InputError(
@@ -73,11 +91,11 @@ def predict_test_images(model: Model, test: Path, path_column: str | None = None
                     f"--path-column names a column of a table, but {test} is a folder of images.",
                     "Leave it out, or pass the table of test images.",
                 )
-            return _predict_folder(model, located.place)
-        return _predict_table(model, located.place, path_column)
+            return _predict_folder(model, located.place, skip_bad)
+        return _predict_table(model, located.place, path_column, skip_bad)
 
 
-def _predict_table(model: Model, test: Path, path_column: str | None) -> TestImages:
+def _predict_table(model: Model, test: Path, path_column: str | None, skip_bad: bool) -> TestImages:
     if is_image(test):
         raise InputError(
             f"{test} is one image; expected a table, a folder or an archive of test images.",
@@ -89,23 +107,23 @@ def _predict_table(model: Model, test: Path, path_column: str | None) -> TestIma
         predictions = predict_pixels(model, _resize_as_in_training(images, model, test.name))
         return TestImages(test.name, predictions, () if ids is None else (tuple(ids),))
 
-    predictions = predict(model, listed.paths, listed.names)
+    predicted = predict(model, listed.paths, listed.names, skip_bad=skip_bad)
     candidates = [listed.ids, listed.names, _file_names(listed.names), _stems(listed.names)]
-    return _with_ids(test.name, predictions, listed.names, candidates)
+    return _with_ids(test.name, predicted, listed.names, candidates)
 
 
-def _predict_folder(model: Model, folder: Path) -> TestImages:
+def _predict_folder(model: Model, folder: Path, skip_bad: bool) -> TestImages:
     paths = list_images(folder)
     names = [path.relative_to(folder).as_posix() for path in paths]
-    predictions = predict(model, paths, names)
+    predicted = predict(model, paths, names, skip_bad=skip_bad)
     without_suffix = [str(PurePosixPath(name).with_suffix("")) for name in names]
     candidates = [_stems(names), _file_names(names), without_suffix, names]
-    return _with_ids(folder.name, predictions, names, candidates)
+    return _with_ids(folder.name, predicted, names, candidates)
 
 
 def _with_ids(
     name: str,
-    predictions: Predictions,
+    predicted: PredictedFiles,
     images: Sequence[str],
     candidates: Sequence[Sequence[str]],
 ) -> TestImages:
@@ -120,7 +138,11 @@ def _with_ids(
         for key, image in zip(candidate, images, strict=True):
             images_of.setdefault(key, []).append(image)
         ambiguous |= {key: shared for key, shared in images_of.items() if len(shared) > 1}
-    return TestImages(name, predictions, tuple(ids), ambiguous)
+    failures = [(images[row], str(error)) for row, error in predicted.errors.items()]
+    predictions = predicted.predictions
+    if failures:
+        predictions = with_mean_rows(predictions, list(predicted.errors))
+    return TestImages(name, predictions, tuple(ids), ambiguous, failures)
 
 
 def _file_names(names: Sequence[str]) -> list[str]:

@@ -49,6 +49,9 @@ def _predictions_group(result: JsonMapping, width: int) -> RenderableType:
     if unfamiliar:
         images = f"{unfamiliar:,} of {counted(len(predictions), 'image')}"
         notes.append(f"(!) Images unlike the training data, less reliable: {images}.")
+    if result["unreadable"]:
+        images = counted(len(result["unreadable"]), "further image")
+        notes.append(f"Not predicted, because they cannot be read: {images}.")
     if coverage is not None:
         notes += _set_notes(result)
     if len(predictions) > MAX_ROWS:
@@ -125,6 +128,9 @@ def _submission_group(result: JsonMapping, width: int) -> RenderableType:
         images = counted(result["unfamiliar"], "image")
         verb = "is" if result["unfamiliar"] == 1 else "are"
         warnings.append(f"{images} {verb} unlike the training data.")
+    if result["unreadable"]:
+        images = counted(len(result["unreadable"]), "image")
+        warnings.append(f"{images} cannot be read and have mean probabilities.")
     columns = ", ".join(result["columns"][:4])
     written = f"Written: {result['submission']}, {counted(result['rows'], 'row')} of {columns}"
     return Group(table, *sentences(warnings, "yellow"), *sentences([written], "dim"))

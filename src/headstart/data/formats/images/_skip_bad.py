@@ -50,12 +50,12 @@ def without_unreadable(
     names = decoded.image_names or tuple(str(row) for row in range(count))
     if not skip_bad:
         raise unreadable_images(
-            [f"{names[row]} {error}" for row, error in errors.items()],
+            [(names[row], str(error)) for row, error in errors.items()],
             count,
             f"images in {source}",
             "Repair these images, or leave them out with --skip-bad.",
         )
-    _require_readable_files(errors, names, source)
+    require_readable_files(errors, names, f" in {source}")
     parts = decoded.parts
     if parts is None:
         parts = np.full(count, UNASSIGNED, np.uint8)
@@ -92,15 +92,25 @@ def without_unreadable(
     )
 
 
-def _require_readable_files(
-    errors: Mapping[int, UnreadableImage], names: Sequence[str], source: str
+def require_readable_files(
+    errors: Mapping[int, UnreadableImage], names: Sequence[str], place: str = ""
 ) -> None:
+    """Raise an error if the system could not read a file, which is then not left out.
+
+    Args:
+        errors: The reason by row.
+        names: Names of all rows.
+        place: Where the files are, such as " in photos", for the message.
+
+    Raises:
+        ResourceError: A file was not read, which says nothing about the image in it.
+    """
     unread = [row for row, error in errors.items() if isinstance(error, FileNotReadable)]
     if unread:
         others = len(unread) - 1
         more = f" The same holds for {counted(others, 'other file')}." if others else ""
         raise ResourceError(
-            f"{names[unread[0]]} in {source} {errors[unread[0]]}.{more} --skip-bad leaves out "
+            f"{names[unread[0]]}{place} {errors[unread[0]]}.{more} --skip-bad leaves out "
             "damaged images only.",
             "Repeat the command, or correct the permissions, or move these files away.",
         )
