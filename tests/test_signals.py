@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from headstart import progress, signals
+from headstart.errors import Stopped
 from headstart.execution import run_all
 
 
@@ -80,6 +81,31 @@ def test_the_next_training_loop_reads_a_signal_that_was_lost(announced: list[str
     with signals.deferred_signals() as stop:
         signals.raise_if_stopped()  # the loop saves first
         assert stop.signum == signal.SIGTERM
+
+
+def _explain(signum: int) -> Stopped:
+    return Stopped(signum, "kept so far: nothing")
+
+
+def test_a_block_with_its_own_words_replaces_those_of_the_command(announced: list[str]) -> None:
+    with pytest.raises(Stopped, match="kept so far") as ended, signals.explained_stops(_explain):
+        signal.raise_signal(signal.SIGTERM)
+    assert (ended.value.signum, announced) == (signal.SIGTERM, [])
+
+
+@pytest.mark.parametrize(
+    ("stop", "signum"),
+    [(KeyboardInterrupt(), signal.SIGINT), (Stopped(signal.SIGTERM, "saved"), signal.SIGTERM)],
+)
+def test_every_stop_of_such_a_block_is_explained(stop: BaseException, signum: int) -> None:
+    with pytest.raises(Stopped, match="kept so far") as ended, signals.explained_stops(_explain):
+        raise stop
+    assert ended.value.signum == signum
+
+
+def test_an_exit_without_a_signal_is_no_stop() -> None:
+    with pytest.raises(SystemExit), signals.explained_stops(_explain):
+        sys.exit(1)
 
 
 SECOND = """

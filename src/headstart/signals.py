@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
+from headstart.errors import Stopped
+
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -28,11 +30,13 @@ class _Received:
         count: Number of signals since the command began.
         ends: The signal that ends the command; None while there is none.
         blocks: Number of blocks of `deferred_signals` in progress.
+        explained: Number of blocks of `explained_stops` in progress.
     """
 
     count: int = 0
     ends: int | None = None
     blocks: int = 0
+    explained: int = 0
 
 
 _received = _Received()
@@ -55,7 +59,8 @@ def end_on_signals(announce: Callable[[], None]) -> Iterator[None]:
     After the block, signals have their earlier effect.
 
     Args:
-        announce: Called at the first signal, to print a message.
+        announce: Called at the first signal, to print a message. It is not called within a block
+            of `explained_stops`, which has a message of its own.
     """
     _received.count, _received.ends = 0, None
     previous, hook = _handlers(), sys.unraisablehook
@@ -65,7 +70,8 @@ def end_on_signals(announce: Callable[[], None]) -> Iterator[None]:
         if _received.count > 1:
             os._exit(128 + signum)
         _received.ends = signum
-        announce()
+        if not _received.explained:
+            announce()
         sys.exit(128 + signum)
 
     try:
@@ -77,6 +83,31 @@ def end_on_signals(announce: Callable[[], None]) -> Iterator[None]:
         sys.unraisablehook = hook
         _restore(previous)
         _received.count, _received.ends = 0, None
+
+
+@contextmanager
+def explained_stops(explain: Callable[[int], Stopped]) -> Iterator[None]:
+    """Raise an exception that says what was kept, if a signal ends the block.
+
+    It replaces a `Stopped` of a training loop. Between loops, it replaces the SystemExit of a
+    command, or the KeyboardInterrupt of a Python session.
+
+    Args:
+        explain: Returns the exception for the number of a signal.
+    """
+    _received.explained += 1
+    try:
+        yield
+    except Stopped as stopped:
+        raise explain(stopped.signum) from stopped
+    except KeyboardInterrupt as interrupt:
+        raise explain(signal.SIGINT) from interrupt
+    except SystemExit as end:
+        if _received.ends is None:
+            raise
+        raise explain(_received.ends) from end
+    finally:
+        _received.explained -= 1
 
 
 def _handlers() -> dict[signal.Signals, Any]:

@@ -14,6 +14,7 @@ import pytest
 from numpy.typing import NDArray
 
 import headstart
+from headstart import signals, store
 from headstart.classifier import MeasuredImages, load_classifier, measure_images
 from headstart.data import Dataset, Split, SplitDataset
 from headstart.errors import InputError, Stopped, TooLittleMemory
@@ -29,7 +30,7 @@ from headstart.studies.fit._finding import (
     _too_slow,
 )
 from headstart.studies.fit._ladder import INSTEAD_OF_FINE_TUNING
-from headstart.studies.fit._rung import FINE_TUNED, FROZEN, Rung
+from headstart.studies.fit._rung import FINE_TUNED, FROZEN, Rung, RungResult
 from headstart.training import TrainingJob, _inference_metadata, train
 
 # One pass over few images: the ladder ends because more time changes nothing.
@@ -141,6 +142,65 @@ def test_a_stopped_fit_keeps_the_best_so_far_and_continues(
     result = headstart.fit(digits, time_limit=600, out=tmp_path / "fit", **SMALL)
     assert len(result.finding.history) >= 2
     assert isinstance(read_finding(tmp_path / "fit"), FitFinding)
+
+
+@pytest.mark.usefixtures("page_only", "without_backbones")
+@pytest.mark.parametrize("place", ["between two runs", "while the classifier is replaced"])
+def test_a_signal_outside_of_training_names_the_best_so_far_and_the_command(
+    digits: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    decide, replace_folder = _ladder.Ladder.next, store.replace_folder
+
+    def signal_after_the_first(ladder: Any, results: Any, *rest: Any) -> Rung | None:
+        if results and place == "between two runs":
+            signal.raise_signal(signal.SIGTERM)
+        return decide(ladder, results, *rest)
+
+    def signal_between(new: Path, path: Path) -> None:
+        replace_folder(new, path)
+        if place != "between two runs":
+            signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr(_ladder.Ladder, "next", signal_after_the_first)
+    monkeypatch.setattr(store, "replace_folder", signal_between)
+    announced: list[str] = []
+    with (
+        signals.end_on_signals(lambda: announced.append("stopped")),
+        pytest.raises(Stopped, match="The best classifier so far is") as stopped,
+    ):
+        headstart.fit(digits, time_limit=600, out=tmp_path / "fit", **SMALL)
+    assert (announced, stopped.value.exit_code) == ([], 143)
+    assert "headstart fit digits --time-limit 600" in stopped.value.hint
+    load_classifier(tmp_path / "fit" / "classifier")
+    assert json.loads((tmp_path / "fit" / "clock.json").read_text())["seconds"] > 0
+
+
+@pytest.mark.usefixtures("page_only", "without_backbones")
+def test_a_fit_that_continues_keeps_the_best_so_far_while_it_reads_earlier_runs(
+    digits: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept: list[str] = []
+
+    def keep(best: RungResult, study: Path, *, is_new: bool) -> None:
+        kept.append(best.rung.name)
+        keep_best_so_far(best, study, is_new=is_new)
+
+    def stop_in_the_third(job: TrainingJob) -> RunSummary:
+        if len(set(kept)) == 2:
+            raise Stopped(signal.SIGTERM, "stopped")
+        return train(job)
+
+    keep_best_so_far = _choice.keep_best_so_far
+    monkeypatch.setattr(_climb, "keep_best_so_far", keep)
+    monkeypatch.setattr(_climb, "train", stop_in_the_third)
+    monkeypatch.setattr(Climb, "_best_run", lambda climb: climb.results[-1])
+    with pytest.raises(Stopped):
+        headstart.fit(digits, time_limit=600, out=tmp_path / "fit", **SMALL)
+    names, kept[:] = list(kept), []
+    monkeypatch.setattr(_climb, "train", train)
+    headstart.fit(digits, time_limit=600, out=tmp_path / "fit", **SMALL)
+    assert kept
+    assert names[0] not in kept  # it was read first, and something better was kept
 
 
 @pytest.mark.usefixtures("page_only", "without_backbones")

@@ -40,6 +40,7 @@ from ._folders import (
     new_folder as new_folder,
     remove_folder as remove_folder,
     rename as rename,
+    replace_folder as replace_folder,
 )
 from ._growing_file import (
     GrowingFile as GrowingFile,

@@ -104,6 +104,18 @@ def remove_folder(path: Path) -> None:
         sync_folder(path.parent)
 
 
+def replace_folder(new: Path, path: Path) -> None:
+    """Put the folder `new` in the place of `path`, within their parent, and remove the earlier one.
+
+    Only two renames, one after the other, lie between the earlier folder and the new one.
+    """
+    with translate_os_errors(path), temporary_folder(path) as hidden:
+        if path.exists():
+            path.rename(hidden / "removed")
+        new.rename(path)
+        sync_folder(path.parent)
+
+
 def rename(old: Path, new: Path) -> None:
     """Rename a file or folder within its parent, in one step that survives a crash."""
     with translate_os_errors(new):

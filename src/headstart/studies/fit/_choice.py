@@ -12,7 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headstart import store
+from headstart.errors import Stopped
 from headstart.evaluation import SelectionMetric, select_ensemble
+from headstart.signals import deferred_signals
 from headstart.studies.fit._folds import FitFolds
 from headstart.studies.fit._rung import FROZEN, RungResult, input_px_of
 
@@ -258,11 +260,15 @@ def replaced_classifier(study: Path) -> Iterator[Path]:
 
     Yields:
         A path at which the block creates the folder. If the block fails, the earlier one stays.
+
+    Raises:
+        Stopped: A signal asked to stop while one folder replaced the other.
     """
     folder, building = study / CLASSIFIER, study / f"{CLASSIFIER}-new"
     if building.exists():
         store.remove_folder(building)
     yield building
-    if folder.exists():
-        store.remove_folder(folder)
-    store.rename(building, folder)
+    with deferred_signals() as stop:
+        store.replace_folder(building, folder)
+    if stop.signum is not None:
+        raise Stopped(stop.signum, f"stopped after {folder} was written.")

@@ -9,7 +9,7 @@ from typing import Any, TypedDict
 
 from headstart import progress, store
 from headstart.data import without_test
-from headstart.errors import InputError, RunFailed, Stopped, TooLittleMemory
+from headstart.errors import InputError, RunFailed, TooLittleMemory
 from headstart.evaluation import apply_temperature, selection_metric
 from headstart.formatting import approximate_duration, duration, slug
 from headstart.models.recipes import make_recipe
@@ -80,6 +80,7 @@ class Climb:
         self._begun: list[_BegunRung] = []
         self._not_to_fold: set[str] = set()
         self._kept: str | None = None
+        self._is_rereading = False
         self.ladder, self.plan = self._open_ladder()
 
     def run(self) -> None:
@@ -94,7 +95,11 @@ class Climb:
             self._task = task
             self._show_time()
             for begun in list(self._begun):
+                self._is_rereading = begun["spent"] is not None
                 self._repeat(begun)
+            self._is_rereading = False
+            if self.choice is not None:
+                self._keep()
             while self._step():
                 pass
         if self.choice is None:
@@ -235,8 +240,6 @@ class Climb:
             progress.say(f"{rung.name} failed: {error.message}")
             self._write()
             return
-        except Stopped as stopped:
-            raise self.stopped(stopped) from stopped
 
         seconds, spent = time.perf_counter() - started, begun["spent"]
         if spent is None:
@@ -249,7 +252,7 @@ class Climb:
         wants_folds = is_cheap and affords_folds_of_head(self.ladder, self.clock.left())
         if self.choice is None:  # a stop during its folds leaves a classifier
             self.choice = Choice((result,), (1.0,), result.score)
-            self._keep(result)
+            self._keep()
         if begun["folds"] or (wants_folds and can_train_again(result)):
             result = self._cross_validate(result)
         self._record(result)
@@ -279,8 +282,6 @@ class Climb:
             scores = self.folds.evaluate(result, self.clock, self.watch_limit)
         except (RunFailed, TooLittleMemory, InputError) as error:
             problem = error.message
-        except Stopped as stopped:
-            raise self.stopped(stopped) from stopped
         if scores is None:
             progress.say(f"{name} was not cross-validated: {problem}")
             self._not_to_fold.add(name)
@@ -300,8 +301,7 @@ class Climb:
             result: The rung that finished, or whose folds did.
         """
         self.choice = self._choose(single=self._config.single)
-        best = self.choice if self.folds is not None else self._choose(single=True)
-        self._keep(best.members[0])
+        self._keep()
         self.clock.evaluation = self._evaluation_seconds(self.choice)
         self.clock.last_fit = last_fit_seconds(self.choice, self.folds) or 0.0
         self.history.append(
@@ -315,10 +315,22 @@ class Climb:
         self._write()
         self._report(result)
 
-    def _keep(self, best: RungResult) -> None:
-        """Let the study folder hold the best run."""
-        keep_best_so_far(best, self.context.folder, is_new=best.rung.name != self._kept)
-        self._kept = best.rung.name
+    def _keep(self) -> None:
+        """Let the study folder hold the best run.
+
+        While finished rungs are read again, it keeps what it held when the study stopped.
+        """
+        if self._is_rereading and (self.context.folder / CLASSIFIER).exists():
+            return
+        run = self._best_run()
+        keep_best_so_far(run, self.context.folder, is_new=run.rung.name != self._kept)
+        self._kept = run.rung.name
+
+    def _best_run(self) -> RungResult:
+        """Return the best run; with folds, the one with the largest weight."""
+        assert self.choice is not None, "a rung finished"
+        best = self.choice if self.folds is not None else self._choose(single=True)
+        return best.members[0]
 
     def _report(self, result: RungResult) -> None:
         left = approximate_duration(max(0.0, self.clock.left()))
@@ -359,15 +371,6 @@ class Climb:
     def _show_time(self) -> None:
         elapsed = min(self.clock.spent(), self.clock.limit)
         self._task.advance(elapsed - self._task.done)
-
-    def stopped(self, stopped: Stopped) -> Stopped:
-        """Return the stop with the place of the best classifier so far."""
-        self.clock.write()
-        text = "stopped before the first candidate finished; its state is saved."
-        if self.choice is not None:
-            text = f"stopped. The best classifier so far is {self.context.folder / CLASSIFIER}."
-        hint = "Run the same command again to continue with the remaining time."
-        return Stopped(stopped.signum, text, hint)
 
     def _nothing_finished(self) -> RunFailed:
         reasons = [f"{failure.rung.name}: {failure.message}" for failure in self.failures]

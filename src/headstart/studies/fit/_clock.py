@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from headstart import store
+from headstart.errors import Stopped
 from headstart.studies._study import StudyContext
 
 _FILE = "clock.json"
@@ -68,6 +71,15 @@ class FitClock:
         """
         if worked > 0:
             self.pace = min(_MOST_PACE, max(1.0, seconds / worked))
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Write the seconds spent if a signal ends the block."""
+        try:
+            yield
+        except (Stopped, SystemExit, KeyboardInterrupt):
+            self.write()
+            raise
 
     def write(self) -> None:
         """Write the seconds spent, so that a killed study continues with what is left."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from headstart import progress
 from headstart.data import with_all_for_training
-from headstart.errors import InputError, RunFailed, Stopped, TooLittleMemory
+from headstart.errors import InputError, RunFailed, TooLittleMemory
 from headstart.results import LastFit
 from headstart.studies.fit._choice import Choice
 from headstart.studies.fit._fixed_recipe import can_train_again, fixed_recipe
@@ -79,8 +79,6 @@ def fit_last(choice: Choice, climb: Climb) -> Refit | None:
     except (RunFailed, TooLittleMemory, InputError) as error:
         progress.say(f"no last fit on training and validation images together: {error.message}")
         return None
-    except Stopped as stopped:
-        raise climb.stopped(stopped) from stopped
     return Refit(folders, _held_out(choice, climb), _record(choice, len(everything.split.train)))
 
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 from headstart.data import SplitDataset
+from headstart.errors import Stopped
 from headstart.models.recipes import make_recipe
 from headstart.results import FitFinding, JsonObject
+from headstart.signals import explained_stops
 from headstart.studies._study import Study, StudyContext, no_validation_images
+from headstart.studies.fit._choice import CLASSIFIER
 from headstart.studies.fit._climb import Climb
 from headstart.studies.fit._config import FitConfig
 from headstart.studies.fit._finding import fit_finding
@@ -55,6 +59,18 @@ class FitStudy(Study[FitFinding]):
             RunFailed: No rung finished.
             Stopped: A signal asked to stop. The best classifier so far is in the study folder.
         """
-        climb = Climb(context, self.config)
-        climb.run()
-        return fit_finding(climb, context)
+        with explained_stops(partial(_explain_stop, context)):
+            climb = Climb(context, self.config)
+            with climb.clock.running():
+                climb.run()
+                return fit_finding(climb, context)
+
+
+def _explain_stop(context: StudyContext, signum: int) -> Stopped:
+    """Return the stop with the place of the best classifier so far, and the command to continue."""
+    classifier = context.folder / CLASSIFIER
+    text = "stopped before the first candidate finished."
+    if classifier.exists():
+        text = f"stopped. The best classifier so far is {classifier}."
+    again = f"Run the same command again to continue with the remaining time: {context.command}"
+    return Stopped(signum, text, again)
