@@ -25,8 +25,9 @@ from headstart.studies import (
     run_study,
 )
 from headstart.studies._comparison_entries import ComparisonEntry
+from headstart.studies._design import design_study
 from headstart.studies._fold_results import FoldResults
-from headstart.studies._folds import keep_representative_weights, study_folds
+from headstart.studies._folds import keep_representative_weights
 from headstart.training import read_correct
 
 TRAIN = "headstart.studies._training_rounds.train"
@@ -116,7 +117,7 @@ def test_a_contender_with_a_failed_fold_is_left_out(
 def test_runs_of_an_incomplete_repeat_neither_count_nor_keep_weights(
     data: SplitDataset, tmp_path: Path
 ) -> None:
-    folds = study_folds(data, 3, (0, 1))
+    folds = design_study(data, 3, (0, 1)).folds
     assert folds is not None
     runs = {number: tmp_path / "runs" / f"mlp-{folds.run(number).suffix}" for number in range(5)}
     for number, run in runs.items():

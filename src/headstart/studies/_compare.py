@@ -24,19 +24,15 @@ from headstart.studies._comparison_entries import (
     WITHOUT_PLAN_SUFFIX,
     ComparisonEntry,
 )
-from headstart.studies._comparison_results import compare_entries
+from headstart.studies._comparison_results import EntryResults, compare_entries
 from headstart.studies._comparison_schedule import ComparisonSchedule
 from headstart.studies._comparison_verdict import VerdictRules
 from headstart.studies._contenders import make_contenders
-from headstart.studies._folds import (
-    StudyFolds,
-    keep_representative_weights,
-    require_no_folds,
-    study_folds,
-)
+from headstart.studies._design import StudyDesign, check_seed_count, design_study
+from headstart.studies._folds import keep_representative_weights, require_no_folds
 from headstart.studies._looks import StudyLooks, extends
 from headstart.studies._robustness import examine_verdict
-from headstart.studies._study import Study, StudyContext, evaluation_part, to_json
+from headstart.studies._study import Study, StudyContext, to_json
 from headstart.studies._time_limit import (
     TimeLimit,
     WhenSlow,
@@ -124,11 +120,7 @@ class ComparisonConfig(Study[Comparison]):
         Raises:
             InputError: A recipe does not suit the data, or a run was trained on other data.
         """
-        folds = study_folds(data, self.folds, self.seeds)
-        if folds is None:
-            evaluation_part(data)
-        else:
-            data = folds.first_data
+        data = design_study(data, self.folds, self.seeds).data
         for entry in self._entries():
             check_recipe(entry.recipe, data)
             for run in entry.runs.values():
@@ -172,64 +164,88 @@ class ComparisonConfig(Study[Comparison]):
             RunFailed: No contender finished.
         """
         entries = self._entries()
-        folds = study_folds(context.data, self.folds, self.seeds)
-        run_numbers = self.seeds
-        if folds is None:
-            part = evaluation_part(context.data)
-        else:
-            part = "test"
-            context = context.with_data(folds.first_data)
-            run_numbers = folds.run_numbers(self.seeds)
-            for entry in entries:
-                entry.seeds = folds.run_numbers(entry.seeds)
-        baselines = _baselines(context.data, part, self.time_limit, folds)
+        design = design_study(context.data, self.folds, self.seeds)
+        context = context.with_data(design.data)
+        for entry in entries:
+            entry.seeds = design.run_numbers(entry.seeds)
+        baselines = _baselines(design, self.time_limit)
 
         waiting = [entry for entry in entries if not entry.runs]
         limit = TimeLimit(self.time_limit, self.when_slow)
-        schedule = ComparisonSchedule(waiting, len(run_numbers), limit, context, folds)
+        schedule = ComparisonSchedule(waiting, len(design.runs), limit, context, design.folds)
         looks = StudyLooks(context.folder, self.until_decided, self.margin)
         notes = []
         if waiting:
             schedule.plan()
-            notes = _train(schedule, run_numbers, looks, part)
+            notes = _train(schedule, design.runs, looks, design.part)
 
-        groups = None if folds is not None else context.data.groups_of(part)
-        count = max(len(entry.runs) for entry in entries)
-        look = None if folds is not None else looks.at(count, schedule.planned_seeds)
-        rules = VerdictRules(self.margin, look)
-        results = compare_entries(entries, baselines, part, context.folder, groups, rules, folds)
-        if folds is None:
-            looks.record(count, results.verdict.outcome)
-        verdict = results.verdict.model_copy(update={"notes": (*results.verdict.notes, *notes)})
-        short = [entry for entry in waiting if entry.role == "contender" and entry.is_short]
-        robustness, slices = None, None
+        results = self._compare(entries, baselines, design, looks, schedule)
+        verdict, robustness, slices = results.verdict, None, None
+        short = [entry for entry in schedule.contenders if entry.is_short]
         if short:
-            verdict = verdict_of_too_short_runs(
-                verdict, short, schedule.needed_seconds, context.command
-            )
-            if folds is not None:
-                notes_of_folds = folds.notes_of_too_short_runs()
-                verdict = verdict.model_copy(update={"notes": (*verdict.notes, *notes_of_folds)})
+            needed = schedule.needed_seconds
+            verdict = verdict_of_too_short_runs(verdict, short, needed, context.command)
+            notes += design.notes_of_short_runs()
         else:
-            robustness, slices = examine_verdict(entries, results, part, self.margin, context)
-        ended = set[int]()
-        for entry in waiting or entries[:1]:
-            ended.update(entry.ended_seeds)
-        budget = context.budget(self.time_limit, tuple(sorted(ended)))
-        common_fields = context.common_fields(part, results.test_reads, budget)
-        if folds is not None:
-            seeds = max((contender.seeds for contender in results.contenders), key=len)
-            common_fields |= folds.finding_fields(common_fields, budget, seeds)
+            robustness, slices = examine_verdict(
+                entries, results, design.part, self.margin, context
+            )
+        if design.folds is not None:
             keep_representative_weights(results.contenders, context.folder)
         return Comparison(
-            **common_fields,
+            **self._common_fields(context, design, results, waiting or entries[:1]),
             contenders=results.contenders,
             failed=results.failed,
             baselines=results.baselines,
-            verdict=verdict,
+            verdict=verdict.model_copy(update={"notes": (*verdict.notes, *notes)}),
             robustness=robustness,
             slices=slices,
         )
+
+    def _compare(
+        self,
+        entries: Sequence[ComparisonEntry],
+        baselines: Sequence[BaselineResult],
+        design: StudyDesign,
+        looks: StudyLooks,
+        schedule: ComparisonSchedule,
+    ) -> EntryResults:
+        """Compare the finished runs. With one split, this is a look, which is recorded."""
+        part, folder = design.part, schedule.context.folder
+        if design.folds is not None:
+            rules = VerdictRules(self.margin)
+            return compare_entries(entries, baselines, part, folder, None, rules, design.folds)
+
+        count = max(len(entry.runs) for entry in entries)
+        rules = VerdictRules(self.margin, looks.at(count, schedule.planned_seeds))
+        results = compare_entries(entries, baselines, part, folder, design.groups, rules)
+        looks.record(count, results.verdict.outcome)
+        return results
+
+    def _common_fields(
+        self,
+        context: StudyContext,
+        design: StudyDesign,
+        results: EntryResults,
+        trained: Sequence[ComparisonEntry],
+    ) -> dict[str, object]:
+        """Return the fields that the findings of all studies share.
+
+        Args:
+            context: The study.
+            design: The split or the folds.
+            results: The results of all entries.
+            trained: The entries whose seeds count in the budget.
+        """
+        ended = set[int]()
+        for entry in trained:
+            ended.update(entry.ended_seeds)
+        budget = context.budget(self.time_limit, tuple(sorted(ended)))
+        fields = context.common_fields(design.part, results.test_reads, budget)
+        if design.folds is None:
+            return fields
+        repeats = max((contender.seeds for contender in results.contenders), key=len)
+        return fields | design.folds.finding_fields(fields, budget, repeats)
 
     def contender_names(self) -> list[str]:
         """Return the names of the contenders, without controls and those without the plan."""
@@ -237,11 +253,7 @@ class ComparisonConfig(Study[Comparison]):
 
     def _entries(self) -> list[ComparisonEntry]:
         """Return the contenders, followed by a control with one seed for each backbone."""
-        if not self.seeds:
-            raise InputError(
-                "invalid --seeds 0: a comparison needs at least one seed.",
-                "Use three to measure the variance over seeds.",
-            )
+        check_seed_count(len(self.seeds), "a comparison")
         contenders = []
         for contender in make_contenders(self.models, self.values):
             entry = ComparisonEntry(contender.name, "contender", contender.recipe, self.seeds)
@@ -329,20 +341,15 @@ def _check_same_images(run: Path, data: SplitDataset) -> None:
             )
 
 
-def _baselines(
-    data: SplitDataset,
-    part: EvaluationPart,
-    time_limit: float | None,
-    folds: StudyFolds | None,
-) -> list[BaselineResult]:
+def _baselines(design: StudyDesign, time_limit: float | None) -> list[BaselineResult]:
     limit = _MAX_MULTIPLY_ADDS
     if time_limit is not None:
         limit = min(limit, _BASELINE_SHARE * time_limit * _MULTIPLY_ADDS_PER_SECOND)
-    if folds is not None:
-        return folds.baselines(limit)
-    dataset, train = data.dataset, data.split.train
-    evaluated = data.split.test if part == "test" else data.split.validation
+    if design.folds is not None:
+        return design.folds.baselines(limit)
+    dataset, split = design.data.dataset, design.data.split
+    evaluated = split.indices(design.part)
     return [
-        majority_class(dataset.labels, train, evaluated, dataset.class_names),
-        nearest_neighbour(dataset.images, dataset.labels, train, evaluated, limit=limit),
+        majority_class(dataset.labels, split.train, evaluated, dataset.class_names),
+        nearest_neighbour(dataset.images, dataset.labels, split.train, evaluated, limit=limit),
     ]

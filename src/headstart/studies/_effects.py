@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -27,8 +28,8 @@ from headstart.results import (
     JsonObject,
     UnchangedRecipe,
 )
+from headstart.studies._design import StudyDesign, check_seed_count, design_study
 from headstart.studies._differences import LEVEL
-from headstart.studies._folds import study_folds
 from headstart.studies._grid import Grid, Variant
 from headstart.studies._grid_plan import plan_grid
 from headstart.studies._grid_runs import run_grid
@@ -45,7 +46,6 @@ from headstart.studies._knobs import (
 from headstart.studies._study import (
     Study,
     StudyContext,
-    evaluation_part,
     given_values,
     to_json,
 )
@@ -94,19 +94,11 @@ class EffectsConfig(Study[Effects]):
         self.recipe()
         knobs_of(self.model, self.hyperparameters)
         check_when_slow(self.when_slow)
-        if self.seeds < 1:
-            raise InputError(
-                f"invalid --seeds {self.seeds}: each recipe needs at least one seed.",
-                "Use three to measure the variance over seeds.",
-            )
+        check_seed_count(self.seeds, "each recipe")
 
     def check_data(self, data: SplitDataset) -> None:
         """Check that the recipe suits the data and that something evaluates it."""
-        folds = study_folds(data, self.folds, tuple(range(self.seeds)))
-        if folds is None:
-            evaluation_part(data)
-        else:
-            data = folds.first_data
+        data = design_study(data, self.folds, range(self.seeds)).data
         check_recipe(self._resolved_recipe(data), data)
 
     def recipe(self) -> Recipe:
@@ -135,17 +127,13 @@ class EffectsConfig(Study[Effects]):
             InputError: The time limit is too short.
             RunFailed: The unchanged recipe failed.
         """
-        seeds = tuple(range(self.seeds))
-        folds = study_folds(context.data, self.folds, seeds)
-        if folds is not None:
-            context = context.with_data(folds.first_data)
-            seeds = folds.run_numbers(seeds)
-        data, folder = context.data, context.folder
-        part = evaluation_part(data)
+        design = design_study(context.data, self.folds, range(self.seeds))
+        data, part, folder = design.data, design.part, context.folder
+        context = context.with_data(data)
         recipe = with_features(self._resolved_recipe(data), data)
         changes = self._changed_variants(recipe, data)
         variants = [Variant(_BASELINE, recipe), *(change.variant for change in changes)]
-        grid = Grid(variants, seeds, folds=folds)
+        grid = Grid(variants, design.runs, folds=design.folds)
         with context.open_executor() as executor:
             grid = plan_grid(
                 grid,
@@ -160,11 +148,10 @@ class EffectsConfig(Study[Effects]):
         if baseline.failures:
             reason = next(iter(baseline.failures.values()))
             raise RunFailed(f"the unchanged recipe failed: {reason}", "Try a lower --lr.")
-        groups = None if folds is not None else data.groups_of(part)
-        scores = seed_scores(baseline, part, groups, grid)
+        scores = seed_scores(baseline, part, design.groups, grid)
         assert scores is not None, "the unchanged recipe was evaluated"
 
-        effects = _effect_results(grid, changes, part, context)
+        effects = _effect_results(grid, changes, design, folder)
         return Effects(
             **grid_fields(grid, context, part, self.time_limit),
             model=recipe.model,
@@ -179,7 +166,7 @@ class EffectsConfig(Study[Effects]):
             effects=tuple(effects),
             sentence=_sentence(effects, recipe, part),
             notes=(
-                *group_notes(grid.correct_predictions(part), part, groups),
+                *group_notes(grid.correct_predictions(part), part, design.groups),
                 *_notes(grid, effects),
             ),
         )
@@ -231,21 +218,20 @@ def _file_name(label: str) -> str:
 
 
 def _effect_results(
-    grid: Grid, changes: Sequence[_ChangedVariant], part: EvaluationPart, context: StudyContext
+    grid: Grid, changes: Sequence[_ChangedVariant], design: StudyDesign, folder: Path
 ) -> list[EffectResult]:
     """Return the results of the changes that the grid still holds."""
     variants = {variant.name: variant for variant in grid.variants}
-    correct = grid.correct_predictions(part)
-    groups = None if grid.folds is not None else context.data.groups_of(part)
+    correct = grid.correct_predictions(design.part)
     comparisons: dict[str, PairedComparison] = {}
     if len(correct) > 1:
-        comparisons = comparisons_with(_BASELINE, correct, LEVEL, groups, grid.fold_of)
+        comparisons = comparisons_with(_BASELINE, correct, LEVEL, design.groups, grid.fold_of)
     results = []
     for changed in changes:
         variant = variants.get(changed.variant.name)
         if variant is None:
             continue
-        scores = seed_scores(variant, part, groups, grid)
+        scores = seed_scores(variant, design.part, design.groups, grid)
         comparison = comparisons.get(variant.name)
         results.append(
             EffectResult(
@@ -260,9 +246,9 @@ def _effect_results(
                 p_adjusted=None if comparison is None else comparison.p_adjusted,
                 smallest_detectable=None if comparison is None else comparison.smallest_detectable,
                 outcome=_outcome(comparison),
-                runs=variant.relative_runs(context.folder),
+                runs=variant.relative_runs(folder),
                 failures=variant.failure_sentences(grid.folds),
-                fit=_diagnosis(variant, context.data) if variant.runs else None,
+                fit=_diagnosis(variant, design.data) if variant.runs else None,
             )
         )
     return results

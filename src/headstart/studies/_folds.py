@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headstart import store
-from headstart.data import Folds, SplitDataset, fold_images, make_folds, most_folds
+from headstart.data import Folds, SplitDataset, fold_images, most_folds
 from headstart.errors import InputError, RunFailed
 from headstart.evaluation import (
     BaselineResult,
@@ -234,13 +234,6 @@ class StudyFolds:
             )
         return notes
 
-    def notes_of_too_short_runs(self) -> list[str]:
-        """Return a sentence for a time limit that leaves a contender undertrained."""
-        return [
-            f"The time is divided between {self.folds.count} folds. With one test part "
-            "(--folds none), runs are longer, but fewer images are tested."
-        ]
-
     def baselines(self, limit: float) -> list[BaselineResult]:
         """Return the baselines on all images, each image with the training images of its fold.
 
@@ -334,25 +327,6 @@ def check_folds(requested: int | str) -> int:
             "For example: --folds 5",
         )
     return int(text)
-
-
-def study_folds(
-    data: SplitDataset, folds: int | None, seeds: tuple[int, ...], *, has_validation: bool = True
-) -> StudyFolds | None:
-    """Return the folds of a study, with one repeat per seed; None without cross-validation.
-
-    Args:
-        data: The dataset and its split.
-        folds: Number of folds, or None.
-        seeds: The seed of each repeat.
-        has_validation: Whether each fold has validation images.
-
-    Raises:
-        InputError: A class has too few images for so many folds.
-    """
-    if folds is None:
-        return None
-    return StudyFolds(make_folds(data, folds, len(seeds), has_validation=has_validation), seeds)
 
 
 def require_no_folds(folds: int | None, run: Path) -> None:

@@ -33,7 +33,7 @@ from headstart.results import (
     read_metrics,
 )
 from headstart.studies._contenders import NamedContender, folder_name, make_contenders
-from headstart.studies._folds import StudyFolds, study_folds
+from headstart.studies._design import StudyDesign, check_seed_count, design_study
 from headstart.studies._grid import Grid, Variant
 from headstart.studies._grid_plan import follow_plan, plan_grid, shrink
 from headstart.studies._grid_runs import run_grid
@@ -43,7 +43,6 @@ from headstart.studies._label_matching import Sampling, compare_label_curves
 from headstart.studies._study import (
     Study,
     StudyContext,
-    evaluation_part,
     given_values,
     to_json,
 )
@@ -93,11 +92,7 @@ class LabelCurvesConfig(Study[LabelCurves]):
                 labels, or no seeds.
         """
         check_when_slow(self.when_slow)
-        if self.seeds < 1:
-            raise InputError(
-                f"invalid --seeds {self.seeds}: each point needs at least one seed.",
-                "Use three to measure the variance over seeds.",
-            )
+        check_seed_count(self.seeds, "each point")
         counts = (1, 2) if self.per_class is None else self.per_class
         if len(set(counts)) < 2 or min(counts) < 1:
             raise InputError(
@@ -110,11 +105,12 @@ class LabelCurvesConfig(Study[LabelCurves]):
 
     def check_data(self, data: SplitDataset) -> None:
         """Check that the classes are large enough and that every recipe suits the data."""
-        folds = self._folds(data)
-        data = data if folds is None else folds.first_data
-        part = evaluation_part(data)
-        counts, _ = self._label_counts(data, folds)
-        smallest = with_train(_visible_data(data, part), draw_labelled_subset(data, counts[0], 0))
+        design = self._design(data)
+        counts, _ = self._label_counts(design)
+        smallest = with_train(
+            _visible_data(design.data, design.part),
+            draw_labelled_subset(design.data, counts[0], 0),
+        )
         for contender in self._contenders():
             check_recipe(contender.recipe, smallest)
 
@@ -149,20 +145,17 @@ class LabelCurvesConfig(Study[LabelCurves]):
             InputError: The time limit is too short.
             RunFailed: No run finished.
         """
-        folds = self._folds(context.data)
-        seeds = tuple(range(self.seeds))
-        if folds is not None:
-            context = context.with_data(folds.first_data)
-            seeds = folds.run_numbers(seeds)
-        data = context.data
-        part = evaluation_part(data)
+        design = self._design(context.data)
+        data, part = design.data, design.part
+        context = context.with_data(data)
         visible = _visible_data(data, part)
         contenders = self._contenders()
-        counts, notes = self._label_counts(data, folds)
-        cells = self._cells(contenders, counts, data, folds)
+        counts, notes = self._label_counts(design)
+        cells = _make_cells(contenders, counts, design)
         visible_context = context.with_data(visible)
 
-        grid = Grid([cell.variant for cell in cells.values()], seeds, folds=folds)
+        variants = [cell.variant for cell in cells.values()]
+        grid = Grid(variants, design.runs, folds=design.folds)
         if follow_plan(grid, context.folder) is None and self.time_limit is not None:
             _fit_features_into_time(grid, contenders, visible_context, self.time_limit)
         _compute_features(grid, cells, contenders, visible)
@@ -181,8 +174,7 @@ class LabelCurvesConfig(Study[LabelCurves]):
         for name, predictions in correct_by_name.items():
             correct[cells[name].contender, cells[name].per_class] = predictions
         per_class = sorted({cells[variant.name].per_class for variant in grid.variants})
-        groups = None if folds is not None else data.groups_of(part)
-        sampling = Sampling(groups, grid.fold_of)
+        sampling = Sampling(design.groups, grid.fold_of)
         comparison = compare_label_curves(contenders, correct, per_class, part, sampling)
         return LabelCurves(
             **grid_fields(grid, context, part, self.time_limit),
@@ -196,36 +188,31 @@ class LabelCurvesConfig(Study[LabelCurves]):
             main=comparison.main,
             sentence=comparison.sentence,
             notes=(
-                *group_notes(_named_curves(correct), part, groups),
+                *group_notes(_named_curves(correct), part, design.groups),
                 *notes,
                 *self._notes(grid, cells, data, part),
             ),
         )
 
-    def _folds(self, data: SplitDataset) -> StudyFolds | None:
-        return study_folds(data, self.folds, tuple(range(self.seeds)), has_validation=False)
+    def _design(self, data: SplitDataset) -> StudyDesign:
+        return design_study(data, self.folds, range(self.seeds), has_validation=False)
 
     def _contenders(self) -> list[NamedContender]:
         return make_contenders(self.models, self.values)
 
-    def _label_counts(
-        self, data: SplitDataset, folds: StudyFolds | None
-    ) -> tuple[list[int], list[str]]:
+    def _label_counts(self, design: StudyDesign) -> tuple[list[int], list[str]]:
         """Return the numbers of labels per class that the data allow, and notes about the others.
 
         Raises:
             InputError: The data allow fewer than two.
         """
-        most = max_labels_per_class(data)
-        if folds is not None:
-            runs = [folds.run(number) for number in folds.run_numbers(folds.seeds)]
-            most = min(max_labels_per_class(run.data) for run in runs)
+        most = min(max_labels_per_class(data) for data in design.all_data)
         usual = USUAL_PER_CLASS if most >= USUAL_PER_CLASS[1] else FEW_PER_CLASS
         wanted = sorted(set(self.per_class or usual))
         counts = [count for count in wanted if count <= most]
         if len(counts) < 2:
             raise InputError(
-                f"the smallest class of {data.dataset.name} has "
+                f"the smallest class of {design.data.dataset.name} has "
                 f"{counted(most, 'distinct training image')}: a curve through "
                 f"{_listed(wanted)} labels per class needs more.",
                 f"Set --per-class to at least two numbers up to {most:,}, or add images.",
@@ -237,33 +224,6 @@ class LabelCurvesConfig(Study[LabelCurves]):
             f"Left out: {_listed(dropped)} labels per class. The smallest class has "
             f"{counted(most, 'distinct training image')}."
         ]
-
-    def _cells(
-        self,
-        contenders: Sequence[NamedContender],
-        counts: Sequence[int],
-        data: SplitDataset,
-        folds: StudyFolds | None,
-    ) -> dict[str, _Cell]:
-        """Return a variant for each contender and number of labels, by its name.
-
-        The fewest labels come first. The two smallest numbers are kept; if time is short, the
-        larger ones are dropped first.
-        """
-        cells = {}
-        for place, count in enumerate(counts):
-            indices = {seed: draw_labelled_subset(data, count, seed) for seed in range(self.seeds)}
-            if folds is not None:
-                runs = {number: folds.run(number) for number in folds.run_numbers(folds.seeds)}
-                indices = {
-                    number: draw_labelled_subset(run.data, count, run.seed)
-                    for number, run in runs.items()
-                }
-            for contender in contenders:
-                name = f"{folder_name(contender.name)}-{count}"
-                variant = Variant(name, contender.recipe, max(0, place - 1), indices)
-                cells[name] = _Cell(contender.name, count, variant)
-        return cells
 
     def _notes(
         self, grid: Grid, cells: Mapping[str, _Cell], data: SplitDataset, part: EvaluationPart
@@ -289,6 +249,27 @@ class _Cell:
     contender: str
     per_class: int
     variant: Variant
+
+
+def _make_cells(
+    contenders: Sequence[NamedContender], counts: Sequence[int], design: StudyDesign
+) -> dict[str, _Cell]:
+    """Return a variant for each contender and number of labels, by its name.
+
+    The fewest labels come first. The two smallest numbers are kept; if time is short, the larger
+    ones are dropped first.
+    """
+    runs = {number: design.run(number) for number in design.runs}
+    cells = {}
+    for place, count in enumerate(counts):
+        indices = {
+            number: draw_labelled_subset(run.data, count, run.seed) for number, run in runs.items()
+        }
+        for contender in contenders:
+            name = f"{folder_name(contender.name)}-{count}"
+            variant = Variant(name, contender.recipe, max(0, place - 1), indices)
+            cells[name] = _Cell(contender.name, count, variant)
+    return cells
 
 
 def _named_curves(correct: Mapping[tuple[str, int], NDArray[np.bool_]]) -> _NamedPredictions:

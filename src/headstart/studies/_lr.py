@@ -27,8 +27,8 @@ from headstart.results import (
     PartMetrics,
     read_metrics,
 )
+from headstart.studies._design import StudyDesign, check_seed_count, design_study
 from headstart.studies._differences import LEVEL, difference_of, is_significantly_worse
-from headstart.studies._folds import study_folds
 from headstart.studies._grid import Grid, Variant
 from headstart.studies._grid_plan import plan_grid
 from headstart.studies._grid_runs import run_grid
@@ -38,7 +38,6 @@ from headstart.studies._lr_sentences import learning_rates_notes, learning_rates
 from headstart.studies._study import (
     Study,
     StudyContext,
-    evaluation_part,
     given_values,
     to_json,
 )
@@ -85,11 +84,7 @@ class LearningRatesConfig(Study[LearningRates]):
                 seeds.
         """
         check_when_slow(self.when_slow)
-        if self.seeds < 1:
-            raise InputError(
-                f"invalid --seeds {self.seeds}: each learning rate needs at least one seed.",
-                "Use three to measure the variance over seeds.",
-            )
+        check_seed_count(self.seeds, "each learning rate")
         if len(set(self.all_rates())) < 2:
             rates = ",".join(f"{rate:g}" for rate in self.all_rates())
             raise InputError(
@@ -101,12 +96,8 @@ class LearningRatesConfig(Study[LearningRates]):
 
     def check_data(self, data: SplitDataset) -> None:
         """Check that the recipe suits the data and that something evaluates it."""
-        folds = study_folds(data, self.folds, tuple(range(self.seeds)))
-        if folds is None:
-            evaluation_part(data)
-        else:
-            data = folds.first_data
-        check_recipe(self.recipe(), data)
+        design = design_study(data, self.folds, range(self.seeds))
+        check_recipe(self.recipe(), design.data)
 
     def recipe(self, rate: float | None = None) -> Recipe:
         """Return the recipe with a learning rate, or with its own. It always trains in steps."""
@@ -151,21 +142,17 @@ class LearningRatesConfig(Study[LearningRates]):
             InputError: The time limit is too short.
             RunFailed: No run finished.
         """
-        seeds = tuple(range(self.seeds))
-        folds = study_folds(context.data, self.folds, seeds)
-        if folds is not None:
-            context = context.with_data(folds.first_data)
-            seeds = folds.run_numbers(seeds)
-        data = context.data
-        part = evaluation_part(data)
+        design = design_study(context.data, self.folds, range(self.seeds))
+        data, part = design.data, design.part
+        context = context.with_data(data)
         recipe = with_features(self.recipe(), data)
         grid = Grid(
             [
                 Variant(f"lr-{rate:g}", recipe.model_copy(update={"lr": rate}), _rank(rate, recipe))
                 for rate in self.all_rates()
             ],
-            seeds,
-            folds=folds,
+            design.runs,
+            folds=design.folds,
         )
         with context.open_executor() as executor:
             grid = plan_grid(
@@ -179,7 +166,7 @@ class LearningRatesConfig(Study[LearningRates]):
             run_grid(grid, executor, context.folder, "lr")
 
         tests = _range_tests(grid, data)
-        selection = _select(grid, context.data, part)
+        selection = _select(grid, design)
         rates = _rate_results(grid, selection, context, part)
         best = next((rate for rate in rates if rate.is_best), None)
         good = None if best is None else _good_range(rates, rates.index(best))
@@ -254,12 +241,12 @@ class _Selection:
         return difference_of(self.comparisons.comparisons.get(name), part)
 
 
-def _select(grid: Grid, data: SplitDataset, part: EvaluationPart) -> _Selection:
+def _select(grid: Grid, design: StudyDesign) -> _Selection:
     """Select the best learning rate, and compare the others with it.
 
     Rates at which training diverges take no part in the tests. They would cost the others power.
     """
-    chance_loss = _chance_loss(data)
+    chance_loss = _chance_loss(design.data)
     diverged = {variant.name: _diverged_seeds(variant, chance_loss) for variant in grid.variants}
     losses = {
         variant.name: _mean_loss(variant)
@@ -270,10 +257,9 @@ def _select(grid: Grid, data: SplitDataset, part: EvaluationPart) -> _Selection:
         return _Selection(None, diverged, None)
 
     best = min(losses, key=lambda name: losses[name])
-    correct = grid.correct_predictions(part)
+    correct = grid.correct_predictions(design.part)
     learned = {name: runs for name, runs in correct.items() if name in losses}
-    groups = None if grid.folds is not None else data.groups_of(part)
-    comparisons = comparisons_with_selected(best, learned, LEVEL, groups, grid.fold_of)
+    comparisons = comparisons_with_selected(best, learned, LEVEL, design.groups, grid.fold_of)
     return _Selection(best, diverged, comparisons)
 
 
