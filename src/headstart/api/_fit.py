@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Unpack
 
@@ -53,19 +52,18 @@ def fit(
         ResourceError: Memory, disk space or a lock is missing.
         RunFailed: No network could be trained.
     """
-    started = time.perf_counter()  # importing torch takes seconds, which count
     limit, values = seconds(time_limit), recipe_keys(keys)
-    load_torch(data, keys)
-
-    from headstart.studies import FitConfig, FitStudy
-
     options = {
         "time_limit": time_limit,
         "single": single or None,
         "seed": seed or None,
         "max_ms": max_ms,
     }
-    call = StudyCall(data, keys, options, out, track, started=started)
+    call = StudyCall(data, keys, options, out, track)
+    load_torch(data, keys)
+
+    from headstart.studies import FitConfig, FitStudy
+
     metric = values.pop("metric", "accuracy")
     config = FitConfig(limit, metric, single, check_seed(seed), max_ms, values)
     return FitResult(carry_out(FitStudy(config), call))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -85,17 +84,7 @@ def compare(
         ResourceError: Memory, disk space or a lock is missing.
         RunFailed: No contender finished.
     """
-    from headstart.evaluation import check_margin
-    from headstart.studies import check_models
-
-    started = time.perf_counter()  # importing torch takes seconds, which count
     names, limit = split_words(models), seconds_or_none(time_limit)
-    check_models(names, recipe_keys(keys))
-    load_torch(data, keys)
-
-    from headstart.studies import ComparisonConfig, gate_question
-
-    count = seed_count(seeds, has_time_limit=limit is not None)
     options = {
         "models": names,
         "seeds": seeds,
@@ -105,7 +94,16 @@ def compare(
     }
     if folds in (None, "none"):
         options["folds"] = "none"
-    call = StudyCall(data, keys, options, out, track, started=started)
+    call = StudyCall(data, keys, options, out, track)
+    from headstart.studies import check_models
+
+    check_models(names, recipe_keys(keys))
+    load_torch(data, keys)
+
+    from headstart.evaluation import check_margin
+    from headstart.studies import ComparisonConfig, gate_question
+
+    count = seed_count(seeds, has_time_limit=limit is not None)
     config = ComparisonConfig(
         names,
         count.seeds,
@@ -189,16 +187,10 @@ def tune(
         ResourceError: Memory, disk space or a lock is missing.
         RunFailed: Three trials in a row failed for the same reason.
     """
-    started = time.perf_counter()  # importing torch takes seconds, which count
     require_one_split(folds)
     from headstart.models.recipes import make_recipe
 
     limit = seconds_or_none(time_limit)
-    make_recipe(model, recipe_keys(keys), preset)
-    load_torch(data, keys)
-
-    from headstart.studies import TuningConfig, TuningStudy, read_space
-
     options = {
         "model": model,
         "preset": preset,
@@ -210,7 +202,12 @@ def tune(
         "seeds": seeds,
         "together": together,
     }
-    call = StudyCall(data, keys, options, out, track, workers, ray, started=started)
+    call = StudyCall(data, keys, options, out, track, workers, ray)
+    make_recipe(model, recipe_keys(keys), preset)
+    load_torch(data, keys)
+
+    from headstart.studies import TuningConfig, TuningStudy, read_space
+
     config = TuningConfig(
         model,
         read_space(Path(space)) if isinstance(space, str | Path) else space,
@@ -270,16 +267,10 @@ def lr(
         ResourceError: Memory, disk space or a lock is missing.
         RunFailed: No run finished.
     """
-    started = time.perf_counter()  # importing torch takes seconds, which count
     from headstart.models.recipes import make_recipe
 
     rates = None if values is None else tuple(learning_rate(word) for word in split_words(values))
     limit = seconds_or_none(time_limit)
-    make_recipe(model, recipe_keys(keys), preset)
-    load_torch(data, keys)
-
-    from headstart.studies import LearningRatesConfig
-
     options = {
         "model": model,
         "preset": preset,
@@ -288,7 +279,12 @@ def lr(
         "time_limit": time_limit,
         "when_slow": when_slow,
     }
-    call = StudyCall(data, keys, options, out, track, workers, ray, started=started)
+    call = StudyCall(data, keys, options, out, track, workers, ray)
+    make_recipe(model, recipe_keys(keys), preset)
+    load_torch(data, keys)
+
+    from headstart.studies import LearningRatesConfig
+
     config = LearningRatesConfig(
         model,
         rates,
@@ -345,7 +341,6 @@ def labels(
         ResourceError: Memory, disk space or a lock is missing.
         RunFailed: No run finished.
     """
-    started = time.perf_counter()  # importing torch takes seconds, which count
     from headstart.studies import check_models
 
     names = split_words(models)
@@ -353,14 +348,14 @@ def labels(
         None if per_class is None else tuple(label_count(word) for word in split_words(per_class))
     )
     limit = seconds_or_none(time_limit)
+    options = {"models": names, "per_class": counts, "seeds": seeds, "time_limit": time_limit}
+    options |= {"when_slow": when_slow}
+    call = StudyCall(data, keys, options, out, track, workers, ray)
     check_models(names, recipe_keys(keys))
     load_torch(data, keys)
 
     from headstart.studies import LabelCurvesConfig
 
-    options = {"models": names, "per_class": counts, "seeds": seeds, "time_limit": time_limit}
-    options |= {"when_slow": when_slow}
-    call = StudyCall(data, keys, options, out, track, workers, ray, started=started)
     config = LabelCurvesConfig(
         names,
         counts,
@@ -419,15 +414,10 @@ def effects(
         ResourceError: Memory, disk space or a lock is missing.
         RunFailed: The unchanged recipe failed.
     """
-    started = time.perf_counter()  # importing torch takes seconds, which count
     from headstart.models.recipes import make_recipe
 
-    make_recipe(model, recipe_keys(keys), preset)
-    load_torch(data, keys)
-
-    from headstart.studies import EffectsConfig
-
     names = None if of is None else _underscored(of)
+    limit = seconds_or_none(time_limit)
     options = {
         "model": model,
         "preset": preset,
@@ -436,12 +426,17 @@ def effects(
         "time_limit": time_limit,
         "when_slow": when_slow,
     }
-    call = StudyCall(data, keys, options, out, track, workers, ray, started=started)
+    call = StudyCall(data, keys, options, out, track, workers, ray)
+    make_recipe(model, recipe_keys(keys), preset)
+    load_torch(data, keys)
+
+    from headstart.studies import EffectsConfig
+
     config = EffectsConfig(
         model,
         names,
         check_seed(seeds, "seeds"),
-        seconds_or_none(time_limit),
+        limit,
         recipe_keys(keys),
         preset,
         when_slow=when_slow,
@@ -479,15 +474,15 @@ def backbones(
         InputError: The candidates, the keys or the folder cannot be used.
         ResourceError: Weights, disk space or a lock are missing.
     """
-    started = time.perf_counter()  # importing torch takes seconds, which count
+    names = None if candidates is None else split_words(candidates)
+    limit = seconds_or_none(time_limit)
+    options = {"candidates": names, "images": images, "time_limit": time_limit}
+    call = StudyCall(data, keys, options, out)
     load_torch(data, keys)
 
     from headstart.studies import BackboneRankingConfig
 
-    names = None if candidates is None else split_words(candidates)
-    options = {"candidates": names, "images": images, "time_limit": time_limit}
-    call = StudyCall(data, keys, options, out, started=started)
-    config = BackboneRankingConfig(names, images, seconds_or_none(time_limit), recipe_keys(keys))
+    config = BackboneRankingConfig(names, images, limit, recipe_keys(keys))
     return BackboneRankingResult(carry_out(config, call))
 
 

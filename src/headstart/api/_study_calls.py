@@ -27,7 +27,7 @@ FindingT = TypeVar("FindingT", bound=Finding)
 
 @dataclass(frozen=True)
 class StudyCall:
-    """A call of a study function.
+    """A call of a study function, which makes it before it imports PyTorch: its clock runs.
 
     Attributes:
         data: What the caller gave as data.
@@ -38,7 +38,8 @@ class StudyCall:
         workers: Worker processes on this machine.
         ray: The address of a Ray cluster; None for none.
         opened: The data, if they are open already.
-        started: `time.perf_counter()` when the function was called.
+        started: `time.perf_counter()` when the call was made. Importing PyTorch takes seconds,
+            which count in a time limit.
     """
 
     data: Data

@@ -14,9 +14,10 @@ import numpy as np
 
 from headstart import store
 from headstart.results import read_predictions_file
+from headstart.studies import GATE_FILE
 
 _TEXT_FILES = ("metrics.json", "curves.csv", "environment.json")
-_STUDY_FILES = ("finding.json", "data.json", "gate.json", *_TEXT_FILES)
+_STUDY_FILES = ("finding.json", "data.json", GATE_FILE, *_TEXT_FILES)
 _GALLERY, _ERRORS, _PREDICTIONS = "gallery.npz", "errors.npz", "predictions.csv"
 FILE_NAMES = {*_STUDY_FILES, _GALLERY, _ERRORS, _PREDICTIONS}
 
