@@ -10,7 +10,6 @@ import mmap
 from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
-from types import TracebackType
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -140,13 +139,8 @@ class GrowingMap:
     def __enter__(self) -> GrowingMap:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._file.__exit__(kind, error, traceback)
+    def __exit__(self, *error: object) -> None:
+        self._file.close()
 
     def append(self, pixels: bytes) -> None:
         """Add an image.
@@ -164,7 +158,7 @@ class GrowingMap:
         """Close the file, and return its images as a read-only map of shape (count, H, W, C)."""
         self._file.append(self._block)
         self._file.replace_start(map_header((self.count, *self._shape)))
-        self._file.__exit__(None, None, None)
+        self._file.close()
         images: NDArray[np.uint8] = np.load(self._path, mmap_mode="r", allow_pickle=False)
         return images
 

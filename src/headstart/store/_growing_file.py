@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import TracebackType
 
 from headstart.store._files import require_space, translate_os_errors
 
@@ -26,12 +25,15 @@ class GrowingFile:
     def __enter__(self) -> GrowingFile:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file.
+
+        Raises:
+            ResourceError: The disk is full.
+        """
         with translate_os_errors(self._path):
             self._file.close()
 
