@@ -81,7 +81,6 @@ TINY = NamedDataset(
     title="Tiny",
     class_names=("a", "b"),
     image_shape=(4, 4, 1),
-    download_bytes=1,
     licence="none",
     parts=(
         Part("train", TRAIN, 3, sha(TRAIN_IMAGES), sha(TRAIN_LABELS)),

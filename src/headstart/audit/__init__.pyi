@@ -1,6 +1,7 @@
 from ._as_results import (
     ImageNames as ImageNames,
     class_counts as class_counts,
+    class_imbalance as class_imbalance,
     duplicate_pairs as duplicate_pairs,
     file_counts as file_counts,
     leaks as leaks,
@@ -14,10 +15,6 @@ from ._copies_of_training import (
     MOST_IMAGES as MOST_IMAGES,
     copies_of_training as copies_of_training,
     picture_numbers as picture_numbers,
-)
-from ._counts import (
-    DatasetCounts as DatasetCounts,
-    count_images as count_images,
 )
 from ._duplicates import (
     Duplicates as Duplicates,

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from headstart.audit._counts import DatasetCounts
 from headstart.audit._duplicates import Duplicates
 from headstart.audit._odd_images import OddImages
 from headstart.audit._quality import QualityIssues
 from headstart.audit._shortcuts import PropertyBaseline, Shortcuts
-from headstart.data import PART_NAMES, Dataset, SplitDataset
+from headstart.data import PART_NAMES, Dataset, FileFacts, SplitDataset
 from headstart.results import (
     AuditedImage,
     ClassCount,
@@ -174,20 +174,31 @@ def class_counts(data: SplitDataset, suspect_labels: Sequence[str]) -> tuple[Cla
     return tuple(counts)
 
 
-def file_counts(counts: DatasetCounts) -> FileCounts | None:
-    """Return the most frequent sizes, modes, formats and cameras; None without files."""
-    if not counts.sizes:
+def class_imbalance(counts: Sequence[ClassCount]) -> float:
+    """Return the number of images of the largest class per image of the smallest, at least 1."""
+    images = [count.images for count in counts]
+    return max(images) / max(1, min(images))
+
+
+def file_counts(facts: FileFacts | None) -> FileCounts | None:
+    """Return the most frequent sizes, modes, formats and cameras; None without files.
+
+    Args:
+        facts: Headers of the files of a dataset.
+    """
+    if not facts:
         return None
+    sizes = zip(facts.width, facts.height, strict=True)
     return FileCounts(
-        sizes=_most_frequent(counts.sizes),
-        modes=_most_frequent(counts.modes),
-        formats=_most_frequent(counts.file_formats),
-        cameras=_most_frequent({name or "unknown": n for name, n in counts.cameras.items()}),
+        sizes=_most_frequent([f"{width}x{height}" for width, height in sizes]),
+        modes=_most_frequent(facts.mode),
+        formats=_most_frequent(facts.file_format),
+        cameras=_most_frequent([camera or "unknown" for camera in facts.camera]),
     )
 
 
-def _most_frequent(counts: dict[str, int]) -> dict[str, int]:
-    names = list(counts)
-    shown = {name: counts[name] for name in names[:_MOST_KINDS]}
-    others = sum(counts[name] for name in names[_MOST_KINDS:])
+def _most_frequent(names: Sequence[str]) -> dict[str, int]:
+    ranked = Counter(names).most_common()
+    shown = dict(ranked[:_MOST_KINDS])
+    others = sum(count for _, count in ranked[_MOST_KINDS:])
     return {**shown, "others": others} if others else shown

@@ -158,7 +158,6 @@ from .groups._file_facts import (
 from .groups._infer import (
     InferredGroups as InferredGroups,
     connected_groups as connected_groups,
-    divided_groups as divided_groups,
     infer_groups as infer_groups,
 )
 from .groups._near_duplicates import (

@@ -14,7 +14,7 @@ from headstart.audit import (
     ImageNames,
     SuspectReport,
     class_counts,
-    count_images,
+    class_imbalance,
     duplicate_pairs,
     file_counts,
     find_duplicates,
@@ -99,8 +99,7 @@ class AuditConfig(Study[AuditReport]):
 
         pairs = duplicate_pairs(duplicates, names)
         conflicts = tuple(pair for pair in pairs if pair.images[0].label != pair.images[1].label)
-        counts = count_images(dataset, facts)
-        labels = [suspect.label for suspect in suspects.suspects]
+        counts = class_counts(data, [suspect.label for suspect in suspects.suspects])
         unclassified, poor = odd_images(odd, names), quality_issues(quality, names)
         # A leak is a pair of duplicates.
         has_images = bool(pairs or suspects.suspects or unclassified or poor)
@@ -119,9 +118,9 @@ class AuditConfig(Study[AuditReport]):
             shortcuts=shortcut_report(shortcuts),
             quality=poor,
             groups=group_report(given, inferred, names),
-            class_counts=class_counts(data, labels),
-            imbalance=counts.imbalance,
-            files=file_counts(counts),
+            class_counts=counts,
+            imbalance=class_imbalance(counts),
+            files=file_counts(facts),
             plan=None,
             next_command=self.next_command if has_images else self.next_without_images,
             notes=(*self.notes, *suspects.notes),

@@ -29,7 +29,6 @@ class RunCondition:
         problems: What is wrong; empty unless the run is damaged.
         is_sealed: Whether changes of its files can be noticed. Unfinished runs, and runs of earlier
             versions, have no seal.
-        resumable_from: Number of steps done in the newest checkpoint; None without checkpoints.
         identity: The content of `recipe.json`; empty if it is damaged.
         metrics: The metrics of a finished run; None if they are damaged.
     """
@@ -37,7 +36,6 @@ class RunCondition:
     state: Literal["finished", "unfinished", "damaged"]
     problems: tuple[store.FileProblem, ...]
     is_sealed: bool
-    resumable_from: int | None
     identity: JsonObject
     metrics: RunMetrics | None
 
@@ -61,10 +59,10 @@ def check_run(folder: Path, use: str | None = None) -> RunCondition | None:
     if not identity and len(names & _FILES) < _LEAST_FILES:
         return None
 
-    steps = [int(path.name) for path in (folder / "checkpoint").glob("[0-9]*") if _is_step(path)]
+    has_checkpoints = any(_is_step(path) for path in (folder / "checkpoint").glob("[0-9]*"))
     is_sealed = store.is_sealed(folder)
     # A process that is killed at the end of a run has sealed it, and still has its checkpoints.
-    is_finished = "metrics.json" in names or (is_sealed and not steps)
+    is_finished = "metrics.json" in names or (is_sealed and not has_checkpoints)
     problems = list(store.find_problems(folder, use)) if is_finished else []
     known = {problem.file for problem in problems}
     if not identity and "recipe.json" not in known:
@@ -81,7 +79,6 @@ def check_run(folder: Path, use: str | None = None) -> RunCondition | None:
         state="damaged" if problems else state,
         problems=tuple(problems),
         is_sealed=is_sealed and is_finished,
-        resumable_from=max(steps, default=None),
         identity=identity,
         metrics=metrics,
     )

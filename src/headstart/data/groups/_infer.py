@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from headstart.data._types import Dataset, Split
+from headstart.data._types import Dataset
 from headstart.data.groups._file_facts import FileFacts, read_file_facts
 from headstart.data.groups._file_names import propose_from_names, running_numbers
 from headstart.data.groups._group_test import (
@@ -139,23 +139,6 @@ def connected_groups(count: int, first: Groups, second: Groups) -> Groups:
     rank[np.argsort(start)] = np.arange(len(start))
     result: Groups = rank[inverse]
     return result
-
-
-def divided_groups(groups: Groups, split: Split) -> int:
-    """Count the groups with images in more than one part of a split.
-
-    Args:
-        groups: Int64 array of shape (N,), the group of each image of the dataset.
-        split: The split of the dataset.
-
-    Returns:
-        The number of groups.
-    """
-    parts = np.zeros(len(groups), np.int64)
-    for number, rows in enumerate((split.train, split.validation, split.test), 1):
-        parts[rows] = number
-    used = np.unique(np.stack([groups, parts])[:, parts > 0], axis=1)
-    return int((np.bincount(used[0]) > 1).sum()) if used.size else 0
 
 
 def _evidence_of_names(

@@ -40,7 +40,6 @@ class NamedDataset:
         class_names: K names, by label.
         image_shape: Height, width and channels of an image, the first two in pixels.
         parts: The parts, in the order of the decoded arrays.
-        download_bytes: Approximate size of the official download. 0 if nothing is downloaded.
         licence: Licence and authors, for people.
         layouts: Layouts that its files may have.
         sources: Places that its files may come from, in the order to try.
@@ -52,7 +51,6 @@ class NamedDataset:
     class_names: tuple[str, ...]
     image_shape: tuple[int, int, int]
     parts: tuple[Part, ...]
-    download_bytes: int
     licence: str
     layouts: tuple[layouts.Layout, ...]
     sources: tuple[sources.Source, ...]
@@ -101,7 +99,6 @@ FASHION_MNIST = NamedDataset(
             "3d0e6c6ea990b53b6f8f500a41cac93881d981b315f84578b7d915342ade01e9",
         ),
     ),
-    download_bytes=30_900_000,
     licence="MIT; Zalando SE (Xiao, Rasul, Vollgraf 2017)",
     layouts=(layouts.idx_files(),),
     sources=(
@@ -136,7 +133,6 @@ MNIST = NamedDataset(
             "ddeff807876a9661a1110d45c266c86239a3a1b7d37da0c3716a7a683c852ff5",
         ),
     ),
-    download_bytes=11_600_000,
     licence="CC BY-SA 3.0; LeCun, Cortes, Burges (1998)",
     layouts=(layouts.idx_files(),),
     sources=(
@@ -183,7 +179,6 @@ CIFAR10 = NamedDataset(
         ),
         _CIFAR10_TEST,
     ),
-    download_bytes=170_000_000,
     licence="none stated; cite Krizhevsky (2009)",
     layouts=(layouts.cifar_bins(), layouts.cifar_bins("cifar-10-batches-bin/"), _CIFAR10_SHEETS),
     # The binary version. The version "for Python" is pickled, and Headstart reads no pickles.
@@ -239,7 +234,6 @@ BUNDLED_DIGITS = NamedDataset(
             "8ba4f891220f5e4c9c819638d1602d74b83618f167043c6da52a2a247841ddf0",
         ),
     ),
-    download_bytes=0,
     licence="CC BY 4.0; Alpaydin, Kaynak (1998), UCI; bundled with scikit-learn",
     layouts=(layouts.bundled_digits(),),
     sources=(sources.Bundled("scikit-learn"),),
