@@ -22,6 +22,10 @@ from pages import NASTY_NAMES, Tags
 from tune_example import build_search
 
 from headstart.report import write_report, write_run_report
+from headstart.report._embedded_data import read_data, split_page, without_images, write_files
+from headstart.report._page_pieces import page_differences
+from headstart.report.pages._render import is_verifiable, render_again
+from headstart.results import read_finding
 
 BUILDERS: dict[str, Callable[[Path, Data], Path]] = {
     "compare": lambda folder, data: build_comparison(folder, Built(data=data, seeds=1)),
@@ -108,6 +112,17 @@ def test_every_figure_is_a_png_and_an_svg_with_its_values(study: Path) -> None:
             header, *rows = csv.reader(file)
         assert len(header) >= 2 and rows
         assert all(len(row) == len(header) for row in rows)
+
+
+def test_the_data_inside_a_page_give_the_same_page(study: Path, tmp_path: Path) -> None:
+    """The data have every file that the page was written from, so `verify` can write it again."""
+    text = (study / "report.html").read_text(encoding="utf-8")
+    if 'id="headstart-data"' not in text:
+        assert not is_verifiable(read_finding(study))
+        return
+    page, element = split_page(text)
+    again = render_again(write_files(read_data(element), tmp_path))
+    assert list(page_differences(without_images(page), without_images(again))) == []
 
 
 @pytest.mark.parametrize("study", [f"built-{name}" for name in BUILDERS], indirect=True)

@@ -145,7 +145,10 @@ def test_edits_of_single_digits_are_found(report: Path) -> None:
     )
     places = [match.start() for match in re.finditer(r"\d", visible)]
     element = text.index('id="headstart-data"')
-    places = [*np.random.default_rng(0).choice(places, 4), text.index('"data": "', element) + 200]
+    version = re.compile(r'"headstart": "\d').search(text, element)
+    assert version is not None
+    inside = [text.index('"data": "', element) + 200, version.end() - 1]
+    places = [*np.random.default_rng(0).choice(places, 4), *inside]
     for place in map(int, places):
         other = "1" if text[place] != "1" else "2"
         report.write_text(text[:place] + other + text[place + 1 :], encoding="utf-8")

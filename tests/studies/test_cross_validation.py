@@ -10,6 +10,7 @@ from typing import Any, cast
 
 import numpy as np
 import pytest
+from recomputing import differing_statistics
 
 import headstart
 from headstart.data import Dataset, SplitDataset, load, make_split, read_split
@@ -93,6 +94,7 @@ def test_all_images_are_tested_once_per_repeat(data: SplitDataset, tmp_path: Pat
     assert kept == [contender.representative_run]
     assert any("The classifiers to use are those of fold" in note for note in finding.verdict.notes)
     assert [baseline.n for baseline in finding.baselines] == [60, 60]
+    assert differing_statistics(folder, tmp_path) == set()
 
 
 def test_a_contender_with_a_failed_fold_is_left_out(
@@ -286,6 +288,12 @@ def test_effects_are_tested_over_folds(data: SplitDataset, tmp_path: Path) -> No
         assert len(effect.runs) == 3
     assert any("based on all 60 images, tested once by models" in note for note in finding.notes)
 
+    assert differing_statistics(tmp_path / "study", tmp_path) == set()
+    changed = differing_statistics(
+        tmp_path / "study", tmp_path, lambda finding: finding["effects"][0].update(p_adjusted=0.01)
+    )
+    assert changed == {"effects.effects[0].p_adjusted"}
+
 
 def test_learning_rates_are_tested_over_folds(data: SplitDataset, tmp_path: Path) -> None:
     values = {"epochs": 20, "nodes": 8, "layers": 1, "optimizer": "sgd"}
@@ -307,6 +315,12 @@ def test_learning_rates_are_tested_over_folds(data: SplitDataset, tmp_path: Path
     write_report(tmp_path / "study")
     assert "3 of 3 runs" in (tmp_path / "study" / "report.html").read_text()
 
+    assert differing_statistics(tmp_path / "study", tmp_path) == set()
+    changed = differing_statistics(
+        tmp_path / "study", tmp_path, lambda finding: finding.update(best_interval=[0.1, 0.9])
+    )
+    assert changed == {"lr.best_interval[0]", "lr.best_interval[1]"}
+
 
 def test_label_curves_are_tested_over_folds(data: SplitDataset, tmp_path: Path) -> None:
     values = {"epochs": 3, "layers": 1}
@@ -325,6 +339,13 @@ def test_label_curves_are_tested_over_folds(data: SplitDataset, tmp_path: Path) 
     assert tested == [20, 20, 20]
     assert point.accuracy is not None and len(point.accuracy.per_seed) == 1
     assert any("drawn from the other folds" in note for note in finding.notes)
+
+    def raise_difference(finding: dict[str, Any]) -> None:
+        finding["comparisons"][0]["differences"][1]["difference"] += 0.1
+
+    assert differing_statistics(tmp_path / "study", tmp_path) == set()
+    changed = differing_statistics(tmp_path / "study", tmp_path, raise_difference)
+    assert changed == {"labels.comparisons[0].differences[1].difference"}
 
 
 def test_a_search_is_not_cross_validated() -> None:

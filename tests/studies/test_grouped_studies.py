@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from recomputing import differing_statistics
 from rich.console import Console
 
 from headstart import store
@@ -20,7 +21,7 @@ from headstart.evaluation import accuracy_interval, recipe_test, verdict, wilson
 from headstart.models.recipes import make_recipe
 from headstart.report import compare_table, run_table, write_report, write_run_report
 from headstart.results import Comparison, read_metrics
-from headstart.studies import ComparisonConfig, run_study
+from headstart.studies import ComparisonConfig, LearningRatesConfig, run_study
 from headstart.studies._grid import Variant
 from headstart.studies._grid_scores import seed_scores
 from headstart.studies._group_notes import group_notes
@@ -159,6 +160,16 @@ def test_scores_of_a_grid_are_intervals_over_groups(study: Path, data: SplitData
     assert scores is not None
     assert contender.test is not None
     assert (scores.accuracy.low, scores.accuracy.high) == contender.test.interval
+
+
+def test_statistics_over_groups_follow_from_the_predictions_of_a_report(
+    study: Path, data: SplitDataset, tmp_path: Path
+) -> None:
+    finding_of(study, data)
+    assert differing_statistics(study, tmp_path) == set()
+    config = LearningRatesConfig("mlp", (0.01, 0.003), 2, None, {"epochs": 8})
+    assert run_study(config, data, tmp_path / "lr").best_interval is not None
+    assert differing_statistics(tmp_path / "lr", tmp_path) == set()
 
 
 def test_a_study_with_other_groups_is_another_study(

@@ -10,8 +10,9 @@ The element with the data is the last one of the page. Its text is a JSON object
 
 The data have `files` (text files by path, relative to the study), `arrays` (NumPy files as base64),
 `predictions` (labels, predicted classes and groups per run and part, as base64 of int32),
-`drawings` (SHA-256 of each image and SVG drawing of the page) and `matplotlib` (its version).
-Pixels are not among them, because the images are in the page already.
+`drawings` (SHA-256 of each image and SVG drawing of the page), `matplotlib` (its version) and
+`headstart`, which must be the version outside the data. Pixels are not among them, because the
+images are in the page already.
 """
 
 from __future__ import annotations
@@ -98,6 +99,7 @@ def embed_data(page: str, folder: Path, pooled: Mapping[Path, frozenset[int]] | 
     """
     content = {
         **collect_files(folder, pooled),
+        "headstart": __version__,
         "drawings": drawing_digests(page),
         "matplotlib": version("matplotlib"),
     }
@@ -147,6 +149,9 @@ def read_data(element: str) -> EmbeddedData:
         if _digest(data) != outer["sha256"]:
             raise ValueError("the data do not have the recorded SHA-256")
         content = json.loads(data)
+        # Data of an earlier version do not name it.
+        if content.get("headstart", outer["headstart"]) != outer["headstart"]:
+            raise ValueError(f"another version wrote the data: {content['headstart']}")
         return EmbeddedData(
             headstart=str(outer["headstart"]),
             page_digest=str(outer["page"]),

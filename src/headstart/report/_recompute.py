@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from headstart.evaluation import accuracy_interval, compute_metrics
+from headstart.evaluation import compute_metrics
 from headstart.formatting import enumeration
 from headstart.report._embedded_data import EmbeddedData, PartPredictions
+from headstart.report._evaluated import Evaluated, evaluated_runs
 from headstart.report._page_pieces import Difference
+from headstart.report._recompute_studies import recomputed_statistics
 from headstart.results import (
     Comparison,
     Contender,
     ContenderFinding,
     Finding,
-    PartMetrics,
+    FitFinding,
     read_finding,
     read_metrics,
 )
@@ -92,8 +93,10 @@ def recompute(study: Path, data: EmbeddedData) -> Recomputation:
         _list_examinations(result, finding)
         if isinstance(finding, ContenderFinding):
             _check_contenders(result, finding, data)
+        elif isinstance(finding, FitFinding):
+            _check_fit(result, finding, data)
         else:
-            _check_means(result, finding, data)
+            _check_statistics(result, finding, data)
     return result
 
 
@@ -119,67 +122,58 @@ def _check_run(
     if metrics is None:
         result.compare(where, None, "metrics of this part")
         return
-    result.compare(where, metrics.model_dump(mode="json"), _metrics(metrics, predictions))
+    computed = _metrics(metrics.class_names, predictions)
+    result.compare(where, metrics.model_dump(mode="json"), computed)
 
 
-def _metrics(metrics: PartMetrics, predictions: PartPredictions) -> dict[str, object]:
+def _metrics(class_names: Sequence[str], predictions: PartPredictions) -> dict[str, object]:
     """Return the metrics that rest on labels and predicted classes alone."""
-    certain = np.eye(len(metrics.class_names), dtype=np.float32)[predictions.predicted]
+    certain = np.eye(len(class_names), dtype=np.float32)[predictions.predicted]
     computed = compute_metrics(predictions.labels, certain, groups=predictions.groups).as_json()
     return {key: value for key, value in computed.items() if key != "loss"}
 
 
 def _check_contenders(result: Recomputation, finding: ContenderFinding, data: EmbeddedData) -> None:
     """Compute scores, differences, p-values and verdict of compared contenders again."""
-    if finding.cross_validation is not None:
-        result.not_recomputed.append(
-            "means and verdict of the cross-validation (only compared with the data)"
-        )
-        return
     part = finding.evaluated_on
-    correct: dict[str, NDArray[np.bool_]] = {}
-    groups = None
+    evaluated: dict[str, Evaluated] = {}
     for contender in finding.contenders:
-        runs = [data.predictions.get((run, part)) for run in contender.runs]
-        known = [run for run in runs if run is not None]
-        if len(known) < len(runs):
-            result.not_recomputed.append(f"{contender.name}: its predictions are not in the report")
+        runs = evaluated_runs(data.predictions, contender.runs, part, finding.cross_validation)
+        if isinstance(runs, str):
+            result.not_recomputed.append(f"{contender.name}: {runs}")
             continue
-        if len({len(run.labels) for run in known}) != 1:
-            result.not_recomputed.append(f"{contender.name}: its runs have different images")
-            continue
-        groups = known[0].groups
-        correct[contender.name] = np.stack([run.labels == run.predicted for run in known])
-        _check_scores(result, contender, part, correct[contender.name], groups)
+        evaluated[contender.name] = runs
+        _check_scores(result, contender, part, runs)
 
     result.not_recomputed.append("baselines and notes (only compared with the data)")
     names = [entry.name for entry in finding.contenders if entry.role == "contender"]
-    if not names or not correct.keys() >= set(names):
+    if not names or not evaluated.keys() >= set(names):
         return
-    contenders = {name: correct[name] for name in names}
-    if len({array.shape[1] for array in contenders.values()}) != 1:
+    contenders = {name: evaluated[name] for name in names}
+    if len({runs.correct.shape[1] for runs in contenders.values()}) != 1:
         result.not_recomputed.append("the verdict: contenders have different images")
         return
-    _check_verdict(result, finding, data, contenders, groups)
+    _check_verdict(result, finding, data, contenders)
 
 
 def _check_verdict(
     result: Recomputation,
     finding: ContenderFinding,
     data: EmbeddedData,
-    contenders: Mapping[str, NDArray[np.bool_]],
-    groups: NDArray[np.int64] | None,
+    contenders: Mapping[str, Evaluated],
 ) -> None:
     # An earlier version wrote fewer fields, and other sentences.
     recorded = json.loads(data.files["finding.json"])["verdict"]
     # One that failed with every seed is not among the contenders, but the verdict names it.
     failed = [entry.name for entry in finding.failed]
+    first = next(iter(contenders.values()))
     computed = verdict_from_predictions(
-        contenders,
+        {name: runs.correct for name, runs in contenders.items()},
         [name for name in failed if not name.endswith(CONTROL_SUFFIX)],
         finding.evaluated_on,
         VerdictRules.of_verdict(finding.verdict),
-        groups=groups,
+        groups=first.groups,
+        fold_of=first.fold_of,
     )
     fields = _fields_of(computed.model_dump(mode="json"), recorded)
     for name in _NOT_FROM_PREDICTIONS:
@@ -207,23 +201,47 @@ def _fields_of(computed: Any, recorded: object) -> Any:
     return computed
 
 
-def _check_scores(
-    result: Recomputation,
-    contender: Contender,
-    part: str,
-    correct: NDArray[np.bool_],
-    groups: NDArray[np.int64] | None,
-) -> None:
+def _check_scores(result: Recomputation, contender: Contender, part: str, runs: Evaluated) -> None:
     scores = contender.part(part)
-    per_seed = correct.mean(axis=1)
     computed = {
-        "accuracy": float(per_seed.mean()),
-        "interval": accuracy_interval(correct, groups=groups),
-        "n": correct.shape[1],
-        "per_seed": per_seed.tolist(),
+        "accuracy": float(np.mean(runs.per_seed)),
+        "interval": runs.interval(),
+        "n": runs.correct.shape[1],
+        "per_seed": runs.per_seed,
     }
     recorded = None if scores is None else scores.model_dump(mode="json")
     result.compare(f"{contender.name} › {part}", recorded, computed)
+
+
+def _check_fit(result: Recomputation, finding: FitFinding, data: EmbeddedData) -> None:
+    """Compute the test scores of the classifier of a fit again."""
+    predictions = data.predictions.get((finding.runs[0], "test"))
+    if finding.test is not None and predictions is not None:
+        computed = _metrics(finding.dataset.class_names, predictions)
+        names = ("accuracy", "interval", "interval_over_images", "groups", "n", "macro_f1")
+        recorded = finding.test.model_dump(mode="json")
+        result.compare("fit › test", recorded, {name: computed.get(name) for name in names})
+    result.not_recomputed.append(
+        "the search and validation scores of fit (only compared with the data)"
+    )
+
+
+def _check_statistics(result: Recomputation, finding: Finding, data: EmbeddedData) -> None:
+    """Compute the scores, differences and p-values of a study of one recipe again."""
+    if finding.cross_validation is None:
+        _check_means(result, finding, data)
+    recorded = json.loads(data.files["finding.json"])
+    computed = None
+    if "schema_version" in recorded:  # version 0.1 had other tests
+        computed = recomputed_statistics(finding, data.predictions)
+    if computed is not None:
+        result.compare(finding.study, recorded, computed)
+        result.recomputed.append("means over seeds, intervals, differences and p-values")
+        result.not_recomputed.append("other sentences and notes (only compared with the data)")
+        return
+    result.not_recomputed.append(
+        f"intervals, p-values and sentences of {finding.study} (only compared with the data)"
+    )
 
 
 def _check_means(result: Recomputation, finding: Finding, data: EmbeddedData) -> None:
@@ -243,9 +261,6 @@ def _check_means(result: Recomputation, finding: Finding, data: EmbeddedData) ->
             result.compare(f"{entry['runs'][0]} › {part}.accuracy", accuracy, computed)
     if result.count > before:
         result.recomputed.append("accuracies per seed and their means")
-    result.not_recomputed.append(
-        f"intervals, p-values and sentences of {finding.study} (only compared with the data)"
-    )
 
 
 def _entries_with_runs(content: object) -> Iterator[Mapping[str, Any]]:

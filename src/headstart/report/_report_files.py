@@ -8,7 +8,7 @@ import io
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TypedDict
+from typing import Any, TypedDict
 
 import numpy as np
 
@@ -51,7 +51,8 @@ def collect_files(
     finding = json.loads(files.get("finding.json", "{}"))
     description = finding.get("dataset") or json.loads(files.get("data.json", "{}"))
     class_names = description.get("class_names", [])
-    for name in dict.fromkeys(_run_names(finding)) if finding else [""]:
+    names = [*_run_names(finding), *_member_runs(finding)] if finding else [""]
+    for name in dict.fromkeys(names):
         run, prefix = folder / name, f"{name}/" if name else ""
         for file_name in _TEXT_FILES:
             if (run / file_name).is_file():
@@ -89,6 +90,17 @@ def _run_names(content: object) -> Iterator[str]:
                 yield from (name for name in value if isinstance(name, str))
             else:
                 yield from _run_names(value)
+
+
+def _member_runs(finding: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the paths of the runs that the classifier of a fit is an average of."""
+    if finding["study"] != "fit":
+        return
+    runs = {rung["name"]: rung["run"] for rung in finding["tried"]}
+    for member in finding["chosen"]["members"]:
+        name = runs.get(member["name"])
+        if name is not None:
+            yield name
 
 
 def _without_pixels(path: Path) -> str:

@@ -19,7 +19,9 @@ from ._contenders import (
     check_models as check_models,
 )
 from ._effects import (
+    UNCHANGED as UNCHANGED,
     EffectsConfig as EffectsConfig,
+    compare_changes as compare_changes,
 )
 from ._folds import (
     check_folds as check_folds,
@@ -32,11 +34,16 @@ from ._gate import (
     gate_of as gate_of,
     gate_question as gate_question,
 )
+from ._label_matching import (
+    Sampling as Sampling,
+    compare_with_reference as compare_with_reference,
+)
 from ._labels import (
     LabelCurvesConfig as LabelCurvesConfig,
 )
 from ._lr import (
     LearningRatesConfig as LearningRatesConfig,
+    RateSelection as RateSelection,
 )
 from ._study import (
     Study as Study,

@@ -28,6 +28,7 @@ from headstart.results import (
     JsonObject,
     UnchangedRecipe,
 )
+from headstart.studies._comparison_entries import CorrectByName, Groups
 from headstart.studies._design import StudyDesign, check_seed_count, design_study
 from headstart.studies._differences import LEVEL
 from headstart.studies._grid import Grid, Variant
@@ -52,10 +53,17 @@ from headstart.studies._study import (
 from headstart.studies._time_limit import WhenSlow, check_when_slow, given_when_slow
 from headstart.training import check_recipe, read_curves, resolve_recipe, training_correct
 
-_BASELINE = "baseline"
+UNCHANGED = "baseline"  # name of the variant of the unchanged recipe
 _TRAINING_IMAGES = 2000  # that the diagnosis classifies per recipe, over all seeds
 _MAX_LISTED = 8  # labels in a sentence
-Outcome = Literal["helps", "hurts", "undecided", "failed"]
+Outcome = Literal["helps", "hurts", "undecided"]
+_FAILED: dict[str, Any] = {
+    "difference": None,
+    "interval": None,
+    "p_adjusted": None,
+    "smallest_detectable": None,
+    "outcome": "failed",
+}
 
 
 @dataclass(frozen=True)
@@ -132,7 +140,7 @@ class EffectsConfig(Study[Effects]):
         context = context.with_data(data)
         recipe = with_features(self._resolved_recipe(data), data)
         changes = self._changed_variants(recipe, data)
-        variants = [Variant(_BASELINE, recipe), *(change.variant for change in changes)]
+        variants = [Variant(UNCHANGED, recipe), *(change.variant for change in changes)]
         grid = Grid(variants, design.runs, folds=design.folds)
         with context.open_executor() as executor:
             grid = plan_grid(
@@ -223,16 +231,13 @@ def _effect_results(
     """Return the results of the changes that the grid still holds."""
     variants = {variant.name: variant for variant in grid.variants}
     correct = grid.correct_predictions(design.part)
-    comparisons: dict[str, PairedComparison] = {}
-    if len(correct) > 1:
-        comparisons = comparisons_with(_BASELINE, correct, LEVEL, design.groups, grid.fold_of)
+    statistics = compare_changes(correct, design.groups, grid.fold_of)
     results = []
     for changed in changes:
         variant = variants.get(changed.variant.name)
         if variant is None:
             continue
         scores = seed_scores(variant, design.part, design.groups, grid)
-        comparison = comparisons.get(variant.name)
         results.append(
             EffectResult(
                 hyperparameter=changed.hyperparameter,
@@ -241,11 +246,7 @@ def _effect_results(
                 baseline_value=changed.baseline_value,
                 accuracy=None if scores is None else scores.accuracy,
                 loss=None if scores is None else scores.loss,
-                difference=None if comparison is None else comparison.difference,
-                interval=None if comparison is None else comparison.interval,
-                p_adjusted=None if comparison is None else comparison.p_adjusted,
-                smallest_detectable=None if comparison is None else comparison.smallest_detectable,
-                outcome=_outcome(comparison),
+                **statistics.get(variant.name, _FAILED),
                 runs=variant.relative_runs(folder),
                 failures=variant.failure_sentences(grid.folds),
                 fit=_diagnosis(variant, design.data) if variant.runs else None,
@@ -254,9 +255,36 @@ def _effect_results(
     return results
 
 
-def _outcome(comparison: PairedComparison | None) -> Outcome:
-    if comparison is None:
-        return "failed"
+def compare_changes(
+    correct: CorrectByName, groups: Groups, fold_of: Groups
+) -> dict[str, dict[str, Any]]:
+    """Compare each change with the unchanged recipe.
+
+    Args:
+        correct: Boolean arrays of shape (S, N) by the name of the variant, `UNCHANGED` among them.
+            True where a prediction is correct. Variants with a failed run are left out.
+        groups: Int64 array of shape (N,) with the group of each image, or None.
+        fold_of: Folds of a repeated cross-validation, or None.
+
+    Returns:
+        The statistics of each change, as in `EffectResult`, by the name of its variant.
+    """
+    if len(correct) < 2:
+        return {}
+    comparisons = comparisons_with(UNCHANGED, correct, LEVEL, groups, fold_of)
+    return {
+        name: {
+            "difference": comparison.difference,
+            "interval": comparison.interval,
+            "p_adjusted": comparison.p_adjusted,
+            "smallest_detectable": comparison.smallest_detectable,
+            "outcome": _outcome(comparison),
+        }
+        for name, comparison in comparisons.items()
+    }
+
+
+def _outcome(comparison: PairedComparison) -> Outcome:
     if not comparison.is_significant(LEVEL):
         return "undecided"
     return "helps" if comparison.difference > 0 else "hurts"

@@ -79,10 +79,31 @@ def compare_label_curves(
         part: The part of the split that evaluates.
         sampling: The groups or folds of the images; independent images by default.
     """
+    names = [contender.name for contender in contenders]
+    return compare_with_reference(names, _reference(contenders), correct, counts, part, sampling)
+
+
+def compare_with_reference(
+    names: Sequence[str],
+    reference: str,
+    correct: Mapping[tuple[str, int], BoolArray],
+    counts: Sequence[int],
+    part: EvaluationPart,
+    sampling: Sampling | None = None,
+) -> CurvesComparison:
+    """Compare the curves of all contenders with that of one of them.
+
+    Args:
+        names: Names of the contenders.
+        reference: Name of the contender that the others are compared with.
+        correct: Boolean arrays as in `compare_label_curves`.
+        counts: Numbers of labels per class, in ascending order.
+        part: The part of the split that evaluates.
+        sampling: The groups or folds of the images; independent images by default.
+    """
     sampling = sampling or Sampling()
-    reference = _reference(contenders)
-    others = [contender.name for contender in contenders if contender.name != reference]
-    curves = {contender.name: _curve(contender.name, correct, counts) for contender in contenders}
+    others = [name for name in names if name != reference]
+    curves = {name: _curve(name, correct, counts) for name in names}
     pairs = _paired_comparisons(reference, others, curves, counts, sampling)
     comparisons = [
         _compare(name, reference, curves, pairs[name], part, sampling) for name in others

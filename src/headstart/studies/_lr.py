@@ -27,6 +27,7 @@ from headstart.results import (
     PartMetrics,
     read_metrics,
 )
+from headstart.studies._comparison_entries import CorrectByName, Groups
 from headstart.studies._design import StudyDesign, check_seed_count, design_study
 from headstart.studies._differences import LEVEL, difference_of, is_significantly_worse
 from headstart.studies._grid import Grid, Variant
@@ -210,7 +211,7 @@ def _rank(rate: float, recipe: Recipe) -> int:
 
 
 @dataclass(frozen=True)
-class _Selection:
+class RateSelection:
     """The selected learning rate, and the comparisons of the others with it.
 
     Attributes:
@@ -224,6 +225,28 @@ class _Selection:
     best: str | None
     diverged: Mapping[str, tuple[int, ...]]
     comparisons: SelectedComparisons | None
+
+    @classmethod
+    def of(
+        cls,
+        best: str,
+        diverged: Mapping[str, tuple[int, ...]],
+        learned: CorrectByName,
+        groups: Groups,
+        fold_of: Groups,
+    ) -> RateSelection:
+        """Compare the other rates that learned something with the best one.
+
+        Args:
+            best: Name of the selected variant.
+            diverged: As in the class.
+            learned: Boolean arrays of shape (S, N) by the name of the variant, True where a
+                prediction is correct.
+            groups: Int64 array of shape (N,) with the group of each image, or None.
+            fold_of: Folds of a repeated cross-validation, or None.
+        """
+        comparisons = comparisons_with_selected(best, learned, LEVEL, groups, fold_of)
+        return cls(best, diverged, comparisons)
 
     def is_good(self, name: str) -> bool:
         """Return True for the best rate, and for those that are not significantly worse."""
@@ -241,7 +264,7 @@ class _Selection:
         return difference_of(self.comparisons.comparisons.get(name), part)
 
 
-def _select(grid: Grid, design: StudyDesign) -> _Selection:
+def _select(grid: Grid, design: StudyDesign) -> RateSelection:
     """Select the best learning rate, and compare the others with it.
 
     Rates at which training diverges take no part in the tests. They would cost the others power.
@@ -254,17 +277,16 @@ def _select(grid: Grid, design: StudyDesign) -> _Selection:
         if variant.runs and not diverged[variant.name]
     }
     if not losses:
-        return _Selection(None, diverged, None)
+        return RateSelection(None, diverged, None)
 
     best = min(losses, key=lambda name: losses[name])
     correct = grid.correct_predictions(design.part)
     learned = {name: runs for name, runs in correct.items() if name in losses}
-    comparisons = comparisons_with_selected(best, learned, LEVEL, design.groups, grid.fold_of)
-    return _Selection(best, diverged, comparisons)
+    return RateSelection.of(best, diverged, learned, design.groups, grid.fold_of)
 
 
 def _rate_results(
-    grid: Grid, selection: _Selection, context: StudyContext, part: EvaluationPart
+    grid: Grid, selection: RateSelection, context: StudyContext, part: EvaluationPart
 ) -> list[LearningRateResult]:
     """Return the results of each learning rate."""
     data, folds = context.data, grid.folds
