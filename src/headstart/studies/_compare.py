@@ -336,8 +336,9 @@ def _check_same_images(run: Path, data: SplitDataset) -> None:
         if recorded.get(key) != fingerprint:
             raise InputError(
                 f"{run} was trained on a different {key} than this comparison uses.",
-                "Pass the data options of that run, such as --validation, --test and --split-seed, "
-                f"which {run / 'data.json'} records; or enter its recipe: {run / 'recipe.json'}",
+                "Pass the data options of that run, such as --train-images, --validation, --test "
+                f"and --split-seed, which {run / 'data.json'} records; or enter its recipe: "
+                f"{run / 'recipe.json'}",
             )
 
 
