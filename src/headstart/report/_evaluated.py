@@ -74,8 +74,7 @@ def evaluated_runs(
     )
     if folds is None:
         return Evaluated(correct, groups=known[0].groups)
-    numbers = np.arange(count)
     fold_of = np.stack(
-        [np.repeat(numbers, [len(run.labels) for run in repeat]) for repeat in repeats]
+        [np.repeat(np.arange(count), [len(run.labels) for run in repeat]) for repeat in repeats]
     )
     return Evaluated(correct, fold_of=fold_of)
