@@ -5,6 +5,10 @@ from ._audit import (
 from ._backbones import (
     BackboneRankingConfig as BackboneRankingConfig,
 )
+from ._change_tests import (
+    UNCHANGED as UNCHANGED,
+    compare_changes as compare_changes,
+)
 from ._compare import (
     ComparisonConfig as ComparisonConfig,
 )
@@ -19,9 +23,7 @@ from ._contenders import (
     check_models as check_models,
 )
 from ._effects import (
-    UNCHANGED as UNCHANGED,
     EffectsConfig as EffectsConfig,
-    compare_changes as compare_changes,
 )
 from ._folds import (
     check_folds as check_folds,
@@ -43,6 +45,8 @@ from ._labels import (
 )
 from ._lr import (
     LearningRatesConfig as LearningRatesConfig,
+)
+from ._rate_selection import (
     RateSelection as RateSelection,
 )
 from ._study import (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -13,8 +13,6 @@ from headstart import progress
 from headstart.data import SplitDataset
 from headstart.errors import InputError, RunFailed
 from headstart.evaluation import (
-    PairedComparison,
-    comparisons_with,
     describe_folds,
     diagnose_fit,
 )
@@ -28,9 +26,8 @@ from headstart.results import (
     JsonObject,
     UnchangedRecipe,
 )
-from headstart.studies._comparison_entries import CorrectByName, Groups
+from headstart.studies._change_tests import FAILED, UNCHANGED, compare_changes
 from headstart.studies._design import StudyDesign, check_seed_count, design_study
-from headstart.studies._differences import LEVEL
 from headstart.studies._grid import Grid, Variant
 from headstart.studies._grid_plan import plan_grid
 from headstart.studies._grid_runs import run_grid
@@ -53,17 +50,8 @@ from headstart.studies._study import (
 from headstart.studies._time_limit import WhenSlow, check_when_slow, given_when_slow
 from headstart.training import check_recipe, read_curves, resolve_recipe, training_correct
 
-UNCHANGED = "baseline"  # name of the variant of the unchanged recipe
 _TRAINING_IMAGES = 2000  # that the diagnosis classifies per recipe, over all seeds
 _MAX_LISTED = 8  # labels in a sentence
-Outcome = Literal["helps", "hurts", "undecided"]
-_FAILED: dict[str, Any] = {
-    "difference": None,
-    "interval": None,
-    "p_adjusted": None,
-    "smallest_detectable": None,
-    "outcome": "failed",
-}
 
 
 @dataclass(frozen=True)
@@ -246,48 +234,13 @@ def _effect_results(
                 baseline_value=changed.baseline_value,
                 accuracy=None if scores is None else scores.accuracy,
                 loss=None if scores is None else scores.loss,
-                **statistics.get(variant.name, _FAILED),
+                **statistics.get(variant.name, FAILED),
                 runs=variant.relative_runs(folder),
                 failures=variant.failure_sentences(grid.folds),
                 fit=_diagnosis(variant, design.data) if variant.runs else None,
             )
         )
     return results
-
-
-def compare_changes(
-    correct: CorrectByName, groups: Groups, fold_of: Groups
-) -> dict[str, dict[str, Any]]:
-    """Compare each change with the unchanged recipe.
-
-    Args:
-        correct: Boolean arrays of shape (S, N) by the name of the variant, `UNCHANGED` among them.
-            True where a prediction is correct. Variants with a failed run are left out.
-        groups: Int64 array of shape (N,) with the group of each image, or None.
-        fold_of: Folds of a repeated cross-validation, or None.
-
-    Returns:
-        The statistics of each change, as in `EffectResult`, by the name of its variant.
-    """
-    if len(correct) < 2:
-        return {}
-    comparisons = comparisons_with(UNCHANGED, correct, LEVEL, groups, fold_of)
-    return {
-        name: {
-            "difference": comparison.difference,
-            "interval": comparison.interval,
-            "p_adjusted": comparison.p_adjusted,
-            "smallest_detectable": comparison.smallest_detectable,
-            "outcome": _outcome(comparison),
-        }
-        for name, comparison in comparisons.items()
-    }
-
-
-def _outcome(comparison: PairedComparison) -> Outcome:
-    if not comparison.is_significant(LEVEL):
-        return "undecided"
-    return "helps" if comparison.difference > 0 else "hurts"
 
 
 def _diagnosis(variant: Variant, data: SplitDataset) -> FitDiagnosis | None:

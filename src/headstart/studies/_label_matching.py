@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,8 +25,10 @@ from headstart.results import (
     LabelEstimate,
     LabelMatch,
 )
-from headstart.studies._contenders import NamedContender
 from headstart.studies._differences import LEVEL
+
+if TYPE_CHECKING:
+    from headstart.studies._contenders import NamedContender
 
 BoolArray = NDArray[np.bool_]
 _Curve = Mapping[int, BoolArray]

@@ -12,13 +12,8 @@ import numpy as np
 from headstart import progress
 from headstart.data import SplitDataset
 from headstart.errors import InputError
-from headstart.evaluation import (
-    SelectedComparisons,
-    comparisons_with_selected,
-)
 from headstart.models.recipes import Recipe, make_iterative_recipe
 from headstart.results import (
-    Difference,
     EvaluationPart,
     JsonObject,
     LearningRateRange,
@@ -27,15 +22,14 @@ from headstart.results import (
     PartMetrics,
     read_metrics,
 )
-from headstart.studies._comparison_entries import CorrectByName, Groups
 from headstart.studies._design import StudyDesign, check_seed_count, design_study
-from headstart.studies._differences import LEVEL, difference_of, is_significantly_worse
 from headstart.studies._grid import Grid, Variant
 from headstart.studies._grid_plan import plan_grid
 from headstart.studies._grid_runs import run_grid
 from headstart.studies._grid_scores import grid_fields, seed_scores, with_features
 from headstart.studies._lr_range_tests import are_close, summarise_range_tests
 from headstart.studies._lr_sentences import learning_rates_notes, learning_rates_sentence
+from headstart.studies._rate_selection import RateSelection
 from headstart.studies._study import (
     Study,
     StudyContext,
@@ -208,60 +202,6 @@ def _rank(rate: float, recipe: Recipe) -> int:
     """Return 0 for published rates and that of the recipe; half decades are dropped first."""
     kept = (*PUBLISHED_RATES, recipe.lr)
     return 0 if any(are_close(rate, other) for other in kept) else 1
-
-
-@dataclass(frozen=True)
-class RateSelection:
-    """The selected learning rate, and the comparisons of the others with it.
-
-    Attributes:
-        best: Name of the variant with the lowest mean validation loss, of those that learned
-            something with every seed; None if there are none.
-        diverged: Seeds at which training diverged, or numbers of runs with folds, by the name of
-            the variant.
-        comparisons: Comparisons of the variants that learned something; None without a best one.
-    """
-
-    best: str | None
-    diverged: Mapping[str, tuple[int, ...]]
-    comparisons: SelectedComparisons | None
-
-    @classmethod
-    def of(
-        cls,
-        best: str,
-        diverged: Mapping[str, tuple[int, ...]],
-        learned: CorrectByName,
-        groups: Groups,
-        fold_of: Groups,
-    ) -> RateSelection:
-        """Compare the other rates that learned something with the best one.
-
-        Args:
-            best: Name of the selected variant.
-            diverged: As in the class.
-            learned: Boolean arrays of shape (S, N) by the name of the variant, True where a
-                prediction is correct.
-            groups: Int64 array of shape (N,) with the group of each image, or None.
-            fold_of: Folds of a repeated cross-validation, or None.
-        """
-        comparisons = comparisons_with_selected(best, learned, LEVEL, groups, fold_of)
-        return cls(best, diverged, comparisons)
-
-    def is_good(self, name: str) -> bool:
-        """Return True for the best rate, and for those that are not significantly worse."""
-        if name == self.best:
-            return True
-        if self.comparisons is None or name not in self.comparisons.comparisons:
-            return False
-        is_worse = is_significantly_worse(self.comparisons.comparisons[name])
-        return not is_worse and name not in self.comparisons.more_variable
-
-    def difference(self, name: str, part: EvaluationPart) -> Difference | None:
-        """Return the difference from the best rate; None for itself and without a test."""
-        if self.comparisons is None:
-            return None
-        return difference_of(self.comparisons.comparisons.get(name), part)
 
 
 def _select(grid: Grid, design: StudyDesign) -> RateSelection:
