@@ -58,17 +58,23 @@ def tuning_finding(
     Raises:
         RunFailed: No run of the best recipe finished when it was retrained.
     """
-    best, ties = search.best(), _ties(search, context.data.groups_of("validation"))
+    best = search.best()
     winner = _retrained_best(search, entries, results)
     is_default_kept = winner.name == "defaults"
     chosen = search.default_trial() if is_default_kept else best
     assert winner.validation is not None, "a search needs validation images"
-    last = _last_result(search, chosen.number)
+    selected = winner.validation.accuracy
+    if search.plan["retrains"]:
+        selected = _last_result(search, chosen.number)["accuracy"]
     optimism = None
     if winner.test is not None:
-        optimism = _optimism(last["accuracy"], winner.validation.n, winner.test)
+        optimism = _optimism(selected, winner.validation.n, winner.test)
 
-    trials = [_trial(search, trial, ties, best) for trial in search.trials.all()]
+    # Without retraining, the final runs are trials, so the kept one is the best trial.
+    is_marked = not search.plan["retrains"] and search.is_default(chosen)
+    marked = chosen if is_marked else best
+    ties = _ties(search, marked.number, context.data.groups_of("validation"))
+    trials = [_trial(search, trial, ties, marked) for trial in search.trials.all()]
     rungs = [
         Rung(epochs=rung["epochs"], trials=len(outcomes))
         for rung, outcomes in zip(search.plan["rungs"], search.rungs, strict=True)
@@ -203,7 +209,7 @@ def _last_result(search: Search, number: int) -> TrialFacts:
     )
 
 
-def _ties(search: Search, groups: NDArray[np.int64] | None) -> set[int]:
+def _ties(search: Search, best: int, groups: NDArray[np.int64] | None) -> set[int]:
     """Return the recipes on the last rung that are not significantly worse than the best.
 
     With another metric than the loss or the accuracy, only an equal score is a tie: there is no
@@ -211,7 +217,6 @@ def _ties(search: Search, groups: NDArray[np.int64] | None) -> set[int]:
     on the validation images, for one seed. The variance over seeds would only add ties. The same
     images selected the best recipe, so the level is corrected for all pairs (Bonferroni).
     """
-    best = search.best().number
     losses = {}
     rung = _last_finished_rung(search)
     if search.metric is not None and search.metric.name != "accuracy":

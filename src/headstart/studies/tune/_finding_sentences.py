@@ -37,6 +37,8 @@ def kept_defaults_sentence(
         return "The time limit was too short for a search: the default recipe was trained."
     if search.is_default(best):
         tried = len(search.trials.all())
+        if not search.plan["retrains"]:
+            return _one_full_run_sentence(search, tried)
         part = "" if tried == full else f", of which {full} had a full run"
         return (
             f"The search tried {counted(tried, 'recipe')}{part}. None had a {_better(search)} than "
@@ -53,9 +55,23 @@ def kept_defaults_sentence(
     metric = search.metric or selection_metric("accuracy")
     images = len(search.data.split.validation)
     defaults, tuned = (metric.describe(scores[name], images) for name in ("defaults", "tuned"))
+    retrained_words = "retrained, they" if search.plan["retrains"] else "they"
     return (
-        f"The defaults are kept: retrained, they have {defaults} on validation images, "
+        f"The defaults are kept: {retrained_words} have {defaults} on validation images, "
         f"and the best recipe of the search {tuned}."
+    )
+
+
+def _one_full_run_sentence(search: Search, tried: int) -> str:
+    """Return why no recipe but the default one had a full run that finished."""
+    if search.is_default(search.best_short_run()):
+        return (
+            f"The search tried {counted(tried, 'recipe')} in short runs. None had a "
+            f"{_better(search)} than the defaults."
+        )
+    return (
+        f"The search tried {counted(tried, 'recipe')} in short runs. The full run of the best one "
+        "did not finish, so the defaults are kept."
     )
 
 
@@ -96,10 +112,16 @@ def search_sentences(
     best = next(trial for trial in trials if trial.is_best)
     full = rungs[-1].trials
     sentences = []
-    if search.plan["searches"]:
+    if search.plan["retrains"]:
         sentences.append(
             f"Of {counted(len(trials), 'recipe')}, {full} had a full run. The one with the "
             f"{_selected(search, best)}: {values_text(best.values)}."
+        )
+    elif search.plan["searches"]:
+        sentences.append(
+            f"The time limit left time for one full run besides that of the defaults. Best of "
+            f"{counted(len(trials), 'recipe')} in short runs: "
+            f"{values_text(search.best_short_run().values)}."
         )
 
     ties = [trial for trial in trials if trial.is_tie and not trial.is_best]
@@ -107,7 +129,10 @@ def search_sentences(
         sentences.append(_ties_sentence(ties))
     if optimism is not None:
         selected = f"validation accuracy {percent(optimism.best_validation, len(split.validation))}"
-        if is_default_kept:
+        if not search.plan["retrains"]:
+            owner = "The defaults have" if is_default_kept else "The best recipe has"
+            words = f"{owner} {selected}. The test accuracy is "
+        elif is_default_kept:
             words = (
                 f"In the search, the defaults had {selected}. Retrained, their test accuracy is "
             )
@@ -129,10 +154,11 @@ def search_sentences(
     failed = sum(trial.state == "failed" for trial in trials)
     if failed:
         sentences.append(f"{failed} of {len(trials)} recipes failed.")
-    if search.plan["epochs"] < (search.defaults.epochs or 0):
+    trained = trials[0].rungs[-1].epochs if trials[0].rungs else 0.0
+    if not search.plan["searches"] and trained < (search.defaults.epochs or 0):
         sentences.append(
-            f"For the time limit, a full run has {search.plan['epochs']:.3g} epochs instead of "
-            f"{search.defaults.epochs:.3g}. The finding is about runs of this length."
+            f"For the time limit, the run has {trained:.3g} epochs instead of "
+            f"{search.defaults.epochs:.3g}. The finding is about a run of this length."
         )
     return sentences
 

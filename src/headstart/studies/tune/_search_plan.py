@@ -11,16 +11,16 @@ from headstart.data import SplitDataset
 from headstart.formatting import approximate_duration
 from headstart.models.recipes import Recipe
 from headstart.studies.tune._config import TuningConfig
-from headstart.studies.tune._time_plan import TimePlan, divide_time
+from headstart.studies.tune._time_plan import (
+    MOST_PROMOTED,
+    RESERVED,
+    TimePlan,
+    divide_time,
+    least_limit,
+)
 from headstart.training import expected_seconds
 
 DEFAULT_TRIALS = 24
-_FULL_RUNS = 4  # recipes that reach the last rung
-
-# The short run of the default recipe where nothing is searched: it costs little.
-_SHORT_RUN = 0.05
-# What `divide_time` needs for a search with one seed, in full runs.
-_FULL_RUNS_TO_SEARCH = 5
 
 # Recipes without gain after which a search stops: one and a half generations.
 _LEAST_WITHOUT_GAIN = 12
@@ -46,16 +46,18 @@ class SearchPlan(TypedDict):
         seconds: Seconds of a full run.
         rungs: The rungs, from the first to the last.
         seeds: Seeds of the final runs.
-        ends: Seconds after which the first and the last rung end; None without a time limit.
+        ends: Seconds after which the last run ends; None without a time limit.
         searches: False if the time limit is only enough to train the default recipe.
+        retrains: False if the full runs of the search are the final runs.
     """
 
     epochs: float
     seconds: float
     rungs: list[RungPlan]
     seeds: int
-    ends: tuple[float, float] | None
+    ends: float | None
     searches: bool
+    retrains: bool
 
 
 def plan_search(
@@ -73,51 +75,50 @@ def plan_search(
     epochs = defaults.epochs
     assert epochs is not None, "resolve the recipe first"
     seconds = expected_seconds(defaults, data)
-    time_plan = TimePlan(epochs, seconds, config.seeds, 0.0, 0.0)
+    time_plan = TimePlan(MOST_PROMOTED, config.seeds, retrains=True)
     ends = None
     if config.time_limit is not None:
         left = config.time_limit - elapsed
-        time_plan = divide_time(left, epochs, seconds, config.seeds, slots)
-        ends = (elapsed + time_plan.first_rung_ends, elapsed + time_plan.last_rung_ends)
+        time_plan = divide_time(left, seconds, config.seeds, slots)
+        ends = elapsed + (1 - RESERVED) * left
 
     trials = config.trials or (DEFAULT_TRIALS if config.time_limit is None else None)
-    counts = [trials, *_promoted_counts(trials or DEFAULT_TRIALS, len(config.rungs))]
     fractions = config.rungs
     if not time_plan.searches:
-        counts = [1, *[0 for _ in counts[1:]]]
-        images = len(data.split.train)
-        two_steps = 2 * min(images, defaults.batch or images) / images / time_plan.epochs
-        fractions = (max(_SHORT_RUN, two_steps), *fractions[1:])
+        trials, fractions = 1, tuple(1.0 for _ in config.rungs)
+    promoted = min(time_plan.promoted, trials or DEFAULT_TRIALS)
+    counts = [trials, *_promoted_counts(trials or DEFAULT_TRIALS, promoted, len(config.rungs))]
     rungs: list[RungPlan] = [
-        {"epochs": round(fraction * time_plan.epochs, 3), "trials": count}
+        {"epochs": round(fraction * epochs, 3), "trials": count}
         for fraction, count in zip(fractions, counts, strict=True)
     ]
     return {
-        "epochs": time_plan.epochs,
-        "seconds": round(time_plan.seconds, 3),
+        "epochs": epochs,
+        "seconds": round(seconds, 3),
         "rungs": rungs,
         "seeds": time_plan.seeds,
         "ends": ends,
         "searches": time_plan.searches,
+        "retrains": time_plan.retrains,
     }
 
 
-def _promoted_counts(trials: int, rungs: int) -> list[int]:
+def _promoted_counts(trials: int, promoted: int, rungs: int) -> list[int]:
     """Return the recipes per rung above the first, spaced evenly on a log scale."""
-    last = min(_FULL_RUNS, trials)
     steps = rungs - 1
-    ratios = [(last / trials) ** (step / steps) for step in range(1, steps + 1)]
+    if not promoted:
+        return [0] * steps
+    ratios = [(promoted / trials) ** (step / steps) for step in range(1, steps + 1)]
     return [max(1, round(trials * ratio)) for ratio in ratios]
 
 
-def report_plan(plan: SearchPlan, config: TuningConfig, defaults: Recipe, slots: int) -> None:
+def report_plan(plan: SearchPlan, config: TuningConfig, slots: int) -> None:
     """Report a plan before the first trial."""
     if not plan["searches"]:
-        full_run = plan["seconds"] * (defaults.epochs or plan["epochs"]) / plan["epochs"]
-        needed = math.ceil(_FULL_RUNS_TO_SEARCH * full_run)
+        needed = math.ceil(least_limit(plan["seconds"]))
         progress.say(
             f"tune {config.model}: the time limit is too short for a search. The default recipe is "
-            f"trained instead. A search needs about --time-limit {needed}s."
+            f"trained. A search needs about --time-limit {needed}s."
         )
         return
 
@@ -125,14 +126,16 @@ def report_plan(plan: SearchPlan, config: TuningConfig, defaults: Recipe, slots:
     counts = [
         f"{rung['trials'] or 'as many as fit'} x {rung['epochs']:.3g} epochs" for rung in rungs
     ]
+    final = f"then {plan['seeds']} seeds of the best and of the defaults"
+    if not plan["retrains"]:
+        final = "and the defaults as long as the last"
     seconds, bound = config.time_limit, "at most"
     if seconds is None:
         epochs = sum((rung["trials"] or 0) * rung["epochs"] for rung in rungs)
         full_runs = epochs / plan["epochs"] + 2 * plan["seeds"]
         seconds, bound = plan["seconds"] * full_runs / slots, "about"
     progress.say(
-        f"tune {config.model}: recipes {', then '.join(counts)}, "
-        f"then {plan['seeds']} seeds of the best and of the defaults; "
+        f"tune {config.model}: recipes {', then '.join(counts)}, {final}; "
         f"{bound} {approximate_duration(seconds)}."
     )
 

@@ -14,7 +14,7 @@ from headstart.models.recipes import Recipe, make_iterative_recipe
 from headstart.results import EvaluationPart, JsonObject, Tuning
 from headstart.studies._comparison_entries import ComparisonEntry
 from headstart.studies._comparison_results import compare_entries
-from headstart.studies._grid import Grid, Variant, copy_finished_grid_runs
+from headstart.studies._grid import copy_finished_grid_runs
 from headstart.studies._grid_runs import run_grid
 from headstart.studies._study import Study, StudyContext, no_validation_images
 from headstart.studies.tune._config import TuningConfig
@@ -104,22 +104,14 @@ class TuningStudy(Study[Tuning]):
 
 def _retrain(search: Search, context: StudyContext) -> list[ComparisonEntry]:
     """Train the best recipe and the defaults over seeds that took no part in the selection."""
-    config, best, epochs = search.config, search.best(), search.plan["epochs"]
     seeds = search.trials.remember("seeds", search.trials.recall("seeds") or search.final_seeds())
-    changes: dict[str, object] = {"epochs": epochs}
-    if not search.plan["searches"]:  # its steps then follow the pace of the machine
-        changes = {"time_limit": search.time_left()}
-    variants = [Variant("defaults", search.defaults.model_copy(update=changes))]
-    if search.plan["searches"] and not search.is_default(best):
-        tuned = search.recipe(best.values, epochs)
-        assert tuned is not None, "the best recipe has been trained"
-        variants.insert(0, Variant("tuned", tuned))
-
-    grid = Grid(variants, tuple(range(config.seed + 1, config.seed + 1 + seeds)))
-    seconds = search.plan["seconds"] * len(grid.seeds) * len(variants) / search.executor.slots
-    progress.say(
-        f"retraining over {counted(seeds, 'new seed')}, about {approximate_duration(seconds)}."
-    )
+    grid = search.final_grid(seeds)
+    variants = grid.variants
+    if search.plan["retrains"]:
+        seconds = search.full_seconds() * seeds * len(variants) / search.executor.slots
+        progress.say(
+            f"retraining over {counted(seeds, 'new seed')}, about {approximate_duration(seconds)}."
+        )
     copy_finished_grid_runs(grid, context.data, context.folder)
     run_grid(grid, search.executor, context.folder, "retraining")
     return [

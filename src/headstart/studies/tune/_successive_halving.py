@@ -7,9 +7,8 @@ References:
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +25,7 @@ from headstart.models.recipes import (
     with_depth,
     with_net,
 )
+from headstart.studies._grid import Grid, Variant, grid_job
 from headstart.studies.tune._budget import within_budget
 from headstart.studies.tune._config import TuningConfig
 from headstart.studies.tune._search_plan import (
@@ -36,7 +36,7 @@ from headstart.studies.tune._search_plan import (
 )
 from headstart.studies.tune._space import SearchSpace, Values
 from headstart.studies.tune._storage import Trial, TrialFacts, Trials, TrialStorage
-from headstart.studies.tune._time_plan import RESERVED, final_seconds
+from headstart.studies.tune._time_plan import side_by_side
 from headstart.training import keep_only_results, read_probabilities
 
 _MAX_TRIALS = 10_000
@@ -147,19 +147,30 @@ class Search:
     def best(self) -> Trial:
         """Return the trial with the best validation metric on the highest rung that any reached.
 
+        Where the full runs of the search are the final runs, a recipe with a full run comes before
+        the default one: the finding compares the two.
+
         Raises:
             RunFailed: No trial finished.
         """
-        for rung in reversed(self.rungs):
-            ranking = _ranking(rung)
+        rungs = self.rungs
+        for rung in reversed(rungs):
+            ranking = [rungs[0][number] for number in _ranking(rung)]
+            if not self.plan["retrains"]:
+                ranking.sort(key=self.is_default)
             if ranking:
-                return self.rungs[0][ranking[0]]
-        failures = [trial.facts for trial in self.rungs[0].values()]
+                return ranking[0]
+        failures = [trial.facts for trial in rungs[0].values()]
         reasons = sorted({f"{facts['reason']}: {facts['message']}" for facts in failures})
         raise RunFailed(
             f"no recipe of the search finished: {'; '.join(reasons[:3])}",
             "Try a smaller search space: --space FILE.",
         )
+
+    def best_short_run(self) -> Trial:
+        """Return the trial with the best validation metric in the first rung."""
+        first = self.rungs[0]
+        return first[_ranking(first)[0]]
 
     def default_trial(self) -> Trial:
         """Return the trial of the recipe that the search started from, which is the first."""
@@ -168,24 +179,65 @@ class Search:
     def is_default(self, trial: Trial) -> bool:
         """Return whether a trial is the recipe that the search started from."""
         recipe = self.recipe(trial.values, self.plan["epochs"])
-        if recipe is None:
-            return False
+        return recipe is not None and self._has_default_values(recipe)
+
+    def _has_default_values(self, recipe: Recipe) -> bool:
         return not recipe.changes_from(self.defaults.model_copy(update={"epochs": recipe.epochs}))
+
+    def final_grid(self, seeds: int) -> Grid:
+        """Return the final runs of the best recipe and the defaults, with so many seeds."""
+        best = self.best()
+        tuned = None
+        if self.plan["searches"] and not self.is_default(best):
+            tuned = self.recipe(best.values, self.plan["epochs"])
+        variants = [self._final_variant(tuned)] if tuned is not None else []
+        return self._grid([*variants, self._final_variant(None)], seeds)
+
+    def _final_variant(self, tuned: Recipe | None) -> Variant:
+        """Return the final runs of a tuned recipe, or those of the defaults.
+
+        Where nothing is retrained, the last run follows the pace of the machine.
+        """
+        plan, limit = self.plan, self.config.time_limit
+        recipe = self.defaults if tuned is None else tuned
+        is_last = plan["searches"] == (tuned is not None)
+        if not plan["retrains"] and is_last and limit is not None:
+            left = self.trials.remember("time left", round(max(1.0, limit - self.clock()), 1))
+            recipe = recipe.model_copy(update={"time_limit": left})
+        return Variant("defaults" if tuned is None else "tuned", recipe)
+
+    def _grid(self, variants: list[Variant], seeds: int) -> Grid:
+        """Return final runs, with seeds that no short run of the search has."""
+        first = self.config.seed + 1
+        return Grid(variants, tuple(range(first, first + seeds)))
 
     def run(self) -> None:
         """Run all rungs.
 
-        The first trial, the defaults, gets its full run first: a search that is interrupted early
-        still has a result.
+        The first trial, the defaults, gets its full run before the others start: a search that is
+        interrupted early still has a result.
         """
-        report_plan(self.plan, self.config, self.defaults, self.executor.slots)
+        report_plan(self.plan, self.config, self.executor.slots)
         generation = self._next_generation()
-        if self._higher and self.plan["searches"]:
-            self._promote(len(self._higher), [0], wait=False)
-        self._run_first_rung(generation)
+        first = [trial for trial in generation if trial.number == 0]
+        if first:
+            with progress.task("defaults", 1, "recipes") as task:
+                self._run(self.trials, _pending(first), 0, task)
+        self._promote_first()
+
+        self._run_first_rung([trial for trial in generation if trial.number > 0])
         for level in range(1, len(self.config.rungs)):
             promoted = self.plan["rungs"][level]["trials"]
             self._promote(level, _ranking(self.rungs[level - 1])[:promoted])
+
+    def _promote_first(self) -> None:
+        """Run the first recipe at the last rung."""
+        first = self.rungs[0].get(0)
+        if first is None or first.state != "done" or not (self._higher and self.plan["searches"]):
+            return
+        # A final run is that of the default recipe itself, which the space may exclude.
+        if self.plan["retrains"] or self.is_default(first):
+            self._promote(len(self._higher), [0], wait=False)
 
     def _plan(self) -> SearchPlan:
         elapsed, slots = self.clock(), self.executor.slots
@@ -218,12 +270,11 @@ class Search:
         total: float = rung["trials"] or 0
         unit = "recipes"
         if rung["trials"] is None and ends is not None:
-            total, unit = ends[0], "s"
+            total, unit = ends - self._seconds_after(0), "s"
         with progress.task("search", total, unit) as task:
             task.advance(self.clock() if unit == "s" else len(self.rungs[0]))
             while True:
-                pending = [_PendingTrial(trial, trial.number, trial.values) for trial in generation]
-                self._run(self.trials, pending, 0, task)
+                self._run(self.trials, _pending(generation), 0, task)
                 if self._is_late(0) or self._has_converged() or self._finds_nothing_small():
                     return
                 generation = self._next_generation()
@@ -261,26 +312,27 @@ class Search:
         jobs = self._jobs(rung, pending, level)
 
         def jobs_in_time() -> Iterator[Job]:
-            for name, (_, job) in list(jobs.items()):
-                # The defaults run in any case: they are the recipe to beat.
-                if self._is_late(level) and name != f"trial-0000-rung{level}":
+            for item, job in list(jobs.values()):
+                # The defaults run in any case: they are the recipe to beat. A last run is as long
+                # as the time allows.
+                if item.number > 0 and job.recipe.time_limit is None and self._is_late(level):
                     return
                 yield job
 
         before = self.clock()
         for outcome in run_all(self.executor, jobs_in_time()):
-            trial, _ = jobs.pop(outcome.job.folder.name)
-            self._store(rung, trial, outcome)
+            item, _ = jobs.pop(outcome.job.folder.name)
+            self._store(rung, item.trial, outcome)
             task.advance(1 if task.unit == "recipes" else self.clock() - before)
             before = self.clock()
             task.note(self._best_so_far())
             self._stop_after_equal_failures(rung)
-        for trial, _ in jobs.values():
-            rung.give_up(trial)
+        for item, _ in jobs.values():
+            rung.give_up(item.trial)
 
     def _jobs(
         self, rung: Trials, pending: list[_PendingTrial], level: int
-    ) -> dict[str, tuple[Trial, Job]]:
+    ) -> dict[str, tuple[_PendingTrial, Job]]:
         """Return the trials that can be run and their jobs, by the name of the run folder."""
         jobs = {}
         for item in pending:
@@ -295,43 +347,55 @@ class Search:
                 self._too_large += 1
                 continue
             self._too_large = 0
-            path = self.folder / "runs" / f"trial-{item.number:04d}-rung{level}"
-            job = Job(f"trial {item.number}", recipe, self.config.seed, path, reads_test=False)
-            jobs[path.name] = (item.trial, job)
+            job = self._job(item, recipe, level)
+            jobs[job.folder.name] = (item, job)
         return jobs
 
+    def _job(self, item: _PendingTrial, recipe: Recipe, level: int) -> Job:
+        """Return the job of a trial, which is a final run if the best recipe is not retrained."""
+        is_full = self.plan["rungs"][level]["epochs"] == self.plan["epochs"]
+        if is_full and not self.plan["retrains"]:
+            is_default = not self.plan["searches"] or self._has_default_values(recipe)
+            grid = self._grid([self._final_variant(None if is_default else recipe)], 1)
+            return grid_job(grid, grid.variants[0], grid.seeds[0], self.folder)
+        path = self.folder / "runs" / f"trial-{item.number:04d}-rung{level}"
+        return Job(f"trial {item.number}", recipe, self.config.seed, path, reads_test=False)
+
     def _is_late(self, level: int) -> bool:
-        """Return whether another run of this rung would end after the rung should."""
+        """Return whether another run of this rung would leave too little time for what follows."""
         ends, rung = self.plan["ends"], self.plan["rungs"][level]
         if ends is None:
             return False
         seconds = self.full_seconds() * rung["epochs"] / self.plan["epochs"]
-        return self.clock() + seconds > ends[0 if level == 0 else 1]
+        return self.clock() + seconds + self._seconds_after(level) > ends
+
+    def _seconds_after(self, level: int) -> float:
+        """Return the seconds of the rungs above this one, and of the final runs."""
+        full, slots = self.full_seconds(), self.executor.slots
+        seconds = 0.0
+        for rung in self.plan["rungs"][level + 1 :]:
+            run = full * rung["epochs"] / self.plan["epochs"]
+            seconds += side_by_side(run, rung["trials"] or 0, slots)
+        if self.plan["retrains"]:
+            seconds += side_by_side(full, 2 * self.plan["seeds"], slots)
+        elif self.plan["searches"] and 0 not in self.rungs[-1]:
+            seconds += full  # of the defaults, if the space excludes them
+        return seconds
 
     def full_seconds(self) -> float:
-        """Return the seconds of a full run: as planned, or as long as the default recipe took."""
-        taken = [0.0]
+        """Return the seconds of a full run: as long as the first one took, or as planned."""
         for rung in self._higher[-1:]:
-            taken += [trial.facts.get("seconds", 0.0) for trial in rung.all()[:1]]
-        return max(self.plan["seconds"], *taken)
-
-    def time_left(self) -> float | None:
-        """Return the seconds for training the default recipe where nothing is searched."""
-        limit = self.config.time_limit
-        if limit is None:
-            return None
-        waves = math.ceil(self.plan["seeds"] / self.executor.slots)
-        left = max(1.0, (1 - RESERVED) * limit - self.clock()) / waves
-        seconds: float = self.trials.remember("time left", round(left, 1))
-        return seconds
+            for trial in rung.all()[:1]:
+                return trial.facts.get("seconds", self.plan["seconds"])
+        return self.plan["seconds"]
 
     def final_seeds(self) -> int:
         """Return the seeds of the final runs: as planned, or fewer if the machine was slower."""
         planned, limit = self.plan["seeds"], self.config.time_limit
-        if limit is None or not self.plan["searches"]:
+        if limit is None:
             return planned
         seconds, slots = self.full_seconds(), self.executor.slots
-        while planned > 1 and self.clock() + final_seconds(seconds, planned, slots) > limit:
+        while planned > 1 and self.clock() + side_by_side(seconds, 2 * planned, slots) > limit:
             planned -= 1
         return planned
 
@@ -387,7 +451,7 @@ class Search:
             labels, probabilities = read_probabilities(outcome.job.folder, "validation", names)
             facts["score"] = metric.score(labels, probabilities)
             note = f"  {metric.describe(facts['score'], scores.n)}"
-        if rung is self.trials and self._higher:
+        if rung is self.trials and self._higher and self.plan["searches"]:
             keep_only_results(outcome.job.folder)
         rung.done(trial, scores.loss, facts)
 
@@ -418,6 +482,11 @@ class Search:
                 f"({reasons.pop()}): {last[-1].facts['message']}",
                 "Narrow the search with --space FILE, and choose another --out.",
             )
+
+
+def _pending(trials: Sequence[Trial]) -> list[_PendingTrial]:
+    """Return trials of the first rung as pending ones."""
+    return [_PendingTrial(trial, trial.number, trial.values) for trial in trials]
 
 
 def _recipe_number(trial: Trial) -> int:

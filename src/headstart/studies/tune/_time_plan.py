@@ -5,11 +5,16 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-# Fractions of the time limit: for the report and a busy machine, and the least for the search.
-RESERVED, _LEAST_SEARCH = 0.06, 0.35
+# Fraction of the time limit for the report and a busy machine.
+RESERVED = 0.06
 
-# Of the time of a search, the first rung takes this fraction at most.
-_FIRST_RUNG = 0.7
+# Recipes with a full run in the search: at most, and at least where the best one is retrained.
+MOST_PROMOTED, _LEAST_PROMOTED = 4, 2
+# Of the time for short runs and full runs of other recipes, full runs take this fraction at most.
+_PROMOTED_FRACTION = 0.4
+
+# Time for short runs without which nothing is searched, in full runs: three short runs.
+_LEAST_SHORT_RUNS = 0.5
 
 
 @dataclass(frozen=True)
@@ -17,51 +22,51 @@ class TimePlan:
     """The division of a time limit.
 
     Attributes:
-        epochs: Epochs of a full run.
-        seconds: Seconds of a full run.
-        seeds: Seeds of the final runs.
-        first_rung_ends: Seconds after which the first rung ends.
-        last_rung_ends: Seconds after which the last rung ends.
-        searches: False if the time is only enough to train the default recipe.
+        promoted: Recipes with a full run in the search, besides the default recipe; 0 if the time
+            is only enough to train the default recipe.
+        seeds: Seeds of the final runs, of the best recipe and of the default recipe each.
+        retrains: False if the full runs of the search are the final runs.
     """
 
-    epochs: float
-    seconds: float
+    promoted: int
     seeds: int
-    first_rung_ends: float
-    last_rung_ends: float
-    searches: bool = True
+    retrains: bool
+
+    @property
+    def searches(self) -> bool:
+        """False if the time is only enough to train the default recipe."""
+        return self.promoted > 0
 
 
-def divide_time(
-    limit: float, epochs: float, seconds: float, seeds: int, slots: int = 1
-) -> TimePlan:
+def divide_time(limit: float, seconds: float, seeds: int, slots: int = 1) -> TimePlan:
     """Divide a time limit.
 
     A search must not end below the default recipe in the same time. So full runs are as long as
-    the default recipe's, and a short limit costs seeds first. If it leaves too little time for the
-    search, the default recipe is trained instead.
+    the default recipe's, and a short limit costs seeds first. Then the full runs of the default
+    recipe and of one other are also the final runs. If the limit leaves too little time for short
+    runs besides them, the default recipe is trained alone.
 
     Args:
         limit: The time limit in seconds.
-        epochs: Epochs of the default recipe.
-        seconds: Seconds of a run of it.
+        seconds: Seconds of a full run.
         seeds: Wanted seeds of the final runs, of the best recipe and of the default recipe each.
         slots: Runs that are trained side by side.
     """
     usable = (1 - RESERVED) * limit
     for count in range(seeds, 0, -1):
-        final = final_seconds(seconds, count, slots)
-        search = usable - seconds - final
-        if search >= _LEAST_SEARCH * usable:
-            first = seconds + _FIRST_RUNG * search
-            return TimePlan(epochs, seconds, count, first, usable - final)
-
-    share = min(1.0, usable / seconds)
-    side_by_side = min(seeds, slots)
-    return TimePlan(round(epochs * share, 2), seconds * share, side_by_side, 0.0, 0.0, False)
+        search = usable - seconds - side_by_side(seconds, 2 * count, slots)
+        promoted = int(max(0.0, _PROMOTED_FRACTION * search / seconds)) * slots
+        if promoted >= _LEAST_PROMOTED:
+            return TimePlan(min(MOST_PROMOTED, promoted), count, retrains=True)
+    searches = usable >= (2 + _LEAST_SHORT_RUNS) * seconds
+    return TimePlan(int(searches), seeds=1, retrains=False)
 
 
-def final_seconds(seconds: float, seeds: int, slots: int = 1) -> float:
-    """Return the seconds of training the best recipe and the default recipe over so many seeds."""
-    return seconds * math.ceil(2 * seeds / slots)
+def least_limit(seconds: float) -> float:
+    """Return the shortest time limit of a search, where a full run takes so many seconds."""
+    return (2 + _LEAST_SHORT_RUNS) * seconds / (1 - RESERVED)
+
+
+def side_by_side(seconds: float, runs: int, slots: int = 1) -> float:
+    """Return the seconds of so many runs of `seconds` each."""
+    return seconds * math.ceil(runs / slots)

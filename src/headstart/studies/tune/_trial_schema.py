@@ -20,7 +20,7 @@ _TEXTS = ("run", "reason", "message")
 _OF_DONE_TRIALS = ("epochs", "seconds", "loss", "accuracy", "run")
 _OF_FAILED_TRIALS = ("reason", "message")
 _TABLES = ("studies", "trials", "trial_user_attributes", "version_info")
-_PLAN_KEYS = frozenset({"epochs", "seconds", "rungs", "seeds", "ends", "searches"})
+_PLAN_KEYS = frozenset({"epochs", "seconds", "rungs", "seeds", "ends", "searches", "retrains"})
 _HINT = "Restore the file from a copy, or run the search again with another --out."
 # Of SQLite, about the disk and other processes rather than about the content of the file.
 _RESOURCES = ("disk is full", "disk I/O", "locked", "readonly", "unable to open")

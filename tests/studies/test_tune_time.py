@@ -1,0 +1,290 @@
+"""The time limit of a search: from less than one full run of the default recipe to many."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import optuna
+import pytest
+
+from headstart.data import Dataset, Split, SplitDataset
+from headstart.execution import Job, Outcome, run_all
+from headstart.models.recipes import make_iterative_recipe
+from headstart.studies import TuningConfig, TuningStudy, run_study
+from headstart.studies._grid import grid_jobs
+from headstart.studies.tune import (
+    _finding_sentences,
+    _search_plan,
+    _storage,
+    _successive_halving,
+)
+from headstart.studies.tune._storage import open_storage
+from headstart.studies.tune._successive_halving import Search
+from headstart.studies.tune._time_plan import divide_time, least_limit
+from headstart.training import resolve_recipe
+
+FULL_RUN = 10.0  # seconds
+EPOCHS = 6.0
+VALUES = {"epochs": EPOCHS, "batch": 32}
+SPACE = {"lr": {"low": 1e-3, "high": 0.5, "log": True}}
+# In full runs of the default recipe. 2.7 is the first limit with a search.
+LIMITS = (0.5, 1.5, 2.6, 2.7, 3.0, 4.0, 6.0, 9.0, 11.0, 20.0)
+
+
+class SimulatedRuns:
+    """An executor whose runs take time by a clock of their own, and train nothing.
+
+    Args:
+        slots: Runs side by side.
+        pace: Seconds of a run, as a multiple of the planned ones.
+        gain: How much lower the loss of the other recipes is than that of the defaults.
+    """
+
+    def __init__(self, slots: int = 1, pace: float = 1.0, gain: float = 0.05) -> None:
+        self.slots, self.pace, self.gain = slots, pace, gain
+        self.seconds = 0.0
+        self.jobs: list[Job] = []
+        self._running: list[tuple[float, Job]] = []
+
+    def submit(self, job: Job) -> None:
+        self._running.append((self.seconds + self.duration(job), job))
+
+    def duration(self, job: Job) -> float:
+        assert job.recipe.epochs is not None
+        seconds = self.pace * FULL_RUN * job.recipe.epochs / EPOCHS
+        return min(seconds, job.recipe.time_limit or seconds)
+
+    def next_done(self) -> Outcome:
+        ends, job = min(self._running, key=lambda pair: pair[0])
+        self._running.remove((ends, job))
+        self.seconds = max(self.seconds, ends)
+        self.jobs.append(job)
+        is_default = job.recipe.lr == make_iterative_recipe("mlp", VALUES).lr
+        share = self.duration(job) / FULL_RUN
+        scores = SimpleNamespace(
+            loss=0.3 - 0.1 * share - (0.0 if is_default else self.gain), accuracy=0.9, n=100
+        )
+        summary: Any = SimpleNamespace(
+            validation=scores,
+            seconds=SimpleNamespace(train=self.duration(job)),
+            epochs=job.recipe.epochs,
+        )
+        return Outcome(job, summary, None)
+
+
+@pytest.fixture
+def data(digits: Dataset, small: Split) -> SplitDataset:
+    return SplitDataset(digits, small)
+
+
+class MemoryStorage(optuna.storages.InMemoryStorage):
+    """Trials without a database, which would take most of the time of these tests."""
+
+    engine = SimpleNamespace(dispose=lambda: None)
+
+    def remove_session(self) -> None:
+        pass
+
+
+@pytest.fixture(autouse=True)
+def no_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    seconds = FULL_RUN / EPOCHS
+    monkeypatch.setattr(_storage, "_sqlite_storage", lambda *_: MemoryStorage())
+    monkeypatch.setattr(_storage, "_SeededSampler", optuna.samplers.RandomSampler)
+    monkeypatch.setattr(
+        _search_plan, "expected_seconds", lambda recipe, *_: seconds * recipe.epochs
+    )
+
+
+def simulate(
+    limit: float, runs: SimulatedRuns, data: SplitDataset, folder: Path, **changes: Any
+) -> Search:
+    """Search and retrain with simulated runs, for a limit in full runs of the default recipe."""
+    given: dict[str, Any] = {"space": SPACE, "time_limit": limit * FULL_RUN}
+    config = TuningConfig("mlp", values=VALUES, **{**given, **changes})
+    defaults = resolve_recipe(make_iterative_recipe("mlp", VALUES), data)
+    folder.mkdir()
+    with pytest.MonkeyPatch.context() as patch:
+        clock = SimpleNamespace(perf_counter=lambda: runs.seconds)
+        patch.setattr(_successive_halving, "time", clock)
+        patch.setattr(_successive_halving, "keep_only_results", lambda folder: None)
+        with open_storage(None, "simulated", folder) as storage:
+            search = Search(config, defaults, data, folder, storage, runs, 0.0)
+            search.run()
+            known = {job.folder for job in runs.jobs}
+            jobs = grid_jobs(search.final_grid(search.final_seeds()), folder).values()
+            list(run_all(runs, [job for _, _, job in jobs if job.folder not in known]))
+    return search
+
+
+def final_jobs(runs: SimulatedRuns) -> dict[str, Job]:
+    """Return the runs that are evaluated on test images, by name of their folder."""
+    return {job.folder.name: job for job in runs.jobs if job.reads_test}
+
+
+@pytest.mark.parametrize("limit", LIMITS)
+def test_a_search_never_ends_below_the_default_recipe_and_keeps_the_time_limit(
+    data: SplitDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: float
+) -> None:
+    monkeypatch.setattr(Search, "_has_converged", lambda _: False)
+    runs = SimulatedRuns()
+    search = simulate(limit, runs, data, tmp_path / "study")
+    final = final_jobs(runs)
+
+    # The defaults have a full run, as far as it fits, and so has every other recipe.
+    assert "defaults-seed1" in final
+    full_runs = [job for job in runs.jobs if job.recipe.epochs == EPOCHS]
+    assert set(final.values()) <= set(full_runs)
+    assert runs.seconds <= limit * FULL_RUN
+    short_runs = len(runs.jobs) - len(full_runs)
+    if limit < 2.7:
+        assert len(runs.jobs) == 1 and not search.plan["searches"]
+        assert runs.seconds == pytest.approx(FULL_RUN * min(1.0, limit))
+        return
+
+    # The rest of the time is used, and for short runs of several recipes.
+    assert short_runs >= 3
+    assert runs.seconds >= 0.9 * (limit - 0.5) * FULL_RUN
+    assert {name.split("-")[0] for name in final} == {"defaults", "tuned"}
+    selecting = [job for job in full_runs if not job.reads_test]
+    if not search.plan["retrains"]:
+        assert len(final) == 2 and not selecting
+        return
+    # Other seeds than those that selected, and more than one recipe to select from.
+    assert len(selecting) >= 3
+    assert {job.seed for job in selecting}.isdisjoint(job.seed for job in final.values())
+    assert len(final) == 2 * search.plan["seeds"]
+
+
+@pytest.mark.parametrize("pace", [0.7, 1.3])
+@pytest.mark.parametrize("limit", [0.8, 3.0, 4.0, 11.0])
+def test_a_machine_of_another_pace_than_planned_keeps_the_limit_and_the_full_run_of_the_defaults(
+    data: SplitDataset, tmp_path: Path, limit: float, pace: float
+) -> None:
+    runs = SimulatedRuns(pace=pace)
+    simulate(limit, runs, data, tmp_path / "study")
+    assert runs.seconds <= 1.1 * limit * FULL_RUN
+    assert runs.jobs[-1].reads_test
+    defaults = final_jobs(runs)["defaults-seed1"]
+    assert runs.duration(defaults) == pytest.approx(min(pace, limit) * FULL_RUN)
+
+
+def test_several_workers_share_the_time(data: SplitDataset, tmp_path: Path) -> None:
+    one, three = SimulatedRuns(), SimulatedRuns(slots=3)
+    for runs in (one, three):
+        simulate(4.0, runs, data, tmp_path / str(runs.slots))
+    assert len(three.jobs) > len(one.jobs)
+    assert three.seconds <= 4.0 * FULL_RUN
+
+
+@pytest.mark.parametrize("limit", [3.0, 5.0])
+def test_a_search_without_a_better_recipe_stops_and_leaves_the_rest_of_the_time(
+    data: SplitDataset, tmp_path: Path, limit: float
+) -> None:
+    runs = SimulatedRuns(gain=-0.05)
+    search = simulate(limit, runs, data, tmp_path / "study")
+    assert set(final_jobs(runs)) == {"defaults-seed1"}
+    assert runs.seconds <= (limit - 1) * FULL_RUN
+    assert search.is_default(search.best())
+
+
+def test_a_space_without_the_defaults_is_compared_with_them(
+    data: SplitDataset, tmp_path: Path
+) -> None:
+    runs = SimulatedRuns()
+    space = {"nodes": [8, 16]}
+    simulate(3.0, runs, data, tmp_path / "study", space=space)
+    final = final_jobs(runs)
+    assert final["defaults-seed1"].recipe.flat()["nodes"] not in space["nodes"]
+    assert final["tuned-seed1"].recipe.flat()["nodes"] in space["nodes"]
+    assert runs.seconds <= 3.0 * FULL_RUN
+
+
+@pytest.mark.parametrize(
+    ("best_short_run", "reason"),
+    [
+        ("defaults", "None had a lower validation loss than the defaults."),
+        ("other", "The full run of the best one did not finish, so the defaults are kept."),
+    ],
+)
+def test_the_verdict_says_why_only_the_defaults_had_a_full_run(
+    best_short_run: str, reason: str
+) -> None:
+    search: Any = SimpleNamespace(
+        plan={"searches": True, "retrains": False},
+        trials=SimpleNamespace(all=lambda: ["defaults", "other"]),
+        is_default=lambda trial: trial == "defaults",
+        best_short_run=lambda: best_short_run,
+        metric=None,
+    )
+    best: Any = "defaults"
+    sentence = _finding_sentences.kept_defaults_sentence(search, best, [], {}, 1)
+    assert sentence == f"The search tried 2 recipes in short runs. {reason}"
+
+
+def test_more_time_never_means_less_of_a_search() -> None:
+    limits = np.arange(0.5, 30, 0.1)
+    plans = [divide_time(limit * FULL_RUN, FULL_RUN, seeds=3) for limit in limits]
+    sizes = [(plan.searches, plan.retrains, plan.seeds) for plan in plans]
+    assert sizes == sorted(sizes)
+    assert sizes[0] == (False, False, 1) and sizes[-1] == (True, True, 3)
+    least = limits[[plan.searches for plan in plans].index(True)]
+    assert least == pytest.approx(least_limit(FULL_RUN) / FULL_RUN, abs=0.1)
+
+
+def test_the_finding_of_a_short_limit(
+    digits: Dataset, small: Split, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from headstart.execution._job import attempt as real
+
+    clock, an_epoch = [0.0], 0.7  # seconds
+
+    def attempt(job: Job, data: SplitDataset) -> Outcome:
+        outcome = real(job, data)
+        assert outcome.summary is not None
+        if outcome.summary.reused:
+            return outcome
+        seconds = an_epoch * outcome.summary.epochs
+        clock[0] += seconds
+        times = outcome.summary.seconds.model_copy(update={"train": seconds})
+        return replace(outcome, summary=outcome.summary.model_copy(update={"seconds": times}))
+
+    monkeypatch.setattr(_successive_halving, "time", SimpleNamespace(perf_counter=lambda: clock[0]))
+    monkeypatch.setattr(
+        _search_plan, "expected_seconds", lambda recipe, *_: an_epoch * recipe.epochs
+    )
+    monkeypatch.setattr("headstart.execution._executors.attempt", attempt)
+    data = SplitDataset(digits, small)
+
+    def tune(limit: float) -> dict[str, Any]:
+        clock[0] = 0.0
+        config = TuningConfig(
+            "mlp", values={"epochs": 4.0, "batch": 32}, space=SPACE, time_limit=limit
+        )
+        folder = tmp_path / f"{limit:g}"
+        return dict(run_study(TuningStudy(config), data, folder, started=0.0).as_json())
+
+    finding = tune(9.0)
+    names = [contender["name"] for contender in finding["contenders"]]
+    assert names in (["tuned", "defaults"], ["defaults"])
+    assert [contender["seeds"] for contender in finding["contenders"]] == [[1]] * len(names)
+    assert finding["test_reads"] == len(names)
+    assert finding["rungs"][1] == {"epochs": 4.0, "trials": len(names)}
+    assert finding["seconds"]["total"] <= 9.0
+    validation = finding["validation"]["accuracy"]
+    assert validation == max(row["validation"]["accuracy"] for row in finding["contenders"])
+    assert finding["optimism"]["best_validation"] == validation
+    marked = next(trial for trial in finding["trials"] if trial["is_best"])
+    assert marked["is_default"] == (finding["best"] == finding["defaults"])
+    assert marked["rungs"][1]["accuracy"] == validation
+    assert "The time limit left time for one full run" in " ".join(finding["sentences"])
+
+    finding = tune(2.8)
+    assert [contender["name"] for contender in finding["contenders"]] == ["defaults"]
+    assert finding["best"] == finding["defaults"] and len(finding["trials"]) == 1
+    assert "too short for a search" in finding["verdict"]["sentence"]
+    assert Path(finding["run"]).name == "defaults-seed1"
