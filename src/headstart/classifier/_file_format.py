@@ -195,13 +195,13 @@ class SetScores(_Closed):
         scores, groups = [], []
         for label in range(calibration.classes):
             images = calibration.labels == label
-            scores.append(_as_line(calibration.scores[images]))
+            scores.append(as_line(calibration.scores[images]))
             if calibration.groups is not None:
                 groups.append(" ".join(map(str, calibration.groups[images])))
         has_groups = calibration.groups is not None
         return cls(
             scores=tuple(scores),
-            expected=tuple(map(_as_line, calibration.expected)),
+            expected=tuple(map(as_line, calibration.expected)),
             groups=tuple(groups) if has_groups else None,
         )
 
@@ -231,7 +231,8 @@ class SetScores(_Closed):
         return self
 
 
-def _as_line(values: NDArray[np.float64]) -> str:
+def as_line(values: NDArray[np.float64]) -> str:
+    """Return values as text, with five significant digits and spaces between them."""
     return " ".join(f"{value:.5g}" for value in values)
 
 

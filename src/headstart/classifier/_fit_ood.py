@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from headstart.classifier._file_format import ImageDistribution, OodThreshold
+from headstart.classifier._file_format import ImageDistribution, OodThreshold, as_line
 from headstart.classifier._image_statistics import image_statistics
 from headstart.classifier._predictions import mean_brightness
 from headstart.data import take
@@ -107,8 +107,8 @@ def _fit_distribution(images: NDArray[np.uint8], train: NDArray[np.int64]) -> Im
     precision = np.linalg.inv(covariance + _LEAST_VARIANCE * np.eye(len(mean)))
     whitening = np.linalg.cholesky(precision) / std[:, None]
     return ImageDistribution(
-        mean=_as_line(mean),
-        whitening=tuple(_as_line(line[: row + 1]) for row, line in enumerate(whitening)),
+        mean=as_line(mean),
+        whitening=tuple(as_line(line[: row + 1]) for row, line in enumerate(whitening)),
         images=len(rows),
         median=0.0,
         limit=0.0,
@@ -163,7 +163,3 @@ def _brightness_limits(images: NDArray[np.uint8], rows: NDArray[np.int64]) -> tu
     lowest, highest = float(brightness.min()), float(brightness.max())
     margin = _BRIGHTNESS_MARGIN * (highest - lowest)
     return round(max(0.0, lowest - margin), 4), round(min(1.0, highest + margin), 4)
-
-
-def _as_line(values: NDArray[np.float64]) -> str:
-    return " ".join(f"{value:.5g}" for value in values)

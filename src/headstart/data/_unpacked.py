@@ -13,6 +13,7 @@ from headstart import progress, store
 from headstart.data._file_identity import identify_files
 from headstart.data._fingerprints import content_key
 from headstart.data.formats._archive_members import (
+    BY_HAND,
     Member,
     damaged_archive,
     read_tar,
@@ -36,7 +37,6 @@ MOST_MEMBERS = 500_000
 _NAMES_VERSION = 2  # Raise this when members get other names.
 _CHUNK_BYTES = 1 << 20
 _SPACE_CHECK_BYTES = 256 << 20
-_BY_HAND = "If you trust the archive, unpack it yourself, and pass the folder."
 
 
 class Located(NamedTuple):
@@ -267,7 +267,7 @@ class _Writer:
                 raise InputError(
                     f"{self._path} holds a name that is too long: "
                     f"'{'/'.join(member.parts)[:60]}…'.",
-                    _BY_HAND,
+                    BY_HAND,
                 ) from None
         return self._files, self._bytes
 
@@ -310,11 +310,11 @@ def _require_bounds(path: Path, count: int, size: int, allowed: int) -> None:
         raise InputError(
             f"{path} has too many members: expected at most {MOST_MEMBERS:,}, got "
             f"{count:,} or more.",
-            _BY_HAND,
+            BY_HAND,
         )
     if size > allowed:
         raise InputError(
             f"{path} expands to more than {allowed / 1e6:,.0f} MB, "
             f"{store.LARGEST_RATIO} times its own size, as do archives made to fill a disk.",
-            _BY_HAND,
+            BY_HAND,
         )

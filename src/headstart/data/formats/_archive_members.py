@@ -47,7 +47,7 @@ _FILE_TYPE, _LINK_TYPE, _REGULAR_TYPE = 0o170000, 0o120000, 0o100000  # of Unix 
 _DRIVE = re.compile(r"[A-Za-z]:[/\\]")
 _EXTRA_HEADER, _UNICODE_HEADER = struct.Struct("<HH"), struct.Struct("<BL")
 _UNICODE_PATH = 0x7075
-_BY_HAND = "If you trust the archive, unpack it yourself, and pass the folder."
+BY_HAND = "If you trust the archive, unpack it yourself, and pass the folder."
 
 
 class Member(NamedTuple):
@@ -231,7 +231,7 @@ def _safe_parts(path: Path, name: str) -> tuple[str, ...]:
         readings = plausible_readings(name.encode("utf-8", "surrogateescape"))
         raise InputError(
             f"{path} holds a name that is not UTF-8: {name[:100]!a}." + readings_sentence(readings),
-            _BY_HAND,
+            BY_HAND,
         ) from None
     return parts
 
@@ -239,7 +239,7 @@ def _safe_parts(path: Path, name: str) -> tuple[str, ...]:
 def _not_a_file(path: Path, name: str, is_link: bool) -> InputError:
     kind = "a link" if is_link else "neither a file nor a folder"
     return InputError(
-        f"{path} holds '{name[:100]}', which is {kind}. Nothing is unpacked.", _BY_HAND
+        f"{path} holds '{name[:100]}', which is {kind}. Nothing is unpacked.", BY_HAND
     )
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headstart.data.formats._reading import translate_read_errors
-from headstart.data.formats.arrays._idx_file import read_idx
+from headstart.data.formats.arrays._idx_file import DAMAGED_HINT, read_idx
 from headstart.errors import InputError
 
 Chunk = tuple[NDArray[np.uint8], NDArray[np.uint8]]  # images (n, H, W, C) and labels (n,)
@@ -25,7 +25,6 @@ IDX_FILES = (
 CIFAR_BINS = (*(f"data_batch_{number}.bin" for number in range(1, 6)), "test_batch.bin")
 CIFAR_ROW_BYTES = 1 + 3 * 32 * 32  # a label, then 1024 red, 1024 green, 1024 blue
 CIFAR_BATCH = 10_000
-_DAMAGED_HINT = "It is damaged or incomplete. Download it again."
 
 
 @dataclass(frozen=True)
@@ -85,7 +84,7 @@ def cifar_bins(subfolder: str = "") -> Layout:
                 raise InputError(
                     f"invalid length of {folder / name}: expected "
                     f"{CIFAR_BATCH * CIFAR_ROW_BYTES:,} bytes, got {len(content):,}.",
-                    _DAMAGED_HINT,
+                    DAMAGED_HINT,
                 )
             rows = content.reshape(CIFAR_BATCH, CIFAR_ROW_BYTES)
             planes = rows[:, 1:].reshape(-1, 3, 32, 32)
@@ -149,7 +148,7 @@ def _read_sheet(path: Path) -> NDArray[np.uint8]:
                 return np.asarray(sheet).reshape(CIFAR_BATCH, 32, 32, 3)
             actual = f"{sheet.width} x {sheet.height} {sheet.mode}"
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise InputError(f"{path} cannot be read as PNG: {error}.", _DAMAGED_HINT) from error
+        raise InputError(f"{path} cannot be read as PNG: {error}.", DAMAGED_HINT) from error
     raise InputError(
         f"invalid size of {path}: expected 1024 x {CIFAR_BATCH} RGB, one 32x32 image per row, "
         f"got {actual}."
@@ -160,7 +159,7 @@ def _read_json_labels(path: Path, count: int) -> NDArray[np.uint8]:
     try:
         labels = json.loads(_read_bytes(path))
     except ValueError as error:
-        raise InputError(f"{path} cannot be read as JSON: {error}.", _DAMAGED_HINT) from error
+        raise InputError(f"{path} cannot be read as JSON: {error}.", DAMAGED_HINT) from error
 
     is_list = isinstance(labels, list)
     is_valid = is_list and len(labels) == count

@@ -20,7 +20,7 @@ UNSIGNED_BYTES = 0x08
 INTEGERS = {UNSIGNED_BYTES: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4"}
 MAX_DIMENSIONS = 4
 MAX_BYTES = 4 << 30
-_DAMAGED_HINT = "It is damaged or incomplete. Download it again."
+DAMAGED_HINT = "It is damaged or incomplete. Download it again."
 
 
 def read_idx(path: Path) -> NDArray[np.uint8]:
@@ -127,7 +127,7 @@ def _read_header(
         raise InputError(
             f"{path} ends inside its header: expected {4 + 4 * magic[3]} bytes, "
             f"got {4 + len(sizes)}.",
-            _DAMAGED_HINT,
+            DAMAGED_HINT,
         )
     shape = tuple(int(size) for size in np.frombuffer(sizes, ">u4"))
     dtype = np.dtype(types[magic[2]])
@@ -144,5 +144,5 @@ def _wrong_length(path: Path, shape: tuple[int, ...], expected: int, actual: str
     return InputError(
         f"invalid length of {path}: expected {expected:,} bytes after its header "
         f"({' x '.join(map(str, shape))}), got {actual}.",
-        _DAMAGED_HINT,
+        DAMAGED_HINT,
     )
