@@ -70,3 +70,23 @@ def test_only_a_clean_training_accuracy_shows_underfitting() -> None:
     assert augmented.words.startswith("shows no sign of overfitting")
     clean = diagnose_fit(*curves, train_images=5000, validation_images=1000, is_clean=True)
     assert clean.words == ("underfits (bias): training accuracy 60.0%, validation accuracy 65.0%")
+
+
+@pytest.mark.parametrize(
+    ("train", "validation", "words"),
+    [
+        (0.974, 0.976, "shows no sign of overfitting or underfitting"),
+        (0.976, 0.974, "shows no sign of overfitting or underfitting"),
+        (0.600, 0.595, "underfits (bias)"),
+        (0.600, 0.605, "underfits (bias)"),
+        (0.800, 0.700, "overfits (variance)"),
+    ],
+)
+def test_only_a_poor_model_without_a_gap_underfits(
+    train: float, validation: float, words: str
+) -> None:
+    """The sign of a gap within the noise of the images changes nothing."""
+    diagnosis = diagnose_fit(
+        [train], [validation], [0.3], train_images=2000, validation_images=270, is_clean=True
+    )
+    assert diagnosis.words.startswith(f"{words}: ")

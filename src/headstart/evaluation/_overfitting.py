@@ -12,6 +12,7 @@ _LOSS_INCREASE = 0.05  # relative; a smaller increase is noise with a few hundre
 _WIDE_GAP = 0.02  # in accuracy; a smaller one matters little, however many images show it
 _STANDARD_ERRORS = 2.0  # a smaller gap is within the noise of the images
 _FITTED = 0.995  # training accuracy
+_POOR = 0.9  # training accuracy; a model below it has something left to learn
 
 
 @dataclass(frozen=True)
@@ -47,10 +48,11 @@ def diagnose_fit(
     A model overfits if training accuracy is above validation accuracy by at least two points and
     more than two standard errors, or if the validation loss is at least 5% above its minimum.
 
-    A model underfits if it classifies its training images no better than new ones, and not nearly
-    all of them correctly. Augmentation and dropout also lower the training accuracy that is
-    measured while they act. Underfitting is therefore diagnosed from a clean training accuracy
-    only.
+    A model underfits if it is poor on both: it misclassifies more than a tenth of its training
+    images, and its training accuracy is less than two points above its validation accuracy.
+    Whether the gap is positive or negative says nothing more, because a small one is noise.
+    Augmentation and dropout also lower the training accuracy that is measured while they act.
+    Underfitting is therefore diagnosed from a clean training accuracy only.
 
     Args:
         train_accuracy: One fraction per epoch. The last one is diagnosed.
@@ -86,8 +88,10 @@ def diagnose_fit(
         words = f"overfits (variance): {accuracies}"
     elif train >= _FITTED:
         words = f"fits well: {accuracies}"
-    elif is_clean and gap <= 0:
+    elif is_clean and train < _POOR and gap < _WIDE_GAP:
         words = f"underfits (bias): {accuracies}"
+    elif is_clean:
+        words = f"shows no sign of overfitting or underfitting: {accuracies}"
     else:
         words = f"shows no sign of overfitting: {accuracies}"
     return FitDiagnosis(words, train, validation, gap, standard_error)
