@@ -127,7 +127,7 @@ def audit_report(folder: Path, data: Data, dataset: Dataset) -> AuditReport:
             largest=5,
             divided=3,
             divided_images=4,
-            evidence=("12 groups rest on numbers in file names.",),
+            evidence=("12 groups rest on numbers in file names",),
             examples=(
                 InferredGroup(
                     images=(image(41), image(42, "test")), size=2, parts=("train", "test")

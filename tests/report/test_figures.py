@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from examples import Data, Example, write_curves, write_run
+from examples import Data, Example, seed_spread, write_curves, write_run
 from fit_example import build_fit
 from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
@@ -35,6 +35,7 @@ from headstart.report.figures._confusion_matrix import (
 )
 from headstart.report.figures._difference_plot import DifferenceBar, differences_figure
 from headstart.report.figures._fit_progress import fit_progress_figure
+from headstart.report.figures._label_curves import _Curve, _mark_sizes
 from headstart.report.figures._learning_curves import (
     AxisLimits,
     curve_panel,
@@ -46,7 +47,7 @@ from headstart.report.figures._network_blocks import network_blocks
 from headstart.report.figures._part_scores import part_scores
 from headstart.report.figures._search import _epoch_labels, _similar_epochs
 from headstart.report.figures._style import DARK, LIGHT, Theme
-from headstart.report.pages._class_section import class_section
+from headstart.report.pages._class_section import ClassRow, MeanClassScores, class_section
 from headstart.report.pages._confusion_section import listed_pairs
 from headstart.report.pages._sentence import sentence
 from headstart.results import BackboneCandidate, FitFinding, LayerSummary, read_finding
@@ -297,7 +298,7 @@ def test_a_command_at_the_end_of_a_sentence_is_code_and_keeps_its_hyphens() -> N
     text = sentence('No "near copies" (p = 0.57). Find them: headstart audit photos-2 --quick')
     assert text == (
         "No “near copies” (p\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}0.57). Find them: "
-        "<code>headstart audit photos-2 --quick</code>"
+        '<code>headstart audit photos-2 <span class="nowrap">--quick</span></code>'
     )
 
 
@@ -355,6 +356,21 @@ def test_the_weakest_classes_of_a_single_entry_come_first(tmp_path: Path) -> Non
     section = class_section(entries_with_f1(tmp_path, (0.7,), data), "test", data.class_names)
     lowest = [row.lowest for row in section.rows]
     assert lowest == sorted(lowest)
+
+
+def test_a_mark_with_an_equal_score_is_a_ring_around_the_other() -> None:
+    same, other = MeanClassScores(0.9, 0.9, 0.9), MeanClassScores(0.8, 0.8, 0.8)
+    row = ClassRow("x", 10, (same, None, other, same), 0.8, 0.1)
+    (first, *_), (second, *_), (third, *_) = row.marks
+    assert (first, second, third) == (0, 2, 3), "the contender without scores has no mark"
+    sizes = [size for *_, size in row.marks]
+    assert sizes[0] > 1.5 and sizes[1:] == [1, 1]
+
+    curve = _Curve("a", "red", (10, 30), (seed_spread(0.5), seed_spread(0.7)), 100)
+    other_curve = _Curve("b", "blue", (10, 30), (seed_spread(0.5), seed_spread(0.8)), 100)
+    ring, mark = _mark_sizes(curve, [other_curve])
+    assert ring > 1.5 * mark
+    assert _mark_sizes(other_curve, []) == [mark, mark]
 
 
 def linear_light(colour: str) -> np.ndarray[tuple[int], np.dtype[np.float64]]:

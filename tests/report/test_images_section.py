@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import csv
 import json
 import re
 from collections.abc import Iterator
@@ -56,6 +57,19 @@ def test_every_error_is_there_with_the_predictions_of_all_contenders(study: Path
         assert 0 <= predictions[0][2] <= predictions[0][1] <= 1
     errors = ~np.eye(10, dtype=bool)
     assert (shown[errors] == confusion[errors]).all()
+
+
+def test_a_probability_is_rounded_once(study: Path) -> None:
+    """49.46% is 49%. Rounded to 49.5% first, it would be shown as 50%."""
+    probabilities = {
+        float(value)
+        for path in study.glob("runs/*/predictions.csv")
+        for row in csv.reader(path.read_text(encoding="utf-8").splitlines()[1:])
+        for value in row[6:]
+    }
+    data = images_data((study / "report.html").read_text(encoding="utf-8"))
+    shown = {said[1] for _, _, predictions in data["images"] for said in predictions}
+    assert len(shown) > 20 and shown <= probabilities
 
 
 def test_a_changed_probability_of_an_image_is_found(study: Path, tmp_path: Path) -> None:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 _LABEL_DISTANCE_PT = 11.0  # the least distance of two names at the ends of curves
 _TITLE_LETTERS_PER_INCH = 8.5
+_MARK, _RING = 4.5, 4.0  # points: a mark, and by how much one below it is larger
 _NARROW = 5.0  # inches; in a narrower figure the names stand above the curves
 _MAX_NAME = 28  # efficientnet-lite0:finetune fits
 
@@ -47,6 +48,10 @@ class _Curve:
     @property
     def last(self) -> float:
         return self.accuracy[-1].mean
+
+    @property
+    def texts(self) -> list[str]:
+        return [percent(accuracy.mean, self.images) for accuracy in self.accuracy]
 
     @property
     def label(self) -> str:
@@ -75,8 +80,8 @@ def label_curves_figure(
     images = image_count(finding.dataset, finding.evaluated_on)
     measured = [_measured_curve(entry, images) for entry in entries]
     curves = [curve for curve in measured if curve.accuracy]
-    for curve in curves:
-        _draw_curve(axes, curve)
+    for number, curve in enumerate(curves):
+        _draw_curve(axes, curve, _mark_sizes(curve, curves[number + 1 :]))
     _scale_axes(axes, finding, curves)
 
     main = None if finding.main is None else finding.comparisons[finding.main]
@@ -109,7 +114,20 @@ def _measured_curve(entry: Entry[LabelContender], images: int) -> _Curve:
     )
 
 
-def _draw_curve(axes: Axes, curve: _Curve) -> None:
+def _mark_sizes(curve: _Curve, above: Sequence[_Curve]) -> list[float]:
+    """Return the sizes of the marks of a curve, in points.
+
+    A mark with the same score as others is larger than those above it, and becomes a ring around
+    them. Otherwise they would hide it.
+    """
+    hidden_by = [
+        point for other in above for point in zip(other.per_class, other.texts, strict=True)
+    ]
+    points = zip(curve.per_class, curve.texts, strict=True)
+    return [_MARK + _RING * hidden_by.count(point) for point in points]
+
+
+def _draw_curve(axes: Axes, curve: _Curve, mark_sizes: Sequence[float]) -> None:
     low = [accuracy.low for accuracy in curve.accuracy]
     mean = [accuracy.mean for accuracy in curve.accuracy]
     high = [accuracy.high for accuracy in curve.accuracy]
@@ -119,12 +137,12 @@ def _draw_curve(axes: Axes, curve: _Curve) -> None:
         mean,
         color=curve.colour,
         linewidth=2.0,
-        marker="o",
-        markersize=4.5,
         solid_capstyle="round",
         zorder=3,
     )
     name_line(line, curve.label)
+    areas = [size**2 for size in mark_sizes]
+    axes.scatter(curve.per_class, mean, areas, color=curve.colour, linewidth=0, zorder=3)
     for per_class, accuracy in zip(curve.per_class, curve.accuracy, strict=True):
         axes.plot(
             [per_class] * len(accuracy.per_seed),
@@ -282,7 +300,7 @@ def _name_curves_above(axes: Axes, curves: Sequence[_Curve]) -> None:
     from matplotlib.lines import Line2D
 
     lines = [
-        Line2D([], [], color=curve.colour, linewidth=2.2, marker="o", markersize=4.5)
+        Line2D([], [], color=curve.colour, linewidth=2.2, marker="o", markersize=_MARK)
         for curve in curves
     ]
     legend = axes.legend(

@@ -7,7 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from headstart.formatting import percent
 from headstart.report._study import Entries, Entry, RunFolder, confusion_counts
+
+_RING = 0.8  # by how much a mark below another one is larger
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,20 @@ class ClassRow:
     scores: tuple[MeanClassScores | None, ...]
     lowest: float
     gap: float
+
+    @property
+    def marks(self) -> tuple[tuple[int, float, float], ...]:
+        """Return the number of each contender with scores, its F1, and the size of its mark.
+
+        A mark with the same F1 as later ones is larger, and becomes a ring around them. Otherwise
+        they would hide it.
+        """
+        f1 = [(place, scores.f1) for place, scores in enumerate(self.scores) if scores is not None]
+        texts = [percent(score) for _, score in f1]
+        return tuple(
+            (place, score, 1 + _RING * texts[number + 1 :].count(texts[number]))
+            for number, (place, score) in enumerate(f1)
+        )
 
 
 @dataclass(frozen=True)

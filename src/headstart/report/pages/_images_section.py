@@ -127,8 +127,5 @@ def _image_values(image: PooledImage) -> list[object]:
 def _prediction_values(prediction: PooledPrediction | None) -> list[float] | None:
     if prediction is None:
         return None
-    return [
-        prediction.predicted,
-        round(prediction.probability, 3),
-        round(prediction.true_probability, 3),
-    ]
+    # Not rounded: the script rounds to whole percent, and rounding twice makes 50% of 49.46%.
+    return [prediction.predicted, prediction.probability, prediction.true_probability]

@@ -24,7 +24,7 @@ from headstart.report.pages._labels import labels_page
 from headstart.report.pages._lr import learning_rates_page
 from headstart.report.pages._page import Page
 from headstart.report.pages._run import run_page
-from headstart.report.pages._sentence import sentence
+from headstart.report.pages._sentence import command_code, sentence
 from headstart.report.pages._tune import tune_page
 from headstart.results import (
     AuditReport,
@@ -220,7 +220,7 @@ def _templates() -> Environment:
     )
     environment.filters |= {name: getattr(formatting, name) for name in _FILTERS}
     environment.filters["curve_finding"] = curve_finding
-    environment.filters["sentence"] = sentence
+    environment.filters |= {"sentence": sentence, "command_code": command_code}
     environment.globals |= {
         "absent": formatting.ABSENT,
         "counted": formatting.counted,

@@ -35,5 +35,13 @@ def sentence(text: object) -> Markup:
     html = _OPTION.sub(r'<code class="nowrap">\g<0></code>', str(escape(words)))
     html = re.sub(r"\bp-values?\b", r'<span class="nowrap">\g<0></span>', html)
     if command:
-        html += f"<code>{escape(command[0].removesuffix('.'))}</code>"
+        html += command_code(command[0].removesuffix("."))
     return Markup(html)
+
+
+def command_code(command: str) -> Markup:
+    """Return a command as code. An option is not divided after its hyphens."""
+    from markupsafe import Markup, escape
+
+    words = _OPTION.sub(r'<span class="nowrap">\g<0></span>', str(escape(command)))
+    return Markup(f"<code>{words}</code>")
