@@ -2,7 +2,8 @@
 
 python docs/command_pages.py            write the options again, and keep the output of examples
 python docs/command_pages.py --check    fail if a page differs from the command's own help
-python docs/command_pages.py --run      run the examples too; a few minutes
+python docs/command_pages.py --run      run the examples too, and keep their pictures; a few minutes
+python docs/command_pages.py --run fit  run only those named
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import io
 import os
 import re
 import shlex
+import shutil
 import sys
 import tempfile
 import textwrap
@@ -24,8 +26,9 @@ import typer.main
 
 from headstart.cli import app
 
-FOLDER = Path(__file__).parent / "commands"
-EXAMPLES = Path(__file__).parent / "command_examples.toml"
+DOCS = Path(__file__).resolve().parent  # examples run in another folder
+FOLDER, IMAGES = DOCS / "commands", DOCS / "images"
+EXAMPLES = DOCS / "command_examples.toml"
 OUTPUT = re.compile(r"^```text\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 HIDDEN_OPTIONS = {"help"}
 
@@ -36,7 +39,8 @@ def main() -> int:
     commands = vars(typer.main.get_command(app))["commands"]
     pages = {name: FOLDER / f"{name}.md" for name in commands}
     if "--run" in sys.argv:
-        for name, output in run_examples(examples):
+        names = sys.argv[sys.argv.index("--run") + 1 :] or list(examples)
+        for name, output in run_examples({name: examples[name] for name in names}):
             text = page(name, commands[name], examples[name], output)
             pages[name].write_text(text, encoding="utf-8")
 
@@ -74,6 +78,8 @@ def page(name: str, command: Any, example: dict[str, Any], output: str) -> str:
     parts.append(f"```\n{example['command']}\n```")
     if output:
         parts.append(f"```text\n{output.rstrip()}\n```")
+    if example.get("picture"):
+        parts.append(f"![{example['picture_text']}](../images/{picture_name(name)})")
     if example.get("after"):
         parts.append(example["after"].strip())
     for title, one_command in with_subcommands(name, command):
@@ -137,6 +143,11 @@ def wrap(text: str) -> str:
     return textwrap.fill(text, 100, break_long_words=False, break_on_hyphens=False)
 
 
+def picture_name(name: str) -> str:
+    """Return the name of the picture of an example."""
+    return f"command-{name}.png"
+
+
 def kept_output(path: Path) -> str:
     """Return the output of the example in a page that exists."""
     kept = OUTPUT.search(content(path))
@@ -155,6 +166,8 @@ def run_examples(examples: dict[str, Any]) -> Iterator[tuple[str, str]]:
         for name, example in examples.items():
             if example.get("is_run", True):
                 yield name, output_of(example["command"]).replace(home, "~")
+            if example.get("picture"):
+                shutil.copyfile(example["picture"], IMAGES / picture_name(name))
 
 
 def output_of(command: str) -> str:

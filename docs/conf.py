@@ -51,11 +51,14 @@ nitpick_ignore_regex = [("py:.*", ".*")]
 default_role = "code"  # single backquotes in docstrings
 toc_object_entries_show_parents = "hide"
 
+# Two hyphens stay what they are: options are named in help texts. Quotes are curled.
+smartquotes_action = "qe"
 highlight_language = "none"  # blocks without a language are commands and their output
 html_theme = "furo"
 html_title = "Headstart"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
+html_js_files = ["site.js"]
 html_additional_pages = {"index": "to_start.html"}  # the first page is docs/index.html
 html_show_sphinx = False
 html_show_sourcelink = False

@@ -1,8 +1,18 @@
-"""Make the screenshots of the documentation again: docs/report.png and docs/images/serve.png.
+r"""Make the screenshots of the documentation again: docs/report.png and docs/images/serve.png.
 
-    headstart compare fashion-mnist --train-images 1800 --epochs 4 --time-limit none --out part
+    headstart compare fashion-mnist --train-images 1800 --validation 0.03 --epochs 4 \
+        --time-limit none --out part2
     headstart train mnist --preset fast --out mnist
-    python docs/pictures.py part mnist
+    python docs/pictures.py part2 mnist
+
+The commands themselves draw docs/predict.png and docs/images/explain.png. The images are test
+images of Fashion-MNIST, and test image 5165 of MNIST:
+
+    headstart train fashion-mnist --preset fast --train-images 10000 --out fashion
+    headstart predict fashion clothes/ --top 3 --figure docs/predict.png
+    headstart train mnist --preset fast --train-images 6000 --out mnist
+    headstart train mnist --model mlp --preset fast --train-images 6000 --out mnist-mlp
+    headstart explain mnist digit-65165.png --against mnist-mlp --out docs/images/explain.png
 
 It needs Playwright, and Chromium in /usr/bin. Look at both pictures before they are committed.
 """

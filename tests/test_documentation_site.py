@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from browsers import needs_browser, start_browser
 from headstart.cli._app import VERBS
 
 ROOT = Path(__file__).parents[1]
@@ -50,6 +51,36 @@ def test_the_outputs_of_examples_fit_into_80_columns() -> None:
         for output in re.findall(r"^```text\n(.*?)^```", page.read_text("utf-8"), re.M | re.S):
             tables = [line for line in output.splitlines() if not line.startswith("Next: ")]
             assert max(map(len, tables)) <= 80, page
+
+
+SAMPLE = """
+<title>A page</title>
+<aside class="sidebar-drawer"><p class="caption" role="heading">Start here</p></aside>
+<main>
+  <h1>A page</h1>
+  <div class="highlight"><pre id="wide" style="overflow: auto">{wide}</pre></div>
+  <div class="highlight"><pre id="short" style="overflow: auto">headstart runs</pre></div>
+  <table><thead><tr><th></th><th>accuracy</th></tr></thead>
+  <tbody><tr><td>cnn</td><td>90%</td></tr></tbody></table>
+</main>
+<aside class="toc-drawer"><p>Contents</p></aside>
+"""
+
+
+@needs_browser
+def test_the_script_of_the_site_adds_what_axe_misses_in_the_theme() -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is missing")
+    script = (DOCS / "_static" / "site.js").read_text(encoding="utf-8")
+    html = f'<!doctype html><html lang="en">{SAMPLE.format(wide="word " * 400)}'
+    for browser in start_browser():
+        page = browser.new_page(viewport={"width": 390, "height": 800})
+        page.set_content(html)
+        assert axe.Axe().run(page).violations_count > 3
+        page.set_content(f"{html}<script>{script}</script>")
+        page.locator("#wide[tabindex='0']").wait_for()
+        assert page.locator("#short").get_attribute("tabindex") is None
+        found = axe.Axe().run(page)
+        assert found.violations_count == 0, found.generate_report()
 
 
 def navigation() -> list[str]:

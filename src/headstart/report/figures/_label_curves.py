@@ -120,11 +120,11 @@ def _mark_sizes(curve: _Curve, above: Sequence[_Curve]) -> list[float]:
     A mark with the same score as others is larger than those above it, and becomes a ring around
     them. Otherwise they would hide it.
     """
-    hidden_by = [
-        point for other in above for point in zip(other.per_class, other.texts, strict=True)
-    ]
+    points_above: list[tuple[int, str]] = []
+    for other in above:
+        points_above += zip(other.per_class, other.texts, strict=True)
     points = zip(curve.per_class, curve.texts, strict=True)
-    return [_MARK + _RING * hidden_by.count(point) for point in points]
+    return [_MARK + _RING * points_above.count(point) for point in points]
 
 
 def _draw_curve(axes: Axes, curve: _Curve, mark_sizes: Sequence[float]) -> None:

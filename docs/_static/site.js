@@ -1,0 +1,19 @@
+// What the theme leaves out for readers who use a keyboard or a screen reader.
+addEventListener("DOMContentLoaded", () => {
+  const setAll = (selector, name, value) => document.querySelectorAll(selector)
+    .forEach((element) => element.setAttribute(name, value));
+  setAll("p.caption[role=heading]", "aria-level", "2");
+  setAll("aside.sidebar-drawer", "aria-label", "All pages");
+  setAll("aside.toc-drawer", "aria-label", "On this page");
+  document.querySelectorAll("th").forEach((header) => {
+    if (!header.textContent.trim()) header.setAttribute("role", "cell"); // the corner of a table
+  });
+
+  // The arrow keys scroll what has the focus. The Tab key skips what fits.
+  const sizes = new ResizeObserver((entries) => entries.forEach(({ target }) => {
+    if (target.scrollWidth > target.clientWidth) target.tabIndex = 0;
+    else target.removeAttribute("tabindex");
+  }));
+  document.querySelectorAll(".highlight pre, .table-wrapper, .cell_output .text_html, .cell_output pre")
+    .forEach((element) => sizes.observe(element));
+});
