@@ -210,15 +210,17 @@ def _draw_match(
         "shrinkB": 1,
     }
     axes.annotate("", (end, level), (start, level), arrowprops=arrow, zorder=4)
+    # The curve of the follower rises to the tip of the arrow. Below its start there is most room.
+    is_right = end > start
     axes.annotate(
         f"{_factor_text(match, counts)}× the labels",
-        ((start * end) ** 0.5, level),
-        (0, -5),
+        (start if is_right else (start * end) ** 0.5, level),
+        (6 if is_right else 0, -4),
         textcoords="offset points",
-        ha="center",
+        ha="left" if is_right else "center",
         va="top",
         weight="bold",
-        fontsize=9.5,
+        fontsize=8,
         bbox={"facecolor": LIGHT.paper, "edgecolor": "none", "pad": 1.2, "alpha": 0.5},
         zorder=5,
     )
