@@ -11,7 +11,6 @@ from xml.etree import ElementTree
 import pytest
 from audit_example import build_audit
 from backbones_example import build_backbones
-from browsers import needs_browser, open_page, start_browser
 from compare_example import Built, build_comparison
 from effects_example import build_effects
 from examples import REAL_STUDIES, Data, copy_real
@@ -21,6 +20,7 @@ from lr_example import build_learning_rates
 from pages import NASTY_NAMES, Tags
 from tune_example import build_search
 
+from browsers import needs_browser, open_page, start_browser
 from headstart.report import write_report, write_run_report
 from headstart.report._embedded_data import read_data, split_page, without_images, write_files
 from headstart.report._page_pieces import page_differences

@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from browsers import needs_browser, open_page, start_browser
 from compare_example import Built, build_comparison
 from examples import Data, Example, write_run
 from pages import page_text
 
+from browsers import needs_browser, open_page, start_browser
 from headstart.report import verify, write_report, write_run_report
 from headstart.report._image_pool import ImagePool, PooledImage, PooledPrediction
 from headstart.report.pages import _render
