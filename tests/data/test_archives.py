@@ -495,7 +495,7 @@ def test_the_table_beside_a_folder_of_images_is_named(tmp_path: Path) -> None:
         (tmp_path / "images" / f"{number}.png").write_bytes(picture(number))
     rows = "".join(f"images/{number}.png,{'ab'[number % 2]}\n" for number in range(4))
     (tmp_path / "labels.csv").write_text("path,label\n" + rows)
-    assert f"pass its path: {tmp_path}/labels.csv." in fails(tmp_path)
+    assert f"If {tmp_path}/labels.csv has the labels, pass that file" in fails(tmp_path)
     assert load(tmp_path / "labels.csv").class_names == ("a", "b")
 
 
@@ -503,5 +503,5 @@ def test_tables_and_arrays_in_an_archive_are_named_by_paths_into_it(tmp_path: Pa
     table = b"path,label\n" + b"".join(b"%d.png,%c\n" % (n, b"ab"[n % 2]) for n in range(4))
     members = {f"{number}.png": picture(number) for number in range(4)}
     path = pack(tmp_path / "a.zip", members | {"labels.csv": table})
-    assert f"pass its path: {path}/labels.csv." in fails(path)
+    assert f"If {path}/labels.csv has the labels, pass that file" in fails(path)
     assert load(path / "labels.csv").class_names == ("a", "b")

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
+from folder_helpers import fill
 
-from headstart.data import LOAD_KEYS, load
+from headstart.data import LOAD_KEYS, check_source, load
 from headstart.data.formats._protocol import LoadOptions
-from headstart.errors import InputError
+from headstart.errors import InputError, ResourceError
 
 
 def test_the_typed_keys_are_the_fields_of_the_options() -> None:
@@ -39,3 +41,15 @@ def test_recorded_options_do_not_change_with_new_options() -> None:
         "label_column": "breed",
         "skip_bad": True,
     }
+
+
+def test_an_image_size_that_does_not_fit_into_memory_is_refused_before_any_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(tmp_path, ["a/1.png", "b/1.png"])
+    monkeypatch.setattr("headstart.data._load.usable_memory_bytes", lambda: 2_000_000_000)
+    with pytest.raises(ResourceError) as failure:
+        check_source(str(tmp_path), {"image_size": 20_000})
+    assert "16 images at a time need 76.8 GB, and 2.0 GB are available" in str(failure.value)
+    assert "3227 is the most here" in str(failure.value)
+    check_source(str(tmp_path), {"image_size": 3227})

@@ -146,3 +146,39 @@ def test_a_class_that_only_validation_has_is_refused(tmp_path: Path) -> None:
     part(tmp_path / "train", *ROWS[:2])
     part(tmp_path / "valid", *ROWS)
     assert "classes that its training images lack: 'owl'" in error_of(tmp_path)
+
+
+def tables_of_parts(folder: Path) -> None:
+    """Write train.csv, val.csv and test.csv, whose images are in folders beside them."""
+    for part in ("train", "val", "test"):
+        names = [f"{part}_images/{number}.png" for number in range(4)]
+        write_images(folder, names)
+        rows = [f"{name},{'cat' if row % 2 else 'dog'}" for row, name in enumerate(names)]
+        write_table(folder / f"{part}.csv", "path,label", *rows)
+
+
+def test_tables_that_are_named_after_parts_are_one_dataset(tmp_path: Path) -> None:
+    tables_of_parts(tmp_path)
+    data = load(tmp_path)
+    assert data.class_names == ("cat", "dog")
+    assert (
+        data.parts is not None
+        and data.parts.tolist() == [TEST] * 4 + [TRAIN] * 4 + [VALIDATION] * 4
+    )
+    write_table(tmp_path / "val.csv", "path,label", "train_images/0.png,dog")
+    assert "train.csv and val.csv" in error_of(tmp_path)
+    assert "both list the image train_images/0.png" in error_of(tmp_path)
+
+
+def test_a_test_table_without_labels_is_no_part(tmp_path: Path) -> None:
+    tables_of_parts(tmp_path)
+    (tmp_path / "val.csv").unlink()
+    write_table(tmp_path / "test.csv", "path", "test_images/0.png")
+    assert "train.csv" in error_of(tmp_path)
+
+
+def test_class_folders_go_before_tables_that_are_named_after_parts(tmp_path: Path) -> None:
+    write_images(tmp_path, [f"{name}/{row}.png" for name in ("eel", "fox") for row in range(3)])
+    for part in ("train", "test"):
+        write_table(tmp_path / f"{part}.csv", "path,label", "eel/0.png,cat", "fox/0.png,dog")
+    assert load(tmp_path).class_names == ("eel", "fox")

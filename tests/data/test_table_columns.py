@@ -281,3 +281,23 @@ def test_a_list_of_several_columns_is_told_which_header_it_needs(
     images: Path, row: str, header: str
 ) -> None:
     assert f"for example: {header}" in error_of(write_table(images / "t.csv", row, row))
+
+
+def test_a_column_of_numbers_beside_the_names_of_classes_is_not_another_label(
+    images: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = ["file,class_id,class_name", "a.png,1,cat", "b.png,2,dog", "c.png,1,cat"]
+    data, said = load_and_listen(capsys, write_table(images / "t.csv", *lines))
+    assert data.class_names == ("cat", "dog")
+    assert "labels are in the column 'class_name'" in said
+
+    text = error_of(write_table(images / "t.csv", *lines, "d.png,2,cat"))
+    assert "2 values of class_id for 'cat' in class_name" in text
+    assert "--label-column class_name" in text
+    text = error_of(write_table(images / "t.csv", *lines, "d.png,2,eel"))
+    assert "2 values of class_name for '2' in class_id" in text
+
+
+def test_numbered_columns_of_ids_of_images_are_not_pixels(tmp_path: Path) -> None:
+    path = write_table(tmp_path / "t.csv", "image1,image2,label", "1,2,same", "3,4,other")
+    assert "2 columns of images (image1, image2); pairs of images are not supp" in error_of(path)

@@ -203,3 +203,21 @@ def test_ids_find_files_in_nested_folders_and_near_ones_first(tmp_path: Path) ->
     write_images(tmp_path / "train", ["0/1/2/012a.png", "0/1/3/013b.png", "013b.png"])
     table = write_table(tmp_path / "t.csv", "id,label", "012a,x", "013b,y")
     assert labels_of(load(table)) == {"train/0/1/2/012a.png": "x", "train/013b.png": "y"}
+
+
+def test_names_with_the_blanks_of_a_url_are_found(tmp_path: Path) -> None:
+    write_images(tmp_path, ["im/my cat.png", "im/100%25.png", "im/my dog.png"])
+    rows = ["im/my%20cat.png,cat", "im/100%25.png,dog", "my%20dog,dog"]
+    data = load(write_table(tmp_path / "t.csv", "path,label", *rows))
+    assert labels_of(data) == {
+        "im/my cat.png": "cat",
+        "im/100%25.png": "dog",
+        "im/my dog.png": "dog",
+    }
+
+
+def test_ids_that_a_spreadsheet_rounded_are_named(tmp_path: Path) -> None:
+    path = write_table(tmp_path / "t.csv", "id,label", "1.23457E+12,cat", "2.5,dog")
+    text = error_of(path)
+    assert "1.23457E+12 does not exist: a spreadsheet rounded this id" in text
+    assert "with the ids as text" in text

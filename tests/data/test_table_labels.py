@@ -378,3 +378,23 @@ def test_numbers_that_only_name_classes_need_no_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], labels: list[str]
 ) -> None:
     assert load_and_listen(capsys, table_of(tmp_path, labels * 4))[1] == ""
+
+
+@pytest.mark.parametrize("form", ["{} ({:.2f})", "{}: {:.2f}", "{} ({:.0%})"])
+def test_classes_with_a_confidence_are_refused(tmp_path: Path, form: str) -> None:
+    names = [f"{number}.png" for number in range(8)]
+    write_images(tmp_path, names)
+    rows = [
+        f"{name},{form.format('cat' if row % 2 else 'dog', 0.9 + row / 100)}"
+        for row, name in enumerate(names)
+    ]
+    text = error_of(write_table(tmp_path / "t.csv", "path,label", *rows))
+    assert "got classes with a confidence" in text
+    assert "Write the class alone: dog" in text
+
+
+def test_numbers_in_parentheses_that_tell_classes_apart_are_kept(tmp_path: Path) -> None:
+    write_images(tmp_path, ["a.png", "b.png", "c.png"])
+    rows = ["a.png,milk (3.5%)", "b.png,milk (1.5%)", "c.png,steel (1.2)"]
+    data = load(write_table(tmp_path / "t.csv", "path,label", *rows))
+    assert data.class_names == ("milk (1.5%)", "milk (3.5%)", "steel (1.2)")

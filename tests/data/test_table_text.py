@@ -162,3 +162,15 @@ def test_a_field_may_be_as_long_as_the_pixels_of_an_image(tmp_path: Path) -> Non
     path = write_table(tmp_path / "t.csv", "a,b", "x" * 300_000 + ",1")
     with open_table(path) as table:
         assert [len(fields[0]) for _, fields in table.rows] == [300_000]
+
+
+def test_rows_of_empty_fields_are_blank_lines(tmp_path: Path) -> None:
+    write_images(tmp_path, ["a.png", "b.png"])
+    lines = ["sep=;", "path;label;;", "a.png;cat;;", ";;;", "b.png;dog;;", ";;;", ";"]
+    data = load(write_table(tmp_path / "t.csv", *lines))
+    assert labels_of(data) == {"a.png": "cat", "b.png": "dog"}
+
+
+def test_the_header_that_is_proposed_names_the_path_and_a_label(tmp_path: Path) -> None:
+    path = write_table(tmp_path / "t.csv", "0,1.0,im/a.png", "1,2.0,im/b.png")
+    assert "for example: column1,label,path" in error_of(path)

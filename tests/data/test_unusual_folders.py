@@ -205,3 +205,12 @@ def test_files_of_a_run_are_not_proposed_as_data(tmp_path: Path) -> None:
     write(tmp_path, "bird/notes.txt", "run/recipe.json", "run/data.json", "run/curves.csv")
     text = error_of(tmp_path)
     assert "the class folder" in text and "curves.csv" not in text
+
+
+def test_folders_that_are_dates_are_classes_with_a_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fill(tmp_path, [f"2023-01-0{day}/{number}.png" for day in (1, 2) for number in range(3)])
+    data, said = load_and_listen(capsys, tmp_path)
+    assert data.class_names == ("2023-01-01", "2023-01-02")
+    assert "dates are often those of sessions" in said

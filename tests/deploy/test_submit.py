@@ -193,6 +193,19 @@ def test_an_archive_of_test_images_is_read(
     assert read()[1:] == [[f"img{number}", labels[number]] for number in range(5)]
 
 
+@pytest.mark.parametrize("sample", ["all.zip/photos/sample.csv", "sample.csv.zip"])
+def test_a_sample_in_an_archive_is_read(
+    run: Path, photos: Path, labels: list[str], headstart: Command, sample: str
+) -> None:
+    write(photos / "sample.csv", [["id", "label"], ["img3", "0"], ["img0", "0"]])
+    shutil.make_archive("all", "zip", photos.parent, photos.name)
+    shutil.make_archive("sample.csv", "zip", photos, "sample.csv")
+    status, _, err = headstart("submit", run, "all.zip/photos", "--sample", sample)
+    assert status == 0, err
+    assert read()[1:] == [["img3", labels[3]], ["img0", labels[0]]]
+    assert headstart("submit", run, photos, "--sample", "all.zip")[0] == 2
+
+
 def test_ids_of_a_sample_find_paths_of_a_table(
     run: Path, photos: Path, labels: list[str], headstart: Command
 ) -> None:

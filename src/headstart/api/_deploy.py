@@ -209,7 +209,7 @@ def submit(
         test: A pixel CSV, a CSV with a column of image paths, or a folder of images.
         out: The CSV to write: ImageId,Label, or the columns of `sample`. An earlier file of the
             same name is kept under another name.
-        sample: The competition's sample submission.
+        sample: The competition's sample submission, which may be in an archive.
         probability_of: The class whose probability is written, if the sample asks for one
             probability and does not name the class.
         path_column: The column of image paths in a table of test images, if its name is unusual.

@@ -49,7 +49,8 @@ from headstart.data.formats.tables._path_csv import PathCsv
 from headstart.data.formats.tables._pixel_csv import PixelCsv
 from headstart.data.groups._with_groups import INFERRED, with_inferred_groups
 from headstart.data.named._fetch import catalogue, fetch_named
-from headstart.errors import InputError, suggest_name
+from headstart.errors import InputError, ResourceError, suggest_name
+from headstart.machine import usable_memory_bytes
 
 # A new format is added here. The first format that recognizes a path reads it. So a folder is an
 # IDX folder if it can be, and a CSV is a CSV of paths if it can be.
@@ -80,6 +81,10 @@ _WHY_IGNORED = {
     "label_column": "It has no columns. Leave the option out.",
     "path_column": "It has no column of paths. Leave the option out.",
 }
+
+# No verb holds less than a batch of 16 images in three colours of float32.
+_LEAST_IMAGES_IN_MEMORY = 16
+_BYTES_PER_PIXEL = 12
 
 Arrays = tuple[Any, Any] | tuple[Any, Any, Any]
 Source = str | Path | Arrays | DatasetObject | DataFrame | Mapping[str, DataFrame]
@@ -314,6 +319,25 @@ def _known_names() -> tuple[str, ...]:
     return tuple(entry.name for entry in catalogue())
 
 
+def _require_memory(image_size: int | None) -> None:
+    """Raise an error if a few images of this size do not fit into memory.
+
+    Raises:
+        ResourceError: The memory is too small, whatever the verb does with the images.
+    """
+    available = usable_memory_bytes()
+    if image_size is None or available is None:
+        return
+    needed = _LEAST_IMAGES_IN_MEMORY * _BYTES_PER_PIXEL * image_size**2
+    if needed > available:
+        most = math.isqrt(available // (_LEAST_IMAGES_IN_MEMORY * _BYTES_PER_PIXEL))
+        raise ResourceError(
+            f"too little memory for image_size {image_size}: {_LEAST_IMAGES_IN_MEMORY} images at a "
+            f"time need {needed / 1e9:,.1f} GB, and {available / 1e9:,.1f} GB are available.",
+            f"Pass a smaller one: --image-size 224 is usual, and {most} is the most here.",
+        )
+
+
 def _check_options(options: LoadOptions) -> None:
     size, pixel_max = options.image_size, options.pixel_max
     if size is not None and (not isinstance(size, int) or size < 1):
@@ -321,6 +345,7 @@ def _check_options(options: LoadOptions) -> None:
             f"invalid image_size: expected a positive number of pixels, got {size}.",
             "For example: --image-size 96",
         )
+    _require_memory(size)
     if options.resize not in get_args(Resize):
         raise InputError(
             f"invalid resize '{options.resize}': expected pad, crop or squish.",

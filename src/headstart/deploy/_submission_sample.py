@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from headstart import progress
-from headstart.data import open_table
+from headstart.data import locate, name_archive_in_errors, open_table
 from headstart.errors import InputError, suggest_name
 
 _MOST_NAMED = 8  # columns or classes in a message
@@ -48,7 +48,7 @@ def read_sample(
     """Read the columns, ids and kind of values of a sample submission.
 
     Args:
-        path: The CSV.
+        path: The CSV, which may be in an archive.
         class_names: Names of the K classes of the model.
         probability_of: The class whose probability the second of two columns shall hold. By
             default, the sample decides between labels and probabilities.
@@ -64,13 +64,14 @@ def read_sample(
             suggest_name(probability_of, tuple(class_names)),
         )
 
-    if not path.is_file():
-        problem = "is a folder" if path.is_dir() else "does not exist"
+    located = locate(path.absolute())
+    if located is None or not located.place.is_file():
+        problem = "does not exist" if located is None else "is a folder"
         raise InputError(
             f"invalid --sample: {path} {problem}.",
             "Pass the sample submission of the competition, a CSV.",
         )
-    with open_table(path) as table:
+    with name_archive_in_errors(located), open_table(located.place) as table:
         columns = table.columns
         rows = [fields for _, fields in table.rows]
     ids = [row[0].strip() for row in rows]

@@ -26,7 +26,7 @@ def suggest_data_file(folder: Path, hint: str) -> str:
 
     Args:
         folder: The folder.
-        hint: The hint of the error so far. If it names another of the files, none is suggested.
+        hint: The hint of the error so far. If it names one of the files, none is suggested.
     """
     files = [path for path in visible_paths(folder) if _is_data_file(path)]
     for child in folders_in(folder):
@@ -39,7 +39,7 @@ def suggest_data_file(folder: Path, hint: str) -> str:
     labelled = [path for path in files if not _WITHOUT_LABELS.search(path.name)]
     chosen = (labelled or files)[0]
     named = [path for path in files if str(path) in hint]
-    if named and chosen not in named:
+    if named:
         return ""
     names = first_names([path.name for path in files], _LISTED)
     if len(files) == 1:

@@ -212,7 +212,7 @@ def only_class(root: Folder, name: str) -> InputError:
     tables = tables_in(root, root)
     hint = "Add images of another class."
     if tables:
-        hint = f"If {tables[0]} has the labels, write a CSV of path,label from it. {hint}"
+        hint = f"If {tables[0]} has the labels, pass that file instead. {hint}"
     elif foreign:
         hint = f"{foreign} {hint}"
     return InputError(

@@ -13,6 +13,7 @@ from headstart.data.formats.folders._clutter import some_names
 from headstart.data.formats.folders._file_tree import Folder, describe_kinds
 from headstart.data.formats.images._identify_file import identify_file
 from headstart.data.formats.images._suffixes import USUAL_SUFFIXES, conversion_of
+from headstart.data.formats.tables._csv_table import is_table
 
 _ANNOTATION_FILE = re.compile(
     r"(.*[._-])?coco.*\.json|instances_.*\.json|via_.*\.json|data\.ya?ml", re.IGNORECASE
@@ -75,8 +76,10 @@ def describe_foreign_files(root: Folder) -> str:
                 )
             if name == "metadata.jsonl":
                 return _advise_metadata(folder.path / name)
+            if ARCHIVE_NAME.search(name) or is_table(Path(name)):
+                continue
             described = describe_unsupported(folder.path / name)
-            if described is not None and not ARCHIVE_NAME.search(name):
+            if described is not None:
                 return f"{name} is {described[0]}. {described[1].rstrip('.')}."
     return _kind_of_nested_file(root)
 
@@ -105,6 +108,8 @@ def _kind_of_nested_file(root: Folder) -> str:
     """Describe the first file whose suffix is not that of an image, if its content is known."""
     for folder in root.folders:
         for name in folder.others:
+            if ARCHIVE_NAME.search(name):
+                continue
             conversion = conversion_of(PurePath(name).suffix)
             kind = identify_file(folder.path / name)
             if conversion and not kind.name:

@@ -38,6 +38,7 @@ from headstart.data.formats.folders._file_tree import Folder
 from headstart.data.formats.folders._names import (
     class_level,
     has_annotations,
+    is_date,
     is_numbered_part,
     is_placeholder,
     name_parts,
@@ -96,6 +97,11 @@ def _read_classes_at(top: Folder, children: Sequence[Folder]) -> list[ClassFolde
         progress.say(
             f"{top.path}: {some_names(names)} are read as classes, although such names are often "
             "those of parts of one set of images"
+        )
+    if children and all(is_date(child.name) for child in children):
+        progress.say(
+            f"{top.path}: the folders {some_names([child.name for child in children])} are read as "
+            "classes, although dates are often those of sessions"
         )
     class_folders = _parts_in_names(top, children)
     if class_folders is None:

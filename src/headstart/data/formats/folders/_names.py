@@ -21,6 +21,7 @@ IMAGE_FOLDERS = frozenset(
 )
 _ANNOTATION_FOLDERS = frozenset({"annotation", "annotations", "labels", "bboxes", "xml", "xmls"})
 _UNLABELLED = re.compile(r"(?<![^\W\d_])unlabell?ed(?![^\W\d_])", re.IGNORECASE)
+_DATE = re.compile(r"(19|20)\d\d([-_.]?)[01]\d\2[0-3]\d|[0-3]?\d([-_.])[01]?\d\3(19|20)\d\d")
 _NUMBERED_PART = re.compile(
     r"(.*[\W_])?(cv|fold|split|part|batch|set|chunk|shard|images?)[\W_]*\d+", re.IGNORECASE
 )
@@ -110,6 +111,11 @@ def is_companion(folder: Folder) -> bool:
 def is_numbered_part(name: str) -> bool:
     """Return whether a name is that of one of several parts, such as "fold 1" or "images_001"."""
     return _NUMBERED_PART.fullmatch(name) is not None
+
+
+def is_date(name: str) -> bool:
+    """Return whether a name is a date with the year first or last, such as 2023-01-31."""
+    return _DATE.fullmatch(name) is not None
 
 
 def is_placeholder(folder: Folder, train_classes: set[str]) -> bool:

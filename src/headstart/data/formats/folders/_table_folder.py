@@ -20,7 +20,12 @@ from headstart.data.formats._protocol import LoadOptions
 from headstart.data.formats.folders._file_tree import folders_in, is_image, visible_paths
 from headstart.data.formats.folders._part_words import part_of_name, resolve_evaluation
 from headstart.data.formats.images._image_files import ImageFiles
-from headstart.data.formats.tables._csv_table import is_plain_text, is_table
+from headstart.data.formats.tables._columns import (
+    LABEL_NAMES,
+    OTHER_LABEL_NAMES,
+    find_columns,
+)
+from headstart.data.formats.tables._csv_table import TABLE_SUFFIX, is_plain_text, is_table
 from headstart.data.formats.tables._labels import say_absent_classes
 from headstart.data.formats.tables._layout import peek_row
 from headstart.data.formats.tables._path_csv import (
@@ -41,8 +46,9 @@ class TableFolder:
     """The format of a folder with a table of its images, or of parts with a table in each.
 
     A folder has `metadata.csv` or `metadata.jsonl` with file_name and label, or `_classes.csv` with
-    one-hot columns. Folders of parts, such as `train/` and `valid/`, may have any one table that
-    names the images beside it. Class folders beside a table are read instead of it.
+    one-hot columns, or `train.csv` with `val.csv` or `test.csv`. Folders of parts, such as `train/`
+    and `valid/`, may have any one table that names the images beside it. Class folders beside a
+    table are read instead of it.
     """
 
     name = "a folder with a table of its images"
@@ -80,6 +86,7 @@ class TableFolder:
             groups += table.groups or ()
             columns.update(dict.fromkeys(table.classes))
 
+        _require_distinct_images(path, places, tables)
         for place, table in zip(places, tables, strict=True):
             table.require_classes(labels, place.name)
         say_absent_classes(str(path), tuple(columns), labels)
@@ -122,10 +129,39 @@ def _find_tables(folder: Path) -> list[_Place]:
         table = _table_in(child)
         if table is not None:
             tables[table] = part
+    tables = tables or _tables_of_parts(folder)
     return [
         _Place(table, _relative(table, folder), part)
         for table, part in resolve_evaluation(tables).items()
     ]
+
+
+def _tables_of_parts(folder: Path) -> dict[Path, int]:
+    """Return labelled tables that are named after parts, such as train.csv and val.csv.
+
+    Tables beside class folders do not count, nor does one that is alone: `test.csv` of a
+    competition has no labels.
+    """
+    children = [child for child in folders_in(folder) if part_of_name(child.name) is None]
+    if _count_with_images(children) > 1 or any(map(_has_class_folders, folders_in(folder))):
+        return {}
+    tables: dict[Path, int] = {}
+    for path in visible_paths(folder):
+        mention = part_of_name(TABLE_SUFFIX.sub("", path.name)) if is_table(path) else None
+        if mention and not mention.rest and not is_plain_text(path) and _lists_labels(path):
+            tables[path] = mention.part
+    return tables if TRAIN in tables.values() and len(tables) > 1 else {}
+
+
+def _lists_labels(path: Path) -> bool:
+    """Return whether a table lists images and has a column with a usual name for labels."""
+    try:
+        with open_any_table(path) as opened:
+            table, first_row = peek_row(opened)
+            names = (*LABEL_NAMES, *OTHER_LABEL_NAMES)
+            return lists_paths(table, first_row) and bool(find_columns(table, names))
+    except InputError:
+        return False  # Whatever it is, it does not list images.
 
 
 def _part_folders(folder: Path) -> dict[Path, int]:
@@ -157,10 +193,12 @@ def _has_labels(path: Path) -> bool:
 
 def _has_class_folders(folder: Path) -> bool:
     """Return whether several folders in a folder have images."""
-    with_images = [
-        child for child in folders_in(folder) if any(map(is_image, visible_paths(child)))
-    ]
-    return len(with_images) > 1
+    return _count_with_images(folders_in(folder)) > 1
+
+
+def _count_with_images(folders: Sequence[Path]) -> int:
+    """Return how many folders have images."""
+    return sum(any(map(is_image, visible_paths(folder))) for folder in folders)
 
 
 def _table_in(folder: Path) -> Path | None:
@@ -189,13 +227,29 @@ def _require_distinct_parts(root: Path, places: Sequence[_Place]) -> None:
             raise InputError(
                 f"{root} has two tables of {PART_NAMES[place.part]} images: {first.name} and "
                 f"{place.name}.",
-                "Move one of the folders elsewhere, or write one table of all images with a column "
-                "split.",
+                "Move one of them elsewhere, or write one table of all images with a column split.",
             )
+
+
+def _require_distinct_images(
+    root: Path, places: Sequence[_Place], tables: Sequence[LabelledTable]
+) -> None:
+    place_of: dict[str, _Place] = {}
+    for place, table in zip(places, tables, strict=True):
+        for image in table.paths:
+            name = os.path.normpath(place.path.parent / image)
+            first = place_of.setdefault(name, place)
+            if first is not place:
+                raise InputError(
+                    f"{first.name} and {place.name} of {root} both list the image {image}.",
+                    "Remove it from one of them: an image belongs to one part.",
+                )
 
 
 def _say_parts_without_tables(root: Path, places: Sequence[_Place]) -> None:
     read = {place.path.parent for place in places}
+    if root in read:
+        return  # Its tables may name images anywhere.
     for folder in _part_folders(root):
         count = sum(map(is_image, visible_paths(folder)))
         if folder not in read and count:

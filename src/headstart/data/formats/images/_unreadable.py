@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from headstart.errors import InputError
 from headstart.formatting import counted, listing
 
-# What differs between images of one kind: numbers, and parts of their text.
-_DETAIL = re.compile(r"\([^)]*\)|'[^']*'|\d[\d,.]*%?")
+# What differs between images of one kind: first bytes, numbers, and parts of their text.
+_DETAIL = re.compile(r"\b[0-9a-f]{2}( [0-9a-f]{2})+|\([^)]*\)|'[^']*'|\d[\d,.]*%?")
 _MOST_IN_FULL = 3  # images of one kind, with the reason of each
 _MOST_NAMED = 5  # images of a larger kind
 

@@ -22,7 +22,17 @@ LABEL_NAMES = ("label", "class", "target", "y")
 OTHER_LABEL_NAMES = (
     *("labels", "labelname", "labelid", "classname", "classid", "classes", "category"),
     *("categories", "categoryname", "categoryid", "breed", "species", "diagnosis", "dx"),
-    *("disease", "finding", "findinglabels", "emotion", "variety", "digit", "letter", "character"),
+    *(
+        "disease",
+        "finding",
+        "findinglabels",
+        "emotion",
+        "variety",
+        "digit",
+        "letter",
+        "character",
+        "choice",
+    ),
     *("groundtruth", "gt", "truth", "annotation"),
 )
 PART_NAMES = ("split", "subset", "set", "usage", "partition", "part", "phase")
@@ -34,6 +44,8 @@ TRUTHS = {
 }
 
 _INDEX_NAME = re.compile(r"(unnamed:? ?\d*(\.\d+|_level_\d+)?|index|level_\d+|row|rowid|rownum|#)$")
+_CLASS_NAME = re.compile(r"names?$")
+_CLASS_NUMBER = re.compile(r"(.+?)(?:ids?|idx|index|code|number|num|no)")
 _URL_NAMES = frozenset({"url", "uri", "imageurl", "imgurl", "link", "href", "license", "licence"})
 
 
@@ -86,6 +98,19 @@ def named_label_columns(table: Table, candidates: Sequence[int]) -> list[int]:
     return [index for index in candidates if plain_name(table.columns[index]) in OTHER_LABEL_NAMES]
 
 
+def number_column(table: Table, label: int) -> int | None:
+    """Return the column that numbers the names in the column of labels, by its name, or None.
+
+    Such columns are class_id beside class_name, or species_code beside species.
+    """
+    stem = _CLASS_NAME.sub("", plain_name(table.columns[label]))
+    for index, column in enumerate(table.columns):
+        match = _CLASS_NUMBER.fullmatch(plain_name(column))
+        if match and match[1] == stem and index != label:
+            return index
+    return None
+
+
 def no_label_column(table: Table, candidates: Sequence[int]) -> InputError:
     """Return the error about a table in which no column, or more than one, may hold the labels."""
     if not candidates:
@@ -103,6 +128,16 @@ def no_label_column(table: Table, candidates: Sequence[int]) -> InputError:
         f"{table.name} has no label column, but {len(names):,} columns that may hold labels: "
         f"{shorten_columns(names)}.",
         f"Name the column of labels, for example: --label-column {shlex.quote(names[0])}",
+    )
+
+
+def pairs_of_images(table: Table, columns: Sequence[str]) -> InputError:
+    """Return the error about a table with several columns of images of equal rank."""
+    return InputError(
+        f"{table.name} has {len(columns)} columns of images ({shorten_columns(columns)}); pairs of "
+        "images are not supported.",
+        "One image per row is classified. To classify those of one column, name it: "
+        f"--path-column {shlex.quote(columns[0])}",
     )
 
 

@@ -283,8 +283,11 @@ def _name_columns(name: str, first_row: Sequence[str]) -> tuple[str, ...]:
     """Return names for the columns of a table without a header, whose first row has an image."""
     places = [place for place, text in enumerate(first_row) if is_image(Path(text))]
     if len(first_row) > len(_LIST_COLUMNS):
-        columns = [f"column{number}" for number in range(1, len(first_row))] + ["label"]
+        columns = [f"column{number}" for number in range(1, len(first_row) + 1)]
         columns[places[0]] = "path"
+        others = [place for place in range(len(first_row)) if place not in places]
+        if others:
+            columns[others[-1]] = "label"
         raise InputError(
             f"invalid line 1 of {name}: expected the names of the columns, got those of an image "
             f"({first_row[places[0]]}).",
@@ -299,7 +302,7 @@ def _check_lengths(
 ) -> Iterator[tuple[int, list[str]]]:
     """Yield the rows with one field per column. Rows of another length are problems.
 
-    Empty fields behind the last column are left out.
+    Rows of empty fields are skipped, and empty fields behind the last column are left out.
     """
     width = len(columns)
     hint = (
@@ -307,12 +310,13 @@ def _check_lengths(
         "column left without a name?"
     )
     for line, fields in rows:
+        if not any(field.strip() for field in fields):
+            continue  # a blank line, or commas that a spreadsheet writes below the data
         if len(fields) == width:
-            if width > 1 or fields[0].strip():
-                yield line, fields
+            yield line, fields
         elif len(fields) > width and not "".join(fields[width:]).strip():
             yield line, fields[:width]
-        elif len(fields) > 1 or (fields and fields[0].strip()):
+        else:
             problems.add(
                 line,
                 f"expected {width:,} fields, as in the header, got {len(fields):,}",

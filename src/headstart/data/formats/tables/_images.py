@@ -1,8 +1,8 @@
 """The image files that a table names, as people write such names.
 
 A name may lack its suffix or leading zeros, use the separators of Windows, differ from the file in
-case or Unicode normal form, begin with folders of another machine, or name a file in a folder of
-images near the table.
+case or Unicode normal form, have %20 in place of blanks, begin with folders of another machine, or
+name a file in a folder of images near the table.
 """
 
 from __future__ import annotations
@@ -14,11 +14,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
+from urllib.parse import unquote
 
 from headstart import progress
+from headstart.data.formats._unsupported_files import ARCHIVE_NAME
 from headstart.data.formats.folders._clutter import is_clutter
-from headstart.data.formats.folders._file_tree import is_image
+from headstart.data.formats.folders._file_tree import is_image, visible_paths
 from headstart.data.formats.tables._problems import TableProblems
+from headstart.formatting import first_names
 
 _MISSING = "files are missing"
 # Base64 of a PNG, JPEG or GIF, a data URL, and bytes as Python prints them.
@@ -42,6 +45,7 @@ _FOLDER_WORD = re.compile(r"images?|imgs?|photos?|pictures?|jpe?gs?|pngs?|part")
 # Ids whose zeros a spreadsheet or pandas removed, or which became real numbers.
 _LONGEST_NUMBER = 30  # digits
 _NUMBER = re.compile(rf"(\d{{1,{_LONGEST_NUMBER}}})(\.0)?")
+_ROUNDED = re.compile(r"\d[.,]?\d*E\+\d+")
 # What the name of a table says besides the folder that its images are in.
 _TABLE_WORD = re.compile(
     r"labels?|meta(data)?|annotations?|lists?|data|info|classes|ground ?truth|csvs?|tables?|df"
@@ -160,7 +164,12 @@ class ImageFinder:
 
     def find(self, name: str) -> _Match:
         """Find the files that a name may stand for. The nearest place that has any decides."""
-        name = name.removeprefix("file://")
+        match = self._find(name.removeprefix("file://"))
+        if not match.files and "%" in name:
+            return self._find(unquote(name.removeprefix("file://")))
+        return match
+
+    def _find(self, name: str) -> _Match:
         if "://" in name:
             return _Match(())
         parts = _parts_of(name)
@@ -342,6 +351,11 @@ def _problem(table: Path, name: str, match: _Match, finder: ImageFinder) -> tupl
             f"expected an image file, but {image} is a folder",
             "Write one line per image. Or pass the folder of the class folders instead of the CSV.",
         )
+    if _ROUNDED.fullmatch(name):
+        return (
+            f"{name} does not exist: a spreadsheet rounded this id",
+            "Export the table again, with the ids as text.",
+        )
     return f"{image} does not exist", _relative_hint(table, finder.searched())
 
 
@@ -350,4 +364,8 @@ def _relative_hint(table: Path, searched: Sequence[str] = ()) -> str:
     if searched:
         names = ", ".join(searched[:4]) + (", …" if len(searched) > 4 else "")
         hint += f" These folders were searched as well: {names}."
+    beside = sorted(path.name for path in visible_paths(table.parent))
+    archives = [name for name in beside if ARCHIVE_NAME.search(name)]
+    if archives:
+        hint += f" If the images are in {first_names(archives, 2)}, unpack it there."
     return hint

@@ -35,6 +35,9 @@ _WITH_UNIT = re.compile(r"([$€£¥]?)\s*([+-]?\d+(?:[.,]\d+)?)\s*([^\W\d_]*|%|
 # Numbers with an order that classes do not have, when they are few.
 _RATING = re.compile(r"(rating|star|grade|level|severity|stage|rank)s?")
 _MOST_MEASURE_CLASSES = 20
+_LABELS_PER_CLASS = 3  # with confidences. "Milk (1.5%)" and "milk (3.5%)" are classes.
+# "cat (0.93)", "cat: 0.93" and "cat (93%)"
+_CONFIDENCE = re.compile(r"(.*?\w)\s*(?:\((?:[01][.,]\d+|\d+([.,]\d+)?\s?%)\)|:\s*[01][.,]\d+)")
 # Captions, texts to be recognized and names of masks are different for each image.
 _FEWEST_UNIQUE = 10
 _UNIQUE = 0.9  # of all labels
@@ -73,6 +76,7 @@ def require_classes(labels: Sequence[str], table: str, column: str) -> None:
         _say_order(values, table, column)
         return
 
+    _refuse_confidences(distinct, table)
     _refuse_unique(distinct, labels, table)
     combined = labels_that_combine_others(distinct)
     if combined and may_be_names(combined):
@@ -101,6 +105,20 @@ def _refuse_images(distinct: Sequence[str], table: str) -> None:
             f"invalid labels of {table}: expected classes, got names of images ({images[0]}). "
             "Masks (segmentation) and pairs of images are not supported.",
             "If another column holds the classes, name it: --label-column NAME.",
+        )
+
+
+def _refuse_confidences(distinct: Sequence[str], table: str) -> None:
+    """Raise an error if labels are classes with the confidence of a model or person."""
+    matches = [_CONFIDENCE.fullmatch(label) for label in distinct]
+    with_confidence = [match for match in matches if match is not None]
+    classes = {match[1] for match in with_confidence}
+    if classes and len(with_confidence) >= _LABELS_PER_CLASS * len(classes):
+        raise InputError(
+            f"invalid labels of {table}: expected classes, got classes with a confidence, such as "
+            f"'{with_confidence[0][0]}'.",
+            f"Write the class alone: {with_confidence[0][1]}. If each of these is a class, write "
+            "the number without the parentheses or the colon.",
         )
 
 

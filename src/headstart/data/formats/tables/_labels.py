@@ -52,6 +52,32 @@ def read_labels(table: Table, rows: TableRows, columns: Sequence[int]) -> TableL
     return TableLabels(labels)
 
 
+def require_one_to_one(table: Table, rows: TableRows, label: int, number: int) -> None:
+    """Raise an error if a column that should number the classes has other values.
+
+    Args:
+        table: The open table.
+        rows: Its rows.
+        label: The column of labels.
+        number: The column of their numbers.
+
+    Raises:
+        InputError: A label has several numbers, or a number has several labels.
+    """
+    pairs = {*zip(rows.fields[label], rows.fields[number], strict=True)}
+    for index in (0, 1):
+        values = Counter(pair[index] for pair in pairs)
+        repeated, count = values.most_common(1)[0]
+        if count > 1:
+            columns = (label, number) if index == 0 else (number, label)
+            own, other = (table.columns[column] for column in columns)
+            raise InputError(
+                f"{table.name} has {count:,} values of {other} for '{repeated}' in {own}; expected "
+                "one, because one of the columns seems to name the classes of the other.",
+                f"Correct the rows, or name the column of labels: --label-column {own}",
+            )
+
+
 def _say_merged_blanks(table: Table, spellings: Mapping[str, set[str]]) -> None:
     """Print which labels differed only in the blanks around them."""
     merged = [label for label, forms in spellings.items() if len(forms) > 1]

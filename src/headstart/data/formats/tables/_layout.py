@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -19,6 +18,8 @@ from headstart.data.formats.tables._columns import (
     index_columns,
     named_label_columns,
     no_label_column,
+    number_column,
+    pairs_of_images,
     quoted,
     remaining_columns,
 )
@@ -37,16 +38,18 @@ class Layout:
         labels: The column of labels. Several columns may be one-hot, one for each class.
         parts: The columns that may name parts, by their name or their first value.
         group: The column of groups, or None.
+        number: The column that numbers the names in a column of labels that was guessed, or None.
     """
 
     path: int
     labels: tuple[int, ...]
     parts: tuple[int, ...]
     group: int | None
+    number: int | None = None
 
     def used(self) -> list[int | None]:
         """Return the indices of all columns that are read."""
-        return [self.path, *self.labels, *self.parts, self.group]
+        return [self.path, *self.labels, *self.parts, self.group, self.number]
 
 
 def peek_row(table: Table) -> tuple[Table, list[str] | None]:
@@ -98,7 +101,10 @@ def find_layout(
             f"{table.name}: the images are those of the column {quoted(table, path)}; those of "
             f"{', '.join(quoted(table, index) for index in others)} are not read"
         )
-    return Layout(path, labels, tuple(parts), group)
+    number = None
+    if options.label_column is None and len(labels) == 1:
+        number = number_column(table, labels[0])
+    return Layout(path, labels, tuple(parts), group, number)
 
 
 def find_path_column(
@@ -137,12 +143,7 @@ def find_path_column(
     others = _other_images(first_row, path)
     if others and path not in named:
         names = [table.columns[index] for index in (path, *others)]
-        raise InputError(
-            f"{table.name} has {len(names)} columns of images ({shorten_columns(names)}); pairs of "
-            "images are not supported.",
-            "One image per row is classified. To classify those of one column, name it: "
-            f"--path-column {shlex.quote(names[0])}",
-        )
+        raise pairs_of_images(table, names)
     return path
 
 
@@ -174,6 +175,8 @@ def find_label_columns(table: Table, candidates: Sequence[int]) -> tuple[int, ..
     if usual:
         return (usual[0],)
     named = named_label_columns(table, candidates)
+    number_columns = {number_column(table, index) for index in named}
+    named = [index for index in named if index not in number_columns]
     if len(named) == 1:
         return (named[0],)
     if not candidates:

@@ -28,7 +28,11 @@ from headstart.data.formats.tables._csv_table import Table, is_table, open_table
 from headstart.data.formats.tables._images import ImageFinder, find_images
 from headstart.data.formats.tables._json_lines import open_json_lines
 from headstart.data.formats.tables._label_meaning import require_classes
-from headstart.data.formats.tables._labels import read_labels, say_absent_classes
+from headstart.data.formats.tables._labels import (
+    read_labels,
+    require_one_to_one,
+    say_absent_classes,
+)
 from headstart.data.formats.tables._layout import find_layout, find_path_column, peek_row
 from headstart.data.formats.tables._other_tasks import refuse_other_tasks
 from headstart.data.formats.tables._parts import parts_of_columns
@@ -120,6 +124,8 @@ def read_labelled_table(path: Path, options: LoadOptions, name: str | None = Non
         label = layout.labels[0] if len(layout.labels) == 1 else None
         rows = read_rows(table, layout.used(), label, filled=(layout.path, layout.group))
         labels = read_labels(table, rows, layout.labels)
+        if layout.number is not None and label is not None:
+            require_one_to_one(table, rows, label, layout.number)
         parts = _read_parts(table, rows, layout.parts)
         table.problems.require_none()
         paths = find_images(finder, rows.fields[layout.path], rows.lines, table.problems)

@@ -14,9 +14,12 @@ from numpy.typing import NDArray
 
 from headstart import progress
 from headstart.data.formats.tables._columns import (
+    PATH_NAMES,
     PIXEL_CELL_NAMES,
     find_column,
     index_columns,
+    pairs_of_images,
+    plain_name,
     quoted,
 )
 from headstart.data.formats.tables._csv_table import Table, shorten_columns
@@ -28,6 +31,8 @@ _FEWEST_LOOKED_AT = 5
 # Ratio of the two, in 60 samples each of CIFAR-10, sign-digits and ants-bees: at most 0.55 where
 # the colours come one after the other, and at least 1.9 where they are together.
 _MUCH_SMOOTHER = 0.6
+_MOST_OF_ONE_PIXEL = 3  # columns: one for each colour
+_TITLE_HINT = " If line 1 is a title, remove the lines above the names of the columns."
 _PIXEL_COLUMN = re.compile(r"(.*?)(\d+)$")  # pixel12, 12, and 3x12 (row x column)
 
 
@@ -94,13 +99,18 @@ def no_pixels(table: Table) -> InputError:
         f"{table.name} has neither pixel columns nor a column of paths; it has "
         f"{shorten_columns(table.columns)}.",
         f"Name the column of paths, for example: --path-column {example}. "
-        "The names of pixel columns end in a number (pixel0, pixel1, …).",
+        "The names of pixel columns end in a number (pixel0, pixel1, …)."
+        + (_TITLE_HINT if len(table.columns) == 1 else ""),
     )
 
 
 def _require_pixels(table: Table, unknown: Sequence[int], pixels: Sequence[int]) -> None:
     if not pixels:
         raise no_pixels(table)
+    numbered = [table.columns[index] for index in pixels]
+    stems = {plain_name(name).rstrip("0123456789") for name in numbered}
+    if 1 < len(numbered) <= _MOST_OF_ONE_PIXEL and stems <= {*PATH_NAMES}:
+        raise pairs_of_images(table, numbered)
     nameless = [index for index in unknown if not table.columns[index] and index > 0]
     if nameless:
         raise InputError(
