@@ -20,6 +20,7 @@ from headstart.studies.tune import (
     _finding_sentences,
     _search_plan,
     _storage,
+    _study,
     _successive_halving,
 )
 from headstart.studies.tune._storage import open_storage
@@ -224,6 +225,30 @@ def test_the_verdict_says_why_only_the_defaults_had_a_full_run(
     best: Any = "defaults"
     sentence = _finding_sentences.kept_defaults_sentence(search, best, [], {}, 1)
     assert sentence == f"The search tried 2 recipes in short runs. {reason}"
+
+
+def test_the_machine_with_the_final_runs_writes_the_finding_of_a_shared_search(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waited: list[float] = []
+    clock = SimpleNamespace(monotonic=lambda: sum(waited), sleep=waited.append)
+    monkeypatch.setattr(_study, "time", clock)
+    queue = SimpleNamespace(
+        add=lambda values: None,
+        all=lambda: ["taken"] if sum(waited) >= 3 else [],
+        generation=lambda size, limit: ["mine"],
+    )
+    storage: Any = SimpleNamespace(is_shared=True, trials=lambda *_: queue)
+    search: Any = SimpleNamespace(
+        config=SimpleNamespace(seed=0), folder=tmp_path, plan={"retrains": False}, defaults=None
+    )
+    assert _study._wait_for_another_machine(storage, search) is None
+    assert waited == [1.0, 1.0, 1.0]
+
+    waited.clear()
+    (tmp_path / "runs" / "defaults-seed1").mkdir(parents=True)
+    assert _study._wait_for_another_machine(storage, search) is None
+    assert not waited
 
 
 def test_more_time_never_means_less_of_a_search() -> None:

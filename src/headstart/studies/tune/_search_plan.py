@@ -123,19 +123,20 @@ def report_plan(plan: SearchPlan, config: TuningConfig, slots: int) -> None:
         return
 
     rungs = plan["rungs"]
+    final = f"{plan['seeds']} seeds of the best and of the defaults"
+    if not plan["retrains"]:
+        final = f"the best and the defaults x {plan['epochs']:.3g} epochs"
+        rungs = rungs[:-1]
     counts = [
         f"{rung['trials'] or 'as many as fit'} x {rung['epochs']:.3g} epochs" for rung in rungs
     ]
-    final = f"then {plan['seeds']} seeds of the best and of the defaults"
-    if not plan["retrains"]:
-        final = "and the defaults as long as the last"
     seconds, bound = config.time_limit, "at most"
     if seconds is None:
         epochs = sum((rung["trials"] or 0) * rung["epochs"] for rung in rungs)
         full_runs = epochs / plan["epochs"] + 2 * plan["seeds"]
         seconds, bound = plan["seconds"] * full_runs / slots, "about"
     progress.say(
-        f"tune {config.model}: recipes {', then '.join(counts)}, {final}; "
+        f"tune {config.model}: recipes {', then '.join(counts)}, then {final}; "
         f"{bound} {approximate_duration(seconds)}."
     )
 

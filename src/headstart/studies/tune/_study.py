@@ -20,7 +20,7 @@ from headstart.studies._study import Study, StudyContext, no_validation_images
 from headstart.studies.tune._config import TuningConfig
 from headstart.studies.tune._finding import tuning_finding
 from headstart.studies.tune._space import SearchSpace
-from headstart.studies.tune._storage import TrialStorage, open_storage
+from headstart.studies.tune._storage import DEAD_AFTER_SECONDS, TrialStorage, open_storage
 from headstart.studies.tune._successive_halving import Search
 from headstart.training import check_recipe, resolve_recipe
 
@@ -133,13 +133,20 @@ def _wait_for_another_machine(storage: TrialStorage, search: Search) -> Tuning |
     """Return the finding of the machine that retrains, or None if this machine has to retrain.
 
     Where machines share a search, one of them retrains the best recipe. The others wait for its
-    finding, and one of them replaces it if it stops.
+    finding, and one of them replaces it if it stops. If final runs exist already, the machine that
+    has that of the defaults goes first, so that it is not trained again.
     """
     if not storage.is_shared:
         return None
     space = SearchSpace(lambda draw: {"part": draw.suggest_int("part", 0, 0)}, {})
     queue = storage.trials("final", space, search.defaults, 0)
     queue.add({"part": 0})
+    defaults = search.folder / "runs" / f"defaults-seed{search.config.seed + 1}"
+    if not search.plan["retrains"] and not defaults.exists():
+        deadline = time.monotonic() + DEAD_AFTER_SECONDS
+        while not queue.all() and time.monotonic() < deadline:
+            time.sleep(1.0)
+
     announced = False
     while not queue.generation(1, 1):
         if (finding := search.trials.recall("finding")) is not None:
