@@ -104,7 +104,7 @@ MUTATIONS = (
     ),
     Mutation(
         "space is checked first",
-        "store/_files.py",
+        "store/_write_errors.py",
         "if free < size_bytes + SPACE_MARGIN_BYTES:",
         "if False:",
         f"{_STORE}::test_the_error_about_too_little_space_says_how_much_is_needed",

@@ -1,3 +1,7 @@
+from ._cache_folder import (
+    cache_folder as cache_folder,
+    is_cache_temporary as is_cache_temporary,
+)
 from ._cells import (
     bare_cell as bare_cell,
     guard_cell as guard_cell,
@@ -17,16 +21,10 @@ from ._files import (
     allocate as allocate,
     anonymous_file as anonymous_file,
     append_line as append_line,
-    cache_folder as cache_folder,
     ensure_folder as ensure_folder,
-    is_cache_temporary as is_cache_temporary,
     is_stream as is_stream,
     json_bytes as json_bytes,
-    named_by as named_by,
     remove_file as remove_file,
-    require_space as require_space,
-    translate_disk_full as translate_disk_full,
-    translate_os_errors as translate_os_errors,
     without_sync as without_sync,
     write_at as write_at,
     write_bytes as write_bytes,
@@ -113,4 +111,10 @@ from ._text import (
 from ._unfinished import (
     publish_folder as publish_folder,
     unfinished_folder as unfinished_folder,
+)
+from ._write_errors import (
+    named_by as named_by,
+    require_space as require_space,
+    translate_disk_full as translate_disk_full,
+    translate_os_errors as translate_os_errors,
 )

@@ -9,111 +9,19 @@ import errno
 import fcntl
 import json
 import os
-import shutil
 import stat
 import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from contextvars import ContextVar
 from io import FileIO
 from pathlib import Path
 
-from headstart.errors import InputError, ResourceError
+from headstart.store._cache_folder import temporary_cache
 from headstart.store._limits import special_kind
 from headstart.store._temporary import temporary_file
 from headstart.store._text import encode_text
-
-SPACE_MARGIN_BYTES = 64 << 20
-_DISK_IS_FULL = (errno.ENOSPC, errno.EDQUOT)
-_NO_PERMISSION = (errno.EACCES, errno.EPERM, errno.EROFS)
-_FILE_OR_FOLDER = (errno.ENOTDIR, errno.EEXIST, errno.EISDIR)
-
-
-_option_of_file: ContextVar[str] = ContextVar("option_of_file", default="")
-
-
-@contextmanager
-def named_by(option: str) -> Iterator[None]:
-    """Say in the errors of the block's writes which option names the file.
-
-    Without it, they propose another folder with --out.
-
-    Args:
-        option: The option, such as --figure.
-    """
-    token = _option_of_file.set(option)
-    try:
-        yield
-    finally:
-        _option_of_file.reset(token)
-
-
-@contextmanager
-def translate_os_errors(path: Path) -> Iterator[None]:
-    """Replace each OSError of the block, which writes `path`, by an error with a next step.
-
-    Raises:
-        ResourceError: The disk is full, or writing is not permitted, or writing failed otherwise.
-        InputError: A file has the name of a folder, or the reverse.
-    """
-    try:
-        yield
-    except OSError as error:
-        if error.errno in _DISK_IS_FULL:
-            free = shutil.disk_usage(_existing_parent(path)).free
-            raise ResourceError(
-                f"no space left while writing {path}: {free / 1e6:,.0f} MB are free there.",
-                f"Free some space, or {_place('name another place', path)}. Then run the command "
-                "again.",
-            ) from error
-        if error.errno in _NO_PERMISSION:
-            raise ResourceError(
-                f"no permission to write {path}.",
-                f"{_place('Choose a folder you own', path)}.",
-            ) from error
-        if error.errno in _FILE_OR_FOLDER:
-            raise InputError(
-                f"cannot write {path}: a file exists where a folder is needed, or the reverse.",
-                f"{_place('Choose another path', path)}.",
-            ) from error
-        raise ResourceError(
-            f"cannot write {path}: {error.strerror or error}.",
-            f"{_place('Choose a folder on another disk', path)}.",
-        ) from error
-
-
-def _place(advice: str, path: Path) -> str:
-    """Return the advice to write elsewhere, with the option or variable that says where."""
-    if path.is_relative_to(cache_folder()):
-        return f"{advice} with the variable XDG_CACHE_HOME"
-    return f"{advice} with {_option_of_file.get() or '--out'}"
-
-
-@contextmanager
-def translate_disk_full(path: Path) -> Iterator[None]:
-    """Replace an OSError of a full disk by an error with a next step.
-
-    Other errors belong to the block itself, such as a file that it could not read.
-
-    Raises:
-        ResourceError: The disk is full.
-    """
-    try:
-        yield
-    except OSError as error:
-        if error.errno in _DISK_IS_FULL:
-            with translate_os_errors(path):
-                raise
-        raise
-
-
-def _existing_parent(path: Path) -> Path:
-    path = path.absolute()
-    while not path.exists():
-        path = path.parent
-    return path
-
+from headstart.store._write_errors import require_space, translate_os_errors
 
 _is_sync_disabled = False
 
@@ -147,40 +55,6 @@ def sync_folder(path: Path) -> None:
         os.close(handle)
 
 
-def cache_folder() -> Path:
-    """Return the path of the cache: `$XDG_CACHE_HOME/headstart`, or `~/.cache/headstart`.
-
-    A container may run as a user without a home that can be written. The cache is then a folder of
-    this user among the temporary files. The folder is not created.
-
-    References:
-        XDG Base Directory Specification.
-    """
-    base = os.environ.get("XDG_CACHE_HOME", "")
-    if base:
-        return Path(base) / "headstart"
-    try:
-        folder = Path.home() / ".cache" / "headstart"
-    except RuntimeError:  # Neither HOME nor the table of users names a home.
-        return _temporary_cache()
-    return folder if _may_be_created(folder) else _temporary_cache()
-
-
-def is_cache_temporary() -> bool:
-    """Return whether the cache is among the temporary files, for want of a home."""
-    return cache_folder() == _temporary_cache()
-
-
-def _temporary_cache() -> Path:
-    return Path(tempfile.gettempdir()) / f"headstart-cache-{os.getuid()}"
-
-
-def _may_be_created(folder: Path) -> bool:
-    """Return whether a folder exists or can be created, and can be written, as far as is known."""
-    parent = _existing_parent(folder)
-    return parent.is_dir() and os.access(parent, os.W_OK | os.X_OK)
-
-
 def ensure_folder(path: Path) -> Path:
     """Create a folder and its parents if they are missing, and return its path.
 
@@ -197,8 +71,8 @@ def ensure_folder(path: Path) -> Path:
 
 
 def _create_folder(path: Path) -> None:
-    if path.is_relative_to(_temporary_cache()):
-        _require_own(_temporary_cache())
+    if path.is_relative_to(temporary_cache()):
+        _require_own(temporary_cache())
     parents, folder = [], path
     while not folder.exists():
         folder = folder.parent
@@ -215,25 +89,6 @@ def _require_own(folder: Path) -> None:
     status = folder.lstat()
     if status.st_uid != os.getuid() or not stat.S_ISDIR(status.st_mode):
         raise PermissionError(errno.EACCES, "belongs to another user", str(folder))
-
-
-def require_space(path: Path, size_bytes: int) -> None:
-    """Raise an error unless `size_bytes` and a margin of 64 MiB fit on the disk of `path`.
-
-    Args:
-        path: A file or folder, which need not exist yet.
-        size_bytes: The space needed.
-
-    Raises:
-        ResourceError: The space is not free. The message says how much is needed and free.
-    """
-    free = shutil.disk_usage(_existing_parent(path)).free
-    if free < size_bytes + SPACE_MARGIN_BYTES:
-        raise ResourceError(
-            f"{path} needs {size_bytes / 1e6:,.0f} MB, "
-            f"but only {free / 1e6:,.0f} MB are free there.",
-            "Free some space, or name another place with --out or XDG_CACHE_HOME.",
-        )
 
 
 def allocate(path: Path) -> None:

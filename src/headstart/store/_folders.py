@@ -11,15 +11,10 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from headstart.store._files import (
-    cache_folder,
-    ensure_folder,
-    sync_folder,
-    sync_handle,
-    translate_disk_full,
-    translate_os_errors,
-)
+from headstart.store._cache_folder import cache_folder
+from headstart.store._files import ensure_folder, sync_folder, sync_handle
 from headstart.store._temporary import clear_debris, temporary_folder
+from headstart.store._write_errors import translate_disk_full, translate_os_errors
 
 
 @contextmanager

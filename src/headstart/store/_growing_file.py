@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from headstart.store._files import require_space, translate_os_errors
+from headstart.store._write_errors import require_space, translate_os_errors
 
 _SPACE_CHECK_BYTES = 64 << 20  # Free space is checked again after so many bytes.
 

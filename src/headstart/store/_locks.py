@@ -16,7 +16,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from headstart.errors import ResourceError
-from headstart.store._files import ensure_folder, translate_os_errors
+from headstart.store._files import ensure_folder
+from headstart.store._write_errors import translate_os_errors
 
 LOCK_FILE = ".lock"
 # The system releases the locks of a killed process when its last thread has ended, and a worker

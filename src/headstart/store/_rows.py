@@ -12,11 +12,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from headstart.store._files import (
-    ensure_folder,
-    require_space,
-    write_at,
-)
+from headstart.store._files import ensure_folder, write_at
+from headstart.store._write_errors import require_space
 
 KEY_BYTES = 16
 _ENTRY = np.dtype([("key", "u1", (KEY_BYTES,)), ("seconds", "<f4"), ("checksum", "<u4")])

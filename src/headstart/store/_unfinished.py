@@ -10,14 +10,11 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from headstart.errors import ResourceError
-from headstart.store._files import (
-    ensure_folder,
-    translate_disk_full,
-    translate_os_errors,
-)
+from headstart.store._files import ensure_folder
 from headstart.store._folders import publish, remove_folder
 from headstart.store._locks import LOCK_FILE, LocksUnsupported, claim
 from headstart.store._temporary import clear_debris, temporary_folder
+from headstart.store._write_errors import translate_disk_full, translate_os_errors
 
 _UNFINISHED_DAYS = 7  # Work that nobody resumed for so long is removed.
 
