@@ -252,6 +252,8 @@ def test_coverage_adds_a_set_of_classes_to_each_prediction(run: Path, headstart:
     assert result["calibration"]["groups"] is None
     thresholds = result["calibration"]["thresholds"]
     assert list(thresholds) == [str(number) for number in range(10)]
+    low, high = result["calibration"]["coverage_interval"]
+    assert low < 0.95 < high
     for row in result["predictions"]:
         probabilities = row["probabilities"]
         likely = {name for name, value in probabilities.items() if value >= thresholds[name]}

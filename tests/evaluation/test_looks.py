@@ -93,7 +93,9 @@ def test_the_sentence_says_which_look_it_is_and_what_it_needs() -> None:
     assert result.levels.better < 0.05
     assert "This is test 2 (interim look) of a comparison with up to 8 seeds." in result.sentence
     assert "a difference now needs p <= 0.0" in result.sentence
+    assert "It is decided, so no more seeds were trained." in result.sentence
     last = verdict({"a": a, "b": b}, Looks((3, 4), 4))
+    assert "no more seeds" not in last.sentence
     assert "This is test 2 (the last one) of a comparison with up to 4 seeds." in last.sentence
     second = verdict({"a": a, "b": b}, Looks((3, 4), 4, is_planned=False))
     assert "This comparison was tested before, with 3 seeds." in second.sentence

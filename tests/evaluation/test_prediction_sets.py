@@ -10,6 +10,7 @@ from headstart.evaluation import (
     QUANTILES,
     SetCalibration,
     class_thresholds,
+    coverage_interval,
     least_calibration_images,
     prediction_sets,
     set_scores,
@@ -100,6 +101,23 @@ def test_sets_of_200_calibration_images_cover_95_percent_and_the_worst_class_90_
         covered.append([is_covered[labels[new] == label].mean() for label in range(10)])
     assert 0.94 <= np.mean(covered) <= 0.96
     assert np.mean(covered, axis=0).min() >= 0.9
+
+
+@pytest.mark.parametrize("images", [20, 60])
+def test_the_coverage_of_one_calibration_lies_in_its_interval(images: int) -> None:
+    rng = np.random.default_rng(5)
+    probabilities, labels = simulated(rng, 10_000)
+    low, high = coverage_interval(images, 0.95)
+    covered = []
+    for _ in range(80):
+        order = rng.permutation(len(labels))
+        used, new = order[:images], order[images:]
+        thresholds = class_thresholds(calibration_of(labels[used], probabilities[used]), 0.95)
+        sets = prediction_sets(probabilities[new], thresholds)
+        covered.append(sets[np.arange(len(new)), labels[new]].mean())
+    shares = np.array(covered)
+    assert ((low <= shares) & (shares <= high)).mean() >= 0.9
+    assert low < shares.mean() < high and high - low < 5 * shares.std()
 
 
 def test_classes_that_the_probabilities_describe_wrongly_are_covered_as_well() -> None:

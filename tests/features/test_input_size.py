@@ -56,3 +56,16 @@ def test_timing_a_backbone_takes_no_longer_than_it_may(
     timed = slow.batches[-1]
     assert sum(timed) == images
     assert len(timed) == 4  # two batches per thread
+
+
+@pytest.mark.parametrize(("seconds", "left"), [(5.2, "There are 5 s"), (-2.0, "No time is left")])
+def test_a_limit_that_is_over_leaves_no_negative_time(
+    digits: Dataset,
+    digits_split: Split,
+    monkeypatch: pytest.MonkeyPatch,
+    seconds: float,
+    left: str,
+) -> None:
+    monkeypatch.setattr(_input_size.FeatureTimer, "_seconds", lambda *_: 7.0)
+    timer = _input_size.FeatureTimer(RECIPE, SplitDataset(digits, digits_split))
+    assert f"about 7 s even at 32 pixels. {left} for them." in timer.describe_excess(seconds)

@@ -65,7 +65,7 @@ def predict(
         `probabilities` by class name (most probable first) and `unfamiliar`. Probabilities are
         calibrated on the run's validation images. With `coverage`, a prediction also has `set`
         and `uncertain`, and the result has `coverage` and `calibration` (`images`, `groups`,
-        `thresholds` by class name). Without, the latter two are None.
+        `coverage_interval`, `thresholds` by class name). Without, the latter two are None.
 
     Raises:
         InputError: The run is not finished, an image cannot be read, an array is not uint8, an

@@ -20,6 +20,7 @@ from headstart.evaluation import (
     SetCalibration,
     apply_temperature,
     class_thresholds,
+    coverage_interval,
     least_calibration_images,
     prediction_sets,
 )
@@ -55,12 +56,19 @@ class PredictionSets:
     groups: int | None
 
     def as_json(self) -> JsonObject:
-        """Return the calibration: thresholds by class name, and numbers of images and groups."""
+        """Return the calibration: thresholds by class name, images, groups and their coverage."""
         thresholds = {
             name: round(threshold, 6)
             for name, threshold in zip(self.class_names, self.thresholds.tolist(), strict=True)
         }
-        return {"images": self.images, "groups": self.groups, "thresholds": thresholds}
+        units = self.images if self.groups is None else self.groups
+        low, high = coverage_interval(units, self.coverage)
+        return {
+            "images": self.images,
+            "groups": self.groups,
+            "coverage_interval": [round(low, 4), round(high, 4)],
+            "thresholds": thresholds,
+        }
 
     def describe(self, predictions: Predictions) -> list[ImageSet]:
         """Return `set` and `uncertain` of each image.

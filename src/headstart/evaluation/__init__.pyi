@@ -92,6 +92,7 @@ from ._prediction_sets import (
     QUANTILES as QUANTILES,
     SetCalibration as SetCalibration,
     class_thresholds as class_thresholds,
+    coverage_interval as coverage_interval,
     least_calibration_images as least_calibration_images,
     prediction_sets as prediction_sets,
     set_scores as set_scores,

@@ -116,6 +116,30 @@ def least_calibration_images(coverage: float) -> int:
     return math.ceil(coverage / (1 - coverage) - _ROUNDING)
 
 
+def coverage_interval(units: int, coverage: float, confidence: float = 0.95) -> tuple[float, float]:
+    """Return an interval of the coverage that one calibration reaches for new images.
+
+    Over all calibrations the coverage is the wanted one, or a little more. A single one has few
+    low scores to choose its thresholds from, so its own coverage differs.
+
+    Args:
+        units: Number of calibration images, or of their groups; see `least_calibration_images`.
+        coverage: The wanted share of sets that contain the true class, between 0 and 1.
+        confidence: Probability that the coverage lies in the interval.
+
+    References:
+        Vovk (2012), "Conditional validity of inductive conformal predictors", proposition 2a: the
+        coverage follows a beta distribution. This holds for one threshold, and nearly for one per
+        class. A classifier whose accuracy exceeds the wanted coverage covers more.
+    """
+    from scipy.stats import beta
+
+    left_out = math.floor((1 - coverage) * (units + 1) + _ROUNDING)
+    tail = (1 - confidence) / 2
+    low, high = beta.ppf([tail, 1 - tail], units + 1 - left_out, left_out)
+    return float(low), float(high)
+
+
 def class_thresholds(calibration: SetCalibration, coverage: float) -> NDArray[np.float64]:
     """Return the smallest probability with which each class is in the set of an image.
 

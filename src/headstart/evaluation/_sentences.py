@@ -165,12 +165,13 @@ def _remedy(needed: NeededEvidence, part: str) -> str:
     return f"Not even {most} would decide it, {condition}."
 
 
-def describe_looks(looks: Looks, levels: Levels, *, is_futile: bool) -> str:
+def describe_looks(looks: Looks, levels: Levels, *, is_decided: bool, is_futile: bool) -> str:
     """Describe how often the comparison was looked at, and the levels that follow from that.
 
     Args:
         looks: The looks until now.
         levels: The levels of this look.
+        is_decided: Whether the outcome is better or equivalent.
         is_futile: Whether seeds are left that would hardly decide the comparison.
     """
     needed = (
@@ -188,6 +189,8 @@ def describe_looks(looks: Looks, levels: Levels, *, is_futile: bool) -> str:
         f"This is test {len(looks.seeds)} ({which}) of a comparison with up to {looks.most} "
         f"seeds. To keep all tests together at level {looks.level:g}, {needed}."
     )
+    if is_decided and looks.seeds[-1] < looks.most:
+        text += " It is decided, so no more seeds were trained."
     if is_futile:
         text += " More seeds were not trained, because they would hardly decide it."
     return text

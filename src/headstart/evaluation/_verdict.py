@@ -188,7 +188,9 @@ def _conclude(
     sentences = [_sentences.describe_pairs(with_best, wording, needed)]
     if looks is not None:
         is_futile = probability is not None and probability < FUTILE
-        sentences.append(_sentences.describe_looks(looks, levels, is_futile=is_futile))
+        sentences.append(
+            _sentences.describe_looks(looks, levels, is_decided=not undecided, is_futile=is_futile)
+        )
 
     outcome = _outcome([pair.outcome(levels) for pair in with_best])
     return Verdict(

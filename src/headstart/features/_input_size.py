@@ -145,11 +145,14 @@ class FeatureTimer:
         return None
 
     def describe_excess(self, seconds: float) -> str:
-        """Return a sentence that says how far the smallest size exceeds so many seconds."""
+        """Return a sentence that says how far the smallest size exceeds so many seconds.
+
+        On a busy machine, everything before may have taken the whole limit.
+        """
+        left = f"There are {seconds:.0f} s for them" if seconds >= 1 else "No time is left for them"
         return (
             f"the features of {len(self._rows):,} images with {self._recipe.model} take about "
-            f"{self.least_seconds:.0f} s even at {self._sizes[0]} pixels. There are "
-            f"{seconds:.0f} s for them."
+            f"{self.least_seconds:.0f} s even at {self._sizes[0]} pixels. {left}."
         )
 
     def _seconds(self, size: int) -> float:

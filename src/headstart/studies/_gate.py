@@ -255,6 +255,8 @@ def _sentence(decision: Decision, pair: ContenderPair, margin: float, verdict: V
         f"{words[decision]}. The difference is {difference} points "
         f"(95% interval {points_interval(pair.interval)})."
     )
+    if decision == "not worse" and verdict.outcome == "undecided":
+        text += " The verdict is undecided, because it asks another question: which one is better."
     if len(verdict.looks) > 1:
         earlier = enumeration([str(seeds) for seeds in verdict.looks[:-1]])
         text += f" This was tested before, with {earlier} seeds, and the level allows for that."

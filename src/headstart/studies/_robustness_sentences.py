@@ -106,15 +106,20 @@ def slices_sentence(a: str, b: str, result: SliceComparison) -> str:
         )
     named = [_describe_slice(item) for item in significant[:_MOST_NAMED]]
     more = len(significant) - len(named)
-    others = f", and in {more} more" if more else ""
-    return (
+    sentence = (
         f"The difference between {a} and {b} is {points(result.difference, signed=True)} points "
-        f"overall, but {enumeration(named)}{others} ({tested} compared)."
+        f"overall, but {enumeration(named)} ({tested} compared)."
     )
+    if more:
+        verb = "deviates" if more == 1 else "deviate"
+        sentence += f" {counted(more, 'other subgroup')} {verb} significantly, too."
+    return sentence
 
 
 def _describe_slice(item: SliceDifference) -> str:
     where = f"{item.kind} {item.name}"
+    if ": " in item.name:  # a cluster has a number and a description
+        where = f"{item.kind} {item.name.replace(': ', ' (', 1)})"
     if item.name.endswith("fifth"):
         where = f"the {item.name} ({item.kind})"
     return f"{points(item.difference, signed=True)} in {where}"

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from headstart.formatting import counted, cut_names, one_line, probability, shorten
+from headstart.formatting import (
+    counted,
+    cut_names,
+    one_line,
+    percent_interval,
+    probability,
+    shorten,
+)
 from headstart.report._shown_classes import shown_classes
 from headstart.report.terminal._tables import (
     JsonMapping,
@@ -69,9 +76,10 @@ def _set_notes(result: JsonMapping) -> list[str]:
         calibrated_on += f" in {counted(calibration['groups'], 'group')}"
     uncertain = sum(prediction["uncertain"] for prediction in predictions)
     images = f"{uncertain:,} of {counted(len(predictions), 'image')}"
+    interval = percent_interval(calibration["coverage_interval"])
     return [
         f"A set contains the true class for about {100 * result['coverage']:g}% of images like "
-        f"the {calibrated_on} that it is calibrated on.",
+        f"the {calibrated_on} that it is calibrated on (95% interval {interval}).",
         f"Uncertain, with several classes in the set or unlike the training data: {images}.",
     ]
 
