@@ -178,7 +178,7 @@ def shrink(grid: Grid, total: Callable[[], float], seconds: float) -> None:
     if len(grid.seeds) < wanted:
         what = "seeds" if grid.folds is None else "repeats"
         grid.notes.append(
-            f"The time limit allows {len(grid.seeds) // runs} {what} of {wanted // runs}."
+            f"The time limit allows {len(grid.seeds) // runs} of {wanted // runs} {what}."
         )
 
     while total() > seconds:
