@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,6 +12,7 @@ import numpy as np
 import optuna
 import pytest
 
+from headstart import progress
 from headstart.data import Dataset, Split, SplitDataset
 from headstart.execution import Job, Outcome, run_all
 from headstart.models.recipes import make_iterative_recipe
@@ -249,6 +251,24 @@ def test_the_machine_with_the_final_runs_writes_the_finding_of_a_shared_search(
     (tmp_path / "runs" / "defaults-seed1").mkdir(parents=True)
     assert _study._wait_for_another_machine(storage, search) is None
     assert not waited
+
+
+def test_the_limit_that_a_search_needs_is_named(
+    data: SplitDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(progress, "say", said.append)
+    runs = SimulatedRuns()
+    runs.seconds = 4.0  # so long it took to open the data
+    simulate(2.0, runs, data, tmp_path / "study")
+    needed = math.ceil(4 + least_limit(FULL_RUN))
+    assert f"A search needs about --time-limit {needed}s." in said[0]
+
+    said.clear()
+    runs = SimulatedRuns()
+    runs.seconds = 4.0
+    simulate(needed / FULL_RUN, runs, data, tmp_path / "longer")
+    assert "then the best and the defaults x 6 epochs; at most" in said[0]
 
 
 def test_more_time_never_means_less_of_a_search() -> None:

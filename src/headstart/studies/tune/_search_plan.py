@@ -112,10 +112,17 @@ def _promoted_counts(trials: int, promoted: int, rungs: int) -> list[int]:
     return [max(1, round(trials * ratio)) for ratio in ratios]
 
 
-def report_plan(plan: SearchPlan, config: TuningConfig, slots: int) -> None:
-    """Report a plan before the first trial."""
+def report_plan(plan: SearchPlan, config: TuningConfig, slots: int, elapsed: float) -> None:
+    """Report a plan before the first trial.
+
+    Args:
+        plan: The plan.
+        config: The configuration.
+        slots: Runs that are trained side by side.
+        elapsed: Seconds that the search has taken so far.
+    """
     if not plan["searches"]:
-        needed = math.ceil(least_limit(plan["seconds"]))
+        needed = math.ceil(elapsed + least_limit(plan["seconds"]))
         progress.say(
             f"tune {config.model}: the time limit is too short for a search. The default recipe is "
             f"trained. A search needs about --time-limit {needed}s."

@@ -217,7 +217,7 @@ class Search:
         The first trial, the defaults, gets its full run before the others start: a search that is
         interrupted early still has a result.
         """
-        report_plan(self.plan, self.config, self.executor.slots)
+        report_plan(self.plan, self.config, self.executor.slots, self.clock())
         generation = self._next_generation()
         first = [trial for trial in generation if trial.number == 0]
         if first:
