@@ -235,7 +235,7 @@ def test_a_time_limit_costs_seeds_first_then_half_decades_then_length(
     epochs = [grid.variants[0].recipe.epochs or 0 for grid in grids]
     assert epochs[:4] == [4.0] * 4
     assert 1 < epochs[4] < 4
-    assert "allows 2 seeds of 3" in grids[1].notes[0]
+    assert "allows 2 of 3 seeds" in grids[1].notes[0]
     assert "Left out for the time limit" in grids[2].notes[1]
 
     with pytest.raises(InputError, match=r"leaves .* epochs for each of 4 runs"):
