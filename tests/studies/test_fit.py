@@ -23,6 +23,7 @@ from headstart.models.recipes import make_recipe
 from headstart.results import FitFinding, PartMetrics, RunSummary, read_finding, read_metrics
 from headstart.studies.fit import _choice, _climb, _costs, _ladder
 from headstart.studies.fit._climb import Climb
+from headstart.studies.fit._clock import FitClock
 from headstart.studies.fit._costs import LadderCosts
 from headstart.studies.fit._finding import (
     _instead_of_fine_tuning,
@@ -204,6 +205,43 @@ def test_a_fit_that_continues_keeps_the_best_so_far_while_it_reads_earlier_runs(
 
 
 @pytest.mark.usefixtures("page_only", "without_backbones")
+def test_a_longer_limit_continues_a_finished_fit_and_a_shorter_one_is_refused(
+    digits: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, values = tmp_path / "fit", {**SMALL, "seed": 3}
+    first = headstart.fit(digits, time_limit=300, out=out, **values)
+    classifier = store.read_json(out / "classifier" / "metrics.json")
+    with pytest.raises(InputError, match="longer --time-limit: 300 s, not 60 s"):
+        headstart.fit(digits, time_limit=60, out=out, **values)
+    with pytest.raises(InputError, match="different value of seed"):
+        headstart.fit(digits, time_limit=600, out=out, **SMALL)
+
+    def stop(*_: object) -> None:
+        raise Stopped(signal.SIGTERM, "stopped")
+
+    monkeypatch.setattr(Climb, "_step", stop)
+    with pytest.raises(Stopped):
+        headstart.fit(digits, time_limit=600, out=out, **values)
+    assert read_finding(out) == first.finding
+    assert store.read_json(out / "classifier" / "metrics.json") == classifier
+
+    trained: list[str] = []
+    monkeypatch.undo()
+    monkeypatch.setattr(_costs, "installed_backbones", list)
+    monkeypatch.setattr(Climb, "_begin", lambda _, rung: trained.append(rung.name))
+    monkeypatch.setattr(_ladder.Ladder, "next", lambda *_: None)
+    longer = headstart.fit(digits, time_limit=600, out=out, **values)
+    assert trained == []
+    assert [rung.name for rung in longer.finding.tried] == [
+        rung.name for rung in first.finding.tried
+    ]
+    assert "also used by the fit with the shorter limit" in " ".join(longer.finding.sentences)
+    assert longer.finding.budget.time_limit == 600
+    assert longer.finding.seconds.total >= first.finding.seconds.total
+    assert not (out / "finding.previous.json").exists()
+
+
+@pytest.mark.usefixtures("page_only", "without_backbones")
 def test_an_average_of_runs_is_one_classifier_that_every_verb_takes(
     digits: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -275,6 +313,18 @@ def test_bad_input_is_refused_before_anything_is_written(
     assert not (tmp_path / "fit").exists()
 
 
+@pytest.mark.parametrize("verb", [headstart.fit, headstart.train])
+def test_a_metric_that_fails_is_found_before_anything_is_timed(
+    digits: Dataset, tmp_path: Path, verb: Callable[..., object]
+) -> None:
+    (tmp_path / "metric.py").write_text(
+        "def score(labels, probabilities):\n    return labels[9999]"
+    )
+    with pytest.raises(InputError, match="the metric 'score' failed: IndexError"):
+        verb(digits, metric=f"{tmp_path / 'metric.py'}:score", out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
 def test_too_few_images_for_validation_are_not_answered_with_an_option_alone(
     tmp_path: Path,
 ) -> None:
@@ -282,6 +332,18 @@ def test_too_few_images_for_validation_are_not_answered_with_an_option_alone(
     with pytest.raises(InputError, match="no validation images") as error:
         headstart.fit((images, np.arange(3)), out=tmp_path / "fit", validation=0, test=0)
     assert error.value.hint.startswith("Add images: 3 images of 3 classes leave none")
+
+
+def test_one_short_run_does_not_decide_how_busy_the_machine_is(tmp_path: Path) -> None:
+    context: Any = SimpleNamespace(folder=tmp_path, seconds_spent=lambda: 10.0)
+    clock = FitClock(40.0, context)
+    before = clock.left()
+    clock.observe(1.1, 0.2)
+    assert before - clock.left() < 1
+    clock.observe(30.0, 10.0)
+    assert clock.pace > 2
+    clock.observe(1e4, 1.0)
+    assert clock.left() == pytest.approx(40 - 10 - 0.3 * 40)
 
 
 def test_more_pixels_instead_of_fine_tuning_are_reported() -> None:

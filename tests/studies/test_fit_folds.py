@@ -14,6 +14,7 @@ import pytest
 from numpy.typing import NDArray
 
 import headstart
+from headstart import progress
 from headstart.classifier import InferenceMetadata, load_classifier
 from headstart.data import (
     Dataset,
@@ -97,6 +98,23 @@ def open_folds(few: SplitDataset) -> FitFolds:
     folds = fit_folds(few, ACCURACY)
     assert folds is not None
     return folds
+
+
+@pytest.mark.parametrize(("per_class", "count"), [(2, None), (3, 3), (4, 4), (7, 5)])
+def test_the_smallest_class_decides_how_many_folds_there_are(
+    digits: Dataset, per_class: int, count: int | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    few = SplitDataset(digits, make_split(digits, train_images=10 * per_class, validation=0.01))
+    rows = [np.flatnonzero(digits.labels == label)[:per_class] for label in range(10)]
+    train = np.sort(np.concatenate(rows))
+    validation = np.setdiff1d(few.split.validation, train)[:0]
+    few = replace(few, split=replace(few.split, train=train, validation=validation))
+    progress.show_progress(True)
+    folds = fit_folds(without_test(few), ACCURACY)
+    progress.show_progress(False)
+    assert (None if folds is None else folds.count) == count
+    said = capsys.readouterr().err
+    assert ("0 validation images will select the classifier" in said) == (folds is None)
 
 
 def test_folds_divide_training_and_validation_images_and_no_test_image(digits: Dataset) -> None:

@@ -15,7 +15,16 @@ from headstart.models.recipes import make_recipe
 from headstart.studies.fit._choice import choose
 from headstart.studies.fit._costs import LadderCosts
 from headstart.studies.fit._ladder import INSTEAD_OF_FINE_TUNING, Ladder
-from headstart.studies.fit._rung import CNN, FINE_TUNED, FROZEN, FailedRung, Rung, RungResult
+from headstart.studies.fit._rung import (
+    CNN,
+    FINE_TUNED,
+    FROZEN,
+    FailedRung,
+    Rung,
+    RungResult,
+    input_px_of,
+    name_of_longer,
+)
 from headstart.studies.fit._schedules import full_seconds
 from headstart.studies.fit._state import LadderState
 
@@ -87,6 +96,37 @@ def test_close_families_share_the_time() -> None:
     rungs = climb(timed_cnn(1.0, 1.0), {FROZEN: 0.5, CNN: 0.9, FINE_TUNED: 0.9}, epochs=4.0)
     assert {rung.family for rung in rungs[3:5]} == {CNN, FINE_TUNED}
     assert rungs[3].seconds < 50
+
+
+def test_a_longer_limit_trains_the_families_again_for_longer() -> None:
+    steps = timed_cnn(1.0, 1.0)
+    short, long = cnn_result(0.9), cnn_result(0.95)
+    short = replace(short, rung=replace(short.rung, name="cnn, short"))
+    long = replace(long, rung=replace(long.rung, name="cnn"), seconds=60.0)
+    results = [result(steps.next([], [], 100) or UNUSED, 0.5), short, long]
+    assert steps._long_run(LadderState(results, {FINE_TUNED}, {"cnn"}, 500, 0)) is None
+    steps.earlier = frozenset({"cnn, short", "cnn"})
+    state = LadderState(results, {FINE_TUNED}, {"cnn"}, 500, 0, steps.earlier)
+    longer = steps._long_run(state) or UNUSED
+    assert (longer.name, longer.seconds > 1.3 * long.seconds) == ("cnn, longer", True)
+    assert steps._long_run(replace(state, left=70)) is None  # hardly longer
+
+
+def test_names_of_longer_runs_are_unique() -> None:
+    assert name_of_longer("cnn, short", set()) == "cnn"
+    assert name_of_longer("cnn, seed 1", {"cnn"}) == "cnn, longer"
+    assert name_of_longer("cnn, longer", {"cnn", "cnn, longer"}) == "cnn, longer 2"
+
+
+def test_fine_tuning_at_more_pixels_is_new_in_a_longer_limit() -> None:
+    steps = ladder(usable=1000.0)
+    frozen = result(steps.next([], [], 1000) or UNUSED, 0.9)
+    smaller = steps._timed("tuned at 64", FINE_TUNED, steps._fine_tuning_recipe(64), 10.0, "")
+    results = [frozen, result(smaller, 0.92)]
+    state = LadderState(results, set(), {smaller.name}, 900, 0)
+    assert steps._untried_fine_tuning(state) is None
+    rung = steps._untried_fine_tuning(replace(state, earlier=frozenset({smaller.name}))) or UNUSED
+    assert input_px_of(rung.recipe) > 64
 
 
 def test_fine_tuning_is_worth_at_least_the_head_that_it_starts_from() -> None:

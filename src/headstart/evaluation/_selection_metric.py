@@ -44,6 +44,21 @@ class SelectionMetric:
         check_predictions(labels, probabilities)
         return self._score(labels, probabilities)
 
+    def try_out(self, labels: NDArray[np.int64], classes: int) -> None:
+        """Call the function of a user once, with random probabilities, to find faults at once.
+
+        Args:
+            labels: Labels of the images that it will score, int64 of shape (N,).
+            classes: Number of classes.
+
+        Raises:
+            InputError: The function failed, or did not return a finite number.
+        """
+        if self.digest and len(labels):
+            generator = np.random.default_rng(0)
+            drawn = generator.dirichlet(np.ones(classes), len(labels))
+            self.score(labels, drawn.astype(np.float32))
+
     def describe(self, score: float, images: int) -> str:
         """Return a score on some images as text, such as "macro-f1 87.5%".
 

@@ -58,6 +58,8 @@ _SEALED = {
 }
 # What a study that is extended keeps until the larger one has finished.
 _KEPT = ("study.json", "budget.json", "looks.json", "manifest.json")
+# Its finding until then.
+_PREVIOUS = "finding.previous.json"
 
 
 class Study(Protocol[FindingT_co]):
@@ -93,7 +95,7 @@ class Study(Protocol[FindingT_co]):
         return self.as_json()
 
     def extends(self, recorded: JsonObject, identity: JsonObject, folder: Path) -> bool:
-        """Return whether this study continues the finished one in a folder, with more runs.
+        """Return whether this study continues the one in a folder, with more runs or more time.
 
         Args:
             recorded: The full identity of the study in the folder.
@@ -132,6 +134,11 @@ class StudyContext:
     workers: Where = field(default_factory=Where)
     command: str = ""
     created: str = ""
+
+    @property
+    def has_previous_finding(self) -> bool:
+        """True if the study in the folder had finished, and is being extended."""
+        return (self.folder / _PREVIOUS).exists()
 
     def seconds_spent(self) -> float:
         """Return the seconds since the study began."""
@@ -230,6 +237,7 @@ def run_study(
                 store.remove_file(folder / "report.html")  # of the earlier finding
             content = store.json_bytes(finding.as_json())
             store.seal(folder, _SEALED, final=("finding.json", content))
+            store.remove_file(folder / _PREVIOUS)
             store.forget_command(folder)
         return finding
 
@@ -314,7 +322,7 @@ def _is_extended(study: Study[Finding], folder: Path, identity: JsonObject) -> b
 
 @contextmanager
 def _reopened(folder: Path, identity: JsonObject) -> Iterator[None]:
-    """Open a finished study for more seeds. Its plan and its runs are kept.
+    """Open a finished study for more seeds, or for more time. Its plan and its runs are kept.
 
     The earlier finding waits in `finding.previous.json`. If the larger study fails, the study is
     again as it was, with its finding.
@@ -323,14 +331,13 @@ def _reopened(folder: Path, identity: JsonObject) -> Iterator[None]:
     kept: dict[str, JsonObject | None] = {
         name: store.read_json_or(folder / name, None) for name in _KEPT
     }
-    budget = kept["budget.json"]
-    seeds = identity["seeds"]
-    assert isinstance(seeds, list), "only studies over seeds are extended"
-    previous = folder / "finding.previous.json"
+    budget, previous = kept["budget.json"], folder / _PREVIOUS
     store.rename(folder / "finding.json", previous)
     store.unseal(folder)
     try:
         if budget is not None:
+            seeds = identity["seeds"]
+            assert isinstance(seeds, list), "only studies over seeds have a budget"
             store.write_json(folder / "budget.json", {**budget, "seeds": len(seeds)})
         store.write_json(folder / "study.json", identity)
         yield
@@ -342,7 +349,6 @@ def _reopened(folder: Path, identity: JsonObject) -> Iterator[None]:
                 store.write_json(folder / name, content)
         store.rename(previous, folder / "finding.json")
         raise
-    store.remove_file(previous)
 
 
 def _count(
@@ -372,7 +378,8 @@ def _load_finding(study: Study[FindingT], folder: Path, identity: JsonObject) ->
         return None
 
     is_finished = (folder / "finding.json").exists()
-    if is_finished or any((folder / "runs").glob("*/metrics.json")):
+    has_results = is_finished or any((folder / "runs").glob("*/metrics.json"))
+    if has_results and not study.extends(store.read_json(folder / "study.json"), identity, folder):
         _require_same_study(folder, identity, is_finished=is_finished)
     if not is_finished:
         return None
@@ -410,6 +417,15 @@ def _require_no_other_files(folder: Path) -> None:
         )
 
 
+def _require_longer(folder: Path, limit: float, now: float) -> None:
+    """Raise an error if a time limit is shorter than that of the study in a folder, in seconds."""
+    if now < limit:
+        raise InputError(
+            f"{folder} holds a study with a longer --time-limit: {limit:g} s, not {now:g} s.",
+            f"Pass --time-limit {limit:g}s or more to continue it, or choose another --out.",
+        )
+
+
 def _require_same_study(folder: Path, identity: JsonObject, *, is_finished: bool) -> None:
     recorded = {**_ADDED_LATER, **_LEFT_OUT, **store.read_json(folder / "study.json")}
     if is_finished and recorded["when_slow"] == "lengthen":
@@ -429,6 +445,9 @@ def _require_same_study(folder: Path, identity: JsonObject, *, is_finished: bool
                 f"{folder} holds a study whose seeds were {ends}.",
                 "Pass the same --seeds, or choose another --out.",
             )
+        if key == "time_limit" and identity["study"] == "fit":
+            _require_longer(folder, float(str(recorded[key])), float(str(value)))
+            continue
         # Fingerprints say nothing to a reader.
         values = "" if key in _FINGERPRINTS else f": it has {recorded.get(key)}, not {value}"
         raise InputError(

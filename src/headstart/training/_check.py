@@ -20,12 +20,12 @@ def check_recipe(recipe: Recipe, data: SplitDataset) -> None:
     """Check that a recipe can be trained on these data. Nothing is written, no feature computed.
 
     Raises:
-        InputError: The metric is unknown, the costs are of other classes, there are too few classes
-            or images, the images are too small for the network, or `patience` or `target` is given
-            without validation images.
+        InputError: The metric is unknown or fails, the costs are of other classes, there are too
+            few classes or images, the images are too small, or `patience` or `target`
+            is given without validation images.
     """
     _check_validation(recipe, data)
-    selection_metric(recipe.metric)
+    selection_metric(recipe.metric).try_out(data.validation_labels, len(data.class_names))
     if recipe.costs is not None:
         cost_matrix(recipe.costs, data.class_names)
     _check_classes(data)

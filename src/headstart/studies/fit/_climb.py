@@ -11,7 +11,7 @@ from headstart import progress, store
 from headstart.data import without_test
 from headstart.errors import InputError, RunFailed, TooLittleMemory
 from headstart.evaluation import apply_temperature, selection_metric
-from headstart.formatting import approximate_duration, duration, slug
+from headstart.formatting import approximate_duration, counted, duration, slug
 from headstart.models.recipes import make_recipe
 from headstart.results import FitProgress, JsonObject, read_metrics
 from headstart.studies._study import StudyContext
@@ -22,7 +22,7 @@ from headstart.studies.fit._config import FitConfig
 from headstart.studies.fit._costs import LadderCosts, measure_costs
 from headstart.studies.fit._fixed_recipe import can_train_again
 from headstart.studies.fit._fold_time import affords_folds_of_head, next_to_cross_validate
-from headstart.studies.fit._folds import FOLDS, fit_folds
+from headstart.studies.fit._folds import fit_folds
 from headstart.studies.fit._ladder import Ladder
 from headstart.studies.fit._last_fit import last_fit_seconds
 from headstart.studies.fit._rung import FROZEN, FailedRung, Rung, RungResult
@@ -39,12 +39,14 @@ class _BegunRung(TypedDict):
 
     Attributes:
         rung: The rung.
+        limit: The time limit under which it was entered, in seconds.
         spent: Seconds of its run; None until it is finished.
         folds: Whether its folds have begun.
         fold_seconds: Seconds of its folds; None until they are finished.
     """
 
     rung: JsonObject
+    limit: float
     spent: float | None
     folds: bool
     fold_seconds: float | None
@@ -110,6 +112,12 @@ class Climb:
         """The most milliseconds per image that the classifier may take; None without a bound."""
         return self._config.max_ms
 
+    def folds_of(self, choice: Choice) -> int | None:
+        """Return the number of folds that evaluated every member of a choice; None without."""
+        if self.folds is None or not choice.is_cross_validated:
+            return None
+        return self.folds.count
+
     def choose_in_time(self, choice: Choice) -> Choice:
         """Return a choice, or one of fewer runs if there is too little time to evaluate it.
 
@@ -139,12 +147,18 @@ class Climb:
                 costs = measure_costs(self.context.data, cnn, self.clock.limit)
             usable = max(1.0, self.clock.left())
         else:
-            costs, usable = LadderCosts.from_json(written["costs"]), written["usable"]
+            costs = LadderCosts.from_json(written["costs"])
+            usable = written["usable"] + self.clock.usable(self.clock.limit - written["limit"])
             self._begun = written["rungs"]
+            progress.say(
+                f"continuing with {counted(len(self._begun), 'candidate')} after "
+                f"{approximate_duration(self.clock.spent())}"
+            )
         self._costs = costs
         ladder = Ladder(costs, usable, data.validation_labels, self.metric)
+        ladder.earlier = self._earlier()
         ladder.values, ladder.seed = self._config.rung_values(), self._config.seed
-        ladder.folds = None if self.folds is None else FOLDS
+        ladder.folds = None if self.folds is None else self.folds.count
         plan = ladder.plan()
         progress.say(
             f"plan for {approximate_duration(self.clock.limit)}, of which "
@@ -153,6 +167,14 @@ class Climb:
         for line in plan:
             progress.say(f"  {line}")
         return ladder, plan
+
+    def _earlier(self) -> frozenset[str]:
+        """Return the names of the rungs that were finished under a shorter time limit."""
+        return frozenset(
+            str(begun["rung"]["name"])
+            for begun in self._begun
+            if begun["spent"] is not None and begun["limit"] < self.clock.limit
+        )
 
     def _step(self) -> bool:
         """Train the next rung, or cross-validate a finished one; return whether anything paid."""
@@ -184,13 +206,24 @@ class Climb:
 
     def _begin(self, rung: Rung) -> None:
         """Write the rung down before it is trained."""
-        begun = _BegunRung(rung=rung.as_json(), spent=None, folds=False, fold_seconds=None)
+        begun = _BegunRung(
+            rung=rung.as_json(),
+            limit=self.clock.limit,
+            spent=None,
+            folds=False,
+            fold_seconds=None,
+        )
         self._begun.append(begun)
         self._write()
 
     def _write(self) -> None:
         usable, costs = self.ladder.usable, self._costs.as_json()
-        content = {"usable": usable, "costs": costs, "rungs": self._begun}
+        content = {
+            "limit": self.clock.limit,
+            "usable": usable,
+            "costs": costs,
+            "rungs": self._begun,
+        }
         store.write_json(self.context.folder / _FILE, content)
         self.clock.write()
 
@@ -276,7 +309,7 @@ class Climb:
         begun = next(entry for entry in self._begun if entry["rung"]["name"] == name)
         begun["folds"] = True
         self._write()
-        self._task.note(f"{name}: {FOLDS} folds")
+        self._task.note(f"{name}: {self.folds.count} folds")
         scores, problem = None, "no time is left for the other folds"
         try:
             scores = self.folds.evaluate(result, self.clock, self.watch_limit)
@@ -318,9 +351,11 @@ class Climb:
     def _keep(self) -> None:
         """Let the study folder hold the best run.
 
-        While finished rungs are read again, it keeps what it held when the study stopped.
+        While finished rungs are read again, it keeps what it held when the study stopped. While a
+        finished study is extended, it keeps its classifier, so that a stop leaves it as it was.
         """
-        if self._is_rereading and (self.context.folder / CLASSIFIER).exists():
+        is_held = self._is_rereading or self.context.has_previous_finding
+        if is_held and (self.context.folder / CLASSIFIER).exists():
             return
         run = self._best_run()
         keep_best_so_far(run, self.context.folder, is_new=run.rung.name != self._kept)
@@ -336,9 +371,9 @@ class Climb:
         left = approximate_duration(max(0.0, self.clock.left()))
         assert self.choice is not None, "a rung finished"
         score = f"validation {self.describe_score(result.score)}"
-        if result.folds is not None:
+        if result.folds is not None and self.folds is not None:
             by_folds = self.describe_score(result.folds.score, is_by_folds=True)
-            score = f"{by_folds} ({FOLDS}-fold cross-validation)"
+            score = f"{by_folds} ({self.folds.count}-fold cross-validation)"
         if result.ended_as_head:
             progress.say(f"{result.rung.name} {result.head_note}.")
         progress.say(

@@ -21,8 +21,10 @@ _REPORT_SECONDS = 4.0
 _RESERVED_SHARE = 0.02
 # Of a short limit, the report gets at most this share.
 _MOST_RESERVED = 0.3
-# A busy machine makes what is reserved take longer, at most by this factor.
-_MOST_PACE = 3.0
+# A busy machine makes what is reserved take longer, at most by this factor. A run of a second must
+# not decide that: on a busy machine, one took the rest of a short limit from the classifier. So the
+# pace begins as that of so many seconds on an idle machine.
+_MOST_PACE, _IDLE_SECONDS = 3.0, 5.0
 
 
 @dataclass
@@ -47,6 +49,7 @@ class FitClock:
         content: Any = store.read_json_or(self._path, {})
         self._before = float(content.get("seconds", 0.0)) if isinstance(content, dict) else 0.0
         self._written = time.monotonic()
+        self._seconds = self._worked = _IDLE_SECONDS
 
     @property
     def _path(self) -> Path:
@@ -62,6 +65,11 @@ class FitClock:
         reserve = min(reserve, _MOST_RESERVED * self.limit) + self.evaluation
         return self.limit - self.spent() - reserve - self.last_fit
 
+    @staticmethod
+    def usable(seconds: float) -> float:
+        """Return the part of so many more seconds of the limit that is not reserved."""
+        return (1 - _RESERVED_SHARE) * seconds
+
     def observe(self, seconds: float, worked: float) -> None:
         """Take into account how busy the machine was.
 
@@ -69,8 +77,9 @@ class FitClock:
             seconds: Seconds that something took.
             worked: Seconds of processor time that this process had in them, of all threads.
         """
-        if worked > 0:
-            self.pace = min(_MOST_PACE, max(1.0, seconds / worked))
+        self._seconds += seconds
+        self._worked += worked
+        self.pace = min(_MOST_PACE, max(1.0, self._seconds / self._worked))
 
     @contextmanager
     def running(self) -> Iterator[None]:

@@ -27,7 +27,6 @@ from headstart.studies._study import StudyContext, evaluation_part
 from headstart.studies.fit._choice import CLASSIFIER, Choice, best_result, without_copies
 from headstart.studies.fit._climb import Climb, read_temperature
 from headstart.studies.fit._final import evaluate_choice
-from headstart.studies.fit._folds import FOLDS
 from headstart.studies.fit._ladder import INSTEAD_OF_FINE_TUNING
 from headstart.studies.fit._last_fit import fit_last
 from headstart.studies.fit._more_time import estimate_more_time
@@ -56,7 +55,7 @@ def fit_finding(climb: Climb, context: StudyContext) -> FitFinding:
         chosen=_describe_choice(choice, climb),
         validation=validation.scores(),
         validation_score=choice.score,
-        folds=FOLDS if climb.folds is not None and choice.is_cross_validated else None,
+        folds=climb.folds_of(choice),
         cross_validated=_cross_validated(choice, climb),
         last_fit=None if refit is None else refit.record,
         test=None if test is None else test.scores(),
@@ -104,7 +103,7 @@ def _reason(choice: Choice, climb: Climb) -> str:
         )
     if choice.is_cross_validated and climb.folds is not None:
         compared = [result for result in results if result.folds is not None]
-        part = f"in {FOLDS}-fold cross-validation of {len(climb.folds.images):,} images"
+        part = f"in {climb.folds.count}-fold cross-validation of {len(climb.folds.images):,} images"
 
     tried = counted(len(compared), "run")
     if choice.is_single:
@@ -182,6 +181,13 @@ def _by_other_metric(climb: Climb, test: PartMetrics) -> str:
     return "" if score is None else f" On them, it has {climb.metric.describe(score, test.n)}."
 
 
+def _use_of_test_images(context: StudyContext) -> str:
+    """Return a sentence about how often the study has used its test images."""
+    if context.has_previous_finding:
+        return "The test images were also used by the fit with the shorter limit."
+    return "The test images were used once."
+
+
 def _no_better_than_guessing(test: PartMetrics, data: SplitDataset) -> str:
     """Return a further sentence if the test does not show that the classifier learned anything."""
     split = data.split
@@ -237,14 +243,14 @@ def _sentences(choice: Choice, climb: Climb, metrics: RunMetrics) -> tuple[str, 
     measured = f"validation {score}"
     if choice.is_cross_validated and climb.folds is not None:
         images = len(climb.folds.images)
-        measured = f"{score} in {FOLDS}-fold cross-validation of {images:,} images"
+        measured = f"{score} in {climb.folds.count}-fold cross-validation of {images:,} images"
     sentences = [f"The classifier is {choice.short_name}: {measured}, after about {spent}."]
     if metrics.test is not None:
         test = metrics.test
         sentences.append(
-            f"It classifies {percent(test.accuracy, test.n)} of {test.n:,} test images correctly "
-            f"(95% interval {percent_interval(test.interval, test.n)}). The test images were used "
-            "once."
+            f"It classifies {percent(test.accuracy, test.n)} of {counted(test.n, 'test image')} "
+            f"correctly (95% interval {percent_interval(test.interval, test.n)}). "
+            f"{_use_of_test_images(climb.context)}"
             f"{_by_other_metric(climb, test)}"
             f"{_no_better_than_guessing(test, climb.context.data)}"
         )

@@ -21,6 +21,7 @@ from headstart.evaluation import (
     compute_metrics,
     fit_temperature,
 )
+from headstart.formatting import counted
 from headstart.results import PartMetrics
 from headstart.studies._folds import AUTO_FOLDS, AUTO_IMAGES, AUTO_TEST_IMAGES, FOLD_WEIGHTS
 from headstart.studies.fit._clock import FitClock
@@ -29,6 +30,8 @@ from headstart.studies.fit._rung import FoldScores, RungResult
 from headstart.training import TrainingJob, Watch, read_probabilities, train
 
 FOLDS = AUTO_FOLDS
+# With fewer, the model of a fold would lack half of the images of a class.
+_LEAST_FOLDS = 3
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,11 @@ class FitFolds:
     folds: Folds
     data: SplitDataset
     metric: SelectionMetric
+
+    @property
+    def count(self) -> int:
+        """The number of folds."""
+        return self.folds.count
 
     @property
     def images(self) -> NDArray[np.int64]:
@@ -121,9 +129,10 @@ class FitFolds:
 def fit_folds(data: SplitDataset, metric: SelectionMetric) -> FitFolds | None:
     """Return the folds of a study with few images; None for one with enough validation images.
 
-    As with `compare --folds auto`, five folds are used if there are fewer than 1,000 images and
-    fewer than 200 of them select, and if every class has five images that are neither copies nor of
-    one group. Here these are the training and validation images.
+    As with `compare --folds auto`, folds are used if there are fewer than 1,000 images and fewer
+    than 200 of them select. Here these are the training and validation images. There are five
+    folds, or as many as the smallest class has images that are neither copies nor of one group, but
+    at least three (benchmarks/fit_choice.md).
 
     Args:
         data: The data, without test images.
@@ -133,10 +142,13 @@ def fit_folds(data: SplitDataset, metric: SelectionMetric) -> FitFolds | None:
     images = np.union1d(split.train, split.validation)
     if len(images) >= AUTO_IMAGES or len(split.validation) >= AUTO_TEST_IMAGES:
         return None
-    if most_folds(data, images) < FOLDS:
+    count = min(FOLDS, most_folds(data, images))
+    if count < _LEAST_FOLDS:
         progress.say(
-            f"the images are not cross-validated: a class has fewer than {FOLDS} images that are "
-            "neither copies nor of one group"
+            "the images are not cross-validated: a class has fewer than "
+            f"{_LEAST_FOLDS} training and validation images that are neither copies nor of one "
+            f"group. {counted(len(split.validation), 'validation image')} will select the "
+            "classifier, which is little evidence: add images of small classes"
         )
         return None
-    return FitFolds(make_folds(data, FOLDS, 1, has_validation=False, images=images), data, metric)
+    return FitFolds(make_folds(data, count, 1, has_validation=False, images=images), data, metric)

@@ -6,22 +6,17 @@ Nothing is trained here, so every decision can be tested from numbers alone.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import replace
 
-import numpy as np
-from numpy.typing import NDArray
-
-from headstart.evaluation import SelectionMetric
 from headstart.formatting import approximate_duration, counted
-from headstart.models.recipes import Recipe, keys_of, make_recipe
-from headstart.studies.fit._costs import SIZES_PX, LadderCosts
+from headstart.studies.fit._costs import SIZES_PX
 from headstart.studies.fit._fold_time import (
     FROZEN_SHARE_WITH_FOLDS,
     LEAST_SCHEDULE,
     longest_with_folds,
 )
+from headstart.studies.fit._ladder_rungs import SHORT_SHARE, LadderRungs
 from headstart.studies.fit._rung import (
     CNN,
     FINE_TUNED,
@@ -29,21 +24,23 @@ from headstart.studies.fit._rung import (
     FailedRung,
     Rung,
     RungResult,
+    base_name,
     input_px_of,
     is_complete,
+    name_of_longer,
 )
 from headstart.studies.fit._schedules import full_seconds, least_seconds
-from headstart.studies.fit._state import LadderState, is_close
+from headstart.studies.fit._state import LadderState
 
 # Shares of the time for all rungs.
-_FROZEN_SHARE, _SHORT_SHARE, _ALONE_SHARE = 0.15, 0.1, 0.05
+_FROZEN_SHARE = 0.15
 # The same with the final evaluation of the test images, which is reserved while it is the best.
 _EVALUATED_FROZEN_SHARE = 0.4
-# So few images train no cnn in the time of a solved head. It then gets the fewest pixels in most of
-# a short time, and at least some seconds.
-_FEW_IMAGES, _MOST_FOR_FEW, _LEAST_FOR_FEW = 5000, 0.8, 2.0
-# With so few, more pixels come before the long run. On 1,000 images of CIFAR-10, a head at 192
-# pixels had 84.6% (benchmarks/fit_plan.md), and a whole fine-tuning 84.5% (docs/labels.md). On
+# A solved head of few images gets the fewest pixels in most of a short time, and at least some
+# seconds.
+_MOST_FOR_FEW, _LEAST_FOR_FEW = 0.8, 2.0
+# With so few images, more pixels come before the long run. On 1,000 images of CIFAR-10, a head at
+# 192 pixels had 84.6% (benchmarks/fit_plan.md), and a whole fine-tuning 84.5% (docs/labels.md). On
 # 2,000, three epochs of fine-tuning had 86.8% (benchmarks/finetune.md).
 _IMAGES_FOR_PIXELS, _PIXELS_SHARE = 1500, 0.3
 # A frozen backbone at more pixels, or another backbone, after the long run.
@@ -70,29 +67,8 @@ _MOST_SEEDS = 4
 _LEAST_CNN_SCHEDULE = 1 / 6
 
 
-@dataclass
-class Ladder:
-    """Decides the next rung.
-
-    Attributes:
-        costs: Measured costs.
-        usable: Seconds for all rungs.
-        labels: Labels of the validation images, int64 of shape (N,).
-        metric: The metric of the selection.
-        values: Recipe values that the user fixed.
-        seed: Seed of the runs.
-        folds: Number of folds that evaluate rungs; None if the validation images are enough.
-        not_entered: Why a family was not entered, by its name.
-    """
-
-    costs: LadderCosts
-    usable: float
-    labels: NDArray[np.int64]
-    metric: SelectionMetric
-    values: Mapping[str, Any] = field(default_factory=dict)
-    seed: int = 0
-    folds: int | None = None
-    not_entered: dict[str, str] = field(default_factory=dict)
+class Ladder(LadderRungs):
+    """Decides the next rung."""
 
     def next(
         self,
@@ -114,7 +90,7 @@ class Ladder:
         names = {result.rung.name for result in results}
         names |= {failure.rung.name for failure in failures}
         failed = {failure.rung.family for failure in failures}
-        state = LadderState(results, failed, names, left, reserved)
+        state = LadderState(results, failed, names, left, reserved, self.earlier)
         stages = (
             self._frozen,
             self._short_cnn,
@@ -186,10 +162,6 @@ class Ladder:
             )
         return rung
 
-    def _is_cnn_too_slow(self, share: float) -> bool:
-        """Return whether the time does not allow a share of the epochs of the cnn."""
-        return self.costs.cnn(self._cnn_recipe(), share) > self.usable
-
     def _cheapest_frozen(self, state: LadderState, seconds: float) -> Rung | None:
         most = max(seconds, _LEAST_FOR_FEW)
         backbone, reason = self.costs.backbones[0], "nothing else learns in so little time"
@@ -242,25 +214,6 @@ class Ladder:
         )
         return True
 
-    def _seconds_of_short_cnn(self) -> float:
-        """Return the seconds of a short cnn: the usual share, or a trial if that takes longer.
-
-        A trial is enough for few images where the time does not allow all epochs. The datasets
-        whose cnn is better than a head after all epochs are recognised after a trial. The
-        exception is digits, whose whole schedule fits into seconds (benchmarks/fit_plan.md).
-
-        Without a frozen backbone there is nothing to compare it with, and the share is enough.
-        """
-        if self._is_alone():
-            return self._short_seconds()
-        trial = self.costs.trial_of_cnn(self._cnn_recipe())
-        if trial and self._is_few and self._is_cnn_too_slow(1.0):
-            return trial
-        return max(self._short_seconds(), trial)
-
-    def _cnn_recipe(self) -> Recipe:
-        return make_recipe("cnn", self._own_values("cnn"))
-
     def _short_fine_tuning(self, state: LadderState) -> Rung | None:
         """Return a short fine-tuning, if a longer run could have enough passes."""
         if state.has_begun(FINE_TUNED):
@@ -300,9 +253,6 @@ class Ladder:
             self._seconds_of_short_fine_tuning(recipe),
             "from the fitted head on",
         )
-
-    def _seconds_of_short_fine_tuning(self, recipe: Recipe) -> float:
-        return max(self._short_seconds(), self.costs.shortest_fine_tuning(recipe))
 
     def _larger_frozen(self, state: LadderState) -> Rung | None:
         """Return the frozen backbone at more pixels, if it leads.
@@ -363,7 +313,7 @@ class Ladder:
             reason = f"about as good as {rivals[0].family} so far, so they share the time"
         elif len(ranked) == 1 and state.has_long():
             reason = "the other family, with the remaining time"
-        return self._longer(best, seconds, reason)
+        return self._longer(state, best, seconds, reason)
 
     def _can_share(self, best: RungResult, seconds: float) -> bool:
         """Return whether a part of the time has the least epochs too, or not even all of it has."""
@@ -372,19 +322,23 @@ class Ladder:
     def _long_families(self, state: LadderState) -> list[RungResult]:
         """Return the best result of each family that more time could improve, best first."""
         longest = []
+        untried = self._untried_fine_tuning(state)
+        if untried is not None and untried.seconds > state.left_for(self._evaluation(untried)):
+            untried = None
         for family in (CNN, FINE_TUNED):
             runs = state.of(family)
             if not runs or family in state.failed or state.has_long(family):
                 continue
-            if is_complete(runs[-1], self.costs.train):
+            run = max(runs, key=lambda result: result.seconds)
+            is_replaced = family == FINE_TUNED and untried is not None
+            if is_replaced or is_complete(run, self.costs.train):
                 continue
-            left = state.left_for(self._evaluation(runs[-1].rung))
+            left = state.left_for(self._evaluation(run.rung))
             if self.folds is not None and any(run.folds is not None for run in runs):
                 left = longest_with_folds(self.folds, left)  # a longer run must be as well measured
-            if left >= _LEAST_GROWTH * runs[-1].seconds:
-                longest.append(runs[-1])
-        untried = None if state.has_begun(FINE_TUNED) else self._fine_tuning(state)
-        if untried is not None and untried.seconds <= state.left_for(self._evaluation(untried)):
+            if left >= _LEAST_GROWTH * run.seconds:
+                longest.append(run)
+        if untried is not None:
             longest.append(replace(state.of(FROZEN)[0], rung=untried))
         # Fine-tuning starts from a head, so it is worth at least as much as the best frozen one.
         heads = [result.rank for result in state.of(FROZEN)]
@@ -394,14 +348,17 @@ class Ladder:
 
         return sorted(longest, key=promise, reverse=True)
 
-    def _evaluation(self, rung: Rung) -> float:
-        """Return the seconds of classifying the test images; next to none without a backbone."""
-        if rung.family == CNN:
-            return 0.0
-        return self.costs.evaluation(rung.recipe.model, input_px_of(rung.recipe))
+    def _untried_fine_tuning(self, state: LadderState) -> Rung | None:
+        """Return a fine-tuning that is new: the first, or one at more pixels in a longer limit."""
+        tuned = state.of(FINE_TUNED)
+        if tuned and (state.has_long(FINE_TUNED) or not state.are_earlier(tuned)):
+            return None
+        rung = self._fine_tuning(state)
+        tried = max((input_px_of(result.rung.recipe) for result in tuned), default=0)
+        return rung if rung is not None and input_px_of(rung.recipe) > tried else None
 
-    def _longer(self, short: RungResult, seconds: float, reason: str) -> Rung:
-        name = short.rung.name.removesuffix(", short")
+    def _longer(self, state: LadderState, short: RungResult, seconds: float, reason: str) -> Rung:
+        name = name_of_longer(short.rung.name, state.names)
         full = full_seconds(short, self.costs)
         if self.folds is not None:
             with_folds = longest_with_folds(self.folds, seconds)
@@ -419,7 +376,7 @@ class Ladder:
 
     def _cheap_frozen(self, state: LadderState) -> Rung | None:
         """Return a further frozen backbone where folds can tell it from the first one."""
-        return None if self.folds is None else self._further_frozen(state, _SHORT_SHARE)
+        return None if self.folds is None else self._further_frozen(state, SHORT_SHARE)
 
     def _further_frozen(self, state: LadderState, share: float) -> Rung | None:
         """Return a frozen backbone at more pixels, or another one, within a share of the time."""
@@ -502,7 +459,7 @@ class Ladder:
         seeds = 1 + max(result.rung.seed for result in trained) - self.seed
         if seeds >= _MOST_SEEDS:
             return None
-        base = best.rung.name.partition(", seed")[0].removesuffix(", short")
+        base = base_name(best.rung.name)
         rung = self._timed(
             f"{base}, seed {seeds}",
             best.family,
@@ -511,24 +468,6 @@ class Ladder:
             "another seed of the best run, for an average",
         )
         return None if rung.name in state.names else replace(rung, seed=self.seed + seeds)
-
-    def is_close(self, first: RungResult, second: RungResult) -> bool:
-        """Return whether two scores differ by less than one standard error, over images.
-
-        The standard error of the difference is that of a paired bootstrap.
-        """
-        return is_close(self.labels, self.metric, first.probabilities, second.probabilities)
-
-    def _short_seconds(self) -> float:
-        return (_ALONE_SHARE if self._is_alone() else _SHORT_SHARE) * self.usable
-
-    @property
-    def _is_few(self) -> bool:
-        return self.costs.train <= _FEW_IMAGES
-
-    def _is_alone(self) -> bool:
-        """Return whether no frozen backbone is affordable beside the cnn."""
-        return not self.costs.backbones or FROZEN in self.not_entered
 
     def _fine_tuning_px(self, state: LadderState) -> int | None:
         """Return the largest usual image size at which fine-tuning has enough passes.
@@ -552,24 +491,3 @@ class Ladder:
             "the images, too few to improve on the head that it starts from"
         )
         return None
-
-    def _frozen_rung(self, backbone: str, px: int, reason: str) -> Rung:
-        seconds = self.costs.frozen(backbone, px)
-        recipe = make_recipe(backbone, self._own_values(backbone, transfer="frozen", input_px=px))
-        name = f"{backbone} frozen at {px} px"
-        return Rung(name, FROZEN, recipe, seconds, reason, self.seed)
-
-    def _fine_tuning_recipe(self, px: int) -> Recipe:
-        backbone = self.costs.backbones[0]
-        return make_recipe(backbone, self._own_values(backbone, transfer="finetune", input_px=px))
-
-    def _timed(self, name: str, family: str, recipe: Recipe, seconds: float, reason: str) -> Rung:
-        seconds = round(seconds, 1)
-        timed = recipe.model_copy(update={"time_limit": seconds})
-        return Rung(name, family, timed, seconds, reason, self.seed)
-
-    def _own_values(self, model: str, **own: Any) -> dict[str, Any]:
-        """Return the values of a recipe: those of the user that the model has, and its own."""
-        keys = keys_of(model, own)
-        given = {key: value for key, value in self.values.items() if key in keys}
-        return {**given, **own}

@@ -15,7 +15,7 @@ from headstart.errors import InputError, RunFailed, TooLittleMemory
 from headstart.results import LastFit
 from headstart.studies.fit._choice import Choice
 from headstart.studies.fit._fixed_recipe import can_train_again, fixed_recipe
-from headstart.studies.fit._folds import FOLDS, FitFolds
+from headstart.studies.fit._folds import FitFolds
 from headstart.studies.fit._rung import RungResult
 from headstart.training import HeldOut, Refit, TrainingJob, measure_last_fit, train
 
@@ -79,7 +79,9 @@ def fit_last(choice: Choice, climb: Climb) -> Refit | None:
     except (RunFailed, TooLittleMemory, InputError) as error:
         progress.say(f"no last fit on training and validation images together: {error.message}")
         return None
-    return Refit(folders, _held_out(choice, climb), _record(choice, len(everything.split.train)))
+    return Refit(
+        folders, _held_out(choice, climb), _record(choice, climb, len(everything.split.train))
+    )
 
 
 def _last_folder(member: RungResult) -> Path:
@@ -99,10 +101,11 @@ def _held_out(choice: Choice, climb: Climb) -> HeldOut:
     return HeldOut(rows, raw if choice.is_single else choice.validation_probabilities())
 
 
-def _record(choice: Choice, images: int) -> LastFit:
-    if choice.is_cross_validated:
+def _record(choice: Choice, climb: Climb, images: int) -> LastFit:
+    folds = climb.folds_of(choice)
+    if folds is not None:
         measured = (
-            f"Its temperature and validation scores are from the models of {FOLDS} folds, each of "
+            f"Its temperature and validation scores are from the models of {folds} folds, each of "
             "which had not seen its images"
         )
     else:
@@ -116,7 +119,7 @@ def _record(choice: Choice, images: int) -> LastFit:
     )
     return LastFit(
         images=images,
-        measured_by="folds" if choice.is_cross_validated else "earlier fit",
-        folds=FOLDS if choice.is_cross_validated else None,
+        measured_by="earlier fit" if folds is None else "folds",
+        folds=folds,
         sentence=sentence,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from headstart.results import JsonObject, PartScores, RunMetrics
 
 CNN = "cnn"
 FROZEN, FINE_TUNED = "frozen", "fine-tuned"
+_SHORT, _SEED, _LONGER = ", short", ", seed", ", longer"
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class Rung:
     @property
     def is_short(self) -> bool:
         """True if it only tries a family."""
-        return self.name.endswith(", short")
+        return self.name.endswith(_SHORT)
 
     def as_json(self) -> JsonObject:
         """Return the rung as it is written to `ladder.json`."""
@@ -180,6 +181,27 @@ class FailedRung:
     rung: Rung
     message: str
     seconds: float
+
+
+def base_name(name: str) -> str:
+    """Return the name of a rung without what tells it from others of the same recipe."""
+    for end in (_SHORT, _SEED, _LONGER):
+        name = name.partition(end)[0]
+    return name
+
+
+def name_of_longer(name: str, taken: Collection[str]) -> str:
+    """Return a name for a longer run of the same recipe: the plain one unless it is taken.
+
+    Args:
+        name: The name of a run of the recipe.
+        taken: The names of all rungs.
+    """
+    longer, number = base_name(name), 1
+    while longer in taken:
+        longer = base_name(name) + _LONGER + (f" {number}" if number > 1 else "")
+        number += 1
+    return longer
 
 
 def input_px_of(recipe: Recipe) -> int:

@@ -16,13 +16,23 @@ _RESAMPLES = 40
 
 @dataclass(frozen=True)
 class LadderState:
-    """The state of the ladder before its next rung."""
+    """The state of the ladder before its next rung.
+
+    Attributes:
+        results: The finished rungs, in their order.
+        failed: Families of which a rung failed.
+        names: Names of all finished and failed rungs.
+        left: Seconds until the final evaluation must begin.
+        reserved: Seconds of the final evaluation that were subtracted for it.
+        earlier: Names of the rungs that were entered under a shorter time limit.
+    """
 
     results: Sequence[RungResult]
     failed: set[str]
     names: set[str]
     left: float
     reserved: float
+    earlier: frozenset[str] = frozenset()
 
     def left_for(self, evaluation: float) -> float:
         """Return the seconds for a rung whose final evaluation takes so many seconds."""
@@ -42,13 +52,18 @@ class LadderState:
         return bool(self.of(family)) or family in self.failed
 
     def has_long(self, family: str | None = None) -> bool:
-        """Return whether a family, or any, has had a run that is not short."""
+        """Return whether a family, or any, has had a run that is not short, in this time limit."""
         return any(
             result.family in (CNN, FINE_TUNED)
             and family in (None, result.family)
             and not result.rung.is_short
+            and result.rung.name not in self.earlier
             for result in self.results
         )
+
+    def are_earlier(self, results: Sequence[RungResult]) -> bool:
+        """Return whether all of these rungs were entered under a shorter time limit."""
+        return all(result.rung.name in self.earlier for result in results)
 
 
 def is_close(

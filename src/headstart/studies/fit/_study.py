@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 from headstart.data import SplitDataset
 from headstart.errors import Stopped
@@ -16,6 +17,8 @@ from headstart.studies.fit._climb import Climb
 from headstart.studies.fit._config import FitConfig
 from headstart.studies.fit._finding import fit_finding
 from headstart.training import check_recipe
+
+_LIMIT = "time_limit"
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,7 @@ class FitStudy(Study[FitFinding]):
         """
         if not len(data.split.validation):
             raise no_validation_images(data, "a classifier")
-        check_recipe(make_recipe("cnn", self.config.values), data)
+        check_recipe(make_recipe("cnn", self.config.rung_values()), data)
 
     def as_json(self) -> JsonObject:
         """Return the configuration."""
@@ -51,6 +54,14 @@ class FitStudy(Study[FitFinding]):
     def identity(self) -> JsonObject:
         """Return the configuration and the digest of the user's metric."""
         return self.config.identity()
+
+    def extends(self, recorded: JsonObject, identity: JsonObject, folder: Path) -> bool:
+        """Return whether only the time limit differs, and is longer than the recorded one."""
+        if {**recorded, _LIMIT: None} != {**identity, _LIMIT: None}:
+            return False
+        before, now = recorded[_LIMIT], identity[_LIMIT]
+        assert isinstance(before, float | int) and isinstance(now, float | int), "both in seconds"
+        return now > before
 
     def run(self, context: StudyContext) -> FitFinding:
         """Climb the ladder, choose a classifier, and evaluate it once on the test images.
@@ -63,7 +74,9 @@ class FitStudy(Study[FitFinding]):
             climb = Climb(context, self.config)
             with climb.clock.running():
                 climb.run()
-                return fit_finding(climb, context)
+                finding = fit_finding(climb, context)
+                climb.clock.write()  # a longer limit continues from here
+                return finding
 
 
 def _explain_stop(context: StudyContext, signum: int) -> Stopped:
