@@ -94,6 +94,20 @@ def test_a_study_without_weights_names_its_runs(tmp_path: Path) -> None:
         resolve_run(ASSETS / "compare")
 
 
+def test_an_unfinished_fit_names_its_best_classifier_so_far(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "study.json").write_text('{"study": "fit"}')
+    with pytest.raises(InputError, match="a study that is not finished"):
+        resolve_run(tmp_path)
+    (tmp_path / "classifier").mkdir()
+    (tmp_path / "classifier" / "classifier.json").touch()
+    progress.show_progress(True)
+    assert resolve_run(tmp_path) == tmp_path / "classifier"
+    progress.show_progress(False)
+    assert "the best so far of a fit that is not finished" in capsys.readouterr().err
+
+
 def test_an_unfinished_study_and_a_folder_of_several_runs_are_refused_with_their_runs(
     study: Path,
 ) -> None:

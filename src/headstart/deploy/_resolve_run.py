@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from headstart import progress
+from headstart import progress, store
 from headstart.errors import InputError
 from headstart.formatting import percent
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from headstart.results import Comparison, Finding, JsonObject
 
 _CLASSIFIER = "classifier.json"
+_BEST_SO_FAR = "classifier"  # in the folder of `fit`
 _MOST_LISTED = 8
 
 
@@ -25,7 +26,8 @@ def resolve_run(path: str | Path) -> Path:
 
     A run folder and an exported file name themselves. The folder of a finished study names its best
     run: the chosen one of `tune` and `fit`, otherwise the one with the highest accuracy on
-    validation images among those that have weights. Which one, and why, is printed in one line.
+    validation images among those that have weights. That of an unfinished `fit` names the best
+    classifier so far. Which one, and why, is printed in one line.
 
     Args:
         path: A run folder, an `.onnx` file, or the folder of a study.
@@ -42,6 +44,9 @@ def resolve_run(path: str | Path) -> Path:
     if (run / "recipe.json").exists():
         return run  # not finished, or without weights: `open_model` says which
 
+    best_so_far = _best_so_far(run)
+    if best_so_far is not None:
+        return best_so_far
     rows = _finished_runs(run)
     if (run / "study.json").exists():
         raise InputError(
@@ -56,6 +61,17 @@ def resolve_run(path: str | Path) -> Path:
             f"Name one of them. All are listed by: headstart runs {shlex.quote(str(run))}",
         )
     return run
+
+
+def _best_so_far(study: Path) -> Path | None:
+    """Return the classifier that an unfinished `fit` keeps, and print it; None if there is none."""
+    content: object = store.read_json_or(study / "study.json", {})
+    classifier = study / _BEST_SO_FAR
+    is_fit = isinstance(content, dict) and content.get("study") == "fit"
+    if not is_fit or not (classifier / _CLASSIFIER).exists():
+        return None
+    progress.say(f"Using {classifier}, the best so far of a fit that is not finished.")
+    return classifier
 
 
 def _choose(study: Path) -> Path:
