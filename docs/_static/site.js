@@ -8,6 +8,11 @@ addEventListener("DOMContentLoaded", () => {
   document.querySelectorAll("th").forEach((header) => {
     if (!header.textContent.trim()) header.setAttribute("role", "cell"); // the corner of a table
   });
+  if (!document.querySelector("h1")) { // the page of search results
+    const title = document.createElement("h1");
+    title.textContent = document.title.split(" - ")[0];
+    document.querySelector("article, main")?.prepend(title);
+  }
 
   // The arrow keys scroll what has the focus. The Tab key skips what fits.
   const sizes = new ResizeObserver((entries) => entries.forEach(({ target }) => {

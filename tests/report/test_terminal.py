@@ -14,6 +14,7 @@ from examples import REAL_STUDIES, Data, changed
 from labels_example import build_labels
 from lr_example import build_learning_rates
 from rich.console import Console, RenderableType
+from rich.text import Text
 from tune_example import build_search
 
 from headstart.formatting import percent
@@ -34,6 +35,7 @@ from headstart.report import (
     tune_table,
 )
 from headstart.report.terminal._explanation_text import evidence_place
+from headstart.report.terminal._notebook import table_html
 from headstart.report.terminal._tables import wrap_path
 from headstart.results import (
     BackboneRanking,
@@ -390,3 +392,9 @@ def test_an_explanation_without_feature_maps_says_so() -> None:
         "  Occlusion only: Grad-CAM needs feature maps, and this model has none.",
         "Figure: explanation.png",
     ]
+
+
+def test_dim_text_in_a_notebook_has_the_colour_of_its_other_text() -> None:
+    """Grey on white has a contrast of 4.0, which is below the 4.5 of WCAG AA."""
+    html = table_html(Text("test accuracy", style="dim"))
+    assert "opacity: 0.7" in html and "color: #" not in html

@@ -15,6 +15,8 @@ _FRAME = (
     '<pre style="line-height: 1.25; overflow-x: auto; background: none; color: inherit">'
     "{code}</pre>"
 )
+# Dim text of Rich has too little contrast on white. Part of the notebook's own colour has enough.
+_DIM, _PALE = "color: #7f7f7f; text-decoration-color: #7f7f7f", "opacity: 0.7"
 
 
 def table_html(table: RenderableType) -> str:
@@ -30,7 +32,7 @@ def table_html(table: RenderableType) -> str:
         color_system="standard",
     )
     console.print(table)
-    return console.export_html(inline_styles=True, code_format=_FRAME)
+    return console.export_html(inline_styles=True, code_format=_FRAME).replace(_DIM, _PALE)
 
 
 def table_text(table: RenderableType) -> str:
