@@ -252,7 +252,13 @@ def test_predictions_are_marked_if_they_are_unlike_the_training_data() -> None:
             "unfamiliar": False,
         },
     ]
-    result = {"predictions": predictions, "top": 1, "csv": "out.csv", "figure": None}
+    result = {
+        "predictions": predictions,
+        "top": 1,
+        "csv": "out.csv",
+        "figure": None,
+        "unreadable": [],
+    }
     text = " ".join(printed(predictions_table(result)).split())
     assert "a.png (!) cat" in text and "75.0%" in text and "25.0%" not in text
     assert "(!) Images unlike the training data, less reliable: 1 of 2 images." in text
@@ -266,6 +272,7 @@ def test_a_submission_counts_its_classes() -> None:
         "columns": ["id", "label"],
         "submission": "submission.csv",
         "rows": 4,
+        "unreadable": [],
     }
     text = printed(submission_table(result))
     assert "1 image is unlike the training data." in text
