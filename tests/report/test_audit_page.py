@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 from audit_example import IMAGES, audit_report, audited_dataset, build_audit
-from browsers import needs_browser, open_page, start_browser
 from examples import Data
 from pages import Tags, page_text, section, section_names
 from rich.console import Console
 
+from browsers import needs_browser, open_page, start_browser
 from headstart.api._review import PlanInReview, ReviewServer
 from headstart.audit import propose_plan
 from headstart.data import PlanRow, read_plan

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 import pytest
-from browsers import needs_browser, start_browser
 
+from browsers import needs_browser, start_browser
 from headstart.formatting import percent, probability, script, whole_probability
 
 # Counts of images at which ties such as 61 of 80, 76.25%, occur, and others.

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browsers import needs_browser, start_browser
 
 import headstart
+from browsers import needs_browser, start_browser
 
 CHART = Path(headstart.__path__[0], "report", "watch", "chart.js")
 DRAW = """
