@@ -86,6 +86,10 @@ from ._save_load import (
     replace_metadata as replace_metadata,
     save_classifier as save_classifier,
 )
+from ._threads import (
+    fewer_threads_under_load as fewer_threads_under_load,
+    independent_threads as independent_threads,
+)
 from ._torch_module import (
     ImageModule as ImageModule,
 )

@@ -12,7 +12,12 @@ import torch
 from numpy.typing import NDArray
 
 from headstart import progress
-from headstart.classifier import Precision, best_device, use_bfloat16
+from headstart.classifier import (
+    Precision,
+    best_device,
+    independent_threads,
+    use_bfloat16,
+)
 from headstart.data import Dataset, take
 from headstart.models import Backbone
 
@@ -75,7 +80,7 @@ def extract_features(
     # On a GPU in the caller's thread: the current CUDA device is a property of each thread.
     results: Iterator[FeatureValues] = map(compute, batches)
     if device.type == "cpu":
-        results = _map_in_threads(compute, batches, threads)
+        results = _map_in_threads(compute, batches, independent_threads())
 
     title = title or f"features at {backbone.input_px} px"
     with progress.task(title, len(rows), "images") as task:

@@ -9,7 +9,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from headstart.classifier import best_device, prepare_process, use_bfloat16
+from headstart.classifier import (
+    best_device,
+    independent_threads,
+    prepare_process,
+    use_bfloat16,
+)
 from headstart.data import Dataset, SplitDataset
 from headstart.errors import InputError
 from headstart.features._extract import batch_size, extract_features
@@ -240,7 +245,7 @@ def _seconds_per_image(
 
     Where `seconds` are too few for it, the batches become smaller, so that all threads work.
     """
-    threads = torch.get_num_threads()
+    threads = independent_threads()
     batches, size = 2 * threads, batch_size(backbone)
     sample = np.random.default_rng(0).permutation(rows)[: batches * size]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from headstart import progress, store
+from headstart.classifier import fewer_threads_under_load
 from headstart.data import SplitDataset, describe, write_split
 from headstart.errors import InputError
 from headstart.evaluation import DEFAULT_MARGIN, count_groups
@@ -228,7 +229,8 @@ def run_study(
             _begin(folder, identity, data)
             if data.dataset.source:
                 store.record_command(folder, command)
-            finding = study.run(context)
+            with _suitable_threads(study, context.workers):
+                finding = study.run(context)
             _clear_runs(folder)
             reuse = _count(finding, data, folder, identity)
             finding = finding.model_copy(update={"reuse": reuse})
@@ -240,6 +242,13 @@ def run_study(
             store.remove_file(folder / _PREVIOUS)
             store.forget_command(folder)
         return finding
+
+
+def _suitable_threads(study: Study[FindingT], where: Where) -> AbstractContextManager[None]:
+    """Return the block for a study's runs, if they execute here and a time limit shortens them."""
+    is_here = where.workers == 1 and where.ray is None
+    is_limited = study.as_json().get("time_limit") is not None
+    return fewer_threads_under_load() if is_here and is_limited else nullcontext()
 
 
 def evaluation_part(data: SplitDataset) -> EvaluationPart:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import torch
 
 from headstart import store
-from headstart.classifier import prepare_process
+from headstart.classifier import fewer_threads_under_load, prepare_process
 from headstart.results import RunMetrics, RunSummary
 from headstart.training import _distributed
 from headstart.training._check import check_recipe
@@ -61,6 +61,7 @@ def train(job: TrainingJob) -> RunSummary:
         _distributed.claim_folder(job.folder),
         translate_memory_errors(),
         _preserve_random_state(),
+        fewer_threads_under_load() if job.recipe.time_limit else nullcontext(),
     ):
         metrics = _finish_killed_run(job, identity)
         if metrics is not None:

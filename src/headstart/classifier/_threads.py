@@ -1,0 +1,124 @@
+"""The number of threads that compute a network together, beside other work of the machine.
+
+Threads that share a layer wait for each other after it. If another process holds the core of one
+thread, all of them wait. With one process beside ours on two cores, one thread was twice as fast as
+two: see benchmarks/threads.md.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from headstart import progress
+from headstart.classifier._device import best_device, prepare_process
+from headstart.machine import usable_cores
+
+# A load average below this share of the cores is no reason to look further.
+_NOTABLE_LOAD = 0.5
+# Fewer threads must be faster by this factor: a machine that is busy now may soon be free.
+_LEAST_SPEEDUP = 1.25
+
+_ROUNDS, _SECONDS_PER_ROUND, _LEAST_PASSES = 4, 0.05, 2
+# With 64 images, the gain was 1.2 to 1.6, where a `cnn` gained 3 to 7; with 16, it was 1.4 to 3.3.
+_IMAGES, _CHANNELS, _SIDE, _LAYERS = 16, 32, 14, 4
+
+_independent: list[int] = []
+
+
+def independent_threads() -> int:
+    """Return the number of threads for work in which no thread waits for another."""
+    return _independent[-1] if _independent else torch.get_num_threads()
+
+
+@contextlib.contextmanager
+def fewer_threads_under_load() -> Iterator[None]:
+    """Compute networks with fewer threads in this block, if that is faster beside other work.
+
+    Nothing is measured on an idle machine, on a GPU, or if OMP_NUM_THREADS is set. The number of
+    threads decides the last bits of the weights, so only work whose length depends on the machine
+    anyway, because it has a time limit, should use this.
+    """
+    prepare_process()
+    threads = torch.get_num_threads()
+    if not _is_worth_measuring(threads):
+        yield
+        return
+    _independent.append(threads)
+    try:
+        chosen, speedup = _fastest_number(threads)
+        torch.set_num_threads(chosen)
+        if chosen < threads:
+            progress.say(
+                f"other processes are busy on this machine: networks use {chosen} of {threads} "
+                f"threads, which was {speedup:.1f} times as fast."
+            )
+        yield
+    finally:
+        _independent.pop()
+        torch.set_num_threads(threads)
+
+
+def _is_worth_measuring(threads: int) -> bool:
+    if threads < 2 or "OMP_NUM_THREADS" in os.environ or best_device().type != "cpu":
+        return False
+    try:
+        return os.getloadavg()[0] > _NOTABLE_LOAD * usable_cores()
+    except OSError:  # the system does not tell
+        return False
+
+
+def _fastest_number(threads: int) -> tuple[int, float]:
+    """Halve the number of threads as long as this is faster.
+
+    Returns:
+        The number, and its speed relative to all threads.
+    """
+    speedup = 1.0
+    while threads > 1:
+        seconds = _compare_speeds(threads, threads // 2)
+        if seconds[0] < _LEAST_SPEEDUP * seconds[1]:
+            break
+        threads //= 2
+        speedup *= seconds[0] / seconds[1]
+    return threads, speedup
+
+
+def _compare_speeds(first: int, second: int) -> tuple[float, float]:
+    """Return the mean seconds of a pass with each number of threads, measured in turns."""
+    seconds, passes = {first: 0.0, second: 0.0}, {first: 0, second: 0}
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randn(_IMAGES, _CHANNELS, _SIDE, _SIDE, generator=generator)
+    images = images.contiguous(memory_format=torch.channels_last)
+    scale = (9 * _CHANNELS) ** -0.5
+    weights = [
+        (scale * torch.randn(_CHANNELS, _CHANNELS, 3, 3, generator=generator)).requires_grad_()
+        for _ in range(_LAYERS)
+    ]
+    for _ in range(_ROUNDS):
+        for threads in (first, second):
+            torch.set_num_threads(threads)
+            _seconds_of_pass(images, weights)  # starts the threads
+            until = time.perf_counter() + _SECONDS_PER_ROUND
+            count = 0
+            while count < _LEAST_PASSES or time.perf_counter() < until:
+                seconds[threads] += _seconds_of_pass(images, weights)
+                count += 1
+            passes[threads] += count
+    return seconds[first] / passes[first], seconds[second] / passes[second]
+
+
+def _seconds_of_pass(images: Tensor, weights: list[Tensor]) -> float:
+    """Time a few small convolutions, forward and backward."""
+    start = time.perf_counter()
+    maps = images
+    for weight in weights:
+        maps = functional.conv2d(maps, weight, padding=1).relu()
+    torch.autograd.grad(maps.sum(), weights)
+    return time.perf_counter() - start
