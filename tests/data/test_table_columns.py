@@ -297,6 +297,19 @@ def test_a_column_of_numbers_beside_the_names_of_classes_is_not_another_label(
     text = error_of(write_table(images / "t.csv", *lines, "d.png,2,eel"))
     assert "2 values of class_name for '2' in class_id" in text
 
+    data, _ = load_and_listen(capsys, write_table(images / "t.csv", *lines, "d.png,,dog"))
+    assert len(data) == 4, "a number may be missing"
+
+
+def test_ids_beside_a_usual_column_of_labels_may_be_those_of_the_annotations(images: Path) -> None:
+    lines = ["path,label,label_id", "a.png,cat,11", "b.png,dog,12", "c.png,cat,13"]
+    assert load(write_table(images / "t.csv", *lines)).class_names == ("cat", "dog")
+
+
+def test_the_proposed_option_is_quoted(images: Path) -> None:
+    lines = ["file,class id,class name", "a.png,1,cat", "b.png,2,cat", "c.png,3,dog"]
+    assert "--label-column 'class name'" in error_of(write_table(images / "t.csv", *lines))
+
 
 def test_numbered_columns_of_ids_of_images_are_not_pixels(tmp_path: Path) -> None:
     path = write_table(tmp_path / "t.csv", "image1,image2,label", "1,2,same", "3,4,other")

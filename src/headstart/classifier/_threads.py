@@ -20,7 +20,7 @@ from headstart import progress
 from headstart.classifier._device import best_device, prepare_process
 from headstart.machine import usable_cores
 
-# A load average below this share of the cores is no reason to look further.
+# Numbers of threads are compared if the load average exceeds this share of the cores.
 _NOTABLE_LOAD = 0.5
 # Fewer threads must be faster by this factor: a machine that is busy now may soon be free.
 _LEAST_SPEEDUP = 1.25

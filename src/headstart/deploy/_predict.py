@@ -52,7 +52,7 @@ def predict(
         skip_bad: Whether images may be damaged. They then have no prediction.
 
     Returns:
-        Predictions for the N images, in their order.
+        Predictions for the readable images, in their order, and the errors of the others.
 
     Raises:
         InputError: Some images cannot be read. All are tried first, so that one message names them.

@@ -138,7 +138,8 @@ def _submission_group(result: JsonMapping, width: int) -> RenderableType:
         warnings.append(f"{images} {verb} unlike the training data.")
     if result["unreadable"]:
         images = counted(len(result["unreadable"]), "image")
-        warnings.append(f"{images} cannot be read and have mean probabilities.")
+        verb = "has" if len(result["unreadable"]) == 1 else "have"
+        warnings.append(f"{images} cannot be read and {verb} mean probabilities.")
     columns = ", ".join(result["columns"][:4])
     written = f"Written: {result['submission']}, {counted(result['rows'], 'row')} of {columns}"
     return Group(table, *sentences(warnings, "yellow"), *sentences([written], "dim"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import chain
@@ -64,7 +65,8 @@ def require_one_to_one(table: Table, rows: TableRows, label: int, number: int) -
     Raises:
         InputError: A label has several numbers, or a number has several labels.
     """
-    pairs = {*zip(rows.fields[label], rows.fields[number], strict=True)}
+    both = zip(rows.fields[label], rows.fields[number], strict=True)
+    pairs = {pair for pair in both if all(pair)}
     for index in (0, 1):
         values = Counter(pair[index] for pair in pairs)
         repeated, count = values.most_common(1)[0]
@@ -74,7 +76,8 @@ def require_one_to_one(table: Table, rows: TableRows, label: int, number: int) -
             raise InputError(
                 f"{table.name} has {count:,} values of {other} for '{repeated}' in {own}; expected "
                 "one, because one of the columns seems to name the classes of the other.",
-                f"Correct the rows, or name the column of labels: --label-column {own}",
+                "Correct the rows, or name the column of labels: "
+                f"--label-column {shlex.quote(own)}",
             )
 
 

@@ -20,6 +20,7 @@ from headstart.data.formats.tables._columns import (
     no_label_column,
     number_column,
     pairs_of_images,
+    plain_name,
     quoted,
     remaining_columns,
 )
@@ -102,7 +103,8 @@ def find_layout(
             f"{', '.join(quoted(table, index) for index in others)} are not read"
         )
     number = None
-    if options.label_column is None and len(labels) == 1:
+    is_chosen = len(labels) == 1 and options.label_column is None
+    if is_chosen and plain_name(table.columns[labels[0]]) not in LABEL_NAMES:
         number = number_column(table, labels[0])
     return Layout(path, labels, tuple(parts), group, number)
 
