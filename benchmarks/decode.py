@@ -8,8 +8,8 @@ FOLDER holds class folders of JPEG files, at any depth. The first command links 
 until there are enough, and measures in turn, `--repeat` times:
 
 - `pillow`: threads of Pillow that decode, convert, resize with the same filter, and keep the
-  array. Nothing is checked. `draft` uses the rule of Headstart for the scale of a JPEG. `nearest`
-  decodes to between one and two times the size instead of two to four, which changes the pixels.
+  array. Nothing is checked. `whole` decodes all pixels of a JPEG. `draft` decodes at the least
+  scale that is not below the size, and `same scale` by the rule of Headstart.
 - `headstart`: `headstart.load` with an empty cache. It also hashes files and pixels and writes the
   cache.
 - two epochs: a training loop that only reads its batches of 64, once per epoch in random order.
@@ -33,10 +33,13 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+
+from headstart.data.formats.images._reduced_scale import SCALE_MARGIN
 
 BATCH, EPOCHS, WORKERS = 64, 2, 2
 PHOTO_SIZE_PX, PHOTO_TARGET_PX = (4000, 3000), 224
@@ -44,14 +47,14 @@ KERAS = """
 import json, sys, time
 import keras
 folder, size, batch, epochs = sys.argv[1], *map(int, sys.argv[2:])
-start = time.perf_counter()
+start, before = time.perf_counter(), time.process_time()
 data = keras.utils.image_dataset_from_directory(
     folder, image_size=(size, size), batch_size=batch, verbose=False)
 count = 0
 for _ in range(epochs):
     for images, _ in data:
         count += len(images)
-print(json.dumps([count, time.perf_counter() - start, keras.__version__]))
+print(json.dumps([count, time.perf_counter() - start, time.process_time() - before]))
 """
 
 
@@ -117,8 +120,21 @@ def make_photos(sources: list[Path], folder: Path, count: int) -> list[Path]:
     return sorted(files)
 
 
-# Returns the number of images, and the seconds if not all of the call counts.
-Measure = Callable[[], int | tuple[int, float]]
+class Measured(NamedTuple):
+    """What a call did.
+
+    Attributes:
+        count: Number of images.
+        seconds: Seconds that count. None if all of the call counts.
+        processor_seconds: The same of processor time.
+    """
+
+    count: int
+    seconds: float | None = None
+    processor_seconds: float | None = None
+
+
+Measure = Callable[[], Measured]
 
 
 def small_image_measures(
@@ -126,9 +142,9 @@ def small_image_measures(
 ) -> dict[str, Measure]:
     """Return what is measured on photographs of a usual size."""
     measures: dict[str, Measure] = {
-        "pillow, full": lambda: pillow(files, size, draft=0),
-        "pillow, draft": lambda: pillow(files, size, draft=2),
-        "pillow, nearest": lambda: pillow(files, size, draft=1),
+        "pillow, whole": lambda: pillow(files, size, margin=0),
+        "pillow, draft": lambda: pillow(files, size, margin=1),
+        "pillow, same scale": lambda: pillow(files, size, SCALE_MARGIN),
         "headstart": lambda: headstart(data, size, 0),
         "two epochs, headstart": lambda: headstart(data, size, EPOCHS),
         "two epochs, torchvision": lambda: torchvision(data, size),
@@ -141,26 +157,26 @@ def small_image_measures(
 def large_photo_measures(data: Path, files: list[Path]) -> dict[str, Measure]:
     """Return what is measured on large photographs."""
     return {
-        "pillow, full": lambda: pillow(files, PHOTO_TARGET_PX, draft=0),
-        "pillow, draft": lambda: pillow(files, PHOTO_TARGET_PX, draft=2),
+        "pillow, whole": lambda: pillow(files, PHOTO_TARGET_PX, margin=0),
+        "pillow, draft": lambda: pillow(files, PHOTO_TARGET_PX, margin=1),
         "headstart": lambda: headstart(data, PHOTO_TARGET_PX, 0),
     }
 
 
-def pillow(files: list[Path], size: int, draft: int) -> int:
+def pillow(files: list[Path], size: int, margin: float) -> Measured:
     """Decode files with threads of Pillow.
 
     Args:
         files: JPEG files.
         size: Height and width of the results.
-        draft: A JPEG may be decoded to `draft` times the size or more. 0 decodes it whole.
+        margin: A JPEG may be decoded to `margin` times the size or more. 0 decodes it whole.
     """
     results = np.zeros((len(files), size, size, 3), np.uint8)
 
     def decode(row: int) -> None:
         with Image.open(files[row]) as image:
-            if draft:
-                factor = draft * size / max(image.size)
+            if margin:
+                factor = margin * size / max(image.size)
                 image.draft("RGB", (round(image.width * factor), round(image.height * factor)))
             pixels = image.convert("RGB")
         scale = min(size / pixels.width, size / pixels.height)
@@ -171,10 +187,10 @@ def pillow(files: list[Path], size: int, draft: int) -> int:
         results[row] = np.asarray(padded)
 
     with ThreadPoolExecutor(WORKERS) as pool:
-        return len(list(pool.map(decode, range(len(files)))))
+        return Measured(len(list(pool.map(decode, range(len(files))))))
 
 
-def headstart(data: Path, size: int, epochs: int) -> int:
+def headstart(data: Path, size: int, epochs: int) -> Measured:
     """Open a folder with an empty cache, and read all images in a random order per epoch."""
     import headstart as product
     from headstart.data import take
@@ -188,7 +204,7 @@ def headstart(data: Path, size: int, epochs: int) -> int:
         for rows in batches(order):
             images = take(dataset.images, rows).astype(np.float32) / 255
             count += len(images)
-    return count or len(dataset)
+    return Measured(count or len(dataset))
 
 
 def batches(order: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
@@ -197,27 +213,26 @@ def batches(order: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
         yield order[start : start + BATCH]
 
 
-def torchvision(data: Path, size: int) -> tuple[int, float]:
+def torchvision(data: Path, size: int) -> Measured:
     """Read all images with ImageFolder and a DataLoader. The imports do not count."""
     from torch.utils.data import DataLoader
     from torchvision import datasets, transforms
 
-    started = time.perf_counter()
+    started, before = time.perf_counter(), processor_seconds()
 
     steps = [transforms.Resize((size, size)), transforms.ToTensor()]
     folder = datasets.ImageFolder(str(data), transforms.Compose(steps))
     loader = DataLoader(folder, batch_size=BATCH, shuffle=True, num_workers=WORKERS)
     count = sum(len(images) for _ in range(EPOCHS) for images, _ in loader)
-    return count, time.perf_counter() - started
+    return Measured(count, time.perf_counter() - started, processor_seconds() - before)
 
 
-def run_keras(python: Path, data: Path, size: int) -> tuple[int, float]:
+def run_keras(python: Path, data: Path, size: int) -> Measured:
     """Read all images with image_dataset_from_directory. The time of its imports is not counted."""
     words = [str(python), "-c", KERAS, str(data), str(size), str(BATCH), str(EPOCHS)]
     environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": "tensorflow"}
     done = subprocess.run(words, env=environment, capture_output=True, text=True, check=True)
-    count, seconds, _ = json.loads(done.stdout.splitlines()[-1])
-    return int(count), float(seconds)
+    return Measured(*json.loads(done.stdout.splitlines()[-1]))
 
 
 def report(measures: dict[str, Measure], repeat: int) -> None:
@@ -231,11 +246,12 @@ def report(measures: dict[str, Measure], repeat: int) -> None:
         for name, measure in measures.items():
             start, before = time.perf_counter(), processor_seconds()
             measured = measure()
-            seconds = time.perf_counter() - start
-            count, seconds = measured if isinstance(measured, tuple) else (measured, seconds)
-            rates[name].append(count / seconds)
-            processor_ms[name].append(1000 * (processor_seconds() - before) / count)
-            print(f"  {name}: {count / seconds:,.0f} images/s", file=sys.stderr, flush=True)
+            seconds = measured.seconds or time.perf_counter() - start
+            processor = measured.processor_seconds or processor_seconds() - before
+            rates[name].append(measured.count / seconds)
+            processor_ms[name].append(1000 * processor / measured.count)
+            line = f"  {name}: {rates[name][-1]:,.0f} images/s, {processor_ms[name][-1]:.2f} ms"
+            print(line, file=sys.stderr, flush=True)
     for name, values in rates.items():
         middle, low, high = statistics.median(values), min(values), max(values)
         milliseconds = statistics.median(processor_ms[name])

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from headstart.data import _cache_check, load
 from headstart.data._cache import open_or_decode
@@ -78,6 +79,23 @@ def test_damaged_images_of_a_large_entry_are_noticed(
     shift = 10 if is_dated else 0
     os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns + shift))
     assert np.array_equal(opened().images, before)
+
+
+def test_the_images_of_a_new_large_entry_are_not_all_hashed_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(_cache_check, "WHOLE_BYTES", 0)
+    monkeypatch.setattr(_cache_check, "SAMPLED_IMAGES", 2)
+    counts: list[int] = []
+
+    def count_images(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        counts.append(len(images))
+        return hash_images(images)
+
+    monkeypatch.setattr(_cache_check, "hash_images", count_images)
+    opened()
+    opened()
+    assert set(counts) == {2}
 
 
 def test_a_damaged_index_is_ignored(tmp_path: Path, own_cache: Path) -> None:

@@ -7,11 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw
+from PIL import Image
 
 from headstart import progress
-from headstart.data import TEST, TRAIN, VALIDATION, Dataset, Resize, load
-from headstart.data.formats.images import _decode, _resize
+from headstart.data import TEST, TRAIN, VALIDATION, Dataset, load
 from headstart.errors import InputError
 
 RED, GREEN, BLUE = (220, 30, 20), (30, 220, 20), (20, 30, 220)
@@ -235,28 +234,6 @@ def test_a_file_of_an_unlisted_format_is_not_opened(tmp_path: Path) -> None:
     Image.new("RGB", (8, 8)).save(tmp_path / "b/x.eps")
     (tmp_path / "b/x.eps").rename(tmp_path / "b/x.png")
     assert "b/x.png is not an image: it is a PostScript file" in fails(tmp_path)
-
-
-def test_a_large_jpeg_is_decoded_at_a_smaller_scale(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    photo = Image.new("RGB", (800, 400), GREEN)
-    ImageDraw.Draw(photo).rectangle((0, 0, 400, 400), fill=RED)
-    for name in ("a", "b"):
-        (tmp_path / name).mkdir()
-        photo.save(tmp_path / name / "1.jpg", quality=95)
-    sizes: list[tuple[int, int]] = []
-    fit = _resize.fit
-
-    def record_size(image: Image.Image, height: int, width: int, resize: Resize) -> Image.Image:
-        sizes.append(image.size)
-        return fit(image, height, width, resize)
-
-    monkeypatch.setattr(_decode, "fit", record_size)
-    data = load(tmp_path, image_size=32)
-    assert sizes == [(100, 50)] * 2
-    assert data.images[0][16, 4, 0] > 180
-    assert data.images[0][16, 28, 1] > 180
 
 
 def write_csv(path: Path, *lines: str) -> Path:

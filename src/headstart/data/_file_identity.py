@@ -79,24 +79,25 @@ def identify_files(root: Path, names: Sequence[str]) -> FileIdentities:
         names: Paths with forward slashes.
     """
     now = time.time_ns()
-    folder_identities: dict[Path, str] = {}
+    base = os.fspath(root)
+    folder_identities: dict[str, str] = {}
     type_of_device: dict[int, str] = {}
     mounts = _read_mounts()
-    digests = np.empty((len(names), IDENTITY_BYTES), np.uint8)
+    digests: list[bytes] = []
     sizes: list[int] = []
     newest_ns, is_coarse = 0, True
 
-    for row, name in enumerate(names):
-        path = root / name
-        folder = path.parent
+    for name in names:
+        path = os.path.join(base, name)  # noqa: PTH118  # a pathlib.Path takes longer than its stat
+        folder = os.path.dirname(path)  # noqa: PTH120
         if folder not in folder_identities:
-            folder_identities[folder] = _folder_identity(folder)
+            folder_identities[folder] = _folder_identity(Path(folder))
         try:
-            stat = path.stat()
+            stat = os.stat(path)  # noqa: PTH116
             if stat.st_dev not in type_of_device:
-                type_of_device[stat.st_dev] = _file_system_of(path, mounts)
+                type_of_device[stat.st_dev] = _file_system_of(Path(path), mounts)
             if type_of_device[stat.st_dev] in _CURRENT_WHEN_OPENED:
-                stat = _stat_opened(path)
+                stat = _stat_opened(Path(path))
         except OSError as error:
             sizes.append(-1)
             identity = f"{name}\0error {error.errno}"
@@ -108,8 +109,7 @@ def identify_files(root: Path, names: Sequence[str]) -> FileIdentities:
                 f"{name}\0{folder_identities[folder]}\0{stat.st_size}\0{stat.st_mtime_ns}\0"
                 f"{stat.st_ctime_ns}\0{stat.st_ino}"
             )
-        digest = hashlib.blake2b(identity.encode(), digest_size=IDENTITY_BYTES).digest()
-        digests[row] = np.frombuffer(digest, np.uint8)
+        digests.append(hashlib.blake2b(identity.encode(), digest_size=IDENTITY_BYTES).digest())
 
     types = set(type_of_device.values()) - {""}
     settled_ns = SETTLED_COARSE_NS if is_coarse else SETTLED_NS
@@ -118,7 +118,7 @@ def identify_files(root: Path, names: Sequence[str]) -> FileIdentities:
     unreliable = sorted(types - RELIABLE_FILE_SYSTEMS)
     return FileIdentities(
         names,
-        digests,
+        np.frombuffer(b"".join(digests), np.uint8).reshape(-1, IDENTITY_BYTES),
         tuple(sizes),
         is_settled=newest_ns < now - settled_ns,
         unreliable_file_system=unreliable[0] if unreliable else "",

@@ -11,7 +11,7 @@ from headstart import progress
 from headstart.data._class_names import quote_names
 from headstart.data._types import PART_NAMES, TEST, TRAIN, UNASSIGNED, VALIDATION
 from headstart.data.formats.arrays._keys import PART_OF_WORD
-from headstart.data.formats.folders._file_tree import folders_in, visible_paths
+from headstart.data.formats.folders._file_tree import visible_paths
 from headstart.errors import InputError
 
 IMAGES, LABELS = "images", "labels"
@@ -148,13 +148,15 @@ def _last_word(stem: str) -> tuple[str, str, str]:
 
 def _idx_files(folder: Path, depth: int) -> Iterator[Path]:
     """Yield the IDX files in a folder and in the folders that an archive wraps around them."""
-    for path in visible_paths(folder):
+    paths = visible_paths(folder)
+    for path in paths:
         if parse_idx_name(path.name) is not None and path.is_file():
             yield path
-    if depth == DEEPEST_WRAPPER or len(visible_paths(folder)) > MOST_IN_A_WRAPPER:
+    if depth == DEEPEST_WRAPPER or len(paths) > MOST_IN_A_WRAPPER:
         return
-    for child in folders_in(folder):
-        yield from _idx_files(child, depth + 1)
+    for child in paths:
+        if child.is_dir():
+            yield from _idx_files(child, depth + 1)
 
 
 def _choose(folder: Path, paths: Iterable[Path]) -> str:

@@ -223,10 +223,10 @@ def visible_paths(folder: Path) -> list[Path]:
     """
     try:
         with translate_read_errors(folder):
-            paths = sorted(folder.iterdir())
+            names = sorted(os.listdir(folder))  # noqa: PTH208  # sorting paths takes three times as long
     except InputError as error:
         raise UnreadableFolder(error.message, error.hint) from error
-    return [path for path in paths if not is_clutter(path.name)]
+    return [folder / name for name in names if not is_clutter(name)]
 
 
 def folders_in(folder: Path) -> list[Path]:

@@ -26,6 +26,7 @@ from headstart.data.formats.images._open_image import (
 from headstart.data.formats.images._orientation import (
     SIDEWAYS_ORIENTATIONS,
     orientation_of,
+    turn_box_upright,
     turn_upright,
 )
 from headstart.data.formats.images._pixel_scales import (
@@ -49,6 +50,7 @@ from headstart.data.formats.images._reading_notes import (
     NoteKind,
     other_suffix,
 )
+from headstart.data.formats.images._reduced_scale import reduce_scale
 from headstart.data.formats.images._resize import fit
 from headstart.data.formats.images._suffixes import FORMATS_OF_SUFFIX, format_name
 from headstart.data.formats.images._unreadable import ScaleNeeded, UnreadableMetadata
@@ -64,9 +66,7 @@ if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile
 
 # Raise this when the rules of decoding change. Datasets in the cache are then decoded again.
-PIXEL_RULES = 2
-# A JPEG is decoded at 2 to 4 times the needed size, so resizing still averages over pixels.
-DRAFT_MARGIN = 2
+PIXEL_RULES = 3
 MOST_TIMES_AS_LONG = 20  # At 128 pixels, 6 are left of the other edge.
 UNDECIDED = -1.0  # as `pixel_max`: the scale of the dataset is not known yet
 
@@ -167,7 +167,9 @@ def _read_image(
     with open_image(source, limits) as image:
         _note_kind(image, notes)
         _note_length(image, shape, resize, notes)
-        _reduce(image, shape, resize, limits, notes)
+        if least_reduction(image, pixel_limit(limits)) > 1:
+            _note(notes, REDUCED_SCALE)
+        box = reduce_scale(image, shape, resize, pixel_limit(limits))
         is_grey = _is_grey(image)
         if is_wide(image):
             flat = _flatten_wide(image, partial(open_image, source, limits), pixel_max, notes)
@@ -176,7 +178,10 @@ def _read_image(
             flat = image
 
         profile = image.info.get("icc_profile")
-        upright = turn_upright(flat, orientation_of(image))
+        orientation = orientation_of(image)
+        if box is not None:
+            box = turn_box_upright(box, image.size, orientation)
+        upright = turn_upright(flat, orientation)
         if upright.mode == "CMYK":
             opaque = _cmyk_to_rgb(upright, profile, notes)
             profile = None
@@ -186,10 +191,10 @@ def _read_image(
         mode = "L" if channels == 1 else "RGB"
         transform = srgb_transform(profile, opaque.mode)
         if transform is None:
-            pixels = fit(_in_mode(opaque, mode), height, width, resize)
+            pixels = fit(_in_mode(opaque, mode), height, width, resize, box)
         else:
             _note(notes, COLOUR_PROFILE)
-            fitted = fit(opaque, height, width, resize)  # first, since it leaves fewer pixels
+            fitted = fit(opaque, height, width, resize, box)  # first: it leaves fewer pixels
             pixels = _in_mode(convert_to_srgb(fitted, transform), mode)
         return np.asarray(pixels).reshape(shape)
 
@@ -251,26 +256,6 @@ def _note_length(
     is_fitted = resize != "squish" and longest > max(shape[:2])
     if is_fitted and longest > MOST_TIMES_AS_LONG * shortest:
         _note(notes, VERY_LONG)
-
-
-def _reduce(
-    image: ImageFile,
-    shape: tuple[int, int, int],
-    resize: Resize,
-    limits: ImageLimits | None,
-    notes: ImageNotes | None,
-) -> None:
-    """Let the decoder of a JPEG skip detail that the result cannot show, or the limit forbids."""
-    height, width, _ = shape
-    edge = max(image.size) if resize == "pad" else min(image.size)
-    factor = DRAFT_MARGIN * max(height, width) / edge
-    size = round(image.width * factor), round(image.height * factor)
-
-    reduction = least_reduction(image, pixel_limit(limits))
-    if reduction > 1:
-        _note(notes, REDUCED_SCALE)
-        size = min(size[0], image.width // reduction), min(size[1], image.height // reduction)
-    image.draft(image.mode, (max(1, size[0]), max(1, size[1])))
 
 
 def _is_grey(image: ImageFile) -> bool:

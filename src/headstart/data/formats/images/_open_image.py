@@ -35,8 +35,11 @@ if TYPE_CHECKING:
 
 LARGEST_FILE_BYTES = 1 << 28  # Three bytes for each pixel that an image may have.
 DECODING_SECONDS = 30.0  # of processor time. The largest images that are read take 4 to 8.
-# Bytes that a decoder is given per read of an untrusted image. Each read checks the deadline.
+# Bytes that a decoder is given per read. Each read checks the deadline. Pillow's own 64 kB make the
+# decoding of 120 kB 2% slower.
+TRUSTED_BLOCK_BYTES = 1 << 20
 UNTRUSTED_BLOCK_BYTES = 4096
+_SMALL_READ_BYTES, _SMALL_READS_PER_LOOK = 1024, 64
 _ZERO_TAIL_BYTES = 64
 _JPEG_SCAN, _JPEG_END = b"\xff\xda", b"\xff\xd9"
 _TIFF_HEAD_BYTES = 1 << 16  # in which the directory of a raw photo lies
@@ -64,17 +67,25 @@ class _TimedBytes(io.BytesIO):
     """Bytes that can be read for a limited processor time of this thread, until it is stopped."""
 
     _deadline = float("inf")
+    _reads_until_look = 0
 
     def limit_seconds(self, seconds: float) -> None:
         """Start the time."""
         self._deadline = time.thread_time() + seconds
 
     def read(self, size: int | None = -1) -> bytes:
+        # Looking at the clock takes longer than most reads, which are those of a header.
+        self._reads_until_look -= 1
+        if self._reads_until_look < 0 or not 0 <= (size or -1) <= _SMALL_READ_BYTES:
+            self._require_time()
+            self._reads_until_look = _SMALL_READS_PER_LOOK
+        return super().read(size)
+
+    def _require_time(self) -> None:
         if time.thread_time() > self._deadline:
             raise UnreadableImage("takes too long to decode; save it again as PNG or JPEG")
         if is_stopping():
             raise UnreadableImage("was not decoded, because the command was stopped")
-        return super().read(size)
 
 
 @contextmanager
@@ -153,7 +164,9 @@ def _open_trusted(file: Path | _TimedBytes) -> ImageFile:
     if isinstance(file, _TimedBytes):
         file.limit_seconds(DECODING_SECONDS)
     try:
-        return Image.open(file, formats=DECODERS)
+        image = Image.open(file, formats=DECODERS)
+        image.decodermaxblock = TRUSTED_BLOCK_BYTES
+        return image
     except Image.DecompressionBombError:
         # Pillow refuses to open what is twice above its limit. A JPEG can be read all the same,
         # at a reduced scale.

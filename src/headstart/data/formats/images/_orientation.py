@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 UPRIGHT = 1
 SIDEWAYS_ORIENTATIONS = (5, 6, 7, 8)  # values of the tag that exchange width and height
+# Columns, or rows, are in reverse order before width and height are exchanged.
+_FLIPPED_LEFT_RIGHT, _FLIPPED_TOP_BOTTOM = (2, 3, 7, 8), (3, 4, 6, 7)
 _ORIENTATION_TAG = 0x0112
 _FORMAT_OF_TYPE = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i"}  # EXIF types of one integer
 _EXIF_HEADER = re.compile(rb"(?:Exif\x00\x00)+")
@@ -45,6 +47,26 @@ def turn_upright(image: Image, orientation: int) -> Image:
         8: Transpose.ROTATE_90,
     }.get(orientation)
     return image if method is None else image.transpose(method)
+
+
+def turn_box_upright(
+    box: tuple[float, float, float, float], size: tuple[int, int], orientation: int
+) -> tuple[float, float, float, float]:
+    """Return where a part of an image lies after `turn_upright`.
+
+    Args:
+        box: Left, top, right and bottom edge of the part.
+        size: Width and height of the image before it is turned.
+        orientation: The orientation of the image.
+    """
+    (left, top, right, bottom), (width, height) = box, size
+    if orientation in _FLIPPED_LEFT_RIGHT:
+        left, right = width - right, width - left
+    if orientation in _FLIPPED_TOP_BOTTOM:
+        top, bottom = height - bottom, height - top
+    if orientation in SIDEWAYS_ORIENTATIONS:
+        return top, left, bottom, right
+    return left, top, right, bottom
 
 
 def _exif_block(image: Image) -> bytes:

@@ -44,37 +44,74 @@ async function isJpeg(blob) {
   return first === 0xff && second === 0xd8 && third === 0xff;
 }
 
-// Average blocks of 2, 4 or 8 pixels per side, as the decoder of JPEG files does for Pillow where the
-// result still has twice the needed size.
-function reduced(image, width, height, mode) {
+// Return the EXIF orientation of a JPEG, from 1 to 8. The browser has applied it. But Pillow's decoder
+// reduces an image before it is turned.
+async function orientationOf(blob) {
+  const view = new DataView(await blob.slice(0, 2 ** 17).arrayBuffer());
+  try {
+    for (let at = 2; view.getUint8(at) === 0xff; at += 2 + view.getUint16(at + 2)) {
+      const isExif = view.getUint8(at + 1) === 0xe1 && view.getUint32(at + 4) === 0x45786966;
+      if (isExif) return orientationIn(view, at + 10);
+    }
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error; // The tags are damaged, or there are none.
+  }
+  return 1;
+}
+
+function orientationIn(view, start) {
+  const isLittle = view.getUint16(start) === 0x4949;
+  const directory = start + view.getUint32(start + 4, isLittle);
+  const count = view.getUint16(directory, isLittle);
+  for (let entry = directory + 2; entry < directory + 2 + 12 * count; entry += 12)
+    if (view.getUint16(entry, isLittle) === 0x0112) return view.getUint16(entry + 8, isLittle);
+  return 1;
+}
+
+// Return by which of 1, 2, 4 and 8 Pillow's decoder divides the scale of a JPEG: the largest that
+// leaves 1.5 times the needed size.
+function reductionOf(image, width, height, mode) {
   const edge = (mode === "pad" ? Math.max : Math.min)(image.width, image.height);
-  const factor = (2 * Math.max(width, height)) / edge;
+  const factor = (1.5 * Math.max(width, height)) / edge;
   const ratio = (length) => Math.floor(length / Math.max(1, roundEven(length * factor)));
   const most = Math.min(ratio(image.width), ratio(image.height));
-  const side = [8, 4, 2].find((each) => most >= each);
-  if (!side) return image;
+  return [8, 4, 2].find((each) => most >= each) ?? 1;
+}
 
-  const { channels } = image;
-  const result = blank(Math.ceil(image.width / side), Math.ceil(image.height / side), channels);
+// Average blocks of `side` by `side` pixels, from the corner where the file begins. Return them and
+// the part [left, top, right, bottom] that the picture covers. At the other edges, blocks may reach
+// beyond the picture: there its last pixels are repeated, as by most encoders.
+function reduced(image, side, orientation) {
+  const { width, height, channels } = image;
+  const columns = Math.ceil(width / side), rows = Math.ceil(height / side);
+  const x = [2, 3, 6, 7].includes(orientation) ? columns - width / side : 0;
+  const y = [3, 4, 7, 8].includes(orientation) ? rows - height / side : 0;
+  const box = [x, y, x + width / side, y + height / side];
+  if (side === 1) return { image, box };
+
+  const result = blank(columns, rows, channels);
+  const clip = (place, length) => Math.min(Math.max(place, 0), length - 1);
   let to = 0;
-  for (let top = 0; top < image.height; top += side)
-    for (let left = 0; left < image.width; left += side) {
-      const bottom = Math.min(top + side, image.height), right = Math.min(left + side, image.width);
+  for (let top = -y * side; top < height; top += side)
+    for (let left = -x * side; left < width; left += side)
       for (let channel = 0; channel < channels; channel++) {
         let sum = 0;
-        for (let y = top; y < bottom; y++)
-          for (let x = left; x < right; x++) sum += image.data[(y * image.width + x) * channels + channel];
-        result.data[to++] = sum / ((bottom - top) * (right - left));
+        for (let row = top; row < top + side; row++) {
+          const start = clip(row, height) * width;
+          for (let column = left; column < left + side; column++)
+            sum += image.data[(start + clip(column, width)) * channels + channel];
+        }
+        result.data[to++] = sum / side ** 2;
       }
-    }
-  return result;
+  return { image: result, box };
 }
 
 // Return a file as an image of the network: decoded, and fitted by "pad", "crop" or "squish".
 async function readImage(blob, [height, width, channels], mode) {
-  let image = await decode(blob);
-  if (await isJpeg(blob)) image = reduced(image, width, height, mode);
-  return fit(withChannels(image, channels), width, height, mode);
+  const whole = await decode(blob);
+  const side = (await isJpeg(blob)) ? reductionOf(whole, width, height, mode) : 1;
+  const { image, box } = reduced(whole, side, side > 1 ? await orientationOf(blob) : 1);
+  return fit(withChannels(image, channels), width, height, mode, box);
 }
 
 // Convert RGBA to RGB, or to greyscale by the integers of Pillow (ITU-R 601).
@@ -160,20 +197,21 @@ function paste(image, part, left, top) {
   }
 }
 
-// Fit an image into a size: "pad", "crop" or "squish".
-function fit(image, width, height, mode) {
-  if (mode === "squish") return resize(image, width, height);
+// Fit the part [left, top, right, bottom] of an image into a size: "pad", "crop" or "squish".
+function fit(image, width, height, mode, box) {
+  const [left, top, right, bottom] = box, boxWidth = right - left, boxHeight = bottom - top;
+  if (mode === "squish") return resize(image, width, height, CUBIC, box);
   if (mode === "crop") {
-    const ratio = width / height, isWide = image.width / image.height >= ratio;
-    const boxWidth = isWide ? ratio * image.height : image.width;
-    const boxHeight = isWide ? image.height : image.width / ratio;
-    const left = (image.width - boxWidth) / 2, top = (image.height - boxHeight) / 2;
-    return resize(image, width, height, CUBIC, [left, top, left + boxWidth, top + boxHeight]);
+    const ratio = width / height, isWide = boxWidth / boxHeight >= ratio;
+    const innerWidth = isWide ? ratio * boxHeight : boxWidth;
+    const innerHeight = isWide ? boxHeight : boxWidth / ratio;
+    const x = left + (boxWidth - innerWidth) / 2, y = top + (boxHeight - innerHeight) / 2;
+    return resize(image, width, height, CUBIC, [x, y, x + innerWidth, y + innerHeight]);
   }
 
-  const scale = Math.min(width / image.width, height / image.height);
-  const inner = resize(
-    image, Math.max(1, roundEven(image.width * scale)), Math.max(1, roundEven(image.height * scale)));
+  const scale = Math.min(width / boxWidth, height / boxHeight);
+  const size = [boxWidth, boxHeight].map((length) => Math.max(1, roundEven(length * scale)));
+  const inner = resize(image, ...size, CUBIC, box);
   const padded = blank(width, height, image.channels);
   paste(padded, inner, Math.floor((width - inner.width) / 2), Math.floor((height - inner.height) / 2));
   return padded;
