@@ -15,6 +15,7 @@ from headstart.data import Dataset, Split, SplitDataset
 from headstart.errors import InputError, RunFailed
 from headstart.results import Comparison, RunSummary
 from headstart.studies import ComparisonConfig, run_study
+from headstart.studies._looks import StudyLooks
 from headstart.training import TrainingJob, train
 
 Command = Callable[..., tuple[int, str, str]]
@@ -110,6 +111,25 @@ def test_more_seeds_in_the_same_folder_are_a_second_look(
         run(config(2, until_decided=False), data, tmp_path)
     with pytest.raises(InputError, match="different value of equivalence margin"):
         run(replace(config(3, until_decided=False), margin=0.02), data, tmp_path)
+
+
+def test_an_interrupted_comparison_is_not_continued_with_other_seeds(
+    data: SplitDataset,
+    tmp_path: Path,
+    accuracies: dict[str, float],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def stop_after_the_first(looks: StudyLooks, *_: object) -> bool:
+        looks.record(3, "undecided")
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(StudyLooks, "is_decided", stop_after_the_first)
+        run(config(6), data, tmp_path)
+    assert looks_of(tmp_path) == [(3, "undecided")]
+    for other in (config(8), config(8, until_decided=False)):
+        with pytest.raises(InputError, match="holds a study"):
+            run(other, data, tmp_path)
 
 
 def test_folds_have_a_fixed_number_of_repeats() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -21,6 +22,7 @@ from headstart.errors import InputError, Stopped, TooLittleMemory
 from headstart.evaluation import compute_metrics
 from headstart.models.recipes import make_recipe
 from headstart.results import FitFinding, PartMetrics, RunSummary, read_finding, read_metrics
+from headstart.studies import _study
 from headstart.studies.fit import _choice, _climb, _costs, _ladder
 from headstart.studies.fit._climb import Climb
 from headstart.studies.fit._clock import FitClock
@@ -219,26 +221,39 @@ def test_a_longer_limit_continues_a_finished_fit_and_a_shorter_one_is_refused(
     def stop(*_: object) -> None:
         raise Stopped(signal.SIGTERM, "stopped")
 
-    monkeypatch.setattr(Climb, "_step", stop)
-    with pytest.raises(Stopped):
-        headstart.fit(digits, time_limit=600, out=out, **values)
-    assert read_finding(out) == first.finding
-    assert store.read_json(out / "classifier" / "metrics.json") == classifier
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    for place, name, end, error in (
+        (Climb, "_step", stop, Stopped),
+        (_study, "count_study", interrupt, KeyboardInterrupt),  # the classifier is replaced by then
+    ):
+        with monkeypatch.context() as patch, pytest.raises(error):
+            patch.setattr(place, name, end)
+            headstart.fit(digits, time_limit=600, out=out, **values)
+        assert read_finding(out) == first.finding
+        assert store.read_json(out / "classifier" / "metrics.json") == classifier
+        assert not list(out.glob("*.previous*"))
 
     trained: list[str] = []
-    monkeypatch.undo()
-    monkeypatch.setattr(_costs, "installed_backbones", list)
-    monkeypatch.setattr(Climb, "_begin", lambda _, rung: trained.append(rung.name))
-    monkeypatch.setattr(_ladder.Ladder, "next", lambda *_: None)
+    begin, names = Climb._begin, [rung.name for rung in first.finding.tried]
+
+    def record_and_begin(climb: Climb, rung: Rung) -> None:
+        trained.append(rung.name)
+        begin(climb, rung)
+
+    def one_longer(_: object, results: list[RungResult], *rest: object) -> Rung | None:
+        return None if trained else replace(results[0].rung, name="cnn, longer")
+
+    monkeypatch.setattr(Climb, "_begin", record_and_begin)
+    monkeypatch.setattr(_ladder.Ladder, "next", one_longer)
     longer = headstart.fit(digits, time_limit=600, out=out, **values)
-    assert trained == []
-    assert [rung.name for rung in longer.finding.tried] == [
-        rung.name for rung in first.finding.tried
-    ]
+    assert trained == ["cnn, longer"]
+    assert [rung.name for rung in longer.finding.tried] == [*names, "cnn, longer"]
     assert "also used by the fit with the shorter limit" in " ".join(longer.finding.sentences)
     assert longer.finding.budget.time_limit == 600
     assert longer.finding.seconds.total >= first.finding.seconds.total
-    assert not (out / "finding.previous.json").exists()
+    assert not list(out.glob("*.previous*"))
 
 
 @pytest.mark.usefixtures("page_only", "without_backbones")

@@ -7,13 +7,13 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pytest
 from pydantic import Field
 
-from headstart import api
+from headstart import api, store
 from headstart.data import Dataset, Split, SplitDataset
 from headstart.errors import InputError, RunFailed
 from headstart.results import FINDINGS, Finding, JsonObject, read_finding
@@ -246,6 +246,48 @@ def test_a_study_is_as_it_was_if_the_runs_that_extend_it_fail(
     assert json.loads((tmp_path / "study.json").read_text())["seeds"] == [0, 1]
     assert not (tmp_path / "report.html").exists()
     assert not (tmp_path / "finding.previous.json").exists()
+
+
+def test_a_study_whose_extension_is_interrupted_at_its_end_is_the_larger_one(
+    data: SplitDataset, registered: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_study(KeyedConfig(3), data, tmp_path)
+    seal = store.seal
+
+    def seal_and_stop(*given: Any, **keys: Any) -> None:
+        seal(*given, **keys)
+        raise KeyboardInterrupt
+
+    def stop(_: Path) -> None:
+        raise KeyboardInterrupt
+
+    for name, interrupt, seeds in (("seal", seal_and_stop, 2), ("forget_command", stop, 3)):
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr(store, name, interrupt)
+            run_study(KeyedConfig(3, seeds=seeds), data, tmp_path)
+        assert store.read_json(tmp_path / "study.json")["seeds"] == list(range(seeds))
+        assert not store.find_problems(tmp_path)
+        assert not (tmp_path / "finding.previous.json").exists()
+        assert run_study(KeyedConfig(3, seeds=seeds), data, tmp_path) == read_finding(tmp_path)
+
+
+def test_a_study_that_another_configuration_takes_over_follows_no_plan_of_the_first(
+    data: SplitDataset, registered: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plans = ("budget.json", "looks.json", "ladder.json", "clock.json")
+    left: list[list[str]] = []
+
+    def stop(_: object, context: StudyContext) -> None:
+        left.append([name for name in plans if (context.folder / name).exists()])
+        for name in plans:
+            (context.folder / name).write_text("{}")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(ClassSizesConfig, "run", stop)
+    for classes in (3, 3, 2):
+        with pytest.raises(KeyboardInterrupt):
+            run_study(ClassSizesConfig(classes), data, tmp_path)
+    assert left == [[], list(plans), []]
 
 
 def test_a_count_that_fails_does_not_cost_the_finding(

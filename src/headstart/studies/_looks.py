@@ -104,12 +104,14 @@ def read_looks(folder: Path) -> dict[int, JsonObject]:
 def extends(recorded: Mapping[str, Any], identity: Mapping[str, Any], folder: Path) -> bool:
     """Return whether a comparison adds seeds to the finished one in a folder.
 
+    An interrupted comparison is not extended: its seeds and its looks are planned.
+
     Args:
         recorded: The identity of the study in the folder.
         identity: The identity of this study.
         folder: The study folder.
     """
-    if recorded == identity:
+    if recorded == identity or not (folder / "finding.json").exists():
         return False
     others = (set(recorded) | set(identity)) - set(_SEED_KEYS)
     if any(recorded.get(key) != identity.get(key) for key in others):

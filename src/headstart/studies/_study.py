@@ -32,6 +32,7 @@ from headstart.results import (
     JsonObject,
     read_finding,
 )
+from headstart.studies._extension import EARLIER_FINDING, forget_earlier, reopened
 from headstart.studies._test_reuse import count_study
 
 FindingT = TypeVar("FindingT", bound=Finding)
@@ -57,10 +58,8 @@ _SEALED = {
     "budget.json": ("extensions",),
     "looks.json": ("extensions",),
 }
-# What a study that is extended keeps until the larger one has finished.
-_KEPT = ("study.json", "budget.json", "looks.json", "manifest.json")
-# Its finding until then.
-_PREVIOUS = "finding.previous.json"
+# The files that are of no use to another study in the same folder.
+_PLANS = ("budget.json", "looks.json", "ladder.json", "clock.json")
 
 
 class Study(Protocol[FindingT_co]):
@@ -97,6 +96,8 @@ class Study(Protocol[FindingT_co]):
 
     def extends(self, recorded: JsonObject, identity: JsonObject, folder: Path) -> bool:
         """Return whether this study continues the one in a folder, with more runs or more time.
+
+        The study in the folder is finished, or it was interrupted.
 
         Args:
             recorded: The full identity of the study in the folder.
@@ -139,7 +140,7 @@ class StudyContext:
     @property
     def has_previous_finding(self) -> bool:
         """True if the study in the folder had finished, and is being extended."""
-        return (self.folder / _PREVIOUS).exists()
+        return (self.folder / EARLIER_FINDING).exists()
 
     def seconds_spent(self) -> float:
         """Return the seconds since the study began."""
@@ -225,8 +226,8 @@ def run_study(
         created = datetime.now(UTC).isoformat(timespec="seconds")
         context = StudyContext(data, folder, started, workers or Where(), command, created)
 
-        with _reopened(folder, identity) if is_extended else nullcontext():
-            _begin(folder, identity, data)
+        with reopened(folder, identity) if is_extended else nullcontext():
+            _begin(study, folder, identity, data)
             if data.dataset.source:
                 store.record_command(folder, command)
             with _suitable_threads(study, context.workers):
@@ -235,12 +236,12 @@ def run_study(
             reuse = _count(finding, data, folder, identity)
             finding = finding.model_copy(update={"reuse": reuse})
 
-            if is_extended:
+            if context.has_previous_finding:
                 store.remove_file(folder / "report.html")  # of the earlier finding
             content = store.json_bytes(finding.as_json())
             store.seal(folder, _SEALED, final=("finding.json", content))
-            store.remove_file(folder / _PREVIOUS)
-            store.forget_command(folder)
+        forget_earlier(folder)
+        store.forget_command(folder)
         return finding
 
 
@@ -306,13 +307,16 @@ def _full_identity(study: Study[Finding], data: SplitDataset) -> JsonObject:
     }
 
 
-def _begin(folder: Path, identity: JsonObject, data: SplitDataset) -> None:
+def _begin(study: Study[Finding], folder: Path, identity: JsonObject, data: SplitDataset) -> None:
     """Record what the study is, so that an interrupted study is recognised."""
     store.clear_debris(folder)
     store.unseal(folder)  # of a process that was killed before it wrote `finding.json`
-    if store.read_json_or(folder / "study.json", None) != identity:
+    recorded = store.read_json_or(folder / "study.json", {})
+    is_ours = recorded == identity or (recorded and study.extends(recorded, identity, folder))
+    if not is_ours:
         # An interrupted study without results was here; its plan is not ours.
-        store.remove_file(folder / "budget.json")
+        for name in _PLANS:
+            store.remove_file(folder / name)
     store.write_json(folder / "study.json", identity)
     write_split(data, folder)
 
@@ -327,37 +331,6 @@ def _is_extended(study: Study[Finding], folder: Path, identity: JsonObject) -> b
     if not (folder / "finding.json").exists() or not (folder / "study.json").exists():
         return False
     return study.extends(store.read_json(folder / "study.json"), identity, folder)
-
-
-@contextmanager
-def _reopened(folder: Path, identity: JsonObject) -> Iterator[None]:
-    """Open a finished study for more seeds, or for more time. Its plan and its runs are kept.
-
-    The earlier finding waits in `finding.previous.json`. If the larger study fails, the study is
-    again as it was, with its finding.
-    """
-    store.require_intact(folder)
-    kept: dict[str, JsonObject | None] = {
-        name: store.read_json_or(folder / name, None) for name in _KEPT
-    }
-    budget, previous = kept["budget.json"], folder / _PREVIOUS
-    store.rename(folder / "finding.json", previous)
-    store.unseal(folder)
-    try:
-        if budget is not None:
-            seeds = identity["seeds"]
-            assert isinstance(seeds, list), "only studies over seeds have a budget"
-            store.write_json(folder / "budget.json", {**budget, "seeds": len(seeds)})
-        store.write_json(folder / "study.json", identity)
-        yield
-    except BaseException:
-        for name, content in kept.items():
-            if content is None:
-                store.remove_file(folder / name)
-            else:
-                store.write_json(folder / name, content)
-        store.rename(previous, folder / "finding.json")
-        raise
 
 
 def _count(
