@@ -19,6 +19,7 @@ from headstart.models.recipes import make_iterative_recipe
 from headstart.studies import TuningConfig, TuningStudy, run_study
 from headstart.studies._grid import grid_jobs
 from headstart.studies.tune import (
+    _budget,
     _finding_sentences,
     _search_plan,
     _storage,
@@ -27,7 +28,7 @@ from headstart.studies.tune import (
 )
 from headstart.studies.tune._storage import open_storage
 from headstart.studies.tune._successive_halving import Search
-from headstart.studies.tune._time_plan import divide_time, least_limit
+from headstart.studies.tune._time_plan import RESERVED, divide_time, least_limit
 from headstart.training import resolve_recipe
 
 FULL_RUN = 10.0  # seconds
@@ -51,10 +52,12 @@ class SimulatedRuns:
         self.slots, self.pace, self.gain = slots, pace, gain
         self.seconds = 0.0
         self.jobs: list[Job] = []
+        self._summaries: dict[Path, Any] = {}
         self._running: list[tuple[float, Job]] = []
 
     def submit(self, job: Job) -> None:
-        self._running.append((self.seconds + self.duration(job), job))
+        seconds = 0.0 if job.folder in self._summaries else self.duration(job)
+        self._running.append((self.seconds + seconds, job))
 
     def duration(self, job: Job) -> float:
         assert job.recipe.epochs is not None
@@ -65,6 +68,9 @@ class SimulatedRuns:
         ends, job = min(self._running, key=lambda pair: pair[0])
         self._running.remove((ends, job))
         self.seconds = max(self.seconds, ends)
+        if job.folder in self._summaries:  # a finished run is reused
+            return Outcome(job, self._summaries[job.folder], None)
+        job.folder.mkdir(parents=True)
         self.jobs.append(job)
         is_default = job.recipe.lr == make_iterative_recipe("mlp", VALUES).lr
         share = self.duration(job) / FULL_RUN
@@ -76,6 +82,7 @@ class SimulatedRuns:
             seconds=SimpleNamespace(train=self.duration(job)),
             epochs=job.recipe.epochs,
         )
+        self._summaries[job.folder] = summary
         return Outcome(job, summary, None)
 
 
@@ -101,26 +108,32 @@ def no_training(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         _search_plan, "expected_seconds", lambda recipe, *_: seconds * recipe.epochs
     )
+    work = SimpleNamespace(image=1e5, step=0.0)
+    monkeypatch.setattr(_budget, "count_work", lambda *_: work)  # it builds each network
 
 
 def simulate(
-    limit: float, runs: SimulatedRuns, data: SplitDataset, folder: Path, **changes: Any
+    limit: float,
+    runs: SimulatedRuns,
+    data: SplitDataset,
+    folder: Path,
+    started: float = 0.0,
+    **changes: Any,
 ) -> Search:
     """Search and retrain with simulated runs, for a limit in full runs of the default recipe."""
     given: dict[str, Any] = {"space": SPACE, "time_limit": limit * FULL_RUN}
     config = TuningConfig("mlp", values=VALUES, **{**given, **changes})
     defaults = resolve_recipe(make_iterative_recipe("mlp", VALUES), data)
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     with pytest.MonkeyPatch.context() as patch:
         clock = SimpleNamespace(perf_counter=lambda: runs.seconds)
         patch.setattr(_successive_halving, "time", clock)
         patch.setattr(_successive_halving, "keep_only_results", lambda folder: None)
         with open_storage(None, "simulated", folder) as storage:
-            search = Search(config, defaults, data, folder, storage, runs, 0.0)
+            search = Search(config, defaults, data, folder, storage, runs, started)
             search.run()
-            known = {job.folder for job in runs.jobs}
             jobs = grid_jobs(search.final_grid(search.final_seeds()), folder).values()
-            list(run_all(runs, [job for _, _, job in jobs if job.folder not in known]))
+            list(run_all(runs, [job for _, _, job in jobs]))
     return search
 
 
@@ -146,7 +159,7 @@ def test_a_search_never_ends_below_the_default_recipe_and_keeps_the_time_limit(
     short_runs = len(runs.jobs) - len(full_runs)
     if limit < 2.7:
         assert len(runs.jobs) == 1 and not search.plan["searches"]
-        assert runs.seconds == pytest.approx(FULL_RUN * min(1.0, limit))
+        assert runs.seconds == pytest.approx(FULL_RUN * min(1.0, (1 - RESERVED) * limit))
         return
 
     # The rest of the time is used, and for short runs of several recipes.
@@ -163,17 +176,65 @@ def test_a_search_never_ends_below_the_default_recipe_and_keeps_the_time_limit(
     assert len(final) == 2 * search.plan["seeds"]
 
 
-@pytest.mark.parametrize("pace", [0.7, 1.3])
-@pytest.mark.parametrize("limit", [0.8, 3.0, 4.0, 11.0])
-def test_a_machine_of_another_pace_than_planned_keeps_the_limit_and_the_full_run_of_the_defaults(
-    data: SplitDataset, tmp_path: Path, limit: float, pace: float
+@pytest.mark.parametrize("pace", [0.7, 1.0, 1.3, 1.5, 2.0])
+@pytest.mark.parametrize("limit", [1.0, 2.0, 2.7, *range(3, 21)])
+def test_a_machine_of_another_pace_than_planned_searches_and_keeps_the_limit(
+    data: SplitDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: float, pace: float
 ) -> None:
+    monkeypatch.setattr(Search, "_has_converged", lambda _: False)
     runs = SimulatedRuns(pace=pace)
-    simulate(limit, runs, data, tmp_path / "study")
-    assert runs.seconds <= 1.1 * limit * FULL_RUN
-    assert runs.jobs[-1].reads_test
-    defaults = final_jobs(runs)["defaults-seed1"]
-    assert runs.duration(defaults) == pytest.approx(min(pace, limit) * FULL_RUN)
+    search = simulate(limit, runs, data, tmp_path / "study")
+    used = runs.seconds / FULL_RUN
+    assert used <= limit
+    final = final_jobs(runs)
+    expected = min(pace, (1 - RESERVED) * limit) * FULL_RUN
+    assert runs.duration(final["defaults-seed1"]) == pytest.approx(expected)
+
+    others = [job for job in runs.jobs if job.recipe.lr != search.defaults.lr]
+    if limit * FULL_RUN < max(1.0, pace) * least_limit(FULL_RUN):
+        return
+    assert len(others) >= 3  # at least two short runs and a full one
+    assert used >= 0.8 * limit
+    assert len(final) == 2 * search.plan["seeds"]
+    assert runs.duration(final["tuned-seed1"]) == pytest.approx(pace * FULL_RUN)
+
+
+def test_a_slower_machine_costs_seeds_first_and_a_faster_one_gains_them(
+    data: SplitDataset, tmp_path: Path
+) -> None:
+    seeds = []
+    for pace in (0.7, 1.0, 1.3, 2.0):
+        search = simulate(12.0, SimulatedRuns(pace=pace), data, tmp_path / f"{pace:g}")
+        seeds.append((search.plan["seeds"], search.plan["retrains"]))
+    assert seeds == [(3, True), (2, True), (1, True), (1, False)]
+
+
+def test_a_search_that_is_stopped_in_the_final_run_of_the_defaults_resumes_it(
+    data: SplitDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class StoppedRuns(SimulatedRuns):
+        def submit(self, job: Job) -> None:
+            if job.folder.name == "defaults-seed1" and not stopped:
+                stopped.append(job)
+                raise KeyboardInterrupt
+            super().submit(job)
+
+    def names(runs: SimulatedRuns) -> list[str]:
+        return [job.folder.name for job in runs.jobs]
+
+    stopped: list[Job] = []
+    storage = MemoryStorage()
+    monkeypatch.setattr(_storage, "_sqlite_storage", lambda *_: storage)
+    runs = StoppedRuns(pace=2.0)  # retraining was planned, but the time is too short
+    with pytest.raises(KeyboardInterrupt):
+        simulate(12.0, runs, data, tmp_path / "study")
+    simulate(12.0, runs, data, tmp_path / "study", started=runs.seconds)
+
+    storage = MemoryStorage()
+    in_one_go = SimulatedRuns(pace=2.0)
+    simulate(12.0, in_one_go, data, tmp_path / "in one go")
+    assert names(runs) == names(in_one_go)
+    assert names(runs)[2] == "defaults-seed1"
 
 
 def test_several_workers_share_the_time(data: SplitDataset, tmp_path: Path) -> None:
@@ -195,10 +256,11 @@ def test_a_search_without_a_better_recipe_stops_and_leaves_the_rest_of_the_time(
     assert search.is_default(search.best())
 
 
+@pytest.mark.parametrize("pace", [1.0, 1.6, 2.0])
 def test_a_space_without_the_defaults_is_compared_with_them(
-    data: SplitDataset, tmp_path: Path
+    data: SplitDataset, tmp_path: Path, pace: float
 ) -> None:
-    runs = SimulatedRuns()
+    runs = SimulatedRuns(pace=pace)
     space = {"nodes": [8, 16]}
     simulate(3.0, runs, data, tmp_path / "study", space=space)
     final = final_jobs(runs)
@@ -207,26 +269,42 @@ def test_a_space_without_the_defaults_is_compared_with_them(
     assert runs.seconds <= 3.0 * FULL_RUN
 
 
+_TWO = "The search tried 2 recipes in short runs. "
+
+
 @pytest.mark.parametrize(
-    ("best_short_run", "reason"),
+    ("others", "best_short_run", "limit", "expected"),
     [
-        ("defaults", "None had a lower validation loss than the defaults."),
-        ("other", "The full run of the best one did not finish, so the defaults are kept."),
+        (["other"], "defaults", 9.0, f"{_TWO}None had a lower validation loss than the defaults."),
+        (
+            ["other"],
+            "other",
+            9.0,
+            f"{_TWO}The full run of the best one did not finish, so the defaults are kept.",
+        ),
+        (
+            [],
+            "defaults",
+            9.0,
+            "Only the defaults were tried: the time limit left no time for another recipe.",
+        ),
+        ([], "defaults", None, "Only the defaults were tried."),
     ],
 )
 def test_the_verdict_says_why_only_the_defaults_had_a_full_run(
-    best_short_run: str, reason: str
+    others: list[str], best_short_run: str, limit: float | None, expected: str
 ) -> None:
     search: Any = SimpleNamespace(
         plan={"searches": True, "retrains": False},
-        trials=SimpleNamespace(all=lambda: ["defaults", "other"]),
+        config=SimpleNamespace(time_limit=limit, trials=None),
+        trials=SimpleNamespace(all=lambda: ["defaults", *others]),
         is_default=lambda trial: trial == "defaults",
         best_short_run=lambda: best_short_run,
         metric=None,
     )
     best: Any = "defaults"
     sentence = _finding_sentences.kept_defaults_sentence(search, best, [], {}, 1)
-    assert sentence == f"The search tried 2 recipes in short runs. {reason}"
+    assert sentence == expected
 
 
 def test_the_machine_with_the_final_runs_writes_the_finding_of_a_shared_search(
@@ -273,7 +351,8 @@ def test_the_limit_that_a_search_needs_is_named(
 
 def test_more_time_never_means_less_of_a_search() -> None:
     limits = np.arange(0.5, 30, 0.1)
-    plans = [divide_time(limit * FULL_RUN, FULL_RUN, seeds=3) for limit in limits]
+    usable = (1 - RESERVED) * limits * FULL_RUN
+    plans = [divide_time(seconds, FULL_RUN, seeds=3) for seconds in usable]
     sizes = [(plan.searches, plan.retrains, plan.seeds) for plan in plans]
     assert sizes == sorted(sizes)
     assert sizes[0] == (False, False, 1) and sizes[-1] == (True, True, 3)

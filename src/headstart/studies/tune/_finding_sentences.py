@@ -37,6 +37,8 @@ def kept_defaults_sentence(
         return "The time limit was too short for a search: the default recipe was trained."
     if search.is_default(best):
         tried = len(search.trials.all())
+        if tried == 1:
+            return _only_defaults_sentence(search)
         if not search.plan["retrains"]:
             return _one_full_run_sentence(search, tried)
         part = "" if tried == full else f", of which {full} had a full run"
@@ -60,6 +62,13 @@ def kept_defaults_sentence(
         f"The defaults are kept: {retrained_words} have {defaults} on validation images, "
         f"and the best recipe of the search {tuned}."
     )
+
+
+def _only_defaults_sentence(search: Search) -> str:
+    """Return that no other recipe was tried, and whether the reason is the time limit."""
+    is_for_time = search.config.time_limit is not None and search.config.trials != 1
+    reason = ": the time limit left no time for another recipe" if is_for_time else ""
+    return f"Only the defaults were tried{reason}."
 
 
 def _one_full_run_sentence(search: Search, tried: int) -> str:
@@ -112,7 +121,9 @@ def search_sentences(
     best = next(trial for trial in trials if trial.is_best)
     full = rungs[-1].trials
     sentences = []
-    if search.plan["retrains"]:
+    if len(trials) == 1:
+        pass  # the verdict says that only the defaults were tried
+    elif search.plan["retrains"]:
         sentences.append(
             f"Of {counted(len(trials), 'recipe')}, {full} had a full run. The one with the "
             f"{_selected(search, best)}: {values_text(best.values)}."

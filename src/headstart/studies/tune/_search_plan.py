@@ -79,7 +79,7 @@ def plan_search(
     ends = None
     if config.time_limit is not None:
         left = config.time_limit - elapsed
-        time_plan = divide_time(left, seconds, config.seeds, slots)
+        time_plan = divide_time((1 - RESERVED) * left, seconds, config.seeds, slots)
         ends = elapsed + (1 - RESERVED) * left
 
     trials = config.trials or (DEFAULT_TRIALS if config.time_limit is None else None)
@@ -99,6 +99,44 @@ def plan_search(
         "seeds": time_plan.seeds,
         "ends": ends,
         "searches": time_plan.searches,
+        "retrains": time_plan.retrains,
+    }
+
+
+def divide_again(
+    plan: SearchPlan, config: TuningConfig, seconds: float, elapsed: float, slots: int
+) -> SearchPlan:
+    """Return the plan after the full run of the defaults, by the seconds that it took.
+
+    A slower machine costs seeds first, then recipes with a full run. A faster machine gains them,
+    but the final runs of a search that does not retrain are trained already.
+
+    Args:
+        plan: The plan by the expected seconds.
+        config: The configuration.
+        seconds: Measured seconds of a full run.
+        elapsed: Seconds that the search has taken so far, with the runs of the defaults.
+        slots: Runs that are trained side by side.
+    """
+    plan = {**plan, "seconds": round(seconds, 3)}
+    if plan["ends"] is None or not plan["retrains"]:
+        return plan
+    first = plan["rungs"][0]
+    of_defaults = seconds * (1 + first["epochs"] / plan["epochs"])
+    usable = plan["ends"] - elapsed + of_defaults
+    time_plan = divide_time(usable, seconds, config.seeds, slots)
+
+    trials = first["trials"] or DEFAULT_TRIALS
+    promoted = min(max(1, time_plan.promoted), trials)
+    counts = _promoted_counts(trials, promoted, len(plan["rungs"]))
+    higher: list[RungPlan] = [
+        {"epochs": rung["epochs"], "trials": count}
+        for rung, count in zip(plan["rungs"][1:], counts, strict=True)
+    ]
+    return {
+        **plan,
+        "rungs": [first, *higher],
+        "seeds": time_plan.seeds,
         "retrains": time_plan.retrains,
     }
 

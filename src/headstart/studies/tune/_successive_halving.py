@@ -30,6 +30,7 @@ from headstart.studies.tune._budget import within_budget
 from headstart.studies.tune._config import TuningConfig
 from headstart.studies.tune._search_plan import (
     SearchPlan,
+    divide_again,
     has_converged,
     plan_search,
     report_plan,
@@ -39,6 +40,7 @@ from headstart.studies.tune._storage import Trial, TrialFacts, Trials, TrialStor
 from headstart.studies.tune._time_plan import side_by_side
 from headstart.training import keep_only_results, read_probabilities
 
+_MEASURED = "measured plan"
 _MAX_TRIALS = 10_000
 _MAX_EQUAL_FAILURES = 3
 _MAX_TOO_LARGE = 50  # recipes in a row that the budget is too small for
@@ -68,8 +70,8 @@ class Search:
         started: `time.perf_counter()` at the start of the study.
 
     Attributes:
-        plan: Epochs of a full run and of each rung, and the recipes per rung. Decided once and
-            stored with the trials.
+        plan: Epochs of a full run and of each rung, and the recipes per rung. Decided at the start,
+            corrected after the full run of the defaults, and stored with the trials.
         trials: The trials of the first rung.
         defaults: The recipe to start from, with everything decided.
         metric: The metric that selects; None for the validation loss.
@@ -102,7 +104,7 @@ class Search:
         ]
         self._too_large = 0  # recipes of the first rung in a row that exceeded the budget
         self._started = started - self._seconds_before()
-        self.plan: SearchPlan = self.trials.remember(
+        self.plan: SearchPlan = self.trials.recall(_MEASURED) or self.trials.remember(
             "plan", self.trials.recall("plan") or self._plan()
         )
 
@@ -198,11 +200,11 @@ class Search:
 
         Where nothing is retrained, the last run follows the pace of the machine.
         """
-        plan, limit = self.plan, self.config.time_limit
+        plan, ends = self.plan, self.plan["ends"]
         recipe = self.defaults if tuned is None else tuned
         is_last = plan["searches"] == (tuned is not None)
-        if not plan["retrains"] and is_last and limit is not None:
-            left = self.trials.remember("time left", round(max(1.0, limit - self.clock()), 1))
+        if not plan["retrains"] and is_last and ends is not None:
+            left = self.trials.remember("time left", round(max(1.0, ends - self.clock()), 1))
             recipe = recipe.model_copy(update={"time_limit": left})
         return Variant("defaults" if tuned is None else "tuned", recipe)
 
@@ -223,21 +225,47 @@ class Search:
         if first:
             with progress.task("defaults", 1, "recipes") as task:
                 self._run(self.trials, _pending(first), 0, task)
-        self._promote_first()
+        self._run_defaults()
 
         self._run_first_rung([trial for trial in generation if trial.number > 0])
         for level in range(1, len(self.config.rungs)):
             promoted = self.plan["rungs"][level]["trials"]
             self._promote(level, _ranking(self.rungs[level - 1])[:promoted])
 
-    def _promote_first(self) -> None:
-        """Run the first recipe at the last rung."""
+    def _run_defaults(self) -> None:
+        """Give the defaults their full run, and correct the plan by the seconds that it takes."""
         first = self.rungs[0].get(0)
         if first is None or first.state != "done" or not (self._higher and self.plan["searches"]):
             return
-        # A final run is that of the default recipe itself, which the space may exclude.
-        if self.plan["retrains"] or self.is_default(first):
+        if self.plan["retrains"]:
+            before = self.clock()
             self._promote(len(self._higher), [0], wait=False)
+            if 0 in self.rungs[-1]:
+                self._correct_plan(self.rungs[-1][0].facts.get("seconds"), before)
+
+        # On a shared search, the machine that has the short run trains the final one as well.
+        if not self.plan["retrains"] and (self.folder / first.facts["run"]).exists():
+            before = self.clock()
+            self._correct_plan(self._run_final_defaults(), before)
+            if self.is_default(first):
+                self._promote(len(self._higher), [0], wait=False)  # takes the same run
+
+    def _run_final_defaults(self) -> float | None:
+        """Train the final run of the defaults; return its seconds, or None if it failed."""
+        grid = self._grid([self._final_variant(None)], 1)
+        job = grid_job(grid, grid.variants[0], grid.seeds[0], self.folder)
+        with progress.task("defaults", 1, "recipes"):
+            outcome = next(run_all(self.executor, [job]))
+        return None if outcome.summary is None else outcome.summary.seconds.train
+
+    def _correct_plan(self, seconds: float | None, before: float) -> None:
+        """Divide the time again, once, by the seconds of a full run that began at `before`."""
+        if seconds is None:
+            return
+        elapsed, slots = self.clock(), self.executor.slots
+        seconds = max(seconds, elapsed - before)  # with the evaluation, unless it is reused
+        plan = divide_again(self.plan, self.config, seconds, elapsed, slots)
+        self.plan = self.trials.remember(_MEASURED, plan)
 
     def _plan(self) -> SearchPlan:
         elapsed, slots = self.clock(), self.executor.slots
@@ -262,6 +290,8 @@ class Search:
         return max(ends)
 
     def _next_generation(self) -> list[Trial]:
+        # Another machine may have corrected the plan.
+        self.plan = self.trials.recall(_MEASURED) or self.plan
         return self.trials.generation(self.config.together, self.plan["rungs"][0]["trials"])
 
     def _run_first_rung(self, generation: list[Trial]) -> None:
@@ -378,15 +408,10 @@ class Search:
             seconds += side_by_side(run, rung["trials"] or 0, slots)
         if self.plan["retrains"]:
             seconds += side_by_side(full, 2 * self.plan["seeds"], slots)
-        elif self.plan["searches"] and 0 not in self.rungs[-1]:
-            seconds += full  # of the defaults, if the space excludes them
         return seconds
 
     def full_seconds(self) -> float:
-        """Return the seconds of a full run: as long as the first one took, or as planned."""
-        for rung in self._higher[-1:]:
-            for trial in rung.all()[:1]:
-                return trial.facts.get("seconds", self.plan["seconds"])
+        """Return the seconds of a full run: as long as that of the defaults took, or as planned."""
         return self.plan["seconds"]
 
     def final_seeds(self) -> int:

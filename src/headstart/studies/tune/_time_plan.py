@@ -38,8 +38,8 @@ class TimePlan:
         return self.promoted > 0
 
 
-def divide_time(limit: float, seconds: float, seeds: int, slots: int = 1) -> TimePlan:
-    """Divide a time limit.
+def divide_time(usable: float, seconds: float, seeds: int, slots: int = 1) -> TimePlan:
+    """Divide the time of a search, which includes the runs of the default recipe.
 
     A search must not end below the default recipe in the same time. So full runs are as long as
     the default recipe's, and a short limit costs seeds first. Then the full runs of the default
@@ -47,12 +47,11 @@ def divide_time(limit: float, seconds: float, seeds: int, slots: int = 1) -> Tim
     runs besides them, the default recipe is trained alone.
 
     Args:
-        limit: The time limit in seconds.
+        usable: The time in seconds, without the reserve for the report.
         seconds: Seconds of a full run.
         seeds: Wanted seeds of the final runs, of the best recipe and of the default recipe each.
         slots: Runs that are trained side by side.
     """
-    usable = (1 - RESERVED) * limit
     for count in range(seeds, 0, -1):
         search = usable - seconds - side_by_side(seconds, 2 * count, slots)
         promoted = int(max(0.0, _PROMOTED_FRACTION * search / seconds)) * slots
