@@ -18,12 +18,12 @@ import headstart
 from headstart import signals, store
 from headstart.classifier import MeasuredImages, load_classifier, measure_images
 from headstart.data import Dataset, Split, SplitDataset
-from headstart.errors import InputError, Stopped, TooLittleMemory
+from headstart.errors import InputError, RunFailed, Stopped, TooLittleMemory
 from headstart.evaluation import compute_metrics
 from headstart.models.recipes import make_recipe
 from headstart.results import FitFinding, PartMetrics, RunSummary, read_finding, read_metrics
 from headstart.studies import _study
-from headstart.studies.fit import _choice, _climb, _costs, _ladder
+from headstart.studies.fit import _choice, _climb, _costs, _ladder, _study as fit_study
 from headstart.studies.fit._climb import Climb
 from headstart.studies.fit._clock import FitClock
 from headstart.studies.fit._costs import LadderCosts
@@ -142,9 +142,46 @@ def test_a_stopped_fit_keeps_the_best_so_far_and_continues(
     load_classifier(tmp_path / "fit" / "classifier")
 
     monkeypatch.setattr(_climb, "train", train)
-    result = headstart.fit(digits, time_limit=600, out=tmp_path / "fit", **SMALL)
+    result = headstart.fit(digits, time_limit=900, out=tmp_path / "fit", **SMALL)
     assert len(result.finding.history) >= 2
     assert isinstance(read_finding(tmp_path / "fit"), FitFinding)
+    rungs = store.read_json(tmp_path / "fit" / "ladder.json")["rungs"]
+    assert [rung["limit"] for rung in rungs[:2]] == [600, 900], "under which each was finished"
+
+
+@pytest.mark.usefixtures("page_only", "without_backbones")
+def test_a_run_that_failed_is_tried_again_only_if_nothing_has_finished(
+    digits: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[TrainingJob] = []
+    failing = {0, 2}
+
+    def fail_sometimes(job: TrainingJob) -> RunSummary:
+        calls.append(job)
+        if len(calls) - 1 in failing:
+            raise RunFailed("the loss is not finite.")
+        return train(job)
+
+    def stop(*_: object) -> None:
+        raise Stopped(signal.SIGTERM, "stopped")
+
+    monkeypatch.setattr(_climb, "train", fail_sometimes)
+    out = tmp_path / "fit"
+    with pytest.raises(RunFailed, match="no candidate finished"):
+        headstart.fit(digits, time_limit=600, out=out, **SMALL)
+    with monkeypatch.context() as patch, pytest.raises(Stopped):
+        patch.setattr(fit_study, "fit_finding", stop)
+        headstart.fit(digits, time_limit=600, out=out, **SMALL)
+    again, failed = calls[1], calls[2]
+    assert again.folder == calls[0].folder
+
+    written = store.read_json(out / "ladder.json")
+    del written["limit"], written["history"]  # of a study that an earlier version began
+    store.write_json(out / "ladder.json", written)
+    calls[:], failing = [], set()
+    result = headstart.fit(digits, time_limit=600, out=out, **SMALL)
+    assert failed.folder not in [job.folder for job in calls]
+    assert [rung.state for rung in result.finding.tried] == ["done", "failed"]
 
 
 @pytest.mark.usefixtures("page_only", "without_backbones")
@@ -228,9 +265,11 @@ def test_a_longer_limit_continues_a_finished_fit_and_a_shorter_one_is_refused(
         (Climb, "_step", stop, Stopped),
         (_study, "count_study", interrupt, KeyboardInterrupt),  # the classifier is replaced by then
     ):
-        with monkeypatch.context() as patch, pytest.raises(error):
+        with monkeypatch.context() as patch, pytest.raises(error) as stopped:
             patch.setattr(place, name, end)
             headstart.fit(digits, time_limit=600, out=out, **values)
+        if error is Stopped:
+            assert "The earlier classifier is kept: " in str(stopped.value)
         assert read_finding(out) == first.finding
         assert store.read_json(out / "classifier" / "metrics.json") == classifier
         assert not list(out.glob("*.previous*"))
@@ -252,6 +291,10 @@ def test_a_longer_limit_continues_a_finished_fit_and_a_shorter_one_is_refused(
     assert [rung.name for rung in longer.finding.tried] == [*names, "cnn, longer"]
     assert "also used by the fit with the shorter limit" in " ".join(longer.finding.sentences)
     assert longer.finding.budget.time_limit == 600
+    assert longer.finding.budget.seconds_spent == longer.finding.seconds.total
+    assert longer.finding.history[: len(names)] == first.finding.history
+    assert [line for line in first.finding.plan if "cnn from random weights" in line]
+    assert longer.finding.plan[0].startswith("the family with the best validation score")
     assert longer.finding.seconds.total >= first.finding.seconds.total
     assert not list(out.glob("*.previous*"))
 

@@ -29,7 +29,8 @@ def fit(
     the cheapest first. Validation images select what is trained longer and what is chosen. With few
     images, cross-validation on training and validation images selects instead. If there is time,
     the chosen recipe is trained once more on both, which `last_fit` reports. An interrupted call
-    keeps the best classifier so far, and continues when it is called again.
+    keeps the best classifier so far, and continues when it is called again. A longer `time_limit`
+    with the same `out` continues a finished fit, and evaluates it on the test images again.
 
     Args:
         data: A dataset, or anything that `load` opens.

@@ -39,10 +39,12 @@ class _BegunRung(TypedDict):
 
     Attributes:
         rung: The rung.
-        limit: The time limit under which it was entered, in seconds.
+        limit: The time limit under which it was entered, and from its end on that under which it
+            was finished, in seconds.
         spent: Seconds of its run; None until it is finished.
         folds: Whether its folds have begun.
         fold_seconds: Seconds of its folds; None until they are finished.
+        failure: Why its run failed, with the seconds that it took; None if it has not.
     """
 
     rung: JsonObject
@@ -50,6 +52,7 @@ class _BegunRung(TypedDict):
     spent: float | None
     folds: bool
     fold_seconds: float | None
+    failure: tuple[str, float] | None
 
 
 class Climb:
@@ -148,8 +151,10 @@ class Climb:
             usable = max(1.0, self.clock.left())
         else:
             costs = LadderCosts.from_json(written["costs"])
-            usable = written["usable"] + self.clock.usable(self.clock.limit - written["limit"])
-            self._begun = written["rungs"]
+            earlier = written.get("limit", self.clock.limit)
+            usable = written["usable"] + self.clock.usable(self.clock.limit - earlier)
+            self._begun = _read_begun(written["rungs"], earlier)
+            self.history = [FitProgress(**entry) for entry in written.get("history", [])]
             progress.say(
                 f"continuing with {counted(len(self._begun), 'candidate')} after "
                 f"{approximate_duration(self.clock.spent())}"
@@ -159,7 +164,7 @@ class Climb:
         ladder.earlier = self._earlier()
         ladder.values, ladder.seed = self._config.rung_values(), self._config.seed
         ladder.folds = None if self.folds is None else self.folds.count
-        plan = ladder.plan()
+        plan = ladder.plan({str(begun["rung"]["family"]) for begun in self._begun})
         progress.say(
             f"plan for {approximate_duration(self.clock.limit)}, of which "
             f"{approximate_duration(usable)} are for training:"
@@ -212,6 +217,7 @@ class Climb:
             spent=None,
             folds=False,
             fold_seconds=None,
+            failure=None,
         )
         self._begun.append(begun)
         self._write()
@@ -223,13 +229,20 @@ class Climb:
             "usable": usable,
             "costs": costs,
             "rungs": self._begun,
+            "history": [entry.model_dump() for entry in self.history],
         }
         store.write_json(self.context.folder / _FILE, content)
         self.clock.write()
 
     def _repeat(self, begun: _BegunRung) -> None:
-        """Read a rung that an interrupted study finished, or continue it."""
+        """Read a rung that an interrupted study finished, or continue it.
+
+        One that failed is not tried again.
+        """
         rung = Rung.from_json(begun["rung"])
+        if begun["failure"] is not None:
+            self.failures.append(FailedRung(rung, *begun["failure"]))
+            return
         if begun["spent"] is None and self.clock.left() <= 0 and self.choice is not None:
             return
         self._train(rung, begun)
@@ -269,7 +282,9 @@ class Climb:
             with progress.muted():
                 train(job)
         except (RunFailed, TooLittleMemory, InputError) as error:
-            self.failures.append(FailedRung(rung, error.message, time.perf_counter() - started))
+            failure = error.message, round(time.perf_counter() - started, 2)
+            begun["failure"] = failure
+            self.failures.append(FailedRung(rung, *failure))
             progress.say(f"{rung.name} failed: {error.message}")
             self._write()
             return
@@ -277,6 +292,7 @@ class Climb:
         seconds, spent = time.perf_counter() - started, begun["spent"]
         if spent is None:
             self.clock.observe(seconds, time.process_time() - worked)
+            begun["limit"] = self.clock.limit
         else:
             seconds = spent
         result = self._read(rung, folder, seconds)
@@ -337,16 +353,22 @@ class Climb:
         self._keep()
         self.clock.evaluation = self._evaluation_seconds(self.choice)
         self.clock.last_fit = last_fit_seconds(self.choice, self.folds) or 0.0
-        self.history.append(
-            FitProgress(
-                seconds=round(self.clock.spent(), 1),
-                name=result.rung.name,
-                score=result.score if result.folds is None else result.folds.score,
-                best=self.choice.score,
-            )
-        )
+        self._record_progress(result, self.choice)
         self._write()
         self._report(result)
+
+    def _record_progress(self, result: RungResult, choice: Choice) -> None:
+        """Add a result to the progress, unless it is read again and was added when it was new."""
+        score = result.score if result.folds is None else result.folds.score
+        entry = FitProgress(
+            seconds=round(self.clock.spent(), 1),
+            name=result.rung.name,
+            score=score,
+            best=choice.score,
+        )
+        is_known = any((known.name, known.score) == (entry.name, score) for known in self.history)
+        if not (self._is_rereading and is_known):
+            self.history.append(entry)
 
     def _keep(self) -> None:
         """Let the study folder hold the best run.
@@ -418,3 +440,20 @@ def read_temperature(run: Path) -> float:
     """Return the calibration temperature of a run's classifier; 1 if it has none."""
     calibration = store.read_json(run / "classifier.json").get("calibration")
     return float(calibration["temperature"]) if calibration else 1.0
+
+
+def _read_begun(rungs: list[Any], limit: float) -> list[_BegunRung]:
+    """Return the rungs of an interrupted study, as they are written in `ladder.json`.
+
+    If none has finished, those that failed are tried again: the machine may have had no memory.
+
+    Args:
+        rungs: The entries in the file.
+        limit: The time limit of the study, for entries without one.
+    """
+    defaults = {"limit": limit, "failure": None}
+    begun: list[Any] = [{**defaults, **entry} for entry in rungs]
+    if all(entry["spent"] is None for entry in begun):
+        for entry in begun:
+            entry["failure"] = None
+    return begun

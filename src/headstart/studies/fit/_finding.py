@@ -14,6 +14,7 @@ from headstart.formatting import (
     percent_interval,
 )
 from headstart.results import (
+    Budget,
     FitChoice,
     FitFinding,
     FitMember,
@@ -47,7 +48,11 @@ def fit_finding(climb: Climb, context: StudyContext) -> FitFinding:
 
     spent = climb.clock.spent()
     part = evaluation_part(context.data)
-    budget = context.budget(climb.clock.limit, tuple({r.rung.seed for r in climb.results}))
+    budget = Budget(
+        time_limit=climb.clock.limit,
+        seeds=tuple({result.rung.seed for result in climb.results}),
+        seconds_spent=round(spent, 1),  # the limit covers the time before an interruption too
+    )
     return FitFinding(
         **context.common_fields(part, int(test is not None), budget),
         run=str(context.folder / CLASSIFIER),

@@ -6,7 +6,7 @@ Nothing is trained here, so every decision can be tested from numbers alone.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from headstart.formatting import approximate_duration, counted
@@ -121,22 +121,27 @@ class Ladder(LadderRungs):
         reason = "the time limit is too short for anything else"
         return self._timed("cnn, short", CNN, self._cnn_recipe(), 2.0, reason)
 
-    def plan(self) -> tuple[str, ...]:
-        """Return the plan in a few lines, for the terminal and the report."""
+    def plan(self, begun: Collection[str] = ()) -> tuple[str, ...]:
+        """Return the plan in a few lines, for the terminal and the report.
+
+        Args:
+            begun: The families whose first run is not to come, because the study continues.
+        """
         lines = []
         first = self._frozen(LadderState([], set(), set(), self.usable, 0.0))
-        if first is not None:
+        if first is not None and FROZEN not in begun:
             lines.append(f"{first.name}: about {approximate_duration(first.seconds)}")
-        if first is None or not self._is_trial_too_long():
+        if CNN not in begun and (first is None or not self._is_trial_too_long()):
             seconds = approximate_duration(self._seconds_of_short_cnn())
             lines.append(f"cnn from random weights, short: {seconds}")
         px = self._fine_tuning_px(LadderState([], set(), set(), self.usable, 0.0))
-        if px is not None:
+        if px is not None and FINE_TUNED not in begun:
             name = f"{self.costs.backbones[0]} fine-tuned at {px} pixels"
             short = self._seconds_of_short_fine_tuning(self._fine_tuning_recipe(px))
             if short <= _MOST_SHORT_SHARE * self.usable:
                 lines.append(f"{name}, short: {approximate_duration(short)}")
-        lines.append("then the family with the best validation score, with the remaining time")
+        then = "then " if lines else ""
+        lines.append(f"{then}the family with the best validation score, with the remaining time")
         if self.folds is not None:
             lines.append(
                 "few images: if there is time, the choice is made by "

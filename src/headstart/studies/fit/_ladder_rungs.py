@@ -33,8 +33,8 @@ class LadderRungs:
         values: Recipe values that the user fixed.
         seed: Seed of the runs.
         folds: Number of folds that evaluate rungs; None if the validation images are enough.
-        earlier: Names of the rungs that were entered under a shorter time limit. Their families may
-            get a long run again.
+        earlier: Names of the rungs that were finished under a shorter time limit. Their families
+            may get a long run again.
         not_entered: Why a family was not entered, by its name.
     """
 

@@ -24,7 +24,7 @@ class LadderState:
         names: Names of all finished and failed rungs.
         left: Seconds until the final evaluation must begin.
         reserved: Seconds of the final evaluation that were subtracted for it.
-        earlier: Names of the rungs that were entered under a shorter time limit.
+        earlier: Names of the rungs that were finished under a shorter time limit.
     """
 
     results: Sequence[RungResult]
@@ -62,7 +62,7 @@ class LadderState:
         )
 
     def are_earlier(self, results: Sequence[RungResult]) -> bool:
-        """Return whether all of these rungs were entered under a shorter time limit."""
+        """Return whether all of these rungs were finished under a shorter time limit."""
         return all(result.rung.name in self.earlier for result in results)
 
 

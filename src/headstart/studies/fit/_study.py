@@ -83,7 +83,9 @@ def _explain_stop(context: StudyContext, signum: int) -> Stopped:
     """Return the stop with the place of the best classifier so far, and the command to continue."""
     classifier = context.folder / CLASSIFIER
     text = "stopped before the first candidate finished."
-    if classifier.exists():
+    if context.has_previous_finding:
+        text = f"stopped. The earlier classifier is kept: {classifier}."
+    elif classifier.exists():
         text = f"stopped. The best classifier so far is {classifier}."
     again = f"Run the same command again to continue with the remaining time: {context.command}"
     return Stopped(signum, text, again)
