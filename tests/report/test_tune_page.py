@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from compare_example import no_verdict
-from examples import copy_real, rewrite
+from examples import changed, copy_real, rewrite
 from pages import page_text, section, section_names
 from tune_example import DEFAULTS, build_search
 
@@ -47,14 +47,22 @@ def test_a_real_search_without_better_settings_says_so(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("page_only")
+@pytest.mark.parametrize("is_short", [False, True])
 def test_the_table_shows_the_best_of_the_search_where_the_defaults_are_kept(
-    tmp_path: Path,
+    tmp_path: Path, is_short: bool
 ) -> None:
     folder = build_search(tmp_path, seeds=1)
     finding = read_finding(folder)
     assert isinstance(finding, Tuning)
-    best = next(trial for trial in finding.trials if trial.is_best)
-    table = section(page_text(rewrite(folder, best=DEFAULTS)), "best")
+    trials = list(finding.trials)
+    best = next(trial for trial in trials if trial.is_best)
+    if is_short:  # The final run of "tuned" is that of a trial, and the defaults are the best one.
+        run = finding.contenders[0].runs[0]
+        rungs = (*best.rungs[:-1], changed(best.rungs[-1], run=run))
+        trials[best.number] = changed(best, rungs=rungs, is_best=False)
+        trials[0] = changed(trials[0], values=DEFAULTS, is_best=True, is_default=True)
+    changes = {"best": DEFAULTS, "trials": tuple(trials)}
+    table = section(page_text(rewrite(folder, **changes)), "best")
     rows = re.findall(r'<td class="text">(.*?)</td><td class="text">(.*?)</td>', table)
     assert rows == [(setting(best.values[key]), setting(DEFAULTS[key])) for key in best.values]
     assert "Settings that differ are in bold. The defaults are kept." in table

@@ -160,10 +160,18 @@ def _search_sections(finding: Tuning) -> SearchSections:
 
 
 def _best_of_search(finding: Tuning) -> JsonObject:
-    """Return the values of the best trial, which are retrained as "tuned".
+    """Return the values of the recipe that is compared with the defaults, else of the best trial.
 
-    `finding.best` has the values to use. They are the defaults if these win after retraining.
+    `finding.best` has the values to use. They are the defaults if these win in the final runs. In a
+    short search, these are trials, so that the best trial may be the defaults as well.
     """
+    runs: set[str] = set()
+    for contender in finding.contenders:
+        if contender.name == "tuned":
+            runs.update(contender.runs)
+    for trial in finding.trials:
+        if any(rung.run in runs for rung in trial.rungs):
+            return trial.values
     best = [trial.values for trial in finding.trials if trial.is_best]
     return best[0] if best else finding.best
 
