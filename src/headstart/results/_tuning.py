@@ -11,7 +11,7 @@ from headstart.results._comparison import ContenderFinding, ContenderScores
 
 
 class ValidationScores(ResultModel):
-    """Scores of the retrained best recipe on the validation images."""
+    """Scores of the final runs of the best recipe on the validation images."""
 
     accuracy: Fraction = Field(description="Mean accuracy over seeds, as a fraction.")
     loss: float = Field(description="Mean cross-entropy per image over seeds, in nats.")
@@ -23,7 +23,7 @@ class Optimism(ResultModel):
     best_validation: Fraction = Field(
         description="Validation accuracy with which the recipe was selected, as a fraction."
     )
-    test: Fraction = Field(description="Test accuracy after retraining, as a fraction.")
+    test: Fraction = Field(description="Test accuracy of the final runs, as a fraction.")
     gap: float = Field(description="The first minus the second, as a fraction.")
     interval: Interval | None = Field(
         default=None,
@@ -85,7 +85,7 @@ class TuningSeconds(ResultModel):
 
     total: float = Field(description="Seconds of the whole study.")
     search: float = Field(description="Seconds until the last trial finished.")
-    final: float = Field(description="Seconds of retraining the best recipe and the defaults.")
+    final: float = Field(description="Seconds of the final runs, with those of the defaults.")
 
 
 class Tuning(ContenderFinding):
