@@ -72,3 +72,9 @@ def test_another_split_seed_is_named(run: Path, tmp_path: Path) -> None:
 def test_a_moved_label_is_named(run: Path, tmp_path: Path) -> None:
     (tmp_path / "pets/cat/3.png").rename(tmp_path / "pets/dog/33.png")
     assert "labels" in describe_changes(run, opened(tmp_path / "pets"))
+
+
+def test_options_are_named_as_they_are_typed(run: Path, tmp_path: Path) -> None:
+    dataset = load(tmp_path / "pets", image_size=16)
+    text = describe_changes(run, SplitDataset(dataset, make_split(dataset)))
+    assert "no --image-size there, --image-size 16 now" in text

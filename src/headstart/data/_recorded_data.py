@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,7 @@ def describe_changes(folder: Path, data: SplitDataset) -> str:
         _changed_value(recorded, present, "images", "{old:,} images there, {new:,} now"),
         _changed_value(recorded, present, "image_shape", "image shape {old} there, {new} now"),
         *_changed_classes(recorded.get("class_names", []), list(data.class_names)),
-        _changed_value(recorded, present, "options", "options {old} there, {new} now"),
+        *_changed_options(recorded.get("options", {}), data.dataset.options),
         _changed_value(recorded, present, "split_seed", "split seed {old} there, {new} now"),
         _changed_images(folder / FILE_NAME, data),
     ]
@@ -52,6 +53,17 @@ def _changed_value(recorded: Recorded, present: Recorded, key: str, sentence: st
     if old is None or old == new:
         return ""
     return sentence.format(old=old, new=new)
+
+
+def _changed_options(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """Return a phrase for each option of `load` that differs, as it is typed."""
+
+    def typed(values: Mapping[str, Any], key: str) -> str:
+        option = f"--{key.replace('_', '-')}"
+        return f"no {option}" if values.get(key) is None else f"{option} {values[key]}"
+
+    keys = [key for key in {**old, **new} if key in old and old[key] != new.get(key)]
+    return [f"{typed(old, key)} there, {typed(new, key)} now" for key in keys]
 
 
 def _changed_classes(old: list[str], new: list[str]) -> list[str]:

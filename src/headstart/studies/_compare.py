@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from headstart import progress, store
-from headstart.data import SplitDataset
+from headstart.data import SplitDataset, describe_changes
 from headstart.errors import InputError
 from headstart.evaluation import (
     DEFAULT_MARGIN,
@@ -334,8 +334,10 @@ def _check_same_images(run: Path, data: SplitDataset) -> None:
     fingerprints = {"dataset": data.dataset.fingerprint, "split": data.split.fingerprint}
     for key, fingerprint in fingerprints.items():
         if recorded.get(key) != fingerprint:
+            changes = describe_changes(run, data)
             raise InputError(
-                f"{run} was trained on a different {key} than this comparison uses.",
+                f"{run} was trained on a different {key} than this comparison uses"
+                f"{f': {changes}' if changes else ''}.",
                 "Pass the data options of that run, such as --train-images, --validation, --test "
                 f"and --split-seed, which {run / 'data.json'} records; or enter its recipe: "
                 f"{run / 'recipe.json'}",
