@@ -2,10 +2,10 @@
 
     python benchmarks/fit_few.py DATA [--draws N]
 
-Of each class, a few images are drawn. Four frozen heads are the candidates. One
-is selected on a validation part of 15%, another by folds of the training and validation images.
-The accuracy of their last fit, on both, is measured on all images that were not drawn. Printed is
-the mean regret: how many points it is below the best of the four.
+Of each class, a few images are drawn. Four frozen heads are the candidates. One is selected on a
+stratified validation part of 15%, another by folds of the training and validation images. The
+accuracy of their last fit, on both, is measured on all images that were not drawn. Printed is the
+mean regret: how many points it is below the best of the four.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import argparse
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import StratifiedKFold, train_test_split
+from sklearn.model_selection import StratifiedKFold
 from sklearn.preprocessing import StandardScaler
 
 from headstart.data import SplitDataset, load, make_split
@@ -28,6 +28,7 @@ CANDIDATES = (
     ("efficientnet-lite1", 96),
     ("efficientnet-lite2", 160),
 )
+SHARE = 0.15 / 0.85  # of the training and validation images; 15% are test images
 Array = NDArray[np.float32]
 
 
@@ -68,7 +69,8 @@ def regret(
         ]
     )
     others = np.setdiff1d(np.arange(len(labels)), drawn)
-    train, part = train_test_split(drawn, test_size=0.15 / 0.85, random_state=seed)
+    part = stratified_part(drawn, labels, round(SHARE * len(drawn)), rng)
+    train = np.setdiff1d(drawn, part)
     splitter = StratifiedKFold(folds, shuffle=True, random_state=seed)
     accuracies, by_part, by_folds = [], [], []
     for values in features:
@@ -82,6 +84,18 @@ def regret(
     best = max(accuracies)
     losses = [best - accuracies[int(np.argmax(scores))] for scores in (by_part, by_folds)]
     return 100 * losses[0], 100 * losses[1]
+
+
+def stratified_part(
+    drawn: NDArray[np.int64], labels: NDArray[np.int64], size: int, rng: np.random.Generator
+) -> NDArray[np.int64]:
+    """Return images of a validation part: equally many of each class, and one more of some."""
+    classes = rng.permutation(np.unique(labels))
+    part = []
+    for place, label in enumerate(classes):
+        count = size // len(classes) + int(place < size % len(classes))
+        part.append(rng.permutation(drawn[labels[drawn] == label])[:count])
+    return np.concatenate(part)
 
 
 def accuracy(
