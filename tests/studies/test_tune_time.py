@@ -132,6 +132,8 @@ def simulate(
         with open_storage(None, "simulated", folder) as storage:
             search = Search(config, defaults, data, folder, storage, runs, started)
             search.run()
+            if not search.plan["retrains"]:
+                search.promote_best()
             jobs = grid_jobs(search.final_grid(search.final_seeds()), folder).values()
             list(run_all(runs, [job for _, _, job in jobs]))
     return search
@@ -329,6 +331,32 @@ def test_the_machine_with_the_final_runs_writes_the_finding_of_a_shared_search(
     (tmp_path / "runs" / "defaults-seed1").mkdir(parents=True)
     assert _study._wait_for_another_machine(storage, search) is None
     assert not waited
+
+
+def test_a_machine_trains_no_full_run_of_a_short_search_that_another_one_finishes(
+    data: SplitDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage = MemoryStorage()
+    monkeypatch.setattr(_storage, "_sqlite_storage", lambda *_: storage)
+    runs = SimulatedRuns()
+    clock = SimpleNamespace(perf_counter=lambda: runs.seconds)
+    monkeypatch.setattr(_successive_halving, "time", clock)
+    monkeypatch.setattr(_successive_halving, "keep_only_results", lambda folder: None)
+    config = TuningConfig("mlp", values=VALUES, space=SPACE, time_limit=4 * FULL_RUN)
+    defaults = resolve_recipe(make_iterative_recipe("mlp", VALUES), data)
+    searches = []
+    for machine in ("first", "second"):
+        folder = tmp_path / machine
+        with open_storage(None, "simulated", folder) as trials:
+            searches.append(Search(config, defaults, data, folder, trials, runs, 0.0))
+            searches[-1].run()
+    # The first machine has the defaults.
+    assert [job.folder.name for job in runs.jobs if job.reads_test] == ["defaults-seed1"]
+    searches[0].promote_best()
+    finals = {job.folder.parents[1].name for job in runs.jobs if job.reads_test}
+    assert runs.jobs[-1].folder.name == "tuned-seed1" and finals == {"first"}
+    searches[1].promote_best()
+    assert runs.jobs[-1].folder.name == "tuned-seed1" and len(final_jobs(runs)) == 2
 
 
 def test_the_limit_that_a_search_needs_is_named(

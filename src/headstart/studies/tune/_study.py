@@ -104,6 +104,8 @@ class TuningStudy(Study[Tuning]):
 
 def _retrain(search: Search, context: StudyContext) -> list[ComparisonEntry]:
     """Train the best recipe and the defaults over seeds that took no part in the selection."""
+    if not search.plan["retrains"]:
+        search.promote_best()
     seeds = search.trials.remember("seeds", search.trials.recall("seeds") or search.final_seeds())
     grid = search.final_grid(seeds)
     variants = grid.variants

@@ -214,7 +214,7 @@ class Search:
         return Grid(variants, tuple(range(first, first + seeds)))
 
     def run(self) -> None:
-        """Run all rungs.
+        """Run all rungs, without those that are final runs; see `promote_best`.
 
         The first trial, the defaults, gets its full run before the others start: a search that is
         interrupted early still has a result.
@@ -228,6 +228,16 @@ class Search:
         self._run_defaults()
 
         self._run_first_rung([trial for trial in generation if trial.number > 0])
+        self.plan = self.trials.recall(_MEASURED) or self.plan
+        if self.plan["retrains"]:
+            self.promote_best()
+
+    def promote_best(self) -> None:
+        """Run the best recipes of each rung at the next one.
+
+        Where these are the final runs, the machine that writes the finding trains them all: another
+        one has no access to its run folders.
+        """
         for level in range(1, len(self.config.rungs)):
             promoted = self.plan["rungs"][level]["trials"]
             self._promote(level, _ranking(self.rungs[level - 1])[:promoted])
