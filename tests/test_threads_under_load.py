@@ -14,6 +14,7 @@ from headstart.classifier import (
     fewer_threads_under_load,
     independent_threads,
     prepare_process,
+    suggest_fewer_threads_under_load,
 )
 
 
@@ -66,6 +67,17 @@ def test_threads_are_halved_as_long_as_that_is_clearly_faster(
     measured(monkeypatch, seconds)
     with fewer_threads_under_load():
         assert torch.get_num_threads() == threads
+
+
+def test_fewer_threads_are_only_suggested_without_a_time_limit(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    measured(monkeypatch, {4: 3.0, 2: 2.0, 1: 2.0})
+    notes: list[str] = []
+    monkeypatch.setattr(progress, "say", notes.append)
+    suggest_fewer_threads_under_load()
+    assert torch.get_num_threads() == 4
+    assert "OMP_NUM_THREADS=2 would make training about 1.5 times as fast" in notes[0]
 
 
 @pytest.mark.parametrize("reason", ["idle", "set by the user", "unknown load"])

@@ -89,6 +89,7 @@ from ._save_load import (
 from ._threads import (
     fewer_threads_under_load as fewer_threads_under_load,
     independent_threads as independent_threads,
+    suggest_fewer_threads_under_load as suggest_fewer_threads_under_load,
 )
 from ._torch_module import (
     ImageModule as ImageModule,

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from headstart import progress, store
-from headstart.classifier import fewer_threads_under_load
+from headstart.classifier import fewer_threads_under_load, suggest_fewer_threads_under_load
 from headstart.data import SplitDataset, describe, write_split
 from headstart.errors import InputError
 from headstart.evaluation import DEFAULT_MARGIN, count_groups
@@ -246,10 +246,16 @@ def run_study(
 
 
 def _suitable_threads(study: Study[FindingT], where: Where) -> AbstractContextManager[None]:
-    """Return the block for a study's runs, if they execute here and a time limit shortens them."""
-    is_here = where.workers == 1 and where.ray is None
-    is_limited = study.as_json().get("time_limit") is not None
-    return fewer_threads_under_load() if is_here and is_limited else nullcontext()
+    """Return the block for a study's runs, with fewer threads if they execute here in limited time.
+
+    Without a limit, fewer threads are only suggested.
+    """
+    if where.workers > 1 or where.ray is not None:
+        return nullcontext()
+    if study.as_json().get("time_limit") is not None:
+        return fewer_threads_under_load()
+    suggest_fewer_threads_under_load()
+    return nullcontext()
 
 
 def evaluation_part(data: SplitDataset) -> EvaluationPart:
