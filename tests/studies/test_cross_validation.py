@@ -346,10 +346,3 @@ def test_label_curves_are_tested_over_folds(data: SplitDataset, tmp_path: Path) 
     assert differing_statistics(tmp_path / "study", tmp_path) == set()
     changed = differing_statistics(tmp_path / "study", tmp_path, raise_difference)
     assert changed == {"labels.comparisons[0].differences[1].difference"}
-
-
-def test_a_search_is_not_cross_validated() -> None:
-    with pytest.raises(
-        InputError, match="--folds 5 cannot be combined with tune: the images that sel"
-    ):
-        headstart.tune(stripes(), model="mlp", folds=5)

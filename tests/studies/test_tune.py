@@ -368,7 +368,7 @@ def test_a_search_with_results_draws_no_more_after_fifty_recipes_that_are_too_la
 def test_the_defaults_are_kept_unless_validation_images_show_a_better_recipe(
     digits: Dataset, small: Split, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_finding, "_retrained_scores", lambda *_: {"defaults": 0.9, "tuned": 0.8})
+    monkeypatch.setattr(_finding, "retrained_scores", lambda *_: {"defaults": 0.9, "tuned": 0.8})
     finding = tune(quick(seeds=1), SplitDataset(digits, small), tmp_path / "study")
     assert Path(finding["run"]).name.startswith("defaults")
     assert finding["best"] == finding["defaults"]
@@ -378,7 +378,7 @@ def test_the_defaults_are_kept_unless_validation_images_show_a_better_recipe(
 def test_a_best_recipe_that_fails_with_one_seed_does_not_replace_the_defaults(
     digits: Dataset, small: Split, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_finding, "_retrained_scores", lambda *_: {"defaults": 0.8, "tuned": 0.9})
+    monkeypatch.setattr(_finding, "retrained_scores", lambda *_: {"defaults": 0.8, "tuned": 0.9})
     fail({"tuned, seed 1": "the gradient is not finite."}, monkeypatch)
     finding = tune(quick(), SplitDataset(digits, small), tmp_path / "study")
     assert Path(finding["run"]).name.startswith("defaults")

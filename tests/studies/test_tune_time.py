@@ -29,7 +29,6 @@ from headstart.studies.tune import (
 from headstart.studies.tune._storage import open_storage
 from headstart.studies.tune._successive_halving import Search
 from headstart.studies.tune._time_plan import RESERVED, divide_time, least_limit
-from headstart.training import resolve_recipe
 
 FULL_RUN = 10.0  # seconds
 EPOCHS = 6.0
@@ -123,14 +122,13 @@ def simulate(
     """Search and retrain with simulated runs, for a limit in full runs of the default recipe."""
     given: dict[str, Any] = {"space": SPACE, "time_limit": limit * FULL_RUN}
     config = TuningConfig("mlp", values=VALUES, **{**given, **changes})
-    defaults = resolve_recipe(make_iterative_recipe("mlp", VALUES), data)
     folder.mkdir(exist_ok=True)
     with pytest.MonkeyPatch.context() as patch:
         clock = SimpleNamespace(perf_counter=lambda: runs.seconds)
         patch.setattr(_successive_halving, "time", clock)
         patch.setattr(_successive_halving, "keep_only_results", lambda folder: None)
         with open_storage(None, "simulated", folder) as storage:
-            search = Search(config, defaults, data, folder, storage, runs, started)
+            search = Search(config, data, folder, storage, runs, started)
             search.run()
             if not search.plan["retrains"]:
                 search.promote_best()
@@ -343,12 +341,11 @@ def test_a_machine_trains_no_full_run_of_a_short_search_that_another_one_finishe
     monkeypatch.setattr(_successive_halving, "time", clock)
     monkeypatch.setattr(_successive_halving, "keep_only_results", lambda folder: None)
     config = TuningConfig("mlp", values=VALUES, space=SPACE, time_limit=4 * FULL_RUN)
-    defaults = resolve_recipe(make_iterative_recipe("mlp", VALUES), data)
     searches = []
     for machine in ("first", "second"):
         folder = tmp_path / machine
         with open_storage(None, "simulated", folder) as trials:
-            searches.append(Search(config, defaults, data, folder, trials, runs, 0.0))
+            searches.append(Search(config, data, folder, trials, runs, 0.0))
             searches[-1].run()
     # The first machine has the defaults.
     assert [job.folder.name for job in runs.jobs if job.reads_test] == ["defaults-seed1"]

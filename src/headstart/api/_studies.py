@@ -27,7 +27,7 @@ from headstart.api._results import (
     TuningResult,
 )
 from headstart.api._study_calls import StudyCall, carry_out
-from headstart.api._study_folds import open_folds, require_one_split
+from headstart.api._study_folds import open_folds
 
 if TYPE_CHECKING:
     from headstart.studies import Draw, WhenSlow
@@ -143,7 +143,7 @@ def tune(
     trials: int | None = None,
     time_limit: str | float | None = None,
     seed: int = 0,
-    seeds: int = 3,
+    seeds: int | None = None,
     folds: int | str | None = None,
     together: int = 8,
     workers: int = 1,
@@ -164,12 +164,16 @@ def tune(
         space: A TOML or YAML file, a mapping of keys to choices or ranges, or a function from an
             `optuna.Trial` to values; None for the search space of the model.
         also: Groups to add to that space: "augmentation", "label_smoothing".
-        trials: The number of recipes; by default 24, or with a time limit as many as fit.
+        trials: The number of recipes per search; by default 24, or with a time limit as many as
+            fit.
         time_limit: Seconds for everything, or text such as "15m".
         seed: The seed of the search and its runs.
-        seeds: The number of seeds, after `seed`, with which the best recipe is retrained.
-        folds: None or "none". A search is not cross-validated: the images that selected a recipe
-            cannot test it.
+        seeds: The number of seeds, after `seed`, with which the best recipe is retrained; by
+            default 3. With folds, each recipe has one final run per fold.
+        folds: The number of folds of a nested cross-validation: each fold is tested by the recipe
+            of a search on the other images, and one more search on all images gives the classifier.
+            That takes one search more than there are folds, which share the time limit. None,
+            "none" and "auto" use one split.
         together: The number of recipes proposed at a time, which can run in parallel.
         workers: Worker processes on this machine.
         ray: The address of a Ray cluster, or "auto".
@@ -187,9 +191,13 @@ def tune(
         ResourceError: Memory, disk space or a lock is missing.
         RunFailed: Three trials in a row failed for the same reason.
     """
-    require_one_split(folds)
     from headstart.models.recipes import make_recipe
 
+    if folds == "auto":
+        folds = None  # a search per fold costs too much to be a default
+    has_folds = folds not in (None, "none")
+    if seeds is None:
+        seeds = 1 if has_folds else 3
     limit = seconds_or_none(time_limit)
     options = {
         "model": model,
@@ -199,14 +207,19 @@ def tune(
         "trials": trials,
         "time_limit": time_limit,
         "seed": seed,
-        "seeds": seeds,
+        "seeds": None if has_folds else seeds,
         "together": together,
     }
     call = StudyCall(data, keys, options, out, track, workers, ray)
     make_recipe(model, recipe_keys(keys), preset)
     load_torch(data, keys)
 
-    from headstart.studies import TuningConfig, TuningStudy, read_space
+    from headstart.studies import (
+        TuningConfig,
+        TuningStudy,
+        check_searches_of_folds,
+        read_space,
+    )
 
     config = TuningConfig(
         model,
@@ -221,7 +234,12 @@ def tune(
         together=together,
         storage=storage,
     )
-    return TuningResult(carry_out(TuningStudy(config), call))
+    if has_folds:
+        assert folds is not None
+        check_searches_of_folds(folds, config.seeds, storage)
+    config.check()
+    call, count = open_folds(call, folds)
+    return TuningResult(carry_out(TuningStudy(replace(config, folds=count)), call))
 
 
 def lr(

@@ -54,20 +54,6 @@ def open_folds(call: StudyCall, folds: int | str | None) -> tuple[StudyCall, int
     return replace(call, opened=data, options=options), count
 
 
-def require_one_split(folds: int | str | None) -> None:
-    """Raise an error if a search of recipes is to be cross-validated.
-
-    Raises:
-        InputError: There are folds.
-    """
-    if folds not in (None, "none"):
-        raise InputError(
-            f"--folds {folds} cannot be combined with tune: the images that selected the recipe "
-            "would also test it, so its accuracy would be too high.",
-            "Leave it out: tune tests the best recipe on images that took no part in the search.",
-        )
-
-
 def _require_all_images(folds: int, test: float | None, train_images: int | None) -> None:
     """Check that no images are set apart from those that the folds divide.
 

@@ -40,7 +40,8 @@ def tune(
         int | None,
         typer.Option(
             "--trials",
-            help="Number of recipes; default: 24, or as many as fit into the time limit.",
+            help="Number of recipes per search; default: 24, or as many as fit into the time "
+            "limit.",
         ),
     ] = None,
     seed: Annotated[
@@ -65,13 +66,23 @@ def tune(
         ),
     ] = None,
     seeds: Annotated[
-        int,
+        int | None,
         typer.Option(
-            "--seeds", help="Number of final runs of the best recipe and of the defaults."
+            "--seeds",
+            help="Number of final runs of the best recipe and of the defaults; default: 3. With "
+            "--folds, each has one per fold.",
         ),
-    ] = 3,
+    ] = None,
     folds: Annotated[
-        str, typer.Option("--folds", help="Only 'none': a search needs test images of its own.")
+        str,
+        typer.Option(
+            "--folds",
+            metavar="K|auto|none",
+            help="Nested cross-validation: each of K folds is tested by the recipe of a search on "
+            "the other images. One more search on all images gives the classifier. The K + 1 "
+            "searches share the time limit; without one, the study takes K + 1 times as long. "
+            "That is why auto means none here.",
+        ),
     ] = "none",
     time_limit: _options.TimeLimit = None,
     **given: Any,

@@ -15,6 +15,7 @@ from ._folds import (
     fold_images as fold_images,
     make_folds as make_folds,
     most_folds as most_folds,
+    split_without_test as split_without_test,
 )
 from ._load import (
     LOAD_KEYS as LOAD_KEYS,

@@ -131,6 +131,25 @@ def make_folds(
     return Folds(data.dataset, images, fold_of, tuple(splits), kept_test)
 
 
+def split_without_test(data: SplitDataset) -> SplitDataset:
+    """Divide the images that cross-validation divides into training and validation images only.
+
+    Groups and copies stay together, and the fraction of validation images is that of the folds.
+
+    Args:
+        data: The dataset and its split.
+
+    Returns:
+        The dataset with a split without test images.
+    """
+    images, _ = fold_images(data)
+    units = _undivided_units(data.dataset, images)
+    is_test = np.zeros(len(images), bool)
+    rng = np.random.default_rng([data.split.seed, FOLD_VALIDATION_STREAM])
+    split = _fold_split(data, images, units, is_test, _validation_fraction(data), rng)
+    return SplitDataset(data.dataset, split)
+
+
 def fold_images(data: SplitDataset) -> tuple[Indices, int]:
     """Return the images that cross-validation divides, and the number of test images it leaves out.
 

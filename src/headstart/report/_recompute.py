@@ -22,6 +22,7 @@ from headstart.results import (
     ContenderFinding,
     Finding,
     FitFinding,
+    Tuning,
     read_finding,
     read_metrics,
 )
@@ -145,6 +146,8 @@ def _check_contenders(result: Recomputation, finding: ContenderFinding, data: Em
         evaluated[contender.name] = runs
         _check_scores(result, contender, part, runs)
 
+    if isinstance(finding, Tuning):
+        _check_folds(result, finding, evaluated)
     result.not_recomputed.append("baselines and notes (only compared with the data)")
     names = [entry.name for entry in finding.contenders if entry.role == "contender"]
     if not names or not evaluated.keys() >= set(names):
@@ -154,6 +157,24 @@ def _check_contenders(result: Recomputation, finding: ContenderFinding, data: Em
         result.not_recomputed.append("the verdict: contenders have different images")
         return
     _check_verdict(result, finding, data, contenders)
+
+
+def _check_folds(
+    result: Recomputation, finding: Tuning, evaluated: Mapping[str, Evaluated]
+) -> None:
+    """Compute the accuracies of the searches of a nested cross-validation again, fold by fold.
+
+    If every search kept the defaults, there is no contender but the defaults.
+    """
+    defaults = evaluated.get("defaults")
+    of_names = {"test": evaluated.get("tuned", defaults), "test_of_defaults": defaults}
+    for place, fold in enumerate(finding.folds):
+        for name, runs in of_names.items():
+            if runs is None or runs.fold_of is None:
+                continue
+            correct = runs.correct[0, runs.fold_of[0] == place]
+            computed = {name: float(correct.mean()), "images": len(correct)}
+            result.compare(f"folds[{place}]", fold.model_dump(mode="json"), computed)
 
 
 def _check_verdict(

@@ -138,10 +138,12 @@ from ._starting_point import (
     StartingPoint as StartingPoint,
 )
 from ._tuning import (
+    ChosenValue as ChosenValue,
     Optimism as Optimism,
     Rung as Rung,
     Trial as Trial,
     TrialRung as TrialRung,
+    TunedFold as TunedFold,
     Tuning as Tuning,
     TuningProgress as TuningProgress,
     TuningSeconds as TuningSeconds,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, JsonValue
 
 from headstart.results._base import Fraction, Interval, JsonObject, ResultModel
 from headstart.results._comparison import ContenderFinding, ContenderScores
@@ -88,6 +88,35 @@ class TuningSeconds(ResultModel):
     final: float = Field(description="Seconds of the final runs, with those of the defaults.")
 
 
+class TunedFold(ResultModel):
+    """The search outside one fold, and the runs that test the fold."""
+
+    fold: int = Field(description="Number of the fold, from 1.")
+    images: int = Field(description="Number of images of the fold, which the search did not use.")
+    trials: int = Field(description="Number of trials of the search.")
+    chosen: JsonObject = Field(description="Values of the recipe that the search chose.")
+    is_default: bool = Field(description="True if the default recipe was kept.")
+    validation: Fraction = Field(
+        description="Accuracy of the chosen recipe on the validation images of the search."
+    )
+    test: Fraction = Field(description="Accuracy of the chosen recipe on the fold.")
+    test_of_defaults: Fraction | None = Field(
+        description="Accuracy of the default recipe on the fold; null if its run failed."
+    )
+    seconds: float = Field(description="Seconds of the search and of the final runs.")
+    notes: tuple[str, ...] = Field(
+        default=(), description="Why the defaults were kept, if not for their accuracy."
+    )
+
+
+class ChosenValue(ResultModel):
+    """How often the searches of the folds chose a value."""
+
+    setting: str = Field(description="Name of the hyper-parameter.")
+    value: JsonValue = Field(description="The value.")
+    folds: int = Field(description="Number of folds whose search chose it.")
+
+
 class Tuning(ContenderFinding):
     """The finding of `headstart tune`."""
 
@@ -97,18 +126,30 @@ class Tuning(ContenderFinding):
     best: JsonObject = Field(description="Values of the best trial.")
     defaults: JsonObject = Field(description="Values of the default recipe for the same keys.")
     run: str = Field(
-        description="Path of the best recipe's representative run, relative to the study folder."
+        description="Path of the best recipe's representative run, relative to the study folder; "
+        "with folds, of one more search on all images, without a test score of its own."
     )
     validation: ValidationScores = Field(
         description="Scores of the best recipe on the validation images, over new seeds."
     )
     test: ContenderScores | None = Field(
-        description="Scores of the best recipe on the test images; null if there are none."
+        description="Scores of the best recipe on the test images; null if there are none; with "
+        "folds, of the recipes that the searches chose, each on the fold that its search did not "
+        "use."
     )
     optimism: Optimism | None = Field(
-        description="Optimism of the selection; null if there are no test images."
+        description="Optimism of the selection; null if there are no test images, and with folds."
     )
-    trials: tuple[Trial, ...] = Field(description="All trials.")
+    trials: tuple[Trial, ...] = Field(
+        description="All trials; with folds, those of the search on all images."
+    )
+    folds: tuple[TunedFold, ...] = Field(
+        default=(), description="The searches of a nested cross-validation; empty for one split."
+    )
+    chosen_values: tuple[ChosenValue, ...] = Field(
+        default=(),
+        description="How often each value was chosen in the folds; empty for one split.",
+    )
     history: tuple[TuningProgress, ...] = Field(
         description="Progress of the search after each finished run."
     )

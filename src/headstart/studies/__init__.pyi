@@ -68,6 +68,7 @@ from .fit._study import (
 )
 from .tune._config import (
     TuningConfig as TuningConfig,
+    check_searches_of_folds as check_searches_of_folds,
 )
 from .tune._space import (
     Draw as Draw,

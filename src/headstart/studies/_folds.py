@@ -75,10 +75,12 @@ class StudyFolds:
     Attributes:
         folds: The folds.
         seeds: The seed of each repeat.
+        has_classifiers: True if the runs of one fold are the classifiers to use.
     """
 
     folds: Folds
     seeds: tuple[int, ...]
+    has_classifiers: bool = True
 
     @property
     def fold_of(self) -> NDArray[np.int64]:
@@ -216,11 +218,17 @@ class StudyFolds:
             representative: The number of the run that stands for all.
         """
         repeat, fold = divmod(representative, self.folds.count)
+        runs = f"those of fold {fold + 1} and seed {self.seeds[repeat]}"
+        median = "on which the accuracy is the median over folds"
         notes = [
-            f"The classifiers to use are those of fold {fold + 1} and seed {self.seeds[repeat]}, "
-            "on which the accuracy is the median over folds. Examples and curves are of these "
-            "runs, and the weights of the others are removed."
+            f"The classifiers to use are {runs}, {median}. Examples and curves are of these runs, "
+            "and the weights of the others are removed."
         ]
+        if not self.has_classifiers:
+            notes = [
+                f"The runs of examples and curves are {runs}, {median}. The weights of all folds "
+                "are removed."
+            ]
         groups = count_groups(self.groups)
         if groups is not None:
             notes.append(

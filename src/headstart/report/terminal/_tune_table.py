@@ -25,6 +25,7 @@ from headstart.report.terminal._tables import (
     text,
 )
 from headstart.results import (
+    JsonObject,
     Trial,
     Tuning,
 )
@@ -43,6 +44,8 @@ def tune_table(finding: Tuning) -> RenderableType:
 
 def _tuning_group(finding: Tuning, width: int) -> RenderableType:
     tables = [_trials_table(finding)]
+    if finding.folds:
+        tables.append(_folds_table(finding))
     if finding.best and finding.best != finding.defaults:
         tables.append(_settings_table(finding))
     if finding.contenders:
@@ -79,7 +82,7 @@ def _trials_table(finding: Tuning) -> Table:
             setting(float(last.epochs)),
             loss(last.loss),
             percent(last.accuracy, images),
-            Text(_changed_settings(trial, finding)),
+            Text(_changed_settings(trial.values, finding)),
         )
     hidden = len(ranked) - MAX_TRIALS
     if hidden > 0:
@@ -93,9 +96,31 @@ def _trials_table(finding: Tuning) -> Table:
     return table
 
 
-def _changed_settings(trial: Trial, finding: Tuning) -> str:
+def _folds_table(finding: Tuning) -> Table:
+    """Return the recipe that the search of each fold chose, and its accuracy on the fold."""
+    from rich.text import Text
+
+    table = new_table(
+        text("fold"),
+        number("images"),
+        number("chosen"),
+        number("defaults"),
+        text("chosen settings other than the defaults", folds=True),
+    )
+    for fold in finding.folds:
+        table.add_row(
+            str(fold.fold),
+            f"{fold.images:,}",
+            percent(fold.test, fold.images),
+            percent(fold.test_of_defaults, fold.images),
+            Text(_changed_settings(fold.chosen, finding)),
+        )
+    return table
+
+
+def _changed_settings(values: JsonObject, finding: Tuning) -> str:
     changed: list[str] = []
-    for key, value in trial.values.items():
+    for key, value in values.items():
         if value != finding.defaults.get(key):
             changed.append(f"{one_line(key)} {one_line(setting(value))}")
     return ", ".join(changed) or "the defaults"

@@ -38,6 +38,8 @@ class TuningConfig:
         together: Recipes per generation. They can run side by side, because none of them depends on
             the results of the others.
         storage: URL of a database that several machines share, or None.
+        folds: Number of folds of a nested cross-validation; None for one split. With folds, each
+            recipe has one final run per fold, and `seeds` is 1.
     """
 
     model: str
@@ -52,18 +54,21 @@ class TuningConfig:
     rungs: tuple[float, ...] = (1 / 6, 1.0)
     together: int = 8
     storage: str | None = None
+    folds: int | None = None
 
     def check(self) -> None:
         """Check the configuration before any data are opened.
 
         Raises:
-            InputError: The model, preset or a key is unknown, a value is invalid, or there are no
-                trials or seeds.
+            InputError: The model, preset or a key is unknown, a value is invalid, there are no
+                trials or seeds, or folds are combined with several seeds or with a database.
         """
         defaults = make_iterative_recipe(self.model, self.values, self.preset)
         assert self.metric is None or self.metric.name  # reads the file of a user's metric
         for name in ("trials", "seeds", "together"):
             _check_count(name, getattr(self, name))
+        if self.folds is not None:
+            check_searches_of_folds(self.folds, self.seeds, self.storage)
         if self.space is not None or self.extras:
             self.make_space(defaults)
 
@@ -91,10 +96,32 @@ class TuningConfig:
             space = f"function {getattr(space, '__qualname__', '')}"
         values = {key: value for key, value in self.values.items() if value is not None}
         fields = {key: value for key, value in vars(self).items() if key != "storage"}
+        if self.folds is None:
+            del fields["folds"]
         content = {**fields, "space": space, "values": values}
         if self.metric is not None and self.metric.digest:
             content["metric_digest"] = self.metric.digest
         return to_json(content)
+
+
+def check_searches_of_folds(folds: int | str, seeds: int, storage: str | None) -> None:
+    """Check the options that searches in folds exclude.
+
+    Raises:
+        InputError: There are several final runs per recipe and fold, or a shared database.
+    """
+    if seeds != 1:
+        raise InputError(
+            f"--folds {folds} cannot be combined with --seeds {seeds}: in each fold, the chosen "
+            "recipe and the defaults have one final run each.",
+            "Leave --seeds out, or pass --folds none.",
+        )
+    if storage is not None:
+        raise InputError(
+            f"--folds {folds} cannot be combined with --storage: machines share one search, and "
+            "folds need one search each.",
+            "Leave one of them out. On one machine, --workers N trains several runs at a time.",
+        )
 
 
 def _check_count(name: str, count: object) -> None:

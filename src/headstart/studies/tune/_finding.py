@@ -31,8 +31,8 @@ from headstart.results import (
 from headstart.studies._comparison_entries import ComparisonEntry
 from headstart.studies._comparison_results import EntryResults
 from headstart.studies._differences import LEVEL
-from headstart.studies._metric_scores import metric_scores
 from headstart.studies._study import StudyContext
+from headstart.studies.tune._final_runs import kept_recipe, retrained_scores
 from headstart.studies.tune._finding_sentences import kept_defaults_sentence, search_sentences
 from headstart.studies.tune._storage import Trial as StoredTrial, TrialFacts
 from headstart.studies.tune._successive_halving import Search
@@ -82,7 +82,7 @@ def tuning_finding(
     history = _history(search)
     verdict = results.verdict
     if is_default_kept:
-        scores = _retrained_scores(entries, results)
+        scores = retrained_scores(entries)
         sentence = kept_defaults_sentence(search, best, entries, scores, rungs[-1].trials)
         verdict = verdict.model_copy(update={"sentence": sentence})
 
@@ -158,12 +158,10 @@ def _retrained_best(
     has_tuned = search.plan["searches"] and not search.is_default(search.best())
     name = "tuned" if has_tuned else "defaults"
     retrained = {contender.name: contender for contender in results.contenders}
-    if name in retrained:
-        candidates = [retrained[key] for key in ("defaults", name) if key in retrained]
-        scores = _retrained_scores(entries, results)
-        failed = {entry.name for entry in entries if entry.failures}
-        # A recipe that diverges with one seed of three must not win by the other two.
-        return max(candidates, key=lambda recipe: (recipe.name not in failed, scores[recipe.name]))
+    # In a nested cross-validation, each search has one run of each. It keeps the defaults where the
+    # other one fails, as the folds do.
+    if name in retrained or (search.part is not None and retrained):
+        return retrained[kept_recipe(entries, retrained_scores(entries))]
     failures: list[str] = []
     for entry in entries:
         if entry.name == name:
@@ -172,24 +170,6 @@ def _retrained_best(
         f"the best recipe failed with every seed that it was retrained with: {'; '.join(failures)}",
         "Try another --seed.",
     )
-
-
-def _retrained_scores(
-    entries: Sequence[ComparisonEntry], results: EntryResults
-) -> dict[str, float]:
-    """Return the validation scores of the retrained recipes by name, as means over seeds.
-
-    It is the metric of the search; the accuracy, where the search selects by the loss.
-    """
-    by_name = {entry.name: entry for entry in entries}
-    scores = {}
-    for contender in results.contenders:
-        assert contender.validation is not None, "a search needs validation images"
-        of_metric = metric_scores(by_name[contender.name], "validation")
-        scores[contender.name] = (
-            contender.validation.accuracy if of_metric is None else of_metric.score
-        )
-    return scores
 
 
 def _total_seconds(entries: Sequence[ComparisonEntry]) -> float:

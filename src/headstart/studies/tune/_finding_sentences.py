@@ -156,7 +156,7 @@ def search_sentences(
             f"{points(optimism.gap, signed=True)} points "
             f"(95% interval {points_interval(optimism.interval)})."
         )
-    else:
+    elif search.part is None:
         sentences.append(
             "There are no test images. All scores are on the validation images that selected the "
             "recipe, and are optimistic."

@@ -8,7 +8,7 @@ from typing import TypedDict
 
 from headstart import progress
 from headstart.data import SplitDataset
-from headstart.formatting import approximate_duration
+from headstart.formatting import approximate_duration, counted
 from headstart.models.recipes import Recipe
 from headstart.studies.tune._config import TuningConfig
 from headstart.studies.tune._time_plan import (
@@ -61,7 +61,12 @@ class SearchPlan(TypedDict):
 
 
 def plan_search(
-    config: TuningConfig, defaults: Recipe, data: SplitDataset, elapsed: float, slots: int
+    config: TuningConfig,
+    defaults: Recipe,
+    data: SplitDataset,
+    elapsed: float,
+    slots: int,
+    seconds: float | None = None,
 ) -> SearchPlan:
     """Plan the epochs and the number of recipes of each rung.
 
@@ -71,10 +76,12 @@ def plan_search(
         data: The training and validation images.
         elapsed: Seconds that the search has taken so far.
         slots: Runs that are trained side by side.
+        seconds: Seconds of a full run; None to measure them.
     """
     epochs = defaults.epochs
     assert epochs is not None, "resolve the recipe first"
-    seconds = expected_seconds(defaults, data)
+    if seconds is None:
+        seconds = expected_seconds(defaults, data)
     time_plan = TimePlan(MOST_PROMOTED, config.seeds, retrains=True)
     ends = None
     if config.time_limit is not None:
@@ -168,7 +175,7 @@ def report_plan(plan: SearchPlan, config: TuningConfig, slots: int, elapsed: flo
         return
 
     rungs = plan["rungs"]
-    final = f"{plan['seeds']} seeds of the best and of the defaults"
+    final = f"{counted(plan['seeds'], 'seed')} of the best and of the defaults"
     if not plan["retrains"]:
         final = f"the best and the defaults x {plan['epochs']:.3g} epochs"
         rungs = rungs[:-1]

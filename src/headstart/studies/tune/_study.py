@@ -9,20 +9,17 @@ from dataclasses import dataclass
 
 from headstart import progress
 from headstart.data import SplitDataset
-from headstart.formatting import approximate_duration, counted
-from headstart.models.recipes import Recipe, make_iterative_recipe
 from headstart.results import EvaluationPart, JsonObject, Tuning
-from headstart.studies._comparison_entries import ComparisonEntry
 from headstart.studies._comparison_results import compare_entries
-from headstart.studies._grid import copy_finished_grid_runs
-from headstart.studies._grid_runs import run_grid
 from headstart.studies._study import Study, StudyContext, no_validation_images
 from headstart.studies.tune._config import TuningConfig
+from headstart.studies.tune._final_runs import retrain
 from headstart.studies.tune._finding import tuning_finding
+from headstart.studies.tune._nested import nested_tuning, outer_folds
 from headstart.studies.tune._space import SearchSpace
 from headstart.studies.tune._storage import DEAD_AFTER_SECONDS, TrialStorage, open_storage
-from headstart.studies.tune._successive_halving import Search
-from headstart.training import check_recipe, resolve_recipe
+from headstart.studies.tune._successive_halving import Search, default_recipe
+from headstart.training import check_recipe
 
 
 @dataclass(frozen=True)
@@ -47,9 +44,11 @@ class TuningStudy(Study[Tuning]):
         Raises:
             InputError: There are no validation images, or the recipe does not suit the data.
         """
+        if self.config.folds is not None:
+            data = outer_folds(self.config, data).first_data
         if not len(data.split.validation):
             raise no_validation_images(data, "a recipe")
-        check_recipe(self._defaults(data), data)
+        check_recipe(default_recipe(self.config, data), data)
 
     def as_json(self) -> JsonObject:
         """Return the configuration."""
@@ -58,20 +57,21 @@ class TuningStudy(Study[Tuning]):
     def run(self, context: StudyContext) -> Tuning:
         """Search, retrain the best recipe and the defaults over new seeds, and compare them.
 
-        Test data are read by the retrained recipes only.
+        Test data are read by the retrained recipes only. With folds, see `nested_tuning`.
 
         Raises:
+            InputError: With folds, the time limit is too short.
             RunFailed: Three trials in a row failed for the same reason, or every retrained run of
                 the best recipe failed.
         """
         data, folder = context.data, context.folder
+        if self.config.folds is not None:
+            return nested_tuning(self.config, context, self._storage_name(data))
         with (
             open_storage(self.config.storage, self._storage_name(data), folder) as storage,
             context.open_executor() as executor,
         ):
-            search = Search(
-                self.config, self._defaults(data), data, folder, storage, executor, context.started
-            )
+            search = Search(self.config, data, folder, storage, executor, context.started)
             search.run()
             if (finding := _wait_for_another_machine(storage, search)) is not None:
                 own_fields = context.common_fields(
@@ -79,17 +79,13 @@ class TuningStudy(Study[Tuning]):
                 )
                 return Tuning.model_validate({**finding.as_json(), **own_fields})
 
-            entries = _retrain(search, context)
+            entries = retrain(search, data)
             part: EvaluationPart = "test" if len(data.split.test) else "validation"
             groups = context.data.groups_of(part)
             results = compare_entries(entries, [], part, folder, groups)
             finding = tuning_finding(search, entries, results, context)
             search.trials.remember("finding", finding.as_json())
             return finding
-
-    def _defaults(self, data: SplitDataset) -> Recipe:
-        recipe = make_iterative_recipe(self.config.model, self.config.values, self.config.preset)
-        return resolve_recipe(recipe, data)
 
     def _storage_name(self, data: SplitDataset) -> str:
         """Return the name under which machines that share a database find the same search."""
@@ -100,35 +96,6 @@ class TuningStudy(Study[Tuning]):
         }
         digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
         return f"headstart-{digest[:16]}"
-
-
-def _retrain(search: Search, context: StudyContext) -> list[ComparisonEntry]:
-    """Train the best recipe and the defaults over seeds that took no part in the selection."""
-    if not search.plan["retrains"]:
-        search.promote_best()
-    seeds = search.trials.remember("seeds", search.trials.recall("seeds") or search.final_seeds())
-    grid = search.final_grid(seeds)
-    variants = grid.variants
-    if search.plan["retrains"]:
-        seconds = search.full_seconds() * seeds * len(variants) / search.executor.slots
-        progress.say(
-            f"retraining over {counted(seeds, 'new seed')}, about {approximate_duration(seconds)}."
-        )
-    copy_finished_grid_runs(grid, context.data, context.folder)
-    run_grid(grid, search.executor, context.folder, "retraining")
-    return [
-        ComparisonEntry(
-            variant.name,
-            "contender",
-            variant.recipe,
-            grid.seeds,
-            runs=variant.runs,
-            failures={
-                seed: f"seed {seed} failed: {reason}" for seed, reason in variant.failures.items()
-            },
-        )
-        for variant in variants
-    ]
 
 
 def _wait_for_another_machine(storage: TrialStorage, search: Search) -> Tuning | None:

@@ -28,6 +28,7 @@ from headstart.models.recipes import (
 from headstart.studies._grid import Grid, Variant, grid_job
 from headstart.studies.tune._budget import within_budget
 from headstart.studies.tune._config import TuningConfig
+from headstart.studies.tune._nested_part import NestedPart
 from headstart.studies.tune._search_plan import (
     SearchPlan,
     divide_again,
@@ -38,7 +39,7 @@ from headstart.studies.tune._search_plan import (
 from headstart.studies.tune._space import SearchSpace, Values
 from headstart.studies.tune._storage import Trial, TrialFacts, Trials, TrialStorage
 from headstart.studies.tune._time_plan import side_by_side
-from headstart.training import keep_only_results, read_probabilities
+from headstart.training import keep_only_results, read_probabilities, resolve_recipe
 
 _MEASURED = "measured plan"
 _MAX_TRIALS = 10_000
@@ -55,6 +56,20 @@ class _PendingTrial:
     values: Values
 
 
+def default_recipe(config: TuningConfig, data: SplitDataset) -> Recipe:
+    """Return the resolved default recipe."""
+    recipe = make_iterative_recipe(config.model, config.values, config.preset)
+    return resolve_recipe(recipe, data)
+
+
+def prepared_defaults(config: TuningConfig, data: SplitDataset) -> Recipe:
+    """Return the default recipe with everything decided. Features of a backbone are computed."""
+    defaults = default_recipe(config, data)
+    if defaults.net.is_backbone:
+        defaults, _ = prepare_features(defaults, data, config.seed)
+    return with_depth(defaults, data.dataset.image_shape)
+
+
 class Search:
     """The trials of a search, rung by rung.
 
@@ -62,12 +77,12 @@ class Search:
 
     Args:
         config: What to tune.
-        defaults: The resolved default recipe.
         data: The images. Runs of the search never see the test images.
         folder: The study folder.
         storage: The storage of the trials.
         executor: Where runs execute.
-        started: `time.perf_counter()` at the start of the study.
+        started: `time.perf_counter()` at the start of the search.
+        part: Its part in a nested cross-validation; None if it is the only search of the study.
 
     Attributes:
         plan: Epochs of a full run and of each rung, and the recipes per rung. Decided at the start,
@@ -80,20 +95,19 @@ class Search:
     def __init__(
         self,
         config: TuningConfig,
-        defaults: Recipe,
         data: SplitDataset,
         folder: Path,
         storage: TrialStorage,
         executor: Executor,
         started: float,
+        part: NestedPart | None = None,
     ) -> None:
         self.config = config
         self.folder = folder
         self.executor = executor
         self.data = without_test(data)
-        if defaults.net.is_backbone:
-            defaults, _ = prepare_features(defaults, data, config.seed)
-        self.defaults = with_depth(defaults, data.dataset.image_shape)
+        self.part = part
+        self.defaults = prepared_defaults(config, data)
         self.metric = config.metric
         self.space = config.make_space(self.defaults)
 
@@ -210,6 +224,8 @@ class Search:
 
     def _grid(self, variants: list[Variant], seeds: int) -> Grid:
         """Return final runs, with seeds that no short run of the search has."""
+        if self.part is not None and self.part.fold is not None:
+            return Grid(variants, (self.part.fold,), folds=self.part.folds)
         first = self.config.seed + 1
         return Grid(variants, tuple(range(first, first + seeds)))
 
@@ -279,7 +295,8 @@ class Search:
 
     def _plan(self) -> SearchPlan:
         elapsed, slots = self.clock(), self.executor.slots
-        plan = plan_search(self.config, self.defaults, self.data, elapsed, slots)
+        seconds = None if self.part is None else self.part.full_seconds
+        plan = plan_search(self.config, self.defaults, self.data, elapsed, slots, seconds)
         epochs = plan["rungs"][0]["epochs"]
         if (
             plan["searches"]
@@ -398,8 +415,13 @@ class Search:
             is_default = not self.plan["searches"] or self._has_default_values(recipe)
             grid = self._grid([self._final_variant(None if is_default else recipe)], 1)
             return grid_job(grid, grid.variants[0], grid.seeds[0], self.folder)
-        path = self.folder / "runs" / f"trial-{item.number:04d}-rung{level}"
-        return Job(f"trial {item.number}", recipe, self.config.seed, path, reads_test=False)
+        name, folder_name = f"trial {item.number}", f"trial-{item.number:04d}-rung{level}"
+        split = None
+        if self.part is not None:
+            name, folder_name = self.part.name_in_fold(name, folder_name)
+            split = self.data.split
+        path = self.folder / "runs" / folder_name
+        return Job(name, recipe, self.config.seed, path, reads_test=False, split=split)
 
     def _is_late(self, level: int) -> bool:
         """Return whether another run of this rung would leave too little time for what follows."""
