@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from headstart import progress, store
-from headstart.classifier import fewer_threads_under_load, suggest_fewer_threads_under_load
 from headstart.data import SplitDataset, describe, write_split
 from headstart.errors import InputError
 from headstart.evaluation import DEFAULT_MARGIN, count_groups
@@ -248,13 +247,18 @@ def run_study(
 def _suitable_threads(study: Study[FindingT], where: Where) -> AbstractContextManager[None]:
     """Return the block for a study's runs, with fewer threads if they execute here in limited time.
 
-    Without a limit, fewer threads are only suggested.
+    Without a limit, fewer threads are only suggested. Studies that have none, such as a quick
+    audit, may need no PyTorch.
     """
-    if where.workers > 1 or where.ray is not None:
+    content = study.as_json()
+    if "time_limit" not in content or where.workers > 1 or where.ray is not None:
         return nullcontext()
-    if study.as_json().get("time_limit") is not None:
-        return fewer_threads_under_load()
-    suggest_fewer_threads_under_load()
+
+    from headstart import classifier
+
+    if content["time_limit"] is not None:
+        return classifier.fewer_threads_under_load()
+    classifier.suggest_fewer_threads_under_load()
     return nullcontext()
 
 
