@@ -23,6 +23,7 @@ def busy_machine(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Pretend that this machine has four busy cores, and that nobody has set its threads."""
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     monkeypatch.setattr(_threads, "usable_cores", lambda: 4)
+    monkeypatch.setattr(_threads, "best_device", lambda: torch.device("cpu"))
     monkeypatch.setattr(os, "getloadavg", lambda: (3.0, 0.0, 0.0))
     prepare_process()  # once, before the number is set
     before = torch.get_num_threads()
@@ -96,9 +97,21 @@ def test_nothing_is_measured_without_a_reason(monkeypatch: pytest.MonkeyPatch, r
         assert torch.get_num_threads() == 4
 
 
+def test_a_run_inside_a_study_keeps_the_number_of_the_study(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    measured(monkeypatch, {4: 2.0, 2: 1.0, 1: 1.0})
+    with fewer_threads_under_load():
+        measured(monkeypatch, {2: 2.0, 1: 1.0})
+        with fewer_threads_under_load():
+            assert torch.get_num_threads() == 2
+            assert independent_threads() == 4
+
+
 def test_the_number_is_restored_after_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     measured(monkeypatch, {4: 2.0, 2: 1.0, 1: 1.0})
     with pytest.raises(ValueError, match="stop"), fewer_threads_under_load():
+        assert torch.get_num_threads() == 2
         raise ValueError("stop")
     assert torch.get_num_threads() == 4
 

@@ -274,7 +274,7 @@ def test_a_study_whose_extension_is_interrupted_at_its_end_is_the_larger_one(
 def test_a_study_that_another_configuration_takes_over_follows_no_plan_of_the_first(
     data: SplitDataset, registered: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plans = ("budget.json", "looks.json", "ladder.json", "clock.json")
+    plans = ("budget.json", "looks.json", "ladder.json", "clock.json", "searches.json")
     left: list[list[str]] = []
 
     def stop(_: object, context: StudyContext) -> None:

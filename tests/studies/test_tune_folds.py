@@ -17,7 +17,7 @@ import pytest
 from recomputing import differing_statistics
 
 import headstart
-from headstart.data import Split, SplitDataset, load, make_split
+from headstart.data import Split, SplitDataset, load, make_split, split_without_test
 from headstart.errors import InputError, RunFailed
 from headstart.execution import Job, Outcome, Where
 from headstart.models.recipes import make_recipe
@@ -122,7 +122,7 @@ def test_the_accuracy_is_over_all_images_and_belongs_to_the_procedure(
     assert finding.optimism is None and finding.best == {"lr": 0.5}
     classifier = read_metrics(folder / finding.run)
     assert classifier.test is None and (folder / finding.run / "model.safetensors").exists()
-    assert not list((folder / "runs").glob("*-fold*-seed*/model.safetensors"))
+    assert not list((folder / "runs").glob("*fold*/model.safetensors"))
     words = " ".join(finding.sentences)
     assert "It belongs to the procedure, not to one recipe" in words
     assert "It has no test score of its own" in words
@@ -188,17 +188,25 @@ def test_the_time_is_divided_between_the_searches_once(
     asked = config(trials=None, time_limit=32.0)
     folds = _nested.outer_folds(asked, stripes())
     context: Any = SimpleNamespace(folder=tmp_path, seconds_spent=lambda: 2.0)
-    share = _nested._share(asked, folds, context)
-    assert (share.time_limit, share.searches) == (10.0, 3)
+    everything = split_without_test(stripes())
+    share = _nested._share(asked, folds, context, everything)
+    size = share.size
+    assert size == pytest.approx(2, abs=0.1), "half of the images are in a fold"
+    equal = 30 / (2 + size)
+    assert share.time_limit == pytest.approx(equal)
 
     later: Any = SimpleNamespace(folder=tmp_path, seconds_spent=lambda: 20.0)
-    assert _nested._share(asked, folds, later) == share, "a resumed study keeps its division"
-    assert share.next_limit([]) == 10.0
+    again = _nested._share(asked, folds, later, everything)
+    assert again == share, "a resumed study keeps its division"
+    assert share.next_limit([]) == pytest.approx(equal)
     limits = []
     for seconds in (14.0, 3.0, 40.0):
         fold: Any = SimpleNamespace(result=SimpleNamespace(seconds=seconds))
         limits.append(share.next_limit([fold]))
-    assert limits == [8.0, 10.0, least_limit(1.0)]
+    assert limits == pytest.approx([16 / (1 + size), equal, least_limit(1.0)])
+    fold = SimpleNamespace(result=SimpleNamespace(seconds=8.0))
+    assert share.next_limit([fold, fold]) == pytest.approx(14.0)
+    assert share.full_seconds_of(None) == size
 
 
 def test_a_limit_below_what_all_searches_need_is_refused_and_the_limit_is_named(
@@ -208,10 +216,11 @@ def test_a_limit_below_what_all_searches_need_is_refused_and_the_limit_is_named(
     monkeypatch.setattr(_nested, "prepared_defaults", lambda *_: None)
     asked = config(trials=None, time_limit=60.0)
     context: Any = SimpleNamespace(folder=tmp_path, seconds_spent=lambda: 2.0)
-    needed = r"too short for 3 searches, .* they need about 82 s"
+    needed = r"too short for 3 searches, .* they need about 110 s"
     with pytest.raises(InputError, match=needed) as error:
-        _nested._share(asked, _nested.outer_folds(asked, stripes()), context)
-    assert error.value.hint == "Pass --time-limit 82s or more, fewer --folds, or --folds none."
+        folds = _nested.outer_folds(asked, stripes())
+        _nested._share(asked, folds, context, split_without_test(stripes()))
+    assert error.value.hint == "Pass --time-limit 110s or more, fewer --folds, or --folds none."
     assert not list(tmp_path.iterdir())
 
 

@@ -41,7 +41,8 @@ def independent_threads() -> int:
 def fewer_threads_under_load() -> Iterator[None]:
     """Compute networks with fewer threads in this block, if that is faster beside other work.
 
-    Nothing is measured on an idle machine, on a GPU, or if OMP_NUM_THREADS is set. The number of
+    Nothing is measured on an idle machine, on a GPU, if OMP_NUM_THREADS is set, under torchrun, or
+    in another such block, whose own work counts in the load of the machine. The number of
     threads decides the last bits of the weights, so only work whose length depends on the machine
     anyway, because it has a time limit, should use this.
     """
@@ -66,7 +67,7 @@ def fewer_threads_under_load() -> Iterator[None]:
 
 
 def suggest_fewer_threads_under_load() -> None:
-    """Say so if networks would be computed faster with fewer threads, beside other work.
+    """Suggest fewer threads if they would compute networks faster beside other work.
 
     For work without a time limit, whose results should not depend on the load of the machine.
     """
@@ -86,11 +87,12 @@ def suggest_fewer_threads_under_load() -> None:
 
 
 def _is_worth_measuring(threads: int) -> bool:
-    if threads < 2 or "OMP_NUM_THREADS" in os.environ or best_device().type != "cpu":
+    is_decided = bool(_independent) or {"OMP_NUM_THREADS", "WORLD_SIZE"} & {*os.environ}
+    if threads < 2 or is_decided or best_device().type != "cpu":
         return False
     try:
         return os.getloadavg()[0] > _NOTABLE_LOAD * usable_cores()
-    except OSError:  # the system does not tell
+    except OSError:  # the load average is not available
         return False
 
 

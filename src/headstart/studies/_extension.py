@@ -1,7 +1,8 @@
 """A finished study that is extended by more seeds or more time.
 
 From then on until it is sealed again, it is a study that is not finished. Its earlier finding and
-classifier wait in its folder, and return if the larger study fails or is stopped.
+classifier wait in its folder, and return if the larger study fails or is stopped. After a kill that
+cannot be handled, the study stays unfinished until the same command has finished it.
 """
 
 from __future__ import annotations

@@ -361,8 +361,10 @@ def keep_representative_weights(contenders: Iterable[Contender], folder: Path) -
         folder: The study folder.
     """
     kept = {contender.representative_run for contender in contenders}
-    # Runs of an incomplete repeat belong to no contender. Unfinished runs may still be resumed.
-    for metrics in sorted(folder.glob("runs/*-fold*-seed*/metrics.json")):
+    # Runs of an incomplete repeat, and those of a search in a fold, belong to no contender.
+    # Unfinished runs may still be resumed.
+    patterns = ("runs/*-fold*-seed*/metrics.json", "runs/fold*-trial-*/metrics.json")
+    for metrics in sorted(path for pattern in patterns for path in folder.glob(pattern)):
         run = metrics.parent
         if os.path.relpath(run, folder) in kept:
             continue

@@ -58,7 +58,7 @@ _SEALED = {
     "looks.json": ("extensions",),
 }
 # The files that are of no use to another study in the same folder.
-_PLANS = ("budget.json", "looks.json", "ladder.json", "clock.json")
+_PLANS = ("budget.json", "looks.json", "ladder.json", "clock.json", "searches.json")
 
 
 class Study(Protocol[FindingT_co]):

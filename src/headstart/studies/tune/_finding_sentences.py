@@ -30,7 +30,7 @@ def kept_defaults_sentence(
         search: The search.
         best: The best recipe of the search.
         entries: The retrained recipes.
-        scores: The validation scores of the retrained recipes; see `_retrained_scores`.
+        scores: The validation scores of the retrained recipes; see `retrained_scores`.
         full: Recipes with a full run.
     """
     if not search.plan["searches"]:

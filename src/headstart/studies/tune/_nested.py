@@ -87,17 +87,26 @@ class _Share:
 
     Attributes:
         of_study: The time limit of the study in seconds, or None.
-        time_limit: Seconds of each search; None without a limit.
-        full_seconds: Seconds of a full run; None without a limit.
+        time_limit: Seconds of the search of a fold; None without a limit.
+        full_seconds: Seconds of a full run outside a fold; None without a limit.
         elapsed: Seconds before the first search.
-        searches: Number of searches.
+        folds: Number of folds.
+        size: The training images of the search on all images, relative to those of a fold. Its
+            runs, and its part, are so many times as long.
     """
 
     of_study: float | None
     time_limit: float | None
     full_seconds: float | None
     elapsed: float
-    searches: int
+    folds: int
+    size: float
+
+    def full_seconds_of(self, fold: int | None) -> float | None:
+        """Return the seconds of a full run outside a fold, or on all images."""
+        if self.full_seconds is None:
+            return None
+        return self.full_seconds * (self.size if fold is None else 1.0)
 
     def next_limit(self, searched: Sequence[_SearchedFold]) -> float | None:
         """Return the seconds of the next search; None without a limit.
@@ -107,8 +116,9 @@ class _Share:
         if self.of_study is None or self.time_limit is None or self.full_seconds is None:
             return None
         spent = self.elapsed + sum(fold.result.seconds for fold in searched)
-        left = (self.of_study - spent) / (self.searches - len(searched))
-        return max(least_limit(self.full_seconds), min(self.time_limit, left))
+        left = (self.of_study - spent) / (self.folds - len(searched) + self.size)
+        seconds = max(least_limit(self.full_seconds), min(self.time_limit, left))
+        return seconds * (self.size if len(searched) == self.folds else 1.0)
 
 
 def outer_folds(config: TuningConfig, data: SplitDataset) -> StudyFolds:
@@ -137,19 +147,19 @@ def nested_tuning(config: TuningConfig, context: StudyContext, name: str) -> Tun
     """
     folds = outer_folds(config, context.data)
     everything = split_without_test(context.data)
-    share = _share(config, folds, context)
+    share = _share(config, folds, context, everything)
     context = context.with_data(everything)
     count = folds.folds.count
     with context.open_executor() as executor:
         searched: list[_SearchedFold] = []
         for fold in range(count):
             progress.say(f"fold {fold + 1} of {count}: a search on the images outside it")
-            part = NestedPart(folds, fold, share.full_seconds)
+            part = NestedPart(folds, fold, share.full_seconds_of(fold))
             own = replace(config, time_limit=share.next_limit(searched))
             searched.append(_search_fold(own, part, context, executor, name))
 
         progress.say("one more search on all images, for the classifier")
-        part = NestedPart(folds, None, share.full_seconds)
+        part = NestedPart(folds, None, share.full_seconds_of(None))
         with open_storage(None, name, context.folder) as storage:
             started = time.perf_counter()
             own = replace(config, time_limit=share.next_limit(searched))
@@ -166,35 +176,37 @@ def nested_tuning(config: TuningConfig, context: StudyContext, name: str) -> Tun
     return _with_folds(classifier, searched, results, folds, context, share)
 
 
-def _share(config: TuningConfig, folds: StudyFolds, context: StudyContext) -> _Share:
+def _share(
+    config: TuningConfig, folds: StudyFolds, context: StudyContext, everything: SplitDataset
+) -> _Share:
     """Divide the time limit between the searches, once: a resumed study keeps its division.
 
     Raises:
         InputError: It is too short for so many searches.
     """
-    limit, searches = config.time_limit, folds.folds.count + 1
+    limit, count, data = config.time_limit, folds.folds.count, folds.first_data
+    size = len(everything.split.train) / len(data.split.train)
     if limit is None:
-        return _Share(None, None, None, 0.0, searches)
-    path, question = context.folder / _PLAN, {"time_limit": limit, "searches": searches}
+        return _Share(None, None, None, 0.0, count, size)
+    path, question = context.folder / _PLAN, {"time_limit": limit, "folds": count}
     recorded = store.read_json_or(path, {})
     if {key: recorded.get(key) for key in question} == question:
         seconds, elapsed = recorded["full_seconds"], recorded["elapsed"]
-        return _Share(limit, recorded["share"], seconds, elapsed, searches)
+        return _Share(limit, recorded["share"], seconds, elapsed, count, size)
 
-    data = folds.first_data
     seconds = expected_seconds(prepared_defaults(config, data), data)
     elapsed = context.seconds_spent()
-    share = (limit - elapsed) / searches
+    share = (limit - elapsed) / (count + size)
     if share < least_limit(seconds):
-        needed = math.ceil(elapsed + searches * least_limit(seconds))
+        needed = math.ceil(elapsed + (count + size) * least_limit(seconds))
         raise InputError(
-            f"--time-limit {limit:g}s is too short for {searches} searches, one per fold and one "
+            f"--time-limit {limit:g}s is too short for {count + 1} searches, one per fold and one "
             f"for the classifier: they need about {needed} s.",
             f"Pass --time-limit {needed}s or more, fewer --folds, or --folds none.",
         )
     content = {**question, "share": share, "full_seconds": seconds, "elapsed": elapsed}
     store.write_json(path, content)
-    return _Share(limit, share, seconds, elapsed, searches)
+    return _Share(limit, share, seconds, elapsed, count, size)
 
 
 def _search_fold(
@@ -314,17 +326,18 @@ def _with_folds(
     by_fold = tuple(fold.result for fold in searched)
     budget = context.budget(share.of_study, folds.seeds)
     reads = max(results.test_reads, *(fold.tested for fold in searched))
+    seconds = share.elapsed + sum(fold.seconds for fold in by_fold) + classifier.seconds.total
+    budget = budget.model_copy(update={"seconds_spent": round(seconds, 1)})
     common = context.with_data(folds.first_data).common_fields("test", reads, budget)
     common |= folds.finding_fields(common, budget, folds.seeds)
 
     # The runs of the procedure have several recipes. The one to show is that of the classifier.
-    shown = {contender.name: contender for contender in classifier.contenders}
-    contenders = []
-    for contender in results.contenders:
-        recipe = shown.get(contender.name, shown["defaults"]).recipe
-        contenders.append(contender.model_copy(update={"recipe": recipe}))
+    shown = {contender.name: contender.recipe for contender in classifier.contenders}
+    contenders = [
+        contender.model_copy(update={"recipe": shown.get(contender.name, contender.recipe)})
+        for contender in results.contenders
+    ]
 
-    seconds = share.elapsed + sum(fold.seconds for fold in by_fold) + classifier.seconds.total
     values = chosen_values(by_fold)
     sentence = procedure_sentence(results.verdict.sentence)
     if all(fold.is_default for fold in by_fold):
@@ -334,7 +347,7 @@ def _with_folds(
             **dict(classifier),
             **common,
             "contenders": tuple(contenders),
-            "failed": results.failed,
+            "failed": (*results.failed, *classifier.failed),
             "verdict": results.verdict.model_copy(update={"sentence": sentence}),
             "test": contenders[0].test,
             "folds": by_fold,

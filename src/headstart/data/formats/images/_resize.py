@@ -56,9 +56,9 @@ def _crop(box: Box, ratio: float) -> Box:
     width, height = right - left, bottom - top
     inner_width, inner_height = width, height
     if width / height >= ratio:
-        inner_width = ratio * height
+        inner_width = min(width, ratio * height)  # rounding can exceed the width
     else:
-        inner_height = width / ratio
+        inner_height = min(height, width / ratio)
 
     left += (width - inner_width) * 0.5
     top += (height - inner_height) * 0.5

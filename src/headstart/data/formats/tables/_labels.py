@@ -69,8 +69,9 @@ def require_one_to_one(table: Table, rows: TableRows, label: int, number: int) -
     pairs = {pair for pair in both if all(pair)}
     for index in (0, 1):
         values = Counter(pair[index] for pair in pairs)
-        repeated, count = values.most_common(1)[0]
-        if count > 1:
+        for repeated, count in values.most_common(1):
+            if count == 1:
+                continue
             columns = (label, number) if index == 0 else (number, label)
             own, other = (table.columns[column] for column in columns)
             raise InputError(
