@@ -10,6 +10,7 @@ import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -364,7 +365,7 @@ def keep_representative_weights(contenders: Iterable[Contender], folder: Path) -
     # Runs of an incomplete repeat, and those of a search in a fold, belong to no contender.
     # Unfinished runs may still be resumed.
     patterns = ("runs/*-fold*-seed*/metrics.json", "runs/fold*-trial-*/metrics.json")
-    for metrics in sorted(path for pattern in patterns for path in folder.glob(pattern)):
+    for metrics in sorted(chain.from_iterable(map(folder.glob, patterns))):
         run = metrics.parent
         if os.path.relpath(run, folder) in kept:
             continue
