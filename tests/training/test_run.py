@@ -511,7 +511,8 @@ def test_early_stopping_keeps_the_weights_with_the_best_score_of_the_metric(
     digits: Dataset, small: Split, tmp_path: Path
 ) -> None:
     (tmp_path / "metric.py").write_text(
-        "scores = iter([0.5, 0.9, 0.7, 0.6])\ndef score(labels, probabilities):\n"
+        "scores = iter([0.1, 0.5, 0.9, 0.7, 0.6])  # the first is a trial\n"
+        "def score(labels, probabilities):\n"
         "    return next(scores)\n"
     )
     recipe = make_recipe(
