@@ -108,6 +108,17 @@ def test_a_run_inside_a_study_keeps_the_number_of_the_study(
             assert independent_threads() == 4
 
 
+def test_a_run_inside_a_study_on_an_idle_machine_does_not_measure_the_study(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    measured(monkeypatch, {})
+    monkeypatch.setattr(os, "getloadavg", lambda: (0.0, 0.0, 0.0))
+    with fewer_threads_under_load():
+        monkeypatch.setattr(os, "getloadavg", lambda: (4.0, 0.0, 0.0))
+        with fewer_threads_under_load():
+            assert torch.get_num_threads() == 4
+
+
 def test_the_number_is_restored_after_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     measured(monkeypatch, {4: 2.0, 2: 1.0, 1: 1.0})
     with pytest.raises(ValueError, match="stop"), fewer_threads_under_load():

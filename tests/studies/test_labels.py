@@ -35,6 +35,7 @@ from headstart.studies._label_matching import (
     CurvesComparison,
     _needs_sentence,
     compare_label_curves,
+    reference_of,
 )
 
 QUICK: dict[str, Any] = {"epochs": 2.0, "batch": 32, "nodes": 16}
@@ -350,8 +351,8 @@ def compare_curves(counts: tuple[int, ...], **accuracies: tuple[float, ...]) -> 
     for name, curve in accuracies.items():
         for count, accuracy in zip(counts, curve, strict=True):
             correct[name, count] = rng.random((3, 2000)) < accuracy
-    contenders = [NamedContender(name, make_recipe("mlp")) for name in accuracies]
-    return compare_label_curves(contenders, correct, counts, "test")
+    names = list(accuracies)
+    return compare_label_curves(names, names[0], correct, counts, "test")
 
 
 def compare_lines(**lines: tuple[float, float]) -> CurvesComparison:
@@ -463,7 +464,7 @@ def test_a_backbone_that_learns_from_scratch_is_not_pretrained(way: str, referen
         NamedContender("backbone", make_recipe("efficientnet-lite0", {"transfer": way})),
         NamedContender("cnn", make_recipe("cnn")),
     ]
-    assert compare_label_curves(contenders, {}, (), "test").reference == reference
+    assert reference_of(contenders) == reference
 
 
 def test_the_variance_of_one_pair_says_nothing_about_another() -> None:
@@ -471,8 +472,7 @@ def test_the_variance_of_one_pair_says_nothing_about_another() -> None:
     correct = {(name, count): rng.random((3, 1000)) < 0.5 for name in names for count in counts}
     intervals = []
     for compared in (("cnn", "a"), names):
-        contenders = [NamedContender(name, make_recipe("mlp")) for name in compared]
-        result = compare_label_curves(contenders, correct, counts, "test")
+        result = compare_label_curves(compared, "cnn", correct, counts, "test")
         differences = result.comparisons[0].differences
         intervals.append([difference.interval for difference in differences])
     assert intervals[0] == intervals[1]

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -180,23 +181,31 @@ def test_a_search_that_is_killed_in_a_fold_repeats_no_finished_fold(
     assert resumed.best == reference.best and resumed.test_reads == reference.test_reads == 2
 
 
+@pytest.fixture
+def divide(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., _nested._Share]:
+    """Return a function that divides the time limit of a study with two folds."""
+
+    def share(limit: float, full_seconds: float, elapsed: float = 2.0) -> _nested._Share:
+        monkeypatch.setattr(_nested, "expected_seconds", lambda *_: full_seconds)
+        monkeypatch.setattr(_nested, "prepared_defaults", lambda *_: None)
+        asked = config(trials=None, time_limit=limit)
+        folds = _nested.outer_folds(asked, stripes())
+        context: Any = SimpleNamespace(folder=tmp_path, seconds_spent=lambda: elapsed)
+        return _nested._share(asked, folds, context, split_without_test(stripes()))
+
+    return share
+
+
 def test_the_time_is_divided_between_the_searches_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    divide: Callable[..., _nested._Share],
 ) -> None:
-    monkeypatch.setattr(_nested, "expected_seconds", lambda *_: 1.0)
-    monkeypatch.setattr(_nested, "prepared_defaults", lambda *_: None)
-    asked = config(trials=None, time_limit=32.0)
-    folds = _nested.outer_folds(asked, stripes())
-    context: Any = SimpleNamespace(folder=tmp_path, seconds_spent=lambda: 2.0)
-    everything = split_without_test(stripes())
-    share = _nested._share(asked, folds, context, everything)
+    share = divide(32.0, full_seconds=1.0)
     size = share.size
     assert size == pytest.approx(2, abs=0.1), "half of the images are in a fold"
     equal = 30 / (2 + size)
     assert share.time_limit == pytest.approx(equal)
 
-    later: Any = SimpleNamespace(folder=tmp_path, seconds_spent=lambda: 20.0)
-    again = _nested._share(asked, folds, later, everything)
+    again = divide(32.0, full_seconds=1.0, elapsed=20.0)
     assert again == share, "a resumed study keeps its division"
     assert share.next_limit([]) == pytest.approx(equal)
     limits = []
@@ -210,16 +219,11 @@ def test_the_time_is_divided_between_the_searches_once(
 
 
 def test_a_limit_below_what_all_searches_need_is_refused_and_the_limit_is_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, divide: Callable[..., _nested._Share]
 ) -> None:
-    monkeypatch.setattr(_nested, "expected_seconds", lambda *_: 10.0)
-    monkeypatch.setattr(_nested, "prepared_defaults", lambda *_: None)
-    asked = config(trials=None, time_limit=60.0)
-    context: Any = SimpleNamespace(folder=tmp_path, seconds_spent=lambda: 2.0)
     needed = r"too short for 3 searches, .* they need about 110 s"
     with pytest.raises(InputError, match=needed) as error:
-        folds = _nested.outer_folds(asked, stripes())
-        _nested._share(asked, folds, context, split_without_test(stripes()))
+        divide(60.0, full_seconds=10.0)
     assert error.value.hint == "Pass --time-limit 110s or more, fewer --folds, or --folds none."
     assert not list(tmp_path.iterdir())
 

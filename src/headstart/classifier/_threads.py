@@ -1,8 +1,7 @@
 """The number of threads that compute a network together, beside other work of the machine.
 
 Threads that share a layer wait for each other after it. If another process holds the core of one
-thread, all of them wait. With one process beside ours on two cores, one thread was twice as fast as
-two: see benchmarks/threads.md.
+thread, all of them wait: see benchmarks/threads.md.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ _NOTABLE_LOAD = 0.5
 _LEAST_SPEEDUP = 1.25
 
 _ROUNDS, _SECONDS_PER_ROUND, _LEAST_PASSES = 4, 0.05, 2
-# With 64 images, the gain was 1.2 to 1.6, where a `cnn` gained 3 to 7; with 16, it was 1.4 to 3.3.
+# Of so few images that waiting counts: with 64, small convolutions gain less than a `cnn` does.
 _IMAGES, _CHANNELS, _SIDE, _LAYERS = 16, 32, 14, 4
 
 _independent: list[int] = []
@@ -42,24 +41,23 @@ def fewer_threads_under_load() -> Iterator[None]:
     """Compute networks with fewer threads in this block, if that is faster beside other work.
 
     Nothing is measured on an idle machine, on a GPU, if OMP_NUM_THREADS is set, under torchrun, or
-    in another such block, whose own work counts in the load of the machine. The number of
-    threads decides the last bits of the weights, so only work whose length depends on the machine
-    anyway, because it has a time limit, should use this.
+    in another such block, whose own work counts in the load of the machine. The number of threads
+    decides the last bits of the weights. So this is only for work with a time limit, whose length
+    depends on the machine anyway.
     """
     prepare_process()
     threads = torch.get_num_threads()
-    if not _is_worth_measuring(threads):
-        yield
-        return
-    _independent.append(threads)
+    is_measured = _is_worth_measuring(threads)
+    _independent.append(independent_threads())
     try:
-        chosen, speedup = _fastest_number(threads)
-        torch.set_num_threads(chosen)
-        if chosen < threads:
-            progress.say(
-                f"other processes are busy on this machine: networks use {chosen} of {threads} "
-                f"threads, which was {speedup:.1f} times as fast."
-            )
+        if is_measured:
+            chosen, speedup = _fastest_number(threads)
+            torch.set_num_threads(chosen)
+            if chosen < threads:
+                progress.say(
+                    f"other processes are busy on this machine: networks use {chosen} of {threads} "
+                    f"threads, which was {speedup:.1f} times as fast."
+                )
         yield
     finally:
         _independent.pop()

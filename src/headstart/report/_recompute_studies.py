@@ -15,7 +15,7 @@ from headstart.studies import (
     RateSelection,
     Sampling,
     compare_changes,
-    compare_with_reference,
+    compare_label_curves,
 )
 
 Values = dict[str, object]
@@ -112,7 +112,7 @@ def _labels(finding: LabelCurves, predictions: Predictions) -> Values | None:
     if not evaluated:
         return None
 
-    comparison = compare_with_reference(
+    comparison = compare_label_curves(
         [contender.name for contender in finding.contenders],
         finding.compared_with,
         _correct(evaluated),

@@ -38,7 +38,7 @@ from ._gate import (
 )
 from ._label_matching import (
     Sampling as Sampling,
-    compare_with_reference as compare_with_reference,
+    compare_label_curves as compare_label_curves,
 )
 from ._labels import (
     LabelCurvesConfig as LabelCurvesConfig,

@@ -65,27 +65,6 @@ class CurvesComparison:
 
 
 def compare_label_curves(
-    contenders: Sequence[NamedContender],
-    correct: Mapping[tuple[str, int], BoolArray],
-    counts: Sequence[int],
-    part: EvaluationPart,
-    sampling: Sampling | None = None,
-) -> CurvesComparison:
-    """Compare the curves of all contenders with the first one that is not pretrained.
-
-    Args:
-        contenders: The contenders.
-        correct: Boolean arrays of shape (S, N), True where the contender is correct, by its name
-            and the number of labels per class. Only where all seeds finished.
-        counts: Numbers of labels per class, in ascending order.
-        part: The part of the split that evaluates.
-        sampling: The groups or folds of the images; independent images by default.
-    """
-    names = [contender.name for contender in contenders]
-    return compare_with_reference(names, _reference(contenders), correct, counts, part, sampling)
-
-
-def compare_with_reference(
     names: Sequence[str],
     reference: str,
     correct: Mapping[tuple[str, int], BoolArray],
@@ -98,7 +77,8 @@ def compare_with_reference(
     Args:
         names: Names of the contenders.
         reference: Name of the contender that the others are compared with.
-        correct: Boolean arrays as in `compare_label_curves`.
+        correct: Boolean arrays of shape (S, N), True where the contender is correct, by its name
+            and the number of labels per class. Only where all seeds finished.
         counts: Numbers of labels per class, in ascending order.
         part: The part of the split that evaluates.
         sampling: The groups or folds of the images; independent images by default.
@@ -120,7 +100,8 @@ def compare_with_reference(
     return CurvesComparison(reference, tuple(comparisons), main, comparisons[main].sentence)
 
 
-def _reference(contenders: Sequence[NamedContender]) -> str:
+def reference_of(contenders: Sequence[NamedContender]) -> str:
+    """Return the name of the first contender that is not pretrained, or else of the first one."""
     for contender in contenders:
         if not contender.recipe.net.is_pretrained:
             return contender.name

@@ -39,7 +39,7 @@ from headstart.studies._grid_plan import follow_plan, plan_grid, shrink
 from headstart.studies._grid_runs import run_grid
 from headstart.studies._grid_scores import grid_fields, seed_scores, with_features
 from headstart.studies._group_notes import group_notes
-from headstart.studies._label_matching import Sampling, compare_label_curves
+from headstart.studies._label_matching import Sampling, compare_label_curves, reference_of
 from headstart.studies._study import (
     Study,
     StudyContext,
@@ -175,7 +175,8 @@ class LabelCurvesConfig(Study[LabelCurves]):
             correct[cells[name].contender, cells[name].per_class] = predictions
         per_class = sorted({cells[variant.name].per_class for variant in grid.variants})
         sampling = Sampling(design.groups, grid.fold_of)
-        comparison = compare_label_curves(contenders, correct, per_class, part, sampling)
+        names, reference = [entry.name for entry in contenders], reference_of(contenders)
+        comparison = compare_label_curves(names, reference, correct, per_class, part, sampling)
         return LabelCurves(
             **grid_fields(grid, context, part, self.time_limit),
             classes=len(data.class_names),

@@ -1,4 +1,4 @@
-"""The final runs of a search: its best recipe and the defaults, retrained with new seeds."""
+"""The final runs of a search: those of its best recipe and of the defaults, with new seeds."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ from headstart.studies.tune._successive_halving import Search
 def retrain(search: Search, data: SplitDataset) -> list[ComparisonEntry]:
     """Train the best recipe and the defaults over seeds that took no part in the selection.
 
+    Where the full runs of the search are the final runs, those that exist are taken.
+
     Args:
         search: The finished search.
         data: The data that the executor shares.
@@ -38,7 +40,7 @@ def retrain(search: Search, data: SplitDataset) -> list[ComparisonEntry]:
             f"retraining over {counted(seeds, 'new seed')}, about {approximate_duration(seconds)}."
         )
     copy_finished_grid_runs(grid, data, search.folder)
-    run_grid(grid, search.executor, search.folder, "retraining")
+    run_grid(grid, search.executor, search.folder, "final runs")
     return [
         ComparisonEntry(
             variant.name,

@@ -39,7 +39,7 @@ class RungPlan(TypedDict):
 
 
 class SearchPlan(TypedDict):
-    """The plan of a search, decided before its first trial.
+    """The plan of a search: decided before its first trial, corrected after the second.
 
     Attributes:
         epochs: Epochs of a full run.

@@ -142,15 +142,17 @@ def _tables_of_parts(folder: Path) -> dict[Path, int]:
     Tables beside class folders do not count, nor does one that is alone: `test.csv` of a
     competition has no labels.
     """
-    children = [child for child in folders_in(folder) if part_of_name(child.name) is None]
-    if _count_with_images(children) > 1 or any(map(_has_class_folders, folders_in(folder))):
-        return {}
     tables: dict[Path, int] = {}
     for path in visible_paths(folder):
         mention = part_of_name(TABLE_SUFFIX.sub("", path.name)) if is_table(path) else None
         if mention and not mention.rest and not is_plain_text(path) and _lists_labels(path):
             tables[path] = mention.part
-    return tables if TRAIN in tables.values() and len(tables) > 1 else {}
+    if TRAIN not in tables.values() or len(tables) == 1:
+        return {}
+    # Last, because it lists the files of all folders.
+    children = [child for child in folders_in(folder) if part_of_name(child.name) is None]
+    has_classes = _count_with_images(children) > 1
+    return {} if has_classes or any(map(_has_class_folders, folders_in(folder))) else tables
 
 
 def _lists_labels(path: Path) -> bool:

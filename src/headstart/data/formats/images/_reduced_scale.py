@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile
 
 # A JPEG is decoded at 1.5 to 3 times the needed size, and above that only where the decoder's
-# largest factor, 8, is too small. So resizing still averages over pixels. From
-# whole images, the results differ less than those of another smooth filter: benchmarks/data.md,
-# section "The scale of a JPEG".
+# largest factor, 8, is too small. So resizing still averages over pixels. The results differ less
+# from whole images than those of another smooth filter: benchmarks/data.md, section "The scale of a
+# JPEG".
 SCALE_MARGIN = 1.5
 
 # Left, top, right and bottom edge of a part of an image, in pixels.
