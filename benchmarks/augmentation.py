@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from headstart.data import Dataset, SplitDataset, load, make_split
-from headstart.features._augmentation import measure_change
+from headstart.features._augmentation import measure_mirroring
 
 SIZE = 32
 SCALE = 4  # drawn larger and reduced, for smooth edges
@@ -224,7 +224,7 @@ def split_all(dataset: Dataset, images: int | None) -> SplitDataset:
 def print_row(name: str, detail: str, data: SplitDataset, expected: bool) -> bool:
     """Print a row of the table; return whether the decision is right."""
     started = time.perf_counter()
-    check = measure_change(data, "mirror")
+    check = measure_mirroring(data)
     seconds = time.perf_counter() - started
     is_right = check.is_used == expected
     kept = "" if check.skill_kept is None else f"{check.skill_kept:.2f}"

@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from headstart.data import Dataset, SplitDataset, load, make_split
-from headstart.features import decide_augmentation
+from headstart.features import decide_mirroring
 from headstart.models.recipes import make_recipe
 from headstart.results import read_metrics
 from headstart.training import TrainingJob, train
@@ -46,7 +46,7 @@ def drawn(kind: str, images: int = 120) -> SplitDataset:
 def test_sided_classes_are_not_mirrored_and_others_are(
     kind: str, outcome: str, reason: str
 ) -> None:
-    check = decide_augmentation(drawn(kind))
+    check = decide_mirroring(drawn(kind))
     assert (check.outcome, check.is_used) == (outcome, outcome == "on")
     assert reason in check.reason
 
@@ -57,18 +57,13 @@ def test_digits_are_recognised_by_their_images_not_by_the_names_of_their_classes
     names = np.array([f"kind {label}" for label in digits.labels])
     renamed = load((np.asarray(digits.images), names))
     split = make_split(renamed, train_images=200)
-    assert decide_augmentation(SplitDataset(renamed, split)).outcome == "off"
+    assert decide_mirroring(SplitDataset(renamed, split)).outcome == "off"
 
 
 def test_few_images_cannot_tell_and_are_not_mirrored() -> None:
-    check = decide_augmentation(drawn("sizes", 36))
+    check = decide_mirroring(drawn("sizes", 36))
     assert (check.outcome, check.is_used) == ("unknown", False)
     assert "15 images per class" in check.reason
-
-
-def test_small_rotations_and_shifts_keep_arrows_apart() -> None:
-    assert decide_augmentation(drawn("arrows"), "rotation").is_used
-    assert decide_augmentation(drawn("arrows"), "shift").is_used
 
 
 def test_a_run_records_its_decision_and_an_explicit_value_wins(tmp_path: Path) -> None:

@@ -1,5 +1,5 @@
 from ._augmentation import (
-    decide_augmentation as decide_augmentation,
+    decide_mirroring as decide_mirroring,
 )
 from ._feature_cache import (
     Features as Features,

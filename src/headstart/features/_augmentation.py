@@ -1,12 +1,11 @@
-"""Decide whether a change of images keeps their labels, measured on the training images.
+"""Decide whether mirror images keep their labels, measured on the training images.
 
-A quick probe is cross-validated on descriptors of shape and colour. A change such as mirroring is
-used if it keeps what distinguishes the classes.
+A quick probe is cross-validated on descriptors of shape and colour. Training images are mirrored if
+that keeps what distinguishes the classes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal
@@ -18,7 +17,6 @@ from scipy.linalg import solve
 from scipy.special import bdtrc, chdtrc
 from threadpoolctl import threadpool_limits
 from torch import Tensor
-from torch.nn import functional
 
 from headstart import store
 from headstart.data import SplitDataset, content_key
@@ -28,7 +26,7 @@ from headstart.features._shape_descriptors import describe_shapes, shrink
 from headstart.formatting import counted, percent
 from headstart.results import AugmentationCheck
 
-Change = Literal["mirror", "rotation", "shift"]
+Outcome = Literal["on", "off", "unknown"]
 
 # Raise this when decisions would be others. Old ones are then not reused.
 _VERSION = "5"
@@ -46,7 +44,6 @@ _LEAST_SKILL = 0.15
 _Z_KEPT, _Z_LOSS = 1.64, 2.0  # one-sided levels of 5 and 2.3%
 _LEVEL = 0.05
 _RIDGE = 0.05
-_ROTATION_DEGREES, _SHIFT_FRACTION = 15.0, 0.1
 
 
 @dataclass(frozen=True)
@@ -55,55 +52,52 @@ class _Scores:
 
     Attributes:
         original: Scores of the images.
-        changed: Scores of the changed images, by the same probes.
-        with_copies: Scores of the images by probes that also learned changed copies.
+        mirrored: Scores of their mirror images, by the same probes.
+        with_copies: Scores of the images by probes that also learned mirrored copies.
     """
 
     original: NDArray[np.float64]
-    changed: NDArray[np.float64]
+    mirrored: NDArray[np.float64]
     with_copies: NDArray[np.float64]
 
 
-def decide_augmentation(data: SplitDataset, change: Change = "mirror") -> AugmentationCheck:
-    """Decide whether changed training images keep their labels.
+def decide_mirroring(data: SplitDataset) -> AugmentationCheck:
+    """Decide whether mirrored training images keep their labels.
 
     At most 1,200 training images are used. Neither validation nor test images are. The decision is
-    kept in the cache. If the evidence is not sufficient, the change is not used.
+    kept in the cache. If the evidence is not sufficient, images are not mirrored.
 
     Args:
         data: The images.
-        change: "mirror" (left and right exchanged), "rotation" (15 degrees to either side) or
-            "shift" (a tenth of the image to either side, up and down).
 
     Returns:
         The decision, its reason, and the measurements behind it.
     """
-    rows = data.split.train
     key = content_key(
-        f"augmentation {_VERSION} {change}",
+        f"augmentation {_VERSION} mirror",
         data.dataset.fingerprint,
         data.groups_digest,
-        np.sort(rows).tobytes(),
+        np.sort(data.split.train).tobytes(),
     )
     path = store.cache_folder() / "augmentation" / f"{key}.json"
     known = store.read_json_or(path, None)
     if isinstance(known, dict):
         return AugmentationCheck.model_validate(known)
 
-    check = measure_change(data, change)
+    check = measure_mirroring(data)
     with suppress(ResourceError):  # A cache that cannot be written ends no training.
         store.write_json(path, check.model_dump(mode="json"))
     return check
 
 
-def measure_change(data: SplitDataset, change: Change) -> AugmentationCheck:
-    """Measure what `decide_augmentation` decides, without its cache."""
+def measure_mirroring(data: SplitDataset) -> AugmentationCheck:
+    """Measure what `decide_mirroring` decides, without its cache."""
     rows = _sample(data.split.train, data.train_labels)
     present, labels = np.unique(data.dataset.labels[rows], return_inverse=True)
     counts = np.bincount(labels)
     if len(counts) < 2 or np.median(counts) < _LEAST_PER_CLASS:
-        least = f"at least {_LEAST_PER_CLASS} images per class"
-        return _decision(change, "unknown", f"{least} are needed to tell", len(rows))
+        reason = f"at least {_LEAST_PER_CLASS} images per class are needed to tell"
+        return _check("unknown", reason, len(rows))
 
     groups = data.dataset.groups
     units = np.arange(len(rows))
@@ -112,9 +106,9 @@ def measure_change(data: SplitDataset, change: Change) -> AugmentationCheck:
     images = shrink(data.dataset.images, rows)
     folds = assign_folds(labels, None if groups is None else units, _FOLDS, seed=0)
     with threadpool_limits(1):
-        scores = _cross_validate(images, _CHANGES[change](images), labels, folds)
+        scores = _cross_validate(images, labels, folds)
     names = [data.class_names[label] for label in present]
-    return _decide(change, scores, labels, units, names)
+    return _decide(scores, labels, units, names)
 
 
 def _sample(rows: NDArray[np.int64], labels: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -124,27 +118,25 @@ def _sample(rows: NDArray[np.int64], labels: NDArray[np.int64]) -> NDArray[np.in
     return np.sort(rows[stratified_folds(labels, parts, 0) == 0])
 
 
-def _cross_validate(
-    images: Tensor, changed: Tensor, labels: NDArray[np.int64], folds: NDArray[np.int64]
-) -> _Scores:
+def _cross_validate(images: Tensor, labels: NDArray[np.int64], folds: NDArray[np.int64]) -> _Scores:
     """Return the out-of-fold scores of kernel ridge regressions with a Gaussian kernel."""
     n, classes = len(labels), int(labels.max()) + 1
-    descriptors = describe_shapes(torch.cat([images, changed]))
+    descriptors = describe_shapes(torch.cat([images, images.flip(3)]))
     kernel = _gaussian_kernel(descriptors)
     targets = np.eye(classes)[labels] - 1 / classes
 
-    original, after, with_copies = (np.zeros((n, classes)) for _ in range(3))
+    original, mirrored, with_copies = (np.zeros((n, classes)) for _ in range(3))
     for fold in range(int(folds.max()) + 1):
         held_out = np.flatnonzero(folds == fold)
         known = np.flatnonzero(folds != fold)
         weights = _ridge(kernel, known, targets[known])
         original[held_out] = kernel[np.ix_(held_out, known)] @ weights
-        after[held_out] = kernel[np.ix_(held_out + n, known)] @ weights
+        mirrored[held_out] = kernel[np.ix_(held_out + n, known)] @ weights
 
         both = np.concatenate([known, known + n])
         weights = _ridge(kernel, both, np.concatenate([targets[known]] * 2))
         with_copies[held_out] = kernel[np.ix_(held_out, both)] @ weights
-    return _Scores(original, after, with_copies)
+    return _Scores(original, mirrored, with_copies)
 
 
 def _gaussian_kernel(descriptors: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -165,39 +157,34 @@ def _ridge(
 
 
 def _decide(
-    change: Change,
-    scores: _Scores,
-    labels: NDArray[np.int64],
-    units: NDArray[np.int64],
-    names: list[str],
+    scores: _Scores, labels: NDArray[np.int64], units: NDArray[np.int64], names: list[str]
 ) -> AugmentationCheck:
+    """Compare the probes, and decide."""
     correct = scores.original.argmax(1) == labels
-    correct_changed = scores.changed.argmax(1) == labels
+    correct_mirrored = scores.mirrored.argmax(1) == labels
     correct_copies = scores.with_copies.argmax(1) == labels
     chance = _agreement_by_chance(scores.original, labels)
     skill = correct - chance
-    skill_changed = correct_changed - _agreement_by_chance(scores.changed, labels)
-    kept = float(skill_changed.mean() / skill.mean()) if skill.mean() > 0 else 0.0
+    skill_mirrored = correct_mirrored - _agreement_by_chance(scores.mirrored, labels)
+    kept = float(skill_mirrored.mean() / skill.mean()) if skill.mean() > 0 else 0.0
 
     is_skilled = _z(skill, units) > _Z_LOSS and skill.mean() > _LEAST_SKILL * (1 - chance)
-    z_kept = _z(skill_changed - _LEAST_SKILL_KEPT * skill, units)
+    z_kept = _z(skill_mirrored - _LEAST_SKILL_KEPT * skill, units)
     z_loss = _z(correct.astype(float) - correct_copies, units)
-    accuracy, accuracy_changed, accuracy_with_copies = (
-        percent(rows.mean(), len(labels)) for rows in (correct, correct_changed, correct_copies)
+    accuracy, accuracy_mirrored, accuracy_with_copies = (
+        percent(rows.mean(), len(labels)) for rows in (correct, correct_mirrored, correct_copies)
     )
-    accuracies = f"{accuracy} of the original and {accuracy_changed} of the changed images"
+    accuracies = f"{accuracy} of the original and {accuracy_mirrored} of the changed images"
     measured = f"a probe classifies {accuracies} correctly"
-    pair = _exchanged_classes(scores, labels)
+    exchanged = _exchanged_classes(scores, labels)
 
-    outcome: Literal["on", "off", "unknown"]
-    if pair is not None:
-        first, second = names[pair[0]], names[pair[1]]
+    outcome: Outcome
+    if exchanged is not None:
+        first, second = names[exchanged[0]], names[exchanged[1]]
         outcome, reason = "off", f"mirroring turns '{first}' and '{second}' into each other"
     elif not is_skilled or abs(z_kept) < _Z_KEPT:
-        outcome, reason = (
-            "unknown",
-            f"{counted(len(labels), 'image')} are too little evidence; {measured}",
-        )
+        images = counted(len(labels), "image")
+        outcome, reason = "unknown", f"{images} are too little evidence; {measured}"
     elif z_kept < 0:
         outcome, reason = "off", f"it removes what distinguishes the classes; {measured}"
     elif z_loss > _Z_LOSS:
@@ -205,22 +192,19 @@ def _decide(
         outcome, reason = "off", f"a probe that also learns changed copies has {accuracies}"
     else:
         outcome, reason = "on", f"it keeps what distinguishes the classes; {measured}"
-    check = _decision(change, outcome, reason, len(labels))
-    return check.model_copy(
+    return _check(outcome, reason, len(labels)).model_copy(
         update={
             "accuracy": float(correct.mean()),
-            "accuracy_changed": float(correct_changed.mean()),
+            "accuracy_changed": float(correct_mirrored.mean()),
             "accuracy_with_copies": float(correct_copies.mean()),
             "skill_kept": round(kept, 4),
         }
     )
 
 
-def _decision(
-    change: Change, outcome: Literal["on", "off", "unknown"], reason: str, images: int
-) -> AugmentationCheck:
+def _check(outcome: Outcome, reason: str, images: int) -> AugmentationCheck:
     return AugmentationCheck(
-        change=change, outcome=outcome, is_used=outcome == "on", reason=reason, images=images
+        change="mirror", outcome=outcome, is_used=outcome == "on", reason=reason, images=images
     )
 
 
@@ -241,13 +225,13 @@ def _z(values: NDArray[np.float64], units: NDArray[np.int64]) -> float:
 
 
 def _exchanged_classes(scores: _Scores, labels: NDArray[np.int64]) -> tuple[int, int] | None:
-    """Return two classes that the change turns into each other; None if there are none.
+    """Return two classes that mirroring turns into each other; None if there are none.
 
-    Originals score higher for their own class, and most changed images for the other one, in both
+    Originals score higher for their own class, and most mirror images for the other one, in both
     directions. The two binomial p-values are combined (Fisher, 1925) and corrected for all pairs.
     """
     counts = np.bincount(labels)
-    before, after = _preferences(scores.original, labels), _preferences(scores.changed, labels)
+    before, after = _preferences(scores.original, labels), _preferences(scores.mirrored, labels)
     is_exchanged = (before < 0.5) & (before.T < 0.5) & (after > 0.5) & (after.T > 0.5)
     pairs = len(counts) * (len(counts) - 1) // 2
     for first, second in np.argwhere(np.triu(is_exchanged)).tolist():
@@ -265,31 +249,3 @@ def _preferences(scores: NDArray[np.float64], labels: NDArray[np.int64]) -> NDAr
     own = scores[np.arange(len(labels)), labels]
     is_higher = scores > own[:, None]
     return np.stack([is_higher[labels == label].mean(0) for label in range(scores.shape[1])])
-
-
-def _move(images: Tensor, maps: list[list[list[float]]]) -> Tensor:
-    """Apply affine maps in turn, from output to input coordinates, one per image."""
-    repeated = torch.tensor(maps, dtype=images.dtype)[torch.arange(len(images)) % len(maps)]
-    grid = functional.affine_grid(repeated, list(images.shape), align_corners=False)
-    return functional.grid_sample(images, grid, "bilinear", "reflection", align_corners=False)
-
-
-def _rotate(images: Tensor) -> Tensor:
-    maps = []
-    for degrees in (_ROTATION_DEGREES, -_ROTATION_DEGREES):
-        cos, sin = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
-        maps.append([[cos, -sin, 0.0], [sin, cos, 0.0]])
-    return _move(images, maps)
-
-
-def _shift(images: Tensor) -> Tensor:
-    far = 2 * _SHIFT_FRACTION
-    directions = ((far, 0.0), (-far, 0.0), (0.0, far), (0.0, -far))
-    return _move(images, [[[1.0, 0.0, across], [0.0, 1.0, down]] for across, down in directions])
-
-
-_CHANGES: dict[Change, Callable[[Tensor], Tensor]] = {
-    "mirror": lambda images: images.flip(3),
-    "rotation": _rotate,
-    "shift": _shift,
-}

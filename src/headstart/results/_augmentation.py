@@ -12,7 +12,7 @@ from headstart.results._base import Fraction, ResultModel
 class AugmentationCheck(ResultModel):
     """Check of a change of the training images: does it keep their labels, by a quick probe?"""
 
-    change: str = Field(description="The change: mirror, rotation or shift.")
+    change: str = Field(description="The change: mirror.")
     outcome: Literal["on", "off", "unknown"] = Field(
         description="'unknown' if the evidence is not sufficient; the change is then not used."
     )

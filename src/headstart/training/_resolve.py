@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from headstart.data import SplitDataset
-from headstart.features import decide_augmentation
+from headstart.features import decide_mirroring
 from headstart.models.recipes import Recipe, resolve
 from headstart.results import AugmentationCheck
 from headstart.training import _distributed
@@ -30,4 +30,4 @@ def check_mirror(recipe: Recipe, data: SplitDataset) -> AugmentationCheck | None
     if recipe.flip is not None:
         return None
     with _distributed.main_process_first():
-        return decide_augmentation(data)
+        return decide_mirroring(data)

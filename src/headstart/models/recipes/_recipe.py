@@ -196,7 +196,7 @@ class Recipe(BaseModel):
         Option("CSV of costs per true class (rows) and predicted class (columns).", TRAINING),
     ] = None
     # Predictions are averaged over both mirror images. None: measured on the training images, by
-    # `features.decide_augmentation`.
+    # `features.decide_mirroring`.
     flip: Annotated[
         bool | None,
         Option(
