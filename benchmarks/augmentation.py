@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from headstart.data import Dataset, SplitDataset, load, make_split
-from headstart.features._augmentation import measure_mirroring
+from headstart.features._mirroring import measure_mirroring
 
 SIZE = 32
 SCALE = 4  # drawn larger and reduced, for smooth edges

@@ -1,6 +1,3 @@
-from ._augmentation import (
-    decide_mirroring as decide_mirroring,
-)
 from ._feature_cache import (
     Features as Features,
     compute_features as compute_features,
@@ -23,4 +20,7 @@ from ._linear_head import (
 from ._linear_probe import (
     Probe as Probe,
     cross_validated_probe as cross_validated_probe,
+)
+from ._mirroring import (
+    decide_mirroring as decide_mirroring,
 )
