@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from headstart.audit import LabelIssues, _half_networks, find_label_issues
+from headstart.audit import (
+    ImageNames,
+    LabelIssues,
+    _half_networks,
+    _suspects,
+    find_duplicates,
+    find_label_issues,
+    suspect_report,
+)
 from headstart.audit._folds import assign_folds, join_clusters
 from headstart.audit._half_networks import HalfNetworks, suits_networks
 from headstart.audit._label_issues import LEAST_PROBABILITY
@@ -14,7 +22,7 @@ from headstart.audit._noise_model import fit_noise_model
 from headstart.audit._out_of_fold import OutOfFoldRidge, _standardise
 from headstart.audit._patch_features import patch_features
 from headstart.audit._planted_errors import Calibration
-from headstart.data import TEST, TRAIN, UNASSIGNED, Dataset
+from headstart.data import TEST, TRAIN, UNASSIGNED, Dataset, SplitDataset, make_split
 
 Indices = NDArray[np.int64]
 Features = NDArray[np.float16]
@@ -177,6 +185,24 @@ def test_a_class_map_in_another_order_in_one_part_is_named(permutation: list[int
     assert sorted((found.label, found.looks_like) for found in issues.renamed) == sorted(expected)
     assert {found.part for found in issues.renamed} == {"test"}
     assert all(found.share > 0.8 for found in issues.renamed)
+
+
+def test_the_report_names_classes_of_another_class_map(monkeypatch: pytest.MonkeyPatch) -> None:
+    dataset, features = clouds()
+    is_test = np.arange(600) % 5 == 0
+    dataset = dataclasses.replace(
+        dataset,
+        labels=np.where(is_test, np.array([0, 1, 3, 2])[dataset.labels], dataset.labels),
+        parts=np.where(is_test, TEST, TRAIN).astype(np.uint8),
+    )
+    monkeypatch.setattr(_suspects, "gather_evidence", lambda *_: {"features": features})
+    duplicates = find_duplicates(dataset)
+    data = SplitDataset(dataset, make_split(dataset))
+    report = suspect_report(data, duplicates, np.arange(600), ImageNames(data))
+
+    (note,) = report.notes
+    assert note.startswith("2 classes look like another class in one part only: class 2 (in test, ")
+    assert "look like class 3), class 3 (in test, " in note
 
 
 def test_classes_with_few_images_are_named() -> None:

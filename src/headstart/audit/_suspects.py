@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,6 +13,7 @@ from headstart.audit._evidence import gather_evidence
 from headstart.audit._label_issues import FEW_IMAGES, LabelIssues, find_label_issues
 from headstart.audit._leak_free_accuracy import accuracy_without_leaks
 from headstart.audit._out_of_fold import OutOfFoldRidge
+from headstart.audit._renamed_classes import RenamedClass
 from headstart.audit._suspect_report import SuspectReport
 from headstart.data import SplitDataset
 from headstart.formatting import counted, shorten
@@ -107,13 +110,34 @@ def _expected_wrong(issues: LabelIssues, count: int) -> ExpectedWrong:
 
 
 def _notes(data: SplitDataset, issues: LabelIssues) -> tuple[str, ...]:
-    if not issues.few:
-        return ()
-    names = ", ".join(shorten(data.class_names[label]) for label in issues.few[:_NAMED_CLASSES])
-    if len(issues.few) > _NAMED_CLASSES:
-        names += ", …"
-    classes = counted(len(issues.few), "class", "classes")
-    return (f"{classes} with fewer than {FEW_IMAGES} images can hardly be examined: {names}.",)
+    notes = []
+    if issues.renamed:
+        notes.append(_renamed_sentence(data, issues.renamed))
+    if issues.few:
+        names = _enumerate([shorten(data.class_names[label]) for label in issues.few])
+        classes = counted(len(issues.few), "class", "classes")
+        notes.append(
+            f"{classes} with fewer than {FEW_IMAGES} images can hardly be examined: {names}."
+        )
+    return tuple(notes)
+
+
+def _renamed_sentence(data: SplitDataset, renamed: Sequence[RenamedClass]) -> str:
+    names = [
+        f"{shorten(data.class_names[item.label])} (in {item.part}, "
+        f"{100 * item.share:.0f}% look like {shorten(data.class_names[item.looks_like])})"
+        for item in renamed
+    ]
+    classes = counted(len(renamed), "class looks", "classes look")
+    return (
+        f"{classes} like another class in one part only: {_enumerate(names)}. "
+        "Check whether this part numbers or names its classes in another way."
+    )
+
+
+def _enumerate(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:_NAMED_CLASSES])
+    return f"{shown}, …" if len(names) > _NAMED_CLASSES else shown
 
 
 def _leak_effect(

@@ -42,7 +42,7 @@ from headstart.results import AuditReport, EvaluationPart, JsonObject
 from headstart.studies._study import Study, StudyContext, to_json
 
 # Raise this when the checks find other things in the same data. Old reports are then not reused.
-_CHECKS = 3
+_CHECKS = 4
 
 
 @dataclass(frozen=True)
