@@ -11,6 +11,8 @@ from PIL import Image, ImageDraw
 from scipy.ndimage import gaussian_filter
 
 from headstart.audit import (
+    PropertyBaseline,
+    Shortcuts,
     _shortcuts,
     find_duplicates,
     find_odd_images,
@@ -29,6 +31,10 @@ def _photographs(count: int, seed: int = 0) -> Images:
     smooth /= smooth.std(axis=(1, 2, 3), keepdims=True)
     pixels: Images = np.clip(120 + 40 * smooth, 0, 255).astype(np.uint8)
     return pixels
+
+
+def _reported(shortcuts: Shortcuts) -> list[PropertyBaseline]:
+    return [baseline for baseline in shortcuts.properties if baseline.is_shortcut]
 
 
 def _dataset(images: Images) -> Dataset:
@@ -127,7 +133,7 @@ def test_a_property_that_predicts_the_class_is_reported(tmp_path: Path, shortcut
 
     shortcuts = find_shortcuts(dataset, read_file_facts(dataset))
 
-    reported = {baseline.name: baseline for baseline in shortcuts.reported}
+    reported = {baseline.name: baseline for baseline in _reported(shortcuts)}
     assert reported[shortcut].accuracy == 1.0
     assert shortcuts.guessing == 0.5
 
@@ -138,7 +144,7 @@ def test_border_colour_is_reported_where_it_decides() -> None:
 
     shortcuts = find_shortcuts(load((images, np.arange(120) % 2)))
 
-    assert "border colour" in {baseline.name for baseline in shortcuts.reported}
+    assert "border colour" in {baseline.name for baseline in _reported(shortcuts)}
     assert "size" in shortcuts.skipped
 
 
@@ -148,7 +154,7 @@ def test_no_shortcut_is_reported_in_95_percent_of_datasets_without_one() -> None
     silent = 0
     for _ in range(40):
         dataset = load((images, rng.permutation(np.arange(150) % 3)))
-        silent += not find_shortcuts(dataset).reported
+        silent += not _reported(find_shortcuts(dataset))
 
     assert silent >= 38
 
@@ -164,6 +170,6 @@ def test_random_properties_are_reported_in_at_most_5_percent_of_datasets(
         values = rng.random((6, 60, 1))
         properties = [Property(f"p{i}", column, True, None) for i, column in enumerate(values)]
         monkeypatch.setattr(_shortcuts, "list_properties", lambda *_, p=properties: (p, ()))
-        reported += bool(find_shortcuts(dataset).reported)
+        reported += bool(_reported(find_shortcuts(dataset)))
 
     assert reported <= 1

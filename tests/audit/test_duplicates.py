@@ -1,4 +1,4 @@
-"""Duplicates: pairs, conflicts between labels, leaks between parts."""
+"""Duplicates: pairs, and leaks between parts."""
 
 from __future__ import annotations
 
@@ -26,7 +26,6 @@ def test_a_held_out_image_leaks_through_the_most_similar_training_image() -> Non
     assert duplicates.leaked.tolist() == [4]
     assert duplicates.leak_partner.tolist() == [3]
     assert duplicates.leak_distance.tolist() == [0.01]
-    assert duplicates.is_conflict.tolist() == [False, True, False]
     assert [cluster.tolist() for cluster in duplicates.clusters()] == [[2, 3, 4], [0, 1]]
 
 

@@ -20,7 +20,6 @@ from headstart.data import (
     find_near_duplicates,
 )
 
-BoolArray = NDArray[np.bool_]
 Indices = NDArray[np.int64]
 
 
@@ -31,9 +30,6 @@ class Duplicates:
     Attributes:
         pairs: The pairs, most alike first. Of K equal images, K - 1 pairs are listed: each with
             the first of them.
-        is_exact: Boolean array of shape (P,). True where the pixels are equal.
-        is_conflict: Boolean array of shape (P,). True where the labels differ.
-        parts: Uint8 array of shape (P, 2): TRAIN, VALIDATION, TEST or UNASSIGNED of both images.
         leaked: Int64 array of shape (L,), ascending: the validation and test images that show the
             same picture as an image of another part. A copy among the test images counts against
             neither: see `leak_partner`.
@@ -43,9 +39,6 @@ class Duplicates:
     """
 
     pairs: NearDuplicates
-    is_exact: BoolArray
-    is_conflict: BoolArray
-    parts: NDArray[np.uint8]
     leaked: Indices
     leak_partner: Indices
     leak_distance: NDArray[np.float64]
@@ -71,7 +64,7 @@ class Duplicates:
 def find_duplicates(
     dataset: Dataset, split: Split | None = None, pairs: NearDuplicates | None = None
 ) -> Duplicates:
-    """Find exact and near duplicates, conflicts between their labels, and leaks between parts.
+    """Find exact and near duplicates, and leaks between parts.
 
     Args:
         dataset: The dataset.
@@ -79,23 +72,14 @@ def find_duplicates(
         pairs: Pairs from `find_near_duplicates`, if they are known already.
 
     Returns:
-        The pairs, which of them are exact or have conflicting labels, and the images that leaked.
+        The pairs, and the images that leaked.
     """
     if pairs is None:
         pairs = find_near_duplicates(dataset.images, dataset.hashes)
 
     parts = dataset.parts if split is None else _parts_of_split(len(dataset), split)
-    first, second = pairs.first, pairs.second
     leaked, partner, distance = _find_leaks(pairs, parts)
-    return Duplicates(
-        pairs=pairs,
-        is_exact=np.array([relation == "exact" for relation in pairs.relation], bool),
-        is_conflict=dataset.labels[first] != dataset.labels[second],
-        parts=np.stack([parts[first], parts[second]], axis=1),
-        leaked=leaked,
-        leak_partner=partner,
-        leak_distance=distance,
-    )
+    return Duplicates(pairs, leaked, partner, distance)
 
 
 def _parts_of_split(count: int, split: Split) -> NDArray[np.uint8]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -182,25 +183,18 @@ def find_label_issues(
     labels, classes = dataset.labels, len(dataset.class_names)
     units = _units(dataset, clusters)
     sources = _fit_sources(dataset, evidence, units, networks=networks, seed=seed)
-    model = fit_noise_model(
-        [source.scores(_indicators(labels, classes)) for source in sources.values()], labels
-    )
-
-    def refit(copies: Sequence[Indices]) -> list[NoiseModel]:
-        targets = np.concatenate([_indicators(copy, classes) for copy in copies], axis=1)
-        scores = [
-            np.split(source.scores(targets), len(copies), axis=1) for source in sources.values()
-        ]
-        return [
-            fit_noise_model(of_sources, copy, start=model)
-            for copy, of_sources in zip(copies, zip(*scores, strict=True), strict=True)
-        ]
+    targets = _indicators(labels, classes)
+    model = fit_noise_model([source.scores(targets) for source in sources.values()], labels)
 
     predicted = model.log_probabilities.argmax(1)
     accuracy, shuffled_accuracy, is_better = _compare_with_chance(predicted, labels, classes)
-    calibration = calibrate(model, labels, refit, seed) if is_better and calibrated else None
+    calibration = None
+    if is_better and calibrated:
+        refit = partial(_refit, tuple(sources.values()), model)
+        calibration = calibrate(model, labels, refit, seed)
     log_odds = model.log_odds if calibration is None else calibration.apply(model.log_odds)
     probabilities = expit(log_odds)
+
     few = np.flatnonzero(np.bincount(labels, minlength=classes) < FEW_IMAGES)
     doubtful = int((predicted != labels).sum())
     probable = int((probabilities >= LEAST_PROBABILITY).sum())
@@ -265,6 +259,23 @@ def _choose_penalty(source: Source, labels: Indices, classes: int) -> None:
         source.set_penalty(penalty)
         losses.append(fit_noise_model([source.scores(targets)], labels).loss)
     source.set_penalty(_PENALTIES[int(np.argmin(losses))])
+
+
+def _refit(
+    sources: Sequence[Source], model: NoiseModel, copies: Sequence[Indices]
+) -> list[NoiseModel]:
+    """Fit a noise model to each copy of the labels, starting from that of the given labels.
+
+    Each source predicts all copies at once.
+    """
+    classes = model.log_probabilities.shape[1]
+    targets = np.concatenate([_indicators(copy, classes) for copy in copies], axis=1)
+    scores = [np.split(source.scores(targets), len(copies), axis=1) for source in sources]
+    models = []
+    for number, copy in enumerate(copies):
+        of_copy = [of_source[number] for of_source in scores]
+        models.append(fit_noise_model(of_copy, copy, start=model))
+    return models
 
 
 def _indicators(labels: Indices, classes: int) -> NDArray[np.float32]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +47,20 @@ class OddImages:
         return len(self.indices)
 
 
+class _Evidence(NamedTuple):
+    """The evidence that an image belongs to no class.
+
+    Attributes:
+        score: Rank among all odd images, in (0, 1].
+        reason: The kind of image.
+        detail: The evidence in words.
+    """
+
+    score: float
+    reason: OddReason
+    detail: str
+
+
 def find_odd_images(
     dataset: Dataset,
     duplicates: Duplicates | None = None,
@@ -67,43 +81,43 @@ def find_odd_images(
     """
     if statistics is None:
         statistics = measure_pixels(dataset)
-    evidence_of: dict[int, tuple[float, OddReason, str]] = {}
-    for finding in (
-        _blank_images(statistics),
-        _text_images(statistics),
-        {} if duplicates is None else _placeholders(dataset, duplicates, statistics),
-    ):
-        for row, evidence in finding.items():
-            if row not in evidence_of or evidence[0] > evidence_of[row][0]:
-                evidence_of[row] = evidence
+    kinds = [_blank_images(statistics), _text_images(statistics)]
+    if duplicates is not None:
+        kinds.append(_placeholders(dataset, duplicates, statistics))
 
-    rows = sorted(evidence_of, key=lambda row: (-evidence_of[row][0], row))
+    strongest: dict[int, _Evidence] = {}
+    for kind in kinds:
+        for row, evidence in kind.items():
+            if row not in strongest or evidence.score > strongest[row].score:
+                strongest[row] = evidence
+
+    rows = sorted(strongest, key=lambda row: (-strongest[row].score, row))
     return OddImages(
         indices=np.array(rows, np.int64),
-        score=np.array([evidence_of[row][0] for row in rows], np.float64),
-        reason=tuple(evidence_of[row][1] for row in rows),
-        detail=tuple(evidence_of[row][2] for row in rows),
+        score=np.array([strongest[row].score for row in rows], np.float64),
+        reason=tuple(strongest[row].reason for row in rows),
+        detail=tuple(strongest[row].detail for row in rows),
     )
 
 
-def _blank_images(statistics: PixelStatistics) -> dict[int, tuple[float, OddReason, str]]:
+def _blank_images(statistics: PixelStatistics) -> dict[int, _Evidence]:
     contrast = statistics.contrast
     is_blank = contrast < BLANK_CONTRAST
     is_near_constant = ~is_blank & (contrast < NEAR_CONSTANT_CONTRAST)
-    evidence: dict[int, tuple[float, OddReason, str]] = {}
+    evidence: dict[int, _Evidence] = {}
     for row in np.flatnonzero(is_blank):
         level = 255 * statistics.brightness[row]
-        evidence[int(row)] = (1.0, "blank", f"one colour, brightness {level:.0f} of 255")
+        evidence[int(row)] = _Evidence(1.0, "blank", f"one colour, brightness {level:.0f} of 255")
     if is_near_constant.mean() <= LARGEST_SHARE:
         for row in np.flatnonzero(is_near_constant):
             deviation = 255 * contrast[row]
             score = 0.9 - 0.2 * contrast[row] / NEAR_CONSTANT_CONTRAST
             detail = f"brightness varies by {deviation:.1f} of 255 only"
-            evidence[int(row)] = (float(score), "near-constant", detail)
+            evidence[int(row)] = _Evidence(float(score), "near-constant", detail)
     return evidence
 
 
-def _text_images(statistics: PixelStatistics) -> dict[int, tuple[float, OddReason, str]]:
+def _text_images(statistics: PixelStatistics) -> dict[int, _Evidence]:
     is_text = (
         _looks_drawn(statistics)
         & (statistics.colours <= TEXT_COLOURS)
@@ -111,12 +125,12 @@ def _text_images(statistics: PixelStatistics) -> dict[int, tuple[float, OddReaso
     )
     if is_text.mean() > LARGEST_SHARE:
         return {}
-    evidence: dict[int, tuple[float, OddReason, str]] = {}
+    evidence: dict[int, _Evidence] = {}
     for row in np.flatnonzero(is_text):
         share, colours = statistics.dominant_share[row], int(statistics.colours[row])
         score = 0.4 + 0.2 * share + 0.2 * (1 - colours / TEXT_COLOURS)
         detail = f"{colours} colours, one of which covers {100 * share:.0f}%"
-        evidence[int(row)] = (float(score), "text", detail)
+        evidence[int(row)] = _Evidence(float(score), "text", detail)
     return evidence
 
 
@@ -132,7 +146,7 @@ def _looks_drawn(statistics: PixelStatistics) -> NDArray[np.bool_]:
 
 def _placeholders(
     dataset: Dataset, duplicates: Duplicates, statistics: PixelStatistics
-) -> dict[int, tuple[float, OddReason, str]]:
+) -> dict[int, _Evidence]:
     """Return the images of each picture that is in several classes, or is drawn and occurs often.
 
     Where single images look drawn as well, that is the nature of the dataset, and says nothing.
@@ -145,7 +159,7 @@ def _placeholders(
     if is_single.any() and is_drawn[is_single].mean() > LARGEST_SHARE:
         is_drawn[:] = False
 
-    evidence: dict[int, tuple[float, OddReason, str]] = {}
+    evidence: dict[int, _Evidence] = {}
     for members in clusters:
         classes = len(np.unique(dataset.labels[members]))
         is_frequent = len(members) >= PLACEHOLDER_COPIES
@@ -157,5 +171,5 @@ def _placeholders(
         detail = f"the same picture as {others:,} others, in {classes:,} class"
         detail += "es" if classes > 1 else ""
         for row in members.tolist():
-            evidence[row] = (float(score), "placeholder", detail)
+            evidence[row] = _Evidence(float(score), "placeholder", detail)
     return evidence

@@ -51,16 +51,7 @@ def measure_pixels(dataset: Dataset, facts: FileFacts | None = None) -> PixelSta
     boxes = _content_boxes(dataset, facts)
     measured: list[PixelStatistics] = []
     for start, block in blocks(dataset.images, "measuring images"):
-        rows = range(0, len(block), _BATCH)
-
-        def measure(
-            row: int, block: NDArray[np.uint8] = block, start: int = start
-        ) -> PixelStatistics:
-            batch = block[row : row + _BATCH]
-            box = None if boxes is None else boxes[start + row : start + row + len(batch)]
-            return _measure_batch(batch, box)
-
-        measured += map_in_threads(measure, rows, "measuring images", "blocks")
+        measured += _measure_block(block, None if boxes is None else boxes[start:])
     return _joined(measured)
 
 
@@ -77,6 +68,18 @@ def _content_boxes(dataset: Dataset, facts: FileFacts | None) -> NDArray[np.int6
         return None
     top, left = (size_height - content_height) // 2, (size_width - content_width) // 2
     return np.stack([top, top + content_height, left, left + content_width], axis=1)
+
+
+def _measure_block(
+    block: NDArray[np.uint8], boxes: NDArray[np.int64] | None
+) -> list[PixelStatistics]:
+    """Measure images on all cores. The first of the boxes are those of the block."""
+
+    def measure(start: int) -> PixelStatistics:
+        batch = block[start : start + _BATCH]
+        return _measure_batch(batch, None if boxes is None else boxes[start : start + len(batch)])
+
+    return map_in_threads(measure, range(0, len(block), _BATCH), "measuring images", "blocks")
 
 
 def _measure_batch(batch: NDArray[np.uint8], boxes: NDArray[np.int64] | None) -> PixelStatistics:

@@ -16,7 +16,10 @@ from headstart.data import Dataset, FileFacts, stratified_subset
 from headstart.evaluation import holm
 
 FloatArray = NDArray[np.float64]
+Fold = tuple[NDArray[np.int64], NDArray[np.int64]]  # rows to train on, rows to predict
+
 FOLDS = 5
+_SEED = 0
 # Classes are predicted by trees this large at most: enough leaves for all classes of a size each.
 _LEAVES_PER_CLASS = 2
 _LEAST_LEAF = 5
@@ -76,17 +79,9 @@ class Shortcuts:
     guessing: float
     skipped: tuple[str, ...]
 
-    @property
-    def reported(self) -> tuple[PropertyBaseline, ...]:
-        """Return the properties that predict the class, highest accuracy first."""
-        return tuple(baseline for baseline in self.properties if baseline.is_shortcut)
-
 
 def find_shortcuts(
-    dataset: Dataset,
-    facts: FileFacts | None = None,
-    statistics: PixelStatistics | None = None,
-    seed: int = 0,
+    dataset: Dataset, facts: FileFacts | None = None, statistics: PixelStatistics | None = None
 ) -> Shortcuts:
     """Predict the class from properties of the file, each alone and all together.
 
@@ -94,47 +89,46 @@ def find_shortcuts(
         dataset: The dataset. Its groups, if any, are not divided by the folds.
         facts: Headers of its files. None leaves the properties of files out.
         statistics: Statistics of its pixels. None measures them.
-        seed: Seed of the folds.
     """
     if statistics is None:
         statistics = measure_pixels(dataset, facts)
     properties, skipped = list_properties(facts, statistics)
     guessing = 1 / len(dataset.class_names)
-    folds = _draw_folds(dataset, seed)
+    folds = _draw_folds(dataset)
     if folds is None or not properties:
         return Shortcuts((), None, guessing, skipped)
 
     baselines = [_measure(prop, dataset, folds) for prop in properties]
-    joint = None
-    if len(properties) > 1:
-        together = Property(
-            JOINT,
-            np.concatenate([prop.values for prop in properties], axis=1),
-            is_of_file=all(prop.is_of_file for prop in properties),
-            texts=None,
-        )
-        joint = _measure(together, dataset, folds)
-    decided = _decide(baselines, properties, guessing)
-    for place, baseline in enumerate(decided):
-        if baseline.is_shortcut and baseline.p_value > _BEYOND_DOUBT:
-            p_value = _shuffled_p_value(baseline.accuracy, properties[place], dataset, seed)
-            baselines[place] = replace(baseline, p_value=p_value)
+    joint = _measure(_join(properties), dataset, folds) if len(properties) > 1 else None
+
+    candidates = _decide(baselines, properties, guessing)
+    for place, candidate in enumerate(candidates):
+        if candidate.is_shortcut and candidate.p_value > _BEYOND_DOUBT:
+            p_value = _shuffled_p_value(candidate.accuracy, properties[place], dataset)
+            baselines[place] = replace(candidate, p_value=p_value)
     decided = _decide(baselines, properties, guessing)
     decided.sort(key=lambda baseline: -baseline.accuracy)
     return Shortcuts(tuple(decided), joint, guessing, skipped)
 
 
-def _draw_folds(
-    dataset: Dataset, seed: int
-) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]] | None:
+def _join(properties: Sequence[Property]) -> Property:
+    """Return all properties as one."""
+    return Property(
+        JOINT,
+        np.concatenate([prop.values for prop in properties], axis=1),
+        is_of_file=all(prop.is_of_file for prop in properties),
+        texts=None,
+    )
+
+
+def _draw_folds(dataset: Dataset) -> list[Fold] | None:
     """Return training and test rows of each fold; None if there are too few images."""
     from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
     labels = dataset.labels
-    rng = np.random.default_rng(seed)
     rows = np.arange(len(labels))
     if len(rows) > _MOST_IMAGES:
-        rows = stratified_subset(labels, rows, _MOST_IMAGES, rng)
+        rows = stratified_subset(labels, rows, _MOST_IMAGES, np.random.default_rng(_SEED))
     counts = np.bincount(labels[rows], minlength=len(dataset.class_names))
     if counts[counts > 0].min() < FOLDS:
         return None
@@ -143,7 +137,7 @@ def _draw_folds(
     if groups is not None and len(np.unique(groups)) < FOLDS:
         return None
     kind = StratifiedKFold if groups is None else StratifiedGroupKFold
-    splitter = kind(FOLDS, shuffle=True, random_state=seed)
+    splitter = kind(FOLDS, shuffle=True, random_state=_SEED)
     # scikit-learn warns of classes with fewer groups than folds. Their recall then shows it.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -151,9 +145,7 @@ def _draw_folds(
     return [(rows[train], rows[test]) for train, test in folds]
 
 
-def _measure(
-    prop: Property, dataset: Dataset, folds: list[tuple[NDArray[np.int64], NDArray[np.int64]]]
-) -> PropertyBaseline:
+def _measure(prop: Property, dataset: Dataset, folds: list[Fold]) -> PropertyBaseline:
     """Cross-validate a tree on one property. `is_shortcut` is decided later."""
     from sklearn.tree import DecisionTreeClassifier
 
@@ -212,7 +204,7 @@ def _guessing_p_value(
     return float(norm.sf((accuracy - 1 / len(sizes)) / deviation))
 
 
-def _shuffled_p_value(accuracy: float, prop: Property, dataset: Dataset, seed: int) -> float:
+def _shuffled_p_value(accuracy: float, prop: Property, dataset: Dataset) -> float:
     """Return the p-value of a balanced accuracy, from accuracies with shuffled labels.
 
     The accuracies are about normal, so their mean and standard deviation suffice: Student's t gives
@@ -220,11 +212,11 @@ def _shuffled_p_value(accuracy: float, prop: Property, dataset: Dataset, seed: i
     """
     from scipy.stats import t
 
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(_SEED)
     accuracies = []
     for _ in range(_SHUFFLES):
         shuffled = replace(dataset, labels=_shuffle_labels(dataset, rng))
-        folds = _draw_folds(shuffled, seed)
+        folds = _draw_folds(shuffled)
         if folds is not None:
             accuracies.append(_measure(prop, shuffled, folds).accuracy)
     if len(accuracies) < 2:

@@ -78,17 +78,19 @@ class AuditConfig(Study[AuditReport]):
     def run(self, context: StudyContext) -> AuditReport:
         """Carry out all checks."""
         data = context.data
-        given = _with_removed_copies(data)
-        dataset, names = data.dataset, ImageNames(given)
+        with_copies = _with_removed_copies(data)
+        dataset, names = data.dataset, ImageNames(with_copies)
         facts = read_file_facts(dataset)
         statistics = measure_pixels(dataset, facts)
-        duplicates = find_duplicates(dataset, given.split)
+
+        duplicates = find_duplicates(dataset, with_copies.split)
         inferred = None
         if dataset.groups is None:
             inferred = infer_groups(dataset, duplicates.pairs, facts)
         odd = find_odd_images(dataset, duplicates, statistics)
         quality = find_quality_issues(dataset, facts, statistics)
         shortcuts = find_shortcuts(dataset, facts, statistics)
+
         suspects = SuspectReport()
         if not self.quick:
             # Imported here: torch takes 500 MB, and a quick audit does not need it.
@@ -117,7 +119,7 @@ class AuditConfig(Study[AuditReport]):
             no_class=unclassified,
             shortcuts=shortcut_report(shortcuts),
             quality=poor,
-            groups=group_report(given, inferred, names),
+            groups=group_report(with_copies, inferred, names),
             class_counts=counts,
             imbalance=class_imbalance(counts),
             files=file_counts(facts),
