@@ -24,6 +24,7 @@ from unittest.mock import patch
 import numpy as np
 
 from headstart.data import SplitDataset, load, make_split
+from headstart.errors import InputError
 from headstart.models.recipes import Recipe, make_recipe, resolve
 from headstart.studies._comparison_entries import ComparisonEntry
 from headstart.studies._comparison_schedule import ComparisonSchedule
@@ -109,12 +110,15 @@ def equal_steps_rule(machine: Machine, limit: float) -> None:
         entries = [ComparisonEntry(name, "contender", make_recipe(name), seeds) for name in MODELS]
         context = StudyContext(machine.data, Path(folder), 0.0)
         schedule = ComparisonSchedule(entries, SEEDS, TimeLimit(limit), context)
-        schedule.plan()
-        rounds = TrainingRounds(schedule)
-        for seed in seeds:
-            if not rounds.train_seed(seed):
-                break
-        for entry in entries:
+        try:
+            schedule.plan()
+            rounds = TrainingRounds(schedule)
+            for seed in seeds:
+                if not rounds.train_seed(seed):
+                    break
+        except InputError:  # too short for a verdict
+            return
+        for entry in schedule.contenders:
             epochs = entry.epochs or machine.resolved(entry.recipe).epochs or 1.0
             machine.epochs[entry.name] = [epochs] * len(entry.runs)
     machine.work(REPORT_SECONDS)
@@ -142,8 +146,11 @@ def simulate(machines: int, limit: float) -> None:
     dataset = load("digits")
     data = SplitDataset(dataset, make_split(dataset, train_images=300))
     full = 40.0
-    print("| machine | rule | unequal steps | seeds | `cnn` too short | time spent, 5 to 95% |")
-    print("|---|---|---|---|---|---|")
+    print(
+        "| machine | rule | unequal steps | seeds | `cnn` too short | no verdict | "
+        "time spent, 5 to 95% |"
+    )
+    print("|---|---|---|---|---|---|---|")
     rules: dict[str, Callable[[Machine, float], None]] = {
         "equal time": equal_time_rule,
         "equal steps": equal_steps_rule,
@@ -155,6 +162,8 @@ def simulate(machines: int, limit: float) -> None:
                 rng = np.random.default_rng(number)
                 machine = Machine(data, rng.choice(paces, 1000))
                 rule(machine, limit)
+                if not machine.epochs.get("cnn"):
+                    continue  # refused
                 unequal.append(len({round(epochs, 2) for epochs in machine.epochs["cnn"]}) > 1)
                 seeds.append(len(machine.epochs["cnn"]))
                 short.append(min(machine.epochs["cnn"]) < 0.99 * LEAST_SHARE * full)
@@ -162,7 +171,8 @@ def simulate(machines: int, limit: float) -> None:
             low, middle, high = np.quantile(spent, [0.05, 0.5, 0.95])
             print(
                 f"| {kind} | {name} | {np.mean(unequal):.0%} | {np.mean(seeds):.1f} | "
-                f"{np.mean(short):.0%} | {middle:.0%} ({low:.0%} to {high:.0%}) |"
+                f"{np.mean(short):.0%} | {1 - len(spent) / machines:.0%} | "
+                f"{middle:.0%} ({low:.0%} to {high:.0%}) |"
             )
 
 

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from headstart import store
 from headstart.data import Dataset, Split, SplitDataset, make_split
 from headstart.errors import InputError, RunFailed
 from headstart.models.recipes import make_recipe
+from headstart.report import gate_summary, write_report
 from headstart.results import FailedContender, read_finding
-from headstart.studies import ComparisonConfig, run_study
+from headstart.studies import ComparisonConfig, GateQuestion, gate_of, run_study
 from headstart.studies._contenders import make_contenders
 from headstart.training import RunCost, RunTimer, TrainingJob, train
 
@@ -245,15 +248,37 @@ def test_on_a_busy_machine_features_take_what_the_other_contenders_do_not_need(
     assert machine.prepared == [32]
 
 
-def test_features_that_leave_another_contender_too_little_end_without_a_verdict(
+def test_features_that_leave_another_contender_too_little_are_not_computed(
     data: SplitDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    SlowFeatures(monkeypatch, 32.0, step=1.0)  # 6 epochs of the mlp take 120 s
+    machine = SlowFeatures(monkeypatch, 32.0, step=0.2)  # 6 epochs of the mlp take 24 s
     config = ComparisonConfig(BACKBONE_AND_MLP, (0,), 60.0)
-    finding = run_study(config, data, tmp_path / "study", started=0.0)
-    assert finding.verdict.too_short == ("mlp",)
-    assert finding.verdict.winner is None
-    assert finding.verdict.needed_time_limit is not None
+    with pytest.raises(InputError, match="its features take longer"):
+        run_study(config, data, tmp_path / "study", started=0.0)
+    assert machine.prepared == []
+
+
+def test_a_contender_without_time_is_named_beside_the_verdict_about_the_others(
+    data: SplitDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine = SlowFeatures(monkeypatch, 70.0)
+    config = ComparisonConfig(("mlp", "efficientnet-lite0", "cnn"), (0,), 60.0)
+    finding = run_study(config, data, tmp_path / "study", started=0.0, command="headstart compare")
+    assert machine.prepared == []
+    verdict = finding.verdict
+    assert {contender.name for contender in finding.contenders} == {"mlp", "cnn"}
+    assert (verdict.left_out, verdict.too_short) == (("efficientnet-lite0",), ())
+    assert len(verdict.pairs) == 1
+    assert verdict.notes[0] == (
+        "The verdict is without efficientnet-lite0, because the time limit is too short: "
+        "efficientnet-lite0 needs about 70 s for its features. "
+        f"Run this instead: headstart compare --time-limit {verdict.needed_time_limit}"
+    )
+    page = write_report(tmp_path / "study").read_text()
+    assert "without efficientnet-lite0</h1>" in page
+    gate = gate_of(finding, GateQuestion(reference="mlp", candidate="efficientnet-lite0", margin=1))
+    assert gate.exit_status == 4
+    assert "the time limit is too short to train efficientnet-lite0" in gate.sentence
 
 
 def test_a_limit_too_short_for_features_is_refused_with_one_that_is_long_enough(
@@ -264,14 +289,16 @@ def test_a_limit_too_short_for_features_is_refused_with_one_that_is_long_enough(
         run_study(
             ComparisonConfig(BACKBONE_AND_MLP, (0,), 60.0), data, tmp_path / "study", started=0.0
         )
-    assert refused.value.hint == "Pass --time-limit 3m or more, or fewer --train-images."
+    assert refused.value.hint == (
+        "Use fewer --train-images, or more time. Pass --time-limit 3m or more."
+    )
 
     longer = ComparisonConfig(BACKBONE_AND_MLP, (0,), 180.0)
     finding = run_study(longer, data, tmp_path / "longer", started=0.0)
     assert finding.verdict.too_short == ()
 
 
-def test_no_winner_is_claimed_from_runs_that_the_limit_left_undertrained(
+def test_a_limit_that_leaves_a_contender_undertrained_is_refused_before_any_run(
     data: SplitDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     steps = {"mlp": 0.03, "cnn": 1.0}
@@ -282,23 +309,52 @@ def test_no_winner_is_claimed_from_runs_that_the_limit_left_undertrained(
             return RunCost(0.5, steps[self.recipe.model], 0.0, steps_per_epoch=18)
 
     monkeypatch.setattr("headstart.studies._comparison_schedule.RunTimer", SlowTimer)
-    monkeypatch.setattr("headstart.studies._training_rounds._CORRECTIONS", 0)
-    # The runs are faster than the timer says. Whether a second seed still fits must not depend on
-    # how busy this machine is.
-    monkeypatch.setattr("headstart.studies._training_rounds._LATE_SHARE", -1.0)
+    monkeypatch.setattr(TRAIN, lambda *_: pytest.fail("trained"))
     command = "headstart compare digits --models mlp,cnn --time-limit 20s --out study"
     config = ComparisonConfig(("mlp", "cnn"), (0, 1), 20.0)
-    finding = run_study(config, data, tmp_path / "study", command=command)
-    verdict = finding.verdict
-    assert (verdict.winner, verdict.too_short) == (None, ("cnn",))
-    assert verdict.needed_time_limit is not None
-    assert verdict.sentence.startswith(
-        "No verdict: the time limit is too short. cnn trained for 0."
+    with pytest.raises(InputError) as refused:
+        run_study(config, data, tmp_path / "study", command=command)
+    assert refused.value.message == (
+        "a time limit of 20 s is too short for a verdict. cnn needs about 2 min for 1 run of at "
+        "least 6.7 epochs."
     )
-    limit = verdict.needed_time_limit
-    answer = f"Run this instead: headstart compare digits --models mlp,cnn --time-limit {limit}"
+    answer = r"Run this instead: headstart compare digits --models mlp,cnn --time-limit \d+m"
+    assert re.fullmatch(answer, refused.value.hint)
+
+
+def test_a_study_that_a_slow_machine_leaves_with_one_contender_ends_without_a_verdict(
+    data: SplitDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps = {"mlp": 0.001, "cnn": 0.01}
+
+    class Timer(RunTimer):
+        @property
+        def cost(self) -> RunCost:
+            return RunCost(0.1, steps[self.recipe.model], 0.0, steps_per_epoch=18)
+
+    def slow_cnn(job: TrainingJob) -> object:
+        if job.recipe.model == "cnn":
+            job.folder.mkdir(parents=True)
+            steps["cnn"] = 10.0
+            assert job.watch is not None
+            for done in range(1, 100):
+                job.watch(done, 10.0 * done)
+        return train(job)
+
+    monkeypatch.setattr("headstart.studies._comparison_schedule.RunTimer", Timer)
+    monkeypatch.setattr("headstart.studies._comparison_schedule._PATIENCE", 0.0)
+    monkeypatch.setattr(TRAIN, slow_cnn)
+    config = ComparisonConfig(("mlp", "cnn"), (0, 1), 60.0, {"epochs": 2})
+    finding = run_study(config, data, tmp_path / "study", command="headstart compare digits")
+    verdict = finding.verdict
+    assert [contender.name for contender in finding.contenders] == ["mlp"]
+    assert (verdict.winner, verdict.too_short, verdict.left_out) == (None, ("cnn",), ())
+    assert verdict.sentence.startswith("No verdict: the time limit is too short. cnn needs about ")
+    answer = f"Run this instead: headstart compare digits --time-limit {verdict.needed_time_limit}"
     assert verdict.sentence.endswith(answer)
-    assert finding.budget.seeds == (0,)
+    assert finding.robustness is None
+    page = write_report(tmp_path / "study").read_text()
+    assert "No verdict on digits: the time limit is too short" in page
 
 
 def test_a_time_limit_that_is_too_short_is_refused(data: SplitDataset, tmp_path: Path) -> None:
@@ -411,7 +467,48 @@ def test_a_run_on_other_images_is_refused_with_what_to_do(
 ) -> None:
     train(TrainingJob(make_recipe("mlp", {"epochs": 1}), data, 0, tmp_path / "run"))
     config = ComparisonConfig(("mlp", str(tmp_path / "run")), (0,), None, {"epochs": 1})
-    other = SplitDataset(data.dataset, make_split(data.dataset))
-    message = "was trained on a different split than this comparison uses: .* train images there"
-    with pytest.raises(InputError, match=message):
+    other = SplitDataset(data.dataset, make_split(data.dataset, train_images=300, seed=1))
+    message = "was evaluated on other test images than this comparison uses: split seed 0 there, 1"
+    with pytest.raises(InputError, match=message) as refused:
         run_study(config, other, tmp_path / "study")
+    assert "enter its recipe" in refused.value.hint
+
+    relabelled = data.dataset.labels.copy()
+    relabelled[data.split.test[0]] = (relabelled[data.split.test[0]] + 1) % 10
+    changed = SplitDataset(replace(data.dataset, labels=relabelled, fingerprint="x"), data.split)
+    with pytest.raises(InputError, match="with other labels of the test images"):
+        run_study(config, changed, tmp_path / "labels")
+
+
+def test_runs_with_other_training_images_are_compared_on_the_same_test_images(
+    data: SplitDataset, tmp_path: Path
+) -> None:
+    more = SplitDataset(data.dataset, make_split(data.dataset, train_images=600))
+    recipe = make_recipe("mlp", {"epochs": 1, "nodes": 32})
+    runs = [str(tmp_path / name) for name in ("old", "new")]
+    for folder, part in zip(runs, (data, more), strict=True):
+        train(TrainingJob(recipe, part, 0, Path(folder)))
+
+    finding = run_study(ComparisonConfig(tuple(runs), (0,), None), more, tmp_path / "study")
+    assert {contender.name for contender in finding.contenders} == {"old", "new"}
+    assert finding.verdict.about == "models"
+    note = (
+        "old was trained on 300 images, of which 300 are among the 600 training images of this "
+        "comparison. So a difference may come from the training images, and the verdict is about "
+        "this trained model, not its recipe."
+    )
+    assert [sentence for sentence in finding.verdict.notes if "was trained on" in sentence] == [
+        note
+    ]
+    gate = gate_of(finding, GateQuestion(reference="old", candidate="new", margin=0.5))
+    assert gate.passed and note in gate_summary(finding, gate)
+
+
+def test_a_run_that_has_seen_test_images_is_refused(data: SplitDataset, tmp_path: Path) -> None:
+    split = data.split
+    seen = replace(split, train=np.append(split.train, split.test[:2]), fingerprint="seen")
+    leaky = SplitDataset(data.dataset, seen)
+    train(TrainingJob(make_recipe("mlp", {"epochs": 1}), leaky, 0, tmp_path / "run"))
+    config = ComparisonConfig(("mlp", str(tmp_path / "run")), (0,), None, {"epochs": 1})
+    with pytest.raises(InputError, match="trained or selected with 2 images of the test images"):
+        run_study(config, data, tmp_path / "study")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +25,7 @@ from headstart.training import RunCost, TrainingJob
 
 SECONDS_PER_STEP = {"mlp": 0.002, "cnn": 0.03}
 SETUP = 0.2
+LEAST_CNN = 0.99 * 40 / 6  # epochs
 SCHEDULE, ROUNDS = "headstart.studies._comparison_schedule", "headstart.studies._training_rounds"
 Pace = Callable[[float], float]
 
@@ -120,9 +122,26 @@ class Study:
         return [tuple(entry.runs) for entry in self.schedule.contenders]
 
 
+def proposed_seconds(error: InputError) -> float:
+    """Return the time limit that a refusal proposes."""
+    match = re.fullmatch(r"Pass --time-limit (\d+)([sm]) or more\.", error.hint)
+    assert match is not None, error.hint
+    return int(match[1]) * {"s": 1, "m": 60}[match[2]]
+
+
+@pytest.fixture
+def machines() -> list[Machine]:
+    """The machines of the comparisons of a test, the last one last."""
+    return []
+
+
 @pytest.fixture
 def compare(
-    digits: Dataset, small: Split, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    digits: Dataset,
+    small: Split,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    machines: list[Machine],
 ) -> Callable[..., Study]:
     """Return a function that compares models on a simulated machine."""
     data = SplitDataset(digits, small)
@@ -138,14 +157,16 @@ def compare(
         trained_seeds: int | None = None,
     ) -> Study:
         machine = Machine(data, pace, failing=failing)
+        machines.append(machine)
         fake_time = SimpleNamespace(perf_counter=lambda: machine.clock)
         monkeypatch.setattr("headstart.studies._study.time", fake_time)
         monkeypatch.setattr(f"{SCHEDULE}.RunTimer", machine.timer)
         monkeypatch.setattr(f"{ROUNDS}.train", machine.train)
         monkeypatch.setattr(f"{ROUNDS}.store.remove_folder", lambda _: None)
+        recipes = {name: make_recipe(name.partition(":")[0]) for name in names}
         entries = [
-            ComparisonEntry(name, "contender", make_recipe(name), tuple(range(seeds)))
-            for name in names
+            ComparisonEntry(name, "contender", recipe, tuple(range(seeds)))
+            for name, recipe in recipes.items()
         ]
         context = StudyContext(data, tmp_path / out, 0.0)
         schedule = ComparisonSchedule(entries, seeds, TimeLimit(limit, when_slow), context)
@@ -233,26 +254,68 @@ def test_a_slow_moment_that_ends_after_a_few_steps_does_not_decide(
     compare: Callable[..., Study], names: tuple[str, ...]
 ) -> None:
     study = compare(60.0, slow_until(20.0, 100.0), names=names)
-    cnn = next(entry for entry in study.schedule.entries if entry.name == "cnn")
-    assert not cnn.is_short, "its first run had fewer steps than its pace can be known from"
+    assert study.schedule.left_out == {}, "the steps were timed again before that"
     assert study.schedule.needed_seconds is None
+    assert min(study.epochs_of("cnn")) >= LEAST_CNN
     assert study.seeds() == [(0, 1, 2), (0, 1, 2)]
     assert len(set(study.epochs_of("cnn"))) == 1
     assert 0.85 * 60 <= study.machine.clock <= 60
     assert study.rounds.notes() == []
 
 
-def test_where_the_machine_stays_slow_short_runs_stay_and_the_needed_limit_is_known(
-    compare: Callable[..., Study],
+def test_where_the_machine_stays_slow_the_study_is_refused_before_its_runs(
+    compare: Callable[..., Study], machines: list[Machine]
 ) -> None:
-    study = compare(60.0, lambda _: 15.0)
-    assert [entry.name for entry in study.schedule.entries if entry.is_short] == ["cnn"]
-    needed = study.schedule.needed_seconds
-    assert needed is not None
+    with pytest.raises(InputError, match="too short for a verdict") as refused:
+        compare(60.0, lambda _: 15.0)
+    assert machines[-1].epochs == {}, "no run was trained for nothing"
+    assert machines[-1].clock < 0.3 * 60
+    assert "cnn needs about " in refused.value.message
+    assert "mlp" not in refused.value.message
+    needed = proposed_seconds(refused.value)
     longer = compare(needed, lambda _: 15.0, out="longer")
     assert longer.schedule.planned_seeds == 3
-    assert not any(entry.is_short for entry in longer.schedule.entries)
-    assert needed < 1.5 * longer.machine.clock
+    assert longer.schedule.left_out == {}
+    assert needed < 1.6 * longer.machine.clock
+
+
+def test_of_three_contenders_the_one_without_time_is_left_out_and_the_others_are_compared(
+    compare: Callable[..., Study],
+) -> None:
+    study = compare(25.0, lambda _: 4.0, names=("mlp", "cnn", "mlp:fast"))
+    assert list(study.schedule.left_out) == ["cnn"]
+    assert study.seeds() == [(0, 1), (0, 1)]
+    assert [entry.name for entry in study.schedule.contenders] == ["mlp", "mlp:fast"]
+    assert study.schedule.can_decide
+    assert study.schedule.needed_seconds is not None
+    assert study.machine.clock <= 25.0
+
+    resumed = compare(25.0, names=("mlp", "cnn", "mlp:fast"))
+    assert resumed.schedule.left_out == study.schedule.left_out
+
+
+def test_a_contender_is_left_out_during_its_first_run_if_the_machine_becomes_too_slow(
+    compare: Callable[..., Study], machines: list[Machine]
+) -> None:
+    study = compare(60.0, slow_from(5.6, 40.0))
+    assert list(study.schedule.left_out) == ["cnn"]
+    assert not study.schedule.can_decide
+    assert study.epochs_of("mlp") == [40], "what was trained before stays"
+    assert study.rounds.seeds == []
+    assert study.machine.clock <= 60
+
+    with pytest.raises(InputError, match="cnn needs about "):
+        compare(60.0, slow_from(3.5, 40.0), names=("cnn", "mlp"), out="first")
+    assert machines[-1].clock <= 60
+
+
+def test_a_machine_that_becomes_a_bit_slower_does_not_cost_the_verdict(
+    compare: Callable[..., Study],
+) -> None:
+    study = compare(14.0, slow_from(5.0, 1.4))
+    assert study.schedule.left_out == {}
+    assert study.epochs_of("cnn")[0] >= LEAST_CNN
+    assert study.machine.clock <= 1.1 * 14.0
 
 
 def test_a_machine_that_slows_down_shortens_all_seeds_alike(
@@ -295,21 +358,7 @@ def test_a_limit_that_is_too_short_for_all_seeds_costs_seeds_not_the_minimum_of_
     study = compare(14.5)
     cnn = next(entry for entry in study.schedule.entries if entry.name == "cnn")
     assert len(cnn.runs) < 3
-    assert not cnn.is_short
-    assert study.epochs_of("cnn")[0] >= 0.99 * 40 / 6
-
-
-def test_runs_that_are_too_short_to_learn_are_known_with_the_limit_that_is_needed(
-    compare: Callable[..., Study],
-) -> None:
-    study = compare(11.0)
-    short = [entry.name for entry in study.schedule.entries if entry.is_short]
-    assert short == ["cnn"]
-    needed = study.schedule.needed_seconds
-    assert needed is not None
-    longer = compare(needed, out="longer")
-    assert longer.seeds() == [(0, 1, 2), (0, 1, 2)]
-    assert not any(entry.is_short for entry in longer.schedule.entries)
+    assert study.epochs_of("cnn")[0] >= LEAST_CNN
 
 
 def test_a_limit_without_time_for_runs_is_refused_with_one_that_has(
@@ -317,7 +366,7 @@ def test_a_limit_without_time_for_runs_is_refused_with_one_that_has(
 ) -> None:
     with pytest.raises(InputError, match="leaves less than") as refused:
         compare(5.0)
-    assert "Pass --time-limit " in str(refused.value)
+    assert proposed_seconds(refused.value) > 10
 
 
 def test_a_resumed_study_follows_its_plan(compare: Callable[..., Study]) -> None:
@@ -333,8 +382,10 @@ def test_on_any_machine_all_seeds_take_the_same_steps_and_contenders_share_seeds
     rng = np.random.default_rng(number)
     factors = rng.choice([1.0, 1.0, 1.5, 3.0, 8.0], 100)
     study = compare(45.0, lambda clock: float(factors[min(99, int(clock / 2))]))
+    assert study.schedule.left_out == {}
     for name in ("mlp", "cnn"):
         assert len(set(study.epochs_of(name))) == 1
+    assert study.epochs_of("cnn")[0] >= LEAST_CNN
     seeds = study.seeds()
     assert seeds[0] == seeds[1]
 

@@ -41,31 +41,35 @@ def test_contenders_that_both_need_more_get_the_same_time_per_run() -> None:
         (35.9, False, 3, True),
         (23.9, False, 2, True),
         (15.9, False, 1, True),
-        (7.9, False, 1, False),
+        (7.9, False, 2, False),
     ],
 )
-def test_a_short_limit_costs_controls_then_seeds_and_never_the_minimum_of_epochs(
+def test_a_short_limit_costs_controls_then_seeds_then_contenders_never_the_minimum_of_epochs(
     available: float, controls: bool, seeds: int, fits: bool
 ) -> None:
     division = divide([CNN, HEAD, CONTROL], 3, available)
     assert (division.has_controls, division.seeds, division.fits) == (controls, seeds, fits)
-    assert (division.epochs["cnn"] >= 4) == fits
+    assert division.epochs.get("cnn", 4) >= 4
+    assert division.left_out == (() if fits else ("cnn",))
     assert division.seconds <= available + 0.01
 
 
 def test_a_contender_whose_first_run_has_ended_keeps_its_epochs() -> None:
     decided = Demand("cnn", RunCost(7.0), epochs=6, least=6, done=1)
     division = divide([decided, MLP], 3, 0.5)
-    assert not division.fits
-    assert division.epochs["cnn"] == 6
+    assert division.left_out == ("mlp",)
+    assert division.epochs == {"cnn": 6}
     assert divide([decided, MLP], 3, 100.0).seconds == pytest.approx(2 * 7 + 3 * 2.5)
 
 
-def test_where_not_all_reach_their_minimum_the_cheap_ones_do() -> None:
-    division = divide([CNN, MLP], 3, 2.0)
-    assert not division.fits
-    assert division.epochs["mlp"] >= 4
-    assert division.epochs["cnn"] < 4
+def test_where_not_all_reach_their_minimum_the_cheap_ones_get_more_than_theirs() -> None:
+    division = divide([CNN, MLP, CONTROL], 3, 5.0)
+    assert (division.left_out, division.has_controls) == (("cnn",), False)
+    assert division.seeds == 3
+    assert division.epochs == {"mlp": pytest.approx((5 / 3 - 0.5) / 0.1)}
+
+    division = divide([CNN, MLP], 3, 0.5)
+    assert (division.left_out, division.epochs) == (("cnn", "mlp"), {})
 
 
 def test_the_least_time_counts_all_seeds_of_the_contenders() -> None:

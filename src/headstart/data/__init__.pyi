@@ -49,6 +49,7 @@ from ._split import (
     make_split as make_split,
 )
 from ._split_file import (
+    read_image_hashes as read_image_hashes,
     read_split as read_split,
     write_split as write_split,
 )

@@ -43,6 +43,28 @@ def write_split(data: SplitDataset, folder: Path) -> None:
     store.write_bytes(folder / FILE_NAME, store.npz_bytes(arrays))
 
 
+def read_image_hashes(folder: Path) -> dict[str, NDArray[np.uint8]]:
+    """Read the hashes of the images of each part of a split, in its order.
+
+    Args:
+        folder: The folder of a run.
+
+    Returns:
+        Uint8 arrays of shape (n, bytes) under "train", "validation" and "test".
+
+    Raises:
+        InputError: The file is missing or damaged.
+    """
+    path = folder / FILE_NAME
+    try:
+        with store.open_npz(path, store.read_verified(path)) as file:
+            return {part: file[f"{part}_hashes"] for part in ("train", "validation", "test")}
+    except FileNotFoundError:
+        raise _missing(folder) from None
+    except (ValueError, OSError, TypeError, IndexError) as error:
+        raise _damaged(path, error) from error
+
+
 def read_split(folder: Path, dataset: Dataset) -> Split:
     """Read `folder/split.npz`, and check that the images and labels have not changed.
 
@@ -69,12 +91,9 @@ def read_split(folder: Path, dataset: Dataset) -> Split:
             if "cross_validated" in file.names:
                 split = replace(split, cross_validated=file["cross_validated"])
     except FileNotFoundError:
-        raise InputError(f"{path} does not exist.", f"Is {folder} the folder of a run?") from None
+        raise _missing(folder) from None
     except (ValueError, OSError, TypeError, IndexError) as error:
-        raise InputError(
-            f"{path} cannot be read: {error}.",
-            "It may be damaged. Move the folder away and run the command again.",
-        ) from error
+        raise _damaged(path, error) from error
 
     indices = np.concatenate(parts)
     exists = indices < len(dataset)
@@ -92,3 +111,14 @@ def read_split(folder: Path, dataset: Dataset) -> Split:
             "Restore the labels that the run was made with, or start a new run with another --out.",
         )
     return split
+
+
+def _missing(folder: Path) -> InputError:
+    return InputError(f"{folder / FILE_NAME} does not exist.", f"Is {folder} the folder of a run?")
+
+
+def _damaged(path: Path, error: Exception) -> InputError:
+    return InputError(
+        f"{path} cannot be read: {error}.",
+        "It may be damaged. Move the folder away and run the command again.",
+    )

@@ -29,7 +29,7 @@ from headstart.results import (
 from headstart.studies import CONTROL_SUFFIX, VerdictRules, verdict_from_predictions
 
 _TOLERANCE = 1e-9
-_NOT_FROM_PREDICTIONS = ("notes", "too_short", "needed_time_limit")
+_NOT_FROM_PREDICTIONS = ("notes", "too_short", "left_out", "needed_time_limit")
 
 
 class Recomputation:

@@ -249,8 +249,12 @@ class Verdict(ResultModel):
     notes: tuple[str, ...] = Field(description="Further observations, one sentence each.")
     too_short: tuple[str, ...] = Field(
         default=(),
-        description="Contenders whose runs are too short because of the time limit; then there is "
-        "no winner.",
+        description="Contenders for which the time limit is too short; then there is no winner.",
+    )
+    left_out: tuple[str, ...] = Field(
+        default=(),
+        description="Contenders that were not trained, because the time limit is too short for "
+        "them; the verdict is about the others.",
     )
     needed_time_limit: str | None = Field(
         default=None,

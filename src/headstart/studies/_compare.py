@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from headstart import progress, store
-from headstart.data import SplitDataset, describe_changes
+from headstart import progress
+from headstart.data import SplitDataset
 from headstart.errors import InputError
 from headstart.evaluation import (
     DEFAULT_MARGIN,
@@ -29,6 +29,7 @@ from headstart.studies._comparison_schedule import ComparisonSchedule
 from headstart.studies._comparison_verdict import VerdictRules
 from headstart.studies._contenders import make_contenders
 from headstart.studies._design import StudyDesign, check_seed_count, design_study
+from headstart.studies._finished_runs import check_same_test_images, note_of_other_training
 from headstart.studies._folds import keep_representative_weights, require_no_folds
 from headstart.studies._looks import StudyLooks, extends
 from headstart.studies._robustness import examine_verdict
@@ -39,7 +40,7 @@ from headstart.studies._time_limit import (
     check_when_slow,
     given_when_slow,
 )
-from headstart.studies._too_short import verdict_of_too_short_runs
+from headstart.studies._too_short import no_verdict, verdict_without_left_out
 from headstart.studies._training_rounds import TrainingRounds
 from headstart.training import check_recipe
 
@@ -118,13 +119,13 @@ class ComparisonConfig(Study[Comparison]):
         """Check that every recipe and every finished run suits the data.
 
         Raises:
-            InputError: A recipe does not suit the data, or a run was trained on other data.
+            InputError: A recipe does not suit the data, or a run was evaluated on other images.
         """
         data = design_study(data, self.folds, self.seeds).data
         for entry in self._entries():
             check_recipe(entry.recipe, data)
             for run in entry.runs.values():
-                _check_same_images(run, data)
+                check_same_test_images(run, data)
 
     def as_json(self) -> JsonObject:
         """Return the configuration."""
@@ -173,20 +174,22 @@ class ComparisonConfig(Study[Comparison]):
         waiting = [entry for entry in entries if not entry.runs]
         limit = TimeLimit(self.time_limit, self.when_slow)
         schedule = ComparisonSchedule(waiting, len(design.runs), limit, context, design.folds)
+        schedule.finished_runs = len(entries) - len(waiting)
         looks = StudyLooks(context.folder, self.until_decided, self.margin)
-        notes = []
+        notes = _notes_of_other_training(entries, context.data)
         if waiting:
             schedule.plan()
-            notes = _train(schedule, design.runs, looks, design.part)
+            notes += _train(schedule, design.runs, looks, design.part)
 
         results = self._compare(entries, baselines, design, looks, schedule)
         verdict, robustness, slices = results.verdict, None, None
-        short = [entry for entry in schedule.contenders if entry.is_short]
-        if short:
+        if schedule.left_out:
+            assert schedule.needed_seconds is not None, "it is known what was left out"
+            change = verdict_without_left_out if schedule.can_decide else no_verdict
             needed = schedule.needed_seconds
-            verdict = verdict_of_too_short_runs(verdict, short, needed, context.command)
+            verdict = change(verdict, schedule.left_out, schedule.answer, needed)
             notes += design.notes_of_short_runs()
-        else:
+        if schedule.can_decide:
             robustness, slices = examine_verdict(
                 entries, results, design.part, self.margin, context
             )
@@ -313,6 +316,14 @@ def _train(
     return rounds.notes()
 
 
+def _notes_of_other_training(entries: Sequence[ComparisonEntry], data: SplitDataset) -> list[str]:
+    """Return a sentence for each finished run that was trained on other images."""
+    sentences: list[str] = []
+    for entry in entries:
+        sentences += [note_of_other_training(entry.name, run, data) for run in entry.runs.values()]
+    return [sentence for sentence in sentences if sentence]
+
+
 def _control_recipe(recipe: Recipe) -> Recipe | None:
     """Return the recipe of the same backbone with random weights, used in the same way.
 
@@ -326,22 +337,6 @@ def _control_recipe(recipe: Recipe) -> Recipe | None:
     kept = options.model_dump(include={"cut", "pool", "head", "input_px"})
     values = {**kept, "epochs": recipe.epochs, "effort": recipe.effort}
     return make_recipe(recipe.model, values, "scratch")
-
-
-def _check_same_images(run: Path, data: SplitDataset) -> None:
-    """Check that a finished run was trained and evaluated on the images of this comparison."""
-    recorded = store.read_json(run / "recipe.json")
-    fingerprints = {"dataset": data.dataset.fingerprint, "split": data.split.fingerprint}
-    for key, fingerprint in fingerprints.items():
-        if recorded.get(key) != fingerprint:
-            changes = describe_changes(run, data)
-            raise InputError(
-                f"{run} was trained on a different {key} than this comparison uses"
-                f"{f': {changes}' if changes else ''}.",
-                "Pass the data options of that run, such as --train-images, --validation, --test "
-                f"and --split-seed, which {run / 'data.json'} records; or enter its recipe: "
-                f"{run / 'recipe.json'}",
-            )
 
 
 def _baselines(design: StudyDesign, time_limit: float | None) -> list[BaselineResult]:

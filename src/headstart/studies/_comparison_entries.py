@@ -20,9 +20,6 @@ from headstart.training import read_correct
 CONTROL_SUFFIX = " (random weights)"
 WITHOUT_PLAN_SUFFIX = " (without the plan)"
 
-# Planned epochs are rounded down to three digits.
-_ROUNDED = 0.99
-
 CorrectByName = Mapping[str, NDArray[np.bool_]]
 Groups = NDArray[np.int64] | None
 
@@ -38,7 +35,8 @@ class ComparisonEntry:
         seeds: The seeds of its runs.
         data: The data that it is trained on; None for those of the study.
         epochs: Epochs of each run as planned for a time limit; None for those of the recipe.
-        least_epochs: The minimum number of epochs of the recipe; shorter runs are undertrained.
+        least_epochs: The minimum number of epochs of the recipe. Without time for them, a
+            contender is left out.
         is_solved: True if its head is solved at once, so that it has no epochs to shorten.
         is_prepared: True if its features are computed.
         prepare_seconds: Seconds that the features took.
@@ -75,11 +73,6 @@ class ComparisonEntry:
     def has_ended_run(self) -> bool:
         """True if a run has ended. All others of this entry take the same steps."""
         return bool(self.run_durations)
-
-    @property
-    def is_short(self) -> bool:
-        """True if the time limit leaves fewer than the minimum number of epochs."""
-        return self.epochs is not None and self.epochs < _ROUNDED * self.least_epochs
 
 
 def correct_predictions(

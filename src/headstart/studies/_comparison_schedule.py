@@ -2,8 +2,11 @@
 
 It is planned once, before the first run, from steps that are timed several times. All seeds of a
 contender take the same steps. While the first run of a contender is in progress, its pace is
-watched, and the plan of all runs that have not ended is corrected together. If a first run was too
-short, all contenders that the limit shortened are timed again: a slow moment may have decided.
+watched, and the plan of all runs that have not ended is corrected together.
+
+A contender that cannot reach its fewest epochs is left out before it costs time. If less than two
+are left, no verdict is possible, and the study is refused. Before that, the steps are timed again
+for a while: a slow moment must not decide.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ from headstart import progress, store
 from headstart.data import SplitDataset
 from headstart.errors import InputError
 from headstart.features import FEATURES_FRACTION, FeatureTimer, prepare_features, warm_up
+from headstart.formatting import approximate_duration, enumeration
 from headstart.models import is_backbone
 from headstart.models.recipes import Recipe, resolve, with_net
 from headstart.results import JsonObject
@@ -26,7 +30,7 @@ from headstart.studies._folds import FoldRun, StudyFolds
 from headstart.studies._study import StudyContext
 from headstart.studies._time_division import Demand, Division, divide, least_seconds
 from headstart.studies._time_limit import TimeLimit, prediction_seconds
-from headstart.studies._too_short import proposed_limit
+from headstart.studies._too_short import answering_command, describe_need
 from headstart.training import RunCost, RunTimer, least_epochs
 
 # Reserved for the figures, the page and the explanations of errors.
@@ -35,6 +39,11 @@ _RESERVED_SHARE = 0.02  # of the time limit, for what was not measured
 
 # Steps are timed so often, unless this takes more than a share of the time limit.
 _TIMINGS, _TIMING_SHARE = 3, 0.05
+
+# Steps are timed again for this share of the time limit before a contender is left out. Once runs
+# have begun, the fewest epochs may end so much after the limit: a machine that became a bit slower
+# must not cost the verdict.
+_PATIENCE, _LATE_SHARE = 0.1, 0.1
 
 # Steps that were timed at a slow moment must not take all time from the features: these get at
 # least this fraction of an equal share.
@@ -65,6 +74,9 @@ class ComparisonSchedule:
         pace: Seconds per step of the run that was watched last, relative to the timed steps.
         needed_seconds: A time limit with which every contender reaches its minimum number of
             epochs, with all seeds; None if this one is long enough.
+        finished_runs: Number of contenders that are finished runs, which take no time.
+        left_out: What the contenders need that are not trained, in words, by their name: the time
+            is too short for them.
     """
 
     entries: Sequence[ComparisonEntry]
@@ -76,8 +88,12 @@ class ComparisonSchedule:
     has_controls: bool = True
     pace: float = 1.0
     needed_seconds: float | None = None
+    finished_runs: int = 0
+    left_out: dict[str, str] = field(default_factory=dict)
     _timers: dict[str, RunTimer] = field(default_factory=dict)
     _costs: dict[str, RunCost] = field(default_factory=dict)
+    _feature_seconds: dict[str, float] = field(default_factory=dict)
+    _is_planned: bool = False
 
     @property
     def runs_per_seed(self) -> int:
@@ -92,21 +108,33 @@ class ComparisonSchedule:
 
     @property
     def contenders(self) -> list[ComparisonEntry]:
-        """The contenders."""
+        """The contenders that are trained."""
+        return [entry for entry in self.requested if entry.name not in self.left_out]
+
+    @property
+    def requested(self) -> list[ComparisonEntry]:
+        """The contenders, also those that are left out."""
         return [entry for entry in self.entries if entry.role == "contender"]
+
+    @property
+    def can_decide(self) -> bool:
+        """True unless the time limit leaves too few contenders for a verdict."""
+        wanted = min(2, len(self.requested) + self.finished_runs)
+        return len(self.contenders) + self.finished_runs >= wanted
 
     @property
     def controls(self) -> list[ComparisonEntry]:
         """The controls that are trained."""
         if not self.has_controls:
             return []
-        return [entry for entry in self.entries if entry.role == "control"]
+        controls = [entry for entry in self.entries if entry.role == "control"]
+        return [entry for entry in controls if entry.model_name not in self.left_out]
 
     def plan(self) -> None:
         """Prepare the contenders and decide which runs fit, or follow the plan in `budget.json`.
 
         Raises:
-            InputError: The time limit is too short for any run.
+            InputError: The time limit is too short for a verdict.
         """
         backbones = {entry.recipe.model: entry.recipe for entry in self.entries}
         for recipe in backbones.values():
@@ -181,17 +209,28 @@ class ComparisonSchedule:
         entry.is_prepared = True
 
     def divide(self) -> None:
-        """Divide the time that is left between the runs that are left, and write the plan."""
+        """Divide the time that is left between the runs that are left, and write the plan.
+
+        Raises:
+            InputError: The time limit is too short for a verdict, and no contender has a run.
+        """
         division = self._division()
+        if not division.fits:
+            division = self._division_after_timing_again()
+        self._leave_out(division.left_out)
         self.planned_seeds, self.has_controls = division.seeds, division.has_controls
         for entry in self.entries:
             planned = division.epochs.get(entry.name)
             if planned is not None and not entry.has_ended_run and not entry.is_solved:
                 entry.epochs = self._rounded(entry, planned)
-
-        short = [entry for entry in self.contenders if entry.is_short]
-        self.needed_seconds = self._needed_seconds() if short else None
+        self._is_planned = True
         self._write()
+
+    @property
+    def answer(self) -> str:
+        """The command, or the option, that gives the time that every contender needs."""
+        assert self.needed_seconds is not None, "no contender is left out"
+        return answering_command(self.needed_seconds, self.context.command)
 
     def is_changed_by(self, entry: ComparisonEntry, pace: float) -> bool:
         """Measure the costs again, and return whether the plan of an entry changes with them.
@@ -203,8 +242,6 @@ class ComparisonSchedule:
             pace: Its seconds per step, relative to the timed steps.
         """
         self.pace = pace
-        if self.left_seconds() <= 0:
-            return False
         others = [
             other
             for other in self.contenders
@@ -225,64 +262,33 @@ class ComparisonSchedule:
                 self._costs[other.name] = timer.cost
         return self._is_changed(entry)
 
-    def plan_again(self) -> list[ComparisonEntry]:
-        """Time the contenders again whose runs the limit cut, if runs of some are too short.
-
-        A slow moment can leave a contender so few steps that its first run ends before its pace is
-        known. If all runs can now be long enough, they are planned again, and forgotten.
-
-        Returns:
-            The contenders whose first run must be repeated; empty if the plan stays.
-        """
-        limit = self.limit.seconds
-        cut = [
-            entry for entry in self.contenders if entry.epochs is not None and not entry.failures
-        ]
-        is_short = any(entry.is_short for entry in cut)
-        is_timed = all(entry.name in self._timers for entry in cut)
-        if limit is None or not is_short or not is_timed:
-            return []
-        if self.left_seconds() < _TIMING_SHARE * limit:
-            return []
-
-        for entry in cut:
-            timer = self._timers[entry.name]
-            timer.restart()
-            for _ in range(_TIMINGS):
-                timer.measure()
-            self._costs[entry.name] = timer.cost
-        durations = [entry.run_durations for entry in cut]
-        for entry in cut:
-            entry.run_durations = []
-        if self._division().fits:
-            self.divide()
-            return cut
-
-        for entry, seconds in zip(cut, durations, strict=True):
-            entry.run_durations = seconds
-        self.needed_seconds = self._needed_seconds()
-        self._write()
-        return []
-
     def _is_changed(self, entry: ComparisonEntry) -> bool:
         """Return whether the costs as known now lead to another number of epochs."""
-        planned = self._division().epochs[entry.name]
+        planned = self._division().epochs.get(entry.name, 0.0)
         return abs(planned / self.epochs(entry) - 1) > _SMALL_CHANGE
 
     def _prepare_in_time(self, limit: float) -> None:
         """Time the contenders' steps and compute the features of frozen backbones.
 
         Contenders that are trained by steps come first: what they need at least is not available
-        for features.
+        for features. If they alone take too long, no features are computed in vain.
+
+        Raises:
+            InputError: The time limit is too short for a verdict.
         """
         frozen = [entry for entry in self.contenders if entry.recipe.on_features]
         for entry in self.contenders:
             if entry not in frozen:
                 self.prepare(entry)
                 self._start_timer(entry)
+        if frozen and self._timers:
+            division = self._division()
+            if not division.fits:
+                division = self._division_after_timing_again()
+            self._leave_out(division.left_out)
         for number, entry in enumerate(frozen):
-            self._prepare_frozen(entry, len(frozen) - number, limit)
-            self._start_timer(entry)
+            if self._prepare_frozen(entry, len(frozen) - number, limit):
+                self._start_timer(entry)
 
         started = self.context.seconds_spent()
         for _ in range(_TIMINGS - 1):
@@ -300,35 +306,43 @@ class ComparisonSchedule:
         entry.is_solved = timer.recipe.optimizer == "lbfgs"
         entry.least_epochs = least_epochs(timer.recipe)
 
-    def _prepare_frozen(self, entry: ComparisonEntry, waiting: int, limit: float) -> None:
+    def _prepare_frozen(self, entry: ComparisonEntry, waiting: int, limit: float) -> bool:
         """Compute the features of a frozen contender, at a size that fits into the time.
 
         Args:
             entry: The contender.
             waiting: Number of frozen contenders without features, this one included.
             limit: Seconds of the whole study.
-        """
-        chosen = entry.recipe.net.model_dump(include={"input_px"})
-        if chosen["input_px"] is None:
-            chosen["input_px"] = self._affordable_size(entry, waiting, limit)
-            entry.recipe = with_net(entry.recipe, **chosen)
-        self.prepare(entry)
 
-    def _affordable_size(self, entry: ComparisonEntry, waiting: int, limit: float) -> int:
+        Returns:
+            False if there is no time for them. Then the contender is left out.
+        """
+        if entry.recipe.net.model_dump(include={"input_px"})["input_px"] is None:
+            size = self._affordable_size(entry, waiting, limit)
+            if size is None:
+                return False
+            entry.recipe = with_net(entry.recipe, input_px=size)
+        self.prepare(entry)
+        return True
+
+    def _affordable_size(self, entry: ComparisonEntry, waiting: int, limit: float) -> int | None:
         """Return the image size whose features fit into the time of a frozen contender.
 
         Its control takes as long again. If even the smallest images are too slow for both, the
         control is left out. If they are too slow for an equal share, on a busy machine, the others
-        keep what they need at least, and the features may take all the rest. If the others cannot
-        have that much, no verdict is possible, and the features may take most of the time.
+        keep what they need at least, and the features may take all the rest.
 
         Args:
             entry: The contender.
             waiting: Number of frozen contenders without features, this one included.
             limit: Seconds of the whole study.
 
+        Returns:
+            The image size. None if there is not enough time even then, and the others are enough
+            for a verdict.
+
         Raises:
-            InputError: Even then, there is not enough time.
+            InputError: There is not enough time, and without it there is no verdict.
         """
         left = self.left_seconds()
         iterative = sum(
@@ -339,7 +353,7 @@ class ComparisonSchedule:
         equal, rest = left / len(self.contenders), (left - iterative) / waiting
         share = max(_LEAST_FEATURE_SHARE * equal, min(equal, rest))
         choices = [FEATURES_FRACTION * share, FEATURES_FRACTION * equal]
-        choices += [_LARGEST_FEATURES_FRACTION * rest, FEATURES_FRACTION * left / waiting]
+        choices.append(_LARGEST_FEATURES_FRACTION * rest)
         if any(other.model_name == entry.name for other in self.controls):
             choices.insert(0, choices[0] / 2)
 
@@ -351,11 +365,16 @@ class ComparisonSchedule:
                 return size
             self.has_controls = False
 
-        needed = limit - left + iterative + waiting * timer.least_seconds
+        self._feature_seconds[entry.name] = timer.least_seconds
+        shown = approximate_duration(timer.least_seconds)
+        self.left_out[entry.name] = f"{entry.name} needs about {shown} for its features"
+        self.needed_seconds = self._needed_seconds()
+        if self.can_decide:
+            progress.say(f"{entry.name} is left out: {timer.describe_excess(choices[-1])}")
+            return None
         raise InputError(
             timer.describe_excess(choices[-1]),
-            f"Pass --time-limit {proposed_limit(_MARGIN * needed)} or more, or fewer "
-            "--train-images.",
+            f"Use fewer --train-images, or more time. {self.answer}",
         )
 
     def _division(self) -> Division:
@@ -365,13 +384,36 @@ class ComparisonSchedule:
         planned together with it as long as one seed fits: a slow moment must not cost one contender
         more than another. Nor does a fast one give it more time than that run had.
         """
-        demands, left = self._demands(), self.left_seconds()
+        demands, left = self._demands(self.contenders), self.left_seconds()
         cut = [
             entry for entry in self.contenders if entry.has_ended_run and entry.epochs is not None
         ]
-        if not cut:
-            return divide(demands, self.seeds, left, self.runs_per_seed)
+        if cut:
+            division = self._division_with_planned(demands, cut, left)
+            if division.fits:
+                return division
+        division = divide(demands, self.seeds, left, self.runs_per_seed)
+        if division.fits or not self._is_planned:
+            return division
 
+        assert self.limit.seconds is not None, "there is no plan without a limit"
+        least = [
+            replace(demand, epochs=demand.least) for demand in demands if not demand.is_control
+        ]
+        late = left + _LATE_SHARE * self.limit.seconds
+        shortest = divide(least, self.runs_per_seed, late, self.runs_per_seed)
+        return shortest if shortest.fits else division
+
+    def _division_with_planned(
+        self, demands: Sequence[Demand], cut: Sequence[ComparisonEntry], left: float
+    ) -> Division:
+        """Return the division in which contenders keep the epochs that were planned together.
+
+        Args:
+            demands: The demands of all entries.
+            cut: The contenders with an ended run that the limit cut.
+            left: Seconds that are left.
+        """
         entries = {entry.name: entry for entry in self.entries}
         longest = max(median(entry.run_durations) for entry in cut)
         kept = []
@@ -379,10 +421,52 @@ class ComparisonSchedule:
             planned = self.epochs(entries[demand.name])
             most = max(planned, min(demand.epochs, demand.cost.epochs(longest)))
             kept.append(replace(demand, least=planned, epochs=most))
-        division = divide(kept, self.seeds, left, self.runs_per_seed)
-        if division.fits:
-            return division
-        return divide(demands, self.seeds, left, self.runs_per_seed)
+        return divide(kept, self.seeds, left, self.runs_per_seed)
+
+    def _division_after_timing_again(self) -> Division:
+        """Time the steps again until every contender fits, or for a share of the time limit.
+
+        Contenders are left out by the last timing. Those with an ended run keep its cost.
+        """
+        assert self.limit.seconds is not None, "there is no plan without a limit"
+        end = self.context.seconds_spent() + _PATIENCE * self.limit.seconds
+        waiting = [
+            entry
+            for entry in self.contenders
+            if entry.name in self._timers and not entry.has_ended_run
+        ]
+        division = self._division()
+        while waiting and not division.fits:
+            for entry in waiting:
+                self._timers[entry.name].restart()
+                self._timers[entry.name].measure()
+                self._costs[entry.name] = self._timers[entry.name].cost
+            self.pace = 1.0  # relative to these timings
+            division = self._division()
+            if self.context.seconds_spent() >= end:
+                break
+        return division
+
+    def _leave_out(self, names: Sequence[str]) -> None:
+        """Leave contenders out, for which there is no time.
+
+        Raises:
+            InputError: Too few are left for a verdict, and no contender has a run.
+        """
+        if not names:
+            return
+        demands = {demand.name: demand for demand in self._demands(self.contenders)}
+        for name in names:
+            self.left_out[name] = describe_need(demands[name], self.runs_per_seed)
+        self.needed_seconds = self._needed_seconds()
+        if not self.can_decide and not any(entry.has_ended_run for entry in self.requested):
+            raise InputError(
+                f"a time limit of {self.limit.seconds:g} s is too short for a verdict. "
+                f"{enumeration(list(self.left_out.values()))}.",
+                self.answer,
+            )
+        for name in names:
+            progress.say(f"{name} is left out: there is no time for it.")
 
     def _require_time(self, limit: float) -> None:
         if self.left_seconds() >= _MIN_SECONDS_PER_RUN * len(self.contenders) * self.runs_per_seed:
@@ -390,22 +474,22 @@ class ComparisonSchedule:
         raise InputError(
             f"a time limit of {limit:g} s leaves less than {_MIN_SECONDS_PER_RUN:g} s for each "
             "run.",
-            f"Pass --time-limit {proposed_limit(self._needed_seconds())} or more.",
+            answering_command(self._needed_seconds(), self.context.command),
         )
 
-    def _demands(self, *, keep_short: bool = True) -> list[Demand]:
-        """Return what contenders and controls need.
+    def _demands(self, contenders: Sequence[ComparisonEntry]) -> list[Demand]:
+        """Return what contenders need, and the controls that are trained.
 
-        Args:
-            keep_short: Whether a contender whose first run was too short keeps that length.
+        Before features are computed, frozen contenders have no cost, and are missing.
         """
         demands = []
-        for entry in [*self.contenders, *self.controls]:
+        for entry in [*contenders, *self.controls]:
             cost = self.cost(entry)
-            assert cost is not None, "contenders are timed first"
+            if cost is None:
+                continue
             epochs = self._resolved(entry).epochs or 1.0
             least = entry.least_epochs if entry.role == "contender" else epochs
-            if entry.has_ended_run and (keep_short or not entry.is_short):
+            if entry.has_ended_run:
                 cost = RunCost(median(entry.run_durations))
                 epochs = least = self.epochs(entry)
             demands.append(
@@ -426,9 +510,10 @@ class ComparisonSchedule:
         """Return a time limit that gives every contender its fewest epochs at all seeds."""
         limit = self.limit.seconds
         assert limit is not None, "there is no plan without a limit"
-        ended = sum(sum(entry.run_durations) for entry in self.contenders)
+        ended = sum(sum(entry.run_durations) for entry in self.requested)
         spent = limit - self.left_seconds() - ended
-        demands = [replace(demand, done=0) for demand in self._demands(keep_short=False)]
+        demands = [replace(demand, done=0) for demand in self._demands(self.requested)]
+        spent += sum(self._feature_seconds.values())
         return _MARGIN * (spent + least_seconds(demands, self.seeds))
 
     def _features_to_come(self, entry: ComparisonEntry) -> float:
@@ -484,6 +569,7 @@ class ComparisonSchedule:
             "seeds": self.planned_seeds,
             "has_controls": self.has_controls,
             "needed_seconds": self.needed_seconds,
+            "left_out": self.left_out,
         }
         store.write_json(self.context.folder / "budget.json", content)
 
@@ -492,6 +578,8 @@ class ComparisonSchedule:
         self.planned_seeds = written["seeds"]
         self.has_controls = written["has_controls"]
         self.needed_seconds = written["needed_seconds"]
+        self.left_out = dict(written.get("left_out", {}))
+        self._is_planned = True
         for entry in self.entries:
             values = written["entries"][entry.name]
             entry.prepare_seconds = values["prepare"]

@@ -113,7 +113,8 @@ def gate_of(finding: Comparison, question: GateQuestion) -> Gate:
     reference, candidate, margin = question.reference, question.candidate, question.margin
     verdict = finding.verdict
     failed = {contender.name for contender in finding.failed}
-    too_short = [name for name in (reference, candidate) if name in verdict.too_short]
+    without_time = {*verdict.too_short, *verdict.left_out}
+    too_short = [name for name in (reference, candidate) if name in without_time]
     pair = _oriented_pair(verdict.pairs, candidate, reference)
     decision: Decision = "undecided"
     if candidate in failed:

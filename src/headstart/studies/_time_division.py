@@ -55,17 +55,22 @@ class Division:
     Attributes:
         seeds: Number of seeds of each contender.
         has_controls: Whether the controls are trained.
-        epochs: Epochs of a run, by the name of the entry. Controls that are left out are missing.
+        epochs: Epochs of a run, by the name of the entry. Those that are left out are missing.
         seconds: Seconds that this takes.
-        fits: False if one run of each contender with its fewest epochs takes longer than there is.
-            Then as many contenders as possible get theirs, the cheapest first.
+        left_out: Names of the contenders for which there is no time: one run of each contender with
+            its fewest epochs takes longer than there is. The most expensive ones are left out.
     """
 
     seeds: int
     has_controls: bool
     epochs: dict[str, float]
     seconds: float
-    fits: bool
+    left_out: tuple[str, ...] = ()
+
+    @property
+    def fits(self) -> bool:
+        """True if every contender reaches its fewest epochs."""
+        return not self.left_out
 
 
 def divide(
@@ -75,8 +80,8 @@ def divide(
 
     All seeds of a contender get the same number of epochs. Contenders get the same time per run.
     What one of them does not need, because it reaches the epochs of its recipe or is solved at
-    once, is left to the others. If the fewest epochs do not fit, the controls are left out, and
-    then seeds, down to one.
+    once, is left to the others. If the fewest epochs do not fit, the controls are left out, then
+    seeds, down to one, and then contenders. None gets less than its fewest epochs.
 
     Args:
         demands: Contenders and controls.
@@ -85,11 +90,17 @@ def divide(
         runs_per_seed: Number of runs that are left out together: the folds of a repeat. `seeds`
             counts runs.
     """
+    count = seeds
     for kept, count in _choices(demands, seeds, runs_per_seed):
         least = sum(demand.total_seconds(demand.least, count) for demand in kept)
-        if least <= available:
-            return _share(kept, count, available, fits=True)
-    return _share(_without_claims(kept, count, available), count, available, fits=False)
+        if least <= max(available, 0.0):
+            return _share(kept, count, available)
+
+    affordable, left_out = _affordable(demands, count, available)
+    if not affordable:
+        return Division(count, False, {}, 0.0, left_out)
+    division = divide(affordable, seeds, available, runs_per_seed)
+    return replace(division, left_out=left_out)
 
 
 def least_seconds(demands: Sequence[Demand], seeds: int) -> float:
@@ -111,21 +122,25 @@ def _choices(
         yield contenders, count
 
 
-def _without_claims(demands: Sequence[Demand], seeds: int, available: float) -> list[Demand]:
-    """Return the demands, the most expensive ones without a claim to their fewest epochs.
+def _affordable(
+    demands: Sequence[Demand], seeds: int, available: float
+) -> tuple[list[Demand], tuple[str, ...]]:
+    """Return the contenders whose fewest epochs fit, the cheapest first, and the other names.
 
-    All seeds of a contender take the same steps, so what its first run took stays.
+    A contender stays if it has a run that it needs no more time for.
     """
-    reduced = []
-    seconds = sum(demand.total_seconds(0.0, seeds) for demand in demands)
-    for demand in sorted(demands, key=lambda demand: demand.total_seconds(demand.least, seeds)):
-        seconds += demand.total_seconds(demand.least, seeds) - demand.total_seconds(0.0, seeds)
-        has_claim = seconds <= available or demand.done > 0
-        reduced.append(demand if has_claim else replace(demand, least=0.0))
-    return reduced
+    contenders = [demand for demand in demands if not demand.is_control]
+    chosen, seconds = set[str](), 0.0
+    for demand in sorted(contenders, key=lambda demand: demand.total_seconds(demand.least, seeds)):
+        own = demand.total_seconds(demand.least, seeds)
+        if seconds + own <= available or own == 0:
+            seconds += own
+            chosen.add(demand.name)
+    left_out = tuple(demand.name for demand in contenders if demand.name not in chosen)
+    return [demand for demand in contenders if demand.name in chosen], left_out
 
 
-def _share(demands: Sequence[Demand], seeds: int, available: float, *, fits: bool) -> Division:
+def _share(demands: Sequence[Demand], seeds: int, available: float) -> Division:
     """Find the time per run, equal for all who need it, that uses up what is available."""
 
     def epochs_of(seconds: float) -> dict[str, float]:
@@ -146,4 +161,4 @@ def _share(demands: Sequence[Demand], seeds: int, available: float, *, fits: boo
                 low = middle
         high = low
     has_controls = any(demand.is_control for demand in demands)
-    return Division(seeds, has_controls, epochs_of(high), total(high), fits)
+    return Division(seeds, has_controls, epochs_of(high), total(high))

@@ -74,7 +74,8 @@ class TrainingRounds:
 
         Returns:
             True; False if there is no time for it, or the time ended on the way. Then the seed
-            counts for no contender, so that all have the same seeds.
+            counts for no contender, so that all have the same seeds. Also False if a contender had
+            to be left out, and no verdict is possible without it.
         """
         try:
             if not self._fits():
@@ -86,14 +87,16 @@ class TrainingRounds:
                 entry.runs.pop(seed, None)
                 entry.failures.pop(seed, None)
             return False
-        if not self.seeds:
-            self._train_all(self._forget_short_runs(seed), seed)
+        if not self.schedule.can_decide:
+            return False
         self.seeds.append(seed)
         return True
 
     def train_controls(self) -> None:
         """Train the controls for which there is time, with the first seed of their contender."""
         schedule = self.schedule
+        if not schedule.can_decide:
+            return
         for entry in schedule.controls:
             is_affordable = schedule.limit.when_slow == "lengthen"
             runs = entry.seeds[: schedule.runs_per_seed]
@@ -166,24 +169,11 @@ class TrainingRounds:
             OutOfTime: The seed would end too late.
         """
         waiting = list(entries)
-        while waiting:
+        while waiting and self.schedule.can_decide:
             if not self._may_continue(waiting):
                 raise OutOfTime
             self._train(waiting.pop(0), seed, waiting)
-
-    def _forget_short_runs(self, seed: int) -> list[ComparisonEntry]:
-        """Return the contenders whose first run is repeated, because it can be long enough now."""
-        again = self.schedule.plan_again()
-        for entry in again:
-            entry.runs.pop(seed, None)
-            store.remove_folder(self._folder(entry, seed))
-        if again:
-            lengths = [f"{entry.name} with {_epochs_text(entry)}" for entry in again]
-            progress.say(
-                "runs were too short, and there is time for longer ones. These restart for every "
-                f"seed: {enumeration(lengths)}."
-            )
-        return again
+            waiting = [entry for entry in waiting if entry.name not in self.schedule.left_out]
 
     def _train(self, entry: ComparisonEntry, seed: int, waiting: Sequence[ComparisonEntry]) -> None:
         """Train one run, restart it if the plan is corrected meanwhile, and record it.
@@ -211,8 +201,10 @@ class TrainingRounds:
                 entry.failures[seed] = f"{run.name} failed: {error.message}"
                 progress.say(f"{entry.name}, {run.name}: {error}")
             except PaceChanged:
-                self._restart(entry)
                 store.remove_folder(folder)
+                self._restart(entry)
+                if entry.name in schedule.left_out:
+                    return
                 continue
             except OutOfTime:
                 store.remove_folder(folder)
@@ -244,6 +236,8 @@ class TrainingRounds:
         """Correct the plan of all runs that have not ended."""
         self._corrections[entry.name] = self._corrections.get(entry.name, 0) + 1
         self.schedule.divide()
+        if entry.name in self.schedule.left_out:
+            return
         progress.say(
             f"the machine became {'slower' if self.schedule.pace > 1 else 'faster'}: "
             f"{entry.name} restarts with {_epochs_text(entry)} for every seed."

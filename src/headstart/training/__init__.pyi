@@ -54,6 +54,7 @@ from ._read_run import (
     RunDescription as RunDescription,
     keep_only_results as keep_only_results,
     read_correct as read_correct,
+    read_labels as read_labels,
     read_losses as read_losses,
     read_predicted as read_predicted,
     read_probabilities as read_probabilities,

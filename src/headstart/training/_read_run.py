@@ -122,6 +122,21 @@ def read_correct(folder: Path, part: str) -> NDArray[np.bool_]:
     return np.array([row.is_correct for row in _read_part(folder, part).rows], bool)
 
 
+def read_labels(folder: Path, part: str) -> NDArray[np.int64]:
+    """Read the label of each image, as a run was evaluated with it.
+
+    Args:
+        folder: Folder of a finished run.
+        part: "validation" or "test".
+
+    Returns:
+        Int64 array of shape (n,) of class numbers, in the order of the split.
+    """
+    predictions = _read_part(folder, part)
+    with store.name_damage(folder / _PREDICTIONS):
+        return np.array([predictions.places[row.label] for row in predictions.rows], np.int64)
+
+
 def read_predicted(folder: Path, part: str) -> NDArray[np.int64]:
     """Read the class that a run predicts for each image.
 

@@ -254,6 +254,8 @@ def _headline(finding: Comparison) -> str:
     if verdict.too_short:
         return f"No verdict on {name}: the time limit is too short"
     suffix = part_suffix(finding.evaluated_on)
+    if verdict.left_out:
+        suffix += f", without {enumeration(verdict.left_out)}"
     if verdict.winner is not None:
         return f"{verdict.winner} wins on {name}{suffix}"
     if not verdict.pairs:
