@@ -121,52 +121,71 @@ def _parts_above_classes(
     if not parts:
         return None
 
-    plain = [child for child in children if child.name not in parts]
     unwrapped = {child.name: skip_wrappers(child) for child in children}
     with_classes = [name for name in parts if class_level(unwrapped[name])]
     if not with_classes:
         return _flat_parts(root, top, children, parts)
 
+    plain = [child for child in children if child.name not in parts and child.image_count]
     train_names = [name for name in with_classes if parts[name] == TRAIN]
-    plain_images = [child for child in plain if child.image_count]
     if not train_names:
-        if not plain_images:
+        if not plain:
             raise no_training_folder(top, list(parts))
-        return _parts_beside_classes(top, plain_images, parts, unwrapped)
-    flat = [child.name for child in plain_images if not child.folders]
+        return _parts_beside_classes(top, plain, parts, unwrapped)
+    flat = [child.name for child in plain if not child.folders]
     if len(parts) == 1 and len(flat) > 1:
         raise ambiguous_part(top, train_names[0], flat)
 
     say_outside(top)
-    train_classes = {child.name for child in class_level(unwrapped[train_names[0]])}
+    train_level = class_level(unwrapped[train_names[0]])
+    folder_of_part, listed = _divide(top, children, parts, unwrapped, train_level)
+    say_evaluation(top, parts)
+    if len(folder_of_part) + len(listed) == 1:
+        return read_classes(UNASSIGNED, train_level)
+    return [*read_parts(folder_of_part), *chain.from_iterable(listed.values())]
+
+
+def _divide(
+    top: Folder,
+    children: Sequence[Folder],
+    parts: dict[str, int],
+    unwrapped: dict[str, Folder],
+    train_level: Sequence[Folder],
+) -> tuple[dict[int, Folder], dict[int, list[ClassFolder]]]:
+    """Return the folder of each part, and the classes of each part that a text file lists.
+
+    Folders without classes are left out, with a line for each.
+
+    Raises:
+        InputError: Two folders are one part, or a folder of classes is no part.
+    """
+    train_classes = {child.name for child in train_level}
     folder_of_part: dict[int, Folder] = {}
     listed: dict[int, list[ClassFolder]] = {}
     for child in children:
         folder = unwrapped[child.name]
-        if child.name not in parts and not child.image_count:  # the devkit of ImageNet
-            say_without_classes(child)
-            continue
-        if not class_level(folder) or is_placeholder(folder, train_classes):
-            classes = listed_classes(parts.get(child.name, TRAIN), folder, train_classes)
-            if not classes:
-                say_without_classes(folder)
-            elif parts[child.name] in {*folder_of_part, *listed}:
-                raise second_folder(child.path, PART_NAMES[parts[child.name]], top.path)
-            else:
-                listed[parts[child.name]] = classes
-            continue
-        say_beside_wrapped(child, folder)
-        say_outside(folder)
+        has_classes = bool(class_level(folder)) and not is_placeholder(folder, train_classes)
         if child.name not in parts:
-            raise extra_folder(child.path)
+            if has_classes and child.image_count:
+                raise extra_folder(child.path)
+            # Without images, it is such as the devkit of ImageNet.
+            say_without_classes(folder if child.image_count else child)
+            continue
+
         part = parts[child.name]
-        if part in {*folder_of_part, *listed}:
+        classes = [] if has_classes else listed_classes(part, folder, train_classes)
+        if not has_classes and not classes:
+            say_without_classes(folder)
+            continue
+        if part in folder_of_part or part in listed:
             raise second_folder(child.path, PART_NAMES[part], top.path)
-        folder_of_part[part] = folder
-    say_evaluation(top, parts)
-    if len(folder_of_part) + len(listed) == 1:
-        return read_classes(UNASSIGNED, class_level(unwrapped[train_names[0]]))
-    return [*read_parts(folder_of_part), *chain.from_iterable(listed.values())]
+        if has_classes:
+            say_beside_wrapped(child, folder)
+            say_outside(folder)
+            folder_of_part[part] = folder
+        else:
+            listed[part] = classes
+    return folder_of_part, listed
 
 
 def _flat_parts(
