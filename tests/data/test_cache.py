@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from headstart.data import _cache_check, load
-from headstart.data._cache import open_or_decode
+from headstart.data._cache_entry import open_or_decode
 from headstart.data._fingerprints import content_key, hash_images
 from headstart.data._types import Dataset, DecodedImages
 

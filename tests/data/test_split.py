@@ -23,7 +23,7 @@ from headstart.data import (
     read_split,
     write_split,
 )
-from headstart.data._cache import as_dataset
+from headstart.data._cache_entry import as_dataset
 from headstart.data._types import DecodedImages
 from headstart.errors import InputError
 

@@ -9,7 +9,8 @@ Read `_load.py` first: `load` turns a path into a `Dataset` of `_types.py`.
 1. `_unpacked.py` finds what the path names, and unpacks an archive into the cache.
 2. The first format of `FORMATS` that recognizes it lists its files. `formats/_protocol.py` says
    what a format and a listing are.
-3. `_cache.py` opens the cache entry of these files. If there is none, the listing decodes them:
+3. `_cache.py` finds these files in `_cache_index.py` and opens their `_cache_entry.py`. If there
+   is none, the listing decodes them:
    images through `decode_images` of `formats/images/_image_files.py`, numbers into a map directly.
 4. Options change the result: `_resized.py`, `groups/_with_groups.py`, `_apply_plan.py`.
 

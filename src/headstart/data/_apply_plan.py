@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headstart import progress
-from headstart.data._cache import open_or_decode
+from headstart.data._cache_entry import open_or_decode
 from headstart.data._class_names import quote_names
 from headstart.data._fingerprints import content_key, dataset_fingerprint
 from headstart.data._memory_maps import create_map, is_large_map, put, take

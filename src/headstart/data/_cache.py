@@ -6,173 +6,28 @@ entry, so files whose names, sizes and times are unchanged are not read again.
 
 from __future__ import annotations
 
-import hashlib
-import io
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from zipfile import BadZipFile
-
-import numpy as np
 
 from headstart import progress, store
-from headstart.data._cache_check import require_intact_entry, seal_entry
-from headstart.data._decode_journal import JOURNAL_FILE
-from headstart.data._file_identity import FileIdentities, identify_files, require_unchanged
-from headstart.data._fingerprints import content_key, dataset_fingerprint, hash_images
-from headstart.data._memory_maps import IMAGES_FILE
-from headstart.data._threads import map_in_threads
-from headstart.data._types import (
-    UNASSIGNED,
-    Dataset,
-    DecodedImages,
-    OptionValues,
-    UnreadableFile,
+from headstart.data._cache_entry import (
+    as_dataset,
+    cache_entry,
+    open_entry,
+    open_or_remove,
+    write_entry,
 )
+from headstart.data._cache_index import FileIndex, hash_files
+from headstart.data._decode_journal import JOURNAL_FILE
+from headstart.data._file_identity import identify_files, require_unchanged
+from headstart.data._fingerprints import content_key
+from headstart.data._types import Dataset, DecodedImages, OptionValues
 from headstart.data.formats._protocol import Listing, LoadOptions
 from headstart.data.formats.images._dataset_scale import describe_scale, question_dark_images
 from headstart.data.formats.images._unreadable import list_failures
-from headstart.errors import InputError
 
-_LARGEST_ABOUT_BYTES = 1 << 30  # names of millions of images
 _PIXEL_CSV = "read_pixel_csv"  # which asks the question about dark pixels itself
-_DAMAGED = (OSError, ValueError, KeyError, TypeError, BadZipFile, InputError)
-
-
-def as_dataset(
-    decoded: DecodedImages, name: str, source: str, options: OptionValues | None = None
-) -> Dataset:
-    """Make a dataset of decoded images: add hashes, a fingerprint and default names.
-
-    Nothing is written.
-    """
-    count = len(decoded.labels)
-    parts = decoded.parts
-    if parts is None:
-        parts = np.full(count, UNASSIGNED, np.uint8)
-    hashes = decoded.hashes
-    if hashes is None:
-        hashes = hash_images(decoded.images)
-    options = dict(options or {})
-    if decoded.pixel_max is not None:
-        options["pixel_max"] = decoded.pixel_max
-    return Dataset(
-        name=name,
-        source=source,
-        images=decoded.images,
-        labels=decoded.labels,
-        class_names=decoded.class_names,
-        parts=parts,
-        hashes=hashes,
-        image_names=decoded.image_names or tuple(f"{row:06d}" for row in range(count)),
-        fingerprint=dataset_fingerprint(hashes, decoded.labels, parts, decoded.class_names),
-        groups=decoded.groups,
-        options=options,
-        unreadable=decoded.unreadable,
-    )
-
-
-def cache_entry(key: str) -> Path:
-    """Return the folder of the cache entry with this key. It may not exist yet."""
-    return store.cache_folder() / "decoded" / key
-
-
-def open_or_decode(
-    key: str,
-    decode: Callable[[Path], DecodedImages],
-    *,
-    name: str,
-    source: str,
-    options: OptionValues | None = None,
-) -> Dataset:
-    """Open the dataset in the cache, and decode it first if the cache does not hold it.
-
-    A damaged entry is decoded again.
-
-    Args:
-        key: Key from `content_key`, of everything that determines the decoded arrays.
-        decode: Function that decodes the images. Its argument is a temporary folder, which
-            becomes the entry of the cache. If the function fails, no entry is kept.
-        name: Name of the dataset.
-        source: Name or path that opens the dataset again.
-        options: Options that the dataset is opened with.
-
-    Raises:
-        ResourceError: The cache cannot be written.
-    """
-    folder = cache_entry(key)
-    if folder.exists():
-        dataset = _open_or_remove(folder, name, source, options)
-        if dataset is not None:
-            return dataset
-
-    with store.new_folder(folder) as building:
-        _write(as_dataset(decode(building), name, source), building)
-    return _open(folder, name, source, options)
-
-
-def _open_or_remove(
-    folder: Path, name: str, source: str, options: OptionValues | None
-) -> Dataset | None:
-    """Open an entry. A damaged entry is removed, and None is returned."""
-    try:
-        return _open(folder, name, source, options)
-    except _DAMAGED as error:
-        reason = str(error).splitlines()[0].removesuffix(".")
-        progress.warn(f"WARNING: the cache entry {folder} is damaged ({reason}); decoding again")
-        store.remove_folder(folder)
-        return None
-
-
-def _write(dataset: Dataset, building: Path) -> None:
-    images_path = building / IMAGES_FILE
-    with store.translate_os_errors(building):
-        if not images_path.exists():
-            store.require_space(building, dataset.images.nbytes)
-            np.save(images_path, dataset.images)
-        np.savez(
-            building / "arrays.npz",
-            labels=dataset.labels,
-            parts=dataset.parts,
-            hashes=dataset.hashes,
-            groups=np.empty(0, np.int64) if dataset.groups is None else dataset.groups,
-        )
-    about = {
-        "class_names": dataset.class_names,
-        "image_names": dataset.image_names,
-        "fingerprint": dataset.fingerprint,
-        "unreadable": dataset.unreadable,
-        "pixel_max": dataset.options.get("pixel_max"),
-    }
-    store.write_json(building / "about.json", about)
-    seal_entry(building)
-
-
-def _open(folder: Path, name: str, source: str, options: OptionValues | None) -> Dataset:
-    about = store.read_json(folder / "about.json", _LARGEST_ABOUT_BYTES)
-    options = dict(options or {})
-    if about.get("pixel_max") is not None:
-        options["pixel_max"] = about["pixel_max"]
-    images = np.load(folder / IMAGES_FILE, mmap_mode="r", allow_pickle=False)
-    content = io.BytesIO(store.read_verified(folder / "arrays.npz"))
-    with np.load(content, allow_pickle=False) as arrays:
-        groups = arrays["groups"]
-        dataset = Dataset(
-            name=name,
-            source=source,
-            images=images,
-            labels=arrays["labels"],
-            class_names=tuple(about["class_names"]),
-            parts=arrays["parts"],
-            hashes=arrays["hashes"],
-            image_names=tuple(about["image_names"]),
-            fingerprint=about["fingerprint"],
-            groups=groups if len(groups) else None,
-            options=options,
-            unreadable=tuple(UnreadableFile(*file) for file in about.get("unreadable", ())),
-        )
-    require_intact_entry(folder, dataset)
-    return dataset
 
 
 def open_files(listing: Listing, source: Path, name: str, options: LoadOptions) -> Dataset:
@@ -299,13 +154,13 @@ class _KnownFiles:
         key, index = (strict, self._indices[0])
         if decoded.unreadable:
             key, index = (skipping, self._indices[-1])
-        _write(as_dataset(decoded, self._name, str(self._source)), building)
+        write_entry(as_dataset(decoded, self._name, str(self._source)), building)
         store.remove_file(building / JOURNAL_FILE)
         store.publish_folder(building, cache_entry(key), replace=not self._options.cache)
         index.remember(key)
         if decoded.pixel_max is not None:
             self._remember_scale(key, decoded)
-        return _open(cache_entry(key), self._name, str(self._source), self._options.as_dict())
+        return open_entry(cache_entry(key), self._name, str(self._source), self._options.as_dict())
 
     def _remember_scale(self, key: str, decoded: DecodedImages) -> None:
         """Let who opens the dataset again with the scale that was found find the same entry."""
@@ -337,79 +192,9 @@ class _KnownFiles:
         folder = cache_entry(key)
         if not folder.exists():
             return None
-        return _open_or_remove(folder, self._name, str(self._source), self._options.as_dict())
+        return open_or_remove(folder, self._name, str(self._source), self._options.as_dict())
 
 
 def _unfinished_folder(source: Path, files: Sequence[str], key_options: OptionValues) -> Path:
     key = content_key("unfinished", str(source), json.dumps(files), json.dumps(key_options))
     return store.cache_folder() / "unfinished" / key
-
-
-class FileIndex:
-    """The cache key of the files of one source, remembered by their identities.
-
-    Args:
-        source: The absolute path that the user named.
-        key_options: Everything besides the files that determines the decoded arrays.
-        identities: Identities of the files, taken before they are read. So a file that changes
-            while it is decoded has another identity at the next start.
-    """
-
-    def __init__(self, source: Path, key_options: OptionValues, identities: FileIdentities) -> None:
-        self._source, self._identities = source, identities
-        options = json.dumps(key_options)
-        sizes = json.dumps([list(identities.names), identities.sizes])
-        cache = store.cache_folder()
-        self._path = cache / "index" / f"{content_key(str(source), options)}.json"
-        self._path_by_sizes = cache / "sizes" / f"{content_key(sizes, options)}.json"
-
-    def known_key(self) -> str | None:
-        """Return the cache key of the files, or None if one is new, missing or perhaps changed."""
-        entry = store.read_json_or(self._path, {})
-        if not isinstance(entry, dict) or self._identities.unreliable_file_system:
-            return None
-        if not entry.get("signature") or not isinstance(entry.get("key"), str):
-            return None
-        if entry["signature"] != self._identities.signature:
-            return None
-        return str(entry["key"])
-
-    def may_know_contents(self) -> bool:
-        """Return whether the cache has held files of these names and sizes, wherever they were."""
-        return self._path_by_sizes.exists()
-
-    def remember(self, key: str) -> None:
-        """Record the cache key of the files.
-
-        The identities are recorded only if a change from now on would alter them. Otherwise the
-        next start reads the files.
-
-        Raises:
-            ResourceError: The cache cannot be written.
-        """
-        signature = self._identities.signature if self._identities.are_reliable else ""
-        entry = {"source": str(self._source), "signature": signature, "key": key}
-        if entry != store.read_json_or(self._path, {}):
-            store.write_json(self._path, entry)
-        if not self._path_by_sizes.exists():
-            store.write_json(self._path_by_sizes, {"key": key})
-
-
-def hash_files(root: Path, names: Sequence[str], title: str) -> list[bytes]:
-    """Return the SHA-256 digests of files.
-
-    Args:
-        root: Folder of the files.
-        names: Their names.
-        title: Title of the progress bar.
-    """
-
-    def digest_of(name: str) -> bytes:
-        try:
-            with (root / name).open("rb") as file:
-                return hashlib.file_digest(file, "sha256").digest()
-        except OSError as error:
-            # Whether such a file is an error is up to the decoder.
-            return f"error {error.errno}".encode()
-
-    return map_in_threads(digest_of, names, title, "files")

@@ -12,7 +12,8 @@ from typing import Any, Unpack, get_args
 
 from headstart import progress, store
 from headstart.data._apply_plan import apply_plan
-from headstart.data._cache import as_dataset, open_files
+from headstart.data._cache import open_files
+from headstart.data._cache_entry import as_dataset
 from headstart.data._frames import (
     DataFrame,
     is_frame,

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from headstart import store
-from headstart.data._cache import as_dataset
+from headstart.data._cache_entry import as_dataset
 from headstart.data._types import Dataset
 from headstart.data.formats._protocol import LoadOptions
 from headstart.data.formats.arrays._python_items import ImageDataset, is_dataset, read_items

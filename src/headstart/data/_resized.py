@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from headstart.data._cache import as_dataset, open_or_decode
+from headstart.data._cache_entry import as_dataset, open_or_decode
 from headstart.data._fingerprints import content_key
 from headstart.data._memory_maps import create_map, is_large_map, put, take
 from headstart.data._threads import map_in_threads

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headstart import progress, store
-from headstart.data._cache import cache_entry, open_or_decode
+from headstart.data._cache_entry import cache_entry, open_or_decode
 from headstart.data._fingerprints import content_key
 from headstart.data._memory_maps import create_map
 from headstart.data._types import Dataset, DecodedImages
