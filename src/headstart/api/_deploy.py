@@ -24,10 +24,9 @@ from headstart.errors import InputError, ResourceError, suggest_name
 if TYPE_CHECKING:
     from headstart.api._data import Data
     from headstart.data import ImageSource
-    from headstart.deploy import Model
+    from headstart.deploy import Form, Model
 
 _SUFFIXES = {"onnx": ".onnx", "torch": ".pt2", "page": ".html"}
-_FORMS = ("onnx", "torch")  # of --format
 
 
 def predict(
@@ -73,7 +72,6 @@ def predict(
             Then nothing is written.
     """
     from headstart import deploy
-    from headstart.data import list_failures
     from headstart.report import DEFAULT_TOP, MAX_IMAGES, check_figure_path, draw_predictions
 
     _check_top(top)
@@ -96,11 +94,9 @@ def predict(
     predictions, errors = given.predict(model, skip_bad=skip_bad)
     failures = [(given.names[row], str(error)) for row, error in errors.items()]
     if failures:
-        progress.say(
-            f"left out {len(failures):,} of {len(given.names):,} images, which cannot be "
-            f"read:{list_failures(failures)}"
-        )
+        _say_what_is_left_out(failures, len(given.names))
         given = given.without(errors)
+
     entries = cast("list[Prediction]", predictions.as_json(given.names, top))
     sets = None
     if calibration is not None:
@@ -275,24 +271,10 @@ def export(
     """
     from headstart import deploy
 
-    if form not in _FORMS:
-        raise InputError(
-            f"invalid --format: expected onnx or torch, got '{form}'.", suggest_name(form, _FORMS)
-        )
-    if int8 and form != "onnx":
-        raise InputError(
-            "--int8 writes an ONNX file, but --format is torch.", "Leave one of the two out."
-        )
-    if page and (int8 or form != "onnx"):
-        other = "--int8" if int8 else "--format torch"
-        raise InputError(
-            f"--page and {other} write different files.", "Run the command once for each."
-        )
     if runtime is not None and not page:
         raise InputError("--runtime is for a page.", "Add --page, or leave out --runtime.")
-    if page:
-        form = "page"
-    suffix = _SUFFIXES[form]
+    file_form = _file_form(form, int8=int8, page=page)
+    suffix = _SUFFIXES[file_form]
     folder = deploy.resolve_run(run)
     path = folder / f"model{suffix}" if out is None else Path(out)
     if path.suffix.lower() != suffix:
@@ -309,7 +291,7 @@ def export(
         folder,
         opened,
         path,
-        cast("deploy.Form", form),
+        file_form,
         int8=int8,
         runtime=None if runtime is None else Path(runtime),
     )
@@ -363,6 +345,38 @@ def serve(
         allow_hosts=tuple(allow_hosts),
         as_json=as_json,
     )
+
+
+def _say_what_is_left_out(failures: Sequence[tuple[str, str]], images: int) -> None:
+    from headstart.data import list_failures
+
+    progress.say(
+        f"left out {len(failures):,} of {images:,} images, which cannot be "
+        f"read:{list_failures(failures)}"
+    )
+
+
+def _file_form(form: str, *, int8: bool, page: bool) -> Form:
+    """Return the form of the file to export.
+
+    Raises:
+        InputError: The form is unknown, or the options contradict each other.
+    """
+    if form not in ("onnx", "torch"):
+        raise InputError(
+            f"invalid --format: expected onnx or torch, got '{form}'.",
+            suggest_name(form, ("onnx", "torch")),
+        )
+    if int8 and form != "onnx":
+        raise InputError(
+            "--int8 writes an ONNX file, but --format is torch.", "Leave one of the two out."
+        )
+    if page and (int8 or form != "onnx"):
+        other = "--int8" if int8 else "--format torch"
+        raise InputError(
+            f"--page and {other} write different files.", "Run the command once for each."
+        )
+    return "page" if page else cast("Form", form)
 
 
 def _check_top(top: int | None) -> None:

@@ -88,22 +88,11 @@ def make_split(
     _require_training_fraction(fractions)
     _require_undivided_groups(dataset)
 
-    pool = np.flatnonzero((dataset.parts == UNASSIGNED) | (dataset.parts == TRAIN))
-    remaining = pool
-    held_out: dict[int, Indices] = {}
-    for part, option, stream in (
-        (TEST, test, TEST_STREAM),
-        (VALIDATION, validation, VALIDATION_STREAM),
-    ):
-        own = np.flatnonzero(dataset.parts == part)
-        held_out[part] = own[:0] if option == 0 else own
-        if fractions[part] > 0:
-            parts_to_come = int(part == TEST and fractions[VALIDATION] > 0)
-            rng = np.random.default_rng([seed, stream])
-            held_out[part] = draw_part(
-                dataset, pool, remaining, fractions[part], part, parts_to_come, rng
-            )
-            remaining = np.setdiff1d(remaining, held_out[part])
+    held_out = {
+        TEST: _own_images(dataset, TEST, test),
+        VALIDATION: _own_images(dataset, VALIDATION, validation),
+    }
+    remaining = _draw_parts(dataset, fractions, held_out, seed)
 
     train = _remove_copies(dataset, remaining, np.concatenate(list(held_out.values())))
     duplicates_removed = len(remaining) - len(train)
@@ -156,6 +145,30 @@ def _with_evaluation(
         )
     parts = np.where(is_validation, TEST, dataset.parts).astype(np.uint8)
     return replace(dataset, parts=parts)
+
+
+def _own_images(dataset: Dataset, part: int, option: float | None) -> Indices:
+    """Return the images that the dataset itself puts in a part; none if the option is 0."""
+    own = np.flatnonzero(dataset.parts == part)
+    return own[:0] if option == 0 else own
+
+
+def _draw_parts(
+    dataset: Dataset, fractions: dict[int, float], held_out: dict[int, Indices], seed: int
+) -> Indices:
+    """Draw the missing parts into `held_out`, and return the images that remain for training."""
+    pool = np.flatnonzero((dataset.parts == UNASSIGNED) | (dataset.parts == TRAIN))
+    remaining = pool
+    for part, stream in ((TEST, TEST_STREAM), (VALIDATION, VALIDATION_STREAM)):
+        if fractions[part] == 0:
+            continue
+        parts_to_come = int(part == TEST and fractions[VALIDATION] > 0)
+        rng = np.random.default_rng([seed, stream])
+        held_out[part] = draw_part(
+            dataset, pool, remaining, fractions[part], part, parts_to_come, rng
+        )
+        remaining = np.setdiff1d(remaining, held_out[part])
+    return remaining
 
 
 def _say_what_evaluates(dataset: Dataset, split: Split, own_validation: Indices) -> None:

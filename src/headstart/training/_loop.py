@@ -54,6 +54,7 @@ def fit(run: PlannedRun, observer: RunObserver, started: float) -> None:
         Stopped: A signal asked to stop. Everything is saved.
     """
     state, plan, checkpoints = run.state, run.state.plan, run.checkpoints
+    is_main = _distributed.is_main_process()
     steps = _Steps(run)
     progress_file = ProgressFile(run.job.folder)
     clock = _Clock(started if not state.seconds else time.perf_counter(), state.seconds)
@@ -76,10 +77,7 @@ def fit(run: PlannedRun, observer: RunObserver, started: float) -> None:
                 task.resize(plan.steps * plan.batch)
 
             if plan.is_epoch_end:
-                scores = evaluate_validation(state, run.inputs, run.job.data)
-                state.seconds = clock.seconds()
-                score = selection_score(state, run.job.data)
-                row = state.end_epoch(plan.recipe.lr * relative_rate, scores, score)
+                row = _end_epoch(run, plan.recipe.lr * relative_rate, clock)
                 task.note(_describe_epoch(row, run, state.seconds))
                 with clock.paused():  # exclude observer callbacks from training time
                     observer.epoch(len(state.curve), row)
@@ -88,22 +86,30 @@ def fit(run: PlannedRun, observer: RunObserver, started: float) -> None:
             state.seconds = clock.seconds()
             if run.job.watch is not None:
                 run.job.watch(plan.done, state.seconds)
-            if _distributed.is_main_process():
+            if is_main:
                 checkpoints.save_if_due(state)
                 progress_file.write_if_due(state)
 
             signum = _distributed.any_signal(stop.signum)
             if signum:
-                if _distributed.is_main_process():
+                if is_main:
                     checkpoints.save(state)
                     progress_file.write(state)
                 raise _stopped(signum, run)
 
     # With the last weights. The best ones, if others, are saved beside them.
-    if _distributed.is_main_process():
+    if is_main:
         checkpoints.save(state)
     if state.best.restore(state.classifier):
         state.validation = None
+
+
+def _end_epoch(run: PlannedRun, learning_rate: float, clock: _Clock) -> CurveRow:
+    """Evaluate the validation images, and return the row of the epoch."""
+    state, data = run.state, run.job.data
+    scores = evaluate_validation(state, run.inputs, data)
+    state.seconds = clock.seconds()
+    return state.end_epoch(learning_rate, scores, selection_score(state, data))
 
 
 class _Clock:

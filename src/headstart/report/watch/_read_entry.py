@@ -15,8 +15,13 @@ from headstart.report.watch._entry import Entry, Score
 from headstart.report.watch._resume import read_own_command
 from headstart.report.watch._scan import FolderOnDisk
 from headstart.results import (
+    BackboneRanking,
+    Comparison,
+    Effects,
     Finding,
     FitFinding,
+    LabelCurves,
+    LearningRates,
     ListedScores,
     Tuning,
     read_finding,
@@ -33,11 +38,12 @@ class Reading:
     """The content of the files of a folder.
 
     Attributes:
-        entry: The entry, without what depends on its process or on other folders.
+        entry: The entry, without what depends on other folders.
         planned_runs: Number of runs of a study; None where its files do not tell it.
         time_limit: Time limit of a study in seconds; None for none.
         spent: For a study whose clock counts interruptions out: the seconds spent, and the time at
             which they were written, in seconds since 1970.
+        started: Time at which its process took the lock, in seconds since 1970; None for none.
         command: The command that resumes an unfinished entry; None if none is known.
         settings: The recipe of a run, flat and as text.
     """
@@ -46,6 +52,7 @@ class Reading:
     planned_runs: int | None = None
     time_limit: float | None = None
     spent: tuple[float, float] | None = None
+    started: float | None = None
     command: store.RecordedCommand | None = None
     settings: Mapping[str, str] = field(default_factory=dict)
 
@@ -59,10 +66,10 @@ def read_folder(folder: FolderOnDisk, root: Path) -> Reading:
     """
     parent = None if folder.parent is None else relative_id(folder.parent, root)
     entry = Entry(
-        relative_id(folder.path, root),
-        folder.kind,
-        "train",
-        "unfinished",
+        id=relative_id(folder.path, root),
+        kind=folder.kind,
+        verb="train",
+        state="unfinished",
         parent=parent,
         changed=folder.changed,
         has_report="report.html" in folder.stamps or _has_report(folder.path),
@@ -162,7 +169,7 @@ def _read_study(folder: FolderOnDisk, entry: Entry) -> Reading:
         fraction=1.0,
         seconds=finding.budget.seconds_spent,
         test=_test_score(finding),
-        sentence=finding_sentence(finding),
+        sentence=_first_sentence(finding),
     )
     return Reading(entry)
 
@@ -179,10 +186,10 @@ def _read_unfinished_study(folder: FolderOnDisk, entry: Entry) -> Reading:
         if isinstance(seconds, int | float):
             spent = (float(seconds), folder.stamps["clock.json"][0] / 1e9)
     return Reading(
-        replace(entry, verb=verb),
-        _planned_runs(folder.path) if "budget.json" in folder.stamps else None,
-        float(limit) if isinstance(limit, int | float) and limit > 0 else None,
-        spent,
+        entry=replace(entry, verb=verb),
+        planned_runs=_planned_runs(folder.path) if "budget.json" in folder.stamps else None,
+        time_limit=float(limit) if isinstance(limit, int | float) and limit > 0 else None,
+        spent=spent,
     )
 
 
@@ -195,16 +202,17 @@ def _planned_runs(folder: Path) -> int | None:
     return None
 
 
-def finding_sentence(finding: Finding) -> str:
+def _first_sentence(finding: Finding) -> str:
     """Return the first sentence of a finding; "" if it has none."""
-    verdict = getattr(finding, "verdict", None)
-    if verdict is not None and not isinstance(finding, Tuning):
-        return str(verdict.sentence)
-    sentences = getattr(finding, "sentences", None)
-    if sentences:
-        return str(sentences[0])
-    sentence: str = getattr(finding, "sentence", "")
-    return sentence
+    match finding:
+        case Comparison():
+            return finding.verdict.sentence
+        case Tuning() | FitFinding():
+            return finding.sentences[0] if finding.sentences else ""
+        case BackboneRanking() | Effects() | LabelCurves() | LearningRates():
+            return finding.sentence
+        case _:
+            return ""
 
 
 def _test_score(finding: Finding) -> Score | None:

@@ -11,13 +11,21 @@ from headstart.report.watch._entry import Entry
 from headstart.report.watch._read_entry import Reading
 
 
-def with_runs(reading: Reading, runs: Sequence[Entry]) -> Entry:
-    """Return the entry of a study with what its runs say.
+def describe_study(reading: Reading, runs: Sequence[Entry]) -> Entry:
+    """Return the entry of a study with what its runs tell, and with its expected end if it runs.
 
     Args:
         reading: The reading of the study. Its entry has its state.
         runs: The entries of its runs.
     """
+    entry = _with_runs(reading, runs)
+    if entry.state == "running":
+        entry = _with_end(entry, reading, runs)
+    return entry
+
+
+def _with_runs(reading: Reading, runs: Sequence[Entry]) -> Entry:
+    """Return the entry of a study with its progress and scores."""
     entry = reading.entry
     finished = [run for run in runs if run.state == "finished"]
     models = list(dict.fromkeys(run.model for run in runs if run.model))
@@ -46,23 +54,18 @@ def with_runs(reading: Reading, runs: Sequence[Entry]) -> Entry:
     )
 
 
-def with_end(reading: Reading, runs: Sequence[Entry], started: float | None) -> Entry:
+def _with_end(entry: Entry, reading: Reading, runs: Sequence[Entry]) -> Entry:
     """Return the entry of a study in progress with its expected end.
 
     With a time limit, that is the end of the limit. Otherwise it follows from the median time of
     the finished runs.
-
-    Args:
-        reading: The reading of the study, whose entry has its state.
-        runs: The entries of its runs.
-        started: The time at which its process took the lock, in seconds since 1970.
     """
-    entry, limit = reading.entry, reading.time_limit
+    limit = reading.time_limit
     if limit is not None and reading.spent is not None:
         seconds, written = reading.spent
         return replace(entry, ends=written + limit - seconds, time_limit=limit)
-    if limit is not None and started is not None:
-        return replace(entry, ends=started + limit, time_limit=limit)
+    if limit is not None and reading.started is not None:
+        return replace(entry, ends=reading.started + limit, time_limit=limit)
 
     times = [run.seconds for run in runs if run.state == "finished" and run.seconds is not None]
     if reading.planned_runs is None or not times:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from headstart import store
 from headstart.errors import InputError
@@ -15,7 +16,7 @@ from headstart.report.watch._entry import Entry
 from headstart.report.watch._read_entry import Reading, read_folder
 from headstart.report.watch._resume import command_text
 from headstart.report.watch._scan import FolderOnDisk, Stamps, find_folders
-from headstart.report.watch._study_progress import with_end, with_runs
+from headstart.report.watch._study_progress import describe_study
 from headstart.results import JsonObject
 
 
@@ -43,6 +44,13 @@ class Snapshot:
         return content
 
 
+class _Cached(NamedTuple):
+    """A reading, and the files from which it was read."""
+
+    stamps: Stamps
+    reading: Reading
+
+
 class Watcher:
     """Reads the runs and studies of a folder, again and again, with few file accesses.
 
@@ -64,7 +72,7 @@ class Watcher:
                 "under runs/ or --out.",
             )
         self.folder = folder
-        self._cache: dict[Path, tuple[Stamps, Reading]] = {}
+        self._cache: dict[Path, _Cached] = {}
         self._lock = threading.Lock()
         self._last = Snapshot(folder, 0, {})
 
@@ -93,48 +101,42 @@ class Watcher:
             for identifier in identifiers:
                 known = self._cache.get(self.folder / identifier)
                 if known is not None:
-                    settings[identifier] = known[1].settings
+                    settings[identifier] = known.reading.settings
             return settings
 
     def _entries(self) -> dict[str, Entry]:
         folders = list(find_folders(self.folder))
         readings = {folder.path: self._read(folder) for folder in folders}
         self._cache = {path: self._cache[path] for path in readings}
-        started: dict[Path, float | None] = {}
-        for folder in folders:
-            reading = readings[folder.path]
-            if reading.entry.state == "unfinished":
-                reading, since = _with_process(folder, reading)
-                readings[folder.path], started[folder.path] = reading, since
 
         runs_of: dict[Path, list[Entry]] = {}
         for folder in folders:
+            reading = readings[folder.path]
+            if reading.entry.state == "unfinished":
+                reading = readings[folder.path] = _with_process(folder, reading)
             if folder.parent is not None and folder.kind == "run":
-                runs_of.setdefault(folder.parent, []).append(readings[folder.path].entry)
+                runs_of.setdefault(folder.parent, []).append(reading.entry)
+
         entries: dict[str, Entry] = {}
         for folder in folders:
             reading = readings[folder.path]
             entry = reading.entry
             if folder.kind == "study":
-                runs = runs_of.get(folder.path, [])
-                entry = with_runs(reading, runs)
-                if entry.state == "running":
-                    begun = started[folder.path]
-                    entry = with_end(replace(reading, entry=entry), runs, begun)
+                entry = describe_study(reading, runs_of.get(folder.path, []))
             entries[entry.id] = entry
         return entries
 
     def _read(self, folder: FolderOnDisk) -> Reading:
         known = self._cache.get(folder.path)
-        if known is not None and known[0] == folder.stamps:
-            return known[1]
+        if known is not None and known.stamps == folder.stamps:
+            return known.reading
         reading = read_folder(folder, self.folder)
-        self._cache[folder.path] = (folder.stamps, reading)
+        self._cache[folder.path] = _Cached(folder.stamps, reading)
         return reading
 
 
-def _with_process(folder: FolderOnDisk, reading: Reading) -> tuple[Reading, float | None]:
-    """Return the reading of an unfinished entry with its process, and when that began.
+def _with_process(folder: FolderOnDisk, reading: Reading) -> Reading:
+    """Return the reading of an unfinished entry with its process, if it has one.
 
     A run of a study is stopped and resumed with its study.
     """
@@ -145,14 +147,14 @@ def _with_process(folder: FolderOnDisk, reading: Reading) -> tuple[Reading, floa
         if is_alone:
             can_resume = reading.command is not None
             entry = replace(entry, can_resume=can_resume, command=command_text(reading.command))
-        return replace(reading, entry=entry), None
+        return replace(reading, entry=entry)
 
     entry = replace(entry, state="running")
     if is_alone:
         can_stop = store.may_stop(path, holder)
         command = "" if can_stop else _command_to_stop(holder)
         entry = replace(entry, can_stop=can_stop, command=command)
-    return replace(reading, entry=entry), _seconds_since_1970(holder.since)
+    return replace(reading, entry=entry, started=_seconds_since_1970(holder.since))
 
 
 def _command_to_stop(holder: store.LockHolder) -> str:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from headstart import store
 from headstart.data._class_names import require_training_classes
@@ -67,14 +68,7 @@ def without_unreadable(
     is_kept[list(errors)] = False
     kept = np.flatnonzero(is_kept)
     labels = decoded.labels[kept]
-    counts = np.bincount(labels, minlength=len(decoded.class_names))
-    if not counts.all():
-        name = decoded.class_names[int(np.argmin(counts))]
-        raise InputError(
-            f"no image of the class '{name}' in {source} can be read. "
-            f"For example, {_example(decoded, unreadable, name)}.",
-            "Repair its images, or remove the class.",
-        )
+    _require_every_class(labels, decoded, unreadable, source)
     if decoded.parts is not None:
         require_training_classes(labels, parts[kept], decoded.class_names, source)
 
@@ -89,6 +83,31 @@ def without_unreadable(
         groups=None if decoded.groups is None else decoded.groups[kept],
         hashes=None if decoded.hashes is None else decoded.hashes[kept],
         unreadable=unreadable,
+    )
+
+
+def _require_every_class(
+    labels: NDArray[np.int64],
+    decoded: DecodedImages,
+    unreadable: tuple[UnreadableFile, ...],
+    source: str,
+) -> None:
+    """Raise an error if a class has no readable image.
+
+    Args:
+        labels: Labels of the readable images.
+        decoded: All images.
+        unreadable: The files that cannot be read.
+        source: Name of the source for the message.
+    """
+    counts = np.bincount(labels, minlength=len(decoded.class_names))
+    if counts.all():
+        return
+    name = decoded.class_names[int(np.argmin(counts))]
+    raise InputError(
+        f"no image of the class '{name}' in {source} can be read. "
+        f"For example, {_example(decoded, unreadable, name)}.",
+        "Repair its images, or remove the class.",
     )
 
 

@@ -112,16 +112,9 @@ def _read_one_hot(table: Table, rows: TableRows, columns: Sequence[int]) -> Tabl
     labels: list[str] = []
     several: list[int] = []
     for index, line in enumerate(rows.lines):
-        true = [
-            name
-            for name, column in zip(names, one_hot, strict=True)
-            if TRUTHS.get(rows.fields[column][index].lower())
-        ]
-        empty = [
-            name
-            for name, column in zip(names, one_hot, strict=True)
-            if not rows.fields[column][index]
-        ]
+        fields = {table.columns[column]: rows.fields[column][index] for column in one_hot}
+        true = [name for name, field in fields.items() if TRUTHS.get(field.lower())]
+        empty = [name for name, field in fields.items() if not field]
         if len(true) > 1:
             several.append(line)
         if empty:
