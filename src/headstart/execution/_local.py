@@ -31,6 +31,7 @@ from headstart.execution._job import (
 )
 from headstart.execution._shared_images import share_images
 from headstart.execution._worker import Message, Setup
+from headstart.formatting import counted
 from headstart.machine import usable_cores, usable_memory_bytes
 from headstart.results import RunSummary
 from headstart.signals import deferred_signals
@@ -133,10 +134,10 @@ class LocalProcesses:
     def _stopped(self, signum: int) -> Stopped:
         running = sum(worker.job is not None for worker in self._workers)
         self.stop()
-        runs = "run" if running == 1 else "runs"
         return Stopped(
             signum,
-            f"stopped with {running} {runs} in progress; their state is saved in their folders.",
+            f"stopped with {counted(running, 'run')} in progress; their state is saved in their "
+            "folders.",
             "Run the same command again to resume.",
         )
 
@@ -193,26 +194,33 @@ class _Worker:
             Stopped: As `headstart.training.train`.
         """
         try:
-            while self.connection.poll():
-                message: Message = self.connection.recv()
-                self._has_started, self._last_message = True, time.monotonic()
-                if isinstance(message, Exception):
-                    self.job = None
-                    self.end(0.0)
-                    raise message
-                if message is not None:
-                    if message.reason == "memory":
-                        self.end(0.0)  # its memory is fragmented: the next run gets a new process
-                    return self._finish_job(message.summary, message.reason, message.message)
+            outcome = self._receive()
         except (EOFError, ConnectionError):
             return self._crashed()
+        if outcome is not None:
+            if outcome.reason == "memory":
+                self.end(0.0)  # its memory is fragmented: the next run gets a new process
+            return self._finish_job(outcome.summary, outcome.reason, outcome.message)
 
         allowed = hung_seconds if self._has_started else max(hung_seconds, START_SECONDS)
         if time.monotonic() - self._last_message <= allowed:
             return None
         self.end(0.0)
-        message_text = f"the worker showed no progress for {allowed:.0f} s and was killed."
-        return self._finish_job(None, "hung", message_text)
+        message = f"the worker showed no progress for {allowed:.0f} s and was killed."
+        return self._finish_job(None, "hung", message)
+
+    def _receive(self) -> Outcome | None:
+        """Receive its messages up to an outcome; None if only heartbeats have arrived."""
+        while self.connection.poll():
+            message: Message = self.connection.recv()
+            self._has_started, self._last_message = True, time.monotonic()
+            if isinstance(message, Exception):
+                self.job = None
+                self.end(0.0)
+                raise message
+            if message is not None:
+                return message
+        return None
 
     def _finish_job(
         self, summary: RunSummary | None, reason: Reason | None, message: str

@@ -25,6 +25,7 @@ from headstart.execution._job import (
     known_outcome,
     with_decided_precision,
 )
+from headstart.formatting import counted
 from headstart.machine import usable_cores
 from headstart.results import read_metrics
 from headstart.signals import deferred_signals
@@ -210,11 +211,10 @@ class RayTasks:
     def _stopped(self, signum: int) -> Stopped:
         running = len(self._running)
         self.stop()
-        runs = "run" if running == 1 else "runs"
         return Stopped(
             signum,
-            f"stopped with {running} {runs} in progress on the cluster, which will restart. "
-            "Finished runs are kept.",
+            f"stopped with {counted(running, 'run')} in progress on the cluster, which will "
+            "restart. Finished runs are kept.",
             "Run the same command again to resume.",
         )
 

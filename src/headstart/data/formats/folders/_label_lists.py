@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path, PurePath
 from typing import NamedTuple
@@ -95,28 +95,31 @@ def _classes_by_number(class_names: set[str]) -> dict[str, str]:
 def _rows_of_images(rows: list[list[str]], images: list[str]) -> list[int] | None:
     """Return the row of each image, if exactly one column names each image exactly once."""
     for key_of in (_file_name, _stem):  # An index may look like an image's name without suffix.
-        wanted = {key_of(image) for image in images}
-        columns: dict[int, dict[str, int]] = {}
-        repeated: set[int] = set()
-        for number, fields in enumerate(rows):
-            for column, field in enumerate(fields):
-                key = key_of(field)
-                if key not in wanted:
-                    continue
-                row_of = columns.setdefault(column, {})
-                if key in row_of:
-                    repeated.add(column)
-                row_of[key] = number
-        whole = [
-            row_of
-            for column, row_of in columns.items()
-            if len(row_of) == len(images) and column not in repeated
-        ]
-        if len(whole) == 1:
-            return [whole[0][key_of(image)] for image in images]
-        if whole:
+        columns = _columns_of_names(rows, {key_of(image) for image in images}, key_of)
+        complete = [row_of for row_of in columns if len(row_of) == len(images)]
+        if len(complete) == 1:
+            return [complete[0][key_of(image)] for image in images]
+        if complete:
             return None
     return None
+
+
+def _columns_of_names(
+    rows: list[list[str]], names: set[str], key_of: Callable[[str], str]
+) -> list[dict[str, int]]:
+    """Return, for each column that repeats no name, the row of each name in it."""
+    columns: dict[int, dict[str, int]] = {}
+    repeated: set[int] = set()
+    for number, fields in enumerate(rows):
+        for column, field in enumerate(fields):
+            key = key_of(field)
+            if key not in names:
+                continue
+            row_of = columns.setdefault(column, {})
+            if key in row_of:
+                repeated.add(column)
+            row_of[key] = number
+    return [row_of for column, row_of in columns.items() if column not in repeated]
 
 
 def find_list_of_images(folder: Folder) -> Path | None:

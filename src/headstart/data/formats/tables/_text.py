@@ -185,36 +185,60 @@ def undecodable_text(path: Path, error: UnicodeDecodeError) -> InputError:
         )
 
     with path.open("rb") as raw:
-        lines_before = 0
         stream = _plain_stream(path, raw)
         if b"\0" in stream.peek(HEAD_BYTES)[:HEAD_BYTES]:
             return InputError(
                 f"{name} is not a table: expected text, got a file with zero bytes.",
                 "Save the table as CSV in UTF-8, and pass that file.",
             )
-        sample = b""
-        for content in iter(lambda: stream.readline(LONGEST_LINE), b""):
-            if not sample:
-                fault = _first_fault(content)
-                if fault is None:
-                    lines_before += len(_LINE_END.findall(content))
-                    continue
-                line = lines_before + 1 + len(_LINE_END.findall(content[:fault]))
-                byte = content[fault]
-            if len(sample) > _SAMPLE_BYTES:
-                break
-            sample += content if content.endswith((b"\n", b"\r")) else content + b"\n"
-        if not sample:
-            return InputError(f"{name} is not UTF-8 text.", "Save it as CSV in UTF-8.")
+        fault = _find_fault(iter(lambda: stream.readline(LONGEST_LINE), b""))
+    if fault is None:
+        return InputError(f"{name} is not UTF-8 text.", "Save it as CSV in UTF-8.")
 
-    readings = plausible_readings(sample)
+    readings = plausible_readings(fault.sample)
     codec = readings[0].codec if readings else "ENCODING"
     return InputError(
-        f"line {line:,} of {name} is not UTF-8 text: byte 0x{byte:02X}."
+        f"line {fault.line:,} of {name} is not UTF-8 text: byte 0x{fault.byte:02X}."
         + readings_sentence(readings),
         "Save it as CSV in UTF-8, or convert it from the encoding that is right, such as: "
         f"iconv -f {codec} -t UTF-8 {name} > utf8-{name}",
     )
+
+
+class _Fault(NamedTuple):
+    """The first byte of a file that is not UTF-8.
+
+    Attributes:
+        line: Number of its line, from 1.
+        byte: The byte.
+        sample: The text from this line on.
+    """
+
+    line: int
+    byte: int
+    sample: bytes
+
+
+def _find_fault(lines: Iterator[bytes]) -> _Fault | None:
+    """Return the first byte that is not UTF-8, or None."""
+    lines_before = 0
+    for content in lines:
+        place = _first_fault(content)
+        if place is not None:
+            line = lines_before + 1 + len(_LINE_END.findall(content[:place]))
+            return _Fault(line, content[place], _read_sample(chain([content], lines)))
+        lines_before += len(_LINE_END.findall(content))
+    return None
+
+
+def _read_sample(lines: Iterator[bytes]) -> bytes:
+    """Return lines until they suffice to recognize an encoding."""
+    sample = b""
+    for content in lines:
+        if len(sample) > _SAMPLE_BYTES:
+            break
+        sample += content if content.endswith((b"\n", b"\r")) else content + b"\n"
+    return sample
 
 
 def _first_fault(content: bytes) -> int | None:
