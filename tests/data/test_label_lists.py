@@ -69,7 +69,7 @@ def test_a_changed_list_is_noticed(tmp_path: Path) -> None:
         ("labels.csv", '"{label}","{image}"'),
     ],
 )
-def test_lists_have_many_forms(tmp_path: Path, name: str, line: str) -> None:
+def test_label_lists_are_read_in_many_forms(tmp_path: Path, name: str, line: str) -> None:
     root = with_flat_validation(tmp_path / "data")
     lines = [
         line.format(image=image, stem=image[:-5], label=CLASSES[number % 2], number=number)

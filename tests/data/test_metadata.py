@@ -137,7 +137,7 @@ def test_exif_takes_precedence_over_xmp() -> None:
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_all_eight_orientations(orientation: int) -> None:
+def test_all_eight_orientations_of_exif_are_applied(orientation: int) -> None:
     from PIL import ImageOps
 
     block = exif(entry(0x0112, 3, 1, struct.pack("<HH", orientation, 0)))

@@ -304,7 +304,7 @@ def test_no_choice_is_cut_at_any_width(page: Page) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing(browser: Any, address: str, scheme: str) -> None:
+def test_the_page_is_accessible(browser: Any, address: str, scheme: str) -> None:
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is missing")
     context = browser.new_context(color_scheme=scheme, bypass_csp=True)
     opened = context.new_page()

@@ -168,7 +168,7 @@ def browser() -> Iterator[Any]:
 
 
 @needs_browser
-def test_axe_finds_nothing_and_no_page_scrolls_sideways(browser: Any, study: Path) -> None:
+def test_every_page_is_accessible_and_scrolls_only_down(browser: Any, study: Path) -> None:
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is missing")
     finding = study / "finding.json"
     is_real = finding.exists() and "schema_version" not in finding.read_text()

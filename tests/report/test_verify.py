@@ -70,22 +70,13 @@ def forge(report: Path, change: Callable[[Json], None]) -> None:
     report.write_text(page.replace("</body>", f"{script}</body>"), encoding="utf-8")
 
 
-def test_the_gate_of_a_finished_comparison(study: Path, headstart: Command) -> None:
-    words: tuple[object, ...] = ("compare", "digits", "--models", "mlp,mlp:fast")
-    words += (
-        "--seeds",
-        2,
-        "--epochs",
-        1,
-        "--time-limit",
-        "none",
-        "--train-images",
-        100,
-        "--out",
-        study,
-        "--folds",
-        "none",
-        "--gate",
+def test_a_finished_comparison_is_gated_and_its_gate_verified(
+    study: Path, headstart: Command
+) -> None:
+    words: tuple[object, ...] = (
+        *("compare", "digits", "--models", "mlp,mlp:fast", "--train-images", 100),
+        *("--seeds", 2, "--epochs", 1, "--time-limit", "none", "--folds", "none"),
+        *("--out", study, "--gate"),
     )
     status, out, err = headstart(*words, "--json")
     gate = json.loads(out)["gate"]

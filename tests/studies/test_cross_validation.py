@@ -236,7 +236,7 @@ def test_the_default_follows_the_study_in_the_folder(
     assert call(folds=3)[0] == 3
 
 
-def test_large_data_are_not(digits: Dataset) -> None:
+def test_large_data_are_not_cross_validated(digits: Dataset) -> None:
     from headstart.studies import fold_count
 
     data = SplitDataset(digits, make_split(digits))

@@ -385,7 +385,7 @@ def test_more_time_never_means_less_of_a_search() -> None:
     assert least == pytest.approx(least_limit(FULL_RUN) / FULL_RUN, abs=0.1)
 
 
-def test_the_finding_of_a_short_limit(
+def test_a_short_limit_evaluates_one_full_run_or_the_defaults_alone(
     digits: Dataset, small: Split, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from headstart.execution._job import attempt as real
