@@ -299,24 +299,24 @@ def test_the_sentence_says_when_only_a_person_can_decide() -> None:
 
 
 def test_planted_errors_in_real_digits_are_found(digits: Dataset) -> None:
-    rows = np.arange(900)
+    rows = np.arange(600)
     part = dataclasses.replace(
         digits,
         images=digits.images[rows],
         labels=digits.labels[rows],
         hashes=digits.hashes[rows],
         parts=digits.parts[rows],
-        image_names=digits.image_names[:900],
+        image_names=digits.image_names[:600],
     )
-    noisy, wrong = flip(part.labels, 10, 45)
+    noisy, wrong = flip(part.labels, 10, 30)
     evidence = {"patches": patch_features(part)}
     issues = find_label_issues(with_labels(part, noisy), evidence=evidence)
 
     is_wrong = np.isin(issues.ranked, wrong)
-    assert is_wrong[:45].mean() >= 0.9
+    assert is_wrong[:30].mean() >= 0.9
     claim = issues.expected_wrong()
     assert claim.low <= is_wrong[: issues.count].sum() <= claim.high
-    assert claim.low >= 30
+    assert claim.low >= 20
 
 
 @pytest.mark.parametrize("shape", [(28, 28, 1), (8, 8, 3), (2, 5, 1), (50, 90, 3)])

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -23,7 +24,6 @@ from headstart.store import claim, read_json
 from headstart.training import TrainingJob, train
 
 Data = tuple[Dataset, Split]
-Script = Callable[[float], subprocess.Popen[str]]
 
 
 def meanwhile(do: Callable[[], object]) -> threading.Thread:
@@ -113,38 +113,68 @@ except headstart.errors.Stopped as stopped:
 """
 
 
-@pytest.fixture
-def script(tmp_path: Path, decoded_digits: None) -> Script:
-    """Start the script, with this many epochs per run, in runs/."""
-    (tmp_path / "script.py").write_text(SCRIPT)
+def start_script(folder: Path, cache: Path, epochs: float) -> subprocess.Popen[str]:
+    """Start the script, with this many epochs per run, in the runs/ of a folder."""
+    (folder / "script.py").write_text(SCRIPT)
+    command = [sys.executable, str(folder / "script.py"), str(folder / "runs"), str(epochs)]
+    env = {**os.environ, "OMP_NUM_THREADS": "1", "XDG_CACHE_HOME": str(cache)}
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env
+    )
 
-    def start(epochs: float) -> subprocess.Popen[str]:
-        command = [sys.executable, str(tmp_path / "script.py"), str(tmp_path / "runs"), str(epochs)]
-        env = {**os.environ, "OMP_NUM_THREADS": "1"}
-        return subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env
-        )
 
-    return start
+class StoppedStudy(NamedTuple):
+    """A script that was stopped by SIGTERM and started again.
+
+    Attributes:
+        runs: The folders of its two runs.
+        is_stopped: Which of them were in progress. On a busy machine, one may end before the other
+            is saved for the first time.
+        workers: Process ids of the stopped workers.
+        stopped_stderr: What the stopped script wrote to stderr.
+        stdout: What the script wrote when it was started again.
+        stderr: The same for stderr.
+    """
+
+    runs: list[Path]
+    is_stopped: list[bool]
+    workers: list[int]
+    stopped_stderr: str
+    stdout: str
+    stderr: str
+
+
+@pytest.fixture(scope="module")
+def stopped_study(tmp_path_factory: pytest.TempPathFactory, digits_cache: Path) -> StoppedStudy:
+    folder = tmp_path_factory.mktemp("stopped")
+    runs = [folder / "runs" / f"r{seed}" for seed in (0, 1)]
+    with start_script(folder, digits_cache, 300) as study:
+        workers = [
+            wait_for(lambda run=run: (run / "checkpoint").exists() and trainer(run))  # type: ignore[misc]
+            for run in runs
+        ]
+        study.send_signal(signal.SIGTERM)
+        _, stopped_stderr = study.communicate(timeout=120)
+    is_stopped = [not (run / "metrics.json").exists() for run in runs]
+    stdout, stderr = start_script(folder, digits_cache, 300).communicate(timeout=120)
+    return StoppedStudy(runs, is_stopped, workers, stopped_stderr, stdout, stderr)
 
 
 @pytest.mark.slow
 def test_a_script_without_a_guard_runs_once_and_its_workers_are_silent(
-    script: Script, tmp_path: Path
+    stopped_study: StoppedStudy,
 ) -> None:
-    out, err = script(1).communicate(timeout=120)
-    assert out.splitlines()[0] == "begins"
-    assert sorted(out.splitlines()[1:]) == ["r0 None False", "r1 None False"]
-    assert err == ""
-    assert read_json(tmp_path / "runs" / "r0" / "environment.json")["threads"] == 1
+    assert stopped_study.stdout.splitlines().count("begins") == 1
+    assert stopped_study.stderr == ""
+    assert read_json(stopped_study.runs[0] / "environment.json")["threads"] == 1
 
 
 @pytest.mark.slow
 def test_workers_of_a_killed_study_end_and_free_their_folders(
-    script: Script, tmp_path: Path
+    tmp_path: Path, digits_cache: Path
 ) -> None:
     runs = [tmp_path / "runs" / f"r{seed}" for seed in (0, 1)]
-    with script(10000) as study:
+    with start_script(tmp_path, digits_cache, 10000) as study:
         workers = [wait_for(lambda run=run: trainer(run)) for run in runs]  # type: ignore[misc]
         study.kill()
     wait_for(lambda: not any(map(is_alive, workers)))
@@ -154,25 +184,14 @@ def test_workers_of_a_killed_study_end_and_free_their_folders(
 
 
 @pytest.mark.slow
-def test_a_stopped_study_saves_its_runs_and_goes_on_from_there(
-    script: Script, tmp_path: Path
-) -> None:
-    runs = [tmp_path / "runs" / f"r{seed}" for seed in (0, 1)]
-    with script(300) as study:
-        workers = [
-            wait_for(lambda run=run: (run / "checkpoint").exists() and trainer(run))  # type: ignore[misc]
-            for run in runs
-        ]
-        study.send_signal(signal.SIGTERM)
-        _, err = study.communicate(timeout=120)
-    # On a busy machine, one run may end before the other is saved for the first time.
-    is_stopped = [not (run / "metrics.json").exists() for run in runs]
+def test_a_stopped_study_saves_its_runs_and_resumes_them(stopped_study: StoppedStudy) -> None:
+    is_stopped = stopped_study.is_stopped
     assert any(is_stopped)
-    assert err.startswith(f"143: stopped with {counted(sum(is_stopped), 'run')} in progress")
-    assert not any(map(is_alive, workers))
-    again, _ = script(300).communicate(timeout=120)
+    in_progress = counted(sum(is_stopped), "run")
+    assert stopped_study.stopped_stderr.startswith(f"143: stopped with {in_progress} in progress")
+    assert not any(map(is_alive, stopped_study.workers))
     expected = [f"r{number} None {is_resumed}" for number, is_resumed in enumerate(is_stopped)]
-    assert sorted(again.splitlines()[1:]) == expected
+    assert sorted(stopped_study.stdout.splitlines()[1:]) == expected
 
 
 def test_images_in_memory_are_shared_without_a_name(data: Data, tmp_path: Path) -> None:
