@@ -157,7 +157,7 @@ def _divide(
     Folders without classes are left out, with a line for each.
 
     Raises:
-        InputError: Two folders are one part, or a folder of classes is no part.
+        InputError: Two folders are one part, or a folder of classes is not one.
     """
     train_classes = {child.name for child in train_level}
     folder_of_part: dict[int, Folder] = {}
