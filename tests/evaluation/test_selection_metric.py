@@ -87,5 +87,15 @@ def test_a_missing_file_or_function_is_refused(name: str) -> None:
 def test_a_score_has_the_digits_that_its_images_carry(tmp_path: Path) -> None:
     assert selection_metric("accuracy").describe(8 / 9, images=9) == "accuracy 88.9%"
     assert selection_metric("macro-f1").describe(0.87521, images=2000) == "macro-f1 87.52%"
+    assert selection_metric("log-loss").describe(-0.25, images=9) == "log-loss 0.2500"
     own = selection_metric(write(tmp_path, "def score(y, p):\n    return 1.0\n"))
     assert own.describe(12.34567, images=9).endswith(":score 12.35")
+
+
+def test_a_function_that_fails_on_the_test_images_costs_no_finished_training(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own = selection_metric(write(tmp_path, "def score(y, p):\n    return 1 / (len(y) - 3)\n"))
+    labels = np.array([0, 1, 0])
+    assert own.score_or_none(labels, np.full((3, 2), 0.5)) is None
+    assert "WARNING: " in capsys.readouterr().err

@@ -32,6 +32,7 @@ def build_fit(folder: Path, data: Data | None = None) -> Path:
             "run": f"runs/{name}",
             "validation": scores[name],
             "score": scores[name].accuracy,
+            "validation_score": scores[name].accuracy,
             "epochs": 6.0,
             "seconds": 20.0,
             "weight": 0.5,

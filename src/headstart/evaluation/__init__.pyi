@@ -110,6 +110,13 @@ from ._robustness import (
     without_images as without_images,
     without_most_influential as without_most_influential,
 )
+from ._score_text import (
+    is_lower_better as is_lower_better,
+    is_share as is_share,
+    metric_name as metric_name,
+    score_text as score_text,
+    shown_score as shown_score,
+)
 from ._seed_aware_tests import (
     AccuracyDifference as AccuracyDifference,
     SeedVariance as SeedVariance,

@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from headstart import progress
 from headstart.errors import InputError, did_you_mean
 from headstart.evaluation._metric_file import is_metric_file, load_metric_file
 from headstart.evaluation._metrics import check_predictions, cross_entropy
-from headstart.formatting import percent
+from headstart.evaluation._score_text import metric_name, score_text
 
 Score = Callable[[NDArray[np.int64], NDArray[np.floating]], float]
 
@@ -44,6 +45,23 @@ class SelectionMetric:
         check_predictions(labels, probabilities)
         return self._score(labels, probabilities)
 
+    def score_or_none(
+        self, labels: NDArray[np.int64], probabilities: NDArray[np.floating]
+    ) -> float | None:
+        """Return the score for a report; None with a warning if the user's function fails.
+
+        A finished training must not be lost because a function cannot score its test images.
+
+        Args:
+            labels: True classes of shape (N,), int64 in [0, K).
+            probabilities: Class probabilities of shape (N, K). Each row sums to 1.
+        """
+        try:
+            return self.score(labels, probabilities)
+        except InputError as error:
+            progress.warn(f"WARNING: {error.message}")
+            return None
+
     def try_out(self, labels: NDArray[np.int64], classes: int) -> None:
         """Call the function of a user once, with random probabilities, to find faults at once.
 
@@ -66,10 +84,7 @@ class SelectionMetric:
             score: A score of this metric.
             images: Number of images behind it, which decides the number of decimals.
         """
-        if self.name == "log-loss":
-            return f"log-loss {-score:.4f}"
-        text = percent(score, images) if self.name in METRICS else f"{score:.4g}"
-        return f"{self.name} {text}"
+        return f"{metric_name(self.name)} {score_text(self.name, score, images)}"
 
 
 def selection_metric(name_or_file: str) -> SelectionMetric:

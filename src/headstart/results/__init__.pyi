@@ -98,6 +98,7 @@ from ._metrics import (
     CostScores as CostScores,
     LayerSummary as LayerSummary,
     MemberRun as MemberRun,
+    MetricScore as MetricScore,
     PartMetrics as PartMetrics,
     PartScores as PartScores,
     RunMetrics as RunMetrics,

@@ -48,7 +48,12 @@ class TriedRung(ResultModel):
         "model of a fold that had not seen it; null if it was not cross-validated.",
     )
     score: float | None = Field(
-        default=None, description="Score by the metric of the selection; higher is better."
+        default=None,
+        description="Score by the metric of the selection, cross-validated if `cross_validated` "
+        "is, else on the validation images; higher is better, so log-loss is negated.",
+    )
+    validation_score: float | None = Field(
+        default=None, description="The same on the validation images; null if there is no run."
     )
     epochs: float | None = Field(default=None, description="Passes over the training images.")
     seconds: float = Field(default=0.0, description="Seconds that it took.")
@@ -65,8 +70,11 @@ class FitProgress(ResultModel):
 
     seconds: float = Field(description="Seconds since the start of the study.")
     name: str = Field(description="Name of the candidate that finished.")
-    score: float = Field(description="Its own score on the validation images.")
-    best: float = Field(description="Score of the best choice so far on the validation images.")
+    score: float = Field(
+        description="Its own score by the metric of the selection; higher is better, so log-loss "
+        "is negated."
+    )
+    best: float = Field(description="Score of the best choice so far.")
 
 
 class FitSeconds(ResultModel):
@@ -81,7 +89,7 @@ class FitEstimate(ResultModel):
     """An estimate of what more time would be likely to give."""
 
     minutes: float = Field(description="Minutes of more time.")
-    gain: float = Field(description="Estimated gain in validation score.")
+    gain: float = Field(description="Estimated gain in the score of the selection.")
     sentence: str = Field(description="The estimate and its assumptions.")
 
 
@@ -97,7 +105,8 @@ class FitFinding(Finding):
     )
     validation_score: float = Field(
         description="Its score by the metric of the selection, on the images that selected it: "
-        "those of `cross_validated` if there are folds, else the validation images."
+        "those of `cross_validated` if there are folds, else the validation images; higher is "
+        "better, so log-loss is negated."
     )
     folds: int | None = Field(
         default=None,
@@ -119,7 +128,8 @@ class FitFinding(Finding):
     )
     test_score: float | None = Field(
         default=None,
-        description="Its score on the test images by that metric; null if there are none.",
+        description="Its score on the test images by that metric, calibrated; null if there are "
+        "none.",
     )
     runs: tuple[str, ...] = Field(
         description="Paths of the runs that read the test images, relative to the study folder."

@@ -25,6 +25,15 @@ class ClassScores(ResultModel):
     support: int = Field(description="Number of images of this class.")
 
 
+class MetricScore(ResultModel):
+    """A score by the metric of a recipe."""
+
+    name: str = Field(description="Name of the metric, such as macro-f1.")
+    score: float = Field(
+        description="Score of the probabilities before calibration; higher is better."
+    )
+
+
 class PartScores(ResultModel):
     """Scores of one run on the validation or test images."""
 
@@ -51,6 +60,10 @@ class PartScores(ResultModel):
     loss: float = Field(description="Mean cross-entropy per image, in nats.")
     macro_f1: Fraction = Field(
         description="Mean F1 over the classes that occur among labels or predictions."
+    )
+    metric: MetricScore | None = Field(
+        default=None,
+        description="Score by the metric of the recipe; null if that is the loss or the accuracy.",
     )
 
 

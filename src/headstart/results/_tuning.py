@@ -39,7 +39,8 @@ class TrialRung(ResultModel):
     accuracy: Fraction = Field(description="Validation accuracy, as a fraction.")
     score: float | None = Field(
         default=None,
-        description="The metric of the search on the validation images; null if the loss selects.",
+        description="Score by the metric of the search on the validation images, higher is better; "
+        "null if the loss selects.",
     )
     seconds: float = Field(description="Seconds of training.")
     run: str = Field(description="Path of the run folder, relative to the study folder.")
@@ -70,6 +71,10 @@ class TuningProgress(ResultModel):
         description="Highest validation accuracy so far, as a fraction."
     )
     best_loss: float = Field(description="Lowest validation loss so far, in nats.")
+    best_score: float | None = Field(
+        default=None,
+        description="Highest score so far by the metric of the search; null if the loss selects.",
+    )
     trial: int = Field(description="Number of the trial that finished.")
 
 
@@ -162,3 +167,8 @@ class Tuning(ContenderFinding):
     rungs: tuple[Rung, ...] = Field(description="Rungs of successive halving.")
     seconds: TuningSeconds = Field(description="Time of the study.")
     sentences: tuple[str, ...] = Field(description="The finding in words, one sentence each.")
+
+    @property
+    def further_metric(self) -> str | None:
+        """The metric that selected; None for the loss and the accuracy, which are always shown."""
+        return None if self.metric in ("log-loss", "accuracy") else self.metric

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from headstart.evaluation import SelectionMetric, selection_metric
+from headstart.evaluation import SelectionMetric, metric_name, score_text, selection_metric
 from headstart.models.recipes import SELECTS_BY_LOSS
 from headstart.results import EvaluationPart, MetricScores, read_metrics
 from headstart.studies._comparison_entries import ComparisonEntry
@@ -44,9 +44,8 @@ def metric_notes(
         scores = metric_scores(entry, part)
         if scores is None:
             continue
-        described = selection_metric(scores.name).describe(scores.score, images)
-        texts.append(f"{entry.name} {described.removeprefix(scores.name).strip()}")
-        names.append(scores.name)
+        texts.append(f"{entry.name} {score_text(scores.name, scores.score, images)}")
+        names.append(metric_name(scores.name))
     if not texts:
         return []
     name = " and ".join(dict.fromkeys(names))

@@ -26,7 +26,7 @@ from headstart.classifier import (
 )
 from headstart.data import SplitDataset, describe, write_split
 from headstart.evaluation import apply_temperature
-from headstart.models.recipes import read_recipe
+from headstart.models.recipes import SELECTS_BY_LOSS, read_recipe
 from headstart.results import (
     JsonObject,
     LastFit,
@@ -193,7 +193,11 @@ def _write_run(
     if len(test):
         predictions["test"] = (test, classifier.probabilities(data.dataset.images, test))
         ms_per_image = round(1000 * (time.perf_counter() - before_test) / len(test), 4)
-    parts = {part: part_metrics(data, part, of_part) for part, (_, of_part) in predictions.items()}
+    metric = str(metrics.recipe.get("metric", SELECTS_BY_LOSS))
+    parts = {
+        part: part_metrics(data, part, of_part, metric)
+        for part, (_, of_part) in predictions.items()
+    }
 
     classifier.metadata = classifier.metadata.model_copy(
         update={"training": _training_summary(data, metrics, parts)}

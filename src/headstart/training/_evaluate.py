@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from headstart import progress, store
 from headstart.classifier import Classifier, save_classifier
-from headstart.data import SplitDataset, count_unreadable
+from headstart.data import SplitDataset
 from headstart.errors import RunFailed
 from headstart.evaluation import (
     apply_temperature,
@@ -26,6 +26,7 @@ from headstart.training import _distributed
 from headstart.training._curve import write_curves
 from headstart.training._inference_metadata import collect_inference_metadata
 from headstart.training._inputs import TrainingInputs
+from headstart.training._late_test import part_metrics
 from headstart.training._network_summary import describe_network
 from headstart.training._plan import Plan
 from headstart.training._planned_run import PlannedRun
@@ -154,13 +155,8 @@ def _evaluate_parts(
             probabilities = predict_probabilities(state.classifier, inputs, rows)
             seconds = time.perf_counter() - before
 
-        labels, groups = data.dataset.labels[rows], data.groups_of(part)
-        metrics = compute_metrics(labels, probabilities, groups).as_json()
-        evaluation.metrics[part] = PartMetrics(
-            **metrics,
-            class_names=data.class_names,
-            unreadable=count_unreadable(data.dataset, part),
-        )
+        metric = state.plan.recipe.metric
+        evaluation.metrics[part] = part_metrics(data, part, probabilities, metric)
         evaluation.predictions[part] = (rows, probabilities)
         evaluation.ms_per_image = inputs.ms_per_image(seconds, len(rows))
     return evaluation

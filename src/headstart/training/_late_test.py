@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from headstart import store
 from headstart.data import SplitDataset, count_unreadable, describe, write_split
-from headstart.evaluation import compute_metrics
-from headstart.results import PartMetrics, RunMetrics
+from headstart.evaluation import compute_metrics, selection_metric
+from headstart.models.recipes import SELECTS_BY_LOSS
+from headstart.results import MetricScore, PartMetrics, RunMetrics
 from headstart.training._run_files import (
     RUN_FILES,
     PartPredictions,
@@ -19,20 +20,28 @@ from headstart.training._run_files import (
 )
 
 
-def part_metrics(data: SplitDataset, part: str, probabilities: NDArray[np.float32]) -> PartMetrics:
+def part_metrics(
+    data: SplitDataset, part: str, probabilities: NDArray[np.float32], metric: str
+) -> PartMetrics:
     """Return the metrics of predictions of one part of a split.
 
     Args:
         data: The images.
         part: "validation" or "test".
         probabilities: Class probabilities of shape (n, K), in the order of the split.
+        metric: Metric of the recipe, whose score is added unless the loss or the accuracy is it.
     """
     rows = getattr(data.split, part)
     labels, groups = data.dataset.labels[rows], data.groups_of(part)
+    by_metric = None
+    if metric not in (SELECTS_BY_LOSS, "accuracy"):
+        score = selection_metric(metric).score_or_none(labels, probabilities)
+        by_metric = None if score is None else MetricScore(name=metric, score=score)
     return PartMetrics(
         **compute_metrics(labels, probabilities, groups).as_json(),
         class_names=data.class_names,
         unreadable=count_unreadable(data.dataset, part),
+        metric=by_metric,
     )
 
 
@@ -54,8 +63,9 @@ def write_late_results(
     Returns:
         The metrics with all parts.
     """
+    metric = str(metrics.recipe.get("metric", SELECTS_BY_LOSS))
     parts = {
-        part: part_metrics(data, part, probabilities)
+        part: part_metrics(data, part, probabilities, metric)
         for part, (_, probabilities) in predictions.items()
     }
     store.unseal(folder)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydantic import JsonValue
 
+from headstart.evaluation import is_share, metric_name
 from headstart.formatting import setting, shorten
 from headstart.report._study import ranked_trials
 from headstart.report.figures._canvas import PAGE, PROGRESS_SIZES, new_figure, percent_axis
@@ -32,17 +33,24 @@ _SHARE_BELOW_AXIS = 0.2
 _BEST, _DEFAULTS = LIGHT.accent(0), LIGHT.accent(1)
 _MARKERS = ("o", "s", "D", "^", "v", "P")
 
-_Dots = list[tuple[float, float]]  # seconds and accuracy
+_Dots = list[tuple[float, float]]  # seconds and score
 
 
 def progress_figure(finding: Tuning, size: tuple[float, float] = PROGRESS_SIZES["wide"]) -> Figure:
-    """Draw the best validation accuracy against seconds, with one dot per finished rung."""
+    """Draw the best validation score against seconds, with one dot per finished rung.
+
+    The score is that of the metric of the search, and the accuracy if the loss selects.
+    """
     figure = new_figure(*size)
     axes = figure.subplots()
     seconds = [progress.seconds for progress in finding.history]
-    best = [progress.best_validation for progress in finding.history]
+    metric = finding.further_metric or "accuracy"
+    best = [
+        _shown(metric, progress.best_score, progress.best_validation)
+        for progress in finding.history
+    ]
     dots = _dots_by_epochs(finding)
-    bottom, top = _accuracy_limits(dots, best)
+    bottom, top = _score_limits(dots, best)
 
     groups = _similar_epochs(list(dots))
     labels = _epoch_labels(groups)
@@ -56,10 +64,10 @@ def progress_figure(finding: Tuning, size: tuple[float, float] = PROGRESS_SIZES[
             "linestyle": "",
         }
         visible = [point for point in points if point[1] >= bottom]
-        below = [seconds for seconds, accuracy in points if accuracy < bottom]
+        below = [seconds for seconds, score in points if score < bottom]
         axes.plot(
             [seconds for seconds, _ in visible],
-            [accuracy for _, accuracy in visible],
+            [score for _, score in visible],
             marker=_MARKERS[number % len(_MARKERS)],
             markersize=5.5,
             label=label,
@@ -76,30 +84,38 @@ def progress_figure(finding: Tuning, size: tuple[float, float] = PROGRESS_SIZES[
         ylim=(bottom, top),
         xlim=(0, max(seconds) * 1.03 or 1),
         xlabel="seconds",
-        ylabel="validation accuracy",
+        ylabel=f"validation {metric_name(metric)}",
     )
-    percent_axis(axes.yaxis)
+    if is_share(metric):
+        percent_axis(axes.yaxis)
     axes.tick_params(length=0)
     _legend_below(figure, columns=4 if size == PROGRESS_SIZES["wide"] else 2)
     return figure
 
 
 def _dots_by_epochs(finding: Tuning) -> dict[float, _Dots]:
-    """Return the finished rungs: for each number of epochs the times and accuracies.
+    """Return the finished rungs: for each number of epochs the times and scores.
 
     The n-th row of a trial in the history is its n-th rung.
     """
     trials = {trial.number: trial for trial in finding.trials}
     rows_seen: dict[int, int] = {}
     dots: dict[float, _Dots] = {}
+    metric = finding.further_metric or "accuracy"
     for progress in finding.history:
         row = rows_seen.get(progress.trial, 0)
         rows_seen[progress.trial] = row + 1
         trial = trials.get(progress.trial)
         if trial is not None and row < len(trial.rungs):
             rung = trial.rungs[row]
-            dots.setdefault(rung.epochs, []).append((progress.seconds, rung.accuracy))
+            score = _shown(metric, rung.score, rung.accuracy)
+            dots.setdefault(rung.epochs, []).append((progress.seconds, score))
     return dict(sorted(dots.items()))
+
+
+def _shown(metric: str, score: float | None, accuracy: float) -> float:
+    """Return the score by a metric; the accuracy if that is the metric, or without a score."""
+    return accuracy if metric == "accuracy" or score is None else score
 
 
 def _similar_epochs(epochs: Sequence[float]) -> list[list[float]]:
@@ -127,11 +143,11 @@ def _epoch_labels(groups: Sequence[Sequence[float]]) -> list[str | None]:
     return ["after fewer epochs", *[None] * (len(groups) - 2), labels[-1]]
 
 
-def _accuracy_limits(dots: dict[float, _Dots], best: Sequence[float]) -> tuple[float, float]:
+def _score_limits(dots: dict[float, _Dots], best: Sequence[float]) -> tuple[float, float]:
     """Return limits that show the best so far and all but the worst trials."""
     scores = list(best)
     for points in dots.values():
-        scores += [accuracy for _, accuracy in points]
+        scores += [score for _, score in points]
     low, high = float(np.quantile(scores, _SHARE_BELOW_AXIS)), max(scores)
     low = min(max(low - 0.5 * (high - low), min(scores)), best[-1] - 0.005)
     return low - 0.06 * (high - low), high + 0.08 * (high - low)

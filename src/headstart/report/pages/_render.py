@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from headstart import formatting, store
 from headstart.errors import InputError
+from headstart.evaluation import metric_name, score_text
 from headstart.progress import task
 from headstart.report._audit_images import AuditImages, Limits
 from headstart.report._embedded_data import embed_data
@@ -221,6 +222,7 @@ def _templates() -> Environment:
     environment.filters |= {name: getattr(formatting, name) for name in _FILTERS}
     environment.filters["curve_finding"] = curve_finding
     environment.filters |= {"sentence": sentence, "command_code": command_code}
+    environment.filters |= {"metric_name": metric_name, "score_text": score_text}
     environment.globals |= {
         "absent": formatting.ABSENT,
         "counted": formatting.counted,

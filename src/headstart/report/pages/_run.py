@@ -75,6 +75,12 @@ class RunPage(Page):
     images_behind: ImagesSection | None
 
     @property
+    def metric(self) -> str:
+        """The metric of the recipe; empty if it has a column of its own anyway, or no scores."""
+        names = [row.scores.metric.name for row in self.parts if row.scores.metric is not None]
+        return names[0] if names and names[0] != "macro-f1" else ""
+
+    @property
     def unreadable(self) -> int:
         """Number of images of the part that could not be read and do not count."""
         scores = self.metrics.part(self.part)

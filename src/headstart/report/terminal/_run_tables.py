@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from headstart.evaluation import metric_name, score_text
 from headstart.formatting import (
     ABSENT,
     count,
@@ -69,6 +70,10 @@ def _run_rows(summary: JsonMapping) -> dict[str, str]:
         scores = summary.get(part)
         if scores:
             rows[f"{part} accuracy"] = _accuracy_text(scores)
+        metric = scores.get("metric") if scores else None
+        if scores and metric:
+            value = score_text(metric["name"], metric["score"], scores["n"])
+            rows[f"{part} {metric_name(metric['name'])}"] = value
 
     seconds = summary.get("seconds") or {}
     rows |= {

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from headstart.evaluation import metric_name, score_text
 from headstart.formatting import (
     ABSENT,
+    cut_middle,
     loss,
     one_line,
     percent,
@@ -35,6 +37,8 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 MAX_TRIALS = 8
+_METRIC_WIDTH = 18
+_EQUAL_NOTE = "● best, ≈ the same score"  # of a metric without a paired test
 
 
 def tune_table(finding: Tuning) -> RenderableType:
@@ -55,7 +59,7 @@ def _tuning_group(finding: Tuning, width: int) -> RenderableType:
     return finding_group(
         finding,
         *tables,
-        *sentences([MARKS_NOTE], "dim"),
+        *sentences([_EQUAL_NOTE if finding.further_metric else MARKS_NOTE], "dim"),
         *sentences(words, "bold"),
         notes=finding.verdict.notes,
     )
@@ -64,14 +68,18 @@ def _tuning_group(finding: Tuning, width: int) -> RenderableType:
 def _trials_table(finding: Tuning) -> Table:
     from rich.text import Text
 
-    table = new_table(
+    metric = finding.further_metric
+    by_metric = [] if metric is None else [number(cut_middle(metric_name(metric), _METRIC_WIDTH))]
+    columns = [
         text(""),
         number("trial"),
         number("epochs"),
         number("loss"),
-        number("validation"),
+        number("accuracy" if by_metric else "validation"),
+        *by_metric,
         text("settings other than the defaults", folds=True),
-    )
+    ]
+    table = new_table(*columns)
     images = image_count(finding.dataset, "validation")
     ranked = ranked_trials(finding.trials)
     for trial in ranked[:MAX_TRIALS]:
@@ -82,17 +90,19 @@ def _trials_table(finding: Tuning) -> Table:
             setting(float(last.epochs)),
             loss(last.loss),
             percent(last.accuracy, images),
+            *([] if metric is None else [score_text(metric, last.score, images)]),
             Text(_changed_settings(trial.values, finding)),
         )
     hidden = len(ranked) - MAX_TRIALS
     if hidden > 0:
-        table.add_row("", "", "", "", "", f"and {hidden} more with a score", style="dim")
+        blank = [""] * (len(columns) - 1)
+        table.add_row(*blank, f"and {hidden} more with a score", style="dim")
 
     for trial in finding.trials:
         if trial.state == "failed":
             reason = shorten(_failure_text(trial), 90)
-            cells = ("", str(trial.number), ABSENT, ABSENT, ABSENT, Text(reason))
-            table.add_row(*cells, style="yellow")
+            absent = [ABSENT] * (len(columns) - 3)
+            table.add_row("", str(trial.number), *absent, Text(reason), style="yellow")
     return table
 
 

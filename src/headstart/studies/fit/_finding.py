@@ -154,6 +154,7 @@ def _finished(result: RungResult, choice: Choice) -> TriedRung:
         run=f"runs/{result.folder.name}",
         validation=validation.scores(),
         score=result.score if result.folds is None else result.folds.score,
+        validation_score=result.score,
         cross_validated=None if result.folds is None else result.folds.parts,
         epochs=None if result.is_solved else result.metrics.epochs,
         seconds=round(result.seconds_with_folds, 2),
@@ -177,7 +178,7 @@ def _test_score(climb: Climb, context: StudyContext) -> float | None:
     if not len(data.split.test):
         return None
     labels, raw = read_probabilities(folder, "test", data.class_names)
-    return climb.metric.score(labels, apply_temperature(raw, read_temperature(folder)))
+    return climb.metric.score_or_none(labels, apply_temperature(raw, read_temperature(folder)))
 
 
 def _by_other_metric(climb: Climb, test: PartMetrics) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from headstart.evaluation import is_lower_better, is_share, metric_name, shown_score
 from headstart.formatting import duration, points
 from headstart.results import FitEstimate
 from headstart.studies.fit._climb import Climb
@@ -38,19 +39,31 @@ def estimate_more_time(climb: Climb) -> FitEstimate | None:
 
     per_doubling = (long.score - short.score) / math.log2(long.seconds / short.seconds)
     gain = per_doubling * math.log2(1 + 60 * _MINUTES / long.seconds)
-    if climb.metric.name != "log-loss":
+    metric = climb.metric.name
+    if is_share(metric):
         gain = min(gain, 1 - long.score)
+    elif is_lower_better(metric):
+        gain = min(gain, shown_score(metric, long.score))  # a loss does not fall below 0
     if gain < _LEAST_GAIN:
         return None
     return FitEstimate(
         minutes=_MINUTES,
         gain=round(gain, 4),
         sentence=(
-            f"Ten more minutes would give up to {points(gain)} points more on validation images. "
+            f"Ten more minutes would give {_gain_text(metric, gain)} on validation images. "
             f"This estimate continues the gain of {long.family} from {duration(short.seconds)} "
             f"to {duration(long.seconds)} of training at the same rate per doubling."
         ),
     )
+
+
+def _gain_text(metric: str, gain: float) -> str:
+    """Return a gain in the unit and direction of its metric."""
+    name = metric_name(metric)
+    if is_share(metric):
+        return f"up to {points(gain)} points more {name}"
+    direction = "lower" if is_lower_better(metric) else "higher"
+    return f"{direction} {name}, by up to {gain:.3g},"
 
 
 def _two_lengths(climb: Climb) -> tuple[RungResult, RungResult] | None:

@@ -276,16 +276,21 @@ def _history(search: Search) -> list[TuningProgress]:
 
     history = []
     epochs, accuracy, loss = 0.0, 0.0, math.inf
+    best_score: float | None = None
     for facts, number in finished:
         epochs += facts["epochs"]
         accuracy = max(accuracy, facts["accuracy"])
         loss = min(loss, facts["loss"])
+        score = facts.get("score")
+        if score is not None:
+            best_score = score if best_score is None else max(best_score, score)
         history.append(
             TuningProgress(
                 seconds=facts["at"],
                 epochs=round(epochs, 2),
                 best_validation=accuracy,
                 best_loss=loss,
+                best_score=best_score,
                 trial=number,
             )
         )

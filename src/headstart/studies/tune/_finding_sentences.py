@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from headstart.data import Split
-from headstart.evaluation import selection_metric
+from headstart.evaluation import metric_name, selection_metric
 from headstart.formatting import counted, percent, points, points_interval
 from headstart.results import (
     Optimism,
@@ -88,7 +88,7 @@ def _better(search: Search) -> str:
     """Return what a better recipe has, such as "higher validation macro-f1"."""
     if search.metric is None:
         return "lower validation loss"
-    return f"higher validation {search.metric.name}"
+    return f"higher validation {metric_name(search.metric.name)}"
 
 
 def _selected(search: Search, best: Trial) -> str:
@@ -125,8 +125,8 @@ def search_sentences(
         pass  # the verdict says that only the defaults were tried
     elif search.plan["retrains"]:
         sentences.append(
-            f"Of {counted(len(trials), 'recipe')}, {full} had a full run. The one with the "
-            f"{_selected(search, best)}: {values_text(best.values)}."
+            f"Of {counted(len(trials), 'recipe')}, {full} had a full run. The recipe with the "
+            f"{_selected(search, best)} has {values_text(best.values)}."
         )
     elif search.plan["searches"]:
         sentences.append(

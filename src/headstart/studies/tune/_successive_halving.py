@@ -15,6 +15,7 @@ from pathlib import Path
 from headstart import progress
 from headstart.data import SplitDataset, without_test
 from headstart.errors import InputError, RunFailed
+from headstart.evaluation import selection_metric
 from headstart.execution import Executor, Job, Outcome, run_all
 from headstart.features import prepare_features
 from headstart.formatting import percent
@@ -520,13 +521,14 @@ class Search:
         )
 
     def _best_so_far(self) -> str:
-        accuracies = []
+        scores = []
         for rung in self.rungs:
-            done = [trial for trial in rung.values() if trial.state == "done"]
-            accuracies += [trial.facts["accuracy"] for trial in done]
-        if not accuracies:
+            done = [trial.facts for trial in rung.values() if trial.state == "done"]
+            scores += [facts.get("score", facts["accuracy"]) for facts in done]
+        if not scores:
             return ""
-        return f"best validation {percent(max(accuracies), len(self.data.split.validation))}"
+        metric = self.metric or selection_metric("accuracy")
+        return f"best validation {metric.describe(max(scores), len(self.data.split.validation))}"
 
     def _stop_after_equal_failures(self, rung: Trials) -> None:
         """Stop the search when the last three recipes failed for the same reason."""
