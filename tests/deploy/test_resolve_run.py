@@ -104,8 +104,13 @@ def test_an_unfinished_fit_names_its_best_classifier_so_far(
     (tmp_path / "classifier" / "classifier.json").touch()
     progress.show_progress(True)
     assert resolve_run(tmp_path) == tmp_path / "classifier"
-    progress.show_progress(False)
     assert "the best so far of a fit that is not finished" in capsys.readouterr().err
+
+    # After `kill -9` while a finished fit was continued with more time.
+    (tmp_path / "finding.previous.json").touch()
+    assert resolve_run(tmp_path) == tmp_path / "classifier"
+    progress.show_progress(False)
+    assert "which fit chose before it was continued" in capsys.readouterr().err
 
 
 def test_an_unfinished_study_and_a_folder_of_several_runs_are_refused_with_their_runs(

@@ -70,7 +70,12 @@ def _best_so_far(study: Path) -> Path | None:
     is_fit = isinstance(content, dict) and content.get("study") == "fit"
     if not is_fit or not (classifier / _CLASSIFIER).exists():
         return None
-    progress.say(f"Using {classifier}, the best so far of a fit that is not finished.")
+    from headstart.studies import EARLIER_FINDING
+
+    what = "the best so far of a fit that is not finished"
+    if (study / EARLIER_FINDING).exists():
+        what = "which fit chose before it was continued with more time, which is not finished"
+    progress.say(f"Using {classifier}, {what}.")
     return classifier
 
 

@@ -25,6 +25,9 @@ from ._contenders import (
 from ._effects import (
     EffectsConfig as EffectsConfig,
 )
+from ._extension import (
+    EARLIER_FINDING as EARLIER_FINDING,
+)
 from ._folds import (
     check_folds as check_folds,
     fold_count as fold_count,
