@@ -67,7 +67,7 @@ def test_a_function_of_the_user_is_called_with_copies(tmp_path: Path) -> None:
         ("score = 3\n", "does not define a function"),
         ("def score(y, p):\n    return float('nan')\n", "finite number, got nan"),
         ("def score(y, p):\n    return None\n", "finite number, got None"),
-        ("def score(y, p):\n    return p\n", "finite number, got"),
+        ("def score(y, p):\n    return p\n", r"finite number, got an array of shape \(8, 3\)"),
         ("def score(y, p):\n    return True\n", "finite number, got True"),
     ],
 )

@@ -254,6 +254,8 @@ def test_a_longer_limit_continues_a_finished_fit_and_a_shorter_one_is_refused(
         headstart.fit(digits, time_limit=60, out=out, **values)
     with pytest.raises(InputError, match="different value of seed"):
         headstart.fit(digits, time_limit=600, out=out, **SMALL)
+    with pytest.raises(InputError, match=r"different value of split\."):  # not of the limit
+        headstart.fit(digits, time_limit=60, out=out, **{**values, "validation": 0.3})
 
     def stop(*_: object) -> None:
         raise Stopped(signal.SIGTERM, "stopped")

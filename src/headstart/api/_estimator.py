@@ -177,8 +177,9 @@ class ImageClassifier(_Estimator):
             pixels, labels = self._check_training_data(X, y)
             self.classes_, class_numbers = np.unique(labels, return_inverse=True)
             if len(self.classes_) < 2:
+                only = self.classes_.tolist()[0]
                 raise InputError(
-                    f"invalid y: expected two classes or more, got one class, {self.classes_[0]!r}."
+                    f"invalid y: expected two classes or more, got one class, {only!r}."
                 )
             if pixels.ndim == 2:
                 shape = shape_of(pixels.shape[1], self.image_shape, self.model)

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from headstart import store
 from headstart.errors import InputError, suggest_name
+from headstart.formatting import one_line
 
 _EXAMPLE = "Example: metrics.py:my_metric, with `def my_metric(labels, probabilities): ...`"
 
@@ -112,9 +113,12 @@ class _Guarded:
             score = score.item()
         is_number = isinstance(score, numbers.Real) and not isinstance(score, bool | np.bool_)
         if not is_number or not math.isfinite(score):
+            what = f"{one_line(score)[:80]} ({type(score).__name__})"
+            if isinstance(score, np.ndarray):
+                what = f"an array of shape {score.shape}"
             raise InputError(
                 f"{self._path}: invalid result of the metric '{self._name}': expected a finite "
-                f"number, got {str(score)[:80]} ({type(score).__name__}).",
+                f"number, got {what}.",
                 "Return one number per call; higher is better.",
             )
         return float(score)

@@ -423,7 +423,9 @@ def _require_same_study(folder: Path, identity: JsonObject, *, is_finished: bool
     if is_finished and recorded["when_slow"] == "lengthen":
         # It has all its runs, so it also answers a study that could have lost some.
         recorded["when_slow"] = identity.get("when_slow", _LEFT_OUT["when_slow"])
-    for key, value in {**_LEFT_OUT, **identity}.items():
+    # Other data come first: the hint of another time limit would not help with them.
+    items = sorted({**_LEFT_OUT, **identity}.items(), key=lambda item: item[0] == "time_limit")
+    for key, value in items:
         if recorded.get(key) == value:
             continue
         if key == "groups":
